@@ -1,0 +1,2 @@
+//! Trimtab.
+fn main() {}
