@@ -1,1 +1,5 @@
 //! Trimtab.
+
+mod error;
+
+pub use error::{At, Error, Kind, Result};

@@ -1,0 +1,114 @@
+//! One error type: what went wrong, where, and how to mend it.
+//!
+//! A message reads as a single line without a final period; the hint, where there is one, is shown on its own line.
+//! Panics are kept for our own bugs; whatever the world can get wrong comes back as an [`Error`].
+
+use std::fmt;
+use std::path::Path;
+
+/// The result of anything that meets the outside world.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, where, and how to mend it.
+#[derive(Debug)]
+pub struct Error {
+    what: String,
+    hint: Option<String>,
+    kind: Kind,
+    source: Option<Box<dyn std::error::Error + Send + Sync + 'static>>,
+}
+
+/// Whose move it is after an [`Error`]; it decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The work failed: exit code 1.
+    Failed,
+    /// The request itself was wrong (arguments, configuration): exit code 2.
+    Usage,
+}
+
+impl Error {
+    /// A failure of the work itself.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: None, kind: Kind::Failed, source: None }
+    }
+
+    /// A request that cannot be carried out as it was made.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, ..Self::new(what) }
+    }
+
+    /// Says how to mend it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// How to mend it, if that is known.
+    pub fn help(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Whose move it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The process exit code that this error stands for.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+        }
+    }
+
+    /// Puts the place in front: a file, a line, a tensor.
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.what = format!("{place}: {}", self.what);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        // One line for the whole chain: the reader should not have to dig.
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Turns another library's error into an [`Error`] that names the place.
+pub trait At<T> {
+    /// Names the file that was being read or written.
+    fn at(self, path: &Path) -> Result<T>;
+
+    /// Names what was being done.
+    fn doing(self, what: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: std::error::Error + Send + Sync + 'static> At<T> for Result<T, E> {
+    fn at(self, path: &Path) -> Result<T> {
+        self.doing(path.display())
+    }
+
+    fn doing(self, what: impl fmt::Display) -> Result<T> {
+        self.map_err(|e| Error { source: Some(Box::new(e)), ..Error::new(what.to_string()) })
+    }
+}
+
+/// Returns early with an [`Error`] whose message is formatted from the arguments.
+#[macro_export]
+macro_rules! bail {
+    ($($arg:tt)*) => { return Err($crate::Error::new(format!($($arg)*))) };
+}
+
+/// Returns early with an [`Error`] unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($cond:expr, $($arg:tt)*) => { if !$cond { $crate::bail!($($arg)*) } };
+}
