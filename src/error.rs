@@ -97,7 +97,14 @@ impl<T, E: std::error::Error + Send + Sync + 'static> At<T> for Result<T, E> {
     }
 
     fn doing(self, what: impl fmt::Display) -> Result<T> {
-        self.map_err(|e| Error { source: Some(Box::new(e)), ..Error::new(what.to_string()) })
+        self.map_err(|e| {
+            let e: Box<dyn std::error::Error + Send + Sync> = Box::new(e);
+            // One of ours keeps its hint and kind; it only learns its place.
+            match e.downcast::<Error>() {
+                Ok(ours) => ours.at(what),
+                Err(other) => Error { source: Some(other), ..Error::new(what.to_string()) },
+            }
+        })
     }
 }
 
