@@ -2,4 +2,9 @@
 
 mod error;
 
+pub mod steering;
+pub mod subject;
+pub mod text;
+pub mod vector;
+
 pub use error::{At, Error, Kind, Result};

@@ -1,0 +1,137 @@
+//! The three questions that evaluation asks of a model: what do you answer, which option do you take, what was on your mind.
+//!
+//! Judges, persona work, evaluation and studies know a model only through [`Subject`], so an adapter, a steering plan and
+//! a device are invisible to them and every arm of a study runs the same code.
+
+use crate::Result;
+use crate::text::{Message, Tokenizer};
+
+/// What the model is given, before any answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prompt {
+    /// A conversation; the chat template and the generation prompt are applied.
+    Chat(Vec<Message>),
+    /// Text as it is.
+    Text(String),
+    /// Tokens as they are.
+    Ids(Vec<u32>),
+}
+
+/// One prompt to be answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// Names the prompt; with the seed and the rollout it keys the random numbers, so results do not depend on the batch.
+    pub id: String,
+    /// What the model is given.
+    pub prompt: Prompt,
+    /// Replaces the plan's coefficient for this row, so that a sweep over coefficients is one batch.
+    pub coef: Option<f32>,
+}
+
+impl Ask {
+    /// A conversation to be answered under the subject's own steering.
+    pub fn chat(id: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self { id: id.into(), prompt: Prompt::Chat(messages), coef: None }
+    }
+}
+
+/// How tokens are drawn. The order is that of transformers: repetition penalty, temperature, top-k, top-p.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Sampling {
+    /// 0 means greedy: the most likely token, no randomness.
+    pub temperature: f32,
+    /// Keep only the k most likely tokens.
+    pub top_k: Option<usize>,
+    /// Keep the smallest set of tokens whose probability reaches this mass; 1 keeps all.
+    pub top_p: f32,
+    /// Divides positive logits of tokens already seen and multiplies negative ones; 1 does nothing.
+    pub repetition_penalty: f32,
+    /// At most this many new tokens.
+    pub max_new_tokens: usize,
+    /// Independent answers per prompt.
+    pub rollouts: usize,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+impl Sampling {
+    /// One greedy answer.
+    pub fn greedy(max_new_tokens: usize) -> Self {
+        Self {
+            temperature: 0.0,
+            top_k: None,
+            top_p: 1.0,
+            repetition_penalty: 1.0,
+            max_new_tokens,
+            rollouts: 1,
+            seed: 0,
+        }
+    }
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinishReason {
+    /// An end-of-sequence token, which is the last of the answer's ids.
+    Stop,
+    /// The limit of new tokens.
+    Length,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The [`Ask`]'s id.
+    pub id: String,
+    /// Which of the prompt's rollouts, from 0.
+    pub rollout: usize,
+    /// The tokens that the model was given.
+    pub prompt_ids: Vec<u32>,
+    /// The tokens that it produced, with the end-of-sequence token if it came.
+    pub token_ids: Vec<u32>,
+    /// The answer as text, special tokens stripped.
+    pub text: String,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+}
+
+/// A finished text: a prompt and what followed it, tokenised apart so that their border is exact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// The prompt's tokens; not empty.
+    pub prompt_ids: Vec<u32>,
+    /// The response's tokens, without the end-of-sequence token; not empty.
+    pub response_ids: Vec<u32>,
+}
+
+/// Residual-stream states of one finished text at the three token positions (METHOD C.1). Each is `[layers + 1][hidden]`:
+/// row 0 the embedding, row L the raw output of block L - 1. Means are over tokens, accumulated in f32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Residuals {
+    /// Mean over the response's tokens.
+    pub response_avg: Vec<Vec<f32>>,
+    /// Mean over the prompt's tokens.
+    pub prompt_avg: Vec<Vec<f32>>,
+    /// State at the prompt's last token.
+    pub prompt_last: Vec<Vec<f32>>,
+}
+
+/// A model as evaluation sees it.
+pub trait Subject {
+    /// The model's tokenizer and chat template.
+    fn tokenizer(&self) -> &Tokenizer;
+
+    /// Number of transformer blocks and width of the residual stream.
+    fn shape(&self) -> (usize, usize);
+
+    /// Answers every prompt `sampling.rollouts` times, in the order of the asks, rollouts of one ask side by side.
+    /// `finished` hears how many answers are complete so far.
+    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>>;
+
+    /// For each ask, the log-probability (nats) of each of `options` as the next token.
+    fn choose(&mut self, asks: &[Ask], options: &[u32]) -> Result<Vec<Vec<f32>>>;
+
+    /// The residual stream of finished texts; steering, if any, acts as it would have while the response was generated.
+    fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>>;
+}
