@@ -4,6 +4,7 @@ mod error;
 
 pub mod steering;
 pub mod subject;
+pub mod tensorfile;
 pub mod text;
 pub mod vector;
 
