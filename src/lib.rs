@@ -2,6 +2,7 @@
 
 mod error;
 
+pub mod kernels;
 pub mod steering;
 pub mod subject;
 pub mod text;
