@@ -212,7 +212,7 @@ pub fn cross_entropy<B: FusedOps>(
     (loss, gradient.scatter(1, targets, weights.neg(), IndexingUpdateOp::Add))
 }
 
-pub fn embedding_backward<B: FusedOps>(
+pub fn scatter_rows<B: FusedOps>(
     dy: &Tensor<B, 2>,
     ids: &Tensor<B, 1, Int>,
     vocabulary: usize,

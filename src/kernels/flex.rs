@@ -439,7 +439,7 @@ impl FusedOps for Flex {
         (tensor(vec![losses.iter().sum()], [1]), wrap(logits))
     }
 
-    fn embedding_backward(dy: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, vocabulary: usize) -> Tensor<Self, 2> {
+    fn scatter_rows(dy: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, vocabulary: usize) -> Tensor<Self, 2> {
         let d = dy.dims()[1];
         let dy = packed(dy);
         let mut out = vec![0.0; vocabulary * d];

@@ -178,9 +178,9 @@ pub trait FusedOps: Backend {
         composed::cross_entropy(logits, targets, weights)
     }
 
-    /// Adds each row of `dy [n, channels]` to the row `ids[n]` of a zero table `[vocabulary, channels]`.
-    fn embedding_backward(dy: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, vocabulary: usize) -> Tensor<Self, 2> {
-        composed::embedding_backward(dy, ids, vocabulary)
+    /// Adds each row of `x [n, channels]` to the row `ids[n]` of zeros `[rows, channels]`: the backward of a row lookup.
+    fn scatter_rows(x: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, rows: usize) -> Tensor<Self, 2> {
+        composed::scatter_rows(x, ids, rows)
     }
 
     /// One step of AdamW (Loshchilov and Hutter 2019) as PyTorch computes it; `scale` multiplies the gradient first.

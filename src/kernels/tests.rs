@@ -157,10 +157,10 @@ fn cross_entropy_and_its_gradient() {
 }
 
 #[test]
-fn embedding_backward_adds_up_repeated_tokens() {
+fn scattered_rows_add_up() {
     let ids = Tensor::<Flex, 1, Int>::from_data([3, 0, 3, 6], &Default::default());
     let dy = random([4, 5], 1);
-    close("rows", Flex::embedding_backward(&dy, &ids, 7), composed::embedding_backward(&dy, &ids, 7));
+    close("rows", Flex::scatter_rows(&dy, &ids, 7), composed::scatter_rows(&dy, &ids, 7));
 }
 
 #[test]
