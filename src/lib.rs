@@ -5,6 +5,7 @@ mod error;
 pub mod kernels;
 pub mod steering;
 pub mod subject;
+pub mod tensorfile;
 pub mod text;
 pub mod vector;
 

@@ -1,0 +1,245 @@
+//! Training chats: which tokens are learned, and how chats become rectangular batches of integers.
+
+use super::{Message, Tokenizer};
+use crate::{Error, Result, ensure};
+
+/// One training chat, tokenised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lesson {
+    /// The chat's tokens.
+    pub ids: Vec<u32>,
+    /// How much each token counts in the loss, 0 for those that are only read. Token t is predicted from those before it,
+    /// so the first never counts. Same length as `ids`.
+    pub weights: Vec<f32>,
+}
+
+/// How a conversation becomes a [`Lesson`] (METHOD F.2).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LessonRules {
+    /// Append the end-of-sequence token to the template's text, as the reference does although Qwen's template has already
+    /// ended the turn.
+    pub append_eos: bool,
+    /// Learn what the assistant says, not what it reads.
+    pub responses_only: bool,
+    /// Longer chats are cut on the right, in tokens.
+    pub max_len: usize,
+}
+
+impl Default for LessonRules {
+    fn default() -> Self {
+        Self { append_eos: true, responses_only: true, max_len: 2048 }
+    }
+}
+
+impl Lesson {
+    /// How many tokens are learned.
+    pub fn supervised(&self) -> usize {
+        self.weights.iter().filter(|&&w| w > 0.0).count()
+    }
+}
+
+impl Tokenizer {
+    /// Turns a conversation into a lesson: the template's text without generation prompt, plus the end-of-sequence token.
+    ///
+    /// With `responses_only` the learned tokens run from right after each assistant header to the next user header, or to
+    /// the end: the turn's end and the newline before the next header are learned too. Ids and labels are those of
+    /// transformers and unsloth, but for a reply that begins with a line break. There the header's own line break and
+    /// the reply's would merge into one token, which the model never sees when it answers, and unsloth's search for the
+    /// header's tokens then masks the whole reply. Here header and reply are tokenised apart, as they are in generation.
+    ///
+    /// A conversation without anything to learn is an error that says why.
+    pub fn lesson(&self, messages: &[Message], rules: &LessonRules) -> Result<Lesson> {
+        ensure!(!messages.is_empty(), "a conversation without messages");
+        let mut text = self.chat_text(messages, false)?;
+        if rules.append_eos {
+            text.push_str(self.eos_token());
+        }
+        let spans = if rules.responses_only { self.headers()?.spans(&text) } else { vec![(text.as_str(), true)] };
+        let (mut ids, mut weights) = (Vec::new(), Vec::new());
+        for (span, learned) in spans {
+            ids.extend(self.encode(span)?);
+            weights.resize(ids.len(), if learned { 1.0 } else { 0.0 });
+        }
+        if let Some(first) = weights.first_mut() {
+            *first = 0.0;
+        }
+        let learned_from = weights.iter().position(|&w| w > 0.0);
+        let full_len = ids.len();
+        ids.truncate(rules.max_len);
+        weights.truncate(rules.max_len);
+        let lesson = Lesson { ids, weights };
+        if lesson.supervised() > 0 {
+            return Ok(lesson);
+        }
+        Err(match learned_from {
+            Some(at) => Error::new(format!(
+                "nothing to learn: the chat is cut to {} of its {full_len} tokens and the first reply begins at token {at}",
+                rules.max_len
+            ))
+            .hint("raise `max_seq_length`, or shorten the prompt"),
+            None if messages.iter().any(|m| m.role == "assistant") => {
+                Error::new("nothing to learn: the template shows no assistant turn although the conversation has one")
+            }
+            None => Error::new("nothing to learn: the conversation has no assistant turn"),
+        })
+    }
+}
+
+/// What a template writes before the words of a user and of the assistant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Headers {
+    assistant: String,
+    user: String,
+}
+
+impl Headers {
+    /// Finds the headers by comparing renderings: what stands between two turns is the end of the first and the header of
+    /// the second, and the end of a turn is what a rendering that stops there ends with.
+    pub(super) fn find(tokenizer: &Tokenizer) -> Result<Self> {
+        const WORDS: [&str; 3] = ["TRIMTABASKS", "TRIMTABREPLIES", "TRIMTABASKSAGAIN"];
+        let chat = [Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::user(WORDS[2])];
+        let whole = tokenizer.chat_text(&chat, false)?;
+        let header_after = |turn: usize| {
+            let short = tokenizer.chat_text(&chat[..=turn], false).ok()?;
+            let (_, end) = short.split_once(WORDS[turn])?;
+            let (_, rest) = whole.split_once(WORDS[turn])?;
+            let (between, _) = rest.split_once(WORDS[turn + 1])?;
+            between.strip_prefix(end).filter(|header| !header.is_empty()).map(str::to_owned)
+        };
+        match (header_after(0), header_after(1)) {
+            (Some(assistant), Some(user)) => Ok(Self { assistant, user }),
+            _ => Err(Error::new("the chat template shows no header before a user's or the assistant's words")
+                .hint("train on all tokens with `train_on_responses_only = false`")),
+        }
+    }
+
+    /// Cuts a rendered conversation into stretches that are learned and stretches that are not, in order.
+    fn spans<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
+        let mut spans = Vec::new();
+        let (mut start, mut at, mut learned) = (0, 0, false);
+        let mut cut = |end: usize, now: bool, learned: &mut bool| {
+            if *learned != now {
+                spans.push((&text[start..end], *learned));
+                (start, *learned) = (end, now);
+            }
+        };
+        loop {
+            let assistant = text[at..].find(&self.assistant);
+            let user = text[at..].find(&self.user);
+            match (assistant, user) {
+                (Some(a), u) if u.is_none_or(|u| a < u) => {
+                    // A second assistant turn in a row: its header is read, not learned.
+                    cut(at + a, false, &mut learned);
+                    at += a + self.assistant.len();
+                    cut(at, true, &mut learned);
+                }
+                (_, Some(u)) => {
+                    cut(at + u, false, &mut learned);
+                    at += u + self.user.len();
+                }
+                (_, None) => break,
+            }
+        }
+        spans.push((&text[start..], learned));
+        spans.retain(|(span, _)| !span.is_empty());
+        spans
+    }
+}
+
+/// Lessons side by side, as integers: rows padded on the right to the longest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// `[rows, width]`, row after row: what the model reads.
+    pub ids: Vec<i32>,
+    /// `[rows, width]`: `targets[b, t] = ids[b, t + 1]`, what position t is to predict; the pad id in the last column.
+    pub targets: Vec<i32>,
+    /// `[rows, width]`: how much position t counts, which is its target's weight; 0 where nothing is learned.
+    pub weights: Vec<f32>,
+    /// `[rows]`: each row's own length; what lies right of it is padding.
+    pub lens: Vec<usize>,
+    /// Number of lessons.
+    pub rows: usize,
+    /// Length of the longest.
+    pub width: usize,
+}
+
+impl Batch {
+    /// Lays lessons side by side.
+    pub fn collate(lessons: &[&Lesson], pad_id: u32) -> Self {
+        let rows = lessons.len();
+        let lens: Vec<usize> = lessons.iter().map(|lesson| lesson.ids.len()).collect();
+        let width = lens.iter().copied().max().unwrap_or(0);
+        let pad = id(pad_id);
+        let mut batch = Self {
+            ids: vec![pad; rows * width],
+            targets: vec![pad; rows * width],
+            weights: vec![0.0; rows * width],
+            lens,
+            rows,
+            width,
+        };
+        for (row, lesson) in lessons.iter().enumerate() {
+            assert_eq!(lesson.ids.len(), lesson.weights.len(), "a lesson has one weight per token");
+            for (t, (&token, &weight)) in lesson.ids.iter().zip(&lesson.weights).enumerate() {
+                let at = row * width + t;
+                batch.ids[at] = id(token);
+                if t > 0 {
+                    batch.targets[at - 1] = id(token);
+                    batch.weights[at - 1] = weight;
+                }
+            }
+        }
+        batch
+    }
+}
+
+/// Token ids are far below 2^31, and tensors of integers are signed.
+fn id(token: u32) -> i32 {
+    i32::try_from(token).expect("token ids fit into 31 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn qwen() -> Headers {
+        Headers { assistant: "<a>\n".into(), user: "<u>\n".into() }
+    }
+
+    #[track_caller]
+    fn check_spans(text: &str, want: &str) {
+        let spans = qwen().spans(text);
+        let got: String = spans
+            .iter()
+            .map(|(span, learned)| if *learned { format!("[{span}]") } else { (*span).to_owned() })
+            .collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn replies_are_learned_up_to_the_next_user_header() {
+        check_spans("<u>\nhi<a>\nhello.<u>\nbye<a>\nso long.", "<u>\nhi<a>\n[hello.]<u>\nbye<a>\n[so long.]");
+        check_spans("<u>\nhi", "<u>\nhi");
+        check_spans("<u>\nhi<a>\n", "<u>\nhi<a>\n");
+        // unsloth's rule: whatever follows a reply is learned until a user speaks again.
+        check_spans("<a>\none<a>\ntwo<s>\nthree", "<a>\n[one]<a>\n[two<s>\nthree]");
+        check_spans("<u>\n\nhi<a>\n\nhello", "<u>\n\nhi<a>\n[\nhello]");
+    }
+
+    #[test]
+    fn collate_shifts_targets_and_weights_and_pads_right() {
+        let long = Lesson { ids: vec![1, 2, 3], weights: vec![0.0, 0.5, 1.0] };
+        let short = Lesson { ids: vec![7, 8], weights: vec![0.0, 1.0] };
+        let batch = Batch::collate(&[&long, &short], 9);
+        assert_eq!((batch.rows, batch.width, batch.lens.as_slice()), (2, 3, &[3, 2][..]));
+        assert_eq!(batch.ids, [1, 2, 3, 7, 8, 9]);
+        assert_eq!(batch.targets, [2, 3, 9, 8, 9, 9]);
+        assert_eq!(batch.weights, [0.5, 1.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(long.supervised(), 2);
+    }
+
+    #[test]
+    fn an_empty_batch_is_empty() {
+        assert_eq!(Batch::collate(&[], 0).width, 0);
+    }
+}

@@ -1,0 +1,11 @@
+//! From words to numbers: conversations, the model's own chat template, its tokenizer, and training chats with loss
+//! masks. No tensor lives here, only integers.
+
+mod chat;
+mod lesson;
+mod template;
+mod tokenizer;
+
+pub use chat::{Chat, Message, read_chats, scan_chats};
+pub use lesson::{Batch, Lesson, LessonRules};
+pub use tokenizer::Tokenizer;

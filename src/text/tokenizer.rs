@@ -1,0 +1,180 @@
+//! A model folder's tokenizer: text to ids and back, special tokens, and the chat template.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::Message;
+use super::lesson::Headers;
+use super::template::{Template, token_text};
+use crate::{At, Error, Result, bail, ensure};
+
+/// A model's tokenizer together with its chat template.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    template: Option<Template>,
+    dir: PathBuf,
+    len: usize,
+    eos_ids: Vec<u32>,
+    eos_token: String,
+    pad_id: u32,
+    fingerprint: String,
+    /// Found in the template when the first lesson asks for them.
+    headers: OnceLock<Headers>,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, `tokenizer_config.json` or `chat_template.jinja`, and the end-of-sequence ids from
+    /// `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let path = dir.join("tokenizer.json");
+        let bytes = std::fs::read(&path).at(&path).map_err(|e| {
+            e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
+        })?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
+            .map_err(|e| Error::new(format!("{}: not a tokenizer: {e}", path.display())))?;
+        // A tokenizer saved after training may cut or pad; transformers switches both off unless asked.
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|e| Error::new(format!("{}: {e}", path.display())))?;
+
+        let config = json_or_null(&dir.join("tokenizer_config.json"))?;
+        check_added_tokens(&inner, &config).at(dir)?;
+        let template = Template::find(dir, &config)?;
+        let len = 1 + inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize);
+
+        let generation = json_or_null(&dir.join("generation_config.json"))?;
+        let model = json_or_null(&dir.join("config.json"))?;
+        let id_of = |name: &str| token_text(&config[name]).and_then(|token| inner.token_to_id(token));
+        let eos_ids = [
+            ids_of(&generation["eos_token_id"]),
+            ids_of(&model["eos_token_id"]),
+            id_of("eos_token").into_iter().collect(),
+        ];
+        let eos_ids = eos_ids.into_iter().find(|ids| !ids.is_empty()).unwrap_or_default();
+        ensure_eos(&eos_ids, len).at(dir)?;
+        let eos_token = match token_text(&config["eos_token"]) {
+            Some(token) => token.to_owned(),
+            None => inner.id_to_token(eos_ids[0]).unwrap_or_default(),
+        };
+        let pad_id =
+            id_of("pad_token").or_else(|| ids_of(&generation["pad_token_id"]).first().copied()).unwrap_or(eos_ids[0]);
+
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+        hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
+        let fingerprint = hasher.finalize().to_hex().to_string();
+        let (dir, headers) = (dir.to_owned(), OnceLock::new());
+        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, fingerprint, headers })
+    }
+
+    /// The text's ids. Nothing is added; special tokens inside the text become their ids, as transformers has it.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids' text, special tokens stripped.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.len) {
+            bail!("token id {id} is not in the tokenizer of {}, which has {} ids", self.dir.display(), self.len);
+        }
+        self.inner.decode(ids, true).map_err(|e| Error::new(format!("decoding: {e}")))
+    }
+
+    /// One more than the largest id. A model's embedding may have more rows; those ids stand for nothing.
+    #[allow(clippy::len_without_is_empty, reason = "a tokenizer without tokens does not load")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The ids that end an answer; at least one.
+    pub fn eos_ids(&self) -> &[u32] {
+        &self.eos_ids
+    }
+
+    /// The text of the end-of-sequence token, which training appends to a conversation.
+    pub fn eos_token(&self) -> &str {
+        &self.eos_token
+    }
+
+    /// What fills short rows of a batch: the tokenizer's `pad_token`, else the end-of-sequence id.
+    pub fn pad_id(&self) -> u32 {
+        self.pad_id
+    }
+
+    /// The conversation as the model was trained to see it; with `generation_prompt` it ends where the answer begins.
+    pub fn chat_text(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
+        let template = self.template.as_ref().ok_or_else(|| {
+            Error::new(format!("{}: the model has no chat template", self.dir.display()))
+                .hint("put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`")
+        })?;
+        template.render(messages, generation_prompt)
+    }
+
+    /// The ids of [`Self::chat_text`].
+    pub fn chat_ids(&self, messages: &[Message], generation_prompt: bool) -> Result<Vec<u32>> {
+        self.encode(&self.chat_text(messages, generation_prompt)?)
+    }
+
+    /// A hash of `tokenizer.json` and the chat template, by which a run's lock knows both again.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// What the template writes before a user's and before the assistant's words.
+    pub(super) fn headers(&self) -> Result<&Headers> {
+        if let Some(headers) = self.headers.get() {
+            return Ok(headers);
+        }
+        let headers = Headers::find(self).at(&self.dir)?;
+        Ok(self.headers.get_or_init(|| headers))
+    }
+}
+
+/// A JSON file, or null if it does not exist.
+fn json_or_null(path: &Path) -> Result<Value> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).at(path),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
+        Err(e) => Err(e).at(path),
+    }
+}
+
+/// One id or a list of them; anything else is no id.
+fn ids_of(value: &Value) -> Vec<u32> {
+    let id = |v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Value::Array(list) => list.iter().filter_map(id).collect(),
+        one => id(one).into_iter().collect(),
+    }
+}
+
+/// transformers would add such tokens to the tokenizer; a file that needs it is older than this project's scope.
+fn check_added_tokens(inner: &tokenizers::Tokenizer, config: &Value) -> Result<()> {
+    for (id, token) in config["added_tokens_decoder"].as_object().into_iter().flatten() {
+        let content = token_text(token).unwrap_or_default();
+        let known = inner.token_to_id(content).is_some_and(|known| known.to_string() == *id);
+        if !known {
+            return Err(Error::new(format!(
+                "tokenizer_config.json gives `{content}` the id {id}, tokenizer.json does not"
+            ))
+            .hint("load and save the tokenizer once with transformers, which writes both alike"));
+        }
+    }
+    Ok(())
+}
+
+/// An answer must be able to end.
+fn ensure_eos(eos_ids: &[u32], len: usize) -> Result<()> {
+    if eos_ids.is_empty() {
+        return Err(Error::new("no end-of-sequence token").hint(
+            "give `eos_token_id` in generation_config.json or config.json, or `eos_token` in tokenizer_config.json",
+        ));
+    }
+    for &id in eos_ids {
+        ensure!((id as usize) < len, "end-of-sequence id {id} is not in the tokenizer, which has {len} ids");
+    }
+    Ok(())
+}
