@@ -11,7 +11,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::kernels::FusedOps;
-use crate::model::Rows;
+use crate::text::Rows;
 use crate::vector::{IncBase, Layer, PersonaVector};
 use crate::{Error, Result, ensure};
 

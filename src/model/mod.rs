@@ -18,7 +18,7 @@ pub use block::{Block, Kept, PROJECTIONS};
 pub use cache::KvCache;
 pub use config::QwenConfig;
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
-pub use pass::{Pass, Rows};
+pub use pass::Pass;
 
 use crate::Result;
 use crate::kernels::FusedOps;
