@@ -482,11 +482,10 @@ impl RunDir {
             "`{name}` cannot name a stage: letters, digits and - _ . + = only"
         );
         let path = self.path.join("stages").join(format!("{name}.json"));
-        let why = match read_stage::<T>(&path) {
-            Ok(stage) if stage.key != *key => Reused::Stale,
-            Ok(stage) if holds(&stage.value) => return Ok((stage.value, Reused::Yes)),
-            Err(None) => Reused::New,
-            Ok(_) | Err(Some(())) => Reused::Corrupt,
+        let why = match read_stage::<T>(&path, key) {
+            Ok(value) if holds(&value) => return Ok((value, Reused::Yes)),
+            Ok(_) => Reused::Corrupt,
+            Err(why) => why,
         };
         let stage = Stage { key: key.clone(), value: work()? };
         let bytes = serde_json::to_vec(&stage).at(&path)?;
@@ -500,15 +499,19 @@ impl RunDir {
     }
 }
 
-/// A stored stage; `Err(None)` if there is none, `Err(Some(()))` if it cannot be understood. The key is looked at before
-/// the value, since a stage of an older version may have another form: stale, not corrupt.
-fn read_stage<T: DeserializeOwned>(path: &Path) -> Result<Stage<T>, Option<()>> {
+/// The stored value, or why there is none to use. The key is looked at before the value: a stage of an older version may
+/// have another form, and that makes it stale, not corrupt.
+fn read_stage<T: DeserializeOwned>(path: &Path, key: &Hash) -> Result<T, Reused> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(None),
-        Err(_) => return Err(Some(())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Reused::New),
+        Err(_) => return Err(Reused::Corrupt),
     };
-    serde_json::from_slice(&bytes).map_err(|_| Some(()))
+    let stage: Stage<serde_json::Value> = serde_json::from_slice(&bytes).map_err(|_| Reused::Corrupt)?;
+    if stage.key != *key {
+        return Err(Reused::Stale);
+    }
+    serde_json::from_value(stage.value).map_err(|_| Reused::Corrupt)
 }
 
 #[cfg(test)]
@@ -620,6 +623,8 @@ mod tests {
         let take = |key: &Hash, value: u64| run.stage("fit", key, || Ok(value)).unwrap();
         assert_eq!(take(&a, 1), (1, Reused::New));
         assert_eq!(take(&a, 2), (1, Reused::Yes));
+        assert_eq!(take(&b, 3), (3, Reused::Stale));
+        run.stage("fit", &a, || Ok("another form".to_owned())).unwrap();
         assert_eq!(take(&b, 3), (3, Reused::Stale));
         fs::write(run.file("stages/fit.json"), b"{\"key\":").unwrap();
         assert_eq!(take(&b, 4), (4, Reused::Corrupt));
