@@ -46,7 +46,7 @@ pub enum Learning {
 impl<B: FusedOps> Linear<B> {
     /// `[n, in] -> [n, out]`.
     pub fn forward(&self, x: &Tensor<B, 2>) -> Tensor<B, 2> {
-        let y = B::linear(x, &self.weight, self.bias.as_ref());
+        let y = B::affine(x, &self.weight, self.bias.as_ref());
         match &self.lora {
             Some(lora) => {
                 let zeros = Tensor::zeros([x.dims()[0], lora.a.dims()[1]], &x.device());
@@ -157,6 +157,6 @@ impl<B: FusedOps> Parameter<'_, B> {
 
 /// A matrix as one row after the other.
 pub fn flat<B: FusedOps>(t: Tensor<B, 2>) -> Tensor<B, 1> {
-    let n = t.dims().iter().product();
+    let n: usize = t.dims().iter().product();
     t.reshape([n])
 }
