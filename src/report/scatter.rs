@@ -45,7 +45,7 @@ const PLOT_HEIGHT: f64 = 400.0;
 pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
     let mut c = Canvas::new(look);
     let set = Type::new(12.5, Paint::Label(Hue::Ink));
-    let legend_width = chart.tracks.iter().map(|t| set.width(&t.name)).fold(0.0, f64::max) + 52.0;
+    let legend_width = chart.tracks.iter().map(|t| set.width(&t.name)).fold(0.0, f64::max) + 58.0;
     let right = WIDTH - legend_width.min(320.0);
     let bottom = TOP + PLOT_HEIGHT;
     let x = Scale::new(domain(chart, |d| d.x, &chart.x), (LEFT, right));
@@ -55,7 +55,7 @@ pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
     let mut taken = Taken::default();
     better_corner(&mut c, chart, &x, &y, &mut taken);
     for track in &chart.tracks {
-        whiskers(&mut c, track, &x, &y);
+        whiskers(&mut c, track, &x, &y, &mut taken);
     }
     for track in &chart.tracks {
         sweep(&mut c, track, &x, &y, &mut taken);
@@ -65,6 +65,7 @@ pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
             let at = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
             c.mark(track.mark, at, 5.6, track.hue);
             taken.boxes.push(Box::around(at, 8.0));
+            taken.marks.push(at);
         }
     }
     let frame = Box { left: LEFT, top: TOP - 8.0, right, bottom };
@@ -140,14 +141,18 @@ fn better_corner(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale, tak
     taken.boxes.push(Box::spanning(tail, corner));
 }
 
-fn whiskers(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale) {
+fn whiskers(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, taken: &mut Taken) {
     for dot in &track.dots {
         let (cx, cy) = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
+        let mut arm = |from, to| {
+            c.line_faint(from, to, Paint::Data(track.hue));
+            taken.faint.push(Box::spanning(from, to));
+        };
         if dot.x.has_bounds() {
-            c.line_faint((x.clamped(dot.x.low), cy), (x.clamped(dot.x.high), cy), Paint::Data(track.hue));
+            arm((x.clamped(dot.x.low), cy), (x.clamped(dot.x.high), cy));
         }
         if dot.y.has_bounds() {
-            c.line_faint((cx, y.clamped(dot.y.low)), (cx, y.clamped(dot.y.high)), Paint::Data(track.hue));
+            arm((cx, y.clamped(dot.y.low)), (cx, y.clamped(dot.y.high)));
         }
     }
 }
@@ -190,8 +195,9 @@ fn arrow_head(c: &mut Canvas, from: (f64, f64), tip: (f64, f64), paint: Paint) {
 fn coefficients(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box, taken: &mut Taken) {
     for dot in &track.dots {
         let at = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
-        let set = Type { bold: dot.coef.is_none(), ..Type::new(11.5, Paint::Label(track.hue)) };
-        let label = dot.coef.map_or_else(|| track.name.clone(), short);
+        let lone = track.dots.len() == 1;
+        let set = Type { bold: lone, ..Type::new(11.5, Paint::Label(track.hue)) };
+        let label = dot.coef.filter(|_| !lone).map_or_else(|| track.name.clone(), short);
         if let Some(place) = taken.room(at, set.width(&label), frame) {
             c.text_clear((place.left, place.bottom - 3.0), set, &label);
             taken.boxes.push(place);
@@ -236,6 +242,11 @@ impl Box {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
 
+    /// From a point to the nearest spot of the rectangle.
+    fn distance(&self, (x, y): (f64, f64)) -> f64 {
+        (self.left - x).max(x - self.right).max(0.0).hypot((self.top - y).max(y - self.bottom).max(0.0))
+    }
+
     fn within(&self, other: &Self) -> bool {
         self.left >= other.left && self.right <= other.right && self.top >= other.top && self.bottom <= other.bottom
     }
@@ -244,7 +255,12 @@ impl Box {
 /// What is already drawn where a label would have to go.
 #[derive(Default)]
 struct Taken {
+    /// Where the dots are: a label stands nearest to its own.
+    marks: Vec<(f64, f64)>,
+    /// Marks, lines and labels: never beneath a label.
     boxes: Vec<Box>,
+    /// Whiskers: beneath a label only where there is no other place.
+    faint: Vec<Box>,
 }
 
 impl Taken {
@@ -264,9 +280,16 @@ impl Taken {
                 (x - e - width, y + e),
             ]
         };
-        [9.0, 13.0].into_iter().flat_map(near).find_map(|(left, top)| {
-            let place = Box { left, top, right: left + width, bottom: top + height };
-            (place.within(frame) && !self.boxes.iter().any(|b| b.overlaps(&place))).then_some(place)
-        })
+        let place = |(left, top): (f64, f64)| Box { left, top, right: left + width, bottom: top + height };
+        let places: Vec<Box> = [9.0, 13.0, 18.0].into_iter().flat_map(near).map(place).collect();
+        let free = |p: &Box| p.within(frame) && !self.boxes.iter().any(|b| b.overlaps(p));
+        let clear = |p: &Box| free(p) && !self.faint.iter().any(|b| b.overlaps(p));
+        let own = |p: &Box| {
+            let mine = p.distance((x, y));
+            self.marks.iter().all(|&m| (m.0 - x).hypot(m.1 - y) < 2.0 || p.distance(m) > mine + 3.0)
+        };
+        // Far places only when clear: a distant label on a whisker would belong to nobody.
+        let near = &places[..16];
+        places.iter().find(|p| own(p) && clear(p)).or_else(|| near.iter().find(|p| own(p) && free(p))).copied()
     }
 }

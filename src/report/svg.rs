@@ -178,7 +178,7 @@ impl Canvas {
     pub(super) fn line_faint(&mut self, from: (f64, f64), to: (f64, f64), paint: Paint) {
         let paint = self.paint(paint);
         let d = path(&[from, to], false);
-        let _ = writeln!(self.body, r#"<path d="{d}" stroke="{paint}" stroke-width="1.2" stroke-opacity="0.55"/>"#);
+        let _ = writeln!(self.body, r#"<path d="{d}" stroke="{paint}" stroke-width="1.2" stroke-opacity="0.45"/>"#);
     }
 
     pub(super) fn polyline(&mut self, points: &[(f64, f64)], paint: Paint, width: f64) {
