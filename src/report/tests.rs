@@ -200,3 +200,39 @@ fn a_point_without_an_interval_breaks_the_band_only() {
         assert!(!draw(&study, figure, Look::Fixed).unwrap().contains("NaN"));
     }
 }
+
+/// A small world: everything near its bounds, names too long, one coefficient, one seed.
+fn hard_study() -> Study {
+    let mut study = study();
+    study.arms[2].label = "Preventative steering at every layer with increments of the vector".into();
+    study.points = vec![point("base", None, [4.0, 0.0, 99.0]), point("plain", None, [86.0, 100.0, 98.0])];
+    for (coef, v) in
+        [(0.5, [40.0, 100.0, 98.5]), (1.0, [6.0, 98.0, 98.0]), (1.5, [2.0, 97.0, 98.0]), (2.0, [0.0, 94.0, 97.0])]
+    {
+        study.points.push(point("prevent", Some(coef), v));
+    }
+    study.points.push(point("prevent-one", Some(1.0), [80.0, 99.0, 98.0]));
+    for (coef, v) in [(1.0, [70.0, 90.0, 97.0]), (2.0, [20.0, 30.0, 80.0]), (4.0, [0.0, 2.0, 31.0])] {
+        study.points.push(point("inference", Some(coef), v));
+    }
+    study.points.push(point("prompting", None, [30.0, 99.0, 98.0]));
+    study.points.push(point("random", Some(1.25), [86.0, 100.0, 98.0]));
+    study
+}
+
+#[test]
+fn values_at_their_bounds_stay_inside_the_picture() {
+    let study = hard_study();
+    for figure in &study.figures {
+        let svg = draw(&study, figure, Look::Fixed).unwrap();
+        let numbers = |name: &str| -> Vec<f64> {
+            let values = svg.split(name).skip(1).map(|rest| rest.split('"').next().unwrap());
+            values.filter_map(|v| v.parse().ok()).collect()
+        };
+        assert!(numbers(" cx=\"").iter().chain(&numbers(" x1=\"")).all(|x| (0.0..=900.0).contains(x)));
+        assert!(svg.contains('…') || figure.file == "figure");
+    }
+    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
+        render(&study, &Path::new(&folder).join("hard")).unwrap();
+    }
+}
