@@ -2,6 +2,9 @@
 
 mod error;
 
+pub mod record;
+pub mod report;
+pub mod stats;
 pub mod steering;
 pub mod subject;
 pub mod tensorfile;
