@@ -4,6 +4,7 @@ mod error;
 
 pub mod record;
 pub mod report;
+pub mod sheet;
 pub mod stats;
 pub mod steering;
 pub mod subject;
