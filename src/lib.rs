@@ -2,6 +2,7 @@
 
 mod error;
 
+pub mod judge;
 pub mod record;
 pub mod report;
 pub mod sheet;
