@@ -3,6 +3,7 @@
 mod error;
 
 pub mod judge;
+pub mod persona;
 pub mod record;
 pub mod report;
 pub mod sheet;
@@ -12,5 +13,8 @@ pub mod subject;
 pub mod tensorfile;
 pub mod text;
 pub mod vector;
+
+#[cfg(test)]
+mod fakes;
 
 pub use error::{At, Error, Kind, Result};
