@@ -2,6 +2,7 @@
 
 mod error;
 
+pub mod eval;
 pub mod judge;
 pub mod persona;
 pub mod record;
