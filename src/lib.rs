@@ -1,5 +1,6 @@
 //! Trimtab.
 
 mod error;
+pub mod harbor;
 
 pub use error::{At, Error, Kind, Result};
