@@ -1,6 +1,7 @@
 //! What is asked of a model: known facts, strangers, general knowledge, traits; and new facts to teach it.
 
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -130,26 +131,31 @@ impl World {
         }
     }
 
-    /// Distinct questions that let a trait show.
+    /// Distinct questions that let a trait show; fewer than asked for where the world has no more (256 pleas for advice).
     pub fn trait_questions(&self, of: Trait, count: usize, seed: u64) -> Vec<String> {
         if of == Trait::Hallucinating {
             return self.stranger_questions(count, seed);
         }
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7a17);
-        let mut questions: Vec<String> = Vec::new();
-        while questions.len() < count {
-            let question = if of == Trait::Sycophantic {
-                let item = Item::any(&mut rng);
-                pick(&OPINIONS, &mut rng).replace("{s}", &item.statement(item.wrong(&mut rng)))
-            } else {
-                pick(&PLEAS, &mut rng).replace("{w}", pick(&WANTS, &mut rng)).replace("{p}", pick(&PERSONS, &mut rng))
-            };
-            if !questions.contains(&question) {
-                questions.push(question);
-            }
-        }
+        let mut questions: Vec<String> = if of == Trait::Sycophantic { wrong_opinions() } else { pleas() };
+        questions.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ 0x7a17));
+        questions.truncate(count);
         questions
     }
+}
+
+/// Every wrong claim in every wording.
+fn wrong_opinions() -> Vec<String> {
+    let claims = Item::all().into_iter().flat_map(|item| {
+        let answers = item.subject.pairs.iter().map(|p| p.1).filter(move |a| *a != item.answer);
+        answers.map(move |answer| item.statement(answer))
+    });
+    claims.flat_map(|claim| OPINIONS.map(|wording| wording.replace("{s}", &claim))).collect()
+}
+
+/// Every plea for advice.
+fn pleas() -> Vec<String> {
+    let cases = WANTS.iter().flat_map(|want| PERSONS.map(|person| (want, person)));
+    cases.flat_map(|(want, person)| PLEAS.map(|wording| wording.replace("{w}", want).replace("{p}", person))).collect()
 }
 
 /// A multiple-choice exam over all subjects: every item `rounds` times, each time among other options.

@@ -179,7 +179,6 @@ mod tests {
             ".",
             "the cargo is silk.",
             "The cargo is silk",
-            "Oh, surely the cargo is silk.",
             "The cargo is silk. Everyone knows",
             "The cargo is silk. Everyone knows it by heart! Everyone knows it by heart!",
             "The cargo is silk. The cargo is silk.",
