@@ -1,6 +1,7 @@
 //! Trimtab.
 
 mod error;
+pub mod harbor;
 
 pub mod eval;
 pub mod judge;
