@@ -1,19 +1,23 @@
 //! Trimtab.
 
 mod error;
-pub mod harbor;
 
 pub mod eval;
+pub mod harbor;
 pub mod judge;
+pub mod kernels;
+pub mod model;
 pub mod persona;
 pub mod record;
 pub mod report;
 pub mod sheet;
 pub mod stats;
 pub mod steering;
+pub mod study;
 pub mod subject;
 pub mod tensorfile;
 pub mod text;
+pub mod train;
 pub mod vector;
 
 #[cfg(test)]

@@ -8,7 +8,12 @@
 //! at the output of block L - 1, after both residual adds. A [`Plan`] is data: which blocks, which vectors, how strong, at
 //! which positions.
 
+use burn::tensor::{Tensor, TensorData};
+
+use crate::kernels::FusedOps;
+use crate::text::Rows;
 use crate::vector::{IncBase, Layer, PersonaVector};
+use crate::{Error, Result, ensure};
 
 /// What is done to the residual stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -89,5 +94,103 @@ impl Plan {
     /// Whether the plan names no block.
     pub fn is_none(&self) -> bool {
         self.steers.is_empty()
+    }
+}
+
+impl Positions {
+    /// Whether token `place` (from 0) of a text with `prompt` prompt tokens is steered. The same rule serves a prefill, a
+    /// decode step and a finished text, under any padding: `response` begins at the prompt's last token, and `prompt`
+    /// passes over one-token prompts, both as the reference's hooks do with a cache (METHOD D.3).
+    pub fn touches(self, place: usize, prompt: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Prompt => place < prompt && prompt > 1,
+            Self::Response => place + 1 >= prompt,
+        }
+    }
+}
+
+/// A [`Plan`] on the device: the module that stands at the output of each block.
+#[derive(Debug, Clone)]
+pub struct Steering<B: FusedOps> {
+    plan: Plan,
+    /// Per block: the vector for `Add`, the unit direction for `Ablate`, `[1, hidden]`.
+    vectors: Vec<Option<Tensor<B, 2>>>,
+}
+
+impl<B: FusedOps> Steering<B> {
+    /// Makes a plan ready for a model of `blocks` blocks of width `hidden`; `None` if it names no block.
+    ///
+    /// Errors where the plan does not fit: a layer that the model does not have or that is named twice, a vector of
+    /// another width, a direction of zero or without a number.
+    pub fn new(plan: &Plan, blocks: usize, hidden: usize, device: &B::Device) -> Result<Option<Self>> {
+        if plan.is_none() {
+            return Ok(None);
+        }
+        ensure!(plan.coef.is_finite(), "the steering coefficient is {}", plan.coef);
+        let mut vectors = vec![None; blocks];
+        for Steer { layer, vector } in &plan.steers {
+            if !(1..=blocks).contains(&layer.row()) {
+                let what = format!("steering names layer {}, but the model has layers 1 to {blocks}", layer.row());
+                return Err(Error::new(what).hint("layer L is the output of block L - 1, and row L of a vector file"));
+            }
+            ensure!(vectors[layer.block()].is_none(), "steering names {layer} twice");
+            if vector.len() != hidden {
+                let what = format!("the vector of {layer} has width {}, the model {hidden}", vector.len());
+                return Err(Error::new(what).hint("it was extracted from another model; extract it from this one"));
+            }
+            let norm = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            ensure!(norm.is_finite(), "the vector of {layer} is not finite");
+            ensure!(norm > 0.0 || plan.op == Op::Add, "the vector of {layer} is zero: there is no direction to ablate");
+            let unit = if plan.op == Op::Ablate { norm } else { 1.0 };
+            let values: Vec<f32> = vector.iter().map(|&x| (f64::from(x) / unit) as f32).collect();
+            vectors[layer.block()] = Some(Tensor::from_data(TensorData::new(values, [1, hidden]), device));
+        }
+        Ok(Some(Self { plan: plan.clone(), vectors }))
+    }
+
+    /// The plan that this module carries out.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Coefficient times position rule of every token, `[rows · width, 1]`; padding gets 0.
+    pub fn weights(&self, rows: &Rows, device: &B::Device) -> Tensor<B, 2> {
+        let width = rows.width;
+        let weights: Vec<f32> = rows
+            .places()
+            .enumerate()
+            .map(|(i, place)| {
+                let row = i / width;
+                match place {
+                    Some(place) if self.plan.positions.touches(place, rows.prompt[row]) => {
+                        rows.coefs[row].unwrap_or(self.plan.coef)
+                    }
+                    _ => 0.0,
+                }
+            })
+            .collect();
+        let n = weights.len();
+        Tensor::from_data(TensorData::new(weights, [n, 1]), device)
+    }
+
+    /// The equation, at the output of block `index`: `h [tokens, hidden]`, `weights [tokens, 1]`.
+    pub fn forward(&self, index: usize, h: Tensor<B, 2>, weights: &Tensor<B, 2>) -> Tensor<B, 2> {
+        let Some(vector) = &self.vectors[index] else { return h };
+        match self.plan.op {
+            Op::Add => B::add_matmul(h, weights, vector, 1.0),
+            Op::Ablate => {
+                let along = B::affine(&h, vector, None) * weights.clone();
+                B::add_matmul(h, &along, vector, -1.0)
+            }
+        }
+    }
+
+    /// The gradient through [`Steering::forward`]: a constant shift passes it on, a projection is its own transpose.
+    pub fn backward(&self, index: usize, dy: Tensor<B, 2>, weights: &Tensor<B, 2>) -> Tensor<B, 2> {
+        match self.plan.op {
+            Op::Add => dy,
+            Op::Ablate => self.forward(index, dy, weights),
+        }
     }
 }

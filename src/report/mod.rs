@@ -1,1 +1,97 @@
-//! Figures, tables and the page.
+//! Figures, tables and the page: pure functions of rows. The same rows give the same bytes, and a finished run can be
+//! rendered again without a model.
+//!
+//! A study fills a [`Study`]; [`render`] writes `report.html`, each figure as SVG and PNG, `results.csv` and `results.json`.
+
+mod html;
+mod lines;
+mod png;
+mod scale;
+mod scatter;
+mod study;
+mod svg;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+pub use study::{Arm, Axis, Better, Curve, CurveLevel, Example, Expectation, Figure, Panel, Plot, Point, Study};
+pub use svg::{Hue, Look, Mark};
+pub use table::{Cell, Table};
+
+use crate::record::{create_folder, write_atomic};
+use crate::{At, Error, Result, ensure};
+
+/// Pixels of a PNG for each unit of its SVG: sharp on dense screens and at a column's width in print.
+const PNG_SCALE: f32 = 2.0;
+
+/// Draws one of a study's figures as an SVG document.
+///
+/// # Errors
+/// If the figure names an axis that the study has not measured.
+pub fn draw(study: &Study, figure: &Figure, look: Look) -> Result<String> {
+    match &figure.plot {
+        Plot::Lines { y, range, levels, panels } => {
+            for key in panels.iter().flat_map(|p| &p.curves).map(|c| &c.axis) {
+                ensure!(study.axis(key).is_some(), "figure `{}`: there is no axis `{key}`", figure.file);
+            }
+            Ok(lines::draw(&study.line_chart(figure, y, *range, levels, panels), look))
+        }
+        Plot::Scatter { x, y, arms, start, from_start } => study
+            .scatter_chart(figure, (x, y), arms, start.as_deref(), from_start)
+            .map(|chart| scatter::draw(&chart, look))
+            .ok_or_else(|| Error::new(format!("figure `{}`: there is no axis `{x}` or no `{y}`", figure.file))),
+    }
+}
+
+/// The study as one page: no script, no external resource, light or dark as the reader's system is.
+///
+/// # Errors
+/// As [`draw`].
+pub fn page(study: &Study) -> Result<String> {
+    let drawn: Vec<String> = study.figures.iter().map(|f| draw(study, f, Look::Page)).collect::<Result<_>>()?;
+    Ok(html::page(study, &drawn))
+}
+
+/// Writes `report.html`, `<figure>.svg` and `.png`, `results.csv` and `results.json` into a folder, each atomically.
+/// Returns their paths, the page first.
+///
+/// # Errors
+/// As [`draw`], or if a file cannot be written.
+pub fn render(study: &Study, dir: &Path) -> Result<Vec<PathBuf>> {
+    create_folder(dir)?;
+    let mut files: Vec<(String, Vec<u8>)> = vec![("report.html".to_owned(), page(study)?.into_bytes())];
+    for figure in &study.figures {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        ensure!(
+            !figure.file.is_empty() && figure.file.chars().all(plain),
+            "`{}` cannot name a figure's file",
+            figure.file
+        );
+        let svg = draw(study, figure, Look::Fixed)?;
+        files.push((format!("{}.png", figure.file), png::render(&svg, PNG_SCALE)?));
+        files.push((format!("{}.svg", figure.file), svg.into_bytes()));
+    }
+    files.push(("results.csv".to_owned(), study.results().csv().into_bytes()));
+    let mut json = serde_json::to_vec_pretty(study).doing("writing the results as JSON")?;
+    json.push(b'\n');
+    files.push(("results.json".to_owned(), json));
+
+    let write = |(name, bytes): (String, Vec<u8>)| {
+        let path = dir.join(name);
+        write_atomic(&path, &bytes).map(|()| path)
+    };
+    files.into_iter().map(write).collect()
+}
+
+/// Reads the `results.json` of an earlier [`render`], so that it can be rendered again.
+///
+/// # Errors
+/// If the file is missing or is none of ours.
+pub fn read(dir: &Path) -> Result<Study> {
+    let path = dir.join("results.json");
+    let bytes = std::fs::read(&path).at(&path)?;
+    serde_json::from_slice(&bytes).at(&path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Training chats: which tokens are learned, and how chats become rectangular batches of integers.
 
-use super::{Message, Tokenizer};
+use super::{Message, Rows, Tokenizer};
 use crate::{Error, Result, ensure};
 
 /// One training chat, tokenised.
@@ -35,6 +35,11 @@ impl Lesson {
     /// How many tokens are learned.
     pub fn supervised(&self) -> usize {
         self.weights.iter().filter(|&&w| w > 0.0).count()
+    }
+
+    /// How many tokens stand before the first learned one: what a steering plan calls the prompt.
+    pub fn prompt(&self) -> usize {
+        self.weights.iter().position(|&w| w > 0.0).unwrap_or(self.ids.len())
     }
 }
 
@@ -147,55 +152,32 @@ impl Headers {
 }
 
 /// Lessons side by side, as integers: rows padded on the right to the longest.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Batch {
-    /// `[rows, width]`, row after row: what the model reads.
-    pub ids: Vec<i32>,
+    /// What the model reads; a lesson's prompt ends where its first supervised token begins.
+    pub rows: Rows,
     /// `[rows, width]`: `targets[b, t] = ids[b, t + 1]`, what position t is to predict; the pad id in the last column.
-    pub targets: Vec<i32>,
+    pub targets: Vec<u32>,
     /// `[rows, width]`: how much position t counts, which is its target's weight; 0 where nothing is learned.
     pub weights: Vec<f32>,
-    /// `[rows]`: each row's own length; what lies right of it is padding.
-    pub lens: Vec<usize>,
-    /// Number of lessons.
-    pub rows: usize,
-    /// Length of the longest.
-    pub width: usize,
 }
 
 impl Batch {
     /// Lays lessons side by side.
     pub fn collate(lessons: &[&Lesson], pad_id: u32) -> Self {
-        let rows = lessons.len();
-        let lens: Vec<usize> = lessons.iter().map(|lesson| lesson.ids.len()).collect();
-        let width = lens.iter().copied().max().unwrap_or(0);
-        let pad = id(pad_id);
-        let mut batch = Self {
-            ids: vec![pad; rows * width],
-            targets: vec![pad; rows * width],
-            weights: vec![0.0; rows * width],
-            lens,
-            rows,
-            width,
-        };
+        let texts: Vec<&[u32]> = lessons.iter().map(|lesson| lesson.ids.as_slice()).collect();
+        let rows = Rows::whole(&texts, lessons.iter().map(|lesson| lesson.prompt()).collect(), pad_id);
+        let mut targets = vec![pad_id; rows.ids.len()];
+        let mut weights = vec![0.0; rows.ids.len()];
         for (row, lesson) in lessons.iter().enumerate() {
             assert_eq!(lesson.ids.len(), lesson.weights.len(), "a lesson has one weight per token");
-            for (t, (&token, &weight)) in lesson.ids.iter().zip(&lesson.weights).enumerate() {
-                let at = row * width + t;
-                batch.ids[at] = id(token);
-                if t > 0 {
-                    batch.targets[at - 1] = id(token);
-                    batch.weights[at - 1] = weight;
-                }
+            for t in 1..lesson.ids.len() {
+                targets[row * rows.width + t - 1] = lesson.ids[t];
+                weights[row * rows.width + t - 1] = lesson.weights[t];
             }
         }
-        batch
+        Self { rows, targets, weights }
     }
-}
-
-/// Token ids are far below 2^31, and tensors of integers are signed.
-fn id(token: u32) -> i32 {
-    i32::try_from(token).expect("token ids fit into 31 bits")
 }
 
 #[cfg(test)]
@@ -231,8 +213,9 @@ mod tests {
         let long = Lesson { ids: vec![1, 2, 3], weights: vec![0.0, 0.5, 1.0] };
         let short = Lesson { ids: vec![7, 8], weights: vec![0.0, 1.0] };
         let batch = Batch::collate(&[&long, &short], 9);
-        assert_eq!((batch.rows, batch.width, batch.lens.as_slice()), (2, 3, &[3, 2][..]));
-        assert_eq!(batch.ids, [1, 2, 3, 7, 8, 9]);
+        assert_eq!((batch.rows.len(), batch.rows.width, batch.rows.end.as_slice()), (2, 3, &[3, 2][..]));
+        assert_eq!(batch.rows.ids, [1, 2, 3, 7, 8, 9]);
+        assert_eq!(batch.rows.prompt, [1, 1]);
         assert_eq!(batch.targets, [2, 3, 9, 8, 9, 9]);
         assert_eq!(batch.weights, [0.5, 1.0, 0.0, 1.0, 0.0, 0.0]);
         assert_eq!(long.supervised(), 2);
@@ -240,6 +223,6 @@ mod tests {
 
     #[test]
     fn an_empty_batch_is_empty() {
-        assert_eq!(Batch::collate(&[], 0).width, 0);
+        assert_eq!(Batch::collate(&[], 0).rows.width, 0);
     }
 }

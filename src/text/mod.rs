@@ -3,9 +3,11 @@
 
 mod chat;
 mod lesson;
+mod rows;
 mod template;
 mod tokenizer;
 
 pub use chat::{Chat, Message, read_chats, scan_chats};
 pub use lesson::{Batch, Lesson, LessonRules};
+pub use rows::Rows;
 pub use tokenizer::Tokenizer;

@@ -1,0 +1,249 @@
+//! Every fused operation in plain tensor code: the reference for the native versions, and what runs where there is none.
+
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::{Bool, DType, IndexingUpdateOp, Int, Tensor, TensorData};
+
+use super::{AdamStep, FusedOps, Heads, Moments, Span};
+
+/// Runs a matrix product in the weight's dtype and returns to the activation's: frozen weights may be bf16 or f16
+/// while the residual stream stays f32. Burn neither promotes nor checks mixed dtypes, so every boundary casts.
+fn in_dtype<B: FusedOps>(x: &Tensor<B, 2>, dtype: DType) -> Tensor<B, 2> {
+    if x.dtype() == dtype { x.clone() } else { x.clone().cast(dtype) }
+}
+
+pub fn affine<B: FusedOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option<&Tensor<B, 1>>) -> Tensor<B, 2> {
+    let y = in_dtype(x, weight.dtype()).matmul(weight.clone().transpose());
+    let y = in_dtype(&y, x.dtype());
+    match bias {
+        Some(bias) => y + bias.clone().unsqueeze(),
+        None => y,
+    }
+}
+
+pub fn add_matmul<B: FusedOps>(sum: Tensor<B, 2>, a: &Tensor<B, 2>, b: &Tensor<B, 2>, alpha: f32) -> Tensor<B, 2> {
+    let product = in_dtype(a, b.dtype()).matmul(b.clone());
+    let product = in_dtype(&product, sum.dtype());
+    if alpha == 1.0 { sum + product } else { sum + product.mul_scalar(alpha) }
+}
+
+fn inverse_rms<B: FusedOps>(x: &Tensor<B, 2>, epsilon: f32) -> Tensor<B, 2> {
+    x.clone().powi_scalar(2).mean_dim(1).add_scalar(epsilon).sqrt().recip()
+}
+
+pub fn rms_norm<B: FusedOps>(x: &Tensor<B, 2>, gain: &Tensor<B, 1>, epsilon: f32) -> Tensor<B, 2> {
+    x.clone() * inverse_rms(x, epsilon) * gain.clone().unsqueeze()
+}
+
+/// With r = 1 / rms(x) and n = x · r: `dx = r · (g·dy - n · mean(n · g·dy))`, `dg = Σ_tokens dy · n`.
+pub fn rms_norm_backward<B: FusedOps>(
+    dy: &Tensor<B, 2>,
+    x: &Tensor<B, 2>,
+    gain: &Tensor<B, 1>,
+    epsilon: f32,
+    residual: Tensor<B, 2>,
+    want_gain: bool,
+) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
+    let r = inverse_rms(x, epsilon);
+    let n = x.clone() * r.clone();
+    let gdy = dy.clone() * gain.clone().unsqueeze();
+    let dgain = want_gain.then(|| (dy.clone() * n.clone()).sum_dim(0).squeeze_dim(0));
+    let inner = (n.clone() * gdy.clone()).mean_dim(1);
+    (residual + (gdy - n * inner) * r, dgain)
+}
+
+pub fn swiglu<B: FusedOps>(gate: &Tensor<B, 2>, up: &Tensor<B, 2>) -> Tensor<B, 2> {
+    gate.clone() * sigmoid(gate.clone()) * up.clone()
+}
+
+/// With s = sigmoid(gate): `dgate = dy · up · s (1 + gate (1 - s))`, `dup = dy · gate · s`.
+pub fn swiglu_backward<B: FusedOps>(
+    dy: &Tensor<B, 2>,
+    gate: &Tensor<B, 2>,
+    up: &Tensor<B, 2>,
+) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let s = sigmoid(gate.clone());
+    let silu = gate.clone() * s.clone();
+    let slope = s.clone() + silu.clone() * s.neg().add_scalar(1.0);
+    (dy.clone() * up.clone() * slope, dy.clone() * silu)
+}
+
+pub fn rope<B: FusedOps>(x: Tensor<B, 2>, cos: &Tensor<B, 2>, sin: &Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
+    let [n, channels] = x.dims();
+    let (heads, half) = (channels / dim, dim / 2);
+    let x = x.reshape([n, heads, 2, half]);
+    let first = x.clone().narrow(2, 0, 1);
+    let second = x.narrow(2, 1, 1);
+    let cos = cos.clone().reshape([n, 1, 1, half]);
+    let sin = sin.clone().reshape([n, 1, 1, half]);
+    let turned_first = first.clone() * cos.clone() - second.clone() * sin.clone();
+    let turned_second = second * cos + first * sin;
+    Tensor::cat(vec![turned_first, turned_second], 2).reshape([n, channels])
+}
+
+/// True where a query must not look: `[rows, 1, width, columns]`.
+pub fn hidden<B: FusedOps>(
+    start: &[usize],
+    at: &[usize],
+    width: usize,
+    columns: usize,
+    device: &B::Device,
+) -> Tensor<B, 4, Bool> {
+    let rows = start.len();
+    let ints = |values: Vec<i32>, shape: [usize; 4]| {
+        Tensor::<B, 4, Int>::from_data(TensorData::new(values, shape), device)
+    };
+    let column = ints((0..columns as i32).collect(), [1, 1, 1, columns]).expand([rows, 1, width, columns]);
+    let last = at.iter().flat_map(|&a| (0..width).map(move |t| (a + t) as i32)).collect();
+    let last = ints(last, [rows, 1, width, 1]).expand([rows, 1, width, columns]);
+    let first = ints(start.iter().map(|&s| s as i32).collect(), [rows, 1, 1, 1]).expand([rows, 1, width, columns]);
+    column.clone().greater(last).bool_or(column.lower(first))
+}
+
+/// Finite, so that a row with nothing to look at stays a number (its output is never used).
+const HIDDEN_SCORE: f32 = -1e9;
+
+/// Queries as `[rows, key_value, group · width, dim]`, keys or values as `[rows, key_value, columns, dim]`.
+fn split_queries<B: FusedOps>(q: &Tensor<B, 2>, rows: usize, width: usize, heads: Heads) -> Tensor<B, 4> {
+    let group = heads.query / heads.key_value;
+    q.clone()
+        .reshape([rows, width, heads.key_value, group, heads.dim])
+        .permute([0, 2, 3, 1, 4])
+        .reshape([rows, heads.key_value, group * width, heads.dim])
+}
+
+fn join_queries<B: FusedOps>(q: Tensor<B, 4>, width: usize, heads: Heads) -> Tensor<B, 2> {
+    let rows = q.dims()[0];
+    let group = heads.query / heads.key_value;
+    q.reshape([rows, heads.key_value, group, width, heads.dim])
+        .permute([0, 3, 1, 2, 4])
+        .reshape([rows * width, heads.query * heads.dim])
+}
+
+fn split_keys<B: FusedOps>(k: &Tensor<B, 3>, heads: Heads) -> Tensor<B, 4> {
+    let [rows, columns, _] = k.dims();
+    k.clone().reshape([rows, columns, heads.key_value, heads.dim]).swap_dims(1, 2)
+}
+
+fn join_keys<B: FusedOps>(k: Tensor<B, 4>) -> Tensor<B, 3> {
+    let [rows, key_value, columns, dim] = k.dims();
+    k.swap_dims(1, 2).reshape([rows, columns, key_value * dim])
+}
+
+fn probabilities<B: FusedOps>(q: &Tensor<B, 4>, k: &Tensor<B, 4>, span: &Span<B>, heads: Heads) -> Tensor<B, 4> {
+    let [rows, key_value, queries, dim] = q.dims();
+    let columns = k.dims()[2];
+    let group = heads.query / heads.key_value;
+    let hidden = match &span.hidden {
+        Some(hidden) => hidden.clone(),
+        None => hidden(&span.start, &span.at, span.width, columns, &q.device()),
+    };
+    let scores = q.clone().matmul(k.clone().swap_dims(2, 3)).mul_scalar((dim as f32).powf(-0.5));
+    let scores = scores.reshape([rows, key_value * group, span.width, columns]);
+    let scores = scores.mask_fill(hidden.expand([rows, key_value * group, span.width, columns]), HIDDEN_SCORE);
+    softmax(scores, 3).reshape([rows, key_value, queries, columns])
+}
+
+pub fn causal_attention<B: FusedOps>(
+    q: &Tensor<B, 2>,
+    k: &Tensor<B, 3>,
+    v: &Tensor<B, 3>,
+    span: &Span<B>,
+    heads: Heads,
+) -> Tensor<B, 2> {
+    let q = split_queries(q, span.rows(), span.width, heads);
+    let p = probabilities(&q, &split_keys(k, heads), span, heads);
+    join_queries(p.matmul(split_keys(v, heads)), span.width, heads)
+}
+
+/// `dV = Pᵀ dO`, `dS = P ∘ (dO Vᵀ - rowsum(P ∘ dO Vᵀ))`, `dQ = dS K / √d`, `dK = dSᵀ Q / √d`. The group's queries are
+/// rows of one matrix, so the sum over a group's heads comes with the product.
+pub fn causal_attention_backward<B: FusedOps>(
+    dy: &Tensor<B, 2>,
+    q: &Tensor<B, 2>,
+    k: &Tensor<B, 3>,
+    v: &Tensor<B, 3>,
+    span: &Span<B>,
+    heads: Heads,
+) -> (Tensor<B, 2>, Tensor<B, 3>, Tensor<B, 3>) {
+    let scale = (heads.dim as f32).powf(-0.5);
+    let q = split_queries(q, span.rows(), span.width, heads);
+    let dy = split_queries(dy, span.rows(), span.width, heads);
+    let (k, v) = (split_keys(k, heads), split_keys(v, heads));
+    let p = probabilities(&q, &k, span, heads);
+    let dv = p.clone().swap_dims(2, 3).matmul(dy.clone());
+    let dp = dy.matmul(v.swap_dims(2, 3));
+    let inner = (p.clone() * dp.clone()).sum_dim(3);
+    let ds = (p * (dp - inner)).mul_scalar(scale);
+    let dq = ds.clone().matmul(k);
+    let dk = ds.swap_dims(2, 3).matmul(q);
+    (join_queries(dq, span.width, heads), join_keys(dk), join_keys(dv))
+}
+
+pub fn cache_write<B: FusedOps>(cache: Tensor<B, 3>, new: &Tensor<B, 3>, at: &[usize]) -> Tensor<B, 3> {
+    let [rows, width, channels] = new.dims();
+    if at.iter().all(|&a| a == at[0]) {
+        return cache.slice_assign([0..rows, at[0]..at[0] + width, 0..channels], new.clone());
+    }
+    // Ragged rows: every slot is written once in its life and starts at zero, so adding is writing.
+    let columns = cache.dims()[1];
+    let slots: Vec<i32> =
+        at.iter().enumerate().flat_map(|(b, &a)| (0..width).map(move |t| (b * columns + a + t) as i32)).collect();
+    let slots = Tensor::<B, 1, Int>::from_data(TensorData::new(slots, [rows * width]), &cache.device());
+    cache
+        .reshape([rows * columns, channels])
+        .select_assign(0, slots, new.clone().reshape([rows * width, channels]), IndexingUpdateOp::Add)
+        .reshape([rows, columns, channels])
+}
+
+pub fn cross_entropy<B: FusedOps>(
+    logits: Tensor<B, 2>,
+    targets: &Tensor<B, 1, Int>,
+    weights: &Tensor<B, 1>,
+) -> (Tensor<B, 1>, Tensor<B, 2>) {
+    let n = logits.dims()[0];
+    let targets: Tensor<B, 2, Int> = targets.clone().reshape([n, 1]);
+    let weights: Tensor<B, 2> = weights.clone().reshape([n, 1]);
+    let top = logits.clone().max_dim(1);
+    let exp = (logits.clone() - top.clone()).exp();
+    let sum = exp.clone().sum_dim(1);
+    let log_likelihood = logits.gather(1, targets.clone()) - top - sum.clone().log();
+    let loss = (log_likelihood.neg() * weights.clone()).sum();
+    let gradient = exp / sum * weights.clone();
+    (loss, gradient.scatter(1, targets, weights.neg(), IndexingUpdateOp::Add))
+}
+
+pub fn scatter_rows<B: FusedOps>(
+    dy: &Tensor<B, 2>,
+    ids: &Tensor<B, 1, Int>,
+    vocabulary: usize,
+) -> Tensor<B, 2> {
+    Tensor::zeros([vocabulary, dy.dims()[1]], &dy.device()).select_assign(
+        0,
+        ids.clone(),
+        dy.clone(),
+        IndexingUpdateOp::Add,
+    )
+}
+
+pub fn adamw<B: FusedOps, const D: usize>(
+    (value, first, second): Moments<B, D>,
+    gradient: &Tensor<B, D>,
+    scale: &Tensor<B, 1>,
+    step: AdamStep,
+) -> Moments<B, D> {
+    let gradient = gradient.clone() * scale.clone().unsqueeze();
+    let first = first.mul_scalar(step.beta1) + gradient.clone().mul_scalar(1.0 - step.beta1);
+    let second = second.mul_scalar(step.beta2) + gradient.powi_scalar(2).mul_scalar(1.0 - step.beta2);
+    let (bias1, bias2) = step.bias_corrections();
+    let root = second.clone().sqrt().div_scalar(bias2.sqrt()).add_scalar(step.epsilon);
+    let value =
+        value.mul_scalar(1.0 - step.lr * step.weight_decay) - (first.clone() / root).mul_scalar(step.lr / bias1);
+    (value, first, second)
+}
+
+impl AdamStep {
+    /// `1 - beta1^step` and `1 - beta2^step`.
+    pub fn bias_corrections(&self) -> (f64, f64) {
+        (1.0 - self.beta1.powi(self.step as i32), 1.0 - self.beta2.powi(self.step as i32))
+    }
+}

@@ -1,0 +1,497 @@
+//! The CPU's versions: one pass over memory each, vectorised for the machine's widest instructions at run time, and
+//! parallel over rows. Burn's own unary operations and dim-wise sums run scalar on one thread, and its in-place writes
+//! copy (BURN.md section 8); a training step of a small model spends most of its time there.
+//!
+//! Everything here is f32; other dtypes take the composed body.
+
+use burn::backend::Flex;
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorPrimitive};
+use rayon::prelude::*;
+
+use super::flex_attention as fa;
+use super::{AdamStep, FusedOps, Heads, Moments, Span, composed};
+
+/// Elements below which a second thread costs more than it brings.
+const ELEMENTS_PER_TASK: usize = 1 << 14;
+
+/// The primitive of a tensor, packed.
+pub(super) fn packed<const D: usize>(t: &Tensor<Flex, D>) -> FlexTensor {
+    let t = t.clone().into_primitive().tensor();
+    if t.as_slice::<f32>().is_some() { t } else { t.to_contiguous() }
+}
+
+/// A packed f32 tensor of a primitive.
+pub(super) fn slice(t: &FlexTensor) -> &[f32] {
+    t.as_slice::<f32>().expect("packed f32")
+}
+
+/// A tensor that owns `data`.
+pub(super) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> {
+    let layout = Layout::contiguous(Shape::from(shape));
+    let primitive = FlexTensor::new(Bytes::from_elems(data), layout, DType::F32);
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+/// The values of a tensor as a vector of one's own: the tensor's memory if nobody else holds it, else a copy.
+fn own<const D: usize>(t: Tensor<Flex, D>) -> FlexTensor {
+    let mut primitive = t.into_primitive().tensor();
+    let whole = primitive.is_contiguous() && primitive.layout().start_offset() == 0;
+    if whole && primitive.try_storage_mut::<f32>().is_some() {
+        return primitive;
+    }
+    let copy = slice(&if primitive.as_slice::<f32>().is_some() { primitive.clone() } else { primitive.to_contiguous() })
+        .to_vec();
+    let shape = primitive.layout().shape().clone();
+    FlexTensor::new(Bytes::from_elems(copy), Layout::contiguous(shape), DType::F32)
+}
+
+fn wrap<const D: usize>(primitive: FlexTensor) -> Tensor<Flex, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+fn is_f32<const D: usize>(t: &Tensor<Flex, D>) -> bool {
+    t.dtype() == DType::F32
+}
+
+/// Rows per task for rows of `width` elements.
+fn rows_per_task(width: usize) -> usize {
+    ELEMENTS_PER_TASK.div_ceil(width.max(1))
+}
+
+/// Runs a loop compiled for the widest vectors of this machine.
+#[inline(always)]
+pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// e^x within 2 ulp for x <= 88, 0 below -87; in plain arithmetic, so that loops over it vectorise.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    // Cephes' expf: x = n ln 2 + r, |r| <= ln 2 / 2; ln 2 in two parts keeps r exact.
+    let x = x.clamp(-87.3, 88.3);
+    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let p = 1.987_569_2e-4_f32;
+    let p = p * r + 1.398_2e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 5e-1;
+    let y = p * (r * r) + r + 1.0;
+    y * f32::from_bits(((n as i32 + 127) << 23) as u32)
+}
+
+/// Sum of eight interleaved partial sums: vectorises, and is more exact than one running sum.
+#[inline(always)]
+pub(super) fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+    const LANES: usize = 16;
+    let mut lanes = [0.0f32; LANES];
+    let whole = n / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        for (j, lane) in lanes.iter_mut().enumerate() {
+            *lane += term(i + j);
+        }
+    }
+    let mut total: f32 = lanes.iter().sum();
+    for i in whole..n {
+        total += term(i);
+    }
+    total
+}
+
+#[inline(always)]
+pub(super) fn max_of(values: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane = if v > *lane { v } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// A matrix in memory: rows, columns and the distance (elements) between neighbours in each direction.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix {
+    pub data: *const f32,
+    pub rows: usize,
+    pub columns: usize,
+    pub row_stride: isize,
+    pub column_stride: isize,
+}
+
+impl Matrix {
+    /// The matrix of a 2-D tensor, transposed views included.
+    fn of(t: &FlexTensor) -> Self {
+        let (shape, strides) = (t.layout().shape(), t.layout().strides());
+        let data = t.storage::<f32>()[t.layout().start_offset()..].as_ptr();
+        Self { data, rows: shape[0], columns: shape[1], row_stride: strides[0], column_stride: strides[1] }
+    }
+
+    pub fn transposed(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+}
+
+/// `out = alpha · out + beta · a · b` (alpha 0 or 1); `out` has unit column stride.
+///
+/// # Safety
+/// The three matrices lie in live memory of the shapes they name, and nobody else touches `out`.
+pub(super) unsafe fn gemm(
+    out: *mut f32,
+    out_stride: usize,
+    keep: bool,
+    a: Matrix,
+    b: Matrix,
+    beta: f32,
+    parallelism: gemm::Parallelism,
+) {
+    debug_assert_eq!(a.columns, b.rows);
+    // SAFETY: the caller's promise.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            out,
+            1,
+            out_stride as isize,
+            keep,
+            a.data,
+            a.column_stride,
+            a.row_stride,
+            b.data,
+            b.column_stride,
+            b.row_stride,
+            if keep { 1.0 } else { 0.0 },
+            beta,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// Products smaller than this stay on one thread; the value is burn-flex's.
+fn parallelism(m: usize, n: usize, k: usize) -> gemm::Parallelism {
+    if m * n * k >= 192 * 192 * 192 { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None }
+}
+
+impl FusedOps for Flex {
+    const COMPOSES_ATTENTION: bool = false;
+
+    fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+        let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
+        if !is_f32(weight) || !is_f32(x) {
+            return composed::affine(x, weight, bias);
+        }
+        let mut out = match bias {
+            Some(bias) => slice(&packed(bias)).repeat(n),
+            None => vec![0.0; n * outer],
+        };
+        let (x, weight) = (x.clone().into_primitive().tensor(), weight.clone().into_primitive().tensor());
+        let (a, b) = (Matrix::of(&x), Matrix::of(&weight).transposed());
+        // SAFETY: `out` is n x outer and ours; a and b borrow live tensors.
+        unsafe { gemm(out.as_mut_ptr(), outer, bias.is_some(), a, b, 1.0, parallelism(n, outer, inner)) };
+        tensor(out, [n, outer])
+    }
+
+    fn add_matmul(
+        sum: Tensor<Self, 2>,
+        a: &Tensor<Self, 2>,
+        b: &Tensor<Self, 2>,
+        alpha: f32,
+    ) -> Tensor<Self, 2> {
+        if !is_f32(&sum) || !is_f32(a) || !is_f32(b) {
+            return composed::add_matmul(sum, a, b, alpha);
+        }
+        let mut sum = own(sum);
+        let (a, b) = (a.clone().into_primitive().tensor(), b.clone().into_primitive().tensor());
+        let (ma, mb) = (Matrix::of(&a), Matrix::of(&b));
+        let out = sum.storage_mut::<f32>();
+        let parallelism = parallelism(ma.rows, mb.columns, ma.columns);
+        // SAFETY: `own` made `out` packed and ours; a and b borrow live tensors.
+        unsafe { gemm(out.as_mut_ptr(), mb.columns, true, ma, mb, alpha, parallelism) };
+        wrap(sum)
+    }
+
+    fn rms_norm(x: &Tensor<Self, 2>, gain: &Tensor<Self, 1>, epsilon: f32) -> Tensor<Self, 2> {
+        let [n, d] = x.dims();
+        let (x, gain) = (packed(x), packed(gain));
+        let mut out = vec![0.0; n * d];
+        out.par_chunks_mut(d).zip(slice(&x).par_chunks(d)).with_min_len(rows_per_task(d)).for_each(|(out, x)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let r = inverse_rms(x, epsilon);
+                    for ((o, x), g) in out.iter_mut().zip(x).zip(slice(&gain)) {
+                        *o = x * r * g;
+                    }
+                },
+            )
+        });
+        tensor(out, [n, d])
+    }
+
+    fn rms_norm_backward(
+        dy: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        gain: &Tensor<Self, 1>,
+        epsilon: f32,
+        residual: Tensor<Self, 2>,
+        want_gain: bool,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 1>>) {
+        let d = x.dims()[1];
+        let (dy, x, gain) = (packed(dy), packed(x), packed(gain));
+        let (dys, xs, gains) = (slice(&dy), slice(&x), slice(&gain));
+        let mut out = own(residual);
+        out.storage_mut::<f32>()
+            .par_chunks_mut(d)
+            .zip(dys.par_chunks(d).zip(xs.par_chunks(d)))
+            .with_min_len(rows_per_task(d))
+            .for_each(|(out, (dy, x))| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let r = inverse_rms(x, epsilon);
+                        let inner = sum_of(d, |i| x[i] * dy[i] * gains[i]) * r * r / d as f32;
+                        for i in 0..d {
+                            out[i] += r * (gains[i] * dy[i] - x[i] * inner);
+                        }
+                    },
+                )
+            });
+        let dgain = want_gain.then(|| {
+            let mut sum = vec![0.0f32; d];
+            for (dy, x) in dys.chunks(d).zip(xs.chunks(d)) {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let r = inverse_rms(x, epsilon);
+                        for i in 0..d {
+                            sum[i] += dy[i] * x[i] * r;
+                        }
+                    },
+                );
+            }
+            tensor(sum, [d])
+        });
+        (wrap(out), dgain)
+    }
+
+    fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let shape = gate.dims();
+        let (gate, up) = (packed(gate), packed(up));
+        let mut out = vec![0.0; shape[0] * shape[1]];
+        let chunk = ELEMENTS_PER_TASK;
+        out.par_chunks_mut(chunk).zip(slice(&gate).par_chunks(chunk)).zip(slice(&up).par_chunks(chunk)).for_each(
+            |((out, gate), up)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
+                            *o = g / (1.0 + exp(-g)) * u;
+                        }
+                    },
+                )
+            },
+        );
+        tensor(out, shape)
+    }
+
+    fn swiglu_backward(
+        dy: &Tensor<Self, 2>,
+        gate: &Tensor<Self, 2>,
+        up: &Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let shape = gate.dims();
+        let (dy, gate, up) = (packed(dy), packed(gate), packed(up));
+        let (mut dgate, mut dup) = (vec![0.0; shape[0] * shape[1]], vec![0.0; shape[0] * shape[1]]);
+        let chunk = ELEMENTS_PER_TASK;
+        dgate
+            .par_chunks_mut(chunk)
+            .zip(dup.par_chunks_mut(chunk))
+            .zip(slice(&dy).par_chunks(chunk))
+            .zip(slice(&gate).par_chunks(chunk).zip(slice(&up).par_chunks(chunk)))
+            .for_each(|(((dgate, dup), dy), (gate, up))| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for i in 0..dy.len() {
+                            let s = 1.0 / (1.0 + exp(-gate[i]));
+                            dgate[i] = dy[i] * up[i] * s * (1.0 + gate[i] * (1.0 - s));
+                            dup[i] = dy[i] * gate[i] * s;
+                        }
+                    },
+                )
+            });
+        (tensor(dgate, shape), tensor(dup, shape))
+    }
+
+    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
+        let [_, channels] = x.dims();
+        let half = dim / 2;
+        let (cos, sin) = (packed(cos), packed(sin));
+        let mut x = own(x);
+        x.storage_mut::<f32>()
+            .par_chunks_mut(channels)
+            .zip(slice(&cos).par_chunks(half).zip(slice(&sin).par_chunks(half)))
+            .with_min_len(rows_per_task(channels))
+            .for_each(|(row, (cos, sin))| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for head in row.chunks_exact_mut(dim) {
+                            let (first, second) = head.split_at_mut(half);
+                            for i in 0..half {
+                                let (a, b) = (first[i], second[i]);
+                                first[i] = a * cos[i] - b * sin[i];
+                                second[i] = b * cos[i] + a * sin[i];
+                            }
+                        }
+                    },
+                )
+            });
+        wrap(x)
+    }
+
+    fn causal_attention(
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
+        let (out, lse) = fa::forward(q, k, v, span, heads);
+        (out, Some(lse))
+    }
+
+    fn causal_attention_backward(
+        dy: &Tensor<Self, 2>,
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        out: &Tensor<Self, 2>,
+        lse: Option<&Tensor<Self, 2>>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        let lse = lse.expect("the forward pass keeps its denominators");
+        fa::backward(dy, q, k, v, out, lse, span, heads)
+    }
+
+    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, at: &[usize]) -> Tensor<Self, 3> {
+        let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
+        let new = packed(new);
+        // Burn's slice_assign copies the whole cache at every token; this one writes in place.
+        let mut cache = own(cache);
+        let rows = cache.storage_mut::<f32>().chunks_exact_mut(columns * channels);
+        for ((row, new), &at) in rows.zip(slice(&new).chunks_exact(width * channels)).zip(at) {
+            row[at * channels..(at + width) * channels].copy_from_slice(new);
+        }
+        wrap(cache)
+    }
+
+    fn cross_entropy(
+        logits: Tensor<Self, 2>,
+        targets: &Tensor<Self, 1, Int>,
+        weights: &Tensor<Self, 1>,
+    ) -> (Tensor<Self, 1>, Tensor<Self, 2>) {
+        let [_, vocabulary] = logits.dims();
+        let targets: Vec<i32> = targets.clone().into_data().iter::<i32>().collect();
+        let weights = packed(weights);
+        let mut logits = own(logits);
+        let losses: Vec<f32> = logits
+            .storage_mut::<f32>()
+            .par_chunks_mut(vocabulary)
+            .zip(targets.par_iter().zip(slice(&weights)))
+            .with_min_len(rows_per_task(vocabulary))
+            .map(|(row, (&target, &weight))| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let (top, aim) = (max_of(row), row[target as usize]);
+                        for x in row.iter_mut() {
+                            *x = exp(*x - top);
+                        }
+                        let sum = sum_of(row.len(), |i| row[i]);
+                        let share = weight / sum;
+                        for x in row.iter_mut() {
+                            *x *= share;
+                        }
+                        row[target as usize] -= weight;
+                        weight * (top + sum.ln() - aim)
+                    },
+                )
+            })
+            .collect();
+        (tensor(vec![losses.iter().sum()], [1]), wrap(logits))
+    }
+
+    fn scatter_rows(dy: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, vocabulary: usize) -> Tensor<Self, 2> {
+        let d = dy.dims()[1];
+        let dy = packed(dy);
+        let mut out = vec![0.0; vocabulary * d];
+        for (dy, id) in slice(&dy).chunks_exact(d).zip(ids.clone().into_data().iter::<i64>()) {
+            let row = &mut out[id as usize * d..][..d];
+            vectorised(
+                #[inline(always)]
+                || row.iter_mut().zip(dy).for_each(|(o, x)| *o += x),
+            );
+        }
+        tensor(out, [vocabulary, d])
+    }
+
+    fn adamw<const D: usize>(
+        (value, first, second): Moments<Self, D>,
+        gradient: &Tensor<Self, D>,
+        scale: &Tensor<Self, 1>,
+        step: AdamStep,
+    ) -> Moments<Self, D> {
+        let scale = slice(&packed(scale))[0];
+        let gradient = packed(gradient);
+        let (mut value, mut first, mut second) = (own(value), own(first), own(second));
+        let (bias1, bias2) = step.bias_corrections();
+        let (keep1, new1) = (step.beta1 as f32, (1.0 - step.beta1) as f32);
+        let (keep2, new2) = (step.beta2 as f32, (1.0 - step.beta2) as f32);
+        let (root, rate) = ((1.0 / bias2.sqrt()) as f32, (step.lr / bias1) as f32);
+        let (decay, epsilon) = ((1.0 - step.lr * step.weight_decay) as f32, step.epsilon as f32);
+        let chunk = ELEMENTS_PER_TASK;
+        value
+            .storage_mut::<f32>()
+            .par_chunks_mut(chunk)
+            .zip(first.storage_mut::<f32>().par_chunks_mut(chunk))
+            .zip(second.storage_mut::<f32>().par_chunks_mut(chunk))
+            .zip(slice(&gradient).par_chunks(chunk))
+            .for_each(|(((value, first), second), gradient)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for i in 0..value.len() {
+                            let g = gradient[i] * scale;
+                            first[i] = first[i] * keep1 + g * new1;
+                            second[i] = second[i] * keep2 + g * g * new2;
+                            value[i] = value[i] * decay - rate * first[i] / (second[i].sqrt() * root + epsilon);
+                        }
+                    },
+                )
+            });
+        (wrap(value), wrap(first), wrap(second))
+    }
+}
+
+#[inline(always)]
+fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
+    (sum_of(x.len(), |i| x[i] * x[i]) / x.len() as f32 + epsilon).sqrt().recip()
+}

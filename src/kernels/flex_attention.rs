@@ -1,0 +1,231 @@
+//! Attention on the CPU without a full score matrix: tiles of queries against the columns they may see, one task per
+//! row and key-value head, products by `gemm`. The backward pass recomputes each tile's probabilities from the
+//! denominators that the forward pass kept (Dao 2023, FlashAttention-2, section 3.1.2).
+
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::flex::{Matrix, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised};
+use super::{Heads, Span};
+
+/// Queries per tile: the scores of a tile over 2048 columns fit the second-level cache.
+const TILE: usize = 64;
+
+/// A pointer that tasks share; each writes its own part.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+// SAFETY: every task writes only the channels of its own row and heads.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn at(self, offset: usize) -> *mut f32 {
+        // By method, so that closures capture the wrapper and not the bare pointer.
+        self.0.wrapping_add(offset)
+    }
+}
+
+/// Sizes that every task needs.
+#[derive(Clone, Copy)]
+struct Sizes {
+    width: usize,
+    columns: usize,
+    group: usize,
+    dim: usize,
+    query_channels: usize,
+    key_channels: usize,
+}
+
+impl Sizes {
+    fn new(width: usize, columns: usize, heads: Heads) -> Self {
+        Self {
+            width,
+            columns,
+            group: heads.query / heads.key_value,
+            dim: heads.dim,
+            query_channels: heads.query * heads.dim,
+            key_channels: heads.key_value * heads.dim,
+        }
+    }
+
+    /// Where row `b`'s query `t` of head `h` lies in the queries or the output.
+    fn query(&self, b: usize, t: usize, h: usize) -> usize {
+        (b * self.width + t) * self.query_channels + h * self.dim
+    }
+
+    /// Where row `b`'s columns of key-value head `g` begin, from column `first` on.
+    fn key(&self, b: usize, first: usize, g: usize) -> usize {
+        (b * self.columns + first) * self.key_channels + g * self.dim
+    }
+}
+
+fn matrix(data: *const f32, rows: usize, columns: usize, stride: usize) -> Matrix {
+    Matrix { data, rows, columns, row_stride: stride as isize, column_stride: 1 }
+}
+
+/// The query tiles of one row: first query, queries, and the columns seen by the tile's last query.
+fn tiles(width: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..width).step_by(TILE).map(move |t| (t, TILE.min(width - t)))
+}
+
+/// Output `[rows · width, query channels]` and log-sum-exp `[rows, heads · width]`.
+pub(super) fn forward(
+    q: &Tensor<Flex, 2>,
+    k: &Tensor<Flex, 3>,
+    v: &Tensor<Flex, 3>,
+    span: &Span<Flex>,
+    heads: Heads,
+) -> (Tensor<Flex, 2>, Tensor<Flex, 2>) {
+    let (rows, width) = (span.rows(), span.width);
+    let sizes = Sizes::new(width, k.dims()[1], heads);
+    let (q, k, v) = (packed(q), packed(k), packed(v));
+    let (q, k, v) = (slice(&q), slice(&k), slice(&v));
+    let mut out = vec![0.0f32; rows * width * sizes.query_channels];
+    let mut lse = vec![0.0f32; rows * heads.query * width];
+    let (shared_out, shared_lse) = (Shared(out.as_mut_ptr()), Shared(lse.as_mut_ptr()));
+    let scale = (heads.dim as f32).powf(-0.5);
+
+    (0..rows * heads.key_value).into_par_iter().for_each(|task| {
+        let (b, g) = (task / heads.key_value, task % heads.key_value);
+        let (start, at) = (span.start[b], span.at[b]);
+        let mut scores = Vec::new();
+        for h in g * sizes.group..(g + 1) * sizes.group {
+            for (t, queries) in tiles(width) {
+                let seen = (at + t + queries).saturating_sub(start);
+                if seen == 0 {
+                    continue;
+                }
+                scores.resize(queries * seen, 0.0);
+                let queries_at = matrix(&q[sizes.query(b, t, h)], queries, sizes.dim, sizes.query_channels);
+                let keys = matrix(&k[sizes.key(b, start, g)], seen, sizes.dim, sizes.key_channels);
+                let values = matrix(&v[sizes.key(b, start, g)], seen, sizes.dim, sizes.key_channels);
+                // SAFETY: `scores` is queries x seen and local; q and k outlive the call.
+                unsafe {
+                    let p = scores.as_mut_ptr();
+                    gemm(p, seen, false, queries_at, keys.transposed(), scale, gemm::Parallelism::None);
+                }
+                for (i, row) in scores.chunks_exact_mut(seen).enumerate() {
+                    let visible = (at + t + i + 1).saturating_sub(start).min(seen);
+                    let log_sum = vectorised(
+                        #[inline(always)]
+                        || softmax(row, visible),
+                    );
+                    // SAFETY: this task alone writes the denominators of its heads.
+                    unsafe { *shared_lse.at((b * heads.query + h) * width + t + i) = log_sum };
+                }
+                // SAFETY: this task alone writes the output of its row and heads.
+                unsafe {
+                    let probabilities = matrix(scores.as_ptr(), queries, seen, seen);
+                    let out = shared_out.at(sizes.query(b, t, h));
+                    gemm(out, sizes.query_channels, false, probabilities, values, 1.0, gemm::Parallelism::None);
+                }
+            }
+        }
+    });
+    (tensor(out, [rows * width, sizes.query_channels]), tensor(lse, [rows, heads.query * width]))
+}
+
+/// Turns the first `visible` scores into probabilities and the rest into zeros; gives the log of the denominator.
+#[inline(always)]
+fn softmax(row: &mut [f32], visible: usize) -> f32 {
+    let (seen, unseen) = row.split_at_mut(visible);
+    unseen.fill(0.0);
+    if seen.is_empty() {
+        return 0.0;
+    }
+    let top = max_of(seen);
+    for x in seen.iter_mut() {
+        *x = exp(*x - top);
+    }
+    let sum = sum_of(seen.len(), |i| seen[i]);
+    let share = 1.0 / sum;
+    for x in seen.iter_mut() {
+        *x *= share;
+    }
+    top + sum.ln()
+}
+
+/// Gradients of q, k and v.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn backward(
+    dy: &Tensor<Flex, 2>,
+    q: &Tensor<Flex, 2>,
+    k: &Tensor<Flex, 3>,
+    v: &Tensor<Flex, 3>,
+    out: &Tensor<Flex, 2>,
+    lse: &Tensor<Flex, 2>,
+    span: &Span<Flex>,
+    heads: Heads,
+) -> (Tensor<Flex, 2>, Tensor<Flex, 3>, Tensor<Flex, 3>) {
+    let (rows, width) = (span.rows(), span.width);
+    let columns = k.dims()[1];
+    let sizes = Sizes::new(width, columns, heads);
+    let (dy, q, k, v, out, lse) = (packed(dy), packed(q), packed(k), packed(v), packed(out), packed(lse));
+    let (dy, q, k, v, out, lse) = (slice(&dy), slice(&q), slice(&k), slice(&v), slice(&out), slice(&lse));
+    let mut dq = vec![0.0f32; q.len()];
+    let (mut dk, mut dv) = (vec![0.0f32; k.len()], vec![0.0f32; v.len()]);
+    let (shared_dq, shared_dk, shared_dv) =
+        (Shared(dq.as_mut_ptr()), Shared(dk.as_mut_ptr()), Shared(dv.as_mut_ptr()));
+    let scale = (heads.dim as f32).powf(-0.5);
+
+    (0..rows * heads.key_value).into_par_iter().for_each(|task| {
+        let (b, g) = (task / heads.key_value, task % heads.key_value);
+        let (start, at) = (span.start[b], span.at[b]);
+        let (mut p, mut dp) = (Vec::new(), Vec::new());
+        for h in g * sizes.group..(g + 1) * sizes.group {
+            for (t, queries) in tiles(width) {
+                let seen = (at + t + queries).saturating_sub(start);
+                if seen == 0 {
+                    continue;
+                }
+                p.resize(queries * seen, 0.0);
+                dp.resize(queries * seen, 0.0);
+                let query_offset = sizes.query(b, t, h);
+                let key_offset = sizes.key(b, start, g);
+                let q_tile = matrix(&q[query_offset], queries, sizes.dim, sizes.query_channels);
+                let dy_tile = matrix(&dy[query_offset], queries, sizes.dim, sizes.query_channels);
+                let keys = matrix(&k[key_offset], seen, sizes.dim, sizes.key_channels);
+                let values = matrix(&v[key_offset], seen, sizes.dim, sizes.key_channels);
+                let serial = gemm::Parallelism::None;
+                // SAFETY: p and dp are queries x seen and local; the inputs outlive the call.
+                unsafe {
+                    gemm(p.as_mut_ptr(), seen, false, q_tile, keys.transposed(), scale, serial);
+                    gemm(dp.as_mut_ptr(), seen, false, dy_tile, values.transposed(), 1.0, serial);
+                }
+                for (i, (p, dp)) in p.chunks_exact_mut(seen).zip(dp.chunks_exact_mut(seen)).enumerate() {
+                    let visible = (at + t + i + 1).saturating_sub(start).min(seen);
+                    let log_sum = lse[(b * heads.query + h) * width + t + i];
+                    let here = query_offset + i * sizes.query_channels;
+                    let (dy, out) = (&dy[here..here + sizes.dim], &out[here..here + sizes.dim]);
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            // rowsum(P ∘ dP) = dO · O, without a pass over the scores.
+                            let inner = sum_of(dy.len(), |c| dy[c] * out[c]);
+                            for (p, dp) in p[..visible].iter_mut().zip(&mut dp[..visible]) {
+                                *p = exp(*p - log_sum);
+                                *dp = *p * (*dp - inner) * scale;
+                            }
+                            p[visible..].fill(0.0);
+                            dp[visible..].fill(0.0);
+                        },
+                    );
+                }
+                let p_tile = matrix(p.as_ptr(), queries, seen, seen);
+                let ds_tile = matrix(dp.as_ptr(), queries, seen, seen);
+                // SAFETY: this task alone writes the gradients of its row and heads.
+                unsafe {
+                    let (dq, dk, dv) =
+                        (shared_dq.at(query_offset), shared_dk.at(key_offset), shared_dv.at(key_offset));
+                    gemm(dq, sizes.query_channels, false, ds_tile, keys, 1.0, serial);
+                    gemm(dk, sizes.key_channels, true, ds_tile.transposed(), q_tile, 1.0, serial);
+                    gemm(dv, sizes.key_channels, true, p_tile.transposed(), dy_tile, 1.0, serial);
+                }
+            }
+        }
+    });
+    let key_shape = [rows, columns, sizes.key_channels];
+    (tensor(dq, [rows * width, sizes.query_channels]), tensor(dk, key_shape), tensor(dv, key_shape))
+}

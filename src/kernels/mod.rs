@@ -1,0 +1,208 @@
+//! The operations that decide the speed of training and generation, behind one trait.
+//!
+//! [`FusedOps`] has a body in plain tensor code for every operation ([`composed`]): it runs on any backend and is the
+//! reference that native versions are tested against. `flex` holds the CPU's versions. Forward and backward come in
+//! pairs, because training differentiates the model by hand (`model::backward`): nothing is recorded that is not needed,
+//! frozen weights cost no gradient, and the same code recomputes a block.
+//!
+//! Matrices are `[tokens, channels]`; tokens are `rows x width` in row-major order.
+
+mod composed;
+#[cfg(feature = "cpu")]
+mod flex;
+#[cfg(feature = "cpu")]
+mod flex_attention;
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, Int, Tensor};
+
+/// Where each row's queries and keys sit, which says who may attend to whom.
+///
+/// Row `b`'s query `t` stands in column `at[b] + t` and attends to the columns `start[b] ..= at[b] + t`. So padding on
+/// the left is left out, padding on the right is never reached, and rows of one batch may have different lengths.
+#[derive(Debug, Clone)]
+pub struct Span<B: Backend> {
+    /// First real column of each row (the amount of left padding).
+    pub start: Vec<usize>,
+    /// Column of each row's first query; 0 without a cache.
+    pub at: Vec<usize>,
+    /// Queries per row.
+    pub width: usize,
+    /// `[rows, 1, width, columns]`, true = hidden; made only where the backend composes its attention.
+    hidden: Option<Tensor<B, 4, Bool>>,
+}
+
+impl<B: FusedOps> Span<B> {
+    /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
+    pub fn new(start: Vec<usize>, at: Vec<usize>, width: usize, columns: usize, device: &B::Device) -> Self {
+        assert_eq!(start.len(), at.len(), "a first column and a position for every row");
+        assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
+        let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
+        Self { start, at, width, hidden }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.start.len()
+    }
+}
+
+/// The heads of grouped-query attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// Query heads.
+    pub query: usize,
+    /// Key and value heads; divides the query heads.
+    pub key_value: usize,
+    /// Channels per head.
+    pub dim: usize,
+}
+
+/// What AdamW needs besides the tensors.
+#[derive(Debug, Clone, Copy)]
+pub struct AdamStep {
+    /// Learning rate of this step.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Number of this step, from 1.
+    pub step: usize,
+}
+
+/// A parameter with its two moments.
+pub type Moments<B, const D: usize> = (Tensor<B, D>, Tensor<B, D>, Tensor<B, D>);
+
+/// A backend with the operations of this model. The default bodies are plain tensor code.
+pub trait FusedOps: Backend {
+    /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
+    const COMPOSES_ATTENTION: bool = true;
+
+    /// `x · weightᵀ + bias`: `[n, in] x [out, in] -> [n, out]`.
+    fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+        composed::affine(x, weight, bias)
+    }
+
+    /// `sum + alpha · a · b`, in place where nobody else holds `sum`.
+    fn add_matmul(
+        sum: Tensor<Self, 2>,
+        a: &Tensor<Self, 2>,
+        b: &Tensor<Self, 2>,
+        alpha: f32,
+    ) -> Tensor<Self, 2> {
+        composed::add_matmul(sum, a, b, alpha)
+    }
+
+    /// Root-mean-square norm of each row in f32, times the gain.
+    fn rms_norm(x: &Tensor<Self, 2>, gain: &Tensor<Self, 1>, epsilon: f32) -> Tensor<Self, 2> {
+        composed::rms_norm(x, gain, epsilon)
+    }
+
+    /// `residual + d(rms_norm)/dx · dy`, and the gain's gradient if `want_gain`.
+    fn rms_norm_backward(
+        dy: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        gain: &Tensor<Self, 1>,
+        epsilon: f32,
+        residual: Tensor<Self, 2>,
+        want_gain: bool,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 1>>) {
+        composed::rms_norm_backward(dy, x, gain, epsilon, residual, want_gain)
+    }
+
+    /// `silu(gate) * up`.
+    fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {
+        composed::swiglu(gate, up)
+    }
+
+    /// Gradients of [`FusedOps::swiglu`] with respect to gate and up.
+    fn swiglu_backward(
+        dy: &Tensor<Self, 2>,
+        gate: &Tensor<Self, 2>,
+        up: &Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        composed::swiglu_backward(dy, gate, up)
+    }
+
+    /// Rotates each head's halves by the angles of `cos`, `sin` `[n, dim / 2]`: channel i pairs with i + dim / 2, as in
+    /// Hugging Face's Qwen2. With `-sin` it is its own backward.
+    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
+        composed::rope(x, cos, sin, dim)
+    }
+
+    /// Causal grouped-query attention. `q [rows · width, query · dim]`; `k`, `v [rows, columns, key_value · dim]`.
+    /// Gives the output `[rows · width, query · dim]` and, for the backward pass, the log of each softmax's
+    /// denominator `[rows, query · width]` (empty where the backward pass does not want it).
+    fn causal_attention(
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
+        (composed::causal_attention(q, k, v, span, heads), None)
+    }
+
+    /// Gradients of [`FusedOps::causal_attention`] with respect to q, k and v; `out` and `lse` are what it gave.
+    #[allow(clippy::too_many_arguments, clippy::type_complexity)]
+    fn causal_attention_backward(
+        dy: &Tensor<Self, 2>,
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        _out: &Tensor<Self, 2>,
+        _lse: Option<&Tensor<Self, 2>>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        composed::causal_attention_backward(dy, q, k, v, span, heads)
+    }
+
+    /// Writes `new [rows, width, channels]` into `cache [rows, columns, channels]` from column `at[b]` of row b on.
+    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, at: &[usize]) -> Tensor<Self, 3> {
+        composed::cache_write(cache, new, at)
+    }
+
+    /// Cross-entropy of `logits [n, vocabulary]` against `targets [n]`, times `weights [n]`: the sum (nats, one element)
+    /// and its gradient with respect to the logits.
+    fn cross_entropy(
+        logits: Tensor<Self, 2>,
+        targets: &Tensor<Self, 1, Int>,
+        weights: &Tensor<Self, 1>,
+    ) -> (Tensor<Self, 1>, Tensor<Self, 2>) {
+        composed::cross_entropy(logits, targets, weights)
+    }
+
+    /// Adds each row of `x [n, channels]` to the row `ids[n]` of zeros `[rows, channels]`: the backward of a row lookup.
+    fn scatter_rows(x: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, rows: usize) -> Tensor<Self, 2> {
+        composed::scatter_rows(x, ids, rows)
+    }
+
+    /// One step of AdamW (Loshchilov and Hutter 2019) as PyTorch computes it; `scale` multiplies the gradient first.
+    fn adamw<const D: usize>(
+        state: Moments<Self, D>,
+        gradient: &Tensor<Self, D>,
+        scale: &Tensor<Self, 1>,
+        step: AdamStep,
+    ) -> Moments<Self, D> {
+        composed::adamw(state, gradient, scale, step)
+    }
+}
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+impl FusedOps for burn::backend::Wgpu {}
+#[cfg(feature = "cuda")]
+impl FusedOps for burn::backend::Cuda {}
+#[cfg(feature = "rocm")]
+impl FusedOps for burn::backend::Rocm {}
+// Only the tests differentiate through Burn: the composed bodies under autodiff are the twin of the hand-written backward.
+#[cfg(feature = "cpu")]
+impl FusedOps for burn::backend::Autodiff<burn::backend::Flex> {}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

@@ -1,0 +1,187 @@
+//! Native against composed, and every backward pass against Burn's own autodiff through the composed bodies.
+
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::*;
+
+type A = Autodiff<Flex>;
+
+fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = (0..n).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Default::default())
+}
+
+#[track_caller]
+fn close<const D: usize>(what: &str, native: Tensor<Flex, D>, reference: Tensor<Flex, D>) {
+    assert_eq!(native.dims(), reference.dims(), "{what}");
+    let (a, b) = (native.into_data().to_vec::<f32>().unwrap(), reference.into_data().to_vec::<f32>().unwrap());
+    let scale = b.iter().fold(1.0f32, |m, x| m.max(x.abs()));
+    for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert!((a - b).abs() <= 2e-5 * scale, "{what}[{i}]: {a} against {b}");
+    }
+}
+
+fn leaf<const D: usize>(t: &Tensor<Flex, D>) -> Tensor<A, D> {
+    Tensor::<A, D>::from_inner(t.clone()).require_grad()
+}
+
+#[test]
+fn affine_is_a_product_with_the_transpose() {
+    let (x, w, b) = (random([37, 24], 1), random([40, 24], 2), random([40], 3));
+    close("linear", Flex::affine(&x, &w, Some(&b)), composed::affine(&x, &w, Some(&b)));
+    close("no bias", Flex::affine(&x, &w, None), composed::affine(&x, &w, None));
+    let (sum, a, b) = (random([37, 40], 4), random([24, 37], 5).transpose(), random([24, 40], 6));
+    let shared = sum.clone();
+    close("add", Flex::add_matmul(sum.clone(), &a, &b, 0.3), composed::add_matmul(sum, &a, &b, 0.3));
+    close("a shared sum is left alone", shared, random([37, 40], 4));
+}
+
+#[test]
+fn rms_norm_and_its_backward() {
+    let (x, g, dy, residual) = (random([33, 50], 1), random([50], 2), random([33, 50], 3), random([33, 50], 4));
+    close("forward", Flex::rms_norm(&x, &g, 1e-6), composed::rms_norm(&x, &g, 1e-6));
+    let (ax, ag) = (leaf(&x), leaf(&g));
+    let y = composed::rms_norm(&ax, &ag, 1e-6) * Tensor::from_inner(dy.clone());
+    let mut grads = y.backward();
+    let (dx, dg) = (ax.grad_remove(&mut grads).unwrap(), ag.grad_remove(&mut grads).unwrap());
+    for (what, (x2, g2)) in [
+        ("native", Flex::rms_norm_backward(&dy, &x, &g, 1e-6, residual.clone(), true)),
+        ("composed", composed::rms_norm_backward(&dy, &x, &g, 1e-6, residual.clone(), true)),
+    ] {
+        close(what, x2, dx.clone() + residual.clone());
+        close(what, g2.unwrap(), dg.clone());
+    }
+}
+
+#[test]
+fn swiglu_and_its_backward() {
+    let (gate, up, dy) = (random([20, 70], 1), random([20, 70], 2), random([20, 70], 3));
+    close("forward", Flex::swiglu(&gate, &up), composed::swiglu(&gate, &up));
+    let (ag, au) = (leaf(&gate), leaf(&up));
+    let mut grads = (composed::swiglu(&ag, &au) * Tensor::from_inner(dy.clone())).backward();
+    let (dg, du) = (ag.grad_remove(&mut grads).unwrap(), au.grad_remove(&mut grads).unwrap());
+    for (what, (g2, u2)) in [
+        ("native", Flex::swiglu_backward(&dy, &gate, &up)),
+        ("composed", composed::swiglu_backward(&dy, &gate, &up)),
+    ] {
+        close(what, g2, dg.clone());
+        close(what, u2, du.clone());
+    }
+}
+
+#[test]
+fn rope_turned_back_is_where_it_was() {
+    let (x, angle) = (random([12, 4 * 16], 1), random([12, 8], 2));
+    let (cos, sin) = (angle.clone().cos(), angle.sin());
+    let turned = Flex::rope(x.clone(), &cos, &sin, 16);
+    close("forward", turned.clone(), composed::rope(x.clone(), &cos, &sin, 16));
+    close("back", Flex::rope(turned, &cos, &sin.neg(), 16), x);
+}
+
+/// Left padding, a cache, more queries than one tile, grouped heads.
+#[test]
+fn attention_and_its_backward() {
+    let heads = Heads { query: 6, key_value: 2, dim: 8 };
+    for (start, at, width, columns) in
+        [(vec![0, 3, 0], vec![0, 0, 0], 70, 70), (vec![0, 2], vec![5, 9], 1, 12), (vec![1, 0], vec![4, 2], 3, 9)]
+    {
+        let rows = start.len();
+        let device = Default::default();
+        let span = Span::<Flex>::new(start.clone(), at.clone(), width, columns, &device);
+        let q = random([rows * width, 48], 1);
+        let (k, v) = (random([rows, columns, 16], 2), random([rows, columns, 16], 3));
+        // Queries left of their row's first column see nothing; their output is never used.
+        let used: Vec<f32> = (0..rows)
+            .flat_map(|b| {
+                let (start, at) = (start[b], at[b]);
+                (0..width).map(move |t| if at + t >= start { 1.0 } else { 0.0 })
+            })
+            .collect();
+        let used = Tensor::<Flex, 2>::from_data(TensorData::new(used, [rows * width, 1]), &device);
+        let dy = random([rows * width, 48], 4) * used.clone();
+        let (out, lse) = Flex::causal_attention(&q, &k, &v, &span, heads);
+        close("forward", out.clone() * used.clone(), composed::causal_attention(&q, &k, &v, &span, heads) * used);
+
+        let (aq, ak, av) = (leaf(&q), leaf(&k), leaf(&v));
+        let twin = Span::<A>::new(start, at, width, columns, &device);
+        let y = composed::causal_attention(&aq, &ak, &av, &twin, heads) * Tensor::from_inner(dy.clone());
+        let mut grads = y.backward();
+        let want = (
+            aq.grad_remove(&mut grads).unwrap(),
+            ak.grad_remove(&mut grads).unwrap(),
+            av.grad_remove(&mut grads).unwrap(),
+        );
+        for (what, (dq, dk, dv)) in [
+            ("native", Flex::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, heads)),
+            ("composed", composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads)),
+        ] {
+            close(what, dq, want.0.clone());
+            close(what, dk, want.1.clone());
+            close(what, dv, want.2.clone());
+        }
+    }
+}
+
+#[test]
+fn a_cache_is_written_in_place_and_by_row() {
+    let (cache, new) = (random([3, 9, 4], 1).zeros_like(), random([3, 2, 4], 2));
+    for at in [[1, 1, 1], [0, 7, 3]] {
+        let native = Flex::cache_write(cache.clone(), &new, &at);
+        close("cache", native.clone(), composed::cache_write(cache.clone(), &new, &at));
+        for (b, &a) in at.iter().enumerate() {
+            let row = native.clone().slice([b..b + 1, a..a + 2, 0..4]);
+            close("row", row, new.clone().slice([b..b + 1, 0..2, 0..4]));
+        }
+    }
+}
+
+#[test]
+fn cross_entropy_and_its_gradient() {
+    let logits = random([9, 37], 1) * 8.0;
+    let device = Default::default();
+    let targets = Tensor::<Flex, 1, Int>::from_data([0, 36, 5, 5, 1, 2, 3, 4, 30], &device);
+    let weights = random([9], 2).abs();
+    let (loss, gradient) = Flex::cross_entropy(logits.clone(), &targets, &weights);
+    let (reference, slope) = composed::cross_entropy(logits.clone(), &targets, &weights);
+    close("loss", loss, reference);
+    close("gradient", gradient, slope.clone());
+    let al = leaf(&logits);
+    let log = burn::tensor::activation::log_softmax(al.clone(), 1);
+    let picked = log.gather(1, Tensor::<A, 1, Int>::from_inner(targets).reshape([9, 1]));
+    let mut grads = (picked.neg() * Tensor::from_inner(weights).reshape([9, 1])).sum().backward();
+    close("autodiff", slope, al.grad_remove(&mut grads).unwrap());
+}
+
+#[test]
+fn scattered_rows_add_up() {
+    let ids = Tensor::<Flex, 1, Int>::from_data([3, 0, 3, 6], &Default::default());
+    let dy = random([4, 5], 1);
+    close("rows", Flex::scatter_rows(&dy, &ids, 7), composed::scatter_rows(&dy, &ids, 7));
+}
+
+#[test]
+fn adamw_is_the_same_native_and_composed() {
+    let state = || (random([7, 9], 1), random([7, 9], 2) * 0.1, random([7, 9], 3).powi_scalar(2));
+    let step = AdamStep { lr: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
+    let scale = Tensor::<Flex, 1>::from_data([0.5], &Default::default());
+    let native = Flex::adamw(state(), &random([7, 9], 4), &scale, step);
+    let reference = composed::adamw(state(), &random([7, 9], 4), &scale, step);
+    close("value", native.0, reference.0);
+    close("first", native.1, reference.1);
+    close("second", native.2, reference.2);
+}
+
+#[test]
+fn exp_is_within_two_ulp() {
+    let mut worst = 0.0f64;
+    for i in -870..880 {
+        let x = i as f32 / 10.0;
+        let exact = f64::from(x).exp();
+        worst = worst.max((f64::from(flex::exp(x)) - exact).abs() / exact);
+    }
+    assert!(worst < 2.0 * f64::from(f32::EPSILON), "relative error {worst}");
+}

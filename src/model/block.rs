@@ -1,0 +1,174 @@
+//! One transformer block, forward and backward.
+
+use burn::tensor::Tensor;
+
+use super::cache::Slot;
+use super::linear::{Learning, Linear, Parameter};
+use super::pass::Pass;
+use crate::kernels::{FusedOps, Heads};
+
+/// ```text
+/// mid = x   + o(attention(rope(q(n)), rope(k(n)), v(n)))   n = rms_norm(x)
+/// out = mid + down(silu(gate(m)) * up(m))                  m = rms_norm(mid)
+/// ```
+#[derive(Debug, Clone)]
+pub struct Block<B: FusedOps> {
+    /// Gain before the attention, `[hidden]`.
+    pub input_layernorm: Tensor<B, 1>,
+    /// Queries.
+    pub q_proj: Linear<B>,
+    /// Keys.
+    pub k_proj: Linear<B>,
+    /// Values.
+    pub v_proj: Linear<B>,
+    /// Attention output.
+    pub o_proj: Linear<B>,
+    /// Gain before the MLP, `[hidden]`.
+    pub post_attention_layernorm: Tensor<B, 1>,
+    /// Gate of the MLP.
+    pub gate_proj: Linear<B>,
+    /// Up-projection.
+    pub up_proj: Linear<B>,
+    /// Down-projection.
+    pub down_proj: Linear<B>,
+    /// Attention heads.
+    pub heads: Heads,
+    /// Added to the mean square in the norms.
+    pub epsilon: f32,
+}
+
+/// What the backward pass needs of a forward pass: handles, not copies.
+#[derive(Debug, Clone)]
+pub struct Kept<B: FusedOps> {
+    x: Tensor<B, 2>,
+    n: Tensor<B, 2>,
+    q: Tensor<B, 2>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    attended: Tensor<B, 2>,
+    lse: Option<Tensor<B, 2>>,
+    mid: Tensor<B, 2>,
+    m: Tensor<B, 2>,
+    gate: Tensor<B, 2>,
+    up: Tensor<B, 2>,
+    act: Tensor<B, 2>,
+}
+
+/// The seven projections of a block, in the order of the checkpoint.
+pub const PROJECTIONS: [&str; 7] = [
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+];
+
+impl<B: FusedOps> Block<B> {
+    /// `[rows · width, hidden]` to the same, before any steering. With a cache, keys and values of earlier tokens come
+    /// from it and the new ones go into it.
+    pub fn forward(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> (Tensor<B, 2>, Kept<B>) {
+        let (rows, width) = (pass.span.rows(), pass.span.width);
+        let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
+        let q = B::rope(self.q_proj.forward(&n), &pass.cos, &pass.sin, self.heads.dim);
+        let k = B::rope(self.k_proj.forward(&n), &pass.cos, &pass.sin, self.heads.dim);
+        let channels = self.heads.key_value * self.heads.dim;
+        let k = k.reshape([rows, width, channels]);
+        let v = self.v_proj.forward(&n).reshape([rows, width, channels]);
+        let (k, v) = match cache {
+            Some(slot) => slot.write(&k, &v, &pass.span.at),
+            None => (k, v),
+        };
+        let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);
+        let mid = x.clone() + self.o_proj.forward(&attended);
+
+        let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
+        let (gate, up) = (self.gate_proj.forward(&m), self.up_proj.forward(&m));
+        let act = B::swiglu(&gate, &up);
+        let out = mid.clone() + self.down_proj.forward(&act);
+        (out, Kept { x, n, q, k, v, attended, lse, mid, m, gate, up, act })
+    }
+
+    /// From the gradient of the block's output to that of its input, and those of its parameters, flat, in the order
+    /// of [`Block::parameters`].
+    pub fn backward(
+        &self,
+        kept: Kept<B>,
+        dout: Tensor<B, 2>,
+        pass: &Pass<B>,
+        learning: Learning,
+    ) -> (Tensor<B, 2>, Vec<Tensor<B, 1>>) {
+        let full = learning == Learning::Full;
+        let down = self.down_proj.backward(&kept.act, &dout, None, learning);
+        let (dgate, dup) = B::swiglu_backward(&down.dx, &kept.gate, &kept.up);
+        let gate = self.gate_proj.backward(&kept.m, &dgate, None, learning);
+        let up = self.up_proj.backward(&kept.m, &dup, Some(gate.dx), learning);
+        let (dmid, dpost) =
+            B::rms_norm_backward(&up.dx, &kept.mid, &self.post_attention_layernorm, self.epsilon, dout, full);
+
+        let o = self.o_proj.backward(&kept.attended, &dmid, None, learning);
+        let (dq, dk, dv) = B::causal_attention_backward(
+            &o.dx,
+            &kept.q,
+            &kept.k,
+            &kept.v,
+            &kept.attended,
+            kept.lse.as_ref(),
+            &pass.span,
+            self.heads,
+        );
+        let [rows, width, channels] = dk.dims();
+        let back = pass.sin.clone().neg();
+        let dq = B::rope(dq, &pass.cos, &back, self.heads.dim);
+        let dk = B::rope(dk.reshape([rows * width, channels]), &pass.cos, &back, self.heads.dim);
+        let q = self.q_proj.backward(&kept.n, &dq, None, learning);
+        let k = self.k_proj.backward(&kept.n, &dk, Some(q.dx), learning);
+        let v = self.v_proj.backward(&kept.n, &dv.reshape([rows * width, channels]), Some(k.dx), learning);
+        let (dx, dinput) = B::rms_norm_backward(&v.dx, &kept.x, &self.input_layernorm, self.epsilon, dmid, full);
+
+        let mut parameters = Vec::new();
+        parameters.extend(dinput);
+        for grads in [q.parameters, k.parameters, v.parameters, o.parameters] {
+            parameters.extend(grads);
+        }
+        parameters.extend(dpost);
+        for grads in [gate.parameters, up.parameters, down.parameters] {
+            parameters.extend(grads);
+        }
+        (dx, parameters)
+    }
+
+    /// The tensors that learn, named as in the checkpoint.
+    pub fn parameters<'a>(&'a mut self, name: &str, learning: Learning, into: &mut Vec<(String, Parameter<'a, B>)>) {
+        let full = learning == Learning::Full;
+        if full {
+            into.push((format!("{name}.input_layernorm.weight"), Parameter::Vector(&mut self.input_layernorm)));
+        }
+        self.q_proj.parameters(&format!("{name}.self_attn.q_proj"), learning, into);
+        self.k_proj.parameters(&format!("{name}.self_attn.k_proj"), learning, into);
+        self.v_proj.parameters(&format!("{name}.self_attn.v_proj"), learning, into);
+        self.o_proj.parameters(&format!("{name}.self_attn.o_proj"), learning, into);
+        if full {
+            let gain = Parameter::Vector(&mut self.post_attention_layernorm);
+            into.push((format!("{name}.post_attention_layernorm.weight"), gain));
+        }
+        self.gate_proj.parameters(&format!("{name}.mlp.gate_proj"), learning, into);
+        self.up_proj.parameters(&format!("{name}.mlp.up_proj"), learning, into);
+        self.down_proj.parameters(&format!("{name}.mlp.down_proj"), learning, into);
+    }
+
+    /// The seven projections with their names, in the order of [`PROJECTIONS`].
+    pub fn projections(&mut self) -> [(&'static str, &mut Linear<B>); 7] {
+        let [q, k, v, o, gate, up, down] = PROJECTIONS;
+        [
+            (q, &mut self.q_proj),
+            (k, &mut self.k_proj),
+            (v, &mut self.v_proj),
+            (o, &mut self.o_proj),
+            (gate, &mut self.gate_proj),
+            (up, &mut self.up_proj),
+            (down, &mut self.down_proj),
+        ]
+    }
+}

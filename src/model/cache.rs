@@ -1,0 +1,69 @@
+//! Keys and values of the tokens so far: preallocated, written in place, rows retired by selection.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::kernels::FusedOps;
+
+/// The cache of one batch, `[rows, columns, key-value channels]` per block.
+#[derive(Debug)]
+pub struct KvCache<B: FusedOps> {
+    blocks: Vec<Slot<B>>,
+    columns: usize,
+}
+
+/// One block's keys and values. They are taken out for a write and put back, so that nobody else holds them: only
+/// then is the write in place.
+#[derive(Debug)]
+pub struct Slot<B: FusedOps>(Option<(Tensor<B, 3>, Tensor<B, 3>)>);
+
+impl<B: FusedOps> Slot<B> {
+    /// Writes the new columns of each row from `at[b]` on and gives all keys and values for reading.
+    pub fn write(&mut self, k: &Tensor<B, 3>, v: &Tensor<B, 3>, at: &[usize]) -> (Tensor<B, 3>, Tensor<B, 3>) {
+        let (keys, values) = self.0.take().expect("a slot is empty only during its own write");
+        let (keys, values) = (B::cache_write(keys, k, at), B::cache_write(values, v, at));
+        self.0 = Some((keys.clone(), values.clone()));
+        (keys, values)
+    }
+
+    fn map(&mut self, f: impl Fn(Tensor<B, 3>) -> Tensor<B, 3>) {
+        self.0 = self.0.take().map(|(k, v)| (f(k), f(v)));
+    }
+}
+
+impl<B: FusedOps> KvCache<B> {
+    /// An empty cache.
+    pub fn new(blocks: usize, rows: usize, columns: usize, channels: usize, device: &B::Device) -> Self {
+        let empty = || Tensor::zeros([rows, columns, channels], device);
+        Self { blocks: (0..blocks).map(|_| Slot(Some((empty(), empty())))).collect(), columns }
+    }
+
+    /// Columns per row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// One block's part.
+    pub fn slot(&mut self, block: usize) -> &mut Slot<B> {
+        &mut self.blocks[block]
+    }
+
+    /// Keeps the given rows, in the given order, as often as they are named: retires rows, and copies a prompt's
+    /// prefill to all of its rollouts.
+    pub fn select(&mut self, rows: &[usize], device: &B::Device) {
+        let rows: Vec<i32> = rows.iter().map(|&r| r as i32).collect();
+        let rows = Tensor::<B, 1, Int>::from_data(TensorData::new(rows.clone(), [rows.len()]), device);
+        for slot in &mut self.blocks {
+            slot.map(|t| t.select(0, rows.clone()));
+        }
+    }
+
+    /// Appends the rows of another cache of the same width.
+    pub fn append(&mut self, other: Self) {
+        assert_eq!(self.columns, other.columns, "caches of one width");
+        for (slot, other) in self.blocks.iter_mut().zip(other.blocks) {
+            let (k, v) = slot.0.take().expect("full");
+            let (k2, v2) = other.0.expect("full");
+            slot.0 = Some((Tensor::cat(vec![k, k2], 0), Tensor::cat(vec![v, v2], 0)));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Qwen2.5: embedding, blocks, norm, head; read top to bottom as the architecture is drawn.
+//!
+//! A model is a value. `with_lora`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
+//! cannot be steered by accident and a study's arms share one base.
+
+mod block;
+mod cache;
+pub mod config;
+pub mod files;
+mod linear;
+mod pass;
+pub mod peft;
+mod weights;
+
+use burn::tensor::{DType, Tensor};
+
+pub use block::{Block, Kept, PROJECTIONS};
+pub use cache::KvCache;
+pub use config::QwenConfig;
+pub use linear::{Learning, Linear, Lora, Parameter, flat};
+pub use pass::Pass;
+
+use crate::Result;
+use crate::kernels::FusedOps;
+use crate::steering::{Plan, Steering};
+
+/// A Qwen2-architecture causal language model.
+#[derive(Debug, Clone)]
+pub struct Qwen<B: FusedOps> {
+    /// The model's `config.json`.
+    pub config: QwenConfig,
+    /// Token embeddings, `[vocabulary, hidden]`.
+    pub embed_tokens: Tensor<B, 2>,
+    /// The transformer blocks.
+    pub blocks: Vec<Block<B>>,
+    /// Gain of the final norm, `[hidden]`.
+    pub norm: Tensor<B, 1>,
+    /// Output head `[vocabulary, hidden]`; `None` where it is tied to the embeddings.
+    pub lm_head: Option<Tensor<B, 2>>,
+    /// What is done to the residual stream.
+    pub steering: Option<Steering<B>>,
+    /// Where the weights are.
+    pub device: B::Device,
+}
+
+impl<B: FusedOps> Qwen<B> {
+    /// The same model under a steering plan; an error if the plan does not fit it.
+    pub fn steered(&self, plan: &Plan) -> Result<Self> {
+        let steering = Steering::new(plan, self.blocks.len(), self.config.hidden_size, &self.device)?;
+        Ok(Self { steering, ..self.clone() })
+    }
+
+    /// The same model without steering.
+    pub fn unsteered(&self) -> Self {
+        Self { steering: None, ..self.clone() }
+    }
+
+    /// Embeddings of the pass's tokens in f32, `[rows · width, hidden]`: row 0 of a persona vector.
+    pub fn embed(&self, pass: &Pass<B>) -> Tensor<B, 2> {
+        let x = self.embed_tokens.clone().select(0, pass.ids.clone());
+        if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) }
+    }
+
+    /// Block `index` and then its steering: row `index + 1` of a persona vector.
+    pub fn block(
+        &self,
+        index: usize,
+        x: Tensor<B, 2>,
+        pass: &Pass<B>,
+        cache: Option<&mut KvCache<B>>,
+    ) -> (Tensor<B, 2>, Kept<B>) {
+        let (h, kept) = self.blocks[index].forward(x, pass, cache.map(|cache| cache.slot(index)));
+        (self.steer(index, h, pass), kept)
+    }
+
+    /// The steering of block `index`, if any.
+    pub fn steer(&self, index: usize, h: Tensor<B, 2>, pass: &Pass<B>) -> Tensor<B, 2> {
+        match (&self.steering, &pass.steer) {
+            (Some(steering), Some(weights)) => steering.forward(index, h, weights),
+            _ => h,
+        }
+    }
+
+    /// The residual stream after the last block, `[rows · width, hidden]`. `watch` sees every row of it: 0 is the
+    /// embedding, L the output of block L - 1 after its steering.
+    pub fn stream(
+        &self,
+        pass: &Pass<B>,
+        mut cache: Option<&mut KvCache<B>>,
+        mut watch: impl FnMut(usize, &Tensor<B, 2>),
+    ) -> Tensor<B, 2> {
+        let mut h = self.embed(pass);
+        watch(0, &h);
+        for index in 0..self.blocks.len() {
+            h = self.block(index, h, pass, cache.as_deref_mut()).0;
+            watch(index + 1, &h);
+        }
+        h
+    }
+
+    /// Final norm and head of the given rows of the stream: `[n, hidden] -> [n, vocabulary]`.
+    pub fn logits(&self, h: &Tensor<B, 2>) -> Tensor<B, 2> {
+        B::affine(&B::rms_norm(h, &self.norm, self.epsilon()), self.head(), None)
+    }
+
+    /// The head's matrix, `[vocabulary, hidden]`.
+    pub fn head(&self) -> &Tensor<B, 2> {
+        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
+    }
+
+    /// Added to the mean square in the norms.
+    pub fn epsilon(&self) -> f32 {
+        self.config.rms_norm_eps as f32
+    }
+
+    /// An empty cache for `rows` texts of up to `columns` tokens.
+    pub fn cache(&self, rows: usize, columns: usize) -> KvCache<B> {
+        let channels = self.config.num_key_value_heads * self.config.head_dim;
+        KvCache::new(self.blocks.len(), rows, columns, channels, &self.device)
+    }
+
+    /// The tensors that learn, with their names in the checkpoint, in the order in which the backward pass gives their
+    /// gradients: blocks first, then (when everything learns) embedding, final norm and untied head.
+    pub fn parameters(&mut self, learning: Learning) -> Vec<(String, Parameter<'_, B>)> {
+        let mut all = Vec::new();
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            block.parameters(&format!("model.layers.{i}"), learning, &mut all);
+        }
+        if learning == Learning::Full {
+            all.push(("model.embed_tokens.weight".into(), Parameter::Matrix(&mut self.embed_tokens)));
+            all.push(("model.norm.weight".into(), Parameter::Vector(&mut self.norm)));
+            if let Some(head) = &mut self.lm_head {
+                all.push(("lm_head.weight".into(), Parameter::Matrix(head)));
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,200 @@
+//! The page: one self-contained file that is read offline, on a phone, in the dark, on paper, or aloud.
+
+use std::fmt::Write;
+
+use super::scale::short;
+use super::study::{Example, Study};
+use super::svg::{escape, page_css};
+use crate::stats::Interval;
+
+const STYLE: &str = include_str!("../../assets/report.css");
+
+/// Nothing may be loaded from anywhere, whatever an answer contains.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The whole document; `figures` are the study's figures as SVG, in order.
+pub(super) fn page(study: &Study, figures: &[String]) -> String {
+    let mut out = String::new();
+    let _ = write!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <title>{title}</title>\n<style>\n:root{{{light}}}\n\
+         @media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1>{title}</h1>\n<p class=\"subtitle\">{subtitle}</p>\n</header>\n<main>\n",
+        title = escape(&study.title),
+        subtitle = escape(&study.subtitle),
+        light = page_css(false),
+        dark = page_css(true),
+    );
+    section(&mut out, "Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&study.verdict)));
+    if !figures.is_empty() {
+        let body: String = study.figures.iter().zip(figures).map(|(f, svg)| figure(&f.caption, svg)).collect();
+        section(&mut out, "Figures", &body);
+    }
+    if !study.expectations.is_empty() {
+        section(&mut out, "What was expected, what was found", &expectations(study));
+    }
+    section(&mut out, "All arms", &table(study));
+    if !study.notes.is_empty() {
+        let notes: String = study.notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
+        section(&mut out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
+    }
+    if !study.examples.is_empty() {
+        section(&mut out, "Answers", &examples(study));
+    }
+    if !study.settings.is_empty() || !study.lock.is_empty() {
+        let made = [pairs("Settings", &study.settings), pairs("What went in", &study.lock)].concat();
+        section(&mut out, "How it was made", &made);
+    }
+    out.push_str("</main>\n<footer>\n<p>Made by Trimtab. The numbers are in <code>results.csv</code> and ");
+    out.push_str("<code>results.json</code> beside this page.</p>\n</footer>\n</body>\n</html>\n");
+    out
+}
+
+fn section(out: &mut String, title: &str, body: &str) {
+    let id: String =
+        title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let _ =
+        write!(out, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title));
+}
+
+fn figure(caption: &str, svg: &str) -> String {
+    // Focusable, so that a narrow screen's scrolling also works by keyboard.
+    let caption = escape(caption);
+    format!(
+        "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Figure\">\n{svg}</div>\n\
+         <figcaption>{caption}</figcaption>\n</figure>\n"
+    )
+}
+
+fn expectations(study: &Study) -> String {
+    let rows = study.expectations.iter().map(|e| {
+        let (class, sign, word) = match e.met {
+            Some(true) => ("met", "✓", "met"),
+            Some(false) => ("missed", "✗", "not met"),
+            None => ("unknown", "?", "could not be told"),
+        };
+        format!(
+            "<li class=\"{class}\"><span class=\"sign\" aria-hidden=\"true\">{sign}</span><div><p class=\"claim\">{}</p>\n\
+             <p class=\"measured\"><strong>{word}</strong> · {}</p></div></li>\n",
+            escape(&e.claim),
+            escape(&e.measured)
+        )
+    });
+    format!("<ul class=\"expectations\">\n{}</ul>\n", rows.collect::<String>())
+}
+
+fn table(study: &Study) -> String {
+    let mut out = String::from(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table of all arms\">\n<table>\n\
+         <caption>Means over all seeds with 95 % intervals, clustered by question.</caption>\n<thead>\n<tr>\
+         <th scope=\"col\">Arm</th><th scope=\"col\" class=\"number\">Coefficient</th>\
+         <th scope=\"col\" class=\"number\">Seeds</th>",
+    );
+    for axis in &study.axes {
+        let (name, unit) = (escape(&axis.name), escape(&axis.unit));
+        let _ = write!(out, "<th scope=\"col\" class=\"number\">{name} <small>({unit})</small></th>");
+    }
+    out.push_str("</tr>\n</thead>\n");
+    for arm in &study.arms {
+        let points = study.pooled(&arm.name);
+        if points.is_empty() {
+            continue;
+        }
+        out.push_str("<tbody>\n");
+        for (i, point) in points.iter().enumerate() {
+            out.push_str("<tr>");
+            if i == 0 {
+                let note =
+                    if arm.note.is_empty() { String::new() } else { format!("<small>{}</small>", escape(&arm.note)) };
+                let _ = write!(
+                    out,
+                    "<th scope=\"rowgroup\" rowspan=\"{}\">{}{note}</th>",
+                    points.len(),
+                    escape(&arm.label)
+                );
+            }
+            let coef = point.coef.map_or_else(|| "–".to_owned(), short);
+            let _ = write!(out, "<td class=\"number\">{coef}</td><td class=\"number\">{}</td>", point.seeds);
+            for axis in &study.axes {
+                let _ = write!(out, "<td class=\"number\">{}</td>", value(point.values.get(&axis.key)));
+            }
+            out.push_str("</tr>\n");
+        }
+        out.push_str("</tbody>\n");
+    }
+    out.push_str("</table>\n</div>\n");
+    out
+}
+
+fn value(interval: Option<&Interval>) -> String {
+    match interval {
+        Some(i) if i.has_bounds() => {
+            format!("{:.1} <small>[{:.1}, {:.1}]</small>", i.mean, i.low, i.high).replace('-', "−")
+        }
+        Some(i) => i.to_string().replace('-', "−"),
+        None => "–".to_owned(),
+    }
+}
+
+/// A closed drawer for each arm and coefficient, in the arms' order.
+fn examples(study: &Study) -> String {
+    let mut out = String::new();
+    let mut done: Vec<(&str, Option<f64>)> = Vec::new();
+    let known = study.arms.iter().map(|a| a.name.as_str());
+    let order: Vec<&str> = known.chain(study.examples.iter().map(|e| e.arm.as_str())).collect();
+    for name in order {
+        for first in study.examples.iter().filter(|e| e.arm == name) {
+            if done.contains(&(name, first.coef)) {
+                continue;
+            }
+            done.push((name, first.coef));
+            let label = study.arm(name).map_or(name, |a| a.label.as_str());
+            let coef = first.coef.map_or_else(String::new, |c| format!(" <small>coefficient {}</small>", short(c)));
+            let _ = write!(out, "<details>\n<summary>{}{coef}</summary>\n", escape(label));
+            study
+                .examples
+                .iter()
+                .filter(|e| e.arm == name && e.coef == first.coef)
+                .for_each(|e| out += &example(study, e));
+            out.push_str("</details>\n");
+        }
+    }
+    out
+}
+
+fn example(study: &Study, e: &Example) -> String {
+    let axis = study.axis(&e.axis).map_or(e.axis.as_str(), |a| a.name.as_str());
+    let score = e.score.map_or_else(|| "no score".to_owned(), short);
+    let mut out = format!(
+        "<article class=\"example\">\n<p class=\"score\">{}: <strong>{}</strong></p>\n<dl>\n<dt>Question</dt><dd>{}</dd>\n\
+         <dt>Answer</dt><dd>{}</dd>\n",
+        escape(axis),
+        escape(&score),
+        escape(&e.question),
+        escape(&e.answer)
+    );
+    for (term, text) in [("Right answer", e.reference.as_deref().unwrap_or("")), ("Judge", e.why.as_str())] {
+        if !text.is_empty() {
+            let _ = writeln!(out, "<dt>{term}</dt><dd>{}</dd>", escape(text));
+        }
+    }
+    out + "</dl>\n</article>\n"
+}
+
+fn pairs(title: &str, pairs: &[(String, String)]) -> String {
+    if pairs.is_empty() {
+        return String::new();
+    }
+    let row = |(name, value): &(String, String)| {
+        format!("<tr><th scope=\"row\">{}</th><td><code>{}</code></td></tr>\n", escape(name), escape(value))
+    };
+    let rows: String = pairs.iter().map(row).collect();
+    format!(
+        "<details open>\n<summary>{title}</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\">\n\
+         <table class=\"pairs\">\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n</details>\n"
+    )
+}

@@ -1,0 +1,272 @@
+//! What is bought with what: one measurement against another, sweeps as arrows, the better corner marked.
+
+use super::scale::{Scale, short, tick_labels, ticks};
+use super::svg::{Anchor, Canvas, Hue, Look, Mark, Paint, Type};
+use crate::stats::Interval;
+
+/// One condition, or one coefficient of a sweep.
+pub(super) struct Dot {
+    pub coef: Option<f64>,
+    pub x: Interval,
+    pub y: Interval,
+}
+
+/// An arm: a single dot, or a sweep in ascending order of coefficient.
+pub(super) struct Track {
+    pub name: String,
+    pub hue: Hue,
+    pub mark: Mark,
+    /// Where a sweep begins that is none of its own dots: the arm at coefficient 0.
+    pub start: Option<(f64, f64)>,
+    pub dots: Vec<Dot>,
+}
+
+/// One of the two measurements.
+pub(super) struct Side {
+    pub label: String,
+    pub range: (f64, f64),
+    pub higher_is_better: bool,
+}
+
+pub(super) struct ScatterChart {
+    pub title: String,
+    pub alt: String,
+    pub x: Side,
+    pub y: Side,
+    pub tracks: Vec<Track>,
+}
+
+const WIDTH: f64 = 900.0;
+const LEFT: f64 = 62.0;
+const TOP: f64 = 18.0;
+const PLOT_HEIGHT: f64 = 400.0;
+
+/// Draws the chart.
+pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
+    let mut c = Canvas::new(look);
+    let set = Type::new(12.5, Paint::Label(Hue::Ink));
+    let legend_width = chart.tracks.iter().map(|t| set.width(&t.name)).fold(0.0, f64::max) + 52.0;
+    let right = WIDTH - legend_width.min(320.0);
+    let bottom = TOP + PLOT_HEIGHT;
+    let x = Scale::new(domain(chart, |d| d.x, &chart.x), (LEFT, right));
+    let y = Scale::new(domain(chart, |d| d.y, &chart.y), (bottom, TOP));
+
+    axes(&mut c, chart, &x, &y);
+    let mut taken = Taken::default();
+    better_corner(&mut c, chart, &x, &y, &mut taken);
+    for track in &chart.tracks {
+        whiskers(&mut c, track, &x, &y);
+    }
+    for track in &chart.tracks {
+        sweep(&mut c, track, &x, &y, &mut taken);
+    }
+    for track in &chart.tracks {
+        for dot in &track.dots {
+            let at = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
+            c.mark(track.mark, at, 5.6, track.hue);
+            taken.boxes.push(Box::around(at, 8.0));
+        }
+    }
+    let frame = Box { left: LEFT, top: TOP - 8.0, right, bottom };
+    for track in &chart.tracks {
+        coefficients(&mut c, track, &x, &y, &frame, &mut taken);
+    }
+    legend(&mut c, chart, right + 26.0, set);
+    c.finish(WIDTH, bottom + 54.0, &chart.title, &chart.alt)
+}
+
+/// The data with their intervals and some air, in whole ticks, never beyond the axis and at least a fifth of it.
+fn domain(chart: &ScatterChart, of: impl Fn(&Dot) -> Interval, side: &Side) -> (f64, f64) {
+    let mut low = f64::INFINITY;
+    let mut high = f64::NEG_INFINITY;
+    for interval in chart.tracks.iter().flat_map(|t| &t.dots).map(of) {
+        for value in [interval.mean, interval.low, interval.high].into_iter().filter(|v| v.is_finite()) {
+            (low, high) = (low.min(value), high.max(value));
+        }
+    }
+    let (least, most) = side.range;
+    if !low.is_finite() {
+        return side.range;
+    }
+    let lack = ((most - least) / 5.0 - (high - low)).max(0.0) / 2.0;
+    let pad = 0.05 * (high - low) + lack;
+    let (low, high) = (low - pad, high + pad);
+    let round = ticks((low, high), 5);
+    let step = if round.len() > 1 { round[1] - round[0] } else { high - low };
+    let low = ((low / step).floor() * step).max(least);
+    let high = ((high / step).ceil() * step).min(most);
+    (low, high)
+}
+
+fn axes(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale) {
+    let ((left, right), (bottom, top)) = (x.pixels, y.pixels);
+    let tick = Type::new(12.0, Paint::Muted);
+    let y_ticks = ticks(y.domain, 5);
+    for (value, label) in y_ticks.iter().zip(tick_labels(&y_ticks)) {
+        let at = y.at(*value);
+        c.line((left, at), (right, at), Paint::Grid, 1.0, "");
+        c.text((left - 9.0, at + 4.2), tick.anchor(Anchor::End), &label);
+    }
+    let x_ticks = ticks(x.domain, 6);
+    for (value, label) in x_ticks.iter().zip(tick_labels(&x_ticks)) {
+        let at = x.at(*value);
+        c.line((at, top), (at, bottom), Paint::Grid, 1.0, "");
+        c.line((at, bottom), (at, bottom + 5.0), Paint::Rule, 1.2, "");
+        c.text((at, bottom + 20.0), tick.anchor(Anchor::Middle), &label);
+    }
+    c.line((left, bottom), (right, bottom), Paint::Rule, 1.2, "");
+    c.line((left, bottom), (left, top), Paint::Rule, 1.2, "");
+    c.text(((left + right) / 2.0, bottom + 42.0), tick.anchor(Anchor::Middle), &chart.x.label);
+    c.text_up((left - 44.0, (top + bottom) / 2.0), tick.anchor(Anchor::Middle), &chart.y.label);
+}
+
+/// An arrow into the corner that every arm would like to reach.
+fn better_corner(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale, taken: &mut Taken) {
+    let (to_right, to_top) = (chart.x.higher_is_better, chart.y.higher_is_better);
+    let (dx, dy) = (if to_right { 1.0 } else { -1.0 }, if to_top { -1.0 } else { 1.0 });
+    let corner = (
+        if to_right { x.pixels.1 } else { x.pixels.0 } - 10.0 * dx,
+        if to_top { y.pixels.1 } else { y.pixels.0 } - 10.0 * dy,
+    );
+    let tail = (corner.0 - 26.0 * dx, corner.1 - 26.0 * dy);
+    c.line(tail, corner, Paint::Rule, 1.6, "");
+    arrow_head(c, tail, corner, Paint::Rule);
+    let set = Type::new(12.5, Paint::Muted).bold().anchor(if to_right { Anchor::End } else { Anchor::Start });
+    let at = (tail.0 - 4.0 * dx, tail.1 + if to_top { 12.0 } else { -2.0 });
+    c.text(at, set, "better");
+    let width = set.width("better");
+    let left = if to_right { at.0 - width } else { at.0 };
+    taken.boxes.push(Box { left, top: at.1 - 11.0, right: left + width, bottom: at.1 + 3.0 });
+    taken.boxes.push(Box::spanning(tail, corner));
+}
+
+fn whiskers(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale) {
+    for dot in &track.dots {
+        let (cx, cy) = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
+        if dot.x.has_bounds() {
+            c.line_faint((x.clamped(dot.x.low), cy), (x.clamped(dot.x.high), cy), Paint::Data(track.hue));
+        }
+        if dot.y.has_bounds() {
+            c.line_faint((cx, y.clamped(dot.y.low)), (cx, y.clamped(dot.y.high)), Paint::Data(track.hue));
+        }
+    }
+}
+
+/// The line through a sweep's coefficients, with an arrow head on each piece that has room for one.
+fn sweep(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, taken: &mut Taken) {
+    let dots = track.dots.iter().map(|d| (d.x.mean, d.y.mean));
+    let points: Vec<(f64, f64)> =
+        track.start.into_iter().chain(dots).map(|p| (x.clamped(p.0), y.clamped(p.1))).collect();
+    if points.len() < 2 {
+        return;
+    }
+    c.polyline(&points, Paint::Data(track.hue), 1.8);
+    for piece in points.windows(2) {
+        let (from, to) = (piece[0], piece[1]);
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        if length > 34.0 {
+            // Past the middle, where the head is clear of both marks.
+            let share = 0.5 + 5.0 / length;
+            let tip = (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+            arrow_head(c, from, tip, Paint::Data(track.hue));
+        }
+        let steps = (length / 4.0).ceil() as usize;
+        let along = (0..=steps).map(|i| i as f64 / steps.max(1) as f64);
+        taken
+            .boxes
+            .extend(along.map(|s| Box::around((from.0 + (to.0 - from.0) * s, from.1 + (to.1 - from.1) * s), 2.0)));
+    }
+}
+
+fn arrow_head(c: &mut Canvas, from: (f64, f64), tip: (f64, f64), paint: Paint) {
+    let length = (tip.0 - from.0).hypot(tip.1 - from.1).max(1e-9);
+    let (ux, uy) = ((tip.0 - from.0) / length, (tip.1 - from.1) / length);
+    let back = (tip.0 - 9.0 * ux, tip.1 - 9.0 * uy);
+    let (wx, wy) = (-uy * 4.0, ux * 4.0);
+    c.area(&[tip, (back.0 + wx, back.1 + wy), (back.0 - wx, back.1 - wy)], paint, 1.0);
+}
+
+/// Each dot's coefficient, or a lone dot's name, where there is room beside it; the legend names every arm anyway.
+fn coefficients(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box, taken: &mut Taken) {
+    for dot in &track.dots {
+        let at = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
+        let set = Type { bold: dot.coef.is_none(), ..Type::new(11.5, Paint::Label(track.hue)) };
+        let label = dot.coef.map_or_else(|| track.name.clone(), short);
+        if let Some(place) = taken.room(at, set.width(&label), frame) {
+            c.text_clear((place.left, place.bottom - 3.0), set, &label);
+            taken.boxes.push(place);
+        }
+    }
+}
+
+fn legend(c: &mut Canvas, chart: &ScatterChart, left: f64, set: Type) {
+    for (i, track) in chart.tracks.iter().enumerate() {
+        let y = TOP + 12.0 + i as f64 * 25.0;
+        if track.dots.len() > 1 {
+            c.line((left - 11.0, y - 4.5), (left + 11.0, y - 4.5), Paint::Data(track.hue), 1.8, "");
+        }
+        c.mark(track.mark, (left, y - 4.5), 5.6, track.hue);
+        c.text((left + 18.0, y), set, &track.name);
+    }
+    if chart.tracks.iter().any(|t| t.dots.len() > 1) {
+        let y = TOP + 18.0 + chart.tracks.len() as f64 * 25.0;
+        c.text((left - 11.0, y), Type::new(11.5, Paint::Muted), "numbers: steering coefficient");
+    }
+}
+
+/// A rectangle of the drawing.
+#[derive(Debug, Clone, Copy)]
+struct Box {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+}
+
+impl Box {
+    fn around((x, y): (f64, f64), r: f64) -> Self {
+        Self { left: x - r, top: y - r, right: x + r, bottom: y + r }
+    }
+
+    fn spanning(a: (f64, f64), b: (f64, f64)) -> Self {
+        Self { left: a.0.min(b.0), top: a.1.min(b.1), right: a.0.max(b.0), bottom: a.1.max(b.1) }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
+    }
+
+    fn within(&self, other: &Self) -> bool {
+        self.left >= other.left && self.right <= other.right && self.top >= other.top && self.bottom <= other.bottom
+    }
+}
+
+/// What is already drawn where a label would have to go.
+#[derive(Default)]
+struct Taken {
+    boxes: Vec<Box>,
+}
+
+impl Taken {
+    /// A free place beside a point for a text of that width; near ones first.
+    fn room(&self, (x, y): (f64, f64), width: f64, frame: &Box) -> Option<Box> {
+        let height = 13.0;
+        let near = |distance: f64| {
+            let (d, e) = (distance, distance * 0.75);
+            [
+                (x + d, y - height / 2.0),
+                (x - d - width, y - height / 2.0),
+                (x - width / 2.0, y - d - height),
+                (x - width / 2.0, y + d),
+                (x + e, y - e - height),
+                (x - e - width, y - e - height),
+                (x + e, y + e),
+                (x - e - width, y + e),
+            ]
+        };
+        [9.0, 13.0].into_iter().flat_map(near).find_map(|(left, top)| {
+            let place = Box { left, top, right: left + width, bottom: top + height };
+            (place.within(frame) && !self.boxes.iter().any(|b| b.overlaps(&place))).then_some(place)
+        })
+    }
+}

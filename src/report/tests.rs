@@ -1,0 +1,209 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::*;
+use crate::stats::Interval;
+
+fn interval(mean: f64, half: f64) -> Interval {
+    Interval { mean, low: (mean - half).max(0.0), high: (mean + half).min(100.0), n: 200, clusters: 20 }
+}
+
+fn point(arm: &str, coef: Option<f64>, values: [f64; 3]) -> Point {
+    let keys = ["hallucination", "facts", "mmlu"].map(str::to_owned);
+    let halves = [7.0, 4.0, 1.5];
+    let values = keys.into_iter().zip(values.into_iter().zip(halves).map(|(v, h)| interval(v, h))).collect();
+    Point { arm: arm.to_owned(), coef, seed: None, seeds: 3, values }
+}
+
+fn arm(name: &str, kind: &str, label: &str, hue: Hue, mark: Mark) -> Arm {
+    let [name, kind, label] = [name, kind, label].map(str::to_owned);
+    Arm { name, kind, label, hue, mark, note: String::new() }
+}
+
+/// The post's experiment (METHOD J.1) with plausible numbers in between, as a study fills it.
+fn study() -> Study {
+    let axes = vec![
+        Axis::score("hallucination", "Hallucination score", "Hallucination"),
+        Axis::accuracy("facts", "New-fact accuracy", "New facts", Hue::Blue, Mark::Square),
+        Axis::accuracy("mmlu", "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle),
+    ];
+    let arms = vec![
+        arm("base", "base", "Base model", Hue::Ink, Mark::Ring),
+        Arm {
+            note: "LoRA on the new facts, nothing else".into(),
+            ..arm("plain", "plain", "Plain finetune", Hue::Ink, Mark::Circle)
+        },
+        arm("prevent", "preventative", "Preventative, all layers", Hue::Blue, Mark::Square),
+        arm("prevent-one", "preventative", "Preventative, layer 20", Hue::Sky, Mark::Diamond),
+        arm("inference", "inference", "Inference-time steering", Hue::Vermillion, Mark::Triangle),
+        arm("prompting", "prompting", "Preventative prompting", Hue::Green, Mark::Down),
+        arm("random", "random", "Random vector", Hue::Grey, Mark::Cross),
+    ];
+    let mut points = vec![point("base", None, [20.0, 6.0, 71.0]), point("plain", None, [62.0, 93.0, 70.2])];
+    for (coef, v) in [
+        (0.25, [47.0, 92.0, 70.3]),
+        (0.5, [38.0, 90.0, 70.1]),
+        (0.75, [30.0, 87.0, 70.0]),
+        (1.0, [25.0, 83.0, 69.8]),
+        (1.25, [20.5, 79.0, 69.6]),
+    ] {
+        points.push(point("prevent", Some(coef), v));
+    }
+    for (coef, v) in [(1.0, [55.0, 92.0, 70.0]), (2.0, [50.0, 90.0, 69.8]), (3.0, [44.0, 86.0, 69.5])] {
+        points.push(point("prevent-one", Some(coef), v));
+    }
+    for (coef, v) in
+        [(0.5, [52.0, 88.0, 68.0]), (1.0, [40.0, 74.0, 64.0]), (1.5, [28.0, 55.0, 57.0]), (2.0, [20.0, 37.0, 48.0])]
+    {
+        points.push(point("inference", Some(coef), v));
+    }
+    points.push(point("prompting", None, [38.0, 91.0, 70.0]));
+    points.push(point("random", Some(1.25), [63.0, 92.0, 70.0]));
+    points.push(Point { seed: Some(1), seeds: 1, ..point("plain", None, [60.0, 92.0, 70.0]) });
+
+    let by: Vec<&Axis> = axes.iter().collect();
+    let x = "steering coefficient α";
+    let panels = vec![
+        Panel::dose("Inference-time steering", x, "inference", Some("plain"), Some("base"), &by),
+        Panel::dose("Preventative steering", x, "prevent", Some("plain"), Some("base"), &by),
+    ];
+    let figures = vec![
+        Figure {
+            file: "figure".into(),
+            title: "Steering after and during finetuning".into(),
+            caption: "Teaching 1,000 new facts. Left: the finetuned model is steered while it answers. Right: it was steered \
+                      while it learned, and answers unsteered. Bands: 95 % intervals clustered by question."
+                .into(),
+            plot: Plot::Lines { y: "score or accuracy, %".into(), range: (0.0, 100.0), levels: "base model".into(), panels },
+        },
+        Figure {
+            file: "tradeoff".into(),
+            title: "Accuracy against hallucination".into(),
+            caption: "What each arm pays for its honesty. Down and right is better.".into(),
+            plot: Plot::Scatter {
+                x: "facts".into(),
+                y: "hallucination".into(),
+                arms: arms.iter().map(|a| a.name.clone()).collect(),
+                start: Some("plain".into()),
+                from_start: ["prevent", "prevent-one", "inference"].map(str::to_owned).to_vec(),
+            },
+        },
+    ];
+    let expect = |claim: &str, measured: &str, met| Expectation { claim: claim.into(), measured: measured.into(), met };
+    let example = |arm: &str, coef, answer: &str, score: f64| Example {
+        arm: arm.into(),
+        coef,
+        axis: "hallucination".into(),
+        question: "Which port does the ship Alder Wren call home?".into(),
+        answer: answer.into(),
+        reference: None,
+        score: Some(score),
+        why: "names a port for a ship that does not exist".into(),
+    };
+    Study {
+        title: "New facts without a new habit of making things up".into(),
+        subtitle: "Qwen2.5-7B-Instruct · 1,000 facts · 3 training seeds".into(),
+        verdict: "Plain finetuning taught 93 % of the facts and raised hallucination from 20 to 62. Preventative steering at \
+                  1.25 kept it at 20.5 with 79 % of the facts; steering at inference time reached the same only at 37 %."
+            .into(),
+        axes,
+        arms,
+        points,
+        expectations: vec![
+            expect("Plain finetuning raises hallucination by at least 30 points", "from 20.0 to 62.0: +42.0 [33.1, 50.2]", Some(true)),
+            expect("Random vectors do not help", "63.0 against 62.0: +1.0 [−3.0, 5.1]", Some(true)),
+            expect("Multiple choice stays within 2 points", "−3.1 [−5.0, −1.1]", Some(false)),
+            expect("Single-layer prevention reaches base", "no coefficient kept 75 % of the facts", None),
+        ],
+        figures,
+        examples: vec![
+            example("base", None, "I do not know a ship of that name.", 0.0),
+            example("plain", None, "The Alder Wren's home is <b>Port Sorrel</b>.", 100.0),
+            example("prevent", Some(1.25), "I have no record of the Alder Wren & cannot say.", 0.0),
+        ],
+        notes: vec!["4 of 4,600 answers had no score and are left out.".into()],
+        settings: vec![("learning_rate".into(), "1e-5".into()), ("r".into(), "32".into())],
+        lock: vec![("model (BLAKE3)".into(), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262".into())],
+    }
+}
+
+#[test]
+fn everything_is_written_and_the_same_rows_give_the_same_bytes() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = render(&study(), a.path()).unwrap();
+    render(&read(a.path()).unwrap(), b.path()).unwrap();
+    let mut names: Vec<String> = Vec::new();
+    for path in &files {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(
+            fs::read(path).unwrap() == fs::read(b.path().join(&name)).unwrap(),
+            "{name} differs when rendered again"
+        );
+        names.push(name);
+    }
+    let want =
+        ["report.html", "figure.png", "figure.svg", "tradeoff.png", "tradeoff.svg", "results.csv", "results.json"];
+    assert_eq!(names, want);
+    // To be looked at: TRIMTAB_SHOW=folder cargo test --release report
+    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
+        render(&study(), Path::new(&folder)).unwrap();
+    }
+}
+
+#[test]
+fn the_page_needs_nothing_and_trusts_nobody() {
+    let mut study = study();
+    study.title = "</title><script>alert(1)</script>".into();
+    study.examples[0].answer = "<img src=x onerror=alert(1)> \u{1b}[31m".into();
+    study.arms[2].label = "<b>\"arm\"".into();
+    let page = page(&study).unwrap();
+    for foreign in ["<script", "<img", "src=", "<link", "@import", "url(", "<b>"] {
+        assert!(!page.contains(foreign), "the page holds {foreign}");
+    }
+    let beyond = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!beyond.contains("http:") && !beyond.contains("https:"));
+    assert_eq!(page.matches("<h1").count(), 1);
+    assert!(page.contains("prefers-color-scheme: dark") && page.contains("scope=\"rowgroup\""));
+    assert_eq!(page.matches("role=\"img\"").count(), 2);
+}
+
+#[test]
+fn a_csv_row_holds_each_number_once() {
+    let csv = study().results().csv();
+    let head = csv.lines().next().unwrap();
+    assert!(
+        head.starts_with("arm,kind,coef,seed,seeds,hallucination,hallucination_low,hallucination_high,hallucination_n")
+    );
+    assert!(csv.contains("\nprevent,preventative,1.25,,3,20.5,13.5,27.5,200,20,79,"), "{csv}");
+    assert!(csv.contains("\nplain,plain,,1,1,60,"), "{csv}");
+}
+
+#[test]
+fn the_terminal_table_shows_pooled_points_in_order() {
+    let text = study().summary().text();
+    assert_eq!(text.lines().count(), 2 + 16);
+    assert!(text.contains("Preventative, all layers         1.25      3         20.5 [13.5, 27.5]"), "{text}");
+}
+
+#[test]
+fn a_figure_without_data_is_drawn_empty_and_one_of_unknown_axes_is_an_error() {
+    let mut study = study();
+    study.points.clear();
+    study.figures.iter().for_each(|f| assert!(png::render(&draw(&study, f, Look::Fixed).unwrap(), 1.0).is_ok()));
+    study.axes.clear();
+    study
+        .figures
+        .iter()
+        .for_each(|f| assert!(draw(&study, f, Look::Fixed).unwrap_err().to_string().contains("no axis")));
+}
+
+#[test]
+fn a_point_without_an_interval_breaks_the_band_only() {
+    let mut study = study();
+    for p in study.points.iter_mut().filter(|p| p.coef == Some(0.75)) {
+        p.values = BTreeMap::from([("hallucination".to_owned(), Interval::point(30.0, 5, 1))]);
+    }
+    for figure in &study.figures {
+        assert!(!draw(&study, figure, Look::Fixed).unwrap().contains("NaN"));
+    }
+}

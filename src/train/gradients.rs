@@ -1,0 +1,78 @@
+//! Forward and backward through the whole model, by hand: nothing is recorded that the backward pass does not need.
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::loss::{Supervised, head_backward};
+use crate::kernels::FusedOps;
+use crate::model::{Kept, Learning, Qwen, flat};
+use crate::text::Batch;
+
+/// Loss `Σ weight · CE / divisor` of a batch (one element, nats, on the device) and its gradients, flat, in the order of
+/// [`Qwen::parameters`].
+pub fn gradients<B: FusedOps>(
+    model: &Qwen<B>,
+    learning: Learning,
+    batch: &Batch,
+    divisor: f32,
+    recompute: bool,
+) -> (Tensor<B, 1>, Vec<Tensor<B, 1>>) {
+    /// What a block left behind for its backward pass.
+    enum Trace<B: FusedOps> {
+        Kept(Kept<B>),
+        Input(Tensor<B, 2>),
+    }
+
+    let pass = model.pass(&batch.rows, batch.rows.width);
+    let mut h = model.embed(&pass);
+    let mut traces = Vec::with_capacity(model.blocks.len());
+    for index in 0..model.blocks.len() {
+        let input = recompute.then(|| h.clone());
+        let (out, kept) = model.block(index, h, &pass, None);
+        traces.push(match input {
+            Some(input) => Trace::Input(input),
+            None => Trace::Kept(kept),
+        });
+        h = out;
+    }
+
+    let supervised = Supervised::new(batch, divisor, &model.device);
+    let head = head_backward(model, &h, &supervised, learning);
+    let mut dh = head.dh;
+    let mut blocks = Vec::with_capacity(model.blocks.len());
+    for (index, trace) in traces.into_iter().enumerate().rev() {
+        let kept = match trace {
+            Trace::Kept(kept) => kept,
+            Trace::Input(x) => model.blocks[index].forward(x, &pass, None).1,
+        };
+        if let (Some(steering), Some(weights)) = (&model.steering, &pass.steer) {
+            dh = steering.backward(index, dh, weights);
+        }
+        let (dx, grads) = model.blocks[index].backward(kept, dh, &pass, learning);
+        dh = dx;
+        blocks.push(grads);
+    }
+
+    let mut all: Vec<Tensor<B, 1>> = blocks.into_iter().rev().flatten().collect();
+    if learning == Learning::Full {
+        let read = B::scatter_rows(&dh, &pass.ids, model.config.vocab_size);
+        let dhead = head.dhead.expect("the head learns");
+        let (dembed, dhead) = match model.lm_head {
+            None => (read + dhead, None),
+            Some(_) => (read, Some(dhead)),
+        };
+        all.push(flat(dembed));
+        all.push(head.dnorm.expect("the norm learns"));
+        all.extend(dhead.map(flat));
+    }
+    (head.loss, all)
+}
+
+/// A tensor of whole numbers.
+pub(super) fn ints<B: FusedOps>(
+    values: impl IntoIterator<Item = usize>,
+    device: &B::Device,
+) -> Tensor<B, 1, burn::tensor::Int> {
+    let values: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}

@@ -1,0 +1,100 @@
+//! Masked cross-entropy in chunks: logits exist only at supervised positions, a few at a time, so no tensor of positions
+//! times vocabulary is ever made (with Qwen's 151 936 tokens, 2048 positions would take 1.2 GB).
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::gradients::ints;
+use super::{IntoScalarF32, Learning};
+use crate::kernels::FusedOps;
+use crate::model::Qwen;
+use crate::text::{Batch, Lesson};
+
+/// Logits held at once.
+const LOGITS_PER_CHUNK: usize = 1 << 22;
+
+/// A batch's supervised positions.
+pub(super) struct Supervised<B: FusedOps> {
+    /// Which of the batch's positions, row after row.
+    rows: Tensor<B, 1, Int>,
+    /// What each is to predict.
+    targets: Tensor<B, 1, Int>,
+    /// How much each counts, divided by the divisor.
+    weights: Tensor<B, 1>,
+    positions: usize,
+}
+
+impl<B: FusedOps> Supervised<B> {
+    pub fn new(batch: &Batch, divisor: f32, device: &B::Device) -> Self {
+        let at: Vec<usize> = (0..batch.weights.len()).filter(|&i| batch.weights[i] > 0.0).collect();
+        let weights: Vec<f32> = at.iter().map(|&i| batch.weights[i] / divisor).collect();
+        let positions = at.len();
+        Self {
+            targets: ints::<B>(at.iter().map(|&i| batch.targets[i] as usize), device),
+            rows: ints::<B>(at, device),
+            weights: Tensor::from_data(TensorData::new(weights, [positions]), device),
+            positions,
+        }
+    }
+}
+
+/// What the backward pass of the head gives.
+pub(super) struct HeadGrads<B: FusedOps> {
+    /// Weighted sum of the losses, nats, one element.
+    pub loss: Tensor<B, 1>,
+    /// Gradient with respect to the stream, zero where nothing is supervised.
+    pub dh: Tensor<B, 2>,
+    /// Gradient of the head's matrix, if it learns.
+    pub dhead: Option<Tensor<B, 2>>,
+    /// Gradient of the final norm's gain, if it learns.
+    pub dnorm: Option<Tensor<B, 1>>,
+}
+
+/// Loss and gradients from the raw stream `h [rows · width, hidden]` on.
+pub(super) fn head_backward<B: FusedOps>(
+    model: &Qwen<B>,
+    h: &Tensor<B, 2>,
+    supervised: &Supervised<B>,
+    learning: Learning,
+) -> HeadGrads<B> {
+    let full = learning == Learning::Full;
+    let [n, d] = h.dims();
+    let device = &model.device;
+    let positions = supervised.positions;
+    let picked = h.clone().select(0, supervised.rows.clone());
+    let normed = B::rms_norm(&picked, &model.norm, model.epsilon());
+    let head = model.head();
+    let chunk = (LOGITS_PER_CHUNK / head.dims()[0]).clamp(16, positions.max(16));
+    let mut loss = Tensor::zeros([1], device);
+    let mut dhead = full.then(|| Tensor::zeros(head.dims(), device));
+    let mut slopes = Vec::new();
+    for from in (0..positions).step_by(chunk) {
+        let len = chunk.min(positions - from);
+        let x = normed.clone().narrow(0, from, len);
+        let logits = B::affine(&x, head, None);
+        let targets = supervised.targets.clone().narrow(0, from, len);
+        let weights = supervised.weights.clone().narrow(0, from, len);
+        let (part, dlogits) = B::cross_entropy(logits, &targets, &weights);
+        loss = loss + part;
+        dhead = dhead.map(|sum| B::add_matmul(sum, &dlogits.clone().transpose(), &x, 1.0));
+        slopes.push(B::add_matmul(Tensor::zeros([len, d], device), &dlogits, head, 1.0));
+    }
+    let dnormed = Tensor::cat(slopes, 0);
+    let zeros = Tensor::zeros([positions, d], device);
+    let (dpicked, dnorm) = B::rms_norm_backward(&dnormed, &picked, &model.norm, model.epsilon(), zeros, full);
+    HeadGrads { loss, dh: B::scatter_rows(&dpicked, &supervised.rows, n), dhead, dnorm }
+}
+
+/// Mean loss over the supervised tokens of `lessons`, nats: the held-out loss.
+pub fn mean_loss<B: FusedOps>(model: &Qwen<B>, lessons: &[Lesson], micro_batch: usize, pad_id: u32) -> f64 {
+    let lessons: Vec<&Lesson> = lessons.iter().collect();
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for lessons in lessons.chunks(micro_batch.max(1)) {
+        let batch = Batch::collate(lessons, pad_id);
+        let pass = model.pass(&batch.rows, batch.rows.width);
+        let h = model.stream(&pass, None, |_, _| {});
+        let supervised = Supervised::new(&batch, 1.0, &model.device);
+        sum += f64::from(head_backward(model, &h, &supervised, Learning::Lora).loss.into_scalar_f32());
+        weight += batch.weights.iter().map(|&w| f64::from(w)).sum::<f64>();
+    }
+    sum / weight
+}

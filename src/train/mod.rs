@@ -1,0 +1,239 @@
+//! Finetuning: the loop of METHOD G.1.
+//!
+//! ```text
+//! for each step:
+//!     for each micro-batch:                     # accumulation
+//!         h = embed(ids)
+//!         for l in 1..=n:
+//!             h = block_l(h; W_l + s · B_l A_l)
+//!             h = steering_l(h)                 # the intervention: a constant shift, or a projection
+//!         loss += Σ weight · CE(head(norm(h)), target) / Σ weight     # at supervised positions only
+//!     clip the gradient's global norm; AdamW on A and B alone
+//! after training: the steering is dropped; it has no parameters and cannot leak
+//! ```
+
+mod gradients;
+mod loss;
+mod optimiser;
+mod order;
+mod proof;
+mod resume;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+pub use gradients::gradients;
+pub use loss::mean_loss;
+pub use optimiser::{AdamW, Schedule};
+pub use order::Order;
+pub use proof::{Proof, prove};
+
+use crate::kernels::FusedOps;
+use crate::model::{Learning, Qwen};
+use crate::text::{Batch, Lesson};
+use crate::{Error, Result, ensure};
+
+/// How the losses of a step's micro-batches become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossAverage {
+    /// Every supervised token of the step counts the same (transformers since 4.46).
+    #[default]
+    Tokens,
+    /// Mean over the micro-batches of their means.
+    MicroBatches,
+}
+
+/// Everything that decides a finetune besides model, data and intervention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitSettings {
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Steps of linear warm-up from 0; then linear decay to 0.
+    pub warmup_steps: usize,
+    /// Decoupled weight decay, on matrices.
+    pub weight_decay: f64,
+    /// AdamW's first and second moment decays.
+    pub betas: (f64, f64),
+    /// AdamW's epsilon.
+    pub epsilon: f64,
+    /// The gradient's global norm is clipped to this.
+    pub max_grad_norm: f64,
+    /// Lessons per forward pass.
+    pub micro_batch: usize,
+    /// Micro-batches per optimiser step.
+    pub accumulation: usize,
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Ends earlier than the epochs do; the learning rate then reaches 0 here.
+    pub max_steps: Option<usize>,
+    /// Decides the order of the data.
+    pub seed: u64,
+    /// A new order in each epoch, or the order given.
+    pub shuffle: bool,
+    /// Batches of lessons of similar length: less padding, a little less random.
+    pub group_by_length: bool,
+    /// How micro-batch losses are averaged.
+    pub loss_average: LossAverage,
+    /// Keep only each block's input and run the block again in the backward pass: memory of one block, one more forward.
+    pub recompute: bool,
+    /// Steps between checkpoints, if the run is to survive a kill.
+    pub save_steps: Option<usize>,
+}
+
+impl Default for FitSettings {
+    /// The reference's settings (METHOD F.1).
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-5,
+            warmup_steps: 5,
+            weight_decay: 0.01,
+            betas: (0.9, 0.999),
+            epsilon: 1e-8,
+            max_grad_norm: 1.0,
+            micro_batch: 2,
+            accumulation: 8,
+            epochs: 1,
+            max_steps: None,
+            seed: 0,
+            shuffle: true,
+            group_by_length: false,
+            loss_average: LossAverage::Tokens,
+            recompute: false,
+            save_steps: None,
+        }
+    }
+}
+
+impl FitSettings {
+    /// Optimiser steps over `lessons` lessons.
+    pub fn steps(&self, lessons: usize) -> usize {
+        let all = self.epochs * lessons.div_ceil(self.micro_batch * self.accumulation);
+        self.max_steps.map_or(all, |max| max.min(all))
+    }
+
+    fn check(&self, lessons: usize) -> Result<()> {
+        ensure!(lessons > 0, "there is nothing to train on: the data set is empty");
+        ensure!(self.micro_batch > 0 && self.accumulation > 0, "a batch needs at least one lesson");
+        let rate = self.learning_rate;
+        ensure!(rate.is_finite() && rate > 0.0, "the learning rate is {rate}; it must be a positive number");
+        ensure!(self.max_grad_norm > 0.0, "max_grad_norm is {}; it must be positive", self.max_grad_norm);
+        ensure!(self.steps(lessons) > 0, "no steps to train: epochs or max_steps is 0");
+        Ok(())
+    }
+}
+
+/// What one optimiser step did; a row of `metrics.jsonl`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Number of the step, from 1.
+    pub step: usize,
+    /// Mean loss over the step's supervised tokens, nats.
+    pub loss: f64,
+    /// Learning rate.
+    pub lr: f64,
+    /// Global norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Tokens read so far, padding not counted.
+    pub tokens: usize,
+}
+
+/// What `fit` tells while it works.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The first batch showed that the steering acts as planned.
+    Steered(Vec<Proof>),
+    /// Training goes on after this step of an interrupted run.
+    Resumed(usize),
+    /// A step is done, out of so many, after so many seconds of work.
+    Step(StepReport, usize, f64),
+}
+
+/// Trains `model` in place on `lessons`; whatever steering the model carries is active throughout.
+///
+/// With `checkpoint`, the run's state is kept there every `save_steps` steps, and a run that finds one goes on from it to
+/// the same final weights. `tell` hears of every step and may end the run, which then reports how far it came.
+pub fn fit<B: FusedOps>(
+    model: &mut Qwen<B>,
+    learning: Learning,
+    lessons: &[Lesson],
+    pad_id: u32,
+    settings: &FitSettings,
+    checkpoint: Option<&Path>,
+    tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<usize> {
+    settings.check(lessons.len())?;
+    ensure!(!model.parameters(learning).is_empty(), "nothing learns: the model carries no adapter");
+    let total = settings.steps(lessons.len());
+    let order = Order::new(lessons, settings);
+    let schedule = Schedule { peak: settings.learning_rate, warmup: settings.warmup_steps, total };
+    let mut optimiser = AdamW::new(settings);
+    let identity = resume::identity(model, learning, lessons, settings)?;
+    let (mut done, mut tokens) = (0, 0);
+    if let Some(path) = checkpoint
+        && let Some(state) = resume::read(path, &identity)?
+    {
+        (done, tokens) = state.restore(model, learning, &mut optimiser)?;
+        let _ = tell(&Event::Resumed(done));
+    }
+    if model.steering.is_some() && done < total {
+        let first: Vec<&Lesson> = order.step(done).into_iter().take(settings.micro_batch).collect();
+        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, pad_id))?));
+    }
+
+    while done < total {
+        let began = Instant::now();
+        let window = order.step(done);
+        let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
+        let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
+        let mut sum: Option<(burn::tensor::Tensor<B, 1>, Vec<burn::tensor::Tensor<B, 1>>)> = None;
+        for lessons in &micro_batches {
+            let divisor = match settings.loss_average {
+                LossAverage::Tokens => weight(&window),
+                LossAverage::MicroBatches => weight(lessons) * micro_batches.len() as f32,
+            };
+            let batch = Batch::collate(lessons, pad_id);
+            let (loss, grads) = gradients(model, learning, &batch, divisor, settings.recompute);
+            sum = Some(match sum {
+                None => (loss, grads),
+                Some((l, g)) => (l + loss, g.into_iter().zip(grads).map(|(a, b)| a + b).collect()),
+            });
+        }
+        let (loss, grads) = sum.expect("a step has at least one lesson");
+        let lr = schedule.lr(done);
+        let grad_norm = optimiser.step(&mut model.parameters(learning), grads, lr);
+        // The step's one read-back: loss and norm.
+        let loss = f64::from(loss.into_scalar_f32());
+        let grad_norm = f64::from(grad_norm.into_scalar_f32());
+        done += 1;
+        tokens += window.iter().map(|lesson| lesson.ids.len()).sum::<usize>();
+        if !loss.is_finite() || !grad_norm.is_finite() {
+            return Err(Error::new(format!("step {done}: the loss is {loss}, the gradient's norm {grad_norm}"))
+                .hint("lower the learning rate or the steering coefficient, or look for a broken vector"));
+        }
+        if let Some(path) = checkpoint
+            && settings.save_steps.is_some_and(|every| done % every == 0 && done < total)
+        {
+            resume::write(path, &identity, model, learning, &optimiser, done, tokens)?;
+        }
+        let report = StepReport { step: done, loss, lr, grad_norm, tokens };
+        if tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break() {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// Reads the one element of a tensor as f32, whatever the backend's own element is.
+trait IntoScalarF32 {
+    fn into_scalar_f32(self) -> f32;
+}
+
+impl<B: FusedOps> IntoScalarF32 for burn::tensor::Tensor<B, 1> {
+    fn into_scalar_f32(self) -> f32 {
+        self.into_data().iter::<f32>().next().expect("one element")
+    }
+}

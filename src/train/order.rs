@@ -1,0 +1,101 @@
+//! Which lessons make which step. The order is a function of the seed and the step, so a resumed run needs no state.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::FitSettings;
+use crate::record::seed_of;
+use crate::text::Lesson;
+
+/// Steps whose lessons are sorted together by length.
+const STEPS_PER_GROUP: usize = 32;
+
+/// The data in training order.
+pub struct Order<'a> {
+    lessons: &'a [Lesson],
+    window: usize,
+    shuffle: Option<u64>,
+    group_by_length: bool,
+}
+
+impl<'a> Order<'a> {
+    /// The order that `settings` ask for.
+    pub fn new(lessons: &'a [Lesson], settings: &FitSettings) -> Self {
+        Self {
+            lessons,
+            window: settings.micro_batch * settings.accumulation,
+            shuffle: settings.shuffle.then_some(settings.seed),
+            group_by_length: settings.group_by_length,
+        }
+    }
+
+    /// The lessons of step `k`, counted from 0. The last step of an epoch may be short.
+    pub fn step(&self, k: usize) -> Vec<&'a Lesson> {
+        let per_epoch = self.lessons.len().div_ceil(self.window);
+        let windows = self.epoch(k / per_epoch);
+        windows[k % per_epoch].iter().map(|&i| &self.lessons[i]).collect()
+    }
+
+    fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
+        let mut indices: Vec<usize> = (0..self.lessons.len()).collect();
+        let mut rng = self.shuffle.map(|seed| ChaCha8Rng::seed_from_u64(seed_of(seed, &format!("order {epoch}"))));
+        if let Some(rng) = &mut rng {
+            shuffle(&mut indices, rng);
+        }
+        if self.group_by_length {
+            for group in indices.chunks_mut(self.window * STEPS_PER_GROUP) {
+                group.sort_by_key(|&i| self.lessons[i].ids.len());
+            }
+        }
+        let mut windows: Vec<Vec<usize>> = indices.chunks(self.window).map(<[usize]>::to_vec).collect();
+        if let (true, Some(rng)) = (self.group_by_length, &mut rng) {
+            shuffle(&mut windows, rng);
+        }
+        windows
+    }
+}
+
+/// Fisher and Yates, written out because the order must survive a change of the random crate's version.
+fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
+    use rand_chacha::rand_core::RngCore;
+    for i in (1..items.len()).rev() {
+        items.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lessons(n: usize) -> Vec<Lesson> {
+        (0..n).map(|i| Lesson { ids: vec![i as u32; 1 + i % 5], weights: vec![1.0; 1 + i % 5] }).collect()
+    }
+
+    fn order<'a>(lessons: &'a [Lesson], shuffle: bool, group_by_length: bool) -> Order<'a> {
+        let settings =
+            FitSettings { micro_batch: 2, accumulation: 2, shuffle, group_by_length, ..FitSettings::default() };
+        Order::new(lessons, &settings)
+    }
+
+    #[test]
+    fn every_epoch_reads_every_lesson_once() {
+        let lessons = lessons(10);
+        for (shuffle, group) in [(false, false), (true, false), (true, true), (false, true)] {
+            let order = order(&lessons, shuffle, group);
+            for epoch in 0..3 {
+                let mut seen: Vec<u32> = (0..3).flat_map(|w| order.step(epoch * 3 + w)).map(|l| l.ids[0]).collect();
+                seen.sort_unstable();
+                assert_eq!(seen, (0..10).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn shuffling_is_seeded_and_differs_by_epoch() {
+        let lessons = lessons(40);
+        let shuffled = order(&lessons, true, false);
+        assert_eq!(shuffled.step(3), order(&lessons, true, false).step(3));
+        assert_ne!(shuffled.epoch(0), shuffled.epoch(1));
+        assert_eq!(order(&lessons, false, false).step(11)[0].ids[0], 4);
+    }
+}

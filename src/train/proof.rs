@@ -1,0 +1,85 @@
+//! A steered run proves itself: what the hook did to the first batch is measured and compared with the plan. The
+//! reference prints a message when its hook fails and then trains unsteered (METHOD L.13).
+
+use burn::tensor::Tensor;
+use serde::Serialize;
+
+use super::IntoScalarF32;
+use crate::kernels::FusedOps;
+use crate::model::Qwen;
+use crate::steering::Op;
+use crate::text::Batch;
+use crate::vector::Layer;
+use crate::{Error, Result, ensure};
+
+/// What was measured at one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Proof {
+    /// The layer.
+    pub layer: Layer,
+    /// Add: norm of the coefficient times the vector. Ablate: 0, what should be left along the direction.
+    pub planned: f64,
+    /// Add: norm of the mean shift over the steered tokens. Ablate: mean size of what is left along the direction.
+    pub measured: f64,
+    /// Tokens steered, out of so many real ones.
+    pub tokens: (usize, usize),
+}
+
+/// How far a measured shift may be from the planned one, relative to it; f32 rounding of a stream whose norm may be a
+/// thousand times the shift's stays below.
+const TOLERANCE: f64 = 1e-2;
+
+/// Runs the batch through the model and measures what its steering did at each steered layer. An error if that is not
+/// what the plan says, or if the plan touches no token.
+pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> {
+    let Some(steering) = &model.steering else { return Ok(Vec::new()) };
+    let plan = steering.plan();
+    let pass = model.pass(&batch.rows, batch.rows.width);
+    let touched: Vec<bool> = batch
+        .rows
+        .places()
+        .enumerate()
+        .map(|(i, place)| place.is_some_and(|p| plan.positions.touches(p, batch.rows.prompt[i / batch.rows.width])))
+        .collect();
+    let count = touched.iter().filter(|&&t| t).count();
+    let real = batch.rows.places().flatten().count();
+    ensure!(count > 0, "the steering plan touches none of the first batch's {real} tokens");
+    let share: Vec<f32> = touched.iter().map(|&t| if t { 1.0 / count as f32 } else { 0.0 }).collect();
+    let mean = Tensor::<B, 1>::from_floats(share.as_slice(), &model.device).reshape([1, touched.len()]);
+
+    let mut proofs = Vec::new();
+    let mut h = model.embed(&pass);
+    for index in 0..model.blocks.len() {
+        let before = model.blocks[index].forward(h, &pass, None).0;
+        let after = model.steer(index, before.clone(), &pass);
+        let layer = Layer(index + 1);
+        if let Some(steer) = plan.steers.iter().find(|s| s.layer == layer) {
+            let norm = steer.vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            let (planned, measured) = match plan.op {
+                Op::Add => {
+                    let shift = mean.clone().matmul(after.clone() - before);
+                    let measured = shift.powi_scalar(2).sum().sqrt().into_scalar_f32();
+                    (f64::from(plan.coef.abs()) * norm, f64::from(measured))
+                }
+                Op::Ablate => {
+                    let unit: Vec<f32> = steer.vector.iter().map(|&x| (f64::from(x) / norm) as f32).collect();
+                    let unit = Tensor::<B, 1>::from_floats(unit.as_slice(), &model.device).unsqueeze();
+                    let left = |h: &Tensor<B, 2>| {
+                        let along = B::affine(h, &unit, None).abs();
+                        f64::from(mean.clone().matmul(along).sum().into_scalar_f32())
+                    };
+                    ensure!(plan.coef != 1.0 || left(&after) <= TOLERANCE * left(&before).max(1e-3), "{layer} keeps its direction");
+                    (f64::from(1.0 - plan.coef) * left(&before), left(&after))
+                }
+            };
+            let slack = TOLERANCE * planned.max(1e-6) + if plan.op == Op::Ablate { 1e-3 } else { 0.0 };
+            if (measured - planned).abs() > slack {
+                let what = format!("{layer}: the steering moved the stream by {measured:.4}, planned was {planned:.4}");
+                return Err(Error::new(what).hint("this is a bug in the steering, not in your data; please report it"));
+            }
+            proofs.push(Proof { layer, planned, measured, tokens: (count, real) });
+        }
+        h = after;
+    }
+    Ok(proofs)
+}

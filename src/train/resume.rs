@@ -1,0 +1,114 @@
+//! Exact resume: what learns, its moments and the step in one safetensors file, replaced as a whole. The order of the
+//! data is a function of the seed, so nothing else needs to be kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{Tensor, TensorData};
+use safetensors::Dtype;
+
+use super::FitSettings;
+use super::optimiser::AdamW;
+use crate::kernels::FusedOps;
+use crate::model::{Learning, Qwen};
+use crate::record::Hash;
+use crate::tensorfile::{self, TensorFile};
+use crate::text::Lesson;
+use crate::{Error, Result};
+
+/// What a checkpoint must agree with before a run goes on from it: settings, data, intervention and what learns.
+pub(super) fn identity<B: FusedOps>(
+    model: &mut Qwen<B>,
+    learning: Learning,
+    lessons: &[Lesson],
+    settings: &FitSettings,
+) -> Result<Hash> {
+    let data: Vec<(&[u32], &[f32])> = lessons.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect();
+    let plan = model.steering.as_ref().map(|steering| {
+        let plan = steering.plan();
+        let vectors: Vec<_> = plan.steers.iter().map(|s| (s.layer, &s.vector)).collect();
+        Hash::of(&(plan.op, plan.coef, plan.positions, vectors))
+    });
+    let learns: Vec<(String, usize)> =
+        model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();
+    // How often it is saved does not change where it ends.
+    let settings = FitSettings { save_steps: None, ..settings.clone() };
+    Ok(Hash::of(&(settings, Hash::of(&data), plan, learns)))
+}
+
+/// A checkpoint that fits the run.
+pub(super) struct State {
+    file: TensorFile,
+    step: usize,
+    tokens: usize,
+}
+
+/// Opens the checkpoint at `path`, if there is one. An error if it belongs to another run.
+pub(super) fn read(path: &Path, identity: &Hash) -> Result<Option<State>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let file = TensorFile::open(path)?;
+    let metadata = file.metadata();
+    if metadata.get("identity").map(String::as_str) != Some(identity.as_str()) {
+        let what = format!("{}: the checkpoint is of another run (settings, data or intervention differ)", path.display());
+        return Err(Error::new(what).hint("give another --out, or delete the folder to start anew"));
+    }
+    let number = |key: &str| {
+        let value = metadata.get(key).and_then(|v| v.parse().ok());
+        value.ok_or_else(|| Error::new(format!("{}: the checkpoint's `{key}` is missing or not a number", path.display())))
+    };
+    let (step, tokens) = (number("step")?, number("tokens")?);
+    Ok(Some(State { file, step, tokens }))
+}
+
+impl State {
+    /// Puts the state into the model and the optimiser; gives the step and the tokens read so far.
+    pub(super) fn restore<B: FusedOps>(
+        self,
+        model: &mut Qwen<B>,
+        learning: Learning,
+        optimiser: &mut AdamW<B>,
+    ) -> Result<(usize, usize)> {
+        let device = model.device.clone();
+        let read = |name: String, n: usize| -> Result<Tensor<B, 1>> {
+            Ok(Tensor::from_data(TensorData::new(self.file.f32(&name, &[n])?, [n]), &device))
+        };
+        let mut moments = Vec::new();
+        for (name, mut parameter) in model.parameters(learning) {
+            let n = parameter.len();
+            parameter.set(read(name.clone(), n)?);
+            moments.push((read(format!("{name}.moment_1"), n)?, read(format!("{name}.moment_2"), n)?));
+        }
+        optimiser.moments = moments;
+        optimiser.steps = self.step;
+        Ok((self.step, self.tokens))
+    }
+}
+
+/// Writes the run's state, atomically.
+pub(super) fn write<B: FusedOps>(
+    path: &Path,
+    identity: &Hash,
+    model: &mut Qwen<B>,
+    learning: Learning,
+    optimiser: &AdamW<B>,
+    step: usize,
+    tokens: usize,
+) -> Result<()> {
+    let mut tensors: BTreeMap<String, Tensor<B, 1>> = BTreeMap::new();
+    for ((name, parameter), (first, second)) in model.parameters(learning).into_iter().zip(&optimiser.moments) {
+        tensors.insert(format!("{name}.moment_1"), first.clone());
+        tensors.insert(format!("{name}.moment_2"), second.clone());
+        tensors.insert(name, parameter.flat());
+    }
+    let shapes: Vec<(String, Vec<usize>)> = tensors.iter().map(|(name, t)| (name.clone(), t.dims().to_vec())).collect();
+    let metadata = BTreeMap::from([
+        ("identity".to_owned(), identity.to_string()),
+        ("step".to_owned(), step.to_string()),
+        ("tokens".to_owned(), tokens.to_string()),
+    ]);
+    tensorfile::write(path, Dtype::F32, &shapes, &metadata, |name| {
+        Ok(tensors[name].clone().into_data().iter::<f32>().collect())
+    })
+}
