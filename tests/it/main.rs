@@ -1,0 +1,4 @@
+//! All integration tests, in one binary: one module per subject.
+
+mod goldens;
+mod text;
