@@ -2,6 +2,7 @@
 
 mod error;
 
+pub mod generate;
 pub mod kernels;
 pub mod model;
 pub mod record;
