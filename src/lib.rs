@@ -9,6 +9,7 @@ pub mod record;
 pub mod report;
 pub mod stats;
 pub mod steering;
+pub mod study;
 pub mod subject;
 pub mod tensorfile;
 pub mod text;

@@ -180,7 +180,7 @@ impl<B: FusedOps> Steering<B> {
         match self.plan.op {
             Op::Add => B::add_matmul(h, weights, vector, 1.0),
             Op::Ablate => {
-                let along = B::linear(&h, vector, None) * weights.clone();
+                let along = B::affine(&h, vector, None) * weights.clone();
                 B::add_matmul(h, &along, vector, -1.0)
             }
         }

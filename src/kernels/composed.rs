@@ -11,7 +11,7 @@ fn in_dtype<B: FusedOps>(x: &Tensor<B, 2>, dtype: DType) -> Tensor<B, 2> {
     if x.dtype() == dtype { x.clone() } else { x.clone().cast(dtype) }
 }
 
-pub fn linear<B: FusedOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option<&Tensor<B, 1>>) -> Tensor<B, 2> {
+pub fn affine<B: FusedOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option<&Tensor<B, 1>>) -> Tensor<B, 2> {
     let y = in_dtype(x, weight.dtype()).matmul(weight.clone().transpose());
     let y = in_dtype(&y, x.dtype());
     match bias {
@@ -143,7 +143,7 @@ fn probabilities<B: FusedOps>(q: &Tensor<B, 4>, k: &Tensor<B, 4>, span: &Span<B>
     softmax(scores, 3).reshape([rows, key_value, queries, columns])
 }
 
-pub fn attention<B: FusedOps>(
+pub fn causal_attention<B: FusedOps>(
     q: &Tensor<B, 2>,
     k: &Tensor<B, 3>,
     v: &Tensor<B, 3>,
@@ -157,7 +157,7 @@ pub fn attention<B: FusedOps>(
 
 /// `dV = Pᵀ dO`, `dS = P ∘ (dO Vᵀ - rowsum(P ∘ dO Vᵀ))`, `dQ = dS K / √d`, `dK = dSᵀ Q / √d`. The group's queries are
 /// rows of one matrix, so the sum over a group's heads comes with the product.
-pub fn attention_backward<B: FusedOps>(
+pub fn causal_attention_backward<B: FusedOps>(
     dy: &Tensor<B, 2>,
     q: &Tensor<B, 2>,
     k: &Tensor<B, 3>,

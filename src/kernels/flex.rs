@@ -191,10 +191,10 @@ fn parallelism(m: usize, n: usize, k: usize) -> gemm::Parallelism {
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
 
-    fn linear(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+    fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
         if !is_f32(weight) || !is_f32(x) {
-            return composed::linear(x, weight, bias);
+            return composed::affine(x, weight, bias);
         }
         let mut out = match bias {
             Some(bias) => slice(&packed(bias)).repeat(n),
@@ -366,7 +366,7 @@ impl FusedOps for Flex {
         wrap(x)
     }
 
-    fn attention(
+    fn causal_attention(
         q: &Tensor<Self, 2>,
         k: &Tensor<Self, 3>,
         v: &Tensor<Self, 3>,
@@ -377,7 +377,7 @@ impl FusedOps for Flex {
         (out, Some(lse))
     }
 
-    fn attention_backward(
+    fn causal_attention_backward(
         dy: &Tensor<Self, 2>,
         q: &Tensor<Self, 2>,
         k: &Tensor<Self, 3>,

@@ -80,12 +80,12 @@ pub type Moments<B, const D: usize> = (Tensor<B, D>, Tensor<B, D>, Tensor<B, D>)
 
 /// A backend with the operations of this model. The default bodies are plain tensor code.
 pub trait FusedOps: Backend {
-    /// Whether [`FusedOps::attention`] is the composed one, which wants its mask as a tensor.
+    /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
     const COMPOSES_ATTENTION: bool = true;
 
     /// `x · weightᵀ + bias`: `[n, in] x [out, in] -> [n, out]`.
-    fn linear(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
-        composed::linear(x, weight, bias)
+    fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+        composed::affine(x, weight, bias)
     }
 
     /// `sum + alpha · a · b`, in place where nobody else holds `sum`.
@@ -138,19 +138,19 @@ pub trait FusedOps: Backend {
     /// Causal grouped-query attention. `q [rows · width, query · dim]`; `k`, `v [rows, columns, key_value · dim]`.
     /// Gives the output `[rows · width, query · dim]` and, for the backward pass, the log of each softmax's
     /// denominator `[rows, query · width]` (empty where the backward pass does not want it).
-    fn attention(
+    fn causal_attention(
         q: &Tensor<Self, 2>,
         k: &Tensor<Self, 3>,
         v: &Tensor<Self, 3>,
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
-        (composed::attention(q, k, v, span, heads), None)
+        (composed::causal_attention(q, k, v, span, heads), None)
     }
 
-    /// Gradients of [`FusedOps::attention`] with respect to q, k and v; `out` and `lse` are what it gave.
+    /// Gradients of [`FusedOps::causal_attention`] with respect to q, k and v; `out` and `lse` are what it gave.
     #[allow(clippy::too_many_arguments, clippy::type_complexity)]
-    fn attention_backward(
+    fn causal_attention_backward(
         dy: &Tensor<Self, 2>,
         q: &Tensor<Self, 2>,
         k: &Tensor<Self, 3>,
@@ -160,7 +160,7 @@ pub trait FusedOps: Backend {
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
-        composed::attention_backward(dy, q, k, v, span, heads)
+        composed::causal_attention_backward(dy, q, k, v, span, heads)
     }
 
     /// Writes `new [rows, width, channels]` into `cache [rows, columns, channels]` from column `at[b]` of row b on.

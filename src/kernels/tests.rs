@@ -30,10 +30,10 @@ fn leaf<const D: usize>(t: &Tensor<Flex, D>) -> Tensor<A, D> {
 }
 
 #[test]
-fn linear_is_a_product_with_the_transpose() {
+fn affine_is_a_product_with_the_transpose() {
     let (x, w, b) = (random([37, 24], 1), random([40, 24], 2), random([40], 3));
-    close("linear", Flex::linear(&x, &w, Some(&b)), composed::linear(&x, &w, Some(&b)));
-    close("no bias", Flex::linear(&x, &w, None), composed::linear(&x, &w, None));
+    close("linear", Flex::affine(&x, &w, Some(&b)), composed::affine(&x, &w, Some(&b)));
+    close("no bias", Flex::affine(&x, &w, None), composed::affine(&x, &w, None));
     let (sum, a, b) = (random([37, 40], 4), random([24, 37], 5).transpose(), random([24, 40], 6));
     let shared = sum.clone();
     close("add", Flex::add_matmul(sum.clone(), &a, &b, 0.3), composed::add_matmul(sum, &a, &b, 0.3));
@@ -103,12 +103,12 @@ fn attention_and_its_backward() {
             .collect();
         let used = Tensor::<Flex, 2>::from_data(TensorData::new(used, [rows * width, 1]), &device);
         let dy = random([rows * width, 48], 4) * used.clone();
-        let (out, lse) = Flex::attention(&q, &k, &v, &span, heads);
-        close("forward", out.clone() * used.clone(), composed::attention(&q, &k, &v, &span, heads) * used);
+        let (out, lse) = Flex::causal_attention(&q, &k, &v, &span, heads);
+        close("forward", out.clone() * used.clone(), composed::causal_attention(&q, &k, &v, &span, heads) * used);
 
         let (aq, ak, av) = (leaf(&q), leaf(&k), leaf(&v));
         let twin = Span::<A>::new(start, at, width, columns, &device);
-        let y = composed::attention(&aq, &ak, &av, &twin, heads) * Tensor::from_inner(dy.clone());
+        let y = composed::causal_attention(&aq, &ak, &av, &twin, heads) * Tensor::from_inner(dy.clone());
         let mut grads = y.backward();
         let want = (
             aq.grad_remove(&mut grads).unwrap(),
@@ -116,8 +116,8 @@ fn attention_and_its_backward() {
             av.grad_remove(&mut grads).unwrap(),
         );
         for (what, (dq, dk, dv)) in [
-            ("native", Flex::attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, heads)),
-            ("composed", composed::attention_backward(&dy, &q, &k, &v, &span, heads)),
+            ("native", Flex::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, heads)),
+            ("composed", composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads)),
         ] {
             close(what, dq, want.0.clone());
             close(what, dk, want.1.clone());

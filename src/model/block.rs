@@ -80,7 +80,7 @@ impl<B: FusedOps> Block<B> {
             Some(slot) => slot.write(&k, &v, &pass.span.at),
             None => (k, v),
         };
-        let (attended, lse) = B::attention(&q, &k, &v, &pass.span, self.heads);
+        let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);
         let mid = x.clone() + self.o_proj.forward(&attended);
 
         let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
@@ -108,7 +108,7 @@ impl<B: FusedOps> Block<B> {
             B::rms_norm_backward(&up.dx, &kept.mid, &self.post_attention_layernorm, self.epsilon, dout, full);
 
         let o = self.o_proj.backward(&kept.attended, &dmid, None, learning);
-        let (dq, dk, dv) = B::attention_backward(
+        let (dq, dk, dv) = B::causal_attention_backward(
             &o.dx,
             &kept.q,
             &kept.k,

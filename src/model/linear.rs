@@ -46,7 +46,7 @@ pub enum Learning {
 impl<B: FusedOps> Linear<B> {
     /// `[n, in] -> [n, out]`.
     pub fn forward(&self, x: &Tensor<B, 2>) -> Tensor<B, 2> {
-        let y = B::linear(x, &self.weight, self.bias.as_ref());
+        let y = B::affine(x, &self.weight, self.bias.as_ref());
         match &self.lora {
             Some(lora) => {
                 let zeros = Tensor::zeros([x.dims()[0], lora.a.dims()[1]], &x.device());
@@ -141,6 +141,14 @@ impl<B: FusedOps> Parameter<'_, B> {
         matches!(self, Self::Matrix(_))
     }
 
+    /// Rows and columns; a vector is one row.
+    pub fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Vector(t) => [1, t.dims()[0]],
+            Self::Matrix(t) => t.dims(),
+        }
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         match self {
@@ -157,6 +165,6 @@ impl<B: FusedOps> Parameter<'_, B> {
 
 /// A matrix as one row after the other.
 pub fn flat<B: FusedOps>(t: Tensor<B, 2>) -> Tensor<B, 1> {
-    let n = t.dims().iter().product();
+    let n: usize = t.dims().iter().product();
     t.reshape([n])
 }

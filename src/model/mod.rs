@@ -100,7 +100,7 @@ impl<B: FusedOps> Qwen<B> {
 
     /// Final norm and head of the given rows of the stream: `[n, hidden] -> [n, vocabulary]`.
     pub fn logits(&self, h: &Tensor<B, 2>) -> Tensor<B, 2> {
-        B::linear(&B::rms_norm(h, &self.norm, self.epsilon()), self.head(), None)
+        B::affine(&B::rms_norm(h, &self.norm, self.epsilon()), self.head(), None)
     }
 
     /// The head's matrix, `[vocabulary, hidden]`.

@@ -238,7 +238,7 @@ mod tests {
             "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
             "3",
         );
-        check("{{ messages[0].content.strip() }}{{ 'a,b'.split(',')[1] }}{{ 'abc'.startswith('ab') }}", "sbtrue");
+        check("{{ messages[0].content.strip() }}{{ 'a,b'.split(',')[1] }}{{ 'abc'.startswith('ab') }}", "sbTrue");
         check("{% for m in messages %}{{ loop.index0 }}{% if loop.last %}!{% endif %}{% endfor %}", "012!");
         check(
             "{% for m in messages %}{% if loop.first %}{% continue %}{% endif %}{{ m.role }};{% endfor %}",

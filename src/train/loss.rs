@@ -70,7 +70,7 @@ pub(super) fn head_backward<B: FusedOps>(
     for from in (0..positions).step_by(chunk) {
         let len = chunk.min(positions - from);
         let x = normed.clone().narrow(0, from, len);
-        let logits = B::linear(&x, head, None);
+        let logits = B::affine(&x, head, None);
         let targets = supervised.targets.clone().narrow(0, from, len);
         let weights = supervised.weights.clone().narrow(0, from, len);
         let (part, dlogits) = B::cross_entropy(logits, &targets, &weights);

@@ -65,7 +65,7 @@ pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> 
                     let unit: Vec<f32> = steer.vector.iter().map(|&x| (f64::from(x) / norm) as f32).collect();
                     let unit = Tensor::<B, 1>::from_floats(unit.as_slice(), &model.device).unsqueeze();
                     let left = |h: &Tensor<B, 2>| {
-                        let along = B::linear(h, &unit, None).abs();
+                        let along = B::affine(h, &unit, None).abs();
                         f64::from(mean.clone().matmul(along).sum().into_scalar_f32())
                     };
                     ensure!(plan.coef != 1.0 || left(&after) <= TOLERANCE * left(&before).max(1e-3), "{layer} keeps its direction");

@@ -1,0 +1,87 @@
+//! What a study, or a command, asks of the machine: a model to question, a finetune to run. `crate::lab` answers with
+//! tensors; everything on this side of the door is free of them.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use crate::Result;
+use crate::model::peft::AdapterConfig;
+use crate::steering::Plan;
+use crate::subject::Subject;
+use crate::text::Lesson;
+use crate::train::{Event, FitSettings};
+
+/// A model to question.
+#[derive(Debug, Clone)]
+pub struct SubjectSpec {
+    /// Folder of the model, in Hugging Face's layout.
+    pub model: PathBuf,
+    /// Folder of a PEFT adapter that it wears.
+    pub adapter: Option<PathBuf>,
+    /// How it is steered; a row of a batch may replace the coefficient.
+    pub plan: Plan,
+}
+
+/// Where the tensors that learn come from.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// A new adapter, A drawn with this seed and B zero.
+    Adapter(AdapterConfig, u64),
+    /// An adapter that exists.
+    From(PathBuf),
+    /// All weights of the model as they are.
+    Weights,
+    /// All weights, drawn anew with this seed in the shape that the model folder's `config.json` gives.
+    Scratch(u64),
+}
+
+/// A finetune to run.
+#[derive(Debug, Clone)]
+pub struct FitSpec<'a> {
+    /// Folder of the model.
+    pub model: PathBuf,
+    /// What learns.
+    pub start: Start,
+    /// The data.
+    pub lessons: &'a [Lesson],
+    /// Held-out data whose loss is measured at the end, without steering.
+    pub holdout: &'a [Lesson],
+    /// How to train.
+    pub settings: FitSettings,
+    /// The intervention; active in training, absent afterwards.
+    pub plan: Plan,
+    /// Where the run's state is kept, if it is to survive a kill.
+    pub checkpoint: Option<PathBuf>,
+    /// Folder for the result: a PEFT adapter, or a whole model when all weights learn.
+    pub out: PathBuf,
+}
+
+/// What a finetune came to.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FitOutcome {
+    /// Steps taken.
+    pub steps: usize,
+    /// Mean held-out loss per supervised token, nats, without steering.
+    pub holdout_loss: Option<f64>,
+    /// False if `tell` ended the run early; nothing is written to `out` then.
+    pub complete: bool,
+}
+
+/// A machine with its tensors.
+pub trait Lab: Send + Sync {
+    /// The device and dtype in words, for people and lock files.
+    fn device(&self) -> String;
+
+    /// How many independent pieces of work run best side by side, each through [`Lab::alone`].
+    fn workers(&self) -> usize;
+
+    /// Runs one piece of work with its share of the machine: on a CPU, one thread, because several small finetunes beside
+    /// each other beat one whose every product is split between the cores.
+    fn alone(&self, work: &mut (dyn FnMut() + Send));
+
+    /// Loads a model (or takes it from those already loaded) with its adapter and steering.
+    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>>;
+
+    /// Runs a finetune and writes what it learned.
+    fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome>;
+}

@@ -1,0 +1,74 @@
+//! Golden numbers made with PyTorch, transformers and PEFT (see `tests/fixtures/README.md`), and the tiny models that they
+//! were made with.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use safetensors::{Dtype, SafeTensors};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A tensor: its shape and its values, row after row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Golden<T> {
+    pub shape: Vec<usize>,
+    pub values: Vec<T>,
+}
+
+/// A file or folder of `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The golden f32 tensor of that name.
+#[track_caller]
+pub fn floats(name: &str) -> Golden<f32> {
+    let (shape, bytes) = tensor(name, Dtype::F32);
+    Golden { shape, values: bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect() }
+}
+
+/// The golden i64 tensor of that name.
+#[track_caller]
+pub fn integers(name: &str) -> Golden<i64> {
+    let (shape, bytes) = tensor(name, Dtype::I64);
+    Golden { shape, values: bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect() }
+}
+
+/// The names of all golden tensors.
+pub fn names() -> Vec<String> {
+    SafeTensors::deserialize(&TENSORS).unwrap().names().into_iter().map(str::to_owned).collect()
+}
+
+/// The value under a top-level key of `goldens.json`; keys hold dots, as in `sft.chats`.
+#[track_caller]
+pub fn json<T: DeserializeOwned>(key: &str) -> T {
+    let value = JSON.get(key).unwrap_or_else(|| panic!("goldens.json has no `{key}`"));
+    serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("goldens.json: `{key}`: {e}"))
+}
+
+/// Asserts that two slices agree to within `bound`, the largest absolute difference, and returns that difference.
+#[track_caller]
+pub fn assert_close(what: &str, found: &[f32], golden: &[f32], bound: f32) -> f32 {
+    assert_eq!(found.len(), golden.len(), "{what}: number of values");
+    let mut worst = 0.0_f32;
+    for (i, (f, g)) in found.iter().zip(golden).enumerate() {
+        let off = (f - g).abs();
+        // Written so that NaN fails.
+        assert!(off <= bound, "{what}: value {i} is {f}, golden {g}, off by {off:e}, allowed {bound:e}");
+        worst = worst.max(off);
+    }
+    worst
+}
+
+static TENSORS: LazyLock<Vec<u8>> = LazyLock::new(|| std::fs::read(fixture("goldens.safetensors")).unwrap());
+
+static JSON: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_slice(&std::fs::read(fixture("goldens.json")).unwrap()).unwrap());
+
+#[track_caller]
+fn tensor(name: &str, dtype: Dtype) -> (Vec<usize>, Vec<u8>) {
+    let tensors = SafeTensors::deserialize(&TENSORS).unwrap();
+    let view = tensors.tensor(name).unwrap_or_else(|e| panic!("goldens.safetensors: {name}: {e}"));
+    assert_eq!(view.dtype(), dtype, "dtype of golden `{name}`");
+    (view.shape().to_vec(), view.data().to_vec())
+}

@@ -1,0 +1,5 @@
+//! All integration tests, in one binary: one module per subject.
+
+mod goldens;
+mod parity;
+mod text;
