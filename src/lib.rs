@@ -3,9 +3,11 @@
 mod error;
 
 pub mod eval;
+pub mod generate;
 pub mod harbor;
 pub mod judge;
 pub mod kernels;
+pub mod lab;
 pub mod model;
 pub mod persona;
 pub mod record;
