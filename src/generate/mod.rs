@@ -140,7 +140,7 @@ impl<B: FusedOps> Engine<B> {
 
     /// Logits over the vocabulary after the given tokens of a stream: `[rows · width, hidden] -> [n, vocabulary.len]`.
     fn logits(&self, stream: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::linear(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
+        B::affine(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
     }
 
     /// The coefficient that a prompt is read under; `None` if there is no steering.
