@@ -2,4 +2,5 @@
 
 mod files;
 mod goldens;
+mod parity;
 mod text;
