@@ -3,4 +3,5 @@
 mod files;
 mod goldens;
 mod parity;
+mod persona;
 mod text;
