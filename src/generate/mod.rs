@@ -81,20 +81,14 @@ pub struct Engine<B: FusedOps> {
 }
 
 impl<B: FusedOps> Engine<B> {
-    /// An engine over a model, steered or not, whose key-value cache holds at most `cache_tokens` tokens (rows times
-    /// columns). It produces every id of the model and never stops early until [`Engine::speaking`] says otherwise.
-    /// Models share their weights, so an engine is cheap.
-    pub fn new(model: Qwen<B>, cache_tokens: usize) -> Self {
-        let head = model.head().clone();
-        let vocabulary = Vocabulary { len: head.dims()[0], eos_ids: Vec::new() };
-        Self { model, head, vocabulary, budget: Budget { cache_tokens, ..Budget::default() } }
-    }
-
-    /// The same engine, producing the ids of this vocabulary only.
-    pub fn speaking(self, vocabulary: Vocabulary) -> Self {
-        let rows = self.model.head().dims()[0];
-        let head = self.model.head().clone().narrow(0, 0, vocabulary.len.min(rows));
-        Self { head, vocabulary, ..self }
+    /// An engine over a model, steered or not. Models share their weights, so an engine is cheap.
+    pub fn new(model: Qwen<B>, vocabulary: Vocabulary) -> Self {
+        let [rows, _] = model.head().dims();
+        let head = match vocabulary.len {
+            len if len < rows => model.head().clone().narrow(0, 0, len),
+            _ => model.head().clone(),
+        };
+        Self { model, head, vocabulary, budget: Budget::default() }
     }
 
     /// The same engine with another budget.
@@ -146,7 +140,7 @@ impl<B: FusedOps> Engine<B> {
 
     /// Logits over the vocabulary after the given tokens of a stream: `[rows · width, hidden] -> [n, vocabulary.len]`.
     fn logits(&self, stream: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::linear(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
+        B::affine(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
     }
 
     /// The coefficient that a prompt is read under; `None` if there is no steering.

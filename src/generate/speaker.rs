@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Job, Vocabulary};
+use super::{Budget, Engine, Job, Vocabulary};
 use crate::Result;
 use crate::kernels::FusedOps;
+use crate::model::Qwen;
 use crate::subject::{Answer, Ask, Finished, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 
@@ -16,11 +17,15 @@ pub struct Speaker<B: FusedOps> {
 }
 
 impl<B: FusedOps> Speaker<B> {
-    /// An engine and the tokenizer of its model's folder, whose ids it then speaks and whose end-of-sequence ids it obeys.
-    pub fn new(engine: Engine<B>, tokenizer: impl Into<Arc<Tokenizer>>) -> Self {
-        let tokenizer = tokenizer.into();
+    /// A model, steered or not, and the tokenizer of its folder.
+    pub fn new(model: Qwen<B>, tokenizer: Arc<Tokenizer>) -> Self {
         let vocabulary = Vocabulary { len: tokenizer.len(), eos_ids: tokenizer.eos_ids().to_vec() };
-        Self { engine: engine.speaking(vocabulary), tokenizer }
+        Self { engine: Engine::new(model, vocabulary), tokenizer }
+    }
+
+    /// The same speaker with another budget of memory.
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { engine: self.engine.with_budget(budget), ..self }
     }
 
     /// The engine.

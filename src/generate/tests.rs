@@ -52,7 +52,12 @@ fn jobs() -> Vec<Job> {
 }
 
 fn engine<B: FusedOps>(model: Qwen<B>) -> Engine<B> {
-    Engine::new(model, 1 << 14).speaking(Vocabulary { len: VOCABULARY - 3, eos_ids: vec![11, 12] })
+    Engine::new(model, Vocabulary { len: VOCABULARY - 3, eos_ids: vec![11, 12] })
+}
+
+/// Every row of the head is a token, and none of them ends an answer.
+fn unbounded<B: FusedOps>(model: Qwen<B>) -> Engine<B> {
+    Engine::new(model, Vocabulary { len: VOCABULARY, eos_ids: Vec::new() })
 }
 
 fn sampled(rollouts: usize) -> Sampling {
@@ -156,7 +161,7 @@ fn more_rollouts_leave_the_first_ones_alone() {
 fn coefficient_zero_is_no_steering() {
     for sampling in [Sampling::greedy(10), sampled(2)] {
         let plain = run(&engine(model::<Flex>()), &jobs(), &sampling);
-        let zero = engine(model().steered(&plan(0.0, Positions::All)).unwrap());
+        let zero = engine(model::<Flex>().steered(&plan(0.0, Positions::All)).unwrap());
         assert_eq!(run(&zero, &jobs(), &sampling), plain);
     }
 }
@@ -326,13 +331,13 @@ fn an_answer_ends_at_its_end() {
 #[test]
 fn ids_beyond_the_tokenizer_are_never_produced() {
     let mut model = model::<Flex>();
-    let everything = run(&Engine::new(model.clone(), 1 << 14), &jobs(), &Sampling::greedy(14));
+    let everything = run(&unbounded(model.clone()), &jobs(), &Sampling::greedy(14));
     // Make the last three rows of the head the likeliest by far.
     let head = model.lm_head.take().unwrap();
     let huge: Tensor<Flex, 2> = head.clone().narrow(0, 0, 3).mul_scalar(100.0);
     model.lm_head = Some(Tensor::cat(vec![head.narrow(0, 0, VOCABULARY - 3), huge], 0));
     let beyond = |replies: &[Reply]| replies.iter().flat_map(|r| &r.tokens).any(|&id| id as usize >= VOCABULARY - 3);
-    let all = run(&Engine::new(model.clone(), 1 << 14), &jobs(), &Sampling::greedy(14));
+    let all = run(&unbounded(model.clone()), &jobs(), &Sampling::greedy(14));
     assert!(beyond(&all) && all != everything, "the test tests nothing");
     for sampling in [Sampling::greedy(14), sampled(3)] {
         assert!(!beyond(&run(&engine(model.clone()), &jobs(), &sampling)));
