@@ -42,6 +42,8 @@ const TOP: f64 = 18.0;
 const PLOT_HEIGHT: f64 = 400.0;
 /// Between the frame and the ends of the scales, so that a dot at 0 or 100 is not on the frame.
 const INSET: f64 = 12.0;
+/// Of a label in the plot.
+const HEIGHT: f64 = 13.0;
 
 /// Draws the chart.
 pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
@@ -199,18 +201,13 @@ fn name(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box, taken:
         let end = far.nearest(at);
         let length = (end.0 - at.0).hypot(end.1 - at.1);
         let (ux, uy) = ((end.0 - at.0) / length, (end.1 - at.1) / length);
-        c.line(
-            (at.0 + 7.0 * ux, at.1 + 7.0 * uy),
-            (end.0 - 2.0 * ux, end.1 - 2.0 * uy),
-            Paint::Data(track.hue),
-            0.8,
-            "",
-        );
+        let (from, to) = ((at.0 + 8.0 * ux, at.1 + 8.0 * uy), (end.0 - 2.0 * ux, end.1 - 2.0 * uy));
+        c.line(from, to, Paint::Muted, 0.8, "");
         Some(far)
     });
     if let Some(place) = place {
         c.text_clear((place.left, place.bottom - 3.0), set, &track.name);
-        taken.boxes.push(place);
+        taken.label(place);
     }
 }
 
@@ -222,7 +219,7 @@ fn coefficients(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box
         let label = dot.coef.map_or_else(String::new, short);
         if let Some(place) = taken.room(at, set.width(&label), frame) {
             c.text_clear((place.left, place.bottom - 3.0), set, &label);
-            taken.boxes.push(place);
+            taken.label(place);
         }
     }
 }
@@ -286,11 +283,18 @@ struct Taken {
     marks: Vec<(f64, f64)>,
     /// Marks, lines and labels: never beneath a label.
     boxes: Vec<Box>,
+    /// The labels among them.
+    labels: Vec<Box>,
     /// Whiskers: beneath a label only where there is no other place.
     faint: Vec<Box>,
 }
 
 impl Taken {
+    fn label(&mut self, place: Box) {
+        self.boxes.push(place);
+        self.labels.push(place);
+    }
+
     /// A free place beside a point for a text of that width: nearest ones first, and nearer to this point than to any
     /// other.
     fn room(&self, at: (f64, f64), width: f64, frame: &Box) -> Option<Box> {
@@ -304,18 +308,28 @@ impl Taken {
         places.iter().find(|p| self.is_clear(p, frame)).or_else(|| places.iter().find(near)).copied()
     }
 
-    /// A clear place further off.
+    /// A clear place further off, never straight above, below or beside: the line to it would pass for a whisker.
     fn far_room(&self, at: (f64, f64), width: f64, frame: &Box) -> Option<Box> {
-        let places = [26.0, 36.0, 48.0, 62.0, 80.0, 100.0].into_iter().flat_map(|d| around(at, d, width));
-        // The line to it must not run through another dot.
+        let angles = [-60.0, -120.0, 60.0, 120.0, -30.0, -150.0, 30.0, 150.0_f64].map(f64::to_radians);
+        let places = [26.0, 36.0, 48.0, 62.0, 80.0, 100.0].into_iter().flat_map(|d| {
+            angles.map(|angle| {
+                let (x, y) = (at.0 + d * angle.cos(), at.1 + d * angle.sin());
+                let left = if angle.cos() > 0.0 { x } else { x - width };
+                Box { left, top: y - HEIGHT / 2.0, right: left + width, bottom: y + HEIGHT / 2.0 }
+            })
+        });
+        // The line to it must not run through another dot or a label.
         let apart = |p: &Box| {
             let end = p.nearest(at);
-            let along = (1..=20).map(|i| f64::from(i) / 20.0);
-            let mut spots = along.map(|s| (at.0 + (end.0 - at.0) * s, at.1 + (end.1 - at.1) * s));
-            let near = |m: &(f64, f64), s: (f64, f64)| (m.0 - s.0).hypot(m.1 - s.1) < 5.5;
-            !spots.any(|s| self.marks.iter().any(|m| (m.0 - at.0).hypot(m.1 - at.1) > 2.0 && near(m, s)))
+            (1..=20).map(|i| f64::from(i) / 20.0).all(|share| {
+                let spot = (at.0 + (end.0 - at.0) * share, at.1 + (end.1 - at.1) * share);
+                let hit =
+                    |m: &(f64, f64)| (m.0 - at.0).hypot(m.1 - at.1) > 2.0 && (m.0 - spot.0).hypot(m.1 - spot.1) < 5.5;
+                !self.marks.iter().any(hit) && !self.labels.iter().any(|l| l.distance(spot) < 1.0)
+            })
         };
-        places.into_iter().find(|p| self.is_clear(p, frame) && apart(p))
+        let mut places = places.into_iter();
+        places.find(|p| self.is_clear(p, frame) && apart(p))
     }
 
     fn is_free(&self, place: &Box, frame: &Box) -> bool {
@@ -329,7 +343,7 @@ impl Taken {
 
 /// Eight places for a label around a point: beside, above, below, then the corners.
 fn around((x, y): (f64, f64), distance: f64, width: f64) -> [Box; 8] {
-    let height = 13.0;
+    let height = HEIGHT;
     let (d, e) = (distance, distance * 0.75);
     [
         (x + d, y - height / 2.0),

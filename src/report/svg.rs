@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Look {
     /// Light, on white, with literal colours: files, papers, PNG.
     Fixed,
-    /// CSS variables of the surrounding page ([`page_css`]): light or dark as the page is.
+    /// CSS variables of the surrounding page: light or dark as the page is.
     Page,
 }
 

@@ -1,4 +1,5 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod goldens;
+mod persona;
 mod text;
