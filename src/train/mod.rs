@@ -49,6 +49,7 @@ pub enum LossAverage {
 
 /// Everything that decides a finetune besides model, data and intervention.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FitSettings {
     /// Peak learning rate.
     pub learning_rate: f64,
