@@ -2,6 +2,7 @@
 
 mod error;
 
+pub mod cli;
 pub mod kernels;
 pub mod model;
 pub mod record;
@@ -14,5 +15,6 @@ pub mod tensorfile;
 pub mod text;
 pub mod train;
 pub mod vector;
+pub mod verbs;
 
 pub use error::{At, Error, Kind, Result};
