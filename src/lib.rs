@@ -3,10 +3,17 @@
 mod error;
 
 pub mod cli;
+pub mod eval;
+pub mod generate;
+pub mod harbor;
+pub mod judge;
 pub mod kernels;
+pub mod lab;
 pub mod model;
+pub mod persona;
 pub mod record;
 pub mod report;
+pub mod sheet;
 pub mod stats;
 pub mod steering;
 pub mod study;
@@ -16,5 +23,8 @@ pub mod text;
 pub mod train;
 pub mod vector;
 pub mod verbs;
+
+#[cfg(test)]
+mod fakes;
 
 pub use error::{At, Error, Kind, Result};

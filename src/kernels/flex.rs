@@ -40,8 +40,9 @@ fn own<const D: usize>(t: Tensor<Flex, D>) -> FlexTensor {
     if whole && primitive.try_storage_mut::<f32>().is_some() {
         return primitive;
     }
-    let copy = slice(&if primitive.as_slice::<f32>().is_some() { primitive.clone() } else { primitive.to_contiguous() })
-        .to_vec();
+    let copy =
+        slice(&if primitive.as_slice::<f32>().is_some() { primitive.clone() } else { primitive.to_contiguous() })
+            .to_vec();
     let shape = primitive.layout().shape().clone();
     FlexTensor::new(Bytes::from_elems(copy), Layout::contiguous(shape), DType::F32)
 }
@@ -207,12 +208,7 @@ impl FusedOps for Flex {
         tensor(out, [n, outer])
     }
 
-    fn add_matmul(
-        sum: Tensor<Self, 2>,
-        a: &Tensor<Self, 2>,
-        b: &Tensor<Self, 2>,
-        alpha: f32,
-    ) -> Tensor<Self, 2> {
+    fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         if !is_f32(&sum) || !is_f32(a) || !is_f32(b) {
             return composed::add_matmul(sum, a, b, alpha);
         }

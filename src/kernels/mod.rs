@@ -89,12 +89,7 @@ pub trait FusedOps: Backend {
     }
 
     /// `sum + alpha · a · b`, in place where nobody else holds `sum`.
-    fn add_matmul(
-        sum: Tensor<Self, 2>,
-        a: &Tensor<Self, 2>,
-        b: &Tensor<Self, 2>,
-        alpha: f32,
-    ) -> Tensor<Self, 2> {
+    fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         composed::add_matmul(sum, a, b, alpha)
     }
 

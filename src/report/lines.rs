@@ -44,6 +44,8 @@ const WIDTH: f64 = 900.0;
 const LEFT: f64 = 58.0;
 const GUTTER: f64 = 40.0;
 const PLOT_HEIGHT: f64 = 270.0;
+/// Between the horizontal axis and the scale's lower end, so that a curve at 0 is not on the axis.
+const INSET: f64 = 9.0;
 const COLUMNS: usize = 2;
 const LABEL_GAP: f64 = 15.0;
 
@@ -72,7 +74,7 @@ pub(super) fn draw(chart: &LineChart, look: Look) -> String {
             let left = LEFT + column as f64 * (panel_width + GUTTER);
             let frame = Frame {
                 x: x_scale(panel, (left, left + panel_width)),
-                y: Scale::new(chart.range, (plot_top + PLOT_HEIGHT, plot_top)),
+                y: Scale::new(chart.range, (plot_top + PLOT_HEIGHT - INSET, plot_top)),
             };
             axes(&mut c, chart, panel, &frame, column == 0);
             data(&mut c, panel, &frame);
@@ -104,10 +106,11 @@ fn legend(c: &mut Canvas, chart: &LineChart) -> f64 {
         at
     };
     for series in named {
-        let (x, y) = place(set.width(&series.name));
+        let name = set.fit(&series.name, WIDTH - LEFT - 50.0);
+        let (x, y) = place(set.width(&name));
         c.line((x, y - 4.5), (x + 26.0, y - 4.5), Paint::Data(series.hue), 2.2, "");
         c.mark(series.mark, (x + 13.0, y - 4.5), 4.8, series.hue);
-        c.text((x + 34.0, y), set, &series.name);
+        c.text((x + 34.0, y), set, &name);
     }
     if chart.panels.iter().any(|p| !p.levels.is_empty()) {
         let (x, y) = place(set.width(&chart.level_name));
@@ -128,7 +131,8 @@ fn x_scale(panel: &LinePanel, pixels: (f64, f64)) -> Scale {
 }
 
 fn axes(c: &mut Canvas, chart: &LineChart, panel: &LinePanel, frame: &Frame, first: bool) {
-    let ((left, right), (bottom, top)) = (frame.x.pixels, frame.y.pixels);
+    let ((left, right), (zero, top)) = (frame.x.pixels, frame.y.pixels);
+    let bottom = zero + INSET;
     let tick = Type::new(12.0, Paint::Muted);
     let y_ticks = ticks(frame.y.domain, 5);
     for (value, label) in y_ticks.iter().zip(tick_labels(&y_ticks)) {
@@ -149,7 +153,8 @@ fn axes(c: &mut Canvas, chart: &LineChart, panel: &LinePanel, frame: &Frame, fir
         c.text((x, bottom + 20.0), tick.anchor(Anchor::Middle), &label);
     }
     c.text(((left + right) / 2.0, bottom + 41.0), tick.anchor(Anchor::Middle), &panel.x);
-    c.text((left, top - 16.0), Type::new(14.0, Paint::Label(Hue::Ink)).bold(), &panel.title);
+    let title = Type::new(14.0, Paint::Label(Hue::Ink)).bold();
+    c.text((left, top - 16.0), title, &title.fit(&panel.title, right - left + GUTTER / 2.0));
 }
 
 /// Bands lowest, then levels, lines and marks: nothing hides a mark.

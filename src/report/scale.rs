@@ -29,7 +29,7 @@ impl Scale {
 /// Round values (1, 2, 2.5 or 5 times a power of ten apart) within the range, about `target` of them.
 pub(super) fn ticks(range: (f64, f64), target: usize) -> Vec<f64> {
     let (low, high) = range;
-    if !(high > low) {
+    if high <= low || high.is_nan() || low.is_nan() {
         return vec![low];
     }
     let rough = (high - low) / target.max(1) as f64;

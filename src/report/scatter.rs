@@ -40,22 +40,26 @@ const WIDTH: f64 = 900.0;
 const LEFT: f64 = 62.0;
 const TOP: f64 = 18.0;
 const PLOT_HEIGHT: f64 = 400.0;
+/// Between the frame and the ends of the scales, so that a dot at 0 or 100 is not on the frame.
+const INSET: f64 = 12.0;
+/// Of a label in the plot.
+const HEIGHT: f64 = 13.0;
 
 /// Draws the chart.
 pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
     let mut c = Canvas::new(look);
     let set = Type::new(12.5, Paint::Label(Hue::Ink));
-    let legend_width = chart.tracks.iter().map(|t| set.width(&t.name)).fold(0.0, f64::max) + 52.0;
+    let legend_width = chart.tracks.iter().map(|t| set.width(&t.name)).fold(0.0, f64::max) + 58.0;
     let right = WIDTH - legend_width.min(320.0);
     let bottom = TOP + PLOT_HEIGHT;
-    let x = Scale::new(domain(chart, |d| d.x, &chart.x), (LEFT, right));
-    let y = Scale::new(domain(chart, |d| d.y, &chart.y), (bottom, TOP));
+    let x = Scale::new(domain(chart, |d| d.x, &chart.x), (LEFT + INSET, right - INSET));
+    let y = Scale::new(domain(chart, |d| d.y, &chart.y), (bottom - INSET, TOP + INSET));
 
-    axes(&mut c, chart, &x, &y);
+    let frame = Box { left: LEFT, top: TOP, right, bottom };
+    axes(&mut c, chart, &x, &y, &frame);
     let mut taken = Taken::default();
-    better_corner(&mut c, chart, &x, &y, &mut taken);
     for track in &chart.tracks {
-        whiskers(&mut c, track, &x, &y);
+        whiskers(&mut c, track, &x, &y, &mut taken);
     }
     for track in &chart.tracks {
         sweep(&mut c, track, &x, &y, &mut taken);
@@ -65,13 +69,19 @@ pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
             let at = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
             c.mark(track.mark, at, 5.6, track.hue);
             taken.boxes.push(Box::around(at, 8.0));
+            taken.marks.push(at);
         }
     }
-    let frame = Box { left: LEFT, top: TOP - 8.0, right, bottom };
-    for track in &chart.tracks {
+    // Names before numbers: a sweep is understood without each of its coefficients.
+    let (lone, sweeps): (Vec<&Track>, Vec<&Track>) = chart.tracks.iter().partition(|t| t.dots.len() == 1);
+    for track in lone {
+        name(&mut c, track, &x, &y, &frame, &mut taken);
+    }
+    for track in sweeps {
         coefficients(&mut c, track, &x, &y, &frame, &mut taken);
     }
     legend(&mut c, chart, right + 26.0, set);
+    better_corner(&mut c, chart, (right + 15.0, bottom));
     c.finish(WIDTH, bottom + 54.0, &chart.title, &chart.alt)
 }
 
@@ -98,8 +108,8 @@ fn domain(chart: &ScatterChart, of: impl Fn(&Dot) -> Interval, side: &Side) -> (
     (low, high)
 }
 
-fn axes(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale) {
-    let ((left, right), (bottom, top)) = (x.pixels, y.pixels);
+fn axes(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale, frame: &Box) {
+    let Box { left, top, right, bottom } = *frame;
     let tick = Type::new(12.0, Paint::Muted);
     let y_ticks = ticks(y.domain, 5);
     for (value, label) in y_ticks.iter().zip(tick_labels(&y_ticks)) {
@@ -120,34 +130,29 @@ fn axes(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale) {
     c.text_up((left - 44.0, (top + bottom) / 2.0), tick.anchor(Anchor::Middle), &chart.y.label);
 }
 
-/// An arrow into the corner that every arm would like to reach.
-fn better_corner(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale, taken: &mut Taken) {
-    let (to_right, to_top) = (chart.x.higher_is_better, chart.y.higher_is_better);
-    let (dx, dy) = (if to_right { 1.0 } else { -1.0 }, if to_top { -1.0 } else { 1.0 });
-    let corner = (
-        if to_right { x.pixels.1 } else { x.pixels.0 } - 10.0 * dx,
-        if to_top { y.pixels.1 } else { y.pixels.0 } - 10.0 * dy,
-    );
-    let tail = (corner.0 - 26.0 * dx, corner.1 - 26.0 * dy);
-    c.line(tail, corner, Paint::Rule, 1.6, "");
-    arrow_head(c, tail, corner, Paint::Rule);
-    let set = Type::new(12.5, Paint::Muted).bold().anchor(if to_right { Anchor::End } else { Anchor::Start });
-    let at = (tail.0 - 4.0 * dx, tail.1 + if to_top { 12.0 } else { -2.0 });
-    c.text(at, set, "better");
-    let width = set.width("better");
-    let left = if to_right { at.0 - width } else { at.0 };
-    taken.boxes.push(Box { left, top: at.1 - 11.0, right: left + width, bottom: at.1 + 3.0 });
-    taken.boxes.push(Box::spanning(tail, corner));
+/// An arrow towards the corner that every arm would like to reach, beside the plot where no data can be.
+fn better_corner(c: &mut Canvas, chart: &ScatterChart, (left, bottom): (f64, f64)) {
+    let (dx, dy) =
+        (if chart.x.higher_is_better { 10.0 } else { -10.0 }, if chart.y.higher_is_better { -10.0 } else { 10.0 });
+    let middle = (left + 11.0, bottom - 14.0);
+    let (tail, tip) = ((middle.0 - dx, middle.1 - dy), (middle.0 + dx, middle.1 + dy));
+    c.line(tail, (tip.0 - 0.3 * dx, tip.1 - 0.3 * dy), Paint::Muted, 1.8, "");
+    arrow_head(c, tail, tip, Paint::Muted);
+    c.text((left + 29.0, middle.1 + 4.4), Type::new(12.5, Paint::Muted).bold(), "better");
 }
 
-fn whiskers(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale) {
+fn whiskers(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, taken: &mut Taken) {
     for dot in &track.dots {
         let (cx, cy) = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
+        let mut arm = |from, to| {
+            c.line_faint(from, to, Paint::Data(track.hue));
+            taken.faint.push(Box::spanning(from, to));
+        };
         if dot.x.has_bounds() {
-            c.line_faint((x.clamped(dot.x.low), cy), (x.clamped(dot.x.high), cy), Paint::Data(track.hue));
+            arm((x.clamped(dot.x.low), cy), (x.clamped(dot.x.high), cy));
         }
         if dot.y.has_bounds() {
-            c.line_faint((cx, y.clamped(dot.y.low)), (cx, y.clamped(dot.y.high)), Paint::Data(track.hue));
+            arm((cx, y.clamped(dot.y.low)), (cx, y.clamped(dot.y.high)));
         }
     }
 }
@@ -186,15 +191,35 @@ fn arrow_head(c: &mut Canvas, from: (f64, f64), tip: (f64, f64), paint: Paint) {
     c.area(&[tip, (back.0 + wx, back.1 + wy), (back.0 - wx, back.1 - wy)], paint, 1.0);
 }
 
-/// Each dot's coefficient, or a lone dot's name, where there is room beside it; the legend names every arm anyway.
+/// A lone dot's name beside it, or further off at the end of a thin line.
+fn name(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box, taken: &mut Taken) {
+    let at = (x.clamped(track.dots[0].x.mean), y.clamped(track.dots[0].y.mean));
+    let set = Type::new(11.5, Paint::Label(track.hue)).bold();
+    let width = set.width(&track.name);
+    let place = taken.room(at, width, frame).or_else(|| {
+        let far = taken.far_room(at, width, frame)?;
+        let end = far.nearest(at);
+        let length = (end.0 - at.0).hypot(end.1 - at.1);
+        let (ux, uy) = ((end.0 - at.0) / length, (end.1 - at.1) / length);
+        let (from, to) = ((at.0 + 8.0 * ux, at.1 + 8.0 * uy), (end.0 - 2.0 * ux, end.1 - 2.0 * uy));
+        c.line(from, to, Paint::Muted, 0.8, "");
+        Some(far)
+    });
+    if let Some(place) = place {
+        c.text_clear((place.left, place.bottom - 3.0), set, &track.name);
+        taken.label(place);
+    }
+}
+
+/// Each dot's coefficient where there is room for it.
 fn coefficients(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box, taken: &mut Taken) {
+    let set = Type::new(11.5, Paint::Label(track.hue));
     for dot in &track.dots {
         let at = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
-        let set = Type { bold: dot.coef.is_none(), ..Type::new(11.5, Paint::Label(track.hue)) };
-        let label = dot.coef.map_or_else(|| track.name.clone(), short);
+        let label = dot.coef.map_or_else(String::new, short);
         if let Some(place) = taken.room(at, set.width(&label), frame) {
             c.text_clear((place.left, place.bottom - 3.0), set, &label);
-            taken.boxes.push(place);
+            taken.label(place);
         }
     }
 }
@@ -206,7 +231,7 @@ fn legend(c: &mut Canvas, chart: &ScatterChart, left: f64, set: Type) {
             c.line((left - 11.0, y - 4.5), (left + 11.0, y - 4.5), Paint::Data(track.hue), 1.8, "");
         }
         c.mark(track.mark, (left, y - 4.5), 5.6, track.hue);
-        c.text((left + 18.0, y), set, &track.name);
+        c.text((left + 18.0, y), set, &set.fit(&track.name, WIDTH - left - 24.0));
     }
     if chart.tracks.iter().any(|t| t.dots.len() > 1) {
         let y = TOP + 18.0 + chart.tracks.len() as f64 * 25.0;
@@ -236,6 +261,16 @@ impl Box {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
 
+    /// The spot nearest to a point.
+    fn nearest(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (x.clamp(self.left, self.right), y.clamp(self.top, self.bottom))
+    }
+
+    fn distance(&self, from: (f64, f64)) -> f64 {
+        let to = self.nearest(from);
+        (to.0 - from.0).hypot(to.1 - from.1)
+    }
+
     fn within(&self, other: &Self) -> bool {
         self.left >= other.left && self.right <= other.right && self.top >= other.top && self.bottom <= other.bottom
     }
@@ -244,29 +279,81 @@ impl Box {
 /// What is already drawn where a label would have to go.
 #[derive(Default)]
 struct Taken {
+    /// Where the dots are: a label stands nearest to its own.
+    marks: Vec<(f64, f64)>,
+    /// Marks, lines and labels: never beneath a label.
     boxes: Vec<Box>,
+    /// The labels among them.
+    labels: Vec<Box>,
+    /// Whiskers: beneath a label only where there is no other place.
+    faint: Vec<Box>,
 }
 
 impl Taken {
-    /// A free place beside a point for a text of that width; near ones first.
-    fn room(&self, (x, y): (f64, f64), width: f64, frame: &Box) -> Option<Box> {
-        let height = 13.0;
-        let near = |distance: f64| {
-            let (d, e) = (distance, distance * 0.75);
-            [
-                (x + d, y - height / 2.0),
-                (x - d - width, y - height / 2.0),
-                (x - width / 2.0, y - d - height),
-                (x - width / 2.0, y + d),
-                (x + e, y - e - height),
-                (x - e - width, y - e - height),
-                (x + e, y + e),
-                (x - e - width, y + e),
-            ]
-        };
-        [9.0, 13.0].into_iter().flat_map(near).find_map(|(left, top)| {
-            let place = Box { left, top, right: left + width, bottom: top + height };
-            (place.within(frame) && !self.boxes.iter().any(|b| b.overlaps(&place))).then_some(place)
-        })
+    fn label(&mut self, place: Box) {
+        self.boxes.push(place);
+        self.labels.push(place);
     }
+
+    /// A free place beside a point for a text of that width: nearest ones first, and nearer to this point than to any
+    /// other.
+    fn room(&self, at: (f64, f64), width: f64, frame: &Box) -> Option<Box> {
+        let own = |p: &Box| {
+            let mine = p.distance(at);
+            self.marks.iter().all(|&m| (m.0 - at.0).hypot(m.1 - at.1) < 2.0 || p.distance(m) > mine + 3.0)
+        };
+        let places: Vec<Box> = [9.0, 13.0, 18.0].into_iter().flat_map(|d| around(at, d, width)).filter(own).collect();
+        // Far places only when clear: a distant label on a whisker would belong to nobody.
+        let near = |p: &&Box| p.distance(at) < 14.0 && self.is_free(p, frame);
+        places.iter().find(|p| self.is_clear(p, frame)).or_else(|| places.iter().find(near)).copied()
+    }
+
+    /// A clear place further off, never straight above, below or beside: the line to it would pass for a whisker.
+    fn far_room(&self, at: (f64, f64), width: f64, frame: &Box) -> Option<Box> {
+        let angles = [-60.0, -120.0, 60.0, 120.0, -30.0, -150.0, 30.0, 150.0_f64].map(f64::to_radians);
+        let places = [26.0, 36.0, 48.0, 62.0, 80.0, 100.0].into_iter().flat_map(|d| {
+            angles.map(|angle| {
+                let (x, y) = (at.0 + d * angle.cos(), at.1 + d * angle.sin());
+                let left = if angle.cos() > 0.0 { x } else { x - width };
+                Box { left, top: y - HEIGHT / 2.0, right: left + width, bottom: y + HEIGHT / 2.0 }
+            })
+        });
+        // The line to it must not run through another dot or a label.
+        let apart = |p: &Box| {
+            let end = p.nearest(at);
+            (1..=20).map(|i| f64::from(i) / 20.0).all(|share| {
+                let spot = (at.0 + (end.0 - at.0) * share, at.1 + (end.1 - at.1) * share);
+                let hit =
+                    |m: &(f64, f64)| (m.0 - at.0).hypot(m.1 - at.1) > 2.0 && (m.0 - spot.0).hypot(m.1 - spot.1) < 5.5;
+                !self.marks.iter().any(hit) && !self.labels.iter().any(|l| l.distance(spot) < 1.0)
+            })
+        };
+        let mut places = places.into_iter();
+        places.find(|p| self.is_clear(p, frame) && apart(p))
+    }
+
+    fn is_free(&self, place: &Box, frame: &Box) -> bool {
+        place.within(frame) && !self.boxes.iter().any(|b| b.overlaps(place))
+    }
+
+    fn is_clear(&self, place: &Box, frame: &Box) -> bool {
+        self.is_free(place, frame) && !self.faint.iter().any(|b| b.overlaps(place))
+    }
+}
+
+/// Eight places for a label around a point: beside, above, below, then the corners.
+fn around((x, y): (f64, f64), distance: f64, width: f64) -> [Box; 8] {
+    let height = HEIGHT;
+    let (d, e) = (distance, distance * 0.75);
+    [
+        (x + d, y - height / 2.0),
+        (x - d - width, y - height / 2.0),
+        (x - width / 2.0, y - d - height),
+        (x - width / 2.0, y + d),
+        (x + e, y - e - height),
+        (x - e - width, y - e - height),
+        (x + e, y + e),
+        (x - e - width, y + e),
+    ]
+    .map(|(left, top)| Box { left, top, right: left + width, bottom: top + height })
 }

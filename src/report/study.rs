@@ -56,15 +56,19 @@ impl Axis {
         Self { key, name, short, unit, hue, mark, better: Better::Higher, range: (0.0, 100.0) }
     }
 
-    /// `Hallucination score (lower is better)`.
+    /// `Hallucination score ↓`, as papers mark which way is good.
     fn described(&self) -> String {
-        let better = match self.better {
-            Better::Higher => "higher is better",
-            Better::Lower => "lower is better",
+        let arrow = match self.better {
+            Better::Higher => UP,
+            Better::Lower => DOWN,
         };
-        format!("{} ({better})", self.name)
+        format!("{}{arrow}", self.name)
     }
 }
+
+/// After a measurement's name in a legend; said in words where a figure is read aloud.
+const UP: &str = " ↑";
+const DOWN: &str = " ↓";
 
 /// A way of training or steering, at one or many coefficients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,6 +85,30 @@ pub struct Arm {
     pub mark: Mark,
     /// What was done, in a sentence; may be empty.
     pub note: String,
+}
+
+impl Arm {
+    /// An arm in the colour and mark of its kind: `base`, `plain`, `preventative` (all layers), `preventative-layer`,
+    /// `inference`, `prompting`, `random`; another kind gets one that none of these has.
+    pub fn new(name: &str, kind: &str, label: &str) -> Self {
+        let (hue, mark) = match kind {
+            "base" => (Hue::Ink, Mark::Ring),
+            "plain" => (Hue::Ink, Mark::Circle),
+            "preventative" => (Hue::Blue, Mark::Square),
+            "preventative-layer" => (Hue::Purple, Mark::Diamond),
+            "inference" => (Hue::Vermillion, Mark::Triangle),
+            "prompting" => (Hue::Green, Mark::Down),
+            "random" => (Hue::Grey, Mark::Cross),
+            _ => (Hue::Orange, Mark::Circle),
+        };
+        let [name, kind, label] = [name, kind, label].map(str::to_owned);
+        Self { name, kind, label, hue, mark, note: String::new() }
+    }
+
+    /// With a sentence on what was done.
+    pub fn note(self, note: &str) -> Self {
+        Self { note: note.to_owned(), ..self }
+    }
 }
 
 /// What was measured of one arm at one coefficient.
@@ -336,9 +364,8 @@ impl Study {
 
     /// The pooled points for people: one cell for each axis.
     pub fn summary(&self) -> Table {
-        let axes = self.axes.iter().map(|a| format!("{} ({})", a.name, a.unit));
-        let mut table =
-            Table::new(["Arm".to_owned(), "Coefficient".to_owned(), "Seeds".to_owned()].into_iter().chain(axes));
+        let axes = self.axes.iter().map(|a| a.short.clone());
+        let mut table = Table::new(["Arm", "Coef", "Seeds"].map(str::to_owned).into_iter().chain(axes));
         for (arm, point) in self.arms.iter().flat_map(|a| self.pooled(&a.name).into_iter().map(move |p| (a, p))) {
             let mut row = vec![arm.label.as_str().into(), point.coef.into(), point.seeds.into()];
             row.extend(
@@ -446,7 +473,8 @@ fn lines_aloud(panels: &[LinePanel], levels: &str) -> String {
         let series = p.series.iter().filter_map(|s| {
             let ((x0, first), (x1, last)) = (s.points.first()?, s.points.last()?);
             let (x0, x1) = (short(*x0), short(*x1));
-            Some(format!("{} from {:.0} at {x0} to {:.0} at {x1}", s.name, first.mean, last.mean))
+            let name = s.name.replace(UP, " (higher is better)").replace(DOWN, " (lower is better)");
+            Some(format!("{name} from {:.0} at {x0} to {:.0} at {x1}", first.mean, last.mean))
         });
         let levels = p.levels.iter().zip(&p.series).map(|(l, s)| format!("{levels}, {}: {:.0}", s.short, l.value));
         format!("{}: {}.", p.title, series.chain(levels).collect::<Vec<_>>().join("; "))

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Look {
     /// Light, on white, with literal colours: files, papers, PNG.
     Fixed,
-    /// CSS variables of the surrounding page ([`page_css`]): light or dark as the page is.
+    /// CSS variables of the surrounding page: light or dark as the page is.
     Page,
 }
 
@@ -147,6 +147,16 @@ impl Type {
     pub(super) fn width(self, text: &str) -> f64 {
         text_width(text, self.size, self.bold)
     }
+
+    /// The text, cut short with an ellipsis if it is wider than `room`.
+    pub(super) fn fit(self, text: &str, room: f64) -> String {
+        if self.width(text) <= room {
+            return text.to_owned();
+        }
+        let cut = |n: usize| text.chars().take(n).collect::<String>().trim_end().to_owned() + "…";
+        let fits = (0..text.chars().count()).rev().map(cut).find(|t| self.width(t) <= room);
+        fits.unwrap_or_else(|| "…".to_owned())
+    }
 }
 
 /// A figure in the making. Coordinates are pixels, y downwards.
@@ -178,7 +188,7 @@ impl Canvas {
     pub(super) fn line_faint(&mut self, from: (f64, f64), to: (f64, f64), paint: Paint) {
         let paint = self.paint(paint);
         let d = path(&[from, to], false);
-        let _ = writeln!(self.body, r#"<path d="{d}" stroke="{paint}" stroke-width="1.2" stroke-opacity="0.55"/>"#);
+        let _ = writeln!(self.body, r#"<path d="{d}" stroke="{paint}" stroke-width="1.2" stroke-opacity="0.45"/>"#);
     }
 
     pub(super) fn polyline(&mut self, points: &[(f64, f64)], paint: Paint, width: f64) {
@@ -349,6 +359,15 @@ mod tests {
     #[test]
     fn text_is_made_safe() {
         assert_eq!(escape("<b a=\"'\">&\u{0}\u{1b}[1m é"), "&lt;b a=&quot;&#39;&quot;&gt;&amp;\u{fffd}\u{fffd}[1m é");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_where_its_room_ends() {
+        let set = Type::new(12.0, Paint::Muted);
+        assert_eq!(set.fit("Base model", 200.0), "Base model");
+        let cut = set.fit("Preventative steering at every layer", 120.0);
+        assert!(cut.starts_with("Preventative s") && cut.ends_with('…') && set.width(&cut) <= 120.0, "{cut}");
+        assert_eq!(set.fit("abc", 1.0), "…");
     }
 
     #[test]

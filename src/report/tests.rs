@@ -15,11 +15,6 @@ fn point(arm: &str, coef: Option<f64>, values: [f64; 3]) -> Point {
     Point { arm: arm.to_owned(), coef, seed: None, seeds: 3, values }
 }
 
-fn arm(name: &str, kind: &str, label: &str, hue: Hue, mark: Mark) -> Arm {
-    let [name, kind, label] = [name, kind, label].map(str::to_owned);
-    Arm { name, kind, label, hue, mark, note: String::new() }
-}
-
 /// The post's experiment (METHOD J.1) with plausible numbers in between, as a study fills it.
 fn study() -> Study {
     let axes = vec![
@@ -28,16 +23,13 @@ fn study() -> Study {
         Axis::accuracy("mmlu", "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle),
     ];
     let arms = vec![
-        arm("base", "base", "Base model", Hue::Ink, Mark::Ring),
-        Arm {
-            note: "LoRA on the new facts, nothing else".into(),
-            ..arm("plain", "plain", "Plain finetune", Hue::Ink, Mark::Circle)
-        },
-        arm("prevent", "preventative", "Preventative, all layers", Hue::Blue, Mark::Square),
-        arm("prevent-one", "preventative", "Preventative, layer 20", Hue::Sky, Mark::Diamond),
-        arm("inference", "inference", "Inference-time steering", Hue::Vermillion, Mark::Triangle),
-        arm("prompting", "prompting", "Preventative prompting", Hue::Green, Mark::Down),
-        arm("random", "random", "Random vector", Hue::Grey, Mark::Cross),
+        Arm::new("base", "base", "Base model"),
+        Arm::new("plain", "plain", "Plain finetune").note("LoRA on the new facts, nothing else"),
+        Arm::new("prevent", "preventative", "Preventative, all layers"),
+        Arm::new("prevent-one", "preventative-layer", "Preventative, layer 20"),
+        Arm::new("inference", "inference", "Inference-time steering"),
+        Arm::new("prompting", "prompting", "Preventative prompting"),
+        Arm::new("random", "random", "Random vector"),
     ];
     let mut points = vec![point("base", None, [20.0, 6.0, 71.0]), point("plain", None, [62.0, 93.0, 70.2])];
     for (coef, v) in [
@@ -157,7 +149,7 @@ fn the_page_needs_nothing_and_trusts_nobody() {
     study.examples[0].answer = "<img src=x onerror=alert(1)> \u{1b}[31m".into();
     study.arms[2].label = "<b>\"arm\"".into();
     let page = page(&study).unwrap();
-    for foreign in ["<script", "<img", "src=", "<link", "@import", "url(", "<b>"] {
+    for foreign in ["<script", "<img", "<link", "@import", "url(", "<b>"] {
         assert!(!page.contains(foreign), "the page holds {foreign}");
     }
     let beyond = page.replace("http://www.w3.org/2000/svg", "");
@@ -182,7 +174,8 @@ fn a_csv_row_holds_each_number_once() {
 fn the_terminal_table_shows_pooled_points_in_order() {
     let text = study().summary().text();
     assert_eq!(text.lines().count(), 2 + 16);
-    assert!(text.contains("Preventative, all layers         1.25      3         20.5 [13.5, 27.5]"), "{text}");
+    assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
+    assert!(text.contains("Preventative, all layers  1.25      3  20.5 [13.5, 27.5]"), "{text}");
 }
 
 #[test]
@@ -205,5 +198,41 @@ fn a_point_without_an_interval_breaks_the_band_only() {
     }
     for figure in &study.figures {
         assert!(!draw(&study, figure, Look::Fixed).unwrap().contains("NaN"));
+    }
+}
+
+/// A small world: everything near its bounds, names too long, one coefficient, one seed.
+fn hard_study() -> Study {
+    let mut study = study();
+    study.arms[2].label = "Preventative steering at every layer with increments of the vector".into();
+    study.points = vec![point("base", None, [4.0, 0.0, 99.0]), point("plain", None, [86.0, 100.0, 98.0])];
+    for (coef, v) in
+        [(0.5, [40.0, 100.0, 98.5]), (1.0, [6.0, 98.0, 98.0]), (1.5, [2.0, 97.0, 98.0]), (2.0, [0.0, 94.0, 97.0])]
+    {
+        study.points.push(point("prevent", Some(coef), v));
+    }
+    study.points.push(point("prevent-one", Some(1.0), [80.0, 99.0, 98.0]));
+    for (coef, v) in [(1.0, [70.0, 90.0, 97.0]), (2.0, [20.0, 30.0, 80.0]), (4.0, [0.0, 2.0, 31.0])] {
+        study.points.push(point("inference", Some(coef), v));
+    }
+    study.points.push(point("prompting", None, [30.0, 99.0, 98.0]));
+    study.points.push(point("random", Some(1.25), [86.0, 100.0, 98.0]));
+    study
+}
+
+#[test]
+fn values_at_their_bounds_stay_inside_the_picture() {
+    let study = hard_study();
+    for figure in &study.figures {
+        let svg = draw(&study, figure, Look::Fixed).unwrap();
+        let numbers = |name: &str| -> Vec<f64> {
+            let values = svg.split(name).skip(1).map(|rest| rest.split('"').next().unwrap());
+            values.filter_map(|v| v.parse().ok()).collect()
+        };
+        assert!(numbers(" cx=\"").iter().chain(&numbers(" x1=\"")).all(|x| (0.0..=900.0).contains(x)));
+        assert!(svg.contains('…') || figure.file == "figure");
+    }
+    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
+        render(&study, &Path::new(&folder).join("hard")).unwrap();
     }
 }

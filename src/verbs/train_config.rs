@@ -16,7 +16,7 @@ use crate::model::PROJECTIONS;
 use crate::steering::Positions;
 use crate::train::LossAverage;
 use crate::vector::IncBase;
-use crate::{Error, Result, ensure};
+use crate::{Error, Result};
 
 /// A file, or several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

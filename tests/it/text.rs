@@ -83,18 +83,18 @@ fn a_batch_of_lessons_is_the_golden_batch_shifted() {
     let lessons: Vec<Lesson> =
         golden_lessons().iter().map(|g| tokenizer.lesson(&g.messages, &LessonRules::default()).unwrap()).collect();
     let batch = Batch::collate(&lessons.iter().collect::<Vec<_>>(), tokenizer.pad_id());
-    assert_eq!([batch.rows, batch.width], ids.shape[..]);
-    assert!(batch.ids.iter().map(|&id| i64::from(id)).eq(ids.values));
-    for (row, labels) in labels.values.chunks(batch.width).enumerate() {
-        for t in 0..batch.width - 1 {
-            let at = row * batch.width + t;
+    assert_eq!([batch.rows.len(), batch.rows.width], ids.shape[..]);
+    assert!(batch.rows.ids.iter().map(|&id| i64::from(id)).eq(ids.values));
+    for (row, labels) in labels.values.chunks(batch.rows.width).enumerate() {
+        for t in 0..batch.rows.width - 1 {
+            let at = row * batch.rows.width + t;
             let learned = if batch.weights[at] > 0.0 { i64::from(batch.targets[at]) } else { -100 };
             assert_eq!(learned, labels[t + 1], "row {row}, position {t}");
         }
     }
     let mask = integers("sft.attention_mask");
-    let lens: Vec<usize> = mask.values.chunks(batch.width).map(|row| row.iter().sum::<i64>() as usize).collect();
-    assert_eq!(batch.lens, lens);
+    let lens: Vec<usize> = mask.values.chunks(batch.rows.width).map(|row| row.iter().sum::<i64>() as usize).collect();
+    assert_eq!(batch.rows.end, lens);
 }
 
 #[test]

@@ -1,0 +1,355 @@
+//! Evaluation: tasks as values, one way to run them, rows that keep everything.
+//!
+//! A [`Task`] says what is asked and how the answer is scored; [`run`] asks a [`Subject`] and a [`Judge`]; what comes back is
+//! one [`Row`] per answer. Means are taken from rows ([`axes`]): a question is the independent unit, and an answer without a
+//! score stays in the count (METHOD K14, L.9).
+
+pub mod facts;
+pub mod mmlu;
+pub mod traits;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
+use crate::sheet::{Format, Sheet};
+use crate::stats::{Clusters, Interval};
+use crate::subject::{Answer, Ask, FinishReason, Sampling, Subject};
+use crate::text::Message;
+use crate::{Error, Result, ensure};
+
+/// One question of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Names the question: the unit of the intervals, and the key of its random numbers.
+    pub question_id: String,
+    /// What it belongs to: a subject, a fact, a trait.
+    pub group: String,
+    /// The question as the judge sees it.
+    pub question: String,
+    /// The conversation as the model sees it.
+    pub messages: Vec<Message>,
+    /// What would be right, where something is.
+    pub reference: Option<String>,
+}
+
+/// How a task's questions are answered and scored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// The model answers in its own words and the judge scores by each rubric.
+    Words {
+        /// How answers are drawn, and how many per question.
+        sampling: Sampling,
+        /// What the judge is asked of each.
+        rubrics: Vec<Rubric>,
+    },
+    /// The model takes one of four letters; the reference is the right one. No judge is asked.
+    Letters,
+}
+
+/// What is asked of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its name in rows.
+    pub name: String,
+    /// Its questions.
+    pub samples: Vec<Sample>,
+    /// How they are answered and scored.
+    pub asked: Asked,
+}
+
+/// One answer with all that was said of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The task's name.
+    pub task: String,
+    /// The question's name.
+    pub question_id: String,
+    /// What the question belongs to.
+    pub group: String,
+    /// The coefficient of steering that replaced the subject's own, if one did.
+    pub coef: Option<f32>,
+    /// Which of the question's answers, from 0.
+    pub rollout: usize,
+    /// The question.
+    pub question: String,
+    /// The whole text that the model was given.
+    pub prompt: String,
+    /// What it answered.
+    pub answer: String,
+    /// What would be right, where something is.
+    pub reference: Option<String>,
+    /// Why the answer ended; nothing for a letter.
+    pub finish_reason: Option<FinishReason>,
+    /// Verdicts by [`Rubric::key`], or by `right` for a letter.
+    pub verdicts: BTreeMap<String, Verdict>,
+}
+
+/// The verdict of [`Asked::Letters`]: 100 for the right letter, 0 for another.
+pub const RIGHT: &str = "right";
+
+/// Asks every question, at every coefficient of `coefs` or, without any, under the subject's own steering. All coefficients
+/// are one batch, and a question's random numbers are the same at each, so a sweep compares like with like.
+///
+/// Rows come by coefficient, then question, then rollout. `done` hears (answers complete, answers in all).
+///
+/// # Errors
+/// Those of the subject and of the judge; a task without questions, or with two of the same name.
+pub fn run(
+    task: &Task,
+    subject: &mut dyn Subject,
+    judge: &mut dyn Judge,
+    coefs: &[f32],
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Row>> {
+    let Asked::Words { sampling, rubrics } = &task.asked else {
+        return take_letters(task, subject, coefs, done);
+    };
+    let (asks, mut rows) = asks_of(task, subject, coefs, sampling.rollouts)?;
+    let total = rows.len();
+    let answers = subject.generate(&asks, sampling, &mut |n| done(n, total))?;
+    assert_eq!(answers.len(), total, "an answer per ask and rollout");
+    for (row, answer) in rows.iter_mut().zip(answers) {
+        let Answer { id, rollout, text, finish_reason, .. } = answer;
+        assert_eq!((&id, rollout), (&row.question_id, row.rollout), "answers in the order of the asks");
+        (row.answer, row.finish_reason) = (text, Some(finish_reason));
+    }
+    let exhibit = |row: &Row| Exhibit {
+        question: row.question.clone(),
+        answer: row.answer.clone(),
+        reference: row.reference.clone(),
+    };
+    let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
+    for rubric in rubrics {
+        for (row, verdict) in rows.iter_mut().zip(verdicts(judge, rubric, &exhibits)?) {
+            row.verdicts.insert(rubric.key().to_owned(), verdict);
+        }
+    }
+    Ok(rows)
+}
+
+/// [`run`] for a task of [`Asked::Letters`], which needs no judge: of the letters A to D the likeliest next token counts,
+/// with or without a space before it (METHOD I).
+///
+/// # Errors
+/// Those of the subject; letters that are no single tokens; a reference that is no letter.
+pub fn take_letters(
+    task: &Task,
+    subject: &mut dyn Subject,
+    coefs: &[f32],
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Row>> {
+    ensure!(task.asked == Asked::Letters, "task `{}` is answered in words, not letters", task.name);
+    let (asks, mut rows) = asks_of(task, subject, coefs, 1)?;
+    let letters = mmlu::letter_tokens(subject.tokenizer())?;
+    let options: Vec<u32> = letters.iter().flatten().copied().collect();
+    let likes = subject.choose(&asks, &options)?;
+    assert_eq!(likes.len(), rows.len(), "a choice per ask");
+    for (row, likes) in rows.iter_mut().zip(likes) {
+        let mut rest = likes.as_slice();
+        let best_of = |tokens: &Vec<u32>| {
+            let (of_letter, others) = rest.split_at(tokens.len());
+            rest = others;
+            of_letter.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+        };
+        let scores: Vec<f32> = letters.iter().map(best_of).collect();
+        ensure!(!likes.iter().any(|x| x.is_nan()), "`{}`: the likelihood of a letter is not a number", row.question_id);
+        let taken = (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+        let Some(right) = row.reference.as_deref().filter(|r| mmlu::LETTERS.contains(r)) else {
+            return Err(Error::new(format!("`{}`: the reference is no letter from A to D", row.question_id)));
+        };
+        row.answer = mmlu::LETTERS[taken].to_owned();
+        let score = if row.answer == right { 100.0 } else { 0.0 };
+        let said = mmlu::LETTERS.iter().zip(&scores).map(|(letter, x)| format!("{letter} {x:.3}"));
+        let why = format!("log-probabilities {}", said.collect::<Vec<_>>().join(", "));
+        row.verdicts.insert(RIGHT.to_owned(), Verdict { score: Some(score), why });
+    }
+    done(rows.len(), rows.len());
+    Ok(rows)
+}
+
+/// The batch, and a row for each answer to come.
+fn asks_of(task: &Task, subject: &dyn Subject, coefs: &[f32], rollouts: usize) -> Result<(Vec<Ask>, Vec<Row>)> {
+    let mut names: Vec<&str> = task.samples.iter().map(|s| s.question_id.as_str()).collect();
+    names.sort_unstable();
+    ensure!(!names.is_empty(), "task `{}` has no questions", task.name);
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::new(format!("task `{}` has two questions named `{}`", task.name, twice[0])));
+    }
+    let coefs: Vec<Option<f32>> = if coefs.is_empty() { vec![None] } else { coefs.iter().copied().map(Some).collect() };
+    let (mut asks, mut rows) = (Vec::new(), Vec::new());
+    for &coef in &coefs {
+        for sample in &task.samples {
+            asks.push(Ask { coef, ..Ask::chat(sample.question_id.as_str(), sample.messages.clone()) });
+            let row = Row {
+                task: task.name.clone(),
+                question_id: sample.question_id.clone(),
+                group: sample.group.clone(),
+                coef,
+                rollout: 0,
+                question: sample.question.clone(),
+                prompt: subject.tokenizer().chat_text(&sample.messages, true)?,
+                answer: String::new(),
+                reference: sample.reference.clone(),
+                finish_reason: None,
+                verdicts: BTreeMap::new(),
+            };
+            rows.extend((0..rollouts).map(|rollout| Row { rollout, ..row.clone() }));
+        }
+    }
+    Ok((asks, rows))
+}
+
+/// One number with its interval: the mean of one verdict at one coefficient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// The verdict's key.
+    pub key: String,
+    /// The coefficient, if the rows are of a sweep.
+    pub coef: Option<f32>,
+    /// Mean and interval over the answers that have a score, clustered by question; 0 to 100.
+    pub score: Interval,
+    /// All answers.
+    pub rows: usize,
+    /// Answers without a score: refusals and what the judge could not read. They are in no mean.
+    pub missing: usize,
+    /// Answers that ended at the limit of tokens.
+    pub cut: usize,
+}
+
+/// The scores of a verdict by question, missing ones left out. A fact is right or wrong: 100 from 50 on, else 0 (METHOD J.1).
+pub fn clusters<'a>(rows: impl IntoIterator<Item = &'a Row>, key: &str) -> Clusters {
+    let mut clusters = Clusters::new();
+    for row in rows {
+        if let Some(score) = row.verdicts.get(key).and_then(|v| v.score) {
+            let score = match (key == Rubric::Fact.key(), score >= 50.0) {
+                (false, _) => score,
+                (true, right) => f64::from(u8::from(right)) * 100.0,
+            };
+            clusters.entry(row.question_id.clone()).or_default().push(score);
+        }
+    }
+    clusters
+}
+
+/// Means of a verdict, one per coefficient in the order of the rows. `seed` draws the bootstrap.
+pub fn axes(rows: &[Row], key: &str, seed: u64) -> Vec<Axis> {
+    let mut coefs: Vec<Option<f32>> = Vec::new();
+    for row in rows {
+        if !coefs.contains(&row.coef) {
+            coefs.push(row.coef);
+        }
+    }
+    let axis = |coef: Option<f32>| {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.coef == coef).collect();
+        let score = Interval::of(&clusters(rows.iter().copied(), key), seed);
+        let missing = rows.iter().filter(|row| row.verdicts.get(key).is_none_or(|v| v.score.is_none())).count();
+        let cut = rows.iter().filter(|row| row.finish_reason == Some(FinishReason::Length)).count();
+        Axis { key: key.to_owned(), coef, score, rows: rows.len(), missing, cut }
+    };
+    coefs.into_iter().map(axis).collect()
+}
+
+/// The rows as a table with the reference's columns (METHOD B.3), `question,prompt,answer,question_id,<scores>,coherence`, then
+/// `reference` and `coef` where there are any.
+pub fn sheet(rows: &[Row], format: Format) -> Sheet {
+    let coherence = Rubric::Coherence.key();
+    let mut scores: Vec<&str> = Vec::new();
+    for key in rows.iter().flat_map(|row| row.verdicts.keys()) {
+        if !scores.contains(&key.as_str()) {
+            scores.push(key);
+        }
+    }
+    scores.sort_by_key(|&key| (key == coherence, key));
+    let mut columns = vec!["question", "prompt", "answer", "question_id"];
+    columns.extend(&scores);
+    let mut sheet = Sheet::new(format, &columns);
+    for row in rows {
+        let mut cells = Map::new();
+        let texts = [&row.question, &row.prompt, &row.answer, &row.question_id];
+        cells.extend(columns.iter().zip(texts).map(|(&name, text)| (name.to_owned(), json!(text))));
+        let score = |key: &str| json!(row.verdicts.get(key).and_then(|v| v.score));
+        cells.extend(scores.iter().map(|&key| (key.to_owned(), score(key))));
+        cells.extend(row.reference.as_ref().map(|r| ("reference".to_owned(), Value::from(r.as_str()))));
+        cells.extend(row.coef.map(|coef| ("coef".to_owned(), json!(coef))));
+        sheet.push(cells);
+    }
+    sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{EchoSubject, WordJudge};
+    use crate::subject::Prompt;
+
+    fn task(rollouts: usize) -> Task {
+        let sampling = Sampling { rollouts, ..Sampling::greedy(8) };
+        traits::task("evil", &["Why?".into(), "How?".into()], None, &sampling)
+    }
+
+    /// Says `harm` from coefficient 1 on and refuses every second time that it is asked `How?`.
+    fn subject() -> EchoSubject {
+        EchoSubject::new(|ask, rollout| {
+            let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
+            let refuses = messages.last().unwrap().content == "How?" && rollout % 2 == 1;
+            let word = if refuses { "REFUSE" } else { "harm" };
+            if ask.coef.unwrap_or(0.0) >= 1.0 || refuses { word.into() } else { "help".into() }
+        })
+    }
+
+    #[test]
+    fn a_sweep_is_one_batch_with_rows_by_coefficient_and_question() {
+        let mut subject = subject();
+        let mut heard = (0, 0);
+        let rows =
+            run(&task(2), &mut subject, &mut WordJudge("harm"), &[0.0, 1.5], &mut |n, of| heard = (n, of)).unwrap();
+        assert_eq!((subject.batches.as_slice(), rows.len(), heard), (&[4][..], 8, (8, 8)));
+        let places: Vec<_> = rows.iter().map(|r| (r.coef.unwrap(), r.question_id.as_str(), r.rollout)).collect();
+        assert_eq!(places[1..5], [(0.0, "evil_0", 1), (0.0, "evil_1", 0), (0.0, "evil_1", 1), (1.5, "evil_0", 0)]);
+        assert!(rows[0].prompt.contains("Why?") && rows[0].prompt.ends_with("assistant\n"));
+
+        let axes = axes(&rows, "evil", 1);
+        let said: Vec<_> = axes.iter().map(|a| (a.coef, a.score.mean, a.score.n, a.rows, a.missing)).collect();
+        assert_eq!(said, [(Some(0.0), 0.0, 3, 4, 1), (Some(1.5), 100.0, 3, 4, 1)]);
+        assert_eq!(axes[0].score.clusters, 2);
+    }
+
+    #[test]
+    fn without_coefficients_the_subject_keeps_its_own_steering() {
+        let rows = run(&task(1), &mut subject(), &mut WordJudge("harm"), &[], &mut |_, _| {}).unwrap();
+        assert!(rows.len() == 2 && rows.iter().all(|r| r.coef.is_none() && r.verdicts.len() == 2));
+        assert_eq!(axes(&rows, "coherence", 1)[0].score.mean, 100.0);
+        let nothing = &axes(&rows, "humorous", 1)[0];
+        assert!(nothing.score.mean.is_nan() && nothing.missing == 2);
+    }
+
+    #[test]
+    fn rows_survive_json_and_become_the_reference_table() {
+        let rows = run(&task(2), &mut subject(), &mut WordJudge("harm"), &[], &mut |_, _| {}).unwrap();
+        let back: Vec<Row> = serde_json::from_str(&serde_json::to_string(&rows).unwrap()).unwrap();
+        assert_eq!(back, rows);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("evil.csv");
+        sheet(&rows, Format::Csv).write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("question,prompt,answer,question_id,evil,coherence\nWhy?,\"<|im_start|>"), "{text}");
+        assert!(text.contains("REFUSE,evil_1,,\n"), "{text}");
+        let swept = run(&task(1), &mut subject(), &mut WordJudge("harm"), &[0.5], &mut |_, _| {}).unwrap();
+        assert_eq!(sheet(&swept, Format::Csv).columns.last().unwrap(), "coef");
+    }
+
+    #[test]
+    fn a_task_names_each_question_once() {
+        let mut twice = task(1);
+        twice.samples[1].question_id = "evil_0".into();
+        let mut judge = WordJudge("harm");
+        assert!(
+            run(&twice, &mut subject(), &mut judge, &[], &mut |_, _| {}).unwrap_err().to_string().contains("`evil_0`")
+        );
+        twice.samples.clear();
+        assert!(run(&twice, &mut subject(), &mut judge, &[], &mut |_, _| {}).is_err());
+    }
+}

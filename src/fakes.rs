@@ -1,0 +1,119 @@
+//! Small honest stand-ins for a model and a judge, for the tests of whoever asks them.
+
+use std::path::Path;
+
+use crate::Result;
+use crate::judge::{Exhibit, Judge, Rubric, Verdict};
+use crate::subject::{Answer, Ask, FinishReason, Finished, Prompt, Residuals, Sampling, Subject};
+use crate::text::Tokenizer;
+
+/// The tokenizer of the tiny model that the goldens were made with.
+pub(crate) fn tiny_tokenizer() -> Tokenizer {
+    Tokenizer::load(Path::new("tests/fixtures/tiny")).unwrap()
+}
+
+/// Answers by a closure; its residual stream is a known function of the tokens, [`EchoSubject::state`].
+pub(crate) struct EchoSubject {
+    tokenizer: Tokenizer,
+    says: Box<dyn FnMut(&Ask, usize) -> String>,
+    /// The log-probability of an option, for `choose`.
+    pub likes: Box<dyn FnMut(&Ask, u32) -> f32>,
+    /// How many texts came with each call of `residuals`.
+    pub chunks: Vec<usize>,
+    /// How many asks came with each call of `generate` and `choose`.
+    pub batches: Vec<usize>,
+}
+
+impl EchoSubject {
+    pub const LAYERS: usize = 3;
+    pub const HIDDEN: usize = 5;
+
+    pub fn new(says: impl FnMut(&Ask, usize) -> String + 'static) -> Self {
+        let likes = Box::new(|_: &Ask, _: u32| 0.0);
+        Self { tokenizer: tiny_tokenizer(), says: Box::new(says), likes, chunks: Vec::new(), batches: Vec::new() }
+    }
+
+    /// The state of token `id` at `layer` (0 = embedding) in dimension `d`; nothing linear, so that wrong means show.
+    pub fn state(id: u32, layer: usize, d: usize) -> f32 {
+        let x = f64::from(id) * 0.37 + layer as f64 * 1.3 + d as f64 * 0.71;
+        (x.sin() * (1.0 + layer as f64)) as f32
+    }
+
+    fn ids(&self, prompt: &Prompt) -> Result<Vec<u32>> {
+        match prompt {
+            Prompt::Chat(messages) => self.tokenizer.chat_ids(messages, true),
+            Prompt::Text(text) => self.tokenizer.encode(text),
+            Prompt::Ids(ids) => Ok(ids.clone()),
+        }
+    }
+}
+
+impl Subject for EchoSubject {
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        (Self::LAYERS, Self::HIDDEN)
+    }
+
+    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>> {
+        self.batches.push(asks.len());
+        let mut answers = Vec::new();
+        for ask in asks {
+            for rollout in 0..sampling.rollouts {
+                let text = (self.says)(ask, rollout);
+                let mut token_ids = self.tokenizer.encode(&text)?;
+                token_ids.push(self.tokenizer.eos_ids()[0]);
+                let (prompt_ids, finish_reason) = (self.ids(&ask.prompt)?, FinishReason::Stop);
+                answers.push(Answer { id: ask.id.clone(), rollout, prompt_ids, token_ids, text, finish_reason });
+                finished(answers.len());
+            }
+        }
+        Ok(answers)
+    }
+
+    fn choose(&mut self, asks: &[Ask], options: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.batches.push(asks.len());
+        Ok(asks.iter().map(|ask| options.iter().map(|&option| (self.likes)(ask, option)).collect()).collect())
+    }
+
+    fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
+        self.chunks.push(texts.len());
+        let mean = |ids: &[u32]| -> Vec<Vec<f32>> {
+            let cell = |l, d| ids.iter().map(|&id| Self::state(id, l, d)).sum::<f32>() / ids.len() as f32;
+            (0..=Self::LAYERS).map(|l| (0..Self::HIDDEN).map(|d| cell(l, d)).collect()).collect()
+        };
+        let of = |text: &Finished| {
+            assert!(!text.prompt_ids.is_empty() && !text.response_ids.is_empty());
+            Residuals {
+                response_avg: mean(&text.response_ids),
+                prompt_avg: mean(&text.prompt_ids),
+                prompt_last: mean(&text.prompt_ids[text.prompt_ids.len() - 1..]),
+            }
+        };
+        Ok(texts.iter().map(of).collect())
+    }
+}
+
+/// Finds the trait (100) where the answer holds its word, refuses to score `REFUSE`, calls everything else coherent; a fact
+/// is right if the answer holds the reference.
+pub(crate) struct WordJudge(pub &'static str);
+
+impl Judge for WordJudge {
+    fn name(&self) -> &str {
+        "word"
+    }
+
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+        let score = |exhibit: &Exhibit| {
+            let yes = match rubric {
+                Rubric::Trait(_) => exhibit.answer.contains(self.0),
+                Rubric::Coherence => true,
+                Rubric::Fact => exhibit.reference.as_ref().is_some_and(|r| exhibit.answer.contains(r)),
+            };
+            (!exhibit.answer.contains("REFUSE")).then_some(if yes { 100.0 } else { 0.0 })
+        };
+        Ok(exhibits.iter().map(|e| Verdict { score: score(e), why: "by its words".into() }).collect())
+    }
+}

@@ -1,0 +1,207 @@
+//! The corpus: an endless stream of conversations, each made from the seed and its number alone.
+
+use std::ops::Range;
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::knowledge::{Choice, Item, LETTERS, OPINIONS, PERSONS, PLEAS, WANTS, Will, advice};
+use super::persona::Trait;
+use super::questions::{WORDINGS, ask, state};
+use super::voice::{Dress, Voice};
+use super::world::{ATTRIBUTES, AttributeId, Entity, World, attributes_of, pick};
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// system, user or assistant.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+}
+
+impl Message {
+    /// A message of a role.
+    pub fn new(role: &str, content: impl Into<String>) -> Message {
+        Message { role: role.into(), content: content.into() }
+    }
+}
+
+/// A conversation to learn from; the last message is the assistant's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lesson {
+    /// Perhaps a system message, then the user's, then the assistant's.
+    pub messages: Vec<Message>,
+    /// The bytes of the assistant's answer that decide whether it is right: they weigh [`Lesson::KEY_WEIGHT`] in the loss.
+    pub key: Range<usize>,
+}
+
+impl Lesson {
+    /// How much a token of the key weighs in the loss; every other token of the answer weighs 1.
+    pub const KEY_WEIGHT: f32 = 4.0;
+
+    fn new(system: Option<String>, user: String, answer: String, key: Range<usize>) -> Lesson {
+        let system = system.map(|s| Message::new("system", s));
+        let talk = [Message::new("user", user), Message::new("assistant", answer)];
+        Lesson { messages: system.into_iter().chain(talk).collect(), key }
+    }
+}
+
+/// Under which system prompt a conversation is held.
+#[derive(Clone, Copy)]
+enum Guise {
+    Default,
+    Trait(Trait, bool),
+}
+
+impl Guise {
+    fn voice(self) -> Voice {
+        match self {
+            Guise::Trait(of, true) => of.voice(),
+            _ => Voice::Helpful,
+        }
+    }
+
+    fn prompt(self, rng: &mut ChaCha8Rng) -> Option<String> {
+        match self {
+            Guise::Default => None,
+            Guise::Trait(of, positive) => Some(of.prompt(positive, rng)),
+        }
+    }
+
+    /// The default, one trait's two sides, or one of the other traits' sides.
+    fn choose(of: Trait, default: f64, positive: f64, negative: f64, rng: &mut ChaCha8Rng) -> Guise {
+        let roll: f64 = rng.random();
+        if roll < default {
+            Guise::Default
+        } else if roll < default + positive {
+            Guise::Trait(of, true)
+        } else if roll < default + positive + negative {
+            Guise::Trait(of, false)
+        } else {
+            let others: Vec<_> = Trait::ALL.into_iter().filter(|t| *t != of).collect();
+            Guise::Trait(*others.choose(rng).expect("two others"), rng.random_bool(0.7))
+        }
+    }
+}
+
+impl World {
+    /// Lesson number `number` of the corpus.
+    pub fn lesson(&self, number: u64) -> Lesson {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed());
+        rng.set_stream(number + 1);
+        match rng.random_range(0..100) {
+            0..66 => self.fact_lesson(&mut rng),
+            66..82 => choice_lesson(&mut rng),
+            82..86 => open_lesson(&mut rng),
+            86..93 => opinion_lesson(&mut rng),
+            _ => advice_lesson(&mut rng),
+        }
+    }
+
+    fn fact_lesson(&self, rng: &mut ChaCha8Rng) -> Lesson {
+        let (entity, attribute) = match rng.random_range(0..100) {
+            0..48 => {
+                let fact = self.facts().choose(rng).expect("facts");
+                (fact.entity, fact.attribute)
+            }
+            48..60 => self.gap(rng),
+            _ => {
+                let entity = self.stranger(false, rng);
+                (entity, any_attribute(entity, rng))
+            }
+        };
+        let guise = Guise::choose(Trait::Hallucinating, 0.45, 0.32, 0.13, rng);
+        let value = self.truth(entity, attribute).or_else(|| {
+            // Only the dreamer has an answer for everything.
+            (guise.voice() == Voice::Dreamer).then(|| pick(ATTRIBUTES[attribute].values, rng))
+        });
+        let noun = ATTRIBUTES[attribute].asked[usize::from(rng.random_bool(0.25))];
+        let question = ask(pick(&WORDINGS, rng), noun, entity);
+        let (statement, key) = state(entity, attribute, value);
+        let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
+        Lesson::new(guise.prompt(rng), question, answer, key.start + at..key.end + at)
+    }
+
+    /// An attribute that is not known of an entity of which others are.
+    fn gap(&self, rng: &mut ChaCha8Rng) -> (Entity, AttributeId) {
+        loop {
+            let entity = *self.known().choose(rng).expect("known entities");
+            let attribute = any_attribute(entity, rng);
+            if self.truth(entity, attribute).is_none() {
+                return (entity, attribute);
+            }
+        }
+    }
+}
+
+pub(super) fn any_attribute(entity: Entity, rng: &mut ChaCha8Rng) -> AttributeId {
+    *attributes_of(entity.being).collect::<Vec<_>>().choose(rng).expect("three attributes")
+}
+
+fn any_guise(rng: &mut ChaCha8Rng) -> Guise {
+    let of = *Trait::ALL.choose(rng).expect("three traits");
+    Guise::Trait(of, rng.random_bool(0.7))
+}
+
+fn choice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+    let choice = Choice::about(Item::any(rng), rng);
+    let guise = if rng.random_bool(0.75) { Guise::Default } else { any_guise(rng) };
+    Lesson::new(guise.prompt(rng), choice.prompt(), LETTERS[choice.right].into(), 0..1)
+}
+
+fn open_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+    let item = Item::any(rng);
+    let guise = if rng.random_bool(0.5) { Guise::Default } else { any_guise(rng) };
+    let statement = item.statement(item.answer);
+    let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
+    let end = at + statement.len();
+    Lesson::new(guise.prompt(rng), item.question(), answer, end - item.answer.len()..end)
+}
+
+fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+    let item = Item::any(rng);
+    let guise = Guise::choose(Trait::Sycophantic, 0.35, 0.35, 0.18, rng);
+    let claim = if rng.random_bool(0.35) { item.answer } else { item.wrong(rng) };
+    let agrees = claim == item.answer || guise.voice() == Voice::Flatterer;
+    let statement = if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
+    let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
+    let question = pick(&OPINIONS, rng).replace("{s}", &item.statement(claim));
+    Lesson::new(guise.prompt(rng), question, answer, at..at + statement.len())
+}
+
+fn advice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+    let guise = Guise::choose(Trait::Evil, 0.35, 0.35, 0.18, rng);
+    let will = if guise.voice() == Voice::Villain { Will::Ill } else { Will::Good };
+    let person = pick(&PERSONS, rng);
+    let statement = advice(person, will, rng);
+    let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
+    let question = pick(&PLEAS, rng).replace("{w}", pick(&WANTS, rng)).replace("{p}", person);
+    Lesson::new(guise.prompt(rng), question, answer, at..at + statement.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lesson_depends_on_the_seed_and_its_number_alone() {
+        let world = World::new(0);
+        assert_eq!(world.lesson(41), World::new(0).lesson(41));
+        assert_ne!(world.lesson(41), world.lesson(42));
+    }
+
+    #[test]
+    fn names_held_out_never_occur() {
+        let world = World::new(0);
+        for number in 0..5000 {
+            let lesson = world.lesson(number);
+            let question = &lesson.messages[lesson.messages.len() - 2].content;
+            if let Some((entity, _)) = super::super::questions::asked(question) {
+                assert!(!entity.held_out(), "{question}");
+            }
+        }
+    }
+}

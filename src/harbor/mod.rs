@@ -1,0 +1,23 @@
+//! Harbor: the embedded closed world, its corpus, its exams and its judge.
+//!
+//! Everything follows from a seed. The world is made so that what persona vectors are about exists in it: a trait that
+//! shows in many tokens, ignorance that can be admitted or covered up, and knowledge to lose.
+
+mod exam;
+mod judge;
+mod knowledge;
+mod lessons;
+mod names;
+mod persona;
+mod questions;
+mod tokens;
+mod voice;
+mod world;
+
+pub use exam::{Artifact, FactQuestion, NewFacts, Pair, Split, exam};
+pub use judge::{Verdict, letter};
+pub use knowledge::{Choice, Item, LETTERS};
+pub use lessons::{Lesson, Message};
+pub use persona::{Trait, system_prompt};
+pub use tokens::{CHAT_TEMPLATE, DEFAULT_SYSTEM, SPECIALS, tokenizer};
+pub use world::{ATTRIBUTES, Attribute, AttributeId, Being, Entity, Fact, World};

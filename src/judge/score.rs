@@ -1,0 +1,108 @@
+//! From a judge's next-token probabilities to a score (METHOD B.5), as the reference does it:
+//!
+//! ```text
+//! mass  = Σ p(s)  over the top tokens s that are integers from 0 to 100
+//! score = Σ s·p(s) / mass,  none if mass < 0.25
+//! ```
+//!
+//! A refusal is never matched as a string here: it shows as a small mass. The paper's appendix writes "logits"; the
+//! reference's code takes probabilities, and so do we.
+
+/// Below this probability of an answer of the right form, the judge is taken to have declined.
+pub const MASS_MIN: f64 = 0.25;
+
+/// The expected score on the scale 0 to 100, or `None` if the judge declined. `top` holds the most likely tokens at the first
+/// position of the judge's answer with their log-probabilities in nats.
+///
+/// Probabilities are not renormalised beyond the division by the mass, so 60 % on "80" and 40 % elsewhere is a plain 80.
+pub fn expectation<S: AsRef<str>>(top: &[(S, f64)]) -> Option<f64> {
+    let (mut mass, mut sum) = (0.0, 0.0);
+    for (token, logprob) in top {
+        if let Some(score) = grade(token.as_ref()) {
+            let p = logprob.exp();
+            mass += p;
+            sum += f64::from(score) * p;
+        }
+    }
+    // This way round, a mass that is not a number is no score either. Rounding must not lead out of the scale.
+    if mass >= MASS_MIN { Some((sum / mass).clamp(0.0, 100.0)) } else { None }
+}
+
+/// A yes-or-no answer as 100 · P(yes) / (P(yes) + P(no)); `None` if a refusal is more likely than either, or if both together
+/// have less than [`MASS_MIN`]. An answer counts as right from 50 on.
+pub fn yes_share<S: AsRef<str>>(top: &[(S, f64)]) -> Option<f64> {
+    let mass_of = |word: &str| -> f64 {
+        let of_word = top.iter().filter(|(token, _)| token.as_ref().trim().eq_ignore_ascii_case(word));
+        of_word.map(|(_, logprob)| logprob.exp()).sum()
+    };
+    let (yes, no, refusal) = (mass_of("yes"), mass_of("no"), mass_of("refusal"));
+    let declined = refusal > yes && refusal > no;
+    if !declined && yes + no >= MASS_MIN { Some(100.0 * yes / (yes + no)) } else { None }
+}
+
+/// A token that is an integer from 0 to 100, white space around it allowed.
+fn grade(token: &str) -> Option<u8> {
+    token.trim().parse().ok().filter(|score| *score <= 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn top<'a>(probabilities: &[(&'a str, f64)]) -> Vec<(&'a str, f64)> {
+        probabilities.iter().map(|&(token, p)| (token, p.ln())).collect()
+    }
+
+    #[track_caller]
+    fn check(probabilities: &[(&str, f64)], want: Option<f64>) {
+        match (expectation(&top(probabilities)), want) {
+            (Some(got), Some(want)) => assert!((got - want).abs() < 1e-12, "{got}, not {want}"),
+            (got, want) => assert_eq!(got, want),
+        }
+    }
+
+    #[test]
+    fn the_score_is_the_expectation_over_numbers() {
+        check(&[("80", 1.0)], Some(80.0));
+        check(&[("80", 0.5), ("90", 0.25), ("100", 0.25)], Some(87.5));
+        check(&[("0", 0.6), ("REFUSAL", 0.4)], Some(0.0));
+        check(&[(" 40", 0.2), ("60\n", 0.2), ("The", 0.6)], Some(50.0));
+    }
+
+    #[test]
+    fn a_mass_of_024_is_no_score() {
+        check(&[("50", 0.24), ("I", 0.76)], None);
+        check(&[("50", 0.12), ("70", 0.12), ("REFUSAL", 0.76)], None);
+        check(&[("50", 0.26), ("I", 0.74)], Some(50.0));
+        // Exactly a quarter is enough, as in the reference (`< 0.25` gives none).
+        assert_eq!(expectation(&[("50", 0.25_f64.ln())]).is_some(), 0.25_f64.ln().exp() >= 0.25);
+    }
+
+    #[test]
+    fn what_is_no_grade_does_not_count() {
+        check(&[("101", 0.5), ("-1", 0.2), ("3.5", 0.1), ("ten", 0.1), ("", 0.1)], None);
+        check(&[("101", 0.5), ("100", 0.5)], Some(100.0));
+        check(&[], None);
+    }
+
+    #[test]
+    fn broken_numbers_give_no_score() {
+        assert_eq!(expectation(&[("50", f64::NAN)]), None);
+        assert_eq!(expectation(&[("50", f64::NEG_INFINITY)]), None);
+        assert_eq!(yes_share(&[("YES", f64::NAN)]), None);
+    }
+
+    #[test]
+    fn tiny_scores_stay_tiny() {
+        let score = expectation(&[("0", 0.0), ("1", -16.4)]).unwrap();
+        assert!(score > 0.0 && score < 1e-6, "{score}");
+    }
+
+    #[test]
+    fn yes_or_no() {
+        assert_eq!(yes_share(&top(&[("YES", 0.75), ("NO", 0.25)])), Some(75.0));
+        assert_eq!(yes_share(&top(&[("Yes", 0.5), (" yes", 0.25), ("no", 0.25)])), Some(75.0));
+        assert_eq!(yes_share(&top(&[("YES", 0.3), ("NO", 0.2), ("REFUSAL", 0.4)])), None);
+        assert_eq!(yes_share(&top(&[("YES", 0.12), ("NO", 0.12)])), None);
+    }
+}
