@@ -2,4 +2,5 @@
 
 mod goldens;
 mod parity;
+mod persona;
 mod text;
