@@ -156,7 +156,7 @@ pub enum Event {
 /// Trains `model` in place on `lessons`; whatever steering the model carries is active throughout.
 ///
 /// With `checkpoint`, the run's state is kept there every `save_steps` steps, and a run that finds one goes on from it to
-/// the same final weights. `tell` hears of every step and may end the run, which then reports how far it came.
+/// the same final weights. `tell` hears of every step and may end the run, which is then saved and reports how far it came.
 pub fn fit<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
@@ -213,13 +213,16 @@ pub fn fit<B: FusedOps>(
             return Err(Error::new(format!("step {done}: the loss is {loss}, the gradient's norm {grad_norm}"))
                 .hint("lower the learning rate or the steering coefficient, or look for a broken vector"));
         }
+        // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
+        let report = StepReport { step: done, loss, lr, grad_norm, tokens };
+        let stop = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
         if let Some(path) = checkpoint
-            && settings.save_steps.is_some_and(|every| done % every == 0 && done < total)
+            && done < total
+            && (stop || settings.save_steps.is_some_and(|every| done % every == 0))
         {
             resume::write(path, &identity, model, learning, &optimiser, done, tokens)?;
         }
-        let report = StepReport { step: done, loss, lr, grad_norm, tokens };
-        if tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break() {
+        if stop {
             break;
         }
     }
