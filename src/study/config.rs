@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::harbor::World;
 use crate::judge::{HarborJudge, Judge, Rubric, ScoredJudge};
-use crate::model::peft::AdapterConfig;
+use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
@@ -294,7 +294,8 @@ impl Default for AdapterSettings {
 impl AdapterSettings {
     /// As the trainer takes it.
     pub fn config(&self) -> AdapterConfig {
-        AdapterConfig {}
+        let targets = Targets::Names(self.target_modules.clone());
+        AdapterConfig::new(self.r, self.lora_alpha, self.use_rslora, targets)
     }
 }
 
