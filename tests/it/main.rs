@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: one module per subject.
 
+mod generation;
 mod goldens;
 mod parity;
 mod text;
