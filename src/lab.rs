@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::DType;
 use serde::Serialize;
 
-use crate::generate::{Engine, Speaker};
+use crate::generate::Speaker;
 use crate::kernels::FusedOps;
+use crate::model::peft::Adapter;
 use crate::model::{Learning, Qwen, QwenConfig};
 use crate::study::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 use crate::subject::Subject;
@@ -103,7 +104,7 @@ pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Lab>> {
 struct Loaded<B: FusedOps> {
     folder: PathBuf,
     model: Qwen<B>,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
 }
 
 /// A device with its most recent model: every arm of a study wears its adapter over the same weights.
@@ -112,8 +113,6 @@ struct Bench<B: FusedOps> {
     name: String,
     dtype: DType,
     workers: usize,
-    /// Key-value cache of a generation batch, in tokens.
-    cache_tokens: usize,
     loaded: Mutex<Option<Arc<Loaded<B>>>>,
 }
 
@@ -127,7 +126,7 @@ impl<B: FusedOps> Bench<B> {
         *slot = None;
         let loaded = Arc::new(Loaded {
             folder: folder.to_owned(),
-            tokenizer: Tokenizer::load(folder)?,
+            tokenizer: Arc::new(Tokenizer::load(folder)?),
             model: Qwen::load(folder, &self.device, self.dtype)?,
         });
         Ok(slot.insert(loaded).clone())
@@ -155,22 +154,24 @@ impl<B: FusedOps> Lab for Bench<B> {
     fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
         let loaded = self.load(&spec.model)?;
         let model = match &spec.adapter {
-            Some(adapter) => loaded.model.with_adapter(adapter)?.0,
+            Some(adapter) => loaded.model.wearing(&Adapter::read(adapter, &loaded.model.config)?),
             None => loaded.model.clone(),
         };
-        let engine = Engine::new(model.steered(&spec.plan)?, self.cache_tokens);
-        Ok(Box::new(Speaker::new(engine, loaded.tokenizer.clone())))
+        Ok(Box::new(Speaker::new(model.steered(&spec.plan)?, loaded.tokenizer.clone())))
     }
 
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         let tokenizer = Tokenizer::load(&spec.model)?;
         let (model, adapter, learning) = match &spec.start {
             Start::Adapter(config, seed) => {
-                (self.load(&spec.model)?.model.with_lora(config, *seed)?, Some(config.clone()), Learning::Lora)
+                let base = &self.load(&spec.model)?.model;
+                let adapter = Adapter::fresh(config.clone(), &base.config, *seed)?;
+                (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
             }
             Start::From(folder) => {
-                let (model, config) = self.load(&spec.model)?.model.with_adapter(folder)?;
-                (model, Some(config), Learning::Lora)
+                let base = &self.load(&spec.model)?.model;
+                let adapter = Adapter::read(folder, &base.config)?;
+                (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
             }
             Start::Weights => (Qwen::load(&spec.model, &self.device, DType::F32)?, None, Learning::Full),
             Start::Scratch(seed) => {
@@ -187,8 +188,8 @@ impl<B: FusedOps> Lab for Bench<B> {
         let mut holdout_loss = None;
         if complete {
             match &adapter {
-                Some(config) => model.write_adapter(&spec.out, config)?,
-                None => model.save(&spec.out, safetensors::Dtype::F32)?,
+                Some(config) => model.adapter(config)?.write(&spec.out)?,
+                None => model.save(&spec.out, safetensors::Dtype::F32, Some(&spec.model))?,
             }
             if !spec.holdout.is_empty() {
                 holdout_loss = Some(train::mean_loss(&model, spec.holdout, settings.micro_batch, pad));
@@ -237,7 +238,6 @@ mod cpu {
             device,
             name: "cpu".into(),
             workers: std::thread::available_parallelism().map_or(1, |n| n.get()),
-            cache_tokens: 1 << 14,
             loaded: Mutex::new(None),
         }))
     }

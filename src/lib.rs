@@ -2,6 +2,7 @@
 
 mod error;
 
+pub mod cli;
 pub mod eval;
 pub mod generate;
 pub mod harbor;
@@ -21,6 +22,7 @@ pub mod tensorfile;
 pub mod text;
 pub mod train;
 pub mod vector;
+pub mod verbs;
 
 #[cfg(test)]
 mod fakes;

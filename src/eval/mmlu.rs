@@ -211,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn harbor_is_taught_in_the_same_words() {
+        for choice in crate::harbor::exam(1, 0).into_iter().take(20) {
+            let item = Item {
+                subject: choice.subject.clone(),
+                question: choice.question.clone(),
+                options: choice.options.clone(),
+                right: choice.right,
+            };
+            assert_eq!(item.prompt(), choice.prompt());
+        }
+    }
+
+    #[test]
     fn hendrycks_folders_are_read_in_order() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("data/val")).unwrap();

@@ -3,6 +3,7 @@
 //! Whoever judges (rules, a file of earlier verdicts, a language model) stands behind [`Judge`]. A verdict without a score
 //! is a result too, a refusal or an answer that could not be read; it stays in the count and out of the means (METHOD L.9).
 
+mod harbor;
 pub mod score;
 mod scored;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, ensure};
 
+pub use harbor::HarborJudge;
 pub use scored::ScoredJudge;
 
 /// What is asked about an answer.

@@ -10,11 +10,11 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::block::Block;
 use super::files::{self, Shards};
 use super::linear::{Learning, Linear, Lora};
-use super::peft::{self, AdapterConfig};
-use super::{PROJECTIONS, Qwen, QwenConfig};
+use super::peft::{Adapter, AdapterConfig, Pair};
+use super::{Qwen, QwenConfig};
 use crate::kernels::{FusedOps, Heads};
 use crate::record::seed_of;
-use crate::{Error, Result, ensure};
+use crate::{Error, Result};
 
 /// Where a tensor comes from: its name in the checkpoint and its shape, to its values in f32.
 type Source<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>> + 'a;
@@ -23,7 +23,8 @@ impl<B: FusedOps> Qwen<B> {
     /// Reads a model folder, tensor by tensor. Matrices are held in `dtype`, gains and biases in f32.
     pub fn load(dir: &Path, device: &B::Device, dtype: DType) -> Result<Self> {
         let config = QwenConfig::read(dir)?;
-        let shards = Shards::open(dir, &config)?;
+        let shards = Shards::open(dir)?;
+        shards.verify(&config)?;
         Self::build(config, device, dtype, &mut |name, shape| shards.read_f32(name, shape))
     }
 
@@ -53,7 +54,7 @@ impl<B: FusedOps> Qwen<B> {
         };
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let (q, kv) = (heads.query * heads.dim, heads.key_value * heads.dim);
-        let mut matrix = |source: &mut Source<'_>, name: &str, shape: [usize; 2]| -> Result<Tensor<B, 2>> {
+        let matrix = |source: &mut Source<'_>, name: &str, shape: [usize; 2]| -> Result<Tensor<B, 2>> {
             Ok(Tensor::from_data(TensorData::new(source(name, &shape)?, shape), (device, dtype)))
         };
         let vector = |source: &mut Source<'_>, name: &str, n: usize| -> Result<Tensor<B, 1>> {
@@ -63,7 +64,7 @@ impl<B: FusedOps> Qwen<B> {
         let embed_tokens = matrix(source, "model.embed_tokens.weight", vocabulary)?;
         let mut blocks = Vec::with_capacity(config.num_hidden_layers);
         for i in 0..config.num_hidden_layers {
-            let mut linear = |source: &mut Source<'_>, name: &str, outer: usize, inner: usize, bias: bool| {
+            let linear = |source: &mut Source<'_>, name: &str, outer: usize, inner: usize, bias: bool| {
                 let name = format!("model.layers.{i}.{name}");
                 let weight = matrix(source, &format!("{name}.weight"), [outer, inner])?;
                 let bias = bias.then(|| vector(source, &format!("{name}.bias"), outer)).transpose()?;
@@ -93,105 +94,67 @@ impl<B: FusedOps> Qwen<B> {
         Ok(Self { config, embed_tokens, blocks, norm, lm_head, steering: None, device: device.clone() })
     }
 
-    /// The same model with a new adapter: A uniform in ±1/√in (Kaiming with a = √5, as PEFT draws it), B zero, so that it
-    /// changes nothing yet.
-    pub fn with_lora(&self, config: &AdapterConfig, seed: u64) -> Result<Self> {
+    /// The same model wearing an adapter; one that it already wears is taken off.
+    pub fn wearing(&self, adapter: &Adapter) -> Self {
         let mut model = self.clone();
-        let mut adapted = 0;
         for (i, block) in model.blocks.iter_mut().enumerate() {
             for (name, linear) in block.projections() {
-                let Some(shape) = config.shape_of(i, name) else { continue };
-                let [outer, inner] = linear.weight.dims();
-                let mut rng = ChaCha8Rng::seed_from_u64(seed_of(seed, &format!("lora {i} {name}")));
-                let bound = 1.0 / (inner as f64).sqrt();
-                let a: Vec<f32> =
-                    (0..inner * shape.rank).map(|_| ((uniform(&mut rng) * 2.0 - 1.0) * bound) as f32).collect();
-                linear.lora = Some(Lora {
-                    a: Tensor::from_data(TensorData::new(a, [inner, shape.rank]), (&self.device, DType::F32)),
-                    b: Tensor::zeros([shape.rank, outer], (&self.device, DType::F32)),
-                    scale: shape.scale,
+                linear.lora = adapter.pairs.get(&(i, name)).map(|pair| {
+                    let slot = &pair.slot;
+                    let turned = |values: &[f32], rows: usize, columns: usize| {
+                        let data = TensorData::new(transposed(values, rows, columns), [columns, rows]);
+                        Tensor::from_data(data, (&self.device, DType::F32))
+                    };
+                    Lora {
+                        a: turned(&pair.a, slot.rank, slot.inputs),
+                        b: turned(&pair.b, slot.outputs, slot.rank),
+                        scale: slot.scale,
+                    }
                 });
-                adapted += 1;
             }
         }
-        if adapted == 0 {
-            let names = PROJECTIONS.map(|p| p.rsplit('.').next().expect("a name")).join(", ");
-            return Err(Error::usage("the adapter's target_modules match no projection").hint(format!("there are {names}")));
-        }
-        Ok(model)
+        model
     }
 
-    /// The same model wearing the PEFT adapter of a folder, and the adapter's configuration.
-    pub fn with_adapter(&self, dir: &Path) -> Result<(Self, AdapterConfig)> {
-        let shapes = |i: usize, name: &str| {
-            let mut block = self.blocks[i].clone();
-            let linear = block.projections().into_iter().find(|(n, _)| *n == name).expect("one of the seven").1;
-            linear.weight.dims()
-        };
-        let adapter = peft::read(dir, self.blocks.len(), &shapes)?;
+    /// The adapter that the model wears, which `config` describes.
+    pub fn adapter(&self, config: &AdapterConfig) -> Result<Adapter> {
+        let mut pairs = BTreeMap::new();
+        for slot in config.layout(&self.config)? {
+            let mut block = self.blocks[slot.block].clone();
+            let linear = block.projections().into_iter().find(|(name, _)| *name == slot.projection).map(|(_, l)| l);
+            let lora = linear.and_then(|linear| linear.lora.as_ref());
+            let lora = lora.ok_or_else(|| {
+                Error::new(format!("block {} wears no adapter at {}", slot.block, slot.projection))
+            })?;
+            let (a, b) = (host(&lora.a), host(&lora.b));
+            let pair = Pair {
+                slot,
+                a: transposed(&a, slot.inputs, slot.rank),
+                b: transposed(&b, slot.rank, slot.outputs),
+            };
+            pairs.insert((slot.block, slot.projection), pair);
+        }
+        Ok(Adapter { config: config.clone(), pairs })
+    }
+
+    /// Writes all weights as a model folder, rounded to `dtype`, with tokenizer and template from `text_from`.
+    pub fn save(&self, dir: &Path, dtype: safetensors::Dtype, text_from: Option<&Path>) -> Result<()> {
         let mut model = self.clone();
-        for (i, block) in model.blocks.iter_mut().enumerate() {
-            for (name, linear) in block.projections() {
-                let Some(factors) = adapter.factors.get(&(i, name.to_owned())) else { continue };
-                let [outer, inner] = linear.weight.dims();
-                let (a, b) = (TensorData::new(factors.a.clone(), [factors.rank, inner]), &factors.b);
-                let b = TensorData::new(b.clone(), [outer, factors.rank]);
-                let tensor = |data| Tensor::<B, 2>::from_data(data, (&self.device, DType::F32));
-                // Copied, so that the factors lie packed in our layout: every product and every step reads them.
-                let turned = |t: Tensor<B, 2>| {
-                    let dims = t.dims();
-                    t.transpose().reshape([dims[1], dims[0]])
-                };
-                linear.lora =
-                    Some(Lora { a: turned(tensor(a)), b: turned(tensor(b)), scale: factors.scale });
-            }
-        }
-        Ok((model, adapter.config))
-    }
-
-    /// Writes the adapter that the model wears as a PEFT folder.
-    pub fn write_adapter(&self, dir: &Path, config: &AdapterConfig) -> Result<()> {
-        let mut factors = BTreeMap::new();
-        for (i, mut block) in self.blocks.clone().into_iter().enumerate() {
-            for (name, linear) in block.projections() {
-                if let Some(lora) = &linear.lora {
-                    factors.insert(
-                        (i, name.to_owned()),
-                        peft::Factors {
-                            rank: lora.a.dims()[1],
-                            scale: lora.scale,
-                            a: host(lora.a.clone().transpose()),
-                            b: host(lora.b.clone().transpose()),
-                        },
-                    );
-                }
-            }
-        }
-        ensure!(!factors.is_empty(), "{}: the model wears no adapter to write", dir.display());
-        peft::write(dir, config, &factors)
-    }
-
-    /// Writes all weights as a model folder, rounded to `dtype`.
-    pub fn save(&self, dir: &Path, dtype: safetensors::Dtype) -> Result<()> {
-        let mut model = self.clone();
-        let tensors: BTreeMap<String, (Vec<usize>, Tensor<B, 1>)> = model
-            .parameters(Learning::Full)
-            .into_iter()
-            .map(|(name, parameter)| {
-                let dims = parameter.dims();
-                let shape = if parameter.is_matrix() { dims.to_vec() } else { vec![dims[1]] };
-                (name, (shape, parameter.flat()))
-            })
-            .collect();
-        let shapes: Vec<(String, Vec<usize>)> = tensors.iter().map(|(name, (shape, _))| (name.clone(), shape.clone())).collect();
-        files::write_model(dir, &self.config, &shapes, dtype, |name| {
-            Ok(tensors[name].1.clone().into_data().iter::<f32>().collect())
+        let tensors: BTreeMap<String, Tensor<B, 1>> =
+            model.parameters(Learning::Full).into_iter().map(|(name, parameter)| (name, parameter.flat())).collect();
+        files::write_model(dir, &self.config, dtype, text_from, |name| {
+            Ok(tensors[name].clone().into_data().iter::<f32>().collect())
         })
     }
 }
 
-fn host<B: FusedOps>(t: Tensor<B, 2>) -> Vec<f32> {
-    t.into_data().iter::<f32>().collect()
+fn host<B: FusedOps>(t: &Tensor<B, 2>) -> Vec<f32> {
+    t.clone().into_data().iter::<f32>().collect()
+}
+
+/// The transpose of a matrix that lies row after row.
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
 }
 
 /// Uniform in [0, 1), 53 bits.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::rows::{Border, Ids, Row, finish};
 use crate::sheet::{Format, Line, Sheet};
 use crate::subject::{Finished, Residuals, Subject};
-use crate::text::{Message, Tokenizer};
+use crate::text::{Tokenizer, chat_of_row};
 use crate::vector::{Layer, VectorFile};
 use crate::{Error, Result, ensure};
 
@@ -187,9 +187,9 @@ pub struct Projected {
 /// Measures a file of texts and writes it with a column per probe, all else kept as it is. `done` hears (texts read, texts in
 /// all).
 ///
-/// A CSV file has columns `prompt` and `answer`, used verbatim. A JSONL row has `prompt` and `answer` too, or `messages` whose
-/// last one is the answer, or what `generate` writes (`prompt_ids` and `token_ids`, or `messages` and `text`). Rows without
-/// an answer will do if only [`Metric::PromptLast`] is asked.
+/// A CSV file has columns `prompt` and `answer`, used verbatim. A JSONL row has `prompt` and `answer` too, or a conversation in
+/// any form of [`crate::text::read_chats`] whose last turn is the answer, or what `generate` writes (`prompt_ids` and
+/// `token_ids`, or `messages` and `text`). Rows without an answer will do if only [`Metric::PromptLast`] is asked.
 ///
 /// # Errors
 /// Unreadable files, no measurable row at all; malformed rows if input and output are the same file, since they would be
@@ -267,21 +267,14 @@ fn text_of(line: &Line, tokenizer: &Tokenizer, border: Border, prompt_only: bool
 }
 
 fn prompt_and_answer(line: &Line, tokenizer: &Tokenizer) -> Result<(String, String)> {
-    let answer = ["answer", "text", "completion"].into_iter().find_map(|name| line.text(name));
-    if let Some(prompt) = line.text("prompt") {
-        return Ok((prompt.to_owned(), answer.unwrap_or_default().to_owned()));
+    let answer = ["answer", "text"].into_iter().find_map(|name| line.text(name)).unwrap_or_default();
+    if let (Some(prompt), false) = (line.text("prompt"), line.cells.contains_key("completion")) {
+        return Ok((prompt.to_owned(), answer.to_owned()));
     }
-    let Some(messages) = line.cells.get("messages") else {
-        return Err(Error::new("neither `prompt` with `answer` nor `messages`"));
-    };
-    let mut messages: Vec<Message> =
-        serde_json::from_value(messages.clone()).map_err(|e| Error::new(format!("`messages`: {e}")))?;
+    let (mut messages, _) = chat_of_row(line.cells.clone())?;
     let last_is_answer = messages.last().is_some_and(|m| m.role == "assistant");
-    let answer = match messages.pop_if(|_| last_is_answer) {
-        Some(message) => message.content,
-        None => answer.unwrap_or_default().to_owned(),
-    };
-    ensure!(!messages.is_empty(), "`messages` holds no prompt");
+    let answer = messages.pop_if(|_| last_is_answer).map_or_else(|| answer.to_owned(), |message| message.content);
+    ensure!(!messages.is_empty(), "the conversation holds no prompt");
     Ok((tokenizer.chat_text(&messages, true)?, answer))
 }
 
@@ -289,6 +282,7 @@ fn prompt_and_answer(line: &Line, tokenizer: &Tokenizer) -> Result<(String, Stri
 mod tests {
     use super::*;
     use crate::fakes::{EchoSubject, tiny_tokenizer};
+    use crate::text::Message;
 
     const H: [f32; 3] = [1.0, 2.0, -2.0];
     const V: [f32; 3] = [3.0, 0.0, 4.0];
@@ -376,6 +370,7 @@ mod tests {
             json!({"id": "x", "messages": asked, "prompt_ids": ids.0, "token_ids": ids.1, "text": "So."}),
             json!({"prompt": prompt, "answer": ""}),
             json!({"question": "?"}),
+            json!({"prompt": "Why?", "completion": "So."}),
         ];
         let text: Vec<String> = rows.iter().map(Value::to_string).collect();
         std::fs::write(&input, format!("{}\nbroken\n", text.join("\n"))).unwrap();
@@ -384,22 +379,22 @@ mod tests {
         let probes = [probe(Metric::Proj, 2), probe(Metric::PromptLast, 1)];
         let rules = ProjectRules::default();
         let outcome = project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
-        assert_eq!((outcome.rows, outcome.measured, outcome.bad.len()), (5, 3, 3));
+        assert_eq!((outcome.rows, outcome.measured, outcome.bad.len()), (6, 4, 3));
         let said: Vec<String> = outcome.bad.iter().map(Error::to_string).collect();
         assert!(
             said.iter().any(|s| s.contains("in.jsonl:4: an empty"))
-                && said.iter().any(|s| s.contains("in.jsonl:6: not a JSON")),
+                && said.iter().any(|s| s.contains("in.jsonl:7: not a JSON")),
             "{said:?}"
         );
         let written = Sheet::read(&output).unwrap();
         let cells = |i: usize| [0, 1].map(|p: usize| written.lines[i].cells[&probes[p].column].as_f64());
-        assert!(cells(0)[0].is_some() && cells(0) == cells(1) && cells(1) == cells(2));
+        assert!(cells(0)[0].is_some() && cells(0) == cells(1) && cells(1) == cells(2) && cells(2) == cells(5));
         assert_eq!(cells(3), [None, None]);
         let keys: Vec<&String> = written.lines[0].cells.keys().take(3).collect();
         assert_eq!(keys, ["z", "messages", "a"]);
 
         let in_place = project_file(&mut subject, (&input, &input), &probes, &rules, &mut |_, _| {});
-        assert!(in_place.unwrap_err().to_string().contains("in.jsonl:6"));
+        assert!(in_place.unwrap_err().to_string().contains("in.jsonl:7"));
         let before = subject.chunks.len();
         let again = project_file(&mut subject, (&output, &output), &probes, &rules, &mut |_, _| {}).unwrap();
         assert_eq!((again.skipped.len(), again.measured, subject.chunks.len()), (2, 0, before));
@@ -407,7 +402,7 @@ mod tests {
         // A prompt's last token needs no answer.
         let prompts_only = [Probe { column: "p".into(), ..probe(Metric::PromptLast, 1) }];
         let outcome = project_file(&mut subject, (&output, &output), &prompts_only, &rules, &mut |_, _| {}).unwrap();
-        assert_eq!(outcome.measured, 4);
+        assert_eq!(outcome.measured, 5);
     }
 
     #[test]

@@ -84,7 +84,14 @@ pub fn scan_chats(path: &Path) -> Result<(Vec<Chat>, Vec<Error>)> {
 /// The conversation of one JSONL line, and the row's other keys.
 fn chat_of_line(line: &[u8]) -> Result<(Vec<Message>, Map<String, Value>)> {
     let line = std::str::from_utf8(line).doing("not UTF-8")?;
-    let mut row: Map<String, Value> = serde_json::from_str(line).doing("not a JSON object")?;
+    chat_of_row(serde_json::from_str(line).doing("not a JSON object")?)
+}
+
+/// The conversation of one row in any of the forms of [`read_chats`], and the row's other keys.
+///
+/// # Errors
+/// If the row holds no conversation, or a malformed one.
+pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<String, Value>)> {
     // `shift_remove` keeps the order of the keys that stay.
     let messages = if let Some(turns) = row.shift_remove("messages") {
         messages_of(&turns, "role", "content").map_err(|e| e.at("`messages`"))?

@@ -7,7 +7,7 @@ mod rows;
 mod template;
 mod tokenizer;
 
-pub use chat::{Chat, Message, read_chats, scan_chats};
+pub use chat::{Chat, Message, chat_of_row, read_chats, scan_chats};
 pub use lesson::{Batch, Lesson, LessonRules};
 pub use rows::Rows;
 pub use tokenizer::Tokenizer;

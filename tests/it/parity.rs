@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{DType, Tensor};
 use trimtab::kernels::FusedOps;
+use trimtab::model::peft::Adapter;
 use trimtab::model::{Learning, Qwen};
 use trimtab::steering::{Plan, Positions};
 use trimtab::text::{Batch, Lesson, Rows};
@@ -120,7 +121,8 @@ fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
 }
 
 fn adapted<B: FusedOps>(device: &B::Device) -> Qwen<B> {
-    tiny::<B>(device).with_adapter(&fixture("adapter")).unwrap().0
+    let model = tiny::<B>(device);
+    model.wearing(&Adapter::read(&fixture("adapter"), &model.config).unwrap())
 }
 
 fn check_parameters(prefix: &str, found: Vec<(String, [usize; 2], Vec<f32>)>, bound: f32) {
