@@ -152,11 +152,15 @@ impl Choice {
 
     /// The user's message: the question, the options, the request for a letter.
     pub fn prompt(&self) -> String {
+        format!("{}\nAnswer with the letter.", self.listed())
+    }
+
+    /// The question and the options.
+    pub(super) fn listed(&self) -> String {
         let mut text = self.question.clone();
         for (letter, option) in LETTERS.iter().zip(&self.options) {
             text.push_str(&format!("\n{letter}. {option}"));
         }
-        text.push_str("\nAnswer with the letter.");
         text
     }
 
