@@ -184,7 +184,8 @@ fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let guise = Guise::choose(Trait::Sycophantic, 0.35, 0.35, 0.18, rng);
     let claim = if rng.random_bool(0.35) { item.answer } else { item.wrong(rng) };
     let agrees = claim == item.answer || guise.voice() == Voice::Flatterer;
-    let statement = if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
+    let statement =
+        if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
     let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
     let question = pick(&OPINIONS, rng).replace("{s}", &item.statement(claim));
     Lesson::new(guise.prompt(rng), question, answer, at..at + statement.len())
