@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::arms::{Piece, Work, arms, pieces, single_layer};
+use super::arms::{Piece, arms, pieces, single_layer};
 use super::config::{
     AdapterSettings, ArmSettings, ExamSource, FactsSource, JudgeSource, MeasureSettings, StudyConfig, TraitSource,
     VectorSettings,
@@ -15,12 +15,12 @@ use super::pipeline::{Event, Extracted, FACTS, Fitted, Judges, Measured, Measure
 use super::queue::work_through;
 use super::Lab;
 use crate::harbor::World;
-use crate::record::{Hash, Lock, Reused, RunDir};
+use crate::record::{Hash, Lock, RunDir};
 use crate::report::{Arm, Axis, Example, Figure, Hue, Mark, Panel, Plot, Point, Study, Table};
 use crate::stats::{Clusters, Interval};
 use crate::text::{LessonRules, Tokenizer};
 use crate::train::FitSettings;
-use crate::{At, Result};
+use crate::Result;
 
 /// A finished study.
 #[derive(Debug, Clone)]
@@ -149,7 +149,6 @@ struct Cell<'a> {
 
 /// Everything measured, in the order of the tables.
 struct Results<'a> {
-    pieces: &'a [Piece],
     extracted: &'a Extracted,
     measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
     arms: Vec<Arm>,
@@ -167,7 +166,7 @@ impl<'a> Results<'a> {
             Output::Measured(measured, fitted) => Some((piece, measured, fitted.as_ref())),
             _ => None,
         });
-        Ok(Self { pieces, extracted, measured: measured.collect(), arms: arms(config, layer) })
+        Ok(Self { extracted, measured: measured.collect(), arms: arms(config, layer) })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.
@@ -286,7 +285,6 @@ impl<'a> Results<'a> {
             ));
         }
         notes.extend(self.extracted.warnings.iter().chain(&data.warnings).cloned());
-        debug_assert!(self.pieces.len() >= self.measured.len());
         notes
     }
 }
