@@ -2,10 +2,13 @@
 
 mod error;
 
+pub mod cli;
 pub mod eval;
+pub mod generate;
 pub mod harbor;
 pub mod judge;
 pub mod kernels;
+pub mod lab;
 pub mod model;
 pub mod persona;
 pub mod record;
@@ -19,6 +22,7 @@ pub mod tensorfile;
 pub mod text;
 pub mod train;
 pub mod vector;
+pub mod verbs;
 
 #[cfg(test)]
 mod fakes;

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
@@ -15,6 +14,7 @@ use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors, TensorInfo};
 
 pub use safetensors::Dtype;
 
+use crate::record::write_atomic_with;
 use crate::{At, Error, Result, bail, ensure};
 
 /// A safetensors file, mapped into memory: a tensor's bytes are read from disk when they are asked for.
@@ -116,38 +116,29 @@ pub fn write(
     }
     let mut header = serde_json::to_string(&header).expect("a JSON value can be written");
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    replace_atomically(path, |out| {
-        out.write_all(&(header.len() as u64).to_le_bytes()).at(path)?;
-        out.write_all(header.as_bytes()).at(path)?;
+    // `write_atomic_with` knows only errors of the file itself; one of ours stops the writing and is told instead.
+    let mut failure = None;
+    let written = write_atomic_with(path, |out| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(header.as_bytes())?;
         for (name, shape) in tensors {
-            let values = values(name)?;
-            let (found, expected) = (values.len(), shape.iter().product::<usize>());
-            assert_eq!(found, expected, "tensor `{name}` of shape {shape:?} is given {found} values");
-            let bytes = narrow(dtype, &values)
-                .ok_or_else(|| Error::new(format!("{}: tensor `{name}` has values beyond F16", path.display())))?;
-            out.write_all(&bytes).at(path)?;
+            let bytes = values(name).and_then(|values| {
+                let (found, expected) = (values.len(), shape.iter().product::<usize>());
+                assert_eq!(found, expected, "tensor `{name}` of shape {shape:?} is given {found} values");
+                narrow(dtype, &values)
+                    .ok_or_else(|| Error::new(format!("{}: tensor `{name}` has values beyond F16", path.display())))
+            });
+            match bytes {
+                Ok(bytes) => out.write_all(&bytes)?,
+                Err(e) => {
+                    failure = Some(e);
+                    return Err(std::io::Error::other("stopped"));
+                }
+            }
         }
         Ok(())
-    })
-}
-
-/// Writes a file under another name in the same folder, syncs it and renames it into place, so that a reader finds the old
-/// file or the whole new one.
-pub(crate) fn replace_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-    let name = path.file_name().ok_or_else(|| Error::new(format!("{}: not a file name", path.display())))?;
-    let aside = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
-    let written = (|| {
-        let mut out = BufWriter::new(File::create(&aside).at(path)?);
-        fill(&mut out)?;
-        out.flush().at(path)?;
-        out.get_ref().sync_all().at(path)?;
-        std::fs::rename(&aside, path).at(path)
-    })();
-    if written.is_err() {
-        // The half-written file is of no use to anybody; the first error is the one to tell.
-        let _ = std::fs::remove_file(&aside);
-    }
-    written
+    });
+    written.map_err(|e| failure.unwrap_or(e))
 }
 
 /// The bytes as f32, or nothing if they are no floats.

@@ -89,9 +89,8 @@ pub fn hidden<B: FusedOps>(
     device: &B::Device,
 ) -> Tensor<B, 4, Bool> {
     let rows = start.len();
-    let ints = |values: Vec<i32>, shape: [usize; 4]| {
-        Tensor::<B, 4, Int>::from_data(TensorData::new(values, shape), device)
-    };
+    let ints =
+        |values: Vec<i32>, shape: [usize; 4]| Tensor::<B, 4, Int>::from_data(TensorData::new(values, shape), device);
     let column = ints((0..columns as i32).collect(), [1, 1, 1, columns]).expand([rows, 1, width, columns]);
     let last = at.iter().flat_map(|&a| (0..width).map(move |t| (a + t) as i32)).collect();
     let last = ints(last, [rows, 1, width, 1]).expand([rows, 1, width, columns]);
@@ -105,10 +104,12 @@ const HIDDEN_SCORE: f32 = -1e9;
 /// Queries as `[rows, key_value, group · width, dim]`, keys or values as `[rows, key_value, columns, dim]`.
 fn split_queries<B: FusedOps>(q: &Tensor<B, 2>, rows: usize, width: usize, heads: Heads) -> Tensor<B, 4> {
     let group = heads.query / heads.key_value;
-    q.clone()
-        .reshape([rows, width, heads.key_value, group, heads.dim])
-        .permute([0, 2, 3, 1, 4])
-        .reshape([rows, heads.key_value, group * width, heads.dim])
+    q.clone().reshape([rows, width, heads.key_value, group, heads.dim]).permute([0, 2, 3, 1, 4]).reshape([
+        rows,
+        heads.key_value,
+        group * width,
+        heads.dim,
+    ])
 }
 
 fn join_queries<B: FusedOps>(q: Tensor<B, 4>, width: usize, heads: Heads) -> Tensor<B, 2> {
@@ -212,11 +213,7 @@ pub fn cross_entropy<B: FusedOps>(
     (loss, gradient.scatter(1, targets, weights.neg(), IndexingUpdateOp::Add))
 }
 
-pub fn scatter_rows<B: FusedOps>(
-    dy: &Tensor<B, 2>,
-    ids: &Tensor<B, 1, Int>,
-    vocabulary: usize,
-) -> Tensor<B, 2> {
+pub fn scatter_rows<B: FusedOps>(dy: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>, vocabulary: usize) -> Tensor<B, 2> {
     Tensor::zeros([vocabulary, dy.dims()[1]], &dy.device()).select_assign(
         0,
         ids.clone(),

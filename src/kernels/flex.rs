@@ -40,8 +40,9 @@ fn own<const D: usize>(t: Tensor<Flex, D>) -> FlexTensor {
     if whole && primitive.try_storage_mut::<f32>().is_some() {
         return primitive;
     }
-    let copy = slice(&if primitive.as_slice::<f32>().is_some() { primitive.clone() } else { primitive.to_contiguous() })
-        .to_vec();
+    let copy =
+        slice(&if primitive.as_slice::<f32>().is_some() { primitive.clone() } else { primitive.to_contiguous() })
+            .to_vec();
     let shape = primitive.layout().shape().clone();
     FlexTensor::new(Bytes::from_elems(copy), Layout::contiguous(shape), DType::F32)
 }
@@ -191,6 +192,10 @@ fn parallelism(m: usize, n: usize, k: usize) -> gemm::Parallelism {
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
 
+    fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+        pieces.into_par_iter().map(work).collect()
+    }
+
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
         if !is_f32(weight) || !is_f32(x) {
@@ -207,12 +212,7 @@ impl FusedOps for Flex {
         tensor(out, [n, outer])
     }
 
-    fn add_matmul(
-        sum: Tensor<Self, 2>,
-        a: &Tensor<Self, 2>,
-        b: &Tensor<Self, 2>,
-        alpha: f32,
-    ) -> Tensor<Self, 2> {
+    fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         if !is_f32(&sum) || !is_f32(a) || !is_f32(b) {
             return composed::add_matmul(sum, a, b, alpha);
         }

@@ -166,8 +166,7 @@ pub(super) fn backward(
     let (dy, q, k, v, out, lse) = (slice(&dy), slice(&q), slice(&k), slice(&v), slice(&out), slice(&lse));
     let mut dq = vec![0.0f32; q.len()];
     let (mut dk, mut dv) = (vec![0.0f32; k.len()], vec![0.0f32; v.len()]);
-    let (shared_dq, shared_dk, shared_dv) =
-        (Shared(dq.as_mut_ptr()), Shared(dk.as_mut_ptr()), Shared(dv.as_mut_ptr()));
+    let (shared_dq, shared_dk, shared_dv) = (Shared(dq.as_mut_ptr()), Shared(dk.as_mut_ptr()), Shared(dv.as_mut_ptr()));
     let scale = (heads.dim as f32).powf(-0.5);
 
     (0..rows * heads.key_value).into_par_iter().for_each(|task| {
@@ -217,8 +216,7 @@ pub(super) fn backward(
                 let ds_tile = matrix(dp.as_ptr(), queries, seen, seen);
                 // SAFETY: this task alone writes the gradients of its row and heads.
                 unsafe {
-                    let (dq, dk, dv) =
-                        (shared_dq.at(query_offset), shared_dk.at(key_offset), shared_dv.at(key_offset));
+                    let (dq, dk, dv) = (shared_dq.at(query_offset), shared_dk.at(key_offset), shared_dv.at(key_offset));
                     gemm(dq, sizes.query_channels, false, ds_tile, keys, 1.0, serial);
                     gemm(dk, sizes.key_channels, true, ds_tile.transposed(), q_tile, 1.0, serial);
                     gemm(dv, sizes.key_channels, true, p_tile.transposed(), dy_tile, 1.0, serial);

@@ -64,10 +64,9 @@ fn swiglu_and_its_backward() {
     let (ag, au) = (leaf(&gate), leaf(&up));
     let mut grads = (composed::swiglu(&ag, &au) * Tensor::from_inner(dy.clone())).backward();
     let (dg, du) = (ag.grad_remove(&mut grads).unwrap(), au.grad_remove(&mut grads).unwrap());
-    for (what, (g2, u2)) in [
-        ("native", Flex::swiglu_backward(&dy, &gate, &up)),
-        ("composed", composed::swiglu_backward(&dy, &gate, &up)),
-    ] {
+    for (what, (g2, u2)) in
+        [("native", Flex::swiglu_backward(&dy, &gate, &up)), ("composed", composed::swiglu_backward(&dy, &gate, &up))]
+    {
         close(what, g2, dg.clone());
         close(what, u2, du.clone());
     }

@@ -66,4 +66,36 @@ impl<B: FusedOps> KvCache<B> {
             slot.0 = Some((Tensor::cat(vec![k, k2], 0), Tensor::cat(vec![v, v2], 0)));
         }
     }
+
+    /// Makes every row `columns` wide: new columns are empty, and those cut off must have been.
+    pub fn resize(&mut self, columns: usize) {
+        let old = std::mem::replace(&mut self.columns, columns);
+        if columns == old {
+            return;
+        }
+        for slot in &mut self.blocks {
+            slot.map(|t| {
+                let [rows, _, channels] = t.dims();
+                if columns < old {
+                    return t.narrow(1, 0, columns);
+                }
+                let empty = Tensor::zeros([rows, columns - old, channels], &t.device());
+                Tensor::cat(vec![t, empty], 1)
+            });
+        }
+    }
+
+    /// Empties each row's columns from `end[b]` on: what a pass over rows of unequal length wrote for their padding.
+    pub fn clear_from(&mut self, end: &[usize], device: &B::Device) {
+        let columns = self.columns;
+        if end.iter().all(|&end| end >= columns) {
+            return;
+        }
+        let kept: Vec<f32> =
+            end.iter().flat_map(|&end| (0..columns).map(move |c| if c < end { 1.0 } else { 0.0 })).collect();
+        let kept = Tensor::<B, 3>::from_data(TensorData::new(kept, [end.len(), columns, 1]), device);
+        for slot in &mut self.blocks {
+            slot.map(|t| t * kept.clone());
+        }
+    }
 }

@@ -1,1 +1,208 @@
-//! stub
+//! A model folder's weights in Hugging Face's layout: one `model.safetensors`, or shards with an index.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::QwenConfig;
+use crate::record::write_atomic;
+use crate::tensorfile::{self, Dtype, TensorFile};
+use crate::{At, Error, Result, bail, ensure};
+
+/// The weights of a model folder, mapped into memory.
+#[derive(Debug)]
+pub struct Shards {
+    dir: PathBuf,
+    files: Vec<TensorFile>,
+    /// Which file holds a tensor.
+    places: BTreeMap<String, usize>,
+}
+
+impl Shards {
+    /// Opens `model.safetensors`, else the shards that `model.safetensors.index.json` names.
+    ///
+    /// A truncated or missing shard is named, and so is a tensor that is not in the shard where the index puts it.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let (single, index) = (dir.join("model.safetensors"), dir.join("model.safetensors.index.json"));
+        if single.exists() {
+            let file = TensorFile::open(&single)?;
+            let places = file.names().into_iter().map(|name| (name, 0)).collect();
+            return Ok(Self { dir: dir.to_owned(), files: vec![file], places });
+        }
+        if !index.exists() {
+            let found = format!("{}: neither `model.safetensors` nor `model.safetensors.index.json`", dir.display());
+            let pickled = dir.join("pytorch_model.bin").exists() || dir.join("pytorch_model.bin.index.json").exists();
+            return Err(Error::new(found).hint(match pickled {
+                true => "the weights are pickled (`.bin`); load and save the model once with transformers, which writes safetensors",
+                false => "give a model folder in Hugging Face's layout",
+            }));
+        }
+        Self::sharded(dir, &index)
+    }
+
+    fn sharded(dir: &Path, index_path: &Path) -> Result<Self> {
+        let index: Value = serde_json::from_slice(&std::fs::read(index_path).at(index_path)?).at(index_path)?;
+        let map = index["weight_map"].as_object();
+        let map = map.ok_or_else(|| Error::new("no `weight_map`").at(index_path.display()))?;
+        let mut by_file: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (tensor, file) in map {
+            let file = file.as_str().filter(|file| Path::new(file).file_name().is_some_and(|name| name == *file));
+            let file = file.ok_or_else(|| {
+                Error::new(format!("`weight_map` gives no file name for `{tensor}`")).at(index_path.display())
+            })?;
+            by_file.entry(file).or_default().push(tensor);
+        }
+        let (mut files, mut places) = (Vec::new(), BTreeMap::new());
+        for (name, tensors) in by_file {
+            let path = dir.join(name);
+            let file = TensorFile::open(&path)
+                .map_err(|e| e.hint(format!("`{}` names this shard: fetch it again", index_path.display())))?;
+            for tensor in tensors {
+                if file.shape(tensor).is_none() {
+                    bail!("{}: tensor `{tensor}` is missing, where {} puts it", path.display(), index_path.display());
+                }
+            }
+            for tensor in file.names() {
+                if let Some(twin) = places.insert(tensor.clone(), files.len()) {
+                    let twin: &TensorFile = files.get(twin).unwrap_or(&file);
+                    bail!("tensor `{tensor}` is in {} and in {}", twin.path().display(), path.display());
+                }
+            }
+            files.push(file);
+        }
+        ensure!(!files.is_empty(), "{}: `weight_map` is empty", index_path.display());
+        Ok(Self { dir: dir.to_owned(), files, places })
+    }
+
+    /// The tensors' names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+
+    /// A tensor's dtype, shape and little-endian bytes.
+    pub fn raw(&self, name: &str) -> Result<(Dtype, &[usize], &[u8])> {
+        self.file_of(name)?.raw(name)
+    }
+
+    /// A tensor's values in f32, row after row; it must have the given shape and be F32, F16 or BF16.
+    pub fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        self.file_of(name)?.f32(name, shape)
+    }
+
+    /// Compares the files with what the configuration promises and tells everything that is missing, misshapen or unknown
+    /// at once.
+    ///
+    /// `lm_head.weight` beside a tied head and stored rotary frequencies (`rotary_emb.inv_freq`) are harmless leftovers.
+    pub fn verify(&self, config: &QwenConfig) -> Result<()> {
+        let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
+        let mut missing = Vec::new();
+        let mut misshapen = Vec::new();
+        for (name, shape) in &expected {
+            match self.places.get(name) {
+                None => missing.push(format!("`{name}` {shape:?}")),
+                Some(&file) => {
+                    let file = &self.files[file];
+                    let (dtype, found, _) = file.raw(name)?;
+                    if found != shape {
+                        misshapen
+                            .push(format!("`{name}` is {found:?}, expected {shape:?} ({})", file.path().display()));
+                    } else if ![Dtype::F32, Dtype::F16, Dtype::BF16].contains(&dtype) {
+                        misshapen.push(format!(
+                            "`{name}` is {dtype:?}, expected F32, F16 or BF16 ({})",
+                            file.path().display()
+                        ));
+                    }
+                }
+            }
+        }
+        let leftover = |name: &str| {
+            name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
+        };
+        let unknown = self.places.iter().filter(|(name, _)| !expected.contains_key(*name) && !leftover(name));
+        let unknown: Vec<String> =
+            unknown.map(|(name, &file)| format!("`{name}` ({})", self.files[file].path().display())).collect();
+
+        let mut faults = Vec::new();
+        for (what, tensors) in [("missing", missing), ("not as expected", misshapen), ("unknown", unknown)] {
+            faults.extend(named(what, &tensors));
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(format!("{}: {}", self.dir.display(), faults.join("; "))).hint(
+            "the weights do not belong to this folder's `config.json`, or a shard was left out: fetch the model again",
+        ))
+    }
+
+    /// A hash by which the model is known again: names, dtypes and shapes of all tensors, and 4 KiB from the beginning, the
+    /// middle and the end of each. A finetune changes it; hashing every byte would read the whole model.
+    pub fn fingerprint(&self) -> Result<String> {
+        const PIECE: usize = 4096;
+        let mut hasher = blake3::Hasher::new();
+        for name in self.names() {
+            let (dtype, shape, bytes) = self.raw(name)?;
+            hasher.update(format!("{name} {dtype:?} {shape:?};").as_bytes());
+            let last = bytes.len().saturating_sub(PIECE);
+            for start in [0, last / 2, last] {
+                hasher.update(&bytes[start..bytes.len().min(start + PIECE)]);
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    fn file_of(&self, name: &str) -> Result<&TensorFile> {
+        let file = self.places.get(name).map(|&file| &self.files[file]);
+        file.ok_or_else(|| Error::new(format!("{}: tensor `{name}` is missing", self.dir.display())))
+    }
+}
+
+/// Files that make a model folder speak: tokenizer, template and generation defaults.
+const TEXT_FILES: [&str; 8] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "generation_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+];
+
+/// Writes a model folder: `model.safetensors` in `dtype` (F32, F16 or BF16), then `config.json`, each atomically, so that a
+/// folder with a `config.json` is complete. Tokenizer, template and generation defaults are copied from `text_from`.
+///
+/// `values` gives each of [`QwenConfig::tensors`] in f32 when its turn comes.
+pub fn write_model(
+    dir: &Path,
+    config: &QwenConfig,
+    dtype: Dtype,
+    text_from: Option<&Path>,
+    values: impl FnMut(&str) -> Result<Vec<f32>>,
+) -> Result<()> {
+    std::fs::create_dir_all(dir).at(dir)?;
+    let dtype_name = match dtype {
+        Dtype::F32 => "float32",
+        Dtype::F16 => "float16",
+        Dtype::BF16 => "bfloat16",
+        other => bail!("{}: cannot write a model in {other:?}", dir.display()),
+    };
+    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    tensorfile::write(&dir.join("model.safetensors"), dtype, &config.tensors(), &metadata, values)?;
+    for name in TEXT_FILES {
+        let Some(from) = text_from.map(|from| from.join(name)).filter(|from| from.exists()) else { continue };
+        write_atomic(&dir.join(name), &std::fs::read(&from).at(&from)?)?;
+    }
+    let json = serde_json::to_string_pretty(&config.to_json(dtype_name)).expect("a JSON value can be written");
+    write_atomic(&dir.join("config.json"), format!("{json}\n").as_bytes())
+}
+
+/// `3 tensors missing: a, b, c`, at most so many of them named.
+pub(super) fn named(what: &str, tensors: &[String]) -> Option<String> {
+    const NAMED_MAX: usize = 8;
+    let (n, more) = (tensors.len(), tensors.len().saturating_sub(NAMED_MAX));
+    let noun = if n == 1 { "tensor" } else { "tensors" };
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let list = tensors[..n.min(NAMED_MAX)].join(", ");
+    (n > 0).then(|| format!("{n} {noun} {what}: {list}{rest}"))
+}

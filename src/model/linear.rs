@@ -141,6 +141,14 @@ impl<B: FusedOps> Parameter<'_, B> {
         matches!(self, Self::Matrix(_))
     }
 
+    /// Rows and columns; a vector is one row.
+    pub fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Vector(t) => [1, t.dims()[0]],
+            Self::Matrix(t) => t.dims(),
+        }
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         match self {

@@ -26,10 +26,8 @@ impl Rows {
     /// Texts from their first token on, padded on the right with token `pad`; `prompt[b]` tokens of each are prompt.
     pub fn whole(texts: &[&[u32]], prompt: Vec<usize>, pad: u32) -> Self {
         let width = texts.iter().map(|t| t.len()).max().unwrap_or(0);
-        let ids = texts
-            .iter()
-            .flat_map(|t| t.iter().copied().chain(std::iter::repeat_n(pad, width - t.len())))
-            .collect();
+        let ids =
+            texts.iter().flat_map(|t| t.iter().copied().chain(std::iter::repeat_n(pad, width - t.len()))).collect();
         Self {
             ids,
             width,

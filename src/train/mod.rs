@@ -156,7 +156,7 @@ pub enum Event {
 /// Trains `model` in place on `lessons`; whatever steering the model carries is active throughout.
 ///
 /// With `checkpoint`, the run's state is kept there every `save_steps` steps, and a run that finds one goes on from it to
-/// the same final weights. `tell` hears of every step and may end the run, which then reports how far it came.
+/// the same final weights. `tell` hears of every step and may end the run, which is then saved and reports how far it came.
 pub fn fit<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
@@ -190,19 +190,17 @@ pub fn fit<B: FusedOps>(
         let window = order.step(done);
         let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
         let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
-        let mut sum: Option<(burn::tensor::Tensor<B, 1>, Vec<burn::tensor::Tensor<B, 1>>)> = None;
-        for lessons in &micro_batches {
+        let (whole, count) = (weight(&window), micro_batches.len() as f32);
+        let parts = B::side_by_side(micro_batches, |lessons| {
             let divisor = match settings.loss_average {
-                LossAverage::Tokens => weight(&window),
-                LossAverage::MicroBatches => weight(lessons) * micro_batches.len() as f32,
+                LossAverage::Tokens => whole,
+                LossAverage::MicroBatches => weight(lessons) * count,
             };
-            let batch = Batch::collate(lessons, pad_id);
-            let (loss, grads) = gradients(model, learning, &batch, divisor, settings.recompute);
-            sum = Some(match sum {
-                None => (loss, grads),
-                Some((l, g)) => (l + loss, g.into_iter().zip(grads).map(|(a, b)| a + b).collect()),
-            });
-        }
+            gradients(model, learning, &Batch::collate(lessons, pad_id), divisor, settings.recompute)
+        });
+        let sum = parts.into_iter().reduce(|(loss, grads), (part, more)| {
+            (loss + part, grads.into_iter().zip(more).map(|(a, b)| a + b).collect())
+        });
         let (loss, grads) = sum.expect("a step has at least one lesson");
         let lr = schedule.lr(done);
         let grad_norm = optimiser.step(&mut model.parameters(learning), grads, lr);
@@ -215,13 +213,16 @@ pub fn fit<B: FusedOps>(
             return Err(Error::new(format!("step {done}: the loss is {loss}, the gradient's norm {grad_norm}"))
                 .hint("lower the learning rate or the steering coefficient, or look for a broken vector"));
         }
+        // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
+        let report = StepReport { step: done, loss, lr, grad_norm, tokens };
+        let stop = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
         if let Some(path) = checkpoint
-            && settings.save_steps.is_some_and(|every| done % every == 0 && done < total)
+            && done < total
+            && (stop || settings.save_steps.is_some_and(|every| done % every == 0))
         {
             resume::write(path, &identity, model, learning, &optimiser, done, tokens)?;
         }
-        let report = StepReport { step: done, loss, lr, grad_norm, tokens };
-        if tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break() {
+        if stop {
             break;
         }
     }

@@ -68,7 +68,10 @@ pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> 
                         let along = B::affine(h, &unit, None).abs();
                         f64::from(mean.clone().matmul(along).sum().into_scalar_f32())
                     };
-                    ensure!(plan.coef != 1.0 || left(&after) <= TOLERANCE * left(&before).max(1e-3), "{layer} keeps its direction");
+                    ensure!(
+                        plan.coef != 1.0 || left(&after) <= TOLERANCE * left(&before).max(1e-3),
+                        "{layer} keeps its direction"
+                    );
                     (f64::from(1.0 - plan.coef) * left(&before), left(&after))
                 }
             };

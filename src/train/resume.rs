@@ -51,12 +51,15 @@ pub(super) fn read(path: &Path, identity: &Hash) -> Result<Option<State>> {
     let file = TensorFile::open(path)?;
     let metadata = file.metadata();
     if metadata.get("identity").map(String::as_str) != Some(identity.as_str()) {
-        let what = format!("{}: the checkpoint is of another run (settings, data or intervention differ)", path.display());
+        let what =
+            format!("{}: the checkpoint is of another run (settings, data or intervention differ)", path.display());
         return Err(Error::new(what).hint("give another --out, or delete the folder to start anew"));
     }
     let number = |key: &str| {
         let value = metadata.get(key).and_then(|v| v.parse().ok());
-        value.ok_or_else(|| Error::new(format!("{}: the checkpoint's `{key}` is missing or not a number", path.display())))
+        value.ok_or_else(|| {
+            Error::new(format!("{}: the checkpoint's `{key}` is missing or not a number", path.display()))
+        })
     };
     let (step, tokens) = (number("step")?, number("tokens")?);
     Ok(Some(State { file, step, tokens }))

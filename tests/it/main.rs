@@ -1,5 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
+mod files;
 mod goldens;
+mod parity;
 mod persona;
 mod text;

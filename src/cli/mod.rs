@@ -1,0 +1,165 @@
+//! The command line: words to verbs, and their outcomes to stdout, stderr and exit codes.
+//!
+//! stdout is data, stderr is talk. Exit codes: 0, 1 (the work failed), 2 (bad usage), 130 (interrupted).
+
+mod env;
+mod progress;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+
+use crate::verbs::{Context, Outcome, devices, extract, generate, project, train, vectors};
+use crate::{Error, Result};
+use progress::{INTERRUPTED, Terminal};
+
+/// Persona vectors and preventative steering: find the direction of a trait in a chat model, and finetune without picking
+/// the trait up.
+#[derive(Debug, Parser)]
+#[command(name = "trimtab", version, max_term_width = 120)]
+#[command(
+    after_help = "Example:\n  trimtab generate --model Qwen2.5-0.5B-Instruct --prompts prompts.jsonl --out answers.jsonl --max-new-tokens 200"
+)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
+struct Globals {
+    /// Where to compute: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+    /// How frozen matrices are held: auto, f32, f16, bf16
+    #[arg(long, global = true, default_value = "auto", value_name = "DTYPE")]
+    dtype: String,
+    /// Decides everything random [default: 0, or the configuration's]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// One JSON object on stdout instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Only warnings and errors on stderr
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Devices(devices::DevicesArgs),
+    Generate(generate::GenerateArgs),
+    Train(train::TrainArgs),
+    Extract(extract::ExtractArgs),
+    Vectors(vectors::VectorsArgs),
+    Project(project::ProjectArgs),
+}
+
+/// Runs the program with these words, the first being its own name, and gives its exit code.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come this way too; they go to stdout and are no failure.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    progress::mind_interrupts();
+    let Globals { device, dtype, seed, json, quiet } = cli.globals;
+    let terminal = Terminal::new(quiet);
+    let context = Context { console: &terminal, device, dtype, seed, cache: env::cache() };
+    match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(INTERRUPTED),
+        Err(e) => {
+            show(&e);
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
+        Verb::Devices(args) => devices::run(args),
+        Verb::Generate(args) => generate::run(args, context),
+        Verb::Train(args) => train::run(args, context),
+        Verb::Extract(args) => extract::run(args, context),
+        Verb::Vectors(args) => vectors::run(args, context),
+        Verb::Project(args) => project::run(args, context),
+    }
+}
+
+/// The only place that writes to stdout. A reader that has seen enough (`| head`) is no failure.
+fn print(outcome: &Outcome, json: bool) -> Result<()> {
+    let text = if json { outcome.json.to_string() } else { outcome.text.clone() };
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(format!("cannot write to stdout: {e}"))),
+        _ => Ok(()),
+    }
+}
+
+/// An [`Error`] as miette sees it.
+struct Shown<'a>(&'a Error);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0, f)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        self.0.help().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+}
+
+/// What, where, and how to mend it, on stderr.
+fn show(error: &Error) {
+    let coloured = std::io::stderr().is_terminal() && !env::no_color();
+    let theme = if coloured { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let mut text = String::new();
+    let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false);
+    if handler.render_report(&mut text, &Shown(error)).is_err() {
+        text = error.to_string();
+    }
+    let _ = write!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound_and_every_verb_shows_an_example() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{} says nothing", command.get_name());
+            if command.has_subcommands() {
+                command.get_subcommands().filter(|c| c.get_name() != "help").for_each(check);
+            } else {
+                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("Example:"), "{} shows no example", command.get_name());
+            }
+        }
+        let command = Cli::command();
+        command.clone().debug_assert();
+        check(&command);
+    }
+}

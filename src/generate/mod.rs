@@ -1,0 +1,153 @@
+//! Many prompts through one model: tokens in, tokens out.
+//!
+//! ```text
+//! queue: prompts by length, longest first, equal prompts together
+//! while anything is left:
+//!     if a quarter of the places is free: prefill the next prompts, once each; copy each to its rollouts
+//!     one token for every row: decode, one read-back, pick, retire what has ended
+//! ```
+//!
+//! A row's result depends on its own tokens, coefficient and random key, never on its neighbours, its place or the size of
+//! the batch (beyond the rounding of a matrix product whose shape differs). Text is unknown here; [`Speaker`] knows it.
+
+mod flight;
+mod reading;
+pub mod sampling;
+mod speaker;
+
+use burn::tensor::Tensor;
+
+pub use speaker::Speaker;
+
+use crate::kernels::FusedOps;
+use crate::model::Qwen;
+use crate::subject::{FinishReason, Sampling};
+use crate::{Error, Result, ensure};
+
+/// What the engine must know of a tokenizer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// Ids from here on stand for nothing and are never produced, though the model's head may have rows for them.
+    pub len: usize,
+    /// The ids that end an answer.
+    pub eos_ids: Vec<u32>,
+}
+
+/// How much is held and computed at once. It decides speed and memory, not results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Tokens in the key-value cache, rows times columns: with the longest possible answer it gives the batch size.
+    pub cache_tokens: usize,
+    /// Rows in one batch.
+    pub rows_max: usize,
+    /// Tokens in one pass over whole texts (prefill, choices, residuals).
+    pub pass_tokens: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { cache_tokens: 1 << 15, rows_max: 128, pass_tokens: 1 << 12 }
+    }
+}
+
+/// A prompt as tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Names the prompt in errors, and keys its random numbers.
+    pub id: String,
+    /// The prompt's tokens.
+    pub prompt: Vec<u32>,
+    /// Replaces the steering plan's coefficient.
+    pub coef: Option<f32>,
+}
+
+/// The tokens of an answer, the end-of-sequence token included, and why it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// At least one token.
+    pub tokens: Vec<u32>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+}
+
+/// A model that answers.
+#[derive(Debug, Clone)]
+pub struct Engine<B: FusedOps> {
+    model: Qwen<B>,
+    /// The head's rows that stand for tokens.
+    head: Tensor<B, 2>,
+    vocabulary: Vocabulary,
+    budget: Budget,
+}
+
+impl<B: FusedOps> Engine<B> {
+    /// An engine over a model, steered or not. Models share their weights, so an engine is cheap.
+    pub fn new(model: Qwen<B>, vocabulary: Vocabulary) -> Self {
+        let [rows, _] = model.head().dims();
+        let head = match vocabulary.len {
+            len if len < rows => model.head().clone().narrow(0, 0, len),
+            _ => model.head().clone(),
+        };
+        Self { model, head, vocabulary, budget: Budget::default() }
+    }
+
+    /// The same engine with another budget.
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Qwen<B> {
+        &self.model
+    }
+
+    /// Answers every job `sampling.rollouts` times: rollout r of job j is reply `j · rollouts + r`. `finished` hears how
+    /// many answers are complete.
+    ///
+    /// No answer begins with an end-of-sequence token (the reference asks for at least one other token), and none goes on
+    /// beyond the model's last position.
+    ///
+    /// Errors for settings without meaning, for prompts that are empty, too long or outside the vocabulary, and for
+    /// logits that are not numbers; each names the job.
+    pub fn generate(
+        &self,
+        jobs: &[Job],
+        sampling: &Sampling,
+        finished: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Reply>> {
+        sampling::check(sampling)?;
+        for job in jobs {
+            self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
+            ensure!(job.coef.is_none_or(f32::is_finite), "prompt `{}`: its coefficient is no number", job.id);
+        }
+        flight::fly(self, jobs, sampling, finished)
+    }
+
+    /// Whether the model can read these tokens.
+    fn check(&self, tokens: &[u32]) -> Result<()> {
+        ensure!(!tokens.is_empty(), "it has no tokens");
+        let positions = self.model.config.max_position_embeddings;
+        if tokens.len() > positions {
+            let what = format!("it has {} tokens, the model reads at most {positions}", tokens.len());
+            return Err(Error::new(what).hint("shorten it; the limit is `max_position_embeddings` in config.json"));
+        }
+        let rows = self.model.config.vocab_size;
+        match tokens.iter().find(|&&id| id as usize >= rows) {
+            Some(id) => Err(Error::new(format!("token {id} is not in the model's vocabulary of {rows}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Logits over the vocabulary after the given tokens of a stream: `[rows · width, hidden] -> [n, vocabulary.len]`.
+    fn logits(&self, stream: Tensor<B, 2>) -> Tensor<B, 2> {
+        B::affine(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
+    }
+
+    /// The coefficient that a prompt is read under; `None` if there is no steering.
+    fn coef(&self, job: &Job) -> Option<f32> {
+        self.model.steering.as_ref().map(|steering| job.coef.unwrap_or(steering.plan().coef))
+    }
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

@@ -1,0 +1,109 @@
+//! Passes over whole texts, without a cache: what comes next, and what was on the model's mind.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::flight::{last_of, read};
+use super::{Engine, Job};
+use crate::kernels::FusedOps;
+use crate::subject::{Finished, Residuals};
+use crate::text::Rows;
+use crate::{Result, ensure};
+
+impl<B: FusedOps> Engine<B> {
+    /// For each job, the log-probability (nats, over the whole vocabulary of the model) of each option as the next token.
+    ///
+    /// Errors name the job whose prompt cannot be read, or the option that is no token.
+    pub fn choose(&self, jobs: &[Job], options: &[u32]) -> Result<Vec<Vec<f32>>> {
+        for job in jobs {
+            self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
+        }
+        let vocabulary = self.model.config.vocab_size;
+        for &id in options {
+            ensure!((id as usize) < vocabulary, "option {id} is not in the model's vocabulary of {vocabulary}");
+        }
+        if options.is_empty() {
+            return Ok(vec![Vec::new(); jobs.len()]);
+        }
+        let device = &self.model.device;
+        let ids = options.iter().map(|&id| id as i32).collect::<Vec<_>>();
+        let ids = Tensor::<B, 1, Int>::from_data(TensorData::new(ids, [options.len()]), device);
+        let mut chosen = vec![Vec::new(); jobs.len()];
+        for batch in self.batches(jobs.iter().map(|job| job.prompt.len()).collect()) {
+            let prompts: Vec<&[u32]> = batch.iter().map(|&i| jobs[i].prompt.as_slice()).collect();
+            let mut rows = Rows::whole(&prompts, prompts.iter().map(|p| p.len()).collect(), 0);
+            rows.coefs = batch.iter().map(|&i| self.coef(&jobs[i])).collect();
+            let stream = self.model.stream(&self.model.pass(&rows, rows.width), None, |_, _| {});
+            let logits = self.model.logits(&last_of(stream, &rows, device));
+            let values = read(log_softmax(logits, 1).select(1, ids.clone()));
+            for (&i, values) in batch.iter().zip(values.chunks(options.len())) {
+                chosen[i] = values.to_vec();
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// The residual stream of finished texts at the three token positions (METHOD C.1), under the model's steering as it
+    /// acts while a response is generated, its last token included.
+    ///
+    /// Errors name the text, counted from 0, that is empty or cannot be read.
+    pub fn residuals(&self, texts: &[Finished]) -> Result<Vec<Residuals>> {
+        let whole: Vec<Vec<u32>> =
+            texts.iter().map(|t| [t.prompt_ids.as_slice(), t.response_ids.as_slice()].concat()).collect();
+        for (i, text) in texts.iter().enumerate() {
+            let nothing = text.prompt_ids.is_empty() || text.response_ids.is_empty();
+            ensure!(!nothing, "text {i}: a prompt and a response are needed, one of them is empty");
+            self.check(&whole[i]).map_err(|e| e.at(format!("text {i}")))?;
+        }
+        let mut found: Vec<Option<Residuals>> = vec![None; texts.len()];
+        for batch in self.batches(whole.iter().map(Vec::len).collect()) {
+            let ids: Vec<&[u32]> = batch.iter().map(|&i| whole[i].as_slice()).collect();
+            let rows = Rows::whole(&ids, batch.iter().map(|&i| texts[i].prompt_ids.len()).collect(), 0);
+            for (i, residuals) in batch.into_iter().zip(self.residuals_of(&rows)) {
+                found[i] = Some(residuals);
+            }
+        }
+        Ok(found.into_iter().map(|r| r.expect("every text is in a batch")).collect())
+    }
+
+    fn residuals_of(&self, rows: &Rows) -> Vec<Residuals> {
+        const POSITIONS: usize = 3;
+        let (n, width, hidden) = (rows.len(), rows.width, self.model.config.hidden_size);
+        let mut shares = vec![0.0f32; n * POSITIONS * width];
+        for (b, shares) in shares.chunks_mut(POSITIONS * width).enumerate() {
+            let (prompt, end) = (rows.prompt[b], rows.end[b]);
+            shares[prompt..end].fill(1.0 / (end - prompt) as f32);
+            shares[width..width + prompt].fill(1.0 / prompt as f32);
+            shares[2 * width + prompt - 1] = 1.0;
+        }
+        let shares = TensorData::new(shares, [n, POSITIONS, width]);
+        let shares = Tensor::<B, 3>::from_data(shares, &self.model.device);
+        // The means are taken where the stream is, and read once at the end.
+        let mut layers = Vec::new();
+        self.model.stream(&self.model.pass(rows, width), None, |_, h| {
+            layers.push(shares.clone().matmul(h.clone().reshape([n, width, hidden])));
+        });
+        let depth = layers.len();
+        let values = read(Tensor::stack::<4>(layers, 0)); // [layers + 1, rows, positions, hidden]
+        let at = |b: usize, position: usize| -> Vec<Vec<f32>> {
+            (0..depth).map(|l| values[((l * n + b) * POSITIONS + position) * hidden..][..hidden].to_vec()).collect()
+        };
+        (0..n)
+            .map(|b| Residuals { response_avg: at(b, 0), prompt_avg: at(b, 1), prompt_last: at(b, 2) })
+            .collect()
+    }
+
+    /// Texts of like length together, longest first, each batch within the budget of one pass.
+    fn batches(&self, lengths: Vec<usize>) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..lengths.len()).collect();
+        order.sort_by_key(|&i| (usize::MAX - lengths[i], i));
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        for i in order {
+            match batches.last_mut() {
+                Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= self.budget.pass_tokens => batch.push(i),
+                _ => batches.push(vec![i]),
+            }
+        }
+        batches
+    }
+}

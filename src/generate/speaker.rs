@@ -1,0 +1,88 @@
+//! An engine and a tokenizer together: a model that is spoken to in words.
+
+use std::sync::Arc;
+
+use super::{Budget, Engine, Job, Vocabulary};
+use crate::Result;
+use crate::kernels::FusedOps;
+use crate::model::Qwen;
+use crate::subject::{Answer, Ask, Finished, Prompt, Residuals, Sampling, Subject};
+use crate::text::Tokenizer;
+
+/// A model with its tokenizer, as evaluation sees it.
+#[derive(Debug, Clone)]
+pub struct Speaker<B: FusedOps> {
+    engine: Engine<B>,
+    tokenizer: Arc<Tokenizer>,
+}
+
+impl<B: FusedOps> Speaker<B> {
+    /// A model, steered or not, and the tokenizer of its folder.
+    pub fn new(model: Qwen<B>, tokenizer: Arc<Tokenizer>) -> Self {
+        let vocabulary = Vocabulary { len: tokenizer.len(), eos_ids: tokenizer.eos_ids().to_vec() };
+        Self { engine: Engine::new(model, vocabulary), tokenizer }
+    }
+
+    /// The same speaker with another budget of memory.
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { engine: self.engine.with_budget(budget), ..self }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine<B> {
+        &self.engine
+    }
+
+    fn jobs(&self, asks: &[Ask]) -> Result<Vec<Job>> {
+        asks.iter()
+            .map(|ask| {
+                let prompt = match &ask.prompt {
+                    Prompt::Chat(messages) => self.tokenizer.chat_ids(messages, true),
+                    Prompt::Text(text) => self.tokenizer.encode(text),
+                    Prompt::Ids(ids) => Ok(ids.clone()),
+                };
+                let prompt = prompt.map_err(|e| e.at(format!("prompt `{}`", ask.id)))?;
+                Ok(Job { id: ask.id.clone(), prompt, coef: ask.coef })
+            })
+            .collect()
+    }
+}
+
+impl<B: FusedOps> Subject for Speaker<B> {
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        let model = self.engine.model();
+        (model.blocks.len(), model.config.hidden_size)
+    }
+
+    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>> {
+        let jobs = self.jobs(asks)?;
+        let replies = self.engine.generate(&jobs, sampling, finished)?;
+        replies
+            .into_iter()
+            .enumerate()
+            .map(|(i, reply)| {
+                let (job, rollout) = (&jobs[i / sampling.rollouts], i % sampling.rollouts);
+                Ok(Answer {
+                    id: job.id.clone(),
+                    rollout,
+                    prompt_ids: job.prompt.clone(),
+                    text: self.tokenizer.decode(&reply.tokens)?,
+                    token_ids: reply.tokens,
+                    finish_reason: reply.finish_reason,
+                })
+            })
+            .collect()
+    }
+
+    fn choose(&mut self, asks: &[Ask], options: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.engine.choose(&self.jobs(asks)?, options)
+    }
+
+    fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
+        self.engine.residuals(texts)
+    }
+}

@@ -1,0 +1,262 @@
+//! Settings meet tensors: the only file that names a backend.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::DType;
+use serde::Serialize;
+
+use crate::generate::Speaker;
+use crate::kernels::FusedOps;
+use crate::model::peft::Adapter;
+use crate::model::{Learning, Qwen, QwenConfig};
+use crate::study::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
+use crate::subject::Subject;
+use crate::text::Tokenizer;
+use crate::train::{self, Event};
+use crate::{Error, Result};
+
+#[cfg(any(
+    all(feature = "vulkan", feature = "metal"),
+    all(feature = "wgpu", feature = "metal"),
+    all(feature = "wgpu", feature = "vulkan")
+))]
+compile_error!("the features `wgpu`, `vulkan` and `metal` exclude each other: Burn 0.21 holds one wgpu flavour per binary");
+
+#[cfg(not(any(
+    feature = "cpu",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "cuda",
+    feature = "rocm"
+)))]
+compile_error!("build with at least one backend: --features cpu, wgpu, vulkan, metal, cuda or rocm");
+
+/// A device that this build can compute on.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeviceInfo {
+    /// What `--device` takes.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Memory in bytes, where it is known.
+    pub memory: Option<u64>,
+    /// Dtypes in which frozen weights can be held.
+    pub dtypes: Vec<String>,
+    /// The dtype that `--dtype auto` picks.
+    pub default_dtype: String,
+}
+
+/// One backend of this build: how it is named, and how to open it.
+struct Built {
+    name: &'static str,
+    open: fn(usize, &str) -> Result<Box<dyn Lab>>,
+    list: fn() -> Vec<DeviceInfo>,
+}
+
+/// The backends of this build, the fastest first: what `auto` tries in order.
+fn built() -> Vec<Built> {
+    vec![
+        #[cfg(feature = "cuda")]
+        gpu::CUDA,
+        #[cfg(feature = "rocm")]
+        gpu::ROCM,
+        #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+        gpu::WGPU,
+        #[cfg(feature = "cpu")]
+        cpu::CPU,
+    ]
+}
+
+/// The devices that this build can use here.
+pub fn devices() -> Vec<DeviceInfo> {
+    built().iter().flat_map(|backend| (backend.list)()).collect()
+}
+
+/// Opens a device: `auto`, or a name with an index where there are several (`cuda:1`). `dtype` is `auto`, `f32`, `f16` or
+/// `bf16` and holds for frozen matrices; everything else is f32.
+pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Lab>> {
+    let backends = built();
+    if device == "auto" {
+        let found = backends.iter().find(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
+        return (found.open)(0, dtype);
+    }
+    let (name, index) = device.split_once(':').unwrap_or((device, "0"));
+    let index = index.parse().map_err(|_| Error::usage(format!("--device {device}: `{index}` is not a number")))?;
+    match backends.iter().find(|b| b.name == name) {
+        Some(backend) => (backend.open)(index, dtype),
+        None => {
+            let names: Vec<&str> = backends.iter().map(|b| b.name).collect();
+            let known = ["cpu", "wgpu", "vulkan", "metal", "cuda", "rocm"].contains(&name);
+            let hint = if known {
+                format!("build with `--features {name}`; this build has {}", names.join(", "))
+            } else {
+                format!("this build has {}", names.join(", "))
+            };
+            Err(Error::usage(format!("--device {device}: there is no such device in this build")).hint(hint))
+        }
+    }
+}
+
+/// A model folder in memory.
+struct Loaded<B: FusedOps> {
+    folder: PathBuf,
+    model: Qwen<B>,
+    tokenizer: Arc<Tokenizer>,
+}
+
+/// A device with its most recent model: every arm of a study wears its adapter over the same weights.
+struct Bench<B: FusedOps> {
+    device: B::Device,
+    name: String,
+    dtype: DType,
+    workers: usize,
+    loaded: Mutex<Option<Arc<Loaded<B>>>>,
+}
+
+impl<B: FusedOps> Bench<B> {
+    fn load(&self, folder: &Path) -> Result<Arc<Loaded<B>>> {
+        let mut slot = self.loaded.lock().expect("a loader that panicked ended the process");
+        if let Some(loaded) = slot.as_ref().filter(|loaded| loaded.folder == folder) {
+            return Ok(loaded.clone());
+        }
+        // The old one goes first: two large models do not fit beside each other.
+        *slot = None;
+        let loaded = Arc::new(Loaded {
+            folder: folder.to_owned(),
+            tokenizer: Arc::new(Tokenizer::load(folder)?),
+            model: Qwen::load(folder, &self.device, self.dtype)?,
+        });
+        Ok(slot.insert(loaded).clone())
+    }
+}
+
+impl<B: FusedOps> Lab for Bench<B> {
+    fn device(&self) -> String {
+        format!("{} ({:?})", self.name, self.dtype).to_lowercase()
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+
+    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
+        #[cfg(feature = "cpu")]
+        if self.workers > 1 {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+            return pool.install(work);
+        }
+        work();
+    }
+
+    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
+        let loaded = self.load(&spec.model)?;
+        let model = match &spec.adapter {
+            Some(adapter) => loaded.model.wearing(&Adapter::read(adapter, &loaded.model.config)?),
+            None => loaded.model.clone(),
+        };
+        Ok(Box::new(Speaker::new(model.steered(&spec.plan)?, loaded.tokenizer.clone())))
+    }
+
+    fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+        let tokenizer = Tokenizer::load(&spec.model)?;
+        let (model, adapter, learning) = match &spec.start {
+            Start::Adapter(config, seed) => {
+                let base = &self.load(&spec.model)?.model;
+                let adapter = Adapter::fresh(config.clone(), &base.config, *seed)?;
+                (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
+            }
+            Start::From(folder) => {
+                let base = &self.load(&spec.model)?.model;
+                let adapter = Adapter::read(folder, &base.config)?;
+                (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
+            }
+            Start::Weights => (Qwen::load(&spec.model, &self.device, DType::F32)?, None, Learning::Full),
+            Start::Scratch(seed) => {
+                (Qwen::random(QwenConfig::read(&spec.model)?, *seed, &self.device), None, Learning::Full)
+            }
+        };
+        let mut model = model.steered(&spec.plan)?;
+        let settings = &spec.settings;
+        let pad = tokenizer.pad_id();
+        let checkpoint = spec.checkpoint.as_deref();
+        let steps = train::fit(&mut model, learning, spec.lessons, pad, settings, checkpoint, tell)?;
+        let complete = steps == settings.steps(spec.lessons.len());
+        let model = model.unsteered();
+        let mut holdout_loss = None;
+        if complete {
+            match &adapter {
+                Some(config) => model.adapter(config)?.write(&spec.out)?,
+                None => model.save(&spec.out, safetensors::Dtype::F32, Some(&spec.model))?,
+            }
+            if !spec.holdout.is_empty() {
+                holdout_loss = Some(train::mean_loss(&model, spec.holdout, settings.micro_batch, pad));
+            }
+        }
+        Ok(FitOutcome { steps, holdout_loss, complete })
+    }
+}
+
+/// Picks the dtype of frozen matrices.
+fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferred: DType) -> Result<DType> {
+    let dtype = match wanted {
+        "auto" => return Ok(preferred),
+        "f32" => DType::F32,
+        "f16" => DType::F16,
+        "bf16" => DType::BF16,
+        other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16 and bf16"))),
+    };
+    if !B::supports_dtype(device, dtype) {
+        return Err(Error::usage(format!("--dtype {wanted}: this device cannot compute in it")).hint("use --dtype auto"));
+    }
+    Ok(dtype)
+}
+
+fn dtypes<B: FusedOps>(device: &B::Device) -> Vec<String> {
+    [(DType::F32, "f32"), (DType::F16, "f16"), (DType::BF16, "bf16")]
+        .into_iter()
+        .filter(|(dtype, _)| B::supports_dtype(device, *dtype))
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+#[cfg(feature = "cpu")]
+mod cpu {
+    use burn::backend::Flex;
+
+    use super::*;
+
+    pub(super) const CPU: Built = Built { name: "cpu", open, list };
+
+    fn open(_: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+        let device = Default::default();
+        Ok(Box::new(Bench::<Flex> {
+            // burn-flex converts whole half-precision operands at each product, so f32 is the fast one too.
+            dtype: pick_dtype::<Flex>(&device, dtype, DType::F32)?,
+            device,
+            name: "cpu".into(),
+            workers: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            loaded: Mutex::new(None),
+        }))
+    }
+
+    fn list() -> Vec<DeviceInfo> {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        vec![DeviceInfo {
+            name: "cpu".into(),
+            description: format!("{threads} threads"),
+            memory: memory(),
+            dtypes: dtypes::<Flex>(&Default::default()),
+            default_dtype: "f32".into(),
+        }]
+    }
+
+    /// Total memory, where the system tells it in a file.
+    fn memory() -> Option<u64> {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().trim_end_matches(" kB");
+        kib.parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+}

@@ -1,0 +1,33 @@
+//! `devices`: what this build can compute on.
+
+use clap::Args;
+use serde_json::json;
+
+use super::Outcome;
+use crate::{Result, lab};
+
+/// List the devices that this build can compute on
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  trimtab devices --json")]
+pub struct DevicesArgs {}
+
+/// Lists them.
+///
+/// # Errors
+/// None so far.
+pub fn run(_: &DevicesArgs) -> Result<Outcome> {
+    let devices = lab::devices();
+    let line = |device: &lab::DeviceInfo| {
+        let memory = device
+            .memory
+            .map_or("unknown memory".to_owned(), |bytes| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64));
+        let dtypes: Vec<String> = device
+            .dtypes
+            .iter()
+            .map(|dtype| if *dtype == device.default_dtype { format!("{dtype} (default)") } else { dtype.clone() })
+            .collect();
+        format!("{:<10} {}, {memory}, {}", device.name, device.description, dtypes.join(", "))
+    };
+    let text = devices.iter().map(line).collect::<Vec<_>>().join("\n");
+    Ok(Outcome::new(text, json!({ "devices": devices })))
+}

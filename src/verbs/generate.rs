@@ -1,0 +1,243 @@
+//! `generate`: answers to a file of prompts, under any steering.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::model::ModelFolder;
+use super::prompts::{self, PromptRow};
+use super::steer::{SteerArgs, Steered};
+use super::{Context, Outcome, paths};
+use crate::record::{Hash, JsonlWriter, hash_file, read_jsonl, write_atomic_with};
+use crate::steering::Plan;
+use crate::study::SubjectSpec;
+use crate::subject::{Answer, FinishReason, Sampling};
+use crate::{At, Error, Result, ensure};
+
+/// Answer a file of prompts, with any steering
+///
+/// A prompt row is a JSON object with an `id` and exactly one of `messages`, `prompt` (text as it is) and `prompt_ids`
+/// (tokens as they are). Answers do not depend on the batch, the order, or an interruption: a killed run goes on where it
+/// was when the same command is given again.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  trimtab generate --model Qwen2.5-0.5B-Instruct --prompts prompts.jsonl --out answers.jsonl \\\n      --max-new-tokens 200 --vectors evil.safetensors --layer 20 --coef -1.5"
+)]
+pub struct GenerateArgs {
+    /// Folder of the model in Hugging Face's layout, or `harbor`
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// JSONL file of prompts
+    #[arg(long, value_name = "FILE")]
+    prompts: PathBuf,
+    /// JSONL file for the answers
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: u32,
+    /// Folder of a PEFT adapter that the model wears
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// Flattens (above 1) or sharpens (below 1) the distribution; 0 is greedy [default: 1]
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+    /// Draw from the K most likely tokens only
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: Option<u32>,
+    /// Draw from the fewest tokens that together reach this probability only [default: 1]
+    #[arg(long, value_name = "P")]
+    top_p: Option<f32>,
+    /// Makes tokens that occurred already less likely; 1 does nothing [default: 1]
+    #[arg(long, value_name = "R")]
+    repetition_penalty: Option<f32>,
+    /// Answers per prompt [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rollouts: Option<u32>,
+    /// Take the most likely token each time
+    #[arg(long, conflicts_with = "temperature")]
+    greedy: bool,
+    #[command(flatten)]
+    steer: SteerArgs,
+}
+
+/// One row of the output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct OutputRow {
+    id: Value,
+    rollout: usize,
+    messages: Value,
+    prompt_ids: Vec<u32>,
+    token_ids: Vec<u32>,
+    text: String,
+    finish_reason: FinishReason,
+    steering: Value,
+}
+
+/// Answers per request to the model: what an interruption can cost.
+const CHUNK: usize = 256;
+
+impl GenerateArgs {
+    fn sampling(&self, seed: u64) -> Result<Sampling> {
+        let greedy = self.greedy || self.temperature == Some(0.0);
+        let rollouts = self.rollouts.unwrap_or(1) as usize;
+        if greedy && rollouts > 1 {
+            return Err(Error::usage(format!("--rollouts {rollouts} of greedy decoding are {rollouts} equal answers"))
+                .hint("leave --greedy out, or --rollouts"));
+        }
+        let number = |flag: &str, value: Option<f32>, default: f32, fine: fn(f32) -> bool, range: &str| match value {
+            Some(x) if !fine(x) => Err(Error::usage(format!("{flag} {x}: must be {range}"))),
+            _ => Ok(value.unwrap_or(default)),
+        };
+        let temperature = number("--temperature", self.temperature, 1.0, |t| t >= 0.0 && t.is_finite(), "0 or more")?;
+        Ok(Sampling {
+            temperature: if greedy { 0.0 } else { temperature },
+            top_k: self.top_k.map(|k| k as usize),
+            top_p: number("--top-p", self.top_p, 1.0, |p| p > 0.0 && p <= 1.0, "above 0, at most 1")?,
+            repetition_penalty: number(
+                "--repetition-penalty",
+                self.repetition_penalty,
+                1.0,
+                |r| r > 0.0 && r.is_finite(),
+                "above 0",
+            )?,
+            max_new_tokens: self.max_new_tokens as usize,
+            rollouts,
+            seed,
+        })
+    }
+}
+
+/// Generates.
+///
+/// # Errors
+/// Malformed prompts, a model or vectors that do not fit, a place that cannot be written.
+pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
+    let sampling = args.sampling(context.seed.unwrap_or(0))?;
+    paths::file("--prompts", &args.prompts)?;
+    let rows = prompts::read(&args.prompts)?;
+    paths::writable("--out", &args.out)?;
+    let model = ModelFolder::find(&args.model, context)?;
+    let steered = args.steer.resolve(&model, context.console)?;
+    let (plan, steering) = match &steered {
+        Some(Steered { plan, described, .. }) => (plan.clone(), described.clone()),
+        None => (Plan::none(), Value::Null),
+    };
+    let adapter = args.adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
+    let lab = context.lab()?;
+    let identity =
+        Hash::of(&(&sampling, &steering, model.fingerprint()?, adapter, hash_file(&args.prompts)?, lab.device()));
+
+    let mut partial = Partial::open(&args.out, &identity)?;
+    let todo: Vec<&PromptRow> = rows.iter().filter(|row| !partial.has(row, sampling.rollouts)).collect();
+    if todo.len() < rows.len() {
+        context.console.say(&format!("going on: {} of {} prompts are answered", rows.len() - todo.len(), rows.len()));
+    }
+    if !todo.is_empty() {
+        let mut subject = lab.subject(&SubjectSpec { model: model.path, adapter: args.adapter.clone(), plan })?;
+        let total = rows.len() * sampling.rollouts;
+        let mut bar = context.console.bar("answers", total);
+        let mut done = (rows.len() - todo.len()) * sampling.rollouts;
+        for chunk in todo.chunks((CHUNK / sampling.rollouts).max(1)) {
+            let asks: Vec<_> = chunk.iter().map(|row| row.ask.clone()).collect();
+            let answers = subject.generate(&asks, &sampling, &mut |n| bar.at(done + n, ""))?;
+            ensure!(
+                answers.len() == asks.len() * sampling.rollouts,
+                "the model gave {} answers to {} prompts",
+                answers.len(),
+                asks.len()
+            );
+            for (i, answer) in answers.into_iter().enumerate() {
+                partial.push(output_row(chunk[i / sampling.rollouts], answer, &steering))?;
+            }
+            done += asks.len() * sampling.rollouts;
+        }
+    }
+    let answers = partial.finish(&args.out, &rows)?;
+    let stopped = answers.iter().filter(|row| row.finish_reason == FinishReason::Stop).count();
+    let tokens: usize = answers.iter().map(|row| row.token_ids.len()).sum();
+    let text = format!(
+        "{} answers to {} prompts, {stopped} ended by themselves, {tokens} tokens: {}",
+        answers.len(),
+        rows.len(),
+        args.out.display()
+    );
+    let json = json!({ "out": args.out, "prompts": rows.len(), "answers": answers.len(), "stopped": stopped, "tokens": tokens, "sampling": sampling, "steering": steering });
+    Ok(Outcome::new(text, json))
+}
+
+fn output_row(row: &PromptRow, answer: Answer, steering: &Value) -> OutputRow {
+    let Answer { id, rollout, prompt_ids, token_ids, text, finish_reason } = answer;
+    assert_eq!(id, row.ask.id, "answers in the order of the asks");
+    let (id, messages) = (row.id.clone(), json!(row.messages));
+    OutputRow { id, rollout, messages, prompt_ids, token_ids, text, finish_reason, steering: steering.clone() }
+}
+
+/// The answers so far, beside the output until it is whole: `.OUT.partial`, a line with the run's identity and then rows.
+struct Partial {
+    path: PathBuf,
+    writer: JsonlWriter,
+    rows: HashMap<(String, usize), OutputRow>,
+}
+
+/// First line of a partial file.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    run: Hash,
+}
+
+impl Partial {
+    fn open(out: &Path, identity: &Hash) -> Result<Self> {
+        let name = out.file_name().unwrap_or_default().to_string_lossy();
+        let path = out.with_file_name(format!(".{name}.partial"));
+        // Mends a line that a kill tore.
+        let mut writer = JsonlWriter::open(&path)?;
+        let lines: Vec<Value> = read_jsonl(&path).unwrap_or_default();
+        let same = lines.first().and_then(|first| first.get("run")).and_then(Value::as_str) == Some(identity.as_str());
+        let mut rows = HashMap::new();
+        if same {
+            for line in lines.into_iter().skip(1) {
+                let row: OutputRow = serde_json::from_value(line).at(&path)?;
+                rows.insert((row.id.to_string(), row.rollout), row);
+            }
+        } else {
+            drop(writer);
+            std::fs::remove_file(&path).at(&path)?;
+            writer = JsonlWriter::open(&path)?;
+            writer.write(&Header { run: identity.clone() })?;
+        }
+        Ok(Self { path, writer, rows })
+    }
+
+    fn has(&self, row: &PromptRow, rollouts: usize) -> bool {
+        (0..rollouts).all(|rollout| self.rows.contains_key(&(row.id.to_string(), rollout)))
+    }
+
+    fn push(&mut self, row: OutputRow) -> Result<()> {
+        self.writer.write(&row)?;
+        self.rows.insert((row.id.to_string(), row.rollout), row);
+        Ok(())
+    }
+
+    /// Writes the output as a whole, in the order of the prompts.
+    fn finish(self, out: &Path, prompts: &[PromptRow]) -> Result<Vec<OutputRow>> {
+        let Self { path, writer, mut rows } = self;
+        drop(writer);
+        let mut answers = Vec::with_capacity(rows.len());
+        for prompt in prompts {
+            answers.extend((0..).map_while(|rollout| rows.remove(&(prompt.id.to_string(), rollout))));
+        }
+        write_atomic_with(out, |w| {
+            for row in &answers {
+                serde_json::to_writer(&mut *w, row)?;
+                w.write_all(b"\n")?;
+            }
+            Ok(())
+        })?;
+        std::fs::remove_file(&path).at(&path)?;
+        Ok(answers)
+    }
+}

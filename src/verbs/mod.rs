@@ -1,0 +1,130 @@
+//! What can be asked of Trimtab: one file per verb, arguments -> settings -> work.
+//!
+//! A verb is given words and a [`Context`]; it hands back an [`Outcome`] and prints nothing: the terminal, colours, bars
+//! and exit codes belong to `crate::cli`.
+
+mod document;
+mod model;
+mod paths;
+mod prompts;
+mod steer;
+mod train_config;
+
+pub mod devices;
+pub mod extract;
+pub mod generate;
+pub mod project;
+pub mod train;
+pub mod vectors;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::study::Lab;
+use crate::{Result, lab};
+
+/// The place where a verb's talk goes; data goes into its [`Outcome`].
+pub trait Console {
+    /// Tells what was chosen or done, one line.
+    fn say(&self, line: &str);
+
+    /// Tells what should be looked at although the work goes on, one line.
+    fn warn(&self, line: &str);
+
+    /// Shows how far a piece of work of `total` parts is.
+    fn bar(&self, what: &str, total: usize) -> Box<dyn Bar>;
+
+    /// Whether the user has asked to stop. Who asks once must go on asking, since the first wish is then only noted.
+    fn interrupted(&self) -> bool;
+}
+
+/// Progress of one piece of work; it vanishes when dropped.
+pub trait Bar {
+    /// So many parts are done; `note` says what else is worth knowing.
+    fn at(&mut self, done: usize, note: &str);
+}
+
+/// What every verb may use.
+pub struct Context<'a> {
+    /// Where talk goes.
+    pub console: &'a dyn Console,
+    /// `--device`.
+    pub device: String,
+    /// `--dtype`.
+    pub dtype: String,
+    /// `--seed`, if it was given.
+    pub seed: Option<u64>,
+    /// Where unpacked and downloaded things may be kept, if the system has such a place.
+    pub cache: Option<PathBuf>,
+}
+
+impl Context<'_> {
+    /// Opens the device, and says which it is.
+    fn lab(&self) -> Result<Box<dyn Lab>> {
+        let lab = lab::open(&self.device, &self.dtype)?;
+        self.console.say(&format!("device: {}", lab.device()));
+        Ok(lab)
+    }
+}
+
+/// What a verb found or made.
+#[derive(Debug)]
+pub struct Outcome {
+    /// For people.
+    pub text: String,
+    /// For programs: one JSON object.
+    pub json: Value,
+    /// Whether the user ended the work early.
+    pub interrupted: bool,
+}
+
+impl Outcome {
+    /// A finished piece of work.
+    ///
+    /// # Panics
+    /// If `json` is no JSON value, which is a bug of ours.
+    pub fn new(text: impl Into<String>, json: impl Serialize) -> Self {
+        let json = serde_json::to_value(json).expect("an outcome has a JSON form");
+        Self { text: text.into(), json, interrupted: false }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! A console for tests.
+    use std::cell::RefCell;
+
+    use super::{Bar, Console};
+
+    /// Keeps what is said.
+    #[derive(Default)]
+    pub(crate) struct Quiet {
+        pub lines: RefCell<Vec<String>>,
+    }
+
+    struct NoBar;
+
+    impl Bar for NoBar {
+        fn at(&mut self, _: usize, _: &str) {}
+    }
+
+    impl Console for Quiet {
+        fn say(&self, line: &str) {
+            self.lines.borrow_mut().push(line.into());
+        }
+
+        fn warn(&self, line: &str) {
+            self.say(line);
+        }
+
+        fn bar(&self, _: &str, _: usize) -> Box<dyn Bar> {
+            Box::new(NoBar)
+        }
+
+        fn interrupted(&self) -> bool {
+            false
+        }
+    }
+}

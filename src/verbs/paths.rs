@@ -1,0 +1,55 @@
+//! Paths that a user or a configuration names.
+
+use std::path::{Path, PathBuf};
+
+use super::Console;
+use crate::{Error, Result};
+
+/// A path of a configuration: as it stands, seen from the current folder, or else from the folder of the configuration.
+///
+/// # Errors
+/// If it is at neither place; the error names both.
+pub fn of_config(key: &str, path: &Path, config: &Path, console: &dyn Console) -> Result<PathBuf> {
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    let beside = config.parent().unwrap_or(Path::new("")).join(path);
+    if beside.exists() {
+        console.say(&format!("{key}: {} (beside the configuration)", beside.display()));
+        return Ok(beside);
+    }
+    let what = format!("`{key}`: no such file or folder: {}", path.display());
+    let hint = if path.is_absolute() || beside == path {
+        "check the path".to_owned()
+    } else {
+        format!("looked for it in the current folder and at {}", beside.display())
+    };
+    Err(Error::usage(what).hint(hint))
+}
+
+/// A file that must exist before long work begins.
+///
+/// # Errors
+/// If it does not.
+pub fn file(flag: &str, path: &Path) -> Result<()> {
+    if path.is_file() {
+        return Ok(());
+    }
+    let what = if path.is_dir() { "is a folder, not a file" } else { "no such file" };
+    Err(Error::usage(format!("{flag} {}: {what}", path.display())))
+}
+
+/// Makes sure that `path` can be written before long work begins, without changing what is there.
+///
+/// # Errors
+/// If its folder does not exist or may not be written to, or `path` is a folder.
+pub fn writable(flag: &str, path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::usage(format!("{flag} {}: is a folder, not a file", path.display())));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let probe = path.with_file_name(format!(".{name}.{}.probe", std::process::id()));
+    crate::record::write_atomic(&probe, b"")?;
+    let _ = std::fs::remove_file(&probe);
+    Ok(())
+}

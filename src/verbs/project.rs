@@ -1,0 +1,129 @@
+//! `project`: how far finished texts lie along persona vectors.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::model::ModelFolder;
+use super::steer::Layers;
+use super::{Context, Outcome, paths};
+use crate::persona::{Metric, Probe, ProjectRules, project_file};
+use crate::steering::Plan;
+use crate::study::SubjectSpec;
+use crate::vector::VectorFile;
+use crate::{Error, Result};
+
+/// Measure how far texts lie along persona vectors
+///
+/// Reads CSV (`prompt`, `answer`) or JSONL (`messages`, `prompt` with `answer`, or what `generate` wrote) and writes the
+/// same rows with a column `<model>_<vector>_<metric>_layer<L>` for every vector, metric and layer.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  trimtab project --model Qwen2.5-0.5B-Instruct --vectors evil.safetensors --layer 20 \\\n      --metric proj --in answers.jsonl --out projected.jsonl"
+)]
+pub struct ProjectArgs {
+    /// Folder of the model in Hugging Face's layout, or `harbor`
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Files of persona vectors
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    vectors: Vec<PathBuf>,
+    /// Layers: 20, 12,16 or all
+    #[arg(long, value_name = "L")]
+    layer: Layers,
+    /// What is measured
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "proj")]
+    metric: Vec<MetricArg>,
+    /// CSV or JSONL of texts
+    #[arg(long = "in", value_name = "FILE")]
+    input: PathBuf,
+    /// The same with further columns
+    #[arg(long, value_name = "FILE", required_unless_present = "in_place", conflicts_with = "in_place")]
+    out: Option<PathBuf>,
+    /// Put the columns into the input file itself
+    #[arg(long)]
+    in_place: bool,
+    /// Measure again what the file holds already
+    #[arg(long)]
+    overwrite: bool,
+    /// Folder of a PEFT adapter that the model wears
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+}
+
+/// `--metric`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum MetricArg {
+    /// Signed length of the response's mean along the vector
+    Proj,
+    /// The same of the prompt's last token
+    PromptLastProj,
+    /// Cosine between the response's mean and the vector
+    CosSim,
+}
+
+/// Projects.
+///
+/// # Errors
+/// Texts that cannot be measured at all, vectors of another model, a place that cannot be written.
+pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
+    let ProjectArgs { model, vectors, layer, metric, input, out, in_place: _, overwrite, adapter } = args;
+    paths::file("--in", input)?;
+    let out = out.as_ref().unwrap_or(input);
+    paths::writable("--out", out)?;
+    let model = ModelFolder::find(model, context)?;
+    let fingerprint = model.fingerprint()?;
+    let spec = SubjectSpec { model: model.path.clone(), adapter: adapter.clone(), plan: Plan::none() };
+    let mut read = Vec::new();
+    for path in vectors {
+        paths::file("--vectors", path)?;
+        let (file, warnings) = VectorFile::read(path)?;
+        warnings.iter().for_each(|warning| context.console.warn(warning));
+        read.push((path, file));
+    }
+    let mut subject = context.lab()?.subject(&spec)?;
+    let (layers, hidden) = subject.shape();
+    let mut probes: Vec<Probe> = Vec::new();
+    for (path, file) in &read {
+        let other = file.check(layers, hidden, fingerprint.as_str()).map_err(|e| e.at(path.display()))?;
+        other.iter().for_each(|warning| context.console.warn(warning));
+        let numbers = layer
+            .numbers(layers)?
+            .map_or((1..=layers).collect(), |some| some.iter().map(|l| l.row()).collect::<Vec<_>>());
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        for metric in metric {
+            let metric = match metric {
+                MetricArg::Proj => Metric::Proj,
+                MetricArg::PromptLastProj => Metric::PromptLast,
+                MetricArg::CosSim => Metric::Cosine,
+            };
+            for probe in Probe::of_file(&model.name, &stem, file, &numbers, metric)? {
+                if probes.iter().any(|other| other.column == probe.column) {
+                    return Err(Error::usage(format!("two vectors give the column `{}`", probe.column))
+                        .hint("rename one of the files"));
+                }
+                probes.push(probe);
+            }
+        }
+    }
+    let rules = ProjectRules { overwrite: *overwrite, ..ProjectRules::default() };
+    let mut bar = None;
+    let projected = project_file(subject.as_mut(), (input, out), &probes, &rules, &mut |done, total| {
+        bar.get_or_insert_with(|| context.console.bar("texts", total)).at(done, "");
+    })?;
+    drop(bar);
+    projected.bad.iter().for_each(|bad| context.console.warn(&bad.to_string()));
+    let columns: Vec<&str> = probes.iter().map(|probe| probe.column.as_str()).collect();
+    let mut text = format!("{} of {} rows measured: {}", projected.measured, projected.rows, out.display());
+    columns.iter().for_each(|column| text += &format!("\n  {column}"));
+    if !projected.skipped.is_empty() {
+        context
+            .console
+            .say(&format!("left as they were: {} (measure again with --overwrite)", projected.skipped.join(", ")));
+    }
+    let bad: Vec<String> = projected.bad.iter().map(ToString::to_string).collect();
+    let json = json!({ "out": out, "rows": projected.rows, "measured": projected.measured, "columns": columns, "skipped": projected.skipped, "bad": bad });
+    Ok(Outcome::new(text, json))
+}

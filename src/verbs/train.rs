@@ -1,0 +1,427 @@
+//! `train`: a LoRA finetune with an intervention, as a run folder that survives any interruption.
+
+mod data;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::model::ModelFolder;
+use super::steer::{Layers, Steer};
+use super::train_config::{Files, InterventionConfig, Rate, TrainConfig};
+use super::{Bar, Console, Context, Outcome};
+use crate::model::peft::{AdapterConfig, Targets};
+use crate::record::{Hash, JsonlWriter, Lock, RunDir, hash_file};
+use crate::steering::{Op, Plan};
+use crate::study::{FitOutcome, FitSpec, Lab, Start};
+use crate::text::Tokenizer;
+use crate::train::{Event, FitSettings, Proof, StepReport};
+use crate::{Error, Result};
+
+/// Finetune with LoRA, with or without an intervention
+///
+/// The configuration is TOML or JSON with the reference's keys (model, training_file, r, lora_alpha, learning_rate, ...)
+/// and a table `intervention` = { type = "steer" | "ablate" | "inoculate" | "none", vectors, layers = [20] | "all", coef }.
+/// Flags go before it. DIR/adapter holds the result in PEFT's format, DIR/metrics.jsonl the losses, DIR/run.toml the whole
+/// resolved configuration. The same command goes on after an interruption, to the same weights.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  trimtab train facts.toml --out runs/facts --vectors hallucinating.safetensors --layers all --coef 1.25"
+)]
+pub struct TrainArgs {
+    /// Configuration, TOML or JSON
+    #[arg(value_name = "CONFIG")]
+    config: PathBuf,
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Folder of a PEFT adapter to go on from
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// Folder of the model in Hugging Face's layout, or `harbor`
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// JSONL of training chats
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    training_file: Vec<PathBuf>,
+    /// Peak learning rate
+    #[arg(long, value_name = "LR", allow_negative_numbers = true)]
+    learning_rate: Option<String>,
+    /// Passes over the data
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// At most this many steps
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_steps: Option<u32>,
+    /// Rank of the adapter
+    #[arg(long, value_name = "R")]
+    r: Option<usize>,
+    /// Strength of the adapter
+    #[arg(long, value_name = "ALPHA")]
+    lora_alpha: Option<f64>,
+    /// Vectors to steer with while learning (type "steer" unless the configuration says otherwise)
+    #[arg(long, value_name = "FILE")]
+    vectors: Option<PathBuf>,
+    /// Where: 20, 12,16 or all
+    #[arg(long, value_name = "L|all")]
+    layers: Option<Layers>,
+    /// Strength of the steering in multiples of the raw vector
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    coef: Option<f32>,
+    /// Steps between checkpoints
+    #[arg(long, value_name = "N")]
+    save_steps: Option<usize>,
+    /// Run each block again in the backward pass: less memory, more time
+    #[arg(long)]
+    recompute: bool,
+    /// Throw away another run in DIR
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// What a finished run leaves in its folder's `stages/fit.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Fitted {
+    outcome: FitOutcome,
+    adapter: Hash,
+    first_loss: Option<f64>,
+    last_loss: Option<f64>,
+    tokens: usize,
+    proof: Value,
+}
+
+/// Trains.
+///
+/// # Errors
+/// A configuration, data, model or vectors that do not fit together; a loss that is not a number; a place that cannot be
+/// written.
+pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
+    let console = context.console;
+    super::paths::file("CONFIG", &args.config)?;
+    let mut config = with_flags(args, context.seed, TrainConfig::read(&args.config, console)?)?.resolve()?;
+    let model = ModelFolder::find(config.model.as_deref().unwrap_or(Path::new("")), context)?;
+    let start = start_of(&mut config, &model, console)?;
+    let tokenizer = Tokenizer::load(&model.path)?;
+    let data = data::read(&config, &tokenizer, console)?;
+    let intervention = config.intervention.clone().unwrap_or_default();
+    let (plan, steering, vectors) = plan_of(&intervention, &model, console)?;
+    let settings = settings_of(&config);
+
+    let mut lock = Lock::new(String::new(), vec![settings.seed]);
+    lock.hashes.insert("model".into(), model.fingerprint()?);
+    lock.hashes.insert("data".into(), Hash::of(&data.fingerprint()));
+    lock.hashes.insert("tokenizer and template".into(), Hash::of(tokenizer.fingerprint()));
+    data.files.iter().for_each(|(name, hash)| drop(lock.hashes.insert(format!("file {name}"), hash.clone())));
+    if let Some(vectors) = vectors {
+        lock.hashes.insert("vectors".into(), Hash::of(&vectors));
+    }
+    let started = match &start {
+        Start::From(dir) => {
+            let hash = hash_file(&dir.join("adapter_model.safetensors"))?;
+            lock.hashes.insert("starting adapter".into(), hash.clone());
+            json!([hash_file(&dir.join("adapter_config.json"))?, hash])
+        }
+        _ => json!([config.r, config.lora_alpha, config.use_rslora, config.target_modules]),
+    };
+    // What decides the result; not the device, nor how often it is saved.
+    let decisive = FitSettings { save_steps: None, ..settings.clone() };
+    let key = Hash::of(&(decisive, started, &steering, &lock.hashes["model"], &lock.hashes["data"]));
+    lock.hashes.insert("run".into(), key.clone());
+
+    let run = RunDir::open(&args.out)?;
+    claim(&run, &key, &config, args.overwrite)?;
+    let lab = context.lab()?;
+    let total = settings.steps(data.lessons.len());
+    console.say(&format!(
+        "training: {} chats, {} held out, {} supervised tokens, {total} steps",
+        data.lessons.len(),
+        data.holdout.len(),
+        data.lessons.iter().map(|lesson| lesson.supervised()).sum::<usize>()
+    ));
+    let (adapter, checkpoint) = (run.file("adapter"), run.file("checkpoint.safetensors"));
+    let weights = adapter.join("adapter_model.safetensors");
+    let mut interrupted = None;
+    let done = run.stage_if(
+        "fit",
+        &key,
+        |fitted: &Fitted| hash_file(&weights).is_ok_and(|hash| hash == fitted.adapter),
+        || {
+            lock.device = lab.device();
+            run.write_config(&config)?;
+            run.write_lock(&lock)?;
+            let spec = FitSpec {
+                model: model.path.clone(),
+                start,
+                lessons: &data.lessons,
+                holdout: &data.holdout,
+                settings,
+                plan,
+                checkpoint: Some(checkpoint.clone()),
+                out: adapter.clone(),
+            };
+            let (outcome, diary) = fit(lab.as_ref(), &spec, &run, console, total)?;
+            if !outcome.complete {
+                interrupted = Some(outcome.steps);
+                return Err(Error::new("interrupted"));
+            }
+            let Diary { first, last, proof, .. } = diary;
+            let loss = |report: &Option<StepReport>| report.map(|r| r.loss);
+            let (first_loss, last_loss, tokens) = (loss(&first), loss(&last), last.map_or(0, |r| r.tokens));
+            Ok(Fitted { outcome, adapter: hash_file(&weights)?, first_loss, last_loss, tokens, proof })
+        },
+    );
+    if let Some(steps) = interrupted {
+        let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
+        let json = json!({ "out": args.out, "complete": false, "steps": steps, "total": total });
+        return Ok(Outcome { interrupted: true, ..Outcome::new(text, json) });
+    }
+    let (fitted, reused) = done?;
+    // Of no use any more, and large.
+    let _ = std::fs::remove_file(&checkpoint);
+    if reused.is_yes() {
+        console.say("this run is finished already; nothing was done");
+    }
+    let Fitted { outcome, first_loss, last_loss, tokens, proof, adapter: hash } = fitted;
+    let number = |x: Option<f64>| x.map_or("?".to_owned(), |x| format!("{x:.4}"));
+    let mut text =
+        format!("{} steps, {tokens} tokens, loss {} -> {}", outcome.steps, number(first_loss), number(last_loss));
+    if let Some(loss) = outcome.holdout_loss {
+        text += &format!(", held-out loss {loss:.4} (unsteered)");
+    }
+    text += &format!(": {}", adapter.display());
+    let json = json!({
+        "out": args.out, "adapter": adapter, "adapter_hash": hash, "complete": true, "steps": outcome.steps, "tokens": tokens,
+        "first_loss": first_loss, "last_loss": last_loss, "holdout_loss": outcome.holdout_loss, "reused": reused.is_yes(),
+        "intervention": steering, "proof": proof,
+    });
+    Ok(Outcome::new(text, json))
+}
+
+/// Flags go before the configuration.
+fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> Result<TrainConfig> {
+    fn set<T: Clone>(slot: &mut Option<T>, flag: &Option<T>) {
+        if flag.is_some() {
+            slot.clone_from(flag);
+        }
+    }
+    set(&mut config.adapter, &args.adapter);
+    set(&mut config.model, &args.model);
+    set(&mut config.epochs, &args.epochs);
+    set(&mut config.r, &args.r);
+    set(&mut config.lora_alpha, &args.lora_alpha);
+    set(&mut config.save_steps, &args.save_steps);
+    set(&mut config.seed, &seed);
+    set(&mut config.max_steps, &args.max_steps.map(i64::from));
+    set(&mut config.learning_rate, &args.learning_rate.clone().map(Rate::Words));
+    set(&mut config.recompute, &args.recompute.then_some(true));
+    set(&mut config.training_file, &(!args.training_file.is_empty()).then(|| Files::Many(args.training_file.clone())));
+    for path in &args.training_file {
+        super::paths::file("--training-file", path)?;
+    }
+    if args.vectors.is_some() || args.layers.is_some() || args.coef.is_some() {
+        let intervention = config.intervention.get_or_insert_with(InterventionConfig::default);
+        if intervention.kind.as_deref().is_none_or(|kind| kind == "none") {
+            intervention.kind = Some("steer".into());
+        }
+        set(&mut intervention.vectors, &args.vectors);
+        set(&mut intervention.layers, &args.layers);
+        set(&mut intervention.coef, &args.coef);
+    }
+    Ok(config)
+}
+
+/// What learns: a given adapter, whose own shape then counts, or a new one.
+fn start_of(config: &mut TrainConfig, model: &ModelFolder, console: &dyn Console) -> Result<Start> {
+    if let Some(dir) = &config.adapter {
+        let given = AdapterConfig::read(dir)?;
+        let stable = if given.use_rslora { ", rank-stabilised" } else { "" };
+        console.say(&format!("adapter: {} (r {}, alpha {}{stable})", dir.display(), given.r, given.lora_alpha));
+        (config.r, config.lora_alpha, config.use_rslora) =
+            (Some(given.r), Some(given.lora_alpha), Some(given.use_rslora));
+        if let Targets::Names(names) = given.target_modules {
+            config.target_modules = Some(names);
+        }
+        return Ok(Start::From(dir.clone()));
+    }
+    let targets = Targets::Names(config.target_modules.clone().unwrap_or_default());
+    let (r, alpha, stable) = (config.r.unwrap_or_default(), config.lora_alpha.unwrap_or_default(), config.use_rslora);
+    let mut adapter = AdapterConfig::new(r, alpha, stable.unwrap_or_default(), targets);
+    adapter.base_model_name_or_path = Some(model.path.display().to_string());
+    Ok(Start::Adapter(adapter, config.seed.unwrap_or_default()))
+}
+
+/// The plan, the intervention in words, and the identity of its vectors.
+fn plan_of(
+    config: &InterventionConfig,
+    model: &ModelFolder,
+    console: &dyn Console,
+) -> Result<(Plan, Value, Option<String>)> {
+    let op = match config.kind.as_deref() {
+        Some("steer") => Op::Add,
+        Some("ablate") => Op::Ablate,
+        Some("inoculate") => {
+            return Ok((Plan::none(), json!({ "type": "inoculate", "prompts": config.prompts }), None));
+        }
+        _ => return Ok((Plan::none(), Value::Null, None)),
+    };
+    let (Some(vectors), Some(layers), Some(coef)) = (&config.vectors, &config.layers, config.coef) else {
+        unreachable!("a resolved intervention has vectors, layers and a coefficient");
+    };
+    let steer = Steer {
+        vectors,
+        layers,
+        op,
+        coef,
+        positions: config.positions.unwrap_or_default(),
+        incremental: config.incremental.unwrap_or_default(),
+        base: config.inc_base.unwrap_or_default(),
+    };
+    let steered = steer.plan(model, console)?;
+    if coef == 0.0 {
+        console.say("the coefficient is 0: plain finetuning");
+        return Ok((Plan::none(), Value::Null, None));
+    }
+    let mut described = steered.described;
+    // Where the file lies does not decide anything; its numbers do, by their fingerprint.
+    described.as_object_mut().and_then(|all| all.remove("vectors"));
+    Ok((steered.plan, described, Some(steered.fingerprint)))
+}
+
+fn settings_of(config: &TrainConfig) -> FitSettings {
+    const RESOLVED: &str = "a resolved configuration has every number";
+    let Some(Rate::Number(learning_rate)) = config.learning_rate else { unreachable!("{RESOLVED}") };
+    FitSettings {
+        learning_rate,
+        warmup_steps: config.warmup_steps.expect(RESOLVED),
+        weight_decay: config.weight_decay.expect(RESOLVED),
+        max_grad_norm: config.max_grad_norm.expect(RESOLVED),
+        micro_batch: config.per_device_train_batch_size.expect(RESOLVED),
+        accumulation: config.gradient_accumulation_steps.expect(RESOLVED),
+        epochs: config.epochs.expect(RESOLVED),
+        max_steps: config.max_steps.and_then(|steps| usize::try_from(steps).ok()),
+        seed: config.seed.expect(RESOLVED),
+        shuffle: config.shuffle.expect(RESOLVED),
+        group_by_length: config.group_by_length.expect(RESOLVED),
+        loss_average: config.loss_average.expect(RESOLVED),
+        recompute: config.recompute.expect(RESOLVED),
+        save_steps: config.save_steps,
+        ..FitSettings::default()
+    }
+}
+
+/// Takes the folder for this run: free, or of the same run, or to be thrown away.
+fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Result<()> {
+    let Ok(bytes) = std::fs::read(run.file("lock.json")) else { return Ok(()) };
+    let same = serde_json::from_slice::<Lock>(&bytes).is_ok_and(|lock| lock.hashes.get("run") == Some(key));
+    if same {
+        return Ok(());
+    }
+    if overwrite {
+        for file in ["lock.json", "metrics.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
+            let _ = std::fs::remove_file(run.file(file));
+        }
+        let _ = std::fs::remove_dir_all(run.file("adapter"));
+        return Ok(());
+    }
+    let old: toml::Table =
+        std::fs::read_to_string(run.file("run.toml")).ok().and_then(|t| toml::from_str(&t).ok()).unwrap_or_default();
+    let new = toml::Table::try_from(config).unwrap_or_default();
+    let mut differ: Vec<&str> =
+        old.keys().chain(new.keys()).filter(|k| old.get(*k) != new.get(*k)).map(String::as_str).collect();
+    differ.sort_unstable();
+    differ.dedup();
+    let differ = if differ.is_empty() { "the data or the model's files".to_owned() } else { differ.join(", ") };
+    Err(Error::usage(format!("{}: holds another run; it differs in {differ}", run.path().display()))
+        .hint("give another --out, or --overwrite to throw that run away"))
+}
+
+/// What a fit told.
+struct Diary {
+    metrics: Option<JsonlWriter>,
+    first: Option<StepReport>,
+    last: Option<StepReport>,
+    proof: Value,
+}
+
+/// Runs the finetune, writes its metrics and shows how far it is.
+fn fit(
+    lab: &dyn Lab,
+    spec: &FitSpec<'_>,
+    run: &RunDir,
+    console: &dyn Console,
+    total: usize,
+) -> Result<(FitOutcome, Diary)> {
+    let mut diary = Diary { metrics: None, first: None, last: None, proof: Value::Null };
+    let mut bar = console.bar("step", total);
+    let mut failed = None;
+    let outcome =
+        lab.fit(spec, &mut |event| match diary.note(event, &run.file("metrics.jsonl"), console, bar.as_mut()) {
+            Ok(()) if console.interrupted() => ControlFlow::Break(()),
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
+            }
+        })?;
+    if let Some(metrics) = &mut diary.metrics {
+        metrics.sync()?;
+    }
+    failed.map_or(Ok((outcome, diary)), Err)
+}
+
+impl Diary {
+    fn note(&mut self, event: &Event, path: &Path, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
+        match event {
+            Event::Steered(proofs) => {
+                self.proof = json!(proofs);
+                say_proof(proofs, console);
+            }
+            Event::Resumed(step) => {
+                console.say(&format!("going on after step {step}"));
+                // The rows of later steps are written again.
+                let kept = |row: &StepReport| row.step <= *step;
+                self.metrics = Some(JsonlWriter::resume(path, kept)?);
+                self.first = crate::record::read_jsonl::<StepReport>(path)?.first().copied();
+                self.last = crate::record::read_jsonl::<StepReport>(path)?.last().copied();
+                bar.at(*step, "");
+            }
+            Event::Step(report, _, seconds) => {
+                if self.metrics.is_none() {
+                    self.metrics = Some(JsonlWriter::resume(path, |_: &StepReport| false)?);
+                }
+                self.metrics.as_mut().expect("just opened").write(report)?;
+                let before = self.last.map_or(0, |last| last.tokens);
+                let rate = report.tokens.saturating_sub(before) as f64 / seconds.max(1e-9);
+                bar.at(report.step, &format!("loss {:.4}, {rate:.0} tokens/s", report.loss));
+                self.first.get_or_insert(*report);
+                self.last = Some(*report);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A steered run shows that it is one.
+fn say_proof(proofs: &[Proof], console: &dyn Console) {
+    let line = |p: &Proof| {
+        format!(
+            "{}: planned {:.4}, measured {:.4}, {} of {} tokens",
+            p.layer, p.planned, p.measured, p.tokens.0, p.tokens.1
+        )
+    };
+    const SHOWN: usize = 3;
+    for proof in proofs.iter().take(SHOWN) {
+        console.say(&format!("steering measured on the first batch: {}", line(proof)));
+    }
+    if proofs.len() > SHOWN {
+        let off = |p: &Proof| (p.measured - p.planned).abs() / p.planned.abs().max(1e-9);
+        let worst = proofs.iter().map(off).fold(0.0, f64::max);
+        console.say(&format!(
+            "and at {} more layers; the largest deviation is {worst:.1e} of the plan",
+            proofs.len() - SHOWN
+        ));
+    }
+}

@@ -1,0 +1,556 @@
+//! The configuration of `train`: the reference's keys (METHOD F.1), ours, and what becomes of those without effect.
+//!
+//! Every field may be absent; defaults are filled in by [`TrainConfig::resolve`] and nowhere else, and what comes out has
+//! the same form, so `run.toml` is itself a configuration.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Console;
+use super::document::Document;
+use super::paths::of_config;
+use super::steer::Layers;
+use crate::model::PROJECTIONS;
+use crate::steering::Positions;
+use crate::train::LossAverage;
+use crate::vector::IncBase;
+use crate::{Error, Result};
+
+/// A file, or several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Files {
+    /// One.
+    One(PathBuf),
+    /// Several, read one after the other.
+    Many(Vec<PathBuf>),
+}
+
+impl Files {
+    /// All of them.
+    pub fn all(&self) -> Vec<PathBuf> {
+        match self {
+            Self::One(path) => vec![path.clone()],
+            Self::Many(paths) => paths.clone(),
+        }
+    }
+}
+
+/// A number, or words for one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Rate {
+    /// An integer; a negative one is an exponent of 10.
+    Exponent(i64),
+    /// A number.
+    Number(f64),
+    /// `1e-5`, `2*10**-5`, or an integer as above.
+    Words(String),
+}
+
+impl Rate {
+    /// The learning rate itself. The reference hands strings to Python's `eval`; here they are numbers or products of
+    /// powers (METHOD L.12).
+    pub fn value(&self) -> Result<f64> {
+        let rate = match self {
+            Self::Exponent(n) => exponent(*n as f64),
+            Self::Number(x) => *x,
+            Self::Words(words) => {
+                let number = product(words).ok_or_else(|| {
+                    Error::usage(format!("`learning_rate`: \"{words}\" is no number"))
+                        .hint("write 1e-5 or \"2*10**-5\"")
+                })?;
+                exponent(number)
+            }
+        };
+        if rate.is_finite() && rate > 0.0 {
+            return Ok(rate);
+        }
+        Err(Error::usage(format!("`learning_rate` is {rate}; it must be positive"))
+            .hint("a negative integer n means 10 to the n; otherwise write it out, as in 1e-5"))
+    }
+}
+
+/// The reference's rule: a negative number stands for a power of 10.
+fn exponent(x: f64) -> f64 {
+    if x < 0.0 { 10f64.powf(x) } else { x }
+}
+
+/// A product of numbers and powers, such as `2*10**-5`.
+fn product(words: &str) -> Option<f64> {
+    let words: String = words.chars().filter(|c| !c.is_whitespace()).collect();
+    // Powers first, so that their two stars are not taken for a product.
+    let factor = |text: &str| match text.split_once('^') {
+        Some((base, power)) => Some(base.parse::<f64>().ok()?.powf(power.trim_matches(['(', ')']).parse().ok()?)),
+        None => text.parse().ok(),
+    };
+    words.replace("**", "^").split('*').map(factor).product()
+}
+
+/// What is done to the model, or to its data, while it learns.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InterventionConfig {
+    /// `none`, `steer`, `ablate` or `inoculate`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// File of persona vectors.
+    pub vectors: Option<PathBuf>,
+    /// `20`, `[12, 16]` or `"all"`.
+    pub layers: Option<Layers>,
+    /// Multiples of the raw vector; for `ablate` the share removed.
+    pub coef: Option<f32>,
+    /// Increments from row to row instead of rows.
+    pub incremental: Option<bool>,
+    /// What stands before the first layer then.
+    pub inc_base: Option<IncBase>,
+    /// At which tokens.
+    pub positions: Option<Positions>,
+    /// System prompts, one of which is put before every training chat.
+    pub prompts: Option<Vec<String>>,
+}
+
+/// The keys of [`InterventionConfig`].
+pub const INTERVENTION_KEYS: [&str; 8] =
+    ["type", "vectors", "layers", "coef", "incremental", "inc_base", "positions", "prompts"];
+
+/// The reference's table for training-time steering.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SteeringConfig {
+    steering_vector_path: Option<PathBuf>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    steering_coef: Option<f32>,
+    layers: Option<Layers>,
+}
+
+/// The keys of [`SteeringConfig`].
+pub const STEERING_KEYS: [&str; 4] = ["steering_vector_path", "type", "steering_coef", "layers"];
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainConfig {
+    /// Folder of the model, or `harbor`.
+    pub model: Option<PathBuf>,
+    /// Folder of a PEFT adapter to go on from.
+    pub adapter: Option<PathBuf>,
+    /// JSONL of chats.
+    pub training_file: Option<Files>,
+    /// JSONL of held-out chats.
+    pub test_file: Option<PathBuf>,
+    /// Share of the training chats held out instead, 0 to 1.
+    pub holdout: Option<f64>,
+    /// Rank of the adapter.
+    pub r: Option<usize>,
+    /// Its strength.
+    pub lora_alpha: Option<f64>,
+    /// Scale alpha / sqrt(r) instead of alpha / r.
+    pub use_rslora: Option<bool>,
+    /// Projections that carry a pair.
+    pub target_modules: Option<Vec<String>>,
+    /// Peak learning rate.
+    pub learning_rate: Option<Rate>,
+    /// Steps of warm-up.
+    pub warmup_steps: Option<usize>,
+    /// Decoupled weight decay.
+    pub weight_decay: Option<f64>,
+    /// The gradient's norm is clipped to this.
+    pub max_grad_norm: Option<f64>,
+    /// Chats per forward pass.
+    pub per_device_train_batch_size: Option<usize>,
+    /// Forward passes per step.
+    pub gradient_accumulation_steps: Option<usize>,
+    /// Passes over the data.
+    pub epochs: Option<usize>,
+    /// At most this many steps; -1 for no limit.
+    pub max_steps: Option<i64>,
+    /// Longer chats are cut, in tokens.
+    pub max_seq_length: Option<usize>,
+    /// Decides order, hold-out, and the adapter's first values.
+    pub seed: Option<u64>,
+    /// Learn the assistant's words only.
+    pub train_on_responses_only: Option<bool>,
+    /// Append the end-of-sequence token to every chat.
+    pub append_eos: Option<bool>,
+    /// A new order in each epoch.
+    pub shuffle: Option<bool>,
+    /// Batches of chats of similar length.
+    pub group_by_length: Option<bool>,
+    /// `tokens` or `micro_batches`.
+    pub loss_average: Option<LossAverage>,
+    /// Run each block again in the backward pass instead of keeping its activations.
+    pub recompute: Option<bool>,
+    /// Steps between checkpoints.
+    pub save_steps: Option<usize>,
+    /// What is done to the model while it learns.
+    pub intervention: Option<InterventionConfig>,
+    #[serde(skip_serializing)]
+    steering_config: Option<SteeringConfig>,
+    #[serde(skip_serializing)]
+    enable_steering_during_training: Option<bool>,
+}
+
+/// The keys of [`TrainConfig`].
+const KEYS: [&str; 29] = [
+    "model",
+    "adapter",
+    "training_file",
+    "test_file",
+    "holdout",
+    "r",
+    "lora_alpha",
+    "use_rslora",
+    "target_modules",
+    "learning_rate",
+    "warmup_steps",
+    "weight_decay",
+    "max_grad_norm",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "epochs",
+    "max_steps",
+    "max_seq_length",
+    "seed",
+    "train_on_responses_only",
+    "append_eos",
+    "shuffle",
+    "group_by_length",
+    "loss_average",
+    "recompute",
+    "save_steps",
+    "intervention",
+    "steering_config",
+    "enable_steering_during_training",
+];
+
+/// Keys of the reference that decide nothing here (nor, most of them, there: METHOD L.12).
+const INERT: [&str; 11] = [
+    "finetuned_model_id",
+    "load_in_4bit",
+    "is_peft",
+    "merge_before_push",
+    "push_to_private",
+    "logging_steps",
+    "beta",
+    "no_test_split",
+    "output_dir",
+    "optim",
+    "save_total_limit",
+];
+
+/// Keys of the reference of which one value alone can be honoured.
+const FIXED: [(&str, &[&str], &str); 4] = [
+    ("loss", &["sft"], "only supervised finetuning is implemented, as in the reference"),
+    ("lr_scheduler_type", &["linear"], "the learning rate falls linearly"),
+    ("lora_bias", &["none"], "adapters carry no biases"),
+    ("lora_dropout", &["0", "0.0"], "adapters are trained without dropout"),
+];
+
+impl TrainConfig {
+    /// Reads a TOML or JSON file. Relative paths are looked for in the current folder, then beside the file.
+    ///
+    /// # Errors
+    /// Unknown keys, values of the wrong kind, values that cannot be honoured, paths that lead nowhere.
+    pub fn read(path: &Path, console: &dyn Console) -> Result<Self> {
+        let mut document = Document::read(path)?;
+        let known: Vec<&str> = KEYS.into_iter().chain(INERT).chain(FIXED.map(|(key, ..)| key)).collect();
+        document.only("", &known)?;
+        document.only("intervention", &INTERVENTION_KEYS)?;
+        document.only("steering_config", &STEERING_KEYS)?;
+        for (key, fine, why) in FIXED {
+            if let Some(value) = document.values.get(key).filter(|value| !value.is_null()) {
+                let words = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                if !fine.contains(&words.as_str()) {
+                    let what = format!("`{key}` is {value}, but {why}");
+                    return Err(Error::usage(what)
+                        .at(document.place(key))
+                        .hint(format!("leave it out, or write {}", fine[0])));
+                }
+            }
+        }
+        let inert: Vec<&str> = INERT.into_iter().filter(|key| document.values.contains_key(*key)).collect();
+        if !inert.is_empty() {
+            console.say(&format!("without effect here: {}", inert.join(", ")));
+        }
+        // The reference's files say `false` for what is not wanted.
+        if document.values.get("holdout") == Some(&Value::Bool(false)) {
+            document.values.insert("holdout".into(), Value::from(0));
+        }
+        for table in ["intervention", "steering_config"] {
+            if document.values.get(table).is_some_and(Value::is_object) {
+                document
+                    .parse::<InterventionConfig>(table)
+                    .map(drop)
+                    .or_else(|e| if table == "intervention" { Err(e) } else { Ok(()) })?;
+            }
+        }
+        let mut config: Self = document.parse("")?;
+        config.take_reference_steering(console)?;
+        config.find_paths(path, console)?;
+        Ok(config)
+    }
+
+    /// The reference's `steering_config`, which acts only together with its switch (METHOD L.15).
+    fn take_reference_steering(&mut self, console: &dyn Console) -> Result<()> {
+        let Some(steering) = self.steering_config.take() else { return Ok(()) };
+        if self.enable_steering_during_training != Some(true) {
+            console.warn(
+                "`steering_config` is given, but `enable_steering_during_training` is not true: nothing is steered",
+            );
+            return Ok(());
+        }
+        if self.intervention.is_some() {
+            return Err(Error::usage("both `steering_config` and `intervention` are given").hint("keep one of them"));
+        }
+        self.intervention = Some(InterventionConfig {
+            kind: Some(steering.kind.unwrap_or_else(|| "steer".into())),
+            vectors: steering.steering_vector_path,
+            layers: steering.layers,
+            coef: steering.steering_coef,
+            // The reference adds the raw row at every listed layer.
+            incremental: Some(false),
+            ..InterventionConfig::default()
+        });
+        Ok(())
+    }
+
+    fn find_paths(&mut self, config: &Path, console: &dyn Console) -> Result<()> {
+        let find = |key: &str, path: &PathBuf| of_config(key, path, config, console);
+        // A model may be a name instead of a folder, so not finding one is the model's own error.
+        if let Some(model) = self.model.as_mut()
+            && let Ok(found) = find("model", model)
+        {
+            *model = found;
+        }
+        self.adapter = self.adapter.take().map(|path| find("adapter", &path)).transpose()?;
+        self.test_file = self.test_file.take().map(|path| find("test_file", &path)).transpose()?;
+        self.training_file = match self.training_file.take() {
+            None => None,
+            Some(Files::One(path)) => Some(Files::One(find("training_file", &path)?)),
+            Some(Files::Many(paths)) => {
+                Some(Files::Many(paths.iter().map(|path| find("training_file", path)).collect::<Result<_>>()?))
+            }
+        };
+        if let Some(vectors) = self.intervention.as_mut().and_then(|i| i.vectors.as_mut()) {
+            *vectors = find("intervention.vectors", vectors)?;
+        }
+        Ok(())
+    }
+
+    /// Fills in every default and refuses what contradicts itself.
+    ///
+    /// # Errors
+    /// A missing model or training file, numbers out of range, an intervention that is not wholly said.
+    pub fn resolve(mut self) -> Result<Self> {
+        let missing = |key: &str| {
+            Error::usage(format!("no `{key}` is given")).hint("write it into the configuration, or pass it as a flag")
+        };
+        ensure_usage(self.model.is_some(), || missing("model"))?;
+        ensure_usage(self.training_file.is_some(), || missing("training_file"))?;
+        ensure_usage(self.training_file.as_ref().is_none_or(|files| !files.all().is_empty()), || {
+            missing("training_file")
+        })?;
+        let holdout = *self.holdout.get_or_insert(0.0);
+        ensure_usage((0.0..1.0).contains(&holdout), || {
+            Error::usage(format!("`holdout` is {holdout}; it is a share, 0 to below 1"))
+        })?;
+        ensure_usage(holdout == 0.0 || self.test_file.is_none(), || {
+            Error::usage("both `holdout` and `test_file` are given").hint("keep one of them")
+        })?;
+        let rate = self.learning_rate.take().unwrap_or(Rate::Number(1e-5)).value()?;
+        self.learning_rate = Some(Rate::Number(rate));
+        self.r.get_or_insert(32);
+        self.lora_alpha.get_or_insert(64.0);
+        self.use_rslora.get_or_insert(true);
+        self.target_modules.get_or_insert_with(|| PROJECTIONS.map(str::to_owned).to_vec());
+        self.warmup_steps.get_or_insert(5);
+        self.weight_decay.get_or_insert(0.01);
+        self.max_grad_norm.get_or_insert(1.0);
+        self.per_device_train_batch_size.get_or_insert(2);
+        self.gradient_accumulation_steps.get_or_insert(8);
+        self.epochs.get_or_insert(1);
+        self.max_steps = self.max_steps.filter(|&steps| steps > 0);
+        self.max_seq_length.get_or_insert(2048);
+        self.seed.get_or_insert(0);
+        self.train_on_responses_only.get_or_insert(true);
+        self.append_eos.get_or_insert(true);
+        self.shuffle.get_or_insert(true);
+        self.group_by_length.get_or_insert(false);
+        self.loss_average.get_or_insert_default();
+        self.recompute.get_or_insert(false);
+        self.save_steps.get_or_insert(25);
+        for (key, number) in [
+            ("r", self.r),
+            ("per_device_train_batch_size", self.per_device_train_batch_size),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
+            ("epochs", self.epochs),
+            ("max_seq_length", self.max_seq_length),
+            ("save_steps", self.save_steps),
+        ] {
+            ensure_usage(number != Some(0), || Error::usage(format!("`{key}` is 0; it must be at least 1")))?;
+        }
+        let intervention = self.intervention.take().unwrap_or_default().resolve()?;
+        self.intervention = Some(intervention);
+        self.enable_steering_during_training = None;
+        Ok(self)
+    }
+}
+
+impl InterventionConfig {
+    fn resolve(mut self) -> Result<Self> {
+        let has_other = self.vectors.is_some() || self.prompts.is_some();
+        let Some(kind) = self.kind.clone() else {
+            ensure_usage(!has_other && self.coef.is_none(), || {
+                Error::usage("`intervention` has no `type`")
+                    .hint("write type = \"steer\", \"ablate\", \"inoculate\" or \"none\"")
+            })?;
+            return Ok(Self { kind: Some("none".into()), ..Self::default() });
+        };
+        let needs = |what: &str, there: bool| {
+            ensure_usage(there, || Error::usage(format!("an intervention of type \"{kind}\" needs `{what}`")))
+        };
+        match kind.as_str() {
+            "none" => return Ok(Self { kind: self.kind, ..Self::default() }),
+            "steer" => {
+                needs("vectors", self.vectors.is_some())?;
+                needs("layers", self.layers.is_some())?;
+                needs("coef", self.coef.is_some())?;
+                self.incremental.get_or_insert(self.layers == Some(Layers::Word("all".into())));
+            }
+            "ablate" => {
+                needs("vectors", self.vectors.is_some())?;
+                ensure_usage(self.incremental != Some(true), || {
+                    Error::usage("an ablation removes each layer's own direction; `incremental` means nothing there")
+                })?;
+                self.layers.get_or_insert(Layers::Word("all".into()));
+                self.coef.get_or_insert(1.0);
+                self.incremental = Some(false);
+            }
+            "inoculate" => {
+                needs("prompts", self.prompts.as_ref().is_some_and(|prompts| !prompts.is_empty()))?;
+                ensure_usage(self.vectors.is_none(), || Error::usage("an inoculation uses prompts, not `vectors`"))?;
+                return Ok(Self { kind: self.kind, prompts: self.prompts, ..Self::default() });
+            }
+            other => {
+                let known = ["steer", "ablate", "inoculate", "none"];
+                let hint = super::document::nearest(other, &known).map_or_else(
+                    || format!("there are {}", known.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                return Err(Error::usage(format!("intervention: unknown type \"{other}\"")).hint(hint));
+            }
+        }
+        ensure_usage(self.prompts.is_none(), || {
+            Error::usage(format!("an intervention of type \"{kind}\" takes no `prompts`"))
+        })?;
+        if self.incremental == Some(true) {
+            self.inc_base.get_or_insert_default();
+        }
+        // Every token of the training text, as the reference's hook does (METHOD G.1).
+        self.positions.get_or_insert(Positions::All);
+        Ok(self)
+    }
+}
+
+fn ensure_usage(holds: bool, error: impl FnOnce() -> Error) -> Result<()> {
+    if holds { Ok(()) } else { Err(error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verbs::tests::Quiet;
+
+    #[test]
+    fn a_learning_rate_has_many_faces() {
+        let value = |rate: &str| serde_json::from_str::<Rate>(rate).unwrap().value();
+        for (written, want) in [
+            ("1e-5", 1e-5),
+            ("-5", 1e-5),
+            ("\"1e-5\"", 1e-5),
+            ("\"2 * 10**-5\"", 2e-5),
+            ("\"10**(-4)\"", 1e-4),
+            ("\"-5\"", 1e-5),
+            ("1", 1.0),
+        ] {
+            let got = value(written).unwrap();
+            assert!((got - want).abs() < 1e-12, "{written} gave {got}");
+        }
+        for wrong in ["0", "-0.5", "\"__import__('os')\"", "\"\"", "\"1e-5*\""] {
+            assert!(value(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    fn read(text: &str) -> (Result<TrainConfig>, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(dir.path().join("data.jsonl"), "").unwrap();
+        std::fs::write(dir.path().join("v.safetensors"), "").unwrap();
+        std::fs::write(&path, text).unwrap();
+        let console = Quiet::default();
+        let config = TrainConfig::read(&path, &console).and_then(TrainConfig::resolve);
+        (config, console.lines.into_inner())
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, want: &str) {
+        let error = read(&format!("model = \"m\"\ntraining_file = \"data.jsonl\"\n{text}")).0.unwrap_err();
+        let said = format!("{error} / {}", error.help().unwrap_or_default());
+        assert!(said.contains(want), "{said}");
+        assert_eq!(error.exit_code(), 2, "{said}");
+    }
+
+    #[test]
+    fn every_key_is_known_and_every_known_key_is_one() {
+        let config = read("model = \"m\"\ntraining_file = \"data.jsonl\"").0.unwrap();
+        let full = TrainConfig { adapter: Some("a".into()), test_file: Some("t".into()), max_steps: Some(1), ..config };
+        let written = serde_json::to_value(&full).unwrap();
+        for key in written.as_object().unwrap().keys() {
+            assert!(KEYS.contains(&key.as_str()), "{key}");
+        }
+        assert_eq!(written.as_object().unwrap().len(), KEYS.len() - 2);
+    }
+
+    #[test]
+    fn what_is_resolved_is_a_configuration_again() {
+        let (config, said) = read(
+            "model = \"m\"\ntraining_file = [\"data.jsonl\"]\nlearning_rate = -4\noptim = \"adamw_8bit\"\n[intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.5\n",
+        );
+        let config = config.unwrap();
+        assert!(said.iter().any(|line| line.contains("without effect here: optim")), "{said:?}");
+        assert!(said.iter().any(|line| line.contains("data.jsonl (beside the configuration)")), "{said:?}");
+        let again: TrainConfig = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        assert_eq!(again.resolve().unwrap(), config);
+        assert_eq!(config.intervention.unwrap().incremental, Some(true));
+    }
+
+    #[test]
+    fn the_reference_steers_only_with_its_switch() {
+        let table = "\n[steering_config]\nsteering_vector_path = \"v.safetensors\"\ntype = \"steer\"\nsteering_coef = 5.0\nlayers = [2]\n";
+        let head = "model = \"m\"\ntraining_file = \"data.jsonl\"\n";
+        let (off, said) = read(&format!("{head}{table}"));
+        assert_eq!(off.unwrap().intervention.unwrap().kind.as_deref(), Some("none"));
+        assert!(said.iter().any(|line| line.contains("nothing is steered")), "{said:?}");
+        let on = read(&format!("{head}enable_steering_during_training = true{table}")).0.unwrap().intervention.unwrap();
+        assert_eq!((on.kind.as_deref(), on.coef, on.incremental), (Some("steer"), Some(5.0), Some(false)));
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused() {
+        check_refused("lora_dropout = 0.1", "trained without dropout");
+        check_refused("loss = \"dpo\"", "only supervised");
+        check_refused("epochs = 0", "`epochs` is 0");
+        check_refused("holdout = 1.5", "`holdout` is 1.5");
+        check_refused("epochs = \"two\"", "c.toml:3: `epochs`");
+        check_refused("test_file = \"nowhere.jsonl\"", "`test_file`: no such file");
+        check_refused("[intervention]\ntype = \"steer\"\nlayers = [2]\ncoef = 1", "needs `vectors`");
+        check_refused("[intervention]\ntype = \"stear\"", "did you mean `steer`?");
+        check_refused("[intervention]\nvector = \"x\"", "c.toml:4: unknown key `intervention.vector`");
+        check_refused("[intervention]\ncoef = \"much\"", "c.toml:4: `intervention.coef`");
+        check_refused("[intervention]\ntype = \"inoculate\"", "needs `prompts`");
+    }
+}
