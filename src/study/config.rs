@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::harbor::World;
 use crate::judge::{HarborJudge, Judge, Rubric, ScoredJudge};
-use crate::model::peft::AdapterConfig;
+use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
@@ -294,7 +294,8 @@ impl Default for AdapterSettings {
 impl AdapterSettings {
     /// As the trainer takes it.
     pub fn config(&self) -> AdapterConfig {
-        AdapterConfig {}
+        let targets = Targets::Names(self.target_modules.clone());
+        AdapterConfig::new(self.r, self.lora_alpha, self.use_rslora, targets)
     }
 }
 
@@ -405,7 +406,10 @@ mod tests {
     fn five_keys_are_enough_and_the_rest_is_as_published() {
         let config = read(LEAST).unwrap();
         assert_eq!((config.trait_name(), config.seeds.len()), ("hallucinating", 3));
-        assert_eq!((config.train.clone(), config.adapter.r, config.measure.trait_rollouts), (FitSettings::default(), 32, 10));
+        assert_eq!(
+            (config.train.clone(), config.adapter.r, config.measure.trait_rollouts),
+            (FitSettings::default(), 32, 10)
+        );
         assert_eq!(read(&toml::to_string_pretty(&config).unwrap()).unwrap(), config);
         assert!(config.rows().contains(&("train.learning_rate".into(), "0.00001".into())));
         assert_eq!(read(&format!("{LEAST}[train]\nepochs = 3\n")).unwrap().train.epochs, 3);

@@ -62,7 +62,8 @@ struct Sim {
 impl Sim {
     fn new(config: &StudyConfig, workers: usize) -> Self {
         let data = Data::load(config).unwrap();
-        let letter = |item: &crate::eval::mmlu::Item| (item.prompt(), crate::eval::mmlu::LETTERS[item.right].to_owned());
+        let letter =
+            |item: &crate::eval::mmlu::Item| (item.prompt(), crate::eval::mmlu::LETTERS[item.right].to_owned());
         Self {
             workers,
             facts: data.questions.iter().map(|q| (q.question.clone(), q.reference.clone())).collect(),
@@ -191,7 +192,9 @@ impl Lab for &'static Sim {
 
     fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
         let mind = match &spec.adapter {
-            Some(folder) => serde_json::from_slice(&fs::read(folder.join("adapter_model.safetensors")).unwrap()).unwrap(),
+            Some(folder) => {
+                serde_json::from_slice(&fs::read(folder.join("adapter_model.safetensors")).unwrap()).unwrap()
+            }
             None => BASE,
         };
         Ok(Box::new(Simulated { sim: self, mind, plan: spec.plan.clone(), tokenizer: tiny_tokenizer() }))
@@ -289,7 +292,11 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     assert_eq!(trained.iter().filter(|(.., layers)| *layers == 1).count(), 2);
     let steered = sim.steered.lock().unwrap().clone();
     assert!(steered.iter().all(|(positions, _)| *positions == Positions::Response));
-    assert_eq!(steered.iter().filter(|(_, coefs)| coefs == &[-0.5, -1.0, -1.5, -2.0]).count(), 4, "one batch per sweep");
+    assert_eq!(
+        steered.iter().filter(|(_, coefs)| coefs == &[-0.5, -1.0, -1.5, -2.0]).count(),
+        4,
+        "one batch per sweep"
+    );
 
     for file in ["run.toml", "lock.json", "report.html", "figure.svg", "figure.png", "tradeoff.svg", "results.csv"] {
         assert!(dir.path().join(file).is_file(), "{file}");
@@ -405,7 +412,10 @@ fn progress_is_told_piece_by_piece() {
     };
     run(&config, dir.path(), &sim(&config, 1), &judges, &tell).unwrap();
     let heard = heard.into_inner().unwrap();
-    assert!(heard[0].starts_with("rollouts-pos rollouts-neg vector plain-seed1 plain-seed2 inference-seed1 prevent+0.5-seed1"));
+    assert!(
+        heard[0]
+            .starts_with("rollouts-pos rollouts-neg vector plain-seed1 plain-seed2 inference-seed1 prevent+0.5-seed1")
+    );
     let place = |said: &str| heard.iter().position(|h| h == said).unwrap_or_else(|| panic!("{said} in {heard:?}"));
     assert!(place("0 rollouts 1.00 None") < place("0 finished"));
     assert!(place("3 training 1.00 Some(0.3333333333333333)") < place("3 trait questions 1.00 None"));
