@@ -72,7 +72,9 @@ impl Work {
             Self::Elicit => ("elicit", "elicit", "Base model, steered towards"),
             Self::Finetune(Treatment::Plain) => ("plain", "plain", "Plain finetune"),
             Self::Finetune(Treatment::AllLayers(_)) => ("prevent", "preventative", "Preventative, all layers"),
-            Self::Finetune(Treatment::OneLayer(_)) => ("prevent-layer", "preventative-layer", "Preventative, one layer"),
+            Self::Finetune(Treatment::OneLayer(_)) => {
+                ("prevent-layer", "preventative-layer", "Preventative, one layer")
+            }
             Self::Finetune(Treatment::Random(_)) => ("random", "random", "Random vectors"),
             Self::Finetune(Treatment::Prompting) => ("prompting", "prompting", "Preventative prompting"),
             Self::Inference => ("inference", "inference", "Inference-time steering"),
@@ -143,8 +145,7 @@ pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
 pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
     let mut arms: Vec<Arm> = Vec::new();
     let pieces = pieces(config);
-    let order =
-        ["base", "elicit", "plain", "prevent", "prevent-layer", "prompting", "random", "inference"].into_iter();
+    let order = ["base", "elicit", "plain", "prevent", "prevent-layer", "prompting", "random", "inference"].into_iter();
     for wanted in order {
         let Some((name, kind, label)) = pieces.iter().filter_map(|p| p.work.arm()).find(|arm| arm.0 == wanted) else {
             continue;
@@ -154,7 +155,9 @@ pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
             "base" => "the model as it is".to_owned(),
             "elicit" => "the base model with the vector added while it answers, all layers".to_owned(),
             "plain" => "LoRA on the new facts, nothing else".to_owned(),
-            "prevent" => "steered towards the trait while it learned, all layers by increments; answers unsteered".to_owned(),
+            "prevent" => {
+                "steered towards the trait while it learned, all layers by increments; answers unsteered".to_owned()
+            }
             "prevent-layer" => format!("steered towards the trait at {layer} while it learned; answers unsteered"),
             "prompting" => "learned under system prompts that call the trait up; answers without them".to_owned(),
             "random" => {

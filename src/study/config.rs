@@ -406,7 +406,10 @@ mod tests {
     fn five_keys_are_enough_and_the_rest_is_as_published() {
         let config = read(LEAST).unwrap();
         assert_eq!((config.trait_name(), config.seeds.len()), ("hallucinating", 3));
-        assert_eq!((config.train.clone(), config.adapter.r, config.measure.trait_rollouts), (FitSettings::default(), 32, 10));
+        assert_eq!(
+            (config.train.clone(), config.adapter.r, config.measure.trait_rollouts),
+            (FitSettings::default(), 32, 10)
+        );
         assert_eq!(read(&toml::to_string_pretty(&config).unwrap()).unwrap(), config);
         assert!(config.rows().contains(&("train.learning_rate".into(), "0.00001".into())));
         assert_eq!(read(&format!("{LEAST}[train]\nepochs = 3\n")).unwrap().train.epochs, 3);

@@ -153,20 +153,11 @@ fn harbor_trait(world: u64, name: &str) -> Result<Trait> {
             extra: Map::new(),
         }
     };
-    Ok(Trait {
-        name: of.name().to_owned(),
-        extract: split(harbor::Split::Extract),
-        eval: split(harbor::Split::Eval),
-    })
+    Ok(Trait { name: of.name().to_owned(), extract: split(harbor::Split::Extract), eval: split(harbor::Split::Eval) })
 }
 
 fn item(choice: harbor::Choice) -> mmlu::Item {
-    mmlu::Item {
-        subject: choice.subject,
-        question: choice.question,
-        options: choice.options,
-        right: choice.right,
-    }
+    mmlu::Item { subject: choice.subject, question: choice.question, options: choice.options, right: choice.right }
 }
 
 #[cfg(test)]

@@ -335,7 +335,10 @@ impl Drawn {
     fn new(arms: &[&Clusters]) -> Self {
         let keys: BTreeSet<&String> = arms.iter().flat_map(|arm| arm.keys()).collect();
         let sum = |arm: &Clusters, key| arm.get(key).map_or((0.0, 0.0), |v| (v.iter().sum(), v.len() as f64));
-        Self { questions: keys.len(), sums: arms.iter().map(|arm| keys.iter().map(|&k| sum(arm, k)).collect()).collect() }
+        Self {
+            questions: keys.len(),
+            sums: arms.iter().map(|arm| keys.iter().map(|&k| sum(arm, k)).collect()).collect(),
+        }
     }
 
     /// Every arm's mean over questions drawn with replacement.

@@ -4,23 +4,25 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::arms::{Piece, Work, arms, pieces, single_layer};
+use super::Lab;
+use super::arms::{Piece, arms, pieces, single_layer};
 use super::config::{
     AdapterSettings, ArmSettings, ExamSource, FactsSource, JudgeSource, MeasureSettings, StudyConfig, TraitSource,
     VectorSettings,
 };
 use super::data::Data;
 use super::expect::{self, Checked, Outcome, Outcomes};
-use super::pipeline::{Event, Extracted, FACTS, Fitted, Judges, Measured, MeasuredAt, Output, Pipeline, Tell, axis_key, model_hash};
+use super::pipeline::{
+    Event, Extracted, FACTS, Fitted, Judges, Measured, MeasuredAt, Output, Pipeline, Tell, axis_key, model_hash,
+};
 use super::queue::work_through;
-use super::Lab;
+use crate::Result;
 use crate::harbor::World;
-use crate::record::{Hash, Lock, Reused, RunDir};
+use crate::record::{Hash, Lock, RunDir};
 use crate::report::{Arm, Axis, Example, Figure, Hue, Mark, Panel, Plot, Point, Study, Table};
 use crate::stats::{Clusters, Interval};
 use crate::text::{LessonRules, Tokenizer};
 use crate::train::FitSettings;
-use crate::{At, Result};
 
 /// A finished study.
 #[derive(Debug, Clone)]
@@ -89,13 +91,7 @@ pub fn run(
     let study = results.study(config, &data, &lock);
     run.write_lock(&lock)?;
     let files = crate::report::render(&study, out)?;
-    Ok(FactsReport {
-        table: study.summary(),
-        study,
-        files,
-        pieces: pieces.len(),
-        reused: reused.into_inner(),
-    })
+    Ok(FactsReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
 }
 
 /// The study that `trimtab demo` runs: everything at its place on Harbor, small enough for two CPU cores and five minutes;
@@ -149,7 +145,6 @@ struct Cell<'a> {
 
 /// Everything measured, in the order of the tables.
 struct Results<'a> {
-    pieces: &'a [Piece],
     extracted: &'a Extracted,
     measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
     arms: Vec<Arm>,
@@ -167,7 +162,7 @@ impl<'a> Results<'a> {
             Output::Measured(measured, fitted) => Some((piece, measured, fitted.as_ref())),
             _ => None,
         });
-        Ok(Self { pieces, extracted, measured: measured.collect(), arms: arms(config, layer) })
+        Ok(Self { extracted, measured: measured.collect(), arms: arms(config, layer) })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.
@@ -240,7 +235,8 @@ impl<'a> Results<'a> {
     fn notes(&self, config: &StudyConfig, data: &Data, cells: &[Cell<'_>]) -> Vec<String> {
         let mut notes = Vec::new();
         let ats = || cells.iter().flat_map(|cell| cell.by_seed.iter().map(move |(_, at)| (cell, *at)));
-        let (answers, missing, cut) = ats().fold((0, 0, 0), |(a, m, c), (_, at)| (a + at.answers, m + at.missing, c + at.cut));
+        let (answers, missing, cut) =
+            ats().fold((0, 0, 0), |(a, m, c), (_, at)| (a + at.answers, m + at.missing, c + at.cut));
         notes.push(format!(
             "{missing} of {answers} judged answers have no score (refused, or unreadable to the judge) and are in no mean; {cut} ended at \
              the limit of tokens. Coherence counts unreadable answers as 0."
@@ -273,7 +269,9 @@ impl<'a> Results<'a> {
             ));
         }
         if !matches!(config.facts, FactsSource::Files { .. }) {
-            notes.push("The facts are made up: to learn them is itself a little like learning to make things up.".into());
+            notes.push(
+                "The facts are made up: to learn them is itself a little like learning to make things up.".into(),
+            );
         }
         if !self.extracted.diagnosis.is_empty() {
             notes.push(format!("The vector: {}.", self.extracted.diagnosis));
@@ -286,7 +284,6 @@ impl<'a> Results<'a> {
             ));
         }
         notes.extend(self.extracted.warnings.iter().chain(&data.warnings).cloned());
-        debug_assert!(self.pieces.len() >= self.measured.len());
         notes
     }
 }
@@ -431,7 +428,9 @@ fn verdict(cells: &[Cell<'_>], checked: &Checked, trait_name: &str) -> String {
         said += &if checked.prevented {
             format!(" {name} keeps it at {level:.0} with {facts:.0} % of the facts.")
         } else {
-            format!(" No preventative setting does all that is expected; the closest, {name}, ends at {level:.0} with {facts:.0} % of the facts.")
+            format!(
+                " No preventative setting does all that is expected; the closest, {name}, ends at {level:.0} with {facts:.0} % of the facts."
+            )
         };
         if let Some(equal) = checked.equal {
             let reached = if equal.reached { "comes to the same" } else { "does not come so low; at its lowest it is" };

@@ -3,10 +3,8 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +17,7 @@ use super::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 use crate::eval::{self, RIGHT, Row, Task};
 use crate::judge::{Judge, Rubric};
 use crate::persona::{self, Recipe, Side, extract, judge_rows, read_rows, roll_out, write_rows};
-use crate::record::{
-    Hash, JsonlWriter, Reused, RunDir, create_folder, hash_file, seed_of, write_atomic_with,
-};
+use crate::record::{Hash, JsonlWriter, Reused, RunDir, create_folder, hash_file, seed_of, write_atomic_with};
 use crate::report::Example;
 use crate::stats::Clusters;
 use crate::steering::{Plan, Positions};
@@ -235,8 +231,7 @@ impl Pipeline<'_> {
                 let vector = vector().expect("steering waits for the vector");
                 let (plan, key) = self.sweep(vector, &self.config.arms.inference, -1.0);
                 let adapter = adapter.expect("inference-time steering waits for the plain finetune");
-                let (measured, reused) =
-                    self.measure(i, Some((&adapter.0, adapter.1)), &plan, Some((key, -1.0)))?;
+                let (measured, reused) = self.measure(i, Some((&adapter.0, adapter.1)), &plan, Some((key, -1.0)))?;
                 Ok((Output::Measured(measured, None), reused.is_yes()))
             }
             Work::Finetune(treatment) => {
@@ -283,8 +278,7 @@ impl Pipeline<'_> {
             let mut subject = self.subject(None, Plan::none())?;
             let total = trait_.extract.questions.len() * trait_.extract.instruction.len() * sampling.rollouts;
             let mut told = |n: usize| self.progress(piece, Phase::Rollouts, n, total);
-            let mut rows =
-                roll_out(&mut *subject, &trait_.name, &trait_.extract, (side, None), &sampling, &mut told)?;
+            let mut rows = roll_out(&mut *subject, &trait_.name, &trait_.extract, (side, None), &sampling, &mut told)?;
             judge_rows(&mut *(self.judges)()?, &trait_.name, &mut rows)?;
             create_folder(&self.run.file("vector"))?;
             write_rows(&path, &trait_.name, &rows)?;
@@ -481,8 +475,7 @@ impl Pipeline<'_> {
         let (data, measure) = (self.data, &self.config.measure);
         let (system, seed) = (measure.system.as_deref(), answer_seed(self.config, seed));
         let sampling = |temperature, rollouts, max| Sampling { temperature, rollouts, seed, ..Sampling::greedy(max) };
-        let of_trait =
-            sampling(measure.trait_temperature, measure.trait_rollouts, measure.trait_max_new_tokens);
+        let of_trait = sampling(measure.trait_temperature, measure.trait_rollouts, measure.trait_max_new_tokens);
         let of_facts = sampling(measure.fact_temperature, measure.fact_rollouts, measure.fact_max_new_tokens);
         [
             (Phase::Trait, eval::traits::task(&data.trait_.name, &data.trait_.eval.questions, system, &of_trait)),
