@@ -192,6 +192,10 @@ fn parallelism(m: usize, n: usize, k: usize) -> gemm::Parallelism {
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
 
+    fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+        pieces.into_par_iter().map(work).collect()
+    }
+
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
         if !is_f32(weight) || !is_f32(x) {

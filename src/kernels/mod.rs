@@ -83,6 +83,12 @@ pub trait FusedOps: Backend {
     /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
     const COMPOSES_ATTENTION: bool = true;
 
+    /// Independent pieces of work, their results in order. A device with a queue of its own takes them one after the other;
+    /// the CPU takes them side by side, because products of small models are too small to be shared out.
+    fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+        pieces.into_iter().map(work).collect()
+    }
+
     /// `x · weightᵀ + bias`: `[n, in] x [out, in] -> [n, out]`.
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         composed::affine(x, weight, bias)

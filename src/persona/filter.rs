@@ -27,6 +27,7 @@ pub enum FilterKind {
 
 /// What an answer must show to go into a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Filter {
     /// Together or each by itself.
     pub kind: FilterKind,
@@ -34,6 +35,12 @@ pub struct Filter {
     pub threshold: f64,
     /// c: answers are at least this coherent; `None` does not ask.
     pub min_coherence: Option<f64>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self::paired()
+    }
 }
 
 impl Filter {

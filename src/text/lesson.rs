@@ -15,6 +15,7 @@ pub struct Lesson {
 
 /// How a conversation becomes a [`Lesson`] (METHOD F.2).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LessonRules {
     /// Append the end-of-sequence token to the template's text, as the reference does although Qwen's template has already
     /// ended the turn.

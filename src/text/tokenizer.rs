@@ -1,5 +1,6 @@
 //! A model folder's tokenizer: text to ids and back, special tokens, and the chat template.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -73,6 +74,12 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text's ids with the bytes that each stands for.
+    pub fn encode_with_bytes(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        let encoding = self.inner.encode(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        Ok(encoding.get_ids().iter().copied().zip(encoding.get_offsets().iter().map(|&(from, to)| from..to)).collect())
     }
 
     /// The ids' text, special tokens stripped.

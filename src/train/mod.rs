@@ -49,6 +49,7 @@ pub enum LossAverage {
 
 /// Everything that decides a finetune besides model, data and intervention.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FitSettings {
     /// Peak learning rate.
     pub learning_rate: f64,
@@ -189,19 +190,17 @@ pub fn fit<B: FusedOps>(
         let window = order.step(done);
         let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
         let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
-        let mut sum: Option<(burn::tensor::Tensor<B, 1>, Vec<burn::tensor::Tensor<B, 1>>)> = None;
-        for lessons in &micro_batches {
+        let (whole, count) = (weight(&window), micro_batches.len() as f32);
+        let parts = B::side_by_side(micro_batches, |lessons| {
             let divisor = match settings.loss_average {
-                LossAverage::Tokens => weight(&window),
-                LossAverage::MicroBatches => weight(lessons) * micro_batches.len() as f32,
+                LossAverage::Tokens => whole,
+                LossAverage::MicroBatches => weight(lessons) * count,
             };
-            let batch = Batch::collate(lessons, pad_id);
-            let (loss, grads) = gradients(model, learning, &batch, divisor, settings.recompute);
-            sum = Some(match sum {
-                None => (loss, grads),
-                Some((l, g)) => (l + loss, g.into_iter().zip(grads).map(|(a, b)| a + b).collect()),
-            });
-        }
+            gradients(model, learning, &Batch::collate(lessons, pad_id), divisor, settings.recompute)
+        });
+        let sum = parts.into_iter().reduce(|(loss, grads), (part, more)| {
+            (loss + part, grads.into_iter().zip(more).map(|(a, b)| a + b).collect())
+        });
         let (loss, grads) = sum.expect("a step has at least one lesson");
         let lr = schedule.lr(done);
         let grad_norm = optimiser.step(&mut model.parameters(learning), grads, lr);

@@ -1,6 +1,8 @@
 //! Golden numbers made with PyTorch, transformers and PEFT (see `tests/fixtures/README.md`), and the tiny models that they
 //! were made with.
 
+#![allow(dead_code, reason = "each subject takes what it needs")]
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -71,4 +73,17 @@ fn tensor(name: &str, dtype: Dtype) -> (Vec<usize>, Vec<u8>) {
     let view = tensors.tensor(name).unwrap_or_else(|e| panic!("goldens.safetensors: {name}: {e}"));
     assert_eq!(view.dtype(), dtype, "dtype of golden `{name}`");
     (view.shape().to_vec(), view.data().to_vec())
+}
+
+#[test]
+fn every_described_tensor_is_there_in_its_shape() {
+    let described: serde_json::Map<String, Value> = json("tensors");
+    assert_eq!(names().len(), described.len());
+    for (name, about) in described {
+        let shape = match about["dtype"].as_str() {
+            Some("int64") => integers(&name).shape,
+            _ => floats(&name).shape,
+        };
+        assert_eq!(serde_json::json!(shape), about["shape"], "{name}");
+    }
 }

@@ -1,0 +1,323 @@
+//! Model folders and adapters as Hugging Face's tools write them, whole and broken.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use trimtab::model::QwenConfig;
+use trimtab::model::files::{Shards, write_model};
+use trimtab::model::peft::{Adapter, AdapterConfig, Targets, locate};
+use trimtab::tensorfile::Dtype;
+use trimtab::{Error, Result};
+
+use crate::goldens::fixture;
+
+/// The error's text, with the folder's path shortened.
+fn told<T: std::fmt::Debug>(result: Result<T>, dir: &Path) -> String {
+    result.unwrap_err().to_string().replace(&dir.display().to_string(), "DIR")
+}
+
+/// A folder of our own with copies of a fixture's files.
+fn copy_of(name: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture(name)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    dir
+}
+
+fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
+    let mut value: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    edit(&mut value);
+    fs::write(path, value.to_string()).unwrap();
+}
+
+fn tiny() -> QwenConfig {
+    QwenConfig::read(&fixture("tiny")).unwrap()
+}
+
+mod models {
+    use super::*;
+
+    #[test]
+    fn the_tiny_models_are_whole() {
+        for (name, tied, blocks) in [("tiny", true, 4), ("tiny-sharded", false, 2)] {
+            let config = QwenConfig::read(&fixture(name)).unwrap();
+            assert_eq!((config.tie_word_embeddings, config.num_hidden_layers), (tied, blocks));
+            assert_eq!((config.rope_theta, config.rms_norm_eps, config.head_dim), (1e6, 1e-6, 16));
+            let shards = Shards::open(&fixture(name)).unwrap();
+            shards.verify(&config).unwrap();
+            assert_eq!(shards.names().count(), config.tensors().len());
+            for (tensor, shape) in config.tensors() {
+                let values = shards.read_f32(&tensor, &shape).unwrap();
+                assert!(values.iter().all(|v| v.is_finite()));
+            }
+        }
+        let bf16 = Shards::open(&fixture("tiny-sharded")).unwrap();
+        assert_eq!(bf16.raw("lm_head.weight").unwrap().0, Dtype::BF16);
+    }
+
+    #[test]
+    fn a_written_model_is_the_model_that_was_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (config, shards) = (tiny(), Shards::open(&fixture("tiny")).unwrap());
+        let shapes: std::collections::BTreeMap<_, _> = config.tensors().into_iter().collect();
+        let values = |name: &str| shards.read_f32(name, &shapes[name]);
+        write_model(dir.path(), &config, Dtype::F32, Some(&fixture("tiny")), values).unwrap();
+        let again = Shards::open(dir.path()).unwrap();
+        again.verify(&QwenConfig::read(dir.path()).unwrap()).unwrap();
+        assert_eq!(again.fingerprint().unwrap(), shards.fingerprint().unwrap());
+        trimtab::text::Tokenizer::load(dir.path()).unwrap();
+
+        let half = tempfile::tempdir().unwrap();
+        write_model(half.path(), &config, Dtype::BF16, None, values).unwrap();
+        let half_config = QwenConfig::read(half.path()).unwrap();
+        assert_eq!(half_config.source["torch_dtype"], "bfloat16");
+        assert_ne!(Shards::open(half.path()).unwrap().fingerprint().unwrap(), shards.fingerprint().unwrap());
+    }
+
+    #[test]
+    fn everything_unexpected_is_named_at_once() {
+        let dir = copy_of("tiny");
+        let shards = Shards::open(dir.path()).unwrap();
+        let json = &tiny().source;
+        let with = |changes: Value| {
+            let mut json = json.clone();
+            json.extend(changes.as_object().unwrap().clone());
+            QwenConfig::from_json(&json.into()).unwrap()
+        };
+        assert_eq!(
+            told(shards.verify(&with(json!({"tie_word_embeddings": false, "vocab_size": 500}))), dir.path()),
+            "DIR: 1 tensor missing: `lm_head.weight` [500, 64]; 1 tensor not as expected: \
+             `model.embed_tokens.weight` is [512, 64], expected [500, 64] (DIR/model.safetensors)"
+        );
+        let e = told(shards.verify(&with(json!({"num_hidden_layers": 3}))), dir.path());
+        assert!(e.starts_with("DIR: 12 tensors unknown: `model.layers.3.input_layernorm.weight` (DIR/model.s"), "{e}");
+        assert!(e.ends_with(" and 4 more"), "{e}");
+        let e = told(shards.read_f32("model.norm.weight", &[65]), dir.path());
+        assert_eq!(e, "DIR/model.safetensors: tensor `model.norm.weight` has shape [64], expected [65]");
+        assert_eq!(told(shards.raw("model.nose.weight"), dir.path()), "DIR: tensor `model.nose.weight` is missing");
+    }
+
+    #[test]
+    fn leftovers_that_harm_nobody_pass() {
+        let dir = copy_of("tiny");
+        let (config, shards) = (tiny(), Shards::open(&fixture("tiny")).unwrap());
+        let mut tensors = config.tensors();
+        tensors.push(("lm_head.weight".into(), vec![512, 64]));
+        tensors.push(("model.layers.0.self_attn.rotary_emb.inv_freq".into(), vec![8]));
+        let values = |name: &str| {
+            let shape = &tensors.iter().find(|(n, _)| n == name).unwrap().1;
+            shards.read_f32(name, shape).or_else(|_| Ok(vec![0.0; shape.iter().product()]))
+        };
+        let path = dir.path().join("model.safetensors");
+        trimtab::tensorfile::write(&path, Dtype::F32, &tensors, &Default::default(), values).unwrap();
+        Shards::open(dir.path()).unwrap().verify(&config).unwrap();
+    }
+
+    #[test]
+    fn broken_shards_are_named() {
+        let dir = copy_of("tiny-sharded");
+        let (index, second) = ("model.safetensors.index.json", "model-00002-of-00002.safetensors");
+        let open = || told(Shards::open(dir.path()), dir.path());
+
+        edit_json(&dir.path().join(index), |index| {
+            index["weight_map"]["model.norm.weight"] = "model-00001-of-00002.safetensors".into();
+        });
+        let e = open();
+        let want = "DIR/model-00001-of-00002.safetensors: tensor `model.norm.weight` is missing, where DIR/model.safe";
+        assert!(e.starts_with(want), "{e}");
+
+        fs::copy(fixture("tiny-sharded").join(index), dir.path().join(index)).unwrap();
+        let whole = fs::read(dir.path().join(second)).unwrap();
+        fs::write(dir.path().join(second), &whole[..whole.len() / 2]).unwrap();
+        let e = open();
+        let want = format!(
+            "DIR/{second}: truncated: its header promises {} bytes, the file has {}",
+            whole.len(),
+            whole.len() / 2
+        );
+        assert_eq!(e, want);
+
+        fs::remove_file(dir.path().join(second)).unwrap();
+        assert!(open().starts_with(&format!("DIR/{second}: No such file")), "{}", open());
+
+        edit_json(&dir.path().join(index), |index| index["weight_map"]["x"] = "../../etc/passwd".into());
+        assert_eq!(open(), format!("DIR/{index}: `weight_map` gives no file name for `x`"));
+        fs::write(dir.path().join(index), "{}").unwrap();
+        assert_eq!(open(), format!("DIR/{index}: no `weight_map`"));
+        fs::remove_file(dir.path().join(index)).unwrap();
+        fs::write(dir.path().join("pytorch_model.bin"), "").unwrap();
+        let e: Error = Shards::open(dir.path()).unwrap_err();
+        assert!(e.to_string().ends_with("neither `model.safetensors` nor `model.safetensors.index.json`"), "{e}");
+        assert!(e.help().unwrap().contains("pickled"));
+    }
+
+    #[test]
+    fn a_folder_that_is_no_model_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(told(QwenConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: No such file"));
+        fs::write(dir.path().join("config.json"), "{\"model_type\": \"gpt2\"}").unwrap();
+        let e = told(QwenConfig::read(dir.path()), dir.path());
+        assert_eq!(e, "DIR/config.json: `model_type` is `gpt2`, and Trimtab knows only `qwen2`");
+        fs::write(dir.path().join("config.json"), [0xff, 0xfe]).unwrap();
+        assert!(told(QwenConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: "));
+    }
+
+    #[test]
+    fn a_failed_write_leaves_no_config_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let failed = write_model(dir.path(), &tiny(), Dtype::F32, None, |_| Err(Error::new("the device is gone")));
+        assert_eq!(failed.unwrap_err().to_string(), "the device is gone");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
+
+mod adapters {
+    use super::*;
+
+    fn config_with(changes: Value) -> Result<AdapterConfig> {
+        let path = fixture("adapter").join("adapter_config.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        AdapterConfig::from_json(&config)
+    }
+
+    #[test]
+    fn the_golden_adapter_is_written_as_peft_wrote_it() {
+        let adapter = Adapter::read(&fixture("adapter"), &tiny()).unwrap();
+        assert_eq!(adapter.pairs.len(), 4 * 7);
+        assert_eq!(adapter.config.scale(), 4.0, "alpha 8 over the root of rank 4");
+        let dir = tempfile::tempdir().unwrap();
+        adapter.write(dir.path()).unwrap();
+        let weights = "adapter_model.safetensors";
+        assert!(fs::read(dir.path().join(weights)).unwrap() == fs::read(fixture("adapter").join(weights)).unwrap());
+        let ours: Value = serde_json::from_slice(&fs::read(dir.path().join("adapter_config.json")).unwrap()).unwrap();
+        let golden: Value = serde_json::from_slice(&fs::read(fixture("adapter/adapter_config.json")).unwrap()).unwrap();
+        for (key, value) in ours.as_object().unwrap() {
+            assert!(key == "peft_version" || golden[key] == *value, "{key}: {value}, golden {}", golden[key]);
+        }
+        assert!(ours.as_object().unwrap().keys().is_sorted());
+        assert_eq!(Adapter::read(dir.path(), &tiny()).unwrap(), adapter);
+    }
+
+    #[test]
+    fn plain_scaling_and_patterns_are_as_in_peft() {
+        assert_eq!(config_with(json!({"use_rslora": false})).unwrap().scale(), 2.0);
+        let config = config_with(json!({
+            "rank_pattern": {"layers.1.self_attn.q_proj": 16, "k_proj": 1}, "alpha_pattern": {".*mlp.*": 4},
+            "layers_to_transform": [1, 2]
+        }));
+        let slots = config.unwrap().layout(&tiny()).unwrap();
+        assert_eq!(slots.len(), 2 * 7);
+        let slot = |block, projection| *slots.iter().find(|s| (s.block, s.projection) == (block, projection)).unwrap();
+        assert_eq!((slot(1, "self_attn.q_proj").rank, slot(1, "self_attn.q_proj").scale), (16, 2.0));
+        assert_eq!((slot(2, "self_attn.q_proj").rank, slot(2, "self_attn.q_proj").scale), (4, 4.0));
+        assert_eq!((slot(2, "self_attn.k_proj").rank, slot(2, "self_attn.k_proj").scale), (1, 8.0));
+        assert_eq!((slot(2, "mlp.down_proj").scale, slot(2, "mlp.down_proj").inputs), (2.0, 160));
+    }
+
+    #[test]
+    fn targets_are_names_or_a_pattern() {
+        let count =
+            |targets: Value| config_with(json!({"target_modules": targets})).unwrap().layout(&tiny()).map(|s| s.len());
+        assert_eq!(count(json!("all-linear")).unwrap(), 28);
+        assert_eq!(count(json!(["q_proj", "v_proj"])).unwrap(), 8);
+        assert_eq!(count(json!(["model.layers.3.mlp.up_proj"])).unwrap(), 1);
+        assert_eq!(count(json!(r".*layers\.(0|1)\.self_attn\.[qk]_proj")).unwrap(), 4);
+        assert_eq!(count(json!(r"(?!.*mlp).*_proj")).unwrap(), 16, "look-ahead, as Python has it");
+        let e = count(json!(["q_proj", "lm_head"])).unwrap_err().to_string();
+        assert_eq!(e, "`target_modules` names `lm_head`, which is none of the adapted projections");
+        assert!(count(json!("q_proj")).is_err(), "a pattern must match the whole name");
+        assert!(
+            count(json!("(")).unwrap_err().to_string().starts_with("`target_modules` holds a pattern that does not")
+        );
+    }
+
+    #[test]
+    fn other_variants_are_refused_by_name() {
+        let refused = |changes: Value, want: &str| {
+            let e = config_with(changes).unwrap_err().to_string();
+            assert!(e.starts_with(want), "{e}");
+        };
+        refused(json!({"use_dora": true}), "`use_dora` is true, which is not implemented");
+        refused(json!({"lora_bias": true}), "`lora_bias` is true");
+        refused(json!({"bias": "all"}), "`bias` is \"all\"");
+        refused(json!({"modules_to_save": ["lm_head"]}), "`modules_to_save` is [\"lm_head\"]");
+        refused(json!({"use_new_thing": true}), "`use_new_thing` is true");
+        refused(json!({"init_lora_weights": "pissa_niter_4"}), "`init_lora_weights` is `pissa`");
+        refused(json!({"peft_type": "IA3"}), "`peft_type` is `IA3`");
+        refused(json!({"r": 0}), "`r` is 0");
+        refused(json!({"r": "x"}), "`r` is \"x\", expected a whole number");
+        refused(json!({"target_modules": null}), "`target_modules` is missing");
+        config_with(json!({"new_key": 7, "modules_to_save": []})).unwrap();
+    }
+
+    #[test]
+    fn tensors_that_do_not_fit_are_named() {
+        let dir = copy_of("adapter");
+        let edit = |changes: Value| {
+            fs::copy(fixture("adapter/adapter_config.json"), dir.path().join("adapter_config.json")).unwrap();
+            edit_json(&dir.path().join("adapter_config.json"), |config| {
+                config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            });
+            told(Adapter::read(dir.path(), &tiny()), dir.path())
+        };
+        let e = edit(json!({"target_modules": ["q_proj"]}));
+        assert!(
+            e.starts_with("DIR/adapter_model.safetensors: 48 tensors unknown: `base_model.model.model.layers.0.mlp"),
+            "{e}"
+        );
+        let e = edit(json!({"rank_pattern": {"layers.0.mlp.up_proj": 8}}));
+        assert_eq!(
+            e,
+            "DIR/adapter_model.safetensors: 2 tensors not as expected: \
+             `base_model.model.model.layers.0.mlp.up_proj.lora_A.weight` is [4, 64], expected [8, 64], \
+             `base_model.model.model.layers.0.mlp.up_proj.lora_B.weight` is [160, 4], expected [160, 8]"
+        );
+        let mut deeper = tiny();
+        deeper.num_hidden_layers = 5;
+        let e = told(Adapter::read(&fixture("adapter"), &deeper), &fixture("adapter"));
+        assert!(e.starts_with("DIR/adapter_model.safetensors: 14 tensors missing: "), "{e}");
+
+        fs::remove_file(dir.path().join("adapter_model.safetensors")).unwrap();
+        assert!(edit(json!({})).starts_with("DIR/adapter_model.safetensors: No such file"));
+        fs::write(dir.path().join("adapter_model.bin"), "").unwrap();
+        assert_eq!(edit(json!({})), "DIR: the adapter's weights are pickled (`adapter_model.bin`)");
+    }
+
+    #[test]
+    fn a_run_folder_leads_to_its_adapter() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(told(locate(dir.path()), dir.path()).starts_with("DIR: no `adapter_config.json` here"));
+        let adapter = Adapter::read(&fixture("adapter"), &tiny()).unwrap();
+        for step in ["checkpoint-9", "checkpoint-281", "checkpoint-x"] {
+            adapter.write(&dir.path().join(step)).unwrap();
+        }
+        assert_eq!(locate(dir.path()).unwrap(), dir.path().join("checkpoint-281"));
+        adapter.write(&dir.path().join("adapter")).unwrap();
+        assert_eq!(locate(dir.path()).unwrap(), dir.path().join("adapter"));
+        assert_eq!(locate(&dir.path().join("checkpoint-9")).unwrap(), dir.path().join("checkpoint-9"));
+    }
+
+    #[test]
+    fn a_fresh_adapter_is_the_seeds_own_and_changes_nothing() {
+        let config = |names: &[&str]| {
+            let names = names.iter().map(|n| (*n).to_owned()).collect();
+            AdapterConfig::new(8, 16.0, true, Targets::Names(names))
+        };
+        let all = Adapter::fresh(config(&["q_proj", "down_proj"]), &tiny(), 7).unwrap();
+        assert_eq!(all.pairs.len(), 8);
+        for pair in all.pairs.values() {
+            let bound = 1.0 / (pair.slot.inputs as f32).sqrt();
+            assert!(pair.b.iter().all(|&b| b == 0.0) && pair.a.iter().all(|a| a.abs() <= bound));
+            let mean_square = pair.a.iter().map(|a| a * a).sum::<f32>() / pair.a.len() as f32;
+            assert!((mean_square / (bound * bound / 3.0) - 1.0).abs() < 0.2, "uniform: variance is bound² / 3");
+        }
+        let one = Adapter::fresh(config(&["down_proj"]), &tiny(), 7).unwrap();
+        let place = (2, "mlp.down_proj");
+        assert_eq!(all.pairs[&place], one.pairs[&place], "the other projections do not matter");
+        assert_ne!(all, Adapter::fresh(config(&["q_proj", "down_proj"]), &tiny(), 8).unwrap());
+    }
+}
