@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: one module per subject.
 
+mod cli;
 mod files;
 mod generation;
 mod goldens;
