@@ -121,6 +121,8 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
             trait_rollouts: if quick { 3 } else { 5 },
             trait_max_new_tokens: 64,
             fact_max_new_tokens: 64,
+            // A model this small takes options, not letters.
+            exam_form: Form::Cloze,
             ..MeasureSettings::default()
         },
         lessons: LessonRules { append_eos: false, max_len: 256, ..LessonRules::default() },

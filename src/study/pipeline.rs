@@ -480,7 +480,7 @@ impl Pipeline<'_> {
         [
             (Phase::Trait, eval::traits::task(&data.trait_.name, &data.trait_.eval.questions, system, &of_trait)),
             (Phase::Facts, eval::facts::task(&data.questions, system, &of_facts)),
-            (Phase::Exam, eval::mmlu::task(&data.exam, system)),
+            (Phase::Exam, eval::mmlu::task(&data.exam, system, self.config.measure.exam_form)),
         ]
     }
 
