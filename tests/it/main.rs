@@ -4,4 +4,5 @@ mod files;
 mod goldens;
 mod parity;
 mod persona;
+mod study;
 mod text;
