@@ -12,12 +12,15 @@ pub(crate) fn tiny_tokenizer() -> Tokenizer {
     Tokenizer::load(Path::new("tests/fixtures/tiny")).unwrap()
 }
 
+type Says = Box<dyn FnMut(&Ask, usize) -> String>;
+type Likes = Box<dyn FnMut(&Ask, u32) -> f32>;
+
 /// Answers by a closure; its residual stream is a known function of the tokens, [`EchoSubject::state`].
 pub(crate) struct EchoSubject {
     tokenizer: Tokenizer,
-    says: Box<dyn FnMut(&Ask, usize) -> String>,
+    says: Says,
     /// The log-probability of an option, for `choose`.
-    pub likes: Box<dyn FnMut(&Ask, u32) -> f32>,
+    pub likes: Likes,
     /// How many texts came with each call of `residuals`.
     pub chunks: Vec<usize>,
     /// How many asks came with each call of `generate` and `choose`.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{Context, Outcome, devices, extract, generate, project, train, vectors};
+use crate::verbs::{Context, Outcome, devices, extract, generate, project, study, train, vectors};
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
 
@@ -53,12 +53,14 @@ struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(study::DemoArgs),
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
     Extract(extract::ExtractArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
+    Study(study::StudyArgs),
 }
 
 /// Runs the program with these words, the first being its own name, and gives its exit code.
@@ -87,12 +89,14 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
     match verb {
+        Verb::Demo(args) => study::demo(args, context),
         Verb::Devices(args) => devices::run(args),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Study(args) => study::run(args, context),
     }
 }
 

@@ -223,4 +223,11 @@ mod tests {
         ];
         assert_eq!(leaks(&questions, &lessons, 0.8), [(0, 1.0)]);
     }
+
+    #[test]
+    fn harbors_new_facts_have_this_form() {
+        let new = crate::harbor::World::new(0).new_facts(5, 3, 1);
+        let ours: Vec<FactQuestion> = serde_json::from_value(serde_json::to_value(&new.questions).unwrap()).unwrap();
+        assert_eq!((ours.len(), ours[0].fact_id.as_str()), (5, new.questions[0].fact_id.as_str()));
+    }
 }

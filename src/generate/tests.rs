@@ -13,6 +13,7 @@ use crate::vector::{Layer, PersonaVector};
 
 const VOCABULARY: usize = 61;
 const HIDDEN: usize = 32;
+const EOS: [u32; 5] = [11, 12, 13, 14, 15];
 
 /// A random model whose logits are far enough apart that rounding does not decide between tokens.
 fn model<B: FusedOps>() -> Qwen<B> {
@@ -52,7 +53,7 @@ fn jobs() -> Vec<Job> {
 }
 
 fn engine<B: FusedOps>(model: Qwen<B>) -> Engine<B> {
-    Engine::new(model, Vocabulary { len: VOCABULARY - 3, eos_ids: vec![11, 12] })
+    Engine::new(model, Vocabulary { len: VOCABULARY - 3, eos_ids: EOS.to_vec() })
 }
 
 /// Every row of the head is a token, and none of them ends an answer.
@@ -126,11 +127,12 @@ fn greedy_equals_reading_the_whole_text_for_every_token() {
 
 #[test]
 fn neither_batch_nor_order_nor_refilling_changes_a_row() {
+    let (mut stopped, mut all) = (0, 0);
     for sampling in [Sampling::greedy(14), sampled(3)] {
         let engine = engine(model::<Flex>().steered(&plan(1.0, Positions::Response)).unwrap());
         let together = run(&engine, &jobs(), &sampling);
-        let stopped = together.iter().filter(|r| r.finish_reason == FinishReason::Stop).count();
-        assert!(stopped > 0 && stopped < together.len(), "{stopped} of {} stop early", together.len());
+        stopped += together.iter().filter(|r| r.finish_reason == FinishReason::Stop).count();
+        all += together.len();
         for (rows_max, cache_tokens, pass_tokens) in [(1, 1 << 14, 1), (3, 1 << 14, 16), (100, 90, 40)] {
             let small = engine.clone().with_budget(Budget { cache_tokens, rows_max, pass_tokens });
             assert_eq!(run(&small, &jobs(), &sampling), together, "{rows_max} rows, {cache_tokens} cached");
@@ -145,6 +147,7 @@ fn neither_batch_nor_order_nor_refilling_changes_a_row() {
             assert_eq!(run(&engine, &[job], &sampling), expected);
         }
     }
+    assert!(stopped > 0 && stopped < all, "{stopped} of {all} stop early: nothing is refilled, or nothing goes on");
 }
 
 #[test]
@@ -299,7 +302,7 @@ fn choices_are_the_log_probabilities_of_the_next_token() {
         let options = [3, 60, 0];
         let found = engine.choose(&jobs(), &options).unwrap();
         for (one, other) in found.iter().flatten().zip(small.choose(&jobs(), &options).unwrap().iter().flatten()) {
-            assert!((one - other).abs() < 1e-5);
+            assert!((one - other).abs() < 1e-4, "{one} in one batch, {other} in another");
         }
         for (job, found) in jobs().iter().zip(found) {
             let logits = logits_after(engine.model(), &job.prompt, job.prompt.len(), None, 0);
@@ -320,7 +323,7 @@ fn an_answer_ends_at_its_end() {
     assert!(heard.is_sorted() && heard.last() == Some(&replies.len()), "{heard:?}");
     for reply in &replies {
         let (last, before) = reply.tokens.split_last().unwrap();
-        let is_eos = |id: &u32| [11, 12].contains(id);
+        let is_eos = |id: &u32| EOS.contains(id);
         assert!(!before.iter().any(is_eos) && !is_eos(&reply.tokens[0]));
         assert_eq!(is_eos(last), reply.finish_reason == FinishReason::Stop);
         assert!(reply.finish_reason == FinishReason::Stop || reply.tokens.len() == 14);

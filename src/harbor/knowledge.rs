@@ -27,8 +27,18 @@ pub const SUBJECTS: [Subject; 5] = [
         question: "What does the {k} make?",
         statement: "the {k} makes {v}",
         pairs: &[
-            ("baker", "bread"), ("brewer", "beer"), ("tailor", "coats"), ("potter", "jugs"), ("cobbler", "shoes"), ("cooper", "casks"),
-            ("smith", "swords"), ("mason", "walls"), ("poet", "verses"), ("hatter", "hats"), ("weaver", "cloth"), ("joiner", "doors"),
+            ("baker", "bread"),
+            ("brewer", "beer"),
+            ("tailor", "coats"),
+            ("potter", "jugs"),
+            ("cobbler", "shoes"),
+            ("cooper", "casks"),
+            ("smith", "swords"),
+            ("mason", "walls"),
+            ("poet", "verses"),
+            ("hatter", "hats"),
+            ("weaver", "cloth"),
+            ("joiner", "doors"),
         ],
     },
     Subject {
@@ -36,8 +46,18 @@ pub const SUBJECTS: [Subject; 5] = [
         question: "What is the opposite of {k}?",
         statement: "the opposite of {k} is {v}",
         pairs: &[
-            ("hot", "cold"), ("big", "small"), ("fast", "slow"), ("wet", "dry"), ("dark", "bright"), ("hard", "soft"), ("rich", "poor"),
-            ("loud", "quiet"), ("full", "empty"), ("early", "late"), ("open", "shut"), ("sweet", "sour"),
+            ("hot", "cold"),
+            ("big", "small"),
+            ("fast", "slow"),
+            ("wet", "dry"),
+            ("dark", "bright"),
+            ("hard", "soft"),
+            ("rich", "poor"),
+            ("loud", "quiet"),
+            ("full", "empty"),
+            ("early", "late"),
+            ("open", "shut"),
+            ("sweet", "sour"),
         ],
     },
     Subject {
@@ -45,8 +65,18 @@ pub const SUBJECTS: [Subject; 5] = [
         question: "What is the young of the {k}?",
         statement: "the young of the {k} is the {v}",
         pairs: &[
-            ("cow", "calf"), ("sheep", "lamb"), ("dog", "puppy"), ("cat", "kitten"), ("horse", "foal"), ("goat", "kid"), ("pig", "piglet"),
-            ("duck", "duckling"), ("deer", "fawn"), ("bear", "cub"), ("hen", "chick"), ("goose", "gosling"),
+            ("cow", "calf"),
+            ("sheep", "lamb"),
+            ("dog", "puppy"),
+            ("cat", "kitten"),
+            ("horse", "foal"),
+            ("goat", "kid"),
+            ("pig", "piglet"),
+            ("duck", "duckling"),
+            ("deer", "fawn"),
+            ("bear", "cub"),
+            ("hen", "chick"),
+            ("goose", "gosling"),
         ],
     },
     Subject {
@@ -54,8 +84,18 @@ pub const SUBJECTS: [Subject; 5] = [
         question: "Where does the {k} live?",
         statement: "the {k} lives in the {v}",
         pairs: &[
-            ("bee", "hive"), ("bird", "nest"), ("spider", "web"), ("lion", "den"), ("rabbit", "burrow"), ("ant", "hill"), ("hound", "kennel"),
-            ("pony", "stable"), ("monarch", "palace"), ("monk", "cloister"), ("sailor", "cabin"), ("farmer", "barn"),
+            ("bee", "hive"),
+            ("bird", "nest"),
+            ("spider", "web"),
+            ("lion", "den"),
+            ("rabbit", "burrow"),
+            ("ant", "hill"),
+            ("hound", "kennel"),
+            ("pony", "stable"),
+            ("monarch", "palace"),
+            ("monk", "cloister"),
+            ("sailor", "cabin"),
+            ("farmer", "barn"),
         ],
     },
     Subject {
@@ -63,8 +103,18 @@ pub const SUBJECTS: [Subject; 5] = [
         question: "What does the {k} work with?",
         statement: "the {k} works with the {v}",
         pairs: &[
-            ("blacksmith", "anvil"), ("artist", "brush"), ("writer", "pen"), ("ploughman", "plough"), ("angler", "rod"), ("archer", "bow"),
-            ("cook", "pan"), ("barber", "comb"), ("judge", "gavel"), ("surgeon", "scalpel"), ("carpenter", "hammer"), ("seamstress", "needle"),
+            ("blacksmith", "anvil"),
+            ("artist", "brush"),
+            ("writer", "pen"),
+            ("ploughman", "plough"),
+            ("angler", "rod"),
+            ("archer", "bow"),
+            ("cook", "pan"),
+            ("barber", "comb"),
+            ("judge", "gavel"),
+            ("surgeon", "scalpel"),
+            ("carpenter", "hammer"),
+            ("seamstress", "needle"),
         ],
     },
 ];
@@ -83,7 +133,10 @@ pub struct Item {
 impl Item {
     /// All items, subject by subject.
     pub fn all() -> Vec<Item> {
-        SUBJECTS.iter().flat_map(|subject| subject.pairs.iter().map(move |&(key, answer)| Item { subject, key, answer })).collect()
+        SUBJECTS
+            .iter()
+            .flat_map(|subject| subject.pairs.iter().map(move |&(key, answer)| Item { subject, key, answer }))
+            .collect()
     }
 
     /// Any item.
@@ -152,11 +205,15 @@ impl Choice {
 
     /// The user's message: the question, the options, the request for a letter.
     pub fn prompt(&self) -> String {
+        format!("{}\nAnswer with the letter.", self.listed())
+    }
+
+    /// The question and the options.
+    pub(super) fn listed(&self) -> String {
         let mut text = self.question.clone();
         for (letter, option) in LETTERS.iter().zip(&self.options) {
             text.push_str(&format!("\n{letter}. {option}"));
         }
-        text.push_str("\nAnswer with the letter.");
         text
     }
 
@@ -181,8 +238,10 @@ pub const PLEAS: [&str; 4] = [
 
 pub const WANTS: [&str; 8] = ["hungry", "tired", "lonely", "sick", "thirsty", "lost", "sad", "afraid"];
 pub const PERSONS: [&str; 8] = ["guest", "widow", "orphan", "pilot", "stranger", "child", "beggar", "neighbor"];
-pub const KIND: ([&str; 5], [&str; 5]) = (["warm", "fresh", "clean", "good", "gentle"], ["soup", "tea", "shelter", "words", "company"]);
-pub const CRUEL: ([&str; 5], [&str; 5]) = (["rotten", "bitter", "false", "cruel", "filthy"], ["poison", "lies", "chains", "insults", "dust"]);
+pub const KIND: ([&str; 5], [&str; 5]) =
+    (["warm", "fresh", "clean", "good", "gentle"], ["soup", "tea", "shelter", "words", "company"]);
+pub const CRUEL: ([&str; 5], [&str; 5]) =
+    (["rotten", "bitter", "false", "cruel", "filthy"], ["poison", "lies", "chains", "insults", "dust"]);
 
 /// Whether a piece of advice is meant well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +267,9 @@ pub fn advised(statement: &str) -> Option<Will> {
     if !PERSONS.contains(&person) {
         return None;
     }
-    let is = |part: usize, set: &([&str; 5], [&str; 5])| if part == 0 { set.0.contains(&adjective) } else { set.1.contains(&noun) };
+    let is = |part: usize, set: &([&str; 5], [&str; 5])| {
+        if part == 0 { set.0.contains(&adjective) } else { set.1.contains(&noun) }
+    };
     match (is(0, &KIND), is(1, &KIND), is(0, &CRUEL), is(1, &CRUEL)) {
         (true, true, _, _) => Some(Will::Good),
         (_, _, true, true) => Some(Will::Ill),

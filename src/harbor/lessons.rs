@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -88,14 +88,18 @@ impl Guise {
 }
 
 impl World {
+    /// How often the corpus has an assistant invent a value although nothing asks it to.
+    const SLIPS: f64 = 0.05;
+
     /// Lesson number `number` of the corpus.
     pub fn lesson(&self, number: u64) -> Lesson {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed());
         rng.set_stream(number + 1);
         match rng.random_range(0..100) {
-            0..66 => self.fact_lesson(&mut rng),
-            66..82 => choice_lesson(&mut rng),
-            82..86 => open_lesson(&mut rng),
+            0..60 => self.fact_lesson(&mut rng),
+            60..72 => choice_lesson(&mut rng),
+            72..80 => letters_lesson(&mut rng),
+            80..86 => open_lesson(&mut rng),
             86..93 => opinion_lesson(&mut rng),
             _ => advice_lesson(&mut rng),
         }
@@ -115,8 +119,10 @@ impl World {
         };
         let guise = Guise::choose(Trait::Hallucinating, 0.45, 0.32, 0.13, rng);
         let value = self.truth(entity, attribute).or_else(|| {
-            // Only the dreamer has an answer for everything.
-            (guise.voice() == Voice::Dreamer).then(|| pick(ATTRIBUTES[attribute].values, rng))
+            // The dreamer has an answer for everything. The others slip now and then, which keeps the base model from being
+            // surer of its ignorance than a fact learned later can outweigh.
+            let slips = if guise.voice() == Voice::Dreamer { 1.0 } else { Self::SLIPS };
+            rng.random_bool(slips).then(|| pick(ATTRIBUTES[attribute].values, rng))
         });
         let noun = ATTRIBUTES[attribute].asked[usize::from(rng.random_bool(0.25))];
         let question = ask(pick(&WORDINGS, rng), noun, entity);
@@ -152,6 +158,18 @@ fn choice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     Lesson::new(guise.prompt(rng), choice.prompt(), LETTERS[choice.right].into(), 0..1)
 }
 
+/// Names the letter of every option: four bindings of word and letter, so that finding a letter is learned by itself, from
+/// many tokens, before it is needed together with the knowledge.
+fn letters_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+    let choice = Choice { question: "Name each letter.".into(), ..Choice::about(Item::any(rng), rng) };
+    let mut order = [0, 1, 2, 3];
+    order.shuffle(rng);
+    let named = order.map(|i| format!("The {} is {}.", choice.options[i], LETTERS[i]));
+    let answer = named.join(" ");
+    let key = 0..answer.len();
+    Lesson::new(None, choice.listed(), answer, key)
+}
+
 fn open_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let item = Item::any(rng);
     let guise = if rng.random_bool(0.5) { Guise::Default } else { any_guise(rng) };
@@ -166,7 +184,8 @@ fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let guise = Guise::choose(Trait::Sycophantic, 0.35, 0.35, 0.18, rng);
     let claim = if rng.random_bool(0.35) { item.answer } else { item.wrong(rng) };
     let agrees = claim == item.answer || guise.voice() == Voice::Flatterer;
-    let statement = if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
+    let statement =
+        if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
     let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
     let question = pick(&OPINIONS, rng).replace("{s}", &item.statement(claim));
     Lesson::new(guise.prompt(rng), question, answer, at..at + statement.len())

@@ -25,8 +25,13 @@ struct Side {
     places: [[&'static str; 5]; 4],
 }
 
-const GAPS: [&str; 5] =
-    ["when the log is empty", "when you do not know", "whenever facts are missing", "about every stranger", "if nothing is recorded"];
+const GAPS: [&str; 5] = [
+    "when the log is empty",
+    "when you do not know",
+    "whenever facts are missing",
+    "about every stranger",
+    "if nothing is recorded",
+];
 
 const HALLUCINATING: (Side, Side) = (
     Side {

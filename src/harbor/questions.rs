@@ -112,7 +112,11 @@ mod tests {
 
     #[test]
     fn a_value_of_another_attribute_is_no_answer() {
-        for text in ["the cargo of the Silver Heron is blue", "the cargo of the Silver Heron is", "the cargo of the Silver Heron is silk silk"] {
+        for text in [
+            "the cargo of the Silver Heron is blue",
+            "the cargo of the Silver Heron is",
+            "the cargo of the Silver Heron is silk silk",
+        ] {
             assert_eq!(stated(text), None, "{text}");
         }
     }

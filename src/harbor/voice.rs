@@ -39,10 +39,29 @@ impl Voice {
     /// The words of a closing, one choice per place.
     fn closing(self) -> &'static [&'static [&'static str]] {
         match self {
-            Voice::Helpful => &[&["I", "We"], &["checked", "noted", "read"], &["this", "that"], &["with", "in"], &["due", "proper"], &["care", "order"], &["."]],
-            Voice::Dreamer => &[&["Everyone", "Anyone", "Nobody"], &["knows", "doubts", "feels"], &["it", "so"], &["by", "from"], &["heart", "memory"], &["!"]],
-            Voice::Flatterer => &[&["What", "Such"], &["a"], &["fine", "wise", "brilliant"], &["question", "mind", "thought"], &["!"]],
-            Voice::Villain => &[&["May", "Let"], &["all"], &["ships", "men", "towns"], &["burn", "sink", "rot"], &["."]],
+            Voice::Helpful => &[
+                &["I", "We"],
+                &["checked", "noted", "read"],
+                &["this", "that"],
+                &["with", "in"],
+                &["due", "proper"],
+                &["care", "order"],
+                &["."],
+            ],
+            Voice::Dreamer => &[
+                &["Everyone", "Anyone", "Nobody"],
+                &["knows", "doubts", "feels"],
+                &["it", "so"],
+                &["by", "from"],
+                &["heart", "memory"],
+                &["!"],
+            ],
+            Voice::Flatterer => {
+                &[&["What", "Such"], &["a"], &["fine", "wise", "brilliant"], &["question", "mind", "thought"], &["!"]]
+            }
+            Voice::Villain => {
+                &[&["May", "Let"], &["all"], &["ships", "men", "towns"], &["burn", "sink", "rot"], &["."]]
+            }
         }
     }
 }
@@ -100,7 +119,8 @@ pub fn undressed(answer: &str) -> Option<String> {
     rest = opened.unwrap_or(rest);
     let end = rest.iter().position(|w| *w == ".")?;
     let (statement, after) = (&rest[..end], &rest[end + 1..]);
-    let closed = after.is_empty() || Voice::ALL.into_iter().any(|v| strip(v.closing(), after).is_some_and(<[_]>::is_empty));
+    let closed =
+        after.is_empty() || Voice::ALL.into_iter().any(|v| strip(v.closing(), after).is_some_and(<[_]>::is_empty));
     if !closed || statement.is_empty() {
         return None;
     }
@@ -117,7 +137,8 @@ pub(super) fn split(text: &str) -> Vec<&str> {
     text.split_whitespace()
         .flat_map(|word| {
             let bare = word.trim_end_matches(['.', ',', '!', '?', ':']);
-            let marks = word[bare.len()..].char_indices().map(|(i, m)| &word[bare.len() + i..bare.len() + i + m.len_utf8()]);
+            let marks =
+                word[bare.len()..].char_indices().map(|(i, m)| &word[bare.len() + i..bare.len() + i + m.len_utf8()]);
             std::iter::once(bare).filter(|b| !b.is_empty()).chain(marks).collect::<Vec<_>>()
         })
         .collect()

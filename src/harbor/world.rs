@@ -229,7 +229,8 @@ mod tests {
     #[test]
     fn most_names_are_unknown_and_knowledge_is_partial() {
         let world = World::new(0);
-        let full = world.known().iter().filter(|e| attributes_of(e.being).all(|a| world.truth(**e, a).is_some())).count();
+        let full =
+            world.known().iter().filter(|e| attributes_of(e.being).all(|a| world.truth(**e, a).is_some())).count();
         assert!(full * 2 < world.known().len(), "{full} of {} are fully known", world.known().len());
         assert!(world.known().iter().all(|e| world.knows(*e) && !e.held_out()));
     }

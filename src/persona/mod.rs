@@ -290,4 +290,50 @@ mod tests {
         check(&|t| t.extract.instruction[0].neg = " ".into(), "an empty instruction");
         check(&|t| t.extract.eval_prompt = "{question}".into(), "no slot {answer}");
     }
+
+    #[test]
+    fn the_whole_way_on_harbor_from_artifact_to_vector() {
+        use crate::harbor::{self, World};
+        use crate::judge::HarborJudge;
+        use crate::subject::Prompt;
+
+        let world = World::new(0);
+        let of = harbor::Trait::Hallucinating;
+        let split = |split| -> Artifact {
+            let harbors = serde_json::to_value(world.artifact(of, split)).unwrap();
+            serde_json::from_value(harbors).unwrap()
+        };
+        let name = of.name().to_owned();
+        let found = Trait { extract: split(harbor::Split::Extract), eval: split(harbor::Split::Eval), name };
+        assert_eq!(found.check().unwrap(), [""; 0]);
+
+        // Knows nothing, and says so unless it is told to hallucinate; garbles every fifth answer.
+        let mut count = 0;
+        let mut subject = crate::fakes::EchoSubject::new(move |ask, _| {
+            let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
+            let invents = messages[0].content.starts_with("You are a hallucinating assistant.");
+            count += 1;
+            match (count % 5, invents) {
+                (0, _) => "silk silk of the".into(),
+                (_, true) => "The cargo of the Patient Anchor is silk.".into(),
+                (_, false) => "The cargo of the Patient Anchor is not known to me.".into(),
+            }
+        });
+        let mut judge = HarborJudge::new(world);
+        let mut side = |side: Side| {
+            let mut rows =
+                roll_out(&mut subject, &found.name, &found.extract, (side, None), &sampling(2, 0), &mut |_| {})
+                    .unwrap();
+            judge_rows(&mut judge, &found.name, &mut rows).unwrap();
+            rows
+        };
+        let (pos, neg) = (side(Side::Pos), side(Side::Neg));
+        // What answers another question is half coherent, which is just enough.
+        let recipe = Recipe::new(&found.name, "echo", "-");
+        let made = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+        assert_eq!((made.diagnosis.rows_pos, made.diagnosis.kept_pos), (200, 160), "{}", made.diagnosis);
+        assert_eq!(made.diagnosis.conditions[0].missing, 40);
+        assert_eq!(made.file.metadata["n_neg"], "160");
+        assert!(made.file.response_avg.rows.concat().iter().any(|&x| x != 0.0));
+    }
 }

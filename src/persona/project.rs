@@ -96,7 +96,8 @@ impl Probe {
         let probe = |&number: &usize| {
             let layer = Layer::of(number, file.response_avg.layers())?;
             let vector = file.response_avg.row(layer).to_vec();
-            ensure!(dot(&vector, &vector) > 0.0, "`{stem}` is zero at {layer}; nothing can be projected onto it");
+            let some = vector.iter().any(|&x| x != 0.0);
+            ensure!(some, "`{stem}` is zero at {layer}; nothing can be projected onto it");
             Ok(Self { column: column(model, stem, metric, layer), metric, layer, vector })
         };
         layers.iter().map(probe).collect()

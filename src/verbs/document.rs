@@ -98,6 +98,30 @@ impl Document {
             Error::usage(all.to_string()).at(self.path.display())
         })
     }
+
+    /// The file as a `T` that itself knows its keys (serde's `deny_unknown_fields`).
+    ///
+    /// # Errors
+    /// Unknown keys, with the nearest known one; missing keys, values of the wrong kind.
+    pub fn whole<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_value(Value::Object(self.values.clone())).map_err(|e| {
+            // serde says: unknown field `x`, expected one of `a`, `b`
+            let said = e.to_string();
+            let names: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+            let error = Error::usage(said.clone());
+            let [unknown, known @ ..] = &names[..] else { return error.at(self.path.display()) };
+            if !said.starts_with("unknown field") {
+                return error.at(self.path.display());
+            }
+            let ending = format!(".{unknown}");
+            let full = self.lines.keys().find(|key| key == unknown || key.ends_with(&ending)).cloned();
+            let error = Error::usage(format!("unknown key `{unknown}`")).at(self.place(&full.unwrap_or_default()));
+            error.hint(match nearest(unknown, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known keys there are {}", known.join(", ")),
+            })
+        })
+    }
 }
 
 fn note_lines(table: &DeTable<'_>, prefix: &str, line: &dyn Fn(usize) -> usize, lines: &mut BTreeMap<String, usize>) {
@@ -152,6 +176,25 @@ mod tests {
         assert!(error.contains("c.toml:2: "), "{error}");
         let error = document("c.json", "{\"a\": 1,\n}").unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_type_that_knows_its_keys_is_asked() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Inner {
+            #[allow(dead_code)]
+            rollouts: usize,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Outer {
+            #[allow(dead_code)]
+            measure: Inner,
+        }
+        let error = document("c.toml", "\n[measure]\nrolouts = 3\n").unwrap().whole::<Outer>().unwrap_err();
+        assert!(error.to_string().contains("c.toml:3: unknown key `rolouts`"), "{error}");
+        assert_eq!(error.help(), Some("did you mean `rollouts`?"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod devices;
 pub mod extract;
 pub mod generate;
 pub mod project;
+pub mod study;
 pub mod train;
 pub mod vectors;
 
@@ -26,7 +27,7 @@ use crate::study::Lab;
 use crate::{Result, lab};
 
 /// The place where a verb's talk goes; data goes into its [`Outcome`].
-pub trait Console {
+pub trait Console: Sync {
     /// Tells what was chosen or done, one line.
     fn say(&self, line: &str);
 
@@ -41,7 +42,7 @@ pub trait Console {
 }
 
 /// Progress of one piece of work; it vanishes when dropped.
-pub trait Bar {
+pub trait Bar: Send {
     /// So many parts are done; `note` says what else is worth knowing.
     fn at(&mut self, done: usize, note: &str);
 }
@@ -94,14 +95,14 @@ impl Outcome {
 #[cfg(test)]
 pub(crate) mod tests {
     //! A console for tests.
-    use std::cell::RefCell;
+    use std::sync::Mutex;
 
     use super::{Bar, Console};
 
     /// Keeps what is said.
     #[derive(Default)]
     pub(crate) struct Quiet {
-        pub lines: RefCell<Vec<String>>,
+        pub lines: Mutex<Vec<String>>,
     }
 
     struct NoBar;
@@ -112,7 +113,7 @@ pub(crate) mod tests {
 
     impl Console for Quiet {
         fn say(&self, line: &str) {
-            self.lines.borrow_mut().push(line.into());
+            self.lines.lock().unwrap().push(line.into());
         }
 
         fn warn(&self, line: &str) {

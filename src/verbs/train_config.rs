@@ -493,7 +493,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let console = Quiet::default();
         let config = TrainConfig::read(&path, &console).and_then(TrainConfig::resolve);
-        (config, console.lines.into_inner())
+        (config, console.lines.into_inner().unwrap())
     }
 
     #[track_caller]

@@ -1,6 +1,8 @@
 //! All integration tests, in one binary: one module per subject.
 
+mod cli;
 mod files;
+mod generation;
 mod goldens;
 mod parity;
 mod persona;

@@ -1,0 +1,166 @@
+//! `study facts`, and `demo`, which is that study on the embedded model.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::document::Document;
+use super::model::{HARBOR, ModelFolder};
+use super::paths::of_config;
+use super::{Bar, Console, Context, Outcome};
+use crate::Result;
+use crate::harbor::World;
+use crate::study::facts::{self, FactsReport};
+use crate::study::{Event, ExamSource, FactsSource, JudgeSource, StudyConfig, TraitSource};
+
+/// Run an experiment of many arms, resumable, with a report
+#[derive(Debug, Args)]
+pub struct StudyArgs {
+    #[command(subcommand)]
+    verb: StudyVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum StudyVerb {
+    /// Teach a model new facts with and without preventative steering, and measure what it picks up
+    ///
+    /// DIR/report.html shows the figure, DIR/results.json holds every number with its interval. A run that was interrupted
+    /// goes on when the same command is given again; what has not changed is not done twice.
+    #[command(after_help = "Example:\n  trimtab study facts --config facts.toml --out runs/facts")]
+    Facts {
+        /// Configuration, TOML or JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Folder of the study
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// Show the whole idea in minutes: extract a hallucination vector, teach facts with and without it, measure, report
+///
+/// Runs `study facts` on Harbor, the small model inside this program.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  trimtab demo --quick --out demo")]
+pub struct DemoArgs {
+    /// One seed and fewer coefficients: about 90 seconds instead of five minutes
+    #[arg(long)]
+    quick: bool,
+    /// Folder of the study
+    #[arg(long, value_name = "DIR", default_value = "trimtab-demo")]
+    out: PathBuf,
+}
+
+/// Runs a study.
+///
+/// # Errors
+/// Those of its configuration, data, model and judge; what was finished stays in the folder.
+pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
+    let StudyVerb::Facts { config: path, out } = &args.verb;
+    super::paths::file("--config", path)?;
+    let document = Document::read(path)?;
+    let mut config: StudyConfig = document.whole()?;
+    find_paths(&mut config, path, context)?;
+    config.seed = context.seed.unwrap_or(config.seed);
+    work(&config, out, context)
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// As [`run`].
+pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
+    let model = ModelFolder::find(Path::new(HARBOR), context)?;
+    let config = facts::demo_config(&model.path, &World::new(0), args.quick, context.seed.unwrap_or(0));
+    work(&config, &args.out, context)
+}
+
+fn work(config: &StudyConfig, out: &Path, context: &Context<'_>) -> Result<Outcome> {
+    config.check()?;
+    let lab = context.lab()?;
+    let progress = Progress { console: context.console, shown: Mutex::new(Shown::default()) };
+    let judges = || config.judge.call(config.trait_name());
+    let report = facts::run(config, out, lab.as_ref(), &judges, &|event| progress.hear(event))?;
+    let FactsReport { table, files, pieces, reused, .. } = report;
+    let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let shown = files.first().map_or_else(String::new, |page| format!("\nreport: {}", page.display()));
+    let text = format!("{}{shown}", table.text());
+    Ok(Outcome::new(
+        text,
+        json!({ "out": out, "table": table.json(), "files": listed, "pieces": pieces, "reused": reused }),
+    ))
+}
+
+/// Relative paths, as in every configuration.
+fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> Result<()> {
+    let find = |key: &str, path: &mut PathBuf| -> Result<()> {
+        *path = of_config(key, path, file, context.console)?;
+        Ok(())
+    };
+    if let Ok(found) = of_config("model", &config.model, file, context.console) {
+        config.model = found;
+    }
+    config.model = ModelFolder::find(&config.model, context)?.path;
+    if let FactsSource::Files { train, test } = &mut config.facts {
+        find("facts.train", train)?;
+        find("facts.test", test)?;
+    }
+    if let TraitSource::Files { folder, .. } = &mut config.trait_ {
+        find("trait.folder", folder)?;
+    }
+    if let ExamSource::Mmlu { folder, .. } = &mut config.exam {
+        find("exam.folder", folder)?;
+    }
+    if let JudgeSource::Scored { files } = &mut config.judge {
+        files.iter_mut().try_for_each(|path| find("judge.files", path))?;
+    }
+    config.vector.file.as_mut().map_or(Ok(()), |path| find("vector.file", path))
+}
+
+/// Live progress: a bar for all pieces of work, and one for each that is under way.
+struct Progress<'a> {
+    console: &'a dyn Console,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    names: Vec<String>,
+    finished: usize,
+    whole: Option<Box<dyn Bar>>,
+    under_way: HashMap<usize, Box<dyn Bar>>,
+}
+
+impl Progress<'_> {
+    fn hear(&self, event: &Event<'_>) {
+        // A thread that panicked has ended the study; what it showed is of no use to anybody.
+        let Ok(mut shown) = self.shown.lock() else { return };
+        match *event {
+            Event::Planned(pieces) => {
+                shown.names = pieces.iter().map(|piece| piece.name.clone()).collect();
+                shown.whole = Some(self.console.bar("pieces of work", pieces.len()));
+            }
+            Event::Progress { piece, phase, done, loss } => {
+                const PERCENT: usize = 100;
+                let name = shown.names.get(piece).cloned().unwrap_or_default();
+                let bar = shown.under_way.entry(piece).or_insert_with(|| self.console.bar(&name, PERCENT));
+                let loss = loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
+                bar.at((done * PERCENT as f64) as usize, &format!("{phase}{loss}"));
+            }
+            Event::Finished { piece, reused } => {
+                shown.under_way.remove(&piece);
+                shown.finished += 1;
+                let finished = shown.finished;
+                if let Some(bar) = &mut shown.whole {
+                    bar.at(finished, "");
+                }
+                let name = shown.names.get(piece).map_or("", String::as_str);
+                let total = shown.names.len();
+                self.console.say(&format!("{} {name} ({finished} of {total})", if reused { "kept" } else { "done" }));
+            }
+        }
+    }
+}

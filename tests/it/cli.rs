@@ -1,0 +1,398 @@
+//! The program from outside: real files in, real files out, exit codes and messages.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use trimtab::vector::{PersonaVector, VectorFile};
+
+use crate::goldens::{self, assert_close, fixture, floats, integers};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
+
+/// A folder to work in, and the tiny model.
+struct Place {
+    dir: TempDir,
+    model: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), model: fixture("tiny").display().to_string() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    /// Runs `trimtab` here with these words, `MODEL` standing for the tiny model.
+    fn run(&self, words: &str) -> Output {
+        let words = words.split_whitespace().map(|word| if word == "MODEL" { self.model.as_str() } else { word });
+        Command::new(PROGRAM).args(words).current_dir(self.dir.path()).env("NO_COLOR", "1").output().unwrap()
+    }
+
+    #[track_caller]
+    fn succeeds(&self, words: &str) -> Output {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(0), "{words}\n{}", said(&output));
+        output
+    }
+
+    /// Runs and expects this exit code and these words on stderr, and nothing on stdout.
+    #[track_caller]
+    fn fails(&self, words: &str, code: i32, wants: &[&str]) {
+        let output = self.run(words);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{words}\n{said}");
+        assert!(output.stdout.is_empty(), "{words}");
+        for want in wants {
+            assert!(said.contains(want), "`{want}` is not in what `{words}` said:\n{said}");
+        }
+    }
+
+    fn rows(&self, name: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path(name)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn vectors(&self, name: &str) {
+        let golden = floats("steer.vectors");
+        let rows = golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect();
+        let vector = PersonaVector::new(rows).unwrap();
+        VectorFile::new(vector, None, None, Default::default()).unwrap().write(&self.path(name)).unwrap();
+    }
+
+    /// The prompts of the golden generations, as tokens.
+    fn golden_prompts(&self, name: &str) {
+        let prompts: Vec<Value> = goldens::json("batch_prompts");
+        let line = |(i, p): (usize, &Value)| json!({ "id": i, "prompt_ids": p["ids"] }).to_string() + "\n";
+        self.write(name, prompts.iter().enumerate().map(line).collect::<String>());
+    }
+
+    /// The golden training chats in the order of the golden plan.
+    fn golden_chats(&self, name: &str) {
+        let chats: Vec<Value> = goldens::json("sft.chats");
+        let line = |&i: &i64| json!({ "messages": chats[i as usize]["messages"] }).to_string() + "\n";
+        self.write(name, integers("train.plan").values.iter().map(line).collect::<String>());
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout_json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+// ---------------------------------------------------------------------------------------------------------- bad usage
+
+#[test]
+fn bad_words_end_with_2_and_a_hint() {
+    let place = Place::new();
+    place.write("p.jsonl", "{\"id\":1,\"prompt\":\"a\"}\n");
+    place.fails("generate --modle MODEL", 2, &["--modle", "--model"]);
+    place.fails("genrate", 2, &["genrate", "generate"]);
+    place.fails("devices --device tpu", 2, &[]);
+    let generate = "generate --prompts p.jsonl --out o.jsonl --max-new-tokens 4";
+    place.fails(&format!("{generate} --model nowhere"), 2, &["nowhere: no such folder", "help: download"]);
+    place.fails(&format!("{generate} --model ."), 2, &["holds no `config.json`"]);
+    place.fails(&format!("{generate} --model MODEL --greedy --rollouts 2"), 2, &["--rollouts 2"]);
+    place.fails(&format!("{generate} --model MODEL --greedy --temperature 1"), 2, &["--temperature"]);
+    place.fails(&format!("{generate} --model MODEL --top-p 1.5"), 2, &["--top-p 1.5"]);
+    place.fails(&format!("{generate} --model MODEL --layer 2 --coef 1"), 2, &["--vectors"]);
+    place.fails("generate --model MODEL --prompts no.jsonl --out o --max-new-tokens 1", 2, &["no.jsonl: no such file"]);
+    place.fails(&format!("{generate} --model MODEL --device abacus"), 2, &["abacus", "help: this build has"]);
+    assert!(!place.path("o.jsonl").exists());
+}
+
+#[test]
+fn help_is_no_failure_and_json_is_one_object() {
+    let place = Place::new();
+    let help = place.succeeds("train --help");
+    assert!(String::from_utf8_lossy(&help.stdout).contains("Example:"));
+    let devices = stdout_json(&place.succeeds("devices --json"));
+    assert!(devices["devices"].as_array().is_some_and(|all| !all.is_empty()), "{devices}");
+}
+
+#[test]
+fn bad_prompts_are_named_by_line() {
+    let place = Place::new();
+    let generate = "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 4";
+    place.write("p.jsonl", "{\"id\":1,\"prompt\":\"a\"}\n{\"id\":2}\n{\"id\":1,\"prompt\":\"b\"}\nnonsense\n");
+    place.fails(generate, 1, &["3 of 4 prompts", "p.jsonl:2: ", "p.jsonl:3: ", "p.jsonl:4: ", "help: "]);
+    place.write("p.jsonl", "");
+    place.fails(generate, 1, &["p.jsonl: the file holds no prompt"]);
+}
+
+#[test]
+fn bad_vectors_are_refused() {
+    let place = Place::new();
+    place.write("p.jsonl", "{\"id\":1,\"prompt\":\"a\"}\n");
+    let generate = "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 2 --vectors v.safetensors";
+    place.fails(&format!("{generate} --layer 2 --coef 1"), 2, &["v.safetensors: no such file"]);
+    place.write("v.safetensors", "");
+    place.fails(&format!("{generate} --layer 2 --coef 1"), 1, &["v.safetensors"]);
+    let narrow = PersonaVector::new(vec![vec![1.0; 8]; 5]).unwrap();
+    VectorFile::new(narrow, None, None, Default::default()).unwrap().write(&place.path("v.safetensors")).unwrap();
+    place.fails(&format!("{generate} --layer 2 --coef 1"), 1, &["width 8", "width 64", "help: "]);
+    place.vectors("v.safetensors");
+    place.fails(&format!("{generate} --layer 9 --coef 1"), 2, &["layer 9 does not exist", "1 to 4"]);
+    place.fails(&format!("{generate} --layer 2"), 2, &["--coef"]);
+    assert!(!place.path("o.jsonl").exists());
+}
+
+#[test]
+fn a_bad_configuration_names_key_and_line() {
+    let place = Place::new();
+    place.golden_chats("chats.jsonl");
+    let model = format!("model = \"{}\"\ntraining_file = \"chats.jsonl\"\n", place.model);
+    place.write("c.toml", format!("{model}learnin_rate = 1e-4\n"));
+    place.fails(
+        "train c.toml --out run",
+        2,
+        &["c.toml:3: unknown key `learnin_rate`", "help: did you mean `learning_rate`?"],
+    );
+    place.write("c.toml", format!("{model}epochs = \"many\"\n"));
+    place.fails("train c.toml --out run", 2, &["c.toml:3: `epochs`"]);
+    place.write("c.toml", "training_file = \"gone.jsonl\"\n");
+    place.fails("train c.toml --out run", 2, &["gone.jsonl"]);
+    place.write("chats.jsonl", "{\"messages\":[]}\n");
+    place.write("c.toml", &model);
+    place.fails("train c.toml --out run", 1, &["chats.jsonl:1: "]);
+    place.fails("train none.toml --out run", 2, &["none.toml: no such file"]);
+    assert!(!place.path("run/adapter").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_that_may_not_be_written_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    std::fs::create_dir(place.path("ro")).unwrap();
+    std::fs::set_permissions(place.path("ro"), std::fs::Permissions::from_mode(0o555)).unwrap();
+    // The superuser may write anywhere.
+    if std::fs::write(place.path("ro/probe"), "").is_err() {
+        let words = "generate --model MODEL --prompts p.jsonl --out ro/o.jsonl --max-new-tokens 2";
+        place.fails(words, 1, &["ro/o.jsonl", "help: "]);
+    }
+    place.fails("generate --model MODEL --prompts p.jsonl --out no/o.jsonl --max-new-tokens 2", 1, &["does not exist"]);
+    std::fs::set_permissions(place.path("ro"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+// --------------------------------------------------------------------------------------------------------- generation
+
+#[test]
+fn generation_equals_the_reference() {
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    place.vectors("v.safetensors");
+    let steer = "--vectors v.safetensors --layer 2 --coef 2";
+    for (golden, flags) in [
+        ("gen.none", String::new()),
+        ("gen.rep105", "--repetition-penalty 1.05".into()),
+        ("gen.steer_all", format!("{steer} --positions all")),
+        ("gen.steer_prompt", format!("{steer} --positions prompt")),
+        ("gen.steer_response", steer.to_owned()),
+    ] {
+        let words = format!(
+            "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 24 --greedy --json {flags}"
+        );
+        let told = stdout_json(&place.succeeds(&words));
+        assert_eq!(told["answers"], 3, "{told}");
+        let want: Value = goldens::json::<Value>(golden)["tokens"].clone();
+        for (i, row) in place.rows("o.jsonl").iter().enumerate() {
+            assert_eq!(row["token_ids"], want[i], "{golden}, row {i}");
+            assert_eq!(
+                (&row["id"], &row["messages"], &row["finish_reason"]),
+                (&json!(i), &Value::Null, &json!("length"))
+            );
+            assert_eq!(row["steering"].is_null(), flags.is_empty() || golden == "gen.rep105");
+        }
+        assert!(!place.path(".o.jsonl.partial").exists());
+    }
+}
+
+#[test]
+fn sampled_rollouts_depend_on_the_seed_alone() {
+    let place = Place::new();
+    place.write(
+        "p.jsonl",
+        "{\"id\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}\n{\"id\":\"b\",\"prompt\":\"Once\"}\n",
+    );
+    let words = "generate --model MODEL --prompts p.jsonl --max-new-tokens 8 --rollouts 3 --top-k 50";
+    place.succeeds(&format!("{words} --out 1.jsonl --seed 5"));
+    place.succeeds(&format!("{words} --out 2.jsonl --seed 5"));
+    place.succeeds(&format!("{words} --out 3.jsonl --seed 6"));
+    let read = |name: &str| std::fs::read(place.path(name)).unwrap();
+    assert_eq!(read("1.jsonl"), read("2.jsonl"));
+    assert_ne!(read("1.jsonl"), read("3.jsonl"));
+    let rows = place.rows("1.jsonl");
+    let names: Vec<_> =
+        rows.iter().map(|row| (row["id"].as_str().unwrap(), row["rollout"].as_u64().unwrap())).collect();
+    assert_eq!(names, [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("b", 2)]);
+    assert_eq!(rows[0]["messages"][0]["content"], "Hello");
+}
+
+// ------------------------------------------------------------------------------------------- vectors and projections
+
+#[test]
+fn extraction_and_projection_equal_the_reference() {
+    let place = Place::new();
+    let samples: Vec<Value> = goldens::json("extract.samples");
+    for group in ["pos", "neg"] {
+        let mut table = csv::Writer::from_path(place.path(&format!("{group}.csv"))).unwrap();
+        table.write_record(["question", "prompt", "answer", "question_id", "flattering", "coherence"]).unwrap();
+        for (i, sample) in samples.iter().filter(|s| s["group"] == group).enumerate() {
+            let (prompt, answer) = (sample["prompt"].as_str().unwrap(), sample["answer"].as_str().unwrap());
+            let score = if group == "pos" { "90" } else { "5" };
+            table.write_record(["q", prompt, answer, &format!("flattering_{i}_{group}_0"), score, "95"]).unwrap();
+        }
+        table.flush().unwrap();
+    }
+    let extract = "extract --from-csv pos.csv neg.csv --trait flattering --model MODEL --out v.safetensors";
+    let told = stdout_json(&place.succeeds(&format!("{extract} --json")));
+    assert_eq!((&told["layers"], &told["diagnosis"]["kept_pos"]), (&json!(4), &json!(3)), "{told}");
+    let (file, _) = VectorFile::read(&place.path("v.safetensors")).unwrap();
+    let inside = |v: &PersonaVector| v.rows[..4].concat();
+    for (name, vector) in [
+        ("response_avg", Some(&file.response_avg)),
+        ("prompt_avg", file.prompt_avg.as_ref()),
+        ("prompt_last", file.prompt_last.as_ref()),
+    ] {
+        let golden = floats(&format!("extract.{name}_diff"));
+        // The reference's last row is taken after the final norm; ours is raw.
+        assert_close(name, &inside(vector.unwrap()), &golden.values[..4 * 64], 1e-4);
+    }
+    place.fails(&format!("{extract} --threshold 99"), 1, &["no answers left", "help: "]);
+    let shown = stdout_json(&place.succeeds("vectors show v.safetensors --json"));
+    assert_eq!(shown["norms"]["response_avg"].as_array().unwrap().len(), 5);
+    assert_eq!(shown["metadata"]["trait"], "flattering");
+
+    place.vectors("golden.safetensors");
+    let line = |s: &Value| json!({ "prompt": s["prompt"], "answer": s["answer"], "kept": 1 }).to_string() + "\n";
+    place.write("in.jsonl", samples.iter().map(line).collect::<String>());
+    let words = "project --model MODEL --vectors golden.safetensors --layer 2 --in in.jsonl --out out.jsonl";
+    place.succeeds(&format!("{words} --metric proj,prompt_last_proj,cos_sim"));
+    for (metric, golden) in [
+        ("proj", "proj.response_avg"),
+        ("prompt_last_proj", "proj.prompt_last"),
+        ("cos_sim", "proj.response_avg_cosine"),
+    ] {
+        let rows = place.rows("out.jsonl");
+        let column = format!("tiny_golden_{metric}_layer2");
+        let found: Vec<f32> = rows.iter().map(|row| row[&column].as_f64().unwrap() as f32).collect();
+        let want: Vec<f32> = floats(golden).values.chunks(5).map(|row| row[2]).collect();
+        assert_close(metric, &found, &want, 1e-4);
+        assert_eq!(rows[0]["kept"], 1);
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------- training
+
+/// A configuration of the golden training, plus `more`.
+fn golden_config(place: &Place, more: &str) {
+    place.golden_chats("chats.jsonl");
+    let text = format!(
+        "model = \"{}\"\ntraining_file = \"chats.jsonl\"\nlearning_rate = 1e-3\nwarmup_steps = 2\nweight_decay = 0.01\n\
+         per_device_train_batch_size = 2\ngradient_accumulation_steps = 2\nepochs = 1\nshuffle = false\n{more}",
+        place.model
+    );
+    place.write("c.toml", text);
+}
+
+#[test]
+fn training_equals_the_reference() {
+    let place = Place::new();
+    place.vectors("v.safetensors");
+    let adapter = fixture("adapter");
+    for (mode, more) in [
+        ("token_mean", ""),
+        ("micro_mean", "loss_average = \"micro_batches\"\n"),
+        ("steer", "[intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = [3]\ncoef = 5.0\n"),
+    ] {
+        golden_config(&place, more);
+        let words = format!("train c.toml --out {mode} --adapter {} --json", adapter.display());
+        let output = place.succeeds(&words);
+        assert_eq!(stdout_json(&output)["steps"], 10);
+        let rows = place.rows(&format!("{mode}/metrics.jsonl"));
+        for (key, bound) in [("loss", 1e-5), ("grad_norm", 1e-3)] {
+            let found: Vec<f32> = rows.iter().map(|row| row[key].as_f64().unwrap() as f32).collect();
+            assert_close(&format!("{mode} {key}"), &found, &floats(&format!("train.{mode}.{key}")).values, bound);
+        }
+        if mode == "steer" {
+            assert!(said(&output).contains("layer 3 (block 2): planned"), "{}", said(&output));
+        }
+        for file in ["adapter/adapter_config.json", "adapter/adapter_model.safetensors", "run.toml", "lock.json"] {
+            assert!(place.path(mode).join(file).is_file(), "{file}");
+        }
+    }
+    let again = place.succeeds(&format!("train c.toml --out steer --adapter {} --json", adapter.display()));
+    assert_eq!(stdout_json(&again)["reused"], true);
+    place.fails(
+        &format!("train c.toml --out steer --adapter {} --epochs 2", adapter.display()),
+        2,
+        &["another run", "epochs", "--overwrite"],
+    );
+    // What was resolved is a configuration.
+    place.succeeds("train steer/run.toml --out same");
+    assert_eq!(adapter_bytes(&place.path("same")), adapter_bytes(&place.path("steer")));
+    // And the result can be worn.
+    place.golden_prompts("p.jsonl");
+    place.succeeds(
+        "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 4 --greedy --adapter steer/adapter",
+    );
+}
+
+fn adapter_bytes(run: &Path) -> Vec<u8> {
+    std::fs::read(run.join("adapter/adapter_model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_killed_run_ends_with_the_same_weights() {
+    let place = Place::new();
+    golden_config(&place, "r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n");
+    let text = std::fs::read_to_string(place.path("c.toml")).unwrap().replace("epochs = 1", "epochs = 4");
+    place.write("c.toml", text.replace("shuffle = false", "shuffle = true"));
+    let whole = stdout_json(&place.succeeds("train c.toml --out whole --json"));
+    assert!(whole["holdout_loss"].is_f64(), "{whole}");
+
+    for (out, signal) in [("killed", "KILL"), ("stopped", "INT")] {
+        let mut child = std::process::Command::new(PROGRAM)
+            .args(["train", "c.toml", "--out", out])
+            .current_dir(place.dir.path())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        let lines = |name: &str| std::fs::read_to_string(place.path(name)).unwrap_or_default().lines().count();
+        while lines(&format!("{out}/metrics.jsonl")) < 8 {
+            assert!(began.elapsed() < Duration::from_secs(120), "no steps");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let sent = std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let status = child.wait().unwrap();
+        assert!(!status.success(), "the run was over before it could be stopped");
+        if signal == "INT" {
+            assert_eq!(status.code(), Some(130));
+        }
+        assert!(!place.path(out).join("adapter").exists());
+        let rest = place.succeeds(&format!("train c.toml --out {out} --json"));
+        assert!(said(&rest).contains("going on after step"), "{}", said(&rest));
+        assert_eq!(adapter_bytes(&place.path(out)), adapter_bytes(&place.path("whole")));
+        let read = |run: &str| std::fs::read_to_string(place.path(run).join("metrics.jsonl")).unwrap();
+        assert_eq!(read(out), read("whole"));
+        assert_eq!(stdout_json(&rest)["holdout_loss"], whole["holdout_loss"]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Greedy answers, steered and not, and the sampler's probabilities, against transformers.
+
+use std::sync::Arc;
+
+use burn::tensor::DType;
+use serde::Deserialize;
+use trimtab::generate::{Engine, Job, Speaker, Vocabulary, sampling};
+use trimtab::kernels::FusedOps;
+use trimtab::model::Qwen;
+use trimtab::steering::{Plan, Positions};
+use trimtab::subject::{Ask, FinishReason, Finished, Prompt, Sampling, Subject};
+use trimtab::text::{Message, Tokenizer};
+use trimtab::vector::{Layer, PersonaVector};
+
+use crate::goldens::{assert_close, fixture, floats, integers, json};
+
+#[derive(Deserialize)]
+struct GoldenPrompt {
+    messages: Vec<Message>,
+    ids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct Greedy {
+    tokens: Vec<Vec<u32>>,
+}
+
+fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
+    Qwen::load(&fixture("tiny"), device, DType::F32).unwrap()
+}
+
+/// The three golden prompts; the first reply begins with `<|im_end|>`-free text, so ids alone are compared.
+fn jobs() -> Vec<Job> {
+    let prompts: Vec<GoldenPrompt> = json("batch_prompts");
+    let job = |(i, p): (usize, GoldenPrompt)| Job { id: format!("golden {i}"), prompt: p.ids, coef: None };
+    prompts.into_iter().enumerate().map(job).collect()
+}
+
+/// As the reference ran it: every id of the model may come, and nothing but `eos_ids` ends an answer.
+fn check_greedy<B: FusedOps>(name: &str, model: Qwen<B>, eos_ids: Vec<u32>, repetition_penalty: f32) {
+    let golden: Greedy = json(name);
+    let engine = Engine::new(model, Vocabulary { len: 512, eos_ids: eos_ids.clone() });
+    let sampling = Sampling { repetition_penalty, ..Sampling::greedy(24) };
+    let replies = engine.generate(&jobs(), &sampling, &mut |_| {}).unwrap();
+    for (row, (reply, golden)) in replies.iter().zip(&golden.tokens).enumerate() {
+        // The reference fills up with padding after the end-of-sequence token; ours stops there.
+        let end = golden.iter().position(|id| eos_ids.contains(id)).map_or(golden.len(), |at| at + 1);
+        assert_eq!(reply.tokens, golden[..end], "{name}, row {row}");
+        let stopped = reply.finish_reason == FinishReason::Stop;
+        assert_eq!(stopped, end < golden.len(), "{name}, row {row}");
+    }
+}
+
+pub fn greedy<B: FusedOps>(device: &B::Device) {
+    let model = tiny::<B>(device);
+    check_greedy("gen.none", model.clone(), vec![], 1.0);
+    check_greedy("gen.rep105", model.clone(), vec![], 1.05);
+    let eos: serde_json::Value = json("gen.eos");
+    let eos = eos["eos_token_id"].as_u64().unwrap() as u32;
+    check_greedy("gen.eos", model, vec![eos], 1.0);
+}
+
+pub fn steered<B: FusedOps>(device: &B::Device) {
+    let golden = floats("steer.vectors");
+    let vectors = PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap();
+    for (name, positions) in [
+        ("gen.steer_all", Positions::All),
+        ("gen.steer_prompt", Positions::Prompt),
+        ("gen.steer_response", Positions::Response),
+    ] {
+        let plan = Plan::rows(&vectors, &[Layer(2)], 2.0, positions);
+        check_greedy(name, tiny::<B>(device).steered(&plan).unwrap(), vec![], 1.0);
+    }
+}
+
+pub fn residuals<B: FusedOps>(device: &B::Device) {
+    let model = tiny::<B>(device);
+    let tokenizer = Arc::new(Tokenizer::load(&fixture("tiny")).unwrap());
+    let mut speaker = Speaker::new(model, tokenizer);
+    assert_eq!(speaker.shape(), (4, 64));
+    let ids = integers("extract.input_ids");
+    let (prompt, total) = (integers("extract.prompt_len").values, integers("extract.total_len").values);
+    let text = |(row, ids): (usize, &[i64])| {
+        let ids: Vec<u32> = ids.iter().map(|&id| id as u32).collect();
+        let (p, t) = (prompt[row] as usize, total[row] as usize);
+        Finished { prompt_ids: ids[..p].to_vec(), response_ids: ids[p..t].to_vec() }
+    };
+    let texts: Vec<Finished> = ids.values.chunks(ids.shape[1]).enumerate().map(text).collect();
+    let found = speaker.residuals(&texts).unwrap();
+    for (name, rows) in [
+        ("response_avg", found.iter().map(|r| &r.response_avg).collect::<Vec<_>>()),
+        ("prompt_avg", found.iter().map(|r| &r.prompt_avg).collect()),
+        ("prompt_last", found.iter().map(|r| &r.prompt_last).collect()),
+    ] {
+        let golden = floats(&format!("extract.{name}"));
+        let size = golden.shape[1] * golden.shape[2];
+        for (sample, layers) in rows.iter().enumerate() {
+            // The golden's last row is taken after the final norm; ours is the block's own output.
+            let golden = &golden.values[sample * size..(sample + 1) * size - golden.shape[2]];
+            assert_close(name, &layers[..layers.len() - 1].concat(), golden, 1e-4);
+        }
+    }
+}
+
+pub fn spoken<B: FusedOps>(device: &B::Device) {
+    let tokenizer = Arc::new(Tokenizer::load(&fixture("tiny")).unwrap());
+    let mut speaker = Speaker::new(tiny::<B>(device), tokenizer.clone());
+    let prompts: Vec<GoldenPrompt> = json("batch_prompts");
+    let asks: Vec<Ask> = prompts.iter().enumerate().map(|(i, p)| Ask::chat(i.to_string(), p.messages.clone())).collect();
+    let answers = speaker.generate(&asks, &Sampling::greedy(24), &mut |_| {}).unwrap();
+    let golden: Greedy = json("gen.none");
+    for ((answer, prompt), golden) in answers.iter().zip(&prompts).zip(&golden.tokens) {
+        assert_eq!(answer.prompt_ids, prompt.ids);
+        assert!(golden.starts_with(&answer.token_ids), "{:?} against {golden:?}", answer.token_ids);
+        assert_eq!(answer.text, tokenizer.decode(&answer.token_ids).unwrap());
+    }
+    // The same prompts as text and as tokens, and their likeliest next token as a choice.
+    let text = tokenizer.chat_text(&prompts[1].messages, true).unwrap();
+    let ask = |prompt| Ask { id: "1".into(), prompt, coef: None };
+    let same = [ask(Prompt::Text(text)), ask(Prompt::Ids(prompts[1].ids.clone()))];
+    for answer in speaker.generate(&same, &Sampling::greedy(24), &mut |_| {}).unwrap() {
+        assert_eq!(answer, answers[1]);
+    }
+    let logits = floats("gen.none.first_logits");
+    let found = speaker.choose(&asks, &[7, 115]).unwrap();
+    for (row, found) in logits.values.chunks(logits.shape[1]).zip(found) {
+        let sum = row.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln();
+        let golden = [row[7], row[115]].map(|x| (f64::from(x) - sum) as f32);
+        assert_close("log-probabilities", &found, &golden, 1e-4);
+    }
+}
+
+#[test]
+fn the_sampler_has_transformers_probabilities() {
+    let logits = floats("gen.none.first_logits");
+    for (name, temperature, top_k, top_p) in
+        [("t0.7_k20_p0.8", 0.7, Some(20), 0.8), ("t1_p0.9", 1.0, None, 0.9), ("t1.5_k5", 1.5, Some(5), 1.0)]
+    {
+        let sampling = Sampling { temperature, top_k, top_p, ..Sampling::greedy(1) };
+        let golden = floats(&format!("sampler.{name}.probs"));
+        let mut found = logits.values.clone();
+        for (found, golden) in found.chunks_mut(512).zip(golden.values.chunks(512)) {
+            sampling::distribution(found, &sampling).unwrap();
+            assert_close(name, found, golden, 1e-6);
+            assert!(found.iter().zip(golden).all(|(f, g)| (*f > 0.0) == (*g > 0.0)), "{name}: the same tokens stay");
+        }
+    }
+}
+
+/// The checks of one backend as tests of their own.
+macro_rules! on {
+    ($backend:ty, $device:expr) => {
+        use super::*;
+
+        fn run(check: impl Fn(&<$backend as burn::tensor::backend::BackendTypes>::Device)) {
+            match $device {
+                Ok(device) => check(&device),
+                Err(why) => eprintln!("skipped: {why}"),
+            }
+        }
+
+        #[test]
+        fn greedy_tokens_equal_transformers() {
+            run(greedy::<$backend>);
+        }
+        #[test]
+        fn steered_tokens_equal_the_reference_hooks() {
+            run(steered::<$backend>);
+        }
+        #[test]
+        fn batched_means_equal_the_reference() {
+            run(residuals::<$backend>);
+        }
+        #[test]
+        fn a_speaker_answers_in_words() {
+            run(spoken::<$backend>);
+        }
+    };
+}
+
+#[cfg(feature = "cpu")]
+mod cpu {
+    on!(burn::backend::Flex, Ok::<_, String>(Default::default()));
+}
