@@ -85,18 +85,18 @@ impl Dress {
     pub fn around(&self, statement: &str, slot: usize) -> (String, usize) {
         let (before, after) = statement.split_at(slot);
         let mut text = self.opening.clone();
-        if text.is_empty() {
-            text.push_str(&capitalised(before));
-        } else {
+        if !text.is_empty() {
             text.push(' ');
-            text.push_str(before);
         }
+        text.push_str(before);
         if let Some(manner) = self.manner {
             text.push_str(manner);
             text.push(' ');
         }
         let at = text.len();
         text.push_str(after);
+        // An opening brings its own capital; the words are ASCII, so no byte moves.
+        let mut text = capitalised(&text);
         text.push('.');
         if !self.closing.is_empty() {
             text.push(' ');
