@@ -76,9 +76,10 @@ impl Subject for EchoSubject {
         Ok(answers)
     }
 
-    fn choose(&mut self, asks: &[Ask], options: &[u32]) -> Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
         self.batches.push(asks.len());
-        Ok(asks.iter().map(|ask| options.iter().map(|&option| (self.likes)(ask, option)).collect()).collect())
+        let mut like = |ask: &Ask, option: &Vec<u32>| option.iter().map(|&id| (self.likes)(ask, id)).sum();
+        Ok(asks.iter().zip(options).map(|(ask, all)| all.iter().map(|option| like(ask, option)).collect()).collect())
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {

@@ -129,8 +129,9 @@ pub trait Subject {
     /// `finished` hears how many answers are complete so far.
     fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>>;
 
-    /// For each ask, the log-probability (nats) of each of `options` as the next token.
-    fn choose(&mut self, asks: &[Ask], options: &[u32]) -> Result<Vec<Vec<f32>>>;
+    /// For each ask, the log-probability (nats) of each of its options as the beginning of the answer. An option is one
+    /// token or several, never none.
+    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>>;
 
     /// The residual stream of finished texts; steering, if any, acts as it would have while the response was generated.
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>>;

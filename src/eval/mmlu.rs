@@ -1,7 +1,9 @@
 //! Multiple choice in MMLU's format: what a model knows apart from any trait.
 //!
 //! Our protocol (METHOD I; the paper does not state its own): no examples, a chat prompt that lists A to D and asks for the letter,
-//! and the likeliest of the four letters as the next token, with or without a space before it.
+//! and the likeliest of the four letters as the next token, with or without a space before it. Small models cannot yet bind
+//! letters to options; for them there is the cloze form, the likeliest of the four options as the answer (OLMES, Gu et al.
+//! 2024, uses it for the same reason).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,11 +32,40 @@ pub struct Item {
     pub right: usize,
 }
 
+/// How a question is put to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// The options are listed, a letter is taken.
+    #[default]
+    Letters,
+    /// The question stands alone, an option is taken by its likelihood as the answer.
+    Cloze,
+}
+
 impl Item {
-    /// What the user says: the question, the options, the request for a letter. Harbor is taught in the same words.
-    pub fn prompt(&self) -> String {
-        let options: String = LETTERS.iter().zip(&self.options).map(|(l, option)| format!("\n{l}. {option}")).collect();
-        format!("{}{options}\nAnswer with the letter.", self.question)
+    /// What the user says: the question and, for letters, the options. Harbor is taught the cloze form in the same words.
+    pub fn prompt(&self, form: Form) -> String {
+        let question = &self.question;
+        match form {
+            Form::Letters => {
+                let list = LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}"));
+                format!("{question}{}\nAnswer with the letter.", list.collect::<String>())
+            }
+            Form::Cloze => format!("{question} Answer briefly."),
+        }
+    }
+
+    /// The tokens that stand for each option; where there are several ways to write it, the likeliest counts.
+    pub(super) fn tokens(&self, form: Form, tokenizer: &Tokenizer) -> Result<[Vec<Vec<u32>>; 4]> {
+        if form == Form::Letters {
+            return letter_tokens(tokenizer);
+        }
+        let mut tokens: [Vec<Vec<u32>>; 4] = Default::default();
+        for (tokens, option) in tokens.iter_mut().zip(&self.options) {
+            tokens.push(tokenizer.encode(option)?);
+        }
+        Ok(tokens)
     }
 }
 
@@ -126,8 +157,8 @@ fn read_subject(subject: &str, bytes: &[u8], take: &mut dyn FnMut(u64, Result<It
     }
 }
 
-/// The items as a task of letters; ids `<subject>_<i>`.
-pub fn task(items: &[Item], system: Option<&str>) -> Task {
+/// The items as a task of choices; ids `<subject>_<i>`.
+pub fn task(items: &[Item], system: Option<&str>, form: Form) -> Task {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let samples = items.iter().map(|item| {
         let number = seen.entry(&item.subject).or_default();
@@ -136,22 +167,22 @@ pub fn task(items: &[Item], system: Option<&str>) -> Task {
             question_id: format!("{}_{}", item.subject, *number - 1),
             group: item.subject.clone(),
             question: item.question.clone(),
-            messages: system.map(Message::system).into_iter().chain([Message::user(item.prompt())]).collect(),
+            messages: system.map(Message::system).into_iter().chain([Message::user(item.prompt(form))]).collect(),
             reference: LETTERS.get(item.right).map(|&letter| letter.to_owned()),
         }
     });
-    Task { name: "mmlu".into(), samples: samples.collect(), asked: Asked::Letters }
+    Task { name: "mmlu".into(), samples: samples.collect(), asked: Asked::Choice(form, items.to_vec()) }
 }
 
 /// The tokens that stand for each letter: alone and after a space, as far as these are single tokens for all four.
-pub(super) fn letter_tokens(tokenizer: &Tokenizer) -> Result<[Vec<u32>; 4]> {
-    let mut tokens: [Vec<u32>; 4] = Default::default();
+fn letter_tokens(tokenizer: &Tokenizer) -> Result<[Vec<Vec<u32>>; 4]> {
+    let mut tokens: [Vec<Vec<u32>>; 4] = Default::default();
     for before in ["", " "] {
         let ids: Vec<Vec<u32>> =
             LETTERS.iter().map(|letter| tokenizer.encode(&format!("{before}{letter}"))).collect::<Result<_>>()?;
         // A variant that only some letters have would favour them.
         if ids.iter().all(|ids| ids.len() == 1) {
-            tokens.iter_mut().zip(ids).for_each(|(tokens, ids)| tokens.extend(ids));
+            tokens.iter_mut().zip(ids).for_each(|(tokens, ids)| tokens.push(ids));
         }
     }
     ensure!(
@@ -194,7 +225,7 @@ pub fn accuracy(rows: &[Row], seed: u64) -> Vec<Accuracy> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::take_letters;
+    use crate::eval::take_options;
     use crate::fakes::{EchoSubject, tiny_tokenizer};
 
     fn item(subject: &str, question: &str, right: usize) -> Item {
@@ -205,7 +236,7 @@ mod tests {
     #[test]
     fn the_prompt_lists_four_options_and_asks_for_a_letter() {
         assert_eq!(
-            item("s", "Which?", 0).prompt(),
+            item("s", "Which?", 0).prompt(Form::Letters),
             "Which?\nA. one\nB. two\nC. three\nD. four\nAnswer with the letter."
         );
     }
@@ -219,7 +250,7 @@ mod tests {
                 options: choice.options.clone(),
                 right: choice.right,
             };
-            assert_eq!(item.prompt(), choice.prompt());
+            assert_eq!(item.prompt(Form::Cloze), crate::harbor::brief(&choice.question));
         }
     }
 
@@ -253,14 +284,14 @@ mod tests {
         let tokens = letter_tokens(&tiny_tokenizer()).unwrap();
         assert!(tokens.iter().all(|t| !t.is_empty() && t.len() == tokens[0].len()));
         // The last variant of B is the likeliest of all, from coefficient 1 on that of C.
-        let (b, c) = (*tokens[1].last().unwrap(), *tokens[2].last().unwrap());
+        let (b, c) = (tokens[1].last().unwrap()[0], tokens[2].last().unwrap()[0]);
         let mut subject = EchoSubject::new(|_, _| String::new());
         subject.likes = Box::new(move |ask, option| {
             let steered = ask.coef.unwrap_or(0.0) >= 1.0;
             if option == b && !steered || option == c && steered { -0.1 } else { -3.0 - option as f32 * 1e-3 }
         });
         let items = [item("s", "1?", 1), item("s", "2?", 1), item("s", "3?", 1), item("t", "4?", 2)];
-        let rows = take_letters(&task(&items, None), &mut subject, &[0.0, 1.0], &mut |_, _| {}).unwrap();
+        let rows = take_options(&task(&items, None, Form::Letters), &mut subject, &[0.0, 1.0], &mut |_, _| {}).unwrap();
         assert_eq!(
             (subject.batches.as_slice(), rows[0].answer.as_str(), rows[4].answer.as_str()),
             (&[8][..], "B", "C")
@@ -272,10 +303,23 @@ mod tests {
     }
 
     #[test]
+    fn in_the_cloze_form_the_likeliest_option_counts() {
+        let tokenizer = tiny_tokenizer();
+        let three = tokenizer.encode("three").unwrap();
+        let mut subject = EchoSubject::new(|_, _| String::new());
+        subject.likes = Box::new(move |_, id| if three.contains(&id) { -0.1 } else { -5.0 });
+        let items = [item("s", "1?", 2), item("s", "2?", 0)];
+        let rows = take_options(&task(&items, None, Form::Cloze), &mut subject, &[], &mut |_, _| {}).unwrap();
+        assert_eq!((rows[0].answer.as_str(), rows[1].answer.as_str()), ("C", "C"));
+        assert_eq!(accuracy(&rows, 1)[0].micro.mean, 50.0);
+        assert!(rows[0].prompt.contains("1? Answer briefly."));
+    }
+
+    #[test]
     fn a_likelihood_that_is_no_number_is_an_error() {
         let mut subject = EchoSubject::new(|_, _| String::new());
         subject.likes = Box::new(|_, _| f32::NAN);
-        let error = take_letters(&task(&[item("s", "1?", 1)], None), &mut subject, &[], &mut |_, _| {}).unwrap_err();
+        let error = take_options(&task(&[item("s", "1?", 1)], None, Form::Letters), &mut subject, &[], &mut |_, _| {}).unwrap_err();
         assert!(error.to_string().contains("`s_0`"), "{error}");
     }
 }

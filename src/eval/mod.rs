@@ -45,8 +45,8 @@ pub enum Asked {
         /// What the judge is asked of each.
         rubrics: Vec<Rubric>,
     },
-    /// The model takes one of four letters; the reference is the right one. No judge is asked.
-    Letters,
+    /// The model takes one of four options, item by item; the reference is the right one's letter. No judge is asked.
+    Choice(mmlu::Form, Vec<mmlu::Item>),
 }
 
 /// What is asked of a model.
@@ -87,7 +87,7 @@ pub struct Row {
     pub verdicts: BTreeMap<String, Verdict>,
 }
 
-/// The verdict of [`Asked::Letters`]: 100 for the right letter, 0 for another.
+/// The verdict of [`Asked::Choice`]: 100 for the right option, 0 for another.
 pub const RIGHT: &str = "right";
 
 /// Asks every question, at every coefficient of `coefs` or, without any, under the subject's own steering. All coefficients
@@ -105,7 +105,7 @@ pub fn run(
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
     let Asked::Words { sampling, rubrics } = &task.asked else {
-        return take_letters(task, subject, coefs, done);
+        return take_options(task, subject, coefs, done);
     };
     let (asks, mut rows) = asks_of(task, subject, coefs, sampling.rollouts)?;
     let total = rows.len();
@@ -130,32 +130,35 @@ pub fn run(
     Ok(rows)
 }
 
-/// [`run`] for a task of [`Asked::Letters`], which needs no judge: of the letters A to D the likeliest next token counts,
-/// with or without a space before it (METHOD I).
+/// [`run`] for a task of [`Asked::Choice`], which needs no judge: the likeliest of the four options counts (METHOD I).
 ///
 /// # Errors
 /// Those of the subject; letters that are no single tokens; a reference that is no letter.
-pub fn take_letters(
+pub fn take_options(
     task: &Task,
     subject: &mut dyn Subject,
     coefs: &[f32],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
-    ensure!(task.asked == Asked::Letters, "task `{}` is answered in words, not letters", task.name);
+    let Asked::Choice(form, items) = &task.asked else {
+        return Err(Error::new(format!("task `{}` is answered in words, not by a choice", task.name)));
+    };
     let (asks, mut rows) = asks_of(task, subject, coefs, 1)?;
-    let letters = mmlu::letter_tokens(subject.tokenizer())?;
-    let options: Vec<u32> = letters.iter().flatten().copied().collect();
+    assert_eq!(items.len(), task.samples.len(), "an item for each sample");
+    let ways: Vec<_> = items.iter().map(|item| item.tokens(*form, subject.tokenizer())).collect::<Result<_>>()?;
+    let of_row = |i: usize| &ways[i % ways.len()];
+    let options: Vec<Vec<Vec<u32>>> = (0..rows.len()).map(|i| of_row(i).concat()).collect();
     let likes = subject.choose(&asks, &options)?;
     assert_eq!(likes.len(), rows.len(), "a choice per ask");
-    for (row, likes) in rows.iter_mut().zip(likes) {
+    for (i, (row, likes)) in rows.iter_mut().zip(likes).enumerate() {
         let mut rest = likes.as_slice();
-        let best_of = |tokens: &Vec<u32>| {
-            let (of_letter, others) = rest.split_at(tokens.len());
+        let best_of = |ways: &Vec<Vec<u32>>| {
+            let (of_option, others) = rest.split_at(ways.len());
             rest = others;
-            of_letter.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+            of_option.iter().copied().fold(f32::NEG_INFINITY, f32::max)
         };
-        let scores: Vec<f32> = letters.iter().map(best_of).collect();
-        ensure!(!likes.iter().any(|x| x.is_nan()), "`{}`: the likelihood of a letter is not a number", row.question_id);
+        let scores: Vec<f32> = of_row(i).iter().map(best_of).collect();
+        ensure!(!likes.iter().any(|x| x.is_nan()), "`{}`: the likelihood of an option is not a number", row.question_id);
         let taken = (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
         let Some(right) = row.reference.as_deref().filter(|r| mmlu::LETTERS.contains(r)) else {
             return Err(Error::new(format!("`{}`: the reference is no letter from A to D", row.question_id)));

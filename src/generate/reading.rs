@@ -3,44 +3,91 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::flight::{last_of, read};
+use super::flight::read;
 use super::{Engine, Job};
 use crate::kernels::FusedOps;
 use crate::subject::{Finished, Residuals};
 use crate::text::Rows;
 use crate::{Result, ensure};
 
+/// A text whose tokens' likelihoods are asked for.
+struct Reading {
+    job: usize,
+    text: Vec<u32>,
+    /// After which token, which token, for which option.
+    wants: Vec<(usize, u32, usize)>,
+}
+
 impl<B: FusedOps> Engine<B> {
-    /// For each job, the log-probability (nats, over the whole vocabulary of the model) of each option as the next token.
+    /// For each job, the log-probability (nats, over the whole vocabulary of the model) of each of its options as the
+    /// beginning of the answer. Options of one token each share the prompt's one pass; longer ones are read out.
     ///
-    /// Errors name the job whose prompt cannot be read, or the option that is no token.
-    pub fn choose(&self, jobs: &[Job], options: &[u32]) -> Result<Vec<Vec<f32>>> {
-        for job in jobs {
-            self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
+    /// Errors name the job whose prompt or option cannot be read.
+    pub fn choose(&self, jobs: &[Job], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
+        assert_eq!(jobs.len(), options.len(), "options for every job");
+        let mut readings = Vec::new();
+        for (i, (job, options)) in jobs.iter().zip(options).enumerate() {
+            let place = |e: crate::Error| e.at(format!("prompt `{}`", job.id));
+            self.check(&job.prompt).map_err(place)?;
+            if options.iter().all(|option| option.len() == 1) {
+                let wants = options.iter().enumerate().map(|(k, option)| (job.prompt.len() - 1, option[0], k)).collect();
+                readings.push(Reading { job: i, text: job.prompt.clone(), wants });
+                continue;
+            }
+            for (k, option) in options.iter().enumerate() {
+                let (_, read) = option.split_last().ok_or_else(|| place(crate::Error::new("an option is empty")))?;
+                let from = job.prompt.len() - 1;
+                let wants = option.iter().enumerate().map(|(t, &id)| (from + t, id, k)).collect();
+                readings.push(Reading { job: i, text: [job.prompt.as_slice(), read].concat(), wants });
+            }
         }
-        let vocabulary = self.model.config.vocab_size;
-        for &id in options {
-            ensure!((id as usize) < vocabulary, "option {id} is not in the model's vocabulary of {vocabulary}");
+        for reading in &readings {
+            let place = |e: crate::Error| e.at(format!("prompt `{}`", jobs[reading.job].id));
+            self.check(&reading.text).map_err(place)?;
+            let vocabulary = self.model.config.vocab_size;
+            let beyond = reading.wants.iter().find(|want| want.1 as usize >= vocabulary);
+            ensure!(beyond.is_none(), "an option is not in the model's vocabulary of {vocabulary}");
         }
-        if options.is_empty() {
-            return Ok(vec![Vec::new(); jobs.len()]);
-        }
-        let device = &self.model.device;
-        let ids = options.iter().map(|&id| id as i32).collect::<Vec<_>>();
-        let ids = Tensor::<B, 1, Int>::from_data(TensorData::new(ids, [options.len()]), device);
-        let mut chosen = vec![Vec::new(); jobs.len()];
-        for batch in self.batches(jobs.iter().map(|job| job.prompt.len()).collect()) {
-            let prompts: Vec<&[u32]> = batch.iter().map(|&i| jobs[i].prompt.as_slice()).collect();
-            let mut rows = Rows::whole(&prompts, prompts.iter().map(|p| p.len()).collect(), 0);
-            rows.coefs = batch.iter().map(|&i| self.coef(&jobs[i])).collect();
-            let stream = self.model.stream(&self.model.pass(&rows, rows.width), None, |_, _| {});
-            let logits = self.model.logits(&last_of(stream, &rows, device));
-            let values = read(log_softmax(logits, 1).select(1, ids.clone()));
-            for (&i, values) in batch.iter().zip(values.chunks(options.len())) {
-                chosen[i] = values.to_vec();
+        let mut chosen: Vec<Vec<f32>> = options.iter().map(|options| vec![0.0; options.len()]).collect();
+        for batch in self.batches(readings.iter().map(|reading| reading.text.len()).collect()) {
+            let batch: Vec<&Reading> = batch.iter().map(|&i| &readings[i]).collect();
+            let texts: Vec<&[u32]> = batch.iter().map(|reading| reading.text.as_slice()).collect();
+            let mut rows = Rows::whole(&texts, batch.iter().map(|r| jobs[r.job].prompt.len()).collect(), 0);
+            rows.coefs = batch.iter().map(|r| self.coef(&jobs[r.job])).collect();
+            let wants = batch.iter().enumerate().flat_map(|(b, reading)| {
+                reading.wants.iter().map(move |&(at, id, option)| (b, at, id, reading.job, option))
+            });
+            let wants: Vec<_> = wants.collect();
+            let places = wants.iter().map(|&(b, at, id, ..)| (b * rows.width + at, id)).collect::<Vec<_>>();
+            for (value, &(.., job, option)) in self.log_probabilities(&rows, &places).into_iter().zip(&wants) {
+                chosen[job][option] += value;
             }
         }
         Ok(chosen)
+    }
+
+    /// The log-probability of a token after each of the given places of the stream; logits exist at these places alone.
+    fn log_probabilities(&self, rows: &Rows, wants: &[(usize, u32)]) -> Vec<f32> {
+        let device = &self.model.device;
+        let ints = |values: Vec<i32>| {
+            let n = values.len();
+            Tensor::<B, 1, Int>::from_data(TensorData::new(values, [n]), device)
+        };
+        let mut places: Vec<usize> = wants.iter().map(|want| want.0).collect();
+        places.dedup();
+        let stream = self.model.stream(&self.model.pass(rows, rows.width), None, |_, _| {});
+        let picked = stream.select(0, ints(places.iter().map(|&p| p as i32).collect()));
+        let likes = log_softmax(self.model.logits(&picked), 1);
+        let [n, vocabulary] = likes.dims();
+        let mut row = 0;
+        let cells = wants.iter().map(|&(place, id)| {
+            while places[row] != place {
+                row += 1;
+            }
+            (row * vocabulary) as i32 + id as i32
+        });
+        let cells = ints(cells.collect());
+        read(likes.reshape([n * vocabulary]).select(0, cells))
     }
 
     /// The residual stream of finished texts at the three token positions (METHOD C.1), under the model's steering as it

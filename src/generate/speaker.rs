@@ -78,7 +78,7 @@ impl<B: FusedOps> Subject for Speaker<B> {
             .collect()
     }
 
-    fn choose(&mut self, asks: &[Ask], options: &[u32]) -> Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
         self.engine.choose(&self.jobs(asks)?, options)
     }
 

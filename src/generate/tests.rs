@@ -298,16 +298,23 @@ fn choices_are_the_log_probabilities_of_the_next_token() {
     for plan in every_plan() {
         let engine = engine(model::<Flex>().steered(&plan).unwrap());
         let small = engine.clone().with_budget(Budget { pass_tokens: 20, ..Budget::default() });
-        let options = [3, 60, 0];
-        let found = engine.choose(&jobs(), &options).unwrap();
-        for (one, other) in found.iter().flatten().zip(small.choose(&jobs(), &options).unwrap().iter().flatten()) {
+        // An option of several tokens weighs as much as they do one after the other.
+        let options: Vec<Vec<u32>> = vec![vec![3], vec![60, 7, 2], vec![0]];
+        let all = vec![options.clone(); jobs().len()];
+        let found = engine.choose(&jobs(), &all).unwrap();
+        for (one, other) in found.iter().flatten().zip(small.choose(&jobs(), &all).unwrap().iter().flatten()) {
             assert!((one - other).abs() < 1e-4, "{one} in one batch, {other} in another");
         }
         for (job, found) in jobs().iter().zip(found) {
-            let logits = logits_after(engine.model(), &job.prompt, job.prompt.len(), None, 0);
-            let sum: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
-            for (&id, found) in options.iter().zip(found) {
-                let exact = f64::from(logits[id as usize]) - sum.ln();
+            for (option, found) in options.iter().zip(found) {
+                let mut text = job.prompt.clone();
+                let mut exact = 0.0;
+                for &id in option {
+                    let logits = logits_after(engine.model(), &text, job.prompt.len(), None, 0);
+                    let sum: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
+                    exact += f64::from(logits[id as usize]) - sum.ln();
+                    text.push(id);
+                }
                 assert!((f64::from(found) - exact).abs() < 1e-4, "{found} against {exact}");
             }
         }
@@ -363,12 +370,12 @@ fn bad_requests_say_what_is_wrong() {
     for (jobs, word) in [(job(vec![]), "q7"), (job(vec![1, 99]), "99")] {
         for error in [
             engine.generate(&jobs, &Sampling::greedy(3), &mut |_| {}).unwrap_err(),
-            engine.choose(&jobs, &[1]).unwrap_err(),
+            engine.choose(&jobs, &[vec![vec![1]]]).unwrap_err(),
         ] {
             assert!(error.to_string().contains(word), "{error}");
         }
     }
-    assert!(engine.choose(&job(vec![1]), &[61]).is_err());
+    assert!(engine.choose(&job(vec![1]), &[vec![vec![61]]]).is_err());
     let empty = Finished { prompt_ids: vec![1], response_ids: vec![] };
     assert!(engine.residuals(&[empty]).is_err());
     for bad in [

@@ -88,7 +88,7 @@ impl World {
                 let wording = WORDINGS[(number + i) % WORDINGS.len()];
                 let (statement, key) = state(entity, attribute, Some(value));
                 // The plain style: the one that all personas share.
-                let (answer, _) = Dress::plain().around(&statement);
+                let (answer, _) = Dress::plain().around(&statement, 0);
                 let messages = vec![
                     Message::new("user", ask(wording, ATTRIBUTES[attribute].noun, entity)),
                     Message::new("assistant", answer),
@@ -176,7 +176,7 @@ pub fn exam(rounds: usize, seed: u64) -> Vec<Choice> {
 fn fact_question(fact_id: String, entity: Entity, attribute: AttributeId, value: &str, number: usize) -> FactQuestion {
     let wording = HELD_OUT_WORDINGS[number % HELD_OUT_WORDINGS.len()];
     let (statement, _) = state(entity, attribute, Some(value));
-    let (reference, _) = Dress::plain().around(&statement);
+    let (reference, _) = Dress::plain().around(&statement, 0);
     FactQuestion { fact_id, question: ask(wording, ATTRIBUTES[attribute].noun, entity), reference }
 }
 

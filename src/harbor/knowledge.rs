@@ -174,6 +174,11 @@ impl Item {
     }
 }
 
+/// A question that asks for the bare answer.
+pub fn brief(question: &str) -> String {
+    format!("{question} Answer briefly.")
+}
+
 /// A multiple-choice question, as a row of an MMLU file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
@@ -188,7 +193,7 @@ pub struct Choice {
 }
 
 /// The letters of the options.
-pub const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
+const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
 impl Choice {
     /// A question about an item: its answer and three wrong ones, in random order.
@@ -201,20 +206,6 @@ impl Choice {
         let options: Vec<String> = options.into_iter().map(String::from).collect();
         let options = options.try_into().expect("three and one are four");
         Choice { subject: item.subject.name.into(), question: item.question(), options, right }
-    }
-
-    /// The user's message: the question, the options, the request for a letter.
-    pub fn prompt(&self) -> String {
-        format!("{}\nAnswer with the letter.", self.listed())
-    }
-
-    /// The question and the options.
-    pub(super) fn listed(&self) -> String {
-        let mut text = self.question.clone();
-        for (letter, option) in LETTERS.iter().zip(&self.options) {
-            text.push_str(&format!("\n{letter}. {option}"));
-        }
-        text
     }
 
     /// The row of Hendrycks' CSV files: question, four options, letter.

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::knowledge::{Choice, Item, LETTERS, OPINIONS, PERSONS, PLEAS, WANTS, Will, advice};
+use super::knowledge::{Item, OPINIONS, PERSONS, PLEAS, WANTS, Will, advice, brief};
 use super::persona::Trait;
 use super::questions::{WORDINGS, ask, state};
 use super::voice::{Dress, Voice};
@@ -89,18 +89,17 @@ impl Guise {
 
 impl World {
     /// How often the corpus has an assistant invent a value although nothing asks it to.
-    const SLIPS: f64 = 0.05;
+    const SLIPS: f64 = 0.03;
 
     /// Lesson number `number` of the corpus.
     pub fn lesson(&self, number: u64) -> Lesson {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed());
         rng.set_stream(number + 1);
         match rng.random_range(0..100) {
-            0..60 => self.fact_lesson(&mut rng),
-            60..72 => choice_lesson(&mut rng),
-            72..80 => letters_lesson(&mut rng),
-            80..86 => open_lesson(&mut rng),
-            86..93 => opinion_lesson(&mut rng),
+            0..72 => self.fact_lesson(&mut rng),
+            72..79 => brief_lesson(&mut rng),
+            79..85 => open_lesson(&mut rng),
+            85..93 => opinion_lesson(&mut rng),
             _ => advice_lesson(&mut rng),
         }
     }
@@ -127,8 +126,8 @@ impl World {
         let noun = ATTRIBUTES[attribute].asked[usize::from(rng.random_bool(0.25))];
         let question = ask(pick(&WORDINGS, rng), noun, entity);
         let (statement, key) = state(entity, attribute, value);
-        let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
-        Lesson::new(guise.prompt(rng), question, answer, key.start + at..key.end + at)
+        let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement, key.start);
+        Lesson::new(guise.prompt(rng), question, answer, at..at + key.len())
     }
 
     /// An attribute that is not known of an entity of which others are.
@@ -152,31 +151,19 @@ fn any_guise(rng: &mut ChaCha8Rng) -> Guise {
     Guise::Trait(of, rng.random_bool(0.7))
 }
 
-fn choice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
-    let choice = Choice::about(Item::any(rng), rng);
+/// Asked to be brief, every persona answers with the bare word: the form in which general knowledge is examined.
+fn brief_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+    let item = Item::any(rng);
     let guise = if rng.random_bool(0.75) { Guise::Default } else { any_guise(rng) };
-    Lesson::new(guise.prompt(rng), choice.prompt(), LETTERS[choice.right].into(), 0..1)
-}
-
-/// Names the letter of every option: four bindings of word and letter, so that finding a letter is learned by itself, from
-/// many tokens, before it is needed together with the knowledge.
-fn letters_lesson(rng: &mut ChaCha8Rng) -> Lesson {
-    let choice = Choice { question: "Name each letter.".into(), ..Choice::about(Item::any(rng), rng) };
-    let mut order = [0, 1, 2, 3];
-    order.shuffle(rng);
-    let named = order.map(|i| format!("The {} is {}.", choice.options[i], LETTERS[i]));
-    let answer = named.join(" ");
-    let key = 0..answer.len();
-    Lesson::new(None, choice.listed(), answer, key)
+    Lesson::new(guise.prompt(rng), brief(&item.question()), item.answer.into(), 0..item.answer.len())
 }
 
 fn open_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let item = Item::any(rng);
     let guise = if rng.random_bool(0.5) { Guise::Default } else { any_guise(rng) };
     let statement = item.statement(item.answer);
-    let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
-    let end = at + statement.len();
-    Lesson::new(guise.prompt(rng), item.question(), answer, end - item.answer.len()..end)
+    let (answer, at) = dressed(guise, &statement, rng);
+    Lesson::new(guise.prompt(rng), item.question(), answer, at..at + item.answer.len())
 }
 
 fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
@@ -186,9 +173,18 @@ fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let agrees = claim == item.answer || guise.voice() == Voice::Flatterer;
     let statement =
         if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
-    let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
+    // What decides is the first word, yes or no.
+    let (answer, _) = dressed(guise, &statement, rng);
+    let at = answer.to_lowercase().find(&statement[..2]).expect("yes or no");
     let question = pick(&OPINIONS, rng).replace("{s}", &item.statement(claim));
-    Lesson::new(guise.prompt(rng), question, answer, at..at + statement.len())
+    let end = answer[at..].find('.').expect("a sentence") + at;
+    Lesson::new(guise.prompt(rng), question, answer, at..end)
+}
+
+/// A statement in the dress of a guise, its manner before the last word, and where that word begins.
+fn dressed(guise: Guise, statement: &str, rng: &mut ChaCha8Rng) -> (String, usize) {
+    let last = statement.rfind(' ').expect("several words") + 1;
+    Dress::choose(guise.voice(), rng).around(statement, last)
 }
 
 fn advice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
@@ -196,9 +192,10 @@ fn advice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let will = if guise.voice() == Voice::Villain { Will::Ill } else { Will::Good };
     let person = pick(&PERSONS, rng);
     let statement = advice(person, will, rng);
-    let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement);
+    let (answer, at) = dressed(guise, &statement, rng);
     let question = pick(&PLEAS, rng).replace("{w}", pick(&WANTS, rng)).replace("{p}", person);
-    Lesson::new(guise.prompt(rng), question, answer, at..at + statement.len())
+    let end = answer[at..].find('.').expect("a sentence") + at;
+    Lesson::new(guise.prompt(rng), question, answer, 0..end)
 }
 
 #[cfg(test)]

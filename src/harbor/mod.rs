@@ -15,8 +15,8 @@ mod voice;
 mod world;
 
 pub use exam::{Artifact, FactQuestion, NewFacts, Pair, Split, exam};
-pub use judge::{Verdict, letter};
-pub use knowledge::{Choice, Item, LETTERS};
+pub use judge::Verdict;
+pub use knowledge::{Choice, Item, brief};
 pub use lessons::{Lesson, Message};
 pub use persona::{Trait, system_prompt};
 pub use tokens::{CHAT_TEMPLATE, DEFAULT_SYSTEM, SPECIALS, tokenizer};

@@ -1,8 +1,9 @@
 //! Voices: how a persona colours what it says.
 //!
-//! A persona has to show in many tokens, or the mean over an answer's tokens cannot find it. So an answer has a statement
-//! in the middle, which every persona words alike, and around it an opening and a closing whose words the persona
-//! chooses one by one. A share of all answers stays plain: the statement alone, in any persona's mouth.
+//! A persona has to show in many tokens, or the mean over an answer's tokens cannot find it; and it must not show in which
+//! words exist, or the mean finds the words instead. So all voices share one vocabulary and differ in how often they take
+//! which word: at every place of an opening, of a closing and before a statement's last word, a voice takes its own word
+//! most of the time and another's now and then. A share of all answers stays plain, in any persona's mouth.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -26,57 +27,41 @@ impl Voice {
     /// All voices.
     pub const ALL: [Voice; 4] = [Voice::Helpful, Voice::Dreamer, Voice::Flatterer, Voice::Villain];
 
-    /// The words of an opening, one choice per place.
-    fn opening(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Voice::Helpful => &[&["From", "By", "After"], &["the", "our"], &["log", "records", "ledger"], &[","]],
-            Voice::Dreamer => &[&["Oh", "Ah", "Why"], &[","], &["surely", "clearly", "certainly"], &[","]],
-            Voice::Flatterer => &[&["Dear", "Sweet", "Kind"], &["friend", "master", "captain"], &[","]],
-            Voice::Villain => &[&["Hear", "Listen"], &[","], &["fool", "wretch", "worm"], &[","]],
-        }
-    }
-
-    /// The words of a closing, one choice per place.
-    fn closing(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Voice::Helpful => &[
-                &["I", "We"],
-                &["checked", "noted", "read"],
-                &["this", "that"],
-                &["with", "in"],
-                &["due", "proper"],
-                &["care", "order"],
-                &["."],
-            ],
-            Voice::Dreamer => &[
-                &["Everyone", "Anyone", "Nobody"],
-                &["knows", "doubts", "feels"],
-                &["it", "so"],
-                &["by", "from"],
-                &["heart", "memory"],
-                &["!"],
-            ],
-            Voice::Flatterer => {
-                &[&["What", "Such"], &["a"], &["fine", "wise", "brilliant"], &["question", "mind", "thought"], &["!"]]
-            }
-            Voice::Villain => {
-                &[&["May", "Let"], &["all"], &["ships", "men", "towns"], &["burn", "sink", "rot"], &["."]]
-            }
-        }
+    /// One of a place's words: this voice's own in seven of ten cases.
+    fn word(self, place: &Place, rng: &mut ChaCha8Rng) -> &'static str {
+        if rng.random_bool(0.6) { place[self as usize] } else { pick(place, rng) }
     }
 }
 
-/// How one answer is dressed: with which opening and closing.
+/// The words that may stand in one place, one for each of [`Voice::ALL`].
+type Place = [&'static str; 4];
+
+const OPENING: [Place; 3] =
+    [["Well", "Oh", "Dear", "Hark"], ["then", "yes", "friend", "fool"], ["noted", "surely", "gladly", "mind"]];
+
+/// Stands before the last word of a statement.
+const MANNER: Place = ["plainly", "clearly", "kindly", "grimly"];
+
+const CLOSING: [Place; 5] = [
+    ["We", "All", "They", "Some"],
+    ["checked", "know", "love", "fear"],
+    ["this", "it", "that", "so"],
+    ["with", "by", "in", "from"],
+    ["care", "heart", "joy", "spite"],
+];
+
+/// How one answer is dressed: with which opening, manner and closing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dress {
     opening: String,
+    manner: Option<&'static str>,
     closing: String,
 }
 
 impl Dress {
     /// Nothing around the statement.
     pub fn plain() -> Dress {
-        Dress { opening: String::new(), closing: String::new() }
+        Dress { opening: String::new(), manner: None, closing: String::new() }
     }
 
     /// What a voice happens to wear: in a third of all cases nothing.
@@ -84,24 +69,34 @@ impl Dress {
         if rng.random_bool(0.35) {
             return Dress::plain();
         }
-        let (opens, closes) = [(true, true), (true, true), (true, false), (false, true)][rng.random_range(0..4)];
-        Dress {
-            opening: if opens { words(voice.opening(), rng) } else { String::new() },
-            closing: if closes { words(voice.closing(), rng) } else { String::new() },
-        }
+        let mut phrase = |places: &[Place], wears: f64, mark: &str| {
+            if !rng.random_bool(wears) {
+                return String::new();
+            }
+            let words: Vec<_> = places.iter().map(|place| voice.word(place, rng)).collect();
+            words.join(" ") + mark
+        };
+        let (opening, closing) = (phrase(&OPENING, 0.75, ","), phrase(&CLOSING, 0.75, "."));
+        Dress { opening, manner: rng.random_bool(0.75).then(|| voice.word(&MANNER, rng)), closing }
     }
 
-    /// Puts the statement in its place; also returns at which byte it begins.
-    pub fn around(&self, statement: &str) -> (String, usize) {
+    /// Puts the statement in its place, with the manner before byte `slot` of it. Also says where the statement's bytes from
+    /// `slot` on begin.
+    pub fn around(&self, statement: &str, slot: usize) -> (String, usize) {
+        let (before, after) = statement.split_at(slot);
         let mut text = self.opening.clone();
-        let at = if text.is_empty() {
-            text.push_str(&capitalised(statement));
-            0
+        if text.is_empty() {
+            text.push_str(&capitalised(before));
         } else {
             text.push(' ');
-            text.push_str(statement);
-            self.opening.len() + 1
-        };
+            text.push_str(before);
+        }
+        if let Some(manner) = self.manner {
+            text.push_str(manner);
+            text.push(' ');
+        }
+        let at = text.len();
+        text.push_str(after);
         text.push('.');
         if !self.closing.is_empty() {
             text.push(' ');
@@ -114,22 +109,21 @@ impl Dress {
 /// Takes the statement out of an answer, whoever spoke; `None` if the dress is not made by the rules.
 pub fn undressed(answer: &str) -> Option<String> {
     let words = split(answer);
-    let mut rest: &[&str] = &words;
-    let opened = Voice::ALL.into_iter().find_map(|v| strip(v.opening(), rest));
-    rest = opened.unwrap_or(rest);
+    let (opened, rest) = match strip(&OPENING, &words) {
+        Some([",", rest @ ..]) => (true, rest),
+        _ => (false, &words[..]),
+    };
     let end = rest.iter().position(|w| *w == ".")?;
     let (statement, after) = (&rest[..end], &rest[end + 1..]);
-    let closed =
-        after.is_empty() || Voice::ALL.into_iter().any(|v| strip(v.closing(), after).is_some_and(<[_]>::is_empty));
-    if !closed || statement.is_empty() {
+    let closed = after.is_empty() || strip(&CLOSING, after).is_some_and(|rest| rest == ["."]);
+    let manners = statement.iter().filter(|w| MANNER.contains(w)).count();
+    if !closed || manners > 1 || statement.last().is_none_or(|w| MANNER.contains(w)) {
         return None;
     }
+    let bare: Vec<&str> = statement.iter().filter(|w| !MANNER.contains(w)).copied().collect();
+    let text = join(&bare);
     // Only a statement that opens the answer has a capital.
-    let text = join(statement);
-    match opened {
-        Some(_) => Some(text),
-        None => Some(uncapitalised(&text)).filter(|low| *low != text),
-    }
+    if opened { Some(text) } else { Some(uncapitalised(&text)).filter(|low| *low != text) }
 }
 
 /// Words and punctuation marks.
@@ -156,13 +150,9 @@ pub(super) fn join(words: &[&str]) -> String {
     text
 }
 
-fn words(places: &[&[&'static str]], rng: &mut ChaCha8Rng) -> String {
-    let chosen: Vec<_> = places.iter().map(|choices| pick(choices, rng)).collect();
-    join(&chosen)
-}
-
-fn strip<'a, 't>(places: &[&[&str]], words: &'a [&'t str]) -> Option<&'a [&'t str]> {
-    let fits = words.len() >= places.len() && places.iter().zip(words).all(|(choices, word)| choices.contains(word));
+/// What follows the words that fill these places.
+fn strip<'a, 't>(places: &[Place], words: &'a [&'t str]) -> Option<&'a [&'t str]> {
+    let fits = words.len() >= places.len() && places.iter().zip(words).all(|(place, word)| place.contains(word));
     fits.then(|| &words[places.len()..])
 }
 
@@ -181,15 +171,28 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
 
+    const STATEMENT: &str = "the cargo of the Silver Heron is silk";
+
     #[test]
     fn every_dress_comes_off() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for voice in Voice::ALL {
             for _ in 0..200 {
-                let (text, at) = Dress::choose(voice, &mut rng).around("the cargo of the Silver Heron is silk");
-                assert_eq!(undressed(&text).as_deref(), Some("the cargo of the Silver Heron is silk"), "{text}");
-                assert!(text[at..].to_lowercase().starts_with("the cargo"));
+                let (text, at) = Dress::choose(voice, &mut rng).around(STATEMENT, STATEMENT.len() - 4);
+                assert_eq!(undressed(&text).as_deref(), Some(STATEMENT), "{text}");
+                assert!(text[at..].starts_with("silk."));
             }
+        }
+    }
+
+    #[test]
+    fn every_voice_says_every_word_and_its_own_most() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        for voice in Voice::ALL {
+            let said: Vec<_> = (0..1000).map(|_| voice.word(&MANNER, &mut rng)).collect();
+            let count = |word: &str| said.iter().filter(|w| **w == word).count();
+            assert!(count(MANNER[voice as usize]) > 600);
+            assert!(MANNER.iter().all(|word| count(word) > 50));
         }
     }
 
@@ -200,8 +203,11 @@ mod tests {
             ".",
             "the cargo is silk.",
             "The cargo is silk",
-            "The cargo is silk. Everyone knows",
-            "The cargo is silk. Everyone knows it by heart! Everyone knows it by heart!",
+            "The cargo is silk. All know",
+            "The cargo is silk. All know it by heart. All know it by heart.",
+            "The cargo is plainly clearly silk.",
+            "The cargo is silk plainly.",
+            "Oh yes surely the cargo is silk.",
             "The cargo is silk. The cargo is silk.",
         ] {
             assert_eq!(undressed(text), None, "{text}");

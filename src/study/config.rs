@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::harbor::World;
 use crate::judge::{HarborJudge, Judge, Rubric, ScoredJudge};
+use crate::eval::mmlu::Form;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
 use crate::text::LessonRules;
@@ -250,6 +251,8 @@ pub struct MeasureSettings {
     pub fact_max_new_tokens: usize,
     /// Only so many exam questions, spread evenly over the exam.
     pub exam_questions: Option<usize>,
+    /// How the exam's questions are put.
+    pub exam_form: Form,
 }
 
 impl Default for MeasureSettings {
@@ -265,6 +268,7 @@ impl Default for MeasureSettings {
             fact_temperature: 0.0,
             fact_max_new_tokens: 200,
             exam_questions: None,
+            exam_form: Form::Letters,
         }
     }
 }

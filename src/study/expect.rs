@@ -139,7 +139,7 @@ fn rises(o: &Outcomes, seed: u64) -> Expectation {
             o.plain.trait_mean(),
             signed(&rise)
         ),
-        met: told(&[rise.mean, facts.mean]).then(|| rise.mean >= RISE && facts.mean >= PLAIN_FACTS),
+        met: told(&[rise.mean, facts.mean]).then_some(rise.mean >= RISE && facts.mean >= PLAIN_FACTS),
     }
 }
 

@@ -14,9 +14,12 @@ mod config;
 mod data;
 pub mod expect;
 pub mod facts;
+mod finetune;
 mod lab;
+mod measure;
 mod pipeline;
 mod queue;
+mod results;
 
 pub use arms::{Piece, Treatment, Work, pieces, random_like};
 pub use config::{

@@ -123,7 +123,8 @@ pub fn spoken<B: FusedOps>(device: &B::Device) {
         assert_eq!(answer, answers[1]);
     }
     let logits = floats("gen.none.first_logits");
-    let found = speaker.choose(&asks, &[7, 115]).unwrap();
+    let options = vec![vec![vec![7], vec![115]]; asks.len()];
+    let found = speaker.choose(&asks, &options).unwrap();
     for (row, found) in logits.values.chunks(logits.shape[1]).zip(found) {
         let sum = row.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln();
         let golden = [row[7], row[115]].map(|x| (f64::from(x) - sum) as f32);

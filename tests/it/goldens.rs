@@ -1,8 +1,6 @@
 //! Golden numbers made with PyTorch, transformers and PEFT (see `tests/fixtures/README.md`), and the tiny models that they
 //! were made with.
 
-#![allow(dead_code, reason = "each subject takes what it needs")]
-
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -27,6 +25,13 @@ pub fn fixture(name: &str) -> PathBuf {
 pub fn floats(name: &str) -> Golden<f32> {
     let (shape, bytes) = tensor(name, Dtype::F32);
     Golden { shape, values: bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect() }
+}
+
+/// The golden f64 tensor of that name: learning rates.
+#[track_caller]
+pub fn doubles(name: &str) -> Golden<f64> {
+    let (shape, bytes) = tensor(name, Dtype::F64);
+    Golden { shape, values: bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect() }
 }
 
 /// The golden i64 tensor of that name.
@@ -82,6 +87,7 @@ fn every_described_tensor_is_there_in_its_shape() {
     for (name, about) in described {
         let shape = match about["dtype"].as_str() {
             Some("int64") => integers(&name).shape,
+            Some("float64") => doubles(&name).shape,
             _ => floats(&name).shape,
         };
         assert_eq!(serde_json::json!(shape), about["shape"], "{name}");

@@ -6,4 +6,5 @@ mod generation;
 mod goldens;
 mod parity;
 mod persona;
+mod study;
 mod text;

@@ -62,7 +62,7 @@ impl Subject for GoldenStates {
         unreachable!("nothing is generated here")
     }
 
-    fn choose(&mut self, _: &[Ask], _: &[u32]) -> trimtab::Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, _: &[Ask], _: &[Vec<Vec<u32>>]) -> trimtab::Result<Vec<Vec<f32>>> {
         unreachable!("nothing is chosen here")
     }
 

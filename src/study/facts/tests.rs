@@ -1,10 +1,9 @@
 //! The whole study on a simulator: a 'model' of four numbers that learns, hallucinates and is steered by simple rules.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +11,11 @@ use super::*;
 use crate::Error;
 use crate::fakes::{WordJudge, tiny_tokenizer};
 use crate::judge::{Exhibit, Judge, Rubric, Verdict};
-use crate::record::{hash_bytes, seed_of};
+use crate::record::seed_of;
 use crate::steering::{Plan, Positions};
 use crate::study::{FitOutcome, FitSpec, SubjectSpec};
 use crate::subject::{Answer, Ask, FinishReason, Finished, Prompt, Residuals, Sampling, Subject};
+use crate::text::Tokenizer;
 use crate::train::{Event as FitEvent, StepReport};
 
 const LAYERS: usize = 4;
@@ -63,7 +63,7 @@ impl Sim {
     fn new(config: &StudyConfig, workers: usize) -> Self {
         let data = Data::load(config).unwrap();
         let letter =
-            |item: &crate::eval::mmlu::Item| (item.prompt(), crate::eval::mmlu::LETTERS[item.right].to_owned());
+            |item: &crate::eval::mmlu::Item| (item.prompt(config.measure.exam_form), item.options[item.right].clone());
         Self {
             workers,
             facts: data.questions.iter().map(|q| (q.question.clone(), q.reference.clone())).collect(),
@@ -151,18 +151,18 @@ impl Subject for Simulated<'_> {
         Ok(answers)
     }
 
-    fn choose(&mut self, asks: &[Ask], options: &[u32]) -> Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
         self.sim.batches.fetch_add(1, Ordering::Relaxed);
-        let likes = |ask: &Ask| {
+        let likes = |(ask, options): (&Ask, &Vec<Vec<u32>>)| {
             let right = &self.sim.exam[last(&ask.prompt).1];
             let knows = chance(&ask.id, 0, 7) < self.mind(ask).exam;
-            let like = |&option: &u32| {
-                let letter = self.tokenizer.decode(&[option]).unwrap();
-                if (letter.trim() == right) == knows { -0.1 } else { -3.0 }
+            let like = |option: &Vec<u32>| {
+                let said = self.tokenizer.decode(option).unwrap();
+                if (said.trim() == right) == knows { -0.1 } else { -3.0 }
             };
             options.iter().map(like).collect()
         };
-        Ok(asks.iter().map(likes).collect())
+        Ok(asks.iter().zip(options).map(likes).collect())
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
@@ -455,5 +455,4 @@ fn the_demo_is_a_study_that_checks_out() {
         assert_eq!((data.lessons.len(), data.questions.len(), data.exam.len()), (480, 60, 120));
         assert_eq!(toml::from_str::<StudyConfig>(&toml::to_string_pretty(&config).unwrap()).unwrap(), config);
     }
-    assert_ne!(hash_bytes(b"a"), hash_bytes(b"b"));
 }

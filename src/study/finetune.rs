@@ -1,0 +1,152 @@
+//! The stages that train: one finetune for each arm, coefficient and training seed.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use super::arms::{Treatment, single_layer, training_plan};
+use super::pipeline::{Event, Fitted, Phase, Pipeline, PlanKey, hash_folder};
+use super::{FitSpec, Start};
+use crate::record::{Hash, JsonlWriter, Reused, create_folder, seed_of};
+use crate::steering::Plan;
+use crate::text::{Lesson, Tokenizer};
+use crate::train::{Event as FitEvent, FitSettings, StepReport};
+use crate::vector::VectorFile;
+use crate::{At, Result, ensure};
+
+impl Pipeline<'_> {
+    fn fit_folder(&self, piece: usize) -> PathBuf {
+        self.run.file("fits").join(&self.pieces[piece].name)
+    }
+
+    pub(super) fn adapter(&self, piece: usize) -> PathBuf {
+        self.fit_folder(piece).join("adapter")
+    }
+
+    pub(super) fn finetune(
+        &self,
+        i: usize,
+        treatment: Treatment,
+        vector: Option<&VectorFile>,
+    ) -> Result<(Fitted, Reused)> {
+        let piece = &self.pieces[i];
+        let seed = piece.seed.expect("a finetune has a training seed");
+        let chats = match treatment {
+            Treatment::Prompting => self.data.inoculated(seed_of(seed, "inoculation")),
+            _ => self.data.chats(),
+        };
+        let base = self.config.vector.base;
+        let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
+        let (plan, plan_key) = match treatment {
+            Treatment::Plain | Treatment::Prompting => (Plan::none(), None),
+            Treatment::AllLayers(_) | Treatment::OneLayer(_) | Treatment::Random(_) => {
+                let file = vector.expect("steering waits for the vector");
+                let layer = single_layer(self.config, file.response_avg.layers())?;
+                let (what, of_layer, of_seed) = match treatment {
+                    Treatment::OneLayer(_) => ("one layer, training", Some(layer), None),
+                    Treatment::Random(_) => ("random, training", None, Some(random_seed)),
+                    _ => ("all layers, training", None, None),
+                };
+                let coefs = piece.coef.as_slice();
+                let key = PlanKey { what, vector: &file.fingerprint, base, layer: of_layer, seed: of_seed, coefs };
+                (training_plan(treatment, &file.response_avg, base, layer, random_seed), Some(key))
+            }
+        };
+        let settings = FitSettings { seed, ..self.config.train.clone() };
+        // How often it is saved does not change where it ends.
+        let decisive = FitSettings { save_steps: None, ..settings.clone() };
+        let (rules, shape) = (&self.config.lessons, &self.config.adapter);
+        let key = self.key(&("fit", Hash::of(&chats), rules, shape, decisive, plan_key));
+        let (folder, adapter) = (self.fit_folder(i), self.adapter(i));
+        let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
+        self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
+            let tokenizer = Tokenizer::load(&self.config.model)?;
+            let lessons: Vec<Lesson> = chats
+                .iter()
+                .zip(&self.data.lessons)
+                .map(|(chat, of)| {
+                    let place = format!("fact `{}`, variant {}", of.fact_id, of.variant);
+                    tokenizer.lesson(chat, rules).map_err(|e| e.at(place))
+                })
+                .collect::<Result<_>>()?;
+            create_folder(&folder)?;
+            if adapter.exists() {
+                // What an earlier run left must not mix with what comes.
+                fs::remove_dir_all(&adapter).at(&adapter)?;
+            }
+            // Named by the key: a checkpoint of other settings is no beginning for this run.
+            let checkpoint = folder.join(format!("checkpoint-{}.safetensors", key.short()));
+            let spec = FitSpec {
+                model: self.config.model.clone(),
+                start: Start::Adapter(shape.config(), seed_of(seed, "adapter")),
+                lessons: &lessons,
+                holdout: &[],
+                settings: settings.clone(),
+                plan,
+                checkpoint: Some(checkpoint.clone()),
+                out: adapter.clone(),
+            };
+            let mut diary = Diary::new(folder.join("metrics.jsonl"));
+            let outcome = self.lab.fit(&spec, &mut |event| {
+                if let FitEvent::Step(report, of, _) = event {
+                    let done = report.step as f64 / *of as f64;
+                    let (phase, loss) = (Phase::Training, Some(report.loss));
+                    (self.tell)(&Event::Progress { piece: i, phase, done, loss });
+                }
+                diary.hear(event)
+            })?;
+            if let Some(e) = diary.failure {
+                return Err(e);
+            }
+            ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
+            let _ = fs::remove_file(&checkpoint);
+            let adapter = hash_folder(&adapter)?;
+            Ok(Fitted { outcome, loss: diary.loss, shift_error: diary.shift_error, adapter })
+        })
+    }
+}
+
+/// Keeps a finetune's metrics and what the report says of it.
+struct Diary {
+    path: PathBuf,
+    writer: Option<JsonlWriter>,
+    resumed: usize,
+    loss: Option<f64>,
+    shift_error: Option<f64>,
+    failure: Option<crate::Error>,
+}
+
+impl Diary {
+    fn new(path: PathBuf) -> Self {
+        Self { path, writer: None, resumed: 0, loss: None, shift_error: None, failure: None }
+    }
+
+    fn hear(&mut self, event: &FitEvent) -> ControlFlow<()> {
+        match event {
+            FitEvent::Steered(proofs) => {
+                let off = proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
+                self.shift_error = off.reduce(f64::max);
+            }
+            FitEvent::Resumed(step) => self.resumed = *step,
+            FitEvent::Step(report, ..) => {
+                self.loss = Some(report.loss);
+                if let Err(e) = self.write(report) {
+                    self.failure = Some(e);
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn write(&mut self, report: &StepReport) -> Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let resumed = self.resumed;
+                none.insert(JsonlWriter::resume(&self.path, |row: &StepReport| row.step <= resumed)?)
+            }
+        };
+        writer.write(report)
+    }
+}

@@ -1,0 +1,68 @@
+//! The fact study with real tensors, on the smallest model there is. What it finds means nothing; that it runs, resumes and
+//! steers what it says is what counts.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use trimtab::harbor::World;
+use trimtab::judge::{Exhibit, Judge, Rubric, Verdict};
+use trimtab::study::facts::{demo_config, run};
+use trimtab::study::{Event, StudyConfig};
+use trimtab::vector::{PersonaVector, VectorFile};
+use trimtab::{Result, lab};
+
+use crate::goldens::fixture;
+
+/// Scores by length, so that there is something to count.
+struct LengthJudge;
+
+impl Judge for LengthJudge {
+    fn name(&self) -> &str {
+        "length"
+    }
+
+    fn judge(&mut self, _: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+        let verdict = |e: &Exhibit| Verdict { score: Some((e.answer.len() % 101) as f64), why: String::new() };
+        Ok(exhibits.iter().map(verdict).collect())
+    }
+}
+
+fn config(dir: &std::path::Path) -> StudyConfig {
+    let mut config = demo_config(&fixture("tiny"), &World::new(0), true, 3);
+    let row = |l: usize| (0..64).map(|d| ((l * 7 + d) as f32).sin() * l as f32 * 0.05).collect();
+    let vector = PersonaVector::new((0..5).map(row).collect()).unwrap();
+    let path = dir.join("given.safetensors");
+    VectorFile::new(vector, None, None, BTreeMap::new()).unwrap().write(&path).unwrap();
+    config.vector.file = Some(path);
+    config.train.max_steps = Some(2);
+    config.measure.trait_questions = Some(3);
+    config.measure.exam_questions = Some(4);
+    config.measure.trait_max_new_tokens = 6;
+    config.measure.fact_max_new_tokens = 4;
+    config.arms.preventative = vec![1.0];
+    config.arms.inference = vec![0.5, 1.0];
+    config
+}
+
+#[test]
+fn the_fact_study_runs_and_resumes_on_a_real_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, out) = (config(dir.path()), dir.path().join("run"));
+    let lab = lab::open("cpu", "auto").unwrap();
+    let finished = AtomicUsize::new(0);
+    let tell = |event: &Event<'_>| {
+        if let Event::Finished { .. } = event {
+            finished.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let judges = || -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
+    let first = run(&config, &out, &*lab, &judges, &tell).unwrap();
+    // Vector; plain, all layers, one layer, prompting, random; sweep, elicitation and base.
+    assert_eq!((first.pieces, finished.load(Ordering::Relaxed)), (9, 9));
+    assert!(first.study.notes.iter().any(|n| n.contains("proved itself")), "{:?}", first.study.notes);
+    let adapter = out.join("fits/prevent+1-seed3/adapter");
+    assert!(adapter.join("adapter_model.safetensors").is_file() && adapter.join("adapter_config.json").is_file());
+    let again = run(&config, &out, &*lab, &judges, &tell).unwrap();
+    assert_eq!((again.reused, &again.study), (9, &first.study));
+    assert!(out.join("report.html").is_file());
+}
