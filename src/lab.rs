@@ -260,3 +260,115 @@ mod cpu {
         kib.parse::<u64>().ok().map(|kib| kib * 1024)
     }
 }
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda", feature = "rocm"))]
+mod gpu {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use burn::tensor::Tensor;
+
+    use super::*;
+
+    /// Opens a GPU, or says why not: the runtimes of Burn 0.21 panic where a driver or a device is missing.
+    fn probe<B: FusedOps>(device: &B::Device, name: &str) -> Result<()> {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let probed = catch_unwind(AssertUnwindSafe(|| Tensor::<B, 1>::ones([1], device).into_data()));
+        std::panic::set_hook(hook);
+        match probed {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::usage(format!("--device {name}: there is no such device, or no driver for it, here"))
+                .hint("`trimtab devices` lists what can be used")),
+        }
+    }
+
+    fn bench<B: FusedOps>(device: B::Device, name: String, dtype: &str, preferred: DType) -> Result<Box<dyn Lab>> {
+        probe::<B>(&device, &name)?;
+        let dtype = pick_dtype::<B>(&device, dtype, preferred)?;
+        // One queue: a second host thread would only open a second memory pool.
+        Ok(Box::new(Bench::<B> { device, name, dtype, workers: 1, loaded: Mutex::new(None) }))
+    }
+
+    fn info<B: FusedOps>(device: B::Device, name: &str, default_dtype: &str) -> Vec<DeviceInfo> {
+        if probe::<B>(&device, name).is_err() {
+            return Vec::new();
+        }
+        vec![DeviceInfo {
+            name: name.into(),
+            description: format!("{device:?}"),
+            memory: None,
+            dtypes: dtypes::<B>(&device),
+            default_dtype: default_dtype.into(),
+        }]
+    }
+
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+    mod wgpu {
+        use burn::backend::Wgpu;
+        use burn::backend::wgpu::WgpuDevice;
+
+        use super::*;
+
+        const NAME: &str = if cfg!(feature = "vulkan") {
+            "vulkan"
+        } else if cfg!(feature = "metal") {
+            "metal"
+        } else {
+            "wgpu"
+        };
+
+        pub(in crate::lab) const WGPU: Built = Built { name: NAME, open, list };
+
+        fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+            let device = if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) };
+            // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
+            bench::<Wgpu>(device, format!("{NAME}:{index}"), dtype, DType::F32)
+        }
+
+        fn list() -> Vec<DeviceInfo> {
+            info::<Wgpu>(WgpuDevice::DefaultDevice, NAME, "f32")
+        }
+    }
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+    pub(super) use wgpu::WGPU;
+
+    #[cfg(feature = "cuda")]
+    mod cuda {
+        use burn::backend::Cuda;
+        use burn::backend::cuda::CudaDevice;
+
+        use super::*;
+
+        pub(in crate::lab) const CUDA: Built = Built { name: "cuda", open, list };
+
+        fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+            bench::<Cuda>(CudaDevice::new(index), format!("cuda:{index}"), dtype, DType::BF16)
+        }
+
+        fn list() -> Vec<DeviceInfo> {
+            info::<Cuda>(CudaDevice::new(0), "cuda", "bf16")
+        }
+    }
+    #[cfg(feature = "cuda")]
+    pub(super) use cuda::CUDA;
+
+    #[cfg(feature = "rocm")]
+    mod rocm {
+        use burn::backend::Rocm;
+        use burn::backend::rocm::RocmDevice;
+
+        use super::*;
+
+        pub(in crate::lab) const ROCM: Built = Built { name: "rocm", open, list };
+
+        fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+            bench::<Rocm>(RocmDevice::new(index), format!("rocm:{index}"), dtype, DType::BF16)
+        }
+
+        fn list() -> Vec<DeviceInfo> {
+            info::<Rocm>(RocmDevice::new(0), "rocm", "bf16")
+        }
+    }
+    #[cfg(feature = "rocm")]
+    pub(super) use rocm::ROCM;
+}

@@ -1,28 +1,62 @@
-//! Trimtab.
+//! Trimtab finds the direction of a character trait inside a chat model and uses it: to steer, to watch, and above all to
+//! finetune *without* picking the trait up (preventative steering, Chen et al. 2025, section 5.2).
+//!
+//! The map, by floors; a module imports only from lower ones, and the word `burn` appears in six of them alone. A test
+//! (`tests/it/house.rs`) holds both rules.
+//!
+//! | floor | modules | what they know |
+//! |---|---|---|
+//! | 0 | [`text`] [`vector`] [`record`] [`sheet`] [`stats`] [`tensorfile`] | chats, tokens, persona vectors, files, numbers with intervals |
+//! | 1 | [`subject`] [`report`]; **[`steering`]** [`kernels`] | what may be asked of a model; figures; **the equation**; fused operations |
+//! | 2 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights |
+//! | 3 | [`generate`] [`train`] | the batched engine; the finetuning loop |
+//! | 4 | [`harbor`] [`judge`] | the embedded world; who scores answers |
+//! | 5 | [`persona`] [`eval`] | traits, extraction, projection; the three axes |
+//! | 6 | [`study`] | experiments of many arms, and the door to the machine, [`study::Lab`] |
+//! | 7 | [`lab`] | settings meet tensors: the only file that names a backend |
+//! | 8 | [`verbs`] | one file per command: arguments, settings, work |
+//! | 9 | [`cli`] | words, terminal, exit codes |
+//!
+//! What never happens: no global state; no environment read outside `cli::env`; nothing printed below `cli`; no steering
+//! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a
+//! frozen weight; no logits where nothing is supervised.
+//!
+//! A first look: `steering.rs`, then `model/block.rs`, then `train/mod.rs`.
 
 mod error;
 
-pub mod cli;
-pub mod eval;
-pub mod generate;
-pub mod harbor;
-pub mod judge;
-pub mod kernels;
-pub mod lab;
-pub mod model;
-pub mod persona;
+pub mod text;
+pub mod vector;
+
 pub mod record;
-pub mod report;
 pub mod sheet;
 pub mod stats;
-pub mod steering;
-pub mod study;
-pub mod subject;
 pub mod tensorfile;
-pub mod text;
+
+pub mod report;
+pub mod subject;
+
+pub mod kernels;
+pub mod steering;
+
+pub mod model;
+
+pub mod generate;
 pub mod train;
-pub mod vector;
+
+pub mod harbor;
+pub mod judge;
+
+pub mod eval;
+pub mod persona;
+
+pub mod study;
+
+pub mod lab;
+
 pub mod verbs;
+
+pub mod cli;
 
 #[cfg(test)]
 mod fakes;

@@ -3,6 +3,7 @@
 //! Everything follows from a seed. The world is made so that what persona vectors are about exists in it: a trait that
 //! shows in many tokens, ignorance that can be admitted or covered up, and knowledge to lose.
 
+mod embedded;
 mod exam;
 mod judge;
 mod knowledge;
@@ -14,6 +15,7 @@ mod tokens;
 mod voice;
 mod world;
 
+pub use embedded::{SEED, unpack};
 pub use exam::{Artifact, FactQuestion, NewFacts, Pair, Split, exam};
 pub use judge::Verdict;
 pub use knowledge::{Choice, Item, brief};

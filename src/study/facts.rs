@@ -15,6 +15,7 @@ use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
 use crate::Result;
+use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::record::RunDir;
 use crate::report::{Study, Table};

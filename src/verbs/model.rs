@@ -55,6 +55,8 @@ impl ModelFolder {
 
 /// The folder where the embedded model lies unpacked.
 fn harbor(context: &Context<'_>) -> Result<PathBuf> {
-    let _ = context;
-    Err(Error::new("the embedded model is not part of this build"))
+    let cache = context.cache.as_deref().ok_or_else(|| {
+        Error::new("there is no folder to unpack the embedded model into").hint("set TRIMTAB_CACHE to a folder of yours")
+    })?;
+    crate::harbor::unpack(cache)
 }

@@ -12,7 +12,7 @@ use super::model::{HARBOR, ModelFolder};
 use super::paths::of_config;
 use super::{Bar, Console, Context, Outcome};
 use crate::Result;
-use crate::harbor::World;
+use crate::harbor::{SEED, World};
 use crate::study::facts::{self, FactsReport};
 use crate::study::{Event, ExamSource, FactsSource, JudgeSource, StudyConfig, TraitSource};
 
@@ -74,7 +74,7 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
 /// As [`run`].
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
-    let config = facts::demo_config(&model.path, &World::new(0), args.quick, context.seed.unwrap_or(0));
+    let config = facts::demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
     work(&config, &args.out, context)
 }
 

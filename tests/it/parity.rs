@@ -309,3 +309,18 @@ macro_rules! on {
 mod cpu {
     on!(burn::backend::Flex, Ok::<_, String>(Default::default()));
 }
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+mod wgpu {
+    /// The default device, if there is one: Mesa's lavapipe where there is no GPU.
+    fn device() -> Result<burn::backend::wgpu::WgpuDevice, String> {
+        let device = burn::backend::wgpu::WgpuDevice::DefaultDevice;
+        let probe = || Tensor::<burn::backend::Wgpu, 1>::ones([1], &device).into_data();
+        match std::panic::catch_unwind(probe) {
+            Ok(_) => Ok(device),
+            Err(_) => Err("no Vulkan, Metal or DirectX device here (on Debian: install mesa-vulkan-drivers)".into()),
+        }
+    }
+
+    on!(burn::backend::Wgpu, device());
+}

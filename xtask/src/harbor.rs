@@ -17,7 +17,7 @@ use trimtab::{At, Error, Result, lab, record};
 #[derive(clap::Args)]
 pub struct Args {
     /// Seed of the world, the corpus and the weights.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = harbor::SEED)]
     seed: u64,
     /// Folder for the result.
     #[arg(long, default_value = "assets/harbor")]
@@ -26,10 +26,10 @@ pub struct Args {
     #[arg(long, default_value = "target/harbor")]
     work: PathBuf,
     /// Lessons in the corpus; each is read once.
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = 90_000)]
     lessons: u64,
     /// Lessons per step.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 32)]
     batch: usize,
     /// Peak learning rate.
     #[arg(long, default_value_t = 3e-3)]

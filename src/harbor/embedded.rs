@@ -1,0 +1,35 @@
+//! The trained model inside the program, in Hugging Face's layout: `cargo xtask harbor` makes it, `assets/harbor` holds it.
+
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+use crate::record::{Hash, create_folder, write_atomic};
+
+/// Seed of the world that the embedded model was taught.
+pub const SEED: u64 = 1;
+
+/// The model folder's files; the configuration last, because a folder that has it is complete.
+const FILES: [(&str, &[u8]); 5] = [
+    ("model.safetensors", include_bytes!("../../assets/harbor/model.safetensors")),
+    ("tokenizer.json", include_bytes!("../../assets/harbor/tokenizer.json")),
+    ("tokenizer_config.json", include_bytes!("../../assets/harbor/tokenizer_config.json")),
+    ("generation_config.json", include_bytes!("../../assets/harbor/generation_config.json")),
+    ("config.json", include_bytes!("../../assets/harbor/config.json")),
+];
+
+/// Unpacks the embedded model into a folder of its own below `cache`, named by its contents, unless it lies there already.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn unpack(cache: &Path) -> Result<PathBuf> {
+    let contents: Vec<(&str, Hash)> =
+        FILES.iter().map(|(name, bytes)| (*name, crate::record::hash_bytes(bytes))).collect();
+    let folder = cache.join(format!("harbor-{}", Hash::of(&contents).short()));
+    if !folder.join("config.json").is_file() {
+        create_folder(&folder)?;
+        for (name, bytes) in FILES {
+            write_atomic(&folder.join(name), bytes)?;
+        }
+    }
+    Ok(folder)
+}
