@@ -135,9 +135,7 @@ impl<B: FusedOps> Engine<B> {
         let at = |b: usize, position: usize| -> Vec<Vec<f32>> {
             (0..depth).map(|l| values[((l * n + b) * POSITIONS + position) * hidden..][..hidden].to_vec()).collect()
         };
-        (0..n)
-            .map(|b| Residuals { response_avg: at(b, 0), prompt_avg: at(b, 1), prompt_last: at(b, 2) })
-            .collect()
+        (0..n).map(|b| Residuals { response_avg: at(b, 0), prompt_avg: at(b, 1), prompt_last: at(b, 2) }).collect()
     }
 
     /// Texts of like length together, longest first, each batch within the budget of one pass.
