@@ -30,7 +30,8 @@ impl<B: FusedOps> Engine<B> {
             let place = |e: crate::Error| e.at(format!("prompt `{}`", job.id));
             self.check(&job.prompt).map_err(place)?;
             if options.iter().all(|option| option.len() == 1) {
-                let wants = options.iter().enumerate().map(|(k, option)| (job.prompt.len() - 1, option[0], k)).collect();
+                let wants =
+                    options.iter().enumerate().map(|(k, option)| (job.prompt.len() - 1, option[0], k)).collect();
                 readings.push(Reading { job: i, text: job.prompt.clone(), wants });
                 continue;
             }

@@ -56,7 +56,8 @@ impl ModelFolder {
 /// The folder where the embedded model lies unpacked.
 fn harbor(context: &Context<'_>) -> Result<PathBuf> {
     let cache = context.cache.as_deref().ok_or_else(|| {
-        Error::new("there is no folder to unpack the embedded model into").hint("set TRIMTAB_CACHE to a folder of yours")
+        Error::new("there is no folder to unpack the embedded model into")
+            .hint("set TRIMTAB_CACHE to a folder of yours")
     })?;
     crate::harbor::unpack(cache)
 }
