@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::model::ModelFolder;
 use super::{Context, Outcome, paths};
-use crate::persona::{self, Filter, FilterKind, Recipe, read_rows};
+use crate::persona::{self, Border, Filter, FilterKind, Recipe, read_rows};
 use crate::record::hash_file;
 use crate::steering::Plan;
 use crate::study::SubjectSpec;
@@ -48,6 +48,19 @@ pub struct ExtractArgs {
     /// Whether an answer falls together with its counterpart
     #[arg(long, value_enum, default_value_t)]
     filter: FilterArg,
+    /// Where a prompt ends and its answer begins
+    #[arg(long, value_enum, default_value_t)]
+    border: BorderArg,
+}
+
+/// `--border`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum BorderArg {
+    /// Prompt and answer are tokenised apart, as the model saw them while it answered
+    #[default]
+    Separate,
+    /// They are tokenised as one text and cut at the prompt's length (the reference's code)
+    Joint,
 }
 
 /// `--filter`.
@@ -65,7 +78,7 @@ enum FilterArg {
 /// # Errors
 /// Malformed rows, a filter that leaves nothing, a model that cannot be read, a place that cannot be written.
 pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
-    let ExtractArgs { from_csv, trait_name, model, out, adapter, threshold, min_coherence, filter } = args;
+    let ExtractArgs { from_csv, trait_name, model, out, adapter, threshold, min_coherence, filter, border } = args;
     let mut filter = Filter::of(match filter {
         FilterArg::Paired => FilterKind::Paired,
         FilterArg::Independent => FilterKind::Independent,
@@ -83,6 +96,10 @@ pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(model, context)?;
     let mut recipe = Recipe::new(trait_name, &model.name, model.fingerprint()?.as_str());
     recipe.filter = filter;
+    recipe.border = match border {
+        BorderArg::Separate => Border::Separate,
+        BorderArg::Joint => Border::Joint,
+    };
 
     let spec = SubjectSpec { model: model.path.clone(), adapter: adapter.clone(), plan: Plan::none() };
     let mut subject = context.lab()?.subject(&spec)?;
