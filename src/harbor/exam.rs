@@ -102,7 +102,7 @@ impl World {
 
     /// Held-out names are shared out: half of them may become new facts, the other half stay unknown for good.
     fn may_learn(entity: Entity) -> bool {
-        entity.name().len() % 2 == 0
+        entity.name().len().is_multiple_of(2)
     }
 
     /// Questions about entities that stay unknown whatever is taught.

@@ -121,7 +121,8 @@ impl FitSettings {
         ensure!(self.micro_batch > 0 && self.accumulation > 0, "a batch needs at least one lesson");
         let rate = self.learning_rate;
         ensure!(rate.is_finite() && rate > 0.0, "the learning rate is {rate}; it must be a positive number");
-        ensure!(self.max_grad_norm > 0.0, "max_grad_norm is {}; it must be positive", self.max_grad_norm);
+        let clip = self.max_grad_norm;
+        ensure!(clip.is_finite() && clip > 0.0, "max_grad_norm is {clip}; it must be a positive number");
         ensure!(self.steps(lessons) > 0, "no steps to train: epochs or max_steps is 0");
         Ok(())
     }

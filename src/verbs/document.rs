@@ -69,15 +69,15 @@ impl Document {
     pub fn only(&self, table: &str, known: &[&str]) -> Result<()> {
         let values =
             if table.is_empty() { Some(&self.values) } else { self.values.get(table).and_then(Value::as_object) };
-        for key in values.into_iter().flat_map(Map::keys).filter(|key| !known.contains(&key.as_str())) {
-            let full = if table.is_empty() { key.clone() } else { format!("{table}.{key}") };
-            let hint = match nearest(key, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known keys are {}", known.join(", ")),
-            };
-            return Err(Error::usage(format!("unknown key `{full}`")).at(self.place(&full)).hint(hint));
-        }
-        Ok(())
+        let Some(key) = values.into_iter().flat_map(Map::keys).find(|key| !known.contains(&key.as_str())) else {
+            return Ok(());
+        };
+        let full = if table.is_empty() { key.clone() } else { format!("{table}.{key}") };
+        let hint = match nearest(key, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known keys are {}", known.join(", ")),
+        };
+        Err(Error::usage(format!("unknown key `{full}`")).at(self.place(&full)).hint(hint))
     }
 
     /// The values of the file, or of one of its tables, as a `T` whose every field may be absent.

@@ -55,7 +55,7 @@ pub struct ExtractArgs {
 
 /// `--border`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum BorderArg {
+pub(super) enum BorderArg {
     /// Prompt and answer are tokenised apart, as the model saw them while it answered
     #[default]
     Separate,
@@ -71,6 +71,15 @@ enum FilterArg {
     Paired,
     /// Each answer by itself (the paper's text)
     Independent,
+}
+
+impl From<BorderArg> for Border {
+    fn from(border: BorderArg) -> Self {
+        match border {
+            BorderArg::Separate => Self::Separate,
+            BorderArg::Joint => Self::Joint,
+        }
+    }
 }
 
 /// Extracts.
@@ -96,10 +105,7 @@ pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(model, context)?;
     let mut recipe = Recipe::new(trait_name, &model.name, model.fingerprint()?.as_str());
     recipe.filter = filter;
-    recipe.border = match border {
-        BorderArg::Separate => Border::Separate,
-        BorderArg::Joint => Border::Joint,
-    };
+    recipe.border = (*border).into();
 
     let spec = SubjectSpec { model: model.path.clone(), adapter: adapter.clone(), plan: Plan::none() };
     let mut subject = context.lab()?.subject(&spec)?;

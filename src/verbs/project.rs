@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::extract::BorderArg;
 use super::model::ModelFolder;
 use super::steer::Layers;
 use super::{Context, Outcome, paths};
@@ -44,6 +45,9 @@ pub struct ProjectArgs {
     /// Put the columns into the input file itself
     #[arg(long)]
     in_place: bool,
+    /// Where a prompt ends and its answer begins
+    #[arg(long, value_enum, default_value_t)]
+    border: BorderArg,
     /// Measure again what the file holds already
     #[arg(long)]
     overwrite: bool,
@@ -69,7 +73,7 @@ enum MetricArg {
 /// # Errors
 /// Texts that cannot be measured at all, vectors of another model, a place that cannot be written.
 pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
-    let ProjectArgs { model, vectors, layer, metric, input, out, in_place: _, overwrite, adapter } = args;
+    let ProjectArgs { model, vectors, layer, metric, input, out, in_place: _, border, overwrite, adapter } = args;
     paths::file("--in", input)?;
     let out = out.as_ref().unwrap_or(input);
     paths::writable("--out", out)?;
@@ -108,7 +112,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
             }
         }
     }
-    let rules = ProjectRules { overwrite: *overwrite, ..ProjectRules::default() };
+    let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::default() };
     let mut bar = None;
     let projected = project_file(subject.as_mut(), (input, out), &probes, &rules, &mut |done, total| {
         bar.get_or_insert_with(|| context.console.bar("texts", total)).at(done, "");

@@ -283,7 +283,8 @@ fn extraction_and_projection_equal_the_reference() {
     place.vectors("golden.safetensors");
     let line = |s: &Value| json!({ "prompt": s["prompt"], "answer": s["answer"], "kept": 1 }).to_string() + "\n";
     place.write("in.jsonl", samples.iter().map(line).collect::<String>());
-    let words = "project --model MODEL --vectors golden.safetensors --layer 2 --in in.jsonl --out out.jsonl";
+    let words =
+        "project --model MODEL --vectors golden.safetensors --layer 2 --in in.jsonl --out out.jsonl --border joint";
     place.succeeds(&format!("{words} --metric proj,prompt_last_proj,cos_sim"));
     for (metric, golden) in [
         ("proj", "proj.response_avg"),

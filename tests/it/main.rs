@@ -4,6 +4,7 @@ mod cli;
 mod files;
 mod generation;
 mod goldens;
+mod harbor;
 mod house;
 mod parity;
 mod persona;
