@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::model::ModelFolder;
 use super::{Context, Outcome, paths};
-use crate::persona::{self, Filter, FilterKind, Recipe, read_rows};
+use crate::persona::{self, Border, Filter, FilterKind, Recipe, read_rows};
 use crate::record::hash_file;
 use crate::steering::Plan;
 use crate::study::SubjectSpec;
@@ -48,6 +48,28 @@ pub struct ExtractArgs {
     /// Whether an answer falls together with its counterpart
     #[arg(long, value_enum, default_value_t)]
     filter: FilterArg,
+    /// How prompt and answer are cut into tokens
+    #[arg(long, value_enum, default_value_t)]
+    border: BorderArg,
+}
+
+/// `--border`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum BorderArg {
+    /// Each by itself, as the model saw them while it answered
+    #[default]
+    Separate,
+    /// Together, as the reference does: a token may span the border
+    Joint,
+}
+
+impl From<BorderArg> for Border {
+    fn from(border: BorderArg) -> Self {
+        match border {
+            BorderArg::Separate => Self::Separate,
+            BorderArg::Joint => Self::Joint,
+        }
+    }
 }
 
 /// `--filter`.
@@ -65,7 +87,7 @@ enum FilterArg {
 /// # Errors
 /// Malformed rows, a filter that leaves nothing, a model that cannot be read, a place that cannot be written.
 pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
-    let ExtractArgs { from_csv, trait_name, model, out, adapter, threshold, min_coherence, filter } = args;
+    let ExtractArgs { from_csv, trait_name, model, out, adapter, threshold, min_coherence, filter, border } = args;
     let mut filter = Filter::of(match filter {
         FilterArg::Paired => FilterKind::Paired,
         FilterArg::Independent => FilterKind::Independent,
@@ -81,8 +103,9 @@ pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::writable("--out", out)?;
     let (pos, neg) = (read_rows(&from_csv[0], trait_name)?, read_rows(&from_csv[1], trait_name)?);
     let model = ModelFolder::find(model, context)?;
-    let mut recipe = Recipe::new(trait_name, &model.name, model.fingerprint()?.as_str());
+    let mut recipe = Recipe::new(trait_name, &model.name, &model.fingerprint()?);
     recipe.filter = filter;
+    recipe.border = (*border).into();
 
     let spec = SubjectSpec { model: model.path.clone(), adapter: adapter.clone(), plan: Plan::none() };
     let mut subject = context.lab()?.subject(&spec)?;

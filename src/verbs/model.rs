@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use crate::model::files::Shards;
-use crate::record::Hash;
 use crate::{At, Error, Result};
 
 /// The name that means the model inside this program.
@@ -48,15 +47,16 @@ impl ModelFolder {
     ///
     /// # Errors
     /// If its weights cannot be opened.
-    pub fn fingerprint(&self) -> Result<Hash> {
-        Ok(Hash::of(&Shards::open(&self.path)?.fingerprint()?))
+    pub fn fingerprint(&self) -> Result<String> {
+        Shards::open(&self.path)?.fingerprint()
     }
 }
 
 /// The folder where the embedded model lies unpacked.
 fn harbor(context: &Context<'_>) -> Result<PathBuf> {
     let cache = context.cache.as_deref().ok_or_else(|| {
-        Error::new("there is no folder to unpack the embedded model into").hint("set TRIMTAB_CACHE to a folder of yours")
+        Error::new("there is no folder to unpack the embedded model into")
+            .hint("set TRIMTAB_CACHE to a folder of yours")
     })?;
     crate::harbor::unpack(cache)
 }

@@ -111,12 +111,13 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let settings = settings_of(&config);
 
     let mut lock = Lock::new(String::new(), vec![settings.seed]);
-    lock.hashes.insert("model".into(), model.fingerprint()?);
+    let fingerprint = model.fingerprint()?;
+    lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.name));
     lock.hashes.insert("data".into(), Hash::of(&data.fingerprint()));
-    lock.hashes.insert("tokenizer and template".into(), Hash::of(tokenizer.fingerprint()));
+    lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
     data.files.iter().for_each(|(name, hash)| drop(lock.hashes.insert(format!("file {name}"), hash.clone())));
     if let Some(vectors) = vectors {
-        lock.hashes.insert("vectors".into(), Hash::of(&vectors));
+        lock.notes.insert("vectors".into(), vectors);
     }
     let started = match &start {
         Start::From(dir) => {
@@ -128,7 +129,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     // What decides the result; not the device, nor how often it is saved.
     let decisive = FitSettings { save_steps: None, ..settings.clone() };
-    let key = Hash::of(&(decisive, started, &steering, &lock.hashes["model"], &lock.hashes["data"]));
+    let key = Hash::of(&(decisive, started, &steering, &fingerprint, &lock.hashes["data"]));
     lock.hashes.insert("run".into(), key.clone());
 
     let run = RunDir::open(&args.out)?;
