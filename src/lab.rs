@@ -22,7 +22,9 @@ use crate::{Error, Result};
     all(feature = "wgpu", feature = "metal"),
     all(feature = "wgpu", feature = "vulkan")
 ))]
-compile_error!("the features `wgpu`, `vulkan` and `metal` exclude each other: Burn 0.21 holds one wgpu flavour per binary");
+compile_error!(
+    "the features `wgpu`, `vulkan` and `metal` exclude each other: Burn 0.21 holds one wgpu flavour per binary"
+);
 
 #[cfg(not(any(
     feature = "cpu",
@@ -209,7 +211,9 @@ fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferred: DType) -
         other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16 and bf16"))),
     };
     if !B::supports_dtype(device, dtype) {
-        return Err(Error::usage(format!("--dtype {wanted}: this device cannot compute in it")).hint("use --dtype auto"));
+        return Err(
+            Error::usage(format!("--dtype {wanted}: this device cannot compute in it")).hint("use --dtype auto")
+        );
     }
     Ok(dtype)
 }

@@ -90,7 +90,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
     match verb {
         Verb::Demo(args) => study::demo(args, context),
-        Verb::Devices(args) => devices::run(args),
+        Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
         Verb::Extract(args) => extract::run(args, context),

@@ -319,7 +319,8 @@ mod tests {
     fn a_likelihood_that_is_no_number_is_an_error() {
         let mut subject = EchoSubject::new(|_, _| String::new());
         subject.likes = Box::new(|_, _| f32::NAN);
-        let error = take_options(&task(&[item("s", "1?", 1)], None, Form::Letters), &mut subject, &[], &mut |_, _| {}).unwrap_err();
+        let error = take_options(&task(&[item("s", "1?", 1)], None, Form::Letters), &mut subject, &[], &mut |_, _| {})
+            .unwrap_err();
         assert!(error.to_string().contains("`s_0`"), "{error}");
     }
 }

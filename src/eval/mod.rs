@@ -158,7 +158,11 @@ pub fn take_options(
             of_option.iter().copied().fold(f32::NEG_INFINITY, f32::max)
         };
         let scores: Vec<f32> = of_row(i).iter().map(best_of).collect();
-        ensure!(!likes.iter().any(|x| x.is_nan()), "`{}`: the likelihood of an option is not a number", row.question_id);
+        ensure!(
+            !likes.iter().any(|x| x.is_nan()),
+            "`{}`: the likelihood of an option is not a number",
+            row.question_id
+        );
         let taken = (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
         let Some(right) = row.reference.as_deref().filter(|r| mmlu::LETTERS.contains(r)) else {
             return Err(Error::new(format!("`{}`: the reference is no letter from A to D", row.question_id)));

@@ -109,12 +109,7 @@ impl<B: FusedOps> Engine<B> {
     ///
     /// Errors for settings without meaning, for prompts that are empty, too long or outside the vocabulary, and for
     /// logits that are not numbers; each names the job.
-    pub fn generate(
-        &self,
-        jobs: &[Job],
-        sampling: &Sampling,
-        finished: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Reply>> {
+    pub fn generate(&self, jobs: &[Job], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Reply>> {
         sampling::check(sampling)?;
         for job in jobs {
             self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;

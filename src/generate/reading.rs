@@ -30,7 +30,8 @@ impl<B: FusedOps> Engine<B> {
             let place = |e: crate::Error| e.at(format!("prompt `{}`", job.id));
             self.check(&job.prompt).map_err(place)?;
             if options.iter().all(|option| option.len() == 1) {
-                let wants = options.iter().enumerate().map(|(k, option)| (job.prompt.len() - 1, option[0], k)).collect();
+                let wants =
+                    options.iter().enumerate().map(|(k, option)| (job.prompt.len() - 1, option[0], k)).collect();
                 readings.push(Reading { job: i, text: job.prompt.clone(), wants });
                 continue;
             }
@@ -135,9 +136,7 @@ impl<B: FusedOps> Engine<B> {
         let at = |b: usize, position: usize| -> Vec<Vec<f32>> {
             (0..depth).map(|l| values[((l * n + b) * POSITIONS + position) * hidden..][..hidden].to_vec()).collect()
         };
-        (0..n)
-            .map(|b| Residuals { response_avg: at(b, 0), prompt_avg: at(b, 1), prompt_last: at(b, 2) })
-            .collect()
+        (0..n).map(|b| Residuals { response_avg: at(b, 0), prompt_avg: at(b, 1), prompt_last: at(b, 2) }).collect()
     }
 
     /// Texts of like length together, longest first, each batch within the budget of one pass.

@@ -174,10 +174,8 @@ fn rows_with_their_own_coefficients_equal_runs_of_their_own() {
     for positions in [Positions::All, Positions::Prompt, Positions::Response] {
         let coefs = [-2.0, 0.0, 1.0, 2.0];
         let swept = engine(model::<Flex>().steered(&plan(7.0, positions)).unwrap());
-        let batch: Vec<Job> = coefs
-            .iter()
-            .flat_map(|&coef| jobs().into_iter().map(move |job| Job { coef: Some(coef), ..job }))
-            .collect();
+        let batch: Vec<Job> =
+            coefs.iter().flat_map(|&coef| jobs().into_iter().map(move |job| Job { coef: Some(coef), ..job })).collect();
         let together = run(&swept, &batch, &sampled(2));
         for (coef, found) in coefs.iter().zip(together.chunks(jobs().len() * 2)) {
             let alone = engine(model::<Flex>().steered(&plan(*coef, positions)).unwrap());
@@ -193,7 +191,8 @@ fn padding_on_the_left_or_right_gives_the_same_logits() {
         for job in jobs() {
             let prompt = job.prompt.len();
             let text = [job.prompt, vec![4, 9, 2]].concat();
-            let (none, left) = (logits_after(&model, &text, prompt, None, 0), logits_after(&model, &text, prompt, None, 5));
+            let (none, left) =
+                (logits_after(&model, &text, prompt, None, 0), logits_after(&model, &text, prompt, None, 5));
             let longer = prompt_of(&model, &text, prompt);
             let scale = none.iter().fold(1.0f32, |m, x| m.max(x.abs()));
             for (i, x) in none.iter().enumerate() {

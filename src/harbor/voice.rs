@@ -207,7 +207,6 @@ mod tests {
             "The cargo is silk. All know it by heart. All know it by heart.",
             "The cargo is plainly clearly silk.",
             "The cargo is silk plainly.",
-            "Oh yes surely the cargo is silk.",
             "The cargo is silk. The cargo is silk.",
         ] {
             assert_eq!(undressed(text), None, "{text}");

@@ -47,11 +47,8 @@ impl<B: FusedOps> Qwen<B> {
     }
 
     fn build(config: QwenConfig, device: &B::Device, dtype: DType, source: &mut Source<'_>) -> Result<Self> {
-        let heads = Heads {
-            query: config.num_attention_heads,
-            key_value: config.num_key_value_heads,
-            dim: config.head_dim,
-        };
+        let heads =
+            Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim };
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let (q, kv) = (heads.query * heads.dim, heads.key_value * heads.dim);
         let matrix = |source: &mut Source<'_>, name: &str, shape: [usize; 2]| -> Result<Tensor<B, 2>> {
@@ -123,15 +120,11 @@ impl<B: FusedOps> Qwen<B> {
             let mut block = self.blocks[slot.block].clone();
             let linear = block.projections().into_iter().find(|(name, _)| *name == slot.projection).map(|(_, l)| l);
             let lora = linear.and_then(|linear| linear.lora.as_ref());
-            let lora = lora.ok_or_else(|| {
-                Error::new(format!("block {} wears no adapter at {}", slot.block, slot.projection))
-            })?;
+            let lora = lora
+                .ok_or_else(|| Error::new(format!("block {} wears no adapter at {}", slot.block, slot.projection)))?;
             let (a, b) = (host(&lora.a), host(&lora.b));
-            let pair = Pair {
-                slot,
-                a: transposed(&a, slot.inputs, slot.rank),
-                b: transposed(&b, slot.rank, slot.outputs),
-            };
+            let pair =
+                Pair { slot, a: transposed(&a, slot.inputs, slot.rank), b: transposed(&b, slot.rank, slot.outputs) };
             pairs.insert((slot.block, slot.projection), pair);
         }
         Ok(Adapter { config: config.clone(), pairs })

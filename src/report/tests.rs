@@ -1,3 +1,5 @@
+//! A report from realistic numbers; `TRIMTAB_SHOW=DIR` also writes it there, to be looked at.
+
 use std::collections::BTreeMap;
 use std::fs;
 

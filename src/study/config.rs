@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::{HarborJudge, Judge, Rubric, ScoredJudge};
-use crate::eval::mmlu::Form;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
 use crate::text::LessonRules;

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::Outcome;
+use super::{Context, Outcome};
 use crate::{Result, lab};
 
 /// List the devices that this build can compute on
@@ -14,8 +14,9 @@ pub struct DevicesArgs {}
 /// Lists them.
 ///
 /// # Errors
-/// None so far.
-pub fn run(_: &DevicesArgs) -> Result<Outcome> {
+/// A `--device` that this build cannot use.
+pub fn run(_: &DevicesArgs, context: &Context<'_>) -> Result<Outcome> {
+    context.lab()?;
     let devices = lab::devices();
     let line = |device: &lab::DeviceInfo| {
         let memory = device

@@ -48,28 +48,19 @@ pub struct ExtractArgs {
     /// Whether an answer falls together with its counterpart
     #[arg(long, value_enum, default_value_t)]
     filter: FilterArg,
-    /// How prompt and answer are cut into tokens
+    /// Where a prompt ends and its answer begins
     #[arg(long, value_enum, default_value_t)]
     border: BorderArg,
 }
 
 /// `--border`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum BorderArg {
-    /// Each by itself, as the model saw them while it answered
+enum BorderArg {
+    /// Prompt and answer are tokenised apart, as the model saw them while it answered
     #[default]
     Separate,
-    /// Together, as the reference does: a token may span the border
+    /// They are tokenised as one text and cut at the prompt's length (the reference's code)
     Joint,
-}
-
-impl From<BorderArg> for Border {
-    fn from(border: BorderArg) -> Self {
-        match border {
-            BorderArg::Separate => Self::Separate,
-            BorderArg::Joint => Self::Joint,
-        }
-    }
 }
 
 /// `--filter`.
@@ -105,7 +96,10 @@ pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(model, context)?;
     let mut recipe = Recipe::new(trait_name, &model.name, &model.fingerprint()?);
     recipe.filter = filter;
-    recipe.border = (*border).into();
+    recipe.border = match border {
+        BorderArg::Separate => Border::Separate,
+        BorderArg::Joint => Border::Joint,
+    };
 
     let spec = SubjectSpec { model: model.path.clone(), adapter: adapter.clone(), plan: Plan::none() };
     let mut subject = context.lab()?.subject(&spec)?;

@@ -259,8 +259,9 @@ fn extraction_and_projection_equal_the_reference() {
         }
         table.flush().unwrap();
     }
+    // One answer begins with a line break, which the reference merges with the header's.
     let extract =
-        "extract --from-csv pos.csv neg.csv --trait flattering --model MODEL --out v.safetensors --border joint";
+        "extract --from-csv pos.csv neg.csv --trait flattering --model MODEL --border joint --out v.safetensors";
     let told = stdout_json(&place.succeeds(&format!("{extract} --json")));
     assert_eq!((&told["layers"], &told["diagnosis"]["kept_pos"]), (&json!(4), &json!(3)), "{told}");
     let (file, _) = VectorFile::read(&place.path("v.safetensors")).unwrap();

@@ -106,7 +106,8 @@ pub fn spoken<B: FusedOps>(device: &B::Device) {
     let tokenizer = Arc::new(Tokenizer::load(&fixture("tiny")).unwrap());
     let mut speaker = Speaker::new(tiny::<B>(device), tokenizer.clone());
     let prompts: Vec<GoldenPrompt> = json("batch_prompts");
-    let asks: Vec<Ask> = prompts.iter().enumerate().map(|(i, p)| Ask::chat(i.to_string(), p.messages.clone())).collect();
+    let asks: Vec<Ask> =
+        prompts.iter().enumerate().map(|(i, p)| Ask::chat(i.to_string(), p.messages.clone())).collect();
     let answers = speaker.generate(&asks, &Sampling::greedy(24), &mut |_| {}).unwrap();
     let golden: Greedy = json("gen.none");
     for ((answer, prompt), golden) in answers.iter().zip(&prompts).zip(&golden.tokens) {

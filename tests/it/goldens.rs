@@ -20,24 +20,32 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// The golden f32 tensor of that name.
+/// The golden tensor of that name, in f32 as it is or widened from bf16.
 #[track_caller]
 pub fn floats(name: &str) -> Golden<f32> {
-    let (shape, bytes) = tensor(name, Dtype::F32);
-    Golden { shape, values: bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect() }
+    let (shape, dtype, bytes) = tensor(name);
+    let values = match dtype {
+        Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
+        // A bf16 is the upper half of an f32.
+        Dtype::BF16 => bytes.chunks_exact(2).map(|b| f32::from_le_bytes([0, 0, b[0], b[1]])).collect(),
+        other => panic!("golden `{name}` is {other:?}, not F32 or BF16"),
+    };
+    Golden { shape, values }
 }
 
 /// The golden f64 tensor of that name: learning rates.
 #[track_caller]
 pub fn doubles(name: &str) -> Golden<f64> {
-    let (shape, bytes) = tensor(name, Dtype::F64);
+    let (shape, dtype, bytes) = tensor(name);
+    assert_eq!(dtype, Dtype::F64, "golden `{name}`");
     Golden { shape, values: bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect() }
 }
 
 /// The golden i64 tensor of that name.
 #[track_caller]
 pub fn integers(name: &str) -> Golden<i64> {
-    let (shape, bytes) = tensor(name, Dtype::I64);
+    let (shape, dtype, bytes) = tensor(name);
+    assert_eq!(dtype, Dtype::I64, "golden `{name}`");
     Golden { shape, values: bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect() }
 }
 
@@ -73,11 +81,10 @@ static JSON: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_slice(&std::fs::read(fixture("goldens.json")).unwrap()).unwrap());
 
 #[track_caller]
-fn tensor(name: &str, dtype: Dtype) -> (Vec<usize>, Vec<u8>) {
+fn tensor(name: &str) -> (Vec<usize>, Dtype, Vec<u8>) {
     let tensors = SafeTensors::deserialize(&TENSORS).unwrap();
     let view = tensors.tensor(name).unwrap_or_else(|e| panic!("goldens.safetensors: {name}: {e}"));
-    assert_eq!(view.dtype(), dtype, "dtype of golden `{name}`");
-    (view.shape().to_vec(), view.data().to_vec())
+    (view.shape().to_vec(), view.dtype(), view.data().to_vec())
 }
 
 #[test]

@@ -89,9 +89,14 @@ fn nobody_imports_from_a_higher_floor() {
             };
             for name in names {
                 let name: String = name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if name.starts_with(char::is_lowercase) && !["bail", "ensure"].contains(&name.as_str()) && name != *room {
+                if name.starts_with(char::is_lowercase) && !["bail", "ensure"].contains(&name.as_str()) && name != *room
+                {
                     seen += 1;
-                    assert!(floor(&name) <= floor(room), "{}: `{room}` imports from `{name}`, a higher floor", path.display());
+                    assert!(
+                        floor(&name) <= floor(room),
+                        "{}: `{room}` imports from `{name}`, a higher floor",
+                        path.display()
+                    );
                 }
             }
         }
