@@ -94,7 +94,7 @@ pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::writable("--out", out)?;
     let (pos, neg) = (read_rows(&from_csv[0], trait_name)?, read_rows(&from_csv[1], trait_name)?);
     let model = ModelFolder::find(model, context)?;
-    let mut recipe = Recipe::new(trait_name, &model.name, &model.fingerprint()?);
+    let mut recipe = Recipe::new(trait_name, &model.name, model.fingerprint()?.as_str());
     recipe.filter = filter;
     recipe.border = match border {
         BorderArg::Separate => Border::Separate,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::extract::BorderArg;
 use super::model::ModelFolder;
 use super::steer::Layers;
 use super::{Context, Outcome, paths};
@@ -51,9 +50,6 @@ pub struct ProjectArgs {
     /// Folder of a PEFT adapter that the model wears
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// How prompt and answer are cut into tokens
-    #[arg(long, value_enum, default_value_t)]
-    border: BorderArg,
 }
 
 /// `--metric`.
@@ -73,7 +69,7 @@ enum MetricArg {
 /// # Errors
 /// Texts that cannot be measured at all, vectors of another model, a place that cannot be written.
 pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
-    let ProjectArgs { model, vectors, layer, metric, input, out, in_place: _, overwrite, adapter, border } = args;
+    let ProjectArgs { model, vectors, layer, metric, input, out, in_place: _, overwrite, adapter } = args;
     paths::file("--in", input)?;
     let out = out.as_ref().unwrap_or(input);
     paths::writable("--out", out)?;
@@ -91,7 +87,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     let (layers, hidden) = subject.shape();
     let mut probes: Vec<Probe> = Vec::new();
     for (path, file) in &read {
-        let other = file.check(layers, hidden, &fingerprint).map_err(|e| e.at(path.display()))?;
+        let other = file.check(layers, hidden, fingerprint.as_str()).map_err(|e| e.at(path.display()))?;
         other.iter().for_each(|warning| context.console.warn(warning));
         let numbers = layer
             .numbers(layers)?
@@ -112,7 +108,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
             }
         }
     }
-    let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::default() };
+    let rules = ProjectRules { overwrite: *overwrite, ..ProjectRules::default() };
     let mut bar = None;
     let projected = project_file(subject.as_mut(), (input, out), &probes, &rules, &mut |done, total| {
         bar.get_or_insert_with(|| context.console.bar("texts", total)).at(done, "");

@@ -206,7 +206,7 @@ impl Steer<'_> {
         let (file, warnings) = VectorFile::read(self.vectors)?;
         let config = QwenConfig::read(&model.path)?;
         let fingerprint = model.fingerprint()?;
-        let other = file.check(config.num_hidden_layers, config.hidden_size, &fingerprint);
+        let other = file.check(config.num_hidden_layers, config.hidden_size, fingerprint.as_str());
         let other = other.map_err(|e| e.at(self.vectors.display()))?;
         warnings.iter().chain(&other).for_each(|warning| console.warn(warning));
 

@@ -272,7 +272,7 @@ fn extraction_and_projection_equal_the_reference() {
         ("prompt_last", file.prompt_last.as_ref()),
     ] {
         let golden = floats(&format!("extract.{name}_diff"));
-        // A golden answer begins with a line break, hence `joint`. The reference's last row is taken after the final norm; ours is raw.
+        // The reference's last row is taken after the final norm; ours is raw.
         assert_close(name, &inside(vector.unwrap()), &golden.values[..4 * 64], 1e-4);
     }
     place.fails(&format!("{extract} --threshold 99"), 1, &["no answers left", "help: "]);
@@ -283,8 +283,7 @@ fn extraction_and_projection_equal_the_reference() {
     place.vectors("golden.safetensors");
     let line = |s: &Value| json!({ "prompt": s["prompt"], "answer": s["answer"], "kept": 1 }).to_string() + "\n";
     place.write("in.jsonl", samples.iter().map(line).collect::<String>());
-    let words =
-        "project --model MODEL --vectors golden.safetensors --layer 2 --in in.jsonl --out out.jsonl --border joint";
+    let words = "project --model MODEL --vectors golden.safetensors --layer 2 --in in.jsonl --out out.jsonl";
     place.succeeds(&format!("{words} --metric proj,prompt_last_proj,cos_sim"));
     for (metric, golden) in [
         ("proj", "proj.response_avg"),
