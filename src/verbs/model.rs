@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use crate::model::files::Shards;
-use crate::record::Hash;
 use crate::{At, Error, Result};
 
 /// The name that means the model inside this program.
@@ -48,8 +47,8 @@ impl ModelFolder {
     ///
     /// # Errors
     /// If its weights cannot be opened.
-    pub fn fingerprint(&self) -> Result<Hash> {
-        Ok(Hash::of(&Shards::open(&self.path)?.fingerprint()?))
+    pub fn fingerprint(&self) -> Result<String> {
+        Shards::open(&self.path)?.fingerprint()
     }
 }
 

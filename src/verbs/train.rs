@@ -111,12 +111,13 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let settings = settings_of(&config);
 
     let mut lock = Lock::new(String::new(), vec![settings.seed]);
-    lock.hashes.insert("model".into(), model.fingerprint()?);
+    let fingerprint = model.fingerprint()?;
+    lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.name));
     lock.hashes.insert("data".into(), Hash::of(&data.fingerprint()));
-    lock.hashes.insert("tokenizer and template".into(), Hash::of(tokenizer.fingerprint()));
+    lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
     data.files.iter().for_each(|(name, hash)| drop(lock.hashes.insert(format!("file {name}"), hash.clone())));
     if let Some(vectors) = vectors {
-        lock.hashes.insert("vectors".into(), Hash::of(&vectors));
+        lock.notes.insert("vectors".into(), vectors);
     }
     let started = match &start {
         Start::From(dir) => {
@@ -128,7 +129,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     // What decides the result; not the device, nor how often it is saved.
     let decisive = FitSettings { save_steps: None, ..settings.clone() };
-    let key = Hash::of(&(decisive, started, &steering, &lock.hashes["model"], &lock.hashes["data"]));
+    let key = Hash::of(&(decisive, started, &steering, &fingerprint, &lock.hashes["data"]));
     lock.hashes.insert("run".into(), key.clone());
 
     let run = RunDir::open(&args.out)?;
@@ -314,7 +315,13 @@ fn settings_of(config: &TrainConfig) -> FitSettings {
 
 /// Takes the folder for this run: free, or of the same run, or to be thrown away.
 fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Result<()> {
+    // A run that failed before its first step has left nothing worth keeping.
+    let begun =
+        ["metrics.jsonl", "checkpoint.safetensors", "stages/fit.json"].iter().any(|file| run.file(file).exists());
     let Ok(bytes) = std::fs::read(run.file("lock.json")) else { return Ok(()) };
+    if !begun {
+        return Ok(());
+    }
     let same = serde_json::from_slice::<Lock>(&bytes).is_ok_and(|lock| lock.hashes.get("run") == Some(key));
     if same {
         return Ok(());
@@ -357,15 +364,20 @@ fn fit(
     let mut diary = Diary { metrics: None, first: None, last: None, proof: Value::Null };
     let mut bar = console.bar("step", total);
     let mut failed = None;
-    let outcome =
-        lab.fit(spec, &mut |event| match diary.note(event, &run.file("metrics.jsonl"), console, bar.as_mut()) {
-            Ok(()) if console.interrupted() => ControlFlow::Break(()),
-            Ok(()) => ControlFlow::Continue(()),
-            Err(e) => {
-                failed = Some(e);
-                ControlFlow::Break(())
-            }
-        })?;
+    let outcome = lab.fit(spec, &mut |event| match diary.note(
+        event,
+        spec.plan.op,
+        &run.file("metrics.jsonl"),
+        console,
+        bar.as_mut(),
+    ) {
+        Ok(()) if console.interrupted() => ControlFlow::Break(()),
+        Ok(()) => ControlFlow::Continue(()),
+        Err(e) => {
+            failed = Some(e);
+            ControlFlow::Break(())
+        }
+    })?;
     if let Some(metrics) = &mut diary.metrics {
         metrics.sync()?;
     }
@@ -373,11 +385,11 @@ fn fit(
 }
 
 impl Diary {
-    fn note(&mut self, event: &Event, path: &Path, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
+    fn note(&mut self, event: &Event, op: Op, path: &Path, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
         match event {
             Event::Steered(proofs) => {
                 self.proof = json!(proofs);
-                say_proof(proofs, console);
+                say_proof(proofs, op, console);
             }
             Event::Resumed(step) => {
                 console.say(&format!("going on after step {step}"));
@@ -405,23 +417,23 @@ impl Diary {
 }
 
 /// A steered run shows that it is one.
-fn say_proof(proofs: &[Proof], console: &dyn Console) {
-    let line = |p: &Proof| {
-        format!(
-            "{}: planned {:.4}, measured {:.4}, {} of {} tokens",
-            p.layer, p.planned, p.measured, p.tokens.0, p.tokens.1
-        )
-    };
+fn say_proof(proofs: &[Proof], op: Op, console: &dyn Console) {
     const SHOWN: usize = 3;
-    for proof in proofs.iter().take(SHOWN) {
-        console.say(&format!("steering measured on the first batch: {}", line(proof)));
+    let said = |p: &Proof| match op {
+        Op::Add => format!("planned {:.4}, measured {:.4}", p.planned, p.measured),
+        Op::Ablate => format!("{:.1e} is left along the direction, planned {:.1e}", p.measured, p.planned),
+    };
+    for p in proofs.iter().take(SHOWN) {
+        let (steered, all) = p.tokens;
+        console.say(&format!(
+            "steering measured on the first batch: {}: {}, {steered} of {all} tokens",
+            p.layer,
+            said(p)
+        ));
     }
     if proofs.len() > SHOWN {
-        let off = |p: &Proof| (p.measured - p.planned).abs() / p.planned.abs().max(1e-9);
-        let worst = proofs.iter().map(off).fold(0.0, f64::max);
-        console.say(&format!(
-            "and at {} more layers; the largest deviation is {worst:.1e} of the plan",
-            proofs.len() - SHOWN
-        ));
+        let worst = proofs.iter().map(|p| (p.measured - p.planned).abs()).fold(0.0, f64::max);
+        console
+            .say(&format!("and at {} more; the largest deviation from the plan is {worst:.1e}", proofs.len() - SHOWN));
     }
 }
