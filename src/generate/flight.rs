@@ -6,11 +6,11 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::sampling::{Key, argmax, distribution, draw, penalise};
 use super::{Engine, Job, Reply};
-use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::KvCache;
 use crate::subject::{FinishReason, Sampling};
 use crate::text::Rows;
+use crate::{Result, ensure};
 
 /// One answer that is still to be begun.
 #[derive(Debug, Clone, Copy)]
@@ -195,7 +195,7 @@ impl<B: FusedOps> Flight<'_, B> {
             lines.push(self.line(*waiting));
             from.push(row);
         }
-        let chosen = self.pick(rows, &lines.iter().collect::<Vec<_>>())?;
+        let chosen = pick(self.jobs, self.sampling, rows, &lines.iter().collect::<Vec<_>>())?;
 
         let mut staying = Vec::new();
         for ((line, token), row) in lines.into_iter().zip(chosen).zip(from) {
@@ -288,7 +288,7 @@ impl<B: FusedOps> Flight<'_, B> {
                 values.copy_within(i * vocabulary..(i + 1) * vocabulary, to * vocabulary);
             }
             values.truncate(live.len() * vocabulary);
-            self.pick(values, &self.rows.iter().flatten().collect::<Vec<_>>())?
+            pick(self.jobs, self.sampling, values, &self.rows.iter().flatten().collect::<Vec<_>>())?
         };
         for (i, token) in live.into_iter().zip(chosen) {
             let line = self.rows[i].take().expect("live");
@@ -323,23 +323,6 @@ impl<B: FusedOps> Flight<'_, B> {
         rows
     }
 
-    /// Picks each line's next token from its logits, `[lines, vocabulary]`.
-    fn pick(&self, mut logits: Vec<f32>, lines: &[&Line]) -> Result<Vec<u32>> {
-        let vocabulary = logits.len() / lines.len().max(1);
-        let sampling = self.sampling;
-        let one = |logits: &mut [f32], line: &Line| -> Result<u32> {
-            if sampling.repetition_penalty != 1.0 {
-                penalise(logits, &line.seen, sampling.repetition_penalty);
-            }
-            if sampling.temperature == 0.0 {
-                return Ok(argmax(logits));
-            }
-            distribution(logits, sampling).map_err(|e| e.at(format!("prompt `{}`", self.jobs[line.job].id)))?;
-            Ok(draw(logits, line.key.uniform(line.tokens.len())))
-        };
-        logits.chunks_mut(vocabulary).zip(lines).map(|(logits, line)| one(logits, line)).collect()
-    }
-
     /// Gives the line its token; `None` if that ends it.
     fn advance(&mut self, mut line: Line, token: u32) -> Option<Line> {
         line.push(token, self.sampling.repetition_penalty != 1.0);
@@ -357,8 +340,52 @@ impl<B: FusedOps> Flight<'_, B> {
     }
 }
 
+/// Logits from which a second thread is worth its start: a large model's vocabulary times a batch.
+const LOGITS_PER_THREAD: usize = 1 << 19;
+
+/// Picks each line's next token from its logits, `[lines, vocabulary]`.
+fn pick(jobs: &[Job], sampling: &Sampling, mut logits: Vec<f32>, lines: &[&Line]) -> Result<Vec<u32>> {
+    let vocabulary = logits.len() / lines.len().max(1);
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = (logits.len() / LOGITS_PER_THREAD).clamp(1, cores);
+    let several = |logits: &mut [f32], lines: &[&Line]| -> Result<Vec<u32>> {
+        let rows = logits.chunks_mut(vocabulary).zip(lines);
+        rows.map(|(row, line)| {
+            pick_one(row, line, sampling).map_err(|e| e.at(format!("prompt `{}`", jobs[line.job].id)))
+        })
+        .collect()
+    };
+    if threads == 1 {
+        return several(&mut logits, lines);
+    }
+    let share = lines.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let parts = logits.chunks_mut(share * vocabulary).zip(lines.chunks(share));
+        let parts: Vec<_> = parts.map(|(logits, lines)| scope.spawn(move || several(logits, lines))).collect();
+        let mut picked = Vec::with_capacity(lines.len());
+        for part in parts {
+            picked.extend(part.join().expect("sampling does not panic")?);
+        }
+        Ok(picked)
+    })
+}
+
+fn pick_one(logits: &mut [f32], line: &Line, sampling: &Sampling) -> Result<u32> {
+    if sampling.repetition_penalty != 1.0 {
+        penalise(logits, &line.seen, sampling.repetition_penalty);
+    }
+    if sampling.temperature == 0.0 {
+        let best = argmax(logits);
+        // Greedy steps that need no host skip this; but every answer's first token passes here.
+        ensure!(logits[best as usize].is_finite(), "the model's logits are not finite");
+        return Ok(best);
+    }
+    distribution(logits, sampling)?;
+    Ok(draw(logits, line.key.uniform(line.tokens.len())))
+}
+
 /// The stream at each row's last token, `[rows, hidden]`, of texts that begin in column 0.
-pub(super) fn last_of<B: FusedOps>(stream: Tensor<B, 2>, rows: &Rows, device: &B::Device) -> Tensor<B, 2> {
+fn last_of<B: FusedOps>(stream: Tensor<B, 2>, rows: &Rows, device: &B::Device) -> Tensor<B, 2> {
     let last: Vec<i32> = rows.end.iter().enumerate().map(|(b, &end)| (b * rows.width + end - 1) as i32).collect();
     let n = last.len();
     stream.select(0, Tensor::<B, 1, Int>::from_data(TensorData::new(last, [n]), device))

@@ -29,6 +29,9 @@ impl<B: FusedOps> Engine<B> {
         for (i, (job, options)) in jobs.iter().zip(options).enumerate() {
             let place = |e: crate::Error| e.at(format!("prompt `{}`", job.id));
             self.check(&job.prompt).map_err(place)?;
+            if options.is_empty() {
+                continue;
+            }
             if options.iter().all(|option| option.len() == 1) {
                 let wants =
                     options.iter().enumerate().map(|(k, option)| (job.prompt.len() - 1, option[0], k)).collect();
