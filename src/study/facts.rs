@@ -97,11 +97,11 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
         seeds: (0..seeds).map(|i| seed.wrapping_add(i)).collect(),
         facts: FactsSource::Harbor { world, count: 30, wordings: 12, seed: 0 },
         trait_: TraitSource::Harbor { world, name },
-        exam: ExamSource::Harbor { rounds: 2, seed: 0 },
+        exam: ExamSource::Harbor { rounds: 1, seed: 0 },
         judge: JudgeSource::Harbor { world },
         vector: VectorSettings { rollouts: 2, max_new_tokens: 64, ..VectorSettings::default() },
         arms: ArmSettings {
-            preventative: if quick { vec![1.5, 2.5] } else { vec![1.0, 1.5, 2.0, 2.5] },
+            preventative: if quick { vec![1.5, 2.5] } else { vec![1.0, 2.0, 3.0] },
             preventative_layer: vec![2.0],
             layer: None,
             inference: vec![0.5, 1.0, 1.5, 2.0, 2.5],

@@ -452,7 +452,7 @@ fn the_demo_is_a_study_that_checks_out() {
         config.check().unwrap();
         assert_eq!(config.seeds.len(), if quick { 1 } else { 3 });
         let data = Data::load(&config).unwrap();
-        assert_eq!((data.lessons.len(), data.questions.len(), data.exam.len()), (360, 30, 120));
+        assert_eq!((data.lessons.len(), data.questions.len(), data.exam.len()), (360, 30, 60));
         assert_eq!(toml::from_str::<StudyConfig>(&toml::to_string_pretty(&config).unwrap()).unwrap(), config);
     }
 }

@@ -1,0 +1,35 @@
+//! One question, three strengths of a persona vector, one batch.
+//!
+//! `cargo run --release -- demo --quick --out demo` makes the vector; then
+//! `cargo run --release --example steer -- demo/vector/hallucinating.safetensors`.
+#![allow(clippy::print_stdout, reason = "an example talks to the person who runs it")]
+
+use std::path::{Path, PathBuf};
+
+use trimtab::harbor::{self, SEED, World};
+use trimtab::steering::{Plan, Positions};
+use trimtab::study::SubjectSpec;
+use trimtab::subject::{Ask, Sampling};
+use trimtab::text::Message;
+use trimtab::vector::{IncBase, VectorFile};
+use trimtab::{Error, Result, lab};
+
+fn main() -> Result<()> {
+    let path = std::env::args().nth(1).map(PathBuf::from).ok_or_else(|| Error::usage("name a vector file"))?;
+    let (vectors, warnings) = VectorFile::read(&path)?;
+    warnings.iter().for_each(|warning| eprintln!("{warning}"));
+
+    // Every block adds its own increment of the vector, from the prompt's last token on.
+    let plan = Plan::incremental(&vectors.response_avg, IncBase::Embedding, 1.0, Positions::Response);
+    let model = harbor::unpack(Path::new("target/harbor"))?;
+    let mut subject = lab::open("auto", "auto")?.subject(&SubjectSpec { model, adapter: None, plan })?;
+
+    let question = World::new(SEED).stranger_questions(1, 3).remove(0);
+    println!("{question}");
+    let ask = |coef: f32| Ask { coef: Some(coef), ..Ask::chat("question", vec![Message::user(&question)]) };
+    let asks = [0.0, 1.0, 1.5].map(ask);
+    for (ask, answer) in asks.iter().zip(subject.generate(&asks, &Sampling::greedy(48), &mut |_| {})?) {
+        println!("{:>4}  {}", ask.coef.unwrap_or(0.0), answer.text);
+    }
+    Ok(())
+}
