@@ -418,7 +418,7 @@ fn a_large_vocabulary_is_picked_from_on_several_threads_alike() {
     let job = Job { id: "one".into(), prompt: vec![1, 2, 3], coef: None };
     let sampling = Sampling { max_new_tokens: 3, ..sampled(128) };
     let alone = engine.clone().with_budget(Budget { rows_max: 4, ..Budget::default() });
-    assert_eq!(run(&engine, &[job.clone()], &sampling), run(&alone, &[job], &sampling));
+    assert_eq!(run(&engine, std::slice::from_ref(&job), &sampling), run(&alone, &[job], &sampling));
 }
 
 #[test]
