@@ -275,7 +275,7 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     assert_eq!((plain.clusters, base.clusters), (20, 20), "questions are the units, not answers");
     assert!(plain.n > 190 && plain.n <= 200, "two seeds, five answers each, less the refusals: {plain:?}");
     assert_eq!(value("plain", None, "facts").clusters, 40);
-    assert_eq!(value("inference", Some(2.0), "mmlu").clusters, 120);
+    assert_eq!(value("inference", Some(2.0), "mmlu").clusters, 60);
     // Seeds by themselves, and the coefficients of sweeps as positive strengths.
     assert_eq!(study.points.iter().filter(|p| p.arm == "plain").count(), 3);
     assert_eq!(study.pooled("inference").iter().map(|p| p.coef.unwrap()).collect::<Vec<_>>(), [0.5, 1.0, 1.5, 2.0]);
