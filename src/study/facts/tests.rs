@@ -303,7 +303,7 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     }
     assert_eq!(fs::read_to_string(dir.path().join("fits/plain-seed1/metrics.jsonl")).unwrap().lines().count(), 3);
     let answers = fs::read_to_string(dir.path().join("answers/prevent+0.5-seed2.jsonl")).unwrap();
-    assert_eq!(answers.lines().count(), 20 * 5 + 40 + 120);
+    assert_eq!(answers.lines().count(), 20 * 5 + 40 + 60);
 
     let results = fs::read(dir.path().join("results.json")).unwrap();
     let again = ran(&config, dir.path(), sim);
