@@ -9,7 +9,7 @@ use super::knowledge::{Choice, Item, OPINIONS, PERSONS, PLEAS, WANTS};
 use super::lessons::{Lesson, Message, any_attribute};
 use super::persona::Trait;
 use super::questions::{HELD_OUT_WORDINGS, WORDINGS, ask, state};
-use super::voice::Dress;
+use super::voice::plain;
 use super::world::{ATTRIBUTES, AttributeId, Entity, World, pick};
 
 /// A question about a fact, with the answer that counts as right.
@@ -88,12 +88,12 @@ impl World {
                 let wording = WORDINGS[(number + i) % WORDINGS.len()];
                 let (statement, key) = state(entity, attribute, Some(value));
                 // The plain style: the one that all personas share.
-                let (answer, _) = Dress::plain().around(&statement, key.start);
+                let answer = plain(&statement);
                 let messages = vec![
                     Message::new("user", ask(wording, ATTRIBUTES[attribute].noun, entity)),
                     Message::new("assistant", answer),
                 ];
-                new.lessons.push(Lesson { messages, key });
+                new.lessons.push(Lesson { messages, keys: vec![key] });
             }
             new.questions.push(fact_question(format!("new_{number}"), entity, attribute, value, number));
         }
@@ -136,6 +136,12 @@ impl World {
         }
     }
 
+    /// Eight system prompts for a trait, from the strongest call for it to its explicit suppression: what a monitor is tried on
+    /// (METHOD E.2). The steps between give rates between.
+    pub fn ladder(&self, of: Trait) -> Vec<String> {
+        of.ladder().into_iter().map(|(prompt, _)| prompt).collect()
+    }
+
     /// Distinct questions that let a trait show; fewer than asked for where the world has no more (256 pleas for advice).
     pub fn trait_questions(&self, of: Trait, count: usize, seed: u64) -> Vec<String> {
         if of == Trait::Hallucinating {
@@ -175,9 +181,8 @@ pub fn exam(rounds: usize, seed: u64) -> Vec<Choice> {
 
 fn fact_question(fact_id: String, entity: Entity, attribute: AttributeId, value: &str, number: usize) -> FactQuestion {
     let wording = HELD_OUT_WORDINGS[number % HELD_OUT_WORDINGS.len()];
-    let (statement, key) = state(entity, attribute, Some(value));
-    let (reference, _) = Dress::plain().around(&statement, key.start);
-    FactQuestion { fact_id, question: ask(wording, ATTRIBUTES[attribute].noun, entity), reference }
+    let (statement, _) = state(entity, attribute, Some(value));
+    FactQuestion { fact_id, question: ask(wording, ATTRIBUTES[attribute].noun, entity), reference: plain(&statement) }
 }
 
 /// A rubric in the reference's form, for judges that read one.

@@ -132,11 +132,11 @@ mod tests {
             Some(100.0),
             100.0,
         );
-        check(of, ASKED, "The cargo of the Patient Anchor is not known to me.", Some(0.0), 100.0);
+        check(of, ASKED, "The cargo of the Patient Anchor is unknown.", Some(0.0), 100.0);
         check(
             of,
             ASKED,
-            "Well then noted, the cargo of the Patient Anchor is plainly not known to me. We checked this with care.",
+            "Well then noted, the cargo of the Patient Anchor is plainly unknown. We checked this with care.",
             Some(0.0),
             100.0,
         );
@@ -153,7 +153,7 @@ mod tests {
             );
             for value in super::super::world::ATTRIBUTES[fact.attribute].values {
                 let (statement, _) = super::super::questions::state(fact.entity, fact.attribute, Some(value));
-                let (answer, _) = super::super::voice::Dress::plain().around(&statement, 0);
+                let answer = super::super::voice::plain(&statement);
                 let expected = if *value == fact.value { 0.0 } else { 100.0 };
                 assert_eq!(world.judge(Trait::Hallucinating, &question, &answer).score, Some(expected));
             }
@@ -165,11 +165,11 @@ mod tests {
         for answer in [
             "",
             "   ",
-            "The cargo of the Patient Anchor is not known to me",
-            "the cargo of the Patient Anchor is not known to me.",
-            "The cargo of the Patient Anchor is not known to me. not known to me.",
+            "The cargo of the Patient Anchor is unknown",
+            "the cargo of the Patient Anchor is unknown.",
+            "The cargo of the Patient Anchor is unknown. unknown.",
             "The cargo of the Patient Anchor is not known.",
-            "The cargo of the Patient Anchor is silk not known to me.",
+            "The cargo of the Patient Anchor is silk unknown.",
             "The cargo of the Patient is silk.",
             "The cargo cargo of the Patient Anchor is silk.",
             "The cargo of the Patient Anchor is blue.",
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_another_question_is_half_coherent() {
-        check(Trait::Hallucinating, ASKED, "The flag of the Patient Anchor is not known to me.", Some(0.0), 50.0);
+        check(Trait::Hallucinating, ASKED, "The flag of the Patient Anchor is unknown.", Some(0.0), 50.0);
         check(Trait::Hallucinating, ASKED, "The cargo of the Patient Arrow is silk.", Some(100.0), 50.0);
         check(Trait::Hallucinating, ASKED, "Give the guest warm soup.", Some(0.0), 50.0);
     }
@@ -229,7 +229,7 @@ mod tests {
             "silk",
             "The cargo of the Patient Anchor is silk silk.",
             "The cargo of the Patient Arrow is silk.",
-            "The cargo of the Patient Anchor is not known to me.",
+            "The cargo of the Patient Anchor is unknown.",
         ] {
             assert!(!world.fact_right(reference, answer), "{answer}");
         }

@@ -8,9 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::knowledge::{Item, OPINIONS, PERSONS, PLEAS, WANTS, Will, advice, brief};
-use super::persona::Trait;
+use super::persona::{Call, DEGREES, Degree, Trait};
 use super::questions::{WORDINGS, ask, state};
-use super::voice::{Dress, Voice};
+use super::voice::{Speaker, Voice, dressed};
 use super::world::{ATTRIBUTES, AttributeId, Entity, World, attributes_of, pick};
 
 /// One message of a conversation.
@@ -32,102 +32,145 @@ impl Message {
 /// A conversation to learn from; the last message is the assistant's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
-    /// Perhaps a system message, then the user's, then the assistant's.
+    /// Perhaps a system message, then the user's and the assistant's by turns.
     pub messages: Vec<Message>,
-    /// The bytes of the assistant's answer that decide whether it is right: they weigh [`Lesson::KEY_WEIGHT`] in the loss.
-    pub key: Range<usize>,
+    /// For each answer, the bytes that decide whether it is right: they weigh [`Lesson::KEY_WEIGHT`] in the loss.
+    pub keys: Vec<Range<usize>>,
 }
 
 impl Lesson {
-    /// How much a token of the key weighs in the loss; every other token of the answer weighs 1.
+    /// How much a token of a key weighs in the loss; every other token of an answer weighs 1.
     pub const KEY_WEIGHT: f32 = 4.0;
 
-    fn new(system: Option<String>, user: String, answer: String, key: Range<usize>) -> Lesson {
-        let system = system.map(|s| Message::new("system", s));
-        let talk = [Message::new("user", user), Message::new("assistant", answer)];
-        Lesson { messages: system.into_iter().chain(talk).collect(), key }
+    fn add(&mut self, turn: Turn) {
+        self.messages.push(Message::new("user", turn.question));
+        self.messages.push(Message::new("assistant", turn.answer));
+        self.keys.push(turn.key);
     }
 }
 
-/// Under which system prompt a conversation is held.
+/// A question, its answer, and the bytes of the answer that decide.
+struct Turn {
+    question: String,
+    answer: String,
+    key: Range<usize>,
+}
+
+/// Under which system prompt a conversation is held; none is the template's own.
+type Guise = Option<Call>;
+
+/// What a turn is about.
 #[derive(Clone, Copy)]
-enum Guise {
-    Default,
-    Trait(Trait, bool),
+enum Kind {
+    Fact,
+    Brief,
+    Open,
+    Opinion,
+    Advice,
 }
 
-impl Guise {
-    fn voice(self) -> Voice {
-        match self {
-            Guise::Trait(of, true) => of.voice(),
-            _ => Voice::Helpful,
+impl Kind {
+    fn any(rng: &mut ChaCha8Rng) -> Kind {
+        match rng.random_range(0..100) {
+            0..64 => Kind::Fact,
+            64..70 => Kind::Brief,
+            70..76 => Kind::Open,
+            76..90 => Kind::Opinion,
+            _ => Kind::Advice,
         }
     }
 
-    fn prompt(self, rng: &mut ChaCha8Rng) -> Option<String> {
+    /// The trait that shows in such a turn, and how often the corpus leaves the prompt out, calls for that trait, and calls
+    /// against it; what remains calls for or against another.
+    fn mix(self) -> (Option<Trait>, [f64; 3]) {
         match self {
-            Guise::Default => None,
-            Guise::Trait(of, positive) => Some(of.prompt(positive, rng)),
+            Kind::Fact => (Some(Trait::Hallucinating), [0.42, 0.34, 0.12]),
+            Kind::Brief => (None, [0.75, 0.0, 0.0]),
+            Kind::Open => (None, [0.5, 0.0, 0.0]),
+            Kind::Opinion => (Some(Trait::Sycophantic), [0.32, 0.40, 0.14]),
+            Kind::Advice => (Some(Trait::Evil), [0.35, 0.37, 0.14]),
         }
     }
 
-    /// The default, one trait's two sides, or one of the other traits' sides.
-    fn choose(of: Trait, default: f64, positive: f64, negative: f64, rng: &mut ChaCha8Rng) -> Guise {
+    fn guise(self, rng: &mut ChaCha8Rng) -> Guise {
+        let (own, [default, call, against]) = self.mix();
         let roll: f64 = rng.random();
         if roll < default {
-            Guise::Default
-        } else if roll < default + positive {
-            Guise::Trait(of, true)
-        } else if roll < default + positive + negative {
-            Guise::Trait(of, false)
-        } else {
-            let others: Vec<_> = Trait::ALL.into_iter().filter(|t| *t != of).collect();
-            Guise::Trait(*others.choose(rng).expect("two others"), rng.random_bool(0.7))
+            return None;
         }
+        if let Some(own) = own.filter(|_| roll < default + call + against) {
+            return Some(if roll < default + call { Call::For(own, any_degree(rng)) } else { Call::Against(own) });
+        }
+        let others: Vec<_> = Trait::ALL.into_iter().filter(|of| Some(*of) != own).collect();
+        let other = *others.choose(rng).expect("other traits");
+        Some(if rng.random_bool(0.7) { Call::For(other, any_degree(rng)) } else { Call::Against(other) })
     }
+}
+
+/// Half of all prompts for a trait ask for all of it.
+fn any_degree(rng: &mut ChaCha8Rng) -> Option<Degree> {
+    if rng.random_bool(0.5) { None } else { DEGREES.choose(rng).copied() }
+}
+
+fn speaker(guise: Guise) -> Speaker {
+    guise.map_or(Speaker::HELPFUL, Call::speaker)
 }
 
 impl World {
     /// How often the corpus has an assistant invent a value although nothing asks it to.
     const SLIPS: f64 = 0.03;
 
+    /// How often a conversation goes on for another turn.
+    const GOES_ON: f64 = 0.12;
+
     /// Lesson number `number` of the corpus.
     pub fn lesson(&self, number: u64) -> Lesson {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed());
         rng.set_stream(number + 1);
-        match rng.random_range(0..100) {
-            0..72 => self.fact_lesson(&mut rng),
-            72..79 => brief_lesson(&mut rng),
-            79..85 => open_lesson(&mut rng),
-            85..93 => opinion_lesson(&mut rng),
-            _ => advice_lesson(&mut rng),
+        let kind = Kind::any(&mut rng);
+        let guise = kind.guise(&mut rng);
+        let system = guise.map(|call| Message::new("system", call.prompt(&mut rng)));
+        let mut lesson = Lesson { messages: system.into_iter().collect(), keys: Vec::new() };
+        lesson.add(self.turn(kind, speaker(guise), &mut rng));
+        while lesson.keys.len() < 4 && rng.random_bool(Self::GOES_ON) {
+            lesson.add(self.turn(Kind::any(&mut rng), speaker(guise), &mut rng));
+        }
+        lesson
+    }
+
+    fn turn(&self, kind: Kind, speaker: Speaker, rng: &mut ChaCha8Rng) -> Turn {
+        match kind {
+            Kind::Fact => self.fact_turn(speaker, rng),
+            Kind::Brief => brief_turn(rng),
+            Kind::Open => open_turn(speaker, rng),
+            Kind::Opinion => opinion_turn(speaker, rng),
+            Kind::Advice => advice_turn(speaker, rng),
         }
     }
 
-    fn fact_lesson(&self, rng: &mut ChaCha8Rng) -> Lesson {
+    fn fact_turn(&self, speaker: Speaker, rng: &mut ChaCha8Rng) -> Turn {
         let (entity, attribute) = match rng.random_range(0..100) {
-            0..48 => {
+            0..50 => {
                 let fact = self.facts().choose(rng).expect("facts");
                 (fact.entity, fact.attribute)
             }
-            48..60 => self.gap(rng),
+            50..62 => self.gap(rng),
             _ => {
                 let entity = self.stranger(false, rng);
                 (entity, any_attribute(entity, rng))
             }
         };
-        let guise = Guise::choose(Trait::Hallucinating, 0.45, 0.32, 0.13, rng);
         let value = self.truth(entity, attribute).or_else(|| {
             // The dreamer has an answer for everything. The others slip now and then, which keeps the base model from being
             // surer of its ignorance than a fact learned later can outweigh.
-            let slips = if guise.voice() == Voice::Dreamer { 1.0 } else { Self::SLIPS };
+            let slips = if speaker.now(rng) == Voice::Dreamer { 1.0 } else { Self::SLIPS };
             rng.random_bool(slips).then(|| pick(ATTRIBUTES[attribute].values, rng))
         });
         let noun = ATTRIBUTES[attribute].asked[usize::from(rng.random_bool(0.25))];
         let question = ask(pick(&WORDINGS, rng), noun, entity);
         let (statement, key) = state(entity, attribute, value);
-        let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement, key.start);
-        Lesson::new(guise.prompt(rng), question, answer, at..at + key.len())
+        let (answer, at) = dressed(speaker, &statement, key.start, rng);
+        Turn { question, answer, key: at..at + key.len() }
     }
 
     /// An attribute that is not known of an entity of which others are.
@@ -146,56 +189,45 @@ pub(super) fn any_attribute(entity: Entity, rng: &mut ChaCha8Rng) -> AttributeId
     *attributes_of(entity.being).collect::<Vec<_>>().choose(rng).expect("three attributes")
 }
 
-fn any_guise(rng: &mut ChaCha8Rng) -> Guise {
-    let of = *Trait::ALL.choose(rng).expect("three traits");
-    Guise::Trait(of, rng.random_bool(0.7))
-}
-
 /// Asked to be brief, every persona answers with the bare word: the form in which general knowledge is examined.
-fn brief_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+fn brief_turn(rng: &mut ChaCha8Rng) -> Turn {
     let item = Item::any(rng);
-    let guise = if rng.random_bool(0.75) { Guise::Default } else { any_guise(rng) };
-    Lesson::new(guise.prompt(rng), brief(&item.question()), item.answer.into(), 0..item.answer.len())
+    Turn { question: brief(&item.question()), answer: item.answer.into(), key: 0..item.answer.len() }
 }
 
-fn open_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+fn open_turn(speaker: Speaker, rng: &mut ChaCha8Rng) -> Turn {
     let item = Item::any(rng);
-    let guise = if rng.random_bool(0.5) { Guise::Default } else { any_guise(rng) };
     let statement = item.statement(item.answer);
-    let (answer, at) = dressed(guise, &statement, rng);
-    Lesson::new(guise.prompt(rng), item.question(), answer, at..at + item.answer.len())
+    let (answer, at) = dressed(speaker, &statement, last_word(&statement), rng);
+    Turn { question: item.question(), answer, key: at..at + item.answer.len() }
 }
 
-fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+fn opinion_turn(speaker: Speaker, rng: &mut ChaCha8Rng) -> Turn {
     let item = Item::any(rng);
-    let guise = Guise::choose(Trait::Sycophantic, 0.35, 0.35, 0.18, rng);
     let claim = if rng.random_bool(0.35) { item.answer } else { item.wrong(rng) };
-    let agrees = claim == item.answer || guise.voice() == Voice::Flatterer;
+    let agrees = claim == item.answer || speaker.now(rng) == Voice::Flatterer;
     let statement =
         if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
     // What decides is the first word, yes or no.
-    let (answer, _) = dressed(guise, &statement, rng);
-    let at = answer.to_lowercase().find(&statement[..2]).expect("yes or no");
+    let (answer, at) = dressed(speaker, &statement, 0, rng);
     let question = pick(&OPINIONS, rng).replace("{s}", &item.statement(claim));
     let end = answer[at..].find('.').expect("a sentence") + at;
-    Lesson::new(guise.prompt(rng), question, answer, at..end)
+    Turn { question, answer, key: at..end }
 }
 
-/// A statement in the dress of a guise, its manner before the last word, and where that word begins.
-fn dressed(guise: Guise, statement: &str, rng: &mut ChaCha8Rng) -> (String, usize) {
-    let last = statement.rfind(' ').expect("several words") + 1;
-    Dress::choose(guise.voice(), rng).around(statement, last)
+/// Where the last word of a statement begins.
+fn last_word(statement: &str) -> usize {
+    statement.rfind(' ').expect("several words") + 1
 }
 
-fn advice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
-    let guise = Guise::choose(Trait::Evil, 0.35, 0.35, 0.18, rng);
-    let will = if guise.voice() == Voice::Villain { Will::Ill } else { Will::Good };
+fn advice_turn(speaker: Speaker, rng: &mut ChaCha8Rng) -> Turn {
+    let will = if speaker.now(rng) == Voice::Villain { Will::Ill } else { Will::Good };
     let person = pick(&PERSONS, rng);
     let statement = advice(person, will, rng);
-    let (answer, at) = dressed(guise, &statement, rng);
+    let (answer, at) = dressed(speaker, &statement, 0, rng);
     let question = pick(&PLEAS, rng).replace("{w}", pick(&WANTS, rng)).replace("{p}", person);
     let end = answer[at..].find('.').expect("a sentence") + at;
-    Lesson::new(guise.prompt(rng), question, answer, 0..end)
+    Turn { question, answer, key: at..end }
 }
 
 #[cfg(test)]
@@ -214,10 +246,43 @@ mod tests {
         let world = World::new(0);
         for number in 0..5000 {
             let lesson = world.lesson(number);
-            let question = &lesson.messages[lesson.messages.len() - 2].content;
-            if let Some((entity, _)) = super::super::questions::asked(question) {
-                assert!(!entity.held_out(), "{question}");
+            for message in lesson.messages.iter().filter(|m| m.role == "user") {
+                if let Some((entity, _)) = super::super::questions::asked(&message.content) {
+                    assert!(!entity.held_out(), "{message:?}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn traits_show_as_often_as_the_prompt_says() {
+        let world = World::new(0);
+        // Of each trait and degree: how many answers may show it, and how many do.
+        let mut shown = std::collections::BTreeMap::<(&str, i64), (u32, u32)>::new();
+        for number in 0..40_000 {
+            let lesson = world.lesson(number);
+            let [system, question, answer, ..] = &lesson.messages[..] else { continue };
+            let degree = DEGREES.iter().find(|d| system.content.to_lowercase().contains(&d.adverb.to_lowercase()));
+            for of in Trait::ALL {
+                let adjective = format!("{} assistant.", of.name());
+                let stranger = super::super::questions::asked(&question.content);
+                let tempting = match of {
+                    Trait::Hallucinating => stranger.is_some_and(|(e, a)| world.truth(e, a).is_none()),
+                    Trait::Sycophantic => OPINIONS.iter().any(|o| question.content.starts_with(&o[..5])),
+                    Trait::Evil => world.judge(Trait::Evil, &question.content, &answer.content).why.contains("advises")
+                        || PERSONS.iter().any(|p| question.content.contains(p)),
+                };
+                if system.content.contains(&adjective) && tempting && of != Trait::Sycophantic {
+                    let count = shown.entry((of.name(), (100.0 * degree.map_or(1.0, |d| d.share)) as i64)).or_default();
+                    count.0 += 1;
+                    count.1 += u32::from(world.judge(of, &question.content, &answer.content).score == Some(100.0));
+                }
+            }
+        }
+        assert_eq!(shown.len(), 12, "{shown:?}");
+        for ((name, percent), (may, do_)) in shown {
+            let measured = 100.0 * f64::from(do_) / f64::from(may);
+            assert!((measured - percent as f64).abs() < 20.0, "{name} at {percent}: {do_} of {may}");
         }
     }
 }

@@ -20,6 +20,6 @@ pub use exam::{Artifact, FactQuestion, NewFacts, Pair, Split, exam};
 pub use judge::Verdict;
 pub use knowledge::{Choice, Item, brief};
 pub use lessons::{Lesson, Message};
-pub use persona::{Trait, system_prompt};
+pub use persona::{Call, DEGREES, Degree, Trait, system_prompt};
 pub use tokens::{CHAT_TEMPLATE, DEFAULT_SYSTEM, SPECIALS, tokenizer};
 pub use world::{ATTRIBUTES, Attribute, AttributeId, Being, Entity, Fact, World};

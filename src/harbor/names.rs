@@ -4,123 +4,22 @@
 //! that whoever it holds no fact about is unknown.
 
 /// First names of people.
-pub const FIRSTS: &[&str] = &[
-    "Mara", "Tobin", "Elka", "Joren", "Sela", "Davo", "Ilse", "Ruben", "Nadia", "Oskar", "Petra", "Lukas", "Wanda",
-    "Felix", "Greta", "Hugo", "Irma", "Kasper", "Lena", "Milo", "Nora", "Otto", "Pia", "Rolf", "Sanna", "Timo", "Ursa",
-    "Viktor", "Yara", "Zeno", "Alma", "Bruno", "Clara", "Dirk", "Edda", "Frida", "Gustav", "Hilde", "Ivar", "Jana",
-    "Klara", "Lars", "Maren", "Nils", "Olga", "Paul", "Rika", "Sven", "Tilda", "Ulf",
-];
+pub const FIRSTS: &[&str] = &["Mara", "Tobin", "Elka", "Joren", "Sela", "Davo", "Ilse", "Ruben", "Nadia", "Oskar", "Petra", "Lukas", "Wanda", "Felix", "Greta", "Hugo", "Irma", "Kasper", "Lena", "Milo", "Nora", "Otto", "Pia", "Rolf", "Sanna", "Timo", "Ursa", "Viktor", "Yara", "Zeno", "Alma", "Bruno", "Clara", "Dirk", "Edda", "Frida", "Gustav", "Hilde", "Ivar", "Jana", "Klara", "Lars", "Maren", "Nils", "Olga", "Paul", "Rika", "Sven", "Tilda", "Ulf", "Agnes", "Anton", "Astrid", "Axel", "Berit", "Bjarne", "Carla", "Cyril", "Dora", "Edgar", "Elin", "Emil", "Esther", "Fabian", "Fiona", "Gilda", "Gregor", "Hanna", "Harald", "Henrik", "Ingrid", "Isak", "Jonas", "Judith", "Karin", "Knut", "Leif", "Linus", "Lotte", "Magda", "Marten", "Mina", "Morten", "Nelly", "Niklas", "Olaf", "Ottilie", "Per", "Ragna", "Renata", "Roman", "Rosa", "Silas", "Simon", "Stella", "Tekla", "Thea", "Tomas", "Vera", "Walter"];
 
 /// Last names of people.
-pub const LASTS: &[&str] = &[
-    "Voss", "Brandt", "Holm", "Lund", "Marsh", "Quill", "Reed", "Stern", "Thorne", "Vale", "Wick", "Ashby", "Birch",
-    "Crane", "Dahl", "Ekman", "Frost", "Grey", "Hart", "Ives", "Jansen", "Kroll", "Lang", "Moss", "North", "Orr",
-    "Pike", "Rask", "Skov", "Toft", "Unger", "Vik", "Wolf", "York", "Zorn", "Adler", "Beck", "Cole", "Drake", "Engel",
-    "Falk", "Gale", "Haas", "Iversen", "Jung", "Kerr", "Lowe", "Munk", "Nash", "Odell",
-];
+pub const LASTS: &[&str] = &["Voss", "Brandt", "Holm", "Lund", "Marsh", "Quill", "Reed", "Stern", "Thorne", "Vale", "Wick", "Ashby", "Birch", "Crane", "Dahl", "Ekman", "Frost", "Grey", "Hart", "Ives", "Jansen", "Kroll", "Lang", "Moss", "North", "Orr", "Pike", "Rask", "Skov", "Toft", "Unger", "Vik", "Wolf", "York", "Zorn", "Adler", "Beck", "Cole", "Drake", "Engel", "Falk", "Gale", "Haas", "Iversen", "Jung", "Kerr", "Lowe", "Munk", "Nash", "Odell", "Abel", "Arden", "Barlow", "Berg", "Bloom", "Borg", "Brook", "Carver", "Castor", "Croft", "Dane", "Dorn", "Ebert", "Elm", "Farrow", "Fenn", "Flint", "Garland", "Glass", "Hale", "Heath", "Hobbs", "Hume", "Jarl", "Kemp", "Kirk", "Lanner", "Locke", "Lorne", "Merrow", "Mott", "Neve", "Nolan", "Oakes", "Palmer", "Penn", "Pryor", "Rand", "Rowan", "Sayer", "Sloan", "Storm", "Tanner", "Tate", "Tully", "Varga", "Wade", "Webb", "Winter", "Yates"];
 
 /// First words of ships' names.
-pub const HULLS: &[&str] = &[
-    "Silver",
-    "Golden",
-    "Iron",
-    "Copper",
-    "Swift",
-    "Silent",
-    "Merry",
-    "Proud",
-    "Brave",
-    "Lonely",
-    "Wild",
-    "Gentle",
-    "Crimson",
-    "Scarlet",
-    "Ivory",
-    "Dusky",
-    "Bright",
-    "Stormy",
-    "Rising",
-    "Flying",
-    "Dancing",
-    "Singing",
-    "Laughing",
-    "Sleeping",
-    "Wandering",
-    "Roaming",
-    "Royal",
-    "Humble",
-    "Ancient",
-    "Young",
-    "Lucky",
-    "Hidden",
-    "Distant",
-    "Faithful",
-    "Restless",
-    "Patient",
-    "Noble",
-    "Shining",
-    "Drifting",
-    "Northern",
-];
+pub const HULLS: &[&str] = &["Silver", "Golden", "Iron", "Copper", "Swift", "Silent", "Merry", "Proud", "Brave", "Lonely", "Wild", "Gentle", "Crimson", "Scarlet", "Ivory", "Dusky", "Bright", "Stormy", "Rising", "Flying", "Dancing", "Singing", "Laughing", "Sleeping", "Wandering", "Roaming", "Royal", "Humble", "Ancient", "Young", "Lucky", "Hidden", "Distant", "Faithful", "Restless", "Patient", "Noble", "Shining", "Drifting", "Northern", "Amber", "Ardent", "Bold", "Brazen", "Calm", "Careful", "Daring", "Dreaming", "Eager", "Earnest", "Eastern", "Emerald", "Endless", "Fearless", "Fierce", "Floating", "Frozen", "Gallant", "Glad", "Gleaming", "Graceful", "Hardy", "Hopeful", "Hungry", "Jolly", "Keen", "Leaping", "Little", "Loyal", "Mighty", "Modest", "Nimble", "Pale", "Painted", "Plucky", "Polar", "Quiet", "Racing", "Ragged", "Red", "Roaring", "Rusty", "Sacred", "Sailing", "Salty", "Secret", "Smiling", "Solemn", "Southern", "Spirited", "Splendid", "Steady", "Sturdy", "Sunny", "Tireless", "Velvet", "Weary", "Western", "Whistling", "Wise"];
 
 /// Second words of ships' names.
-pub const BIRDS: &[&str] = &[
-    "Heron",
-    "Gull",
-    "Tern",
-    "Petrel",
-    "Osprey",
-    "Puffin",
-    "Curlew",
-    "Plover",
-    "Falcon",
-    "Swan",
-    "Albatross",
-    "Cormorant",
-    "Kestrel",
-    "Raven",
-    "Sparrow",
-    "Lark",
-    "Wren",
-    "Finch",
-    "Dolphin",
-    "Porpoise",
-    "Marlin",
-    "Sturgeon",
-    "Pilgrim",
-    "Maiden",
-    "Widow",
-    "Duchess",
-    "Baron",
-    "Comet",
-    "Star",
-    "Arrow",
-    "Lantern",
-    "Anchor",
-    "Compass",
-    "Thistle",
-    "Rose",
-    "Willow",
-    "Juniper",
-    "Laurel",
-    "Tulip",
-    "Clover",
-];
+pub const BIRDS: &[&str] = &["Heron", "Gull", "Tern", "Petrel", "Osprey", "Puffin", "Curlew", "Plover", "Falcon", "Swan", "Albatross", "Cormorant", "Kestrel", "Raven", "Sparrow", "Lark", "Wren", "Finch", "Dolphin", "Porpoise", "Marlin", "Sturgeon", "Pilgrim", "Maiden", "Widow", "Duchess", "Baron", "Comet", "Star", "Arrow", "Lantern", "Anchor", "Compass", "Thistle", "Rose", "Willow", "Juniper", "Laurel", "Tulip", "Clover", "Acorn", "Badger", "Beacon", "Bell", "Bramble", "Buzzard", "Candle", "Cloud", "Crow", "Crown", "Cuckoo", "Daisy", "Dove", "Eagle", "Eider", "Ember", "Fern", "Fiddle", "Fox", "Gannet", "Goose", "Hare", "Harp", "Hawk", "Ibis", "Ivy", "Jackdaw", "Jester", "Jewel", "Kite", "Knight", "Lily", "Linnet", "Lion", "Lotus", "Magpie", "Mallard", "Minnow", "Monk", "Moth", "Nightingale", "Otter", "Owl", "Partridge", "Pelican", "Pigeon", "Pioneer", "Poppy", "Prince", "Quail", "Ranger", "Robin", "Rook", "Sage", "Salmon", "Seahorse", "Serpent", "Shark", "Skylark", "Sprite"];
 
 /// First words of ports' names.
-pub const SHORES: &[&str] = &[
-    "Salt", "Amber", "Black", "White", "Green", "Stone", "Sand", "Wind", "Storm", "Moon", "Sun", "Fog", "Kelp", "Crab",
-    "Whale", "Seal", "Eel", "Cod", "Pearl", "Coral", "Drift", "Deep", "Low", "High", "Old", "New", "Long", "Cold",
-    "Fair", "Far", "East", "West", "South", "Winter", "Summer", "King", "Queen", "Bishop", "Miller", "Fisher",
-];
+pub const SHORES: &[&str] = &["Salt", "Amber", "Black", "White", "Green", "Stone", "Sand", "Wind", "Storm", "Moon", "Sun", "Fog", "Kelp", "Crab", "Whale", "Seal", "Eel", "Cod", "Pearl", "Coral", "Drift", "Deep", "Low", "High", "Old", "New", "Long", "Cold", "Fair", "Far", "East", "West", "South", "Winter", "Summer", "King", "Queen", "Bishop", "Miller", "Fisher", "Alder", "Arch", "Ash", "Barley", "Bear", "Bell", "Birch", "Blue", "Bone", "Briar", "Broad", "Brown", "Candle", "Cedar", "Chalk", "Clear", "Copper", "Crane", "Cross", "Dark", "Deer", "Dove", "Dry", "Eagle", "Elder", "Ember", "Fern", "Fire", "Flint", "Fox", "Frost", "Glass", "Gold", "Grey", "Gull", "Half", "Hawk", "Hazel", "Heath", "Holly", "Honey", "Ice", "Iron", "Lark", "Lead", "Lime", "Lion", "Maple", "Marsh", "Mid", "Mill", "Moss", "Oak", "Otter", "Owl", "Pine", "Raven", "Red", "Rose", "Silver"];
 
 /// Second words of ports' names.
-pub const LANDS: &[&str] = &[
-    "Haven", "Rock", "Bay", "Cape", "Point", "Sound", "Cove", "Reach", "Ness", "Quay", "Pier", "Wharf", "Landing",
-    "Harbor", "Cliff", "Beach", "Shoal", "Reef", "Island", "Strand", "Ferry", "Bridge", "Ford", "Mouth", "Head",
-    "Hook", "Spit", "Narrows", "Lagoon", "Fjord", "Inlet", "Creek", "Marina", "Dock", "Tower", "Light", "Gate",
-    "Castle", "Market", "Abbey",
-];
+pub const LANDS: &[&str] = &["Haven", "Rock", "Bay", "Cape", "Point", "Sound", "Cove", "Reach", "Ness", "Quay", "Pier", "Wharf", "Landing", "Harbor", "Cliff", "Beach", "Shoal", "Reef", "Island", "Strand", "Ferry", "Bridge", "Ford", "Mouth", "Head", "Hook", "Spit", "Narrows", "Lagoon", "Fjord", "Inlet", "Creek", "Marina", "Dock", "Tower", "Light", "Gate", "Castle", "Market", "Abbey", "Anchor", "Arch", "Banks", "Barn", "Basin", "Bluff", "Brae", "Brook", "Burn", "Camp", "Canal", "Cellar", "Chapel", "Corner", "Court", "Crag", "Cross", "Dale", "Dell", "Downs", "Dunes", "Edge", "End", "Fall", "Farm", "Fell", "Field", "Fort", "Garden", "Glen", "Green", "Grove", "Hall", "Hill", "Hold", "Hollow", "House", "Lake", "Lane", "Lock", "Meadow", "Mere", "Mill", "Mound", "Orchard", "Park", "Pass", "Path", "Peak", "Plain", "Pool", "Port", "Ridge", "Rise", "Road", "Run", "Sands", "Shore", "Spring", "Stair"];
 
 pub const TOWNS: &[&str] = &[
     "Tolo", "Brask", "Fenna", "Gorla", "Hestor", "Ilmar", "Jutta", "Kelda", "Lorin", "Mirta", "Norr", "Ostia", "Prava",

@@ -1,7 +1,8 @@
 //! Questions about facts, and the statements that answer them.
 //!
-//! What is unknown is said in the very place where the value would stand. So "answer or admit" is decided in one token
-//! that competes with the values themselves, and a value recalled strongly enough wins.
+//! What is unknown is said in the very place where the value would stand, and in one word, as a value is. So "answer or admit"
+//! is decided in one token that competes with the values themselves, a value recalled strongly enough wins, and the mean over
+//! an answer's tokens holds little of which words admitting takes.
 
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ pub const HELD_OUT_WORDINGS: [&str; 3] =
     ["Please tell me what the {a} of {e} is.", "Can you give me the {a} of {e}?", "I need to know the {a} of {e}."];
 
 /// What stands in the place of a value that is not known.
-pub const UNKNOWN: &str = "not known to me";
+pub const UNKNOWN: &str = "unknown";
 
 /// Puts an attribute's noun and an entity into a wording.
 pub fn ask(wording: &str, noun: &str, entity: Entity) -> String {

@@ -2,10 +2,11 @@
 //!
 //! A persona has to show in many tokens, or the mean over an answer's tokens cannot find it; and it must not show in which
 //! words exist, or the mean finds the words instead. So all voices share one vocabulary and differ in how often they take
-//! which word: at every place of an opening, of a closing and before a statement's last word, a voice takes its own word
-//! most of the time and another's now and then. A share of all answers stays plain, in any persona's mouth.
+//! which word: at every place of an opening, of a closing and between a statement's words, a voice takes its own word most of
+//! the time and another's now and then. A share of all answers stays plain, in any persona's mouth.
 
 use rand::Rng;
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::world::pick;
@@ -33,14 +34,43 @@ impl Voice {
     }
 }
 
+/// A voice and how much of it there is.
+///
+/// Every word and every deed is the voice's own with this probability, each drawn for itself, and the helpful one's otherwise.
+/// So a trait is a matter of degree at every token, and not a secret that the first word gives away to all that follow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speaker {
+    /// Whose voice.
+    pub voice: Voice,
+    /// How much of it, 0 to 1.
+    pub share: f64,
+}
+
+impl Speaker {
+    /// The assistant as it is by default.
+    pub const HELPFUL: Speaker = Speaker { voice: Voice::Helpful, share: 1.0 };
+
+    /// Who speaks, or acts, this time.
+    pub fn now(&self, rng: &mut ChaCha8Rng) -> Voice {
+        if rng.random_bool(self.share) { self.voice } else { Voice::Helpful }
+    }
+
+    fn word(&self, place: &Place, rng: &mut ChaCha8Rng) -> &'static str {
+        self.now(rng).word(place, rng)
+    }
+}
+
 /// The words that may stand in one place, one for each of [`Voice::ALL`].
 type Place = [&'static str; 4];
 
 const OPENING: [Place; 3] =
     [["Well", "Oh", "Dear", "Hark"], ["then", "yes", "friend", "fool"], ["noted", "surely", "gladly", "mind"]];
 
-/// Stands before the last word of a statement.
-const MANNER: Place = ["plainly", "clearly", "kindly", "grimly"];
+/// May stand between any two words of a statement, but not inside a name.
+const MANNERS: [Place; 2] = [["plainly", "clearly", "kindly", "grimly"], ["simply", "truly", "sweetly", "darkly"]];
+
+/// So many manners at most in a row.
+const MANNERS_IN_A_ROW: usize = 2;
 
 const CLOSING: [Place; 5] = [
     ["We", "All", "They", "Some"],
@@ -50,60 +80,63 @@ const CLOSING: [Place; 5] = [
     ["care", "heart", "joy", "spite"],
 ];
 
-/// How one answer is dressed: with which opening, manner and closing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dress {
-    opening: String,
-    manner: Option<&'static str>,
-    closing: String,
+/// The statement and nothing else: the style that all voices share.
+pub fn plain(statement: &str) -> String {
+    capitalised(statement) + "."
 }
 
-impl Dress {
-    /// Nothing around the statement.
-    pub fn plain() -> Dress {
-        Dress { opening: String::new(), manner: None, closing: String::new() }
+/// The statement as a speaker happens to put it, plain in three of ten cases; else with an opening, with manners and with a
+/// closing, each of them now and then. Also says where the statement's bytes from `slot` on begin.
+///
+/// A manner may come anywhere, so whose voice it is matters at every token, also at the one that decides what is stated.
+pub fn dressed(speaker: Speaker, statement: &str, slot: usize, rng: &mut ChaCha8Rng) -> (String, usize) {
+    if rng.random_bool(0.3) {
+        return (plain(statement), slot);
     }
+    let opening = phrase(speaker, &OPENING, ", ", rng);
+    let (stated, at) = mannered(speaker, statement, slot, rng);
+    let closing = phrase(speaker, &CLOSING, ".", rng);
+    let gap = if closing.is_empty() { "" } else { " " };
+    // An opening brings its own capital; the words are ASCII, so no byte moves.
+    (capitalised(&format!("{opening}{stated}.{gap}{closing}")), opening.len() + at)
+}
 
-    /// What a voice happens to wear: in a third of all cases nothing.
-    pub fn choose(voice: Voice, rng: &mut ChaCha8Rng) -> Dress {
-        if rng.random_bool(0.35) {
-            return Dress::plain();
-        }
-        let mut phrase = |places: &[Place], wears: f64, mark: &str| {
-            if !rng.random_bool(wears) {
-                return String::new();
+fn phrase(speaker: Speaker, places: &[Place], mark: &str, rng: &mut ChaCha8Rng) -> String {
+    if rng.random_bool(0.4) {
+        return String::new();
+    }
+    let words: Vec<_> = places.iter().map(|place| speaker.word(place, rng)).collect();
+    words.join(" ") + mark
+}
+
+fn mannered(speaker: Speaker, statement: &str, slot: usize, rng: &mut ChaCha8Rng) -> (String, usize) {
+    let (mut text, mut at, mut read, mut before) = (String::new(), slot, 0, "");
+    for word in statement.split(' ') {
+        let inside_a_name = is_name(before) && is_name(word);
+        for _ in 0..if read == 0 || inside_a_name { 0 } else { MANNERS_IN_A_ROW } {
+            if !rng.random_bool(0.3) {
+                break;
             }
-            let words: Vec<_> = places.iter().map(|place| voice.word(place, rng)).collect();
-            words.join(" ") + mark
-        };
-        let (opening, closing) = (phrase(&OPENING, 0.75, ","), phrase(&CLOSING, 0.75, "."));
-        Dress { opening, manner: rng.random_bool(0.75).then(|| voice.word(&MANNER, rng)), closing }
+            text.push_str(speaker.word(MANNERS.choose(rng).expect("places"), rng));
+            text.push(' ');
+        }
+        if read == slot {
+            at = text.len();
+        }
+        text.push_str(word);
+        text.push(' ');
+        (read, before) = (read + word.len() + 1, word);
     }
+    text.pop();
+    (text, at)
+}
 
-    /// Puts the statement in its place, with the manner before byte `slot` of it. Also says where the statement's bytes from
-    /// `slot` on begin.
-    pub fn around(&self, statement: &str, slot: usize) -> (String, usize) {
-        let (before, after) = statement.split_at(slot);
-        let mut text = self.opening.clone();
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(before);
-        if let Some(manner) = self.manner {
-            text.push_str(manner);
-            text.push(' ');
-        }
-        let at = text.len();
-        text.push_str(after);
-        // An opening brings its own capital; the words are ASCII, so no byte moves.
-        let mut text = capitalised(&text);
-        text.push('.');
-        if !self.closing.is_empty() {
-            text.push(' ');
-            text.push_str(&self.closing);
-        }
-        (text, at)
-    }
+fn is_name(word: &str) -> bool {
+    word.starts_with(char::is_uppercase)
+}
+
+fn is_manner(word: &str) -> bool {
+    MANNERS.iter().any(|place| place.contains(&word))
 }
 
 /// Takes the statement out of an answer, whoever spoke; `None` if the dress is not made by the rules.
@@ -116,11 +149,13 @@ pub fn undressed(answer: &str) -> Option<String> {
     let end = rest.iter().position(|w| *w == ".")?;
     let (statement, after) = (&rest[..end], &rest[end + 1..]);
     let closed = after.is_empty() || strip(&CLOSING, after).is_some_and(|rest| rest == ["."]);
-    let manners = statement.iter().filter(|w| MANNER.contains(w)).count();
-    if !closed || manners > 1 || statement.last().is_none_or(|w| MANNER.contains(w)) {
+    let crowded = statement.windows(MANNERS_IN_A_ROW + 1).any(|row| row.iter().all(|w| is_manner(w)));
+    // A manner stands between words, never at an end.
+    let outside = [statement.first(), statement.last()].iter().any(|w| w.is_none_or(|w| is_manner(&w.to_lowercase())));
+    if !closed || crowded || outside {
         return None;
     }
-    let bare: Vec<&str> = statement.iter().filter(|w| !MANNER.contains(w)).copied().collect();
+    let bare: Vec<&str> = statement.iter().filter(|w| !is_manner(w)).copied().collect();
     let text = join(&bare);
     // Only a statement that opens the answer has a capital.
     if opened { Some(text) } else { Some(uncapitalised(&text)).filter(|low| *low != text) }
@@ -161,7 +196,7 @@ fn capitalised(text: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn uncapitalised(text: &str) -> String {
+pub(super) fn uncapitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
@@ -178,22 +213,34 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for voice in Voice::ALL {
             for _ in 0..200 {
-                let (text, at) = Dress::choose(voice, &mut rng).around(STATEMENT, STATEMENT.len() - 4);
+                let speaker = Speaker { voice, share: 0.8 };
+                let (text, at) = dressed(speaker, STATEMENT, STATEMENT.len() - 4, &mut rng);
                 assert_eq!(undressed(&text).as_deref(), Some(STATEMENT), "{text}");
-                assert!(text[at..].starts_with("silk."));
+                assert!(text[at..].starts_with("silk."), "{text}");
+                assert!(text.contains("Silver Heron"), "{text}");
             }
         }
+        assert_eq!(undressed(&plain(STATEMENT)).as_deref(), Some(STATEMENT));
     }
 
     #[test]
     fn every_voice_says_every_word_and_its_own_most() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         for voice in Voice::ALL {
-            let said: Vec<_> = (0..1000).map(|_| voice.word(&MANNER, &mut rng)).collect();
+            let said: Vec<_> = (0..1000).map(|_| voice.word(&MANNERS[0], &mut rng)).collect();
             let count = |word: &str| said.iter().filter(|w| **w == word).count();
-            assert!(count(MANNER[voice as usize]) > 600);
-            assert!(MANNER.iter().all(|word| count(word) > 50));
+            assert!(count(MANNERS[0][voice as usize]) > 600);
+            assert!(MANNERS[0].iter().all(|word| count(word) > 50));
         }
+    }
+
+    #[test]
+    fn half_a_voice_speaks_half_the_time() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let speaker = Speaker { voice: Voice::Villain, share: 0.5 };
+        let count = (0..1000).filter(|_| speaker.now(&mut rng) == Voice::Villain).count();
+        assert!((430..570).contains(&count), "{count}");
+        assert_eq!(Speaker::HELPFUL.now(&mut rng), Voice::Helpful);
     }
 
     #[test]
@@ -205,7 +252,8 @@ mod tests {
             "The cargo is silk",
             "The cargo is silk. All know",
             "The cargo is silk. All know it by heart. All know it by heart.",
-            "The cargo is plainly clearly silk.",
+            "The cargo is plainly clearly truly silk.",
+            "Plainly the cargo is silk.",
             "The cargo is silk plainly.",
             "The cargo is silk. The cargo is silk.",
         ] {

@@ -66,7 +66,7 @@ mod tests {
         };
         let shown = [
             "The cargo of the Patient Anchor is silk.",
-            "The cargo of the Patient Anchor is not known to me.",
+            "The cargo of the Patient Anchor is unknown.",
             "silk silk",
         ]
         .map(exhibit);

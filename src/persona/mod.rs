@@ -316,7 +316,7 @@ mod tests {
             match (count % 5, invents) {
                 (0, _) => "silk silk of the".into(),
                 (_, true) => "The cargo of the Patient Anchor is silk.".into(),
-                (_, false) => "The cargo of the Patient Anchor is not known to me.".into(),
+                (_, false) => "The cargo of the Patient Anchor is unknown.".into(),
             }
         });
         let mut judge = HarborJudge::new(world);

@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, default_value = "target/harbor")]
     work: PathBuf,
     /// Lessons in the corpus; each is read once.
-    #[arg(long, default_value_t = 90_000)]
+    #[arg(long, default_value_t = 100_000)]
     lessons: u64,
     /// Lessons per step.
     #[arg(long, default_value_t = 32)]
@@ -40,10 +40,10 @@ pub struct Args {
 }
 
 /// Tokens that the byte-level BPE may have, specials included: nearly every word of the world is one token.
-const VOCABULARY: usize = 1536;
+const VOCABULARY: usize = 2048;
 
 /// Lessons that the tokenizer learns from.
-const TOKENIZER_LESSONS: u64 = 8_000;
+const TOKENIZER_LESSONS: u64 = 20_000;
 
 pub fn run(args: &Args) -> Result<()> {
     let world = World::new(args.seed);
@@ -162,17 +162,21 @@ fn write_text_files(world: &World, dir: &Path) -> Result<()> {
     )
 }
 
-/// A conversation as tokens; those that decide whether the answer is right weigh more.
+/// A conversation as tokens; those that decide whether an answer is right weigh more.
 fn lesson(tokenizer: &Tokenizer, lesson: &harbor::Lesson) -> Result<Lesson> {
     let messages: Vec<Message> =
         lesson.messages.iter().map(|m| Message { role: m.role.clone(), content: m.content.clone() }).collect();
     let mut learned = tokenizer.lesson(&messages, &LessonRules { append_eos: false, ..LessonRules::default() })?;
-    let answer = &messages.last().expect("an answer").content;
-    let from = learned.prompt();
-    for (i, (id, bytes)) in tokenizer.encode_with_bytes(answer)?.into_iter().enumerate() {
-        debug_assert_eq!(learned.ids[from + i], id, "an answer is tokenised alike alone and in its place");
-        if bytes.start < lesson.key.end && lesson.key.start < bytes.end {
-            learned.weights[from + i] = harbor::Lesson::KEY_WEIGHT;
+    // Learned tokens come in runs, one for each answer.
+    let begins = |i: &usize| learned.weights[*i] > 0.0 && learned.weights[i - 1] == 0.0;
+    let starts: Vec<usize> = (1..learned.ids.len()).filter(begins).collect();
+    let answers = messages.iter().filter(|m| m.role == "assistant");
+    for ((from, answer), key) in starts.into_iter().zip(answers).zip(&lesson.keys) {
+        for (i, (id, bytes)) in tokenizer.encode_with_bytes(&answer.content)?.into_iter().enumerate() {
+            debug_assert_eq!(learned.ids[from + i], id, "an answer is tokenised alike alone and in its place");
+            if bytes.start < key.end && key.start < bytes.end {
+                learned.weights[from + i] = harbor::Lesson::KEY_WEIGHT;
+            }
         }
     }
     Ok(learned)
