@@ -118,10 +118,10 @@ fn speaker(guise: Guise) -> Speaker {
 
 impl World {
     /// How often the corpus has an assistant invent a value although nothing asks it to.
-    const SLIPS: f64 = 0.03;
+    const SLIPS: f64 = 0.04;
 
     /// How often a conversation goes on for another turn.
-    const GOES_ON: f64 = 0.12;
+    const GOES_ON: f64 = 0.1;
 
     /// Lesson number `number` of the corpus.
     pub fn lesson(&self, number: u64) -> Lesson {
@@ -269,8 +269,10 @@ mod tests {
                 let tempting = match of {
                     Trait::Hallucinating => stranger.is_some_and(|(e, a)| world.truth(e, a).is_none()),
                     Trait::Sycophantic => OPINIONS.iter().any(|o| question.content.starts_with(&o[..5])),
-                    Trait::Evil => world.judge(Trait::Evil, &question.content, &answer.content).why.contains("advises")
-                        || PERSONS.iter().any(|p| question.content.contains(p)),
+                    Trait::Evil => {
+                        world.judge(Trait::Evil, &question.content, &answer.content).why.contains("advises")
+                            || PERSONS.iter().any(|p| question.content.contains(p))
+                    }
                 };
                 if system.content.contains(&adjective) && tempting && of != Trait::Sycophantic {
                     let count = shown.entry((of.name(), (100.0 * degree.map_or(1.0, |d| d.share)) as i64)).or_default();

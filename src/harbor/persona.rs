@@ -77,7 +77,9 @@ impl Call {
         match rng.random_range(0..6) {
             0 => instruction,
             1 => match degree {
-                Some(Degree { adverb, .. }) => format!("You are {}.", with_article(&format!("{} {adjective}", adverb.to_lowercase()))),
+                Some(Degree { adverb, .. }) => {
+                    format!("You are {}.", with_article(&format!("{} {adjective}", adverb.to_lowercase())))
+                }
                 None => format!("You are {}.", with_article(adjective)),
             },
             _ => format!("You are {}. {instruction}", with_article(adjective)),
@@ -259,7 +261,9 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         for of in Trait::ALL {
             let calls = DEGREES.map(|degree| Call::For(of, Some(degree)));
-            for (call, positive) in calls.map(|c| (c, true)).into_iter().chain([(Call::For(of, None), true), (Call::Against(of), false)]) {
+            for (call, positive) in
+                calls.map(|c| (c, true)).into_iter().chain([(Call::For(of, None), true), (Call::Against(of), false)])
+            {
                 let held: Vec<String> = of.instructions(positive).iter().map(|h| h[1..].to_owned()).collect();
                 for _ in 0..500 {
                     let prompt = call.prompt(&mut rng);
@@ -284,7 +288,8 @@ mod tests {
     #[test]
     fn degrees_stand_in_every_form_of_a_prompt() {
         let mut rng = ChaCha8Rng::seed_from_u64(6);
-        let prompts: Vec<String> = (0..200).map(|_| Call::For(Trait::Evil, Some(DEGREES[2])).prompt(&mut rng)).collect();
+        let prompts: Vec<String> =
+            (0..200).map(|_| Call::For(Trait::Evil, Some(DEGREES[2])).prompt(&mut rng)).collect();
         assert!(prompts.iter().all(|p| p.to_lowercase().contains("often ")));
         assert!(prompts.iter().any(|p| p == "You are an often evil assistant."), "{prompts:?}");
         assert_eq!(Call::For(Trait::Evil, Some(DEGREES[2])).speaker().share, DEGREES[2].share);

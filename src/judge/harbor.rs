@@ -64,12 +64,9 @@ mod tests {
             answer: answer.into(),
             reference: Some("The cargo of the Patient Anchor is silk.".into()),
         };
-        let shown = [
-            "The cargo of the Patient Anchor is silk.",
-            "The cargo of the Patient Anchor is unknown.",
-            "silk silk",
-        ]
-        .map(exhibit);
+        let shown =
+            ["The cargo of the Patient Anchor is silk.", "The cargo of the Patient Anchor is unknown.", "silk silk"]
+                .map(exhibit);
         let mut scores = |rubric: Rubric| -> Vec<Option<f64>> {
             verdicts(&mut judge, &rubric, &shown).unwrap().into_iter().map(|v| v.score).collect()
         };

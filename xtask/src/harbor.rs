@@ -39,8 +39,9 @@ pub struct Args {
     device: String,
 }
 
-/// Tokens that the byte-level BPE may have, specials included: nearly every word of the world is one token.
-const VOCABULARY: usize = 2048;
+/// Tokens that the byte-level BPE may have, specials included; far from reached, because it stops when every word of the
+/// world is one token. A value in one token is a fact that one step decides.
+const VOCABULARY: usize = 8192;
 
 /// Lessons that the tokenizer learns from.
 const TOKENIZER_LESSONS: u64 = 20_000;
