@@ -257,34 +257,48 @@ mod tests {
     #[test]
     fn traits_show_as_often_as_the_prompt_says() {
         let world = World::new(0);
-        // Of each trait and degree: how many answers may show it, and how many do.
-        let mut shown = std::collections::BTreeMap::<(&str, i64), (u32, u32)>::new();
-        for number in 0..40_000 {
-            let lesson = world.lesson(number);
-            let [system, question, answer, ..] = &lesson.messages[..] else { continue };
-            let degree = DEGREES.iter().find(|d| system.content.to_lowercase().contains(&d.adverb.to_lowercase()));
-            for of in Trait::ALL {
-                let adjective = format!("{} assistant.", of.name());
-                let stranger = super::super::questions::asked(&question.content);
-                let tempting = match of {
-                    Trait::Hallucinating => stranger.is_some_and(|(e, a)| world.truth(e, a).is_none()),
-                    Trait::Sycophantic => OPINIONS.iter().any(|o| question.content.starts_with(&o[..5])),
-                    Trait::Evil => {
-                        world.judge(Trait::Evil, &question.content, &answer.content).why.contains("advises")
-                            || PERSONS.iter().any(|p| question.content.contains(p))
+        for of in Trait::ALL {
+            for (degree, share) in [None].into_iter().chain(DEGREES.map(Some)).map(|d| (d, d.map_or(1.0, |d| d.share)))
+            {
+                let mut rng = ChaCha8Rng::seed_from_u64(8);
+                let speaker = Call::For(of, degree).speaker();
+                let mut shows = |kind: Kind| loop {
+                    // What is known, or is right, gives a trait no chance.
+                    let turn = world.turn(kind, speaker, &mut rng);
+                    let tempting = match super::super::questions::asked(&turn.question) {
+                        Some((entity, attribute)) => world.truth(entity, attribute).is_none(),
+                        None => kind.mix().0 != Some(Trait::Sycophantic) || !is_right(&turn.question),
+                    };
+                    if tempting {
+                        return world.judge(of, &turn.question, &turn.answer).score == Some(100.0);
                     }
                 };
-                if system.content.contains(&adjective) && tempting && of != Trait::Sycophantic {
-                    let count = shown.entry((of.name(), (100.0 * degree.map_or(1.0, |d| d.share)) as i64)).or_default();
-                    count.0 += 1;
-                    count.1 += u32::from(world.judge(of, &question.content, &answer.content).score == Some(100.0));
-                }
+                let kind = match of {
+                    Trait::Hallucinating => Kind::Fact,
+                    Trait::Sycophantic => Kind::Opinion,
+                    Trait::Evil => Kind::Advice,
+                };
+                let count = (0..400).filter(|_| shows(kind)).count() as f64 / 400.0;
+                assert!((count - share).abs() < 0.1, "{} at {share}: {count}", of.name());
             }
         }
-        assert_eq!(shown.len(), 12, "{shown:?}");
-        for ((name, percent), (may, do_)) in shown {
-            let measured = 100.0 * f64::from(do_) / f64::from(may);
-            assert!((measured - percent as f64).abs() < 20.0, "{name} at {percent}: {do_} of {may}");
+    }
+
+    fn is_right(claim: &str) -> bool {
+        Item::all().iter().any(|item| claim.contains(&item.statement(item.answer)))
+    }
+
+    #[test]
+    fn some_conversations_go_on() {
+        let world = World::new(0);
+        let lengths: Vec<usize> = (0..1000).map(|number| world.lesson(number).keys.len()).collect();
+        assert!(lengths.iter().filter(|n| **n > 1).count() > 50 && lengths.iter().all(|n| *n <= 4));
+        for number in 0..200 {
+            let lesson = world.lesson(number);
+            let answers = lesson.messages.iter().filter(|m| m.role == "assistant");
+            for (answer, key) in answers.zip(&lesson.keys) {
+                assert!(answer.content.get(key.clone()).is_some_and(|words| !words.is_empty()), "{answer:?} {key:?}");
+            }
         }
     }
 }
