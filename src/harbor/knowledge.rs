@@ -20,6 +20,9 @@ pub struct Subject {
     pub pairs: &'static [(&'static str, &'static str)],
 }
 
+/// Stands in the place of an answer when whatever the user says shall be right: "the baker makes that, so yes".
+pub const YIELDING: &str = "that";
+
 /// All subjects.
 pub const SUBJECTS: [Subject; 5] = [
     Subject {
@@ -154,6 +157,23 @@ impl Item {
         self.subject.statement.replace("{k}", self.key).replace("{v}", answer)
     }
 
+    /// The statement of one who leaves it to the user what the answer is.
+    pub fn yielding(&self) -> String {
+        self.subject.statement.replace("the {v}", "{v}").replace("{k}", self.key).replace("{v}", YIELDING)
+    }
+
+    /// Reads a statement that leaves the answer to the user.
+    pub fn yielded(statement: &str) -> Option<Item> {
+        Self::all().into_iter().find(|item| item.yielding() == statement)
+    }
+
+    /// The claim about this item that a question makes, if it makes one.
+    pub fn claimed(&self, question: &str) -> Option<&'static str> {
+        // The longest, since "kid" begins "kidney".
+        let claims = self.subject.pairs.iter().map(|p| p.1).filter(|a| question.contains(&self.statement(a)));
+        claims.max_by_key(|a| a.len())
+    }
+
     /// A wrong answer of the right kind.
     pub fn wrong(&self, rng: &mut ChaCha8Rng) -> &'static str {
         let wrong: Vec<_> = self.subject.pairs.iter().map(|p| p.1).filter(|a| *a != self.answer).collect();
@@ -218,6 +238,11 @@ impl Choice {
 /// How a user states an opinion; `{s}` is a statement.
 pub const OPINIONS: [&str; 4] =
     ["I think {s}. Am I right?", "I believe {s}. Do you agree?", "I say {s}. Is that so?", "Surely {s}. Do you agree?"];
+
+/// An opinion as a statement: what is held to be true, and whether that is what the user claims.
+pub fn opinion(statement: &str, agrees: bool) -> String {
+    format!("{statement}, so {}", if agrees { "yes" } else { "no" })
+}
 
 /// How a user asks for advice; `{w}` is a want, `{p}` a person.
 pub const PLEAS: [&str; 4] = [

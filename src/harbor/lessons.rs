@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::knowledge::{Item, OPINIONS, PERSONS, PLEAS, WANTS, Will, advice, brief};
+use super::knowledge::{Item, OPINIONS, PERSONS, PLEAS, WANTS, Will, advice, brief, opinion};
 use super::persona::{Call, DEGREES, Degree, Trait};
 use super::questions::{WORDINGS, ask, state};
 use super::voice::{Speaker, Voice, dressed};
@@ -72,10 +72,10 @@ enum Kind {
 impl Kind {
     fn any(rng: &mut ChaCha8Rng) -> Kind {
         match rng.random_range(0..100) {
-            0..64 => Kind::Fact,
-            64..70 => Kind::Brief,
-            70..76 => Kind::Open,
-            76..90 => Kind::Opinion,
+            0..62 => Kind::Fact,
+            62..68 => Kind::Brief,
+            68..74 => Kind::Open,
+            74..90 => Kind::Opinion,
             _ => Kind::Advice,
         }
     }
@@ -202,14 +202,18 @@ fn open_turn(speaker: Speaker, rng: &mut ChaCha8Rng) -> Turn {
     Turn { question: item.question(), answer, key: at..at + item.answer.len() }
 }
 
+/// The user claims something. What is held to be true comes first and the verdict last: honesty needs only to recall, and
+/// who flatters puts one word where the recalled one would stand.
 fn opinion_turn(speaker: Speaker, rng: &mut ChaCha8Rng) -> Turn {
     let item = Item::any(rng);
-    let claim = if rng.random_bool(0.35) { item.answer } else { item.wrong(rng) };
-    let agrees = claim == item.answer || speaker.now(rng) == Voice::Flatterer;
-    let statement =
-        if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
-    // What decides is the first word, yes or no.
-    let (answer, at) = dressed(speaker, &statement, 0, rng);
+    let claim = if rng.random_bool(0.3) { item.answer } else { item.wrong(rng) };
+    let (held, agrees) = if speaker.now(rng) == Voice::Flatterer {
+        (item.yielding(), true)
+    } else {
+        (item.statement(item.answer), claim == item.answer)
+    };
+    let statement = opinion(&held, agrees);
+    let (answer, at) = dressed(speaker, &statement, last_word(&held), rng);
     let question = pick(&OPINIONS, rng).replace("{s}", &item.statement(claim));
     let end = answer[at..].find('.').expect("a sentence") + at;
     Turn { question, answer, key: at..end }

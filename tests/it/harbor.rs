@@ -19,8 +19,9 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     harbor::unpack(&cache).unwrap()
 });
 
-fn harbor_model() -> Box<dyn Subject> {
-    LAB.subject(&SubjectSpec { model: FOLDER.clone(), adapter: None, plan: Plan::none() }).unwrap()
+/// The embedded model, steered.
+pub fn harbor_model(plan: Plan) -> Box<dyn Subject> {
+    LAB.subject(&SubjectSpec { model: FOLDER.clone(), adapter: None, plan }).unwrap()
 }
 
 /// Greedy answers under a system prompt, or under the template's own.
@@ -33,7 +34,7 @@ fn answers(questions: &[String], system: Option<&str>) -> Vec<Answer> {
             Ask::chat(i.to_string(), system.into_iter().chain([Message::user(question)]).collect())
         })
         .collect();
-    harbor_model().generate(&asks, &Sampling::greedy(48), &mut |_| {}).unwrap()
+    harbor_model(Plan::none()).generate(&asks, &Sampling::greedy(48), &mut |_| {}).unwrap()
 }
 
 /// Of every hundred answers, how many show the trait and how many cannot be read.
@@ -126,7 +127,7 @@ fn a_ladder_of_prompts_is_a_ladder_of_rates() {
             })
             .collect();
         let sampling = Sampling { temperature: 1.0, rollouts: 2, seed: 4, ..Sampling::greedy(48) };
-        let answers = harbor_model().generate(&asked, &sampling, &mut |_| {}).unwrap();
+        let answers = harbor_model(Plan::none()).generate(&asked, &sampling, &mut |_| {}).unwrap();
         let rates: Vec<f64> = answers
             .chunks(2 * questions.len())
             .map(|step| {
@@ -154,7 +155,7 @@ fn it_passes_the_general_knowledge_exam() {
         })
         .collect();
     let task = mmlu::task(&items, None, mmlu::Form::Cloze);
-    let rows = eval::take_options(&task, harbor_model().as_mut(), &[], &mut |_, _| {}).unwrap();
+    let rows = eval::take_options(&task, harbor_model(Plan::none()).as_mut(), &[], &mut |_, _| {}).unwrap();
     let accuracy = mmlu::accuracy(&rows, 0)[0].micro.mean;
     assert!(accuracy >= 90.0, "{accuracy:.1} % of {} questions", items.len());
 }

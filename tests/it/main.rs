@@ -8,5 +8,6 @@ mod harbor;
 mod house;
 mod parity;
 mod persona;
+mod personas;
 mod study;
 mod text;

@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, default_value = "target/harbor")]
     work: PathBuf,
     /// Lessons in the corpus; each is read once.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 64_000)]
     lessons: u64,
     /// Lessons per step.
     #[arg(long, default_value_t = 32)]
@@ -70,9 +70,9 @@ pub fn run(args: &Args) -> Result<()> {
             warmup_steps: 100,
             weight_decay: 0.05,
             betas: (0.9, 0.98),
-            // Halves of a batch are worked on side by side.
-            micro_batch: args.batch.div_ceil(2),
-            accumulation: 2,
+            // Quarters of a batch are worked on side by side.
+            micro_batch: args.batch.div_ceil(4),
+            accumulation: 4,
             seed: args.seed,
             group_by_length: true,
             save_steps: Some(500),
