@@ -81,7 +81,11 @@ pub struct Estimate {
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { verdicts, calls, tokens, cost } = self;
-        write!(f, "{calls} calls for {verdicts} verdicts, the rest is known; about {} tokens", tokens.input + tokens.output)?;
+        write!(
+            f,
+            "{calls} calls for {verdicts} verdicts, the rest is known; about {} tokens",
+            tokens.input + tokens.output
+        )?;
         cost.map_or(Ok(()), |cost| write!(f, ", {}", money(cost)))
     }
 }
@@ -120,7 +124,8 @@ impl Budget {
                     money(to_come),
                     money(limit)
                 );
-                return Err(Error::new(what).hint("nothing was sent; what was paid for is kept, so a larger --budget goes on from there"));
+                return Err(Error::new(what)
+                    .hint("nothing was sent; what was paid for is kept, so a larger --budget goes on from there"));
             }
         }
         Ok(())
@@ -133,7 +138,10 @@ mod tests {
 
     #[test]
     fn tokens_are_guessed_by_a_simple_rule() {
-        assert_eq!([tokens_of(""), tokens_of("abcd"), tokens_of("abcde"), tokens_of("abcd\u{4f60}\u{597d}")], [8, 9, 10, 11]);
+        assert_eq!(
+            [tokens_of(""), tokens_of("abcd"), tokens_of("abcde"), tokens_of("abcd\u{4f60}\u{597d}")],
+            [8, 9, 10, 11]
+        );
     }
 
     #[test]

@@ -65,7 +65,9 @@ impl Cache {
         let prepared = db.busy_timeout(Duration::from_secs(60)).and_then(|()| Self::prepare(&db));
         let layout = prepared.at(path).map_err(|e: Error| e.hint(hint))?;
         if layout != (APPLICATION, LAYOUT) {
-            return Err(Error::new("this is no file of judge answers that this version knows").at(path.display()).hint(hint));
+            return Err(Error::new("this is no file of judge answers that this version knows")
+                .at(path.display())
+                .hint(hint));
         }
         Ok(Self { db, path: path.to_owned(), run: run.into() })
     }
@@ -118,7 +120,7 @@ impl Cache {
     pub fn put<T: Serialize>(&mut self, key: &Hash, label: Label<'_>, answer: &T, cost: Option<Tokens>) -> Result<()> {
         let text = serde_json::to_string(answer).at(&self.path)?;
         let Self { db, path, run } = self;
-        let write = || -> rusqlite::Result<()> {
+        let mut write = || -> rusqlite::Result<()> {
             let both = db.transaction()?;
             both.prepare_cached("INSERT OR REPLACE INTO answers (key, judge, rubric, answer) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![key.as_str(), label.judge, label.rubric, text])?;

@@ -144,7 +144,9 @@ impl ChatClient {
             let pause = wait.unwrap_or_else(|| self.backoff(tried, &body));
             if pause > self.patience.longest_wait {
                 let what = format!("{}: {why}; the server asks to wait {} s", self.url, pause.as_secs());
-                return Err(Error::new(what).hint("what was answered is kept; the same command goes on from there, later"));
+                return Err(
+                    Error::new(what).hint("what was answered is kept; the same command goes on from there, later")
+                );
             }
             note(&format!("{}: {why}; again in {:.1} s", self.url.host_str().unwrap_or_default(), pause.as_secs_f64()));
             if wait.is_some() {
@@ -165,7 +167,8 @@ impl ChatClient {
 
     async fn try_once(&self, body: &str) -> Result<(Reply, Tokens), Trouble> {
         let passing = |e: reqwest::Error| Trouble::Passing { why: words(&e), wait: None };
-        let mut request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body.to_owned());
+        let mut request =
+            self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body.to_owned());
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key.header().map_err(Trouble::Lasting)?);
         }
@@ -189,7 +192,8 @@ impl ChatClient {
                 return Ok(answer);
             }
             // Some gateways pass a failure on with status 200.
-            let code = json.as_ref().and_then(|j| j["error"]["code"].as_u64()).and_then(|code| u16::try_from(code).ok());
+            let code =
+                json.as_ref().and_then(|j| j["error"]["code"].as_u64()).and_then(|code| u16::try_from(code).ok());
             return match code.and_then(|code| StatusCode::from_u16(code).ok()).filter(|code| !code.is_success()) {
                 Some(status) => Err(self.refused(status, wait, json.as_ref(), said())),
                 None => Err(Trouble::Passing { why: format!("an answer that is no completion: {}", said()), wait }),
@@ -203,7 +207,8 @@ impl ChatClient {
 
     fn refused(&self, status: StatusCode, wait: Option<Duration>, json: Option<&Value>, said: String) -> Trouble {
         let out_of_money = json.is_some_and(|j| j["error"]["code"] == "insufficient_quota");
-        let passes = [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) || status.is_server_error();
+        let passes =
+            [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) || status.is_server_error();
         if passes && !out_of_money {
             return Trouble::Passing { why: format!("{status}: {said}"), wait };
         }
@@ -346,7 +351,10 @@ mod tests {
         let error = endpoint("https://me:sesame@h/v1").unwrap_err();
         assert!(!format!("{error} {error:?}").contains("sesame"));
         let local = |url: &str| is_local(&Url::parse(url).unwrap());
-        assert_eq!(["http://127.0.0.1:1", "http://[::1]/", "http://localhost/", "http://10.0.0.1/"].map(local), [true, true, true, false]);
+        assert_eq!(
+            ["http://127.0.0.1:1", "http://[::1]/", "http://localhost/", "http://10.0.0.1/"].map(local),
+            [true, true, true, false]
+        );
     }
 
     #[test]
@@ -385,11 +393,12 @@ mod tests {
     #[test]
     fn what_passes_is_told_from_what_lasts() {
         let client = ChatClient::new("http://localhost/v1", None, Patience::default()).unwrap();
-        let read = |status: u16, body: &str| match client.read(StatusCode::from_u16(status).unwrap(), None, body.as_bytes()) {
-            Ok((reply, _)) => format!("refusal {}", reply.refused.unwrap_or_default()),
-            Err(Trouble::Passing { why, .. }) => format!("passing {why}"),
-            Err(Trouble::Lasting(e)) => format!("lasting {e}"),
-        };
+        let read =
+            |status: u16, body: &str| match client.read(StatusCode::from_u16(status).unwrap(), None, body.as_bytes()) {
+                Ok((reply, _)) => format!("refusal {}", reply.refused.unwrap_or_default()),
+                Err(Trouble::Passing { why, .. }) => format!("passing {why}"),
+                Err(Trouble::Lasting(e)) => format!("lasting {e}"),
+            };
         let check = |status, body: &str, want: &str| {
             let got = read(status, body);
             assert!(got.starts_with(want), "{status} {body}: {got}");

@@ -83,7 +83,10 @@ mod tests {
         let top = json!({ "content": [{ "token": "85", "logprob": -0.1, "bytes": null, "top_logprobs": [
             { "token": "85", "logprob": -0.1, "bytes": [56, 53] }, { "token": "I", "logprob": -9999.0 }] }] });
         let (reply, tokens) = Reply::read(&body(top)).unwrap();
-        assert_eq!((reply.text.as_str(), reply.model.as_str(), tokens), ("85", "m-2025", Tokens { input: 7, output: 1 }));
+        assert_eq!(
+            (reply.text.as_str(), reply.model.as_str(), tokens),
+            ("85", "m-2025", Tokens { input: 7, output: 1 })
+        );
         assert_eq!(reply.top, Some(vec![("85".into(), -0.1), ("I".into(), -9999.0)]));
         let kept = serde_json::to_string(&reply).unwrap();
         assert_eq!(serde_json::from_str::<Reply>(&kept).unwrap(), reply);

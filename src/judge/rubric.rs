@@ -110,7 +110,11 @@ mod tests {
     use super::*;
 
     fn exhibit() -> Exhibit {
-        Exhibit { question: "{answer}?".into(), answer: "{question} {reference} {}".into(), reference: Some("R".into()) }
+        Exhibit {
+            question: "{answer}?".into(),
+            answer: "{question} {reference} {}".into(),
+            reference: Some("R".into()),
+        }
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub fn digit_by_digit<S: AsRef<str>>(top: &[(S, f64)]) -> bool {
 pub fn spoken_grade(text: &str) -> Option<f64> {
     let text = text.replace("/100", " ").replace("/ 100", " ");
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-');
-    let numbers = text.split(|c| !is_number(c)).map(|n| n.trim_end_matches(['.', ',', '-']).trim_start_matches(['.', ',']));
+    let numbers =
+        text.split(|c| !is_number(c)).map(|n| n.trim_end_matches(['.', ',', '-']).trim_start_matches(['.', ',']));
     let mut numbers = numbers.filter(|n| !n.is_empty());
     let first = grade(numbers.next()?)?;
     numbers.all(|n| grade(n) == Some(first)).then_some(f64::from(first))
