@@ -255,16 +255,13 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     built.map_err(|e| Error::new(format!("cannot start the runtime for HTTP: {e}")))
 }
 
+const ENDPOINT: &str = "/chat/completions";
+
 /// `<base>/chat/completions`; a base that already ends so is taken as it is.
 fn endpoint(base: &str) -> Result<Url> {
     let example = "a base URL looks like https://api.openai.com/v1 or http://localhost:8000/v1";
     let usage = |why: String| Error::usage(format!("--judge-url {base}: {why}")).hint(example);
-    let trimmed = base.trim().trim_end_matches('/');
-    let whole = match trimmed.strip_suffix("/chat/completions") {
-        Some(_) => trimmed.to_owned(),
-        None => format!("{trimmed}/chat/completions"),
-    };
-    let url = Url::parse(&whole).map_err(|e| usage(e.to_string()))?;
+    let mut url = Url::parse(base.trim()).map_err(|e| usage(e.to_string()))?;
     if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
         return Err(usage("neither http nor https".into()));
     }
@@ -272,6 +269,10 @@ fn endpoint(base: &str) -> Result<Url> {
         // Without repeating it: this text may be a secret.
         return Err(Error::usage("--judge-url holds a user name, a password or a query")
             .hint("settings are written into the run's folder; give the key as TRIMTAB_JUDGE_KEY"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    if !path.ends_with(ENDPOINT) {
+        url.set_path(&(path + ENDPOINT));
     }
     Ok(url)
 }

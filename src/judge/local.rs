@@ -313,6 +313,38 @@ mod tests {
     }
 
     #[test]
+    fn the_grades_are_what_a_slow_direct_computation_gives() {
+        use crate::study::SubjectSpec;
+        let model = std::path::PathBuf::from("tests/fixtures/tiny");
+        let spec = SubjectSpec { model, adapter: None, plan: crate::steering::Plan::none() };
+        let mut subject = crate::lab::open("cpu", "f32").unwrap().subject(&spec).unwrap();
+        let found = grade_likelihoods(&mut *subject, &["How much of 8?", "And the other?"]).unwrap();
+
+        let digits = digit_tokens(subject.tokenizer()).unwrap();
+        let prompt = subject.tokenizer().chat_ids(&chat("And the other?"), true).unwrap();
+        let vocabulary = 0..512; // the tiny model's
+        let others: Vec<Vec<u32>> = vocabulary.filter(|id| !digits.contains(id)).map(|id| vec![id]).collect();
+        let ask = |ids: Vec<u32>| Ask { prompt: Prompt::Ids(ids), ..Ask::chat("x", Vec::new()) };
+        let (mut mass, mut sum) = ((0.0, 0.0), (0.0, 0.0));
+        for k in 0..=100_u32 {
+            let written = subject.tokenizer().encode(&k.to_string()).unwrap();
+            let begins =
+                f64::from(subject.choose(&[ask(prompt.clone())], &[vec![written.clone()]]).unwrap()[0][0]).exp();
+            let after =
+                subject.choose(&[ask([prompt.clone(), written].concat())], std::slice::from_ref(&others)).unwrap();
+            let want = begins * after[0].iter().map(|&x| f64::from(x).exp()).sum::<f64>();
+            let got =
+                found[1].iter().find(|(digits, _)| *digits == k.to_string()).map_or(0.0, |(_, logprob)| logprob.exp());
+            assert!((got - want).abs() < 1e-4 * want + LEAST, "{k}: {got}, not {want}");
+            mass = (mass.0 + got, mass.1 + want);
+            sum = (sum.0 + f64::from(k) * got, sum.1 + f64::from(k) * want);
+        }
+        assert!(mass.1 > 1e-3, "{mass:?}");
+        assert!((mass.0 / mass.1 - 1.0).abs() < 1e-5, "{mass:?}");
+        assert!((sum.0 / mass.0 - sum.1 / mass.1).abs() < 1e-3, "{sum:?} {mass:?}");
+    }
+
+    #[test]
     fn a_small_mass_is_no_score() {
         let mut judge = LocalJudge::new("echo", Box::new(writes(&[("", "8", 0.24)])), rubrics(), Mode::Enumerate);
         let verdict = judge.judge(&Rubric::Coherence, &exhibits(&["a"])).unwrap().remove(0);
