@@ -21,13 +21,16 @@ struct Reading {
     wants: Vec<(usize, u32, usize)>,
 }
 
+/// A token, and the job and option that it belongs to.
+type Want = (u32, usize, usize);
+
 /// What is read in one call, and what is found.
 struct Book<'a> {
     jobs: &'a [Job],
     readings: Vec<Reading>,
     marked: Vec<Marked>,
     /// By node's text and place, which token for which job's which option.
-    wants: BTreeMap<(usize, usize), Vec<(u32, usize, usize)>>,
+    wants: BTreeMap<(usize, usize), Vec<Want>>,
     chosen: Vec<Vec<f32>>,
 }
 
