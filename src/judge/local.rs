@@ -179,7 +179,7 @@ pub(super) fn grade_likelihoods(subject: &mut dyn Subject, prompts: &[&str]) -> 
         let ask = |b: &Begun| {
             let written = b.digits.bytes().map(|digit| digits[usize::from(digit - b'0')]);
             let prompt = Prompt::Ids(ids[b.of].iter().copied().chain(written).collect());
-            Ask { prompt, ..Ask::chat(format!("{}:{}", b.of, b.digits), Vec::new()) }
+            Ask { prompt, ..Ask::chat(format!("exhibit {}:{}", b.of, b.digits), Vec::new()) }
         };
         let asks: Vec<Ask> = begun.iter().map(ask).collect();
         let likes = subject.choose(&asks, &vec![each.clone(); asks.len()])?;
@@ -225,7 +225,7 @@ fn digit_tokens(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
 /// 100 · P(yes) / (P(yes) + P(no)), by the beginnings of the answer.
 fn yes_or_no(subject: &mut dyn Subject, prompts: &[&str]) -> Result<Vec<Verdict>> {
     let words = YES_OR_NO.map(|word| subject.tokenizer().encode(word)).into_iter().collect::<Result<Vec<_>>>()?;
-    let asks: Vec<Ask> = prompts.iter().enumerate().map(|(i, p)| Ask::chat(i.to_string(), chat(p))).collect();
+    let asks: Vec<Ask> = prompts.iter().enumerate().map(|(i, p)| Ask::chat(format!("exhibit {i}"), chat(p))).collect();
     let likes = subject.choose(&asks, &vec![words; asks.len()])?;
     let verdict = |likes: Vec<f32>| {
         let top: Vec<(String, f64)> =
