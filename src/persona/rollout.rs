@@ -86,6 +86,7 @@ mod tests {
             instruction: vec![pair("bold"), pair("brave")],
             questions: vec!["Why?".into(), "How?".into()],
             eval_prompt: String::new(),
+            ladder: Vec::new(),
             extra: Map::new(),
         };
         let mut heard = 0;

@@ -16,6 +16,7 @@ pub mod generate;
 pub mod project;
 pub mod study;
 pub mod train;
+pub mod traits;
 pub mod vectors;
 
 use std::path::PathBuf;
