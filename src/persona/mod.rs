@@ -1,9 +1,11 @@
 //! Persona work: traits as artifacts, judged answers under both system prompts, their vectors, and projections onto them.
 //!
 //! ```text
-//! Trait ─ rollout ─▶ Row ─ judge ─▶ Row ─ filter ─▶ kept ─ extract ─▶ VectorFile ─ project ─▶ scores of any text
+//! Trait ─ Inquiry ─▶ Answers ─ judge ─▶ Row ─ filter ─▶ kept ─ extract ─▶ VectorFile ─ project ─▶ scores of any text
+//!                       └────────▶ States, captured while answering ──┘
 //! ```
 
+mod answers;
 mod artifact;
 mod author;
 mod builtin;
@@ -12,20 +14,23 @@ mod filter;
 mod project;
 mod rollout;
 mod rows;
+mod states;
 
 use serde::{Deserialize, Serialize};
 
+pub use answers::{Answers, FINISH_REASON};
 pub use artifact::{Artifact, LADDER, Pair, Trait};
 pub use author::{Description, Writer, author};
 pub use builtin::{BUILTIN, builtin, harbor_trait};
-pub use extract::{Extraction, Recipe, extract};
+pub use extract::{Extraction, Recipe, extract, extract_captured};
 pub use filter::{Condition, Diagnosis, Filter, FilterKind, Kept, keep};
 pub use project::{
     Metric, Probe, ProjectRules, Projected, column, cosine, project_file, projection, projection_difference,
     projections,
 };
-pub use rollout::{judge_rows, roll_out, sampling};
+pub use rollout::{Inquiry, judge_rows, sampling};
 pub use rows::{Border, Ids, Pairing, Row, finish, pair_up, read_rows, scan_rows, write_rows};
+pub use states::{States, StatesWriter, bytes_per_answer};
 
 /// Which of the two system prompts: the one that calls the trait up, or the one that wards it off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,9 +116,12 @@ mod tests {
 
     #[test]
     fn the_whole_way_on_harbor_from_artifact_to_vector() {
+        use std::ops::ControlFlow;
+
         use crate::harbor::World;
         use crate::judge::HarborJudge;
-        use crate::subject::Prompt;
+        use crate::record::Hash;
+        use crate::subject::{Prompt, Subject};
 
         let world = World::new(0);
         let found = harbor_trait(&world, "hallucination").unwrap();
@@ -132,17 +140,21 @@ mod tests {
             }
         });
         let mut judge = HarborJudge::new(world);
+        let (dir, rules, work) = (tempfile::tempdir().unwrap(), sampling(2, 0), Hash::of("work"));
         let mut side = |side: Side| {
-            let mut rows =
-                roll_out(&mut subject, &found.name, &found.extract, (side, None), &sampling(2, 0), &mut |_| {})
-                    .unwrap();
+            let inquiry = Inquiry::new(&found.name, &found.extract, side, &rules);
+            let mut answers = Answers::open(dir.path(), &inquiry, &work, subject.shape()).unwrap();
+            answers.ask(&mut subject, &inquiry, &mut |_| ControlFlow::Continue(())).unwrap();
+            let mut rows = answers.into_rows();
             judge_rows(&mut judge, &found.name, &mut rows).unwrap();
-            rows
+            (rows, States::open(&Answers::files(dir.path(), side)[1]).unwrap())
         };
-        let (pos, neg) = (side(Side::Pos), side(Side::Neg));
+        let ((pos, of_pos), (neg, of_neg)) = (side(Side::Pos), side(Side::Neg));
         // What answers another question is half coherent, which is just enough.
         let recipe = Recipe::new(&found.name, "echo", "-");
-        let made = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+        let made = extract_captured(&[of_pos, of_neg], &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+        let read = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+        assert_eq!((&made.file, &made.diagnosis), (&read.file, &read.diagnosis));
         assert_eq!((made.diagnosis.rows_pos, made.diagnosis.kept_pos), (200, 160), "{}", made.diagnosis);
         assert_eq!(made.diagnosis.conditions[0].missing, 40);
         assert_eq!(made.file.metadata["n_neg"], "160");

@@ -47,10 +47,15 @@ pub fn find(name: &str, folder: Option<&Path>, model: &Path) -> Result<Trait> {
             false => Err(unknown(name, &known, &format!("{} has", folder.display()))),
         };
     }
-    if model == Path::new(HARBOR) && !model.is_dir() {
+    if is_harbor(model) {
         return harbor_trait(&World::new(SEED), name);
     }
     builtin(name).ok_or_else(|| unknown(name, &BUILTIN.map(str::to_owned), "built in are"))
+}
+
+/// Whether `--model` says the model inside this program.
+pub fn is_harbor(model: &Path) -> bool {
+    model == Path::new(HARBOR) && !model.is_dir()
 }
 
 fn unknown(name: &str, known: &[String], whose: &str) -> Error {
