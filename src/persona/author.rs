@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use super::artifact::{Artifact, LADDER, Pair, Trait};
 use super::{Side, system_prompt};
+use crate::judge::fill;
 use crate::{Error, Result};
 
 const REQUEST: &str = include_str!("../../assets/prompts/trait.txt");
@@ -74,7 +75,7 @@ pub fn author(
         }
         hear(number, &faults);
         let listed: String = faults.iter().map(|fault| format!("- {fault}\n")).collect();
-        let mended = fill(REPAIR, &[("{answer}", answer.trim()), ("{faults}", listed.trim_end())]);
+        let mended = fill(REPAIR, &[("answer", answer.trim()), ("faults", listed.trim_end())]);
         prompt = format!("{request}{mended}");
     }
     Err(Error::new(format!("no answer out of {tries} was fit for use; the last one: {}", faults.join("; ")))
@@ -83,20 +84,8 @@ pub fn author(
 
 fn request(wanted: &Description) -> String {
     let questions = wanted.questions.as_deref().unwrap_or_default();
-    let slots = [("{trait}", &*wanted.name), ("{description}", &*wanted.text), ("{question_instruction}", questions)];
+    let slots = [("trait", &*wanted.name), ("description", &*wanted.text), ("question_instruction", questions)];
     fill(REQUEST, &slots).trim_end().to_owned()
-}
-
-/// Puts texts into slots in one pass: what is put in is not looked through again.
-fn fill(form: &str, slots: &[(&str, &str)]) -> String {
-    let next = |rest: &str| slots.iter().filter_map(|(slot, text)| Some((rest.find(slot)?, *slot, *text))).min();
-    let (mut filled, mut rest) = (String::new(), form);
-    while let Some((at, slot, text)) = next(rest) {
-        filled.push_str(&rest[..at]);
-        filled.push_str(text);
-        rest = &rest[at + slot.len()..];
-    }
-    filled + rest
 }
 
 /// The trait that an answer holds, or all that is wrong with it.
@@ -137,7 +126,7 @@ fn assemble(draft: Draft, wanted: &Description) -> Trait {
     let mut rungs = vec![system_prompt(&wanted.name, first.side(Side::Pos))];
     rungs.extend(ladder);
     rungs.push(system_prompt(&wanted.antonym, first.side(Side::Neg)));
-    let rubric = RUBRIC.trim_end().replace("{noun}", noun.trim()).replace("{definition}", definition.trim());
+    let rubric = fill(RUBRIC.trim_end(), &[("noun", noun.trim()), ("definition", definition.trim())]);
     // Every other question: a model that turns from one matter to the next serves both splits alike.
     let split = |odd: usize, ladder: Vec<String>| Artifact {
         instruction: instruction.clone(),

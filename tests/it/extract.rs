@@ -76,7 +76,10 @@ fn a_run_leaves_tables_from_which_the_same_vector_comes() {
     same("response_avg", &captured.response_avg, &reread.response_avg);
     same("prompt_avg", captured.prompt_avg.as_ref().unwrap(), reread.prompt_avg.as_ref().unwrap());
     same("prompt_last", captured.prompt_last.as_ref().unwrap(), reread.prompt_last.as_ref().unwrap());
-    assert_eq!(std::fs::read(run.join("hallucinating.safetensors")).unwrap(), std::fs::read(dir.path().join("v.safetensors")).unwrap());
+    assert_eq!(
+        std::fs::read(run.join("hallucinating.safetensors")).unwrap(),
+        std::fs::read(dir.path().join("v.safetensors")).unwrap()
+    );
 
     // Another filter works on what is there; other answers need another folder.
     let before = files(&run.join("answers"));
@@ -85,7 +88,8 @@ fn a_run_leaves_tables_from_which_the_same_vector_comes() {
     assert_eq!(files(&run.join("answers")), before);
     let (_, talk) = ends(&dir, &format!("{SMALL}1 --run run"), 2);
     assert!(talk.contains("it differs in seed") && talk.contains("--overwrite"), "{talk}");
-    let (_, talk) = ends(&dir, &format!("{SMALL} --run run --threshold 100 --min-coherence 100 --response-window 1"), 0);
+    let (_, talk) =
+        ends(&dir, &format!("{SMALL} --run run --threshold 100 --min-coherence 100 --response-window 1"), 0);
     assert!(!talk.contains("going on"), "{talk}");
 }
 
@@ -98,7 +102,11 @@ fn an_extraction_killed_at_any_moment_ends_with_the_same_files() {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         let moment = Duration::from_millis(200 + u64::from(nanos / 1000) % (600 * (number + 1)));
         moments.push(moment);
-        let mut child = command(&dir, &format!("{SMALL} --run killed")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command(&dir, &format!("{SMALL} --run killed"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(moment);
         // SIGKILL, on Unix.
         let _ = child.kill();

@@ -2,11 +2,13 @@
 
 mod cli;
 mod extract;
+mod faults;
 mod files;
 mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod judges;
 mod parity;
 mod persona;
 mod study;

@@ -240,8 +240,7 @@ impl<'a> Run<'a> {
         // The reference's two files may have different rubrics; that of the evaluation split is the right one (METHOD L.20).
         let rubrics = Rubrics::default().with(name, &self.trait_.eval.eval_prompt);
         let folder = self.dir.path().to_owned();
-        let mut judge =
-            judges::call(&self.settings.judge, &rubrics, false, &folder, self.context, self.lab.as_ref())?;
+        let mut judge = judges::call(&self.settings.judge, &rubrics, false, &folder, self.context, self.lab.as_ref())?;
         let [pos, neg] = rows;
         let border = pos.len();
         // Together, so that a paid judge tells one estimate.
@@ -282,7 +281,8 @@ impl<'a> Run<'a> {
 
     /// A line about each side.
     fn said(&self, sides: &[SideReport; 2]) -> String {
-        let number = |value: Option<(f64, f64)>| value.map_or("-".into(), |(mean, std)| format!("{mean:.1} ± {std:.1}"));
+        let number =
+            |value: Option<(f64, f64)>| value.map_or("-".into(), |(mean, std)| format!("{mean:.1} ± {std:.1}"));
         let line = |(report, how): (&SideReport, &str)| {
             let SideReport { answers, trait_score, coherence, unscored, cut } = report;
             format!(
@@ -343,6 +343,7 @@ fn claim(run: &RunDir, settings: &Settings, overwrite: bool) -> Result<()> {
     if differ.is_empty() {
         return Ok(());
     }
-    let what = format!("{}: holds the answers of another run; it differs in {}", run.path().display(), differ.join(", "));
+    let what =
+        format!("{}: holds the answers of another run; it differs in {}", run.path().display(), differ.join(", "));
     Err(Error::usage(what).hint("give another --run, or --overwrite to throw those answers away"))
 }
