@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{At, Error, Result, ensure};
 
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Rows};
 
 // ---------------------------------------------------------------------------------------------------- atomic writes
 

@@ -1,11 +1,13 @@
 //! `extract` and `trait` from outside, on Harbor: whole runs, killed runs, and the same vector from the tables that a run leaves.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use trimtab::vector::{PersonaVector, VectorFile};
 
@@ -149,4 +151,69 @@ fn traits_are_listed_shown_and_checked() {
     std::fs::write(dir.path().join("mine/trait_data_eval/sycophancy.json"), broken.to_string()).unwrap();
     let (_, talk) = ends(&dir, "trait check mine", 1);
     assert!(talk.contains("in both splits"), "{talk}");
+}
+
+/// Answers chat completions with these texts, one after the other, then hands back the bodies that were sent.
+fn serve(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let answer = |answer: String| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            while reader.read_line(&mut line).unwrap() > 2 {
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let reply = json!({ "choices": [{ "message": { "role": "assistant", "content": answer } }] }).to_string();
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length";
+            write!(stream, "{head}: {}\r\n\r\n{reply}", reply.len()).unwrap();
+            String::from_utf8(body).unwrap()
+        };
+        answers.into_iter().map(answer).collect()
+    });
+    (url, server)
+}
+
+#[test]
+fn a_trait_is_written_by_a_model_that_is_asked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shown, _) = ends(&dir, "trait show impolite --json", 0);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let list = |of: &Value| of.as_array().unwrap().clone();
+    let questions = [list(&shown["extract"]["questions"]), list(&shown["eval"]["questions"])].concat();
+    let mut draft = json!({
+        "instruction": shown["extract"]["instruction"],
+        "questions": questions,
+        "noun": "gruffness",
+        "definition": "Gruffness means a rough manner.",
+        "ladder": list(&shown["eval"]["ladder"])[1..7],
+    });
+    let good = draft.to_string();
+    draft["questions"][7] = "Are you gruff?".into();
+    let new = |url: &str| {
+        format!(
+            "trait new gruff --description rough --antonym smooth --out mine --tries 2 --judge-model m --judge-url {url}"
+        )
+    };
+
+    let (url, server) = serve(vec!["I cannot.".into(), draft.to_string()]);
+    let (_, talk) = ends(&dir, &new(&url), 1);
+    assert!(talk.contains("a question names the trait (`gruff`)"), "{talk}");
+    assert!(!dir.path().join("mine").exists());
+    assert!(server.join().unwrap()[1].contains("there is no JSON object in it"));
+
+    let (url, server) = serve(vec![draft.to_string(), good]);
+    let (_, talk) = ends(&dir, &new(&url), 0);
+    assert!(talk.contains("answer 1 of 2 is sent back"), "{talk}");
+    assert!(server.join().unwrap()[0].contains("The trait: gruff"));
+    let (checked, talk) = ends(&dir, "trait check gruff --traits mine --quiet", 0);
+    assert_eq!((checked.as_str(), talk.as_str()), ("sound: gruff\n", ""));
+    let (_, talk) = ends(&dir, &new(&url), 2);
+    assert!(talk.contains("is there already") && talk.contains("--overwrite"), "{talk}");
 }
