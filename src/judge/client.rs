@@ -3,8 +3,8 @@
 //! `reqwest` at first hand. `async-openai` puts its own retries around the response's head only, so that a body that breaks off is
 //! an error; how often and how long it waits cannot be told; and the kept reply is smaller than its types. Tried again, with a wait
 //! that doubles and is never the same for two requests: 429, 408, 500 to 599, cut connections, timeouts, bodies that are no
-//! completion. A server that says how long (`Retry-After`) is believed, and all requests of this client wait with the one that was
-//! told. Everything else fails at once, in the server's words.
+//! completion. A server that says how long (`Retry-After`) gets at least that, and all requests of this client wait with the one that
+//! was told. Everything else fails at once, in the server's words.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -141,16 +141,17 @@ impl ChatClient {
                 let what = format!("{}: no answer after {tried} tries, at last {why}", self.url);
                 return Err(Error::new(what).hint("what was answered is kept; the same command goes on from there"));
             }
-            let pause = wait.unwrap_or_else(|| self.backoff(tried, &body));
-            if pause > self.patience.longest_wait {
-                let what = format!("{}: {why}; the server asks to wait {} s", self.url, pause.as_secs());
+            if let Some(wait) = wait.filter(|wait| *wait > self.patience.longest_wait) {
+                let what = format!("{}: {why}; the server asks to wait {} s", self.url, wait.as_secs());
                 return Err(
                     Error::new(what).hint("what was answered is kept; the same command goes on from there, later")
                 );
             }
+            // Many requests that were told the same short wait would all fail again; the doubling thins them out.
+            let pause = self.backoff(tried, &body).max(wait.unwrap_or_default());
             note(&format!("{}: {why}; again in {:.1} s", self.url.host_str().unwrap_or_default(), pause.as_secs_f64()));
-            if wait.is_some() {
-                self.close_for(pause);
+            if let Some(wait) = wait {
+                self.close_for(wait);
             }
             tokio::time::sleep(pause).await;
         }
@@ -327,7 +328,7 @@ fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
         401 | 403 => Some("set TRIMTAB_JUDGE_KEY (or OPENAI_API_KEY) to a key that this server takes"),
         404 | 405 => Some("check --judge-model and --judge-url, which usually ends in /v1"),
         400 | 422 if lower.contains("logprob") => {
-            Some("this model gives no log-probabilities; take another one, or `--judge-mode sample`")
+            Some("the server gives no log-probabilities, or not 20 of them; take another one, or `--judge-mode sample`")
         }
         400 | 422 if lower.contains("max_tokens") => {
             Some("a model that reasons before it answers cannot judge by its first token; take another one")

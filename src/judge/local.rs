@@ -14,6 +14,8 @@
 //! beginning less likely than 1e-8 is not followed; that moves the score by less than 0.0005. A grade is its digits without leading
 //! zeros or spaces.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
 use super::cache::Label;
@@ -126,24 +128,21 @@ impl Judge for LocalJudge<'_> {
 
     fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
         let prompts = exhibits.iter().map(|e| self.rubrics.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
-        let mut verdicts = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
-        let mut unknown: Vec<&str> = Vec::new();
-        for (prompt, _) in prompts.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none()) {
-            if !unknown.contains(&prompt.as_str()) {
-                unknown.push(prompt);
-            }
-        }
-        let mut done = 0;
+        let known = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
+        let mut seen = HashSet::new();
+        let unknown = prompts.iter().zip(&known).filter(|(prompt, known)| known.is_none() && seen.insert(*prompt));
+        let unknown: Vec<&str> = unknown.map(|(prompt, _)| prompt.as_str()).collect();
+        let mut fresh: HashMap<&str, Verdict> = HashMap::new();
         for chunk in unknown.chunks(CHUNK) {
             for (prompt, verdict) in chunk.iter().zip(self.verdicts(rubric, chunk)?) {
                 self.keep(rubric, prompt, &verdict)?;
-                let places = (0..prompts.len()).filter(|&i| prompts[i] == *prompt);
-                places.for_each(|i| verdicts[i] = Some(verdict.clone()));
+                fresh.insert(prompt, verdict);
             }
-            done += chunk.len();
-            (self.tell)(&Told::Done(done, unknown.len()));
+            (self.tell)(&Told::Done(fresh.len(), unknown.len()));
         }
-        Ok(verdicts.into_iter().flatten().collect())
+        let verdict =
+            |(prompt, known): (&String, Option<Verdict>)| known.unwrap_or_else(|| fresh[prompt.as_str()].clone());
+        Ok(prompts.iter().zip(known).map(verdict).collect())
     }
 }
 

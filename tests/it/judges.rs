@@ -369,7 +369,7 @@ fn beyond_the_budget_nothing_is_sent() {
     let ask = |calls: Option<u64>, money: Option<f64>, rubrics: &[Rubric]| -> Result<()> {
         let hear = |told: &Told<'_>| {
             if let Told::Estimate(estimate) = told {
-                estimates.lock().unwrap().push((*estimate).clone());
+                estimates.lock().unwrap().push(**estimate);
             }
         };
         let change = |s: &mut OpenAiSettings| (s.budget, s.budget_money, s.price) = (calls, money, price);
@@ -435,6 +435,73 @@ fn the_key_is_in_no_error() {
     assert_eq!(upstream.total(), 0);
     assert!(ask(Key::new(KEY), &source).is_ok());
     no_key_in(dir.path());
+}
+
+#[test]
+fn a_study_is_judged_over_http_and_its_answers_outlive_its_stages() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = Upstream::start(Duration::ZERO);
+    let mut config = crate::study::config(dir.path());
+    config.judge = JudgeSource::OpenAi(OpenAiSettings {
+        url: upstream.url(),
+        model: "judge-1".into(),
+        ..OpenAiSettings::default()
+    });
+    std::fs::write(dir.path().join("study.toml"), toml::to_string(&config).unwrap()).unwrap();
+    let run = || {
+        let mut program = assert_cmd::Command::new(env!("CARGO_BIN_EXE_trimtab"));
+        program.args(["study", "facts", "--config", "study.toml", "--out", "run", "--device", "cpu"]);
+        let output = program
+            .current_dir(dir.path())
+            .env("TRIMTAB_JUDGE_KEY", KEY)
+            .env_remove("OPENAI_API_KEY")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    let said = run();
+    assert!(said.contains("judge: ") && said.contains(" calls for "), "{said}");
+    let calls = upstream.total();
+    assert!(calls > 20 && calls == upstream.hits().len(), "{calls}");
+    let run_folder = dir.path().join("run");
+    assert_eq!(bill(&run_folder)["calls"].as_u64(), Some(calls as u64));
+    let results = std::fs::read(run_folder.join("results.json")).unwrap();
+    std::fs::remove_dir_all(run_folder.join("stages")).unwrap();
+    let said = run();
+    assert!(!said.contains("judge: "), "{said}");
+    assert_eq!((upstream.total(), std::fs::read(run_folder.join("results.json")).unwrap()), (calls, results));
+    no_key_in(dir.path());
+}
+
+#[test]
+fn a_judge_on_this_machine_is_called_by_its_settings_and_loaded_once() {
+    use trimtab::judge::{Coherence, LocalSettings};
+    use trimtab::study::SubjectSpec;
+    let dir = tempfile::tempdir().unwrap();
+    let model = crate::goldens::fixture("tiny");
+    let settings =
+        LocalSettings { model, mode: Mode::Enumerate, samples: 1, coherence: Coherence::Grammar, cache: None };
+    let (source, opened) = (JudgeSource::Local(settings), AtomicUsize::new(0));
+    let lab = trimtab::lab::open("cpu", "f32").unwrap();
+    let (shown, _) = exhibits(3);
+    let said = || {
+        let open = |model: &Path| {
+            opened.fetch_add(1, Ordering::SeqCst);
+            lab.subject(&SubjectSpec { model: model.to_owned(), adapter: None, plan: trimtab::steering::Plan::none() })
+        };
+        let (rubrics, tell) = (rubrics(), Box::new(|_: &Told<'_>| {}));
+        let call = Call { rubrics, facts: true, folder: dir.path(), key: None, tell, open: Box::new(open) };
+        let mut judge = source.call(call).unwrap();
+        let asked = [evil(), Rubric::Coherence, Rubric::Fact];
+        (judge.name().to_owned(), verdicts_by(&mut *judge, &asked, &shown).unwrap())
+    };
+    let first = said();
+    assert!(first.0.starts_with("tiny, enumerate ("), "{}", first.0);
+    // A model that knows nothing spreads its bets: whatever it says, numbers are not likely enough.
+    assert!(first.1[0].iter().all(|v| v.score.is_none() && v.why.contains("numbers have 0.")), "{:?}", first.1);
+    assert_eq!((said(), opened.load(Ordering::SeqCst)), (first, 1));
 }
 
 #[test]
