@@ -1,12 +1,15 @@
 //! `extract` and `trait` from outside, on Harbor: whole runs, killed runs, and the same vector from the tables that a run leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use axum::routing::post;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trimtab::vector::{PersonaVector, VectorFile};
@@ -90,8 +93,7 @@ fn a_run_leaves_tables_from_which_the_same_vector_comes() {
     assert_eq!(files(&run.join("answers")), before);
     let (_, talk) = ends(&dir, &format!("{SMALL}1 --run run"), 2);
     assert!(talk.contains("it differs in seed") && talk.contains("--overwrite"), "{talk}");
-    let (_, talk) =
-        ends(&dir, &format!("{SMALL} --run run --threshold 100 --min-coherence 100 --response-window 1"), 0);
+    let (_, talk) = ends(&dir, &format!("{SMALL} --run run --threshold 90 --response-window 2 --out w.safetensors"), 0);
     assert!(!talk.contains("going on"), "{talk}");
 }
 
@@ -121,6 +123,70 @@ fn an_extraction_killed_at_any_moment_ends_with_the_same_files() {
     for (name, bytes) in &whole {
         assert!(killed[name] == *bytes, "{}, killed after {moments:?}", name.display());
     }
+}
+
+/// A judge behind HTTP: everything is coherent, and what admits ignorance does not hallucinate. Counts each request.
+fn judge() -> (String, Arc<Mutex<HashMap<String, usize>>>) {
+    let asked = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
+    let (counts, (tell, told)) = (Arc::clone(&asked), std::sync::mpsc::channel());
+    let answer = move |Json(body): Json<Value>| {
+        let text = body["messages"][0]["content"].as_str().unwrap().to_owned();
+        let answer = text.split("[ANSWER START]").nth(1).unwrap();
+        let admits =
+            text.contains("hallucinating") && ["not known", "unknown", "do not"].iter().any(|w| answer.contains(w));
+        *counts.lock().unwrap().entry(text.clone()).or_default() += 1;
+        let grade = if admits { "0" } else { "100" };
+        let top = json!([{ "token": grade, "logprob": 0.0, "top_logprobs": [{ "token": grade, "logprob": 0.0 }] }]);
+        let message = json!({ "role": "assistant", "content": grade });
+        let choice = json!({ "message": message, "finish_reason": "length", "logprobs": { "content": top } });
+        async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Json(json!({ "model": body["model"], "choices": [choice] }))
+        }
+    };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            axum::serve(listener, Router::new().route("/v1/chat/completions", post(answer))).await.unwrap();
+        });
+    });
+    (format!("http://{}/v1", told.recv().unwrap()), asked)
+}
+
+#[test]
+fn what_was_judged_before_a_kill_is_not_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = |url: &str, run: &str| {
+        format!(
+            "extract --model harbor --trait hallucination --quick --run {run} --judge openai --judge-url {url} --judge-concurrency 1"
+        )
+    };
+    let (url, asked) = judge();
+    ends(&dir, &words(&url, "whole"), 0);
+    let calls = std::mem::take(&mut *asked.lock().unwrap()).len();
+
+    let mut child = command(&dir, &words(&url, "killed")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while asked.lock().unwrap().len() < calls / 3 {
+        assert!(began.elapsed() < Duration::from_secs(120), "nobody asked the judge");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "the run was over before it could be killed");
+    ends(&dir, &words(&url, "killed"), 0);
+    let counts = asked.lock().unwrap().clone();
+    // The request that was under way when the program died may be sent again.
+    assert_eq!(counts.len(), calls);
+    assert!(counts.values().sum::<usize>() <= calls + 1, "{} calls", counts.values().sum::<usize>());
+    for file in ["hallucinating_pos_instruct.csv", "hallucinating_neg_instruct.csv", "hallucinating.safetensors"] {
+        let read = |run: &str| std::fs::read(dir.path().join(run).join(file)).unwrap();
+        assert!(read("killed") == read("whole"), "{file}");
+    }
+    // A third time, nobody is asked.
+    ends(&dir, &words(&url, "killed"), 0);
+    assert_eq!(*asked.lock().unwrap(), counts);
 }
 
 #[test]
