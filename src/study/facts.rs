@@ -17,6 +17,7 @@ use crate::Result;
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::{Judge, JudgeSource};
+use crate::model::files::Shards;
 use crate::record::RunDir;
 use crate::report::{Study, Table};
 use crate::text::LessonRules;
@@ -64,6 +65,7 @@ pub fn run(
         }
         tell(event);
     };
+    let fingerprint = Shards::open(&config.model)?.fingerprint()?;
     let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
     let pipeline = Pipeline {
         config,
@@ -73,7 +75,8 @@ pub fn run(
         judges: &judges,
         tell: &counted,
         pieces: &pieces,
-        model: model_hash(&run, &config.model)?,
+        model: model_hash(&fingerprint, &config.model)?,
+        fingerprint,
         judge: judges()?.name().to_owned(),
     };
     let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();

@@ -17,6 +17,7 @@ pub mod judges;
 pub mod project;
 pub mod study;
 pub mod train;
+pub mod traits;
 pub mod vectors;
 
 use std::path::PathBuf;
