@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::hub::Hub;
 use crate::study::Lab;
 use crate::{Result, lab};
 
@@ -59,6 +60,8 @@ pub struct Context<'a> {
     pub seed: Option<u64>,
     /// Where unpacked and downloaded things may be kept, if the system has such a place.
     pub cache: Option<PathBuf>,
+    /// Where models come from that are no folders.
+    pub hub: Hub,
 }
 
 impl Context<'_> {

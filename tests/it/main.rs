@@ -6,6 +6,7 @@ mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod hub;
 mod parity;
 mod persona;
 mod study;
