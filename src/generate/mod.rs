@@ -20,7 +20,7 @@ use burn::tensor::Tensor;
 pub use speaker::Speaker;
 
 use crate::kernels::FusedOps;
-use crate::model::Qwen;
+use crate::model::{Qwen, QwenConfig, TokenTable};
 use crate::subject::{FinishReason, Sampling};
 use crate::{Error, Result, ensure};
 
@@ -50,6 +50,39 @@ impl Default for Budget {
     }
 }
 
+/// What a device has left beside a model's weights.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Free memory, where it is known.
+    pub bytes: Option<u64>,
+    /// The largest tensor.
+    pub tensor_bytes_max: u64,
+}
+
+impl Budget {
+    /// As much as fits: a token keeps `blocks · 2 · key-value channels` floats in the cache, and passes through as many as
+    /// the MLP and the attention make of it.
+    pub fn fitting(config: &QwenConfig, room: Room) -> Self {
+        const ASSUMED: u64 = 4 << 30;
+        const SCORES_PER_HEAD: usize = 2 * 1024;
+        let floats = |n: usize| (n * size_of::<f32>()) as u64;
+        let (blocks, inner) = (config.num_hidden_layers, config.intermediate_size);
+        let channels = config.num_key_value_heads * config.head_dim;
+        let kept = floats(blocks * 2 * channels);
+        let passing = floats(3 * inner + 8 * config.hidden_size + SCORES_PER_HEAD * config.num_attention_heads);
+        let bytes = room.bytes.unwrap_or(ASSUMED);
+        let within = |tokens: u64, width: usize, least: u64, most: u64| {
+            tokens.min(room.tensor_bytes_max / floats(width)).clamp(least, most) as usize
+        };
+        Self {
+            // A cache that grows is there twice for a moment.
+            cache_tokens: within(bytes / 4 / kept, channels, 1 << 10, 1 << 17),
+            pass_tokens: within(bytes / 8 / passing, inner, 1 << 8, 1 << 12),
+            ..Self::default()
+        }
+    }
+}
+
 /// A prompt as tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
@@ -75,7 +108,7 @@ pub struct Reply {
 pub struct Engine<B: FusedOps> {
     model: Qwen<B>,
     /// The head's rows that stand for tokens.
-    head: Tensor<B, 2>,
+    head: TokenTable<B>,
     vocabulary: Vocabulary,
     budget: Budget,
 }
@@ -83,11 +116,7 @@ pub struct Engine<B: FusedOps> {
 impl<B: FusedOps> Engine<B> {
     /// An engine over a model, steered or not. Models share their weights, so an engine is cheap.
     pub fn new(model: Qwen<B>, vocabulary: Vocabulary) -> Self {
-        let [rows, _] = model.head().dims();
-        let head = match vocabulary.len {
-            len if len < rows => model.head().clone().narrow(0, 0, len),
-            _ => model.head().clone(),
-        };
+        let head = model.head().first(vocabulary.len);
         Self { model, head, vocabulary, budget: Budget::default() }
     }
 
@@ -135,7 +164,7 @@ impl<B: FusedOps> Engine<B> {
 
     /// Logits over the vocabulary after the given tokens of a stream: `[rows · width, hidden] -> [n, vocabulary.len]`.
     fn logits(&self, stream: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::affine(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
+        self.head.product(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()))
     }
 
     /// The coefficient that a prompt is read under; `None` if there is no steering.

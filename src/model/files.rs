@@ -90,6 +90,13 @@ impl Shards {
         self.file_of(name)?.f32(name, shape)
     }
 
+    /// Lets go of the memory in which a tensor's file is mapped; see [`TensorFile::release`].
+    pub fn release(&self, name: &str) {
+        if let Ok(file) = self.file_of(name) {
+            file.release(name);
+        }
+    }
+
     /// Compares the files with what the configuration promises and tells everything that is missing, misshapen or unknown
     /// at once.
     ///
