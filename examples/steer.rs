@@ -26,10 +26,11 @@ fn main() -> Result<()> {
 
     let question = World::new(SEED).stranger_questions(1, 3).remove(0);
     println!("{question}");
-    let ask = |coef: f32| Ask { coef: Some(coef), ..Ask::chat("question", vec![Message::user(&question)]) };
-    let asks = [0.0, 1.0, 1.5].map(ask);
-    for (ask, answer) in asks.iter().zip(subject.generate(&asks, &Sampling::greedy(48), &mut |_| {})?) {
-        println!("{:>4}  {}", ask.coef.unwrap_or(0.0), answer.text);
+    let ask = |coef: f32| Ask { coefs: Some(vec![coef]), ..Ask::chat("question", vec![Message::user(&question)]) };
+    let coefs = [0.0, 1.0, 1.5];
+    let asks = coefs.map(ask);
+    for (coef, answer) in coefs.iter().zip(subject.generate(&asks, &Sampling::greedy(48), &mut |_| {})?) {
+        println!("{coef:>4}  {}", answer.text);
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Small honest stand-ins for a model and a judge, for the tests of whoever asks them.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::Result;
 use crate::judge::{Exhibit, Judge, Rubric, Verdict};
-use crate::subject::{Answer, Ask, FinishReason, Finished, Prompt, Residuals, Sampling, Subject};
+use crate::subject::{
+    Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject, Token,
+};
 use crate::text::Tokenizer;
 
 /// The tokenizer of the tiny model that the goldens were made with.
@@ -42,6 +45,30 @@ impl EchoSubject {
         (x.sin() * (1.0 + layer as f64)) as f32
     }
 
+    fn residuals_of(text: &Finished) -> Residuals {
+        let mean = |ids: &[u32]| -> Vec<Vec<f32>> {
+            let cell = |l, d| ids.iter().map(|&id| Self::state(id, l, d)).sum::<f32>() / ids.len() as f32;
+            (0..=Self::LAYERS).map(|l| (0..Self::HIDDEN).map(|d| cell(l, d)).collect()).collect()
+        };
+        assert!(!text.prompt_ids.is_empty() && !text.response_ids.is_empty());
+        Residuals {
+            response_avg: mean(&text.response_ids),
+            prompt_avg: mean(&text.prompt_ids),
+            prompt_last: mean(&text.prompt_ids[text.prompt_ids.len() - 1..]),
+        }
+    }
+
+    /// A token with the lengths of its state along the probes; it is certain, and nothing else was likely.
+    fn token(id: u32, keep: &Keep) -> Token {
+        let along = |probe: &Direction| {
+            let norm = probe.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let at = probe.vector.iter().enumerate();
+            at.map(|(d, x)| x * Self::state(id, probe.layer.row(), d)).sum::<f32>() / norm
+        };
+        let top = if keep.top_logprobs > 0 { vec![(id, 0.0)] } else { Vec::new() };
+        Token { id, logprob: 0.0, top, along: keep.probes.iter().map(along).collect() }
+    }
+
     fn ids(&self, prompt: &Prompt) -> Result<Vec<u32>> {
         match prompt {
             Prompt::Chat(messages) => self.tokenizer.chat_ids(messages, true),
@@ -60,17 +87,42 @@ impl Subject for EchoSubject {
         (Self::LAYERS, Self::HIDDEN)
     }
 
-    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>> {
+    fn answer(
+        &mut self,
+        asks: &[Ask],
+        sampling: &Sampling,
+        keep: &Keep,
+        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Answer>> {
         self.batches.push(asks.len());
         let mut answers = Vec::new();
-        for ask in asks {
+        for (at, ask) in asks.iter().enumerate() {
             for rollout in 0..sampling.rollouts {
                 let text = (self.says)(ask, rollout);
                 let mut token_ids = self.tokenizer.encode(&text)?;
                 token_ids.push(self.tokenizer.eos_ids()[0]);
                 let (prompt_ids, finish_reason) = (self.ids(&ask.prompt)?, FinishReason::Stop);
-                answers.push(Answer { id: ask.id.clone(), rollout, prompt_ids, token_ids, text, finish_reason });
-                finished(answers.len());
+                let response_ids = token_ids[..token_ids.len() - 1].to_vec();
+                let tokens: Vec<Token> = token_ids.iter().map(|&id| Self::token(id, keep)).collect();
+                for token in &tokens {
+                    let _ = hear(Heard::Token { ask: at, rollout, token });
+                }
+                let finished = Finished { prompt_ids: prompt_ids.clone(), response_ids };
+                let residuals =
+                    (keep.residuals && !finished.response_ids.is_empty()).then(|| Self::residuals_of(&finished));
+                let (id, steered) = (ask.id.clone(), Vec::new());
+                answers.push(Answer {
+                    id,
+                    rollout,
+                    prompt_ids,
+                    token_ids,
+                    text,
+                    finish_reason,
+                    steered,
+                    tokens,
+                    residuals,
+                });
+                let _ = hear(Heard::Finished(answers.len()));
             }
         }
         Ok(answers)
@@ -84,19 +136,7 @@ impl Subject for EchoSubject {
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
         self.chunks.push(texts.len());
-        let mean = |ids: &[u32]| -> Vec<Vec<f32>> {
-            let cell = |l, d| ids.iter().map(|&id| Self::state(id, l, d)).sum::<f32>() / ids.len() as f32;
-            (0..=Self::LAYERS).map(|l| (0..Self::HIDDEN).map(|d| cell(l, d)).collect()).collect()
-        };
-        let of = |text: &Finished| {
-            assert!(!text.prompt_ids.is_empty() && !text.response_ids.is_empty());
-            Residuals {
-                response_avg: mean(&text.response_ids),
-                prompt_avg: mean(&text.prompt_ids),
-                prompt_last: mean(&text.prompt_ids[text.prompt_ids.len() - 1..]),
-            }
-        };
-        Ok(texts.iter().map(of).collect())
+        Ok(texts.iter().map(Self::residuals_of).collect())
     }
 }
 

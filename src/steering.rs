@@ -47,9 +47,9 @@ pub struct Steer {
     pub vector: Vec<f32>,
 }
 
-/// What is to be done to a model's residual stream; the value that commands build and files describe.
+/// One intervention: an operation with its strength, its tokens and its blocks.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct Part {
     /// Add or ablate.
     pub op: Op,
     /// In multiples of the vectors; one row of a batch may carry its own.
@@ -60,16 +60,24 @@ pub struct Plan {
     pub steers: Vec<Steer>,
 }
 
+/// What is to be done to a model's residual stream; the value that commands build and files describe. Several parts act at
+/// once, in their order where they meet: two traits, or every layer of a sweep with a coefficient of its own per row.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// What is done; nothing if empty.
+    pub parts: Vec<Part>,
+}
+
 impl Plan {
     /// No steering at all.
     pub fn none() -> Self {
-        Self { op: Op::Add, coef: 0.0, positions: Positions::All, steers: Vec::new() }
+        Self::default()
     }
 
     /// Adds the raw row of each given layer at that layer.
     pub fn rows(vector: &PersonaVector, layers: &[Layer], coef: f32, positions: Positions) -> Self {
         let steers = layers.iter().map(|&layer| Steer { layer, vector: vector.row(layer).to_vec() }).collect();
-        Self { op: Op::Add, coef, positions, steers }
+        Part { op: Op::Add, coef, positions, steers }.into()
     }
 
     /// Adds the increment `v_l - v_(l-1)` at every layer (METHOD D.4), so that the sum through layer k is `v_k - v_0`.
@@ -78,22 +86,41 @@ impl Plan {
             .map(Layer)
             .map(|layer| Steer { layer, vector: vector.increment(layer, base) })
             .collect();
-        Self { op: Op::Add, coef, positions, steers }
+        Part { op: Op::Add, coef, positions, steers }.into()
     }
 
     /// Removes each given layer's own direction there (METHOD G.3).
     pub fn ablate(vector: &PersonaVector, layers: &[Layer], positions: Positions) -> Self {
-        Self { op: Op::Ablate, coef: 1.0, ..Self::rows(vector, layers, 1.0, positions) }
+        let mut plan = Self::rows(vector, layers, 1.0, positions);
+        plan.parts.iter_mut().for_each(|part| part.op = Op::Ablate);
+        plan
     }
 
-    /// The same plan at another strength.
+    /// The same plan with every part at another strength.
     pub fn at(&self, coef: f32) -> Self {
-        Self { coef, ..self.clone() }
+        Self { parts: self.parts.iter().map(|part| Part { coef, ..part.clone() }).collect() }
+    }
+
+    /// This plan and then another.
+    pub fn and(mut self, other: Self) -> Self {
+        self.parts.extend(other.parts);
+        self
     }
 
     /// Whether the plan names no block.
     pub fn is_none(&self) -> bool {
-        self.steers.is_empty()
+        self.parts.iter().all(|part| part.steers.is_empty())
+    }
+
+    /// The coefficient of each part.
+    pub fn coefs(&self) -> Vec<f32> {
+        self.parts.iter().map(|part| part.coef).collect()
+    }
+}
+
+impl From<Part> for Plan {
+    fn from(part: Part) -> Self {
+        Self { parts: vec![part] }
     }
 }
 
@@ -114,39 +141,60 @@ impl Positions {
 #[derive(Debug, Clone)]
 pub struct Steering<B: FusedOps> {
     plan: Plan,
-    /// Per block: the vector for `Add`, the unit direction for `Ablate`, `[1, hidden]`.
-    vectors: Vec<Option<Tensor<B, 2>>>,
+    /// Per block, what is done there, in order.
+    blocks: Vec<Vec<Step<B>>>,
+}
+
+/// What is done at one block. `columns` are the parts whose coefficients are taken.
+#[derive(Debug, Clone)]
+enum Step<B: FusedOps> {
+    /// Neighbouring additions in one product: vectors `[columns, hidden]`.
+    Add { columns: Vec<usize>, vectors: Tensor<B, 2> },
+    /// Along a unit direction `[1, hidden]`.
+    Ablate { column: usize, direction: Tensor<B, 2> },
+}
+
+/// How strongly each token of a pass is steered.
+#[derive(Debug, Clone)]
+pub struct Strengths {
+    /// Coefficient times position rule, `[tokens][parts]`; padding gets 0.
+    pub values: Vec<f32>,
+    /// Tokens with a strength other than 0, `[rows][parts]`.
+    pub steered: Vec<Vec<usize>>,
 }
 
 impl<B: FusedOps> Steering<B> {
     /// Makes a plan ready for a model of `blocks` blocks of width `hidden`; `None` if it names no block.
     ///
-    /// Errors where the plan does not fit: a layer that the model does not have or that is named twice, a vector of
+    /// Errors where the plan does not fit: a layer that the model does not have or that one part names twice, a vector of
     /// another width, a direction of zero or without a number.
     pub fn new(plan: &Plan, blocks: usize, hidden: usize, device: &B::Device) -> Result<Option<Self>> {
         if plan.is_none() {
             return Ok(None);
         }
-        ensure!(plan.coef.is_finite(), "the steering coefficient is {}", plan.coef);
-        let mut vectors = vec![None; blocks];
-        for Steer { layer, vector } in &plan.steers {
-            if !(1..=blocks).contains(&layer.row()) {
-                let what = format!("steering names layer {}, but the model has layers 1 to {blocks}", layer.row());
-                return Err(Error::new(what).hint("layer L is the output of block L - 1, and row L of a vector file"));
+        let row = |values: Vec<f32>| Tensor::<B, 2>::from_data(TensorData::new(values, [1, hidden]), device);
+        let mut steps: Vec<Vec<Step<B>>> = vec![Vec::new(); blocks];
+        for (column, part) in plan.parts.iter().enumerate() {
+            part.check(blocks, hidden)?;
+            for Steer { layer, vector } in &part.steers {
+                let steps = &mut steps[layer.block()];
+                match (part.op, steps.last_mut()) {
+                    (Op::Add, Some(Step::Add { columns, vectors })) => {
+                        columns.push(column);
+                        *vectors = Tensor::cat(vec![vectors.clone(), row(vector.clone())], 0);
+                    }
+                    (Op::Add, _) => {
+                        steps.push(Step::Add { columns: vec![column], vectors: row(vector.clone()) });
+                    }
+                    (Op::Ablate, _) => {
+                        let norm = norm(vector);
+                        let direction = row(vector.iter().map(|&x| (f64::from(x) / norm) as f32).collect());
+                        steps.push(Step::Ablate { column, direction });
+                    }
+                }
             }
-            ensure!(vectors[layer.block()].is_none(), "steering names {layer} twice");
-            if vector.len() != hidden {
-                let what = format!("the vector of {layer} has width {}, the model {hidden}", vector.len());
-                return Err(Error::new(what).hint("it was extracted from another model; extract it from this one"));
-            }
-            let norm = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            ensure!(norm.is_finite(), "the vector of {layer} is not finite");
-            ensure!(norm > 0.0 || plan.op == Op::Add, "the vector of {layer} is zero: there is no direction to ablate");
-            let unit = if plan.op == Op::Ablate { norm } else { 1.0 };
-            let values: Vec<f32> = vector.iter().map(|&x| (f64::from(x) / unit) as f32).collect();
-            vectors[layer.block()] = Some(Tensor::from_data(TensorData::new(values, [1, hidden]), device));
         }
-        Ok(Some(Self { plan: plan.clone(), vectors }))
+        Ok(Some(Self { plan: plan.clone(), blocks: steps }))
     }
 
     /// The plan that this module carries out.
@@ -154,43 +202,89 @@ impl<B: FusedOps> Steering<B> {
         &self.plan
     }
 
-    /// Coefficient times position rule of every token, `[rows · width, 1]`; padding gets 0.
-    pub fn weights(&self, rows: &Rows, device: &B::Device) -> Tensor<B, 2> {
-        let width = rows.width;
-        let weights: Vec<f32> = rows
-            .places()
-            .enumerate()
-            .map(|(i, place)| {
-                let row = i / width;
-                match place {
-                    Some(place) if self.plan.positions.touches(place, rows.prompt[row]) => {
-                        rows.coefs[row].unwrap_or(self.plan.coef)
-                    }
-                    _ => 0.0,
-                }
-            })
-            .collect();
-        let n = weights.len();
-        Tensor::from_data(TensorData::new(weights, [n, 1]), device)
-    }
-
-    /// The equation, at the output of block `index`: `h [tokens, hidden]`, `weights [tokens, 1]`.
-    pub fn forward(&self, index: usize, h: Tensor<B, 2>, weights: &Tensor<B, 2>) -> Tensor<B, 2> {
-        let Some(vector) = &self.vectors[index] else { return h };
-        match self.plan.op {
-            Op::Add => B::add_matmul(h, weights, vector, 1.0),
-            Op::Ablate => {
-                let along = B::affine(&h, vector, None) * weights.clone();
-                B::add_matmul(h, &along, vector, -1.0)
+    /// How strongly each token of a pass is steered: each row's coefficients, or the plan's, where the positions say so.
+    pub fn strengths(&self, rows: &Rows) -> Strengths {
+        let own = self.plan.coefs();
+        let mut steered = vec![vec![0; own.len()]; rows.len()];
+        let mut values = Vec::with_capacity(rows.len() * rows.width * own.len());
+        for (i, place) in rows.places().enumerate() {
+            let row = i / rows.width;
+            let coefs = rows.coefs[row].as_deref().unwrap_or(&own);
+            assert_eq!(coefs.len(), own.len(), "a coefficient for every part of the plan");
+            for (p, (&coef, part)) in coefs.iter().zip(&self.plan.parts).enumerate() {
+                let touched = place.is_some_and(|place| part.positions.touches(place, rows.prompt[row]));
+                values.push(if touched { coef } else { 0.0 });
+                steered[row][p] += usize::from(touched && coef != 0.0);
             }
         }
+        Strengths { values, steered }
+    }
+
+    /// [`Strengths::values`] on the device, `[tokens, parts]`.
+    pub fn weights(&self, strengths: &Strengths, device: &B::Device) -> Tensor<B, 2> {
+        let parts = self.plan.parts.len();
+        Tensor::from_data(TensorData::new(strengths.values.clone(), [strengths.values.len() / parts, parts]), device)
+    }
+
+    /// The equation, at the output of block `index`: `h [tokens, hidden]`, `weights [tokens, parts]`.
+    pub fn forward(&self, index: usize, h: Tensor<B, 2>, weights: &Tensor<B, 2>) -> Tensor<B, 2> {
+        self.blocks[index].iter().fold(h, |h, step| match step {
+            Step::Add { columns, vectors } => B::add_matmul(h, &picked(weights, columns), vectors, 1.0),
+            Step::Ablate { column, direction } => ablated(h, &picked(weights, &[*column]), direction),
+        })
     }
 
     /// The gradient through [`Steering::forward`]: a constant shift passes it on, a projection is its own transpose.
     pub fn backward(&self, index: usize, dy: Tensor<B, 2>, weights: &Tensor<B, 2>) -> Tensor<B, 2> {
-        match self.plan.op {
-            Op::Add => dy,
-            Op::Ablate => self.forward(index, dy, weights),
-        }
+        self.blocks[index].iter().rev().fold(dy, |dy, step| match step {
+            Step::Add { .. } => dy,
+            Step::Ablate { column, direction } => ablated(dy, &picked(weights, &[*column]), direction),
+        })
     }
+}
+
+impl Part {
+    /// Whether the part fits a model of `blocks` blocks of width `hidden`.
+    fn check(&self, blocks: usize, hidden: usize) -> Result<()> {
+        ensure!(self.coef.is_finite(), "the steering coefficient is {}", self.coef);
+        let mut named = vec![false; blocks];
+        for Steer { layer, vector } in &self.steers {
+            if !(1..=blocks).contains(&layer.row()) {
+                let what = format!("steering names layer {}, but the model has layers 1 to {blocks}", layer.row());
+                return Err(Error::new(what).hint("layer L is the output of block L - 1, and row L of a vector file"));
+            }
+            ensure!(!std::mem::replace(&mut named[layer.block()], true), "steering names {layer} twice");
+            if vector.len() != hidden {
+                let what = format!("the vector of {layer} has width {}, the model {hidden}", vector.len());
+                return Err(Error::new(what).hint("it was extracted from another model; extract it from this one"));
+            }
+            let norm = norm(vector);
+            ensure!(norm.is_finite(), "the vector of {layer} is not finite");
+            ensure!(norm > 0.0 || self.op == Op::Add, "the vector of {layer} is zero: there is no direction to ablate");
+        }
+        Ok(())
+    }
+}
+
+/// In f64: a row may have thousands of entries.
+fn norm(vector: &[f32]) -> f64 {
+    vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+}
+
+/// The columns of some parts.
+fn picked<B: FusedOps>(weights: &Tensor<B, 2>, columns: &[usize]) -> Tensor<B, 2> {
+    let [tokens, parts] = weights.dims();
+    if columns.len() == parts {
+        return weights.clone();
+    }
+    let one = |&column: &usize| weights.clone().slice([0..tokens, column..column + 1]);
+    match columns {
+        [column] => one(column),
+        several => Tensor::cat(several.iter().map(one).collect(), 1),
+    }
+}
+
+fn ablated<B: FusedOps>(h: Tensor<B, 2>, weights: &Tensor<B, 2>, direction: &Tensor<B, 2>) -> Tensor<B, 2> {
+    let along = B::affine(&h, direction, None) * weights.clone();
+    B::add_matmul(h, &along, direction, -1.0)
 }

@@ -3,8 +3,11 @@
 //! Judges, persona work, evaluation and studies know a model only through [`Subject`], so an adapter, a steering plan and
 //! a device are invisible to them and every arm of a study runs the same code.
 
+use std::ops::ControlFlow;
+
 use crate::Result;
 use crate::text::{Message, Tokenizer};
+use crate::vector::Layer;
 
 /// What the model is given, before any answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,14 +27,14 @@ pub struct Ask {
     pub id: String,
     /// What the model is given.
     pub prompt: Prompt,
-    /// Replaces the plan's coefficient for this row, so that a sweep over coefficients is one batch.
-    pub coef: Option<f32>,
+    /// Replaces the plan's coefficients for this row, one for each part of the plan, so that a sweep is one batch.
+    pub coefs: Option<Vec<f32>>,
 }
 
 impl Ask {
     /// A conversation to be answered under the subject's own steering.
     pub fn chat(id: impl Into<String>, messages: Vec<Message>) -> Self {
-        Self { id: id.into(), prompt: Prompt::Chat(messages), coef: None }
+        Self { id: id.into(), prompt: Prompt::Chat(messages), coefs: None }
     }
 }
 
@@ -77,6 +80,59 @@ pub enum FinishReason {
     Stop,
     /// The limit of new tokens.
     Length,
+    /// The listener, who wanted no more.
+    Cancelled,
+}
+
+/// What is kept of an answer besides its text. By default nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Keep {
+    /// The likeliest tokens at each place, so many of them, by the model's own distribution: before penalty, temperature
+    /// and cuts.
+    pub top_logprobs: usize,
+    /// The residual stream at the three token positions ([`Residuals`]), taken while the answer is made: no second pass.
+    pub residuals: bool,
+    /// How far the state of each of the answer's tokens lies along these directions.
+    pub probes: Vec<Direction>,
+}
+
+/// A direction in the residual stream of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Direction {
+    /// Where.
+    pub layer: Layer,
+    /// Any non-zero multiple of it, `[hidden]`.
+    pub vector: Vec<f32>,
+}
+
+/// One token of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// Its id.
+    pub id: u32,
+    /// Its log-probability (nats) by the model's own distribution; 0 unless [`Keep::top_logprobs`] asks for it.
+    pub logprob: f32,
+    /// The likeliest tokens at its place and their log-probabilities, falling.
+    pub top: Vec<(u32, f32)>,
+    /// Signed length of its state along each of [`Keep::probes`] (METHOD E.1); empty for the token that ended the answer,
+    /// which the model never read.
+    pub along: Vec<f32>,
+}
+
+/// What a listener hears while answers are made.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// So many answers are complete.
+    Finished(usize),
+    /// The next token of an answer, once all that is kept of it is known.
+    Token {
+        /// Place of the ask.
+        ask: usize,
+        /// Which of its answers.
+        rollout: usize,
+        /// The token.
+        token: &'a Token,
+    },
 }
 
 /// One answer.
@@ -94,6 +150,12 @@ pub struct Answer {
     pub text: String,
     /// Why it ended.
     pub finish_reason: FinishReason,
+    /// How many token positions of prompt and answer each part of the plan steered, counted where it happened.
+    pub steered: Vec<usize>,
+    /// The answer token by token, if [`Keep`] asks for logprobs or probes.
+    pub tokens: Vec<Token>,
+    /// The residual stream, if [`Keep`] asks for it; of an answer that ended at once there is none.
+    pub residuals: Option<Residuals>,
 }
 
 /// A finished text: a prompt and what followed it, tokenised apart so that their border is exact.
@@ -125,9 +187,25 @@ pub trait Subject {
     /// Number of transformer blocks and width of the residual stream.
     fn shape(&self) -> (usize, usize);
 
-    /// Answers every prompt `sampling.rollouts` times, in the order of the asks, rollouts of one ask side by side.
-    /// `finished` hears how many answers are complete so far.
-    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>>;
+    /// Answers every prompt `sampling.rollouts` times, in the order of the asks, rollouts of one ask side by side. A
+    /// listener that breaks off ends the work: what is not complete then is [`FinishReason::Cancelled`] as it stands.
+    fn answer(
+        &mut self,
+        asks: &[Ask],
+        sampling: &Sampling,
+        keep: &Keep,
+        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Answer>>;
+
+    /// [`Subject::answer`] with nothing kept; `finished` hears how many answers are complete so far.
+    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>> {
+        self.answer(asks, sampling, &Keep::default(), &mut |heard| {
+            if let Heard::Finished(n) = heard {
+                finished(n);
+            }
+            ControlFlow::Continue(())
+        })
+    }
 
     /// For each ask, the log-probability (nats) of each of its options as the beginning of the answer. An option is one
     /// token or several, never none.

@@ -225,7 +225,7 @@ pub fn accuracy(rows: &[Row], seed: u64) -> Vec<Accuracy> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::take_options;
+    use crate::eval::{Point, take_options};
     use crate::fakes::{EchoSubject, tiny_tokenizer};
 
     fn item(subject: &str, question: &str, right: usize) -> Item {
@@ -287,11 +287,13 @@ mod tests {
         let (b, c) = (tokens[1].last().unwrap()[0], tokens[2].last().unwrap()[0]);
         let mut subject = EchoSubject::new(|_, _| String::new());
         subject.likes = Box::new(move |ask, option| {
-            let steered = ask.coef.unwrap_or(0.0) >= 1.0;
+            let steered = ask.coefs.as_ref().is_some_and(|coefs| coefs[0] >= 1.0);
             if option == b && !steered || option == c && steered { -0.1 } else { -3.0 - option as f32 * 1e-3 }
         });
         let items = [item("s", "1?", 1), item("s", "2?", 1), item("s", "3?", 1), item("t", "4?", 2)];
-        let rows = take_options(&task(&items, None, Form::Letters), &mut subject, &[0.0, 1.0], &mut |_, _| {}).unwrap();
+        let rows =
+            take_options(&task(&items, None, Form::Letters), &mut subject, &[0.0, 1.0].map(Point::of), &mut |_, _| {})
+                .unwrap();
         assert_eq!(
             (subject.batches.as_slice(), rows[0].answer.as_str(), rows[4].answer.as_str()),
             (&[8][..], "B", "C")

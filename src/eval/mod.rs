@@ -18,6 +18,7 @@ use crate::sheet::{Format, Sheet};
 use crate::stats::{Clusters, Interval};
 use crate::subject::{Answer, Ask, FinishReason, Sampling, Subject};
 use crate::text::Message;
+use crate::vector::Layer;
 use crate::{Error, Result, ensure};
 
 /// One question of a task.
@@ -60,6 +61,24 @@ pub struct Task {
     pub asked: Asked,
 }
 
+/// One setting of a sweep over strengths, or over layers and strengths.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The strength, as tables show it.
+    pub coef: f32,
+    /// The layer, where the sweep goes over layers.
+    pub layer: Option<Layer>,
+    /// The coefficient of each part of the subject's plan.
+    pub coefs: Vec<f32>,
+}
+
+impl Point {
+    /// A strength of the only part of the plan.
+    pub fn of(coef: f32) -> Self {
+        Self { coef, layer: None, coefs: vec![coef] }
+    }
+}
+
 /// One answer with all that was said of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -71,6 +90,9 @@ pub struct Row {
     pub group: String,
     /// The coefficient of steering that replaced the subject's own, if one did.
     pub coef: Option<f32>,
+    /// The layer that was steered, in a sweep over layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Layer>,
     /// Which of the question's answers, from 0.
     pub rollout: usize,
     /// The question.
@@ -90,10 +112,10 @@ pub struct Row {
 /// The verdict of [`Asked::Choice`]: 100 for the right option, 0 for another.
 pub const RIGHT: &str = "right";
 
-/// Asks every question, at every coefficient of `coefs` or, without any, under the subject's own steering. All coefficients
-/// are one batch, and a question's random numbers are the same at each, so a sweep compares like with like.
+/// Asks every question, at every point of `sweep` or, without any, under the subject's own steering. All points are one batch,
+/// and a question's random numbers are the same at each, so a sweep compares like with like.
 ///
-/// Rows come by coefficient, then question, then rollout. `done` hears (answers complete, answers in all).
+/// Rows come by point, then question, then rollout. `done` hears (answers complete, answers in all).
 ///
 /// # Errors
 /// Those of the subject and of the judge; a task without questions, or with two of the same name.
@@ -101,13 +123,13 @@ pub fn run(
     task: &Task,
     subject: &mut dyn Subject,
     judge: &mut dyn Judge,
-    coefs: &[f32],
+    sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
     let Asked::Words { sampling, rubrics } = &task.asked else {
-        return take_options(task, subject, coefs, done);
+        return take_options(task, subject, sweep, done);
     };
-    let (asks, mut rows) = asks_of(task, subject, coefs, sampling.rollouts)?;
+    let (asks, mut rows) = asks_of(task, subject, sweep, sampling.rollouts)?;
     let total = rows.len();
     let answers = subject.generate(&asks, sampling, &mut |n| done(n, total))?;
     assert_eq!(answers.len(), total, "an answer per ask and rollout");
@@ -137,13 +159,13 @@ pub fn run(
 pub fn take_options(
     task: &Task,
     subject: &mut dyn Subject,
-    coefs: &[f32],
+    sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
     let Asked::Choice(form, items) = &task.asked else {
         return Err(Error::new(format!("task `{}` is answered in words, not by a choice", task.name)));
     };
-    let (asks, mut rows) = asks_of(task, subject, coefs, 1)?;
+    let (asks, mut rows) = asks_of(task, subject, sweep, 1)?;
     assert_eq!(items.len(), task.samples.len(), "an item for each sample");
     let ways: Vec<_> = items.iter().map(|item| item.tokens(*form, subject.tokenizer())).collect::<Result<_>>()?;
     let of_row = |i: usize| &ways[i % ways.len()];
@@ -178,23 +200,25 @@ pub fn take_options(
 }
 
 /// The batch, and a row for each answer to come.
-fn asks_of(task: &Task, subject: &dyn Subject, coefs: &[f32], rollouts: usize) -> Result<(Vec<Ask>, Vec<Row>)> {
+fn asks_of(task: &Task, subject: &dyn Subject, sweep: &[Point], rollouts: usize) -> Result<(Vec<Ask>, Vec<Row>)> {
     let mut names: Vec<&str> = task.samples.iter().map(|s| s.question_id.as_str()).collect();
     names.sort_unstable();
     ensure!(!names.is_empty(), "task `{}` has no questions", task.name);
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::new(format!("task `{}` has two questions named `{}`", task.name, twice[0])));
     }
-    let coefs: Vec<Option<f32>> = if coefs.is_empty() { vec![None] } else { coefs.iter().copied().map(Some).collect() };
+    let points: Vec<Option<&Point>> = if sweep.is_empty() { vec![None] } else { sweep.iter().map(Some).collect() };
     let (mut asks, mut rows) = (Vec::new(), Vec::new());
-    for &coef in &coefs {
+    for point in points {
         for sample in &task.samples {
-            asks.push(Ask { coef, ..Ask::chat(sample.question_id.as_str(), sample.messages.clone()) });
+            let coefs = point.map(|point| point.coefs.clone());
+            asks.push(Ask { coefs, ..Ask::chat(sample.question_id.as_str(), sample.messages.clone()) });
             let row = Row {
                 task: task.name.clone(),
                 question_id: sample.question_id.clone(),
                 group: sample.group.clone(),
-                coef,
+                coef: point.map(|point| point.coef),
+                layer: point.and_then(|point| point.layer),
                 rollout: 0,
                 question: sample.question.clone(),
                 prompt: subject.tokenizer().chat_text(&sample.messages, true)?,
@@ -303,7 +327,7 @@ mod tests {
             let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
             let refuses = messages.last().unwrap().content == "How?" && rollout % 2 == 1;
             let word = if refuses { "REFUSE" } else { "harm" };
-            if ask.coef.unwrap_or(0.0) >= 1.0 || refuses { word.into() } else { "help".into() }
+            if ask.coefs.as_ref().is_some_and(|coefs| coefs[0] >= 1.0) || refuses { word.into() } else { "help".into() }
         })
     }
 
@@ -311,8 +335,10 @@ mod tests {
     fn a_sweep_is_one_batch_with_rows_by_coefficient_and_question() {
         let mut subject = subject();
         let mut heard = (0, 0);
-        let rows =
-            run(&task(2), &mut subject, &mut WordJudge("harm"), &[0.0, 1.5], &mut |n, of| heard = (n, of)).unwrap();
+        let rows = run(&task(2), &mut subject, &mut WordJudge("harm"), &[0.0, 1.5].map(Point::of), &mut |n, of| {
+            heard = (n, of)
+        })
+        .unwrap();
         assert_eq!((subject.batches.as_slice(), rows.len(), heard), (&[4][..], 8, (8, 8)));
         let places: Vec<_> = rows.iter().map(|r| (r.coef.unwrap(), r.question_id.as_str(), r.rollout)).collect();
         assert_eq!(places[1..5], [(0.0, "evil_0", 1), (0.0, "evil_1", 0), (0.0, "evil_1", 1), (1.5, "evil_0", 0)]);
@@ -344,7 +370,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("question,prompt,answer,question_id,evil,coherence\nWhy?,\"<|im_start|>"), "{text}");
         assert!(text.contains("REFUSE,evil_1,,\n"), "{text}");
-        let swept = run(&task(1), &mut subject(), &mut WordJudge("harm"), &[0.5], &mut |_, _| {}).unwrap();
+        let swept = run(&task(1), &mut subject(), &mut WordJudge("harm"), &[Point::of(0.5)], &mut |_, _| {}).unwrap();
         assert_eq!(sheet(&swept, Format::Csv).columns.last().unwrap(), "coef");
     }
 

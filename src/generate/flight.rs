@@ -9,7 +9,7 @@ use super::{Engine, Job, Reply};
 use crate::kernels::FusedOps;
 use crate::model::KvCache;
 use crate::subject::{FinishReason, Sampling};
-use crate::text::Rows;
+use crate::text::{Coefs, Rows};
 use crate::{Result, ensure};
 
 /// One answer that is still to be begun.
@@ -26,7 +26,9 @@ struct Line {
     job: usize,
     rollout: usize,
     prompt: usize,
-    coef: Option<f32>,
+    coefs: Coefs,
+    /// Positions that each part of the plan has steered so far.
+    steered: Vec<usize>,
     key: Key,
     /// Ids of prompt and answer, ascending, each once; kept only where a penalty asks for it.
     seen: Vec<u32>,
@@ -94,11 +96,11 @@ pub(super) fn fly<B: FusedOps>(
 /// Everything to be answered: longest prompts first, so that the largest batch comes at once and padding stays small;
 /// equal prompts side by side, so that they share their prefill.
 fn queue<B: FusedOps>(engine: &Engine<B>, jobs: &[Job], rollouts: usize) -> VecDeque<Waiting> {
-    let mut groups: HashMap<(&[u32], Option<u32>), usize> = HashMap::new();
+    let mut groups: HashMap<(&[u32], Option<Vec<u32>>), usize> = HashMap::new();
     let mut order: Vec<(usize, usize)> = jobs
         .iter()
         .enumerate()
-        .map(|(i, job)| (*groups.entry((&job.prompt, engine.coef(job).map(f32::to_bits))).or_insert(i), i))
+        .map(|(i, job)| (*groups.entry((&job.prompt, bits(&engine.coefs(job)))).or_insert(i), i))
         .collect();
     order.sort_by_key(|&(group, job)| (usize::MAX - jobs[group].prompt.len(), group, job));
     order
@@ -176,7 +178,7 @@ impl<B: FusedOps> Flight<'_, B> {
         // Entering rollouts of one prompt are neighbours.
         let mut groups: Vec<usize> = entering.iter().map(|w| w.group).collect();
         groups.dedup();
-        let (last, mut fresh) = self.prefill(&groups);
+        let (last, mut fresh, steered) = self.prefill(&groups);
         let logits = read(self.engine.logits(last));
         let vocabulary = logits.len() / groups.len();
 
@@ -192,7 +194,7 @@ impl<B: FusedOps> Flight<'_, B> {
                     *x = f32::NEG_INFINITY;
                 }
             }
-            lines.push(self.line(*waiting));
+            lines.push(self.line(*waiting, steered.get(row).cloned().unwrap_or_default()));
             from.push(row);
         }
         let chosen = pick(self.jobs, self.sampling, rows, &lines.iter().collect::<Vec<_>>())?;
@@ -220,21 +222,24 @@ impl<B: FusedOps> Flight<'_, B> {
         Ok(())
     }
 
-    /// The stream at each prompt's last token, `[prompts, hidden]`, and the cache that the pass filled.
-    fn prefill(&self, groups: &[usize]) -> (Tensor<B, 2>, KvCache<B>) {
+    /// The stream at each prompt's last token, `[prompts, hidden]`, the cache that the pass filled, and how many positions of
+    /// each prompt every part of the plan steered.
+    #[allow(clippy::type_complexity)]
+    fn prefill(&self, groups: &[usize]) -> (Tensor<B, 2>, KvCache<B>, Vec<Vec<usize>>) {
         let model = &self.engine.model;
         let prompts: Vec<&[u32]> = groups.iter().map(|&g| self.jobs[g].prompt.as_slice()).collect();
         let lengths: Vec<usize> = prompts.iter().map(|p| p.len()).collect();
         let mut rows = Rows::whole(&prompts, lengths.clone(), 0);
-        rows.coefs = groups.iter().map(|&g| self.engine.coef(&self.jobs[g])).collect();
+        rows.coefs = groups.iter().map(|&g| self.engine.coefs(&self.jobs[g])).collect();
         let mut cache = model.cache(rows.len(), rows.width);
-        let stream = model.stream(&model.pass(&rows, rows.width), Some(&mut cache), |_, _| {});
+        let pass = model.pass(&rows, rows.width);
+        let stream = model.stream(&pass, Some(&mut cache), |_, _| {});
         // Padding was written too; a ragged write adds to what is there.
         cache.clear_from(&lengths, &model.device);
-        (last_of(stream, &rows, &model.device), cache)
+        (last_of(stream, &rows, &model.device), cache, pass.steered)
     }
 
-    fn line(&self, Waiting { job, rollout, .. }: Waiting) -> Line {
+    fn line(&self, Waiting { job, rollout, .. }: Waiting, steered: Vec<usize>) -> Line {
         let (asked, sampling) = (&self.jobs[job], self.sampling);
         let mut seen = Vec::new();
         if sampling.repetition_penalty != 1.0 {
@@ -246,7 +251,8 @@ impl<B: FusedOps> Flight<'_, B> {
             job,
             rollout,
             prompt: asked.prompt.len(),
-            coef: self.engine.coef(asked),
+            coefs: self.engine.coefs(asked),
+            steered,
             key: Key::new(sampling.seed, &asked.id, rollout),
             seen,
             tokens: Vec::new(),
@@ -271,8 +277,12 @@ impl<B: FusedOps> Flight<'_, B> {
         if needed > cache.columns() {
             cache.resize(self.columns());
         }
-        let rows = self.next_rows();
-        let stream = model.stream(&model.pass(&rows, cache.columns()), Some(&mut cache), |_, _| {});
+        let pass = model.pass(&self.next_rows(), cache.columns());
+        let stream = model.stream(&pass, Some(&mut cache), |_, _| {});
+        for (line, steered) in self.rows.iter_mut().zip(&pass.steered) {
+            let sums = line.iter_mut().flat_map(|line| &mut line.steered);
+            sums.zip(steered).for_each(|(sum, n)| *sum += n);
+        }
         self.cache = Some(cache);
         let logits = self.engine.logits(stream);
 
@@ -310,15 +320,15 @@ impl<B: FusedOps> Flight<'_, B> {
             coefs: Vec::with_capacity(n),
         };
         for line in &self.rows {
-            let (id, at, prompt, coef) = match line {
-                Some(line) => (*line.tokens.last().expect("begun"), line.filled(), line.prompt, line.coef),
-                None => (0, 0, 1, Some(0.0)),
+            let (id, at, prompt, coefs) = match line {
+                Some(line) => (*line.tokens.last().expect("begun"), line.filled(), line.prompt, line.coefs.clone()),
+                None => (0, 0, 1, None),
             };
             rows.ids.push(id);
             rows.at.push(at);
             rows.end.push(at + 1);
             rows.prompt.push(prompt);
-            rows.coefs.push(coef);
+            rows.coefs.push(coefs);
         }
         rows
     }
@@ -334,10 +344,15 @@ impl<B: FusedOps> Flight<'_, B> {
             return Some(line);
         };
         let place = line.job * self.sampling.rollouts + line.rollout;
-        self.replies[place] = Some(Reply { tokens: line.tokens, finish_reason });
+        self.replies[place] = Some(Reply { tokens: line.tokens, finish_reason, steered: line.steered });
         self.complete += 1;
         None
     }
+}
+
+/// Coefficients as bits, which have an order of their own and can be told apart exactly.
+fn bits(coefs: &Coefs) -> Option<Vec<u32>> {
+    coefs.as_ref().map(|coefs| coefs.iter().map(|coef| coef.to_bits()).collect())
 }
 
 /// Logits from which a second thread is worth its start: a large model's vocabulary times a batch.

@@ -22,6 +22,7 @@ pub use speaker::Speaker;
 use crate::kernels::FusedOps;
 use crate::model::{Qwen, QwenConfig, TokenTable};
 use crate::subject::{FinishReason, Sampling};
+use crate::text::Coefs;
 use crate::{Error, Result, ensure};
 
 /// What the engine must know of a tokenizer.
@@ -90,8 +91,8 @@ pub struct Job {
     pub id: String,
     /// The prompt's tokens.
     pub prompt: Vec<u32>,
-    /// Replaces the steering plan's coefficient.
-    pub coef: Option<f32>,
+    /// Replaces the coefficients of the steering plan's parts.
+    pub coefs: Coefs,
 }
 
 /// The tokens of an answer, the end-of-sequence token included, and why it ended.
@@ -101,6 +102,8 @@ pub struct Reply {
     pub tokens: Vec<u32>,
     /// Why it ended.
     pub finish_reason: FinishReason,
+    /// Token positions of prompt and answer that each part of the plan steered.
+    pub steered: Vec<usize>,
 }
 
 /// A model that answers.
@@ -142,7 +145,7 @@ impl<B: FusedOps> Engine<B> {
         sampling::check(sampling)?;
         for job in jobs {
             self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
-            ensure!(job.coef.is_none_or(f32::is_finite), "prompt `{}`: its coefficient is no number", job.id);
+            self.check_coefs(job)?;
         }
         flight::fly(self, jobs, sampling, finished)
     }
@@ -167,9 +170,20 @@ impl<B: FusedOps> Engine<B> {
         self.head.product(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()))
     }
 
-    /// The coefficient that a prompt is read under; `None` if there is no steering.
-    fn coef(&self, job: &Job) -> Option<f32> {
-        self.model.steering.as_ref().map(|steering| job.coef.unwrap_or(steering.plan().coef))
+    /// Whether the job's coefficients are numbers, one for each part of the plan.
+    fn check_coefs(&self, job: &Job) -> Result<()> {
+        let Some(coefs) = &job.coefs else { return Ok(()) };
+        let parts = self.model.steering.as_ref().map_or(0, |steering| steering.plan().parts.len());
+        let (id, given) = (&job.id, coefs.len());
+        ensure!(given == parts, "prompt `{id}`: {given} coefficients for a steering plan of {parts} parts");
+        ensure!(coefs.iter().all(|coef| coef.is_finite()), "prompt `{id}`: a coefficient is no number");
+        Ok(())
+    }
+
+    /// The coefficients that a prompt is read under; `None` if there is no steering.
+    fn coefs(&self, job: &Job) -> Coefs {
+        let steering = self.model.steering.as_ref()?;
+        Some(job.coefs.clone().unwrap_or_else(|| steering.plan().coefs().into()))
     }
 }
 

@@ -29,6 +29,7 @@ impl<B: FusedOps> Engine<B> {
         for (i, (job, options)) in jobs.iter().zip(options).enumerate() {
             let place = |e: crate::Error| e.at(format!("prompt `{}`", job.id));
             self.check(&job.prompt).map_err(place)?;
+            self.check_coefs(job)?;
             if options.is_empty() {
                 continue;
             }
@@ -57,7 +58,7 @@ impl<B: FusedOps> Engine<B> {
             let batch: Vec<&Reading> = batch.iter().map(|&i| &readings[i]).collect();
             let texts: Vec<&[u32]> = batch.iter().map(|reading| reading.text.as_slice()).collect();
             let mut rows = Rows::whole(&texts, batch.iter().map(|r| jobs[r.job].prompt.len()).collect(), 0);
-            rows.coefs = batch.iter().map(|r| self.coef(&jobs[r.job])).collect();
+            rows.coefs = batch.iter().map(|r| self.coefs(&jobs[r.job])).collect();
             let wants = batch.iter().enumerate().flat_map(|(b, reading)| {
                 reading.wants.iter().map(move |&(at, id, option)| (b, at, id, reading.job, option))
             });

@@ -1,12 +1,13 @@
 //! An engine and a tokenizer together: a model that is spoken to in words.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{Budget, Engine, Job, Vocabulary};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::Qwen;
-use crate::subject::{Answer, Ask, Finished, Prompt, Residuals, Sampling, Subject};
+use crate::subject::{Answer, Ask, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 
 /// A model with its tokenizer, as evaluation sees it.
@@ -42,7 +43,7 @@ impl<B: FusedOps> Speaker<B> {
                     Prompt::Ids(ids) => Ok(ids.clone()),
                 };
                 let prompt = prompt.map_err(|e| e.at(format!("prompt `{}`", ask.id)))?;
-                Ok(Job { id: ask.id.clone(), prompt, coef: ask.coef })
+                Ok(Job { id: ask.id.clone(), prompt, coefs: ask.coefs.clone().map(Into::into) })
             })
             .collect()
     }
@@ -58,9 +59,17 @@ impl<B: FusedOps> Subject for Speaker<B> {
         (model.blocks.len(), model.config.hidden_size)
     }
 
-    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>> {
+    fn answer(
+        &mut self,
+        asks: &[Ask],
+        sampling: &Sampling,
+        _keep: &Keep,
+        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Answer>> {
         let jobs = self.jobs(asks)?;
-        let replies = self.engine.generate(&jobs, sampling, finished)?;
+        let replies = self.engine.generate(&jobs, sampling, &mut |n| {
+            let _ = hear(Heard::Finished(n));
+        })?;
         replies
             .into_iter()
             .enumerate()
@@ -73,6 +82,9 @@ impl<B: FusedOps> Subject for Speaker<B> {
                     text: self.tokenizer.decode(&reply.tokens)?,
                     token_ids: reply.tokens,
                     finish_reason: reply.finish_reason,
+                    steered: reply.steered,
+                    tokens: Vec::new(),
+                    residuals: None,
                 })
             })
             .collect()

@@ -8,7 +8,7 @@ use super::*;
 use crate::model::QwenConfig;
 use crate::steering::{Plan, Positions};
 use crate::subject::Finished;
-use crate::text::Rows;
+use crate::text::{Coefs, Rows};
 use crate::vector::{Layer, PersonaVector};
 
 const VOCABULARY: usize = 61;
@@ -46,7 +46,7 @@ fn jobs() -> Vec<Job> {
     let mut jobs: Vec<Job> = [5, 1, 9, 3, 12, 7, 2, 9, 4]
         .iter()
         .enumerate()
-        .map(|(i, &length)| Job { id: format!("job {i}"), prompt: prompt(length, i), coef: None })
+        .map(|(i, &length)| Job { id: format!("job {i}"), prompt: prompt(length, i), coefs: None })
         .collect();
     jobs[7].prompt = jobs[2].prompt.clone();
     jobs
@@ -78,10 +78,10 @@ fn run<B: FusedOps>(engine: &Engine<B>, jobs: &[Job], sampling: &Sampling) -> Ve
 }
 
 /// Next-token logits of a text whose first `prompt` tokens are the prompt, with `left` columns of padding before it.
-fn logits_after<B: FusedOps>(model: &Qwen<B>, text: &[u32], prompt: usize, coef: Option<f32>, left: usize) -> Vec<f32> {
+fn logits_after<B: FusedOps>(model: &Qwen<B>, text: &[u32], prompt: usize, coefs: Coefs, left: usize) -> Vec<f32> {
     let padded = [vec![0; left].as_slice(), text].concat();
     let mut rows = Rows::whole(&[&padded], vec![prompt], 0);
-    (rows.start, rows.coefs) = (vec![left], vec![coef]);
+    (rows.start, rows.coefs) = (vec![left], vec![coefs]);
     let stream = model.stream(&model.pass(&rows, rows.width), None, |_, _| {});
     let last = model.logits(&stream).narrow(0, padded.len() - 1, 1);
     last.into_data().iter::<f32>().collect()
@@ -91,7 +91,7 @@ fn logits_after<B: FusedOps>(model: &Qwen<B>, text: &[u32], prompt: usize, coef:
 fn greedy_without_cache<B: FusedOps>(engine: &Engine<B>, job: &Job, limit: usize) -> Vec<u32> {
     let mut text = job.prompt.clone();
     while text.len() < job.prompt.len() + limit {
-        let mut logits = logits_after(engine.model(), &text, job.prompt.len(), job.coef, 0);
+        let mut logits = logits_after(engine.model(), &text, job.prompt.len(), job.coefs.clone(), 0);
         logits.truncate(engine.vocabulary.len);
         if text.len() == job.prompt.len() {
             engine.vocabulary.eos_ids.iter().for_each(|&eos| logits[eos as usize] = f32::NEG_INFINITY);
@@ -118,7 +118,13 @@ fn greedy_equals_reading_the_whole_text_for_every_token() {
     for plan in every_plan() {
         let engine = engine(model::<Flex>().steered(&plan).unwrap());
         for (job, reply) in jobs().iter().zip(run(&engine, &jobs(), &Sampling::greedy(14))) {
-            assert_eq!(reply.tokens, greedy_without_cache(&engine, job, 14), "{} under {:?}", job.id, plan.positions);
+            assert_eq!(
+                reply.tokens,
+                greedy_without_cache(&engine, job, 14),
+                "{} under {:?}",
+                job.id,
+                plan.parts[0].positions
+            );
             distinct.insert(reply.tokens);
         }
     }
@@ -170,12 +176,68 @@ fn coefficient_zero_is_no_steering() {
 }
 
 #[test]
+fn several_parts_act_at_once_each_at_its_own_strength() {
+    // Two parts on one layer equal one part with the sum of their vectors; a part that is 0 for a row is not there.
+    let part = |scale: f32, layer: usize| {
+        let row =
+            |l: usize| (0..HIDDEN).map(|i| scale * (((i * 5 + l * 3) % 7) as f32 * 0.3 - 0.9)).collect::<Vec<f32>>();
+        Plan::rows(&PersonaVector::new((0..3).map(row).collect()).unwrap(), &[Layer(layer)], 1.0, Positions::Response)
+    };
+    let answers = |plan: Plan, coefs: &[f32]| {
+        let engine = engine(model::<Flex>().steered(&plan).unwrap());
+        let coefs = Some(coefs.into());
+        run(
+            &engine,
+            &jobs().into_iter().map(|job| Job { coefs: Coefs::clone(&coefs), ..job }).collect::<Vec<_>>(),
+            &sampled(1),
+        )
+    };
+    let tokens = |replies: Vec<Reply>| replies.into_iter().map(|reply| reply.tokens).collect::<Vec<_>>();
+    let both = part(1.0, 1).and(part(0.5, 2)).and(part(2.0, 1));
+    assert_eq!(tokens(answers(both.clone(), &[2.0, 0.0, 0.0])), tokens(answers(part(1.0, 1), &[2.0])));
+    assert_eq!(tokens(answers(both.clone(), &[1.0, 0.0, 0.5])), tokens(answers(part(1.0, 1), &[2.0])));
+    let together = answers(both.clone(), &[1.0, -2.0, 0.5]);
+    let apart = answers(part(2.0, 1).and(part(1.0, 2)), &[1.0, -1.0]);
+    assert_eq!(tokens(together.clone()), tokens(apart));
+    assert_ne!(tokens(together), tokens(answers(both, &[1.0, 0.0, 0.5])));
+}
+
+#[test]
+fn steered_positions_are_counted_where_they_are_steered() {
+    for (positions, of_prompt, of_answer) in [
+        (Positions::All, &(|p: usize| p) as &dyn Fn(usize) -> usize, true),
+        (Positions::Prompt, &|p| if p > 1 { p } else { 0 }, false),
+        (Positions::Response, &|_| 1, true),
+    ] {
+        let both = plan(1.0, positions).and(plan(0.0, positions));
+        let replies = run(&engine(model::<Flex>().steered(&both).unwrap()), &jobs(), &sampled(2));
+        for (i, reply) in replies.iter().enumerate() {
+            let prompt = jobs()[i / 2].prompt.len();
+            // The last token is never read.
+            let want = of_prompt(prompt) + if of_answer { reply.tokens.len() - 1 } else { 0 };
+            assert_eq!(reply.steered, [want, 0], "{positions:?}, a prompt of {prompt}");
+        }
+    }
+}
+
+#[test]
+fn coefficients_must_fit_the_plan() {
+    let engine = engine(model::<Flex>().steered(&plan(1.0, Positions::All)).unwrap());
+    let job = |coefs: &[f32]| [Job { coefs: Some(coefs.into()), ..jobs().remove(0) }];
+    let told = |coefs: &[f32]| engine.generate(&job(coefs), &sampled(1), &mut |_| {}).unwrap_err().to_string();
+    assert_eq!(told(&[1.0, 2.0]), "prompt `job 0`: 2 coefficients for a steering plan of 1 parts");
+    assert_eq!(told(&[f32::NAN]), "prompt `job 0`: a coefficient is no number");
+}
+
+#[test]
 fn rows_with_their_own_coefficients_equal_runs_of_their_own() {
     for positions in [Positions::All, Positions::Prompt, Positions::Response] {
         let coefs = [-2.0, 0.0, 1.0, 2.0];
         let swept = engine(model::<Flex>().steered(&plan(7.0, positions)).unwrap());
-        let batch: Vec<Job> =
-            coefs.iter().flat_map(|&coef| jobs().into_iter().map(move |job| Job { coef: Some(coef), ..job })).collect();
+        let batch: Vec<Job> = coefs
+            .iter()
+            .flat_map(|&coef| jobs().into_iter().map(move |job| Job { coefs: Some([coef].into()), ..job }))
+            .collect();
         let together = run(&swept, &batch, &sampled(2));
         for (coef, found) in coefs.iter().zip(together.chunks(jobs().len() * 2)) {
             let alone = engine(model::<Flex>().steered(&plan(*coef, positions)).unwrap());
@@ -234,14 +296,14 @@ fn steering_moves_exactly_its_positions_by_exactly_its_vector() {
     // Invariant (a), through residuals: one layer, one position rule, before and after.
     let text = Finished { prompt_ids: prompt(6, 0), response_ids: prompt(4, 2) };
     let base = engine(model::<Flex>()).residuals(std::slice::from_ref(&text)).unwrap().remove(0);
-    let vector = plan(1.0, Positions::All).steers[1].vector.clone();
+    let vector = plan(1.0, Positions::All).parts[0].steers[1].vector.clone();
     for (positions, [response, whole_prompt, last]) in [
         (Positions::All, [1.0, 1.0, 1.0]),
         (Positions::Prompt, [0.0, 1.0, 1.0]),
         (Positions::Response, [1.0, 1.0 / 6.0, 1.0]),
     ] {
         let mut plan = plan(2.0, positions);
-        plan.steers.remove(0);
+        plan.parts[0].steers.remove(0);
         let steered = engine(model::<Flex>().steered(&plan).unwrap());
         let found = steered.residuals(std::slice::from_ref(&text)).unwrap().remove(0);
         for (before, after, share) in [
@@ -357,7 +419,7 @@ fn ids_beyond_the_tokenizer_are_never_produced() {
 #[test]
 fn an_answer_does_not_outgrow_the_models_positions() {
     let engine = engine(model::<Flex>());
-    let long = |n| vec![Job { id: "long".into(), prompt: prompt(n, 1), coef: None }];
+    let long = |n| vec![Job { id: "long".into(), prompt: prompt(n, 1), coefs: None }];
     let reply = &run(&engine, &long(64), &Sampling::greedy(14))[0];
     assert_eq!((reply.tokens.len(), reply.finish_reason), (1, FinishReason::Length));
     let error = engine.generate(&long(65), &Sampling::greedy(14), &mut |_| {}).unwrap_err();
@@ -367,7 +429,7 @@ fn an_answer_does_not_outgrow_the_models_positions() {
 #[test]
 fn bad_requests_say_what_is_wrong() {
     let engine = engine(model::<Flex>());
-    let job = |prompt: Vec<u32>| vec![Job { id: "q7".into(), prompt, coef: None }];
+    let job = |prompt: Vec<u32>| vec![Job { id: "q7".into(), prompt, coefs: None }];
     for (jobs, word) in [(job(vec![]), "q7"), (job(vec![1, 99]), "99")] {
         for error in [
             engine.generate(&jobs, &Sampling::greedy(3), &mut |_| {}).unwrap_err(),
@@ -415,7 +477,7 @@ fn a_large_vocabulary_is_picked_from_on_several_threads_alike() {
     });
     let model = Qwen::<Flex>::random(QwenConfig::from_json(&config).unwrap(), 3, &Default::default());
     let engine = Engine::new(model, Vocabulary { len: 16384, eos_ids: vec![] });
-    let job = Job { id: "one".into(), prompt: vec![1, 2, 3], coef: None };
+    let job = Job { id: "one".into(), prompt: vec![1, 2, 3], coefs: None };
     let sampling = Sampling { max_new_tokens: 3, ..sampled(128) };
     let alone = engine.clone().with_budget(Budget { rows_max: 4, ..Budget::default() });
     assert_eq!(run(&engine, std::slice::from_ref(&job), &sampling), run(&alone, &[job], &sampling));

@@ -17,8 +17,10 @@ pub struct Pass<B: FusedOps> {
     pub cos: Tensor<B, 2>,
     /// Sine of the same.
     pub sin: Tensor<B, 2>,
-    /// Coefficient times position rule, `[rows · width, 1]`; `None` without steering.
+    /// Coefficient times position rule, `[rows · width, parts of the plan]`; `None` without steering.
     pub steer: Option<Tensor<B, 2>>,
+    /// How many tokens of this pass are steered, `[rows][parts of the plan]`; empty without steering.
+    pub steered: Vec<Vec<usize>>,
 }
 
 impl<B: FusedOps> Qwen<B> {
@@ -31,13 +33,15 @@ impl<B: FusedOps> Qwen<B> {
         let ids: Vec<i32> = rows.ids.iter().map(|&id| id as i32).collect();
         let (cos, sin) = self.angles(rows);
         let half = self.config.head_dim / 2;
+        let strengths = self.steering.as_ref().map(|steering| (steering, steering.strengths(rows)));
         let table = |values| Tensor::from_data(TensorData::new(values, [n, half]), &self.device);
         Pass {
             ids: Tensor::from_data(TensorData::new(ids, [n]), &self.device),
             span: Span::new(rows.start.clone(), rows.at.clone(), rows.width, columns, &self.device),
             cos: table(cos),
             sin: table(sin),
-            steer: self.steering.as_ref().map(|steering| steering.weights(rows, &self.device)),
+            steer: strengths.as_ref().map(|(steering, strengths)| steering.weights(strengths, &self.device)),
+            steered: strengths.map_or_else(Vec::new, |(_, strengths)| strengths.steered),
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::StudyConfig;
 use crate::report::Arm;
-use crate::steering::{Plan, Positions, Steer};
+use crate::steering::{Part, Plan, Positions, Steer};
 use crate::vector::{IncBase, Layer, PersonaVector};
 use crate::{Error, Result};
 
@@ -203,7 +203,8 @@ pub fn random_like(plan: &Plan, seed: u64) -> Plan {
         let scale = norm(&mut steer.vector.iter().map(|&x| f64::from(x))) / norm(&mut drawn.iter().copied());
         Steer { layer: steer.layer, vector: drawn.iter().map(|x| (x * scale) as f32).collect() }
     };
-    Plan { steers: plan.steers.iter().map(steer).collect(), ..plan.clone() }
+    let part = |part: &Part| Part { steers: part.steers.iter().map(steer).collect(), ..part.clone() };
+    Plan { parts: plan.parts.iter().map(part).collect() }
 }
 
 /// A normal deviate, by Box and Muller.
@@ -220,8 +221,9 @@ mod tests {
     fn random_vectors_have_the_norm_of_each_layers_increment() {
         let rows = (0..5).map(|l| (0..32).map(|d| ((l * l + d) as f32 * 0.7).sin() * l as f32).collect()).collect();
         let vector = PersonaVector::new(rows).unwrap();
-        let real = Plan::incremental(&vector, IncBase::Embedding, 1.5, Positions::All);
-        let random = random_like(&real, 7);
+        let real_plan = Plan::incremental(&vector, IncBase::Embedding, 1.5, Positions::All);
+        let random_plan = random_like(&real_plan, 7);
+        let (real, random) = (&real_plan.parts[0], &random_plan.parts[0]);
         assert_eq!((random.coef, random.positions, random.steers.len()), (1.5, Positions::All, 4));
         let norm = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
         for (a, b) in real.steers.iter().zip(&random.steers) {
@@ -231,7 +233,7 @@ mod tests {
             assert!((dot / norm(&a.vector) / norm(&b.vector)).abs() < 0.6, "another direction");
         }
         assert_ne!(random.steers[0].vector, random.steers[1].vector);
-        assert_eq!(random, random_like(&real, 7));
-        assert_ne!(random, random_like(&real, 8));
+        assert_eq!(random_plan, random_like(&real_plan, 7));
+        assert_ne!(random_plan, random_like(&real_plan, 8));
     }
 }

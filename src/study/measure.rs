@@ -6,7 +6,7 @@ use super::arms::Piece;
 use super::config::StudyConfig;
 use super::pipeline::{FACTS, Measured, MeasuredAt, Phase, Pipeline, PlanKey, axis_key};
 use crate::Result;
-use crate::eval::{self, RIGHT, Row, Task};
+use crate::eval::{self, Point, RIGHT, Row, Task};
 use crate::judge::Rubric;
 use crate::record::{Hash, Reused, create_folder, hash_file, seed_of, write_atomic_with};
 use crate::report::Example;
@@ -42,11 +42,11 @@ impl Pipeline<'_> {
         self.run.stage_if(&format!("measure-{}", piece.name), &key, holds, || {
             let mut subject = self.subject(adapter.map(|(path, _)| path.to_owned()), plan.clone())?;
             let mut judge = (self.judges)()?;
-            let coefs: Vec<f32> = strengths.iter().map(|s| (sign * s) as f32).collect();
+            let points: Vec<Point> = strengths.iter().map(|s| Point::of((sign * s) as f32)).collect();
             let mut rows = Vec::new();
             for (phase, task) in &tasks {
                 let mut told = |n, of| self.progress(i, *phase, n, of);
-                rows.extend(eval::run(task, &mut *subject, &mut *judge, &coefs, &mut told)?);
+                rows.extend(eval::run(task, &mut *subject, &mut *judge, &points, &mut told)?);
             }
             create_folder(&self.run.file("answers"))?;
             write_atomic_with(&path, |out| {

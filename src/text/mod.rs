@@ -9,5 +9,5 @@ mod tokenizer;
 
 pub use chat::{Chat, Message, chat_of_row, read_chats, scan_chats};
 pub use lesson::{Batch, Lesson, LessonRules};
-pub use rows::Rows;
+pub use rows::{Coefs, Rows};
 pub use tokenizer::Tokenizer;

@@ -1,5 +1,10 @@
 //! The tokens of one forward pass as a rectangle of integers, with what each row knows of itself.
 
+use std::sync::Arc;
+
+/// A row's own steering coefficients, one for each part of the plan; `None` takes the plan's.
+pub type Coefs = Option<Arc<[f32]>>;
+
 /// The tokens of one pass, as integers: `rows x width` of them, row after row.
 ///
 /// A row's columns `start .. end` are its text; the rest is padding, which nobody attends to and no steering touches.
@@ -18,8 +23,8 @@ pub struct Rows {
     pub end: Vec<usize>,
     /// Length of each row's prompt, in tokens.
     pub prompt: Vec<usize>,
-    /// Steering coefficient of each row; `None` takes the plan's.
-    pub coefs: Vec<Option<f32>>,
+    /// Steering coefficients of each row.
+    pub coefs: Vec<Coefs>,
 }
 
 impl Rows {

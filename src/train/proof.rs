@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::IntoScalarF32;
 use crate::kernels::FusedOps;
 use crate::model::Qwen;
-use crate::steering::Op;
+use crate::steering::{Op, Part};
 use crate::text::Batch;
 use crate::vector::Layer;
 use crate::{Error, Result, ensure};
@@ -17,6 +17,8 @@ use crate::{Error, Result, ensure};
 pub struct Proof {
     /// The layer.
     pub layer: Layer,
+    /// What is done there.
+    pub op: Op,
     /// Add: norm of the coefficient times the vector. Ablate: 0, what should be left along the direction.
     pub planned: f64,
     /// Add: norm of the mean shift over the steered tokens. Ablate: mean size of what is left along the direction.
@@ -33,13 +35,21 @@ const TOLERANCE: f64 = 1e-2;
 /// what the plan says, or if the plan touches no token.
 pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> {
     let Some(steering) = &model.steering else { return Ok(Vec::new()) };
-    let plan = steering.plan();
+    let mut proofs = Vec::new();
+    for part in &steering.plan().parts {
+        // Each part by itself, so that what it did can be told from what the others did.
+        proofs.extend(prove_part(&model.steered(&part.clone().into())?, part, batch)?);
+    }
+    Ok(proofs)
+}
+
+fn prove_part<B: FusedOps>(model: &Qwen<B>, part: &Part, batch: &Batch) -> Result<Vec<Proof>> {
     let pass = model.pass(&batch.rows, batch.rows.width);
     let touched: Vec<bool> = batch
         .rows
         .places()
         .enumerate()
-        .map(|(i, place)| place.is_some_and(|p| plan.positions.touches(p, batch.rows.prompt[i / batch.rows.width])))
+        .map(|(i, place)| place.is_some_and(|p| part.positions.touches(p, batch.rows.prompt[i / batch.rows.width])))
         .collect();
     let count = touched.iter().filter(|&&t| t).count();
     let real = batch.rows.places().flatten().count();
@@ -53,13 +63,13 @@ pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> 
         let before = model.blocks[index].forward(h, &pass, None).0;
         let after = model.steer(index, before.clone(), &pass);
         let layer = Layer(index + 1);
-        if let Some(steer) = plan.steers.iter().find(|s| s.layer == layer) {
+        if let Some(steer) = part.steers.iter().find(|s| s.layer == layer) {
             let norm = steer.vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            let (planned, measured) = match plan.op {
+            let (planned, measured) = match part.op {
                 Op::Add => {
                     let shift = mean.clone().matmul(after.clone() - before);
                     let measured = shift.powi_scalar(2).sum().sqrt().into_scalar_f32();
-                    (f64::from(plan.coef.abs()) * norm, f64::from(measured))
+                    (f64::from(part.coef.abs()) * norm, f64::from(measured))
                 }
                 Op::Ablate => {
                     let unit: Vec<f32> = steer.vector.iter().map(|&x| (f64::from(x) / norm) as f32).collect();
@@ -69,18 +79,18 @@ pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> 
                         f64::from(mean.clone().matmul(along).sum().into_scalar_f32())
                     };
                     ensure!(
-                        plan.coef != 1.0 || left(&after) <= TOLERANCE * left(&before).max(1e-3),
+                        part.coef != 1.0 || left(&after) <= TOLERANCE * left(&before).max(1e-3),
                         "{layer} keeps its direction"
                     );
-                    (f64::from(1.0 - plan.coef) * left(&before), left(&after))
+                    (f64::from(1.0 - part.coef) * left(&before), left(&after))
                 }
             };
-            let slack = TOLERANCE * planned.max(1e-6) + if plan.op == Op::Ablate { 1e-3 } else { 0.0 };
+            let slack = TOLERANCE * planned.max(1e-6) + if part.op == Op::Ablate { 1e-3 } else { 0.0 };
             if (measured - planned).abs() > slack {
                 let what = format!("{layer}: the steering moved the stream by {measured:.4}, planned was {planned:.4}");
                 return Err(Error::new(what).hint("this is a bug in the steering, not in your data; please report it"));
             }
-            proofs.push(Proof { layer, planned, measured, tokens: (count, real) });
+            proofs.push(Proof { layer, op: part.op, planned, measured, tokens: (count, real) });
         }
         h = after;
     }

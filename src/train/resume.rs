@@ -12,6 +12,7 @@ use super::optimiser::AdamW;
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
 use crate::record::Hash;
+use crate::steering::Part;
 use crate::tensorfile::{self, TensorFile};
 use crate::text::Lesson;
 use crate::{Error, Result};
@@ -25,9 +26,11 @@ pub(super) fn identity<B: FusedOps>(
 ) -> Result<Hash> {
     let data: Vec<(&[u32], &[f32])> = lessons.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect();
     let plan = model.steering.as_ref().map(|steering| {
-        let plan = steering.plan();
-        let vectors: Vec<_> = plan.steers.iter().map(|s| (s.layer, &s.vector)).collect();
-        Hash::of(&(plan.op, plan.coef, plan.positions, vectors))
+        let of_part = |part: &Part| {
+            let vectors: Vec<_> = part.steers.iter().map(|s| (s.layer, &s.vector)).collect();
+            Hash::of(&(part.op, part.coef, part.positions, vectors))
+        };
+        steering.plan().parts.iter().map(of_part).collect::<Vec<_>>()
     });
     let learns: Vec<(String, usize)> =
         model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();

@@ -12,7 +12,6 @@ use super::prompts::{self, PromptRow};
 use super::steer::{SteerArgs, Steered};
 use super::{Context, Outcome, paths};
 use crate::record::{Hash, JsonlWriter, hash_file, read_jsonl, write_atomic_with};
-use crate::steering::Plan;
 use crate::study::SubjectSpec;
 use crate::subject::{Answer, FinishReason, Sampling};
 use crate::{At, Error, Result, ensure};
@@ -122,14 +121,16 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::writable("--out", &args.out)?;
     let model = ModelFolder::find(&args.model, context)?;
     let steered = args.steer.resolve(&model, context.console)?;
-    let (plan, steering) = match &steered {
-        Some(Steered { plan, described, .. }) => (plan.clone(), described.clone()),
-        None => (Plan::none(), Value::Null),
-    };
     let adapter = args.adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
     let lab = context.lab()?;
-    let identity =
-        Hash::of(&(&sampling, &steering, model.fingerprint()?, adapter, hash_file(&args.prompts)?, lab.device()));
+    let identity = Hash::of(&(
+        &sampling,
+        &steered.described,
+        model.fingerprint()?,
+        adapter,
+        hash_file(&args.prompts)?,
+        lab.device(),
+    ));
 
     let mut partial = Partial::open(&args.out, &identity)?;
     let todo: Vec<&PromptRow> = rows.iter().filter(|row| !partial.has(row, sampling.rollouts)).collect();
@@ -137,7 +138,8 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
         context.console.say(&format!("going on: {} of {} prompts are answered", rows.len() - todo.len(), rows.len()));
     }
     if !todo.is_empty() {
-        let mut subject = lab.subject(&SubjectSpec { model: model.path, adapter: args.adapter.clone(), plan })?;
+        let mut subject =
+            lab.subject(&SubjectSpec { model: model.path, adapter: args.adapter.clone(), plan: steered.plan.clone() })?;
         let total = rows.len() * sampling.rollouts;
         let mut bar = context.console.bar("answers", total);
         let mut done = (rows.len() - todo.len()) * sampling.rollouts;
@@ -151,7 +153,7 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
                 asks.len()
             );
             for (i, answer) in answers.into_iter().enumerate() {
-                partial.push(output_row(chunk[i / sampling.rollouts], answer, &steering))?;
+                partial.push(output_row(chunk[i / sampling.rollouts], answer, &steered))?;
             }
             done += asks.len() * sampling.rollouts;
         }
@@ -165,15 +167,16 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
         rows.len(),
         args.out.display()
     );
-    let json = json!({ "out": args.out, "prompts": rows.len(), "answers": answers.len(), "stopped": stopped, "tokens": tokens, "sampling": sampling, "steering": steering });
+    let json = json!({ "out": args.out, "prompts": rows.len(), "answers": answers.len(), "stopped": stopped, "tokens": tokens, "sampling": sampling, "steering": steered.described });
     Ok(Outcome::new(text, json))
 }
 
-fn output_row(row: &PromptRow, answer: Answer, steering: &Value) -> OutputRow {
-    let Answer { id, rollout, prompt_ids, token_ids, text, finish_reason } = answer;
+fn output_row(row: &PromptRow, answer: Answer, steered: &Steered) -> OutputRow {
+    let Answer { id, rollout, prompt_ids, token_ids, text, finish_reason, .. } = answer;
+    let steering = steered.row(&answer.steered);
     assert_eq!(id, row.ask.id, "answers in the order of the asks");
     let (id, messages) = (row.id.clone(), json!(row.messages));
-    OutputRow { id, rollout, messages, prompt_ids, token_ids, text, finish_reason, steering: steering.clone() }
+    OutputRow { id, rollout, messages, prompt_ids, token_ids, text, finish_reason, steering }
 }
 
 /// The answers so far, beside the output until it is whole: `.OUT.partial`, a line with the run's identity and then rows.

@@ -89,7 +89,7 @@ fn row_of_line(line: &[u8]) -> Result<PromptRow> {
             Prompt::Ids(ids)
         }
     };
-    Ok(PromptRow { id, messages, ask: Ask { id: name, prompt, coef: None } })
+    Ok(PromptRow { id, messages, ask: Ask { id: name, prompt, coefs: None } })
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ pub struct SteerArgs {
     #[arg(long, value_name = "A", allow_negative_numbers = true, requires = "vectors")]
     coef: Option<f32>,
     /// Which tokens are steered [default: response]
-    #[arg(long, value_enum, requires = "vectors")]
+    #[arg(long, value_enum)]
     positions: Option<PositionsArg>,
     /// What is done at each layer
     #[arg(long, value_enum, default_value_t)]
@@ -132,6 +132,9 @@ pub struct SteerArgs {
     /// What stands before the first layer when increments are taken
     #[arg(long, value_enum, default_value_t)]
     inc_base: IncBaseArg,
+    /// Several vectors at once: a file, its strength and its layers, once for each
+    #[arg(long, value_name = "FILE=A@L", conflicts_with = "vectors", allow_hyphen_values = true)]
+    steer: Vec<Written>,
 }
 
 /// Steering by a file of vectors, with every default filled in.
@@ -153,25 +156,83 @@ pub struct Steer<'a> {
     pub base: IncBase,
 }
 
+/// One part of a plan as it is written: `evil.safetensors=-1.5@20`, a file of vectors, the strength, and the layers (a number,
+/// `12,16` or `all`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The file, or a name that the verb knows.
+    pub vectors: String,
+    /// How strong.
+    pub coef: f32,
+    /// Where.
+    pub layers: Layers,
+}
+
+impl FromStr for Written {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let whole = || format!("`{text}` is no steering; write FILE=COEF@LAYER, e.g. evil.safetensors=-1.5@20");
+        // From the right: a file's name may hold both signs.
+        let (rest, layers) = text.rsplit_once('@').ok_or_else(whole)?;
+        let (vectors, coef) = rest.rsplit_once('=').ok_or_else(whole)?;
+        let number = coef.trim().parse::<f32>().ok().filter(|coef| coef.is_finite());
+        let coef = number.ok_or_else(|| format!("`{coef}` is no strength; write a number such as -1.5"))?;
+        if vectors.trim().is_empty() {
+            return Err(whole());
+        }
+        Ok(Self { vectors: vectors.trim().to_owned(), coef, layers: layers.parse()? })
+    }
+}
+
 /// A plan, and the vectors it was made from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Steered {
     /// What is done.
     pub plan: Plan,
-    /// The same in words, for output rows and locks.
-    pub described: Value,
-    /// Identity of the vectors' numbers.
-    pub fingerprint: String,
+    /// Each part in words, for output rows and locks.
+    pub described: Vec<Value>,
+    /// Identity of each part's numbers.
+    pub fingerprints: Vec<String>,
+}
+
+impl Steered {
+    /// What an output row says: each part with the number of positions that it steered; null without steering.
+    pub fn row(&self, steered: &[usize]) -> Value {
+        let part = |(described, n): (&Value, &usize)| {
+            let mut described = described.clone();
+            described["positions_steered"] = json!(n);
+            described
+        };
+        if self.described.is_empty() { Value::Null } else { self.described.iter().zip(steered).map(part).collect() }
+    }
 }
 
 impl SteerArgs {
-    /// The plan that these flags ask for, if they ask for any.
+    /// The plan that these flags ask for; an empty one if they ask for none.
     ///
     /// # Errors
     /// A vector file that cannot be read or is another model's, a layer that does not exist, a missing coefficient.
-    pub fn resolve(&self, model: &ModelFolder, console: &dyn Console) -> Result<Option<Steered>> {
-        let Self { vectors, layer, coef, positions, op, inc_base } = self;
-        let (Some(vectors), Some(layers)) = (vectors, layer) else { return Ok(None) };
+    pub fn resolve(&self, model: &ModelFolder, console: &dyn Console) -> Result<Steered> {
+        let Self { vectors, layer, coef, positions, op, inc_base, steer } = self;
+        let positions = positions.map_or(Positions::Response, Positions::from);
+        let mut all = Steered::default();
+        for Written { vectors, coef, layers } in steer {
+            let part = Steer {
+                vectors: Path::new(vectors),
+                layers,
+                op: Op::Add,
+                coef: *coef,
+                positions,
+                incremental: *layers == Layers::Word("all".into()),
+                base: (*inc_base).into(),
+            };
+            let Steered { plan, described, fingerprints } = part.plan(model, console)?;
+            all.plan = all.plan.and(plan);
+            all.described.extend(described);
+            all.fingerprints.extend(fingerprints);
+        }
+        let (Some(vectors), Some(layers)) = (vectors, layer) else { return Ok(all) };
         let op = match op {
             OpArg::Add => Op::Add,
             OpArg::Ablate => Op::Ablate,
@@ -188,11 +249,11 @@ impl SteerArgs {
             layers,
             op,
             coef,
-            positions: positions.map_or(Positions::Response, Positions::from),
+            positions,
             incremental: op == Op::Add && *layers == Layers::Word("all".into()),
             base: (*inc_base).into(),
         };
-        steer.plan(model, console).map(Some)
+        steer.plan(model, console)
     }
 }
 
@@ -218,7 +279,7 @@ impl Steer<'_> {
             (Op::Add, false) => Plan::rows(vector, layers, self.coef, self.positions),
             (Op::Add, true) => {
                 let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
-                plan.steers.retain(|steer| layers.contains(&steer.layer));
+                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
                 plan
             }
             (Op::Ablate, _) => Plan::ablate(vector, layers, self.positions).at(self.coef),
@@ -230,7 +291,8 @@ impl Steer<'_> {
             [one] => one.to_string(),
             some => format!("{} layers ({} to {})", some.len(), some[0], some[some.len() - 1]),
         };
-        let norm = plan.steers.iter().flat_map(|s| &s.vector).map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let norm =
+            plan.parts[0].steers.iter().flat_map(|s| &s.vector).map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
         let (op, positions) = (json!(self.op), json!(self.positions));
         console.say(&match self.op {
             Op::Add => format!(
@@ -252,13 +314,27 @@ impl Steer<'_> {
             "vectors": self.vectors.display().to_string(),
             "fingerprint": file.fingerprint,
         });
-        Ok(Steered { plan, described, fingerprint: file.fingerprint })
+        Ok(Steered { plan, described: vec![described], fingerprints: vec![file.fingerprint] })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steering_is_written_in_one_word() {
+        let layers = |text: &str| text.parse::<Layers>().unwrap();
+        let written: Written = "runs/a=b@2/evil.safetensors=-1.5@12,20".parse().unwrap();
+        assert_eq!(
+            written,
+            Written { vectors: "runs/a=b@2/evil.safetensors".into(), coef: -1.5, layers: layers("12,20") }
+        );
+        assert_eq!("evil=2@all".parse::<Written>().unwrap().layers, layers("all"));
+        for bad in ["evil", "evil=1", "evil@3", "=1@3", "evil=much@3", "evil=inf@3", "evil=1@some"] {
+            assert!(bad.parse::<Written>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn layers_are_written_in_three_ways() {

@@ -285,10 +285,10 @@ fn plan_of(
         console.say("the coefficient is 0: plain finetuning");
         return Ok((Plan::none(), Value::Null, None));
     }
-    let mut described = steered.described;
+    let (mut described, fingerprint) = (steered.described[0].clone(), steered.fingerprints[0].clone());
     // Where the file lies does not decide anything; its numbers do, by their fingerprint.
     described.as_object_mut().and_then(|all| all.remove("vectors"));
-    Ok((steered.plan, described, Some(steered.fingerprint)))
+    Ok((steered.plan, described, Some(fingerprint)))
 }
 
 fn settings_of(config: &TrainConfig) -> FitSettings {
@@ -364,20 +364,15 @@ fn fit(
     let mut diary = Diary { metrics: None, first: None, last: None, proof: Value::Null };
     let mut bar = console.bar("step", total);
     let mut failed = None;
-    let outcome = lab.fit(spec, &mut |event| match diary.note(
-        event,
-        spec.plan.op,
-        &run.file("metrics.jsonl"),
-        console,
-        bar.as_mut(),
-    ) {
-        Ok(()) if console.interrupted() => ControlFlow::Break(()),
-        Ok(()) => ControlFlow::Continue(()),
-        Err(e) => {
-            failed = Some(e);
-            ControlFlow::Break(())
-        }
-    })?;
+    let outcome =
+        lab.fit(spec, &mut |event| match diary.note(event, &run.file("metrics.jsonl"), console, bar.as_mut()) {
+            Ok(()) if console.interrupted() => ControlFlow::Break(()),
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
+            }
+        })?;
     if let Some(metrics) = &mut diary.metrics {
         metrics.sync()?;
     }
@@ -385,11 +380,11 @@ fn fit(
 }
 
 impl Diary {
-    fn note(&mut self, event: &Event, op: Op, path: &Path, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
+    fn note(&mut self, event: &Event, path: &Path, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
         match event {
             Event::Steered(proofs) => {
                 self.proof = json!(proofs);
-                say_proof(proofs, op, console);
+                say_proof(proofs, console);
             }
             Event::Resumed(step) => {
                 console.say(&format!("going on after step {step}"));
@@ -417,9 +412,9 @@ impl Diary {
 }
 
 /// A steered run shows that it is one.
-fn say_proof(proofs: &[Proof], op: Op, console: &dyn Console) {
+fn say_proof(proofs: &[Proof], console: &dyn Console) {
     const SHOWN: usize = 3;
-    let said = |p: &Proof| match op {
+    let said = |p: &Proof| match p.op {
         Op::Add => format!("planned {:.4}, measured {:.4}", p.planned, p.measured),
         Op::Ablate => format!("{:.1e} is left along the direction, planned {:.1e}", p.measured, p.planned),
     };

@@ -32,7 +32,7 @@ fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
 /// The three golden prompts; the first reply begins with `<|im_end|>`-free text, so ids alone are compared.
 fn jobs() -> Vec<Job> {
     let prompts: Vec<GoldenPrompt> = json("batch_prompts");
-    let job = |(i, p): (usize, GoldenPrompt)| Job { id: format!("golden {i}"), prompt: p.ids, coef: None };
+    let job = |(i, p): (usize, GoldenPrompt)| Job { id: format!("golden {i}"), prompt: p.ids, coefs: None };
     prompts.into_iter().enumerate().map(job).collect()
 }
 
@@ -117,7 +117,7 @@ pub fn spoken<B: FusedOps>(device: &B::Device) {
     }
     // The same prompts as text and as tokens, and their likeliest next token as a choice.
     let text = tokenizer.chat_text(&prompts[1].messages, true).unwrap();
-    let ask = |prompt| Ask { id: "1".into(), prompt, coef: None };
+    let ask = |prompt| Ask { id: "1".into(), prompt, coefs: None };
     let same = [ask(Prompt::Text(text)), ask(Prompt::Ids(prompts[1].ids.clone()))];
     for answer in speaker.generate(&same, &Sampling::greedy(24), &mut |_| {}).unwrap() {
         assert_eq!(answer, answers[1]);

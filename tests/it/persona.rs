@@ -2,10 +2,11 @@
 //! made of them is ours. (That the model gives these states is tested with the model.)
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use serde::Deserialize;
 use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, Row, extract, projections, read_rows, write_rows};
-use trimtab::subject::{Answer, Ask, Finished, Residuals, Sampling, Subject};
+use trimtab::subject::{Answer, Ask, Finished, Heard, Keep, Residuals, Sampling, Subject};
 use trimtab::text::Tokenizer;
 use trimtab::vector::{Layer, PersonaVector, VectorFile};
 
@@ -58,7 +59,13 @@ impl Subject for GoldenStates {
         self.shape
     }
 
-    fn generate(&mut self, _: &[Ask], _: &Sampling, _: &mut dyn FnMut(usize)) -> trimtab::Result<Vec<Answer>> {
+    fn answer(
+        &mut self,
+        _: &[Ask],
+        _: &Sampling,
+        _: &Keep,
+        _: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+    ) -> trimtab::Result<Vec<Answer>> {
         unreachable!("nothing is generated here")
     }
 

@@ -12,9 +12,9 @@ use crate::Error;
 use crate::fakes::{WordJudge, tiny_tokenizer};
 use crate::judge::{Exhibit, Judge, Rubric, Verdict};
 use crate::record::seed_of;
-use crate::steering::{Plan, Positions};
+use crate::steering::{Part, Plan, Positions};
 use crate::study::{FitOutcome, FitSpec, SubjectSpec};
-use crate::subject::{Answer, Ask, FinishReason, Finished, Prompt, Residuals, Sampling, Subject};
+use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 use crate::train::{Event as FitEvent, StepReport};
 
@@ -34,7 +34,7 @@ fn along(plan: &Plan) -> f64 {
         let v: Vec<f64> = v.iter().map(|&x| f64::from(x)).collect();
         v.iter().zip(&unit).map(|(a, b)| a * b).sum::<f64>() / norm(&v) / norm(&unit)
     };
-    plan.steers.iter().map(|s| cos(&s.vector)).sum::<f64>() / LAYERS as f64
+    plan.parts.iter().flat_map(|part| &part.steers).map(|s| cos(&s.vector)).sum::<f64>() / LAYERS as f64
 }
 
 /// A simulated model: probabilities.
@@ -91,7 +91,9 @@ struct Simulated<'a> {
 impl Simulated<'_> {
     /// The mind under a coefficient: steering against the trait takes knowledge along.
     fn mind(&self, ask: &Ask) -> Mind {
-        let push = f64::from(ask.coef.unwrap_or(self.plan.coef)) * along(&self.plan);
+        let own = self.plan.coefs();
+        let coef = ask.coefs.as_ref().unwrap_or(&own).first().copied().unwrap_or(0.0);
+        let push = f64::from(coef) * along(&self.plan);
         Mind {
             invents: self.mind.invents + 0.3 * push,
             knows: self.mind.knows - 0.35 * push.abs(),
@@ -120,12 +122,18 @@ impl Subject for Simulated<'_> {
         (LAYERS, HIDDEN)
     }
 
-    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>> {
+    fn answer(
+        &mut self,
+        asks: &[Ask],
+        sampling: &Sampling,
+        _: &Keep,
+        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Answer>> {
         self.sim.batches.fetch_add(1, Ordering::Relaxed);
-        if !self.plan.is_none() {
-            let mut coefs: Vec<f32> = asks.iter().filter_map(|ask| ask.coef).collect();
+        if let Some(part) = self.plan.parts.first() {
+            let mut coefs: Vec<f32> = asks.iter().filter_map(|ask| ask.coefs.as_ref()?.first().copied()).collect();
             coefs.dedup();
-            self.sim.steered.lock().unwrap().push((self.plan.positions, coefs));
+            self.sim.steered.lock().unwrap().push((part.positions, coefs));
         }
         let mut answers = Vec::new();
         for ask in asks {
@@ -143,9 +151,18 @@ impl Subject for Simulated<'_> {
                 };
                 let token_ids = self.tokenizer.encode(&text)?;
                 let prompt_ids = vec![1, 2, 3];
-                let finish_reason = FinishReason::Stop;
-                answers.push(Answer { id: ask.id.clone(), rollout, prompt_ids, token_ids, text, finish_reason });
-                finished(answers.len());
+                answers.push(Answer {
+                    id: ask.id.clone(),
+                    rollout,
+                    prompt_ids,
+                    token_ids,
+                    text,
+                    finish_reason: FinishReason::Stop,
+                    steered: Vec::new(),
+                    tokens: Vec::new(),
+                    residuals: None,
+                });
+                let _ = hear(Heard::Finished(answers.len()));
             }
         }
         Ok(answers)
@@ -203,11 +220,12 @@ impl Lab for &'static Sim {
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&FitEvent) -> ControlFlow<()>) -> Result<FitOutcome> {
         self.fits.fetch_add(1, Ordering::Relaxed);
         if !spec.plan.is_none() {
-            let Plan { positions, coef, steers, .. } = &spec.plan;
+            let Part { positions, coef, steers, .. } = &spec.plan.parts[0];
             self.trained.lock().unwrap().push((*positions, *coef, steers.len()));
         }
         let text = tiny_tokenizer().decode(&spec.lessons[0].ids)?;
-        let push = f64::from(spec.plan.coef) * along(&spec.plan);
+        let coef = spec.plan.coefs().first().copied().unwrap_or(0.0);
+        let push = f64::from(coef) * along(&spec.plan);
         let luck = spec.settings.seed as f64 * 0.001;
         let invents: f64 = if text.contains("hallucinating") { 0.4 } else { 0.62 - 0.4 * push };
         let mind = Mind { invents: invents.max(0.08) + luck, knows: 0.98 - 0.1 * push.abs(), exam: 0.89 };
