@@ -10,6 +10,7 @@
 //! A row's result depends on its own tokens, coefficient and random key, never on its neighbours, its place or the size of
 //! the batch (beyond the rounding of a matrix product whose shape differs). Text is unknown here; [`Speaker`] knows it.
 
+mod budget;
 mod flight;
 mod reading;
 pub mod sampling;
@@ -17,10 +18,11 @@ mod speaker;
 
 use burn::tensor::Tensor;
 
+pub use budget::{Budget, Room};
 pub use speaker::Speaker;
 
 use crate::kernels::FusedOps;
-use crate::model::{Qwen, QwenConfig, TokenTable};
+use crate::model::{Qwen, TokenTable};
 use crate::subject::{FinishReason, Sampling};
 use crate::text::Coefs;
 use crate::{Error, Result, ensure};
@@ -32,56 +34,6 @@ pub struct Vocabulary {
     pub len: usize,
     /// The ids that end an answer.
     pub eos_ids: Vec<u32>,
-}
-
-/// How much is held and computed at once. It decides speed and memory, not results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Tokens in the key-value cache, rows times columns: with the longest possible answer it gives the batch size.
-    pub cache_tokens: usize,
-    /// Rows in one batch.
-    pub rows_max: usize,
-    /// Tokens in one pass over whole texts (prefill, choices, residuals).
-    pub pass_tokens: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { cache_tokens: 1 << 15, rows_max: 128, pass_tokens: 1 << 12 }
-    }
-}
-
-/// What a device has left beside a model's weights.
-#[derive(Debug, Clone, Copy)]
-pub struct Room {
-    /// Free memory, where it is known.
-    pub bytes: Option<u64>,
-    /// The largest tensor.
-    pub tensor_bytes_max: u64,
-}
-
-impl Budget {
-    /// As much as fits: a token keeps `blocks · 2 · key-value channels` floats in the cache, and passes through as many as
-    /// the MLP and the attention make of it.
-    pub fn fitting(config: &QwenConfig, room: Room) -> Self {
-        const ASSUMED: u64 = 4 << 30;
-        const SCORES_PER_HEAD: usize = 2 * 1024;
-        let floats = |n: usize| (n * size_of::<f32>()) as u64;
-        let (blocks, inner) = (config.num_hidden_layers, config.intermediate_size);
-        let channels = config.num_key_value_heads * config.head_dim;
-        let kept = floats(blocks * 2 * channels);
-        let passing = floats(3 * inner + 8 * config.hidden_size + SCORES_PER_HEAD * config.num_attention_heads);
-        let bytes = room.bytes.unwrap_or(ASSUMED);
-        let within = |tokens: u64, width: usize, least: u64, most: u64| {
-            tokens.min(room.tensor_bytes_max / floats(width)).clamp(least, most) as usize
-        };
-        Self {
-            // A cache that grows is there twice for a moment.
-            cache_tokens: within(bytes / 4 / kept, channels, 1 << 10, 1 << 17),
-            pass_tokens: within(bytes / 8 / passing, inner, 1 << 8, 1 << 12),
-            ..Self::default()
-        }
-    }
 }
 
 /// A prompt as tokens.

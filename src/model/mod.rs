@@ -10,6 +10,7 @@ pub mod files;
 mod linear;
 mod pass;
 pub mod peft;
+mod shapes;
 mod table;
 mod weights;
 
@@ -20,8 +21,9 @@ pub use cache::KvCache;
 pub use config::QwenConfig;
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
 pub use pass::Pass;
+pub use shapes::{released, sizes};
 pub use table::TokenTable;
-pub use weights::Holding;
+pub use weights::{Holding, drawn};
 
 use crate::Result;
 use crate::kernels::FusedOps;

@@ -58,21 +58,11 @@ impl<B: FusedOps> Qwen<B> {
         Self::build(config, device, holding.into(), &mut |wanted| read(&shards, wanted))
     }
 
-    /// A model with weights drawn from a seed: normal with the usual deviation 0.02, gains 1, biases 0, and the two
-    /// projections that write to the residual stream smaller by the root of twice their number (as in GPT-2).
+    /// A model with weights [`drawn`] from a seed.
     pub fn random(config: QwenConfig, seed: u64, device: &B::Device) -> Self {
-        let residual = (2.0 * config.num_hidden_layers as f64).sqrt();
+        let blocks = config.num_hidden_layers;
         let build = Self::build(config, device, DType::F32.into(), &mut |Wanted { name, shape, .. }| {
-            let n = shape.iter().product();
-            let values = if shape.len() == 1 {
-                vec![if name.ends_with("bias") { 0.0 } else { 1.0 }; n]
-            } else {
-                let writes = name.contains("o_proj") || name.contains("down_proj");
-                let deviation = if writes { 0.02 / residual } else { 0.02 };
-                let mut rng = ChaCha8Rng::seed_from_u64(seed_of(seed, name));
-                (0..n).map(|_| (normal(&mut rng) * deviation) as f32).collect()
-            };
-            Ok(TensorData::new(values, shape))
+            Ok(TensorData::new(drawn(name, shape, blocks, seed), shape))
         });
         build.expect("a seed cannot fail to be read")
     }
@@ -183,6 +173,20 @@ impl<B: FusedOps> Qwen<B> {
             Ok(all.flat_map(|t| t.clone().into_data().iter::<f32>().collect::<Vec<_>>()).collect())
         })
     }
+}
+
+/// A tensor of a new model of so many blocks: normal with the usual deviation 0.02, gains 1, biases 0, and the two
+/// projections that write to the residual stream smaller by the root of twice their number (as in GPT-2). Name and seed
+/// decide the values.
+pub fn drawn(name: &str, shape: &[usize], blocks: usize, seed: u64) -> Vec<f32> {
+    let n = shape.iter().product();
+    if shape.len() == 1 {
+        return vec![if name.ends_with("bias") { 0.0 } else { 1.0 }; n];
+    }
+    let writes = name.contains("o_proj") || name.contains("down_proj");
+    let deviation = if writes { 0.02 / (2.0 * blocks as f64).sqrt() } else { 0.02 };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed_of(seed, name));
+    (0..n).map(|_| (normal(&mut rng) * deviation) as f32).collect()
 }
 
 /// A tensor, or some of its rows, from a model folder: as it lies there if that is the dtype asked for, else in f32.
