@@ -192,9 +192,7 @@ impl<B: FusedOps> Lab for Bench<B> {
                 let adapter = Adapter::read(folder, &base.config)?;
                 (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
             }
-            Start::Weights => {
-                (Qwen::load(&spec.model, &self.device, self.holding(DType::F32))?, None, Learning::Full)
-            }
+            Start::Weights => (Qwen::load(&spec.model, &self.device, self.holding(DType::F32))?, None, Learning::Full),
             Start::Scratch(seed) => {
                 (Qwen::random(QwenConfig::read(&spec.model)?, *seed, &self.device), None, Learning::Full)
             }

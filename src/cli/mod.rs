@@ -79,8 +79,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     progress::mind_interrupts();
     let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let context =
-        Context { console: &terminal, device, dtype, seed, cache: env::cache(), hub: env::hub(offline) };
+    let context = Context { console: &terminal, device, dtype, seed, cache: env::cache(), hub: env::hub(offline) };
     match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),

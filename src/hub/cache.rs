@@ -34,13 +34,6 @@ pub struct Lacks {
     pub unknown: Vec<String>,
 }
 
-impl Lacks {
-    /// Whether the model can be loaded.
-    pub fn is_usable(&self) -> bool {
-        self.needed.is_empty()
-    }
-}
-
 /// Whether a revision is a commit by its full hash.
 pub fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
@@ -71,7 +64,8 @@ impl Repo {
     pub fn revisions(&self) -> Vec<String> {
         let names = |folder: &str| {
             let entries = fs::read_dir(self.folder.join(folder)).into_iter().flatten().flatten();
-            let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            let mut names: Vec<String> =
+                entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
             names.sort();
             names
         };

@@ -173,7 +173,8 @@ impl Source {
         let response = self.ask(client, Method::GET, &url).await?;
         let body = response.bytes().await.map_err(|e| unreachable(endpoint, &e))?;
         let info: Info = serde_json::from_slice(&body).doing(format!("reading what {url} says"))?;
-        let commit = info.sha.filter(|sha| is_commit(sha)).ok_or_else(|| Error::new(format!("{url} tells no commit")))?;
+        let commit =
+            info.sha.filter(|sha| is_commit(sha)).ok_or_else(|| Error::new(format!("{url} tells no commit")))?;
         Ok((commit, info.siblings.into_iter().map(|sibling| sibling.rfilename).collect()))
     }
 
@@ -229,7 +230,8 @@ impl Source {
                 etag.trim_matches('"').to_owned()
             });
             let size = header(headers, "x-linked-size").or_else(|| own("content-length")).and_then(|n| n.parse().ok());
-            let plain = |etag: &String| !etag.is_empty() && etag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            let plain =
+                |etag: &String| !etag.is_empty() && etag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             return match (etag.filter(plain), size) {
                 (Some(etag), Some(size)) => Ok(Remote { file, etag, size }),
                 _ => Err(Error::new(format!("{url} tells neither hash nor size of the file"))
@@ -280,7 +282,7 @@ impl Source {
             let now = length();
             let early = || Fault::Passing(Error::new("the server sent less than the whole file"), None);
             match if attempt.is_ok() && now < remote.size { Err(early()) } else { attempt } {
-                Ok(()) if now == remote.size && is_whole(part, &remote.etag)? => return Ok(()),
+                Ok(()) if now == remote.size && is_whole(part, &remote.etag).await? => return Ok(()),
                 Ok(()) => {
                     // Left by somebody else, or garbled on the way: once from the beginning, then it is a fault.
                     ensure!(!begun_again, "{} of {} is not what its hash says", remote.file, self.0.name.repo);
@@ -393,17 +395,22 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Whether a file has the SHA-256 that its name says; other names are hashes of git's, whose files are small.
-fn is_whole(path: &Path, etag: &str) -> Result<bool> {
+async fn is_whole(path: &Path, etag: &str) -> Result<bool> {
     if etag.len() != 64 {
         return Ok(true);
     }
+    let path = path.to_owned();
+    // Seconds of work: the other downloads must not stand still for it.
+    let hashed = tokio::task::spawn_blocking(move || sha256(&path)).await.doing("hashing a download")??;
+    Ok(hashed == etag.to_ascii_lowercase())
+}
+
+fn sha256(path: &Path) -> Result<String> {
     let (mut file, mut hasher, mut buffer) = (File::open(path).at(path)?, Sha256::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut buffer).at(path)? {
-            0 => break,
+            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
             n => hasher.update(&buffer[..n]),
         }
     }
-    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(found == etag.to_ascii_lowercase())
 }

@@ -87,7 +87,7 @@ pub struct Snapshot {
     pub commit: String,
     /// Whether anything had to be fetched.
     pub fetched: bool,
-    /// Files that the repository may have and this machine does not, since the network was out of bounds.
+    /// Files that the repository may have and this machine does not, since the network could not be asked.
     pub unknown: Vec<String>,
 }
 
@@ -111,21 +111,23 @@ impl Hub {
             Error::new("there is no folder to keep models in").hint("set HF_HUB_CACHE to a folder of yours")
         })?;
         let repo = Repo::new(cache, &name.repo);
-        let lacks = match repo.commit(&name.revision) {
-            Some(commit) => {
-                let lacks = repo.lacks(&commit)?;
-                if lacks.is_usable() && (self.offline || lacks.unknown.is_empty()) {
-                    let folder = repo.snapshot(&commit);
-                    return Ok(Snapshot { folder, commit, fetched: false, unknown: lacks.unknown });
-                }
-                Some(lacks.needed)
-            }
+        let held = match repo.commit(&name.revision).filter(|commit| repo.snapshot(commit).is_dir()) {
+            Some(commit) => Some((repo.lacks(&commit)?, commit)),
             None => None,
         };
-        if self.offline {
-            return Err(self.out_of_bounds(name, &repo, lacks));
+        let usable = held.as_ref().filter(|(lacks, _)| lacks.needed.is_empty()).map(|(lacks, commit)| Snapshot {
+            folder: repo.snapshot(commit),
+            commit: commit.clone(),
+            fetched: false,
+            unknown: lacks.unknown.clone(),
+        });
+        match usable {
+            Some(snapshot) if self.offline || snapshot.unknown.is_empty() => Ok(snapshot),
+            // Python may have left files out that we would read: worth a question, but not a failure.
+            Some(snapshot) => Ok(fetch::fetch(self, name, &repo, tell).unwrap_or(snapshot)),
+            None if self.offline => Err(self.out_of_bounds(name, &repo, held.map(|(lacks, _)| lacks.needed))),
+            None => fetch::fetch(self, name, &repo, tell),
         }
-        fetch::fetch(self, name, &repo, tell)
     }
 
     /// What the cache lacks, where nothing may be fetched.
@@ -158,7 +160,8 @@ mod tests {
         check("Qwen/Qwen2.5-7B-Instruct", Some(("Qwen/Qwen2.5-7B-Instruct", "main")));
         check("Qwen/Qwen2.5-7B@a09a35458c", Some(("Qwen/Qwen2.5-7B", "a09a35458c")));
         check("me/model_1.5@refs/pr/1", Some(("me/model_1.5", "refs/pr/1")));
-        for path in ["harbor", "./qwen", "../qwen/x", "/models/qwen", "a/b/c", "a/", "/b", "~/x", "a b/c", "", "a/.git"] {
+        for path in ["harbor", "./qwen", "../qwen/x", "/models/qwen", "a/b/c", "a/", "/b", "~/x", "a b/c", "", "a/.git"]
+        {
             check(path, None);
         }
         for revision in ["", "../../x", "a/../b", "/x", "a b", "x?y"] {

@@ -77,8 +77,7 @@ impl<B: FusedOps> Qwen<B> {
             let data = source(Wanted { name, shape: &shape, rows, dtype })?;
             Ok::<_, Error>(Tensor::<B, 2>::from_data(data, (device, dtype)))
         };
-        let matrix =
-            |source: &mut Source<'_>, name: &str, shape: [usize; 2]| rows_of(source, name, shape, 0..shape[0]);
+        let matrix = |source: &mut Source<'_>, name: &str, shape: [usize; 2]| rows_of(source, name, shape, 0..shape[0]);
         let vector = |source: &mut Source<'_>, name: &str, n: usize| {
             let data = source(Wanted { name, shape: &[n], rows: 0..n, dtype: DType::F32 })?;
             Ok::<_, Error>(Tensor::<B, 1>::from_data(data, (device, DType::F32)))

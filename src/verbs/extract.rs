@@ -30,8 +30,8 @@ pub struct ExtractArgs {
     /// The trait: names the score's column
     #[arg(long = "trait", value_name = "NAME")]
     trait_name: String,
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// File for the vectors, safetensors
     #[arg(long, value_name = "FILE")]

@@ -74,7 +74,8 @@ fn of_hub(name: &Name, context: &Context<'_>) -> Result<ModelFolder> {
     const MIB: u64 = 1 << 20;
     let mut bar = None;
     let mut tell = |Progress { done, total }: Progress| {
-        let bar = bar.get_or_insert_with(|| context.console.bar(&format!("{} (MiB)", name.repo), (total / MIB) as usize));
+        let bar =
+            bar.get_or_insert_with(|| context.console.bar(&format!("{} (MiB)", name.repo), (total / MIB) as usize));
         bar.at((done / MIB) as usize, "");
     };
     let snapshot = context.hub.model(name, &mut tell).map_err(|e| {

@@ -41,8 +41,8 @@ pub struct TrainArgs {
     /// Folder of a PEFT adapter to go on from
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// JSONL of training chats
     #[arg(long, value_name = "FILE", num_args = 1..)]

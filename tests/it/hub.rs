@@ -307,12 +307,7 @@ fn refusals_say_what_to_do() {
     let refuse = |status, code| Fault::Refuse(status, code, "");
     let nobody = "Qwen/Tiny: there is no such model on HUB, or it is private (401)";
     check(refuse(401, "RepoNotFound"), None, nobody, "set HF_TOKEN");
-    check(
-        refuse(401, ""),
-        Some("hf_old"),
-        "Qwen/Tiny: the hub does not accept the token (401)",
-        "HUB/settings/tokens",
-    );
+    check(refuse(401, ""), Some("hf_old"), "Qwen/Tiny: the hub does not accept the token (401)", "HUB/settings/tokens");
     let gated = |status| format!("Qwen/Tiny: the model is gated, and you may not read it ({status})");
     check(refuse(401, "GatedRepo"), None, &gated(401), "accept its terms at HUB/Qwen/Tiny");
     check(refuse(403, "GatedRepo"), Some("hf_x"), &gated(403), "accept its terms at HUB/Qwen/Tiny");
@@ -355,6 +350,9 @@ fn out_of_bounds_means_no_request_and_an_error_that_says_what_is_missing() {
     assert!(e.help().unwrap().contains("hf download Qwen/Tiny"), "{:?}", e.help());
     assert!(server.log().is_empty());
 
+    let e = told(&offline.model(&tiny(COMMIT), &mut |_| {}).unwrap_err());
+    assert!(e.starts_with(&format!("Qwen/Tiny at `{COMMIT}` is not in the cache")), "{e}");
+
     let snapshot = get(&server.hub(cache.path())).unwrap();
     let asked = server.log().len();
     assert_eq!(get(&offline).unwrap(), Snapshot { fetched: false, ..snapshot.clone() });
@@ -362,6 +360,8 @@ fn out_of_bounds_means_no_request_and_an_error_that_says_what_is_missing() {
     // Python does not always ask for the same files as we do.
     fs::remove_dir_all(repo.join(".no_exist")).unwrap();
     assert_eq!(get(&offline).unwrap().unknown, ["chat_template.jinja"]);
+    let unreachable = Hub { endpoint: "http://127.0.0.1:1".into(), ..server.hub(cache.path()) };
+    assert_eq!(get(&unreachable).unwrap().unknown, ["chat_template.jinja"]);
     fs::remove_file(snapshot.folder.join(SHARD)).unwrap();
     fs::remove_file(snapshot.folder.join("config.json")).unwrap();
     let e = told(&get(&offline).unwrap_err());
@@ -394,7 +394,10 @@ fn the_program_takes_a_name_and_finds_hub_cache_and_token_where_python_does() {
     };
     let (code, said) = run("--offline --model Qwen/Tiny", &[]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("no such folder, so it is looked up as a name on the hub: Qwen/Tiny at `main` is not"), "{said}");
+    assert!(
+        said.contains("no such folder, so it is looked up as a name on the hub: Qwen/Tiny at `main` is not"),
+        "{said}"
+    );
     assert!(server.log().is_empty());
 
     let (code, said) = run("--model Qwen/Tiny", &[]);
@@ -404,7 +407,9 @@ fn the_program_takes_a_name_and_finds_hub_cache_and_token_where_python_does() {
     assert!(server.log()[0].ends_with("Bearer hf_of_file"), "{:?}", server.log());
 
     let asked = server.log().len();
-    for (words, env) in [("--offline", ("", "")), ("", ("HF_HUB_OFFLINE", "1")), ("", ("HF_ENDPOINT", "http://127.0.0.1:1"))] {
+    for (words, env) in
+        [("--offline", ("", "")), ("", ("HF_HUB_OFFLINE", "1")), ("", ("HF_ENDPOINT", "http://127.0.0.1:1"))]
+    {
         let env: Vec<_> = [env].into_iter().filter(|(name, _)| !name.is_empty()).collect();
         let (code, said) = run(&format!("{words} --model Qwen/Tiny@{COMMIT}"), &env);
         assert_eq!(code, Some(0), "{said}");

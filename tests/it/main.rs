@@ -7,6 +7,8 @@ mod goldens;
 mod harbor;
 mod house;
 mod hub;
+#[cfg(feature = "cpu")]
+mod models;
 mod parity;
 mod persona;
 mod study;
