@@ -43,6 +43,9 @@ struct Globals {
     /// Decides everything random [default: 0, or the configuration's]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Never ask the network for a model: use what the cache holds (also HF_HUB_OFFLINE=1)
+    #[arg(long, global = true)]
+    offline: bool,
     /// One JSON object on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -75,10 +78,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::mind_interrupts();
-    let Globals { device, dtype, seed, json, quiet } = cli.globals;
+    let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let (cache, judge_key) = (env::cache(), env::judge_key());
-    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key };
+    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
     match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),

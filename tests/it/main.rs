@@ -8,7 +8,10 @@ mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod hub;
 mod judges;
+#[cfg(feature = "cpu")]
+mod models;
 mod parity;
 mod persona;
 mod study;

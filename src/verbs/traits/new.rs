@@ -88,7 +88,7 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Outcome> {
     // An answer of this length takes minutes on a small server.
     let patience = Patience { timeout: Duration::from_secs(900), ..Patience::default() };
     let client = ChatClient::new(judge_url, context.judge_key.clone(), patience)?;
-    if client.wants_key() {
+    if client.lacks_key() {
         return Err(Error::usage(format!("{judge_url} wants a key"))
             .hint("set TRIMTAB_JUDGE_KEY or OPENAI_API_KEY, or name another server with --judge-url"));
     }
