@@ -6,9 +6,11 @@
 
 mod extract;
 mod filter;
+pub mod monitor;
 mod project;
 mod rollout;
 mod rows;
+mod texts;
 
 use std::path::Path;
 
@@ -25,6 +27,7 @@ pub use project::{
 };
 pub use rollout::{judge_rows, roll_out, sampling};
 pub use rows::{Border, Ids, Pairing, Row, finish, pair_up, read_rows, scan_rows, write_rows};
+pub use texts::Exchange;
 
 /// Which of the two system prompts: the one that calls the trait up, or the one that wards it off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
