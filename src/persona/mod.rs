@@ -10,6 +10,7 @@ pub mod monitor;
 mod project;
 mod rollout;
 mod rows;
+pub mod screen;
 mod texts;
 
 use std::path::Path;
