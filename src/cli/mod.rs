@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{Context, Outcome, devices, extract, generate, project, study, train, vectors};
+use crate::verbs::{Context, Outcome, devices, extract, generate, project, study, train, traits, vectors};
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
 
@@ -57,6 +57,7 @@ enum Verb {
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
+    Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
@@ -76,7 +77,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     progress::mind_interrupts();
     let Globals { device, dtype, seed, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let context = Context { console: &terminal, device, dtype, seed, cache: env::cache() };
+    let (cache, judge_key) = (env::cache(), env::judge_key());
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key };
     match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
@@ -93,6 +95,7 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
+        Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::rows::Border;
 use super::texts::{entries, text_of, work_through};
-use crate::record::{Hash, Ledger, hash_file, write_atomic_by};
+use crate::record::{Chunks, Hash, hash_file, write_atomic_by};
 use crate::sheet::{Bad, Entry, Format, Reader, Writer};
 use crate::subject::{Finished, Residuals, Subject};
 use crate::vector::{Layer, VectorFile};
@@ -228,11 +228,11 @@ pub fn project_file(
     let (skipped, wanted): (Vec<_>, Vec<_>) = probes.iter().cloned().partition(|probe| has(&probe.column));
     let skipped = skipped.into_iter().map(|probe| probe.column).collect();
     let identity = Hash::of(&(&rules.subject, rules.border, rules.chunk, &wanted, hash_file(input)?));
-    let mut ledger = Ledger::open(&partial(output), &identity)?;
-    let resumed = ledger.chunks() * rules.chunk;
-    measure(subject, input, &wanted, rules, &mut ledger, &mut |n| done(n, survey.rows + survey.bad.count))?;
-    let (measured, bad) = finish_file((input, output), &survey, &wanted, &ledger)?;
-    ledger.remove()?;
+    let mut finished = Chunks::open(&partial(output), &identity)?;
+    let resumed = finished.chunks() * rules.chunk;
+    measure(subject, input, &wanted, rules, &mut finished, &mut |n| done(n, survey.rows + survey.bad.count))?;
+    let (measured, bad) = finish_file((input, output), &survey, &wanted, &finished)?;
+    finished.remove()?;
     Ok(Projected { rows: survey.rows, measured, resumed: resumed.min(measured), skipped, bad })
 }
 
@@ -271,20 +271,20 @@ impl Survey {
     }
 }
 
-/// Measures the rows that the ledger does not have yet.
+/// Measures the rows that are not finished yet.
 fn measure(
     subject: &mut dyn Subject,
     input: &Path,
     wanted: &[Probe],
     rules: &ProjectRules,
-    ledger: &mut Ledger,
+    finished: &mut Chunks,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     if wanted.is_empty() {
         return Ok(());
     }
     let prompt_only = wanted.iter().all(|probe| probe.metric == Metric::PromptLast);
-    work_through(entries(input, |_| true)?, ledger, rules.chunk, &mut |before, batch| {
+    work_through(entries(input, |_| true)?, finished, rules.chunk, &mut |before, batch| {
         let tokenizer = subject.tokenizer();
         let text = |entry: &Entry| -> Result<Finished, String> {
             let place = format!("{}:{}", input.display(), entry.number);
@@ -311,10 +311,10 @@ fn finish_file(
     (input, output): (&Path, &Path),
     survey: &Survey,
     wanted: &[Probe],
-    ledger: &Ledger,
+    finished: &Chunks,
 ) -> Result<(usize, Bad)> {
     let (mut measured, mut bad) = (0, Bad::default());
-    for row in ledger.rows::<Measured>()? {
+    for row in finished.rows::<Measured>()? {
         let Measured { values, bad: reason } = row?;
         measured += usize::from(values.is_some());
         reason.into_iter().for_each(|reason| bad.push(reason));
@@ -328,7 +328,7 @@ fn finish_file(
     columns.extend(wanted.iter().map(|probe| probe.column.clone()).filter(|name| !survey.columns.contains(name)));
     write_atomic_by(output, |w| {
         let mut writer = Writer::new(w, Format::of(output)?, &columns)?;
-        let mut rows = ledger.rows::<Measured>()?;
+        let mut rows = finished.rows::<Measured>()?;
         for entry in entries(input, |_| true)? {
             let (entry, values) = (entry?, rows.next().transpose()?.and_then(|row| row.values));
             write_row(&mut writer, entry, wanted, values.as_deref())?;
@@ -513,9 +513,9 @@ mod tests {
         // Killed within the third chunk.
         let identity =
             Hash::of(&(&rules.subject, rules.border, rules.chunk, &probes.to_vec(), hash_file(&input).unwrap()));
-        let mut ledger = Ledger::open(&partial(&output), &identity).unwrap();
+        let mut finished = Chunks::open(&partial(&output), &identity).unwrap();
         let mut left = 2;
-        let killed = work_through(entries(&input, |_| true).unwrap(), &mut ledger, 3, &mut |_, batch| {
+        let killed = work_through(entries(&input, |_| true).unwrap(), &mut finished, 3, &mut |_, batch| {
             left -= 1;
             ensure!(left >= 0, "killed");
             let text =

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::rows::{Border, Ids, Row, finish};
-use crate::record::Ledger;
+use crate::record::Chunks;
 use crate::sheet::{Entry, Line, Reader};
 use crate::subject::Finished;
 use crate::text::{Message, Tokenizer, chat_of_row};
@@ -88,15 +88,15 @@ pub(super) fn entries<'a>(
     Ok(Reader::open(path)?.filter(of_ours).map(move |entry| entry.map(placed)))
 }
 
-/// Works on the entries that the ledger does not have yet, `chunk` at a time, each chunk kept before the next is begun. The first
+/// Works on the entries that are not finished yet, `chunk` at a time, each chunk kept before the next is begun. The first
 /// of `work`'s arguments is how many entries came before.
 pub(super) fn work_through<T: serde::Serialize>(
     entries: impl Iterator<Item = Result<Entry>>,
-    ledger: &mut Ledger,
+    finished: &mut Chunks,
     chunk: usize,
     work: &mut dyn FnMut(usize, Vec<Entry>) -> Result<Vec<T>>,
 ) -> Result<()> {
-    let mut before = ledger.chunks() * chunk;
+    let mut before = finished.chunks() * chunk;
     let mut entries = entries.skip(before);
     loop {
         let batch: Vec<Entry> = entries.by_ref().take(chunk).collect::<Result<_>>()?;
@@ -106,7 +106,7 @@ pub(super) fn work_through<T: serde::Serialize>(
         let n = batch.len();
         let rows = work(before, batch)?;
         assert_eq!(rows.len(), n, "a row for each entry");
-        ledger.push(&rows)?;
+        finished.push(&rows)?;
         before += n;
     }
 }

@@ -29,6 +29,8 @@ pub struct MonitorRules {
     pub sampling: Sampling,
     /// Stands for the model, its adapter and the machine.
     pub subject: Hash,
+    /// Stands for the judge and its rubrics.
+    pub judge: Hash,
 }
 
 /// One answer as it is kept.
@@ -89,8 +91,9 @@ pub fn monitor(
     tell: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Monitored> {
     ensure!(!rules.questions.is_empty() && !rules.conditions.is_empty(), "there is nothing to ask");
-    let (mut points, mut answers, mut reused) = (Vec::new(), Vec::new(), 0);
-    for (i, condition) in rules.conditions.iter().enumerate() {
+    let mut reused = 0;
+    let mut all: Vec<(Vec<Said>, Vec<Along>)> = Vec::new();
+    for condition in &rules.conditions {
         let name = condition.name();
         let place = |e: Error| e.at(&name);
         let asked = Hash::of(&(VERSION, &rules.subject, &rules.sampling, &rules.questions, condition));
@@ -99,14 +102,29 @@ pub fn monitor(
                 answer(condition, rules, subject, &mut |d, n| tell(&name, d, n))
             })
             .map_err(place)?;
-        let said_hash = Hash::of(&said);
-        let key = Hash::of(&(VERSION, &rules.subject, &said_hash, &rules.probe, condition));
+        let key = Hash::of(&(VERSION, &rules.subject, Hash::of(&said), &rules.probe, condition));
         let (along, read) =
             run.stage(&format!("states-{name}"), &key, || states(condition, rules, subject, &said)).map_err(place)?;
-        let key = Hash::of(&(VERSION, &said_hash, &rules.questions, &rules.trait_name, judge.name()));
-        let (judged, heard) =
-            run.stage(&format!("scores-{name}"), &key, || score(rules, judge, &said)).map_err(place)?;
-        reused += [old, read, heard].iter().filter(|stage| stage.is_yes()).count();
+        reused += usize::from(old.is_yes()) + usize::from(read.is_yes());
+        all.push((said, along));
+    }
+    // The judge hears of everything before it is asked for anything, so that one estimate tells what it will come to.
+    let rubrics = [Rubric::Trait(rules.trait_name.clone()), Rubric::Coherence];
+    let mut foreseen: Vec<Exhibit> = all.iter().flat_map(|(said, _)| exhibits(rules, said)).collect();
+    let (mut points, mut answers) = (Vec::new(), Vec::new());
+    for (i, (said, along)) in all.into_iter().enumerate() {
+        let name = rules.conditions[i].name();
+        let key =
+            Hash::of(&(VERSION, Hash::of(&said), &rules.questions, &rules.trait_name, &rules.judge, judge.name()));
+        let mut score = || {
+            let coming = std::mem::take(&mut foreseen);
+            if !coming.is_empty() {
+                judge.foresee(&rubrics, &coming)?;
+            }
+            judged(judge, &rubrics, &exhibits(rules, &said))
+        };
+        let (judged, heard) = run.stage(&format!("scores-{name}"), &key, &mut score).map_err(|e| e.at(&name))?;
+        reused += usize::from(heard.is_yes());
         let replies = said.into_iter().zip(along).zip(judged);
         let replies: Vec<Reply> = replies.map(|((said, along), judged)| Reply { said, along, judged }).collect();
         let of_question = replies.chunks(rules.sampling.rollouts).enumerate();
@@ -161,15 +179,18 @@ fn states(condition: &Condition, rules: &MonitorRules, subject: &mut dyn Subject
     Ok(values.into_iter().map(along).collect())
 }
 
-fn score(rules: &MonitorRules, judge: &mut dyn Judge, said: &[Said]) -> Result<Vec<Judged>> {
+fn exhibits(rules: &MonitorRules, said: &[Said]) -> Vec<Exhibit> {
     let exhibit = |(i, said): (usize, &Said)| Exhibit {
         question: rules.questions[i / rules.sampling.rollouts].clone(),
         answer: said.text.clone(),
         reference: None,
     };
-    let exhibits: Vec<Exhibit> = said.iter().enumerate().map(exhibit).collect();
-    let scores = verdicts(judge, &Rubric::Trait(rules.trait_name.clone()), &exhibits)?;
-    let coherences = verdicts(judge, &Rubric::Coherence, &exhibits)?;
+    said.iter().enumerate().map(exhibit).collect()
+}
+
+fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], exhibits: &[Exhibit]) -> Result<Vec<Judged>> {
+    let scores = verdicts(judge, of_trait, exhibits)?;
+    let coherences = verdicts(judge, coherence, exhibits)?;
     let judged = |(score, coherence): (Verdict, Verdict)| Judged {
         score: score.score,
         coherence: coherence.score,
@@ -222,6 +243,7 @@ mod tests {
             },
             sampling: Sampling { temperature: 1.0, rollouts: 2, ..Sampling::greedy(8) },
             subject: Hash::of("echo"),
+            judge: Hash::of("word"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The three passes over a file: the model's own answers, projections, the judge's scores. Each goes into a ledger of its own.
+//! The three passes over a file: the model's own answers, projections, the judge's scores. Each keeps its finished chunks in a file of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,16 +7,18 @@ use super::{Against, Scored, ScreenRules};
 use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
 use crate::persona::texts::{Exchange, id_of, work_through};
 use crate::persona::{Metric, Probe, projections};
-use crate::record::{Hash, Ledger, RunDir, create_folder};
+use crate::record::{Chunks, Hash, RunDir, create_folder};
 use crate::sheet::Entry;
 use crate::subject::{Ask, Finished, Prompt, Sampling, Subject};
 use crate::text::{Tokenizer, chat_of_row};
-use crate::{Error, Result, ensure};
+use crate::{Result, ensure};
 
 /// Raised when the same inputs come to give other results.
 const VERSION: u32 = 1;
-/// Rows per request to the model or the judge: what an interruption can cost.
+/// Rows per request to the model: what an interruption can cost.
 const CHUNK: usize = 64;
+/// Rows per request to the judge. It keeps its own answers, so an interruption costs nothing.
+const JUDGED_CHUNK: usize = 512;
 
 /// The model's own answer to a row's prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,9 +36,9 @@ pub(super) struct Ready {
 
 /// What was measured of a file, on the disk.
 pub(super) struct Measured {
-    own: Option<Ledger>,
-    scores: Ledger,
-    judged: Option<Ledger>,
+    own: Option<Chunks>,
+    scores: Chunks,
+    judged: Option<Chunks>,
 }
 
 /// Everything about one row.
@@ -50,18 +52,18 @@ pub(super) struct Joined {
 impl Measured {
     /// The numbers of each row, in the file's order.
     pub fn numbers(&self) -> Result<impl Iterator<Item = Result<(Scored, Option<Verdict>)>>> {
-        let mut judged = self.judged.as_ref().map(Ledger::rows::<Option<Verdict>>).transpose()?;
+        let mut judged = self.judged.as_ref().map(Chunks::rows::<Option<Verdict>>).transpose()?;
         let scores = self.scores.rows::<Scored>()?;
         Ok(scores.map(move |scored| Ok((scored?, next_of(&mut judged)?))))
     }
 
     /// Everything about each row, in the file's order; one row in memory.
     pub fn joined<'a>(&'a self, source: &'a Source) -> Result<impl Iterator<Item = Result<Joined>> + 'a> {
-        let mut own = self.own.as_ref().map(Ledger::rows::<Option<Own>>).transpose()?;
+        let mut own = self.own.as_ref().map(Chunks::rows::<Option<Own>>).transpose()?;
         let rows = source.entries()?.zip(self.numbers()?);
         Ok(rows.map(move |(entry, numbers)| {
             let ((scored, verdict), entry) = (numbers?, entry?);
-            assert_eq!(entry.number, scored.line, "ledger and file go side by side");
+            assert_eq!(entry.number, scored.line, "both files go side by side");
             Ok(Joined { entry, scored, verdict, own: next_of(&mut own)? })
         }))
     }
@@ -101,7 +103,7 @@ pub(super) fn ready(
     read().map_err(|e| e.at(format_args!("{}:{}", source.path.display(), entry.number)).to_string())
 }
 
-/// Measures a file, or goes on where an earlier run ended. `role` names the ledgers: `data`, `reference`. `tell` hears what is being
+/// Measures a file, or goes on where an earlier run ended. `role` names the files: `data`, `reference`. `tell` hears what is being
 /// done and how far it is: (rows done, of all).
 ///
 /// # Errors
@@ -123,20 +125,22 @@ pub(super) fn measure(
         rules.first_turn,
         rules.prompt_tokens_max,
     ));
-    let open = |what: &str, key: &Hash| Ledger::open(&run.file(format!("work/{role}-{what}.jsonl")), key);
+    let open = |what: &str, key: &Hash| Chunks::open(&run.file(format!("work/{role}-{what}.jsonl")), key);
     let mut own = None;
     if let Against::OwnAnswer { max_new_tokens } = rules.against {
-        let mut ledger = open("own", &Hash::of(&(&rows, max_new_tokens)))?;
-        own_answers(source, rules, max_new_tokens, subject, &mut ledger, &mut |n| tell("own answers", n, source.rows))?;
-        own = Some(ledger);
+        let mut finished = open("own", &Hash::of(&(&rows, max_new_tokens)))?;
+        own_answers(source, rules, max_new_tokens, subject, &mut finished, &mut |n| {
+            tell("own answers", n, source.rows)
+        })?;
+        own = Some(finished);
     }
     let mut scores = open("projections", &Hash::of(&(&rows, rules.against, &rules.probe, &rules.label)))?;
     project(source, rules, subject, own.as_ref(), &mut scores, &mut |n| tell("projections", n, source.rows))?;
     let mut judged = None;
     if let Some(judge) = judge {
-        let mut ledger = open("judged", &Hash::of(&(&rows, &rules.trait_name, judge.name())))?;
-        judge_rows(source, rules, subject, judge, &mut ledger, &mut |n| tell("trait scores", n, source.rows))?;
-        judged = Some(ledger);
+        let mut finished = open("judged", &Hash::of(&(&rows, &rules.trait_name, &rules.judge, judge.name())))?;
+        judge_rows(source, rules, subject, judge, &mut finished, &mut |n| tell("trait scores", n, source.rows))?;
+        judged = Some(finished);
     }
     Ok(Measured { own, scores, judged })
 }
@@ -146,12 +150,12 @@ fn own_answers(
     rules: &ScreenRules,
     max_new_tokens: usize,
     subject: &mut dyn Subject,
-    ledger: &mut Ledger,
+    finished: &mut Chunks,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let sampling = Sampling::greedy(max_new_tokens);
     let eos = subject.tokenizer().eos_ids().to_vec();
-    work_through(source.entries()?, ledger, CHUNK, &mut |before, batch| {
+    work_through(source.entries()?, finished, CHUNK, &mut |before, batch| {
         let ready: Vec<Option<Ready>> =
             batch.iter().map(|e| ready(e, source, subject.tokenizer(), rules).ok()).collect();
         let ask = |(entry, ready): (&Entry, &Option<Ready>)| {
@@ -175,13 +179,13 @@ fn project(
     source: &Source,
     rules: &ScreenRules,
     subject: &mut dyn Subject,
-    own: Option<&Ledger>,
-    ledger: &mut Ledger,
+    own: Option<&Chunks>,
+    finished: &mut Chunks,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let probes = [Metric::Proj, Metric::PromptLast].map(|metric| Probe { metric, ..rules.probe.clone() });
-    let mut own = own.map(Ledger::rows::<Option<Own>>).transpose()?.map(|rows| rows.skip(ledger.chunks() * CHUNK));
-    work_through(source.entries()?, ledger, CHUNK, &mut |before, batch| {
+    let mut own = own.map(Chunks::rows::<Option<Own>>).transpose()?.map(|rows| rows.skip(finished.chunks() * CHUNK));
+    work_through(source.entries()?, finished, CHUNK, &mut |before, batch| {
         let mut rows = Vec::with_capacity(batch.len());
         // Each answer, and the model's own beside it unless it is the same.
         let (mut texts, mut places) = (Vec::new(), Vec::new());
@@ -238,18 +242,18 @@ fn judge_rows(
     rules: &ScreenRules,
     subject: &dyn Subject,
     judge: &mut dyn Judge,
-    ledger: &mut Ledger,
+    finished: &mut Chunks,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let rubric = Rubric::Trait(rules.trait_name.clone());
-    work_through(source.entries()?, ledger, CHUNK, &mut |before, batch| {
+    work_through(source.entries()?, finished, JUDGED_CHUNK, &mut |before, batch| {
         let exhibit = |entry: &Entry| {
             let Ready { exchange, .. } = ready(entry, source, subject.tokenizer(), rules).ok()?;
             Some(Exhibit { question: exchange.question().to_owned(), answer: exchange.answer, reference: None })
         };
         let exhibits: Vec<Option<Exhibit>> = batch.iter().map(exhibit).collect();
         let shown: Vec<Exhibit> = exhibits.iter().flatten().cloned().collect();
-        let mut said = verdicts(judge, &rubric, &shown).map_err(|e: Error| e.at(source.path.display()))?.into_iter();
+        let mut said = verdicts(judge, &rubric, &shown)?.into_iter();
         done(before + batch.len());
         Ok(exhibits.iter().map(|exhibit| exhibit.as_ref().and_then(|_| said.next())).collect())
     })

@@ -6,8 +6,8 @@
 //! raw          a(x_i, y_i)·v̂                              a baseline; domains differ by several units
 //! ```
 //!
-//! Data of any size: rows are worked through chunk by chunk into ledgers in the run's folder ([`crate::record::Ledger`]), and of a
-//! row nothing stays in memory but its numbers. What was asked of the model is kept apart from what was measured, so that another
+//! Data of any size: rows are worked through chunk by chunk, finished chunks are kept in the run's folder
+//! ([`crate::record::Chunks`]), and of a row nothing stays in memory but its numbers. What was asked of the model is kept apart from what was measured, so that another
 //! trait or layer needs no new answers.
 
 mod choose;
@@ -86,6 +86,8 @@ pub struct ScreenRules {
     pub seed: u64,
     /// Stands for the model, its adapter and the machine.
     pub subject: Hash,
+    /// Stands for the judge and its rubric.
+    pub judge: Hash,
 }
 
 /// What was measured of one row.

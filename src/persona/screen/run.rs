@@ -1,4 +1,4 @@
-//! A screening from files to files: measure, decide, write. Everything is written again from the ledgers, so a second run with
+//! A screening from files to files: measure, decide, write. Everything is written again from what was measured, so a second run with
 //! other thresholds takes seconds.
 
 use std::collections::HashMap;

@@ -26,6 +26,7 @@ fn rules(against: Against) -> ScreenRules {
         label: Some(Label { key: "kind".into(), value: Some("loud".into()) }),
         seed: 0,
         subject: Hash::of("echo"),
+        judge: Hash::of("word"),
     }
 }
 
@@ -152,7 +153,7 @@ fn kept_rows_are_byte_for_byte_and_in_order() {
     );
     assert_eq!(lines(out.join("scores.csv")).len(), 154);
 
-    // Other choices: from the ledgers alone, and what they do not ask for is gone.
+    // Other choices: from what was measured alone, and what they do not ask for is gone.
     let mut silent = EchoSubject::new(|_, _| panic!("nothing is asked again"));
     let again = work(&out, &source, &rules(OWN), &Choices { of_kept: true, top: 5, ..Choices::default() }, &mut silent);
     assert!(again.summary.kept == 150 && !out.join("kept.jsonl").exists() && !out.join("random.jsonl").exists());
