@@ -18,7 +18,7 @@ mod table;
 use std::path::{Path, PathBuf};
 
 pub use histogram::{Histogram, Shape, Threshold};
-pub use page::{Chart, Page, Part, Passage, Picture, Span};
+pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
 pub use scatter::{Cloud, Group};
 pub use study::{Arm, Axis, Better, Curve, CurveLevel, Example, Expectation, Figure, Panel, Plot, Point, Study};
 pub use svg::{Hue, Look, Mark};

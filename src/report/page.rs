@@ -3,6 +3,9 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde_json::Value;
+
 use super::histogram::{self, Histogram};
 use super::scatter::{self, Cloud};
 use super::svg::{Look, escape};
@@ -103,6 +106,27 @@ impl Span {
     /// Text of which nothing was measured.
     pub fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), heat: None }
+    }
+}
+
+/// The settings of anything as name and value, nested ones with dots, those that were not given left out.
+pub fn settings_of<T: Serialize + ?Sized>(settings: &T) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    flatten("", &serde_json::to_value(settings).unwrap_or_default(), &mut rows);
+    rows
+}
+
+fn flatten(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flatten(&key, value, rows);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => rows.push((key.to_owned(), text.clone())),
+        other => rows.push((key.to_owned(), other.to_string())),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::choose::{Choices, Decision, Thresholds};
 use super::measure::{Joined, Measured, measure};
-use super::show::Shown;
+use super::show::{Shown, scores};
 use super::source::Source;
 use super::summary::{Numbers, Picked, Summary, count_and_pick};
 use super::{ScreenRules, highlight, measure};
@@ -26,6 +26,23 @@ pub struct Screened {
     pub summary: Summary,
     /// What was written, the page first.
     pub files: Vec<PathBuf>,
+}
+
+impl Screened {
+    /// For a terminal: what became of the rows, and the scores.
+    pub fn text(&self) -> String {
+        let Summary { rows, measured, kept, dropped, left_out, dropped_by: (difference, llm, both), .. } =
+            &self.summary;
+        let by = format!("{difference} by the difference, {llm} by the trait score, {both} by both");
+        let fate = match dropped {
+            0 => String::new(),
+            dropped => format!("; {dropped} dropped ({by})"),
+        };
+        format!(
+            "{measured} of {rows} rows measured, {left_out} left out; {kept} kept{fate}\n{}",
+            scores(&self.summary).text()
+        )
+    }
 }
 
 /// Screens a file, or goes on where an earlier run ended. `tell` hears whose rows are worked on, what is done with them, and how
