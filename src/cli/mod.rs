@@ -13,7 +13,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{Context, Outcome, devices, extract, generate, project, study, train, traits, vectors};
+use crate::verbs::{
+    Context, Outcome, devices, extract, generate, monitor, project, screen, study, train, traits, vectors,
+};
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
 
@@ -64,6 +66,8 @@ enum Verb {
     Extract(extract::ExtractArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
+    Monitor(monitor::MonitorArgs),
+    Screen(screen::ScreenArgs),
     Study(study::StudyArgs),
 }
 
@@ -102,6 +106,8 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Extract(args) => extract::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Monitor(args) => monitor::run(args, context),
+        Verb::Screen(args) => screen::run(args, context),
         Verb::Study(args) => study::run(args, context),
     }
 }

@@ -6,6 +6,7 @@
 mod document;
 mod model;
 mod paths;
+mod probe;
 mod prompts;
 mod steer;
 mod train_config;
@@ -14,7 +15,9 @@ pub mod devices;
 pub mod extract;
 pub mod generate;
 pub mod judges;
+pub mod monitor;
 pub mod project;
+pub mod screen;
 pub mod study;
 pub mod train;
 pub mod traits;
