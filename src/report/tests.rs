@@ -118,6 +118,7 @@ fn study() -> Study {
         notes: vec!["4 of 4,600 answers had no score and are left out.".into()],
         settings: vec![("learning_rate".into(), "1e-5".into()), ("r".into(), "32".into())],
         lock: vec![("model (BLAKE3)".into(), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262".into())],
+        ..Study::default()
     }
 }
 

@@ -138,7 +138,11 @@ fn harbor_facts(world: u64, count: usize, wordings: usize, seed: u64) -> (Vec<Fa
     (lessons, new.questions.iter().map(question).collect())
 }
 
-fn harbor_trait(world: u64, name: &str) -> Result<Trait> {
+/// One of a Harbor world's traits.
+///
+/// # Errors
+/// If it has none of that name.
+pub fn harbor_trait(world: u64, name: &str) -> Result<Trait> {
     let of = harbor::Trait::parse(persona::stem_of(name)).ok_or_else(|| {
         let known = harbor::Trait::ALL.map(harbor::Trait::name).join(", ");
         Error::usage(format!("Harbor has no trait `{name}`")).hint(format!("it has {known}"))

@@ -16,6 +16,7 @@ pub mod expect;
 pub mod facts;
 mod finetune;
 mod lab;
+pub mod layers;
 mod measure;
 mod pipeline;
 mod queue;
@@ -26,5 +27,6 @@ pub use config::{
     AdapterSettings, ArmSettings, ExamSource, FactsSource, JudgeSource, MeasureSettings, StudyConfig, TraitSource,
     VectorSettings,
 };
+pub use data::harbor_trait;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 pub use pipeline::{Event, Judges, Phase, Tell};

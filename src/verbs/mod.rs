@@ -13,6 +13,7 @@ mod train_config;
 pub mod devices;
 pub mod extract;
 pub mod generate;
+pub mod layers;
 pub mod project;
 pub mod study;
 pub mod train;
