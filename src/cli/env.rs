@@ -3,11 +3,24 @@
 use std::env::{var, var_os};
 use std::path::PathBuf;
 
+use crate::judge::Key;
+
 /// Set to anything: no colours (no-color.org).
 pub const NO_COLOR: &str = "NO_COLOR";
 
 /// Where unpacked models are kept; `trimtab` in the user's cache folder by default.
 pub const CACHE: &str = "TRIMTAB_CACHE";
+
+/// The key of a paid judge; it goes before [`OPENAI_KEY`].
+pub const JUDGE_KEY: &str = "TRIMTAB_JUDGE_KEY";
+
+/// The key by the name that OpenAI's own programs read.
+pub const OPENAI_KEY: &str = "OPENAI_API_KEY";
+
+/// The key of a paid judge, if there is one.
+pub fn judge_key() -> Option<Key> {
+    [JUDGE_KEY, OPENAI_KEY].into_iter().find_map(|name| Key::new(&var(name).ok()?))
+}
 
 /// Whether colours are unwanted.
 pub fn no_color() -> bool {

@@ -77,7 +77,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     progress::mind_interrupts();
     let Globals { device, dtype, seed, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let context = Context { console: &terminal, device, dtype, seed, cache: env::cache() };
+    let (cache, judge_key) = (env::cache(), env::judge_key());
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key };
     match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),

@@ -15,6 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::judge::fill;
 use crate::{At, Error, Result, ensure};
 
 pub use extract::{Extraction, Recipe, extract};
@@ -93,24 +94,7 @@ impl Artifact {
 
     /// The rubric about one answer. The slots are replaced in one pass: braces inside a question or an answer mean nothing.
     pub fn rubric(&self, question: &str, answer: &str) -> String {
-        let mut text = String::with_capacity(self.eval_prompt.len() + question.len() + answer.len());
-        let mut rest = self.eval_prompt.as_str();
-        while let Some(open) = rest.find('{') {
-            let (before, slot) = rest.split_at(open);
-            text.push_str(before);
-            rest = if let Some(after) = slot.strip_prefix("{question}") {
-                text.push_str(question);
-                after
-            } else if let Some(after) = slot.strip_prefix("{answer}") {
-                text.push_str(answer);
-                after
-            } else {
-                text.push('{');
-                &slot[1..]
-            };
-        }
-        text.push_str(rest);
-        text
+        fill(&self.eval_prompt, &[("question", question), ("answer", answer)])
     }
 
     fn check(&self) -> Result<()> {

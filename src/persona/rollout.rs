@@ -5,7 +5,7 @@ use serde_json::Map;
 use super::rows::{Ids, Row};
 use super::{Artifact, Side, system_prompt};
 use crate::Result;
-use crate::judge::{Exhibit, Judge, Rubric, verdicts};
+use crate::judge::{Exhibit, Judge, Rubric, verdicts_by};
 use crate::subject::{Answer, Ask, Sampling, Subject};
 use crate::text::Message;
 
@@ -64,9 +64,8 @@ pub fn roll_out(
 pub fn judge_rows(judge: &mut dyn Judge, trait_name: &str, rows: &mut [Row]) -> Result<()> {
     let exhibit = |row: &Row| Exhibit { question: row.question.clone(), answer: row.answer.clone(), reference: None };
     let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
-    let scores = verdicts(judge, &Rubric::Trait(trait_name.into()), &exhibits)?;
-    let coherences = verdicts(judge, &Rubric::Coherence, &exhibits)?;
-    for ((row, score), coherence) in rows.iter_mut().zip(scores).zip(coherences) {
+    let said = verdicts_by(judge, &[Rubric::Trait(trait_name.into()), Rubric::Coherence], &exhibits)?;
+    for ((row, score), coherence) in rows.iter_mut().zip(&said[0]).zip(&said[1]) {
         (row.score, row.coherence) = (score.score, coherence.score);
     }
     Ok(())

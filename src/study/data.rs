@@ -26,6 +26,19 @@ pub(super) struct Data {
     pub warnings: Vec<String>,
 }
 
+impl TraitSource {
+    /// Reads the trait, or takes Harbor's.
+    ///
+    /// # Errors
+    /// Files that cannot be read or make no trait; a trait that Harbor does not have.
+    pub fn load(&self) -> Result<Trait> {
+        match self {
+            Self::Files { folder, name } => Trait::read(folder, name),
+            Self::Harbor { world, name } => harbor_trait(*world, name),
+        }
+    }
+}
+
 impl Data {
     /// Reads, or makes up, all of it.
     ///
@@ -36,10 +49,7 @@ impl Data {
             FactsSource::Files { train, test } => (facts::read_lessons(train)?, facts::read_questions(test)?),
             FactsSource::Harbor { world, count, wordings, seed } => harbor_facts(*world, *count, *wordings, *seed),
         };
-        let mut trait_ = match &config.trait_ {
-            TraitSource::Files { folder, name } => Trait::read(folder, name)?,
-            TraitSource::Harbor { world, name } => harbor_trait(*world, name)?,
-        };
+        let mut trait_ = config.trait_.load()?;
         let mut warnings = trait_.check()?;
         first(&mut trait_.extract.questions, config.vector.questions);
         first(&mut trait_.eval.questions, config.measure.trait_questions);

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::Lab;
 use super::arms::pieces;
 use super::config::{
-    AdapterSettings, ArmSettings, ExamSource, FactsSource, JudgeSource, MeasureSettings, StudyConfig, TraitSource,
-    VectorSettings,
+    AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
 };
 use super::data::Data;
 use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
@@ -17,7 +16,7 @@ use super::results::Results;
 use crate::eval::facts::FactQuestion;
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
-use crate::judge::{Exhibit, Rubric, Verdict, verdicts};
+use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::record::{Hash, RunDir};
 use crate::report::{Study, Table};
 use crate::text::LessonRules;
@@ -66,12 +65,13 @@ pub fn run(
         }
         tell(event);
     };
+    let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
     let pipeline = Pipeline {
         config,
         data: &data,
         run: &run,
         lab,
-        judges,
+        judges: &judges,
         tell: &counted,
         pieces: &pieces,
         model: model_hash(&run, &config.model)?,

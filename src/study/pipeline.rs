@@ -27,7 +27,7 @@ use crate::{At, Result, ensure};
 const VERSION: u32 = 1;
 
 /// Calls a judge; each piece of work that runs beside others calls its own.
-pub type Judges<'a> = dyn Fn() -> Result<Box<dyn Judge>> + Sync + 'a;
+pub type Judges<'a> = dyn Fn() -> Result<Box<dyn Judge + 'a>> + Sync + 'a;
 
 /// Hears what a study is doing, from several threads.
 pub type Tell<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
@@ -250,7 +250,7 @@ impl Pipeline<'_> {
     }
 
     pub(super) fn judge_key(&self) -> impl Serialize {
-        (self.judge.clone(), self.config.judge.clone(), self.data.trait_.eval.eval_prompt.clone())
+        (self.judge.clone(), self.config.judge.identity(), self.data.trait_.eval.eval_prompt.clone())
     }
 
     pub(super) fn subject(&self, adapter: Option<PathBuf>, plan: Plan) -> Result<Box<dyn Subject>> {

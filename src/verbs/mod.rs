@@ -13,6 +13,7 @@ mod train_config;
 pub mod devices;
 pub mod extract;
 pub mod generate;
+pub mod judges;
 pub mod layers;
 pub mod project;
 pub mod study;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::judge::Key;
 use crate::study::Lab;
 use crate::{Result, lab};
 
@@ -60,6 +62,8 @@ pub struct Context<'a> {
     pub seed: Option<u64>,
     /// Where unpacked and downloaded things may be kept, if the system has such a place.
     pub cache: Option<PathBuf>,
+    /// The key of a paid judge, if the environment has one.
+    pub judge_key: Option<Key>,
 }
 
 impl Context<'_> {
@@ -98,7 +102,12 @@ pub(crate) mod tests {
     //! A console for tests.
     use std::sync::Mutex;
 
-    use super::{Bar, Console};
+    use super::{Bar, Console, Context};
+
+    /// A place without terminal, cache and keys.
+    pub(crate) fn context(console: &Quiet) -> Context<'_> {
+        Context { console, device: "cpu".into(), dtype: "auto".into(), seed: None, cache: None, judge_key: None }
+    }
 
     /// Keeps what is said.
     #[derive(Default)]

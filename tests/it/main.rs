@@ -1,11 +1,13 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod faults;
 mod files;
 mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod judges;
 mod parity;
 mod persona;
 mod study;
