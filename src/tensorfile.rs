@@ -97,6 +97,38 @@ pub fn write(
     metadata: &BTreeMap<String, String>,
     mut values: impl FnMut(&str) -> Result<Vec<f32>>,
 ) -> Result<()> {
+    let header = header(path, dtype, tensors, metadata)?;
+    // `write_atomic_with` knows only errors of the file itself; one of ours stops the writing and is told instead.
+    let mut failure = None;
+    let written = write_atomic_with(path, |out| {
+        out.write_all(&header)?;
+        for (name, shape) in tensors {
+            let bytes = values(name).and_then(|values| {
+                let (found, expected) = (values.len(), shape.iter().product::<usize>());
+                assert_eq!(found, expected, "tensor `{name}` of shape {shape:?} is given {found} values");
+                narrow(dtype, &values)
+                    .ok_or_else(|| Error::new(format!("{}: tensor `{name}` has values beyond F16", path.display())))
+            });
+            match bytes {
+                Ok(bytes) => out.write_all(&bytes)?,
+                Err(e) => {
+                    failure = Some(e);
+                    return Err(std::io::Error::other("stopped"));
+                }
+            }
+        }
+        Ok(())
+    });
+    written.map_err(|e| failure.unwrap_or(e))
+}
+
+/// The beginning of a safetensors file, up to the tensors' bytes, which follow in the order of `tensors`. `path` is for errors.
+pub(crate) fn header(
+    path: &Path,
+    dtype: Dtype,
+    tensors: &[(String, Vec<usize>)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
     let width = match dtype {
         Dtype::F32 => 4,
         Dtype::F16 | Dtype::BF16 => 2,
@@ -116,29 +148,7 @@ pub fn write(
     }
     let mut header = serde_json::to_string(&header).expect("a JSON value can be written");
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    // `write_atomic_with` knows only errors of the file itself; one of ours stops the writing and is told instead.
-    let mut failure = None;
-    let written = write_atomic_with(path, |out| {
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(header.as_bytes())?;
-        for (name, shape) in tensors {
-            let bytes = values(name).and_then(|values| {
-                let (found, expected) = (values.len(), shape.iter().product::<usize>());
-                assert_eq!(found, expected, "tensor `{name}` of shape {shape:?} is given {found} values");
-                narrow(dtype, &values)
-                    .ok_or_else(|| Error::new(format!("{}: tensor `{name}` has values beyond F16", path.display())))
-            });
-            match bytes {
-                Ok(bytes) => out.write_all(&bytes)?,
-                Err(e) => {
-                    failure = Some(e);
-                    return Err(std::io::Error::other("stopped"));
-                }
-            }
-        }
-        Ok(())
-    });
-    written.map_err(|e| failure.unwrap_or(e))
+    Ok([&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat())
 }
 
 /// The bytes as f32, or nothing if they are no floats.

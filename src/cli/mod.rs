@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{Context, Outcome, devices, extract, generate, layers, project, study, train, vectors};
+use crate::verbs::{Context, Outcome, devices, extract, generate, layers, project, study, train, traits, vectors};
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
 
@@ -57,6 +57,7 @@ enum Verb {
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
+    Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
     Vectors(vectors::VectorsArgs),
@@ -95,6 +96,7 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
+        Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Layers(args) => layers::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),

@@ -17,6 +17,7 @@ use crate::eval::facts::FactQuestion;
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
+use crate::model::files::Shards;
 use crate::record::{Hash, RunDir};
 use crate::report::{Study, Table};
 use crate::text::LessonRules;
@@ -65,6 +66,7 @@ pub fn run(
         }
         tell(event);
     };
+    let fingerprint = Shards::open(&config.model)?.fingerprint()?;
     let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
     let pipeline = Pipeline {
         config,
@@ -74,7 +76,8 @@ pub fn run(
         judges: &judges,
         tell: &counted,
         pieces: &pieces,
-        model: model_hash(&run, &config.model)?,
+        model: model_hash(&fingerprint, &config.model)?,
+        fingerprint,
         judge: judges()?.name().to_owned(),
     };
     check_judge(&pipeline)?;

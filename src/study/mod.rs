@@ -27,6 +27,5 @@ pub use arms::{Piece, Treatment, Work, pieces, random_like};
 pub use config::{
     AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
 };
-pub use data::harbor_trait;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 pub use pipeline::{Event, Judges, Phase, Tell};

@@ -1,18 +1,19 @@
 //! `layers`: where to steer, and how strongly.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::model::ModelFolder;
+use super::judges::{self, JudgeArgs};
+use super::model::{HARBOR, ModelFolder};
 use super::steer::PositionsArg;
+use super::traits::TraitArgs;
 use super::{Bar, Context, Outcome, paths};
-use crate::harbor::{SEED, World};
-use crate::judge::HarborJudge;
+use crate::judge::{JudgeSource, Rubrics};
 use crate::persona;
-use crate::record::{Hash, hash_file};
+use crate::record::{Hash, create_folder, hash_file};
 use crate::report::{Cell, Table};
 use crate::steering::Positions;
 use crate::study::layers::{self, Compare, Inputs, LayersConfig, LayersReport, Rule, Split};
@@ -27,7 +28,7 @@ use crate::{Error, Result};
 /// when the same command is given again, and a larger grid asks only what is new.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  trimtab layers --model Qwen2.5-7B-Instruct --trait evil --vectors evil.safetensors --layers 5-25 \\\n      --confirm --auto-range --out runs/evil-layers"
+    after_help = "Example:\n  trimtab layers --model Qwen2.5-7B-Instruct --trait evil --vectors evil.safetensors --judge openai \\\n      --layers 5-25 --confirm --auto-range --out runs/evil-layers"
 )]
 pub struct LayersArgs {
     /// Folder of the model in Hugging Face's layout, or `harbor`
@@ -36,9 +37,8 @@ pub struct LayersArgs {
     /// Folder of a PEFT adapter that the model wears
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// The trait whose questions are asked
-    #[arg(long = "trait", value_name = "NAME")]
-    trait_name: String,
+    #[command(flatten)]
+    trait_: TraitArgs,
     /// File of persona vectors (safetensors with `response_avg`)
     #[arg(long, value_name = "FILE")]
     vectors: PathBuf,
@@ -96,6 +96,8 @@ pub struct LayersArgs {
     /// Throw away the answers of another run in DIR
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    judge: JudgeArgs,
 }
 
 /// Layers as they are written: `all`, `5-25`, `5,10,15`, `3,8-12`.
@@ -193,7 +195,13 @@ mod quick {
 
 impl LayersArgs {
     /// Every setting with its default, for a model of so many layers.
-    fn resolve(&self, model: &str, trait_: &persona::Trait, layers: usize, seed: u64) -> Result<LayersConfig> {
+    fn resolve(
+        &self,
+        model: &str,
+        trait_: &persona::Trait,
+        judge: JudgeSource,
+        (layers, seed): (usize, u64),
+    ) -> Result<LayersConfig> {
         let Self { quick, .. } = *self;
         let mut coefs = self.coefs.clone();
         if coefs.is_empty() {
@@ -254,6 +262,7 @@ impl LayersArgs {
             range_steps: self.auto_range,
             compare,
             sampling,
+            judge,
         })
     }
 }
@@ -266,14 +275,16 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     paths::file("--vectors", &args.vectors)?;
     let model = ModelFolder::find(&args.model, context)?;
-    let trait_ = crate::study::harbor_trait(SEED, &args.trait_name)?;
+    let trait_ = args.trait_.find(&args.model, context)?;
+    let judge = args.judge.resolve(args.model == Path::new(HARBOR) && !args.model.is_dir(), context)?;
     let (vectors, mut warnings) = VectorFile::read(&args.vectors)?;
     let shape = crate::model::QwenConfig::read(&model.path)?;
     let fingerprint = model.fingerprint()?;
     let other = vectors.check(shape.num_hidden_layers, shape.hidden_size, &fingerprint);
     warnings.extend(other.map_err(|e| e.at(args.vectors.display()))?);
     warnings.iter().for_each(|warning| console.warn(warning));
-    let config = args.resolve(&model.name, &trait_, shape.num_hidden_layers, context.seed.unwrap_or(0))?;
+    let seed = context.seed.unwrap_or(0);
+    let config = args.resolve(&model.name, &trait_, judge, (shape.num_hidden_layers, seed))?;
 
     let mut hashes = vec![("model", Hash::of(&fingerprint))];
     if let Some(dir) = &args.adapter {
@@ -297,7 +308,9 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
         hashes,
         overwrite: args.overwrite,
     };
-    let mut judge = HarborJudge::new(World::new(SEED));
+    create_folder(&args.out)?;
+    let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
+    let mut judge = judges::call(&config.judge, &rubrics, false, &args.out, context, lab.as_ref())?;
     let mut bar: Option<(String, Box<dyn Bar>)> = None;
     let mut tell = |what: &str, done: usize, of: usize| {
         if bar.as_ref().is_none_or(|(name, _)| name != what) {
@@ -305,7 +318,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
         }
         bar.iter_mut().for_each(|(_, bar)| bar.at(done, "answers"));
     };
-    let report = layers::run(&inputs, &mut judge, &args.out, &mut tell)?;
+    let report = layers::run(&inputs, judge.as_mut(), &args.out, &mut tell)?;
     drop(bar);
     Ok(outcome(&report, args))
 }

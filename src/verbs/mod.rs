@@ -18,6 +18,7 @@ pub mod layers;
 pub mod project;
 pub mod study;
 pub mod train;
+pub mod traits;
 pub mod vectors;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod extract;
 mod faults;
 mod files;
 mod generation;

@@ -28,7 +28,7 @@ pub use rules::{Cell, Choice, Rule, constrained, paper, published, written};
 use self::answers::Answers;
 use super::{Lab, SubjectSpec};
 use crate::eval::{self, Point, Row, Task};
-use crate::judge::Judge;
+use crate::judge::{Judge, JudgeSource};
 use crate::persona::Trait;
 use crate::record::{Hash, Lock, RunDir};
 use crate::report::{Example, Study};
@@ -92,6 +92,8 @@ pub struct LayersConfig {
     pub compare: Option<Compare>,
     /// How answers are drawn, and how many per question.
     pub sampling: Sampling,
+    /// Who scores them.
+    pub judge: JudgeSource,
 }
 
 /// Steering norms of a comparison.
@@ -248,7 +250,7 @@ fn lock(inputs: &Inputs<'_>, judge: &str) -> Lock {
         ("trait", Hash::of(&(&trait_.name, &trait_.extract, &trait_.eval))),
         ("sampling", Hash::of(&config.sampling)),
         ("positions", Hash::of(&config.positions)),
-        ("judge", Hash::of(judge)),
+        ("judge", Hash::of(&config.judge.identity())),
     ] {
         lock.hashes.insert(name.to_owned(), hash);
     }

@@ -71,11 +71,11 @@ impl Lab for &'static EchoLab {
 }
 
 /// `harm` is the trait; `xx` is no text, but loud.
-struct LoudJudge(&'static str);
+struct LoudJudge;
 
 impl Judge for LoudJudge {
     fn name(&self) -> &str {
-        self.0
+        "loud"
     }
 
     fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
@@ -124,10 +124,11 @@ fn config() -> LayersConfig {
         range_steps: None,
         compare: None,
         sampling: Sampling { rollouts: 5, temperature: 1.0, ..Sampling::greedy(8) },
+        judge: JudgeSource::Harbor { world: 0 },
     }
 }
 
-fn ran(config: &LayersConfig, lab: &'static EchoLab, judge: &'static str, out: &Path) -> Result<LayersReport> {
+fn ran(config: &LayersConfig, lab: &'static EchoLab, out: &Path) -> Result<LayersReport> {
     let (trait_, vectors) = (trait_(), vectors());
     let inputs = Inputs {
         config,
@@ -138,7 +139,7 @@ fn ran(config: &LayersConfig, lab: &'static EchoLab, judge: &'static str, out: &
         hashes: vec![("model", Hash::of("tiny"))],
         overwrite: false,
     };
-    run(&inputs, &mut LoudJudge(judge), out, &mut |_, _, _| {})
+    run(&inputs, &mut LoudJudge, out, &mut |_, _, _| {})
 }
 
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -155,7 +156,7 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn both_rules_find_the_receptive_layer_and_coefficient_0_is_asked_once() {
     let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
-    let report = ran(&config(), lab, "loud", dir.path()).unwrap();
+    let report = ran(&config(), lab, dir.path()).unwrap();
     assert_eq!((lab.asked(), report.cells.len()), (10 * 4 * 5, 10));
     assert!(report.cells[0].layer.is_none() && report.cells[0].score.mean == 0.0);
     for (rule, choice) in &report.choices {
@@ -180,7 +181,7 @@ fn both_rules_find_the_receptive_layer_and_coefficient_0_is_asked_once() {
 fn broken_text_wins_by_the_papers_rule_and_not_by_the_other() {
     let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
     let config = LayersConfig { coefs: vec![1.0, 5.0], at: 5.0, range_steps: Some(6), ..config() };
-    let report = ran(&config, lab, "loud", dir.path()).unwrap();
+    let report = ran(&config, lab, dir.path()).unwrap();
     let cells: Vec<&Cell> = report.choices.iter().map(|(_, choice)| &choice.as_ref().unwrap().cell).collect();
     assert_eq!((cells[0].coef, cells[0].score.mean, cells[0].coherence.mean), (5.0, 90.0, 10.0));
     assert_eq!((cells[1].layer, cells[1].coef, cells[1].coherence.mean), (Some(Layer(2)), 1.0, 95.0));
@@ -199,9 +200,9 @@ fn a_killed_run_goes_on_to_the_same_files() {
     // More answers than one chunk holds, so that a part of them is there when the kill comes.
     config.sampling.rollouts = 40;
     let whole = tempfile::tempdir().unwrap();
-    ran(&config, EchoLab::new(usize::MAX), "loud", whole.path()).unwrap();
+    ran(&config, EchoLab::new(usize::MAX), whole.path()).unwrap();
     let killed = tempfile::tempdir().unwrap();
-    let died = std::panic::catch_unwind(|| ran(&config, EchoLab::new(1300), "loud", killed.path()));
+    let died = std::panic::catch_unwind(|| ran(&config, EchoLab::new(1300), killed.path()));
     assert!(died.is_err());
     let path = killed.path().join("answers.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -209,11 +210,11 @@ fn a_killed_run_goes_on_to_the_same_files() {
     // And in the middle of a line.
     std::fs::write(&path, &text[..text.len() - 30]).unwrap();
     let lab = EchoLab::new(usize::MAX);
-    ran(&config, lab, "loud", killed.path()).unwrap();
+    ran(&config, lab, killed.path()).unwrap();
     let all = (10 + 2) * 4 * 40;
     assert!(lab.asked() < all - 500, "what was answered is not asked again");
     assert_eq!(files(killed.path()), files(whole.path()));
-    ran(&config, lab, "loud", killed.path()).unwrap();
+    ran(&config, lab, killed.path()).unwrap();
     assert_eq!(lab.asked(), 0, "a second run asks nothing");
     assert_eq!(files(killed.path()), files(whole.path()));
 }
@@ -221,16 +222,17 @@ fn a_killed_run_goes_on_to_the_same_files() {
 #[test]
 fn a_larger_grid_asks_only_what_is_new_and_another_judge_is_refused() {
     let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
-    ran(&config(), lab, "loud", dir.path()).unwrap();
+    ran(&config(), lab, dir.path()).unwrap();
     lab.asked();
     let larger = LayersConfig { coefs: vec![0.5, 1.0, 2.0, 3.0], ..config() };
-    ran(&larger, lab, "loud", dir.path()).unwrap();
+    ran(&larger, lab, dir.path()).unwrap();
     assert_eq!(lab.asked(), 3 * 4 * 5);
-    let refused = ran(&larger, lab, "quiet", dir.path()).unwrap_err();
+    let elsewhere = LayersConfig { judge: JudgeSource::Harbor { world: 1 }, ..larger.clone() };
+    let refused = ran(&elsewhere, lab, dir.path()).unwrap_err();
     assert!(refused.to_string().contains("differs in judge") && refused.exit_code() == 2, "{refused}");
     let mut hotter = larger;
     hotter.sampling.temperature = 0.5;
-    let refused = ran(&hotter, lab, "loud", dir.path()).unwrap_err();
+    let refused = ran(&hotter, lab, dir.path()).unwrap_err();
     assert!(refused.to_string().contains("differs in sampling"), "{refused}");
 }
 
@@ -238,7 +240,7 @@ fn a_larger_grid_asks_only_what_is_new_and_another_judge_is_refused() {
 fn positions_are_compared_at_equal_norms_on_the_other_questions() {
     let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
     let config = LayersConfig { compare: Some(Compare::Norms(vec![1.0, 2.5])), ..config() };
-    let report = ran(&config, lab, "loud", dir.path()).unwrap();
+    let report = ran(&config, lab, dir.path()).unwrap();
     let compared = report.compared.unwrap();
     let names: Vec<&str> = compared.positions.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!((compared.layer, names), (Layer(2), vec!["response_avg", "prompt_avg", "prompt_last"]));
