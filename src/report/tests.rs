@@ -252,7 +252,7 @@ fn grid() -> Study {
     let arms = (1..=28).map(|l| Arm::new(&name(l), "layer", &format!("layer {l} (block {})", l - 1)));
     let value = |layer: usize, coef: f64| {
         let effect = (coef * bump(layer as f64, 19.0, 6.0) * 48.0 - 8.0).clamp(0.0, 100.0);
-        let coherence = 99.0 - 16.0 * coef.powi(2) * bump(layer as f64, 20.0, 7.0);
+        let coherence = 99.0 - 15.5 * coef.powi(2) * bump(layer as f64, 20.0, 7.0);
         let broken = layer == 1 && coef == 2.5;
         let evil = if broken { Interval::point(f64::NAN, 0, 0) } else { interval(effect, 6.0) };
         [("evil".to_owned(), evil), ("coherence".to_owned(), interval(coherence, 3.0))].into()

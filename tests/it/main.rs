@@ -8,6 +8,7 @@ mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod layers;
 mod judges;
 mod parity;
 mod persona;

@@ -188,7 +188,7 @@ fn broken_text_wins_by_the_papers_rule_and_not_by_the_other() {
     // The text breaks at a norm of 5; the rule's layer is 1, the first of equal ones.
     let range = report.range.as_ref().unwrap();
     assert_eq!((range.layer, range.coherent_to, range.incoherent_from), (Layer(1), Some(4.5), Some(5.0)));
-    assert_eq!((range.steps, range.complete, range.tried[range.best.unwrap()].coef), (4, true, 4.5));
+    assert_eq!((range.steps, range.complete, range.tried[range.best.unwrap()].coef), (3, true, 4.5));
     assert!(report.study.verdict.contains("stays coherent up to 4.5"), "{}", report.study.verdict);
     assert!(dir.path().join("range.png").is_file());
 }
