@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    Context, Outcome, devices, extract, generate, monitor, project, screen, study, train, traits, vectors,
+    Context, Outcome, devices, extract, generate, layers, monitor, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
@@ -64,6 +64,7 @@ enum Verb {
     Train(train::TrainArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
+    Layers(layers::LayersArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
     Monitor(monitor::MonitorArgs),
@@ -104,6 +105,7 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Train(args) => train::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
+        Verb::Layers(args) => layers::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Monitor(args) => monitor::run(args, context),

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::rows::Border;
 use super::texts::{entries, text_of, work_through};
-use crate::record::{Ledger, Hash, hash_file, write_atomic_by};
+use crate::record::{Hash, Ledger, hash_file, write_atomic_by};
 use crate::sheet::{Bad, Entry, Format, Reader, Writer};
 use crate::subject::{Finished, Residuals, Subject};
 use crate::vector::{Layer, VectorFile};

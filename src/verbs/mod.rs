@@ -15,6 +15,7 @@ pub mod devices;
 pub mod extract;
 pub mod generate;
 pub mod judges;
+pub mod layers;
 pub mod monitor;
 pub mod project;
 pub mod screen;

@@ -10,6 +10,7 @@ mod harbor;
 mod house;
 mod hub;
 mod judges;
+mod layers;
 #[cfg(feature = "cpu")]
 mod models;
 mod parity;

@@ -7,7 +7,7 @@ use super::{Against, Scored, ScreenRules};
 use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
 use crate::persona::texts::{Exchange, id_of, work_through};
 use crate::persona::{Metric, Probe, projections};
-use crate::record::{Ledger, Hash, RunDir, create_folder};
+use crate::record::{Hash, Ledger, RunDir, create_folder};
 use crate::sheet::Entry;
 use crate::subject::{Ask, Finished, Prompt, Sampling, Subject};
 use crate::text::{Tokenizer, chat_of_row};
