@@ -6,6 +6,7 @@
 mod html;
 mod lines;
 mod png;
+mod profile;
 mod scale;
 mod scatter;
 mod study;
@@ -14,6 +15,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+pub use profile::{Profile, profile};
 pub use study::{Arm, Axis, Better, Curve, CurveLevel, Example, Expectation, Figure, Panel, Plot, Point, Study};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};

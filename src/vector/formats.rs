@@ -234,12 +234,16 @@ fn of_pt(bytes: &[u8], path: &Path, reading: &Reading, notes: &mut Notes) -> Res
 
 fn of_gguf(bytes: &[u8], reading: &Reading, notes: &mut Notes) -> Result<Read> {
     let ControlVector { directions, layer_count, texts, summed, ignored } = ControlVector::read(bytes)?;
-    for (what, which) in [("is given several times and summed", numbered(&summed)), ("is not known and ignored", ignored)] {
+    for (what, which) in
+        [("is given several times and summed", numbered(&summed)), ("is not known and ignored", ignored)]
+    {
         which.iter().for_each(|name| notes.add(format!("tensor `{name}` {what}")));
     }
     let ours = texts.contains_key("trimtab.layer_convention");
     if reading.layer.is_some() || (ours && reading.gguf_from != GgufFrom::Repeng) {
-        return Err(Error::usage("a file written by Trimtab says itself what its directions are").hint("leave the flag out"));
+        return Err(
+            Error::usage("a file written by Trimtab says itself what its directions are").hint("leave the flag out")
+        );
     }
     let row = |number: usize| match reading.gguf_from {
         GgufFrom::Repeng => Layer(number + 1),
@@ -344,13 +348,19 @@ pub(super) mod tests {
     fn a_pt_file_says_by_its_name_what_it_is() {
         let (file, warnings) = read("evil_response_avg_diff.pt", &Reading::default());
         assert_eq!(file.response_avg.rows.concat(), numbers(7.0));
-        assert_eq!((file.metadata[key::TRAIT].as_str(), file.metadata[key::TOKEN_POSITION].as_str()), ("evil", "response_avg"));
+        assert_eq!(
+            (file.metadata[key::TRAIT].as_str(), file.metadata[key::TOKEN_POSITION].as_str()),
+            ("evil", "response_avg")
+        );
         assert_eq!(file.metadata[key::LAST_ROW], "post_norm");
         assert!(warnings.len() == 1 && warnings[0].contains("do not steer the last layer"), "{warnings:?}");
         let (raw, warnings) = read("f64.pt", &Reading { last_row: Some(LastRow::Raw), ..Reading::default() });
         assert_eq!((raw.metadata[key::LAST_ROW].as_str(), warnings.len()), ("raw", 1), "{warnings:?}");
         assert!(warnings[0].contains("rounded") && !raw.metadata.contains_key(key::TRAIT));
-        assert_eq!(names(Path::new("x/anti_evil_prompt_last_diff.pt")), (Some("anti_evil".into()), Some(Position::PromptLast)));
+        assert_eq!(
+            names(Path::new("x/anti_evil_prompt_last_diff.pt")),
+            (Some("anti_evil".into()), Some(Position::PromptLast))
+        );
         assert_eq!(names(Path::new("evil.pt")), (None, None));
     }
 

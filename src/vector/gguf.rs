@@ -283,7 +283,8 @@ mod tests {
 
     /// Puts together a file of these tensors: name, dimensions, type, and one value for all numbers.
     fn file(architecture: &str, tensors: &[(&str, &[u64], u32, f32)]) -> Vec<u8> {
-        let mut out = [MAGIC, &VERSION.to_le_bytes()[..], &(tensors.len() as u64).to_le_bytes(), &1_u64.to_le_bytes()].concat();
+        let mut out =
+            [MAGIC, &VERSION.to_le_bytes()[..], &(tensors.len() as u64).to_le_bytes(), &1_u64.to_le_bytes()].concat();
         entry(&mut out, "general.architecture", architecture);
         for (i, (name, dims, kind, _)) in tensors.iter().enumerate() {
             text(&mut out, name);
@@ -299,7 +300,10 @@ mod tests {
 
     #[test]
     fn a_direction_that_is_given_twice_is_summed() {
-        let file = file("steeringvector", &[("direction.2", &[3], 0, 1.5), ("direction.2", &[3], 0, 2.0), ("bias", &[1], 0, 0.0)]);
+        let file = file(
+            "steeringvector",
+            &[("direction.2", &[3], 0, 1.5), ("direction.2", &[3], 0, 2.0), ("bias", &[1], 0, 0.0)],
+        );
         let read = ControlVector::read(&file).unwrap();
         assert_eq!((&read.directions[&2][..], read.summed.as_slice()), (&[3.5; 3][..], &[2][..]));
         assert_eq!(read.ignored, ["bias"]);
@@ -307,7 +311,8 @@ mod tests {
 
     #[test]
     fn what_is_no_control_vector_is_refused_by_name() {
-        let told = |architecture: &str, tensor| ControlVector::read(&file(architecture, &[tensor])).unwrap_err().to_string();
+        let told =
+            |architecture: &str, tensor| ControlVector::read(&file(architecture, &[tensor])).unwrap_err().to_string();
         assert!(told("qwen2", ("direction.1", &[3], 0, 1.0)).starts_with("its architecture is `qwen2`"));
         assert_eq!(told(ARCHITECTURE, ("direction.0", &[3], 0, 1.0)), "`direction.0`: directions are numbered from 1");
         assert_eq!(told(ARCHITECTURE, ("direction.x", &[3], 0, 1.0)), "`direction.x`: no number");

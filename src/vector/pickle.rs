@@ -10,7 +10,8 @@ use std::rc::Rc;
 use crate::{Error, Result, bail, ensure};
 
 /// What a file of one tensor should be made with.
-pub(super) const HINT: &str = "save the plain tensor: torch.save(tensor.detach().clone(), \"evil_response_avg_diff.pt\")";
+pub(super) const HINT: &str =
+    "save the plain tensor: torch.save(tensor.detach().clone(), \"evil_response_avg_diff.pt\")";
 /// A file of one tensor takes about sixty.
 const OPERATIONS_MAX: usize = 1000;
 
@@ -176,7 +177,8 @@ impl<'a> Machine<'a> {
             b'Q' => self.storage()?,
             b'R' => self.call()?,
             other => {
-                let shown = if other.is_ascii_graphic() { format!("`{}`", other as char) } else { format!("{other:#04x}") };
+                let shown =
+                    if other.is_ascii_graphic() { format!("`{}`", other as char) } else { format!("{other:#04x}") };
                 return Err(Error::new(format!("pickle operation {shown} is none that describes a tensor")).hint(HINT));
             }
         }
@@ -234,7 +236,9 @@ impl<'a> Machine<'a> {
 
     fn set(&mut self, from: usize) -> Result<()> {
         let values: Vec<Value> = self.stack.drain(from..).collect();
-        let Some(Value::Dict(dict)) = self.stack.last_mut() else { bail!("corrupt: its pickle sets keys of no dictionary") };
+        let Some(Value::Dict(dict)) = self.stack.last_mut() else {
+            bail!("corrupt: its pickle sets keys of no dictionary")
+        };
         let pairs = values.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
         Rc::make_mut(dict).extend(pairs);
         Ok(())
@@ -258,7 +262,8 @@ impl<'a> Machine<'a> {
     fn global(&mut self) -> Result<()> {
         let mut line = || -> Result<String> {
             let rest = &self.bytes[self.at..];
-            let len = rest.iter().position(|&b| b == b'\n').ok_or_else(|| Error::new("truncated: a name without end"))?;
+            let len =
+                rest.iter().position(|&b| b == b'\n').ok_or_else(|| Error::new("truncated: a name without end"))?;
             self.at += len + 1;
             Ok(String::from_utf8_lossy(&rest[..len]).into_owned())
         };
@@ -274,7 +279,9 @@ impl<'a> Machine<'a> {
                 bail!("its numbers are in a torch.{other}; expected f32, f16, bf16 or f64");
             }
             _ => {
-                let what = format!("it asks for `{module}.{name}`, which is refused: only a plain tensor is read, and no code is run");
+                let what = format!(
+                    "it asks for `{module}.{name}`, which is refused: only a plain tensor is read, and no code is run"
+                );
                 return Err(Error::new(what).hint(HINT));
             }
         });
@@ -286,11 +293,14 @@ impl<'a> Machine<'a> {
         let Value::Tuple(parts) = self.pop()? else { bail!("corrupt: a storage that is not described by a tuple") };
         let storage = match &parts[..] {
             [Value::Text(kind), Value::StorageClass(element), Value::Text(key), Value::Text(_), Value::Int(len)]
-            | [Value::Text(kind), Value::StorageClass(element), Value::Text(key), Value::Text(_), Value::Int(len), Value::None]
-                if &**kind == "storage" =>
-            {
-                Storage { element: *element, key: key.as_ref().into(), len: count(*len)? }
-            }
+            | [
+                Value::Text(kind),
+                Value::StorageClass(element),
+                Value::Text(key),
+                Value::Text(_),
+                Value::Int(len),
+                Value::None,
+            ] if &**kind == "storage" => Storage { element: *element, key: key.as_ref().into(), len: count(*len)? },
             _ => bail!("corrupt, or of an unknown kind: its storage is not described as torch does"),
         };
         self.stack.push(Value::Storage(Rc::new(storage)));
@@ -304,7 +314,15 @@ impl<'a> Machine<'a> {
             // Storage, offset, shape, strides, whether it learns, hooks, and in newer files metadata.
             (
                 Value::RebuildTensor,
-                [Value::Storage(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), Value::Bool(_), _, ..],
+                [
+                    Value::Storage(storage),
+                    Value::Int(offset),
+                    Value::Tuple(shape),
+                    Value::Tuple(strides),
+                    Value::Bool(_),
+                    _,
+                    ..,
+                ],
             ) => Value::Tensor(Rc::new(View {
                 storage: storage.clone(),
                 offset: count(*offset)?,
@@ -357,10 +375,11 @@ mod tests {
 
     #[test]
     fn numbers_texts_and_containers_are_read() {
-        let (value, len) = load(b"\x80\x02}q\x00(X\x01\x00\x00\x00aM\xe9\x03X\x01\x00\x00\x00b\x8a\x01\xffu.rest").unwrap();
+        let (value, len) =
+            load(b"\x80\x02}q\x00(X\x01\x00\x00\x00aM\xe9\x03X\x01\x00\x00\x00b\x8a\x01\xffu.rest").unwrap();
         let Value::Dict(pairs) = value else { panic!("{value:?}") };
         assert_eq!(*pairs, [(Value::Text("a".into()), Value::Int(1001)), (Value::Text("b".into()), Value::Int(-1))]);
-        assert_eq!(len, 27);
+        assert_eq!(len, 26);
         let (value, _) = load(b"\x80\x02]q\x00(K\x01K\x02e.").unwrap();
         assert_eq!(value, Value::List(Rc::new(vec![Value::Int(1), Value::Int(2)])));
     }
@@ -380,7 +399,7 @@ mod tests {
         check_refused(b"\x80\x02)\x86.", "takes more than it has");
         check_refused(b"\x80\x02t.", "takes more than it has");
         check_refused(b"\x80\x02h\x00.", "never noted");
-        check_refused(b"\x80\x02K\x01a.", "takes more than it has");
+        check_refused(b"\x80\x02K\x01a.", "appends to no list");
         check_refused(b"\x80\x02K\x01K\x01a.", "appends to no list");
         check_refused(b"\x80\x04\x95", "protocol 4");
         check_refused(&[b')'; 5000], "more than 1000 operations");

@@ -40,7 +40,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensor> {
     }
     let zip = Zip::open(bytes)?;
     let pickle = zip.get("data.pkl")?;
-    let pickle = pickle.ok_or_else(|| Error::new("a zip archive without `data.pkl`, so not one of torch's").hint(HINT))?;
+    let pickle =
+        pickle.ok_or_else(|| Error::new("a zip archive without `data.pkl`, so not one of torch's").hint(HINT))?;
     if let Some(order) = zip.get("byteorder")? {
         ensure!(order == b"little", "its numbers are big-endian; save it on a little-endian machine");
     }
@@ -74,7 +75,8 @@ fn view_of(value: Value) -> Result<View> {
     match value {
         Value::Tensor(view) => Ok(View::clone(&view)),
         Value::Dict(pairs) => {
-            let names = pairs.iter().filter_map(|(name, _)| if let Value::Text(name) = name { Some(&**name) } else { None });
+            let names =
+                pairs.iter().filter_map(|(name, _)| if let Value::Text(name) = name { Some(&**name) } else { None });
             let names: Vec<&str> = names.take(5).collect();
             Err(Error::new(format!("it holds a dictionary (`{}`), not a tensor", names.join("`, `"))).hint(HINT))
         }

@@ -102,7 +102,7 @@ pub(super) fn write(entries: &[(&str, &[u8])]) -> Vec<u8> {
         out.extend_from_slice(bytes);
 
         // Before the common fields the maker's version, after them: extra, comment, disk, attributes (2 + 4), place.
-        central.extend([CENTRAL, &[0; 2], &common[..], &[0; 12], &at.to_le_bytes(), name.as_bytes()].concat());
+        central.extend([&CENTRAL[..], &[0; 2], &common[..], &[0; 12], &at.to_le_bytes(), name.as_bytes()].concat());
     }
     let (count, at) = ((entries.len() as u16).to_le_bytes(), (out.len() as u32).to_le_bytes());
     let len = (central.len() as u32).to_le_bytes();

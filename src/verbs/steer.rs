@@ -114,7 +114,7 @@ impl From<IncBaseArg> for IncBase {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Steering")]
 pub struct SteerArgs {
-    /// File of persona vectors to steer with (safetensors with `response_avg`)
+    /// File of persona vectors to steer with: safetensors, persona_vectors' .pt or a GGUF control vector
     #[arg(long, value_name = "FILE", requires = "layer")]
     vectors: Option<PathBuf>,
     /// Where to steer: a layer (20), several (12,16), or `all` for the increments of the vector at every layer
@@ -275,6 +275,18 @@ impl Steer<'_> {
         let numbers = self.layers.numbers(vector.layers())?;
         let all: Vec<Layer> = (1..=vector.layers()).map(Layer).collect();
         let layers = numbers.as_ref().unwrap_or(&all);
+        let empty = vector.empty_layers();
+        if let Some(layer) = numbers.iter().flatten().find(|layer| empty.contains(layer)) {
+            let what =
+                format!("{}: it holds nothing at {layer}; all its numbers there are zero", self.vectors.display());
+            return Err(Error::usage(what).hint("see with `trimtab vectors show` which layers it holds"));
+        }
+        if layers.last() == Some(&Layer(vector.layers())) && !file.last_row_is_raw() {
+            console.warn(&format!(
+                "the last layer is steered with a row that was taken after the final norm ({}); it is no direction of the block's output",
+                self.vectors.display()
+            ));
+        }
         let plan = match (self.op, self.incremental) {
             (Op::Add, false) => Plan::rows(vector, layers, self.coef, self.positions),
             (Op::Add, true) => {

@@ -10,3 +10,4 @@ mod parity;
 mod persona;
 mod study;
 mod text;
+mod vectors;
