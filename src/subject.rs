@@ -10,7 +10,8 @@ use crate::text::{Message, Tokenizer};
 use crate::vector::Layer;
 
 /// What the model is given, before any answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Prompt {
     /// A conversation; the chat template and the generation prompt are applied.
     Chat(Vec<Message>),

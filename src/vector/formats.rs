@@ -101,7 +101,7 @@ pub struct Reading {
     pub last_row: Option<LastRow>,
     /// Who made a GGUF file.
     pub gguf_from: GgufFrom,
-    /// The layer of a single direction `[hidden]`.
+    /// The layer of a single direction `[hidden]`; other files pass it over.
     pub layer: Option<usize>,
     /// The model's number of blocks, if the file leaves out the last ones.
     pub blocks: Option<usize>,
@@ -219,14 +219,11 @@ fn of_pt(bytes: &[u8], path: &Path, reading: &Reading, notes: &mut Notes) -> Res
             return Err(Error::usage(format!("it holds one direction [{hidden}], of a layer that it does not name"))
                 .hint("name the layer with --layer; refusal_direction's `layer` is the input of that block, which is the same layer here"));
         }
-        ([rows, hidden], None) => {
+        ([rows, hidden], _) => {
             ensure!(*rows > 0 && *hidden > 0, "its shape is {shape:?}, expected [layers + 1, hidden]");
             (PersonaVector::new(values.chunks_exact(*hidden).map(<[f32]>::to_vec).collect())?, LastRow::PostNorm)
         }
-        ([..], Some(_)) => {
-            return Err(Error::usage(format!("--layer is for a single direction [hidden]; this file holds {shape:?}")));
-        }
-        ([..], None) => bail!("its shape is {shape:?}, expected [layers + 1, hidden]"),
+        _ => bail!("its shape is {shape:?}, expected [layers + 1, hidden]"),
     };
     mark_last_row(&mut metadata, reading, usual, notes);
     Ok((vector, metadata))
@@ -240,7 +237,7 @@ fn of_gguf(bytes: &[u8], reading: &Reading, notes: &mut Notes) -> Result<Read> {
         which.iter().for_each(|name| notes.add(format!("tensor `{name}` {what}")));
     }
     let ours = texts.contains_key("trimtab.layer_convention");
-    if reading.layer.is_some() || (ours && reading.gguf_from != GgufFrom::Repeng) {
+    if ours && reading.gguf_from != GgufFrom::Repeng {
         return Err(
             Error::usage("a file written by Trimtab says itself what its directions are").hint("leave the flag out")
         );
@@ -372,8 +369,6 @@ pub(super) mod tests {
         let path = Path::new("tests/fixtures/vectors/direction.pt");
         let nowhere = VectorFile::read(path).unwrap_err();
         assert!(nowhere.to_string().contains("one direction [64]") && nowhere.help().unwrap().contains("--layer"));
-        let reading = Reading { layer: Some(1), ..Reading::default() };
-        assert!(VectorFile::read_as(&path.with_file_name("f16.pt"), &reading).is_err());
     }
 
     #[test]
