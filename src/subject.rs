@@ -21,6 +21,20 @@ pub enum Prompt {
     Ids(Vec<u32>),
 }
 
+impl Prompt {
+    /// The whole text that the model reads.
+    ///
+    /// # Errors
+    /// A conversation that the template refuses; ids that are no tokens.
+    pub fn text(&self, tokenizer: &Tokenizer) -> Result<String> {
+        match self {
+            Self::Chat(messages) => tokenizer.chat_text(messages, true),
+            Self::Text(text) => Ok(text.clone()),
+            Self::Ids(ids) => tokenizer.decode(ids),
+        }
+    }
+}
+
 /// One prompt to be answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {

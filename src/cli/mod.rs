@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{Context, Outcome, devices, extract, generate, project, study, train, vectors};
+use crate::verbs::{Context, Outcome, devices, eval, extract, generate, project, study, train, vectors};
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
 
@@ -58,6 +58,7 @@ enum Verb {
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
     Extract(extract::ExtractArgs),
+    Eval(eval::EvalArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
     Study(study::StudyArgs),
@@ -94,6 +95,7 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
+        Verb::Eval(args) => eval::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Study(args) => study::run(args, context),

@@ -11,7 +11,7 @@ use crate::text::Tokenizer;
 use crate::{Error, Result, ensure};
 
 /// The continuations whose likelihoods are compared.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub enum Options {
     /// The letters, alone and after a space, as far as these are single tokens for all four; the likelier way counts
     /// (METHOD I).

@@ -15,18 +15,18 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub use choice::{Options, examine};
+pub use choice::{Options, examine, letter_of};
 
 use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
 use crate::sheet::{Format, Sheet};
 use crate::stats::{Clusters, Interval};
 use crate::subject::{Answer, Ask, FinishReason, Prompt, Sampling, Subject};
-use crate::text::{Message, Tokenizer};
+use crate::text::Message;
 use crate::vector::Layer;
 use crate::{Error, Result, ensure};
 
 /// One question of a task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sample {
     /// Names the question: the unit of the intervals, and the key of its random numbers.
     pub question_id: String,
@@ -41,7 +41,7 @@ pub struct Sample {
 }
 
 /// How a task's questions are answered and scored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Asked {
     /// The model answers in its own words and the judge scores by each rubric.
     Words {
@@ -63,7 +63,7 @@ fn chat(system: Option<&str>, user: impl Into<String>) -> Prompt {
 }
 
 /// What is asked of a model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Task {
     /// Its name in rows.
     pub name: String,
@@ -201,7 +201,7 @@ fn asks_of(task: &Task, subject: &dyn Subject, sweep: &[Point], rollouts: usize)
                 layer: point.and_then(|point| point.layer),
                 rollout: 0,
                 question: sample.question.clone(),
-                prompt: text_of(&sample.prompt, subject.tokenizer())?,
+                prompt: sample.prompt.text(subject.tokenizer())?,
                 answer: String::new(),
                 reference: sample.reference.clone(),
                 finish_reason: None,
@@ -212,15 +212,6 @@ fn asks_of(task: &Task, subject: &dyn Subject, sweep: &[Point], rollouts: usize)
         }
     }
     Ok((asks, rows))
-}
-
-/// A prompt as the model reads it.
-fn text_of(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<String> {
-    match prompt {
-        Prompt::Chat(messages) => tokenizer.chat_text(messages, true),
-        Prompt::Text(text) => Ok(text.clone()),
-        Prompt::Ids(ids) => tokenizer.decode(ids),
-    }
 }
 
 impl Task {

@@ -11,6 +11,7 @@ mod steer;
 mod train_config;
 
 pub mod devices;
+pub mod eval;
 pub mod extract;
 pub mod generate;
 pub mod project;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Console;
 use super::model::ModelFolder;
+use crate::eval::Point;
 use crate::model::QwenConfig;
 use crate::steering::{Op, Plan, Positions};
 use crate::vector::{IncBase, Layer, VectorFile};
@@ -254,6 +255,31 @@ impl SteerArgs {
             base: (*inc_base).into(),
         };
         steer.plan(model, console)
+    }
+}
+
+impl SteerArgs {
+    /// The plan under a sweep of strengths, and its points; without strengths [`Self::resolve`], and no point.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]; strengths without exactly one vector to apply them to, or one that is named twice.
+    pub fn sweep(&self, coefs: &[f32], model: &ModelFolder, console: &dyn Console) -> Result<(Steered, Vec<Point>)> {
+        let Some(&first) = coefs.first() else { return Ok((self.resolve(model, console)?, Vec::new())) };
+        if self.coef.is_some() {
+            return Err(Error::usage("--coef and --coefs say the same thing twice").hint("leave --coef out"));
+        }
+        if let Some(twice) = coefs.iter().enumerate().find(|(i, coef)| coefs[..*i].contains(coef)) {
+            return Err(Error::usage(format!("--coefs names {} twice", twice.1)));
+        }
+        let steered = Self { coef: Some(first), ..self.clone() }.resolve(model, console)?;
+        if steered.plan.parts.len() != 1 {
+            return Err(
+                Error::usage("--coefs sweeps the strength of one vector").hint("name it with --vectors and --layer")
+            );
+        }
+        let all: Vec<String> = coefs.iter().map(f32::to_string).collect();
+        console.say(&format!("swept in one batch: coefficients {}", all.join(", ")));
+        Ok((steered, coefs.iter().copied().map(Point::of).collect()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod evaluation;
 mod files;
 mod generation;
 mod goldens;
