@@ -188,7 +188,10 @@ impl VectorFile {
                 vector.hidden(),
                 layers + 1
             ))
-            .hint("the vector belongs to another model: extract it again with this one"));
+            .hint(match self.metadata.contains_key(key::CONVERTED_FROM) && vector.hidden() == hidden && vector.layers() < layers {
+                true => format!("if the file leaves out the last layers: `trimtab vectors convert FILE OUT.safetensors --blocks {layers}`"),
+                false => "the vector belongs to another model: extract it again with this one".to_owned(),
+            }));
         }
         let extracted_on = self.metadata.get(key::MODEL_FINGERPRINT);
         Ok(extracted_on.filter(|of| *of != model_fingerprint).map(|of| {

@@ -136,7 +136,6 @@ pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
     let summary = summary(&accuracy, &difference, words);
     write(&run, &rows, &accuracy, words)?;
     let mut json = json!({
-        "out": run.path(),
         "protocol": protocol,
         "split": args.data.as_ref().map(|_| Split::from(args.split).key()),
         "questions": task.samples.len(),
@@ -145,6 +144,7 @@ pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
     });
     json.as_object_mut().expect("an object").extend(measured.described().as_object().cloned().unwrap_or_default());
     run.write_json("results.json", &json)?;
+    json["out"] = json!(run.path());
     Ok(Outcome::new(format!("{}\n{}", summary.text(), run.path().display()), json))
 }
 
