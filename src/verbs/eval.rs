@@ -70,7 +70,7 @@ struct MeasuredArgs {
         long,
         value_name = "A,B",
         value_delimiter = ',',
-        allow_negative_numbers = true,
+        allow_hyphen_values = true,
         requires = "vectors",
         help_heading = "Steering"
     )]
