@@ -4,16 +4,15 @@
 //! where it was and writes the same files as a run that nobody disturbed.
 
 mod mmlu;
-mod words;
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::model::ModelFolder;
+use super::model::{HARBOR, ModelFolder};
 use super::steer::{SteerArgs, Steered};
 use super::{Context, Outcome};
 use crate::Result;
@@ -32,8 +31,6 @@ pub struct EvalArgs {
 #[derive(Debug, Subcommand)]
 enum EvalVerb {
     Mmlu(mmlu::MmluArgs),
-    Trait(words::TraitEvalArgs),
-    Facts(words::FactsArgs),
 }
 
 /// Measures.
@@ -43,8 +40,6 @@ enum EvalVerb {
 pub fn run(args: &EvalArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         EvalVerb::Mmlu(args) => mmlu::run(args, context),
-        EvalVerb::Trait(args) => words::run_trait(args, context),
-        EvalVerb::Facts(args) => words::run_facts(args, context),
     }
 }
 
@@ -104,6 +99,11 @@ struct Config<'a, T> {
 impl MeasuredArgs {
     fn find(&self, context: &Context<'_>) -> Result<ModelFolder> {
         ModelFolder::find(&self.model, context)
+    }
+
+    /// Whether the model is the one inside this program.
+    fn on_harbor(&self) -> bool {
+        self.model == Path::new(HARBOR) && !self.model.is_dir()
     }
 
     fn resolve(&self, model: ModelFolder, context: &Context<'_>) -> Result<Measured> {
@@ -221,12 +221,6 @@ fn by_group(task: &Task, most: usize) -> Vec<Range<usize>> {
     pieces
 }
 
-/// Runs of at most `most` samples.
-fn by_count(task: &Task, most: usize) -> Vec<Range<usize>> {
-    let n = task.samples.len();
-    (0..n).step_by(most).map(|from| from..(from + most).min(n)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +237,5 @@ mod tests {
         let items: Vec<Item> = ["s", "s", "s", "t", "u", "u"].map(item).into();
         let task = mmlu::task(&items, None, Form::Letters);
         assert_eq!(by_group(&task, 2), [0..2, 2..3, 3..4, 4..6]);
-        assert_eq!(by_count(&task, 4), [0..4, 4..6]);
     }
 }

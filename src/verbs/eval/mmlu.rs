@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::model::HARBOR;
 use super::super::{Context, Outcome};
 use super::{MeasuredArgs, by_group};
 use crate::eval::mmlu::{self, Accuracy, Form, Item, LETTERS, Split};
@@ -165,7 +164,7 @@ fn name(protocol: Protocol) -> String {
 impl MmluArgs {
     /// The questions as a task, and how they are asked.
     fn task(&self, context: &Context<'_>) -> Result<(Task, Protocol)> {
-        let on_harbor = self.measured.model.as_os_str() == HARBOR;
+        let on_harbor = self.measured.on_harbor();
         let system = self.measured.system.as_deref();
         let seed = context.seed.unwrap_or(0);
         let (items, usual) = match &self.data {
