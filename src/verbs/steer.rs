@@ -307,6 +307,11 @@ impl Steer<'_> {
                 format!("{}: it holds nothing at {layer}; all its numbers there are zero", self.vectors.display());
             return Err(Error::usage(what).hint("see with `trimtab vectors show` which layers it holds"));
         }
+        let first = all.iter().find(|layer| !empty.contains(layer));
+        if let Some(hole) = empty.iter().find(|hole| self.incremental && first.is_none_or(|first| *hole > first)) {
+            let what = format!("{}: increments need every layer, and it holds nothing at {hole}", self.vectors.display());
+            return Err(Error::usage(what).hint("name the layers that it holds instead of `all`"));
+        }
         if layers.last() == Some(&Layer(vector.layers())) && !file.last_row_is_raw() {
             console.warn(&format!(
                 "the last layer is steered with a row that was taken after the final norm ({}); it is no direction of the block's output",
