@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    Context, Outcome, devices, extract, generate, layers, monitor, project, screen, study, train, traits, vectors,
+    Context, Outcome, devices, eval, extract, generate, layers, monitor, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
@@ -65,6 +65,7 @@ enum Verb {
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
+    Eval(eval::EvalArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
     Monitor(monitor::MonitorArgs),
@@ -106,6 +107,7 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Layers(args) => layers::run(args, context),
+        Verb::Eval(args) => eval::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Monitor(args) => monitor::run(args, context),

@@ -12,6 +12,7 @@ mod steer;
 mod train_config;
 
 pub mod devices;
+pub mod eval;
 pub mod extract;
 pub mod generate;
 pub mod judges;

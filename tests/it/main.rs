@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod evaluation;
 mod extract;
 mod faults;
 mod files;
@@ -17,3 +18,4 @@ mod parity;
 mod persona;
 mod study;
 mod text;
+mod vectors;
