@@ -11,7 +11,7 @@ use super::Console;
 use super::model::ModelFolder;
 use crate::model::QwenConfig;
 use crate::steering::{Op, Plan, Positions};
-use crate::vector::{IncBase, Layer, VectorFile};
+use crate::vector::{IncBase, Layer, PersonaVector, VectorFile};
 use crate::{Error, Result};
 
 /// Which layers: some, or all.
@@ -271,19 +271,7 @@ impl Steer<'_> {
         let other = other.map_err(|e| e.at(self.vectors.display()))?;
         warnings.iter().chain(&other).for_each(|warning| console.warn(warning));
 
-        let vector = &file.response_avg;
-        let numbers = self.layers.numbers(vector.layers())?;
-        let all: Vec<Layer> = (1..=vector.layers()).map(Layer).collect();
-        let layers = numbers.as_ref().unwrap_or(&all);
-        let plan = match (self.op, self.incremental) {
-            (Op::Add, false) => Plan::rows(vector, layers, self.coef, self.positions),
-            (Op::Add, true) => {
-                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
-                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
-                plan
-            }
-            (Op::Ablate, _) => Plan::ablate(vector, layers, self.positions).at(self.coef),
-        };
+        let (plan, layers) = self.of(&file.response_avg)?;
         if self.op == Op::Add && !self.incremental && layers.len() > 1 {
             console.warn("raw rows are added at several layers, and what each adds reaches the later ones; `all` adds increments");
         }
@@ -315,6 +303,25 @@ impl Steer<'_> {
             "fingerprint": file.fingerprint,
         });
         Ok(Steered { plan, described: vec![described], fingerprints: vec![file.fingerprint] })
+    }
+
+    /// The plan that a vector makes, and the layers where it acts, ascending.
+    ///
+    /// # Errors
+    /// A layer that the vector does not have.
+    pub fn of(&self, vector: &PersonaVector) -> Result<(Plan, Vec<Layer>)> {
+        let numbers = self.layers.numbers(vector.layers())?;
+        let layers = numbers.unwrap_or_else(|| (1..=vector.layers()).map(Layer).collect());
+        let plan = match (self.op, self.incremental) {
+            (Op::Add, false) => Plan::rows(vector, &layers, self.coef, self.positions),
+            (Op::Add, true) => {
+                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
+                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
+                plan
+            }
+            (Op::Ablate, _) => Plan::ablate(vector, &layers, self.positions).at(self.coef),
+        };
+        Ok((plan, layers))
     }
 }
 

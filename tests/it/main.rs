@@ -8,5 +8,6 @@ mod harbor;
 mod house;
 mod parity;
 mod persona;
+mod serving;
 mod study;
 mod text;
