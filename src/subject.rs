@@ -154,7 +154,8 @@ pub struct Answer {
     pub steered: Vec<usize>,
     /// The answer token by token, if [`Keep`] asks for logprobs or probes.
     pub tokens: Vec<Token>,
-    /// The residual stream, if [`Keep`] asks for it; of an answer that ended at once there is none.
+    /// The residual stream, if [`Keep`] asks for it and the whole answer was read: not of one that ended at once, at the
+    /// model's last position, or by its listener.
     pub residuals: Option<Residuals>,
 }
 
@@ -188,7 +189,8 @@ pub trait Subject {
     fn shape(&self) -> (usize, usize);
 
     /// Answers every prompt `sampling.rollouts` times, in the order of the asks, rollouts of one ask side by side. A
-    /// listener that breaks off ends the work: what is not complete then is [`FinishReason::Cancelled`] as it stands.
+    /// listener that breaks off at a token ends that answer, one that breaks off at [`Heard::Finished`] ends all: what is
+    /// not complete then is [`FinishReason::Cancelled`] as it stands, and may be empty.
     fn answer(
         &mut self,
         asks: &[Ask],

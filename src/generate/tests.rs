@@ -1,5 +1,8 @@
 //! The engine against slow twins: no cache, one row at a time, another order.
 
+mod choosing;
+mod keeping;
+
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use serde_json::json;
@@ -170,8 +173,12 @@ fn more_rollouts_leave_the_first_ones_alone() {
 fn coefficient_zero_is_no_steering() {
     for sampling in [Sampling::greedy(10), sampled(2)] {
         let plain = run(&engine(model::<Flex>()), &jobs(), &sampling);
-        let zero = engine(model::<Flex>().steered(&plan(0.0, Positions::All)).unwrap());
-        assert_eq!(run(&zero, &jobs(), &sampling), plain);
+        for positions in [Positions::All, Positions::Response] {
+            let zero = run(&engine(model::<Flex>().steered(&plan(0.0, positions)).unwrap()), &jobs(), &sampling);
+            for (zero, plain) in zero.iter().zip(&plain) {
+                assert_eq!((&zero.tokens, zero.steered.as_slice()), (&plain.tokens, &[0][..]));
+            }
+        }
     }
 }
 
