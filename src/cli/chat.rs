@@ -173,11 +173,12 @@ impl<W: Write> Paint<W> {
         if !self.colours {
             return;
         }
-        let _ = write!(self.out, "\x1b[2m{}: {:.3} \x1b[0m", scale.name, scale.neutral - scale.unit);
+        let [low, high] = scale.ends();
+        let _ = write!(self.out, "\x1b[2m{}: {low:.3} \x1b[0m", scale.name);
         for i in 0..SHADES.len() {
             self.word("  ", Some(i as f64 / 4.0 - 1.0));
         }
-        self.dim(&format!(" {:.3}", scale.neutral + scale.unit));
+        self.dim(&format!(" {high:.3}"));
     }
 }
 
@@ -252,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn the_legend_spans_one_vector_each_way() {
-        let scale = Scale { name: "evil at layer 2 (block 1)".into(), neutral: -3.0, unit: 2.0 };
+    fn the_legend_names_the_ends_of_the_scale() {
+        let scale = Scale { name: "evil at layer 2 (block 1)".into(), neutral: -3.0, norm: 1.0, reach: 2.0 };
         let legend = painted(true, |page| page.legend(&scale));
         assert!(legend.contains("evil at layer 2 (block 1): -5.000 ") && legend.contains(" -1.000"), "{legend}");
         assert_eq!(legend.matches("\x1b[48;5;").count(), 8, "every shade but neutral");

@@ -179,6 +179,9 @@ impl Vectors {
             let what = format!("`{name}` is zero at {}: there is no direction to ablate", zero.layer);
             return Err(Error::usage(what));
         }
+        if part.steers.iter().all(|s| s.vector.iter().all(|&x| x == 0.0)) {
+            return Err(Error::usage(format!("`{name}` is zero there, so that nothing would be steered")));
+        }
         let described = json!({
             "vector": name,
             "fingerprint": file.fingerprint,
@@ -294,6 +297,7 @@ impl<'a> Live<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fakes::EchoLab;
     use crate::vector::PersonaVector;
 
     fn vectors() -> Vectors {
@@ -330,6 +334,35 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_holds_what_was_asked_for_lately() {
+        let file = |x: f32| {
+            let vector = PersonaVector::new(vec![vec![x], vec![x]]).unwrap();
+            VectorFile::new(vector, None, None, Default::default()).unwrap()
+        };
+        let files = (1..=PARTS_MAX + 5).map(|i| (format!("v{i}"), file(i as f32))).collect();
+        let vectors = Vectors::new(files, 1);
+        let lab = EchoLab(|ask, _| format!("{:?}", ask.coefs.as_ref().unwrap()));
+        let mut live = Live::open(&lab, "model".into(), None).unwrap();
+        let mut ask = |names: &[&str]| -> Vec<Vec<f32>> {
+            let steering = |name: &&str| vec![vectors.settle(&wish(name, "1", Op::Add, 3.0)).unwrap()];
+            let turn =
+                |name: &&str| Turn { id: "t".into(), prompt: Prompt::Text("?".into()), steering: steering(name) };
+            let turns: Vec<Turn> = names.iter().map(turn).collect();
+            let answers =
+                live.answer(&turns, &Sampling::greedy(1), &Keep::default(), &mut |_| ControlFlow::Continue(()));
+            answers.unwrap().iter().map(|answer| serde_json::from_str(&answer.text).unwrap()).collect()
+        };
+        assert_eq!(ask(&["v1", "v2", "v1"]), [[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]]);
+        for i in 3..=PARTS_MAX {
+            let coefs = ask(&[&format!("v{i}")]).remove(0);
+            assert_eq!((coefs.len(), coefs[i - 1], coefs.iter().sum::<f32>()), (i, 3.0, 3.0));
+        }
+        let (old, new) = ("v2", format!("v{}", PARTS_MAX + 1));
+        assert_eq!(ask(&[old, &new]), [[3.0, 0.0], [0.0, 3.0]], "what nobody asks for now is dropped");
+        assert_eq!(ask(&["v1"]), [[0.0, 0.0, 3.0]]);
+    }
+
+    #[test]
     fn a_wish_that_cannot_be_granted_says_what_can() {
         let refused = |wish: Wish| {
             let e = vectors().settle(&wish).unwrap_err();
@@ -338,6 +371,7 @@ mod tests {
         assert_eq!(refused(wish("good", "1", Op::Add, 1.0)), "there is no vector `good`; there are: evil");
         assert!(refused(wish("evil", "3", Op::Add, 1.0)).contains("the model has layers 1 to 2"));
         assert!(refused(wish("evil", "1", Op::Add, f32::INFINITY)).contains("no number"));
+        assert!(refused(wish("evil", "2", Op::Add, 1.0)).contains("nothing would be steered"));
         assert!(refused(wish("evil", "2", Op::Ablate, 1.0)).contains("zero at layer 2 (block 1)"));
     }
 }

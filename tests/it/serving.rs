@@ -146,13 +146,18 @@ fn vectors(dir: &Path, name: &str, seed: u64) -> String {
 fn a_typed_client_is_answered() {
     let server = Server::start(&[]);
     let user = ChatCompletionRequestUserMessageArgs::default().content("Who are you?").build().unwrap();
-    let request = |n: u8| -> CreateChatCompletionRequest {
+    let request = |n: u8, stream: bool| -> CreateChatCompletionRequest {
         let mut args = CreateChatCompletionRequestArgs::default();
-        args.model("harbor").messages([user.clone().into()]).temperature(0.0).max_completion_tokens(40u32).n(n);
+        args.model("harbor")
+            .messages([user.clone().into()])
+            .temperature(0.0)
+            .max_completion_tokens(40u32)
+            .n(n)
+            .stream(stream);
         args.build().unwrap()
     };
     let client = server.client();
-    let answer = block(client.chat().create(request(2))).unwrap();
+    let answer = block(client.chat().create(request(2, false))).unwrap();
     assert_eq!((answer.choices.len(), answer.choices[1].index), (2, 1));
     let whole = answer.choices[0].message.content.clone().unwrap();
     assert!(!whole.is_empty());
@@ -161,7 +166,7 @@ fn a_typed_client_is_answered() {
     let usage = answer.usage.unwrap();
     assert_eq!(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
     let streamed = block(async {
-        let chunks = client.chat().create_stream(request(1)).await.unwrap();
+        let chunks = client.chat().create_stream(request(1, true)).await.unwrap();
         let said = chunks.map(|chunk| chunk.unwrap().choices.into_iter().filter_map(|c| c.delta.content).collect());
         said.collect::<Vec<String>>().await
     });
@@ -319,7 +324,12 @@ fn a_request_that_cannot_be_granted_is_told_why() {
             "steering[0].position",
             "not known",
         ),
-        (steer(json!({ "vector": "one", "coef": 3e38, "layer": 1 })), 400, "steering", "smaller coefficients"),
+        (
+            steer(json!({ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] })),
+            400,
+            "steering",
+            "smaller coefficients",
+        ),
     ];
     for (more, status, param, message) in cases {
         let (found, body) =
@@ -352,7 +362,7 @@ fn one_request_that_fails_does_not_take_the_others_along() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
     let good = request(ADVICE, json!({}));
-    let bad = request(ADVICE, json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": 1 }] }));
+    let bad = request(ADVICE, json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] }));
     let want = server.ask(&good);
     let client = server.client();
     let chat = client.chat();

@@ -13,12 +13,12 @@ pub const HELP: &str = "\
 /steer +0.5           every strength up by that much, or down (-0.5)
 /steer evil off       without that vector; /steer off: without any
 /steer                what is active
-/compare TEXT         one turn without and with steering, from the same random numbers; the conversation does not keep it
+/compare TEXT         one turn without and with steering, on the same random numbers; it is not kept
 /probe evil@20        show by colour how far each token lies along a vector; /probe off ends it
 /system TEXT          the system prompt from now on; /system off: the model's default; /system shows it
 /regenerate           the last answer anew, under the steering as it is now
 /reset                forget the conversation; steering stays
-/save FILE            write the conversation as JSONL, a row for every answer, with the steering that was applied
+/save FILE            write the conversation as JSONL, a row per answer, with the steering that was applied
 /quit                 end (Ctrl-D too; Ctrl-C ends an answer)
 //TEXT                say TEXT with a slash in front";
 

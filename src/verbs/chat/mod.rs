@@ -64,14 +64,26 @@ pub struct Scale {
     pub name: String,
     /// Where the model's own neutral answer lies on average: colourless.
     pub neutral: f64,
-    /// The vector's length, by which coefficient 1 moves a token: full colour.
-    pub unit: f64,
+    /// The vector's norm, by which coefficient 1 moves a token.
+    pub norm: f64,
+    /// Full colour is so many norms away from neutral.
+    pub reach: f64,
 }
 
 impl Scale {
-    /// A place along the vector in multiples of the unit, from neutral.
-    pub fn of(&self, along: f64) -> f64 {
-        (along - self.neutral) / self.unit
+    /// A place along the vector in norms from neutral.
+    pub fn norms(&self, along: f64) -> f64 {
+        (along - self.neutral) / self.norm
+    }
+
+    /// The same as a share of the whole scale: -1 and 1 are its ends.
+    pub fn shade(&self, along: f64) -> f64 {
+        self.norms(along) / self.reach
+    }
+
+    /// Where the colours are full.
+    pub fn ends(&self) -> [f64; 2] {
+        [-1.0, 1.0].map(|end| self.neutral + end * self.reach * self.norm)
     }
 }
 
@@ -86,7 +98,7 @@ pub trait Screen {
     /// An answer begins, under this title if there are several.
     fn begin(&mut self, title: Option<&str>, scale: Option<&Scale>);
 
-    /// It goes on; `shade` says how far the last token lies along the probe, in units of the scale.
+    /// It goes on; `shade` says how far the last token lies along the probe ([`Scale::shade`]).
     fn word(&mut self, text: &str, shade: Option<f64>);
 
     /// It is complete.

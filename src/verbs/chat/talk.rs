@@ -260,7 +260,8 @@ impl<'a> Talk<'a> {
             Turn { id, prompt, steering: steering.clone() }
         };
         let turns: Vec<Turn> = sides.iter().map(turn).collect();
-        let scale = self.probe.as_ref().map(|probe| &probe.scale);
+        let scale = self.scale();
+        let scale = scale.as_ref();
         let keep = Keep { probes: self.probe.iter().map(|p| p.direction.clone()).collect(), ..Keep::default() };
         let (mut heard, mut stopped) = (vec![Shades::default(); sides.len()], false);
         let began = Instant::now();
@@ -321,8 +322,10 @@ impl<'a> Talk<'a> {
             parts.push(format!("{}, {} positions", in_words(wish, setting), applied["positions_steered"]));
         }
         if let Some((probe, Probed { mean, neutral, .. })) = self.probe.as_ref().zip(row.probe.as_ref()) {
-            let (Place { vector, layer }, units) = (&probe.place, probe.scale.of(*mean));
-            parts.push(format!("{vector}@{layer}: mean {mean:.3}, neutral {neutral:.3}, that is {units:+.2} vectors"));
+            let (Place { vector, layer }, norms) = (&probe.place, probe.scale.norms(*mean));
+            let probed =
+                format!("{vector}@{layer}: mean {mean:.3}, neutral {neutral:.3}, that is {norms:+.2} vectors away");
+            return format!("{}\n{probed}", parts.join(" · "));
         }
         parts.join(" · ")
     }
@@ -336,8 +339,8 @@ impl<'a> Talk<'a> {
             Some(Some(place)) => self.probe = Some(self.probe(place)?),
         }
         screen.note(&match &self.probe {
-            Some(Probe { scale: Scale { name, neutral, unit }, .. }) => {
-                format!("probe: {name}; neutral is {neutral:.3}, the vector's norm {unit:.4}")
+            Some(Probe { scale: Scale { name, neutral, norm, .. }, .. }) => {
+                format!("probe: {name}; neutral is {neutral:.3}, the vector's norm {norm:.4}")
             }
             None => "probe: none".into(),
         });
@@ -348,8 +351,8 @@ impl<'a> Talk<'a> {
     fn probe(&mut self, place: Place) -> Result<Probe> {
         let file = self.vectors.get(&place.vector)?;
         let layer = Layer::of(place.layer, self.vectors.layers())?;
-        let unit = f64::from(file.response_avg.norm(layer));
-        if unit == 0.0 {
+        let norm = f64::from(file.response_avg.norm(layer));
+        if norm == 0.0 {
             return Err(Error::usage(format!("`{}` is zero at {layer}: there is no direction", place.vector)));
         }
         let direction = Direction { layer, vector: file.response_avg.row(layer).to_vec() };
@@ -365,7 +368,14 @@ impl<'a> Talk<'a> {
         })?;
         let neutral = shades.mean().ok_or_else(|| Error::new("the model answers nothing that could be measured"))?;
         let name = format!("{} at {layer}", place.vector);
-        Ok(Probe { place, direction, scale: Scale { name, neutral, unit } })
+        Ok(Probe { place, direction, scale: Scale { name, neutral, norm, reach: 1.0 } })
+    }
+
+    /// The probe's scale, wide enough for what the same vector's steering does to it.
+    fn scale(&self) -> Option<Scale> {
+        let Probe { place, scale, .. } = self.probe.as_ref()?;
+        let own = self.active.iter().filter(|wish| wish.vector == place.vector);
+        Some(Scale { reach: 1.0 + own.map(|wish| f64::from(wish.coef.abs())).sum::<f64>(), ..scale.clone() })
     }
 }
 
@@ -390,7 +400,7 @@ impl Shades {
             self.sum += f64::from(along);
             self.count += 1;
         }
-        let shade = along.zip(scale).map(|(along, scale)| scale.of(f64::from(along)));
+        let shade = along.zip(scale).map(|(along, scale)| scale.shade(f64::from(along)));
         let piece = (self.words.push(tokenizer, id), shade);
         self.said.push(piece.clone());
         piece

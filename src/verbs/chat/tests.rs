@@ -1,49 +1,17 @@
 //! Conversations without a terminal: a script of lines, and what is shown for them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
 
 use super::talk::Talk;
 use super::{Scale, Screen};
-use crate::fakes::{EchoSubject, tiny_tokenizer};
+use crate::fakes::{EchoLab, EchoSubject, tiny_tokenizer};
 use crate::steering::Positions;
-use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
-use crate::subject::{Prompt, Sampling, Subject};
-use crate::train::Event;
+use crate::subject::{Prompt, Sampling};
 use crate::vector::{PersonaVector, VectorFile};
 use crate::verbs::live::{Live, Vectors};
 use crate::{Error, Result};
-
-/// A machine whose model says how it is steered, how many turns it was given, and the last of them.
-struct Echo;
-
-impl Lab for Echo {
-    fn device(&self) -> String {
-        "echo".into()
-    }
-
-    fn workers(&self) -> usize {
-        1
-    }
-
-    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
-        work();
-    }
-
-    fn subject(&self, _: &SubjectSpec) -> Result<Box<dyn Subject>> {
-        Ok(Box::new(EchoSubject::new(|ask, _| {
-            let Prompt::Chat(messages) = &ask.prompt else { panic!("a conversation is asked") };
-            let strengths = ask.coefs.clone().unwrap_or_default();
-            format!("{strengths:?} {} {}", messages.len(), messages[messages.len() - 1].content)
-        })))
-    }
-
-    fn fit(&self, _: &FitSpec<'_>, _: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
-        Err(Error::new("nothing is learned in a conversation"))
-    }
-}
 
 /// Lines to say, and everything that was shown: answers as they are, notes after `#`, mistakes after `!`.
 #[derive(Default)]
@@ -75,7 +43,7 @@ impl Screen for Script {
     }
 
     fn note(&mut self, text: &str) {
-        self.shown += &format!("# {text}\n");
+        text.lines().for_each(|line| self.shown += &format!("# {line}\n"));
     }
 
     fn wrong(&mut self, error: Error) -> Result<()> {
@@ -91,12 +59,18 @@ impl Screen for Script {
 /// Plays the lines; gives what was shown and the rows of the conversation.
 fn play(lines: &[&str]) -> (Script, Value) {
     let vector = |scale: f32| {
-        let rows = vec![vec![scale; EchoSubject::HIDDEN]; EchoSubject::LAYERS + 1];
+        let rows = (0..=EchoSubject::LAYERS).map(|l| vec![scale * l as f32; EchoSubject::HIDDEN]).collect();
         VectorFile::new(PersonaVector::new(rows).unwrap(), None, None, Default::default()).unwrap()
     };
     let files = BTreeMap::from([("evil".to_owned(), vector(1.0)), ("kind".to_owned(), vector(2.0))]);
     let vectors = Vectors::new(files, EchoSubject::LAYERS);
-    let live = Live::open(&Echo, "model".into(), None).unwrap();
+    // The model says how it is steered, how many turns it was given, and the last of them.
+    let lab = EchoLab(|ask, _| {
+        let Prompt::Chat(messages) = &ask.prompt else { panic!("a conversation is asked") };
+        let strengths = ask.coefs.clone().unwrap_or_default();
+        format!("{strengths:?} {} {}", messages.len(), messages[messages.len() - 1].content)
+    });
+    let live = Live::open(&lab, "model".into(), None).unwrap();
     let sampling = Sampling::greedy(50);
     let mut talk = Talk::new(live, tiny_tokenizer(), vectors, sampling, Positions::Response, None);
     let mut script = Script { lines: lines.iter().map(|line| (*line).to_owned()).collect(), ..Script::default() };
@@ -125,7 +99,7 @@ fn steering_is_set_changed_and_ended_between_turns() {
     let (script, rows) = play(&lines);
     assert_eq!(answers(&script.shown), ["[-1.5] 1 a", "[-1.0] 3 b", "[-1.0, 2.0] 5 c", "[0.0, 2.0] 7 d"]);
     assert!(script.shown.contains("# steering: evil -1.5 at layer 2 (block 1), response tokens, "), "{}", script.shown);
-    assert!(script.shown.contains("norm 2.2361, shift 3.3541"), "{}", script.shown);
+    assert!(script.shown.contains("norm 4.4721, shift 6.7082"), "{}", script.shown);
     let steering = &rows[2]["steering"];
     assert_eq!(
         (&steering[0]["vector"], &steering[0]["coef"], &steering[0]["layers"]),
@@ -182,12 +156,12 @@ fn a_probe_shades_every_token_and_tells_the_mean() {
     neutral.push(tiny_tokenizer().eos_ids()[0]);
     let neutral = mean(&neutral);
     for (id, shade) in tokens.iter().zip(&script.shades) {
-        assert!((shade - (along(*id) - neutral) / unit).abs() < 1e-5);
+        assert!((shade - (along(*id) - neutral) / (2.0 * unit)).abs() < 1e-5);
     }
     let probe = &rows[0]["probe"];
     assert!((probe["neutral"].as_f64().unwrap() - neutral).abs() < 1e-5, "{probe}");
     assert_eq!((script.shades.len(), &rows[1]["probe"]), (tokens.len() + 1, &Value::Null));
-    assert!(script.shown.contains("evil@2: mean "), "{}", script.shown);
+    assert!(script.shown.contains("\n# evil@2: mean "), "{}", script.shown);
 }
 
 #[test]
