@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{self, Context, Outcome, devices, extract, generate, project, study, train, vectors};
+use crate::verbs::{self, Context, Outcome, devices, extract, generate, project, study, train, traits, vectors};
 use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
 
@@ -44,6 +44,9 @@ struct Globals {
     /// Decides everything random [default: 0, or the configuration's]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Never ask the network for a model: use what the cache holds (also HF_HUB_OFFLINE=1)
+    #[arg(long, global = true)]
+    offline: bool,
     /// One JSON object on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -59,6 +62,7 @@ enum Verb {
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
+    Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
@@ -77,9 +81,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::mind_interrupts();
-    let Globals { device, dtype, seed, json, quiet } = cli.globals;
+    let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let context = Context { console: &terminal, device, dtype, seed, cache: env::cache() };
+    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
     match work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted))
     {
         Ok(false) => ExitCode::SUCCESS,
@@ -100,6 +105,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
+        Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
+use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts_by};
 use crate::sheet::{Format, Sheet};
 use crate::stats::{Clusters, Interval};
 use crate::subject::{Answer, Ask, FinishReason, Sampling, Subject};
@@ -144,8 +144,8 @@ pub fn run(
         reference: row.reference.clone(),
     };
     let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
-    for rubric in rubrics {
-        for (row, verdict) in rows.iter_mut().zip(verdicts(judge, rubric, &exhibits)?) {
+    for (rubric, verdicts) in rubrics.iter().zip(verdicts_by(judge, rubrics, &exhibits)?) {
+        for (row, verdict) in rows.iter_mut().zip(verdicts) {
             row.verdicts.insert(rubric.key().to_owned(), verdict);
         }
     }

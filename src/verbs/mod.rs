@@ -13,11 +13,13 @@ pub mod chat;
 pub mod devices;
 pub mod extract;
 pub mod generate;
+pub mod judges;
 pub mod live;
 pub mod model;
 pub mod project;
 pub mod study;
 pub mod train;
+pub mod traits;
 pub mod vectors;
 
 use std::path::PathBuf;
@@ -25,6 +27,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::hub::Hub;
+use crate::judge::Key;
 use crate::study::Lab;
 use crate::{Result, lab};
 
@@ -64,6 +68,10 @@ pub struct Context<'a> {
     pub seed: Option<u64>,
     /// Where unpacked and downloaded things may be kept, if the system has such a place.
     pub cache: Option<PathBuf>,
+    /// The key of a paid judge, if the environment has one.
+    pub judge_key: Option<Key>,
+    /// Where models come from that are no folders.
+    pub hub: Hub,
 }
 
 impl Context<'_> {
@@ -102,7 +110,14 @@ pub(crate) mod tests {
     //! A console for tests.
     use std::sync::Mutex;
 
-    use super::{Bar, Console};
+    use super::{Bar, Console, Context};
+    use crate::hub::Hub;
+
+    /// A place without terminal, cache and keys.
+    pub(crate) fn context(console: &Quiet) -> Context<'_> {
+        let (device, dtype, hub) = ("cpu".into(), "auto".into(), Hub::default());
+        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub }
+    }
 
     /// Keeps what is said.
     #[derive(Default)]

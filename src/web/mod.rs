@@ -59,8 +59,8 @@ const LOOK: Duration = Duration::from_millis(50);
     after_help = "Example:\n  trimtab serve --model Qwen2.5-7B-Instruct --vectors evil=evil.safetensors &\n  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}],\n      \"steering\": [{\"vector\": \"evil\", \"coef\": -1.5, \"layer\": 20}]}'"
 )]
 pub struct ServeArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Folder of a PEFT adapter that the model wears
     #[arg(long, value_name = "DIR")]
@@ -90,7 +90,8 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
     let folder = ModelFolder::find(&args.model, context)?;
     let (vectors, warnings) = Vectors::read(&args.vectors, &folder)?;
     let served = Served {
-        name: folder.name.clone(),
+        name: if folder.origin.is_some() { folder.base() } else { folder.name.clone() },
+        short: folder.name.clone(),
         fingerprint: folder.fingerprint()?,
         tokenizer: Tokenizer::load(&folder.path)?,
         vectors,
@@ -266,7 +267,7 @@ fn routes(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/v1/models", get(models))
-        .route("/v1/models/{name}", get(model))
+        .route("/v1/models/{*name}", get(model))
         .route("/v1/chat/completions", post(completions))
         .fallback(async |request: Request| {
             Refusal::new(StatusCode::NOT_FOUND, format!("there is no {} here", request.uri().path()))
@@ -306,11 +307,8 @@ async fn models(State(desk): State<Arc<Desk>>) -> Json<Value> {
 }
 
 async fn model(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
-    if name == desk.served.name {
-        return Ok(Json(described(&desk)));
-    }
-    let what = format!("the model `{name}` does not exist; this server has `{}`", desk.served.name);
-    Err(Refusal::new(StatusCode::NOT_FOUND, what).code("model_not_found"))
+    desk.served.check(&name)?;
+    Ok(Json(described(&desk)))
 }
 
 async fn completions(State(desk): State<Arc<Desk>>, request: Request) -> Result<Response, Refusal> {

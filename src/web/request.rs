@@ -23,8 +23,10 @@ const STEERING_MAX: usize = 16;
 /// What a request is measured against.
 #[derive(Debug)]
 pub struct Served {
-    /// What the model is called.
+    /// What the model is called: on the hub, if it is from there.
     pub name: String,
+    /// The same without its owner.
+    pub short: String,
     /// The hash by which it is known again.
     pub fingerprint: String,
     /// Its tokenizer and template.
@@ -37,6 +39,17 @@ pub struct Served {
     pub new_tokens: usize,
     /// Seed under which everything is drawn.
     pub seed: u64,
+}
+
+impl Served {
+    /// Whether a name is this model's.
+    pub fn check(&self, name: &str) -> Result<(), Refusal> {
+        if name == self.name || name == self.short {
+            return Ok(());
+        }
+        let what = format!("the model `{name}` does not exist; this server has `{}`", self.name);
+        Err(Refusal::new(StatusCode::NOT_FOUND, what).code("model_not_found"))
+    }
 }
 
 /// A request that can be answered.
@@ -69,9 +82,8 @@ impl Question {
             .map_err(|e| Refusal::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
         let mut fields = Fields { map, place: String::new() };
         fields.refuse_the_impossible()?;
-        if let Some(name) = fields.take::<String>("model")?.filter(|name| *name != served.name) {
-            let what = format!("the model `{name}` does not exist; this server has `{}`", served.name);
-            return Err(Refusal::new(StatusCode::NOT_FOUND, what).code("model_not_found"));
+        if let Some(name) = fields.take::<String>("model")? {
+            served.check(&name)?;
         }
         let prompt = fields.prompt(served)?;
         let sampling = fields.sampling(served)?;

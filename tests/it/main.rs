@@ -1,11 +1,17 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod extract;
+mod faults;
 mod files;
 mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod hub;
+mod judges;
+#[cfg(feature = "cpu")]
+mod models;
 mod parity;
 mod persona;
 mod serving;

@@ -28,8 +28,8 @@ use talk::Talk;
     after_help = "Example:\n  trimtab chat --model Qwen2.5-7B-Instruct --vectors evil=evil.safetensors --steer evil=-1.5@20"
 )]
 pub struct ChatArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Folder of a PEFT adapter that the model wears
     #[arg(long, value_name = "DIR")]
