@@ -16,6 +16,7 @@ mod layers;
 mod models;
 mod parity;
 mod persona;
+mod serving;
 mod study;
 mod text;
 mod vectors;
