@@ -10,7 +10,8 @@ use crate::text::{Message, Tokenizer};
 use crate::vector::Layer;
 
 /// What the model is given, before any answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Prompt {
     /// A conversation; the chat template and the generation prompt are applied.
     Chat(Vec<Message>),
@@ -18,6 +19,20 @@ pub enum Prompt {
     Text(String),
     /// Tokens as they are.
     Ids(Vec<u32>),
+}
+
+impl Prompt {
+    /// The whole text that the model reads.
+    ///
+    /// # Errors
+    /// A conversation that the template refuses; ids that are no tokens.
+    pub fn text(&self, tokenizer: &Tokenizer) -> Result<String> {
+        match self {
+            Self::Chat(messages) => tokenizer.chat_text(messages, true),
+            Self::Text(text) => Ok(text.clone()),
+            Self::Ids(ids) => tokenizer.decode(ids),
+        }
+    }
 }
 
 /// One prompt to be answered.
@@ -154,7 +169,8 @@ pub struct Answer {
     pub steered: Vec<usize>,
     /// The answer token by token, if [`Keep`] asks for logprobs or probes.
     pub tokens: Vec<Token>,
-    /// The residual stream, if [`Keep`] asks for it; of an answer that ended at once there is none.
+    /// The residual stream, if [`Keep`] asks for it and the whole answer was read: not of one that ended at once, at the
+    /// model's last position, or by its listener.
     pub residuals: Option<Residuals>,
 }
 
@@ -188,7 +204,8 @@ pub trait Subject {
     fn shape(&self) -> (usize, usize);
 
     /// Answers every prompt `sampling.rollouts` times, in the order of the asks, rollouts of one ask side by side. A
-    /// listener that breaks off ends the work: what is not complete then is [`FinishReason::Cancelled`] as it stands.
+    /// listener that breaks off at a token ends that answer, one that breaks off at [`Heard::Finished`] ends all: what is
+    /// not complete then is [`FinishReason::Cancelled`] as it stands, and may be empty.
     fn answer(
         &mut self,
         asks: &[Ask],

@@ -1,60 +1,21 @@
 //! The batched loop: rows in flight, retired when they end, their places refilled from the queue.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::sampling::{Key, argmax, distribution, draw, penalise};
-use super::{Engine, Job, Reply};
+use super::keep::{Keeper, Seen};
+use super::line::{Line, PromptStates, Waiting, queue, seen_at_first};
+use super::pick::Picking;
+use super::sampling::Key;
+use super::{Engine, Hear, Job, Reply};
+use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::KvCache;
-use crate::subject::{FinishReason, Sampling};
-use crate::text::{Coefs, Rows};
-use crate::{Result, ensure};
-
-/// One answer that is still to be begun.
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    /// Jobs of one prompt and coefficient share a group, whose number is that of its first job.
-    group: usize,
-    job: usize,
-    rollout: usize,
-}
-
-/// One answer in the making.
-struct Line {
-    job: usize,
-    rollout: usize,
-    prompt: usize,
-    coefs: Coefs,
-    /// Positions that each part of the plan has steered so far.
-    steered: Vec<usize>,
-    key: Key,
-    /// Ids of prompt and answer, ascending, each once; kept only where a penalty asks for it.
-    seen: Vec<u32>,
-    tokens: Vec<u32>,
-    /// Tokens that the answer may have.
-    limit: usize,
-}
-
-impl Line {
-    /// Columns that its tokens fill in the cache: the last token has not been fed back.
-    fn filled(&self) -> usize {
-        self.prompt + self.tokens.len() - 1
-    }
-
-    /// Columns that they may fill in the end.
-    fn worst(&self) -> usize {
-        self.prompt + self.limit - 1
-    }
-
-    fn push(&mut self, token: u32, penalised: bool) {
-        self.tokens.push(token);
-        if penalised && let Err(place) = self.seen.binary_search(&token) {
-            self.seen.insert(place, token);
-        }
-    }
-}
+use crate::steering::Positions;
+use crate::subject::{FinishReason, Heard, Keep, Sampling, Token};
+use crate::text::Rows;
 
 /// The rows that are being decoded together. A row without a line has ended; it is computed along until the next
 /// regrouping, and nobody looks at it.
@@ -62,28 +23,56 @@ struct Flight<'a, B: FusedOps> {
     engine: &'a Engine<B>,
     jobs: &'a [Job],
     sampling: &'a Sampling,
+    picking: Picking<'a>,
+    keep: &'a Keep,
+    keeper: Keeper<B>,
+    /// Whether a prompt is read up to its last token only, which each answer then reads for itself: steering that begins
+    /// there leaves what comes before the same for all coefficients.
+    split: bool,
+    hear: &'a mut Hear<'a>,
     cache: Option<KvCache<B>>,
     rows: Vec<Option<Line>>,
     replies: Vec<Option<Reply>>,
     complete: usize,
 }
 
-/// See [`Engine::generate`]; the jobs are known to be good.
-pub(super) fn fly<B: FusedOps>(
-    engine: &Engine<B>,
-    jobs: &[Job],
-    sampling: &Sampling,
-    finished: &mut dyn FnMut(usize),
+/// What a prefill gives.
+struct Prefilled<B: FusedOps> {
+    /// The stream at each prompt's last token that was read, `[prompts, hidden]`.
+    last: Tensor<B, 2>,
+    cache: KvCache<B>,
+    /// Positions of each prompt that every part of the plan steered.
+    steered: Vec<Vec<usize>>,
+    states: Vec<Arc<PromptStates>>,
+}
+
+/// See [`Engine::answer`]; the jobs are known to be good.
+pub(super) fn fly<'a, B: FusedOps>(
+    engine: &'a Engine<B>,
+    jobs: &'a [Job],
+    sampling: &'a Sampling,
+    keep: &'a Keep,
+    hear: &'a mut Hear<'a>,
 ) -> Result<Vec<Reply>> {
-    let mut queue = queue(engine, jobs, sampling.rollouts);
+    let keeper = Keeper::new(&engine.model, keep)?;
+    let plan = engine.model.steering.as_ref().map(|steering| steering.plan());
+    let late = plan.is_some_and(|plan| plan.parts.iter().all(|part| part.positions == Positions::Response));
+    // A prompt's means are taken over one pass.
+    let split = late && !keep.residuals;
+    let mut queue = queue(engine, jobs, sampling.rollouts, split);
     let replies = vec![None; queue.len()];
-    let mut flight = Flight { engine, jobs, sampling, cache: None, rows: Vec::new(), replies, complete: 0 };
+    let picking = Picking { jobs, sampling, top: keep.top_logprobs, eos_ids: &engine.vocabulary.eos_ids };
+    let (cache, rows, complete) = (None, Vec::new(), 0);
+    let mut flight =
+        Flight { engine, jobs, sampling, picking, keep, keeper, split, hear, cache, rows, replies, complete };
     let mut told = 0;
     loop {
         flight.regroup(&mut queue)?;
         if flight.complete > told {
             told = flight.complete;
-            finished(told);
+            if (flight.hear)(Heard::Finished(told)).is_break() {
+                flight.cancel(&mut queue);
+            }
         }
         if flight.rows.is_empty() && queue.is_empty() {
             break;
@@ -93,32 +82,18 @@ pub(super) fn fly<B: FusedOps>(
     Ok(flight.replies.into_iter().map(|reply| reply.expect("the queue is empty and so is the flight")).collect())
 }
 
-/// Everything to be answered: longest prompts first, so that the largest batch comes at once and padding stays small;
-/// equal prompts side by side, so that they share their prefill.
-fn queue<B: FusedOps>(engine: &Engine<B>, jobs: &[Job], rollouts: usize) -> VecDeque<Waiting> {
-    let mut groups: HashMap<(&[u32], Option<Vec<u32>>), usize> = HashMap::new();
-    let mut order: Vec<(usize, usize)> = jobs
-        .iter()
-        .enumerate()
-        .map(|(i, job)| (*groups.entry((&job.prompt, bits(&engine.coefs(job)))).or_insert(i), i))
-        .collect();
-    order.sort_by_key(|&(group, job)| (usize::MAX - jobs[group].prompt.len(), group, job));
-    order
-        .into_iter()
-        .flat_map(|(group, job)| (0..rollouts).map(move |rollout| Waiting { group, job, rollout }))
-        .collect()
-}
-
 impl<B: FusedOps> Flight<'_, B> {
-    /// Columns that an answer to this job may fill.
-    fn worst(&self, job: usize) -> usize {
-        self.jobs[job].prompt.len() + self.limit(job) - 1
-    }
-
     /// Tokens that an answer to this job may have: those fed back must have a position.
     fn limit(&self, job: usize) -> usize {
         let positions = self.engine.model.config.max_position_embeddings;
         self.sampling.max_new_tokens.min(positions + 1 - self.jobs[job].prompt.len())
+    }
+
+    /// Columns of the cache that an answer to this job may fill.
+    fn worst(&self, job: usize) -> usize {
+        let fed = self.jobs[job].prompt.len() + self.limit(job) - 1;
+        let last = self.keeper.wants_last() && fed < self.engine.model.config.max_position_embeddings;
+        fed + usize::from(last)
     }
 
     /// Throws ended rows out and lets waiting prompts in, once enough places are free to be worth copying the cache.
@@ -126,7 +101,8 @@ impl<B: FusedOps> Flight<'_, B> {
         loop {
             let live = self.rows.iter().flatten();
             let count = live.clone().count();
-            let longest = live.map(Line::worst).chain(queue.front().map(|w| self.worst(w.job))).max().unwrap_or(1);
+            let longest =
+                live.map(|line| line.columns).chain(queue.front().map(|w| self.worst(w.job))).max().unwrap_or(1);
             let capacity = (self.engine.budget.cache_tokens / longest).clamp(1, self.engine.budget.rows_max.max(1));
             let free = capacity.saturating_sub(count);
             let worth = capacity.div_ceil(4);
@@ -169,47 +145,57 @@ impl<B: FusedOps> Flight<'_, B> {
             Some(cache) if !live.is_empty() => cache.select(&live, &self.engine.model.device),
             cache => *cache = None,
         }
+        self.keeper.select(&live);
         self.rows.retain(Option::is_some);
     }
 
-    /// Prefills the prompts, once each, picks the first token of every rollout, and appends those that go on.
+    /// Whether a job's prompt is read but for its last token.
+    fn is_split(&self, job: usize) -> bool {
+        self.split && self.jobs[job].prompt.len() > 1
+    }
+
+    /// Prefills the prompts, once each, picks the first token of every rollout that can have it, and appends those that go
+    /// on.
     fn enter(&mut self, entering: &[Waiting]) -> Result<()> {
-        let model = &self.engine.model;
-        // Entering rollouts of one prompt are neighbours.
+        // Entering answers of one group are neighbours.
         let mut groups: Vec<usize> = entering.iter().map(|w| w.group).collect();
         groups.dedup();
-        let (last, mut fresh, steered) = self.prefill(&groups);
-        let logits = read(self.engine.logits(last));
-        let vocabulary = logits.len() / groups.len();
+        let prefilled = self.prefill(&groups);
+        let row_of = |waiting: &Waiting| groups.iter().position(|&g| g == waiting.group).expect("just made");
+        let mut lines: Vec<(Line, usize)> =
+            entering.iter().map(|w| (self.line(*w, row_of(w), &prefilled), row_of(w))).collect();
 
-        let (mut lines, mut from) = (Vec::new(), Vec::new());
-        let mut rows = Vec::with_capacity(entering.len() * vocabulary);
-        for waiting in entering {
-            let row = groups.iter().position(|&g| g == waiting.group).expect("just made");
-            let here = rows.len();
-            rows.extend_from_slice(&logits[row * vocabulary..(row + 1) * vocabulary]);
-            for &eos in &self.engine.vocabulary.eos_ids {
-                // The reference asks for one new token at least, and the end does not count (METHOD B.1).
-                if let Some(x) = rows.get_mut(here + eos as usize) {
-                    *x = f32::NEG_INFINITY;
-                }
-            }
-            lines.push(self.line(*waiting, steered.get(row).cloned().unwrap_or_default()));
-            from.push(row);
+        let begin: Vec<usize> = (0..lines.len()).filter(|&i| !self.is_split(lines[i].0.job)).collect();
+        let mut picked = VecDeque::new();
+        if !begin.is_empty() {
+            let logits = read(self.engine.logits(prefilled.last));
+            let vocabulary = logits.len() / groups.len();
+            let rows = begin.iter().flat_map(|&i| &logits[lines[i].1 * vocabulary..][..vocabulary]).copied().collect();
+            let those: Vec<&Line> = begin.iter().map(|&i| &lines[i].0).collect();
+            picked.extend(self.picking.pick(rows, &those)?);
         }
-        let chosen = pick(self.jobs, self.sampling, rows, &lines.iter().collect::<Vec<_>>())?;
-
         let mut staying = Vec::new();
-        for ((line, token), row) in lines.into_iter().zip(chosen).zip(from) {
-            if let Some(line) = self.advance(line, token) {
+        for (line, row) in lines.drain(..) {
+            let line = match self.is_split(line.job) {
+                true => Some(line),
+                // Nothing of the answer has been read yet, so what ends here has no states.
+                false => self.advance(line, picked.pop_front().expect("one for each"), None),
+            };
+            if let Some(line) = line {
                 self.rows.push(Some(line));
                 staying.push(row);
             }
         }
+        self.board(prefilled.cache, &staying);
+        Ok(())
+    }
+
+    /// Appends the cache of lines that have just been pushed, from the given rows of a prefill.
+    fn board(&mut self, mut fresh: KvCache<B>, staying: &[usize]) {
         if staying.is_empty() {
-            return Ok(());
+            return;
         }
-        fresh.select(&staying, &model.device);
+        fresh.select(staying, &self.engine.model.device);
         let columns = self.columns();
         fresh.resize(columns);
         match &mut self.cache {
@@ -219,44 +205,51 @@ impl<B: FusedOps> Flight<'_, B> {
             }
             None => self.cache = Some(fresh),
         }
-        Ok(())
+        self.keeper.append(staying.len());
     }
 
-    /// The stream at each prompt's last token, `[prompts, hidden]`, the cache that the pass filled, and how many positions of
-    /// each prompt every part of the plan steered.
-    #[allow(clippy::type_complexity)]
-    fn prefill(&self, groups: &[usize]) -> (Tensor<B, 2>, KvCache<B>, Vec<Vec<usize>>) {
+    fn prefill(&self, groups: &[usize]) -> Prefilled<B> {
         let model = &self.engine.model;
-        let prompts: Vec<&[u32]> = groups.iter().map(|&g| self.jobs[g].prompt.as_slice()).collect();
-        let lengths: Vec<usize> = prompts.iter().map(|p| p.len()).collect();
-        let mut rows = Rows::whole(&prompts, lengths.clone(), 0);
+        let read = |&g: &usize| {
+            let prompt = self.jobs[g].prompt.as_slice();
+            &prompt[..prompt.len() - usize::from(self.is_split(g))]
+        };
+        let prompts: Vec<&[u32]> = groups.iter().map(read).collect();
+        let mut rows = Rows::whole(&prompts, groups.iter().map(|&g| self.jobs[g].prompt.len()).collect(), 0);
         rows.coefs = groups.iter().map(|&g| self.engine.coefs(&self.jobs[g])).collect();
         let mut cache = model.cache(rows.len(), rows.width);
         let pass = model.pass(&rows, rows.width);
-        let stream = model.stream(&pass, Some(&mut cache), |_, _| {});
+        let shares = self.keeper.prompt_shares(&rows);
+        let mut means = Vec::new();
+        let stream = model.stream(&pass, Some(&mut cache), |_, h| {
+            if let Some(shares) = &shares {
+                let [_, hidden] = h.dims();
+                means.push(shares.clone().matmul(h.clone().reshape([rows.len(), rows.width, hidden])));
+            }
+        });
         // Padding was written too; a ragged write adds to what is there.
-        cache.clear_from(&lengths, &model.device);
-        (last_of(stream, &rows, &model.device), cache, pass.steered)
+        cache.clear_from(&rows.end, &model.device);
+        let states = self.keeper.prompts(means, rows.len()).into_iter().map(Arc::new).collect();
+        Prefilled { last: last_of(stream, &rows, &model.device), cache, steered: pass.steered, states }
     }
 
-    fn line(&self, Waiting { job, rollout, .. }: Waiting, steered: Vec<usize>) -> Line {
+    fn line(&self, Waiting { job, rollout, .. }: Waiting, row: usize, prefilled: &Prefilled<B>) -> Line {
         let (asked, sampling) = (&self.jobs[job], self.sampling);
-        let mut seen = Vec::new();
-        if sampling.repetition_penalty != 1.0 {
-            seen.extend_from_slice(&asked.prompt);
-            seen.sort_unstable();
-            seen.dedup();
-        }
         Line {
             job,
             rollout,
             prompt: asked.prompt.len(),
+            next: asked.prompt[asked.prompt.len() - 1],
             coefs: self.engine.coefs(asked),
-            steered,
+            steered: prefilled.steered.get(row).cloned().unwrap_or_default(),
             key: Key::new(sampling.seed, &asked.id, rollout),
-            seen,
+            seen: seen_at_first(&asked.prompt, sampling),
             tokens: Vec::new(),
+            kept: Vec::new(),
             limit: self.limit(job),
+            columns: self.worst(job),
+            ending: None,
+            prompt_states: self.keep.residuals.then(|| prefilled.states[row].clone()),
         }
     }
 
@@ -265,7 +258,7 @@ impl<B: FusedOps> Flight<'_, B> {
     fn columns(&self) -> usize {
         let live = || self.rows.iter().flatten();
         let filled = live().map(Line::filled).max().unwrap_or(0) + 1;
-        let worst = live().map(Line::worst).max().unwrap_or(1);
+        let worst = live().map(|line| line.columns).max().unwrap_or(1);
         (filled + (filled / 2).max(64)).min(worst)
     }
 
@@ -278,19 +271,26 @@ impl<B: FusedOps> Flight<'_, B> {
             cache.resize(self.columns());
         }
         let pass = model.pass(&self.next_rows(), cache.columns());
-        let stream = model.stream(&pass, Some(&mut cache), |_, _| {});
+        let mut seen = Seen::nothing();
+        let stream = model.stream(&pass, Some(&mut cache), |row, h| self.keeper.see(row, h, &mut seen));
+        self.cache = Some(cache);
         for (line, steered) in self.rows.iter_mut().zip(&pass.steered) {
             let sums = line.iter_mut().flat_map(|line| &mut line.steered);
             sums.zip(steered).for_each(|(sum, n)| *sum += n);
         }
-        self.cache = Some(cache);
-        let logits = self.engine.logits(stream);
+        self.keep_of(seen);
 
-        let plain = self.sampling.temperature == 0.0 && self.sampling.repetition_penalty == 1.0;
         let live: Vec<usize> = (0..self.rows.len()).filter(|&i| self.rows[i].is_some()).collect();
-        let chosen = if plain {
+        if live.is_empty() {
+            // The last answers only waited for their last token to be read.
+            return Ok(());
+        }
+        let logits = self.engine.logits(stream);
+        let begins = |i: &usize| self.rows[*i].as_ref().is_some_and(|line| line.tokens.is_empty());
+        let picked = if self.picking.is_plain() && !live.iter().any(begins) {
             let ids: Vec<u32> = logits.argmax(1).into_data().iter::<u32>().collect();
-            live.iter().map(|&i| ids[i]).collect()
+            let token = |&i: &usize| Token { id: ids[i], logprob: 0.0, top: Vec::new(), along: Vec::new() };
+            live.iter().map(token).collect()
         } else {
             let vocabulary = logits.dims()[1];
             let mut values = read(logits);
@@ -298,16 +298,47 @@ impl<B: FusedOps> Flight<'_, B> {
                 values.copy_within(i * vocabulary..(i + 1) * vocabulary, to * vocabulary);
             }
             values.truncate(live.len() * vocabulary);
-            pick(self.jobs, self.sampling, values, &self.rows.iter().flatten().collect::<Vec<_>>())?
+            self.picking.pick(values, &self.rows.iter().flatten().collect::<Vec<_>>())?
         };
-        for (i, token) in live.into_iter().zip(chosen) {
+        let mut ended = Vec::new();
+        for (i, token) in live.into_iter().zip(picked) {
             let line = self.rows[i].take().expect("live");
-            self.rows[i] = self.advance(line, token);
+            self.rows[i] = self.advance(line, token, Some((i, &mut ended)));
         }
+        self.complete(ended);
         Ok(())
     }
 
-    /// The last token of every row, each in its own column. An ended row stands in column 0 of its own cache row.
+    /// Keeps what is wanted of the tokens that have just been read, and completes the answers that waited for it.
+    fn keep_of(&mut self, mut seen: Seen<B>) {
+        let of_answer = |line: &Option<Line>| line.as_ref().is_some_and(|line| !line.tokens.is_empty());
+        let count: Vec<bool> = self.rows.iter().map(of_answer).collect();
+        self.keeper.add(&mut seen, &count);
+        if self.keeper.has_probes() {
+            for (i, along) in self.keeper.lengths(seen).into_iter().enumerate() {
+                let Some(line) = self.rows[i].as_mut().filter(|line| !line.tokens.is_empty()) else { continue };
+                let token = line.kept.last_mut().expect("tokens are kept where probes are");
+                token.along = along;
+                let heard = Heard::Token { ask: line.job, rollout: line.rollout, token };
+                if (self.hear)(heard).is_break() {
+                    line.ending.get_or_insert(FinishReason::Cancelled);
+                }
+            }
+        }
+        let mut ended = Vec::new();
+        for (i, row) in self.rows.iter_mut().enumerate() {
+            if let Some((line, reason)) = row.take_if(|line| line.ending.is_some()).and_then(|line| {
+                let reason = line.ending?;
+                Some((line, reason))
+            }) {
+                let read = line.tokens.len();
+                ended.push(Ended { row: i, line, reason, read });
+            }
+        }
+        self.complete(ended);
+    }
+
+    /// The next token of every row, each in its own column. An ended row stands in column 0 of its own cache row.
     fn next_rows(&self) -> Rows {
         let n = self.rows.len();
         let mut rows = Rows {
@@ -321,7 +352,7 @@ impl<B: FusedOps> Flight<'_, B> {
         };
         for line in &self.rows {
             let (id, at, prompt, coefs) = match line {
-                Some(line) => (*line.tokens.last().expect("begun"), line.filled(), line.prompt, line.coefs.clone()),
+                Some(line) => (line.next, line.filled(), line.prompt, line.coefs.clone()),
                 None => (0, 0, 1, None),
             };
             rows.ids.push(id);
@@ -333,70 +364,84 @@ impl<B: FusedOps> Flight<'_, B> {
         rows
     }
 
-    /// Gives the line its token; `None` if that ends it.
-    fn advance(&mut self, mut line: Line, token: u32) -> Option<Line> {
-        line.push(token, self.sampling.repetition_penalty != 1.0);
-        let finish_reason = if self.engine.vocabulary.eos_ids.contains(&token) {
-            FinishReason::Stop
-        } else if line.tokens.len() == line.limit {
-            FinishReason::Length
-        } else {
-            return Some(line);
+    /// Gives the line its token; `None` if that ends it. What ends is put where `ended` says, to be completed together, or
+    /// completed at once.
+    fn advance(&mut self, mut line: Line, token: Token, ended: Option<(usize, &mut Vec<Ended>)>) -> Option<Line> {
+        line.push(token.id, self.sampling.repetition_penalty != 1.0);
+        let stops = self.engine.vocabulary.eos_ids.contains(&token.id);
+        // A token whose state is wanted is told of once that is known.
+        let told_later = self.keeper.has_probes() && !stops && line.filled() < line.columns;
+        let heard = Heard::Token { ask: line.job, rollout: line.rollout, token: &token };
+        let unwanted = !told_later && (self.hear)(heard).is_break();
+        if self.keep.top_logprobs > 0 || self.keeper.has_probes() {
+            line.kept.push(token);
+        }
+        let reason = match (stops, unwanted) {
+            (true, _) => FinishReason::Stop,
+            (false, true) => FinishReason::Cancelled,
+            (false, false) if line.tokens.len() == line.limit => FinishReason::Length,
+            _ => return Some(line),
         };
-        let place = line.job * self.sampling.rollouts + line.rollout;
-        self.replies[place] = Some(Reply { tokens: line.tokens, finish_reason, steered: line.steered });
-        self.complete += 1;
+        if reason == FinishReason::Length && self.keeper.wants_last() && line.filled() < line.columns {
+            line.ending = Some(reason);
+            return Some(line);
+        }
+        let read = line.tokens.len() - 1;
+        match ended {
+            Some((row, ended)) => ended.push(Ended { row, line, reason, read }),
+            None => self.reply(line, reason, None),
+        }
         None
     }
-}
 
-/// Coefficients as bits, which have an order of their own and can be told apart exactly.
-fn bits(coefs: &Coefs) -> Option<Vec<u32>> {
-    coefs.as_ref().map(|coefs| coefs.iter().map(|coef| coef.to_bits()).collect())
-}
-
-/// Logits from which a second thread is worth its start: a large model's vocabulary times a batch.
-const LOGITS_PER_THREAD: usize = 1 << 19;
-
-/// Picks each line's next token from its logits, `[lines, vocabulary]`.
-fn pick(jobs: &[Job], sampling: &Sampling, mut logits: Vec<f32>, lines: &[&Line]) -> Result<Vec<u32>> {
-    let vocabulary = logits.len() / lines.len().max(1);
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let threads = (logits.len() / LOGITS_PER_THREAD).clamp(1, cores);
-    let several = |logits: &mut [f32], lines: &[&Line]| -> Result<Vec<u32>> {
-        let rows = logits.chunks_mut(vocabulary).zip(lines);
-        rows.map(|(row, line)| {
-            pick_one(row, line, sampling).map_err(|e| e.at(format!("prompt `{}`", jobs[line.job].id)))
-        })
-        .collect()
-    };
-    if threads == 1 {
-        return several(&mut logits, lines);
-    }
-    let share = lines.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        let parts = logits.chunks_mut(share * vocabulary).zip(lines.chunks(share));
-        let parts: Vec<_> = parts.map(|(logits, lines)| scope.spawn(move || several(logits, lines))).collect();
-        let mut picked = Vec::with_capacity(lines.len());
-        for part in parts {
-            picked.extend(part.join().expect("sampling does not panic")?);
+    /// Completes answers whose rows are still there.
+    fn complete(&mut self, ended: Vec<Ended>) {
+        let nothing = PromptStates::default();
+        let wanted: Vec<(usize, usize, &PromptStates)> = ended
+            .iter()
+            .map(|Ended { row, line, reason, read }| {
+                // Means over a part of an answer are not those of the answer.
+                let whole = match reason {
+                    FinishReason::Stop => true,
+                    FinishReason::Length => *read == line.tokens.len(),
+                    FinishReason::Cancelled => false,
+                };
+                (*row, if whole { *read } else { 0 }, line.prompt_states.as_deref().unwrap_or(&nothing))
+            })
+            .collect();
+        let residuals = self.keeper.residuals(&wanted);
+        for (Ended { line, reason, .. }, residuals) in ended.into_iter().zip(residuals) {
+            self.reply(line, reason, residuals);
         }
-        Ok(picked)
-    })
+    }
+
+    fn reply(&mut self, line: Line, finish_reason: FinishReason, residuals: Option<crate::subject::Residuals>) {
+        let place = line.job * self.sampling.rollouts + line.rollout;
+        let Line { tokens, kept, steered, .. } = line;
+        self.replies[place] = Some(Reply { tokens, finish_reason, steered, kept, residuals });
+        self.complete += 1;
+    }
+
+    /// Ends everything as it stands.
+    fn cancel(&mut self, queue: &mut VecDeque<Waiting>) {
+        for line in std::mem::take(&mut self.rows).into_iter().flatten() {
+            self.reply(line, FinishReason::Cancelled, None);
+        }
+        for Waiting { job, rollout, .. } in std::mem::take(queue) {
+            let place = job * self.sampling.rollouts + rollout;
+            self.replies[place] = Some(Reply::never_begun());
+        }
+        self.cache = None;
+    }
 }
 
-fn pick_one(logits: &mut [f32], line: &Line, sampling: &Sampling) -> Result<u32> {
-    if sampling.repetition_penalty != 1.0 {
-        penalise(logits, &line.seen, sampling.repetition_penalty);
-    }
-    if sampling.temperature == 0.0 {
-        let best = argmax(logits);
-        // Greedy steps that need no host skip this; but every answer's first token passes here.
-        ensure!(logits[best as usize].is_finite(), "the model's logits are not finite");
-        return Ok(best);
-    }
-    distribution(logits, sampling)?;
-    Ok(draw(logits, line.key.uniform(line.tokens.len())))
+/// An answer that is complete, while its row is still there.
+struct Ended {
+    row: usize,
+    line: Line,
+    reason: FinishReason,
+    /// Tokens of the answer that the model has read.
+    read: usize,
 }
 
 /// The stream at each row's last token, `[rows, hidden]`, of texts that begin in column 0.

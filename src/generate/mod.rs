@@ -10,18 +10,27 @@
 //! A row's result depends on its own tokens, coefficient and random key, never on its neighbours, its place or the size of
 //! the batch (beyond the rounding of a matrix product whose shape differs). Text is unknown here; [`Speaker`] knows it.
 
+mod budget;
+mod choice;
 mod flight;
+mod keep;
+mod line;
+mod pick;
+mod prefix;
 mod reading;
 pub mod sampling;
 mod speaker;
 
+use std::ops::ControlFlow;
+
 use burn::tensor::Tensor;
 
+pub use budget::{Budget, Room};
 pub use speaker::Speaker;
 
 use crate::kernels::FusedOps;
-use crate::model::Qwen;
-use crate::subject::{FinishReason, Sampling};
+use crate::model::{Qwen, TokenTable};
+use crate::subject::{FinishReason, Heard, Keep, Residuals, Sampling, Token};
 use crate::text::Coefs;
 use crate::{Error, Result, ensure};
 
@@ -32,23 +41,6 @@ pub struct Vocabulary {
     pub len: usize,
     /// The ids that end an answer.
     pub eos_ids: Vec<u32>,
-}
-
-/// How much is held and computed at once. It decides speed and memory, not results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Tokens in the key-value cache, rows times columns: with the longest possible answer it gives the batch size.
-    pub cache_tokens: usize,
-    /// Rows in one batch.
-    pub rows_max: usize,
-    /// Tokens in one pass over whole texts (prefill, choices, residuals).
-    pub pass_tokens: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { cache_tokens: 1 << 15, rows_max: 128, pass_tokens: 1 << 12 }
-    }
 }
 
 /// A prompt as tokens.
@@ -62,15 +54,30 @@ pub struct Job {
     pub coefs: Coefs,
 }
 
+/// Whoever listens while answers are made ([`Heard`]).
+pub type Hear<'a> = dyn FnMut(Heard<'_>) -> ControlFlow<()> + 'a;
+
 /// The tokens of an answer, the end-of-sequence token included, and why it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// At least one token.
+    /// At least one token, unless the answer was cancelled before it began.
     pub tokens: Vec<u32>,
     /// Why it ended.
     pub finish_reason: FinishReason,
     /// Token positions of prompt and answer that each part of the plan steered.
     pub steered: Vec<usize>,
+    /// The tokens with logprobs and lengths, if these are asked for.
+    pub kept: Vec<Token>,
+    /// The residual stream, if it is asked for and the whole answer was read: not of one that ended at the model's last
+    /// position or by a listener.
+    pub residuals: Option<Residuals>,
+}
+
+impl Reply {
+    fn never_begun() -> Self {
+        let (tokens, steered, kept) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tokens, finish_reason: FinishReason::Cancelled, steered, kept, residuals: None }
+    }
 }
 
 /// A model that answers.
@@ -78,7 +85,7 @@ pub struct Reply {
 pub struct Engine<B: FusedOps> {
     model: Qwen<B>,
     /// The head's rows that stand for tokens.
-    head: Tensor<B, 2>,
+    head: TokenTable<B>,
     vocabulary: Vocabulary,
     budget: Budget,
 }
@@ -86,11 +93,7 @@ pub struct Engine<B: FusedOps> {
 impl<B: FusedOps> Engine<B> {
     /// An engine over a model, steered or not. Models share their weights, so an engine is cheap.
     pub fn new(model: Qwen<B>, vocabulary: Vocabulary) -> Self {
-        let [rows, _] = model.head().dims();
-        let head = match vocabulary.len {
-            len if len < rows => model.head().clone().narrow(0, 0, len),
-            _ => model.head().clone(),
-        };
+        let head = model.head().first(vocabulary.len);
         Self { model, head, vocabulary, budget: Budget::default() }
     }
 
@@ -104,21 +107,31 @@ impl<B: FusedOps> Engine<B> {
         &self.model
     }
 
-    /// Answers every job `sampling.rollouts` times: rollout r of job j is reply `j · rollouts + r`. `finished` hears how
-    /// many answers are complete.
+    /// Answers every job `sampling.rollouts` times: rollout r of job j is reply `j · rollouts + r`. Who breaks off at a token
+    /// ends that answer; who breaks off at [`Heard::Finished`] ends all.
     ///
     /// No answer begins with an end-of-sequence token (the reference asks for at least one other token), and none goes on
     /// beyond the model's last position.
     ///
     /// Errors for settings without meaning, for prompts that are empty, too long or outside the vocabulary, and for
     /// logits that are not numbers; each names the job.
-    pub fn generate(&self, jobs: &[Job], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Reply>> {
+    pub fn answer(&self, jobs: &[Job], sampling: &Sampling, keep: &Keep, hear: &mut Hear<'_>) -> Result<Vec<Reply>> {
         sampling::check(sampling)?;
         for job in jobs {
             self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
             self.check_coefs(job)?;
         }
-        flight::fly(self, jobs, sampling, finished)
+        flight::fly(self, jobs, sampling, keep, &mut |heard| hear(heard))
+    }
+
+    /// [`Engine::answer`] with nothing kept; `finished` hears how many answers are complete.
+    pub fn generate(&self, jobs: &[Job], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Reply>> {
+        self.answer(jobs, sampling, &Keep::default(), &mut |heard| {
+            if let Heard::Finished(n) = heard {
+                finished(n);
+            }
+            ControlFlow::Continue(())
+        })
     }
 
     /// Whether the model can read these tokens.
@@ -138,7 +151,7 @@ impl<B: FusedOps> Engine<B> {
 
     /// Logits over the vocabulary after the given tokens of a stream: `[rows · width, hidden] -> [n, vocabulary.len]`.
     fn logits(&self, stream: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::affine(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
+        self.head.product(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()))
     }
 
     /// Whether the job's coefficients are numbers, one for each part of the plan.

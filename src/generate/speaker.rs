@@ -63,13 +63,11 @@ impl<B: FusedOps> Subject for Speaker<B> {
         &mut self,
         asks: &[Ask],
         sampling: &Sampling,
-        _keep: &Keep,
+        keep: &Keep,
         hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         let jobs = self.jobs(asks)?;
-        let replies = self.engine.generate(&jobs, sampling, &mut |n| {
-            let _ = hear(Heard::Finished(n));
-        })?;
+        let replies = self.engine.answer(&jobs, sampling, keep, hear)?;
         replies
             .into_iter()
             .enumerate()
@@ -83,8 +81,8 @@ impl<B: FusedOps> Subject for Speaker<B> {
                     token_ids: reply.tokens,
                     finish_reason: reply.finish_reason,
                     steered: reply.steered,
-                    tokens: Vec::new(),
-                    residuals: None,
+                    tokens: reply.kept,
+                    residuals: reply.residuals,
                 })
             })
             .collect()

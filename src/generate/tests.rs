@@ -1,5 +1,8 @@
 //! The engine against slow twins: no cache, one row at a time, another order.
 
+mod choosing;
+mod keeping;
+
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use serde_json::json;
@@ -28,7 +31,7 @@ fn model<B: FusedOps>() -> Qwen<B> {
             linear.weight = linear.weight.clone().mul_scalar(12.0);
         }
     }
-    model.lm_head = model.lm_head.map(|head| head.mul_scalar(40.0));
+    model.lm_head = model.lm_head.map(|head| head.map(|part| part.mul_scalar(40.0)));
     model
 }
 
@@ -170,8 +173,12 @@ fn more_rollouts_leave_the_first_ones_alone() {
 fn coefficient_zero_is_no_steering() {
     for sampling in [Sampling::greedy(10), sampled(2)] {
         let plain = run(&engine(model::<Flex>()), &jobs(), &sampling);
-        let zero = engine(model::<Flex>().steered(&plan(0.0, Positions::All)).unwrap());
-        assert_eq!(run(&zero, &jobs(), &sampling), plain);
+        for positions in [Positions::All, Positions::Response] {
+            let zero = run(&engine(model::<Flex>().steered(&plan(0.0, positions)).unwrap()), &jobs(), &sampling);
+            for (zero, plain) in zero.iter().zip(&plain) {
+                assert_eq!((&zero.tokens, zero.steered.as_slice()), (&plain.tokens, &[0][..]));
+            }
+        }
     }
 }
 
@@ -405,9 +412,9 @@ fn ids_beyond_the_tokenizer_are_never_produced() {
     let mut model = model::<Flex>();
     let everything = run(&unbounded(model.clone()), &jobs(), &Sampling::greedy(14));
     // Make the last three rows of the head the likeliest by far.
-    let head = model.lm_head.take().unwrap();
+    let head = model.lm_head.take().unwrap().parts()[0].clone();
     let huge: Tensor<Flex, 2> = head.clone().narrow(0, 0, 3).mul_scalar(100.0);
-    model.lm_head = Some(Tensor::cat(vec![head.narrow(0, 0, VOCABULARY - 3), huge], 0));
+    model.lm_head = Some(Tensor::cat(vec![head.narrow(0, 0, VOCABULARY - 3), huge], 0).into());
     let beyond = |replies: &[Reply]| replies.iter().flat_map(|r| &r.tokens).any(|&id| id as usize >= VOCABULARY - 3);
     let all = run(&unbounded(model.clone()), &jobs(), &Sampling::greedy(14));
     assert!(beyond(&all) && all != everything, "the test tests nothing");

@@ -41,6 +41,8 @@ pub struct Artifact {
     pub questions: Vec<String>,
     /// A rubric, with `{question}` and `{answer}`.
     pub eval_prompt: String,
+    /// Eight system prompts, strongest first; the evaluation split has them.
+    pub ladder: Vec<String>,
 }
 
 /// An instruction that calls the trait up and one that wards it off.
@@ -133,6 +135,7 @@ impl World {
             instruction: pairs.map(|(pos, neg)| Pair { pos, neg }).collect(),
             questions: questions.to_vec(),
             eval_prompt: rubric(of),
+            ladder: if split == Split::Extract { Vec::new() } else { self.ladder(of) },
         }
     }
 
@@ -233,6 +236,7 @@ mod tests {
             let (extract, eval) = (world.artifact(of, Split::Extract), world.artifact(of, Split::Eval));
             assert_eq!((extract.instruction.len(), extract.questions.len(), eval.questions.len()), (5, 20, 20));
             assert!(extract.questions.iter().all(|q| !eval.questions.contains(q)));
+            assert_eq!((extract.ladder.len(), eval.ladder.len()), (0, 8));
             assert!(eval.eval_prompt.contains("{question}") && eval.eval_prompt.contains("{answer}"));
         }
     }

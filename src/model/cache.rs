@@ -50,11 +50,20 @@ impl<B: FusedOps> KvCache<B> {
     /// Keeps the given rows, in the given order, as often as they are named: retires rows, and copies a prompt's
     /// prefill to all of its rollouts.
     pub fn select(&mut self, rows: &[usize], device: &B::Device) {
-        let rows: Vec<i32> = rows.iter().map(|&r| r as i32).collect();
-        let rows = Tensor::<B, 1, Int>::from_data(TensorData::new(rows.clone(), [rows.len()]), device);
+        let rows = indices(rows, device);
         for slot in &mut self.blocks {
             slot.map(|t| t.select(0, rows.clone()));
         }
+    }
+
+    /// A cache of the given rows, as [`KvCache::select`] would leave it; this one stays as it is.
+    pub fn selected(&self, rows: &[usize], device: &B::Device) -> Self {
+        let rows = indices(rows, device);
+        let copy = |slot: &Slot<B>| {
+            let pair = slot.0.as_ref();
+            Slot(pair.map(|(k, v)| (k.clone().select(0, rows.clone()), v.clone().select(0, rows.clone()))))
+        };
+        Self { blocks: self.blocks.iter().map(copy).collect(), columns: self.columns }
     }
 
     /// Appends the rows of another cache of the same width.
@@ -98,4 +107,10 @@ impl<B: FusedOps> KvCache<B> {
             slot.map(|t| t * kept.clone());
         }
     }
+}
+
+fn indices<B: FusedOps>(rows: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let rows: Vec<i32> = rows.iter().map(|&r| r as i32).collect();
+    let n = rows.len();
+    Tensor::from_data(TensorData::new(rows, [n]), device)
 }

@@ -1,13 +1,23 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod evaluation;
+mod extract;
+mod faults;
 mod files;
 mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod hub;
+mod judges;
+mod layers;
+#[cfg(feature = "cpu")]
+mod models;
 mod parity;
 mod persona;
 mod personas;
+mod serving;
 mod study;
 mod text;
+mod vectors;

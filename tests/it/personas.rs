@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use trimtab::harbor::{self, SEED, Split, Trait, World};
 use trimtab::judge::HarborJudge;
-use trimtab::persona::{self, Recipe, Side, extract, judge_rows, projection, roll_out};
+use trimtab::persona::{Ids, Inquiry, Recipe, Side, extract, harbor_trait, judge_rows, projection};
 use trimtab::stats;
 use trimtab::steering::{Plan, Positions};
 use trimtab::subject::{Answer, Ask, Finished, Keep, Sampling};
@@ -25,12 +25,16 @@ static VECTORS: LazyLock<BTreeMap<&str, PersonaVector>> =
 
 fn vector(of: Trait) -> PersonaVector {
     let world = World::new(SEED);
-    let artifact = serde_json::to_value(world.artifact(of, Split::Extract)).unwrap();
-    let artifact: persona::Artifact = serde_json::from_value(artifact).unwrap();
+    let found = harbor_trait(&world, of.name()).unwrap();
     let (mut subject, mut judge) = (harbor_model(Plan::none()), HarborJudge::new(world));
+    let sampling = Sampling::greedy(48);
     let [pos, neg] = [Side::Pos, Side::Neg].map(|side| {
-        let sampling = Sampling::greedy(48);
-        let mut rows = roll_out(&mut *subject, of.name(), &artifact, (side, None), &sampling, &mut |_| {}).unwrap();
+        let inquiry = Inquiry::new(&found.name, &found.extract, side, &sampling);
+        let (mut rows, asks): (Vec<_>, Vec<_>) = inquiry.asks(subject.tokenizer()).unwrap().into_iter().unzip();
+        for (row, answer) in rows.iter_mut().zip(subject.generate(&asks, &sampling, &mut |_| {}).unwrap()) {
+            row.ids = Some(Ids { prompt: answer.prompt_ids, answer: answer.token_ids });
+            row.answer = answer.text;
+        }
         judge_rows(&mut judge, of.name(), &mut rows).unwrap();
         rows
     });

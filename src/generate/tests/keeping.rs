@@ -1,0 +1,164 @@
+//! What is kept of an answer is what a second look at the finished text would find.
+
+use super::*;
+use crate::subject::{Direction, Finished, Heard, Keep, Residuals, Token};
+
+fn steered(positions: Positions) -> Engine<Flex> {
+    engine(model::<Flex>().steered(&plan(1.5, positions)).unwrap())
+}
+
+fn everything() -> Keep {
+    let vector = |salt: usize| (0..HIDDEN).map(|i| ((i * 7 + salt * 5) % 11) as f32 - 4.0).collect();
+    let probe = |(layer, salt)| Direction { layer: Layer(layer), vector: vector(salt) };
+    Keep { top_logprobs: 5, residuals: true, probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec() }
+}
+
+fn keeping<B: FusedOps>(engine: &Engine<B>, sampling: &Sampling, keep: &Keep) -> Vec<Reply> {
+    engine.answer(&jobs(), sampling, keep, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+/// The answer's tokens that were read: all but the end.
+fn response(reply: &Reply) -> Vec<u32> {
+    let stop = reply.finish_reason == FinishReason::Stop;
+    reply.tokens[..reply.tokens.len() - usize::from(stop)].to_vec()
+}
+
+fn close(a: &[Vec<f32>], b: &[Vec<f32>]) {
+    let (a, b) = (a.concat(), b.concat());
+    let scale = b.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let worst = a.iter().zip(&b).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+    assert!(a.len() == b.len() && worst <= 1e-5 * scale, "off by {worst} of {scale}");
+}
+
+#[test]
+fn states_taken_on_the_way_equal_those_of_the_finished_text() {
+    let engines = [engine(model::<Flex>()), steered(Positions::Response), steered(Positions::All)];
+    for (which, engine) in engines.into_iter().enumerate() {
+        // A small budget, so that rows are retired and refilled on the way.
+        for rows_max in [3, 100] {
+            let engine = engine.clone().with_budget(Budget { rows_max, ..Budget::default() });
+            let replies = keeping(&engine, &sampled(3), &everything());
+            assert!(replies.iter().any(|r| r.finish_reason == FinishReason::Stop), "some end by themselves");
+            assert!(replies.iter().any(|r| r.finish_reason == FinishReason::Length), "some are cut");
+            for (i, reply) in replies.iter().enumerate() {
+                let text = Finished { prompt_ids: jobs()[i / 3].prompt.clone(), response_ids: response(reply) };
+                let want: Residuals = engine.residuals(&[text]).unwrap().remove(0);
+                let got =
+                    reply.residuals.as_ref().unwrap_or_else(|| panic!("engine {which}, answer {i} has no states"));
+                close(&got.response_avg, &want.response_avg);
+                close(&got.prompt_avg, &want.prompt_avg);
+                close(&got.prompt_last, &want.prompt_last);
+            }
+        }
+    }
+}
+
+#[test]
+fn keeping_changes_no_answer() {
+    for sampling in [Sampling::greedy(12), sampled(2)] {
+        for engine in [engine(model::<Flex>()), steered(Positions::Response)] {
+            let tokens = |replies: Vec<Reply>| replies.into_iter().map(|r| r.tokens).collect::<Vec<_>>();
+            assert_eq!(
+                tokens(keeping(&engine, &sampling, &everything())),
+                tokens(keeping(&engine, &sampling, &Keep::default()))
+            );
+        }
+    }
+}
+
+#[test]
+fn lengths_along_probes_average_to_the_projection_of_the_mean() {
+    let keep = everything();
+    for reply in keeping(&steered(Positions::Response), &sampled(2), &keep) {
+        let read = response(&reply).len();
+        let states = reply.residuals.as_ref().unwrap();
+        for (p, probe) in keep.probes.iter().enumerate() {
+            let norm = probe.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let mean = &states.response_avg[probe.layer.row()];
+            let want = mean.iter().zip(&probe.vector).map(|(h, v)| h * v).sum::<f32>() / norm;
+            let got = reply.kept[..read].iter().map(|token| token.along[p]).sum::<f32>() / read as f32;
+            assert!((got - want).abs() < 1e-4 * (1.0 + want.abs()), "probe {p}: {got}, not {want}");
+        }
+        assert!(reply.kept[read..].iter().all(|end| end.along.is_empty()), "the end was never read");
+    }
+}
+
+#[test]
+fn logprobs_are_those_of_the_model_whatever_is_drawn() {
+    let engine = engine(model::<Flex>());
+    let keep = Keep { top_logprobs: 4, ..Keep::default() };
+    for (i, reply) in keeping(&engine, &sampled(1), &keep).iter().enumerate() {
+        assert_eq!(reply.kept.iter().map(|token| token.id).collect::<Vec<_>>(), reply.tokens);
+        for (t, token) in reply.kept.iter().enumerate() {
+            let prompt = [jobs()[i].prompt.as_slice(), &reply.tokens[..t]].concat();
+            let ids: Vec<u32> = (0..VOCABULARY as u32 - 3).collect();
+            let logits = logits_after(engine.model(), &prompt, prompt.len(), None, 0);
+            let most = logits[..ids.len()].iter().copied().fold(f32::MIN, f32::max);
+            let sum = logits[..ids.len()].iter().map(|x| (x - most).exp()).sum::<f32>().ln() + most;
+            let mut want: Vec<(u32, f32)> = ids.into_iter().map(|id| (id, logits[id as usize] - sum)).collect();
+            assert!((token.logprob - want[token.id as usize].1).abs() < 1e-3, "the token's own");
+            want.sort_by(|a, b| b.1.total_cmp(&a.1));
+            assert_eq!(token.top.len(), 4);
+            for (got, want) in token.top.iter().zip(&want) {
+                assert!(got.0 == want.0 && (got.1 - want.1).abs() < 1e-3, "{:?}, not {want:?}", got);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_listener_hears_every_token_in_order_and_may_end_an_answer() {
+    let engine = steered(Positions::Response);
+    for keep in [Keep::default(), everything()] {
+        let mut heard: Vec<Vec<Token>> = vec![Vec::new(); jobs().len() * 2];
+        let replies = engine.answer(&jobs(), &sampled(2), &keep, &mut |event| {
+            if let Heard::Token { ask, rollout, token } = event {
+                heard[ask * 2 + rollout].push(token.clone());
+                if (ask, rollout) == (4, 1) && heard[9].len() == 3 {
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        let whole = keeping(&engine, &sampled(2), &keep);
+        for (i, ((reply, whole), heard)) in replies.unwrap().iter().zip(&whole).zip(&heard).enumerate() {
+            if i == 9 {
+                assert_eq!((reply.finish_reason, heard.len()), (FinishReason::Cancelled, 3));
+                assert!(whole.tokens.starts_with(&reply.tokens) && reply.residuals.is_none());
+            } else {
+                assert_eq!(reply, whole, "the others do not suffer");
+                assert_eq!(heard.iter().map(|token| token.id).collect::<Vec<_>>(), reply.tokens);
+                assert!(keep.top_logprobs == 0 || *heard == reply.kept);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_listener_who_has_enough_ends_all() {
+    let engine = engine(model::<Flex>()).with_budget(Budget { rows_max: 4, ..Budget::default() });
+    let mut complete = 0;
+    let replies = engine.answer(&jobs(), &sampled(2), &Keep::default(), &mut |event| match event {
+        Heard::Finished(n) => {
+            complete = n;
+            ControlFlow::Break(())
+        }
+        Heard::Token { .. } => ControlFlow::Continue(()),
+    });
+    let replies = replies.unwrap();
+    let ended = replies.iter().filter(|reply| reply.finish_reason != FinishReason::Cancelled).count();
+    assert!((ended, replies.len()) == (complete, 18) && ended < 18, "{ended} of {complete}");
+    assert!(replies.iter().any(|reply| reply.tokens.is_empty()), "some were never begun");
+}
+
+#[test]
+fn probes_that_do_not_fit_are_refused() {
+    let engine = engine(model::<Flex>());
+    let told = |layer: usize, vector: Vec<f32>| {
+        let keep = Keep { probes: vec![Direction { layer: Layer(layer), vector }], ..Keep::default() };
+        engine.answer(&jobs(), &sampled(1), &keep, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string()
+    };
+    assert!(told(3, vec![1.0; HIDDEN]).contains("probe 0 is at layer 3"));
+    assert!(told(1, vec![1.0; 5]).contains("5 wide"));
+    assert!(told(1, vec![0.0; HIDDEN]).contains("no direction"));
+}
