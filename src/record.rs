@@ -61,6 +61,24 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::
     })
 }
 
+/// [`write_atomic_with`] for contents that are made while they are written, so that the making may fail too.
+///
+/// # Errors
+/// As [`write_atomic`], and those of `make`; the old file stays.
+pub fn write_atomic_by(path: &Path, make: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut failed = None;
+    let written = write_atomic_with(path, |w| {
+        make(w).map_err(|e| {
+            failed = Some(e);
+            io::ErrorKind::Other.into()
+        })
+    });
+    match failed {
+        Some(e) => Err(e),
+        None => written,
+    }
+}
+
 /// Makes the rename itself durable. Not every file system allows it, and the file is whole either way.
 fn sync_folder(path: &Path) {
     if cfg!(unix)

@@ -14,7 +14,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{self, Context, Outcome, devices, extract, generate, project, study, train, traits, vectors};
+use crate::verbs::{
+    self, Context, Outcome, devices, eval, extract, generate, layers, monitor, project, screen, study, train, traits,
+    vectors,
+};
 use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
 
@@ -64,8 +67,12 @@ enum Verb {
     Train(train::TrainArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
+    Layers(layers::LayersArgs),
+    Eval(eval::EvalArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
+    Monitor(monitor::MonitorArgs),
+    Screen(screen::ScreenArgs),
     Serve(web::ServeArgs),
     Study(study::StudyArgs),
 }
@@ -107,8 +114,12 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Train(args) => train::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
+        Verb::Layers(args) => layers::run(args, context),
+        Verb::Eval(args) => eval::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Monitor(args) => monitor::run(args, context),
+        Verb::Screen(args) => screen::run(args, context),
         Verb::Serve(args) => web::run(args, context, json),
         Verb::Study(args) => study::run(args, context),
     }

@@ -11,10 +11,13 @@ mod author;
 mod builtin;
 mod extract;
 mod filter;
+pub mod monitor;
 mod project;
 mod rollout;
 mod rows;
+pub mod screen;
 mod states;
+mod texts;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +34,7 @@ pub use project::{
 pub use rollout::{Inquiry, judge_rows, sampling};
 pub use rows::{Border, Ids, Pairing, Row, finish, pair_up, read_rows, scan_rows, write_rows};
 pub use states::{States, StatesWriter, bytes_per_answer};
+pub use texts::Exchange;
 
 /// Which of the two system prompts: the one that calls the trait up, or the one that wards it off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

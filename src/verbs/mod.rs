@@ -5,18 +5,23 @@
 
 mod document;
 mod paths;
+mod probe;
 mod prompts;
 mod steer;
 mod train_config;
 
 pub mod chat;
 pub mod devices;
+pub mod eval;
 pub mod extract;
 pub mod generate;
 pub mod judges;
+pub mod layers;
 pub mod live;
 pub mod model;
+pub mod monitor;
 pub mod project;
+pub mod screen;
 pub mod study;
 pub mod train;
 pub mod traits;

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod evaluation;
 mod extract;
 mod faults;
 mod files;
@@ -10,6 +11,7 @@ mod harbor;
 mod house;
 mod hub;
 mod judges;
+mod layers;
 #[cfg(feature = "cpu")]
 mod models;
 mod parity;
@@ -17,3 +19,4 @@ mod persona;
 mod serving;
 mod study;
 mod text;
+mod vectors;
