@@ -31,8 +31,8 @@ use crate::{Error, Result};
     after_help = "Example:\n  trimtab layers --model Qwen2.5-7B-Instruct --trait evil --vectors evil.safetensors --judge openai \\\n      --layers 5-25 --confirm --auto-range --out runs/evil-layers"
 )]
 pub struct LayersArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Folder of a PEFT adapter that the model wears
     #[arg(long, value_name = "DIR")]
