@@ -435,7 +435,7 @@ fn a_budget_of_money_holds_when_the_estimate_was_too_low() {
     let error = judge(&upstream.url(), dir.path(), change).judge(&evil(), &shown).unwrap_err();
     assert!(error.help().unwrap().contains("more than estimated"), "{error:?}");
     let cost = bill(dir.path())["cost"].as_f64().unwrap();
-    assert!(cost <= 0.0025 && cost >= 0.0015, "{cost}");
+    assert!((0.0015..=0.0025).contains(&cost), "{cost}");
 }
 
 #[test]
