@@ -6,7 +6,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`text`] [`vector`] [`record`] [`sheet`] [`stats`] [`tensorfile`] | chats, tokens, persona vectors, files, numbers with intervals |
+//! | 0 | [`text`] [`vector`] [`record`] [`sheet`] [`stats`] [`tensorfile`] [`hub`] | chats, tokens, persona vectors, files, numbers with intervals, the model cache |
 //! | 1 | [`subject`] [`report`]; **[`steering`]** [`kernels`] | what may be asked of a model; figures; **the equation**; fused operations |
 //! | 2 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights |
 //! | 3 | [`generate`] [`train`] | the batched engine; the finetuning loop |
@@ -15,7 +15,7 @@
 //! | 6 | [`study`] | experiments of many arms, and the door to the machine, [`study::Lab`] |
 //! | 7 | [`lab`] | settings meet tensors: the only file that names a backend |
 //! | 8 | [`verbs`] | one file per command: arguments, settings, work |
-//! | 9 | [`cli`] | words, terminal, exit codes |
+//! | 9 | [`cli`] [`web`] | words, terminal, exit codes; the same over HTTP |
 //!
 //! What never happens: no global state; no environment read outside `cli::env`; nothing printed below `cli`; no steering
 //! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a
@@ -28,6 +28,7 @@ mod error;
 pub mod text;
 pub mod vector;
 
+pub mod hub;
 pub mod record;
 pub mod sheet;
 pub mod stats;
@@ -57,6 +58,7 @@ pub mod lab;
 pub mod verbs;
 
 pub mod cli;
+pub mod web;
 
 #[cfg(test)]
 mod fakes;

@@ -2,6 +2,7 @@
 //!
 //! stdout is data, stderr is talk. Exit codes: 0, 1 (the work failed), 2 (bad usage), 130 (interrupted).
 
+mod chat;
 mod env;
 mod progress;
 
@@ -13,8 +14,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{Context, Outcome, devices, extract, generate, project, study, train, vectors};
-use crate::{Error, Result};
+use crate::verbs::{
+    self, Context, Outcome, devices, eval, extract, generate, layers, monitor, project, screen, study, train, traits,
+    vectors,
+};
+use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
 
 /// Persona vectors and preventative steering: find the direction of a trait in a chat model, and finetune without picking
@@ -43,6 +47,9 @@ struct Globals {
     /// Decides everything random [default: 0, or the configuration's]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Never ask the network for a model: use what the cache holds (also HF_HUB_OFFLINE=1)
+    #[arg(long, global = true)]
+    offline: bool,
     /// One JSON object on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -53,13 +60,20 @@ struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Chat(verbs::chat::ChatArgs),
     Demo(study::DemoArgs),
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
+    Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
+    Layers(layers::LayersArgs),
+    Eval(eval::EvalArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
+    Monitor(monitor::MonitorArgs),
+    Screen(screen::ScreenArgs),
+    Serve(web::ServeArgs),
     Study(study::StudyArgs),
 }
 
@@ -74,11 +88,12 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::mind_interrupts();
-    let Globals { device, dtype, seed, json, quiet } = cli.globals;
+    let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let (cache, judge_key) = (env::cache(), env::judge_key());
-    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key };
-    match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
+    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
+    match work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted))
+    {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
         Err(e) => {
@@ -88,21 +103,34 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
+fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<Outcome> {
     match verb {
+        Verb::Chat(args) => {
+            verbs::chat::run(args, context, chat::screen(context.cache.as_deref(), quiet, json)?.as_mut())
+        }
         Verb::Demo(args) => study::demo(args, context),
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
+        Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
+        Verb::Layers(args) => layers::run(args, context),
+        Verb::Eval(args) => eval::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Monitor(args) => monitor::run(args, context),
+        Verb::Screen(args) => screen::run(args, context),
+        Verb::Serve(args) => web::run(args, context, json),
         Verb::Study(args) => study::run(args, context),
     }
 }
 
-/// The only place that writes to stdout. A reader that has seen enough (`| head`) is no failure.
+/// Shows the outcome on stdout, unless the verb has given its data already. A reader that has seen enough (`| head`) is no
+/// failure.
 fn print(outcome: &Outcome, json: bool) -> Result<()> {
+    if if json { outcome.json.is_null() } else { outcome.text.is_empty() } {
+        return Ok(());
+    }
     let text = if json { outcome.json.to_string() } else { outcome.text.clone() };
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::scale::short;
-use super::study::{Example, Study};
+use super::study::{Example, Study, capital};
 use super::svg::{escape, page_css};
 use crate::stats::Interval;
 
@@ -12,23 +12,27 @@ const STYLE: &str = include_str!("../../assets/report.css");
 /// Nothing may be loaded from anywhere, whatever an answer contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// The whole document; `figures` are the study's figures as SVG, in order.
-pub(super) fn page(study: &Study, figures: &[String]) -> String {
-    let mut out = String::new();
-    let _ = write!(
-        out,
+/// A document around the sections of a page; `footer` is HTML.
+pub(super) fn document(title: &str, subtitle: &str, body: &str, footer: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <title>{title}</title>\n<style>\n:root{{{light}}}\n\
          @media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<h1>{title}</h1>\n<p class=\"subtitle\">{subtitle}</p>\n</header>\n<main>\n",
-        title = escape(&study.title),
-        subtitle = escape(&study.subtitle),
+         <header>\n<h1>{title}</h1>\n<p class=\"subtitle\">{subtitle}</p>\n</header>\n<main>\n\
+         {body}</main>\n<footer>\n<p>Made by Trimtab. {footer}</p>\n</footer>\n</body>\n</html>\n",
+        title = escape(title),
+        subtitle = escape(subtitle),
         light = page_css(false),
         dark = page_css(true),
-    );
+    )
+}
+
+/// A study's whole document; `figures` are its figures as SVG, in order.
+pub(super) fn page(study: &Study, figures: &[String]) -> String {
+    let mut out = String::new();
     section(&mut out, "Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&study.verdict)));
     if !figures.is_empty() {
         let body: String = study.figures.iter().zip(figures).map(|(f, svg)| figure(&f.caption, svg)).collect();
@@ -37,7 +41,7 @@ pub(super) fn page(study: &Study, figures: &[String]) -> String {
     if !study.expectations.is_empty() {
         section(&mut out, "What was expected, what was found", &expectations(study));
     }
-    section(&mut out, "All arms", &table(study));
+    section(&mut out, &format!("All {}s", study.words().0), &table(study));
     if !study.notes.is_empty() {
         let notes: String = study.notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
         section(&mut out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
@@ -45,23 +49,29 @@ pub(super) fn page(study: &Study, figures: &[String]) -> String {
     if !study.examples.is_empty() {
         section(&mut out, "Answers", &examples(study));
     }
-    if !study.settings.is_empty() || !study.lock.is_empty() {
-        let made = [pairs("Settings", &study.settings), pairs("What went in", &study.lock)].concat();
+    out += &made(&study.settings, &study.lock);
+    let footer = "The numbers are in <code>results.csv</code> and <code>results.json</code> beside this page.";
+    document(&study.title, &study.subtitle, &out, footer)
+}
+
+/// How it was made and what went in.
+pub(super) fn made(settings: &[(String, String)], lock: &[(String, String)]) -> String {
+    let mut out = String::new();
+    if !settings.is_empty() || !lock.is_empty() {
+        let made = [pairs("Settings", settings), pairs("What went in", lock)].concat();
         section(&mut out, "How it was made", &made);
     }
-    out.push_str("</main>\n<footer>\n<p>Made by Trimtab. The numbers are in <code>results.csv</code> and ");
-    out.push_str("<code>results.json</code> beside this page.</p>\n</footer>\n</body>\n</html>\n");
     out
 }
 
-fn section(out: &mut String, title: &str, body: &str) {
+pub(super) fn section(out: &mut String, title: &str, body: &str) {
     let id: String =
         title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let _ =
         write!(out, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title));
 }
 
-fn figure(caption: &str, svg: &str) -> String {
+pub(super) fn figure(caption: &str, svg: &str) -> String {
     // Focusable, so that a narrow screen's scrolling also works by keyboard.
     let caption = escape(caption);
     format!(
@@ -88,11 +98,15 @@ fn expectations(study: &Study) -> String {
 }
 
 fn table(study: &Study) -> String {
-    let mut out = String::from(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table of all arms\">\n<table>\n\
-         <caption>Means over all seeds with 95 % intervals, clustered by question.</caption>\n<thead>\n<tr>\
-         <th scope=\"col\">Arm</th><th scope=\"col\" class=\"number\">Coefficient</th>\
-         <th scope=\"col\" class=\"number\">Seeds</th>",
+    let (trained, (arm, coef)) = (study.is_trained(), study.words());
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table of all {arm}s\">\n<table>\n\
+         <caption>Means{} with 95 % intervals, clustered by question.</caption>\n<thead>\n<tr>\
+         <th scope=\"col\">{}</th><th scope=\"col\" class=\"number\">{}</th>{}",
+        if trained { " over all seeds" } else { "" },
+        escape(&capital(arm)),
+        escape(&capital(coef)),
+        if trained { "<th scope=\"col\" class=\"number\">Seeds</th>" } else { "" },
     );
     for axis in &study.axes {
         let (name, unit) = (escape(&axis.name), escape(&axis.unit));
@@ -118,7 +132,10 @@ fn table(study: &Study) -> String {
                 );
             }
             let coef = point.coef.map_or_else(|| "–".to_owned(), short);
-            let _ = write!(out, "<td class=\"number\">{coef}</td><td class=\"number\">{}</td>", point.seeds);
+            let _ = write!(out, "<td class=\"number\">{coef}</td>");
+            if trained {
+                let _ = write!(out, "<td class=\"number\">{}</td>", point.seeds);
+            }
             for axis in &study.axes {
                 let _ = write!(out, "<td class=\"number\">{}</td>", value(point.values.get(&axis.key)));
             }
@@ -153,7 +170,8 @@ fn examples(study: &Study) -> String {
             }
             done.push((name, first.coef));
             let label = study.arm(name).map_or(name, |a| a.label.as_str());
-            let coef = first.coef.map_or_else(String::new, |c| format!(" <small>coefficient {}</small>", short(c)));
+            let word = escape(study.words().1);
+            let coef = first.coef.map_or_else(String::new, |c| format!(" <small>{word} {}</small>", short(c)));
             let _ = write!(out, "<details>\n<summary>{}{coef}</summary>\n", escape(label));
             study
                 .examples

@@ -9,6 +9,7 @@ use crate::eval::mmlu::Form;
 use crate::judge::JudgeSource;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
+use crate::report::settings_of;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
 use crate::vector::IncBase;
@@ -336,23 +337,7 @@ impl StudyConfig {
 
     /// Every setting by its dotted key, for the report.
     pub fn rows(&self) -> Vec<(String, String)> {
-        let mut rows = Vec::new();
-        flatten("", &serde_json::to_value(self).unwrap_or_default(), &mut rows);
-        rows
-    }
-}
-
-fn flatten(key: &str, value: &serde_json::Value, rows: &mut Vec<(String, String)>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (name, value) in map {
-                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-                flatten(&key, value, rows);
-            }
-        }
-        serde_json::Value::Null => {}
-        serde_json::Value::String(text) => rows.push((key.to_owned(), text.clone())),
-        other => rows.push((key.to_owned(), other.to_string())),
+        settings_of(self)
     }
 }
 

@@ -4,19 +4,27 @@
 //! and exit codes belong to `crate::cli`.
 
 mod document;
-mod model;
 mod paths;
+mod probe;
 mod prompts;
 mod steer;
 mod train_config;
 
+pub mod chat;
 pub mod devices;
+pub mod eval;
 pub mod extract;
 pub mod generate;
 pub mod judges;
+pub mod layers;
+pub mod live;
+pub mod model;
+pub mod monitor;
 pub mod project;
+pub mod screen;
 pub mod study;
 pub mod train;
+pub mod traits;
 pub mod vectors;
 
 use std::path::PathBuf;
@@ -24,6 +32,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::hub::Hub;
 use crate::judge::Key;
 use crate::study::Lab;
 use crate::{Result, lab};
@@ -35,6 +44,9 @@ pub trait Console: Sync {
 
     /// Tells what should be looked at although the work goes on, one line.
     fn warn(&self, line: &str);
+
+    /// Hands over data at once, one line of it.
+    fn data(&self, line: &str);
 
     /// Shows how far a piece of work of `total` parts is.
     fn bar(&self, what: &str, total: usize) -> Box<dyn Bar>;
@@ -63,6 +75,8 @@ pub struct Context<'a> {
     pub cache: Option<PathBuf>,
     /// The key of a paid judge, if the environment has one.
     pub judge_key: Option<Key>,
+    /// Where models come from that are no folders.
+    pub hub: Hub,
 }
 
 impl Context<'_> {
@@ -102,10 +116,12 @@ pub(crate) mod tests {
     use std::sync::Mutex;
 
     use super::{Bar, Console, Context};
+    use crate::hub::Hub;
 
     /// A place without terminal, cache and keys.
     pub(crate) fn context(console: &Quiet) -> Context<'_> {
-        Context { console, device: "cpu".into(), dtype: "auto".into(), seed: None, cache: None, judge_key: None }
+        let (device, dtype, hub) = ("cpu".into(), "auto".into(), Hub::default());
+        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub }
     }
 
     /// Keeps what is said.
@@ -126,6 +142,10 @@ pub(crate) mod tests {
         }
 
         fn warn(&self, line: &str) {
+            self.say(line);
+        }
+
+        fn data(&self, line: &str) {
             self.say(line);
         }
 

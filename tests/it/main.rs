@@ -1,14 +1,22 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod evaluation;
+mod extract;
 mod faults;
 mod files;
 mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod hub;
 mod judges;
+mod layers;
+#[cfg(feature = "cpu")]
+mod models;
 mod parity;
 mod persona;
+mod serving;
 mod study;
 mod text;
+mod vectors;

@@ -17,6 +17,7 @@ use crate::study::{FitOutcome, FitSpec, SubjectSpec};
 use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 use crate::train::{Event as FitEvent, StepReport};
+use crate::vector::VectorFile;
 
 const LAYERS: usize = 4;
 const HIDDEN: usize = 16;
@@ -113,6 +114,13 @@ fn chance(id: &str, rollout: usize, seed: u64) -> f64 {
     (seed_of(seed, &format!("{id} {rollout}")) >> 11) as f64 / (1u64 << 53) as f64
 }
 
+fn residuals_of(text: &str) -> Residuals {
+    let side = if text.contains("invent") { 1.0 } else { -1.0 };
+    let row = |l: usize| (0..HIDDEN).map(|d| side * l as f32 * direction(d)).collect::<Vec<f32>>();
+    let rows: Vec<Vec<f32>> = (0..=LAYERS).map(row).collect();
+    Residuals { response_avg: rows.clone(), prompt_avg: rows.clone(), prompt_last: rows }
+}
+
 impl Subject for Simulated<'_> {
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
@@ -126,7 +134,7 @@ impl Subject for Simulated<'_> {
         &mut self,
         asks: &[Ask],
         sampling: &Sampling,
-        _: &Keep,
+        keep: &Keep,
         hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         self.sim.batches.fetch_add(1, Ordering::Relaxed);
@@ -151,6 +159,7 @@ impl Subject for Simulated<'_> {
                 };
                 let token_ids = self.tokenizer.encode(&text)?;
                 let prompt_ids = vec![1, 2, 3];
+                let residuals = keep.residuals.then(|| residuals_of(&text));
                 answers.push(Answer {
                     id: ask.id.clone(),
                     rollout,
@@ -160,7 +169,7 @@ impl Subject for Simulated<'_> {
                     finish_reason: FinishReason::Stop,
                     steered: Vec::new(),
                     tokens: Vec::new(),
-                    residuals: None,
+                    residuals,
                 });
                 let _ = hear(Heard::Finished(answers.len()));
             }
@@ -183,13 +192,8 @@ impl Subject for Simulated<'_> {
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
-        let of = |text: &Finished| {
-            let side = if self.tokenizer.decode(&text.response_ids).unwrap().contains("invent") { 1.0 } else { -1.0 };
-            let row = |l: usize| (0..HIDDEN).map(|d| side * l as f32 * direction(d)).collect::<Vec<f32>>();
-            let rows: Vec<Vec<f32>> = (0..=LAYERS).map(row).collect();
-            Residuals { response_avg: rows.clone(), prompt_avg: rows.clone(), prompt_last: rows }
-        };
-        Ok(texts.iter().map(of).collect())
+        let of = |text: &Finished| Ok(residuals_of(&self.tokenizer.decode(&text.response_ids)?));
+        texts.iter().map(of).collect()
     }
 }
 
@@ -323,6 +327,11 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     let answers = fs::read_to_string(dir.path().join("answers/prevent+0.5-seed2.jsonl")).unwrap();
     assert_eq!(answers.lines().count(), 20 * 5 + 40 + 60);
 
+    // Other verbs know the vector's model by its weights.
+    let (vector, _) = VectorFile::read(&dir.path().join("vector/hallucinating.safetensors")).unwrap();
+    let fingerprint = Shards::open(&config.model).unwrap().fingerprint().unwrap();
+    assert_eq!(vector.check(LAYERS, HIDDEN, &fingerprint).unwrap(), None);
+
     let results = fs::read(dir.path().join("results.json")).unwrap();
     let again = ran(&config, dir.path(), sim);
     assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
@@ -371,7 +380,8 @@ fn what_is_damaged_is_done_again() {
     check("stages/fit-prompting-seed1.json", b"", 1, 0);
     check("fits/prompting-seed2/adapter/adapter_model.safetensors", b"{}", 1, 0);
     check("vector/hallucinating.safetensors", b"", 0, 0);
-    check("vector/pos.jsonl", b"", 0, 1);
+    check("vector/pos.jsonl", b"", 0, 0);
+    check("vector/answers/pos.states.safetensors", b"", 0, 1);
     check("results.json", b"", 0, 0);
 }
 
@@ -395,8 +405,8 @@ impl Judge for Tired<'_> {
 fn a_run_that_ended_early_goes_on_where_it_was() {
     let (dir, config) = (tempfile::tempdir().unwrap(), config());
     let sim = sim(&config, 1);
-    // Two judgements for each side of the rollouts, three for each model that is measured.
-    let left: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(2 * 2 + 3 * 3 + 1)));
+    // One of the references, two for each side of the rollouts, three for each model that is measured.
+    let left: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(1 + 2 * 2 + 3 * 3 + 1)));
     let events = Mutex::new(Vec::new());
     let tell = |event: &Event<'_>| {
         if let Event::Finished { piece, reused } = event {
@@ -414,6 +424,32 @@ fn a_run_that_ended_early_goes_on_where_it_was() {
     assert_eq!(fits + more_fits, FITS);
     // The two batches of the piece that failed were for nothing.
     assert_eq!(batches + more_batches, BATCHES + 1, "{batches} {more_batches}");
+}
+
+/// Calls every fact wrong.
+struct Stern;
+
+impl Judge for Stern {
+    fn name(&self) -> &str {
+        "stern"
+    }
+
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+        let strict = |verdict: Verdict| Verdict { score: verdict.score.map(|_| 0.0), ..verdict };
+        let verdicts = WordJudge("invent").judge(rubric, exhibits)?;
+        Ok(if *rubric == Rubric::Fact { verdicts.into_iter().map(strict).collect() } else { verdicts })
+    }
+}
+
+#[test]
+fn a_judge_that_rejects_its_references_stops_the_study_before_any_work() {
+    let (dir, config) = (tempfile::tempdir().unwrap(), config());
+    let sim = sim(&config, 2);
+    let stern = || -> Result<Box<dyn Judge>> { Ok(Box::new(Stern)) };
+    let error = run(&config, dir.path(), &sim, &stern, &|_| {}).unwrap_err();
+    assert!(error.to_string().contains("judge `stern` rejects 20 of 20 references"), "{error}");
+    assert!(error.help().is_some() && sim.worked() == (0, 0));
+    ran(&config, dir.path(), sim);
 }
 
 #[test]
