@@ -95,13 +95,14 @@ impl Subject for EchoSubject {
         hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         self.batches.push(asks.len());
-        let mut answers = Vec::new();
+        let (mut answers, mut stopped) = (Vec::new(), false);
         for (at, ask) in asks.iter().enumerate() {
             for rollout in 0..sampling.rollouts {
                 let text = (self.says)(ask, rollout);
                 let mut token_ids = self.tokenizer.encode(&text)?;
                 token_ids.push(self.tokenizer.eos_ids()[0]);
-                let (prompt_ids, finish_reason) = (self.ids(&ask.prompt)?, FinishReason::Stop);
+                let prompt_ids = self.ids(&ask.prompt)?;
+                let finish_reason = if stopped { FinishReason::Cancelled } else { FinishReason::Stop };
                 let response_ids = token_ids[..token_ids.len() - 1].to_vec();
                 let tokens: Vec<Token> = token_ids.iter().map(|&id| Self::token(id, keep)).collect();
                 for token in &tokens {
@@ -122,7 +123,7 @@ impl Subject for EchoSubject {
                     tokens,
                     residuals,
                 });
-                let _ = hear(Heard::Finished(answers.len()));
+                stopped = stopped || hear(Heard::Finished(answers.len())).is_break();
             }
         }
         Ok(answers)

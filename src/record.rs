@@ -4,6 +4,8 @@
 //! `metrics.jsonl`, `stages/` and the results. Whatever is killed half-way leaves the old file or the new one, never a
 //! torn one, and a rerun picks up every stage whose inputs are unchanged.
 
+mod ledger;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,6 +17,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{At, Error, Result, ensure};
+
+pub use ledger::{Ledger, Rows};
 
 // ---------------------------------------------------------------------------------------------------- atomic writes
 
@@ -55,6 +59,24 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::
         let _ = fs::remove_file(&temp);
         cannot_write(e, path)
     })
+}
+
+/// [`write_atomic_with`] for contents that are made while they are written, so that the making may fail too.
+///
+/// # Errors
+/// As [`write_atomic`], and those of `make`; the old file stays.
+pub fn write_atomic_by(path: &Path, make: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut failed = None;
+    let written = write_atomic_with(path, |w| {
+        make(w).map_err(|e| {
+            failed = Some(e);
+            io::ErrorKind::Other.into()
+        })
+    });
+    match failed {
+        Some(e) => Err(e),
+        None => written,
+    }
 }
 
 /// Makes the rename itself durable. Not every file system allows it, and the file is whole either way.
@@ -387,11 +409,14 @@ impl RunDir {
 
     /// Removes temporary files of writes that were killed. The folder is ours alone, so nobody is still writing them.
     fn sweep(&self) {
-        for folder in [self.path.clone(), self.path.join("stages")] {
+        let mut folders = vec![self.path.clone()];
+        while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                if name.starts_with('.') && name.ends_with(".tmp") {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(entry.path());
+                } else if name.starts_with('.') && name.ends_with(".tmp") {
                     let _ = fs::remove_file(entry.path());
                 }
             }

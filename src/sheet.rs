@@ -1,13 +1,18 @@
 //! Tables that other programs wrote, CSV or JSONL: read with their places, written back with all that we do not understand.
 //!
 //! Judged answers, projections and pre-scored files are such tables. CSV cells are text; JSONL rows are any JSON objects.
-//! Writing goes through a temporary file, so a half-written table never replaces a whole one.
+//! Writing goes through a temporary file, so a half-written table never replaces a whole one. A [`Sheet`] is a table in memory;
+//! [`Reader`] and [`Writer`] take one row at a time, so that memory does not depend on the table's size.
+
+mod stream;
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::{At, Error, Result, ensure, record};
+use crate::{Error, Result, ensure, record};
+
+pub use stream::{Bad, Entry, Reader, Writer};
 
 /// How a table is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,17 +98,22 @@ impl Sheet {
     /// # Errors
     /// If the file cannot be read, has an unknown ending, or holds no row at all.
     pub fn scan(path: &Path) -> Result<(Self, Vec<Error>)> {
-        let format = Format::of(path)?;
-        let bytes = std::fs::read(path).at(path)?;
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let (sheet, bad) = match format {
-            Format::Csv => scan_csv(bytes),
-            Format::Jsonl => Ok(scan_jsonl(bytes)),
+        let reader = Reader::open(path)?;
+        let columns: Vec<&str> = reader.columns().iter().map(String::as_str).collect();
+        let mut sheet = Self::new(reader.format(), &columns);
+        let mut bad = Vec::new();
+        for entry in reader {
+            let Entry { number, row, .. } = entry?;
+            match row {
+                Ok(line) => {
+                    sheet.push(line.cells);
+                    sheet.lines.last_mut().expect("a row was pushed").number = number;
+                }
+                Err(e) => bad.push(e.at(format_args!("{}:{number}", path.display()))),
+            }
         }
-        .map_err(|e| e.at(path.display()))?;
         ensure!(!sheet.lines.is_empty() || !bad.is_empty(), "{}: the file holds no row", path.display());
-        let name = |(line, e): (usize, Error)| e.at(format_args!("{}:{line}", path.display()));
-        Ok((sheet, bad.into_iter().map(name).collect()))
+        Ok((sheet, bad))
     }
 
     /// Reads a table and refuses it if any row is malformed.
@@ -144,23 +154,9 @@ impl Sheet {
 
     fn bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        match self.format {
-            Format::Jsonl => {
-                for line in &self.lines {
-                    serde_json::to_writer(&mut bytes, &line.cells).doing("writing a row")?;
-                    bytes.push(b'\n');
-                }
-            }
-            Format::Csv => {
-                let mut csv = csv::Writer::from_writer(&mut bytes);
-                csv.write_record(&self.columns).doing("writing the header")?;
-                for line in &self.lines {
-                    let cells = self.columns.iter().map(|name| cell_text(line.cells.get(name)));
-                    csv.write_record(cells).doing("writing a row")?;
-                }
-                csv.flush().doing("writing the table")?;
-            }
-        }
+        let mut writer = Writer::new(&mut bytes, self.format, &self.columns)?;
+        self.lines.iter().try_for_each(|line| writer.write(&line.cells))?;
+        writer.finish()?;
         Ok(bytes)
     }
 }
@@ -170,72 +166,9 @@ impl Sheet {
 /// # Errors
 /// If `bad` is not empty.
 pub fn refuse(bad: Vec<Error>, good: usize) -> Result<()> {
-    const NAMED_MAX: usize = 10;
-    if bad.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<String> = bad.iter().take(NAMED_MAX).map(Error::to_string).collect();
-    let more = bad.len().saturating_sub(NAMED_MAX);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    Err(Error::new(format!("{} of {} rows are malformed: {}{more}", bad.len(), bad.len() + good, named.join("; "))))
-}
-
-/// A number as Rust prints it, which reads back to the same bits; nothing as nothing; anything else as JSON.
-fn cell_text(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
-}
-
-type Scanned = (Sheet, Vec<(usize, Error)>);
-
-fn scan_csv(bytes: &[u8]) -> Result<Scanned> {
-    // Flexible, so that a short row costs itself and not the file.
-    let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let columns: Vec<String> = csv.headers().doing("reading the header")?.iter().map(str::to_owned).collect();
-    for (i, name) in columns.iter().enumerate() {
-        ensure!(!columns[..i].contains(name), "the header names `{name}` twice");
-    }
-    let (mut lines, mut bad) = (Vec::new(), Vec::new());
-    for row in csv.byte_records() {
-        let row = row.doing("reading a row")?;
-        let number = row.position().map_or(0, |p| p.line() as usize);
-        if row.len() != columns.len() {
-            bad.push((number, Error::new(format!("{} cells, the header has {}", row.len(), columns.len()))));
-            continue;
-        }
-        let texts = row.iter().map(|cell| String::from_utf8(cell.to_vec()));
-        match texts.collect::<std::result::Result<Vec<_>, _>>() {
-            Ok(texts) => {
-                let cells = columns.iter().cloned().zip(texts.into_iter().map(Value::String)).collect();
-                lines.push(Line { number, cells });
-            }
-            Err(_) => bad.push((number, Error::new("not UTF-8"))),
-        }
-    }
-    Ok((Sheet { format: Format::Csv, lines, columns }, bad))
-}
-
-fn scan_jsonl(bytes: &[u8]) -> Scanned {
-    let mut sheet = Sheet::new(Format::Jsonl, &[]);
-    let mut bad = Vec::new();
-    for (i, line) in bytes.split(|&b| b == b'\n').enumerate() {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        match serde_json::from_slice(line) {
-            Ok(cells) => {
-                sheet.push(cells);
-                if let Some(line) = sheet.lines.last_mut() {
-                    line.number = i + 1;
-                }
-            }
-            Err(e) => bad.push((i + 1, Error::new(format!("not a JSON object: {e}")))),
-        }
-    }
-    (sheet, bad)
+    let mut all = Bad::default();
+    bad.into_iter().for_each(|e| all.push(e));
+    all.refuse(good)
 }
 
 #[cfg(test)]

@@ -69,30 +69,51 @@ impl Interval {
         Self { n: values, ..Self::bootstrap(&differences, seed) }
     }
 
-    /// Each element is one cluster's sum and number of values.
-    fn bootstrap(sums: &[(f64, f64)], seed: u64) -> Self {
-        let k = sums.len();
-        let (sum, count) = sums.iter().fold((0.0, 0.0), |(s, c), &(sum, count)| (s + sum, c + count));
-        let point = Self::point(sum / count, count as usize, k);
-        if k < 2 {
+    /// The mean of independent values. With more than ten thousand the bounds are those of the normal distribution, from which
+    /// a bootstrap's no longer differ.
+    ///
+    /// # Panics
+    /// As [`Self::of`].
+    pub fn of_values(values: &[f64], seed: u64) -> Self {
+        const BOOTSTRAP_MAX: usize = 10_000;
+        let n = values.len();
+        if n <= BOOTSTRAP_MAX {
+            return Self::bootstrap(&values.iter().map(|&v| sum_and_count(&[v])).collect::<Vec<_>>(), seed);
+        }
+        let (mean, half) = (mean(values), 1.959_964 * sample_std(values) / (n as f64).sqrt());
+        Self { low: mean - half, high: mean + half, ..Self::point(mean, n, n) }
+    }
+
+    /// A statistic of k clusters with its bootstrap interval, drawn and expanded as in [`Self::of`]. `statistic` is given the
+    /// clusters that were drawn, by number, and may find that they have none; such draws say nothing and are left out.
+    pub fn of_statistic(k: usize, n: usize, seed: u64, statistic: &dyn Fn(&[usize]) -> Option<f64>) -> Self {
+        let all: Vec<usize> = (0..k).collect();
+        let point = Self::point(statistic(&all).unwrap_or(f64::NAN), n, k);
+        if k < 2 || !point.mean.is_finite() {
             return point;
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut means: Vec<f64> = (0..REPLICATES)
-            .map(|_| {
-                let (mut sum, mut count) = (0.0, 0.0);
-                for _ in 0..k {
-                    // u32 rather than usize: the same draws on every platform.
-                    let (s, c) = sums[rng.random_range(0..k as u32) as usize];
-                    sum += s;
-                    count += c;
-                }
-                sum / count
+        let mut drawn = vec![0; k];
+        let mut found: Vec<f64> = (0..REPLICATES)
+            .filter_map(|_| {
+                // u32 rather than usize: the same draws on every platform.
+                drawn.fill_with(|| rng.random_range(0..k as u32) as usize);
+                statistic(&drawn)
             })
             .collect();
-        means.sort_by(f64::total_cmp);
+        found.sort_by(f64::total_cmp);
         let tail = expanded_tail(k);
-        Self { low: percentile(&means, 100.0 * tail), high: percentile(&means, 100.0 * (1.0 - tail)), ..point }
+        Self { low: percentile(&found, 100.0 * tail), high: percentile(&found, 100.0 * (1.0 - tail)), ..point }
+    }
+
+    /// Each element is one cluster's sum and number of values.
+    fn bootstrap(sums: &[(f64, f64)], seed: u64) -> Self {
+        let mean_of = |drawn: &[usize]| {
+            let (sum, count) = drawn.iter().fold((0.0, 0.0), |(s, c), &i| (s + sums[i].0, c + sums[i].1));
+            (count > 0.0).then(|| sum / count)
+        };
+        let n = sums.iter().map(|s| s.1).sum::<f64>() as usize;
+        Self::of_statistic(sums.len(), n, seed, &mean_of)
     }
 
     /// Whether both ends of the interval are known.
@@ -237,6 +258,28 @@ mod tests {
         assert_eq!(auc(&[3.0, 2.0], &[1.0, 2.0]), Some(0.875));
         assert_eq!(auc(&[1.0], &[]), None);
         assert!(mean(&[]).is_nan() && sample_std(&[1.0]).is_nan() && percentile(&[], 50.0).is_nan());
+    }
+
+    #[test]
+    fn a_correlation_has_an_interval_too() {
+        let x: Vec<f64> = (0..20).map(f64::from).collect();
+        let y: Vec<f64> = x.iter().map(|x| x + 4.0 * (x * 1.7).sin()).collect();
+        let of = |drawn: &[usize]| {
+            let side = |v: &[f64]| drawn.iter().map(|&i| v[i]).collect::<Vec<_>>();
+            pearson(&side(&x), &side(&y))
+        };
+        let r = Interval::of_statistic(20, 20, 1, &of);
+        assert!(Some(r.mean) == pearson(&x, &y) && r.low < r.mean && r.mean < r.high && r.high <= 1.0, "{r:?}");
+        let none = Interval::of_statistic(20, 20, 1, &|_| None);
+        assert!(none.mean.is_nan() && !none.has_bounds());
+    }
+
+    #[test]
+    fn many_values_have_the_interval_of_few() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let values: Vec<f64> = (0..10_001).map(|_| normal(&mut rng)).collect();
+        let (exact, drawn) = (Interval::of_values(&values, 1), Interval::of_values(&values[1..], 1));
+        assert!((exact.low - drawn.low).abs() < 2e-3 && (exact.high - drawn.high).abs() < 2e-3, "{exact:?} {drawn:?}");
     }
 
     #[test]

@@ -81,6 +81,20 @@ impl TensorFile {
         }
     }
 
+    /// Lets go of the memory in which a tensor is mapped: a process that reads a model once should not count as holding
+    /// both the file and what it made of it. Asked for again, the bytes are read again.
+    pub fn release(&self, name: &str) {
+        #[cfg(unix)]
+        if let Ok(TensorInfo { data_offsets: (start, end), .. }) = self.info(name) {
+            // SAFETY: the mapping is of a file and read-only, so its pages come back with the same contents.
+            let _ = unsafe {
+                self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, self.data_at + start, end - start)
+            };
+        }
+        #[cfg(not(unix))]
+        let _ = name;
+    }
+
     fn info(&self, name: &str) -> Result<&TensorInfo> {
         self.header.info(name).ok_or_else(|| Error::new(format!("{}: tensor `{name}` is missing", self.path.display())))
     }
@@ -97,30 +111,11 @@ pub fn write(
     metadata: &BTreeMap<String, String>,
     mut values: impl FnMut(&str) -> Result<Vec<f32>>,
 ) -> Result<()> {
-    let width = match dtype {
-        Dtype::F32 => 4,
-        Dtype::F16 | Dtype::BF16 => 2,
-        other => bail!("{}: cannot write dtype {other:?}", path.display()),
-    };
-    let mut header = serde_json::Map::new();
-    if !metadata.is_empty() {
-        header.insert("__metadata__".into(), serde_json::json!(metadata));
-    }
-    let mut end = 0;
-    for (name, shape) in tensors {
-        let start = end;
-        end += width * shape.iter().product::<usize>();
-        let info = serde_json::json!({"dtype": format!("{dtype:?}"), "shape": shape, "data_offsets": [start, end]});
-        let twin = header.insert(name.clone(), info);
-        ensure!(twin.is_none(), "{}: tensor `{name}` is given twice", path.display());
-    }
-    let mut header = serde_json::to_string(&header).expect("a JSON value can be written");
-    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    let header = header(path, dtype, tensors, metadata)?;
     // `write_atomic_with` knows only errors of the file itself; one of ours stops the writing and is told instead.
     let mut failure = None;
     let written = write_atomic_with(path, |out| {
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(header.as_bytes())?;
+        out.write_all(&header)?;
         for (name, shape) in tensors {
             let bytes = values(name).and_then(|values| {
                 let (found, expected) = (values.len(), shape.iter().product::<usize>());
@@ -141,8 +136,37 @@ pub fn write(
     written.map_err(|e| failure.unwrap_or(e))
 }
 
+/// The beginning of a safetensors file, up to the tensors' bytes, which follow in the order of `tensors`. `path` is for errors.
+pub(crate) fn header(
+    path: &Path,
+    dtype: Dtype,
+    tensors: &[(String, Vec<usize>)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
+    let width = match dtype {
+        Dtype::F32 => 4,
+        Dtype::F16 | Dtype::BF16 => 2,
+        other => bail!("{}: cannot write dtype {other:?}", path.display()),
+    };
+    let mut header = serde_json::Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".into(), serde_json::json!(metadata));
+    }
+    let mut end = 0;
+    for (name, shape) in tensors {
+        let start = end;
+        end += width * shape.iter().product::<usize>();
+        let info = serde_json::json!({"dtype": format!("{dtype:?}"), "shape": shape, "data_offsets": [start, end]});
+        let twin = header.insert(name.clone(), info);
+        ensure!(twin.is_none(), "{}: tensor `{name}` is given twice", path.display());
+    }
+    let mut header = serde_json::to_string(&header).expect("a JSON value can be written");
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    Ok([&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat())
+}
+
 /// The bytes as f32, or nothing if they are no floats.
-fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let halves = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
     Some(match dtype {
         Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),

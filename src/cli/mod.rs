@@ -13,7 +13,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::verbs::{Context, Outcome, devices, eval, extract, generate, project, study, train, vectors};
+use crate::verbs::{
+    Context, Outcome, devices, eval, extract, generate, monitor, project, screen, study, train, traits, vectors,
+};
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
 
@@ -43,6 +45,9 @@ struct Globals {
     /// Decides everything random [default: 0, or the configuration's]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Never ask the network for a model: use what the cache holds (also HF_HUB_OFFLINE=1)
+    #[arg(long, global = true)]
+    offline: bool,
     /// One JSON object on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -57,10 +62,13 @@ enum Verb {
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
+    Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Eval(eval::EvalArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
+    Monitor(monitor::MonitorArgs),
+    Screen(screen::ScreenArgs),
     Study(study::StudyArgs),
 }
 
@@ -75,9 +83,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::mind_interrupts();
-    let Globals { device, dtype, seed, json, quiet } = cli.globals;
+    let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let context = Context { console: &terminal, device, dtype, seed, cache: env::cache() };
+    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
     match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
@@ -94,10 +103,13 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
+        Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Eval(args) => eval::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Monitor(args) => monitor::run(args, context),
+        Verb::Screen(args) => screen::run(args, context),
         Verb::Study(args) => study::run(args, context),
     }
 }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 pub use choice::{Options, examine, letter_of};
 
-use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
+use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts_by};
 use crate::sheet::{Format, Sheet};
 use crate::stats::{Clusters, Interval};
 use crate::subject::{Answer, Ask, FinishReason, Prompt, Sampling, Subject};
@@ -151,8 +151,8 @@ pub fn run(
         reference: row.reference.clone(),
     };
     let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
-    for rubric in rubrics {
-        for (row, verdict) in rows.iter_mut().zip(verdicts(judge, rubric, &exhibits)?) {
+    for (rubric, verdicts) in rubrics.iter().zip(verdicts_by(judge, rubrics, &exhibits)?) {
+        for (row, verdict) in rows.iter_mut().zip(verdicts) {
             row.verdicts.insert(rubric.key().to_owned(), verdict);
         }
     }

@@ -2,17 +2,40 @@
 //!
 //! Whoever judges (rules, a file of earlier verdicts, a language model) stands behind [`Judge`]. A verdict without a score
 //! is a result too, a refusal or an answer that could not be read; it stays in the count and out of the means (METHOD L.9).
+//!
+//! ```text
+//! JudgeSource ─ call ─┬▶ HarborJudge   rules
+//!                     ├▶ ScoredJudge   files
+//!                     ├▶ OpenAiJudge   Rubrics ─▶ Cache ─▶ Budget ─▶ ChatClient ─▶ score
+//!                     └▶ LocalJudge    Rubrics ─▶ Cache ─▶ Subject ─▶ score
+//! ```
 
+mod budget;
+mod cache;
+mod client;
 mod harbor;
+mod local;
+mod openai;
+mod reply;
+mod rubric;
 pub mod score;
 mod scored;
+mod source;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, ensure};
 
+pub use budget::{Budget, Estimate, Price, Spent, Tokens, money, tokens_of};
+pub use cache::{Cache, Held, Label};
+pub use client::{ChatClient, Key, Patience};
 pub use harbor::HarborJudge;
+pub use local::LocalJudge;
+pub use openai::OpenAiJudge;
+pub use reply::Reply;
+pub use rubric::{Coherence, Rubrics, fill};
 pub use scored::ScoredJudge;
+pub use source::{Call, JudgeSource, LocalSettings, Mode, Open, OpenAiSettings};
 
 /// What is asked about an answer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +90,38 @@ pub trait Judge {
     /// # Errors
     /// If the judge cannot work at all, or does not know the rubric. An answer that it cannot score is no error.
     fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>>;
+
+    /// Hears of everything that is about to be asked. A judge that costs money says what it will come to.
+    ///
+    /// # Errors
+    /// If it is beyond the budget; nothing has been spent on it then.
+    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<()> {
+        let _ = (rubrics, exhibits);
+        Ok(())
+    }
+}
+
+/// What a judge tells while it works.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// What is to come, before the first call.
+    Estimate(&'a Estimate),
+    /// So many of so many calls are answered.
+    Done(usize, usize),
+    /// What is in the way, in words; the work goes on.
+    Trouble(&'a str),
+}
+
+/// Hears what a judge tells.
+pub type Tell<'a> = Box<dyn FnMut(&Told<'_>) + 'a>;
+
+/// Asks by several rubrics, after the judge has heard of all of them: [`verdicts`] for each rubric, in their order.
+///
+/// # Errors
+/// Those of the judge.
+pub fn verdicts_by(judge: &mut dyn Judge, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<Vec<Vec<Verdict>>> {
+    judge.foresee(rubrics, exhibits)?;
+    rubrics.iter().map(|rubric| verdicts(judge, rubric, exhibits)).collect()
 }
 
 /// Asks the judge and checks what comes back: as many verdicts as exhibits, each score within 0 to 100.

@@ -45,6 +45,46 @@ fn grade(token: &str) -> Option<u8> {
     token.trim().parse().ok().filter(|score| *score <= 100)
 }
 
+/// Whether the judge writes numbers digit by digit: all ten digits are among its likeliest tokens and no longer number is. Such a
+/// judge's first token says 8 where it means 85, so that [`expectation`] would be a number without sense.
+pub fn digit_by_digit<S: AsRef<str>>(top: &[(S, f64)]) -> bool {
+    let numbers = || top.iter().map(|(token, _)| token.as_ref().trim()).filter(|token| grade(token).is_some());
+    let mut digits: Vec<&str> = numbers().filter(|token| token.len() == 1).collect();
+    digits.sort_unstable();
+    digits.dedup();
+    digits.len() == 10 && numbers().all(|token| token.len() == 1)
+}
+
+/// The grade in a judge's words: the text itself, or the only integer from 0 to 100 that stands in it. `85`, `**85**`, `85/100` and
+/// `I would say 85.` are 85; `between 80 and 90` is nothing, and neither is 8.5, -8 or 850.
+pub fn spoken_grade(text: &str) -> Option<f64> {
+    let text = text.replace("/100", " ").replace("/ 100", " ");
+    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-');
+    let numbers =
+        text.split(|c| !is_number(c)).map(|n| n.trim_end_matches(['.', ',', '-']).trim_start_matches(['.', ',']));
+    let mut numbers = numbers.filter(|n| !n.is_empty());
+    let first = grade(numbers.next()?)?;
+    numbers.all(|n| grade(n) == Some(first)).then_some(f64::from(first))
+}
+
+/// Yes or no in a judge's words: 100 or 0 by the only one of the two that is said, `None` if neither or both are.
+pub fn spoken_yes(text: &str) -> Option<f64> {
+    let says = |word: &str| text.split(|c: char| !c.is_alphanumeric()).any(|w| w.eq_ignore_ascii_case(word));
+    match (says("yes"), says("no"), says("refusal")) {
+        (true, false, false) => Some(100.0),
+        (false, true, false) => Some(0.0),
+        _ => None,
+    }
+}
+
+/// The mean of the samples that could be read, `None` if these are fewer than [`MASS_MIN`] of all: the share of readable samples
+/// stands for the mass.
+pub fn mean_of_samples(samples: &[Option<f64>]) -> Option<f64> {
+    let read: Vec<f64> = samples.iter().flatten().copied().collect();
+    let enough = !read.is_empty() && read.len() as f64 >= MASS_MIN * samples.len() as f64;
+    enough.then(|| read.iter().sum::<f64>() / read.len() as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +136,36 @@ mod tests {
     fn tiny_scores_stay_tiny() {
         let score = expectation(&[("0", 0.0), ("1", -16.4)]).unwrap();
         assert!(score > 0.0 && score < 1e-6, "{score}");
+    }
+
+    #[test]
+    fn a_judge_that_writes_digit_by_digit_is_found_out() {
+        let digits: Vec<(String, f64)> = (0..10).map(|d| (d.to_string(), -2.5)).collect();
+        assert!(digit_by_digit(&digits));
+        let with = |token: &str| [digits.as_slice(), &[(token.to_owned(), -6.0)]].concat();
+        assert!(digit_by_digit(&with("The")) && digit_by_digit(&with("101")) && digit_by_digit(&with(" 7")));
+        assert!(!digit_by_digit(&with("10")) && !digit_by_digit(&digits[1..]));
+    }
+
+    #[test]
+    fn a_grade_is_read_from_words_only_if_there_is_one() {
+        for text in ["85", " 85\n", "**85**", "85/100", "85 / 100", "I would say 85.", "Score: 85, since 85 fits"] {
+            assert_eq!(spoken_grade(text), Some(85.0), "{text}");
+        }
+        for text in ["", "REFUSAL", "between 80 and 90", "8.5", "-8", "850", "0-100: 85", "85 or -1"] {
+            assert_eq!(spoken_grade(text), None, "{text}");
+        }
+        assert_eq!((spoken_grade("0"), spoken_grade("100")), (Some(0.0), Some(100.0)));
+        let said = ["YES", "No.", "<answer>yes</answer>", "REFUSAL", "yes and no", "nothing", "now"].map(spoken_yes);
+        assert_eq!(said, [Some(100.0), Some(0.0), Some(100.0), None, None, None, None]);
+    }
+
+    #[test]
+    fn samples_that_cannot_be_read_are_in_no_mean() {
+        assert_eq!(mean_of_samples(&[Some(80.0), None, Some(90.0)]), Some(85.0));
+        assert_eq!(mean_of_samples(&[Some(80.0), None, None, None]), Some(80.0));
+        assert_eq!(mean_of_samples(&[Some(80.0), None, None, None, None]), None);
+        assert_eq!((mean_of_samples(&[None]), mean_of_samples(&[])), (None, None));
     }
 
     #[test]

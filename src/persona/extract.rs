@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::filter::{Diagnosis, Filter, FilterKind, keep};
+use super::Side;
+use super::filter::{Diagnosis, Filter, FilterKind, Kept, keep};
 use super::rows::{Border, Row};
+use super::states::States;
 use crate::subject::{Finished, Residuals, Subject};
 use crate::vector::{PersonaVector, VectorFile, key};
 use crate::{Error, Result, ensure};
@@ -58,7 +60,8 @@ pub struct Extraction {
     pub diagnosis: Diagnosis,
 }
 
-/// Extracts a trait's vectors from judged answers under both kinds of system prompts. `done` hears (texts read, texts in all).
+/// Extracts a trait's vectors from judged answers under both kinds of system prompts: the model reads each kept text. `done` hears
+/// (texts read, texts in all).
 ///
 /// # Errors
 /// If the filter leaves nothing, a text cannot be tokenised, the model fails, or a state is not finite (named by row).
@@ -70,70 +73,115 @@ pub fn extract(
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Extraction> {
     let kept = keep(pos, neg, &recipe.filter)?;
-    let mut diagnosis = kept.diagnosis;
-    let mut texts = [texts_of(subject, pos, &kept.pos, recipe)?, texts_of(subject, neg, &kept.neg, recipe)?];
-    drop_tokenless(&mut texts, recipe.filter.kind, &mut diagnosis)?;
+    let texts = [texts_of(subject, pos, &kept.pos, recipe)?, texts_of(subject, neg, &kept.neg, recipe)?];
+    let there = texts.each_ref().map(|side| side.iter().map(Option::is_some).collect());
+    let shape = subject.shape();
+    let mut read = |side: Side, places: &[usize]| {
+        let texts = &texts[side as usize];
+        let finished: Vec<Finished> = places.iter().filter_map(|&place| texts[place].clone()).collect();
+        subject.residuals(&finished)
+    };
+    average(shape, [pos, neg], kept, there, recipe, (&mut read, done))
+}
 
-    let total = texts.iter().map(Vec::len).sum();
-    let [of_pos, of_neg] = &texts;
-    let mut read = 0;
-    let mut side = |subject: &mut dyn Subject, texts: &[Text]| {
-        let mut means = Means::new(subject.shape());
-        for chunk in texts.chunks(recipe.chunk.max(1)) {
-            let finished: Vec<Finished> = chunk.iter().filter_map(|(_, text)| text.clone()).collect();
-            let residuals = subject.residuals(&finished)?;
+/// The same from states that were captured while the answers were made, answer i of a side belonging to its row i: no model is
+/// needed, and another filter costs seconds. Whole responses only, as they were captured.
+///
+/// # Errors
+/// If the filter leaves nothing, a states file is of another shape or too short, or a state is not finite (named by row).
+pub fn extract_captured(
+    states: &[States; 2],
+    pos: &[Row],
+    neg: &[Row],
+    recipe: &Recipe,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<Extraction> {
+    assert!(recipe.response_window.is_none() && recipe.border == Border::Separate, "captured as they were answered");
+    let shape = states[0].shape();
+    ensure!(
+        states[1].shape() == shape,
+        "the two files of states are of different models: {shape:?}, {:?}",
+        states[1].shape()
+    );
+    let kept = keep(pos, neg, &recipe.filter)?;
+    let has = |side: Side, rows: &[usize]| -> Result<Vec<bool>> {
+        rows.iter().map(|&i| states[side as usize].has(i)).collect()
+    };
+    let there = [has(Side::Pos, &kept.pos)?, has(Side::Neg, &kept.neg)?];
+    let rows = [kept.pos.clone(), kept.neg.clone()];
+    let mut read = |side: Side, places: &[usize]| {
+        let found = places.iter().map(|&place| states[side as usize].read(rows[side as usize][place]));
+        Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    };
+    average(shape, [pos, neg], kept, there, recipe, (&mut read, done))
+}
+
+/// Gives the states of some of a side's kept rows, by their places among them.
+type Read<'a> = &'a mut dyn FnMut(Side, &[usize]) -> Result<Vec<Residuals>>;
+
+/// Averages each side in f64 and takes the difference. `there` tells which kept rows have a token to average over.
+fn average(
+    shape: (usize, usize),
+    rows: [&[Row]; 2],
+    kept: Kept,
+    there: [Vec<bool>; 2],
+    recipe: &Recipe,
+    (read, done): (Read<'_>, &mut dyn FnMut(usize, usize)),
+) -> Result<Extraction> {
+    let Kept { pos, neg, mut diagnosis } = kept;
+    let places = with_tokens(there, recipe.filter.kind, &mut diagnosis)?;
+    let total = places.iter().map(Vec::len).sum();
+    let mut count = 0;
+    let mut side = |side: Side, kept: &[usize]| {
+        let mut means = Means::new(shape);
+        for chunk in places[side as usize].chunks(recipe.chunk.max(1)) {
+            let residuals = read(side, chunk)?;
             assert_eq!(residuals.len(), chunk.len(), "residuals for every text");
-            for (residuals, (row, _)) in residuals.iter().zip(chunk) {
+            for (residuals, &place) in residuals.iter().zip(chunk) {
+                let row = &rows[side as usize][kept[place]];
                 means.add(residuals).map_err(|e| e.at(format_args!("line {} ({})", row.line, row.question_id)))?;
             }
-            read += chunk.len();
-            done(read, total);
+            count += chunk.len();
+            done(count, total);
         }
         Ok::<_, Error>(means)
     };
-    let (means_pos, means_neg) = (side(subject, of_pos)?, side(subject, of_neg)?);
+    let (means_pos, means_neg) = (side(Side::Pos, &pos)?, side(Side::Neg, &neg)?);
     let [response_avg, prompt_avg, prompt_last] = means_pos.minus(&means_neg)?;
     let file = VectorFile::new(response_avg, Some(prompt_avg), Some(prompt_last), metadata(recipe, &diagnosis))?;
     Ok(Extraction { file, diagnosis })
 }
 
-type Text<'a> = (&'a Row, Option<Finished>);
-
-fn texts_of<'a>(subject: &dyn Subject, rows: &'a [Row], kept: &[usize], recipe: &Recipe) -> Result<Vec<Text<'a>>> {
-    let text = |&i: &usize| -> Result<Text<'a>> {
+fn texts_of(subject: &dyn Subject, rows: &[Row], kept: &[usize], recipe: &Recipe) -> Result<Vec<Option<Finished>>> {
+    let text = |&i: &usize| {
         let mut finished = rows[i].finished(subject.tokenizer(), recipe.border)?;
         if let (Some(text), Some(window)) = (&mut finished, recipe.response_window) {
             // Later tokens cannot change earlier states, so cutting the text is the same as averaging its beginning.
             text.response_ids.truncate(window.max(1));
         }
-        Ok((&rows[i], finished))
+        Ok(finished)
     };
     kept.iter().map(text).collect()
 }
 
-/// Drops answers without a token (the filter only sees their text), pairs as a whole.
-fn drop_tokenless(texts: &mut [Vec<Text>; 2], kind: FilterKind, diagnosis: &mut Diagnosis) -> Result<()> {
-    let [pos, neg] = texts;
-    let before = pos.len() + neg.len();
-    match kind {
-        FilterKind::Paired => {
-            let both: Vec<bool> =
-                pos.iter().zip(neg.iter()).map(|((_, p), (_, n))| p.is_some() && n.is_some()).collect();
-            let mut at = both.iter();
-            pos.retain(|_| at.next() == Some(&true));
-            at = both.iter();
-            neg.retain(|_| at.next() == Some(&true));
-            diagnosis.empty += (before - pos.len() - neg.len()) / 2;
-        }
-        FilterKind::Independent => {
-            pos.retain(|(_, text)| text.is_some());
-            neg.retain(|(_, text)| text.is_some());
-            diagnosis.empty += before - pos.len() - neg.len();
-        }
-    }
-    (diagnosis.kept_pos, diagnosis.kept_neg) = (pos.len(), neg.len());
-    ensure!(!pos.is_empty() && !neg.is_empty(), "no answers with a token left to make a vector from: {diagnosis}");
-    Ok(())
+/// The places of the kept rows that have a token (the filter only sees their text), pairs as a whole.
+fn with_tokens(there: [Vec<bool>; 2], kind: FilterKind, diagnosis: &mut Diagnosis) -> Result<[Vec<usize>; 2]> {
+    let [pos, neg] = &there;
+    let stays = |own: &[bool], other: &[bool]| -> Vec<usize> {
+        let stays = |&i: &usize| own[i] && (kind == FilterKind::Independent || other[i]);
+        (0..own.len()).filter(stays).collect()
+    };
+    let places = [stays(pos, neg), stays(neg, pos)];
+    diagnosis.empty += match kind {
+        FilterKind::Paired => pos.len() - places[0].len(),
+        FilterKind::Independent => pos.len() + neg.len() - places[0].len() - places[1].len(),
+    };
+    (diagnosis.kept_pos, diagnosis.kept_neg) = (places[0].len(), places[1].len());
+    ensure!(
+        places.iter().all(|side| !side.is_empty()),
+        "no answers with a token left to make a vector from: {diagnosis}"
+    );
+    Ok(places)
 }
 
 fn metadata(recipe: &Recipe, diagnosis: &Diagnosis) -> BTreeMap<String, String> {
@@ -298,6 +346,33 @@ mod tests {
         let (there, back, nowhere) = (make(&pos, &neg), make(&neg, &pos), make(&pos, &pos));
         assert!(there.rows.concat().iter().zip(back.rows.concat()).all(|(a, b)| *a == -b));
         assert!(nowhere.rows.concat().iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn captured_states_give_what_reading_gives() {
+        use crate::persona::states::StatesWriter;
+
+        let (pos, neg) = sides();
+        let mut subject = EchoSubject::new(|_, _| String::new());
+        let dir = tempfile::tempdir().unwrap();
+        let mut capture = |name: &str, rows: &[Row]| {
+            let path = dir.path().join(name);
+            let mut writer = StatesWriter::open(&path, subject.shape(), rows.len()).unwrap();
+            let texts: Vec<_> =
+                rows.iter().map(|r| r.finished(subject.tokenizer(), Border::Separate).unwrap()).collect();
+            for text in texts {
+                let read = text.map(|text| subject.residuals(&[text]).unwrap().remove(0));
+                writer.extend([read.as_ref()]).unwrap();
+            }
+            States::open(&path).unwrap()
+        };
+        let states = [capture("pos", &pos), capture("neg", &neg)];
+        for filter in [Filter::paired(), Filter { threshold: 0.0, ..Filter::independent() }] {
+            let recipe = Recipe { filter, ..Recipe::new("bold", "echo", "abc") };
+            let captured = extract_captured(&states, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+            let read = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+            assert_eq!((captured.file, captured.diagnosis), (read.file, read.diagnosis));
+        }
     }
 
     #[test]

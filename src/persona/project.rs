@@ -7,15 +7,17 @@
 //! ΔP = mean over i of  proj(x_i, y_i) − proj(x_i, y'_i)      y' = the base model's own answers
 //! ```
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::rows::{Border, Ids, Row, finish};
-use crate::sheet::{Format, Line, Sheet};
+use super::rows::Border;
+use super::texts::{entries, text_of, work_through};
+use crate::record::{Hash, Ledger, hash_file, write_atomic_by};
+use crate::sheet::{Bad, Entry, Format, Reader, Writer};
 use crate::subject::{Finished, Residuals, Subject};
-use crate::text::{Tokenizer, chat_of_row};
 use crate::vector::{Layer, VectorFile};
 use crate::{Error, Result, ensure};
 
@@ -74,7 +76,7 @@ pub fn projection_difference(data: &[f64], own: &[f64]) -> Result<f64> {
 }
 
 /// One column to compute: a vector at a layer, and what of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Probe {
     /// The column's name.
     pub column: String,
@@ -164,11 +166,14 @@ pub struct ProjectRules {
     pub overwrite: bool,
     /// Texts per request to the model.
     pub chunk: usize,
+    /// Stands for the model, its adapter and the machine: what was measured with another one is not gone on with.
+    pub subject: Hash,
 }
 
-impl Default for ProjectRules {
-    fn default() -> Self {
-        Self { border: Border::Separate, overwrite: false, chunk: 32 }
+impl ProjectRules {
+    /// The usual rules, on a subject that is known by this hash.
+    pub fn new(subject: Hash) -> Self {
+        Self { border: Border::Separate, overwrite: false, chunk: 32, subject }
     }
 }
 
@@ -179,18 +184,29 @@ pub struct Projected {
     pub rows: usize,
     /// Rows that were measured.
     pub measured: usize,
+    /// Of these, measured by an earlier run that was cut short.
+    pub resumed: usize,
     /// Columns that the file already had and that were left as they are.
     pub skipped: Vec<String>,
-    /// Rows that could not be measured, `FILE:LINE: reason`; their cells are empty. Unreadable ones are left out of the output.
-    pub bad: Vec<Error>,
+    /// Rows that could not be measured; their cells are empty. Unreadable ones are left out of the output.
+    pub bad: Bad,
 }
 
-/// Measures a file of texts and writes it with a column per probe, all else kept as it is. `done` hears (texts read, texts in
-/// all).
+/// What is kept of a row while a file is worked through.
+#[derive(Serialize, Deserialize)]
+struct Measured {
+    values: Option<Vec<f64>>,
+    bad: Option<String>,
+}
+
+/// Measures a file of texts and writes it with a column per probe, all else kept as it is. `done` hears (rows read, rows in
+/// all). Memory does not depend on the file's length; what is measured lies in `.OUT.partial` beside the output until that is
+/// whole, and the same call goes on there after a kill.
 ///
 /// A CSV file has columns `prompt` and `answer`, used verbatim. A JSONL row has `prompt` and `answer` too, or a conversation in
 /// any form of [`crate::text::read_chats`] whose last turn is the answer, or what `generate` writes (`prompt_ids` and
-/// `token_ids`, or `messages` and `text`). Rows without an answer will do if only [`Metric::PromptLast`] is asked.
+/// `token_ids`, or `messages` and `text`). Rows without an answer will do if only [`Metric::PromptLast`] is asked. JSONL rows
+/// gain our keys at their end and keep every byte before them.
 ///
 /// # Errors
 /// Unreadable files, no measurable row at all; malformed rows if input and output are the same file, since they would be
@@ -202,87 +218,155 @@ pub fn project_file(
     rules: &ProjectRules,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Projected> {
-    let (mut sheet, bad) = Sheet::scan(input)?;
+    Format::of(output)?;
+    let survey = Survey::of(input)?;
     let same = input == output || matches!((input.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if same && !bad.is_empty() {
-        return crate::sheet::refuse(bad, sheet.lines.len()).map(|()| Projected::default());
+    if same {
+        survey.bad.refuse(survey.rows)?;
     }
-    let has = |name: &String| !rules.overwrite && sheet.columns.contains(name);
+    let has = |name: &String| !rules.overwrite && survey.columns.contains(name);
     let (skipped, wanted): (Vec<_>, Vec<_>) = probes.iter().cloned().partition(|probe| has(&probe.column));
     let skipped = skipped.into_iter().map(|probe| probe.column).collect();
-    let mut outcome = Projected { rows: sheet.lines.len(), bad, skipped, measured: 0 };
+    let identity = Hash::of(&(&rules.subject, rules.border, rules.chunk, &wanted, hash_file(input)?));
+    let mut finished = Ledger::open(&partial(output), &identity)?;
+    let resumed = finished.chunks() * rules.chunk;
+    measure(subject, input, &wanted, rules, &mut finished, &mut |n| done(n, survey.rows + survey.bad.count))?;
+    let (measured, bad) = finish_file((input, output), &survey, &wanted, &finished)?;
+    finished.remove()?;
+    Ok(Projected { rows: survey.rows, measured, resumed: resumed.min(measured), skipped, bad })
+}
 
-    let prompt_only = wanted.iter().all(|probe| probe.metric == Metric::PromptLast);
-    let (mut texts, mut places) = (Vec::new(), Vec::new());
-    if !wanted.is_empty() {
-        for (i, line) in sheet.lines.iter().enumerate() {
-            match text_of(line, subject.tokenizer(), rules.border, prompt_only) {
-                Ok(text) => {
-                    texts.push(text);
-                    places.push(i);
+/// Where the rows measured so far lie.
+fn partial(output: &Path) -> PathBuf {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    output.with_file_name(format!(".{name}.partial"))
+}
+
+/// What is to be known of a file before it is worked through.
+struct Survey {
+    /// Readable rows.
+    rows: usize,
+    bad: Bad,
+    /// Names of all columns in the order of their appearance.
+    columns: Vec<String>,
+}
+
+impl Survey {
+    fn of(path: &Path) -> Result<Self> {
+        let columns = Reader::open(path)?.columns().to_vec();
+        let mut survey = Self { rows: 0, bad: Bad::default(), columns };
+        for entry in entries(path, |_| true)? {
+            match entry?.row {
+                Ok(line) => {
+                    survey.rows += 1;
+                    let new = line.cells.keys().filter(|name| !survey.columns.contains(name));
+                    let new: Vec<String> = new.cloned().collect();
+                    survey.columns.extend(new);
                 }
-                Err(e) => outcome.bad.push(e.at(format_args!("{}:{}", input.display(), line.number))),
+                Err(e) => survey.bad.push(e),
             }
         }
-        if texts.is_empty() {
-            crate::sheet::refuse(std::mem::take(&mut outcome.bad), 0)?;
-        }
+        ensure!(survey.rows + survey.bad.count > 0, "{}: the file holds no row", path.display());
+        Ok(survey)
     }
-    let total = texts.len();
-    let values = projections(subject, &texts, &wanted, rules.chunk, &mut |n| done(n, total))?;
-    outcome.measured = values.len();
-    for (p, probe) in wanted.iter().enumerate() {
-        // Every row gets the cell, so that all rows of a table have the same columns.
-        for i in 0..sheet.lines.len() {
-            sheet.put(i, &probe.column, Value::Null);
-        }
-        for (&i, values) in places.iter().zip(&values) {
-            sheet.put(i, &probe.column, json!(values[p]));
-        }
-    }
-    sheet.format = Format::of(output)?;
-    sheet.write(output)?;
-    Ok(outcome)
 }
 
-/// The row's prompt and answer as tokens.
-fn text_of(line: &Line, tokenizer: &Tokenizer, border: Border, prompt_only: bool) -> Result<Finished> {
-    let (prompt, answer) = prompt_and_answer(line, tokenizer)?;
-    let ids = |name: &str| -> Option<Vec<u32>> { serde_json::from_value(line.cells.get(name)?.clone()).ok() };
-    let ids = ids("prompt_ids").zip(ids("token_ids")).map(|(prompt, answer)| Ids { prompt, answer });
-    if prompt_only && answer.is_empty() {
-        // States at the prompt do not depend on what follows, so any token may stand for the answer.
-        let stand_in = vec![tokenizer.eos_ids()[0]];
-        let prompt_ids = match ids {
-            Some(ids) if !ids.prompt.is_empty() => ids.prompt,
-            _ => tokenizer.encode(&prompt)?,
+/// Measures the rows that are not finished yet.
+fn measure(
+    subject: &mut dyn Subject,
+    input: &Path,
+    wanted: &[Probe],
+    rules: &ProjectRules,
+    finished: &mut Ledger,
+    done: &mut dyn FnMut(usize),
+) -> Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let prompt_only = wanted.iter().all(|probe| probe.metric == Metric::PromptLast);
+    work_through(entries(input, |_| true)?, finished, rules.chunk, &mut |before, batch| {
+        let tokenizer = subject.tokenizer();
+        let text = |entry: &Entry| -> Result<Finished, String> {
+            let place = format!("{}:{}", input.display(), entry.number);
+            let line = entry.row.as_ref().map_err(ToString::to_string)?;
+            text_of(line, tokenizer, rules.border, prompt_only).map_err(|e| e.at(place).to_string())
         };
-        ensure!(!prompt_ids.is_empty(), "an empty prompt");
-        return Ok(Finished { prompt_ids, response_ids: stand_in });
-    }
-    let text = match ids {
-        Some(ids) => Row { prompt, answer, ids: Some(ids), ..Row::default() }.finished(tokenizer, border)?,
-        None => finish(tokenizer, &prompt, &answer, border)?,
-    };
-    text.ok_or_else(|| Error::new("an empty prompt or answer"))
+        let texts: Vec<Result<Finished, String>> = batch.iter().map(text).collect();
+        let good: Vec<Finished> = texts.iter().filter_map(|text| text.as_ref().ok().cloned()).collect();
+        let first = batch.first().map_or(0, |entry| entry.number);
+        let values = projections(subject, &good, wanted, rules.chunk, &mut |_| {})
+            .map_err(|e| e.at(format_args!("{}, from line {first}", input.display())))?;
+        done(before + batch.len());
+        let mut values = values.into_iter();
+        let row = |text: Result<Finished, String>| Measured {
+            values: text.is_ok().then(|| values.next()).flatten(),
+            bad: text.err(),
+        };
+        Ok(texts.into_iter().map(row).collect())
+    })
 }
 
-fn prompt_and_answer(line: &Line, tokenizer: &Tokenizer) -> Result<(String, String)> {
-    let answer = ["answer", "text"].into_iter().find_map(|name| line.text(name)).unwrap_or_default();
-    if let (Some(prompt), false) = (line.text("prompt"), line.cells.contains_key("completion")) {
-        return Ok((prompt.to_owned(), answer.to_owned()));
+/// Writes the output row by row; says how many rows have values, and which have none.
+fn finish_file(
+    (input, output): (&Path, &Path),
+    survey: &Survey,
+    wanted: &[Probe],
+    finished: &Ledger,
+) -> Result<(usize, Bad)> {
+    let (mut measured, mut bad) = (0, Bad::default());
+    for row in finished.rows::<Measured>()? {
+        let Measured { values, bad: reason } = row?;
+        measured += usize::from(values.is_some());
+        reason.into_iter().for_each(|reason| bad.push(reason));
     }
-    let (mut messages, _) = chat_of_row(line.cells.clone())?;
-    let last_is_answer = messages.last().is_some_and(|m| m.role == "assistant");
-    let answer = messages.pop_if(|_| last_is_answer).map_or_else(|| answer.to_owned(), |message| message.content);
-    ensure!(!messages.is_empty(), "the conversation holds no prompt");
-    Ok((tokenizer.chat_text(&messages, true)?, answer))
+    if wanted.is_empty() {
+        bad = survey.bad.clone();
+    } else if measured == 0 {
+        bad.refuse(0)?;
+    }
+    let mut columns = survey.columns.clone();
+    columns.extend(wanted.iter().map(|probe| probe.column.clone()).filter(|name| !survey.columns.contains(name)));
+    write_atomic_by(output, |w| {
+        let mut writer = Writer::new(w, Format::of(output)?, &columns)?;
+        let mut rows = finished.rows::<Measured>()?;
+        for entry in entries(input, |_| true)? {
+            let (entry, values) = (entry?, rows.next().transpose()?.and_then(|row| row.values));
+            write_row(&mut writer, entry, wanted, values.as_deref())?;
+        }
+        writer.finish()
+    })?;
+    Ok((measured, bad))
+}
+
+/// A readable row with its new cells; every row gets them, so that all rows of a table have the same columns.
+fn write_row<W: Write>(writer: &mut Writer<W>, entry: Entry, wanted: &[Probe], values: Option<&[f64]>) -> Result<()> {
+    let Ok(mut line) = entry.row else { return Ok(()) };
+    let value = |p: usize| values.map_or(Value::Null, |values| json!(values[p]));
+    let new: Map<String, Value> =
+        wanted.iter().enumerate().map(|(p, probe)| (probe.column.clone(), value(p))).collect();
+    let plain = writer.is_jsonl() && !entry.raw.is_empty() && new.keys().all(|name| !line.cells.contains_key(name));
+    if !plain {
+        line.cells.extend(new);
+        return writer.write(&line.cells);
+    }
+    let mut raw = entry.raw;
+    if !new.is_empty() {
+        // The object's closing brace gives way to our keys.
+        raw.truncate(raw.trim_ascii_end().len() - 1);
+        raw.truncate(raw.trim_ascii_end().len());
+        let ours = Value::Object(new).to_string();
+        raw.extend_from_slice(if line.cells.is_empty() { b"" } else { b"," });
+        raw.extend_from_slice(&ours.as_bytes()[1..]);
+    }
+    writer.write_raw(&raw)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::finish;
     use super::*;
     use crate::fakes::{EchoSubject, tiny_tokenizer};
+    use crate::sheet::Sheet;
     use crate::text::Message;
 
     const H: [f32; 3] = [1.0, 2.0, -2.0];
@@ -378,10 +462,10 @@ mod tests {
 
         let mut subject = EchoSubject::new(|_, _| String::new());
         let probes = [probe(Metric::Proj, 2), probe(Metric::PromptLast, 1)];
-        let rules = ProjectRules::default();
+        let rules = ProjectRules::new(Hash::of("echo"));
         let outcome = project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
-        assert_eq!((outcome.rows, outcome.measured, outcome.bad.len()), (6, 4, 3));
-        let said: Vec<String> = outcome.bad.iter().map(Error::to_string).collect();
+        assert_eq!((outcome.rows, outcome.measured, outcome.bad.count), (6, 4, 3));
+        let said = &outcome.bad.named;
         assert!(
             said.iter().any(|s| s.contains("in.jsonl:4: an empty"))
                 && said.iter().any(|s| s.contains("in.jsonl:7: not a JSON")),
@@ -391,6 +475,10 @@ mod tests {
         let cells = |i: usize| [0, 1].map(|p: usize| written.lines[i].cells[&probes[p].column].as_f64());
         assert!(cells(0)[0].is_some() && cells(0) == cells(1) && cells(1) == cells(2) && cells(2) == cells(5));
         assert_eq!(cells(3), [None, None]);
+        let (before, after) = (std::fs::read_to_string(&input).unwrap(), std::fs::read_to_string(&output).unwrap());
+        for (before, after) in before.lines().zip(after.lines()) {
+            assert!(after.starts_with(before.trim_end_matches('}')), "{after}");
+        }
         let keys: Vec<&String> = written.lines[0].cells.keys().take(3).collect();
         assert_eq!(keys, ["z", "messages", "a"]);
 
@@ -407,6 +495,44 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_cut_short_is_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
+        let rows: String =
+            (0..10).map(|i| format!("{{\"prompt\": \"Why {i}?\",  \"answer\":\"So {i}.\"}}\n")).collect();
+        std::fs::write(&input, &rows).unwrap();
+        let probes = [probe(Metric::Proj, 2)];
+        let rules = ProjectRules { chunk: 3, ..ProjectRules::new(Hash::of("echo")) };
+        let mut subject = EchoSubject::new(|_, _| String::new());
+        project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
+        let whole = std::fs::read(&output).unwrap();
+        assert_eq!(subject.chunks, [3, 3, 3, 1]);
+        assert!(!partial(&output).exists());
+        std::fs::remove_file(&output).unwrap();
+
+        // Killed within the third chunk.
+        let identity =
+            Hash::of(&(&rules.subject, rules.border, rules.chunk, &probes.to_vec(), hash_file(&input).unwrap()));
+        let mut finished = Ledger::open(&partial(&output), &identity).unwrap();
+        let mut left = 2;
+        let killed = work_through(entries(&input, |_| true).unwrap(), &mut finished, 3, &mut |_, batch| {
+            left -= 1;
+            ensure!(left >= 0, "killed");
+            let text =
+                |entry: &Entry| text_of(entry.row.as_ref().unwrap(), &tiny_tokenizer(), rules.border, false).unwrap();
+            let texts: Vec<Finished> = batch.iter().map(text).collect();
+            let values = projections(&mut subject, &texts, &probes, 3, &mut |_| {})?;
+            Ok(values.into_iter().map(|values| Measured { values: Some(values), bad: None }).collect())
+        });
+        assert!(killed.is_err());
+        subject.chunks.clear();
+        let outcome = project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
+        assert_eq!((outcome.measured, outcome.resumed, subject.chunks.as_slice()), (10, 6, &[3, 1][..]));
+        assert_eq!(std::fs::read(&output).unwrap(), whole);
+        assert!(!partial(&output).exists());
+    }
+
+    #[test]
     fn a_csv_keeps_its_columns_and_gains_ours() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("evil.csv");
@@ -414,7 +540,8 @@ mod tests {
             .unwrap();
         let mut subject = EchoSubject::new(|_, _| String::new());
         let probes = [probe(Metric::Cosine, 3)];
-        project_file(&mut subject, (&path, &path), &probes, &ProjectRules::default(), &mut |_, _| {}).unwrap();
+        project_file(&mut subject, (&path, &path), &probes, &ProjectRules::new(Hash::of("echo")), &mut |_, _| {})
+            .unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("question,prompt,answer,question_id,evil,coherence,Echo_bold_response_avg_cos_sim_layer3\nq,Why?,\"So, it\nis\",evil_0,3,99,"), "{text}");
     }

@@ -1,13 +1,11 @@
-//! Asking the model under both kinds of system prompts, and having its answers judged (METHOD B).
+//! What the model is asked under both kinds of system prompts, and having its answers judged (METHOD B).
 
-use serde_json::Map;
-
-use super::rows::{Ids, Row};
+use super::rows::Row;
 use super::{Artifact, Side, system_prompt};
 use crate::Result;
-use crate::judge::{Exhibit, Judge, Rubric, verdicts};
-use crate::subject::{Answer, Ask, Sampling, Subject};
-use crate::text::Message;
+use crate::judge::{Exhibit, Judge, Rubric, verdicts_by};
+use crate::subject::{Ask, Sampling};
+use crate::text::{Message, Tokenizer};
 
 /// The reference's sampling (METHOD B.1): temperature 1 without further restrictions, 1000 new tokens; greedy for a single
 /// rollout. One sampler for all coefficients, unlike the reference (METHOD L.5).
@@ -16,45 +14,56 @@ pub fn sampling(rollouts: usize, seed: u64) -> Sampling {
     Sampling { temperature, rollouts, seed, ..Sampling::greedy(1000) }
 }
 
-/// Asks every question of the split under every instruction of one side: rows in the order question i, instruction k,
-/// rollout, not judged yet, with ids `<trait>_<i>_<pos|neg>_<k>`.
-///
-/// `assistant` names the assistant in the system prompt; without it, that is the trait's stem on the positive side and
-/// `helpful` on the negative one. `finished` hears how many answers are complete so far.
-///
-/// # Errors
-/// Those of the subject.
-pub fn roll_out(
-    subject: &mut dyn Subject,
-    trait_name: &str,
-    artifact: &Artifact,
-    (side, assistant): (Side, Option<&str>),
-    sampling: &Sampling,
-    finished: &mut dyn FnMut(usize),
-) -> Result<Vec<Row>> {
-    let assistant = assistant.unwrap_or(match side {
-        Side::Pos => trait_name,
-        Side::Neg => "helpful",
-    });
-    let mut asks = Vec::new();
-    let mut rows = Vec::new();
-    for (i, question) in artifact.questions.iter().enumerate() {
-        for (k, pair) in artifact.instruction.iter().enumerate() {
-            let system = system_prompt(assistant, pair.side(side));
-            let messages = vec![Message::system(system), Message::user(question.as_str())];
-            let question_id = format!("{trait_name}_{i}_{}_{k}", side.key());
-            let prompt = subject.tokenizer().chat_text(&messages, true)?;
-            rows.push(Row { question: question.clone(), prompt, question_id: question_id.clone(), ..Row::default() });
-            asks.push(Ask::chat(question_id, messages));
-        }
+/// What one side of a trait is asked: every question of a split under every instruction of the side.
+#[derive(Debug, Clone, Copy)]
+pub struct Inquiry<'a> {
+    /// The trait's stem, which names rows and columns.
+    pub trait_name: &'a str,
+    /// Questions and instructions.
+    pub artifact: &'a Artifact,
+    /// Which instructions.
+    pub side: Side,
+    /// Who the assistant is in the system prompt.
+    pub assistant: &'a str,
+    /// How answers are drawn, and how many.
+    pub sampling: &'a Sampling,
+}
+
+impl<'a> Inquiry<'a> {
+    /// With the usual assistant: the trait's stem on the positive side and `helpful` on the negative one (METHOD A.5).
+    pub fn new(trait_name: &'a str, artifact: &'a Artifact, side: Side, sampling: &'a Sampling) -> Self {
+        let assistant = match side {
+            Side::Pos => trait_name,
+            Side::Neg => "helpful",
+        };
+        Self { trait_name, artifact, side, assistant, sampling }
     }
-    let answers = subject.generate(&asks, sampling, finished)?;
-    assert_eq!(answers.len(), asks.len() * sampling.rollouts, "an answer per ask and rollout");
-    let fill = |(i, answer): (usize, Answer)| {
-        let ids = Some(Ids { prompt: answer.prompt_ids, answer: answer.token_ids });
-        Row { answer: answer.text, ids, extra: Map::new(), ..rows[i / sampling.rollouts].clone() }
-    };
-    Ok(answers.into_iter().enumerate().map(fill).collect())
+
+    /// How many answers it takes.
+    pub fn answers(&self) -> usize {
+        self.artifact.questions.len() * self.artifact.instruction.len() * self.sampling.rollouts
+    }
+
+    /// The asks in the order question i, instruction k, with ids `<trait>_<i>_<pos|neg>_<k>`; each with the row that its answers
+    /// go into.
+    ///
+    /// # Errors
+    /// If the chat template refuses the conversation.
+    pub fn asks(&self, tokenizer: &Tokenizer) -> Result<Vec<(Row, Ask)>> {
+        let Self { trait_name, artifact, side, assistant, .. } = self;
+        let mut asks = Vec::new();
+        for (i, question) in artifact.questions.iter().enumerate() {
+            for (k, pair) in artifact.instruction.iter().enumerate() {
+                let system = system_prompt(assistant, pair.side(*side));
+                let messages = vec![Message::system(system), Message::user(question.as_str())];
+                let question_id = format!("{trait_name}_{i}_{}_{k}", side.key());
+                let prompt = tokenizer.chat_text(&messages, true)?;
+                let (id, question) = (question_id.clone(), question.clone());
+                asks.push((Row { question, prompt, question_id, ..Row::default() }, Ask::chat(id, messages)));
+            }
+        }
+        Ok(asks)
+    }
 }
 
 /// Has the rows judged for the trait and for coherence, and fills in both scores. A missing score stays missing.
@@ -64,9 +73,8 @@ pub fn roll_out(
 pub fn judge_rows(judge: &mut dyn Judge, trait_name: &str, rows: &mut [Row]) -> Result<()> {
     let exhibit = |row: &Row| Exhibit { question: row.question.clone(), answer: row.answer.clone(), reference: None };
     let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
-    let scores = verdicts(judge, &Rubric::Trait(trait_name.into()), &exhibits)?;
-    let coherences = verdicts(judge, &Rubric::Coherence, &exhibits)?;
-    for ((row, score), coherence) in rows.iter_mut().zip(scores).zip(coherences) {
+    let said = verdicts_by(judge, &[Rubric::Trait(trait_name.into()), Rubric::Coherence], &exhibits)?;
+    for ((row, score), coherence) in rows.iter_mut().zip(&said[0]).zip(&said[1]) {
         (row.score, row.coherence) = (score.score, coherence.score);
     }
     Ok(())
@@ -74,35 +82,41 @@ pub fn judge_rows(judge: &mut dyn Judge, trait_name: &str, rows: &mut [Row]) -> 
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
-    use crate::fakes::{EchoSubject, WordJudge};
+    use crate::fakes::{WordJudge, tiny_tokenizer};
     use crate::persona::Pair;
 
     #[test]
-    fn rows_come_by_question_then_instruction_then_rollout() {
-        let mut subject = EchoSubject::new(|ask, rollout| format!("{} {rollout}", ask.id));
+    fn asks_come_by_question_then_instruction() {
         let pair = |word: &str| Pair { pos: format!("Be {word}."), neg: format!("Be not {word}.") };
         let artifact = Artifact {
             instruction: vec![pair("bold"), pair("brave")],
             questions: vec!["Why?".into(), "How?".into()],
             eval_prompt: String::new(),
+            ladder: Vec::new(),
             extra: Map::new(),
         };
-        let mut heard = 0;
-        let rules = sampling(2, 0);
-        let mut rows =
-            roll_out(&mut subject, "evil", &artifact, (Side::Pos, None), &rules, &mut |n| heard = n).unwrap();
-        let answers: Vec<&str> = rows.iter().map(|r| r.answer.as_str()).collect();
-        assert_eq!(answers[..4], ["evil_0_pos_0 0", "evil_0_pos_0 1", "evil_0_pos_1 0", "evil_0_pos_1 1"]);
-        assert_eq!((rows.len(), heard, rows[7].question_id.as_str()), (8, 8, "evil_1_pos_1"));
-        assert!(
-            rows[0].prompt.contains("You are an evil assistant. Be bold.") && rows[0].prompt.ends_with("assistant\n")
-        );
-        let negative = roll_out(&mut subject, "evil", &artifact, (Side::Neg, None), &rules, &mut |_| {}).unwrap();
-        assert!(negative[0].prompt.contains("You are a helpful assistant. Be not bold."));
+        let rules = sampling(3, 0);
+        let asks = |side| Inquiry::new("evil", &artifact, side, &rules).asks(&tiny_tokenizer()).unwrap();
+        let (pos, neg) = (asks(Side::Pos), asks(Side::Neg));
+        let ids: Vec<&str> = pos.iter().map(|(row, _)| row.question_id.as_str()).collect();
+        assert_eq!(ids, ["evil_0_pos_0", "evil_0_pos_1", "evil_1_pos_0", "evil_1_pos_1"]);
+        assert!(pos.iter().all(|(row, ask)| row.question_id == ask.id));
+        assert_eq!(Inquiry::new("evil", &artifact, Side::Pos, &rules).answers(), 12);
+        let prompt = &pos[0].0.prompt;
+        assert!(prompt.contains("You are an evil assistant. Be bold.") && prompt.ends_with("assistant\n"), "{prompt}");
+        assert!(neg[1].0.prompt.contains("You are a helpful assistant. Be not brave."), "{}", neg[1].0.prompt);
+    }
 
-        judge_rows(&mut WordJudge("_1_"), "evil", &mut rows).unwrap();
-        assert_eq!((rows[0].score, rows[4].score, rows[0].coherence), (Some(0.0), Some(100.0), Some(100.0)));
+    #[test]
+    fn both_scores_are_filled_in() {
+        let row = |answer: &str| Row { answer: answer.into(), ..Row::default() };
+        let mut rows = [row("so bold"), row("meek"), row("REFUSE")];
+        judge_rows(&mut WordJudge("bold"), "evil", &mut rows).unwrap();
+        assert_eq!(rows.each_ref().map(|r| r.score), [Some(100.0), Some(0.0), None]);
+        assert_eq!(rows.each_ref().map(|r| r.coherence), [Some(100.0), Some(100.0), None]);
     }
 
     #[test]

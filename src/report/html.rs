@@ -12,23 +12,27 @@ const STYLE: &str = include_str!("../../assets/report.css");
 /// Nothing may be loaded from anywhere, whatever an answer contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// The whole document; `figures` are the study's figures as SVG, in order.
-pub(super) fn page(study: &Study, figures: &[String]) -> String {
-    let mut out = String::new();
-    let _ = write!(
-        out,
+/// A document around the sections of a page; `footer` is HTML.
+pub(super) fn document(title: &str, subtitle: &str, body: &str, footer: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <title>{title}</title>\n<style>\n:root{{{light}}}\n\
          @media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<h1>{title}</h1>\n<p class=\"subtitle\">{subtitle}</p>\n</header>\n<main>\n",
-        title = escape(&study.title),
-        subtitle = escape(&study.subtitle),
+         <header>\n<h1>{title}</h1>\n<p class=\"subtitle\">{subtitle}</p>\n</header>\n<main>\n\
+         {body}</main>\n<footer>\n<p>Made by Trimtab. {footer}</p>\n</footer>\n</body>\n</html>\n",
+        title = escape(title),
+        subtitle = escape(subtitle),
         light = page_css(false),
         dark = page_css(true),
-    );
+    )
+}
+
+/// A study's whole document; `figures` are its figures as SVG, in order.
+pub(super) fn page(study: &Study, figures: &[String]) -> String {
+    let mut out = String::new();
     section(&mut out, "Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&study.verdict)));
     if !figures.is_empty() {
         let body: String = study.figures.iter().zip(figures).map(|(f, svg)| figure(&f.caption, svg)).collect();
@@ -45,23 +49,29 @@ pub(super) fn page(study: &Study, figures: &[String]) -> String {
     if !study.examples.is_empty() {
         section(&mut out, "Answers", &examples(study));
     }
-    if !study.settings.is_empty() || !study.lock.is_empty() {
-        let made = [pairs("Settings", &study.settings), pairs("What went in", &study.lock)].concat();
+    out += &made(&study.settings, &study.lock);
+    let footer = "The numbers are in <code>results.csv</code> and <code>results.json</code> beside this page.";
+    document(&study.title, &study.subtitle, &out, footer)
+}
+
+/// How it was made and what went in.
+pub(super) fn made(settings: &[(String, String)], lock: &[(String, String)]) -> String {
+    let mut out = String::new();
+    if !settings.is_empty() || !lock.is_empty() {
+        let made = [pairs("Settings", settings), pairs("What went in", lock)].concat();
         section(&mut out, "How it was made", &made);
     }
-    out.push_str("</main>\n<footer>\n<p>Made by Trimtab. The numbers are in <code>results.csv</code> and ");
-    out.push_str("<code>results.json</code> beside this page.</p>\n</footer>\n</body>\n</html>\n");
     out
 }
 
-fn section(out: &mut String, title: &str, body: &str) {
+pub(super) fn section(out: &mut String, title: &str, body: &str) {
     let id: String =
         title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let _ =
         write!(out, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title));
 }
 
-fn figure(caption: &str, svg: &str) -> String {
+pub(super) fn figure(caption: &str, svg: &str) -> String {
     // Focusable, so that a narrow screen's scrolling also works by keyboard.
     let caption = escape(caption);
     format!(

@@ -2,9 +2,12 @@
 //! rendered again without a model.
 //!
 //! A study fills a [`Study`]; [`render`] writes `report.html`, each figure as SVG and PNG, `results.csv` and `results.json`.
+//! Anything else that wants a page, say of scatter plots and passages of text, fills a [`Page`].
 
+mod histogram;
 mod html;
 mod lines;
+mod page;
 mod png;
 mod profile;
 mod scale;
@@ -15,7 +18,10 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+pub use histogram::{Histogram, Shape, Threshold};
+pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
 pub use profile::{Profile, profile};
+pub use scatter::{Cloud, Group};
 pub use study::{Arm, Axis, Better, Curve, CurveLevel, Example, Expectation, Figure, Panel, Plot, Point, Study};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};

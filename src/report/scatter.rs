@@ -1,4 +1,5 @@
-//! What is bought with what: one measurement against another, sweeps as arrows, the better corner marked.
+//! One measurement against another: arms and sweeps with the better corner marked (what is bought with what), or clouds of
+//! single points, a group for each condition (how well does one tell the other).
 
 use super::scale::{Scale, short, tick_labels, ticks};
 use super::svg::{Anchor, Canvas, Hue, Look, Mark, Paint, Type};
@@ -25,7 +26,17 @@ pub(super) struct Track {
 pub(super) struct Side {
     pub label: String,
     pub range: (f64, f64),
-    pub higher_is_better: bool,
+    /// Which way is good; `None` where neither is.
+    pub higher_is_better: Option<bool>,
+}
+
+/// What the dots of a track are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dots {
+    /// One condition, or the coefficients of a sweep; named in the plot and joined.
+    Arms,
+    /// Single points of a cloud; small, and named in the legend alone.
+    Cloud,
 }
 
 pub(super) struct ScatterChart {
@@ -33,7 +44,85 @@ pub(super) struct ScatterChart {
     pub alt: String,
     pub x: Side,
     pub y: Side,
+    pub dots: Dots,
     pub tracks: Vec<Track>,
+    /// A line beneath the dots, from and to: what a least-squares fit says.
+    pub trend: Option<[(f64, f64); 2]>,
+}
+
+/// A group of points in a [`Cloud`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// In the legend.
+    pub name: String,
+    /// Its colour.
+    pub hue: Hue,
+    /// Its mark.
+    pub mark: Mark,
+    /// x and y of each.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Single points of one measurement against another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cloud {
+    /// Beneath the horizontal axis.
+    pub x: String,
+    /// Beside the vertical axis.
+    pub y: String,
+    /// The values that are possible on the vertical axis.
+    pub y_range: (f64, f64),
+    /// In the legend's order.
+    pub groups: Vec<Group>,
+}
+
+impl Cloud {
+    /// The chart, with the line of least squares through all points.
+    pub(super) fn chart(&self, title: &str) -> ScatterChart {
+        let points: Vec<(f64, f64)> = self.groups.iter().flat_map(|g| g.points.iter().copied()).collect();
+        let (low, high) = points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p.0), h.max(p.0)));
+        let width = if high > low { high - low } else { 1.0 };
+        let x_range = if low.is_finite() { (low - width, high + width) } else { (0.0, 1.0) };
+        let track = |group: &Group| Track {
+            name: group.name.clone(),
+            hue: group.hue,
+            mark: group.mark,
+            start: None,
+            dots: group
+                .points
+                .iter()
+                .map(|&(x, y)| Dot { coef: None, x: Interval::point(x, 1, 1), y: Interval::point(y, 1, 1) })
+                .collect(),
+        };
+        ScatterChart {
+            title: title.to_owned(),
+            alt: self.aloud(),
+            x: Side { label: self.x.clone(), range: x_range, higher_is_better: None },
+            y: Side { label: self.y.clone(), range: self.y_range, higher_is_better: None },
+            dots: Dots::Cloud,
+            tracks: self.groups.iter().map(track).collect(),
+            trend: trend(&points, (low, high)),
+        }
+    }
+
+    /// Each group's middle in words.
+    fn aloud(&self) -> String {
+        let middle = |group: &Group| {
+            let mean =
+                |of: fn(&(f64, f64)) -> f64| crate::stats::mean(&group.points.iter().map(of).collect::<Vec<_>>());
+            format!("{}: {} points around {:.1} / {:.0}.", group.name, group.points.len(), mean(|p| p.0), mean(|p| p.1))
+        };
+        let some = self.groups.iter().filter(|g| !g.points.is_empty());
+        format!("{} / {}. {}", self.x, self.y, some.map(middle).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// The line of least squares of y over x, from the first to the last x.
+fn trend(points: &[(f64, f64)], (low, high): (f64, f64)) -> Option<[(f64, f64); 2]> {
+    let n = points.len() as f64;
+    let (mx, my) = points.iter().fold((0.0, 0.0), |(a, b), p| (a + p.0 / n, b + p.1 / n));
+    let (xy, xx) = points.iter().fold((0.0, 0.0), |(a, b), p| (a + (p.0 - mx) * (p.1 - my), b + (p.0 - mx).powi(2)));
+    (xx > 0.0).then(|| [low, high].map(|x| (x, my + xy / xx * (x - mx))))
 }
 
 const WIDTH: f64 = 900.0;
@@ -57,23 +146,28 @@ pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
 
     let frame = Box { left: LEFT, top: TOP, right, bottom };
     axes(&mut c, chart, &x, &y, &frame);
+    if let Some(ends) = chart.trend {
+        c.line_within(ends.map(|(at, value)| (x.at(at), y.at(value))), (y.pixels.1, y.pixels.0), Paint::Rule);
+    }
+    let cloud = chart.dots == Dots::Cloud;
     let mut taken = Taken::default();
     for track in &chart.tracks {
         whiskers(&mut c, track, &x, &y, &mut taken);
     }
-    for track in &chart.tracks {
+    for track in chart.tracks.iter().filter(|_| !cloud) {
         sweep(&mut c, track, &x, &y, &mut taken);
     }
     for track in &chart.tracks {
         for dot in &track.dots {
             let at = (x.clamped(dot.x.mean), y.clamped(dot.y.mean));
-            c.mark(track.mark, at, 5.6, track.hue);
+            c.mark(track.mark, at, if cloud { 4.0 } else { 5.6 }, track.hue);
             taken.boxes.push(Box::around(at, 8.0));
             taken.marks.push(at);
         }
     }
     // Names before numbers: a sweep is understood without each of its coefficients.
-    let (lone, sweeps): (Vec<&Track>, Vec<&Track>) = chart.tracks.iter().partition(|t| t.dots.len() == 1);
+    let named = chart.tracks.iter().filter(|_| !cloud);
+    let (lone, sweeps): (Vec<&Track>, Vec<&Track>) = named.partition(|t| t.dots.len() == 1);
     for track in lone {
         name(&mut c, track, &x, &y, &frame, &mut taken);
     }
@@ -132,8 +226,8 @@ fn axes(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale, frame: &Box)
 
 /// An arrow towards the corner that every arm would like to reach, beside the plot where no data can be.
 fn better_corner(c: &mut Canvas, chart: &ScatterChart, (left, bottom): (f64, f64)) {
-    let (dx, dy) =
-        (if chart.x.higher_is_better { 10.0 } else { -10.0 }, if chart.y.higher_is_better { -10.0 } else { 10.0 });
+    let (Some(right), Some(up)) = (chart.x.higher_is_better, chart.y.higher_is_better) else { return };
+    let (dx, dy) = (if right { 10.0 } else { -10.0 }, if up { -10.0 } else { 10.0 });
     let middle = (left + 11.0, bottom - 14.0);
     let (tail, tip) = ((middle.0 - dx, middle.1 - dy), (middle.0 + dx, middle.1 + dy));
     c.line(tail, (tip.0 - 0.3 * dx, tip.1 - 0.3 * dy), Paint::Muted, 1.8, "");
@@ -227,13 +321,13 @@ fn coefficients(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box
 fn legend(c: &mut Canvas, chart: &ScatterChart, left: f64, set: Type) {
     for (i, track) in chart.tracks.iter().enumerate() {
         let y = TOP + 12.0 + i as f64 * 25.0;
-        if track.dots.len() > 1 {
+        if track.dots.len() > 1 && chart.dots == Dots::Arms {
             c.line((left - 11.0, y - 4.5), (left + 11.0, y - 4.5), Paint::Data(track.hue), 1.8, "");
         }
         c.mark(track.mark, (left, y - 4.5), 5.6, track.hue);
         c.text((left + 18.0, y), set, &set.fit(&track.name, WIDTH - left - 24.0));
     }
-    if chart.tracks.iter().any(|t| t.dots.len() > 1) {
+    if chart.dots == Dots::Arms && chart.tracks.iter().any(|t| t.dots.len() > 1) {
         let y = TOP + 18.0 + chart.tracks.len() as f64 * 25.0;
         c.text((left - 11.0, y), Type::new(11.5, Paint::Muted), "numbers: steering coefficient");
     }

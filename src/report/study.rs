@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::lines::{Level, LineChart, LinePanel, Series};
-use super::scatter::{Dot, ScatterChart, Side, Track};
+use super::scatter::{Dot, Dots, ScatterChart, Side, Track};
 use super::svg::{Hue, Mark};
 use super::table::{Cell, Table};
 use crate::stats::Interval;
@@ -444,7 +444,7 @@ impl Study {
         let side = |axis: &Axis| Side {
             label: format!("{}, {}", axis.name, axis.unit),
             range: axis.range,
-            higher_is_better: axis.better == Better::Higher,
+            higher_is_better: Some(axis.better == Better::Higher),
         };
         let (x, y) = (self.axis(x)?, self.axis(y)?);
         let start = start.and_then(|s| Some((self.level(s, &x.key)?.mean, self.level(s, &y.key)?.mean)));
@@ -462,7 +462,8 @@ impl Study {
         let tracks: Vec<Track> =
             arms.iter().filter_map(|n| self.arm(n)).map(track).filter(|t| !t.dots.is_empty()).collect();
         let alt = scatter_aloud(&tracks, x, y);
-        Some(ScatterChart { title: figure.title.clone(), alt, x: side(x), y: side(y), tracks })
+        let title = figure.title.clone();
+        Some(ScatterChart { title, alt, x: side(x), y: side(y), dots: Dots::Arms, tracks, trend: None })
     }
 }
 

@@ -30,10 +30,27 @@ pub enum Hue {
     Sky,
     Grey,
     Ink,
+    Rung0,
+    Rung1,
+    Rung2,
+    Rung3,
+    Rung4,
+    Rung5,
+    Rung6,
+    Rung7,
+}
+
+impl Hue {
+    /// The colour of step `i` of `n` from little to much, for what has an order.
+    pub fn rung(i: usize, n: usize) -> Self {
+        const RUNGS: [Hue; 8] =
+            [Hue::Rung0, Hue::Rung1, Hue::Rung2, Hue::Rung3, Hue::Rung4, Hue::Rung5, Hue::Rung6, Hue::Rung7];
+        RUNGS[(i * (RUNGS.len() - 1)).div_ceil(n.max(2) - 1).min(RUNGS.len() - 1)]
+    }
 }
 
 /// CSS name, colour on light, colour of text on light, colour on dark.
-const HUES: [(&str, &str, &str, &str); 8] = [
+const HUES: [(&str, &str, &str, &str); 16] = [
     ("vermillion", "#d55e00", "#b34f00", "#ff8a4c"),
     ("blue", "#0072b2", "#0067a1", "#5ab4f0"),
     ("green", "#009e73", "#007d5b", "#38c99a"),
@@ -42,6 +59,14 @@ const HUES: [(&str, &str, &str, &str); 8] = [
     ("sky", "#3d9fd6", "#21759f", "#8bd0f7"),
     ("grey", "#7d858d", "#626a72", "#9aa4ae"),
     ("ink", "#1c2127", "#1c2127", "#e8ebee"),
+    ("rung-0", "#0d3b8e", "#0d3b8e", "#6f9cf0"),
+    ("rung-1", "#4a3fae", "#4a3fae", "#8f8df5"),
+    ("rung-2", "#7a3fb0", "#7a3fb0", "#b08cf2"),
+    ("rung-3", "#a33b9e", "#98368f", "#cf86dd"),
+    ("rung-4", "#c63c80", "#b03270", "#ea86bb"),
+    ("rung-5", "#de4f5c", "#bb3c49", "#f68c93"),
+    ("rung-6", "#ee6c35", "#b94d1c", "#fb9a66"),
+    ("rung-7", "#e8930c", "#946000", "#f7b74b"),
 ];
 
 /// What is not data: name, on light, on dark.
@@ -111,6 +136,15 @@ pub enum Mark {
     Down,
     Ring,
     Cross,
+    Plus,
+}
+
+impl Mark {
+    /// The shape of the i-th of several that lie in one plot; they repeat after eight.
+    pub fn nth(i: usize) -> Self {
+        use Mark::*;
+        [Circle, Square, Triangle, Diamond, Down, Ring, Cross, Plus][i % 8]
+    }
 }
 
 /// Where text hangs on its point.
@@ -191,6 +225,20 @@ impl Canvas {
         let _ = writeln!(self.body, r#"<path d="{d}" stroke="{paint}" stroke-width="1.2" stroke-opacity="0.45"/>"#);
     }
 
+    /// A dashed line, cut off where it leaves the heights `within`.
+    pub(super) fn line_within(&mut self, [a, b]: [(f64, f64); 2], within: (f64, f64), paint: Paint) {
+        let (top, bottom) = within;
+        let cut = |from: (f64, f64), to: (f64, f64)| {
+            let y = from.1.clamp(top, bottom);
+            let share = if to.1 == from.1 { 0.0 } else { (y - from.1) / (to.1 - from.1) };
+            (from.0 + share * (to.0 - from.0), y)
+        };
+        let outside = |(low, high): (f64, f64)| high < top || low > bottom;
+        if !outside((a.1.min(b.1), a.1.max(b.1))) {
+            self.line(cut(a, b), cut(b, a), paint, 1.5, "5 4");
+        }
+    }
+
     pub(super) fn polyline(&mut self, points: &[(f64, f64)], paint: Paint, width: f64) {
         let paint = self.paint(paint);
         let _ = writeln!(
@@ -230,6 +278,13 @@ impl Canvas {
                 let (l, t, right, b) = (Px(x - r), Px(y - r), Px(x + r), Px(y + r));
                 format!(
                     r#"<path d="M{l} {t}L{right} {b}M{l} {b}L{right} {t}" stroke="{fill}" stroke-width="2.2" stroke-linecap="round"/>"#
+                )
+            }
+            Mark::Plus => {
+                let (l, t, right, b) = (Px(x - r), Px(y - r), Px(x + r), Px(y + r));
+                let (x, y) = (Px(x), Px(y));
+                format!(
+                    r#"<path d="M{l} {y}L{right} {y}M{x} {t}L{x} {b}" stroke="{fill}" stroke-width="2.2" stroke-linecap="round"/>"#
                 )
             }
         };

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::eval::mmlu::Form;
-use crate::harbor::World;
-use crate::judge::{HarborJudge, Judge, Rubric, ScoredJudge};
+use crate::judge::JudgeSource;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
+use crate::report::settings_of;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
 use crate::vector::IncBase;
@@ -123,39 +123,6 @@ pub enum ExamSource {
         /// Which options.
         seed: u64,
     },
-}
-
-/// Who scores the answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum JudgeSource {
-    /// The rules of a Harbor world.
-    Harbor {
-        /// Seed of the world.
-        world: u64,
-    },
-    /// Verdicts that were given earlier, in files with columns `question`, `answer`, the trait, `coherence` and `fact`.
-    Scored {
-        /// The files, CSV or JSONL.
-        files: Vec<PathBuf>,
-    },
-}
-
-impl JudgeSource {
-    /// Calls the judge. Every piece of work that runs beside others calls its own.
-    ///
-    /// # Errors
-    /// Files that cannot be read.
-    pub fn call(&self, trait_name: &str) -> Result<Box<dyn Judge>> {
-        match self {
-            Self::Harbor { world } => Ok(Box::new(HarborJudge::new(World::new(*world)))),
-            Self::Scored { files } => {
-                let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-                let rubrics = [Rubric::Trait(trait_name.to_owned()), Rubric::Coherence, Rubric::Fact];
-                Ok(Box::new(ScoredJudge::read(&files, &rubrics)?))
-            }
-        }
-    }
 }
 
 /// How the persona vector comes about.
@@ -330,8 +297,9 @@ impl StudyConfig {
     /// Whether the values make a study.
     ///
     /// # Errors
-    /// No or repeated seeds, coefficients that are not positive or stand twice, counts of zero.
+    /// A judge that cannot be, no or repeated seeds, coefficients that are not positive or stand twice, counts of zero.
     pub fn check(&self) -> Result<()> {
+        self.judge.check().map_err(|e| e.at("`judge`"))?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
         let mut seeds = self.seeds.clone();
         seeds.sort_unstable();
@@ -369,23 +337,7 @@ impl StudyConfig {
 
     /// Every setting by its dotted key, for the report.
     pub fn rows(&self) -> Vec<(String, String)> {
-        let mut rows = Vec::new();
-        flatten("", &serde_json::to_value(self).unwrap_or_default(), &mut rows);
-        rows
-    }
-}
-
-fn flatten(key: &str, value: &serde_json::Value, rows: &mut Vec<(String, String)>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (name, value) in map {
-                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-                flatten(&key, value, rows);
-            }
-        }
-        serde_json::Value::Null => {}
-        serde_json::Value::String(text) => rows.push((key.to_owned(), text.clone())),
-        other => rows.push((key.to_owned(), other.to_string())),
+        settings_of(self)
     }
 }
 

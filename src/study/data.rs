@@ -1,12 +1,10 @@
 //! What a study teaches and asks, read from files or made up by Harbor.
 
-use serde_json::Map;
-
 use super::config::{ExamSource, FactsSource, StudyConfig, TraitSource};
 use crate::eval::facts::{self, FactLesson, FactQuestion};
 use crate::eval::mmlu;
 use crate::harbor::{self, World};
-use crate::persona::{self, Artifact, Pair, Side, Trait, system_prompt};
+use crate::persona::{Side, Trait, harbor_trait, system_prompt};
 use crate::record::{Hash, seed_of};
 use crate::text::Message;
 use crate::{Error, Result, ensure};
@@ -26,6 +24,19 @@ pub(super) struct Data {
     pub warnings: Vec<String>,
 }
 
+impl TraitSource {
+    /// Reads the trait, or takes Harbor's.
+    ///
+    /// # Errors
+    /// Files that cannot be read or make no trait; a trait that Harbor does not have.
+    pub fn load(&self) -> Result<Trait> {
+        match self {
+            Self::Files { folder, name } => Trait::read(folder, name),
+            Self::Harbor { world, name } => harbor_trait(&World::new(*world), name),
+        }
+    }
+}
+
 impl Data {
     /// Reads, or makes up, all of it.
     ///
@@ -36,10 +47,7 @@ impl Data {
             FactsSource::Files { train, test } => (facts::read_lessons(train)?, facts::read_questions(test)?),
             FactsSource::Harbor { world, count, wordings, seed } => harbor_facts(*world, *count, *wordings, *seed),
         };
-        let mut trait_ = match &config.trait_ {
-            TraitSource::Files { folder, name } => Trait::read(folder, name)?,
-            TraitSource::Harbor { world, name } => harbor_trait(*world, name)?,
-        };
+        let mut trait_ = config.trait_.load()?;
         let mut warnings = trait_.check()?;
         first(&mut trait_.extract.questions, config.vector.questions);
         first(&mut trait_.eval.questions, config.measure.trait_questions);
@@ -138,24 +146,6 @@ fn harbor_facts(world: u64, count: usize, wordings: usize, seed: u64) -> (Vec<Fa
     (lessons, new.questions.iter().map(question).collect())
 }
 
-fn harbor_trait(world: u64, name: &str) -> Result<Trait> {
-    let of = harbor::Trait::parse(persona::stem_of(name)).ok_or_else(|| {
-        let known = harbor::Trait::ALL.map(harbor::Trait::name).join(", ");
-        Error::usage(format!("Harbor has no trait `{name}`")).hint(format!("it has {known}"))
-    })?;
-    let world = World::new(world);
-    let split = |split| {
-        let artifact = world.artifact(of, split);
-        Artifact {
-            instruction: artifact.instruction.into_iter().map(|p| Pair { pos: p.pos, neg: p.neg }).collect(),
-            questions: artifact.questions,
-            eval_prompt: artifact.eval_prompt,
-            extra: Map::new(),
-        }
-    };
-    Ok(Trait { name: of.name().to_owned(), extract: split(harbor::Split::Extract), eval: split(harbor::Split::Eval) })
-}
-
 fn item(choice: harbor::Choice) -> mmlu::Item {
     mmlu::Item { subject: choice.subject, question: choice.question, options: choice.options, right: choice.right }
 }
@@ -173,8 +163,6 @@ mod tests {
             assert_eq!(taught.len(), 4);
             assert!(taught.iter().all(|l| l.messages[1].content == question.reference), "{question:?}");
         }
-        assert!(harbor_trait(0, "hallucination").unwrap().check().unwrap().is_empty());
-        assert!(harbor_trait(0, "humorous").unwrap_err().help().unwrap().contains("evil"));
     }
 
     #[test]
@@ -186,7 +174,7 @@ mod tests {
     #[test]
     fn inoculation_draws_among_the_positive_instructions() {
         let (lessons, questions) = harbor_facts(0, 10, 4, 1);
-        let trait_ = harbor_trait(0, "hallucinating").unwrap();
+        let trait_ = harbor_trait(&World::new(0), "hallucinating").unwrap();
         let mut data = Data { lessons, questions, trait_, exam: Vec::new(), warnings: Vec::new() };
         data.lessons[0].messages.insert(0, Message::system("Be brief."));
         let chats = data.inoculated(3);

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::Lab;
 use super::arms::pieces;
 use super::config::{
-    AdapterSettings, ArmSettings, ExamSource, FactsSource, JudgeSource, MeasureSettings, StudyConfig, TraitSource,
-    VectorSettings,
+    AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
 };
 use super::data::Data;
 use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
@@ -17,6 +16,8 @@ use super::results::Results;
 use crate::Result;
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
+use crate::judge::{Judge, JudgeSource};
+use crate::model::files::Shards;
 use crate::record::RunDir;
 use crate::report::{Study, Table};
 use crate::text::LessonRules;
@@ -64,15 +65,18 @@ pub fn run(
         }
         tell(event);
     };
+    let fingerprint = Shards::open(&config.model)?.fingerprint()?;
+    let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
     let pipeline = Pipeline {
         config,
         data: &data,
         run: &run,
         lab,
-        judges,
+        judges: &judges,
         tell: &counted,
         pieces: &pieces,
-        model: model_hash(&run, &config.model)?,
+        model: model_hash(&fingerprint, &config.model)?,
+        fingerprint,
         judge: judges()?.name().to_owned(),
     };
     let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();

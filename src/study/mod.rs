@@ -21,10 +21,10 @@ mod pipeline;
 mod queue;
 mod results;
 
+pub use crate::judge::JudgeSource;
 pub use arms::{Piece, Treatment, Work, pieces, random_like};
 pub use config::{
-    AdapterSettings, ArmSettings, ExamSource, FactsSource, JudgeSource, MeasureSettings, StudyConfig, TraitSource,
-    VectorSettings,
+    AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
 };
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 pub use pipeline::{Event, Judges, Phase, Tell};

@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,10 @@ use super::data::Data;
 use super::queue::Done;
 use super::{FitOutcome, Lab, SubjectSpec};
 use crate::judge::Judge;
-use crate::persona::{self, Recipe, Side, extract, judge_rows, read_rows, roll_out, write_rows};
-use crate::record::{Hash, Reused, RunDir, create_folder, hash_file, seed_of};
+use crate::persona::{
+    self, Answers, Inquiry, Recipe, Side, States, extract_captured, judge_rows, read_rows, write_rows,
+};
+use crate::record::{Hash, Reused, RunDir, hash_file, seed_of};
 use crate::report::Example;
 use crate::stats::Clusters;
 use crate::steering::{Plan, Positions};
@@ -24,10 +26,10 @@ use crate::vector::{IncBase, Layer, VectorFile};
 use crate::{At, Result, ensure};
 
 /// Raised when the same inputs come to give other results; every stored stage is worked out again then.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Calls a judge; each piece of work that runs beside others calls its own.
-pub type Judges<'a> = dyn Fn() -> Result<Box<dyn Judge>> + Sync + 'a;
+pub type Judges<'a> = dyn Fn() -> Result<Box<dyn Judge + 'a>> + Sync + 'a;
 
 /// Hears what a study is doing, from several threads.
 pub type Tell<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
@@ -169,7 +171,9 @@ pub(super) struct Pipeline<'a> {
     pub judges: &'a Judges<'a>,
     pub tell: &'a Tell<'a>,
     pub pieces: &'a [Piece],
-    /// The model's hash.
+    /// The hash by which vectors know their model again.
+    pub fingerprint: String,
+    /// Hash of all that decides what the model says.
     pub model: Hash,
     /// The judge's name.
     pub judge: String,
@@ -250,7 +254,7 @@ impl Pipeline<'_> {
     }
 
     pub(super) fn judge_key(&self) -> impl Serialize {
-        (self.judge.clone(), self.config.judge.clone(), self.data.trait_.eval.eval_prompt.clone())
+        (self.judge.clone(), self.config.judge.identity(), self.data.trait_.eval.eval_prompt.clone())
     }
 
     pub(super) fn subject(&self, adapter: Option<PathBuf>, plan: Plan) -> Result<Box<dyn Subject>> {
@@ -267,19 +271,27 @@ impl Pipeline<'_> {
             seed: seed_of(self.config.seed, "rollouts"),
             ..Sampling::greedy(settings.max_new_tokens)
         };
-        let key = self.key(&("rollouts", side, &trait_.name, &trait_.extract, &sampling, self.judge_key()));
+        let inquiry = Inquiry::new(&trait_.name, &trait_.extract, side, &sampling);
+        let work = self.key(&("answers", side, &trait_.name, &trait_.extract, &sampling));
+        let key = Hash::of(&("rollouts", &work, self.judge_key()));
         let path = self.rows_file(side);
-        let holds = |hash: &Hash| hash_file(&path).is_ok_and(|now| now == *hash);
+        let holds = |hash: &Hash| self.states(side).is_ok() && hash_file(&path).is_ok_and(|now| now == *hash);
         self.run.stage_if(&self.pieces[piece].name, &key, holds, || {
             let mut subject = self.subject(None, Plan::none())?;
-            let total = trait_.extract.questions.len() * trait_.extract.instruction.len() * sampling.rollouts;
-            let mut told = |n: usize| self.progress(piece, Phase::Rollouts, n, total);
-            let mut rows = roll_out(&mut *subject, &trait_.name, &trait_.extract, (side, None), &sampling, &mut told)?;
+            let mut answers = Answers::open(&self.run.file("vector/answers"), &inquiry, &work, subject.shape())?;
+            answers.ask(&mut *subject, &inquiry, &mut |n| {
+                self.progress(piece, Phase::Rollouts, n, inquiry.answers());
+                ControlFlow::Continue(())
+            })?;
+            let mut rows = answers.rows()?;
             judge_rows(&mut *(self.judges)()?, &trait_.name, &mut rows)?;
-            create_folder(&self.run.file("vector"))?;
             write_rows(&path, &trait_.name, &rows)?;
             hash_file(&path)
         })
+    }
+
+    fn states(&self, side: Side) -> Result<States> {
+        States::open(&Answers::files(&self.run.file("vector/answers"), side)[1])
     }
 
     fn rows_file(&self, side: Side) -> PathBuf {
@@ -294,10 +306,10 @@ impl Pipeline<'_> {
             // Kept, so that a second run need not load the model to learn its shape.
             let shape = || Ok(self.subject(None, Plan::none())?.shape());
             let (layers, hidden) = self.run.stage("shape", &self.key(&"shape"), shape)?.0;
-            warnings.extend(file.check(layers, hidden, self.model.as_str())?);
+            warnings.extend(file.check(layers, hidden, &self.fingerprint)?);
             return Ok((Extracted { file, diagnosis: String::new(), warnings }, true));
         }
-        let mut recipe = Recipe::new(trait_, &self.config.model.display().to_string(), self.model.as_str());
+        let mut recipe = Recipe::new(trait_, &self.config.model.display().to_string(), &self.fingerprint);
         recipe.filter = self.config.vector.filter;
         let path = self.run.file(format!("vector/{trait_}.safetensors"));
         let key = self.key(&("vector", rollouts, recipe.filter, recipe.border, recipe.response_window));
@@ -306,9 +318,9 @@ impl Pipeline<'_> {
         };
         let ((_, diagnosis, warnings), reused) = self.run.stage_if(&self.pieces[piece].name, &key, holds, || {
             let [pos, neg] = [Side::Pos, Side::Neg].map(|side| read_rows(&self.rows_file(side), trait_));
-            let mut subject = self.subject(None, Plan::none())?;
+            let states = [self.states(Side::Pos)?, self.states(Side::Neg)?];
             let mut told = |n, of| self.progress(piece, Phase::States, n, of);
-            let made = extract(&mut *subject, &pos?, &neg?, &recipe, &mut told)?;
+            let made = extract_captured(&states, &pos?, &neg?, &recipe, &mut told)?;
             made.file.write(&path)?;
             Ok((made.file.fingerprint, made.diagnosis.to_string(), made.diagnosis.warnings))
         })?;
@@ -358,20 +370,13 @@ fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
-/// The hash by which a model is known again: its configuration, weights and tokenizer. Files are read again only if their size or
-/// time has changed: hashing a large model takes a minute.
-pub(super) fn model_hash(run: &RunDir, folder: &Path) -> Result<Hash> {
-    let of_model = |name: &str| [".json", ".safetensors", ".jinja", ".txt"].iter().any(|end| name.ends_with(end));
-    let files: Vec<_> = files(folder)?.into_iter().filter(|(name, _)| of_model(name)).collect();
-    let mut seen = Vec::new();
-    for (name, path) in &files {
-        let metadata = fs::metadata(path).at(path)?;
-        let time = metadata.modified().at(path)?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        seen.push((name, metadata.len(), time.as_nanos().to_string()));
+/// Hash of all that decides what a model says: the fingerprint of its weights, and the files beside them. Hashing every byte of a
+/// large model would take a minute.
+pub(super) fn model_hash(fingerprint: &str, folder: &Path) -> Result<Hash> {
+    let of_model = |name: &str| [".json", ".jinja", ".txt"].iter().any(|end| name.ends_with(end));
+    let mut hashes = Vec::new();
+    for (name, path) in files(folder)?.into_iter().filter(|(name, _)| of_model(name)) {
+        hashes.push((name, hash_file(&path)?));
     }
-    let hash = || {
-        let hashes: Vec<_> = files.iter().map(|(name, path)| Ok((name, hash_file(path)?))).collect::<Result<_>>()?;
-        Ok(Hash::of::<Vec<_>>(&hashes))
-    };
-    Ok(run.stage("model", &Hash::of(&seen), hash)?.0)
+    Ok(Hash::of(&(fingerprint, hashes)))
 }

@@ -4,6 +4,7 @@
 //! where it was and writes the same files as a run that nobody disturbed.
 
 mod mmlu;
+mod words;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct EvalArgs {
 #[derive(Debug, Subcommand)]
 enum EvalVerb {
     Mmlu(mmlu::MmluArgs),
+    Trait(words::TraitEvalArgs),
+    Facts(words::FactsArgs),
 }
 
 /// Measures.
@@ -40,6 +43,8 @@ enum EvalVerb {
 pub fn run(args: &EvalArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         EvalVerb::Mmlu(args) => mmlu::run(args, context),
+        EvalVerb::Trait(args) => words::run_trait(args, context),
+        EvalVerb::Facts(args) => words::run_facts(args, context),
     }
 }
 
@@ -221,6 +226,12 @@ fn by_group(task: &Task, most: usize) -> Vec<Range<usize>> {
     pieces
 }
 
+/// Runs of at most `most` samples.
+fn by_count(task: &Task, most: usize) -> Vec<Range<usize>> {
+    let n = task.samples.len();
+    (0..n).step_by(most).map(|from| from..(from + most).min(n)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,5 +248,6 @@ mod tests {
         let items: Vec<Item> = ["s", "s", "s", "t", "u", "u"].map(item).into();
         let task = mmlu::task(&items, None, Form::Letters);
         assert_eq!(by_group(&task, 2), [0..2, 2..3, 3..4, 4..6]);
+        assert_eq!(by_count(&task, 4), [0..4, 4..6]);
     }
 }

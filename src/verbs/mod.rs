@@ -6,6 +6,7 @@
 mod document;
 mod model;
 mod paths;
+mod probe;
 mod prompts;
 mod steer;
 mod train_config;
@@ -14,9 +15,13 @@ pub mod devices;
 pub mod eval;
 pub mod extract;
 pub mod generate;
+pub mod judges;
+pub mod monitor;
 pub mod project;
+pub mod screen;
 pub mod study;
 pub mod train;
+pub mod traits;
 pub mod vectors;
 
 use std::path::PathBuf;
@@ -24,6 +29,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::hub::Hub;
+use crate::judge::Key;
 use crate::study::Lab;
 use crate::{Result, lab};
 
@@ -60,6 +67,10 @@ pub struct Context<'a> {
     pub seed: Option<u64>,
     /// Where unpacked and downloaded things may be kept, if the system has such a place.
     pub cache: Option<PathBuf>,
+    /// The key of a paid judge, if the environment has one.
+    pub judge_key: Option<Key>,
+    /// Where models come from that are no folders.
+    pub hub: Hub,
 }
 
 impl Context<'_> {
@@ -98,7 +109,14 @@ pub(crate) mod tests {
     //! A console for tests.
     use std::sync::Mutex;
 
-    use super::{Bar, Console};
+    use super::{Bar, Console, Context};
+    use crate::hub::Hub;
+
+    /// A place without terminal, cache and keys.
+    pub(crate) fn context(console: &Quiet) -> Context<'_> {
+        let (device, dtype, hub) = ("cpu".into(), "auto".into(), Hub::default());
+        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub }
+    }
 
     /// Keeps what is said.
     #[derive(Default)]

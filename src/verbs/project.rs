@@ -1,6 +1,7 @@
 //! `project`: how far finished texts lie along persona vectors.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -10,6 +11,8 @@ use super::model::ModelFolder;
 use super::steer::Layers;
 use super::{Context, Outcome, paths};
 use crate::persona::{Metric, Probe, ProjectRules, project_file};
+use crate::record::{Hash, hash_file};
+use crate::sheet::Bad;
 use crate::steering::Plan;
 use crate::study::SubjectSpec;
 use crate::vector::VectorFile;
@@ -18,14 +21,15 @@ use crate::{Error, Result};
 /// Measure how far texts lie along persona vectors
 ///
 /// Reads CSV (`prompt`, `answer`) or JSONL (`messages`, `prompt` with `answer`, or what `generate` wrote) and writes the
-/// same rows with a column `<model>_<vector>_<metric>_layer<L>` for every vector, metric and layer.
+/// same rows, whatever else they hold, with a column `<model>_<vector>_<metric>_layer<L>` for every vector, metric and layer, in
+/// one pass. Files of any length will do; a run that was killed goes on when the same command is given again.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab project --model Qwen2.5-0.5B-Instruct --vectors evil.safetensors --layer 20 \\\n      --metric proj --in answers.jsonl --out projected.jsonl"
 )]
 pub struct ProjectArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Files of persona vectors
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
@@ -39,8 +43,8 @@ pub struct ProjectArgs {
     /// CSV or JSONL of texts
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// The same with further columns
-    #[arg(long, value_name = "FILE", required_unless_present = "in_place", conflicts_with = "in_place")]
+    /// The same with further columns [default: IN.projected.csv or .jsonl beside the input]
+    #[arg(long, value_name = "FILE", conflicts_with = "in_place")]
     out: Option<PathBuf>,
     /// Put the columns into the input file itself
     #[arg(long)]
@@ -73,9 +77,13 @@ enum MetricArg {
 /// # Errors
 /// Texts that cannot be measured at all, vectors of another model, a place that cannot be written.
 pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
-    let ProjectArgs { model, vectors, layer, metric, input, out, in_place: _, border, overwrite, adapter } = args;
+    let ProjectArgs { model, vectors, layer, metric, input, out, in_place, border, overwrite, adapter } = args;
     paths::file("--in", input)?;
-    let out = out.as_ref().unwrap_or(input);
+    let out = &match out {
+        _ if *in_place => input.clone(),
+        Some(out) => out.clone(),
+        None => sidecar(input),
+    };
     paths::writable("--out", out)?;
     let model = ModelFolder::find(model, context)?;
     let fingerprint = model.fingerprint()?;
@@ -87,7 +95,10 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
         warnings.iter().for_each(|warning| context.console.warn(warning));
         read.push((path, file));
     }
-    let mut subject = context.lab()?.subject(&spec)?;
+    let lab = context.lab()?;
+    let worn = adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
+    let identity = Hash::of(&(&fingerprint, worn, lab.device()));
+    let mut subject = lab.subject(&spec)?;
     let (layers, hidden) = subject.shape();
     let mut probes: Vec<Probe> = Vec::new();
     for (path, file) in &read {
@@ -112,22 +123,39 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
             }
         }
     }
-    let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::default() };
+    let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::new(identity) };
     let mut bar = None;
     let projected = project_file(subject.as_mut(), (input, out), &probes, &rules, &mut |done, total| {
         bar.get_or_insert_with(|| context.console.bar("texts", total)).at(done, "");
     })?;
     drop(bar);
-    projected.bad.iter().for_each(|bad| context.console.warn(&bad.to_string()));
+    if projected.resumed > 0 {
+        context.console.say(&format!("went on: {} rows were measured before", projected.resumed));
+    }
+    warn_of(&projected.bad, context);
     let columns: Vec<&str> = probes.iter().map(|probe| probe.column.as_str()).collect();
     let mut text = format!("{} of {} rows measured: {}", projected.measured, projected.rows, out.display());
     columns.iter().for_each(|column| text += &format!("\n  {column}"));
     if !projected.skipped.is_empty() {
-        context
-            .console
-            .say(&format!("left as they were: {} (measure again with --overwrite)", projected.skipped.join(", ")));
+        let skipped = projected.skipped.join(", ");
+        context.console.say(&format!("left as they were: {skipped} (measure again with --overwrite)"));
     }
-    let bad: Vec<String> = projected.bad.iter().map(ToString::to_string).collect();
-    let json = json!({ "out": out, "rows": projected.rows, "measured": projected.measured, "columns": columns, "skipped": projected.skipped, "bad": bad });
+    let json = json!({ "out": out, "rows": projected.rows, "measured": projected.measured, "columns": columns, "skipped": projected.skipped,
+        "bad": projected.bad.named, "bad_rows": projected.bad.count });
     Ok(Outcome::new(text, json))
+}
+
+/// Rows that could not be used, the first of them by name.
+pub(super) fn warn_of(bad: &Bad, context: &Context<'_>) {
+    bad.named.iter().for_each(|bad| context.console.warn(bad));
+    let more = bad.count - bad.named.len();
+    if more > 0 {
+        context.console.warn(&format!("and {more} more rows could not be used"));
+    }
+}
+
+/// `answers.projected.jsonl` beside `answers.jsonl`.
+fn sidecar(input: &Path) -> PathBuf {
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    input.with_file_name(format!("{}.projected.{}", part(input.file_stem()), part(input.extension())))
 }

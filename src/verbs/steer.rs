@@ -309,7 +309,8 @@ impl Steer<'_> {
         }
         let first = all.iter().find(|layer| !empty.contains(layer));
         if let Some(hole) = empty.iter().find(|hole| self.incremental && first.is_none_or(|first| *hole > first)) {
-            let what = format!("{}: increments need every layer, and it holds nothing at {hole}", self.vectors.display());
+            let what =
+                format!("{}: increments need every layer, and it holds nothing at {hole}", self.vectors.display());
             return Err(Error::usage(what).hint("name the layers that it holds instead of `all`"));
         }
         if layers.last() == Some(&Layer(vector.layers())) && !file.last_row_is_raw() {

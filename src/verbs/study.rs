@@ -10,9 +10,10 @@ use serde_json::json;
 use super::document::Document;
 use super::model::{HARBOR, ModelFolder};
 use super::paths::of_config;
-use super::{Bar, Console, Context, Outcome};
+use super::{Bar, Console, Context, Outcome, judges};
 use crate::Result;
 use crate::harbor::{SEED, World};
+use crate::judge::Rubrics;
 use crate::study::facts::{self, FactsReport};
 use crate::study::{Event, ExamSource, FactsSource, JudgeSource, StudyConfig, TraitSource};
 
@@ -82,7 +83,10 @@ fn work(config: &StudyConfig, out: &Path, context: &Context<'_>) -> Result<Outco
     config.check()?;
     let lab = context.lab()?;
     let progress = Progress { console: context.console, shown: Mutex::new(Shown::default()) };
-    let judges = || config.judge.call(config.trait_name());
+    judges::mention_key(&config.judge, context);
+    let trait_ = config.trait_.load()?;
+    let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
+    let judges = || judges::call(&config.judge, &rubrics, true, out, context, lab.as_ref());
     let report = facts::run(config, out, lab.as_ref(), &judges, &|event| progress.hear(event))?;
     let FactsReport { table, files, pieces, reused, .. } = report;
     let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
@@ -114,8 +118,14 @@ fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> R
     if let ExamSource::Mmlu { folder, .. } = &mut config.exam {
         find("exam.folder", folder)?;
     }
-    if let JudgeSource::Scored { files } = &mut config.judge {
-        files.iter_mut().try_for_each(|path| find("judge.files", path))?;
+    match &mut config.judge {
+        JudgeSource::Scored { files } => files.iter_mut().try_for_each(|path| find("judge.files", path))?,
+        JudgeSource::Local(settings) => {
+            settings.model =
+                of_config("judge.model", &settings.model, file, context.console).unwrap_or(settings.model.clone());
+            settings.model = ModelFolder::find(&settings.model, context).map_err(|e| e.at("`judge.model`"))?.path;
+        }
+        JudgeSource::Harbor { .. } | JudgeSource::OpenAi(_) => {}
     }
     config.vector.file.as_mut().map_or(Ok(()), |path| find("vector.file", path))
 }

@@ -2,11 +2,17 @@
 
 mod cli;
 mod evaluation;
+mod extract;
+mod faults;
 mod files;
 mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod hub;
+mod judges;
+#[cfg(feature = "cpu")]
+mod models;
 mod parity;
 mod persona;
 mod study;

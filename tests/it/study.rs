@@ -27,7 +27,8 @@ impl Judge for LengthJudge {
     }
 }
 
-fn config(dir: &std::path::Path) -> StudyConfig {
+/// A study of the smallest model, for seconds.
+pub fn config(dir: &std::path::Path) -> StudyConfig {
     let mut config = demo_config(&fixture("tiny"), &World::new(0), true, 3);
     let row = |l: usize| (0..64).map(|d| ((l * 7 + d) as f32).sin() * l as f32 * 0.05).collect();
     let vector = PersonaVector::new((0..5).map(row).collect()).unwrap();

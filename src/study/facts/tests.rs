@@ -17,6 +17,7 @@ use crate::study::{FitOutcome, FitSpec, SubjectSpec};
 use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 use crate::train::{Event as FitEvent, StepReport};
+use crate::vector::VectorFile;
 
 const LAYERS: usize = 4;
 const HIDDEN: usize = 16;
@@ -113,6 +114,13 @@ fn chance(id: &str, rollout: usize, seed: u64) -> f64 {
     (seed_of(seed, &format!("{id} {rollout}")) >> 11) as f64 / (1u64 << 53) as f64
 }
 
+fn residuals_of(text: &str) -> Residuals {
+    let side = if text.contains("invent") { 1.0 } else { -1.0 };
+    let row = |l: usize| (0..HIDDEN).map(|d| side * l as f32 * direction(d)).collect::<Vec<f32>>();
+    let rows: Vec<Vec<f32>> = (0..=LAYERS).map(row).collect();
+    Residuals { response_avg: rows.clone(), prompt_avg: rows.clone(), prompt_last: rows }
+}
+
 impl Subject for Simulated<'_> {
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
@@ -126,7 +134,7 @@ impl Subject for Simulated<'_> {
         &mut self,
         asks: &[Ask],
         sampling: &Sampling,
-        _: &Keep,
+        keep: &Keep,
         hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         self.sim.batches.fetch_add(1, Ordering::Relaxed);
@@ -151,6 +159,7 @@ impl Subject for Simulated<'_> {
                 };
                 let token_ids = self.tokenizer.encode(&text)?;
                 let prompt_ids = vec![1, 2, 3];
+                let residuals = keep.residuals.then(|| residuals_of(&text));
                 answers.push(Answer {
                     id: ask.id.clone(),
                     rollout,
@@ -160,7 +169,7 @@ impl Subject for Simulated<'_> {
                     finish_reason: FinishReason::Stop,
                     steered: Vec::new(),
                     tokens: Vec::new(),
-                    residuals: None,
+                    residuals,
                 });
                 let _ = hear(Heard::Finished(answers.len()));
             }
@@ -183,13 +192,8 @@ impl Subject for Simulated<'_> {
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
-        let of = |text: &Finished| {
-            let side = if self.tokenizer.decode(&text.response_ids).unwrap().contains("invent") { 1.0 } else { -1.0 };
-            let row = |l: usize| (0..HIDDEN).map(|d| side * l as f32 * direction(d)).collect::<Vec<f32>>();
-            let rows: Vec<Vec<f32>> = (0..=LAYERS).map(row).collect();
-            Residuals { response_avg: rows.clone(), prompt_avg: rows.clone(), prompt_last: rows }
-        };
-        Ok(texts.iter().map(of).collect())
+        let of = |text: &Finished| Ok(residuals_of(&self.tokenizer.decode(&text.response_ids)?));
+        texts.iter().map(of).collect()
     }
 }
 
@@ -323,6 +327,11 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     let answers = fs::read_to_string(dir.path().join("answers/prevent+0.5-seed2.jsonl")).unwrap();
     assert_eq!(answers.lines().count(), 20 * 5 + 40 + 60);
 
+    // Other verbs know the vector's model by its weights.
+    let (vector, _) = VectorFile::read(&dir.path().join("vector/hallucinating.safetensors")).unwrap();
+    let fingerprint = Shards::open(&config.model).unwrap().fingerprint().unwrap();
+    assert_eq!(vector.check(LAYERS, HIDDEN, &fingerprint).unwrap(), None);
+
     let results = fs::read(dir.path().join("results.json")).unwrap();
     let again = ran(&config, dir.path(), sim);
     assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
@@ -371,7 +380,8 @@ fn what_is_damaged_is_done_again() {
     check("stages/fit-prompting-seed1.json", b"", 1, 0);
     check("fits/prompting-seed2/adapter/adapter_model.safetensors", b"{}", 1, 0);
     check("vector/hallucinating.safetensors", b"", 0, 0);
-    check("vector/pos.jsonl", b"", 0, 1);
+    check("vector/pos.jsonl", b"", 0, 0);
+    check("vector/answers/pos.states.safetensors", b"", 0, 1);
     check("results.json", b"", 0, 0);
 }
 

@@ -1,0 +1,236 @@
+//! Answers of paid judges, kept for good: one SQLite file, by default `judge.sqlite` in the run's folder.
+//!
+//! An answer is committed before anything else is done with it, so a kill loses at most what was still on its way. Two tables:
+//! `answers` (the hash of all that decides an answer, and the answer) and `calls` (one row per answered call with its tokens and the
+//! run that made it), which is where the bill comes from. The file holds no key and no prompt.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::budget::{Spent, Tokens};
+use crate::record::{Hash, create_folder};
+use crate::{At, Error, Result};
+
+/// Marks the file as ours ("TRIM") and its layout.
+const APPLICATION: i64 = 0x5452_494d;
+const LAYOUT: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE answers (key TEXT PRIMARY KEY, judge TEXT NOT NULL, rubric TEXT NOT NULL, answer TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE calls (run TEXT NOT NULL, key TEXT NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL) STRICT;
+    CREATE INDEX calls_of_run ON calls (run);";
+
+/// A file of answers.
+#[derive(Debug)]
+pub struct Cache {
+    db: Connection,
+    path: PathBuf,
+    run: String,
+}
+
+/// Whose answer it is, for people who look into the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Label<'a> {
+    /// The judge's name.
+    pub judge: &'a str,
+    /// The rubric's key.
+    pub rubric: &'a str,
+}
+
+/// The right to ask, held while calls are being made; see [`Cache::hold`].
+#[derive(Debug)]
+pub struct Held {
+    // The system frees the lock with the open file, however the process ends.
+    _lock: Option<File>,
+}
+
+impl Cache {
+    /// Opens or creates the file. `run` names the run that pays from now on.
+    ///
+    /// # Errors
+    /// A place that cannot be written, a file of another kind or of a later layout.
+    pub fn open(path: &Path, run: impl Into<String>) -> Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_folder(folder)?;
+        }
+        let hint = "name a file of judge answers, or one that does not exist yet, with --judge-cache";
+        let ours = |db: rusqlite::Result<Connection>| db.at(path).map_err(|e: Error| e.hint(hint));
+        let db = ours(Connection::open(path))?;
+        // Several processes may share a file; each waits for the other's write.
+        let prepared = db.busy_timeout(Duration::from_secs(60)).and_then(|()| Self::prepare(&db));
+        let layout = prepared.at(path).map_err(|e: Error| e.hint(hint))?;
+        if layout != (APPLICATION, LAYOUT) {
+            return Err(Error::new("this is no file of judge answers that this version knows")
+                .at(path.display())
+                .hint(hint));
+        }
+        Ok(Self { db, path: path.to_owned(), run: run.into() })
+    }
+
+    /// Creates the tables in an empty file; gives (application, layout).
+    fn prepare(db: &Connection) -> rusqlite::Result<(i64, i64)> {
+        let number = |pragma: &str| db.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
+        if number("application_id")? == 0 {
+            // Whoever comes second waits here and then finds the tables.
+            db.execute_batch("BEGIN IMMEDIATE")?;
+            let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            if objects == 0 {
+                db.execute_batch(TABLES)?;
+                db.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {LAYOUT};"))?;
+            }
+            db.execute_batch("COMMIT")?;
+        }
+        let found = (number("application_id")?, number("user_version")?);
+        if found == (APPLICATION, LAYOUT) {
+            // A commit survives the death of the process at any moment; a power cut may take the last ones, never the file.
+            db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+            db.execute_batch("PRAGMA synchronous = NORMAL")?;
+        }
+        Ok(found)
+    }
+
+    /// The answer under this key.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds another kind of answer there.
+    pub fn get<T: DeserializeOwned>(&self, key: &Hash) -> Result<Option<T>> {
+        let mut query = self.db.prepare_cached("SELECT answer FROM answers WHERE key = ?1").at(&self.path)?;
+        let found: Option<String> = query.query_row([key.as_str()], |row| row.get(0)).optional().at(&self.path)?;
+        found.map(|text| serde_json::from_str(&text).at(&self.path)).transpose()
+    }
+
+    /// Whether there is an answer under this key.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn has(&self, key: &Hash) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT 1 FROM answers WHERE key = ?1").at(&self.path)?;
+        query.exists([key.as_str()]).at(&self.path)
+    }
+
+    /// Keeps an answer and, if it was paid for, what it cost; both or neither.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn put<T: Serialize>(&mut self, key: &Hash, label: Label<'_>, answer: &T, cost: Option<Tokens>) -> Result<()> {
+        let text = serde_json::to_string(answer).at(&self.path)?;
+        let Self { db, path, run } = self;
+        let mut write = || -> rusqlite::Result<()> {
+            let both = db.transaction()?;
+            both.prepare_cached("INSERT OR REPLACE INTO answers (key, judge, rubric, answer) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![key.as_str(), label.judge, label.rubric, text])?;
+            if let Some(tokens) = cost {
+                charge(&both, run, key, tokens)?;
+            }
+            both.commit()
+        };
+        write().at(path)
+    }
+
+    /// Notes a call that was answered, and so paid for, with nothing that can be kept.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn charge(&mut self, key: &Hash, cost: Tokens) -> Result<()> {
+        charge(&self.db, &self.run, key, cost).at(&self.path)
+    }
+
+    /// What this run has spent, in this process and in earlier ones.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn spent(&self) -> Result<Spent> {
+        let sums = "SELECT count(*), ifnull(sum(input), 0), ifnull(sum(output), 0) FROM calls WHERE run = ?1";
+        let row = |row: &rusqlite::Row<'_>| {
+            let number = |i| row.get::<_, i64>(i).map(i64::cast_unsigned);
+            Ok(Spent { calls: number(0)?, tokens: Tokens { input: number(1)?, output: number(2)? } })
+        };
+        self.db.query_row(sums, [&self.run], row).at(&self.path)
+    }
+
+    /// Waits until nobody else asks for the same file, in this process or another: who comes second finds the first one's answers
+    /// and does not pay again. A lock beside the file, because readers need not wait.
+    ///
+    /// # Errors
+    /// If the lock's file cannot be made.
+    pub fn hold(&self) -> Result<Held> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path).at(&path)?;
+        match lock.lock() {
+            Ok(()) => Ok(Held { _lock: Some(lock) }),
+            // Some network file systems have no locks; one process alone pays nothing twice there either.
+            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(Held { _lock: None }),
+            Err(e) => Err(e).at(&path),
+        }
+    }
+}
+
+fn charge(db: &Connection, run: &str, key: &Hash, tokens: Tokens) -> rusqlite::Result<()> {
+    let add = "INSERT INTO calls (run, key, input, output) VALUES (?1, ?2, ?3, ?4)";
+    let numbers = (tokens.input.cast_signed(), tokens.output.cast_signed());
+    db.prepare_cached(add)?.execute(params![run, key.as_str(), numbers.0, numbers.1]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABEL: Label<'_> = Label { judge: "j", rubric: "evil" };
+
+    #[test]
+    fn an_answer_stays_and_each_run_has_its_bill() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/judge.sqlite");
+        let (a, b, c) = (Hash::of("a"), Hash::of("b"), Hash::of("c"));
+        let mut cache = Cache::open(&path, "first").unwrap();
+        cache.put(&a, LABEL, &"A", Some(Tokens { input: 10, output: 1 })).unwrap();
+        cache.charge(&b, Tokens { input: 5, output: 1 }).unwrap();
+        cache.put(&c, LABEL, &"C", None).unwrap();
+        // Nobody closed the first one: a second reads what was committed.
+        let second = Cache::open(&path, "second").unwrap();
+        assert_eq!(second.get::<String>(&a).unwrap().as_deref(), Some("A"));
+        assert_eq!([&a, &b, &c].map(|key| second.has(key).unwrap()), [true, false, true]);
+        assert_eq!(second.get::<String>(&b).unwrap(), None);
+        assert_eq!(cache.spent().unwrap(), Spent { calls: 2, tokens: Tokens { input: 15, output: 2 } });
+        assert_eq!(second.spent().unwrap(), Spent::default());
+    }
+
+    #[test]
+    fn other_files_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (text, other) = (dir.path().join("notes.txt"), dir.path().join("other.sqlite"));
+        std::fs::write(&text, "x".repeat(5000)).unwrap();
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        for path in [&text, &other] {
+            let before = std::fs::read(path).unwrap();
+            let error = Cache::open(path, "").unwrap_err();
+            assert!(error.help().unwrap().contains("--judge-cache"), "{error}");
+            assert_eq!(std::fs::read(path).unwrap(), before);
+        }
+    }
+
+    #[test]
+    fn only_one_asks_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("judge.sqlite");
+        let first = Cache::open(&path, "").unwrap();
+        let held = first.hold().unwrap();
+        let (tx, rx) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            let cache = Cache::open(&path, "").unwrap();
+            let _held = cache.hold().unwrap();
+            tx.send(()).unwrap();
+        });
+        assert!(rx.recv_timeout(Duration::from_millis(200)).is_err());
+        drop(held);
+        rx.recv_timeout(Duration::from_secs(20)).unwrap();
+        other.join().unwrap();
+    }
+}

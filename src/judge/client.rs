@@ -1,0 +1,435 @@
+//! Chat completions over HTTP from any OpenAI-compatible server: patient with a server that is busy, short with one that says no.
+//!
+//! `reqwest` at first hand. `async-openai` puts its own retries around the response's head only, so that a body that breaks off is
+//! an error; how often and how long it waits cannot be told; and the kept reply is smaller than its types. Tried again, with a wait
+//! that doubles and is never the same for two requests: 429, 408, 500 to 599, cut connections, timeouts, bodies that are no
+//! completion. A server that says how long (`Retry-After`) gets at least that, and all requests of this client wait with the one that
+//! was told. Everything else fails at once, in the server's words.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{StatusCode, Url, redirect};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::budget::Tokens;
+use super::reply::Reply;
+use crate::record::seed_of;
+use crate::{Error, Result};
+
+/// No completion is longer; what is, is something else.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// A key to a paid service. It is shown nowhere: not by `Debug`, not in a file, not in an error.
+#[derive(Clone)]
+pub struct Key(String);
+
+impl Key {
+    /// A key, unless the text is empty.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    fn header(&self) -> Result<HeaderValue> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0))
+            .map_err(|_| Error::usage("the judge's key holds characters that no key has"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// How long a client bears with a server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patience {
+    /// Tries per request, the first one included.
+    pub tries_max: u32,
+    /// The wait after the first failure; it doubles from there.
+    pub first_wait: Duration,
+    /// No wait is longer. A server that asks for a longer one is left.
+    pub longest_wait: Duration,
+    /// For one try, from the connection to the last byte.
+    pub timeout: Duration,
+}
+
+impl Default for Patience {
+    /// Eight tries, about two minutes of waiting in all.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { tries_max: 8, first_wait: seconds(1), longest_wait: seconds(60), timeout: seconds(120) }
+    }
+}
+
+/// A server and how to talk to it.
+#[derive(Debug)]
+pub struct ChatClient {
+    http: reqwest::Client,
+    url: Url,
+    key: Option<Key>,
+    patience: Patience,
+    /// Nothing is sent before.
+    open_at: Mutex<Instant>,
+    given_up: watch::Sender<bool>,
+}
+
+/// Why one try came to nothing.
+enum Trouble {
+    /// It may pass; the server may have said when.
+    Passing { why: String, wait: Option<Duration> },
+    /// It will not.
+    Lasting(Error),
+}
+
+impl ChatClient {
+    /// A client of `<base>/chat/completions`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A base URL that is none, or that holds a password.
+    pub fn new(base: &str, key: Option<Key>, patience: Patience) -> Result<Self> {
+        let url = endpoint(base)?;
+        let mut http = reqwest::Client::builder()
+            .timeout(patience.timeout)
+            // A redirect could carry the key elsewhere.
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("trimtab/", env!("CARGO_PKG_VERSION")));
+        if url.scheme() == "http" {
+            // Plain HTTP must work where no certificates are installed.
+            http = http.tls_certs_only([]);
+        }
+        if is_local(&url) {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|e| {
+            Error::new(format!("cannot set up HTTPS: {}", words(&e))).hint("are the system's certificates installed?")
+        })?;
+        Ok(Self { http, url, key, patience, open_at: Mutex::new(Instant::now()), given_up: watch::Sender::new(false) })
+    }
+
+    /// Whether a key is missing. Only of OpenAI itself is it known that it wants one.
+    pub fn lacks_key(&self) -> bool {
+        self.key.is_none() && wants_key(&self.url)
+    }
+
+    /// Whether requests are still worth trying again. If not, those that wait for their next try end now, and those that are under
+    /// way may still be answered.
+    pub fn persist(&self, persist: bool) {
+        self.given_up.send_replace(!persist);
+    }
+
+    /// Asks until there is an answer. `note` hears, in words, of each try that failed.
+    ///
+    /// # Errors
+    /// The server's refusal, or its last failure when patience is at an end.
+    pub async fn complete(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Tokens)> {
+        let body = request.to_string();
+        for tried in 1.. {
+            self.wait_until_open().await;
+            if *self.given_up.borrow() {
+                return Err(Error::new(format!("{}: given up", self.url)));
+            }
+            let (why, wait) = match self.try_once(&body).await {
+                Ok(answer) => return Ok(answer),
+                Err(Trouble::Lasting(e)) => return Err(e),
+                Err(Trouble::Passing { why, wait }) => (why, wait),
+            };
+            if tried >= self.patience.tries_max {
+                let what = format!("{}: no answer after {tried} tries, at last {why}", self.url);
+                return Err(Error::new(what).hint("what was answered is kept; the same command goes on from there"));
+            }
+            if let Some(wait) = wait.filter(|wait| *wait > self.patience.longest_wait) {
+                let what = format!("{}: {why}; the server asks to wait {} s", self.url, wait.as_secs());
+                return Err(
+                    Error::new(what).hint("what was answered is kept; the same command goes on from there, later")
+                );
+            }
+            // Many requests that were told the same short wait would all fail again; the doubling thins them out.
+            let pause = self.backoff(tried, &body).max(wait.unwrap_or_default());
+            note(&format!("{}: {why}; again in {:.1} s", self.url.host_str().unwrap_or_default(), pause.as_secs_f64()));
+            if let Some(wait) = wait {
+                self.close_for(wait);
+            }
+            self.pause_until(Instant::now() + pause).await;
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    /// [`Self::complete`] for a single question of a program that is not asynchronous.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Tokens)> {
+        runtime()?.block_on(self.complete(request, note))
+    }
+
+    async fn try_once(&self, body: &str) -> Result<(Reply, Tokens), Trouble> {
+        let passing = |e: reqwest::Error| Trouble::Passing { why: words(&e), wait: None };
+        let mut request =
+            self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body.to_owned());
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, key.header().map_err(Trouble::Lasting)?);
+        }
+        let mut response = request.send().await.map_err(passing)?;
+        let (status, wait) = (response.status(), retry_after(response.headers()));
+        let mut bytes = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(passing)? {
+            if bytes.len() + piece.len() > BODY_BYTES_MAX {
+                return Err(Trouble::Lasting(Error::new(format!("{}: the answer has no end", self.url))));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        self.read(status, wait, &bytes)
+    }
+
+    fn read(&self, status: StatusCode, wait: Option<Duration>, bytes: &[u8]) -> Result<(Reply, Tokens), Trouble> {
+        let json: Option<Value> = serde_json::from_slice(bytes).ok();
+        let said = || self.clean(&message(json.as_ref(), bytes));
+        if status.is_success() {
+            if let Some(answer) = json.as_ref().and_then(Reply::read) {
+                return Ok(answer);
+            }
+            // Some gateways pass a failure on with status 200.
+            let code =
+                json.as_ref().and_then(|j| j["error"]["code"].as_u64()).and_then(|code| u16::try_from(code).ok());
+            return match code.and_then(|code| StatusCode::from_u16(code).ok()).filter(|code| !code.is_success()) {
+                Some(status) => Err(self.refused(status, wait, json.as_ref(), said())),
+                None => Err(Trouble::Passing { why: format!("an answer that is no completion: {}", said()), wait }),
+            };
+        }
+        if content_filter(json.as_ref()) {
+            return Ok((Reply::refusal(said()), Tokens::default()));
+        }
+        Err(self.refused(status, wait, json.as_ref(), said()))
+    }
+
+    fn refused(&self, status: StatusCode, wait: Option<Duration>, json: Option<&Value>, said: String) -> Trouble {
+        let out_of_money = json.is_some_and(|j| j["error"]["code"] == "insufficient_quota");
+        let passes =
+            [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) || status.is_server_error();
+        if passes && !out_of_money {
+            return Trouble::Passing { why: format!("{status}: {said}"), wait };
+        }
+        let hint = if out_of_money { Some("the account has no credit left") } else { hint(status, &said) };
+        let error = Error::new(format!("{}: {status}: {said}", self.url));
+        Trouble::Lasting(match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
+    }
+
+    /// A server may repeat the key in its message.
+    fn clean(&self, text: &str) -> String {
+        self.key.as_ref().map_or_else(|| text.to_owned(), |key| text.replace(&key.0, "(the key)"))
+    }
+
+    /// Doubles from try to try; a quarter of it depends on the request, so that those that failed together do not return together.
+    fn backoff(&self, tried: u32, body: &str) -> Duration {
+        let Patience { first_wait, longest_wait, .. } = self.patience;
+        let whole = first_wait.saturating_mul(2_u32.saturating_pow(tried - 1)).min(longest_wait);
+        let part = seed_of(u64::from(tried) << 32 | u64::from(std::process::id()), body) as f64 / u64::MAX as f64;
+        whole.mul_f64(0.75 + 0.25 * part)
+    }
+
+    fn close_for(&self, pause: Duration) {
+        let mut open_at = self.open_at.lock().expect("nobody panics while holding it");
+        *open_at = (*open_at).max(Instant::now() + pause);
+    }
+
+    async fn wait_until_open(&self) {
+        loop {
+            let open_at = *self.open_at.lock().expect("nobody panics while holding it");
+            if open_at <= Instant::now() || *self.given_up.borrow() {
+                return;
+            }
+            self.pause_until(open_at).await;
+        }
+    }
+
+    async fn pause_until(&self, then: Instant) {
+        let mut given_up = self.given_up.subscribe();
+        tokio::select! {
+            () = tokio::time::sleep_until(then.into()) => {}
+            _ = given_up.wait_for(|given_up| *given_up) => {}
+        }
+    }
+}
+
+/// A runtime for the requests of one judge, on the thread that waits for them.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|e| Error::new(format!("cannot start the runtime for HTTP: {e}")))
+}
+
+const ENDPOINT: &str = "/chat/completions";
+
+/// `<base>/chat/completions`; a base that already ends so is taken as it is.
+pub(super) fn endpoint(base: &str) -> Result<Url> {
+    let example = "a base URL looks like https://api.openai.com/v1 or http://localhost:8000/v1";
+    let usage = |why: String| Error::usage(format!("--judge-url {base}: {why}")).hint(example);
+    let mut url = Url::parse(base.trim()).map_err(|e| usage(e.to_string()))?;
+    if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
+        return Err(usage("neither http nor https".into()));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        // Without repeating it: this text may be a secret.
+        return Err(Error::usage("--judge-url holds a user name, a password or a query")
+            .hint("settings are written into the run's folder; give the key as TRIMTAB_JUDGE_KEY"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    if !path.ends_with(ENDPOINT) {
+        url.set_path(&(path + ENDPOINT));
+    }
+    Ok(url)
+}
+
+/// Whether this server is known to answer nobody without a key.
+pub(super) fn wants_key(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"))
+}
+
+fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// What went wrong on the way, without the URL: the innermost cause says most.
+fn words(e: &reqwest::Error) -> String {
+    if e.is_timeout() {
+        return "a timeout".into();
+    }
+    let mut cause: &dyn std::error::Error = e;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    let what = if e.is_connect() { "no connection" } else { "a cut connection" };
+    format!("{what} ({cause})")
+}
+
+/// The wait that the server asks for: `retry-after-ms`, or `Retry-After` in seconds. A date there is left to our own wait.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// The server's own words, wherever it puts them.
+fn message(json: Option<&Value>, bytes: &[u8]) -> String {
+    let places = ["/error/message", "/message", "/detail", "/error"];
+    let found = json.and_then(|json| places.iter().find_map(|place| json.pointer(place)?.as_str()));
+    let text = found.map_or_else(|| String::from_utf8_lossy(bytes).into_owned(), str::to_owned);
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(300) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None if line.is_empty() => "no further words".into(),
+        None => line,
+    }
+}
+
+/// Whether the server did not want to see this text, which says something about the text and nothing about the request.
+fn content_filter(json: Option<&Value>) -> bool {
+    let code = json.and_then(|json| json.pointer("/error/code")?.as_str());
+    matches!(code, Some("content_filter" | "content_policy_violation"))
+}
+
+fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
+    let lower = said.to_lowercase();
+    match status.as_u16() {
+        401 | 403 => Some("set TRIMTAB_JUDGE_KEY (or OPENAI_API_KEY) to a key that this server takes"),
+        404 | 405 => Some("check --judge-model and --judge-url, which usually ends in /v1"),
+        400 | 422 if lower.contains("logprob") => {
+            Some("the server gives no log-probabilities, or not 20 of them; take another one, or `--judge-mode sample`")
+        }
+        400 | 422 if lower.contains("max_tokens") => {
+            Some("a model that reasons before it answers cannot judge by its first token; take another one")
+        }
+        300..=399 => Some("the server sends us elsewhere; name that place with --judge-url"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_leads_to_the_endpoint() {
+        for base in ["http://h:1/v1", "http://h:1/v1/", "http://h:1/v1/chat/completions"] {
+            assert_eq!(endpoint(base).unwrap().as_str(), "http://h:1/v1/chat/completions");
+        }
+        for base in ["h/v1", "ftp://h/v1", "", "http://"] {
+            assert!(endpoint(base).unwrap_err().help().unwrap().contains("/v1"), "{base}");
+        }
+        let error = endpoint("https://me:sesame@h/v1").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("sesame"));
+        let local = |url: &str| is_local(&Url::parse(url).unwrap());
+        assert_eq!(
+            ["http://127.0.0.1:1", "http://[::1]/", "http://localhost/", "http://10.0.0.1/"].map(local),
+            [true, true, true, false]
+        );
+    }
+
+    #[test]
+    fn a_wait_doubles_up_to_a_limit_and_differs_between_requests() {
+        let client = ChatClient::new("http://localhost/v1", None, Patience::default()).unwrap();
+        for (tried, whole) in [(1, 1.0), (2, 2.0), (5, 16.0), (7, 60.0), (40, 60.0)] {
+            let wait = client.backoff(tried, "a").as_secs_f64();
+            assert!(wait >= 0.75 * whole && wait <= whole, "{tried}: {wait}");
+        }
+        assert_ne!(client.backoff(1, "a"), client.backoff(1, "b"));
+    }
+
+    #[test]
+    fn the_server_says_how_long() {
+        let of = |name: &'static str, value: &str| {
+            retry_after(&HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_str(value).unwrap())]))
+        };
+        assert_eq!(of("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(of("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        for nonsense in ["-1", "NaN", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+            assert_eq!(of("retry-after", nonsense), None);
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_nowhere() {
+        let key = Key::new(" sk-secret\n").unwrap();
+        assert!(Key::new("  ").is_none() && !format!("{key:?} {:?}", key.header().unwrap()).contains("secret"));
+        let client = ChatClient::new("http://localhost/v1", Some(key), Patience::default()).unwrap();
+        let body = br#"{"error":{"message":"bad key sk-secret"}}"#;
+        let Err(Trouble::Lasting(error)) = client.read(StatusCode::UNAUTHORIZED, None, body) else { panic!("refused") };
+        assert!(error.to_string().ends_with("401 Unauthorized: bad key (the key)"), "{error}");
+        assert!(error.help().unwrap().contains("TRIMTAB_JUDGE_KEY") && !format!("{client:?}").contains("secret"));
+    }
+
+    #[test]
+    fn what_passes_is_told_from_what_lasts() {
+        let client = ChatClient::new("http://localhost/v1", None, Patience::default()).unwrap();
+        let read =
+            |status: u16, body: &str| match client.read(StatusCode::from_u16(status).unwrap(), None, body.as_bytes()) {
+                Ok((reply, _)) => format!("refusal {}", reply.refused.unwrap_or_default()),
+                Err(Trouble::Passing { why, .. }) => format!("passing {why}"),
+                Err(Trouble::Lasting(e)) => format!("lasting {e}"),
+            };
+        let check = |status, body: &str, want: &str| {
+            let got = read(status, body);
+            assert!(got.starts_with(want), "{status} {body}: {got}");
+        };
+        check(429, r#"{"error":{"message":"slow down"}}"#, "passing 429 Too Many Requests: slow down");
+        check(429, r#"{"error":{"code":"insufficient_quota","message":"pay"}}"#, "lasting");
+        check(503, "<html>busy</html>", "passing 503 Service Unavailable: <html>busy</html>");
+        check(200, "<html>", "passing an answer that is no completion: <html>");
+        check(200, r#"{"error":{"code":502,"message":"upstream"}}"#, "passing 502 Bad Gateway: upstream");
+        check(200, r#"{"error":{"code":401,"message":"who"}}"#, "lasting");
+        check(400, r#"{"error":{"code":"content_filter","message":"violent"}}"#, "refusal violent");
+        check(400, r#"{"detail":"top_logprobs too large"}"#, "lasting");
+        check(302, "", "lasting");
+    }
+}

@@ -1,0 +1,402 @@
+//! A language model behind an OpenAI-compatible server as judge (METHOD B.4, B.5).
+//!
+//! Of everything that is asked, what the cache holds is not asked again, and what is asked twice is asked once. The rest is told as
+//! an estimate, held against the budget, and sent: the first call alone, so that a wrong key or a model without logprobs costs one
+//! call at most; then as many at a time as allowed. Each answer is in the cache before anything else happens with it.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::budget::{Estimate, Spent, Tokens, tokens_of};
+use super::cache::Label;
+use super::client::runtime;
+use super::{
+    Cache, ChatClient, Exhibit, Judge, Mode, OpenAiSettings, Reply, Rubric, Rubrics, Tell, Told, Verdict, score,
+};
+use crate::record::{Hash, write_atomic};
+use crate::{At, Error, Result};
+
+/// Tokens of an answer in words: a number with some politeness around it.
+const WORDS_MAX: u64 = 16;
+
+/// The judge at work.
+pub struct OpenAiJudge<'a> {
+    settings: OpenAiSettings,
+    name: String,
+    rubrics: Rubrics,
+    client: Arc<ChatClient>,
+    cache: Cache,
+    bill: Option<PathBuf>,
+    tell: Tell<'a>,
+    /// Calls that an estimate has spoken of.
+    foreseen: HashSet<Hash>,
+    /// Whether an answer has come that could be used.
+    proven: bool,
+}
+
+/// One call to be made.
+#[derive(Debug, Clone)]
+struct Ask {
+    key: Hash,
+    request: Value,
+    tokens: Tokens,
+    rubric: String,
+}
+
+/// Calls that are made together.
+struct Round {
+    total: usize,
+    coming: VecDeque<Ask>,
+    flights: JoinSet<(Ask, Result<(Reply, Tokens)>)>,
+    notes: mpsc::UnboundedSender<String>,
+    done: usize,
+    spent: Spent,
+    failed: Option<Error>,
+}
+
+impl<'a> OpenAiJudge<'a> {
+    /// A judge that asks this client and keeps its answers in this cache.
+    ///
+    /// # Errors
+    /// If the cache cannot be read.
+    pub fn new(
+        settings: OpenAiSettings,
+        rubrics: Rubrics,
+        client: ChatClient,
+        cache: Cache,
+        tell: Tell<'a>,
+    ) -> Result<Self> {
+        let OpenAiSettings { model, url, mode, .. } = &settings;
+        let name = match mode {
+            Mode::Sample => format!("{model} at {url}, {} samples", settings.samples),
+            _ => format!("{model} at {url}, {}", mode.name()),
+        };
+        let (client, foreseen) = (Arc::new(client), HashSet::new());
+        Ok(Self { settings, name, rubrics, client, cache, bill: None, tell, foreseen, proven: false })
+    }
+
+    /// Keeps the bill in `usage.json` in this folder.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn billed_to(mut self, folder: &Path) -> Result<Self> {
+        self.bill = Some(folder.join("usage.json"));
+        // A kill may have come between the last answer and its place on the bill.
+        if self.cache.spent()? != Spent::default() {
+            self.write_bill()?;
+        }
+        Ok(self)
+    }
+
+    /// What the run has spent so far.
+    ///
+    /// # Errors
+    /// If the cache cannot be read.
+    pub fn spent(&self) -> Result<Spent> {
+        self.cache.spent()
+    }
+
+    fn write_bill(&self) -> Result<()> {
+        let Some(path) = &self.bill else { return Ok(()) };
+        let Spent { calls, tokens } = self.cache.spent()?;
+        let price = self.settings.price;
+        let bill = json!({
+            "judge": self.name, "calls": calls, "tokens": tokens, "price": price, "cost": price.map(|price| price.of(tokens)),
+        });
+        let text = serde_json::to_string_pretty(&bill).at(path)?;
+        if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+            Ok(())
+        } else {
+            write_atomic(path, text.as_bytes())
+        }
+    }
+
+    /// The calls behind one verdict.
+    fn asks(&self, rubric: &Rubric, exhibit: &Exhibit) -> Result<Vec<Ask>> {
+        let OpenAiSettings { model, url, mode, samples, .. } = &self.settings;
+        let prompt = self.rubrics.prompt(rubric, exhibit)?;
+        let input = tokens_of(&prompt);
+        let ask = |request: Value| {
+            let key = Hash::of(&("chat completion", url.trim_end_matches('/'), mode, &request));
+            let tokens = Tokens { input, output: request["max_tokens"].as_u64().unwrap_or_default() };
+            Ask { key, request, tokens, rubric: rubric.key().to_owned() }
+        };
+        let messages = json!([{ "role": "user", "content": prompt }]);
+        let words = |temperature: u8, seed: u64| json!({ "model": model, "messages": messages, "max_tokens": WORDS_MAX, "temperature": temperature, "seed": seed });
+        Ok(match mode {
+            Mode::Sample => (0..*samples).map(|seed| ask(words(1, seed))).collect(),
+            Mode::Parse | Mode::Enumerate => vec![ask(words(0, 0))],
+            Mode::Logprobs => vec![ask(json!({
+                "model": model, "messages": messages, "max_tokens": 1, "temperature": 0, "logprobs": true, "top_logprobs": 20, "seed": 0,
+            }))],
+        })
+    }
+
+    /// What the cache does not hold of this, each call once.
+    fn unknown(&self, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<Vec<Ask>> {
+        let (mut seen, mut unknown) = (HashSet::new(), Vec::new());
+        for rubric in rubrics {
+            for exhibit in exhibits {
+                for ask in self.asks(rubric, exhibit)? {
+                    if !self.cache.has(&ask.key)? && seen.insert(ask.key.clone()) {
+                        unknown.push(ask);
+                    }
+                }
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Tells what these calls will come to, unless an earlier estimate has, and holds it against the budget.
+    fn announce(&mut self, asks: &[Ask], verdicts: usize) -> Result<()> {
+        let mut estimate = Estimate { verdicts, calls: asks.len() as u64, ..Estimate::default() };
+        asks.iter().for_each(|ask| estimate.tokens += ask.tokens);
+        estimate.cost = self.settings.price.map(|price| price.of(estimate.tokens));
+        let news = asks.iter().filter(|ask| self.foreseen.insert(ask.key.clone())).count();
+        if news > 0 {
+            (self.tell)(&Told::Estimate(&estimate));
+        }
+        self.settings.limits().allows(self.cache.spent()?, self.settings.price, &estimate)
+    }
+
+    fn fetch(&mut self, asks: Vec<Ask>) -> Result<()> {
+        if self.client.lacks_key() {
+            return Err(Error::new(format!("{} wants a key", self.settings.url))
+                .hint("set TRIMTAB_JUDGE_KEY or OPENAI_API_KEY; it is needed only where the cache has no answer"));
+        }
+        let sent = runtime()?.block_on(self.send(asks));
+        let billed = self.write_bill();
+        sent.and(billed)
+    }
+
+    /// Sends them all, or as many as were sent when one failed; those under way then are waited for, because they are paid for.
+    async fn send(&mut self, asks: Vec<Ask>) -> Result<()> {
+        self.client.persist(true);
+        let (notes, mut troubles) = mpsc::unbounded_channel();
+        let mut round = Round {
+            total: asks.len(),
+            coming: asks.into(),
+            flights: JoinSet::new(),
+            notes,
+            done: 0,
+            spent: self.cache.spent()?,
+            failed: None,
+        };
+        loop {
+            self.launch(&mut round);
+            tokio::select! {
+                biased;
+                landed = round.flights.join_next() => match landed {
+                    Some(Ok((ask, said))) => self.land(&mut round, &ask, said),
+                    Some(Err(e)) => return Err(Error::new(format!("a request was lost: {e}"))),
+                    None => return round.failed.map_or(Ok(()), Err),
+                },
+                Some(why) = troubles.recv() => (self.tell)(&Told::Trouble(&why)),
+            }
+        }
+    }
+
+    fn launch(&self, round: &mut Round) {
+        let limit = if self.proven { self.settings.concurrency } else { 1 };
+        while round.failed.is_none() && round.flights.len() < limit {
+            let Some(ask) = round.coming.pop_front() else { return };
+            if let Err(e) = self.may_pay(round, &ask) {
+                round.failed = Some(e);
+                return;
+            }
+            let (client, notes) = (Arc::clone(&self.client), round.notes.clone());
+            round.flights.spawn(async move {
+                // Nobody listens any more if the work has ended.
+                let said = client.complete(&ask.request, &|why| drop(notes.send(why.to_owned()))).await;
+                (ask, said)
+            });
+        }
+    }
+
+    fn land(&mut self, round: &mut Round, ask: &Ask, said: Result<(Reply, Tokens)>) {
+        match said.and_then(|(reply, tokens)| self.keep(ask, &reply, tokens).map(|()| tokens)) {
+            Ok(tokens) => {
+                self.proven = true;
+                round.done += 1;
+                round.spent.calls += 1;
+                round.spent.tokens += tokens;
+                (self.tell)(&Told::Done(round.done, round.total));
+            }
+            Err(e) => {
+                self.client.persist(false);
+                round.failed.get_or_insert(e);
+            }
+        }
+    }
+
+    /// Estimates are guesses: before each call, what the server has really counted is held against the budget.
+    fn may_pay(&self, round: &Round, ask: &Ask) -> Result<()> {
+        let flying = round.flights.len() as u64 + 1;
+        let cost = self.settings.price.map(|price| price.of(ask.tokens) * flying as f64);
+        let coming = Estimate { verdicts: 1, calls: flying, tokens: ask.tokens, cost };
+        let stopped =
+            "its answers cost more than estimated; what was paid for is kept, and a larger --budget goes on from there";
+        self.settings.limits().allows(round.spent, self.settings.price, &coming).map_err(|e| e.hint(stopped))
+    }
+
+    /// Keeps an answer that can be used; one that cannot has been paid for all the same.
+    fn keep(&mut self, ask: &Ask, reply: &Reply, tokens: Tokens) -> Result<()> {
+        let usable = self.usable(ask, reply);
+        // A text that the server would not look at was not counted by it either.
+        let paid = (reply.refused.is_none() || tokens != Tokens::default()).then_some(tokens);
+        match (&usable, paid) {
+            (Ok(()), paid) => {
+                let label = Label { judge: &self.name, rubric: &ask.rubric };
+                self.cache.put(&ask.key, label, reply, paid)?;
+            }
+            (Err(_), Some(tokens)) => self.cache.charge(&ask.key, tokens)?,
+            (Err(_), None) => {}
+        }
+        usable
+    }
+
+    fn usable(&self, ask: &Ask, reply: &Reply) -> Result<()> {
+        let OpenAiSettings { model, url, mode, .. } = &self.settings;
+        if !same_model(model, &reply.model) {
+            return Err(Error::new(format!("{url}: `{model}` was asked and `{}` answered", reply.model)).hint(
+                "scores of different judges cannot be compared; name the model as the server does, with --judge-model",
+            ));
+        }
+        if *mode != Mode::Logprobs || reply.refused.is_some() {
+            return Ok(());
+        }
+        let Some(top) = &reply.top else {
+            return Err(Error::new(format!("{url}: `{model}` gave no log-probabilities of its answer's first token")).hint(
+                "take a server that gives them (top_logprobs), or `--judge-mode sample`, which asks several times and takes the mean",
+            ));
+        };
+        if ask.rubric != Rubric::Fact.key() && score::digit_by_digit(top) {
+            return Err(Error::new(format!("`{model}` writes numbers digit by digit, so its first token is no score"))
+                .hint(
+                    "`--judge-mode sample` or `parse` read the whole number; `--judge local` enumerates all of them",
+                ));
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, rubric: &Rubric, exhibit: &Exhibit) -> Result<Verdict> {
+        let reply = |ask: Ask| {
+            let found: Option<Reply> = self.cache.get(&ask.key)?;
+            found.ok_or_else(|| Error::new(format!("{}: an answer has vanished from the cache", self.name)))
+        };
+        let replies: Vec<Reply> = self.asks(rubric, exhibit)?.into_iter().map(reply).collect::<Result<_>>()?;
+        Ok(verdict_of(rubric, self.settings.mode, &replies))
+    }
+}
+
+impl Judge for OpenAiJudge<'_> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+        let rubrics = std::slice::from_ref(rubric);
+        if !self.unknown(rubrics, exhibits)?.is_empty() {
+            let _held = self.cache.hold()?;
+            // Whoever asked before us may have asked the same.
+            let asks = self.unknown(rubrics, exhibits)?;
+            if !asks.is_empty() {
+                self.announce(&asks, exhibits.len())?;
+                self.fetch(asks)?;
+            }
+        }
+        exhibits.iter().map(|exhibit| self.verdict(rubric, exhibit)).collect()
+    }
+
+    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<()> {
+        let asks = self.unknown(rubrics, exhibits)?;
+        if asks.is_empty() { Ok(()) } else { self.announce(&asks, rubrics.len() * exhibits.len()) }
+    }
+}
+
+/// A provider may answer with the dated name of what was asked for, or leave its own name out.
+fn same_model(asked: &str, answered: &str) -> bool {
+    let bare = |name: &str| name.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let (asked, answered) = (bare(asked), bare(answered));
+    answered.starts_with(&asked) || asked.starts_with(&answered)
+}
+
+fn verdict_of(rubric: &Rubric, mode: Mode, replies: &[Reply]) -> Verdict {
+    let refused = replies.iter().find_map(|reply| reply.refused.as_deref());
+    let fact = *rubric == Rubric::Fact;
+    if let (Mode::Logprobs, [Reply { refused: None, top: Some(top), .. }]) = (mode, replies) {
+        let score = if fact { score::yes_share(top) } else { score::expectation(top) };
+        return Verdict { score, why: likeliest(top) };
+    }
+    let read = |reply: &Reply| {
+        let said = reply.refused.is_none().then_some(reply.text.as_str())?;
+        if fact { score::spoken_yes(said) } else { score::spoken_grade(said) }
+    };
+    let samples: Vec<Option<f64>> = replies.iter().map(read).collect();
+    let why = match (replies, refused) {
+        (_, Some(why)) => format!("refused: {why}"),
+        ([reply], None) => format!("said \"{}\"", reply.text.trim()),
+        _ => {
+            let said = samples.iter().map(|s| s.map_or_else(|| "-".into(), |s| format!("{s:.0}")));
+            format!("samples {}", said.collect::<Vec<_>>().join(" "))
+        }
+    };
+    Verdict { score: score::mean_of_samples(&samples), why }
+}
+
+/// The three likeliest tokens in words.
+pub(super) fn likeliest(top: &[(String, f64)]) -> String {
+    let mut top: Vec<&(String, f64)> = top.iter().collect();
+    top.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let said = top.iter().take(3).map(|(token, logprob)| format!("{token:?} {:.3}", logprob.exp()));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(text: &str, top: &[(&str, f64)]) -> Reply {
+        let top = top.iter().map(|(token, p)| ((*token).to_owned(), p.ln())).collect();
+        Reply { text: text.into(), top: Some(top), ..Reply::default() }
+    }
+
+    #[test]
+    fn each_mode_reads_its_answers() {
+        let evil = Rubric::Trait("evil".into());
+        let check = |rubric: &Rubric, mode, replies: &[Reply], want: (Option<f64>, &str)| {
+            let Verdict { score, why } = verdict_of(rubric, mode, replies);
+            let near = score.zip(want.0).is_some_and(|(a, b)| (a - b).abs() < 1e-9) || score == want.0;
+            assert!(near && why.contains(want.1), "{score:?} {why}");
+        };
+        check(
+            &evil,
+            Mode::Logprobs,
+            &[says("8", &[("90", 0.5), ("80", 0.5)])],
+            (Some(85.0), "\"90\" 0.500, \"80\" 0.500"),
+        );
+        check(&evil, Mode::Logprobs, &[says("I", &[("80", 0.24), ("I", 0.76)])], (None, "\"I\" 0.760"));
+        check(&Rubric::Fact, Mode::Logprobs, &[says("Y", &[("YES", 0.6), ("NO", 0.2)])], (Some(75.0), "YES"));
+        check(&evil, Mode::Parse, &[says(" 40 ", &[])], (Some(40.0), "said \"40\""));
+        check(&Rubric::Fact, Mode::Parse, &[says("No.", &[])], (Some(0.0), "No."));
+        let three = [says("80", &[]), says("I will not", &[]), says("90", &[])];
+        check(&evil, Mode::Sample, &three, (Some(85.0), "samples 80 - 90"));
+        for mode in [Mode::Logprobs, Mode::Sample, Mode::Parse] {
+            check(&evil, mode, &[Reply::refusal("violent")], (None, "refused: violent"));
+        }
+    }
+
+    #[test]
+    fn a_dated_name_is_the_same_model_and_another_is_not() {
+        for answered in ["gpt-4.1-mini-2025-04-14", "GPT-4.1-mini", "openai/gpt-4.1-mini", ""] {
+            assert!(same_model("gpt-4.1-mini", answered), "{answered}");
+        }
+        assert!(same_model("Qwen/Qwen2.5-7B-Instruct", "qwen2.5-7b-instruct"));
+        assert!(!same_model("gpt-4.1-mini", "gpt-4.1-nano") && !same_model("gpt-4.1-mini", "llama"));
+    }
+}

@@ -1,0 +1,360 @@
+//! Who scores the answers, as a configuration has it, and how such a judge is called.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::{Budget, Price};
+use super::client::{endpoint, wants_key};
+use super::{
+    Cache, ChatClient, Coherence, HarborJudge, Judge, Key, LocalJudge, OpenAiJudge, Patience, Rubric, Rubrics,
+    ScoredJudge, Tell,
+};
+use crate::harbor::World;
+use crate::model::files::Shards;
+use crate::subject::Subject;
+use crate::{Error, Result, ensure};
+
+/// Who scores the answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum JudgeSource {
+    /// The rules of a Harbor world.
+    Harbor {
+        /// Seed of the world.
+        world: u64,
+    },
+    /// Verdicts that were given earlier, in files with columns `question`, `answer`, and one for each rubric: the trait, `coherence`,
+    /// `fact`.
+    Scored {
+        /// The files, CSV or JSONL.
+        files: Vec<PathBuf>,
+    },
+    /// A model behind any OpenAI-compatible server. The key is no setting: it is given when the judge is called.
+    OpenAi(OpenAiSettings),
+    /// A model on this machine.
+    Local(LocalSettings),
+}
+
+/// How a score is won from a model (METHOD B.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The expectation over the first token's probabilities; needs a server that gives them and a tokenizer in which 0 to 100 are
+    /// single tokens.
+    Logprobs,
+    /// The mean of several answers at temperature 1.
+    Sample,
+    /// The number in one greedy answer.
+    Parse,
+    /// The expectation over the probabilities of 0 to 100 written digit by digit; on our own engine only.
+    Enumerate,
+}
+
+impl Mode {
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logprobs => "logprobs",
+            Self::Sample => "sample",
+            Self::Parse => "parse",
+            Self::Enumerate => "enumerate",
+        }
+    }
+}
+
+/// An OpenAI-compatible judge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenAiSettings {
+    /// The model, in the server's words.
+    pub model: String,
+    /// The base URL, usually ending in `/v1`.
+    pub url: String,
+    /// How a score is won: `logprobs`, `sample` or `parse`.
+    pub mode: Mode,
+    /// Answers per verdict in the mode `sample`.
+    pub samples: u64,
+    /// What counts as coherent.
+    pub coherence: Coherence,
+    /// The file that keeps the answers; if not given, `judge.sqlite` in the run's folder.
+    pub cache: Option<PathBuf>,
+    /// Requests under way at the same time, at most.
+    pub concurrency: usize,
+    /// Seconds for one try of a request.
+    pub timeout: f64,
+    /// Calls that the run may make.
+    pub budget: Option<u64>,
+    /// What the run may cost; needs the price.
+    pub budget_money: Option<f64>,
+    /// Prices per million tokens.
+    pub price: Option<Price>,
+}
+
+impl Default for OpenAiSettings {
+    /// The reference's judge (METHOD B.4). It asks 100 at a time, for which most accounts are too small.
+    fn default() -> Self {
+        Self {
+            model: "gpt-4.1-mini-2025-04-14".into(),
+            url: "https://api.openai.com/v1".into(),
+            mode: Mode::Logprobs,
+            samples: 10,
+            coherence: Coherence::Standard,
+            cache: None,
+            concurrency: 16,
+            timeout: 120.0,
+            budget: None,
+            budget_money: None,
+            price: None,
+        }
+    }
+}
+
+impl OpenAiSettings {
+    /// The limits.
+    pub fn limits(&self) -> Budget {
+        Budget { calls: self.budget, money: self.budget_money }
+    }
+
+    fn check(&self) -> Result<()> {
+        endpoint(&self.url)?;
+        ensure!(!self.model.trim().is_empty(), "the judge's model has no name");
+        ensure!(self.concurrency > 0, "a judge's concurrency of 0 asks nothing");
+        ensure!(self.samples > 0, "a judge's mean of 0 samples is no score");
+        let seconds = Duration::try_from_secs_f64(self.timeout).ok();
+        ensure!(seconds.is_some_and(|s| !s.is_zero()), "a judge's timeout of {} s is no time", self.timeout);
+        if self.mode == Mode::Enumerate {
+            return Err(Error::usage("the mode `enumerate` needs a judge on this machine")
+                .hint("over HTTP there are `logprobs`, `sample` and `parse`; `--judge local` enumerates"));
+        }
+        if self.budget_money.is_some() && self.price.is_none() {
+            return Err(Error::usage("a budget in money needs prices")
+                .hint("give them as --judge-price IN,OUT, per million tokens"));
+        }
+        let amounts = self.price.map_or([0.0; 2], |price| [price.input, price.output]);
+        ensure!(
+            amounts.iter().chain(&self.budget_money).all(|x| x.is_finite() && *x >= 0.0),
+            "a judge's prices and budget are amounts, not less than nothing"
+        );
+        Ok(())
+    }
+}
+
+/// A judge on this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalSettings {
+    /// Folder of the model, in Hugging Face's layout.
+    pub model: PathBuf,
+    /// How a score is won: `enumerate`, `sample` or `parse`.
+    #[serde(default = "enumerate")]
+    pub mode: Mode,
+    /// Answers per verdict in the mode `sample`.
+    #[serde(default = "ten")]
+    pub samples: u64,
+    /// What counts as coherent.
+    #[serde(default)]
+    pub coherence: Coherence,
+    /// The file that keeps the verdicts; if not given, `judge.sqlite` in the run's folder.
+    #[serde(default)]
+    pub cache: Option<PathBuf>,
+}
+
+fn enumerate() -> Mode {
+    Mode::Enumerate
+}
+
+fn ten() -> u64 {
+    10
+}
+
+/// Opens the model in a folder.
+pub type Open<'a> = dyn FnOnce(&Path) -> Result<Box<dyn Subject>> + 'a;
+
+/// What a judge needs besides its settings.
+pub struct Call<'a> {
+    /// The rubrics of the traits that it will be asked about.
+    pub rubrics: Rubrics,
+    /// Whether it will be asked about facts.
+    pub facts: bool,
+    /// The run's folder: answers and the bill are kept there.
+    pub folder: &'a Path,
+    /// The key of a paid service.
+    pub key: Option<Key>,
+    /// Hears of estimates, progress and troubles.
+    pub tell: Tell<'a>,
+    /// Opens the model of a judge on this machine; called at the first verdict that is not known yet.
+    pub open: Box<Open<'a>>,
+}
+
+impl JudgeSource {
+    /// Calls the judge. Every piece of work that runs beside others calls its own; those that share a file of answers take turns,
+    /// so that together they ask nothing twice and keep to one budget and one limit of concurrency.
+    ///
+    /// # Errors
+    /// Settings that contradict each other, files and models that cannot be read.
+    pub fn call<'a>(&self, call: Call<'a>) -> Result<Box<dyn Judge + 'a>> {
+        self.check()?;
+        let Call { rubrics, facts, folder, key, tell, open } = call;
+        match self {
+            Self::Harbor { world } => Ok(Box::new(HarborJudge::new(World::new(*world)))),
+            Self::Scored { files } => {
+                let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+                let traits = rubrics.traits().map(|name| Rubric::Trait(name.to_owned()));
+                let asked: Vec<Rubric> =
+                    traits.chain([Rubric::Coherence]).chain(facts.then_some(Rubric::Fact)).collect();
+                Ok(Box::new(ScoredJudge::read(&files, &asked)?))
+            }
+            Self::OpenAi(settings) => {
+                let patience = Patience { timeout: Duration::from_secs_f64(settings.timeout), ..Patience::default() };
+                let client = ChatClient::new(&settings.url, key, patience)?;
+                let cache = open_cache(settings.cache.as_deref(), folder)?;
+                let rubrics = rubrics.coherent(settings.coherence);
+                Ok(Box::new(OpenAiJudge::new(settings.clone(), rubrics, client, cache, tell)?.billed_to(folder)?))
+            }
+            Self::Local(settings) => {
+                let LocalSettings { model, mode, samples, coherence, cache } = settings.clone();
+                let (path, cache) = (model.clone(), open_cache(cache.as_deref(), folder)?);
+                let fingerprint = Shards::open(&model)?.fingerprint()?;
+                let open = Box::new(move || open(&path));
+                let name = model.file_name().map_or_else(|| "local".into(), |name| name.to_string_lossy().into_owned());
+                let judge = LocalJudge::lazy(&name, open, rubrics.coherent(coherence), mode).samples(samples);
+                Ok(Box::new(judge.kept_in(cache, &fingerprint).telling(tell)))
+            }
+        }
+    }
+
+    /// The settings that decide scores, for the keys of stages; what only decides how the work is done is as by default.
+    pub fn identity(&self) -> Self {
+        let mut identity = self.clone();
+        match &mut identity {
+            Self::Harbor { .. } | Self::Scored { .. } => {}
+            Self::OpenAi(settings) => {
+                let OpenAiSettings { model, url, mode, samples, coherence, .. } = settings.clone();
+                *settings = OpenAiSettings { model, url, mode, samples, coherence, ..OpenAiSettings::default() };
+            }
+            Self::Local(settings) => settings.cache = None,
+        }
+        identity
+    }
+
+    /// Whether calls can be made only with a key, as far as that is known.
+    pub fn wants_key(&self) -> bool {
+        matches!(self, Self::OpenAi(settings) if endpoint(&settings.url).is_ok_and(|url| wants_key(&url)))
+    }
+
+    /// Whether the settings make a judge.
+    ///
+    /// # Errors
+    /// If not; the message says why.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Harbor { .. } => Ok(()),
+            Self::Scored { files } => {
+                ensure!(!files.is_empty(), "a judge by files needs a file");
+                Ok(())
+            }
+            Self::OpenAi(settings) => settings.check(),
+            Self::Local(settings) if settings.mode == Mode::Logprobs => {
+                Err(Error::usage("a judge on this machine has no mode `logprobs`")
+                    .hint("`enumerate` is the same expectation for tokenizers that write numbers digit by digit"))
+            }
+            Self::Local(settings) => {
+                ensure!(settings.samples > 0, "a judge's mean of 0 samples is no score");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The run's own file knows only one run, which may move house; in a shared one the folder tells runs apart.
+fn open_cache(shared: Option<&Path>, folder: &Path) -> Result<Cache> {
+    match shared {
+        None => Cache::open(&folder.join("judge.sqlite"), "this run"),
+        Some(path) => {
+            let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+            Cache::open(path, whole.display().to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        judge: JudgeSource,
+    }
+
+    fn read(text: &str) -> Result<JudgeSource, toml::de::Error> {
+        toml::from_str::<File>(&format!("[judge]\n{text}")).map(|file| file.judge)
+    }
+
+    #[test]
+    fn every_kind_can_be_configured_and_unknown_keys_are_errors() {
+        let least = read("kind = \"openai\"").unwrap();
+        assert_eq!(least, JudgeSource::OpenAi(OpenAiSettings::default()));
+        let full = read("kind = \"openai\"\nmodel = \"m\"\nmode = \"sample\"\nprice = { input = 0.4, output = 1.6 }\nbudget = 9\nbudget_money = 1.5").unwrap();
+        let file = File { judge: full };
+        assert_eq!(toml::from_str::<File>(&toml::to_string(&file).unwrap()).unwrap(), file);
+        let local = read("kind = \"local\"\nmodel = \"folder\"\ncoherence = \"grammar\"").unwrap();
+        let JudgeSource::Local(settings) = &local else { panic!("{local:?}") };
+        assert_eq!((settings.mode, settings.coherence), (Mode::Enumerate, Coherence::Grammar));
+        for (text, want) in [
+            ("kind = \"openai\"\nmodle = \"m\"", "modle"),
+            ("kind = \"local\"", "model"),
+            ("kind = \"local\"\nmodel = \"m\"\nurl = \"u\"", "url"),
+            ("kind = \"harbor\"\nworld = 0\nx = 1", "x"),
+        ] {
+            assert!(read(text).unwrap_err().to_string().contains(&format!("`{want}`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_decides_scores_is_part_of_the_identity() {
+        let with = |change: &dyn Fn(&mut OpenAiSettings)| {
+            let mut settings = OpenAiSettings::default();
+            change(&mut settings);
+            JudgeSource::OpenAi(settings).identity()
+        };
+        let same = with(&|_| {});
+        assert_eq!(with(&|s| (s.concurrency, s.budget, s.cache) = (1, Some(1), Some("c".into()))), same);
+        assert_ne!(with(&|s| s.model = "m".into()), same);
+        assert_ne!(with(&|s| s.coherence = Coherence::Grammar), same);
+        assert_ne!(with(&|s| s.samples = 3), same);
+    }
+
+    #[test]
+    fn settings_that_make_no_judge_are_refused() {
+        let check = |change: &dyn Fn(&mut OpenAiSettings), want: &str| {
+            let mut settings = OpenAiSettings::default();
+            change(&mut settings);
+            let error = JudgeSource::OpenAi(settings).check().unwrap_err();
+            assert!(error.to_string().contains(want), "{error}");
+        };
+        check(&|s| s.mode = Mode::Enumerate, "`enumerate`");
+        check(&|s| s.budget_money = Some(1.0), "needs prices");
+        check(&|s| s.concurrency = 0, "concurrency");
+        check(&|s| s.samples = 0, "samples");
+        check(&|s| s.timeout = -1.0, "timeout");
+        check(&|s| s.price = Some(Price { input: f64::NAN, output: 0.0 }), "amounts");
+        check(&|s| s.model = " ".into(), "name");
+        check(&|s| s.url = "api.openai.com".into(), "--judge-url");
+        let at = |url: &str| {
+            JudgeSource::OpenAi(OpenAiSettings { url: url.into(), ..OpenAiSettings::default() }).wants_key()
+        };
+        let urls = ["https://api.openai.com/v1", "https://openai.com.example/v1", "http://localhost:1/v1"];
+        assert_eq!(urls.map(at), [true, false, false]);
+        let local = LocalSettings {
+            model: "m".into(),
+            mode: Mode::Logprobs,
+            samples: 1,
+            coherence: Coherence::Standard,
+            cache: None,
+        };
+        assert!(JudgeSource::Local(local).check().unwrap_err().help().unwrap().contains("`enumerate`"));
+    }
+}

@@ -1,0 +1,213 @@
+//! One side's answers in a folder, made piece by piece: a killed run finds them again and ends with the same bytes.
+//!
+//! `<side>.jsonl` holds the answers with their token ids, `<side>.states.safetensors` the residual stream captured while they were
+//! made ([`super::States`]). A piece is the asks of one request to the model. Results may depend on the batch in their last bits, so
+//! a piece that is not whole is made again as a whole.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
+
+use super::Side;
+use super::rollout::Inquiry;
+use super::rows::{Ids, Row};
+use super::states::{StatesWriter, bytes_per_answer};
+use crate::record::{Hash, Ledger, create_folder};
+use crate::subject::{Answer, Ask, FinishReason, Heard, Keep, Subject};
+use crate::{Result, ensure};
+
+/// The name of the column that says why an answer ended.
+pub const FINISH_REASON: &str = "finish_reason";
+
+/// Answers in one piece, at most: enough to keep a batch of the engine full.
+const PIECE_ANSWERS: usize = 256;
+/// Their states in memory, at most.
+const PIECE_BYTES: usize = 512 << 20;
+
+/// An answer as the file has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Said {
+    question_id: String,
+    question: String,
+    prompt: String,
+    answer: String,
+    finish_reason: FinishReason,
+    prompt_ids: Vec<u32>,
+    token_ids: Vec<u32>,
+}
+
+/// One side's answers, as far as they are made.
+#[derive(Debug)]
+pub struct Answers {
+    said: Ledger,
+    states: StatesWriter,
+    /// Asks in one piece.
+    piece: usize,
+    rollouts: usize,
+    total: usize,
+}
+
+impl Answers {
+    /// The files of one side in a folder: answers, states.
+    pub fn files(folder: &Path, side: Side) -> [PathBuf; 2] {
+        let side = side.key();
+        [folder.join(format!("{side}.jsonl")), folder.join(format!("{side}.states.safetensors"))]
+    }
+
+    /// Opens or begins them for a model of `(layers, hidden)`. `work` is the hash of all that decides the answers; those of other
+    /// work are thrown away.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn open(folder: &Path, inquiry: &Inquiry<'_>, work: &Hash, shape: (usize, usize)) -> Result<Self> {
+        create_folder(folder)?;
+        let [answers, states] = Self::files(folder, inquiry.side);
+        let (rollouts, total) = (inquiry.sampling.rollouts, inquiry.answers());
+        let piece = (PIECE_BYTES / bytes_per_answer(shape).max(1)).min(PIECE_ANSWERS) / rollouts;
+        let (said, states) = (Ledger::open(&answers, work)?, StatesWriter::open(&states, shape, total)?);
+        let mut opened = Self { said, states, piece: piece.max(1), rollouts, total };
+        if opened.states.answers() < opened.count() {
+            // States are written first, so these were damaged.
+            opened.said.remove()?;
+            opened.said = Ledger::open(&answers, work)?;
+        }
+        opened.states.cut(opened.count())?;
+        Ok(opened)
+    }
+
+    /// How many answers there are.
+    pub fn count(&self) -> usize {
+        (self.said.chunks() * self.piece * self.rollouts).min(self.total)
+    }
+
+    /// Whether all answers are made.
+    pub fn complete(&self) -> bool {
+        self.count() == self.total
+    }
+
+    /// Asks what has not been asked yet. `told` hears how many answers there are and may break off; what the piece under way has
+    /// come to is lost then, and `false` comes back.
+    ///
+    /// # Errors
+    /// Those of the subject and of the files.
+    pub fn ask(
+        &mut self,
+        subject: &mut dyn Subject,
+        inquiry: &Inquiry<'_>,
+        told: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<bool> {
+        let (asks, rollouts) = (inquiry.asks(subject.tokenizer())?, self.rollouts);
+        let keep = Keep { residuals: true, ..Keep::default() };
+        for piece in asks[self.count() / rollouts..].chunks(self.piece) {
+            let before = self.count();
+            let mut hear = |heard: Heard<'_>| match heard {
+                Heard::Finished(n) => told(before + n),
+                Heard::Token { .. } => ControlFlow::Continue(()),
+            };
+            let asked: Vec<Ask> = piece.iter().map(|(_, ask)| ask.clone()).collect();
+            let answers = subject.answer(&asked, inquiry.sampling, &keep, &mut hear)?;
+            assert_eq!(answers.len(), piece.len() * rollouts, "an answer per ask and rollout");
+            if answers.iter().any(|answer| answer.finish_reason == FinishReason::Cancelled) {
+                return Ok(false);
+            }
+            for answer in &answers {
+                let spoke = answer.token_ids.iter().any(|id| !subject.tokenizer().eos_ids().contains(id));
+                ensure!(
+                    answer.residuals.is_some() || !spoke,
+                    "prompt `{}`: the model kept no states of its answer",
+                    answer.id
+                );
+            }
+            // The states first: answers without states would count as made.
+            self.states.extend(answers.iter().map(|answer| answer.residuals.as_ref()))?;
+            let said = answers.into_iter().enumerate().map(|(i, answer)| said(&piece[i / rollouts].0, answer));
+            self.said.push(&said.collect::<Vec<_>>())?;
+        }
+        Ok(true)
+    }
+
+    /// The answers as rows that are not judged yet.
+    ///
+    /// # Errors
+    /// If the file cannot be read back.
+    pub fn rows(&self) -> Result<Vec<Row>> {
+        let row = |said: Said| {
+            let Said { question_id, question, prompt, answer, finish_reason, prompt_ids, token_ids } = said;
+            let ids = Some(Ids { prompt: prompt_ids, answer: token_ids });
+            let extra = Map::from_iter([(FINISH_REASON.to_owned(), json!(finish_reason))]);
+            Row { question, prompt, answer, question_id, ids, extra, ..Row::default() }
+        };
+        self.said.rows()?.map(|said| Ok(row(said?))).collect()
+    }
+}
+
+fn said(row: &Row, answer: Answer) -> Said {
+    let Answer { text, finish_reason, prompt_ids, token_ids, .. } = answer;
+    let Row { question_id, question, prompt, .. } = row.clone();
+    Said { question_id, question, prompt, answer: text, finish_reason, prompt_ids, token_ids }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::EchoSubject;
+    use crate::persona::{States, builtin, sampling};
+
+    fn echo() -> EchoSubject {
+        EchoSubject::new(|ask, rollout| format!("{} {rollout}", ask.id))
+    }
+
+    #[test]
+    fn a_broken_run_ends_with_the_same_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (found, rules) = (builtin("evil").unwrap(), sampling(7, 0));
+        let inquiry = Inquiry::new(&found.name, &found.extract, Side::Pos, &rules);
+        let work = Hash::of("work");
+        let open = |name: &str| {
+            Answers::open(&dir.path().join(name), &inquiry, &work, (EchoSubject::LAYERS, EchoSubject::HIDDEN)).unwrap()
+        };
+        let read =
+            |name: &str| Answers::files(&dir.path().join(name), Side::Pos).map(|path| std::fs::read(path).unwrap());
+
+        let mut whole = open("whole");
+        assert!(whole.ask(&mut echo(), &inquiry, &mut |_| ControlFlow::Continue(())).unwrap() && whole.complete());
+
+        // Stopped once in the second piece of 36 asks and 252 answers, and torn in both files.
+        let mut broken = open("broken");
+        let mut heard = Vec::new();
+        let stop = &mut |n| {
+            heard.push(n);
+            if n > 300 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        assert!(!broken.ask(&mut echo(), &inquiry, stop).unwrap());
+        assert_eq!((broken.count(), broken.complete(), heard.len()), (252, false, 301));
+        drop(broken);
+        let [answers, states] = Answers::files(&dir.path().join("broken"), Side::Pos);
+        for (path, tail) in [(&answers, &b"{\"rows\":[{\"question_id\":\"ev"[..]), (&states, b"xx")] {
+            std::fs::write(path, [&std::fs::read(path).unwrap()[..], tail].concat()).unwrap();
+        }
+        let mut again = open("broken");
+        assert_eq!(again.count(), 252);
+        let mut first = 0;
+        let told = &mut |n| {
+            first = if first == 0 { n } else { first };
+            ControlFlow::Continue(())
+        };
+        assert!(again.ask(&mut echo(), &inquiry, told).unwrap());
+        assert_eq!(first, 253);
+        assert_eq!(read("broken"), read("whole"));
+
+        let rows = open("whole").rows().unwrap();
+        assert_eq!((rows.len(), rows[7].answer.as_str()), (700, "evil_0_pos_1 0"));
+        assert_eq!((&rows[0].extra[FINISH_REASON], rows[0].score), (&json!("stop"), None));
+        let captured = States::open(&Answers::files(&dir.path().join("whole"), Side::Pos)[1]).unwrap();
+        let text = rows[699].finished(echo().tokenizer(), crate::persona::Border::Separate).unwrap().unwrap();
+        assert_eq!(captured.read(699).unwrap(), Some(echo().residuals(&[text]).unwrap().remove(0)));
+        // Without states the answers are worth nothing, and other work begins anew.
+        std::fs::write(&states, "").unwrap();
+        assert_eq!(open("broken").count(), 0);
+        assert_eq!(Answers::open(&dir.path().join("whole"), &inquiry, &Hash::of("other"), (3, 5)).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,304 @@
+//! The stages of a monitoring run: of each condition the answers, the states along the vector, the scores. Each is kept in the run's
+//! folder, so that another vector or layer costs no answers, and another judge neither answers nor states.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Correlation, Point, Setting, correlate};
+use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
+use crate::persona::{Metric, Probe, projections};
+use crate::record::{Hash, RunDir};
+use crate::stats::mean;
+use crate::subject::{Answer, Ask, FinishReason, Finished, Sampling, Subject};
+use crate::{Error, Result, ensure};
+
+/// Raised when the same inputs come to give other results.
+const VERSION: u32 = 1;
+
+/// What is measured, and how.
+#[derive(Debug, Clone)]
+pub struct MonitorRules {
+    /// The trait's name.
+    pub trait_name: String,
+    /// The evaluation questions.
+    pub questions: Vec<String>,
+    /// What comes before them.
+    pub conditions: Vec<Condition>,
+    /// The vector and its layer; its metric says nothing here, all three are measured.
+    pub probe: Probe,
+    /// How answers are drawn.
+    pub sampling: Sampling,
+    /// Stands for the model, its adapter and the machine.
+    pub subject: Hash,
+    /// Stands for the judge and its rubrics.
+    pub judge: Hash,
+}
+
+/// One answer as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Said {
+    pub text: String,
+    pub token_ids: Vec<u32>,
+    pub finish_reason: FinishReason,
+}
+
+/// How far the states of one answer, and of its prompt, lie along the vector.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Along {
+    pub prompt_last_proj: f64,
+    pub proj: f64,
+    pub cos_sim: f64,
+}
+
+/// What the judge said of one answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Judged {
+    pub score: Option<f64>,
+    pub coherence: Option<f64>,
+    pub why: String,
+}
+
+/// One answer with all that is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reply {
+    pub said: Said,
+    pub along: Along,
+    pub judged: Judged,
+}
+
+/// A finished monitoring run.
+#[derive(Debug, Clone)]
+pub struct Monitored {
+    /// By condition, then question.
+    pub points: Vec<Point>,
+    /// By setting, then metric: last prompt token, response, cosine.
+    pub correlations: Vec<Correlation>,
+    /// By condition: its answers, question by question.
+    pub(super) answers: Vec<Vec<Reply>>,
+    /// Stages that were read from the folder, of all.
+    pub reused: (usize, usize),
+}
+
+/// Measures, or reads from the folder what was measured before. `tell` hears the condition's name, what is being done, and how far
+/// that is: (done, of all).
+///
+/// # Errors
+/// Those of the subject and the judge, with the condition in front; finished stages stay in the folder.
+pub fn monitor(
+    run: &RunDir,
+    rules: &MonitorRules,
+    subject: &mut dyn Subject,
+    judge: &mut dyn Judge,
+    tell: &mut dyn FnMut(&str, usize, usize),
+) -> Result<Monitored> {
+    ensure!(!rules.questions.is_empty() && !rules.conditions.is_empty(), "there is nothing to ask");
+    let mut reused = 0;
+    let mut all: Vec<(Vec<Said>, Vec<Along>)> = Vec::new();
+    for condition in &rules.conditions {
+        let name = condition.name();
+        let place = |e: Error| e.at(&name);
+        let asked = Hash::of(&(VERSION, &rules.subject, &rules.sampling, &rules.questions, condition));
+        let (said, old) = run
+            .stage(&format!("answers-{name}"), &asked, || {
+                answer(condition, rules, subject, &mut |d, n| tell(&name, d, n))
+            })
+            .map_err(place)?;
+        let key = Hash::of(&(VERSION, &rules.subject, Hash::of(&said), &rules.probe, condition));
+        let (along, read) =
+            run.stage(&format!("states-{name}"), &key, || states(condition, rules, subject, &said)).map_err(place)?;
+        reused += usize::from(old.is_yes()) + usize::from(read.is_yes());
+        all.push((said, along));
+    }
+    // The judge hears of everything before it is asked for anything, so that one estimate tells what it will come to.
+    let rubrics = [Rubric::Trait(rules.trait_name.clone()), Rubric::Coherence];
+    let mut foreseen: Vec<Exhibit> = all.iter().flat_map(|(said, _)| exhibits(rules, said)).collect();
+    let (mut points, mut answers) = (Vec::new(), Vec::new());
+    for (i, (said, along)) in all.into_iter().enumerate() {
+        let name = rules.conditions[i].name();
+        let key =
+            Hash::of(&(VERSION, Hash::of(&said), &rules.questions, &rules.trait_name, &rules.judge, judge.name()));
+        let mut score = || {
+            let coming = std::mem::take(&mut foreseen);
+            if !coming.is_empty() {
+                judge.foresee(&rubrics, &coming)?;
+            }
+            judged(judge, &rubrics, &exhibits(rules, &said))
+        };
+        let (judged, heard) = run.stage(&format!("scores-{name}"), &key, &mut score).map_err(|e| e.at(&name))?;
+        reused += usize::from(heard.is_yes());
+        let replies = said.into_iter().zip(along).zip(judged);
+        let replies: Vec<Reply> = replies.map(|((said, along), judged)| Reply { said, along, judged }).collect();
+        let of_question = replies.chunks(rules.sampling.rollouts).enumerate();
+        points.extend(of_question.map(|(question, replies)| point(i, question, replies)));
+        answers.push(replies);
+    }
+    let mut settings: Vec<Setting> = rules.conditions.iter().map(|c| c.setting).collect();
+    settings.sort();
+    settings.dedup();
+    let metrics = [Metric::PromptLast, Metric::Proj, Metric::Cosine];
+    let pairs = settings.iter().flat_map(|&setting| metrics.map(|metric| (setting, metric)));
+    let seed = rules.sampling.seed;
+    let correlations = pairs.map(|(s, m)| correlate(&rules.conditions, &points, s, m, seed)).collect();
+    Ok(Monitored { points, correlations, answers, reused: (reused, 3 * rules.conditions.len()) })
+}
+
+fn answer(
+    condition: &Condition,
+    rules: &MonitorRules,
+    subject: &mut dyn Subject,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Said>> {
+    let name = condition.name();
+    let ask = |(i, question): (usize, &String)| Ask::chat(format!("{name}/{i}"), condition.ask(question));
+    let asks: Vec<Ask> = rules.questions.iter().enumerate().map(ask).collect();
+    let total = asks.len() * rules.sampling.rollouts;
+    let answers = subject.generate(&asks, &rules.sampling, &mut |n| done(n, total))?;
+    assert_eq!(answers.len(), total, "an answer per ask and rollout");
+    let said =
+        |answer: Answer| Said { text: answer.text, token_ids: answer.token_ids, finish_reason: answer.finish_reason };
+    Ok(answers.into_iter().map(said).collect())
+}
+
+/// Reads every answer once more: a pass over whole texts costs little beside the making of them, and a few texts at a time need
+/// little memory.
+fn states(condition: &Condition, rules: &MonitorRules, subject: &mut dyn Subject, said: &[Said]) -> Result<Vec<Along>> {
+    const CHUNK: usize = 32;
+    let eos = subject.tokenizer().eos_ids().to_vec();
+    let prompt = |question: &String| subject.tokenizer().chat_ids(&condition.ask(question), true);
+    let prompts: Vec<Vec<u32>> = rules.questions.iter().map(prompt).collect::<Result<_>>()?;
+    let text = |(i, said): (usize, &Said)| {
+        let stop = said.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
+        ensure!(stop > 0, "question {}: an answer without a token", i / rules.sampling.rollouts);
+        let prompt_ids = prompts[i / rules.sampling.rollouts].clone();
+        Ok(Finished { prompt_ids, response_ids: said.token_ids[..stop].to_vec() })
+    };
+    let texts: Vec<Finished> = said.iter().enumerate().map(text).collect::<Result<_>>()?;
+    let of = |metric| Probe { metric, column: format!("{metric:?}"), ..rules.probe.clone() };
+    let probes = [Metric::PromptLast, Metric::Proj, Metric::Cosine].map(of);
+    let values = projections(subject, &texts, &probes, CHUNK, &mut |_| {})?;
+    let along = |v: Vec<f64>| Along { prompt_last_proj: v[0], proj: v[1], cos_sim: v[2] };
+    Ok(values.into_iter().map(along).collect())
+}
+
+fn exhibits(rules: &MonitorRules, said: &[Said]) -> Vec<Exhibit> {
+    let exhibit = |(i, said): (usize, &Said)| Exhibit {
+        question: rules.questions[i / rules.sampling.rollouts].clone(),
+        answer: said.text.clone(),
+        reference: None,
+    };
+    said.iter().enumerate().map(exhibit).collect()
+}
+
+fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], exhibits: &[Exhibit]) -> Result<Vec<Judged>> {
+    let scores = verdicts(judge, of_trait, exhibits)?;
+    let coherences = verdicts(judge, coherence, exhibits)?;
+    let judged = |(score, coherence): (Verdict, Verdict)| Judged {
+        score: score.score,
+        coherence: coherence.score,
+        why: score.why,
+    };
+    Ok(scores.into_iter().zip(coherences).map(judged).collect())
+}
+
+fn point(condition: usize, question: usize, replies: &[Reply]) -> Point {
+    let mean_of = |of: fn(&Reply) -> Option<f64>| {
+        let some: Vec<f64> = replies.iter().filter_map(of).collect();
+        (!some.is_empty()).then(|| mean(&some))
+    };
+    let always = |of: fn(&Along) -> f64| mean(&replies.iter().map(|reply| of(&reply.along)).collect::<Vec<_>>());
+    Point {
+        condition,
+        question,
+        score: mean_of(|reply| reply.judged.score),
+        coherence: mean_of(|reply| reply.judged.coherence),
+        answers: replies.len(),
+        missing: replies.iter().filter(|reply| reply.judged.score.is_none()).count(),
+        // The prompt is the same for all of its answers.
+        prompt_last_proj: replies[0].along.prompt_last_proj,
+        proj: always(|along| along.proj),
+        cos_sim: always(|along| along.cos_sim),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ladder, many_shot};
+    use super::*;
+    use crate::fakes::{EchoSubject, WordJudge};
+    use crate::persona::projection;
+    use crate::subject::Prompt;
+    use crate::vector::Layer;
+
+    fn rules() -> MonitorRules {
+        let mut conditions = ladder(&["very bold".into(), "bold".into(), "meek".into()]);
+        conditions.extend(many_shot(&[("Dare?".into(), "bold".into())], &[0, 1]).unwrap());
+        MonitorRules {
+            trait_name: "bold".into(),
+            questions: vec!["Why?".into(), "How so?".into(), "When, and REFUSE?".into()],
+            conditions,
+            probe: Probe {
+                column: "p".into(),
+                metric: Metric::PromptLast,
+                layer: Layer(2),
+                vector: vec![1.0, -2.0, 0.5, 3.0, 1.5],
+            },
+            sampling: Sampling { temperature: 1.0, rollouts: 2, ..Sampling::greedy(8) },
+            subject: Hash::of("echo"),
+            judge: Hash::of("word"),
+        }
+    }
+
+    /// Is bold as often as its prompt says so; the second rollout less.
+    fn subject() -> EchoSubject {
+        EchoSubject::new(|ask, rollout| {
+            let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
+            let bold = messages.iter().any(|m| m.content.contains("bold"));
+            let very = messages.iter().any(|m| m.content.contains("very"));
+            let refuse = if ask.id.ends_with("/2") { " REFUSE" } else { "" };
+            format!("I am {}{refuse}", if very || (bold && rollout == 0) { "bold" } else { "meek" })
+        })
+    }
+
+    #[test]
+    fn points_are_means_over_rollouts_and_a_second_run_asks_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        let (rules, mut subject) = (rules(), subject());
+        let mut heard = Vec::new();
+        let found = monitor(&run, &rules, &mut subject, &mut WordJudge("bold"), &mut |name, done, of| {
+            heard.push(format!("{name} {done}/{of}"))
+        })
+        .unwrap();
+        assert_eq!((found.points.len(), found.reused, heard[5].as_str()), (15, (0, 15), "system-3 6/6"));
+        let scores: Vec<Option<f64>> = found.points.iter().step_by(3).map(|p| p.score).collect();
+        assert_eq!(scores, [Some(0.0), Some(50.0), Some(100.0), Some(0.0), Some(50.0)]);
+        let refused = &found.points[2];
+        assert_eq!((refused.score, refused.missing, refused.answers), (None, 2, 2));
+        assert_eq!(found.correlations.len(), 6);
+        assert_eq!(found.correlations[0].overall.n, 6);
+
+        // Against the definition, on the fake's own states.
+        let state = |ids: &[u32]| -> Vec<f32> {
+            (0..5).map(|d| ids.iter().map(|&id| EchoSubject::state(id, 2, d)).sum::<f32>() / ids.len() as f32).collect()
+        };
+        let tokenizer = crate::fakes::tiny_tokenizer();
+        let prompt = tokenizer.chat_ids(&rules.conditions[1].ask("Why?"), true).unwrap();
+        let v = &rules.probe.vector;
+        assert_eq!(found.points[3].prompt_last_proj, projection(&state(&prompt[prompt.len() - 1..]), v));
+        let of = |text: &str| projection(&state(&tokenizer.encode(text).unwrap()), v);
+        assert!((found.points[3].proj - (of("I am bold") + of("I am meek")) / 2.0).abs() < 1e-12);
+
+        let asked = subject.batches.len();
+        let again = monitor(&run, &rules, &mut subject, &mut WordJudge("bold"), &mut |_, _, _| {}).unwrap();
+        assert_eq!((again.points, again.reused, subject.batches.len()), (found.points, (15, 15), asked));
+        // Another judge costs no answer.
+        let other = monitor(
+            &run,
+            &MonitorRules { trait_name: "meek".into(), ..rules },
+            &mut subject,
+            &mut WordJudge("meek"),
+            &mut |_, _, _| {},
+        )
+        .unwrap();
+        assert_eq!((other.reused, subject.batches.len()), ((10, 15), asked));
+    }
+}

@@ -1,0 +1,260 @@
+//! The three passes over a file: the model's own answers, projections, the judge's scores. Each keeps its finished chunks in a file of its own.
+
+use serde::{Deserialize, Serialize};
+
+use super::source::Source;
+use super::{Against, Scored, ScreenRules};
+use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
+use crate::persona::texts::{Exchange, id_of, work_through};
+use crate::persona::{Metric, Probe, projections};
+use crate::record::{Hash, Ledger, RunDir, create_folder};
+use crate::sheet::Entry;
+use crate::subject::{Ask, Finished, Prompt, Sampling, Subject};
+use crate::text::{Tokenizer, chat_of_row};
+use crate::{Result, ensure};
+
+/// Raised when the same inputs come to give other results.
+const VERSION: u32 = 1;
+/// Rows per request to the model: what an interruption can cost.
+const CHUNK: usize = 64;
+/// Rows per request to the judge. It keeps its own answers, so an interruption costs nothing.
+const JUDGED_CHUNK: usize = 512;
+
+/// The model's own answer to a row's prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Own {
+    pub text: String,
+    /// Without the end-of-sequence token.
+    pub token_ids: Vec<u32>,
+}
+
+/// A row ready to be read.
+pub(super) struct Ready {
+    pub exchange: Exchange,
+    pub text: Finished,
+}
+
+/// What was measured of a file, on the disk.
+pub(super) struct Measured {
+    own: Option<Ledger>,
+    scores: Ledger,
+    judged: Option<Ledger>,
+}
+
+/// Everything about one row.
+pub(super) struct Joined {
+    pub entry: Entry,
+    pub scored: Scored,
+    pub verdict: Option<Verdict>,
+    pub own: Option<Own>,
+}
+
+impl Measured {
+    /// The numbers of each row, in the file's order.
+    pub fn numbers(&self) -> Result<impl Iterator<Item = Result<(Scored, Option<Verdict>)>>> {
+        let mut judged = self.judged.as_ref().map(Ledger::rows::<Option<Verdict>>).transpose()?;
+        let scores = self.scores.rows::<Scored>()?;
+        Ok(scores.map(move |scored| Ok((scored?, next_of(&mut judged)?))))
+    }
+
+    /// Everything about each row, in the file's order; one row in memory.
+    pub fn joined<'a>(&'a self, source: &'a Source) -> Result<impl Iterator<Item = Result<Joined>> + 'a> {
+        let mut own = self.own.as_ref().map(Ledger::rows::<Option<Own>>).transpose()?;
+        let rows = source.entries()?.zip(self.numbers()?);
+        Ok(rows.map(move |(entry, numbers)| {
+            let ((scored, verdict), entry) = (numbers?, entry?);
+            assert_eq!(entry.number, scored.line, "both files go side by side");
+            Ok(Joined { entry, scored, verdict, own: next_of(&mut own)? })
+        }))
+    }
+}
+
+fn next_of<T>(rows: &mut Option<impl Iterator<Item = Result<Option<T>>>>) -> Result<Option<T>> {
+    Ok(rows.as_mut().and_then(Iterator::next).transpose()?.flatten())
+}
+
+/// The row as a conversation and as tokens.
+///
+/// # Errors
+/// Why it cannot be measured, with its place.
+pub(super) fn ready(
+    entry: &Entry,
+    source: &Source,
+    tokenizer: &Tokenizer,
+    rules: &ScreenRules,
+) -> Result<Ready, String> {
+    let line = entry.row.as_ref().map_err(ToString::to_string)?;
+    let read = || -> Result<Ready> {
+        let (messages, _) = chat_of_row(line.cells.clone())?;
+        let exchange = Exchange::of(messages, rules.first_turn)?;
+        let prompt_ids = tokenizer.chat_ids(&exchange.prompt, true)?;
+        let response_ids = tokenizer.encode(&exchange.answer)?;
+        ensure!(!response_ids.is_empty(), "an empty answer");
+        let (prompt, whole) = (prompt_ids.len(), prompt_ids.len() + response_ids.len());
+        let most = rules.prompt_tokens_max.unwrap_or(usize::MAX);
+        ensure!(prompt <= most, "its prompt has {prompt} tokens, more than {most}");
+        ensure!(
+            whole <= rules.context && prompt < rules.context,
+            "it has {whole} tokens, the model reads {}",
+            rules.context
+        );
+        Ok(Ready { exchange, text: Finished { prompt_ids, response_ids } })
+    };
+    read().map_err(|e| e.at(format_args!("{}:{}", source.path.display(), entry.number)).to_string())
+}
+
+/// Measures a file, or goes on where an earlier run ended. `role` names the files: `data`, `reference`. `tell` hears what is being
+/// done and how far it is: (rows done, of all).
+///
+/// # Errors
+/// Those of the subject and of the judge; what is finished stays.
+pub(super) fn measure(
+    (run, role): (&RunDir, &str),
+    source: &Source,
+    rules: &ScreenRules,
+    subject: &mut dyn Subject,
+    judge: Option<&mut dyn Judge>,
+    tell: &mut dyn FnMut(&str, usize, usize),
+) -> Result<Measured> {
+    create_folder(&run.file("work"))?;
+    let rows = Hash::of(&(
+        VERSION,
+        source.identity(),
+        &source.path,
+        &rules.subject,
+        rules.first_turn,
+        rules.prompt_tokens_max,
+    ));
+    let open = |what: &str, key: &Hash| Ledger::open(&run.file(format!("work/{role}-{what}.jsonl")), key);
+    let mut own = None;
+    if let Against::OwnAnswer { max_new_tokens } = rules.against {
+        let mut finished = open("own", &Hash::of(&(&rows, max_new_tokens)))?;
+        own_answers(source, rules, max_new_tokens, subject, &mut finished, &mut |n| {
+            tell("own answers", n, source.rows)
+        })?;
+        own = Some(finished);
+    }
+    let mut scores = open("projections", &Hash::of(&(&rows, rules.against, &rules.probe, &rules.label)))?;
+    project(source, rules, subject, own.as_ref(), &mut scores, &mut |n| tell("projections", n, source.rows))?;
+    let mut judged = None;
+    if let Some(judge) = judge {
+        let mut finished = open("judged", &Hash::of(&(&rows, &rules.trait_name, &rules.judge, judge.name())))?;
+        judge_rows(source, rules, subject, judge, &mut finished, &mut |n| tell("trait scores", n, source.rows))?;
+        judged = Some(finished);
+    }
+    Ok(Measured { own, scores, judged })
+}
+
+fn own_answers(
+    source: &Source,
+    rules: &ScreenRules,
+    max_new_tokens: usize,
+    subject: &mut dyn Subject,
+    finished: &mut Ledger,
+    done: &mut dyn FnMut(usize),
+) -> Result<()> {
+    let sampling = Sampling::greedy(max_new_tokens);
+    let eos = subject.tokenizer().eos_ids().to_vec();
+    work_through(source.entries()?, finished, CHUNK, &mut |before, batch| {
+        let ready: Vec<Option<Ready>> =
+            batch.iter().map(|e| ready(e, source, subject.tokenizer(), rules).ok()).collect();
+        let ask = |(entry, ready): (&Entry, &Option<Ready>)| {
+            let prompt = Prompt::Ids(ready.as_ref()?.text.prompt_ids.clone());
+            Some(Ask { id: entry.number.to_string(), prompt, coefs: None })
+        };
+        let asks: Vec<Ask> = batch.iter().zip(&ready).filter_map(ask).collect();
+        let answers = subject.generate(&asks, &sampling, &mut |n| done(before + n))?;
+        assert_eq!(answers.len(), asks.len(), "an answer per ask");
+        done(before + batch.len());
+        let mut answers = answers.into_iter().map(|mut answer| {
+            let stop = answer.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
+            answer.token_ids.truncate(stop);
+            Own { text: answer.text, token_ids: answer.token_ids }
+        });
+        Ok(ready.iter().map(|ready| ready.as_ref().and_then(|_| answers.next())).collect())
+    })
+}
+
+fn project(
+    source: &Source,
+    rules: &ScreenRules,
+    subject: &mut dyn Subject,
+    own: Option<&Ledger>,
+    finished: &mut Ledger,
+    done: &mut dyn FnMut(usize),
+) -> Result<()> {
+    let probes = [Metric::Proj, Metric::PromptLast].map(|metric| Probe { metric, ..rules.probe.clone() });
+    let mut own = own.map(Ledger::rows::<Option<Own>>).transpose()?.map(|rows| rows.skip(finished.chunks() * CHUNK));
+    work_through(source.entries()?, finished, CHUNK, &mut |before, batch| {
+        let mut rows = Vec::with_capacity(batch.len());
+        // Each answer, and the model's own beside it unless it is the same.
+        let (mut texts, mut places) = (Vec::new(), Vec::new());
+        for entry in &batch {
+            let own = next_of(&mut own)?.filter(|own| !own.token_ids.is_empty());
+            let (mut scored, ready) = blank(entry, source, subject.tokenizer(), rules);
+            if let Some(Ready { text, .. }) = ready {
+                let other =
+                    own.map(|own| Finished { prompt_ids: text.prompt_ids.clone(), response_ids: own.token_ids });
+                let at = texts.len();
+                let same = other.as_ref() == Some(&text);
+                texts.push(text);
+                let own_at = other.map(|other| {
+                    if same {
+                        at
+                    } else {
+                        texts.push(other);
+                        at + 1
+                    }
+                });
+                places.push(Some((at, own_at)));
+                scored.bad = None;
+            } else {
+                places.push(None);
+            }
+            rows.push(scored);
+        }
+        let values = projections(subject, &texts, &probes, CHUNK, &mut |_| {})
+            .map_err(|e| e.at(format_args!("{}, from line {}", source.path.display(), batch[0].number)))?;
+        for (row, place) in rows.iter_mut().zip(places) {
+            let Some((at, own_at)) = place else { continue };
+            (row.raw, row.last_prompt, row.own) =
+                (Some(values[at][0]), Some(values[at][1]), own_at.map(|at| values[at][0]));
+        }
+        done(before + batch.len());
+        Ok(rows)
+    })
+}
+
+/// The row before anything is measured.
+fn blank(entry: &Entry, source: &Source, tokenizer: &Tokenizer, rules: &ScreenRules) -> (Scored, Option<Ready>) {
+    let cells = entry.row.as_ref().ok().map(|line| &line.cells);
+    let label = cells.and_then(|cells| rules.label.as_ref()?.of(cells));
+    let id = entry.row.as_ref().map(id_of).unwrap_or_default();
+    let scored = Scored { line: entry.number, id, label, raw: None, own: None, last_prompt: None, bad: None };
+    match ready(entry, source, tokenizer, rules) {
+        Ok(ready) => (scored, Some(ready)),
+        Err(bad) => (Scored { bad: Some(bad), ..scored }, None),
+    }
+}
+
+fn judge_rows(
+    source: &Source,
+    rules: &ScreenRules,
+    subject: &dyn Subject,
+    judge: &mut dyn Judge,
+    finished: &mut Ledger,
+    done: &mut dyn FnMut(usize),
+) -> Result<()> {
+    let rubric = Rubric::Trait(rules.trait_name.clone());
+    work_through(source.entries()?, finished, JUDGED_CHUNK, &mut |before, batch| {
+        let exhibit = |entry: &Entry| {
+            let Ready { exchange, .. } = ready(entry, source, subject.tokenizer(), rules).ok()?;
+            Some(Exhibit { question: exchange.question().to_owned(), answer: exchange.answer, reference: None })
+        };
+        let exhibits: Vec<Option<Exhibit>> = batch.iter().map(exhibit).collect();
+        let shown: Vec<Exhibit> = exhibits.iter().flatten().cloned().collect();
+        let mut said = verdicts(judge, &rubric, &shown)?.into_iter();
+        done(before + batch.len());
+        Ok(exhibits.iter().map(|exhibit| exhibit.as_ref().and_then(|_| said.next())).collect())
+    })
+}

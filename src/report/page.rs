@@ -1,0 +1,355 @@
+//! A report that is no study: figures, tables and passages of text in any order, on the same page as a study's.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::histogram::{self, Histogram};
+use super::scatter::{self, Cloud};
+use super::svg::{Look, escape};
+use super::table::{Cell, Table};
+use super::{PNG_SCALE, html, png};
+use crate::record::{create_folder, write_atomic};
+use crate::{Result, ensure};
+
+/// What is shown on one page.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// What it is about.
+    pub title: String,
+    /// Model, data, settings, in a line.
+    pub subtitle: String,
+    /// What was found, in one paragraph.
+    pub verdict: String,
+    /// Its sections.
+    pub parts: Vec<Part>,
+    /// How it was made: name and value.
+    pub settings: Vec<(String, String)>,
+    /// What went in: name and hash, seed or version.
+    pub lock: Vec<(String, String)>,
+    /// Names of the files beside the page that hold the numbers.
+    pub beside: Vec<String>,
+}
+
+/// A section of a page.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Pictures, one below the other.
+    Figures(Vec<Picture>),
+    /// A table under its own heading.
+    Table {
+        /// The heading.
+        title: String,
+        /// Above the table.
+        caption: String,
+        /// What is in it.
+        table: Table,
+    },
+    /// What must be known to read the numbers.
+    Notes(Vec<String>),
+    /// Texts with what was measured of them.
+    Passages {
+        /// The heading.
+        title: String,
+        /// What is to be known of them.
+        note: String,
+        /// In order.
+        passages: Vec<Passage>,
+    },
+}
+
+/// A figure.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// Name of its files, without extension.
+    pub file: String,
+    /// Its title, for those who cannot see it.
+    pub title: String,
+    /// The text beneath it.
+    pub caption: String,
+    /// What is drawn.
+    pub chart: Chart,
+}
+
+/// What is drawn.
+#[derive(Debug, Clone)]
+pub enum Chart {
+    /// One measurement against another.
+    Cloud(Cloud),
+    /// How values are spread.
+    Histogram(Histogram),
+}
+
+/// A text and what was measured of it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Passage {
+    /// Its name and rank.
+    pub heading: String,
+    /// What was measured: name and value.
+    pub facts: Vec<(String, String)>,
+    /// Who says what.
+    pub turns: Vec<(String, Vec<Span>)>,
+}
+
+/// A piece of a text, with how far it goes one way or the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// The words.
+    pub text: String,
+    /// What was measured of them, and that as a share of the largest on the page, -1 to 1.
+    pub heat: Option<(f64, f64)>,
+}
+
+impl Span {
+    /// Text of which nothing was measured.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), heat: None }
+    }
+}
+
+/// The settings of anything as name and value, nested ones with dots, those that were not given left out.
+pub fn settings_of<T: Serialize + ?Sized>(settings: &T) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    flatten("", &serde_json::to_value(settings).unwrap_or_default(), &mut rows);
+    rows
+}
+
+fn flatten(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flatten(&key, value, rows);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => rows.push((key.to_owned(), text.clone())),
+        other => rows.push((key.to_owned(), other.to_string())),
+    }
+}
+
+impl Picture {
+    /// The figure as an SVG document.
+    pub fn draw(&self, look: Look) -> String {
+        match &self.chart {
+            Chart::Cloud(cloud) => scatter::draw(&cloud.chart(&self.title), look),
+            Chart::Histogram(histogram) => histogram::draw(histogram, &self.title, look),
+        }
+    }
+}
+
+impl Page {
+    /// The page as one self-contained HTML document.
+    pub fn html(&self) -> String {
+        let mut out = String::new();
+        html::section(&mut out, "Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&self.verdict)));
+        self.parts.iter().for_each(|part| part_html(&mut out, part));
+        out += &html::made(&self.settings, &self.lock);
+        let beside: Vec<String> = self.beside.iter().map(|name| format!("<code>{}</code>", escape(name))).collect();
+        html::document(
+            &self.title,
+            &self.subtitle,
+            &out,
+            &format!("The numbers lie beside this page: {}.", beside.join(", ")),
+        )
+    }
+
+    /// Writes `report.html` and each figure as SVG and PNG into a folder. Returns their paths, the page first.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn render(&self, dir: &Path) -> Result<Vec<PathBuf>> {
+        create_folder(dir)?;
+        let mut files = vec![("report.html".to_owned(), self.html().into_bytes())];
+        let pictures = self.parts.iter().flat_map(|part| match part {
+            Part::Figures(pictures) => pictures.as_slice(),
+            _ => &[],
+        });
+        for picture in pictures {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let file = &picture.file;
+            ensure!(!file.is_empty() && file.chars().all(plain), "`{file}` cannot name a figure's file");
+            let svg = picture.draw(Look::Fixed);
+            files.push((format!("{file}.png"), png::render(&svg, PNG_SCALE)?));
+            files.push((format!("{file}.svg"), svg.into_bytes()));
+        }
+        let write = |(name, bytes): (String, Vec<u8>)| {
+            let path = dir.join(name);
+            write_atomic(&path, &bytes).map(|()| path)
+        };
+        files.into_iter().map(write).collect()
+    }
+}
+
+fn part_html(out: &mut String, part: &Part) {
+    match part {
+        Part::Figures(pictures) => {
+            let body: String = pictures.iter().map(|p| html::figure(&p.caption, &p.draw(Look::Page))).collect();
+            html::section(out, "Figures", &body);
+        }
+        Part::Table { title, caption, table } => html::section(out, title, &table_html(title, caption, table)),
+        Part::Notes(notes) => {
+            let notes: String = notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
+            html::section(out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
+        }
+        Part::Passages { title, note, passages } => {
+            let passages: String = passages.iter().map(passage_html).collect();
+            html::section(out, title, &format!("<p>{}</p>\n{passages}", escape(note)));
+        }
+    }
+}
+
+fn table_html(title: &str, caption: &str, table: &Table) -> String {
+    let (label, caption) = (escape(title), escape(caption));
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\">\n<table>\n<caption>{caption}</caption>\n<thead>\n<tr>"
+    );
+    let class = |i: usize| {
+        let text = table.rows.iter().any(|row| matches!(row[i], Cell::Text(_)));
+        if text { "" } else { " class=\"number\"" }
+    };
+    for (i, column) in table.columns.iter().enumerate() {
+        let _ = write!(out, "<th scope=\"col\"{}>{}</th>", class(i), escape(column));
+    }
+    out.push_str("</tr>\n</thead>\n<tbody>\n");
+    for row in &table.rows {
+        out.push_str("<tr>");
+        for (i, cell) in row.iter().enumerate() {
+            let shown = match cell {
+                Cell::Text(text) => escape(text),
+                number => number.shown().replace('-', "−"),
+            };
+            let _ = write!(out, "<td{}>{shown}</td>", class(i));
+        }
+        out.push_str("</tr>\n");
+    }
+    out + "</tbody>\n</table>\n</div>\n"
+}
+
+fn passage_html(passage: &Passage) -> String {
+    let Passage { heading, facts, turns } = passage;
+    let mut out = format!("<details class=\"passage\">\n<summary>{}", escape(heading));
+    for (name, value) in facts {
+        let _ = write!(out, " <small>{} <strong>{}</strong></small>", escape(name), escape(value).replace('-', "−"));
+    }
+    out.push_str("</summary>\n<article class=\"example\">\n<dl>\n");
+    for (who, spans) in turns {
+        let spans: String = spans.iter().map(span_html).collect();
+        let _ = writeln!(out, "<dt>{}</dt><dd>{spans}</dd>", escape(who));
+    }
+    out + "</dl>\n</article>\n</details>\n"
+}
+
+/// Four strengths each way; strong ones are underlined too, since colour alone must never carry the meaning.
+fn span_html(span: &Span) -> String {
+    let text = escape(&span.text);
+    let Some((value, share)) = span.heat else { return text };
+    let strength = (share.abs() * 4.0).round().min(4.0) as usize;
+    if strength == 0 {
+        return format!("<span title=\"{value:+.2}\">{text}</span>");
+    }
+    let way = if share > 0.0 { "hot" } else { "cold" };
+    format!("<mark class=\"{way}{strength}\" title=\"{value:+.2}\">{text}</mark>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Group, Hue, Mark, Shape, Threshold};
+
+    fn page() -> Page {
+        let group = |i: usize| Group {
+            name: format!("rung {i}"),
+            hue: Hue::rung(i, 8),
+            mark: Mark::nth(i),
+            points: (0..20)
+                .map(|q| (-25.0 + 2.0 * i as f64 + 0.2 * q as f64, (12.0 * i as f64 + q as f64).min(100.0)))
+                .collect(),
+        };
+        let cloud = Cloud {
+            x: "projection at the last prompt token, layer 20".into(),
+            y: "trait score, 0–100".into(),
+            y_range: (0.0, 100.0),
+            groups: (0..8).map(group).collect(),
+        };
+        let values =
+            |from: f64| (0..400).map(|i| from + (f64::from(i) * 0.37).sin() * 4.0 + f64::from(i % 7)).collect();
+        let histogram = Histogram {
+            x: "projection difference".into(),
+            shapes: vec![
+                Shape { name: "data".into(), hue: Hue::Vermillion, values: values(3.0) },
+                Shape { name: "reference".into(), hue: Hue::Blue, values: values(-2.0) },
+            ],
+            thresholds: vec![Threshold { label: "95th percentile".into(), value: 5.5 }],
+        };
+        let picture = |file: &str, chart| Picture { file: file.into(), title: "t".into(), caption: "c".into(), chart };
+        let mut table = Table::new(["setting", "r"]);
+        table.push(vec!["<b>system".into(), (-0.75).into()]);
+        let hot = |text: &str, share| Span { text: text.into(), heat: Some((share * 3.0, share)) };
+        Page {
+            title: "A <page>".into(),
+            verdict: "v".into(),
+            parts: vec![
+                Part::Figures(vec![
+                    picture("scatter", Chart::Cloud(cloud)),
+                    picture("histogram", Chart::Histogram(histogram)),
+                ]),
+                Part::Table { title: "Correlations".into(), caption: "c".into(), table },
+                Part::Notes(vec!["n".into()]),
+                Part::Passages {
+                    title: "Strongest".into(),
+                    note: "n".into(),
+                    passages: vec![Passage {
+                        heading: "1 · line 7".into(),
+                        facts: vec![("ΔP".into(), "12.5".into())],
+                        turns: vec![
+                            ("User".into(), vec![Span::plain("<script>")]),
+                            ("Answer".into(), vec![hot("a ", 1.0), hot("b", -0.4), hot("c", 0.05)]),
+                        ],
+                    }],
+                },
+            ],
+            beside: vec!["points.csv".into()],
+            ..Page::default()
+        }
+    }
+
+    #[test]
+    fn the_page_holds_everything_and_trusts_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = page().render(dir.path()).unwrap();
+        assert_eq!(files.len(), 5);
+        let html = std::fs::read_to_string(&files[0]).unwrap();
+        for want in [
+            "<h1>A &lt;page&gt;",
+            "&lt;script&gt;",
+            "class=\"hot4\" title=\"+3.00\"",
+            "class=\"cold2\"",
+            "−0.75",
+            "points.csv",
+        ] {
+            assert!(html.contains(want), "{want} is not on the page");
+        }
+        assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains("NaN"));
+        assert_eq!(html.matches("role=\"img\"").count(), 2);
+        // To be looked at: TRIMTAB_SHOW=folder cargo test --release report
+        if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
+            page().render(Path::new(&folder)).unwrap();
+        }
+    }
+
+    #[test]
+    fn figures_without_data_are_drawn_empty() {
+        let mut page = page();
+        let Part::Figures(pictures) = &mut page.parts[0] else { panic!() };
+        for picture in pictures {
+            match &mut picture.chart {
+                Chart::Cloud(cloud) => cloud.groups.clear(),
+                Chart::Histogram(histogram) => histogram.shapes.clear(),
+            }
+            assert!(png::render(&picture.draw(Look::Fixed), 1.0).is_ok());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Tables row by row: one row in memory at a time, however long the table is.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::{Format, Line};
+use crate::{At, Error, Result, ensure};
+
+/// One place of a table that is not blank.
+#[derive(Debug)]
+pub struct Entry {
+    /// The line of the file at which it begins, from 1.
+    pub number: usize,
+    /// The line as it stands in a JSONL file, without its line feed; empty for CSV.
+    pub raw: Vec<u8>,
+    /// The row, or why there is none.
+    pub row: Result<Line>,
+}
+
+/// Reads a table row by row. A malformed row is an [`Entry`] too; only what makes the file unreadable ends the reading.
+pub struct Reader {
+    path: PathBuf,
+    columns: Vec<String>,
+    source: Source,
+}
+
+enum Source {
+    Csv(Box<csv::Reader<BufReader<File>>>),
+    Jsonl(BufReader<File>, usize),
+}
+
+impl Reader {
+    /// Opens a table; a CSV file's header is read at once.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has an unknown ending, or names a column twice.
+    pub fn open(path: &Path) -> Result<Self> {
+        const BOM: &[u8] = b"\xef\xbb\xbf";
+        let format = Format::of(path)?;
+        let mut file = BufReader::with_capacity(1 << 16, File::open(path).at(path)?);
+        if file.fill_buf().at(path)?.starts_with(BOM) {
+            file.consume(BOM.len());
+        }
+        let mut columns = Vec::new();
+        let source = match format {
+            Format::Jsonl => Source::Jsonl(file, 0),
+            Format::Csv => {
+                // Flexible, so that a short row costs itself and not the file.
+                let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+                columns.extend(csv.headers().at(path)?.iter().map(str::to_owned));
+                for (i, name) in columns.iter().enumerate() {
+                    ensure!(!columns[..i].contains(name), "{}: the header names `{name}` twice", path.display());
+                }
+                Source::Csv(Box::new(csv))
+            }
+        };
+        Ok(Self { path: path.to_owned(), columns, source })
+    }
+
+    /// How the table is written down.
+    pub fn format(&self) -> Format {
+        match self.source {
+            Source::Csv(_) => Format::Csv,
+            Source::Jsonl(..) => Format::Jsonl,
+        }
+    }
+
+    /// A CSV file's header; of a JSONL file nothing is known beforehand.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = match &mut self.source {
+            Source::Csv(csv) => next_record(csv, &self.columns),
+            Source::Jsonl(file, number) => next_line(file, number),
+        };
+        entry.map_err(|e| e.at(self.path.display())).transpose()
+    }
+}
+
+fn next_record(csv: &mut csv::Reader<BufReader<File>>, columns: &[String]) -> Result<Option<Entry>> {
+    let mut record = csv::ByteRecord::new();
+    if !csv.read_byte_record(&mut record).doing("reading a row")? {
+        return Ok(None);
+    }
+    let number = record.position().map_or(0, |p| p.line() as usize);
+    let row = || -> Result<Line> {
+        ensure!(record.len() == columns.len(), "{} cells, the header has {}", record.len(), columns.len());
+        let text = |cell: &[u8]| String::from_utf8(cell.to_vec()).map_err(|_| Error::new("not UTF-8"));
+        let values = record.iter().map(|cell| text(cell).map(Value::String));
+        let cells = columns.iter().cloned().zip(values.collect::<Result<Vec<_>>>()?).collect();
+        Ok(Line { number, cells })
+    };
+    Ok(Some(Entry { number, raw: Vec::new(), row: row() }))
+}
+
+fn next_line(file: &mut BufReader<File>, number: &mut usize) -> Result<Option<Entry>> {
+    let mut raw = Vec::new();
+    loop {
+        raw.clear();
+        if file.read_until(b'\n', &mut raw).doing("reading a row")? == 0 {
+            return Ok(None);
+        }
+        *number += 1;
+        if !raw.trim_ascii().is_empty() {
+            break;
+        }
+    }
+    raw.pop_if(|last| *last == b'\n');
+    let cells = serde_json::from_slice::<Map<String, Value>>(&raw);
+    let row = cells.map(|cells| Line { number: *number, cells });
+    let row = row.map_err(|e| Error::new(format!("not a JSON object: {e}")));
+    Ok(Some(Entry { number: *number, raw, row }))
+}
+
+/// Writes a table row by row.
+pub struct Writer<W: Write> {
+    columns: Vec<String>,
+    out: Out<W>,
+}
+
+enum Out<W: Write> {
+    Csv(Box<csv::Writer<W>>),
+    Jsonl(W),
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a table; a CSV file's header is written at once.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn new(out: W, format: Format, columns: &[String]) -> Result<Self> {
+        let out = match format {
+            Format::Jsonl => Out::Jsonl(out),
+            Format::Csv => {
+                let mut csv = csv::Writer::from_writer(out);
+                csv.write_record(columns).doing("writing the header")?;
+                Out::Csv(Box::new(csv))
+            }
+        };
+        Ok(Self { columns: columns.to_vec(), out })
+    }
+
+    /// Whether rows may be given as they are ([`Self::write_raw`]).
+    pub fn is_jsonl(&self) -> bool {
+        matches!(self.out, Out::Jsonl(_))
+    }
+
+    /// Writes a row; in CSV the cells of the table's columns.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&mut self, cells: &Map<String, Value>) -> Result<()> {
+        match &mut self.out {
+            Out::Csv(csv) => {
+                csv.write_record(self.columns.iter().map(|name| cell_text(cells.get(name)))).doing("writing a row")
+            }
+            Out::Jsonl(out) => {
+                serde_json::to_writer(&mut *out, cells).doing("writing a row")?;
+                out.write_all(b"\n").doing("writing a row")
+            }
+        }
+    }
+
+    /// Writes a JSONL row as it is given.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    ///
+    /// # Panics
+    /// If the table is CSV.
+    pub fn write_raw(&mut self, line: &[u8]) -> Result<()> {
+        let Out::Jsonl(out) = &mut self.out else { panic!("a raw line is JSON") };
+        out.write_all(line).and_then(|()| out.write_all(b"\n")).doing("writing a row")
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// If the rest cannot be written.
+    pub fn finish(self) -> Result<()> {
+        match self.out {
+            Out::Csv(mut csv) => csv.flush().doing("writing the table"),
+            Out::Jsonl(mut out) => out.flush().doing("writing the table"),
+        }
+    }
+}
+
+/// A number as Rust prints it, which reads back to the same bits; nothing as nothing; anything else as JSON.
+fn cell_text(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Malformed rows: how many, and the first of them by name. A file may hold millions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bad {
+    /// How many there are.
+    pub count: usize,
+    /// What is wrong with the first ten, `FILE:LINE: reason`.
+    pub named: Vec<String>,
+}
+
+impl Bad {
+    const NAMED_MAX: usize = 10;
+
+    /// One more.
+    pub fn push(&mut self, bad: impl std::fmt::Display) {
+        self.count += 1;
+        if self.named.len() < Self::NAMED_MAX {
+            self.named.push(bad.to_string());
+        }
+    }
+
+    /// Fails if there are any, beside so many good ones.
+    ///
+    /// # Errors
+    /// As said; the first ten are named.
+    pub fn refuse(&self, good: usize) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let more = self.count - self.named.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let all = self.count + good;
+        Err(Error::new(format!("{} of {all} rows are malformed: {}{more}", self.count, self.named.join("; "))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_keep_their_bytes_and_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        std::fs::write(&path, b"\xef\xbb\xbf{\"a\": 1e5 }\r\n\n[]\n{\"b\":2}").unwrap();
+        let entries: Vec<Entry> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
+        let raw: Vec<&[u8]> = entries.iter().map(|e| e.raw.as_slice()).collect();
+        assert_eq!(raw, [&b"{\"a\": 1e5 }\r"[..], b"[]", b"{\"b\":2}"]);
+        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 3, 4]);
+        assert!(entries[0].row.is_ok() && entries[1].row.is_err() && entries[2].row.is_ok());
+    }
+
+    #[test]
+    fn of_many_malformed_rows_ten_are_named() {
+        let mut bad = Bad::default();
+        assert!(bad.refuse(3).is_ok());
+        (0..1000).for_each(|i| bad.push(format!("f:{i}: no")));
+        let error = bad.refuse(5).unwrap_err().to_string();
+        assert!(
+            error.starts_with("1000 of 1005 rows are malformed: f:0: no; ") && error.ends_with("and 990 more"),
+            "{error}"
+        );
+    }
+}

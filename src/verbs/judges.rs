@@ -1,0 +1,372 @@
+//! `--judge` and its companions, for every verb that has answers scored.
+//!
+//! ```text
+//! #[derive(clap::Args)]
+//! pub struct ExtractArgs { ..., #[command(flatten)] judge: JudgeArgs }
+//!
+//! let source = args.judge.resolve(model.is_harbor(), context)?;      // JudgeSource: settings without a key; goes into run.toml
+//! let key = Hash::of(&(..., source.identity(), rubric_text));        // what decides scores, for the key of a stage
+//! let rubrics = Rubrics::default().with(&name, &artifact.eval_prompt);   // one `with` for each trait that will be asked about
+//! let mut judge = judges::call(&source, &rubrics, facts, folder, context, lab)?;   // Box<dyn Judge>; one for each thread
+//! persona::judge_rows(&mut *judge, &name, &mut rows)?;               // or eval::run, or judge::verdicts_by
+//! ```
+//!
+//! `folder` is where the run's files lie: a paid judge keeps `judge.sqlite` (its answers, unless `--judge-cache` names another file)
+//! and `usage.json` (calls, tokens, cost) there. Estimate, progress and troubles are told to the console. The key comes from
+//! [`Context::judge_key`], and is missed only when a call is to be made; `resolve` warns. `harbor` is the judge of the embedded model; without
+//! `--judge`, another model is an error that names the choices.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::model::{HARBOR, ModelFolder};
+use super::{Bar, Console, Context, paths};
+use crate::harbor::SEED;
+use crate::judge::{Call, Coherence, Judge, JudgeSource, LocalSettings, Mode, OpenAiSettings, Price, Rubrics, Told};
+use crate::steering::Plan;
+use crate::study::{Lab, SubjectSpec};
+use crate::{Error, Result};
+
+/// Who scores the answers.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Judge")]
+pub struct JudgeArgs {
+    /// Who scores the answers: `openai` (any OpenAI-compatible server), `local` (a model on this machine), `harbor` (the rules of
+    /// the embedded world), or files with scores from earlier [default: harbor, if the model is]
+    #[arg(long, num_args = 1.., value_name = "JUDGE")]
+    judge: Vec<String>,
+    /// The judging model: its name on the server, or for `local` its folder [default: gpt-4.1-mini-2025-04-14]
+    #[arg(long, value_name = "MODEL")]
+    judge_model: Option<String>,
+    /// Base URL of the server [default: https://api.openai.com/v1]
+    #[arg(long, value_name = "URL")]
+    judge_url: Option<String>,
+    /// How a score is won [default: logprobs; with `--judge local`: enumerate]
+    #[arg(long, value_enum, value_name = "MODE")]
+    judge_mode: Option<ModeArg>,
+    /// Answers per score with `--judge-mode sample` [default: 10]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    judge_samples: Option<u64>,
+    /// What counts as coherent
+    #[arg(long, value_enum, value_name = "RUBRIC")]
+    judge_coherence: Option<CoherenceArg>,
+    /// File that keeps the judge's answers, shared between runs [default: judge.sqlite in the run's folder]
+    #[arg(long, value_name = "FILE")]
+    judge_cache: Option<PathBuf>,
+    /// Requests under way at the same time, at most [default: 16; the reference has 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    judge_concurrency: Option<u64>,
+    /// Seconds for one try of a request [default: 120]
+    #[arg(long, value_name = "SECONDS")]
+    judge_timeout: Option<f64>,
+    /// What the run may spend: a number of calls, an amount such as `2.50usd`, or both as `1000,2.50usd` [default: no limit]
+    #[arg(long, value_name = "CALLS|AMOUNT", value_parser = budget)]
+    budget: Option<(Option<u64>, Option<f64>)>,
+    /// Prices of the judge per million tokens of requests and of answers, such as 0.40,1.60
+    #[arg(long, value_name = "IN,OUT", value_parser = price)]
+    judge_price: Option<Price>,
+}
+
+/// `--judge-mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ModeArg {
+    /// Expectation over the probabilities of the first token (the reference)
+    Logprobs,
+    /// Mean of several answers at temperature 1
+    Sample,
+    /// The number in one greedy answer
+    Parse,
+    /// Expectation over 0 to 100 written digit by digit; for `local`
+    Enumerate,
+}
+
+/// `--judge-coherence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CoherenceArg {
+    /// The question was understood and the answer is clear
+    Standard,
+    /// Grammar and fluency only: blunt or evil text is not marked down
+    Grammar,
+}
+
+impl JudgeArgs {
+    /// Opens nothing and asks nobody; `on_harbor` says whether the answers are the embedded model's.
+    ///
+    /// # Errors
+    /// No judge; flags that do not belong to it; files and folders that are not there.
+    pub fn resolve(&self, on_harbor: bool, context: &Context<'_>) -> Result<JudgeSource> {
+        let source = match self.judge.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] if on_harbor => JudgeSource::Harbor { world: SEED },
+            [] => {
+                return Err(Error::usage("somebody has to score the answers: name a judge with --judge").hint(
+                    "`--judge openai` (any OpenAI-compatible server: --judge-url, --judge-model, key in TRIMTAB_JUDGE_KEY or \
+                     OPENAI_API_KEY), `--judge local --judge-model DIR`, or `--judge FILE...` with scores from earlier",
+                ));
+            }
+            [HARBOR] => JudgeSource::Harbor { world: SEED },
+            ["openai"] => JudgeSource::OpenAi(self.openai()),
+            ["local"] => JudgeSource::Local(self.local(context)?),
+            _ => JudgeSource::Scored { files: self.files()? },
+        };
+        self.refuse_strays(&source)?;
+        source.check()?;
+        mention_key(&source, context);
+        Ok(source)
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let files: Vec<PathBuf> = self.judge.iter().map(PathBuf::from).collect();
+        for file in &files {
+            paths::file("--judge", file).map_err(|e| {
+                e.hint("a judge is `openai`, `local`, `harbor`, or files with the columns question, answer and scores")
+            })?;
+        }
+        Ok(files)
+    }
+
+    fn openai(&self) -> OpenAiSettings {
+        let usual = OpenAiSettings::default();
+        let (budget, budget_money) = self.budget.unwrap_or_default();
+        OpenAiSettings {
+            model: self.judge_model.clone().unwrap_or(usual.model),
+            url: self.judge_url.clone().unwrap_or(usual.url),
+            mode: self.judge_mode.map_or(usual.mode, Mode::from),
+            samples: self.judge_samples.unwrap_or(usual.samples),
+            coherence: self.judge_coherence.map_or(usual.coherence, Coherence::from),
+            cache: self.judge_cache.clone(),
+            concurrency: self.judge_concurrency.map_or(usual.concurrency, |n| n as usize),
+            timeout: self.judge_timeout.unwrap_or(usual.timeout),
+            budget,
+            budget_money,
+            price: self.judge_price,
+        }
+    }
+
+    fn local(&self, context: &Context<'_>) -> Result<LocalSettings> {
+        let model = self.judge_model.as_deref().ok_or_else(|| {
+            Error::usage("--judge local needs a model").hint("name its folder with --judge-model DIR")
+        })?;
+        let found = ModelFolder::find(Path::new(model), context).map_err(|e| e.at("--judge-model"))?;
+        Ok(LocalSettings {
+            model: found.path,
+            mode: self.judge_mode.map_or(Mode::Enumerate, Mode::from),
+            samples: self.judge_samples.unwrap_or(10),
+            coherence: self.judge_coherence.map_or(Coherence::Standard, Coherence::from),
+            cache: self.judge_cache.clone(),
+        })
+    }
+
+    /// A flag that the judge does not look at is a misunderstanding.
+    fn refuse_strays(&self, source: &JudgeSource) -> Result<()> {
+        let model = matches!(source, JudgeSource::OpenAi(_) | JudgeSource::Local(_));
+        let paid = matches!(source, JudgeSource::OpenAi(_));
+        let flags = [
+            ("--judge-model", self.judge_model.is_some(), model),
+            ("--judge-mode", self.judge_mode.is_some(), model),
+            ("--judge-samples", self.judge_samples.is_some(), model),
+            ("--judge-coherence", self.judge_coherence.is_some(), model),
+            ("--judge-cache", self.judge_cache.is_some(), model),
+            ("--judge-url", self.judge_url.is_some(), paid),
+            ("--judge-concurrency", self.judge_concurrency.is_some(), paid),
+            ("--judge-timeout", self.judge_timeout.is_some(), paid),
+            ("--budget", self.budget.is_some(), paid),
+            ("--judge-price", self.judge_price.is_some(), paid),
+        ];
+        match flags.into_iter().find(|(_, given, fits)| *given && !fits) {
+            None => Ok(()),
+            Some((flag, ..)) => Err(Error::usage(format!("{flag} says nothing to this judge"))
+                .hint("it belongs to `--judge openai`, or to `--judge local` where a model judges")),
+        }
+    }
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Logprobs => Self::Logprobs,
+            ModeArg::Sample => Self::Sample,
+            ModeArg::Parse => Self::Parse,
+            ModeArg::Enumerate => Self::Enumerate,
+        }
+    }
+}
+
+impl From<CoherenceArg> for Coherence {
+    fn from(coherence: CoherenceArg) -> Self {
+        match coherence {
+            CoherenceArg::Standard => Self::Standard,
+            CoherenceArg::Grammar => Self::Grammar,
+        }
+    }
+}
+
+/// `IN,OUT`.
+fn price(text: &str) -> Result<Price, String> {
+    let amounts: Vec<f64> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();
+    match amounts[..] {
+        [input, output] if text.split(',').count() == 2 => Ok(Price { input, output }),
+        _ => Err("two amounts are needed, IN,OUT, per million tokens".into()),
+    }
+}
+
+/// Calls, an amount, or both.
+fn budget(text: &str) -> Result<(Option<u64>, Option<f64>), String> {
+    let (mut calls, mut money) = (None, None);
+    for part in text.split(',').map(str::trim) {
+        let amount = part.strip_prefix('$').or_else(|| part.strip_suffix("usd"));
+        match (amount.map(|amount| amount.trim().parse::<f64>()), part.parse::<u64>()) {
+            (Some(Ok(amount)), _) if money.is_none() => money = Some(amount),
+            (None, Ok(number)) if calls.is_none() => calls = Some(number),
+            _ => return Err("a number of calls, an amount such as 2.50usd, or both with a comma between".into()),
+        }
+    }
+    Ok((calls, money))
+}
+
+/// Says before long work that a key may be missed at its end.
+pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
+    if source.wants_key() && context.judge_key.is_none() {
+        context
+            .console
+            .warn("judge: no key in TRIMTAB_JUDGE_KEY or OPENAI_API_KEY; only what was judged before can be judged");
+    }
+}
+
+/// Calls the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked
+/// about, `facts` says whether it will be asked about facts.
+///
+/// # Errors
+/// Files and models that cannot be read.
+pub fn call<'a>(
+    source: &JudgeSource,
+    rubrics: &Rubrics,
+    facts: bool,
+    folder: &'a Path,
+    context: &'a Context<'_>,
+    lab: &'a dyn Lab,
+) -> Result<Box<dyn Judge + 'a>> {
+    let shown = RefCell::new(Shown { console: context.console, bar: None, done: 0, warned: None });
+    source.call(Call {
+        rubrics: rubrics.clone(),
+        facts,
+        folder,
+        key: context.judge_key.clone(),
+        tell: Box::new(move |told| shown.borrow_mut().hear(told)),
+        open: Box::new(|model| {
+            lab.subject(&SubjectSpec { model: model.to_owned(), adapter: None, plan: Plan::none() })
+        }),
+    })
+}
+
+/// What the console shows of a judge.
+struct Shown<'a> {
+    console: &'a dyn Console,
+    bar: Option<Box<dyn Bar>>,
+    done: usize,
+    warned: Option<Instant>,
+}
+
+impl Shown<'_> {
+    fn hear(&mut self, told: &Told<'_>) {
+        // A server that is down says so for every request.
+        const QUIET: Duration = Duration::from_secs(10);
+        match *told {
+            Told::Estimate(estimate) => self.console.say(&format!("judge: {estimate}")),
+            Told::Done(done, total) => {
+                self.done = done;
+                self.bar.get_or_insert_with(|| self.console.bar("judged", total)).at(done, "");
+                if done == total {
+                    self.bar = None;
+                }
+            }
+            Told::Trouble(why) => {
+                if let Some(bar) = &mut self.bar {
+                    bar.at(self.done, why);
+                }
+                if self.warned.is_none_or(|at| at.elapsed() > QUIET) {
+                    self.console.warn(&format!("judge: {why}"));
+                    self.warned = Some(Instant::now());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::verbs::tests::{Quiet, context};
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        judge: JudgeArgs,
+        #[arg(long)]
+        out: Option<PathBuf>,
+    }
+
+    fn resolve(words: &str, on_harbor: bool) -> Result<JudgeSource> {
+        let console = Quiet::default();
+        let parsed = Words::try_parse_from(["x"].into_iter().chain(words.split_whitespace()));
+        let Words { judge, .. } = parsed.map_err(|e| Error::usage(e.to_string()))?;
+        judge.resolve(on_harbor, &context(&console))
+    }
+
+    #[test]
+    fn harbor_judges_its_own_model_and_others_need_a_name() {
+        assert_eq!(resolve("", true).unwrap(), JudgeSource::Harbor { world: SEED });
+        let error = resolve("--out o", false).unwrap_err();
+        assert!(error.exit_code() == 2 && error.help().unwrap().contains("--judge openai"), "{error:?}");
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        let words = "--judge openai --judge-url http://localhost:8000/v1 --judge-model m --judge-mode sample --judge-samples 5 \
+                     --judge-coherence grammar --judge-cache c.sqlite --judge-concurrency 100 --budget 1000,2.5usd --judge-price 0.4,1.6";
+        let JudgeSource::OpenAi(settings) = resolve(words, false).unwrap() else { panic!("openai") };
+        let want = OpenAiSettings {
+            model: "m".into(),
+            url: "http://localhost:8000/v1".into(),
+            mode: Mode::Sample,
+            samples: 5,
+            coherence: Coherence::Grammar,
+            cache: Some("c.sqlite".into()),
+            concurrency: 100,
+            budget: Some(1000),
+            budget_money: Some(2.5),
+            price: Some(Price { input: 0.4, output: 1.6 }),
+            ..OpenAiSettings::default()
+        };
+        assert_eq!(settings, want);
+        assert_eq!(resolve("--judge openai", true).unwrap(), JudgeSource::OpenAi(OpenAiSettings::default()));
+        let JudgeSource::Local(local) = resolve("--judge local --judge-model tests/fixtures/tiny", false).unwrap()
+        else {
+            panic!("local")
+        };
+        assert_eq!((local.mode, local.model), (Mode::Enumerate, "tests/fixtures/tiny".into()));
+        assert_eq!(budget("$3"), Ok((None, Some(3.0))));
+    }
+
+    #[test]
+    fn misunderstandings_are_told() {
+        for (words, want) in [
+            ("--judge opanai", "no such file"),
+            ("--judge local", "needs a model"),
+            ("--judge local --judge-model nowhere", "nowhere"),
+            ("--judge harbor --judge-model m", "--judge-model says nothing"),
+            ("--budget 5", "--budget says nothing"),
+            ("--judge openai --judge-mode enumerate", "`enumerate`"),
+            ("--judge openai --budget 1usd", "needs prices"),
+            ("--judge openai --budget much", "a number of calls"),
+            ("--judge openai --judge-price 1", "two amounts"),
+        ] {
+            let error = resolve(words, true).unwrap_err();
+            assert!(error.to_string().contains(want) && error.exit_code() == 2, "{words}: {error}");
+        }
+    }
+}
