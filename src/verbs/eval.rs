@@ -88,6 +88,9 @@ struct Measured {
     seed: u64,
 }
 
+/// Has a piece of a task answered at every point; the last one hears (answers complete, answers in all).
+type Ask<'a> = dyn FnMut(&Task, &mut dyn Subject, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<Row>> + 'a;
+
 /// `run.toml`.
 #[derive(Serialize)]
 struct Config<'a, T> {
@@ -153,7 +156,7 @@ impl Measured {
         task: &Task,
         pieces: Vec<Range<usize>>,
         decided: &impl Serialize,
-        ask: &mut dyn FnMut(&Task, &mut dyn Subject, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<Row>>,
+        ask: &mut Ask<'_>,
         context: &Context<'_>,
     ) -> Result<Option<Vec<Row>>> {
         let Steered { plan, described, fingerprints } = &self.steered;
