@@ -11,10 +11,12 @@ mod harbor;
 mod house;
 mod hub;
 mod judges;
+mod layers;
 #[cfg(feature = "cpu")]
 mod models;
 mod parity;
 mod persona;
+mod serving;
 mod study;
 mod text;
 mod vectors;

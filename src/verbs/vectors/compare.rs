@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::{Context, Outcome, paths};
 use super::{PositionArg, ReadingArgs, place, read};
 use crate::record::write_atomic;
-use crate::report::{Cell, Profile, Table, profile};
+use crate::report::{Cell, RowCurves, Table, row_curves};
 use crate::vector::formats::Reading;
 use crate::vector::{Layer, PersonaVector, Position};
 use crate::{Error, Result};
@@ -61,8 +61,11 @@ pub(super) fn run(args: &CompareArgs, context: &Context<'_>) -> Result<Outcome> 
     };
     if let Some(path) = figure {
         let series = named.iter().map(|n| (n.name.clone(), norms(&n.vector)));
-        let drawn =
-            profile(&Profile { title: "Norms of persona vectors".into(), y: "norm".into(), series: series.collect() });
+        let drawn = row_curves(&RowCurves {
+            title: "Norms of persona vectors".into(),
+            y: "norm".into(),
+            series: series.collect(),
+        });
         write_atomic(path, drawn.as_bytes())?;
         context.console.say(&format!("norms drawn: {}", path.display()));
     }
