@@ -1,7 +1,8 @@
 //! `eval`: how a model does on the three axes, alone or under any steering, as run folders that survive any interruption.
 //!
-//! A task is worked through in pieces; each is a stage of the run's folder, keyed by all that decides it. The same command goes on
-//! where it was and writes the same files as a run that nobody disturbed.
+//! A task is worked through in pieces; each is a stage of the run's folder, keyed by all that decides it. A judge scores when all
+//! answers are there, so that it can say beforehand what it will cost; what it has said is in its own cache. The same command
+//! goes on where it was and writes the same files as a run that nobody disturbed.
 
 mod mmlu;
 mod words;
@@ -148,14 +149,13 @@ impl Measured {
         Ok(run)
     }
 
-    /// Works through a task piece by piece; nothing comes back if the user ends it early. `decided` is what besides task and
-    /// model decides the rows; `ask` gets a piece of the task and hears of its progress.
+    /// Works through a task piece by piece; nothing comes back if the user ends it early. `ask` gets a piece of the task and
+    /// hears of its progress.
     fn work(
         &self,
         run: &RunDir,
         task: &Task,
         pieces: Vec<Range<usize>>,
-        decided: &impl Serialize,
         ask: &mut Ask<'_>,
         context: &Context<'_>,
     ) -> Result<Option<Vec<Row>>> {
@@ -177,7 +177,7 @@ impl Measured {
                 return Ok(None);
             }
             let (part, before) = (task.part(range.clone()), range.start);
-            let key = Hash::of(&(&model, decided, &part));
+            let key = Hash::of(&(&model, &part));
             let (done, _) = run.stage(&format!("answers-{i:04}"), &key, || {
                 if subject.is_none() {
                     subject = Some(self.lab.subject(&spec)?);

@@ -13,7 +13,7 @@ use super::{Measured, MeasuredArgs, by_count};
 use crate::eval::{self, Axis, Row, Task, axes, clusters, facts, sheet, traits};
 use crate::judge::{JudgeSource, Rubric, Rubrics};
 use crate::persona::sampling;
-use crate::record::{Hash, RunDir};
+use crate::record::RunDir;
 use crate::report::{Cell, Table};
 use crate::sheet::Format;
 use crate::stats::sample_std;
@@ -117,7 +117,6 @@ pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<O
         task,
         sampling: &sampling,
         rubrics: Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt),
-        decided: Hash::of(&(source.identity(), &trait_.eval.eval_prompt)),
         source,
         data: None,
     };
@@ -141,7 +140,6 @@ pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outco
         task: facts::task(&questions, measured.system.as_deref(), &sampling),
         sampling: &sampling,
         rubrics: Rubrics::default(),
-        decided: Hash::of(&source.identity()),
         source,
         data: Some(data),
     };
@@ -154,8 +152,6 @@ struct Job<'a> {
     task: Task,
     sampling: &'a Sampling,
     rubrics: Rubrics,
-    /// What of the judge decides the scores.
-    decided: Hash,
     source: JudgeSource,
     data: Option<&'a PathBuf>,
 }
@@ -163,7 +159,7 @@ struct Job<'a> {
 impl Job<'_> {
     /// Works the task through and writes what came out, by these verdicts' keys.
     fn run(&self, args: &MeasuredArgs, keys: &[&str], context: &Context<'_>) -> Result<Outcome> {
-        let Self { measured, task, sampling, rubrics, decided, source, data } = self;
+        let Self { measured, task, sampling, rubrics, source, data } = self;
         let config = Config { name: &task.name, data: *data, questions: task.samples.len(), sampling, judge: source };
         let run = measured.open(args, task, config)?;
         let facts = keys.contains(&Rubric::Fact.key());
@@ -171,19 +167,14 @@ impl Job<'_> {
         let (rollouts, points) = (sampling.rollouts, measured.points.len().max(1));
         context.console.say(&format!("{} questions, {rollouts} answers to each", task.samples.len()));
         let pieces = by_count(task, (PIECE / (rollouts * points)).max(1));
-        let mut ask =
-            |part: &Task,
-             subject: &mut dyn crate::subject::Subject,
-             points: &[eval::Point],
-             done: &mut dyn FnMut(usize, usize)| { eval::run(part, subject, &mut *judge, points, done) };
-        let rows = measured.work(&run, task, pieces, decided, &mut ask, context)?;
-        let Some(rows) = rows else { return Ok(measured.interrupted(&run)) };
+        let rows = measured.work(&run, task, pieces, &mut eval::answer, context)?;
+        let Some(mut rows) = rows else { return Ok(measured.interrupted(&run)) };
+        eval::score(task, &mut *judge, &mut rows)?;
         write(&run, &task.name, &rows)?;
         let table = table(&rows, keys, measured.seed);
         run.write("results.csv", results(&rows, keys, measured.seed).csv().as_bytes())?;
         let axes: Vec<_> = keys.iter().flat_map(|key| axes(&rows, key, measured.seed)).collect();
-        let mut json =
-            json!({ "task": task.name, "questions": task.samples.len(), "rollouts": rollouts, "axes": axes });
+        let mut json = json!({ "task": task.name, "questions": task.samples.len(), "rollouts": rollouts, "judge": judge.name(), "axes": axes });
         json.as_object_mut().expect("an object").extend(measured.described().as_object().cloned().unwrap_or_default());
         run.write_json("results.json", &json)?;
         json["out"] = json!(run.path());
