@@ -11,5 +11,6 @@ mod house;
 mod judges;
 mod parity;
 mod persona;
+mod screening;
 mod study;
 mod text;
