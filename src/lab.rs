@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::DType;
 use serde::Serialize;
 
-use crate::generate::Speaker;
+use crate::generate::{Budget, Room, Speaker};
 use crate::kernels::FusedOps;
 use crate::model::peft::Adapter;
-use crate::model::{Learning, Qwen, QwenConfig};
+use crate::model::{Holding, Learning, Qwen, QwenConfig};
 use crate::study::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 use crate::subject::Subject;
 use crate::text::Tokenizer;
@@ -115,6 +115,10 @@ struct Bench<B: FusedOps> {
     name: String,
     dtype: DType,
     workers: usize,
+    /// Memory in bytes, where it is known.
+    memory: Option<u64>,
+    /// The largest tensor that the device can bind.
+    tensor_bytes_max: u64,
     loaded: Mutex<Option<Arc<Loaded<B>>>>,
 }
 
@@ -129,9 +133,21 @@ impl<B: FusedOps> Bench<B> {
         let loaded = Arc::new(Loaded {
             folder: folder.to_owned(),
             tokenizer: Arc::new(Tokenizer::load(folder)?),
-            model: Qwen::load(folder, &self.device, self.dtype)?,
+            model: Qwen::load(folder, &self.device, self.holding(self.dtype))?,
         });
         Ok(slot.insert(loaded).clone())
+    }
+
+    fn holding(&self, dtype: DType) -> Holding {
+        Holding { dtype, tensor_bytes_max: self.tensor_bytes_max }
+    }
+
+    /// How much generation may hold beside the weights.
+    fn budget(&self, config: &QwenConfig) -> Budget {
+        let values: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let weights = (values * self.dtype.size()) as u64;
+        let bytes = self.memory.map(|memory| memory.saturating_sub(weights));
+        Budget::fitting(config, Room { bytes, tensor_bytes_max: self.tensor_bytes_max })
     }
 }
 
@@ -159,7 +175,8 @@ impl<B: FusedOps> Lab for Bench<B> {
             Some(adapter) => loaded.model.wearing(&Adapter::read(adapter, &loaded.model.config)?),
             None => loaded.model.clone(),
         };
-        Ok(Box::new(Speaker::new(model.steered(&spec.plan)?, loaded.tokenizer.clone())))
+        let budget = self.budget(&model.config);
+        Ok(Box::new(Speaker::new(model.steered(&spec.plan)?, loaded.tokenizer.clone()).with_budget(budget)))
     }
 
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
@@ -175,7 +192,7 @@ impl<B: FusedOps> Lab for Bench<B> {
                 let adapter = Adapter::read(folder, &base.config)?;
                 (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
             }
-            Start::Weights => (Qwen::load(&spec.model, &self.device, DType::F32)?, None, Learning::Full),
+            Start::Weights => (Qwen::load(&spec.model, &self.device, self.holding(DType::F32))?, None, Learning::Full),
             Start::Scratch(seed) => {
                 (Qwen::random(QwenConfig::read(&spec.model)?, *seed, &self.device), None, Learning::Full)
             }
@@ -201,10 +218,11 @@ impl<B: FusedOps> Lab for Bench<B> {
     }
 }
 
-/// Picks the dtype of frozen matrices.
+/// Picks the dtype of frozen matrices. `auto` takes the preferred one, or f32 where the device cannot compute in it.
 fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferred: DType) -> Result<DType> {
     let dtype = match wanted {
-        "auto" => return Ok(preferred),
+        "auto" if B::supports_dtype(device, preferred) => return Ok(preferred),
+        "auto" => return Ok(DType::F32),
         "f32" => DType::F32,
         "f16" => DType::F16,
         "bf16" => DType::BF16,
@@ -242,6 +260,9 @@ mod cpu {
             device,
             name: "cpu".into(),
             workers: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            // Others live here too.
+            memory: memory().map(|bytes| bytes / 2),
+            tensor_bytes_max: u64::MAX,
             loaded: Mutex::new(None),
         }))
     }
@@ -257,11 +278,14 @@ mod cpu {
         }]
     }
 
-    /// Total memory, where the system tells it in a file.
+    /// Total memory, or what a container may have of it, where the system tells it in a file.
     fn memory() -> Option<u64> {
         let text = std::fs::read_to_string("/proc/meminfo").ok()?;
         let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().trim_end_matches(" kB");
-        kib.parse::<u64>().ok().map(|kib| kib * 1024)
+        let all = kib.parse::<u64>().ok()? * 1024;
+        let share = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+        let share = share.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(all);
+        Some(all.min(share))
     }
 }
 
@@ -286,24 +310,59 @@ mod gpu {
         }
     }
 
-    fn bench<B: FusedOps>(device: B::Device, name: String, dtype: &str, preferred: DType) -> Result<Box<dyn Lab>> {
-        probe::<B>(&device, &name)?;
-        let dtype = pick_dtype::<B>(&device, dtype, preferred)?;
-        // One queue: a second host thread would only open a second memory pool.
-        Ok(Box::new(Bench::<B> { device, name, dtype, workers: 1, loaded: Mutex::new(None) }))
+    /// What a GPU backend tells of its devices.
+    struct Kind<B: FusedOps> {
+        preferred: DType,
+        /// The largest piece of memory that a tensor can have: on wgpu the largest binding (WGSL and Metal; SPIR-V with
+        /// 64-bit indices has none, and gives a quarter of the memory), elsewhere a quarter of the memory.
+        page: fn(&B::Device) -> u64,
+        is_quarter: bool,
     }
 
-    fn info<B: FusedOps>(device: B::Device, name: &str, default_dtype: &str) -> Vec<DeviceInfo> {
-        if probe::<B>(&device, name).is_err() {
-            return Vec::new();
+    impl<B: FusedOps> Kind<B> {
+        fn memory(&self, device: &B::Device) -> Option<u64> {
+            self.is_quarter.then(|| 4 * (self.page)(device))
         }
-        vec![DeviceInfo {
-            name: name.into(),
-            description: format!("{device:?}"),
-            memory: None,
-            dtypes: dtypes::<B>(&device),
-            default_dtype: default_dtype.into(),
-        }]
+
+        fn bench(&self, device: B::Device, name: String, dtype: &str) -> Result<Box<dyn Lab>> {
+            probe::<B>(&device, &name)?;
+            let dtype = pick_dtype::<B>(&device, dtype, self.preferred)?;
+            let (memory, tensor_bytes_max) = (self.memory(&device), (self.page)(&device));
+            // One queue: a second host thread would only open a second memory pool.
+            Ok(Box::new(Bench::<B> {
+                device,
+                name,
+                dtype,
+                workers: 1,
+                memory,
+                tensor_bytes_max,
+                loaded: Mutex::new(None),
+            }))
+        }
+
+        fn info(&self, device: B::Device, name: &str) -> Vec<DeviceInfo> {
+            if probe::<B>(&device, name).is_err() {
+                return Vec::new();
+            }
+            let auto = pick_dtype::<B>(&device, "auto", self.preferred).unwrap_or(DType::F32);
+            vec![DeviceInfo {
+                name: name.into(),
+                description: format!("{device:?}"),
+                memory: self.memory(&device),
+                dtypes: dtypes::<B>(&device),
+                default_dtype: format!("{auto:?}").to_lowercase(),
+            }]
+        }
+    }
+
+    /// The largest page, which a tensor's own client tells.
+    macro_rules! page {
+        ($backend:ty) => {
+            |device| {
+                let one = Tensor::<$backend, 1>::ones([1], device).into_primitive().tensor();
+                one.client.properties().memory.max_page_size
+            }
+        };
     }
 
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
@@ -323,14 +382,16 @@ mod gpu {
 
         pub(in crate::lab) const WGPU: Built = Built { name: NAME, open, list };
 
+        // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
+        const KIND: Kind<Wgpu> = Kind { preferred: DType::F32, page: page!(Wgpu), is_quarter: false };
+
         fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
             let device = if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) };
-            // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
-            bench::<Wgpu>(device, format!("{NAME}:{index}"), dtype, DType::F32)
+            KIND.bench(device, format!("{NAME}:{index}"), dtype)
         }
 
         fn list() -> Vec<DeviceInfo> {
-            info::<Wgpu>(WgpuDevice::DefaultDevice, NAME, "f32")
+            KIND.info(WgpuDevice::DefaultDevice, NAME)
         }
     }
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
@@ -345,12 +406,14 @@ mod gpu {
 
         pub(in crate::lab) const CUDA: Built = Built { name: "cuda", open, list };
 
+        const KIND: Kind<Cuda> = Kind { preferred: DType::BF16, page: page!(Cuda), is_quarter: true };
+
         fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
-            bench::<Cuda>(CudaDevice::new(index), format!("cuda:{index}"), dtype, DType::BF16)
+            KIND.bench(CudaDevice::new(index), format!("cuda:{index}"), dtype)
         }
 
         fn list() -> Vec<DeviceInfo> {
-            info::<Cuda>(CudaDevice::new(0), "cuda", "bf16")
+            KIND.info(CudaDevice::new(0), "cuda")
         }
     }
     #[cfg(feature = "cuda")]
@@ -365,12 +428,14 @@ mod gpu {
 
         pub(in crate::lab) const ROCM: Built = Built { name: "rocm", open, list };
 
+        const KIND: Kind<Rocm> = Kind { preferred: DType::BF16, page: page!(Rocm), is_quarter: true };
+
         fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
-            bench::<Rocm>(RocmDevice::new(index), format!("rocm:{index}"), dtype, DType::BF16)
+            KIND.bench(RocmDevice::new(index), format!("rocm:{index}"), dtype)
         }
 
         fn list() -> Vec<DeviceInfo> {
-            info::<Rocm>(RocmDevice::new(0), "rocm", "bf16")
+            KIND.info(RocmDevice::new(0), "rocm")
         }
     }
     #[cfg(feature = "rocm")]

@@ -4,7 +4,6 @@
 //! `metrics.jsonl`, `stages/` and the results. Whatever is killed half-way leaves the old file or the new one, never a
 //! torn one, and a rerun picks up every stage whose inputs are unchanged.
 
-mod chunks;
 mod ledger;
 
 use std::collections::BTreeMap;
@@ -19,8 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{At, Error, Result, ensure};
 
-pub use chunks::{ChunkRows, Chunks};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Rows};
 
 // ---------------------------------------------------------------------------------------------------- atomic writes
 

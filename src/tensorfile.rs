@@ -81,6 +81,20 @@ impl TensorFile {
         }
     }
 
+    /// Lets go of the memory in which a tensor is mapped: a process that reads a model once should not count as holding
+    /// both the file and what it made of it. Asked for again, the bytes are read again.
+    pub fn release(&self, name: &str) {
+        #[cfg(unix)]
+        if let Ok(TensorInfo { data_offsets: (start, end), .. }) = self.info(name) {
+            // SAFETY: the mapping is of a file and read-only, so its pages come back with the same contents.
+            let _ = unsafe {
+                self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, self.data_at + start, end - start)
+            };
+        }
+        #[cfg(not(unix))]
+        let _ = name;
+    }
+
     fn info(&self, name: &str) -> Result<&TensorInfo> {
         self.header.info(name).ok_or_else(|| Error::new(format!("{}: tensor `{name}` is missing", self.path.display())))
     }
@@ -152,7 +166,7 @@ pub(crate) fn header(
 }
 
 /// The bytes as f32, or nothing if they are no floats.
-fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let halves = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
     Some(match dtype {
         Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),

@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    Context, Outcome, devices, extract, generate, monitor, project, screen, study, train, traits, vectors,
+    Context, Outcome, devices, eval, extract, generate, layers, monitor, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result};
 use progress::{INTERRUPTED, Terminal};
@@ -45,6 +45,9 @@ struct Globals {
     /// Decides everything random [default: 0, or the configuration's]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Never ask the network for a model: use what the cache holds (also HF_HUB_OFFLINE=1)
+    #[arg(long, global = true)]
+    offline: bool,
     /// One JSON object on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -61,6 +64,8 @@ enum Verb {
     Train(train::TrainArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
+    Layers(layers::LayersArgs),
+    Eval(eval::EvalArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
     Monitor(monitor::MonitorArgs),
@@ -79,10 +84,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::mind_interrupts();
-    let Globals { device, dtype, seed, json, quiet } = cli.globals;
+    let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let (cache, judge_key) = (env::cache(), env::judge_key());
-    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key };
+    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
     match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
@@ -101,6 +106,8 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Train(args) => train::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
+        Verb::Layers(args) => layers::run(args, context),
+        Verb::Eval(args) => eval::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Monitor(args) => monitor::run(args, context),

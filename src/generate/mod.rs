@@ -10,6 +10,7 @@
 //! A row's result depends on its own tokens, coefficient and random key, never on its neighbours, its place or the size of
 //! the batch (beyond the rounding of a matrix product whose shape differs). Text is unknown here; [`Speaker`] knows it.
 
+mod budget;
 mod choice;
 mod flight;
 mod keep;
@@ -24,10 +25,11 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
 
+pub use budget::{Budget, Room};
 pub use speaker::Speaker;
 
 use crate::kernels::FusedOps;
-use crate::model::Qwen;
+use crate::model::{Qwen, TokenTable};
 use crate::subject::{FinishReason, Heard, Keep, Residuals, Sampling, Token};
 use crate::text::Coefs;
 use crate::{Error, Result, ensure};
@@ -39,23 +41,6 @@ pub struct Vocabulary {
     pub len: usize,
     /// The ids that end an answer.
     pub eos_ids: Vec<u32>,
-}
-
-/// How much is held and computed at once. It decides speed and memory, not results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Tokens in the key-value cache, rows times columns: with the longest possible answer it gives the batch size.
-    pub cache_tokens: usize,
-    /// Rows in one batch.
-    pub rows_max: usize,
-    /// Tokens in one pass over whole texts (prefill, choices, residuals).
-    pub pass_tokens: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { cache_tokens: 1 << 15, rows_max: 128, pass_tokens: 1 << 12 }
-    }
 }
 
 /// A prompt as tokens.
@@ -100,7 +85,7 @@ impl Reply {
 pub struct Engine<B: FusedOps> {
     model: Qwen<B>,
     /// The head's rows that stand for tokens.
-    head: Tensor<B, 2>,
+    head: TokenTable<B>,
     vocabulary: Vocabulary,
     budget: Budget,
 }
@@ -108,11 +93,7 @@ pub struct Engine<B: FusedOps> {
 impl<B: FusedOps> Engine<B> {
     /// An engine over a model, steered or not. Models share their weights, so an engine is cheap.
     pub fn new(model: Qwen<B>, vocabulary: Vocabulary) -> Self {
-        let [rows, _] = model.head().dims();
-        let head = match vocabulary.len {
-            len if len < rows => model.head().clone().narrow(0, 0, len),
-            _ => model.head().clone(),
-        };
+        let head = model.head().first(vocabulary.len);
         Self { model, head, vocabulary, budget: Budget::default() }
     }
 
@@ -170,7 +151,7 @@ impl<B: FusedOps> Engine<B> {
 
     /// Logits over the vocabulary after the given tokens of a stream: `[rows · width, hidden] -> [n, vocabulary.len]`.
     fn logits(&self, stream: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::affine(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()), &self.head, None)
+        self.head.product(&B::rms_norm(&stream, &self.model.norm, self.model.epsilon()))
     }
 
     /// Whether the job's coefficients are numbers, one for each part of the plan.

@@ -3,17 +3,17 @@
 //! `reqwest` at first hand. `async-openai` puts its own retries around the response's head only, so that a body that breaks off is
 //! an error; how often and how long it waits cannot be told; and the kept reply is smaller than its types. Tried again, with a wait
 //! that doubles and is never the same for two requests: 429, 408, 500 to 599, cut connections, timeouts, bodies that are no
-//! completion. A server that says how long (`Retry-After`) is believed, and all requests of this client wait with the one that was
-//! told. Everything else fails at once, in the server's words.
+//! completion. A server that says how long (`Retry-After`) gets at least that, and all requests of this client wait with the one that
+//! was told. Everything else fails at once, in the server's words.
 
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{StatusCode, Url, redirect};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::budget::Tokens;
 use super::reply::Reply;
@@ -78,7 +78,7 @@ pub struct ChatClient {
     patience: Patience,
     /// Nothing is sent before.
     open_at: Mutex<Instant>,
-    given_up: AtomicBool,
+    given_up: watch::Sender<bool>,
 }
 
 /// Why one try came to nothing.
@@ -111,17 +111,18 @@ impl ChatClient {
         let http = http.build().map_err(|e| {
             Error::new(format!("cannot set up HTTPS: {}", words(&e))).hint("are the system's certificates installed?")
         })?;
-        Ok(Self { http, url, key, patience, open_at: Mutex::new(Instant::now()), given_up: AtomicBool::new(false) })
+        Ok(Self { http, url, key, patience, open_at: Mutex::new(Instant::now()), given_up: watch::Sender::new(false) })
     }
 
-    /// Whether it may be asked without a key: only the provider whose name is in the URL is known to want one.
-    pub fn wants_key(&self) -> bool {
-        self.key.is_none() && self.url.host_str().is_some_and(|host| host.ends_with("openai.com"))
+    /// Whether a key is missing. Only of OpenAI itself is it known that it wants one.
+    pub fn lacks_key(&self) -> bool {
+        self.key.is_none() && wants_key(&self.url)
     }
 
-    /// No request tries again from now on; those that are under way may still be answered.
-    pub fn give_up(&self) {
-        self.given_up.store(true, Ordering::Relaxed);
+    /// Whether requests are still worth trying again. If not, those that wait for their next try end now, and those that are under
+    /// way may still be answered.
+    pub fn persist(&self, persist: bool) {
+        self.given_up.send_replace(!persist);
     }
 
     /// Asks until there is an answer. `note` hears, in words, of each try that failed.
@@ -132,27 +133,31 @@ impl ChatClient {
         let body = request.to_string();
         for tried in 1.. {
             self.wait_until_open().await;
+            if *self.given_up.borrow() {
+                return Err(Error::new(format!("{}: given up", self.url)));
+            }
             let (why, wait) = match self.try_once(&body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Trouble::Lasting(e)) => return Err(e),
                 Err(Trouble::Passing { why, wait }) => (why, wait),
             };
-            if tried >= self.patience.tries_max || self.given_up.load(Ordering::Relaxed) {
+            if tried >= self.patience.tries_max {
                 let what = format!("{}: no answer after {tried} tries, at last {why}", self.url);
                 return Err(Error::new(what).hint("what was answered is kept; the same command goes on from there"));
             }
-            let pause = wait.unwrap_or_else(|| self.backoff(tried, &body));
-            if pause > self.patience.longest_wait {
-                let what = format!("{}: {why}; the server asks to wait {} s", self.url, pause.as_secs());
+            if let Some(wait) = wait.filter(|wait| *wait > self.patience.longest_wait) {
+                let what = format!("{}: {why}; the server asks to wait {} s", self.url, wait.as_secs());
                 return Err(
                     Error::new(what).hint("what was answered is kept; the same command goes on from there, later")
                 );
             }
+            // Many requests that were told the same short wait would all fail again; the doubling thins them out.
+            let pause = self.backoff(tried, &body).max(wait.unwrap_or_default());
             note(&format!("{}: {why}; again in {:.1} s", self.url.host_str().unwrap_or_default(), pause.as_secs_f64()));
-            if wait.is_some() {
-                self.close_for(pause);
+            if let Some(wait) = wait {
+                self.close_for(wait);
             }
-            tokio::time::sleep(pause).await;
+            self.pause_until(Instant::now() + pause).await;
         }
         unreachable!("the loop ends by returning")
     }
@@ -241,10 +246,18 @@ impl ChatClient {
     async fn wait_until_open(&self) {
         loop {
             let open_at = *self.open_at.lock().expect("nobody panics while holding it");
-            if open_at <= Instant::now() {
+            if open_at <= Instant::now() || *self.given_up.borrow() {
                 return;
             }
-            tokio::time::sleep_until(open_at.into()).await;
+            self.pause_until(open_at).await;
+        }
+    }
+
+    async fn pause_until(&self, then: Instant) {
+        let mut given_up = self.given_up.subscribe();
+        tokio::select! {
+            () = tokio::time::sleep_until(then.into()) => {}
+            _ = given_up.wait_for(|given_up| *given_up) => {}
         }
     }
 }
@@ -258,7 +271,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
 const ENDPOINT: &str = "/chat/completions";
 
 /// `<base>/chat/completions`; a base that already ends so is taken as it is.
-fn endpoint(base: &str) -> Result<Url> {
+pub(super) fn endpoint(base: &str) -> Result<Url> {
     let example = "a base URL looks like https://api.openai.com/v1 or http://localhost:8000/v1";
     let usage = |why: String| Error::usage(format!("--judge-url {base}: {why}")).hint(example);
     let mut url = Url::parse(base.trim()).map_err(|e| usage(e.to_string()))?;
@@ -275,6 +288,11 @@ fn endpoint(base: &str) -> Result<Url> {
         url.set_path(&(path + ENDPOINT));
     }
     Ok(url)
+}
+
+/// Whether this server is known to answer nobody without a key.
+pub(super) fn wants_key(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"))
 }
 
 fn is_local(url: &Url) -> bool {
@@ -327,7 +345,7 @@ fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
         401 | 403 => Some("set TRIMTAB_JUDGE_KEY (or OPENAI_API_KEY) to a key that this server takes"),
         404 | 405 => Some("check --judge-model and --judge-url, which usually ends in /v1"),
         400 | 422 if lower.contains("logprob") => {
-            Some("this model gives no log-probabilities; take another one, or `--judge-mode sample`")
+            Some("the server gives no log-probabilities, or not 20 of them; take another one, or `--judge-mode sample`")
         }
         400 | 422 if lower.contains("max_tokens") => {
             Some("a model that reasons before it answers cannot judge by its first token; take another one")

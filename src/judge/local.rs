@@ -14,6 +14,8 @@
 //! beginning less likely than 1e-8 is not followed; that moves the score by less than 0.0005. A grade is its digits without leading
 //! zeros or spaces.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
 use super::cache::Label;
@@ -126,24 +128,21 @@ impl Judge for LocalJudge<'_> {
 
     fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
         let prompts = exhibits.iter().map(|e| self.rubrics.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
-        let mut verdicts = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
-        let mut unknown: Vec<&str> = Vec::new();
-        for (prompt, _) in prompts.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none()) {
-            if !unknown.contains(&prompt.as_str()) {
-                unknown.push(prompt);
-            }
-        }
-        let mut done = 0;
+        let known = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
+        let mut seen = HashSet::new();
+        let unknown = prompts.iter().zip(&known).filter(|(prompt, known)| known.is_none() && seen.insert(*prompt));
+        let unknown: Vec<&str> = unknown.map(|(prompt, _)| prompt.as_str()).collect();
+        let mut fresh: HashMap<&str, Verdict> = HashMap::new();
         for chunk in unknown.chunks(CHUNK) {
             for (prompt, verdict) in chunk.iter().zip(self.verdicts(rubric, chunk)?) {
                 self.keep(rubric, prompt, &verdict)?;
-                let places = (0..prompts.len()).filter(|&i| prompts[i] == *prompt);
-                places.for_each(|i| verdicts[i] = Some(verdict.clone()));
+                fresh.insert(prompt, verdict);
             }
-            done += chunk.len();
-            (self.tell)(&Told::Done(done, unknown.len()));
+            (self.tell)(&Told::Done(fresh.len(), unknown.len()));
         }
-        Ok(verdicts.into_iter().flatten().collect())
+        let verdict =
+            |(prompt, known): (&String, Option<Verdict>)| known.unwrap_or_else(|| fresh[prompt.as_str()].clone());
+        Ok(prompts.iter().zip(known).map(verdict).collect())
     }
 }
 
@@ -180,7 +179,7 @@ pub(super) fn grade_likelihoods(subject: &mut dyn Subject, prompts: &[&str]) -> 
         let ask = |b: &Begun| {
             let written = b.digits.bytes().map(|digit| digits[usize::from(digit - b'0')]);
             let prompt = Prompt::Ids(ids[b.of].iter().copied().chain(written).collect());
-            Ask { prompt, ..Ask::chat(format!("{}:{}", b.of, b.digits), Vec::new()) }
+            Ask { prompt, ..Ask::chat(format!("exhibit {}:{}", b.of, b.digits), Vec::new()) }
         };
         let asks: Vec<Ask> = begun.iter().map(ask).collect();
         let likes = subject.choose(&asks, &vec![each.clone(); asks.len()])?;
@@ -226,7 +225,7 @@ fn digit_tokens(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
 /// 100 · P(yes) / (P(yes) + P(no)), by the beginnings of the answer.
 fn yes_or_no(subject: &mut dyn Subject, prompts: &[&str]) -> Result<Vec<Verdict>> {
     let words = YES_OR_NO.map(|word| subject.tokenizer().encode(word)).into_iter().collect::<Result<Vec<_>>>()?;
-    let asks: Vec<Ask> = prompts.iter().enumerate().map(|(i, p)| Ask::chat(i.to_string(), chat(p))).collect();
+    let asks: Vec<Ask> = prompts.iter().enumerate().map(|(i, p)| Ask::chat(format!("exhibit {i}"), chat(p))).collect();
     let likes = subject.choose(&asks, &vec![words; asks.len()])?;
     let verdict = |likes: Vec<f32>| {
         let top: Vec<(String, f64)> =

@@ -35,7 +35,7 @@ pub use openai::OpenAiJudge;
 pub use reply::Reply;
 pub use rubric::{Coherence, Rubrics, fill};
 pub use scored::ScoredJudge;
-pub use source::{Call, JudgeSource, LocalSettings, Mode, OpenAiSettings};
+pub use source::{Call, JudgeSource, LocalSettings, Mode, Open, OpenAiSettings};
 
 /// What is asked about an answer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

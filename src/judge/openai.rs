@@ -4,7 +4,7 @@
 //! an estimate, held against the budget, and sent: the first call alone, so that a wrong key or a model without logprobs costs one
 //! call at most; then as many at a time as allowed. Each answer is in the cache before anything else happens with it.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,6 +46,17 @@ struct Ask {
     request: Value,
     tokens: Tokens,
     rubric: String,
+}
+
+/// Calls that are made together.
+struct Round {
+    total: usize,
+    coming: VecDeque<Ask>,
+    flights: JoinSet<(Ask, Result<(Reply, Tokens)>)>,
+    notes: mpsc::UnboundedSender<String>,
+    done: usize,
+    spent: Spent,
+    failed: Option<Error>,
 }
 
 impl<'a> OpenAiJudge<'a> {
@@ -154,7 +165,7 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     fn fetch(&mut self, asks: Vec<Ask>) -> Result<()> {
-        if self.client.wants_key() {
+        if self.client.lacks_key() {
             return Err(Error::new(format!("{} wants a key", self.settings.url))
                 .hint("set TRIMTAB_JUDGE_KEY or OPENAI_API_KEY; it is needed only where the cache has no answer"));
         }
@@ -165,58 +176,72 @@ impl<'a> OpenAiJudge<'a> {
 
     /// Sends them all, or as many as were sent when one failed; those under way then are waited for, because they are paid for.
     async fn send(&mut self, asks: Vec<Ask>) -> Result<()> {
-        let (total, mut done, mut failed) = (asks.len(), 0, None);
-        let mut spent = self.cache.spent()?;
-        let (notes, mut troubles) = mpsc::unbounded_channel::<String>();
-        let (mut coming, mut flights) = (asks.into_iter().peekable(), JoinSet::new());
+        self.client.persist(true);
+        let (notes, mut troubles) = mpsc::unbounded_channel();
+        let mut round = Round {
+            total: asks.len(),
+            coming: asks.into(),
+            flights: JoinSet::new(),
+            notes,
+            done: 0,
+            spent: self.cache.spent()?,
+            failed: None,
+        };
         loop {
-            let limit = if self.proven { self.settings.concurrency } else { 1 };
-            while failed.is_none() && flights.len() < limit && coming.peek().is_some() {
-                if let Err(e) = self.may_pay(spent, flights.len(), coming.peek()) {
-                    failed = Some(e);
-                } else if let Some(ask) = coming.next() {
-                    let (client, notes) = (Arc::clone(&self.client), notes.clone());
-                    flights.spawn(async move {
-                        // Nobody listens any more if the work has ended.
-                        let said = client.complete(&ask.request, &|why| drop(notes.send(why.to_owned()))).await;
-                        (ask, said)
-                    });
-                }
-            }
-            let landed = tokio::select! {
+            self.launch(&mut round);
+            tokio::select! {
                 biased;
-                landed = flights.join_next() => landed,
-                Some(why) = troubles.recv() => {
-                    (self.tell)(&Told::Trouble(&why));
-                    continue;
-                }
-            };
-            let Some(landed) = landed else { break };
-            let (ask, said) = landed.map_err(|e| Error::new(format!("a request was lost: {e}")))?;
-            match said.and_then(|(reply, tokens)| self.keep(&ask, &reply, tokens).map(|()| tokens)) {
-                Ok(tokens) => {
-                    (done, self.proven) = (done + 1, true);
-                    spent.calls += 1;
-                    spent.tokens += tokens;
-                    (self.tell)(&Told::Done(done, total));
-                }
-                Err(e) => {
-                    self.client.give_up();
-                    failed.get_or_insert(e);
-                }
+                landed = round.flights.join_next() => match landed {
+                    Some(Ok((ask, said))) => self.land(&mut round, &ask, said),
+                    Some(Err(e)) => return Err(Error::new(format!("a request was lost: {e}"))),
+                    None => return round.failed.map_or(Ok(()), Err),
+                },
+                Some(why) = troubles.recv() => (self.tell)(&Told::Trouble(&why)),
             }
         }
-        failed.map_or(Ok(()), Err)
+    }
+
+    fn launch(&self, round: &mut Round) {
+        let limit = if self.proven { self.settings.concurrency } else { 1 };
+        while round.failed.is_none() && round.flights.len() < limit {
+            let Some(ask) = round.coming.pop_front() else { return };
+            if let Err(e) = self.may_pay(round, &ask) {
+                round.failed = Some(e);
+                return;
+            }
+            let (client, notes) = (Arc::clone(&self.client), round.notes.clone());
+            round.flights.spawn(async move {
+                // Nobody listens any more if the work has ended.
+                let said = client.complete(&ask.request, &|why| drop(notes.send(why.to_owned()))).await;
+                (ask, said)
+            });
+        }
+    }
+
+    fn land(&mut self, round: &mut Round, ask: &Ask, said: Result<(Reply, Tokens)>) {
+        match said.and_then(|(reply, tokens)| self.keep(ask, &reply, tokens).map(|()| tokens)) {
+            Ok(tokens) => {
+                self.proven = true;
+                round.done += 1;
+                round.spent.calls += 1;
+                round.spent.tokens += tokens;
+                (self.tell)(&Told::Done(round.done, round.total));
+            }
+            Err(e) => {
+                self.client.persist(false);
+                round.failed.get_or_insert(e);
+            }
+        }
     }
 
     /// Estimates are guesses: before each call, what the server has really counted is held against the budget.
-    fn may_pay(&self, spent: Spent, flying: usize, next: Option<&Ask>) -> Result<()> {
-        let tokens = next.map(|ask| ask.tokens).unwrap_or_default();
-        let cost = self.settings.price.map(|price| price.of(tokens) * (flying + 1) as f64);
-        let coming = Estimate { verdicts: 1, calls: flying as u64 + 1, tokens, cost };
+    fn may_pay(&self, round: &Round, ask: &Ask) -> Result<()> {
+        let flying = round.flights.len() as u64 + 1;
+        let cost = self.settings.price.map(|price| price.of(ask.tokens) * flying as f64);
+        let coming = Estimate { verdicts: 1, calls: flying, tokens: ask.tokens, cost };
         let stopped =
             "its answers cost more than estimated; what was paid for is kept, and a larger --budget goes on from there";
-        self.settings.limits().allows(spent, self.settings.price, &coming).map_err(|e| e.hint(stopped))
+        self.settings.limits().allows(round.spent, self.settings.price, &coming).map_err(|e| e.hint(stopped))
     }
 
     /// Keeps an answer that can be used; one that cannot has been paid for all the same.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Budget, Price};
+use super::client::{endpoint, wants_key};
 use super::{
     Cache, ChatClient, Coherence, HarborJudge, Judge, Key, LocalJudge, OpenAiJudge, Patience, Rubric, Rubrics,
     ScoredJudge, Tell,
@@ -117,6 +118,7 @@ impl OpenAiSettings {
     }
 
     fn check(&self) -> Result<()> {
+        endpoint(&self.url)?;
         ensure!(!self.model.trim().is_empty(), "the judge's model has no name");
         ensure!(self.concurrency > 0, "a judge's concurrency of 0 asks nothing");
         ensure!(self.samples > 0, "a judge's mean of 0 samples is no score");
@@ -167,6 +169,9 @@ fn ten() -> u64 {
     10
 }
 
+/// Opens the model in a folder.
+pub type Open<'a> = dyn FnOnce(&Path) -> Result<Box<dyn Subject>> + 'a;
+
 /// What a judge needs besides its settings.
 pub struct Call<'a> {
     /// The rubrics of the traits that it will be asked about.
@@ -180,7 +185,7 @@ pub struct Call<'a> {
     /// Hears of estimates, progress and troubles.
     pub tell: Tell<'a>,
     /// Opens the model of a judge on this machine; called at the first verdict that is not known yet.
-    pub open: Box<dyn FnOnce(&Path) -> Result<Box<dyn Subject>> + 'a>,
+    pub open: Box<Open<'a>>,
 }
 
 impl JudgeSource {
@@ -232,6 +237,11 @@ impl JudgeSource {
             Self::Local(settings) => settings.cache = None,
         }
         identity
+    }
+
+    /// Whether calls can be made only with a key, as far as that is known.
+    pub fn wants_key(&self) -> bool {
+        matches!(self, Self::OpenAi(settings) if endpoint(&settings.url).is_ok_and(|url| wants_key(&url)))
     }
 
     /// Whether the settings make a judge.
@@ -332,6 +342,12 @@ mod tests {
         check(&|s| s.timeout = -1.0, "timeout");
         check(&|s| s.price = Some(Price { input: f64::NAN, output: 0.0 }), "amounts");
         check(&|s| s.model = " ".into(), "name");
+        check(&|s| s.url = "api.openai.com".into(), "--judge-url");
+        let at = |url: &str| {
+            JudgeSource::OpenAi(OpenAiSettings { url: url.into(), ..OpenAiSettings::default() }).wants_key()
+        };
+        let urls = ["https://api.openai.com/v1", "https://openai.com.example/v1", "http://localhost:1/v1"];
+        assert_eq!(urls.map(at), [true, false, false]);
         let local = LocalSettings {
             model: "m".into(),
             mode: Mode::Logprobs,

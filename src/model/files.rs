@@ -90,6 +90,13 @@ impl Shards {
         self.file_of(name)?.f32(name, shape)
     }
 
+    /// Lets go of the memory in which a tensor's file is mapped; see [`TensorFile::release`].
+    pub fn release(&self, name: &str) {
+        if let Ok(file) = self.file_of(name) {
+            file.release(name);
+        }
+    }
+
     /// Compares the files with what the configuration promises and tells everything that is missing, misshapen or unknown
     /// at once.
     ///
@@ -180,6 +187,18 @@ pub fn write_model(
     text_from: Option<&Path>,
     values: impl FnMut(&str) -> Result<Vec<f32>>,
 ) -> Result<()> {
+    write_shards(dir, config, dtype, 1, text_from, values)
+}
+
+/// [`write_model`] with the weights in so many files of about equal size, and an index of them where they are several.
+pub fn write_shards(
+    dir: &Path,
+    config: &QwenConfig,
+    dtype: Dtype,
+    shards: usize,
+    text_from: Option<&Path>,
+    mut values: impl FnMut(&str) -> Result<Vec<f32>>,
+) -> Result<()> {
     std::fs::create_dir_all(dir).at(dir)?;
     let dtype_name = match dtype {
         Dtype::F32 => "float32",
@@ -188,13 +207,45 @@ pub fn write_model(
         other => bail!("{}: cannot write a model in {other:?}", dir.display()),
     };
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    tensorfile::write(&dir.join("model.safetensors"), dtype, &config.tensors(), &metadata, values)?;
+    let parts = parted(config.tensors(), shards);
+    let mut places = serde_json::Map::new();
+    for (i, tensors) in parts.iter().enumerate() {
+        let file = match parts.len() {
+            1 => "model.safetensors".to_owned(),
+            n => format!("model-{:05}-of-{n:05}.safetensors", i + 1),
+        };
+        tensorfile::write(&dir.join(&file), dtype, tensors, &metadata, &mut values)?;
+        places.extend(tensors.iter().map(|(name, _)| (name.clone(), Value::from(file.as_str()))));
+    }
+    if parts.len() > 1 {
+        let values: usize = parts.iter().flatten().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let size = values * if dtype == Dtype::F32 { 4 } else { 2 };
+        let index = serde_json::json!({ "metadata": { "total_size": size }, "weight_map": places });
+        write_atomic(&dir.join("model.safetensors.index.json"), format!("{index:#}\n").as_bytes())?;
+    }
     for name in TEXT_FILES {
         let Some(from) = text_from.map(|from| from.join(name)).filter(|from| from.exists()) else { continue };
         write_atomic(&dir.join(name), &std::fs::read(&from).at(&from)?)?;
     }
     let json = serde_json::to_string_pretty(&config.to_json(dtype_name)).expect("a JSON value can be written");
     write_atomic(&dir.join("config.json"), format!("{json}\n").as_bytes())
+}
+
+/// The tensors in their order, in so many runs of about equal size; fewer where there are fewer tensors.
+fn parted(tensors: Vec<(String, Vec<usize>)>, shards: usize) -> Vec<Vec<(String, Vec<usize>)>> {
+    let size = |(_, shape): &(String, Vec<usize>)| shape.iter().product::<usize>();
+    let share = tensors.iter().map(size).sum::<usize>().div_ceil(shards.max(1));
+    let mut parts: Vec<Vec<_>> = Vec::new();
+    let mut filled = usize::MAX;
+    for tensor in tensors {
+        if filled >= share && parts.len() < shards.max(1) {
+            parts.push(Vec::new());
+            filled = 0;
+        }
+        filled += size(&tensor);
+        parts.last_mut().expect("the first tensor opens a part").push(tensor);
+    }
+    parts
 }
 
 /// `3 tensors missing: a, b, c`, at most so many of them named.

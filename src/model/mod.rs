@@ -10,15 +10,20 @@ pub mod files;
 mod linear;
 mod pass;
 pub mod peft;
+mod shapes;
+mod table;
 mod weights;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 pub use block::{Block, Kept, PROJECTIONS};
 pub use cache::KvCache;
 pub use config::QwenConfig;
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
 pub use pass::Pass;
+pub use shapes::{released, sizes};
+pub use table::TokenTable;
+pub use weights::{Holding, drawn};
 
 use crate::Result;
 use crate::kernels::FusedOps;
@@ -30,13 +35,13 @@ pub struct Qwen<B: FusedOps> {
     /// The model's `config.json`.
     pub config: QwenConfig,
     /// Token embeddings, `[vocabulary, hidden]`.
-    pub embed_tokens: Tensor<B, 2>,
+    pub embed_tokens: TokenTable<B>,
     /// The transformer blocks.
     pub blocks: Vec<Block<B>>,
     /// Gain of the final norm, `[hidden]`.
     pub norm: Tensor<B, 1>,
     /// Output head `[vocabulary, hidden]`; `None` where it is tied to the embeddings.
-    pub lm_head: Option<Tensor<B, 2>>,
+    pub lm_head: Option<TokenTable<B>>,
     /// What is done to the residual stream.
     pub steering: Option<Steering<B>>,
     /// Where the weights are.
@@ -57,8 +62,7 @@ impl<B: FusedOps> Qwen<B> {
 
     /// Embeddings of the pass's tokens in f32, `[rows · width, hidden]`: row 0 of a persona vector.
     pub fn embed(&self, pass: &Pass<B>) -> Tensor<B, 2> {
-        let x = self.embed_tokens.clone().select(0, pass.ids.clone());
-        if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) }
+        self.embed_tokens.look_up(&pass.ids)
     }
 
     /// Block `index` and then its steering: row `index + 1` of a persona vector.
@@ -100,11 +104,11 @@ impl<B: FusedOps> Qwen<B> {
 
     /// Final norm and head of the given rows of the stream: `[n, hidden] -> [n, vocabulary]`.
     pub fn logits(&self, h: &Tensor<B, 2>) -> Tensor<B, 2> {
-        B::affine(&B::rms_norm(h, &self.norm, self.epsilon()), self.head(), None)
+        self.head().product(&B::rms_norm(h, &self.norm, self.epsilon()))
     }
 
     /// The head's matrix, `[vocabulary, hidden]`.
-    pub fn head(&self) -> &Tensor<B, 2> {
+    pub fn head(&self) -> &TokenTable<B> {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 
@@ -127,10 +131,10 @@ impl<B: FusedOps> Qwen<B> {
             block.parameters(&format!("model.layers.{i}"), learning, &mut all);
         }
         if learning == Learning::Full {
-            all.push(("model.embed_tokens.weight".into(), Parameter::Matrix(&mut self.embed_tokens)));
+            self.embed_tokens.parameters("model.embed_tokens.weight", &mut all);
             all.push(("model.norm.weight".into(), Parameter::Vector(&mut self.norm)));
             if let Some(head) = &mut self.lm_head {
-                all.push(("lm_head.weight".into(), Parameter::Matrix(head)));
+                head.parameters("lm_head.weight", &mut all);
             }
         }
         all

@@ -1,9 +1,14 @@
 //! Weights in and out: a folder in Hugging Face's layout, a PEFT adapter, or numbers drawn from a seed.
+//!
+//! A model is read tensor by tensor, each in the dtype in which it is held: on the host there is never more than the
+//! tensor on its way, beside what the device itself keeps there.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{DType, Tensor, TensorData};
+use half::{bf16, f16};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -11,54 +16,81 @@ use super::block::Block;
 use super::files::{self, Shards};
 use super::linear::{Learning, Linear, Lora};
 use super::peft::{Adapter, AdapterConfig, Pair};
-use super::{Qwen, QwenConfig};
+use super::{Qwen, QwenConfig, TokenTable};
 use crate::kernels::{FusedOps, Heads};
 use crate::record::seed_of;
-use crate::{Error, Result};
+use crate::tensorfile::{Dtype, widen};
+use crate::{Error, Result, bail};
 
-/// Where a tensor comes from: its name in the checkpoint and its shape, to its values in f32.
-type Source<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>> + 'a;
+/// How a device holds a model's matrices; gains and biases are always whole and f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// The dtype of the matrices.
+    pub dtype: DType,
+    /// Bytes that one tensor may have on the device; embedding and head are split to fit.
+    pub tensor_bytes_max: u64,
+}
+
+impl From<DType> for Holding {
+    fn from(dtype: DType) -> Self {
+        Self { dtype, tensor_bytes_max: u64::MAX }
+    }
+}
+
+/// A tensor, or some of its rows, as it is asked for.
+struct Wanted<'a> {
+    /// Name in the checkpoint.
+    name: &'a str,
+    shape: &'a [usize],
+    rows: Range<usize>,
+    dtype: DType,
+}
+
+/// Where tensors come from. It may give another dtype than it is asked for, which then is converted.
+type Source<'a> = dyn FnMut(Wanted<'_>) -> Result<TensorData> + 'a;
 
 impl<B: FusedOps> Qwen<B> {
-    /// Reads a model folder, tensor by tensor. Matrices are held in `dtype`, gains and biases in f32.
-    pub fn load(dir: &Path, device: &B::Device, dtype: DType) -> Result<Self> {
+    /// Reads a model folder, tensor by tensor.
+    pub fn load(dir: &Path, device: &B::Device, holding: impl Into<Holding>) -> Result<Self> {
         let config = QwenConfig::read(dir)?;
         let shards = Shards::open(dir)?;
         shards.verify(&config)?;
-        Self::build(config, device, dtype, &mut |name, shape| shards.read_f32(name, shape))
+        Self::build(config, device, holding.into(), &mut |wanted| read(&shards, wanted))
     }
 
-    /// A model with weights drawn from a seed: normal with the usual deviation 0.02, gains 1, biases 0, and the two
-    /// projections that write to the residual stream smaller by the root of twice their number (as in GPT-2).
+    /// A model with weights [`drawn`] from a seed.
     pub fn random(config: QwenConfig, seed: u64, device: &B::Device) -> Self {
-        let residual = (2.0 * config.num_hidden_layers as f64).sqrt();
-        let build = Self::build(config, device, DType::F32, &mut |name, shape| {
-            let n = shape.iter().product();
-            Ok(if shape.len() == 1 {
-                vec![if name.ends_with("bias") { 0.0 } else { 1.0 }; n]
-            } else {
-                let writes = name.contains("o_proj") || name.contains("down_proj");
-                let deviation = if writes { 0.02 / residual } else { 0.02 };
-                let mut rng = ChaCha8Rng::seed_from_u64(seed_of(seed, name));
-                (0..n).map(|_| (normal(&mut rng) * deviation) as f32).collect()
-            })
+        let blocks = config.num_hidden_layers;
+        let build = Self::build(config, device, DType::F32.into(), &mut |Wanted { name, shape, .. }| {
+            Ok(TensorData::new(drawn(name, shape, blocks, seed), shape))
         });
         build.expect("a seed cannot fail to be read")
     }
 
-    fn build(config: QwenConfig, device: &B::Device, dtype: DType, source: &mut Source<'_>) -> Result<Self> {
+    fn build(config: QwenConfig, device: &B::Device, holding: Holding, source: &mut Source<'_>) -> Result<Self> {
+        let dtype = holding.dtype;
         let heads =
             Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim };
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let (q, kv) = (heads.query * heads.dim, heads.key_value * heads.dim);
-        let matrix = |source: &mut Source<'_>, name: &str, shape: [usize; 2]| -> Result<Tensor<B, 2>> {
-            Ok(Tensor::from_data(TensorData::new(source(name, &shape)?, shape), (device, dtype)))
+        let rows_of = |source: &mut Source<'_>, name: &str, shape: [usize; 2], rows: Range<usize>| {
+            let data = source(Wanted { name, shape: &shape, rows, dtype })?;
+            Ok::<_, Error>(Tensor::<B, 2>::from_data(data, (device, dtype)))
         };
-        let vector = |source: &mut Source<'_>, name: &str, n: usize| -> Result<Tensor<B, 1>> {
-            Ok(Tensor::from_data(TensorData::new(source(name, &[n])?, [n]), (device, DType::F32)))
+        let matrix = |source: &mut Source<'_>, name: &str, shape: [usize; 2]| rows_of(source, name, shape, 0..shape[0]);
+        let vector = |source: &mut Source<'_>, name: &str, n: usize| {
+            let data = source(Wanted { name, shape: &[n], rows: 0..n, dtype: DType::F32 })?;
+            Ok::<_, Error>(Tensor::<B, 1>::from_data(data, (device, DType::F32)))
         };
-        let vocabulary = [config.vocab_size, hidden];
-        let embed_tokens = matrix(source, "model.embed_tokens.weight", vocabulary)?;
+        let table = |source: &mut Source<'_>, name: &str| {
+            let vocabulary = config.vocab_size;
+            let rows_max = holding.tensor_bytes_max / (hidden * dtype.size()) as u64;
+            let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX).clamp(1, vocabulary);
+            let places = (0..vocabulary).step_by(rows_max).map(|from| from..(from + rows_max).min(vocabulary));
+            let parts = places.map(|rows| rows_of(source, name, [vocabulary, hidden], rows));
+            Ok::<_, Error>(TokenTable::new(parts.collect::<Result<_>>()?))
+        };
+        let embed_tokens = table(source, "model.embed_tokens.weight")?;
         let mut blocks = Vec::with_capacity(config.num_hidden_layers);
         for i in 0..config.num_hidden_layers {
             let linear = |source: &mut Source<'_>, name: &str, outer: usize, inner: usize, bias: bool| {
@@ -86,8 +118,7 @@ impl<B: FusedOps> Qwen<B> {
             });
         }
         let norm = vector(source, "model.norm.weight", hidden)?;
-        let lm_head =
-            (!config.tie_word_embeddings).then(|| matrix(source, "lm_head.weight", vocabulary)).transpose()?;
+        let lm_head = (!config.tie_word_embeddings).then(|| table(source, "lm_head.weight")).transpose()?;
         Ok(Self { config, embed_tokens, blocks, norm, lm_head, steering: None, device: device.clone() })
     }
 
@@ -136,9 +167,54 @@ impl<B: FusedOps> Qwen<B> {
         let tensors: BTreeMap<String, Tensor<B, 1>> =
             model.parameters(Learning::Full).into_iter().map(|(name, parameter)| (name, parameter.flat())).collect();
         files::write_model(dir, &self.config, dtype, text_from, |name| {
-            Ok(tensors[name].clone().into_data().iter::<f32>().collect())
+            let parts = (0..).map_while(|i| tensors.get(&format!("{name}.{i}")));
+            let all = tensors.get(name).into_iter().chain(parts);
+            Ok(all.flat_map(|t| t.clone().into_data().iter::<f32>().collect::<Vec<_>>()).collect())
         })
     }
+}
+
+/// A tensor of a new model of so many blocks: normal with the usual deviation 0.02, gains 1, biases 0, and the two
+/// projections that write to the residual stream smaller by the root of twice their number (as in GPT-2). Name and seed
+/// decide the values.
+pub fn drawn(name: &str, shape: &[usize], blocks: usize, seed: u64) -> Vec<f32> {
+    let n = shape.iter().product();
+    if shape.len() == 1 {
+        return vec![if name.ends_with("bias") { 0.0 } else { 1.0 }; n];
+    }
+    let writes = name.contains("o_proj") || name.contains("down_proj");
+    let deviation = if writes { 0.02 / (2.0 * blocks as f64).sqrt() } else { 0.02 };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed_of(seed, name));
+    (0..n).map(|_| (normal(&mut rng) * deviation) as f32).collect()
+}
+
+/// A tensor, or some of its rows, from a model folder: as it lies there if that is the dtype asked for, else in f32.
+fn read(shards: &Shards, Wanted { name, shape, rows, dtype }: Wanted<'_>) -> Result<TensorData> {
+    let (stored, found, bytes) = shards.raw(name)?;
+    if found != shape {
+        bail!("tensor `{name}` has shape {found:?}, expected {shape:?}");
+    }
+    let row = bytes.len() / shape[0];
+    let bytes = &bytes[rows.start * row..rows.end * row];
+    let shape = [&[rows.len()], &shape[1..]].concat();
+    let halves = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    let data = match (stored, dtype) {
+        (Dtype::BF16, DType::BF16) => TensorData::new(halves().map(bf16::from_bits).collect(), shape),
+        (Dtype::F16, DType::F16) => TensorData::new(halves().map(f16::from_bits).collect(), shape),
+        _ => {
+            let Some(values) = widen(stored, bytes) else {
+                bail!("tensor `{name}` has dtype {stored:?}, expected F32, F16 or BF16");
+            };
+            let large = values.iter().find(|v| v.abs() > f16::MAX.to_f32());
+            if let (DType::F16, Some(value)) = (dtype, large) {
+                return Err(Error::new(format!("tensor `{name}` holds {value}, which is beyond f16"))
+                    .hint("use --dtype bf16 or f32"));
+            }
+            TensorData::new(values, shape)
+        }
+    };
+    shards.release(name);
+    Ok(data)
 }
 
 fn host<B: FusedOps>(t: &Tensor<B, 2>) -> Vec<f32> {

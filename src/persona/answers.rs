@@ -41,10 +41,11 @@ struct Said {
 /// One side's answers, as far as they are made.
 #[derive(Debug)]
 pub struct Answers {
-    said: Ledger<Said>,
+    said: Ledger,
     states: StatesWriter,
     /// Asks in one piece.
     piece: usize,
+    rollouts: usize,
     total: usize,
 }
 
@@ -66,17 +67,19 @@ impl Answers {
         let (rollouts, total) = (inquiry.sampling.rollouts, inquiry.answers());
         let piece = (PIECE_BYTES / bytes_per_answer(shape).max(1)).min(PIECE_ANSWERS) / rollouts;
         let (said, states) = (Ledger::open(&answers, work)?, StatesWriter::open(&states, shape, total)?);
-        let mut opened = Self { said, states, piece: piece.max(1), total };
-        let both = opened.said.rows().len().min(opened.states.answers());
-        let whole = if both >= total { total } else { both - both % (opened.piece * rollouts) };
-        opened.said.cut(whole)?;
-        opened.states.cut(whole)?;
+        let mut opened = Self { said, states, piece: piece.max(1), rollouts, total };
+        if opened.states.answers() < opened.count() {
+            // States are written first, so these were damaged.
+            opened.said.remove()?;
+            opened.said = Ledger::open(&answers, work)?;
+        }
+        opened.states.cut(opened.count())?;
         Ok(opened)
     }
 
     /// How many answers there are.
     pub fn count(&self) -> usize {
-        self.said.rows().len()
+        (self.said.chunks() * self.piece * self.rollouts).min(self.total)
     }
 
     /// Whether all answers are made.
@@ -95,7 +98,7 @@ impl Answers {
         inquiry: &Inquiry<'_>,
         told: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<bool> {
-        let (asks, rollouts) = (inquiry.asks(subject.tokenizer())?, inquiry.sampling.rollouts);
+        let (asks, rollouts) = (inquiry.asks(subject.tokenizer())?, self.rollouts);
         let keep = Keep { residuals: true, ..Keep::default() };
         for piece in asks[self.count() / rollouts..].chunks(self.piece) {
             let before = self.count();
@@ -117,23 +120,26 @@ impl Answers {
                     answer.id
                 );
             }
-            // The states first: rows without states would count as made.
+            // The states first: answers without states would count as made.
             self.states.extend(answers.iter().map(|answer| answer.residuals.as_ref()))?;
-            let rows = answers.into_iter().enumerate().map(|(i, answer)| said(&piece[i / rollouts].0, answer));
-            self.said.extend(rows)?;
+            let said = answers.into_iter().enumerate().map(|(i, answer)| said(&piece[i / rollouts].0, answer));
+            self.said.push(&said.collect::<Vec<_>>())?;
         }
         Ok(true)
     }
 
     /// The answers as rows that are not judged yet.
-    pub fn into_rows(self) -> Vec<Row> {
+    ///
+    /// # Errors
+    /// If the file cannot be read back.
+    pub fn rows(&self) -> Result<Vec<Row>> {
         let row = |said: Said| {
             let Said { question_id, question, prompt, answer, finish_reason, prompt_ids, token_ids } = said;
             let ids = Some(Ids { prompt: prompt_ids, answer: token_ids });
             let extra = Map::from_iter([(FINISH_REASON.to_owned(), json!(finish_reason))]);
             Row { question, prompt, answer, question_id, ids, extra, ..Row::default() }
         };
-        self.said.into_rows().into_iter().map(row).collect()
+        self.said.rows()?.map(|said| Ok(row(said?))).collect()
     }
 }
 
@@ -179,7 +185,7 @@ mod tests {
         assert_eq!((broken.count(), broken.complete(), heard.len()), (252, false, 301));
         drop(broken);
         let [answers, states] = Answers::files(&dir.path().join("broken"), Side::Pos);
-        for (path, tail) in [(&answers, &b"{\"question_id\":\"ev"[..]), (&states, b"xx")] {
+        for (path, tail) in [(&answers, &b"{\"rows\":[{\"question_id\":\"ev"[..]), (&states, b"xx")] {
             std::fs::write(path, [&std::fs::read(path).unwrap()[..], tail].concat()).unwrap();
         }
         let mut again = open("broken");
@@ -193,13 +199,15 @@ mod tests {
         assert_eq!(first, 253);
         assert_eq!(read("broken"), read("whole"));
 
-        let rows = open("whole").into_rows();
+        let rows = open("whole").rows().unwrap();
         assert_eq!((rows.len(), rows[7].answer.as_str()), (700, "evil_0_pos_1 0"));
         assert_eq!((&rows[0].extra[FINISH_REASON], rows[0].score), (&json!("stop"), None));
         let captured = States::open(&Answers::files(&dir.path().join("whole"), Side::Pos)[1]).unwrap();
         let text = rows[699].finished(echo().tokenizer(), crate::persona::Border::Separate).unwrap().unwrap();
         assert_eq!(captured.read(699).unwrap(), Some(echo().residuals(&[text]).unwrap().remove(0)));
-        // Other work begins anew.
+        // Without states the answers are worth nothing, and other work begins anew.
+        std::fs::write(&states, "").unwrap();
+        assert_eq!(open("broken").count(), 0);
         assert_eq!(Answers::open(&dir.path().join("whole"), &inquiry, &Hash::of("other"), (3, 5)).unwrap().count(), 0);
     }
 }

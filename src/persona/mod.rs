@@ -149,7 +149,7 @@ mod tests {
             let inquiry = Inquiry::new(&found.name, &found.extract, side, &rules);
             let mut answers = Answers::open(dir.path(), &inquiry, &work, subject.shape()).unwrap();
             answers.ask(&mut subject, &inquiry, &mut |_| ControlFlow::Continue(())).unwrap();
-            let mut rows = answers.into_rows();
+            let mut rows = answers.rows().unwrap();
             judge_rows(&mut judge, &found.name, &mut rows).unwrap();
             (rows, States::open(&Answers::files(dir.path(), side)[1]).unwrap())
         };

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::rows::Border;
 use super::texts::{entries, text_of, work_through};
-use crate::record::{Chunks, Hash, hash_file, write_atomic_by};
+use crate::record::{Hash, Ledger, hash_file, write_atomic_by};
 use crate::sheet::{Bad, Entry, Format, Reader, Writer};
 use crate::subject::{Finished, Residuals, Subject};
 use crate::vector::{Layer, VectorFile};
@@ -228,7 +228,7 @@ pub fn project_file(
     let (skipped, wanted): (Vec<_>, Vec<_>) = probes.iter().cloned().partition(|probe| has(&probe.column));
     let skipped = skipped.into_iter().map(|probe| probe.column).collect();
     let identity = Hash::of(&(&rules.subject, rules.border, rules.chunk, &wanted, hash_file(input)?));
-    let mut finished = Chunks::open(&partial(output), &identity)?;
+    let mut finished = Ledger::open(&partial(output), &identity)?;
     let resumed = finished.chunks() * rules.chunk;
     measure(subject, input, &wanted, rules, &mut finished, &mut |n| done(n, survey.rows + survey.bad.count))?;
     let (measured, bad) = finish_file((input, output), &survey, &wanted, &finished)?;
@@ -277,7 +277,7 @@ fn measure(
     input: &Path,
     wanted: &[Probe],
     rules: &ProjectRules,
-    finished: &mut Chunks,
+    finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     if wanted.is_empty() {
@@ -311,7 +311,7 @@ fn finish_file(
     (input, output): (&Path, &Path),
     survey: &Survey,
     wanted: &[Probe],
-    finished: &Chunks,
+    finished: &Ledger,
 ) -> Result<(usize, Bad)> {
     let (mut measured, mut bad) = (0, Bad::default());
     for row in finished.rows::<Measured>()? {
@@ -513,7 +513,7 @@ mod tests {
         // Killed within the third chunk.
         let identity =
             Hash::of(&(&rules.subject, rules.border, rules.chunk, &probes.to_vec(), hash_file(&input).unwrap()));
-        let mut finished = Chunks::open(&partial(&output), &identity).unwrap();
+        let mut finished = Ledger::open(&partial(&output), &identity).unwrap();
         let mut left = 2;
         let killed = work_through(entries(&input, |_| true).unwrap(), &mut finished, 3, &mut |_, batch| {
             left -= 1;

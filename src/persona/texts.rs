@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::rows::{Border, Ids, Row, finish};
-use crate::record::Chunks;
+use crate::record::Ledger;
 use crate::sheet::{Entry, Line, Reader};
 use crate::subject::Finished;
 use crate::text::{Message, Tokenizer, chat_of_row};
@@ -92,7 +92,7 @@ pub(super) fn entries<'a>(
 /// of `work`'s arguments is how many entries came before.
 pub(super) fn work_through<T: serde::Serialize>(
     entries: impl Iterator<Item = Result<Entry>>,
-    finished: &mut Chunks,
+    finished: &mut Ledger,
     chunk: usize,
     work: &mut dyn FnMut(usize, Vec<Entry>) -> Result<Vec<T>>,
 ) -> Result<()> {

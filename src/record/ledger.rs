@@ -1,22 +1,23 @@
-//! Rows of one long piece of work, as far as it has come.
+//! Long work on a list, chunk by chunk: what is finished outlives a kill, and what was half finished is done again as a whole,
+//! so that a batch has the same members however often the work was interrupted.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Hash, JsonlWriter, read_jsonl, write_atomic};
-use crate::{At, Result};
+use super::{Hash, JsonlWriter};
+use crate::{At, Error, Result};
 
-/// A JSONL file whose first line names the work by the hash of all that decides it, and whose further lines are its rows. A killed
-/// piece of work finds its rows again; rows of other work are thrown away.
+/// The finished chunks of one piece of work: a JSONL file whose first line says what work it is (`{"work": hash}`), then a line
+/// `{"rows": [...]}` for each chunk in order.
 #[derive(Debug)]
-pub struct Ledger<T> {
+pub struct Ledger {
     path: PathBuf,
-    work: Hash,
     writer: JsonlWriter,
-    rows: Vec<T>,
+    chunks: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -24,70 +25,107 @@ struct Header {
     work: Hash,
 }
 
-impl<T: Serialize + DeserializeOwned> Ledger<T> {
-    /// Opens or begins the file of this work.
+#[derive(Serialize, Deserialize)]
+struct Chunk<T> {
+    rows: Vec<T>,
+}
+
+impl Ledger {
+    /// Opens the ledger of the work that `identity` names; one of other work is begun anew.
     ///
     /// # Errors
-    /// If the file cannot be written, or holds rows of another form in spite of its first line.
-    pub fn open(path: &Path, work: &Hash) -> Result<Self> {
+    /// If the file cannot be read or written.
+    pub fn open(path: &Path, identity: &Hash) -> Result<Self> {
         // Mends a line that a kill tore.
-        let writer = JsonlWriter::open(path)?;
-        let mut lines = read_jsonl::<Value>(path).unwrap_or_default().into_iter();
-        let header = lines.next().and_then(|first| serde_json::from_value::<Header>(first).ok());
-        let mut ledger = Self { path: path.to_owned(), work: work.clone(), writer, rows: Vec::new() };
-        if header.is_some_and(|header| header.work == *work) {
-            ledger.rows = lines.map(serde_json::from_value).collect::<Result<_, _>>().at(path)?;
-        } else {
-            ledger.rewrite()?;
+        let mut writer = JsonlWriter::open(path)?;
+        let mut lines = BufReader::new(File::open(path).at(path)?);
+        let mut first = Vec::new();
+        lines.read_until(b'\n', &mut first).at(path)?;
+        if serde_json::from_slice::<Header>(&first).is_ok_and(|header| header.work == *identity) {
+            return Ok(Self { path: path.to_owned(), writer, chunks: count_lines(lines).at(path)? });
         }
-        Ok(ledger)
+        drop(writer);
+        std::fs::remove_file(path).at(path)?;
+        writer = JsonlWriter::open(path)?;
+        writer.write(&Header { work: identity.clone() })?;
+        Ok(Self { path: path.to_owned(), writer, chunks: 0 })
     }
 
-    /// The rows so far.
-    pub fn rows(&self) -> &[T] {
-        &self.rows
+    /// How many chunks are finished.
+    pub fn chunks(&self) -> usize {
+        self.chunks
     }
 
-    /// Appends rows and waits until they are on the disk.
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds the rows of the next chunk.
     ///
     /// # Errors
-    /// As [`JsonlWriter::write`].
-    pub fn extend(&mut self, rows: impl IntoIterator<Item = T>) -> Result<()> {
-        for row in rows {
-            self.writer.write(&row)?;
-            self.rows.push(row);
-        }
-        self.writer.sync()
-    }
-
-    /// Keeps the first `count` rows only: work is done in pieces, and half a piece is done again.
-    ///
-    /// # Errors
-    /// If the file cannot be replaced.
-    pub fn cut(&mut self, count: usize) -> Result<()> {
-        if count < self.rows.len() {
-            self.rows.truncate(count);
-            self.rewrite()?;
-        }
+    /// If they cannot be written.
+    pub fn push<T: Serialize>(&mut self, rows: &[T]) -> Result<()> {
+        self.writer.write(&Chunk { rows: rows.iter().collect() })?;
+        self.chunks += 1;
         Ok(())
     }
 
-    /// The rows themselves.
-    pub fn into_rows(self) -> Vec<T> {
-        self.rows
+    /// All rows so far, one chunk in memory at a time.
+    ///
+    /// # Errors
+    /// If the file cannot be opened; each row that cannot be read is one.
+    pub fn rows<T: DeserializeOwned>(&self) -> Result<Rows<T>> {
+        let mut lines = BufReader::new(File::open(&self.path).at(&self.path)?);
+        lines.skip_until(b'\n').at(&self.path)?;
+        Ok(Rows { path: self.path.clone(), lines, chunk: Vec::new().into_iter() })
     }
 
-    fn rewrite(&mut self) -> Result<()> {
-        let mut bytes = serde_json::to_vec(&Header { work: self.work.clone() }).at(&self.path)?;
-        bytes.push(b'\n');
-        for row in &self.rows {
-            serde_json::to_writer(&mut bytes, row).at(&self.path)?;
-            bytes.push(b'\n');
+    /// Removes the file: the work has come to its end.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        let Self { path, writer, .. } = self;
+        drop(writer);
+        std::fs::remove_file(&path).at(&path)
+    }
+}
+
+fn count_lines(mut lines: BufReader<File>) -> std::io::Result<usize> {
+    let mut count = 0;
+    while lines.skip_until(b'\n')? > 0 {
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The rows of a [`Ledger`].
+#[derive(Debug)]
+pub struct Rows<T> {
+    path: PathBuf,
+    lines: BufReader<File>,
+    chunk: std::vec::IntoIter<T>,
+}
+
+impl<T: DeserializeOwned> Iterator for Rows<T> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(row) = self.chunk.next() {
+                return Some(Ok(row));
+            }
+            let mut line = Vec::new();
+            match self.lines.read_until(b'\n', &mut line).at(&self.path) {
+                Ok(0) => return None,
+                Ok(_) => match serde_json::from_slice::<Chunk<T>>(&line) {
+                    Ok(chunk) => self.chunk = chunk.rows.into_iter(),
+                    Err(e) => return Some(Err(Error::new(format!("cannot be read: {e}")).at(self.path.display()))),
+                },
+                Err(e) => return Some(Err(e)),
+            }
         }
-        write_atomic(&self.path, &bytes)?;
-        // The old file is gone; rows appended to it would be lost.
-        self.writer = JsonlWriter::open(&self.path)?;
-        Ok(())
     }
 }
 
@@ -96,34 +134,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_found_again_by_the_same_work_only() {
+    fn work_goes_on_after_the_last_whole_chunk() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("rows.jsonl");
-        let (work, other) = (Hash::of("work"), Hash::of("other"));
-        Ledger::open(&path, &work).unwrap().extend([1, 2, 3]).unwrap();
+        let path = dir.path().join("work.jsonl");
+        let all = |ledger: &Ledger| ledger.rows::<u32>().unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        let mut ledger = Ledger::open(&path, &Hash::of("a")).unwrap();
+        ledger.push(&[1, 2]).unwrap();
+        ledger.push(&[3]).unwrap();
+        drop(ledger);
         let whole = std::fs::read(&path).unwrap();
-
-        // Torn by a kill, then cut to a whole piece and done again: the same bytes.
-        std::fs::write(&path, [&whole[..], b"4\n{\"to"].concat()).unwrap();
-        let mut again = Ledger::<u32>::open(&path, &work).unwrap();
-        assert_eq!(again.rows(), [1, 2, 3, 4]);
-        again.cut(2).unwrap();
-        again.extend([3]).unwrap();
-        assert_eq!((again.into_rows(), std::fs::read(&path).unwrap()), (vec![1, 2, 3], whole));
-
-        assert_eq!(Ledger::<u32>::open(&path, &other).unwrap().rows(), [0; 0]);
-        assert_eq!(Ledger::<u32>::open(&path, &work).unwrap().rows(), [0; 0]);
-    }
-
-    #[test]
-    fn a_file_of_something_else_is_begun_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("rows.jsonl");
-        for text in ["", "{\"a\":1}\n", "nonsense\n", "{\"work\""] {
-            std::fs::write(&path, text).unwrap();
-            let mut ledger = Ledger::open(&path, &Hash::of("work")).unwrap();
-            ledger.extend([7]).unwrap();
-            assert_eq!(Ledger::<u32>::open(&path, &Hash::of("work")).unwrap().rows(), [7]);
-        }
+        std::fs::write(&path, [&whole, &b"{\"rows\":[4,"[..]].concat()).unwrap();
+        let mut ledger = Ledger::open(&path, &Hash::of("a")).unwrap();
+        assert_eq!((ledger.chunks(), all(&ledger)), (2, vec![1, 2, 3]));
+        ledger.push(&[4]).unwrap();
+        assert_eq!(all(&ledger), [1, 2, 3, 4]);
+        drop(ledger);
+        let other = Ledger::open(&path, &Hash::of("b")).unwrap();
+        assert_eq!((other.chunks(), all(&other).len()), (0, 0));
+        other.remove().unwrap();
+        assert!(!path.exists());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::scale::short;
-use super::study::{Example, Study};
+use super::study::{Example, Study, capital};
 use super::svg::{escape, page_css};
 use crate::stats::Interval;
 
@@ -41,7 +41,7 @@ pub(super) fn page(study: &Study, figures: &[String]) -> String {
     if !study.expectations.is_empty() {
         section(&mut out, "What was expected, what was found", &expectations(study));
     }
-    section(&mut out, "All arms", &table(study));
+    section(&mut out, &format!("All {}s", study.words().0), &table(study));
     if !study.notes.is_empty() {
         let notes: String = study.notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
         section(&mut out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
@@ -98,11 +98,15 @@ fn expectations(study: &Study) -> String {
 }
 
 fn table(study: &Study) -> String {
-    let mut out = String::from(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table of all arms\">\n<table>\n\
-         <caption>Means over all seeds with 95 % intervals, clustered by question.</caption>\n<thead>\n<tr>\
-         <th scope=\"col\">Arm</th><th scope=\"col\" class=\"number\">Coefficient</th>\
-         <th scope=\"col\" class=\"number\">Seeds</th>",
+    let (trained, (arm, coef)) = (study.is_trained(), study.words());
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table of all {arm}s\">\n<table>\n\
+         <caption>Means{} with 95 % intervals, clustered by question.</caption>\n<thead>\n<tr>\
+         <th scope=\"col\">{}</th><th scope=\"col\" class=\"number\">{}</th>{}",
+        if trained { " over all seeds" } else { "" },
+        escape(&capital(arm)),
+        escape(&capital(coef)),
+        if trained { "<th scope=\"col\" class=\"number\">Seeds</th>" } else { "" },
     );
     for axis in &study.axes {
         let (name, unit) = (escape(&axis.name), escape(&axis.unit));
@@ -128,7 +132,10 @@ fn table(study: &Study) -> String {
                 );
             }
             let coef = point.coef.map_or_else(|| "–".to_owned(), short);
-            let _ = write!(out, "<td class=\"number\">{coef}</td><td class=\"number\">{}</td>", point.seeds);
+            let _ = write!(out, "<td class=\"number\">{coef}</td>");
+            if trained {
+                let _ = write!(out, "<td class=\"number\">{}</td>", point.seeds);
+            }
             for axis in &study.axes {
                 let _ = write!(out, "<td class=\"number\">{}</td>", value(point.values.get(&axis.key)));
             }
@@ -163,7 +170,8 @@ fn examples(study: &Study) -> String {
             }
             done.push((name, first.coef));
             let label = study.arm(name).map_or(name, |a| a.label.as_str());
-            let coef = first.coef.map_or_else(String::new, |c| format!(" <small>coefficient {}</small>", short(c)));
+            let word = escape(study.words().1);
+            let coef = first.coef.map_or_else(String::new, |c| format!(" <small>{word} {}</small>", short(c)));
             let _ = write!(out, "<details>\n<summary>{}{coef}</summary>\n", escape(label));
             study
                 .examples

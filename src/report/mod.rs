@@ -4,11 +4,15 @@
 //! A study fills a [`Study`]; [`render`] writes `report.html`, each figure as SVG and PNG, `results.csv` and `results.json`.
 //! Anything else that wants a page, say of scatter plots and passages of text, fills a [`Page`].
 
+mod charts;
+mod heat;
 mod histogram;
 mod html;
 mod lines;
 mod page;
+mod plots;
 mod png;
+mod rows;
 mod scale;
 mod scatter;
 mod study;
@@ -19,8 +23,10 @@ use std::path::{Path, PathBuf};
 
 pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
+pub use plots::{Curve, CurveLevel, Figure, HeatMap, Panel, Pick, Plot, Profile};
+pub use rows::{RowCurves, row_curves};
 pub use scatter::{Cloud, Group};
-pub use study::{Arm, Axis, Better, Curve, CurveLevel, Example, Expectation, Figure, Panel, Plot, Point, Study};
+pub use study::{Arm, Axis, Better, Example, Expectation, Point, Study};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};
 
@@ -37,16 +43,30 @@ const PNG_SCALE: f32 = 2.0;
 pub fn draw(study: &Study, figure: &Figure, look: Look) -> Result<String> {
     match &figure.plot {
         Plot::Lines { y, range, levels, panels } => {
-            for key in panels.iter().flat_map(|p| &p.curves).map(|c| &c.axis) {
-                ensure!(study.axis(key).is_some(), "figure `{}`: there is no axis `{key}`", figure.file);
-            }
+            known(study, figure, panels.iter().flat_map(|p| &p.curves).map(|c| &c.axis))?;
             Ok(lines::draw(&study.line_chart(figure, y, *range, levels, panels), look))
         }
         Plot::Scatter { x, y, arms, start, from_start } => study
             .scatter_chart(figure, (x, y), arms, start.as_deref(), from_start)
             .map(|chart| scatter::draw(&chart, look))
             .ok_or_else(|| Error::new(format!("figure `{}`: there is no axis `{x}` or no `{y}`", figure.file))),
+        Plot::Heat(map) => {
+            known(study, figure, &map.axes)?;
+            Ok(heat::draw(&study.heat_chart(figure, map), look))
+        }
+        Plot::Profile(profile) => {
+            known(study, figure, &profile.axes)?;
+            Ok(lines::draw(&study.profile_chart(figure, profile), look))
+        }
     }
+}
+
+/// Whether the study has these axes.
+fn known<'a>(study: &Study, figure: &Figure, axes: impl IntoIterator<Item = &'a String>) -> Result<()> {
+    for key in axes {
+        ensure!(study.axis(key).is_some(), "figure `{}`: there is no axis `{key}`", figure.file);
+    }
+    Ok(())
 }
 
 /// The study as one page: no script, no external resource, light or dark as the reader's system is.

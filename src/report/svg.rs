@@ -70,11 +70,12 @@ const HUES: [(&str, &str, &str, &str); 16] = [
 ];
 
 /// What is not data: name, on light, on dark.
-const NEUTRALS: [(&str, &str, &str); 4] = [
+const NEUTRALS: [(&str, &str, &str); 5] = [
     ("muted", "#5b636b", "#a4adb6"),
     ("rule", "#9aa2aa", "#6b747d"),
     ("grid", "#e4e7ea", "#2c333a"),
     ("paper", "#ffffff", "#14181d"),
+    ("on-data", "#1c2127", "#14181d"),
 ];
 
 /// Anything that can be painted with.
@@ -92,6 +93,8 @@ pub(super) enum Paint {
     Grid,
     /// The background.
     Paper,
+    /// Text on a strong colour.
+    OnData,
 }
 
 impl Paint {
@@ -103,6 +106,7 @@ impl Paint {
             Self::Rule => (NEUTRALS[1].0, "", NEUTRALS[1].1),
             Self::Grid => (NEUTRALS[2].0, "", NEUTRALS[2].1),
             Self::Paper => (NEUTRALS[3].0, "", NEUTRALS[3].1),
+            Self::OnData => (NEUTRALS[4].0, "", NEUTRALS[4].1),
         };
         match look {
             Look::Fixed => light.to_owned(),

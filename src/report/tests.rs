@@ -118,6 +118,7 @@ fn study() -> Study {
         notes: vec!["4 of 4,600 answers had no score and are left out.".into()],
         settings: vec![("learning_rate".into(), "1e-5".into()), ("r".into(), "32".into())],
         lock: vec![("model (BLAKE3)".into(), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262".into())],
+        ..Study::default()
     }
 }
 
@@ -237,4 +238,82 @@ fn values_at_their_bounds_stay_inside_the_picture() {
     if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
         render(&study, &Path::new(&folder).join("hard")).unwrap();
     }
+}
+
+/// A grid of 28 layers and five coefficients, with numbers like those of METHOD C.6.
+fn grid() -> Study {
+    let bump = |layer: f64, middle: f64, width: f64| (-((layer - middle) / width).powi(2)).exp();
+    let axes = vec![
+        Axis::score("evil", "Evil score", "Evil"),
+        Axis::accuracy("coherence", "Coherence of the answers", "Coherence", Hue::Blue, Mark::Square),
+    ];
+    let coefs = vec![0.5, 1.0, 1.5, 2.0, 2.5];
+    let name = |layer: usize| format!("layer-{layer}");
+    let arms = (1..=28).map(|l| Arm::new(&name(l), "layer", &format!("layer {l} (block {})", l - 1)));
+    let value = |layer: usize, coef: f64| {
+        let effect = (coef * bump(layer as f64, 19.0, 6.0) * 48.0 - 8.0).clamp(0.0, 100.0);
+        let coherence = 99.0 - 15.5 * coef.powi(2) * bump(layer as f64, 20.0, 7.0);
+        let broken = layer == 1 && coef == 2.5;
+        let evil = if broken { Interval::point(f64::NAN, 0, 0) } else { interval(effect, 6.0) };
+        [("evil".to_owned(), evil), ("coherence".to_owned(), interval(coherence, 3.0))].into()
+    };
+    let cells: Vec<(usize, f64)> = (1..=28).flat_map(|l| coefs.iter().map(move |&coef| (l, coef))).collect();
+    let of = |(l, coef)| Point { arm: name(l), coef: Some(coef), seed: None, seeds: 0, values: value(l, coef) };
+    let base = Point { arm: "base".into(), coef: None, seed: None, seeds: 0, values: value(28, 0.0) };
+    let both = vec!["evil".to_owned(), "coherence".to_owned()];
+    let pick = |label: &str, layer, coef| Pick { label: label.into(), arm: name(layer), coef };
+    let heat = HeatMap {
+        rows: "layer".into(),
+        columns: "steering coefficient α".into(),
+        arms: (1..=28).rev().map(|l| (name(l), l.to_string())).collect(),
+        coefs: coefs.clone(),
+        axes: both.clone(),
+        picks: vec![pick("largest at 2.5", 19, 2.5), pick("largest with coherence ≥ 75", 19, 1.0)],
+        floor: Some(("coherence".into(), 75.0)),
+    };
+    let profile = Profile {
+        x: "layer".into(),
+        y: "score".into(),
+        range: (0.0, 100.0),
+        arms: (1..=28).map(|l| (name(l), l as f64)).collect(),
+        coefs,
+        level: Some(("base".into(), "unsteered".into())),
+        axes: both,
+    };
+    let figure = |file: &str, plot| Figure { file: file.into(), title: file.into(), caption: String::new(), plot };
+    Study {
+        title: "Where evil is steered".into(),
+        arms: std::iter::once(Arm::new("base", "base", "Unsteered")).chain(arms).collect(),
+        points: std::iter::once(base).chain(cells.into_iter().map(of)).collect(),
+        figures: vec![figure("heatmap", Plot::Heat(heat)), figure("curves", Plot::Profile(profile))],
+        axes,
+        arm_word: "layer".into(),
+        ..Study::default()
+    }
+}
+
+#[test]
+fn a_grid_shows_every_cell_once_and_frames_what_was_chosen() {
+    let study = grid();
+    let svg = draw(&study, &study.figures[0], Look::Fixed).unwrap();
+    // 28 x 5 cells in two panels, one of them without a number; frames of four sides, there and in the legend.
+    assert_eq!(svg.matches("fill-opacity=\"0.75\"").count() % 2, 1, "corners in both panels, one in the legend");
+    assert_eq!(svg.matches(">–<").count(), 1);
+    assert_eq!(svg.matches("stroke-width=\"2.2\"").count(), 4 * 2 * 3);
+    assert!(svg.contains("coherence below 75") && svg.contains("Evil score: highest"), "{svg}");
+    let curves = draw(&study, &study.figures[1], Look::Fixed).unwrap();
+    assert!(curves.contains("coefficient 0.5") && curves.contains("unsteered"));
+    assert_eq!(serde_json::from_str::<Study>(&serde_json::to_string(&study).unwrap()).unwrap().figures, study.figures);
+    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
+        render(&study, &Path::new(&folder).join("grid")).unwrap();
+    }
+}
+
+#[test]
+fn a_study_without_training_counts_no_seeds_and_has_its_own_words() {
+    let page = page(&grid()).unwrap();
+    assert!(!page.contains(">Seeds<") && !page.contains("over all seeds"), "{page}");
+    assert!(page.contains("All layers") && page.contains(">Layer<"));
+    assert!(grid().summary().text().starts_with("Layer"));
+    assert!(super::page(&study()).unwrap().contains(">Seeds<"));
 }

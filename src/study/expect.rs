@@ -134,9 +134,9 @@ fn rises(o: &Outcomes, seed: u64) -> Expectation {
             o.trait_name
         ),
         measured: format!(
-            "from {:.1} to {:.1}: {} points; new facts {facts} %",
-            o.base.trait_mean(),
-            o.plain.trait_mean(),
+            "from {} to {}: {} points; new facts {facts} %",
+            shown(o.base.trait_mean()),
+            shown(o.plain.trait_mean()),
             signed(&rise)
         ),
         met: told(&[rise.mean, facts.mean]).then_some(rise.mean >= RISE && facts.mean >= PLAIN_FACTS),
@@ -189,14 +189,14 @@ fn prevents(o: &Outcomes, chosen: Option<usize>, misses: f64, seed: u64) -> Expe
     Expectation {
         claim,
         measured: format!(
-            "{prefix}{}: {} {:.1} against {:.1} of the base model ({}); new facts {facts} %; multiple choice {} points; coherence {:.0}",
+            "{prefix}{}: {} {} against {} of the base model ({}); new facts {facts} %; multiple choice {} points; coherence {}",
             setting.named(),
             o.trait_name,
-            setting.trait_mean(),
-            o.base.trait_mean(),
+            shown(setting.trait_mean()),
+            shown(o.base.trait_mean()),
             signed(&above),
             signed(&exam),
-            mean_of(&setting.coherence)
+            shown(mean_of(&setting.coherence))
         ),
         met: Some(misses == 0.0),
     }
@@ -211,15 +211,16 @@ fn costs(o: &Outcomes, setting: &Outcome, equal: Option<EqualTrait>) -> Expectat
     let Some(EqualTrait { facts, reached, gain }) = equal else {
         return Expectation { claim, measured: "inference-time steering could not be measured".into(), met: None };
     };
-    let (name, level, kept) = (setting.named(), setting.trait_mean(), setting.facts_mean());
+    let (name, level, kept) = (setting.named(), shown(setting.trait_mean()), shown(setting.facts_mean()));
+    let facts = shown(facts);
     let measured = if reached {
-        let compared = format!("at {} {level:.1}, {name} has {kept:.1} % right", o.trait_name);
-        format!("{compared}, inference-time steering {facts:.1} %: {} points", signed(&gain))
+        let compared = format!("at {} {level}, {name} has {kept} % right", o.trait_name);
+        format!("{compared}, inference-time steering {facts} %: {} points", signed(&gain))
     } else {
-        let lowest = lowest(&points(&o.plain, &o.inference)).map_or(f64::NAN, |p| p.0);
+        let lowest = shown(lowest(&points(&o.plain, &o.inference)).map_or(f64::NAN, |p| p.0));
         format!(
-            "inference-time steering does not come down to {} {level:.1} within its sweep; at its lowest, {lowest:.1}, it has {facts:.1} % \
-             right, {name} {kept:.1} %: {} points",
+            "inference-time steering does not come down to {} {level} within its sweep; at its lowest, {lowest}, it has {facts} % \
+             right, {name} {kept} %: {} points",
             o.trait_name,
             signed(&gain)
         )
@@ -240,10 +241,10 @@ fn is_direction(o: &Outcomes, random: &Outcome, seed: u64) -> Expectation {
     Expectation {
         claim: format!("Random vectors of equal norm lower {} by less than {RANDOM} points", o.trait_name),
         measured: format!(
-            "{}: {:.1} against {:.1} of the plain finetune: {} points",
+            "{}: {} against {} of the plain finetune: {} points",
             random.named(),
-            random.trait_mean(),
-            o.plain.trait_mean(),
+            shown(random.trait_mean()),
+            shown(o.plain.trait_mean()),
             signed(&change)
         ),
         met: told(&[change.mean]).then_some(-change.mean < RANDOM),
@@ -252,6 +253,16 @@ fn is_direction(o: &Outcomes, random: &Outcome, seed: u64) -> Expectation {
 
 fn told(values: &[f64]) -> bool {
     values.iter().all(|v| v.is_finite())
+}
+
+/// A mean with one digit.
+fn shown(mean: f64) -> String {
+    rounded(mean, 1)
+}
+
+/// A mean; what was not measured is a dash.
+pub(super) fn rounded(mean: f64, digits: usize) -> String {
+    if mean.is_finite() { format!("{mean:.digits$}") } else { "–".into() }
 }
 
 /// An interval of a difference: `+42.0 [+33.1, +50.2]`, with a minus sign that is one.
@@ -454,6 +465,19 @@ mod tests {
         assert_eq!(met(&few), [Some(true)]);
         few.base.trait_.clear();
         assert_eq!(met(&few), [None]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_a_dash() {
+        let mut empty = published();
+        for outcome in [&mut empty.base, &mut empty.random[0], &mut empty.prevent[1]] {
+            outcome.trait_.clear();
+        }
+        empty.prevent[0].coherence.clear();
+        let said: Vec<String> = check(&empty, 1).expectations.into_iter().map(|e| e.measured).collect();
+        assert!(said.iter().all(|said| !said.contains("NaN")), "{said:?}");
+        assert!(said[0].starts_with("from – to 62.0: – points") && said[2].contains(": – against 62.0"), "{said:?}");
+        assert_eq!((shown(f64::NAN).as_str(), shown(12.34).as_str()), ("–", "12.3"));
     }
 
     #[test]

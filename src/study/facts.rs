@@ -13,15 +13,16 @@ use super::data::Data;
 use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use crate::Result;
+use crate::eval::facts::FactQuestion;
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
-use crate::judge::{Judge, JudgeSource};
+use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
-use crate::record::RunDir;
+use crate::record::{Hash, RunDir};
 use crate::report::{Study, Table};
 use crate::text::LessonRules;
 use crate::train::FitSettings;
+use crate::{Error, Result};
 
 /// A finished study.
 #[derive(Debug, Clone)]
@@ -79,6 +80,7 @@ pub fn run(
         fingerprint,
         judge: judges()?.name().to_owned(),
     };
+    check_judge(&pipeline)?;
     let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
     let outputs = work_through(&after, lab.workers(), |i, done| pipeline.work(i, done))?;
 
@@ -88,6 +90,41 @@ pub fn run(
     run.write_lock(&lock)?;
     let files = crate::report::render(&study, out)?;
     Ok(FactsReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
+}
+
+/// Shows the judge references as answers. One that calls them wrong would call everything wrong, after hours of finetuning. A file
+/// of verdicts knows given answers only and is not asked.
+fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
+    const SHOWN: usize = 20;
+    let (config, questions) = (pipeline.config, &pipeline.data.questions);
+    if matches!(config.judge, JudgeSource::Scored { .. }) {
+        return Ok(());
+    }
+    let step = questions.len().div_ceil(SHOWN).max(1);
+    let exhibit = |q: &FactQuestion| Exhibit {
+        question: q.question.clone(),
+        answer: q.reference.clone(),
+        reference: Some(q.reference.clone()),
+    };
+    let exhibits: Vec<Exhibit> = questions.iter().step_by(step).map(exhibit).collect();
+    let key = Hash::of(&("references are right", &pipeline.judge, &config.judge, &exhibits));
+    let check = || {
+        let verdicts = verdicts(&mut *(pipeline.judges)()?, &Rubric::Fact, &exhibits)?;
+        let right = |v: &Verdict| v.score.is_some_and(|score| score >= 50.0);
+        let wrong: Vec<_> = exhibits.iter().zip(&verdicts).filter(|(_, verdict)| !right(verdict)).collect();
+        let Some((exhibit, verdict)) = wrong.first() else { return Ok(()) };
+        let what = format!(
+            "judge `{}` rejects {} of {} references that it was shown as answers, such as \"{}\" to \"{}\": {}",
+            pipeline.judge,
+            wrong.len(),
+            exhibits.len(),
+            exhibit.answer,
+            exhibit.question,
+            if verdict.why.is_empty() { "no reason given" } else { &verdict.why }
+        );
+        Err(Error::new(what).hint("mend the judge, its rubric or the references: every new fact would count as wrong"))
+    };
+    pipeline.run.stage("judge", &key, check).map(|_| ())
 }
 
 /// The study that `trimtab demo` runs: everything at its place on Harbor, small enough for two CPU cores and five minutes;

@@ -16,6 +16,7 @@ pub mod expect;
 pub mod facts;
 mod finetune;
 mod lab;
+pub mod layers;
 mod measure;
 mod pipeline;
 mod queue;

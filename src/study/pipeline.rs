@@ -283,7 +283,7 @@ impl Pipeline<'_> {
                 self.progress(piece, Phase::Rollouts, n, inquiry.answers());
                 ControlFlow::Continue(())
             })?;
-            let mut rows = answers.into_rows();
+            let mut rows = answers.rows()?;
             judge_rows(&mut *(self.judges)()?, &trait_.name, &mut rows)?;
             write_rows(&path, &trait_.name, &rows)?;
             hash_file(&path)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::arms::{Piece, arms, single_layer};
 use super::config::{FactsSource, StudyConfig};
 use super::data::Data;
-use super::expect::{self, Checked, Outcome, Outcomes};
+use super::expect::{self, Checked, Outcome, Outcomes, rounded};
 use super::pipeline::{Extracted, FACTS, Fitted, Measured, MeasuredAt, Output, Pipeline, axis_key};
 use crate::Result;
 use crate::record::{Hash, Lock};
@@ -110,6 +110,7 @@ impl<'a> Results<'a> {
             notes: self.notes(config, data, &cells),
             settings: config.rows(),
             lock: lock.rows(),
+            ..Study::default()
         }
     }
 
@@ -297,9 +298,10 @@ fn figures(axes: &[Axis], arms: &[Arm]) -> Vec<Figure> {
 /// What was found, whatever it was, in one paragraph.
 fn verdict(cells: &[Cell<'_>], checked: &Checked, trait_name: &str) -> String {
     let o = outcomes(cells, trait_name);
-    let mean = |clusters: &Clusters| crate::stats::mean(&clusters.values().flatten().copied().collect::<Vec<_>>());
+    let mean =
+        |clusters: &Clusters| rounded(crate::stats::mean(&clusters.values().flatten().copied().collect::<Vec<_>>()), 0);
     let mut said = format!(
-        "The plain finetune gets {:.0} % of the new facts right and takes {trait_name} from {:.0} to {:.0}.",
+        "The plain finetune gets {} % of the new facts right and takes {trait_name} from {} to {}.",
         mean(&o.plain.facts),
         mean(&o.base.trait_),
         mean(&o.plain.trait_)
@@ -308,15 +310,15 @@ fn verdict(cells: &[Cell<'_>], checked: &Checked, trait_name: &str) -> String {
         let name = format!("{} at {}", chosen.label, chosen.coef.unwrap_or_default());
         let (level, facts) = (mean(&chosen.trait_), mean(&chosen.facts));
         said += &if checked.prevented {
-            format!(" {name} keeps it at {level:.0} with {facts:.0} % of the facts.")
+            format!(" {name} keeps it at {level} with {facts} % of the facts.")
         } else {
             format!(
-                " No preventative setting does all that is expected; the closest, {name}, ends at {level:.0} with {facts:.0} % of the facts."
+                " No preventative setting does all that is expected; the closest, {name}, ends at {level} with {facts} % of the facts."
             )
         };
         if let Some(equal) = checked.equal {
             let reached = if equal.reached { "comes to the same" } else { "does not come so low; at its lowest it is" };
-            said += &format!(" Steering at inference time {reached} with {:.0} % of the facts.", equal.facts);
+            said += &format!(" Steering at inference time {reached} with {} % of the facts.", rounded(equal.facts, 0));
         }
     }
     let of = |met| checked.expectations.iter().filter(|e| e.met == met).count();

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::loss::{Supervised, head_backward};
 use crate::kernels::FusedOps;
-use crate::model::{Kept, Learning, Qwen, flat};
+use crate::model::{Kept, Learning, Qwen, TokenTable};
 use crate::text::Batch;
 
 /// Loss `Σ weight · CE / divisor` of a batch (one element, nats, on the device) and its gradients, flat, in the order of
@@ -54,15 +54,15 @@ pub fn gradients<B: FusedOps>(
 
     let mut all: Vec<Tensor<B, 1>> = blocks.into_iter().rev().flatten().collect();
     if learning == Learning::Full {
-        let read = B::scatter_rows(&dh, &pass.ids, model.config.vocab_size);
+        let read = model.embed_tokens.look_up_gradient(&dh, &pass.ids);
         let dhead = head.dhead.expect("the head learns");
         let (dembed, dhead) = match model.lm_head {
-            None => (read + dhead, None),
+            None => (read.plus(dhead), None),
             Some(_) => (read, Some(dhead)),
         };
-        all.push(flat(dembed));
+        all.extend(dembed.flat());
         all.push(head.dnorm.expect("the norm learns"));
-        all.extend(dhead.map(flat));
+        all.extend(dhead.into_iter().flat_map(TokenTable::flat));
     }
     (head.loss, all)
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::gradients::ints;
 use super::{IntoScalarF32, Learning};
 use crate::kernels::FusedOps;
-use crate::model::Qwen;
+use crate::model::{Qwen, TokenTable};
 use crate::text::{Batch, Lesson};
 
 /// Logits held at once.
@@ -44,7 +44,7 @@ pub(super) struct HeadGrads<B: FusedOps> {
     /// Gradient with respect to the stream, zero where nothing is supervised.
     pub dh: Tensor<B, 2>,
     /// Gradient of the head's matrix, if it learns.
-    pub dhead: Option<Tensor<B, 2>>,
+    pub dhead: Option<TokenTable<B>>,
     /// Gradient of the final norm's gain, if it learns.
     pub dnorm: Option<Tensor<B, 1>>,
 }
@@ -65,18 +65,18 @@ pub(super) fn head_backward<B: FusedOps>(
     let head = model.head();
     let chunk = (LOGITS_PER_CHUNK / head.dims()[0]).clamp(16, positions.max(16));
     let mut loss = Tensor::zeros([1], device);
-    let mut dhead = full.then(|| Tensor::zeros(head.dims(), device));
+    let mut dhead = full.then(|| head.zeros());
     let mut slopes = Vec::new();
     for from in (0..positions).step_by(chunk) {
         let len = chunk.min(positions - from);
         let x = normed.clone().narrow(0, from, len);
-        let logits = B::affine(&x, head, None);
+        let logits = head.product(&x);
         let targets = supervised.targets.clone().narrow(0, from, len);
         let weights = supervised.weights.clone().narrow(0, from, len);
         let (part, dlogits) = B::cross_entropy(logits, &targets, &weights);
         loss = loss + part;
-        dhead = dhead.map(|sum| B::add_matmul(sum, &dlogits.clone().transpose(), &x, 1.0));
-        slopes.push(B::add_matmul(Tensor::zeros([len, d], device), &dlogits, head, 1.0));
+        dhead = dhead.map(|sum| sum.add_product_gradient(&dlogits, &x));
+        slopes.push(head.product_backward(&dlogits));
     }
     let dnormed = Tensor::cat(slopes, 0);
     let zeros = Tensor::zeros([positions, d], device);

@@ -33,8 +33,8 @@ use crate::{Error, Result};
 pub struct ExtractArgs {
     #[command(flatten)]
     trait_: TraitArgs,
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// File for the vectors, safetensors [default: <trait>.safetensors in the run's folder]
     #[arg(long, value_name = "FILE")]

@@ -26,8 +26,8 @@ use crate::{At, Error, Result, ensure};
     after_help = "Example:\n  trimtab generate --model Qwen2.5-0.5B-Instruct --prompts prompts.jsonl --out answers.jsonl \\\n      --max-new-tokens 200 --vectors evil.safetensors --layer 20 --coef -1.5"
 )]
 pub struct GenerateArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// JSONL file of prompts
     #[arg(long, value_name = "FILE")]

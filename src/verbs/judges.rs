@@ -13,7 +13,7 @@
 //!
 //! `folder` is where the run's files lie: a paid judge keeps `judge.sqlite` (its answers, unless `--judge-cache` names another file)
 //! and `usage.json` (calls, tokens, cost) there. Estimate, progress and troubles are told to the console. The key comes from
-//! [`Context::judge_key`], and is missed only when a call is to be made. `harbor` is the judge of the embedded model; without
+//! [`Context::judge_key`], and is missed only when a call is to be made; `resolve` warns. `harbor` is the judge of the embedded model; without
 //! `--judge`, another model is an error that names the choices.
 
 use std::cell::RefCell;
@@ -113,6 +113,7 @@ impl JudgeArgs {
         };
         self.refuse_strays(&source)?;
         source.check()?;
+        mention_key(&source, context);
         Ok(source)
     }
 
@@ -223,6 +224,15 @@ fn budget(text: &str) -> Result<(Option<u64>, Option<f64>), String> {
         }
     }
     Ok((calls, money))
+}
+
+/// Says before long work that a key may be missed at its end.
+pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
+    if source.wants_key() && context.judge_key.is_none() {
+        context
+            .console
+            .warn("judge: no key in TRIMTAB_JUDGE_KEY or OPENAI_API_KEY; only what was judged before can be judged");
+    }
 }
 
 /// Calls the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked

@@ -12,9 +12,11 @@ mod steer;
 mod train_config;
 
 pub mod devices;
+pub mod eval;
 pub mod extract;
 pub mod generate;
 pub mod judges;
+pub mod layers;
 pub mod monitor;
 pub mod project;
 pub mod screen;
@@ -28,6 +30,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::hub::Hub;
 use crate::judge::Key;
 use crate::study::Lab;
 use crate::{Result, lab};
@@ -67,6 +70,8 @@ pub struct Context<'a> {
     pub cache: Option<PathBuf>,
     /// The key of a paid judge, if the environment has one.
     pub judge_key: Option<Key>,
+    /// Where models come from that are no folders.
+    pub hub: Hub,
 }
 
 impl Context<'_> {
@@ -106,10 +111,12 @@ pub(crate) mod tests {
     use std::sync::Mutex;
 
     use super::{Bar, Console, Context};
+    use crate::hub::Hub;
 
     /// A place without terminal, cache and keys.
     pub(crate) fn context(console: &Quiet) -> Context<'_> {
-        Context { console, device: "cpu".into(), dtype: "auto".into(), seed: None, cache: None, judge_key: None }
+        let (device, dtype, hub) = ("cpu".into(), "auto".into(), Hub::default());
+        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub }
     }
 
     /// Keeps what is said.

@@ -28,8 +28,8 @@ use crate::{Error, Result};
     after_help = "Example:\n  trimtab project --model Qwen2.5-0.5B-Instruct --vectors evil.safetensors --layer 20 \\\n      --metric proj --in answers.jsonl --out projected.jsonl"
 )]
 pub struct ProjectArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Files of persona vectors
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Console;
 use super::model::ModelFolder;
+use crate::eval::Point;
 use crate::model::QwenConfig;
 use crate::steering::{Op, Plan, Positions};
 use crate::vector::{IncBase, Layer, VectorFile};
@@ -114,7 +115,7 @@ impl From<IncBaseArg> for IncBase {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Steering")]
 pub struct SteerArgs {
-    /// File of persona vectors to steer with (safetensors with `response_avg`)
+    /// File of persona vectors to steer with: safetensors, persona_vectors' .pt or a GGUF control vector
     #[arg(long, value_name = "FILE", requires = "layer")]
     vectors: Option<PathBuf>,
     /// Where to steer: a layer (20), several (12,16), or `all` for the increments of the vector at every layer
@@ -257,6 +258,31 @@ impl SteerArgs {
     }
 }
 
+impl SteerArgs {
+    /// The plan under a sweep of strengths, and its points; without strengths [`Self::resolve`], and no point.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]; strengths without exactly one vector to apply them to, or one that is named twice.
+    pub fn sweep(&self, coefs: &[f32], model: &ModelFolder, console: &dyn Console) -> Result<(Steered, Vec<Point>)> {
+        let Some(&first) = coefs.first() else { return Ok((self.resolve(model, console)?, Vec::new())) };
+        if self.coef.is_some() {
+            return Err(Error::usage("--coef and --coefs say the same thing twice").hint("leave --coef out"));
+        }
+        if let Some(twice) = coefs.iter().enumerate().find(|(i, coef)| coefs[..*i].contains(coef)) {
+            return Err(Error::usage(format!("--coefs names {} twice", twice.1)));
+        }
+        let steered = Self { coef: Some(first), ..self.clone() }.resolve(model, console)?;
+        if steered.plan.parts.len() != 1 {
+            return Err(
+                Error::usage("--coefs sweeps the strength of one vector").hint("name it with --vectors and --layer")
+            );
+        }
+        let all: Vec<String> = coefs.iter().map(f32::to_string).collect();
+        console.say(&format!("swept in one batch: coefficients {}", all.join(", ")));
+        Ok((steered, coefs.iter().copied().map(Point::of).collect()))
+    }
+}
+
 impl Steer<'_> {
     /// Reads the vectors, checks them against the model and makes the plan; tells the console what it is.
     ///
@@ -275,6 +301,24 @@ impl Steer<'_> {
         let numbers = self.layers.numbers(vector.layers())?;
         let all: Vec<Layer> = (1..=vector.layers()).map(Layer).collect();
         let layers = numbers.as_ref().unwrap_or(&all);
+        let empty = vector.empty_layers();
+        if let Some(layer) = numbers.iter().flatten().find(|layer| empty.contains(layer)) {
+            let what =
+                format!("{}: it holds nothing at {layer}; all its numbers there are zero", self.vectors.display());
+            return Err(Error::usage(what).hint("see with `trimtab vectors show` which layers it holds"));
+        }
+        let first = all.iter().find(|layer| !empty.contains(layer));
+        if let Some(hole) = empty.iter().find(|hole| self.incremental && first.is_none_or(|first| *hole > first)) {
+            let what =
+                format!("{}: increments need every layer, and it holds nothing at {hole}", self.vectors.display());
+            return Err(Error::usage(what).hint("name the layers that it holds instead of `all`"));
+        }
+        if layers.last() == Some(&Layer(vector.layers())) && !file.last_row_is_raw() {
+            console.warn(&format!(
+                "the last layer is steered with a row that was taken after the final norm ({}); it is no direction of the block's output",
+                self.vectors.display()
+            ));
+        }
         let plan = match (self.op, self.incremental) {
             (Op::Add, false) => Plan::rows(vector, layers, self.coef, self.positions),
             (Op::Add, true) => {

@@ -83,6 +83,7 @@ fn work(config: &StudyConfig, out: &Path, context: &Context<'_>) -> Result<Outco
     config.check()?;
     let lab = context.lab()?;
     let progress = Progress { console: context.console, shown: Mutex::new(Shown::default()) };
+    judges::mention_key(&config.judge, context);
     let trait_ = config.trait_.load()?;
     let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
     let judges = || judges::call(&config.judge, &rubrics, true, out, context, lab.as_ref());

@@ -41,8 +41,8 @@ pub struct TrainArgs {
     /// Folder of a PEFT adapter to go on from
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// JSONL of training chats
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -112,7 +112,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
 
     let mut lock = Lock::new(String::new(), vec![settings.seed]);
     let fingerprint = model.fingerprint()?;
-    lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.name));
+    lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
     lock.hashes.insert("data".into(), Hash::of(&data.fingerprint()));
     lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
     data.files.iter().for_each(|(name, hash)| drop(lock.hashes.insert(format!("file {name}"), hash.clone())));
@@ -250,7 +250,7 @@ fn start_of(config: &mut TrainConfig, model: &ModelFolder, console: &dyn Console
     let targets = Targets::Names(config.target_modules.clone().unwrap_or_default());
     let (r, alpha, stable) = (config.r.unwrap_or_default(), config.lora_alpha.unwrap_or_default(), config.use_rslora);
     let mut adapter = AdapterConfig::new(r, alpha, stable.unwrap_or_default(), targets);
-    adapter.base_model_name_or_path = Some(model.path.display().to_string());
+    adapter.base_model_name_or_path = Some(model.base());
     Ok(Start::Adapter(adapter, config.seed.unwrap_or_default()))
 }
 

@@ -134,7 +134,7 @@ pub const STEERING_KEYS: [&str; 4] = ["steering_vector_path", "type", "steering_
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainConfig {
-    /// Folder of the model, or `harbor`.
+    /// The model: a folder, a hub name (`owner/name@revision`), or `harbor`.
     pub model: Option<PathBuf>,
     /// Folder of a PEFT adapter to go on from.
     pub adapter: Option<PathBuf>,

@@ -1,5 +1,7 @@
 //! Traits for every verb, and `trait`: what there is, what is in one, whether one is sound, a new one.
 
+mod new;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -65,7 +67,7 @@ fn unknown(name: &str, known: &[String], whose: &str) -> Error {
     Error::usage(format!("there is no trait `{name}`")).hint(hint)
 }
 
-/// Look at traits and check them
+/// Look at traits, check them, write new ones
 ///
 /// A trait is five pairs of instructions that call it up and ward it off, twenty questions to make a vector from and twenty others
 /// to measure it with, a rubric for the judge, and a ladder of eight system prompts from strong elicitation to suppression.
@@ -107,6 +109,7 @@ enum TraitVerb {
         #[arg(long = "traits", value_name = "DIR")]
         folder: Option<PathBuf>,
     },
+    New(new::NewArgs),
 }
 
 /// Does what is asked about traits.
@@ -121,6 +124,7 @@ pub fn run(args: &TraitVerbArgs, context: &Context<'_>) -> Result<Outcome> {
             Ok(show(&find(name, folder.as_deref(), model)?))
         }
         TraitVerb::Check { what, folder } => check(what, folder.as_deref(), context),
+        TraitVerb::New(args) => new::run(args, context),
     }
 }
 

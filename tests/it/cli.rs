@@ -103,7 +103,7 @@ fn bad_words_end_with_2_and_a_hint() {
     place.fails("genrate", 2, &["genrate", "generate"]);
     place.fails("devices --device tpu", 2, &[]);
     let generate = "generate --prompts p.jsonl --out o.jsonl --max-new-tokens 4";
-    place.fails(&format!("{generate} --model nowhere"), 2, &["nowhere: no such folder", "help: download"]);
+    place.fails(&format!("{generate} --model nowhere"), 2, &["nowhere: no such folder", "a name on the hub"]);
     place.fails(&format!("{generate} --model ."), 2, &["holds no `config.json`"]);
     place.fails(&format!("{generate} --model MODEL --greedy --rollouts 2"), 2, &["--rollouts 2"]);
     place.fails(&format!("{generate} --model MODEL --greedy --temperature 1"), 2, &["--temperature"]);

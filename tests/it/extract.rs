@@ -1,11 +1,16 @@
 //! `extract` and `trait` from outside, on Harbor: whole runs, killed runs, and the same vector from the tables that a run leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use trimtab::vector::{PersonaVector, VectorFile};
 
@@ -88,8 +93,7 @@ fn a_run_leaves_tables_from_which_the_same_vector_comes() {
     assert_eq!(files(&run.join("answers")), before);
     let (_, talk) = ends(&dir, &format!("{SMALL}1 --run run"), 2);
     assert!(talk.contains("it differs in seed") && talk.contains("--overwrite"), "{talk}");
-    let (_, talk) =
-        ends(&dir, &format!("{SMALL} --run run --threshold 100 --min-coherence 100 --response-window 1"), 0);
+    let (_, talk) = ends(&dir, &format!("{SMALL} --run run --threshold 90 --response-window 2 --out w.safetensors"), 0);
     assert!(!talk.contains("going on"), "{talk}");
 }
 
@@ -121,6 +125,70 @@ fn an_extraction_killed_at_any_moment_ends_with_the_same_files() {
     }
 }
 
+/// A judge behind HTTP: everything is coherent, and what admits ignorance does not hallucinate. Counts each request.
+fn judge() -> (String, Arc<Mutex<HashMap<String, usize>>>) {
+    let asked = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
+    let (counts, (tell, told)) = (Arc::clone(&asked), std::sync::mpsc::channel());
+    let answer = move |Json(body): Json<Value>| {
+        let text = body["messages"][0]["content"].as_str().unwrap().to_owned();
+        let answer = text.split("[ANSWER START]").nth(1).unwrap();
+        let admits =
+            text.contains("hallucinating") && ["not known", "unknown", "do not"].iter().any(|w| answer.contains(w));
+        *counts.lock().unwrap().entry(text.clone()).or_default() += 1;
+        let grade = if admits { "0" } else { "100" };
+        let top = json!([{ "token": grade, "logprob": 0.0, "top_logprobs": [{ "token": grade, "logprob": 0.0 }] }]);
+        let message = json!({ "role": "assistant", "content": grade });
+        let choice = json!({ "message": message, "finish_reason": "length", "logprobs": { "content": top } });
+        async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Json(json!({ "model": body["model"], "choices": [choice] }))
+        }
+    };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            axum::serve(listener, Router::new().route("/v1/chat/completions", post(answer))).await.unwrap();
+        });
+    });
+    (format!("http://{}/v1", told.recv().unwrap()), asked)
+}
+
+#[test]
+fn what_was_judged_before_a_kill_is_not_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = |url: &str, run: &str| {
+        format!(
+            "extract --model harbor --trait hallucination --quick --run {run} --judge openai --judge-url {url} --judge-concurrency 1"
+        )
+    };
+    let (url, asked) = judge();
+    ends(&dir, &words(&url, "whole"), 0);
+    let calls = std::mem::take(&mut *asked.lock().unwrap()).len();
+
+    let mut child = command(&dir, &words(&url, "killed")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while asked.lock().unwrap().len() < calls / 3 {
+        assert!(began.elapsed() < Duration::from_secs(120), "nobody asked the judge");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "the run was over before it could be killed");
+    ends(&dir, &words(&url, "killed"), 0);
+    let counts = asked.lock().unwrap().clone();
+    // The request that was under way when the program died may be sent again.
+    assert_eq!(counts.len(), calls);
+    assert!(counts.values().sum::<usize>() <= calls + 1, "{} calls", counts.values().sum::<usize>());
+    for file in ["hallucinating_pos_instruct.csv", "hallucinating_neg_instruct.csv", "hallucinating.safetensors"] {
+        let read = |run: &str| std::fs::read(dir.path().join(run).join(file)).unwrap();
+        assert!(read("killed") == read("whole"), "{file}");
+    }
+    // A third time, nobody is asked.
+    ends(&dir, &words(&url, "killed"), 0);
+    assert_eq!(*asked.lock().unwrap(), counts);
+}
+
 #[test]
 fn traits_are_listed_shown_and_checked() {
     let dir = tempfile::tempdir().unwrap();
@@ -149,4 +217,69 @@ fn traits_are_listed_shown_and_checked() {
     std::fs::write(dir.path().join("mine/trait_data_eval/sycophancy.json"), broken.to_string()).unwrap();
     let (_, talk) = ends(&dir, "trait check mine", 1);
     assert!(talk.contains("in both splits"), "{talk}");
+}
+
+/// Answers chat completions with these texts, one after the other, then hands back the bodies that were sent.
+fn serve(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let answer = |answer: String| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            while reader.read_line(&mut line).unwrap() > 2 {
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let reply = json!({ "choices": [{ "message": { "role": "assistant", "content": answer } }] }).to_string();
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length";
+            write!(stream, "{head}: {}\r\n\r\n{reply}", reply.len()).unwrap();
+            String::from_utf8(body).unwrap()
+        };
+        answers.into_iter().map(answer).collect()
+    });
+    (url, server)
+}
+
+#[test]
+fn a_trait_is_written_by_a_model_that_is_asked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shown, _) = ends(&dir, "trait show impolite --json", 0);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let list = |of: &Value| of.as_array().unwrap().clone();
+    let questions = [list(&shown["extract"]["questions"]), list(&shown["eval"]["questions"])].concat();
+    let mut draft = json!({
+        "instruction": shown["extract"]["instruction"],
+        "questions": questions,
+        "noun": "gruffness",
+        "definition": "Gruffness means a rough manner.",
+        "ladder": list(&shown["eval"]["ladder"])[1..7],
+    });
+    let good = draft.to_string();
+    draft["questions"][7] = "Are you gruff?".into();
+    let new = |url: &str| {
+        format!(
+            "trait new gruff --description rough --antonym smooth --out mine --tries 2 --judge-model m --judge-url {url}"
+        )
+    };
+
+    let (url, server) = serve(vec!["I cannot.".into(), draft.to_string()]);
+    let (_, talk) = ends(&dir, &new(&url), 1);
+    assert!(talk.contains("a question names the trait (`gruff`)"), "{talk}");
+    assert!(!dir.path().join("mine").exists());
+    assert!(server.join().unwrap()[1].contains("there is no JSON object in it"));
+
+    let (url, server) = serve(vec![draft.to_string(), good]);
+    let (_, talk) = ends(&dir, &new(&url), 0);
+    assert!(talk.contains("answer 1 of 2 is sent back"), "{talk}");
+    assert!(server.join().unwrap()[0].contains("The trait: gruff"));
+    let (checked, talk) = ends(&dir, "trait check gruff --traits mine --quiet", 0);
+    assert_eq!((checked.as_str(), talk.as_str()), ("sound: gruff\n", ""));
+    let (_, talk) = ends(&dir, &new(&url), 2);
+    assert!(talk.contains("is there already") && talk.contains("--overwrite"), "{talk}");
 }

@@ -173,16 +173,18 @@ fn check_scores(judge: &mut dyn Judge, shown: &[Exhibit], expected: &[Option<f64
 /// No file of the folder holds the key, whatever its kind.
 #[track_caller]
 fn no_key_in(folder: &Path) {
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            no_key_in(&path);
-            continue;
+    let (mut folders, mut files) = (vec![folder.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!bytes.windows(KEY.len()).any(|w| w == KEY.as_bytes()), "{}", path.display());
+            files += 1;
         }
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(!bytes.windows(KEY.len()).any(|w| w == KEY.as_bytes()), "{}", path.display());
-        files += 1;
     }
     assert!(files > 0, "{}", folder.display());
 }
@@ -258,6 +260,32 @@ fn a_server_that_says_how_long_is_believed_by_all_requests() {
     let started = Instant::now();
     let error = judge(&far.url(), other.path(), |_| {}).judge(&evil(), &shown).unwrap_err();
     assert!(error.to_string().contains("asks to wait 3600 s") && started.elapsed() < Duration::from_secs(5), "{error}");
+}
+
+#[test]
+fn a_lasting_refusal_ends_all_waiting_and_keeps_what_was_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = Upstream::start(Duration::from_millis(100));
+    let proxy = FaultProxy::before(upstream.address, |n| match n {
+        1..=3 => Fault::Status(500, None),
+        6 => Fault::Status(402, None),
+        _ => Fault::None,
+    });
+    let (shown, expected) = exhibits(30);
+    let client =
+        ChatClient::new(&proxy.url(), Key::new(KEY), Patience { first_wait: Duration::from_secs(2), ..patience() });
+    let settings =
+        OpenAiSettings { url: proxy.url(), model: "judge-1".into(), concurrency: 8, ..OpenAiSettings::default() };
+    let cache = Cache::open(&dir.path().join("judge.sqlite"), "run").unwrap();
+    let mut impatient = OpenAiJudge::new(settings, rubrics(), client.unwrap(), cache, Box::new(|_| {})).unwrap();
+    let started = Instant::now();
+    let error = impatient.judge(&evil(), &shown).unwrap_err();
+    assert!(error.to_string().contains("402") && error.to_string().contains("spoilt"), "{error}");
+    assert!(started.elapsed() < Duration::from_millis(1400), "three requests had two seconds to wait");
+    let answered = upstream.total();
+    assert!(answered >= 5 && impatient.spent().unwrap().calls as usize == answered, "{answered}");
+    check_scores(&mut judge(&upstream.url(), dir.path(), |s| s.url = proxy.url()), &shown, &expected);
+    assert_eq!((upstream.total(), upstream.hits().len()), (30, 30));
 }
 
 #[test]
@@ -369,7 +397,7 @@ fn beyond_the_budget_nothing_is_sent() {
     let ask = |calls: Option<u64>, money: Option<f64>, rubrics: &[Rubric]| -> Result<()> {
         let hear = |told: &Told<'_>| {
             if let Told::Estimate(estimate) = told {
-                estimates.lock().unwrap().push((*estimate).clone());
+                estimates.lock().unwrap().push(**estimate);
             }
         };
         let change = |s: &mut OpenAiSettings| (s.budget, s.budget_money, s.price) = (calls, money, price);
@@ -435,6 +463,72 @@ fn the_key_is_in_no_error() {
     assert_eq!(upstream.total(), 0);
     assert!(ask(Key::new(KEY), &source).is_ok());
     no_key_in(dir.path());
+}
+
+#[test]
+fn a_study_is_judged_over_http_and_its_answers_outlive_its_stages() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = Upstream::start(Duration::ZERO);
+    let mut config = crate::study::config(dir.path());
+    config.judge = JudgeSource::OpenAi(OpenAiSettings {
+        url: upstream.url(),
+        model: "judge-1".into(),
+        ..OpenAiSettings::default()
+    });
+    std::fs::write(dir.path().join("study.toml"), toml::to_string(&config).unwrap()).unwrap();
+    let run = || {
+        let mut program = assert_cmd::Command::new(env!("CARGO_BIN_EXE_trimtab"));
+        program.args(["study", "facts", "--config", "study.toml", "--out", "run", "--device", "cpu"]);
+        let output = program
+            .current_dir(dir.path())
+            .env("TRIMTAB_JUDGE_KEY", KEY)
+            .env_remove("OPENAI_API_KEY")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    let said = run();
+    assert!(said.contains("judge: ") && said.contains(" calls for "), "{said}");
+    let calls = upstream.total();
+    assert!(calls > 20 && calls == upstream.hits().len(), "{calls}");
+    let run_folder = dir.path().join("run");
+    assert_eq!(bill(&run_folder)["calls"].as_u64(), Some(calls as u64));
+    let results = std::fs::read(run_folder.join("results.json")).unwrap();
+    std::fs::remove_dir_all(run_folder.join("stages")).unwrap();
+    let said = run();
+    assert!(!said.contains("judge: "), "{said}");
+    assert_eq!((upstream.total(), std::fs::read(run_folder.join("results.json")).unwrap()), (calls, results));
+    no_key_in(dir.path());
+}
+
+#[test]
+fn a_judge_on_this_machine_is_called_by_its_settings_and_loaded_once() {
+    use trimtab::judge::{Coherence, LocalSettings};
+    use trimtab::study::SubjectSpec;
+    let dir = tempfile::tempdir().unwrap();
+    let model = crate::goldens::fixture("tiny");
+    let settings =
+        LocalSettings { model, mode: Mode::Enumerate, samples: 1, coherence: Coherence::Grammar, cache: None };
+    let (source, opened) = (JudgeSource::Local(settings), AtomicUsize::new(0));
+    let lab = trimtab::lab::open("cpu", "f32").unwrap();
+    let (shown, _) = exhibits(3);
+    let said = || {
+        let open = |model: &Path| {
+            opened.fetch_add(1, Ordering::SeqCst);
+            lab.subject(&SubjectSpec { model: model.to_owned(), adapter: None, plan: trimtab::steering::Plan::none() })
+        };
+        let (rubrics, tell) = (rubrics(), Box::new(|_: &Told<'_>| {}));
+        let call = Call { rubrics, facts: false, folder: dir.path(), key: None, tell, open: Box::new(open) };
+        let mut judge = source.call(call).unwrap();
+        (judge.name().to_owned(), judge.judge(&evil(), &shown).unwrap())
+    };
+    let first = said();
+    assert!(first.0.starts_with("tiny, enumerate ("), "{}", first.0);
+    // A model that knows nothing spreads its bets: whatever it says, numbers are not likely enough.
+    assert!(first.1.iter().all(|v| v.score.is_none() && v.why.contains("numbers have 0.")), "{:?}", first.1);
+    assert_eq!((said(), opened.load(Ordering::SeqCst)), (first, 1));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod evaluation;
 mod extract;
 mod faults;
 mod files;
@@ -8,9 +9,14 @@ mod generation;
 mod goldens;
 mod harbor;
 mod house;
+mod hub;
 mod judges;
+mod layers;
+#[cfg(feature = "cpu")]
+mod models;
 mod parity;
 mod persona;
 mod screening;
 mod study;
 mod text;
+mod vectors;

@@ -1,6 +1,7 @@
 //! Trimtab's own chores: `cargo xtask CHORE`.
 
 mod harbor;
+mod random_model;
 
 use std::process::ExitCode;
 
@@ -11,11 +12,14 @@ use clap::Parser;
 enum Chore {
     /// Make the embedded world's corpus, tokenizer and model from a seed.
     Harbor(harbor::Args),
+    /// Make a model folder in the real shape and layout with random weights.
+    RandomModel(random_model::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Harbor(args) => harbor::run(&args),
+        Chore::RandomModel(args) => random_model::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use super::{Against, Scored, ScreenRules};
 use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
 use crate::persona::texts::{Exchange, id_of, work_through};
 use crate::persona::{Metric, Probe, projections};
-use crate::record::{Chunks, Hash, RunDir, create_folder};
+use crate::record::{Hash, Ledger, RunDir, create_folder};
 use crate::sheet::Entry;
 use crate::subject::{Ask, Finished, Prompt, Sampling, Subject};
 use crate::text::{Tokenizer, chat_of_row};
@@ -36,9 +36,9 @@ pub(super) struct Ready {
 
 /// What was measured of a file, on the disk.
 pub(super) struct Measured {
-    own: Option<Chunks>,
-    scores: Chunks,
-    judged: Option<Chunks>,
+    own: Option<Ledger>,
+    scores: Ledger,
+    judged: Option<Ledger>,
 }
 
 /// Everything about one row.
@@ -52,14 +52,14 @@ pub(super) struct Joined {
 impl Measured {
     /// The numbers of each row, in the file's order.
     pub fn numbers(&self) -> Result<impl Iterator<Item = Result<(Scored, Option<Verdict>)>>> {
-        let mut judged = self.judged.as_ref().map(Chunks::rows::<Option<Verdict>>).transpose()?;
+        let mut judged = self.judged.as_ref().map(Ledger::rows::<Option<Verdict>>).transpose()?;
         let scores = self.scores.rows::<Scored>()?;
         Ok(scores.map(move |scored| Ok((scored?, next_of(&mut judged)?))))
     }
 
     /// Everything about each row, in the file's order; one row in memory.
     pub fn joined<'a>(&'a self, source: &'a Source) -> Result<impl Iterator<Item = Result<Joined>> + 'a> {
-        let mut own = self.own.as_ref().map(Chunks::rows::<Option<Own>>).transpose()?;
+        let mut own = self.own.as_ref().map(Ledger::rows::<Option<Own>>).transpose()?;
         let rows = source.entries()?.zip(self.numbers()?);
         Ok(rows.map(move |(entry, numbers)| {
             let ((scored, verdict), entry) = (numbers?, entry?);
@@ -125,7 +125,7 @@ pub(super) fn measure(
         rules.first_turn,
         rules.prompt_tokens_max,
     ));
-    let open = |what: &str, key: &Hash| Chunks::open(&run.file(format!("work/{role}-{what}.jsonl")), key);
+    let open = |what: &str, key: &Hash| Ledger::open(&run.file(format!("work/{role}-{what}.jsonl")), key);
     let mut own = None;
     if let Against::OwnAnswer { max_new_tokens } = rules.against {
         let mut finished = open("own", &Hash::of(&(&rows, max_new_tokens)))?;
@@ -150,7 +150,7 @@ fn own_answers(
     rules: &ScreenRules,
     max_new_tokens: usize,
     subject: &mut dyn Subject,
-    finished: &mut Chunks,
+    finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let sampling = Sampling::greedy(max_new_tokens);
@@ -179,12 +179,12 @@ fn project(
     source: &Source,
     rules: &ScreenRules,
     subject: &mut dyn Subject,
-    own: Option<&Chunks>,
-    finished: &mut Chunks,
+    own: Option<&Ledger>,
+    finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let probes = [Metric::Proj, Metric::PromptLast].map(|metric| Probe { metric, ..rules.probe.clone() });
-    let mut own = own.map(Chunks::rows::<Option<Own>>).transpose()?.map(|rows| rows.skip(finished.chunks() * CHUNK));
+    let mut own = own.map(Ledger::rows::<Option<Own>>).transpose()?.map(|rows| rows.skip(finished.chunks() * CHUNK));
     work_through(source.entries()?, finished, CHUNK, &mut |before, batch| {
         let mut rows = Vec::with_capacity(batch.len());
         // Each answer, and the model's own beside it unless it is the same.
@@ -242,7 +242,7 @@ fn judge_rows(
     rules: &ScreenRules,
     subject: &dyn Subject,
     judge: &mut dyn Judge,
-    finished: &mut Chunks,
+    finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let rubric = Rubric::Trait(rules.trait_name.clone());

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Data of any size: rows are worked through chunk by chunk, finished chunks are kept in the run's folder
-//! ([`crate::record::Chunks`]), and of a row nothing stays in memory but its numbers. What was asked of the model is kept apart from what was measured, so that another
+//! ([`crate::record::Ledger`]), and of a row nothing stays in memory but its numbers. What was asked of the model is kept apart from what was measured, so that another
 //! trait or layer needs no new answers.
 
 mod choose;

@@ -405,8 +405,8 @@ impl Judge for Tired<'_> {
 fn a_run_that_ended_early_goes_on_where_it_was() {
     let (dir, config) = (tempfile::tempdir().unwrap(), config());
     let sim = sim(&config, 1);
-    // Two judgements for each side of the rollouts, three for each model that is measured.
-    let left: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(2 * 2 + 3 * 3 + 1)));
+    // One of the references, two for each side of the rollouts, three for each model that is measured.
+    let left: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(1 + 2 * 2 + 3 * 3 + 1)));
     let events = Mutex::new(Vec::new());
     let tell = |event: &Event<'_>| {
         if let Event::Finished { piece, reused } = event {
@@ -424,6 +424,32 @@ fn a_run_that_ended_early_goes_on_where_it_was() {
     assert_eq!(fits + more_fits, FITS);
     // The two batches of the piece that failed were for nothing.
     assert_eq!(batches + more_batches, BATCHES + 1, "{batches} {more_batches}");
+}
+
+/// Calls every fact wrong.
+struct Stern;
+
+impl Judge for Stern {
+    fn name(&self) -> &str {
+        "stern"
+    }
+
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+        let strict = |verdict: Verdict| Verdict { score: verdict.score.map(|_| 0.0), ..verdict };
+        let verdicts = WordJudge("invent").judge(rubric, exhibits)?;
+        Ok(if *rubric == Rubric::Fact { verdicts.into_iter().map(strict).collect() } else { verdicts })
+    }
+}
+
+#[test]
+fn a_judge_that_rejects_its_references_stops_the_study_before_any_work() {
+    let (dir, config) = (tempfile::tempdir().unwrap(), config());
+    let sim = sim(&config, 2);
+    let stern = || -> Result<Box<dyn Judge>> { Ok(Box::new(Stern)) };
+    let error = run(&config, dir.path(), &sim, &stern, &|_| {}).unwrap_err();
+    assert!(error.to_string().contains("judge `stern` rejects 20 of 20 references"), "{error}");
+    assert!(error.help().is_some() && sim.worked() == (0, 0));
+    ran(&config, dir.path(), sim);
 }
 
 #[test]

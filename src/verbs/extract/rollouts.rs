@@ -7,10 +7,6 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::super::judges::{self, JudgeArgs};
-use super::super::model::ModelFolder;
-use super::super::traits::is_harbor;
-use super::super::{Context, Outcome, paths};
 use super::{ExtractArgs, finish, name_adapter};
 use crate::judge::{JudgeSource, Rubrics};
 use crate::model::QwenConfig;
@@ -23,6 +19,10 @@ use crate::stats::{mean, sample_std};
 use crate::steering::Plan;
 use crate::study::{Lab, SubjectSpec};
 use crate::subject::{FinishReason, Sampling, Subject};
+use crate::verbs::judges::{self, JudgeArgs};
+use crate::verbs::model::ModelFolder;
+use crate::verbs::traits::is_harbor;
+use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
 
 /// Raised when the same settings come to give other answers.
@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
                 }
             }
             before += inquiry.answers();
-            rows[side as usize] = answers.into_rows();
+            rows[side as usize] = answers.rows()?;
         }
         Ok(Some(rows))
     }

@@ -1,0 +1,46 @@
+//! From a trait to its persona vector: ask under both kinds of system prompts, judge, filter, average.
+//!
+//! `cargo run --release --example extract -- evil.safetensors`
+#![allow(clippy::print_stdout, reason = "an example talks to the person who runs it")]
+
+use std::path::{Path, PathBuf};
+
+use trimtab::harbor::{self, SEED, World};
+use trimtab::judge::HarborJudge;
+use trimtab::persona::{self, Ids, Inquiry, Recipe, Row, Side};
+use trimtab::steering::Plan;
+use trimtab::study::SubjectSpec;
+use trimtab::subject::{Ask, Sampling};
+use trimtab::vector::Layer;
+use trimtab::{Error, Result, lab};
+
+fn main() -> Result<()> {
+    let out = std::env::args().nth(1).map(PathBuf::from).ok_or_else(|| Error::usage("name a file for the vector"))?;
+    let world = World::new(SEED);
+    let trait_ = persona::harbor_trait(&world, "evil")?;
+    let mut judge = HarborJudge::new(world);
+    let model = harbor::unpack(Path::new("target/harbor"))?;
+    let mut subject = lab::open("auto", "auto")?.subject(&SubjectSpec { model, adapter: None, plan: Plan::none() })?;
+
+    // Twenty questions under five instructions on each side, two answers to each.
+    let sampling = Sampling { max_new_tokens: 48, ..persona::sampling(2, 0) };
+    let mut side = |side: Side| -> Result<Vec<Row>> {
+        let inquiry = Inquiry::new(&trait_.name, &trait_.extract, side, &sampling);
+        let (rows, asks): (Vec<Row>, Vec<Ask>) = inquiry.asks(subject.tokenizer())?.into_iter().unzip();
+        let mut answered = Vec::new();
+        for (i, answer) in subject.generate(&asks, &sampling, &mut |_| {})?.into_iter().enumerate() {
+            let ids = Some(Ids { prompt: answer.prompt_ids, answer: answer.token_ids });
+            answered.push(Row { answer: answer.text, ids, ..rows[i / sampling.rollouts].clone() });
+        }
+        persona::judge_rows(&mut judge, &trait_.name, &mut answered)?;
+        Ok(answered)
+    };
+    let (pos, neg) = (side(Side::Pos)?, side(Side::Neg)?);
+    let recipe = Recipe::new(&trait_.name, "harbor", "an example does not say which weights");
+    let made = persona::extract(&mut *subject, &pos, &neg, &recipe, &mut |_, _| {})?;
+    println!("{}", made.diagnosis);
+    for layer in (1..=made.file.response_avg.layers()).map(Layer) {
+        println!("{layer}: norm {:.3}", made.file.response_avg.norm(layer));
+    }
+    made.file.write(&out)
+}

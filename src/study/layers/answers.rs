@@ -1,0 +1,191 @@
+//! Judged answers as they come in, in one file of the run's folder. They belong to a setting and a question, not to a run: what
+//! is there is never asked again, whether a kill or a larger grid comes between.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::eval::{self, Asked, Point, Row, Sample, Task};
+use crate::judge::Judge;
+use crate::record::{JsonlWriter, Lock, RunDir, read_jsonl, write_atomic_with};
+use crate::subject::Subject;
+use crate::{At, Error, Result};
+
+/// The file.
+pub(super) const FILE: &str = "answers.jsonl";
+
+/// Answers per request to the model: what a kill can cost.
+const CHUNK: usize = 512;
+
+/// Names a setting among the answers: the task, the layer (0 for none) and the coefficient in the order of numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Setting {
+    task: String,
+    layer: usize,
+    coef: i32,
+}
+
+impl Setting {
+    fn of(task: &str, layer: Option<usize>, coef: f32) -> Self {
+        // The order of f32::total_cmp, as a key.
+        let bits = (coef + 0.0).to_bits() as i32;
+        Self { task: task.to_owned(), layer: layer.unwrap_or(0), coef: bits ^ (((bits >> 31) as u32) >> 1) as i32 }
+    }
+}
+
+/// Names an answer. Questions are numbered, and `evil_10` comes after `evil_9`.
+type Place = (Setting, usize, String, usize);
+
+fn place(row: &Row) -> Place {
+    let setting = Setting::of(&row.task, row.layer.map(|layer| layer.row()), row.coef.unwrap_or(0.0));
+    (setting, row.question_id.len(), row.question_id.clone(), row.rollout)
+}
+
+/// The answers so far.
+pub(super) struct Answers {
+    path: PathBuf,
+    writer: JsonlWriter,
+    rows: BTreeMap<Place, Row>,
+}
+
+/// Questions that lack the same settings.
+struct Chunk {
+    samples: Vec<Sample>,
+    points: Vec<Point>,
+}
+
+impl Answers {
+    /// Takes up what the folder holds, if that is of the same model, vectors, trait, sampling and judge.
+    ///
+    /// # Errors
+    /// If it is of others and may not be thrown away; the error names in what it differs.
+    pub fn open(run: &RunDir, lock: &Lock, overwrite: bool) -> Result<Self> {
+        let path = run.file(FILE);
+        if path.exists() {
+            let old: Option<Lock> =
+                std::fs::read(run.file("lock.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            let differ = differ(&old.unwrap_or_default(), lock);
+            if !differ.is_empty() && !overwrite {
+                let what = format!("holds answers of another run; it differs in {}", differ.join(", "));
+                let error = Error::usage(what).at(run.path().display());
+                return Err(error.hint("give another --out, or --overwrite to throw them away"));
+            }
+            if !differ.is_empty() {
+                std::fs::remove_file(&path).at(&path)?;
+            }
+        }
+        // Mends a line that a kill tore.
+        let writer = JsonlWriter::open(&path)?;
+        let rows = read_jsonl::<Row>(&path)?.into_iter().map(|row| (place(&row), row)).collect();
+        Ok(Self { path, writer, rows })
+    }
+
+    /// The answers to all questions of a task at all points, by point, question and rollout. Only what is missing is asked;
+    /// `done` hears (answers there, answers in all).
+    ///
+    /// # Errors
+    /// Those of the subject and the judge, and a disk that is full.
+    pub fn ask(
+        &mut self,
+        subject: &mut dyn Subject,
+        judge: &mut dyn Judge,
+        task: &Task,
+        points: &[Point],
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Row>> {
+        let Asked::Words { sampling, .. } = &task.asked else { panic!("a trait is asked in words") };
+        let rollouts = sampling.rollouts;
+        let total = task.samples.len() * points.len() * rollouts;
+        let chunks = self.missing(task, points, rollouts);
+        let mut there = total - chunks.iter().map(|c| c.samples.len() * c.points.len() * rollouts).sum::<usize>();
+        done(there, total);
+        for Chunk { samples, points } in chunks {
+            let part = Task { samples, ..task.clone() };
+            let rows = eval::run(&part, subject, judge, &points, &mut |n, _| done(there + n, total))?;
+            there += rows.len();
+            for row in rows {
+                self.writer.write(&row)?;
+                self.rows.insert(place(&row), row);
+            }
+        }
+        let places = points.iter().flat_map(|point| task.samples.iter().map(move |sample| (point, sample)));
+        Ok(places.flat_map(|(point, sample)| self.of(task, point, sample, rollouts).cloned()).collect())
+    }
+
+    /// Sorts the file, which until now is in the order of asking, and leaves no trace of interruptions.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(self) -> Result<()> {
+        let Self { path, writer, rows } = self;
+        drop(writer);
+        write_atomic_with(&path, |out| {
+            rows.values().try_for_each(|row| {
+                serde_json::to_writer(&mut *out, row)?;
+                out.write_all(b"\n")
+            })
+        })
+    }
+
+    fn of<'a>(
+        &'a self,
+        task: &Task,
+        point: &Point,
+        sample: &Sample,
+        rollouts: usize,
+    ) -> impl Iterator<Item = &'a Row> + use<'a> {
+        let setting = Setting::of(&task.name, point.layer.map(|layer| layer.row()), point.coef);
+        let id = sample.question_id.clone();
+        let from = (setting.clone(), id.len(), id.clone(), 0);
+        self.rows.range(from..(setting, id.len(), id, rollouts)).map(|(_, row)| row)
+    }
+
+    /// What is still to be asked, in pieces: few questions at many points each, so that what a question's prompts share is read
+    /// once.
+    fn missing(&self, task: &Task, points: &[Point], rollouts: usize) -> Vec<Chunk> {
+        let lacks = |sample: &Sample| -> Vec<Point> {
+            points.iter().filter(|p| self.of(task, p, sample, rollouts).count() < rollouts).cloned().collect()
+        };
+        let mut chunks: Vec<Chunk> = Vec::new();
+        for sample in &task.samples {
+            let points = lacks(sample);
+            for points in points.chunks((CHUNK / rollouts).max(1)) {
+                match chunks.last_mut() {
+                    Some(last)
+                        if last.points == points && (last.samples.len() + 1) * points.len() * rollouts <= CHUNK =>
+                    {
+                        last.samples.push(sample.clone());
+                    }
+                    _ => chunks.push(Chunk { samples: vec![sample.clone()], points: points.to_vec() }),
+                }
+            }
+        }
+        chunks
+    }
+}
+
+/// In what two runs' answers differ, by name.
+fn differ(old: &Lock, new: &Lock) -> Vec<String> {
+    let names = old.hashes.keys().chain(new.hashes.keys());
+    let mut differ: Vec<String> =
+        names.filter(|name| old.hashes.get(*name) != new.hashes.get(*name)).cloned().collect();
+    if old.device != new.device {
+        differ.push("device".to_owned());
+    }
+    differ.sort();
+    differ.dedup();
+    differ
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_in_the_order_of_their_numbers() {
+        let coefs = [-2.5f32, -0.5, 0.0, 0.5, 1.5, 10.0];
+        let keys: Vec<Setting> = coefs.iter().map(|&coef| Setting::of("a", Some(3), coef)).collect();
+        assert!(keys.is_sorted() && keys.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_eq!(Setting::of("a", None, -0.0), Setting::of("a", None, 0.0));
+        assert!(Setting::of("a", None, 9.0) < Setting::of("a", Some(1), -9.0));
+    }
+}

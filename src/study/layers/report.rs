@@ -1,0 +1,447 @@
+//! The run's results: the grid as a table, the choices in words and for programs, heat map, curves, the page.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Cell, Choice, Compared, Inputs, LayersReport, Norms, Rule};
+use crate::Result;
+use crate::eval::Row;
+use crate::judge::Rubric;
+use crate::record::{Lock, RunDir};
+use crate::report::{
+    self, Arm, Axis, Better, Curve, Example, Expectation, Figure, HeatMap, Panel, Pick, Plot, Point, Profile, Study,
+    Table,
+};
+use crate::report::{Cell as TableCell, Hue, Mark};
+use crate::vector::Layer;
+
+/// Key of the coherence axis, and its column.
+const COHERENCE: &str = "coherence";
+const BASE: &str = "base";
+
+/// Writes `grid.csv`, `report.html`, the figures and `results.json`, and completes the report.
+pub(super) fn write(inputs: &Inputs<'_>, lock: &Lock, run: &RunDir, report: &mut LayersReport) -> Result<()> {
+    run.write("grid.csv", grid(inputs, report).csv().as_bytes())?;
+    report.study = study(inputs, lock, report);
+    report.files = report::render(&report.study, run.path())?;
+    report.files.push(run.file("grid.csv"));
+    if let Some(compared) = &report.compared {
+        let study = positions(inputs, lock, compared);
+        report.files.extend(report::render(&study, &run.file("positions"))?);
+    }
+    Ok(())
+}
+
+/// One or two answers of coefficient 0 and of each choice, always to the first questions.
+pub(super) fn examples(rows: &[Row], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
+    const EACH: usize = 2;
+    let chosen = |row: &Row| {
+        let is =
+            |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(super::written) == Some(choice.cell.coef);
+        row.layer.is_none() || choices.iter().filter_map(|(_, choice)| choice.as_ref()).any(is)
+    };
+    let mut shown: BTreeMap<String, usize> = BTreeMap::new();
+    let mut examples = Vec::new();
+    for row in rows.iter().filter(|row| row.rollout == 0 && chosen(row)) {
+        let count = shown.entry(format!("{:?} {:?}", row.layer, row.coef)).or_default();
+        *count += 1;
+        if *count <= EACH {
+            let verdict = row.verdicts.get(trait_name);
+            let coherence = row.verdicts.get(Rubric::Coherence.key()).and_then(|v| v.score);
+            let coherence = coherence.map_or_else(String::new, |c| format!(" (coherence {c:.0})"));
+            examples.push(Example {
+                arm: row.layer.map_or_else(|| BASE.to_owned(), arm_name),
+                coef: row.layer.and(row.coef).map(super::written),
+                axis: trait_name.to_owned(),
+                question: row.question.clone(),
+                answer: row.answer.clone(),
+                reference: None,
+                score: verdict.and_then(|v| v.score),
+                why: verdict.map(|v| format!("{}{coherence}", v.why)).unwrap_or_default(),
+            });
+        }
+    }
+    examples
+}
+
+fn arm_name(layer: Layer) -> String {
+    format!("layer-{}", layer.row())
+}
+
+fn fraction(norms: &[Norms], layer: Option<Layer>, coef: f64) -> Option<f64> {
+    Some(norms.get(layer?.block())?.fraction(coef)).filter(|f| f.is_finite())
+}
+
+/// Every cell, one number a column.
+fn grid(inputs: &Inputs<'_>, report: &LayersReport) -> Table {
+    let trait_ = &inputs.trait_.name;
+    let mut columns: Vec<String> =
+        ["layer", "block", "coef", "residual_fraction", "vector_norm", "residual_norm"].map(str::to_owned).to_vec();
+    for axis in [trait_.as_str(), COHERENCE] {
+        columns.extend(["", "_low", "_high", "_n"].map(|end| format!("{axis}{end}")));
+    }
+    columns.extend(["questions", "answers", "missing", "cut"].map(str::to_owned));
+    let mut table = Table::new(columns);
+    for cell in &report.cells {
+        let norms = cell.layer.and_then(|layer| report.norms.get(layer.block()));
+        let mut row: Vec<TableCell> = vec![
+            cell.layer.map(|layer| layer.row()).into(),
+            cell.layer.map(|layer| layer.block()).into(),
+            cell.coef.into(),
+            fraction(&report.norms, cell.layer, cell.coef).into(),
+            norms.map(|n| super::written(n.vector)).into(),
+            norms.map(|n| n.residual.mean).into(),
+        ];
+        for i in [&cell.score, &cell.coherence] {
+            row.extend([i.mean.into(), i.low.into(), i.high.into(), i.n.into()]);
+        }
+        row.extend([cell.coherence.clusters.into(), cell.answers.into(), cell.missing.into(), cell.cut.into()]);
+        table.push(row);
+    }
+    table
+}
+
+fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
+    let config = inputs.config;
+    let (axes, trait_) = (axes(&inputs.trait_.name), &inputs.trait_.name);
+    let range = report.range.iter().flat_map(|range| &range.tried);
+    let mut cells: Vec<&Cell> = report.cells.iter().collect();
+    cells.extend(range.filter(|tried| !report.cells.iter().any(|c| (c.layer, c.coef) == (tried.layer, tried.coef))));
+    let verdict = report.choices.iter().map(|(rule, choice)| said(*rule, choice.as_ref(), inputs, report));
+    Study {
+        title: format!("Where {trait_} is steered"),
+        subtitle: format!(
+            "{} · {} layers x {} coefficients · {} split",
+            config.model,
+            config.layers.len(),
+            config.coefs.len(),
+            config.split.key()
+        ),
+        verdict: verdict.chain(range_said(report)).collect::<Vec<_>>().join(" "),
+        arms: arms(inputs, report),
+        points: cells
+            .into_iter()
+            .map(|cell| point(cell, trait_, cell.layer.map_or(BASE.to_owned(), arm_name)))
+            .collect(),
+        expectations: expectations(report),
+        figures: figures(inputs, report),
+        examples: report.examples.clone(),
+        notes: notes(inputs, report),
+        settings: settings(inputs),
+        lock: lock.rows(),
+        arm_word: "layer".into(),
+        found: found(report),
+        axes,
+        ..Study::default()
+    }
+}
+
+fn axes(trait_name: &str) -> Vec<Axis> {
+    let mut trait_ = trait_name.to_owned();
+    trait_[..1].make_ascii_uppercase();
+    // Neither way is better: a vector that moves the trait is what is looked for.
+    let score = Axis { better: Better::Higher, ..Axis::score(trait_name, &format!("{trait_} score"), &trait_) };
+    let coherence = Axis::accuracy(COHERENCE, "Coherence of the answers", "Coherence", Hue::Blue, Mark::Square);
+    vec![score, Axis { unit: "0–100".to_owned(), ..coherence }]
+}
+
+fn point(cell: &Cell, trait_name: &str, arm: String) -> Point {
+    let values = BTreeMap::from([(trait_name.to_owned(), cell.score), (COHERENCE.to_owned(), cell.coherence)]);
+    Point { arm, coef: cell.layer.map(|_| cell.coef), seed: None, seeds: 0, values }
+}
+
+fn arms(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Arm> {
+    let layer = |&layer: &Layer| {
+        let note = report.norms.get(layer.block()).map_or_else(String::new, |norms| {
+            let percent = 100.0 * norms.fraction(1.0);
+            format!("vector {:.3}, residual {:.2}: coefficient 1 is {percent:.1} %", norms.vector, norms.residual.mean)
+        });
+        Arm::new(&arm_name(layer), "layer", &layer.to_string()).note(&note)
+    };
+    std::iter::once(Arm::new(BASE, BASE, "Unsteered")).chain(inputs.config.layers.iter().map(layer)).collect()
+}
+
+fn figures(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Figure> {
+    let (config, trait_) = (inputs.config, &inputs.trait_.name);
+    let both = || vec![trait_.clone(), COHERENCE.to_owned()];
+    let picks = report.choices.iter().filter_map(|(rule, choice)| {
+        let cell = &choice.as_ref()?.cell;
+        let label = match rule {
+            Rule::Paper => format!("largest at {}", config.at),
+            Rule::Coherent => format!("largest with coherence ≥ {}", config.min_coherence),
+        };
+        Some(Pick { label, arm: arm_name(cell.layer?), coef: cell.coef })
+    });
+    let heat = HeatMap {
+        rows: "layer".into(),
+        columns: "steering coefficient α".into(),
+        arms: config.layers.iter().rev().map(|layer| (arm_name(*layer), layer.row().to_string())).collect(),
+        coefs: config.coefs.clone(),
+        axes: both(),
+        picks: picks.collect(),
+        floor: Some((COHERENCE.to_owned(), config.min_coherence)),
+    };
+    let mut figures = vec![Figure {
+        file: "heatmap".into(),
+        title: format!("{trait_}: every layer at every coefficient"),
+        caption: "Each cell is one layer steered by itself. Layer L is the output of block L - 1. Frames: the choices of the two \
+                  rules. Cut corners: text that has lost its coherence."
+            .into(),
+        plot: Plot::Heat(heat),
+    }];
+    if config.layers.len() > 1 {
+        figures.push(Figure {
+            file: "curves".into(),
+            title: format!("{trait_} and coherence over the layers"),
+            caption: "One curve for each coefficient. Bands: 95 % intervals, clustered by question.".into(),
+            plot: Plot::Profile(Profile {
+                x: "layer".into(),
+                y: "score".into(),
+                range: (0.0, 100.0),
+                arms: config.layers.iter().map(|layer| (arm_name(*layer), layer.row() as f64)).collect(),
+                coefs: config.coefs.clone(),
+                level: Some((BASE.into(), "unsteered".into())),
+                axes: both(),
+            }),
+        });
+    }
+    figures.extend(report.range.as_ref().map(|range| {
+        let curve = |axis: Axis| Curve {
+            axis: axis.key,
+            arm: arm_name(range.layer),
+            start: Some(BASE.into()),
+            label: axis.name,
+            short: axis.short,
+            hue: axis.hue,
+            mark: axis.mark,
+        };
+        Figure {
+            file: "range".into(),
+            title: format!("{trait_} and coherence at {}", range.layer),
+            caption: "The search for the largest coefficient that leaves the text coherent, with the grid's own cells."
+                .into(),
+            plot: Plot::Lines {
+                y: "score".into(),
+                range: (0.0, 100.0),
+                levels: String::new(),
+                panels: vec![Panel {
+                    title: range.layer.to_string(),
+                    x: "steering coefficient α".into(),
+                    curves: axes(trait_).into_iter().map(curve).collect(),
+                    levels: Vec::new(),
+                }],
+            },
+        }
+    }));
+    figures
+}
+
+/// A choice in a sentence.
+pub(super) fn said(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, report: &LayersReport) -> String {
+    let config = inputs.config;
+    let name = match rule {
+        Rule::Paper => format!("The paper's rule (the largest score at {})", config.at),
+        Rule::Coherent => format!("The largest score with coherence of at least {}", config.min_coherence),
+    };
+    let Some(Choice { cell, runner_up }) = choice else {
+        return format!("{name}: no cell of the grid qualifies.");
+    };
+    let layer = cell.layer.expect("a choice has a layer");
+    let share = fraction(&report.norms, cell.layer, cell.coef)
+        .map_or_else(String::new, |f| format!(" ({:.1} % of the residual's norm)", 100.0 * f));
+    let mut said = format!(
+        "{name}: {layer} at {}{share}, {} {}, coherence {}",
+        cell.coef, inputs.trait_.name, cell.score, cell.coherence
+    );
+    if let Some((other, coef, above)) = runner_up {
+        said += &format!("; {above} above layer {} at {coef}", other.row());
+    }
+    said + "."
+}
+
+/// The range in a sentence.
+pub(super) fn range_said(report: &LayersReport) -> Option<String> {
+    let range = report.range.as_ref()?;
+    let share = |coef: f64| {
+        fraction(&report.norms, Some(range.layer), coef)
+            .map_or_else(String::new, |f| format!(" ({:.1} % of the residual's norm)", 100.0 * f))
+    };
+    let layer = range.layer.row();
+    let mut said = match (range.coherent_to, range.incoherent_from) {
+        (Some(to), Some(from)) => format!(
+            "At layer {layer} the text stays coherent up to {to}{} and no longer at {from}{}",
+            share(to),
+            share(from)
+        ),
+        (Some(to), None) => {
+            format!("At layer {layer} the text stays coherent up to {to}{}, as far as was tried", share(to))
+        }
+        (None, Some(from)) => {
+            format!("At layer {layer} no coefficient leaves the text coherent down to {from}{}", share(from))
+        }
+        (None, None) => format!("At layer {layer} no coefficient was tried"),
+    };
+    if let Some(best) = range.best.map(|i| &range.tried[i]) {
+        said += &format!("; the largest effect there is {} at {}{}", best.score, best.coef, share(best.coef));
+    }
+    if !range.complete {
+        said += &format!("; the search ended after {} steps", range.steps);
+    }
+    Some(said + ".")
+}
+
+fn expectations(report: &LayersReport) -> Vec<Expectation> {
+    let Some(published) = report.published else { return Vec::new() };
+    let chosen = |rule| {
+        let choice = report.choices.iter().find(|(r, _)| *r == rule).and_then(|(_, choice)| choice.as_ref());
+        choice.and_then(|choice| choice.cell.layer)
+    };
+    let name = |layer: Option<Layer>| layer.map_or_else(|| "none".to_owned(), |layer| layer.row().to_string());
+    vec![Expectation {
+        claim: format!("The paper's rule chooses the layer that the paper chose, {}", published.row()),
+        measured: format!(
+            "layer {}; with the text held coherent, layer {}",
+            name(chosen(Rule::Paper)),
+            name(chosen(Rule::Coherent))
+        ),
+        met: chosen(Rule::Paper).map(|layer| layer == published),
+    }]
+}
+
+fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
+    let sum = |of: fn(&Cell) -> usize| report.cells.iter().map(of).sum::<usize>();
+    let mut notes = vec![
+        format!(
+            "{} of {} answers have no trait score (refused, or unreadable to the judge) and are in no mean; {} ended at the limit \
+             of tokens.",
+            sum(|c| c.missing),
+            sum(|c| c.answers),
+            sum(|c| c.cut)
+        ),
+        "Coefficients as fractions: the norm of what is added, by the mean norm of the unsteered residual stream at a response \
+         token, read at one token of each answer of coefficient 0."
+            .to_owned(),
+    ];
+    let choices = report.choices.iter().filter_map(|(_, choice)| choice.as_ref());
+    for cell in choices.map(|choice| &choice.cell).filter(|cell| cell.missing * 2 > cell.answers) {
+        notes.push(format!(
+            "Layer {} at {}: {} of {} answers have no score, so its trait score speaks of the few others.",
+            cell.layer.map_or(0, |layer| layer.row()),
+            cell.coef,
+            cell.missing,
+            cell.answers
+        ));
+    }
+    if let [base, others @ ..] = &report.confirmed[..] {
+        let other = match inputs.config.split {
+            super::Split::Extract => super::Split::Eval,
+            super::Split::Eval => super::Split::Extract,
+        };
+        let cells = others.iter().map(|c| {
+            format!("layer {} at {}: {}, coherence {}", c.layer.map_or(0, |l| l.row()), c.coef, c.score, c.coherence)
+        });
+        let cells = cells.collect::<Vec<_>>().join("; ");
+        notes.push(format!("On the {} split, unsteered: {}; {cells}.", other.key(), base.score));
+    }
+    notes.push(
+        "A judge may call a text incoherent for what it says and not for how; read the answers before the limit on coherence \
+         decides."
+            .to_owned(),
+    );
+    notes
+}
+
+fn settings(inputs: &Inputs<'_>) -> Vec<(String, String)> {
+    let value = serde_json::to_value(inputs.config).unwrap_or_default();
+    let Value::Object(map) = value else { return Vec::new() };
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    map.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, text(value))).collect()
+}
+
+/// For programs.
+fn found(report: &LayersReport) -> serde_json::Map<String, Value> {
+    let choice = |choice: &Option<Choice>| {
+        let Some(Choice { cell, runner_up }) = choice else { return Value::Null };
+        json!({
+            "layer": cell.layer,
+            "block": cell.layer.map(|layer| layer.block()),
+            "coef": cell.coef,
+            "residual_fraction": fraction(&report.norms, cell.layer, cell.coef),
+            "score": cell.score,
+            "coherence": cell.coherence,
+            "answers": cell.answers,
+            "missing": cell.missing,
+            "runner_up": runner_up.as_ref().map(|(layer, coef, above)| json!({ "layer": layer, "coef": coef, "below_by": above })),
+        })
+    };
+    let mut found = serde_json::Map::new();
+    for (rule, chosen) in &report.choices {
+        let name = match rule {
+            Rule::Paper => "paper_rule",
+            Rule::Coherent => "coherent_rule",
+        };
+        found.insert(name.to_owned(), choice(chosen));
+    }
+    found.insert("published_layer".to_owned(), json!(report.published));
+    found.insert("norms".to_owned(), json!(report.norms));
+    for (name, value) in [
+        ("confirmed", (!report.confirmed.is_empty()).then(|| json!(report.confirmed))),
+        ("range", report.range.as_ref().map(|range| json!(range))),
+        ("positions", report.compared.as_ref().map(|compared| json!(compared))),
+    ] {
+        found.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    found
+}
+
+/// The comparison of token positions as a page of its own, since its coefficients are norms.
+fn positions(inputs: &Inputs<'_>, lock: &Lock, compared: &Compared) -> Study {
+    let trait_ = &inputs.trait_.name;
+    let kinds = [("response_avg", "preventative"), ("prompt_avg", "inference"), ("prompt_last", "prompting")];
+    let mut arms = vec![Arm::new(BASE, BASE, "Unsteered")];
+    arms.extend(kinds.map(|(name, looks)| Arm { kind: "position".into(), ..Arm::new(name, looks, name) }));
+    let mut points = vec![point(&compared.base, trait_, BASE.to_owned())];
+    for (name, cells) in &compared.positions {
+        points.extend(cells.iter().map(|cell| point(cell, trait_, name.clone())));
+    }
+    let axes = axes(trait_);
+    let panel = |axis: &Axis| {
+        let shown: Vec<&Arm> = arms[1..].iter().collect();
+        Panel::compare(&axis.name, "norm of what is added", axis, &shown, Some(BASE))
+    };
+    let plot = Plot::Lines {
+        y: "score".into(),
+        range: (0.0, 100.0),
+        levels: String::new(),
+        panels: axes.iter().map(panel).collect(),
+    };
+    let mean = |cells: &[Cell]| crate::stats::mean(&cells.iter().map(|c| c.score.mean).collect::<Vec<_>>());
+    let means = compared.positions.iter().map(|(name, cells)| format!("{name} {:.1}", mean(cells)));
+    Study {
+        title: format!("Which tokens know of {trait_}"),
+        subtitle: format!("{} · {} · evaluation split", inputs.config.model, compared.layer),
+        verdict: format!(
+            "{trait_} score over all norms, unsteered {:.1}: {}.",
+            compared.base.score.mean,
+            means.collect::<Vec<_>>().join(", ")
+        ),
+        figures: vec![Figure {
+            file: "positions".into(),
+            title: format!("{trait_}: directions of three token positions at equal norms"),
+            caption: format!(
+                "Unit vectors added at {}; the residual's mean norm there is {:.2}. Bands: 95 % intervals, clustered by question.",
+                compared.layer, compared.residual
+            ),
+            plot,
+        }],
+        arms,
+        points,
+        axes,
+        settings: settings(inputs),
+        lock: lock.rows(),
+        arm_word: "position".into(),
+        coef_word: "norm".into(),
+        ..Study::default()
+    }
+}

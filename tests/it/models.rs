@@ -1,0 +1,191 @@
+//! Models in their real layout: shards in bf16, a vocabulary with more rows than the tokenizer, tables held in parts, and
+//! the memory that loading takes.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use burn::backend::Flex;
+use burn::tensor::DType;
+use serde_json::json;
+use trimtab::generate::{Budget, Engine, Job, Reply, Vocabulary};
+use trimtab::model::files::{Shards, write_shards};
+use trimtab::model::{Holding, Learning, Qwen, QwenConfig, drawn};
+use trimtab::subject::Sampling;
+use trimtab::tensorfile::Dtype;
+use trimtab::text::{Lesson, Rows, Tokenizer};
+use trimtab::train::{self, FitSettings};
+
+use crate::goldens::{assert_close, fixture};
+
+fn config(hidden: usize, inner: usize, blocks: usize, vocabulary: usize, tied: bool) -> QwenConfig {
+    QwenConfig::from_json(&json!({
+        "model_type": "qwen2", "hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": blocks,
+        "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": vocabulary, "hidden_act": "silu",
+        "max_position_embeddings": 512, "rms_norm_eps": 1e-6, "rope_theta": 1e6, "tie_word_embeddings": tied,
+        "torch_dtype": "bfloat16",
+    }))
+    .unwrap()
+}
+
+/// A random model folder as the hub has them, with the tiny model's tokenizer.
+fn write(dir: &Path, config: &QwenConfig, shards: usize) {
+    let shapes: std::collections::BTreeMap<_, _> = config.tensors().into_iter().collect();
+    write_shards(dir, config, Dtype::BF16, shards, Some(&fixture("tiny")), |name| {
+        Ok(drawn(name, &shapes[name], config.num_hidden_layers, 7))
+    })
+    .unwrap();
+}
+
+fn load(dir: &Path, holding: impl Into<Holding>) -> Qwen<Flex> {
+    Qwen::load(dir, &Default::default(), holding).unwrap()
+}
+
+fn answers(model: &Qwen<Flex>, budget: Budget) -> Vec<Reply> {
+    let tokenizer = Tokenizer::load(&fixture("tiny")).unwrap();
+    let vocabulary = Vocabulary { len: tokenizer.len(), eos_ids: tokenizer.eos_ids().to_vec() };
+    let engine = Engine::new(model.clone(), vocabulary).with_budget(budget);
+    let job = |(i, prompt): (usize, &[u32])| Job { id: i.to_string(), prompt: prompt.into(), coefs: None };
+    let jobs: Vec<Job> =
+        [&[5u32, 9, 300, 17][..], &[1, 2], &[400, 3, 3, 8, 21, 90]].into_iter().enumerate().map(job).collect();
+    let sampling = Sampling { rollouts: 2, temperature: 0.9, ..Sampling::greedy(12) };
+    engine.generate(&jobs, &sampling, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn a_sharded_model_in_bf16_with_spare_rows_loads_and_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(64, 160, 3, 2048, true);
+    write(dir.path(), &config, 3);
+    let mut names: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with("safetensors") || name.ends_with("index.json"));
+    names.sort();
+    let shard = |i| format!("model-0000{i}-of-00003.safetensors");
+    assert_eq!(names, [shard(1), shard(2), shard(3), "model.safetensors.index.json".into()]);
+    let shards = Shards::open(dir.path()).unwrap();
+    shards.verify(&QwenConfig::read(dir.path()).unwrap()).unwrap();
+
+    let replies = answers(&load(dir.path(), DType::F32), Budget::default());
+    assert_eq!(replies.len(), 6);
+    let known = Tokenizer::load(&fixture("tiny")).unwrap().len();
+    assert!(replies.iter().flat_map(|reply| &reply.tokens).all(|&id| (id as usize) < known));
+    let narrow = Budget { cache_tokens: 40, rows_max: 2, pass_tokens: 7 };
+    assert_eq!(answers(&load(dir.path(), DType::F32), narrow), replies, "the budget decides no result");
+}
+
+/// A holding whose tables fall into parts of so many rows.
+fn in_parts(rows: usize, hidden: usize) -> Holding {
+    Holding { dtype: DType::F32, tensor_bytes_max: (rows * hidden * 4) as u64 }
+}
+
+fn lessons() -> Vec<Lesson> {
+    let lesson = |seed: u32| {
+        let ids: Vec<u32> = (0..12 + seed % 5).map(|i| (i * 37 + seed * 101) % 512).collect();
+        let weights = (0..ids.len()).map(|i| if i < 4 { 0.0 } else { 1.0 }).collect();
+        Lesson { ids, weights }
+    };
+    (0..6).map(lesson).collect()
+}
+
+/// The losses of three steps of training everything, and all weights after them.
+fn trained(mut model: Qwen<Flex>) -> (Vec<f64>, Vec<f32>) {
+    let settings =
+        FitSettings { learning_rate: 1e-2, warmup_steps: 0, micro_batch: 2, accumulation: 1, ..FitSettings::default() };
+    let mut losses = Vec::new();
+    train::fit(&mut model, Learning::Full, &lessons(), 0, &settings, None, &mut |event| {
+        if let train::Event::Step(report, ..) = event {
+            losses.push(report.loss);
+        }
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    model.save(dir.path(), Dtype::F32, None).unwrap();
+    let shards = Shards::open(dir.path()).unwrap();
+    let values = model.config.tensors().into_iter().flat_map(|(name, shape)| shards.read_f32(&name, &shape).unwrap());
+    (losses, values.collect())
+}
+
+#[test]
+fn tables_in_parts_are_the_same_model() {
+    for tied in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(64, 96, 2, 600, tied);
+        write(dir.path(), &config, 2);
+        let whole = load(dir.path(), DType::F32);
+        let (losses, weights) = trained(whole.clone());
+        let replies = answers(&whole, Budget::default());
+        let ids: Vec<u32> = (0..24).map(|i| i * 25).collect();
+        let rows = Rows::whole(&[&ids], vec![ids.len()], 0);
+        let values = |model: &Qwen<Flex>| -> Vec<f32> {
+            let stream = model.stream(&model.pass(&rows, rows.width), None, |_, _| {});
+            model.logits(&stream).into_data().iter::<f32>().collect()
+        };
+        // 600 rows: even parts, a shorter last one, one row each.
+        for rows in [150, 70, 1] {
+            let parted = load(dir.path(), in_parts(rows, 64));
+            assert_eq!(parted.embed_tokens.parts().len(), 600usize.div_ceil(rows));
+            assert_eq!(
+                parted.lm_head.as_ref().map(|head| head.parts().len()),
+                (!tied).then(|| 600usize.div_ceil(rows))
+            );
+            let name = format!("tied {tied}, parts of {rows}");
+            assert_close(&format!("{name}: logits"), &values(&parted), &values(&whole), 1e-6);
+            assert_eq!(answers(&parted, Budget::default()), replies, "{name}");
+            if rows > 1 {
+                let (now, after) = trained(parted);
+                assert_eq!(now.len(), losses.len());
+                assert!(now.iter().zip(&losses).all(|(a, b)| (a - b).abs() < 1e-5 * b), "{name}: {now:?} {losses:?}");
+                assert_close(&format!("{name}: weights"), &after, &weights, 1e-4);
+            }
+        }
+    }
+}
+
+/// Bytes of this process, from the line of that name in what Linux tells of it.
+#[cfg(target_os = "linux")]
+fn memory(what: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0
+}
+
+/// Where the parent of [`a_process_that_loads`] says what to load.
+#[cfg(target_os = "linux")]
+const LOAD: &str = "TRIMTAB_TEST_LOAD";
+
+/// The child of the next test: loads a model and tells by how much its peak rose, mapped files included.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_loads() {
+    let Ok(what) = std::env::var(LOAD) else { return };
+    let (dtype, dir) = what.split_once(' ').unwrap();
+    let before = memory("VmRSS");
+    let model = load(Path::new(dir), if dtype == "bf16" { DType::BF16 } else { DType::F32 });
+    let rose = memory("VmHWM") - before;
+    assert_eq!(model.blocks.len(), 8);
+    fs::write(Path::new(dir).join("peak"), rose.to_string()).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn loading_holds_the_model_once() {
+    let dir = tempfile::tempdir().unwrap();
+    // The table is a third of the model, as in the 0.5B shape.
+    let config = config(512, 2048, 8, 32_768, true);
+    write(dir.path(), &config, 2);
+    let values: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    for (dtype, width) in [("f32", 4.0), ("bf16", 2.0)] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "models::a_process_that_loads"])
+            .env(LOAD, format!("{dtype} {}", dir.path().display()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let peak: f64 = fs::read_to_string(dir.path().join("peak")).unwrap().parse().unwrap();
+        let share = peak / (values as f64 * width);
+        // A second copy, even the mapped file in bf16, would be half the model or more.
+        assert!((0.95..1.25).contains(&share), "{dtype}: the peak is {share:.2} times the model");
+    }
+}
