@@ -1,7 +1,6 @@
 //! `project`, `monitor` and `screen` from outside: against slow direct computations, killed and gone on with, on Harbor.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
