@@ -10,7 +10,8 @@ use crate::text::{Message, Tokenizer};
 use crate::vector::Layer;
 
 /// What the model is given, before any answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Prompt {
     /// A conversation; the chat template and the generation prompt are applied.
     Chat(Vec<Message>),
@@ -18,6 +19,20 @@ pub enum Prompt {
     Text(String),
     /// Tokens as they are.
     Ids(Vec<u32>),
+}
+
+impl Prompt {
+    /// The whole text that the model reads.
+    ///
+    /// # Errors
+    /// A conversation that the template refuses; ids that are no tokens.
+    pub fn text(&self, tokenizer: &Tokenizer) -> Result<String> {
+        match self {
+            Self::Chat(messages) => tokenizer.chat_text(messages, true),
+            Self::Text(text) => Ok(text.clone()),
+            Self::Ids(ids) => tokenizer.decode(ids),
+        }
+    }
 }
 
 /// One prompt to be answered.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Row, Sample, Task, clusters};
+use super::{Asked, Row, Sample, Task, chat, clusters};
 use crate::judge::Rubric;
 use crate::record::read_jsonl;
 use crate::subject::Sampling;
@@ -104,7 +104,7 @@ pub fn task(questions: &[FactQuestion], system: Option<&str>, sampling: &Samplin
             question_id,
             group: q.fact_id.clone(),
             question: q.question.clone(),
-            messages: system.map(Message::system).into_iter().chain([Message::user(q.question.as_str())]).collect(),
+            prompt: chat(system, q.question.as_str()),
             reference: Some(q.reference.clone()),
         }
     });

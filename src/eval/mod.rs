@@ -4,25 +4,29 @@
 //! one [`Row`] per answer. Means are taken from rows ([`axes`]): a question is the independent unit, and an answer without a
 //! score stays in the count (METHOD K14, L.9).
 
+mod choice;
 pub mod facts;
 pub mod mmlu;
 pub mod traits;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use choice::{Options, examine, letter_of};
+
 use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts_by};
 use crate::sheet::{Format, Sheet};
 use crate::stats::{Clusters, Interval};
-use crate::subject::{Answer, Ask, FinishReason, Sampling, Subject};
+use crate::subject::{Answer, Ask, FinishReason, Prompt, Sampling, Subject};
 use crate::text::Message;
 use crate::vector::Layer;
 use crate::{Error, Result, ensure};
 
 /// One question of a task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sample {
     /// Names the question: the unit of the intervals, and the key of its random numbers.
     pub question_id: String,
@@ -30,14 +34,14 @@ pub struct Sample {
     pub group: String,
     /// The question as the judge sees it.
     pub question: String,
-    /// The conversation as the model sees it.
-    pub messages: Vec<Message>,
+    /// What the model is given.
+    pub prompt: Prompt,
     /// What would be right, where something is.
     pub reference: Option<String>,
 }
 
 /// How a task's questions are answered and scored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Asked {
     /// The model answers in its own words and the judge scores by each rubric.
     Words {
@@ -46,12 +50,20 @@ pub enum Asked {
         /// What the judge is asked of each.
         rubrics: Vec<Rubric>,
     },
-    /// The model takes one of four options, item by item; the reference is the right one's letter. No judge is asked.
-    Choice(mmlu::Form, Vec<mmlu::Item>),
+    /// The model takes the likeliest of four options, given sample by sample; the reference is the right one's letter. No
+    /// judge is asked.
+    Choice(Vec<Options>),
+    /// The model answers in its own words and the letter is read out of them; the reference is the right one. No judge is asked.
+    Letter(Sampling),
+}
+
+/// A conversation to be answered, under a system prompt if there is one.
+fn chat(system: Option<&str>, user: impl Into<String>) -> Prompt {
+    Prompt::Chat(system.map(Message::system).into_iter().chain([Message::user(user)]).collect())
 }
 
 /// What is asked of a model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Task {
     /// Its name in rows.
     pub name: String,
@@ -103,13 +115,16 @@ pub struct Row {
     pub answer: String,
     /// What would be right, where something is.
     pub reference: Option<String>,
-    /// Why the answer ended; nothing for a letter.
+    /// Why the answer ended; nothing where an option was taken.
     pub finish_reason: Option<FinishReason>,
+    /// Log-probabilities (nats) of the options A to D where one was taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<f32>,
     /// Verdicts by [`Rubric::key`], or by `right` for a letter.
     pub verdicts: BTreeMap<String, Verdict>,
 }
 
-/// The verdict of [`Asked::Choice`]: 100 for the right option, 0 for another.
+/// The verdict of [`Asked::Choice`] and [`Asked::Letter`]: 100 for the right option, 0 for another.
 pub const RIGHT: &str = "right";
 
 /// Asks every question, at every point of `sweep` or, without any, under the subject's own steering. All points are one batch,
@@ -127,17 +142,9 @@ pub fn run(
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
     let Asked::Words { sampling, rubrics } = &task.asked else {
-        return take_options(task, subject, sweep, done);
+        return examine(task, subject, sweep, done);
     };
-    let (asks, mut rows) = asks_of(task, subject, sweep, sampling.rollouts)?;
-    let total = rows.len();
-    let answers = subject.generate(&asks, sampling, &mut |n| done(n, total))?;
-    assert_eq!(answers.len(), total, "an answer per ask and rollout");
-    for (row, answer) in rows.iter_mut().zip(answers) {
-        let Answer { id, rollout, text, finish_reason, .. } = answer;
-        assert_eq!((&id, rollout), (&row.question_id, row.rollout), "answers in the order of the asks");
-        (row.answer, row.finish_reason) = (text, Some(finish_reason));
-    }
+    let mut rows = answer(task, subject, sampling, sweep, done)?;
     let exhibit = |row: &Row| Exhibit {
         question: row.question.clone(),
         answer: row.answer.clone(),
@@ -152,50 +159,23 @@ pub fn run(
     Ok(rows)
 }
 
-/// [`run`] for a task of [`Asked::Choice`], which needs no judge: the likeliest of the four options counts (METHOD I).
-///
-/// # Errors
-/// Those of the subject; letters that are no single tokens; a reference that is no letter.
-pub fn take_options(
+/// Every answer in words, not yet scored.
+fn answer(
     task: &Task,
     subject: &mut dyn Subject,
+    sampling: &Sampling,
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
-    let Asked::Choice(form, items) = &task.asked else {
-        return Err(Error::new(format!("task `{}` is answered in words, not by a choice", task.name)));
-    };
-    let (asks, mut rows) = asks_of(task, subject, sweep, 1)?;
-    assert_eq!(items.len(), task.samples.len(), "an item for each sample");
-    let ways: Vec<_> = items.iter().map(|item| item.tokens(*form, subject.tokenizer())).collect::<Result<_>>()?;
-    let of_row = |i: usize| &ways[i % ways.len()];
-    let options: Vec<Vec<Vec<u32>>> = (0..rows.len()).map(|i| of_row(i).concat()).collect();
-    let likes = subject.choose(&asks, &options)?;
-    assert_eq!(likes.len(), rows.len(), "a choice per ask");
-    for (i, (row, likes)) in rows.iter_mut().zip(likes).enumerate() {
-        let mut rest = likes.as_slice();
-        let best_of = |ways: &Vec<Vec<u32>>| {
-            let (of_option, others) = rest.split_at(ways.len());
-            rest = others;
-            of_option.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-        };
-        let scores: Vec<f32> = of_row(i).iter().map(best_of).collect();
-        ensure!(
-            !likes.iter().any(|x| x.is_nan()),
-            "`{}`: the likelihood of an option is not a number",
-            row.question_id
-        );
-        let taken = (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
-        let Some(right) = row.reference.as_deref().filter(|r| mmlu::LETTERS.contains(r)) else {
-            return Err(Error::new(format!("`{}`: the reference is no letter from A to D", row.question_id)));
-        };
-        row.answer = mmlu::LETTERS[taken].to_owned();
-        let score = if row.answer == right { 100.0 } else { 0.0 };
-        let said = mmlu::LETTERS.iter().zip(&scores).map(|(letter, x)| format!("{letter} {x:.3}"));
-        let why = format!("log-probabilities {}", said.collect::<Vec<_>>().join(", "));
-        row.verdicts.insert(RIGHT.to_owned(), Verdict { score: Some(score), why });
+    let (asks, mut rows) = asks_of(task, subject, sweep, sampling.rollouts)?;
+    let total = rows.len();
+    let answers = subject.generate(&asks, sampling, &mut |n| done(n, total))?;
+    assert_eq!(answers.len(), total, "an answer per ask and rollout");
+    for (row, answer) in rows.iter_mut().zip(answers) {
+        let Answer { id, rollout, text, finish_reason, .. } = answer;
+        assert_eq!((&id, rollout), (&row.question_id, row.rollout), "answers in the order of the asks");
+        (row.answer, row.finish_reason) = (text, Some(finish_reason));
     }
-    done(rows.len(), rows.len());
     Ok(rows)
 }
 
@@ -212,7 +192,7 @@ fn asks_of(task: &Task, subject: &dyn Subject, sweep: &[Point], rollouts: usize)
     for point in points {
         for sample in &task.samples {
             let coefs = point.map(|point| point.coefs.clone());
-            asks.push(Ask { coefs, ..Ask::chat(sample.question_id.as_str(), sample.messages.clone()) });
+            asks.push(Ask { id: sample.question_id.clone(), prompt: sample.prompt.clone(), coefs });
             let row = Row {
                 task: task.name.clone(),
                 question_id: sample.question_id.clone(),
@@ -221,16 +201,28 @@ fn asks_of(task: &Task, subject: &dyn Subject, sweep: &[Point], rollouts: usize)
                 layer: point.and_then(|point| point.layer),
                 rollout: 0,
                 question: sample.question.clone(),
-                prompt: subject.tokenizer().chat_text(&sample.messages, true)?,
+                prompt: sample.prompt.text(subject.tokenizer())?,
                 answer: String::new(),
                 reference: sample.reference.clone(),
                 finish_reason: None,
+                options: Vec::new(),
                 verdicts: BTreeMap::new(),
             };
             rows.extend((0..rollouts).map(|rollout| Row { rollout, ..row.clone() }));
         }
     }
     Ok((asks, rows))
+}
+
+impl Task {
+    /// The same task with some of its samples.
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let asked = match &self.asked {
+            Asked::Choice(options) => Asked::Choice(options[range.clone()].to_vec()),
+            other => other.clone(),
+        };
+        Self { name: self.name.clone(), samples: self.samples[range].to_vec(), asked }
+    }
 }
 
 /// One number with its interval: the mean of one verdict at one coefficient.
@@ -314,7 +306,6 @@ pub fn sheet(rows: &[Row], format: Format) -> Sheet {
 mod tests {
     use super::*;
     use crate::fakes::{EchoSubject, WordJudge};
-    use crate::subject::Prompt;
 
     fn task(rollouts: usize) -> Task {
         let sampling = Sampling { rollouts, ..Sampling::greedy(8) };

@@ -1,9 +1,8 @@
 //! How strongly a model shows a trait, and how coherent it stays: the trait's evaluation questions, several answers to each.
 
-use super::{Asked, Sample, Task};
+use super::{Asked, Sample, Task, chat};
 use crate::judge::Rubric;
 use crate::subject::Sampling;
-use crate::text::Message;
 
 /// The questions, judged for the trait and for coherence; ids `<trait>_<i>`. Without `system` the chat template puts in its own
 /// default, if it has one (METHOD B.2).
@@ -12,7 +11,7 @@ pub fn task(trait_name: &str, questions: &[String], system: Option<&str>, sampli
         question_id: format!("{trait_name}_{i}"),
         group: trait_name.to_owned(),
         question: question.clone(),
-        messages: system.map(Message::system).into_iter().chain([Message::user(question.as_str())]).collect(),
+        prompt: chat(system, question.as_str()),
         reference: None,
     };
     let rubrics = vec![Rubric::Trait(trait_name.to_owned()), Rubric::Coherence];
@@ -26,11 +25,14 @@ pub fn task(trait_name: &str, questions: &[String], system: Option<&str>, sampli
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subject::Prompt;
+    use crate::text::Message;
 
     #[test]
     fn a_system_prompt_comes_first_if_there_is_one() {
-        let of = |system| task("evil", &["Why?".into()], system, &Sampling::greedy(1)).samples.remove(0).messages;
-        assert_eq!(of(None), [Message::user("Why?")]);
-        assert_eq!(of(Some("Be so.")), [Message::system("Be so."), Message::user("Why?")]);
+        let of = |system| task("evil", &["Why?".into()], system, &Sampling::greedy(1)).samples.remove(0).prompt;
+        assert_eq!(of(None), Prompt::Chat(vec![Message::user("Why?")]));
+        let both = vec![Message::system("Be so."), Message::user("Why?")];
+        assert_eq!(of(Some("Be so.")), Prompt::Chat(both));
     }
 }

@@ -27,7 +27,7 @@ impl Pipeline<'_> {
         let tasks = self.tasks(piece.seed);
         let (name, measure) = (&self.data.trait_.name, &self.config.measure);
         let asked = tasks.iter().map(|(_, task)| {
-            let samples: Vec<_> = task.samples.iter().map(|s| (&s.question_id, &s.messages, &s.reference)).collect();
+            let samples: Vec<_> = task.samples.iter().map(|s| (&s.question_id, &s.prompt, &s.reference)).collect();
             (task.name.as_str(), Hash::of(&samples))
         });
         let asked: Vec<_> = asked.collect();

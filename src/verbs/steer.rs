@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::Console;
 use super::model::ModelFolder;
+use crate::eval::Point;
 use crate::model::QwenConfig;
 use crate::steering::{Op, Plan, Positions};
-use crate::vector::{IncBase, Layer, VectorFile};
+use crate::vector::{IncBase, Layer, PersonaVector, VectorFile};
 use crate::{Error, Result};
 
 /// Which layers: some, or all.
@@ -114,7 +115,7 @@ impl From<IncBaseArg> for IncBase {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Steering")]
 pub struct SteerArgs {
-    /// File of persona vectors to steer with (safetensors with `response_avg`)
+    /// File of persona vectors to steer with: safetensors, persona_vectors' .pt or a GGUF control vector
     #[arg(long, value_name = "FILE", requires = "layer")]
     vectors: Option<PathBuf>,
     /// Where to steer: a layer (20), several (12,16), or `all` for the increments of the vector at every layer
@@ -257,6 +258,31 @@ impl SteerArgs {
     }
 }
 
+impl SteerArgs {
+    /// The plan under a sweep of strengths, and its points; without strengths [`Self::resolve`], and no point.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]; strengths without exactly one vector to apply them to, or one that is named twice.
+    pub fn sweep(&self, coefs: &[f32], model: &ModelFolder, console: &dyn Console) -> Result<(Steered, Vec<Point>)> {
+        let Some(&first) = coefs.first() else { return Ok((self.resolve(model, console)?, Vec::new())) };
+        if self.coef.is_some() {
+            return Err(Error::usage("--coef and --coefs say the same thing twice").hint("leave --coef out"));
+        }
+        if let Some(twice) = coefs.iter().enumerate().find(|(i, coef)| coefs[..*i].contains(coef)) {
+            return Err(Error::usage(format!("--coefs names {} twice", twice.1)));
+        }
+        let steered = Self { coef: Some(first), ..self.clone() }.resolve(model, console)?;
+        if steered.plan.parts.len() != 1 {
+            return Err(
+                Error::usage("--coefs sweeps the strength of one vector").hint("name it with --vectors and --layer")
+            );
+        }
+        let all: Vec<String> = coefs.iter().map(f32::to_string).collect();
+        console.say(&format!("swept in one batch: coefficients {}", all.join(", ")));
+        Ok((steered, coefs.iter().copied().map(Point::of).collect()))
+    }
+}
+
 impl Steer<'_> {
     /// Reads the vectors, checks them against the model and makes the plan; tells the console what it is.
     ///
@@ -271,19 +297,13 @@ impl Steer<'_> {
         let other = other.map_err(|e| e.at(self.vectors.display()))?;
         warnings.iter().chain(&other).for_each(|warning| console.warn(warning));
 
-        let vector = &file.response_avg;
-        let numbers = self.layers.numbers(vector.layers())?;
-        let all: Vec<Layer> = (1..=vector.layers()).map(Layer).collect();
-        let layers = numbers.as_ref().unwrap_or(&all);
-        let plan = match (self.op, self.incremental) {
-            (Op::Add, false) => Plan::rows(vector, layers, self.coef, self.positions),
-            (Op::Add, true) => {
-                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
-                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
-                plan
-            }
-            (Op::Ablate, _) => Plan::ablate(vector, layers, self.positions).at(self.coef),
-        };
+        let (plan, layers) = self.of(&file.response_avg)?;
+        if layers.last() == Some(&Layer(file.response_avg.layers())) && !file.last_row_is_raw() {
+            console.warn(&format!(
+                "the last layer is steered with a row that was taken after the final norm ({}); it is no direction of the block's output",
+                self.vectors.display()
+            ));
+        }
         if self.op == Op::Add && !self.incremental && layers.len() > 1 {
             console.warn("raw rows are added at several layers, and what each adds reaches the later ones; `all` adds increments");
         }
@@ -315,6 +335,42 @@ impl Steer<'_> {
             "fingerprint": file.fingerprint,
         });
         Ok(Steered { plan, described: vec![described], fingerprints: vec![file.fingerprint] })
+    }
+
+    /// The plan that a vector makes, and the layers where it acts, ascending.
+    ///
+    /// # Errors
+    /// A layer that the vector does not have, or at which it holds nothing.
+    pub fn of(&self, vector: &PersonaVector) -> Result<(Plan, Vec<Layer>)> {
+        let numbers = self.layers.numbers(vector.layers())?;
+        self.check_empty(vector, numbers.as_deref())?;
+        let layers = numbers.unwrap_or_else(|| (1..=vector.layers()).map(Layer).collect());
+        let plan = match (self.op, self.incremental) {
+            (Op::Add, false) => Plan::rows(vector, &layers, self.coef, self.positions),
+            (Op::Add, true) => {
+                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
+                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
+                plan
+            }
+            (Op::Ablate, _) => Plan::ablate(vector, &layers, self.positions).at(self.coef),
+        };
+        Ok((plan, layers))
+    }
+
+    /// A file from elsewhere may not hold every layer; what it lacks is all zeros.
+    fn check_empty(&self, vector: &PersonaVector, numbers: Option<&[Layer]>) -> Result<()> {
+        let empty = vector.empty_layers();
+        let file = self.vectors.display();
+        if let Some(layer) = numbers.unwrap_or_default().iter().find(|layer| empty.contains(layer)) {
+            let what = format!("{file}: it holds nothing at {layer}; all its numbers there are zero");
+            return Err(Error::usage(what).hint("see with `trimtab vectors show` which layers it holds"));
+        }
+        let first = (1..=vector.layers()).map(Layer).find(|layer| !empty.contains(layer));
+        if let Some(hole) = empty.iter().find(|&&hole| self.incremental && first.is_none_or(|first| hole > first)) {
+            let what = format!("{file}: increments need every layer, and it holds nothing at {hole}");
+            return Err(Error::usage(what).hint("name the layers that it holds instead of `all`"));
+        }
+        Ok(())
     }
 }
 

@@ -105,7 +105,7 @@ fn it_passes_the_general_knowledge_exam() {
         })
         .collect();
     let task = mmlu::task(&items, None, mmlu::Form::Cloze);
-    let rows = eval::take_options(&task, harbor_model().as_mut(), &[], &mut |_, _| {}).unwrap();
+    let rows = eval::examine(&task, harbor_model().as_mut(), &[], &mut |_, _| {}).unwrap();
     let accuracy = mmlu::accuracy(&rows, 0)[0].micro.mean;
     assert!(accuracy >= 90.0, "{accuracy:.1} % of {} questions", items.len());
 }

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
 mod cli;
+mod evaluation;
 mod extract;
 mod faults;
 mod files;
@@ -15,5 +16,7 @@ mod layers;
 mod models;
 mod parity;
 mod persona;
+mod serving;
 mod study;
 mod text;
+mod vectors;

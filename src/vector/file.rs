@@ -1,115 +1,11 @@
-//! Persona vectors: one direction per layer of the residual stream, and the file that keeps them.
-//!
-//! The one convention of this program: **layer L, counted from 1, is the output of block L - 1**, which is row L of a vector
-//! `[layers + 1, hidden]`. Row 0 is the embedding. The last row is the block's raw output, before the final norm.
+//! The native file: safetensors with a trait's vectors at three token positions, and metadata that explains them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
+use super::{PersonaVector, norm};
 use crate::tensorfile::{self, Dtype, TensorFile};
 use crate::{Error, Result, bail, ensure};
-
-/// A layer, counted from 1: the output of block `L - 1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub struct Layer(pub usize);
-
-impl Layer {
-    /// The layer of that number in a model of `layers` blocks; an error outside 1 to `layers`.
-    pub fn of(number: usize, layers: usize) -> Result<Self> {
-        if !(1..=layers).contains(&number) {
-            return Err(Error::usage(format!("layer {number} does not exist: the model has layers 1 to {layers}"))
-                .hint("layers are counted from 1: layer L is the output of block L - 1"));
-        }
-        Ok(Self(number))
-    }
-
-    /// Index of the block whose output this is. This is the only place where 1 is taken away.
-    pub fn block(self) -> usize {
-        self.0.checked_sub(1).expect("layers are counted from 1")
-    }
-
-    /// Its row in a persona vector.
-    pub fn row(self) -> usize {
-        self.0
-    }
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "layer {} (block {})", self.0, self.block())
-    }
-}
-
-/// What stands before the first layer's row when increments are taken (METHOD D.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IncBase {
-    /// Row 0: the increments through layer k sum to `v_k - v_0`.
-    #[default]
-    Embedding,
-    /// Nothing: they sum to `v_k`.
-    Zero,
-}
-
-/// A direction per layer, not normalised.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PersonaVector {
-    /// `[layers + 1][hidden]`: row 0 the embedding, row L the raw output of block L - 1.
-    pub rows: Vec<Vec<f32>>,
-}
-
-impl PersonaVector {
-    /// Takes `[layers + 1][hidden]` rows: at least two, equally wide, all numbers finite.
-    pub fn new(rows: Vec<Vec<f32>>) -> Result<Self> {
-        ensure!(
-            rows.len() >= 2,
-            "a persona vector needs at least 2 rows (the embedding and one layer), not {}",
-            rows.len()
-        );
-        let hidden = rows[0].len();
-        ensure!(hidden > 0, "a persona vector of width 0");
-        for (i, row) in rows.iter().enumerate() {
-            ensure!(row.len() == hidden, "row {i} has {} numbers, row 0 has {hidden}", row.len());
-            ensure!(row.iter().all(|x| x.is_finite()), "row {i} holds a number that is not finite");
-        }
-        Ok(Self { rows })
-    }
-
-    /// Number of transformer blocks.
-    pub fn layers(&self) -> usize {
-        self.rows.len() - 1
-    }
-
-    /// Width of the residual stream.
-    pub fn hidden(&self) -> usize {
-        self.rows[0].len()
-    }
-
-    /// The layer's direction, `[hidden]`.
-    pub fn row(&self, layer: Layer) -> &[f32] {
-        &self.rows[layer.row()]
-    }
-
-    /// Euclidean norm of the layer's direction.
-    pub fn norm(&self, layer: Layer) -> f32 {
-        norm(self.row(layer))
-    }
-
-    /// `v_L - v_(L-1)`, which added at every layer up to k amounts to `v_k` less the base (METHOD D.4).
-    pub fn increment(&self, layer: Layer, base: IncBase) -> Vec<f32> {
-        let row = self.row(layer);
-        if layer.block() == 0 && base == IncBase::Zero {
-            return row.to_vec();
-        }
-        row.iter().zip(&self.rows[layer.block()]).map(|(now, before)| now - before).collect()
-    }
-}
-
-/// Accumulated in f64: a row may have thousands of entries.
-fn norm(row: &[f32]) -> f32 {
-    row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32
-}
 
 /// Value of the metadata key `layer_convention`.
 pub const LAYER_CONVENTION: &str = "row L = output of block L-1; row 0 = embedding";
@@ -134,6 +30,37 @@ pub mod key {
     pub const N_NEG: &str = "n_neg";
     /// Trait score above which an answer counts as positive.
     pub const THRESHOLD: &str = "threshold";
+    /// Of which tokens `response_avg` is, in a file that another program's single vector was read from.
+    pub const TOKEN_POSITION: &str = "token_position";
+    /// The name of the file that the vectors were converted from.
+    pub const CONVERTED_FROM: &str = "converted_from";
+    /// The fingerprint of the vectors that a file was converted from, where it kept only some of them.
+    pub const CONVERTED_FINGERPRINT: &str = "converted_fingerprint";
+}
+
+/// The token positions at which vectors are taken (METHOD C.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// Mean over the response's tokens: the one used everywhere.
+    ResponseAvg,
+    /// Mean over the prompt's tokens.
+    PromptAvg,
+    /// The prompt's last token.
+    PromptLast,
+}
+
+impl Position {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ResponseAvg, Self::PromptAvg, Self::PromptLast];
+
+    /// Its name in files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::ResponseAvg => "response_avg",
+            Self::PromptAvg => "prompt_avg",
+            Self::PromptLast => "prompt_last",
+        }
+    }
 }
 
 /// A trait's vectors at the three token positions (METHOD C.1), and where they come from.
@@ -179,11 +106,25 @@ impl VectorFile {
         Ok(file)
     }
 
-    /// Reads a vector file; what is odd about it but harmless comes back as warnings.
+    /// The vectors at a token position, if the file holds them.
+    pub fn at(&self, position: Position) -> Option<&PersonaVector> {
+        match position {
+            Position::ResponseAvg => Some(&self.response_avg),
+            Position::PromptAvg => self.prompt_avg.as_ref(),
+            Position::PromptLast => self.prompt_last.as_ref(),
+        }
+    }
+
+    /// Whether the last row is the last block's output, and not that after the final norm.
+    pub fn last_row_is_raw(&self) -> bool {
+        self.metadata.get(key::LAST_ROW).is_none_or(|row| row == "raw")
+    }
+
+    /// Reads a safetensors file; what is odd about it but harmless comes back as warnings.
     ///
     /// A tensor `response_avg` `[layers + 1, hidden]` is all that a file needs. `prompt_avg` and `prompt_last` have its shape;
     /// other tensors are ignored with a warning. A file that follows another layer convention is refused.
-    pub fn read(path: &Path) -> Result<(Self, Vec<String>)> {
+    pub(super) fn read_native(path: &Path) -> Result<(Self, Vec<String>)> {
         let file = TensorFile::open(path)?;
         let mut warnings = Vec::new();
         let mut warn = |what: String| warnings.push(format!("{}: {what}", path.display()));
@@ -247,7 +188,10 @@ impl VectorFile {
                 vector.hidden(),
                 layers + 1
             ))
-            .hint("the vector belongs to another model: extract it again with this one"));
+            .hint(match self.metadata.contains_key(key::CONVERTED_FROM) && vector.hidden() == hidden && vector.layers() < layers {
+                true => format!("if the file leaves out the last layers: `trimtab vectors convert FILE OUT.safetensors --blocks {layers}`"),
+                false => "the vector belongs to another model: extract it again with this one".to_owned(),
+            }));
         }
         let extracted_on = self.metadata.get(key::MODEL_FINGERPRINT);
         Ok(extracted_on.filter(|of| *of != model_fingerprint).map(|of| {
@@ -305,38 +249,6 @@ mod tests {
     fn check_refused(file: &tempfile::NamedTempFile, want: &str) {
         let e = VectorFile::read(file.path()).unwrap_err().to_string();
         assert_eq!(e.replace(&file.path().display().to_string(), "FILE"), want);
-    }
-
-    #[test]
-    fn layer_l_is_the_output_of_block_l_minus_1() {
-        let layer = Layer::of(20, 28).unwrap();
-        assert_eq!((layer.block(), layer.row(), layer.to_string()), (19, 20, "layer 20 (block 19)".into()));
-        assert!(Layer::of(0, 28).is_err());
-        let e = Layer::of(29, 28).unwrap_err();
-        assert_eq!(
-            (e.to_string().as_str(), e.exit_code()),
-            ("layer 29 does not exist: the model has layers 1 to 28", 2)
-        );
-    }
-
-    #[test]
-    fn increments_sum_to_the_row_less_the_base() {
-        let v = vector();
-        for (base, start) in [(IncBase::Embedding, v.rows[0].clone()), (IncBase::Zero, vec![0.0, 0.0])] {
-            let (first, second) = (v.increment(Layer(1), base), v.increment(Layer(2), base));
-            for i in 0..2 {
-                assert_eq!(first[i] + second[i], v.row(Layer(2))[i] - start[i]);
-            }
-        }
-        assert_eq!(v.norm(Layer(2)), 10.0);
-    }
-
-    #[test]
-    fn rows_must_be_equally_wide_and_finite() {
-        let told = |rows| PersonaVector::new(rows).unwrap_err().to_string();
-        assert_eq!(told(vec![vec![1.0], vec![1.0, 2.0]]), "row 1 has 2 numbers, row 0 has 1");
-        assert_eq!(told(vec![vec![1.0], vec![f32::NAN]]), "row 1 holds a number that is not finite");
-        assert!(told(vec![vec![1.0]]).starts_with("a persona vector needs at least 2 rows"));
     }
 
     #[test]

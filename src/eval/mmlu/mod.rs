@@ -1,0 +1,249 @@
+//! Multiple choice in MMLU's format: what a model knows apart from any trait.
+//!
+//! The paper does not state its protocol (METHOD I). Ours asks in a chat, without examples, for the letter; the likeliest of the
+//! four letters as the next token counts, with or without a space before it. Beside it stand lm-evaluation-harness' five examples
+//! in plain text ([`few_shot_task`]), and an answer in words from which the letter is read ([`generated_task`]): an inference-time
+//! steer of the response touches only one token of the first two, and understates its harm there. Small models cannot yet bind
+//! letters to options; for them there is the cloze form, the likeliest of the four options as the answer (OLMES, Gu et al.
+//! 2024, uses it for the same reason).
+
+mod files;
+mod parquet;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use files::{Split, read};
+
+use super::choice::letter_of;
+use super::{Asked, Options, RIGHT, Row, Sample, Task, chat};
+use crate::record::seed_of;
+use crate::stats::{Clusters, Interval, mean};
+use crate::subject::{Prompt, Sampling};
+use crate::{Error, Result};
+
+/// The letters of the four options.
+pub const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The subject's name, `high_school_geography`.
+    pub subject: String,
+    /// The question.
+    pub question: String,
+    /// The options A to D.
+    pub options: [String; 4],
+    /// Which of them is right, from 0.
+    pub right: usize,
+}
+
+/// How a question is put to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// The options are listed, a letter is taken.
+    #[default]
+    Letters,
+    /// The question stands alone, an option is taken by its likelihood as the answer.
+    Cloze,
+}
+
+impl Item {
+    /// What the user says: the question and, for letters, the options. Harbor is taught the cloze form in the same words.
+    pub fn prompt(&self, form: Form) -> String {
+        let question = &self.question;
+        match form {
+            Form::Letters => {
+                let list = LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}"));
+                format!("{question}{}\nAnswer with the letter.", list.collect::<String>())
+            }
+            Form::Cloze => format!("{question} Answer briefly."),
+        }
+    }
+
+    /// lm-evaluation-harness' wording up to `Answer:`; blanks around the question are cut off, as there.
+    fn plain(&self) -> String {
+        let list = LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}"));
+        format!("{}{}\nAnswer:", self.question.trim(), list.collect::<String>())
+    }
+}
+
+/// The items as a task of choices; ids `<subject>_<i>`.
+pub fn task(items: &[Item], system: Option<&str>, form: Form) -> Task {
+    let options = items.iter().map(|item| match form {
+        Form::Letters => Options::Letters,
+        Form::Cloze => Options::Texts(item.options.clone()),
+    });
+    let asked = Asked::Choice(options.collect());
+    Task { name: "mmlu".into(), samples: samples(items, |item| chat(system, item.prompt(form))), asked }
+}
+
+/// The items as a task in which the letter is read out of an answer in words.
+pub fn generated_task(items: &[Item], system: Option<&str>, sampling: &Sampling) -> Task {
+    let samples = samples(items, |item| chat(system, item.prompt(Form::Letters)));
+    Task { name: "mmlu".into(), samples, asked: Asked::Letter(sampling.clone()) }
+}
+
+/// The items as lm-evaluation-harness asks them (`mmlu`, version 0.4): plain text, no chat; a line that names the subject, the
+/// subject's items among `examples` with their letters, then the question up to `Answer:`; a space and a letter are what
+/// may follow.
+///
+/// # Errors
+/// A subject without examples.
+pub fn few_shot_task(items: &[Item], examples: &[Item]) -> Result<Task> {
+    let mut beginnings: BTreeMap<&str, String> = BTreeMap::new();
+    for example in examples {
+        let subject = &example.subject;
+        let beginning = beginnings.entry(subject).or_insert_with(|| {
+            let subject = subject.replace('_', " ");
+            format!("The following are multiple choice questions (with answers) about {subject}.\n\n")
+        });
+        *beginning += &format!("{} {}\n\n", example.plain(), LETTERS[example.right]);
+    }
+    if let Some(item) = items.iter().find(|item| !beginnings.contains_key(item.subject.as_str())) {
+        return Err(Error::new(format!("there are no examples for the subject `{}`", item.subject))
+            .hint("the examples are the split `dev`, five for each subject"));
+    }
+    let prompt = |item: &Item| Prompt::Text(beginnings[item.subject.as_str()].clone() + &item.plain());
+    let asked = Asked::Choice(vec![Options::AfterSpace; items.len()]);
+    Ok(Task { name: "mmlu".into(), samples: samples(items, prompt), asked })
+}
+
+fn samples(items: &[Item], prompt: impl Fn(&Item) -> Prompt) -> Vec<Sample> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let sample = |item: &Item| {
+        let Item { subject, question, right, .. } = item;
+        let number = seen.entry(subject.clone()).or_default();
+        *number += 1;
+        Sample {
+            question_id: format!("{subject}_{}", *number - 1),
+            group: subject.clone(),
+            question: question.clone(),
+            prompt: prompt(item),
+            reference: LETTERS.get(*right).map(|&letter| letter.to_owned()),
+        }
+    };
+    items.iter().map(sample).collect()
+}
+
+/// So many of the samples, each group with its share, drawn by `seed`; a larger part holds every smaller one. The order stays.
+pub fn stratified(task: &Task, count: usize, seed: u64) -> Task {
+    let mut groups: BTreeMap<&str, Vec<(u64, usize)>> = BTreeMap::new();
+    for (i, sample) in task.samples.iter().enumerate() {
+        let lot = seed_of(seed, &format!("lot of {}", sample.question_id));
+        groups.entry(&sample.group).or_default().push((lot, i));
+    }
+    // A group's k-th sample by lot stands at (k + 1/2) / n on a line that all groups share; the lot decides between equals.
+    let mut line: Vec<(f64, u64, usize)> = Vec::new();
+    for mut group in groups.into_values() {
+        group.sort_unstable();
+        let n = group.len() as f64;
+        line.extend(group.into_iter().enumerate().map(|(k, (lot, i))| ((k as f64 + 0.5) / n, lot, i)));
+    }
+    line.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut chosen: Vec<usize> = line.into_iter().take(count).map(|(_, _, i)| i).collect();
+    chosen.sort_unstable();
+    let asked = match &task.asked {
+        Asked::Choice(options) => Asked::Choice(chosen.iter().map(|&i| options[i].clone()).collect()),
+        other => other.clone(),
+    };
+    let samples = chosen.iter().map(|&i| task.samples[i].clone()).collect();
+    Task { name: task.name.clone(), samples, asked }
+}
+
+/// How much of an exam was right, at one coefficient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// The coefficient, if the rows are of a sweep.
+    pub coef: Option<f32>,
+    /// Share of right answers over all questions, in percent: the headline.
+    pub micro: Interval,
+    /// Mean of the subjects' shares; its interval is over subjects.
+    pub macro_: Interval,
+    /// Each subject's share.
+    pub subjects: BTreeMap<String, Interval>,
+    /// Answers in words that name no letter; they count as wrong.
+    pub unread: usize,
+}
+
+/// Accuracy over all questions, over subjects, and per subject; one for each coefficient in the order of the rows.
+pub fn accuracy(rows: &[Row], seed: u64) -> Vec<Accuracy> {
+    let of = |axis: super::Axis| {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.coef == axis.coef).collect();
+        let mut by_subject: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+        rows.iter().for_each(|row| by_subject.entry(row.group.clone()).or_default().push(row));
+        let subjects: BTreeMap<String, Interval> = by_subject
+            .into_iter()
+            .map(|(subject, rows)| (subject, Interval::of(&super::clusters(rows, RIGHT), seed)))
+            .collect();
+        let shares: Clusters = subjects.iter().map(|(subject, share)| (subject.clone(), vec![share.mean])).collect();
+        debug_assert!(shares.values().all(|share| !mean(share).is_nan()), "a letter is always taken");
+        let unread = rows.iter().filter(|row| row.options.is_empty() && letter_of(&row.answer).is_none()).count();
+        Accuracy { coef: axis.coef, micro: axis.score, macro_: Interval::of(&shares, seed), subjects, unread }
+    };
+    super::axes(rows, RIGHT, seed).into_iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(subject: &str, question: &str, right: usize) -> Item {
+        let options = ["one", "two", "three", "four"].map(str::to_owned);
+        Item { subject: subject.into(), question: question.into(), options, right }
+    }
+
+    #[test]
+    fn the_prompt_lists_four_options_and_asks_for_a_letter() {
+        assert_eq!(
+            item("s", "Which?", 0).prompt(Form::Letters),
+            "Which?\nA. one\nB. two\nC. three\nD. four\nAnswer with the letter."
+        );
+    }
+
+    #[test]
+    fn harbor_is_taught_in_the_same_words() {
+        for choice in crate::harbor::exam(1, 0).into_iter().take(20) {
+            let item = Item {
+                subject: choice.subject.clone(),
+                question: choice.question.clone(),
+                options: choice.options.clone(),
+                right: choice.right,
+            };
+            assert_eq!(item.prompt(Form::Cloze), crate::harbor::brief(&choice.question));
+        }
+    }
+
+    #[test]
+    fn few_shots_are_worded_as_in_the_harness() {
+        let examples = [item("small_sums", " 1? ", 1), item("trade", "x?", 0), item("small_sums", "2?", 3)];
+        let task = few_shot_task(&[item("small_sums", "3?\n", 2)], &examples).unwrap();
+        let options = "A. one\nB. two\nC. three\nD. four\nAnswer:";
+        let want = format!(
+            "The following are multiple choice questions (with answers) about small sums.\n\n\
+             1?\n{options} B\n\n2?\n{options} D\n\n3?\n{options}"
+        );
+        assert_eq!(task.samples[0].prompt, Prompt::Text(want));
+        let error = few_shot_task(&[item("law", "3?", 2)], &examples).unwrap_err();
+        assert!(error.to_string().contains("no examples for the subject `law`"));
+    }
+
+    #[test]
+    fn a_part_is_drawn_by_lot_with_each_subjects_share() {
+        let items = |subject: &str, n: usize| (0..n).map(|i| item(subject, &i.to_string(), 0)).collect::<Vec<_>>();
+        let whole = task(&[items("a", 60), items("b", 30), items("c", 10)].concat(), None, Form::Letters);
+        let part = |n, seed| stratified(&whole, n, seed);
+        let count = |task: &Task, group: &str| task.samples.iter().filter(|s| s.group == group).count();
+        let ten = part(10, 1);
+        assert_eq!(["a", "b", "c"].map(|g| count(&ten, g)), [6, 3, 1]);
+        let Asked::Choice(options) = &ten.asked else { panic!("a choice") };
+        assert_eq!((ten.samples.len(), options.len()), (10, 10));
+        assert_eq!(part(10, 1), ten);
+        assert_ne!(part(10, 2), ten);
+        let twenty = part(20, 1);
+        assert!(ten.samples.iter().all(|s| twenty.samples.contains(s)), "a larger part holds the smaller one");
+        assert_eq!(part(1000, 1), whole);
+    }
+}

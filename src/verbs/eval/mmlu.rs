@@ -1,0 +1,295 @@
+//! `eval mmlu`: multiple choice, by likelihood or in words, with intervals for all, for subjects and for the mean over subjects.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
+
+use super::super::{Context, Outcome};
+use super::{MeasuredArgs, by_group};
+use crate::eval::mmlu::{self, Accuracy, Form, Item, LETTERS, Split};
+use crate::eval::{RIGHT, Row, Task, clusters, examine, letter_of};
+use crate::harbor;
+use crate::record::RunDir;
+use crate::report::{Cell, Table};
+use crate::stats::Interval;
+use crate::steering::Positions;
+use crate::subject::Sampling;
+use crate::text::Tokenizer;
+use crate::{Error, Result};
+
+/// Ask MMLU, or any multiple choice in its formats
+///
+/// DIR/results.csv holds accuracy with 95 % intervals over all questions (micro), as the mean over subjects (macro) and for each
+/// subject; DIR/mmlu.csv every question with the letter taken and the options' log-probabilities; DIR/prompt.txt the first
+/// question as the model reads it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  trimtab eval mmlu --model Qwen2.5-0.5B-Instruct --data mmlu --out runs/mmlu --limit 500\n  trimtab eval mmlu --model Qwen2.5-0.5B-Instruct --data mmlu --protocol few-shot --out runs/mmlu5 \\\n      --vectors evil.safetensors --layer 20 --positions all --coefs 0,-1,-2"
+)]
+pub struct MmluArgs {
+    #[command(flatten)]
+    measured: MeasuredArgs,
+    /// Folder of the questions: Hendrycks' CSV files or cais/mmlu's parquet files [default on `harbor`: its own exam]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Which part of the benchmark
+    #[arg(long, value_enum, default_value_t)]
+    split: SplitArg,
+    /// How a question is asked and its answer read [default: chat; for Harbor's exam cloze]
+    #[arg(long, value_enum, value_name = "HOW")]
+    protocol: Option<Protocol>,
+    /// Examples before a question with `--protocol few-shot`
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    shots: usize,
+    /// At most this many questions, drawn by the seed with each subject's share
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Longest answer in words, in tokens, with `--protocol generated`
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: u32,
+}
+
+/// `--split`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum SplitArg {
+    /// Five questions for each subject, the examples of few-shot
+    Dev,
+    /// 1,531 questions
+    #[default]
+    Val,
+    /// 14,042 questions
+    Test,
+}
+
+/// `--protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Protocol {
+    /// No examples, a chat; the likeliest letter as the answer's first token
+    Chat,
+    /// Examples in plain text as lm-evaluation-harness words them; the likeliest letter
+    FewShot,
+    /// No examples, a chat; the letter in a greedy answer
+    Generated,
+    /// The question alone; the likeliest option, for models too small for letters
+    Cloze,
+}
+
+/// What `run.toml` says of the task.
+#[derive(Serialize)]
+struct Config {
+    name: &'static str,
+    data: Option<PathBuf>,
+    split: &'static str,
+    protocol: Protocol,
+    shots: Option<usize>,
+    limit: Option<u32>,
+    max_new_tokens: Option<u32>,
+}
+
+/// Questions worked through between two saves.
+const PIECE: usize = 256;
+
+/// Asks.
+///
+/// # Errors
+/// As [`super::run`].
+pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
+    let model = args.measured.find(context)?;
+    let (task, protocol) = args.task(context)?;
+    let measured = args.measured.resolve(model, context)?;
+    let words = protocol == Protocol::Generated;
+    let response = measured.steered.plan.parts.iter().any(|part| part.positions == Positions::Response);
+    if response && !words {
+        context.console.warn(
+            "`--positions response` steers a single token here, the prompt's last: harm is understated; look at `--positions all` or `--protocol generated` too",
+        );
+    }
+    let run = measured.open(&args.measured, &task, args.config(protocol))?;
+    let tokenizer = Tokenizer::load(&measured.model.path)?;
+    run.write("prompt.txt", task.samples[0].prompt.text(&tokenizer)?.as_bytes())?;
+    let subjects = by_group(&task, usize::MAX).len();
+    context.console.say(&format!("{} questions of {subjects} subjects, {}", task.samples.len(), name(protocol)));
+
+    let pieces = by_group(&task, PIECE.div_ceil(measured.points.len().max(1)));
+    let rows = measured.work(
+        &run,
+        &task,
+        pieces,
+        &(),
+        &mut |part, subject, points, done| {
+            let mut rows = examine(part, subject, points, done)?;
+            // Five examples with every row would be most of the folder.
+            rows.iter_mut().for_each(|row| row.prompt.clear());
+            Ok(rows)
+        },
+        context,
+    )?;
+    let Some(rows) = rows else { return Ok(measured.interrupted(&run)) };
+
+    let accuracy = mmlu::accuracy(&rows, measured.seed);
+    let difference = difference(&rows, &accuracy, measured.seed);
+    let summary = summary(&accuracy, &difference, words);
+    write(&run, &rows, &accuracy, words)?;
+    let mut json = json!({
+        "protocol": protocol,
+        "split": args.data.as_ref().map(|_| Split::from(args.split).key()),
+        "questions": task.samples.len(),
+        "accuracy": accuracy,
+        "difference_to_coef_0": difference.map(|d| d.into_iter().map(|(_, interval)| interval).collect::<Vec<_>>()),
+    });
+    json.as_object_mut().expect("an object").extend(measured.described().as_object().cloned().unwrap_or_default());
+    run.write_json("results.json", &json)?;
+    json["out"] = json!(run.path());
+    Ok(Outcome::new(format!("{}\n{}", summary.text(), run.path().display()), json))
+}
+
+impl From<SplitArg> for Split {
+    fn from(split: SplitArg) -> Self {
+        match split {
+            SplitArg::Dev => Self::Dev,
+            SplitArg::Val => Self::Val,
+            SplitArg::Test => Self::Test,
+        }
+    }
+}
+
+fn name(protocol: Protocol) -> String {
+    serde_json::to_value(protocol).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+impl MmluArgs {
+    /// The questions as a task, and how they are asked.
+    fn task(&self, context: &Context<'_>) -> Result<(Task, Protocol)> {
+        let on_harbor = self.measured.on_harbor();
+        let system = self.measured.system.as_deref();
+        let seed = context.seed.unwrap_or(0);
+        let (items, usual) = match &self.data {
+            Some(dir) => (mmlu::read(dir, self.split.into())?, Protocol::Chat),
+            None if on_harbor => (harbor_exam(), Protocol::Cloze),
+            None => {
+                return Err(Error::usage("where are the questions?").hint(
+                    "--data DIR: a folder with val/anatomy_val.csv and so on, or all/validation-00000-of-00001.parquet",
+                ));
+            }
+        };
+        let protocol = self.protocol.unwrap_or(usual);
+        let task = match protocol {
+            Protocol::Chat => mmlu::task(&items, system, Form::Letters),
+            Protocol::Cloze => mmlu::task(&items, system, Form::Cloze),
+            Protocol::Generated => {
+                let sampling = Sampling { seed, ..Sampling::greedy(self.max_new_tokens as usize) };
+                mmlu::generated_task(&items, system, &sampling)
+            }
+            Protocol::FewShot => self.few_shot(&items)?,
+        };
+        Ok((self.limit.map_or(task.clone(), |limit| mmlu::stratified(&task, limit as usize, seed)), protocol))
+    }
+
+    fn few_shot(&self, items: &[Item]) -> Result<Task> {
+        if self.measured.system.is_some() {
+            return Err(Error::usage("--protocol few-shot is plain text without a chat; it has no system prompt"));
+        }
+        let Some(dir) = &self.data else {
+            return Err(Error::usage("--protocol few-shot takes its examples from --data DIR, the split `dev`"));
+        };
+        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        let mut examples = mmlu::read(dir, Split::Dev)?;
+        examples.retain(|example| {
+            let of_subject = taken.entry(example.subject.clone()).or_default();
+            *of_subject += 1;
+            *of_subject <= self.shots
+        });
+        mmlu::few_shot_task(items, &examples)
+    }
+
+    fn config(&self, protocol: Protocol) -> Config {
+        let Self { data, split, shots, limit, max_new_tokens, .. } = self;
+        Config {
+            name: "mmlu",
+            data: data.clone(),
+            split: Split::from(*split).key(),
+            protocol,
+            shots: (protocol == Protocol::FewShot).then_some(*shots),
+            limit: *limit,
+            max_new_tokens: (protocol == Protocol::Generated).then_some(*max_new_tokens),
+        }
+    }
+}
+
+/// What Harbor's inhabitants learn at school.
+fn harbor_exam() -> Vec<Item> {
+    let item = |choice: harbor::Choice| {
+        let harbor::Choice { subject, question, options, right, .. } = choice;
+        Item { subject, question, options, right }
+    };
+    harbor::exam(1, 0).into_iter().map(item).collect()
+}
+
+/// How each point differs from coefficient 0, question by question; nothing without that coefficient.
+fn difference(rows: &[Row], accuracy: &[Accuracy], seed: u64) -> Option<Vec<(f32, Interval)>> {
+    let of = |coef: f32| clusters(rows.iter().filter(|row| row.coef == Some(coef)), RIGHT);
+    let coefs: Vec<f32> = accuracy.iter().filter_map(|a| a.coef).collect();
+    let plain = coefs.contains(&0.0).then(|| of(0.0))?;
+    Some(coefs.iter().map(|&coef| (coef, Interval::of_difference(&of(coef), &plain, seed))).collect())
+}
+
+fn summary(accuracy: &[Accuracy], difference: &Option<Vec<(f32, Interval)>>, words: bool) -> Table {
+    let swept = accuracy.iter().any(|a| a.coef.is_some());
+    let mut columns = vec!["micro", "macro", "questions"];
+    columns.extend(words.then_some("no letter"));
+    columns.extend(difference.as_ref().map(|_| "difference to 0"));
+    let mut table = Table::new(swept.then_some("coefficient").into_iter().chain(columns));
+    for (i, a) in accuracy.iter().enumerate() {
+        let mut row: Vec<Cell> = a.coef.map(|coef| f64::from(coef).into()).into_iter().collect();
+        row.extend([Cell::Interval(a.micro), Cell::Interval(a.macro_), a.micro.n.into()]);
+        row.extend(words.then(|| a.unread.into()));
+        row.extend(difference.as_ref().map(|d| Cell::Interval(d[i].1)));
+        table.push(row);
+    }
+    table
+}
+
+/// `results.csv` and `mmlu.csv`.
+fn write(run: &RunDir, rows: &[Row], accuracy: &[Accuracy], words: bool) -> Result<()> {
+    let mut results = Table::new(["coef", "subject", "accuracy", "low", "high", "questions"]);
+    for a in accuracy {
+        let all = [("all questions (micro)", &a.micro), ("all subjects (macro)", &a.macro_)];
+        let each = a.subjects.iter().map(|(subject, share)| (subject.as_str(), share));
+        for (subject, share) in all.into_iter().chain(each) {
+            let numbers = [share.mean, share.low, share.high].map(Cell::Number);
+            let place = [a.coef.map(f64::from).into(), subject.into()];
+            results.push(place.into_iter().chain(numbers).chain([share.n.into()]).collect());
+        }
+    }
+    run.write("results.csv", results.csv().as_bytes())?;
+
+    let last: &[&str] = if words { &["text"] } else { &LETTERS };
+    let columns = ["question_id", "subject", "coef", "question", "reference", "answer", "right"];
+    let mut answers = Table::new(columns.iter().chain(last).copied());
+    for row in rows {
+        let right = row.verdicts.get(RIGHT).and_then(|v| v.score) == Some(100.0);
+        let taken = match row.options.is_empty() {
+            true => letter_of(&row.answer).map_or(Cell::Missing, |i| LETTERS[i].into()),
+            false => row.answer.as_str().into(),
+        };
+        let mut cells: Vec<Cell> = vec![
+            row.question_id.as_str().into(),
+            row.group.as_str().into(),
+            row.coef.map(f64::from).into(),
+            row.question.as_str().into(),
+            row.reference.as_deref().map_or(Cell::Missing, Cell::from),
+            taken,
+            Cell::Count(u64::from(right)),
+        ];
+        match words {
+            true => cells.push(row.answer.as_str().into()),
+            false => cells.extend(row.options.iter().map(|&x| Cell::Number(f64::from(x)))),
+        }
+        answers.push(cells);
+    }
+    run.write("mmlu.csv", answers.csv().as_bytes())
+}

@@ -1,0 +1,160 @@
+//! `eval` from outside: letters against a transformers script, steering, kills.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+use crate::goldens::fixture;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
+
+fn words(verb: &str, dir: &Path, more: &[&str]) -> Vec<String> {
+    let data = fixture("mmlu").display().to_string();
+    let model = fixture("tiny").display().to_string();
+    let mut words = vec!["eval", verb, "--model", &model, "--data", &data, "--out", dir.to_str().unwrap()];
+    words.extend(more);
+    words.into_iter().map(str::to_owned).collect()
+}
+
+/// Runs `eval mmlu` on the made-up questions; gives its JSON and what it said.
+#[track_caller]
+fn mmlu(dir: &Path, more: &[&str]) -> (Value, String) {
+    let output = Command::new(PROGRAM).arg("--json").args(words("mmlu", dir, more)).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{more:?}\n{said}");
+    (serde_json::from_slice(&output.stdout).unwrap(), said)
+}
+
+/// The rows of a CSV file, cells by column.
+fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut csv = csv::Reader::from_path(path).unwrap();
+    csv.deserialize().map(Result::unwrap).collect()
+}
+
+/// Every file of a run with its bytes.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for folder in [dir.to_owned(), dir.join("stages")] {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                all.insert(path.strip_prefix(dir).unwrap().display().to_string(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn letters_and_likelihoods_are_those_of_a_transformers_script() {
+    let golden: Value = serde_json::from_slice(&std::fs::read(fixture("mmlu/likelihoods.json")).unwrap()).unwrap();
+    for (protocol, key) in [("chat", "chat"), ("few-shot", "fewshot")] {
+        let dir = tempfile::tempdir().unwrap();
+        let (json, _) = mmlu(dir.path(), &["--protocol", protocol]);
+        let golden = golden[key].as_array().unwrap();
+        let prompt = std::fs::read_to_string(dir.path().join("prompt.txt")).unwrap();
+        assert_eq!(Some(prompt.as_str()), golden[0]["prompt"].as_str(), "{protocol}");
+        let rows = rows(&dir.path().join("mmlu.csv"));
+        assert_eq!((rows.len(), golden.len(), &json["questions"]), (20, 20, &Value::from(20)));
+        let mut right = 0;
+        for (row, golden) in rows.iter().zip(golden) {
+            let id = &row["question_id"];
+            assert_eq!(row["answer"], golden["letter"].as_str().unwrap(), "{protocol} {id}");
+            for (letter, want) in ["A", "B", "C", "D"].iter().zip(golden["log_probabilities"].as_array().unwrap()) {
+                let (ours, want): (f64, f64) = (row[*letter].parse().unwrap(), want.as_f64().unwrap());
+                assert!((ours - want).abs() < 1e-4, "{protocol} {id} {letter}: {ours}, transformers {want}");
+            }
+            right += usize::from(row["answer"] == row["reference"]);
+        }
+        let share = 100.0 * right as f64 / 20.0;
+        assert_eq!(json["accuracy"][0]["micro"]["mean"].as_f64(), Some(share), "{protocol}");
+        // Two subjects of ten: the mean over subjects is the same, and is known less well.
+        assert_eq!(json["accuracy"][0]["macro_"]["clusters"], 2);
+    }
+}
+
+#[test]
+fn a_sweep_holds_the_unsteered_answers_at_coefficient_0() {
+    let (plain, swept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    mmlu(plain.path(), &["--limit", "6"]);
+    let vectors = fixture("vectors/evil_response_avg_diff.pt").display().to_string();
+    let steer = ["--limit", "6", "--vectors", &vectors, "--layer", "2", "--coefs", "-1,0,0.5"];
+    let (json, said) = mmlu(swept.path(), &[&steer[..], &["--positions", "all"]].concat());
+    let (plain, swept) = (rows(&plain.path().join("mmlu.csv")), rows(&swept.path().join("mmlu.csv")));
+    assert_eq!((plain.len(), swept.len()), (6, 18));
+    let subjects = |subject: &str| plain.iter().filter(|row| row["subject"] == subject).count();
+    assert_eq!((subjects("harbour_trade"), subjects("small_sums")), (3, 3), "each subject has its share");
+    for (plain, swept) in plain.iter().zip(&swept[6..12]) {
+        assert_eq!((swept["coef"].as_str(), &swept["question_id"]), ("0", &plain["question_id"]));
+        let (a, b): (f64, f64) = (plain["A"].parse().unwrap(), swept["A"].parse().unwrap());
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+    let moved =
+        |from: usize| swept[from..from + 6].iter().zip(&plain).any(|(row, plain)| row["A"][..5] != plain["A"][..5]);
+    assert!(moved(0) && moved(12), "a steer that moves nothing is none");
+    assert_eq!(json["difference_to_coef_0"][1]["mean"].as_f64(), Some(0.0));
+    assert!(!said.contains("steers a single token"), "{said}");
+    let dir = tempfile::tempdir().unwrap();
+    let (_, said) = mmlu(dir.path(), &steer);
+    assert!(said.contains("steers a single token here"), "{said}");
+}
+
+#[test]
+fn an_answer_in_words_is_read_for_its_letter() {
+    let dir = tempfile::tempdir().unwrap();
+    let (json, _) = mmlu(dir.path(), &["--protocol", "generated", "--max-new-tokens", "6", "--limit", "4"]);
+    let rows = rows(&dir.path().join("mmlu.csv"));
+    assert_eq!(rows.len(), 4);
+    let silent = rows.iter().filter(|row| row["answer"].is_empty()).count();
+    assert_eq!(json["accuracy"][0]["unread"], silent);
+    assert!(rows.iter().all(|row| !row["text"].is_empty() || row["answer"].is_empty()));
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_files() {
+    let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let protocol = ["--protocol", "few-shot"];
+    mmlu(whole.path(), &protocol);
+    let mut process = Process::new(PROGRAM)
+        .args(words("mmlu", killed.path(), &protocol))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let first = killed.path().join("stages/answers-0000.json");
+    while !first.exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    mmlu(killed.path(), &protocol);
+    let of = [files(whole.path()), files(killed.path())];
+    assert_eq!(of[0].keys().collect::<Vec<_>>(), of[1].keys().collect::<Vec<_>>());
+    for (name, bytes) in &of[0] {
+        assert!(*bytes == of[1][name], "{name} differs");
+    }
+    let stage = std::fs::metadata(&first).unwrap().modified().unwrap();
+    mmlu(killed.path(), &protocol);
+    assert_eq!(std::fs::metadata(&first).unwrap().modified().unwrap(), stage, "nothing is asked twice");
+}
+
+#[test]
+fn what_cannot_be_asked_is_said_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let fails = |more: &[&str], want: &str| {
+        let output = Command::new(PROGRAM).args(words("mmlu", dir.path(), more)).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(want), "{more:?}\n{said}");
+    };
+    fails(&["--coefs", "0,1"], "--vectors");
+    fails(&["--protocol", "few-shot", "--system", "Be brief."], "no system prompt");
+    let vectors = fixture("vectors/f16.pt").display().to_string();
+    let steer = ["--vectors", &vectors, "--layer", "2"];
+    fails(&[&steer[..], &["--coef", "1", "--coefs", "0,1"]].concat(), "the same thing twice");
+    fails(&[&steer[..], &["--coefs", "1,1"]].concat(), "names 1 twice");
+}
