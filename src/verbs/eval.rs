@@ -52,8 +52,8 @@ pub fn run(args: &EvalArgs, context: &Context<'_>) -> Result<Outcome> {
 /// The flags that all three share.
 #[derive(Debug, Clone, Args)]
 struct MeasuredArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Folder of the run: answers, results, and what is needed to go on
     #[arg(long, value_name = "DIR")]
