@@ -3,12 +3,14 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::Result;
 use crate::judge::{Exhibit, Judge, Rubric, Verdict};
+use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
 use crate::subject::{
     Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject, Token,
 };
 use crate::text::Tokenizer;
+use crate::train::Event;
+use crate::{Error, Result};
 
 /// The tokenizer of the tiny model that the goldens were made with.
 pub(crate) fn tiny_tokenizer() -> Tokenizer {
@@ -138,6 +140,31 @@ impl Subject for EchoSubject {
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
         self.chunks.push(texts.len());
         Ok(texts.iter().map(Self::residuals_of).collect())
+    }
+}
+
+/// A machine whose models answer by a function of the ask and the rollout.
+pub(crate) struct EchoLab(pub fn(&Ask, usize) -> String);
+
+impl Lab for EchoLab {
+    fn device(&self) -> String {
+        "echo".into()
+    }
+
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
+        work();
+    }
+
+    fn subject(&self, _: &SubjectSpec) -> Result<Box<dyn Subject>> {
+        Ok(Box::new(EchoSubject::new(self.0)))
+    }
+
+    fn fit(&self, _: &FitSpec<'_>, _: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+        Err(Error::new("an echo learns nothing"))
     }
 }
 

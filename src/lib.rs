@@ -15,7 +15,7 @@
 //! | 6 | [`study`] | experiments of many arms, and the door to the machine, [`study::Lab`] |
 //! | 7 | [`lab`] | settings meet tensors: the only file that names a backend |
 //! | 8 | [`verbs`] | one file per command: arguments, settings, work |
-//! | 9 | [`cli`] | words, terminal, exit codes |
+//! | 9 | [`cli`] [`web`] | words, terminal, exit codes; the same over HTTP |
 //!
 //! What never happens: no global state; no environment read outside `cli::env`; nothing printed below `cli`; no steering
 //! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a
@@ -58,6 +58,7 @@ pub mod lab;
 pub mod verbs;
 
 pub mod cli;
+pub mod web;
 
 #[cfg(test)]
 mod fakes;

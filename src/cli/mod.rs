@@ -2,6 +2,7 @@
 //!
 //! stdout is data, stderr is talk. Exit codes: 0, 1 (the work failed), 2 (bad usage), 130 (interrupted).
 
+mod chat;
 mod env;
 mod progress;
 
@@ -14,9 +15,10 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    Context, Outcome, devices, eval, extract, generate, layers, monitor, project, screen, study, train, traits, vectors,
+    self, Context, Outcome, devices, eval, extract, generate, layers, monitor, project, screen, study, train, traits,
+    vectors,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
 
 /// Persona vectors and preventative steering: find the direction of a trait in a chat model, and finetune without picking
@@ -58,6 +60,7 @@ struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Chat(verbs::chat::ChatArgs),
     Demo(study::DemoArgs),
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
@@ -70,6 +73,7 @@ enum Verb {
     Project(project::ProjectArgs),
     Monitor(monitor::MonitorArgs),
     Screen(screen::ScreenArgs),
+    Serve(web::ServeArgs),
     Study(study::StudyArgs),
 }
 
@@ -88,7 +92,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let terminal = Terminal::new(quiet);
     let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
     let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
-    match work(&cli.verb, &context).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted)) {
+    match work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted))
+    {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
         Err(e) => {
@@ -98,8 +103,11 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
+fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<Outcome> {
     match verb {
+        Verb::Chat(args) => {
+            verbs::chat::run(args, context, chat::screen(context.cache.as_deref(), quiet, json)?.as_mut())
+        }
         Verb::Demo(args) => study::demo(args, context),
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
@@ -112,12 +120,17 @@ fn work(verb: &Verb, context: &Context<'_>) -> Result<Outcome> {
         Verb::Project(args) => project::run(args, context),
         Verb::Monitor(args) => monitor::run(args, context),
         Verb::Screen(args) => screen::run(args, context),
+        Verb::Serve(args) => web::run(args, context, json),
         Verb::Study(args) => study::run(args, context),
     }
 }
 
-/// The only place that writes to stdout. A reader that has seen enough (`| head`) is no failure.
+/// Shows the outcome on stdout, unless the verb has given its data already. A reader that has seen enough (`| head`) is no
+/// failure.
 fn print(outcome: &Outcome, json: bool) -> Result<()> {
+    if if json { outcome.json.is_null() } else { outcome.text.is_empty() } {
+        return Ok(());
+    }
     let text = if json { outcome.json.to_string() } else { outcome.text.clone() };
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {

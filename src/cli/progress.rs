@@ -12,6 +12,9 @@ static WISH: AtomicBool = AtomicBool::new(false);
 /// Whether the verb at work looks at [`WISH`]; otherwise Ctrl-C ends the process at once.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
+/// Whether Ctrl-C ends a part of the work only, about which there is nothing to say.
+static PARTLY: AtomicBool = AtomicBool::new(false);
+
 /// The exit code of an interrupted program: 128 and the signal's number.
 pub const INTERRUPTED: u8 = 130;
 
@@ -21,13 +24,22 @@ pub fn mind_interrupts() {
     // Fails only if there is a handler already, which then does the same.
     let _ = ctrlc::set_handler(|| {
         let polite = ASKED.load(Ordering::Relaxed) && !WISH.swap(true, Ordering::Relaxed);
-        if polite {
-            let _ = writeln!(std::io::stderr(), "\nfinishing this step and saving; Ctrl-C again stops at once");
+        if polite && PARTLY.load(Ordering::Relaxed) {
+            // Who takes the wish shows what it came to.
+        } else if polite {
+            let _ = writeln!(std::io::stderr(), "\nfinishing what is begun; Ctrl-C again stops at once");
         } else {
             #[allow(clippy::exit)]
             std::process::exit(i32::from(INTERRUPTED));
         }
     });
+}
+
+/// Whether Ctrl-C was pressed since the last time of asking: for a piece of work that can be ended without the rest.
+pub fn take_interrupt() -> bool {
+    PARTLY.store(true, Ordering::Relaxed);
+    ASKED.store(true, Ordering::Relaxed);
+    WISH.swap(false, Ordering::Relaxed)
 }
 
 /// The user's terminal.
@@ -62,6 +74,13 @@ impl Console for Terminal {
 
     fn warn(&self, line: &str) {
         self.line(&format!("warning: {line}"));
+    }
+
+    fn data(&self, line: &str) {
+        self.bars.suspend(|| {
+            let mut stdout = std::io::stdout().lock();
+            let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        });
     }
 
     fn bar(&self, what: &str, total: usize) -> Box<dyn Bar> {

@@ -90,6 +90,20 @@ impl Tokenizer {
         self.inner.decode(ids, true).map_err(|e| Error::new(format!("decoding: {e}")))
     }
 
+    /// The bytes that one token stands for: a piece of text, which may end in the middle of a character, or a special
+    /// token's name. Empty for an id that stands for nothing.
+    pub fn token_bytes(&self, id: u32) -> Vec<u8> {
+        let token = self.inner.id_to_token(id).unwrap_or_default();
+        // As the byte-level decoder has it: a token with a character outside the alphabet stands for itself.
+        token.chars().map(byte_of).collect::<Option<_>>().unwrap_or_else(|| token.into_bytes())
+    }
+
+    /// Whether [`Self::decode`] leaves this token out.
+    pub fn is_special(&self, id: u32) -> bool {
+        let token = self.inner.id_to_token(id);
+        token.is_some_and(|token| self.inner.get_added_vocabulary().is_special_token(&token))
+    }
+
     /// One more than the largest id. A model's embedding may have more rows; those ids stand for nothing.
     #[allow(clippy::len_without_is_empty, reason = "a tokenizer without tokens does not load")]
     pub fn len(&self) -> usize {
@@ -138,6 +152,19 @@ impl Tokenizer {
         let headers = Headers::find(self).at(&self.dir)?;
         Ok(self.headers.get_or_init(|| headers))
     }
+}
+
+/// The byte that a character of a byte-level token stands for (GPT-2's alphabet: printable bytes stand for themselves, the
+/// others are counted from U+0100 on).
+fn byte_of(c: char) -> Option<u8> {
+    let byte = match u32::from(c) {
+        c @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => c,
+        c @ 0x100..=0x120 => c - 0x100,
+        c @ 0x121..=0x142 => c - 0x121 + 0x7f,
+        0x143 => 0xad,
+        _ => return None,
+    };
+    u8::try_from(byte).ok()
 }
 
 /// A JSON file, or null if it does not exist.

@@ -4,19 +4,21 @@
 //! and exit codes belong to `crate::cli`.
 
 mod document;
-mod model;
 mod paths;
 mod probe;
 mod prompts;
 mod steer;
 mod train_config;
 
+pub mod chat;
 pub mod devices;
 pub mod eval;
 pub mod extract;
 pub mod generate;
 pub mod judges;
 pub mod layers;
+pub mod live;
+pub mod model;
 pub mod monitor;
 pub mod project;
 pub mod screen;
@@ -42,6 +44,9 @@ pub trait Console: Sync {
 
     /// Tells what should be looked at although the work goes on, one line.
     fn warn(&self, line: &str);
+
+    /// Hands over data at once, one line of it.
+    fn data(&self, line: &str);
 
     /// Shows how far a piece of work of `total` parts is.
     fn bar(&self, what: &str, total: usize) -> Box<dyn Bar>;
@@ -137,6 +142,10 @@ pub(crate) mod tests {
         }
 
         fn warn(&self, line: &str) {
+            self.say(line);
+        }
+
+        fn data(&self, line: &str) {
             self.say(line);
         }
 

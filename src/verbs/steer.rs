@@ -12,7 +12,7 @@ use super::model::ModelFolder;
 use crate::eval::Point;
 use crate::model::QwenConfig;
 use crate::steering::{Op, Plan, Positions};
-use crate::vector::{IncBase, Layer, VectorFile};
+use crate::vector::{IncBase, Layer, PersonaVector, VectorFile};
 use crate::{Error, Result};
 
 /// Which layers: some, or all.
@@ -297,37 +297,13 @@ impl Steer<'_> {
         let other = other.map_err(|e| e.at(self.vectors.display()))?;
         warnings.iter().chain(&other).for_each(|warning| console.warn(warning));
 
-        let vector = &file.response_avg;
-        let numbers = self.layers.numbers(vector.layers())?;
-        let all: Vec<Layer> = (1..=vector.layers()).map(Layer).collect();
-        let layers = numbers.as_ref().unwrap_or(&all);
-        let empty = vector.empty_layers();
-        if let Some(layer) = numbers.iter().flatten().find(|layer| empty.contains(layer)) {
-            let what =
-                format!("{}: it holds nothing at {layer}; all its numbers there are zero", self.vectors.display());
-            return Err(Error::usage(what).hint("see with `trimtab vectors show` which layers it holds"));
-        }
-        let first = all.iter().find(|layer| !empty.contains(layer));
-        if let Some(hole) = empty.iter().find(|hole| self.incremental && first.is_none_or(|first| *hole > first)) {
-            let what =
-                format!("{}: increments need every layer, and it holds nothing at {hole}", self.vectors.display());
-            return Err(Error::usage(what).hint("name the layers that it holds instead of `all`"));
-        }
-        if layers.last() == Some(&Layer(vector.layers())) && !file.last_row_is_raw() {
+        let (plan, layers) = self.of(&file.response_avg)?;
+        if layers.last() == Some(&Layer(file.response_avg.layers())) && !file.last_row_is_raw() {
             console.warn(&format!(
                 "the last layer is steered with a row that was taken after the final norm ({}); it is no direction of the block's output",
                 self.vectors.display()
             ));
         }
-        let plan = match (self.op, self.incremental) {
-            (Op::Add, false) => Plan::rows(vector, layers, self.coef, self.positions),
-            (Op::Add, true) => {
-                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
-                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
-                plan
-            }
-            (Op::Ablate, _) => Plan::ablate(vector, layers, self.positions).at(self.coef),
-        };
         if self.op == Op::Add && !self.incremental && layers.len() > 1 {
             console.warn("raw rows are added at several layers, and what each adds reaches the later ones; `all` adds increments");
         }
@@ -359,6 +335,42 @@ impl Steer<'_> {
             "fingerprint": file.fingerprint,
         });
         Ok(Steered { plan, described: vec![described], fingerprints: vec![file.fingerprint] })
+    }
+
+    /// The plan that a vector makes, and the layers where it acts, ascending.
+    ///
+    /// # Errors
+    /// A layer that the vector does not have, or at which it holds nothing.
+    pub fn of(&self, vector: &PersonaVector) -> Result<(Plan, Vec<Layer>)> {
+        let numbers = self.layers.numbers(vector.layers())?;
+        self.check_empty(vector, numbers.as_deref())?;
+        let layers = numbers.unwrap_or_else(|| (1..=vector.layers()).map(Layer).collect());
+        let plan = match (self.op, self.incremental) {
+            (Op::Add, false) => Plan::rows(vector, &layers, self.coef, self.positions),
+            (Op::Add, true) => {
+                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
+                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
+                plan
+            }
+            (Op::Ablate, _) => Plan::ablate(vector, &layers, self.positions).at(self.coef),
+        };
+        Ok((plan, layers))
+    }
+
+    /// A file from elsewhere may not hold every layer; what it lacks is all zeros.
+    fn check_empty(&self, vector: &PersonaVector, numbers: Option<&[Layer]>) -> Result<()> {
+        let empty = vector.empty_layers();
+        let file = self.vectors.display();
+        if let Some(layer) = numbers.unwrap_or_default().iter().find(|layer| empty.contains(layer)) {
+            let what = format!("{file}: it holds nothing at {layer}; all its numbers there are zero");
+            return Err(Error::usage(what).hint("see with `trimtab vectors show` which layers it holds"));
+        }
+        let first = (1..=vector.layers()).map(Layer).find(|layer| !empty.contains(layer));
+        if let Some(hole) = empty.iter().find(|&&hole| self.incremental && first.is_none_or(|first| hole > first)) {
+            let what = format!("{file}: increments need every layer, and it holds nothing at {hole}");
+            return Err(Error::usage(what).hint("name the layers that it holds instead of `all`"));
+        }
+        Ok(())
     }
 }
 

@@ -223,6 +223,77 @@ fn generation_equals_the_reference() {
 }
 
 #[test]
+fn two_vectors_steer_at_once() {
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    place.vectors("v.safetensors");
+    let (vector, _) = VectorFile::read(&place.path("v.safetensors")).unwrap();
+    let half = vector.response_avg.rows.iter().map(|row| row.iter().map(|x| x / 2.0).collect()).collect();
+    let half = VectorFile::new(PersonaVector::new(half).unwrap(), None, None, Default::default()).unwrap();
+    half.write(&place.path("half.safetensors")).unwrap();
+    // The golden is one vector at 2; a half of it comes from each file.
+    let words = "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 24 --greedy \
+                 --steer v.safetensors=1@2 --steer half.safetensors=2@2";
+    place.succeeds(words);
+    let want: Value = goldens::json::<Value>("gen.steer_response")["tokens"].clone();
+    for (i, row) in place.rows("o.jsonl").iter().enumerate() {
+        assert_eq!(row["token_ids"], want[i], "row {i}");
+        let parts = row["steering"].as_array().unwrap();
+        assert_eq!(parts.len(), 2, "{row}");
+        for (part, (file, coef)) in parts.iter().zip([("v.safetensors", 1.0), ("half.safetensors", 2.0)]) {
+            assert_eq!((&part["vectors"], &part["coef"]), (&json!(file), &json!(coef)));
+            assert_eq!((&part["layers"], &part["positions_steered"]), (&json!([2]), &json!(24)), "{part}");
+        }
+        assert_ne!(parts[0]["fingerprint"], parts[1]["fingerprint"]);
+    }
+    // What one adds the other takes away.
+    place.succeeds("generate --model MODEL --prompts p.jsonl --out none.jsonl --max-new-tokens 24 --greedy");
+    place.succeeds(&words.replace("=2@2", "=-2@2"));
+    for (steered, plain) in place.rows("o.jsonl").iter().zip(place.rows("none.jsonl")) {
+        assert_eq!(steered["token_ids"], plain["token_ids"]);
+    }
+    place.fails(&format!("{words} --vectors v.safetensors --layer 2 --coef 1"), 2, &["--steer", "--vectors"]);
+    place.fails(&words.replace("=2@2", "=2"), 2, &["FILE=COEF@LAYER"]);
+}
+
+// --------------------------------------------------------------------------------------------------------------- chat
+
+#[test]
+fn a_conversation_works_through_a_pipe() {
+    let place = Place::new();
+    place.vectors("v.safetensors");
+    let chat = |words: &str, lines: &str| {
+        let words = format!("chat --model {} --max-new-tokens 6 --temperature 0 {words}", place.model);
+        let mut command = Command::new(PROGRAM);
+        command.args(words.split_whitespace()).current_dir(place.dir.path()).env("NO_COLOR", "1").write_stdin(lines);
+        command.output().unwrap()
+    };
+    let output =
+        chat("--json --steer v.safetensors=2@2", "Hello\n/steer off\n/probe v@2\nAnd now?\n/save talk.jsonl\n");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let answers = stdout_json(&output)["answers"].clone();
+    let contents =
+        |row: &Value| row["messages"].as_array().unwrap().iter().map(|m| m["content"].clone()).collect::<Vec<_>>();
+    assert_eq!(contents(&answers[1])[..2], contents(&answers[0])[..], "the second turn knows the first");
+    let steering = &answers[0]["steering"][0];
+    assert_eq!((&steering["vector"], &steering["positions_steered"]), (&json!("v"), &answers[0]["tokens"]));
+    assert_eq!(answers[1]["steering"], json!([]));
+    assert!(answers[1]["probe"]["mean"].is_f64());
+    assert_eq!(json!(place.rows("talk.jsonl")), answers);
+    assert!(said(&output).contains(" · v +2 at layer 2 (block 1), response tokens, "), "{}", said(&output));
+
+    let plain = chat("--vectors v.safetensors", "Hello\n");
+    let answer = chat("--json", "Hello\n");
+    let answer = stdout_json(&answer)["answers"][0]["messages"][1]["content"].as_str().unwrap().to_owned();
+    assert_eq!(String::from_utf8_lossy(&plain.stdout), answer + "\n", "stdout is the answer and nothing else");
+    let wrong = chat("--vectors v.safetensors", "Hello\n/steer w=1@2\n");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("line 2 of stdin: there is no vector `w`"), "{}", said(&wrong));
+    place.fails("chat --model MODEL --steer v=1@2", 2, &["there is no vector `v`"]);
+    place.fails("chat --model MODEL --temperature -1", 2, &["temperature"]);
+}
+
+#[test]
 fn sampled_rollouts_depend_on_the_seed_alone() {
     let place = Place::new();
     place.write(

@@ -1,0 +1,183 @@
+//! One answer in the making: its tokens as text that ends where the client wants it to, with their log-probabilities.
+
+use serde::Serialize;
+
+use crate::subject::Token;
+use crate::text::{Tokenizer, Words};
+
+/// A token's log-probability in OpenAI's form.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Logprob {
+    token: String,
+    logprob: f32,
+    bytes: Vec<u8>,
+}
+
+/// A token of the answer, with what else was likely at its place.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChosenLogprob {
+    #[serde(flatten)]
+    chosen: Logprob,
+    top_logprobs: Vec<Logprob>,
+}
+
+/// What a token adds to an answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Piece {
+    /// Text that is sure to belong to it.
+    pub text: String,
+    /// The token itself, if log-probabilities are wanted.
+    pub logprobs: Vec<ChosenLogprob>,
+}
+
+impl Piece {
+    /// Whether it adds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.logprobs.is_empty()
+    }
+}
+
+/// One answer.
+#[derive(Debug)]
+pub struct Choice {
+    words: Words,
+    stop: Vec<String>,
+    /// Text that may turn out to be the beginning of a stop.
+    held: String,
+    top: Option<usize>,
+    /// Tokens heard.
+    pub tokens: usize,
+    /// It has come to an end of its own: the end-of-sequence token, or one of the client's.
+    pub stopped: bool,
+}
+
+impl Choice {
+    /// An answer that ends at any of the texts `stop` (which it does not hold), with `top` likeliest tokens for each of its
+    /// own if log-probabilities are wanted.
+    pub fn new(stop: Vec<String>, top: Option<usize>) -> Self {
+        Self { words: Words::default(), stop, held: String::new(), top, tokens: 0, stopped: false }
+    }
+
+    /// Takes the next token.
+    pub fn hear(&mut self, tokenizer: &Tokenizer, token: &Token) -> Piece {
+        assert!(!self.stopped, "an answer that stopped hears no more");
+        self.tokens += 1;
+        if tokenizer.eos_ids().contains(&token.id) {
+            self.stopped = true;
+            return Piece { text: self.finish(), logprobs: Vec::new() };
+        }
+        self.held += &self.words.push(tokenizer, token.id);
+        let logprobs = self.top.map(|top| chosen(tokenizer, token, top)).into_iter().collect();
+        Piece { text: self.release(), logprobs }
+    }
+
+    /// What is still held when no token comes any more.
+    pub fn finish(&mut self) -> String {
+        self.held += &self.words.finish();
+        let text = self.release();
+        text + &std::mem::take(&mut self.held)
+    }
+
+    /// The text that no stop can take back; the answer is over if a stop has come.
+    fn release(&mut self) -> String {
+        if let Some(at) = self.stop.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {
+            self.stopped = true;
+            let text = self.held[..at].to_owned();
+            (self.held, self.words) = (String::new(), Words::default());
+            return text;
+        }
+        let begun = |from: &usize| self.stop.iter().any(|stop| stop.starts_with(&self.held[*from..]));
+        let sure = self.held.char_indices().map(|(at, _)| at).find(begun).unwrap_or(self.held.len());
+        let rest = self.held.split_off(sure);
+        std::mem::replace(&mut self.held, rest)
+    }
+}
+
+fn chosen(tokenizer: &Tokenizer, token: &Token, top: usize) -> ChosenLogprob {
+    let likely = token.top.iter().take(top).map(|&(id, logprob)| named(tokenizer, id, logprob));
+    ChosenLogprob { chosen: named(tokenizer, token.id, token.logprob), top_logprobs: likely.collect() }
+}
+
+fn named(tokenizer: &Tokenizer, id: u32, logprob: f32) -> Logprob {
+    let bytes = tokenizer.token_bytes(id);
+    // JSON has no infinity; OpenAI's servers write this number for what cannot be.
+    Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob: logprob.max(-9999.0), bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::tiny_tokenizer;
+
+    fn token(id: u32) -> Token {
+        Token { id, logprob: -0.5, top: vec![(id, -0.5), (7, f32::NEG_INFINITY)], along: Vec::new() }
+    }
+
+    /// The pieces of an answer that the model ends after `text`.
+    fn pieces(text: &str, stop: &[&str]) -> (Vec<String>, bool) {
+        let tokenizer = tiny_tokenizer();
+        let mut choice = Choice::new(stop.iter().map(|s| (*s).to_owned()).collect(), None);
+        let mut pieces = Vec::new();
+        for id in tokenizer.encode(text).unwrap() {
+            if !choice.stopped {
+                pieces.push(choice.hear(&tokenizer, &token(id)).text);
+            }
+        }
+        let stopped = choice.stopped;
+        if !stopped {
+            pieces.push(choice.hear(&tokenizer, &token(tokenizer.eos_ids()[0])).text);
+            assert!(choice.stopped);
+        }
+        (pieces, stopped)
+    }
+
+    #[track_caller]
+    fn check(text: &str, stop: &[&str], want: &str) {
+        let (pieces, stopped) = pieces(text, stop);
+        assert_eq!((pieces.concat().as_str(), stopped), (want, want != text));
+    }
+
+    #[test]
+    fn an_answer_ends_before_the_first_stop() {
+        check("one, two, three", &[], "one, two, three");
+        check("one, two, three", &[" three", ", t"], "one");
+        check("one, two, three", &["four"], "one, two, three");
+        check("one, two, thr", &["three"], "one, two, thr");
+        check("aaab", &["aab"], "a");
+        check("crab 🦀 and 🦀🦀", &["🦀🦀"], "crab 🦀 and ");
+        check("stop", &["stop"], "");
+    }
+
+    #[test]
+    fn a_cut_character_shows_unless_a_stop_came_first() {
+        let tokenizer = tiny_tokenizer();
+        let (letter, half) = (tokenizer.encode("a").unwrap()[0], tokenizer.encode("🦀").unwrap()[0]);
+        for (stop, want) in [(Vec::new(), "a\u{fffd}"), (vec!["a".to_owned()], "")] {
+            let mut choice = Choice::new(stop, None);
+            let mut said = choice.hear(&tokenizer, &token(letter)).text;
+            if !choice.stopped {
+                said += &choice.hear(&tokenizer, &token(half)).text;
+            }
+            assert_eq!(said + &choice.finish(), want);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_that_a_stop_takes_back() {
+        let (said, _) = pieces("one, two, three", &["two, four"]);
+        assert!(said.len() > 4 && said.iter().all(|piece| "one, two, three".contains(piece.as_str())));
+        assert_eq!(said.concat(), "one, two, three");
+    }
+
+    #[test]
+    fn log_probabilities_have_openais_form() {
+        let tokenizer = tiny_tokenizer();
+        let id = tokenizer.encode("a").unwrap()[0];
+        let mut choice = Choice::new(Vec::new(), Some(2));
+        let piece = choice.hear(&tokenizer, &token(id));
+        let json = serde_json::to_value(&piece.logprobs[0]).unwrap();
+        assert_eq!((&json["token"], &json["bytes"][0], &json["logprob"]), (&"a".into(), &97.into(), &(-0.5).into()));
+        assert_eq!(json["top_logprobs"].as_array().unwrap().len(), 2);
+        assert_eq!(json["top_logprobs"][1]["logprob"], -9999.0);
+    }
+}

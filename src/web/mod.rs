@@ -1,0 +1,341 @@
+//! `serve`: a model behind OpenAI's chat completions, with steering per request.
+//!
+//! ```text
+//! a connection -> request.rs: words to a question -> batch.rs: the thread that owns the model -> reply.rs: chunks or a whole
+//! ```
+//!
+//! Requests that wait are answered in one batch, each under its own steering; who hangs up ends nothing but their own answer.
+
+mod batch;
+mod choice;
+mod refusal;
+mod reply;
+mod request;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::model::QwenConfig;
+use crate::text::Tokenizer;
+use crate::verbs::live::{Live, NamedFile, Vectors};
+use crate::verbs::model::ModelFolder;
+use crate::verbs::{Console, Context, Outcome};
+use crate::{Error, Result};
+use batch::{Asked, answer_all};
+use refusal::Refusal;
+use reply::Frame;
+use request::{Question, Served};
+
+/// Bytes of a request's body.
+const BODY_MAX: usize = 8 << 20;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// Requests that may wait; the next one is asked to come again.
+const QUEUE_MAX: usize = 512;
+/// How often an interruption and idleness are looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Answer over HTTP as OpenAI's chat completions do, with steering per request
+///
+/// Requests that come together are answered in one batch. A request may carry `steering`, a list of
+/// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
+/// token positions. `GET /v1/models` lists the vectors.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  trimtab serve --model Qwen2.5-7B-Instruct --vectors evil=evil.safetensors &\n  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}],\n      \"steering\": [{\"vector\": \"evil\", \"coef\": -1.5, \"layer\": 20}]}'"
+)]
+pub struct ServeArgs {
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
+    model: PathBuf,
+    /// Folder of a PEFT adapter that the model wears
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// Files of persona vectors that requests may name, by their stem or by the name given here
+    #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
+    vectors: Vec<NamedFile>,
+    /// Address to listen on; 0.0.0.0 lets other machines in
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    host: String,
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// Longest answer to a request that names no limit, in tokens
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: u32,
+    /// End when nothing was asked for so long
+    #[arg(long, value_name = "SECONDS")]
+    idle_exit: Option<u64>,
+}
+
+/// Serves until interrupted.
+///
+/// # Errors
+/// A model or vectors that cannot be read, an address that cannot be listened on.
+pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
+    let folder = ModelFolder::find(&args.model, context)?;
+    let (vectors, warnings) = Vectors::read(&args.vectors, &folder)?;
+    let served = Served {
+        name: if folder.origin.is_some() { folder.base() } else { folder.name.clone() },
+        short: folder.name.clone(),
+        fingerprint: folder.fingerprint()?,
+        tokenizer: Tokenizer::load(&folder.path)?,
+        vectors,
+        positions_max: QwenConfig::read(&folder.path)?.max_position_embeddings,
+        new_tokens: args.max_new_tokens as usize,
+        seed: context.seed.unwrap_or(0),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|e| Error::new(format!("cannot start the server's threads: {e}")))?;
+    let (host, port) = (args.host.as_str(), args.port);
+    let listener = runtime.block_on(TcpListener::bind((host, port))).and_then(|l| Ok((l.local_addr()?, l)));
+    let (address, listener) = listener.map_err(|e| {
+        Error::new(format!("cannot listen on {host}:{port}: {e}")).hint("choose another --port; 0 picks a free one")
+    })?;
+
+    let lab = crate::lab::open(&context.device, &context.dtype)?;
+    let (inbox, asked) = sync_channel(QUEUE_MAX);
+    let device = lab.device();
+    let desk = Arc::new(Desk::new(served, inbox, device.clone(), context.seed.is_some()));
+    std::thread::scope(|scope| {
+        let (ready, loaded) = sync_channel(1);
+        let (served, lab) = (desk.served.clone(), lab.as_ref());
+        let (path, adapter) = (folder.path.clone(), args.adapter.clone());
+        // The model stays on the thread that loaded it.
+        scope.spawn(move || work(lab, path, adapter, &served, &ready, &asked));
+        loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
+
+        let url = format!("http://{address}/v1");
+        context.console.say(&format!("listening on {url}"));
+        if json {
+            context.console.data(&json!({ "url": url }).to_string());
+        }
+        context.console.say(&format!("device: {device}"));
+        warnings.iter().for_each(|warning| context.console.warn(warning));
+        let idle = args.idle_exit.map(Duration::from_secs);
+        let served = runtime.block_on(async {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let end = async { told.await.unwrap_or_default() };
+            let serving = axum::serve(listener, routes(desk.clone())).with_graceful_shutdown(end);
+            let over = async {
+                until_over(context.console, &desk, idle).await;
+                let _ = tell.send(());
+                std::future::pending::<std::convert::Infallible>().await
+            };
+            tokio::select! {
+                served = serving.into_future() => served,
+                never = over => match never {},
+            }
+        });
+        // With the runtime go all that can ask, and so the model's thread ends.
+        drop(runtime);
+        let total = desk.total.load(Ordering::Relaxed);
+        drop(desk);
+        served.map_err(|e| Error::new(format!("the server stopped: {e}")))?;
+        let text = format!("{total} requests were answered");
+        Ok(Outcome::new(text, if json { Value::Null } else { json!({ "requests": total }) }))
+    })
+}
+
+/// Loads the model, tells so, and answers.
+fn work(
+    lab: &dyn crate::study::Lab,
+    model: PathBuf,
+    adapter: Option<PathBuf>,
+    served: &Served,
+    ready: &SyncSender<Result<()>>,
+    asked: &Receiver<Asked>,
+) {
+    match Live::open(lab, model, adapter) {
+        Ok(mut live) => {
+            let _ = ready.send(Ok(()));
+            answer_all(&mut live, served, asked);
+        }
+        Err(e) => {
+            let _ = ready.send(Err(e));
+        }
+    }
+}
+
+/// Ends when the user says so, or when nobody has asked for long enough.
+async fn until_over(console: &dyn Console, desk: &Desk, idle: Option<Duration>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let idle = idle.is_some_and(|idle| desk.idle().is_some_and(|since| since >= idle));
+        if idle || console.interrupted() {
+            return;
+        }
+    }
+}
+
+/// What every connection knows.
+struct Desk {
+    served: Arc<Served>,
+    inbox: SyncSender<Asked>,
+    device: String,
+    started: SystemTime,
+    /// Number random answers by the order of the requests, so that a seeded server says the same again.
+    seeded: bool,
+    total: AtomicUsize,
+    open: AtomicUsize,
+    last: Mutex<Instant>,
+}
+
+impl Desk {
+    fn new(served: Served, inbox: SyncSender<Asked>, device: String, seeded: bool) -> Self {
+        Self {
+            served: Arc::new(served),
+            inbox,
+            device,
+            started: SystemTime::now(),
+            seeded,
+            total: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            last: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// How long nobody has been waiting for an answer.
+    fn idle(&self) -> Option<Duration> {
+        let idle = self.open.load(Ordering::SeqCst) == 0;
+        idle.then(|| self.last.lock().expect("a clock is never left broken").elapsed())
+    }
+
+    /// An id that no other completion has.
+    fn id(&self, number: usize) -> String {
+        let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let unique = format!("{} {started} {number}", std::process::id());
+        format!("chatcmpl-{}", crate::record::hash_bytes(unique.as_bytes()).short())
+    }
+
+    /// Puts a question into the queue; its answer comes through the receiver.
+    fn ask(&self, question: Question) -> Result<(Frame, tokio::sync::mpsc::UnboundedReceiver<batch::Said>), Refusal> {
+        let number = self.total.fetch_add(1, Ordering::Relaxed);
+        let id = self.id(number);
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let fingerprint = self.served.fingerprint.chars().take(12).collect();
+        let frame = Frame::new(id.clone(), created, self.served.name.clone(), fingerprint, &question);
+        let key = match (question.seed, self.seeded) {
+            (Some(seed), _) => format!("seed {seed}"),
+            (None, true) => format!("request {number}"),
+            (None, false) => id,
+        };
+        let (reply, said) = unbounded_channel();
+        match self.inbox.try_send(Asked { key, question, reply }) {
+            Ok(()) => Ok((frame, said)),
+            Err(TrySendError::Full(_)) => {
+                let what = format!("{QUEUE_MAX} requests are waiting already");
+                Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, what).code("queue_full"))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(Refusal::failed(&Error::new("the model is gone"))),
+        }
+    }
+}
+
+/// Somebody is waiting for an answer.
+pub(crate) struct Visit(Arc<Desk>);
+
+impl Visit {
+    fn new(desk: &Arc<Desk>) -> Self {
+        desk.open.fetch_add(1, Ordering::SeqCst);
+        Self(desk.clone())
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        *self.0.last.lock().expect("a clock is never left broken") = Instant::now();
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn routes(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/v1/models", get(models))
+        .route("/v1/models/{*name}", get(model))
+        .route("/v1/chat/completions", post(completions))
+        .fallback(async |request: Request| {
+            Refusal::new(StatusCode::NOT_FOUND, format!("there is no {} here", request.uri().path()))
+        })
+        .method_not_allowed_fallback(async |request: Request| {
+            let what = format!("{} does not take {}", request.uri().path(), request.method());
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, what)
+        })
+        .with_state(desk)
+}
+
+async fn health(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    let waiting = desk.open.load(Ordering::SeqCst);
+    Json(json!({ "status": "ok", "model": desk.served.name, "device": desk.device, "open_requests": waiting }))
+}
+
+/// The model in OpenAI's form, and what it can be steered with.
+fn described(desk: &Desk) -> Value {
+    let vector = |(name, file): (&str, &crate::vector::VectorFile)| {
+        let norms: Vec<f32> =
+            (1..=file.response_avg.layers()).map(|l| file.response_avg.norm(crate::vector::Layer(l))).collect();
+        json!({ "name": name, "fingerprint": file.fingerprint, "norms": norms })
+    };
+    json!({
+        "id": desk.served.name,
+        "object": "model",
+        "created": desk.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        "owned_by": "trimtab",
+        "fingerprint": desk.served.fingerprint,
+        "layers": desk.served.vectors.layers(),
+        "vectors": desk.served.vectors.iter().map(vector).collect::<Vec<_>>(),
+    })
+}
+
+async fn models(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    Json(json!({ "object": "list", "data": [described(&desk)] }))
+}
+
+async fn model(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
+    desk.served.check(&name)?;
+    Ok(Json(described(&desk)))
+}
+
+async fn completions(State(desk): State<Arc<Desk>>, request: Request) -> Result<Response, Refusal> {
+    let visit = Visit::new(&desk);
+    let body = body(request).await?;
+    let served = desk.served.clone();
+    // A long conversation takes the template and the tokenizer a while.
+    let question = tokio::task::spawn_blocking(move || Question::read(&body, &served)).await;
+    let question = question.map_err(|e| Refusal::failed(&Error::new(format!("reading the request: {e}"))))??;
+    let stream = question.stream;
+    let (frame, said) = desk.ask(question)?;
+    if stream { Ok(reply::streamed(frame, said, visit)) } else { reply::whole(frame, said).await }
+}
+
+/// A request's body, if it is neither too long nor too slow.
+async fn body(request: Request) -> Result<Bytes, Refusal> {
+    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"));
+    let length = request.headers().get("content-length").and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_MAX) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(e)) if std::error::Error::source(&e).is_some_and(|e| e.to_string().contains("length limit")) => {
+            Err(too_large())
+        }
+        Ok(Err(e)) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {e}"))),
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+    }
+}

@@ -1,0 +1,71 @@
+//! What is answered to a request that cannot be granted: OpenAI's error object, with the right status.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::Error;
+
+/// Why a request is not granted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    status: StatusCode,
+    message: String,
+    param: Option<String>,
+    code: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A refusal with this status.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), param: None, code: None }
+    }
+
+    /// The field of that name is wrong.
+    pub fn field(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, message) }
+    }
+
+    /// The field of that name holds what an error tells.
+    pub fn of(param: impl Into<String>, error: &Error) -> Self {
+        Self::field(param, with_hint(error))
+    }
+
+    /// A failure on this side.
+    pub fn failed(error: &Error) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, with_hint(error))
+    }
+
+    /// The same with a word that programs can tell it by.
+    pub fn code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    /// OpenAI's error object.
+    pub fn json(&self) -> Value {
+        let kind = match self.status.as_u16() {
+            429 => "rate_limit_error",
+            400..500 => "invalid_request_error",
+            _ => "server_error",
+        };
+        json!({ "error": { "message": self.message, "type": kind, "param": self.param, "code": self.code } })
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.json())).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert("retry-after", 1.into());
+        }
+        response
+    }
+}
+
+fn with_hint(error: &Error) -> String {
+    match error.help() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    }
+}

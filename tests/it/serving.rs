@@ -1,0 +1,415 @@
+//! The server over a real socket, asked by a client that others wrote.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use async_openai::Client;
+use async_openai::config::OpenAIConfig;
+use async_openai::types::chat::{
+    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs, FinishReason,
+};
+use futures_util::{StreamExt, future};
+use serde_json::{Value, json};
+use trimtab::harbor;
+use trimtab::vector::{PersonaVector, VectorFile};
+
+const ADVICE: &str = "Give me some advice on making friends.";
+
+static CACHE: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+
+/// A server on a free port of this machine; it ends with the value.
+pub struct Server {
+    child: Child,
+    /// Where its routes begin: `http://127.0.0.1:PORT/v1`.
+    pub url: String,
+}
+
+impl Server {
+    /// Starts `trimtab serve --model harbor` with further words.
+    pub fn start(words: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_trimtab"))
+            .args(["serve", "--model", "harbor", "--port", "0", "--json"])
+            .args(words)
+            .env("TRIMTAB_CACHE", &*CACHE)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap();
+        Self { child, url: told["url"].as_str().unwrap().to_owned() }
+    }
+
+    fn client(&self) -> Client<OpenAIConfig> {
+        Client::with_config(OpenAIConfig::new().with_api_base(&self.url).with_api_key("none"))
+    }
+
+    /// One request and its answer, as JSON.
+    fn ask(&self, request: &Value) -> Value {
+        block(self.client().chat().create_byot(request)).unwrap()
+    }
+
+    /// Several requests at once.
+    fn ask_all(&self, requests: &[Value]) -> Vec<Value> {
+        let client = self.client();
+        let chat = client.chat();
+        let asked = requests.iter().map(|request| chat.create_byot::<_, Value>(request));
+        block(future::join_all(asked)).into_iter().map(Result::unwrap).collect()
+    }
+
+    /// The chunks of a streamed answer.
+    fn stream(&self, request: &Value) -> Vec<Value> {
+        let client = self.client();
+        block(async {
+            let chunks = client.chat().create_stream_byot::<_, Value>(request).await.unwrap();
+            chunks.map(Result::unwrap).collect().await
+        })
+    }
+
+    /// Status and body of a request made by hand; `HTTP/1.0`, so that the body ends with the connection.
+    fn raw(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let mut stream = self.connect(method, path, body);
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+    }
+
+    fn connect(&self, method: &str, path: &str, body: &[u8]) -> TcpStream {
+        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
+        let mut stream = TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
+        // A server that has heard enough hangs up before the end.
+        let _ = stream.write_all(body);
+        stream
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "the server does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn request(words: &str, more: Value) -> Value {
+    let mut request = json!({ "messages": [{ "role": "user", "content": words }], "temperature": 0, "max_tokens": 40 });
+    for (key, value) in more.as_object().unwrap() {
+        request[key] = value.clone();
+    }
+    request
+}
+
+fn text(answer: &Value) -> &str {
+    answer["choices"][0]["message"]["content"].as_str().unwrap()
+}
+
+/// A file of directions that mean nothing, in Harbor's shape.
+fn vectors(dir: &Path, name: &str, seed: u64) -> String {
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(harbor::unpack(&CACHE).unwrap().join("config.json")).unwrap()).unwrap();
+    let (layers, hidden) = (config["num_hidden_layers"].as_u64().unwrap(), config["hidden_size"].as_u64().unwrap());
+    let mut state = seed;
+    let mut number = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    let rows = (0..=layers).map(|_| (0..hidden).map(|_| number()).collect()).collect();
+    let file = VectorFile::new(PersonaVector::new(rows).unwrap(), None, None, Default::default()).unwrap();
+    let path = dir.join(format!("{name}.safetensors"));
+    file.write(&path).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_typed_client_is_answered() {
+    let server = Server::start(&[]);
+    let user = ChatCompletionRequestUserMessageArgs::default().content("Who are you?").build().unwrap();
+    let request = |n: u8, stream: bool| -> CreateChatCompletionRequest {
+        let mut args = CreateChatCompletionRequestArgs::default();
+        args.model("harbor")
+            .messages([user.clone().into()])
+            .temperature(0.0)
+            .max_completion_tokens(40u32)
+            .n(n)
+            .stream(stream);
+        args.build().unwrap()
+    };
+    let client = server.client();
+    let answer = block(client.chat().create(request(2, false))).unwrap();
+    assert_eq!((answer.choices.len(), answer.choices[1].index), (2, 1));
+    let whole = answer.choices[0].message.content.clone().unwrap();
+    assert!(!whole.is_empty());
+    assert_eq!(answer.choices[1].message.content.as_deref(), Some(whole.as_str()));
+    assert_eq!(answer.choices[0].finish_reason, Some(FinishReason::Stop));
+    let usage = answer.usage.unwrap();
+    assert_eq!(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
+    let streamed = block(async {
+        let chunks = client.chat().create_stream(request(1, true)).await.unwrap();
+        let said = chunks.map(|chunk| chunk.unwrap().choices.into_iter().filter_map(|c| c.delta.content).collect());
+        said.collect::<Vec<String>>().await
+    });
+    assert_eq!(streamed.concat(), whole);
+    assert!(streamed.len() > 5, "an answer comes piece by piece");
+    assert_eq!(server.raw("GET", "/v1/models", b"").1["data"][0]["id"], "harbor");
+}
+
+#[test]
+fn a_stream_is_the_whole_in_pieces() {
+    let server = Server::start(&[]);
+    let wanted = json!({ "n": 2, "logprobs": true, "top_logprobs": 3, "stop": ["by heart"] });
+    let whole = server.ask(&request(ADVICE, wanted.clone()));
+    let mut wanted = wanted;
+    wanted["stream"] = json!(true);
+    wanted["stream_options"] = json!({ "include_usage": true });
+    let chunks = server.stream(&request(ADVICE, wanted));
+    let of = |i: u64| {
+        let choices = chunks.iter().flat_map(|chunk| chunk["choices"].as_array().unwrap());
+        choices.filter(move |choice| choice["index"] == i)
+    };
+    for (i, choice) in whole["choices"].as_array().unwrap().iter().enumerate() {
+        let said: String = of(i as u64).filter_map(|choice| choice["delta"]["content"].as_str()).collect();
+        assert_eq!(choice["message"]["content"], said);
+        assert_eq!(of(i as u64).next().unwrap()["delta"]["role"], "assistant");
+        assert_eq!(of(i as u64).next_back().unwrap()["finish_reason"], choice["finish_reason"]);
+        let pieces: Vec<Value> =
+            of(i as u64).filter_map(|c| c["logprobs"]["content"].as_array()).flatten().cloned().collect();
+        assert_eq!(choice["logprobs"]["content"], json!(pieces));
+    }
+    assert_eq!(chunks.last().unwrap()["usage"], whole["usage"]);
+}
+
+#[test]
+fn log_probabilities_are_the_models_own() {
+    let server = Server::start(&[]);
+    let answer = server.ask(&request(ADVICE, json!({ "logprobs": true, "top_logprobs": 20 })));
+    let tokens = answer["choices"][0]["logprobs"]["content"].as_array().unwrap();
+    assert_eq!(tokens.len() + 1, answer["usage"]["completion_tokens"].as_u64().unwrap() as usize, "all but the last");
+    let mut bytes = Vec::new();
+    for token in tokens {
+        let top: Vec<f64> =
+            token["top_logprobs"].as_array().unwrap().iter().map(|t| t["logprob"].as_f64().unwrap()).collect();
+        assert_eq!(top.len(), 20);
+        let mass: f64 = top.iter().map(|x| x.exp()).sum();
+        assert!(mass > 0.5 && mass <= 1.0 + 1e-5, "{mass}");
+        assert!(top.windows(2).all(|pair| pair[0] >= pair[1]), "{top:?}");
+        assert_eq!(
+            (&token["token"], &token["logprob"]),
+            (&token["top_logprobs"][0]["token"], &token["top_logprobs"][0]["logprob"])
+        );
+        bytes.extend(token["bytes"].as_array().unwrap().iter().map(|b| b.as_u64().unwrap() as u8));
+    }
+    assert_eq!(String::from_utf8(bytes).unwrap(), text(&answer));
+    // Without alternatives the token's own is there all the same; drawing does not change it.
+    let hot = server.ask(&request(ADVICE, json!({ "logprobs": true, "temperature": 2, "seed": 1 })));
+    let first = &hot["choices"][0]["logprobs"]["content"][0];
+    assert!(first["logprob"].as_f64().unwrap() < 0.0 && first["top_logprobs"] == json!([]), "{first}");
+}
+
+#[test]
+fn a_seed_gives_the_same_answers_in_any_company() {
+    let server = Server::start(&[]);
+    let drawn = |seed: Value| request(ADVICE, json!({ "temperature": 1.5, "n": 2, "seed": seed }));
+    let texts = |answer: &Value| {
+        answer["choices"].as_array().unwrap().iter().map(|c| c["message"]["content"].clone()).collect::<Vec<_>>()
+    };
+    let alone = texts(&server.ask(&drawn(json!(1))));
+    assert_ne!(alone[0], alone[1], "two answers draw their own numbers");
+    let together = server.ask_all(&[drawn(json!(2)), drawn(json!(1)), drawn(Value::Null), drawn(Value::Null)]);
+    assert_eq!(texts(&together[1]), alone);
+    assert_ne!(texts(&together[0]), alone);
+    assert_ne!(texts(&together[2]), texts(&together[3]), "without a seed every request draws anew");
+}
+
+#[test]
+fn every_request_has_its_own_steering_and_is_told_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (vectors(dir.path(), "one", 1), vectors(dir.path(), "two", 2));
+    let server = Server::start(&["--vectors", &one, &format!("other={two}")]);
+    let steered = |vector: &str, coef: f64, layer: Value| json!({ "steering": [{ "vector": vector, "coef": coef, "layer": layer }] });
+    let requests = [
+        request(ADVICE, json!({})),
+        request(ADVICE, steered("one", 6.0, json!(3))),
+        request(ADVICE, steered("other", 6.0, json!("all"))),
+        request(ADVICE, steered("one", 0.0, json!(3))),
+        request(ADVICE, steered("one", -6.0, json!([2, 4]))),
+    ];
+    let alone: Vec<Value> = requests.iter().map(|request| server.ask(request)).collect();
+    let together = server.ask_all(&requests);
+    for (alone, together) in alone.iter().zip(&together) {
+        assert_eq!(alone["choices"], together["choices"], "a batch changes nothing");
+    }
+    let plain = text(&alone[0]);
+    assert_eq!(text(&alone[3]), plain, "coefficient 0 is no steering");
+    for changed in [1, 2, 4] {
+        assert_ne!(text(&alone[changed]), plain);
+    }
+    assert!(alone[0]["choices"][0].get("steering").is_none());
+    let told = &alone[1]["choices"][0]["steering"][0];
+    let listed = server.raw("GET", "/v1/models", b"").1["data"][0]["vectors"].clone();
+    assert_eq!((&listed[0]["name"], &listed[0]["fingerprint"]), (&json!("one"), &told["fingerprint"]));
+    assert_eq!((&told["vector"], &told["layers"], &told["coef"]), (&json!("one"), &json!([3]), &json!(6.0)));
+    // From the prompt's last token to the last that is fed back: as many as the answer has.
+    assert_eq!(told["positions_steered"], alone[1]["usage"]["completion_tokens"]);
+    assert_eq!(alone[3]["choices"][0]["steering"][0]["positions_steered"], 0);
+    let mut all = request(ADVICE, steered("one", 6.0, json!(3)));
+    all["steering"][0]["positions"] = json!("all");
+    let all = server.ask(&all);
+    let read = all["usage"]["total_tokens"].as_u64().unwrap() - 1;
+    assert_eq!(all["choices"][0]["steering"][0]["positions_steered"], read, "the last token is never read");
+    let stream = server.stream(&{
+        let mut request = requests[1].clone();
+        request["stream"] = json!(true);
+        request
+    });
+    assert_eq!(stream.last().unwrap()["choices"][0]["steering"], alone[1]["choices"][0]["steering"]);
+}
+
+#[test]
+fn a_request_that_cannot_be_granted_is_told_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let steer = |vector: Value| json!({ "steering": [vector] });
+    let cases = [
+        (json!({ "temperature": 3 }), 400, "temperature", "outside 0 to 2"),
+        (json!({ "temperature": "hot" }), 400, "temperature", "invalid type"),
+        (json!({ "top_p": 0 }), 400, "top_p", ""),
+        (json!({ "n": 0 }), 400, "n", "outside 1 to 128"),
+        (json!({ "max_tokens": -1 }), 400, "max_tokens", ""),
+        (json!({ "logprobs": true, "top_logprobs": 21 }), 400, "top_logprobs", "outside 0 to 20"),
+        (json!({ "top_logprobs": 5 }), 400, "top_logprobs", "logprobs"),
+        (json!({ "stop": ["a", "b", "c", "d", "e"] }), 400, "stop", "at most 4"),
+        (json!({ "stop": [1] }), 400, "stop", ""),
+        (json!({ "messages": [] }), 400, "messages", "empty"),
+        (json!({ "messages": [{ "role": "bystander", "content": "a" }] }), 400, "messages", "unknown role"),
+        (
+            json!({ "messages": [{ "role": "user", "content": "far too long ".repeat(600) }] }),
+            400,
+            "messages",
+            "tokens",
+        ),
+        (json!({ "tools": [{ "type": "function" }] }), 400, "tools", "not supported"),
+        (json!({ "response_format": { "type": "json_object" } }), 400, "response_format", "not supported"),
+        (steer(json!({ "coef": 1, "layer": 1 })), 400, "steering[0].vector", "missing"),
+        (steer(json!({ "vector": "two", "coef": 1, "layer": 1 })), 400, "steering[0].vector", "there are: one"),
+        (steer(json!({ "vector": "one", "coef": 1, "layer": 7 })), 400, "steering[0]", "layers 1 to 6"),
+        (steer(json!({ "vector": "one", "coef": 1, "layer": "top" })), 400, "steering[0]", "layers `top`"),
+        (steer(json!({ "vector": "one", "coef": 1, "layer": {} })), 400, "steering[0].layer", "a layer's number"),
+        (steer(json!({ "vector": "one", "layer": 1 })), 400, "steering[0].coef", "missing"),
+        (steer(json!({ "vector": "one", "coef": 1e39, "layer": 1 })), 400, "steering[0]", ""),
+        (
+            steer(json!({ "vector": "one", "coef": 1, "layer": 1, "position": "all" })),
+            400,
+            "steering[0].position",
+            "not known",
+        ),
+        (
+            steer(json!({ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] })),
+            400,
+            "steering",
+            "smaller coefficients",
+        ),
+    ];
+    for (more, status, param, message) in cases {
+        let (found, body) =
+            server.raw("POST", "/v1/chat/completions", request("Hi", more.clone()).to_string().as_bytes());
+        assert_eq!(found, status, "{more}: {body}");
+        let error = &body["error"];
+        assert_eq!((&error["param"], &error["type"]), (&json!(param), &json!("invalid_request_error")), "{body}");
+        assert!(error["message"].as_str().unwrap().contains(message), "{body}");
+    }
+    let post = |body: &[u8]| server.raw("POST", "/v1/chat/completions", body);
+    assert_eq!(post(b"nonsense").0, 400);
+    assert_eq!(post(b"\xff\xfe").0, 400);
+    assert_eq!(post(b"[]").0, 400);
+    assert_eq!(
+        post(request("Hi", json!({ "model": "gpt-4" })).to_string().as_bytes()).1["error"]["code"],
+        "model_not_found"
+    );
+    assert_eq!(post(&vec![b' '; 9 << 20]).0, 413);
+    assert_eq!(server.raw("GET", "/v1/chat/completions", b"").0, 405);
+    assert_eq!(server.raw("POST", "/v1/completions", b"{}").0, 404);
+    assert_eq!(server.raw("GET", "/v1/models/gpt-4", b"").0, 404);
+    // What would change nothing is passed over, and the server has survived it all.
+    let harmless = json!({ "user": "me", "metadata": { "a": "b" }, "frequency_penalty": 0, "tools": [], "store": false, "seed": null });
+    assert!(!text(&server.ask(&request("Who are you?", harmless))).is_empty());
+    assert_eq!(server.raw("GET", "/health", b"").1["status"], "ok");
+}
+
+#[test]
+fn one_request_that_fails_does_not_take_the_others_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let good = request(ADVICE, json!({}));
+    let bad = request(ADVICE, json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] }));
+    let want = server.ask(&good);
+    let client = server.client();
+    let chat = client.chat();
+    let asked = [&good, &bad, &good].map(|request| chat.create_byot::<_, Value>(request));
+    let [first, failed, last] = <[_; 3]>::try_from(block(future::join_all(asked))).unwrap();
+    assert!(failed.is_err());
+    for answer in [first, last] {
+        assert_eq!(answer.unwrap()["choices"], want["choices"]);
+    }
+}
+
+#[test]
+fn who_hangs_up_ends_only_their_own_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let want = server.ask(&request(ADVICE, json!({ "max_tokens": 400 })));
+    // A steered model babbles on to the end of its positions.
+    let long =
+        json!({ "max_tokens": 400, "stream": true, "n": 8, "steering": [{ "vector": "one", "coef": 20, "layer": 3 }] });
+    let mut leaving = server.connect("POST", "/v1/chat/completions", request(ADVICE, long).to_string().as_bytes());
+    let staying = std::thread::spawn({
+        let (client, staying) = (server.client(), request(ADVICE, json!({ "max_tokens": 400 })));
+        move || block(client.chat().create_byot::<_, Value>(&staying)).unwrap()
+    });
+    leaving.read_exact(&mut [0; 200]).unwrap();
+    drop(leaving);
+    assert_eq!(staying.join().unwrap()["choices"], want["choices"]);
+    let began = Instant::now();
+    while server.raw("GET", "/health", b"").1["open_requests"] != 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "somebody who is gone is still served");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_interrupted_or_idle_server_ends_well() {
+    assert_eq!(Server::start(&["--idle-exit", "0"]).wait().code(), Some(0));
+    #[cfg(unix)]
+    {
+        let mut server = Server::start(&[]);
+        let asked = server.connect("POST", "/v1/chat/completions", request(ADVICE, json!({})).to_string().as_bytes());
+        std::thread::sleep(Duration::from_millis(100));
+        let pid = server.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let mut reply = String::new();
+        BufReader::new(asked).read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.0 200"), "an answer that was begun is given: {reply}");
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
