@@ -16,6 +16,7 @@ mod layers;
 mod models;
 mod parity;
 mod persona;
+mod screening;
 mod serving;
 mod study;
 mod text;

@@ -119,7 +119,6 @@ pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
         &run,
         &task,
         pieces,
-        &(),
         &mut |part, subject, points, done| {
             let mut rows = examine(part, subject, points, done)?;
             // Five examples with every row would be most of the folder.
