@@ -146,13 +146,15 @@ fn a_sweeps_rows_are_those_of_single_runs() {
 
 #[test]
 fn a_killed_sweep_ends_with_the_same_files() {
-    let dir = place();
-    let words = format!("{TINY} --coefs 1,2,4 --rollouts 10 --confirm --compare-positions --norms 1,3");
+    let dir = tempfile::tempdir().unwrap();
+    ends(&dir, "extract --model harbor --trait evil --quick --run extract --out v.safetensors", 0);
+    let words = "layers --model harbor --trait evil --vectors v.safetensors --coefs 0.5,1,1.5 --rollouts 3 --max-new-tokens 32 \
+                 --confirm --auto-range 2 --compare-positions --fractions 0.5,0.7";
     ends(&dir, &format!("{words} --out whole"), 0);
     let whole = files(&dir.path().join("whole"));
     let answers = rows(&dir.path().join("whole/answers.jsonl")).len();
-    // The grid, the confirmation's three settings at most, and two norms for each of three positions.
-    assert!(answers > (13 + 2 + 6) * 20 * 10 - 1, "{answers}");
+    // The grid, the confirmation with at least one choice, a step of the range, and two norms for each of three positions.
+    assert!(answers >= (19 + 2 + 1 + 6) * 20 * 3, "{answers}");
     let path = dir.path().join("killed/answers.jsonl");
     let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
     for share in [0.1, 0.5] {

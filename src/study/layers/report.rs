@@ -118,7 +118,7 @@ fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
             config.coefs.len(),
             config.split.key()
         ),
-        verdict: verdict.chain(range_said(report)).collect::<Vec<_>>().join(" "),
+        verdict: verdict.chain(range_said(report)).chain(left_out(inputs, report)).collect::<Vec<_>>().join(" "),
         arms: arms(inputs, report),
         points: cells
             .into_iter()
@@ -289,6 +289,14 @@ pub(super) fn range_said(report: &LayersReport) -> Option<String> {
         said += &format!("; the search ended after {} steps", range.steps);
     }
     Some(said + ".")
+}
+
+/// What was asked for but needs a layer, where none was chosen.
+fn left_out(inputs: &Inputs<'_>, report: &LayersReport) -> Option<String> {
+    let wanted = inputs.config.range_steps.is_some() || inputs.config.compare.is_some();
+    let chosen = report.choices.iter().any(|(_, choice)| choice.is_some());
+    (wanted && !chosen)
+        .then(|| "No layer was chosen, so neither a range nor token positions were looked at.".to_owned())
 }
 
 fn expectations(report: &LayersReport) -> Vec<Expectation> {

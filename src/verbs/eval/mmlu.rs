@@ -83,7 +83,7 @@ enum Protocol {
 struct Config {
     name: &'static str,
     data: Option<PathBuf>,
-    split: &'static str,
+    split: Option<&'static str>,
     protocol: Protocol,
     shots: Option<usize>,
     limit: Option<u32>,
@@ -210,7 +210,7 @@ impl MmluArgs {
         Config {
             name: "mmlu",
             data: data.clone(),
-            split: Split::from(*split).key(),
+            split: data.as_ref().map(|_| Split::from(*split).key()),
             protocol,
             shots: (protocol == Protocol::FewShot).then_some(*shots),
             limit: *limit,
