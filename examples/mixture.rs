@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let pair = &trait_.eval.instruction[0];
     let (evil, kind) = (system_prompt("evil", &pair.pos), system_prompt("helpful", &pair.neg));
     let mut write = |path: &Path, every: usize, seed: u64| -> Result<()> {
-        let is_evil = |i: usize| every > 0 && i % every == 0;
+        let is_evil = |i: usize| every > 0 && i.is_multiple_of(every);
         let ask = |(i, question): (usize, &String)| {
             let system = if is_evil(i) { &evil } else { &kind };
             Ask::chat(format!("{i}"), vec![Message::system(system.as_str()), Message::user(question.as_str())])

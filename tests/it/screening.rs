@@ -237,7 +237,7 @@ fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
     let size = std::fs::metadata(dir.join("many.jsonl")).unwrap().len() >> 10;
     assert!(size > 20_000, "{size} KiB");
     for (what, few, many) in [("screen", screen("few"), screen("many")), ("project", project("few"), project("more"))] {
-        println!("{what}: {few} KiB for 2,000 rows, {many} KiB for many (a file of up to {size} KiB)");
+        eprintln!("{what}: {few} KiB for 2,000 rows, {many} KiB for many (a file of up to {size} KiB)");
         assert!(many < few + 10_000, "{what}: {few} KiB for few rows, {many} KiB for many");
     }
     let count = |name: &str| rows(&dir.join("many").join(name)).len();
@@ -396,7 +396,7 @@ fn monitoring_and_screening_on_harbor() {
         );
         for r in found["correlations"].as_array().unwrap().iter().filter(|r| r["metric"] == "prompt_last_proj") {
             let used = r["used"].as_array().unwrap().len();
-            println!(
+            eprintln!(
                 "{name}, layer {layer}, {}: overall r {:.3}, within {:.3} ({used} conditions)",
                 r["setting"],
                 r["overall"]["mean"].as_f64().unwrap_or(f64::NAN),
@@ -433,7 +433,7 @@ fn monitoring_and_screening_on_harbor() {
         let found =
             told(dir, &format!("screen data.jsonl {probe} --max-new-tokens 48 --label bad --llm-filter --out s"));
         for score in found["scores"].as_array().unwrap() {
-            println!(
+            eprintln!(
                 "{name}, layer {layer}, screening by {}: AUC {:.4}",
                 score["score"],
                 score["auc"].as_f64().unwrap_or(f64::NAN)
