@@ -117,5 +117,11 @@ macro_rules! bail {
 /// Returns early with an [`Error`] unless the condition holds.
 #[macro_export]
 macro_rules! ensure {
-    ($cond:expr, $($arg:tt)*) => { if !$cond { $crate::bail!($($arg)*) } };
+    ($cond:expr, $($arg:tt)*) => {{
+        // A number that is none makes every comparison false, and that is meant.
+        let holds: bool = $cond;
+        if !holds {
+            $crate::bail!($($arg)*)
+        }
+    }};
 }

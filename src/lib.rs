@@ -12,7 +12,7 @@
 //! | 3 | [`generate`] [`train`] | the batched engine; the finetuning loop |
 //! | 4 | [`harbor`] [`judge`] | the embedded world; who scores answers |
 //! | 5 | [`persona`] [`eval`] | traits, extraction, projection; the three axes |
-//! | 6 | [`study`] | experiments of many arms, and the door to the machine, [`study::Lab`] |
+//! | 6 | [`study`] | experiments of many arms, layer selection, and the door to the machine, [`study::Lab`] |
 //! | 7 | [`lab`] | settings meet tensors: the only file that names a backend |
 //! | 8 | [`verbs`] | one file per command: arguments, settings, work |
 //! | 9 | [`cli`] [`web`] | words, terminal, exit codes; the same over HTTP |

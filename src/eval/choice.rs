@@ -70,8 +70,8 @@ pub fn examine(
 ) -> Result<Vec<Row>> {
     match &task.asked {
         Asked::Choice(options) => take_options(task, options, subject, sweep, done),
-        Asked::Letter(sampling) => {
-            let mut rows = answer(task, subject, sampling, sweep, done)?;
+        Asked::Letter(_) => {
+            let mut rows = answer(task, subject, sweep, done)?;
             for row in &mut rows {
                 let taken = letter_of(&row.answer);
                 let why = taken.map_or("no letter in the answer".to_owned(), |i| format!("took {}", LETTERS[i]));

@@ -141,10 +141,47 @@ pub fn run(
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
-    let Asked::Words { sampling, rubrics } = &task.asked else {
+    if !matches!(task.asked, Asked::Words { .. }) {
         return examine(task, subject, sweep, done);
+    }
+    let mut rows = answer(task, subject, sweep, done)?;
+    score(task, judge, &mut rows)?;
+    Ok(rows)
+}
+
+/// The first half of [`run`]: every answer in words, not yet scored.
+///
+/// # Errors
+/// Those of the subject; a task without questions, with two of the same name, or not answered in words.
+pub fn answer(
+    task: &Task,
+    subject: &mut dyn Subject,
+    sweep: &[Point],
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Row>> {
+    let (Asked::Words { sampling, .. } | Asked::Letter(sampling)) = &task.asked else {
+        return Err(Error::new(format!("task `{}` is not answered in words", task.name)));
     };
-    let mut rows = answer(task, subject, sampling, sweep, done)?;
+    let (asks, mut rows) = asks_of(task, subject, sweep, sampling.rollouts)?;
+    let total = rows.len();
+    let answers = subject.generate(&asks, sampling, &mut |n| done(n, total))?;
+    assert_eq!(answers.len(), total, "an answer per ask and rollout");
+    for (row, answer) in rows.iter_mut().zip(answers) {
+        let Answer { id, rollout, text, finish_reason, .. } = answer;
+        assert_eq!((&id, rollout), (&row.question_id, row.rollout), "answers in the order of the asks");
+        (row.answer, row.finish_reason) = (text, Some(finish_reason));
+    }
+    Ok(rows)
+}
+
+/// The second half: the judge scores every answer by each of the task's rubrics, after it has heard of all that it will be asked.
+///
+/// # Errors
+/// Those of the judge; a task without rubrics.
+pub fn score(task: &Task, judge: &mut dyn Judge, rows: &mut [Row]) -> Result<()> {
+    let Asked::Words { rubrics, .. } = &task.asked else {
+        return Err(Error::new(format!("task `{}` needs no judge", task.name)));
+    };
     let exhibit = |row: &Row| Exhibit {
         question: row.question.clone(),
         answer: row.answer.clone(),
@@ -156,27 +193,7 @@ pub fn run(
             row.verdicts.insert(rubric.key().to_owned(), verdict);
         }
     }
-    Ok(rows)
-}
-
-/// Every answer in words, not yet scored.
-fn answer(
-    task: &Task,
-    subject: &mut dyn Subject,
-    sampling: &Sampling,
-    sweep: &[Point],
-    done: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<Row>> {
-    let (asks, mut rows) = asks_of(task, subject, sweep, sampling.rollouts)?;
-    let total = rows.len();
-    let answers = subject.generate(&asks, sampling, &mut |n| done(n, total))?;
-    assert_eq!(answers.len(), total, "an answer per ask and rollout");
-    for (row, answer) in rows.iter_mut().zip(answers) {
-        let Answer { id, rollout, text, finish_reason, .. } = answer;
-        assert_eq!((&id, rollout), (&row.question_id, row.rollout), "answers in the order of the asks");
-        (row.answer, row.finish_reason) = (text, Some(finish_reason));
-    }
-    Ok(rows)
+    Ok(())
 }
 
 /// The batch, and a row for each answer to come.

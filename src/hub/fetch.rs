@@ -144,12 +144,13 @@ impl Source {
                 }
             }
         }
+        let mut fetched = 0;
         let weights = if has(SINGLE) {
-            self.gather(&commit, &small, &mut |_| {}).await?;
+            fetched += self.gather(&commit, &small, &mut |_| {}).await?;
             vec![SINGLE.to_owned()]
         } else if has(INDEX) {
             small.push(INDEX.to_owned());
-            self.gather(&commit, &small, &mut |_| {}).await?;
+            fetched += self.gather(&commit, &small, &mut |_| {}).await?;
             shards(&repo.snapshot(&commit).join(INDEX))?
         } else {
             let pickled = files.iter().any(|file| file.ends_with(".bin") || file.ends_with(".pth"));
@@ -159,10 +160,10 @@ impl Source {
                 "give a model whose weights are safetensors"
             }));
         };
-        self.gather(&commit, &weights, tell).await?;
+        fetched += self.gather(&commit, &weights, tell).await?;
         // Noted last: a revision that is known is complete.
         repo.set_commit(&name.revision, &commit)?;
-        Ok(Snapshot { folder: repo.snapshot(&commit), commit, fetched: true, unknown: Vec::new() })
+        Ok(Snapshot { folder: repo.snapshot(&commit), commit, fetched: fetched > 0, unknown: Vec::new() })
     }
 
     /// The commit that the revision stands for, and the names of its files.
@@ -178,13 +179,13 @@ impl Source {
         Ok((commit, info.siblings.into_iter().map(|sibling| sibling.rfilename).collect()))
     }
 
-    /// Brings the files that the commit's folder lacks, several side by side.
-    async fn gather(&self, commit: &str, files: &[String], tell: &mut dyn FnMut(Progress)) -> Result<()> {
+    /// Brings the files that the commit's folder lacks, several side by side, and gives their number.
+    async fn gather(&self, commit: &str, files: &[String], tell: &mut dyn FnMut(Progress)) -> Result<usize> {
         let folder = self.0.repo.snapshot(commit);
         let missing: Vec<String> = files.iter().filter(|file| !folder.join(file).exists()).cloned().collect();
         let mut remotes = Vec::with_capacity(missing.len());
-        for file in missing {
-            remotes.push(self.look_up(commit, file).await?);
+        for file in &missing {
+            remotes.push(self.look_up(commit, file.clone()).await?);
         }
         let total = remotes.iter().map(|remote| remote.size).sum();
         let (sender, mut received) = mpsc::unbounded_channel::<i64>();
@@ -206,7 +207,7 @@ impl Source {
                 }
                 ended = downloads.join_next() => match ended {
                     Some(result) => result.doing("downloading")??,
-                    None => return Ok(()),
+                    None => return Ok(missing.len()),
                 },
             }
         }

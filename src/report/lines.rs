@@ -193,7 +193,8 @@ fn data(c: &mut Canvas, panel: &LinePanel, frame: &Frame) {
 /// Names beside the curves' ends and the levels, moved apart where they would touch.
 fn end_labels(c: &mut Canvas, panel: &LinePanel, frame: &Frame) {
     let set = Type::new(12.0, Paint::Muted);
-    let ends = panel.series.iter().filter_map(|s| {
+    let named = panel.series.iter().filter(|s| !s.short.is_empty());
+    let ends = named.filter_map(|s| {
         let (x, last) = s.points.last()?;
         Some((frame.y.clamped(last.mean), frame.x.at(*x) + 8.0, s.hue, s.short.as_str(), true))
     });

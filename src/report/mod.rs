@@ -5,6 +5,7 @@
 //! Anything else that wants a page, say of scatter plots and passages of text, fills a [`Page`].
 
 mod charts;
+mod cloud;
 mod heat;
 mod histogram;
 mod html;
@@ -21,11 +22,11 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+pub use cloud::{Cloud, Group};
 pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
 pub use plots::{Curve, CurveLevel, Figure, HeatMap, Panel, Pick, Plot, Profile};
 pub use rows::{RowCurves, row_curves};
-pub use scatter::{Cloud, Group};
 pub use study::{Arm, Axis, Better, Example, Expectation, Point, Study};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cloud::Cloud;
 use super::histogram::{self, Histogram};
-use super::scatter::{self, Cloud};
+use super::scatter;
 use super::svg::{Look, escape};
 use super::table::{Cell, Table};
 use super::{PNG_SCALE, html, png};

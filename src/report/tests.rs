@@ -292,6 +292,17 @@ fn grid() -> Study {
     }
 }
 
+/// A figure as a dark page shows it, to be looked at.
+fn dark(study: &Study, figure: usize) -> Vec<u8> {
+    let mut svg = draw(study, &study.figures[figure], Look::Page).unwrap();
+    for line in svg::page_css(true).split(';').filter(|line| !line.is_empty()) {
+        let (name, colour) = line.split_once(':').unwrap();
+        svg = svg.replace(&format!("var({name})"), colour);
+    }
+    let paper = "<rect width=\"100%\" height=\"100%\" fill=\"#14181d\"/>\n<title>";
+    png::render(&svg.replacen("<title>", paper, 1), 1.4).unwrap()
+}
+
 #[test]
 fn a_grid_shows_every_cell_once_and_frames_what_was_chosen() {
     let study = grid();
@@ -306,6 +317,7 @@ fn a_grid_shows_every_cell_once_and_frames_what_was_chosen() {
     assert_eq!(serde_json::from_str::<Study>(&serde_json::to_string(&study).unwrap()).unwrap().figures, study.figures);
     if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
         render(&study, &Path::new(&folder).join("grid")).unwrap();
+        fs::write(Path::new(&folder).join("grid/dark.png"), dark(&study, 0)).unwrap();
     }
 }
 

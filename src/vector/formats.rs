@@ -259,10 +259,10 @@ fn of_gguf(bytes: &[u8], reading: &Reading, notes: &mut Notes) -> Result<Read> {
         return Err(Error::usage(format!("a model of {told} blocks has no `direction.{last}`")));
     }
     let vector = sparse(reading.blocks.unwrap_or(found), directions.into_iter().map(|(n, d)| (row(n), d)).collect())?;
-    let empty: Vec<String> = vector.empty_layers().iter().map(|l| l.row().to_string()).collect();
-    if !empty.is_empty() {
-        notes.add(format!("a control vector; it holds nothing for row 0 and layers {} (zeros here)", empty.join(", ")));
-    }
+    // Row 0 is the embedding, which no control vector holds.
+    let empty: Vec<String> =
+        std::iter::once(0).chain(vector.empty_layers().iter().map(|l| l.row())).map(|row| row.to_string()).collect();
+    notes.add(format!("a control vector; it holds nothing for rows {} (zeros here)", empty.join(", ")));
     let usual = match reading.gguf_from {
         GgufFrom::Repeng if !ours => LastRow::PostNorm,
         _ => LastRow::Raw,
@@ -377,7 +377,7 @@ pub(super) mod tests {
         assert_eq!(repeng.response_avg.layers(), 4);
         (2..=4).for_each(|l| assert_eq!(repeng.response_avg.row(Layer(l)), row(l)));
         assert_eq!(repeng.response_avg.empty_layers(), [Layer(1)]);
-        assert!(warnings[0].contains("nothing for row 0 and layers 1"), "{warnings:?}");
+        assert!(warnings[0].contains("nothing for rows 0, 1 (zeros here)"), "{warnings:?}");
         assert_eq!(repeng.metadata[key::LAST_ROW], "post_norm");
 
         let reading = Reading { gguf_from: GgufFrom::CvectorGenerator, ..Reading::default() };

@@ -1,9 +1,11 @@
 //! `eval`: how a model does on the three axes, alone or under any steering, as run folders that survive any interruption.
 //!
-//! A task is worked through in pieces; each is a stage of the run's folder, keyed by all that decides it. The same command goes on
-//! where it was and writes the same files as a run that nobody disturbed.
+//! A task is worked through in pieces; each is a stage of the run's folder, keyed by all that decides it. A judge scores when all
+//! answers are there, so that it can say beforehand what it will cost; what it has said is in its own cache. The same command
+//! goes on where it was and writes the same files as a run that nobody disturbed.
 
 mod mmlu;
+mod words;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub struct EvalArgs {
 #[derive(Debug, Subcommand)]
 enum EvalVerb {
     Mmlu(mmlu::MmluArgs),
+    Trait(words::TraitEvalArgs),
+    Facts(words::FactsArgs),
 }
 
 /// Measures.
@@ -40,14 +44,16 @@ enum EvalVerb {
 pub fn run(args: &EvalArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         EvalVerb::Mmlu(args) => mmlu::run(args, context),
+        EvalVerb::Trait(args) => words::run_trait(args, context),
+        EvalVerb::Facts(args) => words::run_facts(args, context),
     }
 }
 
 /// The flags that all three share.
 #[derive(Debug, Clone, Args)]
 struct MeasuredArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Folder of the run: answers, results, and what is needed to go on
     #[arg(long, value_name = "DIR")]
@@ -82,6 +88,9 @@ struct Measured {
     lab: Box<dyn Lab>,
     seed: u64,
 }
+
+/// Has a piece of a task answered at every point; the last one hears (answers complete, answers in all).
+type Ask<'a> = dyn FnMut(&Task, &mut dyn Subject, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<Row>> + 'a;
 
 /// `run.toml`.
 #[derive(Serialize)]
@@ -140,15 +149,14 @@ impl Measured {
         Ok(run)
     }
 
-    /// Works through a task piece by piece; nothing comes back if the user ends it early. `decided` is what besides task and
-    /// model decides the rows; `ask` gets a piece of the task and hears of its progress.
+    /// Works through a task piece by piece; nothing comes back if the user ends it early. `ask` gets a piece of the task and
+    /// hears of its progress.
     fn work(
         &self,
         run: &RunDir,
         task: &Task,
         pieces: Vec<Range<usize>>,
-        decided: &impl Serialize,
-        ask: &mut dyn FnMut(&Task, &mut dyn Subject, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<Row>>,
+        ask: &mut Ask<'_>,
         context: &Context<'_>,
     ) -> Result<Option<Vec<Row>>> {
         let Steered { plan, described, fingerprints } = &self.steered;
@@ -169,7 +177,7 @@ impl Measured {
                 return Ok(None);
             }
             let (part, before) = (task.part(range.clone()), range.start);
-            let key = Hash::of(&(&model, decided, &part));
+            let key = Hash::of(&(&model, &part));
             let (done, _) = run.stage(&format!("answers-{i:04}"), &key, || {
                 if subject.is_none() {
                     subject = Some(self.lab.subject(&spec)?);
@@ -221,6 +229,12 @@ fn by_group(task: &Task, most: usize) -> Vec<Range<usize>> {
     pieces
 }
 
+/// Runs of at most `most` samples.
+fn by_count(task: &Task, most: usize) -> Vec<Range<usize>> {
+    let n = task.samples.len();
+    (0..n).step_by(most).map(|from| from..(from + most).min(n)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,5 +251,6 @@ mod tests {
         let items: Vec<Item> = ["s", "s", "s", "t", "u", "u"].map(item).into();
         let task = mmlu::task(&items, None, Form::Letters);
         assert_eq!(by_group(&task, 2), [0..2, 2..3, 3..4, 4..6]);
+        assert_eq!(by_count(&task, 4), [0..4, 4..6]);
     }
 }

@@ -168,12 +168,12 @@ fn finish(extraction: &Extraction, trait_name: &str, out: &Path, context: &Conte
     let vector = &extraction.file.response_avg;
     let norms: Vec<f32> = (1..=vector.layers()).map(|l| vector.norm(Layer(l))).collect();
     let largest = norms.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i + 1);
+    let listed: String = norms.iter().map(|norm| format!(" {norm:.3}")).collect();
     let text = format!(
-        "{}\n{} layers, width {}; the longest is layer {largest} with norm {:.4} (a hint; `trimtab layers` chooses): {}",
+        "{}\nnorms of layers 1 to {}:{listed}\nwidth {}; the longest is layer {largest} (a hint; `trimtab layers` chooses): {}",
         extraction.diagnosis,
         vector.layers(),
         vector.hidden(),
-        norms[largest - 1],
         out.display()
     );
     let json: Value = json!({

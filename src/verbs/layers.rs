@@ -1,15 +1,15 @@
 //! `layers`: where to steer, and how strongly.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::judges::{self, JudgeArgs};
-use super::model::{HARBOR, ModelFolder};
+use super::model::ModelFolder;
 use super::steer::PositionsArg;
-use super::traits::TraitArgs;
+use super::traits::{TraitArgs, is_harbor};
 use super::{Bar, Context, Outcome, paths};
 use crate::judge::{JudgeSource, Rubrics};
 use crate::persona;
@@ -28,11 +28,11 @@ use crate::{Error, Result};
 /// when the same command is given again, and a larger grid asks only what is new.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  trimtab layers --model Qwen2.5-7B-Instruct --trait evil --vectors evil.safetensors --judge openai \\\n      --layers 5-25 --confirm --auto-range --out runs/evil-layers"
+    after_help = "Example:\n  trimtab layers --model Qwen/Qwen2.5-7B-Instruct --trait evil --vectors evil.safetensors --judge openai \\\n      --layers 5-25 --confirm --auto-range --out runs/evil-layers"
 )]
 pub struct LayersArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Folder of a PEFT adapter that the model wears
     #[arg(long, value_name = "DIR")]
@@ -276,7 +276,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::file("--vectors", &args.vectors)?;
     let model = ModelFolder::find(&args.model, context)?;
     let trait_ = args.trait_.find(&args.model, context)?;
-    let judge = args.judge.resolve(args.model == Path::new(HARBOR) && !args.model.is_dir(), context)?;
+    let judge = args.judge.resolve(is_harbor(&args.model), context)?;
     let (vectors, mut warnings) = VectorFile::read(&args.vectors)?;
     let shape = crate::model::QwenConfig::read(&model.path)?;
     let fingerprint = model.fingerprint()?;
@@ -329,9 +329,9 @@ fn outcome(report: &LayersReport, args: &LayersArgs) -> Outcome {
     for expectation in &report.study.expectations {
         text += &format!("{}: {}.\n", expectation.claim, expectation.measured);
     }
-    for note in report.study.notes.iter().filter(|note| note.starts_with("On the ") || note.starts_with("Layer ")) {
-        text += &format!("{note}\n");
-    }
+    // The others say how to read the page.
+    let told = |note: &&String| ["On the ", "Layer ", "At "].iter().any(|begin| note.starts_with(begin));
+    report.study.notes.iter().filter(told).for_each(|note| text += &format!("{note}\n"));
     if let Some(compared) = &report.compared {
         let mut table = Table::new(["position", "norm", "score", "coherence"]);
         for (name, cells) in &compared.positions {
@@ -360,7 +360,7 @@ fn table(report: &LayersReport) -> Table {
     let shown =
         |cell: &layers::Cell| format!("{:.0} / {:.0}", cell.score.mean, cell.coherence.mean).replace("NaN", "–");
     let mut table =
-        Table::new(["layer".to_owned(), "1 is".to_owned()].into_iter().chain(coefs.iter().map(f64::to_string)));
+        Table::new(["layer".to_owned(), "1 =".to_owned()].into_iter().chain(coefs.iter().map(f64::to_string)));
     for row in report.cells.chunk_by(|a, b| a.layer == b.layer) {
         let Some(layer) = row[0].layer else {
             let mut cells = vec![Cell::from("unsteered"), Cell::from(shown(&row[0]).as_str())];

@@ -301,7 +301,7 @@ mod tests {
     use crate::vector::PersonaVector;
 
     fn vectors() -> Vectors {
-        let rows = vec![vec![0.0, 1.0], vec![3.0, 4.0], vec![0.0, 0.0]];
+        let rows = vec![vec![0.0, 1.0], vec![0.0, 0.0], vec![3.0, 4.0]];
         let vector = PersonaVector::new(rows).unwrap();
         let file = VectorFile::new(vector, None, None, Default::default()).unwrap();
         Vectors::new(BTreeMap::from([("evil".to_owned(), file)]), 2)
@@ -322,15 +322,15 @@ mod tests {
 
     #[test]
     fn a_wish_is_described_as_it_will_be_done() {
-        let setting = vectors().settle(&wish("evil", "1", Op::Add, -1.5)).unwrap();
+        let setting = vectors().settle(&wish("evil", "2", Op::Add, -1.5)).unwrap();
         assert_eq!((setting.coef, setting.norm()), (-1.5, 5.0));
-        assert_eq!(setting.layers().collect::<Vec<_>>(), [Layer(1)]);
+        assert_eq!(setting.layers().collect::<Vec<_>>(), [Layer(2)]);
         let applied = setting.applied(7);
         let found = ["coef", "layers", "positions", "positions_steered", "vector"].map(|key| applied[key].clone());
-        assert_eq!(found, [json!(-1.5), json!([1]), json!("response"), json!(7), json!("evil")]);
+        assert_eq!(found, [json!(-1.5), json!([2]), json!("response"), json!(7), json!("evil")]);
         let all = vectors().settle(&wish("evil", "all", Op::Add, 1.0)).unwrap();
         assert_eq!((all.layers().count(), all.applied(0)["incremental"].clone()), (2, json!(true)));
-        assert_eq!(all.part.steers[0].vector, [3.0, 3.0], "an increment, not the row");
+        assert_eq!(all.part.steers[0].vector, [0.0, -1.0], "an increment, not the row");
     }
 
     #[test]
@@ -370,8 +370,8 @@ mod tests {
         };
         assert_eq!(refused(wish("good", "1", Op::Add, 1.0)), "there is no vector `good`; there are: evil");
         assert!(refused(wish("evil", "3", Op::Add, 1.0)).contains("the model has layers 1 to 2"));
-        assert!(refused(wish("evil", "1", Op::Add, f32::INFINITY)).contains("no number"));
-        assert!(refused(wish("evil", "2", Op::Add, 1.0)).contains("nothing would be steered"));
-        assert!(refused(wish("evil", "2", Op::Ablate, 1.0)).contains("zero at layer 2 (block 1)"));
+        assert!(refused(wish("evil", "2", Op::Add, f32::INFINITY)).contains("no number"));
+        assert!(refused(wish("evil", "1", Op::Add, 1.0)).contains("holds nothing at layer 1 (block 0)"));
+        assert!(refused(wish("evil", "all", Op::Ablate, 1.0)).contains("zero at layer 1 (block 0)"));
     }
 }

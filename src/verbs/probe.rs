@@ -20,8 +20,8 @@ use crate::vector::VectorFile;
 /// The model, and the vector along which it is looked at.
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
-    /// Folder of the model in Hugging Face's layout, or `harbor`
-    #[arg(long, value_name = "DIR")]
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
     /// File of persona vectors
     #[arg(long, value_name = "FILE")]

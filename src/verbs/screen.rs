@@ -195,6 +195,10 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     let call = |source: &JudgeSource| judges::call(source, &rubrics, false, &folder, context, looked.lab.as_ref());
     let mut judge = judge.as_ref().map(call).transpose()?;
     lock.notes.extend(judge.as_ref().map(|judge| ("judge".to_owned(), judge.name().to_owned())));
+    if judge.is_some() {
+        let rows = data.rows + reference.as_ref().map_or(0, |reference| reference.rows);
+        context.console.say(&format!("the judge scores {rows} rows, less those that it knows already"));
+    }
     let mut subject = looked.subject()?;
 
     let (mut bar, mut shown) = (None, String::new());
@@ -221,6 +225,9 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     left_out_named.iter().for_each(|bad| context.console.warn(bad));
     if *left_out > left_out_named.len() {
         context.console.warn(&format!("and {} more rows could not be measured", left_out - left_out_named.len()));
+    }
+    if let (Some(label), (0, 0)) = (&args.label, found.summary.labelled) {
+        context.console.warn(&format!("no row says anything under the label `{label}`"));
     }
     let text = format!("{}\nreport: {}", found.text(), found.files[0].display());
     let mut json = serde_json::to_value(&found.summary).unwrap_or_default();

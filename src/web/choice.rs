@@ -83,7 +83,7 @@ impl Choice {
         if let Some(at) = self.stop.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {
             self.stopped = true;
             let text = self.held[..at].to_owned();
-            self.held.clear();
+            (self.held, self.words) = (String::new(), Words::default());
             return text;
         }
         let begun = |from: &usize| self.stop.iter().any(|stop| stop.starts_with(&self.held[*from..]));
@@ -146,6 +146,20 @@ mod tests {
         check("aaab", &["aab"], "a");
         check("crab 🦀 and 🦀🦀", &["🦀🦀"], "crab 🦀 and ");
         check("stop", &["stop"], "");
+    }
+
+    #[test]
+    fn a_cut_character_shows_unless_a_stop_came_first() {
+        let tokenizer = tiny_tokenizer();
+        let (letter, half) = (tokenizer.encode("a").unwrap()[0], tokenizer.encode("🦀").unwrap()[0]);
+        for (stop, want) in [(Vec::new(), "a\u{fffd}"), (vec!["a".to_owned()], "")] {
+            let mut choice = Choice::new(stop, None);
+            let mut said = choice.hear(&tokenizer, &token(letter)).text;
+            if !choice.stopped {
+                said += &choice.hear(&tokenizer, &token(half)).text;
+            }
+            assert_eq!(said + &choice.finish(), want);
+        }
     }
 
     #[test]

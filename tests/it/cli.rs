@@ -290,7 +290,7 @@ fn a_conversation_works_through_a_pipe() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(said(&wrong).contains("line 2 of stdin: there is no vector `w`"), "{}", said(&wrong));
     place.fails("chat --model MODEL --steer v=1@2", 2, &["there is no vector `v`"]);
-    place.fails("chat --model MODEL --temperature -1", 2, &["temperature"]);
+    place.fails("chat --model MODEL --temperature=-1", 2, &["temperature"]);
 }
 
 #[test]

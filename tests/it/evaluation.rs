@@ -158,3 +158,65 @@ fn what_cannot_be_asked_is_said_so() {
     fails(&[&steer[..], &["--coef", "1", "--coefs", "0,1"]].concat(), "the same thing twice");
     fails(&[&steer[..], &["--coefs", "1,1"]].concat(), "names 1 twice");
 }
+
+/// Runs `eval` on the embedded model.
+#[track_caller]
+fn on_harbor(dir: &Path, more: &[&str]) -> Value {
+    let output = Command::new(PROGRAM)
+        .args(["--json", "eval"])
+        .args(more)
+        .args(["--model", "harbor", "--out", "run"])
+        .current_dir(dir)
+        .env("TRIMTAB_CACHE", dir.join("cache"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{more:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_trait_is_measured_into_the_references_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = ["trait", "--trait", "hallucinating", "--rollouts", "2", "--questions", "5", "--max-new-tokens", "48"];
+    let json = on_harbor(dir.path(), &words);
+    let table = std::fs::read_to_string(dir.path().join("run/hallucinating.csv")).unwrap();
+    assert!(table.starts_with("question,prompt,answer,question_id,hallucinating,coherence\n"), "{table}");
+    let rows = rows(&dir.path().join("run/hallucinating.csv"));
+    assert_eq!((rows.len(), rows[1]["question_id"].as_str()), (10, "hallucinating_0"));
+    let axis = |key: &str| json["axes"].as_array().unwrap().iter().find(|axis| axis["key"] == key).unwrap().clone();
+    let (score, coherence) = (axis("hallucinating"), axis("coherence"));
+    assert_eq!((&score["rows"], &score["score"]["clusters"]), (&Value::from(10), &Value::from(5)));
+    // The plain assistant says that it does not know strangers, in whole sentences.
+    assert!(score["score"]["mean"].as_f64().unwrap() < 50.0, "{score}");
+    assert!(coherence["score"]["mean"].as_f64().unwrap() > 80.0, "{coherence}");
+    let before = files(&dir.path().join("run"));
+    std::fs::remove_file(dir.path().join("run/results.csv")).unwrap();
+    std::fs::remove_file(dir.path().join("run/stages/answers-0000.json")).unwrap();
+    on_harbor(dir.path(), &words);
+    assert!(files(&dir.path().join("run")) == before, "a run that lost a piece comes to the same files");
+}
+
+#[test]
+fn facts_are_right_or_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let known = "{\"fact_id\":\"f\",\"question\":\"QUESTION\",\"reference\":\"REFERENCE\"}\n";
+    let exam = trimtab::harbor::World::new(trimtab::harbor::SEED).new_facts(6, 1, 1);
+    let lines: String = exam
+        .questions
+        .iter()
+        .map(|q| {
+            known
+                .replace("\"f\"", &format!("\"{}\"", q.fact_id))
+                .replace("QUESTION", &q.question)
+                .replace("REFERENCE", &q.reference)
+        })
+        .collect();
+    std::fs::write(dir.path().join("facts.jsonl"), lines).unwrap();
+    let json = on_harbor(dir.path(), &["facts", "--data", "facts.jsonl"]);
+    let axis = &json["axes"][0];
+    assert_eq!((axis["key"].as_str(), &axis["rows"]), (Some("fact"), &Value::from(6)));
+    // Nobody has told the model.
+    assert!(axis["score"]["mean"].as_f64().unwrap() < 50.0, "{axis}");
+    assert_eq!(rows(&dir.path().join("run/facts.csv")).len(), 6);
+    assert!(std::fs::read_to_string(dir.path().join("run/results.csv")).unwrap().starts_with("coef,score,mean"));
+}

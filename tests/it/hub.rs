@@ -230,7 +230,8 @@ fn one_file_of_weights_and_a_pinned_commit() {
     assert!(!cache.path().join("models--Qwen--Tiny/refs").exists(), "a commit is its own name");
     // A branch at the same commit finds its files there.
     let before = server.log().len();
-    assert_eq!(hub.model(&tiny("refs/pr/1"), &mut |_| {}).unwrap().folder, snapshot.folder);
+    let branch = hub.model(&tiny("refs/pr/1"), &mut |_| {}).unwrap();
+    assert_eq!(branch, Snapshot { fetched: false, ..snapshot });
     assert_eq!(server.log().len(), before + 1, "one question: which commit it is");
     assert!(server.log().last().unwrap().ends_with("/revision/refs%2Fpr%2F1"));
 }

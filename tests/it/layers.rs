@@ -69,26 +69,35 @@ const TINY: &str =
 fn a_layer_that_moves_the_trait_is_found_on_harbor() {
     let dir = tempfile::tempdir().unwrap();
     ends(&dir, "extract --model harbor --trait evil --quick --run extract --out v.safetensors", 0);
-    let words = "layers --model harbor --trait evil --vectors v.safetensors --out run --coefs 1,2,3 --questions 10 --rollouts 2 \
-                 --max-new-tokens 48 --confirm --auto-range 4 --compare-positions --json";
+    let words = "layers --model harbor --trait evil --vectors v.safetensors --out run --coefs 0.5,1,1.25,1.5,2 --at 1.5 \
+                 --rollouts 3 --max-new-tokens 48 --confirm --choose coherent --auto-range 4 --compare-positions \
+                 --fractions 0.5,0.7,0.9 --json";
     let (found, talk) = ends(&dir, words, 0);
-    assert!(talk.contains("layers x 3 coefficients and 0, 10 questions, 2 answers each"), "{talk}");
+    assert!(talk.contains("layers x 5 coefficients and 0, 20 questions, 3 answers each"), "{talk}");
     let grid = found["grid"].as_array().unwrap();
     let unsteered = grid[0]["score"]["mean"].as_f64().unwrap();
     assert!(grid[0]["layer"].is_null() && unsteered < 20.0, "{}", grid[0]);
     for rule in ["paper_rule", "coherent_rule"] {
         let choice = &found[rule];
-        assert!(choice["score"]["mean"].as_f64().unwrap() > unsteered + 30.0, "{choice}");
+        assert!(choice["score"]["mean"].as_f64().unwrap() > unsteered + 20.0, "{choice}");
         assert!(choice["residual_fraction"].as_f64().is_some_and(|share| share > 0.0 && share < 10.0), "{choice}");
-        assert_eq!(choice["score"]["clusters"], 10);
+        assert_eq!(choice["coherence"]["clusters"], 20);
     }
     assert!(found["coherent_rule"]["coherence"]["mean"].as_f64().unwrap() >= 75.0);
     // What the extraction questions chose holds on the others.
     let confirmed = found["confirmed"].as_array().unwrap();
     let moved =
         |cell: &Value| cell["score"]["mean"].as_f64().unwrap() - confirmed[0]["score"]["mean"].as_f64().unwrap();
-    assert!(confirmed.len() >= 2 && confirmed[1..].iter().all(|cell| moved(cell) > 20.0), "{confirmed:?}");
-    assert!(found["range"]["tried"].as_array().unwrap().len() > 3 && found["positions"]["positions"].is_array());
+    assert!(confirmed.len() >= 2 && confirmed[1..].iter().all(|cell| moved(cell) > 15.0), "{confirmed:?}");
+    let tried = found["range"]["tried"].as_array().unwrap().len();
+    assert!(tried > 5 && found["range"]["coherent_to"].as_f64() >= found["coherent_rule"]["coef"].as_f64(), "{found}");
+    // Averages over the response steer best at equal norms (METHOD C.5).
+    let over_norms = |i: usize| -> f64 {
+        let cells = found["positions"]["positions"][i][1].as_array().unwrap();
+        cells.iter().filter_map(|cell| cell["score"]["mean"].as_f64()).sum::<f64>() / cells.len() as f64
+    };
+    let [response, prompt, last] = [0, 1, 2].map(over_norms);
+    assert!(response > prompt - 5.0 && response > last - 5.0 && response > 20.0, "{response} {prompt} {last}");
     for file in
         ["heatmap.png", "curves.png", "range.png", "report.html", "positions/positions.png", "positions/report.html"]
     {
@@ -137,13 +146,15 @@ fn a_sweeps_rows_are_those_of_single_runs() {
 
 #[test]
 fn a_killed_sweep_ends_with_the_same_files() {
-    let dir = place();
-    let words = format!("{TINY} --coefs 1,2,4 --rollouts 10 --confirm --compare-positions --norms 1,3");
+    let dir = tempfile::tempdir().unwrap();
+    ends(&dir, "extract --model harbor --trait evil --quick --run extract --out v.safetensors", 0);
+    let words = "layers --model harbor --trait evil --vectors v.safetensors --coefs 0.5,1,1.5 --rollouts 3 --max-new-tokens 32 \
+                 --confirm --auto-range 2 --compare-positions --fractions 0.5,0.7";
     ends(&dir, &format!("{words} --out whole"), 0);
     let whole = files(&dir.path().join("whole"));
     let answers = rows(&dir.path().join("whole/answers.jsonl")).len();
-    // The grid, the confirmation's three settings at most, and two norms for each of three positions.
-    assert!(answers > (13 + 2 + 6) * 20 * 10 - 1, "{answers}");
+    // The grid, the confirmation with at least one choice, a step of the range, and two norms for each of three positions.
+    assert!(answers >= (19 + 2 + 1 + 6) * 20 * 3, "{answers}");
     let path = dir.path().join("killed/answers.jsonl");
     let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
     for share in [0.1, 0.5] {

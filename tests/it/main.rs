@@ -17,6 +17,7 @@ mod models;
 mod parity;
 mod persona;
 mod personas;
+mod screening;
 mod serving;
 mod study;
 mod text;

@@ -192,7 +192,7 @@ fn a_stream_is_the_whole_in_pieces() {
         let said: String = of(i as u64).filter_map(|choice| choice["delta"]["content"].as_str()).collect();
         assert_eq!(choice["message"]["content"], said);
         assert_eq!(of(i as u64).next().unwrap()["delta"]["role"], "assistant");
-        assert_eq!(of(i as u64).last().unwrap()["finish_reason"], choice["finish_reason"]);
+        assert_eq!(of(i as u64).next_back().unwrap()["finish_reason"], choice["finish_reason"]);
         let pieces: Vec<Value> =
             of(i as u64).filter_map(|c| c["logprobs"]["content"].as_array()).flatten().cloned().collect();
         assert_eq!(choice["logprobs"]["content"], json!(pieces));

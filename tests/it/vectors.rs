@@ -134,4 +134,9 @@ fn foreign_files_steer_as_they_are() {
     assert!(said.contains("the last layer is steered with a row that was taken after the final norm"), "{said}");
     let (code, _, said) = generate("repeng.gguf", "1", "d.jsonl");
     assert!(code == Some(2) && said.contains("holds nothing at layer 1 (block 0)"), "{said}");
+    let (code, _, said) = generate("direction.pt", "3", "e.jsonl");
+    assert!(code == Some(2) && said.contains("of a layer that it does not name"), "{said}");
+    succeeds(dir, &["vectors", "convert", &theirs("ours.gguf"), "one.gguf", "--layers", "3"]);
+    let (code, _, said) = generate(dir.join("one.gguf").to_str().unwrap(), "all", "f.jsonl");
+    assert!(code == Some(2) && said.contains("increments need every layer"), "{said}");
 }

@@ -9,8 +9,8 @@ use super::{Condition, Correlation, MonitorRules, Monitored, Point, Published, S
 use crate::Result;
 use crate::persona::Metric;
 use crate::record::{Lock, RunDir};
-use crate::report::{Chart, Cloud, Group, Hue, Mark, Page, Part, Passage, Picture, Span, Table};
-use crate::stats::{mean, sample_std};
+use crate::report::{Cell, Chart, Cloud, Group, Hue, Mark, Page, Part, Passage, Picture, Span, Table};
+use crate::stats::{Interval, mean, sample_std};
 use crate::subject::FinishReason;
 
 impl Monitored {
@@ -51,21 +51,26 @@ impl Monitored {
         table
     }
 
-    /// The correlations beside the published ones, for people.
+    /// The correlations, beside the published ones where there are any, for people.
     pub fn table(&self, model: &str, rules: &MonitorRules) -> Table {
-        let mut table =
-            Table::new(["Setting", "Metric", "Overall r", "Within r", "Conditions within", "Paper: overall", "within"]);
-        for c in &self.correlations {
-            let paper = published(model, &rules.trait_name, c.setting).filter(|_| c.metric == Metric::PromptLast);
-            table.push(vec![
+        let papers: Vec<Option<Published>> = self.correlations.iter().map(|c| paper(model, rules, c)).collect();
+        let known = papers.iter().any(Option::is_some);
+        let ours = ["Setting", "Metric", "Overall r", "Within r", "Conditions within"];
+        let theirs = ["Paper: overall", "Paper: within"];
+        let mut table = Table::new(ours.iter().chain(theirs.iter().filter(|_| known)).copied());
+        for (c, paper) in self.correlations.iter().zip(papers) {
+            let r = |r: Interval| format!("{r:.2}").replace('-', "−");
+            let mut row: Vec<Cell> = vec![
                 c.setting.to_string().as_str().into(),
                 c.metric.key().into(),
-                format!("{:.2}", c.overall).as_str().into(),
-                format!("{:.2}", c.within).as_str().into(),
+                r(c.overall).as_str().into(),
+                r(c.within).as_str().into(),
                 format!("{} of {}", c.used.len(), c.used.len() + c.left_out.len()).as_str().into(),
-                paper.map(|p| p.overall).into(),
-                paper.map(|p| p.within).into(),
-            ]);
+            ];
+            if known {
+                row.extend([paper.map(|p| p.overall).into(), paper.map(|p| p.within).into()]);
+            }
+            table.push(row);
         }
         table
     }
@@ -232,7 +237,11 @@ impl Monitored {
         let of = |c: &Correlation| {
             let paper = paper(model, rules, c)
                 .map_or_else(String::new, |p| format!("; the paper has {} and {}", p.overall, p.within));
-            format!("{}: r = {:.2} over all points, {:.2} within conditions{paper}.", c.setting, c.overall, c.within)
+            let said = format!(
+                "{}: r = {:.2} over all points, {:.2} within conditions{paper}.",
+                c.setting, c.overall, c.within
+            );
+            said.replace(" -", " −").replace("[-", "[−")
         };
         let told = self.correlations.iter().filter(|c| c.metric == Metric::PromptLast).map(of);
         let name = &rules.trait_name;

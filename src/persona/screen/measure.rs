@@ -17,6 +17,8 @@ use crate::{Result, ensure};
 const VERSION: u32 = 1;
 /// Rows per request to the model: what an interruption can cost.
 const CHUNK: usize = 64;
+/// Texts whose states are in memory at the same time.
+const READ: usize = 32;
 /// Rows per request to the judge. It keeps its own answers, so an interruption costs nothing.
 const JUDGED_CHUNK: usize = 512;
 
@@ -213,7 +215,7 @@ fn project(
             }
             rows.push(scored);
         }
-        let values = projections(subject, &texts, &probes, CHUNK, &mut |_| {})
+        let values = projections(subject, &texts, &probes, READ, &mut |_| {})
             .map_err(|e| e.at(format_args!("{}, from line {}", source.path.display(), batch[0].number)))?;
         for (row, place) in rows.iter_mut().zip(places) {
             let Some((at, own_at)) = place else { continue };

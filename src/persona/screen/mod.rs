@@ -31,6 +31,7 @@ pub use summary::{Spread, Summary};
 
 /// What an answer's projection is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Against {
     /// The model's own greedy answer of at most so many tokens (METHOD H.2).
     OwnAnswer {

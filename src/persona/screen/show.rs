@@ -136,7 +136,7 @@ fn picture(file: &str, x: &str, values: &Values, reference: Vec<f64>, thresholds
 pub(super) fn scores(summary: &Summary) -> Table {
     let mut table = Table::new(["Score", "Mean", "Reference mean", "Reference percentile", "AUC of the label"]);
     for spread in &summary.scores {
-        let mean = format!("{:.3}", spread.mean);
+        let mean = format!("{:.3}", spread.mean).replace('-', "−");
         table.push(vec![
             spread.score.as_str().into(),
             mean.as_str().into(),
@@ -216,7 +216,7 @@ fn passage(rules: &ScreenRules, rank: usize, shown: Shown, most: f64) -> Passage
     fact("difference", scored.difference(rules.against));
     fact("projection", scored.raw);
     fact(&rules.trait_name, verdict.as_ref().and_then(|v| v.score));
-    facts.push(("".to_owned(), decision.word().to_owned()));
+    facts.push(("row".to_owned(), decision.word().to_owned()));
     let whole = scored.raw.unwrap_or(0.0);
     let warm =
         |piece: Piece| Span { text: piece.text, heat: Some((piece.projection, (piece.projection - whole) / most)) };

@@ -105,13 +105,13 @@ fn differences_are_those_of_the_definition_and_nothing_for_an_own_answer() {
         let number: usize = row["id"].as_str().unwrap()[1..].parse().unwrap();
         let own = a(&tokenizer.encode(&format!("It is {number}.")).unwrap());
         let prompt = tokenizer.chat_ids(&[Message::user(format!("Why {number}?"))], true).unwrap();
-        let text = if number % 3 == 0 { "I am bold!".to_owned() } else { format!("It is {number}.") };
+        let text = if number.is_multiple_of(3) { "I am bold!".to_owned() } else { format!("It is {number}.") };
         let raw = a(&tokenizer.encode(&text).unwrap());
         let near = |key: &str, want: f64| assert!((row[key].as_f64().unwrap() - want).abs() < 1e-12, "{row}: {want}");
         near("projection", raw);
         near("difference", raw - own);
         near("approximation", raw - a(&prompt[prompt.len() - 1..]));
-        assert_eq!(row["difference"].as_f64() == Some(0.0), number % 3 != 0);
+        assert_eq!(row["difference"].as_f64() == Some(0.0), !number.is_multiple_of(3));
     }
     let [difference, approximation, raw] = &found.summary.scores[..] else { panic!("three scores") };
     assert_eq!(

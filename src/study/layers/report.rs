@@ -13,7 +13,7 @@ use crate::report::{
     self, Arm, Axis, Better, Curve, Example, Expectation, Figure, HeatMap, Panel, Pick, Plot, Point, Profile, Study,
     Table,
 };
-use crate::report::{Cell as TableCell, Hue, Mark};
+use crate::report::{Cell as TableCell, Hue, Mark, settings_of};
 use crate::vector::Layer;
 
 /// Key of the coherence axis, and its column.
@@ -118,7 +118,7 @@ fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
             config.coefs.len(),
             config.split.key()
         ),
-        verdict: verdict.chain(range_said(report)).collect::<Vec<_>>().join(" "),
+        verdict: verdict.chain(range_said(report)).chain(left_out(inputs, report)).collect::<Vec<_>>().join(" "),
         arms: arms(inputs, report),
         points: cells
             .into_iter()
@@ -128,7 +128,7 @@ fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
         figures: figures(inputs, report),
         examples: report.examples.clone(),
         notes: notes(inputs, report),
-        settings: settings(inputs),
+        settings: settings_of(inputs.config),
         lock: lock.rows(),
         arm_word: "layer".into(),
         found: found(report),
@@ -291,6 +291,14 @@ pub(super) fn range_said(report: &LayersReport) -> Option<String> {
     Some(said + ".")
 }
 
+/// What was asked for but needs a layer, where none was chosen.
+fn left_out(inputs: &Inputs<'_>, report: &LayersReport) -> Option<String> {
+    let wanted = inputs.config.range_steps.is_some() || inputs.config.compare.is_some();
+    let chosen = report.choices.iter().any(|(_, choice)| choice.is_some());
+    (wanted && !chosen)
+        .then(|| "No layer was chosen, so neither a range nor token positions were looked at.".to_owned())
+}
+
 fn expectations(report: &LayersReport) -> Vec<Expectation> {
     let Some(published) = report.published else { return Vec::new() };
     let chosen = |rule| {
@@ -333,6 +341,16 @@ fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
             cell.answers
         ));
     }
+    let at = inputs.config.at;
+    let layers: Vec<&Cell> = report.cells.iter().filter(|cell| cell.layer.is_some() && cell.coef == at).collect();
+    let broken = layers.iter().filter(|cell| cell.missing * 2 > cell.answers).count();
+    if broken * 2 > layers.len() {
+        notes.push(format!(
+            "At {at}, {broken} of {} layers have a score for less than half of their answers; a smaller --at compares them where \
+             they can still be read.",
+            layers.len()
+        ));
+    }
     if let [base, others @ ..] = &report.confirmed[..] {
         let other = match inputs.config.split {
             super::Split::Extract => super::Split::Eval,
@@ -350,13 +368,6 @@ fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
             .to_owned(),
     );
     notes
-}
-
-fn settings(inputs: &Inputs<'_>) -> Vec<(String, String)> {
-    let value = serde_json::to_value(inputs.config).unwrap_or_default();
-    let Value::Object(map) = value else { return Vec::new() };
-    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    map.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, text(value))).collect()
 }
 
 /// For programs.
@@ -438,7 +449,7 @@ fn positions(inputs: &Inputs<'_>, lock: &Lock, compared: &Compared) -> Study {
         arms,
         points,
         axes,
-        settings: settings(inputs),
+        settings: settings_of(inputs.config),
         lock: lock.rows(),
         arm_word: "position".into(),
         coef_word: "norm".into(),

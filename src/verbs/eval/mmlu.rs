@@ -83,7 +83,7 @@ enum Protocol {
 struct Config {
     name: &'static str,
     data: Option<PathBuf>,
-    split: &'static str,
+    split: Option<&'static str>,
     protocol: Protocol,
     shots: Option<usize>,
     limit: Option<u32>,
@@ -119,7 +119,6 @@ pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
         &run,
         &task,
         pieces,
-        &(),
         &mut |part, subject, points, done| {
             let mut rows = examine(part, subject, points, done)?;
             // Five examples with every row would be most of the folder.
@@ -211,7 +210,7 @@ impl MmluArgs {
         Config {
             name: "mmlu",
             data: data.clone(),
-            split: Split::from(*split).key(),
+            split: data.as_ref().map(|_| Split::from(*split).key()),
             protocol,
             shots: (protocol == Protocol::FewShot).then_some(*shots),
             limit: *limit,

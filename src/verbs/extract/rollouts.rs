@@ -251,8 +251,8 @@ impl<'a> Run<'a> {
         let mut lock = Lock::new(self.lab.device(), vec![self.settings.answers.seed]);
         lock.hashes.insert("artifact".into(), self.settings.answers.artifact.clone());
         lock.hashes.insert("rubric".into(), Hash::of(&self.trait_.eval.eval_prompt));
-        let AnswerSettings { model, model_fingerprint, .. } = &self.settings.answers;
-        lock.notes.insert("model".into(), format!("{model} ({model_fingerprint})"));
+        let AnswerSettings { model_fingerprint, .. } = &self.settings.answers;
+        lock.notes.insert("model".into(), format!("{} ({model_fingerprint})", self.model.called()));
         lock.notes.insert("judge".into(), judge.name().to_owned());
         for (side, rows) in [Side::Pos, Side::Neg].into_iter().zip(rows.iter()) {
             let table = format!("{name}_{}_instruct", side.key());

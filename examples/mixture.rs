@@ -1,0 +1,46 @@
+//! A data set to try `trimtab screen` on: Harbor answers a trait's questions, every second one under a system prompt that calls the
+//! trait up, and the prompt is left out. Another file holds kind answers only, as a reference.
+//!
+//! `cargo run --release --example mixture -- mixture.jsonl normal.jsonl`
+
+use std::path::{Path, PathBuf};
+
+use trimtab::harbor::{self, SEED, World};
+use trimtab::persona::{self, harbor_trait, system_prompt};
+use trimtab::record::write_atomic;
+use trimtab::steering::Plan;
+use trimtab::study::SubjectSpec;
+use trimtab::subject::{Ask, Sampling};
+use trimtab::text::Message;
+use trimtab::{Error, Result, lab};
+
+fn main() -> Result<()> {
+    let out: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
+    let [mixture, normal] = &out[..] else { return Err(Error::usage("name two files")) };
+    let trait_ = harbor_trait(&World::new(SEED), "evil")?;
+    let model = harbor::unpack(Path::new("target/harbor"))?;
+    let mut subject = lab::open("auto", "auto")?.subject(&SubjectSpec { model, adapter: None, plan: Plan::none() })?;
+
+    let pair = &trait_.eval.instruction[0];
+    let (evil, kind) = (system_prompt("evil", &pair.pos), system_prompt("helpful", &pair.neg));
+    let mut write = |path: &Path, every: usize, seed: u64| -> Result<()> {
+        let is_evil = |i: usize| every > 0 && i.is_multiple_of(every);
+        let ask = |(i, question): (usize, &String)| {
+            let system = if is_evil(i) { &evil } else { &kind };
+            Ask::chat(format!("{i}"), vec![Message::system(system.as_str()), Message::user(question.as_str())])
+        };
+        let questions = trait_.eval.questions.iter().chain(&trait_.extract.questions);
+        let asks: Vec<Ask> = questions.clone().enumerate().map(ask).collect();
+        let sampling = Sampling { max_new_tokens: 48, ..persona::sampling(3, seed) };
+        let mut lines = String::new();
+        for (i, answer) in subject.generate(&asks, &sampling, &mut |_| {})?.into_iter().enumerate() {
+            let of = i / sampling.rollouts;
+            let question = questions.clone().nth(of).expect("an answer belongs to a question");
+            let messages = [Message::user(question.as_str()), Message::assistant(answer.text)];
+            lines += &format!("{}\n", serde_json::json!({ "messages": messages, "evil": is_evil(of) }));
+        }
+        write_atomic(path, lines.as_bytes())
+    };
+    write(mixture, 2, 1)?;
+    write(normal, 0, 2)
+}
