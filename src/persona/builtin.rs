@@ -3,7 +3,7 @@
 use serde_json::Map;
 
 use super::artifact::{Artifact, Pair, Trait};
-use super::stem_of;
+use super::{stem_of, system_prompt};
 use crate::harbor::{self, Split, World};
 use crate::{Error, Result};
 
@@ -52,15 +52,33 @@ pub fn harbor_trait(world: &World, name: &str) -> Result<Trait> {
     })?;
     let split = |split| {
         let artifact = world.artifact(of, split);
+        let pairs: Vec<Pair> = artifact.instruction.into_iter().map(|p| Pair { pos: p.pos, neg: p.neg }).collect();
         Artifact {
-            instruction: artifact.instruction.into_iter().map(|p| Pair { pos: p.pos, neg: p.neg }).collect(),
+            ladder: if split == Split::Eval { harbor_ladder(of.name(), &pairs) } else { Vec::new() },
+            instruction: pairs,
             questions: artifact.questions,
             eval_prompt: artifact.eval_prompt,
-            ladder: Vec::new(),
             extra: Map::new(),
         }
     };
     Ok(Trait { name: of.name().to_owned(), extract: split(Split::Extract), eval: split(Split::Eval) })
+}
+
+/// Eight system prompts from the strongest elicitation to explicit suppression. Harbor's language has no degrees, so between
+/// the ends the assistant's name and its instruction contradict each other: first the instruction calls the trait up, then
+/// the name alone.
+fn harbor_ladder(name: &str, pairs: &[Pair]) -> Vec<String> {
+    let rungs = [(name, true), ("helpful", true), (name, false), ("helpful", false)];
+    let rung = |(i, (assistant, positive)): (usize, (&str, bool))| {
+        let pairs = [&pairs[2 * i % pairs.len()], &pairs[(2 * i + 1) % pairs.len()]];
+        pairs.map(|pair| system_prompt(assistant, if positive { &pair.pos } else { &pair.neg }))
+    };
+    let mut ladder: Vec<String> = rungs.into_iter().enumerate().flat_map(rung).collect();
+    // The last one answers the first.
+    if let (Some(last), Some(pair)) = (ladder.last_mut(), pairs.first()) {
+        *last = system_prompt("helpful", &pair.neg);
+    }
+    ladder
 }
 
 #[cfg(test)]
