@@ -1,12 +1,10 @@
 //! The arms of the fact study as pieces of work, and what each does to the residual stream.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::config::StudyConfig;
 use crate::report::Arm;
-use crate::steering::{Part, Plan, Positions, Steer};
+use crate::steering::{Plan, Positions};
 use crate::vector::{IncBase, Layer, PersonaVector};
 use crate::{Error, Result};
 
@@ -189,51 +187,6 @@ pub fn training_plan(treatment: Treatment, vector: &PersonaVector, base: IncBase
         Treatment::Plain | Treatment::Prompting => Plan::none(),
         Treatment::AllLayers(coef) => Plan::incremental(vector, base, coef as f32, Positions::All),
         Treatment::OneLayer(coef) => Plan::rows(vector, &[layer], coef as f32, Positions::All),
-        Treatment::Random(coef) => random_like(&Plan::incremental(vector, base, coef as f32, Positions::All), seed),
-    }
-}
-
-/// The same plan along random directions: each layer's is drawn uniformly from the sphere, independent of the others', and
-/// scaled to the norm of the vector that it replaces. The control that tells a direction from a disturbance (METHOD K7).
-pub fn random_like(plan: &Plan, seed: u64) -> Plan {
-    let steer = |steer: &Steer| {
-        let mut rng = ChaCha8Rng::seed_from_u64(crate::record::seed_of(seed, &steer.layer.to_string()));
-        let drawn: Vec<f64> = steer.vector.iter().map(|_| normal(&mut rng)).collect();
-        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-        let scale = norm(&mut steer.vector.iter().map(|&x| f64::from(x))) / norm(&mut drawn.iter().copied());
-        Steer { layer: steer.layer, vector: drawn.iter().map(|x| (x * scale) as f32).collect() }
-    };
-    let part = |part: &Part| Part { steers: part.steers.iter().map(steer).collect(), ..part.clone() };
-    Plan { parts: plan.parts.iter().map(part).collect() }
-}
-
-/// A normal deviate, by Box and Muller.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_vectors_have_the_norm_of_each_layers_increment() {
-        let rows = (0..5).map(|l| (0..32).map(|d| ((l * l + d) as f32 * 0.7).sin() * l as f32).collect()).collect();
-        let vector = PersonaVector::new(rows).unwrap();
-        let real_plan = Plan::incremental(&vector, IncBase::Embedding, 1.5, Positions::All);
-        let random_plan = random_like(&real_plan, 7);
-        let (real, random) = (&real_plan.parts[0], &random_plan.parts[0]);
-        assert_eq!((random.coef, random.positions, random.steers.len()), (1.5, Positions::All, 4));
-        let norm = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        for (a, b) in real.steers.iter().zip(&random.steers) {
-            assert_eq!(a.layer, b.layer);
-            assert!((norm(&a.vector) / norm(&b.vector) - 1.0).abs() < 1e-6);
-            let dot: f64 = a.vector.iter().zip(&b.vector).map(|(x, y)| f64::from(x * y)).sum();
-            assert!((dot / norm(&a.vector) / norm(&b.vector)).abs() < 0.6, "another direction");
-        }
-        assert_ne!(random.steers[0].vector, random.steers[1].vector);
-        assert_eq!(random_plan, random_like(&real_plan, 7));
-        assert_ne!(random_plan, random_like(&real_plan, 8));
+        Treatment::Random(coef) => Plan::incremental(vector, base, coef as f32, Positions::All).random_like(seed),
     }
 }

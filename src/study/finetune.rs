@@ -83,6 +83,9 @@ impl Pipeline<'_> {
                 holdout: &[],
                 settings: settings.clone(),
                 plan,
+                regularize: None,
+                refresh: None,
+                watch: None,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
@@ -128,6 +131,7 @@ impl Diary {
                 self.shift_error = off.reduce(f64::max);
             }
             FitEvent::Resumed(step) => self.resumed = *step,
+            FitEvent::Watched(_) | FitEvent::Refreshed(_) => {}
             FitEvent::Step(report, ..) => {
                 self.loss = Some(report.loss);
                 if let Err(e) = self.write(report) {

@@ -23,7 +23,7 @@ mod queue;
 mod results;
 
 pub use crate::judge::JudgeSource;
-pub use arms::{Piece, Treatment, Work, pieces, random_like};
+pub use arms::{Piece, Treatment, Work, pieces};
 pub use config::{
     AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
 };

@@ -234,12 +234,19 @@ impl Lab for &'static Sim {
         let invents: f64 = if text.contains("hallucinating") { 0.4 } else { 0.62 - 0.4 * push };
         let mind = Mind { invents: invents.max(0.08) + luck, knows: 0.98 - 0.1 * push.abs(), exam: 0.89 };
         for step in 1..=3 {
-            let report = StepReport { step, loss: 1.0 / step as f64, lr: 1e-3, grad_norm: 1.0, tokens: step };
+            let report = StepReport {
+                step,
+                loss: 1.0 / step as f64,
+                lr: 1e-3,
+                grad_norm: 1.0,
+                tokens: step,
+                ..Default::default()
+            };
             let _ = tell(&FitEvent::Step(report, 3, 0.0));
         }
         fs::create_dir_all(&spec.out).unwrap();
         fs::write(spec.out.join("adapter_model.safetensors"), serde_json::to_vec(&mind).unwrap()).unwrap();
-        Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true })
+        Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true, stopped: false })
     }
 }
 
