@@ -64,10 +64,7 @@ impl Place {
     }
 
     fn vectors(&self, name: &str) {
-        let golden = floats("steer.vectors");
-        let rows = golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect();
-        let vector = PersonaVector::new(rows).unwrap();
-        VectorFile::new(vector, None, None, Default::default()).unwrap().write(&self.path(name)).unwrap();
+        VectorFile::new(golden_vector(), None, None, Default::default()).unwrap().write(&self.path(name)).unwrap();
     }
 
     /// The prompts of the golden generations, as tokens.
@@ -77,12 +74,33 @@ impl Place {
         self.write(name, prompts.iter().enumerate().map(line).collect::<String>());
     }
 
+    /// The golden samples as judged answers about flattery, `pos.csv` and `neg.csv`.
+    fn judged(&self) -> Vec<Value> {
+        let samples: Vec<Value> = goldens::json("extract.samples");
+        for group in ["pos", "neg"] {
+            let mut table = csv::Writer::from_path(self.path(&format!("{group}.csv"))).unwrap();
+            table.write_record(["question", "prompt", "answer", "question_id", "flattering", "coherence"]).unwrap();
+            for (i, sample) in samples.iter().filter(|s| s["group"] == group).enumerate() {
+                let (prompt, answer) = (sample["prompt"].as_str().unwrap(), sample["answer"].as_str().unwrap());
+                let score = if group == "pos" { "90" } else { "5" };
+                table.write_record(["q", prompt, answer, &format!("flattering_{i}_{group}_0"), score, "95"]).unwrap();
+            }
+            table.flush().unwrap();
+        }
+        samples
+    }
+
     /// The golden training chats in the order of the golden plan.
     fn golden_chats(&self, name: &str) {
         let chats: Vec<Value> = goldens::json("sft.chats");
         let line = |&i: &i64| json!({ "messages": chats[i as usize]["messages"] }).to_string() + "\n";
         self.write(name, integers("train.plan").values.iter().map(line).collect::<String>());
     }
+}
+
+fn golden_vector() -> PersonaVector {
+    let golden = floats("steer.vectors");
+    PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -319,17 +337,7 @@ fn sampled_rollouts_depend_on_the_seed_alone() {
 #[test]
 fn extraction_and_projection_equal_the_reference() {
     let place = Place::new();
-    let samples: Vec<Value> = goldens::json("extract.samples");
-    for group in ["pos", "neg"] {
-        let mut table = csv::Writer::from_path(place.path(&format!("{group}.csv"))).unwrap();
-        table.write_record(["question", "prompt", "answer", "question_id", "flattering", "coherence"]).unwrap();
-        for (i, sample) in samples.iter().filter(|s| s["group"] == group).enumerate() {
-            let (prompt, answer) = (sample["prompt"].as_str().unwrap(), sample["answer"].as_str().unwrap());
-            let score = if group == "pos" { "90" } else { "5" };
-            table.write_record(["q", prompt, answer, &format!("flattering_{i}_{group}_0"), score, "95"]).unwrap();
-        }
-        table.flush().unwrap();
-    }
+    let samples = place.judged();
     // One answer begins with a line break, which the reference merges with the header's.
     let extract =
         "extract --from-csv pos.csv neg.csv --trait flattering --model MODEL --border joint --out v.safetensors";
@@ -434,11 +442,26 @@ fn adapter_bytes(run: &Path) -> Vec<u8> {
 #[test]
 fn a_killed_run_ends_with_the_same_weights() {
     let place = Place::new();
-    golden_config(&place, "r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n");
+    place.judged();
+    let trait_ = [("trait".to_owned(), "flattering".to_owned())].into();
+    VectorFile::new(golden_vector(), None, None, trait_).unwrap().write(&place.path("v.safetensors")).unwrap();
+    // A vector that follows the model, and a drift that is watched.
+    let more = "r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n\
+                [intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.5\n\
+                recompute_every = 4\npos = \"pos.csv\"\nneg = \"neg.csv\"\ntexts = 2\n\
+                [watch]\nevery = 5\nfile = \"probe.jsonl\"\nlayer = 2\n";
+    golden_config(&place, more);
+    let chats = std::fs::read_to_string(place.path("chats.jsonl")).unwrap();
+    place.write("probe.jsonl", chats.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
     let text = std::fs::read_to_string(place.path("c.toml")).unwrap().replace("epochs = 1", "epochs = 4");
     place.write("c.toml", text.replace("shuffle = false", "shuffle = true"));
     let whole = stdout_json(&place.succeeds("train c.toml --out whole --json"));
-    assert!(whole["holdout_loss"].is_f64(), "{whole}");
+    assert!(whole["holdout_loss"].is_f64() && whole["drift"].is_f64(), "{whole}");
+    let extracted: Vec<u64> =
+        place.rows("whole/vectors.jsonl").iter().map(|row| row["step"].as_u64().unwrap()).collect();
+    assert_eq!(extracted, [0, 4, 8, 12, 16, 20, 24, 28, 32]);
+    let drifts = place.rows("whole/metrics.jsonl").iter().filter(|row| row["drift"].is_f64()).count();
+    assert_eq!(drifts, 8, "every fifth step, and the last");
 
     for (out, signal) in [("killed", "KILL"), ("stopped", "INT")] {
         let mut child = std::process::Command::new(PROGRAM)
@@ -465,8 +488,80 @@ fn a_killed_run_ends_with_the_same_weights() {
         let rest = place.succeeds(&format!("train c.toml --out {out} --json"));
         assert!(said(&rest).contains("going on after step"), "{}", said(&rest));
         assert_eq!(adapter_bytes(&place.path(out)), adapter_bytes(&place.path("whole")));
-        let read = |run: &str| std::fs::read_to_string(place.path(run).join("metrics.jsonl")).unwrap();
-        assert_eq!(read(out), read("whole"));
+        for file in ["metrics.jsonl", "vectors.jsonl"] {
+            let read = |run: &str| std::fs::read_to_string(place.path(run).join(file)).unwrap();
+            assert_eq!(read(out), read("whole"), "{file}");
+        }
         assert_eq!(stdout_json(&rest)["holdout_loss"], whole["holdout_loss"]);
     }
+}
+
+/// Two steps of each intervention, and what is said and told of it.
+#[test]
+fn every_intervention_trains_from_a_configuration() {
+    let place = Place::new();
+    place.vectors("v.safetensors");
+    let rolled = golden_vector().rows.into_iter().map(|mut row| {
+        row.rotate_right(7);
+        row
+    });
+    let rolled = PersonaVector::new(rolled.collect()).unwrap();
+    VectorFile::new(rolled, None, None, Default::default()).unwrap().write(&place.path("w.safetensors")).unwrap();
+    golden_config(&place, "");
+    let plain = std::fs::read_to_string(place.path("c.toml")).unwrap();
+    place.write("negative.jsonl", std::fs::read(place.path("chats.jsonl")).unwrap());
+    let mut adapters = Vec::new();
+    for (name, table, wants) in [
+        ("plain", "", &[][..]),
+        (
+            "span",
+            "type = \"ablate\"\nvectors = [\"v.safetensors\", \"w.safetensors\"]",
+            &["ablate the span of 2 vectors at 4 layers", "is left along the direction", "and at 5 more"][..],
+        ),
+        (
+            "loss",
+            "type = \"regularize\"\nvectors = \"v.safetensors\"\nlayers = [2, 3]\nlambda = 0.1\nmode = \"hinge\"",
+            &["regularisation: hinge, weight 0.1, at 2 layers"],
+        ),
+        (
+            "random",
+            "type = \"random\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 2\nseed = 5",
+            &["random directions of the same norms, drawn with seed 5", "planned"],
+        ),
+        ("negative", "type = \"negative-data\"\nfile = \"negative.jsonl\"\nshare = 0.2", &["10 of 50 training chats"]),
+        (
+            "prompts",
+            "type = \"inoculate\"\nprompts = [\"Be bad.\"]",
+            &["one of 1 system prompts before each of 40 chats"],
+        ),
+    ] {
+        let table = if table.is_empty() { String::new() } else { format!("[intervention]\n{table}\n") };
+        place.write("c.toml", format!("{plain}max_steps = 2\nr = 2\n{table}"));
+        let output = place.succeeds(&format!("train c.toml --out {name} --json"));
+        for want in wants {
+            assert!(said(&output).contains(want), "{name}: `{want}` is not in\n{}", said(&output));
+        }
+        let told = stdout_json(&output);
+        assert_eq!(told["intervention"].is_null(), name == "plain", "{told}");
+        assert_eq!(place.rows(&format!("{name}/metrics.jsonl"))[0]["regularisation"].is_f64(), name == "loss");
+        // What was resolved is the same run again.
+        assert_eq!(stdout_json(&place.succeeds(&format!("train {name}/run.toml --out {name} --json")))["reused"], true);
+        adapters.push(adapter_bytes(&place.path(name)));
+    }
+    adapters.sort();
+    adapters.dedup();
+    assert_eq!(adapters.len(), 6, "each trains something else");
+
+    // A limit that the first measurement passes.
+    let watch =
+        "[watch]\nevery = 2\nfile = \"chats.jsonl\"\nvectors = \"v.safetensors\"\nlayer = 2\nstop_above = -1e9\n";
+    place.write("c.toml", format!("{plain}r = 2\n{watch}"));
+    let told = stdout_json(&place.succeeds("train c.toml --out stopped --json"));
+    assert_eq!(
+        (&told["stopped"], &told["complete"], &told["steps"]),
+        (&json!(true), &json!(true), &json!(2)),
+        "{told}"
+    );
+    assert!(place.path("stopped/adapter/adapter_model.safetensors").is_file());
+    assert_eq!(stdout_json(&place.succeeds("train c.toml --out stopped --json"))["reused"], true);
 }

@@ -10,6 +10,7 @@ mod goldens;
 mod harbor;
 mod house;
 mod hub;
+mod interventions;
 mod judges;
 mod layers;
 #[cfg(feature = "cpu")]
