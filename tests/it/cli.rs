@@ -496,7 +496,7 @@ fn a_killed_run_ends_with_the_same_weights() {
     }
 }
 
-/// Two steps of each intervention, and what is said and told of it.
+/// Three steps of each intervention (the first has rate 0, and before the second nothing has moved), and what is said and told of it.
 #[test]
 fn every_intervention_trains_from_a_configuration() {
     let place = Place::new();
@@ -536,7 +536,7 @@ fn every_intervention_trains_from_a_configuration() {
         ),
     ] {
         let table = if table.is_empty() { String::new() } else { format!("[intervention]\n{table}\n") };
-        place.write("c.toml", format!("{plain}max_steps = 2\nr = 2\n{table}"));
+        place.write("c.toml", format!("{plain}max_steps = 3\nr = 2\n{table}"));
         let output = place.succeeds(&format!("train c.toml --out {name} --json"));
         for want in wants {
             assert!(said(&output).contains(want), "{name}: `{want}` is not in\n{}", said(&output));
