@@ -324,6 +324,23 @@ impl Intervention {
         })
     }
 
+    /// The same at another strength: the coefficient, the weight of a regularisation, or the share of negative data.
+    ///
+    /// # Errors
+    /// One that has no strength.
+    pub fn at(self, strength: f32) -> Result<Self> {
+        Ok(match self {
+            Self::Steer(own) => Self::Steer(Steer { coef: Some(strength), ..own }),
+            Self::Random(own) => Self::Random(Random { coef: Some(strength), ..own }),
+            Self::Ablate(own) => Self::Ablate(Ablate { coef: Some(strength), ..own }),
+            Self::Regularize(own) => Self::Regularize(Regularize { lambda: Some(strength), ..own }),
+            Self::NegativeData(own) => Self::NegativeData(NegativeData { share: Some(f64::from(strength)), ..own }),
+            Self::None {} | Self::Inoculate(_) => {
+                return Err(Error::usage(format!("an intervention of type \"{}\" has no strength", self.kind())));
+            }
+        })
+    }
+
     /// Fills in every default and refuses what contradicts itself. Paths may be absent: see [`Self::lacks`].
     ///
     /// # Errors
