@@ -21,4 +21,5 @@ mod screening;
 mod serving;
 mod study;
 mod text;
+mod training;
 mod vectors;
