@@ -33,7 +33,7 @@ impl Place {
     }
 
     /// Runs `trimtab` here with these words, `MODEL` standing for the tiny model.
-    fn run(&self, words: &str) -> Output {
+    pub fn run(&self, words: &str) -> Output {
         let words = words.split_whitespace().map(|word| if word == "MODEL" { self.model.as_str() } else { word });
         Command::new(PROGRAM).args(words).current_dir(self.dir.path()).env("NO_COLOR", "1").output().unwrap()
     }

@@ -171,10 +171,10 @@ mod cpu {
             // Along the gradient, where the slope is steepest, and along every other entry of it.
             for keep in [1, 2] {
                 let mut along: Vec<Vec<f32>> = gradient.clone();
-                let mut number = 0;
+                let mut number = 0_usize;
                 along.iter_mut().flatten().for_each(|x| {
                     number += 1;
-                    *x = if number % keep == 0 { *x } else { 0.0 };
+                    *x = if number.is_multiple_of(keep) { *x } else { 0.0 };
                 });
                 let norm = along.iter().flatten().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
                 let moved = |step: f64| {
@@ -220,7 +220,8 @@ mod cpu {
         let mut loss = (picked.neg() * weights).sum();
         if let Some(mode) = mode {
             let regularizer = regularizer(mode);
-            let own = (0..n).map(|i| if i % batch.rows.width == 0 { 0.0 } else { batch.weights[i - 1] / divisor });
+            let own =
+                (0..n).map(|i| if i.is_multiple_of(batch.rows.width) { 0.0 } else { batch.weights[i - 1] / divisor });
             let own = column(own.collect());
             for Direction { layer, vector } in &regularizer.directions {
                 let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();

@@ -37,7 +37,8 @@ fn every_kind_keeps_its_form_and_knows_its_keys() {
         let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
         keys.retain(|key| *key != "type");
         let mut known = Intervention::keys(Some(kind)).unwrap();
-        (keys.sort_unstable(), known.sort_unstable());
+        keys.sort_unstable();
+        known.sort_unstable();
         assert_eq!(keys, known, "{kind}");
         let more = toml::from_str::<Intervention>(&format!("{text}\nstrength = 1")).unwrap_err().to_string();
         assert!(more.contains("unknown field `strength`"), "{kind}: {more}");
