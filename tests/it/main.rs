@@ -12,6 +12,7 @@ mod goldens;
 mod harbor;
 mod house;
 mod hub;
+mod interventions;
 mod judges;
 mod layers;
 #[cfg(feature = "cpu")]
@@ -22,4 +23,5 @@ mod screening;
 mod serving;
 mod study;
 mod text;
+mod training;
 mod vectors;
