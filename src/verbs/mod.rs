@@ -54,6 +54,9 @@ pub trait Console: Sync {
 
     /// Whether the user has asked to stop. Who asks once must go on asking, since the first wish is then only noted.
     fn interrupted(&self) -> bool;
+
+    /// Nobody has anything to save any more: ends the program if the user has asked to stop, and from now on at once when asked.
+    fn leave_if_wished(&self) {}
 }
 
 /// Progress of one piece of work; it vanishes when dropped.
