@@ -21,6 +21,8 @@ mod parity;
 mod persona;
 mod screening;
 mod serving;
+#[cfg(unix)]
+mod slurm;
 mod study;
 mod text;
 mod training;
