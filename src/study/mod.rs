@@ -30,6 +30,11 @@ mod run;
 mod shift;
 mod vectors;
 
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
+
 pub use crate::judge::JudgeSource;
 pub use arms::{Piece, Treatment, Work, pieces};
 pub use audit::AuditSettings;
