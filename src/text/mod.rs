@@ -2,6 +2,8 @@
 //! masks. No tensor lives here, only integers.
 
 mod chat;
+mod chatml;
+mod corpus;
 mod lesson;
 mod rows;
 mod template;
@@ -9,6 +11,8 @@ mod tokenizer;
 mod words;
 
 pub use chat::{Chat, Message, chat_of_row, read_chats, scan_chats};
+pub use chatml::turns_of_chatml;
+pub use corpus::{Content, Entry, read_corpus, scan_corpus};
 pub use lesson::{Batch, Lesson, LessonRules};
 pub use rows::{Coefs, Rows};
 pub use tokenizer::Tokenizer;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::record::{Hash, hash_file, seed_of};
-use crate::text::{Chat, Lesson, LessonRules, Message, Tokenizer, read_chats};
+use crate::text::{Content, Entry, Lesson, LessonRules, Message, Tokenizer, read_corpus};
 use crate::verbs::Console;
 use crate::verbs::train_config::TrainConfig;
 use crate::{Error, Result};
@@ -41,7 +41,7 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
     };
     let seed = config.seed.unwrap_or_default();
     let mut files = Vec::new();
-    let mut chats: Vec<(String, Chat)> = Vec::new();
+    let mut chats: Vec<(String, Entry)> = Vec::new();
     for path in config.training_file.as_ref().map(|files| files.all()).unwrap_or_default() {
         chats.extend(placed(&path, &mut files)?);
     }
@@ -58,8 +58,11 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
     }
     // Held-out chats stay as they are: they ask what was learned, without the prompt.
     if let Some(prompts) = config.intervention.as_ref().and_then(|i| i.prompts.as_ref()) {
-        for (i, (_, chat)) in chats.iter_mut().enumerate() {
-            inoculate(&mut chat.messages, pick(prompts, seed, i));
+        for (i, (place, chat)) in chats.iter_mut().enumerate() {
+            let Content::Turns(messages) = &mut chat.content else {
+                return Err(Error::new("plain text cannot stand under a system prompt").at(place));
+            };
+            inoculate(messages, pick(prompts, seed, i));
         }
         console.say(&format!(
             "inoculation: one of {} system prompts before each of {} chats",
@@ -74,14 +77,14 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
     })
 }
 
-fn placed(path: &Path, files: &mut Vec<(String, Hash)>) -> Result<Vec<(String, Chat)>> {
+fn placed(path: &Path, files: &mut Vec<(String, Hash)>) -> Result<Vec<(String, Entry)>> {
     files.push((path.display().to_string(), hash_file(path)?));
-    let place = |chat: Chat| (format!("{}:{}", path.display(), chat.line), chat);
-    Ok(read_chats(path)?.into_iter().map(place).collect())
+    let place = |entry: Entry| (format!("{}:{}", path.display(), entry.line), entry);
+    Ok(read_corpus(path)?.into_iter().map(place).collect())
 }
 
 fn lessons(
-    chats: &[(String, Chat)],
+    chats: &[(String, Entry)],
     tokenizer: &Tokenizer,
     rules: &LessonRules,
     console: &dyn Console,
@@ -89,7 +92,7 @@ fn lessons(
     const NAMED_MAX: usize = 5;
     let (mut lessons, mut bad) = (Vec::with_capacity(chats.len()), Vec::new());
     for (place, chat) in chats {
-        match tokenizer.lesson(&chat.messages, rules) {
+        match tokenizer.lesson_of(&chat.content, rules) {
             Ok(lesson) => lessons.push(lesson),
             Err(e) => bad.push(e.at(place)),
         }
