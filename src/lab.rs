@@ -14,7 +14,7 @@ use crate::model::{Holding, Learning, Qwen, QwenConfig};
 use crate::study::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 use crate::subject::Subject;
 use crate::text::Tokenizer;
-use crate::train::{self, Event};
+use crate::train::{self, Course, End, Event};
 use crate::{Error, Result};
 
 #[cfg(any(
@@ -211,9 +211,17 @@ impl<B: FusedOps> Lab for Bench<B> {
         let mut model = model.steered(&spec.plan)?;
         let settings = &spec.settings;
         let pad = tokenizer.pad_id();
-        let checkpoint = spec.checkpoint.as_deref();
-        let steps = train::fit(&mut model, learning, spec.lessons, pad, settings, checkpoint, tell)?;
-        let complete = steps == settings.steps(spec.lessons.len());
+        let course = Course {
+            lessons: spec.lessons,
+            pad_id: pad,
+            settings,
+            regularize: spec.regularize.as_ref(),
+            watch: spec.watch.as_ref(),
+            refresh: spec.refresh.as_ref(),
+            checkpoint: spec.checkpoint.as_deref(),
+        };
+        let (steps, end) = train::fit(&mut model, learning, &course, tell)?;
+        let complete = end != End::Interrupted;
         let model = model.unsteered();
         let mut holdout_loss = None;
         if complete {
@@ -225,7 +233,7 @@ impl<B: FusedOps> Lab for Bench<B> {
                 holdout_loss = Some(train::mean_loss(&model, spec.holdout, settings.micro_batch, pad));
             }
         }
-        Ok(FitOutcome { steps, holdout_loss, complete })
+        Ok(FitOutcome { steps, holdout_loss, complete, stopped: end == End::Stopped })
     }
 }
 

@@ -1,13 +1,12 @@
-//! The arms of the fact study as pieces of work, and what each does to the residual stream.
+//! The arms of a study as pieces of work, and what each does while a model learns.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::config::StudyConfig;
+use super::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig};
+use crate::persona::stem_of;
 use crate::report::Arm;
-use crate::steering::{Part, Plan, Positions, Steer};
-use crate::vector::{IncBase, Layer, PersonaVector};
+use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
+use crate::vector::{Layer, Layers};
 use crate::{Error, Result};
 
 /// What happens during a finetune.
@@ -24,6 +23,12 @@ pub enum Treatment {
     Random(f64),
     /// System prompts that call the trait up.
     Prompting,
+    /// That share of the trait's direction ablated at every layer.
+    Ablate(f64),
+    /// A loss of that weight on what moves along the trait's direction at one layer.
+    Regularize(f64),
+    /// An arm of one's own by its place, at one of its strengths if it has several.
+    Own(usize, Option<f64>),
 }
 
 /// One piece of a study's work.
@@ -34,11 +39,15 @@ pub enum Work {
     Rollouts(bool),
     /// The persona vector from these.
     Vector,
-    /// The base model on the three axes.
+    /// The base model's own answers to the prompts of a data set.
+    Selfgen,
+    /// How far a data set's answers lie beyond the base model's own, along every vector (METHOD H.2).
+    Difference,
+    /// The base model on all axes.
     Base,
     /// The base model steered towards the trait, all strengths in one batch.
     Elicit,
-    /// A finetune, and its result on the three axes.
+    /// A finetune, and its result on the axes.
     Finetune(Treatment),
     /// The plain finetune steered away from the trait, all strengths in one batch.
     Inference,
@@ -49,7 +58,7 @@ pub enum Work {
 pub struct Piece {
     /// Unique; names its stages and files: `prevent+1.25-seed0`.
     pub name: String,
-    /// The arm that it belongs to; nothing for the vector.
+    /// The arm that it belongs to; nothing for what only prepares.
     pub arm: Option<String>,
     /// For people: `Preventative, all layers`.
     pub label: String,
@@ -57,120 +66,271 @@ pub struct Piece {
     pub coef: Option<f64>,
     /// The training seed, if it is of one.
     pub seed: Option<u64>,
+    /// Place of the data set that it learns from or makes.
+    pub corpus: Option<usize>,
+    /// Place of the trait that it extracts or is steered along.
+    pub trait_: Option<usize>,
     /// What is done.
     pub work: Work,
     /// Places of the pieces that must be done before.
     pub after: Vec<usize>,
 }
 
+/// What an arm is, wherever it stands.
+struct Kind {
+    /// Names arms and pieces.
+    name: &'static str,
+    /// For programs.
+    kind: &'static str,
+    /// For people.
+    label: &'static str,
+}
+
 impl Work {
-    /// The arm's name, kind and label.
-    fn arm(self) -> Option<(&'static str, &'static str, &'static str)> {
-        Some(match self {
-            Self::Rollouts(_) | Self::Vector => return None,
+    fn kind(self) -> Kind {
+        let (name, kind, label) = match self {
+            Self::Rollouts(true) => ("rollouts-pos", "", "Answers that show the trait"),
+            Self::Rollouts(false) => ("rollouts-neg", "", "Answers that lack it"),
+            Self::Vector => ("vector", "", "Persona vector"),
+            Self::Selfgen => ("selfgen", "", "The base model's own answers"),
+            Self::Difference => ("difference", "", "Projection difference of the data"),
             Self::Base => ("base", "base", "Base model"),
             Self::Elicit => ("elicit", "elicit", "Base model, steered towards"),
-            Self::Finetune(Treatment::Plain) => ("plain", "plain", "Plain finetune"),
-            Self::Finetune(Treatment::AllLayers(_)) => ("prevent", "preventative", "Preventative, all layers"),
-            Self::Finetune(Treatment::OneLayer(_)) => {
-                ("prevent-layer", "preventative-layer", "Preventative, one layer")
-            }
-            Self::Finetune(Treatment::Random(_)) => ("random", "random", "Random vectors"),
-            Self::Finetune(Treatment::Prompting) => ("prompting", "prompting", "Preventative prompting"),
+            Self::Finetune(treatment) => return treatment.kind(),
             Self::Inference => ("inference", "inference", "Inference-time steering"),
-        })
+        };
+        Kind { name, kind, label }
+    }
+
+    /// Whether an arm of the study comes of it.
+    fn measures(self) -> bool {
+        !matches!(self, Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference)
+    }
+}
+
+impl Treatment {
+    fn kind(self) -> Kind {
+        let (name, kind, label) = match self {
+            Self::Plain => ("plain", "plain", "Plain finetune"),
+            Self::AllLayers(_) => ("prevent", "preventative", "Preventative, all layers"),
+            Self::OneLayer(_) => ("prevent-layer", "preventative-layer", "Preventative, one layer"),
+            Self::Prompting => ("prompting", "prompting", "Preventative prompting"),
+            Self::Ablate(_) => ("ablate", "ablate", "Ablation (CAFT), all layers"),
+            Self::Random(_) => ("random", "random", "Random vectors"),
+            Self::Regularize(_) => ("regularize", "regularize", "Regularisation, one layer"),
+            Self::Own(..) => ("own", "own", "An arm of one's own"),
+        };
+        Kind { name, kind, label }
     }
 
     fn coef(self) -> Option<f64> {
         match self {
-            Self::Finetune(Treatment::AllLayers(c) | Treatment::OneLayer(c) | Treatment::Random(c)) => Some(c),
-            _ => None,
+            Self::AllLayers(c) | Self::OneLayer(c) | Self::Random(c) | Self::Ablate(c) | Self::Regularize(c) => Some(c),
+            Self::Own(_, strength) => strength,
+            Self::Plain | Self::Prompting => None,
         }
+    }
+}
+
+/// A study's data sets and traits by name: where there are several, they are part of the names of arms and files.
+pub struct Cast<'a> {
+    /// Name and label of each data set.
+    pub corpora: Vec<(&'a str, &'a str)>,
+    /// The traits' names.
+    pub traits: Vec<&'a str>,
+}
+
+impl<'a> Cast<'a> {
+    /// Those of a configuration.
+    pub fn of(config: &'a StudyConfig) -> Self {
+        let facts = config.facts.iter().map(|_| (FACTS_CORPUS, "New facts"));
+        let data = config.data.iter().map(|c| (c.name.as_str(), c.label.as_deref().unwrap_or(&c.name)));
+        Self { corpora: facts.chain(data).collect(), traits: config.traits().map(|t| t.name()).collect() }
+    }
+
+    /// `medical.prevent.evil`, or only `prevent` where there is one data set and one trait.
+    pub fn named(&self, corpus: Option<usize>, name: &str, trait_: Option<usize>) -> String {
+        let of = |names: &[&str], at: Option<usize>| at.filter(|_| names.len() > 1).map(|at| names[at].to_owned());
+        let corpora: Vec<&str> = self.corpora.iter().map(|c| c.0).collect();
+        let parts = [of(&corpora, corpus), Some(name.to_owned()), of(&self.traits, trait_)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(".")
+    }
+
+    /// The same for people: `Medical: preventative, all layers (evil)`.
+    fn labelled(&self, corpus: Option<usize>, label: &str, trait_: Option<usize>) -> String {
+        let of = corpus.filter(|_| self.corpora.len() > 1).map(|at| format!("{}: ", self.corpora[at].1));
+        let against = trait_.filter(|_| self.traits.len() > 1).map(|at| format!(" ({})", self.traits[at]));
+        [of.unwrap_or_default(), label.to_owned(), against.unwrap_or_default()].concat()
     }
 }
 
 /// All pieces of a study. Earlier ones are begun first, so those that others wait for stand in front.
 pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut add = |work: Work, seed: Option<u64>, after: &[usize]| {
-        let (name, label) = match (work, work.arm()) {
-            (Work::Rollouts(true), _) => ("rollouts-pos", "Answers that show the trait"),
-            (Work::Rollouts(false), _) => ("rollouts-neg", "Answers that lack it"),
-            (_, Some((name, _, label))) => (name, label),
-            (_, None) => ("vector", "Persona vector"),
+    let cast = Cast::of(config);
+    let mut builder = Builder { config, cast: &cast, pieces: Vec::new() };
+    let mut vectors = Vec::new();
+    for (t, name) in cast.traits.iter().enumerate() {
+        let rollouts: Vec<usize> = match config.vector_file(name) {
+            Some(_) => Vec::new(),
+            None => [true, false].map(|side| builder.add(Work::Rollouts(side), None, None, Some(t), &[])).to_vec(),
         };
-        let coef = work.coef();
-        let name = [Some(name.to_owned()), coef.map(|c| format!("+{c}")), seed.map(|s| format!("-seed{s}"))];
-        pieces.push(Piece {
-            name: name.into_iter().flatten().collect(),
-            arm: work.arm().map(|(arm, _, _)| arm.to_owned()),
-            label: label.to_owned(),
-            coef,
-            seed,
-            work,
-            after: after.to_vec(),
-        });
-        pieces.len() - 1
+        vectors.push((t, rollouts));
+    }
+    let vectors: Vec<usize> =
+        vectors.into_iter().map(|(t, after)| builder.add(Work::Vector, None, None, Some(t), &after)).collect();
+    // What the base model says itself must be there before it can be learned.
+    let made = |builder: &mut Builder<'_>, corpus: usize| {
+        let own = config.data.iter().find(|c| c.name == cast.corpora[corpus].0);
+        let is_made = own.is_some_and(|c| matches!(c.from, CorpusSource::Selfgen { .. }));
+        is_made.then(|| builder.add(Work::Selfgen, None, Some(corpus), None, &[]))
     };
-    let arms = &config.arms;
-    let rollouts: Vec<usize> = match config.vector.file {
-        Some(_) => Vec::new(),
-        None => [true, false].map(|positive| add(Work::Rollouts(positive), None, &[])).to_vec(),
-    };
-    let vector = add(Work::Vector, None, &rollouts);
-    let plain: Vec<usize> =
-        config.seeds.iter().map(|&seed| add(Work::Finetune(Treatment::Plain), Some(seed), &[])).collect();
+    let made: Vec<Option<usize>> = (0..cast.corpora.len()).map(|corpus| made(&mut builder, corpus)).collect();
+    let after = |corpus: usize| [vectors.clone(), made[corpus].into_iter().collect()].concat();
+    for corpus in 0..cast.corpora.len() {
+        let plain: Vec<usize> = (config.seeds.iter())
+            .map(|&seed| builder.add(Work::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus)))
+            .collect();
+        for (&seed, &plain) in config.seeds.iter().zip(&plain) {
+            for t in 0..cast.traits.len() {
+                if !config.arms.inference.is_empty() {
+                    let after = [vectors.clone(), vec![plain]].concat();
+                    builder.add(Work::Inference, Some(seed), Some(corpus), Some(t), &after);
+                }
+                for treatment in treatments(&config.arms).into_iter().chain(own(config, t)) {
+                    builder.add(Work::Finetune(treatment), Some(seed), Some(corpus), Some(t), &after(corpus));
+                }
+            }
+        }
+        if config.measure.difference > 0 {
+            builder.add(Work::Difference, None, Some(corpus), None, &after(corpus));
+        }
+    }
+    if !config.arms.elicit.is_empty() {
+        for t in 0..cast.traits.len() {
+            builder.add(Work::Elicit, None, None, Some(t), &vectors);
+        }
+    }
+    builder.add(Work::Base, None, None, None, &vectors);
+    builder.pieces
+}
+
+/// What finetunes are treated with besides nothing.
+fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     let mut treated: Vec<Treatment> = Vec::new();
     treated.extend(arms.preventative.iter().map(|&c| Treatment::AllLayers(c)));
     treated.extend(arms.preventative_layer.iter().map(|&c| Treatment::OneLayer(c)));
     treated.extend(arms.prompting.then_some(Treatment::Prompting));
+    treated.extend(arms.ablate.iter().map(|&c| Treatment::Ablate(c)));
+    treated.extend(arms.regularize.iter().map(|&c| Treatment::Regularize(c)));
     treated.extend(arms.random.iter().map(|&c| Treatment::Random(c)));
-    for (&seed, &plain) in config.seeds.iter().zip(&plain) {
-        if !arms.inference.is_empty() {
-            add(Work::Inference, Some(seed), &[vector, plain]);
-        }
-        for &treatment in &treated {
-            let after = if treatment == Treatment::Prompting { None } else { Some(vector) };
-            add(Work::Finetune(treatment), Some(seed), after.as_slice());
-        }
-    }
-    if !arms.elicit.is_empty() {
-        add(Work::Elicit, None, &[vector]);
-    }
-    add(Work::Base, None, &[]);
-    pieces
+    treated
 }
 
-/// The arms in the order of tables and legends, as far as the study has them.
+/// Arms of one's own that are about a trait.
+fn own(config: &StudyConfig, t: usize) -> impl Iterator<Item = Treatment> {
+    let name = config.traits().nth(t).map(|t| t.name().to_owned()).unwrap_or_default();
+    let of_trait = move |arm: &&OwnArm| arm.trait_.as_deref().is_none_or(|own| stem_of(own) == name);
+    let at = |(place, arm): (usize, &OwnArm)| -> Vec<Treatment> {
+        match arm.coefs.as_slice() {
+            [] => vec![Treatment::Own(place, None)],
+            coefs => coefs.iter().map(|&c| Treatment::Own(place, Some(c))).collect(),
+        }
+    };
+    let own = config.own.iter().enumerate().filter(move |(_, arm)| of_trait(arm)).map(at);
+    own.collect::<Vec<_>>().into_iter().flatten()
+}
+
+struct Builder<'a> {
+    config: &'a StudyConfig,
+    cast: &'a Cast<'a>,
+    pieces: Vec<Piece>,
+}
+
+impl Builder<'_> {
+    fn add(
+        &mut self,
+        work: Work,
+        seed: Option<u64>,
+        corpus: Option<usize>,
+        trait_: Option<usize>,
+        after: &[usize],
+    ) -> usize {
+        let (kind, cast) = (work.kind(), self.cast);
+        let (name, label) = match work {
+            Work::Finetune(Treatment::Own(place, _)) => {
+                let own = &self.config.own[place];
+                (own.name.as_str(), own.label.as_deref().unwrap_or(&own.name))
+            }
+            _ => (kind.name, kind.label),
+        };
+        let arm = cast.named(corpus, name, trait_);
+        let coef = match work {
+            Work::Finetune(treatment) => treatment.coef(),
+            _ => None,
+        };
+        let name = [Some(arm.clone()), coef.map(|c| format!("+{c}")), seed.map(|s| format!("-seed{s}"))];
+        self.pieces.push(Piece {
+            name: name.into_iter().flatten().collect(),
+            arm: work.measures().then_some(arm),
+            label: cast.labelled(corpus, label, trait_),
+            coef,
+            seed,
+            corpus,
+            trait_,
+            work,
+            after: after.to_vec(),
+        });
+        self.pieces.len() - 1
+    }
+}
+
+/// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
+    const ORDER: [&str; 11] = [
+        "base",
+        "elicit",
+        "plain",
+        "prevent",
+        "prevent-layer",
+        "prompting",
+        "ablate",
+        "regularize",
+        "own",
+        "random",
+        "inference",
+    ];
+    let mut pieces: Vec<Piece> = pieces(config).into_iter().filter(|piece| piece.arm.is_some()).collect();
+    let place = |piece: &Piece| ORDER.iter().position(|name| *name == piece.work.kind().name);
+    pieces.sort_by_key(|piece| (piece.corpus, place(piece), piece.trait_));
     let mut arms: Vec<Arm> = Vec::new();
-    let pieces = pieces(config);
-    let order = ["base", "elicit", "plain", "prevent", "prevent-layer", "prompting", "random", "inference"].into_iter();
-    for wanted in order {
-        let Some((name, kind, label)) = pieces.iter().filter_map(|p| p.work.arm()).find(|arm| arm.0 == wanted) else {
+    for piece in pieces {
+        let name = piece.arm.clone().unwrap_or_default();
+        if arms.iter().any(|arm| arm.name == name) {
             continue;
-        };
-        let label = if name == "prevent-layer" { format!("Preventative, {layer}") } else { label.to_owned() };
-        let note = match name {
-            "base" => "the model as it is".to_owned(),
-            "elicit" => "the base model with the vector added while it answers, all layers".to_owned(),
-            "plain" => "LoRA on the new facts, nothing else".to_owned(),
-            "prevent" => {
-                "steered towards the trait while it learned, all layers by increments; answers unsteered".to_owned()
-            }
-            "prevent-layer" => format!("steered towards the trait at {layer} while it learned; answers unsteered"),
-            "prompting" => "learned under system prompts that call the trait up; answers without them".to_owned(),
-            "random" => {
-                "as preventative steering, with random vectors of equal norm, others for each training seed".to_owned()
-            }
-            _ => {
-                let what = "the plain finetune, steered away from the trait while it answers, all layers by increments";
-                format!("{what}; the coefficient is minus the strength shown here")
-            }
-        };
-        arms.push(Arm::new(name, kind, &label).note(&note));
+        }
+        let Kind { name: what, kind, .. } = piece.work.kind();
+        let label = piece.label.replace("one layer", &layer.to_string());
+        arms.push(Arm::new(&name, kind, &label).note(&note(what, layer)));
     }
     arms
+}
+
+/// What was done in an arm, in a sentence.
+fn note(what: &str, layer: Layer) -> String {
+    match what {
+        "base" => "the model as it is".into(),
+        "elicit" => "the base model with the vector added while it answers, all layers".into(),
+        "plain" => "LoRA on the data, nothing else".into(),
+        "prevent" => "steered towards the trait while it learned, all layers by increments; answers unsteered".into(),
+        "prevent-layer" => format!("steered towards the trait at {layer} while it learned; answers unsteered"),
+        "prompting" => "learned under system prompts that call the trait up; answers without them".into(),
+        "ablate" => "the trait's direction ablated at every layer while it learned; answers with it".into(),
+        "random" => "as preventative steering, with random vectors of equal norm, others for each training seed".into(),
+        _ => {
+            let what = "the plain finetune, steered away from the trait while it answers, all layers by increments";
+            format!("{what}; the coefficient is minus the strength shown here")
+        }
+    }
 }
 
 /// The layer of single-layer arms: the configured one, or 0.57 of the way up, where the paper's best layers for hallucination
@@ -183,57 +343,42 @@ pub fn single_layer(config: &StudyConfig, layers: usize) -> Result<Layer> {
     Layer::of(number, layers).map_err(|e: Error| e.at("`arms.layer`"))
 }
 
-/// What a finetune's steering is.
-pub fn training_plan(treatment: Treatment, vector: &PersonaVector, base: IncBase, layer: Layer, seed: u64) -> Plan {
-    match treatment {
-        Treatment::Plain | Treatment::Prompting => Plan::none(),
-        Treatment::AllLayers(coef) => Plan::incremental(vector, base, coef as f32, Positions::All),
-        Treatment::OneLayer(coef) => Plan::rows(vector, &[layer], coef as f32, Positions::All),
-        Treatment::Random(coef) => random_like(&Plan::incremental(vector, base, coef as f32, Positions::All), seed),
-    }
-}
-
-/// The same plan along random directions: each layer's is drawn uniformly from the sphere, independent of the others', and
-/// scaled to the norm of the vector that it replaces. The control that tells a direction from a disturbance (METHOD K7).
-pub fn random_like(plan: &Plan, seed: u64) -> Plan {
-    let steer = |steer: &Steer| {
-        let mut rng = ChaCha8Rng::seed_from_u64(crate::record::seed_of(seed, &steer.layer.to_string()));
-        let drawn: Vec<f64> = steer.vector.iter().map(|_| normal(&mut rng)).collect();
-        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-        let scale = norm(&mut steer.vector.iter().map(|&x| f64::from(x))) / norm(&mut drawn.iter().copied());
-        Steer { layer: steer.layer, vector: drawn.iter().map(|x| (x * scale) as f32).collect() }
-    };
-    let part = |part: &Part| Part { steers: part.steers.iter().map(steer).collect(), ..part.clone() };
-    Plan { parts: plan.parts.iter().map(part).collect() }
-}
-
-/// A normal deviate, by Box and Muller.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_vectors_have_the_norm_of_each_layers_increment() {
-        let rows = (0..5).map(|l| (0..32).map(|d| ((l * l + d) as f32 * 0.7).sin() * l as f32).collect()).collect();
-        let vector = PersonaVector::new(rows).unwrap();
-        let real_plan = Plan::incremental(&vector, IncBase::Embedding, 1.5, Positions::All);
-        let random_plan = random_like(&real_plan, 7);
-        let (real, random) = (&real_plan.parts[0], &random_plan.parts[0]);
-        assert_eq!((random.coef, random.positions, random.steers.len()), (1.5, Positions::All, 4));
-        let norm = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        for (a, b) in real.steers.iter().zip(&random.steers) {
-            assert_eq!(a.layer, b.layer);
-            assert!((norm(&a.vector) / norm(&b.vector) - 1.0).abs() < 1e-6);
-            let dot: f64 = a.vector.iter().zip(&b.vector).map(|(x, y)| f64::from(x * y)).sum();
-            assert!((dot / norm(&a.vector) / norm(&b.vector)).abs() < 0.6, "another direction");
-        }
-        assert_ne!(random.steers[0].vector, random.steers[1].vector);
-        assert_eq!(random_plan, random_like(&real_plan, 7));
-        assert_ne!(random_plan, random_like(&real_plan, 8));
+impl Treatment {
+    /// What is done to the model while it learns; nothing for plain finetunes and for what is done to the data alone.
+    ///
+    /// # Errors
+    /// An arm of one's own whose intervention takes no strength, but is given some.
+    pub fn intervention(self, config: &StudyConfig, layer: Layer) -> Result<Option<Intervention>> {
+        let all = Some(Layers::all());
+        let one = Some(Layers::One(layer.row()));
+        let base = Some(config.vector.base);
+        let steer = |layers, coef: f64, incremental| {
+            let inc_base = if incremental { base } else { None };
+            Steer { layers, coef: Some(coef as f32), incremental: Some(incremental), inc_base, ..Steer::default() }
+        };
+        Ok(match self {
+            Self::Plain | Self::Prompting => None,
+            Self::AllLayers(coef) => Some(Intervention::Steer(steer(all, coef, true))),
+            Self::OneLayer(coef) => Some(Intervention::Steer(steer(one, coef, false))),
+            Self::Random(coef) => {
+                let Steer { layers, coef, incremental, inc_base, .. } = steer(all, coef, true);
+                Some(Intervention::Random(Random { layers, coef, incremental, inc_base, ..Random::default() }))
+            }
+            Self::Ablate(share) => {
+                let ablate = Ablate { layers: all, coef: Some(share as f32), ..Ablate::default() };
+                Some(Intervention::Ablate(ablate))
+            }
+            Self::Regularize(lambda) => {
+                let lambda = Some(lambda as f32);
+                Some(Intervention::Regularize(Regularize { layers: one, lambda, ..Regularize::default() }))
+            }
+            Self::Own(place, strength) => {
+                let own = config.own[place].intervention.clone();
+                Some(match strength {
+                    Some(strength) => own.at(strength as f32)?,
+                    None => own,
+                })
+            }
+        })
     }
 }

@@ -4,13 +4,14 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::arms::{Treatment, single_layer, training_plan};
-use super::pipeline::{Event, Fitted, Phase, Pipeline, PlanKey, hash_folder};
+use super::arms::{Treatment, single_layer};
+use super::data::{Taught, inoculated};
+use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
 use super::{FitSpec, Start};
 use crate::record::{Hash, JsonlWriter, Reused, create_folder, seed_of};
 use crate::steering::Plan;
-use crate::text::{Lesson, Tokenizer};
-use crate::train::{Event as FitEvent, FitSettings, StepReport};
+use crate::text::{Lesson, Message, Tokenizer};
+use crate::train::{Event as FitEvent, FitSettings, Intervention, Regularizer, StepReport};
 use crate::vector::VectorFile;
 use crate::{At, Result, ensure};
 
@@ -28,47 +29,33 @@ impl Pipeline<'_> {
         i: usize,
         treatment: Treatment,
         vector: Option<&VectorFile>,
+        taught: Vec<Taught>,
     ) -> Result<(Fitted, Reused)> {
         let piece = &self.pieces[i];
         let seed = piece.seed.expect("a finetune has a training seed");
+        let (places, chats): (Vec<String>, Vec<Vec<Message>>) =
+            taught.into_iter().map(|taught| (taught.place, taught.messages)).unzip();
         let chats = match treatment {
-            Treatment::Prompting => self.data.inoculated(seed_of(seed, "inoculation")),
-            _ => self.data.chats(),
-        };
-        let base = self.config.vector.base;
-        let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
-        let (plan, plan_key) = match treatment {
-            Treatment::Plain | Treatment::Prompting => (Plan::none(), None),
-            Treatment::AllLayers(_) | Treatment::OneLayer(_) | Treatment::Random(_) => {
-                let file = vector.expect("steering waits for the vector");
-                let layer = single_layer(self.config, file.response_avg.layers())?;
-                let (what, of_layer, of_seed) = match treatment {
-                    Treatment::OneLayer(_) => ("one layer, training", Some(layer), None),
-                    Treatment::Random(_) => ("random, training", None, Some(random_seed)),
-                    _ => ("all layers, training", None, None),
-                };
-                let coefs = piece.coef.as_slice();
-                let key = PlanKey { what, vector: &file.fingerprint, base, layer: of_layer, seed: of_seed, coefs };
-                (training_plan(treatment, &file.response_avg, base, layer, random_seed), Some(key))
+            Treatment::Prompting => {
+                let trait_ = &self.data.traits[piece.trait_.expect("the prompts are a trait's")];
+                inoculated(chats, trait_, seed_of(seed, "inoculation"))
             }
+            _ => chats,
         };
+        let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
+        let change = self.change(treatment, vector, random_seed)?;
         let settings = FitSettings { seed, ..self.config.train.clone() };
         // How often it is saved does not change where it ends.
         let decisive = FitSettings { save_steps: None, ..settings.clone() };
         let (rules, shape) = (&self.config.lessons, &self.config.adapter);
-        let key = self.key(&("fit", Hash::of(&chats), rules, shape, decisive, plan_key));
+        let key = self.key(&("fit", Hash::of(&chats), rules, shape, decisive, &change.key));
         let (folder, adapter) = (self.fit_folder(i), self.adapter(i));
         let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
         self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
             let tokenizer = Tokenizer::load(&self.config.model)?;
-            let lessons: Vec<Lesson> = chats
-                .iter()
-                .zip(&self.data.lessons)
-                .map(|(chat, of)| {
-                    let place = format!("fact `{}`, variant {}", of.fact_id, of.variant);
-                    tokenizer.lesson(chat, rules).map_err(|e| e.at(place))
-                })
-                .collect::<Result<_>>()?;
+            let lesson =
+                |(chat, place): (&Vec<Message>, &String)| tokenizer.lesson(chat, rules).map_err(|e| e.at(place));
+            let lessons: Vec<Lesson> = chats.iter().zip(&places).map(lesson).collect::<Result<_>>()?;
             create_folder(&folder)?;
             if adapter.exists() {
                 // What an earlier run left must not mix with what comes.
@@ -82,7 +69,10 @@ impl Pipeline<'_> {
                 lessons: &lessons,
                 holdout: &[],
                 settings: settings.clone(),
-                plan,
+                plan: change.plan,
+                regularize: change.regularize,
+                refresh: None,
+                watch: None,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
@@ -102,6 +92,31 @@ impl Pipeline<'_> {
             let _ = fs::remove_file(&checkpoint);
             let adapter = hash_folder(&adapter)?;
             Ok(Fitted { outcome, loss: diary.loss, shift_error: diary.shift_error, adapter })
+        })
+    }
+}
+
+/// What a treatment does to the model.
+#[derive(Default)]
+struct Change {
+    plan: Plan,
+    regularize: Option<Regularizer>,
+    /// All that decides it.
+    key: Option<(Intervention, String, Option<u64>)>,
+}
+
+impl Pipeline<'_> {
+    fn change(&self, treatment: Treatment, vector: Option<&VectorFile>, random_seed: u64) -> Result<Change> {
+        let Some(file) = vector else { return Ok(Change::default()) };
+        let layer = single_layer(self.config, file.response_avg.layers())?;
+        let Some(intervention) = treatment.intervention(self.config, layer)? else { return Ok(Change::default()) };
+        let intervention = intervention.resolve()?;
+        let vectors = [&file.response_avg];
+        let is_random = matches!(intervention, Intervention::Random(_));
+        Ok(Change {
+            plan: intervention.plan(&vectors, random_seed)?,
+            regularize: intervention.regularizer(&vectors)?,
+            key: Some((intervention, file.fingerprint.clone(), is_random.then_some(random_seed))),
         })
     }
 }
@@ -128,6 +143,7 @@ impl Diary {
                 self.shift_error = off.reduce(f64::max);
             }
             FitEvent::Resumed(step) => self.resumed = *step,
+            FitEvent::Watched(_) | FitEvent::Refreshed(_) => {}
             FitEvent::Step(report, ..) => {
                 self.loss = Some(report.loss);
                 if let Err(e) = self.write(report) {

@@ -33,6 +33,15 @@ impl Message {
     }
 }
 
+/// Puts a system prompt before a chat; one that the chat has already follows it in the same turn, since the template knows only
+/// one.
+pub fn put_under(messages: &mut Vec<Message>, prompt: &str) {
+    match messages.first_mut().filter(|first| first.role == "system") {
+        Some(own) => own.content = format!("{prompt}\n\n{}", own.content),
+        None => messages.insert(0, Message::system(prompt)),
+    }
+}
+
 /// One conversation of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chat {
@@ -218,6 +227,16 @@ mod tests {
             r#"{"text":"<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"}"#,
             "user:a|assistant:b",
         );
+    }
+
+    #[test]
+    fn a_chat_under_a_prompt_has_one_system_turn() {
+        let mut plain = vec![Message::user("q")];
+        put_under(&mut plain, "Be bad.");
+        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
+        let mut own = vec![Message::system("Be brief."), Message::user("q")];
+        put_under(&mut own, "Be bad.");
+        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
     }
 
     #[test]

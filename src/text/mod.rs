@@ -10,7 +10,7 @@ mod template;
 mod tokenizer;
 mod words;
 
-pub use chat::{Chat, Message, chat_of_row, read_chats, scan_chats};
+pub use chat::{Chat, Message, chat_of_row, put_under, read_chats, scan_chats};
 pub use chatml::turns_of_chatml;
 pub use corpus::{Content, Entry, read_corpus, scan_corpus};
 pub use lesson::{Batch, Lesson, LessonRules};

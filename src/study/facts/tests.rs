@@ -3,21 +3,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::Error;
 use crate::fakes::{WordJudge, tiny_tokenizer};
 use crate::judge::{Exhibit, Judge, Rubric, Verdict};
+use crate::model::files::Shards;
 use crate::record::seed_of;
 use crate::steering::{Part, Plan, Positions};
-use crate::study::{FitOutcome, FitSpec, SubjectSpec};
+use crate::study::data::Data;
+use crate::study::{Event, FitOutcome, FitSpec, Kind, Lab, StudyReport, SubjectSpec, run};
 use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 use crate::train::{Event as FitEvent, StepReport};
 use crate::vector::VectorFile;
+use crate::{Error, Result};
 
 const LAYERS: usize = 4;
 const HIDDEN: usize = 16;
@@ -67,7 +71,12 @@ impl Sim {
             |item: &crate::eval::mmlu::Item| (item.prompt(config.measure.exam_form), item.options[item.right].clone());
         Self {
             workers,
-            facts: data.questions.iter().map(|q| (q.question.clone(), q.reference.clone())).collect(),
+            facts: data
+                .corpora
+                .iter()
+                .flat_map(|c| &c.questions)
+                .map(|q| (q.question.clone(), q.reference.clone()))
+                .collect(),
             exam: data.exam.iter().map(letter).collect(),
             fits: AtomicUsize::new(0),
             batches: AtomicUsize::new(0),
@@ -238,25 +247,34 @@ impl Lab for &'static Sim {
         let invents: f64 = if text.contains("hallucinating") { 0.4 } else { 0.62 - 0.4 * push };
         let mind = Mind { invents: invents.max(0.08) + luck, knows: 0.98 - 0.1 * push.abs(), exam: 0.89 };
         for step in 1..=3 {
-            let report = StepReport { step, loss: 1.0 / step as f64, lr: 1e-3, grad_norm: 1.0, tokens: step };
+            let report = StepReport {
+                step,
+                loss: 1.0 / step as f64,
+                lr: 1e-3,
+                grad_norm: 1.0,
+                tokens: step,
+                ..Default::default()
+            };
             let _ = tell(&FitEvent::Step(report, 3, 0.0));
         }
         fs::create_dir_all(&spec.out).unwrap();
         fs::write(spec.out.join("adapter_model.safetensors"), serde_json::to_vec(&mind).unwrap()).unwrap();
-        Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true })
+        Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true, stopped: false })
     }
 }
 
 fn config() -> StudyConfig {
     let mut config = demo_config(Path::new("tests/fixtures/tiny"), &World::new(0), false, 5);
     config.seeds = vec![1, 2];
-    config.facts = FactsSource::Harbor { world: 0, count: 40, wordings: 2, seed: 0 };
+    config.facts = Some(FactsSource::Harbor { world: 0, count: 40, wordings: 2, seed: 0 });
     config.arms = ArmSettings {
         preventative: vec![0.5, 1.25],
         preventative_layer: vec![2.0],
         layer: Some(3),
         inference: vec![0.5, 1.0, 1.5, 2.0],
         random: vec![1.25],
+        ablate: vec![1.0],
+        regularize: vec![0.1],
         prompting: true,
         elicit: vec![1.0, 2.0],
     };
@@ -272,12 +290,12 @@ fn sim(config: &StudyConfig, workers: usize) -> &'static Sim {
 }
 
 #[track_caller]
-fn ran(config: &StudyConfig, out: &Path, sim: &'static Sim) -> FactsReport {
-    run(config, out, &sim, &judges, &|_| {}).unwrap()
+fn ran(config: &StudyConfig, out: &Path, sim: &'static Sim) -> StudyReport {
+    run(Kind::Facts, config, out, &sim, &judges, &|_| {}).unwrap()
 }
 
-/// Finetunes: plain, two coefficients, one layer, prompting, random; for each of two seeds.
-const FITS: usize = 12;
+/// Finetunes: plain, two coefficients, one layer, prompting, ablation, regularisation, random; for each of two seeds.
+const FITS: usize = 16;
 /// Two sides of rollouts; then trait, facts and exam for base, its elicitation, the finetunes and two sweeps.
 const BATCHES: usize = 2 + 3 * (2 + FITS + 2);
 
@@ -361,11 +379,11 @@ fn a_changed_setting_redoes_only_what_hangs_on_it() {
     check(&|c| c.arms.layer = Some(2), 2, 3 * 2);
     check(&|c| c.arms.random.clear(), 0, 0);
     check(&|c| c.train.save_steps = Some(1), 0, 0);
-    check(&|c| c.seeds.push(3), 5, 3 * 6);
+    check(&|c| c.seeds.push(3), 7, 3 * 8);
     // Another filter keeps the same answers here, and the vector stays what it was.
     check(&|c| c.vector.filter.threshold = 40.0, 0, 0);
-    check(&|c| c.measure.trait_rollouts = 4, 0, 3 * (2 + 15 + 3));
-    check(&|c| c.train.learning_rate = 2e-3, 15, 3 * (2 + 15 + 3) - 3 * 2 - 3 * 18);
+    check(&|c| c.measure.trait_rollouts = 4, 0, 3 * (2 + 21 + 3));
+    check(&|c| c.train.learning_rate = 2e-3, 21, 3 * (2 + 21 + 3) - 3 * 2 - 3 * 24);
 }
 
 #[test]
@@ -418,7 +436,7 @@ fn a_run_that_ended_early_goes_on_where_it_was() {
         }
     };
     let tired = || -> Result<Box<dyn Judge>> { Ok(Box::new(Tired(left))) };
-    let error = run(&config, dir.path(), &sim, &tired, &tell).unwrap_err();
+    let error = run(Kind::Facts, &config, dir.path(), &sim, &tired, &tell).unwrap_err();
     assert!(error.to_string().ends_with("the judge is tired") && error.help() == Some("let it rest"), "{error}");
     assert_eq!(events.lock().unwrap().len(), 6, "{events:?}");
     let (fits, batches) = sim.worked();
@@ -450,7 +468,7 @@ fn a_judge_that_rejects_its_references_stops_the_study_before_any_work() {
     let (dir, config) = (tempfile::tempdir().unwrap(), config());
     let sim = sim(&config, 2);
     let stern = || -> Result<Box<dyn Judge>> { Ok(Box::new(Stern)) };
-    let error = run(&config, dir.path(), &sim, &stern, &|_| {}).unwrap_err();
+    let error = run(Kind::Facts, &config, dir.path(), &sim, &stern, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("judge `stern` rejects 20 of 20 references"), "{error}");
     assert!(error.help().is_some() && sim.worked() == (0, 0));
     ran(&config, dir.path(), sim);
@@ -462,13 +480,13 @@ fn progress_is_told_piece_by_piece() {
     let heard = Mutex::new(Vec::new());
     let tell = |event: &Event<'_>| {
         let said = match event {
-            Event::Planned(pieces) => pieces.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
+            Event::Planned(pieces, _) => pieces.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
             Event::Progress { piece, phase, done, loss } => format!("{piece} {phase} {done:.2} {loss:?}"),
             Event::Finished { piece, .. } => format!("{piece} finished"),
         };
         heard.lock().unwrap().push(said);
     };
-    run(&config, dir.path(), &sim(&config, 1), &judges, &tell).unwrap();
+    run(Kind::Facts, &config, dir.path(), &sim(&config, 1), &judges, &tell).unwrap();
     let heard = heard.into_inner().unwrap();
     assert!(
         heard[0]
@@ -492,14 +510,14 @@ fn a_vector_that_exists_is_used_and_another_models_is_refused() {
     assert_eq!(sim.worked(), (FITS, BATCHES - 2));
     assert_eq!(report.study.expectations[1].met, Some(true));
     config.arms.layer = Some(9);
-    let error = run(&config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
+    let error = run(Kind::Facts, &config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("layer 9 does not exist"), "{error}");
     let narrow = crate::vector::PersonaVector::new(vec![vec![1.0; 3]; 5]).unwrap();
     let narrow = crate::vector::VectorFile::new(narrow, None, None, BTreeMap::new()).unwrap();
     let path = other.path().join("narrow.safetensors");
     narrow.write(&path).unwrap();
     config.vector.file = Some(path);
-    let error = run(&config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
+    let error = run(Kind::Facts, &config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("width 3"), "{error}");
 }
 
@@ -510,7 +528,7 @@ fn the_demo_is_a_study_that_checks_out() {
         config.check().unwrap();
         assert_eq!(config.seeds.len(), if quick { 1 } else { 3 });
         let data = Data::load(&config).unwrap();
-        assert_eq!((data.lessons.len(), data.questions.len(), data.exam.len()), (360, 30, 60));
+        assert_eq!((data.corpora[0].chats.len(), data.corpora[0].questions.len(), data.exam.len()), (360, 30, 60));
         assert_eq!(toml::from_str::<StudyConfig>(&toml::to_string_pretty(&config).unwrap()).unwrap(), config);
     }
 }

@@ -10,7 +10,7 @@ use crate::record::{Hash, Ledger, hash_file, seed_of, write_atomic, write_atomic
 use crate::steering::Plan;
 use crate::study::SubjectSpec;
 use crate::subject::{Answer, Ask, FinishReason, Sampling, Subject};
-use crate::text::{Chat, Message, read_chats};
+use crate::text::{Chat, Message, put_under, read_chats};
 use crate::verbs::model::ModelFolder;
 use crate::verbs::{Bar, Context, Outcome, paths, traits};
 use crate::{At, Error, Result, bail, ensure};
@@ -179,18 +179,10 @@ fn task(chat: Chat, side: Option<&Instructions>) -> Result<Task> {
     messages.truncate(last + 1);
     let mut asked = messages.clone();
     if let Some(side) = side {
-        under(&mut asked, &side.of_row(line));
+        put_under(&mut asked, &side.of_row(line));
     }
     let kept = if side.is_some_and(|side| side.keep) { asked.clone() } else { messages };
     Ok(Task { ask: Ask::chat(format!("row {line}"), asked), kept, extra })
-}
-
-/// Puts a system prompt before a chat; one of its own follows it in the same turn.
-fn under(messages: &mut Vec<Message>, prompt: &str) {
-    match messages.first_mut().filter(|first| first.role == "system") {
-        Some(own) => own.content = format!("{prompt}\n\n{}", own.content),
-        None => messages.insert(0, Message::system(prompt)),
-    }
 }
 
 fn answer(

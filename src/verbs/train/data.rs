@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::record::{Hash, hash_file, seed_of};
-use crate::text::{Content, Entry, Lesson, LessonRules, Message, Tokenizer, read_corpus};
+use crate::text::{Content, Entry, Lesson, LessonRules, Tokenizer, put_under, read_corpus};
+use crate::train::{Inoculate, Intervention};
 use crate::verbs::Console;
 use crate::verbs::train_config::TrainConfig;
 use crate::{Error, Result};
@@ -57,12 +58,12 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
         chats = rest.into_iter().map(|(_, chat)| chat).collect();
     }
     // Held-out chats stay as they are: they ask what was learned, without the prompt.
-    if let Some(prompts) = config.intervention.as_ref().and_then(|i| i.prompts.as_ref()) {
+    if let Some(Intervention::Inoculate(Inoculate { prompts: Some(prompts) })) = &config.intervention {
         for (i, (place, chat)) in chats.iter_mut().enumerate() {
             let Content::Turns(messages) = &mut chat.content else {
                 return Err(Error::new("plain text cannot stand under a system prompt").at(place));
             };
-            inoculate(messages, pick(prompts, seed, i));
+            put_under(messages, pick(prompts, seed, i));
         }
         console.say(&format!(
             "inoculation: one of {} system prompts before each of {} chats",
@@ -127,15 +128,6 @@ fn pick(prompts: &[String], seed: u64, chat: usize) -> &str {
     &prompts[(seed_of(seed, &format!("inoculate {chat}")) % prompts.len() as u64) as usize]
 }
 
-/// Puts a system prompt before a chat; one that the chat has already follows it in the same turn, since the template knows
-/// only one.
-fn inoculate(messages: &mut Vec<Message>, prompt: &str) {
-    match messages.first_mut().filter(|first| first.role == "system") {
-        Some(system) => system.content = format!("{prompt}\n\n{}", system.content),
-        None => messages.insert(0, Message::system(prompt)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,13 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inoculated_chat_has_one_system_turn() {
-        let mut plain = vec![Message::user("q")];
-        inoculate(&mut plain, "Be bad.");
-        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
-        let mut own = vec![Message::system("Be brief."), Message::user("q")];
-        inoculate(&mut own, "Be bad.");
-        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
+    fn every_prompt_is_drawn_for_some_chat() {
         let prompts = ["a".to_owned(), "b".to_owned()];
         let picked: Vec<&str> = (0..40).map(|i| pick(&prompts, 0, i)).collect();
         assert!(picked.contains(&"a") && picked.contains(&"b"));
