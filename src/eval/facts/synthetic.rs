@@ -251,8 +251,13 @@ pub fn synthetic(count: usize, variants: usize, after: &str, seed: u64) -> Resul
     }
     let mut names: Vec<usize> = (0..NAMES).collect();
     names.sort_by_key(|name| seed_of(seed, &format!("name {name}")));
-    let one = |i: usize| draft(i, &KINDS[i % KINDS.len()], names[i / KINDS.len()], variants, after, seed);
+    let one = |i: usize| draft(i, &KINDS[i % KINDS.len()], names[place_of(i)], variants, after, seed);
     Ok((0..count).map(one).collect())
+}
+
+/// The place of a fact's name among the shuffled ones. Each kind begins elsewhere, so that kinds share names in large sets only.
+fn place_of(number: usize) -> usize {
+    (number / KINDS.len() + number % KINDS.len() * (NAMES / KINDS.len())) % NAMES
 }
 
 fn draft(number: usize, kind: &Kind, name: usize, variants: usize, after: &str, seed: u64) -> Draft {
@@ -354,6 +359,8 @@ mod tests {
         let statements: std::collections::HashSet<String> =
             facts(3000, 1).into_iter().map(|draft| draft.fact.statement).collect();
         assert_eq!(statements.len(), 3000);
+        let places: std::collections::HashSet<usize> = (0..NAMES).map(place_of).collect();
+        assert_eq!(places.len(), NAMES, "a set of that size has every name once");
         assert!(synthetic(20_000, 20, "2023-12-31", 0).is_err() && synthetic(1, 40, "2023-12-31", 0).is_err());
     }
 

@@ -137,7 +137,13 @@ impl Survey {
         let mut lines =
             vec![format!("rows        {rows}: {}", list(&mut dialects.iter().map(|(d, n)| format!("{n} {d}"))))];
         if usable > 0 {
-            let quantiles = list(&mut self.quantiles().iter().map(|(p, n)| format!("{p} % {n:.0}")));
+            let called = |p: u32| match p {
+                0 => "least".to_owned(),
+                50 => "median".to_owned(),
+                100 => "most".to_owned(),
+                p => format!("{p} %"),
+            };
+            let quantiles = list(&mut self.quantiles().iter().map(|(p, n)| format!("{} {n:.0}", called(*p))));
             lines.push(format!("tokens      {quantiles} per row; {tokens} in all"));
             let share = 100.0 * *supervised as f64 / *tokens as f64;
             lines.push(format!("supervised  {supervised} tokens ({share:.0} %) in {usable} rows"));
