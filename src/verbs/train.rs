@@ -2,6 +2,7 @@
 
 mod data;
 mod intervene;
+mod texts;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::record::{Hash, JsonlWriter, Lock, RunDir, hash_file};
 use crate::steering::Op;
 use crate::study::{FitOutcome, FitSpec, Lab, Start};
 use crate::text::Tokenizer;
-use crate::train::{Event, FitSettings, Proof, StepReport};
+use crate::train::{Event, FitSettings, Proof, Refresh, RefreshReport, StepReport};
 use crate::vector::Layers;
 use crate::{Error, Result};
 use intervene::Acts;
@@ -26,9 +27,13 @@ use intervene::Acts;
 /// Finetune with LoRA, with or without an intervention
 ///
 /// The configuration is TOML or JSON with the reference's keys (model, training_file, r, lora_alpha, learning_rate, ...)
-/// and a table `intervention` = { type = "steer" | "ablate" | "inoculate" | "none", vectors, layers = [20] | "all", coef }.
-/// Flags go before it. DIR/adapter holds the result in PEFT's format, DIR/metrics.jsonl the losses, DIR/run.toml the whole
-/// resolved configuration. The same command goes on after an interruption, to the same weights.
+/// and a table `intervention`, whose `type` decides the others: "steer" (vectors, layers = 20 | [12, 16] | "all", coef,
+/// incremental, inc_base, positions; recompute_every, pos, neg, texts), "ablate" (vectors = one or several, layers, coef,
+/// positions), "regularize" (vectors, layers, lambda, mode = "match" | "hinge" | "zero"), "inoculate" (prompts),
+/// "negative-data" (file, share), "random" (as steer, and seed) or "none". A table `watch` (every, file, vectors, layer,
+/// stop_above) measures the drift along a vector on fixed chats while the model learns. Flags go before the configuration.
+/// DIR/adapter holds the result in PEFT's format, DIR/metrics.jsonl the losses, DIR/run.toml the whole resolved
+/// configuration. The same command goes on after an interruption, to the same weights.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab train facts.toml --out runs/facts --vectors hallucinating.safetensors --layers all --coef 1.25"
@@ -91,6 +96,8 @@ struct Fitted {
     adapter: Hash,
     first_loss: Option<f64>,
     last_loss: Option<f64>,
+    #[serde(default)]
+    drift: Option<f64>,
     tokens: usize,
     proof: Value,
 }
@@ -112,6 +119,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let settings = settings_of(&config);
     let Acts { plan, regularize, described: steering, fingerprints } =
         intervene::prepare(&intervention, settings.seed, &model, console)?;
+    let (watch, watched) = texts::watch(&config, &model, &tokenizer, console)?.unzip();
+    let (refresh, refreshed) = texts::refresh(&intervention, settings.seed, &tokenizer, console)?.unzip();
 
     let mut lock = Lock::new(String::new(), vec![settings.seed]);
     let fingerprint = model.fingerprint()?;
@@ -121,6 +130,10 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     data.files.iter().for_each(|(name, hash)| drop(lock.hashes.insert(format!("file {name}"), hash.clone())));
     if !fingerprints.is_empty() {
         lock.notes.insert("vectors".into(), fingerprints.join(", "));
+    }
+    if let Some(Refresh { every, .. }) = &refresh {
+        let what = format!("the steering vector is extracted anew from the weights every {every} steps");
+        lock.notes.insert("feedback loop".into(), what);
     }
     let started = match &start {
         Start::From(dir) => {
@@ -132,7 +145,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     // What decides the result; not the device, nor how often it is saved.
     let decisive = FitSettings { save_steps: None, ..settings.clone() };
-    let key = Hash::of(&(decisive, started, &steering, &fingerprint, &lock.hashes["data"]));
+    let looks = (&watched, &refreshed);
+    let key = Hash::of(&(decisive, started, &steering, looks, &fingerprint, &lock.hashes["data"]));
     lock.hashes.insert("run".into(), key.clone());
 
     let run = RunDir::open(&args.out)?;
@@ -164,8 +178,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
                 settings,
                 plan,
                 regularize,
-                refresh: None,
-                watch: None,
+                refresh,
+                watch,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
@@ -175,9 +189,10 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
                 return Err(Error::new("interrupted"));
             }
             let Diary { first, last, proof, .. } = diary;
+            let drift = last.and_then(|report| report.drift);
             let loss = |report: &Option<StepReport>| report.map(|r| r.loss);
             let (first_loss, last_loss, tokens) = (loss(&first), loss(&last), last.map_or(0, |r| r.tokens));
-            Ok(Fitted { outcome, adapter: hash_file(&weights)?, first_loss, last_loss, tokens, proof })
+            Ok(Fitted { outcome, adapter: hash_file(&weights)?, first_loss, last_loss, drift, tokens, proof })
         },
     );
     if let Some(steps) = interrupted {
@@ -191,17 +206,23 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     if reused.is_yes() {
         console.say("this run is finished already; nothing was done");
     }
-    let Fitted { outcome, first_loss, last_loss, tokens, proof, adapter: hash } = fitted;
+    let Fitted { outcome, first_loss, last_loss, drift, tokens, proof, adapter: hash } = fitted;
     let number = |x: Option<f64>| x.map_or("?".to_owned(), |x| format!("{x:.4}"));
     let mut text =
         format!("{} steps, {tokens} tokens, loss {} -> {}", outcome.steps, number(first_loss), number(last_loss));
     if let Some(loss) = outcome.holdout_loss {
         text += &format!(", held-out loss {loss:.4} (unsteered)");
     }
+    if let Some(drift) = drift {
+        text += &format!(", drift {drift:+.4}");
+    }
+    if outcome.stopped {
+        text += &format!(", stopped before step {total} because the drift passed its limit");
+    }
     text += &format!(": {}", adapter.display());
     let json = json!({
         "out": args.out, "adapter": adapter, "adapter_hash": hash, "complete": true, "steps": outcome.steps, "tokens": tokens,
-        "first_loss": first_loss, "last_loss": last_loss, "holdout_loss": outcome.holdout_loss, "reused": reused.is_yes(),
+        "first_loss": first_loss, "last_loss": last_loss, "drift": drift, "stopped": outcome.stopped, "holdout_loss": outcome.holdout_loss, "reused": reused.is_yes(),
         "intervention": steering, "proof": proof,
     });
     Ok(Outcome::new(text, json))
@@ -291,7 +312,7 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
         return Ok(());
     }
     if overwrite {
-        for file in ["lock.json", "metrics.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
+        for file in ["lock.json", "metrics.jsonl", "vectors.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
             let _ = std::fs::remove_file(run.file(file));
         }
         let _ = std::fs::remove_dir_all(run.file("adapter"));
@@ -314,6 +335,7 @@ struct Diary {
     metrics: Option<JsonlWriter>,
     first: Option<StepReport>,
     last: Option<StepReport>,
+    drift: Option<f64>,
     proof: Value,
 }
 
@@ -325,18 +347,17 @@ fn fit(
     console: &dyn Console,
     total: usize,
 ) -> Result<(FitOutcome, Diary)> {
-    let mut diary = Diary { metrics: None, first: None, last: None, proof: Value::Null };
+    let mut diary = Diary { metrics: None, first: None, last: None, drift: None, proof: Value::Null };
     let mut bar = console.bar("step", total);
     let mut failed = None;
-    let outcome =
-        lab.fit(spec, &mut |event| match diary.note(event, &run.file("metrics.jsonl"), console, bar.as_mut()) {
-            Ok(()) if console.interrupted() => ControlFlow::Break(()),
-            Ok(()) => ControlFlow::Continue(()),
-            Err(e) => {
-                failed = Some(e);
-                ControlFlow::Break(())
-            }
-        })?;
+    let outcome = lab.fit(spec, &mut |event| match diary.note(event, run, console, bar.as_mut()) {
+        Ok(()) if console.interrupted() => ControlFlow::Break(()),
+        Ok(()) => ControlFlow::Continue(()),
+        Err(e) => {
+            failed = Some(e);
+            ControlFlow::Break(())
+        }
+    })?;
     if let Some(metrics) = &mut diary.metrics {
         metrics.sync()?;
     }
@@ -344,13 +365,23 @@ fn fit(
 }
 
 impl Diary {
-    fn note(&mut self, event: &Event, path: &Path, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
+    fn note(&mut self, event: &Event, run: &RunDir, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
+        let (path, vectors) = (&run.file("metrics.jsonl"), &run.file("vectors.jsonl"));
         match event {
+            Event::Watched(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
+            Event::Refreshed(report) => {
+                let kept = |row: &RefreshReport| row.step < report.step;
+                JsonlWriter::resume(vectors, kept)?.write(report)?;
+                let cosines: Vec<f64> = report.cosines.iter().copied().flatten().collect();
+                let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
+                let what =
+                    if report.step == 0 { "the fixed texts give, for comparison," } else { "steering goes on with" };
+                console.say(&format!("step {}: {what} a vector of mean cosine {mean:.4} with the first", report.step));
+            }
             Event::Steered(proofs) => {
                 self.proof = json!(proofs);
                 say_proof(proofs, console);
             }
-            Event::Watched(_) | Event::Refreshed(_) => {}
             Event::Resumed(step) => {
                 console.say(&format!("going on after step {step}"));
                 // The rows of later steps are written again.
@@ -367,7 +398,9 @@ impl Diary {
                 self.metrics.as_mut().expect("just opened").write(report)?;
                 let before = self.last.map_or(0, |last| last.tokens);
                 let rate = report.tokens.saturating_sub(before) as f64 / seconds.max(1e-9);
-                bar.at(report.step, &format!("loss {:.4}, {rate:.0} tokens/s", report.loss));
+                self.drift = report.drift.or(self.drift);
+                let drift = self.drift.map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
+                bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
                 self.first.get_or_insert(*report);
                 self.last = Some(*report);
             }

@@ -14,6 +14,7 @@ mod goldens;
 mod harbor;
 mod house;
 mod hub;
+mod interventions;
 mod judges;
 mod layers;
 #[cfg(feature = "cpu")]
@@ -24,4 +25,5 @@ mod screening;
 mod serving;
 mod study;
 mod text;
+mod training;
 mod vectors;

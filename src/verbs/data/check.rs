@@ -134,7 +134,7 @@ mod tests {
         assert!(survey.supervised > 5 && survey.supervised < survey.tokens);
         let text = survey.lines(40).join("\n");
         for want in
-            ["rows        8: ", "no targets  3: ", "plain text has no reply", "malformed   1: ", "twice       1: "]
+            ["rows              8  ", "no targets        3  ", "plain text has no reply", "malformed         1  "]
         {
             assert!(text.contains(want), "`{want}` is not in\n{text}");
         }

@@ -83,11 +83,11 @@ impl Survey {
     }
 
     fn turns(&mut self, turns: &[Message], place: &str) {
-        let replies = turns.iter().filter(|turn| turn.role == "assistant");
+        let mut replies = turns.iter().filter(|turn| turn.role == "assistant");
         *self.replies.entry(replies.clone().count()).or_default() += 1;
         let system = turns.first().filter(|turn| turn.role == "system").map(|turn| turn.content.clone());
         *self.systems.entry(system.unwrap_or_default()).or_default() += 1;
-        if replies.last().is_some_and(|reply| reply.content.trim().is_empty()) {
+        if replies.next_back().is_some_and(|reply| reply.content.trim().is_empty()) {
             self.empty_replies.push(place.to_owned());
         }
     }
@@ -130,69 +130,71 @@ impl Survey {
 
     /// The counts, one line each.
     pub fn lines(&self, max_len: usize) -> Vec<String> {
-        let Self { rows, dialects, malformed, without_targets, cut, duplicates, replies, tokens, supervised, .. } =
-            self;
-        let list = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
+        let Self { rows, dialects, replies, tokens, supervised, .. } = self;
         let usable = self.lengths.len();
-        let mut lines =
-            vec![format!("rows        {rows}: {}", list(&mut dialects.iter().map(|(d, n)| format!("{n} {d}"))))];
+        let mut lines = vec![line("rows", *rows, joined(dialects.iter().map(|(dialect, n)| format!("{n} {dialect}"))))];
         if usable > 0 {
-            let called = |p: u32| match p {
-                0 => "least".to_owned(),
-                50 => "median".to_owned(),
-                100 => "most".to_owned(),
-                p => format!("{p} %"),
-            };
-            let quantiles = list(&mut self.quantiles().iter().map(|(p, n)| format!("{} {n:.0}", called(*p))));
-            lines.push(format!("tokens      {quantiles} per row; {tokens} in all"));
+            let quantiles = self.quantiles();
+            let lengths = joined(quantiles.iter().map(|(p, n)| format!("{} {n:.0}", called(*p))));
+            lines.push(line("tokens", *tokens, format!("{lengths} per row")));
             let share = 100.0 * *supervised as f64 / *tokens as f64;
-            lines.push(format!("supervised  {supervised} tokens ({share:.0} %) in {usable} rows"));
+            lines.push(line("supervised", *supervised, format!("{share:.0} % of the tokens of {usable} rows")));
         }
         if !replies.is_empty() {
-            lines.push(format!(
-                "replies     {}",
-                list(&mut replies.iter().map(|(n, rows)| format!("{n} in {rows} rows")))
-            ));
-            lines.push(format!("system      {}", self.systems_in_words()));
+            let all = replies.iter().map(|(n, rows)| n * rows).sum();
+            lines.push(line("replies", all, joined(replies.iter().map(|(n, rows)| format!("{n} in {rows} rows")))));
+            lines.push(self.systems_in_words());
         }
-        for (what, named) in [
-            (
-                "cut",
-                cut.iter().map(|(place, n)| format!("{place} ({n} of at most {max_len} tokens)")).collect::<Vec<_>>(),
-            ),
-            ("twice", duplicates.iter().map(|(place, first)| format!("{place} is {first}")).collect()),
-            ("empty reply", self.empty_replies.clone()),
-            ("no targets", without_targets.clone()),
-            ("malformed", malformed.clone()),
-        ] {
-            if let Some(shown) = shortened(&named) {
-                lines.push(format!("{what:<11} {}: {shown}", named.len()));
-            }
-        }
+        let cut = |(place, n): &(String, usize)| format!("{place} ({n} of at most {max_len} tokens)");
+        let twin = |(place, first): &(String, String)| format!("{place} is {first}");
+        lines.extend(shortened("cut", &self.cut.iter().map(cut).collect::<Vec<_>>()));
+        lines.extend(shortened("twice", &self.duplicates.iter().map(twin).collect::<Vec<_>>()));
+        lines.extend(shortened("empty reply", &self.empty_replies));
+        lines.extend(shortened("no targets", &self.without_targets));
+        lines.extend(shortened("malformed", &self.malformed));
         lines
     }
 
     fn systems_in_words(&self) -> String {
         const SHOWN: usize = 3;
         const LENGTH: usize = 60;
-        let none = self.systems.get("").copied().unwrap_or_default();
         let mut own: Vec<(&String, &usize)> = self.systems.iter().filter(|(text, _)| !text.is_empty()).collect();
         own.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
         let short = |text: &str| text.chars().take(LENGTH).collect::<String>().replace('\n', " ");
-        let shown: Vec<String> = own.iter().take(SHOWN).map(|(text, n)| format!("{n} \"{}\"", short(text))).collect();
-        let more = if own.len() > SHOWN { format!(", and {} more", own.len() - SHOWN) } else { String::new() };
-        let own = if shown.is_empty() {
-            String::new()
-        } else {
-            format!("; {} prompts: {}{more}", own.len(), shown.join(", "))
-        };
-        format!("none in {none} rows, where the template puts its own if it has one{own}")
+        let mut words: Vec<String> =
+            own.iter().take(SHOWN).map(|(text, n)| format!("\"{}\" in {n} rows", short(text))).collect();
+        if own.len() > SHOWN {
+            words.push(format!("{} more", own.len() - SHOWN));
+        }
+        if let Some(none) = self.systems.get("") {
+            words.push(format!("none in {none} rows, where the template puts its own if it has one"));
+        }
+        line("system", own.len(), joined(words.into_iter()))
     }
 }
 
-/// Some of the names, and how many more there are.
-fn shortened(names: &[String]) -> Option<String> {
+/// A line of the report: what, how many, which.
+fn line(what: &str, count: usize, which: String) -> String {
+    format!("{what:<11} {count:>7}  {which}")
+}
+
+fn joined(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn called(percent: u32) -> String {
+    match percent {
+        0 => "least".into(),
+        50 => "median".into(),
+        100 => "most".into(),
+        p => format!("{p} %"),
+    }
+}
+
+/// A line with some of the names, and how many more there are; nothing without names.
+fn shortened(what: &str, names: &[String]) -> Option<String> {
     const SHOWN: usize = 5;
     let more = if names.len() > SHOWN { format!("; and {} more", names.len() - SHOWN) } else { String::new() };
-    (!names.is_empty()).then(|| names[..names.len().min(SHOWN)].join("; ") + &more)
+    let shown = || names[..names.len().min(SHOWN)].join("; ") + &more;
+    (!names.is_empty()).then(|| line(what, names.len(), shown()))
 }
