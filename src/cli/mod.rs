@@ -15,8 +15,8 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    self, Context, Outcome, devices, eval, extract, generate, layers, merge, monitor, project, screen, study, train,
-    traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, layers, merge, monitor, project,
+    screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
@@ -66,6 +66,8 @@ enum Verb {
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
     Merge(merge::MergeArgs),
+    Adapter(adapter::AdapterArgs),
+    Data(data::DataArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
@@ -93,8 +95,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let terminal = Terminal::new(quiet);
     let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
     let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
-    match work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted))
-    {
+    let shown = work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome));
+    match shown.and_then(|Outcome { interrupted, fault, .. }| fault.map_or(Ok(interrupted), Err)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
         Err(e) => {
@@ -114,6 +116,8 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
         Verb::Merge(args) => merge::run(args, context),
+        Verb::Adapter(args) => adapter::run(args, context),
+        Verb::Data(args) => data::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Layers(args) => layers::run(args, context),
@@ -133,12 +137,27 @@ fn print(outcome: &Outcome, json: bool) -> Result<()> {
     if if json { outcome.json.is_null() } else { outcome.text.is_empty() } {
         return Ok(());
     }
-    let text = if json { outcome.json.to_string() } else { outcome.text.clone() };
     let mut stdout = std::io::stdout().lock();
+    let coloured = stdout.is_terminal() && !env::no_color();
+    let text = if json { outcome.json.to_string() } else { marked(&outcome.text, coloured) };
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(format!("cannot write to stdout: {e}"))),
         _ => Ok(()),
     }
+}
+
+/// What stands between [`MARK`]s in colour, or in brackets. No colour runs over a line's end, or it would fill the line.
+fn marked(text: &str, coloured: bool) -> String {
+    const COLOUR: [&str; 2] = ["\x1b[48;5;22;38;5;231m", "\x1b[0m"];
+    if !coloured {
+        return text.replace(MARK[0], "⟦").replace(MARK[1], "⟧");
+    }
+    let mut out = String::new();
+    for (i, stretch) in text.split(MARK).enumerate() {
+        let lines: Vec<String> = stretch.split('\n').map(|line| format!("{}{line}{}", COLOUR[0], COLOUR[1])).collect();
+        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.to_owned() };
+    }
+    out
 }
 
 /// An [`Error`] as miette sees it.
@@ -181,6 +200,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn marks_are_colours_or_brackets() {
+        let text = "read \u{2}learned\nmore\u{3} read";
+        assert_eq!(marked(text, false), "read ⟦learned\nmore⟧ read");
+        let coloured = marked(text, true);
+        assert!(coloured.starts_with("read \x1b[48;5;22") && coloured.ends_with("more\x1b[0m read"), "{coloured:?}");
+        assert!(coloured.contains("learned\x1b[0m\n\x1b[48"), "{coloured:?}");
+    }
 
     #[test]
     fn the_tree_is_sound_and_every_verb_shows_an_example() {

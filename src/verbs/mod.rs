@@ -9,8 +9,11 @@ mod probe;
 mod prompts;
 mod steer;
 mod train_config;
+mod writer;
 
+pub mod adapter;
 pub mod chat;
+pub mod data;
 pub mod devices;
 pub mod eval;
 pub mod extract;
@@ -36,7 +39,7 @@ use serde_json::Value;
 use crate::hub::Hub;
 use crate::judge::Key;
 use crate::study::Lab;
-use crate::{Result, lab};
+use crate::{Error, Result, lab};
 
 /// The place where a verb's talk goes; data goes into its [`Outcome`].
 pub trait Console: Sync {
@@ -98,7 +101,12 @@ pub struct Outcome {
     pub json: Value,
     /// Whether the user ended the work early.
     pub interrupted: bool,
+    /// Why it is a failure although there is something to show.
+    pub fault: Option<Error>,
 }
+
+/// Between these a text for people has what is to stand out: coloured on a terminal, in brackets elsewhere.
+pub const MARK: [char; 2] = ['\u{2}', '\u{3}'];
 
 impl Outcome {
     /// A finished piece of work.
@@ -107,7 +115,12 @@ impl Outcome {
     /// If `json` is no JSON value, which is a bug of ours.
     pub fn new(text: impl Into<String>, json: impl Serialize) -> Self {
         let json = serde_json::to_value(json).expect("an outcome has a JSON form");
-        Self { text: text.into(), json, interrupted: false }
+        Self { text: text.into(), json, interrupted: false, fault: None }
+    }
+
+    /// The same, shown and then told to be a failure.
+    pub fn but(self, fault: Error) -> Self {
+        Self { fault: Some(fault), ..self }
     }
 }
 

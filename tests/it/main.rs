@@ -3,6 +3,8 @@
 #[cfg(feature = "cpu")]
 mod adapters;
 mod cli;
+#[cfg(feature = "cpu")]
+mod data;
 mod evaluation;
 mod extract;
 mod faults;
