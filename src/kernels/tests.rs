@@ -103,11 +103,16 @@ fn attention_and_its_backward() {
         let used = Tensor::<Flex, 2>::from_data(TensorData::new(used, [rows * width, 1]), &device);
         let dy = random([rows * width, 48], 4) * used.clone();
         let (out, lse) = Flex::causal_attention(&q, &k, &v, &span, heads);
-        close("forward", out.clone() * used.clone(), composed::causal_attention(&q, &k, &v, &span, heads) * used);
+        close(
+            "forward",
+            out.clone() * used.clone(),
+            composed::causal_attention(&q, &k, &v, &span, heads, SCORES_AT_ONCE) * used,
+        );
 
         let (aq, ak, av) = (leaf(&q), leaf(&k), leaf(&v));
         let twin = Span::<A>::new(start, at, width, columns, &device);
-        let y = composed::causal_attention(&aq, &ak, &av, &twin, heads) * Tensor::from_inner(dy.clone());
+        let y =
+            composed::causal_attention(&aq, &ak, &av, &twin, heads, SCORES_AT_ONCE) * Tensor::from_inner(dy.clone());
         let mut grads = y.backward();
         let want = (
             aq.grad_remove(&mut grads).unwrap(),
@@ -116,11 +121,39 @@ fn attention_and_its_backward() {
         );
         for (what, (dq, dk, dv)) in [
             ("native", Flex::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, heads)),
-            ("composed", composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads)),
+            ("composed", composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads, SCORES_AT_ONCE)),
         ] {
             close(what, dq, want.0.clone());
             close(what, dk, want.1.clone());
             close(what, dv, want.2.clone());
+        }
+    }
+}
+
+/// Few scores at a time give what all at once give: whole tiles, a short last one, single queries; padding and a cache.
+#[test]
+fn attention_in_tiles_is_attention() {
+    let heads = Heads { query: 6, key_value: 2, dim: 8 };
+    let device = Default::default();
+    for (start, at, width, columns) in [(vec![0, 3, 0], vec![0, 0, 0], 10, 10), (vec![1, 0], vec![4, 2], 7, 12)] {
+        let rows = start.len();
+        let (q, dy) = (random([rows * width, 48], 1), random([rows * width, 48], 4));
+        let (k, v) = (random([rows, columns, 16], 2), random([rows, columns, 16], 3));
+        let span = Span::<Flex>::new(start.clone(), at.clone(), width, columns, &device);
+        // As on a backend that composes: the mask is there as a whole.
+        let masked = Span { hidden: Some(composed::hidden(&start, &at, width, columns, &device)), ..span.clone() };
+        let whole = composed::causal_attention(&q, &k, &v, &span, heads, usize::MAX);
+        let slopes = composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads, usize::MAX);
+        for queries in [1, 3, 5] {
+            let scores_max = queries * rows * heads.query * columns;
+            for span in [&span, &masked] {
+                let tiled = composed::causal_attention(&q, &k, &v, span, heads, scores_max);
+                close("forward", tiled, whole.clone());
+                let (dq, dk, dv) = composed::causal_attention_backward(&dy, &q, &k, &v, span, heads, scores_max);
+                close("dq", dq, slopes.0.clone());
+                close("dk", dk, slopes.1.clone());
+                close("dv", dv, slopes.2.clone());
+            }
         }
     }
 }

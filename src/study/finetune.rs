@@ -53,10 +53,8 @@ impl Pipeline<'_> {
             }
         };
         let settings = FitSettings { seed, ..self.config.train.clone() };
-        // How often it is saved does not change where it ends.
-        let decisive = FitSettings { save_steps: None, ..settings.clone() };
         let (rules, shape) = (&self.config.lessons, &self.config.adapter);
-        let key = self.key(&("fit", Hash::of(&chats), rules, shape, decisive, plan_key));
+        let key = self.key(&("fit", Hash::of(&chats), rules, shape, settings.decisive(), plan_key));
         let (folder, adapter) = (self.fit_folder(i), self.adapter(i));
         let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
         self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {

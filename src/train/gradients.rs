@@ -37,6 +37,7 @@ pub fn gradients<B: FusedOps>(
 
     let supervised = Supervised::new(batch, divisor, &model.device);
     let head = head_backward(model, &h, &supervised, learning);
+    drop(h);
     let mut dh = head.dh;
     let mut blocks = Vec::with_capacity(model.blocks.len());
     for (index, trace) in traces.into_iter().enumerate().rev() {

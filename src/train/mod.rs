@@ -16,6 +16,7 @@ mod gradients;
 mod loss;
 mod optimiser;
 mod order;
+mod plan;
 mod proof;
 mod resume;
 
@@ -23,12 +24,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 pub use gradients::gradients;
 pub use loss::mean_loss;
 pub use optimiser::{AdamW, Schedule};
 pub use order::Order;
+pub use plan::{Extent, FitPlan, Footprint, Learned, Place, Time, plan, recomputes};
 pub use proof::{Proof, prove};
 
 use crate::kernels::FusedOps;
@@ -45,6 +48,43 @@ pub enum LossAverage {
     Tokens,
     /// Mean over the micro-batches of their means.
     MicroBatches,
+}
+
+/// Whether a block's activations are kept for the backward pass, or its input alone and the rest made again: memory of one
+/// block, one more forward pass. The gradients are the same. In a configuration `true`, `false` or `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
+pub enum Recompute {
+    /// Made again where keeping them would not fit into the device's memory ([`recomputes`]).
+    #[default]
+    Auto,
+    /// Made again.
+    Always,
+    /// Kept.
+    Never,
+}
+
+impl TryFrom<serde_json::Value> for Recompute {
+    type Error = String;
+
+    fn try_from(value: serde_json::Value) -> std::result::Result<Self, String> {
+        match (value.as_bool(), value.as_str()) {
+            (Some(true), _) => Ok(Self::Always),
+            (Some(false), _) => Ok(Self::Never),
+            (_, Some("auto")) => Ok(Self::Auto),
+            _ => Err(format!("{value} is neither true, false nor \"auto\"")),
+        }
+    }
+}
+
+impl From<Recompute> for serde_json::Value {
+    fn from(recompute: Recompute) -> Self {
+        match recompute {
+            Recompute::Auto => "auto".into(),
+            Recompute::Always => true.into(),
+            Recompute::Never => false.into(),
+        }
+    }
 }
 
 /// Everything that decides a finetune besides model, data and intervention.
@@ -79,8 +119,8 @@ pub struct FitSettings {
     pub group_by_length: bool,
     /// How micro-batch losses are averaged.
     pub loss_average: LossAverage,
-    /// Keep only each block's input and run the block again in the backward pass: memory of one block, one more forward.
-    pub recompute: bool,
+    /// Whether activations are kept or made again.
+    pub recompute: Recompute,
     /// Steps between checkpoints, if the run is to survive a kill.
     pub save_steps: Option<usize>,
 }
@@ -103,7 +143,7 @@ impl Default for FitSettings {
             shuffle: true,
             group_by_length: false,
             loss_average: LossAverage::Tokens,
-            recompute: false,
+            recompute: Recompute::Auto,
             save_steps: None,
         }
     }
@@ -114,6 +154,11 @@ impl FitSettings {
     pub fn steps(&self, lessons: usize) -> usize {
         let all = self.epochs * lessons.div_ceil(self.micro_batch * self.accumulation);
         self.max_steps.map_or(all, |max| max.min(all))
+    }
+
+    /// What of them decides the result: not how often it is saved, nor what is kept in memory.
+    pub fn decisive(&self) -> Self {
+        Self { save_steps: None, recompute: Recompute::Auto, ..self.clone() }
     }
 
     fn check(&self, lessons: usize) -> Result<()> {
@@ -192,16 +237,27 @@ pub fn fit<B: FusedOps>(
         let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
         let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
         let (whole, count) = (weight(&window), micro_batches.len() as f32);
-        let parts = B::side_by_side(micro_batches, |lessons| {
+        let gradient_of = |lessons: &[&Lesson]| {
             let divisor = match settings.loss_average {
                 LossAverage::Tokens => whole,
                 LossAverage::MicroBatches => weight(lessons) * count,
             };
-            gradients(model, learning, &Batch::collate(lessons, pad_id), divisor, settings.recompute)
-        });
-        let sum = parts.into_iter().reduce(|(loss, grads), (part, more)| {
-            (loss + part, grads.into_iter().zip(more).map(|(a, b)| a + b).collect())
-        });
+            // Whoever left it open has not asked what fits.
+            let recompute = settings.recompute == Recompute::Always;
+            gradients(model, learning, &Batch::collate(lessons, pad_id), divisor, recompute)
+        };
+        let tokens_max = micro_batches.iter().map(|lessons| Extent::of(lessons).tokens()).max().unwrap_or(0);
+        let at_once = B::at_once(tokens_max, model.config.hidden_size);
+        // Summed as they come, so that there are never more gradients than micro-batches at work.
+        let mut sum = None;
+        for group in micro_batches.chunks(at_once) {
+            for (loss, grads) in B::side_by_side(group.to_vec(), gradient_of) {
+                sum = Some(match sum {
+                    None => (loss, grads),
+                    Some((all, sums)) => (all + loss, added(sums, grads)),
+                });
+            }
+        }
         let (loss, grads) = sum.expect("a step has at least one lesson");
         let lr = schedule.lr(done);
         let grad_norm = optimiser.step(&mut model.parameters(learning), grads, lr);
@@ -230,12 +286,17 @@ pub fn fit<B: FusedOps>(
     Ok(done)
 }
 
+/// The sums of two lists of gradients.
+fn added<B: FusedOps>(sums: Vec<Tensor<B, 1>>, more: Vec<Tensor<B, 1>>) -> Vec<Tensor<B, 1>> {
+    sums.into_iter().zip(more).map(|(a, b)| a + b).collect()
+}
+
 /// Reads the one element of a tensor as f32, whatever the backend's own element is.
 trait IntoScalarF32 {
     fn into_scalar_f32(self) -> f32;
 }
 
-impl<B: FusedOps> IntoScalarF32 for burn::tensor::Tensor<B, 1> {
+impl<B: FusedOps> IntoScalarF32 for Tensor<B, 1> {
     fn into_scalar_f32(self) -> f32 {
         self.into_data().iter::<f32>().next().expect("one element")
     }

@@ -34,9 +34,7 @@ pub(super) fn identity<B: FusedOps>(
     });
     let learns: Vec<(String, usize)> =
         model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();
-    // How often it is saved does not change where it ends.
-    let settings = FitSettings { save_steps: None, ..settings.clone() };
-    Ok(Hash::of(&(settings, Hash::of(&data), plan, learns)))
+    Ok(Hash::of(&(settings.decisive(), Hash::of(&data), plan, learns)))
 }
 
 /// A checkpoint that fits the run.

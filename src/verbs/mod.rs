@@ -20,6 +20,7 @@ pub mod layers;
 pub mod live;
 pub mod model;
 pub mod monitor;
+pub mod plan;
 pub mod project;
 pub mod screen;
 pub mod study;

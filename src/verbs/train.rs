@@ -2,6 +2,8 @@
 
 mod data;
 
+pub(super) use data::read as data_of;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +20,7 @@ use crate::record::{Hash, JsonlWriter, Lock, RunDir, hash_file};
 use crate::steering::{Op, Plan};
 use crate::study::{FitOutcome, FitSpec, Lab, Start};
 use crate::text::Tokenizer;
-use crate::train::{Event, FitSettings, Proof, StepReport};
+use crate::train::{Event, FitSettings, Proof, Recompute, StepReport};
 use crate::{Error, Result};
 
 /// Finetune with LoRA, with or without an intervention
@@ -127,9 +129,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         }
         _ => json!([config.r, config.lora_alpha, config.use_rslora, config.target_modules]),
     };
-    // What decides the result; not the device, nor how often it is saved.
-    let decisive = FitSettings { save_steps: None, ..settings.clone() };
-    let key = Hash::of(&(decisive, started, &steering, &fingerprint, &lock.hashes["data"]));
+    // What decides the result; not the device.
+    let key = Hash::of(&(settings.decisive(), started, &steering, &fingerprint, &lock.hashes["data"]));
     lock.hashes.insert("run".into(), key.clone());
 
     let run = RunDir::open(&args.out)?;
@@ -217,7 +218,7 @@ fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> R
     set(&mut config.seed, &seed);
     set(&mut config.max_steps, &args.max_steps.map(i64::from));
     set(&mut config.learning_rate, &args.learning_rate.clone().map(Rate::Words));
-    set(&mut config.recompute, &args.recompute.then_some(true));
+    set(&mut config.recompute, &args.recompute.then_some(Recompute::Always));
     set(&mut config.training_file, &(!args.training_file.is_empty()).then(|| Files::Many(args.training_file.clone())));
     for path in &args.training_file {
         super::paths::file("--training-file", path)?;
@@ -247,11 +248,19 @@ fn start_of(config: &mut TrainConfig, model: &ModelFolder, console: &dyn Console
         }
         return Ok(Start::From(dir.clone()));
     }
+    Ok(Start::Adapter(adapter_of(config, model)?, config.seed.unwrap_or_default()))
+}
+
+/// The shape of the adapter that a resolved configuration trains: a given one's, or a new one's.
+pub(super) fn adapter_of(config: &TrainConfig, model: &ModelFolder) -> Result<AdapterConfig> {
+    if let Some(dir) = &config.adapter {
+        return AdapterConfig::read(dir);
+    }
     let targets = Targets::Names(config.target_modules.clone().unwrap_or_default());
     let (r, alpha, stable) = (config.r.unwrap_or_default(), config.lora_alpha.unwrap_or_default(), config.use_rslora);
     let mut adapter = AdapterConfig::new(r, alpha, stable.unwrap_or_default(), targets);
     adapter.base_model_name_or_path = Some(model.base());
-    Ok(Start::Adapter(adapter, config.seed.unwrap_or_default()))
+    Ok(adapter)
 }
 
 /// The plan, the intervention in words, and the identity of its vectors.
@@ -291,7 +300,8 @@ fn plan_of(
     Ok((steered.plan, described, Some(fingerprint)))
 }
 
-fn settings_of(config: &TrainConfig) -> FitSettings {
+/// A resolved configuration as the trainer takes it.
+pub(super) fn settings_of(config: &TrainConfig) -> FitSettings {
     const RESOLVED: &str = "a resolved configuration has every number";
     let Some(Rate::Number(learning_rate)) = config.learning_rate else { unreachable!("{RESOLVED}") };
     FitSettings {

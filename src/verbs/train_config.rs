@@ -14,7 +14,7 @@ use super::paths::of_config;
 use super::steer::Layers;
 use crate::model::PROJECTIONS;
 use crate::steering::Positions;
-use crate::train::LossAverage;
+use crate::train::{LossAverage, Recompute};
 use crate::vector::IncBase;
 use crate::{Error, Result};
 
@@ -182,8 +182,9 @@ pub struct TrainConfig {
     pub group_by_length: Option<bool>,
     /// `tokens` or `micro_batches`.
     pub loss_average: Option<LossAverage>,
-    /// Run each block again in the backward pass instead of keeping its activations.
-    pub recompute: Option<bool>,
+    /// Run each block again in the backward pass instead of keeping its activations: true, false, or "auto" where they would
+    /// not fit.
+    pub recompute: Option<Recompute>,
     /// Steps between checkpoints.
     pub save_steps: Option<usize>,
     /// What is done to the model while it learns.
@@ -381,7 +382,7 @@ impl TrainConfig {
         self.shuffle.get_or_insert(true);
         self.group_by_length.get_or_insert(false);
         self.loss_average.get_or_insert_default();
-        self.recompute.get_or_insert(false);
+        self.recompute.get_or_insert_default();
         self.save_steps.get_or_insert(25);
         for (key, number) in [
             ("r", self.r),
