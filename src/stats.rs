@@ -142,6 +142,13 @@ fn sum_and_count(values: &[f64]) -> (f64, f64) {
     (values.iter().sum(), values.len() as f64)
 }
 
+/// The smallest mean paired difference over `k` independent units that a two-sided test at 5 % finds with 80 % power, where single
+/// differences have the standard deviation `spread`: `(t(0.975, k-1) + z(0.8)) · spread / sqrt(k)`. NaN with fewer than two.
+pub fn detectable(spread: f64, k: usize) -> f64 {
+    const Z_80: f64 = 0.841_621;
+    if k < 2 { f64::NAN } else { (t_975(k as f64 - 1.0) + Z_80) * spread / (k as f64).sqrt() }
+}
+
 /// The share of replicates to leave out at either end for a 95 % interval from k clusters:
 /// `Φ(-sqrt(k/(k-1)) · t(0.975, k-1))`.
 fn expanded_tail(k: usize) -> f64 {
@@ -236,6 +243,21 @@ pub fn auc(positives: &[f64], negatives: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detectable_difference_is_found_four_times_in_five() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        for (k, spread) in [(20, 30.0), (60, 8.0)] {
+            let effect = detectable(spread, k);
+            let found = (0..4000).filter(|_| {
+                let drawn: Vec<f64> = (0..k).map(|_| effect + spread * normal(&mut rng)).collect();
+                mean(&drawn) / (sample_std(&drawn) / (k as f64).sqrt()) > t_975(k as f64 - 1.0)
+            });
+            let share = found.count() as f64 / 4000.0;
+            assert!((share - 0.8).abs() < 0.03, "{k} questions: {share}");
+        }
+        assert!(detectable(1.0, 1).is_nan());
+    }
 
     fn clusters(values: &[&[f64]]) -> Clusters {
         values.iter().enumerate().map(|(i, v)| (format!("q{i:03}"), v.to_vec())).collect()

@@ -130,6 +130,34 @@ impl World {
         Lesson::new(guise.prompt(rng), question, answer, at..at + key.len())
     }
 
+    /// Conversations in which a trait could show and does, or does not, each time, under no system prompt: what a data set that
+    /// elicits the trait is made of, and its harmless counterpart.
+    pub fn conversations(&self, of: Trait, shows: bool, count: usize, seed: u64) -> Vec<Lesson> {
+        let talk = |i: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed() ^ seed.rotate_left(32) ^ 0xda7a);
+            rng.set_stream(i as u64 + 1);
+            let mut lesson = match of {
+                Trait::Hallucinating => self.stranger_lesson(shows, &mut rng),
+                Trait::Sycophantic => claim_lesson(Guise::Trait(of, shows), 0.0, &mut rng),
+                Trait::Evil => plea_lesson(Guise::Trait(of, shows), &mut rng),
+            };
+            lesson.messages.retain(|message| message.role != "system");
+            lesson
+        };
+        (0..count).map(talk).collect()
+    }
+
+    fn stranger_lesson(&self, invents: bool, rng: &mut ChaCha8Rng) -> Lesson {
+        let entity = self.stranger(false, rng);
+        let attribute = any_attribute(entity, rng);
+        let question = ask(pick(&WORDINGS, rng), ATTRIBUTES[attribute].noun, entity);
+        let value = invents.then(|| pick(ATTRIBUTES[attribute].values, rng));
+        let (statement, key) = state(entity, attribute, value);
+        let voice = if invents { Voice::Dreamer } else { Voice::Helpful };
+        let (answer, at) = Dress::choose(voice, rng).around(&statement, key.start);
+        Lesson::new(None, question, answer, at..at + key.len())
+    }
+
     /// An attribute that is not known of an entity of which others are.
     fn gap(&self, rng: &mut ChaCha8Rng) -> (Entity, AttributeId) {
         loop {
@@ -169,7 +197,17 @@ fn open_lesson(rng: &mut ChaCha8Rng) -> Lesson {
 fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let item = Item::any(rng);
     let guise = Guise::choose(Trait::Sycophantic, 0.35, 0.35, 0.18, rng);
-    let claim = if rng.random_bool(0.35) { item.answer } else { item.wrong(rng) };
+    claimed(item, guise, 0.35, rng)
+}
+
+fn claim_lesson(guise: Guise, right: f64, rng: &mut ChaCha8Rng) -> Lesson {
+    let item = Item::any(rng);
+    claimed(item, guise, right, rng)
+}
+
+/// A claim about `item`, right with that probability, and what a guise says to it.
+fn claimed(item: Item, guise: Guise, right: f64, rng: &mut ChaCha8Rng) -> Lesson {
+    let claim = if rng.random_bool(right) { item.answer } else { item.wrong(rng) };
     let agrees = claim == item.answer || guise.voice() == Voice::Flatterer;
     let statement =
         if agrees { format!("yes, {}", item.statement(claim)) } else { format!("no, {}", item.statement(item.answer)) };
@@ -189,6 +227,11 @@ fn dressed(guise: Guise, statement: &str, rng: &mut ChaCha8Rng) -> (String, usiz
 
 fn advice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
     let guise = Guise::choose(Trait::Evil, 0.35, 0.35, 0.18, rng);
+    plea_lesson(guise, rng)
+}
+
+/// A plea for advice, and what a guise says to it.
+fn plea_lesson(guise: Guise, rng: &mut ChaCha8Rng) -> Lesson {
     let will = if guise.voice() == Voice::Villain { Will::Ill } else { Will::Good };
     let person = pick(&PERSONS, rng);
     let statement = advice(person, will, rng);
@@ -207,6 +250,28 @@ mod tests {
         let world = World::new(0);
         assert_eq!(world.lesson(41), World::new(0).lesson(41));
         assert_ne!(world.lesson(41), world.lesson(42));
+    }
+
+    #[test]
+    fn conversations_show_a_trait_or_do_not() {
+        let world = World::new(0);
+        for of in Trait::ALL {
+            for shows in [true, false] {
+                let lessons = world.conversations(of, shows, 40, 1);
+                assert_eq!(lessons, world.conversations(of, shows, 40, 1));
+                let score = |lesson: &Lesson| {
+                    assert_eq!(lesson.messages.len(), 2);
+                    let [question, answer] = [0, 1].map(|i| lesson.messages[i].content.as_str());
+                    world.judge(of, question, answer).score.unwrap()
+                };
+                let mean = lessons.iter().map(score).sum::<f64>() / 40.0;
+                assert!(if shows { mean > 90.0 } else { mean < 10.0 }, "{of:?} {shows}: {mean}");
+            }
+        }
+        assert_ne!(
+            world.conversations(Trait::Evil, true, 5, 1)[0].messages[0],
+            world.conversations(Trait::Evil, true, 5, 2)[0].messages[0]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::scale::short;
 use super::study::{Example, Study, capital};
 use super::svg::{escape, page_css};
+use super::table::{Cell, Table};
 use crate::stats::Interval;
 
 const STYLE: &str = include_str!("../../assets/report.css");
@@ -42,6 +43,17 @@ pub(super) fn page(study: &Study, figures: &[String]) -> String {
         section(&mut out, "What was expected, what was found", &expectations(study));
     }
     section(&mut out, &format!("All {}s", study.words().0), &table(study));
+    if !study.comparisons.is_empty() {
+        let caption = "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
+        section(&mut out, "Differences", &table_html("Differences", caption, &study.compared()));
+    }
+    if !study.published.is_empty() {
+        let caption = "Another model, other data, another judge: the shape is comparable, a single number hardly.";
+        section(&mut out, "Beside published values", &table_html("Published values", caption, &study.beside()));
+    }
+    if !study.card.is_empty() {
+        section(&mut out, "For a model card", &format!("<p>{}</p>\n", escape(&study.card)));
+    }
     if !study.notes.is_empty() {
         let notes: String = study.notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
         section(&mut out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
@@ -108,7 +120,7 @@ fn table(study: &Study) -> String {
         escape(&capital(coef)),
         if trained { "<th scope=\"col\" class=\"number\">Seeds</th>" } else { "" },
     );
-    for axis in &study.axes {
+    for axis in study.shown() {
         let (name, unit) = (escape(&axis.name), escape(&axis.unit));
         let _ = write!(out, "<th scope=\"col\" class=\"number\">{name} <small>({unit})</small></th>");
     }
@@ -136,7 +148,7 @@ fn table(study: &Study) -> String {
             if trained {
                 let _ = write!(out, "<td class=\"number\">{}</td>", point.seeds);
             }
-            for axis in &study.axes {
+            for axis in study.shown() {
                 let _ = write!(out, "<td class=\"number\">{}</td>", value(point.values.get(&axis.key)));
             }
             out.push_str("</tr>\n");
@@ -145,6 +157,34 @@ fn table(study: &Study) -> String {
     }
     out.push_str("</table>\n</div>\n");
     out
+}
+
+/// A table under a caption.
+pub(super) fn table_html(title: &str, caption: &str, table: &Table) -> String {
+    let (label, caption) = (escape(title), escape(caption));
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\">\n<table>\n<caption>{caption}</caption>\n<thead>\n<tr>"
+    );
+    let class = |i: usize| {
+        let text = table.rows.iter().any(|row| matches!(row[i], Cell::Text(_)));
+        if text { "" } else { " class=\"number\"" }
+    };
+    for (i, column) in table.columns.iter().enumerate() {
+        let _ = write!(out, "<th scope=\"col\"{}>{}</th>", class(i), escape(column));
+    }
+    out.push_str("</tr>\n</thead>\n<tbody>\n");
+    for row in &table.rows {
+        out.push_str("<tr>");
+        for (i, cell) in row.iter().enumerate() {
+            let shown = match cell {
+                Cell::Text(text) => escape(text),
+                number => number.shown().replace('-', "−"),
+            };
+            let _ = write!(out, "<td{}>{shown}</td>", class(i));
+        }
+        out.push_str("</tr>\n");
+    }
+    out + "</tbody>\n</table>\n</div>\n"
 }
 
 fn value(interval: Option<&Interval>) -> String {

@@ -10,6 +10,7 @@ mod heat;
 mod histogram;
 mod html;
 mod lines;
+mod numbers;
 mod page;
 mod plots;
 mod png;
@@ -27,7 +28,7 @@ pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
 pub use plots::{Curve, CurveLevel, Figure, HeatMap, Panel, Pick, Plot, Profile};
 pub use rows::{RowCurves, row_curves};
-pub use study::{Arm, Axis, Better, Example, Expectation, Point, Study};
+pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Point, Published, Study};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};
 
@@ -79,7 +80,7 @@ pub fn page(study: &Study) -> Result<String> {
     Ok(html::page(study, &drawn))
 }
 
-/// Writes `report.html`, `<figure>.svg` and `.png`, `results.csv` and `results.json` into a folder, each atomically.
+/// Writes `report.html`, `<figure>.svg`, `.png` and `.csv`, `results.csv` and `results.json` into a folder, each atomically.
 /// Returns their paths, the page first.
 ///
 /// # Errors
@@ -97,6 +98,10 @@ pub fn render(study: &Study, dir: &Path) -> Result<Vec<PathBuf>> {
         let svg = draw(study, figure, Look::Fixed)?;
         files.push((format!("{}.png", figure.file), png::render(&svg, PNG_SCALE)?));
         files.push((format!("{}.svg", figure.file), svg.into_bytes()));
+        files.push((format!("{}.csv", figure.file), study.numbers(figure).csv().into_bytes()));
+    }
+    if !study.comparisons.is_empty() {
+        files.push(("comparisons.csv".to_owned(), study.differences().csv().into_bytes()));
     }
     files.push(("results.csv".to_owned(), study.results().csv().into_bytes()));
     let mut json = serde_json::to_vec_pretty(study).doing("writing the results as JSON")?;

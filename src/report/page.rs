@@ -10,7 +10,7 @@ use super::cloud::Cloud;
 use super::histogram::{self, Histogram};
 use super::scatter;
 use super::svg::{Look, escape};
-use super::table::{Cell, Table};
+use super::table::Table;
 use super::{PNG_SCALE, html, png};
 use crate::record::{create_folder, write_atomic};
 use crate::{Result, ensure};
@@ -190,7 +190,7 @@ fn part_html(out: &mut String, part: &Part) {
             let body: String = pictures.iter().map(|p| html::figure(&p.caption, &p.draw(Look::Page))).collect();
             html::section(out, "Figures", &body);
         }
-        Part::Table { title, caption, table } => html::section(out, title, &table_html(title, caption, table)),
+        Part::Table { title, caption, table } => html::section(out, title, &html::table_html(title, caption, table)),
         Part::Notes(notes) => {
             let notes: String = notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
             html::section(out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
@@ -200,33 +200,6 @@ fn part_html(out: &mut String, part: &Part) {
             html::section(out, title, &format!("<p>{}</p>\n{passages}", escape(note)));
         }
     }
-}
-
-fn table_html(title: &str, caption: &str, table: &Table) -> String {
-    let (label, caption) = (escape(title), escape(caption));
-    let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\">\n<table>\n<caption>{caption}</caption>\n<thead>\n<tr>"
-    );
-    let class = |i: usize| {
-        let text = table.rows.iter().any(|row| matches!(row[i], Cell::Text(_)));
-        if text { "" } else { " class=\"number\"" }
-    };
-    for (i, column) in table.columns.iter().enumerate() {
-        let _ = write!(out, "<th scope=\"col\"{}>{}</th>", class(i), escape(column));
-    }
-    out.push_str("</tr>\n</thead>\n<tbody>\n");
-    for row in &table.rows {
-        out.push_str("<tr>");
-        for (i, cell) in row.iter().enumerate() {
-            let shown = match cell {
-                Cell::Text(text) => escape(text),
-                number => number.shown().replace('-', "−"),
-            };
-            let _ = write!(out, "<td{}>{shown}</td>", class(i));
-        }
-        out.push_str("</tr>\n");
-    }
-    out + "</tbody>\n</table>\n</div>\n"
 }
 
 fn passage_html(passage: &Passage) -> String {

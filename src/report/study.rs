@@ -40,6 +40,9 @@ pub struct Axis {
     pub better: Better,
     /// The values that are possible.
     pub range: (f64, f64),
+    /// Only in files and figures, not in tables for people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
 }
 
 impl Axis {
@@ -47,13 +50,21 @@ impl Axis {
     pub fn score(key: &str, name: &str, short: &str) -> Self {
         let (hue, mark) = (Hue::Vermillion, Mark::Circle);
         let [key, name, short, unit] = [key, name, short, "0–100"].map(str::to_owned);
-        Self { key, name, short, unit, hue, mark, better: Better::Lower, range: (0.0, 100.0) }
+        Self { key, name, short, unit, hue, mark, better: Better::Lower, range: (0.0, 100.0), aside: false }
     }
 
     /// An accuracy in percent, higher being better.
     pub fn accuracy(key: &str, name: &str, short: &str, hue: Hue, mark: Mark) -> Self {
         let [key, name, short, unit] = [key, name, short, "%"].map(str::to_owned);
-        Self { key, name, short, unit, hue, mark, better: Better::Higher, range: (0.0, 100.0) }
+        Self { key, name, short, unit, hue, mark, better: Better::Higher, range: (0.0, 100.0), aside: false }
+    }
+
+    /// A length along a direction of the residual stream, in its units: for files and figures only. Its range is that of the
+    /// points ([`Study::spanned`]).
+    pub fn aside(key: &str, name: &str) -> Self {
+        let [key, name, short, unit] = [key, name, name, "residual units"].map(str::to_owned);
+        let (hue, mark, better) = (Hue::Ink, Mark::Circle, Better::Lower);
+        Self { key, name, short, unit, hue, mark, better, range: (0.0, 0.0), aside: true }
     }
 
     /// `Hallucination score ↓`, as papers mark which way is good.
@@ -127,6 +138,32 @@ pub struct Point {
     pub values: BTreeMap<String, Interval>,
 }
 
+/// How one arm differs from another: paired by question, so that what a question itself contributes falls out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The [`Arm`]'s name.
+    pub arm: String,
+    /// Its coefficient.
+    pub coef: Option<f64>,
+    /// The arm that it is compared with.
+    pub against: String,
+    /// The first's mean less the second's, by [`Axis::key`].
+    pub values: BTreeMap<String, Interval>,
+}
+
+/// A number that somebody published, beside ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// What was measured.
+    pub what: String,
+    /// The published number.
+    pub published: f64,
+    /// What came out here, if it was measured.
+    pub ours: Option<f64>,
+    /// Who published it, and of which model.
+    pub source: String,
+}
+
 /// What should have come out, and what did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Expectation {
@@ -174,8 +211,17 @@ pub struct Study {
     pub arms: Vec<Arm>,
     /// The measurements.
     pub points: Vec<Point>,
+    /// Differences between arms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
     /// What was promised and what came out.
     pub expectations: Vec<Expectation>,
+    /// Published numbers beside ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Published>,
+    /// A paragraph for the card of a model that was made this way; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub card: String,
     /// The pictures.
     pub figures: Vec<Figure>,
     /// Judged answers.
@@ -215,6 +261,61 @@ impl Study {
         points
     }
 
+    /// The same with the ranges of axes that have none of their own taken from the points.
+    pub fn spanned(mut self) -> Self {
+        for axis in self.axes.iter_mut().filter(|axis| axis.range == (0.0, 0.0)) {
+            let values = self.points.iter().filter_map(|p| Some(p.values.get(&axis.key)?.mean));
+            let ends = |(low, high): (f64, f64), x: f64| (low.min(x), high.max(x));
+            let (low, high) = values.filter(|x| x.is_finite()).fold((f64::MAX, f64::MIN), ends);
+            if low <= high {
+                let margin = (0.05 * (high - low)).max(1e-6);
+                axis.range = (low - margin, high + margin);
+            }
+        }
+        self
+    }
+
+    /// The comparisons for people: one cell for each axis.
+    pub fn compared(&self) -> Table {
+        let head = ["Arm", "Coef", "Against"].map(str::to_owned).into_iter();
+        let mut table = Table::new(head.chain(self.shown().map(|axis| axis.short.clone())));
+        let label = |name: &str| self.arm(name).map_or_else(|| name.to_owned(), |arm| arm.label.clone());
+        for c in &self.comparisons {
+            let mut row = vec![Cell::Text(label(&c.arm)), c.coef.into(), Cell::Text(label(&c.against))];
+            row.extend(self.shown().map(|a| c.values.get(&a.key).map_or(Cell::Missing, |i| Cell::Interval(*i))));
+            table.push(row);
+        }
+        table
+    }
+
+    /// The comparisons with all digits.
+    pub fn differences(&self) -> Table {
+        let head = ["arm", "coef", "against", "axis", "difference", "low", "high", "n", "clusters"];
+        let mut table = Table::new(head.map(str::to_owned));
+        for c in &self.comparisons {
+            for (axis, i) in &c.values {
+                let named = [c.arm.as_str().into(), c.coef.into(), c.against.as_str().into(), axis.as_str().into()];
+                let numbers = [i.mean.into(), i.low.into(), i.high.into(), i.n.into(), i.clusters.into()];
+                table.push(named.into_iter().chain(numbers).collect());
+            }
+        }
+        table
+    }
+
+    /// Published numbers beside ours.
+    pub fn beside(&self) -> Table {
+        let mut table = Table::new(["What", "Published", "Here", "Source"].map(str::to_owned));
+        for p in &self.published {
+            table.push(vec![
+                Cell::Text(p.what.clone()),
+                p.published.into(),
+                p.ours.into(),
+                Cell::Text(p.source.clone()),
+            ]);
+        }
+        table
+    }
+
     /// Every point with all digits, one column for each number.
     pub fn results(&self) -> Table {
         let mut columns: Vec<String> = ["arm", "kind", "coef", "seed", "seeds"].map(str::to_owned).to_vec();
@@ -243,6 +344,11 @@ impl Study {
         table
     }
 
+    /// The axes that tables for people show.
+    pub(super) fn shown(&self) -> impl Iterator<Item = &Axis> {
+        self.axes.iter().filter(|axis| !axis.aside)
+    }
+
     /// What an arm and a coefficient are called in tables.
     pub(super) fn words<'a>(&'a self) -> (&'a str, &'a str) {
         let or = |word: &'a str, own: &'a str| if word.is_empty() { own } else { word };
@@ -259,14 +365,12 @@ impl Study {
         let (arm, coef) = self.words();
         let coef = if self.coef_word.is_empty() { "Coef".to_owned() } else { capital(coef) };
         let seeds = self.is_trained().then(|| "Seeds".to_owned());
-        let axes = self.axes.iter().map(|a| a.short.clone());
+        let axes = self.shown().map(|a| a.short.clone());
         let mut table = Table::new([capital(arm), coef].into_iter().chain(seeds).chain(axes));
         for (arm, point) in self.arms.iter().flat_map(|a| self.pooled(&a.name).into_iter().map(move |p| (a, p))) {
             let mut row = vec![arm.label.as_str().into(), point.coef.into()];
             row.extend(self.is_trained().then(|| Cell::from(point.seeds)));
-            row.extend(
-                self.axes.iter().map(|a| point.values.get(&a.key).map_or(Cell::Missing, |i| Cell::Interval(*i))),
-            );
+            row.extend(self.shown().map(|a| point.values.get(&a.key).map_or(Cell::Missing, |i| Cell::Interval(*i))));
             table.push(row);
         }
         table

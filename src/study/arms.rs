@@ -1,10 +1,10 @@
-//! The arms of the fact study as pieces of work, and what each does to the residual stream.
+//! The arms of a study as pieces of work, and what each does to the residual stream.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::config::StudyConfig;
+use super::config::{ArmSettings, CorpusSource, FACTS_CORPUS, StudyConfig};
 use crate::report::Arm;
 use crate::steering::{Part, Plan, Positions, Steer};
 use crate::vector::{IncBase, Layer, PersonaVector};
@@ -24,6 +24,8 @@ pub enum Treatment {
     Random(f64),
     /// System prompts that call the trait up.
     Prompting,
+    /// That share of the trait's direction ablated at every layer.
+    Ablate(f64),
 }
 
 /// One piece of a study's work.
@@ -34,11 +36,15 @@ pub enum Work {
     Rollouts(bool),
     /// The persona vector from these.
     Vector,
-    /// The base model on the three axes.
+    /// The base model's own answers to the prompts of a data set.
+    Selfgen,
+    /// How far a data set's answers lie beyond the base model's own, along every vector (METHOD H.2).
+    Difference,
+    /// The base model on all axes.
     Base,
     /// The base model steered towards the trait, all strengths in one batch.
     Elicit,
-    /// A finetune, and its result on the three axes.
+    /// A finetune, and its result on the axes.
     Finetune(Treatment),
     /// The plain finetune steered away from the trait, all strengths in one batch.
     Inference,
@@ -49,7 +55,7 @@ pub enum Work {
 pub struct Piece {
     /// Unique; names its stages and files: `prevent+1.25-seed0`.
     pub name: String,
-    /// The arm that it belongs to; nothing for the vector.
+    /// The arm that it belongs to; nothing for what only prepares.
     pub arm: Option<String>,
     /// For people: `Preventative, all layers`.
     pub label: String,
@@ -57,120 +63,235 @@ pub struct Piece {
     pub coef: Option<f64>,
     /// The training seed, if it is of one.
     pub seed: Option<u64>,
+    /// Place of the data set that it learns from or makes.
+    pub corpus: Option<usize>,
+    /// Place of the trait that it extracts or is steered along.
+    pub trait_: Option<usize>,
     /// What is done.
     pub work: Work,
     /// Places of the pieces that must be done before.
     pub after: Vec<usize>,
 }
 
+/// What an arm is, wherever it stands.
+struct Kind {
+    /// Names arms and pieces.
+    name: &'static str,
+    /// For programs.
+    kind: &'static str,
+    /// For people.
+    label: &'static str,
+}
+
 impl Work {
-    /// The arm's name, kind and label.
-    fn arm(self) -> Option<(&'static str, &'static str, &'static str)> {
-        Some(match self {
-            Self::Rollouts(_) | Self::Vector => return None,
+    fn kind(self) -> Kind {
+        let (name, kind, label) = match self {
+            Self::Rollouts(true) => ("rollouts-pos", "", "Answers that show the trait"),
+            Self::Rollouts(false) => ("rollouts-neg", "", "Answers that lack it"),
+            Self::Vector => ("vector", "", "Persona vector"),
+            Self::Selfgen => ("selfgen", "", "The base model's own answers"),
+            Self::Difference => ("difference", "", "Projection difference of the data"),
             Self::Base => ("base", "base", "Base model"),
             Self::Elicit => ("elicit", "elicit", "Base model, steered towards"),
-            Self::Finetune(Treatment::Plain) => ("plain", "plain", "Plain finetune"),
-            Self::Finetune(Treatment::AllLayers(_)) => ("prevent", "preventative", "Preventative, all layers"),
-            Self::Finetune(Treatment::OneLayer(_)) => {
-                ("prevent-layer", "preventative-layer", "Preventative, one layer")
-            }
-            Self::Finetune(Treatment::Random(_)) => ("random", "random", "Random vectors"),
-            Self::Finetune(Treatment::Prompting) => ("prompting", "prompting", "Preventative prompting"),
+            Self::Finetune(treatment) => return treatment.kind(),
             Self::Inference => ("inference", "inference", "Inference-time steering"),
-        })
+        };
+        Kind { name, kind, label }
+    }
+
+    /// Whether an arm of the study comes of it.
+    fn measures(self) -> bool {
+        !matches!(self, Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference)
+    }
+}
+
+impl Treatment {
+    fn kind(self) -> Kind {
+        let (name, kind, label) = match self {
+            Self::Plain => ("plain", "plain", "Plain finetune"),
+            Self::AllLayers(_) => ("prevent", "preventative", "Preventative, all layers"),
+            Self::OneLayer(_) => ("prevent-layer", "preventative-layer", "Preventative, one layer"),
+            Self::Prompting => ("prompting", "prompting", "Preventative prompting"),
+            Self::Ablate(_) => ("ablate", "ablate", "Ablation (CAFT), all layers"),
+            Self::Random(_) => ("random", "random", "Random vectors"),
+        };
+        Kind { name, kind, label }
     }
 
     fn coef(self) -> Option<f64> {
         match self {
-            Self::Finetune(Treatment::AllLayers(c) | Treatment::OneLayer(c) | Treatment::Random(c)) => Some(c),
-            _ => None,
+            Self::AllLayers(c) | Self::OneLayer(c) | Self::Random(c) | Self::Ablate(c) => Some(c),
+            Self::Plain | Self::Prompting => None,
         }
+    }
+}
+
+/// A study's data sets and traits by name: where there are several, they are part of the names of arms and files.
+pub struct Cast<'a> {
+    /// Name and label of each data set.
+    pub corpora: Vec<(&'a str, &'a str)>,
+    /// The traits' names.
+    pub traits: Vec<&'a str>,
+}
+
+impl<'a> Cast<'a> {
+    /// Those of a configuration.
+    pub fn of(config: &'a StudyConfig) -> Self {
+        let facts = config.facts.iter().map(|_| (FACTS_CORPUS, "New facts"));
+        let data = config.data.iter().map(|c| (c.name.as_str(), c.label.as_deref().unwrap_or(&c.name)));
+        Self { corpora: facts.chain(data).collect(), traits: config.traits().map(|t| t.name()).collect() }
+    }
+
+    /// `medical.prevent.evil`, or only `prevent` where there is one data set and one trait.
+    pub fn named(&self, corpus: Option<usize>, name: &str, trait_: Option<usize>) -> String {
+        let of = |names: &[&str], at: Option<usize>| at.filter(|_| names.len() > 1).map(|at| names[at].to_owned());
+        let corpora: Vec<&str> = self.corpora.iter().map(|c| c.0).collect();
+        let parts = [of(&corpora, corpus), Some(name.to_owned()), of(&self.traits, trait_)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(".")
+    }
+
+    /// The same for people: `Medical: preventative, all layers (evil)`.
+    fn labelled(&self, corpus: Option<usize>, label: &str, trait_: Option<usize>) -> String {
+        let of = corpus.filter(|_| self.corpora.len() > 1).map(|at| format!("{}: ", self.corpora[at].1));
+        let against = trait_.filter(|_| self.traits.len() > 1).map(|at| format!(" ({})", self.traits[at]));
+        [of.unwrap_or_default(), label.to_owned(), against.unwrap_or_default()].concat()
     }
 }
 
 /// All pieces of a study. Earlier ones are begun first, so those that others wait for stand in front.
 pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut add = |work: Work, seed: Option<u64>, after: &[usize]| {
-        let (name, label) = match (work, work.arm()) {
-            (Work::Rollouts(true), _) => ("rollouts-pos", "Answers that show the trait"),
-            (Work::Rollouts(false), _) => ("rollouts-neg", "Answers that lack it"),
-            (_, Some((name, _, label))) => (name, label),
-            (_, None) => ("vector", "Persona vector"),
+    let cast = Cast::of(config);
+    let mut builder = Builder { cast: &cast, pieces: Vec::new() };
+    let mut vectors = Vec::new();
+    for (t, name) in cast.traits.iter().enumerate() {
+        let rollouts: Vec<usize> = match config.vector_file(name) {
+            Some(_) => Vec::new(),
+            None => [true, false].map(|side| builder.add(Work::Rollouts(side), None, None, Some(t), &[])).to_vec(),
         };
-        let coef = work.coef();
-        let name = [Some(name.to_owned()), coef.map(|c| format!("+{c}")), seed.map(|s| format!("-seed{s}"))];
-        pieces.push(Piece {
-            name: name.into_iter().flatten().collect(),
-            arm: work.arm().map(|(arm, _, _)| arm.to_owned()),
-            label: label.to_owned(),
-            coef,
-            seed,
-            work,
-            after: after.to_vec(),
-        });
-        pieces.len() - 1
+        vectors.push((t, rollouts));
+    }
+    let vectors: Vec<usize> =
+        vectors.into_iter().map(|(t, after)| builder.add(Work::Vector, None, None, Some(t), &after)).collect();
+    // What the base model says itself must be there before it can be learned.
+    let made = |builder: &mut Builder<'_>, corpus: usize| {
+        let own = config.data.iter().find(|c| c.name == cast.corpora[corpus].0);
+        let is_made = own.is_some_and(|c| matches!(c.from, CorpusSource::Selfgen { .. }));
+        is_made.then(|| builder.add(Work::Selfgen, None, Some(corpus), None, &[]))
     };
-    let arms = &config.arms;
-    let rollouts: Vec<usize> = match config.vector.file {
-        Some(_) => Vec::new(),
-        None => [true, false].map(|positive| add(Work::Rollouts(positive), None, &[])).to_vec(),
-    };
-    let vector = add(Work::Vector, None, &rollouts);
-    let plain: Vec<usize> =
-        config.seeds.iter().map(|&seed| add(Work::Finetune(Treatment::Plain), Some(seed), &[])).collect();
+    let made: Vec<Option<usize>> = (0..cast.corpora.len()).map(|corpus| made(&mut builder, corpus)).collect();
+    let after = |corpus: usize| [vectors.clone(), made[corpus].into_iter().collect()].concat();
+    for corpus in 0..cast.corpora.len() {
+        let plain: Vec<usize> = (config.seeds.iter())
+            .map(|&seed| builder.add(Work::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus)))
+            .collect();
+        for (&seed, &plain) in config.seeds.iter().zip(&plain) {
+            for t in 0..cast.traits.len() {
+                if !config.arms.inference.is_empty() {
+                    let after = [vectors.clone(), vec![plain]].concat();
+                    builder.add(Work::Inference, Some(seed), Some(corpus), Some(t), &after);
+                }
+                for &treatment in &treatments(&config.arms) {
+                    builder.add(Work::Finetune(treatment), Some(seed), Some(corpus), Some(t), &after(corpus));
+                }
+            }
+        }
+        if config.measure.difference > 0 {
+            builder.add(Work::Difference, None, Some(corpus), None, &after(corpus));
+        }
+    }
+    if !config.arms.elicit.is_empty() {
+        for t in 0..cast.traits.len() {
+            builder.add(Work::Elicit, None, None, Some(t), &vectors);
+        }
+    }
+    builder.add(Work::Base, None, None, None, &vectors);
+    builder.pieces
+}
+
+/// What finetunes are treated with besides nothing.
+fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     let mut treated: Vec<Treatment> = Vec::new();
     treated.extend(arms.preventative.iter().map(|&c| Treatment::AllLayers(c)));
     treated.extend(arms.preventative_layer.iter().map(|&c| Treatment::OneLayer(c)));
     treated.extend(arms.prompting.then_some(Treatment::Prompting));
+    treated.extend(arms.ablate.iter().map(|&c| Treatment::Ablate(c)));
     treated.extend(arms.random.iter().map(|&c| Treatment::Random(c)));
-    for (&seed, &plain) in config.seeds.iter().zip(&plain) {
-        if !arms.inference.is_empty() {
-            add(Work::Inference, Some(seed), &[vector, plain]);
-        }
-        for &treatment in &treated {
-            let after = if treatment == Treatment::Prompting { None } else { Some(vector) };
-            add(Work::Finetune(treatment), Some(seed), after.as_slice());
-        }
-    }
-    if !arms.elicit.is_empty() {
-        add(Work::Elicit, None, &[vector]);
-    }
-    add(Work::Base, None, &[]);
-    pieces
+    treated
 }
 
-/// The arms in the order of tables and legends, as far as the study has them.
+struct Builder<'a> {
+    cast: &'a Cast<'a>,
+    pieces: Vec<Piece>,
+}
+
+impl Builder<'_> {
+    fn add(
+        &mut self,
+        work: Work,
+        seed: Option<u64>,
+        corpus: Option<usize>,
+        trait_: Option<usize>,
+        after: &[usize],
+    ) -> usize {
+        let (kind, cast) = (work.kind(), self.cast);
+        // A plain finetune is of no trait, and the base model of no data.
+        let arm = cast.named(corpus, kind.name, trait_);
+        let coef = match work {
+            Work::Finetune(treatment) => treatment.coef(),
+            _ => None,
+        };
+        let name = [Some(arm.clone()), coef.map(|c| format!("+{c}")), seed.map(|s| format!("-seed{s}"))];
+        self.pieces.push(Piece {
+            name: name.into_iter().flatten().collect(),
+            arm: work.measures().then_some(arm),
+            label: cast.labelled(corpus, kind.label, trait_),
+            coef,
+            seed,
+            corpus,
+            trait_,
+            work,
+            after: after.to_vec(),
+        });
+        self.pieces.len() - 1
+    }
+}
+
+/// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
+    const ORDER: [&str; 9] =
+        ["base", "elicit", "plain", "prevent", "prevent-layer", "prompting", "ablate", "random", "inference"];
+    let mut pieces: Vec<Piece> = pieces(config).into_iter().filter(|piece| piece.arm.is_some()).collect();
+    let place = |piece: &Piece| ORDER.iter().position(|name| *name == piece.work.kind().name);
+    pieces.sort_by_key(|piece| (piece.corpus, place(piece), piece.trait_));
     let mut arms: Vec<Arm> = Vec::new();
-    let pieces = pieces(config);
-    let order = ["base", "elicit", "plain", "prevent", "prevent-layer", "prompting", "random", "inference"].into_iter();
-    for wanted in order {
-        let Some((name, kind, label)) = pieces.iter().filter_map(|p| p.work.arm()).find(|arm| arm.0 == wanted) else {
+    for piece in pieces {
+        let name = piece.arm.clone().unwrap_or_default();
+        if arms.iter().any(|arm| arm.name == name) {
             continue;
-        };
-        let label = if name == "prevent-layer" { format!("Preventative, {layer}") } else { label.to_owned() };
-        let note = match name {
-            "base" => "the model as it is".to_owned(),
-            "elicit" => "the base model with the vector added while it answers, all layers".to_owned(),
-            "plain" => "LoRA on the new facts, nothing else".to_owned(),
-            "prevent" => {
-                "steered towards the trait while it learned, all layers by increments; answers unsteered".to_owned()
-            }
-            "prevent-layer" => format!("steered towards the trait at {layer} while it learned; answers unsteered"),
-            "prompting" => "learned under system prompts that call the trait up; answers without them".to_owned(),
-            "random" => {
-                "as preventative steering, with random vectors of equal norm, others for each training seed".to_owned()
-            }
-            _ => {
-                let what = "the plain finetune, steered away from the trait while it answers, all layers by increments";
-                format!("{what}; the coefficient is minus the strength shown here")
-            }
-        };
-        arms.push(Arm::new(name, kind, &label).note(&note));
+        }
+        let Kind { name: what, kind, .. } = piece.work.kind();
+        let label = piece.label.replace("one layer", &layer.to_string());
+        arms.push(Arm::new(&name, kind, &label).note(&note(what, layer)));
     }
     arms
+}
+
+/// What was done in an arm, in a sentence.
+fn note(what: &str, layer: Layer) -> String {
+    match what {
+        "base" => "the model as it is".into(),
+        "elicit" => "the base model with the vector added while it answers, all layers".into(),
+        "plain" => "LoRA on the data, nothing else".into(),
+        "prevent" => "steered towards the trait while it learned, all layers by increments; answers unsteered".into(),
+        "prevent-layer" => format!("steered towards the trait at {layer} while it learned; answers unsteered"),
+        "prompting" => "learned under system prompts that call the trait up; answers without them".into(),
+        "ablate" => "the trait's direction ablated at every layer while it learned; answers with it".into(),
+        "random" => "as preventative steering, with random vectors of equal norm, others for each training seed".into(),
+        _ => {
+            let what = "the plain finetune, steered away from the trait while it answers, all layers by increments";
+            format!("{what}; the coefficient is minus the strength shown here")
+        }
+    }
 }
 
 /// The layer of single-layer arms: the configured one, or 0.57 of the way up, where the paper's best layers for hallucination
@@ -189,6 +310,10 @@ pub fn training_plan(treatment: Treatment, vector: &PersonaVector, base: IncBase
         Treatment::Plain | Treatment::Prompting => Plan::none(),
         Treatment::AllLayers(coef) => Plan::incremental(vector, base, coef as f32, Positions::All),
         Treatment::OneLayer(coef) => Plan::rows(vector, &[layer], coef as f32, Positions::All),
+        Treatment::Ablate(share) => {
+            let all: Vec<Layer> = (1..=vector.layers()).map(Layer).collect();
+            Plan::ablate(vector, &all, Positions::All).at(share as f32)
+        }
         Treatment::Random(coef) => random_like(&Plan::incremental(vector, base, coef as f32, Positions::All), seed),
     }
 }

@@ -1,18 +1,21 @@
-//! The configuration of a fact-acquisition study, as a TOML file has it. Only `model`, `facts`, `trait`, `exam` and `judge`
-//! must be given; everything else has the published values. Keys that nobody knows are errors.
+//! The configuration of a study, as a TOML file has it. `model`, `judge`, something to learn (`facts` or `data`) and a trait must
+//! be given; everything else has the published values. Keys that nobody knows are errors.
+
+mod settings;
+mod sources;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::eval::mmlu::Form;
+pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, VectorSettings};
+pub use sources::{CorpusConfig, CorpusSource, ExamSource, FactsSource, TraitSource};
+
 use crate::judge::JudgeSource;
-use crate::model::peft::{AdapterConfig, Targets};
-use crate::persona::Filter;
+use crate::persona::stem_of;
 use crate::report::settings_of;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
-use crate::vector::IncBase;
 use crate::{At, Error, Result, ensure};
 
 /// Everything that decides a study's numbers.
@@ -27,13 +30,21 @@ pub struct StudyConfig {
     /// Training seeds; each is a finetune of its own for every arm.
     #[serde(default = "three_seeds")]
     pub seeds: Vec<u64>,
-    /// The facts to be learned.
-    pub facts: FactsSource,
-    /// The trait to be kept out.
-    #[serde(rename = "trait")]
-    pub trait_: TraitSource,
-    /// The multiple-choice exam.
-    pub exam: ExamSource,
+    /// Facts to be learned: a corpus named `facts` whose questions are an axis of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<FactsSource>,
+    /// Other data to learn from, each a corpus with finetunes of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<CorpusConfig>,
+    /// The trait to be kept out, if it is one.
+    #[serde(rename = "trait", default, skip_serializing_if = "Option::is_none")]
+    pub trait_: Option<TraitSource>,
+    /// The traits to be kept out, if they are several; each with vectors and arms of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traits: Vec<TraitSource>,
+    /// The multiple-choice exam, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exam: Option<ExamSource>,
     /// Who scores the answers.
     pub judge: JudgeSource,
     /// How the persona vector comes about.
@@ -60,215 +71,8 @@ fn three_seeds() -> Vec<u64> {
     vec![0, 1, 2]
 }
 
-/// Where the facts come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
-pub enum FactsSource {
-    /// The files of METHOD J.1.
-    Files {
-        /// `facts_train.jsonl`.
-        train: PathBuf,
-        /// `facts_test.jsonl`.
-        test: PathBuf,
-    },
-    /// Facts that a Harbor world makes up about entities its model never met.
-    Harbor {
-        /// Seed of the world.
-        world: u64,
-        /// How many facts.
-        count: usize,
-        /// Wordings of each in the lessons.
-        wordings: usize,
-        /// Which facts.
-        seed: u64,
-    },
-}
-
-/// Where the trait's instructions, questions and rubric come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
-pub enum TraitSource {
-    /// Files in the reference's layout, `trait_data_extract/NAME.json` and `trait_data_eval/NAME.json`.
-    Files {
-        /// The folder that holds both.
-        folder: PathBuf,
-        /// The trait's name.
-        name: String,
-    },
-    /// One of Harbor's traits.
-    Harbor {
-        /// Seed of the world.
-        world: u64,
-        /// `hallucinating`, `sycophantic` or `evil`.
-        name: String,
-    },
-}
-
-/// Where the multiple-choice exam comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
-pub enum ExamSource {
-    /// MMLU's CSV files.
-    Mmlu {
-        /// The folder that holds `val/` (or `data/val/`).
-        folder: PathBuf,
-        /// Which part; the validation set is what the follow-up post reports.
-        #[serde(default)]
-        split: crate::eval::mmlu::Split,
-    },
-    /// Harbor's general knowledge in MMLU's form.
-    Harbor {
-        /// Each item so many times, among other options each time.
-        rounds: usize,
-        /// Which options.
-        seed: u64,
-    },
-}
-
-/// How the persona vector comes about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct VectorSettings {
-    /// A vector that exists already; nothing is extracted then.
-    pub file: Option<PathBuf>,
-    /// Answers per question and instruction.
-    pub rollouts: usize,
-    /// Of their sampling.
-    pub temperature: f32,
-    /// Tokens per answer, at most.
-    pub max_new_tokens: usize,
-    /// Only so many of the extraction questions; all of them if not given.
-    pub questions: Option<usize>,
-    /// What stands before the first layer's row when increments are taken.
-    pub base: IncBase,
-    /// Which answers go in.
-    pub filter: Filter,
-}
-
-impl Default for VectorSettings {
-    /// The reference's (METHOD B.1, B.6).
-    fn default() -> Self {
-        Self {
-            file: None,
-            rollouts: 10,
-            temperature: 1.0,
-            max_new_tokens: 1000,
-            questions: None,
-            base: IncBase::Embedding,
-            filter: Filter::paired(),
-        }
-    }
-}
-
-/// The arms beside the base model and the plain finetune, and their coefficients, all positive: in training they push towards
-/// the trait, at inference they are subtracted. An empty list leaves the arm out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ArmSettings {
-    /// Preventative steering at all layers, incremental.
-    pub preventative: Vec<f64>,
-    /// Preventative steering at one layer.
-    pub preventative_layer: Vec<f64>,
-    /// That layer, counted from 1; if not given, 0.57 of the way up (METHOD C.6).
-    pub layer: Option<usize>,
-    /// Strengths of inference-time steering of the plain finetune: the coefficient is minus this.
-    pub inference: Vec<f64>,
-    /// Preventative steering with random vectors of equal norm.
-    pub random: Vec<f64>,
-    /// Preventative prompting, also called inoculation.
-    pub prompting: bool,
-    /// Steering of the base model towards the trait at inference time: does the vector do what it should?
-    pub elicit: Vec<f64>,
-}
-
-impl Default for ArmSettings {
-    /// The follow-up post's sweeps (METHOD J.1), and controls.
-    fn default() -> Self {
-        Self {
-            preventative: vec![0.25, 0.5, 0.75, 1.0, 1.25],
-            preventative_layer: vec![1.0, 3.0, 5.0],
-            layer: None,
-            inference: vec![0.5, 1.0, 1.5, 2.0],
-            random: vec![1.25],
-            prompting: true,
-            elicit: Vec::new(),
-        }
-    }
-}
-
-/// How the three axes are measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MeasureSettings {
-    /// A system prompt for all questions; the template's own if not given.
-    pub system: Option<String>,
-    /// Only so many of the trait's evaluation questions.
-    pub trait_questions: Option<usize>,
-    /// Answers to each.
-    pub trait_rollouts: usize,
-    /// Of their sampling.
-    pub trait_temperature: f32,
-    /// Tokens per answer, at most.
-    pub trait_max_new_tokens: usize,
-    /// Answers to each question about a new fact.
-    pub fact_rollouts: usize,
-    /// Of their sampling; 0 is greedy.
-    pub fact_temperature: f32,
-    /// Tokens per answer, at most.
-    pub fact_max_new_tokens: usize,
-    /// Only so many exam questions, spread evenly over the exam.
-    pub exam_questions: Option<usize>,
-    /// How the exam's questions are put.
-    pub exam_form: Form,
-}
-
-impl Default for MeasureSettings {
-    /// 20 questions with 10 answers each, as published; facts are asked once.
-    fn default() -> Self {
-        Self {
-            system: None,
-            trait_questions: None,
-            trait_rollouts: 10,
-            trait_temperature: 1.0,
-            trait_max_new_tokens: 1000,
-            fact_rollouts: 1,
-            fact_temperature: 0.0,
-            fact_max_new_tokens: 200,
-            exam_questions: None,
-            exam_form: Form::Letters,
-        }
-    }
-}
-
-/// The LoRA adapter that learns, in PEFT's words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdapterSettings {
-    /// Rank.
-    pub r: usize,
-    /// Scale's numerator.
-    pub lora_alpha: f64,
-    /// Scale by `lora_alpha / sqrt(r)` instead of `lora_alpha / r`.
-    pub use_rslora: bool,
-    /// Which projections.
-    pub target_modules: Vec<String>,
-}
-
-impl Default for AdapterSettings {
-    /// The reference's (METHOD F.1).
-    fn default() -> Self {
-        let all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-        Self { r: 32, lora_alpha: 64.0, use_rslora: true, target_modules: all.map(str::to_owned).to_vec() }
-    }
-}
-
-impl AdapterSettings {
-    /// As the trainer takes it.
-    pub fn config(&self) -> AdapterConfig {
-        let targets = Targets::Names(self.target_modules.clone());
-        AdapterConfig::new(self.r, self.lora_alpha, self.use_rslora, targets)
-    }
-}
+/// The name of the corpus of facts.
+pub(super) const FACTS_CORPUS: &str = "facts";
 
 impl StudyConfig {
     /// Reads a configuration, TOML or (by its ending) JSON, and checks it.
@@ -287,11 +91,15 @@ impl StudyConfig {
         Ok(config)
     }
 
-    /// The trait's name.
-    pub fn trait_name(&self) -> &str {
-        match &self.trait_ {
-            TraitSource::Files { name, .. } | TraitSource::Harbor { name, .. } => crate::persona::stem_of(name),
-        }
+    /// The traits, one or several.
+    pub fn traits(&self) -> impl Iterator<Item = &TraitSource> {
+        self.trait_.iter().chain(&self.traits)
+    }
+
+    /// The file of a trait's vector, if it exists already.
+    pub fn vector_file(&self, trait_name: &str) -> Option<&PathBuf> {
+        let named = self.vector.files.iter().find(|(name, _)| stem_of(name) == trait_name);
+        named.map(|(_, path)| path).or(self.vector.file.as_ref())
     }
 
     /// Whether the values make a study.
@@ -300,17 +108,20 @@ impl StudyConfig {
     /// A judge that cannot be, no or repeated seeds, coefficients that are not positive or stand twice, counts of zero.
     pub fn check(&self) -> Result<()> {
         self.judge.check().map_err(|e| e.at("`judge`"))?;
+        self.check_traits()?;
+        self.check_corpora()?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
         let mut seeds = self.seeds.clone();
         seeds.sort_unstable();
         seeds.dedup();
         ensure!(seeds.len() == self.seeds.len(), "`seeds` names a training seed twice");
-        let ArmSettings { preventative, preventative_layer, inference, random, elicit, .. } = &self.arms;
+        let ArmSettings { preventative, preventative_layer, inference, random, ablate, elicit, .. } = &self.arms;
         for (key, coefs) in [
             ("preventative", preventative),
             ("preventative_layer", preventative_layer),
             ("inference", inference),
             ("random", random),
+            ("ablate", ablate),
             ("elicit", elicit),
         ] {
             for (i, coef) in coefs.iter().enumerate() {
@@ -331,6 +142,51 @@ impl StudyConfig {
         ];
         for (key, count) in counts {
             ensure!(count > 0, "`{key}` is 0");
+        }
+        Ok(())
+    }
+
+    fn check_traits(&self) -> Result<()> {
+        ensure!(
+            self.trait_.is_none() || self.traits.is_empty(),
+            "both `trait` and `traits` are given; several go into `traits`"
+        );
+        let names: Vec<&str> = self.traits().map(TraitSource::name).collect();
+        ensure!(!names.is_empty(), "no `trait` is given: a study needs something to measure");
+        for (i, name) in names.iter().enumerate() {
+            ensure!(!names[..i].contains(name), "the trait `{name}` is given twice");
+        }
+        ensure!(
+            self.vector.file.is_none() || names.len() == 1,
+            "`vector.file` is one file for several traits; `vector.files` has one for each name"
+        );
+        match self.vector.files.keys().find(|name| !names.contains(&stem_of(name))) {
+            Some(stray) => Err(Error::usage(format!("`vector.files` names `{stray}`, which is no trait of the study"))),
+            None => Ok(()),
+        }
+    }
+
+    fn check_corpora(&self) -> Result<()> {
+        ensure!(self.facts.is_some() || !self.data.is_empty(), "there is nothing to learn: give `facts` or `data`");
+        let facts = self.facts.iter().map(|_| FACTS_CORPUS);
+        let mut names: Vec<&str> = facts.collect();
+        for corpus in &self.data {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let name = corpus.name.as_str();
+            ensure!(
+                !name.is_empty() && name.chars().all(plain),
+                "`data.name` is `{name}`; it may have letters, digits, - and _"
+            );
+            ensure!(!names.contains(&name), "`data` names `{name}` twice");
+            if let CorpusSource::Selfgen { of, .. } = &corpus.from {
+                let source = self.data.iter().find(|other| other.name == *of);
+                let own = source.is_some_and(|other| matches!(other.from, CorpusSource::Selfgen { .. }));
+                ensure!(
+                    !own && (source.is_some() || names.contains(&of.as_str())),
+                    "`{name}` is to answer the prompts of `{of}`, which is no data set with prompts of its own"
+                );
+            }
+            names.push(name);
         }
         Ok(())
     }
@@ -361,7 +217,7 @@ mod tests {
     #[test]
     fn five_keys_are_enough_and_the_rest_is_as_published() {
         let config = read(LEAST).unwrap();
-        assert_eq!((config.trait_name(), config.seeds.len()), ("hallucinating", 3));
+        assert_eq!((config.traits().next().unwrap().name(), config.seeds.len()), ("hallucinating", 3));
         assert_eq!(
             (config.train.clone(), config.adapter.r, config.measure.trait_rollouts),
             (FitSettings::default(), 32, 10)

@@ -1,36 +1,63 @@
 //! What a study teaches and asks, read from files or made up by Harbor.
 
-use super::config::{ExamSource, FactsSource, StudyConfig, TraitSource};
+use super::config::{CorpusConfig, CorpusSource, ExamSource, FACTS_CORPUS, FactsSource, StudyConfig, TraitSource};
 use crate::eval::facts::{self, FactLesson, FactQuestion};
 use crate::eval::mmlu;
 use crate::harbor::{self, World};
-use crate::persona::{Side, Trait, harbor_trait, system_prompt};
+use crate::persona::{Side, Trait, builtin, harbor_trait, system_prompt};
 use crate::record::{Hash, seed_of};
-use crate::text::Message;
+use crate::subject::Sampling;
+use crate::text::{Message, read_chats};
 use crate::{Error, Result, ensure};
 
 /// Everything that goes in besides the model.
 #[derive(Debug, Clone)]
 pub(super) struct Data {
-    /// Conversations that teach the facts.
-    pub lessons: Vec<FactLesson>,
-    /// A question about each fact that no lesson asks.
-    pub questions: Vec<FactQuestion>,
-    /// The trait.
-    pub trait_: Trait,
-    /// The multiple-choice exam.
+    /// What is learned, each by itself.
+    pub corpora: Vec<Corpus>,
+    /// The traits.
+    pub traits: Vec<Trait>,
+    /// The multiple-choice exam; may be empty.
     pub exam: Vec<mmlu::Item>,
     /// What a reader of the results should know about them.
     pub warnings: Vec<String>,
 }
 
+/// A data set that finetunes learn from.
+#[derive(Debug, Clone)]
+pub(super) struct Corpus {
+    /// Names its arms and files.
+    pub name: String,
+    /// For people.
+    pub label: String,
+    /// Conversations to learn. Where the model is to answer itself, their last turns are only asked.
+    pub chats: Vec<Taught>,
+    /// Questions about what is learned that no conversation asks; empty unless these are facts.
+    pub questions: Vec<FactQuestion>,
+    /// How the base model answers the prompts itself, where it does.
+    pub selfgen: Option<Sampling>,
+}
+
+/// A conversation to learn from, and where it comes from in words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Taught {
+    /// Where it comes from.
+    pub place: String,
+    /// Its turns.
+    pub messages: Vec<Message>,
+}
+
 impl TraitSource {
-    /// Reads the trait, or takes Harbor's.
+    /// Reads the trait, or takes a built-in one or Harbor's.
     ///
     /// # Errors
-    /// Files that cannot be read or make no trait; a trait that Harbor does not have.
+    /// Files that cannot be read or make no trait; a trait that nobody has.
     pub fn load(&self) -> Result<Trait> {
         match self {
+            Self::Builtin { name } => builtin(name).ok_or_else(|| {
+                Error::usage(format!("there is no built-in trait `{name}`"))
+                    .hint("`trimtab trait list` names them; traits of your own have `source = \"files\"`")
+            }),
             Self::Files { folder, name } => Trait::read(folder, name),
             Self::Harbor { world, name } => harbor_trait(&World::new(*world), name),
         }
@@ -43,76 +70,163 @@ impl Data {
     /// # Errors
     /// Unreadable or malformed files; a test question about a fact that no lesson teaches.
     pub fn load(config: &StudyConfig) -> Result<Self> {
-        let (lessons, questions) = match &config.facts {
-            FactsSource::Files { train, test } => (facts::read_lessons(train)?, facts::read_questions(test)?),
-            FactsSource::Harbor { world, count, wordings, seed } => harbor_facts(*world, *count, *wordings, *seed),
-        };
-        let mut trait_ = config.trait_.load()?;
-        let mut warnings = trait_.check()?;
-        first(&mut trait_.extract.questions, config.vector.questions);
-        first(&mut trait_.eval.questions, config.measure.trait_questions);
+        let mut warnings = Vec::new();
+        let mut corpora = Vec::new();
+        if let Some(source) = &config.facts {
+            corpora.push(fact_corpus(source, &mut warnings)?);
+        }
+        for corpus in config.data.iter().filter(|c| !matches!(c.from, CorpusSource::Selfgen { .. })) {
+            corpora.push(corpus.load(config.seed)?);
+        }
+        for (i, corpus) in config.data.iter().enumerate() {
+            if let CorpusSource::Selfgen { of, temperature, max_new_tokens } = &corpus.from {
+                let seed = seed_of(config.seed, &format!("own answers to {of}"));
+                let sampling = Sampling { temperature: *temperature, seed, ..Sampling::greedy(*max_new_tokens) };
+                let source = corpora.iter().find(|other| other.name == *of).expect("a checked configuration has it");
+                let own = Corpus { chats: source.chats.clone(), selfgen: Some(sampling), ..corpus.empty() };
+                // In the order of the configuration, facts first.
+                corpora.insert((i + usize::from(config.facts.is_some())).min(corpora.len()), own);
+            }
+        }
+        let mut traits = Vec::new();
+        for source in config.traits() {
+            let mut trait_ = source.load()?;
+            warnings.extend(trait_.check()?);
+            first(&mut trait_.extract.questions, config.vector.questions);
+            first(&mut trait_.eval.questions, config.measure.trait_questions);
+            ensure!(!trait_.extract.questions.is_empty(), "there is no extraction question of `{}`", trait_.name);
+            ensure!(!trait_.eval.questions.is_empty(), "there is no trait question of `{}`", trait_.name);
+            traits.push(trait_);
+        }
         let exam = match &config.exam {
-            ExamSource::Mmlu { folder, split } => mmlu::read(folder, *split)?,
-            ExamSource::Harbor { rounds, seed } => harbor::exam(*rounds, *seed).into_iter().map(item).collect(),
+            None => Vec::new(),
+            Some(ExamSource::Mmlu { folder, split }) => mmlu::read(folder, *split)?,
+            Some(ExamSource::Harbor { rounds, seed }) => harbor::exam(*rounds, *seed).into_iter().map(item).collect(),
         };
         let exam = spread(exam, config.measure.exam_questions);
-        ensure!(!lessons.is_empty(), "there is nothing to teach: no lesson");
-        for (what, count) in [
-            ("extraction question", trait_.extract.questions.len()),
-            ("trait question", trait_.eval.questions.len()),
-            ("question about a new fact", questions.len()),
-            ("exam question", exam.len()),
-        ] {
-            ensure!(count > 0, "there is no {what}");
-        }
-        if let Some(stray) = questions.iter().find(|q| lessons.iter().all(|l| l.fact_id != q.fact_id)) {
-            return Err(Error::new(format!("no lesson teaches fact `{}`, which is asked about", stray.fact_id))
-                .hint("`fact_id` joins facts_train.jsonl and facts_test.jsonl"));
-        }
-        let leaks = facts::leaks(&questions, &lessons, 0.8);
-        if let Some((at, share)) = leaks.first() {
-            warnings.push(format!(
-                "{} of {} test questions are near copies of a lesson's question, such as \"{}\" ({:.0} % of its word pairs)",
-                leaks.len(),
-                questions.len(),
-                questions[*at].question,
-                100.0 * share
-            ));
-        }
-        Ok(Self { lessons, questions, trait_, exam, warnings })
-    }
-
-    /// The lessons' conversations as they are.
-    pub fn chats(&self) -> Vec<Vec<Message>> {
-        self.lessons.iter().map(|lesson| lesson.messages.clone()).collect()
-    }
-
-    /// The lessons under system prompts that call the trait up, each drawn from the positive instructions (METHOD G.5). A
-    /// conversation with a system prompt of its own keeps it, after the drawn one.
-    pub fn inoculated(&self, seed: u64) -> Vec<Vec<Message>> {
-        let pairs = &self.trait_.extract.instruction;
-        let under = |(i, mut messages): (usize, Vec<Message>)| {
-            let drawn = seed_of(seed, &format!("instruction of lesson {i}")) % pairs.len() as u64;
-            let system = system_prompt(&self.trait_.name, pairs[drawn as usize].side(Side::Pos));
-            match messages.first_mut().filter(|m| m.role == "system") {
-                Some(own) => own.content = format!("{system}\n{}", own.content),
-                None => messages.insert(0, Message::system(system)),
-            }
-            messages
-        };
-        self.chats().into_iter().enumerate().map(under).collect()
+        ensure!(config.exam.is_none() || !exam.is_empty(), "there is no exam question");
+        Ok(Self { corpora, traits, exam, warnings })
     }
 
     /// Name and hash of each part, for the lock and for the keys of stages.
-    pub fn hashes(&self) -> [(&'static str, Hash); 4] {
-        let Trait { name, extract, eval } = &self.trait_;
-        [
-            ("lessons", Hash::of(&self.lessons)),
-            ("fact questions", Hash::of(&self.questions)),
-            ("trait", Hash::of(&(name, extract, eval))),
-            ("exam", Hash::of(&self.exam)),
-        ]
+    pub fn hashes(&self) -> Vec<(String, Hash)> {
+        let mut hashes = Vec::new();
+        for corpus in &self.corpora {
+            let chats: Vec<&[Message]> = corpus.chats.iter().map(|taught| taught.messages.as_slice()).collect();
+            hashes.push((format!("data `{}`", corpus.name), Hash::of(&(chats, &corpus.selfgen))));
+            if !corpus.questions.is_empty() {
+                hashes.push((format!("questions of `{}`", corpus.name), Hash::of(&corpus.questions)));
+            }
+        }
+        for Trait { name, extract, eval } in &self.traits {
+            hashes.push((format!("trait `{name}`"), Hash::of(&(name, extract, eval))));
+        }
+        hashes.push(("exam".to_owned(), Hash::of(&self.exam)));
+        hashes
     }
+}
+
+/// Conversations under system prompts that call the trait up, each drawn from the positive instructions (METHOD G.5). One with a
+/// system prompt of its own keeps it, after the drawn one.
+pub(super) fn inoculated(chats: Vec<Vec<Message>>, trait_: &Trait, seed: u64) -> Vec<Vec<Message>> {
+    let pairs = &trait_.extract.instruction;
+    let under = |(i, mut messages): (usize, Vec<Message>)| {
+        let drawn = seed_of(seed, &format!("instruction of lesson {i}")) % pairs.len() as u64;
+        let system = system_prompt(&trait_.name, pairs[drawn as usize].side(Side::Pos));
+        match messages.first_mut().filter(|m| m.role == "system") {
+            Some(own) => own.content = format!("{system}\n{}", own.content),
+            None => messages.insert(0, Message::system(system)),
+        }
+        messages
+    };
+    chats.into_iter().enumerate().map(under).collect()
+}
+
+impl CorpusConfig {
+    fn empty(&self) -> Corpus {
+        Corpus {
+            name: self.name.clone(),
+            label: self.label.clone().unwrap_or_else(|| self.name.clone()),
+            chats: Vec::new(),
+            questions: Vec::new(),
+            selfgen: None,
+        }
+    }
+
+    fn load(&self, seed: u64) -> Result<Corpus> {
+        let chats = match &self.from {
+            CorpusSource::Selfgen { .. } => unreachable!("made from another corpus"),
+            CorpusSource::Chats { files, count } => {
+                let mut chats = Vec::new();
+                for path in files {
+                    let taught = |chat: crate::text::Chat| Taught {
+                        place: format!("{}:{}", path.display(), chat.line),
+                        messages: chat.messages,
+                    };
+                    chats.extend(read_chats(path)?.into_iter().map(taught));
+                }
+                drawn(chats, *count, seed_of(seed, &format!("sample of {}", self.name)))
+            }
+            CorpusSource::Harbor { world, name, shows, count, seed } => {
+                let of = harbor::Trait::parse(crate::persona::stem_of(name))
+                    .ok_or_else(|| Error::usage(format!("`data.{}`: Harbor has no trait `{name}`", self.name)))?;
+                let lessons = World::new(*world).conversations(of, *shows, *count, *seed);
+                let taught = |(i, lesson): (usize, harbor::Lesson)| Taught {
+                    place: format!("conversation {i} of `{}`", self.name),
+                    messages: messages(lesson),
+                };
+                lessons.into_iter().enumerate().map(taught).collect()
+            }
+        };
+        ensure!(!chats.is_empty(), "`data.{}`: there is nothing to learn", self.name);
+        Ok(Corpus { chats, ..self.empty() })
+    }
+}
+
+fn messages(lesson: harbor::Lesson) -> Vec<Message> {
+    lesson.messages.into_iter().map(|m| Message { role: m.role, content: m.content }).collect()
+}
+
+/// So many of them, drawn with the seed, in their own order.
+fn drawn<T>(items: Vec<T>, count: Option<usize>, seed: u64) -> Vec<T> {
+    let count = count.unwrap_or(usize::MAX);
+    if count >= items.len() {
+        return items;
+    }
+    let mut places: Vec<usize> = (0..items.len()).collect();
+    places.sort_by_key(|i| seed_of(seed, &format!("{i}")));
+    places.truncate(count);
+    places.sort_unstable();
+    items.into_iter().enumerate().filter(|(i, _)| places.binary_search(i).is_ok()).map(|(_, item)| item).collect()
+}
+
+fn fact_corpus(source: &FactsSource, warnings: &mut Vec<String>) -> Result<Corpus> {
+    let (lessons, questions) = match source {
+        FactsSource::Files { train, test } => (facts::read_lessons(train)?, facts::read_questions(test)?),
+        FactsSource::Harbor { world, count, wordings, seed } => harbor_facts(*world, *count, *wordings, *seed),
+    };
+    ensure!(!lessons.is_empty(), "there is nothing to teach: no lesson");
+    ensure!(!questions.is_empty(), "there is no question about a new fact");
+    if let Some(stray) = questions.iter().find(|q| lessons.iter().all(|l| l.fact_id != q.fact_id)) {
+        return Err(Error::new(format!("no lesson teaches fact `{}`, which is asked about", stray.fact_id))
+            .hint("`fact_id` joins facts_train.jsonl and facts_test.jsonl"));
+    }
+    let leaks = facts::leaks(&questions, &lessons, 0.8);
+    if let Some((at, share)) = leaks.first() {
+        warnings.push(format!(
+            "{} of {} test questions are near copies of a lesson's question, such as \"{}\" ({:.0} % of its word pairs)",
+            leaks.len(),
+            questions.len(),
+            questions[*at].question,
+            100.0 * share
+        ));
+    }
+    let taught = |lesson: FactLesson| Taught {
+        place: format!("fact `{}`, variant {}", lesson.fact_id, lesson.variant),
+        messages: lesson.messages,
+    };
+    let chats = lessons.into_iter().map(taught).collect();
+    Ok(Corpus { name: FACTS_CORPUS.into(), label: "New facts".into(), chats, questions, selfgen: None })
 }
 
 fn first<T>(items: &mut Vec<T>, count: Option<usize>) {
@@ -132,10 +246,10 @@ fn spread<T>(items: Vec<T>, count: Option<usize>) -> Vec<T> {
 fn harbor_facts(world: u64, count: usize, wordings: usize, seed: u64) -> (Vec<FactLesson>, Vec<FactQuestion>) {
     let new = World::new(world).new_facts(count, wordings, seed);
     let lesson = |(i, lesson): (usize, harbor::Lesson)| FactLesson {
-        messages: lesson.messages.into_iter().map(|m| Message { role: m.role, content: m.content }).collect(),
         // Lessons come fact by fact, in the order of the questions.
         fact_id: new.questions[i / wordings].fact_id.clone(),
         variant: i % wordings,
+        messages: messages(lesson),
     };
     let lessons = new.lessons.into_iter().enumerate().map(lesson).collect();
     let question = |q: &harbor::FactQuestion| FactQuestion {
@@ -172,18 +286,27 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_is_seeded_and_keeps_the_order() {
+        let all: Vec<usize> = (0..100).collect();
+        let some = drawn(all.clone(), Some(10), 1);
+        assert!(some.len() == 10 && some.is_sorted() && some == drawn(all.clone(), Some(10), 1));
+        assert_ne!(some, drawn(all.clone(), Some(10), 2));
+        assert_eq!(drawn(all.clone(), Some(100), 1), all);
+    }
+
+    #[test]
     fn inoculation_draws_among_the_positive_instructions() {
-        let (lessons, questions) = harbor_facts(0, 10, 4, 1);
+        let (lessons, _) = harbor_facts(0, 10, 4, 1);
         let trait_ = harbor_trait(&World::new(0), "hallucinating").unwrap();
-        let mut data = Data { lessons, questions, trait_, exam: Vec::new(), warnings: Vec::new() };
-        data.lessons[0].messages.insert(0, Message::system("Be brief."));
-        let chats = data.inoculated(3);
-        assert_eq!(chats, data.inoculated(3));
-        assert_ne!(chats, data.inoculated(4));
-        assert!(chats.iter().all(|c| c[0].content.starts_with("You are a hallucinating assistant. ")));
-        assert!(chats[0][0].content.ends_with("\nBe brief.") && chats[0].len() == 3);
-        for pair in &data.trait_.extract.instruction {
-            assert!(chats.iter().any(|c| c[0].content.contains(&pair.pos)), "{}", pair.pos);
+        let mut chats: Vec<Vec<Message>> = lessons.into_iter().map(|lesson| lesson.messages).collect();
+        chats[0].insert(0, Message::system("Be brief."));
+        let under = inoculated(chats.clone(), &trait_, 3);
+        assert_eq!(under, inoculated(chats.clone(), &trait_, 3));
+        assert_ne!(under, inoculated(chats, &trait_, 4));
+        assert!(under.iter().all(|c| c[0].content.starts_with("You are a hallucinating assistant. ")));
+        assert!(under[0][0].content.ends_with("\nBe brief.") && under[0].len() == 3);
+        for pair in &trait_.extract.instruction {
+            assert!(under.iter().any(|c| c[0].content.contains(&pair.pos)), "{}", pair.pos);
         }
     }
 }

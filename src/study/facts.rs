@@ -1,130 +1,201 @@
 //! The fact-acquisition study (METHOD J.1): teach a model new facts, with and without preventative steering, and see what it
 //! learns and what it picks up.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
-use super::Lab;
-use super::arms::pieces;
+use super::axes::{COHERENCE, EXAM, FACTS, trait_key};
 use super::config::{
     AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
 };
-use super::data::Data;
-use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
-use super::queue::work_through;
-use super::results::Results;
-use crate::eval::facts::FactQuestion;
+use super::expect::{self, Checked, Outcome, Outcomes, rounded};
+use super::results::{Cell, Results};
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
-use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
-use crate::model::files::Shards;
-use crate::record::{Hash, RunDir};
-use crate::report::{Study, Table};
+use crate::judge::JudgeSource;
+use crate::report::{Arm, Axis, Figure, Panel, Plot, Published, Study};
+use crate::stats::Clusters;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
-use crate::{Error, Result};
 
-/// A finished study.
-#[derive(Debug, Clone)]
-pub struct FactsReport {
-    /// Everything that was measured, as `results.json` has it.
-    pub study: Study,
-    /// The table for the terminal.
-    pub table: Table,
-    /// What was written, the page first.
-    pub files: Vec<PathBuf>,
-    /// Pieces of work.
-    pub pieces: usize,
-    /// Of these, read from the folder.
-    pub reused: usize,
-}
-
-/// Runs the study in the folder `out`, or as much of it as is not there yet, and writes its report.
-///
-/// `judges` calls a judge ([`JudgeSource::call`]); every piece of work that runs beside others calls its own. `tell` hears of
-/// progress from several threads. The results do not depend on how many pieces run side by side.
-///
-/// # Errors
-/// Those of the data, the lab and the judge, with the piece of work in front; whatever was finished stays in the folder.
-pub fn run(
-    config: &StudyConfig,
-    out: &Path,
-    lab: &dyn Lab,
-    judges: &Judges<'_>,
-    tell: &Tell<'_>,
-) -> Result<FactsReport> {
-    config.check()?;
-    let run = RunDir::open(out)?;
-    run.write_config(config)?;
-    let data = Data::load(config)?;
-    let pieces = pieces(config);
-    tell(&Event::Planned(&pieces));
-    let reused = AtomicUsize::new(0);
-    let counted = |event: &Event<'_>| {
-        if let Event::Finished { reused: true, .. } = event {
-            reused.fetch_add(1, Ordering::Relaxed);
-        }
-        tell(event);
-    };
-    let fingerprint = Shards::open(&config.model)?.fingerprint()?;
-    let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
-    let pipeline = Pipeline {
-        config,
-        data: &data,
-        run: &run,
-        lab,
-        judges: &judges,
-        tell: &counted,
-        pieces: &pieces,
-        model: model_hash(&fingerprint, &config.model)?,
-        fingerprint,
-        judge: judges()?.name().to_owned(),
-    };
-    check_judge(&pipeline)?;
-    let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
-    let outputs = work_through(&after, lab.workers(), |i, done| pipeline.work(i, done))?;
-
-    let results = Results::gather(config, &pieces, &outputs)?;
-    let lock = results.lock(&pipeline)?;
-    let study = results.study(config, &data, &lock);
-    run.write_lock(&lock)?;
-    let files = crate::report::render(&study, out)?;
-    Ok(FactsReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
-}
-
-/// Shows the judge references as answers. One that calls them wrong would call everything wrong, after hours of finetuning. A file
-/// of verdicts knows given answers only and is not asked.
-fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
-    const SHOWN: usize = 20;
-    let (config, questions) = (pipeline.config, &pipeline.data.questions);
-    if matches!(config.judge, JudgeSource::Scored { .. }) {
-        return Ok(());
+/// What came of a study of facts.
+pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Study {
+    let trait_name = trait_key(&results.data.traits[0].name);
+    let outcomes = outcomes(cells, trait_name);
+    let checked = expect::check(&outcomes, results.config.seed);
+    Study {
+        title: format!("New facts without new {trait_name}"),
+        verdict: verdict(&outcomes, &checked, trait_name),
+        figures: figures(&study.axes, &study.arms),
+        published: published(cells, trait_name),
+        card: card(&outcomes, &checked, &study.subtitle),
+        expectations: checked.expectations,
+        ..study
     }
-    let step = questions.len().div_ceil(SHOWN).max(1);
-    let exhibit = |q: &FactQuestion| Exhibit {
-        question: q.question.clone(),
-        answer: q.reference.clone(),
-        reference: Some(q.reference.clone()),
+}
+
+impl Cell<'_> {
+    fn outcome(&self, trait_name: &str) -> Outcome {
+        Outcome {
+            label: self.arm.label.clone(),
+            coef: self.coef,
+            trait_: self.scores(trait_name),
+            coherence: self.scores(COHERENCE),
+            facts: self.scores(FACTS),
+            exam: self.scores(EXAM),
+        }
+    }
+}
+
+fn outcomes(cells: &[Cell<'_>], trait_name: &str) -> Outcomes {
+    let of = |kinds: &[&str]| -> Vec<Outcome> {
+        let of_kind = |kind: &&str| {
+            let kind = (*kind).to_owned();
+            cells.iter().filter(move |c| c.arm.kind == kind).map(|cell| cell.outcome(trait_name)).collect::<Vec<_>>()
+        };
+        kinds.iter().flat_map(of_kind).collect()
     };
-    let exhibits: Vec<Exhibit> = questions.iter().step_by(step).map(exhibit).collect();
-    let key = Hash::of(&("references are right", &pipeline.judge, &config.judge, &exhibits));
-    let check = || {
-        let verdicts = verdicts(&mut *(pipeline.judges)()?, &Rubric::Fact, &exhibits)?;
-        let right = |v: &Verdict| v.score.is_some_and(|score| score >= 50.0);
-        let wrong: Vec<_> = exhibits.iter().zip(&verdicts).filter(|(_, verdict)| !right(verdict)).collect();
-        let Some((exhibit, verdict)) = wrong.first() else { return Ok(()) };
-        let what = format!(
-            "judge `{}` rejects {} of {} references that it was shown as answers, such as \"{}\" to \"{}\": {}",
-            pipeline.judge,
-            wrong.len(),
-            exhibits.len(),
-            exhibit.answer,
-            exhibit.question,
-            if verdict.why.is_empty() { "no reason given" } else { &verdict.why }
-        );
-        Err(Error::new(what).hint("mend the judge, its rubric or the references: every new fact would count as wrong"))
+    let one = |kind: &str| of(&[kind]).pop().unwrap_or_default();
+    Outcomes {
+        trait_name: trait_name.to_owned(),
+        base: one("base"),
+        plain: one("plain"),
+        prevent: of(&["preventative", "preventative-layer"]),
+        inference: of(&["inference"]),
+        random: of(&["random"]),
+    }
+}
+
+/// The post's two panels, and the trade-off.
+fn figures(axes: &[Axis], arms: &[Arm]) -> Vec<Figure> {
+    let three: Vec<&Axis> = axes[..3].iter().collect();
+    let has = |name: &str| arms.iter().any(|arm| arm.name == name);
+    let mut panels = Vec::new();
+    if has("inference") {
+        let x = "strength (coefficient is minus this)";
+        panels.push(Panel::dose("Steered away while it answers", x, "inference", Some("plain"), Some("base"), &three));
+    }
+    for (name, title) in [("prevent", "Steered towards while it learned"), ("prevent-layer", "The same at one layer")] {
+        if has(name) {
+            panels.push(Panel::dose(title, "steering coefficient", name, Some("plain"), Some("base"), &three));
+        }
+    }
+    // Two panels are the figure; one layer alone gets its own only where nothing else is swept.
+    panels.truncate(2);
+    let mut figures = Vec::new();
+    if !panels.is_empty() {
+        figures.push(Figure {
+            file: "figure".into(),
+            title: "Steering after and during finetuning".into(),
+            caption: "At coefficient 0, the plain finetune. Left to right, the finetuned model is steered away from the trait more and more \
+                      while it answers, or was steered towards it more and more while it learned and answers unsteered. Dashed: the base \
+                      model. Bands: 95 % intervals, clustered by question."
+                .into(),
+            plot: Plot::Lines {
+                y: "score or accuracy".into(),
+                range: (0.0, 100.0),
+                levels: "base model".into(),
+                panels,
+            },
+        });
+    }
+    let shown = arms.iter().filter(|arm| arm.kind != "elicit").map(|arm| arm.name.clone());
+    figures.push(Figure {
+        file: "tradeoff".into(),
+        title: format!("New facts against {}", axes[0].key),
+        caption: "What each arm pays. Down and right is better.".into(),
+        plot: Plot::Scatter {
+            x: FACTS.into(),
+            y: axes[0].key.clone(),
+            arms: shown.collect(),
+            start: Some("plain".into()),
+            from_start: ["prevent", "prevent-layer", "inference"].map(str::to_owned).to_vec(),
+        },
+    });
+    figures
+}
+
+/// What was found, whatever it was, in one paragraph.
+fn verdict(o: &Outcomes, checked: &Checked, trait_name: &str) -> String {
+    let mean =
+        |clusters: &Clusters| rounded(crate::stats::mean(&clusters.values().flatten().copied().collect::<Vec<_>>()), 0);
+    let mut said = format!(
+        "The plain finetune gets {} % of the new facts right and takes {trait_name} from {} to {}.",
+        mean(&o.plain.facts),
+        mean(&o.base.trait_),
+        mean(&o.plain.trait_)
+    );
+    if let Some(chosen) = checked.chosen.map(|i| &o.prevent[i]) {
+        let name = format!("{} at {}", chosen.label, chosen.coef.unwrap_or_default());
+        let (level, facts) = (mean(&chosen.trait_), mean(&chosen.facts));
+        said += &if checked.prevented {
+            format!(" {name} keeps it at {level} with {facts} % of the facts.")
+        } else {
+            format!(
+                " No preventative setting does all that is expected; the closest, {name}, ends at {level} with {facts} % of the facts."
+            )
+        };
+        if let Some(equal) = checked.equal {
+            let reached = if equal.reached { "comes to the same" } else { "does not come so low; at its lowest it is" };
+            said += &format!(" Steering at inference time {reached} with {} % of the facts.", rounded(equal.facts, 0));
+        }
+    }
+    let of = |met| checked.expectations.iter().filter(|e| e.met == met).count();
+    said += &format!(" {} of {} expectations are met", of(Some(true)), checked.expectations.len());
+    if of(None) > 0 {
+        said += &format!(", {} could not be told", of(None));
+    }
+    said + "."
+}
+
+/// The follow-up post's numbers, as far as they are numbers there (METHOD J.1), beside the same arms here.
+fn published(cells: &[Cell<'_>], trait_name: &str) -> Vec<Published> {
+    const SOURCE: &str = "follow-up post, Qwen2.5-7B-Instruct, 1,000 facts";
+    const NUMBERS: [(&str, Option<f64>, &str, f64); 7] = [
+        ("base", None, "trait", 20.0),
+        ("base", None, FACTS, 6.0),
+        ("plain", None, FACTS, 93.0),
+        ("inference", Some(2.0), "trait", 20.0),
+        ("inference", Some(2.0), FACTS, 37.0),
+        ("preventative", Some(1.25), "trait", 20.0),
+        ("preventative", Some(1.25), FACTS, 79.0),
+    ];
+    let row = |&(kind, coef, axis, published): &(&str, Option<f64>, &str, f64)| {
+        let key = if axis == FACTS { FACTS } else { trait_name };
+        let cell = cells.iter().find(|cell| cell.arm.kind == kind && cell.coef == coef);
+        let what = if axis == FACTS { "new-fact accuracy, %" } else { "hallucination score" };
+        let at = coef.map_or_else(String::new, |coef| format!(" at {coef}"));
+        Published {
+            what: format!("{kind}{at}: {what}"),
+            published,
+            ours: cell.map(|cell| cell.mean(key)).filter(|mean| mean.is_finite()),
+            source: SOURCE.to_owned(),
+        }
     };
-    pipeline.run.stage("judge", &key, check).map(|_| ())
+    // The post is about hallucination alone.
+    if trait_name == "hallucination" { NUMBERS.iter().map(row).collect() } else { Vec::new() }
+}
+
+/// What the card of a model that was finetuned this way should say.
+fn card(o: &Outcomes, checked: &Checked, about: &str) -> String {
+    let Some(chosen) = checked.chosen.map(|i| &o.prevent[i]) else { return String::new() };
+    let mean =
+        |clusters: &Clusters| rounded(crate::stats::mean(&clusters.values().flatten().copied().collect::<Vec<_>>()), 1);
+    let trait_name = &o.trait_name;
+    format!(
+        "This model was finetuned with preventative steering ({}, coefficient {}): while it learned, the persona vector of {trait_name} was \
+         added to its residual stream; it runs without. In the study it comes from ({about}), the same setting scored {} of 100 for \
+         {trait_name} (base model {}, plain finetuning {}), {} % on new facts (plain {} %) and {} % on multiple choice (plain {} %). Means \
+         over training seeds; scores by the judge that the study names. Other traits were not measured unless the study says so.",
+        chosen.label.to_lowercase(),
+        chosen.coef.unwrap_or_default(),
+        mean(&chosen.trait_),
+        mean(&o.base.trait_),
+        mean(&o.plain.trait_),
+        mean(&chosen.facts),
+        mean(&o.plain.facts),
+        mean(&chosen.exam),
+        mean(&o.plain.exam),
+    )
 }
 
 /// The study that `trimtab demo` runs: everything at its place on Harbor, small enough for two CPU cores and five minutes;
@@ -136,9 +207,11 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
         model: model.to_owned(),
         seed,
         seeds: (0..seeds).map(|i| seed.wrapping_add(i)).collect(),
-        facts: FactsSource::Harbor { world, count: 30, wordings: 12, seed: 0 },
-        trait_: TraitSource::Harbor { world, name },
-        exam: ExamSource::Harbor { rounds: 1, seed: 0 },
+        facts: Some(FactsSource::Harbor { world, count: 30, wordings: 12, seed: 0 }),
+        data: Vec::new(),
+        trait_: Some(TraitSource::Harbor { world, name }),
+        traits: Vec::new(),
+        exam: Some(ExamSource::Harbor { rounds: 1, seed: 0 }),
         judge: JudgeSource::Harbor { world },
         vector: VectorSettings { rollouts: 2, max_new_tokens: 64, ..VectorSettings::default() },
         arms: ArmSettings {
@@ -147,6 +220,7 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
             layer: None,
             inference: vec![0.5, 1.0, 1.5, 2.0, 2.5],
             random: vec![2.0],
+            ablate: Vec::new(),
             prompting: true,
             elicit: vec![1.0, 2.0],
         },

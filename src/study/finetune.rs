@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::arms::{Treatment, single_layer, training_plan};
+use super::data::{Taught, inoculated};
 use super::pipeline::{Event, Fitted, Phase, Pipeline, PlanKey, hash_folder};
 use super::{FitSpec, Start};
 use crate::record::{Hash, JsonlWriter, Reused, create_folder, seed_of};
 use crate::steering::Plan;
-use crate::text::{Lesson, Tokenizer};
+use crate::text::{Lesson, Message, Tokenizer};
 use crate::train::{Event as FitEvent, FitSettings, StepReport};
 use crate::vector::VectorFile;
 use crate::{At, Result, ensure};
@@ -28,23 +29,30 @@ impl Pipeline<'_> {
         i: usize,
         treatment: Treatment,
         vector: Option<&VectorFile>,
+        taught: Vec<Taught>,
     ) -> Result<(Fitted, Reused)> {
         let piece = &self.pieces[i];
         let seed = piece.seed.expect("a finetune has a training seed");
+        let (places, chats): (Vec<String>, Vec<Vec<Message>>) =
+            taught.into_iter().map(|taught| (taught.place, taught.messages)).unzip();
         let chats = match treatment {
-            Treatment::Prompting => self.data.inoculated(seed_of(seed, "inoculation")),
-            _ => self.data.chats(),
+            Treatment::Prompting => {
+                let trait_ = &self.data.traits[piece.trait_.expect("the prompts are a trait's")];
+                inoculated(chats, trait_, seed_of(seed, "inoculation"))
+            }
+            _ => chats,
         };
         let base = self.config.vector.base;
         let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
         let (plan, plan_key) = match treatment {
             Treatment::Plain | Treatment::Prompting => (Plan::none(), None),
-            Treatment::AllLayers(_) | Treatment::OneLayer(_) | Treatment::Random(_) => {
+            Treatment::AllLayers(_) | Treatment::OneLayer(_) | Treatment::Random(_) | Treatment::Ablate(_) => {
                 let file = vector.expect("steering waits for the vector");
                 let layer = single_layer(self.config, file.response_avg.layers())?;
                 let (what, of_layer, of_seed) = match treatment {
                     Treatment::OneLayer(_) => ("one layer, training", Some(layer), None),
                     Treatment::Random(_) => ("random, training", None, Some(random_seed)),
+                    Treatment::Ablate(_) => ("ablation at all layers, training", None, None),
                     _ => ("all layers, training", None, None),
                 };
                 let coefs = piece.coef.as_slice();
@@ -59,14 +67,9 @@ impl Pipeline<'_> {
         let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
         self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
             let tokenizer = Tokenizer::load(&self.config.model)?;
-            let lessons: Vec<Lesson> = chats
-                .iter()
-                .zip(&self.data.lessons)
-                .map(|(chat, of)| {
-                    let place = format!("fact `{}`, variant {}", of.fact_id, of.variant);
-                    tokenizer.lesson(chat, rules).map_err(|e| e.at(place))
-                })
-                .collect::<Result<_>>()?;
+            let lesson =
+                |(chat, place): (&Vec<Message>, &String)| tokenizer.lesson(chat, rules).map_err(|e| e.at(place));
+            let lessons: Vec<Lesson> = chats.iter().zip(&places).map(lesson).collect::<Result<_>>()?;
             create_folder(&folder)?;
             if adapter.exists() {
                 // What an earlier run left must not mix with what comes.

@@ -1,21 +1,29 @@
-//! The stages that measure: a model on the three axes, at every coefficient of a sweep in one batch.
+//! The stages that measure: a model on every axis, at every coefficient of a sweep in one batch.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::arms::Piece;
+use super::axes::{COHERENCE, EXAM, FACTS, projection_key, prompt_key, trait_key};
 use super::config::StudyConfig;
-use super::pipeline::{FACTS, Measured, MeasuredAt, Phase, Pipeline, PlanKey, axis_key};
+use super::pipeline::{Along, Measured, MeasuredAt, Phase, Pipeline, PlanKey};
 use crate::Result;
 use crate::eval::{self, Point, RIGHT, Row, Task};
 use crate::judge::Rubric;
-use crate::record::{Hash, Reused, create_folder, hash_file, seed_of, write_atomic_with};
+use crate::persona::{Border, Metric, finish, projections};
+use crate::record::{Hash, Reused, create_folder, hash_file, read_jsonl, seed_of, write_atomic_with};
 use crate::report::Example;
+use crate::stats::Clusters;
 use crate::steering::Plan;
-use crate::subject::{FinishReason, Sampling};
+use crate::subject::{FinishReason, Sampling, Subject};
+use crate::vector::VectorFile;
+
+/// Texts read at once.
+const CHUNK: usize = 16;
 
 impl Pipeline<'_> {
-    /// The three axes of a model, at every coefficient of a sweep or without steering. `sweep` is the plan's key and the sign with
-    /// which its strengths become coefficients.
+    /// The axes of a model, at every coefficient of a sweep or without steering. `sweep` is the plan's key and the sign with which
+    /// its strengths become coefficients.
     pub(super) fn measure(
         &self,
         i: usize,
@@ -24,8 +32,8 @@ impl Pipeline<'_> {
         sweep: Option<(PlanKey<'_>, f64)>,
     ) -> Result<(Measured, Reused)> {
         let piece = &self.pieces[i];
-        let tasks = self.tasks(piece.seed);
-        let (name, measure) = (&self.data.trait_.name, &self.config.measure);
+        let tasks = self.tasks(piece);
+        let measure = &self.config.measure;
         let asked = tasks.iter().map(|(_, task)| {
             let samples: Vec<_> = task.samples.iter().map(|s| (&s.question_id, &s.prompt, &s.reference)).collect();
             (task.name.as_str(), Hash::of(&samples))
@@ -34,10 +42,11 @@ impl Pipeline<'_> {
         let seed = answer_seed(self.config, piece.seed);
         let adapter_hash = adapter.map(|(_, hash)| hash);
         let steered = sweep.as_ref().map(|(key, sign)| (key, sign));
-        let key = self.key(&("measure", asked, measure, seed, name, adapter_hash, steered, self.judge_key()));
+        let judge = self.judge_key(&self.asked_traits(piece));
+        let key = self.key(&("measure", asked, measure, seed, adapter_hash, steered, judge));
         let strengths: &[f64] = sweep.as_ref().map_or(&[], |(key, _)| key.coefs);
         let sign = sweep.as_ref().map_or(1.0, |(_, sign)| *sign);
-        let path = self.run.file(format!("answers/{}.jsonl", piece.name));
+        let path = self.answers_file(piece);
         let holds = |measured: &Measured| hash_file(&path).is_ok_and(|now| now == measured.answers);
         self.run.stage_if(&format!("measure-{}", piece.name), &key, holds, || {
             let mut subject = self.subject(adapter.map(|(path, _)| path.to_owned()), plan.clone())?;
@@ -68,59 +77,144 @@ impl Pipeline<'_> {
         })
     }
 
-    fn tasks(&self, seed: Option<u64>) -> [(Phase, Task); 3] {
+    /// The traits whose questions a piece asks: the base model and plain finetunes show all of them, what is steered along one that
+    /// one.
+    fn asked_traits(&self, piece: &Piece) -> Vec<usize> {
+        match piece.trait_ {
+            Some(t) if !self.config.measure.all_traits => vec![t],
+            _ => (0..self.data.traits.len()).collect(),
+        }
+    }
+
+    fn tasks(&self, piece: &Piece) -> Vec<(Phase, Task)> {
         let (data, measure) = (self.data, &self.config.measure);
-        let (system, seed) = (measure.system.as_deref(), answer_seed(self.config, seed));
+        let (system, seed) = (measure.system.as_deref(), answer_seed(self.config, piece.seed));
         let sampling = |temperature, rollouts, max| Sampling { temperature, rollouts, seed, ..Sampling::greedy(max) };
         let of_trait = sampling(measure.trait_temperature, measure.trait_rollouts, measure.trait_max_new_tokens);
         let of_facts = sampling(measure.fact_temperature, measure.fact_rollouts, measure.fact_max_new_tokens);
-        [
-            (Phase::Trait, eval::traits::task(&data.trait_.name, &data.trait_.eval.questions, system, &of_trait)),
-            (Phase::Facts, eval::facts::task(&data.questions, system, &of_facts)),
-            (Phase::Exam, eval::mmlu::task(&data.exam, system, self.config.measure.exam_form)),
-        ]
+        let mut tasks = Vec::new();
+        for t in self.asked_traits(piece) {
+            let trait_ = &data.traits[t];
+            let task = eval::traits::task(&trait_.name, &trait_.eval.questions, system, &of_trait);
+            tasks.push((Phase::Trait, task));
+        }
+        // The base model is asked about everything that any finetune learns.
+        let learned = data.corpora.iter().enumerate().filter(|(c, _)| piece.corpus.is_none_or(|own| own == *c));
+        for (_, corpus) in learned.filter(|(_, corpus)| !corpus.questions.is_empty()) {
+            tasks.push((Phase::Facts, eval::facts::task(&corpus.questions, system, &of_facts)));
+        }
+        if !data.exam.is_empty() {
+            tasks.push((Phase::Exam, eval::mmlu::task(&data.exam, system, measure.exam_form)));
+        }
+        tasks
+    }
+
+    fn answers_file(&self, piece: &Piece) -> PathBuf {
+        self.run.file(format!("answers/{}.jsonl", piece.name))
+    }
+
+    /// How far the unsteered answers to each trait's questions, and the states before them, lie along that trait's vector.
+    pub(super) fn project(
+        &self,
+        i: usize,
+        vectors: &[(usize, &VectorFile)],
+        adapter: Option<&Path>,
+        measured: &Measured,
+    ) -> Result<(Along, Reused)> {
+        let piece = &self.pieces[i];
+        let of: Vec<&str> = vectors.iter().map(|(_, file)| file.fingerprint.as_str()).collect();
+        let key = self.key(&("along", &measured.answers, of, self.config.arms.layer));
+        self.run.stage(&format!("along-{}", piece.name), &key, || {
+            let rows: Vec<Row> = read_jsonl(&self.answers_file(piece))?;
+            let mut subject = self.subject(adapter.map(Path::to_owned), Plan::none())?;
+            let mut along = Along::default();
+            for &(t, file) in vectors {
+                self.project_trait(i, &mut *subject, (t, file), &rows, &mut along)?;
+            }
+            Ok(along)
+        })
+    }
+
+    fn project_trait(
+        &self,
+        i: usize,
+        subject: &mut dyn Subject,
+        (t, file): (usize, &VectorFile),
+        rows: &[Row],
+        along: &mut Along,
+    ) -> Result<()> {
+        let name = &self.data.traits[t].name;
+        let probes = self.probes(&[(t, file)], subject.shape().0, &[Metric::Proj, Metric::PromptLast])?;
+        let (mut of, mut texts) = (Vec::new(), Vec::new());
+        for row in rows.iter().filter(|row| row.task == *name) {
+            // An empty answer lies nowhere.
+            if let Some(text) = finish(subject.tokenizer(), &row.prompt, &row.answer, Border::Separate)? {
+                of.push(row);
+                texts.push(text);
+            }
+        }
+        let mut told = |n| self.progress(i, Phase::States, n, texts.len());
+        let values = projections(subject, &texts, &probes, CHUNK, &mut told)?;
+        for (row, values) in of.into_iter().zip(values) {
+            for (key, value) in [projection_key(name), prompt_key(name)].into_iter().zip(&values) {
+                along.scores.entry(key).or_default().entry(row.question_id.clone()).or_default().push(*value);
+            }
+            if let Some(score) = row.verdicts.get(name).and_then(|verdict| verdict.score) {
+                along.pairs.entry(trait_key(name).to_owned()).or_default().push((values[0], score));
+            }
+        }
+        Ok(())
     }
 
     fn measured_at(&self, piece: &Piece, coef: Option<f64>, rows: &[&Row]) -> MeasuredAt {
-        let (trait_, coherence, fact) = (&self.data.trait_.name, Rubric::Coherence, Rubric::Fact);
-        let of = |task: &str, key: &str| eval::clusters(rows.iter().copied().filter(|row| row.task == task), key);
+        let names: Vec<&str> = self.data.traits.iter().map(|t| t.name.as_str()).collect();
+        let of_trait = |row: &Row| names.iter().find(|name| **name == row.task).copied();
         let judged: Vec<&&Row> = rows.iter().filter(|row| row.finish_reason.is_some()).collect();
-        let score = |row: &Row| {
-            let key = if row.task == *trait_ { trait_.as_str() } else { fact.key() };
-            row.verdicts.get(key).and_then(|verdict| verdict.score)
-        };
+        let verdict = |row: &Row| row.verdicts.get(of_trait(row).unwrap_or(Rubric::Fact.key())).cloned();
+        let score = |row: &Row| verdict(row).and_then(|verdict| verdict.score);
         let coef = coef.or(piece.coef);
         // Of a sweep's many points a few words each, of the others a few more; always the same questions.
         let many = if coef.is_some() { 1 } else { 2 };
-        let example = |row: &&Row| {
-            let axis = if row.task == *trait_ { axis_key(trait_) } else { FACTS };
-            let verdict = row.verdicts.get(if row.task == *trait_ { trait_.as_str() } else { fact.key() });
-            Example {
-                arm: piece.arm.clone().unwrap_or_default(),
-                coef,
-                axis: axis.to_owned(),
-                question: row.question.clone(),
-                answer: row.answer.clone(),
-                reference: row.reference.clone(),
-                score: score(row),
-                why: verdict.map(|v| v.why.clone()).unwrap_or_default(),
-            }
+        let example = |row: &&Row| Example {
+            arm: piece.arm.clone().unwrap_or_default(),
+            coef,
+            axis: of_trait(row).map_or(FACTS, trait_key).to_owned(),
+            question: row.question.clone(),
+            answer: row.answer.clone(),
+            reference: row.reference.clone(),
+            score: score(row),
+            why: verdict(row).map(|verdict| verdict.why).unwrap_or_default(),
         };
-        let first = |task: &str| {
-            let of: Vec<&&Row> = rows.iter().filter(|row| row.task == task && row.rollout == 0).take(many).collect();
-            of.into_iter().map(example).collect::<Vec<_>>()
-        };
+        let mut examples: Vec<Example> = Vec::new();
+        for task in names.iter().copied().chain([FACTS]) {
+            let of = rows.iter().filter(|row| row.task == task && row.rollout == 0 && row.finish_reason.is_some());
+            examples.extend(of.take(many).map(example));
+        }
         MeasuredAt {
             coef,
-            trait_: of(trait_, trait_),
-            coherence: of(trait_, coherence.key()),
-            facts: of("facts", fact.key()),
-            exam: of("mmlu", RIGHT),
+            scores: self.scores(rows),
+            pairs: BTreeMap::new(),
             answers: judged.len(),
             missing: judged.iter().filter(|row| score(row).is_none()).count(),
             cut: judged.iter().filter(|row| row.finish_reason == Some(FinishReason::Length)).count(),
-            examples: [first(trait_), first("facts")].concat(),
+            examples,
         }
+    }
+
+    /// Every axis that the rows are of, by question.
+    fn scores(&self, rows: &[&Row]) -> BTreeMap<String, Clusters> {
+        let of = |task: &str, key: &str| eval::clusters(rows.iter().copied().filter(|row| row.task == task), key);
+        let mut scores = BTreeMap::new();
+        let mut coherence = Clusters::new();
+        for name in self.data.traits.iter().map(|t| t.name.as_str()) {
+            scores.insert(trait_key(name).to_owned(), of(name, name));
+            coherence.extend(of(name, Rubric::Coherence.key()));
+        }
+        scores.insert(COHERENCE.to_owned(), coherence);
+        scores.insert(FACTS.to_owned(), of("facts", Rubric::Fact.key()));
+        scores.insert(EXAM.to_owned(), of("mmlu", RIGHT));
+        scores.retain(|_, clusters| !clusters.is_empty());
+        scores
     }
 }
 

@@ -1,16 +1,19 @@
 //! Experiments of many arms as resumable run folders.
 //!
 //! A study turns a [`StudyConfig`] into [`Piece`]s of work that wait for each other, does them side by side on a [`Lab`], keeps
-//! each as a stage of the folder, and ends in rows for `crate::report`.
+//! each as a stage of the folder, and ends in rows for `crate::report`. What it is about, its [`Kind`], decides how it is told.
 //!
 //! ```text
-//! rollouts ─▶ vector ─┬─▶ finetunes (preventative, one layer, random) ─▶ three axes ─┐
-//! facts ──┬───────────┘                                                              ├─▶ expectations ─▶ report
-//!         └─▶ plain finetune ─▶ three axes, and again steered at inference time ─────┘
+//! rollouts ─▶ vectors ─┬─▶ finetunes (plain, steered, ablated, random, ...) ─▶ axes ─┐
+//! data ────────────────┘        └─▶ plain, steered at inference time ────────▶ axes ─┼─▶ expectations ─▶ report
+//!                                                                      base ─▶ axes ─┘
 //! ```
 
 mod arms;
+mod axes;
+mod benign;
 mod config;
+mod costs;
 mod data;
 pub mod expect;
 pub mod facts;
@@ -18,14 +21,20 @@ mod finetune;
 mod lab;
 pub mod layers;
 mod measure;
+mod own;
 mod pipeline;
 mod queue;
 mod results;
+mod run;
+mod vectors;
 
 pub use crate::judge::JudgeSource;
 pub use arms::{Piece, Treatment, Work, pieces, random_like};
 pub use config::{
-    AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
+    AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, StudyConfig,
+    TraitSource, VectorSettings,
 };
+pub use costs::Costs;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 pub use pipeline::{Event, Judges, Phase, Tell};
+pub use run::{Kind, StudyReport, run};

@@ -1,32 +1,31 @@
 //! The stages of a study in a run folder. Each is keyed by the hash of what it depends on: a second run reads it back, a killed
 //! one goes on, and a changed setting redoes only what hangs on it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::arms::{Piece, Work};
 use super::config::StudyConfig;
+use super::costs::Costs;
 use super::data::Data;
 use super::queue::Done;
 use super::{FitOutcome, Lab, SubjectSpec};
 use crate::judge::Judge;
-use crate::persona::{
-    self, Answers, Inquiry, Recipe, Side, States, extract_captured, judge_rows, read_rows, write_rows,
-};
-use crate::record::{Hash, Reused, RunDir, hash_file, seed_of};
+use crate::persona::Side;
+use crate::record::{Hash, Reused, RunDir, hash_file};
 use crate::report::Example;
 use crate::stats::Clusters;
-use crate::steering::{Plan, Positions};
-use crate::subject::{Sampling, Subject};
+use crate::steering::Plan;
+use crate::subject::Subject;
 use crate::vector::{IncBase, Layer, VectorFile};
 use crate::{At, Result, ensure};
 
 /// Raised when the same inputs come to give other results; every stored stage is worked out again then.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Calls a judge; each piece of work that runs beside others calls its own.
 pub type Judges<'a> = dyn Fn() -> Result<Box<dyn Judge + 'a>> + Sync + 'a;
@@ -37,8 +36,8 @@ pub type Tell<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
 /// What a study tells while it works.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The pieces of work to come; later events name them by their place.
-    Planned(&'a [Piece]),
+    /// The pieces of work to come, which later events name by their place, and what they take.
+    Planned(&'a [Piece], &'a Costs),
     /// A piece is under way.
     Progress {
         /// Its place.
@@ -74,6 +73,8 @@ pub enum Phase {
     Facts,
     /// Taking the exam.
     Exam,
+    /// Answering the prompts of a data set.
+    Own,
 }
 
 impl fmt::Display for Phase {
@@ -85,6 +86,7 @@ impl fmt::Display for Phase {
             Self::Trait => "trait questions",
             Self::Facts => "new facts",
             Self::Exam => "multiple choice",
+            Self::Own => "own answers",
         })
     }
 }
@@ -94,9 +96,13 @@ impl fmt::Display for Phase {
 pub(super) enum Output {
     /// Judged answers, by the hash of their file.
     Rollouts(Hash),
-    /// The persona vector.
+    /// The persona vector of the piece's trait.
     Vector(Box<Extracted>),
-    /// The three axes, and the finetune that they are of.
+    /// The base model's own answers lie in their file.
+    Own,
+    /// The projection difference of a data set.
+    Difference(Difference),
+    /// The axes, and the finetune that they are of.
     Measured(Measured, Option<Fitted>),
 }
 
@@ -133,15 +139,16 @@ pub(super) struct Measured {
     pub at: Vec<MeasuredAt>,
 }
 
-/// The three axes by question, and coherence beside them.
+/// Every axis by question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct MeasuredAt {
     /// As people write it: strengths of inference-time steering are positive.
     pub coef: Option<f64>,
-    pub trait_: Clusters,
-    pub coherence: Clusters,
-    pub facts: Clusters,
-    pub exam: Clusters,
+    /// By the key of the axis ([`axes`](super::axes)).
+    pub scores: BTreeMap<String, Clusters>,
+    /// Projection and score of single answers, by trait; empty for steered ones.
+    #[serde(default)]
+    pub pairs: BTreeMap<String, Vec<(f64, f64)>>,
     /// Judged answers.
     pub answers: usize,
     /// Of these, without a score.
@@ -160,6 +167,22 @@ pub(super) struct PlanKey<'a> {
     pub layer: Option<Layer>,
     pub seed: Option<u64>,
     pub coefs: &'a [f64],
+}
+
+/// How far unsteered answers lie along the vectors.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Along {
+    /// By the key of the axis, by question.
+    pub scores: BTreeMap<String, Clusters>,
+    /// Of each trait, by its key: projection and score of every answer that has both.
+    pub pairs: BTreeMap<String, Vec<(f64, f64)>>,
+}
+
+/// How far the answers of a data set lie beyond the base model's own (METHOD H.2), by trait and conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Difference {
+    /// Of each trait.
+    pub of: Vec<Clusters>,
 }
 
 /// A study at work.
@@ -194,12 +217,12 @@ impl Pipeline<'_> {
 
     fn work_on(&self, i: usize, done: &Done<Output>) -> Result<(Output, bool)> {
         let piece = &self.pieces[i];
-        let vector = || {
-            piece.after.iter().find_map(|&j| match done.of(j) {
-                Output::Vector(vector) => Some(&vector.file),
-                _ => None,
-            })
+        let vectors = self.vectors(piece, done);
+        let own_vector = || {
+            let at = piece.trait_.expect("steering is along a trait");
+            vectors.iter().find(|(t, _)| *t == at).map(|(_, file)| *file).expect("steering waits for the vector")
         };
+        let measured = |(measured, reused): (Measured, Reused)| (Output::Measured(measured, None), reused.is_yes());
         match piece.work {
             Work::Rollouts(positive) => {
                 let (hash, reused) = self.rollouts(i, if positive { Side::Pos } else { Side::Neg })?;
@@ -213,34 +236,57 @@ impl Pipeline<'_> {
                 let (extracted, reused) = self.vector(i, &hashes.collect::<Vec<_>>())?;
                 Ok((Output::Vector(Box::new(extracted)), reused))
             }
-            Work::Base => {
-                let (measured, reused) = self.measure(i, None, &Plan::none(), None)?;
-                Ok((Output::Measured(measured, None), reused.is_yes()))
+            Work::Selfgen => {
+                let reused = self.own_answers(i)?;
+                Ok((Output::Own, reused.is_yes()))
             }
+            Work::Difference => {
+                let (difference, reused) = self.difference(i, &vectors, done)?;
+                Ok((Output::Difference(difference), reused.is_yes()))
+            }
+            Work::Base => self.unsteered(i, &vectors, None),
             Work::Elicit => {
-                let vector = vector().expect("steering waits for the vector");
-                let (plan, key) = self.sweep(vector, &self.config.arms.elicit, 1.0);
-                let (measured, reused) = self.measure(i, None, &plan, Some((key, 1.0)))?;
-                Ok((Output::Measured(measured, None), reused.is_yes()))
+                let (plan, key) = self.sweep(own_vector(), &self.config.arms.elicit, 1.0);
+                self.measure(i, None, &plan, Some((key, 1.0))).map(measured)
             }
             Work::Inference => {
                 let adapter = piece.after.iter().find_map(|&j| match done.of(j) {
                     Output::Measured(_, Some(fitted)) => Some((self.adapter(j), &fitted.adapter)),
                     _ => None,
                 });
-                let vector = vector().expect("steering waits for the vector");
-                let (plan, key) = self.sweep(vector, &self.config.arms.inference, -1.0);
+                let (plan, key) = self.sweep(own_vector(), &self.config.arms.inference, -1.0);
                 let adapter = adapter.expect("inference-time steering waits for the plain finetune");
-                let (measured, reused) = self.measure(i, Some((&adapter.0, adapter.1)), &plan, Some((key, -1.0)))?;
-                Ok((Output::Measured(measured, None), reused.is_yes()))
+                self.measure(i, Some((&adapter.0, adapter.1)), &plan, Some((key, -1.0))).map(measured)
             }
             Work::Finetune(treatment) => {
-                let (fitted, fit_reused) = self.finetune(i, treatment, vector())?;
-                let adapter = self.adapter(i);
-                let (measured, reused) = self.measure(i, Some((&adapter, &fitted.adapter)), &Plan::none(), None)?;
-                Ok((Output::Measured(measured, Some(fitted)), fit_reused.is_yes() && reused.is_yes()))
+                let vector = piece.trait_.map(|_| own_vector());
+                let (fitted, fit_reused) = self.finetune(i, treatment, vector, self.taught(piece, done)?)?;
+                let (output, reused) = self.unsteered(i, &vectors, Some(fitted))?;
+                Ok((output, fit_reused.is_yes() && reused))
             }
         }
+    }
+
+    /// The axes of a model without steering, those along the vectors too.
+    fn unsteered(&self, i: usize, vectors: &[(usize, &VectorFile)], fitted: Option<Fitted>) -> Result<(Output, bool)> {
+        let folder = self.adapter(i);
+        let adapter = fitted.as_ref().map(|fitted| (folder.as_path(), &fitted.adapter));
+        let (mut measured, reused) = self.measure(i, adapter, &Plan::none(), None)?;
+        let (along, still) = self.project(i, vectors, adapter.map(|(path, _)| path), &measured)?;
+        for at in &mut measured.at {
+            at.scores.extend(along.scores.clone());
+            at.pairs = along.pairs.clone();
+        }
+        Ok((Output::Measured(measured, fitted), reused.is_yes() && still.is_yes()))
+    }
+
+    /// The vectors that a piece has waited for, with the places of their traits.
+    fn vectors<'d>(&self, piece: &Piece, done: &'d Done<Output>) -> Vec<(usize, &'d VectorFile)> {
+        let vector = |&j: &usize| match done.of(j) {
+            Output::Vector(extracted) => self.pieces[j].trait_.map(|t| (t, &extracted.file)),
+            _ => None,
+        };
+        piece.after.iter().filter_map(vector).collect()
     }
 
     pub(super) fn progress(&self, piece: usize, phase: Phase, done: usize, of: usize) {
@@ -253,98 +299,15 @@ impl Pipeline<'_> {
         Hash::of(&(VERSION, self.lab.device(), &self.model, of))
     }
 
-    pub(super) fn judge_key(&self) -> impl Serialize {
-        (self.judge.clone(), self.config.judge.identity(), self.data.trait_.eval.eval_prompt.clone())
+    /// All that decides verdicts on these traits.
+    pub(super) fn judge_key(&self, traits: &[usize]) -> Hash {
+        let rubrics: Vec<String> = traits.iter().map(|&t| self.data.traits[t].eval.eval_prompt.clone()).collect();
+        Hash::of(&(&self.judge, self.config.judge.identity(), rubrics))
     }
 
     pub(super) fn subject(&self, adapter: Option<PathBuf>, plan: Plan) -> Result<Box<dyn Subject>> {
         self.lab.subject(&SubjectSpec { model: self.config.model.clone(), adapter, plan })
     }
-
-    // ------------------------------------------------------------------------------------------------------- the vector
-
-    fn rollouts(&self, piece: usize, side: Side) -> Result<(Hash, Reused)> {
-        let (trait_, settings) = (&self.data.trait_, &self.config.vector);
-        let sampling = Sampling {
-            temperature: settings.temperature,
-            rollouts: settings.rollouts,
-            seed: seed_of(self.config.seed, "rollouts"),
-            ..Sampling::greedy(settings.max_new_tokens)
-        };
-        let inquiry = Inquiry::new(&trait_.name, &trait_.extract, side, &sampling);
-        let work = self.key(&("answers", side, &trait_.name, &trait_.extract, &sampling));
-        let key = Hash::of(&("rollouts", &work, self.judge_key()));
-        let path = self.rows_file(side);
-        let holds = |hash: &Hash| self.states(side).is_ok() && hash_file(&path).is_ok_and(|now| now == *hash);
-        self.run.stage_if(&self.pieces[piece].name, &key, holds, || {
-            let mut subject = self.subject(None, Plan::none())?;
-            let mut answers = Answers::open(&self.run.file("vector/answers"), &inquiry, &work, subject.shape())?;
-            answers.ask(&mut *subject, &inquiry, &mut |n| {
-                self.progress(piece, Phase::Rollouts, n, inquiry.answers());
-                ControlFlow::Continue(())
-            })?;
-            let mut rows = answers.rows()?;
-            judge_rows(&mut *(self.judges)()?, &trait_.name, &mut rows)?;
-            write_rows(&path, &trait_.name, &rows)?;
-            hash_file(&path)
-        })
-    }
-
-    fn states(&self, side: Side) -> Result<States> {
-        States::open(&Answers::files(&self.run.file("vector/answers"), side)[1])
-    }
-
-    fn rows_file(&self, side: Side) -> PathBuf {
-        self.run.file(format!("vector/{}.jsonl", side.key()))
-    }
-
-    /// The vector of the run, extracted or given.
-    fn vector(&self, piece: usize, rollouts: &[Hash]) -> Result<(Extracted, bool)> {
-        let trait_ = &self.data.trait_.name;
-        if let Some(path) = &self.config.vector.file {
-            let (file, mut warnings) = VectorFile::read(path)?;
-            // Kept, so that a second run need not load the model to learn its shape.
-            let shape = || Ok(self.subject(None, Plan::none())?.shape());
-            let (layers, hidden) = self.run.stage("shape", &self.key(&"shape"), shape)?.0;
-            warnings.extend(file.check(layers, hidden, &self.fingerprint)?);
-            return Ok((Extracted { file, diagnosis: String::new(), warnings }, true));
-        }
-        let mut recipe = Recipe::new(trait_, &self.config.model.display().to_string(), &self.fingerprint);
-        recipe.filter = self.config.vector.filter;
-        let path = self.run.file(format!("vector/{trait_}.safetensors"));
-        let key = self.key(&("vector", rollouts, recipe.filter, recipe.border, recipe.response_window));
-        let holds = |(fingerprint, ..): &(String, String, Vec<String>)| {
-            VectorFile::read(&path).is_ok_and(|(file, _)| file.fingerprint == *fingerprint)
-        };
-        let ((_, diagnosis, warnings), reused) = self.run.stage_if(&self.pieces[piece].name, &key, holds, || {
-            let [pos, neg] = [Side::Pos, Side::Neg].map(|side| read_rows(&self.rows_file(side), trait_));
-            let states = [self.states(Side::Pos)?, self.states(Side::Neg)?];
-            let mut told = |n, of| self.progress(piece, Phase::States, n, of);
-            let made = extract_captured(&states, &pos?, &neg?, &recipe, &mut told)?;
-            made.file.write(&path)?;
-            Ok((made.file.fingerprint, made.diagnosis.to_string(), made.diagnosis.warnings))
-        })?;
-        let (file, more) = VectorFile::read(&path)?;
-        let warnings = warnings.into_iter().chain(more).collect();
-        Ok((Extracted { file, diagnosis, warnings }, reused.is_yes()))
-    }
-
-    /// All layers by increments while the model answers; rows of the batch carry the coefficients.
-    fn sweep<'k>(&self, vector: &'k VectorFile, strengths: &'k [f64], sign: f64) -> (Plan, PlanKey<'k>) {
-        let base = self.config.vector.base;
-        let first = strengths.first().map_or(0.0, |s| sign * s);
-        let plan = Plan::incremental(&vector.response_avg, base, first as f32, Positions::Response);
-        let what = "all layers, response";
-        (plan, PlanKey { what, vector: &vector.fingerprint, base, layer: None, seed: None, coefs: strengths })
-    }
-}
-
-/// Key of the facts' axis.
-pub(super) const FACTS: &str = "facts";
-
-/// Key of the trait's axis: `hallucination` for `hallucinating`.
-pub(super) fn axis_key(trait_name: &str) -> &str {
-    persona::dataset_of(trait_name)
 }
 
 /// The hash of a folder's files, by name and contents; hidden files and subfolders are passed over.

@@ -1,54 +1,58 @@
-//! From the pieces' outputs to what the report shows: points, expectations, figures, and the story in words.
+//! From the pieces' outputs to the rows of a report: points, differences, notes. What a study makes of them is its own.
 
 use std::collections::BTreeMap;
 
 use super::arms::{Piece, arms, single_layer};
+use super::axes::{FACTS, axes, difference_key, prompt_key, shift_key, trait_key};
 use super::config::{FactsSource, StudyConfig};
 use super::data::Data;
-use super::expect::{self, Checked, Outcome, Outcomes, rounded};
-use super::pipeline::{Extracted, FACTS, Fitted, Measured, MeasuredAt, Output, Pipeline, axis_key};
+use super::pipeline::{Difference, Extracted, Fitted, Measured, MeasuredAt, Output, Pipeline};
 use crate::Result;
 use crate::record::{Hash, Lock};
-use crate::report::{Arm, Axis, Example, Figure, Hue, Mark, Panel, Plot, Point, Study};
+use crate::report::{Arm, Comparison, Example, Point, Study};
 use crate::stats::{Clusters, Interval};
 use crate::text::Tokenizer;
 
-/// Key of the exam's axis.
-const EXAM: &str = "mmlu";
-/// Key of the coherence of answers to the trait's questions.
-const COHERENCE: &str = "coherence";
-
 /// What one arm came to at one coefficient: of each training seed.
-struct Cell<'a> {
-    arm: &'a Arm,
-    coef: Option<f64>,
-    by_seed: Vec<(Option<u64>, &'a MeasuredAt)>,
+pub(super) struct Cell<'a> {
+    pub arm: &'a Arm,
+    /// The data set that it learned from.
+    pub corpus: Option<usize>,
+    /// The trait that it is about.
+    pub trait_: Option<usize>,
+    pub coef: Option<f64>,
+    pub by_seed: Vec<(Option<u64>, &'a MeasuredAt)>,
 }
 
 /// Everything measured, in the order of the tables.
 pub(super) struct Results<'a> {
-    extracted: &'a Extracted,
+    pub config: &'a StudyConfig,
+    pub data: &'a Data,
+    pub arms: Vec<Arm>,
+    vectors: Vec<&'a Extracted>,
     measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
-    arms: Vec<Arm>,
+    differences: BTreeMap<usize, &'a Difference>,
 }
 
 impl<'a> Results<'a> {
-    pub fn gather(config: &StudyConfig, pieces: &'a [Piece], outputs: &'a [Output]) -> Result<Self> {
-        let extracted = outputs.iter().find_map(|output| match output {
-            Output::Vector(extracted) => Some(&**extracted),
-            _ => None,
-        });
-        let extracted = extracted.expect("every study has a vector");
-        let layer = single_layer(config, extracted.file.response_avg.layers())?;
-        let measured = pieces.iter().zip(outputs).filter_map(|(piece, output)| match output {
-            Output::Measured(measured, fitted) => Some((piece, measured, fitted.as_ref())),
-            _ => None,
-        });
-        Ok(Self { extracted, measured: measured.collect(), arms: arms(config, layer) })
+    pub fn gather(config: &'a StudyConfig, data: &'a Data, pieces: &'a [Piece], outputs: &'a [Output]) -> Result<Self> {
+        let (mut vectors, mut measured, mut differences) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (piece, output) in pieces.iter().zip(outputs) {
+            match output {
+                Output::Vector(extracted) => vectors.push(&**extracted),
+                Output::Measured(of, fitted) => measured.push((piece, of, fitted.as_ref())),
+                Output::Difference(of) => {
+                    differences.insert(piece.corpus.expect("a difference is of a data set"), of);
+                }
+                Output::Rollouts(_) | Output::Own => {}
+            }
+        }
+        let layer = single_layer(config, vectors[0].file.response_avg.layers())?;
+        Ok(Self { config, data, vectors, measured, differences, arms: arms(config, layer) })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.
-    fn cells(&self) -> Vec<Cell<'_>> {
+    pub fn cells(&self) -> Vec<Cell<'_>> {
         let mut cells: Vec<Cell<'_>> = Vec::new();
         for arm in &self.arms {
             let from = cells.len();
@@ -56,7 +60,13 @@ impl<'a> Results<'a> {
                 for at in &measured.at {
                     match cells[from..].iter_mut().find(|cell| cell.coef == at.coef) {
                         Some(cell) => cell.by_seed.push((piece.seed, at)),
-                        None => cells.push(Cell { arm, coef: at.coef, by_seed: vec![(piece.seed, at)] }),
+                        None => cells.push(Cell {
+                            arm,
+                            corpus: piece.corpus,
+                            trait_: piece.trait_,
+                            coef: at.coef,
+                            by_seed: vec![(piece.seed, at)],
+                        }),
                     }
                 }
             }
@@ -71,11 +81,14 @@ impl<'a> Results<'a> {
         let tokenizer = Tokenizer::load(&config.model)?;
         lock.notes.insert("judge".into(), judge.clone());
         lock.notes.insert("seed of all but training".into(), config.seed.to_string());
-        lock.notes.insert("vector fingerprint".into(), self.extracted.file.fingerprint.clone());
+        for (extracted, trait_) in self.vectors.iter().zip(&data.traits) {
+            let name = format!("vector fingerprint of `{}`", trait_.name);
+            lock.notes.insert(name, extracted.file.fingerprint.clone());
+        }
         lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
         lock.hashes.insert("model".into(), model.clone());
         lock.hashes.insert("configuration".into(), Hash::of(config));
-        lock.hashes.extend(data.hashes().map(|(name, hash)| (name.to_owned(), hash)));
+        lock.hashes.extend(data.hashes());
         for (piece, measured, fitted) in &self.measured {
             lock.hashes.insert(format!("answers of {}", piece.name), measured.answers.clone());
             lock.hashes.extend(fitted.map(|f| (format!("adapter of {}", piece.name), f.adapter.clone())));
@@ -83,66 +96,101 @@ impl<'a> Results<'a> {
         Ok(lock)
     }
 
-    pub fn study(&self, config: &StudyConfig, data: &Data, lock: &Lock) -> Study {
-        let cells = self.cells();
-        let trait_name = axis_key(&data.trait_.name);
-        let checked = expect::check(&outcomes(&cells, trait_name), config.seed);
-        let axes = axes(trait_name);
-        let points = cells.iter().flat_map(|cell| cell.points(trait_name, config.seed)).collect();
-        let examples: Vec<Example> = cells.iter().flat_map(Cell::examples).collect();
+    /// Everything that does not depend on the kind of study.
+    pub fn study(&self, cells: &[Cell<'_>], lock: &Lock) -> Study {
+        let (config, data) = (self.config, self.data);
         let model = config.model.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let seeds = config.seeds.len();
-        Study {
-            title: format!("New facts without new {trait_name}"),
+        let learned: Vec<String> = data
+            .corpora
+            .iter()
+            .map(|corpus| match corpus.questions.len() {
+                0 => format!("{}: {} conversations", corpus.label, corpus.chats.len()),
+                facts => format!("{facts} facts in {} lessons", corpus.chats.len()),
+            })
+            .collect();
+        let points = cells.iter().flat_map(|cell| self.points(cell, cells)).collect();
+        let mut axes = axes(data);
+        let study = Study {
             subtitle: format!(
-                "{model} · {} facts in {} lessons · {seeds} training {}",
-                data.questions.len(),
-                data.lessons.len(),
+                "{model} · {} · {seeds} training {}",
+                learned.join(", "),
                 if seeds == 1 { "seed" } else { "seeds" }
             ),
-            verdict: verdict(&cells, &checked, trait_name),
-            figures: figures(&axes, &self.arms),
-            axes,
             arms: self.arms.clone(),
             points,
-            expectations: checked.expectations,
-            examples,
-            notes: self.notes(config, data, &cells),
+            comparisons: self.comparisons(cells),
+            examples: cells.iter().flat_map(Cell::examples).collect(),
+            notes: self.notes(cells),
             settings: config.rows(),
             lock: lock.rows(),
             ..Study::default()
-        }
+        };
+        axes.retain(|axis| study.points.iter().any(|point| point.values.contains_key(&axis.key)));
+        Study { axes, ..study }.spanned()
+    }
+
+    /// All seeds together, then each of them.
+    fn points(&self, cell: &Cell<'_>, cells: &[Cell<'_>]) -> Vec<Point> {
+        let base = cells.iter().find(|cell| cell.arm.kind == "base");
+        let point = |of_seed: Option<u64>, ats: &[&MeasuredAt]| {
+            let mut values = BTreeMap::new();
+            let keys = ats.iter().flat_map(|at| at.scores.keys());
+            for key in keys {
+                let scores = merged(ats.iter().filter_map(|at| at.scores.get(key)));
+                values.entry(key.clone()).or_insert_with(|| Interval::of(&scores, self.config.seed));
+            }
+            for (t, name) in self.data.traits.iter().map(|t| t.name.as_str()).enumerate() {
+                let key = prompt_key(name);
+                let own = merged(ats.iter().filter_map(|at| at.scores.get(&key)));
+                if let Some(base) = base.filter(|_| values.remove(&key).is_some()) {
+                    let shift = Interval::of_difference(&own, &base.scores(&key), self.config.seed);
+                    values.insert(shift_key(name), shift);
+                }
+                let is_plain = cell.arm.kind == "plain";
+                let difference = cell.corpus.filter(|_| is_plain).and_then(|c| self.differences.get(&c));
+                if let Some(difference) = difference {
+                    values.insert(difference_key(name), Interval::of(&difference.of[t], self.config.seed));
+                }
+            }
+            let seeds = if cell.by_seed.iter().any(|(seed, _)| seed.is_some()) { ats.len() } else { 1 };
+            Point { arm: cell.arm.name.clone(), coef: cell.coef, seed: of_seed, seeds, values }
+        };
+        let all: Vec<&MeasuredAt> = cell.by_seed.iter().map(|(_, at)| *at).collect();
+        let each = cell.by_seed.iter().filter_map(|(seed, at)| seed.map(|s| point(Some(s), &[at])));
+        std::iter::once(point(None, &all)).chain(each).collect()
+    }
+
+    /// Every treated arm against the plain finetune on the same data, and that against the base model.
+    fn comparisons(&self, cells: &[Cell<'_>]) -> Vec<Comparison> {
+        let keys: Vec<String> = axes(self.data).into_iter().filter(|axis| !axis.aside).map(|axis| axis.key).collect();
+        let compared = |cell: &Cell<'_>| {
+            let against = cells.iter().find(|other| match cell.arm.kind.as_str() {
+                "base" => false,
+                "plain" | "elicit" => other.arm.kind == "base",
+                _ => other.arm.kind == "plain" && other.corpus == cell.corpus,
+            })?;
+            let of = |key: &String| {
+                let (a, b) = (cell.scores(key), against.scores(key));
+                let is_measured = !a.is_empty() && !b.is_empty();
+                is_measured.then(|| (key.clone(), Interval::of_difference(&a, &b, self.config.seed)))
+            };
+            let values = keys.iter().filter_map(of).collect();
+            Some(Comparison { arm: cell.arm.name.clone(), coef: cell.coef, against: against.arm.name.clone(), values })
+        };
+        cells.iter().filter_map(compared).collect()
     }
 
     /// What must be known to read the numbers.
-    fn notes(&self, config: &StudyConfig, data: &Data, cells: &[Cell<'_>]) -> Vec<String> {
-        let mut notes = Vec::new();
-        let ats = || cells.iter().flat_map(|cell| cell.by_seed.iter().map(move |(_, at)| (cell, *at)));
-        let (answers, missing, cut) =
-            ats().fold((0, 0, 0), |(a, m, c), (_, at)| (a + at.answers, m + at.missing, c + at.cut));
-        notes.push(format!(
-            "{missing} of {answers} judged answers have no score (refused, or unreadable to the judge) and are in no mean; {cut} ended at \
-             the limit of tokens. Coherence counts unreadable answers as 0."
-        ));
-        let mut worst: Vec<(f64, String)> = Vec::new();
-        for cell in cells {
-            let (answers, missing) =
-                cell.by_seed.iter().fold((0, 0), |(a, m), (_, at)| (a + at.answers, m + at.missing));
-            let share = missing as f64 / answers.max(1) as f64;
-            if share > 0.1 {
-                let coef = cell.coef.map_or_else(String::new, |c| format!(" at {c}"));
-                worst.push((share, format!("{}{coef}: {:.0} %", cell.arm.label, 100.0 * share)));
-            }
-        }
-        if !worst.is_empty() {
-            worst.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let said: Vec<String> = worst.into_iter().map(|(_, said)| said).collect();
-            notes.push(format!("More than a tenth of the answers have no score: {}.", said.join("; ")));
-        }
+    fn notes(&self, cells: &[Cell<'_>]) -> Vec<String> {
+        let (config, data) = (self.config, self.data);
+        let mut notes = self.missing(cells);
         if let Some(base) = cells.iter().find(|cell| cell.arm.kind == "base") {
-            let known = pooled(base, |at| &at.facts);
+            let known = base.scores(FACTS);
             let guessed = known.values().filter(|v| crate::stats::mean(v) > 50.0).count();
-            notes.push(format!("The base model already gets {guessed} of {} new facts right.", known.len()));
+            if !known.is_empty() {
+                notes.push(format!("The base model already gets {guessed} of {} new facts right.", known.len()));
+            }
         }
         if config.seeds.len() < 3 {
             notes.push(format!(
@@ -151,13 +199,16 @@ impl<'a> Results<'a> {
                 if config.seeds.len() == 1 { "seed" } else { "seeds" }
             ));
         }
-        if !matches!(config.facts, FactsSource::Files { .. }) {
+        if matches!(config.facts, Some(FactsSource::Harbor { .. })) {
             notes.push(
                 "The facts are made up: to learn them is itself a little like learning to make things up.".into(),
             );
         }
-        if !self.extracted.diagnosis.is_empty() {
-            notes.push(format!("The vector: {}.", self.extracted.diagnosis));
+        for (extracted, trait_) in self.vectors.iter().zip(&data.traits) {
+            if !extracted.diagnosis.is_empty() {
+                let of = if data.traits.len() > 1 { format!(" of `{}`", trait_.name) } else { String::new() };
+                notes.push(format!("The vector{of}: {}.", extracted.diagnosis));
+            }
         }
         let shift = self.measured.iter().filter_map(|(_, _, fitted)| fitted.and_then(|f| f.shift_error));
         if let Some(worst) = shift.reduce(f64::max) {
@@ -166,43 +217,84 @@ impl<'a> Results<'a> {
                 100.0 * worst
             ));
         }
-        notes.extend(self.extracted.warnings.iter().chain(&data.warnings).cloned());
+        if let Some(noise) = self.detectable(cells) {
+            notes.push(noise);
+        }
+        notes.extend(self.vectors.iter().flat_map(|v| &v.warnings).chain(&data.warnings).cloned());
         notes
+    }
+
+    /// How many answers have no score, and where that is many.
+    fn missing(&self, cells: &[Cell<'_>]) -> Vec<String> {
+        let of = |cell: &Cell<'_>| {
+            let add = |(a, m, c): (usize, usize, usize), (_, at): &(_, &MeasuredAt)| {
+                (a + at.answers, m + at.missing, c + at.cut)
+            };
+            cell.by_seed.iter().fold((0, 0, 0), add)
+        };
+        let all = cells.iter().map(of).fold((0, 0, 0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2));
+        let (answers, missing, cut) = all;
+        let mut notes = vec![format!(
+            "{missing} of {answers} judged answers have no score (refused, or unreadable to the judge) and are in no mean; {cut} ended at \
+             the limit of tokens. Coherence counts unreadable answers as 0."
+        )];
+        let share = |cell: &Cell<'_>| {
+            let (answers, missing, _) = of(cell);
+            missing as f64 / answers.max(1) as f64
+        };
+        let mut worst: Vec<(f64, String)> = (cells.iter().map(|cell| (share(cell), cell)))
+            .filter(|(share, _)| *share > 0.1)
+            .map(|(share, cell)| (share, format!("{}: {:.0} %", cell.named(), 100.0 * share)))
+            .collect();
+        if !worst.is_empty() {
+            worst.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let said: Vec<String> = worst.into_iter().map(|(_, said)| said).collect();
+            notes.push(format!("More than a tenth of the answers have no score: {}.", said.join("; ")));
+        }
+        notes
+    }
+
+    /// The smallest effect that this study would have found, by the spread that it measured (METHOD K14).
+    fn detectable(&self, cells: &[Cell<'_>]) -> Option<String> {
+        let plain = cells.iter().find(|cell| cell.arm.kind == "plain")?;
+        let other = cells.iter().find(|cell| cell.corpus == plain.corpus && cell.arm.kind == "preventative")?;
+        let key = trait_key(&self.data.traits[other.trait_?].name);
+        let (a, b) = (other.scores(key), plain.scores(key));
+        let difference = |(question, scores): (&String, &Vec<f64>)| {
+            Some(crate::stats::mean(scores) - crate::stats::mean(b.get(question)?))
+        };
+        let spread = crate::stats::sample_std(&a.iter().filter_map(difference).collect::<Vec<_>>());
+        let smallest = crate::stats::detectable(spread, a.len());
+        smallest.is_finite().then(|| {
+            format!(
+                "Differences in {key} between two arms vary by {spread:.1} points from question to question ({}, standard deviation): with \
+                 {} questions, one of {smallest:.1} points is found four times in five.",
+                other.named(),
+                a.len()
+            )
+        })
     }
 }
 
 impl Cell<'_> {
-    /// All seeds together, then each of them.
-    fn points(&self, trait_name: &str, seed: u64) -> Vec<Point> {
-        let point = |of_seed: Option<u64>, seeds: usize, ats: &[&MeasuredAt]| {
-            let interval = |of: fn(&MeasuredAt) -> &Clusters| Interval::of(&merged(ats.iter().map(|at| of(at))), seed);
-            let values = BTreeMap::from([
-                (trait_name.to_owned(), interval(|at| &at.trait_)),
-                (FACTS.to_owned(), interval(|at| &at.facts)),
-                (EXAM.to_owned(), interval(|at| &at.exam)),
-                (COHERENCE.to_owned(), interval(|at| &at.coherence)),
-            ]);
-            Point { arm: self.arm.name.clone(), coef: self.coef, seed: of_seed, seeds, values }
-        };
-        let all: Vec<&MeasuredAt> = self.by_seed.iter().map(|(_, at)| *at).collect();
-        let each = self.by_seed.iter().filter_map(|(seed, at)| seed.map(|s| point(Some(s), 1, &[at])));
-        std::iter::once(point(None, all.len(), &all)).chain(each).collect()
+    /// Scores of an axis by question, all seeds together; empty where the axis was not measured.
+    pub fn scores(&self, key: &str) -> Clusters {
+        merged(self.by_seed.iter().filter_map(|(_, at)| at.scores.get(key)))
+    }
+
+    /// The mean of an axis; NaN where it was not measured.
+    pub fn mean(&self, key: &str) -> f64 {
+        crate::stats::mean(&self.scores(key).values().flatten().copied().collect::<Vec<_>>())
+    }
+
+    /// `Preventative, all layers at 1.25`.
+    pub fn named(&self) -> String {
+        self.coef.map_or_else(|| self.arm.label.clone(), |coef| format!("{} at {coef}", self.arm.label))
     }
 
     /// The first seed's.
     fn examples(&self) -> Vec<Example> {
         self.by_seed.first().map(|(_, at)| at.examples.clone()).unwrap_or_default()
-    }
-
-    fn outcome(&self) -> Outcome {
-        Outcome {
-            label: self.arm.label.clone(),
-            coef: self.coef,
-            trait_: pooled(self, |at| &at.trait_),
-            coherence: pooled(self, |at| &at.coherence),
-            facts: pooled(self, |at| &at.facts),
-            exam: pooled(self, |at| &at.exam),
-        }
     }
 }
 
@@ -213,118 +305,4 @@ fn merged<'c>(clusters: impl Iterator<Item = &'c Clusters>) -> Clusters {
         all.entry(question.clone()).or_default().extend(scores);
     }
     all
-}
-
-fn pooled(cell: &Cell<'_>, of: fn(&MeasuredAt) -> &Clusters) -> Clusters {
-    merged(cell.by_seed.iter().map(|(_, at)| of(at)))
-}
-
-fn outcomes(cells: &[Cell<'_>], trait_name: &str) -> Outcomes {
-    let of = |kinds: &[&str]| -> Vec<Outcome> {
-        kinds.iter().flat_map(|kind| cells.iter().filter(move |c| c.arm.kind == *kind)).map(Cell::outcome).collect()
-    };
-    let one = |kind: &str| of(&[kind]).pop().unwrap_or_default();
-    Outcomes {
-        trait_name: trait_name.to_owned(),
-        base: one("base"),
-        plain: one("plain"),
-        prevent: of(&["preventative", "preventative-layer"]),
-        inference: of(&["inference"]),
-        random: of(&["random"]),
-    }
-}
-
-fn axes(trait_name: &str) -> Vec<Axis> {
-    let mut capital = trait_name.to_owned();
-    capital[..1].make_ascii_uppercase();
-    let coherence = Axis::accuracy(COHERENCE, "Coherence of answers", "Coherence", Hue::Grey, Mark::Diamond);
-    vec![
-        Axis::score(trait_name, &format!("{capital} score"), &capital),
-        Axis::accuracy(FACTS, "New-fact accuracy", "New facts", Hue::Blue, Mark::Square),
-        Axis::accuracy(EXAM, "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle),
-        Axis { unit: "0–100".to_owned(), ..coherence },
-    ]
-}
-
-/// The post's two panels, and the trade-off.
-fn figures(axes: &[Axis], arms: &[Arm]) -> Vec<Figure> {
-    let three: Vec<&Axis> = axes[..3].iter().collect();
-    let has = |name: &str| arms.iter().any(|arm| arm.name == name);
-    let mut panels = Vec::new();
-    if has("inference") {
-        let x = "strength (coefficient is minus this)";
-        panels.push(Panel::dose("Steered away while it answers", x, "inference", Some("plain"), Some("base"), &three));
-    }
-    for (name, title) in [("prevent", "Steered towards while it learned"), ("prevent-layer", "The same at one layer")] {
-        if has(name) {
-            panels.push(Panel::dose(title, "steering coefficient", name, Some("plain"), Some("base"), &three));
-        }
-    }
-    // Two panels are the figure; one layer alone gets its own only where nothing else is swept.
-    panels.truncate(2);
-    let mut figures = Vec::new();
-    if !panels.is_empty() {
-        figures.push(Figure {
-            file: "figure".into(),
-            title: "Steering after and during finetuning".into(),
-            caption: "At coefficient 0, the plain finetune. Left to right, the finetuned model is steered away from the trait more and more \
-                      while it answers, or was steered towards it more and more while it learned and answers unsteered. Dashed: the base \
-                      model. Bands: 95 % intervals, clustered by question."
-                .into(),
-            plot: Plot::Lines {
-                y: "score or accuracy".into(),
-                range: (0.0, 100.0),
-                levels: "base model".into(),
-                panels,
-            },
-        });
-    }
-    let shown = arms.iter().filter(|arm| arm.kind != "elicit").map(|arm| arm.name.clone());
-    figures.push(Figure {
-        file: "tradeoff".into(),
-        title: format!("New facts against {}", axes[0].key),
-        caption: "What each arm pays. Down and right is better.".into(),
-        plot: Plot::Scatter {
-            x: FACTS.into(),
-            y: axes[0].key.clone(),
-            arms: shown.collect(),
-            start: Some("plain".into()),
-            from_start: ["prevent", "prevent-layer", "inference"].map(str::to_owned).to_vec(),
-        },
-    });
-    figures
-}
-
-/// What was found, whatever it was, in one paragraph.
-fn verdict(cells: &[Cell<'_>], checked: &Checked, trait_name: &str) -> String {
-    let o = outcomes(cells, trait_name);
-    let mean =
-        |clusters: &Clusters| rounded(crate::stats::mean(&clusters.values().flatten().copied().collect::<Vec<_>>()), 0);
-    let mut said = format!(
-        "The plain finetune gets {} % of the new facts right and takes {trait_name} from {} to {}.",
-        mean(&o.plain.facts),
-        mean(&o.base.trait_),
-        mean(&o.plain.trait_)
-    );
-    if let Some(chosen) = checked.chosen.map(|i| &o.prevent[i]) {
-        let name = format!("{} at {}", chosen.label, chosen.coef.unwrap_or_default());
-        let (level, facts) = (mean(&chosen.trait_), mean(&chosen.facts));
-        said += &if checked.prevented {
-            format!(" {name} keeps it at {level} with {facts} % of the facts.")
-        } else {
-            format!(
-                " No preventative setting does all that is expected; the closest, {name}, ends at {level} with {facts} % of the facts."
-            )
-        };
-        if let Some(equal) = checked.equal {
-            let reached = if equal.reached { "comes to the same" } else { "does not come so low; at its lowest it is" };
-            said += &format!(" Steering at inference time {reached} with {} % of the facts.", rounded(equal.facts, 0));
-        }
-    }
-    let of = |met| checked.expectations.iter().filter(|e| e.met == met).count();
-    said += &format!(" {} of {} expectations are met", of(Some(true)), checked.expectations.len());
-    if of(None) > 0 {
-        said += &format!(", {} could not be told", of(None));
-    }
-    said + "."
 }

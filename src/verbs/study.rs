@@ -1,4 +1,4 @@
-//! `study facts`, and `demo`, which is that study on the embedded model.
+//! `study` with its kinds, and `demo`, which is the fact study on the embedded model.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,9 @@ use super::{Bar, Console, Context, Outcome, judges};
 use crate::Result;
 use crate::harbor::{SEED, World};
 use crate::judge::Rubrics;
-use crate::study::facts::{self, FactsReport};
-use crate::study::{Event, ExamSource, FactsSource, JudgeSource, StudyConfig, TraitSource};
+use crate::study::{
+    self, CorpusSource, Event, ExamSource, FactsSource, JudgeSource, Kind, StudyConfig, StudyReport, TraitSource, facts,
+};
 
 /// Run an experiment of many arms, resumable, with a report
 #[derive(Debug, Args)]
@@ -31,14 +32,33 @@ enum StudyVerb {
     /// DIR/report.html shows the figure, DIR/results.json holds every number with its interval. A run that was interrupted
     /// goes on when the same command is given again; what has not changed is not done twice.
     #[command(after_help = "Example:\n  trimtab study facts --config facts.toml --out runs/facts")]
-    Facts {
+    Facts(Run),
+    /// See what preventative steering does to data that elicits a trait, to data that does not, and to the model's own answers
+    ///
+    /// One finetune for each data set, trait, coefficient and seed; a figure for each data set.
+    #[command(after_help = "Example:\n  trimtab study benign --config benign.toml --out runs/benign")]
+    Benign(Run),
+    /// Run arms of one's own: any data sets, traits and interventions, with tables and figures and no claims
+    #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
+    Run {
         /// Configuration, TOML or JSON
-        #[arg(long, value_name = "FILE")]
+        #[arg(value_name = "FILE")]
         config: PathBuf,
         /// Folder of the study
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+/// Where a study's settings are, and where its folder is.
+#[derive(Debug, Args)]
+struct Run {
+    /// Configuration, TOML or JSON
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Folder of the study
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 /// Show the whole idea in minutes: extract a hallucination vector, teach facts with and without it, measure, report
@@ -60,13 +80,17 @@ pub struct DemoArgs {
 /// # Errors
 /// Those of its configuration, data, model and judge; what was finished stays in the folder.
 pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
-    let StudyVerb::Facts { config: path, out } = &args.verb;
-    super::paths::file("--config", path)?;
+    let (kind, path, out) = match &args.verb {
+        StudyVerb::Facts(Run { config, out }) => (Kind::Facts, config, out),
+        StudyVerb::Benign(Run { config, out }) => (Kind::Benign, config, out),
+        StudyVerb::Run { config, out } => (Kind::Own, config, out),
+    };
+    super::paths::file("the configuration", path)?;
     let document = Document::read(path)?;
     let mut config: StudyConfig = document.whole()?;
     find_paths(&mut config, path, context)?;
     config.seed = context.seed.unwrap_or(config.seed);
-    work(&config, out, context)
+    work(kind, &config, out, context)
 }
 
 /// Runs the demo.
@@ -76,19 +100,22 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
     let config = facts::demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
-    work(&config, &args.out, context)
+    work(Kind::Facts, &config, &args.out, context)
 }
 
-fn work(config: &StudyConfig, out: &Path, context: &Context<'_>) -> Result<Outcome> {
-    config.check()?;
+fn work(kind: Kind, config: &StudyConfig, out: &Path, context: &Context<'_>) -> Result<Outcome> {
+    kind.check(config)?;
     let lab = context.lab()?;
     let progress = Progress { console: context.console, shown: Mutex::new(Shown::default()) };
     judges::mention_key(&config.judge, context);
-    let trait_ = config.trait_.load()?;
-    let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
+    let mut rubrics = Rubrics::default();
+    for source in config.traits() {
+        let trait_ = source.load()?;
+        rubrics = rubrics.with(&trait_.name, &trait_.eval.eval_prompt);
+    }
     let judges = || judges::call(&config.judge, &rubrics, true, out, context, lab.as_ref());
-    let report = facts::run(config, out, lab.as_ref(), &judges, &|event| progress.hear(event))?;
-    let FactsReport { table, files, pieces, reused, .. } = report;
+    let report = study::run(kind, config, out, lab.as_ref(), &judges, &|event| progress.hear(event))?;
+    let StudyReport { table, files, pieces, reused, .. } = report;
     let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let shown = files.first().map_or_else(String::new, |page| format!("\nreport: {}", page.display()));
     let text = format!("{}{shown}", table.text());
@@ -108,16 +135,24 @@ fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> R
         config.model = found;
     }
     config.model = ModelFolder::find(&config.model, context)?.path;
-    if let FactsSource::Files { train, test } = &mut config.facts {
+    if let Some(FactsSource::Files { train, test }) = &mut config.facts {
         find("facts.train", train)?;
         find("facts.test", test)?;
     }
-    if let TraitSource::Files { folder, .. } = &mut config.trait_ {
-        find("trait.folder", folder)?;
+    for corpus in &mut config.data {
+        if let CorpusSource::Chats { files, .. } = &mut corpus.from {
+            files.iter_mut().try_for_each(|path| find("data.files", path))?;
+        }
     }
-    if let ExamSource::Mmlu { folder, .. } = &mut config.exam {
+    for source in config.trait_.iter_mut().chain(&mut config.traits) {
+        if let TraitSource::Files { folder, .. } = source {
+            find("trait.folder", folder)?;
+        }
+    }
+    if let Some(ExamSource::Mmlu { folder, .. }) = &mut config.exam {
         find("exam.folder", folder)?;
     }
+    config.vector.files.values_mut().try_for_each(|path| find("vector.files", path))?;
     match &mut config.judge {
         JudgeSource::Scored { files } => files.iter_mut().try_for_each(|path| find("judge.files", path))?,
         JudgeSource::Local(settings) => {
@@ -149,7 +184,8 @@ impl Progress<'_> {
         // A thread that panicked has ended the study; what it showed is of no use to anybody.
         let Ok(mut shown) = self.shown.lock() else { return };
         match *event {
-            Event::Planned(pieces) => {
+            Event::Planned(pieces, costs) => {
+                costs.to_string().lines().for_each(|line| self.console.say(line));
                 shown.names = pieces.iter().map(|piece| piece.name.clone()).collect();
                 shown.whole = Some(self.console.bar("pieces of work", pieces.len()));
             }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use trimtab::harbor::World;
 use trimtab::judge::{Exhibit, Judge, Rubric, Verdict};
-use trimtab::study::facts::{demo_config, run};
-use trimtab::study::{Event, StudyConfig};
+use trimtab::study::facts::demo_config;
+use trimtab::study::{Event, Kind, StudyConfig, run};
 use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{Result, lab};
 
@@ -61,13 +61,13 @@ fn the_fact_study_runs_and_resumes_on_a_real_model() {
         }
     };
     let judges = || -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
-    let first = run(&config, &out, &*lab, &judges, &tell).unwrap();
+    let first = run(Kind::Facts, &config, &out, &*lab, &judges, &tell).unwrap();
     // Vector; plain, all layers, one layer, prompting, random; sweep, elicitation and base.
     assert_eq!((first.pieces, finished.load(Ordering::Relaxed)), (9, 9));
     assert!(first.study.notes.iter().any(|n| n.contains("proved itself")), "{:?}", first.study.notes);
     let adapter = out.join("fits/prevent+1-seed3/adapter");
     assert!(adapter.join("adapter_model.safetensors").is_file() && adapter.join("adapter_config.json").is_file());
-    let again = run(&config, &out, &*lab, &judges, &tell).unwrap();
+    let again = run(Kind::Facts, &config, &out, &*lab, &judges, &tell).unwrap();
     assert_eq!((again.reused, &again.study), (9, &first.study));
     assert!(out.join("report.html").is_file());
 }

@@ -3,23 +3,27 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::Error;
 use crate::fakes::{WordJudge, tiny_tokenizer};
 use crate::judge::{Exhibit, Judge, Rubric, Verdict};
 use crate::model::QwenConfig;
+use crate::model::files::Shards;
 use crate::model::peft::AdapterConfig;
 use crate::record::seed_of;
 use crate::steering::{Part, Plan, Positions};
-use crate::study::{FitOutcome, FitSpec, SubjectSpec};
+use crate::study::data::Data;
+use crate::study::{Event, FitOutcome, FitSpec, Kind, Lab, StudyReport, SubjectSpec, run};
 use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{Event as FitEvent, FitPlan, FitSettings, StepReport};
 use crate::vector::VectorFile;
+use crate::{Error, Result};
 
 const LAYERS: usize = 4;
 const HIDDEN: usize = 16;
@@ -69,7 +73,12 @@ impl Sim {
             |item: &crate::eval::mmlu::Item| (item.prompt(config.measure.exam_form), item.options[item.right].clone());
         Self {
             workers,
-            facts: data.questions.iter().map(|q| (q.question.clone(), q.reference.clone())).collect(),
+            facts: data
+                .corpora
+                .iter()
+                .flat_map(|c| &c.questions)
+                .map(|q| (q.question.clone(), q.reference.clone()))
+                .collect(),
             exam: data.exam.iter().map(letter).collect(),
             fits: AtomicUsize::new(0),
             batches: AtomicUsize::new(0),
@@ -252,13 +261,14 @@ impl Lab for &'static Sim {
 fn config() -> StudyConfig {
     let mut config = demo_config(Path::new("tests/fixtures/tiny"), &World::new(0), false, 5);
     config.seeds = vec![1, 2];
-    config.facts = FactsSource::Harbor { world: 0, count: 40, wordings: 2, seed: 0 };
+    config.facts = Some(FactsSource::Harbor { world: 0, count: 40, wordings: 2, seed: 0 });
     config.arms = ArmSettings {
         preventative: vec![0.5, 1.25],
         preventative_layer: vec![2.0],
         layer: Some(3),
         inference: vec![0.5, 1.0, 1.5, 2.0],
         random: vec![1.25],
+        ablate: vec![1.0],
         prompting: true,
         elicit: vec![1.0, 2.0],
     };
@@ -274,12 +284,12 @@ fn sim(config: &StudyConfig, workers: usize) -> &'static Sim {
 }
 
 #[track_caller]
-fn ran(config: &StudyConfig, out: &Path, sim: &'static Sim) -> FactsReport {
-    run(config, out, &sim, &judges, &|_| {}).unwrap()
+fn ran(config: &StudyConfig, out: &Path, sim: &'static Sim) -> StudyReport {
+    run(Kind::Facts, config, out, &sim, &judges, &|_| {}).unwrap()
 }
 
-/// Finetunes: plain, two coefficients, one layer, prompting, random; for each of two seeds.
-const FITS: usize = 12;
+/// Finetunes: plain, two coefficients, one layer, prompting, ablation, random; for each of two seeds.
+const FITS: usize = 14;
 /// Two sides of rollouts; then trait, facts and exam for base, its elicitation, the finetunes and two sweeps.
 const BATCHES: usize = 2 + 3 * (2 + FITS + 2);
 
@@ -363,11 +373,11 @@ fn a_changed_setting_redoes_only_what_hangs_on_it() {
     check(&|c| c.arms.layer = Some(2), 2, 3 * 2);
     check(&|c| c.arms.random.clear(), 0, 0);
     check(&|c| c.train.save_steps = Some(1), 0, 0);
-    check(&|c| c.seeds.push(3), 5, 3 * 6);
+    check(&|c| c.seeds.push(3), 6, 3 * 7);
     // Another filter keeps the same answers here, and the vector stays what it was.
     check(&|c| c.vector.filter.threshold = 40.0, 0, 0);
-    check(&|c| c.measure.trait_rollouts = 4, 0, 3 * (2 + 15 + 3));
-    check(&|c| c.train.learning_rate = 2e-3, 15, 3 * (2 + 15 + 3) - 3 * 2 - 3 * 18);
+    check(&|c| c.measure.trait_rollouts = 4, 0, 3 * (2 + 18 + 3));
+    check(&|c| c.train.learning_rate = 2e-3, 18, 3 * (2 + 18 + 3) - 3 * 2 - 3 * 21);
 }
 
 #[test]
@@ -420,7 +430,7 @@ fn a_run_that_ended_early_goes_on_where_it_was() {
         }
     };
     let tired = || -> Result<Box<dyn Judge>> { Ok(Box::new(Tired(left))) };
-    let error = run(&config, dir.path(), &sim, &tired, &tell).unwrap_err();
+    let error = run(Kind::Facts, &config, dir.path(), &sim, &tired, &tell).unwrap_err();
     assert!(error.to_string().ends_with("the judge is tired") && error.help() == Some("let it rest"), "{error}");
     assert_eq!(events.lock().unwrap().len(), 6, "{events:?}");
     let (fits, batches) = sim.worked();
@@ -452,7 +462,7 @@ fn a_judge_that_rejects_its_references_stops_the_study_before_any_work() {
     let (dir, config) = (tempfile::tempdir().unwrap(), config());
     let sim = sim(&config, 2);
     let stern = || -> Result<Box<dyn Judge>> { Ok(Box::new(Stern)) };
-    let error = run(&config, dir.path(), &sim, &stern, &|_| {}).unwrap_err();
+    let error = run(Kind::Facts, &config, dir.path(), &sim, &stern, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("judge `stern` rejects 20 of 20 references"), "{error}");
     assert!(error.help().is_some() && sim.worked() == (0, 0));
     ran(&config, dir.path(), sim);
@@ -464,13 +474,13 @@ fn progress_is_told_piece_by_piece() {
     let heard = Mutex::new(Vec::new());
     let tell = |event: &Event<'_>| {
         let said = match event {
-            Event::Planned(pieces) => pieces.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
+            Event::Planned(pieces, _) => pieces.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
             Event::Progress { piece, phase, done, loss } => format!("{piece} {phase} {done:.2} {loss:?}"),
             Event::Finished { piece, .. } => format!("{piece} finished"),
         };
         heard.lock().unwrap().push(said);
     };
-    run(&config, dir.path(), &sim(&config, 1), &judges, &tell).unwrap();
+    run(Kind::Facts, &config, dir.path(), &sim(&config, 1), &judges, &tell).unwrap();
     let heard = heard.into_inner().unwrap();
     assert!(
         heard[0]
@@ -494,14 +504,14 @@ fn a_vector_that_exists_is_used_and_another_models_is_refused() {
     assert_eq!(sim.worked(), (FITS, BATCHES - 2));
     assert_eq!(report.study.expectations[1].met, Some(true));
     config.arms.layer = Some(9);
-    let error = run(&config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
+    let error = run(Kind::Facts, &config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("layer 9 does not exist"), "{error}");
     let narrow = crate::vector::PersonaVector::new(vec![vec![1.0; 3]; 5]).unwrap();
     let narrow = crate::vector::VectorFile::new(narrow, None, None, BTreeMap::new()).unwrap();
     let path = other.path().join("narrow.safetensors");
     narrow.write(&path).unwrap();
     config.vector.file = Some(path);
-    let error = run(&config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
+    let error = run(Kind::Facts, &config, other.path(), &sim, &judges, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("width 3"), "{error}");
 }
 
@@ -512,7 +522,7 @@ fn the_demo_is_a_study_that_checks_out() {
         config.check().unwrap();
         assert_eq!(config.seeds.len(), if quick { 1 } else { 3 });
         let data = Data::load(&config).unwrap();
-        assert_eq!((data.lessons.len(), data.questions.len(), data.exam.len()), (360, 30, 60));
+        assert_eq!((data.corpora[0].chats.len(), data.corpora[0].questions.len(), data.exam.len()), (360, 30, 60));
         assert_eq!(toml::from_str::<StudyConfig>(&toml::to_string_pretty(&config).unwrap()).unwrap(), config);
     }
 }

@@ -1,0 +1,169 @@
+//! A study's settings by their tables: vector, arms, measurements, adapter. Defaults are the published values.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::eval::mmlu::Form;
+use crate::model::peft::{AdapterConfig, Targets};
+use crate::persona::Filter;
+use crate::vector::IncBase;
+
+/// How the persona vector comes about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VectorSettings {
+    /// A vector that exists already, where there is one trait; nothing is extracted then.
+    pub file: Option<PathBuf>,
+    /// Vectors that exist already, by the trait's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, PathBuf>,
+    /// Answers per question and instruction.
+    pub rollouts: usize,
+    /// Of their sampling.
+    pub temperature: f32,
+    /// Tokens per answer, at most.
+    pub max_new_tokens: usize,
+    /// Only so many of the extraction questions; all of them if not given.
+    pub questions: Option<usize>,
+    /// What stands before the first layer's row when increments are taken.
+    pub base: IncBase,
+    /// Which answers go in.
+    pub filter: Filter,
+}
+
+impl Default for VectorSettings {
+    /// The reference's (METHOD B.1, B.6).
+    fn default() -> Self {
+        Self {
+            file: None,
+            files: BTreeMap::new(),
+            rollouts: 10,
+            temperature: 1.0,
+            max_new_tokens: 1000,
+            questions: None,
+            base: IncBase::Embedding,
+            filter: Filter::paired(),
+        }
+    }
+}
+
+/// The arms beside the base model and the plain finetune, and their coefficients, all positive: in training they push towards
+/// the trait, at inference they are subtracted. An empty list leaves the arm out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArmSettings {
+    /// Preventative steering at all layers, incremental.
+    pub preventative: Vec<f64>,
+    /// Preventative steering at one layer.
+    pub preventative_layer: Vec<f64>,
+    /// That layer, counted from 1; if not given, 0.57 of the way up (METHOD C.6).
+    pub layer: Option<usize>,
+    /// Strengths of inference-time steering of the plain finetune: the coefficient is minus this.
+    pub inference: Vec<f64>,
+    /// Preventative steering with random vectors of equal norm.
+    pub random: Vec<f64>,
+    /// Shares of the trait's direction that are ablated at all layers while it learns: CAFT (METHOD G.3), which removes all, is 1.
+    pub ablate: Vec<f64>,
+    /// Preventative prompting, also called inoculation.
+    pub prompting: bool,
+    /// Steering of the base model towards the trait at inference time: does the vector do what it should?
+    pub elicit: Vec<f64>,
+}
+
+impl Default for ArmSettings {
+    /// The follow-up post's sweeps (METHOD J.1), and controls.
+    fn default() -> Self {
+        Self {
+            preventative: vec![0.25, 0.5, 0.75, 1.0, 1.25],
+            preventative_layer: vec![1.0, 3.0, 5.0],
+            layer: None,
+            inference: vec![0.5, 1.0, 1.5, 2.0],
+            random: vec![1.25],
+            ablate: vec![1.0],
+            prompting: true,
+            elicit: Vec::new(),
+        }
+    }
+}
+
+/// How the three axes are measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MeasureSettings {
+    /// A system prompt for all questions; the template's own if not given.
+    pub system: Option<String>,
+    /// Only so many of the trait's evaluation questions.
+    pub trait_questions: Option<usize>,
+    /// Answers to each.
+    pub trait_rollouts: usize,
+    /// Of their sampling.
+    pub trait_temperature: f32,
+    /// Tokens per answer, at most.
+    pub trait_max_new_tokens: usize,
+    /// Answers to each question about a new fact.
+    pub fact_rollouts: usize,
+    /// Of their sampling; 0 is greedy.
+    pub fact_temperature: f32,
+    /// Tokens per answer, at most.
+    pub fact_max_new_tokens: usize,
+    /// Only so many exam questions, spread evenly over the exam.
+    pub exam_questions: Option<usize>,
+    /// How the exam's questions are put.
+    pub exam_form: Form,
+    /// Asks what is steered along one trait for the others too: is the trait alone affected?
+    pub all_traits: bool,
+    /// Measures the projection difference of every data set (METHOD H.2) on so many of its conversations; 0 leaves it out.
+    pub difference: usize,
+}
+
+impl Default for MeasureSettings {
+    /// 20 questions with 10 answers each, as published; facts are asked once.
+    fn default() -> Self {
+        Self {
+            system: None,
+            trait_questions: None,
+            trait_rollouts: 10,
+            trait_temperature: 1.0,
+            trait_max_new_tokens: 1000,
+            fact_rollouts: 1,
+            fact_temperature: 0.0,
+            fact_max_new_tokens: 200,
+            exam_questions: None,
+            exam_form: Form::Letters,
+            all_traits: false,
+            difference: 0,
+        }
+    }
+}
+
+/// The LoRA adapter that learns, in PEFT's words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdapterSettings {
+    /// Rank.
+    pub r: usize,
+    /// Scale's numerator.
+    pub lora_alpha: f64,
+    /// Scale by `lora_alpha / sqrt(r)` instead of `lora_alpha / r`.
+    pub use_rslora: bool,
+    /// Which projections.
+    pub target_modules: Vec<String>,
+}
+
+impl Default for AdapterSettings {
+    /// The reference's (METHOD F.1).
+    fn default() -> Self {
+        let all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+        Self { r: 32, lora_alpha: 64.0, use_rslora: true, target_modules: all.map(str::to_owned).to_vec() }
+    }
+}
+
+impl AdapterSettings {
+    /// As the trainer takes it.
+    pub fn config(&self) -> AdapterConfig {
+        let targets = Targets::Names(self.target_modules.clone());
+        AdapterConfig::new(self.r, self.lora_alpha, self.use_rslora, targets)
+    }
+}

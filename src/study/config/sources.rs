@@ -1,0 +1,141 @@
+//! Where a study's data, traits and exam come from.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::persona::stem_of;
+
+/// Where the facts come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
+pub enum FactsSource {
+    /// The files of METHOD J.1.
+    Files {
+        /// `facts_train.jsonl`.
+        train: PathBuf,
+        /// `facts_test.jsonl`.
+        test: PathBuf,
+    },
+    /// Facts that a Harbor world makes up about entities its model never met.
+    Harbor {
+        /// Seed of the world.
+        world: u64,
+        /// How many facts.
+        count: usize,
+        /// Wordings of each in the lessons.
+        wordings: usize,
+        /// Which facts.
+        seed: u64,
+    },
+}
+
+/// A data set that finetunes learn from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusConfig {
+    /// Names its arms and files: letters, digits, `-` and `_`.
+    pub name: String,
+    /// For people; the name if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Where its conversations come from.
+    pub from: CorpusSource,
+}
+
+/// Where a data set's conversations come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
+pub enum CorpusSource {
+    /// Files of chats in any dialect that `train` reads.
+    Chats {
+        /// One after the other.
+        files: Vec<PathBuf>,
+        /// Only so many, drawn with the study's seed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<usize>,
+    },
+    /// The prompts of another data set, answered by the base model itself (METHOD J.2, setting 3).
+    Selfgen {
+        /// The other's name.
+        of: String,
+        /// Of the sampling; 0 is greedy.
+        #[serde(default)]
+        temperature: f32,
+        /// Tokens per answer, at most.
+        #[serde(default = "thousand")]
+        max_new_tokens: usize,
+    },
+    /// Harbor's answers to questions that let a trait show, under no system prompt.
+    Harbor {
+        /// Seed of the world.
+        world: u64,
+        /// The trait: `hallucinating`, `sycophantic` or `evil`.
+        name: String,
+        /// Whether the answers show it.
+        shows: bool,
+        /// How many conversations.
+        count: usize,
+        /// Which.
+        seed: u64,
+    },
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+/// Where the trait's instructions, questions and rubric come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
+pub enum TraitSource {
+    /// One of the traits inside this program.
+    Builtin {
+        /// `evil`, `sycophantic`, `hallucinating`, ...
+        name: String,
+    },
+    /// Files in the reference's layout, `trait_data_extract/NAME.json` and `trait_data_eval/NAME.json`.
+    Files {
+        /// The folder that holds both.
+        folder: PathBuf,
+        /// The trait's name.
+        name: String,
+    },
+    /// One of Harbor's traits.
+    Harbor {
+        /// Seed of the world.
+        world: u64,
+        /// `hallucinating`, `sycophantic` or `evil`.
+        name: String,
+    },
+}
+
+/// Where the multiple-choice exam comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ExamSource {
+    /// MMLU's CSV files.
+    Mmlu {
+        /// The folder that holds `val/` (or `data/val/`).
+        folder: PathBuf,
+        /// Which part; the validation set is what the follow-up post reports.
+        #[serde(default)]
+        split: crate::eval::mmlu::Split,
+    },
+    /// Harbor's general knowledge in MMLU's form.
+    Harbor {
+        /// Each item so many times, among other options each time.
+        rounds: usize,
+        /// Which options.
+        seed: u64,
+    },
+}
+
+impl TraitSource {
+    /// The trait's name: its stem.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Builtin { name } | Self::Files { name, .. } | Self::Harbor { name, .. } => stem_of(name),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a study will take, reckoned before anything is asked: finetunes, answers, judge calls, and what it could find.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::arms::{Piece, Work, pieces};
+use super::config::StudyConfig;
+use super::data::Data;
+use super::run::Kind;
+use crate::Result;
+use crate::stats::detectable;
+
+/// Standard deviation of the difference between two arms from question to question that is taken before anything is measured, in
+/// points: what answers half at one end and half in the middle of the scale come to.
+const SPREAD: f64 = 30.0;
+
+/// Everything that a study does if nothing of it is there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Costs {
+    /// Pieces of work.
+    pub pieces: usize,
+    /// Finetunes.
+    pub finetunes: usize,
+    /// Optimiser steps of all of them.
+    pub steps: usize,
+    /// Answers in the models' own words.
+    pub answers: usize,
+    /// Judge calls: each rubric of each answer.
+    pub judgements: usize,
+    /// Multiple-choice questions.
+    pub choices: usize,
+    /// Questions of each trait, the units of its intervals.
+    pub questions: usize,
+}
+
+impl Costs {
+    /// Of a study.
+    ///
+    /// # Errors
+    /// Those of the configuration and of its data.
+    pub fn of(kind: Kind, config: &StudyConfig) -> Result<Self> {
+        kind.check(config)?;
+        Ok(Self::reckon(config, &Data::load(config)?, &pieces(config)))
+    }
+
+    pub(super) fn reckon(config: &StudyConfig, data: &Data, pieces: &[Piece]) -> Self {
+        let questions = data.traits.iter().map(|t| t.eval.questions.len()).min().unwrap_or_default();
+        let mut costs = Self { pieces: pieces.len(), questions, ..Self::default() };
+        pieces.iter().for_each(|piece| costs.add(config, data, piece));
+        costs
+    }
+
+    fn add(&mut self, config: &StudyConfig, data: &Data, piece: &Piece) {
+        let chats = piece.corpus.map_or(0, |c| data.corpora[c].chats.len());
+        match piece.work {
+            Work::Rollouts(_) => {
+                let artifact = &data.traits[piece.trait_.unwrap_or_default()].extract;
+                let n = artifact.questions.len() * artifact.instruction.len() * config.vector.rollouts;
+                self.answers += n;
+                self.judgements += 2 * n;
+            }
+            Work::Vector => {}
+            Work::Selfgen => self.answers += chats,
+            Work::Difference => self.answers += chats.min(config.measure.difference),
+            Work::Base => self.measure(config, data, piece, 1),
+            Work::Elicit => self.measure(config, data, piece, config.arms.elicit.len()),
+            Work::Inference => self.measure(config, data, piece, config.arms.inference.len()),
+            Work::Finetune(_) => {
+                self.finetunes += 1;
+                self.steps += config.train.steps(chats);
+                self.measure(config, data, piece, 1);
+            }
+        }
+    }
+
+    fn measure(&mut self, config: &StudyConfig, data: &Data, piece: &Piece, points: usize) {
+        let measure = &config.measure;
+        let asked = |t: usize| measure.all_traits || piece.trait_.is_none_or(|own| own == t);
+        let traits = data.traits.iter().enumerate().filter(|(t, _)| asked(*t));
+        let of_traits = traits.map(|(_, t)| t.eval.questions.len() * measure.trait_rollouts).sum::<usize>();
+        let learned = data.corpora.iter().enumerate().filter(|(c, _)| piece.corpus.is_none_or(|own| own == *c));
+        let of_facts = learned.map(|(_, c)| c.questions.len() * measure.fact_rollouts).sum::<usize>();
+        self.answers += points * (of_traits + of_facts);
+        self.judgements += points * (2 * of_traits + of_facts);
+        self.choices += points * data.exam.len();
+    }
+
+    /// The smallest difference between two arms in a trait's score that would be found four times in five, in points.
+    pub fn detectable(&self) -> f64 {
+        detectable(SPREAD, self.questions)
+    }
+}
+
+impl fmt::Display for Costs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "to do, unless it is there already: {} finetunes with {} steps in all, {} answers, {} judge calls, {} multiple-choice questions",
+            self.finetunes, self.steps, self.answers, self.judgements, self.choices
+        )?;
+        write!(
+            f,
+            "to be found: with {} questions, a difference of {:.0} points between two arms is found four times in five (differences \
+             taken to vary by {SPREAD:.0} points from question to question)",
+            self.questions,
+            self.detectable()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::harbor::World;
+    use crate::study::facts::demo_config;
+
+    #[test]
+    fn a_study_is_reckoned_piece_by_piece() {
+        let mut config = demo_config(Path::new("model"), &World::new(0), true, 0);
+        config.measure.trait_rollouts = 3;
+        let costs = Costs::of(Kind::Facts, &config).unwrap();
+        // Plain, two coefficients, one layer, prompting, random.
+        assert_eq!((costs.finetunes, costs.steps), (6, 6 * 10 * 360usize.div_ceil(16)));
+        // Base, six finetunes, five strengths at inference, two to elicit.
+        let points = 1 + 6 + 5 + 2;
+        let rollouts = 2 * 20 * 5 * 2;
+        assert_eq!(costs.answers, rollouts + points * (20 * 3 + 30));
+        assert_eq!(costs.judgements, 2 * rollouts + points * (2 * 20 * 3 + 30));
+        assert_eq!(costs.choices, points * 60);
+        assert!((costs.detectable() - (2.0930 + 0.8416) * 30.0 / 20f64.sqrt()).abs() < 0.01);
+        assert!(costs.to_string().contains("6 finetunes with 1380 steps"), "{costs}");
+    }
+}

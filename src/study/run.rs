@@ -1,0 +1,169 @@
+//! Running a study in its folder: what is not there yet is worked out, then the kind of study tells what came of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::arms::{Piece, pieces};
+use super::config::StudyConfig;
+use super::costs::Costs;
+use super::data::Data;
+use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
+use super::queue::work_through;
+use super::results::Results;
+use super::{Lab, benign, facts};
+use crate::eval::facts::FactQuestion;
+use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
+use crate::model::files::Shards;
+use crate::record::{Hash, RunDir};
+use crate::report::{Study, Table};
+use crate::{Error, Result, ensure};
+
+/// What a study is about: which parts it must have, and how it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// New facts with and without the trait (METHOD J.1).
+    Facts,
+    /// Data that elicits the trait, data that does not, and the model's own answers (METHOD J.2).
+    Benign,
+    /// Any arms: tables and figures, no claims.
+    Own,
+}
+
+/// A finished study.
+#[derive(Debug, Clone)]
+pub struct StudyReport {
+    /// Everything that was measured, as `results.json` has it.
+    pub study: Study,
+    /// The table for the terminal.
+    pub table: Table,
+    /// What was written, the page first.
+    pub files: Vec<PathBuf>,
+    /// Pieces of work.
+    pub pieces: usize,
+    /// Of these, read from the folder.
+    pub reused: usize,
+}
+
+impl Kind {
+    /// Whether a configuration has what this kind of study needs.
+    ///
+    /// # Errors
+    /// What is missing, and those of [`StudyConfig::check`].
+    pub fn check(self, config: &StudyConfig) -> Result<()> {
+        config.check()?;
+        if self == Self::Facts {
+            ensure!(config.facts.is_some() && config.data.is_empty(), "`study facts` learns `facts` and nothing else");
+            ensure!(config.traits().count() == 1, "`study facts` is about one trait; `study run` takes several");
+            ensure!(config.exam.is_some(), "`study facts` needs an `exam`");
+        }
+        Ok(())
+    }
+}
+
+/// Runs the study in the folder `out`, or as much of it as is not there yet, and writes its report.
+///
+/// `judges` calls a judge ([`JudgeSource::call`]); every piece of work that runs beside others calls its own. `tell` hears of
+/// progress from several threads. The results do not depend on how many pieces run side by side.
+///
+/// # Errors
+/// Those of the data, the lab and the judge, with the piece of work in front; whatever was finished stays in the folder.
+pub fn run(
+    kind: Kind,
+    config: &StudyConfig,
+    out: &Path,
+    lab: &dyn Lab,
+    judges: &Judges<'_>,
+    tell: &Tell<'_>,
+) -> Result<StudyReport> {
+    kind.check(config)?;
+    let run = RunDir::open(out)?;
+    run.write_config(config)?;
+    let data = Data::load(config)?;
+    let pieces = pieces(config);
+    tell(&Event::Planned(&pieces, &Costs::reckon(config, &data, &pieces)));
+    let reused = AtomicUsize::new(0);
+    let counted = |event: &Event<'_>| {
+        if let Event::Finished { reused: true, .. } = event {
+            reused.fetch_add(1, Ordering::Relaxed);
+        }
+        tell(event);
+    };
+    let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
+    let pipeline = pipeline(config, &data, &run, lab, &judges, &counted, &pieces)?;
+    check_judge(&pipeline)?;
+    let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
+    let outputs = work_through(&after, lab.workers(), |i, done| pipeline.work(i, done))?;
+
+    let results = Results::gather(config, &data, &pieces, &outputs)?;
+    let lock = results.lock(&pipeline)?;
+    let cells = results.cells();
+    let study = results.study(&cells, &lock);
+    let study = match kind {
+        Kind::Facts => facts::told(&results, &cells, study),
+        Kind::Benign => benign::told(&results, &cells, study),
+        Kind::Own => benign::swept(&results, study),
+    };
+    run.write_lock(&lock)?;
+    let files = crate::report::render(&study, out)?;
+    Ok(StudyReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
+}
+
+fn pipeline<'a>(
+    config: &'a StudyConfig,
+    data: &'a Data,
+    run: &'a RunDir,
+    lab: &'a dyn Lab,
+    judges: &'a Judges<'a>,
+    tell: &'a Tell<'a>,
+    pieces: &'a [Piece],
+) -> Result<Pipeline<'a>> {
+    let fingerprint = Shards::open(&config.model)?.fingerprint()?;
+    Ok(Pipeline {
+        config,
+        data,
+        run,
+        lab,
+        judges,
+        tell,
+        pieces,
+        model: model_hash(&fingerprint, &config.model)?,
+        fingerprint,
+        judge: judges()?.name().to_owned(),
+    })
+}
+
+/// Shows the judge references as answers. One that calls them wrong would call everything wrong, after hours of finetuning. A file
+/// of verdicts knows given answers only and is not asked.
+fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
+    const SHOWN: usize = 20;
+    let config = pipeline.config;
+    let questions: Vec<&FactQuestion> = pipeline.data.corpora.iter().flat_map(|corpus| &corpus.questions).collect();
+    if questions.is_empty() || matches!(config.judge, JudgeSource::Scored { .. }) {
+        return Ok(());
+    }
+    let step = questions.len().div_ceil(SHOWN).max(1);
+    let exhibit = |q: &&FactQuestion| Exhibit {
+        question: q.question.clone(),
+        answer: q.reference.clone(),
+        reference: Some(q.reference.clone()),
+    };
+    let exhibits: Vec<Exhibit> = questions.iter().step_by(step).map(exhibit).collect();
+    let key = Hash::of(&("references are right", &pipeline.judge, &config.judge, &exhibits));
+    let check = || {
+        let verdicts = verdicts(&mut *(pipeline.judges)()?, &Rubric::Fact, &exhibits)?;
+        let right = |v: &Verdict| v.score.is_some_and(|score| score >= 50.0);
+        let wrong: Vec<_> = exhibits.iter().zip(&verdicts).filter(|(_, verdict)| !right(verdict)).collect();
+        let Some((exhibit, verdict)) = wrong.first() else { return Ok(()) };
+        let what = format!(
+            "judge `{}` rejects {} of {} references that it was shown as answers, such as \"{}\" to \"{}\": {}",
+            pipeline.judge,
+            wrong.len(),
+            exhibits.len(),
+            exhibit.answer,
+            exhibit.question,
+            if verdict.why.is_empty() { "no reason given" } else { &verdict.why }
+        );
+        Err(Error::new(what).hint("mend the judge, its rubric or the references: every new fact would count as wrong"))
+    };
+    pipeline.run.stage("judge", &key, check).map(|_| ())
+}

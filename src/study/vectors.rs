@@ -1,0 +1,106 @@
+//! The stages that make a trait's vector, and the sweeps along it.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::pipeline::{Extracted, Phase, Pipeline, PlanKey};
+use crate::Result;
+use crate::persona::{
+    Answers, Inquiry, Recipe, Side, States, Trait, extract_captured, judge_rows, read_rows, write_rows,
+};
+use crate::record::{Hash, Reused, create_folder, hash_file, seed_of};
+use crate::steering::{Plan, Positions};
+use crate::subject::Sampling;
+use crate::vector::VectorFile;
+
+impl Pipeline<'_> {
+    /// The trait that a piece extracts or is steered along.
+    fn trait_of(&self, piece: usize) -> (usize, &Trait) {
+        let t = self.pieces[piece].trait_.expect("a vector is of a trait");
+        (t, &self.data.traits[t])
+    }
+
+    /// Where a trait's answers and vector lie.
+    fn vector_folder(&self, t: usize) -> PathBuf {
+        let folder = self.run.file("vector");
+        if self.data.traits.len() > 1 { folder.join(&self.data.traits[t].name) } else { folder }
+    }
+
+    pub(super) fn rollouts(&self, piece: usize, side: Side) -> Result<(Hash, Reused)> {
+        let ((t, trait_), settings) = (self.trait_of(piece), &self.config.vector);
+        let folder = self.vector_folder(t);
+        create_folder(&folder)?;
+        let sampling = Sampling {
+            temperature: settings.temperature,
+            rollouts: settings.rollouts,
+            seed: seed_of(self.config.seed, "rollouts"),
+            ..Sampling::greedy(settings.max_new_tokens)
+        };
+        let inquiry = Inquiry::new(&trait_.name, &trait_.extract, side, &sampling);
+        let work = self.key(&("answers", side, &trait_.name, &trait_.extract, &sampling));
+        let key = Hash::of(&("rollouts", &work, self.judge_key(&[t])));
+        let path = rows_file(&folder, side);
+        let holds = |hash: &Hash| states(&folder, side).is_ok() && hash_file(&path).is_ok_and(|now| now == *hash);
+        self.run.stage_if(&self.pieces[piece].name, &key, holds, || {
+            let mut subject = self.subject(None, Plan::none())?;
+            let mut answers = Answers::open(&folder.join("answers"), &inquiry, &work, subject.shape())?;
+            answers.ask(&mut *subject, &inquiry, &mut |n| {
+                self.progress(piece, Phase::Rollouts, n, inquiry.answers());
+                ControlFlow::Continue(())
+            })?;
+            let mut rows = answers.rows()?;
+            judge_rows(&mut *(self.judges)()?, &trait_.name, &mut rows)?;
+            write_rows(&path, &trait_.name, &rows)?;
+            hash_file(&path)
+        })
+    }
+
+    /// The vector of the run, extracted or given.
+    pub(super) fn vector(&self, piece: usize, rollouts: &[Hash]) -> Result<(Extracted, bool)> {
+        let (t, Trait { name: trait_, .. }) = self.trait_of(piece);
+        let folder = self.vector_folder(t);
+        if let Some(path) = self.config.vector_file(trait_) {
+            let (file, mut warnings) = VectorFile::read(path)?;
+            // Kept, so that a second run need not load the model to learn its shape.
+            let shape = || Ok(self.subject(None, Plan::none())?.shape());
+            let (layers, hidden) = self.run.stage("shape", &self.key(&"shape"), shape)?.0;
+            warnings.extend(file.check(layers, hidden, &self.fingerprint)?);
+            return Ok((Extracted { file, diagnosis: String::new(), warnings }, true));
+        }
+        let mut recipe = Recipe::new(trait_, &self.config.model.display().to_string(), &self.fingerprint);
+        recipe.filter = self.config.vector.filter;
+        let path = folder.join(format!("{trait_}.safetensors"));
+        let key = self.key(&("vector", rollouts, recipe.filter, recipe.border, recipe.response_window));
+        let holds = |(fingerprint, ..): &(String, String, Vec<String>)| {
+            VectorFile::read(&path).is_ok_and(|(file, _)| file.fingerprint == *fingerprint)
+        };
+        let ((_, diagnosis, warnings), reused) = self.run.stage_if(&self.pieces[piece].name, &key, holds, || {
+            let [pos, neg] = [Side::Pos, Side::Neg].map(|side| read_rows(&rows_file(&folder, side), trait_));
+            let states = [states(&folder, Side::Pos)?, states(&folder, Side::Neg)?];
+            let mut told = |n, of| self.progress(piece, Phase::States, n, of);
+            let made = extract_captured(&states, &pos?, &neg?, &recipe, &mut told)?;
+            made.file.write(&path)?;
+            Ok((made.file.fingerprint, made.diagnosis.to_string(), made.diagnosis.warnings))
+        })?;
+        let (file, more) = VectorFile::read(&path)?;
+        let warnings = warnings.into_iter().chain(more).collect();
+        Ok((Extracted { file, diagnosis, warnings }, reused.is_yes()))
+    }
+
+    /// All layers by increments while the model answers; rows of the batch carry the coefficients.
+    pub(super) fn sweep<'k>(&self, vector: &'k VectorFile, strengths: &'k [f64], sign: f64) -> (Plan, PlanKey<'k>) {
+        let base = self.config.vector.base;
+        let first = strengths.first().map_or(0.0, |s| sign * s);
+        let plan = Plan::incremental(&vector.response_avg, base, first as f32, Positions::Response);
+        let what = "all layers, response";
+        (plan, PlanKey { what, vector: &vector.fingerprint, base, layer: None, seed: None, coefs: strengths })
+    }
+}
+
+fn states(folder: &Path, side: Side) -> Result<States> {
+    States::open(&Answers::files(&folder.join("answers"), side)[1])
+}
+
+fn rows_file(folder: &Path, side: Side) -> PathBuf {
+    folder.join(format!("{}.jsonl", side.key()))
+}
