@@ -54,7 +54,8 @@ fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> 
     let device = Default::default();
     let fresh = Adapter::fresh(adapter, &config, 0).unwrap();
     let mut model = Qwen::<Flex>::random(config.clone(), 0, &device).wearing(&fresh);
-    let lesson = |i: usize| Lesson { ids: (0..width).map(|t| ((i + t) % 2048) as u32).collect(), weights: vec![1.0; width] };
+    let lesson =
+        |i: usize| Lesson { ids: (0..width).map(|t| ((i + t) % 2048) as u32).collect(), weights: vec![1.0; width] };
     let lessons: Vec<Lesson> = (0..2 * settings.micro_batch * settings.accumulation).map(lesson).collect();
     let largest = Extent::of(&lessons.iter().take(settings.micro_batch).collect::<Vec<_>>());
     let recompute = settings.recompute == Recompute::Always;
@@ -81,7 +82,8 @@ fn memory_is_what_the_formula_says() {
     ] {
         let (reckoned, counted) = reckoned_and_counted(blocks, width, &settings);
         let ratio = reckoned / counted;
-        let what = format!("{blocks} blocks, 2 x {width}, accumulation {}, {:?}", settings.accumulation, settings.recompute);
+        let what =
+            format!("{blocks} blocks, 2 x {width}, accumulation {}, {:?}", settings.accumulation, settings.recompute);
         println!("{what}: {:.1} MB reckoned, {:.1} MB counted, {ratio:.3}", reckoned / 1e6, counted / 1e6);
         assert!((0.8..1.2).contains(&ratio), "{what}: {reckoned} reckoned, {counted} counted");
     }

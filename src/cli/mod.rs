@@ -91,8 +91,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     progress::mind_interrupts();
     let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
-    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
+    let (cache, judge_key, hub, trackio) = (env::cache(), env::judge_key(), env::hub(offline), env::trackio());
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub, trackio };
     match work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted))
     {
         Ok(false) => ExitCode::SUCCESS,

@@ -63,6 +63,20 @@ pub struct Tracking {
     pub config: Value,
 }
 
+impl Tracking {
+    /// TensorBoard alone, which needs nothing but the folder.
+    pub fn tensorboard(folder: &Path) -> Self {
+        Self {
+            trackers: vec![Tracker::Tensorboard],
+            folder: folder.to_owned(),
+            trackio: None,
+            project: String::new(),
+            id: String::new(),
+            config: Value::Null,
+        }
+    }
+}
+
 /// Open trackers of one run.
 #[derive(Debug)]
 pub struct Trackers {
@@ -85,6 +99,13 @@ impl Trackers {
             TrackioRun::open(folder, tracking, name_of(&tracking.folder), after)
         });
         Ok(Self { tensorboard, trackio: trackio.transpose()? })
+    }
+
+    /// Removes what a run that is thrown away has left in its folder.
+    pub fn clear(folder: &Path) {
+        if let Ok(Some(file)) = tensorboard::existing(folder) {
+            let _ = std::fs::remove_file(file);
+        }
     }
 
     /// Writes a step's numbers: every number of `row`, a JSON object, but its `step`; those of inner objects as

@@ -1,17 +1,16 @@
 //! The stages that train: one finetune for each arm, coefficient and training seed.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::arms::{Treatment, single_layer, training_plan};
 use super::data::{Taught, inoculated};
 use super::pipeline::{Event, Fitted, Phase, Pipeline, PlanKey, hash_folder};
-use super::{FitSpec, Start};
-use crate::record::{Hash, JsonlWriter, Reused, create_folder, seed_of};
+use super::{Diary, FitSpec, Start};
+use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
 use crate::steering::Plan;
 use crate::text::{Lesson, Message, Tokenizer};
-use crate::train::{Event as FitEvent, FitSettings, StepReport};
+use crate::train::{Event as FitEvent, FitSettings};
 use crate::vector::VectorFile;
 use crate::{At, Result, ensure};
 
@@ -87,7 +86,7 @@ impl Pipeline<'_> {
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
-            let mut diary = Diary::new(folder.join("metrics.jsonl"));
+            let mut diary = Diary::new(Tracking::tensorboard(&folder));
             let outcome = self.lab.fit(&spec, &mut |event| {
                 if let FitEvent::Step(report, of, _) = event {
                     let done = report.step as f64 / *of as f64;
@@ -96,58 +95,13 @@ impl Pipeline<'_> {
                 }
                 diary.hear(event)
             })?;
-            if let Some(e) = diary.failure {
-                return Err(e);
-            }
+            diary.close()?;
             ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
             let _ = fs::remove_file(&checkpoint);
             let adapter = hash_folder(&adapter)?;
-            Ok(Fitted { outcome, loss: diary.loss, shift_error: diary.shift_error, adapter })
+            let off = diary.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
+            let (loss, shift_error) = (diary.last.map(|last| last.loss), off.reduce(f64::max));
+            Ok(Fitted { outcome, loss, shift_error, adapter })
         })
-    }
-}
-
-/// Keeps a finetune's metrics and what the report says of it.
-struct Diary {
-    path: PathBuf,
-    writer: Option<JsonlWriter>,
-    resumed: usize,
-    loss: Option<f64>,
-    shift_error: Option<f64>,
-    failure: Option<crate::Error>,
-}
-
-impl Diary {
-    fn new(path: PathBuf) -> Self {
-        Self { path, writer: None, resumed: 0, loss: None, shift_error: None, failure: None }
-    }
-
-    fn hear(&mut self, event: &FitEvent) -> ControlFlow<()> {
-        match event {
-            FitEvent::Steered(proofs) => {
-                let off = proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
-                self.shift_error = off.reduce(f64::max);
-            }
-            FitEvent::Resumed(step) => self.resumed = *step,
-            FitEvent::Step(report, ..) => {
-                self.loss = Some(report.loss);
-                if let Err(e) = self.write(report) {
-                    self.failure = Some(e);
-                    return ControlFlow::Break(());
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn write(&mut self, report: &StepReport) -> Result<()> {
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => {
-                let resumed = self.resumed;
-                none.insert(JsonlWriter::resume(&self.path, |row: &StepReport| row.step <= resumed)?)
-            }
-        };
-        writer.write(report)
     }
 }

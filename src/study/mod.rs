@@ -15,6 +15,7 @@ mod benign;
 mod config;
 mod costs;
 mod data;
+mod diary;
 pub mod expect;
 pub mod facts;
 mod finetune;
@@ -35,6 +36,7 @@ pub use config::{
     TraitSource, VectorSettings,
 };
 pub use costs::Costs;
+pub use diary::Diary;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};

@@ -10,19 +10,21 @@ use super::model::ModelFolder;
 use super::train;
 use super::train_config::TrainConfig;
 use super::{Context, Outcome};
+use crate::Result;
 use crate::model::QwenConfig;
+use crate::study::{Costs, Kind};
 use crate::text::Tokenizer;
 use crate::train::{FitPlan, Footprint, Recompute};
-use crate::{Error, Result};
 
 /// Predict parameters, steps, peak memory and time of a finetune, before anything but headers is loaded
 ///
 /// Reads the configuration, the training data and the model's config.json. Memory is reckoned from the shapes; time is found
-/// by a trial of one block of the model's shape with made-up weights, forward and backward, on the device.
+/// by a trial of one block of the model's shape with made-up weights, forward and backward, on the device. For a study's
+/// configuration it counts finetunes, answers and judge calls instead.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  trimtab plan facts.toml --device cpu")]
 pub struct PlanArgs {
-    /// Configuration of `train`, TOML or JSON
+    /// Configuration of `train` or of a study, TOML or JSON
     #[arg(value_name = "CONFIG")]
     config: PathBuf,
     /// Leave out the trial, and with it the time
@@ -36,14 +38,20 @@ pub struct PlanArgs {
 /// As `train`, for configuration, model and data.
 pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     super::paths::file("CONFIG", &args.config)?;
-    // What a study alone has.
     let document = Document::read(&args.config)?;
-    if ["arms", "trait", "facts"].iter().any(|key| document.values.contains_key(*key)) {
-        return Err(Error::usage("this is a study's configuration")
-            .at(args.config.display())
-            .hint("give one of `train`"));
+    if OF_A_STUDY.iter().any(|key| document.values.contains_key(*key)) {
+        return study(&document, context);
     }
     finetune(args, context)
+}
+
+/// Keys that only a study's configuration has.
+const OF_A_STUDY: [&str; 7] = ["arms", "measure", "facts", "data", "exam", "trait", "judge"];
+
+/// What a study asks for in all: finetunes, answers, judge calls.
+fn study(document: &Document, context: &Context<'_>) -> Result<Outcome> {
+    let costs = Costs::of(Kind::Own, &super::study::read(document, context)?)?;
+    Ok(Outcome::new(costs.to_string(), json!({ "study": costs, "detectable": costs.detectable() })))
 }
 
 fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {

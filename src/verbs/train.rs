@@ -16,9 +16,9 @@ use super::steer::{Layers, Steer};
 use super::train_config::{Files, InterventionConfig, Rate, TrainConfig};
 use super::{Bar, Console, Context, Outcome};
 use crate::model::peft::{AdapterConfig, Targets};
-use crate::record::{Hash, JsonlWriter, Lock, RunDir, hash_file};
+use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
 use crate::steering::{Op, Plan};
-use crate::study::{FitOutcome, FitSpec, Lab, Start};
+use crate::study::{Diary, FitOutcome, FitSpec, Lab, Start};
 use crate::text::Tokenizer;
 use crate::train::{Event, FitSettings, Proof, Recompute, StepReport};
 use crate::{Error, Result};
@@ -79,6 +79,10 @@ pub struct TrainArgs {
     /// Run each block again in the backward pass: less memory, more time
     #[arg(long)]
     recompute: bool,
+    /// Programs to write metrics for while training: tensorboard (an event file in DIR), trackio (a database in TRACKIO_DIR),
+    /// or none [default: tensorboard]
+    #[arg(long, value_name = "TRACKER,...", value_delimiter = ',')]
+    track: Vec<String>,
     /// Throw away another run in DIR
     #[arg(long)]
     overwrite: bool,
@@ -164,12 +168,14 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
-            let (outcome, diary) = fit(lab.as_ref(), &spec, &run, console, total)?;
+            let tracking = tracking_of(&config, &run, &key, context);
+            let (outcome, diary) = fit(lab.as_ref(), &spec, tracking, console, total)?;
             if !outcome.complete {
                 interrupted = Some(outcome.steps);
                 return Err(Error::new("interrupted"));
             }
-            let Diary { first, last, proof, .. } = diary;
+            let Diary { first, last, proofs, .. } = diary;
+            let proof = if proofs.is_empty() { Value::Null } else { json!(proofs) };
             let loss = |report: &Option<StepReport>| report.map(|r| r.loss);
             let (first_loss, last_loss, tokens) = (loss(&first), loss(&last), last.map_or(0, |r| r.tokens));
             Ok(Fitted { outcome, adapter: hash_file(&weights)?, first_loss, last_loss, tokens, proof })
@@ -220,6 +226,7 @@ fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> R
     set(&mut config.learning_rate, &args.learning_rate.clone().map(Rate::Words));
     set(&mut config.recompute, &args.recompute.then_some(Recompute::Always));
     set(&mut config.training_file, &(!args.training_file.is_empty()).then(|| Files::Many(args.training_file.clone())));
+    set(&mut config.track, &trackers(&args.track)?);
     for path in &args.training_file {
         super::paths::file("--training-file", path)?;
     }
@@ -233,6 +240,16 @@ fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> R
         set(&mut intervention.coef, &args.coef);
     }
     Ok(config)
+}
+
+/// `--track`: names of trackers, or `none`; nothing if it is not given.
+fn trackers(words: &[String]) -> Result<Option<Vec<Tracker>>> {
+    if words == ["none"] {
+        return Ok(Some(Vec::new()));
+    }
+    let tracker = |word: &String| word.parse().map_err(|known| Error::usage(format!("--track {word}: {known}")));
+    let trackers = words.iter().map(tracker).collect::<Result<Vec<Tracker>>>()?;
+    Ok(Some(trackers).filter(|all| !all.is_empty()))
 }
 
 /// What learns: a given adapter, whose own shape then counts, or a new one.
@@ -340,6 +357,7 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
         for file in ["lock.json", "metrics.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
             let _ = std::fs::remove_file(run.file(file));
         }
+        Trackers::clear(run.path());
         let _ = std::fs::remove_dir_all(run.file("adapter"));
         return Ok(());
     }
@@ -355,69 +373,49 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
         .hint("give another --out, or --overwrite to throw that run away"))
 }
 
-/// What a fit told.
-struct Diary {
-    metrics: Option<JsonlWriter>,
-    first: Option<StepReport>,
-    last: Option<StepReport>,
-    proof: Value,
+/// Where the run's metrics go besides its folder.
+fn tracking_of(config: &TrainConfig, run: &RunDir, key: &Hash, context: &Context<'_>) -> Tracking {
+    let folder = run.path().canonicalize().unwrap_or_else(|_| run.path().to_owned());
+    Tracking {
+        trackers: config.track.clone().unwrap_or_default(),
+        trackio: context.trackio.clone(),
+        project: config.trackio_project.clone().unwrap_or_default(),
+        // Another folder is another run, even of the same settings.
+        id: Hash::of(&(key, &folder)).as_str()[..32].to_owned(),
+        config: json!(config),
+        folder,
+    }
 }
 
-/// Runs the finetune, writes its metrics and shows how far it is.
+/// Runs the finetune, keeps its diary and shows how far it is.
 fn fit(
     lab: &dyn Lab,
     spec: &FitSpec<'_>,
-    run: &RunDir,
+    tracking: Tracking,
     console: &dyn Console,
     total: usize,
 ) -> Result<(FitOutcome, Diary)> {
-    let mut diary = Diary { metrics: None, first: None, last: None, proof: Value::Null };
+    let mut diary = Diary::new(tracking);
     let mut bar = console.bar("step", total);
-    let mut failed = None;
-    let outcome =
-        lab.fit(spec, &mut |event| match diary.note(event, &run.file("metrics.jsonl"), console, bar.as_mut()) {
-            Ok(()) if console.interrupted() => ControlFlow::Break(()),
-            Ok(()) => ControlFlow::Continue(()),
-            Err(e) => {
-                failed = Some(e);
-                ControlFlow::Break(())
-            }
-        })?;
-    if let Some(metrics) = &mut diary.metrics {
-        metrics.sync()?;
-    }
-    failed.map_or(Ok((outcome, diary)), Err)
+    let outcome = lab.fit(spec, &mut |event| {
+        let heard = diary.hear(event);
+        show(event, &diary, console, bar.as_mut());
+        if console.interrupted() { ControlFlow::Break(()) } else { heard }
+    })?;
+    diary.close()?;
+    Ok((outcome, diary))
 }
 
-impl Diary {
-    fn note(&mut self, event: &Event, path: &Path, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
-        match event {
-            Event::Steered(proofs) => {
-                self.proof = json!(proofs);
-                say_proof(proofs, console);
-            }
-            Event::Resumed(step) => {
-                console.say(&format!("going on after step {step}"));
-                // The rows of later steps are written again.
-                let kept = |row: &StepReport| row.step <= *step;
-                self.metrics = Some(JsonlWriter::resume(path, kept)?);
-                self.first = crate::record::read_jsonl::<StepReport>(path)?.first().copied();
-                self.last = crate::record::read_jsonl::<StepReport>(path)?.last().copied();
-                bar.at(*step, "");
-            }
-            Event::Step(report, _, seconds) => {
-                if self.metrics.is_none() {
-                    self.metrics = Some(JsonlWriter::resume(path, |_: &StepReport| false)?);
-                }
-                self.metrics.as_mut().expect("just opened").write(report)?;
-                let before = self.last.map_or(0, |last| last.tokens);
-                let rate = report.tokens.saturating_sub(before) as f64 / seconds.max(1e-9);
-                bar.at(report.step, &format!("loss {:.4}, {rate:.0} tokens/s", report.loss));
-                self.first.get_or_insert(*report);
-                self.last = Some(*report);
-            }
+fn show(event: &Event, diary: &Diary, console: &dyn Console, bar: &mut dyn Bar) {
+    match event {
+        Event::Steered(proofs) => say_proof(proofs, console),
+        Event::Resumed(step) => {
+            console.say(&format!("going on after step {step}"));
+            bar.at(*step, "");
         }
-        Ok(())
+        Event::Step(report, ..) => {
+            bar.at(report.step, &format!("loss {:.4}, {:.0} tokens/s", report.loss, diary.tokens_per_second));
+        }
     }
 }
 

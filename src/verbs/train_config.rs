@@ -13,6 +13,7 @@ use super::document::Document;
 use super::paths::of_config;
 use super::steer::Layers;
 use crate::model::PROJECTIONS;
+use crate::record::Tracker;
 use crate::steering::Positions;
 use crate::train::{LossAverage, Recompute};
 use crate::vector::IncBase;
@@ -187,6 +188,10 @@ pub struct TrainConfig {
     pub recompute: Option<Recompute>,
     /// Steps between checkpoints.
     pub save_steps: Option<usize>,
+    /// Programs that show the metrics: "tensorboard", "trackio".
+    pub track: Option<Vec<Tracker>>,
+    /// Trackio's project.
+    pub trackio_project: Option<String>,
     /// What is done to the model while it learns.
     pub intervention: Option<InterventionConfig>,
     #[serde(skip_serializing)]
@@ -196,7 +201,7 @@ pub struct TrainConfig {
 }
 
 /// The keys of [`TrainConfig`].
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 31] = [
     "model",
     "adapter",
     "training_file",
@@ -223,6 +228,8 @@ const KEYS: [&str; 29] = [
     "loss_average",
     "recompute",
     "save_steps",
+    "track",
+    "trackio_project",
     "intervention",
     "steering_config",
     "enable_steering_during_training",
@@ -384,6 +391,8 @@ impl TrainConfig {
         self.loss_average.get_or_insert_default();
         self.recompute.get_or_insert_default();
         self.save_steps.get_or_insert(25);
+        self.track.get_or_insert_with(|| vec![Tracker::Tensorboard]);
+        self.trackio_project.get_or_insert_with(|| "trimtab".to_owned());
         for (key, number) in [
             ("r", self.r),
             ("per_device_train_batch_size", self.per_device_train_batch_size),

@@ -24,13 +24,16 @@ pub(super) struct EventFile {
 impl EventFile {
     /// Opens the run's event file, or begins one; whatever comes after step `after`, or is torn, is dropped.
     pub(super) fn open(folder: &Path, after: usize) -> Result<Self> {
-        let path = existing(folder)?.unwrap_or_else(|| {
-            folder.join(format!("events.out.tfevents.{:.0}{OURS}", now().floor()))
-        });
+        let path =
+            existing(folder)?.unwrap_or_else(|| folder.join(format!("events.out.tfevents.{:.0}{OURS}", now().floor())));
         let old = if path.exists() { fs::read(&path).at(&path)? } else { Vec::new() };
         let kept: Vec<u8> = match after {
             0 => Vec::new(),
-            _ => Records(&old).filter(|(_, event)| step_of(event) <= after as u64).flat_map(|(whole, _)| whole).copied().collect(),
+            _ => Records(&old)
+                .filter(|(_, event)| step_of(event) <= after as u64)
+                .flat_map(|(whole, _)| whole)
+                .copied()
+                .collect(),
         };
         let kept = if kept.is_empty() { record(&version()) } else { kept };
         if kept != old {
@@ -58,7 +61,8 @@ impl EventFile {
     }
 }
 
-fn existing(folder: &Path) -> Result<Option<PathBuf>> {
+/// The event file of a folder's run, if it has one of ours.
+pub(super) fn existing(folder: &Path) -> Result<Option<PathBuf>> {
     let mut found: Vec<PathBuf> = fs::read_dir(folder).at(folder)?.flatten().map(|entry| entry.path()).collect();
     found.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -65,9 +65,8 @@ impl TrackioRun {
     }
 
     fn enter(&self, config: &Value, after: usize) -> rusqlite::Result<()> {
-        let sql = format!(
-            "INSERT OR REPLACE INTO configs (run_id, run_name, config, created_at) VALUES (?1, ?2, ?3, {NOW})"
-        );
+        let sql =
+            format!("INSERT OR REPLACE INTO configs (run_id, run_name, config, created_at) VALUES (?1, ?2, ?3, {NOW})");
         self.db.execute(&sql, params![self.id, self.name, config.to_string()])?;
         let sql = "DELETE FROM metrics WHERE run_id = ?1 AND step > ?2";
         self.db.execute(sql, params![self.id, after as i64]).map(drop)
@@ -120,9 +119,8 @@ mod tests {
     #[test]
     fn a_resumed_run_has_every_step_once_and_leaves_others_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let open = |id: &str, after| {
-            TrackioRun::open(dir.path(), &tracking(dir.path(), id), "run".into(), after).unwrap()
-        };
+        let open =
+            |id: &str, after| TrackioRun::open(dir.path(), &tracking(dir.path(), id), "run".into(), after).unwrap();
         let (mut one, mut other) = (open("one", 0), open("other", 0));
         for step in 1..=4 {
             one.write(step, &[("loss".into(), 1.0)]).unwrap();
@@ -141,8 +139,10 @@ mod tests {
     fn a_database_of_an_older_trackio_is_refused_untouched() {
         let dir = tempfile::tempdir().unwrap();
         let old = Connection::open(dir.path().join("myproject.db")).unwrap();
-        old.execute_batch("CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp TEXT, run_name TEXT, step INTEGER, metrics TEXT)")
-            .unwrap();
+        old.execute_batch(
+            "CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp TEXT, run_name TEXT, step INTEGER, metrics TEXT)",
+        )
+        .unwrap();
         let error = TrackioRun::open(dir.path(), &tracking(dir.path(), "one"), "run".into(), 0).unwrap_err();
         assert!(error.to_string().contains("before 0.24"), "{error}");
         assert!(!old.table_exists(None, "configs").unwrap());
