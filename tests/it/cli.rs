@@ -36,7 +36,10 @@ impl Place {
     /// Runs `trimtab` here with these words, `MODEL` standing for the tiny model.
     fn run(&self, words: &str) -> Output {
         let words = words.split_whitespace().map(|word| if word == "MODEL" { self.model.as_str() } else { word });
-        Command::new(PROGRAM).args(words).current_dir(self.dir.path()).env("NO_COLOR", "1").output().unwrap()
+        let trackio = self.path("trackio");
+        let mut command = Command::new(PROGRAM);
+        command.args(words).current_dir(self.dir.path()).env("NO_COLOR", "1").env("TRACKIO_DIR", trackio);
+        command.output().unwrap()
     }
 
     #[track_caller]
@@ -434,7 +437,8 @@ fn adapter_bytes(run: &Path) -> Vec<u8> {
 #[test]
 fn a_killed_run_ends_with_the_same_weights() {
     let place = Place::new();
-    golden_config(&place, "r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n");
+    let track = "track = [\"tensorboard\", \"trackio\"]\ntrackio_project = \"killed\"\n";
+    golden_config(&place, &format!("r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n{track}"));
     let text = std::fs::read_to_string(place.path("c.toml")).unwrap().replace("epochs = 1", "epochs = 4");
     place.write("c.toml", text.replace("shuffle = false", "shuffle = true"));
     let whole = stdout_json(&place.succeeds("train c.toml --out whole --json"));
@@ -444,6 +448,7 @@ fn a_killed_run_ends_with_the_same_weights() {
         let mut child = std::process::Command::new(PROGRAM)
             .args(["train", "c.toml", "--out", out])
             .current_dir(place.dir.path())
+            .env("TRACKIO_DIR", place.path("trackio"))
             .stderr(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -468,5 +473,60 @@ fn a_killed_run_ends_with_the_same_weights() {
         let read = |run: &str| std::fs::read_to_string(place.path(run).join("metrics.jsonl")).unwrap();
         assert_eq!(read(out), read("whole"));
         assert_eq!(stdout_json(&rest)["holdout_loss"], whole["holdout_loss"]);
+        let steps: Vec<i64> = (1..=whole["steps"].as_i64().unwrap()).collect();
+        assert_eq!(events(&place.path(out)), steps);
+        assert_eq!(tracked(&place.path("trackio/killed.db"), out), steps);
     }
+}
+
+/// The steps in a run's TensorBoard file, as its framing has them: length, checksum, event, checksum; in an event the time,
+/// then the step.
+fn events(run: &Path) -> Vec<i64> {
+    let mut files = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.to_string_lossy().contains("events.out.tfevents.")).expect("an event file");
+    let (bytes, mut at, mut steps) = (std::fs::read(file).unwrap(), 0, Vec::new());
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        let event = &bytes[at + 12..at + 12 + length];
+        if event[9] == 0x10 {
+            steps.push(i64::from(event[10]));
+        }
+        at += length + 16;
+    }
+    steps
+}
+
+/// The steps of a run in Trackio's database.
+fn tracked(db: &Path, run: &str) -> Vec<i64> {
+    let db = rusqlite::Connection::open(db).unwrap();
+    let mut rows = db.prepare("SELECT step FROM metrics WHERE run_name = ?1 ORDER BY id").unwrap();
+    rows.query_map([run], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_plan_says_what_the_run_then_does() {
+    let place = Place::new();
+    golden_config(&place, "r = 4\nlora_alpha = 8\n");
+    let plan = stdout_json(&place.succeeds("plan c.toml --json"))["plan"].clone();
+    let run = stdout_json(&place.succeeds("train c.toml --out run --json --track none"));
+    assert_eq!((&plan["steps"], &plan["tokens"]), (&run["steps"], &run["tokens"]));
+    let weights = safetensors_values(&place.path("run/adapter/adapter_model.safetensors"));
+    assert_eq!(plan["learned"].as_u64(), Some(weights));
+    assert!(plan["time"]["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{plan}");
+    assert!(plan["memory"]["total"].as_u64() > plan["memory"]["weights"].as_u64());
+    assert_eq!(plan["recompute"], false, "it fits");
+    let tracked = std::fs::read_dir(place.path("run")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(tracked.into_iter().all(|name| !name.to_string_lossy().contains("tfevents")), "--track none");
+
+    let quick = place.succeeds("plan c.toml --no-calibrate");
+    let text = String::from_utf8_lossy(&quick.stdout).into_owned();
+    assert!(text.contains("time     not tried") && text.contains("activations are kept"), "{text}");
+    place.fails("train c.toml --out x --track wandb", 2, &["--track wandb", "tensorboard and trackio"]);
+}
+
+/// How many values a safetensors file holds.
+fn safetensors_values(path: &Path) -> u64 {
+    let bytes = std::fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    file.tensors().iter().map(|(_, t)| t.shape().iter().product::<usize>() as u64).sum()
 }
