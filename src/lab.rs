@@ -14,7 +14,7 @@ use crate::model::{Holding, Learning, Qwen, QwenConfig};
 use crate::study::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 use crate::subject::Subject;
 use crate::text::{Lesson, Tokenizer};
-use crate::train::{self, Event, FitPlan, FitSettings, Learned, Place, Recompute};
+use crate::train::{self, Course, End, Event, FitPlan, FitSettings, Learned, Place, Recompute};
 use crate::{Error, Result};
 
 #[cfg(any(
@@ -216,9 +216,17 @@ impl<B: FusedOps> Lab for Bench<B> {
         };
         let settings = &self.decided(&model.config, learned, spec);
         let pad = tokenizer.pad_id();
-        let checkpoint = spec.checkpoint.as_deref();
-        let steps = train::fit(&mut model, learning, spec.lessons, pad, settings, checkpoint, tell)?;
-        let complete = steps == settings.steps(spec.lessons.len());
+        let course = Course {
+            lessons: spec.lessons,
+            pad_id: pad,
+            settings,
+            regularize: spec.regularize.as_ref(),
+            watch: spec.watch.as_ref(),
+            refresh: spec.refresh.as_ref(),
+            checkpoint: spec.checkpoint.as_deref(),
+        };
+        let (steps, end) = train::fit(&mut model, learning, &course, tell)?;
+        let complete = end != End::Interrupted;
         let model = model.unsteered();
         let mut holdout_loss = None;
         if complete {
@@ -230,7 +238,7 @@ impl<B: FusedOps> Lab for Bench<B> {
                 holdout_loss = Some(train::mean_loss(&model, spec.holdout, settings.micro_batch, pad));
             }
         }
-        Ok(FitOutcome { steps, holdout_loss, complete })
+        Ok(FitOutcome { steps, holdout_loss, complete, stopped: end == End::Stopped })
     }
 
     fn plan(

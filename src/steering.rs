@@ -8,7 +8,11 @@
 //! at the output of block L - 1, after both residual adds. A [`Plan`] is data: which blocks, which vectors, how strong, at
 //! which positions.
 
+mod recipe;
+
 use burn::tensor::{Tensor, TensorData};
+
+pub use recipe::Recipe;
 
 use crate::kernels::FusedOps;
 use crate::text::Rows;

@@ -11,7 +11,7 @@ use serde_json::json;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
 use trimtab::model::{Learning, PROJECTIONS, Qwen, QwenConfig};
 use trimtab::text::Lesson;
-use trimtab::train::{self, Extent, FitSettings, Footprint, Learned, Recompute};
+use trimtab::train::{self, Course, Extent, FitSettings, Footprint, Learned, Recompute};
 
 struct Counting;
 
@@ -64,7 +64,8 @@ fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> 
 
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    train::fit(&mut model, Learning::Lora, &lessons, 0, settings, None, &mut |_| ControlFlow::Continue(())).unwrap();
+    let course = Course::new(&lessons, 0, settings);
+    train::fit(&mut model, Learning::Lora, &course, &mut |_| ControlFlow::Continue(())).unwrap();
     (reckoned as f64, (PEAK.load(Ordering::Relaxed) - before) as f64)
 }
 

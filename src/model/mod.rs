@@ -60,6 +60,13 @@ impl<B: FusedOps> Qwen<B> {
         Self { steering: None, ..self.clone() }
     }
 
+    /// The same model without its adapter, under the same steering.
+    pub fn bare(&self) -> Self {
+        let mut model = self.clone();
+        model.blocks.iter_mut().flat_map(Block::projections).for_each(|(_, linear)| linear.lora = None);
+        model
+    }
+
     /// Embeddings of the pass's tokens in f32, `[rows · width, hidden]`: row 0 of a persona vector.
     pub fn embed(&self, pass: &Pass<B>) -> Tensor<B, 2> {
         self.embed_tokens.look_up(&pass.ids)

@@ -1,13 +1,12 @@
-//! The arms of a study as pieces of work, and what each does to the residual stream.
+//! The arms of a study as pieces of work, and what each does while a model learns.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::config::{ArmSettings, CorpusSource, FACTS_CORPUS, StudyConfig};
+use super::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig};
+use crate::persona::stem_of;
 use crate::report::Arm;
-use crate::steering::{Part, Plan, Positions, Steer};
-use crate::vector::{IncBase, Layer, PersonaVector};
+use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
+use crate::vector::{Layer, Layers};
 use crate::{Error, Result};
 
 /// What happens during a finetune.
@@ -26,6 +25,10 @@ pub enum Treatment {
     Prompting,
     /// That share of the trait's direction ablated at every layer.
     Ablate(f64),
+    /// A loss of that weight on what moves along the trait's direction at one layer.
+    Regularize(f64),
+    /// An arm of one's own by its place, at one of its strengths if it has several.
+    Own(usize, Option<f64>),
 }
 
 /// One piece of a study's work.
@@ -114,13 +117,16 @@ impl Treatment {
             Self::Prompting => ("prompting", "prompting", "Preventative prompting"),
             Self::Ablate(_) => ("ablate", "ablate", "Ablation (CAFT), all layers"),
             Self::Random(_) => ("random", "random", "Random vectors"),
+            Self::Regularize(_) => ("regularize", "regularize", "Regularisation, one layer"),
+            Self::Own(..) => ("own", "own", "An arm of one's own"),
         };
         Kind { name, kind, label }
     }
 
     fn coef(self) -> Option<f64> {
         match self {
-            Self::AllLayers(c) | Self::OneLayer(c) | Self::Random(c) | Self::Ablate(c) => Some(c),
+            Self::AllLayers(c) | Self::OneLayer(c) | Self::Random(c) | Self::Ablate(c) | Self::Regularize(c) => Some(c),
+            Self::Own(_, strength) => strength,
             Self::Plain | Self::Prompting => None,
         }
     }
@@ -161,7 +167,7 @@ impl<'a> Cast<'a> {
 /// All pieces of a study. Earlier ones are begun first, so those that others wait for stand in front.
 pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
     let cast = Cast::of(config);
-    let mut builder = Builder { cast: &cast, pieces: Vec::new() };
+    let mut builder = Builder { config, cast: &cast, pieces: Vec::new() };
     let mut vectors = Vec::new();
     for (t, name) in cast.traits.iter().enumerate() {
         let rollouts: Vec<usize> = match config.vector_file(name) {
@@ -190,7 +196,7 @@ pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
                     let after = [vectors.clone(), vec![plain]].concat();
                     builder.add(Work::Inference, Some(seed), Some(corpus), Some(t), &after);
                 }
-                for &treatment in &treatments(&config.arms) {
+                for treatment in treatments(&config.arms).into_iter().chain(own(config, t)) {
                     builder.add(Work::Finetune(treatment), Some(seed), Some(corpus), Some(t), &after(corpus));
                 }
             }
@@ -215,11 +221,27 @@ fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     treated.extend(arms.preventative_layer.iter().map(|&c| Treatment::OneLayer(c)));
     treated.extend(arms.prompting.then_some(Treatment::Prompting));
     treated.extend(arms.ablate.iter().map(|&c| Treatment::Ablate(c)));
+    treated.extend(arms.regularize.iter().map(|&c| Treatment::Regularize(c)));
     treated.extend(arms.random.iter().map(|&c| Treatment::Random(c)));
     treated
 }
 
+/// Arms of one's own that are about a trait.
+fn own(config: &StudyConfig, t: usize) -> impl Iterator<Item = Treatment> {
+    let name = config.traits().nth(t).map(|t| t.name().to_owned()).unwrap_or_default();
+    let of_trait = move |arm: &&OwnArm| arm.trait_.as_deref().is_none_or(|own| stem_of(own) == name);
+    let at = |(place, arm): (usize, &OwnArm)| -> Vec<Treatment> {
+        match arm.coefs.as_slice() {
+            [] => vec![Treatment::Own(place, None)],
+            coefs => coefs.iter().map(|&c| Treatment::Own(place, Some(c))).collect(),
+        }
+    };
+    let own = config.own.iter().enumerate().filter(move |(_, arm)| of_trait(arm)).map(at);
+    own.collect::<Vec<_>>().into_iter().flatten()
+}
+
 struct Builder<'a> {
+    config: &'a StudyConfig,
     cast: &'a Cast<'a>,
     pieces: Vec<Piece>,
 }
@@ -234,8 +256,14 @@ impl Builder<'_> {
         after: &[usize],
     ) -> usize {
         let (kind, cast) = (work.kind(), self.cast);
-        // A plain finetune is of no trait, and the base model of no data.
-        let arm = cast.named(corpus, kind.name, trait_);
+        let (name, label) = match work {
+            Work::Finetune(Treatment::Own(place, _)) => {
+                let own = &self.config.own[place];
+                (own.name.as_str(), own.label.as_deref().unwrap_or(&own.name))
+            }
+            _ => (kind.name, kind.label),
+        };
+        let arm = cast.named(corpus, name, trait_);
         let coef = match work {
             Work::Finetune(treatment) => treatment.coef(),
             _ => None,
@@ -244,7 +272,7 @@ impl Builder<'_> {
         self.pieces.push(Piece {
             name: name.into_iter().flatten().collect(),
             arm: work.measures().then_some(arm),
-            label: cast.labelled(corpus, kind.label, trait_),
+            label: cast.labelled(corpus, label, trait_),
             coef,
             seed,
             corpus,
@@ -258,8 +286,19 @@ impl Builder<'_> {
 
 /// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
-    const ORDER: [&str; 9] =
-        ["base", "elicit", "plain", "prevent", "prevent-layer", "prompting", "ablate", "random", "inference"];
+    const ORDER: [&str; 11] = [
+        "base",
+        "elicit",
+        "plain",
+        "prevent",
+        "prevent-layer",
+        "prompting",
+        "ablate",
+        "regularize",
+        "own",
+        "random",
+        "inference",
+    ];
     let mut pieces: Vec<Piece> = pieces(config).into_iter().filter(|piece| piece.arm.is_some()).collect();
     let place = |piece: &Piece| ORDER.iter().position(|name| *name == piece.work.kind().name);
     pieces.sort_by_key(|piece| (piece.corpus, place(piece), piece.trait_));
@@ -304,61 +343,42 @@ pub fn single_layer(config: &StudyConfig, layers: usize) -> Result<Layer> {
     Layer::of(number, layers).map_err(|e: Error| e.at("`arms.layer`"))
 }
 
-/// What a finetune's steering is.
-pub fn training_plan(treatment: Treatment, vector: &PersonaVector, base: IncBase, layer: Layer, seed: u64) -> Plan {
-    match treatment {
-        Treatment::Plain | Treatment::Prompting => Plan::none(),
-        Treatment::AllLayers(coef) => Plan::incremental(vector, base, coef as f32, Positions::All),
-        Treatment::OneLayer(coef) => Plan::rows(vector, &[layer], coef as f32, Positions::All),
-        Treatment::Ablate(share) => {
-            let all: Vec<Layer> = (1..=vector.layers()).map(Layer).collect();
-            Plan::ablate(vector, &all, Positions::All).at(share as f32)
-        }
-        Treatment::Random(coef) => random_like(&Plan::incremental(vector, base, coef as f32, Positions::All), seed),
-    }
-}
-
-/// The same plan along random directions: each layer's is drawn uniformly from the sphere, independent of the others', and
-/// scaled to the norm of the vector that it replaces. The control that tells a direction from a disturbance (METHOD K7).
-pub fn random_like(plan: &Plan, seed: u64) -> Plan {
-    let steer = |steer: &Steer| {
-        let mut rng = ChaCha8Rng::seed_from_u64(crate::record::seed_of(seed, &steer.layer.to_string()));
-        let drawn: Vec<f64> = steer.vector.iter().map(|_| normal(&mut rng)).collect();
-        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-        let scale = norm(&mut steer.vector.iter().map(|&x| f64::from(x))) / norm(&mut drawn.iter().copied());
-        Steer { layer: steer.layer, vector: drawn.iter().map(|x| (x * scale) as f32).collect() }
-    };
-    let part = |part: &Part| Part { steers: part.steers.iter().map(steer).collect(), ..part.clone() };
-    Plan { parts: plan.parts.iter().map(part).collect() }
-}
-
-/// A normal deviate, by Box and Muller.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_vectors_have_the_norm_of_each_layers_increment() {
-        let rows = (0..5).map(|l| (0..32).map(|d| ((l * l + d) as f32 * 0.7).sin() * l as f32).collect()).collect();
-        let vector = PersonaVector::new(rows).unwrap();
-        let real_plan = Plan::incremental(&vector, IncBase::Embedding, 1.5, Positions::All);
-        let random_plan = random_like(&real_plan, 7);
-        let (real, random) = (&real_plan.parts[0], &random_plan.parts[0]);
-        assert_eq!((random.coef, random.positions, random.steers.len()), (1.5, Positions::All, 4));
-        let norm = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        for (a, b) in real.steers.iter().zip(&random.steers) {
-            assert_eq!(a.layer, b.layer);
-            assert!((norm(&a.vector) / norm(&b.vector) - 1.0).abs() < 1e-6);
-            let dot: f64 = a.vector.iter().zip(&b.vector).map(|(x, y)| f64::from(x * y)).sum();
-            assert!((dot / norm(&a.vector) / norm(&b.vector)).abs() < 0.6, "another direction");
-        }
-        assert_ne!(random.steers[0].vector, random.steers[1].vector);
-        assert_eq!(random_plan, random_like(&real_plan, 7));
-        assert_ne!(random_plan, random_like(&real_plan, 8));
+impl Treatment {
+    /// What is done to the model while it learns; nothing for plain finetunes and for what is done to the data alone.
+    ///
+    /// # Errors
+    /// An arm of one's own whose intervention takes no strength, but is given some.
+    pub fn intervention(self, config: &StudyConfig, layer: Layer) -> Result<Option<Intervention>> {
+        let all = Some(Layers::all());
+        let one = Some(Layers::One(layer.row()));
+        let base = Some(config.vector.base);
+        let steer = |layers, coef: f64, incremental| {
+            let inc_base = if incremental { base } else { None };
+            Steer { layers, coef: Some(coef as f32), incremental: Some(incremental), inc_base, ..Steer::default() }
+        };
+        Ok(match self {
+            Self::Plain | Self::Prompting => None,
+            Self::AllLayers(coef) => Some(Intervention::Steer(steer(all, coef, true))),
+            Self::OneLayer(coef) => Some(Intervention::Steer(steer(one, coef, false))),
+            Self::Random(coef) => {
+                let Steer { layers, coef, incremental, inc_base, .. } = steer(all, coef, true);
+                Some(Intervention::Random(Random { layers, coef, incremental, inc_base, ..Random::default() }))
+            }
+            Self::Ablate(share) => {
+                let ablate = Ablate { layers: all, coef: Some(share as f32), ..Ablate::default() };
+                Some(Intervention::Ablate(ablate))
+            }
+            Self::Regularize(lambda) => {
+                let lambda = Some(lambda as f32);
+                Some(Intervention::Regularize(Regularize { layers: one, lambda, ..Regularize::default() }))
+            }
+            Self::Own(place, strength) => {
+                let own = config.own[place].intervention.clone();
+                Some(match strength {
+                    Some(strength) => own.at(strength as f32)?,
+                    None => own,
+                })
+            }
+        })
     }
 }

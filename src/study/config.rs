@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, VectorSettings};
+pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings};
 pub use sources::{CorpusConfig, CorpusSource, ExamSource, FactsSource, TraitSource};
 
 use crate::judge::JudgeSource;
@@ -53,7 +53,10 @@ pub struct StudyConfig {
     /// Which arms, at which coefficients.
     #[serde(default)]
     pub arms: ArmSettings,
-    /// How the three axes are measured.
+    /// Arms of one's own.
+    #[serde(rename = "arm", default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnArm>,
+    /// How the axes are measured.
     #[serde(default)]
     pub measure: MeasureSettings,
     /// How conversations become training examples.
@@ -110,18 +113,21 @@ impl StudyConfig {
         self.judge.check().map_err(|e| e.at("`judge`"))?;
         self.check_traits()?;
         self.check_corpora()?;
+        self.check_own()?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
         let mut seeds = self.seeds.clone();
         seeds.sort_unstable();
         seeds.dedup();
         ensure!(seeds.len() == self.seeds.len(), "`seeds` names a training seed twice");
-        let ArmSettings { preventative, preventative_layer, inference, random, ablate, elicit, .. } = &self.arms;
+        let ArmSettings { preventative, preventative_layer, inference, random, ablate, regularize, elicit, .. } =
+            &self.arms;
         for (key, coefs) in [
             ("preventative", preventative),
             ("preventative_layer", preventative_layer),
             ("inference", inference),
             ("random", random),
             ("ablate", ablate),
+            ("regularize", regularize),
             ("elicit", elicit),
         ] {
             for (i, coef) in coefs.iter().enumerate() {
@@ -187,6 +193,49 @@ impl StudyConfig {
                 );
             }
             names.push(name);
+        }
+        Ok(())
+    }
+
+    fn check_own(&self) -> Result<()> {
+        const TAKEN: [&str; 10] = [
+            "base",
+            "elicit",
+            "plain",
+            "prevent",
+            "prevent-layer",
+            "prompting",
+            "ablate",
+            "regularize",
+            "random",
+            "inference",
+        ];
+        for (i, arm) in self.own.iter().enumerate() {
+            let name = arm.name.as_str();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            ensure!(
+                !name.is_empty() && name.chars().all(plain),
+                "`arm.name` is `{name}`; it may have letters, digits, - and _"
+            );
+            let again = self.own[..i].iter().any(|other| other.name == name) || TAKEN.contains(&name);
+            ensure!(!again, "two arms are named `{name}`");
+            if let Some(of) = &arm.trait_ {
+                ensure!(
+                    self.traits().any(|t| t.name() == stem_of(of)),
+                    "`arm.{name}` is about `{of}`, which is no trait of the study"
+                );
+            }
+            let at = |coef: Option<f64>| match coef {
+                Some(coef) => arm.intervention.clone().at(coef as f32)?.resolve(),
+                None => arm.intervention.clone().resolve(),
+            };
+            let coefs: Vec<Option<f64>> = match arm.coefs.as_slice() {
+                [] => vec![None],
+                coefs => coefs.iter().map(|&coef| Some(coef)).collect(),
+            };
+            for coef in coefs {
+                at(coef).map_err(|e| e.at(format_args!("`arm.{name}`")))?;
+            }
         }
         Ok(())
     }

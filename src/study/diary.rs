@@ -75,6 +75,7 @@ impl Diary {
     fn note(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Steered(proofs) => self.proofs.clone_from(proofs),
+            Event::Watched(_) | Event::Refreshed(_) => {}
             Event::Resumed(step) => {
                 self.begin(*step)?;
                 let rows: Vec<StepReport> = read_jsonl(&self.path)?;
@@ -110,7 +111,8 @@ mod tests {
     use super::*;
 
     fn step(step: usize) -> Event {
-        Event::Step(StepReport { step, loss: 1.0 / step as f64, lr: 1e-4, grad_norm: 1.0, tokens: 10 * step }, 9, 0.5)
+        let report = StepReport { step, loss: 1.0 / step as f64, tokens: 10 * step, ..StepReport::default() };
+        Event::Step(report, 9, 0.5)
     }
 
     #[test]

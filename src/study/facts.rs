@@ -221,9 +221,11 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
             inference: vec![0.5, 1.0, 1.5, 2.0, 2.5],
             random: vec![2.0],
             ablate: Vec::new(),
+            regularize: Vec::new(),
             prompting: true,
             elicit: vec![1.0, 2.0],
         },
+        own: Vec::new(),
         measure: MeasureSettings {
             trait_rollouts: if quick { 3 } else { 5 },
             trait_max_new_tokens: 64,

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::arms::{Treatment, single_layer, training_plan};
+use super::arms::{Treatment, single_layer};
 use super::data::{Taught, inoculated};
-use super::pipeline::{Event, Fitted, Phase, Pipeline, PlanKey, hash_folder};
+use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
 use super::{Diary, FitSpec, Start};
 use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
 use crate::steering::Plan;
 use crate::text::{Lesson, Message, Tokenizer};
-use crate::train::{Event as FitEvent, FitSettings};
+use crate::train::{Event as FitEvent, FitSettings, Intervention, Regularizer};
 use crate::vector::VectorFile;
 use crate::{At, Result, ensure};
 
@@ -41,27 +41,11 @@ impl Pipeline<'_> {
             }
             _ => chats,
         };
-        let base = self.config.vector.base;
         let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
-        let (plan, plan_key) = match treatment {
-            Treatment::Plain | Treatment::Prompting => (Plan::none(), None),
-            Treatment::AllLayers(_) | Treatment::OneLayer(_) | Treatment::Random(_) | Treatment::Ablate(_) => {
-                let file = vector.expect("steering waits for the vector");
-                let layer = single_layer(self.config, file.response_avg.layers())?;
-                let (what, of_layer, of_seed) = match treatment {
-                    Treatment::OneLayer(_) => ("one layer, training", Some(layer), None),
-                    Treatment::Random(_) => ("random, training", None, Some(random_seed)),
-                    Treatment::Ablate(_) => ("ablation at all layers, training", None, None),
-                    _ => ("all layers, training", None, None),
-                };
-                let coefs = piece.coef.as_slice();
-                let key = PlanKey { what, vector: &file.fingerprint, base, layer: of_layer, seed: of_seed, coefs };
-                (training_plan(treatment, &file.response_avg, base, layer, random_seed), Some(key))
-            }
-        };
+        let change = self.change(treatment, vector, random_seed)?;
         let settings = FitSettings { seed, ..self.config.train.clone() };
         let (rules, shape) = (&self.config.lessons, &self.config.adapter);
-        let key = self.key(&("fit", Hash::of(&chats), rules, shape, settings.decisive(), plan_key));
+        let key = self.key(&("fit", Hash::of(&chats), rules, shape, settings.decisive(), &change.key));
         let (folder, adapter) = (self.fit_folder(i), self.adapter(i));
         let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
         self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
@@ -82,7 +66,10 @@ impl Pipeline<'_> {
                 lessons: &lessons,
                 holdout: &[],
                 settings: settings.clone(),
-                plan,
+                plan: change.plan,
+                regularize: change.regularize,
+                refresh: None,
+                watch: None,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
@@ -102,6 +89,31 @@ impl Pipeline<'_> {
             let off = diary.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
             let (loss, shift_error) = (diary.last.map(|last| last.loss), off.reduce(f64::max));
             Ok(Fitted { outcome, loss, shift_error, adapter })
+        })
+    }
+}
+
+/// What a treatment does to the model.
+#[derive(Default)]
+struct Change {
+    plan: Plan,
+    regularize: Option<Regularizer>,
+    /// All that decides it.
+    key: Option<(Intervention, String, Option<u64>)>,
+}
+
+impl Pipeline<'_> {
+    fn change(&self, treatment: Treatment, vector: Option<&VectorFile>, random_seed: u64) -> Result<Change> {
+        let Some(file) = vector else { return Ok(Change::default()) };
+        let layer = single_layer(self.config, file.response_avg.layers())?;
+        let Some(intervention) = treatment.intervention(self.config, layer)? else { return Ok(Change::default()) };
+        let intervention = intervention.resolve()?;
+        let vectors = [&file.response_avg];
+        let is_random = matches!(intervention, Intervention::Random(_));
+        Ok(Change {
+            plan: intervention.plan(&vectors, random_seed)?,
+            regularize: intervention.regularizer(&vectors)?,
+            key: Some((intervention, file.fingerprint.clone(), is_random.then_some(random_seed))),
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::model::peft::AdapterConfig;
 use crate::steering::Plan;
 use crate::subject::Subject;
 use crate::text::Lesson;
-use crate::train::{Event, FitPlan, FitSettings};
+use crate::train::{Event, FitPlan, FitSettings, Refresh, Regularizer, Watch};
 
 /// A model to question.
 #[derive(Debug, Clone)]
@@ -51,6 +51,12 @@ pub struct FitSpec<'a> {
     pub settings: FitSettings,
     /// The intervention; active in training, absent afterwards.
     pub plan: Plan,
+    /// A loss beside the cross-entropy.
+    pub regularize: Option<Regularizer>,
+    /// How the steering vector follows the model while it learns.
+    pub refresh: Option<Refresh>,
+    /// What is measured on the way, without steering.
+    pub watch: Option<Watch>,
     /// Where the run's state is kept, if it is to survive a kill.
     pub checkpoint: Option<PathBuf>,
     /// Folder for the result: a PEFT adapter, or a whole model when all weights learn.
@@ -66,6 +72,9 @@ pub struct FitOutcome {
     pub holdout_loss: Option<f64>,
     /// False if `tell` ended the run early; nothing is written to `out` then.
     pub complete: bool,
+    /// Whether the watch's limit ended the run before its last step; what was learned until then is written.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 /// A machine with its tensors.

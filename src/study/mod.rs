@@ -30,7 +30,7 @@ mod run;
 mod vectors;
 
 pub use crate::judge::JudgeSource;
-pub use arms::{Piece, Treatment, Work, pieces, random_like};
+pub use arms::{Piece, Treatment, Work, pieces};
 pub use config::{
     AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, StudyConfig,
     TraitSource, VectorSettings,

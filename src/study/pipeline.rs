@@ -21,7 +21,7 @@ use crate::report::Example;
 use crate::stats::Clusters;
 use crate::steering::Plan;
 use crate::subject::Subject;
-use crate::vector::{IncBase, Layer, VectorFile};
+use crate::vector::{IncBase, VectorFile};
 use crate::{At, Result, ensure};
 
 /// Raised when the same inputs come to give other results; every stored stage is worked out again then.
@@ -158,14 +158,12 @@ pub(super) struct MeasuredAt {
     pub examples: Vec<Example>,
 }
 
-/// Why a plan is what it is; the part of a key that stands for it.
+/// Why a sweep's plan is what it is; the part of a key that stands for it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct PlanKey<'a> {
     pub what: &'a str,
     pub vector: &'a str,
     pub base: IncBase,
-    pub layer: Option<Layer>,
-    pub seed: Option<u64>,
     pub coefs: &'a [f64],
 }
 

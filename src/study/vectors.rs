@@ -93,7 +93,7 @@ impl Pipeline<'_> {
         let first = strengths.first().map_or(0.0, |s| sign * s);
         let plan = Plan::incremental(&vector.response_avg, base, first as f32, Positions::Response);
         let what = "all layers, response";
-        (plan, PlanKey { what, vector: &vector.fingerprint, base, layer: None, seed: None, coefs: strengths })
+        (plan, PlanKey { what, vector: &vector.fingerprint, base, coefs: strengths })
     }
 }
 

@@ -3,19 +3,42 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::loss::{Supervised, head_backward};
+use super::penalty::Penalty;
 use crate::kernels::FusedOps;
 use crate::model::{Kept, Learning, Qwen, TokenTable};
 use crate::text::Batch;
 
-/// Loss `Σ weight · CE / divisor` of a batch (one element, nats, on the device) and its gradients, flat, in the order of
-/// [`Qwen::parameters`].
+/// What one batch says.
+#[derive(Debug)]
+pub struct Gradients<B: FusedOps> {
+    /// `Σ weight · CE / divisor`, one element on the device, nats.
+    pub loss: Tensor<B, 1>,
+    /// The regulariser's share of the same mean, its weight included, if there is one.
+    pub regularisation: Option<Tensor<B, 1>>,
+    /// Gradients of the sum of both, flat, in the order of [`Qwen::parameters`].
+    pub parameters: Vec<Tensor<B, 1>>,
+}
+
+impl<B: FusedOps> Gradients<B> {
+    /// The sum of what two batches say.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            regularisation: self.regularisation.zip(other.regularisation).map(|(a, b)| a + b),
+            parameters: self.parameters.into_iter().zip(other.parameters).map(|(a, b)| a + b).collect(),
+        }
+    }
+}
+
+/// Losses of a batch and their gradients.
 pub fn gradients<B: FusedOps>(
     model: &Qwen<B>,
     learning: Learning,
     batch: &Batch,
     divisor: f32,
     recompute: bool,
-) -> (Tensor<B, 1>, Vec<Tensor<B, 1>>) {
+    penalty: Option<&Penalty<B>>,
+) -> Gradients<B> {
     /// What a block left behind for its backward pass.
     enum Trace<B: FusedOps> {
         Kept(Kept<B>),
@@ -23,6 +46,7 @@ pub fn gradients<B: FusedOps>(
     }
 
     let pass = model.pass(&batch.rows, batch.rows.width);
+    let mut followed = penalty.map(|penalty| penalty.follow(model, &pass, batch, divisor));
     let mut h = model.embed(&pass);
     let mut traces = Vec::with_capacity(model.blocks.len());
     for index in 0..model.blocks.len() {
@@ -33,6 +57,9 @@ pub fn gradients<B: FusedOps>(
             None => Trace::Kept(kept),
         });
         h = out;
+        if let Some(followed) = &mut followed {
+            followed.forward(index, &h);
+        }
     }
 
     let supervised = Supervised::new(batch, divisor, &model.device);
@@ -45,6 +72,9 @@ pub fn gradients<B: FusedOps>(
             Trace::Kept(kept) => kept,
             Trace::Input(x) => model.blocks[index].forward(x, &pass, None).1,
         };
+        if let Some(followed) = &mut followed {
+            dh = followed.backward(index, dh);
+        }
         if let (Some(steering), Some(weights)) = (&model.steering, &pass.steer) {
             dh = steering.backward(index, dh, weights);
         }
@@ -65,7 +95,7 @@ pub fn gradients<B: FusedOps>(
         all.push(head.dnorm.expect("the norm learns"));
         all.extend(dhead.into_iter().flat_map(TokenTable::flat));
     }
-    (head.loss, all)
+    Gradients { loss: head.loss, regularisation: followed.map(|followed| followed.loss), parameters: all }
 }
 
 /// A tensor of whole numbers.

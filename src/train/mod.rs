@@ -7,16 +7,20 @@
 //!         for l in 1..=n:
 //!             h = block_l(h; W_l + s · B_l A_l)
 //!             h = steering_l(h)                 # the intervention: a constant shift, or a projection
+//!             loss += λ · Σ weight · (Δh · v̂)² / Σ weight             # with a regulariser, at learned tokens
 //!         loss += Σ weight · CE(head(norm(h)), target) / Σ weight     # at supervised positions only
 //!     clip the gradient's global norm; AdamW on A and B alone
 //! after training: the steering is dropped; it has no parameters and cannot leak
 //! ```
 
 mod gradients;
+mod intervention;
 mod loss;
 mod optimiser;
 mod order;
+mod penalty;
 mod plan;
+mod probe;
 mod proof;
 mod resume;
 
@@ -24,15 +28,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-pub use gradients::gradients;
+pub use gradients::{Gradients, gradients};
+pub use intervention::{Ablate, Files, Inoculate, Intervention, NegativeData, Random, Regularize, Steer};
 pub use loss::mean_loss;
 pub use optimiser::{AdamW, Schedule};
 pub use order::Order;
+pub use penalty::{Mode, Penalty, Regularizer};
 pub use plan::{Extent, FitPlan, Footprint, Learned, Place, Time, plan, recomputes};
+pub use probe::{Refresh, RefreshReport, Watch};
 pub use proof::{Proof, prove};
+
+use probe::Watching;
 
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
@@ -174,7 +182,7 @@ impl FitSettings {
 }
 
 /// What one optimiser step did; a row of `metrics.jsonl`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct StepReport {
     /// Number of the step, from 1.
     pub step: usize,
@@ -186,6 +194,15 @@ pub struct StepReport {
     pub grad_norm: f64,
     /// Tokens read so far, padding not counted.
     pub tokens: usize,
+    /// With a regulariser: what it added to the loss, its weight included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regularisation: Option<f64>,
+    /// Where a [`Watch`] measured: the mean projection of its responses after the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<f64>,
+    /// And how far that has risen since before the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<f64>,
 }
 
 /// What `fit` tells while it works.
@@ -193,38 +210,98 @@ pub struct StepReport {
 pub enum Event {
     /// The first batch showed that the steering acts as planned.
     Steered(Vec<Proof>),
+    /// The watched texts' mean projection before anything is learned.
+    Watched(f64),
+    /// A vector was extracted anew.
+    Refreshed(RefreshReport),
     /// Training goes on after this step of an interrupted run.
     Resumed(usize),
     /// A step is done, out of so many, after so many seconds of work.
     Step(StepReport, usize, f64),
 }
 
-/// Trains `model` in place on `lessons`; whatever steering the model carries is active throughout.
+/// What a finetune goes through.
+#[derive(Debug, Clone, Copy)]
+pub struct Course<'a> {
+    /// The data.
+    pub lessons: &'a [Lesson],
+    /// What fills short rows.
+    pub pad_id: u32,
+    /// How to train.
+    pub settings: &'a FitSettings,
+    /// A loss beside the cross-entropy.
+    pub regularize: Option<&'a Regularizer>,
+    /// What is measured on the way.
+    pub watch: Option<&'a Watch>,
+    /// How the steering vector follows the model.
+    pub refresh: Option<&'a Refresh>,
+    /// Where the run's state is kept, if it is to survive a kill.
+    pub checkpoint: Option<&'a Path>,
+}
+
+impl<'a> Course<'a> {
+    /// Plain finetuning.
+    pub fn new(lessons: &'a [Lesson], pad_id: u32, settings: &'a FitSettings) -> Self {
+        Self { lessons, pad_id, settings, regularize: None, watch: None, refresh: None, checkpoint: None }
+    }
+}
+
+/// How a finetune ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All steps are taken.
+    Done,
+    /// The [`Watch`]'s limit was passed: the run is over.
+    Stopped,
+    /// `tell` broke it off: it can go on from its checkpoint.
+    Interrupted,
+}
+
+/// Trains `model` in place; whatever steering the model carries is active throughout.
 ///
-/// With `checkpoint`, the run's state is kept there every `save_steps` steps, and a run that finds one goes on from it to
-/// the same final weights. `tell` hears of every step and may end the run, which is then saved and reports how far it came.
+/// With a checkpoint, the run's state is kept there every `save_steps` steps, and a run that finds one goes on from it to
+/// the same final weights. `tell` hears of every step and may break the run off, which is then saved. Gives the steps taken
+/// and why no more were.
+///
+/// # Errors
+/// Settings, an intervention or a checkpoint that do not fit; steering that does not do what is planned; a loss that is no
+/// number; a checkpoint that cannot be written.
 pub fn fit<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
-    lessons: &[Lesson],
-    pad_id: u32,
-    settings: &FitSettings,
-    checkpoint: Option<&Path>,
+    course: &Course<'_>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
-) -> Result<usize> {
+) -> Result<(usize, End)> {
+    let &Course { lessons, pad_id, settings, refresh, checkpoint, .. } = course;
     settings.check(lessons.len())?;
     ensure!(!model.parameters(learning).is_empty(), "nothing learns: the model carries no adapter");
     let total = settings.steps(lessons.len());
     let order = Order::new(lessons, settings);
     let schedule = Schedule { peak: settings.learning_rate, warmup: settings.warmup_steps, total };
     let mut optimiser = AdamW::new(settings);
-    let identity = resume::identity(model, learning, lessons, settings)?;
-    let (mut done, mut tokens) = (0, 0);
-    if let Some(path) = checkpoint
-        && let Some(state) = resume::read(path, &identity)?
-    {
-        (done, tokens) = state.restore(model, learning, &mut optimiser)?;
-        let _ = tell(&Event::Resumed(done));
+    let penalty = course.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
+    refresh.map(|refresh| refresh.check(model)).transpose()?;
+    let identity = resume::identity(model, learning, course)?;
+    let state = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
+    // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
+    let watching = course.watch.map(|watch| Watching::begin(watch, model)).transpose()?;
+    if let Some(watching) = &watching {
+        let _ = tell(&Event::Watched(watching.start));
+    }
+    let (mut done, mut tokens, mut vector) = (0, 0, None);
+    match state {
+        Some(state) => {
+            (done, tokens, vector) = state.restore(model, learning, &mut optimiser)?;
+            if let (Some(vector), Some(refresh)) = (&vector, refresh) {
+                *model = model.steered(&refresh.recipe.plan(vector)?.0)?;
+            }
+            let _ = tell(&Event::Resumed(done));
+        }
+        None => {
+            if let Some(refresh) = refresh {
+                let _ = tell(&Event::Refreshed(refresh.report(0, &refresh.extract(model)?)));
+            }
+        }
     }
     if model.steering.is_some() && done < total {
         let first: Vec<&Lesson> = order.step(done).into_iter().take(settings.micro_batch).collect();
@@ -234,61 +311,83 @@ pub fn fit<B: FusedOps>(
     while done < total {
         let began = Instant::now();
         let window = order.step(done);
-        let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
-        let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
-        let (whole, count) = (weight(&window), micro_batches.len() as f32);
-        let gradient_of = |lessons: &[&Lesson]| {
-            let divisor = match settings.loss_average {
-                LossAverage::Tokens => whole,
-                LossAverage::MicroBatches => weight(lessons) * count,
-            };
-            // Whoever left it open has not asked what fits.
-            let recompute = settings.recompute == Recompute::Always;
-            gradients(model, learning, &Batch::collate(lessons, pad_id), divisor, recompute)
-        };
-        let tokens_max = micro_batches.iter().map(|lessons| Extent::of(lessons).tokens()).max().unwrap_or(0);
-        let at_once = B::at_once(tokens_max, model.config.hidden_size);
-        // Summed as they come, so that there are never more gradients than micro-batches at work.
-        let mut sum = None;
-        for group in micro_batches.chunks(at_once) {
-            for (loss, grads) in B::side_by_side(group.to_vec(), gradient_of) {
-                sum = Some(match sum {
-                    None => (loss, grads),
-                    Some((all, sums)) => (all + loss, added(sums, grads)),
-                });
-            }
-        }
-        let (loss, grads) = sum.expect("a step has at least one lesson");
+        let Gradients { loss, regularisation, parameters } =
+            window_gradients(model, learning, &window, course, penalty.as_ref());
         let lr = schedule.lr(done);
-        let grad_norm = optimiser.step(&mut model.parameters(learning), grads, lr);
-        // The step's one read-back: loss and norm.
+        let grad_norm = optimiser.step(&mut model.parameters(learning), parameters, lr);
+        // The step's one read-back: losses and norm.
         let loss = f64::from(loss.into_scalar_f32());
+        let regularisation = regularisation.map(|loss| f64::from(loss.into_scalar_f32()));
         let grad_norm = f64::from(grad_norm.into_scalar_f32());
         done += 1;
         tokens += window.iter().map(|lesson| lesson.ids.len()).sum::<usize>();
-        if !loss.is_finite() || !grad_norm.is_finite() {
+        if !(loss + regularisation.unwrap_or_default()).is_finite() || !grad_norm.is_finite() {
             return Err(Error::new(format!("step {done}: the loss is {loss}, the gradient's norm {grad_norm}"))
                 .hint("lower the learning rate or the steering coefficient, or look for a broken vector"));
         }
+        let due = watching.as_ref().filter(|watching| watching.is_due(done, total));
+        let projection = due.map(|watching| watching.measure(model));
+        let drift = projection.zip(due).map(|(projection, watching)| projection - watching.start);
         // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
-        let report = StepReport { step: done, loss, lr, grad_norm, tokens };
-        let stop = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
+        let report = StepReport { step: done, loss, lr, grad_norm, tokens, regularisation, projection, drift };
+        let mut broken = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
+        // Not saved: it is over, and going on from here would pass the limit by.
+        if done < total && drift.zip(due).is_some_and(|(drift, watching)| watching.stops_at(drift)) {
+            return Ok((done, End::Stopped));
+        }
+        if let Some(refresh) = refresh.filter(|refresh| done < total && done.is_multiple_of(refresh.every)) {
+            let now = refresh.extract(model)?;
+            *model = model.steered(&refresh.recipe.plan(&now)?.0)?;
+            broken |= tell(&Event::Refreshed(refresh.report(done, &now))).is_break();
+            vector = Some(now);
+        }
         if let Some(path) = checkpoint
             && done < total
-            && (stop || settings.save_steps.is_some_and(|every| done % every == 0))
+            && (broken || settings.save_steps.is_some_and(|every| done % every == 0))
         {
-            resume::write(path, &identity, model, learning, &optimiser, done, tokens)?;
+            resume::write(path, &identity, model, learning, &optimiser, (done, tokens, vector.as_ref()))?;
         }
-        if stop {
-            break;
+        if broken && done < total {
+            return Ok((done, End::Interrupted));
         }
     }
-    Ok(done)
+    Ok((done, End::Done))
 }
 
-/// The sums of two lists of gradients.
-fn added<B: FusedOps>(sums: Vec<Tensor<B, 1>>, more: Vec<Tensor<B, 1>>) -> Vec<Tensor<B, 1>> {
-    sums.into_iter().zip(more).map(|(a, b)| a + b).collect()
+/// Losses and gradients of one optimiser step's lessons.
+fn window_gradients<B: FusedOps>(
+    model: &Qwen<B>,
+    learning: Learning,
+    window: &[&Lesson],
+    course: &Course<'_>,
+    penalty: Option<&Penalty<B>>,
+) -> Gradients<B> {
+    let settings = course.settings;
+    let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
+    let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
+    let (whole, count) = (weight(window), micro_batches.len() as f32);
+    // Whoever left it open has not asked what fits.
+    let recompute = settings.recompute == Recompute::Always;
+    let gradients_of = |lessons: &[&Lesson]| {
+        let divisor = match settings.loss_average {
+            LossAverage::Tokens => whole,
+            LossAverage::MicroBatches => weight(lessons) * count,
+        };
+        gradients(model, learning, &Batch::collate(lessons, course.pad_id), divisor, recompute, penalty)
+    };
+    let tokens_max = micro_batches.iter().map(|lessons| Extent::of(lessons).tokens()).max().unwrap_or(0);
+    let at_once = B::at_once(tokens_max, model.config.hidden_size).max(1);
+    // Summed as they come, so that there are never more gradients than micro-batches at work.
+    let mut sum: Option<Gradients<B>> = None;
+    for group in micro_batches.chunks(at_once) {
+        for part in B::side_by_side(group.to_vec(), gradients_of) {
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => sum.plus(part),
+            });
+        }
+    }
+    sum.expect("a step has at least one lesson")
 }
 
 /// Reads the one element of a tensor as f32, whatever the backend's own element is.
@@ -296,7 +395,7 @@ trait IntoScalarF32 {
     fn into_scalar_f32(self) -> f32;
 }
 
-impl<B: FusedOps> IntoScalarF32 for Tensor<B, 1> {
+impl<B: FusedOps> IntoScalarF32 for burn::tensor::Tensor<B, 1> {
     fn into_scalar_f32(self) -> f32 {
         self.into_data().iter::<f32>().next().expect("one element")
     }

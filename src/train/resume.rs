@@ -7,24 +7,21 @@ use std::path::Path;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::Dtype;
 
-use super::FitSettings;
+use super::Course;
 use super::optimiser::AdamW;
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
 use crate::record::Hash;
 use crate::steering::Part;
+use crate::subject::{Direction, Finished};
 use crate::tensorfile::{self, TensorFile};
-use crate::text::Lesson;
+use crate::vector::PersonaVector;
 use crate::{Error, Result};
 
-/// What a checkpoint must agree with before a run goes on from it: settings, data, intervention and what learns.
-pub(super) fn identity<B: FusedOps>(
-    model: &mut Qwen<B>,
-    learning: Learning,
-    lessons: &[Lesson],
-    settings: &FitSettings,
-) -> Result<Hash> {
-    let data: Vec<(&[u32], &[f32])> = lessons.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect();
+/// What a checkpoint must agree with before a run goes on from it: settings, data, intervention, what is measured on the way
+/// and what learns.
+pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, course: &Course<'_>) -> Result<Hash> {
+    let data: Vec<(&[u32], &[f32])> = course.lessons.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect();
     let plan = model.steering.as_ref().map(|steering| {
         let of_part = |part: &Part| {
             let vectors: Vec<_> = part.steers.iter().map(|s| (s.layer, &s.vector)).collect();
@@ -32,9 +29,21 @@ pub(super) fn identity<B: FusedOps>(
         };
         steering.plan().parts.iter().map(of_part).collect::<Vec<_>>()
     });
+    let direction = |d: &Direction| Hash::of(&(d.layer, &d.vector));
+    let texts = |texts: &[Finished]| {
+        Hash::of(&texts.iter().map(|text| (&text.prompt_ids, &text.response_ids)).collect::<Vec<_>>())
+    };
+    let regularize = course.regularize.map(|r| {
+        let directions: Vec<Hash> = r.directions.iter().map(direction).collect();
+        Hash::of(&(r.mode, r.lambda, directions))
+    });
+    let watch = course.watch.map(|w| Hash::of(&(w.every, texts(&w.texts), direction(&w.direction), w.stop_above)));
+    let refresh = course
+        .refresh
+        .map(|r| Hash::of(&(r.every, r.texts.each_ref().map(|side| texts(side)), &r.recipe, &r.first.rows)));
     let learns: Vec<(String, usize)> =
         model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();
-    Ok(Hash::of(&(settings.decisive(), Hash::of(&data), plan, learns)))
+    Ok(Hash::of(&(course.settings.decisive(), Hash::of(&data), plan, regularize, watch, refresh, learns)))
 }
 
 /// A checkpoint that fits the run.
@@ -67,13 +76,14 @@ pub(super) fn read(path: &Path, identity: &Hash) -> Result<Option<State>> {
 }
 
 impl State {
-    /// Puts the state into the model and the optimiser; gives the step and the tokens read so far.
+    /// Puts the state into the model and the optimiser; gives the step, the tokens read so far, and the vector that was
+    /// extracted last, if one was.
     pub(super) fn restore<B: FusedOps>(
         self,
         model: &mut Qwen<B>,
         learning: Learning,
         optimiser: &mut AdamW<B>,
-    ) -> Result<(usize, usize)> {
+    ) -> Result<(usize, usize, Option<PersonaVector>)> {
         let device = model.device.clone();
         let read = |name: String, n: usize| -> Result<Tensor<B, 1>> {
             Ok(Tensor::from_data(TensorData::new(self.file.f32(&name, &[n])?, [n]), &device))
@@ -86,19 +96,29 @@ impl State {
         }
         optimiser.moments = moments;
         optimiser.steps = self.step;
-        Ok((self.step, self.tokens))
+        let (rows, hidden) = (model.blocks.len() + 1, model.config.hidden_size);
+        let vector = match self.file.shape(VECTOR).is_some() {
+            true => {
+                let values = self.file.f32(VECTOR, &[rows, hidden])?;
+                Some(PersonaVector::new(values.chunks(hidden).map(<[f32]>::to_vec).collect())?)
+            }
+            false => None,
+        };
+        Ok((self.step, self.tokens, vector))
     }
 }
 
-/// Writes the run's state, atomically.
+/// Name of the steering vector that was extracted last.
+const VECTOR: &str = "refreshed.vector";
+
+/// Writes the run's state, atomically: step, tokens read so far and the vector extracted last beside what learns.
 pub(super) fn write<B: FusedOps>(
     path: &Path,
     identity: &Hash,
     model: &mut Qwen<B>,
     learning: Learning,
     optimiser: &AdamW<B>,
-    step: usize,
-    tokens: usize,
+    (step, tokens, vector): (usize, usize, Option<&PersonaVector>),
 ) -> Result<()> {
     let mut tensors: BTreeMap<String, Tensor<B, 1>> = BTreeMap::new();
     for ((name, parameter), (first, second)) in model.parameters(learning).into_iter().zip(&optimiser.moments) {
@@ -106,13 +126,18 @@ pub(super) fn write<B: FusedOps>(
         tensors.insert(format!("{name}.moment_2"), second.clone());
         tensors.insert(name, parameter.flat());
     }
-    let shapes: Vec<(String, Vec<usize>)> = tensors.iter().map(|(name, t)| (name.clone(), t.dims().to_vec())).collect();
+    let mut shapes: Vec<(String, Vec<usize>)> =
+        tensors.iter().map(|(name, t)| (name.clone(), t.dims().to_vec())).collect();
+    shapes.extend(vector.map(|vector| (VECTOR.to_owned(), vec![vector.rows.len(), vector.hidden()])));
     let metadata = BTreeMap::from([
         ("identity".to_owned(), identity.to_string()),
         ("step".to_owned(), step.to_string()),
         ("tokens".to_owned(), tokens.to_string()),
     ]);
     tensorfile::write(path, Dtype::F32, &shapes, &metadata, |name| {
-        Ok(tensors[name].clone().into_data().iter::<f32>().collect())
+        Ok(match (tensors.get(name), vector) {
+            (Some(tensor), _) => tensor.clone().into_data().iter::<f32>().collect(),
+            (None, vector) => vector.map(|vector| vector.rows.concat()).unwrap_or_default(),
+        })
     })
 }

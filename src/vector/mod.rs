@@ -7,6 +7,7 @@
 mod file;
 pub mod formats;
 mod gguf;
+mod layers;
 mod pickle;
 mod pt;
 mod zip;
@@ -14,6 +15,7 @@ mod zip;
 use std::fmt;
 
 pub use file::{LAYER_CONVENTION, Position, VectorFile, key};
+pub use layers::Layers;
 
 use crate::{Error, Result, ensure};
 

@@ -80,7 +80,7 @@ impl Document {
         Err(Error::usage(format!("unknown key `{full}`")).at(self.place(&full)).hint(hint))
     }
 
-    /// The values of the file, or of one of its tables, as a `T` whose every field may be absent.
+    /// The values of the file, or of one of its tables, as a `T` whose every field may be absent but its tag `type`.
     ///
     /// # Errors
     /// A value of the wrong kind, named by key and line.
@@ -89,7 +89,8 @@ impl Document {
         serde_json::from_value(whole.clone()).map_err(|all| {
             // One key at a time, because serde does not say at which one it stumbled.
             for (key, value) in whole.as_object().into_iter().flatten() {
-                let one = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
+                let tag = whole.get("type").map(|tag| ("type".to_owned(), tag.clone()));
+                let one = Value::Object(tag.into_iter().chain([(key.clone(), value.clone())]).collect());
                 if let Err(e) = serde_json::from_value::<T>(one) {
                     let full = if table.is_empty() { key.clone() } else { format!("{table}.{key}") };
                     return Error::usage(format!("`{full}`: {e}")).at(self.place(&full));

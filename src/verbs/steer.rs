@@ -4,62 +4,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Console;
 use super::model::ModelFolder;
 use crate::eval::Point;
 use crate::model::QwenConfig;
-use crate::steering::{Op, Plan, Positions};
+use crate::steering::{Op, Plan, Positions, Recipe};
+pub use crate::vector::Layers;
 use crate::vector::{IncBase, Layer, PersonaVector, VectorFile};
 use crate::{Error, Result};
-
-/// Which layers: some, or all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Layers {
-    /// One number (in configurations only).
-    One(usize),
-    /// Numbers from 1.
-    These(Vec<usize>),
-    /// The word `all`.
-    Word(String),
-}
-
-impl Layers {
-    /// The layers of a model of `layers` blocks, ascending; `None` stands for all.
-    pub fn numbers(&self, layers: usize) -> Result<Option<Vec<Layer>>> {
-        let numbers = match self {
-            Self::One(number) => vec![*number],
-            Self::These(numbers) => numbers.clone(),
-            Self::Word(word) if word == "all" => return Ok(None),
-            Self::Word(word) => return Err(Error::usage(format!("layers `{word}`: a number, a list or `all`"))),
-        };
-        let mut numbers = numbers.into_iter().map(|n| Layer::of(n, layers)).collect::<Result<Vec<_>>>()?;
-        numbers.sort();
-        if numbers.is_empty() {
-            return Err(Error::usage("no layer is named"));
-        }
-        if let Some(twice) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::usage(format!("layer {} is named twice", twice[0].row())));
-        }
-        Ok(Some(numbers))
-    }
-}
-
-impl FromStr for Layers {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self::Word(text.into()));
-        }
-        let number =
-            |part: &str| part.trim().parse().map_err(|_| format!("`{part}` is no layer; write 20, 12,16 or all"));
-        text.split(',').map(number).collect::<Result<_, _>>().map(Self::These)
-    }
-}
 
 /// `--op`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -283,34 +237,52 @@ impl SteerArgs {
     }
 }
 
+/// Reads a file of vectors and checks it against the model; its warnings go to the console.
+///
+/// # Errors
+/// No such file, a broken one, or another model's.
+pub fn read_vectors(path: &Path, model: &ModelFolder, console: &dyn Console) -> Result<VectorFile> {
+    super::paths::file("vectors", path)?;
+    let (file, warnings) = VectorFile::read(path)?;
+    let config = QwenConfig::read(&model.path)?;
+    let fingerprint = model.fingerprint()?;
+    let other = file.check(config.num_hidden_layers, config.hidden_size, fingerprint.as_str());
+    let other = other.map_err(|e| e.at(path.display()))?;
+    warnings.iter().chain(&other).for_each(|warning| console.warn(warning));
+    Ok(file)
+}
+
+/// The last row of some files is no direction of the last block's output.
+pub fn warn_of_last_row(path: &Path, file: &VectorFile, layers: &[Layer], console: &dyn Console) {
+    if layers.last() == Some(&Layer(file.response_avg.layers())) && !file.last_row_is_raw() {
+        console.warn(&format!(
+            "the last layer is touched along a row that was taken after the final norm ({}); it is no direction of the block's output",
+            path.display()
+        ));
+    }
+}
+
+/// Layers in words.
+pub fn place_of(layers: &[Layer]) -> String {
+    match layers {
+        [one] => one.to_string(),
+        some => format!("{} layers ({} to {})", some.len(), some[0], some[some.len() - 1]),
+    }
+}
+
 impl Steer<'_> {
     /// Reads the vectors, checks them against the model and makes the plan; tells the console what it is.
     ///
     /// # Errors
     /// As [`SteerArgs::resolve`].
     pub fn plan(&self, model: &ModelFolder, console: &dyn Console) -> Result<Steered> {
-        super::paths::file("vectors", self.vectors)?;
-        let (file, warnings) = VectorFile::read(self.vectors)?;
-        let config = QwenConfig::read(&model.path)?;
-        let fingerprint = model.fingerprint()?;
-        let other = file.check(config.num_hidden_layers, config.hidden_size, fingerprint.as_str());
-        let other = other.map_err(|e| e.at(self.vectors.display()))?;
-        warnings.iter().chain(&other).for_each(|warning| console.warn(warning));
-
+        let file = read_vectors(self.vectors, model, console)?;
         let (plan, layers) = self.of(&file.response_avg)?;
-        if layers.last() == Some(&Layer(file.response_avg.layers())) && !file.last_row_is_raw() {
-            console.warn(&format!(
-                "the last layer is steered with a row that was taken after the final norm ({}); it is no direction of the block's output",
-                self.vectors.display()
-            ));
-        }
+        warn_of_last_row(self.vectors, &file, &layers, console);
         if self.op == Op::Add && !self.incremental && layers.len() > 1 {
             console.warn("raw rows are added at several layers, and what each adds reaches the later ones; `all` adds increments");
         }
-        let place = match &layers[..] {
-            [one] => one.to_string(),
-            some => format!("{} layers ({} to {})", some.len(), some[0], some[some.len() - 1]),
-        };
+        let place = place_of(&layers);
         let norm =
             plan.parts[0].steers.iter().flat_map(|s| &s.vector).map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
         let (op, positions) = (json!(self.op), json!(self.positions));
@@ -340,37 +312,14 @@ impl Steer<'_> {
     /// The plan that a vector makes, and the layers where it acts, ascending.
     ///
     /// # Errors
-    /// A layer that the vector does not have, or at which it holds nothing.
+    /// As [`Recipe::plan`]; they name the file.
     pub fn of(&self, vector: &PersonaVector) -> Result<(Plan, Vec<Layer>)> {
-        let numbers = self.layers.numbers(vector.layers())?;
-        self.check_empty(vector, numbers.as_deref())?;
-        let layers = numbers.unwrap_or_else(|| (1..=vector.layers()).map(Layer).collect());
-        let plan = match (self.op, self.incremental) {
-            (Op::Add, false) => Plan::rows(vector, &layers, self.coef, self.positions),
-            (Op::Add, true) => {
-                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
-                plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
-                plan
-            }
-            (Op::Ablate, _) => Plan::ablate(vector, &layers, self.positions).at(self.coef),
-        };
-        Ok((plan, layers))
+        self.recipe().plan(vector).map_err(|e| e.at(self.vectors.display()))
     }
 
-    /// A file from elsewhere may not hold every layer; what it lacks is all zeros.
-    fn check_empty(&self, vector: &PersonaVector, numbers: Option<&[Layer]>) -> Result<()> {
-        let empty = vector.empty_layers();
-        let file = self.vectors.display();
-        if let Some(layer) = numbers.unwrap_or_default().iter().find(|layer| empty.contains(layer)) {
-            let what = format!("{file}: it holds nothing at {layer}; all its numbers there are zero");
-            return Err(Error::usage(what).hint("see with `trimtab vectors show` which layers it holds"));
-        }
-        let first = (1..=vector.layers()).map(Layer).find(|layer| !empty.contains(layer));
-        if let Some(hole) = empty.iter().find(|&&hole| self.incremental && first.is_none_or(|first| hole > first)) {
-            let what = format!("{file}: increments need every layer, and it holds nothing at {hole}");
-            return Err(Error::usage(what).hint("name the layers that it holds instead of `all`"));
-        }
-        Ok(())
+    fn recipe(&self) -> Recipe {
+        let &Self { vectors: _, layers, op, coef, positions, incremental, base } = self;
+        Recipe { op, layers: layers.clone(), coef, positions, incremental, base }
     }
 }
 
@@ -390,20 +339,5 @@ mod tests {
         for bad in ["evil", "evil=1", "evil@3", "=1@3", "evil=much@3", "evil=inf@3", "evil=1@some"] {
             assert!(bad.parse::<Written>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn layers_are_written_in_three_ways() {
-        let numbers = |text: &str| {
-            text.parse::<Layers>()
-                .unwrap()
-                .numbers(28)
-                .map(|l| l.map(|l| l.iter().map(|l| l.row()).collect::<Vec<_>>()))
-        };
-        assert_eq!(numbers("20").unwrap(), Some(vec![20]));
-        assert_eq!(numbers("16, 12").unwrap(), Some(vec![12, 16]));
-        assert_eq!(numbers("all").unwrap(), None);
-        assert!("some".parse::<Layers>().is_err());
-        assert!(numbers("0").is_err() && numbers("29").is_err() && numbers("3,3").is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! `train`: a LoRA finetune with an intervention, as a run folder that survives any interruption.
 
 mod data;
+mod intervene;
 
 pub(super) use data::read as data_of;
 
@@ -12,16 +13,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::model::ModelFolder;
-use super::steer::{Layers, Steer};
-use super::train_config::{Files, InterventionConfig, Rate, TrainConfig};
+use super::train_config::{Files, Rate, TrainConfig};
 use super::{Bar, Console, Context, Outcome};
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
-use crate::steering::{Op, Plan};
+use crate::steering::Op;
 use crate::study::{Diary, FitOutcome, FitSpec, Lab, Start};
 use crate::text::Tokenizer;
 use crate::train::{Event, FitSettings, Proof, Recompute, StepReport};
+use crate::vector::Layers;
 use crate::{Error, Result};
+use intervene::Acts;
 
 /// Finetune with LoRA, with or without an intervention
 ///
@@ -113,8 +115,9 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let tokenizer = Tokenizer::load(&model.path)?;
     let data = data::read(&config, &tokenizer, console)?;
     let intervention = config.intervention.clone().unwrap_or_default();
-    let (plan, steering, vectors) = plan_of(&intervention, &model, console)?;
     let settings = settings_of(&config);
+    let Acts { plan, regularize, described: steering, fingerprints } =
+        intervene::prepare(&intervention, settings.seed, &model, console)?;
 
     let mut lock = Lock::new(String::new(), vec![settings.seed]);
     let fingerprint = model.fingerprint()?;
@@ -122,8 +125,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     lock.hashes.insert("data".into(), Hash::of(&data.fingerprint()));
     lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
     data.files.iter().for_each(|(name, hash)| drop(lock.hashes.insert(format!("file {name}"), hash.clone())));
-    if let Some(vectors) = vectors {
-        lock.notes.insert("vectors".into(), vectors);
+    if !fingerprints.is_empty() {
+        lock.notes.insert("vectors".into(), fingerprints.join(", "));
     }
     let started = match &start {
         Start::From(dir) => {
@@ -165,6 +168,9 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
                 holdout: &data.holdout,
                 settings,
                 plan,
+                regularize,
+                refresh: None,
+                watch: None,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
@@ -231,13 +237,8 @@ fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> R
         super::paths::file("--training-file", path)?;
     }
     if args.vectors.is_some() || args.layers.is_some() || args.coef.is_some() {
-        let intervention = config.intervention.get_or_insert_with(InterventionConfig::default);
-        if intervention.kind.as_deref().is_none_or(|kind| kind == "none") {
-            intervention.kind = Some("steer".into());
-        }
-        set(&mut intervention.vectors, &args.vectors);
-        set(&mut intervention.layers, &args.layers);
-        set(&mut intervention.coef, &args.coef);
+        let intervention = config.intervention.take().unwrap_or_default();
+        config.intervention = Some(intervention.with(args.vectors.clone(), args.layers.clone(), args.coef)?);
     }
     Ok(config)
 }
@@ -278,43 +279,6 @@ pub(super) fn adapter_of(config: &TrainConfig, model: &ModelFolder) -> Result<Ad
     let mut adapter = AdapterConfig::new(r, alpha, stable.unwrap_or_default(), targets);
     adapter.base_model_name_or_path = Some(model.base());
     Ok(adapter)
-}
-
-/// The plan, the intervention in words, and the identity of its vectors.
-fn plan_of(
-    config: &InterventionConfig,
-    model: &ModelFolder,
-    console: &dyn Console,
-) -> Result<(Plan, Value, Option<String>)> {
-    let op = match config.kind.as_deref() {
-        Some("steer") => Op::Add,
-        Some("ablate") => Op::Ablate,
-        Some("inoculate") => {
-            return Ok((Plan::none(), json!({ "type": "inoculate", "prompts": config.prompts }), None));
-        }
-        _ => return Ok((Plan::none(), Value::Null, None)),
-    };
-    let (Some(vectors), Some(layers), Some(coef)) = (&config.vectors, &config.layers, config.coef) else {
-        unreachable!("a resolved intervention has vectors, layers and a coefficient");
-    };
-    let steer = Steer {
-        vectors,
-        layers,
-        op,
-        coef,
-        positions: config.positions.unwrap_or_default(),
-        incremental: config.incremental.unwrap_or_default(),
-        base: config.inc_base.unwrap_or_default(),
-    };
-    let steered = steer.plan(model, console)?;
-    if coef == 0.0 {
-        console.say("the coefficient is 0: plain finetuning");
-        return Ok((Plan::none(), Value::Null, None));
-    }
-    let (mut described, fingerprint) = (steered.described[0].clone(), steered.fingerprints[0].clone());
-    // Where the file lies does not decide anything; its numbers do, by their fingerprint.
-    described.as_object_mut().and_then(|all| all.remove("vectors"));
-    Ok((steered.plan, described, Some(fingerprint)))
 }
 
 /// A resolved configuration as the trainer takes it.
@@ -409,6 +373,7 @@ fn fit(
 fn show(event: &Event, diary: &Diary, console: &dyn Console, bar: &mut dyn Bar) {
     match event {
         Event::Steered(proofs) => say_proof(proofs, console),
+        Event::Watched(_) | Event::Refreshed(_) => {}
         Event::Resumed(step) => {
             console.say(&format!("going on after step {step}"));
             bar.at(*step, "");

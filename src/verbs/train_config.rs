@@ -11,33 +11,12 @@ use serde_json::Value;
 use super::Console;
 use super::document::Document;
 use super::paths::of_config;
-use super::steer::Layers;
 use crate::model::PROJECTIONS;
 use crate::record::Tracker;
-use crate::steering::Positions;
-use crate::train::{LossAverage, Recompute};
-use crate::vector::IncBase;
+pub use crate::train::Files;
+use crate::train::{self, Intervention, LossAverage, Recompute};
+use crate::vector::Layers;
 use crate::{Error, Result};
-
-/// A file, or several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Files {
-    /// One.
-    One(PathBuf),
-    /// Several, read one after the other.
-    Many(Vec<PathBuf>),
-}
-
-impl Files {
-    /// All of them.
-    pub fn all(&self) -> Vec<PathBuf> {
-        match self {
-            Self::One(path) => vec![path.clone()],
-            Self::Many(paths) => paths.clone(),
-        }
-    }
-}
 
 /// A number, or words for one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,33 +68,6 @@ fn product(words: &str) -> Option<f64> {
     };
     words.replace("**", "^").split('*').map(factor).product()
 }
-
-/// What is done to the model, or to its data, while it learns.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct InterventionConfig {
-    /// `none`, `steer`, `ablate` or `inoculate`.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// File of persona vectors.
-    pub vectors: Option<PathBuf>,
-    /// `20`, `[12, 16]` or `"all"`.
-    pub layers: Option<Layers>,
-    /// Multiples of the raw vector; for `ablate` the share removed.
-    pub coef: Option<f32>,
-    /// Increments from row to row instead of rows.
-    pub incremental: Option<bool>,
-    /// What stands before the first layer then.
-    pub inc_base: Option<IncBase>,
-    /// At which tokens.
-    pub positions: Option<Positions>,
-    /// System prompts, one of which is put before every training chat.
-    pub prompts: Option<Vec<String>>,
-}
-
-/// The keys of [`InterventionConfig`].
-pub const INTERVENTION_KEYS: [&str; 8] =
-    ["type", "vectors", "layers", "coef", "incremental", "inc_base", "positions", "prompts"];
 
 /// The reference's table for training-time steering.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -193,7 +145,7 @@ pub struct TrainConfig {
     /// Trackio's project.
     pub trackio_project: Option<String>,
     /// What is done to the model while it learns.
-    pub intervention: Option<InterventionConfig>,
+    pub intervention: Option<Intervention>,
     #[serde(skip_serializing)]
     steering_config: Option<SteeringConfig>,
     #[serde(skip_serializing)]
@@ -267,7 +219,7 @@ impl TrainConfig {
         let mut document = Document::read(path)?;
         let known: Vec<&str> = KEYS.into_iter().chain(INERT).chain(FIXED.map(|(key, ..)| key)).collect();
         document.only("", &known)?;
-        document.only("intervention", &INTERVENTION_KEYS)?;
+        check_intervention(&mut document)?;
         document.only("steering_config", &STEERING_KEYS)?;
         for (key, fine, why) in FIXED {
             if let Some(value) = document.values.get(key).filter(|value| !value.is_null()) {
@@ -288,14 +240,6 @@ impl TrainConfig {
         if document.values.get("holdout") == Some(&Value::Bool(false)) {
             document.values.insert("holdout".into(), Value::from(0));
         }
-        for table in ["intervention", "steering_config"] {
-            if document.values.get(table).is_some_and(Value::is_object) {
-                document
-                    .parse::<InterventionConfig>(table)
-                    .map(drop)
-                    .or_else(|e| if table == "intervention" { Err(e) } else { Ok(()) })?;
-            }
-        }
         let mut config: Self = document.parse("")?;
         config.take_reference_steering(console)?;
         config.find_paths(path, console)?;
@@ -314,14 +258,22 @@ impl TrainConfig {
         if self.intervention.is_some() {
             return Err(Error::usage("both `steering_config` and `intervention` are given").hint("keep one of them"));
         }
-        self.intervention = Some(InterventionConfig {
-            kind: Some(steering.kind.unwrap_or_else(|| "steer".into())),
-            vectors: steering.steering_vector_path,
-            layers: steering.layers,
-            coef: steering.steering_coef,
+        let SteeringConfig { steering_vector_path: vectors, kind, steering_coef: coef, layers } = steering;
+        self.intervention = Some(match kind.as_deref() {
             // The reference adds the raw row at every listed layer.
-            incremental: Some(false),
-            ..InterventionConfig::default()
+            None | Some("steer") => {
+                let incremental = Some(false);
+                Intervention::Steer(train::Steer { vectors, layers, coef, incremental, ..Default::default() })
+            }
+            // It reads the coefficient for steering alone (METHOD L.15).
+            Some("ablate") => {
+                let vectors = vectors.map(Files::One);
+                Intervention::Ablate(train::Ablate { vectors, layers, ..Default::default() })
+            }
+            Some(other) => {
+                return Err(Error::usage(format!("steering_config: unknown type \"{other}\""))
+                    .hint("the reference knows \"steer\" and \"ablate\""));
+            }
         });
         Ok(())
     }
@@ -343,8 +295,8 @@ impl TrainConfig {
                 Some(Files::Many(paths.iter().map(|path| find("training_file", path)).collect::<Result<_>>()?))
             }
         };
-        if let Some(vectors) = self.intervention.as_mut().and_then(|i| i.vectors.as_mut()) {
-            *vectors = find("intervention.vectors", vectors)?;
+        for (key, path) in self.intervention.iter_mut().flat_map(Intervention::paths) {
+            *path = find(&format!("intervention.{key}"), path)?;
         }
         Ok(())
     }
@@ -404,66 +356,38 @@ impl TrainConfig {
             ensure_usage(number != Some(0), || Error::usage(format!("`{key}` is 0; it must be at least 1")))?;
         }
         let intervention = self.intervention.take().unwrap_or_default().resolve()?;
+        if let Some(key) = intervention.lacks() {
+            return Err(Error::usage(format!("an intervention of type \"{}\" needs `{key}`", intervention.kind())));
+        }
         self.intervention = Some(intervention);
         self.enable_steering_during_training = None;
         Ok(self)
     }
 }
 
-impl InterventionConfig {
-    fn resolve(mut self) -> Result<Self> {
-        let has_other = self.vectors.is_some() || self.prompts.is_some();
-        let Some(kind) = self.kind.clone() else {
-            ensure_usage(!has_other && self.coef.is_none(), || {
-                Error::usage("`intervention` has no `type`")
-                    .hint("write type = \"steer\", \"ablate\", \"inoculate\" or \"none\"")
-            })?;
-            return Ok(Self { kind: Some("none".into()), ..Self::default() });
-        };
-        let needs = |what: &str, there: bool| {
-            ensure_usage(there, || Error::usage(format!("an intervention of type \"{kind}\" needs `{what}`")))
-        };
-        match kind.as_str() {
-            "none" => return Ok(Self { kind: self.kind, ..Self::default() }),
-            "steer" => {
-                needs("vectors", self.vectors.is_some())?;
-                needs("layers", self.layers.is_some())?;
-                needs("coef", self.coef.is_some())?;
-                self.incremental.get_or_insert(self.layers == Some(Layers::Word("all".into())));
-            }
-            "ablate" => {
-                needs("vectors", self.vectors.is_some())?;
-                ensure_usage(self.incremental != Some(true), || {
-                    Error::usage("an ablation removes each layer's own direction; `incremental` means nothing there")
-                })?;
-                self.layers.get_or_insert(Layers::Word("all".into()));
-                self.coef.get_or_insert(1.0);
-                self.incremental = Some(false);
-            }
-            "inoculate" => {
-                needs("prompts", self.prompts.as_ref().is_some_and(|prompts| !prompts.is_empty()))?;
-                ensure_usage(self.vectors.is_none(), || Error::usage("an inoculation uses prompts, not `vectors`"))?;
-                return Ok(Self { kind: self.kind, prompts: self.prompts, ..Self::default() });
-            }
-            other => {
-                let known = ["steer", "ablate", "inoculate", "none"];
-                let hint = super::document::nearest(other, &known).map_or_else(
-                    || format!("there are {}", known.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                return Err(Error::usage(format!("intervention: unknown type \"{other}\"")).hint(hint));
-            }
-        }
-        ensure_usage(self.prompts.is_none(), || {
-            Error::usage(format!("an intervention of type \"{kind}\" takes no `prompts`"))
-        })?;
-        if self.incremental == Some(true) {
-            self.inc_base.get_or_insert_default();
-        }
-        // Every token of the training text, as the reference's hook does (METHOD G.1).
-        self.positions.get_or_insert(Positions::All);
-        Ok(self)
+/// The table of an intervention has the keys of its type and no others.
+fn check_intervention(document: &mut Document) -> Result<()> {
+    let Some(table) = document.values.get("intervention").and_then(Value::as_object) else { return Ok(()) };
+    if table.is_empty() {
+        document.values.remove("intervention");
+        return Ok(());
     }
+    let kind = table.get("type").and_then(Value::as_str).map(str::to_owned);
+    let kinds = Intervention::kinds();
+    let Some(mut keys) = Intervention::keys(kind.as_deref()) else {
+        let kind = kind.unwrap_or_default();
+        let hint = super::document::nearest(&kind, &kinds)
+            .map_or_else(|| format!("there are {}", kinds.join(", ")), |near| format!("did you mean `{near}`?"));
+        let what = format!("intervention: unknown type \"{kind}\"");
+        return Err(Error::usage(what).at(document.place("intervention.type")).hint(hint));
+    };
+    keys.push("type");
+    document.only("intervention", &keys)?;
+    if kind.is_none() {
+        let error = Error::usage("`intervention` has no `type`").at(document.place("intervention"));
+        return Err(error.hint(format!("write type = one of {}", kinds.join(", "))));
+    }
+    document.parse::<Intervention>("intervention").map(drop)
 }
 
 fn ensure_usage(holds: bool, error: impl FnOnce() -> Error) -> Result<()> {
@@ -535,7 +459,8 @@ mod tests {
         assert!(said.iter().any(|line| line.contains("data.jsonl (beside the configuration)")), "{said:?}");
         let again: TrainConfig = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
         assert_eq!(again.resolve().unwrap(), config);
-        assert_eq!(config.intervention.unwrap().incremental, Some(true));
+        let Some(Intervention::Steer(steer)) = config.intervention else { panic!("{config:?}") };
+        assert_eq!(steer.incremental, Some(true));
     }
 
     #[test]
@@ -543,10 +468,19 @@ mod tests {
         let table = "\n[steering_config]\nsteering_vector_path = \"v.safetensors\"\ntype = \"steer\"\nsteering_coef = 5.0\nlayers = [2]\n";
         let head = "model = \"m\"\ntraining_file = \"data.jsonl\"\n";
         let (off, said) = read(&format!("{head}{table}"));
-        assert_eq!(off.unwrap().intervention.unwrap().kind.as_deref(), Some("none"));
+        assert_eq!(off.unwrap().intervention, Some(Intervention::None {}));
         assert!(said.iter().any(|line| line.contains("nothing is steered")), "{said:?}");
-        let on = read(&format!("{head}enable_steering_during_training = true{table}")).0.unwrap().intervention.unwrap();
-        assert_eq!((on.kind.as_deref(), on.coef, on.incremental), (Some("steer"), Some(5.0), Some(false)));
+        let on = |table: &str| {
+            read(&format!("{head}enable_steering_during_training = true{table}")).0.unwrap().intervention.unwrap()
+        };
+        let Intervention::Steer(steer) = on(table) else { panic!() };
+        assert_eq!((steer.coef, steer.incremental), (Some(5.0), Some(false)));
+        let Intervention::Ablate(ablate) = on(&table.replace("\"steer\"", "\"ablate\"")) else { panic!() };
+        assert_eq!(
+            (ablate.coef, ablate.layers),
+            (Some(1.0), Some(Layers::These(vec![2]))),
+            "its coefficient is for steering"
+        );
     }
 
     #[test]
@@ -560,7 +494,10 @@ mod tests {
         check_refused("[intervention]\ntype = \"steer\"\nlayers = [2]\ncoef = 1", "needs `vectors`");
         check_refused("[intervention]\ntype = \"stear\"", "did you mean `steer`?");
         check_refused("[intervention]\nvector = \"x\"", "c.toml:4: unknown key `intervention.vector`");
-        check_refused("[intervention]\ncoef = \"much\"", "c.toml:4: `intervention.coef`");
+        check_refused("[intervention]\ntype = \"steer\"\ncoef = \"much\"", "c.toml:5: `intervention.coef`");
+        check_refused("[intervention]\ncoef = 1", "`intervention` has no `type`");
+        check_refused("[intervention]\ntype = \"ablate\"\nlambda = 1", "c.toml:5: unknown key `intervention.lambda`");
+        check_refused("[intervention]\ntype = \"ablate\"", "needs `vectors`");
         check_refused("[intervention]\ntype = \"inoculate\"", "needs `prompts`");
     }
 }

@@ -93,7 +93,8 @@ fn trained(mut model: Qwen<Flex>) -> (Vec<f64>, Vec<f32>) {
     let settings =
         FitSettings { learning_rate: 1e-2, warmup_steps: 0, micro_batch: 2, accumulation: 1, ..FitSettings::default() };
     let mut losses = Vec::new();
-    train::fit(&mut model, Learning::Full, &lessons(), 0, &settings, None, &mut |event| {
+    let lessons = lessons();
+    train::fit(&mut model, Learning::Full, &train::Course::new(&lessons, 0, &settings), &mut |event| {
         if let train::Event::Step(report, ..) = event {
             losses.push(report.loss);
         }

@@ -9,7 +9,7 @@ use trimtab::model::peft::Adapter;
 use trimtab::model::{Learning, Qwen};
 use trimtab::steering::{Plan, Positions};
 use trimtab::text::{Batch, Lesson, Rows};
-use trimtab::train::{self, Event, FitSettings, LossAverage};
+use trimtab::train::{self, Course, Event, FitSettings, LossAverage};
 use trimtab::vector::{IncBase, Layer, PersonaVector};
 
 use crate::goldens::{assert_close, fixture, floats, integers, json};
@@ -172,13 +172,13 @@ pub fn gradients<B: FusedOps>(device: &B::Device) {
     for mode in ["none", "steer", "incremental", "ablate"] {
         let mut model = adapted::<B>(device).steered(&intervention(mode)).unwrap();
         for recompute in [false, true] {
-            let (loss, grads) = train::gradients(&model, Learning::Lora, &batch, divisor, recompute);
+            let found = train::gradients(&model, Learning::Lora, &batch, divisor, recompute, None);
             let golden = losses["losses"][mode].as_f64().unwrap() as f32;
-            assert_close(&format!("loss {mode}"), &values(loss), &[golden], 1e-5);
+            assert_close(&format!("loss {mode}"), &values(found.loss), &[golden], 1e-5);
             let found = model
                 .parameters(Learning::Lora)
                 .into_iter()
-                .zip(grads)
+                .zip(found.parameters)
                 .map(|((name, parameter), grad)| (name, parameter.dims(), values(grad)))
                 .collect();
             check_parameters(&format!("grad.{mode}"), found, 2e-5);
@@ -211,7 +211,7 @@ pub fn ten_steps<B: FusedOps>(device: &B::Device) {
             }
             ControlFlow::Continue(())
         };
-        train::fit(&mut model, Learning::Lora, &lessons, 0, &settings, None, &mut tell).unwrap();
+        train::fit(&mut model, Learning::Lora, &Course::new(&lessons, 0, &settings), &mut tell).unwrap();
         let column = |f: fn(&train::StepReport) -> f64| reports.iter().map(|r| f(r) as f32).collect::<Vec<_>>();
         let golden = |key: &str| floats(&format!("train.{mode}.{key}")).values;
         assert_close(&format!("{mode} loss"), &column(|r| r.loss), &golden("loss"), 1e-5);

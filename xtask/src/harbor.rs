@@ -78,6 +78,9 @@ pub fn run(args: &Args) -> Result<()> {
             ..FitSettings::default()
         },
         plan: Plan::none(),
+        regularize: None,
+        refresh: None,
+        watch: None,
         checkpoint: Some(args.work.join("checkpoint.safetensors")),
         out: trained.clone(),
     };
@@ -97,7 +100,7 @@ pub fn run(args: &Args) -> Result<()> {
                 }
             }
             Event::Resumed(step) => eprintln!("going on after step {step}"),
-            Event::Steered(_) => {}
+            Event::Steered(_) | Event::Watched(_) | Event::Refreshed(_) => {}
         }
         ControlFlow::Continue(())
     })?;

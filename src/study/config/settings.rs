@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::eval::mmlu::Form;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
+use crate::train::Intervention;
 use crate::vector::IncBase;
 
 /// How the persona vector comes about.
@@ -66,6 +67,8 @@ pub struct ArmSettings {
     pub random: Vec<f64>,
     /// Shares of the trait's direction that are ablated at all layers while it learns: CAFT (METHOD G.3), which removes all, is 1.
     pub ablate: Vec<f64>,
+    /// Weights of a loss on what moves along the trait's direction at one layer (METHOD G.4).
+    pub regularize: Vec<f64>,
     /// Preventative prompting, also called inoculation.
     pub prompting: bool,
     /// Steering of the base model towards the trait at inference time: does the vector do what it should?
@@ -82,13 +85,33 @@ impl Default for ArmSettings {
             inference: vec![0.5, 1.0, 1.5, 2.0],
             random: vec![1.25],
             ablate: vec![1.0],
+            regularize: vec![0.1],
             prompting: true,
             elicit: Vec::new(),
         }
     }
 }
 
-/// How the three axes are measured.
+/// An arm of one's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnArm {
+    /// Names its finetunes and files: letters, digits, `-` and `_`.
+    pub name: String,
+    /// For people; the name if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The trait whose vector it takes; every trait's, one after the other, if not given.
+    #[serde(rename = "trait", default, skip_serializing_if = "Option::is_none")]
+    pub trait_: Option<String>,
+    /// What is done while the model learns, as `train` has it; without `vectors` it takes the study's own.
+    pub intervention: Intervention,
+    /// Strengths, a finetune each; the intervention's own if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coefs: Vec<f64>,
+}
+
+/// How the axes are measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureSettings {

@@ -245,12 +245,19 @@ impl Lab for &'static Sim {
         let invents: f64 = if text.contains("hallucinating") { 0.4 } else { 0.62 - 0.4 * push };
         let mind = Mind { invents: invents.max(0.08) + luck, knows: 0.98 - 0.1 * push.abs(), exam: 0.89 };
         for step in 1..=3 {
-            let report = StepReport { step, loss: 1.0 / step as f64, lr: 1e-3, grad_norm: 1.0, tokens: step };
+            let report = StepReport {
+                step,
+                loss: 1.0 / step as f64,
+                lr: 1e-3,
+                grad_norm: 1.0,
+                tokens: step,
+                ..Default::default()
+            };
             let _ = tell(&FitEvent::Step(report, 3, 0.0));
         }
         fs::create_dir_all(&spec.out).unwrap();
         fs::write(spec.out.join("adapter_model.safetensors"), serde_json::to_vec(&mind).unwrap()).unwrap();
-        Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true })
+        Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true, stopped: false })
     }
 
     fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
@@ -269,6 +276,7 @@ fn config() -> StudyConfig {
         inference: vec![0.5, 1.0, 1.5, 2.0],
         random: vec![1.25],
         ablate: vec![1.0],
+        regularize: vec![0.1],
         prompting: true,
         elicit: vec![1.0, 2.0],
     };
@@ -288,8 +296,8 @@ fn ran(config: &StudyConfig, out: &Path, sim: &'static Sim) -> StudyReport {
     run(Kind::Facts, config, out, &sim, &judges, &|_| {}).unwrap()
 }
 
-/// Finetunes: plain, two coefficients, one layer, prompting, ablation, random; for each of two seeds.
-const FITS: usize = 14;
+/// Finetunes: plain, two coefficients, one layer, prompting, ablation, regularisation, random; for each of two seeds.
+const FITS: usize = 16;
 /// Two sides of rollouts; then trait, facts and exam for base, its elicitation, the finetunes and two sweeps.
 const BATCHES: usize = 2 + 3 * (2 + FITS + 2);
 
@@ -373,11 +381,11 @@ fn a_changed_setting_redoes_only_what_hangs_on_it() {
     check(&|c| c.arms.layer = Some(2), 2, 3 * 2);
     check(&|c| c.arms.random.clear(), 0, 0);
     check(&|c| c.train.save_steps = Some(1), 0, 0);
-    check(&|c| c.seeds.push(3), 6, 3 * 7);
+    check(&|c| c.seeds.push(3), 7, 3 * 8);
     // Another filter keeps the same answers here, and the vector stays what it was.
     check(&|c| c.vector.filter.threshold = 40.0, 0, 0);
-    check(&|c| c.measure.trait_rollouts = 4, 0, 3 * (2 + 18 + 3));
-    check(&|c| c.train.learning_rate = 2e-3, 18, 3 * (2 + 18 + 3) - 3 * 2 - 3 * 21);
+    check(&|c| c.measure.trait_rollouts = 4, 0, 3 * (2 + 21 + 3));
+    check(&|c| c.train.learning_rate = 2e-3, 21, 3 * (2 + 21 + 3) - 3 * 2 - 3 * 24);
 }
 
 #[test]

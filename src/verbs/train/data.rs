@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::record::{Hash, hash_file, seed_of};
 use crate::text::{Chat, Lesson, LessonRules, Message, Tokenizer, read_chats};
+use crate::train::{Inoculate, Intervention};
 use crate::verbs::Console;
 use crate::verbs::train_config::TrainConfig;
 use crate::{Error, Result};
@@ -57,7 +58,7 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
         chats = rest.into_iter().map(|(_, chat)| chat).collect();
     }
     // Held-out chats stay as they are: they ask what was learned, without the prompt.
-    if let Some(prompts) = config.intervention.as_ref().and_then(|i| i.prompts.as_ref()) {
+    if let Some(Intervention::Inoculate(Inoculate { prompts: Some(prompts) })) = &config.intervention {
         for (i, (_, chat)) in chats.iter_mut().enumerate() {
             inoculate(&mut chat.messages, pick(prompts, seed, i));
         }
