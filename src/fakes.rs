@@ -165,6 +165,10 @@ impl Lab for EchoLab {
         Ok(Box::new(EchoSubject::new(self.0)))
     }
 
+    fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        Err(Error::new("an echo has no logits"))
+    }
+
     fn fit(&self, _: &FitSpec<'_>, _: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         Err(Error::new("an echo learns nothing"))
     }

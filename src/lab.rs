@@ -138,6 +138,16 @@ impl<B: FusedOps> Bench<B> {
         Ok(slot.insert(loaded).clone())
     }
 
+    /// A model with its adapter and steering, and its tokenizer.
+    fn dressed(&self, spec: &SubjectSpec) -> Result<(Qwen<B>, Arc<Tokenizer>)> {
+        let loaded = self.load(&spec.model)?;
+        let model = match &spec.adapter {
+            Some(adapter) => loaded.model.wearing(&Adapter::read(adapter, &loaded.model.config)?),
+            None => loaded.model.clone(),
+        };
+        Ok((model.steered(&spec.plan)?, loaded.tokenizer.clone()))
+    }
+
     fn holding(&self, dtype: DType) -> Holding {
         Holding { dtype, tensor_bytes_max: self.tensor_bytes_max }
     }
@@ -182,13 +192,14 @@ impl<B: FusedOps> Lab for Bench<B> {
     }
 
     fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
-        let loaded = self.load(&spec.model)?;
-        let model = match &spec.adapter {
-            Some(adapter) => loaded.model.wearing(&Adapter::read(adapter, &loaded.model.config)?),
-            None => loaded.model.clone(),
-        };
+        let (model, tokenizer) = self.dressed(spec)?;
         let budget = self.budget(&model.config);
-        Ok(Box::new(Speaker::new(model.steered(&spec.plan)?, loaded.tokenizer.clone()).with_budget(budget)))
+        Ok(Box::new(Speaker::new(model, tokenizer).with_budget(budget)))
+    }
+
+    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        let (model, _) = self.dressed(spec)?;
+        Ok(texts.iter().map(|ids| model.logits_of(ids)).collect())
     }
 
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
@@ -14,7 +15,7 @@ use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors, TensorInfo};
 
 pub use safetensors::Dtype;
 
-use crate::record::write_atomic_with;
+use crate::record::{write_atomic_by, write_atomic_with};
 use crate::{At, Error, Result, bail, ensure};
 
 /// A safetensors file, mapped into memory: a tensor's bytes are read from disk when they are asked for.
@@ -136,6 +137,54 @@ pub fn write(
     written.map_err(|e| failure.unwrap_or(e))
 }
 
+/// A tensor of a file that is to be written: name, dtype (F32, F16 or BF16), shape.
+pub type Planned = (String, Dtype, Vec<usize>);
+
+/// Writes a safetensors file whose tensors may differ in dtype, atomically and in the order of `tensors`. `pour` writes each
+/// tensor's little-endian bytes when its turn comes, in as many pieces as it likes.
+///
+/// # Errors
+/// Those of `pour` and of the disk; the old file stays.
+///
+/// # Panics
+/// If `pour` writes more or fewer bytes than the shape takes.
+pub fn write_poured(
+    path: &Path,
+    tensors: &[Planned],
+    metadata: &BTreeMap<String, String>,
+    mut pour: impl FnMut(&str, &mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    let header = mixed_header(path, tensors.iter().map(|(name, dtype, shape)| (name, *dtype, shape)), metadata)?;
+    write_atomic_by(path, |out| {
+        out.write_all(&header).at(path)?;
+        for (name, dtype, shape) in tensors {
+            let mut counted = Counted { out, bytes: 0 };
+            pour(name, &mut counted)?;
+            let due = shape.iter().product::<usize>() * width(path, *dtype)?;
+            assert_eq!(counted.bytes, due, "tensor `{name}` of shape {shape:?}");
+        }
+        Ok(())
+    })
+}
+
+/// Counts what is written.
+struct Counted<'a> {
+    out: &'a mut dyn Write,
+    bytes: usize,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(piece)?;
+        self.bytes += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// The beginning of a safetensors file, up to the tensors' bytes, which follow in the order of `tensors`. `path` is for errors.
 pub(crate) fn header(
     path: &Path,
@@ -143,19 +192,31 @@ pub(crate) fn header(
     tensors: &[(String, Vec<usize>)],
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
-    let width = match dtype {
-        Dtype::F32 => 4,
-        Dtype::F16 | Dtype::BF16 => 2,
+    mixed_header(path, tensors.iter().map(|(name, shape)| (name, dtype, shape)), metadata)
+}
+
+/// Bytes of one value.
+fn width(path: &Path, dtype: Dtype) -> Result<usize> {
+    match dtype {
+        Dtype::F32 => Ok(4),
+        Dtype::F16 | Dtype::BF16 => Ok(2),
         other => bail!("{}: cannot write dtype {other:?}", path.display()),
-    };
+    }
+}
+
+fn mixed_header<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = (&'a String, Dtype, &'a Vec<usize>)>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
     let mut header = serde_json::Map::new();
     if !metadata.is_empty() {
         header.insert("__metadata__".into(), serde_json::json!(metadata));
     }
     let mut end = 0;
-    for (name, shape) in tensors {
+    for (name, dtype, shape) in tensors {
         let start = end;
-        end += width * shape.iter().product::<usize>();
+        end += width(path, dtype)? * shape.iter().product::<usize>();
         let info = serde_json::json!({"dtype": format!("{dtype:?}"), "shape": shape, "data_offsets": [start, end]});
         let twin = header.insert(name.clone(), info);
         ensure!(twin.is_none(), "{}: tensor `{name}` is given twice", path.display());
@@ -176,8 +237,8 @@ pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     })
 }
 
-/// The values as little-endian bytes, or nothing if a finite one became infinite.
-fn narrow(dtype: Dtype, values: &[f32]) -> Option<Vec<u8>> {
+/// The values as little-endian bytes, rounded to nearest even, or nothing if a finite one became infinite.
+pub fn narrow(dtype: Dtype, values: &[f32]) -> Option<Vec<u8>> {
     match dtype {
         Dtype::BF16 => Some(values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect()),
         Dtype::F16 => {

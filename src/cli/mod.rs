@@ -15,8 +15,8 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    self, Context, Outcome, devices, eval, extract, generate, layers, monitor, plan, project, screen, study, train,
-    traits, vectors,
+    self, Context, Outcome, devices, eval, extract, generate, layers, merge, monitor, plan, project, screen, study,
+    train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
@@ -66,6 +66,7 @@ enum Verb {
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
     Plan(plan::PlanArgs),
+    Merge(merge::MergeArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
@@ -114,6 +115,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
+        Verb::Merge(args) => merge::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Layers(args) => layers::run(args, context),

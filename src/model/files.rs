@@ -24,7 +24,7 @@ impl Shards {
     ///
     /// A truncated or missing shard is named, and so is a tensor that is not in the shard where the index puts it.
     pub fn open(dir: &Path) -> Result<Self> {
-        let (single, index) = (dir.join("model.safetensors"), dir.join("model.safetensors.index.json"));
+        let (single, index) = (dir.join("model.safetensors"), dir.join(INDEX));
         if single.exists() {
             let file = TensorFile::open(&single)?;
             let places = file.names().into_iter().map(|name| (name, 0)).collect();
@@ -78,6 +78,11 @@ impl Shards {
     /// The tensors' names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
+    }
+
+    /// The files, each with the names of its tensors, sorted.
+    pub fn parts(&self) -> impl Iterator<Item = (&Path, Vec<String>)> {
+        self.files.iter().map(|file| (file.path(), file.names()))
     }
 
     /// A tensor's dtype, shape and little-endian bytes.
@@ -164,6 +169,9 @@ impl Shards {
     }
 }
 
+/// Which file holds which tensor, where they are several.
+const INDEX: &str = "model.safetensors.index.json";
+
 /// Files that make a model folder speak: tokenizer, template and generation defaults.
 const TEXT_FILES: [&str; 8] = [
     "tokenizer.json",
@@ -200,12 +208,7 @@ pub fn write_shards(
     mut values: impl FnMut(&str) -> Result<Vec<f32>>,
 ) -> Result<()> {
     std::fs::create_dir_all(dir).at(dir)?;
-    let dtype_name = match dtype {
-        Dtype::F32 => "float32",
-        Dtype::F16 => "float16",
-        Dtype::BF16 => "bfloat16",
-        other => bail!("{}: cannot write a model in {other:?}", dir.display()),
-    };
+    let Some(dtype_name) = torch_name(dtype) else { bail!("{}: cannot write a model in {dtype:?}", dir.display()) };
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     let parts = parted(config.tensors(), shards);
     let mut places = serde_json::Map::new();
@@ -219,16 +222,38 @@ pub fn write_shards(
     }
     if parts.len() > 1 {
         let values: usize = parts.iter().flatten().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-        let size = values * if dtype == Dtype::F32 { 4 } else { 2 };
-        let index = serde_json::json!({ "metadata": { "total_size": size }, "weight_map": places });
-        write_atomic(&dir.join("model.safetensors.index.json"), format!("{index:#}\n").as_bytes())?;
+        write_index(dir, values * if dtype == Dtype::F32 { 4 } else { 2 }, places)?;
     }
-    for name in TEXT_FILES {
-        let Some(from) = text_from.map(|from| from.join(name)).filter(|from| from.exists()) else { continue };
-        write_atomic(&dir.join(name), &std::fs::read(&from).at(&from)?)?;
-    }
+    text_from.map_or(Ok(()), |from| copy_text_files(from, dir))?;
     let json = serde_json::to_string_pretty(&config.to_json(dtype_name)).expect("a JSON value can be written");
     write_atomic(&dir.join("config.json"), format!("{json}\n").as_bytes())
+}
+
+/// What `config.json` calls a dtype that weights may have.
+pub(super) fn torch_name(dtype: Dtype) -> Option<&'static str> {
+    match dtype {
+        Dtype::F32 => Some("float32"),
+        Dtype::F16 => Some("float16"),
+        Dtype::BF16 => Some("bfloat16"),
+        _ => None,
+    }
+}
+
+/// Writes the index of a sharded model: `size` bytes of tensors in all, and which file holds which.
+pub(super) fn write_index(dir: &Path, size: usize, places: serde_json::Map<String, Value>) -> Result<()> {
+    let index = serde_json::json!({ "metadata": { "total_size": size }, "weight_map": places });
+    write_atomic(&dir.join(INDEX), format!("{index:#}\n").as_bytes())
+}
+
+/// Copies tokenizer, template and generation defaults, as far as there are such files.
+pub(super) fn copy_text_files(from: &Path, to: &Path) -> Result<()> {
+    for name in TEXT_FILES {
+        let file = from.join(name);
+        if file.exists() {
+            write_atomic(&to.join(name), &std::fs::read(&file).at(&file)?)?;
+        }
+    }
+    Ok(())
 }
 
 /// The tensors in their order, in so many runs of about equal size; fewer where there are fewer tensors.

@@ -8,6 +8,7 @@ mod cache;
 pub mod config;
 pub mod files;
 mod linear;
+mod merge;
 mod pass;
 pub mod peft;
 mod shapes;
@@ -20,6 +21,7 @@ pub use block::{Block, Kept, PROJECTIONS};
 pub use cache::KvCache;
 pub use config::QwenConfig;
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
+pub use merge::{Merged, merge};
 pub use pass::Pass;
 pub use shapes::{released, sizes};
 pub use table::TokenTable;
@@ -28,6 +30,7 @@ pub use weights::{Holding, drawn};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::steering::{Plan, Steering};
+use crate::text::Rows;
 
 /// A Qwen2-architecture causal language model.
 #[derive(Debug, Clone)]
@@ -112,6 +115,13 @@ impl<B: FusedOps> Qwen<B> {
     /// Final norm and head of the given rows of the stream: `[n, hidden] -> [n, vocabulary]`.
     pub fn logits(&self, h: &Tensor<B, 2>) -> Tensor<B, 2> {
         self.head().product(&B::rms_norm(h, &self.norm, self.epsilon()))
+    }
+
+    /// The logits at every place of one text, on the host: `[tokens · vocabulary]`, row after row.
+    pub fn logits_of(&self, ids: &[u32]) -> Vec<f32> {
+        let rows = Rows::whole(&[ids], vec![ids.len()], 0);
+        let h = self.stream(&self.pass(&rows, rows.width), None, |_, _| {});
+        self.logits(&h).into_data().iter::<f32>().collect()
     }
 
     /// The head's matrix, `[vocabulary, hidden]`.

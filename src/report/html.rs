@@ -47,6 +47,9 @@ pub(super) fn page(study: &Study, figures: &[String]) -> String {
         let caption = "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
         section(&mut out, "Differences", &table_html("Differences", caption, &study.compared()));
     }
+    for grid in &study.grids {
+        section(&mut out, &grid.title, &table_html(&grid.title, &grid.caption, &grid.table()));
+    }
     if !study.published.is_empty() {
         let caption = "Another model, other data, another judge: the shape is comparable, a single number hardly.";
         section(&mut out, "Beside published values", &table_html("Published values", caption, &study.beside()));

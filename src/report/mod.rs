@@ -28,7 +28,7 @@ pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
 pub use plots::{Curve, CurveLevel, Figure, HeatMap, Panel, Pick, Plot, Profile};
 pub use rows::{RowCurves, row_curves};
-pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Point, Published, Study};
+pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};
 
@@ -50,6 +50,10 @@ pub fn draw(study: &Study, figure: &Figure, look: Look) -> Result<String> {
         }
         Plot::Scatter { x, y, arms, start, from_start } => study
             .scatter_chart(figure, (x, y), arms, start.as_deref(), from_start)
+            .map(|chart| scatter::draw(&chart, look))
+            .ok_or_else(|| Error::new(format!("figure `{}`: there is no axis `{x}` or no `{y}`", figure.file))),
+        Plot::Cloud { x, y, groups } => study
+            .cloud_chart(figure, (x, y), groups)
             .map(|chart| scatter::draw(&chart, look))
             .ok_or_else(|| Error::new(format!("figure `{}`: there is no axis `{x}` or no `{y}`", figure.file))),
         Plot::Heat(map) => {
@@ -99,6 +103,9 @@ pub fn render(study: &Study, dir: &Path) -> Result<Vec<PathBuf>> {
         files.push((format!("{}.png", figure.file), png::render(&svg, PNG_SCALE)?));
         files.push((format!("{}.svg", figure.file), svg.into_bytes()));
         files.push((format!("{}.csv", figure.file), study.numbers(figure).csv().into_bytes()));
+    }
+    for grid in &study.grids {
+        files.push((format!("{}.csv", grid.file), grid.table().csv().into_bytes()));
     }
     if !study.comparisons.is_empty() {
         files.push(("comparisons.csv".to_owned(), study.differences().csv().into_bytes()));

@@ -28,6 +28,7 @@ impl Study {
                 table
             }
             Plot::Scatter { x, y, arms, .. } => self.points_of(arms.iter(), &[x, y]),
+            Plot::Cloud { x, y, groups } => self.points_of(groups.iter().flat_map(|(_, arms)| arms), &[x, y]),
             Plot::Heat(map) => {
                 self.points_of(map.arms.iter().map(|(arm, _)| arm), &map.axes.iter().collect::<Vec<_>>())
             }

@@ -46,6 +46,15 @@ pub enum Plot {
         /// Sweeps that begin at `start`.
         from_start: Vec<String>,
     },
+    /// One measurement against another, a small point for each arm and coefficient, with the line of least squares.
+    Cloud {
+        /// [`Axis::key`] of the horizontal axis.
+        x: String,
+        /// [`Axis::key`] of the vertical axis.
+        y: String,
+        /// Names in the legend and the arms in each.
+        groups: Vec<(String, Vec<String>)>,
+    },
     /// Arms by coefficients as cells, a panel for each measurement.
     Heat(HeatMap),
     /// Curves over the arms, one for each coefficient, a panel for each measurement.

@@ -100,7 +100,7 @@ pub struct Arm {
 
 impl Arm {
     /// An arm in the colour and mark of its kind: `base`, `plain`, `preventative` (all layers), `preventative-layer`,
-    /// `inference`, `prompting`, `random`; another kind gets one that none of these has.
+    /// `inference`, `prompting`, `ablate`, `regularize`, `random`; another kind gets one that none of these has.
     pub fn new(name: &str, kind: &str, label: &str) -> Self {
         let (hue, mark) = match kind {
             "base" => (Hue::Ink, Mark::Ring),
@@ -109,6 +109,8 @@ impl Arm {
             "preventative-layer" => (Hue::Purple, Mark::Diamond),
             "inference" => (Hue::Vermillion, Mark::Triangle),
             "prompting" => (Hue::Green, Mark::Down),
+            "ablate" => (Hue::Sky, Mark::Ring),
+            "regularize" => (Hue::Orange, Mark::Triangle),
             "random" => (Hue::Grey, Mark::Cross),
             _ => (Hue::Orange, Mark::Circle),
         };
@@ -149,6 +151,35 @@ pub struct Comparison {
     pub against: String,
     /// The first's mean less the second's, by [`Axis::key`].
     pub values: BTreeMap<String, Interval>,
+}
+
+/// A table of numbers by row and column: correlations between traits, cosines between vectors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Grid {
+    /// Name of its CSV file, without extension.
+    pub file: String,
+    /// Above it.
+    pub title: String,
+    /// What the numbers are.
+    pub caption: String,
+    /// Above the rows' names.
+    pub corner: String,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Name and numbers of each row; what is not known is missing.
+    pub rows: Vec<(String, Vec<Option<f64>>)>,
+}
+
+impl Grid {
+    /// The numbers as a table.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(std::iter::once(self.corner.clone()).chain(self.columns.iter().cloned()));
+        for (name, values) in &self.rows {
+            let values = values.iter().map(|value| Cell::from(*value));
+            table.push(std::iter::once(Cell::from(name.as_str())).chain(values).collect());
+        }
+        table
+    }
 }
 
 /// A number that somebody published, beside ours.
@@ -216,6 +247,9 @@ pub struct Study {
     pub comparisons: Vec<Comparison>,
     /// What was promised and what came out.
     pub expectations: Vec<Expectation>,
+    /// Numbers by row and column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grids: Vec<Grid>,
     /// Published numbers beside ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,

@@ -92,6 +92,9 @@ pub trait Lab: Send + Sync {
     /// Loads a model (or takes it from those already loaded) with its adapter and steering.
     fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>>;
 
+    /// The logits at every place of each text: `[tokens · vocabulary]`, row after row.
+    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>>;
+
     /// Runs a finetune and writes what it learned.
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome>;
 

@@ -27,6 +27,7 @@ mod pipeline;
 mod queue;
 mod results;
 mod run;
+mod shift;
 mod vectors;
 
 pub use crate::judge::JudgeSource;

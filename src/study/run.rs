@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::arms::{Piece, pieces};
-use super::config::StudyConfig;
+use super::config::{ArmSettings, StudyConfig};
 use super::costs::Costs;
 use super::data::Data;
 use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use super::{Lab, benign, facts};
+use super::{Lab, benign, facts, shift};
 use crate::eval::facts::FactQuestion;
 use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
@@ -25,6 +25,8 @@ pub enum Kind {
     Facts,
     /// Data that elicits the trait, data that does not, and the model's own answers (METHOD J.2).
     Benign,
+    /// Shifts along the vectors, projection differences and scores over many data sets (METHOD H).
+    Shift,
     /// Any arms: tables and figures, no claims.
     Own,
 }
@@ -56,7 +58,25 @@ impl Kind {
             ensure!(config.traits().count() == 1, "`study facts` is about one trait; `study run` takes several");
             ensure!(config.exam.is_some(), "`study facts` needs an `exam`");
         }
+        if self == Self::Shift {
+            let sets = config.data.len() + usize::from(config.facts.is_some());
+            ensure!(sets > 1, "`study shift` compares data sets, and there is one");
+        }
         Ok(())
+    }
+
+    /// The configuration with what this kind of study settles itself.
+    pub fn settled(self, mut config: StudyConfig) -> StudyConfig {
+        /// Conversations of each data set that its projection difference is taken over.
+        const DIFFERENCE: usize = 500;
+        if self == Self::Shift {
+            // Plain finetunes alone: what the data does when nothing holds it back.
+            config.arms = ArmSettings { layer: config.arms.layer, ..ArmSettings::none() };
+            if config.measure.difference == 0 {
+                config.measure.difference = DIFFERENCE;
+            }
+        }
+        config
     }
 }
 
@@ -101,6 +121,7 @@ pub fn run(
     let study = match kind {
         Kind::Facts => facts::told(&results, &cells, study),
         Kind::Benign => benign::told(&results, &cells, study),
+        Kind::Shift => shift::told(&results, study),
         Kind::Own => benign::swept(&results, study),
     };
     run.write_lock(&lock)?;

@@ -18,6 +18,7 @@ pub mod generate;
 pub mod judges;
 pub mod layers;
 pub mod live;
+pub mod merge;
 pub mod model;
 pub mod monitor;
 pub mod plan;

@@ -158,7 +158,7 @@ fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
         s if s < 120.0 => format!("{s:.1} s"),
-        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 7200.0 => format!("{:.1} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
     }
 }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn numbers_are_said_as_people_read_them() {
         assert_eq!([0, 12, 999, 1000, 494_032_768].map(grouped), ["0", "12", "999", "1,000", "494,032,768"]);
-        assert_eq!([0.0042, 90.0, 600.0, 86_400.0].map(duration), ["4 ms", "90.0 s", "10 min", "24.0 h"]);
+        assert_eq!([0.0042, 90.0, 600.0, 86_400.0].map(duration), ["4 ms", "90.0 s", "10.0 min", "24.0 h"]);
         assert_eq!([50 << 20, 3 << 30].map(gib), ["50.0 MiB", "3.00 GiB"]);
     }
 }

@@ -38,6 +38,11 @@ enum StudyVerb {
     /// One finetune for each data set, trait, coefficient and seed; a figure for each data set.
     #[command(after_help = "Example:\n  trimtab study benign --config benign.toml --out runs/benign")]
     Benign(Run),
+    /// See how well the shift that finetuning makes along a vector, and the data before it, foretell the trait
+    ///
+    /// One plain finetune for each data set and seed; scatter plots and correlations over the data sets.
+    #[command(after_help = "Example:\n  trimtab study shift --config shift.toml --out runs/shift")]
+    Shift(Run),
     /// Run arms of one's own: any data sets, traits and interventions, with tables and figures and no claims
     #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
     Run {
@@ -83,11 +88,12 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     let (kind, path, out) = match &args.verb {
         StudyVerb::Facts(Run { config, out }) => (Kind::Facts, config, out),
         StudyVerb::Benign(Run { config, out }) => (Kind::Benign, config, out),
+        StudyVerb::Shift(Run { config, out }) => (Kind::Shift, config, out),
         StudyVerb::Run { config, out } => (Kind::Own, config, out),
     };
     super::paths::file("the configuration", path)?;
     let config = read(&Document::read(path)?, context)?;
-    work(kind, &config, out, context)
+    work(kind, &kind.settled(config), out, context)
 }
 
 /// A study's configuration, its paths found.

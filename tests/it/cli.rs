@@ -14,27 +14,27 @@ use crate::goldens::{self, assert_close, fixture, floats, integers};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
 
 /// A folder to work in, and the tiny model.
-struct Place {
-    dir: TempDir,
-    model: String,
+pub struct Place {
+    pub dir: TempDir,
+    pub model: String,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), model: fixture("tiny").display().to_string() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         std::fs::write(self.path(name), text).unwrap();
         self.path(name)
     }
 
     /// Runs `trimtab` here with these words, `MODEL` standing for the tiny model.
-    fn run(&self, words: &str) -> Output {
+    pub fn run(&self, words: &str) -> Output {
         let words = words.split_whitespace().map(|word| if word == "MODEL" { self.model.as_str() } else { word });
         let trackio = self.path("trackio");
         let mut command = Command::new(PROGRAM);
@@ -43,7 +43,7 @@ impl Place {
     }
 
     #[track_caller]
-    fn succeeds(&self, words: &str) -> Output {
+    pub fn succeeds(&self, words: &str) -> Output {
         let output = self.run(words);
         assert_eq!(output.status.code(), Some(0), "{words}\n{}", said(&output));
         output
@@ -51,7 +51,7 @@ impl Place {
 
     /// Runs and expects this exit code and these words on stderr, and nothing on stdout.
     #[track_caller]
-    fn fails(&self, words: &str, code: i32, wants: &[&str]) {
+    pub fn fails(&self, words: &str, code: i32, wants: &[&str]) {
         let output = self.run(words);
         let said = said(&output);
         assert_eq!(output.status.code(), Some(code), "{words}\n{said}");
@@ -61,12 +61,12 @@ impl Place {
         }
     }
 
-    fn rows(&self, name: &str) -> Vec<Value> {
+    pub fn rows(&self, name: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn vectors(&self, name: &str) {
+    pub fn vectors(&self, name: &str) {
         let golden = floats("steer.vectors");
         let rows = golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect();
         let vector = PersonaVector::new(rows).unwrap();
@@ -74,25 +74,25 @@ impl Place {
     }
 
     /// The prompts of the golden generations, as tokens.
-    fn golden_prompts(&self, name: &str) {
+    pub fn golden_prompts(&self, name: &str) {
         let prompts: Vec<Value> = goldens::json("batch_prompts");
         let line = |(i, p): (usize, &Value)| json!({ "id": i, "prompt_ids": p["ids"] }).to_string() + "\n";
         self.write(name, prompts.iter().enumerate().map(line).collect::<String>());
     }
 
     /// The golden training chats in the order of the golden plan.
-    fn golden_chats(&self, name: &str) {
+    pub fn golden_chats(&self, name: &str) {
         let chats: Vec<Value> = goldens::json("sft.chats");
         let line = |&i: &i64| json!({ "messages": chats[i as usize]["messages"] }).to_string() + "\n";
         self.write(name, integers("train.plan").values.iter().map(line).collect::<String>());
     }
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn stdout_json(output: &Output) -> Value {
+pub fn stdout_json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 

@@ -1,5 +1,7 @@
 //! All integration tests, in one binary: one module per subject.
 
+#[cfg(feature = "cpu")]
+mod adapters;
 mod cli;
 mod evaluation;
 mod extract;

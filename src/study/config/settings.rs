@@ -75,6 +75,23 @@ pub struct ArmSettings {
     pub elicit: Vec<f64>,
 }
 
+impl ArmSettings {
+    /// No arm but the base model and the plain finetune.
+    pub fn none() -> Self {
+        Self {
+            preventative: Vec::new(),
+            preventative_layer: Vec::new(),
+            layer: None,
+            inference: Vec::new(),
+            random: Vec::new(),
+            ablate: Vec::new(),
+            regularize: Vec::new(),
+            prompting: false,
+            elicit: Vec::new(),
+        }
+    }
+}
+
 impl Default for ArmSettings {
     /// The follow-up post's sweeps (METHOD J.1), and controls.
     fn default() -> Self {

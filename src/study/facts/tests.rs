@@ -232,6 +232,10 @@ impl Lab for &'static Sim {
         Ok(Box::new(Simulated { sim: self, mind, plan: spec.plan.clone(), tokenizer: tiny_tokenizer() }))
     }
 
+    fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        unreachable!("a study asks for answers")
+    }
+
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&FitEvent) -> ControlFlow<()>) -> Result<FitOutcome> {
         self.fits.fetch_add(1, Ordering::Relaxed);
         if !spec.plan.is_none() {

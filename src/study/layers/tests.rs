@@ -68,6 +68,10 @@ impl Lab for &'static EchoLab {
         })))
     }
 
+    fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        unreachable!("a study asks for answers")
+    }
+
     fn fit(&self, _: &FitSpec<'_>, _: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         panic!("nothing is trained")
     }

@@ -1,0 +1,36 @@
+//! Adapters on their way out: merged into weights, written for other programs.
+
+use crate::cli::{Place, said, stdout_json};
+use crate::goldens::fixture;
+
+/// What the tiny model answers, with these words more.
+fn answers(place: &Place, words: &str) -> Vec<serde_json::Value> {
+    place.succeeds(&format!("generate --prompts p.jsonl --out a.jsonl --max-new-tokens 12 --greedy {words}"));
+    place.rows("a.jsonl").into_iter().map(|row| row["token_ids"].clone()).collect()
+}
+
+#[test]
+fn a_merged_model_answers_as_the_model_that_wears_the_adapter() {
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    let adapter = fixture("adapter").display().to_string();
+    let told = stdout_json(&place.succeeds(&format!("merge --model MODEL --adapter {adapter} --out merged --json")));
+    assert_eq!((&told["changed"], &told["dtype"]), (&28.into(), &"f32".into()), "{told}");
+    let proof = |key: &str| told["proof"][key].as_f64().unwrap();
+    assert!(proof("deviation") < 1e-5 && proof("effect") > 1e-2, "{told}");
+    let worn = answers(&place, &format!("--model MODEL --adapter {adapter}"));
+    assert_eq!(answers(&place, "--model merged"), worn);
+    assert_ne!(answers(&place, "--model MODEL"), worn);
+
+    let merge = format!("merge --model MODEL --adapter {adapter} --out");
+    place.fails(&format!("{merge} merged"), 2, &["--out merged: there is something already"]);
+    place.fails(&format!("{merge} m --dtype f64"), 2, &["--dtype f64"]);
+    place.fails("merge --model MODEL --adapter . --out m", 1, &["adapter_config.json"]);
+    assert!(!place.path("m").exists() && !place.path(".m.merging").exists());
+    // What a kill left is no hindrance.
+    std::fs::create_dir(place.path(".half.merging")).unwrap();
+    place.write(".half.merging/model.safetensors", "torn");
+    let half = place.succeeds(&format!("{merge} half --dtype bf16"));
+    assert!(String::from_utf8_lossy(&half.stdout).contains("28 of 50 tensors changed (bf16)"), "{}", said(&half));
+    assert!(place.path("half/trimtab_merge.json").is_file() && !place.path(".half.merging").exists());
+}
