@@ -51,6 +51,8 @@ pub enum Work {
     Finetune(Treatment),
     /// The plain finetune steered away from the trait, all strengths in one batch.
     Inference,
+    /// Checks of a finetune, or of the base model.
+    Audit,
 }
 
 /// A piece of work as people and files know it.
@@ -98,13 +100,14 @@ impl Work {
             Self::Elicit => ("elicit", "elicit", "Base model, steered towards"),
             Self::Finetune(treatment) => return treatment.kind(),
             Self::Inference => ("inference", "inference", "Inference-time steering"),
+            Self::Audit => ("audit", "", "Audit"),
         };
         Kind { name, kind, label }
     }
 
     /// Whether an arm of the study comes of it.
     fn measures(self) -> bool {
-        !matches!(self, Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference)
+        !matches!(self, Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference | Self::Audit)
     }
 }
 
@@ -210,7 +213,10 @@ pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
             builder.add(Work::Elicit, None, None, Some(t), &vectors);
         }
     }
-    builder.add(Work::Base, None, None, None, &vectors);
+    let base = builder.add(Work::Base, None, None, None, &vectors);
+    if config.audit.is_some() {
+        builder.audits(&vectors, base);
+    }
     builder.pieces
 }
 
@@ -247,6 +253,34 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// An audit of the base model for each trait, and of every finetune of the first training seed: a plain one for each trait, a
+    /// treated one for its own.
+    fn audits(&mut self, vectors: &[usize], base: usize) {
+        let first = self.config.seeds.first().copied();
+        let of = |piece: &Piece| matches!(piece.work, Work::Finetune(_)) && piece.seed == first;
+        let finetunes: Vec<usize> = (0..self.pieces.len()).filter(|&i| of(&self.pieces[i])).collect();
+        for t in 0..self.cast.traits.len() {
+            for &i in std::iter::once(&base).chain(&finetunes) {
+                let target = self.pieces[i].clone();
+                if target.trait_.is_some_and(|own| own != t) {
+                    continue;
+                }
+                let after = [vectors, &[i]].concat();
+                let several = self.cast.traits.len() > 1 && target.trait_.is_none();
+                let of = if several { format!(".{}", self.cast.traits[t]) } else { String::new() };
+                self.pieces.push(Piece {
+                    name: format!("audit.{}{of}", target.name),
+                    arm: None,
+                    label: format!("Audit: {}", target.label),
+                    trait_: Some(t),
+                    work: Work::Audit,
+                    after,
+                    ..target
+                });
+            }
+        }
+    }
+
     fn add(
         &mut self,
         work: Work,

@@ -135,7 +135,7 @@ fn expectations(results: &Results<'_>, cells: &[Cell<'_>]) -> Vec<Expectation> {
                 least.named(),
                 rounded(least.mean(case.key), 1)
             ),
-            met: above.mean.is_finite().then(|| above.mean <= NEAR_BASE),
+            met: above.mean.is_finite().then_some(above.mean <= NEAR_BASE),
         });
         let exam = Interval::of_difference(&least.scores(EXAM), &case.plain.scores(EXAM), seed);
         if exam.mean.is_finite() {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings};
 pub use sources::{CorpusConfig, CorpusSource, ExamSource, FactsSource, TraitSource};
 
+use super::audit::AuditSettings;
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
 use crate::report::settings_of;
@@ -56,6 +57,9 @@ pub struct StudyConfig {
     /// Arms of one's own.
     #[serde(rename = "arm", default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnArm>,
+    /// What is checked of finished finetunes, in a study that audits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditSettings>,
     /// How the axes are measured.
     #[serde(default)]
     pub measure: MeasureSettings,

@@ -10,6 +10,7 @@ use super::data::Data;
 use super::run::Kind;
 use crate::Result;
 use crate::stats::detectable;
+use crate::train::FitSettings;
 
 /// Standard deviation of the difference between two arms from question to question that is taken before anything is measured, in
 /// points: what answers half at one end and half in the middle of the scale come to.
@@ -66,12 +67,30 @@ impl Costs {
             Work::Base => self.measure(config, data, piece, 1),
             Work::Elicit => self.measure(config, data, piece, config.arms.elicit.len()),
             Work::Inference => self.measure(config, data, piece, config.arms.inference.len()),
+            Work::Audit => self.audit(config, data, piece),
             Work::Finetune(_) => {
                 self.finetunes += 1;
                 self.steps += config.train.steps(chats);
                 self.measure(config, data, piece, 1);
             }
         }
+    }
+
+    fn audit(&mut self, config: &StudyConfig, data: &Data, piece: &Piece) {
+        let (Some(audit), Some(t)) = (&config.audit, piece.trait_) else { return };
+        let (of, is_base) = (&data.traits[t], piece.seed.is_none());
+        let asked = of.eval.questions.len() * config.measure.trait_rollouts;
+        let mut answers = asked * (audit.leak.len() + audit.relearn.len());
+        answers += if audit.leak.is_empty() { 0 } else { asked * of.eval.instruction.len() };
+        answers += if is_base { 0 } else { asked * audit.residue.len() };
+        let extract = &of.extract;
+        let rollouts = 2 * extract.questions.len() * extract.instruction.len() * config.vector.rollouts;
+        answers += if audit.extract { rollouts } else { 0 };
+        self.answers += answers;
+        self.judgements += 2 * answers;
+        self.finetunes += audit.relearn.len();
+        let steps = FitSettings { epochs: 1, ..config.train.clone() };
+        self.steps += audit.relearn.iter().map(|&n| steps.steps(n)).sum::<usize>();
     }
 
     fn measure(&mut self, config: &StudyConfig, data: &Data, piece: &Piece, points: usize) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::record::{JsonlWriter, Trackers, Tracking, read_jsonl};
-use crate::train::{Event, Proof, StepReport};
+use crate::train::{Event, Proof, RefreshReport, StepReport};
 use crate::{Error, Result};
 
 /// The record of one finetune, written while it runs. A run that resumes keeps the rows up to its checkpoint and writes the
@@ -22,6 +22,8 @@ pub struct Diary {
     pub last: Option<StepReport>,
     /// What the steering was measured to do.
     pub proofs: Vec<Proof>,
+    /// The drift that was measured last, if any is.
+    pub drift: Option<f64>,
     /// Tokens per second in the latest step, padding not counted.
     pub tokens_per_second: f64,
     failure: Option<Error>,
@@ -45,6 +47,7 @@ impl Diary {
             first: None,
             last: None,
             proofs: Vec::new(),
+            drift: None,
             tokens_per_second: 0.0,
             failure: None,
         }
@@ -75,7 +78,12 @@ impl Diary {
     fn note(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Steered(proofs) => self.proofs.clone_from(proofs),
-            Event::Watched(_) | Event::Refreshed(_) => {}
+            Event::Watched(_) => {}
+            Event::Refreshed(report) => {
+                // Of a run that resumes, the later ones are written again.
+                let kept = |row: &RefreshReport| row.step < report.step;
+                JsonlWriter::resume(&self.tracking.folder.join("vectors.jsonl"), kept)?.write(report)?;
+            }
             Event::Resumed(step) => {
                 self.begin(*step)?;
                 let rows: Vec<StepReport> = read_jsonl(&self.path)?;
@@ -93,6 +101,7 @@ impl Diary {
                 trackers.write(report.step, &tracked)?;
                 self.first.get_or_insert(*report);
                 self.last = Some(*report);
+                self.drift = report.drift.or(self.drift);
             }
         }
         Ok(())

@@ -226,6 +226,7 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
             elicit: vec![1.0, 2.0],
         },
         own: Vec::new(),
+        audit: None,
         measure: MeasureSettings {
             trait_rollouts: if quick { 3 } else { 5 },
             trait_max_new_tokens: 64,

@@ -109,7 +109,7 @@ impl Pipeline<'_> {
         tasks
     }
 
-    fn answers_file(&self, piece: &Piece) -> PathBuf {
+    pub(super) fn answers_file(&self, piece: &Piece) -> PathBuf {
         self.run.file(format!("answers/{}.jsonl", piece.name))
     }
 

@@ -10,6 +10,7 @@
 //! ```
 
 mod arms;
+mod audit;
 mod axes;
 mod benign;
 mod config;
@@ -32,9 +33,10 @@ mod vectors;
 
 pub use crate::judge::JudgeSource;
 pub use arms::{Piece, Treatment, Work, pieces};
+pub use audit::AuditSettings;
 pub use config::{
-    AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, StudyConfig,
-    TraitSource, VectorSettings,
+    AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,
+    StudyConfig, TraitSource, VectorSettings,
 };
 pub use costs::Costs;
 pub use diary::Diary;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::arms::{Piece, Work};
+use super::audit::Audited;
 use super::config::StudyConfig;
 use super::costs::Costs;
 use super::data::Data;
@@ -102,6 +103,8 @@ pub(super) enum Output {
     Own,
     /// The projection difference of a data set.
     Difference(Difference),
+    /// What checks of a model found.
+    Audited(Box<Audited>),
     /// The axes, and the finetune that they are of.
     Measured(Measured, Option<Fitted>),
 }
@@ -243,6 +246,14 @@ impl Pipeline<'_> {
                 Ok((Output::Difference(difference), reused.is_yes()))
             }
             Work::Base => self.unsteered(i, &vectors, None),
+            Work::Audit => {
+                let finetune = piece.after.iter().find_map(|&j| match done.of(j) {
+                    Output::Measured(_, Some(fitted)) => Some((j, &fitted.adapter)),
+                    _ => None,
+                });
+                let (audited, reused) = self.audit(i, &vectors, finetune)?;
+                Ok((Output::Audited(Box::new(audited)), reused))
+            }
             Work::Elicit => {
                 let (plan, key) = self.sweep(own_vector(), &self.config.arms.elicit, 1.0);
                 self.measure(i, None, &plan, Some((key, 1.0))).map(measured)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::arms::{Piece, arms, single_layer};
+use super::audit::Audited;
 use super::axes::{FACTS, axes, difference_key, prompt_key, shift_key, trait_key};
 use super::config::{FactsSource, StudyConfig};
 use super::data::Data;
@@ -32,11 +33,24 @@ pub(super) struct Results<'a> {
     vectors: Vec<&'a Extracted>,
     measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
     differences: BTreeMap<usize, &'a Difference>,
+    pub audits: Vec<(Target<'a>, &'a Audited)>,
+}
+
+/// A model that was audited.
+pub(super) struct Target<'a> {
+    /// For people.
+    pub name: &'a str,
+    /// Its arm.
+    pub arm: &'a Option<String>,
+    pub coef: Option<f64>,
+    /// The trait that it was audited for.
+    pub audited: Option<usize>,
 }
 
 impl<'a> Results<'a> {
     pub fn gather(config: &'a StudyConfig, data: &'a Data, pieces: &'a [Piece], outputs: &'a [Output]) -> Result<Self> {
         let (mut vectors, mut measured, mut differences) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut audits = Vec::new();
         for (piece, output) in pieces.iter().zip(outputs) {
             match output {
                 Output::Vector(extracted) => vectors.push(&**extracted),
@@ -44,11 +58,17 @@ impl<'a> Results<'a> {
                 Output::Difference(of) => {
                     differences.insert(piece.corpus.expect("a difference is of a data set"), of);
                 }
+                Output::Audited(audited) => {
+                    // The last that it waited for is the model that it is of.
+                    let of = &pieces[*piece.after.last().expect("an audit waits for its model")];
+                    let target = Target { name: &of.label, arm: &of.arm, coef: of.coef, audited: piece.trait_ };
+                    audits.push((target, &**audited));
+                }
                 Output::Rollouts(_) | Output::Own => {}
             }
         }
         let layer = single_layer(config, vectors[0].file.response_avg.layers())?;
-        Ok(Self { config, data, vectors, measured, differences, arms: arms(config, layer) })
+        Ok(Self { config, data, vectors, measured, differences, audits, arms: arms(config, layer) })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.
@@ -159,6 +179,13 @@ impl<'a> Results<'a> {
         let all: Vec<&MeasuredAt> = cell.by_seed.iter().map(|(_, at)| *at).collect();
         let each = cell.by_seed.iter().filter_map(|(seed, at)| seed.map(|s| point(Some(s), &[at])));
         std::iter::once(point(None, &all)).chain(each).collect()
+    }
+
+    /// The finetuning shift of a cell (METHOD H.1); nothing where states were not read.
+    pub fn shift(&self, cell: &Cell<'_>, base: Option<&Cell<'_>>, trait_name: &str) -> Option<Interval> {
+        let key = prompt_key(trait_name);
+        let (own, base) = (cell.scores(&key), base?.scores(&key));
+        (!own.is_empty()).then(|| Interval::of_difference(&own, &base, self.config.seed))
     }
 
     /// Every treated arm against the plain finetune on the same data, and that against the base model.

@@ -10,7 +10,7 @@ use super::data::Data;
 use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use super::{Lab, benign, facts, shift};
+use super::{Lab, audit, benign, facts, shift};
 use crate::eval::facts::FactQuestion;
 use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
@@ -27,6 +27,8 @@ pub enum Kind {
     Benign,
     /// Shifts along the vectors, projection differences and scores over many data sets (METHOD H).
     Shift,
+    /// Whether the trait is gone or only out of sight (METHOD K).
+    Audit,
     /// Any arms: tables and figures, no claims.
     Own,
 }
@@ -76,6 +78,9 @@ impl Kind {
                 config.measure.difference = DIFFERENCE;
             }
         }
+        if self == Self::Audit {
+            config.audit.get_or_insert_default();
+        }
         config
     }
 }
@@ -122,6 +127,7 @@ pub fn run(
         Kind::Facts => facts::told(&results, &cells, study),
         Kind::Benign => benign::told(&results, &cells, study),
         Kind::Shift => shift::told(&results, study),
+        Kind::Audit => audit::told(&results, &cells, study),
         Kind::Own => benign::swept(&results, study),
     };
     run.write_lock(&lock)?;

@@ -13,36 +13,63 @@ use crate::steering::{Plan, Positions};
 use crate::subject::Sampling;
 use crate::vector::VectorFile;
 
+/// Whose answers make a vector, and where they lie.
+pub(super) struct Origin<'a> {
+    /// The trait.
+    pub t: usize,
+    /// The adapter that the model wears, and its hash.
+    pub adapter: Option<(&'a Path, &'a Hash)>,
+    /// Of the sampling.
+    pub seed: u64,
+    /// Where rows and states lie.
+    pub folder: PathBuf,
+}
+
 impl Pipeline<'_> {
     /// The trait that a piece extracts or is steered along.
-    fn trait_of(&self, piece: usize) -> (usize, &Trait) {
+    pub(super) fn trait_of(&self, piece: usize) -> (usize, &Trait) {
         let t = self.pieces[piece].trait_.expect("a vector is of a trait");
         (t, &self.data.traits[t])
     }
 
     /// Where a trait's answers and vector lie.
-    fn vector_folder(&self, t: usize) -> PathBuf {
+    pub(super) fn vector_folder(&self, t: usize) -> PathBuf {
         let folder = self.run.file("vector");
         if self.data.traits.len() > 1 { folder.join(&self.data.traits[t].name) } else { folder }
     }
 
     pub(super) fn rollouts(&self, piece: usize, side: Side) -> Result<(Hash, Reused)> {
-        let ((t, trait_), settings) = (self.trait_of(piece), &self.config.vector);
-        let folder = self.vector_folder(t);
-        create_folder(&folder)?;
+        let (t, _) = self.trait_of(piece);
+        let from =
+            Origin { t, adapter: None, seed: seed_of(self.config.seed, "rollouts"), folder: self.vector_folder(t) };
+        self.rollouts_of(piece, &self.pieces[piece].name, &from, side)
+    }
+
+    /// A model's judged answers under one side's prompts, with the states captured while it answered.
+    pub(super) fn rollouts_of(
+        &self,
+        piece: usize,
+        stage: &str,
+        from: &Origin<'_>,
+        side: Side,
+    ) -> Result<(Hash, Reused)> {
+        let (trait_, settings) = (&self.data.traits[from.t], &self.config.vector);
+        let folder = &from.folder;
+        create_folder(folder)?;
         let sampling = Sampling {
             temperature: settings.temperature,
             rollouts: settings.rollouts,
-            seed: seed_of(self.config.seed, "rollouts"),
+            seed: from.seed,
             ..Sampling::greedy(settings.max_new_tokens)
         };
         let inquiry = Inquiry::new(&trait_.name, &trait_.extract, side, &sampling);
-        let work = self.key(&("answers", side, &trait_.name, &trait_.extract, &sampling));
-        let key = Hash::of(&("rollouts", &work, self.judge_key(&[t])));
-        let path = rows_file(&folder, side);
-        let holds = |hash: &Hash| states(&folder, side).is_ok() && hash_file(&path).is_ok_and(|now| now == *hash);
-        self.run.stage_if(&self.pieces[piece].name, &key, holds, || {
-            let mut subject = self.subject(None, Plan::none())?;
+        let adapter = from.adapter.map(|(_, hash)| hash);
+        let work = self.key(&("answers", side, &trait_.name, &trait_.extract, &sampling, adapter));
+        let key = Hash::of(&("rollouts", &work, self.judge_key(&[from.t])));
+        let path = rows_file(folder, side);
+        let holds = |hash: &Hash| states(folder, side).is_ok() && hash_file(&path).is_ok_and(|now| now == *hash);
+        self.run.stage_if(stage, &key, holds, || {
+            let mut subject = self.subject(from.adapter.map(|(path, _)| path.to_owned()), Plan::none())?;
             let mut answers = Answers::open(&folder.join("answers"), &inquiry, &work, subject.shape())?;
             answers.ask(&mut *subject, &inquiry, &mut |n| {
                 self.progress(piece, Phase::Rollouts, n, inquiry.answers());
@@ -97,10 +124,10 @@ impl Pipeline<'_> {
     }
 }
 
-fn states(folder: &Path, side: Side) -> Result<States> {
+pub(super) fn states(folder: &Path, side: Side) -> Result<States> {
     States::open(&Answers::files(&folder.join("answers"), side)[1])
 }
 
-fn rows_file(folder: &Path, side: Side) -> PathBuf {
+pub(super) fn rows_file(folder: &Path, side: Side) -> PathBuf {
     folder.join(format!("{}.jsonl", side.key()))
 }

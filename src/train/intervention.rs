@@ -4,15 +4,18 @@
 //! Every key may be absent; [`Intervention::resolve`] fills in the defaults and gives the same form. Paths are for commands;
 //! a study names none and hands its own vectors to [`Intervention::plan`].
 
+mod acts;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::penalty::{Mode, Regularizer};
-use crate::steering::{Op, Plan, Positions, Recipe};
-use crate::subject::Direction;
-use crate::vector::{IncBase, Layers, PersonaVector};
-use crate::{Error, Result, ensure};
+use acts::adding;
+
+use super::penalty::Mode;
+use crate::steering::{Positions, Recipe};
+use crate::vector::{IncBase, Layers};
+use crate::{Error, Result};
 
 /// A file, or several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -419,83 +422,6 @@ impl Intervention {
             _ => Vec::new(),
         }
     }
-
-    /// How a vector becomes its plan, where one vector does: the recipe that a vector extracted anew goes through, too.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`].
-    pub fn recipe(&self) -> Result<Option<Recipe>> {
-        match self {
-            Self::Steer(steer) => steer.recipe().map(Some),
-            Self::Random(random) => random.recipe().map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// What it does to the residual stream, with these vectors: one, or for an ablation as many as its rank. Nothing at
-    /// strength 0, and for the kinds that leave the stream alone. `seed` decides the draw of `random`, unless it has its own.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`]; vectors that are missing or too many, or that lack a layer.
-    pub fn plan(&self, vectors: &[&PersonaVector], seed: u64) -> Result<Plan> {
-        let plan = match self {
-            Self::Steer(steer) => steer.recipe()?.plan(self.only(vectors)?)?.0,
-            Self::Random(random) => {
-                let plan = random.recipe()?.plan(self.only(vectors)?)?.0;
-                plan.random_like(random.seed.unwrap_or(seed))
-            }
-            Self::Ablate(ablate) => {
-                let (layers, positions) = (ablate.layers.clone().unwrap_or_else(Layers::all), ablate.positions);
-                let share = ablate.coef.unwrap_or(1.0);
-                Plan::ablate_span(vectors, &layers, share, positions.unwrap_or(Positions::All))?
-            }
-            _ => Plan::none(),
-        };
-        Ok(if plan.coefs().iter().all(|&coef| coef == 0.0) { Plan::none() } else { plan })
-    }
-
-    /// The loss that it adds, with this vector; none at weight 0, and for the other kinds.
-    ///
-    /// # Errors
-    /// As [`Self::plan`].
-    pub fn regularizer(&self, vectors: &[&PersonaVector]) -> Result<Option<Regularizer>> {
-        let Self::Regularize(regularize) = self else { return Ok(None) };
-        let Regularize { layers, lambda, mode, .. } = regularize.clone().resolve()?;
-        let vector = self.only(vectors)?;
-        let direction = |layer| Direction { layer, vector: vector.row(layer).to_vec() };
-        let layers = layers.unwrap_or_else(Layers::all).of(vector.layers())?;
-        let regularizer = Regularizer {
-            mode: mode.unwrap_or_default(),
-            lambda: lambda.unwrap_or_default(),
-            directions: layers.into_iter().map(direction).collect(),
-        };
-        Ok((regularizer.lambda > 0.0).then_some(regularizer))
-    }
-
-    fn only<'v>(&self, vectors: &[&'v PersonaVector]) -> Result<&'v PersonaVector> {
-        let n = vectors.len();
-        ensure!(n == 1, "an intervention of type \"{}\" takes one vector, not {n}", self.kind());
-        Ok(vectors[0])
-    }
-}
-
-/// The recipe of an addition, with its defaults.
-fn adding(
-    kind: &str,
-    layers: Option<&Layers>,
-    coef: Option<f32>,
-    incremental: Option<bool>,
-    base: Option<IncBase>,
-    positions: Option<Positions>,
-) -> Result<Recipe> {
-    needs(kind, "layers", layers.is_some())?;
-    needs(kind, "coef", coef.is_some())?;
-    let (layers, coef) = (layers.cloned().unwrap_or_else(Layers::all), coef.unwrap_or_default());
-    usage(coef.is_finite(), || Error::usage(format!("`coef` is {coef}; it must be a number")))?;
-    let incremental = incremental.unwrap_or(layers == Layers::all());
-    // Every token of the training text, as the reference's hook does (METHOD G.1).
-    let positions = positions.unwrap_or(Positions::All);
-    Ok(Recipe { op: Op::Add, layers, coef, positions, incremental, base: base.unwrap_or_default() })
 }
 
 fn needs(kind: &str, key: &str, there: bool) -> Result<()> {
@@ -507,112 +433,4 @@ fn usage(holds: bool, error: impl FnOnce() -> Error) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::vector::Layer;
-
-    fn read(text: &str) -> Intervention {
-        toml::from_str(text).unwrap()
-    }
-
-    fn vector() -> PersonaVector {
-        PersonaVector::new((0..4).map(|l| (0..8).map(|d| ((3 * l + d) as f32).sin()).collect()).collect()).unwrap()
-    }
-
-    /// One of each kind, with every key.
-    const ALL: [&str; 7] = [
-        "type = \"none\"",
-        "type = \"steer\"\nvectors = \"v\"\nlayers = 2\ncoef = 5\nincremental = true\ninc_base = \"zero\"\npositions = \"all\"\n\
-         recompute_every = 10\npos = \"p\"\nneg = \"n\"\ntexts = 4",
-        "type = \"ablate\"\nvectors = [\"v\", \"w\"]\nlayers = \"all\"\ncoef = 1.0\npositions = \"response\"",
-        "type = \"regularize\"\nvectors = \"v\"\nlayers = [1, 2]\nlambda = 0.1\nmode = \"hinge\"",
-        "type = \"inoculate\"\nprompts = [\"Be bad.\"]",
-        "type = \"negative-data\"\nfile = \"f\"\nshare = 0.1",
-        "type = \"random\"\nvectors = \"v\"\nlayers = \"all\"\ncoef = -1.0\nincremental = true\ninc_base = \"embedding\"\n\
-         positions = \"prompt\"\nseed = 3",
-    ];
-
-    #[test]
-    fn every_kind_keeps_its_form_and_knows_its_keys() {
-        for (text, kind) in ALL.into_iter().zip(Intervention::kinds()) {
-            let one = read(text);
-            assert_eq!(one.kind(), kind);
-            let resolved = one.clone().resolve().unwrap();
-            assert_eq!(resolved, one, "every key was said");
-            assert_eq!(read(&toml::to_string(&resolved).unwrap()), resolved);
-            let value = serde_json::to_value(&resolved).unwrap();
-            let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-            keys.retain(|key| *key != "type");
-            let mut known = Intervention::keys(Some(kind)).unwrap();
-            (keys.sort_unstable(), known.sort_unstable());
-            assert_eq!(keys, known, "{kind}");
-            let more = toml::from_str::<Intervention>(&format!("{text}\nstrength = 1")).unwrap_err().to_string();
-            assert!(more.contains("unknown field `strength`"), "{kind}: {more}");
-        }
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_reference_and_the_paper() {
-        let of = |text: &str| read(text).resolve().unwrap();
-        let Intervention::Steer(steer) = of("type = \"steer\"\nlayers = \"all\"\ncoef = 1.5") else { panic!() };
-        assert_eq!((steer.incremental, steer.inc_base), (Some(true), Some(IncBase::Embedding)));
-        assert_eq!((steer.positions, steer.recompute_every, steer.texts), (Some(Positions::All), Some(0), None));
-        let Intervention::Steer(steer) = of("type = \"steer\"\nlayers = [1, 2]\ncoef = 1.5") else { panic!() };
-        assert_eq!((steer.incremental, steer.inc_base), (Some(false), None));
-        let Intervention::Ablate(ablate) = of("type = \"ablate\"") else { panic!() };
-        assert_eq!((ablate.layers, ablate.coef), (Some(Layers::all()), Some(1.0)));
-        let Intervention::Regularize(reg) = of("type = \"regularize\"\nlayers = 2\nlambda = 1") else { panic!() };
-        assert_eq!(reg.mode, Some(Mode::Match));
-    }
-
-    #[test]
-    fn what_is_missing_or_out_of_range_is_named() {
-        for (text, want) in [
-            ("type = \"steer\"\nlayers = 2", "needs `coef`"),
-            ("type = \"steer\"\ncoef = 2", "needs `layers`"),
-            ("type = \"steer\"\nlayers = 2\ncoef = nan", "`coef` is NaN"),
-            ("type = \"steer\"\nlayers = 2\ncoef = 1\npos = \"p\"", "`recompute_every`, which is 0"),
-            ("type = \"steer\"\nlayers = 2\ncoef = 1\nrecompute_every = 5\ntexts = 0", "`texts` is 0"),
-            ("type = \"regularize\"\nlayers = 2", "needs `lambda`"),
-            ("type = \"regularize\"\nlayers = 2\nlambda = -1", "`lambda` is -1"),
-            ("type = \"inoculate\"\nprompts = []", "needs `prompts`"),
-            ("type = \"negative-data\"\nshare = 1.0", "`share` is 1"),
-        ] {
-            let error = read(text).resolve().unwrap_err();
-            assert!(error.to_string().contains(want), "{text}: {error}");
-        }
-        for (text, want) in [
-            ("type = \"steer\"", Some("vectors")),
-            ("type = \"steer\"\nvectors = \"v\"\nrecompute_every = 2\npos = \"p\"", Some("neg")),
-            ("type = \"ablate\"\nvectors = []", Some("vectors")),
-            ("type = \"negative-data\"", Some("file")),
-            (ALL[1], None),
-            (ALL[2], None),
-        ] {
-            assert_eq!(read(text).lacks(), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn each_kind_makes_its_plan_and_its_loss() {
-        let (vector, other) = (vector(), PersonaVector::new(vec![vec![1.0; 8]; 4]).unwrap());
-        let plan = |text: &str, vectors: &[&PersonaVector]| read(text).plan(vectors, 9);
-        let steer = "layers = \"all\"\ncoef = 2";
-        let all = Plan::incremental(&vector, IncBase::Embedding, 2.0, Positions::All);
-        assert_eq!(plan(&format!("type = \"steer\"\n{steer}"), &[&vector]).unwrap(), all);
-        assert_eq!(plan(&format!("type = \"random\"\n{steer}"), &[&vector]).unwrap(), all.random_like(9));
-        assert_eq!(plan(&format!("type = \"random\"\n{steer}\nseed = 4"), &[&vector]).unwrap(), all.random_like(4));
-        assert!(plan("type = \"steer\"\nlayers = 1\ncoef = 0", &[&vector]).unwrap().is_none());
-        assert_eq!(plan("type = \"ablate\"", &[&vector, &other]).unwrap().parts.len(), 2);
-        assert!(plan("type = \"steer\"\nlayers = 1\ncoef = 1", &[&vector, &other]).is_err());
-        assert!(plan("type = \"steer\"\nlayers = 4\ncoef = 1", &[&vector]).is_err());
-        let loss = |text: &str| read(text).regularizer(&[&vector]).unwrap();
-        let regularizer = loss("type = \"regularize\"\nlayers = [3, 1]\nlambda = 0.5\nmode = \"zero\"").unwrap();
-        assert_eq!((regularizer.mode, regularizer.lambda), (Mode::Zero, 0.5));
-        let layers: Vec<Layer> = regularizer.directions.iter().map(|direction| direction.layer).collect();
-        assert_eq!(layers, [Layer(1), Layer(3)]);
-        assert!(loss("type = \"regularize\"\nlayers = 1\nlambda = 0").is_none());
-        assert!(loss("type = \"inoculate\"\nprompts = [\"x\"]").is_none());
-        assert!(plan("type = \"regularize\"\nlayers = 1\nlambda = 1", &[&vector]).unwrap().is_none());
-    }
-}
+mod tests;

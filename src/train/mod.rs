@@ -45,6 +45,7 @@ use probe::Watching;
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
 use crate::text::{Batch, Lesson};
+use crate::vector::PersonaVector;
 use crate::{Error, Result, ensure};
 
 /// How the losses of a step's micro-batches become one.
@@ -244,6 +245,11 @@ impl<'a> Course<'a> {
     pub fn new(lessons: &'a [Lesson], pad_id: u32, settings: &'a FitSettings) -> Self {
         Self { lessons, pad_id, settings, regularize: None, watch: None, refresh: None, checkpoint: None }
     }
+
+    fn schedule(&self) -> Schedule {
+        let FitSettings { learning_rate, warmup_steps, .. } = *self.settings;
+        Schedule { peak: learning_rate, warmup: warmup_steps, total: self.settings.steps(self.lessons.len()) }
+    }
 }
 
 /// How a finetune ended.
@@ -272,86 +278,118 @@ pub fn fit<B: FusedOps>(
     course: &Course<'_>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<(usize, End)> {
-    let &Course { lessons, pad_id, settings, refresh, checkpoint, .. } = course;
+    let &Course { lessons, settings, refresh, checkpoint, .. } = course;
     settings.check(lessons.len())?;
     ensure!(!model.parameters(learning).is_empty(), "nothing learns: the model carries no adapter");
     let total = settings.steps(lessons.len());
     let order = Order::new(lessons, settings);
-    let schedule = Schedule { peak: settings.learning_rate, warmup: settings.warmup_steps, total };
     let mut optimiser = AdamW::new(settings);
     let penalty = course.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
     refresh.map(|refresh| refresh.check(model)).transpose()?;
     let identity = resume::identity(model, learning, course)?;
-    let state = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
+    let kept = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
     let watching = course.watch.map(|watch| Watching::begin(watch, model)).transpose()?;
     if let Some(watching) = &watching {
         let _ = tell(&Event::Watched(watching.start));
     }
-    let (mut done, mut tokens, mut vector) = (0, 0, None);
-    match state {
-        Some(state) => {
-            (done, tokens, vector) = state.restore(model, learning, &mut optimiser)?;
-            if let (Some(vector), Some(refresh)) = (&vector, refresh) {
-                *model = model.steered(&refresh.recipe.plan(vector)?.0)?;
-            }
-            let _ = tell(&Event::Resumed(done));
-        }
+    let mut at = match kept {
+        Some(kept) => go_on(kept.restore(model, learning, &mut optimiser)?, model, refresh, tell)?,
         None => {
             if let Some(refresh) = refresh {
                 let _ = tell(&Event::Refreshed(refresh.report(0, &refresh.extract(model)?)));
             }
+            Standing::default()
         }
-    }
-    if model.steering.is_some() && done < total {
-        let first: Vec<&Lesson> = order.step(done).into_iter().take(settings.micro_batch).collect();
-        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, pad_id))?));
+    };
+    if model.steering.is_some() && at.step < total {
+        let first: Vec<&Lesson> = order.step(at.step).into_iter().take(settings.micro_batch).collect();
+        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, course.pad_id))?));
     }
 
-    while done < total {
+    while at.step < total {
         let began = Instant::now();
-        let window = order.step(done);
-        let Gradients { loss, regularisation, parameters } =
-            window_gradients(model, learning, &window, course, penalty.as_ref());
-        let lr = schedule.lr(done);
-        let grad_norm = optimiser.step(&mut model.parameters(learning), parameters, lr);
-        // The step's one read-back: losses and norm.
-        let loss = f64::from(loss.into_scalar_f32());
-        let regularisation = regularisation.map(|loss| f64::from(loss.into_scalar_f32()));
-        let grad_norm = f64::from(grad_norm.into_scalar_f32());
-        done += 1;
-        tokens += window.iter().map(|lesson| lesson.ids.len()).sum::<usize>();
-        if !(loss + regularisation.unwrap_or_default()).is_finite() || !grad_norm.is_finite() {
-            return Err(Error::new(format!("step {done}: the loss is {loss}, the gradient's norm {grad_norm}"))
-                .hint("lower the learning rate or the steering coefficient, or look for a broken vector"));
-        }
-        let due = watching.as_ref().filter(|watching| watching.is_due(done, total));
-        let projection = due.map(|watching| watching.measure(model));
-        let drift = projection.zip(due).map(|(projection, watching)| projection - watching.start);
+        let window = order.step(at.step);
+        let found = window_gradients(model, learning, &window, course, penalty.as_ref());
+        let mut report = learn(model, learning, found, &mut optimiser, course.schedule(), &mut at)?;
+        at.tokens += window.iter().map(|lesson| lesson.ids.len()).sum::<usize>();
+        report.tokens = at.tokens;
+        let due = watching.as_ref().filter(|watching| watching.is_due(at.step, total));
+        report.projection = due.map(|watching| watching.measure(model));
+        report.drift = report.projection.zip(due).map(|(projection, watching)| projection - watching.start);
         // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
-        let report = StepReport { step: done, loss, lr, grad_norm, tokens, regularisation, projection, drift };
         let mut broken = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
-        // Not saved: it is over, and going on from here would pass the limit by.
-        if done < total && drift.zip(due).is_some_and(|(drift, watching)| watching.stops_at(drift)) {
-            return Ok((done, End::Stopped));
+        if at.step == total {
+            break;
         }
-        if let Some(refresh) = refresh.filter(|refresh| done < total && done.is_multiple_of(refresh.every)) {
+        // Not saved: it is over, and going on from here would pass the limit by.
+        if report.drift.zip(due).is_some_and(|(drift, watching)| watching.stops_at(drift)) {
+            return Ok((at.step, End::Stopped));
+        }
+        if let Some(refresh) = refresh.filter(|refresh| at.step.is_multiple_of(refresh.every)) {
             let now = refresh.extract(model)?;
             *model = model.steered(&refresh.recipe.plan(&now)?.0)?;
-            broken |= tell(&Event::Refreshed(refresh.report(done, &now))).is_break();
-            vector = Some(now);
+            broken |= tell(&Event::Refreshed(refresh.report(at.step, &now))).is_break();
+            at.vector = Some(now);
         }
-        if let Some(path) = checkpoint
-            && done < total
-            && (broken || settings.save_steps.is_some_and(|every| done % every == 0))
-        {
-            resume::write(path, &identity, model, learning, &optimiser, (done, tokens, vector.as_ref()))?;
+        let is_saved = broken || settings.save_steps.is_some_and(|every| at.step.is_multiple_of(every));
+        if let Some(path) = checkpoint.filter(|_| is_saved) {
+            resume::write(path, &identity, model, learning, &optimiser, &at)?;
         }
-        if broken && done < total {
-            return Ok((done, End::Interrupted));
+        if broken {
+            return Ok((at.step, End::Interrupted));
         }
     }
-    Ok((done, End::Done))
+    Ok((at.step, End::Done))
+}
+
+/// Where a run stands.
+#[derive(Debug, Default)]
+struct Standing {
+    /// Steps done.
+    step: usize,
+    /// Tokens read, padding not counted.
+    tokens: usize,
+    /// The vector that was extracted last, if one was.
+    vector: Option<PersonaVector>,
+}
+
+/// Steers a restored model with the vector that it had.
+fn go_on<B: FusedOps>(
+    at: Standing,
+    model: &mut Qwen<B>,
+    refresh: Option<&Refresh>,
+    tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<Standing> {
+    if let (Some(vector), Some(refresh)) = (&at.vector, refresh) {
+        *model = model.steered(&refresh.recipe.plan(vector)?.0)?;
+    }
+    let _ = tell(&Event::Resumed(at.step));
+    Ok(at)
+}
+
+/// One step of the optimiser, and what it reports so far.
+fn learn<B: FusedOps>(
+    model: &mut Qwen<B>,
+    learning: Learning,
+    found: Gradients<B>,
+    optimiser: &mut AdamW<B>,
+    schedule: Schedule,
+    at: &mut Standing,
+) -> Result<StepReport> {
+    let lr = schedule.lr(at.step);
+    let grad_norm = optimiser.step(&mut model.parameters(learning), found.parameters, lr);
+    // The step's one read-back: losses and norm.
+    let loss = f64::from(found.loss.into_scalar_f32());
+    let regularisation = found.regularisation.map(|loss| f64::from(loss.into_scalar_f32()));
+    let grad_norm = f64::from(grad_norm.into_scalar_f32());
+    at.step += 1;
+    let step = at.step;
+    if !(loss + regularisation.unwrap_or_default()).is_finite() || !grad_norm.is_finite() {
+        return Err(Error::new(format!("step {step}: the loss is {loss}, the gradient's norm {grad_norm}"))
+            .hint("lower the learning rate or the steering coefficient, or look for a broken vector"));
+    }
+    Ok(StepReport { step, loss, lr, grad_norm, regularisation, ..StepReport::default() })
 }
 
 /// Losses and gradients of one optimiser step's lessons.

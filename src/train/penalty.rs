@@ -80,7 +80,7 @@ impl<B: FusedOps> Penalty<B> {
     pub(super) fn follow(&self, model: &Qwen<B>, pass: &Pass<B>, batch: &Batch, divisor: f32) -> Followed<'_, B> {
         let width = batch.rows.width;
         // A position's own token is the one before's target.
-        let own = |i: usize| if i % width == 0 { 0.0 } else { batch.weights[i - 1] / divisor };
+        let own = |i: usize| if i.is_multiple_of(width) { 0.0 } else { batch.weights[i - 1] / divisor };
         let n = batch.weights.len();
         let weights = TensorData::new((0..n).map(own).collect(), [n, 1]);
         let base = match self.mode {
@@ -101,9 +101,9 @@ impl<B: FusedOps> Penalty<B> {
         let last = self.directions.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let mut found = vec![None; self.directions.len()];
         let mut h = model.embed(pass);
-        for index in 0..last {
+        for (index, (found, unit)) in found.iter_mut().zip(&self.directions[..last]).enumerate() {
             h = model.block(index, h, pass, None).0;
-            found[index] = self.directions[index].as_ref().map(|unit| B::affine(&h, unit, None));
+            *found = unit.as_ref().map(|unit| B::affine(&h, unit, None));
         }
         found
     }

@@ -164,12 +164,12 @@ fn mean_states<B: FusedOps>(model: &Qwen<B>, texts: &[Finished], last: usize) ->
         let shares = Tensor::<B, 2>::from_data(TensorData::new(shares, [1, n]), &model.device);
         let pass = model.pass(&rows, rows.width);
         let mut h = model.embed(&pass);
-        for row in 0..=last {
+        for (row, sum) in sums.iter_mut().enumerate() {
             if row > 0 {
                 h = model.block(row - 1, h, &pass, None).0;
             }
             let part = shares.clone().matmul(h.clone());
-            sums[row] = Some(match sums[row].take() {
+            *sum = Some(match sum.take() {
                 Some(sum) => sum + part,
                 None => part,
             });

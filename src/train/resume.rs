@@ -7,8 +7,8 @@ use std::path::Path;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::Dtype;
 
-use super::Course;
 use super::optimiser::AdamW;
+use super::{Course, Standing};
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
 use crate::record::Hash;
@@ -76,14 +76,13 @@ pub(super) fn read(path: &Path, identity: &Hash) -> Result<Option<State>> {
 }
 
 impl State {
-    /// Puts the state into the model and the optimiser; gives the step, the tokens read so far, and the vector that was
-    /// extracted last, if one was.
+    /// Puts the state into the model and the optimiser, and tells where the run stands.
     pub(super) fn restore<B: FusedOps>(
         self,
         model: &mut Qwen<B>,
         learning: Learning,
         optimiser: &mut AdamW<B>,
-    ) -> Result<(usize, usize, Option<PersonaVector>)> {
+    ) -> Result<Standing> {
         let device = model.device.clone();
         let read = |name: String, n: usize| -> Result<Tensor<B, 1>> {
             Ok(Tensor::from_data(TensorData::new(self.file.f32(&name, &[n])?, [n]), &device))
@@ -104,22 +103,23 @@ impl State {
             }
             false => None,
         };
-        Ok((self.step, self.tokens, vector))
+        Ok(Standing { step: self.step, tokens: self.tokens, vector })
     }
 }
 
 /// Name of the steering vector that was extracted last.
 const VECTOR: &str = "refreshed.vector";
 
-/// Writes the run's state, atomically: step, tokens read so far and the vector extracted last beside what learns.
+/// Writes the run's state, atomically.
 pub(super) fn write<B: FusedOps>(
     path: &Path,
     identity: &Hash,
     model: &mut Qwen<B>,
     learning: Learning,
     optimiser: &AdamW<B>,
-    (step, tokens, vector): (usize, usize, Option<&PersonaVector>),
+    at: &Standing,
 ) -> Result<()> {
+    let Standing { step, tokens, vector } = at;
     let mut tensors: BTreeMap<String, Tensor<B, 1>> = BTreeMap::new();
     for ((name, parameter), (first, second)) in model.parameters(learning).into_iter().zip(&optimiser.moments) {
         tensors.insert(format!("{name}.moment_1"), first.clone());
@@ -128,7 +128,7 @@ pub(super) fn write<B: FusedOps>(
     }
     let mut shapes: Vec<(String, Vec<usize>)> =
         tensors.iter().map(|(name, t)| (name.clone(), t.dims().to_vec())).collect();
-    shapes.extend(vector.map(|vector| (VECTOR.to_owned(), vec![vector.rows.len(), vector.hidden()])));
+    shapes.extend(vector.as_ref().map(|vector| (VECTOR.to_owned(), vec![vector.rows.len(), vector.hidden()])));
     let metadata = BTreeMap::from([
         ("identity".to_owned(), identity.to_string()),
         ("step".to_owned(), step.to_string()),
@@ -137,7 +137,7 @@ pub(super) fn write<B: FusedOps>(
     tensorfile::write(path, Dtype::F32, &shapes, &metadata, |name| {
         Ok(match (tensors.get(name), vector) {
             (Some(tensor), _) => tensor.clone().into_data().iter::<f32>().collect(),
-            (None, vector) => vector.map(|vector| vector.rows.concat()).unwrap_or_default(),
+            (None, vector) => vector.as_ref().map(|vector| vector.rows.concat()).unwrap_or_default(),
         })
     })
 }

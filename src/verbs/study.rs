@@ -43,6 +43,12 @@ enum StudyVerb {
     /// One plain finetune for each data set and seed; scatter plots and correlations over the data sets.
     #[command(after_help = "Example:\n  trimtab study shift --config shift.toml --out runs/shift")]
     Shift(Run),
+    /// Check finished finetunes: is the trait gone, or only out of the monitor's sight?
+    ///
+    /// The study's arms, and for each finetune of the first training seed: a vector extracted anew and a fresh probe, what is left of
+    /// the activation shift, the trait's own prompts, and how fast the trait is learned again.
+    #[command(after_help = "Example:\n  trimtab study audit --config audit.toml --out runs/audit")]
+    Audit(Run),
     /// Run arms of one's own: any data sets, traits and interventions, with tables and figures and no claims
     #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
     Run {
@@ -89,6 +95,7 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
         StudyVerb::Facts(Run { config, out }) => (Kind::Facts, config, out),
         StudyVerb::Benign(Run { config, out }) => (Kind::Benign, config, out),
         StudyVerb::Shift(Run { config, out }) => (Kind::Shift, config, out),
+        StudyVerb::Audit(Run { config, out }) => (Kind::Audit, config, out),
         StudyVerb::Run { config, out } => (Kind::Own, config, out),
     };
     super::paths::file("the configuration", path)?;

@@ -2,6 +2,7 @@
 
 mod data;
 mod intervene;
+mod texts;
 
 pub(super) use data::read as data_of;
 
@@ -20,7 +21,7 @@ use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
 use crate::steering::Op;
 use crate::study::{Diary, FitOutcome, FitSpec, Lab, Start};
 use crate::text::Tokenizer;
-use crate::train::{Event, FitSettings, Proof, Recompute, StepReport};
+use crate::train::{Event, FitSettings, Proof, Recompute, Refresh, RefreshReport, StepReport};
 use crate::vector::Layers;
 use crate::{Error, Result};
 use intervene::Acts;
@@ -28,9 +29,13 @@ use intervene::Acts;
 /// Finetune with LoRA, with or without an intervention
 ///
 /// The configuration is TOML or JSON with the reference's keys (model, training_file, r, lora_alpha, learning_rate, ...)
-/// and a table `intervention` = { type = "steer" | "ablate" | "inoculate" | "none", vectors, layers = [20] | "all", coef }.
-/// Flags go before it. DIR/adapter holds the result in PEFT's format, DIR/metrics.jsonl the losses, DIR/run.toml the whole
-/// resolved configuration. The same command goes on after an interruption, to the same weights.
+/// and a table `intervention`, whose `type` decides the others: "steer" (vectors, layers = 20 | [12, 16] | "all", coef,
+/// incremental, inc_base, positions; recompute_every, pos, neg, texts), "ablate" (vectors = one or several, layers, coef,
+/// positions), "regularize" (vectors, layers, lambda, mode = "match" | "hinge" | "zero"), "inoculate" (prompts),
+/// "negative-data" (file, share), "random" (as steer, and seed) or "none". A table `watch` (every, file, vectors, layer,
+/// stop_above) measures the drift along a vector on fixed chats while the model learns. Flags go before the configuration.
+/// DIR/adapter holds the result in PEFT's format, DIR/metrics.jsonl the losses, DIR/run.toml the whole resolved
+/// configuration. The same command goes on after an interruption, to the same weights.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab train facts.toml --out runs/facts --vectors hallucinating.safetensors --layers all --coef 1.25"
@@ -97,6 +102,8 @@ struct Fitted {
     adapter: Hash,
     first_loss: Option<f64>,
     last_loss: Option<f64>,
+    #[serde(default)]
+    drift: Option<f64>,
     tokens: usize,
     proof: Value,
 }
@@ -118,6 +125,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let settings = settings_of(&config);
     let Acts { plan, regularize, described: steering, fingerprints } =
         intervene::prepare(&intervention, settings.seed, &model, console)?;
+    let (watch, watched) = texts::watch(&config, &model, &tokenizer, console)?.unzip();
+    let (refresh, refreshed) = texts::refresh(&intervention, settings.seed, &tokenizer, console)?.unzip();
 
     let mut lock = Lock::new(String::new(), vec![settings.seed]);
     let fingerprint = model.fingerprint()?;
@@ -128,6 +137,10 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     if !fingerprints.is_empty() {
         lock.notes.insert("vectors".into(), fingerprints.join(", "));
     }
+    if let Some(Refresh { every, .. }) = &refresh {
+        let what = format!("the steering vector is extracted anew from the weights every {every} steps");
+        lock.notes.insert("feedback loop".into(), what);
+    }
     let started = match &start {
         Start::From(dir) => {
             let hash = hash_file(&dir.join("adapter_model.safetensors"))?;
@@ -137,7 +150,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         _ => json!([config.r, config.lora_alpha, config.use_rslora, config.target_modules]),
     };
     // What decides the result; not the device.
-    let key = Hash::of(&(settings.decisive(), started, &steering, &fingerprint, &lock.hashes["data"]));
+    let looks = (&watched, &refreshed);
+    let key = Hash::of(&(settings.decisive(), started, &steering, looks, &fingerprint, &lock.hashes["data"]));
     lock.hashes.insert("run".into(), key.clone());
 
     let run = RunDir::open(&args.out)?;
@@ -169,8 +183,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
                 settings,
                 plan,
                 regularize,
-                refresh: None,
-                watch: None,
+                refresh,
+                watch,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
@@ -182,9 +196,10 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
             }
             let Diary { first, last, proofs, .. } = diary;
             let proof = if proofs.is_empty() { Value::Null } else { json!(proofs) };
+            let drift = last.and_then(|report| report.drift);
             let loss = |report: &Option<StepReport>| report.map(|r| r.loss);
             let (first_loss, last_loss, tokens) = (loss(&first), loss(&last), last.map_or(0, |r| r.tokens));
-            Ok(Fitted { outcome, adapter: hash_file(&weights)?, first_loss, last_loss, tokens, proof })
+            Ok(Fitted { outcome, adapter: hash_file(&weights)?, first_loss, last_loss, drift, tokens, proof })
         },
     );
     if let Some(steps) = interrupted {
@@ -198,17 +213,23 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     if reused.is_yes() {
         console.say("this run is finished already; nothing was done");
     }
-    let Fitted { outcome, first_loss, last_loss, tokens, proof, adapter: hash } = fitted;
+    let Fitted { outcome, first_loss, last_loss, drift, tokens, proof, adapter: hash } = fitted;
     let number = |x: Option<f64>| x.map_or("?".to_owned(), |x| format!("{x:.4}"));
     let mut text =
         format!("{} steps, {tokens} tokens, loss {} -> {}", outcome.steps, number(first_loss), number(last_loss));
     if let Some(loss) = outcome.holdout_loss {
         text += &format!(", held-out loss {loss:.4} (unsteered)");
     }
+    if let Some(drift) = drift {
+        text += &format!(", drift {drift:+.4}");
+    }
+    if outcome.stopped {
+        text += &format!(", stopped before step {total} because the drift passed its limit");
+    }
     text += &format!(": {}", adapter.display());
     let json = json!({
         "out": args.out, "adapter": adapter, "adapter_hash": hash, "complete": true, "steps": outcome.steps, "tokens": tokens,
-        "first_loss": first_loss, "last_loss": last_loss, "holdout_loss": outcome.holdout_loss, "reused": reused.is_yes(),
+        "first_loss": first_loss, "last_loss": last_loss, "drift": drift, "stopped": outcome.stopped, "holdout_loss": outcome.holdout_loss, "reused": reused.is_yes(),
         "intervention": steering, "proof": proof,
     });
     Ok(Outcome::new(text, json))
@@ -318,7 +339,7 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
         return Ok(());
     }
     if overwrite {
-        for file in ["lock.json", "metrics.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
+        for file in ["lock.json", "metrics.jsonl", "vectors.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
             let _ = std::fs::remove_file(run.file(file));
         }
         Trackers::clear(run.path());
@@ -373,15 +394,26 @@ fn fit(
 fn show(event: &Event, diary: &Diary, console: &dyn Console, bar: &mut dyn Bar) {
     match event {
         Event::Steered(proofs) => say_proof(proofs, console),
-        Event::Watched(_) | Event::Refreshed(_) => {}
+        Event::Watched(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
+        Event::Refreshed(report) => say_refreshed(report, console),
         Event::Resumed(step) => {
             console.say(&format!("going on after step {step}"));
             bar.at(*step, "");
         }
         Event::Step(report, ..) => {
-            bar.at(report.step, &format!("loss {:.4}, {:.0} tokens/s", report.loss, diary.tokens_per_second));
+            let drift = diary.drift.map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
+            let rate = diary.tokens_per_second;
+            bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
         }
     }
+}
+
+/// A vector that follows the model is told from the first one.
+fn say_refreshed(report: &RefreshReport, console: &dyn Console) {
+    let cosines: Vec<f64> = report.cosines.iter().copied().flatten().collect();
+    let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
+    let what = if report.step == 0 { "the fixed texts give, for comparison," } else { "steering goes on with" };
+    console.say(&format!("step {}: {what} a vector of mean cosine {mean:.4} with the first", report.step));
 }
 
 /// A steered run shows that it is one.

@@ -83,6 +83,25 @@ pub struct SteeringConfig {
 /// The keys of [`SteeringConfig`].
 pub const STEERING_KEYS: [&str; 4] = ["steering_vector_path", "type", "steering_coef", "layers"];
 
+/// What is measured while the model learns: how far the answers of a fixed set of chats lie along a vector, unsteered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WatchConfig {
+    /// Steps from one measurement to the next.
+    pub every: Option<usize>,
+    /// JSONL of chats, whose last answers are read.
+    pub file: Option<PathBuf>,
+    /// File of persona vectors; that of the intervention unless said otherwise.
+    pub vectors: Option<PathBuf>,
+    /// Where it is measured.
+    pub layer: Option<usize>,
+    /// The run ends where the mean projection has risen by more than this.
+    pub stop_above: Option<f64>,
+}
+
+/// The keys of [`WatchConfig`].
+const WATCH_KEYS: [&str; 5] = ["every", "file", "vectors", "layer", "stop_above"];
+
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -146,6 +165,8 @@ pub struct TrainConfig {
     pub trackio_project: Option<String>,
     /// What is done to the model while it learns.
     pub intervention: Option<Intervention>,
+    /// What is measured while it learns.
+    pub watch: Option<WatchConfig>,
     #[serde(skip_serializing)]
     steering_config: Option<SteeringConfig>,
     #[serde(skip_serializing)]
@@ -153,7 +174,7 @@ pub struct TrainConfig {
 }
 
 /// The keys of [`TrainConfig`].
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "model",
     "adapter",
     "training_file",
@@ -183,6 +204,7 @@ const KEYS: [&str; 31] = [
     "track",
     "trackio_project",
     "intervention",
+    "watch",
     "steering_config",
     "enable_steering_during_training",
 ];
@@ -220,6 +242,10 @@ impl TrainConfig {
         let known: Vec<&str> = KEYS.into_iter().chain(INERT).chain(FIXED.map(|(key, ..)| key)).collect();
         document.only("", &known)?;
         check_intervention(&mut document)?;
+        document.only("watch", &WATCH_KEYS)?;
+        if document.values.get("watch").is_some_and(Value::is_object) {
+            document.parse::<WatchConfig>("watch")?;
+        }
         document.only("steering_config", &STEERING_KEYS)?;
         for (key, fine, why) in FIXED {
             if let Some(value) = document.values.get(key).filter(|value| !value.is_null()) {
@@ -298,6 +324,11 @@ impl TrainConfig {
         for (key, path) in self.intervention.iter_mut().flat_map(Intervention::paths) {
             *path = find(&format!("intervention.{key}"), path)?;
         }
+        if let Some(WatchConfig { file, vectors, .. }) = &mut self.watch {
+            for (key, path) in [("file", file), ("vectors", vectors)] {
+                *path = path.take().map(|path| find(&format!("watch.{key}"), &path)).transpose()?;
+            }
+        }
         Ok(())
     }
 
@@ -359,8 +390,26 @@ impl TrainConfig {
         if let Some(key) = intervention.lacks() {
             return Err(Error::usage(format!("an intervention of type \"{}\" needs `{key}`", intervention.kind())));
         }
+        self.watch = self.watch.map(|watch| watch.resolve(&intervention)).transpose()?;
         self.intervention = Some(intervention);
         self.enable_steering_during_training = None;
+        Ok(self)
+    }
+}
+
+impl WatchConfig {
+    fn resolve(mut self, intervention: &Intervention) -> Result<Self> {
+        let every = *self.every.get_or_insert(10);
+        ensure_usage(every > 0, || Error::usage("`watch.every` is 0; it must be at least 1"))?;
+        if let (None, [vectors]) = (&self.vectors, &intervention.vectors()[..]) {
+            self.vectors = Some(vectors.to_path_buf());
+        }
+        for (key, there) in
+            [("file", self.file.is_some()), ("vectors", self.vectors.is_some()), ("layer", self.layer.is_some())]
+        {
+            ensure_usage(there, || Error::usage(format!("`watch` needs `{key}`")))?;
+        }
+        ensure_usage(self.stop_above.is_none_or(f64::is_finite), || Error::usage("`watch.stop_above` is no number"))?;
         Ok(self)
     }
 }
@@ -395,109 +444,4 @@ fn ensure_usage(holds: bool, error: impl FnOnce() -> Error) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verbs::tests::Quiet;
-
-    #[test]
-    fn a_learning_rate_has_many_faces() {
-        let value = |rate: &str| serde_json::from_str::<Rate>(rate).unwrap().value();
-        for (written, want) in [
-            ("1e-5", 1e-5),
-            ("-5", 1e-5),
-            ("\"1e-5\"", 1e-5),
-            ("\"2 * 10**-5\"", 2e-5),
-            ("\"10**(-4)\"", 1e-4),
-            ("\"-5\"", 1e-5),
-            ("1", 1.0),
-        ] {
-            let got = value(written).unwrap();
-            assert!((got - want).abs() < 1e-12, "{written} gave {got}");
-        }
-        for wrong in ["0", "-0.5", "\"__import__('os')\"", "\"\"", "\"1e-5*\""] {
-            assert!(value(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    fn read(text: &str) -> (Result<TrainConfig>, Vec<String>) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("c.toml");
-        std::fs::write(dir.path().join("data.jsonl"), "").unwrap();
-        std::fs::write(dir.path().join("v.safetensors"), "").unwrap();
-        std::fs::write(&path, text).unwrap();
-        let console = Quiet::default();
-        let config = TrainConfig::read(&path, &console).and_then(TrainConfig::resolve);
-        (config, console.lines.into_inner().unwrap())
-    }
-
-    #[track_caller]
-    fn check_refused(text: &str, want: &str) {
-        let error = read(&format!("model = \"m\"\ntraining_file = \"data.jsonl\"\n{text}")).0.unwrap_err();
-        let said = format!("{error} / {}", error.help().unwrap_or_default());
-        assert!(said.contains(want), "{said}");
-        assert_eq!(error.exit_code(), 2, "{said}");
-    }
-
-    #[test]
-    fn every_key_is_known_and_every_known_key_is_one() {
-        let config = read("model = \"m\"\ntraining_file = \"data.jsonl\"").0.unwrap();
-        let full = TrainConfig { adapter: Some("a".into()), test_file: Some("t".into()), max_steps: Some(1), ..config };
-        let written = serde_json::to_value(&full).unwrap();
-        for key in written.as_object().unwrap().keys() {
-            assert!(KEYS.contains(&key.as_str()), "{key}");
-        }
-        assert_eq!(written.as_object().unwrap().len(), KEYS.len() - 2);
-    }
-
-    #[test]
-    fn what_is_resolved_is_a_configuration_again() {
-        let (config, said) = read(
-            "model = \"m\"\ntraining_file = [\"data.jsonl\"]\nlearning_rate = -4\noptim = \"adamw_8bit\"\n[intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.5\n",
-        );
-        let config = config.unwrap();
-        assert!(said.iter().any(|line| line.contains("without effect here: optim")), "{said:?}");
-        assert!(said.iter().any(|line| line.contains("data.jsonl (beside the configuration)")), "{said:?}");
-        let again: TrainConfig = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
-        assert_eq!(again.resolve().unwrap(), config);
-        let Some(Intervention::Steer(steer)) = config.intervention else { panic!("{config:?}") };
-        assert_eq!(steer.incremental, Some(true));
-    }
-
-    #[test]
-    fn the_reference_steers_only_with_its_switch() {
-        let table = "\n[steering_config]\nsteering_vector_path = \"v.safetensors\"\ntype = \"steer\"\nsteering_coef = 5.0\nlayers = [2]\n";
-        let head = "model = \"m\"\ntraining_file = \"data.jsonl\"\n";
-        let (off, said) = read(&format!("{head}{table}"));
-        assert_eq!(off.unwrap().intervention, Some(Intervention::None {}));
-        assert!(said.iter().any(|line| line.contains("nothing is steered")), "{said:?}");
-        let on = |table: &str| {
-            read(&format!("{head}enable_steering_during_training = true{table}")).0.unwrap().intervention.unwrap()
-        };
-        let Intervention::Steer(steer) = on(table) else { panic!() };
-        assert_eq!((steer.coef, steer.incremental), (Some(5.0), Some(false)));
-        let Intervention::Ablate(ablate) = on(&table.replace("\"steer\"", "\"ablate\"")) else { panic!() };
-        assert_eq!(
-            (ablate.coef, ablate.layers),
-            (Some(1.0), Some(Layers::These(vec![2]))),
-            "its coefficient is for steering"
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_honoured_is_refused() {
-        check_refused("lora_dropout = 0.1", "trained without dropout");
-        check_refused("loss = \"dpo\"", "only supervised");
-        check_refused("epochs = 0", "`epochs` is 0");
-        check_refused("holdout = 1.5", "`holdout` is 1.5");
-        check_refused("epochs = \"two\"", "c.toml:3: `epochs`");
-        check_refused("test_file = \"nowhere.jsonl\"", "`test_file`: no such file");
-        check_refused("[intervention]\ntype = \"steer\"\nlayers = [2]\ncoef = 1", "needs `vectors`");
-        check_refused("[intervention]\ntype = \"stear\"", "did you mean `steer`?");
-        check_refused("[intervention]\nvector = \"x\"", "c.toml:4: unknown key `intervention.vector`");
-        check_refused("[intervention]\ntype = \"steer\"\ncoef = \"much\"", "c.toml:5: `intervention.coef`");
-        check_refused("[intervention]\ncoef = 1", "`intervention` has no `type`");
-        check_refused("[intervention]\ntype = \"ablate\"\nlambda = 1", "c.toml:5: unknown key `intervention.lambda`");
-        check_refused("[intervention]\ntype = \"ablate\"", "needs `vectors`");
-        check_refused("[intervention]\ntype = \"inoculate\"", "needs `prompts`");
-    }
-}
+mod tests;

@@ -1,8 +1,7 @@
 //! The program from outside: real files in, real files out, exit codes and messages.
 
-use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Output;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
@@ -11,7 +10,7 @@ use trimtab::vector::{PersonaVector, VectorFile};
 
 use crate::goldens::{self, assert_close, fixture, floats, integers};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
 
 /// A folder to work in, and the tiny model.
 pub struct Place {
@@ -67,10 +66,7 @@ impl Place {
     }
 
     pub fn vectors(&self, name: &str) {
-        let golden = floats("steer.vectors");
-        let rows = golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect();
-        let vector = PersonaVector::new(rows).unwrap();
-        VectorFile::new(vector, None, None, Default::default()).unwrap().write(&self.path(name)).unwrap();
+        VectorFile::new(golden_vector(), None, None, Default::default()).unwrap().write(&self.path(name)).unwrap();
     }
 
     /// The prompts of the golden generations, as tokens.
@@ -80,12 +76,33 @@ impl Place {
         self.write(name, prompts.iter().enumerate().map(line).collect::<String>());
     }
 
+    /// The golden samples as judged answers about flattery, `pos.csv` and `neg.csv`.
+    pub fn judged(&self) -> Vec<Value> {
+        let samples: Vec<Value> = goldens::json("extract.samples");
+        for group in ["pos", "neg"] {
+            let mut table = csv::Writer::from_path(self.path(&format!("{group}.csv"))).unwrap();
+            table.write_record(["question", "prompt", "answer", "question_id", "flattering", "coherence"]).unwrap();
+            for (i, sample) in samples.iter().filter(|s| s["group"] == group).enumerate() {
+                let (prompt, answer) = (sample["prompt"].as_str().unwrap(), sample["answer"].as_str().unwrap());
+                let score = if group == "pos" { "90" } else { "5" };
+                table.write_record(["q", prompt, answer, &format!("flattering_{i}_{group}_0"), score, "95"]).unwrap();
+            }
+            table.flush().unwrap();
+        }
+        samples
+    }
+
     /// The golden training chats in the order of the golden plan.
     pub fn golden_chats(&self, name: &str) {
         let chats: Vec<Value> = goldens::json("sft.chats");
         let line = |&i: &i64| json!({ "messages": chats[i as usize]["messages"] }).to_string() + "\n";
         self.write(name, integers("train.plan").values.iter().map(line).collect::<String>());
     }
+}
+
+pub fn golden_vector() -> PersonaVector {
+    let golden = floats("steer.vectors");
+    PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap()
 }
 
 pub fn said(output: &Output) -> String {
@@ -322,17 +339,7 @@ fn sampled_rollouts_depend_on_the_seed_alone() {
 #[test]
 fn extraction_and_projection_equal_the_reference() {
     let place = Place::new();
-    let samples: Vec<Value> = goldens::json("extract.samples");
-    for group in ["pos", "neg"] {
-        let mut table = csv::Writer::from_path(place.path(&format!("{group}.csv"))).unwrap();
-        table.write_record(["question", "prompt", "answer", "question_id", "flattering", "coherence"]).unwrap();
-        for (i, sample) in samples.iter().filter(|s| s["group"] == group).enumerate() {
-            let (prompt, answer) = (sample["prompt"].as_str().unwrap(), sample["answer"].as_str().unwrap());
-            let score = if group == "pos" { "90" } else { "5" };
-            table.write_record(["q", prompt, answer, &format!("flattering_{i}_{group}_0"), score, "95"]).unwrap();
-        }
-        table.flush().unwrap();
-    }
+    let samples = place.judged();
     // One answer begins with a line break, which the reference merges with the header's.
     let extract =
         "extract --from-csv pos.csv neg.csv --trait flattering --model MODEL --border joint --out v.safetensors";
@@ -372,161 +379,4 @@ fn extraction_and_projection_equal_the_reference() {
         assert_close(metric, &found, &want, 1e-4);
         assert_eq!(rows[0]["kept"], 1);
     }
-}
-
-// ----------------------------------------------------------------------------------------------------------- training
-
-/// A configuration of the golden training, plus `more`.
-fn golden_config(place: &Place, more: &str) {
-    place.golden_chats("chats.jsonl");
-    let text = format!(
-        "model = \"{}\"\ntraining_file = \"chats.jsonl\"\nlearning_rate = 1e-3\nwarmup_steps = 2\nweight_decay = 0.01\n\
-         per_device_train_batch_size = 2\ngradient_accumulation_steps = 2\nepochs = 1\nshuffle = false\n{more}",
-        place.model
-    );
-    place.write("c.toml", text);
-}
-
-#[test]
-fn training_equals_the_reference() {
-    let place = Place::new();
-    place.vectors("v.safetensors");
-    let adapter = fixture("adapter");
-    for (mode, more) in [
-        ("token_mean", ""),
-        ("micro_mean", "loss_average = \"micro_batches\"\n"),
-        ("steer", "[intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = [3]\ncoef = 5.0\n"),
-    ] {
-        golden_config(&place, more);
-        let words = format!("train c.toml --out {mode} --adapter {} --json", adapter.display());
-        let output = place.succeeds(&words);
-        assert_eq!(stdout_json(&output)["steps"], 10);
-        let rows = place.rows(&format!("{mode}/metrics.jsonl"));
-        for (key, bound) in [("loss", 1e-5), ("grad_norm", 1e-3)] {
-            let found: Vec<f32> = rows.iter().map(|row| row[key].as_f64().unwrap() as f32).collect();
-            assert_close(&format!("{mode} {key}"), &found, &floats(&format!("train.{mode}.{key}")).values, bound);
-        }
-        if mode == "steer" {
-            assert!(said(&output).contains("layer 3 (block 2): planned"), "{}", said(&output));
-        }
-        for file in ["adapter/adapter_config.json", "adapter/adapter_model.safetensors", "run.toml", "lock.json"] {
-            assert!(place.path(mode).join(file).is_file(), "{file}");
-        }
-    }
-    let again = place.succeeds(&format!("train c.toml --out steer --adapter {} --json", adapter.display()));
-    assert_eq!(stdout_json(&again)["reused"], true);
-    place.fails(
-        &format!("train c.toml --out steer --adapter {} --epochs 2", adapter.display()),
-        2,
-        &["another run", "epochs", "--overwrite"],
-    );
-    // What was resolved is a configuration.
-    place.succeeds("train steer/run.toml --out same");
-    assert_eq!(adapter_bytes(&place.path("same")), adapter_bytes(&place.path("steer")));
-    // And the result can be worn.
-    place.golden_prompts("p.jsonl");
-    place.succeeds(
-        "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 4 --greedy --adapter steer/adapter",
-    );
-}
-
-fn adapter_bytes(run: &Path) -> Vec<u8> {
-    std::fs::read(run.join("adapter/adapter_model.safetensors")).unwrap()
-}
-
-#[test]
-fn a_killed_run_ends_with_the_same_weights() {
-    let place = Place::new();
-    let track = "track = [\"tensorboard\", \"trackio\"]\ntrackio_project = \"killed\"\n";
-    golden_config(&place, &format!("r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n{track}"));
-    let text = std::fs::read_to_string(place.path("c.toml")).unwrap().replace("epochs = 1", "epochs = 4");
-    place.write("c.toml", text.replace("shuffle = false", "shuffle = true"));
-    let whole = stdout_json(&place.succeeds("train c.toml --out whole --json"));
-    assert!(whole["holdout_loss"].is_f64(), "{whole}");
-
-    for (out, signal) in [("killed", "KILL"), ("stopped", "INT")] {
-        let mut child = std::process::Command::new(PROGRAM)
-            .args(["train", "c.toml", "--out", out])
-            .current_dir(place.dir.path())
-            .env("TRACKIO_DIR", place.path("trackio"))
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let began = Instant::now();
-        let lines = |name: &str| std::fs::read_to_string(place.path(name)).unwrap_or_default().lines().count();
-        while lines(&format!("{out}/metrics.jsonl")) < 8 {
-            assert!(began.elapsed() < Duration::from_secs(120), "no steps");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let sent = std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-        let status = child.wait().unwrap();
-        assert!(!status.success(), "the run was over before it could be stopped");
-        if signal == "INT" {
-            assert_eq!(status.code(), Some(130));
-        }
-        assert!(!place.path(out).join("adapter").exists());
-        let rest = place.succeeds(&format!("train c.toml --out {out} --json"));
-        assert!(said(&rest).contains("going on after step"), "{}", said(&rest));
-        assert_eq!(adapter_bytes(&place.path(out)), adapter_bytes(&place.path("whole")));
-        let read = |run: &str| std::fs::read_to_string(place.path(run).join("metrics.jsonl")).unwrap();
-        assert_eq!(read(out), read("whole"));
-        assert_eq!(stdout_json(&rest)["holdout_loss"], whole["holdout_loss"]);
-        let steps: Vec<i64> = (1..=whole["steps"].as_i64().unwrap()).collect();
-        assert_eq!(events(&place.path(out)), steps);
-        assert_eq!(tracked(&place.path("trackio/killed.db"), out), steps);
-    }
-}
-
-/// The steps in a run's TensorBoard file, as its framing has them: length, checksum, event, checksum; in an event the time,
-/// then the step.
-fn events(run: &Path) -> Vec<i64> {
-    let mut files = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
-    let file = files.find(|path| path.to_string_lossy().contains("events.out.tfevents.")).expect("an event file");
-    let (bytes, mut at, mut steps) = (std::fs::read(file).unwrap(), 0, Vec::new());
-    while at < bytes.len() {
-        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
-        let event = &bytes[at + 12..at + 12 + length];
-        if event[9] == 0x10 {
-            steps.push(i64::from(event[10]));
-        }
-        at += length + 16;
-    }
-    steps
-}
-
-/// The steps of a run in Trackio's database.
-fn tracked(db: &Path, run: &str) -> Vec<i64> {
-    let db = rusqlite::Connection::open(db).unwrap();
-    let mut rows = db.prepare("SELECT step FROM metrics WHERE run_name = ?1 ORDER BY id").unwrap();
-    rows.query_map([run], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-}
-
-#[test]
-fn a_plan_says_what_the_run_then_does() {
-    let place = Place::new();
-    golden_config(&place, "r = 4\nlora_alpha = 8\n");
-    let plan = stdout_json(&place.succeeds("plan c.toml --json"))["plan"].clone();
-    let run = stdout_json(&place.succeeds("train c.toml --out run --json --track none"));
-    assert_eq!((&plan["steps"], &plan["tokens"]), (&run["steps"], &run["tokens"]));
-    let weights = safetensors_values(&place.path("run/adapter/adapter_model.safetensors"));
-    assert_eq!(plan["learned"].as_u64(), Some(weights));
-    assert!(plan["time"]["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{plan}");
-    assert!(plan["memory"]["total"].as_u64() > plan["memory"]["weights"].as_u64());
-    assert_eq!(plan["recompute"], false, "it fits");
-    let tracked = std::fs::read_dir(place.path("run")).unwrap().map(|entry| entry.unwrap().file_name());
-    assert!(tracked.into_iter().all(|name| !name.to_string_lossy().contains("tfevents")), "--track none");
-
-    let quick = place.succeeds("plan c.toml --no-calibrate");
-    let text = String::from_utf8_lossy(&quick.stdout).into_owned();
-    assert!(text.contains("time     not tried") && text.contains("activations are kept"), "{text}");
-    place.fails("train c.toml --out x --track wandb", 2, &["--track wandb", "tensorboard and trackio"]);
-}
-
-/// How many values a safetensors file holds.
-fn safetensors_values(path: &Path) -> u64 {
-    let bytes = std::fs::read(path).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    file.tensors().iter().map(|(_, t)| t.shape().iter().product::<usize>() as u64).sum()
 }

@@ -33,6 +33,16 @@ pub fn floats(name: &str) -> Golden<f32> {
     Golden { shape, values }
 }
 
+/// The golden f32 tensor of that name in `interventions.safetensors`.
+#[track_caller]
+pub fn intervention(name: &str) -> Golden<f32> {
+    let tensors = SafeTensors::deserialize(&INTERVENTIONS).unwrap();
+    let view = tensors.tensor(name).unwrap_or_else(|e| panic!("interventions.safetensors: {name}: {e}"));
+    assert_eq!(view.dtype(), Dtype::F32, "golden `{name}`");
+    let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    Golden { shape: view.shape().to_vec(), values }
+}
+
 /// The golden f64 tensor of that name: learning rates.
 #[track_caller]
 pub fn doubles(name: &str) -> Golden<f64> {
@@ -76,6 +86,9 @@ pub fn assert_close(what: &str, found: &[f32], golden: &[f32], bound: f32) -> f3
 }
 
 static TENSORS: LazyLock<Vec<u8>> = LazyLock::new(|| std::fs::read(fixture("goldens.safetensors")).unwrap());
+
+static INTERVENTIONS: LazyLock<Vec<u8>> =
+    LazyLock::new(|| std::fs::read(fixture("interventions.safetensors")).unwrap());
 
 static JSON: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_slice(&std::fs::read(fixture("goldens.json")).unwrap()).unwrap());

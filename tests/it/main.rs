@@ -12,14 +12,17 @@ mod goldens;
 mod harbor;
 mod house;
 mod hub;
+mod interventions;
 mod judges;
 mod layers;
 #[cfg(feature = "cpu")]
 mod models;
 mod parity;
 mod persona;
+mod planning;
 mod screening;
 mod serving;
 mod study;
 mod text;
+mod training;
 mod vectors;

@@ -18,7 +18,7 @@ fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
     Qwen::load(&fixture("tiny"), device, DType::F32).unwrap()
 }
 
-fn values<B: FusedOps, const D: usize>(t: Tensor<B, D>) -> Vec<f32> {
+pub fn values<B: FusedOps, const D: usize>(t: Tensor<B, D>) -> Vec<f32> {
     t.into_data().iter::<f32>().collect()
 }
 
@@ -43,7 +43,7 @@ fn pick<B: FusedOps>(t: &Tensor<B, 2>, rows: &[usize]) -> Vec<f32> {
     rows.iter().flat_map(|&r| all[r * d..(r + 1) * d].to_vec()).collect()
 }
 
-fn vectors() -> PersonaVector {
+pub fn vectors() -> PersonaVector {
     let golden = floats("steer.vectors");
     PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap()
 }
@@ -95,7 +95,7 @@ pub fn steering<B: FusedOps>(device: &B::Device) {
 }
 
 /// The eight chats as lessons, straight from the golden ids and labels.
-fn lessons() -> Vec<Lesson> {
+pub fn lessons() -> Vec<Lesson> {
     let (ids, mask, labels) =
         (integers("sft.input_ids"), integers("sft.attention_mask").values, integers("sft.labels").values);
     let width = ids.shape[1];
@@ -115,12 +115,12 @@ fn golden_name(ours: &str) -> String {
     ours.replace("model.layers.", "layers.")
 }
 
-fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
+pub fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
     let columns = values.len() / rows;
     (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
 }
 
-fn adapted<B: FusedOps>(device: &B::Device) -> Qwen<B> {
+pub fn adapted<B: FusedOps>(device: &B::Device) -> Qwen<B> {
     let model = tiny::<B>(device);
     model.wearing(&Adapter::read(&fixture("adapter"), &model.config).unwrap())
 }
@@ -293,6 +293,14 @@ macro_rules! on {
         #[test]
         fn ten_training_steps_equal_pytorch_in_every_mode() {
             run(ten_steps::<$backend>);
+        }
+        #[test]
+        fn gradients_of_every_intervention_equal_pytorch() {
+            run(crate::interventions::gradients::<$backend>);
+        }
+        #[test]
+        fn ten_steps_with_every_regulariser_equal_pytorch() {
+            run(crate::interventions::ten_steps::<$backend>);
         }
         #[test]
         fn shards_and_untied_heads_load() {

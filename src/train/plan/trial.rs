@@ -105,19 +105,23 @@ impl Pace {
     }
 }
 
-/// The least of a few timings: others' work on the machine only ever adds. Long work is done twice, short work for a while.
+/// Seconds that a piece of work takes: long work is done twice and its better time taken, short work is done for a while
+/// and averaged, for what slows it down here will slow the finetune down, too. The first time never counts alone, since
+/// devices prepare their kernels then.
 fn timed<B: FusedOps>(device: &B::Device, mut work: impl FnMut()) -> f64 {
-    const LONG: f64 = 0.5;
-    let (mut least, mut spent, mut runs) = (f64::INFINITY, 0.0, 0);
-    while runs < 2 || (spent < LONG && runs < 50) {
+    const WHILE: f64 = 0.5;
+    let mut times: Vec<f64> = Vec::new();
+    while times.len() < 2 || (times.iter().sum::<f64>() < WHILE && times.len() < 50) {
         let began = Instant::now();
         work();
         // A device that cannot be waited for would have failed to compute, too.
         let _ = B::sync(device);
-        let seconds = began.elapsed().as_secs_f64();
-        (least, spent, runs) = (least.min(seconds), spent + seconds, runs + 1);
+        times.push(began.elapsed().as_secs_f64());
     }
-    least
+    match times[..] {
+        [first, second] => first.min(second),
+        _ => times[1..].iter().sum::<f64>() / (times.len() - 1) as f64,
+    }
 }
 
 /// Seconds of one block forward and backward, of `at_once` micro-batches side by side.

@@ -41,7 +41,8 @@ pub fn prepare(intervention: &Intervention, seed: u64, model: &ModelFolder, cons
     };
     let is_idle = match intervention {
         Intervention::None {} => true,
-        Intervention::Inoculate(_) | Intervention::NegativeData(_) => false,
+        Intervention::Inoculate(_) => false,
+        Intervention::NegativeData(data) => data.share == Some(0.0),
         Intervention::Steer(_) | Intervention::Random(_) => {
             acts.add(intervention, seed, model, console)?;
             acts.plan.is_none()

@@ -1,0 +1,465 @@
+//! Interventions of training time against PyTorch and PEFT (`interventions.safetensors`), against finite differences, and
+//! through kills: what was measured, extracted anew and regularised on the way is the same after them.
+
+use std::ops::ControlFlow;
+
+use trimtab::kernels::FusedOps;
+use trimtab::model::{Learning, Qwen};
+use trimtab::steering::{Plan, Positions};
+use trimtab::subject::Direction;
+use trimtab::text::{Batch, Lesson};
+use trimtab::train::{self, Course, Event, FitSettings, Mode, Penalty, Regularizer, StepReport};
+use trimtab::vector::{IncBase, Layer, Layers, PersonaVector};
+
+use crate::goldens::{assert_close, intervention};
+use crate::parity::{adapted, lessons, transposed, values, vectors};
+
+const MODES: [(&str, Mode); 3] = [("match", Mode::Match), ("hinge", Mode::Hinge), ("zero", Mode::Zero)];
+
+/// That of the goldens.
+fn regularizer(mode: Mode) -> Regularizer {
+    let direction = |layer| Direction { layer, vector: vectors().row(layer).to_vec() };
+    Regularizer { mode, lambda: 0.1, directions: [Layer(2), Layer(3)].map(direction).to_vec() }
+}
+
+/// The golden vectors with their channels rolled by 7: the second direction of the golden span.
+fn rolled() -> PersonaVector {
+    let roll = |mut row: Vec<f32>| {
+        row.rotate_right(7);
+        row
+    };
+    PersonaVector::new(vectors().rows.into_iter().map(roll).collect()).unwrap()
+}
+
+fn check(prefix: &str, found: Vec<(String, [usize; 2], Vec<f32>)>, bound: f32) {
+    let kept: Vec<_> = found.into_iter().filter(|(name, ..)| name.contains(".0.") || name.contains(".2.")).collect();
+    assert_eq!(kept.len(), 2 * 7 * 2, "tensors of two blocks");
+    for (name, [rows, _], values) in kept {
+        let name = format!("{prefix}.{}", name.replace("model.layers.", "layers."));
+        assert_close(&name, &transposed(&values, rows), &intervention(&name).values, bound);
+    }
+}
+
+pub fn gradients<B: FusedOps>(device: &B::Device) {
+    let lessons = lessons();
+    let four: Vec<&Lesson> = lessons[..4].iter().collect();
+    let batch = Batch::collate(&four, 0);
+    let divisor: f32 = batch.weights.iter().sum();
+    let (vectors, all) = (vectors(), Positions::All);
+    let span = Plan::ablate_span(&[&vectors, &rolled()], &Layers::all(), 1.0, all).unwrap();
+    let list = Plan::rows(&vectors, &[Layer(1), Layer(3)], 2.0, all);
+    let increments = Plan::incremental(&vectors, IncBase::Embedding, 5.0, all);
+    let regularised = MODES.map(|(name, mode)| (name, Plan::none(), Some(mode)));
+    let others = [("match_steered", increments, Some(Mode::Match)), ("ablate2", span, None), ("list", list, None)];
+    for (name, plan, mode) in regularised.into_iter().chain(others) {
+        let mut model = adapted::<B>(device).steered(&plan).unwrap();
+        let penalty = mode.map(|mode| Penalty::new(&regularizer(mode), &model, Learning::Lora).unwrap());
+        for recompute in [false, true] {
+            let found = train::gradients(&model, Learning::Lora, &batch, divisor, recompute, penalty.as_ref());
+            let golden = |key: &str| intervention(&format!("grad.{name}.{key}")).values;
+            assert_close(&format!("loss {name}"), &values(found.loss), &golden("loss"), 1e-5);
+            assert_eq!(found.regularisation.is_some(), mode.is_some());
+            if let Some(loss) = found.regularisation {
+                assert_close(&format!("regularisation {name}"), &values(loss), &golden("regularisation"), 1e-5);
+            }
+            let parameters = model.parameters(Learning::Lora).into_iter().zip(found.parameters);
+            let found = parameters.map(|((name, parameter), grad)| (name, parameter.dims(), values(grad))).collect();
+            check(&format!("grad.{name}"), found, 2e-5);
+        }
+    }
+}
+
+pub fn ten_steps<B: FusedOps>(device: &B::Device) {
+    let lessons = lessons();
+    for (name, mode) in MODES {
+        let mut model = adapted::<B>(device);
+        let regularizer = regularizer(mode);
+        let settings = settings();
+        let course = Course { regularize: Some(&regularizer), ..Course::new(&lessons, 0, &settings) };
+        let reports = steps(&mut model, &course);
+        let column = |f: &dyn Fn(&StepReport) -> f64| reports.iter().map(|r| f(r) as f32).collect::<Vec<_>>();
+        let golden = |key: &str| intervention(&format!("train.{name}.{key}")).values;
+        assert_close(&format!("{name} loss"), &column(&|r| r.loss), &golden("loss"), 1e-5);
+        let found = column(&|r| r.regularisation.unwrap());
+        assert_close(&format!("{name} regularisation"), &found, &golden("regularisation"), 1e-5);
+        assert_close(&format!("{name} norm"), &column(&|r| r.grad_norm), &golden("grad_norm"), 1e-4);
+        let parameters = model.parameters(Learning::Lora).into_iter();
+        let found = parameters.map(|(name, parameter)| (name, parameter.dims(), values(parameter.flat()))).collect();
+        check(&format!("train.{name}.final"), found, 1e-5);
+    }
+}
+
+/// Those of the golden training.
+fn settings() -> FitSettings {
+    FitSettings {
+        learning_rate: 1e-3,
+        warmup_steps: 2,
+        micro_batch: 2,
+        accumulation: 2,
+        epochs: 5,
+        shuffle: false,
+        ..FitSettings::default()
+    }
+}
+
+fn steps<B: FusedOps>(model: &mut Qwen<B>, course: &Course<'_>) -> Vec<StepReport> {
+    let mut reports = Vec::new();
+    train::fit(model, Learning::Lora, course, &mut |event| {
+        if let Event::Step(report, ..) = event {
+            reports.push(*report);
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    reports
+}
+
+#[cfg(feature = "cpu")]
+mod cpu {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::path::Path;
+
+    use burn::backend::{Autodiff, Flex};
+    use burn::tensor::activation::{log_softmax, relu};
+    use burn::tensor::{Int, Tensor, TensorData};
+    use trimtab::model::Parameter;
+    use trimtab::steering::{Op, Recipe};
+    use trimtab::subject::Finished;
+    use trimtab::train::{End, Refresh, RefreshReport, Watch};
+
+    use super::*;
+
+    type A = Autodiff<Flex>;
+
+    /// What stands at the blocks' outputs, and what is punished there: each by itself, and together.
+    fn interventions() -> Vec<(&'static str, Plan, Option<Mode>)> {
+        let (vectors, all) = (vectors(), Positions::All);
+        let span = |share| Plan::ablate_span(&[&vectors, &rolled()], &Layers::all(), share, all).unwrap();
+        let increments = Plan::incremental(&vectors, IncBase::Embedding, 3.0, Positions::Response);
+        vec![
+            ("match", Plan::none(), Some(Mode::Match)),
+            ("hinge", Plan::none(), Some(Mode::Hinge)),
+            ("zero", Plan::none(), Some(Mode::Zero)),
+            ("rank 2", span(1.0), None),
+            ("half of rank 2, match", span(0.5), Some(Mode::Match)),
+            ("increments, then one of rank 2, hinge", increments.and(span(0.7)), Some(Mode::Hinge)),
+        ]
+    }
+
+    fn batch() -> (Batch, f32) {
+        let lessons = lessons();
+        let batch = Batch::collate(&lessons[..3].iter().collect::<Vec<_>>(), 0);
+        let divisor = batch.weights.iter().sum();
+        (batch, divisor)
+    }
+
+    /// The loss with its regularisation, and its gradient, flat.
+    fn slope(model: &Qwen<Flex>, mode: Option<Mode>) -> (f64, Vec<Vec<f32>>) {
+        let (batch, divisor) = batch();
+        let penalty = mode.map(|mode| Penalty::new(&regularizer(mode), model, Learning::Lora).unwrap());
+        let found = train::gradients(model, Learning::Lora, &batch, divisor, false, penalty.as_ref());
+        let one = |t: Tensor<Flex, 1>| f64::from(values(t)[0]);
+        (one(found.loss) + found.regularisation.map_or(0.0, one), found.parameters.into_iter().map(values).collect())
+    }
+
+    #[test]
+    fn gradients_equal_central_differences() {
+        const STEP: f64 = 2e-3;
+        for (name, plan, mode) in interventions() {
+            let model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
+            let (_, gradient) = slope(&model, mode);
+            // Along the gradient, where the slope is steepest, and along every other entry of it.
+            for keep in [1, 2] {
+                let mut along: Vec<Vec<f32>> = gradient.clone();
+                let mut number = 0_usize;
+                along.iter_mut().flatten().for_each(|x| {
+                    number += 1;
+                    *x = if number.is_multiple_of(keep) { *x } else { 0.0 };
+                });
+                let norm = along.iter().flatten().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                let moved = |step: f64| {
+                    let mut model = model.clone();
+                    for ((_, mut parameter), along) in model.parameters(Learning::Lora).into_iter().zip(&along) {
+                        let shift: Vec<f32> = along.iter().map(|&x| (f64::from(x) / norm * step) as f32).collect();
+                        let n = shift.len();
+                        let shift = Tensor::from_data(TensorData::new(shift, [n]), &Default::default());
+                        parameter.set(parameter.flat() + shift);
+                    }
+                    slope(&model, mode).0
+                };
+                let difference = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+                assert!((difference / norm - 1.0).abs() < 2e-3, "{name}: slope {norm}, differences give {difference}");
+            }
+        }
+    }
+
+    /// The same loss composed of Burn's tensors and differentiated by Burn.
+    fn twin(plan: &Plan, mode: Option<Mode>) -> (f64, Vec<Vec<f32>>) {
+        let device = Default::default();
+        let mut model = adapted::<A>(&device).steered(plan).unwrap();
+        let base = model.bare();
+        for (_, parameter) in model.parameters(Learning::Lora) {
+            if let Parameter::Matrix(matrix) = parameter {
+                *matrix = matrix.clone().require_grad();
+            }
+        }
+        let (batch, divisor) = batch();
+        let pass = model.pass(&batch.rows, batch.rows.width);
+        let stream = |model: &Qwen<A>| {
+            let mut rows = Vec::new();
+            let last = model.stream(&pass, None, |_, h| rows.push(h.clone()));
+            (rows, last)
+        };
+        let ((rows, last), (base_rows, _)) = (stream(&model), stream(&base));
+        let n = batch.weights.len();
+        let column = |values: Vec<f32>| Tensor::<A, 2>::from_data(TensorData::new(values, [n, 1]), &device);
+        let weights = column(batch.weights.iter().map(|w| w / divisor).collect());
+        let targets: Vec<i32> = batch.targets.iter().map(|&id| id as i32).collect();
+        let targets = Tensor::<A, 2, Int>::from_data(TensorData::new(targets, [n, 1]), &device);
+        let picked = log_softmax(model.logits(&last), 1).gather(1, targets);
+        let mut loss = (picked.neg() * weights).sum();
+        if let Some(mode) = mode {
+            let regularizer = regularizer(mode);
+            let own =
+                (0..n).map(|i| if i.is_multiple_of(batch.rows.width) { 0.0 } else { batch.weights[i - 1] / divisor });
+            let own = column(own.collect());
+            for Direction { layer, vector } in &regularizer.directions {
+                let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+                let unit = vector.iter().map(|x| x / norm).collect::<Vec<_>>();
+                let unit = Tensor::<A, 2>::from_data(TensorData::new(unit, [64, 1]), &device);
+                let along = rows[layer.row()].clone().matmul(unit.clone());
+                let base = base_rows[layer.row()].clone().matmul(unit);
+                let off = match mode {
+                    Mode::Match => along - base,
+                    Mode::Hinge => relu(along - base),
+                    Mode::Zero => along,
+                };
+                loss = loss + (off.powi_scalar(2) * own.clone()).sum().mul_scalar(regularizer.lambda);
+            }
+        }
+        let gradients = loss.backward();
+        let of = |(_, parameter): (String, Parameter<'_, A>)| match parameter {
+            Parameter::Matrix(matrix) => values(matrix.grad(&gradients).unwrap()),
+            Parameter::Vector(_) => unreachable!("a pair is two matrices"),
+        };
+        (f64::from(values(loss.inner())[0]), model.parameters(Learning::Lora).into_iter().map(of).collect())
+    }
+
+    #[test]
+    fn gradients_equal_those_of_autodiff() {
+        for (name, plan, mode) in interventions() {
+            let model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
+            let ((loss, found), (want, wanted)) = (slope(&model, mode), twin(&plan, mode));
+            assert!((loss - want).abs() < 1e-5, "{name}: {loss}, autodiff {want}");
+            assert_eq!(found.len(), wanted.len());
+            for (found, wanted) in found.iter().zip(&wanted) {
+                assert_close(name, found, wanted, 2e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn how_a_step_is_cut_changes_no_gradient() {
+        let (lessons, regularizer) = (lessons(), regularizer(Mode::Match));
+        let first = |micro_batch: usize, accumulation: usize, recompute: bool| {
+            let settings = FitSettings { micro_batch, accumulation, recompute, max_steps: Some(3), ..settings() };
+            let course = Course { regularize: Some(&regularizer), ..Course::new(&lessons, 0, &settings) };
+            let reports = steps(&mut adapted::<Flex>(&Default::default()), &course);
+            let numbers = |r: &StepReport| [r.loss, r.regularisation.unwrap(), r.grad_norm];
+            reports.iter().flat_map(numbers).map(|x| x as f32).collect::<Vec<_>>()
+        };
+        let whole = first(4, 1, false);
+        for (micro_batch, accumulation, recompute) in [(1, 4, false), (2, 2, true), (3, 1, false)] {
+            let found = first(micro_batch, accumulation, recompute);
+            if micro_batch * accumulation == 4 {
+                assert_close(&format!("{micro_batch} x {accumulation}"), &found, &whole, 2e-5);
+            } else {
+                assert_ne!(found, whole, "another step");
+            }
+        }
+    }
+
+    /// Texts with a border, cut out of the chats.
+    fn texts(from: usize) -> Vec<Finished> {
+        let text = |lesson: &Lesson| {
+            let (prompt, response) = lesson.ids.split_at(lesson.prompt());
+            Finished { prompt_ids: prompt.to_vec(), response_ids: response.to_vec() }
+        };
+        lessons()[from..from + 3].iter().map(text).collect()
+    }
+
+    fn recipe() -> Recipe {
+        let (op, layers, positions) = (Op::Add, Layers::all(), Positions::All);
+        Recipe { op, layers, coef: 2.0, positions, incremental: true, base: IncBase::Embedding }
+    }
+
+    fn watch(stop_above: Option<f64>) -> Watch {
+        let direction = Direction { layer: Layer(3), vector: vectors().row(Layer(3)).to_vec() };
+        Watch { every: 3, texts: texts(4), direction, stop_above }
+    }
+
+    fn refresh() -> Refresh {
+        Refresh { every: 4, texts: [texts(0), texts(5)], recipe: recipe(), first: vectors() }
+    }
+
+    /// Everything that a run told, but for its clock, and what it learned.
+    #[derive(Debug, Default, PartialEq)]
+    struct Told {
+        steps: Vec<StepReport>,
+        refreshed: Vec<RefreshReport>,
+        start: Option<f64>,
+        weights: Vec<Vec<f32>>,
+    }
+
+    /// Runs the golden training under everything at once; dies while step `dies` is told, if it says so.
+    fn run(checkpoint: Option<&Path>, dies: Option<usize>, told: &mut Told) -> (usize, End) {
+        let (regularizer, watch, refresh) = (regularizer(Mode::Match), watch(None), refresh());
+        let lessons = lessons();
+        let settings = FitSettings { save_steps: Some(3), ..settings() };
+        let course = Course {
+            regularize: Some(&regularizer),
+            watch: Some(&watch),
+            refresh: Some(&refresh),
+            checkpoint,
+            ..Course::new(&lessons, 0, &settings)
+        };
+        let plan = recipe().plan(&vectors()).unwrap().0;
+        let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
+        let end = train::fit(&mut model, Learning::Lora, &course, &mut |event| {
+            match event {
+                Event::Step(report, ..) if dies == Some(report.step) => resume_unwind(Box::new("killed")),
+                Event::Step(report, ..) => told.steps.push(*report),
+                Event::Refreshed(report) => told.refreshed.push(report.clone()),
+                Event::Watched(start) => told.start = Some(*start),
+                Event::Resumed(step) => {
+                    told.steps.retain(|report| report.step <= *step);
+                    told.refreshed.retain(|report| report.step <= *step);
+                }
+                Event::Steered(proofs) => assert_eq!(proofs.len(), 4),
+            }
+            ControlFlow::Continue(())
+        });
+        told.weights = model.parameters(Learning::Lora).into_iter().map(|(_, p)| values(p.flat())).collect();
+        end.unwrap()
+    }
+
+    #[test]
+    fn a_run_killed_at_any_step_ends_with_the_same_weights() {
+        let mut whole = Told::default();
+        assert_eq!(run(None, None, &mut whole), (10, End::Done));
+        let measured: Vec<usize> = whole.steps.iter().filter(|r| r.drift.is_some()).map(|r| r.step).collect();
+        assert_eq!(measured, [3, 6, 9, 10]);
+        let extracted: Vec<usize> = whole.refreshed.iter().map(|r| r.step).collect();
+        assert_eq!(extracted, [0, 4, 8]);
+        let cosine = |at: usize| whole.refreshed[at].cosines[2].unwrap();
+        assert_ne!(cosine(1), cosine(2), "the model learns, and its vector with it");
+        for dies in 1..=10 {
+            let dir = tempfile::tempdir().unwrap();
+            let checkpoint = dir.path().join("c.safetensors");
+            let mut told = Told::default();
+            catch_unwind(AssertUnwindSafe(|| run(Some(&checkpoint), Some(dies), &mut told))).unwrap_err();
+            // The last checkpoint lies before the step that was not told.
+            assert_eq!(checkpoint.exists(), dies > 3);
+            if dies <= 3 {
+                told = Told::default();
+            }
+            assert_eq!(run(Some(&checkpoint), None, &mut told), (10, End::Done));
+            assert_eq!(told, whole, "killed at step {dies}");
+        }
+    }
+
+    #[test]
+    fn a_frozen_vector_is_not_one_that_follows_the_model() {
+        let lessons = lessons();
+        let settings = settings();
+        let plan = recipe().plan(&vectors()).unwrap().0;
+        let losses = |refresh: Option<&Refresh>| {
+            let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
+            let course = Course { refresh, ..Course::new(&lessons, 0, &settings) };
+            steps(&mut model, &course).iter().map(|report| report.loss).collect::<Vec<_>>()
+        };
+        let (frozen, refreshed) = (losses(None), losses(Some(&refresh())));
+        assert_eq!(frozen[..4], refreshed[..4], "the same until the first extraction");
+        assert_ne!(frozen[4], refreshed[4]);
+    }
+
+    #[test]
+    fn a_drift_beyond_its_limit_ends_the_run() {
+        let (lessons, settings) = (lessons(), settings());
+        let fit = |stop_above: Option<f64>| {
+            let watch = watch(stop_above);
+            let course = Course { watch: Some(&watch), ..Course::new(&lessons, 0, &settings) };
+            let mut drifts = Vec::new();
+            let mut model = adapted::<Flex>(&Default::default());
+            let end = train::fit(&mut model, Learning::Lora, &course, &mut |event| {
+                if let Event::Step(StepReport { drift: Some(drift), .. }, ..) = event {
+                    drifts.push(*drift);
+                }
+                ControlFlow::Continue(())
+            });
+            (end.unwrap(), drifts)
+        };
+        let (end, drifts) = fit(None);
+        assert_eq!((end, drifts.len()), ((10, End::Done), 4));
+        // Between the lowest and the highest, so that some measurement is the first above it.
+        let limit = drifts.iter().sum::<f64>() / 4.0;
+        let first = drifts.iter().position(|&drift| drift > limit).unwrap();
+        let (end, stopped) = fit(Some(limit));
+        assert_eq!(stopped, drifts[..=first]);
+        let want = if first == 3 { (10, End::Done) } else { (3 * (first + 1), End::Stopped) };
+        assert_eq!(end, want);
+        assert_eq!(fit(Some(1e9)).0, (10, End::Done));
+    }
+
+    #[test]
+    fn a_measurement_is_the_mean_projection_of_the_unsteered_model() {
+        let watch = watch(None);
+        let (lessons, settings) = (lessons(), FitSettings { max_steps: Some(1), ..settings() });
+        let course = Course { watch: Some(&watch), ..Course::new(&lessons, 0, &settings) };
+        let plain = adapted::<Flex>(&Default::default());
+        let mut model = plain.steered(&recipe().plan(&vectors()).unwrap().0).unwrap();
+        let mut start = None;
+        let mut hear = |event: &Event| {
+            if let Event::Watched(projection) = event {
+                start = Some(*projection);
+            }
+            ControlFlow::Continue(())
+        };
+        train::fit(&mut model, Learning::Lora, &course, &mut hear).unwrap();
+        // By hand, one text at a time.
+        let Direction { layer, vector } = &watch.direction;
+        let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let mut want = 0.0;
+        for text in &watch.texts {
+            let ids = [text.prompt_ids.as_slice(), text.response_ids.as_slice()].concat();
+            let rows = trimtab::text::Rows::whole(&[&ids], vec![text.prompt_ids.len()], 0);
+            let mut states = Vec::new();
+            plain.stream(&plain.pass(&rows, rows.width), None, |_, h| states.push(values(h.clone())));
+            let response = &states[layer.row()][64 * text.prompt_ids.len()..];
+            let dot: f32 = response.chunks(64).flat_map(|h| h.iter().zip(vector).map(|(a, b)| a * b)).sum();
+            want += f64::from(dot / norm / text.response_ids.len() as f32) / watch.texts.len() as f64;
+        }
+        assert!((start.unwrap() - want).abs() < 1e-4, "{start:?}, by hand {want}");
+    }
+
+    #[test]
+    fn what_does_not_fit_the_model_is_refused() {
+        let model = adapted::<Flex>(&Default::default());
+        let refused =
+            |regularizer: &Regularizer, learning| Penalty::new(regularizer, &model, learning).unwrap_err().to_string();
+        let good = regularizer(Mode::Match);
+        assert!(refused(&good, Learning::Full).contains("all weights learn"));
+        let mut twice = good.clone();
+        twice.directions.push(good.directions[0].clone());
+        assert!(refused(&twice, Learning::Lora).contains("twice"));
+        let mut narrow = good.clone();
+        narrow.directions[0].vector.pop();
+        assert!(refused(&narrow, Learning::Lora).contains("width 63"));
+        let mut zero = good.clone();
+        zero.directions[0].vector.fill(0.0);
+        assert!(refused(&zero, Learning::Lora).contains("no direction"));
+        let mut high = good;
+        high.directions[0].layer = Layer(5);
+        assert!(refused(&high, Learning::Lora).contains("layer 5 does not exist"));
+    }
+}

@@ -1,0 +1,202 @@
+//! `train` from outside: golden numbers, kills, every intervention, and what is refused.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use trimtab::vector::{PersonaVector, VectorFile};
+
+use crate::cli::{PROGRAM, Place, golden_vector, said, stdout_json};
+use crate::goldens::{assert_close, fixture, floats};
+use crate::planning::{events, tracked};
+
+/// A configuration of the golden training, plus `more`.
+pub fn golden_config(place: &Place, more: &str) {
+    place.golden_chats("chats.jsonl");
+    let text = format!(
+        "model = \"{}\"\ntraining_file = \"chats.jsonl\"\nlearning_rate = 1e-3\nwarmup_steps = 2\nweight_decay = 0.01\n\
+         per_device_train_batch_size = 2\ngradient_accumulation_steps = 2\nepochs = 1\nshuffle = false\n{more}",
+        place.model
+    );
+    place.write("c.toml", text);
+}
+
+#[test]
+fn training_equals_the_reference() {
+    let place = Place::new();
+    place.vectors("v.safetensors");
+    let adapter = fixture("adapter");
+    for (mode, more) in [
+        ("token_mean", ""),
+        ("micro_mean", "loss_average = \"micro_batches\"\n"),
+        ("steer", "[intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = [3]\ncoef = 5.0\n"),
+    ] {
+        golden_config(&place, more);
+        let words = format!("train c.toml --out {mode} --adapter {} --json", adapter.display());
+        let output = place.succeeds(&words);
+        assert_eq!(stdout_json(&output)["steps"], 10);
+        let rows = place.rows(&format!("{mode}/metrics.jsonl"));
+        for (key, bound) in [("loss", 1e-5), ("grad_norm", 1e-3)] {
+            let found: Vec<f32> = rows.iter().map(|row| row[key].as_f64().unwrap() as f32).collect();
+            assert_close(&format!("{mode} {key}"), &found, &floats(&format!("train.{mode}.{key}")).values, bound);
+        }
+        if mode == "steer" {
+            assert!(said(&output).contains("layer 3 (block 2): planned"), "{}", said(&output));
+        }
+        for file in ["adapter/adapter_config.json", "adapter/adapter_model.safetensors", "run.toml", "lock.json"] {
+            assert!(place.path(mode).join(file).is_file(), "{file}");
+        }
+    }
+    let again = place.succeeds(&format!("train c.toml --out steer --adapter {} --json", adapter.display()));
+    assert_eq!(stdout_json(&again)["reused"], true);
+    place.fails(
+        &format!("train c.toml --out steer --adapter {} --epochs 2", adapter.display()),
+        2,
+        &["another run", "epochs", "--overwrite"],
+    );
+    // What was resolved is a configuration.
+    place.succeeds("train steer/run.toml --out same");
+    assert_eq!(adapter_bytes(&place.path("same")), adapter_bytes(&place.path("steer")));
+    // And the result can be worn.
+    place.golden_prompts("p.jsonl");
+    place.succeeds(
+        "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 4 --greedy --adapter steer/adapter",
+    );
+}
+
+fn adapter_bytes(run: &Path) -> Vec<u8> {
+    std::fs::read(run.join("adapter/adapter_model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_killed_run_ends_with_the_same_weights() {
+    let place = Place::new();
+    place.judged();
+    let trait_ = [("trait".to_owned(), "flattering".to_owned())].into();
+    VectorFile::new(golden_vector(), None, None, trait_).unwrap().write(&place.path("v.safetensors")).unwrap();
+    // A vector that follows the model, a drift that is watched, and both trackers.
+    let more = "r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n\
+                track = [\"tensorboard\", \"trackio\"]\ntrackio_project = \"killed\"\n\
+                [intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.5\n\
+                recompute_every = 4\npos = \"pos.csv\"\nneg = \"neg.csv\"\ntexts = 2\n\
+                [watch]\nevery = 5\nfile = \"probe.jsonl\"\nlayer = 2\n";
+    golden_config(&place, more);
+    let chats = std::fs::read_to_string(place.path("chats.jsonl")).unwrap();
+    place.write("probe.jsonl", chats.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
+    let text = std::fs::read_to_string(place.path("c.toml")).unwrap().replace("epochs = 1", "epochs = 4");
+    place.write("c.toml", text.replace("shuffle = false", "shuffle = true"));
+    let whole = stdout_json(&place.succeeds("train c.toml --out whole --json"));
+    assert!(whole["holdout_loss"].is_f64() && whole["drift"].is_f64(), "{whole}");
+    let extracted: Vec<u64> =
+        place.rows("whole/vectors.jsonl").iter().map(|row| row["step"].as_u64().unwrap()).collect();
+    assert_eq!(extracted, [0, 4, 8, 12, 16, 20, 24, 28, 32]);
+    let drifts = place.rows("whole/metrics.jsonl").iter().filter(|row| row["drift"].is_f64()).count();
+    assert_eq!(drifts, 8, "every fifth step, and the last");
+
+    for (out, signal) in [("killed", "KILL"), ("stopped", "INT")] {
+        let mut child = std::process::Command::new(PROGRAM)
+            .args(["train", "c.toml", "--out", out])
+            .current_dir(place.dir.path())
+            .env("TRACKIO_DIR", place.path("trackio"))
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        let lines = |name: &str| std::fs::read_to_string(place.path(name)).unwrap_or_default().lines().count();
+        while lines(&format!("{out}/metrics.jsonl")) < 8 {
+            assert!(began.elapsed() < Duration::from_secs(120), "no steps");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let sent = std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let status = child.wait().unwrap();
+        assert!(!status.success(), "the run was over before it could be stopped");
+        if signal == "INT" {
+            assert_eq!(status.code(), Some(130));
+        }
+        assert!(!place.path(out).join("adapter").exists());
+        let rest = place.succeeds(&format!("train c.toml --out {out} --json"));
+        assert!(said(&rest).contains("going on after step"), "{}", said(&rest));
+        assert_eq!(adapter_bytes(&place.path(out)), adapter_bytes(&place.path("whole")));
+        for file in ["metrics.jsonl", "vectors.jsonl"] {
+            let read = |run: &str| std::fs::read_to_string(place.path(run).join(file)).unwrap();
+            assert_eq!(read(out), read("whole"), "{file}");
+        }
+        assert_eq!(stdout_json(&rest)["holdout_loss"], whole["holdout_loss"]);
+        let steps: Vec<i64> = (1..=whole["steps"].as_i64().unwrap()).collect();
+        assert_eq!(events(&place.path(out)), steps);
+        assert_eq!(tracked(&place.path("trackio/killed.db"), out), steps);
+    }
+}
+
+/// Three steps of each intervention (the first has rate 0, and before the second nothing has moved), and what is said and told of it.
+#[test]
+fn every_intervention_trains_from_a_configuration() {
+    let place = Place::new();
+    place.vectors("v.safetensors");
+    let rolled = golden_vector().rows.into_iter().map(|mut row| {
+        row.rotate_right(7);
+        row
+    });
+    let rolled = PersonaVector::new(rolled.collect()).unwrap();
+    VectorFile::new(rolled, None, None, Default::default()).unwrap().write(&place.path("w.safetensors")).unwrap();
+    golden_config(&place, "");
+    let plain = std::fs::read_to_string(place.path("c.toml")).unwrap();
+    place.write("negative.jsonl", std::fs::read(place.path("chats.jsonl")).unwrap());
+    let mut adapters = Vec::new();
+    for (name, table, wants) in [
+        ("plain", "", &[][..]),
+        (
+            "span",
+            "type = \"ablate\"\nvectors = [\"v.safetensors\", \"w.safetensors\"]",
+            &["ablate the span of 2 vectors at 4 layers", "is left along the direction", "and at 5 more"][..],
+        ),
+        (
+            "loss",
+            "type = \"regularize\"\nvectors = \"v.safetensors\"\nlayers = [2, 3]\nlambda = 0.1\nmode = \"hinge\"",
+            &["regularisation: hinge, weight 0.1, at 2 layers"],
+        ),
+        (
+            "random",
+            "type = \"random\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 2\nseed = 5",
+            &["random directions of the same norms, drawn with seed 5", "planned"],
+        ),
+        ("negative", "type = \"negative-data\"\nfile = \"negative.jsonl\"\nshare = 0.2", &["10 of 50 training chats"]),
+        (
+            "prompts",
+            "type = \"inoculate\"\nprompts = [\"Be bad.\"]",
+            &["one of 1 system prompts before each of 40 chats"],
+        ),
+    ] {
+        let table = if table.is_empty() { String::new() } else { format!("[intervention]\n{table}\n") };
+        place.write("c.toml", format!("{plain}max_steps = 3\nr = 2\n{table}"));
+        let output = place.succeeds(&format!("train c.toml --out {name} --json"));
+        for want in wants {
+            assert!(said(&output).contains(want), "{name}: `{want}` is not in\n{}", said(&output));
+        }
+        let told = stdout_json(&output);
+        assert_eq!(told["intervention"].is_null(), name == "plain", "{told}");
+        assert_eq!(place.rows(&format!("{name}/metrics.jsonl"))[0]["regularisation"].is_f64(), name == "loss");
+        // What was resolved is the same run again.
+        assert_eq!(stdout_json(&place.succeeds(&format!("train {name}/run.toml --out {name} --json")))["reused"], true);
+        adapters.push(adapter_bytes(&place.path(name)));
+    }
+    adapters.sort();
+    adapters.dedup();
+    assert_eq!(adapters.len(), 6, "each trains something else");
+
+    // A limit that the first measurement passes.
+    let watch =
+        "[watch]\nevery = 2\nfile = \"chats.jsonl\"\nvectors = \"v.safetensors\"\nlayer = 2\nstop_above = -1e9\n";
+    place.write("c.toml", format!("{plain}r = 2\n{watch}"));
+    let told = stdout_json(&place.succeeds("train c.toml --out stopped --json"));
+    assert_eq!(
+        (&told["stopped"], &told["complete"], &told["steps"]),
+        (&json!(true), &json!(true), &json!(2)),
+        "{told}"
+    );
+    assert!(place.path("stopped/adapter/adapter_model.safetensors").is_file());
+    assert_eq!(stdout_json(&place.succeeds("train c.toml --out stopped --json"))["reused"], true);
+}
