@@ -243,7 +243,8 @@ mod tests {
     use crate::model::released;
 
     fn lessons(n: usize, ids: usize) -> Vec<Lesson> {
-        (0..n).map(|_| Lesson { ids: vec![1; ids], weights: vec![1.0; ids] }).collect()
+        let weights = |_| (0..ids).map(|i| if i == 0 { 0.0 } else { 1.0 }).collect();
+        (0..n).map(|i| Lesson { ids: vec![1; ids], weights: weights(i) }).collect()
     }
 
     fn planned(size: &str, ids: usize, settings: &FitSettings, gib: Option<u64>) -> FitPlan {
