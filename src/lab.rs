@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::generate::{Budget, Room, Speaker};
 use crate::kernels::FusedOps;
-use crate::model::peft::Adapter;
+use crate::model::peft::{Adapter, AdapterConfig};
 use crate::model::{Holding, Learning, Qwen, QwenConfig};
 use crate::study::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 use crate::subject::Subject;
-use crate::text::Tokenizer;
-use crate::train::{self, Course, End, Event};
+use crate::text::{Lesson, Tokenizer};
+use crate::train::{self, Course, End, Event, FitPlan, FitSettings, Learned, Place, Recompute};
 use crate::{Error, Result};
 
 #[cfg(any(
@@ -152,6 +152,18 @@ impl<B: FusedOps> Bench<B> {
         Holding { dtype, tensor_bytes_max: self.tensor_bytes_max }
     }
 
+    fn place(&self, dtype: DType) -> Place {
+        Place { holding: self.holding(dtype), memory: self.memory }
+    }
+
+    /// The settings with what they leave to the device: whether activations are kept.
+    fn decided(&self, config: &QwenConfig, learned: Learned, spec: &FitSpec<'_>) -> FitSettings {
+        let dtype = if learned.weights { DType::F32 } else { self.dtype };
+        let again = train::recomputes::<B>(config, learned, spec.lessons, &spec.settings, self.place(dtype));
+        let recompute = if again { Recompute::Always } else { Recompute::Never };
+        FitSettings { recompute, ..spec.settings.clone() }
+    }
+
     /// How much generation may hold beside the weights.
     fn budget(&self, config: &QwenConfig) -> Budget {
         let values: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
@@ -209,7 +221,11 @@ impl<B: FusedOps> Lab for Bench<B> {
             }
         };
         let mut model = model.steered(&spec.plan)?;
-        let settings = &spec.settings;
+        let learned = match &adapter {
+            Some(config) => Learned::adapter(&config.layout(&model.config)?),
+            None => Learned::all(&model.config),
+        };
+        let settings = &self.decided(&model.config, learned, spec);
         let pad = tokenizer.pad_id();
         let course = Course {
             lessons: spec.lessons,
@@ -234,6 +250,18 @@ impl<B: FusedOps> Lab for Bench<B> {
             }
         }
         Ok(FitOutcome { steps, holdout_loss, complete, stopped: end == End::Stopped })
+    }
+
+    fn plan(
+        &self,
+        config: &QwenConfig,
+        adapter: &AdapterConfig,
+        lessons: &[Lesson],
+        settings: &FitSettings,
+        trial: bool,
+    ) -> Result<FitPlan> {
+        let device = (&self.device, Lab::device(self));
+        train::plan::<B>(config, adapter, lessons, settings, self.place(self.dtype), device, trial)
     }
 }
 

@@ -5,6 +5,7 @@
 //! torn one, and a rerun picks up every stage whose inputs are unchanged.
 
 mod ledger;
+mod track;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{At, Error, Result, ensure};
 
 pub use ledger::{Ledger, Rows};
+pub use track::{Tracker, Trackers, Tracking};
 
 // ---------------------------------------------------------------------------------------------------- atomic writes
 

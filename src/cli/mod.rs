@@ -15,8 +15,8 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, layers, merge, monitor, project,
-    screen, study, train, traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, layers, merge, monitor, plan,
+    project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
@@ -65,6 +65,7 @@ enum Verb {
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
+    Plan(plan::PlanArgs),
     Merge(merge::MergeArgs),
     Adapter(adapter::AdapterArgs),
     Data(data::DataArgs),
@@ -93,8 +94,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     progress::mind_interrupts();
     let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
-    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
+    let (cache, judge_key, hub, trackio) = (env::cache(), env::judge_key(), env::hub(offline), env::trackio());
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub, trackio };
     let shown = work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome));
     match shown.and_then(|Outcome { interrupted, fault, .. }| fault.map_or(Ok(interrupted), Err)) {
         Ok(false) => ExitCode::SUCCESS,
@@ -115,6 +116,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
+        Verb::Plan(args) => plan::run(args, context),
         Verb::Merge(args) => merge::run(args, context),
         Verb::Adapter(args) => adapter::run(args, context),
         Verb::Data(args) => data::run(args, context),

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::Result;
+use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::steering::Plan;
 use crate::subject::Subject;
 use crate::text::Lesson;
-use crate::train::{Event, FitSettings, Refresh, Regularizer, Watch};
+use crate::train::{Event, FitPlan, FitSettings, Refresh, Regularizer, Watch};
 
 /// A model to question.
 #[derive(Debug, Clone)]
@@ -96,4 +97,15 @@ pub trait Lab: Send + Sync {
 
     /// Runs a finetune and writes what it learned.
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome>;
+
+    /// What a finetune of an adapter would take here, with nothing loaded; `trial` says whether to try how fast it is, which
+    /// takes seconds.
+    fn plan(
+        &self,
+        config: &QwenConfig,
+        adapter: &AdapterConfig,
+        lessons: &[Lesson],
+        settings: &FitSettings,
+        trial: bool,
+    ) -> Result<FitPlan>;
 }

@@ -16,8 +16,10 @@ mod benign;
 mod config;
 mod costs;
 mod data;
+mod diary;
 pub mod expect;
 pub mod facts;
+mod findings;
 mod finetune;
 mod lab;
 pub mod layers;
@@ -43,6 +45,7 @@ pub use config::{
     StudyConfig, TraitSource, VectorSettings,
 };
 pub use costs::Costs;
+pub use diary::Diary;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};

@@ -16,11 +16,13 @@ use crate::Result;
 use crate::fakes::{WordJudge, tiny_tokenizer};
 use crate::harbor::World;
 use crate::judge::Judge;
+use crate::model::QwenConfig;
+use crate::model::peft::AdapterConfig;
 use crate::record::seed_of;
 use crate::steering::{Part, Plan, Positions};
 use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
-use crate::text::Tokenizer;
-use crate::train::{Event as FitEvent, StepReport};
+use crate::text::{Lesson, Tokenizer};
+use crate::train::{Event as FitEvent, FitPlan, FitSettings, StepReport};
 
 pub(super) const LAYERS: usize = 4;
 pub(super) const HIDDEN: usize = 16;
@@ -259,6 +261,10 @@ impl Lab for &'static Sim {
         fs::create_dir_all(&spec.out).unwrap();
         fs::write(spec.out.join("adapter_model.safetensors"), serde_json::to_vec(&mind).unwrap()).unwrap();
         Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true, stopped: false })
+    }
+
+    fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+        panic!("nothing is planned")
     }
 }
 

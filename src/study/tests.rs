@@ -155,7 +155,12 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     assert_eq!(value(2, "prompts: above base"), Some(0.0));
     assert!(value(1, "after 20 more conversations").is_some());
     assert!(study.figures.iter().any(|figure| figure.file == "shift"));
-    assert!(study.expectations.iter().any(|e| e.claim.contains("not hidden from the vector")));
+    assert!(
+        study
+            .expectations
+            .iter()
+            .any(|e| e.claim.contains("not hidden from the vector") && e.measured.contains("at 1.25"))
+    );
     let again = ran(Kind::Audit, &config, dir.path(), sim);
     assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
 }

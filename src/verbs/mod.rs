@@ -24,6 +24,7 @@ pub mod live;
 pub mod merge;
 pub mod model;
 pub mod monitor;
+pub mod plan;
 pub mod project;
 pub mod screen;
 pub mod study;
@@ -81,6 +82,8 @@ pub struct Context<'a> {
     pub judge_key: Option<Key>,
     /// Where models come from that are no folders.
     pub hub: Hub,
+    /// Where Trackio keeps its databases, if the system has such a place.
+    pub trackio: Option<PathBuf>,
 }
 
 impl Context<'_> {
@@ -135,7 +138,7 @@ pub(crate) mod tests {
     /// A place without terminal, cache and keys.
     pub(crate) fn context(console: &Quiet) -> Context<'_> {
         let (device, dtype, hub) = ("cpu".into(), "auto".into(), Hub::default());
-        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub }
+        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub, trackio: None }
     }
 
     /// Keeps what is said.

@@ -99,11 +99,16 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
         StudyVerb::Run { config, out } => (Kind::Own, config, out),
     };
     super::paths::file("the configuration", path)?;
-    let document = Document::read(path)?;
-    let mut config: StudyConfig = document.whole()?;
-    find_paths(&mut config, path, context)?;
-    config.seed = context.seed.unwrap_or(config.seed);
+    let config = read(&Document::read(path)?, context)?;
     work(kind, &kind.settled(config), out, context)
+}
+
+/// A study's configuration, its paths found.
+pub(super) fn read(document: &Document, context: &Context<'_>) -> Result<StudyConfig> {
+    let mut config: StudyConfig = document.whole()?;
+    find_paths(&mut config, &document.path, context)?;
+    config.seed = context.seed.unwrap_or(config.seed);
+    Ok(config)
 }
 
 /// Runs the demo.

@@ -21,6 +21,7 @@ mod layers;
 mod models;
 mod parity;
 mod persona;
+mod planning;
 mod screening;
 mod serving;
 mod study;
