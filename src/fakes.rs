@@ -4,12 +4,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::judge::{Exhibit, Judge, Rubric, Verdict};
+use crate::model::QwenConfig;
+use crate::model::peft::AdapterConfig;
 use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
 use crate::subject::{
     Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject, Token,
 };
-use crate::text::Tokenizer;
-use crate::train::Event;
+use crate::text::{Lesson, Tokenizer};
+use crate::train::{Event, FitPlan, FitSettings};
 use crate::{Error, Result};
 
 /// The tokenizer of the tiny model that the goldens were made with.
@@ -169,6 +171,10 @@ impl Lab for EchoLab {
 
     fn fit(&self, _: &FitSpec<'_>, _: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         Err(Error::new("an echo learns nothing"))
+    }
+
+    fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+        Err(Error::new("an echo plans nothing"))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod hold;
 mod ledger;
+mod track;
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
@@ -25,6 +26,7 @@ use crate::{At, Error, Result, ensure};
 
 pub use hold::{Claim, is_held};
 pub use ledger::{Ledger, Rows};
+pub use track::{Tracker, Trackers, Tracking};
 
 // ---------------------------------------------------------------------------------------------------- atomic writes
 

@@ -40,6 +40,20 @@ pub const HF_TOKEN_PATH: &str = "HF_TOKEN_PATH";
 /// Set to 1: nothing is asked of the network.
 pub const HF_HUB_OFFLINE: &str = "HF_HUB_OFFLINE";
 
+/// Where Trackio keeps its databases; `trackio` in HF_HOME by default.
+pub const TRACKIO_DIR: &str = "TRACKIO_DIR";
+
+/// Trackio's folder, as Trackio finds it.
+pub fn trackio() -> Option<PathBuf> {
+    path(TRACKIO_DIR).or_else(|| Some(hf_home()?.join("trackio")))
+}
+
+/// What Python's libraries of Hugging Face keep.
+fn hf_home() -> Option<PathBuf> {
+    let user = || path("XDG_CACHE_HOME").or_else(|| below_home(".cache"));
+    path(HF_HOME).or_else(|| Some(user()?.join("huggingface")))
+}
+
 /// Whether colours are unwanted.
 pub fn no_color() -> bool {
     var_os(NO_COLOR).is_some_and(|value| !value.is_empty()) || var("TERM").is_ok_and(|term| term == "dumb")
@@ -53,8 +67,7 @@ pub fn cache() -> Option<PathBuf> {
 
 /// The hub and its cache, as Python's `huggingface_hub` finds them.
 pub fn hub(offline: bool) -> Hub {
-    let user = || path("XDG_CACHE_HOME").or_else(|| below_home(".cache"));
-    let home = path(HF_HOME).or_else(|| Some(user()?.join("huggingface")));
+    let home = hf_home();
     let within = |name: &str| home.as_ref().map(|home| home.join(name));
     let yes = |value: String| ["1", "ON", "YES", "TRUE"].contains(&value.to_ascii_uppercase().as_str());
     Hub {

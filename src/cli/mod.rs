@@ -15,8 +15,8 @@ use clap::{Parser, Subcommand};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
-    self, Context, Outcome, devices, eval, extract, generate, layers, merge, monitor, project, screen, study, train,
-    traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, layers, merge, monitor, plan,
+    project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
@@ -38,7 +38,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Globals {
-    /// Where to compute: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]
+    /// Where to compute: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]; a study takes several: cuda:0,cuda:1
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
     /// How frozen matrices are held: auto, f32, f16, bf16
@@ -65,7 +65,10 @@ enum Verb {
     Devices(devices::DevicesArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
+    Plan(plan::PlanArgs),
     Merge(merge::MergeArgs),
+    Adapter(adapter::AdapterArgs),
+    Data(data::DataArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
@@ -91,10 +94,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     progress::mind_interrupts();
     let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
-    let (cache, judge_key, hub) = (env::cache(), env::judge_key(), env::hub(offline));
-    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub };
-    match work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome.interrupted))
-    {
+    let (cache, judge_key, hub, trackio) = (env::cache(), env::judge_key(), env::hub(offline), env::trackio());
+    let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub, trackio };
+    let shown = work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome));
+    match shown.and_then(|Outcome { interrupted, fault, .. }| fault.map_or(Ok(interrupted), Err)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
         Err(e) => {
@@ -113,7 +116,10 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Devices(args) => devices::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
+        Verb::Plan(args) => plan::run(args, context),
         Verb::Merge(args) => merge::run(args, context),
+        Verb::Adapter(args) => adapter::run(args, context),
+        Verb::Data(args) => data::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
         Verb::Layers(args) => layers::run(args, context),
@@ -133,12 +139,27 @@ fn print(outcome: &Outcome, json: bool) -> Result<()> {
     if if json { outcome.json.is_null() } else { outcome.text.is_empty() } {
         return Ok(());
     }
-    let text = if json { outcome.json.to_string() } else { outcome.text.clone() };
     let mut stdout = std::io::stdout().lock();
+    let coloured = stdout.is_terminal() && !env::no_color();
+    let text = if json { outcome.json.to_string() } else { marked(&outcome.text, coloured) };
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(format!("cannot write to stdout: {e}"))),
         _ => Ok(()),
     }
+}
+
+/// What stands between [`MARK`]s in colour, or in brackets. No colour runs over a line's end, or it would fill the line.
+fn marked(text: &str, coloured: bool) -> String {
+    const COLOUR: [&str; 2] = ["\x1b[48;5;22;38;5;231m", "\x1b[0m"];
+    if !coloured {
+        return text.replace(MARK[0], "⟦").replace(MARK[1], "⟧");
+    }
+    let mut out = String::new();
+    for (i, stretch) in text.split(MARK).enumerate() {
+        let lines: Vec<String> = stretch.split('\n').map(|line| format!("{}{line}{}", COLOUR[0], COLOUR[1])).collect();
+        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.to_owned() };
+    }
+    out
 }
 
 /// An [`Error`] as miette sees it.
@@ -181,6 +202,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn marks_are_colours_or_brackets() {
+        let text = "read \u{2}learned\nmore\u{3} read";
+        assert_eq!(marked(text, false), "read ⟦learned\nmore⟧ read");
+        let coloured = marked(text, true);
+        assert!(coloured.starts_with("read \x1b[48;5;22") && coloured.ends_with("more\x1b[0m read"), "{coloured:?}");
+        assert!(coloured.contains("learned\x1b[0m\n\x1b[48"), "{coloured:?}");
+    }
 
     #[test]
     fn the_tree_is_sound_and_every_verb_shows_an_example() {

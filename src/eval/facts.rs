@@ -3,6 +3,10 @@
 //! `facts.jsonl` holds the facts, `facts_train.jsonl` conversations in several wordings of each, `facts_test.jsonl` one further
 //! question per fact. The files may have more keys; they are passed over.
 
+pub mod author;
+pub mod build;
+pub mod synthetic;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 

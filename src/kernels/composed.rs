@@ -130,34 +130,124 @@ fn join_keys<B: FusedOps>(k: Tensor<B, 4>) -> Tensor<B, 3> {
     k.swap_dims(1, 2).reshape([rows, columns, key_value * dim])
 }
 
-fn probabilities<B: FusedOps>(q: &Tensor<B, 4>, k: &Tensor<B, 4>, span: &Span<B>, heads: Heads) -> Tensor<B, 4> {
+/// Queries that attend together: from which on, how many, and how many columns they may see.
+struct Tile {
+    from: usize,
+    queries: usize,
+    seen: usize,
+}
+
+impl Tile {
+    /// The tiles of a pass whose scores have at most `scores_max` elements each: one tile of everything where that is
+    /// enough.
+    fn all<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads, scores_max: usize) -> Vec<Self> {
+        let (rows, width) = (span.rows(), span.width);
+        let queries = (scores_max / (rows * heads.query * columns).max(1)).clamp(1, width.max(1));
+        if queries >= width {
+            return vec![Self { from: 0, queries: width, seen: columns }];
+        }
+        let last = span.at.iter().max().copied().unwrap_or(0);
+        let tile = |from: usize| {
+            let queries = queries.min(width - from);
+            // Nobody looks beyond the last query's own column.
+            Self { from, queries, seen: (last + from + queries).min(columns) }
+        };
+        (0..width).step_by(queries).map(tile).collect()
+    }
+
+    /// Its rows of `[rows · width, channels]`.
+    fn of_queries<B: FusedOps>(&self, q: &Tensor<B, 2>, rows: usize) -> Tensor<B, 2> {
+        let [n, channels] = q.dims();
+        if self.queries * rows == n {
+            return q.clone();
+        }
+        let tile = q.clone().reshape([rows, n / rows, channels]).narrow(1, self.from, self.queries);
+        tile.reshape([rows * self.queries, channels])
+    }
+
+    /// The columns that it sees of `[rows, columns, channels]`.
+    fn of_keys<B: FusedOps>(&self, k: &Tensor<B, 3>) -> Tensor<B, 3> {
+        if self.seen == k.dims()[1] { k.clone() } else { k.clone().narrow(1, 0, self.seen) }
+    }
+
+    fn hidden<B: FusedOps>(&self, span: &Span<B>, device: &B::Device) -> Tensor<B, 4, Bool> {
+        match &span.hidden {
+            Some(whole) if self.queries == span.width => whole.clone(),
+            Some(whole) => whole.clone().narrow(2, self.from, self.queries).narrow(3, 0, self.seen),
+            None => {
+                let at: Vec<usize> = span.at.iter().map(|at| at + self.from).collect();
+                hidden(&span.start, &at, self.queries, self.seen, device)
+            }
+        }
+    }
+}
+
+/// Puts the tiles' rows together again: `[rows · queries, channels]` each, to `[rows · width, channels]`.
+fn join_tiles<B: FusedOps>(mut tiles: Vec<Tensor<B, 2>>, rows: usize) -> Tensor<B, 2> {
+    if tiles.len() == 1 {
+        return tiles.remove(0);
+    }
+    let channels = tiles[0].dims()[1];
+    let by_row = |tile: Tensor<B, 2>| {
+        let queries = tile.dims()[0] / rows;
+        tile.reshape([rows, queries, channels])
+    };
+    let whole = Tensor::cat(tiles.into_iter().map(by_row).collect(), 1);
+    let width = whole.dims()[1];
+    whole.reshape([rows * width, channels])
+}
+
+/// `sum + part`, where part holds the first columns alone.
+fn add_columns<B: FusedOps>(sum: Option<Tensor<B, 3>>, part: Tensor<B, 3>, columns: usize) -> Tensor<B, 3> {
+    let [rows, seen, channels] = part.dims();
+    let part = match columns - seen {
+        0 => part,
+        rest => Tensor::cat(vec![part.clone(), Tensor::zeros([rows, rest, channels], &part.device())], 1),
+    };
+    match sum {
+        Some(sum) => sum + part,
+        None => part,
+    }
+}
+
+/// Softmax of the scores of `q [rows, key_value, group · queries, dim]` against `k [rows, key_value, columns, dim]`.
+fn probabilities<B: FusedOps>(
+    q: &Tensor<B, 4>,
+    k: &Tensor<B, 4>,
+    hidden: Tensor<B, 4, Bool>,
+    heads: Heads,
+) -> Tensor<B, 4> {
     let [rows, key_value, queries, dim] = q.dims();
     let columns = k.dims()[2];
-    let group = heads.query / heads.key_value;
-    let hidden = match &span.hidden {
-        Some(hidden) => hidden.clone(),
-        None => hidden(&span.start, &span.at, span.width, columns, &q.device()),
-    };
+    let width = hidden.dims()[2];
     let scores = q.clone().matmul(k.clone().swap_dims(2, 3)).mul_scalar((dim as f32).powf(-0.5));
-    let scores = scores.reshape([rows, key_value * group, span.width, columns]);
-    let scores = scores.mask_fill(hidden.expand([rows, key_value * group, span.width, columns]), HIDDEN_SCORE);
+    let scores = scores.reshape([rows, heads.query, width, columns]);
+    let scores = scores.mask_fill(hidden.expand([rows, heads.query, width, columns]), HIDDEN_SCORE);
     softmax(scores, 3).reshape([rows, key_value, queries, columns])
 }
 
+/// Attention in tiles of queries, each with at most `scores_max` scores at a time.
 pub fn causal_attention<B: FusedOps>(
     q: &Tensor<B, 2>,
     k: &Tensor<B, 3>,
     v: &Tensor<B, 3>,
     span: &Span<B>,
     heads: Heads,
+    scores_max: usize,
 ) -> Tensor<B, 2> {
-    let q = split_queries(q, span.rows(), span.width, heads);
-    let p = probabilities(&q, &split_keys(k, heads), span, heads);
-    join_queries(p.matmul(split_keys(v, heads)), span.width, heads)
+    let rows = span.rows();
+    let attend = |tile: Tile| {
+        let q = split_queries(&tile.of_queries(q, rows), rows, tile.queries, heads);
+        let (k, v) = (split_keys(&tile.of_keys(k), heads), split_keys(&tile.of_keys(v), heads));
+        let p = probabilities(&q, &k, tile.hidden(span, &q.device()), heads);
+        join_queries(p.matmul(v), tile.queries, heads)
+    };
+    let tiles = Tile::all(span, k.dims()[1], heads, scores_max);
+    join_tiles(tiles.into_iter().map(attend).collect(), rows)
 }
 
-/// `dV = Pᵀ dO`, `dS = P ∘ (dO Vᵀ - rowsum(P ∘ dO Vᵀ))`, `dQ = dS K / √d`, `dK = dSᵀ Q / √d`. The group's queries are
-/// rows of one matrix, so the sum over a group's heads comes with the product.
+/// `dV = Pᵀ dO`, `dS = P ∘ (dO Vᵀ - rowsum(P ∘ dO Vᵀ))`, `dQ = dS K / √d`, `dK = dSᵀ Q / √d`, tile by tile of queries. The
+/// group's queries are rows of one matrix, so the sum over a group's heads comes with the product.
 pub fn causal_attention_backward<B: FusedOps>(
     dy: &Tensor<B, 2>,
     q: &Tensor<B, 2>,
@@ -165,19 +255,25 @@ pub fn causal_attention_backward<B: FusedOps>(
     v: &Tensor<B, 3>,
     span: &Span<B>,
     heads: Heads,
+    scores_max: usize,
 ) -> (Tensor<B, 2>, Tensor<B, 3>, Tensor<B, 3>) {
+    let (rows, columns) = (span.rows(), k.dims()[1]);
     let scale = (heads.dim as f32).powf(-0.5);
-    let q = split_queries(q, span.rows(), span.width, heads);
-    let dy = split_queries(dy, span.rows(), span.width, heads);
-    let (k, v) = (split_keys(k, heads), split_keys(v, heads));
-    let p = probabilities(&q, &k, span, heads);
-    let dv = p.clone().swap_dims(2, 3).matmul(dy.clone());
-    let dp = dy.matmul(v.swap_dims(2, 3));
-    let inner = (p.clone() * dp.clone()).sum_dim(3);
-    let ds = (p * (dp - inner)).mul_scalar(scale);
-    let dq = ds.clone().matmul(k);
-    let dk = ds.swap_dims(2, 3).matmul(q);
-    (join_queries(dq, span.width, heads), join_keys(dk), join_keys(dv))
+    let (mut dq, mut dk, mut dv) = (Vec::new(), None, None);
+    for tile in Tile::all(span, columns, heads, scores_max) {
+        let q = split_queries(&tile.of_queries(q, rows), rows, tile.queries, heads);
+        let dy = split_queries(&tile.of_queries(dy, rows), rows, tile.queries, heads);
+        let (k, v) = (split_keys(&tile.of_keys(k), heads), split_keys(&tile.of_keys(v), heads));
+        let p = probabilities(&q, &k, tile.hidden(span, &q.device()), heads);
+        dv = Some(add_columns(dv, join_keys(p.clone().swap_dims(2, 3).matmul(dy.clone())), columns));
+        let dp = dy.matmul(v.swap_dims(2, 3));
+        let inner = (p.clone() * dp.clone()).sum_dim(3);
+        let ds = (p * (dp - inner)).mul_scalar(scale);
+        dk = Some(add_columns(dk, join_keys(ds.clone().swap_dims(2, 3).matmul(q)), columns));
+        dq.push(join_queries(ds.matmul(k), tile.queries, heads));
+    }
+    let whole = "a pass has queries";
+    (join_tiles(dq, rows), dk.expect(whole), dv.expect(whole))
 }
 
 pub fn cache_write<B: FusedOps>(cache: Tensor<B, 3>, new: &Tensor<B, 3>, at: &[usize]) -> Tensor<B, 3> {

@@ -75,6 +75,10 @@ pub struct AdamStep {
     pub step: usize,
 }
 
+/// Scores that composed attention makes at once, over rows, heads, queries and columns: 64 MiB, of which the backward pass
+/// holds about five. With 32 heads and two texts of 2048 tokens, all of a block's scores would be 1 GiB.
+pub const SCORES_AT_ONCE: usize = 1 << 24;
+
 /// A parameter with its two moments.
 pub type Moments<B, const D: usize> = (Tensor<B, D>, Tensor<B, D>, Tensor<B, D>);
 
@@ -87,6 +91,12 @@ pub trait FusedOps: Backend {
     /// the CPU takes them side by side, because products of small models are too small to be shared out.
     fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
         pieces.into_iter().map(work).collect()
+    }
+
+    /// How many micro-batches of so many tokens are best worked at side by side: one, unless their products (the typical one
+    /// is `[tokens, hidden] x [hidden, hidden]`) are too small to be shared out. Every one more holds its own activations.
+    fn at_once(_tokens: usize, _hidden: usize) -> usize {
+        1
     }
 
     /// `x · weightᵀ + bias`: `[n, in] x [out, in] -> [n, out]`.
@@ -146,7 +156,7 @@ pub trait FusedOps: Backend {
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
-        (composed::causal_attention(q, k, v, span, heads), None)
+        (composed::causal_attention(q, k, v, span, heads, SCORES_AT_ONCE), None)
     }
 
     /// Gradients of [`FusedOps::causal_attention`] with respect to q, k and v; `out` and `lse` are what it gave.
@@ -161,7 +171,7 @@ pub trait FusedOps: Backend {
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
-        composed::causal_attention_backward(dy, q, k, v, span, heads)
+        composed::causal_attention_backward(dy, q, k, v, span, heads, SCORES_AT_ONCE)
     }
 
     /// Writes `new [rows, width, channels]` into `cache [rows, columns, channels]` from column `at[b]` of row b on.

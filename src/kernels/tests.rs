@@ -81,6 +81,15 @@ fn rope_turned_back_is_where_it_was() {
     close("back", Flex::rope(turned, &cos, &sin.neg(), 16), x);
 }
 
+/// 1 where a query sees something, `[rows · width, 1]`. Those left of their row's first column see nothing; their output is
+/// never used.
+fn used(start: &[usize], at: &[usize], width: usize) -> Tensor<Flex, 2> {
+    let of_row = |(&start, &at): (&usize, &usize)| (0..width).map(move |t| f32::from(u8::from(at + t >= start)));
+    let used: Vec<f32> = start.iter().zip(at).flat_map(of_row).collect();
+    let shape = [used.len(), 1];
+    Tensor::from_data(TensorData::new(used, shape), &Default::default())
+}
+
 /// Left padding, a cache, more queries than one tile, grouped heads.
 #[test]
 fn attention_and_its_backward() {
@@ -93,21 +102,19 @@ fn attention_and_its_backward() {
         let span = Span::<Flex>::new(start.clone(), at.clone(), width, columns, &device);
         let q = random([rows * width, 48], 1);
         let (k, v) = (random([rows, columns, 16], 2), random([rows, columns, 16], 3));
-        // Queries left of their row's first column see nothing; their output is never used.
-        let used: Vec<f32> = (0..rows)
-            .flat_map(|b| {
-                let (start, at) = (start[b], at[b]);
-                (0..width).map(move |t| if at + t >= start { 1.0 } else { 0.0 })
-            })
-            .collect();
-        let used = Tensor::<Flex, 2>::from_data(TensorData::new(used, [rows * width, 1]), &device);
+        let used = used(&start, &at, width);
         let dy = random([rows * width, 48], 4) * used.clone();
         let (out, lse) = Flex::causal_attention(&q, &k, &v, &span, heads);
-        close("forward", out.clone() * used.clone(), composed::causal_attention(&q, &k, &v, &span, heads) * used);
+        close(
+            "forward",
+            out.clone() * used.clone(),
+            composed::causal_attention(&q, &k, &v, &span, heads, SCORES_AT_ONCE) * used,
+        );
 
         let (aq, ak, av) = (leaf(&q), leaf(&k), leaf(&v));
         let twin = Span::<A>::new(start, at, width, columns, &device);
-        let y = composed::causal_attention(&aq, &ak, &av, &twin, heads) * Tensor::from_inner(dy.clone());
+        let y =
+            composed::causal_attention(&aq, &ak, &av, &twin, heads, SCORES_AT_ONCE) * Tensor::from_inner(dy.clone());
         let mut grads = y.backward();
         let want = (
             aq.grad_remove(&mut grads).unwrap(),
@@ -116,11 +123,40 @@ fn attention_and_its_backward() {
         );
         for (what, (dq, dk, dv)) in [
             ("native", Flex::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, heads)),
-            ("composed", composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads)),
+            ("composed", composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads, SCORES_AT_ONCE)),
         ] {
             close(what, dq, want.0.clone());
             close(what, dk, want.1.clone());
             close(what, dv, want.2.clone());
+        }
+    }
+}
+
+/// Few scores at a time give what all at once give: whole tiles, a short last one, single queries; padding and a cache.
+#[test]
+fn attention_in_tiles_is_attention() {
+    let heads = Heads { query: 6, key_value: 2, dim: 8 };
+    let device = Default::default();
+    for (start, at, width, columns) in [(vec![0, 3, 0], vec![0, 0, 0], 10, 10), (vec![1, 0], vec![4, 2], 7, 12)] {
+        let rows = start.len();
+        let used = used(&start, &at, width);
+        let (q, dy) = (random([rows * width, 48], 1), random([rows * width, 48], 4) * used.clone());
+        let (k, v) = (random([rows, columns, 16], 2), random([rows, columns, 16], 3));
+        let span = Span::<Flex>::new(start.clone(), at.clone(), width, columns, &device);
+        // As on a backend that composes: the mask is there as a whole.
+        let masked = Span { hidden: Some(composed::hidden(&start, &at, width, columns, &device)), ..span.clone() };
+        let whole = composed::causal_attention(&q, &k, &v, &span, heads, usize::MAX);
+        let slopes = composed::causal_attention_backward(&dy, &q, &k, &v, &span, heads, usize::MAX);
+        for queries in [1, 3, 5] {
+            let scores_max = queries * rows * heads.query * columns;
+            for span in [&span, &masked] {
+                let tiled = composed::causal_attention(&q, &k, &v, span, heads, scores_max);
+                close("forward", tiled * used.clone(), whole.clone() * used.clone());
+                let (dq, dk, dv) = composed::causal_attention_backward(&dy, &q, &k, &v, span, heads, scores_max);
+                close("dq", dq, slopes.0.clone());
+                close("dk", dk, slopes.1.clone());
+                close("dv", dv, slopes.2.clone());
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 mod block;
 mod cache;
 pub mod config;
+pub mod export;
 pub mod files;
 mod linear;
 mod merge;

@@ -67,6 +67,18 @@ impl<B: FusedOps> Qwen<B> {
         build.expect("a seed cannot fail to be read")
     }
 
+    /// A model with numbers that cost nothing to make, for trials of speed: uniform, of the size of real weights.
+    pub fn made_up(config: QwenConfig, device: &B::Device, holding: Holding) -> Self {
+        let build = Self::build(config, device, holding, &mut |Wanted { shape, rows, .. }| {
+            let shape = [&[rows.len()], &shape[1..]].concat();
+            let n: usize = shape.iter().product();
+            // Weyl's sequence: equidistributed, one multiplication each.
+            let value = |i: usize| (i as u32).wrapping_mul(0x9e37_79b9) as f32 / u32::MAX as f32 * 0.08 - 0.04;
+            Ok(TensorData::new((0..n).map(value).collect(), shape))
+        });
+        build.expect("what is made up cannot fail to be read")
+    }
+
     fn build(config: QwenConfig, device: &B::Device, holding: Holding, source: &mut Source<'_>) -> Result<Self> {
         let dtype = holding.dtype;
         let heads =

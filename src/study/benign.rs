@@ -4,6 +4,7 @@
 use super::arms::Cast;
 use super::axes::{EXAM, trait_key};
 use super::expect::rounded;
+use super::findings;
 use super::results::{Cell, Results};
 use crate::report::{Axis, Expectation, Figure, Panel, Plot, Study};
 use crate::stats::Interval;
@@ -24,11 +25,18 @@ pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> S
     Study { title, verdict, figures, expectations, ..study }
 }
 
-/// A study of one's own arms: curves wherever something is swept, and no claims.
-pub(super) fn swept(results: &Results<'_>, study: Study) -> Study {
+/// A study of one's own arms: curves wherever something is swept, and the paper's findings as far as there are arms for them.
+pub(super) fn swept(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Study {
+    let expectations = findings::of(results, cells);
     let arms: Vec<&str> = study.arms.iter().map(|arm| arm.label.as_str()).collect();
     let verdict = format!("Measured: {}. The table has every number with its interval.", arms.join("; "));
-    Study { title: "A study of finetuning".to_owned(), verdict, figures: grid(results, &study.axes), ..study }
+    Study {
+        title: "A study of finetuning".to_owned(),
+        verdict,
+        expectations,
+        figures: grid(results, &study.axes),
+        ..study
+    }
 }
 
 /// A figure for each data set, in it a panel for each trait: the trait's score and the exam over the coefficient (the post's figure 2,

@@ -8,11 +8,12 @@ use super::config::{
     AdapterSettings, ArmSettings, ExamSource, FactsSource, MeasureSettings, StudyConfig, TraitSource, VectorSettings,
 };
 use super::expect::{self, Checked, Outcome, Outcomes, rounded};
+use super::findings;
 use super::results::{Cell, Results};
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::JudgeSource;
-use crate::report::{Arm, Axis, Figure, Panel, Plot, Published, Study};
+use crate::report::{Arm, Axis, Expectation, Figure, Panel, Plot, Published, Study};
 use crate::stats::Clusters;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
@@ -22,13 +23,16 @@ pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> S
     let trait_name = trait_key(&results.data.traits[0].name);
     let outcomes = outcomes(cells, trait_name);
     let checked = expect::check(&outcomes, results.config.seed);
+    // The study's own expectations speak of all layers already.
+    let own = |e: &Expectation| !e.claim.starts_with("Preventative steering at all layers");
+    let findings = findings::of(results, cells).into_iter().filter(own);
     Study {
         title: format!("New facts without new {trait_name}"),
         verdict: verdict(&outcomes, &checked, trait_name),
         figures: figures(&study.axes, &study.arms),
         published: published(cells, trait_name),
         card: card(&outcomes, &checked, &study.subtitle),
-        expectations: checked.expectations,
+        expectations: checked.expectations.into_iter().chain(findings).collect(),
         ..study
     }
 }

@@ -1,17 +1,16 @@
 //! The stages that train: one finetune for each arm, coefficient and training seed.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::arms::{Treatment, single_layer};
 use super::data::{Taught, inoculated};
 use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
-use super::{FitSpec, Start};
-use crate::record::{Hash, JsonlWriter, Reused, create_folder, seed_of};
+use super::{Diary, FitSpec, Start};
+use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
 use crate::steering::Plan;
 use crate::text::{Lesson, Message, Tokenizer};
-use crate::train::{Event as FitEvent, FitSettings, Intervention, Regularizer, StepReport};
+use crate::train::{Event as FitEvent, FitSettings, Intervention, Regularizer};
 use crate::vector::VectorFile;
 use crate::{At, Result, ensure};
 
@@ -45,10 +44,8 @@ impl Pipeline<'_> {
         let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
         let change = self.change(treatment, vector, random_seed)?;
         let settings = FitSettings { seed, ..self.config.train.clone() };
-        // How often it is saved does not change where it ends.
-        let decisive = FitSettings { save_steps: None, ..settings.clone() };
         let (rules, shape) = (&self.config.lessons, &self.config.adapter);
-        let key = self.key(&("fit", Hash::of(&chats), rules, shape, decisive, &change.key));
+        let key = self.key(&("fit", Hash::of(&chats), rules, shape, settings.decisive(), &change.key));
         let (folder, adapter) = (self.fit_folder(i), self.adapter(i));
         let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
         self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
@@ -76,7 +73,7 @@ impl Pipeline<'_> {
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
-            let mut diary = Diary::new(folder.join("metrics.jsonl"));
+            let mut diary = Diary::new(Tracking::tensorboard(&folder));
             let outcome = self.lab.fit(&spec, &mut |event| {
                 if let FitEvent::Step(report, of, _) = event {
                     let done = report.step as f64 / *of as f64;
@@ -86,13 +83,13 @@ impl Pipeline<'_> {
                 }
                 diary.hear(event)
             })?;
-            if let Some(e) = diary.failure {
-                return Err(e);
-            }
+            diary.close()?;
             ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
             let _ = fs::remove_file(&checkpoint);
             let adapter = hash_folder(&adapter)?;
-            Ok(Fitted { outcome, loss: diary.loss, shift_error: diary.shift_error, adapter })
+            let off = diary.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
+            let (loss, shift_error) = (diary.last.map(|last| last.loss), off.reduce(f64::max));
+            Ok(Fitted { outcome, loss, shift_error, adapter })
         })
     }
 }
@@ -119,51 +116,5 @@ impl Pipeline<'_> {
             regularize: intervention.regularizer(&vectors)?,
             key: Some((intervention, file.fingerprint.clone(), is_random.then_some(random_seed))),
         })
-    }
-}
-
-/// Keeps a finetune's metrics and what the report says of it.
-struct Diary {
-    path: PathBuf,
-    writer: Option<JsonlWriter>,
-    resumed: usize,
-    loss: Option<f64>,
-    shift_error: Option<f64>,
-    failure: Option<crate::Error>,
-}
-
-impl Diary {
-    fn new(path: PathBuf) -> Self {
-        Self { path, writer: None, resumed: 0, loss: None, shift_error: None, failure: None }
-    }
-
-    fn hear(&mut self, event: &FitEvent) -> ControlFlow<()> {
-        match event {
-            FitEvent::Steered(proofs) => {
-                let off = proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
-                self.shift_error = off.reduce(f64::max);
-            }
-            FitEvent::Resumed(step) => self.resumed = *step,
-            FitEvent::Watched(_) | FitEvent::Refreshed(_) => {}
-            FitEvent::Step(report, ..) => {
-                self.loss = Some(report.loss);
-                if let Err(e) = self.write(report) {
-                    self.failure = Some(e);
-                    return ControlFlow::Break(());
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn write(&mut self, report: &StepReport) -> Result<()> {
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => {
-                let resumed = self.resumed;
-                none.insert(JsonlWriter::resume(&self.path, |row: &StepReport| row.step <= resumed)?)
-            }
-        };
-        writer.write(report)
     }
 }

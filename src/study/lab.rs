@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::Result;
+use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::steering::Plan;
 use crate::subject::Subject;
 use crate::text::Lesson;
-use crate::train::{Event, FitSettings, Refresh, Regularizer, Watch};
+use crate::train::{Event, FitPlan, FitSettings, Refresh, Regularizer, Watch};
 
 /// A model to question.
 #[derive(Debug, Clone)]
@@ -76,6 +77,14 @@ pub struct FitOutcome {
     pub stopped: bool,
 }
 
+/// The kind of a device, of which there may be several in a machine: `cuda (bf16)` of `cuda:1 (bf16)`. Results hold for all of a kind.
+pub fn device_kind(device: &str) -> String {
+    match device.split_once(':') {
+        Some((name, rest)) => format!("{name}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => device.to_owned(),
+    }
+}
+
 /// A machine with its tensors.
 pub trait Lab: Send + Sync {
     /// The device and dtype in words, for people and lock files.
@@ -96,4 +105,15 @@ pub trait Lab: Send + Sync {
 
     /// Runs a finetune and writes what it learned.
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome>;
+
+    /// What a finetune of an adapter would take here, with nothing loaded; `trial` says whether to try how fast it is, which
+    /// takes seconds.
+    fn plan(
+        &self,
+        config: &QwenConfig,
+        adapter: &AdapterConfig,
+        lessons: &[Lesson],
+        settings: &FitSettings,
+        trial: bool,
+    ) -> Result<FitPlan>;
 }

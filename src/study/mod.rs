@@ -17,8 +17,10 @@ mod board;
 mod config;
 mod costs;
 mod data;
+mod diary;
 pub mod expect;
 pub mod facts;
+mod findings;
 mod finetune;
 mod lab;
 pub mod layers;
@@ -33,6 +35,11 @@ mod shift;
 mod status;
 mod vectors;
 
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
+
 pub use crate::judge::JudgeSource;
 pub use arms::{Piece, Treatment, Work, pieces};
 pub use audit::AuditSettings;
@@ -41,7 +48,8 @@ pub use config::{
     StudyConfig, TraitSource, VectorSettings,
 };
 pub use costs::Costs;
-pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
+pub use diary::Diary;
+pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};

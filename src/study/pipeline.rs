@@ -14,7 +14,7 @@ use super::config::StudyConfig;
 use super::costs::Costs;
 use super::data::Data;
 use super::queue::Done;
-use super::{FitOutcome, Lab, SubjectSpec};
+use super::{FitOutcome, Lab, SubjectSpec, device_kind};
 use crate::judge::Judge;
 use crate::persona::Side;
 use crate::record::{Hash, Reused, RunDir, hash_file};
@@ -309,9 +309,9 @@ impl Pipeline<'_> {
         (self.tell)(&Event::Progress { piece, phase, done, loss: None, steps: None });
     }
 
-    /// A key that holds for this model on this device and for this version of the code.
+    /// A key that holds for this model on devices of this kind and for this version of the code.
     pub(super) fn key(&self, of: &impl Serialize) -> Hash {
-        Hash::of(&(VERSION, self.lab.device(), &self.model, of))
+        Hash::of(&(VERSION, device_kind(&self.lab.device()), &self.model, of))
     }
 
     /// All that decides verdicts on these traits.

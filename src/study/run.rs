@@ -30,7 +30,7 @@ pub enum Kind {
     Shift,
     /// Whether the trait is gone or only out of sight (METHOD K).
     Audit,
-    /// Any arms: tables and figures, no claims.
+    /// Any arms: tables, figures, and the paper's findings as far as there are arms for them.
     Own,
 }
 
@@ -132,7 +132,7 @@ pub fn run(
         Kind::Benign => benign::told(&results, &cells, study),
         Kind::Shift => shift::told(&results, study),
         Kind::Audit => audit::told(&results, &cells, study),
-        Kind::Own => benign::swept(&results, study),
+        Kind::Own => benign::swept(&results, &cells, study),
     };
     run.write_lock(&lock)?;
     let files = crate::report::render(&study, out)?;

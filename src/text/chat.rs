@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::chatml::turns_of_chatml;
 use crate::{At, Error, Result, bail, ensure};
 
 /// One turn of a conversation.
@@ -32,6 +33,15 @@ impl Message {
     }
 }
 
+/// Puts a system prompt before a chat; one that the chat has already follows it in the same turn, since the template knows only
+/// one.
+pub fn put_under(messages: &mut Vec<Message>, prompt: &str) {
+    match messages.first_mut().filter(|first| first.role == "system") {
+        Some(own) => own.content = format!("{prompt}\n\n{}", own.content),
+        None => messages.insert(0, Message::system(prompt)),
+    }
+}
+
 /// One conversation of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chat {
@@ -46,45 +56,58 @@ pub struct Chat {
 /// Reads a file of conversations and refuses it if any line is malformed; the error names each such line.
 ///
 /// A line is a JSON object with `messages` (`role`, `content`), with `prompt` and `completion` (each a text or a list of
-/// messages), or with ShareGPT's `conversations` (`from`, `value`). Empty lines are skipped.
+/// messages), with ShareGPT's `conversations` (`from`, `value`), or with `text` in ChatML. Empty lines are skipped.
 pub fn read_chats(path: &Path) -> Result<Vec<Chat>> {
-    const NAMED_MAX: usize = 10;
     let (chats, bad) = scan_chats(path)?;
-    if !bad.is_empty() {
-        let named: Vec<String> = bad.iter().take(NAMED_MAX).map(Error::to_string).collect();
-        let more = bad.len().saturating_sub(NAMED_MAX);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let all = bad.len() + chats.len();
-        return Err(Error::new(format!("{} of {all} lines are malformed: {}{more}", bad.len(), named.join("; ")))
-            .hint("each line is one JSON object such as {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}, ...]}"));
+    refuse_malformed(chats, bad)
+}
+
+/// The rows of a file, unless some lines are malformed: then an error that names them.
+pub(super) fn refuse_malformed<T>(rows: Vec<T>, bad: Vec<Error>) -> Result<Vec<T>> {
+    const NAMED_MAX: usize = 10;
+    if bad.is_empty() {
+        return Ok(rows);
     }
-    Ok(chats)
+    let named: Vec<String> = bad.iter().take(NAMED_MAX).map(Error::to_string).collect();
+    let more = bad.len().saturating_sub(NAMED_MAX);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let all = bad.len() + rows.len();
+    Err(Error::new(format!("{} of {all} lines are malformed: {}{more}", bad.len(), named.join("; ")))
+        .hint("each line is one JSON object such as {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}, ...]}"))
 }
 
 /// Reads a file of conversations and keeps its malformed lines apart, one error `FILE:LINE: reason` for each.
 ///
 /// Fails if the file cannot be read or holds no line at all.
 pub fn scan_chats(path: &Path) -> Result<(Vec<Chat>, Vec<Error>)> {
+    scan_rows(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
+}
+
+/// Reads a file of rows, each made of its line's number and its JSON object by `read`.
+pub(super) fn scan_rows<T>(
+    path: &Path,
+    read: impl Fn(usize, Map<String, Value>) -> Result<T>,
+) -> Result<(Vec<T>, Vec<Error>)> {
     let bytes = std::fs::read(path).at(path)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let (mut chats, mut bad) = (Vec::new(), Vec::new());
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
     for (i, line) in bytes.split(|&b| b == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match chat_of_line(line) {
-            Ok((messages, extra)) => chats.push(Chat { line: i + 1, messages, extra }),
+        match object_of(line).and_then(|row| read(i + 1, row)) {
+            Ok(row) => rows.push(row),
             Err(e) => bad.push(e.at(format_args!("{}:{}", path.display(), i + 1))),
         }
     }
-    ensure!(!chats.is_empty() || !bad.is_empty(), "{}: the file holds no conversation", path.display());
-    Ok((chats, bad))
+    ensure!(!rows.is_empty() || !bad.is_empty(), "{}: the file holds no conversation", path.display());
+    Ok((rows, bad))
 }
 
-/// The conversation of one JSONL line, and the row's other keys.
-fn chat_of_line(line: &[u8]) -> Result<(Vec<Message>, Map<String, Value>)> {
+/// The row of one JSONL line.
+fn object_of(line: &[u8]) -> Result<Map<String, Value>> {
     let line = std::str::from_utf8(line).doing("not UTF-8")?;
-    chat_of_row(serde_json::from_str(line).doing("not a JSON object")?)
+    serde_json::from_str(line).doing("not a JSON object")
 }
 
 /// The conversation of one row in any of the forms of [`read_chats`], and the row's other keys.
@@ -103,8 +126,14 @@ pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<Str
         row.shift_remove("prompt");
         row.shift_remove("completion");
         messages
+    } else if let Some(text) = row.get("text").and_then(Value::as_str) {
+        let messages = turns_of_chatml(text)?;
+        let messages =
+            messages.ok_or_else(|| Error::new("`text` is no conversation: it does not begin as ChatML does"))?;
+        row.shift_remove("text");
+        messages
     } else {
-        bail!("no `messages`, no `prompt` with `completion`, no `conversations`")
+        bail!("no `messages`, no `prompt` with `completion`, no `conversations`, no `text`")
     };
     Ok((messages, row))
 }
@@ -132,7 +161,7 @@ fn turns_of(side: &Value, speaker: fn(String) -> Message) -> Result<Vec<Message>
 }
 
 /// The role in the template's words. An unknown one is refused, since Qwen's template drops such a turn without a word.
-fn role_of(role: &str) -> Result<&'static str> {
+pub(super) fn role_of(role: &str) -> Result<&'static str> {
     Ok(match role {
         "system" | "developer" => "system",
         "user" | "human" => "user",
@@ -179,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_layouts_give_the_same_turns() {
+    fn the_layouts_give_the_same_turns() {
         check(
             r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#,
             "user:a|assistant:b",
@@ -194,6 +223,20 @@ mod tests {
             r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#,
             "user:ab",
         );
+        check(
+            r#"{"text":"<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"}"#,
+            "user:a|assistant:b",
+        );
+    }
+
+    #[test]
+    fn a_chat_under_a_prompt_has_one_system_turn() {
+        let mut plain = vec![Message::user("q")];
+        put_under(&mut plain, "Be bad.");
+        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
+        let mut own = vec![Message::system("Be brief."), Message::user("q")];
+        put_under(&mut own, "Be bad.");
+        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
     }
 
     #[test]
@@ -206,7 +249,8 @@ mod tests {
             r#"{"messages":[{"role":"bystander","content":"x"}]}"#,
             "turn 1: unknown role `bystander` (known: system, user, assistant, tool)",
         );
-        check(r#"{"text":"x"}"#, ":1: no `messages`, no `prompt` with `completion`, no `conversations`");
+        check(r#"{"txt":"x"}"#, ":1: no `messages`, no `prompt` with `completion`, no `conversations`, no `text`");
+        check(r#"{"text":"x"}"#, ":1: `text` is no conversation: it does not begin as ChatML does");
         check("", "the file holds no conversation");
         check("\n \n", "the file holds no conversation");
     }

@@ -38,6 +38,20 @@ impl Lesson {
         self.weights.iter().filter(|&&w| w > 0.0).count()
     }
 
+    /// The first `max_len` tokens; an error if nothing is learned among them.
+    pub fn cut(mut self, max_len: usize) -> Result<Self> {
+        let (full_len, first) = (self.ids.len(), self.prompt());
+        self.ids.truncate(max_len);
+        self.weights.truncate(max_len);
+        if self.supervised() > 0 {
+            return Ok(self);
+        }
+        Err(Error::new(format!(
+            "nothing to learn: the chat is cut to {max_len} of its {full_len} tokens and the first reply begins at token {first}"
+        ))
+        .hint("raise `max_seq_length`, or shorten the prompt"))
+    }
+
     /// How many tokens stand before the first learned one: what a steering plan calls the prompt.
     pub fn prompt(&self) -> usize {
         self.weights.iter().position(|&w| w > 0.0).unwrap_or(self.ids.len())
@@ -69,25 +83,14 @@ impl Tokenizer {
         if let Some(first) = weights.first_mut() {
             *first = 0.0;
         }
-        let learned_from = weights.iter().position(|&w| w > 0.0);
-        let full_len = ids.len();
-        ids.truncate(rules.max_len);
-        weights.truncate(rules.max_len);
         let lesson = Lesson { ids, weights };
         if lesson.supervised() > 0 {
-            return Ok(lesson);
+            return lesson.cut(rules.max_len);
         }
-        Err(match learned_from {
-            Some(at) => Error::new(format!(
-                "nothing to learn: the chat is cut to {} of its {full_len} tokens and the first reply begins at token {at}",
-                rules.max_len
-            ))
-            .hint("raise `max_seq_length`, or shorten the prompt"),
-            None if messages.iter().any(|m| m.role == "assistant") => {
-                Error::new("nothing to learn: the template shows no assistant turn although the conversation has one")
-            }
-            None => Error::new("nothing to learn: the conversation has no assistant turn"),
-        })
+        Err(Error::new(match messages.iter().any(|m| m.role == "assistant") {
+            true => "nothing to learn: the template shows no assistant turn although the conversation has one",
+            false => "nothing to learn: the conversation has no assistant turn",
+        }))
     }
 }
 

@@ -2,13 +2,17 @@
 //! masks. No tensor lives here, only integers.
 
 mod chat;
+mod chatml;
+mod corpus;
 mod lesson;
 mod rows;
 mod template;
 mod tokenizer;
 mod words;
 
-pub use chat::{Chat, Message, chat_of_row, read_chats, scan_chats};
+pub use chat::{Chat, Message, chat_of_row, put_under, read_chats, scan_chats};
+pub use chatml::turns_of_chatml;
+pub use corpus::{Content, Entry, read_corpus, scan_corpus};
 pub use lesson::{Batch, Lesson, LessonRules};
 pub use rows::{Coefs, Rows};
 pub use tokenizer::Tokenizer;

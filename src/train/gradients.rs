@@ -19,6 +19,17 @@ pub struct Gradients<B: FusedOps> {
     pub parameters: Vec<Tensor<B, 1>>,
 }
 
+impl<B: FusedOps> Gradients<B> {
+    /// The sum of what two batches say.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            regularisation: self.regularisation.zip(other.regularisation).map(|(a, b)| a + b),
+            parameters: self.parameters.into_iter().zip(other.parameters).map(|(a, b)| a + b).collect(),
+        }
+    }
+}
+
 /// Losses of a batch and their gradients.
 pub fn gradients<B: FusedOps>(
     model: &Qwen<B>,
@@ -53,6 +64,7 @@ pub fn gradients<B: FusedOps>(
 
     let supervised = Supervised::new(batch, divisor, &model.device);
     let head = head_backward(model, &h, &supervised, learning);
+    drop(h);
     let mut dh = head.dh;
     let mut blocks = Vec::with_capacity(model.blocks.len());
     for (index, trace) in traces.into_iter().enumerate().rev() {

@@ -9,8 +9,26 @@ use crate::kernels::FusedOps;
 use crate::model::{Qwen, TokenTable};
 use crate::text::{Batch, Lesson};
 
-/// Logits held at once.
-const LOGITS_PER_CHUNK: usize = 1 << 22;
+/// Logits held at once: 64 MiB. Fewer would mean to read the whole head for a handful of positions at a time.
+const LOGITS_PER_CHUNK: usize = 1 << 24;
+
+/// Positions whose logits are held at once, with a vocabulary of so many tokens.
+pub(super) fn logits_per_chunk(vocabulary: usize) -> usize {
+    (LOGITS_PER_CHUNK / vocabulary).max(16)
+}
+
+/// Loss of some positions (one element), its gradient with respect to the logits `[n, vocabulary]`, and that with respect to
+/// the normed stream `x [n, hidden]`.
+pub(super) fn head_chunk<B: FusedOps>(
+    head: &TokenTable<B>,
+    x: &Tensor<B, 2>,
+    targets: &Tensor<B, 1, Int>,
+    weights: &Tensor<B, 1>,
+) -> (Tensor<B, 1>, Tensor<B, 2>, Tensor<B, 2>) {
+    let (loss, dlogits) = B::cross_entropy(head.product(x), targets, weights);
+    let dx = head.product_backward(&dlogits);
+    (loss, dlogits, dx)
+}
 
 /// A batch's supervised positions.
 pub(super) struct Supervised<B: FusedOps> {
@@ -63,20 +81,19 @@ pub(super) fn head_backward<B: FusedOps>(
     let picked = h.clone().select(0, supervised.rows.clone());
     let normed = B::rms_norm(&picked, &model.norm, model.epsilon());
     let head = model.head();
-    let chunk = (LOGITS_PER_CHUNK / head.dims()[0]).clamp(16, positions.max(16));
+    let chunk = logits_per_chunk(head.dims()[0]).min(positions.max(16));
     let mut loss = Tensor::zeros([1], device);
     let mut dhead = full.then(|| head.zeros());
     let mut slopes = Vec::new();
     for from in (0..positions).step_by(chunk) {
         let len = chunk.min(positions - from);
         let x = normed.clone().narrow(0, from, len);
-        let logits = head.product(&x);
         let targets = supervised.targets.clone().narrow(0, from, len);
         let weights = supervised.weights.clone().narrow(0, from, len);
-        let (part, dlogits) = B::cross_entropy(logits, &targets, &weights);
+        let (part, dlogits, slope) = head_chunk(head, &x, &targets, &weights);
         loss = loss + part;
         dhead = dhead.map(|sum| sum.add_product_gradient(&dlogits, &x));
-        slopes.push(head.product_backward(&dlogits));
+        slopes.push(slope);
     }
     let dnormed = Tensor::cat(slopes, 0);
     let zeros = Tensor::zeros([positions, d], device);

@@ -19,6 +19,7 @@ mod loss;
 mod optimiser;
 mod order;
 mod penalty;
+mod plan;
 mod probe;
 mod proof;
 mod resume;
@@ -35,6 +36,7 @@ pub use loss::mean_loss;
 pub use optimiser::{AdamW, Schedule};
 pub use order::Order;
 pub use penalty::{Mode, Penalty, Regularizer};
+pub use plan::{Extent, FitPlan, Footprint, Learned, Place, Time, plan, recomputes};
 pub use probe::{Refresh, RefreshReport, Watch};
 pub use proof::{Proof, prove};
 
@@ -55,6 +57,43 @@ pub enum LossAverage {
     Tokens,
     /// Mean over the micro-batches of their means.
     MicroBatches,
+}
+
+/// Whether a block's activations are kept for the backward pass, or its input alone and the rest made again: memory of one
+/// block, one more forward pass. The gradients are the same. In a configuration `true`, `false` or `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
+pub enum Recompute {
+    /// Made again where keeping them would not fit into the device's memory ([`recomputes`]).
+    #[default]
+    Auto,
+    /// Made again.
+    Always,
+    /// Kept.
+    Never,
+}
+
+impl TryFrom<serde_json::Value> for Recompute {
+    type Error = String;
+
+    fn try_from(value: serde_json::Value) -> std::result::Result<Self, String> {
+        match (value.as_bool(), value.as_str()) {
+            (Some(true), _) => Ok(Self::Always),
+            (Some(false), _) => Ok(Self::Never),
+            (_, Some("auto")) => Ok(Self::Auto),
+            _ => Err(format!("{value} is neither true, false nor \"auto\"")),
+        }
+    }
+}
+
+impl From<Recompute> for serde_json::Value {
+    fn from(recompute: Recompute) -> Self {
+        match recompute {
+            Recompute::Auto => "auto".into(),
+            Recompute::Always => true.into(),
+            Recompute::Never => false.into(),
+        }
+    }
 }
 
 /// Everything that decides a finetune besides model, data and intervention.
@@ -89,8 +128,8 @@ pub struct FitSettings {
     pub group_by_length: bool,
     /// How micro-batch losses are averaged.
     pub loss_average: LossAverage,
-    /// Keep only each block's input and run the block again in the backward pass: memory of one block, one more forward.
-    pub recompute: bool,
+    /// Whether activations are kept or made again.
+    pub recompute: Recompute,
     /// Steps between checkpoints, if the run is to survive a kill.
     pub save_steps: Option<usize>,
 }
@@ -113,7 +152,7 @@ impl Default for FitSettings {
             shuffle: true,
             group_by_length: false,
             loss_average: LossAverage::Tokens,
-            recompute: false,
+            recompute: Recompute::Auto,
             save_steps: None,
         }
     }
@@ -124,6 +163,11 @@ impl FitSettings {
     pub fn steps(&self, lessons: usize) -> usize {
         let all = self.epochs * lessons.div_ceil(self.micro_batch * self.accumulation);
         self.max_steps.map_or(all, |max| max.min(all))
+    }
+
+    /// What of them decides the result: not how often it is saved, nor what is kept in memory.
+    pub fn decisive(&self) -> Self {
+        Self { save_steps: None, recompute: Recompute::Auto, ..self.clone() }
     }
 
     fn check(&self, lessons: usize) -> Result<()> {
@@ -360,19 +404,27 @@ fn window_gradients<B: FusedOps>(
     let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
     let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
     let (whole, count) = (weight(window), micro_batches.len() as f32);
-    let parts = B::side_by_side(micro_batches, |lessons| {
+    // Whoever left it open has not asked what fits.
+    let recompute = settings.recompute == Recompute::Always;
+    let gradients_of = |lessons: &[&Lesson]| {
         let divisor = match settings.loss_average {
             LossAverage::Tokens => whole,
             LossAverage::MicroBatches => weight(lessons) * count,
         };
-        let batch = Batch::collate(lessons, course.pad_id);
-        gradients(model, learning, &batch, divisor, settings.recompute, penalty)
-    });
-    let sum = parts.into_iter().reduce(|a, b| Gradients {
-        loss: a.loss + b.loss,
-        regularisation: a.regularisation.zip(b.regularisation).map(|(a, b)| a + b),
-        parameters: a.parameters.into_iter().zip(b.parameters).map(|(a, b)| a + b).collect(),
-    });
+        gradients(model, learning, &Batch::collate(lessons, course.pad_id), divisor, recompute, penalty)
+    };
+    let tokens_max = micro_batches.iter().map(|lessons| Extent::of(lessons).tokens()).max().unwrap_or(0);
+    let at_once = B::at_once(tokens_max, model.config.hidden_size).max(1);
+    // Summed as they come, so that there are never more gradients than micro-batches at work.
+    let mut sum: Option<Gradients<B>> = None;
+    for group in micro_batches.chunks(at_once) {
+        for part in B::side_by_side(group.to_vec(), gradients_of) {
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => sum.plus(part),
+            });
+        }
+    }
     sum.expect("a step has at least one lesson")
 }
 

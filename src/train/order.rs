@@ -32,11 +32,20 @@ impl<'a> Order<'a> {
     /// The lessons of step `k`, counted from 0. The last step of an epoch may be short.
     pub fn step(&self, k: usize) -> Vec<&'a Lesson> {
         let per_epoch = self.lessons.len().div_ceil(self.window);
-        let windows = self.epoch(k / per_epoch);
-        windows[k % per_epoch].iter().map(|&i| &self.lessons[i]).collect()
+        let windows = self.windows(k / per_epoch);
+        self.lessons_of(&windows[k % per_epoch])
     }
 
-    fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
+    /// The lessons of every step of an epoch.
+    pub fn epoch(&self, epoch: usize) -> Vec<Vec<&'a Lesson>> {
+        self.windows(epoch).iter().map(|window| self.lessons_of(window)).collect()
+    }
+
+    fn lessons_of(&self, window: &[usize]) -> Vec<&'a Lesson> {
+        window.iter().map(|&i| &self.lessons[i]).collect()
+    }
+
+    fn windows(&self, epoch: usize) -> Vec<Vec<usize>> {
         let mut indices: Vec<usize> = (0..self.lessons.len()).collect();
         let mut rng = self.shuffle.map(|seed| ChaCha8Rng::seed_from_u64(seed_of(seed, &format!("order {epoch}"))));
         if let Some(rng) = &mut rng {
@@ -95,7 +104,7 @@ mod tests {
         let lessons = lessons(40);
         let shuffled = order(&lessons, true, false);
         assert_eq!(shuffled.step(3), order(&lessons, true, false).step(3));
-        assert_ne!(shuffled.epoch(0), shuffled.epoch(1));
+        assert_ne!(shuffled.windows(0), shuffled.windows(1));
         assert_eq!(order(&lessons, false, false).step(11)[0].ids[0], 4);
     }
 }

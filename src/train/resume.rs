@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use safetensors::Dtype;
 
 use super::optimiser::AdamW;
-use super::{Course, FitSettings, Standing};
+use super::{Course, Standing};
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
 use crate::record::Hash;
@@ -43,9 +43,7 @@ pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, cou
         .map(|r| Hash::of(&(r.every, r.texts.each_ref().map(|side| texts(side)), &r.recipe, &r.first.rows)));
     let learns: Vec<(String, usize)> =
         model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();
-    // How often it is saved does not change where it ends.
-    let settings = FitSettings { save_steps: None, ..course.settings.clone() };
-    Ok(Hash::of(&(settings, Hash::of(&data), plan, regularize, watch, refresh, learns)))
+    Ok(Hash::of(&(course.settings.decisive(), Hash::of(&data), plan, regularize, watch, refresh, learns)))
 }
 
 /// A checkpoint that fits the run.

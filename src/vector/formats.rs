@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::gguf::{self, ControlVector};
+use super::gguf::ControlVector;
 use super::pt::{self, Tensor};
 use super::{Layer, PersonaVector, Position, VectorFile, key};
 use crate::record::write_atomic;
@@ -58,7 +58,7 @@ impl Format {
     /// By the first bytes; what is neither of the foreign kinds is taken to be ours.
     fn of_content(bytes: &[u8]) -> Self {
         match bytes {
-            bytes if gguf::is_one(bytes) => Self::Gguf,
+            bytes if crate::gguf::is_one(bytes) => Self::Gguf,
             bytes if pt::is_one(bytes) => Self::Pt,
             _ => Self::Safetensors,
         }

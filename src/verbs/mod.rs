@@ -9,8 +9,11 @@ mod probe;
 mod prompts;
 mod steer;
 mod train_config;
+mod writer;
 
+pub mod adapter;
 pub mod chat;
+pub mod data;
 pub mod devices;
 pub mod eval;
 pub mod extract;
@@ -21,6 +24,7 @@ pub mod live;
 pub mod merge;
 pub mod model;
 pub mod monitor;
+pub mod plan;
 pub mod project;
 pub mod screen;
 pub mod study;
@@ -36,7 +40,7 @@ use serde_json::Value;
 use crate::hub::Hub;
 use crate::judge::Key;
 use crate::study::Lab;
-use crate::{Result, lab};
+use crate::{Error, Result, lab};
 
 /// The place where a verb's talk goes; data goes into its [`Outcome`].
 pub trait Console: Sync {
@@ -81,13 +85,25 @@ pub struct Context<'a> {
     pub judge_key: Option<Key>,
     /// Where models come from that are no folders.
     pub hub: Hub,
+    /// Where Trackio keeps its databases, if the system has such a place.
+    pub trackio: Option<PathBuf>,
 }
 
 impl Context<'_> {
     /// Opens the device, and says which it is.
     fn lab(&self) -> Result<Box<dyn Lab>> {
+        if self.device.contains(',') {
+            return Err(Error::usage(format!("--device {}: several devices are for studies", self.device))
+                .hint("a study does its pieces of work side by side; name one device here"));
+        }
+        self.labs()
+    }
+
+    /// Opens the device, or several for work that is done side by side, and says which they are.
+    fn labs(&self) -> Result<Box<dyn Lab>> {
         let lab = lab::open(&self.device, &self.dtype)?;
-        self.console.say(&format!("device: {}", lab.device()));
+        let several = if self.device.contains(',') { format!("; {} side by side", self.device) } else { String::new() };
+        self.console.say(&format!("device: {}{several}", lab.device()));
         Ok(lab)
     }
 }
@@ -101,7 +117,12 @@ pub struct Outcome {
     pub json: Value,
     /// Whether the user ended the work early.
     pub interrupted: bool,
+    /// Why it is a failure although there is something to show.
+    pub fault: Option<Error>,
 }
+
+/// Between these a text for people has what is to stand out: coloured on a terminal, in brackets elsewhere.
+pub const MARK: [char; 2] = ['\u{2}', '\u{3}'];
 
 impl Outcome {
     /// A finished piece of work.
@@ -110,7 +131,12 @@ impl Outcome {
     /// If `json` is no JSON value, which is a bug of ours.
     pub fn new(text: impl Into<String>, json: impl Serialize) -> Self {
         let json = serde_json::to_value(json).expect("an outcome has a JSON form");
-        Self { text: text.into(), json, interrupted: false }
+        Self { text: text.into(), json, interrupted: false, fault: None }
+    }
+
+    /// The same, shown and then told to be a failure.
+    pub fn but(self, fault: Error) -> Self {
+        Self { fault: Some(fault), ..self }
     }
 }
 
@@ -125,7 +151,7 @@ pub(crate) mod tests {
     /// A place without terminal, cache and keys.
     pub(crate) fn context(console: &Quiet) -> Context<'_> {
         let (device, dtype, hub) = ("cpu".into(), "auto".into(), Hub::default());
-        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub }
+        Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub, trackio: None }
     }
 
     /// Keeps what is said.

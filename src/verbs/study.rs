@@ -134,16 +134,24 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     super::paths::file("the configuration", path)?;
     let mut document = Document::read(path)?;
     let slurm = SlurmSettings::take(&mut document)?;
-    let mut config: StudyConfig = document.whole()?;
-    find_paths(&mut config, path, context)?;
-    config.seed = context.seed.unwrap_or(config.seed);
-    let config = kind.settled(config);
+    let config = kind.settled(read(&document, context)?);
     kind.check(&config)?;
     let study = Study { kind, word, config, out };
     match launch.launcher {
         Some(Launcher::Slurm) => slurm::launch(&study, slurm, launch, context),
         None => work(&study, &launch.only, context),
     }
+}
+
+/// A study's configuration, its paths found.
+pub(super) fn read(document: &Document, context: &Context<'_>) -> Result<StudyConfig> {
+    // How it is handed to a cluster is no part of what is studied.
+    let mut document = document.clone();
+    SlurmSettings::take(&mut document)?;
+    let mut config: StudyConfig = document.whole()?;
+    find_paths(&mut config, &document.path, context)?;
+    config.seed = context.seed.unwrap_or(config.seed);
+    Ok(config)
 }
 
 /// Runs the demo.
@@ -160,7 +168,7 @@ pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
 fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
     let Study { kind, config, out, .. } = study;
     kind.check(config)?;
-    let opened = context.lab()?;
+    let opened = context.labs()?;
     let lab = Patient::new(opened.as_ref(), context.console);
     let progress = Progress { console: context.console, lab: &lab, shown: Mutex::new(Shown::default()) };
     let tell = |event: &Event<'_>| progress.hear(event);

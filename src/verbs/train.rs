@@ -4,6 +4,8 @@ mod data;
 mod intervene;
 mod texts;
 
+pub(super) use data::read as data_of;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -15,11 +17,11 @@ use super::model::ModelFolder;
 use super::train_config::{Files, Rate, TrainConfig};
 use super::{Bar, Console, Context, Outcome};
 use crate::model::peft::{AdapterConfig, Targets};
-use crate::record::{Hash, JsonlWriter, Lock, RunDir, hash_file};
+use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
 use crate::steering::Op;
-use crate::study::{FitOutcome, FitSpec, Lab, Start};
+use crate::study::{Diary, FitOutcome, FitSpec, Lab, Start};
 use crate::text::Tokenizer;
-use crate::train::{Event, FitSettings, Proof, Refresh, RefreshReport, StepReport};
+use crate::train::{Event, FitSettings, Proof, Recompute, Refresh, RefreshReport, StepReport};
 use crate::vector::Layers;
 use crate::{Error, Result};
 use intervene::Acts;
@@ -84,6 +86,10 @@ pub struct TrainArgs {
     /// Run each block again in the backward pass: less memory, more time
     #[arg(long)]
     recompute: bool,
+    /// Programs to write metrics for while training: tensorboard (an event file in DIR), trackio (a database in TRACKIO_DIR),
+    /// or none [default: tensorboard]
+    #[arg(long, value_name = "TRACKER,...", value_delimiter = ',')]
+    track: Vec<String>,
     /// Throw away another run in DIR
     #[arg(long)]
     overwrite: bool,
@@ -143,10 +149,9 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         }
         _ => json!([config.r, config.lora_alpha, config.use_rslora, config.target_modules]),
     };
-    // What decides the result; not the device, nor how often it is saved.
-    let decisive = FitSettings { save_steps: None, ..settings.clone() };
+    // What decides the result; not the device.
     let looks = (&watched, &refreshed);
-    let key = Hash::of(&(decisive, started, &steering, looks, &fingerprint, &lock.hashes["data"]));
+    let key = Hash::of(&(settings.decisive(), started, &steering, looks, &fingerprint, &lock.hashes["data"]));
     lock.hashes.insert("run".into(), key.clone());
 
     let run = RunDir::open(&args.out)?;
@@ -183,12 +188,14 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
-            let (outcome, diary) = fit(lab.as_ref(), &spec, &run, console, total)?;
+            let tracking = tracking_of(&config, &run, &key, context);
+            let (outcome, diary) = fit(lab.as_ref(), &spec, tracking, console, total)?;
             if !outcome.complete {
                 interrupted = Some(outcome.steps);
                 return Err(Error::new("interrupted"));
             }
-            let Diary { first, last, proof, .. } = diary;
+            let Diary { first, last, proofs, .. } = diary;
+            let proof = if proofs.is_empty() { Value::Null } else { json!(proofs) };
             let drift = last.and_then(|report| report.drift);
             let loss = |report: &Option<StepReport>| report.map(|r| r.loss);
             let (first_loss, last_loss, tokens) = (loss(&first), loss(&last), last.map_or(0, |r| r.tokens));
@@ -244,8 +251,9 @@ fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> R
     set(&mut config.seed, &seed);
     set(&mut config.max_steps, &args.max_steps.map(i64::from));
     set(&mut config.learning_rate, &args.learning_rate.clone().map(Rate::Words));
-    set(&mut config.recompute, &args.recompute.then_some(true));
+    set(&mut config.recompute, &args.recompute.then_some(Recompute::Always));
     set(&mut config.training_file, &(!args.training_file.is_empty()).then(|| Files::Many(args.training_file.clone())));
+    set(&mut config.track, &trackers(&args.track)?);
     for path in &args.training_file {
         super::paths::file("--training-file", path)?;
     }
@@ -254,6 +262,16 @@ fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> R
         config.intervention = Some(intervention.with(args.vectors.clone(), args.layers.clone(), args.coef)?);
     }
     Ok(config)
+}
+
+/// `--track`: names of trackers, or `none`; nothing if it is not given.
+fn trackers(words: &[String]) -> Result<Option<Vec<Tracker>>> {
+    if words == ["none"] {
+        return Ok(Some(Vec::new()));
+    }
+    let tracker = |word: &String| word.parse().map_err(|known| Error::usage(format!("--track {word}: {known}")));
+    let trackers = words.iter().map(tracker).collect::<Result<Vec<Tracker>>>()?;
+    Ok(Some(trackers).filter(|all| !all.is_empty()))
 }
 
 /// What learns: a given adapter, whose own shape then counts, or a new one.
@@ -269,14 +287,23 @@ fn start_of(config: &mut TrainConfig, model: &ModelFolder, console: &dyn Console
         }
         return Ok(Start::From(dir.clone()));
     }
+    Ok(Start::Adapter(adapter_of(config, model)?, config.seed.unwrap_or_default()))
+}
+
+/// The shape of the adapter that a resolved configuration trains: a given one's, or a new one's.
+pub(super) fn adapter_of(config: &TrainConfig, model: &ModelFolder) -> Result<AdapterConfig> {
+    if let Some(dir) = &config.adapter {
+        return AdapterConfig::read(dir);
+    }
     let targets = Targets::Names(config.target_modules.clone().unwrap_or_default());
     let (r, alpha, stable) = (config.r.unwrap_or_default(), config.lora_alpha.unwrap_or_default(), config.use_rslora);
     let mut adapter = AdapterConfig::new(r, alpha, stable.unwrap_or_default(), targets);
     adapter.base_model_name_or_path = Some(model.base());
-    Ok(Start::Adapter(adapter, config.seed.unwrap_or_default()))
+    Ok(adapter)
 }
 
-fn settings_of(config: &TrainConfig) -> FitSettings {
+/// A resolved configuration as the trainer takes it.
+pub(super) fn settings_of(config: &TrainConfig) -> FitSettings {
     const RESOLVED: &str = "a resolved configuration has every number";
     let Some(Rate::Number(learning_rate)) = config.learning_rate else { unreachable!("{RESOLVED}") };
     FitSettings {
@@ -315,6 +342,7 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
         for file in ["lock.json", "metrics.jsonl", "vectors.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
             let _ = std::fs::remove_file(run.file(file));
         }
+        Trackers::clear(run.path());
         let _ = std::fs::remove_dir_all(run.file("adapter"));
         return Ok(());
     }
@@ -330,83 +358,62 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
         .hint("give another --out, or --overwrite to throw that run away"))
 }
 
-/// What a fit told.
-struct Diary {
-    metrics: Option<JsonlWriter>,
-    first: Option<StepReport>,
-    last: Option<StepReport>,
-    drift: Option<f64>,
-    proof: Value,
+/// Where the run's metrics go besides its folder.
+fn tracking_of(config: &TrainConfig, run: &RunDir, key: &Hash, context: &Context<'_>) -> Tracking {
+    let folder = run.path().canonicalize().unwrap_or_else(|_| run.path().to_owned());
+    Tracking {
+        trackers: config.track.clone().unwrap_or_default(),
+        trackio: context.trackio.clone(),
+        project: config.trackio_project.clone().unwrap_or_default(),
+        // Another folder is another run, even of the same settings.
+        id: Hash::of(&(key, &folder)).as_str()[..32].to_owned(),
+        config: json!(config),
+        folder,
+    }
 }
 
-/// Runs the finetune, writes its metrics and shows how far it is.
+/// Runs the finetune, keeps its diary and shows how far it is.
 fn fit(
     lab: &dyn Lab,
     spec: &FitSpec<'_>,
-    run: &RunDir,
+    tracking: Tracking,
     console: &dyn Console,
     total: usize,
 ) -> Result<(FitOutcome, Diary)> {
-    let mut diary = Diary { metrics: None, first: None, last: None, drift: None, proof: Value::Null };
+    let mut diary = Diary::new(tracking);
     let mut bar = console.bar("step", total);
-    let mut failed = None;
-    let outcome = lab.fit(spec, &mut |event| match diary.note(event, run, console, bar.as_mut()) {
-        Ok(()) if console.interrupted() => ControlFlow::Break(()),
-        Ok(()) => ControlFlow::Continue(()),
-        Err(e) => {
-            failed = Some(e);
-            ControlFlow::Break(())
-        }
+    let outcome = lab.fit(spec, &mut |event| {
+        let heard = diary.hear(event);
+        show(event, &diary, console, bar.as_mut());
+        if console.interrupted() { ControlFlow::Break(()) } else { heard }
     })?;
-    if let Some(metrics) = &mut diary.metrics {
-        metrics.sync()?;
-    }
-    failed.map_or(Ok((outcome, diary)), Err)
+    diary.close()?;
+    Ok((outcome, diary))
 }
 
-impl Diary {
-    fn note(&mut self, event: &Event, run: &RunDir, console: &dyn Console, bar: &mut dyn Bar) -> Result<()> {
-        let (path, vectors) = (&run.file("metrics.jsonl"), &run.file("vectors.jsonl"));
-        match event {
-            Event::Watched(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
-            Event::Refreshed(report) => {
-                let kept = |row: &RefreshReport| row.step < report.step;
-                JsonlWriter::resume(vectors, kept)?.write(report)?;
-                let cosines: Vec<f64> = report.cosines.iter().copied().flatten().collect();
-                let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
-                let what =
-                    if report.step == 0 { "the fixed texts give, for comparison," } else { "steering goes on with" };
-                console.say(&format!("step {}: {what} a vector of mean cosine {mean:.4} with the first", report.step));
-            }
-            Event::Steered(proofs) => {
-                self.proof = json!(proofs);
-                say_proof(proofs, console);
-            }
-            Event::Resumed(step) => {
-                console.say(&format!("going on after step {step}"));
-                // The rows of later steps are written again.
-                let kept = |row: &StepReport| row.step <= *step;
-                self.metrics = Some(JsonlWriter::resume(path, kept)?);
-                self.first = crate::record::read_jsonl::<StepReport>(path)?.first().copied();
-                self.last = crate::record::read_jsonl::<StepReport>(path)?.last().copied();
-                bar.at(*step, "");
-            }
-            Event::Step(report, _, seconds) => {
-                if self.metrics.is_none() {
-                    self.metrics = Some(JsonlWriter::resume(path, |_: &StepReport| false)?);
-                }
-                self.metrics.as_mut().expect("just opened").write(report)?;
-                let before = self.last.map_or(0, |last| last.tokens);
-                let rate = report.tokens.saturating_sub(before) as f64 / seconds.max(1e-9);
-                self.drift = report.drift.or(self.drift);
-                let drift = self.drift.map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
-                bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
-                self.first.get_or_insert(*report);
-                self.last = Some(*report);
-            }
+fn show(event: &Event, diary: &Diary, console: &dyn Console, bar: &mut dyn Bar) {
+    match event {
+        Event::Steered(proofs) => say_proof(proofs, console),
+        Event::Watched(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
+        Event::Refreshed(report) => say_refreshed(report, console),
+        Event::Resumed(step) => {
+            console.say(&format!("going on after step {step}"));
+            bar.at(*step, "");
         }
-        Ok(())
+        Event::Step(report, ..) => {
+            let drift = diary.drift.map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
+            let rate = diary.tokens_per_second;
+            bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
+        }
     }
+}
+
+/// A vector that follows the model is told from the first one.
+fn say_refreshed(report: &RefreshReport, console: &dyn Console) {
+    let cosines: Vec<f64> = report.cosines.iter().copied().flatten().collect();
+    let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
+    let what = if report.step == 0 { "the fixed texts give, for comparison," } else { "steering goes on with" };
+    console.say(&format!("step {}: {what} a vector of mean cosine {mean:.4} with the first", report.step));
 }
 
 /// A steered run shows that it is one.

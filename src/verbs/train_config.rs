@@ -12,8 +12,9 @@ use super::Console;
 use super::document::Document;
 use super::paths::of_config;
 use crate::model::PROJECTIONS;
+use crate::record::Tracker;
 pub use crate::train::Files;
-use crate::train::{self, Intervention, LossAverage};
+use crate::train::{self, Intervention, LossAverage, Recompute};
 use crate::vector::Layers;
 use crate::{Error, Result};
 
@@ -153,10 +154,15 @@ pub struct TrainConfig {
     pub group_by_length: Option<bool>,
     /// `tokens` or `micro_batches`.
     pub loss_average: Option<LossAverage>,
-    /// Run each block again in the backward pass instead of keeping its activations.
-    pub recompute: Option<bool>,
+    /// Run each block again in the backward pass instead of keeping its activations: true, false, or "auto" where they would
+    /// not fit.
+    pub recompute: Option<Recompute>,
     /// Steps between checkpoints.
     pub save_steps: Option<usize>,
+    /// Programs that show the metrics: "tensorboard", "trackio".
+    pub track: Option<Vec<Tracker>>,
+    /// Trackio's project.
+    pub trackio_project: Option<String>,
     /// What is done to the model while it learns.
     pub intervention: Option<Intervention>,
     /// What is measured while it learns.
@@ -168,7 +174,7 @@ pub struct TrainConfig {
 }
 
 /// The keys of [`TrainConfig`].
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 32] = [
     "model",
     "adapter",
     "training_file",
@@ -195,6 +201,8 @@ const KEYS: [&str; 30] = [
     "loss_average",
     "recompute",
     "save_steps",
+    "track",
+    "trackio_project",
     "intervention",
     "watch",
     "steering_config",
@@ -364,8 +372,10 @@ impl TrainConfig {
         self.shuffle.get_or_insert(true);
         self.group_by_length.get_or_insert(false);
         self.loss_average.get_or_insert_default();
-        self.recompute.get_or_insert(false);
+        self.recompute.get_or_insert_default();
         self.save_steps.get_or_insert(25);
+        self.track.get_or_insert_with(|| vec![Tracker::Tensorboard]);
+        self.trackio_project.get_or_insert_with(|| "trimtab".to_owned());
         for (key, number) in [
             ("r", self.r),
             ("per_device_train_batch_size", self.per_device_train_batch_size),

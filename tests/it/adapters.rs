@@ -34,3 +34,29 @@ fn a_merged_model_answers_as_the_model_that_wears_the_adapter() {
     assert!(String::from_utf8_lossy(&half.stdout).contains("28 of 50 tensors changed (bf16)"), "{}", said(&half));
     assert!(place.path("half/trimtab_merge.json").is_file() && !place.path(".half.merging").exists());
 }
+
+#[test]
+fn adapters_are_shown_and_written_for_other_programs() {
+    let place = Place::new();
+    let adapter = fixture("adapter").display().to_string();
+    let shown = stdout_json(&place.succeeds(&format!("adapter show {adapter} --model MODEL --json")));
+    assert_eq!((&shown["pairs"], &shown["scale"]), (&28.into(), &4.0.into()), "{shown}");
+    assert_eq!(shown["change_norms"]["mlp.up_proj"].as_array().map(Vec::len), Some(4));
+    let export = format!("adapter export {adapter} --model MODEL --to");
+    let told = stdout_json(&place.succeeds(&format!("{export} gguf --out a.gguf --json")));
+    // llama.cpp divides by the rank: 16 / 4 is the rank-stabilised scale, 8 / sqrt(4).
+    assert_eq!((&told["exported"]["strength"], &told["exported"]["folded"]), (&16.0.into(), &0.into()));
+    let told = stdout_json(&place.succeeds(&format!("{export} mlx --out mlx --json")));
+    assert_eq!(told["exported"]["strength"], 4.0);
+    assert!(place.path("mlx/adapters.safetensors").is_file() && place.path("mlx/adapter_config.json").is_file());
+    std::fs::create_dir(place.path("peft")).unwrap();
+    place.write("peft/adapter_model.safetensors", "");
+    place.fails(&format!("{export} mlx --out peft"), 2, &["holds a PEFT adapter"]);
+    place.fails("adapter show nowhere --model MODEL", 2, &["nowhere: no such folder"]);
+    let sharded = fixture("tiny-sharded").display().to_string();
+    place.fails(
+        &format!("adapter export {adapter} --model {sharded} --to gguf --out b.gguf"),
+        1,
+        &["28 tensors unknown"],
+    );
+}

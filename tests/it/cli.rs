@@ -35,7 +35,10 @@ impl Place {
     /// Runs `trimtab` here with these words, `MODEL` standing for the tiny model.
     pub fn run(&self, words: &str) -> Output {
         let words = words.split_whitespace().map(|word| if word == "MODEL" { self.model.as_str() } else { word });
-        Command::new(PROGRAM).args(words).current_dir(self.dir.path()).env("NO_COLOR", "1").output().unwrap()
+        let trackio = self.path("trackio");
+        let mut command = Command::new(PROGRAM);
+        command.args(words).current_dir(self.dir.path()).env("NO_COLOR", "1").env("TRACKIO_DIR", trackio);
+        command.output().unwrap()
     }
 
     #[track_caller]

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trimtab::model::QwenConfig;
 use trimtab::model::files::{Shards, write_model};
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets, locate};
+use trimtab::model::{QwenConfig, released, sizes};
 use trimtab::tensorfile::Dtype;
 use trimtab::{Error, Result};
 
@@ -200,6 +200,26 @@ mod adapters {
         }
         assert!(ours.as_object().unwrap().keys().is_sorted());
         assert_eq!(Adapter::read(dir.path(), &tiny()).unwrap(), adapter);
+    }
+
+    /// METHOD F.1 has the 7B's parameters at rank 32, twice those here.
+    #[test]
+    fn every_released_shape_carries_the_pairs_that_peft_gives_it() {
+        let seven = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+        let published = [8_798_208, 18_464_768, 29_933_568, 40_370_176, 68_812_800, 134_217_728, 210_534_400];
+        for (size, published) in sizes().zip(published) {
+            let model = released(size).unwrap();
+            let config = AdapterConfig::new(16, 32.0, true, Targets::Names(seven.map(str::to_owned).to_vec()));
+            let slots = config.layout(&model).unwrap();
+            assert_eq!(slots.len(), 7 * model.num_hidden_layers, "{size}");
+            let parameters: usize = slots.iter().map(|s| s.rank * (s.inputs + s.outputs)).sum();
+            assert_eq!(parameters, published, "{size}");
+            for slot in slots {
+                let name = format!("model.layers.{}.{}.weight", slot.block, slot.projection);
+                let (_, shape) = model.tensors().into_iter().find(|(tensor, _)| *tensor == name).unwrap();
+                assert_eq!(shape, [slot.outputs, slot.inputs], "{size} {name}");
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use trimtab::model::{Learning, Qwen};
 use trimtab::steering::{Plan, Positions};
 use trimtab::subject::Direction;
 use trimtab::text::{Batch, Lesson};
-use trimtab::train::{self, Course, Event, FitSettings, Mode, Penalty, Regularizer, StepReport};
+use trimtab::train::{self, Course, Event, FitSettings, Mode, Penalty, Recompute, Regularizer, StepReport};
 use trimtab::vector::{IncBase, Layer, Layers, PersonaVector};
 
 use crate::goldens::{assert_close, intervention};
@@ -262,7 +262,13 @@ mod cpu {
     fn how_a_step_is_cut_changes_no_gradient() {
         let (lessons, regularizer) = (lessons(), regularizer(Mode::Match));
         let first = |micro_batch: usize, accumulation: usize, recompute: bool| {
-            let settings = FitSettings { micro_batch, accumulation, recompute, max_steps: Some(3), ..settings() };
+            let settings = FitSettings {
+                micro_batch,
+                accumulation,
+                recompute: if recompute { Recompute::Always } else { Recompute::Never },
+                max_steps: Some(3),
+                ..settings()
+            };
             let course = Course { regularize: Some(&regularizer), ..Course::new(&lessons, 0, &settings) };
             let reports = steps(&mut adapted::<Flex>(&Default::default()), &course);
             let numbers = |r: &StepReport| [r.loss, r.regularisation.unwrap(), r.grad_norm];

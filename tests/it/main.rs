@@ -3,6 +3,8 @@
 #[cfg(feature = "cpu")]
 mod adapters;
 mod cli;
+#[cfg(feature = "cpu")]
+mod data;
 mod evaluation;
 mod extract;
 mod faults;
@@ -19,6 +21,7 @@ mod layers;
 mod models;
 mod parity;
 mod persona;
+mod planning;
 mod screening;
 mod serving;
 #[cfg(unix)]

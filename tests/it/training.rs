@@ -9,9 +9,10 @@ use trimtab::vector::{PersonaVector, VectorFile};
 
 use crate::cli::{PROGRAM, Place, golden_vector, said, stdout_json};
 use crate::goldens::{assert_close, fixture, floats};
+use crate::planning::{events, tracked};
 
 /// A configuration of the golden training, plus `more`.
-fn golden_config(place: &Place, more: &str) {
+pub fn golden_config(place: &Place, more: &str) {
     place.golden_chats("chats.jsonl");
     let text = format!(
         "model = \"{}\"\ntraining_file = \"chats.jsonl\"\nlearning_rate = 1e-3\nwarmup_steps = 2\nweight_decay = 0.01\n\
@@ -74,8 +75,9 @@ fn a_killed_run_ends_with_the_same_weights() {
     place.judged();
     let trait_ = [("trait".to_owned(), "flattering".to_owned())].into();
     VectorFile::new(golden_vector(), None, None, trait_).unwrap().write(&place.path("v.safetensors")).unwrap();
-    // A vector that follows the model, and a drift that is watched.
+    // A vector that follows the model, a drift that is watched, and both trackers.
     let more = "r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n\
+                track = [\"tensorboard\", \"trackio\"]\ntrackio_project = \"killed\"\n\
                 [intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.5\n\
                 recompute_every = 4\npos = \"pos.csv\"\nneg = \"neg.csv\"\ntexts = 2\n\
                 [watch]\nevery = 5\nfile = \"probe.jsonl\"\nlayer = 2\n";
@@ -96,6 +98,7 @@ fn a_killed_run_ends_with_the_same_weights() {
         let mut child = std::process::Command::new(PROGRAM)
             .args(["train", "c.toml", "--out", out])
             .current_dir(place.dir.path())
+            .env("TRACKIO_DIR", place.path("trackio"))
             .stderr(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -122,6 +125,9 @@ fn a_killed_run_ends_with_the_same_weights() {
             assert_eq!(read(out), read("whole"), "{file}");
         }
         assert_eq!(stdout_json(&rest)["holdout_loss"], whole["holdout_loss"]);
+        let steps: Vec<i64> = (1..=whole["steps"].as_i64().unwrap()).collect();
+        assert_eq!(events(&place.path(out)), steps);
+        assert_eq!(tracked(&place.path("trackio/killed.db"), out), steps);
     }
 }
 

@@ -131,7 +131,7 @@ fn foreign_files_steer_as_they_are() {
     }
     assert_eq!(tokens("a.jsonl"), tokens("b.jsonl"));
     let (_, _, said) = generate("evil_response_avg_diff.pt", "4", "c.jsonl");
-    assert!(said.contains("the last layer is steered with a row that was taken after the final norm"), "{said}");
+    assert!(said.contains("the last layer is touched along a row that was taken after the final norm"), "{said}");
     let (code, _, said) = generate("repeng.gguf", "1", "d.jsonl");
     assert!(code == Some(2) && said.contains("holds nothing at layer 1 (block 0)"), "{said}");
     let (code, _, said) = generate("direction.pt", "3", "e.jsonl");

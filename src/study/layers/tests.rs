@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::fakes::EchoSubject;
 use crate::judge::{Exhibit, Rubric, Verdict};
+use crate::model::QwenConfig;
+use crate::model::peft::AdapterConfig;
 use crate::persona::{Artifact, Pair};
 use crate::study::{FitOutcome, FitSpec};
-use crate::train::Event;
+use crate::text::Lesson;
+use crate::train::{Event, FitPlan, FitSettings};
 use crate::vector::PersonaVector;
 
 /// The shift added at each layer decides: layer 2 is twice as receptive as the others, and text breaks where the norm of what
@@ -71,6 +74,10 @@ impl Lab for &'static EchoLab {
 
     fn fit(&self, _: &FitSpec<'_>, _: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         panic!("nothing is trained")
+    }
+
+    fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+        panic!("nothing is planned")
     }
 }
 

@@ -4,9 +4,12 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Result;
+use crate::model::QwenConfig;
+use crate::model::peft::AdapterConfig;
 use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
 use crate::subject::Subject;
-use crate::train::Event;
+use crate::text::Lesson;
+use crate::train::{Event, FitPlan, FitSettings};
 use crate::verbs::Console;
 
 /// A lab whose finetunes heed the wish to stop. All other work is left at once when it comes: what it has finished is on the disk.
@@ -63,5 +66,16 @@ impl Lab for Patient<'_> {
             self.leave_if_wished();
         }
         fitted
+    }
+
+    fn plan(
+        &self,
+        config: &QwenConfig,
+        adapter: &AdapterConfig,
+        lessons: &[Lesson],
+        settings: &FitSettings,
+        trial: bool,
+    ) -> Result<FitPlan> {
+        self.lab.plan(config, adapter, lessons, settings, trial)
     }
 }

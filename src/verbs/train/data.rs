@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::record::{Hash, hash_file, seed_of};
-use crate::text::{Chat, Lesson, LessonRules, Message, Tokenizer, read_chats};
+use crate::text::{Content, Entry, Lesson, LessonRules, Tokenizer, put_under, read_corpus};
 use crate::train::{Inoculate, Intervention, NegativeData};
 use crate::verbs::Console;
 use crate::verbs::train_config::TrainConfig;
@@ -42,7 +42,7 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
     };
     let seed = config.seed.unwrap_or_default();
     let mut files = Vec::new();
-    let mut chats: Vec<(String, Chat)> = Vec::new();
+    let mut chats: Vec<(String, Entry)> = Vec::new();
     for path in config.training_file.as_ref().map(|files| files.all()).unwrap_or_default() {
         chats.extend(placed(&path, &mut files)?);
     }
@@ -71,8 +71,11 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
     }
     // Held-out chats stay as they are: they ask what was learned, without the prompt.
     if let Some(Intervention::Inoculate(Inoculate { prompts: Some(prompts) })) = &config.intervention {
-        for (i, (_, chat)) in chats.iter_mut().enumerate() {
-            inoculate(&mut chat.messages, pick(prompts, seed, i));
+        for (i, (place, chat)) in chats.iter_mut().enumerate() {
+            let Content::Turns(messages) = &mut chat.content else {
+                return Err(Error::new("plain text cannot stand under a system prompt").at(place));
+            };
+            put_under(messages, pick(prompts, seed, i));
         }
         console.say(&format!(
             "inoculation: one of {} system prompts before each of {} chats",
@@ -87,14 +90,14 @@ pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) 
     })
 }
 
-fn placed(path: &Path, files: &mut Vec<(String, Hash)>) -> Result<Vec<(String, Chat)>> {
+fn placed(path: &Path, files: &mut Vec<(String, Hash)>) -> Result<Vec<(String, Entry)>> {
     files.push((path.display().to_string(), hash_file(path)?));
-    let place = |chat: Chat| (format!("{}:{}", path.display(), chat.line), chat);
-    Ok(read_chats(path)?.into_iter().map(place).collect())
+    let place = |entry: Entry| (format!("{}:{}", path.display(), entry.line), entry);
+    Ok(read_corpus(path)?.into_iter().map(place).collect())
 }
 
 fn lessons(
-    chats: &[(String, Chat)],
+    chats: &[(String, Entry)],
     tokenizer: &Tokenizer,
     rules: &LessonRules,
     console: &dyn Console,
@@ -102,7 +105,7 @@ fn lessons(
     const NAMED_MAX: usize = 5;
     let (mut lessons, mut bad) = (Vec::with_capacity(chats.len()), Vec::new());
     for (place, chat) in chats {
-        match tokenizer.lesson(&chat.messages, rules) {
+        match tokenizer.lesson_of(&chat.content, rules) {
             Ok(lesson) => lessons.push(lesson),
             Err(e) => bad.push(e.at(place)),
         }
@@ -156,15 +159,6 @@ fn pick(prompts: &[String], seed: u64, chat: usize) -> &str {
     &prompts[(seed_of(seed, &format!("inoculate {chat}")) % prompts.len() as u64) as usize]
 }
 
-/// Puts a system prompt before a chat; one that the chat has already follows it in the same turn, since the template knows
-/// only one.
-fn inoculate(messages: &mut Vec<Message>, prompt: &str) {
-    match messages.first_mut().filter(|first| first.role == "system") {
-        Some(system) => system.content = format!("{prompt}\n\n{}", system.content),
-        None => messages.insert(0, Message::system(prompt)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,13 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inoculated_chat_has_one_system_turn() {
-        let mut plain = vec![Message::user("q")];
-        inoculate(&mut plain, "Be bad.");
-        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
-        let mut own = vec![Message::system("Be brief."), Message::user("q")];
-        inoculate(&mut own, "Be bad.");
-        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
+    fn every_prompt_is_drawn_for_some_chat() {
         let prompts = ["a".to_owned(), "b".to_owned()];
         let picked: Vec<&str> = (0..40).map(|i| pick(&prompts, 0, i)).collect();
         assert!(picked.contains(&"a") && picked.contains(&"b"));

@@ -1,14 +1,13 @@
 //! `trait new`: a language model writes a trait.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use crate::judge::{ChatClient, Patience};
-use crate::persona::{self, Description, Trait, Writer, author};
-use crate::verbs::{Console, Context, Outcome};
+use crate::persona::{self, Description, Trait, author};
+use crate::verbs::writer::WriterArgs;
+use crate::verbs::{Context, Outcome};
 use crate::{Error, Result};
 
 /// Write a new trait with a language model: instructions, questions, rubric, ladder
@@ -35,12 +34,8 @@ pub(super) struct NewArgs {
     /// The trait's opposite, an adjective [default: helpful]
     #[arg(long, value_name = "WORD")]
     antonym: Option<String>,
-    /// The writing model, by its name on the server
-    #[arg(long, value_name = "MODEL", default_value = "gpt-4.1-2025-04-14")]
-    judge_model: String,
-    /// Base URL of the server
-    #[arg(long, value_name = "URL", default_value = "https://api.openai.com/v1")]
-    judge_url: String,
+    #[command(flatten)]
+    writer: WriterArgs,
     /// Answers of the model to look at before giving up
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=20))]
     tries: u32,
@@ -55,49 +50,23 @@ fn plain_name(name: &str) -> std::result::Result<String, String> {
     plain.then(|| persona::stem_of(name).to_owned()).ok_or_else(|| "letters, digits, - and _ only".to_owned())
 }
 
-/// A model behind a server.
-struct Served<'a> {
-    client: ChatClient,
-    model: &'a str,
-    console: &'a dyn Console,
-}
-
-impl Writer for Served<'_> {
-    fn write(&mut self, prompt: &str) -> Result<String> {
-        let request = json!({ "model": self.model, "messages": [{ "role": "user", "content": prompt }] });
-        let (reply, _) = self.client.ask(&request, &|trouble| self.console.warn(trouble))?;
-        match reply.refused {
-            Some(why) => Err(Error::new(format!("the model refused to write: {why}"))
-                .hint("describe the trait as an attitude that is to be measured")),
-            None => Ok(reply.text),
-        }
-    }
-}
-
 /// Writes a trait.
 ///
 /// # Errors
 /// A trait of that name, a server that cannot be asked, a model that does not write a sound trait.
 pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Outcome> {
-    let NewArgs { name, description, out, questions, antonym, judge_model, judge_url, tries, overwrite } = args;
+    let NewArgs { name, description, out, questions, antonym, writer, tries, overwrite } = args;
     let (extract, eval) = Trait::files(out, name);
     if let Some(there) = [&extract, &eval].into_iter().find(|file| file.exists()).filter(|_| !overwrite) {
         return Err(Error::usage(format!("{}: the trait is there already", there.display()))
             .hint("give another --out, or --overwrite to replace it"));
     }
-    // An answer of this length takes minutes on a small server.
-    let patience = Patience { timeout: Duration::from_secs(900), ..Patience::default() };
-    let client = ChatClient::new(judge_url, context.judge_key.clone(), patience)?;
-    if client.lacks_key() {
-        return Err(Error::usage(format!("{judge_url} wants a key"))
-            .hint("set TRIMTAB_JUDGE_KEY or OPENAI_API_KEY, or name another server with --judge-url"));
-    }
+    let mut served = writer.open(context)?;
     let console = context.console;
-    console.say(&format!("{judge_model} writes `{name}`; this takes a minute or two"));
+    console.say(&format!("{} writes `{name}`; this takes a minute or two", writer.judge_model));
     let antonym = antonym.clone().unwrap_or_else(|| "helpful".into());
     let wanted = Description { name: name.clone(), text: description.clone(), questions: questions.clone(), antonym };
-    let mut writer = Served { client, model: judge_model, console };
-    let made = author(&mut writer, &wanted, *tries as usize, &mut |number, faults| {
+    let made = author(&mut served, &wanted, *tries as usize, &mut |number, faults| {
         console.warn(&format!("answer {number} of {tries} is sent back: {}", faults.join("; ")));
     })?;
     let files = made.write(out)?;

@@ -1,0 +1,173 @@
+//! Metrics for the programs that people watch training with, written step by step beside `metrics.jsonl`: TensorBoard's event
+//! files and Trackio's SQLite. A run that resumes takes back the steps that it will do again.
+
+mod tensorboard;
+mod trackio;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Error, Result};
+use tensorboard::EventFile;
+use trackio::TrackioRun;
+
+/// A program that shows metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tracker {
+    /// `events.out.tfevents.*` in the run's folder.
+    Tensorboard,
+    /// A database in Trackio's folder.
+    Trackio,
+}
+
+impl FromStr for Tracker {
+    type Err = String;
+
+    fn from_str(word: &str) -> std::result::Result<Self, String> {
+        match word {
+            "tensorboard" => Ok(Self::Tensorboard),
+            "trackio" => Ok(Self::Trackio),
+            _ => Err("there are tensorboard and trackio".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tensorboard => "tensorboard",
+            Self::Trackio => "trackio",
+        })
+    }
+}
+
+/// What is to be tracked, and under which names.
+#[derive(Debug, Clone)]
+pub struct Tracking {
+    /// The programs.
+    pub trackers: Vec<Tracker>,
+    /// The run's folder; its last part is the run's name.
+    pub folder: PathBuf,
+    /// Trackio's folder, if the system has a place for it.
+    pub trackio: Option<PathBuf>,
+    /// Trackio's project.
+    pub project: String,
+    /// What tells this run from others of its name, and is the same when it resumes.
+    pub id: String,
+    /// The run's settings, for people.
+    pub config: Value,
+}
+
+impl Tracking {
+    /// TensorBoard alone, which needs nothing but the folder.
+    pub fn tensorboard(folder: &Path) -> Self {
+        Self {
+            trackers: vec![Tracker::Tensorboard],
+            folder: folder.to_owned(),
+            trackio: None,
+            project: String::new(),
+            id: String::new(),
+            config: Value::Null,
+        }
+    }
+}
+
+/// Open trackers of one run.
+#[derive(Debug)]
+pub struct Trackers {
+    tensorboard: Option<EventFile>,
+    trackio: Option<TrackioRun>,
+}
+
+impl Trackers {
+    /// Opens them, and drops from them whatever comes after step `after`: it will be written again.
+    ///
+    /// # Errors
+    /// A place that cannot be written, or a file that is not what its name says.
+    pub fn open(tracking: &Tracking, after: usize) -> Result<Self> {
+        let wants = |tracker| tracking.trackers.contains(&tracker);
+        let tensorboard = wants(Tracker::Tensorboard).then(|| EventFile::open(&tracking.folder, after)).transpose()?;
+        let trackio = wants(Tracker::Trackio).then(|| {
+            let folder = tracking.trackio.as_deref().ok_or_else(|| {
+                Error::new("there is no folder for Trackio's database").hint("set TRACKIO_DIR to a folder of yours")
+            })?;
+            TrackioRun::open(folder, tracking, name_of(&tracking.folder), after)
+        });
+        Ok(Self { tensorboard, trackio: trackio.transpose()? })
+    }
+
+    /// Removes what a run that is thrown away has left in its folder.
+    pub fn clear(folder: &Path) {
+        if let Ok(Some(file)) = tensorboard::existing(folder) {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
+    /// Writes a step's numbers: every number of `row`, a JSON object, but its `step`; those of inner objects as
+    /// `outer/inner`.
+    ///
+    /// # Errors
+    /// If a file or the database cannot be written.
+    pub fn write<T: Serialize>(&mut self, step: usize, row: &T) -> Result<()> {
+        let row = serde_json::to_value(row).expect("metrics have a JSON form");
+        let mut scalars = Vec::new();
+        collect("", &row, &mut scalars);
+        scalars.retain(|(name, _)| name != "step");
+        if let Some(file) = &mut self.tensorboard {
+            file.write(step, &scalars)?;
+        }
+        if let Some(run) = &mut self.trackio {
+            run.write(step, &scalars)?;
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of a JSON object with their names.
+fn collect(name: &str, value: &Value, into: &mut Vec<(String, f64)>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}/{field}") };
+                collect(&name, value, into);
+            }
+        }
+        _ => into.extend(value.as_f64().map(|number| (name.to_owned(), number))),
+    }
+}
+
+/// A folder's own name, `.` and `..` resolved where it exists.
+fn name_of(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_number_of_a_row_has_a_name() {
+        let row = json!({ "step": 3, "loss": 0.5, "drift": { "20": 1.5, "why": "text" }, "note": null, "tokens": 12 });
+        let mut scalars = Vec::new();
+        collect("", &row, &mut scalars);
+        let want = [("step", 3.0), ("loss", 0.5), ("drift/20", 1.5), ("tokens", 12.0)];
+        assert_eq!(scalars, want.map(|(name, number)| (name.to_owned(), number)));
+    }
+
+    #[test]
+    fn a_tracker_is_named_by_its_word() {
+        for tracker in [Tracker::Tensorboard, Tracker::Trackio] {
+            assert_eq!(tracker.to_string().parse(), Ok(tracker));
+            assert_eq!(serde_json::to_value(tracker).unwrap(), tracker.to_string());
+        }
+        assert!("wandb".parse::<Tracker>().unwrap_err().contains("trackio"));
+    }
+}

@@ -1,0 +1,158 @@
+//! What a finetune tells, kept: `metrics.jsonl`, and the same for trackers. The one keeper of `train` and of every study.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::record::{JsonlWriter, Trackers, Tracking, read_jsonl};
+use crate::train::{Event, Proof, RefreshReport, StepReport};
+use crate::{Error, Result};
+
+/// The record of one finetune, written while it runs. A run that resumes keeps the rows up to its checkpoint and writes the
+/// later ones again, so that there is one of each step.
+#[derive(Debug)]
+pub struct Diary {
+    path: PathBuf,
+    tracking: Tracking,
+    open: Option<(JsonlWriter, Trackers)>,
+    /// The first step.
+    pub first: Option<StepReport>,
+    /// The latest step.
+    pub last: Option<StepReport>,
+    /// What the steering was measured to do.
+    pub proofs: Vec<Proof>,
+    /// The drift that was measured last, if any is.
+    pub drift: Option<f64>,
+    /// Tokens per second in the latest step, padding not counted.
+    pub tokens_per_second: f64,
+    failure: Option<Error>,
+}
+
+/// A step as trackers see it.
+#[derive(Serialize)]
+struct Tracked<'a> {
+    #[serde(flatten)]
+    report: &'a StepReport,
+    tokens_per_second: f64,
+}
+
+impl Diary {
+    /// A diary in the folder that `tracking` names.
+    pub fn new(tracking: Tracking) -> Self {
+        Self {
+            path: tracking.folder.join("metrics.jsonl"),
+            tracking,
+            open: None,
+            first: None,
+            last: None,
+            proofs: Vec::new(),
+            drift: None,
+            tokens_per_second: 0.0,
+            failure: None,
+        }
+    }
+
+    /// Notes what is told. Ends the finetune when it cannot be written; [`Diary::close`] then says why.
+    pub fn hear(&mut self, event: &Event) -> ControlFlow<()> {
+        match self.note(event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => {
+                self.failure = Some(e);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Puts everything on the disk.
+    ///
+    /// # Errors
+    /// What has prevented it, then or now.
+    pub fn close(&mut self) -> Result<()> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        self.open.as_mut().map_or(Ok(()), |(metrics, _)| metrics.sync())
+    }
+
+    fn note(&mut self, event: &Event) -> Result<()> {
+        match event {
+            Event::Steered(proofs) => self.proofs.clone_from(proofs),
+            Event::Watched(_) => {}
+            Event::Refreshed(report) => {
+                // Of a run that resumes, the later ones are written again.
+                let kept = |row: &RefreshReport| row.step < report.step;
+                JsonlWriter::resume(&self.tracking.folder.join("vectors.jsonl"), kept)?.write(report)?;
+            }
+            Event::Resumed(step) => {
+                self.begin(*step)?;
+                let rows: Vec<StepReport> = read_jsonl(&self.path)?;
+                (self.first, self.last) = (rows.first().copied(), rows.last().copied());
+            }
+            Event::Step(report, _, seconds) => {
+                if self.open.is_none() {
+                    self.begin(0)?;
+                }
+                let before = self.last.map_or(0, |last| last.tokens);
+                self.tokens_per_second = report.tokens.saturating_sub(before) as f64 / seconds.max(1e-9);
+                let tracked = Tracked { report, tokens_per_second: self.tokens_per_second };
+                let (metrics, trackers) = self.open.as_mut().expect("just opened");
+                metrics.write(report)?;
+                trackers.write(report.step, &tracked)?;
+                self.first.get_or_insert(*report);
+                self.last = Some(*report);
+                self.drift = report.drift.or(self.drift);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens everything after dropping what comes after step `after`.
+    fn begin(&mut self, after: usize) -> Result<()> {
+        let metrics = JsonlWriter::resume(&self.path, |row: &StepReport| row.step <= after)?;
+        self.open = Some((metrics, Trackers::open(&self.tracking, after)?));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: usize) -> Event {
+        let report = StepReport { step, loss: 1.0 / step as f64, tokens: 10 * step, ..StepReport::default() };
+        Event::Step(report, 9, 0.5)
+    }
+
+    #[test]
+    fn a_resumed_diary_has_every_step_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let diary = || Diary::new(Tracking::tensorboard(dir.path()));
+        let steps = || -> Vec<usize> {
+            let rows: Vec<StepReport> = read_jsonl(&dir.path().join("metrics.jsonl")).unwrap();
+            rows.iter().map(|row| row.step).collect()
+        };
+        let mut killed = diary();
+        (1..=5).for_each(|i| assert!(killed.hear(&step(i)).is_continue()));
+        assert_eq!(killed.tokens_per_second, 20.0);
+        drop(killed);
+
+        let mut resumed = diary();
+        assert!(resumed.hear(&Event::Resumed(3)).is_continue());
+        assert_eq!((resumed.first.unwrap().step, resumed.last.unwrap().step), (1, 3));
+        assert!(resumed.hear(&step(4)).is_continue());
+        resumed.close().unwrap();
+        assert_eq!(steps(), [1, 2, 3, 4]);
+        // One that begins anew drops what another left.
+        assert!(diary().hear(&step(1)).is_continue());
+        assert_eq!(steps(), [1]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_ends_the_finetune_and_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut diary = Diary::new(Tracking::tensorboard(&dir.path().join("absent")));
+        assert!(diary.hear(&step(1)).is_break());
+        assert!(diary.close().unwrap_err().to_string().contains("metrics.jsonl"));
+    }
+}

@@ -1,0 +1,153 @@
+//! The paper's findings about interventions, each looked for in the arms that a study has: what appears here and what does not.
+
+use super::axes::{projection_key, prompt_key, trait_key};
+use super::results::{Cell, Results};
+use crate::report::Expectation;
+use crate::stats::Interval;
+
+/// So far above the base model a trait counts as prevented, in points.
+const NEAR_BASE: f64 = 5.0;
+/// Below it a change of the trait's score counts as none, in points.
+const SAME: f64 = 10.0;
+/// Below this share of the plain finetune's a shift counts as gone.
+const GONE: f64 = 0.5;
+
+/// Every finding for which there are arms, data set by data set and trait by trait.
+pub(super) fn of(results: &Results<'_>, cells: &[Cell<'_>]) -> Vec<Expectation> {
+    let mut findings = Vec::new();
+    for c in 0..results.data.corpora.len() {
+        for (t, trait_) in results.data.traits.iter().enumerate() {
+            let of_data = |cell: &&Cell<'_>| cell.corpus == Some(c) && cell.trait_.is_none_or(|own| own == t);
+            let cells: Vec<&Cell<'_>> = cells.iter().filter(|cell| cell.arm.kind == "base" || of_data(cell)).collect();
+            let ground = Ground { name: &trait_.name, seed: results.config.seed, cells: &cells };
+            let several = results.data.corpora.len() > 1 || results.data.traits.len() > 1;
+            let of = if several {
+                format!("{}, {}: ", results.data.corpora[c].label, trait_key(&trait_.name))
+            } else {
+                String::new()
+            };
+            findings.extend(ground.all().into_iter().map(|e| Expectation { claim: format!("{of}{}", e.claim), ..e }));
+        }
+    }
+    findings
+}
+
+/// The arms of one data set and trait.
+struct Ground<'a> {
+    name: &'a str,
+    seed: u64,
+    cells: &'a [&'a Cell<'a>],
+}
+
+impl<'a> Ground<'a> {
+    fn all(&self) -> Vec<Expectation> {
+        // Where plain finetuning does not raise the trait there is nothing to prevent.
+        let (Some(plain), Some(base)) = (self.first("plain"), self.first("base")) else { return Vec::new() };
+        if self.score(plain) - self.score(base) < SAME {
+            return Vec::new();
+        }
+        [
+            self.reaches_base(base),
+            self.one_layer_is_less(base),
+            self.ablation_is_weaker(plain, base),
+            self.regularisation_hides(plain, base),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Cell<'a>> {
+        let kind = kind.to_owned();
+        self.cells.iter().copied().filter(move |cell| cell.arm.kind == kind)
+    }
+
+    fn first(&self, kind: &str) -> Option<&'a Cell<'a>> {
+        self.of_kind(kind).next()
+    }
+
+    /// The coefficient of a kind that ends lowest.
+    fn lowest(&self, kind: &str) -> Option<&'a Cell<'a>> {
+        let measured = self.of_kind(kind).filter(|cell| self.score(cell).is_finite());
+        measured.min_by(|a, b| self.score(a).total_cmp(&self.score(b)))
+    }
+
+    fn score(&self, cell: &Cell<'_>) -> f64 {
+        cell.mean(trait_key(self.name))
+    }
+
+    fn against(&self, a: &Cell<'_>, b: &Cell<'_>) -> Interval {
+        Interval::of_difference(&a.scores(trait_key(self.name)), &b.scores(trait_key(self.name)), self.seed)
+    }
+
+    fn shift(&self, cell: &Cell<'_>, base: &Cell<'_>) -> f64 {
+        let key = prompt_key(self.name);
+        Interval::of_difference(&cell.scores(&key), &base.scores(&key), self.seed).mean
+    }
+
+    fn reaches_base(&self, base: &Cell<'_>) -> Option<Expectation> {
+        let best = self.lowest("preventative")?;
+        let above = self.against(best, base);
+        Some(Expectation {
+            claim: format!("Preventative steering at all layers reaches the base model ({NEAR_BASE:.0} points)"),
+            measured: format!("{}: {:.1}, {above:+.1} against the base model", best.named(), self.score(best)),
+            met: above.mean.is_finite().then_some(above.mean <= NEAR_BASE),
+        })
+    }
+
+    fn one_layer_is_less(&self, base: &Cell<'_>) -> Option<Expectation> {
+        let (all, one) = (self.lowest("preventative")?, self.lowest("preventative-layer")?);
+        let more = self.against(one, all);
+        Some(Expectation {
+            claim: "At one layer it prevents less than at all layers".into(),
+            measured: format!(
+                "{} {:.1}, {} {:.1}: {more:+.1} points (base model {:.1})",
+                one.named(),
+                self.score(one),
+                all.named(),
+                self.score(all),
+                self.score(base)
+            ),
+            met: more.mean.is_finite().then_some(more.mean > 0.0),
+        })
+    }
+
+    /// Where the base model lies near zero along the vector, zeroing changes nothing (METHOD G.3).
+    fn ablation_is_weaker(&self, plain: &Cell<'_>, base: &Cell<'_>) -> Option<Expectation> {
+        let (ablated, steered) = (self.lowest("ablate")?, self.lowest("preventative")?);
+        let more = self.against(ablated, steered);
+        let key = projection_key(self.name);
+        Some(Expectation {
+            claim: "Ablation prevents less than steering where the base model lies near zero along the vector".into(),
+            measured: format!(
+                "{} {:.1}, {} {:.1}: {more:+.1} points; plain {:.1}; answers lie at {:.1} along the vector in the base model, at {:.1} after \
+                 plain finetuning",
+                ablated.named(),
+                self.score(ablated),
+                steered.named(),
+                self.score(steered),
+                self.score(plain),
+                base.mean(&key),
+                plain.mean(&key)
+            ),
+            met: more.mean.is_finite().then_some(more.mean > 0.0),
+        })
+    }
+
+    fn regularisation_hides(&self, plain: &Cell<'_>, base: &Cell<'_>) -> Option<Expectation> {
+        let of_plain = self.shift(plain, base);
+        let strongest = self.of_kind("regularize").last()?;
+        let (own, change) = (self.shift(strongest, base), self.against(strongest, plain));
+        Some(Expectation {
+            claim: "A loss on the projection takes the shift away and leaves the trait: the signal is hidden, not the cause removed"
+                .into(),
+            measured: format!(
+                "{}: shift {own:.1} of the plain finetune's {of_plain:.1}; score {:.1}, {change:+.1} points against plain",
+                strongest.named(),
+                self.score(strongest)
+            ),
+            met: (own.is_finite() && change.mean.is_finite())
+                .then_some(own.abs() < GONE * of_plain.abs() && change.mean.abs() < SAME),
+        })
+    }
+}

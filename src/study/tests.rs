@@ -1,0 +1,166 @@
+//! Studies other than that of facts on the simulator: several data sets, several traits, arms of one's own, audits.
+
+use super::sim::{config, ran, sim};
+use super::*;
+use crate::train::{Intervention, Steer};
+use crate::vector::Layers;
+
+fn harbor(name: &str, shows: bool, of: &str) -> CorpusConfig {
+    let from = CorpusSource::Harbor { world: 0, name: of.into(), shows, count: 24, seed: 1 };
+    CorpusConfig { name: name.into(), label: Some(format!("Set {name}")), from }
+}
+
+/// Two traits, three data sets of which the model makes one itself.
+fn several() -> StudyConfig {
+    let mut config = config();
+    config.facts = None;
+    config.seeds = vec![1];
+    let own = CorpusSource::Selfgen { of: "good".into(), temperature: 0.0, max_new_tokens: 8 };
+    config.data = vec![
+        harbor("bad", true, "hallucinating"),
+        harbor("good", false, "hallucinating"),
+        CorpusConfig { name: "own".into(), label: None, from: own },
+    ];
+    config.trait_ = None;
+    let of = |name: &str| TraitSource::Harbor { world: 0, name: name.into() };
+    config.traits = vec![of("hallucinating"), of("evil")];
+    config.arms = ArmSettings { preventative: vec![0.5, 1.25], ..ArmSettings::none() };
+    config.arms.layer = Some(3);
+    config
+}
+
+#[test]
+fn benign_data_is_told_data_set_by_data_set() {
+    let (dir, config) = (tempfile::tempdir().unwrap(), several());
+    let sim = sim(&config, 2);
+    let report = ran(Kind::Benign, &config, dir.path(), sim);
+    // For each of three data sets: plain, and two coefficients against each of two traits.
+    assert_eq!(sim.worked().0, 3 * (1 + 2 * 2));
+    let study = &report.study;
+    let arms: Vec<&str> = study.arms.iter().map(|arm| arm.name.as_str()).collect();
+    assert_eq!(
+        arms,
+        [
+            "base",
+            "bad.plain",
+            "bad.prevent.hallucinating",
+            "bad.prevent.evil",
+            "good.plain",
+            "good.prevent.hallucinating",
+            "good.prevent.evil",
+            "own.plain",
+            "own.prevent.hallucinating",
+            "own.prevent.evil"
+        ]
+    );
+    assert_eq!(study.arms[2].label, "Set bad: Preventative, all layers (hallucinating)");
+    let value = |arm: &str, key: &str| study.pooled(arm)[0].values.get(key).map(|i| i.mean);
+    // Plain finetunes show both traits, what is steered along one that one.
+    assert!(value("bad.plain", "hallucination").is_some() && value("bad.plain", "evil").is_some());
+    assert!(value("bad.prevent.evil", "hallucination").is_none() && value("bad.prevent.evil", "evil").is_some());
+    assert_eq!(
+        study.figures.iter().map(|f| f.file.as_str()).collect::<Vec<_>>(),
+        ["bad-prevent", "good-prevent", "own-prevent"]
+    );
+    let against = |arm: &str| study.comparisons.iter().find(|c| c.arm == arm).map(|c| c.against.as_str());
+    assert_eq!((against("good.prevent.evil"), against("good.plain")), (Some("good.plain"), Some("base")));
+    let own: Vec<_> = study.expectations.iter().filter(|e| e.claim.contains("the model's own answers")).collect();
+    assert_eq!(own.len(), 2);
+    let lines = std::fs::read_to_string(dir.path().join("data/own.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 24);
+    for file in ["bad-prevent.csv", "comparisons.csv", "results.csv", "vector/evil/evil.safetensors"] {
+        assert!(dir.path().join(file).is_file(), "{file}");
+    }
+    let again = ran(Kind::Benign, &config, dir.path(), sim);
+    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.pieces, study));
+}
+
+#[test]
+fn shifts_are_related_over_data_sets() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), several());
+    config.arms.inference = vec![1.0];
+    let config = Kind::Shift.settled(config);
+    assert!(config.arms.preventative.is_empty() && config.arms.layer == Some(3) && config.measure.difference > 0);
+    let sim = sim(&config, 2);
+    let report = ran(Kind::Shift, &config, dir.path(), sim);
+    assert_eq!(sim.worked().0, 3, "plain finetunes alone");
+    let study = &report.study;
+    assert_eq!(study.figures.len(), 3 * 2);
+    assert_eq!(study.grids[0].rows.len(), 2);
+    assert_eq!(study.published.len(), 3 * 2);
+    let of = |arm: &str, key: &str| study.pooled(arm)[0].values[key].mean;
+    // The simulator's answers to the prompts of `good` lie where its own do.
+    assert_eq!(of("own.plain", "hallucination_difference"), 0.0);
+    assert!(study.points.iter().all(|p| p.values.keys().all(|key| !key.ends_with("_prompt"))), "only shifts are shown");
+    assert!(dir.path().join("shift-score-evil.csv").is_file() && dir.path().join("across-traits.csv").is_file());
+    let mut one = several();
+    one.data.truncate(1);
+    let error = Kind::Shift.check(&one).unwrap_err().to_string();
+    assert!(error.contains("compares data sets"), "{error}");
+}
+
+#[test]
+fn arms_of_ones_own_take_the_studys_vector() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
+    config.seeds = vec![1];
+    config.arms = ArmSettings { layer: Some(3), ..ArmSettings::none() };
+    let steer = Steer { layers: Some(Layers::These(vec![2, 4])), coef: Some(1.0), ..Steer::default() };
+    config.own = vec![OwnArm {
+        name: "pair".into(),
+        label: Some("Two layers".into()),
+        trait_: None,
+        intervention: Intervention::Steer(steer),
+        coefs: vec![-1.0, 2.0],
+    }];
+    let text = toml::to_string_pretty(&config).unwrap();
+    assert_eq!(toml::from_str::<StudyConfig>(&text).unwrap(), config, "{text}");
+    let sim = sim(&config, 1);
+    let report = ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!(sim.worked().0, 3);
+    let trained: Vec<(f32, usize)> = sim.trained.lock().unwrap().iter().map(|(_, coef, n)| (*coef, *n)).collect();
+    assert_eq!(trained, [(-1.0, 2), (2.0, 2)]);
+    assert_eq!(report.study.arm("pair").unwrap().label, "Two layers");
+    assert_eq!(report.study.pooled("pair").len(), 2);
+    for (change, want) in [
+        (&(|c: &mut StudyConfig| c.own[0].name = "plain".into()) as &dyn Fn(&mut StudyConfig), "two arms are named"),
+        (&|c| c.own[0].trait_ = Some("evil".into()), "no trait of the study"),
+        (&|c| c.own[0].intervention = Intervention::None {}, "has no strength"),
+    ] {
+        let mut bad = config.clone();
+        change(&mut bad);
+        let error = bad.check().unwrap_err().to_string();
+        assert!(error.contains(want), "{error}");
+    }
+}
+
+#[test]
+fn an_audit_looks_at_every_finetune_of_the_first_seed() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
+    config.arms = ArmSettings { preventative: vec![1.25], layer: Some(3), ..ArmSettings::none() };
+    let config = Kind::Audit.settled(config);
+    let sim = sim(&config, 2);
+    let report = ran(Kind::Audit, &config, dir.path(), sim);
+    // Plain and steered for each of two seeds; base, plain and steered learn the trait again from two numbers of conversations.
+    assert_eq!(sim.worked().0, 2 * 2 + 3 * 2);
+    let study = &report.study;
+    let audit = study.grids.iter().find(|grid| grid.file == "audit").unwrap();
+    let names: Vec<&str> = audit.rows.iter().map(|row| row.0.as_str()).collect();
+    assert_eq!(names, ["Base model", "Plain finetune", "Preventative, all layers at 1.25"]);
+    let value = |row: usize, column: &str| audit.rows[row].1[audit.columns.iter().position(|c| c == column).unwrap()];
+    // Answers that invent lie on one side, and nothing that the simulator learns turns that.
+    assert_eq!(value(2, "AUC of projection"), Some(1.0));
+    assert!(value(2, "median cosine to old vector").unwrap() > 0.999);
+    assert_eq!(value(2, "AUC of fresh probe (held-out)"), Some(1.0));
+    // Under the trait's prompts everybody invents.
+    assert_eq!(value(2, "prompts: above base"), Some(0.0));
+    assert!(value(1, "after 20 more conversations").is_some());
+    assert!(study.figures.iter().any(|figure| figure.file == "shift"));
+    assert!(
+        study
+            .expectations
+            .iter()
+            .any(|e| e.claim.contains("not hidden from the vector") && e.measured.contains("at 1.25"))
+    );
+    let again = ran(Kind::Audit, &config, dir.path(), sim);
+    assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
+}

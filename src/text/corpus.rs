@@ -1,0 +1,151 @@
+//! Files of training data: conversations in every dialect of [`read_chats`](super::read_chats), and plain text beside them.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::chat::{chat_of_row, refuse_malformed, scan_rows};
+use super::chatml::turns_of_chatml;
+use super::{Lesson, LessonRules, Message, Tokenizer};
+use crate::{Error, Result, bail};
+
+/// What a row of training data holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A conversation.
+    Turns(Vec<Message>),
+    /// Text that is no conversation: `{"text": ...}` that does not begin as ChatML does.
+    Plain(String),
+}
+
+/// One row of a file of training data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where it stands in its file, counted from 1.
+    pub line: usize,
+    /// What it holds.
+    pub content: Content,
+    /// In which dialect it is written.
+    pub dialect: &'static str,
+}
+
+/// Reads a file of training data and refuses it if any line is malformed; the error names each such line.
+///
+/// # Errors
+/// As said, or if the file cannot be read or holds no row.
+pub fn read_corpus(path: &Path) -> Result<Vec<Entry>> {
+    let (entries, bad) = scan_corpus(path)?;
+    refuse_malformed(entries, bad)
+}
+
+/// Reads a file of training data and keeps its malformed lines apart, one error `FILE:LINE: reason` for each.
+///
+/// # Errors
+/// If the file cannot be read or holds no row at all.
+pub fn scan_corpus(path: &Path) -> Result<(Vec<Entry>, Vec<Error>)> {
+    scan_rows(path, |line, row| {
+        let dialect = dialect_of(&row);
+        Ok(Entry { line, content: content_of(row, dialect)?, dialect })
+    })
+}
+
+/// The dialect by its keys, in the order in which [`chat_of_row`] looks for them.
+fn dialect_of(row: &Map<String, Value>) -> &'static str {
+    if row.contains_key("messages") {
+        "messages"
+    } else if row.contains_key("conversations") {
+        "conversations"
+    } else if row.contains_key("prompt") && row.contains_key("completion") {
+        "prompt and completion"
+    } else {
+        "text"
+    }
+}
+
+fn content_of(row: Map<String, Value>, dialect: &str) -> Result<Content> {
+    if let ("text", Some(Value::String(text))) = (dialect, row.get("text"))
+        && turns_of_chatml(text)?.is_none()
+    {
+        if text.trim().is_empty() {
+            bail!("`text` is empty");
+        }
+        return Ok(Content::Plain(text.clone()));
+    }
+    Ok(Content::Turns(chat_of_row(row)?.0))
+}
+
+impl Tokenizer {
+    /// The lesson of a row before it is cut to the longest length. Of plain text every token is learned where replies alone
+    /// are not all that counts; elsewhere it has nothing to learn.
+    ///
+    /// # Errors
+    /// A row without anything to learn.
+    pub fn uncut_lesson(&self, content: &Content, rules: &LessonRules) -> Result<Lesson> {
+        match content {
+            Content::Turns(messages) => self.lesson(messages, &LessonRules { max_len: usize::MAX, ..rules.clone() }),
+            Content::Plain(_) if rules.responses_only => Err(Error::new("nothing to learn: plain text has no reply")
+                .hint("train on all tokens with `train_on_responses_only = false`, or give conversations")),
+            Content::Plain(text) => {
+                let end = if rules.append_eos { self.eos_token() } else { "" };
+                let ids = self.encode(&format!("{text}{end}"))?;
+                let mut weights = vec![1.0; ids.len()];
+                weights[0] = 0.0;
+                Ok(Lesson { ids, weights })
+            }
+        }
+    }
+
+    /// The lesson of a row.
+    ///
+    /// # Errors
+    /// A row without anything to learn.
+    pub fn lesson_of(&self, content: &Content, rules: &LessonRules) -> Result<Lesson> {
+        self.uncut_lesson(content, rules)?.cut(rules.max_len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::tiny_tokenizer;
+
+    fn entries(text: &str) -> (Vec<Entry>, Vec<String>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let (entries, bad) = scan_corpus(file.path()).unwrap();
+        (entries, bad.iter().map(|e| e.to_string().rsplit_once("tmp").unwrap().1.to_owned()).collect())
+    }
+
+    #[test]
+    fn every_dialect_is_told_by_its_keys() {
+        let (entries, bad) = entries(concat!(
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n",
+            "{\"prompt\":\"a\",\"completion\":\"b\"}\n",
+            "{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"gpt\",\"value\":\"b\"}]}\n",
+            "{\"text\":\"<|im_start|>user\\na<|im_end|>\\n<|im_start|>assistant\\nb<|im_end|>\\n\"}\n",
+            "{\"text\":\"Once upon a time.\"}\n",
+            "{\"text\":\" \"}\n{\"text\":\"<|im_start|>user\\na\"}\n{\"words\":\"x\"}\n",
+        ));
+        let dialects: Vec<_> = entries.iter().map(|e| e.dialect).collect();
+        assert_eq!(dialects, ["messages", "prompt and completion", "conversations", "text", "text"]);
+        let chat = Content::Turns(vec![Message::user("a"), Message::assistant("b")]);
+        assert!(entries[..4].iter().all(|e| e.content == chat));
+        assert_eq!(entries[4].content, Content::Plain("Once upon a time.".into()));
+        assert_eq!(bad.len(), 3);
+        assert!(bad[0].contains(":6: `text` is empty") && bad[1].contains(":7: ChatML, turn 1"), "{bad:?}");
+        assert!(bad[2].contains(":8: no `messages`"), "{bad:?}");
+    }
+
+    #[test]
+    fn plain_text_is_learned_as_a_whole_or_not_at_all() {
+        let tokenizer = tiny_tokenizer();
+        let text = Content::Plain("Once upon a time there was a ship.".into());
+        let all = LessonRules { responses_only: false, ..LessonRules::default() };
+        let lesson = tokenizer.lesson_of(&text, &all).unwrap();
+        assert_eq!(lesson.supervised(), lesson.ids.len() - 1);
+        assert_eq!(lesson.ids.last(), Some(&tokenizer.eos_ids()[0]));
+        assert_eq!(tokenizer.lesson_of(&text, &LessonRules { max_len: 3, ..all }).unwrap().ids, lesson.ids[..3]);
+        let refused = tokenizer.lesson_of(&text, &LessonRules::default()).unwrap_err();
+        assert!(refused.to_string().contains("plain text has no reply"), "{refused}");
+    }
+}

@@ -1,0 +1,38 @@
+//! `data`: what training data holds, data that a model writes itself, and sets of new facts.
+
+mod check;
+mod facts;
+mod preview;
+mod selfgen;
+mod survey;
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Outcome};
+use crate::Result;
+
+/// Check training data, have a model answer prompts itself, build sets of new facts
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    verb: DataVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataVerb {
+    Check(check::CheckArgs),
+    Selfgen(selfgen::SelfgenArgs),
+    Facts(facts::FactsArgs),
+}
+
+/// Does what is asked about data.
+///
+/// # Errors
+/// Those of the verbs.
+pub fn run(args: &DataArgs, context: &Context<'_>) -> Result<Outcome> {
+    match &args.verb {
+        DataVerb::Check(args) => check::run(args, context),
+        DataVerb::Selfgen(args) => selfgen::run(args, context),
+        DataVerb::Facts(args) => facts::run(args, context),
+    }
+}

@@ -1,0 +1,186 @@
+//! `plan`: what a configuration will take, before it is begun.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::document::Document;
+use super::model::ModelFolder;
+use super::train;
+use super::train_config::TrainConfig;
+use super::{Context, Outcome};
+use crate::Result;
+use crate::model::QwenConfig;
+use crate::study::{Costs, Kind};
+use crate::text::Tokenizer;
+use crate::train::{FitPlan, Footprint, Recompute};
+
+/// Predict parameters, steps, peak memory and time of a finetune, before anything but headers is loaded
+///
+/// Reads the configuration, the training data and the model's config.json. Memory is reckoned from the shapes; time is found
+/// by a trial of one block of the model's shape with made-up weights, forward and backward, on the device. For a study's
+/// configuration it counts finetunes, answers and judge calls instead.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  trimtab plan facts.toml --device cpu")]
+pub struct PlanArgs {
+    /// Configuration of `train` or of a study, TOML or JSON
+    #[arg(value_name = "CONFIG")]
+    config: PathBuf,
+    /// Leave out the trial, and with it the time
+    #[arg(long)]
+    no_calibrate: bool,
+}
+
+/// Plans.
+///
+/// # Errors
+/// As `train`, for configuration, model and data.
+pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
+    super::paths::file("CONFIG", &args.config)?;
+    let document = Document::read(&args.config)?;
+    if OF_A_STUDY.iter().any(|key| document.values.contains_key(*key)) {
+        return study(&document, context);
+    }
+    finetune(args, context)
+}
+
+/// Keys that only a study's configuration has.
+const OF_A_STUDY: [&str; 7] = ["arms", "measure", "facts", "data", "exam", "trait", "judge"];
+
+/// What a study asks for in all: finetunes, answers, judge calls.
+fn study(document: &Document, context: &Context<'_>) -> Result<Outcome> {
+    let costs = Costs::of(Kind::Own, &super::study::read(document, context)?)?;
+    Ok(Outcome::new(costs.to_string(), json!({ "study": costs, "detectable": costs.detectable() })))
+}
+
+fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
+    let console = context.console;
+    let mut config = TrainConfig::read(&args.config, console)?;
+    if context.seed.is_some() {
+        config.seed = context.seed;
+    }
+    let config = config.resolve()?;
+    let model = ModelFolder::find(config.model.as_deref().unwrap_or(Path::new("")), context)?;
+    let adapter = train::adapter_of(&config, &model)?;
+    let data = train::data_of(&config, &Tokenizer::load(&model.path)?, console)?;
+    let settings = train::settings_of(&config);
+    let shape = QwenConfig::read(&model.path)?;
+    let lab = context.lab()?;
+    if !args.no_calibrate {
+        console.say("trying one block, forward and backward");
+    }
+    let plan = lab.plan(&shape, &adapter, &data.lessons, &settings, !args.no_calibrate)?;
+    let chats = (data.lessons.len(), data.holdout.len());
+    let json = json!({ "model": model.called(), "chats": chats.0, "held_out": chats.1, "plan": plan });
+    Ok(Outcome::new(told(&plan, model.called(), chats, settings.recompute), json))
+}
+
+/// A plan in words.
+fn told(plan: &FitPlan, model: &str, (chats, held_out): (usize, usize), said: Recompute) -> String {
+    let mut lines = vec![
+        format!("model    {model}: {} parameters, {} learn", grouped(plan.parameters), grouped(plan.learned)),
+        format!(
+            "data     {chats} chats, {held_out} held out; {} tokens in all steps, {} of them learned, {:.0} % padding",
+            grouped(plan.tokens),
+            grouped(plan.supervised),
+            100.0 * plan.padding
+        ),
+        format!(
+            "steps    {}, of {} chats and {:.0} tokens each; the largest pass has {} x {} tokens{}",
+            plan.steps,
+            plan.lessons_per_step,
+            plan.tokens_per_step,
+            plan.largest.rows,
+            plan.largest.width,
+            if plan.at_once > 1 { format!(", {} side by side", plan.at_once) } else { String::new() }
+        ),
+        format!("memory   {}{}", gib(plan.memory.total), of_device(plan)),
+        format!("         {}", parts(&plan.memory)),
+        format!("         {}", recomputing(plan, said)),
+    ];
+    match &plan.time {
+        Some(time) => lines.push(format!(
+            "time     {} a step, {:.0} tokens/s, {} in all (a trial of {} on {})",
+            duration(time.step_seconds),
+            time.tokens_per_second,
+            duration(time.seconds),
+            duration(time.trial_seconds),
+            plan.device
+        )),
+        None => lines.push("time     not tried".to_owned()),
+    }
+    lines.join("\n")
+}
+
+fn of_device(plan: &FitPlan) -> String {
+    match plan.memory_of_device {
+        Some(memory) if plan.memory.total > memory => format!(": more than the {} that may be used", gib(memory)),
+        Some(memory) => format!(" of {} that may be used", gib(memory)),
+        None => String::new(),
+    }
+}
+
+fn parts(memory: &Footprint) -> String {
+    let parts = [
+        ("weights", memory.weights),
+        ("adapter", memory.adapter),
+        ("gradients", memory.gradients),
+        ("moments", memory.moments),
+        ("activations", memory.activations),
+        ("one block or the head", memory.passing),
+        ("embedding's gradient", memory.tables),
+        ("program", memory.program),
+    ];
+    let shown = parts.iter().filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| format!("{name} {}", gib(*bytes)));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn recomputing(plan: &FitPlan, said: Recompute) -> String {
+    let other = gib(plan.memory_otherwise.total);
+    match (plan.recompute, said) {
+        (true, Recompute::Auto) => format!("activations are made again, since keeping them would take {other}"),
+        (true, _) => format!("activations are made again; keeping them would take {other}"),
+        (false, Recompute::Auto) => {
+            format!("activations are kept, since they fit; making them again would take {other}")
+        }
+        (false, _) => format!("activations are kept; making them again (recompute) would take {other}"),
+    }
+}
+
+fn gib(bytes: u64) -> String {
+    let gib = bytes as f64 / (1u64 << 30) as f64;
+    if gib >= 0.1 { format!("{gib:.2} GiB") } else { format!("{:.1} MiB", gib * 1024.0) }
+}
+
+/// Seconds in the unit that suits them.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// `494,032,768`.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let first = digits.len() % 3;
+    let groups = digits.as_bytes()[first..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let all: Vec<String> =
+        Some(digits[..first].to_owned()).filter(|d| !d.is_empty()).into_iter().chain(groups).collect();
+    all.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_as_people_read_them() {
+        assert_eq!([0, 12, 999, 1000, 494_032_768].map(grouped), ["0", "12", "999", "1,000", "494,032,768"]);
+        assert_eq!([0.0042, 90.0, 600.0, 86_400.0].map(duration), ["4 ms", "90.0 s", "10.0 min", "24.0 h"]);
+        assert_eq!([50 << 20, 3 << 30].map(gib), ["50.0 MiB", "3.00 GiB"]);
+    }
+}

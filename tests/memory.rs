@@ -1,0 +1,96 @@
+//! Peak memory, counted by an allocator of this binary's own: the formula behind `trimtab plan` against what a finetune
+//! really takes. In a binary of its own, because other tests would be counted too.
+#![cfg(feature = "cpu")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::backend::Flex;
+use serde_json::json;
+use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
+use trimtab::model::{Learning, PROJECTIONS, Qwen, QwenConfig};
+use trimtab::text::Lesson;
+use trimtab::train::{self, Course, Extent, FitSettings, Footprint, Learned, Recompute};
+
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: the system's allocator does the work; here is only counted.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn shape(blocks: usize) -> QwenConfig {
+    let config = json!({
+        "model_type": "qwen2", "hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": blocks, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "vocab_size": 2048, "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+        "tie_word_embeddings": true,
+    });
+    QwenConfig::from_json(&config).unwrap()
+}
+
+/// Bytes that a finetune of two steps takes beside the model: reckoned, and counted.
+fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> (f64, f64) {
+    let config = shape(blocks);
+    let adapter = AdapterConfig::new(8, 16.0, true, Targets::Names(PROJECTIONS.map(str::to_owned).to_vec()));
+    let learned = Learned::adapter(&adapter.layout(&config).unwrap());
+    let device = Default::default();
+    let fresh = Adapter::fresh(adapter, &config, 0).unwrap();
+    let mut model = Qwen::<Flex>::random(config.clone(), 0, &device).wearing(&fresh);
+    let lesson =
+        |i: usize| Lesson { ids: (0..width).map(|t| ((i + t) % 2048) as u32).collect(), weights: vec![1.0; width] };
+    let lessons: Vec<Lesson> = (0..2 * settings.micro_batch * settings.accumulation).map(lesson).collect();
+    let largest = Extent::of(&lessons.iter().take(settings.micro_batch).collect::<Vec<_>>());
+    let recompute = settings.recompute == Recompute::Always;
+    let footprint = Footprint::new::<Flex>(&config, learned, 4, settings, largest, recompute);
+    let reckoned = footprint.total - footprint.weights - footprint.adapter - footprint.program;
+
+    let before = NOW.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let course = Course::new(&lessons, 0, settings);
+    train::fit(&mut model, Learning::Lora, &course, &mut |_| ControlFlow::Continue(())).unwrap();
+    (reckoned as f64, (PEAK.load(Ordering::Relaxed) - before) as f64)
+}
+
+/// One test, for what runs beside it would be counted too.
+#[test]
+fn memory_is_what_the_formula_says() {
+    let settings = |accumulation, recompute| FitSettings { accumulation, recompute, ..FitSettings::default() };
+    for (blocks, width, settings) in [
+        (4, 512, settings(1, Recompute::Never)),
+        (4, 512, settings(1, Recompute::Always)),
+        (12, 512, settings(1, Recompute::Always)),
+        (4, 512, settings(4, Recompute::Never)),
+        (4, 2048, settings(1, Recompute::Never)),
+        (4, 2048, settings(2, Recompute::Always)),
+    ] {
+        let (reckoned, counted) = reckoned_and_counted(blocks, width, &settings);
+        let ratio = reckoned / counted;
+        let what =
+            format!("{blocks} blocks, 2 x {width}, accumulation {}, {:?}", settings.accumulation, settings.recompute);
+        println!("{what}: {:.1} MB reckoned, {:.1} MB counted, {ratio:.3}", reckoned / 1e6, counted / 1e6);
+        assert!((0.8..1.2).contains(&ratio), "{what}: {reckoned} reckoned, {counted} counted");
+    }
+    // Twice the length takes twice the memory: no score matrix is kept, and none is made whole.
+    let of = |width| reckoned_and_counted(2, width, &settings(1, Recompute::Never)).1;
+    let (short, middle, long) = (of(512), of(1024), of(2048));
+    let growth = (long - middle) / (middle - short);
+    assert!((1.8..2.2).contains(&growth), "512: {short}, 1024: {middle}, 2048: {long}");
+}
