@@ -13,6 +13,7 @@ mod arms;
 mod audit;
 mod axes;
 mod benign;
+mod change;
 mod config;
 mod costs;
 mod data;
