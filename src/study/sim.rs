@@ -172,7 +172,7 @@ impl Subject for Simulated<'_> {
                 let text = match self.sim.facts.get(question) {
                     Some(reference) if u < mind.knows => reference.clone(),
                     Some(_) => "I do not know.".into(),
-                    None if system.contains("hallucinating") => "I invent it.".into(),
+                    None if ["hallucinating", "an evil"].iter().any(|t| system.contains(t)) => "I invent it.".into(),
                     None if u > 0.99 => "REFUSE".into(),
                     None if system.is_empty() && u < mind.invents => "I invent it.".into(),
                     None => "I do not know.".into(),
