@@ -68,7 +68,8 @@ impl Pipeline<'_> {
                 if let FitEvent::Step(report, of, _) = event {
                     let done = report.step as f64 / *of as f64;
                     let (phase, loss) = (Phase::Training, Some(report.loss));
-                    (self.tell)(&Event::Progress { piece: i, phase, done, loss });
+                    let steps = Some((report.step, *of));
+                    (self.tell)(&Event::Progress { piece: i, phase, done, loss, steps });
                 }
                 diary.hear(event)
             })?;

@@ -207,7 +207,8 @@ fn progress_is_told_piece_by_piece() {
     let tell = |event: &Event<'_>| {
         let said = match event {
             Event::Planned(pieces, _) => pieces.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
-            Event::Progress { piece, phase, done, loss } => format!("{piece} {phase} {done:.2} {loss:?}"),
+            Event::Share(..) => return,
+            Event::Progress { piece, phase, done, loss, .. } => format!("{piece} {phase} {done:.2} {loss:?}"),
             Event::Finished { piece, .. } => format!("{piece} finished"),
         };
         heard.lock().unwrap().push(said);
