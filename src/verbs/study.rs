@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::document::Document;
@@ -61,10 +61,41 @@ enum StudyVerb {
     /// the activation shift, the trait's own prompts, and how fast the trait is learned again.
     #[command(after_help = "Example:\n  trimtab study audit --config audit.toml --out runs/audit")]
     Audit(Run),
+    /// Print a configuration to begin with
+    #[command(after_help = "Example:\n  trimtab study template facts > facts.toml")]
+    Template {
+        /// Of which study
+        #[arg(value_name = "KIND")]
+        kind: Template,
+    },
     /// Run arms of one's own: any data sets, traits and interventions, with tables and figures and no claims
     #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
     Run(Own),
     Status(StatusArgs),
+}
+
+/// The studies that there are configurations for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Template {
+    /// New facts
+    Facts,
+    /// Data that does no harm
+    Benign,
+    /// What data does, foretold
+    Shift,
+    /// Whether a trait is hidden
+    Audit,
+}
+
+impl Template {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Facts => include_str!("../../assets/studies/facts.toml"),
+            Self::Benign => include_str!("../../assets/studies/benign.toml"),
+            Self::Shift => include_str!("../../assets/studies/shift.toml"),
+            Self::Audit => include_str!("../../assets/studies/audit.toml"),
+        }
+    }
 }
 
 /// Where a study's settings are, and where its folder is.
@@ -123,6 +154,9 @@ pub struct DemoArgs {
 pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     let (kind, word, Run { config: path, out, launch }) = match &args.verb {
         StudyVerb::Status(args) => return status::run(args),
+        StudyVerb::Template { kind } => {
+            return Ok(Outcome::new(kind.text().trim_end(), json!({ "template": kind.text() })));
+        }
         StudyVerb::Facts(run) => (Kind::Facts, "facts", run),
         StudyVerb::Benign(run) => (Kind::Benign, "benign", run),
         StudyVerb::Shift(run) => (Kind::Shift, "shift", run),
@@ -227,6 +261,11 @@ fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> R
         find("exam.folder", folder)?;
     }
     config.vector.files.values_mut().try_for_each(|path| find("vector.files", path))?;
+    for arm in &mut config.own {
+        for (key, path) in arm.intervention.paths() {
+            find(&format!("arm.intervention.{key}"), path)?;
+        }
+    }
     match &mut config.judge {
         JudgeSource::Scored { files } => files.iter_mut().try_for_each(|path| find("judge.files", path))?,
         JudgeSource::Local(settings) => {
@@ -289,6 +328,20 @@ impl Progress<'_> {
                 let total = shown.total;
                 self.console.say(&format!("{} {name} ({finished} of {total})", if reused { "kept" } else { "done" }));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_is_a_configuration_of_its_study() {
+        let kinds = [Kind::Facts, Kind::Benign, Kind::Shift, Kind::Audit];
+        for (template, kind) in Template::value_variants().iter().zip(kinds) {
+            let config: StudyConfig = toml::from_str(template.text()).unwrap_or_else(|e| panic!("{template:?}: {e}"));
+            kind.check(&config).unwrap_or_else(|e| panic!("{template:?}: {e}"));
         }
     }
 }
