@@ -232,7 +232,7 @@ fn until(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
 #[test]
 #[ignore = "starts a Slurm of its own: cargo test --release --test it -- --ignored slurm"]
 fn a_study_on_slurm_survives_a_requeue() {
-    const STEPS: usize = 150;
+    const STEPS: usize = 80;
     let cluster = match Cluster::up() {
         Ok(cluster) => cluster,
         Err(why) => return eprintln!("skipped, no study was handed to Slurm: {why}"),
@@ -268,7 +268,8 @@ fn a_study_on_slurm_survives_a_requeue() {
     until("the report is there", 100, || place.path(out).join("report.html").is_file());
     until("the last job is over", 20, || place.status(out)["collect"]["state"] == "COMPLETED");
     place.same_results(out, "alone");
-    let log = fs::read_to_string(piece(&place.status(out))["log"].as_str().unwrap()).unwrap();
+    let log = place.path(piece(&place.status(out))["log"].as_str().unwrap());
+    let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("finishing what is begun") && log.contains("plain-seed3 goes on after step "), "{log}");
     assert_eq!(steps(), STEPS);
 }
