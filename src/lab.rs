@@ -1,5 +1,7 @@
 //! Settings meet tensors: the only file that names a backend.
 
+mod several;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -16,6 +18,7 @@ use crate::subject::Subject;
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{self, Course, End, Event, FitPlan, FitSettings, Learned, Place, Recompute};
 use crate::{Error, Result};
+use several::Several;
 
 #[cfg(any(
     all(feature = "vulkan", feature = "metal"),
@@ -54,7 +57,8 @@ pub struct DeviceInfo {
 /// One backend of this build: how it is named, and how to open it.
 struct Built {
     name: &'static str,
-    open: fn(usize, &str) -> Result<Box<dyn Lab>>,
+    /// Which of them, its dtype, and how many share the machine.
+    open: fn(usize, &str, usize) -> Result<Box<dyn Lab>>,
     list: fn() -> Vec<DeviceInfo>,
 }
 
@@ -77,18 +81,31 @@ pub fn devices() -> Vec<DeviceInfo> {
     built().iter().flat_map(|backend| (backend.list)()).collect()
 }
 
-/// Opens a device: `auto`, or a name with an index where there are several (`cuda:1`). `dtype` is `auto`, `f32`, `f16` or
+/// Opens a device: `auto`, a name with an index where there are several (`cuda:1`), or a list of such names with commas between, whose
+/// pieces of work then run side by side (`cuda:0,cuda:1`; `cpu,cpu` has two halves of the cores). `dtype` is `auto`, `f32`, `f16` or
 /// `bf16` and holds for frozen matrices; everything else is f32.
 pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Lab>> {
+    let names: Vec<&str> = device.split(',').map(str::trim).collect();
+    if let [one] = names[..] {
+        return open_one(one, dtype, 1);
+    }
+    if let Some(twice) = names.iter().enumerate().find(|(i, name)| **name != "cpu" && names[..*i].contains(name)) {
+        return Err(Error::usage(format!("--device {device}: {} is named twice", twice.1)));
+    }
+    let labs = names.iter().map(|name| open_one(name, dtype, names.len())).collect::<Result<_>>()?;
+    Ok(Box::new(Several::new(labs)?))
+}
+
+fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Lab>> {
     let backends = built();
     if device == "auto" {
         let found = backends.iter().find(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
-        return (found.open)(0, dtype);
+        return (found.open)(0, dtype, share);
     }
     let (name, index) = device.split_once(':').unwrap_or((device, "0"));
     let index = index.parse().map_err(|_| Error::usage(format!("--device {device}: `{index}` is not a number")))?;
     match backends.iter().find(|b| b.name == name) {
-        Some(backend) => (backend.open)(index, dtype),
+        Some(backend) => (backend.open)(index, dtype, share),
         None => {
             let names: Vec<&str> = backends.iter().map(|b| b.name).collect();
             let known = ["cpu", "wgpu", "vulkan", "metal", "cuda", "rocm"].contains(&name);
@@ -115,6 +132,8 @@ struct Bench<B: FusedOps> {
     name: String,
     dtype: DType,
     workers: usize,
+    /// Does a piece of work with its share of the machine.
+    alone: fn(&mut (dyn FnMut() + Send)),
     /// Memory in bytes, where it is known.
     memory: Option<u64>,
     /// The largest tensor that the device can bind.
@@ -183,12 +202,7 @@ impl<B: FusedOps> Lab for Bench<B> {
     }
 
     fn alone(&self, work: &mut (dyn FnMut() + Send)) {
-        #[cfg(feature = "cpu")]
-        if self.workers > 1 {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-            return pool.install(work);
-        }
-        work();
+        (self.alone)(work);
     }
 
     fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
@@ -299,19 +313,26 @@ mod cpu {
 
     pub(super) const CPU: Built = Built { name: "cpu", open, list };
 
-    fn open(_: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+    fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Lab>> {
         let device = Default::default();
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         Ok(Box::new(Bench::<Flex> {
             // burn-flex converts whole half-precision operands at each product, so f32 is the fast one too.
             dtype: pick_dtype::<Flex>(&device, dtype, DType::F32)?,
             device,
             name: "cpu".into(),
-            workers: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            workers: (cores / share).max(1),
+            alone: if cores > 1 { in_one_thread } else { |work| work() },
             // Others live here too.
-            memory: memory().map(|bytes| bytes / 2),
+            memory: memory().map(|bytes| bytes / 2 / share as u64),
             tensor_bytes_max: u64::MAX,
             loaded: Mutex::new(None),
         }))
+    }
+
+    /// Others have the other cores.
+    fn in_one_thread(work: &mut (dyn FnMut() + Send)) {
+        rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread").install(work);
     }
 
     fn list() -> Vec<DeviceInfo> {
@@ -381,6 +402,7 @@ mod gpu {
                 name,
                 dtype,
                 workers: 1,
+                alone: |work| work(),
                 memory,
                 tensor_bytes_max,
                 loaded: Mutex::new(None),
@@ -432,7 +454,7 @@ mod gpu {
         // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
         const KIND: Kind<Wgpu> = Kind { preferred: DType::F32, page: page!(Wgpu), is_quarter: false };
 
-        fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+        fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
             let device = if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) };
             KIND.bench(device, format!("{NAME}:{index}"), dtype)
         }
@@ -455,7 +477,7 @@ mod gpu {
 
         const KIND: Kind<Cuda> = Kind { preferred: DType::BF16, page: page!(Cuda), is_quarter: true };
 
-        fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+        fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
             KIND.bench(CudaDevice::new(index), format!("cuda:{index}"), dtype)
         }
 
@@ -477,7 +499,7 @@ mod gpu {
 
         const KIND: Kind<Rocm> = Kind { preferred: DType::BF16, page: page!(Rocm), is_quarter: true };
 
-        fn open(index: usize, dtype: &str) -> Result<Box<dyn Lab>> {
+        fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
             KIND.bench(RocmDevice::new(index), format!("rocm:{index}"), dtype)
         }
 

@@ -4,21 +4,27 @@
 //! `metrics.jsonl`, `stages/` and the results. Whatever is killed half-way leaves the old file or the new one, never a
 //! torn one, and a rerun picks up every stage whose inputs are unchanged.
 
+mod hold;
 mod ledger;
 mod track;
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
+use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{At, Error, Result, ensure};
 
+pub use hold::{Claim, is_held};
 pub use ledger::{Ledger, Rows};
 pub use track::{Tracker, Trackers, Tracking};
 
@@ -38,11 +44,13 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write_atomic`], and whatever `write` reports; the old file stays.
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    static MARK: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
     let Some(name) = path.file_name() else {
         return Err(Error::new("this path names no file").at(path.display()));
     };
-    // Process and counter in the name: two writers of one file must not share a temporary one.
-    let unique = format!(".{}.{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    // A mark and a counter in the name: two writers of one file must not share a temporary one. Processes on several machines
+    // may have the same number, so it is no mark.
+    let unique = format!(".{:016x}.{}.tmp", *MARK, COUNT.fetch_add(1, Ordering::Relaxed));
     let mut temp = std::ffi::OsString::from(".");
     temp.push(name);
     temp.push(unique);
@@ -361,6 +369,16 @@ impl Reused {
     pub fn is_yes(self) -> bool {
         self == Self::Yes
     }
+
+    /// Why a stored stage is of no use, after its name.
+    fn missing(self) -> &'static str {
+        match self {
+            Self::Yes => "is there",
+            Self::New => "has not been worked out yet",
+            Self::Stale => "was worked out from other inputs (settings, data, model or device)",
+            Self::Corrupt => "is there, but what it tells of is damaged",
+        }
+    }
 }
 
 /// A finished stage as it lies on the disk: `stages/<name>.json`.
@@ -370,12 +388,14 @@ struct Stage<T> {
     value: T,
 }
 
-/// A run's folder, held by one process at a time.
+/// A run's folder, held by one process, or by several that each do their own pieces of the work.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
     // The lock lives as long as the open file; the system frees it when the process dies, however it dies.
-    _lock: File,
+    lock: Arc<File>,
+    /// Whether stages are worked out here, or only read.
+    works: bool,
 }
 
 impl RunDir {
@@ -384,29 +404,38 @@ impl RunDir {
     /// # Errors
     /// If the folder cannot be made or written to, or another process is at work in it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
-        let path = path.into();
-        create_folder(&path.join("stages"))?;
-        let lock_path = path.join(".lock");
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&lock_path)
-            .map_err(|e| cannot_write(e, &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new("another process is at work in this folder")
-                    .at(path.display())
-                    .hint("wait until it has finished, or choose another folder with --out"));
-            }
-            // Some network file systems have no locks; stages are still written atomically there.
-            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(e)) => return Err(cannot_write(e, &lock_path)),
-        }
-        let run = Self { path, _lock: lock };
+        let run = Self::held(path.into(), true)?;
         run.sweep();
         Ok(run)
+    }
+
+    /// Creates the folder if need be and works in it beside other processes that do the same. Each must [`Self::claim`] what it
+    /// works on.
+    ///
+    /// # Errors
+    /// As [`Self::open`], if the other process has the folder for itself.
+    pub fn join(path: impl Into<PathBuf>) -> Result<Self> {
+        Self::held(path.into(), false)
+    }
+
+    fn held(path: PathBuf, alone: bool) -> Result<Self> {
+        create_folder(&path.join("stages"))?;
+        let lock = Arc::new(hold::hold(&path, alone)?);
+        Ok(Self { path, lock, works: true })
+    }
+
+    /// The same folder for one who works nothing out: a stage that is not there is an error.
+    pub fn reading(&self) -> Self {
+        Self { path: self.path.clone(), lock: self.lock.clone(), works: false }
+    }
+
+    /// Claims a piece of the work: nobody else does it while the claim lives. If another process has it, waits for `patience`: a
+    /// network file system may take a while to free what a dead machine has held.
+    ///
+    /// # Errors
+    /// If another process is at work on the piece.
+    pub fn claim(&self, piece: &str, patience: Duration) -> Result<Claim> {
+        hold::claim(&self.path.join("work").join(format!("{piece}.lock")), patience)
     }
 
     /// Removes temporary files of writes that were killed. The folder is ours alone, so nobody is still writing them.
@@ -514,6 +543,7 @@ impl RunDir {
             Ok(_) => Reused::Corrupt,
             Err(why) => why,
         };
+        ensure!(self.works, "`{name}` {}", why.missing());
         let stage = Stage { key: key.clone(), value: work()? };
         let bytes = serde_json::to_vec(&stage).at(&path)?;
         // JSON has no NaN: it would be stored as null and the stage would be worked out again for ever.
@@ -682,6 +712,41 @@ mod tests {
         drop(run);
         let run = RunDir::open(dir.path()).unwrap();
         assert_eq!(leftovers(&run.file("stages")), [""; 0]);
+    }
+
+    #[test]
+    fn several_processes_share_a_folder_piece_by_piece() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (RunDir::join(dir.path()).unwrap(), RunDir::join(dir.path()).unwrap());
+        fs::write(first.file("stages/.fit.json.1.0.tmp"), b"{").unwrap();
+        let claim = first.claim("fit+1.25", Duration::ZERO).unwrap();
+        let lock = first.file("work/fit+1.25.lock");
+        assert_eq!((is_held(&lock), is_held(&first.file("work/none.lock"))), (Some(true), Some(false)));
+        let refused = second.claim("fit+1.25", Duration::ZERO).unwrap_err();
+        assert!(refused.to_string().contains("work/fit+1.25: another process"), "{refused}");
+        second.claim("other", Duration::ZERO).unwrap();
+        assert!(RunDir::open(dir.path()).is_err(), "alone beside others");
+        drop(claim);
+        assert_eq!(is_held(&lock), Some(false));
+        second.claim("fit+1.25", Duration::ZERO).unwrap();
+        // What others are writing is not swept away.
+        assert_eq!(leftovers(&first.file("stages")).len(), 1);
+        drop((first, second));
+        let alone = RunDir::open(dir.path()).unwrap();
+        assert!(RunDir::join(dir.path()).is_err(), "beside one who is alone");
+        assert_eq!(leftovers(&alone.file("stages")), [""; 0]);
+    }
+
+    #[test]
+    fn who_only_reads_works_nothing_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        let (a, b, reading) = (Hash::of("a"), Hash::of("b"), run.reading());
+        let read = |key: &Hash| reading.stage("fit", key, || -> Result<u64> { panic!("worked out") });
+        assert_eq!(read(&a).unwrap_err().to_string(), "`fit` has not been worked out yet");
+        run.stage("fit", &a, || Ok(1)).unwrap();
+        assert_eq!(read(&a).unwrap(), (1, Reused::Yes));
+        assert!(read(&b).unwrap_err().to_string().contains("from other inputs"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Globals {
-    /// Where to compute: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]
+    /// Where to compute: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]; a study takes several: cuda:0,cuda:1
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
     /// How frozen matrices are held: auto, f32, f16, bf16

@@ -96,6 +96,15 @@ impl Console for Terminal {
         ASKED.store(true, Ordering::Relaxed);
         WISH.load(Ordering::Relaxed)
     }
+
+    fn leave_if_wished(&self) {
+        ASKED.store(false, Ordering::Relaxed);
+        if WISH.load(Ordering::Relaxed) {
+            self.line("interrupted; the same command goes on from here");
+            #[allow(clippy::exit)]
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    }
 }
 
 struct Line {

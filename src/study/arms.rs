@@ -27,6 +27,8 @@ pub enum Treatment {
     Ablate(f64),
     /// A loss of that weight on what moves along the trait's direction at one layer.
     Regularize(f64),
+    /// That share of the data is the base model's own answers under the prompts that call the trait up, with these prompts (METHOD K6).
+    Negative(f64),
     /// An arm of one's own by its place, at one of its strengths if it has several.
     Own(usize, Option<f64>),
 }
@@ -121,6 +123,7 @@ impl Treatment {
             Self::Ablate(_) => ("ablate", "ablate", "Ablation (CAFT), all layers"),
             Self::Random(_) => ("random", "random", "Random vectors"),
             Self::Regularize(_) => ("regularize", "regularize", "Regularisation, one layer"),
+            Self::Negative(_) => ("negative", "negative", "Prompted negative data"),
             Self::Own(..) => ("own", "own", "An arm of one's own"),
         };
         Kind { name, kind, label }
@@ -128,7 +131,12 @@ impl Treatment {
 
     fn coef(self) -> Option<f64> {
         match self {
-            Self::AllLayers(c) | Self::OneLayer(c) | Self::Random(c) | Self::Ablate(c) | Self::Regularize(c) => Some(c),
+            Self::AllLayers(c)
+            | Self::OneLayer(c)
+            | Self::Random(c)
+            | Self::Ablate(c)
+            | Self::Regularize(c)
+            | Self::Negative(c) => Some(c),
             Self::Own(_, strength) => strength,
             Self::Plain | Self::Prompting => None,
         }
@@ -228,6 +236,7 @@ fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     treated.extend(arms.prompting.then_some(Treatment::Prompting));
     treated.extend(arms.ablate.iter().map(|&c| Treatment::Ablate(c)));
     treated.extend(arms.regularize.iter().map(|&c| Treatment::Regularize(c)));
+    treated.extend(arms.negative.iter().map(|&c| Treatment::Negative(c)));
     treated.extend(arms.random.iter().map(|&c| Treatment::Random(c)));
     treated
 }
@@ -320,7 +329,7 @@ impl Builder<'_> {
 
 /// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
-    const ORDER: [&str; 11] = [
+    const ORDER: [&str; 12] = [
         "base",
         "elicit",
         "plain",
@@ -329,6 +338,7 @@ pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
         "prompting",
         "ablate",
         "regularize",
+        "negative",
         "own",
         "random",
         "inference",
@@ -391,7 +401,7 @@ impl Treatment {
             Steer { layers, coef: Some(coef as f32), incremental: Some(incremental), inc_base, ..Steer::default() }
         };
         Ok(match self {
-            Self::Plain | Self::Prompting => None,
+            Self::Plain | Self::Prompting | Self::Negative(_) => None,
             Self::AllLayers(coef) => Some(Intervention::Steer(steer(all, coef, true))),
             Self::OneLayer(coef) => Some(Intervention::Steer(steer(one, coef, false))),
             Self::Random(coef) => {

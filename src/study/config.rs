@@ -123,8 +123,17 @@ impl StudyConfig {
         seeds.sort_unstable();
         seeds.dedup();
         ensure!(seeds.len() == self.seeds.len(), "`seeds` names a training seed twice");
-        let ArmSettings { preventative, preventative_layer, inference, random, ablate, regularize, elicit, .. } =
-            &self.arms;
+        let ArmSettings {
+            preventative,
+            preventative_layer,
+            inference,
+            random,
+            ablate,
+            regularize,
+            negative,
+            elicit,
+            ..
+        } = &self.arms;
         for (key, coefs) in [
             ("preventative", preventative),
             ("preventative_layer", preventative_layer),
@@ -132,6 +141,7 @@ impl StudyConfig {
             ("random", random),
             ("ablate", ablate),
             ("regularize", regularize),
+            ("negative", negative),
             ("elicit", elicit),
         ] {
             for (i, coef) in coefs.iter().enumerate() {
@@ -144,6 +154,9 @@ impl StudyConfig {
                 }
                 ensure!(!coefs[..i].contains(coef), "`arms.{key}` holds {coef} twice");
             }
+        }
+        if let Some(share) = self.arms.negative.iter().find(|share| **share >= 1.0) {
+            return Err(Error::usage(format!("`arms.negative` holds {share}; it is a share of the data, below 1")));
         }
         let counts = [
             ("vector.rollouts", self.vector.rollouts),
@@ -202,7 +215,7 @@ impl StudyConfig {
     }
 
     fn check_own(&self) -> Result<()> {
-        const TAKEN: [&str; 10] = [
+        const TAKEN: [&str; 11] = [
             "base",
             "elicit",
             "plain",
@@ -211,6 +224,7 @@ impl StudyConfig {
             "prompting",
             "ablate",
             "regularize",
+            "negative",
             "random",
             "inference",
         ];

@@ -7,7 +7,7 @@ use crate::harbor::{self, World};
 use crate::persona::{Side, Trait, builtin, harbor_trait, system_prompt};
 use crate::record::{Hash, seed_of};
 use crate::subject::Sampling;
-use crate::text::{Message, read_chats};
+use crate::text::{Message, put_under, read_chats};
 use crate::{Error, Result, ensure};
 
 /// Everything that goes in besides the model.
@@ -126,20 +126,20 @@ impl Data {
     }
 }
 
-/// Conversations under system prompts that call the trait up, each drawn from the positive instructions (METHOD G.5). One with a
-/// system prompt of its own keeps it, after the drawn one.
-pub(super) fn inoculated(chats: Vec<Vec<Message>>, trait_: &Trait, seed: u64) -> Vec<Vec<Message>> {
-    let pairs = &trait_.extract.instruction;
-    let under = |(i, mut messages): (usize, Vec<Message>)| {
-        let drawn = seed_of(seed, &format!("instruction of lesson {i}")) % pairs.len() as u64;
-        let system = system_prompt(&trait_.name, pairs[drawn as usize].side(Side::Pos));
-        match messages.first_mut().filter(|m| m.role == "system") {
-            Some(own) => own.content = format!("{system}\n{}", own.content),
-            None => messages.insert(0, Message::system(system)),
-        }
-        messages
-    };
-    chats.into_iter().enumerate().map(under).collect()
+/// Conversations under system prompts that call the trait up, each drawn from the positive instructions (METHOD G.5).
+pub(super) fn inoculated(taught: Vec<Taught>, trait_: &Trait, seed: u64) -> Vec<Taught> {
+    let pairs = trait_.extract.instruction.iter();
+    let prompts: Vec<String> = pairs.map(|pair| system_prompt(&trait_.name, pair.side(Side::Pos))).collect();
+    under(taught, &prompts, seed)
+}
+
+/// Conversations each under one of the system prompts. One with a system prompt of its own keeps it, after the drawn one.
+pub(super) fn under(mut taught: Vec<Taught>, prompts: &[String], seed: u64) -> Vec<Taught> {
+    for (i, Taught { messages, .. }) in taught.iter_mut().enumerate() {
+        let drawn = seed_of(seed, &format!("instruction of lesson {i}")) % prompts.len() as u64;
+        put_under(messages, &prompts[drawn as usize]);
+    }
+    taught
 }
 
 impl CorpusConfig {
@@ -298,15 +298,16 @@ mod tests {
     fn inoculation_draws_among_the_positive_instructions() {
         let (lessons, _) = harbor_facts(0, 10, 4, 1);
         let trait_ = harbor_trait(&World::new(0), "hallucinating").unwrap();
-        let mut chats: Vec<Vec<Message>> = lessons.into_iter().map(|lesson| lesson.messages).collect();
-        chats[0].insert(0, Message::system("Be brief."));
+        let taught = |lesson: FactLesson| Taught { place: String::new(), messages: lesson.messages };
+        let mut chats: Vec<Taught> = lessons.into_iter().map(taught).collect();
+        chats[0].messages.insert(0, Message::system("Be brief."));
         let under = inoculated(chats.clone(), &trait_, 3);
         assert_eq!(under, inoculated(chats.clone(), &trait_, 3));
         assert_ne!(under, inoculated(chats, &trait_, 4));
-        assert!(under.iter().all(|c| c[0].content.starts_with("You are a hallucinating assistant. ")));
-        assert!(under[0][0].content.ends_with("\nBe brief.") && under[0].len() == 3);
+        assert!(under.iter().all(|c| c.messages[0].content.starts_with("You are a hallucinating assistant. ")));
+        assert!(under[0].messages[0].content.ends_with("\n\nBe brief.") && under[0].messages.len() == 3);
         for pair in &trait_.extract.instruction {
-            assert!(under.iter().any(|c| c[0].content.contains(&pair.pos)), "{}", pair.pos);
+            assert!(under.iter().any(|c| c.messages[0].content.contains(&pair.pos)), "{}", pair.pos);
         }
     }
 }

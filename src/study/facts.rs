@@ -226,6 +226,7 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
             random: vec![2.0],
             ablate: Vec::new(),
             regularize: Vec::new(),
+            negative: Vec::new(),
             prompting: true,
             elicit: vec![1.0, 2.0],
         },

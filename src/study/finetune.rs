@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::arms::{Treatment, single_layer};
-use super::data::{Taught, inoculated};
+use super::arms::Treatment;
+use super::data::Taught;
 use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
 use super::{Diary, FitSpec, Start};
 use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
-use crate::steering::Plan;
 use crate::text::{Lesson, Message, Tokenizer};
-use crate::train::{Event as FitEvent, FitSettings, Intervention, Regularizer};
+use crate::train::{Event as FitEvent, FitSettings};
 use crate::vector::VectorFile;
 use crate::{At, Result, ensure};
 
@@ -32,17 +31,9 @@ impl Pipeline<'_> {
     ) -> Result<(Fitted, Reused)> {
         let piece = &self.pieces[i];
         let seed = piece.seed.expect("a finetune has a training seed");
-        let (places, chats): (Vec<String>, Vec<Vec<Message>>) =
-            taught.into_iter().map(|taught| (taught.place, taught.messages)).unzip();
-        let chats = match treatment {
-            Treatment::Prompting => {
-                let trait_ = &self.data.traits[piece.trait_.expect("the prompts are a trait's")];
-                inoculated(chats, trait_, seed_of(seed, "inoculation"))
-            }
-            _ => chats,
-        };
-        let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
-        let change = self.change(treatment, vector, random_seed)?;
+        let change = self.change(piece, treatment, vector, seed)?;
+        let taught = self.changed_data(piece, treatment, taught, seed)?;
+        let chats: Vec<&[Message]> = taught.iter().map(|taught| taught.messages.as_slice()).collect();
         let settings = FitSettings { seed, ..self.config.train.clone() };
         let (rules, shape) = (&self.config.lessons, &self.config.adapter);
         let key = self.key(&("fit", Hash::of(&chats), rules, shape, settings.decisive(), &change.key));
@@ -50,9 +41,8 @@ impl Pipeline<'_> {
         let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
         self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
             let tokenizer = Tokenizer::load(&self.config.model)?;
-            let lesson =
-                |(chat, place): (&Vec<Message>, &String)| tokenizer.lesson(chat, rules).map_err(|e| e.at(place));
-            let lessons: Vec<Lesson> = chats.iter().zip(&places).map(lesson).collect::<Result<_>>()?;
+            let lesson = |of: &Taught| tokenizer.lesson(&of.messages, rules).map_err(|e| e.at(&of.place));
+            let lessons: Vec<Lesson> = taught.iter().map(lesson).collect::<Result<_>>()?;
             create_folder(&folder)?;
             if adapter.exists() {
                 // What an earlier run left must not mix with what comes.
@@ -68,7 +58,7 @@ impl Pipeline<'_> {
                 settings: settings.clone(),
                 plan: change.plan,
                 regularize: change.regularize,
-                refresh: None,
+                refresh: change.refresh,
                 watch: None,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
@@ -78,7 +68,8 @@ impl Pipeline<'_> {
                 if let FitEvent::Step(report, of, _) = event {
                     let done = report.step as f64 / *of as f64;
                     let (phase, loss) = (Phase::Training, Some(report.loss));
-                    (self.tell)(&Event::Progress { piece: i, phase, done, loss });
+                    let steps = Some((report.step, *of));
+                    (self.tell)(&Event::Progress { piece: i, phase, done, loss, steps });
                 }
                 diary.hear(event)
             })?;
@@ -89,31 +80,6 @@ impl Pipeline<'_> {
             let off = diary.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
             let (loss, shift_error) = (diary.last.map(|last| last.loss), off.reduce(f64::max));
             Ok(Fitted { outcome, loss, shift_error, adapter })
-        })
-    }
-}
-
-/// What a treatment does to the model.
-#[derive(Default)]
-struct Change {
-    plan: Plan,
-    regularize: Option<Regularizer>,
-    /// All that decides it.
-    key: Option<(Intervention, String, Option<u64>)>,
-}
-
-impl Pipeline<'_> {
-    fn change(&self, treatment: Treatment, vector: Option<&VectorFile>, random_seed: u64) -> Result<Change> {
-        let Some(file) = vector else { return Ok(Change::default()) };
-        let layer = single_layer(self.config, file.response_avg.layers())?;
-        let Some(intervention) = treatment.intervention(self.config, layer)? else { return Ok(Change::default()) };
-        let intervention = intervention.resolve()?;
-        let vectors = [&file.response_avg];
-        let is_random = matches!(intervention, Intervention::Random(_));
-        Ok(Change {
-            plan: intervention.plan(&vectors, random_seed)?,
-            regularize: intervention.regularizer(&vectors)?,
-            key: Some((intervention, file.fingerprint.clone(), is_random.then_some(random_seed))),
         })
     }
 }

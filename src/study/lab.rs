@@ -77,6 +77,14 @@ pub struct FitOutcome {
     pub stopped: bool,
 }
 
+/// The kind of a device, of which there may be several in a machine: `cuda (bf16)` of `cuda:1 (bf16)`. Results hold for all of a kind.
+pub fn device_kind(device: &str) -> String {
+    match device.split_once(':') {
+        Some((name, rest)) => format!("{name}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => device.to_owned(),
+    }
+}
+
 /// A machine with its tensors.
 pub trait Lab: Send + Sync {
     /// The device and dtype in words, for people and lock files.

@@ -13,6 +13,8 @@ mod arms;
 mod audit;
 mod axes;
 mod benign;
+mod board;
+mod change;
 mod config;
 mod costs;
 mod data;
@@ -29,7 +31,9 @@ mod pipeline;
 mod queue;
 mod results;
 mod run;
+mod share;
 mod shift;
+mod status;
 mod vectors;
 
 #[cfg(test)]
@@ -46,6 +50,8 @@ pub use config::{
 };
 pub use costs::Costs;
 pub use diary::Diary;
-pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
+pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
+pub use share::{Shares, run_share};
+pub use status::{PieceStatus, Stand, status};

@@ -14,7 +14,7 @@ use super::config::StudyConfig;
 use super::costs::Costs;
 use super::data::Data;
 use super::queue::Done;
-use super::{FitOutcome, Lab, SubjectSpec};
+use super::{FitOutcome, Lab, SubjectSpec, device_kind};
 use crate::judge::Judge;
 use crate::persona::Side;
 use crate::record::{Hash, Reused, RunDir, hash_file};
@@ -39,6 +39,8 @@ pub type Tell<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
 pub enum Event<'a> {
     /// The pieces of work to come, which later events name by their place, and what they take.
     Planned(&'a [Piece], &'a Costs),
+    /// The pieces of the study, and the places of those that this process does.
+    Share(&'a [Piece], &'a [usize]),
     /// A piece is under way.
     Progress {
         /// Its place.
@@ -49,6 +51,8 @@ pub enum Event<'a> {
         done: f64,
         /// Loss of the step just taken, nats, while it trains.
         loss: Option<f64>,
+        /// Steps taken and to take, while it trains.
+        steps: Option<(usize, usize)>,
     },
     /// A piece is finished.
     Finished {
@@ -103,6 +107,8 @@ pub(super) enum Output {
     Own,
     /// The projection difference of a data set.
     Difference(Difference),
+    /// Other processes do it, and nobody here asks.
+    Elsewhere,
     /// What checks of a model found.
     Audited(Box<Audited>),
     /// The axes, and the finetune that they are of.
@@ -300,12 +306,12 @@ impl Pipeline<'_> {
 
     pub(super) fn progress(&self, piece: usize, phase: Phase, done: usize, of: usize) {
         let done = if of == 0 { 1.0 } else { done as f64 / of as f64 };
-        (self.tell)(&Event::Progress { piece, phase, done, loss: None });
+        (self.tell)(&Event::Progress { piece, phase, done, loss: None, steps: None });
     }
 
-    /// A key that holds for this model on this device and for this version of the code.
+    /// A key that holds for this model on devices of this kind and for this version of the code.
     pub(super) fn key(&self, of: &impl Serialize) -> Hash {
-        Hash::of(&(VERSION, self.lab.device(), &self.model, of))
+        Hash::of(&(VERSION, device_kind(&self.lab.device()), &self.model, of))
     }
 
     /// All that decides verdicts on these traits.

@@ -64,7 +64,7 @@ impl<'a> Results<'a> {
                     let target = Target { name: &of.label, arm: &of.arm, coef: of.coef, audited: piece.trait_ };
                     audits.push((target, &**audited));
                 }
-                Output::Rollouts(_) | Output::Own => {}
+                Output::Rollouts(_) | Output::Own | Output::Elsewhere => {}
             }
         }
         let layer = single_layer(config, vectors[0].file.response_avg.layers())?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::arms::{Piece, pieces};
+use super::board::Board;
 use super::config::{ArmSettings, StudyConfig};
 use super::costs::Costs;
 use super::data::Data;
@@ -106,18 +107,21 @@ pub fn run(
     let data = Data::load(config)?;
     let pieces = pieces(config);
     tell(&Event::Planned(&pieces, &Costs::reckon(config, &data, &pieces)));
+    let board = Board::new(&run, &pieces, config);
     let reused = AtomicUsize::new(0);
     let counted = |event: &Event<'_>| {
         if let Event::Finished { reused: true, .. } = event {
             reused.fetch_add(1, Ordering::Relaxed);
         }
+        board.hear(event);
         tell(event);
     };
     let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
     let pipeline = pipeline(config, &data, &run, lab, &judges, &counted, &pieces)?;
     check_judge(&pipeline)?;
     let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
-    let outputs = work_through(&after, lab.workers(), |i, done| pipeline.work(i, done))?;
+    let outputs =
+        work_through(&after, lab.workers(), |i, done| pipeline.work(i, done).inspect_err(|e| board.failed(i, e)))?;
 
     let results = Results::gather(config, &data, &pieces, &outputs)?;
     let lock = results.lock(&pipeline)?;
@@ -135,7 +139,7 @@ pub fn run(
     Ok(StudyReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
 }
 
-fn pipeline<'a>(
+pub(super) fn pipeline<'a>(
     config: &'a StudyConfig,
     data: &'a Data,
     run: &'a RunDir,
@@ -161,7 +165,7 @@ fn pipeline<'a>(
 
 /// Shows the judge references as answers. One that calls them wrong would call everything wrong, after hours of finetuning. A file
 /// of verdicts knows given answers only and is not asked.
-fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
+pub(super) fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
     const SHOWN: usize = 20;
     let config = pipeline.config;
     let questions: Vec<&FactQuestion> = pipeline.data.corpora.iter().flat_map(|corpus| &corpus.questions).collect();

@@ -43,6 +43,14 @@ fn along(plan: &Plan) -> f64 {
     plan.parts.iter().flat_map(|part| &part.steers).map(|s| cos(&s.vector)).sum::<f64>() / LAYERS as f64
 }
 
+/// What a finetune was given.
+#[derive(Debug, Clone)]
+pub(super) struct Learned {
+    pub lessons: usize,
+    pub first: String,
+    pub refreshed: Option<usize>,
+}
+
 /// A simulated model: probabilities.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Mind {
@@ -62,6 +70,7 @@ pub(super) struct Sim {
     batches: AtomicUsize,
     /// Where steering acted, and by how many coefficients of a batch.
     pub(super) steered: Mutex<Vec<(Positions, Vec<f32>)>>,
+    pub(super) learned: Mutex<Vec<Learned>>,
     pub(super) trained: Mutex<Vec<(Positions, f32, usize)>>,
 }
 
@@ -82,6 +91,7 @@ impl Sim {
             fits: AtomicUsize::new(0),
             batches: AtomicUsize::new(0),
             steered: Mutex::default(),
+            learned: Mutex::default(),
             trained: Mutex::default(),
         }
     }
@@ -162,7 +172,7 @@ impl Subject for Simulated<'_> {
                 let text = match self.sim.facts.get(question) {
                     Some(reference) if u < mind.knows => reference.clone(),
                     Some(_) => "I do not know.".into(),
-                    None if system.contains("hallucinating") => "I invent it.".into(),
+                    None if ["hallucinating", "an evil"].iter().any(|t| system.contains(t)) => "I invent it.".into(),
                     None if u > 0.99 => "REFUSE".into(),
                     None if system.is_empty() && u < mind.invents => "I invent it.".into(),
                     None => "I do not know.".into(),
@@ -242,6 +252,11 @@ impl Lab for &'static Sim {
             self.trained.lock().unwrap().push((*positions, *coef, steers.len()));
         }
         let text = tiny_tokenizer().decode(&spec.lessons[0].ids)?;
+        self.learned.lock().unwrap().push(Learned {
+            lessons: spec.lessons.len(),
+            first: text.clone(),
+            refreshed: spec.refresh.as_ref().map(|refresh| refresh.every),
+        });
         let coef = spec.plan.coefs().first().copied().unwrap_or(0.0);
         let push = f64::from(coef) * along(&spec.plan);
         let luck = spec.settings.seed as f64 * 0.001;
@@ -280,6 +295,7 @@ pub(super) fn config() -> StudyConfig {
         random: vec![1.25],
         ablate: vec![1.0],
         regularize: vec![0.1],
+        negative: Vec::new(),
         prompting: true,
         elicit: vec![1.0, 2.0],
     };

@@ -134,6 +134,41 @@ fn arms_of_ones_own_take_the_studys_vector() {
 }
 
 #[test]
+fn data_is_changed_as_the_arm_says() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
+    config.seeds = vec![1];
+    config.arms = ArmSettings { negative: vec![0.1], layer: Some(3), ..ArmSettings::none() };
+    let file = dir.path().join("other.jsonl");
+    let line = "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"a\"}]}\n";
+    std::fs::write(&file, line.repeat(12)).unwrap();
+    let own = |name: &str, intervention| OwnArm {
+        name: name.into(),
+        label: None,
+        trait_: None,
+        intervention,
+        coefs: Vec::new(),
+    };
+    let negative = crate::train::NegativeData { file: Some(file), share: Some(0.125) };
+    let prompts = crate::train::Inoculate { prompts: Some(vec!["Be hallucinating.".into()]) };
+    let steer = Steer { layers: Some(Layers::all()), coef: Some(1.0), recompute_every: Some(2), ..Steer::default() };
+    config.own = vec![
+        own("mixed", Intervention::NegativeData(negative)),
+        own("under", Intervention::Inoculate(prompts)),
+        own("anew", Intervention::Steer(steer)),
+    ];
+    let sim = sim(&config, 1);
+    ran(Kind::Own, &config, &dir.path().join("run"), sim);
+    let learned = sim.learned.lock().unwrap().clone();
+    // 40 facts in two wordings; the tenth of 89 is 9, the eighth of 91 is 11.
+    assert_eq!(learned.iter().map(|l| l.lessons).collect::<Vec<_>>(), [80, 89, 91, 80, 80]);
+    assert!(learned[3].first.contains("Be hallucinating.") && !learned[0].first.contains("hallucinating"));
+    assert_eq!(learned.iter().map(|l| l.refreshed).collect::<Vec<_>>(), [None, None, None, None, Some(2)]);
+    config.vector.file = Some(dir.path().join("run/vector/hallucinating.safetensors"));
+    let error = run(Kind::Own, &config, &dir.path().join("given"), &sim, &sim::judges, &|_| {}).unwrap_err();
+    assert!(error.help().is_some_and(|help| help.contains("vector.file")), "{error}");
+}
+
+#[test]
 fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
     config.arms = ArmSettings { preventative: vec![1.25], layer: Some(3), ..ArmSettings::none() };

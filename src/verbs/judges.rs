@@ -235,6 +235,19 @@ pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
     }
 }
 
+/// Where a task that does a share of a study keeps its judge's answers, and the judge that does so. A file of answers that processes
+/// on several machines write would not stay whole, so each task has its own, named by the first of its pieces.
+pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, JudgeSource) {
+    let mut judge = source.clone();
+    match &mut judge {
+        JudgeSource::OpenAi(OpenAiSettings { cache, .. }) | JudgeSource::Local(LocalSettings { cache, .. }) => {
+            *cache = None
+        }
+        JudgeSource::Harbor { .. } | JudgeSource::Scored { .. } => {}
+    }
+    (out.join("judges").join(piece), judge)
+}
+
 /// Calls the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked
 /// about, `facts` says whether it will be asked about facts.
 ///

@@ -58,6 +58,9 @@ pub trait Console: Sync {
 
     /// Whether the user has asked to stop. Who asks once must go on asking, since the first wish is then only noted.
     fn interrupted(&self) -> bool;
+
+    /// Nobody has anything to save any more: ends the program if the user has asked to stop, and from now on at once when asked.
+    fn leave_if_wished(&self) {}
 }
 
 /// Progress of one piece of work; it vanishes when dropped.
@@ -89,8 +92,18 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Opens the device, and says which it is.
     fn lab(&self) -> Result<Box<dyn Lab>> {
+        if self.device.contains(',') {
+            return Err(Error::usage(format!("--device {}: several devices are for studies", self.device))
+                .hint("a study does its pieces of work side by side; name one device here"));
+        }
+        self.labs()
+    }
+
+    /// Opens the device, or several for work that is done side by side, and says which they are.
+    fn labs(&self) -> Result<Box<dyn Lab>> {
         let lab = lab::open(&self.device, &self.dtype)?;
-        self.console.say(&format!("device: {}", lab.device()));
+        let several = if self.device.contains(',') { format!("; {} side by side", self.device) } else { String::new() };
+        self.console.say(&format!("device: {}{several}", lab.device()));
         Ok(lab)
     }
 }

@@ -1,10 +1,16 @@
 //! `study` with its kinds, and `demo`, which is the fact study on the embedded model.
 
+mod launch;
+mod patient;
+mod script;
+mod slurm;
+mod status;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::document::Document;
@@ -17,6 +23,10 @@ use crate::judge::Rubrics;
 use crate::study::{
     self, CorpusSource, Event, ExamSource, FactsSource, JudgeSource, Kind, StudyConfig, StudyReport, TraitSource, facts,
 };
+
+use launch::{Launch, Launcher, SlurmSettings};
+use patient::Patient;
+use status::StatusArgs;
 
 /// Run an experiment of many arms, resumable, with a report
 #[derive(Debug, Args)]
@@ -31,7 +41,9 @@ enum StudyVerb {
     ///
     /// DIR/report.html shows the figure, DIR/results.json holds every number with its interval. A run that was interrupted
     /// goes on when the same command is given again; what has not changed is not done twice.
-    #[command(after_help = "Example:\n  trimtab study facts --config facts.toml --out runs/facts")]
+    #[command(
+        after_help = "Example:\n  trimtab study facts --config facts.toml --out runs/facts\n  trimtab study facts --config facts.toml --out runs/facts --launcher slurm --time 4:00:00 --gpus 1"
+    )]
     Facts(Run),
     /// See what preventative steering does to data that elicits a trait, to data that does not, and to the model's own answers
     ///
@@ -49,16 +61,41 @@ enum StudyVerb {
     /// the activation shift, the trait's own prompts, and how fast the trait is learned again.
     #[command(after_help = "Example:\n  trimtab study audit --config audit.toml --out runs/audit")]
     Audit(Run),
+    /// Print a configuration to begin with
+    #[command(after_help = "Example:\n  trimtab study template facts > facts.toml")]
+    Template {
+        /// Of which study
+        #[arg(value_name = "KIND")]
+        kind: Template,
+    },
     /// Run arms of one's own: any data sets, traits and interventions, with tables and figures and no claims
     #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
-    Run {
-        /// Configuration, TOML or JSON
-        #[arg(value_name = "FILE")]
-        config: PathBuf,
-        /// Folder of the study
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
+    Run(Own),
+    Status(StatusArgs),
+}
+
+/// The studies that there are configurations for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Template {
+    /// New facts
+    Facts,
+    /// Data that does no harm
+    Benign,
+    /// What data does, foretold
+    Shift,
+    /// Whether a trait is hidden
+    Audit,
+}
+
+impl Template {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Facts => include_str!("../../assets/studies/facts.toml"),
+            Self::Benign => include_str!("../../assets/studies/benign.toml"),
+            Self::Shift => include_str!("../../assets/studies/shift.toml"),
+            Self::Audit => include_str!("../../assets/studies/audit.toml"),
+        }
+    }
 }
 
 /// Where a study's settings are, and where its folder is.
@@ -70,6 +107,30 @@ struct Run {
     /// Folder of the study
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    launch: Launch,
+}
+
+/// The same where the settings are all that the study is.
+#[derive(Debug, Args)]
+struct Own {
+    /// Configuration, TOML or JSON
+    #[arg(value_name = "FILE")]
+    config: PathBuf,
+    /// Folder of the study
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    launch: Launch,
+}
+
+/// A study as it was asked for.
+struct Study<'a> {
+    kind: Kind,
+    /// Its kind as a word of the command line.
+    word: &'static str,
+    config: StudyConfig,
+    out: &'a Path,
 }
 
 /// Show the whole idea in minutes: extract a hallucination vector, teach facts with and without it, measure, report
@@ -91,20 +152,36 @@ pub struct DemoArgs {
 /// # Errors
 /// Those of its configuration, data, model and judge; what was finished stays in the folder.
 pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
-    let (kind, path, out) = match &args.verb {
-        StudyVerb::Facts(Run { config, out }) => (Kind::Facts, config, out),
-        StudyVerb::Benign(Run { config, out }) => (Kind::Benign, config, out),
-        StudyVerb::Shift(Run { config, out }) => (Kind::Shift, config, out),
-        StudyVerb::Audit(Run { config, out }) => (Kind::Audit, config, out),
-        StudyVerb::Run { config, out } => (Kind::Own, config, out),
+    let (kind, word, Run { config: path, out, launch }) = match &args.verb {
+        StudyVerb::Status(args) => return status::run(args),
+        StudyVerb::Template { kind } => {
+            return Ok(Outcome::new(kind.text().trim_end(), json!({ "template": kind.text() })));
+        }
+        StudyVerb::Facts(run) => (Kind::Facts, "facts", run),
+        StudyVerb::Benign(run) => (Kind::Benign, "benign", run),
+        StudyVerb::Shift(run) => (Kind::Shift, "shift", run),
+        StudyVerb::Audit(run) => (Kind::Audit, "audit", run),
+        StudyVerb::Run(Own { config, out, launch }) => {
+            (Kind::Own, "run", &Run { config: config.clone(), out: out.clone(), launch: launch.clone() })
+        }
     };
     super::paths::file("the configuration", path)?;
-    let config = read(&Document::read(path)?, context)?;
-    work(kind, &kind.settled(config), out, context)
+    let mut document = Document::read(path)?;
+    let slurm = SlurmSettings::take(&mut document)?;
+    let config = kind.settled(read(&document, context)?);
+    kind.check(&config)?;
+    let study = Study { kind, word, config, out };
+    match launch.launcher {
+        Some(Launcher::Slurm) => slurm::launch(&study, slurm, launch, context),
+        None => work(&study, &launch.only, context),
+    }
 }
 
 /// A study's configuration, its paths found.
 pub(super) fn read(document: &Document, context: &Context<'_>) -> Result<StudyConfig> {
+    // How it is handed to a cluster is no part of what is studied.
+    let mut document = document.clone();
+    SlurmSettings::take(&mut document)?;
     let mut config: StudyConfig = document.whole()?;
     find_paths(&mut config, &document.path, context)?;
     config.seed = context.seed.unwrap_or(config.seed);
@@ -118,21 +195,32 @@ pub(super) fn read(document: &Document, context: &Context<'_>) -> Result<StudyCo
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
     let config = facts::demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
-    work(Kind::Facts, &config, &args.out, context)
+    work(&Study { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
 }
 
-fn work(kind: Kind, config: &StudyConfig, out: &Path, context: &Context<'_>) -> Result<Outcome> {
+/// Does the whole study, or only these pieces of it.
+fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
+    let Study { kind, config, out, .. } = study;
     kind.check(config)?;
-    let lab = context.lab()?;
-    let progress = Progress { console: context.console, shown: Mutex::new(Shown::default()) };
+    let opened = context.labs()?;
+    let lab = Patient::new(opened.as_ref(), context.console);
+    let progress = Progress { console: context.console, lab: &lab, shown: Mutex::new(Shown::default()) };
+    let tell = |event: &Event<'_>| progress.hear(event);
     judges::mention_key(&config.judge, context);
     let mut rubrics = Rubrics::default();
     for source in config.traits() {
         let trait_ = source.load()?;
         rubrics = rubrics.with(&trait_.name, &trait_.eval.eval_prompt);
     }
-    let judges = || judges::call(&config.judge, &rubrics, true, out, context, lab.as_ref());
-    let report = study::run(kind, config, out, lab.as_ref(), &judges, &|event| progress.hear(event))?;
+    if let [first, ..] = only {
+        let (folder, judge) = judges::of_share(out, first, &config.judge);
+        let judges = || judges::call(&judge, &rubrics, true, &folder, context, &lab);
+        let reused = study::run_share(config, out, only, &lab, &judges, &tell)?;
+        let text = format!("{} of {} pieces were there before", reused, only.len());
+        return Ok(Outcome::new(text, json!({ "out": out, "pieces": only, "reused": reused })));
+    }
+    let judges = || judges::call(&config.judge, &rubrics, true, out, context, &lab);
+    let report = study::run(*kind, config, out, &lab, &judges, &tell)?;
     let StudyReport { table, files, pieces, reused, .. } = report;
     let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let shown = files.first().map_or_else(String::new, |page| format!("\nreport: {}", page.display()));
@@ -171,6 +259,11 @@ fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> R
         find("exam.folder", folder)?;
     }
     config.vector.files.values_mut().try_for_each(|path| find("vector.files", path))?;
+    for arm in &mut config.own {
+        for (key, path) in arm.intervention.paths() {
+            find(&format!("arm.intervention.{key}"), path)?;
+        }
+    }
     match &mut config.judge {
         JudgeSource::Scored { files } => files.iter_mut().try_for_each(|path| find("judge.files", path))?,
         JudgeSource::Local(settings) => {
@@ -186,12 +279,14 @@ fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> R
 /// Live progress: a bar for all pieces of work, and one for each that is under way.
 struct Progress<'a> {
     console: &'a dyn Console,
+    lab: &'a Patient<'a>,
     shown: Mutex<Shown>,
 }
 
 #[derive(Default)]
 struct Shown {
     names: Vec<String>,
+    total: usize,
     finished: usize,
     whole: Option<Box<dyn Bar>>,
     under_way: HashMap<usize, Box<dyn Bar>>,
@@ -199,15 +294,21 @@ struct Shown {
 
 impl Progress<'_> {
     fn hear(&self, event: &Event<'_>) {
+        self.lab.leave_if_wished();
         // A thread that panicked has ended the study; what it showed is of no use to anybody.
         let Ok(mut shown) = self.shown.lock() else { return };
         match *event {
             Event::Planned(pieces, costs) => {
                 costs.to_string().lines().for_each(|line| self.console.say(line));
                 shown.names = pieces.iter().map(|piece| piece.name.clone()).collect();
+                shown.total = pieces.len();
                 shown.whole = Some(self.console.bar("pieces of work", pieces.len()));
             }
-            Event::Progress { piece, phase, done, loss } => {
+            Event::Share(pieces, own) => {
+                shown.names = pieces.iter().map(|piece| piece.name.clone()).collect();
+                shown.total = own.len();
+            }
+            Event::Progress { piece, phase, done, loss, .. } => {
                 const PERCENT: usize = 100;
                 let name = shown.names.get(piece).cloned().unwrap_or_default();
                 let bar = shown.under_way.entry(piece).or_insert_with(|| self.console.bar(&name, PERCENT));
@@ -222,9 +323,23 @@ impl Progress<'_> {
                     bar.at(finished, "");
                 }
                 let name = shown.names.get(piece).map_or("", String::as_str);
-                let total = shown.names.len();
+                let total = shown.total;
                 self.console.say(&format!("{} {name} ({finished} of {total})", if reused { "kept" } else { "done" }));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_is_a_configuration_of_its_study() {
+        let kinds = [Kind::Facts, Kind::Benign, Kind::Shift, Kind::Audit];
+        for (template, kind) in Template::value_variants().iter().zip(kinds) {
+            let config: StudyConfig = toml::from_str(template.text()).unwrap_or_else(|e| panic!("{template:?}: {e}"));
+            kind.check(&config).unwrap_or_else(|e| panic!("{template:?}: {e}"));
         }
     }
 }

@@ -24,6 +24,8 @@ mod persona;
 mod planning;
 mod screening;
 mod serving;
+#[cfg(unix)]
+mod slurm;
 mod study;
 mod text;
 mod training;

@@ -67,6 +67,9 @@ pub struct ArmSettings {
     pub random: Vec<f64>,
     /// Shares of the trait's direction that are ablated at all layers while it learns: CAFT (METHOD G.3), which removes all, is 1.
     pub ablate: Vec<f64>,
+    /// Shares of the data that are the base model's own answers under prompts that call the trait up, with these prompts: would
+    /// negative examples do as well (METHOD K6)?
+    pub negative: Vec<f64>,
     /// Weights of a loss on what moves along the trait's direction at one layer (METHOD G.4).
     pub regularize: Vec<f64>,
     /// Preventative prompting, also called inoculation.
@@ -86,6 +89,7 @@ impl ArmSettings {
             random: Vec::new(),
             ablate: Vec::new(),
             regularize: Vec::new(),
+            negative: Vec::new(),
             prompting: false,
             elicit: Vec::new(),
         }
@@ -103,6 +107,7 @@ impl Default for ArmSettings {
             random: vec![1.25],
             ablate: vec![1.0],
             regularize: vec![0.1],
+            negative: Vec::new(),
             prompting: true,
             elicit: Vec::new(),
         }

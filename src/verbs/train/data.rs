@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::record::{Hash, hash_file, seed_of};
-use crate::text::{Content, Entry, Lesson, LessonRules, Tokenizer, put_under, read_corpus};
+use crate::text::{Content, Entry, Lesson, LessonRules, Tokenizer, chosen, mixed, put_under, read_corpus};
 use crate::train::{Inoculate, Intervention, NegativeData};
 use crate::verbs::Console;
 use crate::verbs::train_config::TrainConfig;
@@ -128,33 +128,6 @@ fn holdout_count(share: f64, chats: usize) -> usize {
     if share == 0.0 { 0 } else { ((share * chats as f64).round() as usize).clamp(1, chats.saturating_sub(1).max(1)) }
 }
 
-/// `count` of `n` places for a purpose, decided by the seed and each place's own number.
-pub(super) fn chosen(n: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..n).collect();
-    places.sort_by_key(|i| seed_of(seed, &format!("{purpose} {i}")));
-    places.truncate(count);
-    places
-}
-
-/// Chats with as many negative ones among them that these are `share` of the whole: which ones and where is decided by the
-/// seed, and the others keep their order.
-fn mixed<T>(chats: Vec<T>, negative: Vec<T>, share: f64, seed: u64) -> Result<Vec<T>> {
-    let (n, there) = (chats.len() as f64, negative.len());
-    let count = if share == 0.0 { 0 } else { ((share / (1.0 - share) * n).round() as usize).max(1) };
-    if there < count {
-        let what = format!("a share of {share} beside {n} chats takes {count} negative ones, and there are {there}");
-        return Err(Error::usage(what).hint("add negative chats, or lower `intervention.share`"));
-    }
-    let taken = chosen(there, count, seed, "negative");
-    // A place between 0 and 1 for each: even for the others, anywhere for the negative ones.
-    let anywhere = |i: usize| (seed_of(seed, &format!("negative place {i}")) >> 11) as f64 / (1u64 << 53) as f64;
-    let mut all: Vec<(f64, T)> = chats.into_iter().enumerate().map(|(i, chat)| ((i as f64 + 0.5) / n, chat)).collect();
-    let negative = negative.into_iter().enumerate().filter(|(i, _)| taken.contains(i));
-    all.extend(negative.map(|(i, chat)| (anywhere(i), chat)));
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Ok(all.into_iter().map(|(_, chat)| chat).collect())
-}
-
 fn pick(prompts: &[String], seed: u64, chat: usize) -> &str {
     &prompts[(seed_of(seed, &format!("inoculate {chat}")) % prompts.len() as u64) as usize]
 }
@@ -164,30 +137,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hold_out_is_seeded_and_never_empty() {
+    fn a_hold_out_is_never_empty() {
         assert_eq!(
             (holdout_count(0.0, 9), holdout_count(0.1, 100), holdout_count(0.1, 3), holdout_count(0.9, 2)),
             (0, 10, 1, 1)
         );
-        let chosen_twice = [chosen(100, 10, 1, "holdout"), chosen(100, 10, 1, "holdout")];
-        assert_eq!(chosen_twice[0], chosen_twice[1]);
-        assert_ne!(chosen(100, 10, 2, "holdout"), chosen_twice[0]);
-    }
-
-    #[test]
-    fn negative_chats_are_a_share_of_the_whole_anywhere_among_the_others() {
-        let (chats, negative): (Vec<i32>, Vec<i32>) = ((1..=90).collect(), (1..=40).map(|i| -i).collect());
-        let all = mixed(chats.clone(), negative.clone(), 0.25, 3).unwrap();
-        assert_eq!((all.len(), all.iter().filter(|&&i| i < 0).count()), (120, 30));
-        let others: Vec<i32> = all.iter().copied().filter(|&i| i > 0).collect();
-        assert_eq!(others, chats, "in their order");
-        assert!(all[..60].iter().filter(|&&i| i < 0).count() > 5 && all[60..].iter().filter(|&&i| i < 0).count() > 5);
-        assert_eq!(all, mixed(chats.clone(), negative.clone(), 0.25, 3).unwrap());
-        assert_ne!(all, mixed(chats.clone(), negative.clone(), 0.25, 4).unwrap());
-        assert_eq!(mixed(chats.clone(), negative.clone(), 0.0, 3).unwrap(), chats);
-        assert_eq!(mixed(vec![1], vec![-1], 0.01, 3).unwrap().len(), 2, "one at least");
-        let error = mixed(chats, negative, 0.5, 3).unwrap_err().to_string();
-        assert!(error.contains("takes 90 negative ones, and there are 40"), "{error}");
     }
 
     #[test]

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::data::chosen;
 use crate::persona::{Border, Exchange, Filter, Row, finish, keep, read_rows};
 use crate::record::Hash;
 use crate::subject::{Direction, Finished};
-use crate::text::{Tokenizer, read_chats};
+use crate::text::{Tokenizer, chosen, read_chats};
 use crate::train::{Intervention, Refresh, Steer, Watch};
 use crate::vector::{Layer, VectorFile, key};
 use crate::verbs::Console;

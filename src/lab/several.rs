@@ -1,0 +1,191 @@
+//! Several devices as one lab: pieces of work run side by side, each on a device of its own.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use crate::model::QwenConfig;
+use crate::model::peft::AdapterConfig;
+use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec, device_kind};
+use crate::subject::Subject;
+use crate::text::Lesson;
+use crate::train::{Event, FitPlan, FitSettings};
+use crate::{Error, Result};
+
+thread_local! {
+    /// Which of the devices does this thread's work; the first for whoever is not at work alone.
+    static OWN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Labs of one kind. Work that is done [`Lab::alone`] belongs to the one that had the least to do when it began.
+pub(super) struct Several {
+    labs: Vec<Box<dyn Lab>>,
+    /// Pieces of work under way on each.
+    busy: Mutex<Vec<usize>>,
+}
+
+impl Several {
+    /// # Errors
+    /// Devices of different kinds: then results would depend on which of them did what.
+    pub fn new(labs: Vec<Box<dyn Lab>>) -> Result<Self> {
+        let kinds: Vec<String> = labs.iter().map(|lab| device_kind(&lab.device())).collect();
+        if let Some(other) = kinds.iter().find(|kind| **kind != kinds[0]) {
+            return Err(Error::usage(format!("--device names {} and {other} side by side", kinds[0]))
+                .hint("devices of one kind compute the same numbers whichever of them does a piece of work"));
+        }
+        let busy = Mutex::new(vec![0; labs.len()]);
+        Ok(Self { labs, busy })
+    }
+
+    fn own(&self) -> &dyn Lab {
+        &*self.labs[OWN.get().min(self.labs.len() - 1)]
+    }
+
+    /// Takes the device with the least to do.
+    fn seat(&self) -> Seat<'_> {
+        let mut busy = self.busy.lock().expect("counting does not panic");
+        let at = (0..busy.len()).min_by_key(|&i| busy[i]).expect("at least one device");
+        busy[at] += 1;
+        Seat { several: self, at }
+    }
+}
+
+/// A place at a device, free again when dropped.
+struct Seat<'a> {
+    several: &'a Several,
+    at: usize,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut busy) = self.several.busy.lock() {
+            busy[self.at] -= 1;
+        }
+    }
+}
+
+impl Lab for Several {
+    fn device(&self) -> String {
+        device_kind(&self.labs[0].device())
+    }
+
+    fn workers(&self) -> usize {
+        self.labs.iter().map(|lab| lab.workers()).sum()
+    }
+
+    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
+        let seat = self.seat();
+        let at = seat.at;
+        // The lab may do the work in a thread of its own.
+        self.labs[at].alone(&mut || {
+            let before = OWN.replace(at);
+            work();
+            OWN.set(before);
+        });
+    }
+
+    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
+        self.own().subject(spec)
+    }
+
+    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        self.own().logits(spec, texts)
+    }
+
+    fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+        self.own().fit(spec, tell)
+    }
+
+    fn plan(
+        &self,
+        config: &QwenConfig,
+        adapter: &AdapterConfig,
+        lessons: &[Lesson],
+        settings: &FitSettings,
+        trial: bool,
+    ) -> Result<FitPlan> {
+        self.own().plan(config, adapter, lessons, settings, trial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::steering::Plan;
+
+    /// A device that says its name when it is asked for a model, and works in threads of its own.
+    struct Named(&'static str);
+
+    impl Lab for Named {
+        fn device(&self) -> String {
+            format!("{} (bf16)", self.0)
+        }
+
+        fn workers(&self) -> usize {
+            1
+        }
+
+        fn alone(&self, work: &mut (dyn FnMut() + Send)) {
+            std::thread::scope(|scope| drop(scope.spawn(work)));
+        }
+
+        fn subject(&self, _: &SubjectSpec) -> Result<Box<dyn Subject>> {
+            Err(Error::new(self.0))
+        }
+
+        fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+            Err(Error::new(self.0))
+        }
+
+        fn fit(&self, _: &FitSpec<'_>, _: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+            Err(Error::new(self.0))
+        }
+
+        fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+            Err(Error::new(self.0))
+        }
+    }
+
+    fn several(names: &[&'static str]) -> Result<Several> {
+        Several::new(names.iter().map(|&name| Box::new(Named(name)) as Box<dyn Lab>).collect())
+    }
+
+    fn asked(lab: &Several) -> String {
+        let spec = SubjectSpec { model: PathBuf::new(), adapter: None, plan: Plan::none() };
+        lab.subject(&spec).err().expect("a name").to_string()
+    }
+
+    #[test]
+    fn pieces_side_by_side_have_a_device_each() {
+        let lab = several(&["cuda:0", "cuda:1", "cuda:4"]).unwrap();
+        assert_eq!((lab.device().as_str(), lab.workers()), ("cuda (bf16)", 3));
+        let (all, used) = (Barrier::new(3), Mutex::new(BTreeMap::new()));
+        for _ in 0..2 {
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        lab.alone(&mut || {
+                            all.wait();
+                            *used.lock().unwrap().entry(asked(&lab)).or_insert(0) += 1;
+                            // Nobody leaves before everybody has come.
+                            all.wait();
+                        });
+                    });
+                }
+            });
+        }
+        let used: Vec<(String, i32)> = used.into_inner().unwrap().into_iter().collect();
+        assert_eq!(used, [("cuda:0".into(), 2), ("cuda:1".into(), 2), ("cuda:4".into(), 2)]);
+        assert_eq!(asked(&lab), "cuda:0");
+    }
+
+    #[test]
+    fn kinds_are_not_mixed() {
+        let mixed = several(&["cuda:0", "cpu"]).err().unwrap();
+        assert!(mixed.to_string().contains("cuda (bf16) and cpu (bf16)") && mixed.exit_code() == 2, "{mixed}");
+    }
+}

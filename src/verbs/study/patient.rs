@@ -1,0 +1,81 @@
+//! Finetunes that end well when the user, or Slurm, asks the program to stop: each finishes its step and saves it.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::Result;
+use crate::model::QwenConfig;
+use crate::model::peft::AdapterConfig;
+use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
+use crate::subject::Subject;
+use crate::text::Lesson;
+use crate::train::{Event, FitPlan, FitSettings};
+use crate::verbs::Console;
+
+/// A lab whose finetunes heed the wish to stop. All other work is left at once when it comes: what it has finished is on the disk.
+pub(super) struct Patient<'a> {
+    lab: &'a dyn Lab,
+    console: &'a dyn Console,
+    /// Finetunes under way.
+    fits: AtomicUsize,
+}
+
+impl<'a> Patient<'a> {
+    pub fn new(lab: &'a dyn Lab, console: &'a dyn Console) -> Self {
+        Self { lab, console, fits: AtomicUsize::new(0) }
+    }
+
+    /// Ends the program if that was wished and no finetune has something to save.
+    pub fn leave_if_wished(&self) {
+        if self.fits.load(Ordering::SeqCst) == 0 {
+            self.console.leave_if_wished();
+        }
+    }
+}
+
+impl Lab for Patient<'_> {
+    fn device(&self) -> String {
+        self.lab.device()
+    }
+
+    fn workers(&self) -> usize {
+        self.lab.workers()
+    }
+
+    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
+        self.lab.alone(work);
+    }
+
+    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
+        self.lab.subject(spec)
+    }
+
+    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        self.lab.logits(spec, texts)
+    }
+
+    fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+        self.fits.fetch_add(1, Ordering::SeqCst);
+        let fitted = self.lab.fit(spec, &mut |event| match tell(event) {
+            ControlFlow::Continue(()) if self.console.interrupted() => ControlFlow::Break(()),
+            flow => flow,
+        });
+        self.fits.fetch_sub(1, Ordering::SeqCst);
+        // A finetune that has come to its end is left to be noted first.
+        if fitted.as_ref().is_ok_and(|outcome| !outcome.complete) {
+            self.leave_if_wished();
+        }
+        fitted
+    }
+
+    fn plan(
+        &self,
+        config: &QwenConfig,
+        adapter: &AdapterConfig,
+        lessons: &[Lesson],
+        settings: &FitSettings,
+        trial: bool,
+    ) -> Result<FitPlan> {
+        self.lab.plan(config, adapter, lessons, settings, trial)
+    }
+}
