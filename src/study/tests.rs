@@ -1,6 +1,8 @@
 //! Studies other than that of facts on the simulator: several data sets, several traits, arms of one's own, audits.
 
-use super::sim::{config, ran, sim};
+pub(super) mod sim;
+
+use self::sim::{config, ran, sim};
 use super::*;
 use crate::train::{Intervention, Steer};
 use crate::vector::Layers;
