@@ -85,7 +85,6 @@ fn memory_is_what_the_formula_says() {
         let ratio = reckoned / counted;
         let what =
             format!("{blocks} blocks, 2 x {width}, accumulation {}, {:?}", settings.accumulation, settings.recompute);
-        println!("{what}: {:.1} MB reckoned, {:.1} MB counted, {ratio:.3}", reckoned / 1e6, counted / 1e6);
         assert!((0.8..1.2).contains(&ratio), "{what}: {reckoned} reckoned, {counted} counted");
     }
     // Twice the length takes twice the memory: no score matrix is kept, and none is made whole.

@@ -37,8 +37,6 @@ mod status;
 mod vectors;
 
 #[cfg(test)]
-mod sim;
-#[cfg(test)]
 mod tests;
 
 pub use crate::judge::JudgeSource;

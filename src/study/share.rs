@@ -133,7 +133,7 @@ fn needed(pieces: &[Piece], own: &[usize]) -> Vec<bool> {
 mod tests {
     use super::*;
     use crate::study::Kind;
-    use crate::study::sim::{config, judges, ran, sim};
+    use crate::study::tests::sim::{config, judges, ran, sim};
 
     fn done(config: &StudyConfig, out: &Path, names: &[String]) -> Result<usize> {
         run_share(config, out, names, &sim(config, 2), &judges, &|_| {})

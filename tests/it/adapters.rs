@@ -1,5 +1,8 @@
 //! Adapters on their way out: merged into weights, written for other programs.
 
+use trimtab::model::QwenConfig;
+use trimtab::model::peft::Adapter;
+
 use crate::cli::{Place, said, stdout_json};
 use crate::goldens::fixture;
 
@@ -33,6 +36,21 @@ fn a_merged_model_answers_as_the_model_that_wears_the_adapter() {
     let half = place.succeeds(&format!("{merge} half --dtype bf16"));
     assert!(String::from_utf8_lossy(&half.stdout).contains("28 of 50 tensors changed (bf16)"), "{}", said(&half));
     assert!(place.path("half/trimtab_merge.json").is_file() && !place.path(".half.merging").exists());
+}
+
+#[test]
+fn a_merge_that_fails_half_way_leaves_nothing() {
+    let place = Place::new();
+    let mut huge = Adapter::read(&fixture("adapter"), &QwenConfig::read(&fixture("tiny")).unwrap()).unwrap();
+    huge.pairs.values_mut().for_each(|pair| pair.b.iter_mut().for_each(|b| *b *= 1e9));
+    huge.write(&place.path("huge")).unwrap();
+    place.fails(
+        "merge --model MODEL --adapter huge --out m --dtype f16",
+        1,
+        &["has values beyond F16", "--dtype bf16"],
+    );
+    let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["huge"]);
 }
 
 #[test]

@@ -70,12 +70,13 @@ fn floor(room: &str) -> usize {
 
 /// Text without comments and without test modules at its end: tests may look anywhere.
 fn code(text: &str) -> String {
-    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    let begins = ["#[cfg(test)]\nmod tests {", "#[cfg(all(test, feature = \"cpu\"))]\nmod tests {"];
+    let end = begins.iter().filter_map(|begin| text.find(begin)).min().unwrap_or(text.len());
     text[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 fn is_test(path: &Path) -> bool {
-    path.ends_with("tests.rs") || path.ends_with("fakes.rs")
+    path.ends_with("tests.rs") || path.ends_with("fakes.rs") || path.iter().any(|folder| folder == "tests")
 }
 
 #[test]

@@ -94,6 +94,6 @@ mod tests {
         };
         let found = auc(&of(true), &of(false)).unwrap();
         assert!(found > 0.85, "{found}");
-        assert!(Probe::fit(&states, &vec![true; 200]).is_none());
+        assert!(Probe::fit(&states, &[true; 200]).is_none());
     }
 }

@@ -243,12 +243,15 @@ fn statement(claim: &str, answers: Vec<Answer>) -> Option<Expectation> {
     })
 }
 
+/// Whether a statement holds for a model, and the numbers; nothing where it was not checked.
+type Ask<'a> = dyn Fn(&Case<'_>) -> Option<(Option<bool>, String)> + 'a;
+
 /// The concerns, each as a statement that the numbers bear out or not.
 fn answers(results: &Results<'_>, name: &str, cases: &[Case<'_>], base: Option<&Case<'_>>) -> Vec<Expectation> {
     let (key, seed, base_cell) = (trait_key(name), results.config.seed, base.map(|case| case.cell));
     let treated: Vec<&Case<'_>> =
         cases.iter().filter(|case| !matches!(case.cell.arm.kind.as_str(), "base" | "plain")).collect();
-    let asked = |answer: &dyn Fn(&Case<'_>) -> Option<(Option<bool>, String)>| -> Vec<Answer> {
+    let asked = |answer: &Ask<'_>| -> Vec<Answer> {
         let of = |case: &&Case<'_>| answer(case).map(|(holds, shown)| Answer { of: case.cell.named(), holds, shown });
         treated.iter().filter_map(of).collect()
     };

@@ -12,7 +12,7 @@ use crate::judge::{Exhibit, Judge, Rubric, Verdict};
 use crate::model::files::Shards;
 use crate::steering::Positions;
 use crate::study::data::Data;
-use crate::study::sim::{HIDDEN, LAYERS, config, judges, ran, sim as simulated};
+use crate::study::tests::sim::{HIDDEN, LAYERS, config, judges, ran, sim as simulated};
 use crate::study::{Event, Kind, run};
 use crate::vector::VectorFile;
 use crate::{Error, Result};

@@ -11,11 +11,14 @@ use crate::model::peft::{Adapter, AdapterConfig};
 use crate::model::{Holding, Learning, Qwen, QwenConfig};
 use crate::text::{Batch, Lesson};
 use crate::train::loss::{head_chunk, logits_per_chunk};
-use crate::train::{AdamW, FitSettings};
+use crate::train::{AdamW, FitSettings, gradients};
 use crate::{Result, ensure};
 
 /// Rows of the vocabulary that the trial's head has; the real one takes as many times longer as it has more.
 const VOCABULARY: usize = 8192;
+
+/// Seconds of a block, forward and backward, below which what is around the blocks is worth a measurement.
+const SHORT: f64 = 0.1;
 
 /// Seconds of a block as a function of a micro-batch's size.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +59,8 @@ pub struct Pace {
     backward: Cost,
     /// Seconds of head and loss per supervised position.
     supervised: f64,
+    /// Seconds per micro-batch of all that is around the blocks and the head.
+    around: f64,
     /// Seconds of the optimiser per block.
     optimiser: f64,
     /// Seconds that finding it out took.
@@ -78,7 +83,7 @@ impl Pace {
         let one = AdapterConfig { layers_to_transform: None, ..adapter.clone() };
         ensure!(!one.layout(&small)?.is_empty(), "the adapter sits on no projection");
         let model = Qwen::<B>::made_up(small.clone(), device, holding).wearing(&Adapter::fresh(one, &small, 0)?);
-        let short = Extent { width: (usual.width / 2).max(1), ..usual };
+        let short = Extent { width: (usual.width / 2).max(2), ..usual };
         let (long_forward, long_backward) = block(&model, usual, at_once);
         let (short_forward, short_backward) = block(&model, short, at_once);
         let forward = Cost::through((usual, long_forward), (short, short_forward));
@@ -86,9 +91,13 @@ impl Pace {
 
         let positions = logits_per_chunk(config.vocab_size).min(usual.supervised);
         let table = config.vocab_size as f64 / vocab_size as f64;
-        let supervised = head(&model, positions, at_once) * table / positions as f64;
+        let position = head(&model, positions, at_once) / positions as f64;
+        let known = long_forward + long_backward + position * usual.supervised as f64;
+        let around = if known < SHORT { (whole(&model, usual, at_once) - known).max(0.0) } else { 0.0 };
+        let supervised = position * table;
         let optimiser = optimiser(model);
-        Ok(Self { forward, backward, supervised, optimiser, trial_seconds: began.elapsed().as_secs_f64() })
+        let trial_seconds = began.elapsed().as_secs_f64();
+        Ok(Self { forward, backward, supervised, around, optimiser, trial_seconds })
     }
 
     /// Seconds of a step of these micro-batches.
@@ -100,6 +109,7 @@ impl Pace {
             let supervised = group.iter().map(|extent| extent.supervised).max().unwrap_or(0);
             blocks * (forwards * self.forward.of(longest) + self.backward.of(longest))
                 + supervised as f64 * self.supervised
+                + self.around
         };
         blocks * self.optimiser + step.chunks(at_once).map(group).sum::<f64>()
     }
@@ -124,14 +134,28 @@ fn timed<B: FusedOps>(device: &B::Device, mut work: impl FnMut()) -> f64 {
     }
 }
 
+/// A micro-batch of that size.
+fn batch<B: FusedOps>(model: &Qwen<B>, extent: Extent) -> Batch {
+    let learned = extent.supervised.div_ceil(extent.rows).clamp(1, extent.width - 1);
+    let lesson = Lesson {
+        ids: (0..extent.width).map(|i| (i * 7 % model.config.vocab_size) as u32).collect(),
+        weights: (0..extent.width).map(|i| if i + learned < extent.width { 0.0 } else { 1.0 }).collect(),
+    };
+    Batch::collate(&vec![&lesson; extent.rows], 0)
+}
+
+/// Seconds of a whole micro-batch through the one block.
+fn whole<B: FusedOps>(model: &Qwen<B>, extent: Extent, at_once: usize) -> f64 {
+    timed::<B>(&model.device, || {
+        drop(B::side_by_side(vec![(); at_once], |()| {
+            drop(gradients(model, Learning::Lora, &batch(model, extent), 1.0, false, None));
+        }));
+    })
+}
+
 /// Seconds of one block forward and backward, of `at_once` micro-batches side by side.
 fn block<B: FusedOps>(model: &Qwen<B>, extent: Extent, at_once: usize) -> (f64, f64) {
-    let vocabulary = model.config.vocab_size;
-    let lesson = Lesson {
-        ids: (0..extent.width).map(|i| (i * 7 % vocabulary) as u32).collect(),
-        weights: vec![1.0; extent.width],
-    };
-    let batch = Batch::collate(&vec![&lesson; extent.rows], 0);
+    let batch = batch(model, extent);
     let pass = model.pass(&batch.rows, batch.rows.width);
     let x = model.embed(&pass);
     let together = |work: &(dyn Fn() + Sync)| drop(B::side_by_side(vec![(); at_once], |()| work()));

@@ -9,9 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::data::Data;
-use super::facts::demo_config;
-use super::{ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, StudyConfig, StudyReport, SubjectSpec, run};
 use crate::Result;
 use crate::fakes::{WordJudge, tiny_tokenizer};
 use crate::harbor::World;
@@ -20,12 +17,17 @@ use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::record::seed_of;
 use crate::steering::{Part, Plan, Positions};
+use crate::study::data::Data;
+use crate::study::facts::demo_config;
+use crate::study::{
+    ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, StudyConfig, StudyReport, SubjectSpec, run,
+};
 use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{Event as FitEvent, FitPlan, FitSettings, StepReport};
 
-pub(super) const LAYERS: usize = 4;
-pub(super) const HIDDEN: usize = 16;
+pub(in crate::study) const LAYERS: usize = 4;
+pub(in crate::study) const HIDDEN: usize = 16;
 
 /// The direction of the trait: what residuals differ by, and what steering acts through.
 fn direction(d: usize) -> f32 {
@@ -45,7 +47,7 @@ fn along(plan: &Plan) -> f64 {
 
 /// What a finetune was given.
 #[derive(Debug, Clone)]
-pub(super) struct Learned {
+pub(in crate::study) struct Learned {
     pub lessons: usize,
     pub first: String,
     pub refreshed: Option<usize>,
@@ -61,7 +63,7 @@ struct Mind {
 
 const BASE: Mind = Mind { invents: 0.1, knows: 0.05, exam: 0.9 };
 
-pub(super) struct Sim {
+pub(in crate::study) struct Sim {
     workers: usize,
     /// Question to reference, and exam prompt to right letter.
     facts: HashMap<String, String>,
@@ -69,13 +71,13 @@ pub(super) struct Sim {
     fits: AtomicUsize,
     batches: AtomicUsize,
     /// Where steering acted, and by how many coefficients of a batch.
-    pub(super) steered: Mutex<Vec<(Positions, Vec<f32>)>>,
-    pub(super) learned: Mutex<Vec<Learned>>,
-    pub(super) trained: Mutex<Vec<(Positions, f32, usize)>>,
+    pub(in crate::study) steered: Mutex<Vec<(Positions, Vec<f32>)>>,
+    pub(in crate::study) learned: Mutex<Vec<Learned>>,
+    pub(in crate::study) trained: Mutex<Vec<(Positions, f32, usize)>>,
 }
 
 impl Sim {
-    pub(super) fn new(config: &StudyConfig, workers: usize) -> Self {
+    pub(in crate::study) fn new(config: &StudyConfig, workers: usize) -> Self {
         let data = Data::load(config).unwrap();
         let letter =
             |item: &crate::eval::mmlu::Item| (item.prompt(config.measure.exam_form), item.options[item.right].clone());
@@ -97,7 +99,7 @@ impl Sim {
     }
 
     /// Finetunes and batches since the last time.
-    pub(super) fn worked(&self) -> (usize, usize) {
+    pub(in crate::study) fn worked(&self) -> (usize, usize) {
         (self.fits.swap(0, Ordering::Relaxed), self.batches.swap(0, Ordering::Relaxed))
     }
 }
@@ -283,7 +285,7 @@ impl Lab for &'static Sim {
     }
 }
 
-pub(super) fn config() -> StudyConfig {
+pub(in crate::study) fn config() -> StudyConfig {
     let mut config = demo_config(Path::new("tests/fixtures/tiny"), &World::new(0), false, 5);
     config.seeds = vec![1, 2];
     config.facts = Some(FactsSource::Harbor { world: 0, count: 40, wordings: 2, seed: 0 });
@@ -302,15 +304,15 @@ pub(super) fn config() -> StudyConfig {
     config
 }
 
-pub(super) fn judges() -> Result<Box<dyn Judge>> {
+pub(in crate::study) fn judges() -> Result<Box<dyn Judge>> {
     Ok(Box::new(WordJudge("invent")))
 }
 
-pub(super) fn sim(config: &StudyConfig, workers: usize) -> &'static Sim {
+pub(in crate::study) fn sim(config: &StudyConfig, workers: usize) -> &'static Sim {
     Box::leak(Box::new(Sim::new(config, workers)))
 }
 
 #[track_caller]
-pub(super) fn ran(kind: Kind, config: &StudyConfig, out: &Path, sim: &'static Sim) -> StudyReport {
+pub(in crate::study) fn ran(kind: Kind, config: &StudyConfig, out: &Path, sim: &'static Sim) -> StudyReport {
     run(kind, config, out, &sim, &judges, &|_| {}).unwrap()
 }
