@@ -92,10 +92,12 @@ pub(super) fn launch(
             words.extend([format!("--dependency=afterok:{}", before.id), "--kill-on-invalid-dep=yes".to_owned()]);
         }
         words.push(path.display().to_string());
-        let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         let tasks = shares.len().max(1);
         let id = if flags.dry_run {
-            told.push(format!("sbatch {}", shown.join(" ")));
+            // As a shell takes it: the next line names this one's number.
+            let shown = |word: &String| if word.contains('$') { format!("\"{word}\"") } else { quoted(word) };
+            let shown: Vec<String> = words.iter().map(shown).collect();
+            told.push(format!("{}=$(sbatch {})", name.to_uppercase(), shown.join(" ")));
             format!("${}", name.to_uppercase())
         } else {
             let id = submitted(&words).inspect_err(|_| jobs.cancel())?;
