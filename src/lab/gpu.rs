@@ -1,0 +1,152 @@
+//! The GPU backends of a build, each behind the feature of its name.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::tensor::Tensor;
+
+use super::*;
+
+/// Opens a GPU, or says why not: the runtimes of Burn 0.21 panic where a driver or a device is missing.
+fn probe<B: FusedOps>(device: &B::Device, name: &str) -> Result<()> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let probed = catch_unwind(AssertUnwindSafe(|| Tensor::<B, 1>::ones([1], device).into_data()));
+    std::panic::set_hook(hook);
+    match probed {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::usage(format!("--device {name}: there is no such device, or no driver for it, here"))
+            .hint("`trimtab devices` lists what can be used")),
+    }
+}
+
+/// What a GPU backend tells of its devices.
+struct Kind<B: FusedOps> {
+    preferred: DType,
+    /// The largest piece of memory that a tensor can have: on wgpu the largest binding (WGSL and Metal; SPIR-V with
+    /// 64-bit indices has none, and gives a quarter of the memory), elsewhere a quarter of the memory.
+    page: fn(&B::Device) -> u64,
+    is_quarter: bool,
+}
+
+impl<B: FusedOps> Kind<B> {
+    fn memory(&self, device: &B::Device) -> Option<u64> {
+        self.is_quarter.then(|| 4 * (self.page)(device))
+    }
+
+    fn bench(&self, device: B::Device, name: String, dtype: &str) -> Result<Box<dyn Lab>> {
+        probe::<B>(&device, &name)?;
+        let dtype = pick_dtype::<B>(&device, dtype, self.preferred)?;
+        let (memory, tensor_bytes_max) = (self.memory(&device), (self.page)(&device));
+        // One queue: a second host thread would only open a second memory pool.
+        Ok(Box::new(Bench::<B> {
+            device,
+            name,
+            dtype,
+            workers: 1,
+            alone: |work| work(),
+            memory,
+            tensor_bytes_max,
+            loaded: Mutex::new(None),
+        }))
+    }
+
+    fn info(&self, device: B::Device, name: &str) -> Vec<DeviceInfo> {
+        if probe::<B>(&device, name).is_err() {
+            return Vec::new();
+        }
+        let auto = pick_dtype::<B>(&device, "auto", self.preferred).unwrap_or(DType::F32);
+        vec![DeviceInfo {
+            name: name.into(),
+            description: format!("{device:?}"),
+            memory: self.memory(&device),
+            dtypes: dtypes::<B>(&device),
+            default_dtype: format!("{auto:?}").to_lowercase(),
+        }]
+    }
+}
+
+/// The largest page, which a tensor's own client tells.
+macro_rules! page {
+    ($backend:ty) => {
+        |device| {
+            let one = Tensor::<$backend, 1>::ones([1], device).into_primitive().tensor();
+            one.client.properties().memory.max_page_size
+        }
+    };
+}
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+mod wgpu {
+    use burn::backend::Wgpu;
+    use burn::backend::wgpu::WgpuDevice;
+
+    use super::*;
+
+    const NAME: &str = if cfg!(feature = "vulkan") {
+        "vulkan"
+    } else if cfg!(feature = "metal") {
+        "metal"
+    } else {
+        "wgpu"
+    };
+
+    pub(in crate::lab) const WGPU: Built = Built { name: NAME, open, list };
+
+    // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
+    const KIND: Kind<Wgpu> = Kind { preferred: DType::F32, page: page!(Wgpu), is_quarter: false };
+
+    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
+        let device = if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) };
+        KIND.bench(device, format!("{NAME}:{index}"), dtype)
+    }
+
+    fn list() -> Vec<DeviceInfo> {
+        KIND.info(WgpuDevice::DefaultDevice, NAME)
+    }
+}
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+pub(super) use wgpu::WGPU;
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use burn::backend::Cuda;
+    use burn::backend::cuda::CudaDevice;
+
+    use super::*;
+
+    pub(in crate::lab) const CUDA: Built = Built { name: "cuda", open, list };
+
+    const KIND: Kind<Cuda> = Kind { preferred: DType::BF16, page: page!(Cuda), is_quarter: true };
+
+    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
+        KIND.bench(CudaDevice::new(index), format!("cuda:{index}"), dtype)
+    }
+
+    fn list() -> Vec<DeviceInfo> {
+        KIND.info(CudaDevice::new(0), "cuda")
+    }
+}
+#[cfg(feature = "cuda")]
+pub(super) use cuda::CUDA;
+
+#[cfg(feature = "rocm")]
+mod rocm {
+    use burn::backend::Rocm;
+    use burn::backend::rocm::RocmDevice;
+
+    use super::*;
+
+    pub(in crate::lab) const ROCM: Built = Built { name: "rocm", open, list };
+
+    const KIND: Kind<Rocm> = Kind { preferred: DType::BF16, page: page!(Rocm), is_quarter: true };
+
+    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
+        KIND.bench(RocmDevice::new(index), format!("rocm:{index}"), dtype)
+    }
+
+    fn list() -> Vec<DeviceInfo> {
+        KIND.info(RocmDevice::new(0), "rocm")
+    }
+}
+#[cfg(feature = "rocm")]
+pub(super) use rocm::ROCM;
