@@ -153,6 +153,22 @@ impl Cache {
         self.db.query_row(sums, [&self.run], row).at(&self.path)
     }
 
+    /// Takes over what another file holds and this one does not, the bill included; the other stays as it is.
+    ///
+    /// # Errors
+    /// If one of them cannot be read or this one not be written.
+    pub fn absorb(&mut self, other: &Path) -> Result<()> {
+        const TAKE: &str = "
+            BEGIN IMMEDIATE;
+            INSERT INTO calls SELECT * FROM other.calls WHERE key NOT IN (SELECT key FROM main.calls);
+            INSERT OR IGNORE INTO answers SELECT * FROM other.answers;
+            COMMIT;";
+        self.db.execute("ATTACH DATABASE ?1 AS other", [other.display().to_string()]).at(other)?;
+        let taken = self.db.execute_batch(TAKE).at(other);
+        self.db.execute_batch("DETACH DATABASE other").at(other)?;
+        taken
+    }
+
     /// Waits until nobody else asks for the same file, in this process or another: who comes second finds the first one's answers
     /// and does not pay again. A lock beside the file, because readers need not wait.
     ///
@@ -200,6 +216,26 @@ mod tests {
         assert_eq!(second.get::<String>(&b).unwrap(), None);
         assert_eq!(cache.spent().unwrap(), Spent { calls: 2, tokens: Tokens { input: 15, output: 2 } });
         assert_eq!(second.spent().unwrap(), Spent::default());
+    }
+
+    #[test]
+    fn another_files_answers_and_bill_are_taken_over_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (Hash::of("a"), Hash::of("b"));
+        let mut own = Cache::open(&dir.path().join("own.sqlite"), "this run").unwrap();
+        own.put(&a, LABEL, &"mine", Some(Tokens { input: 10, output: 1 })).unwrap();
+        let path = dir.path().join("it's other.sqlite");
+        let mut other = Cache::open(&path, "this run").unwrap();
+        other.put(&a, LABEL, &"theirs", Some(Tokens { input: 10, output: 1 })).unwrap();
+        other.put(&b, LABEL, &"B", Some(Tokens { input: 5, output: 2 })).unwrap();
+        for _ in 0..2 {
+            own.absorb(&path).unwrap();
+            assert_eq!([&a, &b].map(|key| own.get::<String>(key).unwrap().unwrap()), ["mine", "B"]);
+            assert_eq!(own.spent().unwrap(), Spent { calls: 2, tokens: Tokens { input: 15, output: 3 } });
+        }
+        std::fs::write(dir.path().join("none"), "x".repeat(5000)).unwrap();
+        assert!(own.absorb(&dir.path().join("none")).is_err());
+        own.absorb(&path).unwrap();
     }
 
     #[test]

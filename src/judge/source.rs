@@ -268,6 +268,26 @@ impl JudgeSource {
     }
 }
 
+impl JudgeSource {
+    /// Takes the answers that processes kept for themselves, in `shares/*/judge.sqlite`, into the file of the run in `folder`.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written.
+    pub fn gather(&self, folder: &Path, shares: &Path) -> Result<()> {
+        let (Self::OpenAi(OpenAiSettings { cache, .. }) | Self::Local(LocalSettings { cache, .. })) = self else {
+            return Ok(());
+        };
+        let kept =
+            std::fs::read_dir(shares).into_iter().flatten().flatten().map(|entry| entry.path().join("judge.sqlite"));
+        let kept: Vec<PathBuf> = kept.filter(|path| path.is_file()).collect();
+        if !kept.is_empty() {
+            let mut own = open_cache(cache.as_deref(), folder)?;
+            kept.iter().try_for_each(|path| own.absorb(path))?;
+        }
+        Ok(())
+    }
+}
+
 /// The run's own file knows only one run, which may move house; in a shared one the folder tells runs apart.
 fn open_cache(shared: Option<&Path>, folder: &Path) -> Result<Cache> {
     match shared {

@@ -47,7 +47,11 @@ fn grid(results: &Results<'_>, axes: &[Axis]) -> Vec<Figure> {
     let axis = |key: &str| axes.iter().find(|axis| axis.key == key);
     let mut figures = Vec::new();
     for (c, corpus) in results.data.corpora.iter().enumerate() {
-        for (what, shown) in [("prevent", "while it learned"), ("inference", "while it answers")] {
+        for (what, shown) in [
+            ("prevent", "while it learned"),
+            ("prevent-layer", "at one layer while it learned"),
+            ("inference", "while it answers"),
+        ] {
             let panels = results.data.traits.iter().enumerate().filter_map(|(t, trait_)| {
                 let arm = cast.named(Some(c), what, Some(t));
                 let key = trait_key(&trait_.name);

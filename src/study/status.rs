@@ -82,7 +82,16 @@ pub fn status(out: &Path) -> Result<Vec<PieceStatus>> {
     let settings = settings_hash(&config);
     // One process has the whole folder, or several have a piece each.
     let whole = is_held(&out.join(".lock"));
-    Ok(pieces(&config).iter().map(|piece| status_of(out, piece, &settings, whole)).collect())
+    let pieces = pieces(&config);
+    let mut seen: Vec<PieceStatus> = pieces.iter().map(|piece| status_of(out, piece, &settings, whole)).collect();
+    for (i, piece) in pieces.iter().enumerate() {
+        // Claimed by a process that is still at what goes before.
+        let is_early = seen[i].since.is_none() && piece.after.iter().any(|&j| seen[j].state != Stand::Done);
+        if seen[i].state == Stand::UnderWay && is_early {
+            seen[i].state = Stand::Waiting;
+        }
+    }
+    Ok(seen)
 }
 
 fn status_of(out: &Path, piece: &Piece, settings: &Hash, whole: Option<bool>) -> PieceStatus {

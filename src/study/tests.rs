@@ -90,9 +90,10 @@ fn shifts_are_related_over_data_sets() {
     assert_eq!(study.figures.len(), 3 * 2);
     assert_eq!(study.grids[0].rows.len(), 2);
     assert_eq!(study.published.len(), 3 * 2);
-    let of = |arm: &str, key: &str| study.pooled(arm)[0].values[key].mean;
-    // The simulator's answers to the prompts of `good` lie where its own do.
-    assert_eq!(of("own.plain", "hallucination_difference"), 0.0);
+    // Every conversation is one unit. To the simulator only `invent` shows the trait, which the data never says and the base model
+    // now and then does.
+    let difference = study.pooled("bad.plain")[0].values["hallucination_difference"];
+    assert!(difference.clusters == 24 && difference.mean < 0.0, "{difference:?}");
     assert!(study.points.iter().all(|p| p.values.keys().all(|key| !key.ends_with("_prompt"))), "only shifts are shown");
     assert!(dir.path().join("shift-score-evil.csv").is_file() && dir.path().join("across-traits.csv").is_file());
     let mut one = several();

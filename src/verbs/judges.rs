@@ -235,6 +235,9 @@ pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
     }
 }
 
+/// Folder of a study where its tasks keep their judges' answers.
+pub const SHARES: &str = "judges";
+
 /// Where a task that does a share of a study keeps its judge's answers, and the judge that does so. A file of answers that processes
 /// on several machines write would not stay whole, so each task has its own, named by the first of its pieces.
 pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, JudgeSource) {
@@ -245,7 +248,7 @@ pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, Judg
         }
         JudgeSource::Harbor { .. } | JudgeSource::Scored { .. } => {}
     }
-    (out.join("judges").join(piece), judge)
+    (out.join(SHARES).join(piece), judge)
 }
 
 /// Calls the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked

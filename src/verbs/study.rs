@@ -219,6 +219,8 @@ fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Out
         let text = format!("{} of {} pieces were there before", reused, only.len());
         return Ok(Outcome::new(text, json!({ "out": out, "pieces": only, "reused": reused })));
     }
+    // What tasks have paid for is not paid again.
+    config.judge.gather(out, &out.join(judges::SHARES))?;
     let judges = || judges::call(&config.judge, &rubrics, true, out, context, &lab);
     let report = study::run(*kind, config, out, &lab, &judges, &tell)?;
     let StudyReport { table, files, pieces, reused, .. } = report;

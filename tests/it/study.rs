@@ -71,3 +71,21 @@ fn the_fact_study_runs_and_resumes_on_a_real_model() {
     assert_eq!((again.reused, &again.study), (9, &first.study));
     assert!(out.join("report.html").is_file());
 }
+
+#[test]
+fn devices_side_by_side_make_the_same_study() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let judges = || -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
+    let ran = |device: &str, out: &str| {
+        let lab = lab::open(device, "auto").unwrap();
+        let report = run(Kind::Facts, &config, &dir.path().join(out), &*lab, &judges, &|_| {}).unwrap();
+        (report.reused, report.study)
+    };
+    let alone = ran("cpu", "alone");
+    assert_eq!(ran("cpu, cpu", "halves"), alone);
+    // What one of them worked out, the other finds.
+    assert_eq!(ran("cpu,cpu,cpu", "alone"), (9, alone.1));
+    let twice = lab::open("wgpu:0,wgpu:0", "auto").err().unwrap();
+    assert!(twice.to_string().contains("wgpu:0 is named twice"), "{twice}");
+}

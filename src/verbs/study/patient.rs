@@ -1,7 +1,9 @@
 //! Finetunes that end well when the user, or Slurm, asks the program to stop: each finishes its step and saves it.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::Result;
 use crate::model::QwenConfig;
@@ -31,6 +33,14 @@ impl<'a> Patient<'a> {
             self.console.leave_if_wished();
         }
     }
+
+    /// Ends the program when all finetunes have saved what they have.
+    fn leave(&self) {
+        while self.fits.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.console.leave_if_wished();
+    }
 }
 
 impl Lab for Patient<'_> {
@@ -56,14 +66,20 @@ impl Lab for Patient<'_> {
 
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         self.fits.fetch_add(1, Ordering::SeqCst);
-        let fitted = self.lab.fit(spec, &mut |event| match tell(event) {
-            ControlFlow::Continue(()) if self.console.interrupted() => ControlFlow::Break(()),
-            flow => flow,
+        let fitted = self.lab.fit(spec, &mut |event| {
+            if let Event::Resumed(step) = event {
+                let piece = spec.out.parent().and_then(Path::file_name).unwrap_or_default().display();
+                self.console.say(&format!("{piece} goes on after step {step}"));
+            }
+            match tell(event) {
+                ControlFlow::Continue(()) if self.console.interrupted() => ControlFlow::Break(()),
+                flow => flow,
+            }
         });
         self.fits.fetch_sub(1, Ordering::SeqCst);
         // A finetune that has come to its end is left to be noted first.
-        if fitted.as_ref().is_ok_and(|outcome| !outcome.complete) {
-            self.leave_if_wished();
+        if fitted.as_ref().is_ok_and(|outcome| !outcome.complete) && self.console.interrupted() {
+            self.leave();
         }
         fitted
     }

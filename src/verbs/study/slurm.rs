@@ -92,10 +92,12 @@ pub(super) fn launch(
             words.extend([format!("--dependency=afterok:{}", before.id), "--kill-on-invalid-dep=yes".to_owned()]);
         }
         words.push(path.display().to_string());
-        let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         let tasks = shares.len().max(1);
         let id = if flags.dry_run {
-            told.push(format!("sbatch {}", shown.join(" ")));
+            // As a shell takes it: the next line names this one's number.
+            let shown = |word: &String| if word.contains('$') { format!("\"{word}\"") } else { quoted(word) };
+            let shown: Vec<String> = words.iter().map(shown).collect();
+            told.push(format!("{}=$(sbatch {})", name.to_uppercase(), shown.join(" ")));
             format!("${}", name.to_uppercase())
         } else {
             let id = submitted(&words).inspect_err(|_| jobs.cancel())?;
@@ -267,9 +269,9 @@ impl Queued {
             .contains(&self.state.as_str())
     }
 
-    /// Whether it ended badly.
+    /// Whether it ended badly, and not because somebody took it back.
     pub fn has_failed(&self) -> bool {
-        self.is_over() && self.state != "COMPLETED"
+        self.is_over() && !["COMPLETED", "CANCELLED", "PREEMPTED"].contains(&self.state.as_str())
     }
 }
 
@@ -282,7 +284,7 @@ mod tests {
         for (line, job, state, why, over, failed) in [
             ("13_2|RUNNING|node7", "13_2", "RUNNING", "node7", false, false),
             ("14|PENDING|(Dependency)", "14", "PENDING", "Dependency", false, false),
-            ("13_0|CANCELLED by 1000|0:0", "13_0", "CANCELLED", "0:0", true, true),
+            ("13_0|CANCELLED by 1000|0:0", "13_0", "CANCELLED", "0:0", true, false),
             ("12|COMPLETED|0:0", "12", "COMPLETED", "0:0", true, false),
             ("12|OUT_OF_MEMORY|0:125", "12", "OUT_OF_MEMORY", "0:125", true, true),
         ] {

@@ -1,0 +1,131 @@
+//! Files of rows that grow line by line and outlive a kill.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{cannot_write, write_atomic};
+use crate::{At, Result};
+
+/// Appends rows to a JSONL file, each in one write, so that a kill tears at most the last one.
+#[derive(Debug)]
+pub struct JsonlWriter {
+    file: File,
+    path: PathBuf,
+    dropped: usize,
+}
+
+impl JsonlWriter {
+    /// Opens or creates the file. A torn last line (left by a kill) is cut off; [`Self::dropped`] tells.
+    ///
+    /// # Errors
+    /// If the file cannot be opened for writing.
+    pub fn open(path: &Path) -> Result<Self> {
+        let open = || -> io::Result<(File, usize)> {
+            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let dropped = mend_tail(&mut file)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok((file, dropped))
+        };
+        let (file, dropped) = open().map_err(|e| cannot_write(e, path))?;
+        Ok(Self { file, path: path.to_owned(), dropped })
+    }
+
+    /// Opens the file after dropping every row that `keep` refuses: a run that resumes at step 100 must not keep the
+    /// rows of the steps 101 to 117 that it will write again. Rows that are no `T` are dropped too.
+    ///
+    /// # Errors
+    /// If the file cannot be read or replaced.
+    pub fn resume<T: DeserializeOwned>(path: &Path, mut keep: impl FnMut(&T) -> bool) -> Result<Self> {
+        if path.exists() {
+            let old = fs::read(path).at(path)?;
+            let mut kept = Vec::with_capacity(old.len());
+            for line in old.split_inclusive(|&b| b == b'\n') {
+                if serde_json::from_slice::<T>(line).is_ok_and(|row| keep(&row)) {
+                    kept.extend_from_slice(line.trim_ascii_end());
+                    kept.push(b'\n');
+                }
+            }
+            if kept != old {
+                write_atomic(path, &kept)?;
+            }
+        }
+        Self::open(path)
+    }
+
+    /// Appends one row.
+    ///
+    /// # Errors
+    /// If the row has no JSON form or the disk is full.
+    pub fn write<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<()> {
+        let mut line = serde_json::to_vec(row).at(&self.path)?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(|e| cannot_write(e, &self.path))
+    }
+
+    /// Waits until all rows are on the disk.
+    ///
+    /// # Errors
+    /// If the disk reports one.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|e| cannot_write(e, &self.path))
+    }
+
+    /// How many bytes of a torn last line were cut off when the file was opened.
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+}
+
+/// Ends the file on a whole line: cuts a torn one off, or completes one that only lacks its newline.
+fn mend_tail(file: &mut File) -> io::Result<usize> {
+    let len = file.seek(SeekFrom::End(0))?;
+    let mut tail = Vec::new();
+    let mut start = len;
+    // Backwards in pieces until a newline: the file may be large, its last line is not.
+    while start > 0 && !tail.contains(&b'\n') {
+        let piece = start.min(1 << 16);
+        start -= piece;
+        let mut bytes = vec![0; piece as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut bytes)?;
+        bytes.append(&mut tail);
+        tail = bytes;
+    }
+    let keep = tail.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
+    let last = &tail[keep..];
+    if last.is_empty() {
+        return Ok(0);
+    }
+    if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(last).is_ok() {
+        file.seek(SeekFrom::End(0))?;
+        file.write_all(b"\n")?;
+        return Ok(0);
+    }
+    file.set_len(start + keep as u64)?;
+    Ok(last.len())
+}
+
+/// Reads every row of a JSONL file; blank lines are passed over.
+///
+/// # Errors
+/// If the file cannot be read, or a line is no `T`: the error names `file:line`.
+pub fn read_jsonl<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let mut rows = Vec::new();
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(File::open(path).at(path)?);
+    for number in 1.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).at(path)? == 0 {
+            break;
+        }
+        let text = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&line).trim_ascii();
+        if !text.is_empty() {
+            rows.push(serde_json::from_slice(text).doing(format_args!("{}:{number}", path.display()))?);
+        }
+    }
+    Ok(rows)
+}

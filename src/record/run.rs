@@ -1,0 +1,271 @@
+//! A run's folder: what went in, and the stages that a rerun picks up.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::hold::{self, Claim};
+use super::{Hash, JsonlWriter, create_folder, write_atomic};
+use crate::{At, Error, Result, ensure};
+
+/// Everything that a result depends on, for `lock.json` and for the report's last section.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Lock {
+    /// Trimtab's version.
+    pub trimtab: String,
+    /// The device and number format that computed.
+    pub device: String,
+    /// The run's seeds.
+    pub seeds: Vec<u64>,
+    /// Model, tokenizer, template, data, vectors: name and hash.
+    pub hashes: BTreeMap<String, Hash>,
+    /// Whatever else was decided: name and value.
+    pub notes: BTreeMap<String, String>,
+}
+
+impl Lock {
+    /// A lock of this version of Trimtab.
+    pub fn new(device: impl Into<String>, seeds: Vec<u64>) -> Self {
+        let trimtab = env!("CARGO_PKG_VERSION").to_owned();
+        Self { trimtab, device: device.into(), seeds, ..Self::default() }
+    }
+
+    /// Name and value of every entry, in reading order.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let seeds = self.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let mut rows = vec![
+            ("trimtab".to_owned(), self.trimtab.clone()),
+            ("device".to_owned(), self.device.clone()),
+            ("seeds".to_owned(), seeds),
+        ];
+        rows.extend(self.notes.iter().map(|(name, value)| (name.clone(), value.clone())));
+        rows.extend(self.hashes.iter().map(|(name, hash)| (format!("{name} (BLAKE3)"), hash.to_string())));
+        rows
+    }
+}
+
+/// Where a stage's value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reused {
+    /// Read from the folder: the same inputs had been worked through before.
+    Yes,
+    /// Worked out for the first time.
+    New,
+    /// Worked out again, because its inputs had changed.
+    Stale,
+    /// Worked out again, because what was stored could not be read or no longer held.
+    Corrupt,
+}
+
+impl Reused {
+    /// Whether the work was spared.
+    pub fn is_yes(self) -> bool {
+        self == Self::Yes
+    }
+
+    /// Why a stored stage is of no use, after its name.
+    fn missing(self) -> &'static str {
+        match self {
+            Self::Yes => "is there",
+            Self::New => "has not been worked out yet",
+            Self::Stale => "was worked out from other inputs (settings, data, model or device)",
+            Self::Corrupt => "is there, but what it tells of is damaged",
+        }
+    }
+}
+
+/// A finished stage as it lies on the disk: `stages/<name>.json`.
+#[derive(Serialize, Deserialize)]
+struct Stage<T> {
+    key: Hash,
+    value: T,
+}
+
+/// A run's folder, held by one process, or by several that each do their own pieces of the work.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    // The lock lives as long as the open file; the system frees it when the process dies, however it dies.
+    lock: Arc<File>,
+    /// Whether stages are worked out here, or only read.
+    works: bool,
+}
+
+impl RunDir {
+    /// Creates the folder if need be and takes it for this process.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or written to, or another process is at work in it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let run = Self::held(path.into(), true)?;
+        run.sweep();
+        Ok(run)
+    }
+
+    /// Creates the folder if need be and works in it beside other processes that do the same. Each must [`Self::claim`] what it
+    /// works on.
+    ///
+    /// # Errors
+    /// As [`Self::open`], if the other process has the folder for itself.
+    pub fn join(path: impl Into<PathBuf>) -> Result<Self> {
+        Self::held(path.into(), false)
+    }
+
+    fn held(path: PathBuf, alone: bool) -> Result<Self> {
+        create_folder(&path.join("stages"))?;
+        let lock = Arc::new(hold::hold(&path, alone)?);
+        Ok(Self { path, lock, works: true })
+    }
+
+    /// The same folder for one who works nothing out: a stage that is not there is an error.
+    pub fn reading(&self) -> Self {
+        Self { path: self.path.clone(), lock: self.lock.clone(), works: false }
+    }
+
+    /// Claims a piece of the work: nobody else does it while the claim lives. If another process has it, waits for `patience`: a
+    /// network file system may take a while to free what a dead machine has held.
+    ///
+    /// # Errors
+    /// If another process is at work on the piece.
+    pub fn claim(&self, piece: &str, patience: Duration) -> Result<Claim> {
+        hold::claim(&self.path.join("work").join(format!("{piece}.lock")), patience)
+    }
+
+    /// Removes temporary files of writes that were killed. The folder is ours alone, so nobody is still writing them.
+    fn sweep(&self) {
+        let mut folders = vec![self.path.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(entry.path());
+                } else if name.starts_with('.') && name.ends_with(".tmp") {
+                    let _ = fs::remove_file(entry.path());
+                }
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in the folder.
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file of the folder atomically.
+    ///
+    /// # Errors
+    /// As [`write_atomic`].
+    pub fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+        write_atomic(&self.file(name), bytes)
+    }
+
+    /// Writes a value as indented JSON.
+    ///
+    /// # Errors
+    /// As [`write_atomic`], or if the value has no JSON form.
+    pub fn write_json<T: Serialize + ?Sized>(&self, name: impl AsRef<Path>, value: &T) -> Result<()> {
+        let path = self.file(name);
+        let mut bytes = serde_json::to_vec_pretty(value).at(&path)?;
+        bytes.push(b'\n');
+        write_atomic(&path, &bytes)
+    }
+
+    /// Writes `run.toml`: the full resolved configuration.
+    ///
+    /// # Errors
+    /// As [`write_atomic`], or if the value has no TOML form.
+    pub fn write_config<T: Serialize + ?Sized>(&self, config: &T) -> Result<()> {
+        let path = self.file("run.toml");
+        let text = toml::to_string_pretty(config).at(&path)?;
+        write_atomic(&path, text.as_bytes())
+    }
+
+    /// Writes `lock.json`: hashes, seeds, versions and device of everything that went in.
+    ///
+    /// # Errors
+    /// As [`write_atomic`].
+    pub fn write_lock(&self, lock: &Lock) -> Result<()> {
+        self.write_json("lock.json", lock)
+    }
+
+    /// Appends to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// As [`JsonlWriter::open`].
+    pub fn metrics(&self) -> Result<JsonlWriter> {
+        JsonlWriter::open(&self.file("metrics.jsonl"))
+    }
+
+    /// The value of a stage: read from `stages/<name>.json` if that was worked out from the same inputs, else worked
+    /// out now and stored. `key` is the hash of everything that the value depends on.
+    ///
+    /// # Errors
+    /// Whatever `work` reports (nothing is stored then); a value that JSON cannot carry, such as a NaN; a failed write.
+    pub fn stage<T, F>(&self, name: &str, key: &Hash, work: F) -> Result<(T, Reused)>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Result<T>,
+    {
+        self.stage_if(name, key, |_| true, work)
+    }
+
+    /// [`Self::stage`] for a value that points at files: `holds` says whether the stored one is still good.
+    ///
+    /// # Errors
+    /// As [`Self::stage`].
+    pub fn stage_if<T, H, F>(&self, name: &str, key: &Hash, holds: H, work: F) -> Result<(T, Reused)>
+    where
+        T: Serialize + DeserializeOwned,
+        H: FnOnce(&T) -> bool,
+        F: FnOnce() -> Result<T>,
+    {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+=".contains(c);
+        ensure!(
+            !name.is_empty() && !name.starts_with('.') && name.chars().all(plain),
+            "`{name}` cannot name a stage: letters, digits and - _ . + = only"
+        );
+        let path = self.path.join("stages").join(format!("{name}.json"));
+        let why = match read_stage::<T>(&path, key) {
+            Ok(value) if holds(&value) => return Ok((value, Reused::Yes)),
+            Ok(_) => Reused::Corrupt,
+            Err(why) => why,
+        };
+        ensure!(self.works, "`{name}` {}", why.missing());
+        let stage = Stage { key: key.clone(), value: work()? };
+        let bytes = serde_json::to_vec(&stage).at(&path)?;
+        // JSON has no NaN: it would be stored as null and the stage would be worked out again for ever.
+        if let Err(e) = serde_json::from_slice::<Stage<T>>(&bytes) {
+            return Err(Error::new(format!("stage `{name}` gave a value that cannot be read back: {e}"))
+                .hint("a NaN or an infinity is the usual reason: look for a loss or a score that is not a number"));
+        }
+        write_atomic(&path, &bytes)?;
+        Ok((stage.value, why))
+    }
+}
+
+/// The stored value, or why there is none to use. The key is looked at before the value: a stage of an older version may
+/// have another form, and that makes it stale, not corrupt.
+fn read_stage<T: DeserializeOwned>(path: &Path, key: &Hash) -> Result<T, Reused> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Reused::New),
+        Err(_) => return Err(Reused::Corrupt),
+    };
+    let stage: Stage<serde_json::Value> = serde_json::from_slice(&bytes).map_err(|_| Reused::Corrupt)?;
+    if stage.key != *key {
+        return Err(Reused::Stale);
+    }
+    serde_json::from_value(stage.value).map_err(|_| Reused::Corrupt)
+}
