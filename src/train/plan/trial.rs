@@ -115,9 +115,9 @@ impl Pace {
     }
 }
 
-/// Seconds that a piece of work takes: long work is done twice and its better time taken, short work is done for a while
-/// and averaged, for what slows it down here will slow the finetune down, too. The first time never counts alone, since
-/// devices prepare their kernels then.
+/// Seconds that a piece of work takes: long work is done twice and its better time taken; short work is done for a while and
+/// its middle time taken, for what slows it down here all the time will slow the finetune down, too. The first time never
+/// counts alone, since devices prepare their kernels then.
 fn timed<B: FusedOps>(device: &B::Device, mut work: impl FnMut()) -> f64 {
     const WHILE: f64 = 0.5;
     let mut times: Vec<f64> = Vec::new();
@@ -128,10 +128,8 @@ fn timed<B: FusedOps>(device: &B::Device, mut work: impl FnMut()) -> f64 {
         let _ = B::sync(device);
         times.push(began.elapsed().as_secs_f64());
     }
-    match times[..] {
-        [first, second] => first.min(second),
-        _ => times[1..].iter().sum::<f64>() / (times.len() - 1) as f64,
-    }
+    times.sort_by(f64::total_cmp);
+    times[(times.len() - 1) / 2]
 }
 
 /// A micro-batch of that size.
