@@ -181,7 +181,7 @@ impl Cluster {
         run(Command::new("/usr/sbin/slurmctld").args(["-f", &conf]));
         run(Command::new("/usr/sbin/slurmd").args(["-f", &conf, "-N", &host]));
         let idle = || Command::new("sinfo").args(["-h", "-o", "%T"]).env("SLURM_CONF", &conf).output();
-        until("the node is idle", 30, || idle().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).trim() == "idle"));
+        until("the node is idle", 90, || idle().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).trim() == "idle"));
         Ok(cluster)
     }
 
@@ -253,7 +253,7 @@ fn a_study_on_slurm_survives_a_requeue() {
     // A finetune is thrown out in the middle.
     let fit = place.path(out).join("fits/plain-seed3");
     let steps = || fs::read_to_string(fit.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
-    until("the plain finetune is under way", 60, || steps() >= 7);
+    until("the plain finetune is under way", 180, || steps() >= 7);
     let piece = |status: &Value| -> Value {
         status["pieces"].as_array().unwrap().iter().find(|piece| piece["name"] == "plain-seed3").unwrap().clone()
     };
@@ -262,13 +262,13 @@ fn a_study_on_slurm_survives_a_requeue() {
     let alone = place.refused(&[&LOCAL[..6], &[out]].concat(), None);
     assert!(alone.contains("another process is at work in this folder"), "{alone}");
     run(place.command("scontrol").args(["requeue", seen["task"].as_str().unwrap()]));
-    until("the finetune has left", 30, || piece(&place.status(out))["state"] == "interrupted");
+    until("the finetune has left", 90, || piece(&place.status(out))["state"] == "interrupted");
     let (left, saved) = (steps(), fs::read_dir(&fit).unwrap().flatten().map(|e| e.file_name().into_string().unwrap()));
     assert!(left < STEPS && saved.into_iter().any(|name| name.starts_with("checkpoint-")), "{left} steps");
 
     place.study(&LOCAL);
-    until("the report is there", 100, || place.path(out).join("report.html").is_file());
-    until("the last job is over", 20, || place.status(out)["collect"]["state"] == "COMPLETED");
+    until("the report is there", 300, || place.path(out).join("report.html").is_file());
+    until("the last job is over", 60, || place.status(out)["collect"]["state"] == "COMPLETED");
     place.same_results(out, "alone");
     let log = place.path(piece(&place.status(out))["log"].as_str().unwrap());
     let log = fs::read_to_string(log).unwrap();
