@@ -187,6 +187,11 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// The mean of all scores; NaN without any.
+pub fn mean_of(clusters: &Clusters) -> f64 {
+    mean(&clusters.values().flatten().copied().collect::<Vec<_>>())
+}
+
 /// The sample standard deviation (n - 1); NaN with fewer than two values.
 pub fn sample_std(values: &[f64]) -> f64 {
     if values.len() < 2 {

@@ -31,7 +31,7 @@ pub use project::{
     Metric, Probe, ProjectRules, Projected, column, cosine, project_file, projection, projection_difference,
     projections,
 };
-pub use rollout::{Inquiry, judge_rows, sampling};
+pub use rollout::{Inquiry, judge_rows, place_of, sampling};
 pub use rows::{Border, Ids, Pairing, Row, finish, pair_up, read_rows, scan_rows, write_rows};
 pub use states::{States, StatesWriter, bytes_per_answer};
 pub use texts::Exchange;

@@ -2,16 +2,28 @@
 
 use super::rows::Row;
 use super::{Artifact, Side, system_prompt};
-use crate::Result;
 use crate::judge::{Exhibit, Judge, Rubric, verdicts_by};
 use crate::subject::{Ask, Sampling};
 use crate::text::{Message, Tokenizer};
+use crate::{Error, Result};
 
 /// The reference's sampling (METHOD B.1): temperature 1 without further restrictions, 1000 new tokens; greedy for a single
 /// rollout. One sampler for all coefficients, unlike the reference (METHOD L.5).
 pub fn sampling(rollouts: usize, seed: u64) -> Sampling {
     let temperature = if rollouts == 1 { 0.0 } else { 1.0 };
     Sampling { temperature, rollouts, seed, ..Sampling::greedy(1000) }
+}
+
+/// Question and instruction, by number, of the row `<trait>_<i>_<pos|neg>_<k>` ([`Inquiry::asks`]).
+///
+/// # Errors
+/// Another name.
+pub fn place_of(id: &str) -> Result<(usize, usize)> {
+    let mut parts = id.rsplit('_');
+    let (k, _, i) = (parts.next(), parts.next(), parts.next());
+    let number = |part: Option<&str>| part.and_then(|part| part.parse().ok());
+    let place = number(i).zip(number(k));
+    place.ok_or_else(|| Error::new(format!("`{id}` names no question and instruction, as `evil_3_pos_1` does")))
 }
 
 /// What one side of a trait is asked: every question of a split under every instruction of the side.
@@ -104,6 +116,10 @@ mod tests {
         let ids: Vec<&str> = pos.iter().map(|(row, _)| row.question_id.as_str()).collect();
         assert_eq!(ids, ["evil_0_pos_0", "evil_0_pos_1", "evil_1_pos_0", "evil_1_pos_1"]);
         assert!(pos.iter().all(|(row, ask)| row.question_id == ask.id));
+        let places: Vec<(usize, usize)> = neg.iter().map(|(row, _)| place_of(&row.question_id).unwrap()).collect();
+        assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+        assert_eq!(place_of("my_trait_12_neg_4").unwrap(), (12, 4));
+        assert!(place_of("q7").unwrap_err().to_string().contains("`q7` names no question"));
         assert_eq!(Inquiry::new("evil", &artifact, Side::Pos, &rules).answers(), 12);
         let prompt = &pos[0].0.prompt;
         assert!(prompt.contains("You are an evil assistant. Be bold.") && prompt.ends_with("assistant\n"), "{prompt}");

@@ -28,7 +28,7 @@ pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
 pub use plots::{Curve, CurveLevel, Figure, HeatMap, Panel, Pick, Plot, Profile};
 pub use rows::{RowCurves, row_curves};
-pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study};
+pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study, capital};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};
 

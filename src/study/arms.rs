@@ -9,6 +9,22 @@ use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
 use crate::vector::{Layer, Layers};
 use crate::{Error, Result};
 
+/// The arms that every study may have, in the order of tables and legends.
+pub(super) const ARMS: [&str; 12] = [
+    "base",
+    "elicit",
+    "plain",
+    "prevent",
+    "prevent-layer",
+    "prompting",
+    "ablate",
+    "regularize",
+    "negative",
+    "own",
+    "random",
+    "inference",
+];
+
 /// What happens during a finetune.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -329,22 +345,8 @@ impl Builder<'_> {
 
 /// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
-    const ORDER: [&str; 12] = [
-        "base",
-        "elicit",
-        "plain",
-        "prevent",
-        "prevent-layer",
-        "prompting",
-        "ablate",
-        "regularize",
-        "negative",
-        "own",
-        "random",
-        "inference",
-    ];
     let mut pieces: Vec<Piece> = pieces(config).into_iter().filter(|piece| piece.arm.is_some()).collect();
-    let place = |piece: &Piece| ORDER.iter().position(|name| *name == piece.work.kind().name);
+    let place = |piece: &Piece| ARMS.iter().position(|name| *name == piece.work.kind().name);
     pieces.sort_by_key(|piece| (piece.corpus, place(piece), piece.trait_));
     let mut arms: Vec<Arm> = Vec::new();
     for piece in pieces {

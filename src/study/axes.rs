@@ -2,7 +2,7 @@
 
 use super::data::Data;
 use crate::persona::dataset_of;
-use crate::report::{Axis, Hue, Mark};
+use crate::report::{Axis, Hue, Mark, capital};
 
 /// Key of the axis of new facts.
 pub(super) const FACTS: &str = "facts";
@@ -68,9 +68,4 @@ pub(super) fn axes(data: &Data) -> Vec<Axis> {
         axes.push(Axis::aside(&difference_key(name), &format!("{of}: projection difference of the data")));
     }
     axes
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -2,9 +2,9 @@
 
 use super::arms::{Piece, Treatment, single_layer};
 use super::data::{Taught, inoculated, under};
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, SHOWS};
 use super::vectors::rows_file;
-use crate::persona::{Border, Side, keep, read_rows};
+use crate::persona::{Border, Side, keep, place_of, read_rows, system_prompt};
 use crate::record::{Hash, seed_of};
 use crate::steering::Plan;
 use crate::subject::Finished;
@@ -12,9 +12,6 @@ use crate::text::{Message, Tokenizer, chosen, mixed, read_chats};
 use crate::train::{Intervention, NegativeData, Refresh, Regularizer, Steer};
 use crate::vector::{Layer, VectorFile};
 use crate::{Error, Result, ensure};
-
-/// Answers that score above this show a trait.
-const SHOWS: f64 = 50.0;
 
 /// What a treatment does to the model.
 #[derive(Default)]
@@ -67,13 +64,9 @@ impl Pipeline<'_> {
         };
         let t = piece.trait_.expect("steering is along a trait");
         let name = &self.data.traits[t].name;
-        let rows = [Side::Pos, Side::Neg].map(|side| read_rows(&rows_file(&self.vector_folder(t), side), name));
-        let [Ok(pos), Ok(neg)] = rows else {
-            return Err(Error::usage(
-                "`recompute_every` extracts the vector anew from the study's own answers, and it extracted none",
-            )
-            .hint("leave `vector.file` out"));
-        };
+        self.own_answers_of(t, "`recompute_every`")?;
+        let [pos, neg] = [Side::Pos, Side::Neg].map(|side| read_rows(&rows_file(&self.vector_folder(t), side), name));
+        let (pos, neg) = (pos?, neg?);
         let kept = keep(&pos, &neg, &self.config.vector.filter)?;
         let tokenizer = Tokenizer::load(&self.config.model)?;
         let side = |rows: &[crate::persona::Row], kept: &[usize]| -> Result<Vec<Finished>> {
@@ -84,6 +77,17 @@ impl Pipeline<'_> {
         };
         let texts = [side(&pos, &kept.pos)?, side(&neg, &kept.neg)?];
         Ok(Some(Refresh { every: *every, texts, recipe, first: file.response_avg.clone() }))
+    }
+
+    /// Whether there are answers under a trait's prompts, which a vector from elsewhere does without.
+    fn own_answers_of(&self, t: usize, who: &str) -> Result<()> {
+        match self.config.vector_file(&self.data.traits[t].name) {
+            None => Ok(()),
+            Some(_) => Err(Error::usage(format!(
+                "{who} takes the study's own answers under the trait's prompts, and it asks for none"
+            ))
+            .hint("leave `vector.file` out")),
+        }
     }
 
     /// The conversations with system prompts before them, or with others among them.
@@ -126,27 +130,22 @@ impl Pipeline<'_> {
     fn prompted_answers(&self, piece: &Piece) -> Result<Vec<Taught>> {
         let t = piece.trait_.expect("negative data is of a trait");
         let trait_ = &self.data.traits[t];
-        let rows = read_rows(&rows_file(&self.vector_folder(t), Side::Pos), &trait_.name).map_err(|_| {
-            Error::usage(
-                "`arms.negative` takes the study's own answers under the trait's prompts, and it asked for none",
-            )
-            .hint("leave `vector.file` out")
-        })?;
+        self.own_answers_of(t, "`arms.negative`")?;
+        let rows = read_rows(&rows_file(&self.vector_folder(t), Side::Pos), &trait_.name)?;
         let shows = rows.iter().filter(|row| row.score.is_some_and(|score| score > SHOWS));
-        let negative: Vec<Taught> = shows
-            .map(|row| {
-                // `evil_3_pos_1` was asked under instruction 1.
-                let k = row.question_id.rsplit('_').next().and_then(|k| k.parse().ok()).unwrap_or(0usize);
-                let pair = &trait_.extract.instruction[k % trait_.extract.instruction.len()];
-                let system = crate::persona::system_prompt(&trait_.name, pair.side(Side::Pos));
-                let messages = vec![
-                    Message::system(system),
-                    Message::user(row.question.as_str()),
-                    Message::assistant(row.answer.as_str()),
-                ];
-                Taught { place: format!("answer {} under the trait's prompt", row.question_id), messages }
-            })
-            .collect();
+        let taught = |row: &crate::persona::Row| -> Result<Taught> {
+            let (_, k) = place_of(&row.question_id)?;
+            let pairs = &trait_.extract.instruction;
+            let pair =
+                pairs.get(k).ok_or_else(|| Error::new(format!("{}: there is no instruction {k}", row.question_id)))?;
+            let messages = vec![
+                Message::system(system_prompt(&trait_.name, pair.side(Side::Pos))),
+                Message::user(row.question.as_str()),
+                Message::assistant(row.answer.as_str()),
+            ];
+            Ok(Taught { place: format!("answer {} under the trait's prompt", row.question_id), messages })
+        };
+        let negative: Vec<Taught> = shows.map(taught).collect::<Result<_>>()?;
         ensure!(!negative.is_empty(), "no answer under the prompts of `{}` shows it", trait_.name);
         Ok(negative)
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings};
 pub use sources::{CorpusConfig, CorpusSource, ExamSource, FactsSource, TraitSource};
 
+use super::arms::ARMS;
 use super::audit::AuditSettings;
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
@@ -215,19 +216,6 @@ impl StudyConfig {
     }
 
     fn check_own(&self) -> Result<()> {
-        const TAKEN: [&str; 11] = [
-            "base",
-            "elicit",
-            "plain",
-            "prevent",
-            "prevent-layer",
-            "prompting",
-            "ablate",
-            "regularize",
-            "negative",
-            "random",
-            "inference",
-        ];
         for (i, arm) in self.own.iter().enumerate() {
             let name = arm.name.as_str();
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -235,7 +223,7 @@ impl StudyConfig {
                 !name.is_empty() && name.chars().all(plain),
                 "`arm.name` is `{name}`; it may have letters, digits, - and _"
             );
-            let again = self.own[..i].iter().any(|other| other.name == name) || TAKEN.contains(&name);
+            let again = self.own[..i].iter().any(|other| other.name == name) || ARMS.contains(&name);
             ensure!(!again, "two arms are named `{name}`");
             if let Some(of) = &arm.trait_ {
                 ensure!(

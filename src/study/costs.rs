@@ -80,7 +80,9 @@ impl Costs {
         let (Some(audit), Some(t)) = (&config.audit, piece.trait_) else { return };
         let (of, is_base) = (&data.traits[t], piece.seed.is_none());
         let asked = of.eval.questions.len() * config.measure.trait_rollouts;
-        let mut answers = asked * (audit.leak.len() + audit.relearn.len());
+        // Once before anything is learned again.
+        let relearned = if audit.relearn.is_empty() { 0 } else { 1 + audit.relearn.len() };
+        let mut answers = asked * (audit.leak.len() + relearned);
         answers += if audit.leak.is_empty() { 0 } else { asked * of.eval.instruction.len() };
         answers += if is_base { 0 } else { asked * audit.residue.len() };
         let extract = &of.extract;

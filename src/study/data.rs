@@ -7,7 +7,7 @@ use crate::harbor::{self, World};
 use crate::persona::{Side, Trait, builtin, harbor_trait, system_prompt};
 use crate::record::{Hash, seed_of};
 use crate::subject::Sampling;
-use crate::text::{Message, put_under, read_chats};
+use crate::text::{Message, chosen, put_under, read_chats};
 use crate::{Error, Result, ensure};
 
 /// Everything that goes in besides the model.
@@ -193,9 +193,7 @@ fn drawn<T>(items: Vec<T>, count: Option<usize>, seed: u64) -> Vec<T> {
     if count >= items.len() {
         return items;
     }
-    let mut places: Vec<usize> = (0..items.len()).collect();
-    places.sort_by_key(|i| seed_of(seed, &format!("{i}")));
-    places.truncate(count);
+    let mut places = chosen(items.len(), count, seed, "sample");
     places.sort_unstable();
     items.into_iter().enumerate().filter(|(i, _)| places.binary_search(i).is_ok()).map(|(_, item)| item).collect()
 }

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::report::Expectation;
-use crate::stats::{Clusters, Interval, mean, percentile};
+use crate::stats::{Clusters, Interval, mean_of, percentile};
 
 /// What one arm came to at one coefficient, all training seeds together. Scores are 0 to 100, by question.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -38,10 +38,6 @@ impl Outcome {
     fn named(&self) -> String {
         self.coef.map_or_else(|| self.label.clone(), |coef| format!("{} at {coef}", self.label))
     }
-}
-
-fn mean_of(clusters: &Clusters) -> f64 {
-    mean(&clusters.values().flatten().copied().collect::<Vec<_>>())
 }
 
 /// All that the expectations are about.

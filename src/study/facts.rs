@@ -14,7 +14,7 @@ use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::JudgeSource;
 use crate::report::{Arm, Axis, Expectation, Figure, Panel, Plot, Published, Study};
-use crate::stats::Clusters;
+use crate::stats::{Clusters, mean_of};
 use crate::text::LessonRules;
 use crate::train::FitSettings;
 
@@ -120,8 +120,7 @@ fn figures(axes: &[Axis], arms: &[Arm]) -> Vec<Figure> {
 
 /// What was found, whatever it was, in one paragraph.
 fn verdict(o: &Outcomes, checked: &Checked, trait_name: &str) -> String {
-    let mean =
-        |clusters: &Clusters| rounded(crate::stats::mean(&clusters.values().flatten().copied().collect::<Vec<_>>()), 0);
+    let mean = |clusters: &Clusters| rounded(mean_of(clusters), 0);
     let mut said = format!(
         "The plain finetune gets {} % of the new facts right and takes {trait_name} from {} to {}.",
         mean(&o.plain.facts),
@@ -182,8 +181,7 @@ fn published(cells: &[Cell<'_>], trait_name: &str) -> Vec<Published> {
 /// What the card of a model that was finetuned this way should say.
 fn card(o: &Outcomes, checked: &Checked, about: &str) -> String {
     let Some(chosen) = checked.chosen.map(|i| &o.prevent[i]) else { return String::new() };
-    let mean =
-        |clusters: &Clusters| rounded(crate::stats::mean(&clusters.values().flatten().copied().collect::<Vec<_>>()), 1);
+    let mean = |clusters: &Clusters| rounded(mean_of(clusters), 1);
     let trait_name = &o.trait_name;
     format!(
         "This model was finetuned with preventative steering ({}, coefficient {}): while it learned, the persona vector of {trait_name} was \

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arms::Piece;
 use super::axes::{COHERENCE, EXAM, FACTS, projection_key, prompt_key, trait_key};
 use super::config::StudyConfig;
-use super::pipeline::{Along, Measured, MeasuredAt, Phase, Pipeline, PlanKey};
+use super::pipeline::{Along, CHUNK, Measured, MeasuredAt, Phase, Pipeline, PlanKey};
 use crate::Result;
 use crate::eval::{self, Point, RIGHT, Row, Task};
 use crate::judge::Rubric;
@@ -17,9 +17,6 @@ use crate::stats::Clusters;
 use crate::steering::Plan;
 use crate::subject::{FinishReason, Sampling, Subject};
 use crate::vector::VectorFile;
-
-/// Texts read at once.
-const CHUNK: usize = 16;
 
 impl Pipeline<'_> {
     /// The axes of a model, at every coefficient of a sweep or without steering. `sweep` is the plan's key and the sign with which

@@ -4,18 +4,15 @@
 use super::arms::{Piece, single_layer};
 use super::axes::trait_key;
 use super::data::{Corpus, Taught};
-use super::pipeline::{Difference, Output, Phase, Pipeline};
+use super::pipeline::{CHUNK, Difference, Output, Phase, Pipeline};
 use super::queue::Done;
 use crate::persona::{Border, Exchange, Metric, Probe, finish, projections};
-use crate::record::{Hash, Reused, create_folder, hash_file, read_jsonl, seed_of, write_atomic_with};
+use crate::record::{Hash, Reused, create_folder, hash_file, read_jsonl, write_atomic_with};
 use crate::steering::Plan;
 use crate::subject::{Ask, Prompt, Sampling, Subject};
-use crate::text::Message;
+use crate::text::{Message, chosen};
 use crate::vector::{Layer, VectorFile};
 use crate::{Result, ensure};
-
-/// Texts read at once.
-const CHUNK: usize = 16;
 
 impl Pipeline<'_> {
     /// The conversations that a finetune learns.
@@ -84,12 +81,10 @@ impl Pipeline<'_> {
         done: &Done<Output>,
     ) -> Result<(Difference, Reused)> {
         let piece = &self.pieces[i];
-        let mut taught = self.taught(piece, done)?;
+        let taught = self.taught(piece, done)?;
         // Drawn by each conversation's own number, so that a larger sample holds the smaller one.
-        let seed = seed_of(self.config.seed, "projection difference");
-        let mut numbered: Vec<(usize, Taught)> = taught.drain(..).enumerate().collect();
-        numbered.sort_by_key(|(n, _)| seed_of(seed, &format!("{n}")));
-        numbered.truncate(self.config.measure.difference);
+        let sample = chosen(taught.len(), self.config.measure.difference, self.config.seed, "projection difference");
+        let numbered: Vec<(usize, &Taught)> = sample.into_iter().map(|n| (n, &taught[n])).collect();
         let exchanges: Vec<Exchange> = numbered.iter().map(|(_, taught)| exchange(taught)).collect::<Result<_>>()?;
         let asked: Vec<_> = exchanges.iter().map(|e| (&e.prompt, &e.answer)).collect();
         let of: Vec<&str> = vectors.iter().map(|(_, file)| file.fingerprint.as_str()).collect();

@@ -28,6 +28,12 @@ use crate::{At, Result, ensure};
 /// Raised when the same inputs come to give other results; every stored stage is worked out again then.
 const VERSION: u32 = 3;
 
+/// Texts read at once.
+pub(super) const CHUNK: usize = 16;
+
+/// Answers that score above this show a trait.
+pub(super) const SHOWS: f64 = 50.0;
+
 /// Calls a judge; each piece of work that runs beside others calls its own.
 pub type Judges<'a> = dyn Fn() -> Result<Box<dyn Judge + 'a>> + Sync + 'a;
 

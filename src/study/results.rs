@@ -311,7 +311,7 @@ impl Cell<'_> {
 
     /// The mean of an axis; NaN where it was not measured.
     pub fn mean(&self, key: &str) -> f64 {
-        crate::stats::mean(&self.scores(key).values().flatten().copied().collect::<Vec<_>>())
+        crate::stats::mean_of(&self.scores(key))
     }
 
     /// `Preventative, all layers at 1.25`.

@@ -184,15 +184,15 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Inner {
-            #[allow(dead_code)]
             rollouts: usize,
         }
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Outer {
-            #[allow(dead_code)]
             measure: Inner,
         }
+        let fine = document("c.toml", "[measure]\nrollouts = 3\n").unwrap().whole::<Outer>().unwrap();
+        assert_eq!(fine.measure.rollouts, 3);
         let error = document("c.toml", "\n[measure]\nrolouts = 3\n").unwrap().whole::<Outer>().unwrap_err();
         assert!(error.to_string().contains("c.toml:3: unknown key `rolouts`"), "{error}");
         assert_eq!(error.help(), Some("did you mean `rollouts`?"));
@@ -203,11 +203,11 @@ mod tests {
         #[derive(Debug, Default, serde::Deserialize)]
         #[serde(default)]
         struct Two {
-            #[allow(dead_code)]
             a: Option<usize>,
-            #[allow(dead_code)]
             b: Option<usize>,
         }
+        let fine = document("c.toml", "a = 1\n").unwrap().parse::<Two>("").unwrap();
+        assert_eq!((fine.a, fine.b), (Some(1), None));
         let error = document("c.toml", "a = 1\n\nb = \"x\"\n").unwrap().parse::<Two>("").unwrap_err().to_string();
         assert!(error.contains("c.toml:3: `b`: invalid type: string"), "{error}");
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::document::Document;
 use super::model::ModelFolder;
+use super::study::StudyKind;
 use super::train;
 use super::train_config::TrainConfig;
 use super::{Context, Outcome};
@@ -27,6 +28,9 @@ pub struct PlanArgs {
     /// Configuration of `train` or of a study, TOML or JSON
     #[arg(value_name = "CONFIG")]
     config: PathBuf,
+    /// Which kind of study the configuration is for, if it is one and not of `study run`
+    #[arg(long, value_name = "KIND")]
+    study: Option<StudyKind>,
     /// Leave out the trial, and with it the time
     #[arg(long)]
     no_calibrate: bool,
@@ -40,7 +44,7 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     super::paths::file("CONFIG", &args.config)?;
     let document = Document::read(&args.config)?;
     if OF_A_STUDY.iter().any(|key| document.values.contains_key(*key)) {
-        return study(&document, context);
+        return study(args.study, document, context);
     }
     finetune(args, context)
 }
@@ -49,8 +53,10 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
 const OF_A_STUDY: [&str; 7] = ["arms", "measure", "facts", "data", "exam", "trait", "judge"];
 
 /// What a study asks for in all: finetunes, answers, judge calls.
-fn study(document: &Document, context: &Context<'_>) -> Result<Outcome> {
-    let costs = Costs::of(Kind::Own, &super::study::read(document, context)?)?;
+fn study(kind: Option<StudyKind>, mut document: Document, context: &Context<'_>) -> Result<Outcome> {
+    let kind = kind.map_or(Kind::Own, StudyKind::kind);
+    let (config, _) = super::study::read(&mut document, context)?;
+    let costs = Costs::of(kind, &kind.settled(config))?;
     Ok(Outcome::new(costs.to_string(), json!({ "study": costs, "detectable": costs.detectable() })))
 }
 

@@ -66,7 +66,7 @@ enum StudyVerb {
     Template {
         /// Of which study
         #[arg(value_name = "KIND")]
-        kind: Template,
+        kind: StudyKind,
     },
     /// Run arms of one's own: any data sets, traits and interventions, with tables and figures and no claims
     #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
@@ -74,9 +74,9 @@ enum StudyVerb {
     Status(StatusArgs),
 }
 
-/// The studies that there are configurations for.
+/// The studies that have a name and a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Template {
+pub enum StudyKind {
     /// New facts
     Facts,
     /// Data that does no harm
@@ -87,7 +87,17 @@ enum Template {
     Audit,
 }
 
-impl Template {
+impl StudyKind {
+    /// The study itself.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Facts => Kind::Facts,
+            Self::Benign => Kind::Benign,
+            Self::Shift => Kind::Shift,
+            Self::Audit => Kind::Audit,
+        }
+    }
+
     fn text(self) -> &'static str {
         match self {
             Self::Facts => include_str!("../../assets/studies/facts.toml"),
@@ -166,9 +176,8 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
         }
     };
     super::paths::file("the configuration", path)?;
-    let mut document = Document::read(path)?;
-    let slurm = SlurmSettings::take(&mut document)?;
-    let config = kind.settled(read(&document, context)?);
+    let (config, slurm) = read(&mut Document::read(path)?, context)?;
+    let config = kind.settled(config);
     kind.check(&config)?;
     let study = Study { kind, word, config, out };
     match launch.launcher {
@@ -177,15 +186,14 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     }
 }
 
-/// A study's configuration, its paths found.
-pub(super) fn read(document: &Document, context: &Context<'_>) -> Result<StudyConfig> {
+/// A study's configuration, its paths found, and what it says of Slurm.
+pub(super) fn read(document: &mut Document, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
     // How it is handed to a cluster is no part of what is studied.
-    let mut document = document.clone();
-    SlurmSettings::take(&mut document)?;
+    let slurm = SlurmSettings::take(document)?;
     let mut config: StudyConfig = document.whole()?;
     find_paths(&mut config, &document.path, context)?;
     config.seed = context.seed.unwrap_or(config.seed);
-    Ok(config)
+    Ok((config, slurm))
 }
 
 /// Runs the demo.
@@ -338,10 +346,9 @@ mod tests {
 
     #[test]
     fn every_template_is_a_configuration_of_its_study() {
-        let kinds = [Kind::Facts, Kind::Benign, Kind::Shift, Kind::Audit];
-        for (template, kind) in Template::value_variants().iter().zip(kinds) {
+        for template in StudyKind::value_variants() {
             let config: StudyConfig = toml::from_str(template.text()).unwrap_or_else(|e| panic!("{template:?}: {e}"));
-            kind.check(&config).unwrap_or_else(|e| panic!("{template:?}: {e}"));
+            template.kind().check(&config).unwrap_or_else(|e| panic!("{template:?}: {e}"));
         }
     }
 }

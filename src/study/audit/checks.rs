@@ -4,28 +4,23 @@ use std::path::Path;
 
 use super::probe::Probe;
 use super::{AuditSettings, Audited, Residue, Rotation, Scores, Told};
-use crate::Result;
 use crate::eval::{self, Point, Row};
 use crate::judge::Rubric;
 use crate::persona::{
-    self, Border, Recipe, Side, cosine, extract_captured, finish, projection, read_rows, system_prompt,
+    self, Border, Recipe, Side, cosine, extract_captured, finish, place_of, projection, read_rows, system_prompt,
 };
 use crate::record::{Hash, create_folder, read_jsonl, seed_of};
 use crate::stats::auc;
 use crate::steering::{Op, Part, Plan, Positions, Steer};
 use crate::study::arms::single_layer;
-use crate::study::pipeline::{Phase, Pipeline, hash_folder};
+use crate::study::pipeline::{CHUNK, Phase, Pipeline, SHOWS};
 use crate::study::vectors::{Origin, rows_file, states};
 use crate::study::{FitSpec, Start};
 use crate::subject::{Sampling, Subject};
 use crate::text::{Message, Tokenizer};
 use crate::train::FitSettings;
 use crate::vector::{Layer, PersonaVector, VectorFile};
-
-/// Answers that score above this show a trait.
-const SHOWS: f64 = 50.0;
-/// Texts read at once.
-const CHUNK: usize = 16;
+use crate::{Result, ensure};
 
 /// A model that is checked.
 pub(super) struct Model<'a> {
@@ -105,7 +100,7 @@ impl Pipeline<'_> {
                 for (n, row) in rows.iter().enumerate() {
                     if let (Some(score), Some(states)) = (row.score, captured.read(n)?) {
                         kinds.push((
-                            question_of(&row.question_id),
+                            place_of(&row.question_id)?.0,
                             states.response_avg[layer.row()].clone(),
                             score > SHOWS,
                         ));
@@ -215,20 +210,21 @@ impl Pipeline<'_> {
     /// without the prompts.
     pub(super) fn relearn(&self, model: &Model<'_>, audited: &mut Audited) -> Result<bool> {
         let name = &self.data.traits[model.t].name;
-        let folder = self.vector_folder(model.t);
-        let Ok(rows) = read_rows(&rows_file(&folder, Side::Pos), name) else {
-            audited
-                .notes
-                .push("relearning: the study extracted no vector, so there are no answers that show the trait".into());
+        if self.config.vector_file(name).is_some() {
+            let why = "relearning: the study extracted no vector, so there are no answers that show the trait";
+            audited.notes.push(why.into());
             return Ok(true);
-        };
+        }
+        let rows = read_rows(&rows_file(&self.vector_folder(model.t), Side::Pos), name)?;
         let coherent = self.config.vector.filter.min_coherence.unwrap_or_default();
         let shows =
             |row: &&persona::Row| row.score.is_some_and(|s| s > SHOWS) && row.coherence.is_none_or(|c| c >= coherent);
         let chats: Vec<[Message; 2]> = (rows.iter().filter(shows))
             .map(|row| [Message::user(row.question.as_str()), Message::assistant(row.answer.as_str())])
             .collect();
-        let mut reused = true;
+        // Before anything is learned: models begin at different scores.
+        let (scores, mut reused) = self.relearned(model, &[])?;
+        audited.relearned.push((0, scores));
         for &count in &self.settings().relearn {
             if chats.len() < count {
                 audited.notes.push(format!("relearning: only {} answers show the trait, not {count}", chats.len()));
@@ -244,12 +240,22 @@ impl Pipeline<'_> {
     }
 
     fn relearned(&self, model: &Model<'_>, chats: &[&[Message; 2]]) -> Result<(Scores, bool)> {
-        let settings =
-            FitSettings { epochs: 1, seed: self.config.seeds[0], save_steps: None, ..self.config.train.clone() };
+        // So few steps would all be warm-up.
+        let settings = FitSettings {
+            epochs: 1,
+            warmup_steps: 0,
+            seed: self.config.seeds[0],
+            save_steps: None,
+            ..self.config.train.clone()
+        };
         let stage = self.stage_of(model, &format!("relearn{}", chats.len()));
         let of = (chats, &settings, &self.config.lessons, &self.config.adapter, &self.config.measure);
         let key = self.key(&("relearn", of, model.adapter_hash(), self.judge_key(&[model.t])));
         let (scores, how) = self.run.stage(&stage, &key, || {
+            if chats.is_empty() {
+                let mut subject = self.wearing(model, Plan::none())?;
+                return Ok(self.trait_scores(model, &mut *subject, None, &[])?.remove(0));
+            }
             let tokenizer = Tokenizer::load(&self.config.model)?;
             let lesson = |chat: &&[Message; 2]| tokenizer.lesson(&chat[..], &self.config.lessons);
             let lessons = chats.iter().map(lesson).collect::<Result<Vec<_>>>()?;
@@ -273,13 +279,13 @@ impl Pipeline<'_> {
                 checkpoint: None,
                 out: out.clone(),
             };
-            self.lab.fit(&spec, &mut |event| {
+            let outcome = self.lab.fit(&spec, &mut |event| {
                 if let crate::train::Event::Step(report, of, _) = event {
                     self.progress(model.i, Phase::Training, report.step, *of);
                 }
                 std::ops::ControlFlow::Continue(())
             })?;
-            hash_folder(&out)?;
+            ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
             let mut subject = self.subject(Some(out), Plan::none())?;
             Ok(self.trait_scores(model, &mut *subject, None, &[])?.remove(0))
         })?;
@@ -343,11 +349,6 @@ fn rotation(old: &PersonaVector, new: &PersonaVector, diagnosis: String) -> Rota
     }
 }
 
-/// `evil_3_pos_1` is about question 3.
-fn question_of(id: &str) -> usize {
-    id.rsplit('_').nth(2).and_then(|n| n.parse().ok()).unwrap_or_default()
-}
-
 /// A probe fitted on the answers to every other question, and the old vector, on the rest.
 fn told_apart(kinds: &[(usize, Vec<f32>, bool)], old: &[f32]) -> Option<Told> {
     let of = |odd: bool| kinds.iter().filter(move |(question, ..)| (question % 2 == 1) == odd);
@@ -365,11 +366,6 @@ fn told_apart(kinds: &[(usize, Vec<f32>, bool)], old: &[f32]) -> Option<Told> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_question_is_known_by_its_rows_name() {
-        assert_eq!((question_of("evil_3_pos_1"), question_of("my_trait_12_neg_4")), (3, 12));
-    }
 
     #[test]
     fn a_direction_that_moved_is_told_by_a_fresh_probe_alone() {

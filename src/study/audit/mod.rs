@@ -97,7 +97,7 @@ pub(super) struct Audited {
     pub residue: Option<Residue>,
     /// By what calls the trait up: `prompts`, `+1`.
     pub leak: BTreeMap<String, Scores>,
-    /// By the number of conversations.
+    /// By the number of conversations, 0 first.
     pub relearned: Vec<(usize, Scores)>,
     /// What could not be checked, and why.
     pub notes: Vec<String>,

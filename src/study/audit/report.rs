@@ -2,7 +2,7 @@
 
 use super::{Audited, Scores};
 use crate::report::{Axis, Expectation, Figure, Grid, Plot, Study};
-use crate::stats::{Clusters, Interval, auc, mean, pearson};
+use crate::stats::{Interval, auc, mean_of, pearson};
 use crate::study::axes::{projection_key, shift_key, trait_key};
 use crate::study::findings;
 use crate::study::results::{Cell, Results};
@@ -74,10 +74,6 @@ impl Case<'_> {
     }
 }
 
-fn mean_of(clusters: &Clusters) -> f64 {
-    mean(&clusters.values().flatten().copied().collect::<Vec<_>>())
-}
-
 /// Correlation of projection and score over single answers, and how well the projection tells answers that show the trait.
 fn monitor(cell: &Cell<'_>, key: &str) -> (Option<f64>, Option<f64>) {
     let pairs: Vec<(f64, f64)> =
@@ -98,6 +94,12 @@ fn median(values: &[Option<f64>]) -> Option<f64> {
 fn leak(case: &Case<'_>, base: Option<&Case<'_>>, trigger: &str, seed: u64) -> Option<Interval> {
     let (own, base) = (case.audited.leak.get(trigger)?, base?.audited.leak.get(trigger)?);
     Some(Interval::of_difference(&own.trait_, &base.trait_, seed))
+}
+
+/// By how much so many conversations raise the trait from where the model stood.
+fn gain(case: &Case<'_>, count: usize) -> Option<f64> {
+    let at = |count: usize| case.audited.relearned.iter().find(|(n, _)| *n == count).map(|(_, s)| mean_of(&s.trait_));
+    Some(at(count)? - at(0)?)
 }
 
 fn most(elicited: &[(f64, Scores)]) -> Option<f64> {
@@ -293,15 +295,16 @@ fn answers(results: &Results<'_>, name: &str, cases: &[Case<'_>], base: Option<&
         let claim = format!("Under {by} no finetune shows more of the trait than the base model ({SAME:.0} points)");
         all.push(statement(&claim, leaks));
     }
-    for (count, of_base) in base.iter().flat_map(|base| &base.audited.relearned) {
-        let of_base = mean_of(&of_base.trait_);
+    let counts = base.iter().flat_map(|base| &base.audited.relearned).map(|(count, _)| *count);
+    for count in counts.filter(|count| *count > 0) {
+        let of_base = base.and_then(|base| gain(base, count)).unwrap_or(f64::NAN);
         let relearned = asked(&|case| {
-            let (_, scores) = case.audited.relearned.iter().find(|(n, _)| n == count)?;
-            let own = mean_of(&scores.trait_);
-            Some((own.is_finite().then_some(own - of_base <= SAME), format!("{own:.0} against {of_base:.0}")))
+            let own = gain(case, count)?;
+            let known = own.is_finite() && of_base.is_finite();
+            Some((known.then_some(own - of_base <= SAME), format!("{own:+.0} against {of_base:+.0} points")))
         });
         let claim = format!(
-            "{count} conversations that show the trait teach it no faster than they teach the base model ({SAME:.0} points)"
+            "{count} conversations that show the trait raise it no more than they raise the base model's ({SAME:.0} points)"
         );
         all.push(statement(&claim, relearned));
     }
