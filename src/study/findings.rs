@@ -118,7 +118,7 @@ impl<'a> Ground<'a> {
         let more = self.against(ablated, steered);
         let key = projection_key(self.name);
         Some(Expectation {
-            claim: "Ablation prevents less than steering where the base model lies near zero along the vector".into(),
+            claim: "Ablation prevents less than steering; the paper finds that where the base model lies near zero along the vector".into(),
             measured: format!(
                 "{} {:.1}, {} {:.1}: {more:+.1} points; plain {:.1}; answers lie at {:.1} along the vector in the base model, at {:.1} after \
                  plain finetuning",
