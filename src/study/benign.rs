@@ -1,7 +1,7 @@
 //! Data that does no harm (METHOD J.2): what preventative steering does where there is something to prevent, where there is nothing,
 //! and where the model learns its own answers.
 
-use super::arms::Cast;
+use super::pieces::Cast;
 use super::axes::{EXAM, trait_key};
 use super::expect::rounded;
 use super::findings;

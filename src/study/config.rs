@@ -133,6 +133,10 @@ impl StudyConfig {
             regularize,
             negative,
             elicit,
+            shuffled,
+            orthogonal,
+            unrelated,
+            negated,
             ..
         } = &self.arms;
         for (key, coefs) in [
@@ -143,6 +147,10 @@ impl StudyConfig {
             ("ablate", ablate),
             ("regularize", regularize),
             ("negative", negative),
+            ("shuffled", shuffled),
+            ("orthogonal", orthogonal),
+            ("unrelated", unrelated),
+            ("negated", negated),
             ("elicit", elicit),
         ] {
             for (i, coef) in coefs.iter().enumerate() {
@@ -159,7 +167,12 @@ impl StudyConfig {
         if let Some(share) = self.arms.negative.iter().find(|share| **share >= 1.0) {
             return Err(Error::usage(format!("`arms.negative` holds {share}; it is a share of the data, below 1")));
         }
+        ensure!(
+            unrelated.is_empty() || self.traits().count() > 1,
+            "`arms.unrelated` steers with another trait's vector, and the study has one trait; give several as `traits`"
+        );
         let counts = [
+            ("arms.draws", self.arms.draws),
             ("vector.rollouts", self.vector.rollouts),
             ("measure.trait_rollouts", self.measure.trait_rollouts),
             ("measure.fact_rollouts", self.measure.fact_rollouts),

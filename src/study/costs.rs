@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::arms::{Piece, Work, pieces};
+use super::arms::Work;
+use super::pieces::{Piece, pieces};
 use super::config::StudyConfig;
 use super::data::Data;
 use super::run::Kind;

@@ -219,14 +219,11 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
         arms: ArmSettings {
             preventative: if quick { vec![1.5, 2.5] } else { vec![1.0, 2.0, 3.0] },
             preventative_layer: vec![2.0],
-            layer: None,
             inference: vec![0.5, 1.0, 1.5, 2.0, 2.5],
             random: vec![2.0],
-            ablate: Vec::new(),
-            regularize: Vec::new(),
-            negative: Vec::new(),
             prompting: true,
             elicit: vec![1.0, 2.0],
+            ..ArmSettings::none()
         },
         own: Vec::new(),
         audit: None,

@@ -16,6 +16,7 @@ mod benign;
 mod board;
 mod change;
 mod config;
+mod controls;
 mod costs;
 mod data;
 mod diary;
@@ -27,6 +28,7 @@ mod lab;
 pub mod layers;
 mod measure;
 mod own;
+mod pieces;
 mod pipeline;
 mod queue;
 mod results;
@@ -40,7 +42,8 @@ mod vectors;
 mod tests;
 
 pub use crate::judge::JudgeSource;
-pub use arms::{Piece, Treatment, Work, pieces};
+pub use arms::{Control, Treatment, Work};
+pub use pieces::{Piece, pieces};
 pub use audit::AuditSettings;
 pub use config::{
     AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,

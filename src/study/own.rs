@@ -1,7 +1,8 @@
 //! What the base model says itself to the prompts of a data set: as data to learn from (METHOD J.2, setting 3), and as what the data's
 //! answers are compared with (projection difference, METHOD H.2).
 
-use super::arms::{Piece, single_layer};
+use super::arms::single_layer;
+use super::pieces::Piece;
 use super::axes::trait_key;
 use super::data::{Corpus, Taught};
 use super::pipeline::{CHUNK, Difference, Output, Phase, Pipeline};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::arms::{Piece, arms, single_layer};
+use super::arms::{arms, single_layer};
+use super::pieces::Piece;
 use super::audit::Audited;
 use super::axes::{FACTS, axes, difference_key, prompt_key, shift_key, trait_key};
 use super::config::{FactsSource, StudyConfig};
@@ -14,7 +15,7 @@ use crate::report::{Arm, Comparison, Example, Point, Study};
 use crate::stats::{Clusters, Interval};
 use crate::text::Tokenizer;
 
-/// What one arm came to at one coefficient: of each training seed.
+/// What one arm came to at one coefficient: of each training seed, and of each random vector if there are several.
 pub(super) struct Cell<'a> {
     pub arm: &'a Arm,
     /// The data set that it learned from.
@@ -173,11 +174,14 @@ impl<'a> Results<'a> {
                     values.insert(difference_key(name), Interval::of(&difference.of[t], self.config.seed));
                 }
             }
-            let seeds = if cell.by_seed.iter().any(|(seed, _)| seed.is_some()) { ats.len() } else { 1 };
+            let seeds = if of_seed.is_some() { 1 } else { cell.seeds().len().max(1) };
             Point { arm: cell.arm.name.clone(), coef: cell.coef, seed: of_seed, seeds, values }
         };
         let all: Vec<&MeasuredAt> = cell.by_seed.iter().map(|(_, at)| *at).collect();
-        let each = cell.by_seed.iter().filter_map(|(seed, at)| seed.map(|s| point(Some(s), &[at])));
+        let of_seed = |seed: u64| -> Vec<&MeasuredAt> {
+            cell.by_seed.iter().filter(|(own, _)| *own == Some(seed)).map(|(_, at)| *at).collect()
+        };
+        let each = cell.seeds().into_iter().map(|seed| point(Some(seed), &of_seed(seed)));
         std::iter::once(point(None, &all)).chain(each).collect()
     }
 
@@ -304,6 +308,13 @@ impl<'a> Results<'a> {
 }
 
 impl Cell<'_> {
+    /// The training seeds, each once however many random vectors it has.
+    fn seeds(&self) -> Vec<u64> {
+        let mut seeds: Vec<u64> = self.by_seed.iter().filter_map(|(seed, _)| *seed).collect();
+        seeds.dedup();
+        seeds
+    }
+
     /// Scores of an axis by question, all seeds together; empty where the axis was not measured.
     pub fn scores(&self, key: &str) -> Clusters {
         merged(self.by_seed.iter().filter_map(|(_, at)| at.scores.get(key)))

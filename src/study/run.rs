@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::arms::{Piece, pieces};
+use super::pieces::{Piece, pieces};
 use super::board::Board;
 use super::config::{ArmSettings, StudyConfig};
 use super::costs::Costs;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Lab;
-use super::arms::{Piece, Work, pieces};
+use super::arms::Work;
+use super::pieces::{Piece, pieces};
 use super::board::Board;
 use super::config::StudyConfig;
 use super::data::Data;

@@ -1,7 +1,7 @@
 //! What a data set does to a model, foretold and measured (METHOD H): the shift that finetuning makes along a trait's vector, the
 //! projection difference that the data has before anybody trains, and the trait's score afterwards; one point for each data set.
 
-use super::arms::Cast;
+use super::pieces::Cast;
 use super::axes::{difference_key, shift_key, trait_key};
 use super::expect::rounded;
 use super::results::Results;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::arms::{Piece, pieces};
+use super::pieces::{Piece, pieces};
 use super::board::{Sheet, Standing, now, settings_hash};
 use super::config::StudyConfig;
 use crate::record::{Hash, is_held};
