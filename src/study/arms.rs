@@ -233,7 +233,8 @@ impl Treatment {
         };
         Ok(match self {
             Self::Plain | Self::Prompting | Self::Negative(_) => None,
-            Self::AllLayers(coef) | Self::Control(Control::Shuffled | Control::Orthogonal | Control::Unrelated, coef) => {
+            Self::AllLayers(coef)
+            | Self::Control(Control::Shuffled | Control::Orthogonal | Control::Unrelated, coef) => {
                 Some(Intervention::Steer(steer(all, coef, true)))
             }
             Self::OneLayer(coef) => Some(Intervention::Steer(steer(one, coef, false))),

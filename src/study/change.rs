@@ -1,8 +1,8 @@
 //! What a treatment changes: the model while it learns, or the data that it learns from.
 
 use super::arms::{Control, Treatment, single_layer};
-use super::pieces::Piece;
 use super::data::{Taught, inoculated, under};
+use super::pieces::Piece;
 use super::pipeline::{Pipeline, SHOWS};
 use super::vectors::rows_file;
 use crate::persona::{Border, Side, keep, place_of, read_rows, system_prompt};
@@ -47,8 +47,7 @@ impl Pipeline<'_> {
             Treatment::Control(Control::Random(draw @ 1..), _) => format!(", draw {draw}"),
             _ => String::new(),
         };
-        let random_seed =
-            seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}{draw}"));
+        let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}{draw}"));
         let refresh = self.refresh(piece, &intervention, file)?;
         let texts = refresh.as_ref().map(|refresh| {
             let ids = refresh

@@ -215,6 +215,9 @@ impl StudyConfig {
                 "`data.name` is `{name}`; it may have letters, digits, - and _"
             );
             ensure!(!names.contains(&name), "`data` names `{name}` twice");
+            if let CorpusSource::Harbor { shows, .. } = &corpus.from {
+                ensure!((0.0..=1.0).contains(shows), "`data.{name}`: `shows` is {shows}; it is a share, 0 to 1");
+            }
             if let CorpusSource::Selfgen { of, .. } = &corpus.from {
                 let source = self.data.iter().find(|other| other.name == *of);
                 let own = source.is_some_and(|other| matches!(other.from, CorpusSource::Selfgen { .. }));

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::arms::Work;
-use super::pieces::{Piece, pieces};
 use super::config::StudyConfig;
 use super::data::Data;
+use super::pieces::{Piece, pieces};
 use super::run::Kind;
 use crate::Result;
 use crate::stats::detectable;

@@ -178,7 +178,8 @@ impl<'a> Ground<'a> {
         let room = 100.0 - self.score(plain);
         let is_full = if room < SAME { ", which leaves no room" } else { "" };
         Some(Expectation {
-            claim: "Steered away from the trait while it learns, a model shows more of it than after plain finetuning".into(),
+            claim: "Steered away from the trait while it learns, a model shows more of it than after plain finetuning"
+                .into(),
             measured: format!(
                 "{} {:.1}, {more:+.1} points against plain ({:.1}{is_full})",
                 away.named(),

@@ -30,12 +30,14 @@ mod measure;
 mod own;
 mod pieces;
 mod pipeline;
+mod published;
 mod queue;
 mod results;
 mod run;
 mod share;
 mod shift;
 mod status;
+mod sweeps;
 mod vectors;
 
 #[cfg(test)]
@@ -43,7 +45,6 @@ mod tests;
 
 pub use crate::judge::JudgeSource;
 pub use arms::{Control, Treatment, Work};
-pub use pieces::{Piece, pieces};
 pub use audit::AuditSettings;
 pub use config::{
     AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,
@@ -52,6 +53,7 @@ pub use config::{
 pub use costs::Costs;
 pub use diary::Diary;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
+pub use pieces::{Piece, pieces};
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};

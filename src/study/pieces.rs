@@ -163,10 +163,14 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// An audit of the base model for each trait, and of every finetune of the first training seed: a plain one for each trait, a
-    /// treated one for its own.
+    /// treated one for its own. Of the controls one random vector is enough: the others' scores and shifts say what they are for.
     fn audits(&mut self, vectors: &[usize], base: usize) {
         let first = self.config.seeds.first().copied();
-        let of = |piece: &Piece| matches!(piece.work, Work::Finetune(_)) && piece.seed == first;
+        let of = |piece: &Piece| match piece.work {
+            Work::Finetune(Treatment::Control(control, _)) => control == Control::Random(0) && piece.seed == first,
+            Work::Finetune(_) => piece.seed == first,
+            _ => false,
+        };
         let finetunes: Vec<usize> = (0..self.pieces.len()).filter(|&i| of(&self.pieces[i])).collect();
         for t in 0..self.cast.traits.len() {
             for &i in std::iter::once(&base).chain(&finetunes) {

@@ -193,11 +193,24 @@ pub(super) struct Along {
     pub pairs: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
-/// How far the answers of a data set lie beyond the base model's own (METHOD H.2), by trait and conversation.
+/// How far the answers of a data set lie along each trait's vector, all read by the base model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Difference {
     /// Of each trait.
-    pub of: Vec<Clusters>,
+    pub of: Vec<Foretold>,
+}
+
+/// What a data set foretells of one trait, by conversation (METHOD H.2 to H.4).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Foretold {
+    /// The answers of the data set: their projection.
+    pub data: Clusters,
+    /// The base model's own answers to the same prompts.
+    pub own: Clusters,
+    /// The first less the second: the projection difference.
+    pub difference: Clusters,
+    /// The first less the projection of the prompt's last token, for which nothing must be answered.
+    pub approximation: Clusters,
 }
 
 /// A study at work.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::Lab;
 use super::arms::Work;
-use super::pieces::{Piece, pieces};
 use super::board::Board;
 use super::config::StudyConfig;
 use super::data::Data;
+use super::pieces::{Piece, pieces};
 use super::pipeline::{Event, Judges, Output, Tell};
 use super::queue::work_through;
 use super::run::{check_judge, pipeline};
