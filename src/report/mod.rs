@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub use cloud::{Cloud, Group};
 pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
-pub use plots::{Curve, CurveLevel, Figure, HeatMap, Panel, Pick, Plot, Profile};
+pub use plots::{Curve, CurveLevel, CurvePanel, Curves, Figure, HeatMap, Panel, Pick, Plot, Profile, Trace};
 pub use rows::{RowCurves, row_curves};
 pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study, capital};
 pub use svg::{Hue, Look, Mark};
@@ -64,6 +64,7 @@ pub fn draw(study: &Study, figure: &Figure, look: Look) -> Result<String> {
             known(study, figure, &profile.axes)?;
             Ok(lines::draw(&study.profile_chart(figure, profile), look))
         }
+        Plot::Curves(curves) => Ok(lines::draw(&charts::curves_chart(figure, curves), look)),
     }
 }
 

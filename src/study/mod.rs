@@ -25,9 +25,11 @@ mod findings;
 mod finetune;
 mod lab;
 pub mod layers;
+mod mean;
 mod measure;
 mod own;
 mod pipeline;
+mod pressure;
 mod queue;
 mod results;
 mod run;
@@ -35,6 +37,7 @@ mod share;
 mod shift;
 mod status;
 mod vectors;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -47,9 +50,11 @@ pub use config::{
     StudyConfig, TraitSource, VectorSettings,
 };
 pub use costs::Costs;
-pub use diary::Diary;
+pub use diary::{Diary, Watched};
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
+pub use mean::mean_state;
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};
 pub use status::{PieceStatus, Stand, status};
+pub use watch::WatchSettings;

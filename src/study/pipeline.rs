@@ -14,7 +14,7 @@ use super::config::StudyConfig;
 use super::costs::Costs;
 use super::data::Data;
 use super::queue::Done;
-use super::{FitOutcome, Lab, SubjectSpec, device_kind};
+use super::{FitOutcome, Lab, SubjectSpec, Watched, device_kind};
 use crate::judge::Judge;
 use crate::persona::Side;
 use crate::record::{Hash, Reused, RunDir, hash_file};
@@ -143,6 +143,9 @@ pub(super) struct Fitted {
     pub shift_error: Option<f64>,
     /// Hash of the adapter's folder.
     pub adapter: Hash,
+    /// What was watched while it learned.
+    #[serde(default)]
+    pub watched: Watched,
 }
 
 /// What was measured of one model, at each of its coefficients.
@@ -280,8 +283,7 @@ impl Pipeline<'_> {
                 self.measure(i, Some((&adapter.0, adapter.1)), &plan, Some((key, -1.0))).map(measured)
             }
             Work::Finetune(treatment) => {
-                let vector = piece.trait_.map(|_| own_vector());
-                let (fitted, fit_reused) = self.finetune(i, treatment, vector, self.taught(piece, done)?)?;
+                let (fitted, fit_reused) = self.finetune(i, treatment, &vectors, self.taught(piece, done)?)?;
                 let (output, reused) = self.unsteered(i, &vectors, Some(fitted))?;
                 Ok((output, fit_reused.is_yes() && reused))
             }

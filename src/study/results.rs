@@ -31,7 +31,7 @@ pub(super) struct Results<'a> {
     pub data: &'a Data,
     pub arms: Vec<Arm>,
     vectors: Vec<&'a Extracted>,
-    measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
+    pub measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
     differences: BTreeMap<usize, &'a Difference>,
     pub audits: Vec<(Target<'a>, &'a Audited)>,
 }

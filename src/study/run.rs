@@ -11,7 +11,7 @@ use super::data::Data;
 use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use super::{Lab, audit, benign, facts, shift};
+use super::{Lab, audit, benign, facts, pressure, shift};
 use crate::eval::facts::FactQuestion;
 use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
@@ -134,6 +134,7 @@ pub fn run(
         Kind::Audit => audit::told(&results, &cells, study),
         Kind::Own => benign::swept(&results, &cells, study),
     };
+    let study = pressure::drawn(&results, study);
     run.write_lock(&lock)?;
     let files = crate::report::render(&study, out)?;
     Ok(StudyReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
