@@ -1,12 +1,12 @@
 //! Data that does no harm (METHOD J.2): what preventative steering does where there is something to prevent, where there is nothing,
 //! and where the model learns its own answers.
 
-use super::arms::Cast;
 use super::axes::{EXAM, trait_key};
 use super::expect::rounded;
 use super::findings;
 use super::results::{Cell, Results};
-use crate::report::{Axis, Expectation, Figure, Panel, Plot, Study};
+use super::sweeps;
+use crate::report::{Expectation, Study};
 use crate::stats::Interval;
 
 /// From here on a plain finetune counts as one that elicits the trait, in points above the base model.
@@ -18,10 +18,10 @@ const EXAM_LOSS: f64 = 2.0;
 
 /// What came of a study of benign data.
 pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Study {
-    let expectations = expectations(results, cells);
+    let expectations = [findings::of(results, cells), expectations(results, cells)].concat();
     let met = expectations.iter().filter(|e| e.met == Some(true)).count();
     let verdict = format!("{}{met} of {} expectations are met.", said(results, cells), expectations.len());
-    let (title, figures) = ("What steering does to benign data".to_owned(), grid(results, &study.axes));
+    let (title, figures) = ("What steering does to benign data".to_owned(), sweeps::figures(results, &study.axes));
     Study { title, verdict, figures, expectations, ..study }
 }
 
@@ -34,54 +34,9 @@ pub(super) fn swept(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> 
         title: "A study of finetuning".to_owned(),
         verdict,
         expectations,
-        figures: grid(results, &study.axes),
+        figures: sweeps::figures(results, &study.axes),
         ..study
     }
-}
-
-/// A figure for each data set, in it a panel for each trait: the trait's score and the exam over the coefficient (the post's figure 2,
-/// the paper's figure 29).
-fn grid(results: &Results<'_>, axes: &[Axis]) -> Vec<Figure> {
-    let cast = Cast::of(results.config);
-    let has = |name: &str| results.arms.iter().any(|arm| arm.name == name);
-    let axis = |key: &str| axes.iter().find(|axis| axis.key == key);
-    let mut figures = Vec::new();
-    for (c, corpus) in results.data.corpora.iter().enumerate() {
-        for (what, shown) in [
-            ("prevent", "while it learned"),
-            ("prevent-layer", "at one layer while it learned"),
-            ("inference", "while it answers"),
-        ] {
-            let panels = results.data.traits.iter().enumerate().filter_map(|(t, trait_)| {
-                let arm = cast.named(Some(c), what, Some(t));
-                let key = trait_key(&trait_.name);
-                let shown: Vec<&Axis> = [axis(key), axis(EXAM)].into_iter().flatten().collect();
-                let (title, plain) = (axis(key)?.short.clone(), cast.named(Some(c), "plain", None));
-                let x = "steering coefficient";
-                has(&arm).then(|| Panel::dose(&title, x, &arm, Some(&plain), Some("base"), &shown))
-            });
-            let panels: Vec<Panel> = panels.collect();
-            if panels.is_empty() {
-                continue;
-            }
-            figures.push(Figure {
-                file: cast.named(Some(c), what, None).replace('.', "-"),
-                title: format!("{}: steered {shown}", corpus.label),
-                caption: format!(
-                    "{}. At coefficient 0, the plain finetune; to the right, more and more steering {shown}. Dashed: the base model. Bands: 95 % \
-                     intervals, clustered by question.",
-                    corpus.label
-                ),
-                plot: Plot::Lines {
-                    y: "score or accuracy".into(),
-                    range: (0.0, 100.0),
-                    levels: "base model".into(),
-                    panels,
-                },
-            });
-        }
-    }
-    figures
 }
 
 /// The cells of one data set and trait.
@@ -134,21 +89,22 @@ fn expectations(results: &Results<'_>, cells: &[Cell<'_>]) -> Vec<Expectation> {
         let least = case.steered.iter().min_by(|a, b| a.mean(case.key).total_cmp(&b.mean(case.key)));
         let Some(least) = least else { continue };
         let above = Interval::of_difference(&least.scores(case.key), &case.base.scores(case.key), seed);
-        let what = if elicits {
-            "the data elicits the trait, and steering prevents it"
-        } else {
-            "steering adds nothing of the trait"
-        };
-        expectations.push(Expectation {
-            claim: format!("{}: {what}: at most {NEAR_BASE} points above the base model", case.label),
-            measured: format!(
-                "plain {} , {} {} ({above:+.1} against the base model)",
-                rounded(case.plain.mean(case.key), 1),
-                least.named(),
-                rounded(least.mean(case.key), 1)
-            ),
-            met: above.mean.is_finite().then_some(above.mean <= NEAR_BASE),
-        });
+        // Where the data elicits the trait the findings say what becomes of it.
+        if !elicits {
+            expectations.push(Expectation {
+                claim: format!(
+                    "{}: steering adds nothing of the trait: at most {NEAR_BASE} points above the base model",
+                    case.label
+                ),
+                measured: format!(
+                    "plain {}, {} {} ({above:+.1} against the base model)",
+                    rounded(case.plain.mean(case.key), 1),
+                    least.named(),
+                    rounded(least.mean(case.key), 1)
+                ),
+                met: above.mean.is_finite().then_some(above.mean <= NEAR_BASE),
+            });
+        }
         let exam = Interval::of_difference(&least.scores(EXAM), &case.plain.scores(EXAM), seed);
         if exam.mean.is_finite() {
             expectations.push(Expectation {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::arms::{Piece, Treatment};
+use super::arms::Treatment;
 use super::data::Taught;
+use super::pieces::Piece;
 use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
 use super::{Diary, FitSpec, Start, mean_state};
 use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
@@ -46,12 +47,13 @@ impl Pipeline<'_> {
         i: usize,
         treatment: Treatment,
         vectors: &[(usize, &VectorFile)],
+        stand_in: Option<&PersonaVector>,
         taught: Vec<Taught>,
     ) -> Result<(Fitted, Reused)> {
         let piece = &self.pieces[i];
         let vector = piece.trait_.and_then(|own| vectors.iter().find(|(t, _)| *t == own)).map(|(_, file)| *file);
         let seed = piece.seed.expect("a finetune has a training seed");
-        let change = self.change(piece, treatment, vector, &taught, seed)?;
+        let change = self.change(piece, treatment, vector, stand_in, &taught, seed)?;
         let (untreated, taught) = (taught.clone(), self.changed_data(piece, treatment, taught, seed)?);
         let chats: Vec<&[Message]> = taught.iter().map(|taught| taught.messages.as_slice()).collect();
         let settings = FitSettings { seed, ..self.config.train.clone() };

@@ -16,6 +16,7 @@ mod benign;
 mod board;
 mod change;
 mod config;
+mod controls;
 mod costs;
 mod data;
 mod diary;
@@ -28,14 +29,17 @@ pub mod layers;
 mod mean;
 mod measure;
 mod own;
+mod pieces;
 mod pipeline;
 mod pressure;
+mod published;
 mod queue;
 mod results;
 mod run;
 mod share;
 mod shift;
 mod status;
+mod sweeps;
 mod vectors;
 mod watch;
 
@@ -43,7 +47,7 @@ mod watch;
 mod tests;
 
 pub use crate::judge::JudgeSource;
-pub use arms::{Piece, Treatment, Work, pieces};
+pub use arms::{Control, Treatment, Work};
 pub use audit::AuditSettings;
 pub use config::{
     AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,
@@ -53,6 +57,7 @@ pub use costs::Costs;
 pub use diary::{Diary, Watched};
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
 pub use mean::mean_state;
+pub use pieces::{Piece, pieces};
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};

@@ -1,7 +1,6 @@
 //! What was watched while the finetunes learned, told: the drift along the vector, how hard the data pulls along it, and whether
 //! steering in training takes that pull away (METHOD K11; Grant et al. 2026, arXiv 2604.16423, claim that it turns it round).
 
-use super::arms::single_layer;
 use super::axes::trait_key;
 use super::diary::Watched;
 use super::results::Results;
@@ -182,8 +181,8 @@ fn drift(group: &Group<'_>) -> Option<Figure> {
 }
 
 fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
-    let first = group.followed.iter().find_map(|followed| followed.checkpoints().next())?;
-    let layer = single_layer(results.config, first.off.len()).ok()?;
+    group.followed.iter().find_map(|followed| followed.checkpoints().next())?;
+    let layer = results.layer;
     let (on, off): (fn(&PressureReport) -> &[Option<f64>], fn(&PressureReport) -> &[Option<f64>]) =
         (|report| &report.on, |report| &report.off);
     let mut panels = Vec::new();

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{Piece, single_layer};
+use super::arms::single_layer;
 use super::data::Taught;
+use super::pieces::Piece;
 use super::pipeline::Pipeline;
 use super::vectors::rows_file;
 use crate::persona::{Border, Exchange, Row, Side, finish, read_rows};
