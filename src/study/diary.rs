@@ -180,6 +180,42 @@ mod tests {
     }
 
     #[test]
+    fn a_resumed_diary_knows_what_was_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let diary = || Diary::new(Tracking::tensorboard(dir.path()));
+        let pressed = |step| {
+            let pulls = vec![Some(0.1 * step as f64), None];
+            Event::Pressed(PressureReport { step, on: pulls.clone(), off: pulls })
+        };
+        let tell = |diary: &mut Diary, steps: std::ops::RangeInclusive<usize>| {
+            for i in steps {
+                let Event::Step(report, of, seconds) = step(i) else { unreachable!() };
+                let drift = i.is_multiple_of(2).then_some(i as f64);
+                assert!(diary.hear(&Event::Step(StepReport { drift, ..report }, of, seconds)).is_continue());
+                drift.iter().for_each(|_| assert!(diary.hear(&pressed(i)).is_continue()));
+            }
+        };
+        let begin = |diary: &mut Diary| {
+            [Event::Watched(-3.0), pressed(0)].iter().for_each(|event| assert!(diary.hear(event).is_continue()));
+        };
+        let mut whole = diary();
+        begin(&mut whole);
+        tell(&mut whole, 1..=7);
+        assert_eq!(whole.watched.drift, [(2, 2.0), (4, 4.0), (6, 6.0)]);
+        let (want, rows) = (whole.watched, std::fs::read(dir.path().join("pressure.jsonl")).unwrap());
+
+        // Killed after step 6, the last checkpoint after step 3.
+        let mut resumed = diary();
+        assert!(resumed.hear(&Event::Watched(-3.0)).is_continue() && resumed.hear(&Event::Resumed(3)).is_continue());
+        tell(&mut resumed, 4..=7);
+        assert_eq!((resumed.drift(), &resumed.watched), (Some(6.0), &want));
+        assert_eq!(std::fs::read(dir.path().join("pressure.jsonl")).unwrap(), rows);
+        // One that begins anew drops what another left.
+        begin(&mut diary());
+        assert_eq!(read_jsonl::<PressureReport>(&dir.path().join("pressure.jsonl")).unwrap().len(), 1);
+    }
+
+    #[test]
     fn what_cannot_be_written_ends_the_finetune_and_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let mut diary = Diary::new(Tracking::tensorboard(&dir.path().join("absent")));
