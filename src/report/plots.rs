@@ -97,7 +97,7 @@ pub struct Trace {
     pub hue: Hue,
     /// Its mark.
     pub mark: Mark,
-    /// Ascending in x.
+    /// Ascending in x; numbers only, for `results.json` can hold no other.
     pub points: Vec<(f64, f64)>,
 }
 

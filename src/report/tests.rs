@@ -366,6 +366,10 @@ fn curves_bring_their_own_points() {
     let csv = study.numbers(&study.figures[0]).csv();
     assert_eq!(csv.lines().count(), 1 + 4 * 2 * 13);
     assert!(csv.starts_with("panel,curve,x,y\n\"Intervention off, layer 4\",Plain <finetune>,0,0.004\n"), "{csv}");
+    // JSON has no NaN: what is handed over to be kept has numbers only.
+    let mut study = study;
+    let Plot::Curves(curves) = &mut study.figures[0].plot else { panic!() };
+    curves.panels.iter_mut().for_each(|panel| panel.series.truncate(2));
     assert_eq!(serde_json::from_str::<Study>(&serde_json::to_string(&study).unwrap()).unwrap().figures, study.figures);
     let mut empty = study.clone();
     let Plot::Curves(curves) = &mut empty.figures[0].plot else { panic!() };

@@ -4,7 +4,7 @@
 use super::axes::trait_key;
 use super::diary::Watched;
 use super::results::Results;
-use crate::report::{Arm, CurvePanel, Curves, Expectation, Figure, Grid, Mark, Plot, Study, Trace};
+use crate::report::{Arm, CurvePanel, Curves, Expectation, Figure, Grid, Hue, Mark, Plot, Study, Trace};
 use crate::stats::{mean, sign_test};
 use crate::train::PressureReport;
 
@@ -40,9 +40,13 @@ struct Verdict {
     reversed: usize,
     /// Share of checkpoints and layers where it is smaller.
     share: f64,
+    /// Without and with the intervention before the first step, when all arms have the same weights.
+    first: (f64, f64),
 }
 
-/// For each arm that is steered in training: is the pull of the data along the vector smaller under the steering, or turned round?
+/// For each arm that is steered in training: is the pull of the data along the vector smaller under the steering, or turned round? The
+/// signs alone would not do: what is learned under any disturbance pulls less under it than without, for that is where it was fitted.
+/// So before anything is learned the steering must also take away more than vectors without meaning do.
 pub(super) fn findings(results: &Results<'_>) -> Vec<Expectation> {
     let mut findings = Vec::new();
     for group in groups(results) {
@@ -51,6 +55,9 @@ pub(super) fn findings(results: &Results<'_>) -> Vec<Expectation> {
                 continue;
             }
             let Some(verdict) = Verdict::of(&followed.seeds) else { continue };
+            let meaningless = group.followed.iter().filter(|f| matches!(f.arm.kind.as_str(), "random" | "shuffled"));
+            let controls: Vec<f64> =
+                meaningless.filter_map(|f| Verdict::of(&f.seeds)).map(|verdict| verdict.taken()).collect();
             findings.push(Expectation {
                 claim: format!(
                     "{}{}: while it learns, the data's pull along the vector is smaller with the steering than without, or turned round \
@@ -58,8 +65,8 @@ pub(super) fn findings(results: &Results<'_>) -> Vec<Expectation> {
                     group.name,
                     followed.named()
                 ),
-                measured: verdict.said(),
-                met: verdict.met(),
+                measured: verdict.said(&controls),
+                met: verdict.met(&controls),
             });
         }
     }
@@ -122,12 +129,6 @@ impl Followed<'_> {
         self.coef.map_or_else(|| self.arm.label.clone(), |coef| format!("{} at {coef}", self.arm.label))
     }
 
-    /// In the arm's colour; coefficients of one arm differ in the mark.
-    fn trace(&self, nth: usize, points: Vec<(f64, f64)>) -> Trace {
-        let mark = if nth == 0 { self.arm.mark } else { Mark::nth(nth + 3) };
-        Trace { label: self.named(), hue: self.arm.hue, mark, points }
-    }
-
     /// A number by step, the mean over the training seeds.
     fn by_step(&self, of: &dyn Fn(&Watched) -> Vec<(usize, f64)>) -> Vec<(f64, f64)> {
         let all: Vec<Vec<(usize, f64)>> = self.seeds.iter().map(|watched| of(watched)).collect();
@@ -155,16 +156,32 @@ impl Followed<'_> {
     }
 }
 
-/// A curve of each arm and coefficient.
-fn traces(group: &Group<'_>, points: &dyn Fn(&Followed<'_>) -> Vec<(f64, f64)>) -> Vec<Trace> {
-    let nth = |i: usize| group.followed[..i].iter().filter(|f| f.arm.name == group.followed[i].arm.name).count();
-    group.followed.iter().enumerate().map(|(i, followed)| followed.trace(nth(i), points(followed))).collect()
+/// A curve of each arm and coefficient: in the arm's colour, or in another where an earlier arm has it; coefficients of one arm
+/// differ in the mark.
+fn traces(followed: &[&Followed<'_>], points: &dyn Fn(&Followed<'_>) -> Vec<(f64, f64)>) -> Vec<Trace> {
+    const HUES: [Hue; 8] =
+        [Hue::Vermillion, Hue::Grey, Hue::Sky, Hue::Green, Hue::Purple, Hue::Orange, Hue::Blue, Hue::Ink];
+    let mut looks: Vec<(String, Hue, Mark)> = Vec::new();
+    let mut trace = |followed: &&Followed<'_>| {
+        let arm = followed.arm;
+        let hue_of = |name: &str| looks.iter().find(|look| look.0 == name).map(|look| look.1);
+        let is_free = |hue: &Hue| looks.iter().all(|look| look.1 != *hue);
+        let another = || HUES.into_iter().find(is_free).unwrap_or(arm.hue);
+        let hue = hue_of(&arm.name).unwrap_or_else(|| if is_free(&arm.hue) { arm.hue } else { another() });
+        let is_new = |mark: &Mark| looks.iter().all(|look| (look.1, look.2) != (hue, *mark));
+        let mark = std::iter::once(arm.mark).chain((0..8).map(Mark::nth)).find(is_new).unwrap_or(arm.mark);
+        looks.push((arm.name.clone(), hue, mark));
+        let mut points = points(followed);
+        points.retain(|(_, y)| y.is_finite());
+        Trace { label: followed.named(), hue, mark, points }
+    };
+    followed.iter().map(&mut trace).collect()
 }
 
 fn drift(group: &Group<'_>) -> Option<Figure> {
     let risen = |watched: &Watched| std::iter::once((0, 0.0)).chain(watched.drift.iter().copied()).collect();
-    let series = traces(group, &|followed| followed.by_step(&risen));
-    let panel = CurvePanel { title: format!("{}drift while learning", group.name), x: "step".into(), series };
+    let series = traces(&group.followed.iter().collect::<Vec<_>>(), &|followed| followed.by_step(&risen));
+    let panel = CurvePanel { title: format!("{}Drift while learning", group.name), x: "step".into(), series };
     let plot = Plot::Curves(Curves {
         y: "projection, less its beginning".into(),
         level: Some(("before learning".into(), 0.0)),
@@ -183,6 +200,8 @@ fn drift(group: &Group<'_>) -> Option<Figure> {
 fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
     group.followed.iter().find_map(|followed| followed.checkpoints().next())?;
     let layer = results.layer;
+    // The gradient of a regulariser's own loss is a hundred times the data's and would hide it.
+    let shown: Vec<&Followed<'_>> = group.followed.iter().filter(|f| f.arm.kind != "regularize").collect();
     let (on, off): (fn(&PressureReport) -> &[Option<f64>], fn(&PressureReport) -> &[Option<f64>]) =
         (|report| &report.on, |report| &report.off);
     let mut panels = Vec::new();
@@ -191,11 +210,11 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
             let of = |report: &PressureReport| Some((report.step, (*side(report).get(layer.block())?)?));
             watched.pressure.iter().filter_map(of).collect()
         };
-        let series = traces(group, &|followed| followed.by_step(&at));
+        let series = traces(&shown, &|followed| followed.by_step(&at));
         panels.push(CurvePanel { title: format!("Intervention {word}, {layer}"), x: "step".into(), series });
     }
     for (side, word) in [(off, "off"), (on, "on")] {
-        let series = traces(group, &|followed| followed.by_layer(side));
+        let series = traces(&shown, &|followed| followed.by_layer(side));
         panels.push(CurvePanel { title: format!("Intervention {word}, mean of the steps"), x: "layer".into(), series });
     }
     Some(Figure {
@@ -203,8 +222,8 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
         title: format!("{}Gradient pressure", group.name),
         caption: "How fast the mean loss falls if the outputs of a layer's block move along the vector at the learned tokens: above 0 \
                   learning pushes them there. Measured on one batch of each finetune's own conversations, of the weights as they are at \
-                  the step, without the intervention of training (off) and with it, a regulariser's loss included (on). A whole ablation \
-                  leaves 0 by construction; what changes the data alone has the same on both sides."
+                  the step, without the intervention of training (off) and with it (on). A whole ablation leaves 0 by construction; what \
+                  changes the data alone has the same on both sides; a regulariser's own loss pulls so much that it is in the table alone."
             .into(),
         plot: Plot::Curves(Curves {
             y: "pull, nats per token and unit of length".into(),
@@ -217,17 +236,32 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
 fn table(group: &Group<'_>) -> Option<Grid> {
     let row = |followed: &Followed<'_>| {
         let verdict = Verdict::of(&followed.seeds)?;
-        let Verdict { off, on, checkpoints, smaller, towards, reversed, share } = verdict;
+        let Verdict { off, on, checkpoints, smaller, towards, reversed, share, first } = verdict;
         let counts = [checkpoints, smaller, towards, reversed].map(|count| Some(count as f64));
-        let numbers = [Some(off), Some(on)].into_iter().chain(counts).chain([Some(share), Some(verdict.chance())]);
+        let numbers = [first.0, first.1, off, on]
+            .map(Some)
+            .into_iter()
+            .chain(counts)
+            .chain([Some(share), Some(verdict.chance())]);
         Some((followed.named(), numbers.collect::<Vec<_>>()))
     };
     let rows: Vec<_> = group.followed.iter().filter_map(row).collect();
-    let columns = ["off", "on", "checkpoints", "smaller with it", "towards without it", "turned round", "share", "p"];
+    let columns = [
+        "off at first",
+        "on at first",
+        "off",
+        "on",
+        "checkpoints",
+        "smaller with it",
+        "towards without it",
+        "turned round",
+        "share",
+        "p",
+    ];
     (!rows.is_empty()).then(|| Grid {
         file: format!("pressure-arms{}", group.file),
         title: format!("{}The data's pull along the vector, with the intervention and without", group.name),
-        caption: "Means over the layers and checkpoints, in nats per token and unit of length; at how many checkpoints the pull is smaller \
+        caption: "Before the first step, when all arms have the same weights, and over all checkpoints; means over the layers, in nats per token and unit of length; at how many checkpoints the pull is smaller \
                   with the intervention, and at how many of those where the data pulls towards the trait it is turned round; `share` is of \
                   checkpoints and layers, `p` of a two-sided sign test over the checkpoints, which follow each other and so are not \
                   independent. Arms that leave model and loss alone are missing: both sides are one measurement."
@@ -261,6 +295,9 @@ impl Verdict {
             verdict.reversed += usize::from(*off > 0.0 && *on < 0.0);
         }
         (verdict.off, verdict.on, verdict.checkpoints) = (mean(&off), mean(&on), off.len());
+        let starts = seeds.iter().flat_map(|w| &w.pressure).zip(off.iter().zip(&on)).filter(|(row, _)| row.step == 0);
+        let (off, on): (Vec<f64>, Vec<f64>) = starts.map(|(_, (off, on))| (*off, *on)).unzip();
+        verdict.first = (mean(&off), mean(&on));
         verdict.share = smaller_pairs as f64 / pairs as f64;
         Some(verdict)
     }
@@ -269,17 +306,30 @@ impl Verdict {
         sign_test(self.smaller, self.checkpoints)
     }
 
-    /// Nothing where signs split as by chance.
-    fn met(&self) -> Option<bool> {
-        (self.chance() < CHANCE).then_some(2 * self.smaller > self.checkpoints)
+    /// What the intervention takes away before anything is learned.
+    fn taken(&self) -> f64 {
+        self.first.0 - self.first.1
     }
 
-    fn said(&self) -> String {
-        let Self { off, on, checkpoints, smaller, towards, reversed, share } = self;
+    /// `controls`: what vectors without meaning take away before anything is learned. Nothing where signs split as by chance.
+    fn met(&self, controls: &[f64]) -> Option<bool> {
+        let smaller = 2 * self.smaller > self.checkpoints;
+        (self.chance() < CHANCE).then_some(smaller && controls.iter().all(|control| self.taken() > *control))
+    }
+
+    fn said(&self, controls: &[f64]) -> String {
+        let Self { off, on, checkpoints, smaller, towards, reversed, share, first } = self;
+        let most = controls
+            .iter()
+            .copied()
+            .reduce(f64::max)
+            .map_or_else(String::new, |most| format!(" (vectors without meaning take away at most {most:+.2e})"));
         format!(
-            "mean over layers and checkpoints {on:+.2e} with the steering, {off:+.2e} without (nats per token and unit of length); smaller at \
-             {smaller} of {checkpoints} checkpoints (sign test p = {:.2}), at {:.0} % of checkpoints and layers; turned round at {reversed} \
-             of the {towards} where the data pulls towards the trait",
+            "before the first step {:+.2e} with the steering, {:+.2e} without{most}; over all checkpoints {on:+.2e} and {off:+.2e} (means over \
+             the layers, nats per token and unit of length); smaller at {smaller} of {checkpoints} checkpoints (sign test p = {:.1e}), at \
+             {:.0} % of checkpoints and layers; turned round at {reversed} of the {towards} where the data pulls towards the trait",
+            first.1,
+            first.0,
             self.chance(),
             100.0 * share
         )
@@ -308,10 +358,12 @@ mod tests {
         assert_eq!((verdict.checkpoints, verdict.smaller, verdict.towards, verdict.reversed), (7, 6, 6, 6));
         assert!((verdict.share - 13.0 / 14.0).abs() < 1e-12);
         assert!((verdict.off - (6.0 * 0.5 - 0.125) / 7.0).abs() < 1e-12);
-        assert_eq!(verdict.met(), None, "six of seven may be chance: p = 0.125");
-        assert_eq!(Verdict::of(&[&one, &one]).unwrap().met(), Some(true));
+        assert_eq!(verdict.met(&[]), None, "six of seven may be chance: p = 0.125");
+        let clear = Verdict::of(&[&one, &one]).unwrap();
+        assert_eq!((clear.first, clear.taken()), ((0.5, -0.125), 0.625));
+        assert_eq!((clear.met(&[]), clear.met(&[0.5, -1.0]), clear.met(&[0.7])), (Some(true), Some(true), Some(false)));
         let larger = watched(&[([0.25, 0.75], [0.5, 1.0]); 8]);
-        assert_eq!(Verdict::of(&[&larger]).unwrap().met(), Some(false));
+        assert_eq!(Verdict::of(&[&larger]).unwrap().met(&[]), Some(false));
         assert_eq!(Verdict::of(&[&watched(&[([0.5, 0.5], [0.5, 0.5]); 8])]), None, "nothing intervened");
     }
 }

@@ -269,7 +269,7 @@ fn what_is_watched_is_drawn_and_kept_and_turning_it_on_trains_again() {
     let drift = numbers("drift");
     // Four arms at the beginning, step 2 and the last, the mean of two seeds.
     assert_eq!(drift.lines().count(), 1 + 4 * 3, "{drift}");
-    assert!(drift.contains("drift while learning,Plain finetune,3,1.5\n"), "{drift}");
+    assert!(drift.contains("Drift while learning,Plain finetune,3,1.5\n"), "{drift}");
     let pressure = numbers("pressure");
     assert_eq!(pressure.lines().count(), 1 + 2 * 4 * 3 + 2 * 4 * LAYERS, "{pressure}");
     let grid = watched.study.grids.iter().find(|grid| grid.file == "pressure-arms").unwrap();
