@@ -129,20 +129,23 @@ impl<'a> Ground<'a> {
         )
     }
 
+    /// At coefficients that both have; where there is none, each at its lowest.
     fn one_layer_is_less(&self, base: &Cell<'_>) -> Option<Expectation> {
-        let (all, one) = (self.lowest("preventative")?, self.lowest("preventative-layer")?);
-        let more = self.against(one, all);
+        let same = |one: &'a Cell<'a>| Some((one, self.of_kind("preventative").find(|all| all.coef == one.coef)?));
+        let mut pairs: Vec<_> = self.of_kind("preventative-layer").filter_map(same).collect();
+        if pairs.is_empty() {
+            pairs.push((self.lowest("preventative-layer")?, self.lowest("preventative")?));
+        }
+        let more: Vec<f64> = pairs.iter().map(|(one, all)| self.against(one, all).mean).collect();
+        let told = |(one, all): &(&Cell<'_>, &Cell<'_>)| {
+            format!("{} {:.1}, {} {:.1}", one.named(), self.score(one), all.named(), self.score(all))
+        };
+        let told: Vec<String> = pairs.iter().map(told).collect();
+        let mean = mean(&more);
         Some(Expectation {
-            claim: "At one layer it prevents less than at all layers".into(),
-            measured: format!(
-                "{} {:.1}, {} {:.1}: {more:+.1} points (base model {:.1})",
-                one.named(),
-                self.score(one),
-                all.named(),
-                self.score(all),
-                self.score(base)
-            ),
-            met: more.mean.is_finite().then_some(more.mean > 0.0),
+            claim: "At one layer it prevents less than at all layers with the same coefficient".into(),
+            measured: format!("{}: {mean:+.1} points on average (base model {:.1})", told.join("; "), self.score(base)),
+            met: mean.is_finite().then_some(mean > 0.0),
         })
     }
 

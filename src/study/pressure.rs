@@ -4,7 +4,7 @@
 use super::axes::trait_key;
 use super::diary::Watched;
 use super::results::Results;
-use crate::report::{Arm, CurvePanel, Curves, Expectation, Figure, Grid, Hue, Mark, Plot, Study, Trace};
+use crate::report::{Arm, CurvePanel, Curves, Expectation, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study, Trace};
 use crate::stats::{mean, sign_test};
 use crate::train::PressureReport;
 
@@ -159,8 +159,6 @@ impl Followed<'_> {
 /// A curve of each arm and coefficient: in the arm's colour, or in another where an earlier arm has it; coefficients of one arm
 /// differ in the mark.
 fn traces(followed: &[&Followed<'_>], points: &dyn Fn(&Followed<'_>) -> Vec<(f64, f64)>) -> Vec<Trace> {
-    const HUES: [Hue; 8] =
-        [Hue::Vermillion, Hue::Grey, Hue::Sky, Hue::Green, Hue::Purple, Hue::Orange, Hue::Blue, Hue::Ink];
     let mut looks: Vec<(String, Hue, Mark)> = Vec::new();
     let mut trace = |followed: &&Followed<'_>| {
         let arm = followed.arm;
@@ -169,7 +167,7 @@ fn traces(followed: &[&Followed<'_>], points: &dyn Fn(&Followed<'_>) -> Vec<(f64
         let another = || HUES.into_iter().find(is_free).unwrap_or(arm.hue);
         let hue = hue_of(&arm.name).unwrap_or_else(|| if is_free(&arm.hue) { arm.hue } else { another() });
         let is_new = |mark: &Mark| looks.iter().all(|look| (look.1, look.2) != (hue, *mark));
-        let mark = std::iter::once(arm.mark).chain((0..8).map(Mark::nth)).find(is_new).unwrap_or(arm.mark);
+        let mark = std::iter::once(arm.mark).chain(MARKS).find(is_new).unwrap_or(arm.mark);
         looks.push((arm.name.clone(), hue, mark));
         let mut points = points(followed);
         points.retain(|(_, y)| y.is_finite());
