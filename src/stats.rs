@@ -250,9 +250,31 @@ pub fn auc(positives: &[f64], negatives: &[f64]) -> Option<f64> {
     Some(wins / (positives.len() * negatives.len()) as f64)
 }
 
+/// Two-sided sign test: how likely `k` of `n` signs, or a split at least as uneven, are where both signs are equally likely.
+/// 1 without any.
+pub fn sign_test(k: usize, n: usize) -> f64 {
+    let fewer = k.min(n - k);
+    // The binomial's terms, each from the one before.
+    let mut term = 0.5f64.powi(n as i32);
+    let mut tail = term;
+    for i in 0..fewer {
+        term *= (n - i) as f64 / (i + 1) as f64;
+        tail += term;
+    }
+    (2.0 * tail).min(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sign_test_counts_the_binomials_tails() {
+        // scipy.stats.binomtest(k, n).pvalue
+        for (k, n, want) in [(0, 5, 0.0625), (11, 13, 0.0224609375), (2, 13, 0.0224609375), (5, 10, 1.0), (0, 0, 1.0)] {
+            assert!((sign_test(k, n) - want).abs() < 1e-12, "{k} of {n}: {}", sign_test(k, n));
+        }
+    }
 
     #[test]
     fn a_detectable_difference_is_found_four_times_in_five() {

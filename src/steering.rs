@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! add:     H[L] <- H[L] + α · v_L              (Chen et al. 2025, section 3.2; training time: section 5.2)
-//! ablate:  H[L] <- H[L] - (H[L] · v̂_L) v̂_L    (CAFT, appendix J.4)
+//! ablate:  H[L] <- H[L] - (H[L] · v̂_L) v̂_L    (CAFT, appendix J.4; [`Plan::to_mean`] adds a constant along v̂_L)
 //! ```
 //!
 //! at the output of block L - 1, after both residual adds. A [`Plan`] is data: which blocks, which vectors, how strong, at

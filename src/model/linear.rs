@@ -41,6 +41,8 @@ pub enum Learning {
     Lora,
     /// Every weight, without adapters.
     Full,
+    /// None: gradients go through the model and stay nowhere.
+    Nothing,
 }
 
 impl<B: FusedOps> Linear<B> {
@@ -68,14 +70,18 @@ impl<B: FusedOps> Linear<B> {
         let dx = dx.unwrap_or_else(|| Tensor::zeros(x.dims(), &x.device()));
         let dx = B::add_matmul(dx, dy, &self.weight, 1.0);
         match (learning, &self.lora) {
-            (Learning::Lora, None) => LinearGrads { dx, parameters: Vec::new() },
-            (Learning::Lora, Some(lora)) => {
+            (Learning::Lora | Learning::Nothing, None) => LinearGrads { dx, parameters: Vec::new() },
+            (Learning::Lora | Learning::Nothing, Some(lora)) => {
                 let n = x.dims()[0];
                 let zeros = |shape| Tensor::<B, 2>::zeros(shape, &x.device());
                 let rank = lora.a.dims()[1];
+                let dlow = B::add_matmul(zeros([n, rank]), dy, &lora.b.clone().transpose(), lora.scale);
+                if learning == Learning::Nothing {
+                    let dx = B::add_matmul(dx, &dlow, &lora.a.clone().transpose(), 1.0);
+                    return LinearGrads { dx, parameters: Vec::new() };
+                }
                 // Recomputed rather than kept: rank columns against the in columns that are kept anyway.
                 let low = B::add_matmul(zeros([n, rank]), x, &lora.a, 1.0);
-                let dlow = B::add_matmul(zeros([n, rank]), dy, &lora.b.clone().transpose(), lora.scale);
                 let da = B::add_matmul(zeros(lora.a.dims()), &x.clone().transpose(), &dlow, 1.0);
                 let db = B::add_matmul(zeros(lora.b.dims()), &low.transpose(), dy, lora.scale);
                 let dx = B::add_matmul(dx, &dlow, &lora.a.clone().transpose(), 1.0);
@@ -96,7 +102,7 @@ impl<B: FusedOps> Linear<B> {
     /// The tensors that learn, with their names, in a fixed order.
     pub fn parameters<'a>(&'a mut self, name: &str, learning: Learning, into: &mut Vec<(String, Parameter<'a, B>)>) {
         match (learning, &mut self.lora) {
-            (Learning::Lora, None) => {}
+            (Learning::Nothing, _) | (Learning::Lora, None) => {}
             (Learning::Lora, Some(lora)) => {
                 into.push((format!("{name}.lora_A"), Parameter::Matrix(&mut lora.a)));
                 into.push((format!("{name}.lora_B"), Parameter::Matrix(&mut lora.b)));

@@ -3,7 +3,7 @@
 use super::cloud::{Cloud, Group};
 use super::heat::{Cells, HeatChart, Picked};
 use super::lines::{Level, LineChart, LinePanel, Series};
-use super::plots::{Crowd, Figure, HeatMap, Panel, Profile};
+use super::plots::{Crowd, CurvePanel, Curves, Figure, HeatMap, Panel, Profile, Trace};
 use super::scale::short;
 use super::scatter::{Dot, Dots, ScatterChart, Side, Track};
 use super::study::{Arm, Axis, Better, DOWN, Point, Study, UP};
@@ -190,6 +190,52 @@ impl Study {
         let alt = lines_aloud(&panels, &level_name);
         LineChart { title: figure.title.clone(), alt, y: profile.y.clone(), range: profile.range, level_name, panels }
     }
+}
+
+/// Figure data of curves that bring their own points.
+pub(super) fn curves_chart(figure: &Figure, curves: &Curves) -> LineChart {
+    let series = |trace: &Trace| Series {
+        name: trace.label.clone(),
+        short: String::new(),
+        hue: trace.hue,
+        mark: trace.mark,
+        points: finite(trace).map(|(x, y)| (x, Interval::point(y, 1, 1))).collect(),
+    };
+    let levels = || {
+        let level = |(_, value): &(String, f64)| Level { label: String::new(), hue: Hue::Ink, value: *value };
+        curves.level.iter().map(level).collect()
+    };
+    let panel = |panel: &CurvePanel| LinePanel {
+        title: panel.title.clone(),
+        x: panel.x.clone(),
+        series: panel.series.iter().map(series).filter(|s| !s.points.is_empty()).collect(),
+        levels: levels(),
+    };
+    LineChart {
+        title: figure.title.clone(),
+        alt: curves_aloud(curves),
+        y: curves.y.clone(),
+        range: curves.range().unwrap_or((0.0, 1.0)),
+        level_name: curves.level.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+        panels: curves.panels.iter().map(panel).collect(),
+    }
+}
+
+/// The points of a series that are numbers.
+pub(super) fn finite(trace: &Trace) -> impl Iterator<Item = (f64, f64)> + '_ {
+    trace.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite())
+}
+
+/// The ends of every series in words.
+fn curves_aloud(curves: &Curves) -> String {
+    let series = |trace: &Trace| {
+        let ((x0, first), (x1, last)) = (finite(trace).next()?, finite(trace).last()?);
+        Some(format!("{} from {first:.3e} at {} to {last:.3e} at {}", trace.label, short(x0), short(x1)))
+    };
+    let panel = |panel: &CurvePanel| {
+        format!("{}: {}.", panel.title, panel.series.iter().filter_map(series).collect::<Vec<_>>().join("; "))
+    };
+    curves.panels.iter().map(panel).collect::<Vec<_>>().join(" ")
 }
 
 /// Where each panel's lowest and highest cell are.

@@ -26,7 +26,9 @@ use std::path::{Path, PathBuf};
 pub use cloud::{Cloud, Group};
 pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
-pub use plots::{Crowd, Curve, CurveLevel, Figure, HUES, HeatMap, MARKS, Panel, Pick, Plot, Profile};
+pub use plots::{
+    Crowd, Curve, CurveLevel, CurvePanel, Curves, Figure, HUES, HeatMap, MARKS, Panel, Pick, Plot, Profile, Trace,
+};
 pub use rows::{RowCurves, row_curves};
 pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study, capital};
 pub use svg::{Hue, Look, Mark};
@@ -65,6 +67,7 @@ pub fn draw(study: &Study, figure: &Figure, look: Look) -> Result<String> {
             known(study, figure, &profile.axes)?;
             Ok(lines::draw(&study.profile_chart(figure, profile), look))
         }
+        Plot::Curves(curves) => Ok(lines::draw(&charts::curves_chart(figure, curves), look)),
     }
 }
 

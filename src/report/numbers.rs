@@ -1,5 +1,6 @@
 //! The numbers behind a figure, as a table: one row for each thing that is drawn.
 
+use super::charts::finite;
 use super::plots::{Figure, Plot};
 use super::study::{Point, Study};
 use super::table::{Cell, Table};
@@ -41,6 +42,22 @@ impl Study {
             }
             Plot::Profile(profile) => {
                 self.points_of(profile.arms.iter().map(|(arm, _)| arm), &profile.axes.iter().collect::<Vec<_>>())
+            }
+            Plot::Curves(curves) => {
+                let mut table = Table::new(["panel", "curve", "x", "y"].map(str::to_owned));
+                for panel in &curves.panels {
+                    for trace in &panel.series {
+                        for (x, y) in finite(trace) {
+                            table.push(vec![
+                                panel.title.as_str().into(),
+                                trace.label.as_str().into(),
+                                x.into(),
+                                y.into(),
+                            ]);
+                        }
+                    }
+                }
+                table
             }
         }
     }

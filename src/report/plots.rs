@@ -62,6 +62,54 @@ pub enum Plot {
     Heat(HeatMap),
     /// Curves over the arms, one for each coefficient, a panel for each measurement.
     Profile(Profile),
+    /// Curves that bring their own points.
+    Curves(Curves),
+}
+
+/// What was followed over steps or layers and is no measurement of a finished arm: panels of named series on one scale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curves {
+    /// Beside the vertical axis.
+    pub y: String,
+    /// A value with a dashed line across, and what the line is called.
+    pub level: Option<(String, f64)>,
+    /// Side by side, two in a row.
+    pub panels: Vec<CurvePanel>,
+}
+
+/// One panel of [`Curves`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CurvePanel {
+    /// Above it.
+    pub title: String,
+    /// Beneath its horizontal axis.
+    pub x: String,
+    /// From lowest to highest layer of paint.
+    pub series: Vec<Trace>,
+}
+
+/// One named series of points.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// In the legend; series of one name in several panels are one entry.
+    pub label: String,
+    /// Its colour.
+    pub hue: Hue,
+    /// Its mark.
+    pub mark: Mark,
+    /// Ascending in x; numbers only, for `results.json` can hold no other.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Curves {
+    /// From the lowest point (or the level) to the highest, with a little room; nothing without points.
+    pub(super) fn range(&self) -> Option<(f64, f64)> {
+        let points = self.panels.iter().flat_map(|p| &p.series).flat_map(|s| &s.points).map(|p| p.1);
+        let all = points.chain(self.level.iter().map(|level| level.1)).filter(|y| y.is_finite());
+        let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), y| (low.min(y), high.max(y)));
+        let room = 0.04 * (high - low);
+        (low <= high).then_some((low - room, high + room))
+    }
 }
 
 /// Colours that tell things apart, in the order of taking them.

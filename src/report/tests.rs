@@ -325,6 +325,62 @@ fn a_grid_shows_every_cell_once_and_frames_what_was_chosen() {
     }
 }
 
+/// Two panels over steps and two over layers, with numbers as small as those of gradients.
+fn followed() -> Study {
+    let arm = |label: &str, hue, mark, points: Vec<(f64, f64)>| Trace { label: label.into(), hue, mark, points };
+    let over = |xs: std::ops::Range<i32>, scale: f64, push: f64| -> Vec<(f64, f64)> {
+        xs.map(|i| (f64::from(i) * scale, 4e-3 * (-0.2 * f64::from(i)).exp() - push)).collect()
+    };
+    let panel = |title: &str, x: &str, scale, push| CurvePanel {
+        title: title.into(),
+        x: x.into(),
+        series: vec![
+            arm("Plain <finetune>", Hue::Ink, Mark::Circle, over(0..13, scale, 0.0)),
+            arm("Preventative, all layers at 2", Hue::Blue, Mark::Square, over(0..13, scale, push)),
+            arm("Broken", Hue::Grey, Mark::Cross, vec![(0.0, f64::NAN)]),
+        ],
+    };
+    let panels = vec![
+        panel("Intervention off, layer 4", "step", 20.0, 1e-3),
+        panel("Intervention on, layer 4", "step", 20.0, 5e-3),
+        panel("Off, mean of the checkpoints", "layer", 1.0, 1e-3),
+        panel("On, mean of the checkpoints", "layer", 1.0, 5e-3),
+    ];
+    let curves = Curves { y: "pull".into(), level: Some(("no pull".into(), 0.0)), panels };
+    let plot = Plot::Curves(curves);
+    Study {
+        title: "Pull".into(),
+        figures: vec![Figure { file: "pull".into(), title: "Pull".into(), caption: String::new(), plot }],
+        ..Study::default()
+    }
+}
+
+#[test]
+fn curves_bring_their_own_points() {
+    let study = followed();
+    let svg = draw(&study, &study.figures[0], Look::Fixed).unwrap();
+    assert!(!svg.contains("NaN") && !svg.contains("Broken"), "{svg}");
+    // Once in the legend, and in the words for those who cannot see it.
+    assert_eq!(svg.matches(">Plain &lt;finetune&gt;<").count(), 1);
+    assert!(svg.contains("no pull") && svg.contains("from 4.000e-3 at 0 to 3.629e-4 at 240"), "{svg}");
+    let csv = study.numbers(&study.figures[0]).csv();
+    assert_eq!(csv.lines().count(), 1 + 4 * 2 * 13);
+    assert!(csv.starts_with("panel,curve,x,y\n\"Intervention off, layer 4\",Plain <finetune>,0,0.004\n"), "{csv}");
+    // JSON has no NaN: what is handed over to be kept has numbers only.
+    let mut study = study;
+    let Plot::Curves(curves) = &mut study.figures[0].plot else { panic!() };
+    curves.panels.iter_mut().for_each(|panel| panel.series.truncate(2));
+    assert_eq!(serde_json::from_str::<Study>(&serde_json::to_string(&study).unwrap()).unwrap().figures, study.figures);
+    let mut empty = study.clone();
+    let Plot::Curves(curves) = &mut empty.figures[0].plot else { panic!() };
+    curves.panels.iter_mut().for_each(|panel| panel.series.clear());
+    curves.level = None;
+    assert!(png::render(&draw(&empty, &empty.figures[0], Look::Fixed).unwrap(), 1.0).is_ok());
+    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
+        render(&study, &Path::new(&folder).join("curves")).unwrap();
+    }
+}
+
 #[test]
 fn a_study_without_training_counts_no_seeds_and_has_its_own_words() {
     let page = page(&grid()).unwrap();

@@ -1,5 +1,7 @@
 //! From vectors to a plan: rows or increments, one direction or the span of several, the real one or a random control.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -90,6 +92,26 @@ impl Plan {
             }
         }
         Ok(Self { parts })
+    }
+
+    /// An ablation to a mean instead of to nothing: after it the stream lies along each ablated direction where `mean` does,
+    /// `h ← h − c (h·v̂) v̂ + c (mean·v̂) v̂`, as far as the share c goes. Composed of the ablation and a constant shift, so the
+    /// gradient is the ablation's. `mean` holds a state for each row; the ablated directions of a layer must be orthogonal,
+    /// as those of [`Plan::ablate_span`] are.
+    pub fn to_mean(mut self, mean: &PersonaVector) -> Self {
+        let ablations: Vec<&Part> = self.parts.iter().filter(|part| part.op == Op::Ablate).collect();
+        let Some(&Part { coef, positions, .. }) = ablations.first().copied() else { return self };
+        let mut shifts: BTreeMap<Layer, Vec<f64>> = BTreeMap::new();
+        for Steer { layer, vector } in ablations.iter().flat_map(|part| &part.steers) {
+            let square = norm(vector).powi(2);
+            let along: f64 = vector.iter().zip(mean.row(*layer)).map(|(&v, &m)| f64::from(v) * f64::from(m)).sum();
+            let shift = shifts.entry(*layer).or_insert_with(|| vec![0.0; vector.len()]);
+            shift.iter_mut().zip(vector).for_each(|(s, &v)| *s += along / square * f64::from(v));
+        }
+        let steer =
+            |(layer, shift): (Layer, Vec<f64>)| Steer { layer, vector: shift.iter().map(|&x| x as f32).collect() };
+        self.parts.push(Part { op: Op::Add, coef, positions, steers: shifts.into_iter().map(steer).collect() });
+        self
     }
 
     /// The same plan along random directions: each layer's is drawn uniformly from the sphere, independent of the others',
@@ -198,6 +220,28 @@ mod tests {
                 assert!((inside.sqrt() / norm(row) - 1.0).abs() < 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn an_ablation_to_the_mean_adds_the_means_part_in_the_span() {
+        let (vectors, mean) = ([vector(0.7), vector(1.3)], vector(0.3));
+        let vectors: Vec<&PersonaVector> = vectors.iter().collect();
+        let plan = Plan::ablate_span(&vectors, &Layers::These(vec![1, 3]), 0.5, Positions::Response).unwrap();
+        let moved = plan.clone().to_mean(&mean);
+        let (ablations, shift) = (&moved.parts[..2], &moved.parts[2]);
+        assert_eq!(ablations, plan.parts);
+        assert_eq!((shift.op, shift.coef, shift.positions), (Op::Add, 0.5, Positions::Response));
+        for (k, Steer { layer, vector: shift }) in shift.steers.iter().enumerate() {
+            assert_eq!(layer.row(), [1, 3][k]);
+            let rest: Vec<f32> = mean.row(*layer).iter().zip(shift).map(|(m, s)| m - s).collect();
+            for part in ablations {
+                assert!(dot(&rest, &part.steers[k].vector).abs() < 1e-5, "the mean lies where the shift does");
+            }
+            let inside: f64 = ablations.iter().map(|part| dot(shift, &part.steers[k].vector).powi(2)).sum();
+            assert!((inside.sqrt() / norm(shift) - 1.0).abs() < 1e-6, "and the shift lies in the span");
+        }
+        let added = Plan::rows(vectors[0], &[Layer(1)], 1.0, Positions::All);
+        assert_eq!(added.clone().to_mean(&mean), added, "nothing is ablated");
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Pipeline<'_> {
         treatment: Treatment,
         vector: Option<&VectorFile>,
         stand_in: Option<&PersonaVector>,
+        taught: &[Taught],
         seed: u64,
     ) -> Result<Change> {
         let Some(file) = vector else { return Ok(Change::default()) };
@@ -56,11 +57,14 @@ impl Pipeline<'_> {
                 .map(|side| side.iter().map(|text| (&text.prompt_ids, &text.response_ids)).collect::<Vec<_>>());
             Hash::of(&ids)
         });
+        let plan = intervention.plan(&vectors, random_seed)?;
+        let to_mean = intervention.wants_mean() && !plan.is_none();
         Ok(Change {
-            plan: intervention.plan(&vectors, random_seed)?,
+            plan: if to_mean { plan.to_mean(&self.base_mean(piece, taught)?) } else { plan },
             regularize: intervention.regularizer(&vectors)?,
             refresh,
-            key: Some((intervention, fingerprint, is_random.then_some(random_seed), texts)),
+            // The study's seed decides the sample of the mean, too.
+            key: Some((intervention, fingerprint, (is_random || to_mean).then_some(random_seed), texts)),
         })
     }
 

@@ -13,6 +13,7 @@ pub use sources::{CorpusConfig, CorpusSource, ExamSource, FactsSource, TraitSour
 
 use super::arms::ARMS;
 use super::audit::AuditSettings;
+use super::watch::WatchSettings;
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
 use crate::report::settings_of;
@@ -61,6 +62,9 @@ pub struct StudyConfig {
     /// What is checked of finished finetunes, in a study that audits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditSettings>,
+    /// What is measured of every finetune while it learns, if anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchSettings>,
     /// How the axes are measured.
     #[serde(default)]
     pub measure: MeasureSettings,
@@ -177,7 +181,8 @@ impl StudyConfig {
             ("measure.trait_rollouts", self.measure.trait_rollouts),
             ("measure.fact_rollouts", self.measure.fact_rollouts),
         ];
-        for (key, count) in counts {
+        let watched = self.watch.iter().flat_map(|watch| [("watch.every", watch.every), ("watch.texts", watch.texts)]);
+        for (key, count) in counts.into_iter().chain(watched) {
             ensure!(count > 0, "`{key}` is 0");
         }
         Ok(())
@@ -306,6 +311,7 @@ mod tests {
             ("[train]\nlearning_rat = 1.0", "learning_rat"),
             ("[vector.filter]\nthreshhold = 1.0", "threshhold"),
             ("[lessons]\nmax_length = 1", "max_length"),
+            ("[watch]\ngradients = true", "gradients"),
         ] {
             let error = read(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
             assert!(error.contains(key) && error.contains("unknown field"), "{error}");
@@ -319,6 +325,7 @@ mod tests {
         for (more, want) in [
             ("[arms]\npreventative = [-1.0]", "`arms.preventative` holds -1"),
             ("[arms]\ninference = [1.0, 1.0]", "holds 1 twice"),
+            ("[watch]\nevery = 0", "`watch.every` is 0"),
             ("[measure]\ntrait_rollouts = 0", "`measure.trait_rollouts` is 0"),
         ] {
             let error = read(&format!("{LEAST}{more}\n")).unwrap_err().to_string();

@@ -3,11 +3,23 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::record::{JsonlWriter, Trackers, Tracking, read_jsonl};
-use crate::train::{Event, Proof, RefreshReport, StepReport};
+use crate::train::{Event, PressureReport, Proof, RefreshReport, StepReport};
 use crate::{Error, Result};
+
+/// What was watched while a model learned.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Watched {
+    /// Mean projection of the probe set before the first step.
+    pub start: Option<f64>,
+    /// By how much it had risen after so many steps.
+    pub drift: Vec<(usize, f64)>,
+    /// The pressure of the gradient, before the first step and then at the same steps.
+    pub pressure: Vec<PressureReport>,
+}
 
 /// The record of one finetune, written while it runs. A run that resumes keeps the rows up to its checkpoint and writes the
 /// later ones again, so that there is one of each step.
@@ -22,8 +34,8 @@ pub struct Diary {
     pub last: Option<StepReport>,
     /// What the steering was measured to do.
     pub proofs: Vec<Proof>,
-    /// The drift that was measured last, if any is.
-    pub drift: Option<f64>,
+    /// What was watched.
+    pub watched: Watched,
     /// Tokens per second in the latest step, padding not counted.
     pub tokens_per_second: f64,
     failure: Option<Error>,
@@ -47,10 +59,15 @@ impl Diary {
             first: None,
             last: None,
             proofs: Vec::new(),
-            drift: None,
+            watched: Watched::default(),
             tokens_per_second: 0.0,
             failure: None,
         }
+    }
+
+    /// The drift that was measured last, if any is.
+    pub fn drift(&self) -> Option<f64> {
+        self.watched.drift.last().map(|(_, drift)| *drift)
     }
 
     /// Notes what is told. Ends the finetune when it cannot be written; [`Diary::close`] then says why.
@@ -78,7 +95,12 @@ impl Diary {
     fn note(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Steered(proofs) => self.proofs.clone_from(proofs),
-            Event::Watched(_) => {}
+            Event::Watched(start) => self.watched.start = Some(*start),
+            Event::Pressed(report) => {
+                let kept = |row: &PressureReport| row.step < report.step;
+                JsonlWriter::resume(&self.pressure_file(), kept)?.write(report)?;
+                self.watched.pressure.push(report.clone());
+            }
             Event::Refreshed(report) => {
                 // Of a run that resumes, the later ones are written again.
                 let kept = |row: &RefreshReport| row.step < report.step;
@@ -88,6 +110,11 @@ impl Diary {
                 self.begin(*step)?;
                 let rows: Vec<StepReport> = read_jsonl(&self.path)?;
                 (self.first, self.last) = (rows.first().copied(), rows.last().copied());
+                self.watched.drift = rows.iter().filter_map(|row| Some((row.step, row.drift?))).collect();
+                if self.pressure_file().exists() {
+                    self.watched.pressure = read_jsonl(&self.pressure_file())?;
+                    self.watched.pressure.retain(|row| row.step <= *step);
+                }
             }
             Event::Step(report, _, seconds) => {
                 if self.open.is_none() {
@@ -101,10 +128,14 @@ impl Diary {
                 trackers.write(report.step, &tracked)?;
                 self.first.get_or_insert(*report);
                 self.last = Some(*report);
-                self.drift = report.drift.or(self.drift);
+                self.watched.drift.extend(report.drift.map(|drift| (report.step, drift)));
             }
         }
         Ok(())
+    }
+
+    fn pressure_file(&self) -> PathBuf {
+        self.tracking.folder.join("pressure.jsonl")
     }
 
     /// Opens everything after dropping what comes after step `after`.
@@ -146,6 +177,42 @@ mod tests {
         // One that begins anew drops what another left.
         assert!(diary().hear(&step(1)).is_continue());
         assert_eq!(steps(), [1]);
+    }
+
+    #[test]
+    fn a_resumed_diary_knows_what_was_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let diary = || Diary::new(Tracking::tensorboard(dir.path()));
+        let pressed = |step| {
+            let pulls = vec![Some(0.1 * step as f64), None];
+            Event::Pressed(PressureReport { step, on: pulls.clone(), off: pulls })
+        };
+        let tell = |diary: &mut Diary, steps: std::ops::RangeInclusive<usize>| {
+            for i in steps {
+                let Event::Step(report, of, seconds) = step(i) else { unreachable!() };
+                let drift = i.is_multiple_of(2).then_some(i as f64);
+                assert!(diary.hear(&Event::Step(StepReport { drift, ..report }, of, seconds)).is_continue());
+                drift.iter().for_each(|_| assert!(diary.hear(&pressed(i)).is_continue()));
+            }
+        };
+        let begin = |diary: &mut Diary| {
+            [Event::Watched(-3.0), pressed(0)].iter().for_each(|event| assert!(diary.hear(event).is_continue()));
+        };
+        let mut whole = diary();
+        begin(&mut whole);
+        tell(&mut whole, 1..=7);
+        assert_eq!(whole.watched.drift, [(2, 2.0), (4, 4.0), (6, 6.0)]);
+        let (want, rows) = (whole.watched, std::fs::read(dir.path().join("pressure.jsonl")).unwrap());
+
+        // Killed after step 6, the last checkpoint after step 3.
+        let mut resumed = diary();
+        assert!(resumed.hear(&Event::Watched(-3.0)).is_continue() && resumed.hear(&Event::Resumed(3)).is_continue());
+        tell(&mut resumed, 4..=7);
+        assert_eq!((resumed.drift(), &resumed.watched), (Some(6.0), &want));
+        assert_eq!(std::fs::read(dir.path().join("pressure.jsonl")).unwrap(), rows);
+        // One that begins anew drops what another left.
+        begin(&mut diary());
+        assert_eq!(read_jsonl::<PressureReport>(&dir.path().join("pressure.jsonl")).unwrap().len(), 1);
     }
 
     #[test]

@@ -198,6 +198,7 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
         },
         own: Vec::new(),
         audit: None,
+        watch: None,
         measure: MeasureSettings {
             trait_rollouts: if quick { 3 } else { 5 },
             trait_max_new_tokens: 64,

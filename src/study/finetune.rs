@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use super::arms::Treatment;
 use super::data::Taught;
+use super::pieces::Piece;
 use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
-use super::{Diary, FitSpec, Start};
+use super::{Diary, FitSpec, Start, mean_state};
 use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
+use crate::steering::Plan;
 use crate::text::{Lesson, Message, Tokenizer};
 use crate::train::{Event as FitEvent, FitSettings};
 use crate::vector::{PersonaVector, VectorFile};
@@ -22,28 +24,50 @@ impl Pipeline<'_> {
         self.fit_folder(piece).join("adapter")
     }
 
+    /// The base model's mean state over the conversations, as they are before any treatment: what an ablation to the mean leaves.
+    pub(super) fn base_mean(&self, piece: &Piece, taught: &[Taught]) -> Result<PersonaVector> {
+        let chats: Vec<&[Message]> = taught.iter().map(|taught| taught.messages.as_slice()).collect();
+        let key = self.key(&("mean state", Hash::of(&chats), &self.config.lessons, self.config.seed));
+        let (rows, _) = self.run.stage(&format!("mean-{}", piece.name), &key, || {
+            let lessons = self.lessons(taught)?;
+            let mut subject = self.subject(None, Plan::none())?;
+            Ok(mean_state(&mut *subject, &lessons, self.config.seed, &mut |_, _| {})?.rows)
+        })?;
+        PersonaVector::new(rows)
+    }
+
+    fn lessons(&self, taught: &[Taught]) -> Result<Vec<Lesson>> {
+        let tokenizer = Tokenizer::load(&self.config.model)?;
+        let lesson = |of: &Taught| tokenizer.lesson(&of.messages, &self.config.lessons).map_err(|e| e.at(&of.place));
+        taught.iter().map(lesson).collect()
+    }
+
     pub(super) fn finetune(
         &self,
         i: usize,
         treatment: Treatment,
-        vector: Option<&VectorFile>,
+        vectors: &[(usize, &VectorFile)],
         stand_in: Option<&PersonaVector>,
         taught: Vec<Taught>,
     ) -> Result<(Fitted, Reused)> {
         let piece = &self.pieces[i];
+        let vector = piece.trait_.and_then(|own| vectors.iter().find(|(t, _)| *t == own)).map(|(_, file)| *file);
         let seed = piece.seed.expect("a finetune has a training seed");
-        let change = self.change(piece, treatment, vector, stand_in, seed)?;
-        let taught = self.changed_data(piece, treatment, taught, seed)?;
+        let change = self.change(piece, treatment, vector, stand_in, &taught, seed)?;
+        let (untreated, taught) = (taught.clone(), self.changed_data(piece, treatment, taught, seed)?);
         let chats: Vec<&[Message]> = taught.iter().map(|taught| taught.messages.as_slice()).collect();
         let settings = FitSettings { seed, ..self.config.train.clone() };
         let (rules, shape) = (&self.config.lessons, &self.config.adapter);
         let key = self.key(&("fit", Hash::of(&chats), rules, shape, settings.decisive(), &change.key));
+        // Without a watch the key is what it was before there were any.
+        let key = match self.watch_key(piece, vectors)? {
+            Some(watch) => Hash::of(&(key, watch)),
+            None => key,
+        };
         let (folder, adapter) = (self.fit_folder(i), self.adapter(i));
         let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
         self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
-            let tokenizer = Tokenizer::load(&self.config.model)?;
-            let lesson = |of: &Taught| tokenizer.lesson(&of.messages, rules).map_err(|e| e.at(&of.place));
-            let lessons: Vec<Lesson> = taught.iter().map(lesson).collect::<Result<_>>()?;
+            let lessons = self.lessons(&taught)?;
             create_folder(&folder)?;
             if adapter.exists() {
                 // What an earlier run left must not mix with what comes.
@@ -60,7 +84,7 @@ impl Pipeline<'_> {
                 plan: change.plan,
                 regularize: change.regularize,
                 refresh: change.refresh,
-                watch: None,
+                watch: self.watch(piece, vectors, &untreated, &lessons)?,
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
@@ -80,7 +104,7 @@ impl Pipeline<'_> {
             let adapter = hash_folder(&adapter)?;
             let off = diary.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
             let (loss, shift_error) = (diary.last.map(|last| last.loss), off.reduce(f64::max));
-            Ok(Fitted { outcome, loss, shift_error, adapter })
+            Ok(Fitted { outcome, loss, shift_error, adapter, watched: diary.watched })
         })
     }
 }

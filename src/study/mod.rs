@@ -26,10 +26,12 @@ mod findings;
 mod finetune;
 mod lab;
 pub mod layers;
+mod mean;
 mod measure;
 mod own;
 mod pieces;
 mod pipeline;
+mod pressure;
 mod published;
 mod queue;
 mod results;
@@ -39,6 +41,7 @@ mod shift;
 mod status;
 mod sweeps;
 mod vectors;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -51,10 +54,12 @@ pub use config::{
     StudyConfig, TraitSource, VectorSettings,
 };
 pub use costs::Costs;
-pub use diary::Diary;
+pub use diary::{Diary, Watched};
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
+pub use mean::mean_state;
 pub use pieces::{Piece, pieces};
 pub use pipeline::{Event, Judges, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};
 pub use status::{PieceStatus, Stand, status};
+pub use watch::WatchSettings;

@@ -16,7 +16,7 @@ use super::costs::Costs;
 use super::data::Data;
 use super::pieces::Piece;
 use super::queue::Done;
-use super::{FitOutcome, Lab, SubjectSpec, device_kind};
+use super::{FitOutcome, Lab, SubjectSpec, Watched, device_kind};
 use crate::judge::Judge;
 use crate::persona::Side;
 use crate::record::{Hash, Reused, RunDir, hash_file};
@@ -145,6 +145,9 @@ pub(super) struct Fitted {
     pub shift_error: Option<f64>,
     /// Hash of the adapter's folder.
     pub adapter: Hash,
+    /// What was watched while it learned.
+    #[serde(default)]
+    pub watched: Watched,
 }
 
 /// What was measured of one model, at each of its coefficients.
@@ -288,7 +291,6 @@ impl Pipeline<'_> {
                 self.measure(i, Some((&adapter.0, adapter.1)), &plan, Some((key, -1.0))).map(measured)
             }
             Work::Finetune(treatment) => {
-                let vector = piece.trait_.map(|_| own_vector());
                 let stand_in = match treatment {
                     Treatment::Control(control, _) => {
                         let next = |(t, _): &&(usize, &VectorFile)| {
@@ -301,7 +303,7 @@ impl Pipeline<'_> {
                     _ => None,
                 };
                 let (fitted, fit_reused) =
-                    self.finetune(i, treatment, vector, stand_in.as_ref(), self.taught(piece, done)?)?;
+                    self.finetune(i, treatment, &vectors, stand_in.as_ref(), self.taught(piece, done)?)?;
                 let (output, reused) = self.unsteered(i, &vectors, Some(fitted))?;
                 Ok((output, fit_reused.is_yes() && reused))
             }

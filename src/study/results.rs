@@ -37,7 +37,7 @@ pub(super) struct Results<'a> {
     pub vectors: Vec<&'a Extracted>,
     /// The layer of single-layer arms and of projections.
     pub layer: Layer,
-    measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
+    pub measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
     pub differences: BTreeMap<usize, &'a Difference>,
     pub audits: Vec<(Target<'a>, &'a Audited)>,
 }

@@ -11,7 +11,7 @@ use super::pieces::{Piece, pieces};
 use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use super::{Lab, audit, benign, facts, published, shift};
+use super::{Lab, audit, benign, facts, pressure, published, shift};
 use crate::eval::facts::FactQuestion;
 use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
@@ -135,6 +135,7 @@ pub fn run(
         Kind::Audit => audit::told(&results, &cells, study),
         Kind::Own => benign::swept(&results, &cells, study),
     };
+    let study = pressure::drawn(&results, study);
     run.write_lock(&lock)?;
     let files = crate::report::render(&study, out)?;
     Ok(StudyReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })

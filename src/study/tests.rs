@@ -2,7 +2,7 @@
 
 pub(super) mod sim;
 
-use self::sim::{config, ran, sim};
+use self::sim::{LAYERS, config, ran, sim};
 use super::*;
 use crate::train::{Intervention, Steer};
 use crate::vector::Layers;
@@ -247,4 +247,38 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     );
     let again = ran(Kind::Audit, &config, dir.path(), sim);
     assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
+}
+
+#[test]
+fn what_is_watched_is_drawn_and_kept_and_turning_it_on_trains_again() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
+    config.arms =
+        ArmSettings { layer: Some(3), preventative: vec![0.5, 1.25], random: vec![1.25], ..ArmSettings::none() };
+    let sim = sim(&config, 2);
+    let silent = ran(Kind::Own, &config, dir.path(), sim);
+    let fits = sim.worked().0;
+    assert!(silent.study.figures.iter().all(|figure| figure.file != "drift"));
+
+    config.watch = Some(WatchSettings { every: 2, ..WatchSettings::default() });
+    let watched = ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!(sim.worked().0, fits, "a finetune that was not watched has no curve");
+    let numbers = |file: &str| {
+        let figure = watched.study.figures.iter().find(|figure| figure.file == file).unwrap();
+        watched.study.numbers(figure).csv()
+    };
+    let drift = numbers("drift");
+    // Four arms at the beginning, step 2 and the last, the mean of two seeds.
+    assert_eq!(drift.lines().count(), 1 + 4 * 3, "{drift}");
+    assert!(drift.contains("Drift while learning,Plain finetune,3,1.5\n"), "{drift}");
+    let pressure = numbers("pressure");
+    assert_eq!(pressure.lines().count(), 1 + 2 * 4 * 3 + 2 * 4 * LAYERS, "{pressure}");
+    let grid = watched.study.grids.iter().find(|grid| grid.file == "pressure-arms").unwrap();
+    assert_eq!(grid.rows.len(), 3, "the plain finetune's two measurements are one");
+    let again = ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!((sim.worked().0, &again.study), (0, &watched.study));
+
+    config.watch = Some(WatchSettings { every: 2, gradient: false, ..WatchSettings::default() });
+    let drift_alone = ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!(sim.worked().0, fits);
+    assert!(drift_alone.study.figures.iter().all(|figure| figure.file != "pressure"));
 }

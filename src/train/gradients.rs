@@ -39,6 +39,20 @@ pub fn gradients<B: FusedOps>(
     recompute: bool,
     penalty: Option<&Penalty<B>>,
 ) -> Gradients<B> {
+    through(model, learning, batch, divisor, recompute, penalty, &mut |_, _| {})
+}
+
+/// [`gradients`], where `see` is shown the gradient with respect to each block's output before its steering,
+/// `[rows · width, hidden]`, the last block's first.
+pub(super) fn through<B: FusedOps>(
+    model: &Qwen<B>,
+    learning: Learning,
+    batch: &Batch,
+    divisor: f32,
+    recompute: bool,
+    penalty: Option<&Penalty<B>>,
+    see: &mut dyn FnMut(usize, &Tensor<B, 2>),
+) -> Gradients<B> {
     /// What a block left behind for its backward pass.
     enum Trace<B: FusedOps> {
         Kept(Kept<B>),
@@ -78,6 +92,7 @@ pub fn gradients<B: FusedOps>(
         if let (Some(steering), Some(weights)) = (&model.steering, &pass.steer) {
             dh = steering.backward(index, dh, weights);
         }
+        see(index, &dh);
         let (dx, grads) = model.blocks[index].backward(kept, dh, &pass, learning);
         dh = dx;
         blocks.push(grads);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use acts::AblateTo;
 use acts::adding;
 
 use super::penalty::Mode;
@@ -101,6 +102,8 @@ pub struct Ablate {
     pub layers: Option<Layers>,
     /// The share removed; 1 by default.
     pub coef: Option<f32>,
+    /// What is left along the directions: nothing, as in the paper and by default, or the base model's mean.
+    pub to: Option<AblateTo>,
     /// At which tokens; all by default.
     pub positions: Option<Positions>,
 }
@@ -175,7 +178,7 @@ const KINDS: [(&str, &[&str]); 7] = [
             "texts",
         ],
     ),
-    ("ablate", &["vectors", "layers", "coef", "positions"]),
+    ("ablate", &["vectors", "layers", "coef", "to", "positions"]),
     ("regularize", &["vectors", "layers", "lambda", "mode"]),
     ("inoculate", &["prompts"]),
     ("negative-data", &["file", "share"]),
@@ -219,6 +222,7 @@ impl Ablate {
         self.layers.get_or_insert_with(Layers::all);
         let share = *self.coef.get_or_insert(1.0);
         usage(share.is_finite(), || Error::usage(format!("`coef` is {share}; it is the share that is removed")))?;
+        self.to.get_or_insert_default();
         self.positions.get_or_insert(Positions::All);
         Ok(self)
     }

@@ -20,9 +20,11 @@ mod optimiser;
 mod order;
 mod penalty;
 mod plan;
+mod pressure;
 mod probe;
 mod proof;
 mod resume;
+mod settings;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -31,15 +33,18 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 pub use gradients::{Gradients, gradients};
-pub use intervention::{Ablate, Files, Inoculate, Intervention, NegativeData, Random, Regularize, Steer};
+pub use intervention::{Ablate, AblateTo, Files, Inoculate, Intervention, NegativeData, Random, Regularize, Steer};
 pub use loss::mean_loss;
 pub use optimiser::{AdamW, Schedule};
 pub use order::Order;
 pub use penalty::{Mode, Penalty, Regularizer};
 pub use plan::{Extent, FitPlan, Footprint, Learned, Place, Time, plan, recomputes};
+pub use pressure::{Pressure, PressureReport};
 pub use probe::{Refresh, RefreshReport, Watch};
 pub use proof::{Proof, prove};
+pub use settings::{FitSettings, LossAverage, Recompute};
 
+use pressure::Gauge;
 use probe::Watching;
 
 use crate::kernels::FusedOps;
@@ -47,140 +52,6 @@ use crate::model::{Learning, Qwen};
 use crate::text::{Batch, Lesson};
 use crate::vector::PersonaVector;
 use crate::{Error, Result, ensure};
-
-/// How the losses of a step's micro-batches become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossAverage {
-    /// Every supervised token of the step counts the same (transformers since 4.46).
-    #[default]
-    Tokens,
-    /// Mean over the micro-batches of their means.
-    MicroBatches,
-}
-
-/// Whether a block's activations are kept for the backward pass, or its input alone and the rest made again: memory of one
-/// block, one more forward pass. The gradients are the same. In a configuration `true`, `false` or `"auto"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
-pub enum Recompute {
-    /// Made again where keeping them would not fit into the device's memory ([`recomputes`]).
-    #[default]
-    Auto,
-    /// Made again.
-    Always,
-    /// Kept.
-    Never,
-}
-
-impl TryFrom<serde_json::Value> for Recompute {
-    type Error = String;
-
-    fn try_from(value: serde_json::Value) -> std::result::Result<Self, String> {
-        match (value.as_bool(), value.as_str()) {
-            (Some(true), _) => Ok(Self::Always),
-            (Some(false), _) => Ok(Self::Never),
-            (_, Some("auto")) => Ok(Self::Auto),
-            _ => Err(format!("{value} is neither true, false nor \"auto\"")),
-        }
-    }
-}
-
-impl From<Recompute> for serde_json::Value {
-    fn from(recompute: Recompute) -> Self {
-        match recompute {
-            Recompute::Auto => "auto".into(),
-            Recompute::Always => true.into(),
-            Recompute::Never => false.into(),
-        }
-    }
-}
-
-/// Everything that decides a finetune besides model, data and intervention.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FitSettings {
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Steps of linear warm-up from 0; then linear decay to 0.
-    pub warmup_steps: usize,
-    /// Decoupled weight decay, on matrices.
-    pub weight_decay: f64,
-    /// AdamW's first and second moment decays.
-    pub betas: (f64, f64),
-    /// AdamW's epsilon.
-    pub epsilon: f64,
-    /// The gradient's global norm is clipped to this.
-    pub max_grad_norm: f64,
-    /// Lessons per forward pass.
-    pub micro_batch: usize,
-    /// Micro-batches per optimiser step.
-    pub accumulation: usize,
-    /// Passes over the data.
-    pub epochs: usize,
-    /// Ends earlier than the epochs do; the learning rate then reaches 0 here.
-    pub max_steps: Option<usize>,
-    /// Decides the order of the data.
-    pub seed: u64,
-    /// A new order in each epoch, or the order given.
-    pub shuffle: bool,
-    /// Batches of lessons of similar length: less padding, a little less random.
-    pub group_by_length: bool,
-    /// How micro-batch losses are averaged.
-    pub loss_average: LossAverage,
-    /// Whether activations are kept or made again.
-    pub recompute: Recompute,
-    /// Steps between checkpoints, if the run is to survive a kill.
-    pub save_steps: Option<usize>,
-}
-
-impl Default for FitSettings {
-    /// The reference's settings (METHOD F.1).
-    fn default() -> Self {
-        Self {
-            learning_rate: 1e-5,
-            warmup_steps: 5,
-            weight_decay: 0.01,
-            betas: (0.9, 0.999),
-            epsilon: 1e-8,
-            max_grad_norm: 1.0,
-            micro_batch: 2,
-            accumulation: 8,
-            epochs: 1,
-            max_steps: None,
-            seed: 0,
-            shuffle: true,
-            group_by_length: false,
-            loss_average: LossAverage::Tokens,
-            recompute: Recompute::Auto,
-            save_steps: None,
-        }
-    }
-}
-
-impl FitSettings {
-    /// Optimiser steps over `lessons` lessons.
-    pub fn steps(&self, lessons: usize) -> usize {
-        let all = self.epochs * lessons.div_ceil(self.micro_batch * self.accumulation);
-        self.max_steps.map_or(all, |max| max.min(all))
-    }
-
-    /// What of them decides the result: not how often it is saved, nor what is kept in memory.
-    pub fn decisive(&self) -> Self {
-        Self { save_steps: None, recompute: Recompute::Auto, ..self.clone() }
-    }
-
-    fn check(&self, lessons: usize) -> Result<()> {
-        ensure!(lessons > 0, "there is nothing to train on: the data set is empty");
-        ensure!(self.micro_batch > 0 && self.accumulation > 0, "a batch needs at least one lesson");
-        let rate = self.learning_rate;
-        ensure!(rate.is_finite() && rate > 0.0, "the learning rate is {rate}; it must be a positive number");
-        let clip = self.max_grad_norm;
-        ensure!(clip.is_finite() && clip > 0.0, "max_grad_norm is {clip}; it must be a positive number");
-        ensure!(self.steps(lessons) > 0, "no steps to train: epochs or max_steps is 0");
-        Ok(())
-    }
-}
 
 /// What one optimiser step did; a row of `metrics.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -213,6 +84,8 @@ pub enum Event {
     Steered(Vec<Proof>),
     /// The watched texts' mean projection before anything is learned.
     Watched(f64),
+    /// The pressure of the gradient along the watched vector was measured.
+    Pressed(PressureReport),
     /// A vector was extracted anew.
     Refreshed(RefreshReport),
     /// Training goes on after this step of an interrupted run.
@@ -290,6 +163,8 @@ pub fn fit<B: FusedOps>(
     let kept = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
     let watching = course.watch.map(|watch| Watching::begin(watch, model)).transpose()?;
+    let gauge = course.watch.and_then(|watch| watch.pressure.as_ref());
+    let gauge = gauge.map(|pressure| Gauge::new(pressure, model, settings, course.pad_id)).transpose()?;
     if let Some(watching) = &watching {
         let _ = tell(&Event::Watched(watching.start));
     }
@@ -298,6 +173,9 @@ pub fn fit<B: FusedOps>(
         None => {
             if let Some(refresh) = refresh {
                 let _ = tell(&Event::Refreshed(refresh.report(0, &refresh.extract(model)?)));
+            }
+            if let Some(gauge) = &gauge {
+                let _ = tell(&Event::Pressed(gauge.measure(model, penalty.as_ref(), 0)));
             }
             Standing::default()
         }
@@ -319,6 +197,9 @@ pub fn fit<B: FusedOps>(
         report.drift = report.projection.zip(due).map(|(projection, watching)| projection - watching.start);
         // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
         let mut broken = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
+        if let Some(gauge) = gauge.as_ref().filter(|_| due.is_some()) {
+            broken |= tell(&Event::Pressed(gauge.measure(model, penalty.as_ref(), at.step))).is_break();
+        }
         if at.step == total {
             break;
         }
@@ -404,8 +285,7 @@ fn window_gradients<B: FusedOps>(
     let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
     let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
     let (whole, count) = (weight(window), micro_batches.len() as f32);
-    // Whoever left it open has not asked what fits.
-    let recompute = settings.recompute == Recompute::Always;
+    let recompute = settings.recomputes();
     let gradients_of = |lessons: &[&Lesson]| {
         let divisor = match settings.loss_average {
             LossAverage::Tokens => whole,

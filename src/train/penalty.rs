@@ -78,11 +78,9 @@ impl<B: FusedOps> Penalty<B> {
 
     /// Sets out to follow a pass of `model` over `batch`; `divisor` as for the cross-entropy.
     pub(super) fn follow(&self, model: &Qwen<B>, pass: &Pass<B>, batch: &Batch, divisor: f32) -> Followed<'_, B> {
-        let width = batch.rows.width;
-        // A position's own token is the one before's target.
-        let own = |i: usize| if i.is_multiple_of(width) { 0.0 } else { batch.weights[i - 1] / divisor };
-        let n = batch.weights.len();
-        let weights = TensorData::new((0..n).map(own).collect(), [n, 1]);
+        let weights: Vec<f32> = own_weights(batch).map(|weight| weight / divisor).collect();
+        let n = weights.len();
+        let weights = TensorData::new(weights, [n, 1]);
         let base = match self.mode {
             Mode::Zero => vec![None; self.directions.len()],
             Mode::Match | Mode::Hinge => self.along(&model.bare(), pass),
@@ -145,6 +143,12 @@ impl<B: FusedOps> Followed<'_, B> {
             _ => dh,
         }
     }
+}
+
+/// How much each position's own token counts in the loss, which is what the position before it is to predict.
+pub(super) fn own_weights(batch: &Batch) -> impl Iterator<Item = f32> {
+    let width = batch.rows.width;
+    (0..batch.weights.len()).map(move |i| if i.is_multiple_of(width) { 0.0 } else { batch.weights[i - 1] })
 }
 
 /// A direction as a unit row on the device, `[1, hidden]`.

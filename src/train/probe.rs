@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::penalty::unit;
+use super::pressure::Pressure;
 use crate::kernels::FusedOps;
 use crate::model::Qwen;
 use crate::steering::Recipe;
@@ -25,6 +26,8 @@ pub struct Watch {
     pub direction: Direction,
     /// The run ends where the projection has risen by more than this since its beginning.
     pub stop_above: Option<f64>,
+    /// What of the gradient is measured at the same steps and before the first.
+    pub pressure: Option<Pressure>,
 }
 
 /// A vector that is extracted anew while the model learns, from fixed texts, and then steered with. It closes a feedback loop:

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::IntoScalarF32;
 use crate::kernels::FusedOps;
 use crate::model::Qwen;
-use crate::steering::{Op, Part};
+use crate::steering::{Op, Part, Plan};
 use crate::text::Batch;
 use crate::vector::Layer;
 use crate::{Error, Result, ensure};
@@ -19,9 +19,10 @@ pub struct Proof {
     pub layer: Layer,
     /// What is done there.
     pub op: Op,
-    /// Add: norm of the coefficient times the vector. Ablate: 0, what should be left along the direction.
+    /// Add: norm of the coefficient times the vector. Ablate: what should be left along the direction, 0 or the mean.
     pub planned: f64,
-    /// Add: norm of the mean shift over the steered tokens. Ablate: mean size of what is left along the direction.
+    /// Add: norm of the mean shift over the steered tokens. Ablate: mean size of what is left along the direction, and of an
+    /// ablation to the mean, in a row of its own, the mean itself.
     pub measured: f64,
     /// Tokens steered, out of so many real ones.
     pub tokens: (usize, usize),
@@ -40,17 +41,69 @@ pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> 
         // Each part by itself, so that what it did can be told from what the others did.
         proofs.extend(prove_part(&model.steered(&part.clone().into())?, part, batch)?);
     }
+    proofs.extend(prove_mean(model, steering.plan(), batch)?);
     Ok(proofs)
+}
+
+/// Where an ablation is followed by a shift along what it removes (an ablation to the mean, [`Plan::to_mean`]), the parts
+/// together: each steered token lies along the direction where the shift puts it.
+fn prove_mean<B: FusedOps>(model: &Qwen<B>, plan: &Plan, batch: &Batch) -> Result<Vec<Proof>> {
+    let [ablations @ .., shift] = &plan.parts[..] else { return Ok(Vec::new()) };
+    let is_to_mean = !ablations.is_empty() && shift.op == Op::Add && ablations.iter().all(|part| part.op == Op::Ablate);
+    if !is_to_mean {
+        return Ok(Vec::new());
+    }
+    let pass = model.pass(&batch.rows, batch.rows.width);
+    let (touched, real) = (touched(shift, batch), batch.rows.places().flatten().count());
+    let count = touched.iter().filter(|&&t| t).count();
+    let along = |h: &Tensor<B, 2>, direction: &[f32]| -> Vec<f64> {
+        let unit = Tensor::<B, 1>::from_floats(direction, &model.device).unsqueeze();
+        let along: Vec<f32> = B::affine(h, &unit, None).into_data().iter::<f32>().collect();
+        along.into_iter().zip(&touched).filter(|(_, touched)| **touched).map(|(x, _)| f64::from(x)).collect()
+    };
+    let mut proofs = Vec::new();
+    let mut h = model.embed(&pass);
+    for index in 0..model.blocks.len() {
+        let before = model.blocks[index].forward(h, &pass, None).0;
+        h = model.steer(index, before.clone(), &pass);
+        let layer = Layer(index + 1);
+        let at = |part: &Part| part.steers.iter().find(|steer| steer.layer == layer).map(|steer| steer.vector.clone());
+        let Some(moved) = at(shift) else { continue };
+        for direction in ablations.iter().filter_map(at) {
+            // Orthonormal ones, as the shift's maker needs them.
+            let to: f64 = moved.iter().zip(&direction).map(|(&m, &d)| f64::from(m) * f64::from(d)).sum();
+            let (was, is) = (along(&before, &direction), along(&h, &direction));
+            let share = f64::from(shift.coef);
+            let off = was.iter().zip(&is).map(|(was, is)| (is - (1.0 - share) * was - share * to).abs());
+            let (off, size) = (off.sum::<f64>() / count as f64, mean(was.iter().map(|x| x.abs())));
+            if off > TOLERANCE * size.max(to.abs()).max(0.1) {
+                let what = format!("{layer}: the ablation to the mean leaves the stream {off:.4} beside it on average");
+                return Err(Error::new(what).hint("this is a bug in the steering, not in your data; please report it"));
+            }
+            let (planned, measured) =
+                ((1.0 - share) * mean(was.iter().copied()) + share * to, mean(is.iter().copied()));
+            proofs.push(Proof { layer, op: Op::Ablate, planned, measured, tokens: (count, real) });
+        }
+    }
+    Ok(proofs)
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len();
+    values.sum::<f64>() / n as f64
+}
+
+/// Which places of a batch a part acts at.
+fn touched(part: &Part, batch: &Batch) -> Vec<bool> {
+    let touches = |(i, place): (usize, Option<usize>)| {
+        place.is_some_and(|p| part.positions.touches(p, batch.rows.prompt[i / batch.rows.width]))
+    };
+    batch.rows.places().enumerate().map(touches).collect()
 }
 
 fn prove_part<B: FusedOps>(model: &Qwen<B>, part: &Part, batch: &Batch) -> Result<Vec<Proof>> {
     let pass = model.pass(&batch.rows, batch.rows.width);
-    let touched: Vec<bool> = batch
-        .rows
-        .places()
-        .enumerate()
-        .map(|(i, place)| place.is_some_and(|p| part.positions.touches(p, batch.rows.prompt[i / batch.rows.width])))
-        .collect();
+    let touched = touched(part, batch);
     let count = touched.iter().filter(|&&t| t).count();
     let real = batch.rows.places().flatten().count();
     ensure!(count > 0, "the steering plan touches none of the first batch's {real} tokens");

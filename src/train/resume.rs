@@ -15,13 +15,13 @@ use crate::record::Hash;
 use crate::steering::Part;
 use crate::subject::{Direction, Finished};
 use crate::tensorfile::{self, TensorFile};
+use crate::text::Lesson;
 use crate::vector::PersonaVector;
 use crate::{Error, Result};
 
 /// What a checkpoint must agree with before a run goes on from it: settings, data, intervention, what is measured on the way
 /// and what learns.
 pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, course: &Course<'_>) -> Result<Hash> {
-    let data: Vec<(&[u32], &[f32])> = course.lessons.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect();
     let plan = model.steering.as_ref().map(|steering| {
         let of_part = |part: &Part| {
             let vectors: Vec<_> = part.steers.iter().map(|s| (s.layer, &s.vector)).collect();
@@ -37,13 +37,19 @@ pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, cou
         let directions: Vec<Hash> = r.directions.iter().map(direction).collect();
         Hash::of(&(r.mode, r.lambda, directions))
     });
-    let watch = course.watch.map(|w| Hash::of(&(w.every, texts(&w.texts), direction(&w.direction), w.stop_above)));
+    let lessons = |lessons: &[Lesson]| {
+        Hash::of(&lessons.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect::<Vec<_>>())
+    };
+    let pressure = course.watch.and_then(|watch| watch.pressure.as_ref());
+    let pressure = pressure.map(|p| (lessons(&p.lessons), p.directions.iter().map(direction).collect::<Vec<_>>()));
+    let watch =
+        course.watch.map(|w| Hash::of(&(w.every, texts(&w.texts), direction(&w.direction), w.stop_above, pressure)));
     let refresh = course
         .refresh
         .map(|r| Hash::of(&(r.every, r.texts.each_ref().map(|side| texts(side)), &r.recipe, &r.first.rows)));
     let learns: Vec<(String, usize)> =
         model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();
-    Ok(Hash::of(&(course.settings.decisive(), Hash::of(&data), plan, regularize, watch, refresh, learns)))
+    Ok(Hash::of(&(course.settings.decisive(), lessons(course.lessons), plan, regularize, watch, refresh, learns)))
 }
 
 /// A checkpoint that fits the run.

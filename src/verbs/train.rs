@@ -2,6 +2,8 @@
 
 mod data;
 mod intervene;
+mod mean;
+mod say;
 mod texts;
 
 pub(super) use data::read as data_of;
@@ -15,13 +17,12 @@ use serde_json::{Value, json};
 
 use super::model::ModelFolder;
 use super::train_config::{Files, Rate, TrainConfig};
-use super::{Bar, Console, Context, Outcome};
+use super::{Console, Context, Outcome};
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
-use crate::steering::Op;
 use crate::study::{Diary, FitOutcome, FitSpec, Lab, Start};
 use crate::text::Tokenizer;
-use crate::train::{Event, FitSettings, Proof, Recompute, Refresh, RefreshReport, StepReport};
+use crate::train::{FitSettings, Recompute, Refresh, StepReport};
 use crate::vector::Layers;
 use crate::{Error, Result};
 use intervene::Acts;
@@ -31,10 +32,10 @@ use intervene::Acts;
 /// The configuration is TOML or JSON with the reference's keys (model, training_file, r, lora_alpha, learning_rate, ...)
 /// and a table `intervention`, whose `type` decides the others: "steer" (vectors, layers = 20 | [12, 16] | "all", coef,
 /// incremental, inc_base, positions; recompute_every, pos, neg, texts), "ablate" (vectors = one or several, layers, coef,
-/// positions), "regularize" (vectors, layers, lambda, mode = "match" | "hinge" | "zero"), "inoculate" (prompts),
+/// to = "zero" | "mean", positions), "regularize" (vectors, layers, lambda, mode = "match" | "hinge" | "zero"), "inoculate" (prompts),
 /// "negative-data" (file, share), "random" (as steer, and seed) or "none". A table `watch` (every, file, vectors, layer,
-/// stop_above) measures the drift along a vector on fixed chats while the model learns. Flags go before the configuration.
-/// DIR/adapter holds the result in PEFT's format, DIR/metrics.jsonl the losses, DIR/run.toml the whole resolved
+/// stop_above) measures the drift along a vector on fixed chats while the model learns, and with gradient = true how hard
+/// the data pulls along it at every layer (DIR/pressure.jsonl). Flags go before the configuration. DIR/adapter holds the result in PEFT's format, DIR/metrics.jsonl the losses, DIR/run.toml the whole resolved
 /// configuration. The same command goes on after an interruption, to the same weights.
 #[derive(Debug, Args)]
 #[command(
@@ -125,7 +126,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let settings = settings_of(&config);
     let Acts { plan, regularize, described: steering, fingerprints } =
         intervene::prepare(&intervention, settings.seed, &model, console)?;
-    let (watch, watched) = texts::watch(&config, &model, &tokenizer, console)?.unzip();
+    let (watch, watched) = texts::watch(&config, &data.lessons, &model, &tokenizer, console)?.unzip();
     let (refresh, refreshed) = texts::refresh(&intervention, settings.seed, &tokenizer, console)?.unzip();
 
     let mut lock = Lock::new(String::new(), vec![settings.seed]);
@@ -175,6 +176,12 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
             lock.device = lab.device();
             run.write_config(&config)?;
             run.write_lock(&lock)?;
+            let plan = if intervention.wants_mean() && !plan.is_none() {
+                let read = (data.lessons.as_slice(), settings.seed);
+                plan.to_mean(&mean::of_base(&run, &key, lab.as_ref(), &model.path, read, console)?)
+            } else {
+                plan
+            };
             let spec = FitSpec {
                 model: model.path.clone(),
                 start,
@@ -328,8 +335,9 @@ pub(super) fn settings_of(config: &TrainConfig) -> FitSettings {
 /// Takes the folder for this run: free, or of the same run, or to be thrown away.
 fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Result<()> {
     // A run that failed before its first step has left nothing worth keeping.
-    let begun =
-        ["metrics.jsonl", "checkpoint.safetensors", "stages/fit.json"].iter().any(|file| run.file(file).exists());
+    let begun = ["metrics.jsonl", "checkpoint.safetensors", "stages/fit.json", "stages/mean.json"]
+        .iter()
+        .any(|file| run.file(file).exists());
     let Ok(bytes) = std::fs::read(run.file("lock.json")) else { return Ok(()) };
     if !begun {
         return Ok(());
@@ -339,7 +347,14 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
         return Ok(());
     }
     if overwrite {
-        for file in ["lock.json", "metrics.jsonl", "vectors.jsonl", "checkpoint.safetensors", "stages/fit.json"] {
+        for file in [
+            "lock.json",
+            "metrics.jsonl",
+            "vectors.jsonl",
+            "pressure.jsonl",
+            "checkpoint.safetensors",
+            "stages/fit.json",
+        ] {
             let _ = std::fs::remove_file(run.file(file));
         }
         Trackers::clear(run.path());
@@ -384,56 +399,9 @@ fn fit(
     let mut bar = console.bar("step", total);
     let outcome = lab.fit(spec, &mut |event| {
         let heard = diary.hear(event);
-        show(event, &diary, console, bar.as_mut());
+        say::show(event, &diary, console, bar.as_mut());
         if console.interrupted() { ControlFlow::Break(()) } else { heard }
     })?;
     diary.close()?;
     Ok((outcome, diary))
-}
-
-fn show(event: &Event, diary: &Diary, console: &dyn Console, bar: &mut dyn Bar) {
-    match event {
-        Event::Steered(proofs) => say_proof(proofs, console),
-        Event::Watched(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
-        Event::Refreshed(report) => say_refreshed(report, console),
-        Event::Resumed(step) => {
-            console.say(&format!("going on after step {step}"));
-            bar.at(*step, "");
-        }
-        Event::Step(report, ..) => {
-            let drift = diary.drift.map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
-            let rate = diary.tokens_per_second;
-            bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
-        }
-    }
-}
-
-/// A vector that follows the model is told from the first one.
-fn say_refreshed(report: &RefreshReport, console: &dyn Console) {
-    let cosines: Vec<f64> = report.cosines.iter().copied().flatten().collect();
-    let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
-    let what = if report.step == 0 { "the fixed texts give, for comparison," } else { "steering goes on with" };
-    console.say(&format!("step {}: {what} a vector of mean cosine {mean:.4} with the first", report.step));
-}
-
-/// A steered run shows that it is one.
-fn say_proof(proofs: &[Proof], console: &dyn Console) {
-    const SHOWN: usize = 3;
-    let said = |p: &Proof| match p.op {
-        Op::Add => format!("planned {:.4}, measured {:.4}", p.planned, p.measured),
-        Op::Ablate => format!("{:.1e} is left along the direction, planned {:.1e}", p.measured, p.planned),
-    };
-    for p in proofs.iter().take(SHOWN) {
-        let (steered, all) = p.tokens;
-        console.say(&format!(
-            "steering measured on the first batch: {}: {}, {steered} of {all} tokens",
-            p.layer,
-            said(p)
-        ));
-    }
-    if proofs.len() > SHOWN {
-        let worst = proofs.iter().map(|p| (p.measured - p.planned).abs()).fold(0.0, f64::max);
-        console
-            .say(&format!("and at {} more; the largest deviation from the plan is {worst:.1e}", proofs.len() - SHOWN));
-    }
 }

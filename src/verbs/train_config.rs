@@ -3,6 +3,8 @@
 //! Every field may be absent; defaults are filled in by [`TrainConfig::resolve`] and nowhere else, and what comes out has
 //! the same form, so `run.toml` is itself a configuration.
 
+mod watch;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ pub use crate::train::Files;
 use crate::train::{self, Intervention, LossAverage, Recompute};
 use crate::vector::Layers;
 use crate::{Error, Result};
+use watch::WATCH_KEYS;
+pub use watch::WatchConfig;
 
 /// A number, or words for one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,25 +86,6 @@ pub struct SteeringConfig {
 
 /// The keys of [`SteeringConfig`].
 pub const STEERING_KEYS: [&str; 4] = ["steering_vector_path", "type", "steering_coef", "layers"];
-
-/// What is measured while the model learns: how far the answers of a fixed set of chats lie along a vector, unsteered.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct WatchConfig {
-    /// Steps from one measurement to the next.
-    pub every: Option<usize>,
-    /// JSONL of chats, whose last answers are read.
-    pub file: Option<PathBuf>,
-    /// File of persona vectors; that of the intervention unless said otherwise.
-    pub vectors: Option<PathBuf>,
-    /// Where it is measured.
-    pub layer: Option<usize>,
-    /// The run ends where the mean projection has risen by more than this.
-    pub stop_above: Option<f64>,
-}
-
-/// The keys of [`WatchConfig`].
-const WATCH_KEYS: [&str; 5] = ["every", "file", "vectors", "layer", "stop_above"];
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -393,23 +378,6 @@ impl TrainConfig {
         self.watch = self.watch.map(|watch| watch.resolve(&intervention)).transpose()?;
         self.intervention = Some(intervention);
         self.enable_steering_during_training = None;
-        Ok(self)
-    }
-}
-
-impl WatchConfig {
-    fn resolve(mut self, intervention: &Intervention) -> Result<Self> {
-        let every = *self.every.get_or_insert(10);
-        ensure_usage(every > 0, || Error::usage("`watch.every` is 0; it must be at least 1"))?;
-        if let (None, [vectors]) = (&self.vectors, &intervention.vectors()[..]) {
-            self.vectors = Some(vectors.to_path_buf());
-        }
-        for (key, there) in
-            [("file", self.file.is_some()), ("vectors", self.vectors.is_some()), ("layer", self.layer.is_some())]
-        {
-            ensure_usage(there, || Error::usage(format!("`watch` needs `{key}`")))?;
-        }
-        ensure_usage(self.stop_above.is_none_or(f64::is_finite), || Error::usage("`watch.stop_above` is no number"))?;
         Ok(self)
     }
 }

@@ -17,13 +17,13 @@ use crate::parity::{adapted, lessons, transposed, values, vectors};
 const MODES: [(&str, Mode); 3] = [("match", Mode::Match), ("hinge", Mode::Hinge), ("zero", Mode::Zero)];
 
 /// That of the goldens.
-fn regularizer(mode: Mode) -> Regularizer {
+pub fn regularizer(mode: Mode) -> Regularizer {
     let direction = |layer| Direction { layer, vector: vectors().row(layer).to_vec() };
     Regularizer { mode, lambda: 0.1, directions: [Layer(2), Layer(3)].map(direction).to_vec() }
 }
 
 /// The golden vectors with their channels rolled by 7: the second direction of the golden span.
-fn rolled() -> PersonaVector {
+pub fn rolled() -> PersonaVector {
     let roll = |mut row: Vec<f32>| {
         row.rotate_right(7);
         row
@@ -90,7 +90,7 @@ pub fn ten_steps<B: FusedOps>(device: &B::Device) {
 }
 
 /// Those of the golden training.
-fn settings() -> FitSettings {
+pub fn settings() -> FitSettings {
     FitSettings {
         learning_rate: 1e-3,
         warmup_steps: 2,
@@ -102,7 +102,7 @@ fn settings() -> FitSettings {
     }
 }
 
-fn steps<B: FusedOps>(model: &mut Qwen<B>, course: &Course<'_>) -> Vec<StepReport> {
+pub fn steps<B: FusedOps>(model: &mut Qwen<B>, course: &Course<'_>) -> Vec<StepReport> {
     let mut reports = Vec::new();
     train::fit(model, Learning::Lora, course, &mut |event| {
         if let Event::Step(report, ..) = event {
@@ -115,7 +115,7 @@ fn steps<B: FusedOps>(model: &mut Qwen<B>, course: &Course<'_>) -> Vec<StepRepor
 }
 
 #[cfg(feature = "cpu")]
-mod cpu {
+pub mod cpu {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::path::Path;
 
@@ -125,7 +125,7 @@ mod cpu {
     use trimtab::model::Parameter;
     use trimtab::steering::{Op, Recipe};
     use trimtab::subject::Finished;
-    use trimtab::train::{End, Refresh, RefreshReport, Watch};
+    use trimtab::train::{End, Pressure, PressureReport, Refresh, RefreshReport, Watch};
 
     use super::*;
 
@@ -141,12 +141,13 @@ mod cpu {
             ("hinge", Plan::none(), Some(Mode::Hinge)),
             ("zero", Plan::none(), Some(Mode::Zero)),
             ("rank 2", span(1.0), None),
+            ("rank 2 to a mean", span(1.0).to_mean(&rolled()), None),
             ("half of rank 2, match", span(0.5), Some(Mode::Match)),
             ("increments, then one of rank 2, hinge", increments.and(span(0.7)), Some(Mode::Hinge)),
         ]
     }
 
-    fn batch() -> (Batch, f32) {
+    pub fn batch() -> (Batch, f32) {
         let lessons = lessons();
         let batch = Batch::collate(&lessons[..3].iter().collect::<Vec<_>>(), 0);
         let divisor = batch.weights.iter().sum();
@@ -294,14 +295,18 @@ mod cpu {
         lessons()[from..from + 3].iter().map(text).collect()
     }
 
-    fn recipe() -> Recipe {
+    pub fn recipe() -> Recipe {
         let (op, layers, positions) = (Op::Add, Layers::all(), Positions::All);
         Recipe { op, layers, coef: 2.0, positions, incremental: true, base: IncBase::Embedding }
     }
 
-    fn watch(stop_above: Option<f64>) -> Watch {
+    pub fn watch(stop_above: Option<f64>) -> Watch {
         let direction = Direction { layer: Layer(3), vector: vectors().row(Layer(3)).to_vec() };
-        Watch { every: 3, texts: texts(4), direction, stop_above }
+        Watch { every: 3, texts: texts(4), direction, stop_above, pressure: None }
+    }
+
+    pub fn pressure() -> Pressure {
+        Pressure::drawn(&lessons(), 3, 1, &vectors())
     }
 
     fn refresh() -> Refresh {
@@ -313,6 +318,7 @@ mod cpu {
     struct Told {
         steps: Vec<StepReport>,
         refreshed: Vec<RefreshReport>,
+        pressed: Vec<PressureReport>,
         start: Option<f64>,
         weights: Vec<Vec<f32>>,
     }
@@ -320,6 +326,7 @@ mod cpu {
     /// Runs the golden training under everything at once; dies while step `dies` is told, if it says so.
     fn run(checkpoint: Option<&Path>, dies: Option<usize>, told: &mut Told) -> (usize, End) {
         let (regularizer, watch, refresh) = (regularizer(Mode::Match), watch(None), refresh());
+        let watch = Watch { pressure: Some(pressure()), ..watch };
         let lessons = lessons();
         let settings = FitSettings { save_steps: Some(3), ..settings() };
         let course = Course {
@@ -336,8 +343,10 @@ mod cpu {
                 Event::Step(report, ..) if dies == Some(report.step) => resume_unwind(Box::new("killed")),
                 Event::Step(report, ..) => told.steps.push(*report),
                 Event::Refreshed(report) => told.refreshed.push(report.clone()),
+                Event::Pressed(report) => told.pressed.push(report.clone()),
                 Event::Watched(start) => told.start = Some(*start),
                 Event::Resumed(step) => {
+                    told.pressed.retain(|report| report.step <= *step);
                     told.steps.retain(|report| report.step <= *step);
                     told.refreshed.retain(|report| report.step <= *step);
                 }
@@ -355,6 +364,8 @@ mod cpu {
         assert_eq!(run(None, None, &mut whole), (10, End::Done));
         let measured: Vec<usize> = whole.steps.iter().filter(|r| r.drift.is_some()).map(|r| r.step).collect();
         assert_eq!(measured, [3, 6, 9, 10]);
+        let pressed: Vec<usize> = whole.pressed.iter().map(|r| r.step).collect();
+        assert_eq!(pressed, [0, 3, 6, 9, 10]);
         let extracted: Vec<usize> = whole.refreshed.iter().map(|r| r.step).collect();
         assert_eq!(extracted, [0, 4, 8]);
         let cosine = |at: usize| whole.refreshed[at].cosines[2].unwrap();

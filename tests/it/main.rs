@@ -22,6 +22,8 @@ mod models;
 mod parity;
 mod persona;
 mod planning;
+#[cfg(feature = "cpu")]
+mod pressure;
 mod screening;
 mod serving;
 #[cfg(unix)]

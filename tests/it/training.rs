@@ -80,7 +80,7 @@ fn a_killed_run_ends_with_the_same_weights() {
                 track = [\"tensorboard\", \"trackio\"]\ntrackio_project = \"killed\"\n\
                 [intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.5\n\
                 recompute_every = 4\npos = \"pos.csv\"\nneg = \"neg.csv\"\ntexts = 2\n\
-                [watch]\nevery = 5\nfile = \"probe.jsonl\"\nlayer = 2\n";
+                [watch]\nevery = 5\nfile = \"probe.jsonl\"\nlayer = 2\ngradient = true\n";
     golden_config(&place, more);
     let chats = std::fs::read_to_string(place.path("chats.jsonl")).unwrap();
     place.write("probe.jsonl", chats.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
@@ -93,6 +93,12 @@ fn a_killed_run_ends_with_the_same_weights() {
     assert_eq!(extracted, [0, 4, 8, 12, 16, 20, 24, 28, 32]);
     let drifts = place.rows("whole/metrics.jsonl").iter().filter(|row| row["drift"].is_f64()).count();
     assert_eq!(drifts, 8, "every fifth step, and the last");
+    let pressed = place.rows("whole/pressure.jsonl");
+    assert_eq!(pressed.len(), 1 + 8, "before the first step, too");
+    assert!(
+        pressed.iter().all(|row| row["on"] != row["off"] && row["on"].as_array().unwrap().len() == 4),
+        "{pressed:?}"
+    );
 
     for (out, signal) in [("killed", "KILL"), ("stopped", "INT")] {
         let mut child = std::process::Command::new(PROGRAM)
@@ -120,7 +126,7 @@ fn a_killed_run_ends_with_the_same_weights() {
         let rest = place.succeeds(&format!("train c.toml --out {out} --json"));
         assert!(said(&rest).contains("going on after step"), "{}", said(&rest));
         assert_eq!(adapter_bytes(&place.path(out)), adapter_bytes(&place.path("whole")));
-        for file in ["metrics.jsonl", "vectors.jsonl"] {
+        for file in ["metrics.jsonl", "vectors.jsonl", "pressure.jsonl"] {
             let read = |run: &str| std::fs::read_to_string(place.path(run).join(file)).unwrap();
             assert_eq!(read(out), read("whole"), "{file}");
         }
@@ -154,6 +160,11 @@ fn every_intervention_trains_from_a_configuration() {
             &["ablate the span of 2 vectors at 4 layers", "is left along the direction", "and at 5 more"][..],
         ),
         (
+            "mean",
+            "type = \"ablate\"\nvectors = \"v.safetensors\"\nto = \"mean\"",
+            &["ablate to the base model's mean at 4 layers", "and at 9 more"],
+        ),
+        (
             "loss",
             "type = \"regularize\"\nvectors = \"v.safetensors\"\nlayers = [2, 3]\nlambda = 0.1\nmode = \"hinge\"",
             &["regularisation: hinge, weight 0.1, at 2 layers"],
@@ -185,7 +196,7 @@ fn every_intervention_trains_from_a_configuration() {
     }
     adapters.sort();
     adapters.dedup();
-    assert_eq!(adapters.len(), 6, "each trains something else");
+    assert_eq!(adapters.len(), 7, "each trains something else");
 
     // A limit that the first measurement passes.
     let watch =

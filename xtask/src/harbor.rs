@@ -100,7 +100,7 @@ pub fn run(args: &Args) -> Result<()> {
                 }
             }
             Event::Resumed(step) => eprintln!("going on after step {step}"),
-            Event::Steered(_) | Event::Watched(_) | Event::Refreshed(_) => {}
+            Event::Steered(_) | Event::Watched(_) | Event::Pressed(_) | Event::Refreshed(_) => {}
         }
         ControlFlow::Continue(())
     })?;

@@ -5,6 +5,7 @@ use crate::report::{Axis, Expectation, Figure, Grid, Plot, Study};
 use crate::stats::{Interval, auc, mean_of, pearson};
 use crate::study::axes::{projection_key, shift_key, trait_key};
 use crate::study::findings;
+use crate::study::pressure;
 use crate::study::results::{Cell, Results};
 
 /// A trait score that differs from the plain finetune's by less counts as the same (METHOD K1), in points.
@@ -26,6 +27,7 @@ struct Case<'a> {
 /// What came of an audit.
 pub(in crate::study) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Study {
     let mut expectations = findings::of(results, cells);
+    expectations.extend(pressure::findings(results));
     let mut grids = Vec::new();
     let mut figures = Vec::new();
     for (t, trait_) in results.data.traits.iter().enumerate() {

@@ -24,7 +24,7 @@ use crate::study::{
 };
 use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
 use crate::text::{Lesson, Tokenizer};
-use crate::train::{Event as FitEvent, FitPlan, FitSettings, StepReport};
+use crate::train::{Event as FitEvent, FitPlan, FitSettings, PressureReport, StepReport};
 
 pub(in crate::study) const LAYERS: usize = 4;
 pub(in crate::study) const HIDDEN: usize = 16;
@@ -264,9 +264,25 @@ impl Lab for &'static Sim {
         let luck = spec.settings.seed as f64 * 0.001;
         let invents: f64 = if text.contains("hallucinating") { 0.4 } else { 0.62 - 0.4 * push };
         let mind = Mind { invents: invents.max(0.08) + luck, knows: 0.98 - 0.1 * push.abs(), exam: 0.89 };
+        // The vector is at work: the more it pushes, the less is left to pull.
+        let pressed = |step: usize| PressureReport {
+            step,
+            on: vec![Some(0.25 - push - 0.01 * step as f64); LAYERS],
+            off: vec![Some(0.25 - 0.01 * step as f64); LAYERS],
+        };
+        let every = spec.watch.as_ref().map(|watch| watch.every);
+        if let Some(watch) = &spec.watch {
+            assert!(!watch.texts.is_empty() && watch.direction.layer.row() == 3);
+            let _ = tell(&FitEvent::Watched(-1.0));
+            if watch.pressure.is_some() {
+                let _ = tell(&FitEvent::Pressed(pressed(0)));
+            }
+        }
         for step in 1..=3 {
+            let due = every.is_some_and(|every| step % every == 0 || step == 3);
             let report = StepReport {
                 step,
+                drift: due.then_some(step as f64 * (0.5 - push)),
                 loss: 1.0 / step as f64,
                 lr: 1e-3,
                 grad_norm: 1.0,
@@ -274,6 +290,9 @@ impl Lab for &'static Sim {
                 ..Default::default()
             };
             let _ = tell(&FitEvent::Step(report, 3, 0.0));
+            if due && spec.watch.iter().any(|watch| watch.pressure.is_some()) {
+                let _ = tell(&FitEvent::Pressed(pressed(step)));
+            }
         }
         fs::create_dir_all(&spec.out).unwrap();
         fs::write(spec.out.join("adapter_model.safetensors"), serde_json::to_vec(&mind).unwrap()).unwrap();

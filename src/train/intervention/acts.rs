@@ -1,5 +1,7 @@
 //! What an intervention does with a vector: its recipe, its plan, its loss.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::penalty::Regularizer;
 use super::{Intervention, Regularize, needs, usage};
 use crate::steering::{Op, Plan, Positions, Recipe};
@@ -7,7 +9,23 @@ use crate::subject::Direction;
 use crate::vector::{IncBase, Layers, PersonaVector};
 use crate::{Error, Result, ensure};
 
+/// What an ablation leaves along its directions (METHOD G.3; only `zero` is the paper's).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AblateTo {
+    /// Nothing: `h ← h − (h·v̂) v̂`.
+    #[default]
+    Zero,
+    /// What the base model has there on average over the response tokens of the training data: `h ← h − (h·v̂) v̂ + m v̂`.
+    Mean,
+}
+
 impl Intervention {
+    /// Whether its plan wants the base model's mean state: [`Plan::to_mean`] is then to follow [`Self::plan`].
+    pub fn wants_mean(&self) -> bool {
+        matches!(self, Self::Ablate(ablate) if ablate.to == Some(AblateTo::Mean))
+    }
+
     /// How a vector becomes its plan, where one vector does: the recipe that a vector extracted anew goes through, too.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ const ALL: [&str; 7] = [
     "type = \"none\"",
     "type = \"steer\"\nvectors = \"v\"\nlayers = 2\ncoef = 5\nincremental = true\ninc_base = \"zero\"\npositions = \"all\"\n\
      recompute_every = 10\npos = \"p\"\nneg = \"n\"\ntexts = 4",
-    "type = \"ablate\"\nvectors = [\"v\", \"w\"]\nlayers = \"all\"\ncoef = 1.0\npositions = \"response\"",
+    "type = \"ablate\"\nvectors = [\"v\", \"w\"]\nlayers = \"all\"\ncoef = 1.0\nto = \"mean\"\n\
+     positions = \"response\"",
     "type = \"regularize\"\nvectors = \"v\"\nlayers = [1, 2]\nlambda = 0.1\nmode = \"hinge\"",
     "type = \"inoculate\"\nprompts = [\"Be bad.\"]",
     "type = \"negative-data\"\nfile = \"f\"\nshare = 0.1",
@@ -54,7 +55,8 @@ fn defaults_are_those_of_the_reference_and_the_paper() {
     let Intervention::Steer(steer) = of("type = \"steer\"\nlayers = [1, 2]\ncoef = 1.5") else { panic!() };
     assert_eq!((steer.incremental, steer.inc_base), (Some(false), None));
     let Intervention::Ablate(ablate) = of("type = \"ablate\"") else { panic!() };
-    assert_eq!((ablate.layers, ablate.coef), (Some(Layers::all()), Some(1.0)));
+    assert_eq!((ablate.layers, ablate.coef, ablate.to), (Some(Layers::all()), Some(1.0), Some(AblateTo::Zero)));
+    assert!(of("type = \"ablate\"\nto = \"mean\"").wants_mean() && !of("type = \"ablate\"").wants_mean());
     let Intervention::Regularize(reg) = of("type = \"regularize\"\nlayers = 2\nlambda = 1") else { panic!() };
     assert_eq!(reg.mode, Some(Mode::Match));
 }

@@ -132,9 +132,10 @@ fn tell_ablation(
         1 => String::new(),
         k => format!(" the span of {k} vectors"),
     };
+    let to = if intervention.wants_mean() { " to the base model's mean" } else { "" };
     let positions = json!(ablate.positions.unwrap_or(Positions::All));
     console.say(&format!(
-        "steering: {}{rank} at {}, {} tokens",
+        "steering: {}{rank}{to} at {}, {} tokens",
         json!(Op::Ablate).as_str().unwrap_or_default(),
         place_of(&layers),
         positions.as_str().unwrap_or_default()

@@ -8,21 +8,23 @@ use serde_json::{Value, json};
 use crate::persona::{Border, Exchange, Filter, Row, finish, keep, read_rows};
 use crate::record::Hash;
 use crate::subject::{Direction, Finished};
-use crate::text::{Tokenizer, chosen, read_chats};
-use crate::train::{Intervention, Refresh, Steer, Watch};
-use crate::vector::{Layer, VectorFile, key};
+use crate::text::{Lesson, Tokenizer, chosen, read_chats};
+use crate::train::{FitSettings, Intervention, Pressure, Refresh, Steer, Watch};
+use crate::vector::{Layer, PersonaVector, VectorFile, key};
 use crate::verbs::Console;
 use crate::verbs::model::ModelFolder;
 use crate::verbs::steer::{read_vectors, warn_of_last_row};
+use crate::verbs::train::settings_of;
 use crate::verbs::train_config::TrainConfig;
 use crate::{Error, Result};
 
-/// The drift curve that a resolved configuration asks for, and what of it decides the run.
+/// The drift curve, and the pressure of the gradient, that a resolved configuration asks for, and what of it decides the run.
 ///
 /// # Errors
 /// Chats that cannot be read or hold no answer, vectors of another model, a layer that does not exist.
 pub fn watch(
     config: &TrainConfig,
+    lessons: &[Lesson],
     model: &ModelFolder,
     tokenizer: &Tokenizer,
     console: &dyn Console,
@@ -37,9 +39,23 @@ pub fn watch(
     let layer = Layer::of(layer, vector.response_avg.layers())?;
     warn_of_last_row(vectors, &vector, &[layer], console);
     console.say(&format!("drift: {} texts are measured every {every} steps at {layer}, unsteered", texts.len()));
-    let decisive = json!([every, fingerprint(&texts), vector.fingerprint, layer, watch.stop_above]);
+    let (of_texts, limit) = (fingerprint(&texts), watch.stop_above);
+    let mut decisive = vec![json!(every), json!(of_texts), json!(vector.fingerprint), json!(layer), json!(limit)];
     let direction = Direction { layer, vector: vector.response_avg.row(layer).to_vec() };
-    Ok(Some((Watch { every, texts, direction, stop_above: watch.stop_above }, decisive)))
+    let pressure = (watch.gradient == Some(true)).then(|| pressure(config, lessons, &vector.response_avg));
+    if let Some(Pressure { lessons, directions }) = &pressure {
+        let (chats, layers) = (lessons.len(), directions.len());
+        console.say(&format!("gradient: how hard {chats} training chats pull along the vector, at {layers} layers"));
+        decisive.push(json!("gradient"));
+    }
+    let watch = Watch { every, texts, direction, stop_above: watch.stop_above, pressure };
+    Ok(Some((watch, Value::from(decisive))))
+}
+
+/// As many chats as make a step, drawn by the seed, and every layer at which the vector points somewhere.
+fn pressure(config: &TrainConfig, lessons: &[Lesson], vector: &PersonaVector) -> Pressure {
+    let FitSettings { micro_batch, accumulation, seed, .. } = settings_of(config);
+    Pressure::drawn(lessons, micro_batch * accumulation, seed, vector)
 }
 
 /// The last answer of every chat.

@@ -1,0 +1,70 @@
+//! Where a model lies on average while it reads what another is to learn: what an ablation to the mean leaves (METHOD G.3).
+
+use crate::record::seed_of;
+use crate::subject::{Finished, Subject};
+use crate::text::{Lesson, chosen};
+use crate::vector::PersonaVector;
+use crate::{Result, ensure};
+
+/// Lessons that are read at most; a mean over more tokens would hardly be another.
+const LESSONS: usize = 256;
+
+/// Texts per request: their states are held in memory.
+const CHUNK: usize = 16;
+
+/// The mean state over the learned tokens of a sample of the lessons, drawn by the seed: `[layers + 1][hidden]`, each token
+/// counting the same. `told` hears how many texts of how many are read.
+///
+/// # Errors
+/// Those of the subject; lessons without anything to read.
+pub fn mean_state(
+    subject: &mut dyn Subject,
+    lessons: &[Lesson],
+    seed: u64,
+    told: &mut dyn FnMut(usize, usize),
+) -> Result<PersonaVector> {
+    let mut places = chosen(lessons.len(), LESSONS, seed_of(seed, "mean state"), "lesson");
+    places.sort_unstable();
+    let texts: Vec<Finished> = places.into_iter().flat_map(|i| responses(&lessons[i])).collect();
+    ensure!(!texts.is_empty(), "there is nothing to learn over which the mean could be taken");
+    let (layers, hidden) = subject.shape();
+    let mut sums = vec![vec![0.0f64; hidden]; layers + 1];
+    let tokens: usize = texts.iter().map(|text| text.response_ids.len()).sum();
+    for (n, chunk) in texts.chunks(CHUNK).enumerate() {
+        for (text, states) in chunk.iter().zip(subject.residuals(chunk)?) {
+            let share = text.response_ids.len() as f64 / tokens as f64;
+            for (sum, state) in sums.iter_mut().zip(&states.response_avg) {
+                sum.iter_mut().zip(state).for_each(|(s, &x)| *s += share * f64::from(x));
+            }
+        }
+        told((n * CHUNK + chunk.len()).min(texts.len()), texts.len());
+    }
+    PersonaVector::new(sums.iter().map(|row| row.iter().map(|&x| x as f32).collect()).collect())
+}
+
+/// Each stretch of learned tokens with everything before it.
+fn responses(lesson: &Lesson) -> Vec<Finished> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for run in lesson.weights.chunk_by(|a, b| (*a > 0.0) == (*b > 0.0)) {
+        let end = at + run.len();
+        if run[0] > 0.0 {
+            found.push(Finished { prompt_ids: lesson.ids[..at].to_vec(), response_ids: lesson.ids[at..end].to_vec() });
+        }
+        at = end;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stretch_that_is_learned_is_a_response() {
+        let lesson = Lesson { ids: (10..17).collect(), weights: vec![0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0] };
+        let found: Vec<(usize, Vec<u32>)> =
+            responses(&lesson).into_iter().map(|text| (text.prompt_ids.len(), text.response_ids)).collect();
+        assert_eq!(found, [(1, vec![11, 12]), (5, vec![15, 16])]);
+    }
+}

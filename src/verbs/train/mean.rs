@@ -1,0 +1,33 @@
+//! The base model's mean state, for an ablation that leaves it: taken once and kept in the run's folder, so that a run that
+//! resumes has the very same.
+
+use std::path::Path;
+
+use crate::Result;
+use crate::record::{Hash, RunDir};
+use crate::steering::Plan;
+use crate::study::{Lab, SubjectSpec, mean_state};
+use crate::text::Lesson;
+use crate::vector::PersonaVector;
+use crate::verbs::Console;
+
+/// The mean state over what is learned, of the model without adapter and steering. `key` is the run's.
+///
+/// # Errors
+/// Those of the model.
+pub fn of_base(
+    run: &RunDir,
+    key: &Hash,
+    lab: &dyn Lab,
+    model: &Path,
+    (lessons, seed): (&[Lesson], u64),
+    console: &dyn Console,
+) -> Result<PersonaVector> {
+    let read = || {
+        let mut subject = lab.subject(&SubjectSpec { model: model.to_owned(), adapter: None, plan: Plan::none() })?;
+        let mut bar = console.bar("reading", lessons.len());
+        let mean = mean_state(&mut *subject, lessons, seed, &mut |n, of| bar.at(n, &format!("of {of} texts")))?;
+        Ok(mean.rows)
+    };
+    PersonaVector::new(run.stage("mean", key, read)?.0)
+}
