@@ -22,7 +22,7 @@ use crate::study::facts::demo_config;
 use crate::study::{
     ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, StudyConfig, StudyReport, SubjectSpec, run,
 };
-use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
+use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject};
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{Event as FitEvent, FitPlan, FitSettings, StepReport};
 
@@ -216,6 +216,13 @@ impl Subject for Simulated<'_> {
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
         let of = |text: &Finished| Ok(residuals_of(&self.tokenizer.decode(&text.response_ids)?));
         texts.iter().map(of).collect()
+    }
+
+    fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>> {
+        // The more it invents, the further it is from the base model.
+        let moved = (self.mind.invents - BASE.invents).powi(2) as f32;
+        let of = |value: f32, text: &Finished| vec![value; text.response_ids.len()];
+        Ok(texts.iter().map(|text| Likelihood { logprobs: of(-0.5 - moved, text), moved: of(moved, text) }).collect())
     }
 }
 
