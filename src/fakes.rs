@@ -8,7 +8,8 @@ use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
 use crate::subject::{
-    Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject, Token,
+    Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject,
+    Token,
 };
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{Event, FitPlan, FitSettings};

@@ -41,7 +41,7 @@ mod tests;
 
 pub use crate::judge::JudgeSource;
 pub use arms::{Piece, Treatment, Work, pieces};
-pub use audit::AuditSettings;
+pub use audit::{AuditSettings, NeutralSource};
 pub use config::{
     AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,
     StudyConfig, TraitSource, VectorSettings,
@@ -49,7 +49,7 @@ pub use config::{
 pub use costs::Costs;
 pub use diary::Diary;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
-pub use pipeline::{Event, Judges, Phase, Tell};
+pub use pipeline::{Event, Judges, Opinion, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};
 pub use status::{PieceStatus, Stand, status};

@@ -20,9 +20,11 @@ use crate::steering::{Part, Plan, Positions};
 use crate::study::data::Data;
 use crate::study::facts::demo_config;
 use crate::study::{
-    ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, StudyConfig, StudyReport, SubjectSpec, run,
+    ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, Opinion, StudyConfig, StudyReport, SubjectSpec, run,
 };
-use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject};
+use crate::subject::{
+    Answer, Ask, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject,
+};
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{Event as FitEvent, FitPlan, FitSettings, StepReport};
 
@@ -311,8 +313,9 @@ pub(in crate::study) fn config() -> StudyConfig {
     config
 }
 
-pub(in crate::study) fn judges() -> Result<Box<dyn Judge>> {
-    Ok(Box::new(WordJudge("invent")))
+/// The second judge finds the trait in a part of what the first finds it in.
+pub(in crate::study) fn judges(opinion: Opinion) -> Result<Box<dyn Judge>> {
+    Ok(Box::new(WordJudge(if opinion == Opinion::First { "invent" } else { "I invent" })))
 }
 
 pub(in crate::study) fn sim(config: &StudyConfig, workers: usize) -> &'static Sim {
