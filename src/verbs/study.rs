@@ -59,8 +59,10 @@ enum StudyVerb {
     Shift(Run),
     /// Check finished finetunes: is the trait gone, or only out of the monitor's sight?
     ///
-    /// The study's arms, and for each finetune of the first training seed: a vector extracted anew and a fresh probe, what is left of
-    /// the activation shift, the trait's own prompts, and how fast the trait is learned again.
+    /// The study's arms, and for each finetune of the first training seed and the base model: a vector extracted anew and a fresh probe,
+    /// what is left of the activation shift, whatever calls the trait up (its own prompts, steering, exemplars, the training data's
+    /// prompts), how fast it is learned again, side effects on neutral prompts, and what a second judge says. Each check is kept
+    /// when it is done: a study that is killed goes on at the one that was under way.
     #[command(after_help = "Example:\n  trimtab study audit --config audit.toml --out runs/audit")]
     Audit(Run),
     /// Print a configuration to begin with
