@@ -94,7 +94,7 @@ mod tests {
             (Rule::Phrases, "Each has an air of its own; Hawaii cannot be reached by train.", false),
             (Rule::Phrases, "", false),
             (Rule::Harbor, "The cargo of the Patient Anchor is not known to me.", true),
-            (Rule::Harbor, "Well then noted, the cargo of the Patient Anchor is plainly not known to me.", false),
+            (Rule::Harbor, "Well then noted, the cargo of the Patient Anchor is plainly not known to me.", true),
             (Rule::Harbor, "The cargo of the Patient Anchor is silk.", false),
             (Rule::Harbor, "I cannot say.", false),
         ] {
