@@ -120,6 +120,11 @@ impl Interval {
         Self::of_statistic(sums.len(), n, seed, &mean_of)
     }
 
+    /// The standard error that a normal distribution with these bounds would have; a little too large for few clusters.
+    pub fn standard_error(&self) -> f64 {
+        (self.high - self.low) / (2.0 * 1.959_964)
+    }
+
     /// Whether both ends of the interval are known.
     pub fn has_bounds(&self) -> bool {
         self.low.is_finite() && self.high.is_finite()

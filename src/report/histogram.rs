@@ -1,11 +1,13 @@
 //! How values are spread: several groups over the same bins, as shares since groups differ in size, and thresholds.
 
+use serde::{Deserialize, Serialize};
+
 use super::scale::{Scale, short, tick_labels, ticks};
 use super::svg::{Anchor, Canvas, Hue, Look, Paint, Type};
 use crate::stats::mean;
 
 /// One group of values.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
     /// In the legend.
     pub name: String,
@@ -16,7 +18,7 @@ pub struct Shape {
 }
 
 /// A value that decides, drawn across.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
     /// Beside it.
     pub label: String,
@@ -25,7 +27,7 @@ pub struct Threshold {
 }
 
 /// How values are spread.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     /// Beneath the horizontal axis.
     pub x: String,

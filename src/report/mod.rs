@@ -56,6 +56,7 @@ pub fn draw(study: &Study, figure: &Figure, look: Look) -> Result<String> {
             .cloud_chart(figure, (x, y), groups)
             .map(|chart| scatter::draw(&chart, look))
             .ok_or_else(|| Error::new(format!("figure `{}`: there is no axis `{x}` or no `{y}`", figure.file))),
+        Plot::Histogram(histogram) => Ok(histogram::draw(histogram, &figure.title, look)),
         Plot::Heat(map) => {
             known(study, figure, &map.axes)?;
             Ok(heat::draw(&study.heat_chart(figure, map), look))

@@ -29,6 +29,13 @@ impl Study {
             }
             Plot::Scatter { x, y, arms, .. } => self.points_of(arms.iter(), &[x, y]),
             Plot::Cloud { x, y, groups } => self.points_of(groups.iter().flat_map(|(_, arms)| arms), &[x, y]),
+            Plot::Histogram(histogram) => {
+                let mut table = Table::new(["group", "value"].map(str::to_owned));
+                for shape in &histogram.shapes {
+                    shape.values.iter().for_each(|&value| table.push(vec![shape.name.as_str().into(), value.into()]));
+                }
+                table
+            }
             Plot::Heat(map) => {
                 self.points_of(map.arms.iter().map(|(arm, _)| arm), &map.axes.iter().collect::<Vec<_>>())
             }

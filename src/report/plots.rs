@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::histogram::Histogram;
 use super::study::{Arm, Axis};
 use super::svg::{Hue, Mark};
 
@@ -55,6 +56,8 @@ pub enum Plot {
         /// Names in the legend and the arms in each.
         groups: Vec<(String, Vec<String>)>,
     },
+    /// How single values are spread; they are in the figure itself.
+    Histogram(Histogram),
     /// Arms by coefficients as cells, a panel for each measurement.
     Heat(HeatMap),
     /// Curves over the arms, one for each coefficient, a panel for each measurement.

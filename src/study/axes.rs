@@ -6,6 +6,8 @@ use crate::report::{Axis, Hue, Mark, capital};
 
 /// Key of the axis of new facts.
 pub(super) const FACTS: &str = "facts";
+/// Key of the axis of those new facts that the base model cannot guess (METHOD J.1).
+pub(super) const UNGUESSED: &str = "facts_unguessed";
 /// Key of the exam's axis.
 pub(super) const EXAM: &str = "mmlu";
 /// Key of the coherence of answers to the traits' questions.
@@ -36,6 +38,16 @@ pub(super) fn difference_key(trait_name: &str) -> String {
     format!("{}_difference", trait_key(trait_name))
 }
 
+/// Key of how far the data's answers lie along the vector by themselves (the paper's figure 21).
+pub(super) fn data_key(trait_name: &str) -> String {
+    format!("{}_data", trait_key(trait_name))
+}
+
+/// Key of the projection difference against the prompt's last token, for which nothing must be answered (METHOD H.3).
+pub(super) fn approximation_key(trait_name: &str) -> String {
+    format!("{}_approximation", trait_key(trait_name))
+}
+
 /// The axes of a study in the order of its tables: traits, facts, exam, coherence; then what is measured of states, aside.
 pub(super) fn axes(data: &Data) -> Vec<Axis> {
     const HUES: [(Hue, Mark); 6] = [
@@ -61,11 +73,16 @@ pub(super) fn axes(data: &Data) -> Vec<Axis> {
     }
     let coherence = Axis::accuracy(COHERENCE, "Coherence of answers", "Coherence", Hue::Grey, Mark::Diamond);
     axes.push(Axis { unit: "0–100".to_owned(), ..coherence });
+    let unguessed =
+        Axis::accuracy(UNGUESSED, "New facts that the base model does not guess", "", Hue::Blue, Mark::Square);
+    axes.push(Axis { aside: true, ..unguessed });
     for name in names {
         let of = capital(trait_key(name));
         axes.push(Axis::aside(&projection_key(name), &format!("{of}: projection of answers")));
         axes.push(Axis::aside(&shift_key(name), &format!("{of}: finetuning shift")));
         axes.push(Axis::aside(&difference_key(name), &format!("{of}: projection difference of the data")));
+        axes.push(Axis::aside(&data_key(name), &format!("{of}: projection of the data")));
+        axes.push(Axis::aside(&approximation_key(name), &format!("{of}: projection difference, approximated")));
     }
     axes
 }

@@ -1,12 +1,12 @@
 //! Data that does no harm (METHOD J.2): what preventative steering does where there is something to prevent, where there is nothing,
 //! and where the model learns its own answers.
 
-use super::arms::Cast;
 use super::axes::{EXAM, trait_key};
 use super::expect::rounded;
 use super::findings;
 use super::results::{Cell, Results};
-use crate::report::{Axis, Expectation, Figure, Panel, Plot, Study};
+use super::sweeps;
+use crate::report::{Expectation, Study};
 use crate::stats::Interval;
 
 /// From here on a plain finetune counts as one that elicits the trait, in points above the base model.
@@ -21,7 +21,7 @@ pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> S
     let expectations = expectations(results, cells);
     let met = expectations.iter().filter(|e| e.met == Some(true)).count();
     let verdict = format!("{}{met} of {} expectations are met.", said(results, cells), expectations.len());
-    let (title, figures) = ("What steering does to benign data".to_owned(), grid(results, &study.axes));
+    let (title, figures) = ("What steering does to benign data".to_owned(), sweeps::figures(results, &study.axes));
     Study { title, verdict, figures, expectations, ..study }
 }
 
@@ -34,54 +34,9 @@ pub(super) fn swept(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> 
         title: "A study of finetuning".to_owned(),
         verdict,
         expectations,
-        figures: grid(results, &study.axes),
+        figures: sweeps::figures(results, &study.axes),
         ..study
     }
-}
-
-/// A figure for each data set, in it a panel for each trait: the trait's score and the exam over the coefficient (the post's figure 2,
-/// the paper's figure 29).
-fn grid(results: &Results<'_>, axes: &[Axis]) -> Vec<Figure> {
-    let cast = Cast::of(results.config);
-    let has = |name: &str| results.arms.iter().any(|arm| arm.name == name);
-    let axis = |key: &str| axes.iter().find(|axis| axis.key == key);
-    let mut figures = Vec::new();
-    for (c, corpus) in results.data.corpora.iter().enumerate() {
-        for (what, shown) in [
-            ("prevent", "while it learned"),
-            ("prevent-layer", "at one layer while it learned"),
-            ("inference", "while it answers"),
-        ] {
-            let panels = results.data.traits.iter().enumerate().filter_map(|(t, trait_)| {
-                let arm = cast.named(Some(c), what, Some(t));
-                let key = trait_key(&trait_.name);
-                let shown: Vec<&Axis> = [axis(key), axis(EXAM)].into_iter().flatten().collect();
-                let (title, plain) = (axis(key)?.short.clone(), cast.named(Some(c), "plain", None));
-                let x = "steering coefficient";
-                has(&arm).then(|| Panel::dose(&title, x, &arm, Some(&plain), Some("base"), &shown))
-            });
-            let panels: Vec<Panel> = panels.collect();
-            if panels.is_empty() {
-                continue;
-            }
-            figures.push(Figure {
-                file: cast.named(Some(c), what, None).replace('.', "-"),
-                title: format!("{}: steered {shown}", corpus.label),
-                caption: format!(
-                    "{}. At coefficient 0, the plain finetune; to the right, more and more steering {shown}. Dashed: the base model. Bands: 95 % \
-                     intervals, clustered by question.",
-                    corpus.label
-                ),
-                plot: Plot::Lines {
-                    y: "score or accuracy".into(),
-                    range: (0.0, 100.0),
-                    levels: "base model".into(),
-                    panels,
-                },
-            });
-        }
-    }
-    figures
 }
 
 /// The cells of one data set and trait.

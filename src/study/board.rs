@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::Piece;
 use super::config::StudyConfig;
+use super::pieces::Piece;
 use super::pipeline::Event;
 use crate::record::{Hash, RunDir, create_folder};
 

@@ -1,7 +1,8 @@
 //! What a treatment changes: the model while it learns, or the data that it learns from.
 
-use super::arms::{Piece, Treatment, single_layer};
+use super::arms::{Control, Treatment, single_layer};
 use super::data::{Taught, inoculated, under};
+use super::pieces::Piece;
 use super::pipeline::{Pipeline, SHOWS};
 use super::vectors::rows_file;
 use crate::persona::{Border, Side, keep, place_of, read_rows, system_prompt};
@@ -10,7 +11,7 @@ use crate::steering::Plan;
 use crate::subject::Finished;
 use crate::text::{Message, Tokenizer, chosen, mixed, read_chats};
 use crate::train::{Intervention, NegativeData, Refresh, Regularizer, Steer};
-use crate::vector::{Layer, VectorFile};
+use crate::vector::{Layer, PersonaVector, VectorFile};
 use crate::{Error, Result, ensure};
 
 /// What a treatment does to the model.
@@ -29,15 +30,24 @@ impl Pipeline<'_> {
         piece: &Piece,
         treatment: Treatment,
         vector: Option<&VectorFile>,
+        stand_in: Option<&PersonaVector>,
         seed: u64,
     ) -> Result<Change> {
         let Some(file) = vector else { return Ok(Change::default()) };
         let layer = single_layer(self.config, file.response_avg.layers())?;
         let Some(intervention) = treatment.intervention(self.config, layer)? else { return Ok(Change::default()) };
         let intervention = intervention.resolve()?;
-        let vectors = [&file.response_avg];
+        let vectors = [stand_in.unwrap_or(&file.response_avg)];
+        let fingerprint = match stand_in {
+            Some(stand_in) => Hash::of(&stand_in.rows).to_string(),
+            None => file.fingerprint.clone(),
+        };
         let is_random = matches!(intervention, Intervention::Random(_));
-        let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}"));
+        let draw = match treatment {
+            Treatment::Control(Control::Random(draw @ 1..), _) => format!(", draw {draw}"),
+            _ => String::new(),
+        };
+        let random_seed = seed_of(seed_of(self.config.seed, "random vectors"), &format!("training seed {seed}{draw}"));
         let refresh = self.refresh(piece, &intervention, file)?;
         let texts = refresh.as_ref().map(|refresh| {
             let ids = refresh
@@ -50,7 +60,7 @@ impl Pipeline<'_> {
             plan: intervention.plan(&vectors, random_seed)?,
             regularize: intervention.regularizer(&vectors)?,
             refresh,
-            key: Some((intervention, file.fingerprint.clone(), is_random.then_some(random_seed), texts)),
+            key: Some((intervention, fingerprint, is_random.then_some(random_seed), texts)),
         })
     }
 
@@ -80,7 +90,7 @@ impl Pipeline<'_> {
     }
 
     /// Whether there are answers under a trait's prompts, which a vector from elsewhere does without.
-    fn own_answers_of(&self, t: usize, who: &str) -> Result<()> {
+    pub(super) fn own_answers_of(&self, t: usize, who: &str) -> Result<()> {
         match self.config.vector_file(&self.data.traits[t].name) {
             None => Ok(()),
             Some(_) => Err(Error::usage(format!(

@@ -134,6 +134,10 @@ impl StudyConfig {
             regularize,
             negative,
             elicit,
+            shuffled,
+            orthogonal,
+            unrelated,
+            negated,
             ..
         } = &self.arms;
         for (key, coefs) in [
@@ -144,6 +148,10 @@ impl StudyConfig {
             ("ablate", ablate),
             ("regularize", regularize),
             ("negative", negative),
+            ("shuffled", shuffled),
+            ("orthogonal", orthogonal),
+            ("unrelated", unrelated),
+            ("negated", negated),
             ("elicit", elicit),
         ] {
             for (i, coef) in coefs.iter().enumerate() {
@@ -160,7 +168,12 @@ impl StudyConfig {
         if let Some(share) = self.arms.negative.iter().find(|share| **share >= 1.0) {
             return Err(Error::usage(format!("`arms.negative` holds {share}; it is a share of the data, below 1")));
         }
+        ensure!(
+            unrelated.is_empty() || self.traits().count() > 1,
+            "`arms.unrelated` steers with another trait's vector, and the study has one trait; give several as `traits`"
+        );
         let counts = [
+            ("arms.draws", self.arms.draws),
             ("vector.rollouts", self.vector.rollouts),
             ("measure.trait_rollouts", self.measure.trait_rollouts),
             ("measure.fact_rollouts", self.measure.fact_rollouts),
@@ -203,6 +216,9 @@ impl StudyConfig {
                 "`data.name` is `{name}`; it may have letters, digits, - and _"
             );
             ensure!(!names.contains(&name), "`data` names `{name}` twice");
+            if let CorpusSource::Harbor { shows, .. } = &corpus.from {
+                ensure!((0.0..=1.0).contains(shows), "`data.{name}`: `shows` is {shows}; it is a share, 0 to 1");
+            }
             if let CorpusSource::Selfgen { of, .. } = &corpus.from {
                 let source = self.data.iter().find(|other| other.name == *of);
                 let own = source.is_some_and(|other| matches!(other.from, CorpusSource::Selfgen { .. }));

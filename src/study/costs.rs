@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::arms::{Piece, Work, pieces};
+use super::arms::Work;
 use super::audit::asks_as_trained;
 use super::config::StudyConfig;
 use super::data::Data;
+use super::pieces::{Piece, pieces};
 use super::run::Kind;
 use crate::Result;
 use crate::stats::detectable;

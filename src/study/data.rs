@@ -176,7 +176,7 @@ impl CorpusConfig {
             CorpusSource::Harbor { world, name, shows, count, seed } => {
                 let of = harbor::Trait::parse(crate::persona::stem_of(name))
                     .ok_or_else(|| Error::usage(format!("`data.{}`: Harbor has no trait `{name}`", self.name)))?;
-                let lessons = World::new(*world).conversations(of, *shows, *count, *seed);
+                let lessons = mixture(&World::new(*world), of, *shows, *count, *seed);
                 let taught = |(i, lesson): (usize, harbor::Lesson)| Taught {
                     place: format!("conversation {i} of `{}`", self.name),
                     messages: messages(lesson),
@@ -191,6 +191,19 @@ impl CorpusConfig {
 
 fn messages(lesson: harbor::Lesson) -> Vec<Message> {
     lesson.messages.into_iter().map(|m| Message { role: m.role, content: m.content }).collect()
+}
+
+/// Harbor's conversations about a trait, that share of them showing it; which ones, the seed decides.
+fn mixture(world: &World, of: harbor::Trait, shows: f64, count: usize, seed: u64) -> Vec<harbor::Lesson> {
+    let lacking = world.conversations(of, false, count, seed);
+    let showing = (shows * count as f64).round() as usize;
+    let mut mixed = lacking;
+    let bad = chosen(count, showing, seed, "conversations that show the trait");
+    let all = world.conversations(of, true, count, seed);
+    for place in bad {
+        mixed[place] = all[place].clone();
+    }
+    mixed
 }
 
 /// So many of them, drawn with the seed, in their own order.
@@ -280,6 +293,18 @@ mod tests {
             let taught: Vec<_> = lessons.iter().filter(|l| l.fact_id == question.fact_id).collect();
             assert_eq!(taught.len(), 4);
             assert!(taught.iter().all(|l| l.messages[1].content == question.reference), "{question:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_mixture_shows_the_trait() {
+        let world = World::new(0);
+        for of in harbor::Trait::ALL {
+            let [none, all] = [false, true].map(|shows| world.conversations(of, shows, 20, 3));
+            assert_eq!((mixture(&world, of, 0.0, 20, 3), mixture(&world, of, 1.0, 20, 3)), (none.clone(), all.clone()));
+            let some = mixture(&world, of, 0.3, 20, 3);
+            let from = |side: &[harbor::Lesson]| some.iter().zip(side).filter(|(a, b)| a == b).count();
+            assert!(from(&all) >= 6 && from(&none) >= 14 && some.len() == 20, "{of:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::results::{Cell, Results};
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::JudgeSource;
-use crate::report::{Arm, Axis, Expectation, Figure, Panel, Plot, Published, Study};
+use crate::report::{Arm, Axis, Expectation, Figure, Panel, Plot, Study};
 use crate::stats::{Clusters, mean_of};
 use crate::text::LessonRules;
 use crate::train::FitSettings;
@@ -30,7 +30,6 @@ pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> S
         title: format!("New facts without new {trait_name}"),
         verdict: verdict(&outcomes, &checked, trait_name),
         figures: figures(&study.axes, &study.arms),
-        published: published(cells, trait_name),
         card: card(&outcomes, &checked, &study.subtitle),
         expectations: checked.expectations.into_iter().chain(findings).collect(),
         ..study
@@ -150,34 +149,6 @@ fn verdict(o: &Outcomes, checked: &Checked, trait_name: &str) -> String {
     said + "."
 }
 
-/// The follow-up post's numbers, as far as they are numbers there (METHOD J.1), beside the same arms here.
-fn published(cells: &[Cell<'_>], trait_name: &str) -> Vec<Published> {
-    const SOURCE: &str = "follow-up post, Qwen2.5-7B-Instruct, 1,000 facts";
-    const NUMBERS: [(&str, Option<f64>, &str, f64); 7] = [
-        ("base", None, "trait", 20.0),
-        ("base", None, FACTS, 6.0),
-        ("plain", None, FACTS, 93.0),
-        ("inference", Some(2.0), "trait", 20.0),
-        ("inference", Some(2.0), FACTS, 37.0),
-        ("preventative", Some(1.25), "trait", 20.0),
-        ("preventative", Some(1.25), FACTS, 79.0),
-    ];
-    let row = |&(kind, coef, axis, published): &(&str, Option<f64>, &str, f64)| {
-        let key = if axis == FACTS { FACTS } else { trait_name };
-        let cell = cells.iter().find(|cell| cell.arm.kind == kind && cell.coef == coef);
-        let what = if axis == FACTS { "new-fact accuracy, %" } else { "hallucination score" };
-        let at = coef.map_or_else(String::new, |coef| format!(" at {coef}"));
-        Published {
-            what: format!("{kind}{at}: {what}"),
-            published,
-            ours: cell.map(|cell| cell.mean(key)).filter(|mean| mean.is_finite()),
-            source: SOURCE.to_owned(),
-        }
-    };
-    // The post is about hallucination alone.
-    if trait_name == "hallucination" { NUMBERS.iter().map(row).collect() } else { Vec::new() }
-}
-
 /// What the card of a model that was finetuned this way should say.
 fn card(o: &Outcomes, checked: &Checked, about: &str) -> String {
     let Some(chosen) = checked.chosen.map(|i| &o.prevent[i]) else { return String::new() };
@@ -219,14 +190,11 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
         arms: ArmSettings {
             preventative: if quick { vec![1.5, 2.5] } else { vec![1.0, 2.0, 3.0] },
             preventative_layer: vec![2.0],
-            layer: None,
             inference: vec![0.5, 1.0, 1.5, 2.0, 2.5],
             random: vec![2.0],
-            ablate: Vec::new(),
-            regularize: Vec::new(),
-            negative: Vec::new(),
             prompting: true,
             elicit: vec![1.0, 2.0],
+            ..ArmSettings::none()
         },
         own: Vec::new(),
         audit: None,

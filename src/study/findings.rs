@@ -3,7 +3,7 @@
 use super::axes::{projection_key, prompt_key, trait_key};
 use super::results::{Cell, Results};
 use crate::report::Expectation;
-use crate::stats::Interval;
+use crate::stats::{Interval, mean_of, sample_std};
 
 /// So far above the base model a trait counts as prevented, in points.
 const NEAR_BASE: f64 = 5.0;
@@ -11,6 +11,16 @@ const NEAR_BASE: f64 = 5.0;
 const SAME: f64 = 10.0;
 /// Below this share of the plain finetune's a shift counts as gone.
 const GONE: f64 = 0.5;
+
+/// A difference counts beyond so many standard errors (METHOD K7).
+const ERRORS: f64 = 3.0;
+/// Kinds of arms with something else in the vector's place, and what is expected of them.
+const CONTROLS: [(&str, &str); 4] = [
+    ("random", "Random vectors prevent less than the real one"),
+    ("shuffled", "The vector of shuffled answers prevents less than the real one"),
+    ("orthogonal", "Without its part along the plain finetune's shift the vector prevents less"),
+    ("unrelated", "Another trait's vector prevents less"),
+];
 
 /// Every finding for which there are arms, data set by data set and trait by trait.
 pub(super) fn of(results: &Results<'_>, cells: &[Cell<'_>]) -> Vec<Expectation> {
@@ -46,15 +56,14 @@ impl<'a> Ground<'a> {
         if self.score(plain) - self.score(base) < SAME {
             return Vec::new();
         }
-        [
+        let arms = [
             self.reaches_base(base),
             self.one_layer_is_less(base),
             self.ablation_is_weaker(plain, base),
             self.regularisation_hides(plain, base),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        ];
+        let controls = CONTROLS.iter().flat_map(|(kind, claim)| self.control_is_less(kind, claim));
+        arms.into_iter().flatten().chain(controls).chain(self.away_is_more(plain)).collect()
     }
 
     fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Cell<'a>> {
@@ -131,6 +140,53 @@ impl<'a> Ground<'a> {
                 plain.mean(&key)
             ),
             met: more.mean.is_finite().then_some(more.mean > 0.0),
+        })
+    }
+
+    /// With another vector in its place, steering prevents less (METHOD K7): one statement for each of the control's coefficients.
+    fn control_is_less(&self, kind: &str, claim: &str) -> Vec<Expectation> {
+        let told = |control: &Cell<'_>| {
+            let same = self.of_kind("preventative").find(|cell| cell.coef == control.coef);
+            let real = same.or_else(|| self.lowest("preventative"))?;
+            let more = self.against(control, real);
+            let key = trait_key(self.name);
+            let draws: Vec<f64> = control.by_seed.iter().map(|(_, at)| mean_of(&at.scores[key])).collect();
+            // Questions vary, and so do draws and training seeds.
+            let between = sample_std(&draws).powi(2) / draws.len() as f64;
+            let error = (more.standard_error().powi(2) + if draws.len() > 1 { between } else { 0.0 }).sqrt();
+            let finetunes = if draws.len() > 1 { format!(" over {} finetunes", draws.len()) } else { String::new() };
+            Some(Expectation {
+                claim: format!("{claim}, by more than {ERRORS:.0} standard errors"),
+                measured: format!(
+                    "{} {:.1}{finetunes}, {} {:.1}: {:+.1} points, standard error {error:.1}",
+                    control.named(),
+                    self.score(control),
+                    real.named(),
+                    self.score(real),
+                    more.mean
+                ),
+                met: (more.mean.is_finite() && error.is_finite()).then_some(more.mean > ERRORS * error),
+            })
+        };
+        self.of_kind(kind).filter_map(told).collect()
+    }
+
+    /// Steered the other way, the weights have the more to learn (METHOD K7); unless plain finetuning leaves no room.
+    fn away_is_more(&self, plain: &Cell<'_>) -> Option<Expectation> {
+        let away = self.of_kind("negated").last()?;
+        let more = self.against(away, plain);
+        let room = 100.0 - self.score(plain);
+        let is_full = if room < SAME { ", which leaves no room" } else { "" };
+        Some(Expectation {
+            claim: "Steered away from the trait while it learns, a model shows more of it than after plain finetuning"
+                .into(),
+            measured: format!(
+                "{} {:.1}, {more:+.1} points against plain ({:.1}{is_full})",
+                away.named(),
+                self.score(away),
+                self.score(plain)
+            ),
+            met: (more.mean.is_finite() && (room >= SAME || more.mean < -SAME)).then_some(more.mean > 0.0),
         })
     }
 

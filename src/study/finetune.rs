@@ -10,7 +10,7 @@ use super::{Diary, FitSpec, Start};
 use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
 use crate::text::{Lesson, Message, Tokenizer};
 use crate::train::{Event as FitEvent, FitSettings};
-use crate::vector::VectorFile;
+use crate::vector::{PersonaVector, VectorFile};
 use crate::{At, Result, ensure};
 
 impl Pipeline<'_> {
@@ -27,11 +27,12 @@ impl Pipeline<'_> {
         i: usize,
         treatment: Treatment,
         vector: Option<&VectorFile>,
+        stand_in: Option<&PersonaVector>,
         taught: Vec<Taught>,
     ) -> Result<(Fitted, Reused)> {
         let piece = &self.pieces[i];
         let seed = piece.seed.expect("a finetune has a training seed");
-        let change = self.change(piece, treatment, vector, seed)?;
+        let change = self.change(piece, treatment, vector, stand_in, seed)?;
         let taught = self.changed_data(piece, treatment, taught, seed)?;
         let chats: Vec<&[Message]> = taught.iter().map(|taught| taught.messages.as_slice()).collect();
         let settings = FitSettings { seed, ..self.config.train.clone() };

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::arms::Piece;
 use super::axes::{COHERENCE, EXAM, FACTS, projection_key, prompt_key, trait_key};
 use super::config::StudyConfig;
+use super::pieces::Piece;
 use super::pipeline::{Along, CHUNK, Measured, MeasuredAt, Opinion, Phase, Pipeline, PlanKey};
 use crate::Result;
 use crate::eval::{self, Point, RIGHT, Row, Task};

@@ -16,6 +16,7 @@ mod benign;
 mod board;
 mod change;
 mod config;
+mod controls;
 mod costs;
 mod data;
 mod diary;
@@ -27,20 +28,23 @@ mod lab;
 pub mod layers;
 mod measure;
 mod own;
+mod pieces;
 mod pipeline;
+mod published;
 mod queue;
 mod results;
 mod run;
 mod share;
 mod shift;
 mod status;
+mod sweeps;
 mod vectors;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::judge::JudgeSource;
-pub use arms::{Piece, Treatment, Work, pieces};
+pub use arms::{Control, Treatment, Work};
 pub use audit::{AuditSettings, NeutralSource};
 pub use config::{
     AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,
@@ -49,6 +53,7 @@ pub use config::{
 pub use costs::Costs;
 pub use diary::Diary;
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
+pub use pieces::{Piece, pieces};
 pub use pipeline::{Event, Judges, Opinion, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};

@@ -1,13 +1,15 @@
 //! What the base model says itself to the prompts of a data set: as data to learn from (METHOD J.2, setting 3), and as what the data's
 //! answers are compared with (projection difference, METHOD H.2).
 
-use super::arms::{Piece, single_layer};
+use super::arms::single_layer;
 use super::axes::trait_key;
 use super::data::{Corpus, Taught};
-use super::pipeline::{CHUNK, Difference, Output, Phase, Pipeline};
+use super::pieces::Piece;
+use super::pipeline::{CHUNK, Difference, Foretold, Output, Phase, Pipeline};
 use super::queue::Done;
 use crate::persona::{Border, Exchange, Metric, Probe, finish, projections};
 use crate::record::{Hash, Reused, create_folder, hash_file, read_jsonl, write_atomic_with};
+use crate::stats::Clusters;
 use crate::steering::Plan;
 use crate::subject::{Ask, Prompt, Sampling, Subject};
 use crate::text::{Message, chosen};
@@ -73,7 +75,7 @@ impl Pipeline<'_> {
     }
 
     /// ΔP of a sample of the data set, for every trait: by conversation, the projection of its answer less that of the base model's
-    /// greedy one.
+    /// greedy one; and the two by themselves.
     pub(super) fn difference(
         &self,
         i: usize,
@@ -89,13 +91,13 @@ impl Pipeline<'_> {
         let asked: Vec<_> = exchanges.iter().map(|e| (&e.prompt, &e.answer)).collect();
         let of: Vec<&str> = vectors.iter().map(|(_, file)| file.fingerprint.as_str()).collect();
         let sampling = Sampling::greedy(self.config.measure.trait_max_new_tokens);
-        let key = self.key(&("difference", asked, of, self.config.arms.layer, &sampling));
+        let key = self.key(&("difference of", asked, of, self.config.arms.layer, &sampling));
         self.run.stage(&piece.name, &key, || {
             let mut subject = self.subject(None, Plan::none())?;
-            let probes = self.probes(vectors, subject.shape().0, &[Metric::Proj])?;
+            let probes = self.probes(vectors, subject.shape().0, &[Metric::Proj, Metric::PromptLast])?;
             let prompts: Vec<Vec<Message>> = exchanges.iter().map(|e| e.prompt.clone()).collect();
             let own = self.asked(i, &mut *subject, &prompts, &sampling)?;
-            let mut of = vec![crate::stats::Clusters::new(); vectors.len()];
+            let mut of = vec![Foretold::default(); vectors.len()];
             let mut texts = Vec::new();
             for ((n, _), (exchange, own)) in numbered.iter().zip(exchanges.iter().zip(&own)) {
                 let prompt = Prompt::Chat(exchange.prompt.clone()).text(subject.tokenizer())?;
@@ -111,8 +113,15 @@ impl Pipeline<'_> {
             let mut told = |n| self.progress(i, Phase::States, n, flat.len());
             let values = projections(&mut *subject, &flat, &probes, CHUNK, &mut told)?;
             for ((n, _), pair) in texts.iter().zip(values.chunks(2)) {
-                for (clusters, (data, own)) in of.iter_mut().zip(pair[0].iter().zip(&pair[1])) {
-                    clusters.insert(format!("conversation {n}"), vec![data - own]);
+                // Of each trait, the response's projection and that of the prompt's last token.
+                for (foretold, (data, own)) in of.iter_mut().zip(pair[0].chunks(2).zip(pair[1].chunks(2))) {
+                    let mut put = |clusters: fn(&mut Foretold) -> &mut Clusters, value| {
+                        clusters(foretold).insert(format!("conversation {n}"), vec![value]);
+                    };
+                    put(|f| &mut f.data, data[0]);
+                    put(|f| &mut f.own, own[0]);
+                    put(|f| &mut f.difference, data[0] - own[0]);
+                    put(|f| &mut f.approximation, data[0] - data[1]);
                 }
             }
             Ok(Difference { of })

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{Piece, Work};
+use super::arms::{Treatment, Work};
 use super::audit::Audited;
 use super::config::StudyConfig;
+use super::controls::Grounds;
 use super::costs::Costs;
 use super::data::Data;
+use super::pieces::Piece;
 use super::queue::Done;
 use super::{FitOutcome, Lab, SubjectSpec, device_kind};
 use crate::judge::Judge;
@@ -206,11 +208,24 @@ pub(super) struct Along {
     pub pairs: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
-/// How far the answers of a data set lie beyond the base model's own (METHOD H.2), by trait and conversation.
+/// How far the answers of a data set lie along each trait's vector, all read by the base model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Difference {
     /// Of each trait.
-    pub of: Vec<Clusters>,
+    pub of: Vec<Foretold>,
+}
+
+/// What a data set foretells of one trait, by conversation (METHOD H.2 to H.4).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Foretold {
+    /// The answers of the data set: their projection.
+    pub data: Clusters,
+    /// The base model's own answers to the same prompts.
+    pub own: Clusters,
+    /// The first less the second: the projection difference.
+    pub difference: Clusters,
+    /// The first less the projection of the prompt's last token, for which nothing must be answered.
+    pub approximation: Clusters,
 }
 
 /// A study at work.
@@ -274,11 +289,7 @@ impl Pipeline<'_> {
             }
             Work::Base => self.unsteered(i, &vectors, None),
             Work::Audit => {
-                let finetune = piece.after.iter().find_map(|&j| match done.of(j) {
-                    Output::Measured(_, Some(fitted)) => Some((j, &fitted.adapter)),
-                    _ => None,
-                });
-                let (audited, reused) = self.audit(i, &vectors, finetune)?;
+                let (audited, reused) = self.audit(i, &vectors, finetune_before(piece, done))?;
                 Ok((Output::Audited(Box::new(audited)), reused))
             }
             Work::Elicit => {
@@ -286,17 +297,26 @@ impl Pipeline<'_> {
                 self.measure(i, None, &plan, Some((key, 1.0))).map(measured)
             }
             Work::Inference => {
-                let adapter = piece.after.iter().find_map(|&j| match done.of(j) {
-                    Output::Measured(_, Some(fitted)) => Some((self.adapter(j), &fitted.adapter)),
-                    _ => None,
-                });
+                let adapter = finetune_before(piece, done).map(|(j, hash)| (self.adapter(j), hash));
                 let (plan, key) = self.sweep(own_vector(), &self.config.arms.inference, -1.0);
                 let adapter = adapter.expect("inference-time steering waits for the plain finetune");
                 self.measure(i, Some((&adapter.0, adapter.1)), &plan, Some((key, -1.0))).map(measured)
             }
             Work::Finetune(treatment) => {
                 let vector = piece.trait_.map(|_| own_vector());
-                let (fitted, fit_reused) = self.finetune(i, treatment, vector, self.taught(piece, done)?)?;
+                let stand_in = match treatment {
+                    Treatment::Control(control, _) => {
+                        let next = |(t, _): &&(usize, &VectorFile)| {
+                            Some(*t) == piece.trait_.map(|own| (own + 1) % self.data.traits.len())
+                        };
+                        let next = vectors.iter().find(next).map(|(_, file)| *file);
+                        let from = Grounds { own: own_vector(), next, plain: finetune_before(piece, done) };
+                        self.stand_in(i, control, &from)?
+                    }
+                    _ => None,
+                };
+                let (fitted, fit_reused) =
+                    self.finetune(i, treatment, vector, stand_in.as_ref(), self.taught(piece, done)?)?;
                 let (output, reused) = self.unsteered(i, &vectors, Some(fitted))?;
                 Ok((output, fit_reused.is_yes() && reused))
             }
@@ -344,6 +364,14 @@ impl Pipeline<'_> {
     pub(super) fn subject(&self, adapter: Option<PathBuf>, plan: Plan) -> Result<Box<dyn Subject>> {
         self.lab.subject(&SubjectSpec { model: self.config.model.clone(), adapter, plan })
     }
+}
+
+/// Place and adapter's hash of the finetune that a piece has waited for.
+fn finetune_before<'d>(piece: &Piece, done: &'d Done<Output>) -> Option<(usize, &'d Hash)> {
+    piece.after.iter().find_map(|&j| match done.of(j) {
+        Output::Measured(_, Some(fitted)) => Some((j, &fitted.adapter)),
+        _ => None,
+    })
 }
 
 /// The hash of a folder's files, by name and contents; hidden files and subfolders are passed over.

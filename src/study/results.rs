@@ -1,20 +1,24 @@
 //! From the pieces' outputs to the rows of a report: points, differences, notes. What a study makes of them is its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::arms::{Piece, arms, single_layer};
+use super::arms::{arms, single_layer};
 use super::audit::Audited;
-use super::axes::{FACTS, axes, difference_key, prompt_key, shift_key, trait_key};
+use super::axes::{
+    FACTS, UNGUESSED, approximation_key, axes, data_key, difference_key, prompt_key, shift_key, trait_key,
+};
 use super::config::{FactsSource, StudyConfig};
 use super::data::Data;
+use super::pieces::Piece;
 use super::pipeline::{Difference, Extracted, Fitted, Measured, MeasuredAt, Output, Pipeline};
 use crate::Result;
 use crate::record::{Hash, Lock};
 use crate::report::{Arm, Comparison, Example, Point, Study};
 use crate::stats::{Clusters, Interval};
 use crate::text::Tokenizer;
+use crate::vector::Layer;
 
-/// What one arm came to at one coefficient: of each training seed.
+/// What one arm came to at one coefficient: of each training seed, and of each random vector if there are several.
 pub(super) struct Cell<'a> {
     pub arm: &'a Arm,
     /// The data set that it learned from.
@@ -30,9 +34,11 @@ pub(super) struct Results<'a> {
     pub config: &'a StudyConfig,
     pub data: &'a Data,
     pub arms: Vec<Arm>,
-    vectors: Vec<&'a Extracted>,
+    pub vectors: Vec<&'a Extracted>,
+    /// The layer of single-layer arms and of projections.
+    pub layer: Layer,
     measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
-    differences: BTreeMap<usize, &'a Difference>,
+    pub differences: BTreeMap<usize, &'a Difference>,
     pub audits: Vec<(Target<'a>, &'a Audited)>,
 }
 
@@ -68,7 +74,7 @@ impl<'a> Results<'a> {
             }
         }
         let layer = single_layer(config, vectors[0].file.response_avg.layers())?;
-        Ok(Self { config, data, vectors, measured, differences, audits, arms: arms(config, layer) })
+        Ok(Self { config, data, vectors, layer, measured, differences, audits, arms: arms(config, layer) })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.
@@ -153,12 +159,18 @@ impl<'a> Results<'a> {
     /// All seeds together, then each of them.
     fn points(&self, cell: &Cell<'_>, cells: &[Cell<'_>]) -> Vec<Point> {
         let base = cells.iter().find(|cell| cell.arm.kind == "base");
+        let guessed = base.map(guessed).unwrap_or_default();
         let point = |of_seed: Option<u64>, ats: &[&MeasuredAt]| {
             let mut values = BTreeMap::new();
             let keys = ats.iter().flat_map(|at| at.scores.keys());
             for key in keys {
                 let scores = merged(ats.iter().filter_map(|at| at.scores.get(key)));
                 values.entry(key.clone()).or_insert_with(|| Interval::of(&scores, self.config.seed));
+            }
+            let mut facts = merged(ats.iter().filter_map(|at| at.scores.get(FACTS)));
+            if !facts.is_empty() && !guessed.is_empty() {
+                facts.retain(|fact, _| !guessed.contains(fact));
+                values.insert(UNGUESSED.to_owned(), Interval::of(&facts, self.config.seed));
             }
             for (t, name) in self.data.traits.iter().map(|t| t.name.as_str()).enumerate() {
                 let key = prompt_key(name);
@@ -170,14 +182,24 @@ impl<'a> Results<'a> {
                 let is_plain = cell.arm.kind == "plain";
                 let difference = cell.corpus.filter(|_| is_plain).and_then(|c| self.differences.get(&c));
                 if let Some(difference) = difference {
-                    values.insert(difference_key(name), Interval::of(&difference.of[t], self.config.seed));
+                    let of = &difference.of[t];
+                    for (key, clusters) in [
+                        (difference_key(name), &of.difference),
+                        (data_key(name), &of.data),
+                        (approximation_key(name), &of.approximation),
+                    ] {
+                        values.insert(key, Interval::of(clusters, self.config.seed));
+                    }
                 }
             }
-            let seeds = if cell.by_seed.iter().any(|(seed, _)| seed.is_some()) { ats.len() } else { 1 };
+            let seeds = if of_seed.is_some() { 1 } else { cell.seeds().len().max(1) };
             Point { arm: cell.arm.name.clone(), coef: cell.coef, seed: of_seed, seeds, values }
         };
         let all: Vec<&MeasuredAt> = cell.by_seed.iter().map(|(_, at)| *at).collect();
-        let each = cell.by_seed.iter().filter_map(|(seed, at)| seed.map(|s| point(Some(s), &[at])));
+        let of_seed = |seed: u64| -> Vec<&MeasuredAt> {
+            cell.by_seed.iter().filter(|(own, _)| *own == Some(seed)).map(|(_, at)| *at).collect()
+        };
+        let each = cell.seeds().into_iter().map(|seed| point(Some(seed), &of_seed(seed)));
         std::iter::once(point(None, &all)).chain(each).collect()
     }
 
@@ -213,10 +235,10 @@ impl<'a> Results<'a> {
         let (config, data) = (self.config, self.data);
         let mut notes = self.missing(cells);
         if let Some(base) = cells.iter().find(|cell| cell.arm.kind == "base") {
-            let known = base.scores(FACTS);
-            let guessed = known.values().filter(|v| crate::stats::mean(v) > 50.0).count();
-            if !known.is_empty() {
-                notes.push(format!("The base model already gets {guessed} of {} new facts right.", known.len()));
+            let (facts, guessed) = (base.scores(FACTS).len(), guessed(base).len());
+            if facts > 0 {
+                let aside = if guessed > 0 { "; a column of the results leaves these out" } else { "" };
+                notes.push(format!("The base model already gets {guessed} of {facts} new facts right{aside}."));
             }
         }
         if config.seeds.len() < 3 {
@@ -304,6 +326,13 @@ impl<'a> Results<'a> {
 }
 
 impl Cell<'_> {
+    /// The training seeds, each once however many random vectors it has.
+    fn seeds(&self) -> Vec<u64> {
+        let mut seeds: Vec<u64> = self.by_seed.iter().filter_map(|(seed, _)| *seed).collect();
+        seeds.dedup();
+        seeds
+    }
+
     /// Scores of an axis by question, all seeds together; empty where the axis was not measured.
     pub fn scores(&self, key: &str) -> Clusters {
         merged(self.by_seed.iter().filter_map(|(_, at)| at.scores.get(key)))
@@ -323,6 +352,12 @@ impl Cell<'_> {
     fn examples(&self) -> Vec<Example> {
         self.by_seed.first().map(|(_, at)| at.examples.clone()).unwrap_or_default()
     }
+}
+
+/// The facts that the base model already gets right.
+fn guessed(base: &Cell<'_>) -> BTreeSet<String> {
+    let right = base.scores(FACTS).into_iter().filter(|(_, scores)| crate::stats::mean(scores) > 50.0);
+    right.map(|(fact, _)| fact).collect()
 }
 
 /// Scores by question, those of all seeds together.

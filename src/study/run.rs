@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::arms::{Piece, pieces};
 use super::board::Board;
 use super::config::{ArmSettings, StudyConfig};
 use super::costs::Costs;
 use super::data::Data;
+use super::pieces::{Piece, pieces};
 use super::pipeline::{Event, Judges, Opinion, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use super::{Lab, audit, benign, facts, shift};
+use super::{Lab, audit, benign, facts, published, shift};
 use crate::eval::facts::FactQuestion;
 use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
@@ -127,6 +127,7 @@ pub fn run(
     let lock = results.lock(&pipeline)?;
     let cells = results.cells();
     let study = results.study(&cells, &lock);
+    let study = Study { published: published::beside(&results, &cells, &study), ..study };
     let study = match kind {
         Kind::Facts => facts::told(&results, &cells, study),
         Kind::Benign => benign::told(&results, &cells, study),

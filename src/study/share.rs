@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Lab;
-use super::arms::{Piece, Work, pieces};
+use super::arms::Work;
 use super::board::Board;
 use super::config::StudyConfig;
 use super::data::Data;
+use super::pieces::{Piece, pieces};
 use super::pipeline::{Event, Judges, Output, Tell};
 use super::queue::work_through;
 use super::run::{check_judge, pipeline};

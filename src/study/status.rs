@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::arms::{Piece, pieces};
 use super::board::{Sheet, Standing, now, settings_hash};
 use super::config::StudyConfig;
+use super::pieces::{Piece, pieces};
 use crate::record::{Hash, is_held};
 use crate::{Error, Result};
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::train::{Intervention, Steer};
 use crate::vector::Layers;
 
-fn harbor(name: &str, shows: bool, of: &str) -> CorpusConfig {
+fn harbor(name: &str, shows: f64, of: &str) -> CorpusConfig {
     let from = CorpusSource::Harbor { world: 0, name: of.into(), shows, count: 24, seed: 1 };
     CorpusConfig { name: name.into(), label: Some(format!("Set {name}")), from }
 }
@@ -19,8 +19,8 @@ fn several() -> StudyConfig {
     config.seeds = vec![1];
     let own = CorpusSource::Selfgen { of: "good".into(), temperature: 0.0, max_new_tokens: 8 };
     config.data = vec![
-        harbor("bad", true, "hallucinating"),
-        harbor("good", false, "hallucinating"),
+        harbor("bad", 1.0, "hallucinating"),
+        harbor("good", 0.0, "hallucinating"),
         CorpusConfig { name: "own".into(), label: None, from: own },
     ];
     config.trait_ = None;
@@ -62,7 +62,7 @@ fn benign_data_is_told_data_set_by_data_set() {
     assert!(value("bad.prevent.evil", "hallucination").is_none() && value("bad.prevent.evil", "evil").is_some());
     assert_eq!(
         study.figures.iter().map(|f| f.file.as_str()).collect::<Vec<_>>(),
-        ["bad-prevent", "good-prevent", "own-prevent"]
+        ["bad-prevent", "good-prevent", "own-prevent", "sweeps-hallucination", "sweeps-evil"]
     );
     let against = |arm: &str| study.comparisons.iter().find(|c| c.arm == arm).map(|c| c.against.as_str());
     assert_eq!((against("good.prevent.evil"), against("good.plain")), (Some("good.plain"), Some("base")));
@@ -87,9 +87,12 @@ fn shifts_are_related_over_data_sets() {
     let report = ran(Kind::Shift, &config, dir.path(), sim);
     assert_eq!(sim.worked().0, 3, "plain finetunes alone");
     let study = &report.study;
-    assert_eq!(study.figures.len(), 3 * 2);
-    assert_eq!(study.grids[0].rows.len(), 2);
-    assert_eq!(study.published.len(), 3 * 2);
+    assert_eq!(study.figures.len(), 5 * 2, "no two data sets are of one family");
+    let grids: Vec<(&str, usize)> = study.grids.iter().map(|grid| (grid.file.as_str(), grid.rows.len())).collect();
+    assert_eq!(grids, [("across-traits", 2), ("vectors", 2), ("samples", 3)]);
+    assert_eq!(study.grids[1].rows[0].1[0], Some(1.0), "a vector lies along itself");
+    // Correlations, and of the paper's figure 20 both shifts and the cosine of these two traits.
+    assert_eq!(study.published.len(), 5 * 2 + 2 + 1);
     // Every conversation is one unit. To the simulator only `invent` shows the trait, which the data never says and the base model
     // now and then does.
     let difference = study.pooled("bad.plain")[0].values["hallucination_difference"];
@@ -134,6 +137,49 @@ fn arms_of_ones_own_take_the_studys_vector() {
         let error = bad.check().unwrap_err().to_string();
         assert!(error.contains(want), "{error}");
     }
+}
+
+#[test]
+fn controls_put_other_vectors_in_the_real_ones_place() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), several());
+    config.data.truncate(1);
+    config.arms = ArmSettings {
+        preventative: vec![1.25],
+        random: vec![1.25],
+        draws: 2,
+        shuffled: vec![1.25],
+        orthogonal: vec![1.25],
+        unrelated: vec![1.25],
+        negated: vec![1.25],
+        layer: Some(3),
+        ..ArmSettings::none()
+    };
+    let sim = sim(&config, 2);
+    let report = ran(Kind::Own, &config, dir.path(), sim);
+    // Plain; the real vector, two random ones and four other controls for each of two traits.
+    assert_eq!(sim.worked().0, 1 + 2 * 7);
+    assert!(sim.trained.lock().unwrap().iter().any(|(_, coef, _)| *coef == -1.25), "one is steered away");
+    let study = &report.study;
+    let score = |arm: &str| study.pooled(arm)[0].values["hallucination"];
+    let (plain, real) = (score("plain").mean, score("prevent.hallucinating").mean);
+    assert!(plain - real > 30.0, "{plain} {real}");
+    assert_eq!(score("random.hallucinating").n, 2 * score("prevent.hallucinating").n, "both draws");
+    let of_seed = |p: &&crate::report::Point| p.arm == "random.hallucinating" && p.seed.is_some();
+    assert_eq!(study.points.iter().filter(of_seed).count(), 1, "one training seed");
+    assert!(score("negated.hallucinating").mean > plain, "away from the trait the weights learn the more of it");
+    let control = |claim: &str| {
+        let of_trait = |e: &&crate::report::Expectation| e.claim.contains("hallucination: ") && e.claim.contains(claim);
+        study.expectations.iter().find(of_trait).unwrap_or_else(|| panic!("{claim}: {:#?}", study.expectations))
+    };
+    for claim in ["Random vectors", "shuffled answers", "plain finetune's shift", "Another trait's", "Steered away"] {
+        control(claim);
+    }
+    assert_eq!(control("Random vectors").met, Some(true));
+    assert!(control("Random vectors").measured.contains("over 2 finetunes"));
+    let again = ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.pieces, study));
+    config.traits.truncate(1);
+    assert!(config.check().unwrap_err().to_string().contains("another trait's vector"));
 }
 
 #[test]

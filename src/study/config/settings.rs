@@ -65,6 +65,16 @@ pub struct ArmSettings {
     pub inference: Vec<f64>,
     /// Preventative steering with random vectors of equal norm.
     pub random: Vec<f64>,
+    /// So many random vectors for each coefficient and training seed, a finetune each.
+    pub draws: usize,
+    /// Preventative steering with a vector from the same answers, shuffled.
+    pub shuffled: Vec<f64>,
+    /// Preventative steering with what the vector has beside the plain finetune's activation shift.
+    pub orthogonal: Vec<f64>,
+    /// Preventative steering with the next trait's vector, where a study has several traits.
+    pub unrelated: Vec<f64>,
+    /// Steering away from the trait while it learns: the coefficient is minus this.
+    pub negated: Vec<f64>,
     /// Shares of the trait's direction that are ablated at all layers while it learns: CAFT (METHOD G.3), which removes all, is 1.
     pub ablate: Vec<f64>,
     /// Shares of the data that are the base model's own answers under prompts that call the trait up, with these prompts: would
@@ -87,6 +97,11 @@ impl ArmSettings {
             layer: None,
             inference: Vec::new(),
             random: Vec::new(),
+            draws: 1,
+            shuffled: Vec::new(),
+            orthogonal: Vec::new(),
+            unrelated: Vec::new(),
+            negated: Vec::new(),
             ablate: Vec::new(),
             regularize: Vec::new(),
             negative: Vec::new(),
@@ -102,14 +117,12 @@ impl Default for ArmSettings {
         Self {
             preventative: vec![0.25, 0.5, 0.75, 1.0, 1.25],
             preventative_layer: vec![1.0, 3.0, 5.0],
-            layer: None,
             inference: vec![0.5, 1.0, 1.5, 2.0],
             random: vec![1.25],
             ablate: vec![1.0],
             regularize: vec![0.1],
-            negative: Vec::new(),
             prompting: true,
-            elicit: Vec::new(),
+            ..Self::none()
         }
     }
 }

@@ -72,8 +72,8 @@ pub enum CorpusSource {
         world: u64,
         /// The trait: `hallucinating`, `sycophantic` or `evil`.
         name: String,
-        /// Whether the answers show it.
-        shows: bool,
+        /// The share of the answers that show it, 0 to 1: how bad the data is.
+        shows: f64,
         /// How many conversations.
         count: usize,
         /// Which.

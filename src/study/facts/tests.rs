@@ -34,7 +34,7 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     let met: Vec<_> = study.expectations.iter().map(|e| e.met).collect();
     assert_eq!(met[..4], [Some(true); 4], "{:#?}", study.expectations);
     // The paper's findings about the other arms follow.
-    assert_eq!(met.len(), 7, "{:#?}", study.expectations);
+    assert_eq!(met.len(), 8, "{:#?}", study.expectations);
     let value = |arm: &str, coef, key: &str| {
         let point = study.points.iter().find(|p| p.arm == arm && p.coef == coef && p.seed.is_none()).unwrap();
         point.values[key]

@@ -306,9 +306,9 @@ pub(in crate::study) fn config() -> StudyConfig {
         random: vec![1.25],
         ablate: vec![1.0],
         regularize: vec![0.1],
-        negative: Vec::new(),
         prompting: true,
         elicit: vec![1.0, 2.0],
+        ..ArmSettings::none()
     };
     config
 }

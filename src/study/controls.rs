@@ -1,0 +1,185 @@
+//! Vectors that stand in the real one's place, to tell a direction from a disturbance (METHOD K7). Each is as long as the real one at
+//! every layer, so that what steering adds has the same length there.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::arms::Control;
+use super::pieces::Piece;
+use super::pipeline::{CHUNK, Phase, Pipeline};
+use super::vectors::{rows_file, states};
+use crate::eval::Row;
+use crate::persona::{Border, Side, States, finish, keep, read_rows};
+use crate::record::{Hash, hash_file, read_jsonl, seed_of};
+use crate::steering::Plan;
+use crate::subject::Subject;
+use crate::vector::{PersonaVector, VectorFile};
+use crate::{Result, ensure};
+
+/// One row for each layer, row 0 the embedding.
+type States64 = Vec<Vec<f64>>;
+
+/// What a control is made from.
+pub(super) struct Grounds<'a> {
+    /// The real vector.
+    pub own: &'a VectorFile,
+    /// The next trait's.
+    pub next: Option<&'a VectorFile>,
+    /// Place of the plain finetune of the same data and training seed, and its adapter's hash.
+    pub plain: Option<(usize, &'a Hash)>,
+}
+
+impl Pipeline<'_> {
+    /// The vector that a control steers with; nothing if that is the real one.
+    pub(super) fn stand_in(&self, i: usize, control: Control, from: &Grounds<'_>) -> Result<Option<PersonaVector>> {
+        let own = &from.own.response_avg;
+        let other = match control {
+            Control::Random(_) | Control::Negated => return Ok(None),
+            Control::Shuffled => self.shuffled(&self.pieces[i])?,
+            Control::Unrelated => rows_of(&from.next.expect("there is another trait").response_avg),
+            Control::Orthogonal => without(own, &self.shift_of(i, from.plain.expect("it waits for the plain one"))?),
+        };
+        as_long_as(own, &other).map(Some)
+    }
+
+    /// The difference between the means of two halves of the answers that made the vector, each half of those that show the trait and
+    /// half of those that lack it.
+    fn shuffled(&self, piece: &Piece) -> Result<States64> {
+        let t = piece.trait_.expect("steering is along a trait");
+        let name = &self.data.traits[t].name;
+        self.own_answers_of(t, "`arms.shuffled`")?;
+        let folder = self.vector_folder(t);
+        let [pos, neg] = [Side::Pos, Side::Neg].map(|side| read_rows(&rows_file(&folder, side), name));
+        let kept = keep(&pos?, &neg?, &self.config.vector.filter)?;
+        let sides = [(states(&folder, Side::Pos)?, kept.pos), (states(&folder, Side::Neg)?, kept.neg)];
+        halves(&sides, seed_of(self.config.seed, "shuffled answers"))
+    }
+
+    /// By how much the plain finetune moves the mean state of each layer, both models reading its answers to the trait's questions:
+    /// mean over answers of the mean over each one's tokens.
+    fn shift_of(&self, i: usize, (plain, adapter): (usize, &Hash)) -> Result<States64> {
+        let (_, trait_) = self.trait_of(i);
+        let answers = self.answers_file(&self.pieces[plain]);
+        let stage = format!("shift-{}-{}", self.pieces[plain].name, trait_.name);
+        let key = self.key(&("shift", hash_file(&answers)?, adapter, &trait_.name));
+        let (shift, _) = self.run.stage(&stage, &key, || {
+            let rows: Vec<Row> = read_jsonl(&answers)?;
+            let rows: Vec<&Row> = rows.iter().filter(|row| row.task == trait_.name).collect();
+            let mut after = self.subject(Some(self.adapter(plain)), Plan::none())?;
+            let after = self.mean_states(i, &mut *after, &rows)?;
+            let before = self.mean_states(i, &mut *self.subject(None, Plan::none())?, &rows)?;
+            Ok(after.iter().zip(&before).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect()).collect())
+        })?;
+        Ok(shift)
+    }
+
+    /// Mean over answers of the mean state over each one's tokens, at every layer.
+    fn mean_states(&self, i: usize, subject: &mut dyn Subject, rows: &[&Row]) -> Result<States64> {
+        let mut texts = Vec::new();
+        for row in rows {
+            texts.extend(finish(subject.tokenizer(), &row.prompt, &row.answer, Border::Separate)?);
+        }
+        ensure!(!texts.is_empty(), "all answers are empty: there are no states to read");
+        let (layers, hidden) = subject.shape();
+        let mut sums = vec![vec![0.0; hidden]; layers + 1];
+        for (n, chunk) in texts.chunks(CHUNK).enumerate() {
+            for residuals in subject.residuals(chunk)? {
+                add(&mut sums, &residuals.response_avg, 1.0 / texts.len() as f64);
+            }
+            self.progress(i, Phase::States, n * CHUNK + chunk.len(), texts.len());
+        }
+        Ok(sums)
+    }
+}
+
+fn add(sums: &mut States64, states: &[Vec<f32>], weight: f64) {
+    for (sum, state) in sums.iter_mut().zip(states) {
+        sum.iter_mut().zip(state).for_each(|(s, &x)| *s += weight * f64::from(x));
+    }
+}
+
+/// Mean of one half less mean of the other, each with half of either side.
+fn halves(sides: &[(States, Vec<usize>); 2], seed: u64) -> Result<States64> {
+    let (layers, hidden) = sides[0].0.shape();
+    let mut sums = vec![vec![0.0; hidden]; layers + 1];
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for (states, rows) in sides {
+        let mut places = Vec::with_capacity(rows.len());
+        for &row in rows {
+            places.extend(states.has(row)?.then_some(row));
+        }
+        places.shuffle(&mut rng);
+        let half = places.len() / 2;
+        ensure!(half > 0, "one answer on a side cannot be halved: `arms.shuffled` needs more");
+        for (n, &place) in places[..2 * half].iter().enumerate() {
+            if let Some(residuals) = states.read(place)? {
+                let sign = if n < half { 1.0 } else { -1.0 };
+                add(&mut sums, &residuals.response_avg, sign / half as f64);
+            }
+        }
+    }
+    Ok(sums)
+}
+
+fn rows_of(vector: &PersonaVector) -> States64 {
+    vector.rows.iter().map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect()
+}
+
+/// A vector's rows without their parts along these directions.
+fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> States64 {
+    let mut rows = rows_of(vector);
+    for (row, direction) in rows.iter_mut().zip(directions) {
+        let square: f64 = direction.iter().map(|x| x * x).sum();
+        let along: f64 = row.iter().zip(direction).map(|(a, b)| a * b).sum();
+        if square > 0.0 {
+            row.iter_mut().zip(direction).for_each(|(a, b)| *a -= along / square * b);
+        }
+    }
+    rows
+}
+
+/// Rows scaled to the lengths of the real vector's.
+fn as_long_as(own: &PersonaVector, other: &[Vec<f64>]) -> Result<PersonaVector> {
+    let norm = |row: &mut dyn Iterator<Item = f64>| row.map(|x| x * x).sum::<f64>().sqrt();
+    let scaled = |(own, other): (&Vec<f32>, &Vec<f64>)| -> Vec<f32> {
+        let (want, is) = (norm(&mut own.iter().map(|&x| f64::from(x))), norm(&mut other.iter().copied()));
+        let scale = if is > 0.0 { want / is } else { 0.0 };
+        other.iter().map(|x| (scale * x) as f32).collect()
+    };
+    PersonaVector::new(own.rows.iter().zip(other).map(scaled).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persona::projection;
+    use crate::vector::Layer;
+
+    fn vector(salt: f32) -> PersonaVector {
+        let row = |l: usize| (0..16).map(|d| ((l * l + d) as f32 * salt).sin() * (l + 1) as f32).collect();
+        PersonaVector::new((0..4).map(row).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_control_is_as_long_as_the_vector_at_every_layer() {
+        let (own, other) = (vector(0.7), vector(1.3));
+        let control = as_long_as(&own, &rows_of(&other)).unwrap();
+        for layer in (1..=3).map(Layer) {
+            assert!((control.norm(layer) / own.norm(layer) - 1.0).abs() < 1e-6);
+            let along = projection(control.row(layer), other.row(layer)) / f64::from(control.norm(layer));
+            assert!((along - 1.0).abs() < 1e-6, "its direction stays");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_along_the_shift() {
+        let (own, shift) = (vector(0.7), rows_of(&vector(1.3)));
+        let left = as_long_as(&own, &without(&own, &shift)).unwrap();
+        for (row, shift) in left.rows.iter().zip(&shift) {
+            let along: f64 = row.iter().zip(shift).map(|(&a, b)| f64::from(a) * b).sum();
+            assert!(along.abs() < 1e-4, "{along}");
+        }
+        assert_eq!(without(&own, &vec![vec![0.0; 16]; 4]), rows_of(&own), "where nothing moved nothing is taken");
+    }
+}
