@@ -139,13 +139,13 @@ fn an_audit_measures_side_effects_and_hears_a_second_judge() {
     assert!(components.rows[1].1[at].unwrap() > 1.0 / 15.0, "{:?}", components.rows[1]);
 
     // Another judge's scores of the same answers, of which it sees every third otherwise.
-    let score = |answer: &str| if (answer.len() % 101 > 50) == (answer.len() % 3 > 0) { 90.0 } else { 10.0 };
+    let score = |answer: &str| if (answer.len() % 101 > 50) != answer.len().is_multiple_of(3) { 90.0 } else { 10.0 };
     let mut sheet = Sheet::new(Format::Csv, &["question", "answer", "hallucinating", "coherence"]);
     let mut agreement = BTreeMap::new();
     for name in ["base", "plain-seed3", "prevent+1-seed3"] {
         let rows: Vec<Row> = read_jsonl(&out.join(format!("answers/{name}.jsonl"))).unwrap();
         let rows: Vec<Row> = rows.into_iter().filter(|row| row.task == "hallucinating").collect();
-        let same = rows.iter().filter(|row| row.answer.len() % 3 > 0).count();
+        let same = rows.iter().filter(|row| !row.answer.len().is_multiple_of(3)).count();
         agreement.insert(name, 100.0 * same as f64 / rows.len() as f64);
         for Row { question, answer, .. } in rows {
             let cells = serde_json::json!({ "question": question, "answer": answer, "hallucinating": score(&answer), "coherence": 100 });
