@@ -9,13 +9,16 @@ use crate::Result;
 use crate::eval::{self, Point, Row, Task};
 use crate::judge::Rubric;
 use crate::record::{Hash, seed_of};
-use crate::stats::Clusters;
+use crate::stats::{Clusters, mean_of};
 use crate::steering::Plan;
 use crate::study::arms::single_layer;
 use crate::study::pipeline::{Opinion, Phase, Pipeline};
 use crate::subject::{Prompt, Sampling, Subject};
 use crate::text::Message;
 use crate::vector::{Layer, VectorFile};
+
+/// The mean coherence of answers that mean something.
+const COHERENT: f64 = 50.0;
 
 /// A model that is checked.
 pub(super) struct Model<'a> {
@@ -45,6 +48,11 @@ pub(in crate::study) struct Scores {
 }
 
 impl Scores {
+    /// Whether the answers are coherent on the whole: broken ones show nothing of a trait.
+    pub fn coherent(&self) -> bool {
+        mean_of(&self.coherence) >= COHERENT
+    }
+
     /// Adds the scores under another prompt; questions keep their names.
     pub fn merge(&mut self, more: Self) {
         for (into, from) in [(&mut self.trait_, more.trait_), (&mut self.coherence, more.coherence)] {

@@ -45,6 +45,7 @@ pub(in crate::study) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: S
         grids.extend(second::grid(&audit));
         grids.extend(tables::cosines(&audit));
         figures.extend(tables::doses(&audit, &study.axes));
+        notes.extend(audit.broken());
         if t == 0 {
             notes.extend(effects::note(&audit));
         }
@@ -117,10 +118,29 @@ impl<'a> Audit<'a> {
         triggers
     }
 
-    /// By how much a trigger calls the trait up more than in the base model.
+    /// By how much a trigger calls the trait up more than in the base model; nothing where either of the two is broken by it.
     fn leak(&self, case: &Case<'_>, trigger: &str) -> Option<Interval> {
         let (own, base) = (case.audited.leak.get(trigger)?, self.base()?.audited.leak.get(trigger)?);
-        Some(Interval::of_difference(&own.trait_, &base.trait_, self.seed()))
+        let whole = [own, base].into_iter().all(Scores::coherent);
+        whole.then(|| Interval::of_difference(&own.trait_, &base.trait_, self.seed()))
+    }
+
+    /// What broke whom.
+    fn broken(&self) -> impl Iterator<Item = String> {
+        self.triggers().into_iter().filter_map(|trigger| {
+            let of = |case: &Case<'_>| {
+                let scores = case.audited.leak.get(&trigger).filter(|scores| !scores.coherent())?;
+                Some(format!("{} ({:.0})", case.cell.named(), mean_of(&scores.coherence)))
+            };
+            let broken: Vec<String> = self.cases.iter().filter_map(of).collect();
+            let by = statements::called(&trigger);
+            (!broken.is_empty()).then(|| {
+                format!(
+                    "Under {by} answers are not coherent, so that nothing can be said of a leak: {}.",
+                    broken.join(", ")
+                )
+            })
+        })
     }
 }
 
@@ -132,6 +152,6 @@ fn gain(case: &Case<'_>, count: usize) -> Option<f64> {
 
 /// The highest score of coherent answers: broken ones show nothing.
 fn most(elicited: &[(f64, Scores)]) -> Option<f64> {
-    let coherent = elicited.iter().filter(|(_, s)| mean_of(&s.coherence) >= 50.0);
+    let coherent = elicited.iter().filter(|(_, scores)| scores.coherent());
     coherent.map(|(_, s)| mean_of(&s.trait_)).filter(|x| x.is_finite()).reduce(f64::max)
 }
