@@ -3,7 +3,7 @@
 use super::cloud::{Cloud, Group};
 use super::heat::{Cells, HeatChart, Picked};
 use super::lines::{Level, LineChart, LinePanel, Series};
-use super::plots::{Figure, HeatMap, Panel, Profile};
+use super::plots::{Crowd, Figure, HeatMap, Panel, Profile};
 use super::scale::short;
 use super::scatter::{Dot, Dots, ScatterChart, Side, Track};
 use super::study::{Arm, Axis, Better, DOWN, Point, Study, UP};
@@ -104,31 +104,16 @@ impl Study {
 
 impl Study {
     /// Figure data of a cloud; `None` if an axis is unknown.
-    pub(super) fn cloud_chart(
-        &self,
-        figure: &Figure,
-        (x, y): (&str, &str),
-        groups: &[(String, Vec<String>)],
-    ) -> Option<ScatterChart> {
-        const LOOKS: [(Hue, Mark); 7] = [
-            (Hue::Vermillion, Mark::Circle),
-            (Hue::Blue, Mark::Square),
-            (Hue::Green, Mark::Triangle),
-            (Hue::Purple, Mark::Diamond),
-            (Hue::Orange, Mark::Down),
-            (Hue::Sky, Mark::Ring),
-            (Hue::Grey, Mark::Cross),
-        ];
+    pub(super) fn cloud_chart(&self, figure: &Figure, (x, y): (&str, &str), groups: &[Crowd]) -> Option<ScatterChart> {
         let (x, y) = (self.axis(x)?, self.axis(y)?);
         let place = |p: &Point| Some((p.values.get(&x.key)?.mean, p.values.get(&y.key)?.mean));
-        let group = |(i, (name, arms)): (usize, &(String, Vec<String>))| {
-            let (hue, mark) = LOOKS[i % LOOKS.len()];
-            let points = arms.iter().flat_map(|arm| self.pooled(arm)).filter_map(place);
+        let group = |crowd: &Crowd| {
+            let points = crowd.arms.iter().flat_map(|arm| self.pooled(arm)).filter_map(place);
             let finite = points.filter(|(a, b)| a.is_finite() && b.is_finite());
-            Group { name: name.clone(), hue, mark, points: finite.collect() }
+            Group { name: crowd.name.clone(), hue: crowd.hue, mark: crowd.mark, points: finite.collect() }
         };
         let label = |axis: &Axis| format!("{}, {}", axis.name, axis.unit);
-        let groups = groups.iter().enumerate().map(group).filter(|group| !group.points.is_empty()).collect();
+        let groups = groups.iter().map(group).filter(|group| !group.points.is_empty()).collect();
         Some(Cloud { x: label(x), y: label(y), y_range: y.range, groups }.chart(&figure.title))
     }
 

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub use cloud::{Cloud, Group};
 pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
-pub use plots::{Curve, CurveLevel, Figure, HeatMap, Panel, Pick, Plot, Profile};
+pub use plots::{Crowd, Curve, CurveLevel, Figure, HUES, HeatMap, MARKS, Panel, Pick, Plot, Profile};
 pub use rows::{RowCurves, row_curves};
 pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study, capital};
 pub use svg::{Hue, Look, Mark};

@@ -28,7 +28,7 @@ impl Study {
                 table
             }
             Plot::Scatter { x, y, arms, .. } => self.points_of(arms.iter(), &[x, y]),
-            Plot::Cloud { x, y, groups } => self.points_of(groups.iter().flat_map(|(_, arms)| arms), &[x, y]),
+            Plot::Cloud { x, y, groups } => self.points_of(groups.iter().flat_map(|crowd| &crowd.arms), &[x, y]),
             Plot::Histogram(histogram) => {
                 let mut table = Table::new(["group", "value"].map(str::to_owned));
                 for shape in &histogram.shapes {

@@ -53,8 +53,8 @@ pub enum Plot {
         x: String,
         /// [`Axis::key`] of the vertical axis.
         y: String,
-        /// Names in the legend and the arms in each.
-        groups: Vec<(String, Vec<String>)>,
+        /// In the legend's order.
+        groups: Vec<Crowd>,
     },
     /// How single values are spread; they are in the figure itself.
     Histogram(Histogram),
@@ -62,6 +62,27 @@ pub enum Plot {
     Heat(HeatMap),
     /// Curves over the arms, one for each coefficient, a panel for each measurement.
     Profile(Profile),
+}
+
+/// Colours that tell things apart, in the order of taking them.
+pub const HUES: [Hue; 8] =
+    [Hue::Vermillion, Hue::Blue, Hue::Green, Hue::Purple, Hue::Orange, Hue::Sky, Hue::Grey, Hue::Ink];
+
+/// Marks likewise.
+pub const MARKS: [Mark; 7] =
+    [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Diamond, Mark::Down, Mark::Ring, Mark::Cross];
+
+/// Arms that look the same in a [`Plot::Cloud`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Crowd {
+    /// In the legend.
+    pub name: String,
+    /// Their colour.
+    pub hue: Hue,
+    /// Their mark.
+    pub mark: Mark,
+    /// Their names.
+    pub arms: Vec<String>,
 }
 
 /// A grid of arms and coefficients: who stands where, and which cells matter.

@@ -1,7 +1,8 @@
 //! Curves over the layers: one value for each row of a vector.
 
 use super::lines::{self, LineChart, LinePanel, Series};
-use super::svg::{Hue, Look, Mark};
+use super::plots::{HUES, MARKS};
+use super::svg::Look;
 use crate::stats::Interval;
 
 /// Several curves over rows 0 (the embedding) to the last layer.
@@ -14,9 +15,6 @@ pub struct RowCurves {
     /// Name and values of each curve, from row 0 on.
     pub series: Vec<(String, Vec<f64>)>,
 }
-
-const HUES: [Hue; 7] = [Hue::Vermillion, Hue::Blue, Hue::Green, Hue::Purple, Hue::Orange, Hue::Sky, Hue::Grey];
-const MARKS: [Mark; 3] = [Mark::Circle, Mark::Square, Mark::Triangle];
 
 /// Draws the curves as an SVG document.
 pub fn row_curves(curves: &RowCurves) -> String {

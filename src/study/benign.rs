@@ -18,7 +18,7 @@ const EXAM_LOSS: f64 = 2.0;
 
 /// What came of a study of benign data.
 pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Study {
-    let expectations = expectations(results, cells);
+    let expectations = [findings::of(results, cells), expectations(results, cells)].concat();
     let met = expectations.iter().filter(|e| e.met == Some(true)).count();
     let verdict = format!("{}{met} of {} expectations are met.", said(results, cells), expectations.len());
     let (title, figures) = ("What steering does to benign data".to_owned(), sweeps::figures(results, &study.axes));
@@ -89,21 +89,22 @@ fn expectations(results: &Results<'_>, cells: &[Cell<'_>]) -> Vec<Expectation> {
         let least = case.steered.iter().min_by(|a, b| a.mean(case.key).total_cmp(&b.mean(case.key)));
         let Some(least) = least else { continue };
         let above = Interval::of_difference(&least.scores(case.key), &case.base.scores(case.key), seed);
-        let what = if elicits {
-            "the data elicits the trait, and steering prevents it"
-        } else {
-            "steering adds nothing of the trait"
-        };
-        expectations.push(Expectation {
-            claim: format!("{}: {what}: at most {NEAR_BASE} points above the base model", case.label),
-            measured: format!(
-                "plain {} , {} {} ({above:+.1} against the base model)",
-                rounded(case.plain.mean(case.key), 1),
-                least.named(),
-                rounded(least.mean(case.key), 1)
-            ),
-            met: above.mean.is_finite().then_some(above.mean <= NEAR_BASE),
-        });
+        // Where the data elicits the trait the findings say what becomes of it.
+        if !elicits {
+            expectations.push(Expectation {
+                claim: format!(
+                    "{}: steering adds nothing of the trait: at most {NEAR_BASE} points above the base model",
+                    case.label
+                ),
+                measured: format!(
+                    "plain {}, {} {} ({above:+.1} against the base model)",
+                    rounded(case.plain.mean(case.key), 1),
+                    least.named(),
+                    rounded(least.mean(case.key), 1)
+                ),
+                met: above.mean.is_finite().then_some(above.mean <= NEAR_BASE),
+            });
+        }
         let exam = Interval::of_difference(&least.scores(EXAM), &case.plain.scores(EXAM), seed);
         if exam.mean.is_finite() {
             expectations.push(Expectation {

@@ -3,7 +3,7 @@
 use super::axes::{projection_key, prompt_key, trait_key};
 use super::results::{Cell, Results};
 use crate::report::Expectation;
-use crate::stats::{Interval, mean_of, sample_std};
+use crate::stats::{Interval, mean, mean_of, sample_std};
 
 /// So far above the base model a trait counts as prevented, in points.
 const NEAR_BASE: f64 = 5.0;
@@ -57,7 +57,7 @@ impl<'a> Ground<'a> {
             return Vec::new();
         }
         let arms = [
-            self.reaches_base(base),
+            self.reaches_base(plain, base),
             self.one_layer_is_less(base),
             self.ablation_is_weaker(plain, base),
             self.regularisation_hides(plain, base),
@@ -94,30 +94,58 @@ impl<'a> Ground<'a> {
         Interval::of_difference(&cell.scores(&key), &base.scores(&key), self.seed).mean
     }
 
-    fn reaches_base(&self, base: &Cell<'_>) -> Option<Expectation> {
+    fn reaches_base(&self, plain: &Cell<'_>, base: &Cell<'_>) -> Option<Expectation> {
         let best = self.lowest("preventative")?;
         let above = self.against(best, base);
+        let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE);
+        let why = if met == Some(false) { self.what_is_left(best, plain, base) } else { String::new() };
         Some(Expectation {
             claim: format!("Preventative steering at all layers reaches the base model ({NEAR_BASE:.0} points)"),
-            measured: format!("{}: {:.1}, {above:+.1} against the base model", best.named(), self.score(best)),
-            met: above.mean.is_finite().then_some(above.mean <= NEAR_BASE),
+            measured: format!("{}: {:.1}, {above:+.1} against the base model{why}", best.named(), self.score(best)),
+            met,
         })
     }
 
+    /// Where what prevention leaves lies: along the vector, where more of it would help, or elsewhere.
+    fn what_is_left(&self, best: &Cell<'_>, plain: &Cell<'_>, base: &Cell<'_>) -> String {
+        let (own, of_plain) = (self.shift(best, base), self.shift(plain, base));
+        if !(own.is_finite() && of_plain.is_finite()) {
+            return String::new();
+        }
+        let share = own / of_plain;
+        let so = if share > GONE {
+            "a larger coefficient may take more of it"
+        } else {
+            "what is left of the trait does not lie along the vector, and a larger coefficient will hardly take it"
+        };
+        let sides = |cell: &Cell<'_>| {
+            let scores = cell.scores(trait_key(self.name));
+            (scores.values().filter(|s| mean(s) > 50.0).count(), scores.len())
+        };
+        let (shown, questions) = sides(best);
+        format!(
+            "; its shift along the vector is {own:.1}, the plain finetune's {of_plain:.1}: {so}; {shown} of {questions} questions still show it \
+             in most answers"
+        )
+    }
+
+    /// At coefficients that both have; where there is none, each at its lowest.
     fn one_layer_is_less(&self, base: &Cell<'_>) -> Option<Expectation> {
-        let (all, one) = (self.lowest("preventative")?, self.lowest("preventative-layer")?);
-        let more = self.against(one, all);
+        let same = |one: &'a Cell<'a>| Some((one, self.of_kind("preventative").find(|all| all.coef == one.coef)?));
+        let mut pairs: Vec<_> = self.of_kind("preventative-layer").filter_map(same).collect();
+        if pairs.is_empty() {
+            pairs.push((self.lowest("preventative-layer")?, self.lowest("preventative")?));
+        }
+        let more: Vec<f64> = pairs.iter().map(|(one, all)| self.against(one, all).mean).collect();
+        let told = |(one, all): &(&Cell<'_>, &Cell<'_>)| {
+            format!("{} {:.1}, {} {:.1}", one.named(), self.score(one), all.named(), self.score(all))
+        };
+        let told: Vec<String> = pairs.iter().map(told).collect();
+        let mean = mean(&more);
         Some(Expectation {
-            claim: "At one layer it prevents less than at all layers".into(),
-            measured: format!(
-                "{} {:.1}, {} {:.1}: {more:+.1} points (base model {:.1})",
-                one.named(),
-                self.score(one),
-                all.named(),
-                self.score(all),
-                self.score(base)
-            ),
-            met: more.mean.is_finite().then_some(more.mean > 0.0),
+            claim: "At one layer it prevents less than at all layers with the same coefficient".into(),
+            measured: format!("{}: {mean:+.1} points on average (base model {:.1})", told.join("; "), self.score(base)),
+            met: mean.is_finite().then_some(mean > 0.0),
         })
     }
 

@@ -3,25 +3,13 @@
 use super::axes::{EXAM, trait_key};
 use super::pieces::Cast;
 use super::results::Results;
-use crate::report::{Axis, Curve, CurveLevel, Figure, Hue, Mark, Panel, Plot};
+use crate::report::{Axis, Curve, CurveLevel, Figure, HUES, Hue, MARKS, Panel, Plot};
 
 /// What may be swept: the arm, and in words.
 const SWEPT: [(&str, &str); 3] = [
     ("prevent", "while it learned"),
     ("prevent-layer", "at one layer while it learned"),
     ("inference", "while it answers"),
-];
-
-/// Colours and marks of data sets.
-const LOOKS: [(Hue, Mark); 8] = [
-    (Hue::Vermillion, Mark::Circle),
-    (Hue::Blue, Mark::Square),
-    (Hue::Green, Mark::Triangle),
-    (Hue::Orange, Mark::Diamond),
-    (Hue::Purple, Mark::Down),
-    (Hue::Sky, Mark::Cross),
-    (Hue::Grey, Mark::Ring),
-    (Hue::Ink, Mark::Circle),
 ];
 
 /// All of them.
@@ -40,17 +28,17 @@ fn together(results: &Results<'_>, axes: &[Axis], t: usize) -> Option<Figure> {
     let mut panels = Vec::new();
     for (what, words) in SWEPT {
         for axis in [key, EXAM].into_iter().filter_map(|key| axes.iter().find(|axis| axis.key == key)) {
-            let curve = |(c, (hue, mark)): (usize, &(Hue, Mark))| Curve {
+            let curve = |c: usize| Curve {
                 axis: axis.key.clone(),
                 arm: cast.named(Some(c), what, Some(t)),
                 start: Some(cast.named(Some(c), "plain", None)),
                 label: results.data.corpora[c].label.clone(),
                 short: String::new(),
-                hue: *hue,
-                mark: *mark,
+                hue: HUES[c % HUES.len()],
+                mark: MARKS[c % MARKS.len()],
             };
             let has = |curve: &Curve| results.arms.iter().any(|arm| arm.name == curve.arm);
-            let curves = (0..results.data.corpora.len()).zip(LOOKS.iter().cycle()).map(curve).filter(has);
+            let curves = (0..results.data.corpora.len()).map(curve).filter(has);
             let curves: Vec<Curve> = curves.collect();
             let level = CurveLevel { axis: axis.key.clone(), arm: "base".into(), label: "base".into(), hue: Hue::Ink };
             if !curves.is_empty() {

@@ -1,20 +1,25 @@
 //! What a data set does to a model, foretold and measured (METHOD H): the shift that finetuning makes along a trait's vector, the
 //! projection difference that the data has before anybody trains, and the trait's score afterwards; one point for each data set.
 
+mod paper;
+mod samples;
+
+use paper::{COSINES, SHIFT_SCORES, matrix_of_paper, of_paper};
+use samples::{apart, spreads};
+
 use super::axes::{approximation_key, data_key, difference_key, shift_key, trait_key};
-use super::expect::rounded;
+use super::data::Corpus;
 use super::pieces::Cast;
-use super::pipeline::Difference;
 use super::results::Results;
 use crate::persona::cosine;
-use crate::report::{Figure, Grid, Histogram, Hue, Plot, Published, Shape, Study};
-use crate::stats::{Clusters, Interval, auc, mean_of, pearson};
+use crate::report::{Crowd, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study};
+use crate::stats::{Interval, pearson};
 
 /// With fewer data sets a correlation says nothing.
 const POINTS_MIN: usize = 3;
 
 /// One way of foretelling, or of checking what was foretold.
-struct Relation {
+pub(super) struct Relation {
     /// Names its files.
     file: &'static str,
     /// For titles: `finetuning shift`.
@@ -63,6 +68,9 @@ const RELATIONS: [Relation; 5] = [
     },
 ];
 
+/// Files of the relations that the verdict names.
+const FIRST: [&str; 2] = ["shift-score", "difference-score"];
+
 /// What came of a study of shifts.
 pub(super) fn told(results: &Results<'_>, study: Study) -> Study {
     let names: Vec<&str> = results.data.traits.iter().map(|t| t.name.as_str()).collect();
@@ -70,15 +78,29 @@ pub(super) fn told(results: &Results<'_>, study: Study) -> Study {
     let mut said = Vec::new();
     let mut figures = Vec::new();
     let mut published = study.published.clone();
+    let mut correlations = Vec::new();
     for relation in &RELATIONS {
+        let mut row = Vec::new();
         for name in &names {
             let (x, y) = (relation.keys)(name);
             let r = correlation(&study, &arms, (&x, &y), results.config.seed);
             figures.push(figure(results, relation, name, &r));
-            said.push(format!("{} against {} for {}: r {r:.2}", relation.x, relation.y, trait_key(name)));
+            if FIRST.contains(&relation.file) {
+                said.push(format!("{} against {} for {}: r {r:.2}", relation.x, relation.y, trait_key(name)));
+            }
+            row.push(r.mean.is_finite().then_some(r.mean));
             published.extend(of_paper(relation, name, &r));
         }
+        correlations.push((format!("{} → {} ({})", relation.x, relation.y, relation.figure), row));
     }
+    let correlations = Grid {
+        file: "correlations".into(),
+        title: "What foretells what".into(),
+        caption: format!("Correlation over the {} data sets; the figures have each with its interval.", arms.len()),
+        corner: "r".into(),
+        columns: names.iter().map(|name| trait_key(name).to_owned()).collect(),
+        rows: correlations,
+    };
     let across = across(&study, &arms, &names);
     let cosines = cosines(results, &names);
     published.extend(across.iter().flat_map(|grid| matrix_of_paper(grid, &names, &SHIFT_SCORES, "shift → score, r")));
@@ -89,7 +111,7 @@ pub(super) fn told(results: &Results<'_>, study: Study) -> Study {
         verdict: format!("Over {} data sets: {}.", arms.len(), said.join("; ")),
         figures,
         published,
-        grids: across.into_iter().chain(cosines).chain(apart(results)).collect(),
+        grids: std::iter::once(correlations).chain(across).chain(cosines).chain(apart(results)).collect(),
         ..study
     }
 }
@@ -119,12 +141,30 @@ fn correlation(study: &Study, arms: &[String], keys: (&str, &str), seed: u64) ->
     Interval::of_statistic(pairs.len(), pairs.len(), seed, &r)
 }
 
+/// The colour of its family, and a mark of its own within it: data sets of one family have names that differ only after the last dash.
+fn look(corpora: &[Corpus], c: usize) -> (Hue, Mark) {
+    let of = |corpus: &Corpus| family(&corpus.name).unwrap_or(&corpus.name).to_owned();
+    let mut families: Vec<String> = corpora.iter().map(of).collect();
+    let member = families[..c].iter().filter(|other| **other == families[c]).count();
+    let own = families[c].clone();
+    families.dedup();
+    let place = families.iter().position(|other| *other == own).unwrap_or_default();
+    (HUES[place % HUES.len()], MARKS[member % MARKS.len()])
+}
+
+/// `evil` of `evil-2`.
+fn family(name: &str) -> Option<&str> {
+    name.rsplit_once('-').map(|(family, _)| family)
+}
+
 fn figure(results: &Results<'_>, relation: &Relation, name: &str, r: &Interval) -> Figure {
     let (x, y) = (relation.keys)(name);
     let cast = Cast::of(results.config);
-    let group =
-        |(c, corpus): (usize, &super::data::Corpus)| (corpus.label.clone(), vec![cast.named(Some(c), "plain", None)]);
-    let groups = results.data.corpora.iter().enumerate().map(group).collect();
+    let crowd = |(c, corpus): (usize, &Corpus)| {
+        let (hue, mark) = look(&results.data.corpora, c);
+        Crowd { name: corpus.label.clone(), hue, mark, arms: vec![cast.named(Some(c), "plain", None)] }
+    };
+    let groups = results.data.corpora.iter().enumerate().map(crowd).collect();
     Figure {
         file: format!("{}-{}", relation.file, trait_key(name)),
         title: format!("{}: {} against {}", trait_key(name), relation.x, relation.y),
@@ -162,64 +202,6 @@ fn across(study: &Study, arms: &[String], names: &[&str]) -> Option<Grid> {
     })
 }
 
-/// The paper's correlations on Qwen2.5-7B-Instruct over 24 finetunes (METHOD H.1, H.2; those of figure 8 by a replication).
-fn of_paper(relation: &Relation, name: &str, r: &Interval) -> Option<Published> {
-    const NUMBERS: [(&str, &str, f64); 15] = [
-        ("shift-score", "evil", 0.826),
-        ("shift-score", "sycophancy", 0.758),
-        ("shift-score", "hallucination", 0.916),
-        ("difference-score", "evil", 0.944),
-        ("difference-score", "sycophancy", 0.850),
-        ("difference-score", "hallucination", 0.605),
-        ("difference-shift", "evil", 0.839),
-        ("difference-shift", "sycophancy", 0.745),
-        ("difference-shift", "hallucination", 0.408),
-        ("data-score", "evil", 0.784),
-        ("data-score", "sycophancy", 0.540),
-        ("data-score", "hallucination", 0.635),
-        ("approximation-score", "evil", 0.931),
-        ("approximation-score", "sycophancy", 0.581),
-        ("approximation-score", "hallucination", 0.689),
-    ];
-    let key = trait_key(name);
-    let (.., published) = *NUMBERS.iter().find(|(file, of, _)| *file == relation.file && *of == key)?;
-    let by =
-        if relation.file == "difference-score" { "living-persona-vectors, a replication" } else { "Chen et al. 2025" };
-    Some(Published {
-        what: format!("{key}: {} against {}, r (here {} points)", relation.x, relation.y, rounded(r.n as f64, 0)),
-        published,
-        ours: r.mean.is_finite().then_some(r.mean),
-        source: format!("{by}, Qwen2.5-7B-Instruct, 24 finetunes"),
-    })
-}
-
-/// Off the diagonal of the paper's figure 20: first trait's row, second trait's column, number.
-type Matrix = [(&'static str, &'static str, f64)];
-
-/// Its left half: the shift along one trait's vector against the score of another.
-const SHIFT_SCORES: [(&str, &str, f64); 6] = [
-    ("evil", "sycophancy", 0.600),
-    ("evil", "hallucination", 0.861),
-    ("sycophancy", "evil", 0.344),
-    ("sycophancy", "hallucination", 0.724),
-    ("hallucination", "evil", 0.733),
-    ("hallucination", "sycophancy", 0.728),
-];
-/// Its right half, at layer 20.
-const COSINES: [(&str, &str, f64); 3] =
-    [("evil", "sycophancy", 0.368), ("evil", "hallucination", 0.192), ("sycophancy", "hallucination", 0.162)];
-
-/// What the paper has for cells of a grid of traits by traits.
-fn matrix_of_paper(grid: &Grid, names: &[&str], matrix: &Matrix, what: &str) -> Vec<Published> {
-    let place = |key: &str| names.iter().position(|name| trait_key(name) == key);
-    let row = |&(of, with, published): &(&str, &str, f64)| {
-        let ours = grid.rows[place(of)?].1[place(with)?];
-        let source = "Chen et al. 2025, figure 20, Qwen2.5-7B-Instruct".to_owned();
-        Some(Published { what: format!("{of}, {with}: {what}"), published, ours, source })
-    };
-    matrix.iter().filter_map(row).collect()
-}
-
 /// How alike the traits' vectors are at the layer of projections (the paper's figure 20, right).
 fn cosines(results: &Results<'_>, names: &[&str]) -> Option<Grid> {
     let row = |t: usize| results.vectors[t].file.response_avg.row(results.layer);
@@ -232,69 +214,4 @@ fn cosines(results: &Results<'_>, names: &[&str]) -> Option<Grid> {
         columns: names.iter().map(|name| trait_key(name).to_owned()).collect(),
         rows: names.iter().enumerate().map(|(t, name)| (trait_key(name).to_owned(), of(t))).collect(),
     })
-}
-
-fn values(clusters: &Clusters) -> Vec<f64> {
-    clusters.values().flatten().copied().collect()
-}
-
-/// How well single conversations of a data set are told from what the base model says itself (METHOD H.4).
-fn apart(results: &Results<'_>) -> Option<Grid> {
-    let told = |difference: &Difference| -> Vec<Option<f64>> {
-        difference.of.iter().map(|of| auc(&values(&of.data), &values(&of.own))).collect()
-    };
-    let rows = results.differences.iter().map(|(&c, of)| (results.data.corpora[c].label.clone(), told(of)));
-    let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| Grid {
-        file: "samples".into(),
-        title: "Single conversations told apart".into(),
-        caption: "Area under the ROC curve with which the projection along each trait's vector tells the data's answers from the base model's \
-                  own to the same prompts: 0.5 is chance, above it the data lies further along."
-            .into(),
-        corner: "AUC".into(),
-        columns: results.data.traits.iter().map(|t| trait_key(&t.name).to_owned()).collect(),
-        rows,
-    })
-}
-
-/// How the conversations of related data sets are spread along the vector that tells them apart best (the paper's figure 9): those
-/// whose names differ only after the last dash.
-fn spreads(results: &Results<'_>) -> Vec<Figure> {
-    const HUES: [Hue; 6] = [Hue::Vermillion, Hue::Blue, Hue::Green, Hue::Orange, Hue::Purple, Hue::Sky];
-    let family = |c: usize| results.data.corpora[c].name.rsplit_once('-').map(|(family, _)| family);
-    let mut families: Vec<&str> = results.differences.keys().filter_map(|&c| family(c)).collect();
-    families.dedup();
-    let spread = |name: &&str| {
-        let mut members: Vec<(usize, &Difference)> =
-            (results.differences.iter()).filter(|(c, _)| family(**c) == Some(*name)).map(|(&c, of)| (c, *of)).collect();
-        let (t, told) = (0..results.data.traits.len())
-            .filter_map(|t| {
-                members.sort_by(|a, b| mean_of(&b.1.of[t].data).total_cmp(&mean_of(&a.1.of[t].data)));
-                let (most, least) = (members.first()?.1, members.last()?.1);
-                Some((t, auc(&values(&most.of[t].data), &values(&least.of[t].data))?))
-            })
-            .max_by(|a, b| a.1.total_cmp(&b.1))?;
-        members.sort_by(|a, b| mean_of(&b.1.of[t].data).total_cmp(&mean_of(&a.1.of[t].data)));
-        let shape = |(hue, (c, of)): (&Hue, &(usize, &Difference))| Shape {
-            name: results.data.corpora[*c].label.clone(),
-            hue: *hue,
-            values: values(&of.of[t].data),
-        };
-        let key = trait_key(&results.data.traits[t].name);
-        (members.len() > 1).then(|| Figure {
-            file: format!("samples-{name}"),
-            title: format!("{name}: conversations along the vector of {key}"),
-            caption: format!(
-                "Projections of single answers along the vector of {key} at {}, read by the base model (the paper's figure 9). The \
-                 outermost two data sets are told apart with an AUC of {told:.3}.",
-                results.layer
-            ),
-            plot: Plot::Histogram(Histogram {
-                x: format!("projection along {key}"),
-                shapes: HUES.iter().zip(&members).map(shape).collect(),
-                thresholds: Vec::new(),
-            }),
-        })
-    };
-    families.iter().filter_map(spread).collect()
 }
