@@ -7,13 +7,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::arms::Control;
 use super::pieces::Piece;
-use super::pipeline::{CHUNK, Phase, Pipeline};
+use super::pipeline::Pipeline;
 use super::vectors::{rows_file, states};
 use crate::eval::Row;
-use crate::persona::{Border, Side, States, finish, keep, read_rows};
+use crate::persona::{Side, States, keep, read_rows};
 use crate::record::{Hash, hash_file, read_jsonl, seed_of};
 use crate::steering::Plan;
-use crate::subject::Subject;
+use crate::subject::{Residuals, Subject};
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{Result, ensure};
 
@@ -76,19 +76,15 @@ impl Pipeline<'_> {
 
     /// Mean over answers of the mean state over each one's tokens, at every layer.
     fn mean_states(&self, i: usize, subject: &mut dyn Subject, rows: &[&Row]) -> Result<States64> {
-        let mut texts = Vec::new();
-        for row in rows {
-            texts.extend(finish(subject.tokenizer(), &row.prompt, &row.answer, Border::Separate)?);
-        }
-        ensure!(!texts.is_empty(), "all answers are empty: there are no states to read");
         let (layers, hidden) = subject.shape();
-        let mut sums = vec![vec![0.0; hidden]; layers + 1];
-        for (n, chunk) in texts.chunks(CHUNK).enumerate() {
-            for residuals in subject.residuals(chunk)? {
-                add(&mut sums, &residuals.response_avg, 1.0 / texts.len() as f64);
-            }
-            self.progress(i, Phase::States, n * CHUNK + chunk.len(), texts.len());
-        }
+        let (mut sums, mut answers) = (vec![vec![0.0; hidden]; layers + 1], 0.0);
+        let mut see = |state: Residuals| {
+            add(&mut sums, &state.response_avg, 1.0);
+            answers += 1.0;
+        };
+        self.read_answers(i, subject, rows, &mut see)?;
+        ensure!(answers > 0.0, "all answers are empty: there are no states to read");
+        sums.iter_mut().flatten().for_each(|sum| *sum /= answers);
         Ok(sums)
     }
 }

@@ -15,7 +15,7 @@ use crate::record::{Hash, Reused, create_folder, hash_file, read_jsonl, seed_of,
 use crate::report::Example;
 use crate::stats::Clusters;
 use crate::steering::Plan;
-use crate::subject::{FinishReason, Sampling, Subject};
+use crate::subject::{FinishReason, Residuals, Sampling, Subject};
 use crate::vector::VectorFile;
 
 impl Pipeline<'_> {
@@ -108,6 +108,25 @@ impl Pipeline<'_> {
 
     pub(super) fn answers_file(&self, piece: &Piece) -> PathBuf {
         self.run.file(format!("answers/{}.jsonl", piece.name))
+    }
+
+    /// Reads answers again and shows the states of each one that is not empty, in order.
+    pub(super) fn read_answers(
+        &self,
+        i: usize,
+        subject: &mut dyn Subject,
+        rows: &[&Row],
+        see: &mut dyn FnMut(Residuals),
+    ) -> Result<()> {
+        let mut texts = Vec::new();
+        for row in rows {
+            texts.extend(finish(subject.tokenizer(), &row.prompt, &row.answer, Border::Separate)?);
+        }
+        for (n, chunk) in texts.chunks(CHUNK).enumerate() {
+            subject.residuals(chunk)?.into_iter().for_each(&mut *see);
+            self.progress(i, Phase::States, n * CHUNK + chunk.len(), texts.len());
+        }
+        Ok(())
     }
 
     /// How far the unsteered answers to each trait's questions, and the states before them, lie along that trait's vector.

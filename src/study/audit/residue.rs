@@ -7,13 +7,12 @@ use super::Audited;
 use super::model::{Model, Scores};
 use crate::Result;
 use crate::eval::Row;
-use crate::persona::{Border, cosine, finish, projection};
+use crate::persona::{cosine, projection};
 use crate::record::{hash_file, read_jsonl};
 use crate::stats::principal;
 use crate::steering::{Op, Part, Plan, Positions, Steer};
-use crate::study::pipeline::{CHUNK, Phase, Pipeline};
-use crate::subject::Subject;
-use crate::vector::Layer;
+use crate::study::pipeline::Pipeline;
+use crate::subject::Residuals;
 
 /// Principal components that are told.
 const COMPONENTS: usize = 3;
@@ -74,8 +73,13 @@ impl Pipeline<'_> {
         let (shift, how) = self.run.stage(&self.stage_of(model, "shift"), &key, || {
             let rows: Vec<Row> = read_jsonl(&answers)?;
             let rows: Vec<&Row> = rows.iter().filter(|row| row.task == *name).collect();
-            let [after, before] = [self.wearing(model, Plan::none())?, self.subject(None, Plan::none())?]
-                .map(|mut subject| self.states_of(model.i, &mut *subject, &rows, layer));
+            let [after, before] =
+                [self.wearing(model, Plan::none())?, self.subject(None, Plan::none())?].map(|mut subject| {
+                    let mut states = Vec::new();
+                    let mut see = |mut state: Residuals| states.push(state.response_avg.swap_remove(layer.row()));
+                    self.read_answers(model.i, &mut *subject, &rows, &mut see)?;
+                    Ok::<_, crate::Error>(states)
+                });
             Ok(Shift::between(&before?, &after?, model.file.response_avg.row(layer)))
         })?;
         Ok((shift, how.is_yes()))
@@ -95,21 +99,6 @@ impl Pipeline<'_> {
             Ok(lengths.iter().copied().zip(scores).collect::<Vec<_>>())
         })?;
         Ok((elicited, how.is_yes()))
-    }
-
-    /// Of each answer the mean state over its tokens at a layer.
-    fn states_of(&self, i: usize, subject: &mut dyn Subject, rows: &[&Row], layer: Layer) -> Result<Vec<Vec<f32>>> {
-        let mut texts = Vec::new();
-        for row in rows {
-            texts.extend(finish(subject.tokenizer(), &row.prompt, &row.answer, Border::Separate)?);
-        }
-        let mut states = Vec::new();
-        for (n, chunk) in texts.chunks(CHUNK).enumerate() {
-            let residuals = subject.residuals(chunk)?;
-            states.extend(residuals.into_iter().map(|mut residuals| residuals.response_avg.swap_remove(layer.row())));
-            self.progress(i, Phase::States, n * CHUNK + chunk.len(), texts.len());
-        }
-        Ok(states)
     }
 }
 
