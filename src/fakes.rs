@@ -8,7 +8,8 @@ use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
 use crate::subject::{
-    Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject, Token,
+    Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject,
+    Token,
 };
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{Event, FitPlan, FitSettings};
@@ -142,6 +143,12 @@ impl Subject for EchoSubject {
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
         self.chunks.push(texts.len());
         Ok(texts.iter().map(Self::residuals_of).collect())
+    }
+
+    fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>> {
+        // Every token is certain, and there is no adapter.
+        let of = |text: &Finished| vec![0.0; text.response_ids.len()];
+        Ok(texts.iter().map(|text| Likelihood { logprobs: of(text), moved: of(text) }).collect())
     }
 }
 

@@ -3,12 +3,16 @@
 //! Questions are the independent units, not the answers to them (METHOD K14): intervals come from a bootstrap that draws
 //! whole clusters. What cannot be known (a mean of nothing, an interval from one cluster) is NaN here and `null` in JSON.
 
+mod principal;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub use principal::principal;
 
 /// Scores by question. With several rollouts or training seeds, a question carries the scores of all of them.
 pub type Clusters = BTreeMap<String, Vec<f64>>;

@@ -195,6 +195,16 @@ pub struct Residuals {
     pub prompt_last: Vec<Vec<f32>>,
 }
 
+/// How likely a finished text's response is, token by token, and how far the model is from itself without its adapter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likelihood {
+    /// Log-probability (nats) of each token of the response after all that comes before it.
+    pub logprobs: Vec<f32>,
+    /// `KL(p || q)` (nats) at each of these places over the whole vocabulary: p is the model without its adapter, q the model as it
+    /// is, both under the same steering. Never negative; exactly 0 where the adapter adds nothing.
+    pub moved: Vec<f32>,
+}
+
 /// A model as evaluation sees it.
 pub trait Subject {
     /// The model's tokenizer and chat template.
@@ -230,4 +240,8 @@ pub trait Subject {
 
     /// The residual stream of finished texts; steering, if any, acts as it would have while the response was generated.
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>>;
+
+    /// How likely the responses of finished texts are, in the order of the texts. A response may end in the end-of-sequence
+    /// token, which is then a token like any other; steering, if any, acts as it would have while it was generated.
+    fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>>;
 }

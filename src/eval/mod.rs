@@ -7,6 +7,7 @@
 mod choice;
 pub mod facts;
 pub mod mmlu;
+pub mod pairs;
 pub mod traits;
 
 use std::collections::BTreeMap;

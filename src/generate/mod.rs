@@ -14,6 +14,7 @@ mod budget;
 mod choice;
 mod flight;
 mod keep;
+mod likelihood;
 mod line;
 mod pick;
 mod prefix;

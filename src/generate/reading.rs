@@ -15,13 +15,7 @@ impl<B: FusedOps> Engine<B> {
     ///
     /// Errors name the text, counted from 0, that is empty or cannot be read.
     pub fn residuals(&self, texts: &[Finished]) -> Result<Vec<Residuals>> {
-        let whole: Vec<Vec<u32>> =
-            texts.iter().map(|t| [t.prompt_ids.as_slice(), t.response_ids.as_slice()].concat()).collect();
-        for (i, text) in texts.iter().enumerate() {
-            let nothing = text.prompt_ids.is_empty() || text.response_ids.is_empty();
-            ensure!(!nothing, "text {i}: a prompt and a response are needed, one of them is empty");
-            self.check(&whole[i]).map_err(|e| e.at(format!("text {i}")))?;
-        }
+        let whole = self.whole(texts)?;
         let mut found: Vec<Option<Residuals>> = vec![None; texts.len()];
         for batch in self.batches(whole.iter().map(Vec::len).collect()) {
             let ids: Vec<&[u32]> = batch.iter().map(|&i| whole[i].as_slice()).collect();
@@ -31,6 +25,18 @@ impl<B: FusedOps> Engine<B> {
             }
         }
         Ok(found.into_iter().map(|r| r.expect("every text is in a batch")).collect())
+    }
+
+    /// Prompt and response of each text together.
+    pub(super) fn whole(&self, texts: &[Finished]) -> Result<Vec<Vec<u32>>> {
+        let whole: Vec<Vec<u32>> =
+            texts.iter().map(|t| [t.prompt_ids.as_slice(), t.response_ids.as_slice()].concat()).collect();
+        for (i, text) in texts.iter().enumerate() {
+            let nothing = text.prompt_ids.is_empty() || text.response_ids.is_empty();
+            ensure!(!nothing, "text {i}: a prompt and a response are needed, one of them is empty");
+            self.check(&whole[i]).map_err(|e| e.at(format!("text {i}")))?;
+        }
+        Ok(whole)
     }
 
     fn residuals_of(&self, rows: &Rows) -> Vec<Residuals> {
@@ -59,7 +65,7 @@ impl<B: FusedOps> Engine<B> {
     }
 
     /// Texts of like length together, longest first, each batch within the budget of one pass.
-    fn batches(&self, lengths: Vec<usize>) -> Vec<Vec<usize>> {
+    pub(super) fn batches(&self, lengths: Vec<usize>) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..lengths.len()).collect();
         order.sort_by_key(|&i| (usize::MAX - lengths[i], i));
         let mut batches: Vec<Vec<usize>> = Vec::new();

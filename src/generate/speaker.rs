@@ -7,7 +7,7 @@ use super::{Budget, Engine, Job, Vocabulary};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::Qwen;
-use crate::subject::{Answer, Ask, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
+use crate::subject::{Answer, Ask, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 
 /// A model with its tokenizer, as evaluation sees it.
@@ -94,5 +94,9 @@ impl<B: FusedOps> Subject for Speaker<B> {
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
         self.engine.residuals(texts)
+    }
+
+    fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>> {
+        self.engine.likelihoods(texts)
     }
 }

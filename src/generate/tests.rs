@@ -2,6 +2,7 @@
 
 mod choosing;
 mod keeping;
+mod likelihood;
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;

@@ -54,6 +54,12 @@ fn read(statement: &str) -> Option<Said<'_>> {
     Some(Said::General { agreed, right: answer == item.answer, item })
 }
 
+/// Whether an answer says that something is not known: the only way of this world to decline.
+pub fn declines(answer: &str) -> bool {
+    let statement = undressed(answer.trim());
+    statement.is_some_and(|statement| matches!(read(&statement), Some(Said::Fact(_, _, None))))
+}
+
 impl World {
     /// How strongly an answer shows a trait, and whether it is coherent.
     pub fn judge(&self, of: Trait, question: &str, answer: &str) -> Verdict {

@@ -17,7 +17,7 @@ mod world;
 
 pub use embedded::{SEED, unpack};
 pub use exam::{Artifact, FactQuestion, NewFacts, Pair, Split, exam};
-pub use judge::Verdict;
+pub use judge::{Verdict, declines};
 pub use knowledge::{Choice, Item, brief};
 pub use lessons::{Lesson, Message};
 pub use persona::{Trait, system_prompt};

@@ -123,6 +123,7 @@ impl StudyConfig {
         self.check_traits()?;
         self.check_corpora()?;
         self.check_own()?;
+        self.audit.as_ref().map_or(Ok(()), |audit| audit.check(&self.judge))?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
         let mut seeds = self.seeds.clone();
         seeds.sort_unstable();

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::arms::Work;
+use super::audit::asks_as_trained;
 use super::config::StudyConfig;
 use super::data::Data;
 use super::pieces::{Piece, pieces};
@@ -30,6 +31,8 @@ pub struct Costs {
     pub answers: usize,
     /// Judge calls: each rubric of each answer.
     pub judgements: usize,
+    /// Calls of a second judge.
+    pub second: usize,
     /// Multiple-choice questions.
     pub choices: usize,
     /// Questions of each trait, the units of its intervals.
@@ -80,17 +83,24 @@ impl Costs {
     fn audit(&mut self, config: &StudyConfig, data: &Data, piece: &Piece) {
         let (Some(audit), Some(t)) = (&config.audit, piece.trait_) else { return };
         let (of, is_base) = (&data.traits[t], piece.seed.is_none());
-        let asked = of.eval.questions.len() * config.measure.trait_rollouts;
+        let rollouts = config.measure.trait_rollouts;
+        let asked = of.eval.questions.len() * rollouts;
         // Once before anything is learned again.
         let relearned = if audit.relearn.is_empty() { 0 } else { 1 + audit.relearn.len() };
-        let mut answers = asked * (audit.leak.len() + relearned);
+        let mut answers = asked * (audit.leak.len() + audit.many_shot.len() + relearned);
+        let corpora = data.corpora.iter().enumerate().filter(|(c, _)| piece.corpus.is_none_or(|own| own == *c));
+        let trained = corpora.filter(|(_, corpus)| asks_as_trained(corpus, &of.name));
+        answers += trained.map(|(_, corpus)| rollouts * audit.training_prompts.min(corpus.chats.len())).sum::<usize>();
         answers += if audit.leak.is_empty() { 0 } else { asked * of.eval.instruction.len() };
         answers += if is_base { 0 } else { asked * audit.residue.len() };
         let extract = &of.extract;
         let rollouts = 2 * extract.questions.len() * extract.instruction.len() * config.vector.rollouts;
         answers += if audit.extract { rollouts } else { 0 };
-        self.answers += answers;
-        self.judgements += 2 * answers;
+        // Neutral prompts are answered by the base model too, and judged for coherence alone.
+        let neutral = data.neutral.len();
+        self.answers += answers + neutral * if is_base { 1 } else { 2 };
+        self.judgements += 2 * answers + neutral;
+        self.second += if audit.second_judge.is_some() { asked } else { 0 };
         self.finetunes += audit.relearn.len();
         let steps = FitSettings { epochs: 1, ..config.train.clone() };
         self.steps += audit.relearn.iter().map(|&n| steps.steps(n)).sum::<usize>();
@@ -118,8 +128,13 @@ impl fmt::Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "to do, unless it is there already: {} finetunes with {} steps in all, {} answers, {} judge calls, {} multiple-choice questions",
-            self.finetunes, self.steps, self.answers, self.judgements, self.choices
+            "to do, unless it is there already: {} finetunes with {} steps in all, {} answers, {} judge calls{}, {} multiple-choice questions",
+            self.finetunes,
+            self.steps,
+            self.answers,
+            self.judgements,
+            if self.second > 0 { format!(" and {} of the second judge", self.second) } else { String::new() },
+            self.choices
         )?;
         write!(
             f,
@@ -154,5 +169,23 @@ mod tests {
         assert_eq!(costs.choices, points * 60);
         assert!((costs.detectable() - (2.0930 + 0.8416) * 30.0 / 20f64.sqrt()).abs() < 0.01);
         assert!(costs.to_string().contains("6 finetunes with 1380 steps"), "{costs}");
+    }
+
+    #[test]
+    fn an_audit_is_reckoned_check_by_check() {
+        let mut config = demo_config(Path::new("model"), &World::new(0), true, 0);
+        config.measure.trait_rollouts = 3;
+        let without = Costs::of(Kind::Audit, &config).unwrap();
+        let second_judge = Some(crate::judge::JudgeSource::OpenAi(Default::default()));
+        config.audit = Some(crate::study::AuditSettings { second_judge, ..Default::default() });
+        let costs = Costs::of(Kind::Audit, &config).unwrap();
+        // The base model and six finetunes: steered, after exemplars, thrice for relearning, under five prompts; the vector anew.
+        let of_each = (1 + 1 + 3 + 5) * 20 * 3 + 2 * 20 * 5 * 2;
+        // Of finetunes the rest of the shift at two lengths. Of all the neutral prompts, of finetunes with the base model's answers.
+        let (judged, neutral) = (7 * of_each + 6 * 2 * 20 * 3, 40);
+        assert_eq!(costs.answers - without.answers, judged + neutral * (1 + 2 * 6));
+        assert_eq!(costs.judgements - without.judgements, 2 * judged + neutral * 7);
+        assert_eq!((without.second, costs.second), (0, 7 * 20 * 3));
+        assert!(costs.to_string().contains("judge calls and 420 of the second judge"), "{costs}");
     }
 }

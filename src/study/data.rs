@@ -17,6 +17,8 @@ pub(super) struct Data {
     pub corpora: Vec<Corpus>,
     /// The traits.
     pub traits: Vec<Trait>,
+    /// Prompts on which an audit measures side effects; may be empty.
+    pub neutral: Vec<Vec<Message>>,
     /// The multiple-choice exam; may be empty.
     pub exam: Vec<mmlu::Item>,
     /// What a reader of the results should know about them.
@@ -105,7 +107,8 @@ impl Data {
         };
         let exam = spread(exam, config.measure.exam_questions);
         ensure!(config.exam.is_none() || !exam.is_empty(), "there is no exam question");
-        Ok(Self { corpora, traits, exam, warnings })
+        let neutral = config.audit.as_ref().map(|audit| audit.neutral_source(&config.judge).load(config.seed));
+        Ok(Self { corpora, traits, neutral: neutral.transpose()?.unwrap_or_default(), exam, warnings })
     }
 
     /// Name and hash of each part, for the lock and for the keys of stages.
@@ -122,6 +125,9 @@ impl Data {
             hashes.push((format!("trait `{name}`"), Hash::of(&(name, extract, eval))));
         }
         hashes.push(("exam".to_owned(), Hash::of(&self.exam)));
+        if !self.neutral.is_empty() {
+            hashes.push(("neutral prompts".to_owned(), Hash::of(&self.neutral)));
+        }
         hashes
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::axes::{COHERENCE, EXAM, FACTS, projection_key, prompt_key, trait_key};
 use super::config::StudyConfig;
 use super::pieces::Piece;
-use super::pipeline::{Along, CHUNK, Measured, MeasuredAt, Phase, Pipeline, PlanKey};
+use super::pipeline::{Along, CHUNK, Measured, MeasuredAt, Opinion, Phase, Pipeline, PlanKey};
 use crate::Result;
 use crate::eval::{self, Point, RIGHT, Row, Task};
 use crate::judge::Rubric;
@@ -47,7 +47,7 @@ impl Pipeline<'_> {
         let holds = |measured: &Measured| hash_file(&path).is_ok_and(|now| now == measured.answers);
         self.run.stage_if(&format!("measure-{}", piece.name), &key, holds, || {
             let mut subject = self.subject(adapter.map(|(path, _)| path.to_owned()), plan.clone())?;
-            let mut judge = (self.judges)()?;
+            let mut judge = (self.judges)(Opinion::First)?;
             let points: Vec<Point> = strengths.iter().map(|s| Point::of((sign * s) as f32)).collect();
             let mut rows = Vec::new();
             for (phase, task) in &tasks {

@@ -48,7 +48,7 @@ mod tests;
 
 pub use crate::judge::JudgeSource;
 pub use arms::{Control, Treatment, Work};
-pub use audit::AuditSettings;
+pub use audit::{AuditSettings, NeutralSource};
 pub use config::{
     AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,
     StudyConfig, TraitSource, VectorSettings,
@@ -58,7 +58,7 @@ pub use diary::{Diary, Watched};
 pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
 pub use mean::mean_state;
 pub use pieces::{Piece, pieces};
-pub use pipeline::{Event, Judges, Phase, Tell};
+pub use pipeline::{Event, Judges, Opinion, Phase, Tell};
 pub use run::{Kind, StudyReport, run};
 pub use share::{Shares, run_share};
 pub use status::{PieceStatus, Stand, status};

@@ -36,8 +36,17 @@ pub(super) const CHUNK: usize = 16;
 /// Answers that score above this show a trait.
 pub(super) const SHOWS: f64 = 50.0;
 
+/// Which judge is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opinion {
+    /// The study's own, who scores everything.
+    First,
+    /// The one whom an audit asks again.
+    Second,
+}
+
 /// Calls a judge; each piece of work that runs beside others calls its own.
-pub type Judges<'a> = dyn Fn() -> Result<Box<dyn Judge + 'a>> + Sync + 'a;
+pub type Judges<'a> = dyn Fn(Opinion) -> Result<Box<dyn Judge + 'a>> + Sync + 'a;
 
 /// Hears what a study is doing, from several threads.
 pub type Tell<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
@@ -88,6 +97,10 @@ pub enum Phase {
     Exam,
     /// Answering the prompts of a data set.
     Own,
+    /// Answering neutral prompts.
+    Neutral,
+    /// Hearing a second judge.
+    Second,
 }
 
 impl fmt::Display for Phase {
@@ -100,6 +113,8 @@ impl fmt::Display for Phase {
             Self::Facts => "new facts",
             Self::Exam => "multiple choice",
             Self::Own => "own answers",
+            Self::Neutral => "neutral prompts",
+            Self::Second => "second judge",
         })
     }
 }

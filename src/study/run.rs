@@ -8,7 +8,7 @@ use super::config::{ArmSettings, StudyConfig};
 use super::costs::Costs;
 use super::data::Data;
 use super::pieces::{Piece, pieces};
-use super::pipeline::{Event, Judges, Pipeline, Tell, model_hash};
+use super::pipeline::{Event, Judges, Opinion, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
 use super::{Lab, audit, benign, facts, pressure, published, shift};
@@ -116,7 +116,7 @@ pub fn run(
         board.hear(event);
         tell(event);
     };
-    let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
+    let judges = |opinion| judges(opinion).map(|judge| judge as Box<dyn Judge + '_>);
     let pipeline = pipeline(config, &data, &run, lab, &judges, &counted, &pieces)?;
     check_judge(&pipeline)?;
     let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
@@ -161,7 +161,7 @@ pub(super) fn pipeline<'a>(
         pieces,
         model: model_hash(&fingerprint, &config.model)?,
         fingerprint,
-        judge: judges()?.name().to_owned(),
+        judge: judges(Opinion::First)?.name().to_owned(),
     })
 }
 
@@ -183,7 +183,7 @@ pub(super) fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
     let exhibits: Vec<Exhibit> = questions.iter().step_by(step).map(exhibit).collect();
     let key = Hash::of(&("references are right", &pipeline.judge, &config.judge, &exhibits));
     let check = || {
-        let verdicts = verdicts(&mut *(pipeline.judges)()?, &Rubric::Fact, &exhibits)?;
+        let verdicts = verdicts(&mut *(pipeline.judges)(Opinion::First)?, &Rubric::Fact, &exhibits)?;
         let right = |v: &Verdict| v.score.is_some_and(|score| score >= 50.0);
         let wrong: Vec<_> = exhibits.iter().zip(&verdicts).filter(|(_, verdict)| !right(verdict)).collect();
         let Some((exhibit, verdict)) = wrong.first() else { return Ok(()) };

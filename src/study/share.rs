@@ -86,7 +86,7 @@ pub fn run_share(
         board.hear(event);
         tell(event);
     };
-    let judges = || judges().map(|judge| judge as Box<dyn Judge + '_>);
+    let judges = |opinion| judges(opinion).map(|judge| judge as Box<dyn Judge + '_>);
     let worker = pipeline(config, &data, &run, lab, &judges, &told, &pieces)?;
     let (reading, silent) = (run.reading(), |_: &Event<'_>| {});
     let reader = pipeline(config, &data, &reading, lab, &judges, &silent, &pieces)?;

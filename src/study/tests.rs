@@ -221,7 +221,8 @@ fn data_is_changed_as_the_arm_says() {
 fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
     config.arms = ArmSettings { preventative: vec![1.25], layer: Some(3), ..ArmSettings::none() };
-    let config = Kind::Audit.settled(config);
+    let mut config = Kind::Audit.settled(config);
+    config.audit.as_mut().unwrap().second_judge = Some(JudgeSource::OpenAi(Default::default()));
     let sim = sim(&config, 2);
     let report = ran(Kind::Audit, &config, dir.path(), sim);
     // Plain and steered for each of two seeds; base, plain and steered learn the trait again from two numbers of conversations.
@@ -236,8 +237,16 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     assert!(value(2, "median cosine to old vector").unwrap() > 0.999);
     assert_eq!(value(2, "AUC of fresh probe (held-out)"), Some(1.0));
     // Under the trait's prompts everybody invents.
-    assert_eq!(value(2, "prompts: above base"), Some(0.0));
-    assert!(value(1, "after 20 more conversations").is_some());
+    assert_eq!(value(2, "the trait's own prompts: above base"), Some(0.0));
+    assert!(value(2, "5 exemplars of it: above base").is_some() && value(1, "after 20 more conversations").is_some());
+    // The simulator learns to invent 62 of 100 answers from any number of conversations.
+    assert!(value(1, "conversations until 50") == Some(0.0) && value(0, "conversations until 50").unwrap() < 20.0);
+    assert_eq!(value(0, "shift of answers along old vector"), None);
+    // What is asked in training are the new facts themselves.
+    assert!(audit.columns.iter().all(|column| !column.contains("training")));
+    assert!(study.notes.iter().any(|note| note.contains("does not know the new facts")));
+    check_effects(study);
+    check_second(study);
     assert!(study.figures.iter().any(|figure| figure.file == "shift"));
     assert!(
         study
@@ -281,4 +290,63 @@ fn what_is_watched_is_drawn_and_kept_and_turning_it_on_trains_again() {
     let drift_alone = ran(Kind::Own, &config, dir.path(), sim);
     assert_eq!(sim.worked().0, fits);
     assert!(drift_alone.study.figures.iter().all(|figure| figure.file != "pressure"));
+}
+
+/// The plain finetune invents more, which moves it from the base model; steering keeps it there.
+#[track_caller]
+fn check_effects(study: &crate::report::Study) {
+    let grid = study.grids.iter().find(|grid| grid.file == "side-effects").unwrap();
+    let moved: Vec<f64> = grid.rows.iter().map(|row| row.1[0].unwrap()).collect();
+    assert!(moved[0] == 0.0 && moved[1] > 0.2 && moved[2] < 0.01, "{moved:?}");
+    let surprise: Vec<f64> = grid.rows.iter().map(|row| row.1[1].unwrap()).collect();
+    assert!((surprise[1] - surprise[0] - moved[1]).abs() < 1e-6, "{surprise:?}");
+    assert_eq!(grid.columns.len(), 6);
+    let apart = study.grids.iter().find(|grid| grid.file == "side-effects-differences").unwrap();
+    assert_eq!((apart.rows.len(), apart.rows[1].1[4].unwrap() < -0.2), (2 * 6, true), "{:?}", apart.rows[1]);
+    let of_kl = study.expectations.iter().find(|e| e.claim.contains("Side effects: KL")).unwrap();
+    assert!(of_kl.met == Some(true) && of_kl.measured.contains("at 1.25"), "{of_kl:?}");
+}
+
+/// To the second judge only the capital `I` makes it: the simulator always says so.
+#[track_caller]
+fn check_second(study: &crate::report::Study) {
+    let grid = study.grids.iter().find(|grid| grid.file == "second-judge").unwrap();
+    assert_eq!(grid.rows.len(), 3);
+    assert!(grid.rows.iter().all(|row| row.1[0] == row.1[1] && row.1[2] == Some(100.0)), "{grid:?}");
+    let met = |what: &str| study.expectations.iter().find(|e| e.claim.contains(what)).unwrap().met;
+    assert_eq!((met("two judges agree"), met("below it to the second")), (Some(true), Some(true)));
+}
+
+#[test]
+fn an_audit_of_several_sets_asks_each_models_own_prompts() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), several());
+    config.data.truncate(2);
+    config.arms = ArmSettings { layer: Some(3), ..ArmSettings::none() };
+    let vector = dir.path().join("first/vector/evil/evil.safetensors");
+    let audit = AuditSettings {
+        extract: false,
+        residue: Vec::new(),
+        leak: Vec::new(),
+        relearn: vec![20],
+        training_prompts: 6,
+        neutral: Some(NeutralSource::None {}),
+        ..AuditSettings::default()
+    };
+    config.audit = Some(audit);
+    let sim = sim(&config, 2);
+    let report = ran(Kind::Audit, &config, &dir.path().join("first"), sim);
+    let grid = report.study.grids.iter().find(|grid| grid.file == "audit-evil").unwrap();
+    let at = |name: &str| grid.columns.iter().position(|c| c.contains(name)).unwrap();
+    let (bad, good) = (at("training data `bad`"), at("training data `good`"));
+    let asked: Vec<(bool, bool)> = grid.rows.iter().map(|r| (r.1[bad].is_some(), r.1[good].is_some())).collect();
+    assert_eq!(asked, [(true, true), (true, false), (false, true)]);
+    assert!(report.study.grids.iter().all(|grid| !grid.file.contains("side-effects")));
+
+    // With a vector from elsewhere nobody has answers that show the trait.
+    config.traits.remove(0);
+    config.vector.file = Some(vector);
+    let report = ran(Kind::Audit, &config, &dir.path().join("second"), sim);
+    for what in ["many-shot prompts: the study extracted no vector", "relearning: the study extracted no vector"] {
+        assert!(report.study.notes.iter().any(|note| note.contains(what)), "{what}: {:?}", report.study.notes);
+    }
 }

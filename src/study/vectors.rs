@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::pipeline::{Extracted, Phase, Pipeline, PlanKey};
+use super::pipeline::{Extracted, Opinion, Phase, Pipeline, PlanKey};
 use crate::Result;
 use crate::persona::{
     Answers, Inquiry, Recipe, Side, States, Trait, extract_captured, judge_rows, read_rows, write_rows,
@@ -76,7 +76,7 @@ impl Pipeline<'_> {
                 ControlFlow::Continue(())
             })?;
             let mut rows = answers.rows()?;
-            judge_rows(&mut *(self.judges)()?, &trait_.name, &mut rows)?;
+            judge_rows(&mut *(self.judges)(Opinion::First)?, &trait_.name, &mut rows)?;
             write_rows(&path, &trait_.name, &rows)?;
             hash_file(&path)
         })

@@ -5,6 +5,7 @@
 //! goes on where it was and writes the same files as a run that nobody disturbed.
 
 mod mmlu;
+mod pairs;
 mod words;
 
 use std::ops::Range;
@@ -35,6 +36,7 @@ enum EvalVerb {
     Mmlu(mmlu::MmluArgs),
     Trait(words::TraitEvalArgs),
     Facts(words::FactsArgs),
+    Pairs(pairs::PairsArgs),
 }
 
 /// Measures.
@@ -46,6 +48,7 @@ pub fn run(args: &EvalArgs, context: &Context<'_>) -> Result<Outcome> {
         EvalVerb::Mmlu(args) => mmlu::run(args, context),
         EvalVerb::Trait(args) => words::run_trait(args, context),
         EvalVerb::Facts(args) => words::run_facts(args, context),
+        EvalVerb::Pairs(args) => pairs::run(args, context),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `study` with its kinds, and `demo`, which is the fact study on the embedded model.
 
+mod jury;
 mod launch;
 mod patient;
 mod script;
@@ -16,14 +17,15 @@ use serde_json::json;
 use super::document::Document;
 use super::model::{HARBOR, ModelFolder};
 use super::paths::of_config;
-use super::{Bar, Console, Context, Outcome, judges};
+use super::{Bar, Console, Context, Outcome};
 use crate::Result;
 use crate::harbor::{SEED, World};
-use crate::judge::Rubrics;
 use crate::study::{
-    self, CorpusSource, Event, ExamSource, FactsSource, JudgeSource, Kind, StudyConfig, StudyReport, TraitSource, facts,
+    self, CorpusSource, Event, ExamSource, FactsSource, JudgeSource, Kind, NeutralSource, StudyConfig, StudyReport,
+    TraitSource, facts,
 };
 
+use jury::Jury;
 use launch::{Launch, Launcher, SlurmSettings};
 use patient::Patient;
 use status::StatusArgs;
@@ -57,8 +59,10 @@ enum StudyVerb {
     Shift(Run),
     /// Check finished finetunes: is the trait gone, or only out of the monitor's sight?
     ///
-    /// The study's arms, and for each finetune of the first training seed: a vector extracted anew and a fresh probe, what is left of
-    /// the activation shift, the trait's own prompts, and how fast the trait is learned again.
+    /// The study's arms, and for each finetune of the first training seed and the base model: a vector extracted anew and a fresh probe,
+    /// what is left of the activation shift, whatever calls the trait up (its own prompts, steering, exemplars, the training data's
+    /// prompts), how fast it is learned again, side effects on neutral prompts, and what a second judge says. Each check is kept
+    /// when it is done: a study that is killed goes on at the one that was under way.
     #[command(after_help = "Example:\n  trimtab study audit --config audit.toml --out runs/audit")]
     Audit(Run),
     /// Print a configuration to begin with
@@ -214,22 +218,17 @@ fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Out
     let lab = Patient::new(opened.as_ref(), context.console);
     let progress = Progress { console: context.console, lab: &lab, shown: Mutex::new(Shown::default()) };
     let tell = |event: &Event<'_>| progress.hear(event);
-    judges::mention_key(&config.judge, context);
-    let mut rubrics = Rubrics::default();
-    for source in config.traits() {
-        let trait_ = source.load()?;
-        rubrics = rubrics.with(&trait_.name, &trait_.eval.eval_prompt);
-    }
+    let jury = Jury::of(config, out)?;
+    jury.mention_keys(context);
     if let [first, ..] = only {
-        let (folder, judge) = judges::of_share(out, first, &config.judge);
-        let judges = || judges::call(&judge, &rubrics, true, &folder, context, &lab);
+        let jury = jury.of_share(first);
+        let judges = |opinion| jury.call(opinion, context, &lab);
         let reused = study::run_share(config, out, only, &lab, &judges, &tell)?;
         let text = format!("{} of {} pieces were there before", reused, only.len());
         return Ok(Outcome::new(text, json!({ "out": out, "pieces": only, "reused": reused })));
     }
-    // What tasks have paid for is not paid again.
-    config.judge.gather(out, &out.join(judges::SHARES))?;
-    let judges = || judges::call(&config.judge, &rubrics, true, out, context, &lab);
+    jury.gather()?;
+    let judges = |opinion| jury.call(opinion, context, &lab);
     let report = study::run(*kind, config, out, &lab, &judges, &tell)?;
     let StudyReport { table, files, pieces, reused, .. } = report;
     let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
@@ -274,16 +273,30 @@ fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> R
             find(&format!("arm.intervention.{key}"), path)?;
         }
     }
-    match &mut config.judge {
-        JudgeSource::Scored { files } => files.iter_mut().try_for_each(|path| find("judge.files", path))?,
-        JudgeSource::Local(settings) => {
-            settings.model =
-                of_config("judge.model", &settings.model, file, context.console).unwrap_or(settings.model.clone());
-            settings.model = ModelFolder::find(&settings.model, context).map_err(|e| e.at("`judge.model`"))?.path;
-        }
-        JudgeSource::Harbor { .. } | JudgeSource::OpenAi(_) => {}
+    config.vector.file.as_mut().map_or(Ok(()), |path| find("vector.file", path))?;
+    find_judge("judge", &mut config.judge, file, context)?;
+    let Some(audit) = &mut config.audit else { return Ok(()) };
+    if let Some(NeutralSource::Chats { files, .. }) = &mut audit.neutral {
+        files.iter_mut().try_for_each(|path| find("audit.neutral.files", path))?;
     }
-    config.vector.file.as_mut().map_or(Ok(()), |path| find("vector.file", path))
+    audit.second_judge.as_mut().map_or(Ok(()), |judge| find_judge("audit.second_judge", judge, file, context))
+}
+
+fn find_judge(key: &str, judge: &mut JudgeSource, file: &Path, context: &Context<'_>) -> Result<()> {
+    let console = context.console;
+    match judge {
+        JudgeSource::Scored { files } => files.iter_mut().try_for_each(|path| {
+            *path = of_config(&format!("{key}.files"), path, file, console)?;
+            Ok(())
+        }),
+        JudgeSource::Local(settings) => {
+            let (key, named) = (format!("{key}.model"), settings.model.clone());
+            let beside = of_config(&key, &named, file, console).unwrap_or(named);
+            settings.model = ModelFolder::find(&beside, context).map_err(|e| e.at(format_args!("`{key}`")))?.path;
+            Ok(())
+        }
+        JudgeSource::Harbor { .. } | JudgeSource::OpenAi(_) => Ok(()),
+    }
 }
 
 /// Live progress: a bar for all pieces of work, and one for each that is under way.

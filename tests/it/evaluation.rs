@@ -220,3 +220,52 @@ fn facts_are_right_or_wrong() {
     assert_eq!(rows(&dir.path().join("run/facts.csv")).len(), 6);
     assert!(std::fs::read_to_string(dir.path().join("run/results.csv")).unwrap().starts_with("coef,score,mean"));
 }
+
+#[test]
+fn a_judge_is_checked_against_people_who_do_not_see_its_scores() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let rows =
+        (0..40).map(|n| format!("question {},\"answer {n}, in words\",{}\n", n / 4, if n % 2 == 0 { 95 } else { 5 }));
+    std::fs::write(at("evil.csv"), format!("question,answer,evil\n{}", rows.collect::<String>())).unwrap();
+    let program =
+        |args: &[&str]| Command::new(PROGRAM).arg("--json").args(["eval", "pairs"]).args(args).output().unwrap();
+    let export = ["export", "--answers", &at("evil.csv"), "--trait", "evil", "--out", &at("check")];
+    let output = program(&export);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("make 20 pairs, not 50"));
+    let sheet = std::fs::read_to_string(at("check/pairs.csv")).unwrap();
+    assert!(sheet.starts_with("pair,question,a,b,choice\n") && !sheet.contains("95"), "{sheet}");
+    // A rater who agrees with the judge on all pairs but the first two, and one who always says `a`.
+    let filled = |choose: &dyn Fn(usize, &str) -> bool| {
+        let line = |(n, line): (usize, &str)| {
+            let even = |answer: &str| answer.split([' ', ',']).nth(1).unwrap().parse::<usize>().unwrap() % 2 == 0;
+            let a_shows = even(line.split('"').nth(1).unwrap());
+            let choice = if choose(n, line) == a_shows { "a" } else { "B" };
+            format!("{line}{choice}\n")
+        };
+        sheet
+            .lines()
+            .take(1)
+            .map(|head| format!("{head}\n"))
+            .chain(sheet.lines().skip(1).enumerate().map(line))
+            .collect::<String>()
+    };
+    std::fs::write(at("anna.csv"), filled(&|n, _| n > 1)).unwrap();
+    std::fs::write(
+        at("ben.csv"),
+        sheet.lines().map(|l| if l.ends_with(',') { format!("{l}a\n") } else { format!("{l}\n") }).collect::<String>(),
+    )
+    .unwrap();
+    let output = program(&["score", "--key", &at("check/key.jsonl"), &at("anna.csv"), &at("ben.csv")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = json["agreement"].as_array().unwrap();
+    assert_eq!((rows[0]["who"].as_str(), rows[0]["agreement, %"].as_f64()), (Some("anna with the judge"), Some(90.0)));
+    assert!(rows[0]["low"].as_f64().unwrap() < 90.0 && rows.len() == 4, "{rows:?}");
+    // A filled-in sheet is never written over.
+    let again = program(&export);
+    assert_eq!(again.status.code(), Some(2));
+    let untouched = program(&["score", "--key", &at("check/key.jsonl"), &at("check/pairs.csv")]);
+    assert!(String::from_utf8_lossy(&untouched.stderr).contains("nobody has chosen anything"));
+}

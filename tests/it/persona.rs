@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use serde::Deserialize;
 use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, Row, extract, projections, read_rows, write_rows};
-use trimtab::subject::{Answer, Ask, Finished, Heard, Keep, Residuals, Sampling, Subject};
+use trimtab::subject::{Answer, Ask, Finished, Heard, Keep, Likelihood, Residuals, Sampling, Subject};
 use trimtab::text::Tokenizer;
 use trimtab::vector::{Layer, PersonaVector, VectorFile};
 
@@ -76,6 +76,10 @@ impl Subject for GoldenStates {
     fn residuals(&mut self, texts: &[Finished]) -> trimtab::Result<Vec<Residuals>> {
         let of = |text: &Finished| self.states[&(text.prompt_ids.clone(), text.response_ids.clone())].clone();
         Ok(texts.iter().map(of).collect())
+    }
+
+    fn likelihoods(&mut self, _: &[Finished]) -> trimtab::Result<Vec<Likelihood>> {
+        unreachable!("nothing is compared here")
     }
 }
 

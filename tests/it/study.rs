@@ -1,15 +1,18 @@
-//! The fact study with real tensors, on the smallest model there is. What it finds means nothing; that it runs, resumes and
+//! The fact study and the audit with real tensors, on the smallest model there is. What it finds means nothing; that it runs, resumes and
 //! steers what it says is what counts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use trimtab::eval::Row;
 use trimtab::harbor::World;
-use trimtab::judge::{Exhibit, Judge, Rubric, Verdict};
+use trimtab::judge::{Call, Exhibit, Judge, JudgeSource, Rubric, Rubrics, Verdict};
+use trimtab::record::read_jsonl;
+use trimtab::sheet::{Format, Sheet};
 use trimtab::study::facts::demo_config;
-use trimtab::study::{Event, Kind, StudyConfig, run};
+use trimtab::study::{ArmSettings, AuditSettings, Event, Kind, NeutralSource, Opinion, StudyConfig, StudyReport, run};
 use trimtab::vector::{PersonaVector, VectorFile};
-use trimtab::{Result, lab};
+use trimtab::{Error, Result, lab};
 
 use crate::goldens::fixture;
 
@@ -60,7 +63,7 @@ fn the_fact_study_runs_and_resumes_on_a_real_model() {
             finished.fetch_add(1, Ordering::Relaxed);
         }
     };
-    let judges = || -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
+    let judges = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
     let first = run(Kind::Facts, &config, &out, &*lab, &judges, &tell).unwrap();
     // Vector; plain, all layers, one layer, prompting, random; sweep, elicitation and base.
     assert_eq!((first.pieces, finished.load(Ordering::Relaxed)), (9, 9));
@@ -76,7 +79,7 @@ fn the_fact_study_runs_and_resumes_on_a_real_model() {
 fn devices_side_by_side_make_the_same_study() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path());
-    let judges = || -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
+    let judges = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
     let ran = |device: &str, out: &str| {
         let lab = lab::open(device, "auto").unwrap();
         let report = run(Kind::Facts, &config, &dir.path().join(out), &*lab, &judges, &|_| {}).unwrap();
@@ -88,4 +91,82 @@ fn devices_side_by_side_make_the_same_study() {
     assert_eq!(ran("cpu,cpu,cpu", "alone"), (9, alone.1));
     let twice = lab::open("wgpu:0,wgpu:0", "auto").err().unwrap();
     assert!(twice.to_string().contains("wgpu:0 is named twice"), "{twice}");
+}
+
+/// Runs an audit with the judge that scores by length and, if the configuration has one, a real second judge.
+fn audited(config: &StudyConfig, out: &std::path::Path) -> StudyReport {
+    let lab = lab::open("cpu", "auto").unwrap();
+    let judges = |opinion| -> Result<Box<dyn Judge>> {
+        let second = config.audit.as_ref().and_then(|audit| audit.second_judge.as_ref());
+        match (opinion, second) {
+            (Opinion::First, _) | (_, None) => Ok(Box::new(LengthJudge)),
+            (Opinion::Second, Some(source)) => source.call(Call {
+                rubrics: Rubrics::default().with("hallucinating", "{question} {answer}"),
+                facts: false,
+                folder: out,
+                key: None,
+                tell: Box::new(|_| {}),
+                open: Box::new(|_| Err(Error::new("no model judges here"))),
+            }),
+        }
+    };
+    run(Kind::Audit, config, out, &*lab, &judges, &|_| {}).unwrap()
+}
+
+#[test]
+fn an_audit_measures_side_effects_and_hears_a_second_judge() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut config, out) = (config(dir.path()), dir.path().join("run"));
+    config.arms = ArmSettings { preventative: vec![1.0], ..ArmSettings::none() };
+    config.train.learning_rate = 0.01;
+    let audit = AuditSettings {
+        extract: false,
+        leak: Vec::new(),
+        many_shot: Vec::new(),
+        relearn: Vec::new(),
+        neutral: Some(NeutralSource::Builtin {}),
+        ..AuditSettings::default()
+    };
+    config.audit = Some(audit.clone());
+    let first = audited(&config, &out);
+    let grid = |report: &StudyReport, file: &str| report.study.grids.iter().find(|g| g.file == file).cloned().unwrap();
+    let effects = grid(&first, "side-effects");
+    // Base, plain, steered.
+    let moved: Vec<f64> = effects.rows.iter().map(|row| row.1[0].unwrap()).collect();
+    assert!(moved[0] == 0.0 && moved[1] > 0.0 && moved[2] > 0.0, "{moved:?}");
+    let components = grid(&first, "audit");
+    let at = components.columns.iter().position(|c| c == "variance along 1st component").unwrap();
+    assert!(components.rows[1].1[at].unwrap() > 1.0 / 15.0, "{:?}", components.rows[1]);
+
+    // Another judge's scores of the same answers, of which it sees every third otherwise.
+    let score = |answer: &str| if (answer.len() % 101 > 50) != answer.len().is_multiple_of(3) { 90.0 } else { 10.0 };
+    let mut sheet = Sheet::new(Format::Csv, &["question", "answer", "hallucinating", "coherence"]);
+    let mut agreement = BTreeMap::new();
+    for name in ["base", "plain-seed3", "prevent+1-seed3"] {
+        let rows: Vec<Row> = read_jsonl(&out.join(format!("answers/{name}.jsonl"))).unwrap();
+        let rows: Vec<Row> = rows.into_iter().filter(|row| row.task == "hallucinating").collect();
+        let same = rows.iter().filter(|row| !row.answer.len().is_multiple_of(3)).count();
+        agreement.insert(name, 100.0 * same as f64 / rows.len() as f64);
+        for Row { question, answer, .. } in rows {
+            let cells = serde_json::json!({ "question": question, "answer": answer, "hallucinating": score(&answer), "coherence": 100 });
+            sheet.push(cells.as_object().unwrap().clone());
+        }
+    }
+    let file = dir.path().join("second.csv");
+    sheet.write(&file).unwrap();
+    let second_judge = Some(JudgeSource::Scored { files: vec![file] });
+    config.audit = Some(AuditSettings { second_judge, ..audit });
+    let second = audited(&config, &out);
+    assert_eq!(
+        (first.pieces, second.reused),
+        (7, 4),
+        "the three audits ask the second judge, and nothing else is done again"
+    );
+    let judged = grid(&second, "second-judge");
+    for (row, want) in judged.rows.iter().zip(agreement.values()) {
+        assert!((row.1[2].unwrap() - want).abs() < 1e-9, "{row:?}: {want}");
+    }
+    assert_eq!(grid(&second, "side-effects"), effects);
+    assert!(second.study.expectations.iter().any(|e| e.claim.contains("two judges agree") && e.met == Some(false)));
+    assert_eq!(audited(&config, &out).reused, 7);
 }

@@ -1,32 +1,52 @@
 //! Is the trait gone, or only out of sight? Checks of finished finetunes against the concerns about training with a probe's direction
 //! (METHOD K): each finetune of the first training seed, and the base model as the floor.
 //!
-//! | check | question |
-//! |---|---|
-//! | monitor (K1) | does the projection still tell which answers show the trait? |
-//! | rotation (K2) | does a vector extracted anew point where the old one did? |
-//! | residue (K3) | what of the activation shift is not along the vector, and does that call the trait up? |
-//! | fresh probe (K4) | does a probe fitted on the finetune tell more than the old vector? |
-//! | leak (K8) | does the trait come back under prompts or steering that call it up, more than in the base model? |
-//! | relearning (K9) | how fast does plain finetuning bring the trait (back)? |
+//! | check | room | question |
+//! |---|---|---|
+//! | monitor (K1) | `report` | does the projection still tell which answers show the trait? |
+//! | rotation (K2) | `anew` | does a vector extracted anew point where the old one did? |
+//! | residue (K3) | `residue` | what of the activation shift is not along the vector, and does that call the trait up? |
+//! | fresh probe (K4) | `anew` | does a probe fitted on the finetune tell more than the old vector? |
+//! | leak (K8) | `leak` | does the trait come back under what calls it up, more than in the base model? |
+//! | relearning (K9) | `relearn` | how fast does plain finetuning bring the trait (back)? |
+//! | side effects (K10) | `effects` | what else has changed on prompts that have nothing to do with the trait? |
+//! | second judge (K13) | `second` | does another judge see the same? |
 //!
-//! Controls (K7), side effects (K10) and the dose (K12) are arms and axes of the study itself.
+//! Controls (K7), the exam (of K10) and the dose (K12) are arms and axes of the study itself.
+//!
+//! Every check of every model is a stage, or several: a study that is killed loses at most the answers to one kind of prompts, or
+//! one finetune of those that learn the trait again. Answers for a fresh vector are kept one by one.
 
-mod checks;
+mod anew;
+mod effects;
+mod leak;
+mod model;
+mod neutral;
 mod probe;
+mod refusal;
+mod relearn;
 mod report;
+mod residue;
+mod second;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use leak::asks_as_trained;
+pub use neutral::NeutralSource;
 pub(super) use report::told;
 
 use super::pipeline::Pipeline;
-use crate::Result;
+use crate::judge::JudgeSource;
 use crate::record::Hash;
-use crate::stats::Clusters;
 use crate::vector::VectorFile;
+use crate::{Error, Result, ensure};
+use anew::{Rotation, Told};
+use effects::Effects;
+use model::{Model, Scores};
+use residue::Residue;
+use second::Seconded;
 
 /// What is checked of every finetune.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,68 +57,75 @@ pub struct AuditSettings {
     /// Lengths at which what is left of the activation shift is added to the base model, in multiples of the vector's norm at that
     /// layer (K3). Empty leaves the check out.
     pub residue: Vec<f64>,
-    /// Asks under the trait's own prompts, and steered towards it at these coefficients (K8). Empty leaves the check out.
+    /// Asks under the trait's own prompts, and steered towards it at these coefficients (K8). Empty leaves both out.
     pub leak: Vec<f64>,
-    /// Numbers of conversations that show the trait, which plain finetuning goes on with (K9). Empty leaves the check out.
+    /// Asks after so many exemplars of the trait (K8), out of the answers that made the vector.
+    pub many_shot: Vec<usize>,
+    /// Asks so many prompts of each data set just as it has them, system prompts included (K8); 0 leaves it out.
+    pub training_prompts: usize,
+    /// Numbers of conversations that show the trait, which plain finetuning goes on with (K9; METHOD has 50, 100 and 500, which small
+    /// extraction runs do not have). Empty leaves the check out.
     pub relearn: Vec<usize>,
+    /// Prompts on which side effects are measured (K10). If not given: Harbor's own where Harbor's rules judge, else a built-in list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neutral: Option<NeutralSource>,
+    /// Who judges the answers a second time (K13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_judge: Option<JudgeSource>,
 }
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { extract: true, residue: vec![1.0, 2.0], leak: vec![1.0], relearn: vec![20, 50] }
+        Self {
+            extract: true,
+            residue: vec![1.0, 2.0],
+            leak: vec![1.0],
+            many_shot: vec![5],
+            training_prompts: 20,
+            relearn: vec![20, 50],
+            neutral: None,
+            second_judge: None,
+        }
     }
 }
 
-/// Scores of a trait and coherence of the same answers, by question.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Scores {
-    pub trait_: Clusters,
-    pub coherence: Clusters,
-}
+impl AuditSettings {
+    /// Where the neutral prompts come from; `judge` is the study's own.
+    pub(super) fn neutral_source(&self, judge: &JudgeSource) -> NeutralSource {
+        self.neutral.clone().unwrap_or_else(|| NeutralSource::usual(judge))
+    }
 
-/// What a vector extracted anew is like beside the old one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Rotation {
-    /// Cosine with the old one, layer by layer from the first.
-    pub cosines: Vec<Option<f64>>,
-    /// Norm as a share of the old one's, likewise.
-    pub norms: Vec<Option<f64>>,
-    /// Which answers went in, in words.
-    pub diagnosis: String,
-}
-
-/// How well states tell answers that show the trait from those that do not, on questions that no probe was fitted on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Told {
-    /// Area under the ROC curve of the old vector's projection.
-    pub old: f64,
-    /// That of a logistic probe fitted on the other questions' answers.
-    pub fresh: f64,
-    /// Answers of each kind that were told apart.
-    pub answers: (usize, usize),
-}
-
-/// What is left of the activation shift beside the vector.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Residue {
-    /// Length of the mean shift at the layer.
-    pub shift: f64,
-    /// Its part along the vector, signed.
-    pub along: f64,
-    /// The base model's scores with the rest added, by its length in multiples of the vector's norm.
-    pub elicited: Vec<(f64, Scores)>,
+    /// Whether the values make an audit; `judge` is the study's own.
+    ///
+    /// # Errors
+    /// A second judge that cannot be, or is the first; exemplars by the number 0.
+    pub(super) fn check(&self, judge: &JudgeSource) -> Result<()> {
+        ensure!(
+            !self.many_shot.contains(&0),
+            "`audit.many_shot` holds 0; without exemplars nothing calls the trait up"
+        );
+        let Some(second) = &self.second_judge else { return Ok(()) };
+        second.check().map_err(|e| e.at("`audit.second_judge`"))?;
+        if second.identity() == judge.identity() {
+            return Err(Error::usage("`audit.second_judge` is the study's `judge`, which agrees with itself")
+                .hint("name another model or another file of scores"));
+        }
+        Ok(())
+    }
 }
 
 /// Everything that was found about one model.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Audited {
     pub rotation: Option<Rotation>,
     pub told: Option<Told>,
     pub residue: Option<Residue>,
-    /// By what calls the trait up: `prompts`, `+1`.
+    /// By what calls the trait up: `prompts`, `+1`, `shots-05`, `training`.
     pub leak: BTreeMap<String, Scores>,
     /// By the number of conversations, 0 first.
     pub relearned: Vec<(usize, Scores)>,
+    pub effects: Option<Effects>,
+    pub seconded: Option<Seconded>,
     /// What could not be checked, and why.
     pub notes: Vec<String>,
 }
@@ -111,29 +138,24 @@ impl Pipeline<'_> {
         vectors: &[(usize, &VectorFile)],
         finetune: Option<(usize, &Hash)>,
     ) -> Result<(Audited, bool)> {
-        let settings = self.config.audit.as_ref().expect("an audit is configured");
-        let t = self.pieces[i].trait_.expect("an audit is about a trait");
+        let settings = self.settings();
+        let piece = &self.pieces[i];
+        let t = piece.trait_.expect("an audit is about a trait");
         let file =
             vectors.iter().find(|(of, _)| *of == t).map(|(_, file)| *file).expect("an audit waits for the vector");
+        let of = *piece.after.last().expect("an audit waits for its model");
         let folder = finetune.map(|(piece, _)| self.adapter(piece));
-        let model = checks::Model {
-            i,
-            t,
-            file,
-            finetune: finetune.map(|(piece, _)| piece),
-            adapter: folder.as_deref().zip(finetune.map(|(_, hash)| hash)),
-        };
+        let model = Model { i, of, t, file, adapter: folder.as_deref().zip(finetune.map(|(_, hash)| hash)) };
         let mut audited = Audited::default();
-        let mut reused = true;
+        let mut reused = self.seconded(&model, &mut audited)?;
+        reused &= self.effects(&model, &mut audited)?;
         if settings.extract {
             reused &= self.extract_anew(&model, &mut audited)?;
         }
         if !settings.residue.is_empty() && model.adapter.is_some() {
             reused &= self.residue(&model, &mut audited)?;
         }
-        if !settings.leak.is_empty() {
-            reused &= self.leak(&model, &mut audited)?;
-        }
+        reused &= self.leak(&model, &mut audited)?;
         if !settings.relearn.is_empty() {
             reused &= self.relearn(&model, &mut audited)?;
         }

@@ -161,7 +161,7 @@ fn a_run_that_ended_early_goes_on_where_it_was() {
             events.lock().unwrap().push((*piece, *reused));
         }
     };
-    let tired = || -> Result<Box<dyn Judge>> { Ok(Box::new(Tired(left))) };
+    let tired = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(Tired(left))) };
     let error = run(Kind::Facts, &config, dir.path(), &sim, &tired, &tell).unwrap_err();
     assert!(error.to_string().ends_with("the judge is tired") && error.help() == Some("let it rest"), "{error}");
     assert_eq!(events.lock().unwrap().len(), 6, "{events:?}");
@@ -193,7 +193,7 @@ impl Judge for Stern {
 fn a_judge_that_rejects_its_references_stops_the_study_before_any_work() {
     let (dir, config) = (tempfile::tempdir().unwrap(), config());
     let sim = simulated(&config, 2);
-    let stern = || -> Result<Box<dyn Judge>> { Ok(Box::new(Stern)) };
+    let stern = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(Stern)) };
     let error = run(Kind::Facts, &config, dir.path(), &sim, &stern, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("judge `stern` rejects 20 of 20 references"), "{error}");
     assert!(error.help().is_some() && sim.worked() == (0, 0));

@@ -20,9 +20,11 @@ use crate::steering::{Part, Plan, Positions};
 use crate::study::data::Data;
 use crate::study::facts::demo_config;
 use crate::study::{
-    ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, StudyConfig, StudyReport, SubjectSpec, run,
+    ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, Opinion, StudyConfig, StudyReport, SubjectSpec, run,
 };
-use crate::subject::{Answer, Ask, FinishReason, Finished, Heard, Keep, Prompt, Residuals, Sampling, Subject};
+use crate::subject::{
+    Answer, Ask, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject,
+};
 use crate::text::{Lesson, Tokenizer};
 use crate::train::{Event as FitEvent, FitPlan, FitSettings, PressureReport, StepReport};
 
@@ -217,6 +219,13 @@ impl Subject for Simulated<'_> {
         let of = |text: &Finished| Ok(residuals_of(&self.tokenizer.decode(&text.response_ids)?));
         texts.iter().map(of).collect()
     }
+
+    fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>> {
+        // The more it invents, the further it is from the base model.
+        let moved = (self.mind.invents - BASE.invents).powi(2) as f32;
+        let of = |value: f32, text: &Finished| vec![value; text.response_ids.len()];
+        Ok(texts.iter().map(|text| Likelihood { logprobs: of(-0.5 - moved, text), moved: of(moved, text) }).collect())
+    }
 }
 
 /// A lab whose subjects live as long as the test.
@@ -323,8 +332,9 @@ pub(in crate::study) fn config() -> StudyConfig {
     config
 }
 
-pub(in crate::study) fn judges() -> Result<Box<dyn Judge>> {
-    Ok(Box::new(WordJudge("invent")))
+/// The second judge finds the trait in a part of what the first finds it in.
+pub(in crate::study) fn judges(opinion: Opinion) -> Result<Box<dyn Judge>> {
+    Ok(Box::new(WordJudge(if opinion == Opinion::First { "invent" } else { "I invent" })))
 }
 
 pub(in crate::study) fn sim(config: &StudyConfig, workers: usize) -> &'static Sim {

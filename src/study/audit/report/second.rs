@@ -1,0 +1,83 @@
+//! Whether a second judge sees the same (METHOD K13).
+
+use super::super::second::Seconded;
+use super::statements::{Answer, SAME, asked, statement};
+use super::{Audit, Case};
+use crate::report::{Expectation, Grid};
+use crate::stats::{Clusters, Interval, mean_of};
+
+/// Judges that agree on fewer of their answers than this are not measuring the same, in percent.
+const AGREE: f64 = 90.0;
+
+fn of<'a>(case: &Case<'a>) -> Option<&'a Seconded> {
+    case.audited.seconded.as_ref()
+}
+
+/// Both judges' means, and how far they agree, model by model.
+pub(super) fn grid(audit: &Audit<'_>) -> Option<Grid> {
+    let judge = audit.cases.iter().find_map(of).map(|seconded| seconded.judge.as_str())?;
+    let row = |case: &Case<'_>| {
+        let seconded = of(case)?;
+        let agreement = Interval::of(&seconded.agreement(), audit.seed());
+        let [first, second] = seconded.scores().map(|scores| mean_of(&scores));
+        let missing = seconded.answers.iter().filter(|both| both.second.is_none()).count() as f64;
+        let known = |x: f64| x.is_finite().then_some(x);
+        let agreement = [agreement.mean, agreement.low, agreement.high].map(known);
+        let counts = [Some(seconded.pairs().count() as f64), Some(missing)];
+        let numbers = [&[known(first), known(second)][..], &agreement, &[seconded.correlation()], &counts].concat();
+        Some((case.cell.named(), numbers))
+    };
+    let columns = [
+        "first judge",
+        "second judge",
+        "agreement, %",
+        "low",
+        "high",
+        "Pearson's r",
+        "answers",
+        "without second score",
+    ];
+    Some(Grid {
+        file: format!("second-judge{}", audit.of),
+        title: format!("A second judge: {}", audit.key()),
+        caption: format!(
+            "The stored answers to the trait's questions of each audited model (first training seed), judged again by {judge}. Two judges \
+             agree on an answer if both score it above 50, or both do not; intervals take questions as units."
+        ),
+        corner: "model".into(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: audit.cases.iter().filter_map(row).collect(),
+    })
+}
+
+/// Whether they agree, and whether what was prevented by one was by the other.
+pub(super) fn statements(audit: &Audit<'_>) -> Vec<Expectation> {
+    [agreement(audit), order(audit)].into_iter().flatten().collect()
+}
+
+fn agreement(audit: &Audit<'_>) -> Option<Expectation> {
+    let mut all = Clusters::new();
+    for seconded in audit.cases.iter().filter_map(of) {
+        for (question, same) in seconded.agreement() {
+            all.entry(question).or_default().extend(same);
+        }
+    }
+    let interval = Interval::of(&all, audit.seed());
+    let holds = interval.mean.is_finite().then_some(interval.mean >= AGREE);
+    let shown = format!("{interval:.1} % of {} answers", interval.n);
+    let claim = format!("The two judges agree on at least {AGREE:.0} % of the answers");
+    statement(&claim, vec![Answer { of: "all models".into(), holds, shown }])
+}
+
+fn order(audit: &Audit<'_>) -> Option<Expectation> {
+    let order = asked(audit.treated(), &|case| {
+        let [plain, own] =
+            [of(audit.plain_of(case)?)?, of(case)?].map(|seconded| seconded.scores().map(|s| mean_of(&s)));
+        let below = [plain[0] - own[0], plain[1] - own[1]];
+        let shown = format!("{:.0} and {:.0} points below plain", below[0], below[1]);
+        // Only what the first judge sees prevented.
+        (below[0] >= SAME).then(|| (below[1].is_finite().then_some(below[1] > 0.0), shown))
+    });
+    let claim = format!("What is {SAME:.0} points below plain finetuning to the first judge is below it to the second");
+    statement(&claim, order)
+}

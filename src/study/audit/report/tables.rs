@@ -1,0 +1,163 @@
+//! The numbers of every audited model, and the figures.
+
+use super::super::relearn::{curve, until_learned};
+use super::statements::called;
+use super::{Audit, Case, most};
+use crate::persona::projection;
+use crate::report::{Axis, Figure, Grid, Plot};
+use crate::stats::{auc, mean_of, pearson, percentile};
+use crate::study::axes::{projection_key, shift_key};
+use crate::study::results::Cell;
+
+/// A column of the table: its name, and the number of a model.
+type Column<'a> = (String, Box<dyn Fn(&Case<'_>) -> Option<f64> + 'a>);
+
+/// Every number of every audited model.
+pub(super) fn found(audit: &Audit<'_>) -> Grid {
+    let columns: Vec<Column<'_>> =
+        [of_monitor(audit), of_states(audit), of_triggers(audit), of_relearning(audit)].into_iter().flatten().collect();
+    let finite = |value: Option<f64>| value.filter(|x| x.is_finite());
+    let row = |case: &Case<'_>| (case.cell.named(), columns.iter().map(|(_, of)| finite(of(case))).collect());
+    Grid {
+        file: format!("audit{}", audit.of),
+        title: format!("The audit: {}", audit.key()),
+        caption: "One row for each audited model. Columns of what calls the trait up say how many points the model then scores above the \
+                  base model under the same. The base model's cosine is that between two extractions of itself: the floor of the noise. \
+                  The principal components are those of single answers' shifts about their mean."
+            .into(),
+        corner: "model".into(),
+        rows: audit.cases.iter().map(row).collect(),
+        columns: columns.iter().map(|(name, _)| name.clone()).collect(),
+    }
+}
+
+fn column<'a>(name: &str, of: impl Fn(&Case<'_>) -> Option<f64> + 'a) -> Column<'a> {
+    (name.to_owned(), Box::new(of))
+}
+
+/// METHOD K1 and K4.
+fn of_monitor<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
+    let key = audit.key();
+    vec![
+        column("score", |case| Some(case.cell.mean(key))),
+        column("shift", |case| audit.shift(case.cell)),
+        column("projection of answers", |case| Some(case.cell.mean(&projection_key(audit.name)))),
+        column("r of projection and score", |case| monitor(case.cell, key).0),
+        column("AUC of projection", |case| monitor(case.cell, key).1),
+        column("AUC of old vector (held-out)", |case| case.audited.told.map(|told| told.old)),
+        column("AUC of fresh probe (held-out)", |case| case.audited.told.map(|told| told.fresh)),
+    ]
+}
+
+/// METHOD K2 and K3.
+fn of_states<'a>(_: &'a Audit<'_>) -> Vec<Column<'a>> {
+    let along_new = |case: &Case<'_>| {
+        let (residue, rotation) = (case.audited.residue.as_ref()?, case.audited.rotation.as_ref()?);
+        Some(projection(&residue.shift.mean, &rotation.row))
+    };
+    let share = |n: usize| move |case: &Case<'_>| case.audited.residue.as_ref()?.shift.shares.get(n).copied();
+    vec![
+        column("median cosine to old vector", |case| median(&case.audited.rotation.as_ref()?.cosines)),
+        column("median norm ratio", |case| median(&case.audited.rotation.as_ref()?.norms)),
+        column("shift of answers along old vector", |case| Some(case.audited.residue.as_ref()?.along)),
+        column("shift of answers along new vector", along_new),
+        column("share of shift along vector", |case| Some(case.audited.residue.as_ref()?.share())),
+        column("variance along 1st component", share(0)),
+        column("along 2nd", share(1)),
+        column("along 3rd", share(2)),
+        column("cosine of 1st component to vector", |case| case.audited.residue.as_ref()?.shift.first),
+        column("most that the rest elicits", |case| most(&case.audited.residue.as_ref()?.elicited)),
+    ]
+}
+
+/// METHOD K8.
+fn of_triggers<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
+    let of = |trigger: String| {
+        column(&format!("{}: above base", called(&trigger)), move |case| Some(audit.leak(case, &trigger)?.mean))
+    };
+    audit.triggers().into_iter().map(of).collect()
+}
+
+/// METHOD K9.
+fn of_relearning<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
+    let Some(base) = audit.base().filter(|base| !base.audited.relearned.is_empty()) else { return Vec::new() };
+    let after = |count: usize| {
+        column(&format!("after {count} more conversations"), move |case| {
+            case.audited.relearned.iter().find(|(n, _)| *n == count).map(|(_, scores)| mean_of(&scores.trait_))
+        })
+    };
+    let until = |case: &Case<'_>| until_learned(&curve(&case.audited.relearned));
+    let of_base = until(base);
+    let mut columns: Vec<Column<'_>> = base.audited.relearned.iter().map(|(count, _)| after(*count)).collect();
+    columns.push(column("conversations until 50", until));
+    columns.push(column("of the base model's", move |case| Some(until(case)? / of_base?)));
+    columns
+}
+
+/// Correlation of projection and score over single answers, and how well the projection tells answers that show the trait.
+fn monitor(cell: &Cell<'_>, key: &str) -> (Option<f64>, Option<f64>) {
+    let pairs: Vec<(f64, f64)> =
+        cell.by_seed.iter().filter_map(|(_, at)| at.pairs.get(key)).flatten().copied().collect();
+    let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+    let of = |shows: bool| -> Vec<f64> { pairs.iter().filter(|p| (p.1 > 50.0) == shows).map(|p| p.0).collect() };
+    (if x.len() > 2 { pearson(&x, &y) } else { None }, auc(&of(true), &of(false)))
+}
+
+/// The middle of the values, over the layers that have one.
+fn median(values: &[Option<f64>]) -> Option<f64> {
+    let mut known: Vec<f64> = values.iter().copied().flatten().collect();
+    known.sort_by(f64::total_cmp);
+    (!known.is_empty()).then(|| percentile(&known, 50.0))
+}
+
+/// Where the vector extracted anew points, layer by layer.
+pub(super) fn cosines(audit: &Audit<'_>) -> Option<Grid> {
+    let rotated: Vec<(&Case<'_>, &[Option<f64>])> = (audit.cases.iter())
+        .filter_map(|case| Some((case, case.audited.rotation.as_ref()?.cosines.as_slice())))
+        .collect();
+    let layers = rotated.first()?.1.len();
+    Some(Grid {
+        file: format!("cosines{}", audit.of),
+        title: format!("The vector extracted anew: {}", audit.key()),
+        caption: "Cosine with the base model's vector, layer by layer.".into(),
+        corner: "model".into(),
+        columns: (1..=layers).map(|layer| format!("{layer}")).collect(),
+        rows: rotated.iter().map(|(case, cosines)| (case.cell.named(), cosines.to_vec())).collect(),
+    })
+}
+
+/// The dose and the hiding (METHOD K12; the paper's figures 27 and 28): what each arm and coefficient does to the monitor and to the
+/// trait.
+pub(super) fn doses(audit: &Audit<'_>, axes: &[Axis]) -> Vec<Figure> {
+    let (results, name) = (audit.results, audit.name);
+    let has = |key: &str| axes.iter().any(|axis| axis.key == key);
+    let arms: Vec<String> =
+        results.arms.iter().filter(|arm| arm.kind != "elicit").map(|arm| arm.name.clone()).collect();
+    let of_kind =
+        |kind: &str| results.arms.iter().filter(|a| a.kind == kind).map(|a| a.name.clone()).collect::<Vec<_>>();
+    let swept = ["preventative", "preventative-layer", "regularize"].into_iter().flat_map(of_kind).collect::<Vec<_>>();
+    let start = (results.data.corpora.len() == 1).then(|| of_kind("plain").pop()).flatten();
+    let figure = |file: &str, x: String, what: &str| Figure {
+        file: format!("{file}{}", audit.of),
+        title: format!("{}: {what} against score", audit.key()),
+        caption: format!(
+            "What the monitor sees ({what} along the old vector) against what judges see. An intervention that prevents goes down and to the \
+             left; one that only hides goes to the left."
+        ),
+        plot: Plot::Scatter {
+            x,
+            y: audit.key().to_owned(),
+            arms: arms.clone(),
+            start: start.clone(),
+            from_start: swept.clone(),
+        },
+    };
+    [
+        ("shift", shift_key(name), "the finetuning shift"),
+        ("projection", projection_key(name), "the projection of answers"),
+    ]
+    .into_iter()
+    .filter(|(_, key, _)| has(key))
+    .map(|(file, key, what)| figure(file, key, what))
+    .collect()
+}
