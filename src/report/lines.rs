@@ -49,6 +49,16 @@ const INSET: f64 = 9.0;
 const COLUMNS: usize = 2;
 const LABEL_GAP: f64 = 15.0;
 
+/// From the vertical axis to the middle of its name, where the numbers beside it are short.
+const Y_OFFSET: f64 = 42.0;
+
+/// The same where they are as long as they are.
+fn y_offset(chart: &LineChart) -> f64 {
+    let tick = Type::new(12.0, Paint::Muted);
+    let widest = tick_labels(&ticks(chart.range, 5)).iter().map(|label| tick.width(label)).fold(0.0, f64::max);
+    Y_OFFSET.max(widest + 20.0)
+}
+
 /// Where one panel's data lies.
 struct Frame {
     x: Scale,
@@ -65,13 +75,14 @@ pub(super) fn draw(chart: &LineChart, look: Look) -> String {
     });
     let right = 24.0 + ends.fold(0.0, f64::max);
     let columns = chart.panels.len().clamp(1, COLUMNS);
-    let panel_width = (WIDTH - LEFT - right - GUTTER * (columns - 1) as f64) / columns as f64;
+    let left = LEFT + y_offset(chart) - Y_OFFSET;
+    let panel_width = (WIDTH - left - right - GUTTER * (columns - 1) as f64) / columns as f64;
 
     let mut top = legend(&mut c, chart);
     for row in chart.panels.chunks(columns) {
         let plot_top = top + 44.0;
         for (column, panel) in row.iter().enumerate() {
-            let left = LEFT + column as f64 * (panel_width + GUTTER);
+            let left = left + column as f64 * (panel_width + GUTTER);
             let frame = Frame {
                 x: x_scale(panel, (left, left + panel_width)),
                 y: Scale::new(chart.range, (plot_top + PLOT_HEIGHT - INSET, plot_top)),
@@ -143,7 +154,7 @@ fn axes(c: &mut Canvas, chart: &LineChart, panel: &LinePanel, frame: &Frame, fir
         }
     }
     if first {
-        c.text_up((left - 42.0, (top + bottom) / 2.0), tick.anchor(Anchor::Middle), &chart.y);
+        c.text_up((left - y_offset(chart), (top + bottom) / 2.0), tick.anchor(Anchor::Middle), &chart.y);
     }
     c.line((left, bottom), (right, bottom), Paint::Rule, 1.2, "");
     let x_ticks = ticks(frame.x.domain, 6);

@@ -11,6 +11,9 @@ use crate::train::PressureReport;
 /// Below it a split of signs counts as no chance.
 const CHANCE: f64 = 0.05;
 
+/// One of the two rows of a measurement.
+type Side = fn(&PressureReport) -> &[Option<f64>];
+
 /// One arm at one coefficient: what was watched with each training seed.
 struct Followed<'a> {
     arm: &'a Arm,
@@ -56,8 +59,9 @@ pub(super) fn findings(results: &Results<'_>) -> Vec<Expectation> {
             }
             let Some(verdict) = Verdict::of(&followed.seeds) else { continue };
             let meaningless = group.followed.iter().filter(|f| matches!(f.arm.kind.as_str(), "random" | "shuffled"));
-            let controls: Vec<f64> =
-                meaningless.filter_map(|f| Verdict::of(&f.seeds)).map(|verdict| verdict.taken()).collect();
+            // Every draw and training seed by itself.
+            let alone = meaningless.flat_map(|f| &f.seeds).filter_map(|watched| Verdict::of(&[*watched]));
+            let controls: Vec<f64> = alone.map(|verdict| verdict.taken()).collect();
             findings.push(Expectation {
                 claim: format!(
                     "{}{}: while it learns, the data's pull along the vector is smaller with the steering than without, or turned round \
@@ -109,7 +113,7 @@ fn groups<'a>(results: &'a Results<'_>) -> Vec<Group<'a>> {
             let place = |f: &Followed<'_>| results.arms.iter().position(|arm| arm.name == f.arm.name);
             followed.sort_by(|a, b| place(a).cmp(&place(b)).then(a.coef.partial_cmp(&b.coef).expect("numbers")));
             let mut names = Vec::new();
-            names.extend((corpora.len() > 1).then(|| (corpus.name.as_str(), corpus.label.as_str())));
+            names.extend((corpora.len() > 1).then_some((corpus.name.as_str(), corpus.label.as_str())));
             names.extend((traits.len() > 1).then(|| (trait_.name.as_str(), trait_key(&trait_.name))));
             groups.push(Group {
                 file: names.iter().map(|(name, _)| format!("-{name}")).collect(),
@@ -145,11 +149,15 @@ impl Followed<'_> {
         self.seeds.iter().flat_map(|watched| &watched.pressure)
     }
 
-    /// The mean over the checkpoints, layer by layer from 1.
-    fn by_layer(&self, side: fn(&PressureReport) -> &[Option<f64>]) -> Vec<(f64, f64)> {
-        let layers = self.checkpoints().map(|report| side(report).len()).max().unwrap_or(0);
-        let at =
-            |layer: usize| -> Vec<f64> { self.checkpoints().filter_map(|report| *side(report).get(layer)?).collect() };
+    /// Those before the first step, when all arms have the same weights.
+    fn firsts(&self) -> impl Iterator<Item = &PressureReport> {
+        self.checkpoints().filter(|report| report.step == 0)
+    }
+
+    /// Before the first step, layer by layer from 1.
+    fn by_layer(&self, side: Side) -> Vec<(f64, f64)> {
+        let layers = self.firsts().map(|report| side(report).len()).max().unwrap_or(0);
+        let at = |layer: usize| -> Vec<f64> { self.firsts().filter_map(|report| *side(report).get(layer)?).collect() };
         let mean =
             |layer: usize| Some(at(layer)).filter(|all| !all.is_empty()).map(|all| ((layer + 1) as f64, mean(&all)));
         (0..layers).filter_map(mean).collect()
@@ -200,8 +208,7 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
     let layer = results.layer;
     // The gradient of a regulariser's own loss is a hundred times the data's and would hide it.
     let shown: Vec<&Followed<'_>> = group.followed.iter().filter(|f| f.arm.kind != "regularize").collect();
-    let (on, off): (fn(&PressureReport) -> &[Option<f64>], fn(&PressureReport) -> &[Option<f64>]) =
-        (|report| &report.on, |report| &report.off);
+    let (on, off): (Side, Side) = (|report| &report.on, |report| &report.off);
     let mut panels = Vec::new();
     for (side, word) in [(off, "off"), (on, "on")] {
         let at = |watched: &Watched| -> Vec<(usize, f64)> {
@@ -213,7 +220,11 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
     }
     for (side, word) in [(off, "off"), (on, "on")] {
         let series = traces(&shown, &|followed| followed.by_layer(side));
-        panels.push(CurvePanel { title: format!("Intervention {word}, mean of the steps"), x: "layer".into(), series });
+        panels.push(CurvePanel {
+            title: format!("Intervention {word}, before the first step"),
+            x: "layer".into(),
+            series,
+        });
     }
     Some(Figure {
         file: format!("pressure{}", group.file),
