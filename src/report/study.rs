@@ -100,7 +100,7 @@ pub struct Arm {
 
 impl Arm {
     /// An arm in the colour and mark of its kind: `base`, `plain`, `preventative` (all layers), `preventative-layer`,
-    /// `inference`, `prompting`, `ablate`, `regularize`, `random`; another kind gets one that none of these has.
+    /// `inference`, `prompting`, `ablate`, `regularize`, `negative`, the controls; another kind gets one that none of these has.
     pub fn new(name: &str, kind: &str, label: &str) -> Self {
         let (hue, mark) = match kind {
             "base" => (Hue::Ink, Mark::Ring),
@@ -110,8 +110,13 @@ impl Arm {
             "inference" => (Hue::Vermillion, Mark::Triangle),
             "prompting" => (Hue::Green, Mark::Down),
             "ablate" => (Hue::Sky, Mark::Ring),
+            "negative" => (Hue::Green, Mark::Diamond),
             "regularize" => (Hue::Orange, Mark::Triangle),
             "random" => (Hue::Grey, Mark::Cross),
+            "shuffled" => (Hue::Grey, Mark::Ring),
+            "orthogonal" => (Hue::Grey, Mark::Diamond),
+            "unrelated" => (Hue::Grey, Mark::Square),
+            "negated" => (Hue::Vermillion, Mark::Circle),
             _ => (Hue::Orange, Mark::Circle),
         };
         let [name, kind, label] = [name, kind, label].map(str::to_owned);

@@ -112,6 +112,7 @@ pub(super) fn called(trigger: &str) -> String {
     let shots = trigger.strip_prefix(SHOTS).and_then(|count| count.parse::<usize>().ok());
     let of_data = trigger.strip_prefix(TRAINING).map(|name| name.trim_start_matches('.'));
     match (shots, of_data) {
+        (Some(1), _) => "one exemplar of it".to_owned(),
         (Some(count), _) => format!("{count} exemplars of it"),
         (_, Some("")) => "prompts of the training data".to_owned(),
         (_, Some(name)) => format!("prompts of the training data `{name}`"),
