@@ -10,11 +10,13 @@ use super::config::{
 use super::expect::{self, Checked, Outcome, Outcomes, rounded};
 use super::findings;
 use super::results::{Cell, Results};
+use crate::eval::facts::FactQuestion;
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::JudgeSource;
-use crate::report::{Arm, Axis, Expectation, Figure, Panel, Plot, Study};
-use crate::stats::{Clusters, mean_of};
+use crate::report::{Arm, Axis, Cell as Entry, Expectation, Figure, Panel, Plot, Study, Table};
+use crate::stats::{Clusters, mean, mean_of};
+use crate::subject::Sampling;
 use crate::text::LessonRules;
 use crate::train::FitSettings;
 
@@ -23,8 +25,8 @@ pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> S
     let trait_name = trait_key(&results.data.traits[0].name);
     let outcomes = outcomes(cells, trait_name);
     let checked = expect::check(&outcomes, results.config.seed);
-    // The study's own expectations speak of all layers already.
-    let own = |e: &Expectation| !e.claim.starts_with("Preventative steering at all layers");
+    // The study's own expectations speak of all layers already; where these miss the base model, the finding says where the rest lies.
+    let own = |e: &Expectation| e.met != Some(true) || !e.claim.starts_with("Preventative steering at all layers");
     let findings = findings::of(results, cells).into_iter().filter(own);
     Study {
         title: format!("New facts without new {trait_name}"),
@@ -34,6 +36,28 @@ pub(super) fn told(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> S
         expectations: checked.expectations.into_iter().chain(findings).collect(),
         ..study
     }
+}
+
+/// Every new fact with its accuracy in percent in every arm, the base model's first: which facts can be guessed, which were lost
+/// (METHOD J.1). Nothing where no facts are taught.
+pub(super) fn each(results: &Results<'_>, cells: &[Cell<'_>]) -> Option<Table> {
+    let questions: Vec<FactQuestion> = results.data.corpora.iter().flat_map(|c| c.questions.clone()).collect();
+    let asked = crate::eval::facts::task(&questions, None, &Sampling::greedy(1)).samples;
+    let measured: Vec<(String, Clusters)> = (cells.iter().map(|cell| (cell.named(), cell.scores(FACTS))))
+        .filter(|(_, scores)| !scores.is_empty())
+        .collect();
+    let head = ["fact_id", "question", "reference"].map(str::to_owned).into_iter();
+    let mut table = Table::new(head.chain(measured.iter().map(|(name, _)| name.clone())));
+    for sample in &asked {
+        let reference = sample.reference.as_deref().unwrap_or_default();
+        let texts = [sample.question_id.as_str(), &sample.question, reference].map(Entry::from);
+        let of = |(_, scores): &(String, Clusters)| match scores.get(&sample.question_id) {
+            Some(scores) => mean(scores).into(),
+            None => Entry::Missing,
+        };
+        table.push(texts.into_iter().chain(measured.iter().map(of)).collect());
+    }
+    (!asked.is_empty()).then_some(table)
 }
 
 impl Cell<'_> {

@@ -14,6 +14,7 @@ mod audit;
 mod axes;
 mod benign;
 mod board;
+mod card;
 mod change;
 mod config;
 mod controls;

@@ -11,7 +11,7 @@ use super::pieces::{Piece, pieces};
 use super::pipeline::{Event, Judges, Opinion, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use super::{Lab, audit, benign, facts, pressure, published, shift};
+use super::{Lab, audit, benign, card, facts, pressure, published, shift};
 use crate::eval::facts::FactQuestion;
 use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
@@ -127,7 +127,11 @@ pub fn run(
     let lock = results.lock(&pipeline)?;
     let cells = results.cells();
     let study = results.study(&cells, &lock);
-    let study = Study { published: published::beside(&results, &cells, &study), ..study };
+    let study = Study {
+        published: published::beside(&results, &cells, &study),
+        card: card::of(&results, &cells, &study.subtitle),
+        ..study
+    };
     let study = match kind {
         Kind::Facts => facts::told(&results, &cells, study),
         Kind::Benign => benign::told(&results, &cells, study),
@@ -137,7 +141,11 @@ pub fn run(
     };
     let study = pressure::drawn(&results, study);
     run.write_lock(&lock)?;
-    let files = crate::report::render(&study, out)?;
+    let mut files = crate::report::render(&study, out)?;
+    if let Some(table) = facts::each(&results, &cells) {
+        run.write("facts.csv", table.csv().as_bytes())?;
+        files.push(run.file("facts.csv"));
+    }
     Ok(StudyReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
 }
 

@@ -70,6 +70,11 @@ fn benign_data_is_told_data_set_by_data_set() {
     assert_eq!(own.len(), 2);
     let lines = std::fs::read_to_string(dir.path().join("data/own.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 24);
+    assert!(
+        study.card.contains("Set bad, hallucination: base model") && study.card.contains("all layers"),
+        "{}",
+        study.card
+    );
     for file in ["bad-prevent.csv", "comparisons.csv", "results.csv", "vector/evil/evil.safetensors"] {
         assert!(dir.path().join(file).is_file(), "{file}");
     }

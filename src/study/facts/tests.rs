@@ -53,6 +53,18 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     assert!(study.examples.iter().any(|e| e.arm == "prevent" && e.axis == "facts" && e.reference.is_some()));
     assert!(study.notes.iter().any(|n| n.contains("have no score")), "{:?}", study.notes);
     assert!(study.verdict.contains("4 of 4 expectations are met"), "{}", study.verdict);
+    // Fact by fact, the base model first.
+    let facts = fs::read_to_string(dir.path().join("facts.csv")).unwrap();
+    assert!(facts.starts_with("fact_id,question,reference,Base model,"), "{facts}");
+    let mut rows = csv::Reader::from_reader(facts.as_bytes());
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    let known = rows.iter().filter(|row| row[3].parse::<f64>().unwrap() > 50.0).count();
+    let mean = value("base", None, "facts").mean;
+    assert!(rows.len() == 40 && (100.0 * known as f64 / 40.0 - mean).abs() < 1e-9, "{known} facts known, {mean}");
+    if known > 0 {
+        let left = value("base", None, "facts_unguessed");
+        assert_eq!((left.mean, left.clusters), (0.0, 40 - known), "what can be guessed is set aside");
+    }
     assert_eq!(report.table.rows.len(), study.points.iter().filter(|p| p.seed.is_none()).count());
 
     // Steered in training at all positions and towards the trait; while answering at the response, and away from it.
