@@ -133,9 +133,12 @@ impl<'a> Ground<'a> {
     fn one_layer_is_less(&self, base: &Cell<'_>) -> Option<Expectation> {
         let same = |one: &'a Cell<'a>| Some((one, self.of_kind("preventative").find(|all| all.coef == one.coef)?));
         let mut pairs: Vec<_> = self.of_kind("preventative-layer").filter_map(same).collect();
-        if pairs.is_empty() {
+        let how = if pairs.is_empty() {
             pairs.push((self.lowest("preventative-layer")?, self.lowest("preventative")?));
-        }
+            "each where it does most"
+        } else {
+            "with the same coefficient"
+        };
         let more: Vec<f64> = pairs.iter().map(|(one, all)| self.against(one, all).mean).collect();
         let told = |(one, all): &(&Cell<'_>, &Cell<'_>)| {
             format!("{} {:.1}, {} {:.1}", one.named(), self.score(one), all.named(), self.score(all))
@@ -143,7 +146,7 @@ impl<'a> Ground<'a> {
         let told: Vec<String> = pairs.iter().map(told).collect();
         let mean = mean(&more);
         Some(Expectation {
-            claim: "At one layer it prevents less than at all layers with the same coefficient".into(),
+            claim: format!("At one layer it prevents less than at all layers, {how}"),
             measured: format!("{}: {mean:+.1} points on average (base model {:.1})", told.join("; "), self.score(base)),
             met: mean.is_finite().then_some(mean > 0.0),
         })
