@@ -181,7 +181,8 @@ impl<'a> Ground<'a> {
             let real = same.or_else(|| self.lowest("preventative"))?;
             let more = self.against(control, real);
             let key = trait_key(self.name);
-            let draws: Vec<f64> = control.by_seed.iter().map(|(_, at)| mean_of(&at.scores[key])).collect();
+            let draws: Vec<f64> =
+                control.by_seed.iter().filter_map(|(_, at)| at.scores.get(key).map(mean_of)).collect();
             // Questions vary, and so do draws and training seeds.
             let between = sample_std(&draws).powi(2) / draws.len() as f64;
             let error = (more.standard_error().powi(2) + if draws.len() > 1 { between } else { 0.0 }).sqrt();

@@ -3,7 +3,7 @@
 use super::super::axes::trait_key;
 use super::super::pipeline::Difference;
 use super::super::results::Results;
-use super::family;
+use super::{each_once, family};
 use crate::report::{Figure, Grid, HUES, Histogram, Hue, Plot, Shape};
 use crate::stats::{Clusters, auc, mean_of};
 
@@ -34,8 +34,7 @@ pub(super) fn apart(results: &Results<'_>) -> Option<Grid> {
 /// whose names differ only after the last dash.
 pub(super) fn spreads(results: &Results<'_>) -> Vec<Figure> {
     let family = |c: usize| family(&results.data.corpora[c].name);
-    let mut families: Vec<&str> = results.differences.keys().filter_map(|&c| family(c)).collect();
-    families.dedup();
+    let families = each_once(results.differences.keys().filter_map(|&c| family(c)));
     let spread = |name: &&str| {
         let mut members: Vec<(usize, &Difference)> =
             (results.differences.iter()).filter(|(c, _)| family(**c) == Some(*name)).map(|(&c, of)| (c, *of)).collect();
