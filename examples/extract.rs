@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use trimtab::harbor::{self, SEED, World};
 use trimtab::judge::HarborJudge;
+use trimtab::language_model::{Request, Sampling};
 use trimtab::persona::{self, Ids, Inquiry, Recipe, Row, Side};
-use trimtab::steering::Plan;
-use trimtab::study::SubjectSpec;
-use trimtab::subject::{Ask, Sampling};
+use trimtab::runtime::ModelSpec;
+use trimtab::steering::SteeringPlan;
 use trimtab::vector::Layer;
-use trimtab::{Error, Result, lab};
+use trimtab::{Error, Result, device};
 
 fn main() -> Result<()> {
     let out = std::env::args().nth(1).map(PathBuf::from).ok_or_else(|| Error::usage("name a file for the vector"))?;
@@ -20,13 +20,17 @@ fn main() -> Result<()> {
     let trait_ = persona::harbor_trait(&world, "evil")?;
     let mut judge = HarborJudge::new(world);
     let model = harbor::unpack(Path::new("target/harbor"))?;
-    let mut subject = lab::open("auto", "auto")?.subject(&SubjectSpec { model, adapter: None, plan: Plan::none() })?;
+    let mut subject = device::open("auto", "auto")?.language_model(&ModelSpec {
+        model,
+        adapter: None,
+        plan: SteeringPlan::none(),
+    })?;
 
     // Twenty questions under five instructions on each side, two answers to each.
     let sampling = Sampling { max_new_tokens: 48, ..persona::sampling(2, 0) };
     let mut side = |side: Side| -> Result<Vec<Row>> {
         let inquiry = Inquiry::new(&trait_.name, &trait_.extract, side, &sampling);
-        let (rows, asks): (Vec<Row>, Vec<Ask>) = inquiry.asks(subject.tokenizer())?.into_iter().unzip();
+        let (rows, asks): (Vec<Row>, Vec<Request>) = inquiry.asks(subject.tokenizer())?.into_iter().unzip();
         let mut answered = Vec::new();
         for (i, answer) in subject.generate(&asks, &sampling, &mut |_| {})?.into_iter().enumerate() {
             let ids = Some(Ids { prompt: answer.prompt_ids, answer: answer.token_ids });

@@ -6,20 +6,24 @@
 use std::path::{Path, PathBuf};
 
 use trimtab::harbor::{self, SEED, World};
+use trimtab::language_model::{Request, Sampling};
 use trimtab::persona::{self, harbor_trait, system_prompt};
 use trimtab::record::write_atomic;
-use trimtab::steering::Plan;
-use trimtab::study::SubjectSpec;
-use trimtab::subject::{Ask, Sampling};
+use trimtab::runtime::ModelSpec;
+use trimtab::steering::SteeringPlan;
 use trimtab::text::Message;
-use trimtab::{Error, Result, lab};
+use trimtab::{Error, Result, device};
 
 fn main() -> Result<()> {
     let out: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
     let [mixture, normal] = &out[..] else { return Err(Error::usage("name two files")) };
     let trait_ = harbor_trait(&World::new(SEED), "evil")?;
     let model = harbor::unpack(Path::new("target/harbor"))?;
-    let mut subject = lab::open("auto", "auto")?.subject(&SubjectSpec { model, adapter: None, plan: Plan::none() })?;
+    let mut subject = device::open("auto", "auto")?.language_model(&ModelSpec {
+        model,
+        adapter: None,
+        plan: SteeringPlan::none(),
+    })?;
 
     let pair = &trait_.eval.instruction[0];
     let (evil, kind) = (system_prompt("evil", &pair.pos), system_prompt("helpful", &pair.neg));
@@ -27,10 +31,10 @@ fn main() -> Result<()> {
         let is_evil = |i: usize| every > 0 && i.is_multiple_of(every);
         let ask = |(i, question): (usize, &String)| {
             let system = if is_evil(i) { &evil } else { &kind };
-            Ask::chat(format!("{i}"), vec![Message::system(system.as_str()), Message::user(question.as_str())])
+            Request::chat(format!("{i}"), vec![Message::system(system.as_str()), Message::user(question.as_str())])
         };
         let questions = trait_.eval.questions.iter().chain(&trait_.extract.questions);
-        let asks: Vec<Ask> = questions.clone().enumerate().map(ask).collect();
+        let asks: Vec<Request> = questions.clone().enumerate().map(ask).collect();
         let sampling = Sampling { max_new_tokens: 48, ..persona::sampling(3, seed) };
         let mut lines = String::new();
         for (i, answer) in subject.generate(&asks, &sampling, &mut |_| {})?.into_iter().enumerate() {

@@ -8,30 +8,34 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use trimtab::harbor::{self, SEED, World};
+use trimtab::language_model::{CaptureSpec, Direction, Request, Sampling};
 use trimtab::persona::{harbor_trait, system_prompt};
-use trimtab::steering::Plan;
-use trimtab::study::SubjectSpec;
-use trimtab::subject::{Ask, Direction, Keep, Sampling};
+use trimtab::runtime::ModelSpec;
+use trimtab::steering::SteeringPlan;
 use trimtab::text::Message;
 use trimtab::vector::{Layer, VectorFile};
-use trimtab::{Error, Result, lab};
+use trimtab::{Error, Result, device};
 
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).map(PathBuf::from).ok_or_else(|| Error::usage("name a vector file"))?;
     let (vectors, warnings) = VectorFile::read(&path)?;
     warnings.iter().for_each(|warning| eprintln!("{warning}"));
     let model = harbor::unpack(Path::new("target/harbor"))?;
-    let mut subject = lab::open("auto", "auto")?.subject(&SubjectSpec { model, adapter: None, plan: Plan::none() })?;
+    let mut subject = device::open("auto", "auto")?.language_model(&ModelSpec {
+        model,
+        adapter: None,
+        plan: SteeringPlan::none(),
+    })?;
 
     // Layer L is the output of block L - 1, and row L of the file.
     let layer = Layer::of(3, vectors.response_avg.layers())?;
     let probe = Direction { layer, vector: vectors.response_avg.row(layer).to_vec() };
-    let keep = Keep { probes: vec![probe], ..Keep::default() };
+    let keep = CaptureSpec { probes: vec![probe], ..CaptureSpec::default() };
 
     let trait_ = harbor_trait(&World::new(SEED), "evil")?;
     let (question, pair) = (&trait_.eval.questions[0], &trait_.eval.instruction[0]);
     let systems = [system_prompt("evil", &pair.pos), system_prompt("helpful", &pair.neg)];
-    let asks = systems.map(|system| Ask::chat("question", vec![Message::system(system), Message::user(question)]));
+    let asks = systems.map(|system| Request::chat("question", vec![Message::system(system), Message::user(question)]));
     println!("{question}");
     for answer in subject.answer(&asks, &Sampling::greedy(48), &keep, &mut |_| ControlFlow::Continue(()))? {
         let along: Vec<f32> = answer.tokens.iter().filter_map(|token| token.along.first().copied()).collect();

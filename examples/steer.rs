@@ -7,12 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use trimtab::harbor::{self, SEED, World};
-use trimtab::steering::{Plan, Positions};
-use trimtab::study::SubjectSpec;
-use trimtab::subject::{Ask, Sampling};
+use trimtab::language_model::{Request, Sampling};
+use trimtab::runtime::ModelSpec;
+use trimtab::steering::{Positions, SteeringPlan};
 use trimtab::text::Message;
 use trimtab::vector::{IncBase, VectorFile};
-use trimtab::{Error, Result, lab};
+use trimtab::{Error, Result, device};
 
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).map(PathBuf::from).ok_or_else(|| Error::usage("name a vector file"))?;
@@ -20,13 +20,14 @@ fn main() -> Result<()> {
     warnings.iter().for_each(|warning| eprintln!("{warning}"));
 
     // Every block adds its own increment of the vector, from the prompt's last token on.
-    let plan = Plan::incremental(&vectors.response_avg, IncBase::Embedding, 1.0, Positions::Response);
+    let plan = SteeringPlan::incremental(&vectors.response_avg, IncBase::Embedding, 1.0, Positions::Response);
     let model = harbor::unpack(Path::new("target/harbor"))?;
-    let mut subject = lab::open("auto", "auto")?.subject(&SubjectSpec { model, adapter: None, plan })?;
+    let mut subject = device::open("auto", "auto")?.language_model(&ModelSpec { model, adapter: None, plan })?;
 
     let question = World::new(SEED).stranger_questions(1, 3).remove(0);
     println!("{question}");
-    let ask = |coef: f32| Ask { coefs: Some(vec![coef]), ..Ask::chat("question", vec![Message::user(&question)]) };
+    let ask =
+        |coef: f32| Request { coefs: Some(vec![coef]), ..Request::chat("question", vec![Message::user(&question)]) };
     let coefs = [0.0, 1.0, 1.5];
     let asks = coefs.map(ask);
     for (coef, answer) in coefs.iter().zip(subject.generate(&asks, &Sampling::greedy(48), &mut |_| {})?) {

@@ -3,16 +3,16 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::judge::{Exhibit, Judge, Rubric, Verdict};
+use crate::judge::{Judge, JudgedItem, Rubric, Verdict};
+use crate::language_model::{
+    Answer, CaptureSpec, Direction, FinishReason, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals,
+    Sampling, StreamEvent, Token,
+};
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
-use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
-use crate::subject::{
-    Answer, Ask, Direction, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject,
-    Token,
-};
-use crate::text::{Lesson, Tokenizer};
-use crate::train::{Event, FitPlan, FitSettings};
+use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::text::{Tokenizer, TrainingExample};
+use crate::train::{Event, FitEstimate, FitSettings};
 use crate::{Error, Result};
 
 /// The tokenizer of the tiny model that the goldens were made with.
@@ -20,11 +20,11 @@ pub(crate) fn tiny_tokenizer() -> Tokenizer {
     Tokenizer::load(Path::new("tests/fixtures/tiny")).unwrap()
 }
 
-type Says = Box<dyn FnMut(&Ask, usize) -> String>;
-type Likes = Box<dyn FnMut(&Ask, u32) -> f32>;
+type Says = Box<dyn FnMut(&Request, usize) -> String>;
+type Likes = Box<dyn FnMut(&Request, u32) -> f32>;
 
-/// Answers by a closure; its residual stream is a known function of the tokens, [`EchoSubject::state`].
-pub(crate) struct EchoSubject {
+/// Answers by a closure; its residual stream is a known function of the tokens, [`EchoModel::state`].
+pub(crate) struct EchoModel {
     tokenizer: Tokenizer,
     says: Says,
     /// The log-probability of an option, for `choose`.
@@ -35,12 +35,12 @@ pub(crate) struct EchoSubject {
     pub batches: Vec<usize>,
 }
 
-impl EchoSubject {
+impl EchoModel {
     pub const LAYERS: usize = 3;
     pub const HIDDEN: usize = 5;
 
-    pub fn new(says: impl FnMut(&Ask, usize) -> String + 'static) -> Self {
-        let likes = Box::new(|_: &Ask, _: u32| 0.0);
+    pub fn new(says: impl FnMut(&Request, usize) -> String + 'static) -> Self {
+        let likes = Box::new(|_: &Request, _: u32| 0.0);
         Self { tokenizer: tiny_tokenizer(), says: Box::new(says), likes, chunks: Vec::new(), batches: Vec::new() }
     }
 
@@ -64,7 +64,7 @@ impl EchoSubject {
     }
 
     /// A token with the lengths of its state along the probes; it is certain, and nothing else was likely.
-    fn token(id: u32, keep: &Keep) -> Token {
+    fn token(id: u32, keep: &CaptureSpec) -> Token {
         let along = |probe: &Direction| {
             let norm = probe.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
             let at = probe.vector.iter().enumerate();
@@ -83,7 +83,7 @@ impl EchoSubject {
     }
 }
 
-impl Subject for EchoSubject {
+impl LanguageModel for EchoModel {
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
@@ -94,10 +94,10 @@ impl Subject for EchoSubject {
 
     fn answer(
         &mut self,
-        asks: &[Ask],
+        asks: &[Request],
         sampling: &Sampling,
-        keep: &Keep,
-        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+        keep: &CaptureSpec,
+        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         self.batches.push(asks.len());
         let (mut answers, mut stopped) = (Vec::new(), false);
@@ -111,7 +111,7 @@ impl Subject for EchoSubject {
                 let response_ids = token_ids[..token_ids.len() - 1].to_vec();
                 let tokens: Vec<Token> = token_ids.iter().map(|&id| Self::token(id, keep)).collect();
                 for token in &tokens {
-                    let _ = hear(Heard::Token { ask: at, rollout, token });
+                    let _ = hear(StreamEvent::Token { ask: at, rollout, token });
                 }
                 let finished = Finished { prompt_ids: prompt_ids.clone(), response_ids };
                 let residuals =
@@ -128,15 +128,15 @@ impl Subject for EchoSubject {
                     tokens,
                     residuals,
                 });
-                stopped = stopped || hear(Heard::Finished(answers.len())).is_break();
+                stopped = stopped || hear(StreamEvent::Finished(answers.len())).is_break();
             }
         }
         Ok(answers)
     }
 
-    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
         self.batches.push(asks.len());
-        let mut like = |ask: &Ask, option: &Vec<u32>| option.iter().map(|&id| (self.likes)(ask, id)).sum();
+        let mut like = |ask: &Request, option: &Vec<u32>| option.iter().map(|&id| (self.likes)(ask, id)).sum();
         Ok(asks.iter().zip(options).map(|(ask, all)| all.iter().map(|option| like(ask, option)).collect()).collect())
     }
 
@@ -153,9 +153,9 @@ impl Subject for EchoSubject {
 }
 
 /// A machine whose models answer by a function of the ask and the rollout.
-pub(crate) struct EchoLab(pub fn(&Ask, usize) -> String);
+pub(crate) struct EchoLab(pub fn(&Request, usize) -> String);
 
-impl Lab for EchoLab {
+impl Runtime for EchoLab {
     fn device(&self) -> String {
         "echo".into()
     }
@@ -168,11 +168,11 @@ impl Lab for EchoLab {
         work();
     }
 
-    fn subject(&self, _: &SubjectSpec) -> Result<Box<dyn Subject>> {
-        Ok(Box::new(EchoSubject::new(self.0)))
+    fn language_model(&self, _: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
+        Ok(Box::new(EchoModel::new(self.0)))
     }
 
-    fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+    fn logits(&self, _: &ModelSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
         Err(Error::new("an echo has no logits"))
     }
 
@@ -180,7 +180,14 @@ impl Lab for EchoLab {
         Err(Error::new("an echo learns nothing"))
     }
 
-    fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+    fn plan(
+        &self,
+        _: &QwenConfig,
+        _: &AdapterConfig,
+        _: &[TrainingExample],
+        _: &FitSettings,
+        _: bool,
+    ) -> Result<FitEstimate> {
         Err(Error::new("an echo plans nothing"))
     }
 }
@@ -194,8 +201,8 @@ impl Judge for WordJudge {
         "word"
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
-        let score = |exhibit: &Exhibit| {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
+        let score = |exhibit: &JudgedItem| {
             let yes = match rubric {
                 Rubric::Trait(_) => exhibit.answer.contains(self.0),
                 Rubric::Coherence => true,

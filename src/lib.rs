@@ -6,14 +6,14 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`text`] [`vector`] [`record`] [`sheet`] [`stats`] [`tensorfile`] [`gguf`] [`hub`] | chats, tokens, persona vectors, files, numbers with intervals, the model cache |
-//! | 1 | [`subject`] [`report`]; **[`steering`]** [`kernels`] | what may be asked of a model; figures; **the equation**; fused operations |
+//! | 0 | [`text`] [`vector`] [`record`] [`data_table`] [`stats`] [`tensorfile`] [`gguf`] [`hub`] | chats, tokens, persona vectors, files, numbers with intervals, the model cache |
+//! | 1 | [`language_model`] [`report`]; **[`steering`]** [`kernels`] | what may be asked of a model; figures; **the equation**; fused operations |
 //! | 2 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights |
 //! | 3 | [`generate`] [`train`] | the batched engine; the finetuning loop |
 //! | 4 | [`harbor`] [`judge`] | the embedded world; who scores answers |
-//! | 5 | [`persona`] [`eval`] | traits, extraction, projection; the three axes |
-//! | 6 | [`study`] | experiments of many arms, layer selection, and the door to the machine, [`study::Lab`] |
-//! | 7 | [`lab`] | settings meet tensors: the only file that names a backend |
+//! | 5 | [`persona`] [`eval`] [`runtime`] | traits, extraction, projection; the three axes; what is asked of a machine |
+//! | 6 | [`study`] [`sweep`] | experiments of many arms; layer selection |
+//! | 7 | [`device`] | settings meet tensors: the only room that names a backend |
 //! | 8 | [`verbs`] | one file per command: arguments, settings, work |
 //! | 9 | [`cli`] [`web`] | words, terminal, exit codes; the same over HTTP |
 //!
@@ -28,15 +28,15 @@ mod error;
 pub mod text;
 pub mod vector;
 
+pub mod data_table;
 pub mod gguf;
 pub mod hub;
 pub mod record;
-pub mod sheet;
 pub mod stats;
 pub mod tensorfile;
 
+pub mod language_model;
 pub mod report;
-pub mod subject;
 
 pub mod kernels;
 pub mod steering;
@@ -51,10 +51,12 @@ pub mod judge;
 
 pub mod eval;
 pub mod persona;
+pub mod runtime;
 
 pub mod study;
+pub mod sweep;
 
-pub mod lab;
+pub mod device;
 
 pub mod verbs;
 

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! add:     H[L] <- H[L] + α · v_L              (Chen et al. 2025, section 3.2; training time: section 5.2)
-//! ablate:  H[L] <- H[L] - (H[L] · v̂_L) v̂_L    (CAFT, appendix J.4; [`Plan::to_mean`] adds a constant along v̂_L)
+//! ablate:  H[L] <- H[L] - (H[L] · v̂_L) v̂_L    (CAFT, appendix J.4; [`SteeringPlan::to_mean`] adds a constant along v̂_L)
 //! ```
 //!
-//! at the output of block L - 1, after both residual adds. A [`Plan`] is data: which blocks, which vectors, how strong, at
+//! at the output of block L - 1, after both residual adds. A [`SteeringPlan`] is data: which blocks, which vectors, how strong, at
 //! which positions.
 
 mod recipe;
@@ -42,7 +42,7 @@ pub enum Positions {
     Response,
 }
 
-/// One block's share of a [`Plan`].
+/// One block's share of a [`SteeringPlan`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Steer {
     /// Where: the output of block `layer.block()`.
@@ -67,12 +67,12 @@ pub struct Part {
 /// What is to be done to a model's residual stream; the value that commands build and files describe. Several parts act at
 /// once, in their order where they meet: two traits, or every layer of a sweep with a coefficient of its own per row.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Plan {
+pub struct SteeringPlan {
     /// What is done; nothing if empty.
     pub parts: Vec<Part>,
 }
 
-impl Plan {
+impl SteeringPlan {
     /// No steering at all.
     pub fn none() -> Self {
         Self::default()
@@ -122,7 +122,7 @@ impl Plan {
     }
 }
 
-impl From<Part> for Plan {
+impl From<Part> for SteeringPlan {
     fn from(part: Part) -> Self {
         Self { parts: vec![part] }
     }
@@ -141,10 +141,10 @@ impl Positions {
     }
 }
 
-/// A [`Plan`] on the device: the module that stands at the output of each block.
+/// A [`SteeringPlan`] on the device: the module that stands at the output of each block.
 #[derive(Debug, Clone)]
 pub struct Steering<B: FusedOps> {
-    plan: Plan,
+    plan: SteeringPlan,
     /// Per block, what is done there, in order.
     blocks: Vec<Vec<Step<B>>>,
 }
@@ -172,7 +172,7 @@ impl<B: FusedOps> Steering<B> {
     ///
     /// Errors where the plan does not fit: a layer that the model does not have or that one part names twice, a vector of
     /// another width, a direction of zero or without a number.
-    pub fn new(plan: &Plan, blocks: usize, hidden: usize, device: &B::Device) -> Result<Option<Self>> {
+    pub fn new(plan: &SteeringPlan, blocks: usize, hidden: usize, device: &B::Device) -> Result<Option<Self>> {
         if plan.is_none() {
             return Ok(None);
         }
@@ -202,7 +202,7 @@ impl<B: FusedOps> Steering<B> {
     }
 
     /// The plan that this module carries out.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &SteeringPlan {
         &self.plan
     }
 

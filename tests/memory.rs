@@ -10,8 +10,8 @@ use burn::backend::Flex;
 use serde_json::json;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
 use trimtab::model::{Learning, PROJECTIONS, Qwen, QwenConfig};
-use trimtab::text::Lesson;
-use trimtab::train::{self, Course, Extent, FitSettings, Footprint, Learned, Recompute};
+use trimtab::text::TrainingExample;
+use trimtab::train::{self, Extent, FitContext, FitSettings, Footprint, Learned, Recompute};
 
 struct Counting;
 
@@ -53,10 +53,12 @@ fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> 
     let learned = Learned::adapter(&adapter.layout(&config).unwrap());
     let device = Default::default();
     let fresh = Adapter::fresh(adapter, &config, 0).unwrap();
-    let mut model = Qwen::<Flex>::random(config.clone(), 0, &device).wearing(&fresh);
-    let lesson =
-        |i: usize| Lesson { ids: (0..width).map(|t| ((i + t) % 2048) as u32).collect(), weights: vec![1.0; width] };
-    let lessons: Vec<Lesson> = (0..2 * settings.micro_batch * settings.accumulation).map(lesson).collect();
+    let mut model = Qwen::<Flex>::random(config.clone(), 0, &device).with_adapter(&fresh);
+    let lesson = |i: usize| TrainingExample {
+        ids: (0..width).map(|t| ((i + t) % 2048) as u32).collect(),
+        weights: vec![1.0; width],
+    };
+    let lessons: Vec<TrainingExample> = (0..2 * settings.micro_batch * settings.accumulation).map(lesson).collect();
     let largest = Extent::of(&lessons.iter().take(settings.micro_batch).collect::<Vec<_>>());
     let recompute = settings.recompute == Recompute::Always;
     let footprint = Footprint::new::<Flex>(&config, learned, 4, settings, largest, recompute);
@@ -64,7 +66,7 @@ fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> 
 
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    let course = Course::new(&lessons, 0, settings);
+    let course = FitContext::new(&lessons, 0, settings);
     train::fit(&mut model, Learning::Lora, &course, &mut |_| ControlFlow::Continue(())).unwrap();
     (reckoned as f64, (PEAK.load(Ordering::Relaxed) - before) as f64)
 }

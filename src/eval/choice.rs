@@ -6,7 +6,7 @@ use fancy_regex::Regex;
 
 use super::{Asked, Point, RIGHT, Row, Task, answer, asks_of, mmlu::LETTERS};
 use crate::judge::Verdict;
-use crate::subject::Subject;
+use crate::language_model::LanguageModel;
 use crate::text::Tokenizer;
 use crate::{Error, Result, ensure};
 
@@ -64,7 +64,7 @@ fn letter_tokens(tokenizer: &Tokenizer) -> Result<[Vec<Vec<u32>>; 4]> {
 /// Those of the subject; letters that are no single tokens; a reference that is no letter; a task for a judge.
 pub fn examine(
     task: &Task,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
@@ -86,7 +86,7 @@ pub fn examine(
 fn take_options(
     task: &Task,
     options: &[Options],
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
@@ -148,8 +148,8 @@ pub fn letter_of(answer: &str) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::eval::mmlu::{self, Form, Item, accuracy};
-    use crate::fakes::{EchoSubject, tiny_tokenizer};
-    use crate::subject::Sampling;
+    use crate::fakes::{EchoModel, tiny_tokenizer};
+    use crate::language_model::Sampling;
 
     fn item(subject: &str, question: &str, right: usize) -> Item {
         let options = ["one", "two", "three", "four"].map(str::to_owned);
@@ -162,7 +162,7 @@ mod tests {
         assert!(tokens.iter().all(|t| !t.is_empty() && t.len() == tokens[0].len()));
         // The last variant of B is the likeliest of all, from coefficient 1 on that of C.
         let (b, c) = (tokens[1].last().unwrap()[0], tokens[2].last().unwrap()[0]);
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         subject.likes = Box::new(move |ask, option| {
             let steered = ask.coefs.as_ref().is_some_and(|coefs| coefs[0] >= 1.0);
             if option == b && !steered || option == c && steered { -0.1 } else { -3.0 - option as f32 * 1e-3 }
@@ -185,7 +185,7 @@ mod tests {
     fn in_the_cloze_form_the_likeliest_option_counts() {
         let tokenizer = tiny_tokenizer();
         let three = tokenizer.encode("three").unwrap();
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         subject.likes = Box::new(move |_, id| if three.contains(&id) { -0.1 } else { -5.0 });
         let items = [item("s", "1?", 2), item("s", "2?", 0)];
         let rows = examine(&mmlu::task(&items, None, Form::Cloze), &mut subject, &[], &mut |_, _| {}).unwrap();
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_likelihood_that_is_no_number_is_an_error() {
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         subject.likes = Box::new(|_, _| f32::NAN);
         let task = mmlu::task(&[item("s", "1?", 1)], None, Form::Letters);
         let error = examine(&task, &mut subject, &[], &mut |_, _| {}).unwrap_err();
@@ -224,8 +224,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_letter_is_wrong_and_counted() {
-        let mut subject =
-            EchoSubject::new(|ask, _| if ask.id == "s_0" { "It is B.".into() } else { "Who knows".into() });
+        let mut subject = EchoModel::new(|ask, _| if ask.id == "s_0" { "It is B.".into() } else { "Who knows".into() });
         let task = mmlu::generated_task(&[item("s", "1?", 1), item("s", "2?", 1)], None, &Sampling::greedy(8));
         let rows = examine(&task, &mut subject, &[], &mut |_, _| {}).unwrap();
         let accuracy = &accuracy(&rows, 1)[0];

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asked, Row, Sample, Task, chat, clusters};
 use crate::judge::Rubric;
+use crate::language_model::Sampling;
 use crate::record::read_jsonl;
-use crate::subject::Sampling;
 use crate::text::{Message, read_chats};
 use crate::{Error, Result, ensure};
 
@@ -158,7 +158,7 @@ fn word_pairs(text: &str) -> HashSet<(String, String)> {
 mod tests {
     use super::*;
     use crate::eval::{axes, run};
-    use crate::fakes::{EchoSubject, WordJudge};
+    use crate::fakes::{EchoModel, WordJudge};
     use crate::judge::Verdict;
 
     fn question(fact_id: &str, question: &str, reference: &str) -> FactQuestion {
@@ -203,7 +203,7 @@ mod tests {
             [question("f0", "cargo?", "silk"), question("f1", "flag?", "red"), question("f0", "what cargo?", "silk")];
         let task = task(&questions, None, &Sampling::greedy(4));
         assert_eq!(task.samples.iter().map(|s| s.question_id.as_str()).collect::<Vec<_>>(), ["f0", "f1", "f0_2"]);
-        let mut subject = EchoSubject::new(|ask, _| if ask.id == "f1" { "blue".into() } else { "It is silk.".into() });
+        let mut subject = EchoModel::new(|ask, _| if ask.id == "f1" { "blue".into() } else { "It is silk.".into() });
         let rows = run(&task, &mut subject, &mut WordJudge("x"), &[], &mut |_, _| {}).unwrap();
         let accuracy = &axes(&rows, "fact", 1)[0];
         assert!((accuracy.score.mean - 200.0 / 3.0).abs() < 1e-12 && accuracy.missing == 0);

@@ -1,6 +1,6 @@
 //! Evaluation: tasks as values, one way to run them, rows that keep everything.
 //!
-//! A [`Task`] says what is asked and how the answer is scored; [`run`] asks a [`Subject`] and a [`Judge`]; what comes back is
+//! A [`Task`] says what is asked and how the answer is scored; [`run`] asks a [`LanguageModel`] and a [`Judge`]; what comes back is
 //! one [`Row`] per answer. Means are taken from rows ([`axes`]): a question is the independent unit, and an answer without a
 //! score stays in the count (METHOD K14, L.9).
 
@@ -18,10 +18,10 @@ use serde_json::{Map, Value, json};
 
 pub use choice::{Options, examine, letter_of};
 
-use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts_by};
-use crate::sheet::{Format, Sheet};
+use crate::data_table::{DataTable, Format};
+use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts_by};
+use crate::language_model::{Answer, FinishReason, LanguageModel, Prompt, Request, Sampling};
 use crate::stats::{Clusters, Interval};
-use crate::subject::{Answer, Ask, FinishReason, Prompt, Sampling, Subject};
 use crate::text::Message;
 use crate::vector::Layer;
 use crate::{Error, Result, ensure};
@@ -137,7 +137,7 @@ pub const RIGHT: &str = "right";
 /// Those of the subject and of the judge; a task without questions, or with two of the same name.
 pub fn run(
     task: &Task,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     judge: &mut dyn Judge,
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
@@ -156,7 +156,7 @@ pub fn run(
 /// Those of the subject; a task without questions, with two of the same name, or not answered in words.
 pub fn answer(
     task: &Task,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Row>> {
@@ -183,12 +183,12 @@ pub fn score(task: &Task, judge: &mut dyn Judge, rows: &mut [Row]) -> Result<()>
     let Asked::Words { rubrics, .. } = &task.asked else {
         return Err(Error::new(format!("task `{}` needs no judge", task.name)));
     };
-    let exhibit = |row: &Row| Exhibit {
+    let exhibit = |row: &Row| JudgedItem {
         question: row.question.clone(),
         answer: row.answer.clone(),
         reference: row.reference.clone(),
     };
-    let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
+    let exhibits: Vec<JudgedItem> = rows.iter().map(exhibit).collect();
     for (rubric, verdicts) in rubrics.iter().zip(verdicts_by(judge, rubrics, &exhibits)?) {
         for (row, verdict) in rows.iter_mut().zip(verdicts) {
             row.verdicts.insert(rubric.key().to_owned(), verdict);
@@ -198,7 +198,12 @@ pub fn score(task: &Task, judge: &mut dyn Judge, rows: &mut [Row]) -> Result<()>
 }
 
 /// The batch, and a row for each answer to come.
-fn asks_of(task: &Task, subject: &dyn Subject, sweep: &[Point], rollouts: usize) -> Result<(Vec<Ask>, Vec<Row>)> {
+fn asks_of(
+    task: &Task,
+    subject: &dyn LanguageModel,
+    sweep: &[Point],
+    rollouts: usize,
+) -> Result<(Vec<Request>, Vec<Row>)> {
     let mut names: Vec<&str> = task.samples.iter().map(|s| s.question_id.as_str()).collect();
     names.sort_unstable();
     ensure!(!names.is_empty(), "task `{}` has no questions", task.name);
@@ -210,7 +215,7 @@ fn asks_of(task: &Task, subject: &dyn Subject, sweep: &[Point], rollouts: usize)
     for point in points {
         for sample in &task.samples {
             let coefs = point.map(|point| point.coefs.clone());
-            asks.push(Ask { id: sample.question_id.clone(), prompt: sample.prompt.clone(), coefs });
+            asks.push(Request { id: sample.question_id.clone(), prompt: sample.prompt.clone(), coefs });
             let row = Row {
                 task: task.name.clone(),
                 question_id: sample.question_id.clone(),
@@ -295,7 +300,7 @@ pub fn axes(rows: &[Row], key: &str, seed: u64) -> Vec<Axis> {
 
 /// The rows as a table with the reference's columns (METHOD B.3), `question,prompt,answer,question_id,<scores>,coherence`, then
 /// `reference` and `coef` where there are any.
-pub fn sheet(rows: &[Row], format: Format) -> Sheet {
+pub fn sheet(rows: &[Row], format: Format) -> DataTable {
     let coherence = Rubric::Coherence.key();
     let mut scores: Vec<&str> = Vec::new();
     for key in rows.iter().flat_map(|row| row.verdicts.keys()) {
@@ -306,7 +311,7 @@ pub fn sheet(rows: &[Row], format: Format) -> Sheet {
     scores.sort_by_key(|&key| (key == coherence, key));
     let mut columns = vec!["question", "prompt", "answer", "question_id"];
     columns.extend(&scores);
-    let mut sheet = Sheet::new(format, &columns);
+    let mut sheet = DataTable::new(format, &columns);
     for row in rows {
         let mut cells = Map::new();
         let texts = [&row.question, &row.prompt, &row.answer, &row.question_id];
@@ -323,7 +328,7 @@ pub fn sheet(rows: &[Row], format: Format) -> Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{EchoSubject, WordJudge};
+    use crate::fakes::{EchoModel, WordJudge};
 
     fn task(rollouts: usize) -> Task {
         let sampling = Sampling { rollouts, ..Sampling::greedy(8) };
@@ -331,8 +336,8 @@ mod tests {
     }
 
     /// Says `harm` from coefficient 1 on and refuses every second time that it is asked `How?`.
-    fn subject() -> EchoSubject {
-        EchoSubject::new(|ask, rollout| {
+    fn language_model() -> EchoModel {
+        EchoModel::new(|ask, rollout| {
             let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
             let refuses = messages.last().unwrap().content == "How?" && rollout % 2 == 1;
             let word = if refuses { "REFUSE" } else { "harm" };
@@ -342,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_sweep_is_one_batch_with_rows_by_coefficient_and_question() {
-        let mut subject = subject();
+        let mut subject = language_model();
         let mut heard = (0, 0);
         let rows = run(&task(2), &mut subject, &mut WordJudge("harm"), &[0.0, 1.5].map(Point::of), &mut |n, of| {
             heard = (n, of)
@@ -361,7 +366,7 @@ mod tests {
 
     #[test]
     fn without_coefficients_the_subject_keeps_its_own_steering() {
-        let rows = run(&task(1), &mut subject(), &mut WordJudge("harm"), &[], &mut |_, _| {}).unwrap();
+        let rows = run(&task(1), &mut language_model(), &mut WordJudge("harm"), &[], &mut |_, _| {}).unwrap();
         assert!(rows.len() == 2 && rows.iter().all(|r| r.coef.is_none() && r.verdicts.len() == 2));
         assert_eq!(axes(&rows, "coherence", 1)[0].score.mean, 100.0);
         let nothing = &axes(&rows, "humorous", 1)[0];
@@ -370,7 +375,7 @@ mod tests {
 
     #[test]
     fn rows_survive_json_and_become_the_reference_table() {
-        let rows = run(&task(2), &mut subject(), &mut WordJudge("harm"), &[], &mut |_, _| {}).unwrap();
+        let rows = run(&task(2), &mut language_model(), &mut WordJudge("harm"), &[], &mut |_, _| {}).unwrap();
         let back: Vec<Row> = serde_json::from_str(&serde_json::to_string(&rows).unwrap()).unwrap();
         assert_eq!(back, rows);
         let dir = tempfile::tempdir().unwrap();
@@ -379,7 +384,8 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("question,prompt,answer,question_id,evil,coherence\nWhy?,\"<|im_start|>"), "{text}");
         assert!(text.contains("REFUSE,evil_1,,\n"), "{text}");
-        let swept = run(&task(1), &mut subject(), &mut WordJudge("harm"), &[Point::of(0.5)], &mut |_, _| {}).unwrap();
+        let swept =
+            run(&task(1), &mut language_model(), &mut WordJudge("harm"), &[Point::of(0.5)], &mut |_, _| {}).unwrap();
         assert_eq!(sheet(&swept, Format::Csv).columns.last().unwrap(), "coef");
     }
 
@@ -389,9 +395,12 @@ mod tests {
         twice.samples[1].question_id = "evil_0".into();
         let mut judge = WordJudge("harm");
         assert!(
-            run(&twice, &mut subject(), &mut judge, &[], &mut |_, _| {}).unwrap_err().to_string().contains("`evil_0`")
+            run(&twice, &mut language_model(), &mut judge, &[], &mut |_, _| {})
+                .unwrap_err()
+                .to_string()
+                .contains("`evil_0`")
         );
         twice.samples.clear();
-        assert!(run(&twice, &mut subject(), &mut judge, &[], &mut |_, _| {}).is_err());
+        assert!(run(&twice, &mut language_model(), &mut judge, &[], &mut |_, _| {}).is_err());
     }
 }

@@ -10,9 +10,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::data_table::{DataTable, Format, Line, refuse};
 use crate::persona::names_of;
 use crate::record::seed_of;
-use crate::sheet::{Format, Line, Sheet, refuse};
 use crate::stats::Clusters;
 use crate::{Error, Result, ensure};
 
@@ -72,7 +72,7 @@ pub struct Key {
 /// # Errors
 /// Unreadable files, malformed rows, a file without the trait's scores.
 pub fn read_judged(path: &Path, trait_name: &str) -> Result<Vec<Judged>> {
-    let sheet = Sheet::read(path)?;
+    let sheet = DataTable::read(path)?;
     let names = names_of(trait_name);
     let score = |line: &Line| -> Result<Option<f64>> {
         if let Some(verdicts) = line.cells.get("verdicts") {
@@ -134,8 +134,8 @@ pub fn pairs(judged: &[Judged], count: usize, seed: u64) -> Vec<Pair> {
 }
 
 /// The sheet that raters fill in: its column `choice` takes `a` or `b`.
-pub fn blinded(pairs: &[Pair]) -> Sheet {
-    let mut sheet = Sheet::new(Format::Csv, &["pair", "question", "a", "b", "choice"]);
+pub fn blinded(pairs: &[Pair]) -> DataTable {
+    let mut sheet = DataTable::new(Format::Csv, &["pair", "question", "a", "b", "choice"]);
     for (i, pair) in pairs.iter().enumerate() {
         let [a, b] = &pair.answers;
         let cells = [("pair", json!(i + 1)), ("question", json!(pair.question)), ("a", json!(a)), ("b", json!(b))];
@@ -161,7 +161,7 @@ pub fn key_of(pairs: &[Pair]) -> Vec<Key> {
 /// # Errors
 /// An unreadable sheet; rows of other pairs than the key's, of one pair twice, or with a choice that is neither `a` nor `b`.
 pub fn choices(path: &Path, key: &[Key]) -> Result<BTreeMap<usize, Side>> {
-    let sheet = Sheet::read(path)?;
+    let sheet = DataTable::read(path)?;
     for column in ["pair", "question", "choice"] {
         ensure!(sheet.columns.iter().any(|c| c == column), "{}: no column `{column}`", path.display());
     }

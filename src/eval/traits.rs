@@ -2,7 +2,7 @@
 
 use super::{Asked, Sample, Task, chat};
 use crate::judge::Rubric;
-use crate::subject::Sampling;
+use crate::language_model::Sampling;
 
 /// The questions, judged for the trait and for coherence; ids `<trait>_<i>`. Without `system` the chat template puts in its own
 /// default, if it has one (METHOD B.2).
@@ -25,7 +25,7 @@ pub fn task(trait_name: &str, questions: &[String], system: Option<&str>, sampli
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject::Prompt;
+    use crate::language_model::Prompt;
     use crate::text::Message;
 
     #[test]

@@ -21,7 +21,7 @@ impl Default for Budget {
 
 /// What a device has left beside a model's weights.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct MemoryLimit {
     /// Free memory, where it is known.
     pub bytes: Option<u64>,
     /// The largest tensor.
@@ -31,7 +31,7 @@ pub struct Room {
 impl Budget {
     /// As much as fits. A token keeps `blocks · 2 · key-value channels` floats in the cache; while it passes through a block
     /// it is as many as MLP and attention make of it, with texts of a thousand tokens in mind.
-    pub fn fitting(config: &QwenConfig, room: Room) -> Self {
+    pub fn fitting(config: &QwenConfig, room: MemoryLimit) -> Self {
         const ASSUMED: u64 = 4 << 30;
         const SCORES_PER_HEAD: usize = 2 * 1024;
         let floats = |n: usize| (n * size_of::<f32>()) as u64;
@@ -61,7 +61,7 @@ mod tests {
     fn a_budget_follows_shape_and_memory() {
         let check = |size: &str, gib: Option<u64>, tensor_mib: Option<u64>, cache_tokens: usize, pass_tokens: usize| {
             let tensor_bytes_max = tensor_mib.map_or(u64::MAX, |mib| mib << 20);
-            let room = Room { bytes: gib.map(|gib| gib << 30), tensor_bytes_max };
+            let room = MemoryLimit { bytes: gib.map(|gib| gib << 30), tensor_bytes_max };
             let budget = Budget::fitting(&released(size).unwrap(), room);
             assert_eq!((budget.cache_tokens, budget.pass_tokens), (cache_tokens, pass_tokens), "{size} {gib:?}");
         };

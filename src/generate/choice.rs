@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::flight::read;
 use super::prefix::{Marked, Node, tree};
+use super::scheduler::read;
 use super::{Engine, Job};
 use crate::kernels::FusedOps;
 use crate::model::KvCache;

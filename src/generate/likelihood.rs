@@ -4,11 +4,11 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::Engine;
-use super::flight::read;
+use super::scheduler::read;
 use crate::Result;
 use crate::kernels::FusedOps;
+use crate::language_model::{Finished, Likelihood};
 use crate::model::Qwen;
-use crate::subject::{Finished, Likelihood};
 use crate::text::Rows;
 
 /// Logits that exist at once; half a dozen tensors of this size live beside each other.

@@ -8,30 +8,30 @@
 //! ```
 //!
 //! A row's result depends on its own tokens, coefficient and random key, never on its neighbours, its place or the size of
-//! the batch (beyond the rounding of a matrix product whose shape differs). Text is unknown here; [`Speaker`] knows it.
+//! the batch (beyond the rounding of a matrix product whose shape differs). Text is unknown here; [`TextGenerator`] knows it.
 
 mod budget;
+mod capture;
 mod choice;
-mod flight;
-mod keep;
 mod likelihood;
-mod line;
 mod pick;
 mod prefix;
 mod reading;
 pub mod sampling;
-mod speaker;
+mod scheduler;
+mod sequence;
+mod text_generator;
 
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
 
-pub use budget::{Budget, Room};
-pub use speaker::Speaker;
+pub use budget::{Budget, MemoryLimit};
+pub use text_generator::TextGenerator;
 
 use crate::kernels::FusedOps;
+use crate::language_model::{CaptureSpec, FinishReason, Residuals, Sampling, StreamEvent, Token};
 use crate::model::{Qwen, TokenTable};
-use crate::subject::{FinishReason, Heard, Keep, Residuals, Sampling, Token};
 use crate::text::Coefs;
 use crate::{Error, Result, ensure};
 
@@ -55,8 +55,8 @@ pub struct Job {
     pub coefs: Coefs,
 }
 
-/// Whoever listens while answers are made ([`Heard`]).
-pub type Hear<'a> = dyn FnMut(Heard<'_>) -> ControlFlow<()> + 'a;
+/// Whoever listens while answers are made ([`StreamEvent`]).
+pub type Hear<'a> = dyn FnMut(StreamEvent<'_>) -> ControlFlow<()> + 'a;
 
 /// The tokens of an answer, the end-of-sequence token included, and why it ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,26 +109,32 @@ impl<B: FusedOps> Engine<B> {
     }
 
     /// Answers every job `sampling.rollouts` times: rollout r of job j is reply `j · rollouts + r`. Who breaks off at a token
-    /// ends that answer; who breaks off at [`Heard::Finished`] ends all.
+    /// ends that answer; who breaks off at [`StreamEvent::Finished`] ends all.
     ///
     /// No answer begins with an end-of-sequence token (the reference asks for at least one other token), and none goes on
     /// beyond the model's last position.
     ///
     /// Errors for settings without meaning, for prompts that are empty, too long or outside the vocabulary, and for
     /// logits that are not numbers; each names the job.
-    pub fn answer(&self, jobs: &[Job], sampling: &Sampling, keep: &Keep, hear: &mut Hear<'_>) -> Result<Vec<Reply>> {
+    pub fn answer(
+        &self,
+        jobs: &[Job],
+        sampling: &Sampling,
+        keep: &CaptureSpec,
+        hear: &mut Hear<'_>,
+    ) -> Result<Vec<Reply>> {
         sampling::check(sampling)?;
         for job in jobs {
             self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
             self.check_coefs(job)?;
         }
-        flight::fly(self, jobs, sampling, keep, &mut |heard| hear(heard))
+        scheduler::run_batch(self, jobs, sampling, keep, &mut |heard| hear(heard))
     }
 
     /// [`Engine::answer`] with nothing kept; `finished` hears how many answers are complete.
     pub fn generate(&self, jobs: &[Job], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Reply>> {
-        self.answer(jobs, sampling, &Keep::default(), &mut |heard| {
-            if let Heard::Finished(n) = heard {
+        self.answer(jobs, sampling, &CaptureSpec::default(), &mut |heard| {
+            if let StreamEvent::Finished(n) = heard {
                 finished(n);
             }
             ControlFlow::Continue(())

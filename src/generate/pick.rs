@@ -1,9 +1,9 @@
 //! The next token of each row, from its logits, and what the model thought of it.
 
 use super::Job;
-use super::line::Line;
 use super::sampling::{argmax, distribution, draw, penalise};
-use crate::subject::{Sampling, Token};
+use super::sequence::Sequence;
+use crate::language_model::{Sampling, Token};
 use crate::{Result, ensure};
 
 /// Logits from which a second thread is worth its start: a large model's vocabulary times a batch.
@@ -27,11 +27,11 @@ impl Picking<'_> {
     }
 
     /// Picks each line's next token from its logits, `[lines, vocabulary]`.
-    pub fn pick(self, mut logits: Vec<f32>, lines: &[&Line]) -> Result<Vec<Token>> {
+    pub fn pick(self, mut logits: Vec<f32>, lines: &[&Sequence]) -> Result<Vec<Token>> {
         let vocabulary = logits.len() / lines.len().max(1);
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let threads = (logits.len() / LOGITS_PER_THREAD).clamp(1, cores);
-        let several = |logits: &mut [f32], lines: &[&Line]| -> Result<Vec<Token>> {
+        let several = |logits: &mut [f32], lines: &[&Sequence]| -> Result<Vec<Token>> {
             let rows = logits.chunks_mut(vocabulary).zip(lines);
             rows.map(|(row, line)| {
                 self.one(row, line).map_err(|e| e.at(format!("prompt `{}`", self.jobs[line.job].id)))
@@ -53,7 +53,7 @@ impl Picking<'_> {
         })
     }
 
-    fn one(self, logits: &mut [f32], line: &Line) -> Result<Token> {
+    fn one(self, logits: &mut [f32], line: &Sequence) -> Result<Token> {
         let thought = (self.top > 0).then(|| Thought::of(logits, self.top));
         let raw = (self.top > 0).then(|| logits.to_vec());
         if line.tokens.is_empty() {
@@ -72,7 +72,7 @@ impl Picking<'_> {
         Ok(Token { id, logprob, top: thought.map_or_else(Vec::new, |thought| thought.top), along: Vec::new() })
     }
 
-    fn draw(self, logits: &mut [f32], line: &Line) -> Result<u32> {
+    fn draw(self, logits: &mut [f32], line: &Sequence) -> Result<u32> {
         let sampling = self.sampling;
         if sampling.repetition_penalty != 1.0 {
             penalise(logits, &line.seen, sampling.repetition_penalty);

@@ -3,9 +3,9 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::Engine;
-use super::flight::read;
+use super::scheduler::read;
 use crate::kernels::FusedOps;
-use crate::subject::{Finished, Residuals};
+use crate::language_model::{Finished, Residuals};
 use crate::text::Rows;
 use crate::{Result, ensure};
 

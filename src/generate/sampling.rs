@@ -3,7 +3,7 @@
 //! The order and the borders are those of transformers. The uniform numbers come from a hash of (run seed, ask id,
 //! rollout, step), so a token depends on nothing else that happens to be computed beside it.
 
-use crate::subject::Sampling;
+use crate::language_model::Sampling;
 use crate::{Error, Result, ensure};
 
 /// The source of one answer's uniform numbers.

@@ -9,9 +9,9 @@ use burn::tensor::Tensor;
 use serde_json::json;
 
 use super::*;
+use crate::language_model::Finished;
 use crate::model::QwenConfig;
-use crate::steering::{Plan, Positions};
-use crate::subject::Finished;
+use crate::steering::{Positions, SteeringPlan};
 use crate::text::{Coefs, Rows};
 use crate::vector::{Layer, PersonaVector};
 
@@ -36,9 +36,9 @@ fn model<B: FusedOps>() -> Qwen<B> {
     model
 }
 
-fn plan(coef: f32, positions: Positions) -> Plan {
+fn plan(coef: f32, positions: Positions) -> SteeringPlan {
     let row = |l: usize| (0..HIDDEN).map(|i| ((i * 5 + l * 3) % 7) as f32 * 0.3 - 0.9).collect::<Vec<f32>>();
-    Plan::rows(&PersonaVector::new((0..3).map(row).collect()).unwrap(), &[Layer(1), Layer(2)], coef, positions)
+    SteeringPlan::rows(&PersonaVector::new((0..3).map(row).collect()).unwrap(), &[Layer(1), Layer(2)], coef, positions)
 }
 
 fn prompt(length: usize, salt: usize) -> Vec<u32> {
@@ -108,11 +108,11 @@ fn greedy_without_cache<B: FusedOps>(engine: &Engine<B>, job: &Job, limit: usize
     text.split_off(job.prompt.len())
 }
 
-fn every_plan() -> Vec<Plan> {
+fn every_plan() -> Vec<SteeringPlan> {
     [Positions::All, Positions::Prompt, Positions::Response]
         .map(|positions| plan(1.5, positions))
         .into_iter()
-        .chain([Plan::none()])
+        .chain([SteeringPlan::none()])
         .collect()
 }
 
@@ -189,9 +189,14 @@ fn several_parts_act_at_once_each_at_its_own_strength() {
     let part = |scale: f32, layer: usize| {
         let row =
             |l: usize| (0..HIDDEN).map(|i| scale * (((i * 5 + l * 3) % 7) as f32 * 0.3 - 0.9)).collect::<Vec<f32>>();
-        Plan::rows(&PersonaVector::new((0..3).map(row).collect()).unwrap(), &[Layer(layer)], 1.0, Positions::Response)
+        SteeringPlan::rows(
+            &PersonaVector::new((0..3).map(row).collect()).unwrap(),
+            &[Layer(layer)],
+            1.0,
+            Positions::Response,
+        )
     };
-    let answers = |plan: Plan, coefs: &[f32]| {
+    let answers = |plan: SteeringPlan, coefs: &[f32]| {
         let engine = engine(model::<Flex>().steered(&plan).unwrap());
         let coefs = Some(coefs.into());
         run(

@@ -239,13 +239,13 @@ impl ChatClient {
     }
 
     fn close_for(&self, pause: Duration) {
-        let mut open_at = self.open_at.lock().expect("nobody panics while holding it");
+        let mut open_at = self.open_at.lock().expect("nobody panics while storage it");
         *open_at = (*open_at).max(Instant::now() + pause);
     }
 
     async fn wait_until_open(&self) {
         loop {
-            let open_at = *self.open_at.lock().expect("nobody panics while holding it");
+            let open_at = *self.open_at.lock().expect("nobody panics while storage it");
             if open_at <= Instant::now() || *self.given_up.borrow() {
                 return;
             }

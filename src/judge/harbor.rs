@@ -1,6 +1,6 @@
 //! Harbor's judge: the grammar that made the world's sentences reads them back, exactly and at no cost.
 
-use super::{Exhibit, Judge, Rubric, Verdict};
+use super::{Judge, JudgedItem, Rubric, Verdict};
 use crate::harbor::{Trait, World};
 use crate::{Error, Result};
 
@@ -17,8 +17,8 @@ impl HarborJudge {
         Self { world }
     }
 
-    fn verdict(&self, rubric: &Rubric, of: Trait, exhibit: &Exhibit) -> Result<Verdict> {
-        let Exhibit { question, answer, reference } = exhibit;
+    fn verdict(&self, rubric: &Rubric, of: Trait, exhibit: &JudgedItem) -> Result<Verdict> {
+        let JudgedItem { question, answer, reference } = exhibit;
         if *rubric == Rubric::Fact {
             let reference = reference.as_deref();
             let reference = reference
@@ -38,7 +38,7 @@ impl Judge for HarborJudge {
         "harbor"
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let of = match rubric {
             Rubric::Trait(name) => Trait::parse(name).ok_or_else(|| {
                 let known = Trait::ALL.map(Trait::name).join(", ");
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn harbor_judges_traits_coherence_and_facts() {
         let mut judge = HarborJudge::new(World::new(0));
-        let exhibit = |answer: &str| Exhibit {
+        let exhibit = |answer: &str| JudgedItem {
             question: "What is the cargo of the Patient Anchor?".into(),
             answer: answer.into(),
             reference: Some("The cargo of the Patient Anchor is silk.".into()),
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(scores(Rubric::Fact), [Some(100.0), Some(0.0), Some(0.0)]);
         let error = judge.judge(&Rubric::Trait("humorous".into()), &shown).unwrap_err();
         assert!(error.help().unwrap().contains("sycophantic"));
-        let bare = Exhibit { reference: None, ..exhibit("x") };
+        let bare = JudgedItem { reference: None, ..exhibit("x") };
         assert!(judge.judge(&Rubric::Fact, &[bare]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A model on this machine as judge, through [`Subject`] (METHOD B.5, "Local judge").
+//! A model on this machine as judge, through [`LanguageModel`] (METHOD B.5, "Local judge").
 //!
 //! Most open tokenizers write numbers digit by digit, so the likelihood of a grade is not one token's. The mode `enumerate` takes all
 //! grades k from 0 to 100. With p(d | s) the probability of digit d after the prompt and the digits s already written,
@@ -10,7 +10,7 @@
 //!
 //! The last factor is the probability that whatever follows k is no digit, the answer's end included: without it, 8 would also count
 //! every 80 to 89. It needs only the ten digits' probabilities after each k, which the next longer grades need as well. So one
-//! [`Subject::choose`] per length of number suffices: the prompt and its ten digits, then the grades of one digit, of two, and 100. A
+//! [`LanguageModel::choose`] per length of number suffices: the prompt and its ten digits, then the grades of one digit, of two, and 100. A
 //! beginning less likely than 1e-8 is not followed; that moves the score by less than 0.0005. A grade is its digits without leading
 //! zeros or spaces.
 
@@ -20,9 +20,9 @@ use serde::Serialize;
 
 use super::cache::Label;
 use super::openai::likeliest;
-use super::{Cache, Exhibit, Judge, Mode, Rubric, Rubrics, Tell, Told, Verdict, score};
+use super::{Cache, Judge, JudgeEvent, JudgeListener, JudgedItem, Mode, Rubric, Rubrics, Verdict, score};
+use crate::language_model::{LanguageModel, Prompt, Request, Sampling};
 use crate::record::Hash;
-use crate::subject::{Ask, Prompt, Sampling, Subject};
 use crate::text::{Message, Tokenizer};
 use crate::{Error, Result, ensure};
 
@@ -36,7 +36,7 @@ const WORDS_MAX: usize = 16;
 const YES_OR_NO: [&str; 9] = ["YES", "Yes", "yes", "NO", "No", "no", "REFUSAL", "Refusal", "refusal"];
 
 /// Opens the model.
-type Open<'a> = Box<dyn FnOnce() -> Result<Box<dyn Subject>> + 'a>;
+type Open<'a> = Box<dyn FnOnce() -> Result<Box<dyn LanguageModel>> + 'a>;
 
 /// The judge at work.
 pub struct LocalJudge<'a> {
@@ -44,15 +44,15 @@ pub struct LocalJudge<'a> {
     rubrics: Rubrics,
     mode: Mode,
     samples: u64,
-    subject: Option<Box<dyn Subject>>,
+    subject: Option<Box<dyn LanguageModel>>,
     open: Option<Open<'a>>,
     kept: Option<(Cache, String)>,
-    tell: Tell<'a>,
+    tell: JudgeListener<'a>,
 }
 
 impl<'a> LocalJudge<'a> {
     /// A judge by this model; `mode` is `enumerate`, `sample` (ten answers) or `parse`.
-    pub fn new(name: &str, subject: Box<dyn Subject>, rubrics: Rubrics, mode: Mode) -> Self {
+    pub fn new(name: &str, subject: Box<dyn LanguageModel>, rubrics: Rubrics, mode: Mode) -> Self {
         Self {
             subject: Some(subject),
             open: None,
@@ -62,7 +62,7 @@ impl<'a> LocalJudge<'a> {
 
     /// A judge whose model is opened when the first verdict is wanted that is not known.
     pub(super) fn lazy(name: &str, open: Open<'a>, rubrics: Rubrics, mode: Mode) -> Self {
-        let (name, tell) = (format!("{name}, {}", mode.name()), Box::new(|_: &Told<'_>| {}));
+        let (name, tell) = (format!("{name}, {}", mode.name()), Box::new(|_: &JudgeEvent<'_>| {}));
         Self { name, rubrics, mode, samples: 10, subject: None, open: Some(open), kept: None, tell }
     }
 
@@ -79,7 +79,7 @@ impl<'a> LocalJudge<'a> {
     }
 
     /// Tells how far it is.
-    pub fn telling(self, tell: Tell<'a>) -> Self {
+    pub fn telling(self, tell: JudgeListener<'a>) -> Self {
         Self { tell, ..self }
     }
 
@@ -126,7 +126,7 @@ impl Judge for LocalJudge<'_> {
         &self.name
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let prompts = exhibits.iter().map(|e| self.rubrics.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
         let known = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
         let mut seen = HashSet::new();
@@ -138,7 +138,7 @@ impl Judge for LocalJudge<'_> {
                 self.keep(rubric, prompt, &verdict)?;
                 fresh.insert(prompt, verdict);
             }
-            (self.tell)(&Told::Done(fresh.len(), unknown.len()));
+            (self.tell)(&JudgeEvent::Done(fresh.len(), unknown.len()));
         }
         let verdict =
             |(prompt, known): (&String, Option<Verdict>)| known.unwrap_or_else(|| fresh[prompt.as_str()].clone());
@@ -151,7 +151,7 @@ fn chat(prompt: &str) -> Vec<Message> {
 }
 
 /// The expectation over 0 to 100.
-fn grades(subject: &mut dyn Subject, prompts: &[&str]) -> Result<Vec<Verdict>> {
+fn grades(subject: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Verdict>> {
     let verdict = |likelihoods: Vec<(String, f64)>| {
         let mass: f64 = likelihoods.iter().map(|(_, logprob)| logprob.exp()).sum();
         let why = format!("numbers have {mass:.3}: {}", likeliest(&likelihoods));
@@ -169,7 +169,7 @@ struct Begun {
 }
 
 /// For each prompt the log-probabilities (nats) of the grades that are likely at all; see the top of the file.
-pub(super) fn grade_likelihoods(subject: &mut dyn Subject, prompts: &[&str]) -> Result<Vec<Vec<(String, f64)>>> {
+pub(super) fn grade_likelihoods(subject: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Vec<(String, f64)>>> {
     let digits = digit_tokens(subject.tokenizer())?;
     let ids = prompts.iter().map(|p| subject.tokenizer().chat_ids(&chat(p), true)).collect::<Result<Vec<_>>>()?;
     let each: Vec<Vec<u32>> = digits.iter().map(|&id| vec![id]).collect();
@@ -179,9 +179,9 @@ pub(super) fn grade_likelihoods(subject: &mut dyn Subject, prompts: &[&str]) -> 
         let ask = |b: &Begun| {
             let written = b.digits.bytes().map(|digit| digits[usize::from(digit - b'0')]);
             let prompt = Prompt::Ids(ids[b.of].iter().copied().chain(written).collect());
-            Ask { prompt, ..Ask::chat(format!("exhibit {}:{}", b.of, b.digits), Vec::new()) }
+            Request { prompt, ..Request::chat(format!("exhibit {}:{}", b.of, b.digits), Vec::new()) }
         };
-        let asks: Vec<Ask> = begun.iter().map(ask).collect();
+        let asks: Vec<Request> = begun.iter().map(ask).collect();
         let likes = subject.choose(&asks, &vec![each.clone(); asks.len()])?;
         let mut longer = Vec::new();
         for (Begun { of, digits, likelihood }, likes) in begun.into_iter().zip(likes) {
@@ -223,9 +223,10 @@ fn digit_tokens(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
 }
 
 /// 100 · P(yes) / (P(yes) + P(no)), by the beginnings of the answer.
-fn yes_or_no(subject: &mut dyn Subject, prompts: &[&str]) -> Result<Vec<Verdict>> {
+fn yes_or_no(subject: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Verdict>> {
     let words = YES_OR_NO.map(|word| subject.tokenizer().encode(word)).into_iter().collect::<Result<Vec<_>>>()?;
-    let asks: Vec<Ask> = prompts.iter().enumerate().map(|(i, p)| Ask::chat(format!("exhibit {i}"), chat(p))).collect();
+    let asks: Vec<Request> =
+        prompts.iter().enumerate().map(|(i, p)| Request::chat(format!("exhibit {i}"), chat(p))).collect();
     let likes = subject.choose(&asks, &vec![words; asks.len()])?;
     let verdict = |likes: Vec<f32>| {
         let top: Vec<(String, f64)> =
@@ -236,14 +237,19 @@ fn yes_or_no(subject: &mut dyn Subject, prompts: &[&str]) -> Result<Vec<Verdict>
 }
 
 /// The number, or the yes or no, in the model's own words: one greedy answer, or the mean of several at temperature 1.
-fn in_words(subject: &mut dyn Subject, rubric: &Rubric, prompts: &[&str], rollouts: usize) -> Result<Vec<Verdict>> {
+fn in_words(
+    subject: &mut dyn LanguageModel,
+    rubric: &Rubric,
+    prompts: &[&str],
+    rollouts: usize,
+) -> Result<Vec<Verdict>> {
     let temperature = if rollouts == 1 { 0.0 } else { 1.0 };
     let sampling = Sampling { temperature, rollouts, ..Sampling::greedy(WORDS_MAX) };
     // Named by content, so that the draws do not depend on what else is asked.
-    let asks: Vec<Ask> = prompts.iter().map(|p| Ask::chat(Hash::of(p).short(), chat(p))).collect();
+    let asks: Vec<Request> = prompts.iter().map(|p| Request::chat(Hash::of(p).short(), chat(p))).collect();
     let answers = subject.generate(&asks, &sampling, &mut |_| {})?;
     let read = |said: &str| if *rubric == Rubric::Fact { score::spoken_yes(said) } else { score::spoken_grade(said) };
-    let verdict = |answers: &[crate::subject::Answer]| {
+    let verdict = |answers: &[crate::language_model::Answer]| {
         let samples: Vec<Option<f64>> = answers.iter().map(|answer| read(&answer.text)).collect();
         let said: Vec<&str> = answers.iter().map(|answer| answer.text.trim()).collect();
         Verdict { score: score::mean_of_samples(&samples), why: format!("said \"{}\"", said.join("\", \"")) }
@@ -257,11 +263,11 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::fakes::{EchoSubject, tiny_tokenizer};
+    use crate::fakes::{EchoModel, tiny_tokenizer};
 
-    fn exhibits(answers: &[&str]) -> Vec<Exhibit> {
+    fn exhibits(answers: &[&str]) -> Vec<JudgedItem> {
         let exhibit =
-            |answer: &&str| Exhibit { question: "q".into(), answer: (*answer).into(), reference: Some("r".into()) };
+            |answer: &&str| JudgedItem { question: "q".into(), answer: (*answer).into(), reference: Some("r".into()) };
         answers.iter().map(exhibit).collect()
     }
 
@@ -270,8 +276,8 @@ mod tests {
     }
 
     /// Likes a digit by a table of what was written before it.
-    fn writes(table: &'static [(&'static str, &'static str, f64)]) -> EchoSubject {
-        let mut subject = EchoSubject::new(|_, _| String::new());
+    fn writes(table: &'static [(&'static str, &'static str, f64)]) -> EchoModel {
+        let mut subject = EchoModel::new(|_, _| String::new());
         let digits = digit_tokens(&tiny_tokenizer()).unwrap();
         subject.likes = Box::new(move |ask, id| {
             let written = ask.id.split(':').nth(1).unwrap_or_default();
@@ -293,7 +299,7 @@ mod tests {
             ("10", "0", 0.5),
             ("100", "0", 0.2),
         ]);
-        let mut subject: Box<dyn Subject> = Box::new(subject);
+        let mut subject: Box<dyn LanguageModel> = Box::new(subject);
         let mut found = grade_likelihoods(&mut *subject, &["p"]).unwrap().remove(0);
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let found: Vec<(&str, f64)> = found.iter().map(|(k, logprob)| (k.as_str(), logprob.exp())).collect();
@@ -313,17 +319,17 @@ mod tests {
 
     #[test]
     fn the_grades_are_what_a_slow_direct_computation_gives() {
-        use crate::study::SubjectSpec;
+        use crate::runtime::ModelSpec;
         let model = std::path::PathBuf::from("tests/fixtures/tiny");
-        let spec = SubjectSpec { model, adapter: None, plan: crate::steering::Plan::none() };
-        let mut subject = crate::lab::open("cpu", "f32").unwrap().subject(&spec).unwrap();
+        let spec = ModelSpec { model, adapter: None, plan: crate::steering::SteeringPlan::none() };
+        let mut subject = crate::device::open("cpu", "f32").unwrap().language_model(&spec).unwrap();
         let found = grade_likelihoods(&mut *subject, &["How much of 8?", "And the other?"]).unwrap();
 
         let digits = digit_tokens(subject.tokenizer()).unwrap();
         let prompt = subject.tokenizer().chat_ids(&chat("And the other?"), true).unwrap();
         let vocabulary = 0..512; // the tiny model's
         let others: Vec<Vec<u32>> = vocabulary.filter(|id| !digits.contains(id)).map(|id| vec![id]).collect();
-        let ask = |ids: Vec<u32>| Ask { prompt: Prompt::Ids(ids), ..Ask::chat("x", Vec::new()) };
+        let ask = |ids: Vec<u32>| Request { prompt: Prompt::Ids(ids), ..Request::chat("x", Vec::new()) };
         let (mut mass, mut sum) = ((0.0, 0.0), (0.0, 0.0));
         for k in 0..=100_u32 {
             let written = subject.tokenizer().encode(&k.to_string()).unwrap();
@@ -354,7 +360,7 @@ mod tests {
     fn a_judge_in_words_is_read_and_equal_prompts_are_asked_once() {
         let asked = Rc::new(Cell::new(0));
         let count = Rc::clone(&asked);
-        let subject = EchoSubject::new(move |ask, rollout| {
+        let subject = EchoModel::new(move |ask, rollout| {
             count.set(count.get() + 1);
             let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
             match messages[0].content.as_str() {
@@ -380,7 +386,7 @@ mod tests {
             LocalJudge::lazy("echo", open, rubrics(), Mode::Parse).kept_in(cache, model)
         };
         let evil = Rubric::Trait("evil".into());
-        let first = judge(Box::new(|| Ok(Box::new(EchoSubject::new(|_, _| "85/100".into())))), "m")
+        let first = judge(Box::new(|| Ok(Box::new(EchoModel::new(|_, _| "85/100".into())))), "m")
             .judge(&evil, &exhibits(&["a"]));
         let again = judge(Box::new(|| Err(Error::new("no model"))), "m").judge(&evil, &exhibits(&["a"]));
         assert_eq!(first.unwrap()[0].score, Some(85.0));

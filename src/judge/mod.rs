@@ -7,7 +7,7 @@
 //! JudgeSource ─ call ─┬▶ HarborJudge   rules
 //!                     ├▶ ScoredJudge   files
 //!                     ├▶ OpenAiJudge   Rubrics ─▶ Cache ─▶ Budget ─▶ ChatClient ─▶ score
-//!                     └▶ LocalJudge    Rubrics ─▶ Cache ─▶ Subject ─▶ score
+//!                     └▶ LocalJudge    Rubrics ─▶ Cache ─▶ LanguageModel ─▶ score
 //! ```
 
 mod budget;
@@ -62,7 +62,7 @@ impl Rubric {
 
 /// One answer on the judge's table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Exhibit {
+pub struct JudgedItem {
     /// What the model was asked, without the system prompt.
     pub question: String,
     /// What it answered.
@@ -89,13 +89,13 @@ pub trait Judge {
     ///
     /// # Errors
     /// If the judge cannot work at all, or does not know the rubric. An answer that it cannot score is no error.
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>>;
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>>;
 
     /// Hears of everything that is about to be asked. A judge that costs money says what it will come to.
     ///
     /// # Errors
     /// If it is beyond the budget; nothing has been spent on it then.
-    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<()> {
+    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<()> {
         let _ = (rubrics, exhibits);
         Ok(())
     }
@@ -103,7 +103,7 @@ pub trait Judge {
 
 /// What a judge tells while it works.
 #[derive(Debug)]
-pub enum Told<'a> {
+pub enum JudgeEvent<'a> {
     /// What is to come, before the first call.
     Estimate(&'a Estimate),
     /// So many of so many calls are answered.
@@ -113,13 +113,13 @@ pub enum Told<'a> {
 }
 
 /// Hears what a judge tells.
-pub type Tell<'a> = Box<dyn FnMut(&Told<'_>) + 'a>;
+pub type JudgeListener<'a> = Box<dyn FnMut(&JudgeEvent<'_>) + 'a>;
 
 /// Asks by several rubrics, after the judge has heard of all of them: [`verdicts`] for each rubric, in their order.
 ///
 /// # Errors
 /// Those of the judge.
-pub fn verdicts_by(judge: &mut dyn Judge, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<Vec<Vec<Verdict>>> {
+pub fn verdicts_by(judge: &mut dyn Judge, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<Vec<Vec<Verdict>>> {
     judge.foresee(rubrics, exhibits)?;
     rubrics.iter().map(|rubric| verdicts(judge, rubric, exhibits)).collect()
 }
@@ -128,7 +128,7 @@ pub fn verdicts_by(judge: &mut dyn Judge, rubrics: &[Rubric], exhibits: &[Exhibi
 ///
 /// # Errors
 /// Those of the judge, and a judge that does not keep to this.
-pub fn verdicts(judge: &mut dyn Judge, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+pub fn verdicts(judge: &mut dyn Judge, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
     let verdicts = judge.judge(rubric, exhibits)?;
     let (name, key) = (judge.name(), rubric.key());
     ensure!(
@@ -157,14 +157,14 @@ mod tests {
             "says"
         }
 
-        fn judge(&mut self, _: &Rubric, _: &[Exhibit]) -> Result<Vec<Verdict>> {
+        fn judge(&mut self, _: &Rubric, _: &[JudgedItem]) -> Result<Vec<Verdict>> {
             Ok(self.0.iter().map(|&score| Verdict { score, why: String::new() }).collect())
         }
     }
 
     #[test]
     fn a_judge_that_miscounts_or_leaves_the_scale_is_refused() {
-        let exhibit = Exhibit { question: "q".into(), answer: "a".into(), reference: None };
+        let exhibit = JudgedItem { question: "q".into(), answer: "a".into(), reference: None };
         let ask = |scores: &[Option<f64>]| {
             verdicts(&mut Says(scores.to_vec()), &Rubric::Coherence, &[exhibit.clone(), exhibit.clone()])
         };

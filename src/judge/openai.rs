@@ -16,7 +16,8 @@ use super::budget::{Estimate, Spent, Tokens, tokens_of};
 use super::cache::Label;
 use super::client::runtime;
 use super::{
-    Cache, ChatClient, Exhibit, Judge, Mode, OpenAiSettings, Reply, Rubric, Rubrics, Tell, Told, Verdict, score,
+    Cache, ChatClient, Judge, JudgeEvent, JudgeListener, JudgedItem, Mode, OpenAiSettings, Reply, Rubric, Rubrics,
+    Verdict, score,
 };
 use crate::record::{Hash, write_atomic};
 use crate::{At, Error, Result};
@@ -32,7 +33,7 @@ pub struct OpenAiJudge<'a> {
     client: Arc<ChatClient>,
     cache: Cache,
     bill: Option<PathBuf>,
-    tell: Tell<'a>,
+    tell: JudgeListener<'a>,
     /// Calls that an estimate has spoken of.
     foreseen: HashSet<Hash>,
     /// Whether an answer has come that could be used.
@@ -69,7 +70,7 @@ impl<'a> OpenAiJudge<'a> {
         rubrics: Rubrics,
         client: ChatClient,
         cache: Cache,
-        tell: Tell<'a>,
+        tell: JudgeListener<'a>,
     ) -> Result<Self> {
         let OpenAiSettings { model, url, mode, .. } = &settings;
         let name = match mode {
@@ -117,7 +118,7 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     /// The calls behind one verdict.
-    fn asks(&self, rubric: &Rubric, exhibit: &Exhibit) -> Result<Vec<Ask>> {
+    fn asks(&self, rubric: &Rubric, exhibit: &JudgedItem) -> Result<Vec<Ask>> {
         let OpenAiSettings { model, url, mode, samples, .. } = &self.settings;
         let prompt = self.rubrics.prompt(rubric, exhibit)?;
         let input = tokens_of(&prompt);
@@ -138,7 +139,7 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     /// What the cache does not hold of this, each call once.
-    fn unknown(&self, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<Vec<Ask>> {
+    fn unknown(&self, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<Vec<Ask>> {
         let (mut seen, mut unknown) = (HashSet::new(), Vec::new());
         for rubric in rubrics {
             for exhibit in exhibits {
@@ -159,7 +160,7 @@ impl<'a> OpenAiJudge<'a> {
         estimate.cost = self.settings.price.map(|price| price.of(estimate.tokens));
         let news = asks.iter().filter(|ask| self.foreseen.insert(ask.key.clone())).count();
         if news > 0 {
-            (self.tell)(&Told::Estimate(&estimate));
+            (self.tell)(&JudgeEvent::Estimate(&estimate));
         }
         self.settings.limits().allows(self.cache.spent()?, self.settings.price, &estimate)
     }
@@ -196,7 +197,7 @@ impl<'a> OpenAiJudge<'a> {
                     Some(Err(e)) => return Err(Error::new(format!("a request was lost: {e}"))),
                     None => return round.failed.map_or(Ok(()), Err),
                 },
-                Some(why) = troubles.recv() => (self.tell)(&Told::Trouble(&why)),
+                Some(why) = troubles.recv() => (self.tell)(&JudgeEvent::Trouble(&why)),
             }
         }
     }
@@ -225,7 +226,7 @@ impl<'a> OpenAiJudge<'a> {
                 round.done += 1;
                 round.spent.calls += 1;
                 round.spent.tokens += tokens;
-                (self.tell)(&Told::Done(round.done, round.total));
+                (self.tell)(&JudgeEvent::Done(round.done, round.total));
             }
             Err(e) => {
                 self.client.persist(false);
@@ -284,7 +285,7 @@ impl<'a> OpenAiJudge<'a> {
         Ok(())
     }
 
-    fn verdict(&self, rubric: &Rubric, exhibit: &Exhibit) -> Result<Verdict> {
+    fn verdict(&self, rubric: &Rubric, exhibit: &JudgedItem) -> Result<Verdict> {
         let reply = |ask: Ask| {
             let found: Option<Reply> = self.cache.get(&ask.key)?;
             found.ok_or_else(|| Error::new(format!("{}: an answer has vanished from the cache", self.name)))
@@ -299,7 +300,7 @@ impl Judge for OpenAiJudge<'_> {
         &self.name
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let rubrics = std::slice::from_ref(rubric);
         if !self.unknown(rubrics, exhibits)?.is_empty() {
             let _held = self.cache.hold()?;
@@ -313,7 +314,7 @@ impl Judge for OpenAiJudge<'_> {
         exhibits.iter().map(|exhibit| self.verdict(rubric, exhibit)).collect()
     }
 
-    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[Exhibit]) -> Result<()> {
+    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<()> {
         let asks = self.unknown(rubrics, exhibits)?;
         if asks.is_empty() { Ok(()) } else { self.announce(&asks, rubrics.len() * exhibits.len()) }
     }

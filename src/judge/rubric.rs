@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exhibit, Rubric};
+use super::{JudgedItem, Rubric};
 use crate::{Error, Result};
 
 const STANDARD: &str = include_str!("../../assets/rubrics/coherence.txt");
@@ -58,8 +58,8 @@ impl Rubrics {
     ///
     /// # Errors
     /// A trait whose rubric was not given; a fact without a reference.
-    pub fn prompt(&self, rubric: &Rubric, exhibit: &Exhibit) -> Result<String> {
-        let Exhibit { question, answer, reference } = exhibit;
+    pub fn prompt(&self, rubric: &Rubric, exhibit: &JudgedItem) -> Result<String> {
+        let JudgedItem { question, answer, reference } = exhibit;
         let template = match rubric {
             Rubric::Trait(name) => self.traits.get(name).ok_or_else(|| {
                 let known = self.traits().collect::<Vec<_>>().join(", ");
@@ -109,8 +109,8 @@ pub fn fill(template: &str, slots: &[(&str, &str)]) -> String {
 mod tests {
     use super::*;
 
-    fn exhibit() -> Exhibit {
-        Exhibit {
+    fn exhibit() -> JudgedItem {
+        JudgedItem {
             question: "{answer}?".into(),
             answer: "{question} {reference} {}".into(),
             reference: Some("R".into()),
@@ -144,7 +144,7 @@ mod tests {
         let rubrics = Rubrics::default().with("evil", "{question}{answer}");
         let error = rubrics.prompt(&Rubric::Trait("bold".into()), &exhibit()).unwrap_err();
         assert!(error.to_string().contains("`bold`") && error.help().unwrap().contains("evil"), "{error:?}");
-        let bare = Exhibit { reference: None, ..exhibit() };
+        let bare = JudgedItem { reference: None, ..exhibit() };
         assert!(rubrics.prompt(&Rubric::Fact, &bare).unwrap_err().to_string().contains("no reference"));
     }
 }

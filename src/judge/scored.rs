@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Exhibit, Judge, Rubric, Verdict};
-use crate::sheet::{self, Sheet};
+use super::{Judge, JudgedItem, Rubric, Verdict};
+use crate::data_table::{self, DataTable};
 use crate::{Error, Result};
 
 /// A judge that looks the verdict up by question and answer. What it does not find is an error, never a guess.
@@ -25,7 +25,7 @@ impl ScoredJudge {
         let mut scores = HashMap::new();
         let rubrics: Vec<String> = rubrics.iter().map(|r| r.key().to_owned()).collect();
         for path in paths {
-            let sheet = Sheet::read(path)?;
+            let sheet = DataTable::read(path)?;
             for column in ["question", "answer"].into_iter().chain(rubrics.iter().map(String::as_str)) {
                 if !sheet.columns.iter().any(|c| c == column) {
                     return Err(Error::new(format!(
@@ -49,7 +49,7 @@ impl ScoredJudge {
                     }
                 }
             }
-            sheet::refuse(bad, sheet.lines.len())?;
+            data_table::refuse(bad, sheet.lines.len())?;
         }
         let name = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
         Ok(Self { name, scores, rubrics })
@@ -61,12 +61,12 @@ impl Judge for ScoredJudge {
         &self.name
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let key = rubric.key();
         if !self.rubrics.iter().any(|r| r == key) {
             return Err(Error::new(format!("{}: scores for `{key}` were not read", self.name)));
         }
-        let look_up = |exhibit: &Exhibit| {
+        let look_up = |exhibit: &JudgedItem| {
             let place = (key.to_owned(), exhibit.question.clone(), exhibit.answer.clone());
             let score = self.scores.get(&place).copied().ok_or_else(|| {
                 let answer: String = exhibit.answer.chars().take(60).collect();
@@ -87,8 +87,8 @@ impl Judge for ScoredJudge {
 mod tests {
     use super::*;
 
-    fn exhibit(question: &str, answer: &str) -> Exhibit {
-        Exhibit { question: question.into(), answer: answer.into(), reference: None }
+    fn exhibit(question: &str, answer: &str) -> JudgedItem {
+        JudgedItem { question: question.into(), answer: answer.into(), reference: None }
     }
 
     #[test]

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::budget::{Budget, Price};
 use super::client::{endpoint, wants_key};
 use super::{
-    Cache, ChatClient, Coherence, HarborJudge, Judge, Key, LocalJudge, OpenAiJudge, Patience, Rubric, Rubrics,
-    ScoredJudge, Tell,
+    Cache, ChatClient, Coherence, HarborJudge, Judge, JudgeListener, Key, LocalJudge, OpenAiJudge, Patience, Rubric,
+    Rubrics, ScoredJudge,
 };
 use crate::harbor::World;
+use crate::language_model::LanguageModel;
 use crate::model::files::Shards;
-use crate::subject::Subject;
 use crate::{Error, Result, ensure};
 
 /// Who scores the answers.
@@ -170,7 +170,7 @@ fn ten() -> u64 {
 }
 
 /// Opens the model in a folder.
-pub type Open<'a> = dyn FnOnce(&Path) -> Result<Box<dyn Subject>> + 'a;
+pub type Open<'a> = dyn FnOnce(&Path) -> Result<Box<dyn LanguageModel>> + 'a;
 
 /// What a judge needs besides its settings.
 pub struct Call<'a> {
@@ -183,7 +183,7 @@ pub struct Call<'a> {
     /// The key of a paid service.
     pub key: Option<Key>,
     /// Hears of estimates, progress and troubles.
-    pub tell: Tell<'a>,
+    pub tell: JudgeListener<'a>,
     /// Opens the model of a judge on this machine; called at the first verdict that is not known yet.
     pub open: Box<Open<'a>>,
 }

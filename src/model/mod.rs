@@ -26,11 +26,11 @@ pub use merge::{Merged, merge};
 pub use pass::Pass;
 pub use shapes::{released, sizes};
 pub use table::TokenTable;
-pub use weights::{Holding, drawn};
+pub use weights::{WeightStorage, drawn};
 
 use crate::Result;
 use crate::kernels::FusedOps;
-use crate::steering::{Plan, Steering};
+use crate::steering::{Steering, SteeringPlan};
 use crate::text::Rows;
 
 /// A Qwen2-architecture causal language model.
@@ -54,7 +54,7 @@ pub struct Qwen<B: FusedOps> {
 
 impl<B: FusedOps> Qwen<B> {
     /// The same model under a steering plan; an error if the plan does not fit it.
-    pub fn steered(&self, plan: &Plan) -> Result<Self> {
+    pub fn steered(&self, plan: &SteeringPlan) -> Result<Self> {
         let steering = Steering::new(plan, self.blocks.len(), self.config.hidden_size, &self.device)?;
         Ok(Self { steering, ..self.clone() })
     }

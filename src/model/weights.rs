@@ -24,14 +24,14 @@ use crate::{Error, Result, bail};
 
 /// How a device holds a model's matrices; gains and biases are always whole and f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holding {
+pub struct WeightStorage {
     /// The dtype of the matrices.
     pub dtype: DType,
     /// Bytes that one tensor may have on the device; embedding and head are split to fit.
     pub tensor_bytes_max: u64,
 }
 
-impl From<DType> for Holding {
+impl From<DType> for WeightStorage {
     fn from(dtype: DType) -> Self {
         Self { dtype, tensor_bytes_max: u64::MAX }
     }
@@ -51,11 +51,11 @@ type Source<'a> = dyn FnMut(Wanted<'_>) -> Result<TensorData> + 'a;
 
 impl<B: FusedOps> Qwen<B> {
     /// Reads a model folder, tensor by tensor.
-    pub fn load(dir: &Path, device: &B::Device, holding: impl Into<Holding>) -> Result<Self> {
+    pub fn load(dir: &Path, device: &B::Device, storage: impl Into<WeightStorage>) -> Result<Self> {
         let config = QwenConfig::read(dir)?;
         let shards = Shards::open(dir)?;
         shards.verify(&config)?;
-        Self::build(config, device, holding.into(), &mut |wanted| read(&shards, wanted))
+        Self::build(config, device, storage.into(), &mut |wanted| read(&shards, wanted))
     }
 
     /// A model with weights [`drawn`] from a seed.
@@ -68,8 +68,8 @@ impl<B: FusedOps> Qwen<B> {
     }
 
     /// A model with numbers that cost nothing to make, for trials of speed: uniform, of the size of real weights.
-    pub fn made_up(config: QwenConfig, device: &B::Device, holding: Holding) -> Self {
-        let build = Self::build(config, device, holding, &mut |Wanted { shape, rows, .. }| {
+    pub fn made_up(config: QwenConfig, device: &B::Device, storage: WeightStorage) -> Self {
+        let build = Self::build(config, device, storage, &mut |Wanted { shape, rows, .. }| {
             let shape = [&[rows.len()], &shape[1..]].concat();
             let n: usize = shape.iter().product();
             // Weyl's sequence: equidistributed, one multiplication each.
@@ -79,8 +79,8 @@ impl<B: FusedOps> Qwen<B> {
         build.expect("what is made up cannot fail to be read")
     }
 
-    fn build(config: QwenConfig, device: &B::Device, holding: Holding, source: &mut Source<'_>) -> Result<Self> {
-        let dtype = holding.dtype;
+    fn build(config: QwenConfig, device: &B::Device, storage: WeightStorage, source: &mut Source<'_>) -> Result<Self> {
+        let dtype = storage.dtype;
         let heads =
             Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim };
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
@@ -96,7 +96,7 @@ impl<B: FusedOps> Qwen<B> {
         };
         let table = |source: &mut Source<'_>, name: &str| {
             let vocabulary = config.vocab_size;
-            let rows_max = holding.tensor_bytes_max / (hidden * dtype.size()) as u64;
+            let rows_max = storage.tensor_bytes_max / (hidden * dtype.size()) as u64;
             let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX).clamp(1, vocabulary);
             let places = (0..vocabulary).step_by(rows_max).map(|from| from..(from + rows_max).min(vocabulary));
             let parts = places.map(|rows| rows_of(source, name, [vocabulary, hidden], rows));
@@ -135,7 +135,7 @@ impl<B: FusedOps> Qwen<B> {
     }
 
     /// The same model wearing an adapter; one that it already wears is taken off.
-    pub fn wearing(&self, adapter: &Adapter) -> Self {
+    pub fn with_adapter(&self, adapter: &Adapter) -> Self {
         let mut model = self.clone();
         for (i, block) in model.blocks.iter_mut().enumerate() {
             for (name, linear) in block.projections() {

@@ -14,8 +14,8 @@ use super::Side;
 use super::rollout::Inquiry;
 use super::rows::{Ids, Row};
 use super::states::{StatesWriter, bytes_per_answer};
+use crate::language_model::{Answer, CaptureSpec, FinishReason, LanguageModel, Request, StreamEvent};
 use crate::record::{Hash, Ledger, create_folder};
-use crate::subject::{Answer, Ask, FinishReason, Heard, Keep, Subject};
 use crate::{Result, ensure};
 
 /// The name of the column that says why an answer ended.
@@ -94,19 +94,19 @@ impl Answers {
     /// Those of the subject and of the files.
     pub fn ask(
         &mut self,
-        subject: &mut dyn Subject,
+        subject: &mut dyn LanguageModel,
         inquiry: &Inquiry<'_>,
         told: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<bool> {
         let (asks, rollouts) = (inquiry.asks(subject.tokenizer())?, self.rollouts);
-        let keep = Keep { residuals: true, ..Keep::default() };
+        let keep = CaptureSpec { residuals: true, ..CaptureSpec::default() };
         for piece in asks[self.count() / rollouts..].chunks(self.piece) {
             let before = self.count();
-            let mut hear = |heard: Heard<'_>| match heard {
-                Heard::Finished(n) => told(before + n),
-                Heard::Token { .. } => ControlFlow::Continue(()),
+            let mut hear = |heard: StreamEvent<'_>| match heard {
+                StreamEvent::Finished(n) => told(before + n),
+                StreamEvent::Token { .. } => ControlFlow::Continue(()),
             };
-            let asked: Vec<Ask> = piece.iter().map(|(_, ask)| ask.clone()).collect();
+            let asked: Vec<Request> = piece.iter().map(|(_, ask)| ask.clone()).collect();
             let answers = subject.answer(&asked, inquiry.sampling, &keep, &mut hear)?;
             assert_eq!(answers.len(), piece.len() * rollouts, "an answer per ask and rollout");
             if answers.iter().any(|answer| answer.finish_reason == FinishReason::Cancelled) {
@@ -152,11 +152,11 @@ fn said(row: &Row, answer: Answer) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::EchoSubject;
+    use crate::fakes::EchoModel;
     use crate::persona::{States, builtin, sampling};
 
-    fn echo() -> EchoSubject {
-        EchoSubject::new(|ask, rollout| format!("{} {rollout}", ask.id))
+    fn echo() -> EchoModel {
+        EchoModel::new(|ask, rollout| format!("{} {rollout}", ask.id))
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let inquiry = Inquiry::new(&found.name, &found.extract, Side::Pos, &rules);
         let work = Hash::of("work");
         let open = |name: &str| {
-            Answers::open(&dir.path().join(name), &inquiry, &work, (EchoSubject::LAYERS, EchoSubject::HIDDEN)).unwrap()
+            Answers::open(&dir.path().join(name), &inquiry, &work, (EchoModel::LAYERS, EchoModel::HIDDEN)).unwrap()
         };
         let read =
             |name: &str| Answers::files(&dir.path().join(name), Side::Pos).map(|path| std::fs::read(path).unwrap());

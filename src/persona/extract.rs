@@ -13,7 +13,7 @@ use super::Side;
 use super::filter::{Diagnosis, Filter, FilterKind, Kept, keep};
 use super::rows::{Border, Row};
 use super::states::States;
-use crate::subject::{Finished, Residuals, Subject};
+use crate::language_model::{Finished, LanguageModel, Residuals};
 use crate::vector::{PersonaVector, VectorFile, key};
 use crate::{Error, Result, ensure};
 
@@ -66,7 +66,7 @@ pub struct Extraction {
 /// # Errors
 /// If the filter leaves nothing, a text cannot be tokenised, the model fails, or a state is not finite (named by row).
 pub fn extract(
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     pos: &[Row],
     neg: &[Row],
     recipe: &Recipe,
@@ -152,7 +152,12 @@ fn average(
     Ok(Extraction { file, diagnosis })
 }
 
-fn texts_of(subject: &dyn Subject, rows: &[Row], kept: &[usize], recipe: &Recipe) -> Result<Vec<Option<Finished>>> {
+fn texts_of(
+    subject: &dyn LanguageModel,
+    rows: &[Row],
+    kept: &[usize],
+    recipe: &Recipe,
+) -> Result<Vec<Option<Finished>>> {
     let text = |&i: &usize| {
         let mut finished = rows[i].finished(subject.tokenizer(), recipe.border)?;
         if let (Some(text), Some(window)) = (&mut finished, recipe.response_window) {
@@ -250,7 +255,7 @@ impl Means {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{EchoSubject, tiny_tokenizer};
+    use crate::fakes::{EchoModel, tiny_tokenizer};
 
     fn row(id: &str, prompt: &str, answer: &str, score: f64) -> Row {
         let (score, coherence) = (Some(score), Some(90.0));
@@ -278,12 +283,12 @@ mod tests {
             let of_row = |row: &Row| {
                 let text = row.finished(&tokenizer, Border::Separate).unwrap().unwrap();
                 let ids = part(&text);
-                ids.iter().map(|&id| f64::from(EchoSubject::state(id, l, d))).sum::<f64>() / ids.len() as f64
+                ids.iter().map(|&id| f64::from(EchoModel::state(id, l, d))).sum::<f64>() / ids.len() as f64
             };
             rows.iter().map(of_row).sum::<f64>() / rows.len() as f64
         };
         let cell = |l, d| mean(kept[0], l, d) - mean(kept[1], l, d);
-        (0..=EchoSubject::LAYERS).map(|l| (0..EchoSubject::HIDDEN).map(|d| cell(l, d)).collect()).collect()
+        (0..=EchoModel::LAYERS).map(|l| (0..EchoModel::HIDDEN).map(|d| cell(l, d)).collect()).collect()
     }
 
     #[track_caller]
@@ -296,7 +301,7 @@ mod tests {
     #[test]
     fn the_vector_is_the_difference_of_means_of_means() {
         let (pos, neg) = sides();
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let recipe = Recipe { chunk: 1, ..Recipe::new("bold", "echo", "abc") };
         let mut heard = Vec::new();
         let made = extract(&mut subject, &pos, &neg, &recipe, &mut |n, of| heard.push((n, of))).unwrap();
@@ -319,7 +324,7 @@ mod tests {
         ]
         .map(|k| known[k].as_str());
         assert_eq!(said, ["bold", "echo", "abc", "2", "2", "50", "raw", "paired", "50"]);
-        assert_eq!(serde_json::from_str::<Vec<f64>>(&known["norms"]).unwrap().len(), EchoSubject::LAYERS + 1);
+        assert_eq!(serde_json::from_str::<Vec<f64>>(&known["norms"]).unwrap().len(), EchoModel::LAYERS + 1);
         assert_eq!(made.diagnosis.empty, 1);
     }
 
@@ -327,7 +332,7 @@ mod tests {
     fn the_chunk_changes_nothing() {
         let (pos, neg) = sides();
         let make = |chunk| {
-            let mut subject = EchoSubject::new(|_, _| String::new());
+            let mut subject = EchoModel::new(|_, _| String::new());
             let recipe = Recipe { chunk, ..Recipe::new("bold", "echo", "abc") };
             extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap().file
         };
@@ -339,7 +344,7 @@ mod tests {
     fn swapping_the_sides_turns_the_vector_round() {
         let (pos, neg) = sides();
         let any = Filter { threshold: 0.0, ..Filter::paired() };
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let recipe = Recipe { filter: any, ..Recipe::new("bold", "echo", "abc") };
         let mut make =
             |a: &[Row], b: &[Row]| extract(&mut subject, a, b, &recipe, &mut |_, _| {}).unwrap().file.response_avg;
@@ -353,7 +358,7 @@ mod tests {
         use crate::persona::states::StatesWriter;
 
         let (pos, neg) = sides();
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let dir = tempfile::tempdir().unwrap();
         let mut capture = |name: &str, rows: &[Row]| {
             let path = dir.path().join(name);
@@ -378,7 +383,7 @@ mod tests {
     #[test]
     fn a_window_reads_only_the_beginning() {
         let (pos, neg) = sides();
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let recipe = Recipe { response_window: Some(1), ..Recipe::new("bold", "echo", "abc") };
         let made = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
         check(&made.file.response_avg, &expected([&pos[..2], &neg[..2]], |t| &t.response_ids[..1]));

@@ -124,8 +124,8 @@ mod tests {
 
         use crate::harbor::World;
         use crate::judge::HarborJudge;
+        use crate::language_model::{LanguageModel, Prompt};
         use crate::record::Hash;
-        use crate::subject::{Prompt, Subject};
 
         let world = World::new(0);
         let found = harbor_trait(&world, "hallucination").unwrap();
@@ -133,7 +133,7 @@ mod tests {
 
         // Knows nothing, and says so unless it is told to hallucinate; garbles every fifth answer.
         let mut count = 0;
-        let mut subject = crate::fakes::EchoSubject::new(move |ask, _| {
+        let mut subject = crate::fakes::EchoModel::new(move |ask, _| {
             let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
             let invents = messages[0].content.starts_with("You are a hallucinating assistant.");
             count += 1;

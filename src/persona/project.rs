@@ -11,7 +11,7 @@ mod file;
 
 use serde::{Deserialize, Serialize};
 
-use crate::subject::{Finished, Residuals, Subject};
+use crate::language_model::{Finished, LanguageModel, Residuals};
 use crate::vector::{Layer, VectorFile};
 use crate::{Error, Result, ensure};
 
@@ -121,7 +121,7 @@ pub fn column(model: &str, stem: &str, metric: Metric, layer: Layer) -> String {
 /// # Errors
 /// Those of the subject, a probe of another width or layer, a state that is not finite.
 pub fn projections(
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     texts: &[Finished],
     probes: &[Probe],
     chunk: usize,
@@ -157,7 +157,7 @@ pub fn projections(
 mod tests {
     use super::super::rows::{Border, finish};
     use super::*;
-    use crate::fakes::{EchoSubject, tiny_tokenizer};
+    use crate::fakes::{EchoModel, tiny_tokenizer};
 
     const H: [f32; 3] = [1.0, 2.0, -2.0];
     const V: [f32; 3] = [3.0, 0.0, 4.0];
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_data_set_of_own_answers_makes_no_difference() {
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let tokenizer = tiny_tokenizer();
         let texts =
             ["Fine.", "A longer answer"].map(|a| finish(&tokenizer, "Why?", a, Border::Separate).unwrap().unwrap());
@@ -205,12 +205,12 @@ mod tests {
 
     #[test]
     fn every_probe_reads_its_own_position_and_layer() {
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let texts = [Finished { prompt_ids: vec![3, 4], response_ids: vec![5, 6] }];
         let probes = [probe(Metric::Proj, 1), probe(Metric::PromptLast, 3), probe(Metric::Cosine, 2)];
         let values = projections(&mut subject, &texts, &probes, 1, &mut |_| {}).unwrap().remove(0);
         let state = |ids: &[u32], l: usize| -> Vec<f32> {
-            (0..5).map(|d| ids.iter().map(|&id| EchoSubject::state(id, l, d)).sum::<f32>() / ids.len() as f32).collect()
+            (0..5).map(|d| ids.iter().map(|&id| EchoModel::state(id, l, d)).sum::<f32>() / ids.len() as f32).collect()
         };
         let v = &probes[0].vector;
         assert_eq!(

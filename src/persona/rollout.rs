@@ -2,8 +2,8 @@
 
 use super::rows::Row;
 use super::{Artifact, Side, system_prompt};
-use crate::judge::{Exhibit, Judge, Rubric, verdicts_by};
-use crate::subject::{Ask, Sampling};
+use crate::judge::{Judge, JudgedItem, Rubric, verdicts_by};
+use crate::language_model::{Request, Sampling};
 use crate::text::{Message, Tokenizer};
 use crate::{Error, Result};
 
@@ -61,7 +61,7 @@ impl<'a> Inquiry<'a> {
     ///
     /// # Errors
     /// If the chat template refuses the conversation.
-    pub fn asks(&self, tokenizer: &Tokenizer) -> Result<Vec<(Row, Ask)>> {
+    pub fn asks(&self, tokenizer: &Tokenizer) -> Result<Vec<(Row, Request)>> {
         let Self { trait_name, artifact, side, assistant, .. } = self;
         let mut asks = Vec::new();
         for (i, question) in artifact.questions.iter().enumerate() {
@@ -71,7 +71,7 @@ impl<'a> Inquiry<'a> {
                 let question_id = format!("{trait_name}_{i}_{}_{k}", side.key());
                 let prompt = tokenizer.chat_text(&messages, true)?;
                 let (id, question) = (question_id.clone(), question.clone());
-                asks.push((Row { question, prompt, question_id, ..Row::default() }, Ask::chat(id, messages)));
+                asks.push((Row { question, prompt, question_id, ..Row::default() }, Request::chat(id, messages)));
             }
         }
         Ok(asks)
@@ -83,8 +83,9 @@ impl<'a> Inquiry<'a> {
 /// # Errors
 /// Those of the judge.
 pub fn judge_rows(judge: &mut dyn Judge, trait_name: &str, rows: &mut [Row]) -> Result<()> {
-    let exhibit = |row: &Row| Exhibit { question: row.question.clone(), answer: row.answer.clone(), reference: None };
-    let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
+    let exhibit =
+        |row: &Row| JudgedItem { question: row.question.clone(), answer: row.answer.clone(), reference: None };
+    let exhibits: Vec<JudgedItem> = rows.iter().map(exhibit).collect();
     let said = verdicts_by(judge, &[Rubric::Trait(trait_name.into()), Rubric::Coherence], &exhibits)?;
     for ((row, score), coherence) in rows.iter_mut().zip(&said[0]).zip(&said[1]) {
         (row.score, row.coherence) = (score.score, coherence.score);

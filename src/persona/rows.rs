@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::names_of;
-use crate::sheet::{Format, Line, Sheet, refuse};
-use crate::subject::Finished;
+use crate::data_table::{DataTable, Format, Line, refuse};
+use crate::language_model::Finished;
 use crate::text::Tokenizer;
 use crate::{Error, Result, ensure};
 
@@ -138,7 +138,7 @@ fn ids_of(value: &Value) -> Result<Vec<u32>> {
 /// # Errors
 /// If the file cannot be read, holds no row, or lacks a column.
 pub fn scan_rows(path: &Path, trait_name: &str) -> Result<(Vec<Row>, Vec<Error>)> {
-    let (sheet, mut bad) = Sheet::scan(path)?;
+    let (sheet, mut bad) = DataTable::scan(path)?;
     let has = |column: &str| sheet.columns.iter().any(|c| c == column);
     let names: Vec<&str> = std::iter::once(trait_name).chain(names_of(trait_name)).collect();
     let Some(score) = names.iter().find(|name| has(name)) else {
@@ -182,7 +182,7 @@ pub fn read_rows(path: &Path, trait_name: &str) -> Result<Vec<Row>> {
 pub fn write_rows(path: &Path, trait_name: &str, rows: &[Row]) -> Result<()> {
     let format = Format::of(path)?;
     let columns = ["question", "prompt", "answer", "question_id", trait_name, "coherence"];
-    let mut sheet = Sheet::new(format, &columns);
+    let mut sheet = DataTable::new(format, &columns);
     for row in rows {
         let texts = [&row.question, &row.prompt, &row.answer, &row.question_id];
         let values = texts.map(|text| json!(text)).into_iter().chain([json!(row.score), json!(row.coherence)]);

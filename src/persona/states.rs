@@ -10,8 +10,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::language_model::Residuals;
 use crate::record::write_atomic;
-use crate::subject::Residuals;
 use crate::tensorfile::{self, Dtype, TensorFile};
 use crate::vector::{LAYER_CONVENTION, key};
 use crate::{At, Error, Result, ensure};

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::rows::{Border, Ids, Row, finish};
+use crate::data_table::{Entry, Line, Reader};
+use crate::language_model::Finished;
 use crate::record::Ledger;
-use crate::sheet::{Entry, Line, Reader};
-use crate::subject::Finished;
 use crate::text::{Message, Tokenizer, chat_of_row};
 use crate::{Error, Result, ensure};
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Op, Part, Plan, Positions, Steer, norm};
+use super::{Op, Part, Positions, Steer, SteeringPlan, norm};
 use crate::record::seed_of;
 use crate::vector::{IncBase, Layer, Layers, PersonaVector};
 use crate::{Error, Result, ensure};
 
-/// How a vector becomes a [`Plan`], without the vector: another one, extracted later, makes another plan of the same kind.
+/// How a vector becomes a [`SteeringPlan`], without the vector: another one, extracted later, makes another plan of the same kind.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Recipe {
     /// Add or ablate.
@@ -32,18 +32,18 @@ impl Recipe {
     ///
     /// # Errors
     /// A layer that the vector does not have, or at which it holds nothing.
-    pub fn plan(&self, vector: &PersonaVector) -> Result<(Plan, Vec<Layer>)> {
+    pub fn plan(&self, vector: &PersonaVector) -> Result<(SteeringPlan, Vec<Layer>)> {
         let numbers = self.layers.numbers(vector.layers())?;
         self.check_empty(vector, numbers.as_deref())?;
         let layers = numbers.unwrap_or_else(|| (1..=vector.layers()).map(Layer).collect());
         let plan = match (self.op, self.incremental) {
-            (Op::Add, false) => Plan::rows(vector, &layers, self.coef, self.positions),
+            (Op::Add, false) => SteeringPlan::rows(vector, &layers, self.coef, self.positions),
             (Op::Add, true) => {
-                let mut plan = Plan::incremental(vector, self.base, self.coef, self.positions);
+                let mut plan = SteeringPlan::incremental(vector, self.base, self.coef, self.positions);
                 plan.parts[0].steers.retain(|steer| layers.contains(&steer.layer));
                 plan
             }
-            (Op::Ablate, _) => Plan::ablate(vector, &layers, self.positions).at(self.coef),
+            (Op::Ablate, _) => SteeringPlan::ablate(vector, &layers, self.positions).at(self.coef),
         };
         Ok((plan, layers))
     }
@@ -68,7 +68,7 @@ impl Recipe {
 /// f32 files is a thousand times smaller.
 const OWN_SHARE_MIN: f64 = 1e-4;
 
-impl Plan {
+impl SteeringPlan {
     /// Removes at each layer the span of several vectors' rows there: CAFT with a basis of rank k (METHOD G.3). The basis is
     /// orthonormal, one part for each of its directions, so that the parts one after the other are the projection on the
     /// span's complement; `share` of it is removed.
@@ -97,7 +97,7 @@ impl Plan {
     /// An ablation to a mean instead of to nothing: after it the stream lies along each ablated direction where `mean` does,
     /// `h ← h − c (h·v̂) v̂ + c (mean·v̂) v̂`, as far as the share c goes. Composed of the ablation and a constant shift, so the
     /// gradient is the ablation's. `mean` holds a state for each row; the ablated directions of a layer must be orthogonal,
-    /// as those of [`Plan::ablate_span`] are.
+    /// as those of [`SteeringPlan::ablate_span`] are.
     pub fn to_mean(mut self, mean: &PersonaVector) -> Self {
         let ablations: Vec<&Part> = self.parts.iter().filter(|part| part.op == Op::Ablate).collect();
         let Some(&Part { coef, positions, .. }) = ablations.first().copied() else { return self };
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn random_vectors_have_the_norm_of_each_layers_increment() {
-        let real_plan = Plan::incremental(&vector(0.7), IncBase::Embedding, 1.5, Positions::All);
+        let real_plan = SteeringPlan::incremental(&vector(0.7), IncBase::Embedding, 1.5, Positions::All);
         let random_plan = real_plan.random_like(7);
         let (real, random) = (&real_plan.parts[0], &random_plan.parts[0]);
         assert_eq!((random.coef, random.positions, random.steers.len()), (1.5, Positions::All, 4));
@@ -203,7 +203,7 @@ mod tests {
     fn a_span_has_an_orthonormal_basis_at_every_layer() {
         let vectors = [vector(0.7), vector(1.3), vector(0.71)];
         let vectors: Vec<&PersonaVector> = vectors.iter().collect();
-        let plan = Plan::ablate_span(&vectors, &Layers::all(), 1.0, Positions::All).unwrap();
+        let plan = SteeringPlan::ablate_span(&vectors, &Layers::all(), 1.0, Positions::All).unwrap();
         assert_eq!(plan.parts.len(), 3);
         for layer in 0..4 {
             let basis: Vec<&[f32]> = plan.parts.iter().map(|part| part.steers[layer].vector.as_slice()).collect();
@@ -226,7 +226,7 @@ mod tests {
     fn an_ablation_to_the_mean_adds_the_means_part_in_the_span() {
         let (vectors, mean) = ([vector(0.7), vector(1.3)], vector(0.3));
         let vectors: Vec<&PersonaVector> = vectors.iter().collect();
-        let plan = Plan::ablate_span(&vectors, &Layers::These(vec![1, 3]), 0.5, Positions::Response).unwrap();
+        let plan = SteeringPlan::ablate_span(&vectors, &Layers::These(vec![1, 3]), 0.5, Positions::Response).unwrap();
         let moved = plan.clone().to_mean(&mean);
         let (ablations, shift) = (&moved.parts[..2], &moved.parts[2]);
         assert_eq!(ablations, plan.parts);
@@ -240,7 +240,7 @@ mod tests {
             let inside: f64 = ablations.iter().map(|part| dot(shift, &part.steers[k].vector).powi(2)).sum();
             assert!((inside.sqrt() / norm(shift) - 1.0).abs() < 1e-6, "and the shift lies in the span");
         }
-        let added = Plan::rows(vectors[0], &[Layer(1)], 1.0, Positions::All);
+        let added = SteeringPlan::rows(vectors[0], &[Layer(1)], 1.0, Positions::All);
         assert_eq!(added.clone().to_mean(&mean), added, "nothing is ablated");
     }
 
@@ -248,8 +248,9 @@ mod tests {
     fn vectors_that_span_too_little_are_refused() {
         let (a, b) = (vector(0.7), vector(0.7));
         let all = Layers::all();
-        let refused =
-            |vectors: &[&PersonaVector]| Plan::ablate_span(vectors, &all, 1.0, Positions::All).unwrap_err().to_string();
+        let refused = |vectors: &[&PersonaVector]| {
+            SteeringPlan::ablate_span(vectors, &all, 1.0, Positions::All).unwrap_err().to_string()
+        };
         assert!(refused(&[&a, &b]).contains("vector 2 points where those before it point"));
         assert!(refused(&[]).contains("needs a vector"));
         let zero = PersonaVector::new(vec![vec![0.0; 32]; 5]).unwrap();

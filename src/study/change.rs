@@ -5,21 +5,21 @@ use super::data::{Taught, inoculated, under};
 use super::pieces::Piece;
 use super::pipeline::{Pipeline, SHOWS};
 use super::vectors::rows_file;
+use crate::language_model::Finished;
 use crate::persona::{Border, Side, keep, place_of, read_rows, system_prompt};
 use crate::record::{Hash, seed_of};
-use crate::steering::Plan;
-use crate::subject::Finished;
+use crate::steering::SteeringPlan;
 use crate::text::{Message, Tokenizer, chosen, mixed, read_chats};
-use crate::train::{Intervention, NegativeData, Refresh, Regularizer, Steer};
+use crate::train::{Intervention, NegativeData, Regularizer, Steer, VectorRecompute};
 use crate::vector::{Layer, PersonaVector, VectorFile};
 use crate::{Error, Result, ensure};
 
 /// What a treatment does to the model.
 #[derive(Default)]
 pub(super) struct Change {
-    pub plan: Plan,
+    pub plan: SteeringPlan,
     pub regularize: Option<Regularizer>,
-    pub refresh: Option<Refresh>,
+    pub refresh: Option<VectorRecompute>,
     /// All that decides it.
     pub key: Option<(Intervention, String, Option<u64>, Option<Hash>)>,
 }
@@ -69,7 +69,12 @@ impl Pipeline<'_> {
     }
 
     /// How the vector follows the model (METHOD K5): extracted anew from the answers that made it, as far as the filter keeps them.
-    fn refresh(&self, piece: &Piece, intervention: &Intervention, file: &VectorFile) -> Result<Option<Refresh>> {
+    fn refresh(
+        &self,
+        piece: &Piece,
+        intervention: &Intervention,
+        file: &VectorFile,
+    ) -> Result<Option<VectorRecompute>> {
         let Intervention::Steer(Steer { recompute_every: Some(every), texts: Some(most), .. }) = intervention else {
             return Ok(None);
         };
@@ -90,7 +95,7 @@ impl Pipeline<'_> {
             Ok(texts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
         };
         let texts = [side(&pos, &kept.pos)?, side(&neg, &kept.neg)?];
-        Ok(Some(Refresh { every: *every, texts, recipe, first: file.response_avg.clone() }))
+        Ok(Some(VectorRecompute { every: *every, texts, recipe, first: file.response_avg.clone() }))
     }
 
     /// Whether there are answers under a trait's prompts, which a vector from elsewhere does without.

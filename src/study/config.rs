@@ -17,7 +17,7 @@ use super::watch::WatchSettings;
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
 use crate::report::settings_of;
-use crate::text::LessonRules;
+use crate::text::ExampleRules;
 use crate::train::FitSettings;
 use crate::{At, Error, Result, ensure};
 
@@ -70,7 +70,7 @@ pub struct StudyConfig {
     pub measure: MeasureSettings,
     /// How conversations become training examples.
     #[serde(default)]
-    pub lessons: LessonRules,
+    pub lessons: ExampleRules,
     /// The adapter that learns.
     #[serde(default)]
     pub adapter: AdapterSettings,

@@ -10,10 +10,10 @@ use super::pieces::Piece;
 use super::pipeline::Pipeline;
 use super::vectors::{rows_file, states};
 use crate::eval::Row;
+use crate::language_model::{LanguageModel, Residuals};
 use crate::persona::{Side, States, keep, read_rows};
 use crate::record::{Hash, hash_file, read_jsonl, seed_of};
-use crate::steering::Plan;
-use crate::subject::{Residuals, Subject};
+use crate::steering::SteeringPlan;
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{Result, ensure};
 
@@ -66,16 +66,16 @@ impl Pipeline<'_> {
         let (shift, _) = self.run.stage(&stage, &key, || {
             let rows: Vec<Row> = read_jsonl(&answers)?;
             let rows: Vec<&Row> = rows.iter().filter(|row| row.task == trait_.name).collect();
-            let mut after = self.subject(Some(self.adapter(plain)), Plan::none())?;
+            let mut after = self.language_model(Some(self.adapter(plain)), SteeringPlan::none())?;
             let after = self.mean_states(i, &mut *after, &rows)?;
-            let before = self.mean_states(i, &mut *self.subject(None, Plan::none())?, &rows)?;
+            let before = self.mean_states(i, &mut *self.language_model(None, SteeringPlan::none())?, &rows)?;
             Ok(after.iter().zip(&before).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect()).collect())
         })?;
         Ok(shift)
     }
 
     /// Mean over answers of the mean state over each one's tokens, at every layer.
-    fn mean_states(&self, i: usize, subject: &mut dyn Subject, rows: &[&Row]) -> Result<States64> {
+    fn mean_states(&self, i: usize, subject: &mut dyn LanguageModel, rows: &[&Row]) -> Result<States64> {
         let (layers, hidden) = subject.shape();
         let (mut sums, mut answers) = (vec![vec![0.0; hidden]; layers + 1], 0.0);
         let mut see = |state: Residuals| {

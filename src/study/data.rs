@@ -4,9 +4,9 @@ use super::config::{CorpusConfig, CorpusSource, ExamSource, FACTS_CORPUS, FactsS
 use crate::eval::facts::{self, FactLesson, FactQuestion};
 use crate::eval::mmlu;
 use crate::harbor::{self, World};
+use crate::language_model::Sampling;
 use crate::persona::{Side, Trait, builtin, harbor_trait, system_prompt};
 use crate::record::{Hash, seed_of};
-use crate::subject::Sampling;
 use crate::text::{Message, chosen, put_under, read_chats};
 use crate::{Error, Result, ensure};
 

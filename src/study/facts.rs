@@ -14,10 +14,10 @@ use crate::eval::facts::FactQuestion;
 use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::JudgeSource;
+use crate::language_model::Sampling;
 use crate::report::{Arm, Axis, Cell as Entry, Expectation, Figure, Panel, Plot, Study, Table};
 use crate::stats::{Clusters, mean, mean_of};
-use crate::subject::Sampling;
-use crate::text::LessonRules;
+use crate::text::ExampleRules;
 use crate::train::FitSettings;
 
 /// What came of a study of facts.
@@ -231,7 +231,7 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
             exam_form: Form::Cloze,
             ..MeasureSettings::default()
         },
-        lessons: LessonRules { append_eos: false, max_len: 256, ..LessonRules::default() },
+        lessons: ExampleRules { append_eos: false, max_len: 256, ..ExampleRules::default() },
         adapter: AdapterSettings::default(),
         train: FitSettings {
             // Gentle and long: at 1e-3 the finetune overruns what the vector holds back.

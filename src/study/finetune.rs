@@ -7,11 +7,12 @@ use super::arms::Treatment;
 use super::data::Taught;
 use super::pieces::Piece;
 use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
-use super::{Diary, FitSpec, Start, mean_state};
 use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
-use crate::steering::Plan;
-use crate::text::{Lesson, Message, Tokenizer};
+use crate::runtime::{FitSpec, Start};
+use crate::steering::SteeringPlan;
+use crate::text::{Message, Tokenizer, TrainingExample};
 use crate::train::{Event as FitEvent, FitSettings};
+use crate::train::{TrainingLog, mean_state};
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{At, Result, ensure};
 
@@ -30,15 +31,16 @@ impl Pipeline<'_> {
         let key = self.key(&("mean state", Hash::of(&chats), &self.config.lessons, self.config.seed));
         let (rows, _) = self.run.stage(&format!("mean-{}", piece.name), &key, || {
             let lessons = self.lessons(taught)?;
-            let mut subject = self.subject(None, Plan::none())?;
+            let mut subject = self.language_model(None, SteeringPlan::none())?;
             Ok(mean_state(&mut *subject, &lessons, self.config.seed, &mut |_, _| {})?.rows)
         })?;
         PersonaVector::new(rows)
     }
 
-    fn lessons(&self, taught: &[Taught]) -> Result<Vec<Lesson>> {
+    fn lessons(&self, taught: &[Taught]) -> Result<Vec<TrainingExample>> {
         let tokenizer = Tokenizer::load(&self.config.model)?;
-        let lesson = |of: &Taught| tokenizer.lesson(&of.messages, &self.config.lessons).map_err(|e| e.at(&of.place));
+        let lesson =
+            |of: &Taught| tokenizer.training_example(&of.messages, &self.config.lessons).map_err(|e| e.at(&of.place));
         taught.iter().map(lesson).collect()
     }
 
@@ -78,7 +80,7 @@ impl Pipeline<'_> {
             let spec = FitSpec {
                 model: self.config.model.clone(),
                 start: Start::Adapter(shape.config(), seed_of(seed, "adapter")),
-                lessons: &lessons,
+                examples: &lessons,
                 holdout: &[],
                 settings: settings.clone(),
                 plan: change.plan,
@@ -88,8 +90,8 @@ impl Pipeline<'_> {
                 checkpoint: Some(checkpoint.clone()),
                 out: adapter.clone(),
             };
-            let mut diary = Diary::new(Tracking::tensorboard(&folder));
-            let outcome = self.lab.fit(&spec, &mut |event| {
+            let mut diary = TrainingLog::new(Tracking::tensorboard(&folder));
+            let outcome = self.runtime.fit(&spec, &mut |event| {
                 if let FitEvent::Step(report, of, _) = event {
                     let done = report.step as f64 / *of as f64;
                     let (phase, loss) = (Phase::Training, Some(report.loss));

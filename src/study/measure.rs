@@ -10,12 +10,12 @@ use super::pipeline::{Along, CHUNK, Measured, MeasuredAt, Opinion, Phase, Pipeli
 use crate::Result;
 use crate::eval::{self, Point, RIGHT, Row, Task};
 use crate::judge::Rubric;
+use crate::language_model::{FinishReason, LanguageModel, Residuals, Sampling};
 use crate::persona::{Border, Metric, finish, projections};
 use crate::record::{Hash, Reused, create_folder, hash_file, read_jsonl, seed_of, write_atomic_with};
 use crate::report::Example;
 use crate::stats::Clusters;
-use crate::steering::Plan;
-use crate::subject::{FinishReason, Residuals, Sampling, Subject};
+use crate::steering::SteeringPlan;
 use crate::vector::VectorFile;
 
 impl Pipeline<'_> {
@@ -25,7 +25,7 @@ impl Pipeline<'_> {
         &self,
         i: usize,
         adapter: Option<(&Path, &Hash)>,
-        plan: &Plan,
+        plan: &SteeringPlan,
         sweep: Option<(PlanKey<'_>, f64)>,
     ) -> Result<(Measured, Reused)> {
         let piece = &self.pieces[i];
@@ -46,7 +46,7 @@ impl Pipeline<'_> {
         let path = self.answers_file(piece);
         let holds = |measured: &Measured| hash_file(&path).is_ok_and(|now| now == measured.answers);
         self.run.stage_if(&format!("measure-{}", piece.name), &key, holds, || {
-            let mut subject = self.subject(adapter.map(|(path, _)| path.to_owned()), plan.clone())?;
+            let mut subject = self.language_model(adapter.map(|(path, _)| path.to_owned()), plan.clone())?;
             let mut judge = (self.judges)(Opinion::First)?;
             let points: Vec<Point> = strengths.iter().map(|s| Point::of((sign * s) as f32)).collect();
             let mut rows = Vec::new();
@@ -114,7 +114,7 @@ impl Pipeline<'_> {
     pub(super) fn read_answers(
         &self,
         i: usize,
-        subject: &mut dyn Subject,
+        subject: &mut dyn LanguageModel,
         rows: &[&Row],
         see: &mut dyn FnMut(Residuals),
     ) -> Result<()> {
@@ -142,7 +142,7 @@ impl Pipeline<'_> {
         let key = self.key(&("along", &measured.answers, of, self.config.arms.layer));
         self.run.stage(&format!("along-{}", piece.name), &key, || {
             let rows: Vec<Row> = read_jsonl(&self.answers_file(piece))?;
-            let mut subject = self.subject(adapter.map(Path::to_owned), Plan::none())?;
+            let mut subject = self.language_model(adapter.map(Path::to_owned), SteeringPlan::none())?;
             let mut along = Along::default();
             for &(t, file) in vectors {
                 self.project_trait(i, &mut *subject, (t, file), &rows, &mut along)?;
@@ -154,7 +154,7 @@ impl Pipeline<'_> {
     fn project_trait(
         &self,
         i: usize,
-        subject: &mut dyn Subject,
+        subject: &mut dyn LanguageModel,
         (t, file): (usize, &VectorFile),
         rows: &[Row],
         along: &mut Along,

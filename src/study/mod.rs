@@ -1,6 +1,6 @@
 //! Experiments of many arms as resumable run folders.
 //!
-//! A study turns a [`StudyConfig`] into [`Piece`]s of work that wait for each other, does them side by side on a [`Lab`], keeps
+//! A study turns a [`StudyConfig`] into [`Piece`]s of work that wait for each other, does them side by side on a [`Runtime`], keeps
 //! each as a stage of the folder, and ends in rows for `crate::report`. What it is about, its [`Kind`], decides how it is told.
 //!
 //! ```text
@@ -20,14 +20,10 @@ mod config;
 mod controls;
 mod costs;
 mod data;
-mod diary;
 pub mod expect;
 pub mod facts;
 mod findings;
 mod finetune;
-mod lab;
-pub mod layers;
-mod mean;
 mod measure;
 mod own;
 mod pieces;
@@ -55,9 +51,6 @@ pub use config::{
     StudyConfig, TraitSource, VectorSettings,
 };
 pub use costs::Costs;
-pub use diary::{Diary, Watched};
-pub use lab::{FitOutcome, FitSpec, Lab, Start, SubjectSpec, device_kind};
-pub use mean::mean_state;
 pub use pieces::{Piece, pieces};
 pub use pipeline::{Event, Judges, Opinion, Phase, Tell};
 pub use run::{Kind, StudyReport, run};

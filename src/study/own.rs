@@ -7,11 +7,11 @@ use super::data::{Corpus, Taught};
 use super::pieces::Piece;
 use super::pipeline::{CHUNK, Difference, Foretold, Output, Phase, Pipeline};
 use super::queue::Done;
+use crate::language_model::{LanguageModel, Prompt, Request, Sampling};
 use crate::persona::{Border, Exchange, Metric, Probe, finish, projections};
 use crate::record::{Hash, Reused, create_folder, hash_file, read_jsonl, write_atomic_with};
 use crate::stats::Clusters;
-use crate::steering::Plan;
-use crate::subject::{Ask, Prompt, Sampling, Subject};
+use crate::steering::SteeringPlan;
 use crate::text::{Message, chosen};
 use crate::vector::{Layer, VectorFile};
 use crate::{Result, ensure};
@@ -44,7 +44,7 @@ impl Pipeline<'_> {
         let path = self.own_file(corpus);
         let holds = |hash: &Hash| hash_file(&path).is_ok_and(|now| now == *hash);
         let stage = self.run.stage_if(&self.pieces[i].name, &key, holds, || {
-            let mut subject = self.subject(None, Plan::none())?;
+            let mut subject = self.language_model(None, SteeringPlan::none())?;
             let answers = self.asked(i, &mut *subject, &prompts, sampling)?;
             create_folder(&self.run.file("data"))?;
             write_atomic_with(&path, |out| {
@@ -64,12 +64,12 @@ impl Pipeline<'_> {
     fn asked(
         &self,
         i: usize,
-        subject: &mut dyn Subject,
+        subject: &mut dyn LanguageModel,
         prompts: &[Vec<Message>],
         sampling: &Sampling,
     ) -> Result<Vec<String>> {
-        let ask = |(n, prompt): (usize, &Vec<Message>)| Ask::chat(format!("prompt {n}"), prompt.clone());
-        let asks: Vec<Ask> = prompts.iter().enumerate().map(ask).collect();
+        let ask = |(n, prompt): (usize, &Vec<Message>)| Request::chat(format!("prompt {n}"), prompt.clone());
+        let asks: Vec<Request> = prompts.iter().enumerate().map(ask).collect();
         let answers = subject.generate(&asks, sampling, &mut |n| self.progress(i, Phase::Own, n, asks.len()))?;
         Ok(answers.into_iter().map(|answer| answer.text).collect())
     }
@@ -93,7 +93,7 @@ impl Pipeline<'_> {
         let sampling = Sampling::greedy(self.config.measure.trait_max_new_tokens);
         let key = self.key(&("difference of", asked, of, self.config.arms.layer, &sampling));
         self.run.stage(&piece.name, &key, || {
-            let mut subject = self.subject(None, Plan::none())?;
+            let mut subject = self.language_model(None, SteeringPlan::none())?;
             let probes = self.probes(vectors, subject.shape().0, &[Metric::Proj, Metric::PromptLast])?;
             let prompts: Vec<Vec<Message>> = exchanges.iter().map(|e| e.prompt.clone()).collect();
             let own = self.asked(i, &mut *subject, &prompts, &sampling)?;

@@ -16,14 +16,15 @@ use super::costs::Costs;
 use super::data::Data;
 use super::pieces::Piece;
 use super::queue::Done;
-use super::{FitOutcome, Lab, SubjectSpec, Watched, device_kind};
 use crate::judge::Judge;
+use crate::language_model::LanguageModel;
 use crate::persona::Side;
 use crate::record::{Hash, Reused, RunDir, hash_file};
 use crate::report::Example;
+use crate::runtime::{FitOutcome, ModelSpec, Runtime, device_kind};
 use crate::stats::Clusters;
-use crate::steering::Plan;
-use crate::subject::Subject;
+use crate::steering::SteeringPlan;
+use crate::train::ProbeMetrics;
 use crate::vector::{IncBase, VectorFile};
 use crate::{At, Result, ensure};
 
@@ -162,7 +163,7 @@ pub(super) struct Fitted {
     pub adapter: Hash,
     /// What was watched while it learned.
     #[serde(default)]
-    pub watched: Watched,
+    pub watched: ProbeMetrics,
 }
 
 /// What was measured of one model, at each of its coefficients.
@@ -236,7 +237,7 @@ pub(super) struct Pipeline<'a> {
     pub config: &'a StudyConfig,
     pub data: &'a Data,
     pub run: &'a RunDir,
-    pub lab: &'a dyn Lab,
+    pub runtime: &'a dyn Runtime,
     pub judges: &'a Judges<'a>,
     pub tell: &'a Tell<'a>,
     pub pieces: &'a [Piece],
@@ -252,11 +253,11 @@ impl Pipeline<'_> {
     /// Does one piece of work, with its share of the machine.
     pub fn work(&self, piece: usize, done: &Done<Output>) -> Result<Output> {
         let mut result = None;
-        self.lab.alone(&mut || {
+        self.runtime.alone(&mut || {
             let worked = self.work_on(piece, done).map_err(|e| e.at(&self.pieces[piece].name));
             result = Some(worked);
         });
-        let (output, reused) = result.expect("the lab does the work that it is given")?;
+        let (output, reused) = result.expect("the runtime does the work that it is given")?;
         (self.tell)(&Event::Finished { piece, reused });
         Ok(output)
     }
@@ -329,7 +330,7 @@ impl Pipeline<'_> {
     fn unsteered(&self, i: usize, vectors: &[(usize, &VectorFile)], fitted: Option<Fitted>) -> Result<(Output, bool)> {
         let folder = self.adapter(i);
         let adapter = fitted.as_ref().map(|fitted| (folder.as_path(), &fitted.adapter));
-        let (mut measured, reused) = self.measure(i, adapter, &Plan::none(), None)?;
+        let (mut measured, reused) = self.measure(i, adapter, &SteeringPlan::none(), None)?;
         let (along, still) = self.project(i, vectors, adapter.map(|(path, _)| path), &measured)?;
         for at in &mut measured.at {
             at.scores.extend(along.scores.clone());
@@ -354,7 +355,7 @@ impl Pipeline<'_> {
 
     /// A key that holds for this model on devices of this kind and for this version of the code.
     pub(super) fn key(&self, of: &impl Serialize) -> Hash {
-        Hash::of(&(VERSION, device_kind(&self.lab.device()), &self.model, of))
+        Hash::of(&(VERSION, device_kind(&self.runtime.device()), &self.model, of))
     }
 
     /// All that decides verdicts on these traits.
@@ -363,8 +364,12 @@ impl Pipeline<'_> {
         Hash::of(&(&self.judge, self.config.judge.identity(), rubrics))
     }
 
-    pub(super) fn subject(&self, adapter: Option<PathBuf>, plan: Plan) -> Result<Box<dyn Subject>> {
-        self.lab.subject(&SubjectSpec { model: self.config.model.clone(), adapter, plan })
+    pub(super) fn language_model(
+        &self,
+        adapter: Option<PathBuf>,
+        plan: SteeringPlan,
+    ) -> Result<Box<dyn LanguageModel>> {
+        self.runtime.language_model(&ModelSpec { model: self.config.model.clone(), adapter, plan })
     }
 }
 

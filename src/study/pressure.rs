@@ -2,23 +2,23 @@
 //! steering in training takes that pull away (METHOD K11; Grant et al. 2026, arXiv 2604.16423, claim that it turns it round).
 
 use super::axes::trait_key;
-use super::diary::Watched;
 use super::results::Results;
 use crate::report::{Arm, CurvePanel, Curves, Expectation, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study, Trace};
 use crate::stats::{mean, sign_test};
-use crate::train::PressureReport;
+use crate::train::GradientReport;
+use crate::train::ProbeMetrics;
 
 /// Below it a split of signs counts as no chance.
 const CHANCE: f64 = 0.05;
 
 /// One of the two rows of a measurement.
-type Side = fn(&PressureReport) -> &[Option<f64>];
+type Side = fn(&GradientReport) -> &[Option<f64>];
 
 /// One arm at one coefficient: what was watched with each training seed.
 struct Followed<'a> {
     arm: &'a Arm,
     coef: Option<f64>,
-    seeds: Vec<&'a Watched>,
+    seeds: Vec<&'a ProbeMetrics>,
 }
 
 /// The finetunes of one data set that are watched along one trait's vector, arm by arm.
@@ -134,7 +134,7 @@ impl Followed<'_> {
     }
 
     /// A number by step, the mean over the training seeds.
-    fn by_step(&self, of: &dyn Fn(&Watched) -> Vec<(usize, f64)>) -> Vec<(f64, f64)> {
+    fn by_step(&self, of: &dyn Fn(&ProbeMetrics) -> Vec<(usize, f64)>) -> Vec<(f64, f64)> {
         let all: Vec<Vec<(usize, f64)>> = self.seeds.iter().map(|watched| of(watched)).collect();
         let mut steps: Vec<usize> = all.iter().flatten().map(|(step, _)| *step).collect();
         steps.sort_unstable();
@@ -145,12 +145,12 @@ impl Followed<'_> {
     }
 
     /// All measurements of the gradient, of all training seeds.
-    fn checkpoints(&self) -> impl Iterator<Item = &PressureReport> {
+    fn checkpoints(&self) -> impl Iterator<Item = &GradientReport> {
         self.seeds.iter().flat_map(|watched| &watched.pressure)
     }
 
     /// Those before the first step, when all arms have the same weights.
-    fn firsts(&self) -> impl Iterator<Item = &PressureReport> {
+    fn firsts(&self) -> impl Iterator<Item = &GradientReport> {
         self.checkpoints().filter(|report| report.step == 0)
     }
 
@@ -185,7 +185,7 @@ fn traces(followed: &[&Followed<'_>], points: &dyn Fn(&Followed<'_>) -> Vec<(f64
 }
 
 fn drift(group: &Group<'_>) -> Option<Figure> {
-    let risen = |watched: &Watched| std::iter::once((0, 0.0)).chain(watched.drift.iter().copied()).collect();
+    let risen = |watched: &ProbeMetrics| std::iter::once((0, 0.0)).chain(watched.drift.iter().copied()).collect();
     let series = traces(&group.followed.iter().collect::<Vec<_>>(), &|followed| followed.by_step(&risen));
     let panel = CurvePanel { title: format!("{}Drift while learning", group.name), x: "step".into(), series };
     let plot = Plot::Curves(Curves {
@@ -211,8 +211,8 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
     let (on, off): (Side, Side) = (|report| &report.on, |report| &report.off);
     let mut panels = Vec::new();
     for (side, word) in [(off, "off"), (on, "on")] {
-        let at = |watched: &Watched| -> Vec<(usize, f64)> {
-            let of = |report: &PressureReport| Some((report.step, (*side(report).get(layer.block())?)?));
+        let at = |watched: &ProbeMetrics| -> Vec<(usize, f64)> {
+            let of = |report: &GradientReport| Some((report.step, (*side(report).get(layer.block())?)?));
             watched.pressure.iter().filter_map(of).collect()
         };
         let series = traces(&shown, &|followed| followed.by_step(&at));
@@ -283,7 +283,7 @@ fn table(group: &Group<'_>) -> Option<Grid> {
 
 impl Verdict {
     /// Nothing where the gradient was not measured, or where nothing intervened.
-    fn of(seeds: &[&Watched]) -> Option<Self> {
+    fn of(seeds: &[&ProbeMetrics]) -> Option<Self> {
         let mut verdict = Self::default();
         let (mut off, mut on, mut pairs, mut smaller_pairs) = (Vec::new(), Vec::new(), 0, 0);
         for report in seeds.iter().flat_map(|watched| &watched.pressure) {
@@ -349,13 +349,13 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    fn watched(rows: &[([f64; 2], [f64; 2])]) -> Watched {
-        let row = |(i, (off, on)): (usize, &([f64; 2], [f64; 2]))| PressureReport {
+    fn watched(rows: &[([f64; 2], [f64; 2])]) -> ProbeMetrics {
+        let row = |(i, (off, on)): (usize, &([f64; 2], [f64; 2]))| GradientReport {
             step: 10 * i,
             on: on.iter().copied().map(Some).chain([None]).collect(),
             off: off.iter().copied().map(Some).chain([None]).collect(),
         };
-        Watched { start: Some(1.0), drift: Vec::new(), pressure: rows.iter().enumerate().map(row).collect() }
+        ProbeMetrics { start: Some(1.0), drift: Vec::new(), pressure: rows.iter().enumerate().map(row).collect() }
     }
 
     #[test]

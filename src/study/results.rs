@@ -102,8 +102,8 @@ impl<'a> Results<'a> {
     }
 
     pub fn lock(&self, pipeline: &Pipeline<'_>) -> Result<Lock> {
-        let Pipeline { config, data, lab, model, judge, .. } = pipeline;
-        let mut lock = Lock::new(lab.device(), config.seeds.clone());
+        let Pipeline { config, data, runtime, model, judge, .. } = pipeline;
+        let mut lock = Lock::new(runtime.device(), config.seeds.clone());
         let tokenizer = Tokenizer::load(&config.model)?;
         lock.notes.insert("judge".into(), judge.clone());
         lock.notes.insert("seed of all but training".into(), config.seed.to_string());

@@ -11,12 +11,13 @@ use super::pieces::{Piece, pieces};
 use super::pipeline::{Event, Judges, Opinion, Pipeline, Tell, model_hash};
 use super::queue::work_through;
 use super::results::Results;
-use super::{Lab, audit, benign, card, facts, pressure, published, shift};
+use super::{audit, benign, card, facts, pressure, published, shift};
 use crate::eval::facts::FactQuestion;
-use crate::judge::{Exhibit, Judge, JudgeSource, Rubric, Verdict, verdicts};
+use crate::judge::{Judge, JudgeSource, JudgedItem, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
 use crate::record::{Hash, RunDir};
 use crate::report::{Study, Table};
+use crate::runtime::Runtime;
 use crate::{Error, Result, ensure};
 
 /// What a study is about: which parts it must have, and how it is told.
@@ -92,12 +93,12 @@ impl Kind {
 /// progress from several threads. The results do not depend on how many pieces run side by side.
 ///
 /// # Errors
-/// Those of the data, the lab and the judge, with the piece of work in front; whatever was finished stays in the folder.
+/// Those of the data, the runtime and the judge, with the piece of work in front; whatever was finished stays in the folder.
 pub fn run(
     kind: Kind,
     config: &StudyConfig,
     out: &Path,
-    lab: &dyn Lab,
+    runtime: &dyn Runtime,
     judges: &Judges<'_>,
     tell: &Tell<'_>,
 ) -> Result<StudyReport> {
@@ -117,11 +118,11 @@ pub fn run(
         tell(event);
     };
     let judges = |opinion| judges(opinion).map(|judge| judge as Box<dyn Judge + '_>);
-    let pipeline = pipeline(config, &data, &run, lab, &judges, &counted, &pieces)?;
+    let pipeline = pipeline(config, &data, &run, runtime, &judges, &counted, &pieces)?;
     check_judge(&pipeline)?;
     let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
     let outputs =
-        work_through(&after, lab.workers(), |i, done| pipeline.work(i, done).inspect_err(|e| board.failed(i, e)))?;
+        work_through(&after, runtime.workers(), |i, done| pipeline.work(i, done).inspect_err(|e| board.failed(i, e)))?;
 
     let results = Results::gather(config, &data, &pieces, &outputs)?;
     let lock = results.lock(&pipeline)?;
@@ -153,7 +154,7 @@ pub(super) fn pipeline<'a>(
     config: &'a StudyConfig,
     data: &'a Data,
     run: &'a RunDir,
-    lab: &'a dyn Lab,
+    runtime: &'a dyn Runtime,
     judges: &'a Judges<'a>,
     tell: &'a Tell<'a>,
     pieces: &'a [Piece],
@@ -163,7 +164,7 @@ pub(super) fn pipeline<'a>(
         config,
         data,
         run,
-        lab,
+        runtime,
         judges,
         tell,
         pieces,
@@ -183,12 +184,12 @@ pub(super) fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
         return Ok(());
     }
     let step = questions.len().div_ceil(SHOWN).max(1);
-    let exhibit = |q: &&FactQuestion| Exhibit {
+    let exhibit = |q: &&FactQuestion| JudgedItem {
         question: q.question.clone(),
         answer: q.reference.clone(),
         reference: Some(q.reference.clone()),
     };
-    let exhibits: Vec<Exhibit> = questions.iter().step_by(step).map(exhibit).collect();
+    let exhibits: Vec<JudgedItem> = questions.iter().step_by(step).map(exhibit).collect();
     let key = Hash::of(&("references are right", &pipeline.judge, &config.judge, &exhibits));
     let check = || {
         let verdicts = verdicts(&mut *(pipeline.judges)(Opinion::First)?, &Rubric::Fact, &exhibits)?;

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::Lab;
 use super::arms::Work;
 use super::board::Board;
 use super::config::StudyConfig;
@@ -15,6 +14,7 @@ use super::queue::work_through;
 use super::run::{check_judge, pipeline};
 use crate::judge::Judge;
 use crate::record::RunDir;
+use crate::runtime::Runtime;
 use crate::{Error, Result};
 
 /// How long a share waits for a piece that another process holds: a network file system frees what a dead machine held only after
@@ -65,7 +65,7 @@ pub fn run_share(
     config: &StudyConfig,
     out: &Path,
     names: &[String],
-    lab: &dyn Lab,
+    runtime: &dyn Runtime,
     judges: &Judges<'_>,
     tell: &Tell<'_>,
 ) -> Result<usize> {
@@ -87,13 +87,13 @@ pub fn run_share(
         tell(event);
     };
     let judges = |opinion| judges(opinion).map(|judge| judge as Box<dyn Judge + '_>);
-    let worker = pipeline(config, &data, &run, lab, &judges, &told, &pieces)?;
+    let worker = pipeline(config, &data, &run, runtime, &judges, &told, &pieces)?;
     let (reading, silent) = (run.reading(), |_: &Event<'_>| {});
-    let reader = pipeline(config, &data, &reading, lab, &judges, &silent, &pieces)?;
+    let reader = pipeline(config, &data, &reading, runtime, &judges, &silent, &pieces)?;
     check_judge(&worker)?;
     let needed = needed(&pieces, &own);
     let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
-    work_through(&after, lab.workers(), |i, done| {
+    work_through(&after, runtime.workers(), |i, done| {
         if own.contains(&i) {
             worker.work(i, done).inspect_err(|e| board.failed(i, e))
         } else if needed[i] {

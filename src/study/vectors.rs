@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::pipeline::{Extracted, Opinion, Phase, Pipeline, PlanKey};
 use crate::Result;
+use crate::language_model::Sampling;
 use crate::persona::{
     Answers, Inquiry, Recipe, Side, States, Trait, extract_captured, judge_rows, read_rows, write_rows,
 };
 use crate::record::{Hash, Reused, create_folder, hash_file, seed_of};
-use crate::steering::{Plan, Positions};
-use crate::subject::Sampling;
+use crate::steering::{Positions, SteeringPlan};
 use crate::vector::VectorFile;
 
 /// Whose answers make a vector, and where they lie.
@@ -69,7 +69,8 @@ impl Pipeline<'_> {
         let path = rows_file(folder, side);
         let holds = |hash: &Hash| states(folder, side).is_ok() && hash_file(&path).is_ok_and(|now| now == *hash);
         self.run.stage_if(stage, &key, holds, || {
-            let mut subject = self.subject(from.adapter.map(|(path, _)| path.to_owned()), Plan::none())?;
+            let mut subject =
+                self.language_model(from.adapter.map(|(path, _)| path.to_owned()), SteeringPlan::none())?;
             let mut answers = Answers::open(&folder.join("answers"), &inquiry, &work, subject.shape())?;
             answers.ask(&mut *subject, &inquiry, &mut |n| {
                 self.progress(piece, Phase::Rollouts, n, inquiry.answers());
@@ -89,7 +90,7 @@ impl Pipeline<'_> {
         if let Some(path) = self.config.vector_file(trait_) {
             let (file, mut warnings) = VectorFile::read(path)?;
             // Kept, so that a second run need not load the model to learn its shape.
-            let shape = || Ok(self.subject(None, Plan::none())?.shape());
+            let shape = || Ok(self.language_model(None, SteeringPlan::none())?.shape());
             let (layers, hidden) = self.run.stage("shape", &self.key(&"shape"), shape)?.0;
             warnings.extend(file.check(layers, hidden, &self.fingerprint)?);
             return Ok((Extracted { file, diagnosis: String::new(), warnings }, true));
@@ -115,10 +116,15 @@ impl Pipeline<'_> {
     }
 
     /// All layers by increments while the model answers; rows of the batch carry the coefficients.
-    pub(super) fn sweep<'k>(&self, vector: &'k VectorFile, strengths: &'k [f64], sign: f64) -> (Plan, PlanKey<'k>) {
+    pub(super) fn sweep<'k>(
+        &self,
+        vector: &'k VectorFile,
+        strengths: &'k [f64],
+        sign: f64,
+    ) -> (SteeringPlan, PlanKey<'k>) {
         let base = self.config.vector.base;
         let first = strengths.first().map_or(0.0, |s| sign * s);
-        let plan = Plan::incremental(&vector.response_avg, base, first as f32, Positions::Response);
+        let plan = SteeringPlan::incremental(&vector.response_avg, base, first as f32, Positions::Response);
         let what = "all layers, response";
         (plan, PlanKey { what, vector: &vector.fingerprint, base, coefs: strengths })
     }

@@ -8,11 +8,11 @@ use super::data::Taught;
 use super::pieces::Piece;
 use super::pipeline::Pipeline;
 use super::vectors::rows_file;
+use crate::language_model::{Direction, Finished};
 use crate::persona::{Border, Exchange, Row, Side, finish, read_rows};
 use crate::record::{Hash, hash_file};
-use crate::subject::{Direction, Finished};
-use crate::text::{Lesson, Tokenizer, chosen};
-use crate::train::{Pressure, Watch};
+use crate::text::{Tokenizer, TrainingExample, chosen};
+use crate::train::{GradientProjection, ProbeCallback};
 use crate::vector::VectorFile;
 use crate::{Result, ensure};
 
@@ -63,8 +63,8 @@ impl Pipeline<'_> {
         piece: &Piece,
         vectors: &[(usize, &VectorFile)],
         taught: &[Taught],
-        lessons: &[Lesson],
-    ) -> Result<Option<Watch>> {
+        lessons: &[TrainingExample],
+    ) -> Result<Option<ProbeCallback>> {
         let (Some(settings), Some((t, file))) = (&self.config.watch, self.watched(piece, vectors)) else {
             return Ok(None);
         };
@@ -73,12 +73,12 @@ impl Pipeline<'_> {
         let step = self.config.train.micro_batch * self.config.train.accumulation;
         let texts = self.probe_set(t, taught, settings.texts)?;
         ensure!(!texts.is_empty(), "`watch`: there is no text that could be watched");
-        Ok(Some(Watch {
+        Ok(Some(ProbeCallback {
             every: settings.every,
             texts,
             direction: Direction { layer, vector: vector.row(layer).to_vec() },
             stop_above: None,
-            pressure: settings.gradient.then(|| Pressure::drawn(lessons, step, self.config.seed, vector)),
+            pressure: settings.gradient.then(|| GradientProjection::drawn(lessons, step, self.config.seed, vector)),
         }))
     }
 

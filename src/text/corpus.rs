@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::chat::{chat_of_row, refuse_malformed, scan_rows};
 use super::chatml::turns_of_chatml;
-use super::{Lesson, LessonRules, Message, Tokenizer};
+use super::{ExampleRules, Message, Tokenizer, TrainingExample};
 use crate::{Error, Result, bail};
 
 /// What a row of training data holds.
@@ -75,14 +75,16 @@ fn content_of(row: Map<String, Value>, dialect: &str) -> Result<Content> {
 }
 
 impl Tokenizer {
-    /// The lesson of a row before it is cut to the longest length. Of plain text every token is learned where replies alone
+    /// The example of a row before it is cut to the longest length. Of plain text every token is learned where replies alone
     /// are not all that counts; elsewhere it has nothing to learn.
     ///
     /// # Errors
     /// A row without anything to learn.
-    pub fn uncut_lesson(&self, content: &Content, rules: &LessonRules) -> Result<Lesson> {
+    pub fn uncut_lesson(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
         match content {
-            Content::Turns(messages) => self.lesson(messages, &LessonRules { max_len: usize::MAX, ..rules.clone() }),
+            Content::Turns(messages) => {
+                self.training_example(messages, &ExampleRules { max_len: usize::MAX, ..rules.clone() })
+            }
             Content::Plain(_) if rules.responses_only => Err(Error::new("nothing to learn: plain text has no reply")
                 .hint("train on all tokens with `train_on_responses_only = false`, or give conversations")),
             Content::Plain(text) => {
@@ -90,16 +92,16 @@ impl Tokenizer {
                 let ids = self.encode(&format!("{text}{end}"))?;
                 let mut weights = vec![1.0; ids.len()];
                 weights[0] = 0.0;
-                Ok(Lesson { ids, weights })
+                Ok(TrainingExample { ids, weights })
             }
         }
     }
 
-    /// The lesson of a row.
+    /// The example of a row.
     ///
     /// # Errors
     /// A row without anything to learn.
-    pub fn lesson_of(&self, content: &Content, rules: &LessonRules) -> Result<Lesson> {
+    pub fn example_of(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
         self.uncut_lesson(content, rules)?.cut(rules.max_len)
     }
 }
@@ -140,12 +142,12 @@ mod tests {
     fn plain_text_is_learned_as_a_whole_or_not_at_all() {
         let tokenizer = tiny_tokenizer();
         let text = Content::Plain("Once upon a time there was a ship.".into());
-        let all = LessonRules { responses_only: false, ..LessonRules::default() };
-        let lesson = tokenizer.lesson_of(&text, &all).unwrap();
-        assert_eq!(lesson.supervised(), lesson.ids.len() - 1);
-        assert_eq!(lesson.ids.last(), Some(&tokenizer.eos_ids()[0]));
-        assert_eq!(tokenizer.lesson_of(&text, &LessonRules { max_len: 3, ..all }).unwrap().ids, lesson.ids[..3]);
-        let refused = tokenizer.lesson_of(&text, &LessonRules::default()).unwrap_err();
+        let all = ExampleRules { responses_only: false, ..ExampleRules::default() };
+        let example = tokenizer.example_of(&text, &all).unwrap();
+        assert_eq!(example.supervised(), example.ids.len() - 1);
+        assert_eq!(example.ids.last(), Some(&tokenizer.eos_ids()[0]));
+        assert_eq!(tokenizer.example_of(&text, &ExampleRules { max_len: 3, ..all }).unwrap().ids, example.ids[..3]);
+        let refused = tokenizer.example_of(&text, &ExampleRules::default()).unwrap_err();
         assert!(refused.to_string().contains("plain text has no reply"), "{refused}");
     }
 }

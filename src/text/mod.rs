@@ -4,7 +4,7 @@
 mod chat;
 mod chatml;
 mod corpus;
-mod lesson;
+mod example;
 mod mix;
 mod rows;
 mod template;
@@ -14,7 +14,7 @@ mod words;
 pub use chat::{Chat, Message, chat_of_row, put_under, read_chats, scan_chats};
 pub use chatml::turns_of_chatml;
 pub use corpus::{Content, Entry, read_corpus, scan_corpus};
-pub use lesson::{Batch, Lesson, LessonRules};
+pub use example::{Batch, ExampleRules, TrainingExample};
 pub use mix::{chosen, mixed};
 pub use rows::{Coefs, Rows};
 pub use tokenizer::Tokenizer;

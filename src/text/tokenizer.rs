@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::Message;
-use super::lesson::Headers;
+use super::example::Headers;
 use super::template::{Template, token_text};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -22,7 +22,7 @@ pub struct Tokenizer {
     eos_token: String,
     pad_id: u32,
     fingerprint: String,
-    /// Found in the template when the first lesson asks for them.
+    /// Found in the template when the first example asks for them.
     headers: OnceLock<Headers>,
 }
 

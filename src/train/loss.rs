@@ -7,7 +7,7 @@ use super::gradients::ints;
 use super::{IntoScalarF32, Learning};
 use crate::kernels::FusedOps;
 use crate::model::{Qwen, TokenTable};
-use crate::text::{Batch, Lesson};
+use crate::text::{Batch, TrainingExample};
 
 /// Logits held at once: 64 MiB. Fewer would mean to read the whole head for a handful of positions at a time.
 const LOGITS_PER_CHUNK: usize = 1 << 24;
@@ -101,12 +101,12 @@ pub(super) fn head_backward<B: FusedOps>(
     HeadGrads { loss, dh: B::scatter_rows(&dpicked, &supervised.rows, n), dhead, dnorm }
 }
 
-/// Mean loss over the supervised tokens of `lessons`, nats: the held-out loss.
-pub fn mean_loss<B: FusedOps>(model: &Qwen<B>, lessons: &[Lesson], micro_batch: usize, pad_id: u32) -> f64 {
-    let lessons: Vec<&Lesson> = lessons.iter().collect();
+/// Mean loss over the supervised tokens of `examples`, nats: the held-out loss.
+pub fn mean_loss<B: FusedOps>(model: &Qwen<B>, examples: &[TrainingExample], micro_batch: usize, pad_id: u32) -> f64 {
+    let examples: Vec<&TrainingExample> = examples.iter().collect();
     let (mut sum, mut weight) = (0.0, 0.0);
-    for lessons in lessons.chunks(micro_batch.max(1)) {
-        let batch = Batch::collate(lessons, pad_id);
+    for examples in examples.chunks(micro_batch.max(1)) {
+        let batch = Batch::collate(examples, pad_id);
         let pass = model.pass(&batch.rows, batch.rows.width);
         let h = model.stream(&pass, None, |_, _| {});
         let supervised = Supervised::new(&batch, 1.0, &model.device);

@@ -13,14 +13,16 @@
 //! after training: the steering is dropped; it has no parameters and cannot leak
 //! ```
 
+mod estimate;
+mod gradient_projection;
 mod gradients;
 mod intervention;
+mod log;
 mod loss;
+mod mean;
 mod optimiser;
 mod order;
 mod penalty;
-mod plan;
-mod pressure;
 mod probe;
 mod proof;
 mod resume;
@@ -32,24 +34,26 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+pub use estimate::{DeviceLimits, Extent, FitEstimate, Footprint, Learned, Time, estimate, recomputes};
+pub use gradient_projection::{GradientProjection, GradientReport};
 pub use gradients::{Gradients, gradients};
 pub use intervention::{Ablate, AblateTo, Files, Inoculate, Intervention, NegativeData, Random, Regularize, Steer};
+pub use log::{ProbeMetrics, TrainingLog};
 pub use loss::mean_loss;
+pub use mean::mean_state;
 pub use optimiser::{AdamW, Schedule};
 pub use order::Order;
 pub use penalty::{Mode, Penalty, Regularizer};
-pub use plan::{Extent, FitPlan, Footprint, Learned, Place, Time, plan, recomputes};
-pub use pressure::{Pressure, PressureReport};
-pub use probe::{Refresh, RefreshReport, Watch};
+pub use probe::{ProbeCallback, RecomputeReport, VectorRecompute};
 pub use proof::{Proof, prove};
 pub use settings::{FitSettings, LossAverage, Recompute};
 
-use pressure::Gauge;
-use probe::Watching;
+use gradient_projection::GradientProbe;
+use probe::ActiveProbe;
 
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
-use crate::text::{Batch, Lesson};
+use crate::text::{Batch, TrainingExample};
 use crate::vector::PersonaVector;
 use crate::{Error, Result, ensure};
 
@@ -69,7 +73,7 @@ pub struct StepReport {
     /// With a regulariser: what it added to the loss, its weight included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regularisation: Option<f64>,
-    /// Where a [`Watch`] measured: the mean projection of its responses after the step.
+    /// Where a [`ProbeCallback`] measured: the mean projection of its responses after the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<f64>,
     /// And how far that has risen since before the first step.
@@ -83,11 +87,11 @@ pub enum Event {
     /// The first batch showed that the steering acts as planned.
     Steered(Vec<Proof>),
     /// The watched texts' mean projection before anything is learned.
-    Watched(f64),
+    ProbeBaseline(f64),
     /// The pressure of the gradient along the watched vector was measured.
-    Pressed(PressureReport),
+    GradientProjected(GradientReport),
     /// A vector was extracted anew.
-    Refreshed(RefreshReport),
+    Recomputed(RecomputeReport),
     /// Training goes on after this step of an interrupted run.
     Resumed(usize),
     /// A step is done, out of so many, after so many seconds of work.
@@ -96,9 +100,9 @@ pub enum Event {
 
 /// What a finetune goes through.
 #[derive(Debug, Clone, Copy)]
-pub struct Course<'a> {
+pub struct FitContext<'a> {
     /// The data.
-    pub lessons: &'a [Lesson],
+    pub examples: &'a [TrainingExample],
     /// What fills short rows.
     pub pad_id: u32,
     /// How to train.
@@ -106,31 +110,31 @@ pub struct Course<'a> {
     /// A loss beside the cross-entropy.
     pub regularize: Option<&'a Regularizer>,
     /// What is measured on the way.
-    pub watch: Option<&'a Watch>,
+    pub watch: Option<&'a ProbeCallback>,
     /// How the steering vector follows the model.
-    pub refresh: Option<&'a Refresh>,
+    pub refresh: Option<&'a VectorRecompute>,
     /// Where the run's state is kept, if it is to survive a kill.
     pub checkpoint: Option<&'a Path>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> FitContext<'a> {
     /// Plain finetuning.
-    pub fn new(lessons: &'a [Lesson], pad_id: u32, settings: &'a FitSettings) -> Self {
-        Self { lessons, pad_id, settings, regularize: None, watch: None, refresh: None, checkpoint: None }
+    pub fn new(examples: &'a [TrainingExample], pad_id: u32, settings: &'a FitSettings) -> Self {
+        Self { examples, pad_id, settings, regularize: None, watch: None, refresh: None, checkpoint: None }
     }
 
     fn schedule(&self) -> Schedule {
         let FitSettings { learning_rate, warmup_steps, .. } = *self.settings;
-        Schedule { peak: learning_rate, warmup: warmup_steps, total: self.settings.steps(self.lessons.len()) }
+        Schedule { peak: learning_rate, warmup: warmup_steps, total: self.settings.steps(self.examples.len()) }
     }
 }
 
 /// How a finetune ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum StopReason {
     /// All steps are taken.
     Done,
-    /// The [`Watch`]'s limit was passed: the run is over.
+    /// The [`ProbeCallback`]'s limit was passed: the run is over.
     Stopped,
     /// `tell` broke it off: it can go on from its checkpoint.
     Interrupted,
@@ -148,40 +152,40 @@ pub enum End {
 pub fn fit<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
-    course: &Course<'_>,
+    course: &FitContext<'_>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
-) -> Result<(usize, End)> {
-    let &Course { lessons, settings, refresh, checkpoint, .. } = course;
-    settings.check(lessons.len())?;
+) -> Result<(usize, StopReason)> {
+    let &FitContext { examples, settings, refresh, checkpoint, .. } = course;
+    settings.check(examples.len())?;
     ensure!(!model.parameters(learning).is_empty(), "nothing learns: the model carries no adapter");
-    let total = settings.steps(lessons.len());
-    let order = Order::new(lessons, settings);
+    let total = settings.steps(examples.len());
+    let order = Order::new(examples, settings);
     let mut optimiser = AdamW::new(settings);
     let penalty = course.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
     refresh.map(|refresh| refresh.check(model)).transpose()?;
     let identity = resume::identity(model, learning, course)?;
     let kept = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
-    let watching = course.watch.map(|watch| Watching::begin(watch, model)).transpose()?;
+    let watching = course.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
     let gauge = course.watch.and_then(|watch| watch.pressure.as_ref());
-    let gauge = gauge.map(|pressure| Gauge::new(pressure, model, settings, course.pad_id)).transpose()?;
+    let gauge = gauge.map(|pressure| GradientProbe::new(pressure, model, settings, course.pad_id)).transpose()?;
     if let Some(watching) = &watching {
-        let _ = tell(&Event::Watched(watching.start));
+        let _ = tell(&Event::ProbeBaseline(watching.start));
     }
     let mut at = match kept {
         Some(kept) => go_on(kept.restore(model, learning, &mut optimiser)?, model, refresh, tell)?,
         None => {
             if let Some(refresh) = refresh {
-                let _ = tell(&Event::Refreshed(refresh.report(0, &refresh.extract(model)?)));
+                let _ = tell(&Event::Recomputed(refresh.report(0, &refresh.extract(model)?)));
             }
             if let Some(gauge) = &gauge {
-                let _ = tell(&Event::Pressed(gauge.measure(model, penalty.as_ref(), 0)));
+                let _ = tell(&Event::GradientProjected(gauge.measure(model, penalty.as_ref(), 0)));
             }
-            Standing::default()
+            TrainerState::default()
         }
     };
     if model.steering.is_some() && at.step < total {
-        let first: Vec<&Lesson> = order.step(at.step).into_iter().take(settings.micro_batch).collect();
+        let first: Vec<&TrainingExample> = order.step(at.step).into_iter().take(settings.micro_batch).collect();
         let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, course.pad_id))?));
     }
 
@@ -190,7 +194,7 @@ pub fn fit<B: FusedOps>(
         let window = order.step(at.step);
         let found = window_gradients(model, learning, &window, course, penalty.as_ref());
         let mut report = learn(model, learning, found, &mut optimiser, course.schedule(), &mut at)?;
-        at.tokens += window.iter().map(|lesson| lesson.ids.len()).sum::<usize>();
+        at.tokens += window.iter().map(|example| example.ids.len()).sum::<usize>();
         report.tokens = at.tokens;
         let due = watching.as_ref().filter(|watching| watching.is_due(at.step, total));
         report.projection = due.map(|watching| watching.measure(model));
@@ -198,19 +202,19 @@ pub fn fit<B: FusedOps>(
         // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
         let mut broken = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
         if let Some(gauge) = gauge.as_ref().filter(|_| due.is_some()) {
-            broken |= tell(&Event::Pressed(gauge.measure(model, penalty.as_ref(), at.step))).is_break();
+            broken |= tell(&Event::GradientProjected(gauge.measure(model, penalty.as_ref(), at.step))).is_break();
         }
         if at.step == total {
             break;
         }
         // Not saved: it is over, and going on from here would pass the limit by.
         if report.drift.zip(due).is_some_and(|(drift, watching)| watching.stops_at(drift)) {
-            return Ok((at.step, End::Stopped));
+            return Ok((at.step, StopReason::Stopped));
         }
         if let Some(refresh) = refresh.filter(|refresh| at.step.is_multiple_of(refresh.every)) {
             let now = refresh.extract(model)?;
             *model = model.steered(&refresh.recipe.plan(&now)?.0)?;
-            broken |= tell(&Event::Refreshed(refresh.report(at.step, &now))).is_break();
+            broken |= tell(&Event::Recomputed(refresh.report(at.step, &now))).is_break();
             at.vector = Some(now);
         }
         let is_saved = broken || settings.save_steps.is_some_and(|every| at.step.is_multiple_of(every));
@@ -218,15 +222,15 @@ pub fn fit<B: FusedOps>(
             resume::write(path, &identity, model, learning, &optimiser, &at)?;
         }
         if broken {
-            return Ok((at.step, End::Interrupted));
+            return Ok((at.step, StopReason::Interrupted));
         }
     }
-    Ok((at.step, End::Done))
+    Ok((at.step, StopReason::Done))
 }
 
 /// Where a run stands.
 #[derive(Debug, Default)]
-struct Standing {
+struct TrainerState {
     /// Steps done.
     step: usize,
     /// Tokens read, padding not counted.
@@ -237,11 +241,11 @@ struct Standing {
 
 /// Steers a restored model with the vector that it had.
 fn go_on<B: FusedOps>(
-    at: Standing,
+    at: TrainerState,
     model: &mut Qwen<B>,
-    refresh: Option<&Refresh>,
+    refresh: Option<&VectorRecompute>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
-) -> Result<Standing> {
+) -> Result<TrainerState> {
     if let (Some(vector), Some(refresh)) = (&at.vector, refresh) {
         *model = model.steered(&refresh.recipe.plan(vector)?.0)?;
     }
@@ -256,7 +260,7 @@ fn learn<B: FusedOps>(
     found: Gradients<B>,
     optimiser: &mut AdamW<B>,
     schedule: Schedule,
-    at: &mut Standing,
+    at: &mut TrainerState,
 ) -> Result<StepReport> {
     let lr = schedule.lr(at.step);
     let grad_norm = optimiser.step(&mut model.parameters(learning), found.parameters, lr);
@@ -273,27 +277,27 @@ fn learn<B: FusedOps>(
     Ok(StepReport { step, loss, lr, grad_norm, regularisation, ..StepReport::default() })
 }
 
-/// Losses and gradients of one optimiser step's lessons.
+/// Losses and gradients of one optimiser step's examples.
 fn window_gradients<B: FusedOps>(
     model: &Qwen<B>,
     learning: Learning,
-    window: &[&Lesson],
-    course: &Course<'_>,
+    window: &[&TrainingExample],
+    course: &FitContext<'_>,
     penalty: Option<&Penalty<B>>,
 ) -> Gradients<B> {
     let settings = course.settings;
-    let micro_batches: Vec<&[&Lesson]> = window.chunks(settings.micro_batch).collect();
-    let weight = |lessons: &[&Lesson]| lessons.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
+    let micro_batches: Vec<&[&TrainingExample]> = window.chunks(settings.micro_batch).collect();
+    let weight = |examples: &[&TrainingExample]| examples.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
     let (whole, count) = (weight(window), micro_batches.len() as f32);
     let recompute = settings.recomputes();
-    let gradients_of = |lessons: &[&Lesson]| {
+    let gradients_of = |examples: &[&TrainingExample]| {
         let divisor = match settings.loss_average {
             LossAverage::Tokens => whole,
-            LossAverage::MicroBatches => weight(lessons) * count,
+            LossAverage::MicroBatches => weight(examples) * count,
         };
-        gradients(model, learning, &Batch::collate(lessons, course.pad_id), divisor, recompute, penalty)
+        gradients(model, learning, &Batch::collate(examples, course.pad_id), divisor, recompute, penalty)
     };
-    let tokens_max = micro_batches.iter().map(|lessons| Extent::of(lessons).tokens()).max().unwrap_or(0);
+    let tokens_max = micro_batches.iter().map(|examples| Extent::of(examples).tokens()).max().unwrap_or(0);
     let at_once = B::at_once(tokens_max, model.config.hidden_size).max(1);
     // Summed as they come, so that there are never more gradients than micro-batches at work.
     let mut sum: Option<Gradients<B>> = None;
@@ -305,7 +309,7 @@ fn window_gradients<B: FusedOps>(
             });
         }
     }
-    sum.expect("a step has at least one lesson")
+    sum.expect("a step has at least one example")
 }
 
 /// Reads the one element of a tensor as f32, whatever the backend's own element is.

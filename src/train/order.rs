@@ -1,18 +1,18 @@
-//! Which lessons make which step. The order is a function of the seed and the step, so a resumed run needs no state.
+//! Which examples make which step. The order is a function of the seed and the step, so a resumed run needs no state.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::FitSettings;
 use crate::record::seed_of;
-use crate::text::Lesson;
+use crate::text::TrainingExample;
 
-/// Steps whose lessons are sorted together by length.
+/// Steps whose examples are sorted together by length.
 const STEPS_PER_GROUP: usize = 32;
 
 /// The data in training order.
 pub struct Order<'a> {
-    lessons: &'a [Lesson],
+    examples: &'a [TrainingExample],
     window: usize,
     shuffle: Option<u64>,
     group_by_length: bool,
@@ -20,40 +20,40 @@ pub struct Order<'a> {
 
 impl<'a> Order<'a> {
     /// The order that `settings` ask for.
-    pub fn new(lessons: &'a [Lesson], settings: &FitSettings) -> Self {
+    pub fn new(examples: &'a [TrainingExample], settings: &FitSettings) -> Self {
         Self {
-            lessons,
+            examples,
             window: settings.micro_batch * settings.accumulation,
             shuffle: settings.shuffle.then_some(settings.seed),
             group_by_length: settings.group_by_length,
         }
     }
 
-    /// The lessons of step `k`, counted from 0. The last step of an epoch may be short.
-    pub fn step(&self, k: usize) -> Vec<&'a Lesson> {
-        let per_epoch = self.lessons.len().div_ceil(self.window);
+    /// The examples of step `k`, counted from 0. The last step of an epoch may be short.
+    pub fn step(&self, k: usize) -> Vec<&'a TrainingExample> {
+        let per_epoch = self.examples.len().div_ceil(self.window);
         let windows = self.windows(k / per_epoch);
         self.lessons_of(&windows[k % per_epoch])
     }
 
-    /// The lessons of every step of an epoch.
-    pub fn epoch(&self, epoch: usize) -> Vec<Vec<&'a Lesson>> {
+    /// The examples of every step of an epoch.
+    pub fn epoch(&self, epoch: usize) -> Vec<Vec<&'a TrainingExample>> {
         self.windows(epoch).iter().map(|window| self.lessons_of(window)).collect()
     }
 
-    fn lessons_of(&self, window: &[usize]) -> Vec<&'a Lesson> {
-        window.iter().map(|&i| &self.lessons[i]).collect()
+    fn lessons_of(&self, window: &[usize]) -> Vec<&'a TrainingExample> {
+        window.iter().map(|&i| &self.examples[i]).collect()
     }
 
     fn windows(&self, epoch: usize) -> Vec<Vec<usize>> {
-        let mut indices: Vec<usize> = (0..self.lessons.len()).collect();
+        let mut indices: Vec<usize> = (0..self.examples.len()).collect();
         let mut rng = self.shuffle.map(|seed| ChaCha8Rng::seed_from_u64(seed_of(seed, &format!("order {epoch}"))));
         if let Some(rng) = &mut rng {
             shuffle(&mut indices, rng);
         }
         if self.group_by_length {
             for group in indices.chunks_mut(self.window * STEPS_PER_GROUP) {
-                group.sort_by_key(|&i| self.lessons[i].ids.len());
+                group.sort_by_key(|&i| self.examples[i].ids.len());
             }
         }
         let mut windows: Vec<Vec<usize>> = indices.chunks(self.window).map(<[usize]>::to_vec).collect();
@@ -76,21 +76,21 @@ fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
 mod tests {
     use super::*;
 
-    fn lessons(n: usize) -> Vec<Lesson> {
-        (0..n).map(|i| Lesson { ids: vec![i as u32; 1 + i % 5], weights: vec![1.0; 1 + i % 5] }).collect()
+    fn examples(n: usize) -> Vec<TrainingExample> {
+        (0..n).map(|i| TrainingExample { ids: vec![i as u32; 1 + i % 5], weights: vec![1.0; 1 + i % 5] }).collect()
     }
 
-    fn order<'a>(lessons: &'a [Lesson], shuffle: bool, group_by_length: bool) -> Order<'a> {
+    fn order<'a>(examples: &'a [TrainingExample], shuffle: bool, group_by_length: bool) -> Order<'a> {
         let settings =
             FitSettings { micro_batch: 2, accumulation: 2, shuffle, group_by_length, ..FitSettings::default() };
-        Order::new(lessons, &settings)
+        Order::new(examples, &settings)
     }
 
     #[test]
     fn every_epoch_reads_every_lesson_once() {
-        let lessons = lessons(10);
+        let examples = examples(10);
         for (shuffle, group) in [(false, false), (true, false), (true, true), (false, true)] {
-            let order = order(&lessons, shuffle, group);
+            let order = order(&examples, shuffle, group);
             for epoch in 0..3 {
                 let mut seen: Vec<u32> = (0..3).flat_map(|w| order.step(epoch * 3 + w)).map(|l| l.ids[0]).collect();
                 seen.sort_unstable();
@@ -101,10 +101,10 @@ mod tests {
 
     #[test]
     fn shuffling_is_seeded_and_differs_by_epoch() {
-        let lessons = lessons(40);
-        let shuffled = order(&lessons, true, false);
-        assert_eq!(shuffled.step(3), order(&lessons, true, false).step(3));
+        let examples = examples(40);
+        let shuffled = order(&examples, true, false);
+        assert_eq!(shuffled.step(3), order(&examples, true, false).step(3));
         assert_ne!(shuffled.windows(0), shuffled.windows(1));
-        assert_eq!(order(&lessons, false, false).step(11)[0].ids[0], 4);
+        assert_eq!(order(&examples, false, false).step(11)[0].ids[0], 4);
     }
 }

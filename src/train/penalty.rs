@@ -15,8 +15,8 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::FusedOps;
+use crate::language_model::Direction;
 use crate::model::{Learning, Pass, Qwen};
-use crate::subject::Direction;
 use crate::text::Batch;
 use crate::{Error, Result, ensure};
 

@@ -4,12 +4,12 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::gradient_projection::GradientProjection;
 use super::penalty::unit;
-use super::pressure::Pressure;
 use crate::kernels::FusedOps;
+use crate::language_model::{Direction, Finished};
 use crate::model::Qwen;
 use crate::steering::Recipe;
-use crate::subject::{Direction, Finished};
 use crate::text::Rows;
 use crate::vector::{Layer, PersonaVector};
 use crate::{Result, ensure};
@@ -17,7 +17,7 @@ use crate::{Result, ensure};
 /// A probe set that is measured every so many steps: the mean projection of its responses, as METHOD E.1 defines it, without
 /// steering.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Watch {
+pub struct ProbeCallback {
     /// Steps from one measurement to the next; the last step is measured too.
     pub every: usize,
     /// The texts; each counts the same, long or short.
@@ -27,13 +27,13 @@ pub struct Watch {
     /// The run ends where the projection has risen by more than this since its beginning.
     pub stop_above: Option<f64>,
     /// What of the gradient is measured at the same steps and before the first.
-    pub pressure: Option<Pressure>,
+    pub pressure: Option<GradientProjection>,
 }
 
 /// A vector that is extracted anew while the model learns, from fixed texts, and then steered with. It closes a feedback loop:
 /// what is learned decides what is steered with.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refresh {
+pub struct VectorRecompute {
     /// Steps from one extraction to the next.
     pub every: usize,
     /// Texts that show the trait, and texts that lack it; each counts the same within its side.
@@ -46,7 +46,7 @@ pub struct Refresh {
 
 /// What one extraction gave; a row of `vectors.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RefreshReport {
+pub struct RecomputeReport {
     /// Steps done before it. At 0 nothing is learned yet and the vector is not used: it tells how far the fixed texts alone
     /// take the vector from the given one.
     pub step: usize,
@@ -56,17 +56,17 @@ pub struct RefreshReport {
     pub norms: Vec<f64>,
 }
 
-/// A [`Watch`] that has seen the beginning.
-pub(super) struct Watching<'a> {
-    watch: &'a Watch,
+/// A [`ProbeCallback`] that has seen the beginning.
+pub(super) struct ActiveProbe<'a> {
+    watch: &'a ProbeCallback,
     unit: Vec<f32>,
     /// Mean projection before the first step.
     pub start: f64,
 }
 
-impl<'a> Watching<'a> {
+impl<'a> ActiveProbe<'a> {
     /// Measures a model that has not learned yet.
-    pub fn begin<B: FusedOps>(watch: &'a Watch, model: &Qwen<B>) -> Result<Self> {
+    pub fn begin<B: FusedOps>(watch: &'a ProbeCallback, model: &Qwen<B>) -> Result<Self> {
         ensure!(watch.every > 0, "the drift is to be measured every 0 steps");
         ensure!(watch.stop_above.is_none_or(f64::is_finite), "the drift's limit is no number");
         check("the probe set", &watch.texts, model)?;
@@ -94,7 +94,7 @@ impl<'a> Watching<'a> {
     }
 }
 
-impl Refresh {
+impl VectorRecompute {
     pub(super) fn check<B: FusedOps>(&self, model: &Qwen<B>) -> Result<()> {
         ensure!(self.every > 0, "the vector is to be extracted anew every 0 steps");
         let shape = (self.first.layers(), self.first.hidden());
@@ -112,7 +112,7 @@ impl Refresh {
     }
 
     /// What is to be told of a vector extracted after so many steps.
-    pub(super) fn report(&self, step: usize, vector: &PersonaVector) -> RefreshReport {
+    pub(super) fn report(&self, step: usize, vector: &PersonaVector) -> RecomputeReport {
         let layers = (1..=vector.layers()).map(Layer);
         let cosine = |layer: Layer| {
             let (now, first) = (vector.row(layer), self.first.row(layer));
@@ -120,7 +120,7 @@ impl Refresh {
             let norms = f64::from(vector.norm(layer)) * f64::from(self.first.norm(layer));
             (norms > 0.0).then(|| dot / norms)
         };
-        RefreshReport {
+        RecomputeReport {
             step,
             cosines: layers.clone().map(cosine).collect(),
             norms: layers.map(|layer| f64::from(vector.norm(layer))).collect(),

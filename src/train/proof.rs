@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::IntoScalarF32;
 use crate::kernels::FusedOps;
 use crate::model::Qwen;
-use crate::steering::{Op, Part, Plan};
+use crate::steering::{Op, Part, SteeringPlan};
 use crate::text::Batch;
 use crate::vector::Layer;
 use crate::{Error, Result, ensure};
@@ -45,9 +45,9 @@ pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> 
     Ok(proofs)
 }
 
-/// Where an ablation is followed by a shift along what it removes (an ablation to the mean, [`Plan::to_mean`]), the parts
+/// Where an ablation is followed by a shift along what it removes (an ablation to the mean, [`SteeringPlan::to_mean`]), the parts
 /// together: each steered token lies along the direction where the shift puts it.
-fn prove_mean<B: FusedOps>(model: &Qwen<B>, plan: &Plan, batch: &Batch) -> Result<Vec<Proof>> {
+fn prove_mean<B: FusedOps>(model: &Qwen<B>, plan: &SteeringPlan, batch: &Batch) -> Result<Vec<Proof>> {
     let [ablations @ .., shift] = &plan.parts[..] else { return Ok(Vec::new()) };
     let is_to_mean = !ablations.is_empty() && shift.op == Op::Add && ablations.iter().all(|part| part.op == Op::Ablate);
     if !is_to_mean {

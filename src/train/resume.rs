@@ -8,20 +8,20 @@ use burn::tensor::{Tensor, TensorData};
 use safetensors::Dtype;
 
 use super::optimiser::AdamW;
-use super::{Course, Standing};
+use super::{FitContext, TrainerState};
 use crate::kernels::FusedOps;
+use crate::language_model::{Direction, Finished};
 use crate::model::{Learning, Qwen};
 use crate::record::Hash;
 use crate::steering::Part;
-use crate::subject::{Direction, Finished};
 use crate::tensorfile::{self, TensorFile};
-use crate::text::Lesson;
+use crate::text::TrainingExample;
 use crate::vector::PersonaVector;
 use crate::{Error, Result};
 
 /// What a checkpoint must agree with before a run goes on from it: settings, data, intervention, what is measured on the way
 /// and what learns.
-pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, course: &Course<'_>) -> Result<Hash> {
+pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, course: &FitContext<'_>) -> Result<Hash> {
     let plan = model.steering.as_ref().map(|steering| {
         let of_part = |part: &Part| {
             let vectors: Vec<_> = part.steers.iter().map(|s| (s.layer, &s.vector)).collect();
@@ -37,11 +37,11 @@ pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, cou
         let directions: Vec<Hash> = r.directions.iter().map(direction).collect();
         Hash::of(&(r.mode, r.lambda, directions))
     });
-    let lessons = |lessons: &[Lesson]| {
-        Hash::of(&lessons.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect::<Vec<_>>())
+    let examples = |examples: &[TrainingExample]| {
+        Hash::of(&examples.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect::<Vec<_>>())
     };
     let pressure = course.watch.and_then(|watch| watch.pressure.as_ref());
-    let pressure = pressure.map(|p| (lessons(&p.lessons), p.directions.iter().map(direction).collect::<Vec<_>>()));
+    let pressure = pressure.map(|p| (examples(&p.examples), p.directions.iter().map(direction).collect::<Vec<_>>()));
     let watch =
         course.watch.map(|w| Hash::of(&(w.every, texts(&w.texts), direction(&w.direction), w.stop_above, pressure)));
     let refresh = course
@@ -49,7 +49,7 @@ pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, cou
         .map(|r| Hash::of(&(r.every, r.texts.each_ref().map(|side| texts(side)), &r.recipe, &r.first.rows)));
     let learns: Vec<(String, usize)> =
         model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();
-    Ok(Hash::of(&(course.settings.decisive(), lessons(course.lessons), plan, regularize, watch, refresh, learns)))
+    Ok(Hash::of(&(course.settings.decisive(), examples(course.examples), plan, regularize, watch, refresh, learns)))
 }
 
 /// A checkpoint that fits the run.
@@ -88,7 +88,7 @@ impl State {
         model: &mut Qwen<B>,
         learning: Learning,
         optimiser: &mut AdamW<B>,
-    ) -> Result<Standing> {
+    ) -> Result<TrainerState> {
         let device = model.device.clone();
         let read = |name: String, n: usize| -> Result<Tensor<B, 1>> {
             Ok(Tensor::from_data(TensorData::new(self.file.f32(&name, &[n])?, [n]), &device))
@@ -109,7 +109,7 @@ impl State {
             }
             false => None,
         };
-        Ok(Standing { step: self.step, tokens: self.tokens, vector })
+        Ok(TrainerState { step: self.step, tokens: self.tokens, vector })
     }
 }
 
@@ -123,9 +123,9 @@ pub(super) fn write<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
     optimiser: &AdamW<B>,
-    at: &Standing,
+    at: &TrainerState,
 ) -> Result<()> {
-    let Standing { step, tokens, vector } = at;
+    let TrainerState { step, tokens, vector } = at;
     let mut tensors: BTreeMap<String, Tensor<B, 1>> = BTreeMap::new();
     for ((name, parameter), (first, second)) in model.parameters(learning).into_iter().zip(&optimiser.moments) {
         tensors.insert(format!("{name}.moment_1"), first.clone());

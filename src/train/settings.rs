@@ -80,7 +80,7 @@ pub struct FitSettings {
     pub seed: u64,
     /// A new order in each epoch, or the order given.
     pub shuffle: bool,
-    /// Batches of lessons of similar length: less padding, a little less random.
+    /// Batches of examples of similar length: less padding, a little less random.
     pub group_by_length: bool,
     /// How micro-batch losses are averaged.
     pub loss_average: LossAverage,
@@ -115,9 +115,9 @@ impl Default for FitSettings {
 }
 
 impl FitSettings {
-    /// Optimiser steps over `lessons` lessons.
-    pub fn steps(&self, lessons: usize) -> usize {
-        let all = self.epochs * lessons.div_ceil(self.micro_batch * self.accumulation);
+    /// Optimiser steps over `examples` examples.
+    pub fn steps(&self, examples: usize) -> usize {
+        let all = self.epochs * examples.div_ceil(self.micro_batch * self.accumulation);
         self.max_steps.map_or(all, |max| max.min(all))
     }
 
@@ -131,14 +131,14 @@ impl FitSettings {
         self.recompute == Recompute::Always
     }
 
-    pub(super) fn check(&self, lessons: usize) -> Result<()> {
-        ensure!(lessons > 0, "there is nothing to train on: the data set is empty");
-        ensure!(self.micro_batch > 0 && self.accumulation > 0, "a batch needs at least one lesson");
+    pub(super) fn check(&self, examples: usize) -> Result<()> {
+        ensure!(examples > 0, "there is nothing to train on: the data set is empty");
+        ensure!(self.micro_batch > 0 && self.accumulation > 0, "a batch needs at least one example");
         let rate = self.learning_rate;
         ensure!(rate.is_finite() && rate > 0.0, "the learning rate is {rate}; it must be a positive number");
         let clip = self.max_grad_norm;
         ensure!(clip.is_finite() && clip > 0.0, "max_grad_norm is {clip}; it must be a positive number");
-        ensure!(self.steps(lessons) > 0, "no steps to train: epochs or max_steps is 0");
+        ensure!(self.steps(examples) > 0, "no steps to train: epochs or max_steps is 0");
         Ok(())
     }
 }

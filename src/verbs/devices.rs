@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Context, Outcome};
-use crate::{Result, lab};
+use crate::{Result, device};
 
 /// List the devices that this build can compute on
 #[derive(Debug, Args)]
@@ -16,9 +16,9 @@ pub struct DevicesArgs {}
 /// # Errors
 /// A `--device` that this build cannot use.
 pub fn run(_: &DevicesArgs, context: &Context<'_>) -> Result<Outcome> {
-    context.lab()?;
-    let devices = lab::devices();
-    let line = |device: &lab::DeviceInfo| {
+    context.runtime()?;
+    let devices = device::devices();
+    let line = |device: &device::DeviceInfo| {
         let memory = device
             .memory
             .map_or("unknown memory".to_owned(), |bytes| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64));

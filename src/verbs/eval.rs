@@ -20,9 +20,9 @@ use super::steer::{SteerArgs, Steered};
 use super::{Context, Outcome};
 use crate::Result;
 use crate::eval::{Point, Row, Task};
+use crate::language_model::LanguageModel;
 use crate::record::{Hash, Lock, RunDir, hash_file};
-use crate::study::{Lab, SubjectSpec};
-use crate::subject::Subject;
+use crate::runtime::{ModelSpec, Runtime};
 
 /// Measure a model: what it knows (mmlu), how strongly it shows a trait, which new facts it states
 #[derive(Debug, Args)]
@@ -88,12 +88,13 @@ struct Measured {
     steered: Steered,
     /// Empty without a sweep.
     points: Vec<Point>,
-    lab: Box<dyn Lab>,
+    runtime: Box<dyn Runtime>,
     seed: u64,
 }
 
 /// Has a piece of a task answered at every point; the last one hears (answers complete, answers in all).
-type Ask<'a> = dyn FnMut(&Task, &mut dyn Subject, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<Row>> + 'a;
+type Ask<'a> =
+    dyn FnMut(&Task, &mut dyn LanguageModel, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<Row>> + 'a;
 
 /// `run.toml`.
 #[derive(Serialize)]
@@ -125,7 +126,7 @@ impl MeasuredArgs {
             .as_ref()
             .map(|dir| -> Result<_> { Ok((dir.clone(), hash_file(&dir.join("adapter_model.safetensors"))?)) });
         let seed = context.seed.unwrap_or(0);
-        Ok(Measured { model, adapter: adapter.transpose()?, steered, points, lab: context.lab()?, seed })
+        Ok(Measured { model, adapter: adapter.transpose()?, steered, points, runtime: context.runtime()?, seed })
     }
 }
 
@@ -143,7 +144,7 @@ impl Measured {
             steering: steering.clone(),
             task: config,
         })?;
-        let mut lock = Lock::new(self.lab.device(), vec![self.seed]);
+        let mut lock = Lock::new(self.runtime.device(), vec![self.seed]);
         lock.hashes.insert("model".into(), Hash::of(&self.model.fingerprint()?));
         lock.hashes.insert("task".into(), Hash::of(task));
         lock.hashes.extend(self.adapter.iter().map(|(_, hash)| ("adapter".to_owned(), hash.clone())));
@@ -165,15 +166,15 @@ impl Measured {
         let Steered { plan, described, fingerprints } = &self.steered;
         let coefs: Vec<&[f32]> = self.points.iter().map(|point| point.coefs.as_slice()).collect();
         let adapter = self.adapter.as_ref().map(|(_, hash)| hash);
-        let model = (self.model.fingerprint()?, adapter, described, fingerprints, coefs, self.lab.device());
-        let spec = SubjectSpec {
+        let model = (self.model.fingerprint()?, adapter, described, fingerprints, coefs, self.runtime.device());
+        let spec = ModelSpec {
             model: self.model.path.clone(),
             adapter: self.adapter.as_ref().map(|(dir, _)| dir.clone()),
             plan: plan.clone(),
         };
         let points = self.points.len().max(1);
         let mut bar = context.console.bar("questions", task.samples.len());
-        let mut subject: Option<Box<dyn Subject>> = None;
+        let mut subject: Option<Box<dyn LanguageModel>> = None;
         let mut rows = Vec::new();
         for (i, range) in pieces.into_iter().enumerate() {
             if context.console.interrupted() {
@@ -183,7 +184,7 @@ impl Measured {
             let key = Hash::of(&(&model, &part));
             let (done, _) = run.stage(&format!("answers-{i:04}"), &key, || {
                 if subject.is_none() {
-                    subject = Some(self.lab.subject(&spec)?);
+                    subject = Some(self.runtime.language_model(&spec)?);
                 }
                 let subject = subject.as_deref_mut().expect("opened just now");
                 ask(&part, subject, &self.points, &mut |n, of| {

@@ -12,8 +12,8 @@ use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
 use crate::persona::{self, Border, Extraction, Filter, FilterKind, Recipe, read_rows};
 use crate::record::hash_file;
-use crate::steering::Plan;
-use crate::study::SubjectSpec;
+use crate::runtime::ModelSpec;
+use crate::steering::SteeringPlan;
 use crate::vector::Layer;
 use crate::{Error, Result};
 
@@ -141,8 +141,8 @@ fn from_csv(args: &ExtractArgs, files: [&PathBuf; 2], out: &Path, context: &Cont
     let (pos, neg) = (read_rows(files[0], name)?, read_rows(files[1], name)?);
     let model = ModelFolder::find(&args.model, context)?;
     let recipe = args.recipe(name, &model)?;
-    let spec = SubjectSpec { model: model.path.clone(), adapter: args.adapter.clone(), plan: Plan::none() };
-    let mut subject = context.lab()?.subject(&spec)?;
+    let spec = ModelSpec { model: model.path.clone(), adapter: args.adapter.clone(), plan: SteeringPlan::none() };
+    let mut subject = context.runtime()?.language_model(&spec)?;
     let mut bar = None;
     let mut extraction = persona::extract(subject.as_mut(), &pos, &neg, &recipe, &mut |done, total| {
         bar.get_or_insert_with(|| context.console.bar("texts", total)).at(done, "");

@@ -11,9 +11,9 @@ use super::model::ModelFolder;
 use super::prompts::{self, PromptRow};
 use super::steer::{SteerArgs, Steered};
 use super::{Context, Outcome, paths};
+use crate::language_model::{Answer, FinishReason, Sampling};
 use crate::record::{Hash, JsonlWriter, hash_file, read_jsonl, write_atomic_with};
-use crate::study::SubjectSpec;
-use crate::subject::{Answer, FinishReason, Sampling};
+use crate::runtime::ModelSpec;
 use crate::{At, Error, Result, ensure};
 
 /// Answer a file of prompts, with any steering
@@ -122,14 +122,14 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(&args.model, context)?;
     let steered = args.steer.resolve(&model, context.console)?;
     let adapter = args.adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
-    let lab = context.lab()?;
+    let runtime = context.runtime()?;
     let identity = Hash::of(&(
         &sampling,
         &steered.described,
         model.fingerprint()?,
         adapter,
         hash_file(&args.prompts)?,
-        lab.device(),
+        runtime.device(),
     ));
 
     let mut partial = Partial::open(&args.out, &identity)?;
@@ -138,8 +138,11 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
         context.console.say(&format!("going on: {} of {} prompts are answered", rows.len() - todo.len(), rows.len()));
     }
     if !todo.is_empty() {
-        let mut subject =
-            lab.subject(&SubjectSpec { model: model.path, adapter: args.adapter.clone(), plan: steered.plan.clone() })?;
+        let mut subject = runtime.language_model(&ModelSpec {
+            model: model.path,
+            adapter: args.adapter.clone(),
+            plan: steered.plan.clone(),
+        })?;
         let total = rows.len() * sampling.rollouts;
         let mut bar = context.console.bar("answers", total);
         let mut done = (rows.len() - todo.len()) * sampling.rollouts;

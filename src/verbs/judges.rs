@@ -7,7 +7,7 @@
 //! let source = args.judge.resolve(model.is_harbor(), context)?;      // JudgeSource: settings without a key; goes into run.toml
 //! let key = Hash::of(&(..., source.identity(), rubric_text));        // what decides scores, for the key of a stage
 //! let rubrics = Rubrics::default().with(&name, &artifact.eval_prompt);   // one `with` for each trait that will be asked about
-//! let mut judge = judges::call(&source, &rubrics, facts, folder, context, lab)?;   // Box<dyn Judge>; one for each thread
+//! let mut judge = judges::call(&source, &rubrics, facts, folder, context, runtime)?;   // Box<dyn Judge>; one for each thread
 //! persona::judge_rows(&mut *judge, &name, &mut rows)?;               // or eval::run, or judge::verdicts_by
 //! ```
 //!
@@ -25,9 +25,11 @@ use clap::{Args, ValueEnum};
 use super::model::{HARBOR, ModelFolder};
 use super::{Bar, Console, Context, paths};
 use crate::harbor::SEED;
-use crate::judge::{Call, Coherence, Judge, JudgeSource, LocalSettings, Mode, OpenAiSettings, Price, Rubrics, Told};
-use crate::steering::Plan;
-use crate::study::{Lab, SubjectSpec};
+use crate::judge::{
+    Call, Coherence, Judge, JudgeEvent, JudgeSource, LocalSettings, Mode, OpenAiSettings, Price, Rubrics,
+};
+use crate::runtime::{ModelSpec, Runtime};
+use crate::steering::SteeringPlan;
 use crate::{Error, Result};
 
 /// Who scores the answers.
@@ -262,7 +264,7 @@ pub fn call<'a>(
     facts: bool,
     folder: &'a Path,
     context: &'a Context<'_>,
-    lab: &'a dyn Lab,
+    runtime: &'a dyn Runtime,
 ) -> Result<Box<dyn Judge + 'a>> {
     let shown = RefCell::new(Shown { console: context.console, bar: None, done: 0, warned: None });
     source.call(Call {
@@ -272,7 +274,7 @@ pub fn call<'a>(
         key: context.judge_key.clone(),
         tell: Box::new(move |told| shown.borrow_mut().hear(told)),
         open: Box::new(|model| {
-            lab.subject(&SubjectSpec { model: model.to_owned(), adapter: None, plan: Plan::none() })
+            runtime.language_model(&ModelSpec { model: model.to_owned(), adapter: None, plan: SteeringPlan::none() })
         }),
     })
 }
@@ -286,19 +288,19 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    fn hear(&mut self, told: &Told<'_>) {
+    fn hear(&mut self, told: &JudgeEvent<'_>) {
         // A server that is down says so for every request.
         const QUIET: Duration = Duration::from_secs(10);
         match *told {
-            Told::Estimate(estimate) => self.console.say(&format!("judge: {estimate}")),
-            Told::Done(done, total) => {
+            JudgeEvent::Estimate(estimate) => self.console.say(&format!("judge: {estimate}")),
+            JudgeEvent::Done(done, total) => {
                 self.done = done;
                 self.bar.get_or_insert_with(|| self.console.bar("judged", total)).at(done, "");
                 if done == total {
                     self.bar = None;
                 }
             }
-            Told::Trouble(why) => {
+            JudgeEvent::Trouble(why) => {
                 if let Some(bar) = &mut self.bar {
                     bar.at(self.done, why);
                 }

@@ -16,7 +16,7 @@ use crate::persona;
 use crate::record::{Hash, create_folder, hash_file};
 use crate::report::{Cell, Table};
 use crate::steering::Positions;
-use crate::study::layers::{self, Compare, Inputs, LayersConfig, LayersReport, Rule, Split};
+use crate::sweep::{self, Compare, Inputs, LayersConfig, LayersReport, Rule, Split};
 use crate::vector::{Layer, VectorFile};
 use crate::{Error, Result};
 
@@ -63,7 +63,7 @@ pub struct LayersArgs {
     /// Which of the trait's questions are asked
     #[arg(long, value_enum, default_value_t)]
     split: SplitArg,
-    /// Ask the other split's questions too, of coefficient 0 and of both choices
+    /// Request the other split's questions too, of coefficient 0 and of both choices
     #[arg(long)]
     confirm: bool,
     /// Only the first N questions of a split [default: all]
@@ -251,11 +251,11 @@ impl LayersArgs {
             adapter: self.adapter.clone(),
             vectors: self.vectors.clone(),
             layers: span.layers(layers)?,
-            coefs: coefs.iter().map(|&coef| layers::written(coef)).collect(),
+            coefs: coefs.iter().map(|&coef| sweep::written(coef)).collect(),
             split: self.split.into(),
             questions: questions.filter(|&n| n < all),
             positions: self.positions.map_or(Positions::Response, Positions::from),
-            at: layers::written(at),
+            at: sweep::written(at),
             min_coherence: self.min_coherence,
             choose: self.choose.into(),
             confirm: self.confirm,
@@ -290,7 +290,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     if let Some(dir) = &args.adapter {
         hashes.push(("adapter", hash_file(&dir.join("adapter_model.safetensors"))?));
     }
-    let lab = context.lab()?;
+    let runtime = context.runtime()?;
     let questions = config.questions.unwrap_or(trait_.extract.questions.len()).min(trait_.extract.questions.len());
     let (cells, rollouts) = (config.layers.len() * config.coefs.len() + 1, config.sampling.rollouts);
     console.say(&format!(
@@ -304,13 +304,13 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
         model: &model.path,
         vectors: &vectors,
         trait_: &trait_,
-        lab: lab.as_ref(),
+        runtime: runtime.as_ref(),
         hashes,
         overwrite: args.overwrite,
     };
     create_folder(&args.out)?;
     let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
-    let mut judge = judges::call(&config.judge, &rubrics, false, &args.out, context, lab.as_ref())?;
+    let mut judge = judges::call(&config.judge, &rubrics, false, &args.out, context, runtime.as_ref())?;
     let mut bar: Option<(String, Box<dyn Bar>)> = None;
     let mut tell = |what: &str, done: usize, of: usize| {
         if bar.as_ref().is_none_or(|(name, _)| name != what) {
@@ -318,7 +318,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
         }
         bar.iter_mut().for_each(|(_, bar)| bar.at(done, "answers"));
     };
-    let report = layers::run(&inputs, judge.as_mut(), &args.out, &mut tell)?;
+    let report = sweep::run(&inputs, judge.as_mut(), &args.out, &mut tell)?;
     drop(bar);
     Ok(outcome(&report, args))
 }
@@ -357,8 +357,7 @@ fn table(report: &LayersReport) -> Table {
     let mut coefs: Vec<f64> = report.cells.iter().filter(|cell| cell.layer.is_some()).map(|cell| cell.coef).collect();
     coefs.sort_by(f64::total_cmp);
     coefs.dedup();
-    let shown =
-        |cell: &layers::Cell| format!("{:.0} / {:.0}", cell.score.mean, cell.coherence.mean).replace("NaN", "–");
+    let shown = |cell: &sweep::Cell| format!("{:.0} / {:.0}", cell.score.mean, cell.coherence.mean).replace("NaN", "–");
     let mut table =
         Table::new(["layer".to_owned(), "1 =".to_owned()].into_iter().chain(coefs.iter().map(f64::to_string)));
     for row in report.cells.chunk_by(|a, b| a.layer == b.layer) {

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::model::ModelFolder;
 use super::steer::{Layers, Steer};
+use crate::language_model::{Answer, CaptureSpec, LanguageModel, Prompt, Request, Sampling, StreamEvent};
 use crate::model::QwenConfig;
-use crate::steering::{Op, Part, Plan, Positions};
-use crate::study::{Lab, SubjectSpec};
-use crate::subject::{Answer, Ask, Heard, Keep, Prompt, Sampling, Subject};
+use crate::runtime::{ModelSpec, Runtime};
+use crate::steering::{Op, Part, Positions, SteeringPlan};
 use crate::vector::{IncBase, Layer, VectorFile};
 use crate::{Error, Result};
 
@@ -49,7 +49,7 @@ impl FromStr for NamedFile {
 
 /// What somebody asks for: one vector's steering.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wish {
+pub struct SteeringRequest {
     /// The vector's name.
     pub vector: String,
     /// Add or ablate.
@@ -64,7 +64,7 @@ pub struct Wish {
 
 /// A wish that can be granted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Setting {
+pub struct ActiveSteering {
     /// How strong.
     pub coef: f32,
     /// What is done, at strength 0.
@@ -73,7 +73,7 @@ pub struct Setting {
     described: Value,
 }
 
-impl Setting {
+impl ActiveSteering {
     /// What was done: the steering in words, and at how many positions of prompt and answer it acted.
     pub fn applied(&self, positions_steered: usize) -> Value {
         let mut applied = self.described.clone();
@@ -163,8 +163,8 @@ impl Vectors {
     ///
     /// # Errors
     /// A name or a layer that does not exist, a strength that is no number, a direction of zero to ablate.
-    pub fn settle(&self, wish: &Wish) -> Result<Setting> {
-        let Wish { vector: name, op, coef, layers, positions } = wish;
+    pub fn settle(&self, wish: &SteeringRequest) -> Result<ActiveSteering> {
+        let SteeringRequest { vector: name, op, coef, layers, positions } = wish;
         let file = self.get(name)?;
         if !coef.is_finite() {
             return Err(Error::usage(format!("`{name}`: a strength of {coef} is no number")));
@@ -191,7 +191,7 @@ impl Vectors {
             "incremental": incremental,
             "positions": positions,
         });
-        Ok(Setting { coef: *coef, part, described })
+        Ok(ActiveSteering { coef: *coef, part, described })
     }
 }
 
@@ -203,15 +203,15 @@ pub struct Turn {
     /// What the model is given.
     pub prompt: Prompt,
     /// How it is steered.
-    pub steering: Vec<Setting>,
+    pub steering: Vec<ActiveSteering>,
 }
 
 /// A model whose steering changes from turn to turn.
 pub struct Live<'a> {
-    lab: &'a dyn Lab,
+    runtime: &'a dyn Runtime,
     /// Its plan has a part for everything asked so far, at strength 0: a turn that does not want it is not touched.
-    spec: SubjectSpec,
-    subject: Box<dyn Subject>,
+    spec: ModelSpec,
+    subject: Box<dyn LanguageModel>,
 }
 
 impl<'a> Live<'a> {
@@ -219,32 +219,32 @@ impl<'a> Live<'a> {
     ///
     /// # Errors
     /// If it or its adapter cannot be loaded.
-    pub fn open(lab: &'a dyn Lab, model: PathBuf, adapter: Option<PathBuf>) -> Result<Self> {
-        let spec = SubjectSpec { model, adapter, plan: Plan::none() };
-        let subject = lab.subject(&spec)?;
-        Ok(Self { lab, spec, subject })
+    pub fn open(runtime: &'a dyn Runtime, model: PathBuf, adapter: Option<PathBuf>) -> Result<Self> {
+        let spec = ModelSpec { model, adapter, plan: SteeringPlan::none() };
+        let subject = runtime.language_model(&spec)?;
+        Ok(Self { runtime, spec, subject })
     }
 
     /// The model, with the strength 0 of all that was asked for.
-    pub fn subject(&mut self) -> &mut dyn Subject {
+    pub fn language_model(&mut self) -> &mut dyn LanguageModel {
         self.subject.as_mut()
     }
 
     /// Answers every turn in one batch; [`Answer::steered`] counts for the turn's own settings, in their order.
     ///
     /// # Errors
-    /// As [`Subject::answer`].
+    /// As [`LanguageModel::answer`].
     pub fn answer(
         &mut self,
         turns: &[Turn],
         sampling: &Sampling,
-        keep: &Keep,
-        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+        keep: &CaptureSpec,
+        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         self.make_room(turns)?;
-        let asks: Vec<Ask> = turns
+        let asks: Vec<Request> = turns
             .iter()
-            .map(|turn| Ask { id: turn.id.clone(), prompt: turn.prompt.clone(), coefs: Some(self.coefs(turn)) })
+            .map(|turn| Request { id: turn.id.clone(), prompt: turn.prompt.clone(), coefs: Some(self.coefs(turn)) })
             .collect();
         let mut answers = self.subject.answer(&asks, sampling, keep, hear)?;
         for (i, answer) in answers.iter_mut().enumerate() {
@@ -272,13 +272,13 @@ impl<'a> Live<'a> {
         if parts.len() > PARTS_MAX {
             parts.retain(|part| wanted().any(|setting| setting.part == *part));
         }
-        let spec = SubjectSpec { plan: Plan { parts }, ..self.spec.clone() };
-        self.subject = self.lab.subject(&spec)?;
+        let spec = ModelSpec { plan: SteeringPlan { parts }, ..self.spec.clone() };
+        self.subject = self.runtime.language_model(&spec)?;
         self.spec = spec;
         Ok(())
     }
 
-    fn place(&self, setting: &Setting) -> Option<usize> {
+    fn place(&self, setting: &ActiveSteering) -> Option<usize> {
         self.spec.plan.parts.iter().position(|part| *part == setting.part)
     }
 
@@ -307,9 +307,9 @@ mod tests {
         Vectors::new(BTreeMap::from([("evil".to_owned(), file)]), 2)
     }
 
-    fn wish(vector: &str, layers: &str, op: Op, coef: f32) -> Wish {
+    fn wish(vector: &str, layers: &str, op: Op, coef: f32) -> SteeringRequest {
         let layers = layers.parse().unwrap();
-        Wish { vector: vector.into(), op, coef, layers, positions: Positions::Response }
+        SteeringRequest { vector: vector.into(), op, coef, layers, positions: Positions::Response }
     }
 
     #[test]
@@ -341,15 +341,15 @@ mod tests {
         };
         let files = (1..=PARTS_MAX + 5).map(|i| (format!("v{i}"), file(i as f32))).collect();
         let vectors = Vectors::new(files, 1);
-        let lab = EchoLab(|ask, _| format!("{:?}", ask.coefs.as_ref().unwrap()));
-        let mut live = Live::open(&lab, "model".into(), None).unwrap();
+        let runtime = EchoLab(|ask, _| format!("{:?}", ask.coefs.as_ref().unwrap()));
+        let mut live = Live::open(&runtime, "model".into(), None).unwrap();
         let mut ask = |names: &[&str]| -> Vec<Vec<f32>> {
             let steering = |name: &&str| vec![vectors.settle(&wish(name, "1", Op::Add, 3.0)).unwrap()];
             let turn =
                 |name: &&str| Turn { id: "t".into(), prompt: Prompt::Text("?".into()), steering: steering(name) };
             let turns: Vec<Turn> = names.iter().map(turn).collect();
             let answers =
-                live.answer(&turns, &Sampling::greedy(1), &Keep::default(), &mut |_| ControlFlow::Continue(()));
+                live.answer(&turns, &Sampling::greedy(1), &CaptureSpec::default(), &mut |_| ControlFlow::Continue(()));
             answers.unwrap().iter().map(|answer| serde_json::from_str(&answer.text).unwrap()).collect()
         };
         assert_eq!(ask(&["v1", "v2", "v1"]), [[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]]);
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_wish_that_cannot_be_granted_says_what_can() {
-        let refused = |wish: Wish| {
+        let refused = |wish: SteeringRequest| {
             let e = vectors().settle(&wish).unwrap_err();
             format!("{e}; {}", e.help().unwrap_or_default())
         };

@@ -12,11 +12,11 @@ use crate::model::merge;
 use crate::model::peft::{Adapter, locate};
 use crate::model::{Merged, QwenConfig};
 use crate::record::{create_folder, hash_file, write_atomic};
-use crate::steering::Plan;
-use crate::study::{Lab, SubjectSpec};
+use crate::runtime::{ModelSpec, Runtime};
+use crate::steering::SteeringPlan;
 use crate::tensorfile::Dtype;
 use crate::text::{Message, Tokenizer};
-use crate::{At, Error, Result, ensure, lab};
+use crate::{At, Error, Result, device, ensure};
 
 /// Work an adapter into a model's weights, and prove it
 ///
@@ -70,9 +70,9 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
     let merged = merge(&model.path, &worn, dtype, &work.0, &mut |done| bar.at(done, ""))?;
     drop(bar);
     // Whole and in f32: what is compared is what the file lost, not what a device would lose.
-    let lab = lab::open(&context.device, "f32")?;
-    context.console.say(&format!("verifying on {}", lab.device()));
-    let proof = prove(lab.as_ref(), &model.path, &folder, &work.0, merged.dtype)?;
+    let runtime = device::open(&context.device, "f32")?;
+    context.console.say(&format!("verifying on {}", runtime.device()));
+    let proof = prove(runtime.as_ref(), &model.path, &folder, &work.0, merged.dtype)?;
     judge(&proof, &merged, context)?;
     let told = json!({
         "model": model.called(), "model_fingerprint": model.fingerprint()?, "adapter": adapter,
@@ -151,11 +151,11 @@ impl Drop for Unfinished {
 }
 
 /// Compares the merged folder with the model that wears the adapter, and that with the bare model.
-fn prove(lab: &dyn Lab, model: &Path, adapter: &Path, merged: &Path, dtype: Dtype) -> Result<Proof> {
+fn prove(runtime: &dyn Runtime, model: &Path, adapter: &Path, merged: &Path, dtype: Dtype) -> Result<Proof> {
     let texts = probes(&Tokenizer::load(model)?)?;
     let logits = |model: &Path, adapter: Option<&Path>| {
         let (model, adapter) = (model.to_owned(), adapter.map(Path::to_owned));
-        lab.logits(&SubjectSpec { model, adapter, plan: Plan::none() }, &texts)
+        runtime.logits(&ModelSpec { model, adapter, plan: SteeringPlan::none() }, &texts)
     };
     // The bare model and the dressed one share their weights; the merged one then takes their place.
     let (worn, bare) = (logits(model, Some(adapter))?, logits(model, None)?);
@@ -230,8 +230,8 @@ mod tests {
     fn weights_that_are_not_merged_are_found_out() {
         let (model, adapter) = (Path::new("tests/fixtures/tiny"), Path::new("tests/fixtures/adapter"));
         let console = Quiet::default();
-        let lab = lab::open("cpu", "f32").unwrap();
-        let unmerged = prove(lab.as_ref(), model, adapter, model, Dtype::F32).unwrap();
+        let runtime = device::open("cpu", "f32").unwrap();
+        let unmerged = prove(runtime.as_ref(), model, adapter, model, Dtype::F32).unwrap();
         assert_eq!(unmerged.deviation, unmerged.effect);
         let merged = |dtype| Merged { tensors: 50, changed: 28, dtype };
         let refused = judge(&unmerged, &merged(Dtype::F32), &context(&console)).unwrap_err().to_string();

@@ -39,8 +39,8 @@ use serde_json::Value;
 
 use crate::hub::Hub;
 use crate::judge::Key;
-use crate::study::Lab;
-use crate::{Error, Result, lab};
+use crate::runtime::Runtime;
+use crate::{Error, Result, device};
 
 /// The place where a verb's talk goes; data goes into its [`Outcome`].
 pub trait Console: Sync {
@@ -91,20 +91,20 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// Opens the device, and says which it is.
-    fn lab(&self) -> Result<Box<dyn Lab>> {
+    fn runtime(&self) -> Result<Box<dyn Runtime>> {
         if self.device.contains(',') {
             return Err(Error::usage(format!("--device {}: several devices are for studies", self.device))
                 .hint("a study does its pieces of work side by side; name one device here"));
         }
-        self.labs()
+        self.runtimes()
     }
 
     /// Opens the device, or several for work that is done side by side, and says which they are.
-    fn labs(&self) -> Result<Box<dyn Lab>> {
-        let lab = lab::open(&self.device, &self.dtype)?;
+    fn runtimes(&self) -> Result<Box<dyn Runtime>> {
+        let runtime = device::open(&self.device, &self.dtype)?;
         let several = if self.device.contains(',') { format!("; {} side by side", self.device) } else { String::new() };
-        self.console.say(&format!("device: {}{several}", lab.device()));
-        Ok(lab)
+        self.console.say(&format!("device: {}{several}", runtime.device()));
+        Ok(runtime)
     }
 }
 

@@ -11,11 +11,11 @@ use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
 use super::traits::{TraitArgs, is_harbor};
 use super::{Context, Outcome, paths};
 use crate::judge::{JudgeSource, Rubrics};
+use crate::language_model::Sampling;
 use crate::persona::monitor::{Condition, MonitorRules, SHOTS, exemplars, ladder, many_shot, monitor};
 use crate::persona::{Trait, read_rows, sampling};
 use crate::record::{Hash, RunDir, hash_file, seed_of};
 use crate::report::settings_of;
-use crate::subject::Sampling;
 use crate::{Error, Result};
 
 /// Measure how well the projection at the last prompt token foretells a trait, over graded system prompts and exemplars
@@ -118,8 +118,8 @@ pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
     let run = RunDir::open(&folder)?;
     run.write_config(&settings)?;
     let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
-    let mut judge = judges::call(&source, &rubrics, false, &folder, context, looked.lab.as_ref())?;
-    let mut subject = looked.subject()?;
+    let mut judge = judges::call(&source, &rubrics, false, &folder, context, looked.runtime.as_ref())?;
+    let mut subject = looked.language_model()?;
 
     let each = rules.questions.len() * rollouts;
     let total = each * rules.conditions.len();

@@ -15,7 +15,7 @@ use crate::Result;
 use crate::model::QwenConfig;
 use crate::study::{Costs, Kind};
 use crate::text::Tokenizer;
-use crate::train::{FitPlan, Footprint, Recompute};
+use crate::train::{FitEstimate, Footprint, Recompute};
 
 /// Predict parameters, steps, peak memory and time of a finetune, before anything but headers is loaded
 ///
@@ -72,18 +72,18 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     let data = train::data_of(&config, &Tokenizer::load(&model.path)?, console)?;
     let settings = train::settings_of(&config);
     let shape = QwenConfig::read(&model.path)?;
-    let lab = context.lab()?;
+    let runtime = context.runtime()?;
     if !args.no_calibrate {
         console.say("trying one block, forward and backward");
     }
-    let plan = lab.plan(&shape, &adapter, &data.lessons, &settings, !args.no_calibrate)?;
+    let plan = runtime.plan(&shape, &adapter, &data.lessons, &settings, !args.no_calibrate)?;
     let chats = (data.lessons.len(), data.holdout.len());
     let json = json!({ "model": model.called(), "chats": chats.0, "held_out": chats.1, "plan": plan });
     Ok(Outcome::new(told(&plan, model.called(), chats, settings.recompute), json))
 }
 
 /// A plan in words.
-fn told(plan: &FitPlan, model: &str, (chats, held_out): (usize, usize), said: Recompute) -> String {
+fn told(plan: &FitEstimate, model: &str, (chats, held_out): (usize, usize), said: Recompute) -> String {
     let mut lines = vec![
         format!("model    {model}: {} parameters, {} learn", grouped(plan.parameters), grouped(plan.learned)),
         format!(
@@ -119,7 +119,7 @@ fn told(plan: &FitPlan, model: &str, (chats, held_out): (usize, usize), said: Re
     lines.join("\n")
 }
 
-fn of_device(plan: &FitPlan) -> String {
+fn of_device(plan: &FitEstimate) -> String {
     match plan.memory_of_device {
         Some(memory) if plan.memory.total > memory => format!(": more than the {} that may be used", gib(memory)),
         Some(memory) => format!(" of {} that may be used", gib(memory)),
@@ -142,7 +142,7 @@ fn parts(memory: &Footprint) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn recomputing(plan: &FitPlan, said: Recompute) -> String {
+fn recomputing(plan: &FitEstimate, said: Recompute) -> String {
     let other = gib(plan.memory_otherwise.total);
     match (plan.recompute, said) {
         (true, Recompute::Auto) => format!("activations are made again, since keeping them would take {other}"),

@@ -9,12 +9,12 @@ use super::model::ModelFolder;
 use super::{Context, paths};
 use crate::Result;
 use crate::judge::JudgeSource;
+use crate::language_model::LanguageModel;
 use crate::model::QwenConfig;
 use crate::persona::{Metric, Probe, Trait};
 use crate::record::{Hash, Lock, hash_file};
-use crate::steering::Plan;
-use crate::study::{Lab, SubjectSpec};
-use crate::subject::Subject;
+use crate::runtime::{ModelSpec, Runtime};
+use crate::steering::SteeringPlan;
 use crate::vector::VectorFile;
 
 /// The model, and the vector along which it is looked at.
@@ -43,12 +43,12 @@ pub struct Looked {
     /// The vector at its layer.
     pub probe: Probe,
     /// The device.
-    pub lab: Box<dyn Lab>,
+    pub runtime: Box<dyn Runtime>,
     /// All that decides what the model says and thinks.
     pub identity: Hash,
     /// The same in words.
     pub settings: ProbeSettings,
-    spec: SubjectSpec,
+    spec: ModelSpec,
 }
 
 /// For `run.toml`.
@@ -81,7 +81,7 @@ impl ProbeArgs {
         let stem = vectors.file_stem().unwrap_or_default().to_string_lossy();
         let probe = Probe::of_file(&model.name, &stem, &file, &[*layer], Metric::Proj)?.remove(0);
         let worn = adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
-        let lab = context.lab()?;
+        let runtime = context.runtime()?;
         let settings = ProbeSettings {
             model: model.name.clone(),
             model_fingerprint: fingerprint,
@@ -89,11 +89,11 @@ impl ProbeArgs {
             vectors: vectors.display().to_string(),
             vectors_fingerprint: file.fingerprint,
             layer: *layer,
-            device: lab.device(),
+            device: runtime.device(),
         };
         let identity = Hash::of(&(&settings.model_fingerprint, &settings.adapter, &settings.device));
-        let spec = SubjectSpec { model: model.path.clone(), adapter: adapter.clone(), plan: Plan::none() };
-        Ok(Looked { model, config, probe, lab, identity, settings, spec })
+        let spec = ModelSpec { model: model.path.clone(), adapter: adapter.clone(), plan: SteeringPlan::none() };
+        Ok(Looked { model, config, probe, runtime, identity, settings, spec })
     }
 }
 
@@ -102,8 +102,8 @@ impl Looked {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn subject(&self) -> Result<Box<dyn Subject>> {
-        self.lab.subject(&self.spec)
+    pub fn language_model(&self) -> Result<Box<dyn LanguageModel>> {
+        self.runtime.language_model(&self.spec)
     }
 
     /// What went in.

@@ -10,11 +10,11 @@ use super::extract::BorderArg;
 use super::model::ModelFolder;
 use super::steer::Layers;
 use super::{Context, Outcome, paths};
+use crate::data_table::Bad;
 use crate::persona::{Metric, Probe, ProjectRules, project_file};
 use crate::record::{Hash, hash_file};
-use crate::sheet::Bad;
-use crate::steering::Plan;
-use crate::study::SubjectSpec;
+use crate::runtime::ModelSpec;
+use crate::steering::SteeringPlan;
 use crate::vector::VectorFile;
 use crate::{Error, Result};
 
@@ -87,7 +87,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::writable("--out", out)?;
     let model = ModelFolder::find(model, context)?;
     let fingerprint = model.fingerprint()?;
-    let spec = SubjectSpec { model: model.path.clone(), adapter: adapter.clone(), plan: Plan::none() };
+    let spec = ModelSpec { model: model.path.clone(), adapter: adapter.clone(), plan: SteeringPlan::none() };
     let mut read = Vec::new();
     for path in vectors {
         paths::file("--vectors", path)?;
@@ -95,10 +95,10 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
         warnings.iter().for_each(|warning| context.console.warn(warning));
         read.push((path, file));
     }
-    let lab = context.lab()?;
+    let runtime = context.runtime()?;
     let worn = adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
-    let identity = Hash::of(&(&fingerprint, worn, lab.device()));
-    let mut subject = lab.subject(&spec)?;
+    let identity = Hash::of(&(&fingerprint, worn, runtime.device()));
+    let mut subject = runtime.language_model(&spec)?;
     let (layers, hidden) = subject.shape();
     let mut probes: Vec<Probe> = Vec::new();
     for (path, file) in &read {

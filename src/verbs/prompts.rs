@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::subject::{Ask, Prompt};
+use crate::language_model::{Prompt, Request};
 use crate::text::{Message, chat_of_row};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -18,7 +18,7 @@ pub struct PromptRow {
     /// The conversation, where it is one.
     pub messages: Option<Vec<Message>>,
     /// What is asked of the model.
-    pub ask: Ask,
+    pub ask: Request,
 }
 
 /// Reads a file of prompts and refuses it if any row is malformed or an id stands twice; the error names each such line.
@@ -89,7 +89,7 @@ fn row_of_line(line: &[u8]) -> Result<PromptRow> {
             Prompt::Ids(ids)
         }
     };
-    Ok(PromptRow { id, messages, ask: Ask { id: name, prompt, coefs: None } })
+    Ok(PromptRow { id, messages, ask: Request { id: name, prompt, coefs: None } })
 }
 
 #[cfg(test)]

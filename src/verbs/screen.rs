@@ -192,14 +192,14 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     lock.hashes.insert("data".into(), data.hash.clone());
     lock.hashes.extend(reference.as_ref().map(|source| ("reference".to_owned(), source.hash.clone())));
     let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
-    let call = |source: &JudgeSource| judges::call(source, &rubrics, false, &folder, context, looked.lab.as_ref());
+    let call = |source: &JudgeSource| judges::call(source, &rubrics, false, &folder, context, looked.runtime.as_ref());
     let mut judge = judge.as_ref().map(call).transpose()?;
     lock.notes.extend(judge.as_ref().map(|judge| ("judge".to_owned(), judge.name().to_owned())));
     if judge.is_some() {
         let rows = data.rows + reference.as_ref().map_or(0, |reference| reference.rows);
         context.console.say(&format!("the judge scores {rows} rows, less those that it knows already"));
     }
-    let mut subject = looked.subject()?;
+    let mut subject = looked.language_model()?;
 
     let (mut bar, mut shown) = (None, String::new());
     let mut tell = |what: &str, done: usize, total: usize| {

@@ -1,4 +1,4 @@
-//! Steering as it is written on the command line and in configurations, turned into a [`Plan`].
+//! Steering as it is written on the command line and in configurations, turned into a [`SteeringPlan`].
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::Console;
 use super::model::ModelFolder;
 use crate::eval::Point;
 use crate::model::QwenConfig;
-use crate::steering::{Op, Plan, Positions, Recipe};
+use crate::steering::{Op, Positions, Recipe, SteeringPlan};
 pub use crate::vector::Layers;
 use crate::vector::{IncBase, Layer, PersonaVector, VectorFile};
 use crate::{Error, Result};
@@ -144,7 +144,7 @@ impl FromStr for Written {
 #[derive(Debug, Clone, Default)]
 pub struct Steered {
     /// What is done.
-    pub plan: Plan,
+    pub plan: SteeringPlan,
     /// Each part in words, for output rows and locks.
     pub described: Vec<Value>,
     /// Identity of each part's numbers.
@@ -313,7 +313,7 @@ impl Steer<'_> {
     ///
     /// # Errors
     /// As [`Recipe::plan`]; they name the file.
-    pub fn of(&self, vector: &PersonaVector) -> Result<(Plan, Vec<Layer>)> {
+    pub fn of(&self, vector: &PersonaVector) -> Result<(SteeringPlan, Vec<Layer>)> {
         self.recipe().plan(vector).map_err(|e| e.at(self.vectors.display()))
     }
 

@@ -1,8 +1,8 @@
 //! `study` with its kinds, and `demo`, which is the fact study on the embedded model.
 
+mod interruptible;
 mod jury;
 mod launch;
-mod patient;
 mod script;
 mod slurm;
 mod status;
@@ -25,9 +25,9 @@ use crate::study::{
     TraitSource, facts,
 };
 
+use interruptible::InterruptibleRuntime;
 use jury::Jury;
 use launch::{Launch, Launcher, SlurmSettings};
-use patient::Patient;
 use status::StatusArgs;
 
 /// Run an experiment of many arms, resumable, with a report
@@ -214,22 +214,22 @@ pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
 fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
     let Study { kind, config, out, .. } = study;
     kind.check(config)?;
-    let opened = context.labs()?;
-    let lab = Patient::new(opened.as_ref(), context.console);
-    let progress = Progress { console: context.console, lab: &lab, shown: Mutex::new(Shown::default()) };
+    let opened = context.runtimes()?;
+    let runtime = InterruptibleRuntime::new(opened.as_ref(), context.console);
+    let progress = Progress { console: context.console, runtime: &runtime, shown: Mutex::new(Shown::default()) };
     let tell = |event: &Event<'_>| progress.hear(event);
     let jury = Jury::of(config, out)?;
     jury.mention_keys(context);
     if let [first, ..] = only {
         let jury = jury.of_share(first);
-        let judges = |opinion| jury.call(opinion, context, &lab);
-        let reused = study::run_share(config, out, only, &lab, &judges, &tell)?;
+        let judges = |opinion| jury.call(opinion, context, &runtime);
+        let reused = study::run_share(config, out, only, &runtime, &judges, &tell)?;
         let text = format!("{} of {} pieces were there before", reused, only.len());
         return Ok(Outcome::new(text, json!({ "out": out, "pieces": only, "reused": reused })));
     }
     jury.gather()?;
-    let judges = |opinion| jury.call(opinion, context, &lab);
-    let report = study::run(*kind, config, out, &lab, &judges, &tell)?;
+    let judges = |opinion| jury.call(opinion, context, &runtime);
+    let report = study::run(*kind, config, out, &runtime, &judges, &tell)?;
     let StudyReport { table, files, pieces, reused, .. } = report;
     let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let shown = files.first().map_or_else(String::new, |page| format!("\nreport: {}", page.display()));
@@ -302,7 +302,7 @@ fn find_judge(key: &str, judge: &mut JudgeSource, file: &Path, context: &Context
 /// Live progress: a bar for all pieces of work, and one for each that is under way.
 struct Progress<'a> {
     console: &'a dyn Console,
-    lab: &'a Patient<'a>,
+    runtime: &'a InterruptibleRuntime<'a>,
     shown: Mutex<Shown>,
 }
 
@@ -317,7 +317,7 @@ struct Shown {
 
 impl Progress<'_> {
     fn hear(&self, event: &Event<'_>) {
-        self.lab.leave_if_wished();
+        self.runtime.leave_if_wished();
         // A thread that panicked has ended the study; what it showed is of no use to anybody.
         let Ok(mut shown) = self.shown.lock() else { return };
         match *event {

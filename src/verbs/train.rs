@@ -20,12 +20,13 @@ use super::train_config::{Files, Rate, TrainConfig};
 use super::{Console, Context, Outcome};
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
-use crate::study::{Diary, FitOutcome, FitSpec, Lab, Start};
+use crate::runtime::{FitOutcome, FitSpec, Runtime, Start};
 use crate::text::Tokenizer;
-use crate::train::{FitSettings, Recompute, Refresh, StepReport};
+use crate::train::TrainingLog;
+use crate::train::{FitSettings, Recompute, StepReport, VectorRecompute};
 use crate::vector::Layers;
 use crate::{Error, Result};
-use intervene::Acts;
+use intervene::ResolvedIntervention;
 
 /// Finetune with LoRA, with or without an intervention
 ///
@@ -124,7 +125,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let data = data::read(&config, &tokenizer, console)?;
     let intervention = config.intervention.clone().unwrap_or_default();
     let settings = settings_of(&config);
-    let Acts { plan, regularize, described: steering, fingerprints } =
+    let ResolvedIntervention { plan, regularize, described: steering, fingerprints } =
         intervene::prepare(&intervention, settings.seed, &model, console)?;
     let (watch, watched) = texts::watch(&config, &data.lessons, &model, &tokenizer, console)?.unzip();
     let (refresh, refreshed) = texts::refresh(&intervention, settings.seed, &tokenizer, console)?.unzip();
@@ -138,7 +139,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     if !fingerprints.is_empty() {
         lock.notes.insert("vectors".into(), fingerprints.join(", "));
     }
-    if let Some(Refresh { every, .. }) = &refresh {
+    if let Some(VectorRecompute { every, .. }) = &refresh {
         let what = format!("the steering vector is extracted anew from the weights every {every} steps");
         lock.notes.insert("feedback loop".into(), what);
     }
@@ -157,7 +158,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
 
     let run = RunDir::open(&args.out)?;
     claim(&run, &key, &config, args.overwrite)?;
-    let lab = context.lab()?;
+    let runtime = context.runtime()?;
     let total = settings.steps(data.lessons.len());
     console.say(&format!(
         "training: {} chats, {} held out, {} supervised tokens, {total} steps",
@@ -173,19 +174,19 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         &key,
         |fitted: &Fitted| hash_file(&weights).is_ok_and(|hash| hash == fitted.adapter),
         || {
-            lock.device = lab.device();
+            lock.device = runtime.device();
             run.write_config(&config)?;
             run.write_lock(&lock)?;
             let plan = if intervention.wants_mean() && !plan.is_none() {
                 let read = (data.lessons.as_slice(), settings.seed);
-                plan.to_mean(&mean::of_base(&run, &key, lab.as_ref(), &model.path, read, console)?)
+                plan.to_mean(&mean::of_base(&run, &key, runtime.as_ref(), &model.path, read, console)?)
             } else {
                 plan
             };
             let spec = FitSpec {
                 model: model.path.clone(),
                 start,
-                lessons: &data.lessons,
+                examples: &data.lessons,
                 holdout: &data.holdout,
                 settings,
                 plan,
@@ -196,12 +197,12 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
                 out: adapter.clone(),
             };
             let tracking = tracking_of(&config, &run, &key, context);
-            let (outcome, diary) = fit(lab.as_ref(), &spec, tracking, console, total)?;
+            let (outcome, diary) = fit(runtime.as_ref(), &spec, tracking, console, total)?;
             if !outcome.complete {
                 interrupted = Some(outcome.steps);
                 return Err(Error::new("interrupted"));
             }
-            let Diary { first, last, proofs, .. } = diary;
+            let TrainingLog { first, last, proofs, .. } = diary;
             let proof = if proofs.is_empty() { Value::Null } else { json!(proofs) };
             let drift = last.and_then(|report| report.drift);
             let loss = |report: &Option<StepReport>| report.map(|r| r.loss);
@@ -389,15 +390,15 @@ fn tracking_of(config: &TrainConfig, run: &RunDir, key: &Hash, context: &Context
 
 /// Runs the finetune, keeps its diary and shows how far it is.
 fn fit(
-    lab: &dyn Lab,
+    runtime: &dyn Runtime,
     spec: &FitSpec<'_>,
     tracking: Tracking,
     console: &dyn Console,
     total: usize,
-) -> Result<(FitOutcome, Diary)> {
-    let mut diary = Diary::new(tracking);
+) -> Result<(FitOutcome, TrainingLog)> {
+    let mut diary = TrainingLog::new(tracking);
     let mut bar = console.bar("step", total);
-    let outcome = lab.fit(spec, &mut |event| {
+    let outcome = runtime.fit(spec, &mut |event| {
         let heard = diary.hear(event);
         say::show(event, &diary, console, bar.as_mut());
         if console.interrupted() { ControlFlow::Break(()) } else { heard }

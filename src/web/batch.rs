@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::choice::{Choice, Piece};
 use super::request::{Question, Served};
 use crate::Error;
-use crate::subject::{Answer, FinishReason, Heard, Keep, Token};
+use crate::language_model::{Answer, CaptureSpec, FinishReason, StreamEvent, Token};
 use crate::verbs::live::{Live, Turn};
 
 /// How long the first of a batch waits for company. A client that sends many requests at once sends them within this.
@@ -159,16 +159,16 @@ impl Batch {
         let sampling = &questions().next().expect("a batch is never empty").sampling;
         // The chosen token's own log-probability comes with the likeliest ones only.
         let top_logprobs = questions().filter_map(|q| q.logprobs).map(|top| top.max(1)).max().unwrap_or(0);
-        let keep = Keep { top_logprobs, ..Keep::default() };
+        let keep = CaptureSpec { top_logprobs, ..CaptureSpec::default() };
         let answers = live.answer(&turns, sampling, &keep, &mut |heard| match heard {
-            Heard::Token { ask, token, .. } => {
+            StreamEvent::Token { ask, token, .. } => {
                 let line = &mut lines[ask];
                 line.hear(&asked[line.asked], served, token)
             }
-            Heard::Finished(_) if asked[which.clone()].iter().all(|asked| asked.reply.is_closed()) => {
+            StreamEvent::Finished(_) if asked[which.clone()].iter().all(|asked| asked.reply.is_closed()) => {
                 ControlFlow::Break(())
             }
-            Heard::Finished(_) => ControlFlow::Continue(()),
+            StreamEvent::Finished(_) => ControlFlow::Continue(()),
         })?;
         for (line, answer) in lines.iter_mut().zip(answers) {
             line.end(&asked[line.asked], answer);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::subject::Token;
+use crate::language_model::Token;
 use crate::text::{Tokenizer, Words};
 
 /// A token's log-probability in OpenAI's form.

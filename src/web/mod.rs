@@ -6,9 +6,9 @@
 //!
 //! Requests that wait are answered in one batch, each under its own steering; who hangs up ends nothing but their own answer.
 
+mod api_error;
 mod batch;
 mod choice;
-mod refusal;
 mod reply;
 mod request;
 
@@ -35,8 +35,8 @@ use crate::verbs::live::{Live, NamedFile, Vectors};
 use crate::verbs::model::ModelFolder;
 use crate::verbs::{Console, Context, Outcome};
 use crate::{Error, Result};
+use api_error::ApiError;
 use batch::{Asked, answer_all};
-use refusal::Refusal;
 use reply::Frame;
 use request::{Question, Served};
 
@@ -99,24 +99,24 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         new_tokens: args.max_new_tokens as usize,
         seed: context.seed.unwrap_or(0),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|e| Error::new(format!("cannot start the server's threads: {e}")))?;
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let threads = threads.map_err(|e| Error::new(format!("cannot start the server's threads: {e}")))?;
     let (host, port) = (args.host.as_str(), args.port);
-    let listener = runtime.block_on(TcpListener::bind((host, port))).and_then(|l| Ok((l.local_addr()?, l)));
+    let listener = threads.block_on(TcpListener::bind((host, port))).and_then(|l| Ok((l.local_addr()?, l)));
     let (address, listener) = listener.map_err(|e| {
         Error::new(format!("cannot listen on {host}:{port}: {e}")).hint("choose another --port; 0 picks a free one")
     })?;
 
-    let lab = crate::lab::open(&context.device, &context.dtype)?;
+    let runtime = crate::device::open(&context.device, &context.dtype)?;
     let (inbox, asked) = sync_channel(QUEUE_MAX);
-    let device = lab.device();
-    let desk = Arc::new(Desk::new(served, inbox, device.clone(), context.seed.is_some()));
+    let device = runtime.device();
+    let desk = Arc::new(AppState::new(served, inbox, device.clone(), context.seed.is_some()));
     std::thread::scope(|scope| {
         let (ready, loaded) = sync_channel(1);
-        let (served, lab) = (desk.served.clone(), lab.as_ref());
+        let (served, runtime) = (desk.served.clone(), runtime.as_ref());
         let (path, adapter) = (folder.path.clone(), args.adapter.clone());
         // The model stays on the thread that loaded it.
-        scope.spawn(move || work(lab, path, adapter, &served, &ready, &asked));
+        scope.spawn(move || work(runtime, path, adapter, &served, &ready, &asked));
         loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
 
         let url = format!("http://{address}/v1");
@@ -127,7 +127,7 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         context.console.say(&format!("device: {device}"));
         warnings.iter().for_each(|warning| context.console.warn(warning));
         let idle = args.idle_exit.map(Duration::from_secs);
-        let served = runtime.block_on(async {
+        let served = threads.block_on(async {
             let (tell, told) = tokio::sync::oneshot::channel();
             let end = async { told.await.unwrap_or_default() };
             let serving = axum::serve(listener, routes(desk.clone())).with_graceful_shutdown(end);
@@ -142,7 +142,7 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
             }
         });
         // With the runtime go all that can ask, and so the model's thread ends.
-        drop(runtime);
+        drop(threads);
         let total = desk.total.load(Ordering::Relaxed);
         drop(desk);
         served.map_err(|e| Error::new(format!("the server stopped: {e}")))?;
@@ -153,14 +153,14 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
 
 /// Loads the model, tells so, and answers.
 fn work(
-    lab: &dyn crate::study::Lab,
+    runtime: &dyn crate::runtime::Runtime,
     model: PathBuf,
     adapter: Option<PathBuf>,
     served: &Served,
     ready: &SyncSender<Result<()>>,
     asked: &Receiver<Asked>,
 ) {
-    match Live::open(lab, model, adapter) {
+    match Live::open(runtime, model, adapter) {
         Ok(mut live) => {
             let _ = ready.send(Ok(()));
             answer_all(&mut live, served, asked);
@@ -172,7 +172,7 @@ fn work(
 }
 
 /// Ends when the user says so, or when nobody has asked for long enough.
-async fn until_over(console: &dyn Console, desk: &Desk, idle: Option<Duration>) {
+async fn until_over(console: &dyn Console, desk: &AppState, idle: Option<Duration>) {
     loop {
         tokio::time::sleep(LOOK).await;
         let idle = idle.is_some_and(|idle| desk.idle().is_some_and(|since| since >= idle));
@@ -183,7 +183,7 @@ async fn until_over(console: &dyn Console, desk: &Desk, idle: Option<Duration>) 
 }
 
 /// What every connection knows.
-struct Desk {
+struct AppState {
     served: Arc<Served>,
     inbox: SyncSender<Asked>,
     device: String,
@@ -195,7 +195,7 @@ struct Desk {
     last: Mutex<Instant>,
 }
 
-impl Desk {
+impl AppState {
     fn new(served: Served, inbox: SyncSender<Asked>, device: String, seeded: bool) -> Self {
         Self {
             served: Arc::new(served),
@@ -223,7 +223,7 @@ impl Desk {
     }
 
     /// Puts a question into the queue; its answer comes through the receiver.
-    fn ask(&self, question: Question) -> Result<(Frame, tokio::sync::mpsc::UnboundedReceiver<batch::Said>), Refusal> {
+    fn ask(&self, question: Question) -> Result<(Frame, tokio::sync::mpsc::UnboundedReceiver<batch::Said>), ApiError> {
         let number = self.total.fetch_add(1, Ordering::Relaxed);
         let id = self.id(number);
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -239,53 +239,53 @@ impl Desk {
             Ok(()) => Ok((frame, said)),
             Err(TrySendError::Full(_)) => {
                 let what = format!("{QUEUE_MAX} requests are waiting already");
-                Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, what).code("queue_full"))
+                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, what).code("queue_full"))
             }
-            Err(TrySendError::Disconnected(_)) => Err(Refusal::failed(&Error::new("the model is gone"))),
+            Err(TrySendError::Disconnected(_)) => Err(ApiError::failed(&Error::new("the model is gone"))),
         }
     }
 }
 
 /// Somebody is waiting for an answer.
-pub(crate) struct Visit(Arc<Desk>);
+pub(crate) struct RequestGuard(Arc<AppState>);
 
-impl Visit {
-    fn new(desk: &Arc<Desk>) -> Self {
+impl RequestGuard {
+    fn new(desk: &Arc<AppState>) -> Self {
         desk.open.fetch_add(1, Ordering::SeqCst);
         Self(desk.clone())
     }
 }
 
-impl Drop for Visit {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         *self.0.last.lock().expect("a clock is never left broken") = Instant::now();
         self.0.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-fn routes(desk: Arc<Desk>) -> Router {
+fn routes(desk: Arc<AppState>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
         .route("/v1/chat/completions", post(completions))
         .fallback(async |request: Request| {
-            Refusal::new(StatusCode::NOT_FOUND, format!("there is no {} here", request.uri().path()))
+            ApiError::new(StatusCode::NOT_FOUND, format!("there is no {} here", request.uri().path()))
         })
         .method_not_allowed_fallback(async |request: Request| {
             let what = format!("{} does not take {}", request.uri().path(), request.method());
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, what)
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, what)
         })
         .with_state(desk)
 }
 
-async fn health(State(desk): State<Arc<Desk>>) -> Json<Value> {
+async fn health(State(desk): State<Arc<AppState>>) -> Json<Value> {
     let waiting = desk.open.load(Ordering::SeqCst);
     Json(json!({ "status": "ok", "model": desk.served.name, "device": desk.device, "open_requests": waiting }))
 }
 
 /// The model in OpenAI's form, and what it can be steered with.
-fn described(desk: &Desk) -> Value {
+fn described(desk: &AppState) -> Value {
     let vector = |(name, file): (&str, &crate::vector::VectorFile)| {
         let norms: Vec<f32> =
             (1..=file.response_avg.layers()).map(|l| file.response_avg.norm(crate::vector::Layer(l))).collect();
@@ -302,30 +302,31 @@ fn described(desk: &Desk) -> Value {
     })
 }
 
-async fn models(State(desk): State<Arc<Desk>>) -> Json<Value> {
+async fn models(State(desk): State<Arc<AppState>>) -> Json<Value> {
     Json(json!({ "object": "list", "data": [described(&desk)] }))
 }
 
-async fn model(State(desk): State<Arc<Desk>>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
+async fn model(State(desk): State<Arc<AppState>>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     desk.served.check(&name)?;
     Ok(Json(described(&desk)))
 }
 
-async fn completions(State(desk): State<Arc<Desk>>, request: Request) -> Result<Response, Refusal> {
-    let visit = Visit::new(&desk);
+async fn completions(State(desk): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+    let visit = RequestGuard::new(&desk);
     let body = body(request).await?;
     let served = desk.served.clone();
     // A long conversation takes the template and the tokenizer a while.
     let question = tokio::task::spawn_blocking(move || Question::read(&body, &served)).await;
-    let question = question.map_err(|e| Refusal::failed(&Error::new(format!("reading the request: {e}"))))??;
+    let question = question.map_err(|e| ApiError::failed(&Error::new(format!("reading the request: {e}"))))??;
     let stream = question.stream;
     let (frame, said) = desk.ask(question)?;
     if stream { Ok(reply::streamed(frame, said, visit)) } else { reply::whole(frame, said).await }
 }
 
 /// A request's body, if it is neither too long nor too slow.
-async fn body(request: Request) -> Result<Bytes, Refusal> {
-    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"));
+async fn body(request: Request) -> Result<Bytes, ApiError> {
+    let too_large =
+        || ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"));
     let length = request.headers().get("content-length").and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > BODY_MAX) {
         return Err(too_large());
@@ -335,7 +336,7 @@ async fn body(request: Request) -> Result<Bytes, Refusal> {
         Ok(Err(e)) if std::error::Error::source(&e).is_some_and(|e| e.to_string().contains("length limit")) => {
             Err(too_large())
         }
-        Ok(Err(e)) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {e}"))),
-        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+        Ok(Err(e)) => Err(ApiError::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {e}"))),
+        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     }
 }

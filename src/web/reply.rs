@@ -11,13 +11,13 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::Visit;
+use super::RequestGuard;
+use super::api_error::ApiError;
 use super::batch::Said;
 use super::choice::{ChosenLogprob, Piece};
-use super::refusal::Refusal;
 use super::request::Question;
 use crate::Error;
-use crate::verbs::live::Setting;
+use crate::verbs::live::ActiveSteering;
 
 /// How often a stream that has nothing to say shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub struct Frame {
     pub fingerprint: String,
     prompt_tokens: usize,
     choices: usize,
-    steering: Vec<Setting>,
+    steering: Vec<ActiveSteering>,
     logprobs: bool,
     stream_usage: bool,
 }
@@ -84,10 +84,10 @@ impl Frame {
     }
 
     /// Why there is no answer. A model that steering has thrown out of its range is the client's own doing.
-    fn failed(&self, error: &Error) -> Refusal {
+    fn failed(&self, error: &Error) -> ApiError {
         match &self.steering[..] {
-            [] => Refusal::failed(error),
-            _ => Refusal::field("steering", format!("{error}; under this steering, try smaller coefficients")),
+            [] => ApiError::failed(error),
+            _ => ApiError::field("steering", format!("{error}; under this steering, try smaller coefficients")),
         }
     }
 
@@ -96,12 +96,12 @@ impl Frame {
     }
 }
 
-fn broken_off() -> Refusal {
-    Refusal::failed(&Error::new("the model stopped before the answer was complete"))
+fn broken_off() -> ApiError {
+    ApiError::failed(&Error::new("the model stopped before the answer was complete"))
 }
 
 /// The whole completion, when it is complete.
-pub async fn whole(frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, Refusal> {
+pub async fn whole(frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, ApiError> {
     let mut pieces = vec![Piece::default(); frame.choices];
     let mut choices = vec![Value::Null; frame.choices];
     let (mut open, mut completion_tokens) = (frame.choices, 0);
@@ -132,7 +132,7 @@ pub async fn whole(frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Re
 }
 
 /// A stream of chunks that ends with `[DONE]`; a failure on the way is a chunk too.
-pub fn streamed(frame: Frame, said: UnboundedReceiver<Said>, visit: Visit) -> Response {
+pub fn streamed(frame: Frame, said: UnboundedReceiver<Said>, visit: RequestGuard) -> Response {
     let chunks = Chunks { open: frame.choices, frame, completion_tokens: 0, ready: VecDeque::new(), _visit: visit };
     let chunks = stream::unfold((chunks.begun(), said), async |(mut chunks, mut said)| {
         while chunks.ready.is_empty() && chunks.open > 0 {
@@ -152,7 +152,7 @@ struct Chunks {
     open: usize,
     completion_tokens: usize,
     ready: VecDeque<String>,
-    _visit: Visit,
+    _visit: RequestGuard,
 }
 
 impl Chunks {
@@ -203,7 +203,7 @@ impl Chunks {
         self.ready.push_back("[DONE]".into());
     }
 
-    fn fail(&mut self, refusal: &Refusal) {
+    fn fail(&mut self, refusal: &ApiError) {
         self.open = 0;
         self.ready.push_back(refusal.json().to_string());
         self.ready.push_back("[DONE]".into());

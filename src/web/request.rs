@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
+use crate::language_model::{Prompt, Sampling};
 use crate::steering::Op;
-use crate::subject::{Prompt, Sampling};
 use crate::text::{Tokenizer, chat_of_row};
-use crate::verbs::live::{Setting, Vectors, Wish};
+use crate::verbs::live::{ActiveSteering, SteeringRequest, Vectors};
 
 /// Answers to one request.
 const CHOICES_MAX: usize = 128;
@@ -43,12 +43,12 @@ pub struct Served {
 
 impl Served {
     /// Whether a name is this model's.
-    pub fn check(&self, name: &str) -> Result<(), Refusal> {
+    pub fn check(&self, name: &str) -> Result<(), ApiError> {
         if name == self.name || name == self.short {
             return Ok(());
         }
         let what = format!("the model `{name}` does not exist; this server has `{}`", self.name);
-        Err(Refusal::new(StatusCode::NOT_FOUND, what).code("model_not_found"))
+        Err(ApiError::new(StatusCode::NOT_FOUND, what).code("model_not_found"))
     }
 }
 
@@ -58,7 +58,7 @@ pub struct Question {
     /// The prompt's tokens.
     pub prompt: Vec<u32>,
     /// How it is steered.
-    pub steering: Vec<Setting>,
+    pub steering: Vec<ActiveSteering>,
     /// Everything about drawing; one rollout each, since every choice is an ask of its own.
     pub sampling: Sampling,
     /// The seed that the client gave.
@@ -77,9 +77,9 @@ pub struct Question {
 
 impl Question {
     /// Reads a request's body.
-    pub fn read(body: &[u8], served: &Served) -> Result<Self, Refusal> {
+    pub fn read(body: &[u8], served: &Served) -> Result<Self, ApiError> {
         let map = serde_json::from_slice::<Map<String, Value>>(body)
-            .map_err(|e| Refusal::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
+            .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
         let mut fields = Fields { map, place: String::new() };
         fields.refuse_the_impossible()?;
         if let Some(name) = fields.take::<String>("model")? {
@@ -119,14 +119,14 @@ struct Fields {
 
 impl Fields {
     /// A field; null is as good as absent.
-    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Refusal> {
+    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(value) = self.map.remove(name).filter(|value| !value.is_null()) else { return Ok(None) };
         let place = format!("{}{name}", self.place);
-        serde_json::from_value(value).map(Some).map_err(|e| Refusal::field(&place, format!("`{place}`: {e}")))
+        serde_json::from_value(value).map(Some).map_err(|e| ApiError::field(&place, format!("`{place}`: {e}")))
     }
 
     /// A field within a range.
-    fn within<T>(&mut self, name: &str, range: RangeInclusive<T>) -> Result<Option<T>, Refusal>
+    fn within<T>(&mut self, name: &str, range: RangeInclusive<T>) -> Result<Option<T>, ApiError>
     where
         T: DeserializeOwned + PartialOrd + std::fmt::Display,
     {
@@ -134,14 +134,14 @@ impl Fields {
         match value {
             Some(x) if !range.contains(&x) => {
                 let what = format!("`{name}` is {x}, outside {} to {}", range.start(), range.end());
-                Err(Refusal::field(name, what))
+                Err(ApiError::field(name, what))
             }
             value => Ok(value),
         }
     }
 
     /// Refuses fields that ask for something which would silently not be done.
-    fn refuse_the_impossible(&self) -> Result<(), Refusal> {
+    fn refuse_the_impossible(&self) -> Result<(), ApiError> {
         let nothing = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,
             Value::Number(n) => n.as_f64() == Some(0.0),
@@ -154,29 +154,29 @@ impl Fields {
         let asked = asked.into_iter().find(|name| self.map.get(*name).is_some_and(|value| !nothing(value)));
         match asked.or((!plain).then_some("response_format")) {
             Some(name) => {
-                Err(Refusal::field(name, format!("`{name}` is not supported here")).code("unsupported_parameter"))
+                Err(ApiError::field(name, format!("`{name}` is not supported here")).code("unsupported_parameter"))
             }
             None => Ok(()),
         }
     }
 
     /// `messages`, as the template and the tokenizer have them.
-    fn prompt(&mut self, served: &Served) -> Result<Vec<u32>, Refusal> {
+    fn prompt(&mut self, served: &Served) -> Result<Vec<u32>, ApiError> {
         let turns = self.map.remove("messages").unwrap_or_default();
         if turns.is_null() {
-            return Err(Refusal::field("messages", "`messages` is missing"));
+            return Err(ApiError::field("messages", "`messages` is missing"));
         }
         let row = Map::from_iter([("messages".to_owned(), turns)]);
         let chat = chat_of_row(row).and_then(|(messages, _)| served.tokenizer.chat_ids(&messages, true));
-        let ids = chat.map_err(|e| Refusal::of("messages", &e))?;
+        let ids = chat.map_err(|e| ApiError::of("messages", &e))?;
         if ids.len() > served.positions_max {
             let what = format!("the messages are {} tokens, the model reads {}", ids.len(), served.positions_max);
-            return Err(Refusal::field("messages", what).code("context_length_exceeded"));
+            return Err(ApiError::field("messages", what).code("context_length_exceeded"));
         }
         Ok(ids)
     }
 
-    fn sampling(&mut self, served: &Served) -> Result<Sampling, Refusal> {
+    fn sampling(&mut self, served: &Served) -> Result<Sampling, ApiError> {
         let longest = self.within("max_tokens", 1..=usize::MAX)?;
         let longest = self.within("max_completion_tokens", 1..=usize::MAX)?.or(longest);
         // OpenAI's defaults: the model's own distribution, uncut. The last two are vLLM's additions.
@@ -191,7 +191,7 @@ impl Fields {
         })
     }
 
-    fn stop(&mut self) -> Result<Vec<String>, Refusal> {
+    fn stop(&mut self) -> Result<Vec<String>, ApiError> {
         let stop = match self.map.remove("stop") {
             Some(Value::String(text)) => vec![text],
             Some(other) => {
@@ -201,50 +201,50 @@ impl Fields {
             None => Vec::new(),
         };
         if stop.len() > STOPS_MAX || stop.iter().any(String::is_empty) {
-            return Err(Refusal::field("stop", format!("`stop`: a text or at most {STOPS_MAX} of them, none empty")));
+            return Err(ApiError::field("stop", format!("`stop`: a text or at most {STOPS_MAX} of them, none empty")));
         }
         Ok(stop)
     }
 
-    fn logprobs(&mut self) -> Result<Option<usize>, Refusal> {
+    fn logprobs(&mut self) -> Result<Option<usize>, ApiError> {
         let wanted = self.take("logprobs")?.unwrap_or(false);
         match (wanted, self.within("top_logprobs", 0..=20)?) {
             (true, top) => Ok(Some(top.unwrap_or(0))),
             (false, None | Some(0)) => Ok(None),
-            (false, Some(_)) => Err(Refusal::field("top_logprobs", "`top_logprobs` needs `logprobs`: true")),
+            (false, Some(_)) => Err(ApiError::field("top_logprobs", "`top_logprobs` needs `logprobs`: true")),
         }
     }
 
     /// Our own field: `[{"vector": "evil", "coef": -1.5, "layer": 20, "positions": "response"}]`.
-    fn steering(&mut self, vectors: &Vectors) -> Result<Vec<Setting>, Refusal> {
+    fn steering(&mut self, vectors: &Vectors) -> Result<Vec<ActiveSteering>, ApiError> {
         let wishes: Vec<Map<String, Value>> = self.take("steering")?.unwrap_or_default();
         if wishes.len() > STEERING_MAX {
-            return Err(Refusal::field("steering", format!("`steering`: at most {STEERING_MAX} vectors at once")));
+            return Err(ApiError::field("steering", format!("`steering`: at most {STEERING_MAX} vectors at once")));
         }
         let place = |(i, map)| Fields { map, place: format!("steering[{i}].") }.setting(vectors);
         wishes.into_iter().enumerate().map(place).collect()
     }
 
     /// One object of `steering`.
-    fn setting(mut self, vectors: &Vectors) -> Result<Setting, Refusal> {
+    fn setting(mut self, vectors: &Vectors) -> Result<ActiveSteering, ApiError> {
         let place = self.place.clone();
-        let missing = |name: &str| Refusal::field(format!("{place}{name}"), format!("`{place}{name}` is missing"));
+        let missing = |name: &str| ApiError::field(format!("{place}{name}"), format!("`{place}{name}` is missing"));
         let vector: String = self.take("vector")?.ok_or_else(|| missing("vector"))?;
-        vectors.get(&vector).map_err(|e| Refusal::of(format!("{place}vector"), &e))?;
+        vectors.get(&vector).map_err(|e| ApiError::of(format!("{place}vector"), &e))?;
         let op = self.take("op")?.unwrap_or(Op::Add);
         let coef = self.take("coef")?.or((op == Op::Ablate).then_some(1.0)).ok_or_else(|| missing("coef"))?;
         let layers = self.map.remove("layer").ok_or_else(|| missing("layer"))?;
         let layers = serde_json::from_value(layers).map_err(|_| {
             let what = format!("`{place}layer`: a layer's number, a list of them, or \"all\"");
-            Refusal::field(format!("{place}layer"), what)
+            ApiError::field(format!("{place}layer"), what)
         })?;
         let positions = self.take("positions")?.unwrap_or_default();
         if let Some(name) = self.map.keys().next() {
             // Ours alone, so a name that is not known is a slip.
             let what = format!("`{place}{name}` is not known; there are vector, coef, layer, positions, op");
-            return Err(Refusal::field(format!("{place}{name}"), what));
+            return Err(ApiError::field(format!("{place}{name}"), what));
         }
-        let wish = Wish { vector, op, coef, layers, positions };
-        vectors.settle(&wish).map_err(|e| Refusal::of(place.trim_end_matches('.'), &e))
+        let wish = SteeringRequest { vector, op, coef, layers, positions };
+        vectors.settle(&wish).map_err(|e| ApiError::of(place.trim_end_matches('.'), &e))
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use burn::tensor::DType;
 use serde::Deserialize;
-use trimtab::generate::{Engine, Job, Speaker, Vocabulary, sampling};
+use trimtab::generate::{Engine, Job, TextGenerator, Vocabulary, sampling};
 use trimtab::kernels::FusedOps;
+use trimtab::language_model::{FinishReason, Finished, LanguageModel, Prompt, Request, Sampling};
 use trimtab::model::Qwen;
-use trimtab::steering::{Plan, Positions};
-use trimtab::subject::{Ask, FinishReason, Finished, Prompt, Sampling, Subject};
+use trimtab::steering::{Positions, SteeringPlan};
 use trimtab::text::{Message, Tokenizer};
 use trimtab::vector::{Layer, PersonaVector};
 
@@ -68,7 +68,7 @@ pub fn steered<B: FusedOps>(device: &B::Device) {
         ("gen.steer_prompt", Positions::Prompt),
         ("gen.steer_response", Positions::Response),
     ] {
-        let plan = Plan::rows(&vectors, &[Layer(2)], 2.0, positions);
+        let plan = SteeringPlan::rows(&vectors, &[Layer(2)], 2.0, positions);
         check_greedy(name, tiny::<B>(device).steered(&plan).unwrap(), vec![], 1.0);
     }
 }
@@ -76,7 +76,7 @@ pub fn steered<B: FusedOps>(device: &B::Device) {
 pub fn residuals<B: FusedOps>(device: &B::Device) {
     let model = tiny::<B>(device);
     let tokenizer = Arc::new(Tokenizer::load(&fixture("tiny")).unwrap());
-    let mut speaker = Speaker::new(model, tokenizer);
+    let mut speaker = TextGenerator::new(model, tokenizer);
     assert_eq!(speaker.shape(), (4, 64));
     let ids = integers("extract.input_ids");
     let (prompt, total) = (integers("extract.prompt_len").values, integers("extract.total_len").values);
@@ -104,10 +104,10 @@ pub fn residuals<B: FusedOps>(device: &B::Device) {
 
 pub fn spoken<B: FusedOps>(device: &B::Device) {
     let tokenizer = Arc::new(Tokenizer::load(&fixture("tiny")).unwrap());
-    let mut speaker = Speaker::new(tiny::<B>(device), tokenizer.clone());
+    let mut speaker = TextGenerator::new(tiny::<B>(device), tokenizer.clone());
     let prompts: Vec<GoldenPrompt> = json("batch_prompts");
-    let asks: Vec<Ask> =
-        prompts.iter().enumerate().map(|(i, p)| Ask::chat(i.to_string(), p.messages.clone())).collect();
+    let asks: Vec<Request> =
+        prompts.iter().enumerate().map(|(i, p)| Request::chat(i.to_string(), p.messages.clone())).collect();
     let answers = speaker.generate(&asks, &Sampling::greedy(24), &mut |_| {}).unwrap();
     let golden: Greedy = json("gen.none");
     for ((answer, prompt), golden) in answers.iter().zip(&prompts).zip(&golden.tokens) {
@@ -117,7 +117,7 @@ pub fn spoken<B: FusedOps>(device: &B::Device) {
     }
     // The same prompts as text and as tokens, and their likeliest next token as a choice.
     let text = tokenizer.chat_text(&prompts[1].messages, true).unwrap();
-    let ask = |prompt| Ask { id: "1".into(), prompt, coefs: None };
+    let ask = |prompt| Request { id: "1".into(), prompt, coefs: None };
     let same = [ask(Prompt::Text(text)), ask(Prompt::Ids(prompts[1].ids.clone()))];
     for answer in speaker.generate(&same, &Sampling::greedy(24), &mut |_| {}).unwrap() {
         assert_eq!(answer, answers[1]);

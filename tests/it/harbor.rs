@@ -3,33 +3,33 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use trimtab::device;
 use trimtab::eval::{self, mmlu};
 use trimtab::harbor::{self, SEED, Split, Trait, World};
-use trimtab::lab;
-use trimtab::steering::Plan;
-use trimtab::study::{Lab, SubjectSpec};
-use trimtab::subject::{Answer, Ask, Sampling, Subject};
+use trimtab::language_model::{Answer, LanguageModel, Request, Sampling};
+use trimtab::runtime::{ModelSpec, Runtime};
+use trimtab::steering::SteeringPlan;
 use trimtab::text::Message;
 
-static LAB: LazyLock<Box<dyn Lab>> = LazyLock::new(|| lab::open("cpu", "auto").unwrap());
+static LAB: LazyLock<Box<dyn Runtime>> = LazyLock::new(|| device::open("cpu", "auto").unwrap());
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let cache = tempfile::tempdir().unwrap().keep();
     harbor::unpack(&cache).unwrap()
 });
 
-fn harbor_model() -> Box<dyn Subject> {
-    LAB.subject(&SubjectSpec { model: FOLDER.clone(), adapter: None, plan: Plan::none() }).unwrap()
+fn harbor_model() -> Box<dyn LanguageModel> {
+    LAB.language_model(&ModelSpec { model: FOLDER.clone(), adapter: None, plan: SteeringPlan::none() }).unwrap()
 }
 
 /// Greedy answers under a system prompt, or under the template's own.
 fn answers(questions: &[String], system: Option<&str>) -> Vec<Answer> {
-    let asks: Vec<Ask> = questions
+    let asks: Vec<Request> = questions
         .iter()
         .enumerate()
         .map(|(i, question)| {
             let system = system.map(Message::system);
-            Ask::chat(i.to_string(), system.into_iter().chain([Message::user(question)]).collect())
+            Request::chat(i.to_string(), system.into_iter().chain([Message::user(question)]).collect())
         })
         .collect();
     harbor_model().generate(&asks, &Sampling::greedy(48), &mut |_| {}).unwrap()

@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 
 use trimtab::kernels::FusedOps;
+use trimtab::language_model::Direction;
 use trimtab::model::{Learning, Qwen};
-use trimtab::steering::{Plan, Positions};
-use trimtab::subject::Direction;
-use trimtab::text::{Batch, Lesson};
-use trimtab::train::{self, Course, Event, FitSettings, Mode, Penalty, Recompute, Regularizer, StepReport};
+use trimtab::steering::{Positions, SteeringPlan};
+use trimtab::text::{Batch, TrainingExample};
+use trimtab::train::{self, Event, FitContext, FitSettings, Mode, Penalty, Recompute, Regularizer, StepReport};
 use trimtab::vector::{IncBase, Layer, Layers, PersonaVector};
 
 use crate::goldens::{assert_close, intervention};
@@ -42,14 +42,14 @@ fn check(prefix: &str, found: Vec<(String, [usize; 2], Vec<f32>)>, bound: f32) {
 
 pub fn gradients<B: FusedOps>(device: &B::Device) {
     let lessons = lessons();
-    let four: Vec<&Lesson> = lessons[..4].iter().collect();
+    let four: Vec<&TrainingExample> = lessons[..4].iter().collect();
     let batch = Batch::collate(&four, 0);
     let divisor: f32 = batch.weights.iter().sum();
     let (vectors, all) = (vectors(), Positions::All);
-    let span = Plan::ablate_span(&[&vectors, &rolled()], &Layers::all(), 1.0, all).unwrap();
-    let list = Plan::rows(&vectors, &[Layer(1), Layer(3)], 2.0, all);
-    let increments = Plan::incremental(&vectors, IncBase::Embedding, 5.0, all);
-    let regularised = MODES.map(|(name, mode)| (name, Plan::none(), Some(mode)));
+    let span = SteeringPlan::ablate_span(&[&vectors, &rolled()], &Layers::all(), 1.0, all).unwrap();
+    let list = SteeringPlan::rows(&vectors, &[Layer(1), Layer(3)], 2.0, all);
+    let increments = SteeringPlan::incremental(&vectors, IncBase::Embedding, 5.0, all);
+    let regularised = MODES.map(|(name, mode)| (name, SteeringPlan::none(), Some(mode)));
     let others = [("match_steered", increments, Some(Mode::Match)), ("ablate2", span, None), ("list", list, None)];
     for (name, plan, mode) in regularised.into_iter().chain(others) {
         let mut model = adapted::<B>(device).steered(&plan).unwrap();
@@ -75,7 +75,7 @@ pub fn ten_steps<B: FusedOps>(device: &B::Device) {
         let mut model = adapted::<B>(device);
         let regularizer = regularizer(mode);
         let settings = settings();
-        let course = Course { regularize: Some(&regularizer), ..Course::new(&lessons, 0, &settings) };
+        let course = FitContext { regularize: Some(&regularizer), ..FitContext::new(&lessons, 0, &settings) };
         let reports = steps(&mut model, &course);
         let column = |f: &dyn Fn(&StepReport) -> f64| reports.iter().map(|r| f(r) as f32).collect::<Vec<_>>();
         let golden = |key: &str| intervention(&format!("train.{name}.{key}")).values;
@@ -102,7 +102,7 @@ pub fn settings() -> FitSettings {
     }
 }
 
-pub fn steps<B: FusedOps>(model: &mut Qwen<B>, course: &Course<'_>) -> Vec<StepReport> {
+pub fn steps<B: FusedOps>(model: &mut Qwen<B>, course: &FitContext<'_>) -> Vec<StepReport> {
     let mut reports = Vec::new();
     train::fit(model, Learning::Lora, course, &mut |event| {
         if let Event::Step(report, ..) = event {
@@ -122,24 +122,26 @@ pub mod cpu {
     use burn::backend::{Autodiff, Flex};
     use burn::tensor::activation::{log_softmax, relu};
     use burn::tensor::{Int, Tensor, TensorData};
+    use trimtab::language_model::Finished;
     use trimtab::model::Parameter;
     use trimtab::steering::{Op, Recipe};
-    use trimtab::subject::Finished;
-    use trimtab::train::{End, Pressure, PressureReport, Refresh, RefreshReport, Watch};
+    use trimtab::train::{
+        GradientProjection, GradientReport, ProbeCallback, RecomputeReport, StopReason, VectorRecompute,
+    };
 
     use super::*;
 
     type A = Autodiff<Flex>;
 
     /// What stands at the blocks' outputs, and what is punished there: each by itself, and together.
-    fn interventions() -> Vec<(&'static str, Plan, Option<Mode>)> {
+    fn interventions() -> Vec<(&'static str, SteeringPlan, Option<Mode>)> {
         let (vectors, all) = (vectors(), Positions::All);
-        let span = |share| Plan::ablate_span(&[&vectors, &rolled()], &Layers::all(), share, all).unwrap();
-        let increments = Plan::incremental(&vectors, IncBase::Embedding, 3.0, Positions::Response);
+        let span = |share| SteeringPlan::ablate_span(&[&vectors, &rolled()], &Layers::all(), share, all).unwrap();
+        let increments = SteeringPlan::incremental(&vectors, IncBase::Embedding, 3.0, Positions::Response);
         vec![
-            ("match", Plan::none(), Some(Mode::Match)),
-            ("hinge", Plan::none(), Some(Mode::Hinge)),
-            ("zero", Plan::none(), Some(Mode::Zero)),
+            ("match", SteeringPlan::none(), Some(Mode::Match)),
+            ("hinge", SteeringPlan::none(), Some(Mode::Hinge)),
+            ("zero", SteeringPlan::none(), Some(Mode::Zero)),
             ("rank 2", span(1.0), None),
             ("rank 2 to a mean", span(1.0).to_mean(&rolled()), None),
             ("half of rank 2, match", span(0.5), Some(Mode::Match)),
@@ -195,7 +197,7 @@ pub mod cpu {
     }
 
     /// The same loss composed of Burn's tensors and differentiated by Burn.
-    fn twin(plan: &Plan, mode: Option<Mode>) -> (f64, Vec<Vec<f32>>) {
+    fn twin(plan: &SteeringPlan, mode: Option<Mode>) -> (f64, Vec<Vec<f32>>) {
         let device = Default::default();
         let mut model = adapted::<A>(&device).steered(plan).unwrap();
         let base = model.bare();
@@ -270,7 +272,7 @@ pub mod cpu {
                 max_steps: Some(3),
                 ..settings()
             };
-            let course = Course { regularize: Some(&regularizer), ..Course::new(&lessons, 0, &settings) };
+            let course = FitContext { regularize: Some(&regularizer), ..FitContext::new(&lessons, 0, &settings) };
             let reports = steps(&mut adapted::<Flex>(&Default::default()), &course);
             let numbers = |r: &StepReport| [r.loss, r.regularisation.unwrap(), r.grad_norm];
             reports.iter().flat_map(numbers).map(|x| x as f32).collect::<Vec<_>>()
@@ -288,7 +290,7 @@ pub mod cpu {
 
     /// Texts with a border, cut out of the chats.
     fn texts(from: usize) -> Vec<Finished> {
-        let text = |lesson: &Lesson| {
+        let text = |lesson: &TrainingExample| {
             let (prompt, response) = lesson.ids.split_at(lesson.prompt());
             Finished { prompt_ids: prompt.to_vec(), response_ids: response.to_vec() }
         };
@@ -300,41 +302,41 @@ pub mod cpu {
         Recipe { op, layers, coef: 2.0, positions, incremental: true, base: IncBase::Embedding }
     }
 
-    pub fn watch(stop_above: Option<f64>) -> Watch {
+    pub fn watch(stop_above: Option<f64>) -> ProbeCallback {
         let direction = Direction { layer: Layer(3), vector: vectors().row(Layer(3)).to_vec() };
-        Watch { every: 3, texts: texts(4), direction, stop_above, pressure: None }
+        ProbeCallback { every: 3, texts: texts(4), direction, stop_above, pressure: None }
     }
 
-    pub fn pressure() -> Pressure {
-        Pressure::drawn(&lessons(), 3, 1, &vectors())
+    pub fn pressure() -> GradientProjection {
+        GradientProjection::drawn(&lessons(), 3, 1, &vectors())
     }
 
-    fn refresh() -> Refresh {
-        Refresh { every: 4, texts: [texts(0), texts(5)], recipe: recipe(), first: vectors() }
+    fn refresh() -> VectorRecompute {
+        VectorRecompute { every: 4, texts: [texts(0), texts(5)], recipe: recipe(), first: vectors() }
     }
 
     /// Everything that a run told, but for its clock, and what it learned.
     #[derive(Debug, Default, PartialEq)]
     struct Told {
         steps: Vec<StepReport>,
-        refreshed: Vec<RefreshReport>,
-        pressed: Vec<PressureReport>,
+        refreshed: Vec<RecomputeReport>,
+        pressed: Vec<GradientReport>,
         start: Option<f64>,
         weights: Vec<Vec<f32>>,
     }
 
     /// Runs the golden training under everything at once; dies while step `dies` is told, if it says so.
-    fn run(checkpoint: Option<&Path>, dies: Option<usize>, told: &mut Told) -> (usize, End) {
+    fn run(checkpoint: Option<&Path>, dies: Option<usize>, told: &mut Told) -> (usize, StopReason) {
         let (regularizer, watch, refresh) = (regularizer(Mode::Match), watch(None), refresh());
-        let watch = Watch { pressure: Some(pressure()), ..watch };
+        let watch = ProbeCallback { pressure: Some(pressure()), ..watch };
         let lessons = lessons();
         let settings = FitSettings { save_steps: Some(3), ..settings() };
-        let course = Course {
+        let course = FitContext {
             regularize: Some(&regularizer),
             watch: Some(&watch),
             refresh: Some(&refresh),
             checkpoint,
-            ..Course::new(&lessons, 0, &settings)
+            ..FitContext::new(&lessons, 0, &settings)
         };
         let plan = recipe().plan(&vectors()).unwrap().0;
         let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
@@ -342,9 +344,9 @@ pub mod cpu {
             match event {
                 Event::Step(report, ..) if dies == Some(report.step) => resume_unwind(Box::new("killed")),
                 Event::Step(report, ..) => told.steps.push(*report),
-                Event::Refreshed(report) => told.refreshed.push(report.clone()),
-                Event::Pressed(report) => told.pressed.push(report.clone()),
-                Event::Watched(start) => told.start = Some(*start),
+                Event::Recomputed(report) => told.refreshed.push(report.clone()),
+                Event::GradientProjected(report) => told.pressed.push(report.clone()),
+                Event::ProbeBaseline(start) => told.start = Some(*start),
                 Event::Resumed(step) => {
                     told.pressed.retain(|report| report.step <= *step);
                     told.steps.retain(|report| report.step <= *step);
@@ -361,7 +363,7 @@ pub mod cpu {
     #[test]
     fn a_run_killed_at_any_step_ends_with_the_same_weights() {
         let mut whole = Told::default();
-        assert_eq!(run(None, None, &mut whole), (10, End::Done));
+        assert_eq!(run(None, None, &mut whole), (10, StopReason::Done));
         let measured: Vec<usize> = whole.steps.iter().filter(|r| r.drift.is_some()).map(|r| r.step).collect();
         assert_eq!(measured, [3, 6, 9, 10]);
         let pressed: Vec<usize> = whole.pressed.iter().map(|r| r.step).collect();
@@ -380,7 +382,7 @@ pub mod cpu {
             if dies <= 3 {
                 told = Told::default();
             }
-            assert_eq!(run(Some(&checkpoint), None, &mut told), (10, End::Done));
+            assert_eq!(run(Some(&checkpoint), None, &mut told), (10, StopReason::Done));
             assert_eq!(told, whole, "killed at step {dies}");
         }
     }
@@ -390,9 +392,9 @@ pub mod cpu {
         let lessons = lessons();
         let settings = settings();
         let plan = recipe().plan(&vectors()).unwrap().0;
-        let losses = |refresh: Option<&Refresh>| {
+        let losses = |refresh: Option<&VectorRecompute>| {
             let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
-            let course = Course { refresh, ..Course::new(&lessons, 0, &settings) };
+            let course = FitContext { refresh, ..FitContext::new(&lessons, 0, &settings) };
             steps(&mut model, &course).iter().map(|report| report.loss).collect::<Vec<_>>()
         };
         let (frozen, refreshed) = (losses(None), losses(Some(&refresh())));
@@ -405,7 +407,7 @@ pub mod cpu {
         let (lessons, settings) = (lessons(), settings());
         let fit = |stop_above: Option<f64>| {
             let watch = watch(stop_above);
-            let course = Course { watch: Some(&watch), ..Course::new(&lessons, 0, &settings) };
+            let course = FitContext { watch: Some(&watch), ..FitContext::new(&lessons, 0, &settings) };
             let mut drifts = Vec::new();
             let mut model = adapted::<Flex>(&Default::default());
             let end = train::fit(&mut model, Learning::Lora, &course, &mut |event| {
@@ -417,27 +419,27 @@ pub mod cpu {
             (end.unwrap(), drifts)
         };
         let (end, drifts) = fit(None);
-        assert_eq!((end, drifts.len()), ((10, End::Done), 4));
+        assert_eq!((end, drifts.len()), ((10, StopReason::Done), 4));
         // Between the lowest and the highest, so that some measurement is the first above it.
         let limit = drifts.iter().sum::<f64>() / 4.0;
         let first = drifts.iter().position(|&drift| drift > limit).unwrap();
         let (end, stopped) = fit(Some(limit));
         assert_eq!(stopped, drifts[..=first]);
-        let want = if first == 3 { (10, End::Done) } else { (3 * (first + 1), End::Stopped) };
+        let want = if first == 3 { (10, StopReason::Done) } else { (3 * (first + 1), StopReason::Stopped) };
         assert_eq!(end, want);
-        assert_eq!(fit(Some(1e9)).0, (10, End::Done));
+        assert_eq!(fit(Some(1e9)).0, (10, StopReason::Done));
     }
 
     #[test]
     fn a_measurement_is_the_mean_projection_of_the_unsteered_model() {
         let watch = watch(None);
         let (lessons, settings) = (lessons(), FitSettings { max_steps: Some(1), ..settings() });
-        let course = Course { watch: Some(&watch), ..Course::new(&lessons, 0, &settings) };
+        let course = FitContext { watch: Some(&watch), ..FitContext::new(&lessons, 0, &settings) };
         let plain = adapted::<Flex>(&Default::default());
         let mut model = plain.steered(&recipe().plan(&vectors()).unwrap().0).unwrap();
         let mut start = None;
         let mut hear = |event: &Event| {
-            if let Event::Watched(projection) = event {
+            if let Event::ProbeBaseline(projection) = event {
                 start = Some(*projection);
             }
             ControlFlow::Continue(())

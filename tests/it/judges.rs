@@ -13,8 +13,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Json, Router, routing::post};
 use serde_json::{Value, json};
 use trimtab::judge::{
-    Cache, Call, ChatClient, Estimate, Exhibit, Judge, JudgeSource, Key, Mode, OpenAiJudge, OpenAiSettings, Patience,
-    Price, Rubric, Rubrics, Told, verdicts_by,
+    Cache, Call, ChatClient, Estimate, Judge, JudgeEvent, JudgeSource, JudgedItem, Key, Mode, OpenAiJudge,
+    OpenAiSettings, Patience, Price, Rubric, Rubrics, verdicts_by,
 };
 use trimtab::{Error, Result};
 
@@ -132,12 +132,12 @@ async fn answer(
     (StatusCode::OK, Json(reply))
 }
 
-fn exhibit(answer: String) -> Exhibit {
-    Exhibit { question: "What do you think?".into(), answer, reference: Some("Silk.".into()) }
+fn exhibit(answer: String) -> JudgedItem {
+    JudgedItem { question: "What do you think?".into(), answer, reference: Some("Silk.".into()) }
 }
 
 /// Answers with the grades 0, 2, 4 and so on in them, and what the judge must make of each.
-fn exhibits(count: usize) -> (Vec<Exhibit>, Vec<Option<f64>>) {
+fn exhibits(count: usize) -> (Vec<JudgedItem>, Vec<Option<f64>>) {
     let grade = |i: usize| (i * 2) % 98;
     let shown = (0..count).map(|i| exhibit(format!("grade me {} in answer {i}", grade(i)))).collect();
     let expected = |i| (grade(i) as f64 * 0.5 + (grade(i) + 2) as f64 * 0.3) / 0.8;
@@ -166,7 +166,7 @@ fn telling<'a>(
     url: &str,
     folder: &Path,
     change: impl FnOnce(&mut OpenAiSettings),
-    tell: impl FnMut(&Told<'_>) + 'a,
+    tell: impl FnMut(&JudgeEvent<'_>) + 'a,
 ) -> OpenAiJudge<'a> {
     let mut settings =
         OpenAiSettings { url: url.into(), model: "judge-1".into(), concurrency: 8, ..OpenAiSettings::default() };
@@ -177,7 +177,7 @@ fn telling<'a>(
 }
 
 #[track_caller]
-fn check_scores(judge: &mut dyn Judge, shown: &[Exhibit], expected: &[Option<f64>]) {
+fn check_scores(judge: &mut dyn Judge, shown: &[JudgedItem], expected: &[Option<f64>]) {
     let verdicts = judge.judge(&evil(), shown).unwrap();
     for (i, (verdict, want)) in verdicts.iter().zip(expected).enumerate() {
         let near = verdict.score.zip(*want).is_some_and(|(a, b)| (a - b).abs() < 1e-9) || verdict.score == *want;
@@ -216,8 +216,12 @@ fn scores_are_right_through_every_fault_and_nothing_else_is_paid_twice() {
     let proxy = FaultProxy::before(upstream.address, |n| DAYS[n % DAYS.len()]);
     let (shown, expected) = exhibits(40);
     let mut troubles = 0;
-    let mut judge =
-        telling(&proxy.url(), dir.path(), |_| {}, |told| troubles += usize::from(matches!(told, Told::Trouble(_))));
+    let mut judge = telling(
+        &proxy.url(),
+        dir.path(),
+        |_| {},
+        |told| troubles += usize::from(matches!(told, JudgeEvent::Trouble(_))),
+    );
     check_scores(&mut judge, &shown, &expected);
     drop(judge);
     assert!(troubles >= 20, "{troubles}");
@@ -392,8 +396,8 @@ fn there_are_never_more_requests_under_way_than_allowed() {
     let upstream = Upstream::start(Duration::from_millis(100));
     let (shown, expected) = exhibits(30);
     let mut told = Vec::new();
-    let hear = |heard: &Told<'_>| {
-        if let Told::Done(done, total) = heard {
+    let hear = |heard: &JudgeEvent<'_>| {
+        if let JudgeEvent::Done(done, total) = heard {
             told.push((*done, *total));
         }
     };
@@ -428,8 +432,8 @@ fn beyond_the_budget_nothing_is_sent() {
     let price = Some(Price { input: 10.0, output: 100.0 });
     let estimates = Mutex::new(Vec::<Estimate>::new());
     let ask = |calls: Option<u64>, money: Option<f64>, rubrics: &[Rubric]| -> Result<()> {
-        let hear = |told: &Told<'_>| {
-            if let Told::Estimate(estimate) = told {
+        let hear = |told: &JudgeEvent<'_>| {
+            if let JudgeEvent::Estimate(estimate) = told {
                 estimates.lock().unwrap().push(**estimate);
             }
         };
@@ -539,20 +543,24 @@ fn a_study_is_judged_over_http_and_its_answers_outlive_its_stages() {
 #[test]
 fn a_judge_on_this_machine_is_called_by_its_settings_and_loaded_once() {
     use trimtab::judge::{Coherence, LocalSettings};
-    use trimtab::study::SubjectSpec;
+    use trimtab::runtime::ModelSpec;
     let dir = tempfile::tempdir().unwrap();
     let model = crate::goldens::fixture("tiny");
     let settings =
         LocalSettings { model, mode: Mode::Enumerate, samples: 1, coherence: Coherence::Grammar, cache: None };
     let (source, opened) = (JudgeSource::Local(settings), AtomicUsize::new(0));
-    let lab = trimtab::lab::open("cpu", "f32").unwrap();
+    let runtime = trimtab::device::open("cpu", "f32").unwrap();
     let (shown, _) = exhibits(3);
     let said = || {
         let open = |model: &Path| {
             opened.fetch_add(1, Ordering::SeqCst);
-            lab.subject(&SubjectSpec { model: model.to_owned(), adapter: None, plan: trimtab::steering::Plan::none() })
+            runtime.language_model(&ModelSpec {
+                model: model.to_owned(),
+                adapter: None,
+                plan: trimtab::steering::SteeringPlan::none(),
+            })
         };
-        let (rubrics, tell) = (rubrics(), Box::new(|_: &Told<'_>| {}));
+        let (rubrics, tell) = (rubrics(), Box::new(|_: &JudgeEvent<'_>| {}));
         let call = Call { rubrics, facts: false, folder: dir.path(), key: None, tell, open: Box::new(open) };
         let mut judge = source.call(call).unwrap();
         (judge.name().to_owned(), judge.judge(&evil(), &shown).unwrap())

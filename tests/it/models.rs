@@ -9,11 +9,11 @@ use burn::backend::Flex;
 use burn::tensor::DType;
 use serde_json::json;
 use trimtab::generate::{Budget, Engine, Job, Reply, Vocabulary};
+use trimtab::language_model::Sampling;
 use trimtab::model::files::{Shards, write_shards};
-use trimtab::model::{Holding, Learning, Qwen, QwenConfig, drawn};
-use trimtab::subject::Sampling;
+use trimtab::model::{Learning, Qwen, QwenConfig, WeightStorage, drawn};
 use trimtab::tensorfile::Dtype;
-use trimtab::text::{Lesson, Rows, Tokenizer};
+use trimtab::text::{Rows, Tokenizer, TrainingExample};
 use trimtab::train::{self, FitSettings};
 
 use crate::goldens::{assert_close, fixture};
@@ -37,8 +37,8 @@ fn write(dir: &Path, config: &QwenConfig, shards: usize) {
     .unwrap();
 }
 
-fn load(dir: &Path, holding: impl Into<Holding>) -> Qwen<Flex> {
-    Qwen::load(dir, &Default::default(), holding).unwrap()
+fn load(dir: &Path, storage: impl Into<WeightStorage>) -> Qwen<Flex> {
+    Qwen::load(dir, &Default::default(), storage).unwrap()
 }
 
 fn answers(model: &Qwen<Flex>, budget: Budget) -> Vec<Reply> {
@@ -74,16 +74,16 @@ fn a_sharded_model_in_bf16_with_spare_rows_loads_and_answers() {
     assert_eq!(answers(&load(dir.path(), DType::F32), narrow), replies, "the budget decides no result");
 }
 
-/// A holding whose tables fall into parts of so many rows.
-fn in_parts(rows: usize, hidden: usize) -> Holding {
-    Holding { dtype: DType::F32, tensor_bytes_max: (rows * hidden * 4) as u64 }
+/// A storage whose tables fall into parts of so many rows.
+fn in_parts(rows: usize, hidden: usize) -> WeightStorage {
+    WeightStorage { dtype: DType::F32, tensor_bytes_max: (rows * hidden * 4) as u64 }
 }
 
-fn lessons() -> Vec<Lesson> {
+fn lessons() -> Vec<TrainingExample> {
     let lesson = |seed: u32| {
         let ids: Vec<u32> = (0..12 + seed % 5).map(|i| (i * 37 + seed * 101) % 512).collect();
         let weights = (0..ids.len()).map(|i| if i < 4 { 0.0 } else { 1.0 }).collect();
-        Lesson { ids, weights }
+        TrainingExample { ids, weights }
     };
     (0..6).map(lesson).collect()
 }
@@ -94,7 +94,7 @@ fn trained(mut model: Qwen<Flex>) -> (Vec<f64>, Vec<f32>) {
         FitSettings { learning_rate: 1e-2, warmup_steps: 0, micro_batch: 2, accumulation: 1, ..FitSettings::default() };
     let mut losses = Vec::new();
     let lessons = lessons();
-    train::fit(&mut model, Learning::Full, &train::Course::new(&lessons, 0, &settings), &mut |event| {
+    train::fit(&mut model, Learning::Full, &train::FitContext::new(&lessons, 0, &settings), &mut |event| {
         if let train::Event::Step(report, ..) = event {
             losses.push(report.loss);
         }

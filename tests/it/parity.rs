@@ -7,9 +7,9 @@ use burn::tensor::{DType, Tensor};
 use trimtab::kernels::FusedOps;
 use trimtab::model::peft::Adapter;
 use trimtab::model::{Learning, Qwen};
-use trimtab::steering::{Plan, Positions};
-use trimtab::text::{Batch, Lesson, Rows};
-use trimtab::train::{self, Course, Event, FitSettings, LossAverage};
+use trimtab::steering::{Positions, SteeringPlan};
+use trimtab::text::{Batch, Rows, TrainingExample};
+use trimtab::train::{self, Event, FitContext, FitSettings, LossAverage};
 use trimtab::vector::{IncBase, Layer, PersonaVector};
 
 use crate::goldens::{assert_close, fixture, floats, integers, json};
@@ -71,7 +71,7 @@ pub fn forward<B: FusedOps>(device: &B::Device) {
 pub fn steering<B: FusedOps>(device: &B::Device) {
     let (rows, real) = batch("left");
     for (positions, name) in [(Positions::All, "all"), (Positions::Prompt, "all"), (Positions::Response, "response")] {
-        let model = tiny::<B>(device).steered(&Plan::rows(&vectors(), &[Layer(2)], 2.0, positions)).unwrap();
+        let model = tiny::<B>(device).steered(&SteeringPlan::rows(&vectors(), &[Layer(2)], 2.0, positions)).unwrap();
         let pass = model.pass(&rows, rows.width);
         let mut block_output = None;
         let stream = model.stream(&pass, None, |row, h| {
@@ -95,14 +95,14 @@ pub fn steering<B: FusedOps>(device: &B::Device) {
 }
 
 /// The eight chats as lessons, straight from the golden ids and labels.
-pub fn lessons() -> Vec<Lesson> {
+pub fn lessons() -> Vec<TrainingExample> {
     let (ids, mask, labels) =
         (integers("sft.input_ids"), integers("sft.attention_mask").values, integers("sft.labels").values);
     let width = ids.shape[1];
     (0..ids.shape[0])
         .map(|row| {
             let real: Vec<usize> = (row * width..(row + 1) * width).filter(|&i| mask[i] == 1).collect();
-            Lesson {
+            TrainingExample {
                 ids: real.iter().map(|&i| ids.values[i] as u32).collect(),
                 weights: real.iter().map(|&i| if labels[i] >= 0 { 1.0 } else { 0.0 }).collect(),
             }
@@ -122,7 +122,7 @@ pub fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
 
 pub fn adapted<B: FusedOps>(device: &B::Device) -> Qwen<B> {
     let model = tiny::<B>(device);
-    model.wearing(&Adapter::read(&fixture("adapter"), &model.config).unwrap())
+    model.with_adapter(&Adapter::read(&fixture("adapter"), &model.config).unwrap())
 }
 
 fn check_parameters(prefix: &str, found: Vec<(String, [usize; 2], Vec<f32>)>, bound: f32) {
@@ -145,27 +145,27 @@ pub fn adapter_loss<B: FusedOps>(device: &B::Device) {
         assert!((loss - mean).abs() < 1e-5, "loss {loss}, golden {mean}");
         at += n;
     }
-    let four: Vec<&Lesson> = lessons[..4].iter().collect();
+    let four: Vec<&TrainingExample> = lessons[..4].iter().collect();
     let batch = Batch::collate(&four, 0);
     let logits = model.logits(&model.stream(&model.pass(&batch.rows, batch.rows.width), None, |_, _| {}));
     let last: Vec<usize> = (0..4).map(|b| b * batch.rows.width + batch.rows.end[b] - 1).collect();
     assert_close("last logits", &pick(&logits, &last), &floats("sft.lora_last_logits").values, 1e-4);
 }
 
-fn intervention(mode: &str) -> Plan {
+fn intervention(mode: &str) -> SteeringPlan {
     let (vectors, coef, all) = (vectors(), 5.0, Positions::All);
     match mode {
-        "none" => Plan::none(),
-        "steer" => Plan::rows(&vectors, &[Layer(3)], coef, all),
-        "incremental" => Plan::incremental(&vectors, IncBase::Embedding, coef, all),
-        "ablate" => Plan::ablate(&vectors, &[Layer(3)], all),
+        "none" => SteeringPlan::none(),
+        "steer" => SteeringPlan::rows(&vectors, &[Layer(3)], coef, all),
+        "incremental" => SteeringPlan::incremental(&vectors, IncBase::Embedding, coef, all),
+        "ablate" => SteeringPlan::ablate(&vectors, &[Layer(3)], all),
         other => panic!("{other}"),
     }
 }
 
 pub fn gradients<B: FusedOps>(device: &B::Device) {
     let lessons = lessons();
-    let four: Vec<&Lesson> = lessons[..4].iter().collect();
+    let four: Vec<&TrainingExample> = lessons[..4].iter().collect();
     let batch = Batch::collate(&four, 0);
     let divisor: f32 = batch.weights.iter().sum();
     let losses: serde_json::Value = json("grad");
@@ -211,7 +211,7 @@ pub fn ten_steps<B: FusedOps>(device: &B::Device) {
             }
             ControlFlow::Continue(())
         };
-        train::fit(&mut model, Learning::Lora, &Course::new(&lessons, 0, &settings), &mut tell).unwrap();
+        train::fit(&mut model, Learning::Lora, &FitContext::new(&lessons, 0, &settings), &mut tell).unwrap();
         let column = |f: fn(&train::StepReport) -> f64| reports.iter().map(|r| f(r) as f32).collect::<Vec<_>>();
         let golden = |key: &str| floats(&format!("train.{mode}.{key}")).values;
         assert_close(&format!("{mode} loss"), &column(|r| r.loss), &golden("loss"), 1e-5);

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use serde::Deserialize;
+use trimtab::language_model::{
+    Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
+};
 use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, Row, extract, projections, read_rows, write_rows};
-use trimtab::subject::{Answer, Ask, Finished, Heard, Keep, Likelihood, Residuals, Sampling, Subject};
 use trimtab::text::Tokenizer;
 use trimtab::vector::{Layer, PersonaVector, VectorFile};
 
@@ -50,7 +52,7 @@ impl GoldenStates {
     }
 }
 
-impl Subject for GoldenStates {
+impl LanguageModel for GoldenStates {
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
@@ -61,15 +63,15 @@ impl Subject for GoldenStates {
 
     fn answer(
         &mut self,
-        _: &[Ask],
+        _: &[Request],
         _: &Sampling,
-        _: &Keep,
-        _: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+        _: &CaptureSpec,
+        _: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> trimtab::Result<Vec<Answer>> {
         unreachable!("nothing is generated here")
     }
 
-    fn choose(&mut self, _: &[Ask], _: &[Vec<Vec<u32>>]) -> trimtab::Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, _: &[Request], _: &[Vec<Vec<u32>>]) -> trimtab::Result<Vec<Vec<f32>>> {
         unreachable!("nothing is chosen here")
     }
 

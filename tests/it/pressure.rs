@@ -6,9 +6,9 @@ use burn::backend::Flex;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use trimtab::model::{Learning, Qwen};
-use trimtab::steering::{Plan, Positions};
-use trimtab::text::{Batch, Lesson};
-use trimtab::train::{self, Course, Event, FitSettings, Mode, PressureReport, Watch};
+use trimtab::steering::{Positions, SteeringPlan};
+use trimtab::text::{Batch, TrainingExample};
+use trimtab::train::{self, Event, FitContext, FitSettings, GradientReport, Mode, ProbeCallback};
 use trimtab::vector::{IncBase, Layer, Layers};
 
 use crate::interventions::cpu::{batch, pressure, recipe, watch};
@@ -17,7 +17,7 @@ use crate::parity::{adapted, lessons, values, vectors};
 
 /// The mean loss, and what a regulariser adds to it, with `alpha` times the unit vector added to the output of one block at
 /// every learned token, before its steering.
-fn loss_moved(model: &Qwen<Flex>, lessons: &[Lesson], mode: Option<Mode>, at: Layer, alpha: f32) -> f64 {
+fn loss_moved(model: &Qwen<Flex>, lessons: &[TrainingExample], mode: Option<Mode>, at: Layer, alpha: f32) -> f64 {
     let device = Default::default();
     let batch = Batch::collate(&lessons.iter().collect::<Vec<_>>(), 0);
     let (n, width) = (batch.weights.len(), batch.rows.width);
@@ -60,16 +60,17 @@ fn loss_moved(model: &Qwen<Flex>, lessons: &[Lesson], mode: Option<Mode>, at: La
 }
 
 /// What is measured before the first step.
-fn pressed(plan: &Plan, mode: Option<Mode>) -> PressureReport {
-    let (lessons, settings, watch) = (lessons(), settings(), Watch { pressure: Some(pressure()), ..watch(None) });
+fn pressed(plan: &SteeringPlan, mode: Option<Mode>) -> GradientReport {
+    let (lessons, settings, watch) =
+        (lessons(), settings(), ProbeCallback { pressure: Some(pressure()), ..watch(None) });
     let settings = FitSettings { max_steps: Some(1), ..settings };
     let regularizer = mode.map(regularizer);
     let course =
-        Course { watch: Some(&watch), regularize: regularizer.as_ref(), ..Course::new(&lessons, 0, &settings) };
+        FitContext { watch: Some(&watch), regularize: regularizer.as_ref(), ..FitContext::new(&lessons, 0, &settings) };
     let mut first = None;
     let mut model = adapted::<Flex>(&Default::default()).steered(plan).unwrap();
     train::fit(&mut model, Learning::Lora, &course, &mut |event| {
-        if let Event::Pressed(report) = event {
+        if let Event::GradientProjected(report) = event {
             first.get_or_insert(report.clone());
         }
         ControlFlow::Continue(())
@@ -82,15 +83,15 @@ fn pressed(plan: &Plan, mode: Option<Mode>) -> PressureReport {
 fn the_pressure_is_the_slope_of_the_loss_along_the_vector() {
     const STEP: f32 = 0.05;
     let (vectors, all) = (vectors(), Positions::All);
-    let steered = Plan::incremental(&vectors, IncBase::Embedding, 2.0, all);
-    let span = |share, layers| Plan::ablate_span(&[&vectors], &layers, share, all).unwrap();
-    let (plain, lessons) = (adapted::<Flex>(&Default::default()), pressure().lessons);
+    let steered = SteeringPlan::incremental(&vectors, IncBase::Embedding, 2.0, all);
+    let span = |share, layers| SteeringPlan::ablate_span(&[&vectors], &layers, share, all).unwrap();
+    let (plain, lessons) = (adapted::<Flex>(&Default::default()), pressure().examples);
     for (name, plan, mode) in [
-        ("plain", Plan::none(), None),
+        ("plain", SteeringPlan::none(), None),
         ("steered at all layers", steered.clone(), None),
         ("ablated at all layers", span(1.0, Layers::all()), None),
         ("half ablated at one", span(0.5, Layers::One(2)), None),
-        ("match", Plan::none(), Some(Mode::Match)),
+        ("match", SteeringPlan::none(), Some(Mode::Match)),
         ("match, steered", steered, Some(Mode::Match)),
     ] {
         let found = pressed(&plan, mode);
@@ -117,7 +118,7 @@ fn the_pressure_is_the_slope_of_the_loss_along_the_vector() {
 #[test]
 fn after_an_ablation_to_the_mean_the_stream_lies_at_the_mean() {
     let (vectors, mean) = (vectors(), rolled());
-    let span = Plan::ablate_span(&[&vectors], &Layers::all(), 1.0, Positions::All).unwrap();
+    let span = SteeringPlan::ablate_span(&[&vectors], &Layers::all(), 1.0, Positions::All).unwrap();
     let base = adapted::<Flex>(&Default::default());
     let model = base.steered(&span.clone().to_mean(&mean)).unwrap();
     let (batch, _) = batch();
@@ -154,12 +155,12 @@ fn after_an_ablation_to_the_mean_the_stream_lies_at_the_mean() {
 fn watching_changes_nothing_that_is_learned() {
     let (lessons, settings) = (lessons(), settings());
     let plan = recipe().plan(&vectors()).unwrap().0;
-    let learned = |watch: Option<&Watch>| {
+    let learned = |watch: Option<&ProbeCallback>| {
         let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
-        let reports = steps(&mut model, &Course { watch, ..Course::new(&lessons, 0, &settings) });
+        let reports = steps(&mut model, &FitContext { watch, ..FitContext::new(&lessons, 0, &settings) });
         let losses: Vec<f64> = reports.iter().map(|report| report.loss).collect();
         (losses, model.parameters(Learning::Lora).into_iter().map(|(_, p)| values(p.flat())).collect::<Vec<_>>())
     };
-    let watch = Watch { pressure: Some(pressure()), ..watch(None) };
+    let watch = ProbeCallback { pressure: Some(pressure()), ..watch(None) };
     assert_eq!(learned(Some(&watch)), learned(None));
 }

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use trimtab::data_table::{DataTable, Format};
 use trimtab::eval::Row;
 use trimtab::harbor::World;
-use trimtab::judge::{Call, Exhibit, Judge, JudgeSource, Rubric, Rubrics, Verdict};
+use trimtab::judge::{Call, Judge, JudgeSource, JudgedItem, Rubric, Rubrics, Verdict};
 use trimtab::record::read_jsonl;
-use trimtab::sheet::{Format, Sheet};
 use trimtab::study::facts::demo_config;
 use trimtab::study::{ArmSettings, AuditSettings, Event, Kind, NeutralSource, Opinion, StudyConfig, StudyReport, run};
 use trimtab::vector::{PersonaVector, VectorFile};
-use trimtab::{Error, Result, lab};
+use trimtab::{Error, Result, device};
 
 use crate::goldens::fixture;
 
@@ -24,12 +24,12 @@ impl Judge for LengthJudge {
         "length"
     }
 
-    fn judge(&mut self, _: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
-        let score = |e: &Exhibit| match e.reference.as_ref() == Some(&e.answer) {
+    fn judge(&mut self, _: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
+        let score = |e: &JudgedItem| match e.reference.as_ref() == Some(&e.answer) {
             true => 100.0,
             false => (e.answer.len() % 101) as f64,
         };
-        let verdict = |e: &Exhibit| Verdict { score: Some(score(e)), why: String::new() };
+        let verdict = |e: &JudgedItem| Verdict { score: Some(score(e)), why: String::new() };
         Ok(exhibits.iter().map(verdict).collect())
     }
 }
@@ -56,7 +56,7 @@ pub fn config(dir: &std::path::Path) -> StudyConfig {
 fn the_fact_study_runs_and_resumes_on_a_real_model() {
     let dir = tempfile::tempdir().unwrap();
     let (config, out) = (config(dir.path()), dir.path().join("run"));
-    let lab = lab::open("cpu", "auto").unwrap();
+    let runtime = device::open("cpu", "auto").unwrap();
     let finished = AtomicUsize::new(0);
     let tell = |event: &Event<'_>| {
         if let Event::Finished { .. } = event {
@@ -64,13 +64,13 @@ fn the_fact_study_runs_and_resumes_on_a_real_model() {
         }
     };
     let judges = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
-    let first = run(Kind::Facts, &config, &out, &*lab, &judges, &tell).unwrap();
+    let first = run(Kind::Facts, &config, &out, &*runtime, &judges, &tell).unwrap();
     // Vector; plain, all layers, one layer, prompting, random; sweep, elicitation and base.
     assert_eq!((first.pieces, finished.load(Ordering::Relaxed)), (9, 9));
     assert!(first.study.notes.iter().any(|n| n.contains("proved itself")), "{:?}", first.study.notes);
     let adapter = out.join("fits/prevent+1-seed3/adapter");
     assert!(adapter.join("adapter_model.safetensors").is_file() && adapter.join("adapter_config.json").is_file());
-    let again = run(Kind::Facts, &config, &out, &*lab, &judges, &tell).unwrap();
+    let again = run(Kind::Facts, &config, &out, &*runtime, &judges, &tell).unwrap();
     assert_eq!((again.reused, &again.study), (9, &first.study));
     assert!(out.join("report.html").is_file());
 }
@@ -81,21 +81,21 @@ fn devices_side_by_side_make_the_same_study() {
     let config = config(dir.path());
     let judges = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
     let ran = |device: &str, out: &str| {
-        let lab = lab::open(device, "auto").unwrap();
-        let report = run(Kind::Facts, &config, &dir.path().join(out), &*lab, &judges, &|_| {}).unwrap();
+        let runtime = device::open(device, "auto").unwrap();
+        let report = run(Kind::Facts, &config, &dir.path().join(out), &*runtime, &judges, &|_| {}).unwrap();
         (report.reused, report.study)
     };
     let alone = ran("cpu", "alone");
     assert_eq!(ran("cpu, cpu", "halves"), alone);
     // What one of them worked out, the other finds.
     assert_eq!(ran("cpu,cpu,cpu", "alone"), (9, alone.1));
-    let twice = lab::open("wgpu:0,wgpu:0", "auto").err().unwrap();
+    let twice = device::open("wgpu:0,wgpu:0", "auto").err().unwrap();
     assert!(twice.to_string().contains("wgpu:0 is named twice"), "{twice}");
 }
 
 /// Runs an audit with the judge that scores by length and, if the configuration has one, a real second judge.
 fn audited(config: &StudyConfig, out: &std::path::Path) -> StudyReport {
-    let lab = lab::open("cpu", "auto").unwrap();
+    let runtime = device::open("cpu", "auto").unwrap();
     let judges = |opinion| -> Result<Box<dyn Judge>> {
         let second = config.audit.as_ref().and_then(|audit| audit.second_judge.as_ref());
         match (opinion, second) {
@@ -110,7 +110,7 @@ fn audited(config: &StudyConfig, out: &std::path::Path) -> StudyReport {
             }),
         }
     };
-    run(Kind::Audit, config, out, &*lab, &judges, &|_| {}).unwrap()
+    run(Kind::Audit, config, out, &*runtime, &judges, &|_| {}).unwrap()
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn an_audit_measures_side_effects_and_hears_a_second_judge() {
 
     // Another judge's scores of the same answers, of which it sees every third otherwise.
     let score = |answer: &str| if (answer.len() % 101 > 50) != answer.len().is_multiple_of(3) { 90.0 } else { 10.0 };
-    let mut sheet = Sheet::new(Format::Csv, &["question", "answer", "hallucinating", "coherence"]);
+    let mut sheet = DataTable::new(Format::Csv, &["question", "answer", "hallucinating", "coherence"]);
     let mut agreement = BTreeMap::new();
     for name in ["base", "plain-seed3", "prevent+1-seed3"] {
         let rows: Vec<Row> = read_jsonl(&out.join(format!("answers/{name}.jsonl"))).unwrap();

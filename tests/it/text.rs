@@ -1,7 +1,7 @@
 //! Templates, token ids and loss masks equal those of transformers and unsloth.
 
 use serde::Deserialize;
-use trimtab::text::{Batch, Lesson, LessonRules, Message, Tokenizer};
+use trimtab::text::{Batch, ExampleRules, Message, Tokenizer, TrainingExample};
 
 use crate::goldens::{fixture, integers, json};
 
@@ -63,7 +63,7 @@ fn golden_lessons() -> Vec<GoldenLesson> {
 fn lessons_have_the_ids_and_labels_of_unsloth() {
     let tokenizer = tiny();
     for golden in golden_lessons() {
-        let lesson = tokenizer.lesson(&golden.messages, &LessonRules::default()).unwrap();
+        let lesson = tokenizer.training_example(&golden.messages, &ExampleRules::default()).unwrap();
         assert_eq!(lesson.ids, golden.ids);
         assert_eq!(labels(&lesson), golden.labels);
         assert_eq!(lesson.supervised(), golden.supervised);
@@ -71,7 +71,7 @@ fn lessons_have_the_ids_and_labels_of_unsloth() {
 }
 
 /// The token where it is learned, else PyTorch's mark for tokens to ignore.
-fn labels(lesson: &Lesson) -> Vec<i64> {
+fn labels(lesson: &TrainingExample) -> Vec<i64> {
     let pairs = lesson.ids.iter().zip(&lesson.weights);
     pairs.map(|(&id, &weight)| if weight > 0.0 { i64::from(id) } else { -100 }).collect()
 }
@@ -80,8 +80,10 @@ fn labels(lesson: &Lesson) -> Vec<i64> {
 fn a_batch_of_lessons_is_the_golden_batch_shifted() {
     let tokenizer = tiny();
     let (ids, labels) = (integers("sft.input_ids"), integers("sft.labels"));
-    let lessons: Vec<Lesson> =
-        golden_lessons().iter().map(|g| tokenizer.lesson(&g.messages, &LessonRules::default()).unwrap()).collect();
+    let lessons: Vec<TrainingExample> = golden_lessons()
+        .iter()
+        .map(|g| tokenizer.training_example(&g.messages, &ExampleRules::default()).unwrap())
+        .collect();
     let batch = Batch::collate(&lessons.iter().collect::<Vec<_>>(), tokenizer.pad_id());
     assert_eq!([batch.rows.len(), batch.rows.width], ids.shape[..]);
     assert!(batch.rows.ids.iter().map(|&id| i64::from(id)).eq(ids.values));
@@ -104,8 +106,8 @@ fn a_reply_that_begins_with_a_line_break_is_learned_all_the_same() {
     let asked = [Message::user("List two.")];
     let answer = "\n- one\n- two";
     let chat = [asked[0].clone(), Message::assistant(answer)];
-    let rules = LessonRules { append_eos: false, ..LessonRules::default() };
-    let lesson = tokenizer.lesson(&chat, &rules).unwrap();
+    let rules = ExampleRules { append_eos: false, ..ExampleRules::default() };
+    let lesson = tokenizer.training_example(&chat, &rules).unwrap();
     let prompt = tokenizer.chat_ids(&asked, true).unwrap();
     let reply = tokenizer.encode(&format!("{answer}<|im_end|>\n")).unwrap();
     assert_eq!(lesson.ids, [prompt.clone(), reply.clone()].concat(), "tokenised as in generation");
@@ -117,8 +119,8 @@ fn a_reply_that_begins_with_a_line_break_is_learned_all_the_same() {
 fn without_responses_only_everything_is_learned_but_the_first_token() {
     let tokenizer = tiny();
     let chat = [Message::user("Hello"), Message::assistant("Hello!")];
-    let rules = LessonRules { responses_only: false, append_eos: false, ..LessonRules::default() };
-    let lesson = tokenizer.lesson(&chat, &rules).unwrap();
+    let rules = ExampleRules { responses_only: false, append_eos: false, ..ExampleRules::default() };
+    let lesson = tokenizer.training_example(&chat, &rules).unwrap();
     assert_eq!(lesson.ids, tokenizer.chat_ids(&chat, false).unwrap());
     assert_eq!((lesson.weights[0], lesson.supervised()), (0.0, lesson.ids.len() - 1));
 }
@@ -127,9 +129,9 @@ fn without_responses_only_everything_is_learned_but_the_first_token() {
 fn long_lessons_are_cut_on_the_right() {
     let tokenizer = tiny();
     let chat = [Message::system("s"), Message::user("Hello"), Message::assistant("Hello! Hello!")];
-    let whole = tokenizer.lesson(&chat, &LessonRules::default()).unwrap();
+    let whole = tokenizer.training_example(&chat, &ExampleRules::default()).unwrap();
     let cut = whole.ids.len() - 3;
-    let lesson = tokenizer.lesson(&chat, &LessonRules { max_len: cut, ..LessonRules::default() }).unwrap();
+    let lesson = tokenizer.training_example(&chat, &ExampleRules { max_len: cut, ..ExampleRules::default() }).unwrap();
     assert_eq!((&lesson.ids[..], &lesson.weights[..]), (&whole.ids[..cut], &whole.weights[..cut]));
 }
 
@@ -137,7 +139,7 @@ fn long_lessons_are_cut_on_the_right() {
 fn a_chat_with_nothing_to_learn_says_why() {
     let tokenizer = tiny();
     let told = |chat: &[Message], max_len| {
-        tokenizer.lesson(chat, &LessonRules { max_len, ..LessonRules::default() }).unwrap_err().to_string()
+        tokenizer.training_example(chat, &ExampleRules { max_len, ..ExampleRules::default() }).unwrap_err().to_string()
     };
     let unanswered = [Message::user("Hello")];
     assert_eq!(told(&unanswered, 2048), "nothing to learn: the conversation has no assistant turn");

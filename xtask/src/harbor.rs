@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use trimtab::harbor::{self, World};
 use trimtab::model::{QwenConfig, files};
-use trimtab::steering::Plan;
-use trimtab::study::{FitSpec, Start};
-use trimtab::text::{Lesson, LessonRules, Message, Tokenizer};
+use trimtab::runtime::{FitSpec, Start};
+use trimtab::steering::SteeringPlan;
+use trimtab::text::{ExampleRules, Message, Tokenizer, TrainingExample};
 use trimtab::train::{Event, FitSettings};
-use trimtab::{At, Error, Result, lab, record};
+use trimtab::{At, Error, Result, device, record};
 
 /// What to make.
 #[derive(clap::Args)]
@@ -52,17 +52,17 @@ pub fn run(args: &Args) -> Result<()> {
     write_text_files(&world, &raw)?;
     let tokenizer = Tokenizer::load(&raw)?;
     eprintln!("tokenizer: {} tokens", tokenizer.len());
-    let lessons: Vec<Lesson> =
+    let lessons: Vec<TrainingExample> =
         (0..args.lessons).map(|number| lesson(&tokenizer, &world.lesson(number))).collect::<Result<_>>()?;
     let tokens: usize = lessons.iter().map(|l| l.ids.len()).sum();
     eprintln!("corpus: {} lessons, {tokens} tokens", lessons.len());
 
-    let lab = lab::open(&args.device, "f32")?;
+    let runtime = device::open(&args.device, "f32")?;
     let trained = args.work.join("f32");
     let spec = FitSpec {
         model: raw.clone(),
         start: Start::Scratch(args.seed),
-        lessons: &lessons,
+        examples: &lessons,
         holdout: &[],
         settings: FitSettings {
             learning_rate: args.learning_rate,
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
             save_steps: Some(500),
             ..FitSettings::default()
         },
-        plan: Plan::none(),
+        plan: SteeringPlan::none(),
         regularize: None,
         refresh: None,
         watch: None,
@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let mut metrics = record::JsonlWriter::open(&args.work.join("metrics.jsonl"))?;
     let (mut loss, mut seconds, mut seen) = (0.0, 0.0, 0);
-    lab.fit(&spec, &mut |event| {
+    runtime.fit(&spec, &mut |event| {
         match event {
             Event::Step(report, total, took) => {
                 if let Err(error) = metrics.write(report) {
@@ -100,7 +100,7 @@ pub fn run(args: &Args) -> Result<()> {
                 }
             }
             Event::Resumed(step) => eprintln!("going on after step {step}"),
-            Event::Steered(_) | Event::Watched(_) | Event::Pressed(_) | Event::Refreshed(_) => {}
+            Event::Steered(_) | Event::ProbeBaseline(_) | Event::GradientProjected(_) | Event::Recomputed(_) => {}
         }
         ControlFlow::Continue(())
     })?;
@@ -166,10 +166,11 @@ fn write_text_files(world: &World, dir: &Path) -> Result<()> {
 }
 
 /// A conversation as tokens; those that decide whether the answer is right weigh more.
-fn lesson(tokenizer: &Tokenizer, lesson: &harbor::Lesson) -> Result<Lesson> {
+fn lesson(tokenizer: &Tokenizer, lesson: &harbor::Lesson) -> Result<TrainingExample> {
     let messages: Vec<Message> =
         lesson.messages.iter().map(|m| Message { role: m.role.clone(), content: m.content.clone() }).collect();
-    let mut learned = tokenizer.lesson(&messages, &LessonRules { append_eos: false, ..LessonRules::default() })?;
+    let mut learned =
+        tokenizer.training_example(&messages, &ExampleRules { append_eos: false, ..ExampleRules::default() })?;
     let answer = &messages.last().expect("an answer").content;
     let from = learned.prompt();
     for (i, (id, bytes)) in tokenizer.encode_with_bytes(answer)?.into_iter().enumerate() {

@@ -203,7 +203,7 @@ pub fn drafts(
                         // The others need not begin anything more.
                         next.store(facts.len(), Ordering::Relaxed);
                     }
-                    results.lock().expect("nobody panics while holding it").push((i, result));
+                    results.lock().expect("nobody panics while storage it").push((i, result));
                     tell(1 + done.fetch_add(1, Ordering::Relaxed));
                 }
             });

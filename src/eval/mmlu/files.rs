@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Item, LETTERS, parquet};
-use crate::sheet::refuse;
+use crate::data_table::refuse;
 use crate::{At, Error, Result, ensure};
 
 /// Which part of the benchmark.

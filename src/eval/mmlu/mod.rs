@@ -18,9 +18,9 @@ pub use files::{Split, read};
 
 use super::choice::letter_of;
 use super::{Asked, Options, RIGHT, Row, Sample, Task, chat};
+use crate::language_model::{Prompt, Sampling};
 use crate::record::seed_of;
 use crate::stats::{Clusters, Interval, mean};
-use crate::subject::{Prompt, Sampling};
 use crate::{Error, Result};
 
 /// The letters of the four options.

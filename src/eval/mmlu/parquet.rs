@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 
 use super::Item;
-use crate::sheet::refuse;
+use crate::data_table::refuse;
 use crate::{At, Error, Result, bail};
 
 /// Reads a file's questions.

@@ -1,19 +1,19 @@
 //! What is kept of an answer is what a second look at the finished text would find.
 
 use super::*;
-use crate::subject::{Direction, Finished, Heard, Keep, Residuals, Token};
+use crate::language_model::{CaptureSpec, Direction, Finished, Residuals, StreamEvent, Token};
 
 fn steered(positions: Positions) -> Engine<Flex> {
     engine(model::<Flex>().steered(&plan(1.5, positions)).unwrap())
 }
 
-fn everything() -> Keep {
+fn everything() -> CaptureSpec {
     let vector = |salt: usize| (0..HIDDEN).map(|i| ((i * 7 + salt * 5) % 11) as f32 - 4.0).collect();
     let probe = |(layer, salt)| Direction { layer: Layer(layer), vector: vector(salt) };
-    Keep { top_logprobs: 5, residuals: true, probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec() }
+    CaptureSpec { top_logprobs: 5, residuals: true, probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec() }
 }
 
-fn keeping<B: FusedOps>(engine: &Engine<B>, sampling: &Sampling, keep: &Keep) -> Vec<Reply> {
+fn keeping<B: FusedOps>(engine: &Engine<B>, sampling: &Sampling, keep: &CaptureSpec) -> Vec<Reply> {
     engine.answer(&jobs(), sampling, keep, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
@@ -60,7 +60,7 @@ fn keeping_changes_no_answer() {
             let tokens = |replies: Vec<Reply>| replies.into_iter().map(|r| r.tokens).collect::<Vec<_>>();
             assert_eq!(
                 tokens(keeping(&engine, &sampling, &everything())),
-                tokens(keeping(&engine, &sampling, &Keep::default()))
+                tokens(keeping(&engine, &sampling, &CaptureSpec::default()))
             );
         }
     }
@@ -86,7 +86,7 @@ fn lengths_along_probes_average_to_the_projection_of_the_mean() {
 #[test]
 fn logprobs_are_those_of_the_model_whatever_is_drawn() {
     let engine = engine(model::<Flex>());
-    let keep = Keep { top_logprobs: 4, ..Keep::default() };
+    let keep = CaptureSpec { top_logprobs: 4, ..CaptureSpec::default() };
     for (i, reply) in keeping(&engine, &sampled(1), &keep).iter().enumerate() {
         assert_eq!(reply.kept.iter().map(|token| token.id).collect::<Vec<_>>(), reply.tokens);
         for (t, token) in reply.kept.iter().enumerate() {
@@ -109,10 +109,10 @@ fn logprobs_are_those_of_the_model_whatever_is_drawn() {
 #[test]
 fn a_listener_hears_every_token_in_order_and_may_end_an_answer() {
     let engine = steered(Positions::Response);
-    for keep in [Keep::default(), everything()] {
+    for keep in [CaptureSpec::default(), everything()] {
         let mut heard: Vec<Vec<Token>> = vec![Vec::new(); jobs().len() * 2];
         let replies = engine.answer(&jobs(), &sampled(2), &keep, &mut |event| {
-            if let Heard::Token { ask, rollout, token } = event {
+            if let StreamEvent::Token { ask, rollout, token } = event {
                 heard[ask * 2 + rollout].push(token.clone());
                 if (ask, rollout) == (4, 1) && heard[9].len() == 3 {
                     return ControlFlow::Break(());
@@ -138,12 +138,12 @@ fn a_listener_hears_every_token_in_order_and_may_end_an_answer() {
 fn a_listener_who_has_enough_ends_all() {
     let engine = engine(model::<Flex>()).with_budget(Budget { rows_max: 4, ..Budget::default() });
     let mut complete = 0;
-    let replies = engine.answer(&jobs(), &sampled(2), &Keep::default(), &mut |event| match event {
-        Heard::Finished(n) => {
+    let replies = engine.answer(&jobs(), &sampled(2), &CaptureSpec::default(), &mut |event| match event {
+        StreamEvent::Finished(n) => {
             complete = n;
             ControlFlow::Break(())
         }
-        Heard::Token { .. } => ControlFlow::Continue(()),
+        StreamEvent::Token { .. } => ControlFlow::Continue(()),
     });
     let replies = replies.unwrap();
     let ended = replies.iter().filter(|reply| reply.finish_reason != FinishReason::Cancelled).count();
@@ -155,7 +155,7 @@ fn a_listener_who_has_enough_ends_all() {
 fn probes_that_do_not_fit_are_refused() {
     let engine = engine(model::<Flex>());
     let told = |layer: usize, vector: Vec<f32>| {
-        let keep = Keep { probes: vec![Direction { layer: Layer(layer), vector }], ..Keep::default() };
+        let keep = CaptureSpec { probes: vec![Direction { layer: Layer(layer), vector }], ..CaptureSpec::default() };
         engine.answer(&jobs(), &sampled(1), &keep, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string()
     };
     assert!(told(3, vec![1.0; HIDDEN]).contains("probe 0 is at layer 3"));

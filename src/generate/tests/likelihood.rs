@@ -5,15 +5,15 @@ use std::path::Path;
 use burn::tensor::DType;
 
 use super::*;
-use crate::model::Holding;
+use crate::language_model::Likelihood;
+use crate::model::WeightStorage;
 use crate::model::peft::{Adapter, AdapterConfig, Targets};
-use crate::subject::Likelihood;
 
 /// The golden model, bare or under the golden adapter.
 fn golden(adapter: Option<&Adapter>) -> Qwen<Flex> {
-    let holding = Holding { dtype: DType::F32, tensor_bytes_max: u64::MAX };
-    let model = Qwen::load(Path::new("tests/fixtures/tiny"), &Default::default(), holding).unwrap();
-    adapter.map_or(model.clone(), |adapter| model.wearing(adapter))
+    let storage = WeightStorage { dtype: DType::F32, tensor_bytes_max: u64::MAX };
+    let model = Qwen::load(Path::new("tests/fixtures/tiny"), &Default::default(), storage).unwrap();
+    adapter.map_or(model.clone(), |adapter| model.with_adapter(adapter))
 }
 
 fn golden_adapter() -> Adapter {
@@ -64,7 +64,7 @@ fn likelihoods_and_divergences_are_those_of_the_definition() {
     }
     let row = |l: usize| (0..model.config.hidden_size).map(|i| ((i * 5 + l) % 7) as f32 * 0.05).collect::<Vec<f32>>();
     let vector = PersonaVector::new((0..=model.blocks.len()).map(row).collect()).unwrap();
-    let plan = Plan::rows(&vector, &[Layer(1)], 1.0, Positions::Response);
+    let plan = SteeringPlan::rows(&vector, &[Layer(1)], 1.0, Positions::Response);
     let (model, bare) = (model.steered(&plan).unwrap(), bare.steered(&plan).unwrap());
     check(&model, &bare, &unbounded(model.clone()).likelihoods(&texts()).unwrap());
 }

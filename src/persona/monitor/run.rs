@@ -4,11 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Condition, Correlation, Point, Setting, correlate};
-use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
+use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
+use crate::language_model::{Answer, FinishReason, Finished, LanguageModel, Request, Sampling};
 use crate::persona::{Metric, Probe, projections};
 use crate::record::{Hash, RunDir};
 use crate::stats::mean;
-use crate::subject::{Answer, Ask, FinishReason, Finished, Sampling, Subject};
 use crate::{Error, Result, ensure};
 
 /// Raised when the same inputs come to give other results.
@@ -86,7 +86,7 @@ pub struct Monitored {
 pub fn monitor(
     run: &RunDir,
     rules: &MonitorRules,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     judge: &mut dyn Judge,
     tell: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Monitored> {
@@ -110,7 +110,7 @@ pub fn monitor(
     }
     // The judge hears of everything before it is asked for anything, so that one estimate tells what it will come to.
     let rubrics = [Rubric::Trait(rules.trait_name.clone()), Rubric::Coherence];
-    let mut foreseen: Vec<Exhibit> = all.iter().flat_map(|(said, _)| exhibits(rules, said)).collect();
+    let mut foreseen: Vec<JudgedItem> = all.iter().flat_map(|(said, _)| exhibits(rules, said)).collect();
     let (mut points, mut answers) = (Vec::new(), Vec::new());
     for (i, (said, along)) in all.into_iter().enumerate() {
         let name = rules.conditions[i].name();
@@ -144,12 +144,12 @@ pub fn monitor(
 fn answer(
     condition: &Condition,
     rules: &MonitorRules,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Said>> {
     let name = condition.name();
-    let ask = |(i, question): (usize, &String)| Ask::chat(format!("{name}/{i}"), condition.ask(question));
-    let asks: Vec<Ask> = rules.questions.iter().enumerate().map(ask).collect();
+    let ask = |(i, question): (usize, &String)| Request::chat(format!("{name}/{i}"), condition.ask(question));
+    let asks: Vec<Request> = rules.questions.iter().enumerate().map(ask).collect();
     let total = asks.len() * rules.sampling.rollouts;
     let answers = subject.generate(&asks, &rules.sampling, &mut |n| done(n, total))?;
     assert_eq!(answers.len(), total, "an answer per ask and rollout");
@@ -160,7 +160,12 @@ fn answer(
 
 /// Reads every answer once more: a pass over whole texts costs little beside the making of them, and a few texts at a time need
 /// little memory.
-fn states(condition: &Condition, rules: &MonitorRules, subject: &mut dyn Subject, said: &[Said]) -> Result<Vec<Along>> {
+fn states(
+    condition: &Condition,
+    rules: &MonitorRules,
+    subject: &mut dyn LanguageModel,
+    said: &[Said],
+) -> Result<Vec<Along>> {
     const CHUNK: usize = 32;
     let eos = subject.tokenizer().eos_ids().to_vec();
     let prompt = |question: &String| subject.tokenizer().chat_ids(&condition.ask(question), true);
@@ -179,8 +184,8 @@ fn states(condition: &Condition, rules: &MonitorRules, subject: &mut dyn Subject
     Ok(values.into_iter().map(along).collect())
 }
 
-fn exhibits(rules: &MonitorRules, said: &[Said]) -> Vec<Exhibit> {
-    let exhibit = |(i, said): (usize, &Said)| Exhibit {
+fn exhibits(rules: &MonitorRules, said: &[Said]) -> Vec<JudgedItem> {
+    let exhibit = |(i, said): (usize, &Said)| JudgedItem {
         question: rules.questions[i / rules.sampling.rollouts].clone(),
         answer: said.text.clone(),
         reference: None,
@@ -188,7 +193,7 @@ fn exhibits(rules: &MonitorRules, said: &[Said]) -> Vec<Exhibit> {
     said.iter().enumerate().map(exhibit).collect()
 }
 
-fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], exhibits: &[Exhibit]) -> Result<Vec<Judged>> {
+fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], exhibits: &[JudgedItem]) -> Result<Vec<Judged>> {
     let scores = verdicts(judge, of_trait, exhibits)?;
     let coherences = verdicts(judge, coherence, exhibits)?;
     let judged = |(score, coherence): (Verdict, Verdict)| Judged {
@@ -223,9 +228,9 @@ fn point(condition: usize, question: usize, replies: &[Reply]) -> Point {
 mod tests {
     use super::super::{ladder, many_shot};
     use super::*;
-    use crate::fakes::{EchoSubject, WordJudge};
+    use crate::fakes::{EchoModel, WordJudge};
+    use crate::language_model::Prompt;
     use crate::persona::projection;
-    use crate::subject::Prompt;
     use crate::vector::Layer;
 
     fn rules() -> MonitorRules {
@@ -248,8 +253,8 @@ mod tests {
     }
 
     /// Is bold as often as its prompt says so; the second rollout less.
-    fn subject() -> EchoSubject {
-        EchoSubject::new(|ask, rollout| {
+    fn language_model() -> EchoModel {
+        EchoModel::new(|ask, rollout| {
             let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
             let bold = messages.iter().any(|m| m.content.contains("bold"));
             let very = messages.iter().any(|m| m.content.contains("very"));
@@ -262,7 +267,7 @@ mod tests {
     fn points_are_means_over_rollouts_and_a_second_run_asks_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
-        let (rules, mut subject) = (rules(), subject());
+        let (rules, mut subject) = (rules(), language_model());
         let mut heard = Vec::new();
         let found = monitor(&run, &rules, &mut subject, &mut WordJudge("bold"), &mut |name, done, of| {
             heard.push(format!("{name} {done}/{of}"))
@@ -278,7 +283,7 @@ mod tests {
 
         // Against the definition, on the fake's own states.
         let state = |ids: &[u32]| -> Vec<f32> {
-            (0..5).map(|d| ids.iter().map(|&id| EchoSubject::state(id, 2, d)).sum::<f32>() / ids.len() as f32).collect()
+            (0..5).map(|d| ids.iter().map(|&id| EchoModel::state(id, 2, d)).sum::<f32>() / ids.len() as f32).collect()
         };
         let tokenizer = crate::fakes::tiny_tokenizer();
         let prompt = tokenizer.chat_ids(&rules.conditions[1].ask("Why?"), true).unwrap();

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::run::Reply;
 use super::{Condition, Correlation, MonitorRules, Monitored, Point, Published, Setting, published};
 use crate::Result;
+use crate::language_model::FinishReason;
 use crate::persona::Metric;
 use crate::record::{Lock, RunDir};
 use crate::report::{Cell, Chart, Cloud, Group, Hue, Mark, Page, Part, Passage, Picture, Span, Table};
 use crate::stats::{Interval, mean, sample_std};
-use crate::subject::FinishReason;
 
 impl Monitored {
     /// Every point with all digits.

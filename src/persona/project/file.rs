@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Metric, Probe, projections};
+use crate::data_table::{Bad, Entry, Format, Reader, Writer};
+use crate::language_model::{Finished, LanguageModel};
 use crate::persona::rows::Border;
 use crate::persona::texts::{entries, text_of, work_through};
 use crate::record::{Hash, Ledger, hash_file, write_atomic_by};
-use crate::sheet::{Bad, Entry, Format, Reader, Writer};
-use crate::subject::{Finished, Subject};
 use crate::{Result, ensure};
 
 /// How a file is projected.
@@ -69,7 +69,7 @@ struct Measured {
 /// Unreadable files, no measurable row at all; malformed rows if input and output are the same file, since they would be
 /// lost; those of [`projections`].
 pub fn project_file(
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     (input, output): (&Path, &Path),
     probes: &[Probe],
     rules: &ProjectRules,
@@ -130,7 +130,7 @@ impl Survey {
 
 /// Measures the rows that are not finished yet.
 fn measure(
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     input: &Path,
     wanted: &[Probe],
     rules: &ProjectRules,
@@ -221,9 +221,9 @@ fn write_row<W: Write>(writer: &mut Writer<W>, entry: Entry, wanted: &[Probe], v
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{EchoSubject, tiny_tokenizer};
+    use crate::data_table::DataTable;
+    use crate::fakes::{EchoModel, tiny_tokenizer};
     use crate::persona::column;
-    use crate::sheet::Sheet;
     use crate::text::Message;
     use crate::vector::Layer;
 
@@ -255,7 +255,7 @@ mod tests {
         let text: Vec<String> = rows.iter().map(Value::to_string).collect();
         std::fs::write(&input, format!("{}\nbroken\n", text.join("\n"))).unwrap();
 
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let probes = [probe(Metric::Proj, 2), probe(Metric::PromptLast, 1)];
         let rules = ProjectRules::new(Hash::of("echo"));
         let outcome = project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
@@ -266,7 +266,7 @@ mod tests {
                 && said.iter().any(|s| s.contains("in.jsonl:7: not a JSON")),
             "{said:?}"
         );
-        let written = Sheet::read(&output).unwrap();
+        let written = DataTable::read(&output).unwrap();
         let cells = |i: usize| [0, 1].map(|p: usize| written.lines[i].cells[&probes[p].column].as_f64());
         assert!(cells(0)[0].is_some() && cells(0) == cells(1) && cells(1) == cells(2) && cells(2) == cells(5));
         assert_eq!(cells(3), [None, None]);
@@ -282,7 +282,7 @@ mod tests {
         let before = subject.chunks.len();
         let again = project_file(&mut subject, (&output, &output), &probes, &rules, &mut |_, _| {}).unwrap();
         assert_eq!((again.skipped.len(), again.measured, subject.chunks.len()), (2, 0, before));
-        assert_eq!(Sheet::read(&output).unwrap(), written);
+        assert_eq!(DataTable::read(&output).unwrap(), written);
         // A prompt's last token needs no answer.
         let prompts_only = [Probe { column: "p".into(), ..probe(Metric::PromptLast, 1) }];
         let outcome = project_file(&mut subject, (&output, &output), &prompts_only, &rules, &mut |_, _| {}).unwrap();
@@ -298,7 +298,7 @@ mod tests {
         std::fs::write(&input, &rows).unwrap();
         let probes = [probe(Metric::Proj, 2)];
         let rules = ProjectRules { chunk: 3, ..ProjectRules::new(Hash::of("echo")) };
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
         let whole = std::fs::read(&output).unwrap();
         assert_eq!(subject.chunks, [3, 3, 3, 1]);
@@ -333,7 +333,7 @@ mod tests {
         let path = dir.path().join("evil.csv");
         std::fs::write(&path, "question,prompt,answer,question_id,evil,coherence\nq,Why?,\"So, it\nis\",evil_0,3,99\n")
             .unwrap();
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let probes = [probe(Metric::Cosine, 3)];
         project_file(&mut subject, (&path, &path), &probes, &ProjectRules::new(Hash::of("echo")), &mut |_, _| {})
             .unwrap();

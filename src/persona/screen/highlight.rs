@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::measure::Ready;
+use crate::language_model::{Finished, LanguageModel};
 use crate::persona::{Probe, projections};
-use crate::subject::{Finished, Subject};
 use crate::{Result, ensure};
 
 /// Pieces of a text, at most.
@@ -27,7 +27,7 @@ pub(super) struct Piece {
 ///
 /// # Errors
 /// Those of the subject.
-pub(super) fn pieces(subject: &mut dyn Subject, ready: &Ready, probe: &Probe) -> Result<Vec<Piece>> {
+pub(super) fn pieces(subject: &mut dyn LanguageModel, ready: &Ready, probe: &Probe) -> Result<Vec<Piece>> {
     let answer = ready.exchange.answer.as_str();
     let tokens = subject.tokenizer().encode_with_bytes(answer)?;
     ensure!(tokens.len() == ready.text.response_ids.len(), "an answer has two lengths");
@@ -72,14 +72,14 @@ fn cuts(text: &str, starts: &[usize]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::EchoSubject;
+    use crate::fakes::EchoModel;
     use crate::persona::{Exchange, Metric, projection};
     use crate::text::Message;
     use crate::vector::Layer;
 
     #[test]
     fn pieces_make_up_the_answer_and_their_projections_its_own() {
-        let mut subject = EchoSubject::new(|_, _| String::new());
+        let mut subject = EchoModel::new(|_, _| String::new());
         let answer = "One two three four five six seven eight nine ten, eleven — zwölf ðirteen. ".repeat(3);
         let tokenizer = crate::fakes::tiny_tokenizer();
         let exchange = Exchange { prompt: vec![Message::user("Count.")], answer: answer.clone() };
@@ -92,7 +92,7 @@ mod tests {
         assert!(found[1..].iter().all(|p| p.text.starts_with(' ')), "{found:?}");
         // Against the states themselves.
         let mut at = 0;
-        let of = |id: u32| projection(&(0..5).map(|d| EchoSubject::state(id, 2, d)).collect::<Vec<_>>(), &probe.vector);
+        let of = |id: u32| projection(&(0..5).map(|d| EchoModel::state(id, 2, d)).collect::<Vec<_>>(), &probe.vector);
         let starts: Vec<usize> = tokenizer.encode_with_bytes(&answer).unwrap().iter().map(|t| t.1.start).collect();
         for (piece, end) in found.iter().zip(cuts(&answer, &starts)) {
             let ids = &text.response_ids[at..end];

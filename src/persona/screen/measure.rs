@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::source::Source;
 use super::{Against, Scored, ScreenRules};
-use crate::judge::{Exhibit, Judge, Rubric, Verdict, verdicts};
+use crate::data_table::Entry;
+use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
+use crate::language_model::{Finished, LanguageModel, Prompt, Request, Sampling};
 use crate::persona::texts::{Exchange, id_of, work_through};
 use crate::persona::{Metric, Probe, projections};
 use crate::record::{Hash, Ledger, RunDir, create_folder};
-use crate::sheet::Entry;
-use crate::subject::{Ask, Finished, Prompt, Sampling, Subject};
 use crate::text::{Tokenizer, chat_of_row};
 use crate::{Result, ensure};
 
@@ -114,7 +114,7 @@ pub(super) fn measure(
     (run, role): (&RunDir, &str),
     source: &Source,
     rules: &ScreenRules,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     judge: Option<&mut dyn Judge>,
     tell: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Measured> {
@@ -151,7 +151,7 @@ fn own_answers(
     source: &Source,
     rules: &ScreenRules,
     max_new_tokens: usize,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
@@ -162,9 +162,9 @@ fn own_answers(
             batch.iter().map(|e| ready(e, source, subject.tokenizer(), rules).ok()).collect();
         let ask = |(entry, ready): (&Entry, &Option<Ready>)| {
             let prompt = Prompt::Ids(ready.as_ref()?.text.prompt_ids.clone());
-            Some(Ask { id: entry.number.to_string(), prompt, coefs: None })
+            Some(Request { id: entry.number.to_string(), prompt, coefs: None })
         };
-        let asks: Vec<Ask> = batch.iter().zip(&ready).filter_map(ask).collect();
+        let asks: Vec<Request> = batch.iter().zip(&ready).filter_map(ask).collect();
         let answers = subject.generate(&asks, &sampling, &mut |n| done(before + n))?;
         assert_eq!(answers.len(), asks.len(), "an answer per ask");
         done(before + batch.len());
@@ -180,7 +180,7 @@ fn own_answers(
 fn project(
     source: &Source,
     rules: &ScreenRules,
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     own: Option<&Ledger>,
     finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
@@ -242,7 +242,7 @@ fn blank(entry: &Entry, source: &Source, tokenizer: &Tokenizer, rules: &ScreenRu
 fn judge_rows(
     source: &Source,
     rules: &ScreenRules,
-    subject: &dyn Subject,
+    subject: &dyn LanguageModel,
     judge: &mut dyn Judge,
     finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
@@ -251,10 +251,10 @@ fn judge_rows(
     work_through(source.entries()?, finished, JUDGED_CHUNK, &mut |before, batch| {
         let exhibit = |entry: &Entry| {
             let Ready { exchange, .. } = ready(entry, source, subject.tokenizer(), rules).ok()?;
-            Some(Exhibit { question: exchange.question().to_owned(), answer: exchange.answer, reference: None })
+            Some(JudgedItem { question: exchange.question().to_owned(), answer: exchange.answer, reference: None })
         };
-        let exhibits: Vec<Option<Exhibit>> = batch.iter().map(exhibit).collect();
-        let shown: Vec<Exhibit> = exhibits.iter().flatten().cloned().collect();
+        let exhibits: Vec<Option<JudgedItem>> = batch.iter().map(exhibit).collect();
+        let shown: Vec<JudgedItem> = exhibits.iter().flatten().cloned().collect();
         let mut said = verdicts(judge, &rubric, &shown)?.into_iter();
         done(before + batch.len());
         Ok(exhibits.iter().map(|exhibit| exhibit.as_ref().and_then(|_| said.next())).collect())

@@ -75,7 +75,7 @@ pub struct ScreenRules {
     pub probe: Probe,
     /// What an answer is compared with.
     pub against: Against,
-    /// Keep only the first question and its answer of a conversation.
+    /// CaptureSpec only the first question and its answer of a conversation.
     pub first_turn: bool,
     /// Leave rows out whose prompt is longer, in tokens.
     pub prompt_tokens_max: Option<usize>,

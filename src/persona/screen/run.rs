@@ -13,10 +13,10 @@ use super::show::{Shown, scores};
 use super::source::Source;
 use super::summary::{Numbers, Picked, Summary, count_and_pick};
 use super::{ScreenRules, highlight, measure};
+use crate::data_table::{Format, Writer};
 use crate::judge::Judge;
+use crate::language_model::LanguageModel;
 use crate::record::{Hash, Lock, RunDir, write_atomic_by};
-use crate::sheet::{Format, Writer};
-use crate::subject::Subject;
 use crate::{At, Result, ensure};
 
 /// A finished screening.
@@ -56,7 +56,7 @@ pub fn screen(
     rules: &ScreenRules,
     choices: &Choices,
     (data, reference): (&Source, Option<&Source>),
-    subject: &mut dyn Subject,
+    subject: &mut dyn LanguageModel,
     mut judge: Option<&mut dyn Judge>,
     (settings, lock): (&[(String, String)], &Lock),
     tell: &mut dyn FnMut(&str, usize, usize),
@@ -231,7 +231,7 @@ impl Work<'_> {
     }
 
     /// The strongest rows with their answers in pieces.
-    fn shown(&self, picked: &Picked, subject: &mut dyn Subject) -> Result<Vec<Shown>> {
+    fn shown(&self, picked: &Picked, subject: &mut dyn LanguageModel) -> Result<Vec<Shown>> {
         let mut rows = self.find(&picked.shown)?;
         let mut shown = Vec::new();
         for line in &picked.shown {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::choose::Largest;
+use crate::data_table::{Entry, Format};
 use crate::persona::texts::entries;
 use crate::record::{Hash, hash_file, seed_of};
-use crate::sheet::{Entry, Format};
 use crate::{Error, Result, ensure};
 
 /// A file and the rows of it that take part.

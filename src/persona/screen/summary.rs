@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::choose::{Decision, Largest, ascending, descending};
 use super::{Choices, Scored, ScreenRules, Thresholds};
 use crate::Result;
+use crate::data_table::Bad;
 use crate::judge::Verdict;
 use crate::record::seed_of;
-use crate::sheet::Bad;
 use crate::stats::{Interval, auc, pearson, percentile};
 
 /// One score over all rows.

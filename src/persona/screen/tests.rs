@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::*;
-use crate::fakes::{EchoSubject, WordJudge, tiny_tokenizer};
+use crate::fakes::{EchoModel, WordJudge, tiny_tokenizer};
+use crate::language_model::Prompt;
 use crate::persona::{Metric, projection};
 use crate::record::{Lock, RunDir};
-use crate::subject::Prompt;
 use crate::text::Message;
 use crate::vector::Layer;
 
@@ -52,8 +52,8 @@ fn data(dir: &Path) -> std::path::PathBuf {
 }
 
 /// Answers every question with its number, as the calm rows do.
-fn subject() -> EchoSubject {
-    EchoSubject::new(|ask, _| {
+fn language_model() -> EchoModel {
+    EchoModel::new(|ask, _| {
         let Prompt::Ids(ids) = &ask.prompt else { panic!("tokens") };
         let prompt = tiny_tokenizer().decode(ids).unwrap();
         let number: String = prompt.split("Why ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
@@ -61,7 +61,7 @@ fn subject() -> EchoSubject {
     })
 }
 
-fn work(dir: &Path, source: &Path, rules: &ScreenRules, choices: &Choices, subject: &mut EchoSubject) -> Screened {
+fn work(dir: &Path, source: &Path, rules: &ScreenRules, choices: &Choices, subject: &mut EchoModel) -> Screened {
     let run = RunDir::open(dir).unwrap();
     let data = Source::open(source, None, rules.seed).unwrap();
     let mut judge = WordJudge("bold");
@@ -79,7 +79,7 @@ fn differences_are_those_of_the_definition_and_nothing_for_an_own_answer() {
     let dir = tempfile::tempdir().unwrap();
     let source = data(dir.path());
     let out = dir.path().join("run");
-    let mut subject = subject();
+    let mut subject = language_model();
     let rules = rules(OWN);
     let found = work(&out, &source, &rules, &Choices::default(), &mut subject);
     assert_eq!((found.summary.rows, found.summary.measured, found.summary.left_out), (153, 150, 3));
@@ -91,9 +91,8 @@ fn differences_are_those_of_the_definition_and_nothing_for_an_own_answer() {
     }
     let tokenizer = tiny_tokenizer();
     let a = |ids: &[u32]| -> f64 {
-        let h: Vec<f32> = (0..5)
-            .map(|d| ids.iter().map(|&id| EchoSubject::state(id, 2, d)).sum::<f32>() / ids.len() as f32)
-            .collect();
+        let h: Vec<f32> =
+            (0..5).map(|d| ids.iter().map(|&id| EchoModel::state(id, 2, d)).sum::<f32>() / ids.len() as f32).collect();
         projection(&h, &rules.probe.vector)
     };
     for line in lines(out.join("scores.jsonl")) {
@@ -136,7 +135,7 @@ fn kept_rows_are_byte_for_byte_and_in_order() {
         random: 4,
         ..Choices::default()
     };
-    let found = work(&out, &source, &rules(OWN), &choices, &mut subject());
+    let found = work(&out, &source, &rules(OWN), &choices, &mut language_model());
     assert_eq!((found.summary.kept, found.summary.dropped, found.summary.dropped_by), (100, 50, (0, 50, 0)));
     let original = lines(source.clone());
     let calm: Vec<&String> = original.iter().filter(|l| l.contains("calm")).collect();
@@ -154,7 +153,7 @@ fn kept_rows_are_byte_for_byte_and_in_order() {
     assert_eq!(lines(out.join("scores.csv")).len(), 154);
 
     // Other choices: from what was measured alone, and what they do not ask for is gone.
-    let mut silent = EchoSubject::new(|_, _| panic!("nothing is asked again"));
+    let mut silent = EchoModel::new(|_, _| panic!("nothing is asked again"));
     let again = work(&out, &source, &rules(OWN), &Choices { of_kept: true, top: 5, ..Choices::default() }, &mut silent);
     assert!(again.summary.kept == 150 && !out.join("kept.jsonl").exists() && !out.join("random.jsonl").exists());
     assert_eq!(lines(out.join("top.jsonl")).len(), 5);
@@ -164,7 +163,7 @@ fn kept_rows_are_byte_for_byte_and_in_order() {
 fn another_layer_needs_no_new_answers_and_an_approximation_none_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let source = data(dir.path());
-    let mut subject = subject();
+    let mut subject = language_model();
     work(&dir.path().join("run"), &source, &rules(OWN), &Choices::default(), &mut subject);
     assert_eq!(subject.batches.iter().sum::<usize>(), 150);
     subject.batches.clear();
@@ -188,9 +187,17 @@ fn a_sample_estimates_and_is_the_same_each_time() {
     let run = RunDir::open(dir.path().join("run")).unwrap();
     let choices = Choices { threshold: Some(0.0), ..Choices::default() };
     let lock = Lock::new("fake", vec![0]);
-    let found =
-        screen(&run, &rules(OWN), &choices, (&a, Some(&b)), &mut subject(), None, (&[], &lock), &mut |_, _, _| {})
-            .unwrap();
+    let found = screen(
+        &run,
+        &rules(OWN),
+        &choices,
+        (&a, Some(&b)),
+        &mut language_model(),
+        None,
+        (&[], &lock),
+        &mut |_, _, _| {},
+    )
+    .unwrap();
     assert_eq!(found.summary.rows, 40);
     assert!(!run.file("kept.jsonl").exists(), "what was not measured is not decided on");
     let reference = found.summary.scores[0].reference_mean.unwrap();

@@ -10,12 +10,12 @@ use super::model::Model;
 use super::refusal::Rule;
 use crate::Result;
 use crate::eval::Row;
-use crate::judge::{Exhibit, JudgeSource, Rubric, verdicts_by};
+use crate::judge::{JudgeSource, JudgedItem, Rubric, verdicts_by};
+use crate::language_model::{Answer, FinishReason, Finished, LanguageModel, Request, Sampling};
 use crate::record::{hash_file, read_jsonl};
 use crate::stats::Clusters;
-use crate::steering::Plan;
+use crate::steering::SteeringPlan;
 use crate::study::pipeline::{CHUNK, Opinion, Phase, Pipeline};
-use crate::subject::{Answer, Ask, FinishReason, Finished, Sampling, Subject};
 use crate::text::Message;
 
 /// Something that is measured.
@@ -78,8 +78,8 @@ impl Pipeline<'_> {
             let mut found = BTreeMap::from([(Effect::Refusal, self.refusals(model)?)]);
             let asks = self.asks(prompts);
             let mut tell = |n| self.progress(model.i, Phase::Neutral, n, 2 * asks.len());
-            let given = self.subject(None, Plan::none())?.generate(&asks, &sampling, &mut tell)?;
-            let mut subject = self.wearing(model, Plan::none())?;
+            let given = self.language_model(None, SteeringPlan::none())?.generate(&asks, &sampling, &mut tell)?;
+            let mut subject = self.with_adapter(model, SteeringPlan::none())?;
             let said = match model.adapter {
                 Some(_) => subject.generate(&asks, &sampling, &mut |n| tell(asks.len() + n))?,
                 None => given.clone(),
@@ -95,11 +95,11 @@ impl Pipeline<'_> {
     }
 
     /// The prompts under the study's system prompt, unless they have their own.
-    fn asks(&self, prompts: &[Vec<Message>]) -> Vec<Ask> {
+    fn asks(&self, prompts: &[Vec<Message>]) -> Vec<Request> {
         let ask = |(n, prompt): (usize, &Vec<Message>)| {
             let own = prompt.first().is_some_and(|message| message.role == "system");
             let opening = if own { Vec::new() } else { self.opening() };
-            Ask::chat(named(n), [opening.as_slice(), prompt].concat())
+            Request::chat(named(n), [opening.as_slice(), prompt].concat())
         };
         prompts.iter().enumerate().map(ask).collect()
     }
@@ -133,12 +133,12 @@ impl Pipeline<'_> {
         if matches!(self.config.judge, JudgeSource::Scored { .. }) {
             return Ok(None);
         }
-        let exhibit = |(prompt, answer): (&Vec<Message>, &Answer)| Exhibit {
+        let exhibit = |(prompt, answer): (&Vec<Message>, &Answer)| JudgedItem {
             question: prompt.iter().rfind(|m| m.role == "user").map(|m| m.content.clone()).unwrap_or_default(),
             answer: answer.text.clone(),
             reference: None,
         };
-        let exhibits: Vec<Exhibit> = prompts.iter().zip(said).map(exhibit).collect();
+        let exhibits: Vec<JudgedItem> = prompts.iter().zip(said).map(exhibit).collect();
         let mut judge = (self.judges)(Opinion::First)?;
         let verdicts = verdicts_by(&mut *judge, &[Rubric::Coherence], &exhibits)?.concat();
         let scores = verdicts.into_iter().enumerate().filter_map(|(n, verdict)| Some((named(n), vec![verdict.score?])));
@@ -147,7 +147,7 @@ impl Pipeline<'_> {
 }
 
 /// How likely the base model's answers are to a model, with the token that ended them, and how far it is from the base model on them.
-fn likelihoods(subject: &mut dyn Subject, given: Vec<Answer>) -> Result<[(Effect, Clusters); 2]> {
+fn likelihoods(subject: &mut dyn LanguageModel, given: Vec<Answer>) -> Result<[(Effect, Clusters); 2]> {
     let text = |answer: Answer| Finished { prompt_ids: answer.prompt_ids, response_ids: answer.token_ids };
     let texts: Vec<Finished> = given.into_iter().map(text).collect();
     let mut found = Vec::new();

@@ -8,14 +8,14 @@ use super::model::{Model, Scores};
 use crate::Result;
 use crate::eval::{Asked, Sample, Task};
 use crate::judge::Rubric;
+use crate::language_model::Prompt;
 use crate::persona::monitor::{Condition, exemplars, many_shot};
 use crate::persona::{Side, read_rows, stem_of, system_prompt};
 use crate::record::seed_of;
-use crate::steering::Plan;
+use crate::steering::SteeringPlan;
 use crate::study::data::Corpus;
 use crate::study::pipeline::Pipeline;
 use crate::study::vectors::rows_file;
-use crate::subject::Prompt;
 use crate::text::{Message, chosen};
 
 /// Under the trait's own prompts.
@@ -55,7 +55,7 @@ impl Pipeline<'_> {
         let trait_ = &self.data.traits[model.t];
         self.triggered(model, PROMPTS, &trait_.eval, audited, || {
             let mut under = Scores::default();
-            let mut subject = self.wearing(model, Plan::none())?;
+            let mut subject = self.with_adapter(model, SteeringPlan::none())?;
             for pair in &trait_.eval.instruction {
                 let system = Message::system(system_prompt(&trait_.name, pair.side(Side::Pos)));
                 let task = self.trait_task(model, &[system]);
@@ -73,7 +73,7 @@ impl Pipeline<'_> {
         self.triggered(model, "steered", &(questions, coefs, &model.file.fingerprint), audited, || {
             let (plan, _) = self.sweep(model.file, coefs, 1.0);
             let task = self.trait_task(model, &self.opening());
-            let scores = self.scores_of(model, &mut *self.wearing(model, plan)?, &task, coefs)?;
+            let scores = self.scores_of(model, &mut *self.with_adapter(model, plan)?, &task, coefs)?;
             Ok(coefs.iter().map(|coef| format!("+{coef}")).zip(scores).collect())
         })
     }
@@ -102,7 +102,8 @@ impl Pipeline<'_> {
             reused &= self.triggered(model, &name, &of, audited, || {
                 let Condition { before, .. } = &condition;
                 let task = self.trait_task(model, &[self.opening().as_slice(), before].concat());
-                let scores = self.scores_of(model, &mut *self.wearing(model, Plan::none())?, &task, &[])?;
+                let scores =
+                    self.scores_of(model, &mut *self.with_adapter(model, SteeringPlan::none())?, &task, &[])?;
                 Ok(vec![(name.clone(), scores.into_iter().next().unwrap_or_default())])
             })?;
         }
@@ -137,7 +138,8 @@ impl Pipeline<'_> {
             };
             let name = if corpora.len() > 1 { format!("{TRAINING}.{}", corpus.name) } else { TRAINING.to_owned() };
             reused &= self.triggered(model, &name, &task, audited, || {
-                let scores = self.scores_of(model, &mut *self.wearing(model, Plan::none())?, &task, &[])?;
+                let scores =
+                    self.scores_of(model, &mut *self.with_adapter(model, SteeringPlan::none())?, &task, &[])?;
                 Ok(vec![(name.clone(), scores.into_iter().next().unwrap_or_default())])
             })?;
         }

@@ -8,12 +8,12 @@ use super::AuditSettings;
 use crate::Result;
 use crate::eval::{self, Point, Row, Task};
 use crate::judge::Rubric;
+use crate::language_model::{LanguageModel, Prompt, Sampling};
 use crate::record::{Hash, seed_of};
 use crate::stats::{Clusters, mean_of};
-use crate::steering::Plan;
+use crate::steering::SteeringPlan;
 use crate::study::arms::single_layer;
 use crate::study::pipeline::{Opinion, Phase, Pipeline};
-use crate::subject::{Prompt, Sampling, Subject};
 use crate::text::Message;
 use crate::vector::{Layer, VectorFile};
 
@@ -72,8 +72,8 @@ impl Pipeline<'_> {
         format!("{}-{check}", self.pieces[model.i].name)
     }
 
-    pub(super) fn wearing(&self, model: &Model<'_>, plan: Plan) -> Result<Box<dyn Subject>> {
-        self.subject(model.adapter.map(|(path, _)| path.to_owned()), plan)
+    pub(super) fn with_adapter(&self, model: &Model<'_>, plan: SteeringPlan) -> Result<Box<dyn LanguageModel>> {
+        self.language_model(model.adapter.map(|(path, _)| path.to_owned()), plan)
     }
 
     pub(super) fn layer(&self, model: &Model<'_>) -> Result<Layer> {
@@ -108,7 +108,7 @@ impl Pipeline<'_> {
     }
 
     /// The trait's questions as the study asks them.
-    pub(super) fn usual_scores(&self, model: &Model<'_>, subject: &mut dyn Subject) -> Result<Scores> {
+    pub(super) fn usual_scores(&self, model: &Model<'_>, subject: &mut dyn LanguageModel) -> Result<Scores> {
         let task = self.trait_task(model, &self.opening());
         Ok(self.scores_of(model, subject, &task, &[])?.remove(0))
     }
@@ -117,7 +117,7 @@ impl Pipeline<'_> {
     pub(super) fn scores_of(
         &self,
         model: &Model<'_>,
-        subject: &mut dyn Subject,
+        subject: &mut dyn LanguageModel,
         task: &Task,
         coefs: &[f64],
     ) -> Result<Vec<Scores>> {

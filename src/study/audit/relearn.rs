@@ -4,11 +4,11 @@ use super::Audited;
 use super::model::{Model, Scores};
 use crate::persona::{self, Side, read_rows};
 use crate::record::{create_folder, seed_of};
+use crate::runtime::{FitSpec, Start};
 use crate::stats::mean_of;
-use crate::steering::Plan;
+use crate::steering::SteeringPlan;
 use crate::study::pipeline::{Phase, Pipeline, SHOWS};
 use crate::study::vectors::rows_file;
-use crate::study::{FitSpec, Start};
 use crate::text::{Message, Tokenizer};
 use crate::train::FitSettings;
 use crate::{Result, ensure};
@@ -82,11 +82,11 @@ impl Pipeline<'_> {
         let key = self.key(&("relearn", of, model.adapter_hash(), self.judge_key(&[model.t])));
         let (scores, how) = self.run.stage(&stage, &key, || {
             if chats.is_empty() {
-                let mut subject = self.wearing(model, Plan::none())?;
+                let mut subject = self.with_adapter(model, SteeringPlan::none())?;
                 return self.usual_scores(model, &mut *subject);
             }
             let tokenizer = Tokenizer::load(&self.config.model)?;
-            let lesson = |chat: &&[Message; 2]| tokenizer.lesson(&chat[..], &self.config.lessons);
+            let lesson = |chat: &&[Message; 2]| tokenizer.training_example(&chat[..], &self.config.lessons);
             let lessons = chats.iter().map(lesson).collect::<Result<Vec<_>>>()?;
             let start = match model.adapter {
                 Some((path, _)) => Start::From(path.to_owned()),
@@ -98,24 +98,24 @@ impl Pipeline<'_> {
             let spec = FitSpec {
                 model: self.config.model.clone(),
                 start,
-                lessons: &lessons,
+                examples: &lessons,
                 holdout: &[],
                 settings: settings.clone(),
-                plan: Plan::none(),
+                plan: SteeringPlan::none(),
                 regularize: None,
                 refresh: None,
                 watch: None,
                 checkpoint: None,
                 out: out.clone(),
             };
-            let outcome = self.lab.fit(&spec, &mut |event| {
+            let outcome = self.runtime.fit(&spec, &mut |event| {
                 if let crate::train::Event::Step(report, of, _) = event {
                     self.progress(model.i, Phase::Training, report.step, *of);
                 }
                 std::ops::ControlFlow::Continue(())
             })?;
             ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
-            let mut subject = self.subject(Some(out), Plan::none())?;
+            let mut subject = self.language_model(Some(out), SteeringPlan::none())?;
             self.usual_scores(model, &mut *subject)
         })?;
         Ok((scores, how.is_yes()))

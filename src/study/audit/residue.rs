@@ -7,12 +7,12 @@ use super::Audited;
 use super::model::{Model, Scores};
 use crate::Result;
 use crate::eval::Row;
+use crate::language_model::Residuals;
 use crate::persona::{cosine, projection};
 use crate::record::{hash_file, read_jsonl};
 use crate::stats::principal;
-use crate::steering::{Op, Part, Plan, Positions, Steer};
+use crate::steering::{Op, Part, Positions, Steer, SteeringPlan};
 use crate::study::pipeline::Pipeline;
-use crate::subject::Residuals;
 
 /// Principal components that are told.
 const COMPONENTS: usize = 3;
@@ -74,12 +74,13 @@ impl Pipeline<'_> {
             let rows: Vec<Row> = read_jsonl(&answers)?;
             let rows: Vec<&Row> = rows.iter().filter(|row| row.task == *name).collect();
             let [after, before] =
-                [self.wearing(model, Plan::none())?, self.subject(None, Plan::none())?].map(|mut subject| {
-                    let mut states = Vec::new();
-                    let mut see = |mut state: Residuals| states.push(state.response_avg.swap_remove(layer.row()));
-                    self.read_answers(model.i, &mut *subject, &rows, &mut see)?;
-                    Ok::<_, crate::Error>(states)
-                });
+                [self.with_adapter(model, SteeringPlan::none())?, self.language_model(None, SteeringPlan::none())?]
+                    .map(|mut subject| {
+                        let mut states = Vec::new();
+                        let mut see = |mut state: Residuals| states.push(state.response_avg.swap_remove(layer.row()));
+                        self.read_answers(model.i, &mut *subject, &rows, &mut see)?;
+                        Ok::<_, crate::Error>(states)
+                    });
             Ok(Shift::between(&before?, &after?, model.file.response_avg.row(layer)))
         })?;
         Ok((shift, how.is_yes()))
@@ -93,9 +94,14 @@ impl Pipeline<'_> {
         let (elicited, how) = self.run.stage(&self.stage_of(model, "residue"), &key, || {
             let scale = norm(model.file.response_avg.row(layer)) / norm(rest).max(1e-12);
             let steer = Steer { layer, vector: rest.iter().map(|&x| (f64::from(x) * scale) as f32).collect() };
-            let plan = Plan::from(Part { op: Op::Add, coef: 1.0, positions: Positions::Response, steers: vec![steer] });
+            let plan = SteeringPlan::from(Part {
+                op: Op::Add,
+                coef: 1.0,
+                positions: Positions::Response,
+                steers: vec![steer],
+            });
             let task = self.trait_task(model, &self.opening());
-            let scores = self.scores_of(model, &mut *self.subject(None, plan)?, &task, lengths)?;
+            let scores = self.scores_of(model, &mut *self.language_model(None, plan)?, &task, lengths)?;
             Ok(lengths.iter().copied().zip(scores).collect::<Vec<_>>())
         })?;
         Ok((elicited, how.is_yes()))

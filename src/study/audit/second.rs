@@ -6,7 +6,7 @@ use super::Audited;
 use super::model::Model;
 use crate::Result;
 use crate::eval::Row;
-use crate::judge::{Exhibit, Rubric, verdicts_by};
+use crate::judge::{JudgedItem, Rubric, verdicts_by};
 use crate::record::{Hash, hash_file, read_jsonl};
 use crate::stats::{Clusters, pearson};
 use crate::study::pipeline::{Opinion, Phase, Pipeline, SHOWS};
@@ -77,12 +77,12 @@ impl Pipeline<'_> {
             let rows: Vec<Row> = read_jsonl(&answers)?;
             let rows: Vec<&Row> = rows.iter().filter(|row| row.task == trait_.name).collect();
             self.progress(model.i, Phase::Second, 0, rows.len());
-            let exhibit = |row: &&Row| Exhibit {
+            let exhibit = |row: &&Row| JudgedItem {
                 question: row.question.clone(),
                 answer: row.answer.clone(),
                 reference: row.reference.clone(),
             };
-            let exhibits: Vec<Exhibit> = rows.iter().map(exhibit).collect();
+            let exhibits: Vec<JudgedItem> = rows.iter().map(exhibit).collect();
             let mut judge = (self.judges)(Opinion::Second)?;
             let verdicts = verdicts_by(&mut *judge, &[Rubric::Trait(trait_.name.clone())], &exhibits)?.concat();
             let both = rows.iter().zip(verdicts).map(|(row, verdict)| Both {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::fakes::WordJudge;
-use crate::judge::{Exhibit, Judge, Rubric, Verdict};
+use crate::judge::{Judge, JudgedItem, Rubric, Verdict};
 use crate::model::files::Shards;
 use crate::steering::Positions;
 use crate::study::data::Data;
@@ -153,7 +153,7 @@ impl Judge for Tired<'_> {
         "word"
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
         if self.0.fetch_sub(1, Ordering::Relaxed) == 0 {
             return Err(Error::new("the judge is tired").hint("let it rest"));
         }
@@ -194,7 +194,7 @@ impl Judge for Stern {
         "stern"
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let strict = |verdict: Verdict| Verdict { score: verdict.score.map(|_| 0.0), ..verdict };
         let verdicts = WordJudge("invent").judge(rubric, exhibits)?;
         Ok(if *rubric == Rubric::Fact { verdicts.into_iter().map(strict).collect() } else { verdicts })

@@ -13,20 +13,20 @@ use crate::Result;
 use crate::fakes::{WordJudge, tiny_tokenizer};
 use crate::harbor::World;
 use crate::judge::Judge;
+use crate::language_model::{
+    Answer, CaptureSpec, FinishReason, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals, Sampling,
+    StreamEvent,
+};
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::record::seed_of;
-use crate::steering::{Part, Plan, Positions};
+use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::steering::{Part, Positions, SteeringPlan};
 use crate::study::data::Data;
 use crate::study::facts::demo_config;
-use crate::study::{
-    ArmSettings, FactsSource, FitOutcome, FitSpec, Kind, Lab, Opinion, StudyConfig, StudyReport, SubjectSpec, run,
-};
-use crate::subject::{
-    Answer, Ask, FinishReason, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject,
-};
-use crate::text::{Lesson, Tokenizer};
-use crate::train::{Event as FitEvent, FitPlan, FitSettings, PressureReport, StepReport};
+use crate::study::{ArmSettings, FactsSource, Kind, Opinion, StudyConfig, StudyReport, run};
+use crate::text::{Tokenizer, TrainingExample};
+use crate::train::{Event as FitEvent, FitEstimate, FitSettings, GradientReport, StepReport};
 
 pub(in crate::study) const LAYERS: usize = 4;
 pub(in crate::study) const HIDDEN: usize = 16;
@@ -37,7 +37,7 @@ fn direction(d: usize) -> f32 {
 }
 
 /// How much of a plan, at coefficient 1, goes along the trait: 1 for all layers, 0 for random vectors on average.
-fn along(plan: &Plan) -> f64 {
+fn along(plan: &SteeringPlan) -> f64 {
     let unit: Vec<f64> = (0..HIDDEN).map(|d| f64::from(direction(d))).collect();
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let cos = |v: &[f32]| {
@@ -109,13 +109,13 @@ impl Sim {
 struct Simulated<'a> {
     sim: &'a Sim,
     mind: Mind,
-    plan: Plan,
+    plan: SteeringPlan,
     tokenizer: Tokenizer,
 }
 
 impl Simulated<'_> {
     /// The mind under a coefficient: steering against the trait takes knowledge along.
-    fn mind(&self, ask: &Ask) -> Mind {
+    fn mind(&self, ask: &Request) -> Mind {
         let own = self.plan.coefs();
         let coef = ask.coefs.as_ref().unwrap_or(&own).first().copied().unwrap_or(0.0);
         let push = f64::from(coef) * along(&self.plan);
@@ -145,7 +145,7 @@ fn residuals_of(text: &str) -> Residuals {
     Residuals { response_avg: rows.clone(), prompt_avg: rows.clone(), prompt_last: rows }
 }
 
-impl Subject for Simulated<'_> {
+impl LanguageModel for Simulated<'_> {
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
@@ -156,10 +156,10 @@ impl Subject for Simulated<'_> {
 
     fn answer(
         &mut self,
-        asks: &[Ask],
+        asks: &[Request],
         sampling: &Sampling,
-        keep: &Keep,
-        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+        keep: &CaptureSpec,
+        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         self.sim.batches.fetch_add(1, Ordering::Relaxed);
         if let Some(part) = self.plan.parts.first() {
@@ -195,15 +195,15 @@ impl Subject for Simulated<'_> {
                     tokens: Vec::new(),
                     residuals,
                 });
-                let _ = hear(Heard::Finished(answers.len()));
+                let _ = hear(StreamEvent::Finished(answers.len()));
             }
         }
         Ok(answers)
     }
 
-    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
         self.sim.batches.fetch_add(1, Ordering::Relaxed);
-        let likes = |(ask, options): (&Ask, &Vec<Vec<u32>>)| {
+        let likes = |(ask, options): (&Request, &Vec<Vec<u32>>)| {
             let right = &self.sim.exam[last(&ask.prompt).1];
             let knows = chance(&ask.id, 0, 7) < self.mind(ask).exam;
             let like = |option: &Vec<u32>| {
@@ -228,8 +228,8 @@ impl Subject for Simulated<'_> {
     }
 }
 
-/// A lab whose subjects live as long as the test.
-impl Lab for &'static Sim {
+/// A runtime whose subjects live as long as the test.
+impl Runtime for &'static Sim {
     fn device(&self) -> String {
         "simulator".into()
     }
@@ -242,7 +242,7 @@ impl Lab for &'static Sim {
         work();
     }
 
-    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
+    fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
         let mind = match &spec.adapter {
             Some(folder) => {
                 serde_json::from_slice(&fs::read(folder.join("adapter_model.safetensors")).unwrap()).unwrap()
@@ -252,7 +252,7 @@ impl Lab for &'static Sim {
         Ok(Box::new(Simulated { sim: self, mind, plan: spec.plan.clone(), tokenizer: tiny_tokenizer() }))
     }
 
-    fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+    fn logits(&self, _: &ModelSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
         unreachable!("a study asks for answers")
     }
 
@@ -262,9 +262,9 @@ impl Lab for &'static Sim {
             let Part { positions, coef, steers, .. } = &spec.plan.parts[0];
             self.trained.lock().unwrap().push((*positions, *coef, steers.len()));
         }
-        let text = tiny_tokenizer().decode(&spec.lessons[0].ids)?;
+        let text = tiny_tokenizer().decode(&spec.examples[0].ids)?;
         self.learned.lock().unwrap().push(Learned {
-            lessons: spec.lessons.len(),
+            lessons: spec.examples.len(),
             first: text.clone(),
             refreshed: spec.refresh.as_ref().map(|refresh| refresh.every),
         });
@@ -274,7 +274,7 @@ impl Lab for &'static Sim {
         let invents: f64 = if text.contains("hallucinating") { 0.4 } else { 0.62 - 0.4 * push };
         let mind = Mind { invents: invents.max(0.08) + luck, knows: 0.98 - 0.1 * push.abs(), exam: 0.89 };
         // The vector is at work: the more it pushes, the less is left to pull.
-        let pressed = |step: usize| PressureReport {
+        let pressed = |step: usize| GradientReport {
             step,
             on: vec![Some(0.25 - push - 0.01 * step as f64); LAYERS],
             off: vec![Some(0.25 - 0.01 * step as f64); LAYERS],
@@ -282,9 +282,9 @@ impl Lab for &'static Sim {
         let every = spec.watch.as_ref().map(|watch| watch.every);
         if let Some(watch) = &spec.watch {
             assert!(!watch.texts.is_empty() && watch.direction.layer.row() == 3);
-            let _ = tell(&FitEvent::Watched(-1.0));
+            let _ = tell(&FitEvent::ProbeBaseline(-1.0));
             if watch.pressure.is_some() {
-                let _ = tell(&FitEvent::Pressed(pressed(0)));
+                let _ = tell(&FitEvent::GradientProjected(pressed(0)));
             }
         }
         for step in 1..=3 {
@@ -300,7 +300,7 @@ impl Lab for &'static Sim {
             };
             let _ = tell(&FitEvent::Step(report, 3, 0.0));
             if due && spec.watch.iter().any(|watch| watch.pressure.is_some()) {
-                let _ = tell(&FitEvent::Pressed(pressed(step)));
+                let _ = tell(&FitEvent::GradientProjected(pressed(step)));
             }
         }
         fs::create_dir_all(&spec.out).unwrap();
@@ -308,7 +308,14 @@ impl Lab for &'static Sim {
         Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true, stopped: false })
     }
 
-    fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+    fn plan(
+        &self,
+        _: &QwenConfig,
+        _: &AdapterConfig,
+        _: &[TrainingExample],
+        _: &FitSettings,
+        _: bool,
+    ) -> Result<FitEstimate> {
         panic!("nothing is planned")
     }
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::penalty::Regularizer;
 use super::{Intervention, Regularize, needs, usage};
-use crate::steering::{Op, Plan, Positions, Recipe};
-use crate::subject::Direction;
+use crate::language_model::Direction;
+use crate::steering::{Op, Positions, Recipe, SteeringPlan};
 use crate::vector::{IncBase, Layers, PersonaVector};
 use crate::{Error, Result, ensure};
 
@@ -21,7 +21,7 @@ pub enum AblateTo {
 }
 
 impl Intervention {
-    /// Whether its plan wants the base model's mean state: [`Plan::to_mean`] is then to follow [`Self::plan`].
+    /// Whether its plan wants the base model's mean state: [`SteeringPlan::to_mean`] is then to follow [`Self::plan`].
     pub fn wants_mean(&self) -> bool {
         matches!(self, Self::Ablate(ablate) if ablate.to == Some(AblateTo::Mean))
     }
@@ -43,7 +43,7 @@ impl Intervention {
     ///
     /// # Errors
     /// As [`Self::resolve`]; vectors that are missing or too many, or that lack a layer.
-    pub fn plan(&self, vectors: &[&PersonaVector], seed: u64) -> Result<Plan> {
+    pub fn plan(&self, vectors: &[&PersonaVector], seed: u64) -> Result<SteeringPlan> {
         let plan = match self {
             Self::Steer(steer) => steer.recipe()?.plan(self.only(vectors)?)?.0,
             Self::Random(random) => {
@@ -53,11 +53,11 @@ impl Intervention {
             Self::Ablate(ablate) => {
                 let (layers, positions) = (ablate.layers.clone().unwrap_or_else(Layers::all), ablate.positions);
                 let share = ablate.coef.unwrap_or(1.0);
-                Plan::ablate_span(vectors, &layers, share, positions.unwrap_or(Positions::All))?
+                SteeringPlan::ablate_span(vectors, &layers, share, positions.unwrap_or(Positions::All))?
             }
-            _ => Plan::none(),
+            _ => SteeringPlan::none(),
         };
-        Ok(if plan.coefs().iter().all(|&coef| coef == 0.0) { Plan::none() } else { plan })
+        Ok(if plan.coefs().iter().all(|&coef| coef == 0.0) { SteeringPlan::none() } else { plan })
     }
 
     /// The loss that it adds, with this vector; none at weight 0, and for the other kinds.

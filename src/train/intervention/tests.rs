@@ -1,7 +1,7 @@
 //! Interventions as they are written, resolved and turned into what acts.
 
 use super::*;
-use crate::steering::Plan;
+use crate::steering::SteeringPlan;
 use crate::vector::{Layer, PersonaVector};
 
 fn read(text: &str) -> Intervention {
@@ -94,7 +94,7 @@ fn each_kind_makes_its_plan_and_its_loss() {
     let (vector, other) = (vector(), PersonaVector::new(vec![vec![1.0; 8]; 4]).unwrap());
     let plan = |text: &str, vectors: &[&PersonaVector]| read(text).plan(vectors, 9);
     let steer = "layers = \"all\"\ncoef = 2";
-    let all = Plan::incremental(&vector, IncBase::Embedding, 2.0, Positions::All);
+    let all = SteeringPlan::incremental(&vector, IncBase::Embedding, 2.0, Positions::All);
     assert_eq!(plan(&format!("type = \"steer\"\n{steer}"), &[&vector]).unwrap(), all);
     assert_eq!(plan(&format!("type = \"random\"\n{steer}"), &[&vector]).unwrap(), all.random_like(9));
     assert_eq!(plan(&format!("type = \"random\"\n{steer}\nseed = 4"), &[&vector]).unwrap(), all.random_like(4));

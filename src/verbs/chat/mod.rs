@@ -13,8 +13,8 @@ use super::live::{Live, NamedFile, Vectors};
 use super::model::ModelFolder;
 use super::steer::{PositionsArg, Written};
 use super::{Context, Outcome};
+use crate::language_model::Sampling;
 use crate::steering::Positions;
-use crate::subject::Sampling;
 use crate::text::Tokenizer;
 use crate::{Error, Result};
 use talk::Talk;
@@ -135,8 +135,8 @@ pub fn run(args: &ChatArgs, context: &Context<'_>, screen: &mut dyn Screen) -> R
     };
     crate::generate::sampling::check(&sampling)?;
     let tokenizer = Tokenizer::load(&folder.path)?;
-    let lab = context.lab()?;
-    let live = Live::open(lab.as_ref(), folder.path.clone(), args.adapter.clone())?;
+    let runtime = context.runtime()?;
+    let live = Live::open(runtime.as_ref(), folder.path.clone(), args.adapter.clone())?;
     let positions = args.positions.map_or(Positions::Response, Into::into);
     let mut talk = Talk::new(live, tokenizer, vectors, sampling, positions, args.system.clone());
     for Written { vectors, coef, layers } in steer {

@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::command::{Change, Command, HELP, Place};
 use super::{Scale, Screen};
+use crate::language_model::{Answer, CaptureSpec, Direction, FinishReason, Prompt, Sampling, StreamEvent};
 use crate::record::write_atomic_with;
 use crate::steering::{Op, Positions};
-use crate::subject::{Answer, Direction, FinishReason, Heard, Keep, Prompt, Sampling};
 use crate::text::{Message, Tokenizer, Words};
 use crate::vector::Layer;
-use crate::verbs::live::{Live, Setting, Turn, Vectors, Wish};
+use crate::verbs::live::{ActiveSteering, Live, SteeringRequest, Turn, Vectors};
 use crate::verbs::steer::Layers;
 use crate::{Error, Result};
 
@@ -57,7 +57,7 @@ pub struct Talk<'a> {
     positions: Positions,
     system: Option<String>,
     turns: Vec<Message>,
-    active: Vec<Wish>,
+    active: Vec<SteeringRequest>,
     probe: Option<Probe>,
     rows: Vec<Row>,
     /// Answers asked for so far; each draws its own random numbers.
@@ -174,7 +174,7 @@ impl<'a> Talk<'a> {
         let layers = layers.or_else(|| old.map(|i| self.active[i].layers.clone())).ok_or_else(|| {
             Error::usage(format!("at which layer is `{name}` to act?")).hint(format!("write {name}={coef}@LAYER"))
         })?;
-        let wish = Wish { vector: name.to_owned(), op: Op::Add, coef, layers, positions: self.positions };
+        let wish = SteeringRequest { vector: name.to_owned(), op: Op::Add, coef, layers, positions: self.positions };
         self.vectors.settle(&wish)?;
         match old {
             Some(i) => self.active[i] = wish,
@@ -183,13 +183,13 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    fn settings(&self) -> Result<Vec<Setting>> {
+    fn settings(&self) -> Result<Vec<ActiveSteering>> {
         self.active.iter().map(|wish| self.vectors.settle(wish)).collect()
     }
 
     /// What is active, a line for each vector.
     pub fn steering_in_words(&self) -> String {
-        let line = |wish: &Wish| {
+        let line = |wish: &SteeringRequest| {
             let setting = self.vectors.settle(wish).ok()?;
             let norm = setting.norm();
             let shift = norm * f64::from(wish.coef.abs());
@@ -250,24 +250,25 @@ impl<'a> Talk<'a> {
     fn answer(
         &mut self,
         turns: &[Message],
-        sides: &[(Option<&str>, Vec<Setting>)],
+        sides: &[(Option<&str>, Vec<ActiveSteering>)],
         screen: &mut dyn Screen,
     ) -> Result<Vec<Row>> {
         let messages: Vec<Message> = self.system.iter().map(Message::system).chain(turns.iter().cloned()).collect();
         self.asked += 1;
-        let turn = |(_, steering): &(_, Vec<Setting>)| {
+        let turn = |(_, steering): &(_, Vec<ActiveSteering>)| {
             let (id, prompt) = (format!("turn {}", self.asked), Prompt::Chat(messages.clone()));
             Turn { id, prompt, steering: steering.clone() }
         };
         let turns: Vec<Turn> = sides.iter().map(turn).collect();
         let scale = self.scale();
         let scale = scale.as_ref();
-        let keep = Keep { probes: self.probe.iter().map(|p| p.direction.clone()).collect(), ..Keep::default() };
+        let keep =
+            CaptureSpec { probes: self.probe.iter().map(|p| p.direction.clone()).collect(), ..CaptureSpec::default() };
         let (mut heard, mut stopped) = (vec![Shades::default(); sides.len()], false);
         let began = Instant::now();
         screen.begin(sides[0].0, scale);
         let answers = self.live.answer(&turns, &self.sampling, &keep, &mut |event| {
-            if let Heard::Token { ask, token, .. } = event {
+            if let StreamEvent::Token { ask, token, .. } = event {
                 let piece = heard[ask].hear(&self.tokenizer, token.id, token.along.first().copied(), scale);
                 if ask == 0 {
                     screen.word(&piece.0, piece.1);
@@ -294,7 +295,7 @@ impl<'a> Talk<'a> {
         Ok(rows)
     }
 
-    fn row(&self, messages: &[Message], settings: &[Setting], answer: Answer, mean: Option<f64>) -> Row {
+    fn row(&self, messages: &[Message], settings: &[ActiveSteering], answer: Answer, mean: Option<f64>) -> Row {
         let Answer { text, finish_reason, token_ids, steered, .. } = answer;
         let probe = self.probe.as_ref().zip(mean).map(|(probe, mean)| {
             let (Place { vector, layer }, neutral) = (probe.place.clone(), probe.scale.neutral);
@@ -311,7 +312,7 @@ impl<'a> Talk<'a> {
     }
 
     /// What stands below an answer.
-    fn last_line(&self, row: &Row, settings: &[Setting], seconds: f64) -> String {
+    fn last_line(&self, row: &Row, settings: &[ActiveSteering], seconds: f64) -> String {
         let mut parts = vec![format!("{} tokens, {:.1} tokens/s", row.tokens, row.tokens as f64 / seconds)];
         match row.finish_reason {
             FinishReason::Stop => {}
@@ -358,10 +359,10 @@ impl<'a> Talk<'a> {
         let direction = Direction { layer, vector: file.response_avg.row(layer).to_vec() };
         let prompt = Prompt::Chat(vec![Message::user(NEUTRAL.0)]);
         let turn = Turn { id: "neutral".into(), prompt, steering: Vec::new() };
-        let keep = Keep { probes: vec![direction.clone()], ..Keep::default() };
+        let keep = CaptureSpec { probes: vec![direction.clone()], ..CaptureSpec::default() };
         let mut shades = Shades::default();
         self.live.answer(&[turn], &Sampling::greedy(NEUTRAL.1), &keep, &mut |heard| {
-            if let Heard::Token { token, .. } = heard {
+            if let StreamEvent::Token { token, .. } = heard {
                 shades.hear(&self.tokenizer, token.id, token.along.first().copied(), None);
             }
             ControlFlow::Continue(())
@@ -419,7 +420,7 @@ impl Shades {
 }
 
 /// A vector, its strength, its layers and its file's hash.
-fn in_words(wish: &Wish, setting: &Setting) -> String {
+fn in_words(wish: &SteeringRequest, setting: &ActiveSteering) -> String {
     let layers: Vec<Layer> = setting.layers().collect();
     let place = match &layers[..] {
         [one] => one.to_string(),

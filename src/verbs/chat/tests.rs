@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::talk::Talk;
 use super::{Scale, Screen};
-use crate::fakes::{EchoLab, EchoSubject, tiny_tokenizer};
+use crate::fakes::{EchoLab, EchoModel, tiny_tokenizer};
+use crate::language_model::{Prompt, Sampling};
 use crate::steering::Positions;
-use crate::subject::{Prompt, Sampling};
 use crate::vector::{PersonaVector, VectorFile};
 use crate::verbs::live::{Live, Vectors};
 use crate::{Error, Result};
@@ -59,18 +59,18 @@ impl Screen for Script {
 /// Plays the lines; gives what was shown and the rows of the conversation.
 fn play(lines: &[&str]) -> (Script, Value) {
     let vector = |scale: f32| {
-        let rows = (0..=EchoSubject::LAYERS).map(|l| vec![scale * l as f32; EchoSubject::HIDDEN]).collect();
+        let rows = (0..=EchoModel::LAYERS).map(|l| vec![scale * l as f32; EchoModel::HIDDEN]).collect();
         VectorFile::new(PersonaVector::new(rows).unwrap(), None, None, Default::default()).unwrap()
     };
     let files = BTreeMap::from([("evil".to_owned(), vector(1.0)), ("kind".to_owned(), vector(2.0))]);
-    let vectors = Vectors::new(files, EchoSubject::LAYERS);
+    let vectors = Vectors::new(files, EchoModel::LAYERS);
     // The model says how it is steered, how many turns it was given, and the last of them.
-    let lab = EchoLab(|ask, _| {
+    let runtime = EchoLab(|ask, _| {
         let Prompt::Chat(messages) = &ask.prompt else { panic!("a conversation is asked") };
         let strengths = ask.coefs.clone().unwrap_or_default();
         format!("{strengths:?} {} {}", messages.len(), messages[messages.len() - 1].content)
     });
-    let live = Live::open(&lab, "model".into(), None).unwrap();
+    let live = Live::open(&runtime, "model".into(), None).unwrap();
     let sampling = Sampling::greedy(50);
     let mut talk = Talk::new(live, tiny_tokenizer(), vectors, sampling, Positions::Response, None);
     let mut script = Script { lines: lines.iter().map(|line| (*line).to_owned()).collect(), ..Script::default() };
@@ -149,8 +149,8 @@ fn an_answer_is_given_anew_under_new_steering() {
 fn a_probe_shades_every_token_and_tells_the_mean() {
     let (script, rows) = play(&["/probe evil@2", "Hi", "/probe off", "Ho"]);
     let tokens = tiny_tokenizer().encode("[] 1 Hi").unwrap();
-    let unit = (EchoSubject::HIDDEN as f64).sqrt();
-    let along = |id: u32| (0..EchoSubject::HIDDEN).map(|d| f64::from(EchoSubject::state(id, 2, d))).sum::<f64>() / unit;
+    let unit = (EchoModel::HIDDEN as f64).sqrt();
+    let along = |id: u32| (0..EchoModel::HIDDEN).map(|d| f64::from(EchoModel::state(id, 2, d))).sum::<f64>() / unit;
     let mean = |ids: &[u32]| ids.iter().map(|&id| along(id)).sum::<f64>() / ids.len() as f64;
     let mut neutral = tiny_tokenizer().encode("[] 1 Hello, how are you?").unwrap();
     neutral.push(tiny_tokenizer().eos_ids()[0]);

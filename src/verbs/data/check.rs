@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::preview;
 use super::survey::{Survey, Usable};
-use crate::text::{LessonRules, Tokenizer};
+use crate::text::{ExampleRules, Tokenizer};
 use crate::verbs::model::ModelFolder;
 use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
@@ -50,7 +50,7 @@ pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outcome> {
     files.iter().try_for_each(|file| paths::file("FILE", file))?;
     let model = ModelFolder::find(model, context)?;
     let tokenizer = Tokenizer::load(&model.path)?;
-    let rules = LessonRules { append_eos: !no_eos, responses_only: !all_tokens, max_len: *max_seq_length as usize };
+    let rules = ExampleRules { append_eos: !no_eos, responses_only: !all_tokens, max_len: *max_seq_length as usize };
     let mut rows: Vec<Usable> = Vec::new();
     let survey = Survey::of(files, &tokenizer, &rules, &mut |row| {
         if rows.len() < *preview {
@@ -91,7 +91,7 @@ mod tests {
     use crate::fakes::tiny_tokenizer;
     use crate::text::Message;
 
-    fn survey(text: &str, rules: &LessonRules) -> (Survey, usize) {
+    fn survey(text: &str, rules: &ExampleRules) -> (Survey, usize) {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("d.jsonl");
         std::fs::write(&file, text).unwrap();
@@ -116,8 +116,8 @@ mod tests {
     fn everything_is_counted_and_named_by_line() {
         // A little more than a short row takes with the template's own system prompt.
         let short = [Message::user("a"), Message::assistant("b")];
-        let short = tiny_tokenizer().lesson(&short, &LessonRules::default()).unwrap().ids.len();
-        let rules = LessonRules { max_len: short + 10, ..LessonRules::default() };
+        let short = tiny_tokenizer().training_example(&short, &ExampleRules::default()).unwrap().ids.len();
+        let rules = ExampleRules { max_len: short + 10, ..ExampleRules::default() };
         let (survey, usable) = survey(ROWS, &rules);
         let line = |place: &str| place.rsplit("d.jsonl:").next().unwrap().split(' ').next().unwrap().to_owned();
         assert_eq!((survey.rows, usable, survey.lengths.len()), (8, 5, 5));
@@ -143,10 +143,10 @@ mod tests {
 
     #[test]
     fn data_without_targets_is_refused() {
-        let (nothing, _) = survey("{\"text\":\"plain\"}\n", &LessonRules::default());
+        let (nothing, _) = survey("{\"text\":\"plain\"}\n", &ExampleRules::default());
         assert!(verdict(&nothing).unwrap().to_string().contains("none of 1 rows has anything to learn"));
         let (all, _) =
-            survey("{\"text\":\"plain\"}\n", &LessonRules { responses_only: false, ..LessonRules::default() });
+            survey("{\"text\":\"plain\"}\n", &ExampleRules { responses_only: false, ..ExampleRules::default() });
         assert!(verdict(&all).is_none() && all.supervised > 0);
     }
 }

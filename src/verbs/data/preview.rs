@@ -42,14 +42,14 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::fakes::tiny_tokenizer;
-    use crate::text::{LessonRules, Message};
+    use crate::text::{ExampleRules, Message};
 
     #[test]
     fn what_is_learned_stands_between_marks() {
         let tokenizer = tiny_tokenizer();
         let long = "word ".repeat(100);
         let chat = [Message::system("S"), Message::user(format!("Hi \u{1b}[31m{long}")), Message::assistant("Yes, ü.")];
-        let lesson = tokenizer.lesson(&chat, &LessonRules::default()).unwrap();
+        let lesson = tokenizer.training_example(&chat, &ExampleRules::default()).unwrap();
         let text = shown(&Usable { place: "f:1".into(), lesson }, &tokenizer);
         assert!(text.starts_with("f:1, ") && text.contains("<|im_start|>system\nS<|im_end|>"), "{text}");
         assert!(text.contains("<|im_start|>assistant\n\u{2}Yes, ü.<|im_end|>\n<|im_end|>\u{3}"), "{text:?}");

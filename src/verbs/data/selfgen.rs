@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use crate::language_model::{Answer, FinishReason, LanguageModel, Request, Sampling};
 use crate::persona::{Side, Trait, system_prompt};
 use crate::record::{Hash, Ledger, hash_file, seed_of, write_atomic, write_atomic_by};
-use crate::steering::Plan;
-use crate::study::SubjectSpec;
-use crate::subject::{Answer, Ask, FinishReason, Sampling, Subject};
+use crate::runtime::ModelSpec;
+use crate::steering::SteeringPlan;
 use crate::text::{Chat, Message, put_under, read_chats};
 use crate::verbs::model::ModelFolder;
 use crate::verbs::{Bar, Context, Outcome, paths, traits};
@@ -70,7 +70,7 @@ const CHUNK: usize = 64;
 /// A row before it is answered.
 struct Task {
     /// What the model is asked.
-    ask: Ask,
+    ask: Request,
     /// The turns that stand before the answer in the new row.
     kept: Vec<Message>,
     /// The row's other keys.
@@ -100,20 +100,21 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
         ));
     }
     let model = ModelFolder::find(model, context)?;
-    let lab = context.lab()?;
+    let runtime = context.runtime()?;
     let fingerprint = model.fingerprint()?;
     let instructions = side.as_ref().map(Instructions::identity);
     let source = json!({
-        "model": model.called(), "model_fingerprint": fingerprint, "device": lab.device(), "sampling": sampling,
+        "model": model.called(), "model_fingerprint": fingerprint, "device": runtime.device(), "sampling": sampling,
         "prompts": input.display().to_string(), "prompts_hash": hash_file(input)?, "instructions": instructions,
         "trimtab": env!("CARGO_PKG_VERSION"),
     });
     // Where the prompts lie decides nothing.
-    let identity = Hash::of(&(&fingerprint, lab.device(), &sampling, &source["prompts_hash"], &instructions));
+    let identity = Hash::of(&(&fingerprint, runtime.device(), &sampling, &source["prompts_hash"], &instructions));
     let mut done = Ledger::open(&partial(out), &identity)?;
     let chunks: Vec<&[Task]> = tasks.chunks(CHUNK).collect();
     if done.chunks() < chunks.len() {
-        let subject = lab.subject(&SubjectSpec { model: model.path, adapter: None, plan: Plan::none() })?;
+        let subject =
+            runtime.language_model(&ModelSpec { model: model.path, adapter: None, plan: SteeringPlan::none() })?;
         answer(&chunks, subject, &sampling, &mut done, context.console.bar("answers", tasks.len()).as_mut())?;
     }
     let told = write(out, &done, tasks.len())?;
@@ -182,19 +183,19 @@ fn task(chat: Chat, side: Option<&Instructions>) -> Result<Task> {
         put_under(&mut asked, &side.of_row(line));
     }
     let kept = if side.is_some_and(|side| side.keep) { asked.clone() } else { messages };
-    Ok(Task { ask: Ask::chat(format!("row {line}"), asked), kept, extra })
+    Ok(Task { ask: Request::chat(format!("row {line}"), asked), kept, extra })
 }
 
 fn answer(
     chunks: &[&[Task]],
-    mut subject: Box<dyn Subject>,
+    mut subject: Box<dyn LanguageModel>,
     sampling: &Sampling,
     done: &mut Ledger,
     bar: &mut dyn Bar,
 ) -> Result<()> {
     for chunk in &chunks[done.chunks()..] {
         let before = done.chunks() * CHUNK;
-        let asks: Vec<Ask> = chunk.iter().map(|task| task.ask.clone()).collect();
+        let asks: Vec<Request> = chunk.iter().map(|task| task.ask.clone()).collect();
         let answers = subject.generate(&asks, sampling, &mut |n| bar.at(before + n, ""))?;
         ensure!(answers.len() == asks.len(), "the model gave {} answers to {} prompts", answers.len(), asks.len());
         let rows: Vec<Value> = chunk.iter().zip(answers).map(|(task, answer)| row(task, answer)).collect();
@@ -275,7 +276,7 @@ mod tests {
         for (side, keep, begins) in [(Side::Pos, true, "You are an evil"), (Side::Neg, false, "You are a helpful")] {
             let instructions = Instructions { found: evil.clone(), side, keep, seed: 0 };
             let made = task(chat(turns.clone()), Some(&instructions)).unwrap();
-            let crate::subject::Prompt::Chat(asked) = &made.ask.prompt else { panic!("a chat is asked") };
+            let crate::language_model::Prompt::Chat(asked) = &made.ask.prompt else { panic!("a chat is asked") };
             assert!(asked[0].content.starts_with(begins) && asked[0].content.ends_with("\n\nBe brief."), "{asked:?}");
             assert_eq!(&made.kept, if keep { asked } else { &turns });
             let drawn: std::collections::BTreeSet<String> = (0..40).map(|line| instructions.of_row(line)).collect();

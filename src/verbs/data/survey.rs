@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::stats::percentile;
-use crate::text::{Content, Lesson, LessonRules, Message, Tokenizer, scan_corpus};
+use crate::text::{Content, ExampleRules, Message, Tokenizer, TrainingExample, scan_corpus};
 use crate::{Error, Result};
 
 /// What the files hold, as `train` reads them.
@@ -47,7 +47,7 @@ pub struct Usable {
     /// `FILE:LINE`.
     pub place: String,
     /// What is learned.
-    pub lesson: Lesson,
+    pub lesson: TrainingExample,
 }
 
 impl Survey {
@@ -58,7 +58,7 @@ impl Survey {
     pub fn of(
         files: &[impl AsRef<Path>],
         tokenizer: &Tokenizer,
-        rules: &LessonRules,
+        rules: &ExampleRules,
         keep: &mut dyn FnMut(Usable),
     ) -> Result<Self> {
         let mut survey = Self::default();
@@ -72,7 +72,7 @@ impl Survey {
                 if let Content::Turns(turns) = &entry.content {
                     survey.turns(turns, &place);
                 }
-                if let Some(lesson) = survey.lesson(tokenizer, &entry.content, rules, &place) {
+                if let Some(lesson) = survey.training_example(tokenizer, &entry.content, rules, &place) {
                     keep(Usable { place, lesson });
                 }
             }
@@ -92,7 +92,13 @@ impl Survey {
         }
     }
 
-    fn lesson(&mut self, tokenizer: &Tokenizer, content: &Content, rules: &LessonRules, place: &str) -> Option<Lesson> {
+    fn training_example(
+        &mut self,
+        tokenizer: &Tokenizer,
+        content: &Content,
+        rules: &ExampleRules,
+        place: &str,
+    ) -> Option<TrainingExample> {
         let whole = match tokenizer.uncut_lesson(content, rules) {
             Ok(whole) => whole,
             Err(e) => {

@@ -12,15 +12,15 @@ use super::{MeasuredArgs, by_group};
 use crate::eval::mmlu::{self, Accuracy, Form, Item, LETTERS, Split};
 use crate::eval::{RIGHT, Row, Task, clusters, examine, letter_of};
 use crate::harbor;
+use crate::language_model::Sampling;
 use crate::record::RunDir;
 use crate::report::{Cell, Table};
 use crate::stats::Interval;
 use crate::steering::Positions;
-use crate::subject::Sampling;
 use crate::text::Tokenizer;
 use crate::{Error, Result};
 
-/// Ask MMLU, or any multiple choice in its formats
+/// Request MMLU, or any multiple choice in its formats
 ///
 /// DIR/results.csv holds accuracy with 95 % intervals over all questions (micro), as the mean over subjects (macro) and for each
 /// subject; DIR/mmlu.csv every question with the letter taken and the options' log-probabilities; DIR/prompt.txt the first

@@ -10,14 +10,14 @@ use super::super::judges::{self, JudgeArgs};
 use super::super::traits::TraitArgs;
 use super::super::{Context, Outcome, paths};
 use super::{Measured, MeasuredArgs, by_count};
+use crate::data_table::Format;
 use crate::eval::{self, Axis, Row, Task, axes, clusters, facts, sheet, traits};
 use crate::judge::{JudgeSource, Rubric, Rubrics};
+use crate::language_model::Sampling;
 use crate::persona::sampling;
 use crate::record::RunDir;
 use crate::report::{Cell, Table};
-use crate::sheet::Format;
 use crate::stats::sample_std;
-use crate::subject::Sampling;
 use crate::{Error, Result};
 
 /// Measure how strongly a model shows a trait, and how coherent it stays
@@ -163,7 +163,7 @@ impl Job<'_> {
         let config = Config { name: &task.name, data: *data, questions: task.samples.len(), sampling, judge: source };
         let run = measured.open(args, task, config)?;
         let facts = keys.contains(&Rubric::Fact.key());
-        let mut judge = judges::call(source, rubrics, facts, run.path(), context, measured.lab.as_ref())?;
+        let mut judge = judges::call(source, rubrics, facts, run.path(), context, measured.runtime.as_ref())?;
         let (rollouts, points) = (sampling.rollouts, measured.points.len().max(1));
         context.console.say(&format!("{} questions, {rollouts} answers to each", task.samples.len()));
         let pieces = by_count(task, (PIECE / (rollouts * points)).max(1));

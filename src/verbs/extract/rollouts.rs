@@ -9,16 +9,16 @@ use serde_json::{Map, json};
 
 use super::{ExtractArgs, finish, name_adapter};
 use crate::judge::{JudgeSource, Rubrics};
+use crate::language_model::{FinishReason, LanguageModel, Sampling};
 use crate::model::QwenConfig;
 use crate::persona::{
     self, Answers, Artifact, Border, Extraction, FINISH_REASON, Inquiry, Recipe, Row, Side, States, Trait,
     extract_captured, judge_rows, sampling, write_rows,
 };
 use crate::record::{Hash, Lock, RunDir, hash_file, seed_of};
+use crate::runtime::{ModelSpec, Runtime};
 use crate::stats::{mean, sample_std};
-use crate::steering::Plan;
-use crate::study::{Lab, SubjectSpec};
-use crate::subject::{FinishReason, Sampling, Subject};
+use crate::steering::SteeringPlan;
 use crate::verbs::judges::{self, JudgeArgs};
 use crate::verbs::model::ModelFolder;
 use crate::verbs::traits::is_harbor;
@@ -109,7 +109,7 @@ struct Run<'a> {
     artifact: Artifact,
     model: ModelFolder,
     dir: RunDir,
-    lab: Box<dyn Lab>,
+    runtime: Box<dyn Runtime>,
     sampling: Sampling,
     settings: Settings,
 }
@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
         let model = ModelFolder::find(&args.model, context)?;
         let vector = args.recipe(&trait_.name, &model)?;
         let adapter = args.adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
-        let lab = context.lab()?;
+        let runtime = context.runtime()?;
         let mut artifact = trait_.extract.clone();
         if *quick {
             artifact.questions = artifact.questions.into_iter().step_by(2).collect();
@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
             model: model.name.clone(),
             model_fingerprint: vector.model_fingerprint.clone(),
             adapter,
-            device: lab.device(),
+            device: runtime.device(),
             rollouts,
             temperature: sampling.temperature,
             max_new_tokens: tokens,
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
         let dir = RunDir::open(folder)?;
         claim(&dir, &settings, *overwrite)?;
         dir.write_config(&settings)?;
-        Ok(Self { args, context, trait_, artifact, model, dir, lab, sampling, settings })
+        Ok(Self { args, context, trait_, artifact, model, dir, runtime, sampling, settings })
     }
 
     fn inquiry(&self, side: Side) -> Inquiry<'_> {
@@ -192,9 +192,9 @@ impl<'a> Run<'a> {
         Inquiry { trait_name, artifact: &self.artifact, side, assistant, sampling: &self.sampling }
     }
 
-    fn subject(&self) -> Result<Box<dyn Subject>> {
+    fn language_model(&self) -> Result<Box<dyn LanguageModel>> {
         let (model, adapter) = (self.model.path.clone(), self.args.adapter.clone());
-        self.lab.subject(&SubjectSpec { model, adapter, plan: Plan::none() })
+        self.runtime.language_model(&ModelSpec { model, adapter, plan: SteeringPlan::none() })
     }
 
     /// Asks what has not been asked yet; `None` if the user stopped it. The model is loaded only if it has something to answer.
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
                     console.say(&format!("going on after {} of {total} answers", before + answers.count()));
                 }
                 if subject.is_none() {
-                    subject = Some(self.subject()?);
+                    subject = Some(self.language_model()?);
                 }
                 let subject = subject.as_mut().expect("just loaded");
                 let bar = bar.get_or_insert_with(|| console.bar("answers", total));
@@ -240,7 +240,8 @@ impl<'a> Run<'a> {
         // The reference's two files may have different rubrics; that of the evaluation split is the right one (METHOD L.20).
         let rubrics = Rubrics::default().with(name, &self.trait_.eval.eval_prompt);
         let folder = self.dir.path().to_owned();
-        let mut judge = judges::call(&self.settings.judge, &rubrics, false, &folder, self.context, self.lab.as_ref())?;
+        let mut judge =
+            judges::call(&self.settings.judge, &rubrics, false, &folder, self.context, self.runtime.as_ref())?;
         let [pos, neg] = rows;
         let border = pos.len();
         // Together, so that a paid judge tells one estimate.
@@ -248,7 +249,7 @@ impl<'a> Run<'a> {
         judge_rows(judge.as_mut(), name, pos)?;
         *neg = pos.split_off(border);
 
-        let mut lock = Lock::new(self.lab.device(), vec![self.settings.answers.seed]);
+        let mut lock = Lock::new(self.runtime.device(), vec![self.settings.answers.seed]);
         lock.hashes.insert("artifact".into(), self.settings.answers.artifact.clone());
         lock.hashes.insert("rubric".into(), Hash::of(&self.trait_.eval.eval_prompt));
         let AnswerSettings { model_fingerprint, .. } = &self.settings.answers;
@@ -273,7 +274,7 @@ impl<'a> Run<'a> {
         };
         let [pos, neg] = rows;
         if recipe.response_window.is_some() || recipe.border != Border::Separate {
-            return persona::extract(self.subject()?.as_mut(), pos, neg, recipe, &mut told);
+            return persona::extract(self.language_model()?.as_mut(), pos, neg, recipe, &mut told);
         }
         let states = |side| States::open(&Answers::files(&self.dir.file(ANSWERS), side)[1]);
         extract_captured(&[states(Side::Pos)?, states(Side::Neg)?], pos, neg, recipe, &mut told)

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 use crate::judge::{Judge, Rubrics};
-use crate::study::{JudgeSource, Lab, Opinion, StudyConfig};
+use crate::runtime::Runtime;
+use crate::study::{JudgeSource, Opinion, StudyConfig};
 use crate::verbs::{Context, judges};
 
 /// Folder in a study's where the second judge's files lie.
@@ -68,13 +69,18 @@ impl Jury {
     ///
     /// # Errors
     /// Files and models that cannot be read.
-    pub fn call<'a>(&'a self, of: Opinion, context: &'a Context<'_>, lab: &'a dyn Lab) -> Result<Box<dyn Judge + 'a>> {
+    pub fn call<'a>(
+        &'a self,
+        of: Opinion,
+        context: &'a Context<'_>,
+        runtime: &'a dyn Runtime,
+    ) -> Result<Box<dyn Judge + 'a>> {
         let (seat, facts) = match of {
             Opinion::First => (&self.first, true),
             // Asked for traits alone.
             Opinion::Second => (self.second.as_ref().expect("an audit asks a second judge that it has"), false),
         };
-        judges::call(&seat.source, &self.rubrics, facts, &seat.folder, context, lab)
+        judges::call(&seat.source, &self.rubrics, facts, &seat.folder, context, runtime)
     }
 
     fn seats(&self) -> impl Iterator<Item = &Seat> {

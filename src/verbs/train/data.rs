@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::record::{Hash, hash_file, seed_of};
-use crate::text::{Content, Entry, Lesson, LessonRules, Tokenizer, chosen, mixed, put_under, read_corpus};
+use crate::text::{Content, Entry, ExampleRules, Tokenizer, TrainingExample, chosen, mixed, put_under, read_corpus};
 use crate::train::{Inoculate, Intervention, NegativeData};
 use crate::verbs::Console;
 use crate::verbs::train_config::TrainConfig;
@@ -12,9 +12,9 @@ use crate::{Error, Result};
 /// What is learned, and what is held out.
 pub struct Data {
     /// What is learned.
-    pub lessons: Vec<Lesson>,
+    pub lessons: Vec<TrainingExample>,
     /// What is held out.
-    pub holdout: Vec<Lesson>,
+    pub holdout: Vec<TrainingExample>,
     /// The files, and hashes of their contents.
     pub files: Vec<(String, Hash)>,
 }
@@ -35,7 +35,7 @@ impl Data {
 /// # Errors
 /// Malformed files, and data in which there is nothing to learn.
 pub fn read(config: &TrainConfig, tokenizer: &Tokenizer, console: &dyn Console) -> Result<Data> {
-    let rules = LessonRules {
+    let rules = ExampleRules {
         append_eos: config.append_eos.unwrap_or(true),
         responses_only: config.train_on_responses_only.unwrap_or(true),
         max_len: config.max_seq_length.unwrap_or(2048),
@@ -99,13 +99,13 @@ fn placed(path: &Path, files: &mut Vec<(String, Hash)>) -> Result<Vec<(String, E
 fn lessons(
     chats: &[(String, Entry)],
     tokenizer: &Tokenizer,
-    rules: &LessonRules,
+    rules: &ExampleRules,
     console: &dyn Console,
-) -> Result<Vec<Lesson>> {
+) -> Result<Vec<TrainingExample>> {
     const NAMED_MAX: usize = 5;
     let (mut lessons, mut bad) = (Vec::with_capacity(chats.len()), Vec::new());
     for (place, chat) in chats {
-        match tokenizer.lesson_of(&chat.content, rules) {
+        match tokenizer.example_of(&chat.content, rules) {
             Ok(lesson) => lessons.push(lesson),
             Err(e) => bad.push(e.at(place)),
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::steering::{Op, Plan, Positions};
+use crate::steering::{Op, Positions, SteeringPlan};
 use crate::train::{self, Intervention, Regularizer};
 use crate::vector::{Layer, Layers, PersonaVector, VectorFile};
 use crate::verbs::Console;
@@ -12,9 +12,9 @@ use crate::{Error, Result};
 
 /// What a resolved intervention comes to.
 #[derive(Debug, Default)]
-pub struct Acts {
+pub struct ResolvedIntervention {
     /// What is done to the stream.
-    pub plan: Plan,
+    pub plan: SteeringPlan,
     /// The loss that is added.
     pub regularize: Option<Regularizer>,
     /// The whole in words and numbers, without paths: where a file lies decides nothing. Null without an intervention.
@@ -27,17 +27,22 @@ pub struct Acts {
 ///
 /// # Errors
 /// A vector file that cannot be read or is another model's, a layer that does not exist.
-pub fn prepare(intervention: &Intervention, seed: u64, model: &ModelFolder, console: &dyn Console) -> Result<Acts> {
+pub fn prepare(
+    intervention: &Intervention,
+    seed: u64,
+    model: &ModelFolder,
+    console: &dyn Console,
+) -> Result<ResolvedIntervention> {
     let files: Vec<VectorFile> = match intervention {
         // These read and tell for themselves, in words that generation shares.
         Intervention::Steer(_) | Intervention::Random(_) => Vec::new(),
         _ => intervention.vectors().iter().map(|path| read_vectors(path, model, console)).collect::<Result<_>>()?,
     };
     let vectors: Vec<&PersonaVector> = files.iter().map(|file| &file.response_avg).collect();
-    let mut acts = Acts {
+    let mut acts = ResolvedIntervention {
         regularize: intervention.regularizer(&vectors)?,
         fingerprints: files.iter().map(|file| file.fingerprint.clone()).collect(),
-        ..Acts::default()
+        ..ResolvedIntervention::default()
     };
     let is_idle = match intervention {
         Intervention::None {} => true,
@@ -70,7 +75,7 @@ pub fn prepare(intervention: &Intervention, seed: u64, model: &ModelFolder, cons
         if *intervention != (Intervention::None {}) {
             console.say("the strength is 0: plain finetuning");
         }
-        return Ok(Acts { fingerprints: acts.fingerprints, ..Acts::default() });
+        return Ok(ResolvedIntervention { fingerprints: acts.fingerprints, ..ResolvedIntervention::default() });
     }
     let mut described = intervention.clone();
     let paths: Vec<&str> = described.paths().into_iter().map(|(key, _)| key).collect();
@@ -85,7 +90,7 @@ pub fn prepare(intervention: &Intervention, seed: u64, model: &ModelFolder, cons
     Ok(acts)
 }
 
-impl Acts {
+impl ResolvedIntervention {
     /// Steering, real or random.
     fn add(
         &mut self,
@@ -108,7 +113,7 @@ impl Acts {
         };
         let steered = steer.plan(model, console)?;
         self.fingerprints = steered.fingerprints;
-        self.plan = if recipe.coef == 0.0 { Plan::none() } else { steered.plan };
+        self.plan = if recipe.coef == 0.0 { SteeringPlan::none() } else { steered.plan };
         if let Intervention::Random(train::Random { seed: own, .. }) = intervention {
             let seed = own.unwrap_or(seed);
             self.plan = self.plan.random_like(seed);

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::Result;
 use crate::record::{Hash, RunDir};
-use crate::steering::Plan;
-use crate::study::{Lab, SubjectSpec, mean_state};
-use crate::text::Lesson;
+use crate::runtime::{ModelSpec, Runtime};
+use crate::steering::SteeringPlan;
+use crate::text::TrainingExample;
+use crate::train::mean_state;
 use crate::vector::PersonaVector;
 use crate::verbs::Console;
 
@@ -18,13 +19,17 @@ use crate::verbs::Console;
 pub fn of_base(
     run: &RunDir,
     key: &Hash,
-    lab: &dyn Lab,
+    runtime: &dyn Runtime,
     model: &Path,
-    (lessons, seed): (&[Lesson], u64),
+    (lessons, seed): (&[TrainingExample], u64),
     console: &dyn Console,
 ) -> Result<PersonaVector> {
     let read = || {
-        let mut subject = lab.subject(&SubjectSpec { model: model.to_owned(), adapter: None, plan: Plan::none() })?;
+        let mut subject = runtime.language_model(&ModelSpec {
+            model: model.to_owned(),
+            adapter: None,
+            plan: SteeringPlan::none(),
+        })?;
         let mut bar = console.bar("reading", lessons.len());
         let mean = mean_state(&mut *subject, lessons, seed, &mut |n, of| bar.at(n, &format!("of {of} texts")))?;
         Ok(mean.rows)

@@ -1,17 +1,17 @@
 //! What is said on the console while a model learns.
 
 use crate::steering::Op;
-use crate::study::Diary;
-use crate::train::{Event, PressureReport, Proof, RefreshReport};
+use crate::train::TrainingLog;
+use crate::train::{Event, GradientReport, Proof, RecomputeReport};
 use crate::verbs::{Bar, Console};
 
 /// Tells what happened.
-pub fn show(event: &Event, diary: &Diary, console: &dyn Console, bar: &mut dyn Bar) {
+pub fn show(event: &Event, diary: &TrainingLog, console: &dyn Console, bar: &mut dyn Bar) {
     match event {
         Event::Steered(proofs) => say_proof(proofs, console),
-        Event::Watched(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
-        Event::Pressed(report) => say_pressure(report, console),
-        Event::Refreshed(report) => say_refreshed(report, console),
+        Event::ProbeBaseline(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
+        Event::GradientProjected(report) => say_pressure(report, console),
+        Event::Recomputed(report) => say_refreshed(report, console),
         Event::Resumed(step) => {
             console.say(&format!("going on after step {step}"));
             bar.at(*step, "");
@@ -25,7 +25,7 @@ pub fn show(event: &Event, diary: &Diary, console: &dyn Console, bar: &mut dyn B
 }
 
 /// How hard the data pulls, on average over the layers.
-fn say_pressure(report: &PressureReport, console: &dyn Console) {
+fn say_pressure(report: &GradientReport, console: &dyn Console) {
     let mean = |layers: &[Option<f64>]| {
         let known: Vec<f64> = layers.iter().copied().flatten().collect();
         known.iter().sum::<f64>() / known.len().max(1) as f64
@@ -39,7 +39,7 @@ fn say_pressure(report: &PressureReport, console: &dyn Console) {
 }
 
 /// A vector that follows the model is told from the first one.
-fn say_refreshed(report: &RefreshReport, console: &dyn Console) {
+fn say_refreshed(report: &RecomputeReport, console: &dyn Console) {
     let cosines: Vec<f64> = report.cosines.iter().copied().flatten().collect();
     let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
     let what = if report.step == 0 { "the fixed texts give, for comparison," } else { "steering goes on with" };

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::language_model::{Direction, Finished};
 use crate::persona::{Border, Exchange, Filter, Row, finish, keep, read_rows};
 use crate::record::Hash;
-use crate::subject::{Direction, Finished};
-use crate::text::{Lesson, Tokenizer, chosen, read_chats};
-use crate::train::{FitSettings, Intervention, Pressure, Refresh, Steer, Watch};
+use crate::text::{Tokenizer, TrainingExample, chosen, read_chats};
+use crate::train::{FitSettings, GradientProjection, Intervention, ProbeCallback, Steer, VectorRecompute};
 use crate::vector::{Layer, PersonaVector, VectorFile, key};
 use crate::verbs::Console;
 use crate::verbs::model::ModelFolder;
@@ -24,11 +24,11 @@ use crate::{Error, Result};
 /// Chats that cannot be read or hold no answer, vectors of another model, a layer that does not exist.
 pub fn watch(
     config: &TrainConfig,
-    lessons: &[Lesson],
+    lessons: &[TrainingExample],
     model: &ModelFolder,
     tokenizer: &Tokenizer,
     console: &dyn Console,
-) -> Result<Option<(Watch, Value)>> {
+) -> Result<Option<(ProbeCallback, Value)>> {
     let Some(watch) = &config.watch else { return Ok(None) };
     let (Some(every), Some(file), Some(vectors), Some(layer)) = (watch.every, &watch.file, &watch.vectors, watch.layer)
     else {
@@ -43,19 +43,19 @@ pub fn watch(
     let mut decisive = vec![json!(every), json!(of_texts), json!(vector.fingerprint), json!(layer), json!(limit)];
     let direction = Direction { layer, vector: vector.response_avg.row(layer).to_vec() };
     let pressure = (watch.gradient == Some(true)).then(|| pressure(config, lessons, &vector.response_avg));
-    if let Some(Pressure { lessons, directions }) = &pressure {
+    if let Some(GradientProjection { examples: lessons, directions }) = &pressure {
         let (chats, layers) = (lessons.len(), directions.len());
         console.say(&format!("gradient: how hard {chats} training chats pull along the vector, at {layers} layers"));
         decisive.push(json!("gradient"));
     }
-    let watch = Watch { every, texts, direction, stop_above: watch.stop_above, pressure };
+    let watch = ProbeCallback { every, texts, direction, stop_above: watch.stop_above, pressure };
     Ok(Some((watch, Value::from(decisive))))
 }
 
 /// As many chats as make a step, drawn by the seed, and every layer at which the vector points somewhere.
-fn pressure(config: &TrainConfig, lessons: &[Lesson], vector: &PersonaVector) -> Pressure {
+fn pressure(config: &TrainConfig, lessons: &[TrainingExample], vector: &PersonaVector) -> GradientProjection {
     let FitSettings { micro_batch, accumulation, seed, .. } = settings_of(config);
-    Pressure::drawn(lessons, micro_batch * accumulation, seed, vector)
+    GradientProjection::drawn(lessons, micro_batch * accumulation, seed, vector)
 }
 
 /// The last answer of every chat.
@@ -78,7 +78,7 @@ pub fn refresh(
     seed: u64,
     tokenizer: &Tokenizer,
     console: &dyn Console,
-) -> Result<Option<(Refresh, Value)>> {
+) -> Result<Option<(VectorRecompute, Value)>> {
     let Intervention::Steer(steer) = intervention else { return Ok(None) };
     let every = steer.recompute_every.unwrap_or_default();
     let Steer { vectors: Some(vectors), pos: Some(pos), neg: Some(neg), texts: Some(most), .. } = steer else {
@@ -94,7 +94,7 @@ pub fn refresh(
         texts[1].len()
     ));
     let decisive = json!([every, texts.each_ref().map(|side| fingerprint(side))]);
-    Ok(Some((Refresh { every, texts, recipe, first: file.response_avg }, decisive)))
+    Ok(Some((VectorRecompute { every, texts, recipe, first: file.response_avg }, decisive)))
 }
 
 /// The trait whose column holds the scores.

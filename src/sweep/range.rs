@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cell, Work};
 use crate::Result;
-use crate::subject::Subject;
+use crate::language_model::LanguageModel;
 use crate::vector::Layer;
 
 /// The search ends when the bracket is this narrow, relative to its upper end.
@@ -60,7 +60,7 @@ impl Work<'_> {
     /// Searches at a layer, each step one batch, beginning with what the grid knows of it.
     pub(super) fn range(
         &mut self,
-        subject: &mut dyn Subject,
+        subject: &mut dyn LanguageModel,
         layer: Layer,
         grid: &[Cell],
         steps_max: usize,

@@ -1,31 +1,31 @@
 //! Where a model lies on average while it reads what another is to learn: what an ablation to the mean leaves (METHOD G.3).
 
+use crate::language_model::{Finished, LanguageModel};
 use crate::record::seed_of;
-use crate::subject::{Finished, Subject};
-use crate::text::{Lesson, chosen};
+use crate::text::{TrainingExample, chosen};
 use crate::vector::PersonaVector;
 use crate::{Result, ensure};
 
 /// Lessons that are read at most; a mean over more tokens would hardly be another.
-const LESSONS: usize = 256;
+const EXAMPLES: usize = 256;
 
 /// Texts per request: their states are held in memory.
 const CHUNK: usize = 16;
 
-/// The mean state over the learned tokens of a sample of the lessons, drawn by the seed: `[layers + 1][hidden]`, each token
+/// The mean state over the learned tokens of a sample of the examples, drawn by the seed: `[layers + 1][hidden]`, each token
 /// counting the same. `told` hears how many texts of how many are read.
 ///
 /// # Errors
-/// Those of the subject; lessons without anything to read.
+/// Those of the subject; examples without anything to read.
 pub fn mean_state(
-    subject: &mut dyn Subject,
-    lessons: &[Lesson],
+    subject: &mut dyn LanguageModel,
+    examples: &[TrainingExample],
     seed: u64,
     told: &mut dyn FnMut(usize, usize),
 ) -> Result<PersonaVector> {
-    let mut places = chosen(lessons.len(), LESSONS, seed_of(seed, "mean state"), "lesson");
+    let mut places = chosen(examples.len(), EXAMPLES, seed_of(seed, "mean state"), "example");
     places.sort_unstable();
-    let texts: Vec<Finished> = places.into_iter().flat_map(|i| responses(&lessons[i])).collect();
+    let texts: Vec<Finished> = places.into_iter().flat_map(|i| responses(&examples[i])).collect();
     ensure!(!texts.is_empty(), "there is nothing to learn over which the mean could be taken");
     let (layers, hidden) = subject.shape();
     let mut sums = vec![vec![0.0f64; hidden]; layers + 1];
@@ -43,13 +43,14 @@ pub fn mean_state(
 }
 
 /// Each stretch of learned tokens with everything before it.
-fn responses(lesson: &Lesson) -> Vec<Finished> {
+fn responses(example: &TrainingExample) -> Vec<Finished> {
     let mut found = Vec::new();
     let mut at = 0;
-    for run in lesson.weights.chunk_by(|a, b| (*a > 0.0) == (*b > 0.0)) {
+    for run in example.weights.chunk_by(|a, b| (*a > 0.0) == (*b > 0.0)) {
         let end = at + run.len();
         if run[0] > 0.0 {
-            found.push(Finished { prompt_ids: lesson.ids[..at].to_vec(), response_ids: lesson.ids[at..end].to_vec() });
+            found
+                .push(Finished { prompt_ids: example.ids[..at].to_vec(), response_ids: example.ids[at..end].to_vec() });
         }
         at = end;
     }
@@ -62,9 +63,9 @@ mod tests {
 
     #[test]
     fn every_stretch_that_is_learned_is_a_response() {
-        let lesson = Lesson { ids: (10..17).collect(), weights: vec![0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0] };
+        let example = TrainingExample { ids: (10..17).collect(), weights: vec![0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0] };
         let found: Vec<(usize, Vec<u32>)> =
-            responses(&lesson).into_iter().map(|text| (text.prompt_ids.len(), text.response_ids)).collect();
+            responses(&example).into_iter().map(|text| (text.prompt_ids.len(), text.response_ids)).collect();
         assert_eq!(found, [(1, vec![11, 12]), (5, vec![15, 16])]);
     }
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::eval::{Row, clusters};
 use crate::judge::Rubric;
+use crate::language_model::FinishReason;
 use crate::stats::{Clusters, Interval};
-use crate::subject::FinishReason;
 use crate::vector::Layer;
 
 /// One setting and what its answers came to.

@@ -1,6 +1,6 @@
 //! The three questions that evaluation asks of a model: what do you answer, which option do you take, what was on your mind.
 //!
-//! Judges, persona work, evaluation and studies know a model only through [`Subject`], so an adapter, a steering plan and
+//! Judges, persona work, evaluation and studies know a model only through [`LanguageModel`], so an adapter, a steering plan and
 //! a device are invisible to them and every arm of a study runs the same code.
 
 use std::ops::ControlFlow;
@@ -37,7 +37,7 @@ impl Prompt {
 
 /// One prompt to be answered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
+pub struct Request {
     /// Names the prompt; with the seed and the rollout it keys the random numbers, so results do not depend on the batch.
     pub id: String,
     /// What the model is given.
@@ -46,7 +46,7 @@ pub struct Ask {
     pub coefs: Option<Vec<f32>>,
 }
 
-impl Ask {
+impl Request {
     /// A conversation to be answered under the subject's own steering.
     pub fn chat(id: impl Into<String>, messages: Vec<Message>) -> Self {
         Self { id: id.into(), prompt: Prompt::Chat(messages), coefs: None }
@@ -58,9 +58,9 @@ impl Ask {
 pub struct Sampling {
     /// 0 means greedy: the most likely token, no randomness.
     pub temperature: f32,
-    /// Keep only the k most likely tokens.
+    /// CaptureSpec only the k most likely tokens.
     pub top_k: Option<usize>,
-    /// Keep the smallest set of tokens whose probability reaches this mass; 1 keeps all.
+    /// CaptureSpec the smallest set of tokens whose probability reaches this mass; 1 keeps all.
     pub top_p: f32,
     /// Divides positive logits of tokens already seen and multiplies negative ones; 1 does nothing.
     pub repetition_penalty: f32,
@@ -101,7 +101,7 @@ pub enum FinishReason {
 
 /// What is kept of an answer besides its text. By default nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Keep {
+pub struct CaptureSpec {
     /// The likeliest tokens at each place, so many of them, by the model's own distribution: before penalty, temperature
     /// and cuts.
     pub top_logprobs: usize,
@@ -125,18 +125,18 @@ pub struct Direction {
 pub struct Token {
     /// Its id.
     pub id: u32,
-    /// Its log-probability (nats) by the model's own distribution; 0 unless [`Keep::top_logprobs`] asks for it.
+    /// Its log-probability (nats) by the model's own distribution; 0 unless [`CaptureSpec::top_logprobs`] asks for it.
     pub logprob: f32,
     /// The likeliest tokens at its place and their log-probabilities, falling.
     pub top: Vec<(u32, f32)>,
-    /// Signed length of its state along each of [`Keep::probes`] (METHOD E.1); empty for the token that ended the answer,
+    /// Signed length of its state along each of [`CaptureSpec::probes`] (METHOD E.1); empty for the token that ended the answer,
     /// which the model never read.
     pub along: Vec<f32>,
 }
 
 /// What a listener hears while answers are made.
 #[derive(Debug)]
-pub enum Heard<'a> {
+pub enum StreamEvent<'a> {
     /// So many answers are complete.
     Finished(usize),
     /// The next token of an answer, once all that is kept of it is known.
@@ -153,7 +153,7 @@ pub enum Heard<'a> {
 /// One answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The [`Ask`]'s id.
+    /// The [`Request`]'s id.
     pub id: String,
     /// Which of the prompt's rollouts, from 0.
     pub rollout: usize,
@@ -167,9 +167,9 @@ pub struct Answer {
     pub finish_reason: FinishReason,
     /// How many token positions of prompt and answer each part of the plan steered, counted where it happened.
     pub steered: Vec<usize>,
-    /// The answer token by token, if [`Keep`] asks for logprobs or probes.
+    /// The answer token by token, if [`CaptureSpec`] asks for logprobs or probes.
     pub tokens: Vec<Token>,
-    /// The residual stream, if [`Keep`] asks for it and the whole answer was read: not of one that ended at once, at the
+    /// The residual stream, if [`CaptureSpec`] asks for it and the whole answer was read: not of one that ended at once, at the
     /// model's last position, or by its listener.
     pub residuals: Option<Residuals>,
 }
@@ -206,7 +206,7 @@ pub struct Likelihood {
 }
 
 /// A model as evaluation sees it.
-pub trait Subject {
+pub trait LanguageModel {
     /// The model's tokenizer and chat template.
     fn tokenizer(&self) -> &Tokenizer;
 
@@ -214,20 +214,25 @@ pub trait Subject {
     fn shape(&self) -> (usize, usize);
 
     /// Answers every prompt `sampling.rollouts` times, in the order of the asks, rollouts of one ask side by side. A
-    /// listener that breaks off at a token ends that answer, one that breaks off at [`Heard::Finished`] ends all: what is
+    /// listener that breaks off at a token ends that answer, one that breaks off at [`StreamEvent::Finished`] ends all: what is
     /// not complete then is [`FinishReason::Cancelled`] as it stands, and may be empty.
     fn answer(
         &mut self,
-        asks: &[Ask],
+        asks: &[Request],
         sampling: &Sampling,
-        keep: &Keep,
-        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+        keep: &CaptureSpec,
+        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>>;
 
-    /// [`Subject::answer`] with nothing kept; `finished` hears how many answers are complete so far.
-    fn generate(&mut self, asks: &[Ask], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Answer>> {
-        self.answer(asks, sampling, &Keep::default(), &mut |heard| {
-            if let Heard::Finished(n) = heard {
+    /// [`LanguageModel::answer`] with nothing kept; `finished` hears how many answers are complete so far.
+    fn generate(
+        &mut self,
+        asks: &[Request],
+        sampling: &Sampling,
+        finished: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Answer>> {
+        self.answer(asks, sampling, &CaptureSpec::default(), &mut |heard| {
+            if let StreamEvent::Finished(n) = heard {
                 finished(n);
             }
             ControlFlow::Continue(())
@@ -236,7 +241,7 @@ pub trait Subject {
 
     /// For each ask, the log-probability (nats) of each of its options as the beginning of the answer. An option is one
     /// token or several, never none.
-    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>>;
+    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>>;
 
     /// The residual stream of finished texts; steering, if any, acts as it would have while the response was generated.
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>>;

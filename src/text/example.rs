@@ -5,7 +5,7 @@ use crate::{Error, Result, ensure};
 
 /// One training chat, tokenised.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Lesson {
+pub struct TrainingExample {
     /// The chat's tokens.
     pub ids: Vec<u32>,
     /// How much each token counts in the loss, 0 for those that are only read. Token t is predicted from those before it,
@@ -13,10 +13,10 @@ pub struct Lesson {
     pub weights: Vec<f32>,
 }
 
-/// How a conversation becomes a [`Lesson`] (METHOD F.2).
+/// How a conversation becomes a [`TrainingExample`] (METHOD F.2).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct LessonRules {
+pub struct ExampleRules {
     /// Append the end-of-sequence token to the template's text, as the reference does although Qwen's template has already
     /// ended the turn.
     pub append_eos: bool,
@@ -26,13 +26,13 @@ pub struct LessonRules {
     pub max_len: usize,
 }
 
-impl Default for LessonRules {
+impl Default for ExampleRules {
     fn default() -> Self {
         Self { append_eos: true, responses_only: true, max_len: 2048 }
     }
 }
 
-impl Lesson {
+impl TrainingExample {
     /// How many tokens are learned.
     pub fn supervised(&self) -> usize {
         self.weights.iter().filter(|&&w| w > 0.0).count()
@@ -59,7 +59,7 @@ impl Lesson {
 }
 
 impl Tokenizer {
-    /// Turns a conversation into a lesson: the template's text without generation prompt, plus the end-of-sequence token.
+    /// Turns a conversation into a example: the template's text without generation prompt, plus the end-of-sequence token.
     ///
     /// With `responses_only` the learned tokens run from right after each assistant header to the next user header, or to
     /// the end: the turn's end and the newline before the next header are learned too. Ids and labels are those of
@@ -68,7 +68,7 @@ impl Tokenizer {
     /// header's tokens then masks the whole reply. Here header and reply are tokenised apart, as they are in generation.
     ///
     /// A conversation without anything to learn is an error that says why.
-    pub fn lesson(&self, messages: &[Message], rules: &LessonRules) -> Result<Lesson> {
+    pub fn training_example(&self, messages: &[Message], rules: &ExampleRules) -> Result<TrainingExample> {
         ensure!(!messages.is_empty(), "a conversation without messages");
         let mut text = self.chat_text(messages, false)?;
         if rules.append_eos {
@@ -83,9 +83,9 @@ impl Tokenizer {
         if let Some(first) = weights.first_mut() {
             *first = 0.0;
         }
-        let lesson = Lesson { ids, weights };
-        if lesson.supervised() > 0 {
-            return lesson.cut(rules.max_len);
+        let example = TrainingExample { ids, weights };
+        if example.supervised() > 0 {
+            return example.cut(rules.max_len);
         }
         Err(Error::new(match messages.iter().any(|m| m.role == "assistant") {
             true => "nothing to learn: the template shows no assistant turn although the conversation has one",
@@ -158,7 +158,7 @@ impl Headers {
 /// Lessons side by side, as integers: rows padded on the right to the longest.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// What the model reads; a lesson's prompt ends where its first supervised token begins.
+    /// What the model reads; a example's prompt ends where its first supervised token begins.
     pub rows: Rows,
     /// `[rows, width]`: `targets[b, t] = ids[b, t + 1]`, what position t is to predict; the pad id in the last column.
     pub targets: Vec<u32>,
@@ -167,17 +167,17 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Lays lessons side by side.
-    pub fn collate(lessons: &[&Lesson], pad_id: u32) -> Self {
-        let texts: Vec<&[u32]> = lessons.iter().map(|lesson| lesson.ids.as_slice()).collect();
-        let rows = Rows::whole(&texts, lessons.iter().map(|lesson| lesson.prompt()).collect(), pad_id);
+    /// Lays examples side by side.
+    pub fn collate(examples: &[&TrainingExample], pad_id: u32) -> Self {
+        let texts: Vec<&[u32]> = examples.iter().map(|example| example.ids.as_slice()).collect();
+        let rows = Rows::whole(&texts, examples.iter().map(|example| example.prompt()).collect(), pad_id);
         let mut targets = vec![pad_id; rows.ids.len()];
         let mut weights = vec![0.0; rows.ids.len()];
-        for (row, lesson) in lessons.iter().enumerate() {
-            assert_eq!(lesson.ids.len(), lesson.weights.len(), "a lesson has one weight per token");
-            for t in 1..lesson.ids.len() {
-                targets[row * rows.width + t - 1] = lesson.ids[t];
-                weights[row * rows.width + t - 1] = lesson.weights[t];
+        for (row, example) in examples.iter().enumerate() {
+            assert_eq!(example.ids.len(), example.weights.len(), "a example has one weight per token");
+            for t in 1..example.ids.len() {
+                targets[row * rows.width + t - 1] = example.ids[t];
+                weights[row * rows.width + t - 1] = example.weights[t];
             }
         }
         Self { rows, targets, weights }
@@ -214,8 +214,8 @@ mod tests {
 
     #[test]
     fn collate_shifts_targets_and_weights_and_pads_right() {
-        let long = Lesson { ids: vec![1, 2, 3], weights: vec![0.0, 0.5, 1.0] };
-        let short = Lesson { ids: vec![7, 8], weights: vec![0.0, 1.0] };
+        let long = TrainingExample { ids: vec![1, 2, 3], weights: vec![0.0, 0.5, 1.0] };
+        let short = TrainingExample { ids: vec![7, 8], weights: vec![0.0, 1.0] };
         let batch = Batch::collate(&[&long, &short], 9);
         assert_eq!((batch.rows.len(), batch.rows.width, batch.rows.end.as_slice()), (2, 3, &[3, 2][..]));
         assert_eq!(batch.rows.ids, [1, 2, 3, 7, 8, 9]);

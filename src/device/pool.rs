@@ -1,15 +1,15 @@
-//! Several devices as one lab: pieces of work run side by side, each on a device of its own.
+//! DevicePool devices as one runtime: pieces of work run side by side, each on a device of its own.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
+use crate::language_model::LanguageModel;
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
-use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec, device_kind};
-use crate::subject::Subject;
-use crate::text::Lesson;
-use crate::train::{Event, FitPlan, FitSettings};
+use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime, device_kind};
+use crate::text::TrainingExample;
+use crate::train::{Event, FitEstimate, FitSettings};
 use crate::{Error, Result};
 
 thread_local! {
@@ -17,28 +17,28 @@ thread_local! {
     static OWN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Labs of one kind. Work that is done [`Lab::alone`] belongs to the one that had the least to do when it began.
-pub(super) struct Several {
-    labs: Vec<Box<dyn Lab>>,
+/// Labs of one kind. Work that is done [`Runtime::alone`] belongs to the one that had the least to do when it began.
+pub(super) struct DevicePool {
+    runtimes: Vec<Box<dyn Runtime>>,
     /// Pieces of work under way on each.
     busy: Mutex<Vec<usize>>,
 }
 
-impl Several {
+impl DevicePool {
     /// # Errors
     /// Devices of different kinds: then results would depend on which of them did what.
-    pub fn new(labs: Vec<Box<dyn Lab>>) -> Result<Self> {
-        let kinds: Vec<String> = labs.iter().map(|lab| device_kind(&lab.device())).collect();
+    pub fn new(runtimes: Vec<Box<dyn Runtime>>) -> Result<Self> {
+        let kinds: Vec<String> = runtimes.iter().map(|runtime| device_kind(&runtime.device())).collect();
         if let Some(other) = kinds.iter().find(|kind| **kind != kinds[0]) {
             return Err(Error::usage(format!("--device names {} and {other} side by side", kinds[0]))
                 .hint("devices of one kind compute the same numbers whichever of them does a piece of work"));
         }
-        let busy = Mutex::new(vec![0; labs.len()]);
-        Ok(Self { labs, busy })
+        let busy = Mutex::new(vec![0; runtimes.len()]);
+        Ok(Self { runtimes, busy })
     }
 
-    fn own(&self) -> &dyn Lab {
-        &*self.labs[OWN.get().min(self.labs.len() - 1)]
+    fn own(&self) -> &dyn Runtime {
+        &*self.runtimes[OWN.get().min(self.runtimes.len() - 1)]
     }
 
     /// Takes the device with the least to do.
@@ -52,7 +52,7 @@ impl Several {
 
 /// A place at a device, free again when dropped.
 struct Seat<'a> {
-    several: &'a Several,
+    several: &'a DevicePool,
     at: usize,
 }
 
@@ -64,31 +64,31 @@ impl Drop for Seat<'_> {
     }
 }
 
-impl Lab for Several {
+impl Runtime for DevicePool {
     fn device(&self) -> String {
-        device_kind(&self.labs[0].device())
+        device_kind(&self.runtimes[0].device())
     }
 
     fn workers(&self) -> usize {
-        self.labs.iter().map(|lab| lab.workers()).sum()
+        self.runtimes.iter().map(|runtime| runtime.workers()).sum()
     }
 
     fn alone(&self, work: &mut (dyn FnMut() + Send)) {
         let seat = self.seat();
         let at = seat.at;
-        // The lab may do the work in a thread of its own.
-        self.labs[at].alone(&mut || {
+        // The runtime may do the work in a thread of its own.
+        self.runtimes[at].alone(&mut || {
             let before = OWN.replace(at);
             work();
             OWN.set(before);
         });
     }
 
-    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
-        self.own().subject(spec)
+    fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
+        self.own().language_model(spec)
     }
 
-    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+    fn logits(&self, spec: &ModelSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
         self.own().logits(spec, texts)
     }
 
@@ -100,11 +100,11 @@ impl Lab for Several {
         &self,
         config: &QwenConfig,
         adapter: &AdapterConfig,
-        lessons: &[Lesson],
+        examples: &[TrainingExample],
         settings: &FitSettings,
         trial: bool,
-    ) -> Result<FitPlan> {
-        self.own().plan(config, adapter, lessons, settings, trial)
+    ) -> Result<FitEstimate> {
+        self.own().plan(config, adapter, examples, settings, trial)
     }
 }
 
@@ -115,12 +115,12 @@ mod tests {
     use std::sync::Barrier;
 
     use super::*;
-    use crate::steering::Plan;
+    use crate::steering::SteeringPlan;
 
     /// A device that says its name when it is asked for a model, and works in threads of its own.
     struct Named(&'static str);
 
-    impl Lab for Named {
+    impl Runtime for Named {
         fn device(&self) -> String {
             format!("{} (bf16)", self.0)
         }
@@ -133,11 +133,11 @@ mod tests {
             std::thread::scope(|scope| drop(scope.spawn(work)));
         }
 
-        fn subject(&self, _: &SubjectSpec) -> Result<Box<dyn Subject>> {
+        fn language_model(&self, _: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
             Err(Error::new(self.0))
         }
 
-        fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        fn logits(&self, _: &ModelSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
             Err(Error::new(self.0))
         }
 
@@ -145,32 +145,39 @@ mod tests {
             Err(Error::new(self.0))
         }
 
-        fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+        fn plan(
+            &self,
+            _: &QwenConfig,
+            _: &AdapterConfig,
+            _: &[TrainingExample],
+            _: &FitSettings,
+            _: bool,
+        ) -> Result<FitEstimate> {
             Err(Error::new(self.0))
         }
     }
 
-    fn several(names: &[&'static str]) -> Result<Several> {
-        Several::new(names.iter().map(|&name| Box::new(Named(name)) as Box<dyn Lab>).collect())
+    fn several(names: &[&'static str]) -> Result<DevicePool> {
+        DevicePool::new(names.iter().map(|&name| Box::new(Named(name)) as Box<dyn Runtime>).collect())
     }
 
-    fn asked(lab: &Several) -> String {
-        let spec = SubjectSpec { model: PathBuf::new(), adapter: None, plan: Plan::none() };
-        lab.subject(&spec).err().expect("a name").to_string()
+    fn asked(runtime: &DevicePool) -> String {
+        let spec = ModelSpec { model: PathBuf::new(), adapter: None, plan: SteeringPlan::none() };
+        runtime.language_model(&spec).err().expect("a name").to_string()
     }
 
     #[test]
     fn pieces_side_by_side_have_a_device_each() {
-        let lab = several(&["cuda:0", "cuda:1", "cuda:4"]).unwrap();
-        assert_eq!((lab.device().as_str(), lab.workers()), ("cuda (bf16)", 3));
+        let runtime = several(&["cuda:0", "cuda:1", "cuda:4"]).unwrap();
+        assert_eq!((runtime.device().as_str(), runtime.workers()), ("cuda (bf16)", 3));
         let (all, used) = (Barrier::new(3), Mutex::new(BTreeMap::new()));
         for _ in 0..2 {
             std::thread::scope(|scope| {
                 for _ in 0..3 {
                     scope.spawn(|| {
-                        lab.alone(&mut || {
+                        runtime.alone(&mut || {
                             all.wait();
-                            *used.lock().unwrap().entry(asked(&lab)).or_insert(0) += 1;
+                            *used.lock().unwrap().entry(asked(&runtime)).or_insert(0) += 1;
                             // Nobody leaves before everybody has come.
                             all.wait();
                         });
@@ -180,7 +187,7 @@ mod tests {
         }
         let used: Vec<(String, i32)> = used.into_inner().unwrap().into_iter().collect();
         assert_eq!(used, [("cuda:0".into(), 2), ("cuda:1".into(), 2), ("cuda:4".into(), 2)]);
-        assert_eq!(asked(&lab), "cuda:0");
+        assert_eq!(asked(&runtime), "cuda:0");
     }
 
     #[test]

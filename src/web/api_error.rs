@@ -9,14 +9,14 @@ use crate::Error;
 
 /// Why a request is not granted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct ApiError {
     status: StatusCode,
     message: String,
     param: Option<String>,
     code: Option<&'static str>,
 }
 
-impl Refusal {
+impl ApiError {
     /// A refusal with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), param: None, code: None }
@@ -53,7 +53,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.json())).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cell, Compare, Norms, Split, Work};
 use crate::eval::Point;
-use crate::steering::{Op, Part, Plan, Steer};
+use crate::steering::{Op, Part, Steer, SteeringPlan};
 use crate::vector::{Layer, PersonaVector};
 use crate::{Error, Result, ensure};
 
@@ -31,7 +31,7 @@ impl Work<'_> {
             ("prompt_avg", vectors.prompt_avg.as_ref()),
             ("prompt_last", vectors.prompt_last.as_ref()),
         ];
-        let mut plan = Plan::none();
+        let mut plan = SteeringPlan::none();
         for (name, vector) in named {
             let vector = vector.ok_or_else(|| {
                 Error::usage(format!("the vectors have no `{name}` to compare"))
@@ -45,7 +45,7 @@ impl Work<'_> {
             // Three digits, as they are shown.
             Compare::Fractions(shares) => shares.iter().map(|f| (f * residual * 1000.0).round() / 1000.0).collect(),
         };
-        let mut subject = self.subject(plan)?;
+        let mut subject = self.language_model(plan)?;
         let base = Point { coef: 0.0, layer: None, coefs: vec![0.0; named.len()] };
         let base = self.ask(&mut *subject, Split::Eval, "grid", &[base])?;
         let mut positions = Vec::new();

@@ -1,20 +1,20 @@
-//! The batched loop: rows in flight, retired when they end, their places refilled from the queue.
+//! The batched loop: rows in scheduler, retired when they end, their places refilled from the queue.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::keep::{Keeper, Seen};
-use super::line::{Line, PromptStates, Waiting, queue, seen_at_first};
+use super::capture::{Capture, StepStates};
 use super::pick::Picking;
 use super::sampling::Key;
+use super::sequence::{PromptStates, Sequence, Waiting, queue, seen_at_first};
 use super::{Engine, Hear, Job, Reply};
 use crate::Result;
 use crate::kernels::FusedOps;
+use crate::language_model::{CaptureSpec, FinishReason, Sampling, StreamEvent, Token};
 use crate::model::KvCache;
 use crate::steering::Positions;
-use crate::subject::{FinishReason, Heard, Keep, Sampling, Token};
 use crate::text::Rows;
 
 /// The rows that are being decoded together. A row without a line has ended; it is computed along until the next
@@ -24,14 +24,14 @@ struct Flight<'a, B: FusedOps> {
     jobs: &'a [Job],
     sampling: &'a Sampling,
     picking: Picking<'a>,
-    keep: &'a Keep,
-    keeper: Keeper<B>,
+    keep: &'a CaptureSpec,
+    keeper: Capture<B>,
     /// Whether a prompt is read up to its last token only, which each answer then reads for itself: steering that begins
     /// there leaves what comes before the same for all coefficients.
     split: bool,
     hear: &'a mut Hear<'a>,
     cache: Option<KvCache<B>>,
-    rows: Vec<Option<Line>>,
+    rows: Vec<Option<Sequence>>,
     replies: Vec<Option<Reply>>,
     complete: usize,
 }
@@ -47,14 +47,14 @@ struct Prefilled<B: FusedOps> {
 }
 
 /// See [`Engine::answer`]; the jobs are known to be good.
-pub(super) fn fly<'a, B: FusedOps>(
+pub(super) fn run_batch<'a, B: FusedOps>(
     engine: &'a Engine<B>,
     jobs: &'a [Job],
     sampling: &'a Sampling,
-    keep: &'a Keep,
+    keep: &'a CaptureSpec,
     hear: &'a mut Hear<'a>,
 ) -> Result<Vec<Reply>> {
-    let keeper = Keeper::new(&engine.model, keep)?;
+    let keeper = Capture::new(&engine.model, keep)?;
     let plan = engine.model.steering.as_ref().map(|steering| steering.plan());
     let late = plan.is_some_and(|plan| plan.parts.iter().all(|part| part.positions == Positions::Response));
     // A prompt's means are taken over one pass.
@@ -63,23 +63,23 @@ pub(super) fn fly<'a, B: FusedOps>(
     let replies = vec![None; queue.len()];
     let picking = Picking { jobs, sampling, top: keep.top_logprobs, eos_ids: &engine.vocabulary.eos_ids };
     let (cache, rows, complete) = (None, Vec::new(), 0);
-    let mut flight =
+    let mut scheduler =
         Flight { engine, jobs, sampling, picking, keep, keeper, split, hear, cache, rows, replies, complete };
     let mut told = 0;
     loop {
-        flight.regroup(&mut queue)?;
-        if flight.complete > told {
-            told = flight.complete;
-            if (flight.hear)(Heard::Finished(told)).is_break() {
-                flight.cancel(&mut queue);
+        scheduler.regroup(&mut queue)?;
+        if scheduler.complete > told {
+            told = scheduler.complete;
+            if (scheduler.hear)(StreamEvent::Finished(told)).is_break() {
+                scheduler.cancel(&mut queue);
             }
         }
-        if flight.rows.is_empty() && queue.is_empty() {
+        if scheduler.rows.is_empty() && queue.is_empty() {
             break;
         }
-        flight.step()?;
+        scheduler.step()?;
     }
-    Ok(flight.replies.into_iter().map(|reply| reply.expect("the queue is empty and so is the flight")).collect())
+    Ok(scheduler.replies.into_iter().map(|reply| reply.expect("the queue is empty and so is the scheduler")).collect())
 }
 
 impl<B: FusedOps> Flight<'_, B> {
@@ -162,7 +162,7 @@ impl<B: FusedOps> Flight<'_, B> {
         groups.dedup();
         let prefilled = self.prefill(&groups);
         let row_of = |waiting: &Waiting| groups.iter().position(|&g| g == waiting.group).expect("just made");
-        let mut lines: Vec<(Line, usize)> =
+        let mut lines: Vec<(Sequence, usize)> =
             entering.iter().map(|w| (self.line(*w, row_of(w), &prefilled), row_of(w))).collect();
 
         let begin: Vec<usize> = (0..lines.len()).filter(|&i| !self.is_split(lines[i].0.job)).collect();
@@ -171,7 +171,7 @@ impl<B: FusedOps> Flight<'_, B> {
             let logits = read(self.engine.logits(prefilled.last));
             let vocabulary = logits.len() / groups.len();
             let rows = begin.iter().flat_map(|&i| &logits[lines[i].1 * vocabulary..][..vocabulary]).copied().collect();
-            let those: Vec<&Line> = begin.iter().map(|&i| &lines[i].0).collect();
+            let those: Vec<&Sequence> = begin.iter().map(|&i| &lines[i].0).collect();
             picked.extend(self.picking.pick(rows, &those)?);
         }
         let mut staying = Vec::new();
@@ -186,12 +186,12 @@ impl<B: FusedOps> Flight<'_, B> {
                 staying.push(row);
             }
         }
-        self.board(prefilled.cache, &staying);
+        self.admit(prefilled.cache, &staying);
         Ok(())
     }
 
     /// Appends the cache of lines that have just been pushed, from the given rows of a prefill.
-    fn board(&mut self, mut fresh: KvCache<B>, staying: &[usize]) {
+    fn admit(&mut self, mut fresh: KvCache<B>, staying: &[usize]) {
         if staying.is_empty() {
             return;
         }
@@ -233,9 +233,9 @@ impl<B: FusedOps> Flight<'_, B> {
         Prefilled { last: last_of(stream, &rows, &model.device), cache, steered: pass.steered, states }
     }
 
-    fn line(&self, Waiting { job, rollout, .. }: Waiting, row: usize, prefilled: &Prefilled<B>) -> Line {
+    fn line(&self, Waiting { job, rollout, .. }: Waiting, row: usize, prefilled: &Prefilled<B>) -> Sequence {
         let (asked, sampling) = (&self.jobs[job], self.sampling);
-        Line {
+        Sequence {
             job,
             rollout,
             prompt: asked.prompt.len(),
@@ -257,7 +257,7 @@ impl<B: FusedOps> Flight<'_, B> {
     /// answers could become in the worst case, because a composed attention reads every column.
     fn columns(&self) -> usize {
         let live = || self.rows.iter().flatten();
-        let filled = live().map(Line::filled).max().unwrap_or(0) + 1;
+        let filled = live().map(Sequence::filled).max().unwrap_or(0) + 1;
         let worst = live().map(|line| line.columns).max().unwrap_or(1);
         (filled + (filled / 2).max(64)).min(worst)
     }
@@ -271,7 +271,7 @@ impl<B: FusedOps> Flight<'_, B> {
             cache.resize(self.columns());
         }
         let pass = model.pass(&self.next_rows(), cache.columns());
-        let mut seen = Seen::nothing();
+        let mut seen = StepStates::nothing();
         let stream = model.stream(&pass, Some(&mut cache), |row, h| self.keeper.see(row, h, &mut seen));
         self.cache = Some(cache);
         for (line, steered) in self.rows.iter_mut().zip(&pass.steered) {
@@ -310,8 +310,8 @@ impl<B: FusedOps> Flight<'_, B> {
     }
 
     /// Keeps what is wanted of the tokens that have just been read, and completes the answers that waited for it.
-    fn keep_of(&mut self, mut seen: Seen<B>) {
-        let of_answer = |line: &Option<Line>| line.as_ref().is_some_and(|line| !line.tokens.is_empty());
+    fn keep_of(&mut self, mut seen: StepStates<B>) {
+        let of_answer = |line: &Option<Sequence>| line.as_ref().is_some_and(|line| !line.tokens.is_empty());
         let count: Vec<bool> = self.rows.iter().map(of_answer).collect();
         self.keeper.add(&mut seen, &count);
         if self.keeper.has_probes() {
@@ -319,7 +319,7 @@ impl<B: FusedOps> Flight<'_, B> {
                 let Some(line) = self.rows[i].as_mut().filter(|line| !line.tokens.is_empty()) else { continue };
                 let token = line.kept.last_mut().expect("tokens are kept where probes are");
                 token.along = along;
-                let heard = Heard::Token { ask: line.job, rollout: line.rollout, token };
+                let heard = StreamEvent::Token { ask: line.job, rollout: line.rollout, token };
                 if (self.hear)(heard).is_break() {
                     line.ending.get_or_insert(FinishReason::Cancelled);
                 }
@@ -366,12 +366,17 @@ impl<B: FusedOps> Flight<'_, B> {
 
     /// Gives the line its token; `None` if that ends it. What ends is put where `ended` says, to be completed together, or
     /// completed at once.
-    fn advance(&mut self, mut line: Line, token: Token, ended: Option<(usize, &mut Vec<Ended>)>) -> Option<Line> {
+    fn advance(
+        &mut self,
+        mut line: Sequence,
+        token: Token,
+        ended: Option<(usize, &mut Vec<Ended>)>,
+    ) -> Option<Sequence> {
         line.push(token.id, self.sampling.repetition_penalty != 1.0);
         let stops = self.engine.vocabulary.eos_ids.contains(&token.id);
         // A token whose state is wanted is told of once that is known.
         let told_later = self.keeper.has_probes() && !stops && line.filled() < line.columns;
-        let heard = Heard::Token { ask: line.job, rollout: line.rollout, token: &token };
+        let heard = StreamEvent::Token { ask: line.job, rollout: line.rollout, token: &token };
         let unwanted = !told_later && (self.hear)(heard).is_break();
         if self.keep.top_logprobs > 0 || self.keeper.has_probes() {
             line.kept.push(token);
@@ -415,9 +420,14 @@ impl<B: FusedOps> Flight<'_, B> {
         }
     }
 
-    fn reply(&mut self, line: Line, finish_reason: FinishReason, residuals: Option<crate::subject::Residuals>) {
+    fn reply(
+        &mut self,
+        line: Sequence,
+        finish_reason: FinishReason,
+        residuals: Option<crate::language_model::Residuals>,
+    ) {
         let place = line.job * self.sampling.rollouts + line.rollout;
-        let Line { tokens, kept, steered, .. } = line;
+        let Sequence { tokens, kept, steered, .. } = line;
         self.replies[place] = Some(Reply { tokens, finish_reason, steered, kept, residuals });
         self.complete += 1;
     }
@@ -438,7 +448,7 @@ impl<B: FusedOps> Flight<'_, B> {
 /// An answer that is complete, while its row is still there.
 struct Ended {
     row: usize,
-    line: Line,
+    line: Sequence,
     reason: FinishReason,
     /// Tokens of the answer that the model has read.
     read: usize,

@@ -1,26 +1,26 @@
-//! What a study, or a command, asks of the machine: a model to question, a finetune to run. `crate::lab` answers with
+//! What a study, or a command, asks of the machine: a model to question, a finetune to run. `crate::device` answers with
 //! tensors; everything on this side of the door is free of them.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::Result;
+use crate::language_model::LanguageModel;
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
-use crate::steering::Plan;
-use crate::subject::Subject;
-use crate::text::Lesson;
-use crate::train::{Event, FitPlan, FitSettings, Refresh, Regularizer, Watch};
+use crate::steering::SteeringPlan;
+use crate::text::TrainingExample;
+use crate::train::{Event, FitEstimate, FitSettings, ProbeCallback, Regularizer, VectorRecompute};
 
 /// A model to question.
 #[derive(Debug, Clone)]
-pub struct SubjectSpec {
+pub struct ModelSpec {
     /// Folder of the model, in Hugging Face's layout.
     pub model: PathBuf,
     /// Folder of a PEFT adapter that it wears.
     pub adapter: Option<PathBuf>,
     /// How it is steered; a row of a batch may replace the coefficient.
-    pub plan: Plan,
+    pub plan: SteeringPlan,
 }
 
 /// Where the tensors that learn come from.
@@ -44,19 +44,19 @@ pub struct FitSpec<'a> {
     /// What learns.
     pub start: Start,
     /// The data.
-    pub lessons: &'a [Lesson],
+    pub examples: &'a [TrainingExample],
     /// Held-out data whose loss is measured at the end, without steering.
-    pub holdout: &'a [Lesson],
+    pub holdout: &'a [TrainingExample],
     /// How to train.
     pub settings: FitSettings,
     /// The intervention; active in training, absent afterwards.
-    pub plan: Plan,
+    pub plan: SteeringPlan,
     /// A loss beside the cross-entropy.
     pub regularize: Option<Regularizer>,
     /// How the steering vector follows the model while it learns.
-    pub refresh: Option<Refresh>,
+    pub refresh: Option<VectorRecompute>,
     /// What is measured on the way, without steering.
-    pub watch: Option<Watch>,
+    pub watch: Option<ProbeCallback>,
     /// Where the run's state is kept, if it is to survive a kill.
     pub checkpoint: Option<PathBuf>,
     /// Folder for the result: a PEFT adapter, or a whole model when all weights learn.
@@ -86,11 +86,11 @@ pub fn device_kind(device: &str) -> String {
 }
 
 /// A machine with its tensors.
-pub trait Lab: Send + Sync {
+pub trait Runtime: Send + Sync {
     /// The device and dtype in words, for people and lock files.
     fn device(&self) -> String;
 
-    /// How many independent pieces of work run best side by side, each through [`Lab::alone`].
+    /// How many independent pieces of work run best side by side, each through [`Runtime::alone`].
     fn workers(&self) -> usize;
 
     /// Runs one piece of work with its share of the machine: on a CPU, one thread, because several small finetunes beside
@@ -98,10 +98,10 @@ pub trait Lab: Send + Sync {
     fn alone(&self, work: &mut (dyn FnMut() + Send));
 
     /// Loads a model (or takes it from those already loaded) with its adapter and steering.
-    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>>;
+    fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>>;
 
     /// The logits at every place of each text: `[tokens · vocabulary]`, row after row.
-    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>>;
+    fn logits(&self, spec: &ModelSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>>;
 
     /// Runs a finetune and writes what it learned.
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome>;
@@ -112,8 +112,8 @@ pub trait Lab: Send + Sync {
         &self,
         config: &QwenConfig,
         adapter: &AdapterConfig,
-        lessons: &[Lesson],
+        examples: &[TrainingExample],
         settings: &FitSettings,
         trial: bool,
-    ) -> Result<FitPlan>;
+    ) -> Result<FitEstimate>;
 }

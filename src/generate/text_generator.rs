@@ -6,25 +6,27 @@ use std::sync::Arc;
 use super::{Budget, Engine, Job, Vocabulary};
 use crate::Result;
 use crate::kernels::FusedOps;
+use crate::language_model::{
+    Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals, Sampling, StreamEvent,
+};
 use crate::model::Qwen;
-use crate::subject::{Answer, Ask, Finished, Heard, Keep, Likelihood, Prompt, Residuals, Sampling, Subject};
 use crate::text::Tokenizer;
 
 /// A model with its tokenizer, as evaluation sees it.
 #[derive(Debug, Clone)]
-pub struct Speaker<B: FusedOps> {
+pub struct TextGenerator<B: FusedOps> {
     engine: Engine<B>,
     tokenizer: Arc<Tokenizer>,
 }
 
-impl<B: FusedOps> Speaker<B> {
+impl<B: FusedOps> TextGenerator<B> {
     /// A model, steered or not, and the tokenizer of its folder.
     pub fn new(model: Qwen<B>, tokenizer: Arc<Tokenizer>) -> Self {
         let vocabulary = Vocabulary { len: tokenizer.len(), eos_ids: tokenizer.eos_ids().to_vec() };
         Self { engine: Engine::new(model, vocabulary), tokenizer }
     }
 
-    /// The same speaker with another budget of memory.
+    /// The same text_generator with another budget of memory.
     pub fn with_budget(self, budget: Budget) -> Self {
         Self { engine: self.engine.with_budget(budget), ..self }
     }
@@ -34,7 +36,7 @@ impl<B: FusedOps> Speaker<B> {
         &self.engine
     }
 
-    fn jobs(&self, asks: &[Ask]) -> Result<Vec<Job>> {
+    fn jobs(&self, asks: &[Request]) -> Result<Vec<Job>> {
         asks.iter()
             .map(|ask| {
                 let prompt = match &ask.prompt {
@@ -49,7 +51,7 @@ impl<B: FusedOps> Speaker<B> {
     }
 }
 
-impl<B: FusedOps> Subject for Speaker<B> {
+impl<B: FusedOps> LanguageModel for TextGenerator<B> {
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
@@ -61,10 +63,10 @@ impl<B: FusedOps> Subject for Speaker<B> {
 
     fn answer(
         &mut self,
-        asks: &[Ask],
+        asks: &[Request],
         sampling: &Sampling,
-        keep: &Keep,
-        hear: &mut dyn FnMut(Heard<'_>) -> ControlFlow<()>,
+        keep: &CaptureSpec,
+        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         let jobs = self.jobs(asks)?;
         let replies = self.engine.answer(&jobs, sampling, keep, hear)?;
@@ -88,7 +90,7 @@ impl<B: FusedOps> Subject for Speaker<B> {
             .collect()
     }
 
-    fn choose(&mut self, asks: &[Ask], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
+    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
         self.engine.choose(&self.jobs(asks)?, options)
     }
 

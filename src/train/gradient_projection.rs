@@ -19,29 +19,29 @@ use super::FitSettings;
 use super::gradients::through;
 use super::penalty::{Penalty, own_weights, unit};
 use crate::kernels::FusedOps;
+use crate::language_model::Direction;
 use crate::model::{Learning, Qwen};
-use crate::subject::Direction;
-use crate::text::{Batch, Lesson, chosen};
+use crate::text::{Batch, TrainingExample, chosen};
 use crate::vector::{Layer, PersonaVector};
 use crate::{Result, ensure};
 
 /// What the pressure is measured on, and along what.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pressure {
+pub struct GradientProjection {
     /// The batch, the same at every measurement.
-    pub lessons: Vec<Lesson>,
+    pub examples: Vec<TrainingExample>,
     /// Where, and along what; at most one direction for each layer.
     pub directions: Vec<Direction>,
 }
 
-impl Pressure {
-    /// So many of the lessons, drawn by the seed, and the vector's direction at every layer that has one.
-    pub fn drawn(lessons: &[Lesson], count: usize, seed: u64, vector: &PersonaVector) -> Self {
-        let mut places = chosen(lessons.len(), count, seed, "gradient pressure");
+impl GradientProjection {
+    /// So many of the examples, drawn by the seed, and the vector's direction at every layer that has one.
+    pub fn drawn(examples: &[TrainingExample], count: usize, seed: u64, vector: &PersonaVector) -> Self {
+        let mut places = chosen(examples.len(), count, seed, "gradient pressure");
         places.sort_unstable();
         let layers = (1..=vector.layers()).map(Layer).filter(|&layer| vector.norm(layer) > 0.0);
         Self {
-            lessons: places.into_iter().map(|i| lessons[i].clone()).collect(),
+            examples: places.into_iter().map(|i| examples[i].clone()).collect(),
             directions: layers.map(|layer| Direction { layer, vector: vector.row(layer).to_vec() }).collect(),
         }
     }
@@ -49,7 +49,7 @@ impl Pressure {
 
 /// One measurement; a row of `pressure.jsonl`. Layers 1 to the last, null where there is no direction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PressureReport {
+pub struct GradientReport {
     /// Steps done before it.
     pub step: usize,
     /// With the intervention.
@@ -58,8 +58,8 @@ pub struct PressureReport {
     pub off: Vec<Option<f64>>,
 }
 
-/// A [`Pressure`] on the device.
-pub(super) struct Gauge<B: FusedOps> {
+/// A [`GradientProjection`] on the device.
+pub(super) struct GradientProbe<B: FusedOps> {
     batches: Vec<Batch>,
     /// Summed weight of all learned tokens.
     divisor: f32,
@@ -68,13 +68,13 @@ pub(super) struct Gauge<B: FusedOps> {
     units: Vec<Option<Tensor<B, 2>>>,
 }
 
-impl<B: FusedOps> Gauge<B> {
+impl<B: FusedOps> GradientProbe<B> {
     /// Makes a measurement ready for a model; the batch is cut into micro-batches as training is.
     ///
     /// # Errors
     /// Nothing to learn in the batch, a direction that does not fit the model, a layer that is named twice.
-    pub fn new(pressure: &Pressure, model: &Qwen<B>, settings: &FitSettings, pad_id: u32) -> Result<Self> {
-        let divisor: f32 = pressure.lessons.iter().flat_map(|lesson| lesson.weights.iter().skip(1)).sum();
+    pub fn new(pressure: &GradientProjection, model: &Qwen<B>, settings: &FitSettings, pad_id: u32) -> Result<Self> {
+        let divisor: f32 = pressure.examples.iter().flat_map(|example| example.weights.iter().skip(1)).sum();
         ensure!(divisor > 0.0, "there is nothing to learn in the batch on which the pressure is to be measured");
         let mut units = vec![None; model.blocks.len()];
         for direction in &pressure.directions {
@@ -83,17 +83,17 @@ impl<B: FusedOps> Gauge<B> {
             ensure!(!twice, "the pressure is to be measured at {} twice", direction.layer);
         }
         ensure!(units.iter().any(Option::is_some), "the pressure is to be measured at no layer");
-        let lessons: Vec<&Lesson> = pressure.lessons.iter().collect();
-        let batches = lessons.chunks(settings.micro_batch).map(|lessons| Batch::collate(lessons, pad_id)).collect();
+        let examples: Vec<&TrainingExample> = pressure.examples.iter().collect();
+        let batches = examples.chunks(settings.micro_batch).map(|examples| Batch::collate(examples, pad_id)).collect();
         Ok(Self { batches, divisor, recompute: settings.recomputes(), units })
     }
 
     /// Measures the model after so many steps.
-    pub fn measure(&self, model: &Qwen<B>, penalty: Option<&Penalty<B>>, step: usize) -> PressureReport {
+    pub fn measure(&self, model: &Qwen<B>, penalty: Option<&Penalty<B>>, step: usize) -> GradientReport {
         let off = self.pull(&model.unsteered(), None);
         let intervenes = model.steering.is_some() || penalty.is_some();
         let on = if intervenes { self.pull(model, penalty) } else { off.clone() };
-        PressureReport { step, on, off }
+        GradientReport { step, on, off }
     }
 
     fn pull(&self, model: &Qwen<B>, penalty: Option<&Penalty<B>>) -> Vec<Option<f64>> {

@@ -13,8 +13,8 @@ use super::{FitSettings, Order, Recompute};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::peft::AdapterConfig;
-use crate::model::{Holding, QwenConfig};
-use crate::text::Lesson;
+use crate::model::{QwenConfig, WeightStorage};
+use crate::text::TrainingExample;
 
 /// The size of a micro-batch, padding included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -28,12 +28,12 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// That of these lessons side by side.
-    pub fn of(lessons: &[&Lesson]) -> Self {
+    /// That of these examples side by side.
+    pub fn of(examples: &[&TrainingExample]) -> Self {
         Self {
-            rows: lessons.len(),
-            width: lessons.iter().map(|lesson| lesson.ids.len()).max().unwrap_or(0),
-            supervised: lessons.iter().map(|lesson| lesson.supervised()).sum(),
+            rows: examples.len(),
+            width: examples.iter().map(|example| example.ids.len()).max().unwrap_or(0),
+            supervised: examples.iter().map(|example| example.supervised()).sum(),
         }
     }
 
@@ -45,9 +45,9 @@ impl Extent {
 
 /// Where a finetune is to run.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct DeviceLimits {
     /// How frozen matrices are held.
-    pub holding: Holding,
+    pub storage: WeightStorage,
     /// Memory in bytes that may be used, where it is known.
     pub memory: Option<u64>,
 }
@@ -61,7 +61,7 @@ const MEMORY_ASSUMED: u64 = 8 << 30;
 
 /// What a finetune will take.
 #[derive(Debug, Clone, Serialize)]
-pub struct FitPlan {
+pub struct FitEstimate {
     /// The device.
     pub device: String,
     /// Values of the model.
@@ -122,9 +122,9 @@ struct Work {
 const EPOCHS_SEEN: usize = 4;
 
 impl Work {
-    fn new(lessons: &[Lesson], settings: &FitSettings) -> Self {
-        let order = Order::new(lessons, settings);
-        let total = settings.steps(lessons.len());
+    fn new(examples: &[TrainingExample], settings: &FitSettings) -> Self {
+        let order = Order::new(examples, settings);
+        let total = settings.steps(examples.len());
         let (mut steps, mut tokens, mut largest) = (Vec::new(), 0, Extent::default());
         let mut seen = 0;
         for epoch in 0..settings.epochs.min(EPOCHS_SEEN) {
@@ -137,7 +137,7 @@ impl Work {
                     }
                 }
                 if epoch == 0 {
-                    tokens += window.iter().map(|lesson| lesson.ids.len()).sum::<usize>();
+                    tokens += window.iter().map(|example| example.ids.len()).sum::<usize>();
                     steps.push(extents);
                 }
             }
@@ -162,47 +162,47 @@ impl Work {
 pub fn recomputes<B: FusedOps>(
     config: &QwenConfig,
     learned: Learned,
-    lessons: &[Lesson],
+    examples: &[TrainingExample],
     settings: &FitSettings,
-    place: Place,
+    place: DeviceLimits,
 ) -> bool {
     match settings.recompute {
         Recompute::Always => true,
         Recompute::Never => false,
         Recompute::Auto => {
-            let largest = Work::new(lessons, settings).largest;
-            let kept = Footprint::new::<B>(config, learned, place.holding.dtype.size(), settings, largest, false);
+            let largest = Work::new(examples, settings).largest;
+            let kept = Footprint::new::<B>(config, learned, place.storage.dtype.size(), settings, largest, false);
             !fits(&kept, place)
         }
     }
 }
 
-fn fits(footprint: &Footprint, place: Place) -> bool {
+fn fits(footprint: &Footprint, place: DeviceLimits) -> bool {
     footprint.total as f64 <= SHARE * place.memory.unwrap_or(MEMORY_ASSUMED) as f64
 }
 
 /// Plans the finetune of an adapter. `trial` says whether to try how fast the device is, which takes seconds.
-pub fn plan<B: FusedOps>(
+pub fn estimate<B: FusedOps>(
     config: &QwenConfig,
     adapter: &AdapterConfig,
-    lessons: &[Lesson],
+    examples: &[TrainingExample],
     settings: &FitSettings,
-    place: Place,
+    place: DeviceLimits,
     (device, name): (&B::Device, String),
     trial: bool,
-) -> Result<FitPlan> {
-    settings.check(lessons.len())?;
+) -> Result<FitEstimate> {
+    settings.check(examples.len())?;
     let learned = Learned::adapter(&adapter.layout(config)?);
-    let work = Work::new(lessons, settings);
-    let recompute = recomputes::<B>(config, learned, lessons, settings, place);
+    let work = Work::new(examples, settings);
+    let recompute = recomputes::<B>(config, learned, examples, settings, place);
     let footprint =
-        |recompute| Footprint::new::<B>(config, learned, place.holding.dtype.size(), settings, work.largest, recompute);
-    let (seen, steps) = (work.steps.len(), settings.steps(lessons.len()));
+        |recompute| Footprint::new::<B>(config, learned, place.storage.dtype.size(), settings, work.largest, recompute);
+    let (seen, steps) = (work.steps.len(), settings.steps(examples.len()));
     let all = |of_seen: usize| (of_seen as f64 * steps as f64 / seen as f64).round() as usize;
     let padded: usize = work.all().map(Extent::tokens).sum();
     let at_once = footprint::at_once::<B>(config, settings, work.largest);
     let time = trial.then(|| {
-        let pace = Pace::measure::<B>(config, adapter, place.holding, device, work.usual(), at_once)?;
+        let pace = Pace::measure::<B>(config, adapter, place.storage, device, work.usual(), at_once)?;
         let seconds: f64 = work.steps.iter().map(|step| pace.step(config, step, at_once, recompute)).sum();
         let step_seconds = seconds / seen as f64;
         let tokens_per_second = work.tokens as f64 / seconds;
@@ -213,7 +213,7 @@ pub fn plan<B: FusedOps>(
             trial_seconds: pace.trial_seconds,
         })
     });
-    Ok(FitPlan {
+    Ok(FitEstimate {
         device: name,
         parameters: config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum(),
         learned: learned.values,
@@ -242,17 +242,17 @@ mod tests {
     use crate::model::peft::Targets;
     use crate::model::released;
 
-    fn lessons(n: usize, ids: usize) -> Vec<Lesson> {
+    fn examples(n: usize, ids: usize) -> Vec<TrainingExample> {
         let weights = |_| (0..ids).map(|i| if i == 0 { 0.0 } else { 1.0 }).collect();
-        (0..n).map(|i| Lesson { ids: vec![1; ids], weights: weights(i) }).collect()
+        (0..n).map(|i| TrainingExample { ids: vec![1; ids], weights: weights(i) }).collect()
     }
 
-    fn planned(size: &str, ids: usize, settings: &FitSettings, gib: Option<u64>) -> FitPlan {
+    fn planned(size: &str, ids: usize, settings: &FitSettings, gib: Option<u64>) -> FitEstimate {
         let adapter = AdapterConfig::new(32, 64.0, true, Targets::Names(vec!["q_proj".into(), "down_proj".into()]));
-        let place = Place { holding: DType::F32.into(), memory: gib.map(|gib| gib << 30) };
+        let place = DeviceLimits { storage: DType::F32.into(), memory: gib.map(|gib| gib << 30) };
         let config = released(size).unwrap();
         let device = (&Default::default(), "cpu".into());
-        plan::<Flex>(&config, &adapter, &lessons(40, ids), settings, place, device, false).unwrap()
+        estimate::<Flex>(&config, &adapter, &examples(40, ids), settings, place, device, false).unwrap()
     }
 
     #[test]

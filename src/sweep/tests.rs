@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::fakes::EchoSubject;
-use crate::judge::{Exhibit, Rubric, Verdict};
+use crate::fakes::EchoModel;
+use crate::judge::{JudgedItem, Rubric, Verdict};
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::persona::{Artifact, Pair};
-use crate::study::{FitOutcome, FitSpec};
-use crate::text::Lesson;
-use crate::train::{Event, FitPlan, FitSettings};
+use crate::runtime::{FitOutcome, FitSpec};
+use crate::text::TrainingExample;
+use crate::train::{Event, FitEstimate, FitSettings};
 use crate::vector::PersonaVector;
 
 /// The shift added at each layer decides: layer 2 is twice as receptive as the others, and text breaks where the norm of what
@@ -33,7 +33,7 @@ impl EchoLab {
     }
 }
 
-impl Lab for &'static EchoLab {
+impl Runtime for &'static EchoLab {
     fn device(&self) -> String {
         "echo".into()
     }
@@ -46,11 +46,11 @@ impl Lab for &'static EchoLab {
         work();
     }
 
-    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
-        let (plan, lab) = (spec.plan.clone(), *self);
-        Ok(Box::new(EchoSubject::new(move |ask, rollout| {
-            let count = lab.answers.fetch_add(1, Ordering::Relaxed);
-            assert!(count < lab.dies_after, "killed");
+    fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
+        let (plan, runtime) = (spec.plan.clone(), *self);
+        Ok(Box::new(EchoModel::new(move |ask, rollout| {
+            let count = runtime.answers.fetch_add(1, Ordering::Relaxed);
+            assert!(count < runtime.dies_after, "killed");
             let coefs = ask.coefs.as_ref().expect("every row says how strongly");
             assert!(coefs.len() == plan.parts.len() && coefs.iter().filter(|c| **c != 0.0).count() <= 1);
             let (mut push, mut norm) = (0.0, 0.0);
@@ -68,7 +68,7 @@ impl Lab for &'static EchoLab {
         })))
     }
 
-    fn logits(&self, _: &SubjectSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+    fn logits(&self, _: &ModelSpec, _: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
         unreachable!("a study asks for answers")
     }
 
@@ -76,7 +76,14 @@ impl Lab for &'static EchoLab {
         panic!("nothing is trained")
     }
 
-    fn plan(&self, _: &QwenConfig, _: &AdapterConfig, _: &[Lesson], _: &FitSettings, _: bool) -> Result<FitPlan> {
+    fn plan(
+        &self,
+        _: &QwenConfig,
+        _: &AdapterConfig,
+        _: &[TrainingExample],
+        _: &FitSettings,
+        _: bool,
+    ) -> Result<FitEstimate> {
         panic!("nothing is planned")
     }
 }
@@ -89,8 +96,8 @@ impl Judge for LoudJudge {
         "loud"
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[Exhibit]) -> Result<Vec<Verdict>> {
-        let score = |e: &Exhibit| match (rubric, e.answer.as_str()) {
+    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
+        let score = |e: &JudgedItem| match (rubric, e.answer.as_str()) {
             (Rubric::Coherence, "xx") => 10.0,
             (Rubric::Coherence, _) => 95.0,
             (_, "xx") => 90.0,
@@ -139,14 +146,14 @@ fn config() -> LayersConfig {
     }
 }
 
-fn ran(config: &LayersConfig, lab: &'static EchoLab, out: &Path) -> Result<LayersReport> {
+fn ran(config: &LayersConfig, runtime: &'static EchoLab, out: &Path) -> Result<LayersReport> {
     let (trait_, vectors) = (trait_(), vectors());
     let inputs = Inputs {
         config,
         model: Path::new("tests/fixtures/tiny"),
         vectors: &vectors,
         trait_: &trait_,
-        lab: &lab,
+        runtime: &runtime,
         hashes: vec![("model", Hash::of("tiny"))],
         overwrite: false,
     };
@@ -166,9 +173,9 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn both_rules_find_the_receptive_layer_and_coefficient_0_is_asked_once() {
-    let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
-    let report = ran(&config(), lab, dir.path()).unwrap();
-    assert_eq!((lab.asked(), report.cells.len()), (10 * 4 * 5, 10));
+    let (dir, runtime) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
+    let report = ran(&config(), runtime, dir.path()).unwrap();
+    assert_eq!((runtime.asked(), report.cells.len()), (10 * 4 * 5, 10));
     assert!(report.cells[0].layer.is_none() && report.cells[0].score.mean == 0.0);
     for (rule, choice) in &report.choices {
         let cell = &choice.as_ref().unwrap().cell;
@@ -190,9 +197,9 @@ fn both_rules_find_the_receptive_layer_and_coefficient_0_is_asked_once() {
 
 #[test]
 fn broken_text_wins_by_the_papers_rule_and_not_by_the_other() {
-    let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
+    let (dir, runtime) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
     let config = LayersConfig { coefs: vec![1.0, 5.0], at: 5.0, range_steps: Some(6), ..config() };
-    let report = ran(&config, lab, dir.path()).unwrap();
+    let report = ran(&config, runtime, dir.path()).unwrap();
     let cells: Vec<&Cell> = report.choices.iter().map(|(_, choice)| &choice.as_ref().unwrap().cell).collect();
     assert_eq!((cells[0].coef, cells[0].score.mean, cells[0].coherence.mean), (5.0, 90.0, 10.0));
     assert_eq!((cells[1].layer, cells[1].coef, cells[1].coherence.mean), (Some(Layer(2)), 1.0, 95.0));
@@ -220,38 +227,38 @@ fn a_killed_run_goes_on_to_the_same_files() {
     assert!(text.lines().count() > 500 && text.lines().count() < 1300);
     // And in the middle of a line.
     std::fs::write(&path, &text[..text.len() - 30]).unwrap();
-    let lab = EchoLab::new(usize::MAX);
-    ran(&config, lab, killed.path()).unwrap();
+    let runtime = EchoLab::new(usize::MAX);
+    ran(&config, runtime, killed.path()).unwrap();
     let all = (10 + 2) * 4 * 40;
-    assert!(lab.asked() < all - 500, "what was answered is not asked again");
+    assert!(runtime.asked() < all - 500, "what was answered is not asked again");
     assert_eq!(files(killed.path()), files(whole.path()));
-    ran(&config, lab, killed.path()).unwrap();
-    assert_eq!(lab.asked(), 0, "a second run asks nothing");
+    ran(&config, runtime, killed.path()).unwrap();
+    assert_eq!(runtime.asked(), 0, "a second run asks nothing");
     assert_eq!(files(killed.path()), files(whole.path()));
 }
 
 #[test]
 fn a_larger_grid_asks_only_what_is_new_and_another_judge_is_refused() {
-    let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
-    ran(&config(), lab, dir.path()).unwrap();
-    lab.asked();
+    let (dir, runtime) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
+    ran(&config(), runtime, dir.path()).unwrap();
+    runtime.asked();
     let larger = LayersConfig { coefs: vec![0.5, 1.0, 2.0, 3.0], ..config() };
-    ran(&larger, lab, dir.path()).unwrap();
-    assert_eq!(lab.asked(), 3 * 4 * 5);
+    ran(&larger, runtime, dir.path()).unwrap();
+    assert_eq!(runtime.asked(), 3 * 4 * 5);
     let elsewhere = LayersConfig { judge: JudgeSource::Harbor { world: 1 }, ..larger.clone() };
-    let refused = ran(&elsewhere, lab, dir.path()).unwrap_err();
+    let refused = ran(&elsewhere, runtime, dir.path()).unwrap_err();
     assert!(refused.to_string().contains("differs in judge") && refused.exit_code() == 2, "{refused}");
     let mut hotter = larger;
     hotter.sampling.temperature = 0.5;
-    let refused = ran(&hotter, lab, dir.path()).unwrap_err();
+    let refused = ran(&hotter, runtime, dir.path()).unwrap_err();
     assert!(refused.to_string().contains("differs in sampling"), "{refused}");
 }
 
 #[test]
 fn positions_are_compared_at_equal_norms_on_the_other_questions() {
-    let (dir, lab) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
+    let (dir, runtime) = (tempfile::tempdir().unwrap(), EchoLab::new(usize::MAX));
     let config = LayersConfig { compare: Some(Compare::Norms(vec![1.0, 2.5])), ..config() };
-    let report = ran(&config, lab, dir.path()).unwrap();
+    let report = ran(&config, runtime, dir.path()).unwrap();
     let compared = report.compared.unwrap();
     let names: Vec<&str> = compared.positions.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!((compared.layer, names), (Layer(2), vec!["response_avg", "prompt_avg", "prompt_last"]));

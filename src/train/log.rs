@@ -6,25 +6,25 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{JsonlWriter, Trackers, Tracking, read_jsonl};
-use crate::train::{Event, PressureReport, Proof, RefreshReport, StepReport};
+use crate::train::{Event, GradientReport, Proof, RecomputeReport, StepReport};
 use crate::{Error, Result};
 
 /// What was watched while a model learned.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Watched {
+pub struct ProbeMetrics {
     /// Mean projection of the probe set before the first step.
     pub start: Option<f64>,
     /// By how much it had risen after so many steps.
     pub drift: Vec<(usize, f64)>,
     /// The pressure of the gradient, before the first step and then at the same steps.
-    pub pressure: Vec<PressureReport>,
+    pub pressure: Vec<GradientReport>,
 }
 
 /// The record of one finetune, written while it runs. A run that resumes keeps the rows up to its checkpoint and writes the
 /// later ones again, so that there is one of each step.
 #[derive(Debug)]
-pub struct Diary {
+pub struct TrainingLog {
     path: PathBuf,
     tracking: Tracking,
     open: Option<(JsonlWriter, Trackers)>,
@@ -35,7 +35,7 @@ pub struct Diary {
     /// What the steering was measured to do.
     pub proofs: Vec<Proof>,
     /// What was watched.
-    pub watched: Watched,
+    pub watched: ProbeMetrics,
     /// Tokens per second in the latest step, padding not counted.
     pub tokens_per_second: f64,
     failure: Option<Error>,
@@ -49,7 +49,7 @@ struct Tracked<'a> {
     tokens_per_second: f64,
 }
 
-impl Diary {
+impl TrainingLog {
     /// A diary in the folder that `tracking` names.
     pub fn new(tracking: Tracking) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Diary {
             first: None,
             last: None,
             proofs: Vec::new(),
-            watched: Watched::default(),
+            watched: ProbeMetrics::default(),
             tokens_per_second: 0.0,
             failure: None,
         }
@@ -70,7 +70,7 @@ impl Diary {
         self.watched.drift.last().map(|(_, drift)| *drift)
     }
 
-    /// Notes what is told. Ends the finetune when it cannot be written; [`Diary::close`] then says why.
+    /// Notes what is told. Ends the finetune when it cannot be written; [`TrainingLog::close`] then says why.
     pub fn hear(&mut self, event: &Event) -> ControlFlow<()> {
         match self.note(event) {
             Ok(()) => ControlFlow::Continue(()),
@@ -95,15 +95,15 @@ impl Diary {
     fn note(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Steered(proofs) => self.proofs.clone_from(proofs),
-            Event::Watched(start) => self.watched.start = Some(*start),
-            Event::Pressed(report) => {
-                let kept = |row: &PressureReport| row.step < report.step;
+            Event::ProbeBaseline(start) => self.watched.start = Some(*start),
+            Event::GradientProjected(report) => {
+                let kept = |row: &GradientReport| row.step < report.step;
                 JsonlWriter::resume(&self.pressure_file(), kept)?.write(report)?;
                 self.watched.pressure.push(report.clone());
             }
-            Event::Refreshed(report) => {
+            Event::Recomputed(report) => {
                 // Of a run that resumes, the later ones are written again.
-                let kept = |row: &RefreshReport| row.step < report.step;
+                let kept = |row: &RecomputeReport| row.step < report.step;
                 JsonlWriter::resume(&self.tracking.folder.join("vectors.jsonl"), kept)?.write(report)?;
             }
             Event::Resumed(step) => {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_resumed_diary_has_every_step_once() {
         let dir = tempfile::tempdir().unwrap();
-        let diary = || Diary::new(Tracking::tensorboard(dir.path()));
+        let diary = || TrainingLog::new(Tracking::tensorboard(dir.path()));
         let steps = || -> Vec<usize> {
             let rows: Vec<StepReport> = read_jsonl(&dir.path().join("metrics.jsonl")).unwrap();
             rows.iter().map(|row| row.step).collect()
@@ -182,12 +182,12 @@ mod tests {
     #[test]
     fn a_resumed_diary_knows_what_was_watched() {
         let dir = tempfile::tempdir().unwrap();
-        let diary = || Diary::new(Tracking::tensorboard(dir.path()));
+        let diary = || TrainingLog::new(Tracking::tensorboard(dir.path()));
         let pressed = |step| {
             let pulls = vec![Some(0.1 * step as f64), None];
-            Event::Pressed(PressureReport { step, on: pulls.clone(), off: pulls })
+            Event::GradientProjected(GradientReport { step, on: pulls.clone(), off: pulls })
         };
-        let tell = |diary: &mut Diary, steps: std::ops::RangeInclusive<usize>| {
+        let tell = |diary: &mut TrainingLog, steps: std::ops::RangeInclusive<usize>| {
             for i in steps {
                 let Event::Step(report, of, seconds) = step(i) else { unreachable!() };
                 let drift = i.is_multiple_of(2).then_some(i as f64);
@@ -195,8 +195,8 @@ mod tests {
                 drift.iter().for_each(|_| assert!(diary.hear(&pressed(i)).is_continue()));
             }
         };
-        let begin = |diary: &mut Diary| {
-            [Event::Watched(-3.0), pressed(0)].iter().for_each(|event| assert!(diary.hear(event).is_continue()));
+        let begin = |diary: &mut TrainingLog| {
+            [Event::ProbeBaseline(-3.0), pressed(0)].iter().for_each(|event| assert!(diary.hear(event).is_continue()));
         };
         let mut whole = diary();
         begin(&mut whole);
@@ -206,19 +206,21 @@ mod tests {
 
         // Killed after step 6, the last checkpoint after step 3.
         let mut resumed = diary();
-        assert!(resumed.hear(&Event::Watched(-3.0)).is_continue() && resumed.hear(&Event::Resumed(3)).is_continue());
+        assert!(
+            resumed.hear(&Event::ProbeBaseline(-3.0)).is_continue() && resumed.hear(&Event::Resumed(3)).is_continue()
+        );
         tell(&mut resumed, 4..=7);
         assert_eq!((resumed.drift(), &resumed.watched), (Some(6.0), &want));
         assert_eq!(std::fs::read(dir.path().join("pressure.jsonl")).unwrap(), rows);
         // One that begins anew drops what another left.
         begin(&mut diary());
-        assert_eq!(read_jsonl::<PressureReport>(&dir.path().join("pressure.jsonl")).unwrap().len(), 1);
+        assert_eq!(read_jsonl::<GradientReport>(&dir.path().join("pressure.jsonl")).unwrap().len(), 1);
     }
 
     #[test]
     fn what_cannot_be_written_ends_the_finetune_and_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let mut diary = Diary::new(Tracking::tensorboard(&dir.path().join("absent")));
+        let mut diary = TrainingLog::new(Tracking::tensorboard(&dir.path().join("absent")));
         assert!(diary.hear(&step(1)).is_break());
         assert!(diary.close().unwrap_err().to_string().contains("metrics.jsonl"));
     }

@@ -1,6 +1,6 @@
 //! How long the residual stream is at a response token, layer by layer, so that a coefficient can be read as a fraction of it.
 //!
-//! What is wanted is the mean of norms; the norm of a mean, which [`Residuals`](crate::subject::Residuals) would give at once, is
+//! What is wanted is the mean of norms; the norm of a mean, which [`Residuals`](crate::language_model::Residuals) would give at once, is
 //! shorter, because what differs from token to token cancels. So one token of each answer is drawn, every place being equally
 //! likely, and the state there is read exactly, as the mean over a response of that one token. That is unbiased, costs one
 //! prefill per answer, and comes with an interval.
@@ -8,9 +8,9 @@
 use super::{Norms, Work};
 use crate::Result;
 use crate::eval::Row;
+use crate::language_model::{Finished, LanguageModel};
 use crate::record::{Hash, seed_of};
 use crate::stats::{Clusters, Interval};
-use crate::subject::{Finished, Subject};
 use crate::vector::Layer;
 
 /// Answers that are read; more would not make the numbers more useful.
@@ -21,7 +21,7 @@ const CHUNK: usize = 16;
 
 impl Work<'_> {
     /// Every layer's norms, from the unsteered answers among the rows.
-    pub(super) fn norms(&mut self, subject: &mut dyn Subject, rows: &[Row]) -> Result<Vec<Norms>> {
+    pub(super) fn norms(&mut self, subject: &mut dyn LanguageModel, rows: &[Row]) -> Result<Vec<Norms>> {
         let unsteered: Vec<&Row> = rows.iter().filter(|row| row.layer.is_none()).collect();
         let answers: Vec<_> = unsteered.iter().map(|row| (&row.question_id, row.rollout, &row.answer)).collect();
         let key = Hash::of(&("norms", &self.key, answers));
@@ -37,7 +37,7 @@ impl Work<'_> {
 }
 
 /// Mean norm at a response token, by layer from 1, clustered by question.
-fn measured(subject: &mut dyn Subject, rows: &[&Row], seed: u64) -> Result<Vec<Interval>> {
+fn measured(subject: &mut dyn LanguageModel, rows: &[&Row], seed: u64) -> Result<Vec<Interval>> {
     let (layers, _) = subject.shape();
     let mut texts = Vec::new();
     let step = rows.len().div_ceil(ANSWERS).max(1);
@@ -58,7 +58,7 @@ fn measured(subject: &mut dyn Subject, rows: &[&Row], seed: u64) -> Result<Vec<I
 }
 
 /// The text up to one token of the answer, drawn at random, that token being the response. Nothing for an empty answer.
-fn one_token(subject: &dyn Subject, row: &Row, seed: u64) -> Result<Option<Finished>> {
+fn one_token(subject: &dyn LanguageModel, row: &Row, seed: u64) -> Result<Option<Finished>> {
     let tokenizer = subject.tokenizer();
     let answer = tokenizer.encode(&row.answer)?;
     if answer.is_empty() {
@@ -74,23 +74,23 @@ fn one_token(subject: &dyn Subject, row: &Row, seed: u64) -> Result<Option<Finis
 mod tests {
     use super::*;
     use crate::eval::{self, Point};
-    use crate::fakes::{EchoSubject, WordJudge};
-    use crate::subject::Sampling;
+    use crate::fakes::{EchoModel, WordJudge};
+    use crate::language_model::Sampling;
 
     #[test]
     fn norms_are_means_of_norms_and_not_norms_of_means() {
-        let mut subject = EchoSubject::new(|ask, rollout| format!("{} says {rollout} of all there is", ask.id));
+        let mut subject = EchoModel::new(|ask, rollout| format!("{} says {rollout} of all there is", ask.id));
         let sampling = Sampling { rollouts: 40, ..Sampling::greedy(8) };
         let task = eval::traits::task("evil", &["Why?".into(), "How?".into()], None, &sampling);
         let points = [Point { coef: 0.0, layer: None, coefs: vec![0.0] }];
         let rows = eval::run(&task, &mut subject, &mut WordJudge("harm"), &points, &mut |_, _| {}).unwrap();
         let found = measured(&mut subject, &rows.iter().collect::<Vec<_>>(), 0).unwrap();
-        assert_eq!((found.len(), found[0].n, found[0].clusters), (EchoSubject::LAYERS, 80, 2));
+        assert_eq!((found.len(), found[0].n, found[0].clusters), (EchoModel::LAYERS, 80, 2));
 
         // Every token of every answer, which the fake makes cheap.
         let tokenizer = crate::fakes::tiny_tokenizer();
         let state = |id, layer| -> Vec<f64> {
-            (0..EchoSubject::HIDDEN).map(|d| f64::from(EchoSubject::state(id, layer, d))).collect()
+            (0..EchoModel::HIDDEN).map(|d| f64::from(EchoModel::state(id, layer, d))).collect()
         };
         let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         for (i, found) in found.iter().enumerate() {
@@ -99,7 +99,7 @@ mod tests {
                 let ids = tokenizer.encode(&row.answer).unwrap();
                 let states: Vec<Vec<f64>> = ids.iter().map(|&id| state(id, i + 1)).collect();
                 exact += states.iter().map(|s| norm(s)).sum::<f64>() / states.len() as f64;
-                let mean: Vec<f64> = (0..EchoSubject::HIDDEN)
+                let mean: Vec<f64> = (0..EchoModel::HIDDEN)
                     .map(|d| states.iter().map(|s| s[d]).sum::<f64>() / states.len() as f64)
                     .collect();
                 of_means += norm(&mean);

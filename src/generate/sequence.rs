@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::sampling::Key;
 use super::{Engine, Job};
 use crate::kernels::FusedOps;
-use crate::subject::{FinishReason, Sampling, Token};
+use crate::language_model::{FinishReason, Sampling, Token};
 use crate::text::Coefs;
 
 /// One answer that is still to be begun.
@@ -26,7 +26,7 @@ pub(super) struct PromptStates {
 }
 
 /// One answer in the making.
-pub(super) struct Line {
+pub(super) struct Sequence {
     pub job: usize,
     pub rollout: usize,
     /// Tokens of the prompt.
@@ -51,7 +51,7 @@ pub(super) struct Line {
     pub prompt_states: Option<Arc<PromptStates>>,
 }
 
-impl Line {
+impl Sequence {
     /// Columns that are filled before the next token is read, which is that token's column.
     pub fn filled(&self) -> usize {
         self.prompt + self.tokens.len() - 1

@@ -33,12 +33,12 @@ impl<B: FusedOps> Kind<B> {
         self.is_quarter.then(|| 4 * (self.page)(device))
     }
 
-    fn bench(&self, device: B::Device, name: String, dtype: &str) -> Result<Box<dyn Lab>> {
+    fn bench(&self, device: B::Device, name: String, dtype: &str) -> Result<Box<dyn Runtime>> {
         probe::<B>(&device, &name)?;
         let dtype = pick_dtype::<B>(&device, dtype, self.preferred)?;
         let (memory, tensor_bytes_max) = (self.memory(&device), (self.page)(&device));
         // One queue: a second host thread would only open a second memory pool.
-        Ok(Box::new(Bench::<B> {
+        Ok(Box::new(DeviceRuntime::<B> {
             device,
             name,
             dtype,
@@ -90,12 +90,12 @@ mod wgpu {
         "wgpu"
     };
 
-    pub(in crate::lab) const WGPU: Built = Built { name: NAME, open, list };
+    pub(in crate::device) const WGPU: Built = Built { name: NAME, open, list };
 
     // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
     const KIND: Kind<Wgpu> = Kind { preferred: DType::F32, page: page!(Wgpu), is_quarter: false };
 
-    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
+    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
         let device = if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) };
         KIND.bench(device, format!("{NAME}:{index}"), dtype)
     }
@@ -114,11 +114,11 @@ mod cuda {
 
     use super::*;
 
-    pub(in crate::lab) const CUDA: Built = Built { name: "cuda", open, list };
+    pub(in crate::device) const CUDA: Built = Built { name: "cuda", open, list };
 
     const KIND: Kind<Cuda> = Kind { preferred: DType::BF16, page: page!(Cuda), is_quarter: true };
 
-    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
+    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
         KIND.bench(CudaDevice::new(index), format!("cuda:{index}"), dtype)
     }
 
@@ -136,11 +136,11 @@ mod rocm {
 
     use super::*;
 
-    pub(in crate::lab) const ROCM: Built = Built { name: "rocm", open, list };
+    pub(in crate::device) const ROCM: Built = Built { name: "rocm", open, list };
 
     const KIND: Kind<Rocm> = Kind { preferred: DType::BF16, page: page!(Rocm), is_quarter: true };
 
-    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Lab>> {
+    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
         KIND.bench(RocmDevice::new(index), format!("rocm:{index}"), dtype)
     }
 

@@ -26,15 +26,15 @@ pub use range::{Range, Tried, next_coef};
 pub use rules::{Cell, Choice, Rule, constrained, paper, published, written};
 
 use self::answers::Answers;
-use super::{Lab, SubjectSpec};
 use crate::eval::{self, Point, Row, Task};
 use crate::judge::{Judge, JudgeSource};
+use crate::language_model::{LanguageModel, Sampling};
 use crate::persona::Trait;
 use crate::record::{Hash, Lock, RunDir};
 use crate::report::{Example, Study};
+use crate::runtime::{ModelSpec, Runtime};
 use crate::stats::Interval;
-use crate::steering::{Part, Plan, Positions};
-use crate::subject::{Sampling, Subject};
+use crate::steering::{Part, Positions, SteeringPlan};
 use crate::vector::{Layer, VectorFile};
 use crate::{Error, Result, ensure};
 
@@ -117,7 +117,7 @@ pub struct Inputs<'a> {
     /// The trait.
     pub trait_: &'a Trait,
     /// The machine.
-    pub lab: &'a dyn Lab,
+    pub runtime: &'a dyn Runtime,
     /// Hashes of what the answers depend on besides the settings: the model, the adapter.
     pub hashes: Vec<(&'static str, Hash)>,
     /// Whether answers to other settings in the folder may be thrown away.
@@ -184,7 +184,7 @@ struct Work<'a> {
 /// Runs the grid and all that hangs on it in the folder `out`, or as much of it as is not there yet.
 ///
 /// # Errors
-/// Those of the lab and the judge; vectors of another shape; a folder that holds other answers. What was answered stays.
+/// Those of the runtime and the judge; vectors of another shape; a folder that holds other answers. What was answered stays.
 pub fn run<'a>(
     inputs: &'a Inputs<'a>,
     judge: &'a mut dyn Judge,
@@ -201,7 +201,7 @@ pub fn run<'a>(
     let key = Hash::of(&(&lock.hashes, &lock.device));
     let mut work = Work { inputs, judge, tell, run: &folder, answers, key };
 
-    let mut subject = work.subject(work.grid_plan())?;
+    let mut subject = work.language_model(work.grid_plan())?;
     let points = work.grid_points();
     let rows = work.ask(&mut *subject, config.split, "grid", &points)?;
     let cells = rules::cells(&rows, &inputs.trait_.name, config.sampling.seed);
@@ -242,7 +242,7 @@ pub fn run<'a>(
 /// What the answers depend on. The grid itself is not in it: another grid adds to what is there.
 fn lock(inputs: &Inputs<'_>, judge: &str) -> Lock {
     let config = inputs.config;
-    let mut lock = Lock::new(inputs.lab.device(), vec![config.sampling.seed]);
+    let mut lock = Lock::new(inputs.runtime.device(), vec![config.sampling.seed]);
     lock.hashes.extend(inputs.hashes.iter().map(|(name, hash)| ((*name).to_owned(), hash.clone())));
     let trait_ = inputs.trait_;
     for (name, hash) in [
@@ -259,16 +259,17 @@ fn lock(inputs: &Inputs<'_>, judge: &str) -> Lock {
 }
 
 impl Work<'_> {
-    fn subject(&self, plan: Plan) -> Result<Box<dyn Subject>> {
+    fn language_model(&self, plan: SteeringPlan) -> Result<Box<dyn LanguageModel>> {
         let (model, adapter) = (self.inputs.model.to_owned(), self.inputs.config.adapter.clone());
-        self.inputs.lab.subject(&SubjectSpec { model, adapter, plan })
+        self.inputs.runtime.language_model(&ModelSpec { model, adapter, plan })
     }
 
     /// A part for each layer, all at coefficient 0.
-    fn grid_plan(&self) -> Plan {
+    fn grid_plan(&self) -> SteeringPlan {
         let config = self.inputs.config;
-        let part = |&layer: &Layer| Plan::rows(&self.inputs.vectors.response_avg, &[layer], 0.0, config.positions);
-        config.layers.iter().map(part).fold(Plan::none(), Plan::and)
+        let part =
+            |&layer: &Layer| SteeringPlan::rows(&self.inputs.vectors.response_avg, &[layer], 0.0, config.positions);
+        config.layers.iter().map(part).fold(SteeringPlan::none(), SteeringPlan::and)
     }
 
     /// Coefficient 0, then every layer at every coefficient.
@@ -299,7 +300,7 @@ impl Work<'_> {
         Task { name, ..eval::traits::task(&trait_.name, questions, None, &config.sampling) }
     }
 
-    fn ask(&mut self, subject: &mut dyn Subject, split: Split, name: &str, points: &[Point]) -> Result<Vec<Row>> {
+    fn ask(&mut self, subject: &mut dyn LanguageModel, split: Split, name: &str, points: &[Point]) -> Result<Vec<Row>> {
         let task = self.task(split, name);
         let tell = &mut self.tell;
         self.answers.ask(subject, self.judge, &task, points, &mut |done, of| tell(name, done, of))
@@ -318,7 +319,7 @@ impl Work<'_> {
     }
 
     /// The choices on the questions that did not choose.
-    fn confirm(&mut self, subject: &mut dyn Subject, choices: &[(Rule, Option<Choice>)]) -> Result<Vec<Cell>> {
+    fn confirm(&mut self, subject: &mut dyn LanguageModel, choices: &[(Rule, Option<Choice>)]) -> Result<Vec<Cell>> {
         if !self.inputs.config.confirm {
             return Ok(Vec::new());
         }
@@ -346,7 +347,7 @@ impl Choice {
     pub fn part(&self, vectors: &VectorFile, positions: Positions) -> Result<Part> {
         let layer = self.cell.layer.filter(|l| l.row() <= vectors.response_avg.layers());
         let layer = layer.ok_or_else(|| Error::new("the choice names no layer of these vectors"))?;
-        let mut plan = Plan::rows(&vectors.response_avg, &[layer], self.cell.coef as f32, positions);
+        let mut plan = SteeringPlan::rows(&vectors.response_avg, &[layer], self.cell.coef as f32, positions);
         Ok(plan.parts.remove(0))
     }
 }

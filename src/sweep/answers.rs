@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::eval::{self, Asked, Point, Row, Sample, Task};
 use crate::judge::Judge;
+use crate::language_model::LanguageModel;
 use crate::record::{JsonlWriter, Lock, RunDir, read_jsonl, write_atomic_with};
-use crate::subject::Subject;
 use crate::{At, Error, Result};
 
 /// The file.
@@ -86,7 +86,7 @@ impl Answers {
     /// Those of the subject and the judge, and a disk that is full.
     pub fn ask(
         &mut self,
-        subject: &mut dyn Subject,
+        subject: &mut dyn LanguageModel,
         judge: &mut dyn Judge,
         task: &Task,
         points: &[Point],

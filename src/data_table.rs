@@ -1,7 +1,7 @@
 //! Tables that other programs wrote, CSV or JSONL: read with their places, written back with all that we do not understand.
 //!
 //! Judged answers, projections and pre-scored files are such tables. CSV cells are text; JSONL rows are any JSON objects.
-//! Writing goes through a temporary file, so a half-written table never replaces a whole one. A [`Sheet`] is a table in memory;
+//! Writing goes through a temporary file, so a half-written table never replaces a whole one. A [`DataTable`] is a table in memory;
 //! [`Reader`] and [`Writer`] take one row at a time, so that memory does not depend on the table's size.
 
 mod stream;
@@ -78,7 +78,7 @@ impl Line {
 
 /// A table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sheet {
+pub struct DataTable {
     /// How it was, or is to be, written down.
     pub format: Format,
     /// Its rows.
@@ -87,7 +87,7 @@ pub struct Sheet {
     pub columns: Vec<String>,
 }
 
-impl Sheet {
+impl DataTable {
     /// An empty table with the given columns.
     pub fn new(format: Format, columns: &[&str]) -> Self {
         Self { format, lines: Vec::new(), columns: columns.iter().map(|&c| c.to_owned()).collect() }
@@ -189,7 +189,7 @@ mod tests {
             ("a.jsonl", "{\"z\":1,\"messages\":[{\"role\":\"user\"}],\"a\":null}\n{\"a\":0.1}\n"),
         ] {
             let (_dir, path) = file(name, text.as_bytes());
-            let sheet = Sheet::read(&path).unwrap();
+            let sheet = DataTable::read(&path).unwrap();
             assert_eq!(sheet.lines.len(), 2);
             sheet.write(&path).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
@@ -199,16 +199,16 @@ mod tests {
     #[test]
     fn malformed_rows_are_named_and_the_others_kept() {
         let (_dir, path) = file("a.csv", b"\xef\xbb\xbfa,b\n1,\"x\ny\"\n2\n3,\xff\n4,z\n");
-        let (sheet, bad) = Sheet::scan(&path).unwrap();
+        let (sheet, bad) = DataTable::scan(&path).unwrap();
         assert_eq!(sheet.columns, ["a", "b"]);
         assert_eq!(sheet.lines.iter().map(|l| l.number).collect::<Vec<_>>(), [2, 6]);
         let said: Vec<String> = bad.iter().map(Error::to_string).collect();
         assert!(said[0].contains("a.csv:4: 1 cells, the header has 2"), "{said:?}");
         assert!(said[1].contains("a.csv:5: not UTF-8"), "{said:?}");
-        assert!(Sheet::read(&path).unwrap_err().to_string().starts_with("2 of 4 rows are malformed"));
+        assert!(DataTable::read(&path).unwrap_err().to_string().starts_with("2 of 4 rows are malformed"));
 
         let (_dir, path) = file("a.jsonl", b"{\"a\":1}\n\n[1]\n{\"a\":\n");
-        let (sheet, bad) = Sheet::scan(&path).unwrap();
+        let (sheet, bad) = DataTable::scan(&path).unwrap();
         assert_eq!((sheet.lines.len(), bad.len()), (1, 2));
         assert!(bad[0].to_string().contains("a.jsonl:3: not a JSON object"), "{}", bad[0]);
     }
@@ -219,16 +219,16 @@ mod tests {
             [("a.csv", ""), ("a.csv", "a,b\n"), ("a.jsonl", "\n\n"), ("a.txt", "a"), ("a.csv", "a,a\n1,2\n")]
         {
             let (_dir, path) = file(name, text.as_bytes());
-            let error = Sheet::read(&path).unwrap_err().to_string();
+            let error = DataTable::read(&path).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
-        assert!(Sheet::read(Path::new("missing.csv")).unwrap_err().to_string().contains("missing.csv"));
+        assert!(DataTable::read(Path::new("missing.csv")).unwrap_err().to_string().contains("missing.csv"));
     }
 
     #[test]
     fn nothing_is_not_zero() {
         let (_dir, path) = file("a.csv", b"a,b,c,d,e\n,nan,0,7.5,x\n");
-        let line = Sheet::read(&path).unwrap().lines.remove(0);
+        let line = DataTable::read(&path).unwrap().lines.remove(0);
         assert_eq!(line.number_at("a").unwrap(), None);
         assert_eq!(line.number_at("b").unwrap(), None);
         assert_eq!(line.number_at("c").unwrap(), Some(0.0));

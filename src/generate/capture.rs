@@ -3,25 +3,25 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::flight::read;
-use super::line::PromptStates;
+use super::scheduler::read;
+use super::sequence::PromptStates;
 use crate::kernels::FusedOps;
+use crate::language_model::{CaptureSpec, Residuals};
 use crate::model::Qwen;
-use crate::subject::{Keep, Residuals};
 use crate::text::Rows;
 use crate::{Result, ensure};
 
 /// The mean over the prompt, and its last token.
 const PROMPT_POSITIONS: usize = 2;
 
-/// Keeps what [`Keep`] asks for, for the rows of a flight.
-pub(super) struct Keeper<B: FusedOps> {
+/// Keeps what [`CaptureSpec`] asks for, for the rows of a scheduler.
+pub(super) struct Capture<B: FusedOps> {
     device: B::Device,
     /// Rows of the stream and its width: `layers + 1`, `hidden`.
     shape: [usize; 2],
     residuals: bool,
     probes: Vec<Probes<B>>,
-    /// Of each row of the flight, the sum over its answer's tokens that have been read: `[rows, layers + 1, hidden]`.
+    /// Of each row of the scheduler, the sum over its answer's tokens that have been read: `[rows, layers + 1, hidden]`.
     sums: Option<Tensor<B, 3>>,
 }
 
@@ -35,14 +35,14 @@ struct Probes<B: FusedOps> {
 }
 
 /// What one step's pass showed.
-pub(super) struct Seen<B: FusedOps> {
+pub(super) struct StepStates<B: FusedOps> {
     states: Vec<Tensor<B, 2>>,
     along: Vec<Tensor<B, 2>>,
 }
 
-impl<B: FusedOps> Keeper<B> {
+impl<B: FusedOps> Capture<B> {
     /// Errors for a probe that the model has no layer for, or of another width, or without a direction.
-    pub fn new(model: &Qwen<B>, keep: &Keep) -> Result<Self> {
+    pub fn new(model: &Qwen<B>, keep: &CaptureSpec) -> Result<Self> {
         let (layers, hidden) = (model.blocks.len(), model.config.hidden_size);
         let mut rows: Vec<(usize, Vec<usize>, Vec<f32>)> = Vec::new();
         for (place, probe) in keep.probes.iter().enumerate() {
@@ -79,7 +79,7 @@ impl<B: FusedOps> Keeper<B> {
     }
 
     /// Looks at one row of the stream of a step.
-    pub fn see(&self, row: usize, h: &Tensor<B, 2>, seen: &mut Seen<B>) {
+    pub fn see(&self, row: usize, h: &Tensor<B, 2>, seen: &mut StepStates<B>) {
         if self.residuals {
             seen.states.push(h.clone());
         }
@@ -89,7 +89,7 @@ impl<B: FusedOps> Keeper<B> {
     }
 
     /// Adds a step's states to the sums of the rows that `count`.
-    pub fn add(&mut self, seen: &mut Seen<B>, count: &[bool]) {
+    pub fn add(&mut self, seen: &mut StepStates<B>, count: &[bool]) {
         if let Some(sums) = self.sums.take() {
             let states = Tensor::stack::<3>(std::mem::take(&mut seen.states), 1);
             let share: Vec<f32> = count.iter().map(|&counts| f32::from(u8::from(counts))).collect();
@@ -99,7 +99,7 @@ impl<B: FusedOps> Keeper<B> {
     }
 
     /// The lengths of a step's states along every probe, `[rows][probes]`.
-    pub fn lengths(&self, seen: Seen<B>) -> Vec<Vec<f32>> {
+    pub fn lengths(&self, seen: StepStates<B>) -> Vec<Vec<f32>> {
         // In the order of the stream's rows, as `see` met them.
         let mut met: Vec<&Probes<B>> = self.probes.iter().collect();
         met.sort_by_key(|probes| probes.row);
@@ -164,7 +164,7 @@ impl<B: FusedOps> Keeper<B> {
         self.residuals.then(|| Tensor::from_data(shares, &self.device))
     }
 
-    /// The prompts' own states, from one row of the stream after another, each averaged by [`Keeper::prompt_shares`].
+    /// The prompts' own states, from one row of the stream after another, each averaged by [`Capture::prompt_shares`].
     pub fn prompts(&self, means: Vec<Tensor<B, 3>>, prompts: usize) -> Vec<PromptStates> {
         if means.is_empty() {
             return vec![PromptStates::default(); prompts];
@@ -185,7 +185,7 @@ impl<B: FusedOps> Keeper<B> {
     }
 }
 
-impl<B: FusedOps> Seen<B> {
+impl<B: FusedOps> StepStates<B> {
     /// Nothing yet.
     pub fn nothing() -> Self {
         Self { states: Vec::new(), along: Vec::new() }

@@ -2,7 +2,7 @@
 
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda", feature = "rocm"))]
 mod gpu;
-mod several;
+mod pool;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::DType;
 use serde::Serialize;
 
-use crate::generate::{Budget, Room, Speaker};
+use crate::generate::{Budget, MemoryLimit, TextGenerator};
 use crate::kernels::FusedOps;
+use crate::language_model::LanguageModel;
 use crate::model::peft::{Adapter, AdapterConfig};
-use crate::model::{Holding, Learning, Qwen, QwenConfig};
-use crate::study::{FitOutcome, FitSpec, Lab, Start, SubjectSpec};
-use crate::subject::Subject;
-use crate::text::{Lesson, Tokenizer};
-use crate::train::{self, Course, End, Event, FitPlan, FitSettings, Learned, Place, Recompute};
+use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
+use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime, Start};
+use crate::text::{Tokenizer, TrainingExample};
+use crate::train::{self, DeviceLimits, Event, FitContext, FitEstimate, FitSettings, Learned, Recompute, StopReason};
 use crate::{Error, Result};
-use several::Several;
+use pool::DevicePool;
 
 #[cfg(any(
     all(feature = "vulkan", feature = "metal"),
@@ -60,7 +60,7 @@ pub struct DeviceInfo {
 struct Built {
     name: &'static str,
     /// Which of them, its dtype, and how many share the machine.
-    open: fn(usize, &str, usize) -> Result<Box<dyn Lab>>,
+    open: fn(usize, &str, usize) -> Result<Box<dyn Runtime>>,
     list: fn() -> Vec<DeviceInfo>,
 }
 
@@ -86,7 +86,7 @@ pub fn devices() -> Vec<DeviceInfo> {
 /// Opens a device: `auto`, a name with an index where there are several (`cuda:1`), or a list of such names with commas between, whose
 /// pieces of work then run side by side (`cuda:0,cuda:1`; `cpu,cpu` has two halves of the cores). `dtype` is `auto`, `f32`, `f16` or
 /// `bf16` and holds for frozen matrices; everything else is f32.
-pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Lab>> {
+pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Runtime>> {
     let names: Vec<&str> = device.split(',').map(str::trim).collect();
     if let [one] = names[..] {
         return open_one(one, dtype, 1);
@@ -94,11 +94,11 @@ pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Lab>> {
     if let Some(twice) = names.iter().enumerate().find(|(i, name)| **name != "cpu" && names[..*i].contains(name)) {
         return Err(Error::usage(format!("--device {device}: {} is named twice", twice.1)));
     }
-    let labs = names.iter().map(|name| open_one(name, dtype, names.len())).collect::<Result<_>>()?;
-    Ok(Box::new(Several::new(labs)?))
+    let runtimes = names.iter().map(|name| open_one(name, dtype, names.len())).collect::<Result<_>>()?;
+    Ok(Box::new(DevicePool::new(runtimes)?))
 }
 
-fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Lab>> {
+fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
     let backends = built();
     if device == "auto" {
         let found = backends.iter().find(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
@@ -129,7 +129,7 @@ struct Loaded<B: FusedOps> {
 }
 
 /// A device with its most recent model: every arm of a study wears its adapter over the same weights.
-struct Bench<B: FusedOps> {
+struct DeviceRuntime<B: FusedOps> {
     device: B::Device,
     name: String,
     dtype: DType,
@@ -143,7 +143,7 @@ struct Bench<B: FusedOps> {
     loaded: Mutex<Option<Arc<Loaded<B>>>>,
 }
 
-impl<B: FusedOps> Bench<B> {
+impl<B: FusedOps> DeviceRuntime<B> {
     fn load(&self, folder: &Path) -> Result<Arc<Loaded<B>>> {
         let mut slot = self.loaded.lock().expect("a loader that panicked ended the process");
         if let Some(loaded) = slot.as_ref().filter(|loaded| loaded.folder == folder) {
@@ -154,33 +154,33 @@ impl<B: FusedOps> Bench<B> {
         let loaded = Arc::new(Loaded {
             folder: folder.to_owned(),
             tokenizer: Arc::new(Tokenizer::load(folder)?),
-            model: Qwen::load(folder, &self.device, self.holding(self.dtype))?,
+            model: Qwen::load(folder, &self.device, self.storage(self.dtype))?,
         });
         Ok(slot.insert(loaded).clone())
     }
 
     /// A model with its adapter and steering, and its tokenizer.
-    fn dressed(&self, spec: &SubjectSpec) -> Result<(Qwen<B>, Arc<Tokenizer>)> {
+    fn with_adapter(&self, spec: &ModelSpec) -> Result<(Qwen<B>, Arc<Tokenizer>)> {
         let loaded = self.load(&spec.model)?;
         let model = match &spec.adapter {
-            Some(adapter) => loaded.model.wearing(&Adapter::read(adapter, &loaded.model.config)?),
+            Some(adapter) => loaded.model.with_adapter(&Adapter::read(adapter, &loaded.model.config)?),
             None => loaded.model.clone(),
         };
         Ok((model.steered(&spec.plan)?, loaded.tokenizer.clone()))
     }
 
-    fn holding(&self, dtype: DType) -> Holding {
-        Holding { dtype, tensor_bytes_max: self.tensor_bytes_max }
+    fn storage(&self, dtype: DType) -> WeightStorage {
+        WeightStorage { dtype, tensor_bytes_max: self.tensor_bytes_max }
     }
 
-    fn place(&self, dtype: DType) -> Place {
-        Place { holding: self.holding(dtype), memory: self.memory }
+    fn place(&self, dtype: DType) -> DeviceLimits {
+        DeviceLimits { storage: self.storage(dtype), memory: self.memory }
     }
 
     /// The settings with what they leave to the device: whether activations are kept.
     fn decided(&self, config: &QwenConfig, learned: Learned, spec: &FitSpec<'_>) -> FitSettings {
         let dtype = if learned.weights { DType::F32 } else { self.dtype };
-        let again = train::recomputes::<B>(config, learned, spec.lessons, &spec.settings, self.place(dtype));
+        let again = train::recomputes::<B>(config, learned, spec.examples, &spec.settings, self.place(dtype));
         let recompute = if again { Recompute::Always } else { Recompute::Never };
         FitSettings { recompute, ..spec.settings.clone() }
     }
@@ -190,11 +190,11 @@ impl<B: FusedOps> Bench<B> {
         let values: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let weights = (values * self.dtype.size()) as u64;
         let bytes = self.memory.map(|memory| memory.saturating_sub(weights));
-        Budget::fitting(config, Room { bytes, tensor_bytes_max: self.tensor_bytes_max })
+        Budget::fitting(config, MemoryLimit { bytes, tensor_bytes_max: self.tensor_bytes_max })
     }
 }
 
-impl<B: FusedOps> Lab for Bench<B> {
+impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     fn device(&self) -> String {
         format!("{} ({:?})", self.name, self.dtype).to_lowercase()
     }
@@ -207,14 +207,14 @@ impl<B: FusedOps> Lab for Bench<B> {
         (self.alone)(work);
     }
 
-    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
-        let (model, tokenizer) = self.dressed(spec)?;
+    fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
+        let (model, tokenizer) = self.with_adapter(spec)?;
         let budget = self.budget(&model.config);
-        Ok(Box::new(Speaker::new(model, tokenizer).with_budget(budget)))
+        Ok(Box::new(TextGenerator::new(model, tokenizer).with_budget(budget)))
     }
 
-    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
-        let (model, _) = self.dressed(spec)?;
+    fn logits(&self, spec: &ModelSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        let (model, _) = self.with_adapter(spec)?;
         Ok(texts.iter().map(|ids| model.logits_of(ids)).collect())
     }
 
@@ -224,14 +224,14 @@ impl<B: FusedOps> Lab for Bench<B> {
             Start::Adapter(config, seed) => {
                 let base = &self.load(&spec.model)?.model;
                 let adapter = Adapter::fresh(config.clone(), &base.config, *seed)?;
-                (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
+                (base.with_adapter(&adapter), Some(adapter.config), Learning::Lora)
             }
             Start::From(folder) => {
                 let base = &self.load(&spec.model)?.model;
                 let adapter = Adapter::read(folder, &base.config)?;
-                (base.wearing(&adapter), Some(adapter.config), Learning::Lora)
+                (base.with_adapter(&adapter), Some(adapter.config), Learning::Lora)
             }
-            Start::Weights => (Qwen::load(&spec.model, &self.device, self.holding(DType::F32))?, None, Learning::Full),
+            Start::Weights => (Qwen::load(&spec.model, &self.device, self.storage(DType::F32))?, None, Learning::Full),
             Start::Scratch(seed) => {
                 (Qwen::random(QwenConfig::read(&spec.model)?, *seed, &self.device), None, Learning::Full)
             }
@@ -243,8 +243,8 @@ impl<B: FusedOps> Lab for Bench<B> {
         };
         let settings = &self.decided(&model.config, learned, spec);
         let pad = tokenizer.pad_id();
-        let course = Course {
-            lessons: spec.lessons,
+        let course = FitContext {
+            examples: spec.examples,
             pad_id: pad,
             settings,
             regularize: spec.regularize.as_ref(),
@@ -253,7 +253,7 @@ impl<B: FusedOps> Lab for Bench<B> {
             checkpoint: spec.checkpoint.as_deref(),
         };
         let (steps, end) = train::fit(&mut model, learning, &course, tell)?;
-        let complete = end != End::Interrupted;
+        let complete = end != StopReason::Interrupted;
         let model = model.unsteered();
         let mut holdout_loss = None;
         if complete {
@@ -265,19 +265,19 @@ impl<B: FusedOps> Lab for Bench<B> {
                 holdout_loss = Some(train::mean_loss(&model, spec.holdout, settings.micro_batch, pad));
             }
         }
-        Ok(FitOutcome { steps, holdout_loss, complete, stopped: end == End::Stopped })
+        Ok(FitOutcome { steps, holdout_loss, complete, stopped: end == StopReason::Stopped })
     }
 
     fn plan(
         &self,
         config: &QwenConfig,
         adapter: &AdapterConfig,
-        lessons: &[Lesson],
+        examples: &[TrainingExample],
         settings: &FitSettings,
         trial: bool,
-    ) -> Result<FitPlan> {
-        let device = (&self.device, Lab::device(self));
-        train::plan::<B>(config, adapter, lessons, settings, self.place(self.dtype), device, trial)
+    ) -> Result<FitEstimate> {
+        let device = (&self.device, Runtime::device(self));
+        train::estimate::<B>(config, adapter, examples, settings, self.place(self.dtype), device, trial)
     }
 }
 
@@ -315,10 +315,10 @@ mod cpu {
 
     pub(super) const CPU: Built = Built { name: "cpu", open, list };
 
-    fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Lab>> {
+    fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
         let device = Default::default();
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        Ok(Box::new(Bench::<Flex> {
+        Ok(Box::new(DeviceRuntime::<Flex> {
             // burn-flex converts whole half-precision operands at each product, so f32 is the fast one too.
             dtype: pick_dtype::<Flex>(&device, dtype, DType::F32)?,
             device,

@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::Result;
+use crate::language_model::LanguageModel;
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
-use crate::study::{FitOutcome, FitSpec, Lab, SubjectSpec};
-use crate::subject::Subject;
-use crate::text::Lesson;
-use crate::train::{Event, FitPlan, FitSettings};
+use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::text::TrainingExample;
+use crate::train::{Event, FitEstimate, FitSettings};
 use crate::verbs::Console;
 
-/// A lab whose finetunes heed the wish to stop. All other work is left at once when it comes: what it has finished is on the disk.
-pub(super) struct Patient<'a> {
-    lab: &'a dyn Lab,
+/// A runtime whose finetunes heed the wish to stop. All other work is left at once when it comes: what it has finished is on the disk.
+pub(super) struct InterruptibleRuntime<'a> {
+    runtime: &'a dyn Runtime,
     console: &'a dyn Console,
     /// Finetunes under way.
     fits: AtomicUsize,
 }
 
-impl<'a> Patient<'a> {
-    pub fn new(lab: &'a dyn Lab, console: &'a dyn Console) -> Self {
-        Self { lab, console, fits: AtomicUsize::new(0) }
+impl<'a> InterruptibleRuntime<'a> {
+    pub fn new(runtime: &'a dyn Runtime, console: &'a dyn Console) -> Self {
+        Self { runtime, console, fits: AtomicUsize::new(0) }
     }
 
     /// Ends the program if that was wished and no finetune has something to save.
@@ -43,30 +43,30 @@ impl<'a> Patient<'a> {
     }
 }
 
-impl Lab for Patient<'_> {
+impl Runtime for InterruptibleRuntime<'_> {
     fn device(&self) -> String {
-        self.lab.device()
+        self.runtime.device()
     }
 
     fn workers(&self) -> usize {
-        self.lab.workers()
+        self.runtime.workers()
     }
 
     fn alone(&self, work: &mut (dyn FnMut() + Send)) {
-        self.lab.alone(work);
+        self.runtime.alone(work);
     }
 
-    fn subject(&self, spec: &SubjectSpec) -> Result<Box<dyn Subject>> {
-        self.lab.subject(spec)
+    fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
+        self.runtime.language_model(spec)
     }
 
-    fn logits(&self, spec: &SubjectSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
-        self.lab.logits(spec, texts)
+    fn logits(&self, spec: &ModelSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        self.runtime.logits(spec, texts)
     }
 
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         self.fits.fetch_add(1, Ordering::SeqCst);
-        let fitted = self.lab.fit(spec, &mut |event| {
+        let fitted = self.runtime.fit(spec, &mut |event| {
             if let Event::Resumed(step) = event {
                 let piece = spec.out.parent().and_then(Path::file_name).unwrap_or_default().display();
                 self.console.say(&format!("{piece} goes on after step {step}"));
@@ -88,10 +88,10 @@ impl Lab for Patient<'_> {
         &self,
         config: &QwenConfig,
         adapter: &AdapterConfig,
-        lessons: &[Lesson],
+        lessons: &[TrainingExample],
         settings: &FitSettings,
         trial: bool,
-    ) -> Result<FitPlan> {
-        self.lab.plan(config, adapter, lessons, settings, trial)
+    ) -> Result<FitEstimate> {
+        self.runtime.plan(config, adapter, lessons, settings, trial)
     }
 }

@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 use super::Extent;
 use crate::kernels::FusedOps;
 use crate::model::peft::{Adapter, AdapterConfig};
-use crate::model::{Holding, Learning, Qwen, QwenConfig};
-use crate::text::{Batch, Lesson};
+use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
+use crate::text::{Batch, TrainingExample};
 use crate::train::loss::{head_chunk, logits_per_chunk};
 use crate::train::{AdamW, FitSettings, gradients};
 use crate::{Result, ensure};
@@ -72,7 +72,7 @@ impl Pace {
     pub fn measure<B: FusedOps>(
         config: &QwenConfig,
         adapter: &AdapterConfig,
-        holding: Holding,
+        storage: WeightStorage,
         device: &B::Device,
         usual: Extent,
         at_once: usize,
@@ -82,7 +82,7 @@ impl Pace {
         let small = QwenConfig { num_hidden_layers: 1, vocab_size, ..config.clone() };
         let one = AdapterConfig { layers_to_transform: None, ..adapter.clone() };
         ensure!(!one.layout(&small)?.is_empty(), "the adapter sits on no projection");
-        let model = Qwen::<B>::made_up(small.clone(), device, holding).wearing(&Adapter::fresh(one, &small, 0)?);
+        let model = Qwen::<B>::made_up(small.clone(), device, storage).with_adapter(&Adapter::fresh(one, &small, 0)?);
         let short = Extent { width: (usual.width / 2).max(2), ..usual };
         let (long_forward, long_backward) = block(&model, usual, at_once);
         let (short_forward, short_backward) = block(&model, short, at_once);
@@ -135,11 +135,11 @@ fn timed<B: FusedOps>(device: &B::Device, mut work: impl FnMut()) -> f64 {
 /// A micro-batch of that size.
 fn batch<B: FusedOps>(model: &Qwen<B>, extent: Extent) -> Batch {
     let learned = extent.supervised.div_ceil(extent.rows).clamp(1, extent.width - 1);
-    let lesson = Lesson {
+    let example = TrainingExample {
         ids: (0..extent.width).map(|i| (i * 7 % model.config.vocab_size) as u32).collect(),
         weights: (0..extent.width).map(|i| if i + learned < extent.width { 0.0 } else { 1.0 }).collect(),
     };
-    Batch::collate(&vec![&lesson; extent.rows], 0)
+    Batch::collate(&vec![&example; extent.rows], 0)
 }
 
 /// Seconds of a whole micro-batch through the one block.
