@@ -6,7 +6,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`text`] [`vector`] [`record`] [`data_table`] [`stats`] [`tensorfile`] [`gguf`] [`hub`] | chats, tokens, persona vectors, files, numbers with intervals, the model cache |
+//! | 0 | [`text`] [`vector`] [`record`] [`data_table`] [`stats`] [`tensorfile`] [`gguf`] [`http`] [`hub`] | chats, tokens, persona vectors, files, numbers with intervals, HTTPS, the model cache |
 //! | 1 | [`language_model`] [`report`]; **[`steering`]** [`kernels`] | what may be asked of a model; figures; **the equation**; fused operations |
 //! | 2 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights |
 //! | 3 | [`generate`] [`train`] | the batched engine; the finetuning loop |
@@ -30,6 +30,7 @@ pub mod vector;
 
 pub mod data_table;
 pub mod gguf;
+pub mod http;
 pub mod hub;
 pub mod record;
 pub mod stats;
