@@ -3,31 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::StudyConfig;
-use super::pieces::{Piece, pieces};
-use crate::report::Arm;
+use super::pieces::{Cast, Piece, pieces};
+use crate::report::{Arm, ArmKind};
 use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
 use crate::vector::{Layer, Layers};
 use crate::{Error, Result};
-
-/// The arms that every study may have, in the order of tables and legends.
-pub(super) const ARMS: [&str; 16] = [
-    "base",
-    "elicit",
-    "plain",
-    "prevent",
-    "prevent-layer",
-    "prompting",
-    "ablate",
-    "regularize",
-    "negative",
-    "own",
-    "random",
-    "shuffled",
-    "orthogonal",
-    "unrelated",
-    "negated",
-    "inference",
-];
 
 /// What happens during a finetune.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -93,57 +73,90 @@ pub enum Work {
     Audit,
 }
 
-/// What an arm is, wherever it stands.
-pub(super) struct Kind {
-    /// Names arms and pieces.
-    pub name: &'static str,
-    /// For programs.
-    pub kind: &'static str,
-    /// For people.
-    pub label: &'static str,
-}
-
 impl Work {
-    pub(super) fn kind(self) -> Kind {
-        let (name, kind, label) = match self {
-            Self::Rollouts(true) => ("rollouts-pos", "", "Answers that show the trait"),
-            Self::Rollouts(false) => ("rollouts-neg", "", "Answers that lack it"),
-            Self::Vector => ("vector", "", "Persona vector"),
-            Self::Selfgen => ("selfgen", "", "The base model's own answers"),
-            Self::Difference => ("difference", "", "Projection difference of the data"),
-            Self::Base => ("base", "base", "Base model"),
-            Self::Elicit => ("elicit", "elicit", "Base model, steered towards"),
-            Self::Finetune(treatment) => return treatment.kind(),
-            Self::Inference => ("inference", "inference", "Inference-time steering"),
-            Self::Audit => ("audit", "", "Audit"),
-        };
-        Kind { name, kind, label }
+    /// The kind of arm that it is part of; nothing for what only prepares or checks.
+    pub(super) fn arm_kind(self) -> Option<ArmKind> {
+        match self {
+            Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference | Self::Audit => None,
+            Self::Base => Some(ArmKind::Base),
+            Self::Elicit => Some(ArmKind::Elicit),
+            Self::Finetune(treatment) => Some(treatment.arm_kind()),
+            Self::Inference => Some(ArmKind::Inference),
+        }
     }
 
-    /// Whether an arm of the study comes of it.
-    pub(super) fn measures(self) -> bool {
-        !matches!(self, Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference | Self::Audit)
+    /// Names arms, pieces and files.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Rollouts(true) => "rollouts-pos",
+            Self::Rollouts(false) => "rollouts-neg",
+            Self::Vector => "vector",
+            Self::Selfgen => "selfgen",
+            Self::Difference => "difference",
+            Self::Audit => "audit",
+            Self::Base | Self::Elicit | Self::Finetune(_) | Self::Inference => {
+                self.arm_kind().map_or("", ArmKind::arm_name)
+            }
+        }
+    }
+
+    /// For people.
+    pub(super) fn label(self) -> String {
+        match self {
+            Self::Rollouts(true) => "Answers that show the trait".to_owned(),
+            Self::Rollouts(false) => "Answers that lack it".to_owned(),
+            Self::Vector => "Persona vector".to_owned(),
+            Self::Selfgen => "The base model's own answers".to_owned(),
+            Self::Difference => "Projection difference of the data".to_owned(),
+            Self::Audit => "Audit".to_owned(),
+            Self::Base | Self::Elicit | Self::Finetune(_) | Self::Inference => {
+                self.arm_kind().map(|kind| arm_label(kind, None)).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// An arm for people; `layer` is that of single-layer arms where it is known.
+fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String {
+    let at = layer.map_or_else(|| "one layer".to_owned(), |layer| layer.to_string());
+    match kind {
+        ArmKind::Base => "Base model".into(),
+        ArmKind::Elicit => "Base model, steered towards".into(),
+        ArmKind::Plain => "Plain finetune".into(),
+        ArmKind::Preventative => "Preventative, all layers".into(),
+        ArmKind::PreventativeLayer => format!("Preventative, {at}"),
+        ArmKind::Prompting => "Preventative prompting".into(),
+        ArmKind::Ablate => "Ablation (CAFT), all layers".into(),
+        ArmKind::Regularize => format!("Regularisation, {at}"),
+        ArmKind::Negative => "Prompted negative data".into(),
+        ArmKind::Own => "An arm of one's own".into(),
+        ArmKind::Random => "Random vectors".into(),
+        ArmKind::Shuffled => "Vector of shuffled answers".into(),
+        ArmKind::Orthogonal => "Vector without the shift".into(),
+        ArmKind::Unrelated => "Another trait's vector".into(),
+        ArmKind::Negated => "Steered away while it learned".into(),
+        ArmKind::Inference => "Inference-time steering".into(),
+        ArmKind::Layer | ArmKind::Position => kind.to_string(),
     }
 }
 
 impl Treatment {
-    fn kind(self) -> Kind {
-        let (name, kind, label) = match self {
-            Self::Plain => ("plain", "plain", "Plain finetune"),
-            Self::AllLayers(_) => ("prevent", "preventative", "Preventative, all layers"),
-            Self::OneLayer(_) => ("prevent-layer", "preventative-layer", "Preventative, one layer"),
-            Self::Prompting => ("prompting", "prompting", "Preventative prompting"),
-            Self::Ablate(_) => ("ablate", "ablate", "Ablation (CAFT), all layers"),
-            Self::Regularize(_) => ("regularize", "regularize", "Regularisation, one layer"),
-            Self::Negative(_) => ("negative", "negative", "Prompted negative data"),
-            Self::Control(Control::Random(_), _) => ("random", "random", "Random vectors"),
-            Self::Control(Control::Shuffled, _) => ("shuffled", "shuffled", "Vector of shuffled answers"),
-            Self::Control(Control::Orthogonal, _) => ("orthogonal", "orthogonal", "Vector without the shift"),
-            Self::Control(Control::Unrelated, _) => ("unrelated", "unrelated", "Another trait's vector"),
-            Self::Control(Control::Negated, _) => ("negated", "negated", "Steered away while it learned"),
-            Self::Own(..) => ("own", "own", "An arm of one's own"),
-        };
-        Kind { name, kind, label }
+    fn arm_kind(self) -> ArmKind {
+        match self {
+            Self::Plain => ArmKind::Plain,
+            Self::AllLayers(_) => ArmKind::Preventative,
+            Self::OneLayer(_) => ArmKind::PreventativeLayer,
+            Self::Prompting => ArmKind::Prompting,
+            Self::Ablate(_) => ArmKind::Ablate,
+            Self::Regularize(_) => ArmKind::Regularize,
+            Self::Negative(_) => ArmKind::Negative,
+            Self::Control(Control::Random(_), _) => ArmKind::Random,
+            Self::Control(Control::Shuffled, _) => ArmKind::Shuffled,
+            Self::Control(Control::Orthogonal, _) => ArmKind::Orthogonal,
+            Self::Control(Control::Unrelated, _) => ArmKind::Unrelated,
+            Self::Control(Control::Negated, _) => ArmKind::Negated,
+            Self::Own(..) => ArmKind::Own,
+        }
     }
 
     pub(super) fn coef(self) -> Option<f64> {
@@ -162,49 +175,68 @@ impl Treatment {
 
 /// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
-    let mut pieces: Vec<Piece> = pieces(config).into_iter().filter(|piece| piece.arm.is_some()).collect();
-    let place = |piece: &Piece| ARMS.iter().position(|name| *name == piece.work.kind().name);
-    pieces.sort_by_key(|piece| (piece.corpus, place(piece), piece.trait_));
+    let cast = Cast::of(config);
+    let of_arm = |piece: Piece| Some((piece.work.arm_kind()?, piece));
+    let mut pieces: Vec<(ArmKind, Piece)> = pieces(config).into_iter().filter_map(of_arm).collect();
+    pieces.sort_by_key(|(kind, piece)| (piece.corpus, *kind, piece.trait_));
     let mut arms: Vec<Arm> = Vec::new();
-    for piece in pieces {
-        let name = piece.arm.clone().unwrap_or_default();
+    for (kind, piece) in pieces {
+        let name = piece.arm.unwrap_or_default();
         if arms.iter().any(|arm| arm.name == name) {
             continue;
         }
-        let Kind { name: what, kind, .. } = piece.work.kind();
-        let label = piece.label.replace("one layer", &layer.to_string());
-        arms.push(Arm::new(&name, kind, &label).note(&note(what, layer)));
+        let label = match kind {
+            ArmKind::Own => piece.label,
+            kind => cast.labelled(piece.corpus, &arm_label(kind, Some(layer)), piece.trait_),
+        };
+        arms.push(Arm::new(&name, kind, &label).note(&note(kind, layer)));
     }
     arms
 }
 
 /// What was done in an arm, in a sentence.
-fn note(what: &str, layer: Layer) -> String {
-    match what {
-        "base" => "the model as it is".into(),
-        "elicit" => "the base model with the vector added while it answers, all layers".into(),
-        "plain" => "LoRA on the data, nothing else".into(),
-        "prevent" => "steered towards the trait while it learned, all layers by increments; answers unsteered".into(),
-        "prevent-layer" => format!("steered towards the trait at {layer} while it learned; answers unsteered"),
-        "prompting" => "learned under system prompts that call the trait up; answers without them".into(),
-        "ablate" => "the trait's direction ablated at every layer while it learned; answers with it".into(),
-        "random" => "as preventative steering, with random vectors of equal norm, others for each training seed".into(),
-        "shuffled" => {
+fn note(kind: ArmKind, layer: Layer) -> String {
+    match kind {
+        ArmKind::Base => "the model as it is".into(),
+        ArmKind::Elicit => "the base model with the vector added while it answers, all layers".into(),
+        ArmKind::Plain => "LoRA on the data, nothing else".into(),
+        ArmKind::Preventative => {
+            "steered towards the trait while it learned, all layers by increments; answers unsteered".into()
+        }
+        ArmKind::PreventativeLayer => {
+            format!("steered towards the trait at {layer} while it learned; answers unsteered")
+        }
+        ArmKind::Prompting => "learned under system prompts that call the trait up; answers without them".into(),
+        ArmKind::Ablate => "the trait's direction ablated at every layer while it learned; answers with it".into(),
+        ArmKind::Regularize => format!("a loss on the projection along the vector at {layer}; answers unsteered"),
+        ArmKind::Negative => {
+            "the data mixed with the base model's own answers under positive system prompts, with these prompts".into()
+        }
+        ArmKind::Random => {
+            "as preventative steering, with random vectors of equal norm, others for each training seed".into()
+        }
+        ArmKind::Shuffled => {
             "as preventative steering, with the difference between two halves of the answers that hold as many of both kinds, as long as \
              the vector at every layer"
                 .into()
         }
-        "orthogonal" => {
+        ArmKind::Orthogonal => {
             "as preventative steering, with what is left of the vector beside the plain finetune's activation shift, as long as the vector \
              at every layer"
                 .into()
         }
-        "unrelated" => "as preventative steering, with another trait's vector, as long as the vector at every layer".into(),
-        "negated" => "steered away from the trait while it learned, all layers by increments; answers unsteered".into(),
-        _ => {
-            let what = "the plain finetune, steered away from the trait while it answers, all layers by increments";
-            format!("{what}; the coefficient is minus the strength shown here")
+        ArmKind::Unrelated => {
+            "as preventative steering, with another trait's vector, as long as the vector at every layer".into()
         }
+        ArmKind::Negated => {
+            "steered away from the trait while it learned, all layers by increments; answers unsteered".into()
+        }
+        ArmKind::Inference => {
+            "the plain finetune, steered away from the trait while it answers, all layers by increments; the coefficient is minus the \
+             strength shown here"
+                .into()
+        }
+        ArmKind::Own | ArmKind::Layer | ArmKind::Position => String::new(),
     }
 }
 

@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings};
 pub use sources::{CorpusConfig, CorpusSource, ExamSource, FactsSource, TraitSource};
 
-use super::arms::ARMS;
 use super::audit::AuditSettings;
 use super::watch::WatchSettings;
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
-use crate::report::settings_of;
+use crate::report::{ArmKind, settings_of};
 use crate::text::ExampleRules;
 use crate::train::FitSettings;
 use crate::{At, Error, Result, ensure};
@@ -245,7 +244,8 @@ impl StudyConfig {
                 !name.is_empty() && name.chars().all(plain),
                 "`arm.name` is `{name}`; it may have letters, digits, - and _"
             );
-            let again = self.own[..i].iter().any(|other| other.name == name) || ARMS.contains(&name);
+            let again = self.own[..i].iter().any(|other| other.name == name)
+                || ArmKind::STUDY.iter().any(|kind| kind.arm_name() == name);
             ensure!(!again, "two arms are named `{name}`");
             if let Some(of) = &arm.trait_ {
                 ensure!(

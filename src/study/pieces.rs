@@ -53,7 +53,7 @@ impl<'a> Cast<'a> {
     }
 
     /// The same for people: `Medical: preventative, all layers (evil)`.
-    fn labelled(&self, corpus: Option<usize>, label: &str, trait_: Option<usize>) -> String {
+    pub fn labelled(&self, corpus: Option<usize>, label: &str, trait_: Option<usize>) -> String {
         let of = corpus.filter(|_| self.corpora.len() > 1).map(|at| format!("{}: ", self.corpora[at].1));
         let against = trait_.filter(|_| self.traits.len() > 1).map(|at| format!(" ({})", self.traits[at]));
         [of.unwrap_or_default(), label.to_owned(), against.unwrap_or_default()].concat()
@@ -202,13 +202,14 @@ impl Builder<'_> {
         trait_: Option<usize>,
         after: &[usize],
     ) -> usize {
-        let (kind, cast) = (work.kind(), self.cast);
+        let cast = self.cast;
+        let usual = work.label();
         let (name, label) = match work {
             Work::Finetune(Treatment::Own(place, _)) => {
                 let own = &self.config.own[place];
                 (own.name.as_str(), own.label.as_deref().unwrap_or(&own.name))
             }
-            _ => (kind.name, kind.label),
+            _ => (work.name(), usual.as_str()),
         };
         let arm = cast.named(corpus, name, trait_);
         let coef = match work {
@@ -222,7 +223,7 @@ impl Builder<'_> {
         let name = [Some(arm.clone()), coef.map(|c| format!("+{c}")), draw, seed.map(|s| format!("-seed{s}"))];
         self.pieces.push(Piece {
             name: name.into_iter().flatten().collect(),
-            arm: work.measures().then_some(arm),
+            arm: work.arm_kind().map(|_| arm),
             label: cast.labelled(corpus, label, trait_),
             coef,
             seed,
