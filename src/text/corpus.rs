@@ -10,7 +10,8 @@ use super::{ExampleRules, Message, Tokenizer, TrainingExample};
 use crate::{Error, Result, bail};
 
 /// What a row of training data holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A conversation.
     Turns(Vec<Message>),

@@ -2,7 +2,7 @@
 //! reference prints a message when its hook fails and then trains unsteered (METHOD L.13).
 
 use burn::tensor::Tensor;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::IntoScalarF32;
 use crate::kernels::FusedOps;
@@ -13,7 +13,7 @@ use crate::vector::Layer;
 use crate::{Error, Result, ensure};
 
 /// What was measured at one layer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
     /// The layer.
     pub layer: Layer,

@@ -3,12 +3,10 @@
 //! A verb is given words and a [`Context`]; it hands back an [`Outcome`] and prints nothing: the terminal, colours, bars
 //! and exit codes belong to `crate::cli`.
 
-mod document;
 mod paths;
 mod probe;
 mod prompts;
 mod steer;
-mod train_config;
 mod writer;
 
 pub mod adapter;

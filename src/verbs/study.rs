@@ -14,11 +14,11 @@ use std::sync::Mutex;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::document::Document;
 use super::model::{HARBOR, ModelFolder};
 use super::paths::of_config;
 use super::{Bar, Console, Context, Outcome};
 use crate::Result;
+use crate::config_file::ConfigFile;
 use crate::harbor::{SEED, World};
 use crate::study::{
     self, CorpusSource, Event, ExamSource, FactsSource, JudgeSource, Kind, NeutralSource, StudyConfig, StudyReport,
@@ -180,7 +180,7 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
         }
     };
     super::paths::file("the configuration", path)?;
-    let (config, slurm) = read(&mut Document::read(path)?, context)?;
+    let (config, slurm) = read(&mut ConfigFile::read(path)?, context)?;
     let config = kind.settled(config);
     kind.check(&config)?;
     let study = Study { kind, word, config, out };
@@ -191,11 +191,11 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
 }
 
 /// A study's configuration, its paths found, and what it says of Slurm.
-pub(super) fn read(document: &mut Document, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
+pub(super) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
     // How it is handed to a cluster is no part of what is studied.
-    let slurm = SlurmSettings::take(document)?;
-    let mut config: StudyConfig = document.whole()?;
-    find_paths(&mut config, &document.path, context)?;
+    let slurm = file.take("slurm")?;
+    let mut config: StudyConfig = file.parse()?;
+    find_paths(&mut config, &file.path, context)?;
     config.seed = context.seed.unwrap_or(config.seed);
     Ok((config, slurm))
 }

@@ -6,7 +6,7 @@ use crate::train::{Event, GradientReport, Proof, RecomputeReport};
 use crate::verbs::{Bar, Console};
 
 /// Tells what happened.
-pub fn show(event: &Event, diary: &TrainingLog, console: &dyn Console, bar: &mut dyn Bar) {
+pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, bar: &mut Option<Box<dyn Bar>>) {
     match event {
         Event::Steered(proofs) => say_proof(proofs, console),
         Event::ProbeBaseline(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
@@ -14,11 +14,11 @@ pub fn show(event: &Event, diary: &TrainingLog, console: &dyn Console, bar: &mut
         Event::Recomputed(report) => say_refreshed(report, console),
         Event::Resumed(step) => {
             console.say(&format!("going on after step {step}"));
-            bar.at(*step, "");
         }
-        Event::Step(report, ..) => {
-            let drift = diary.drift().map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
-            let rate = diary.tokens_per_second;
+        Event::Step(report, total, _) => {
+            let drift = log.drift().map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
+            let rate = log.tokens_per_second;
+            let bar = bar.get_or_insert_with(|| console.bar("step", *total));
             bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
         }
     }

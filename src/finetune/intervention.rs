@@ -1,0 +1,216 @@
+//! An intervention with its vectors in hand: what is done to the stream, which loss is added, which vector follows the model.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::file::AblateTo;
+use super::notice::Notice;
+use super::seeds::Seeds;
+use super::settings::{AblationSettings, Intervention, NegativeDataSettings, RandomSettings, RegularizationSettings};
+use super::settings::SteeringSettings;
+use super::watch::fingerprint;
+use crate::language_model::{Direction, Finished};
+use crate::steering::{Op, SteeringPlan};
+use crate::train::{Regularizer, VectorRecompute};
+use crate::vector::{Layer, PersonaVector, VectorFile};
+use crate::{Error, Result};
+
+/// A vector that an intervention works with.
+#[derive(Debug, Clone)]
+pub struct GivenVector {
+    /// The numbers.
+    pub vector: PersonaVector,
+    /// Their identity.
+    pub fingerprint: String,
+    /// Where they come from, for messages.
+    pub place: String,
+    /// Whether the last row is a direction of the last block's output, and not of the stream after the final norm.
+    pub last_row_is_raw: bool,
+}
+
+impl GivenVector {
+    /// The vector of a file.
+    pub fn of_file(file: &VectorFile, place: &Path) -> Self {
+        Self {
+            vector: file.response_avg.clone(),
+            fingerprint: file.fingerprint.clone(),
+            place: place.display().to_string(),
+            last_row_is_raw: file.last_row_is_raw(),
+        }
+    }
+}
+
+/// What an intervention comes to.
+#[derive(Debug, Clone, Default)]
+pub struct ResolvedIntervention {
+    /// What is done to the stream.
+    pub plan: SteeringPlan,
+    /// Whether an ablation leaves the base model's mean, which is still to be taken.
+    pub to_mean: bool,
+    /// The loss that is added.
+    pub regularize: Option<Regularizer>,
+    /// How the vector follows the model.
+    pub recompute: Option<VectorRecompute>,
+    /// The whole in words and numbers, without paths. Null where nothing is done.
+    pub described: Value,
+    /// Identities of the vectors.
+    pub fingerprints: Vec<String>,
+    /// What the user should know.
+    pub notices: Vec<Notice>,
+}
+
+impl ResolvedIntervention {
+    /// What an intervention does with these vectors. `texts` are those from which the vector is extracted anew, if it is.
+    ///
+    /// # Errors
+    /// Vectors that are missing or too many, a layer that they do not have.
+    pub fn new(
+        intervention: &Intervention,
+        vectors: &[GivenVector],
+        texts: Option<[Vec<Finished>; 2]>,
+        seeds: &Seeds,
+    ) -> Result<Self> {
+        let mut it = Self { fingerprints: vectors.iter().map(|v| v.fingerprint.clone()).collect(), ..Self::default() };
+        let is_idle = match intervention {
+            Intervention::None => return Ok(it),
+            Intervention::Inoculate(_) => false,
+            Intervention::NegativeData(NegativeDataSettings { share, .. }) => *share == 0.0,
+            Intervention::Steer(steering) => {
+                it.steer(steering, only(vectors)?, texts)?;
+                steering.coef == 0.0
+            }
+            Intervention::Random(RandomSettings { steering, seed }) => {
+                it.steer(steering, only(vectors)?, None)?;
+                let seed = seed.unwrap_or_else(|| seeds.random_vectors());
+                it.plan = it.plan.random_like(seed);
+                it.say(format!("control: along random directions of the same norms, drawn with seed {seed}"));
+                steering.coef == 0.0
+            }
+            Intervention::Ablate(ablation) => {
+                it.ablate(ablation, vectors)?;
+                ablation.coef == 0.0
+            }
+            Intervention::Regularize(regularization) => {
+                it.regularize(regularization, only(vectors)?)?;
+                regularization.lambda == 0.0
+            }
+        };
+        if is_idle {
+            let mut notices = std::mem::take(&mut it.notices);
+            notices.push(Notice::Said("the strength is 0: plain finetuning".into()));
+            return Ok(Self { fingerprints: it.fingerprints, notices, ..Self::default() });
+        }
+        it.described = json!(intervention.clone().without_paths());
+        if let Some(described) = it.described.as_object_mut().filter(|_| !it.fingerprints.is_empty()) {
+            described.insert("fingerprints".into(), json!(it.fingerprints));
+        }
+        Ok(it)
+    }
+
+    fn steer(
+        &mut self,
+        steering: &SteeringSettings,
+        given: &GivenVector,
+        texts: Option<[Vec<Finished>; 2]>,
+    ) -> Result<()> {
+        let recipe = steering.recipe();
+        let (plan, layers) = recipe.plan(&given.vector).map_err(|e| e.at(&given.place))?;
+        self.warn_of_last_row(given, &layers);
+        if !steering.incremental && layers.len() > 1 {
+            let what = "raw rows are added at several layers, and what each adds reaches the later ones; `all` adds increments";
+            self.notices.push(Notice::Warned(what.into()));
+        }
+        let squares = plan.parts[0].steers.iter().flat_map(|s| &s.vector).map(|&x| f64::from(x).powi(2));
+        self.say(format!(
+            "steering: add {} times the {} at {}, {} tokens, norm of the shift {:.4}",
+            steering.coef,
+            if steering.incremental { "increments" } else { "vector" },
+            layers_in_words(&layers),
+            word(&steering.positions),
+            f64::from(steering.coef.abs()) * squares.sum::<f64>().sqrt()
+        ));
+        self.plan = plan;
+        let Some(every) = steering.recompute.as_ref().map(|r| r.recompute_every).filter(|_| steering.coef != 0.0) else {
+            return Ok(());
+        };
+        let texts = texts.ok_or_else(|| Error::new("there are no texts to extract the vector anew from"))?;
+        self.say(format!(
+            "feedback loop: every {every} steps the vector is extracted anew from {} and {} fixed texts and the weights as they \
+             are then, so that what is learned decides what is steered with",
+            texts[0].len(),
+            texts[1].len()
+        ));
+        self.recompute = Some(VectorRecompute { every, texts, recipe, first: given.vector.clone() });
+        Ok(())
+    }
+
+    fn ablate(&mut self, ablation: &AblationSettings, vectors: &[GivenVector]) -> Result<()> {
+        let AblationSettings { layers, coef, to, positions, .. } = ablation;
+        let directions: Vec<&PersonaVector> = vectors.iter().map(|given| &given.vector).collect();
+        self.plan = SteeringPlan::ablate_span(&directions, layers, *coef, *positions)?;
+        self.to_mean = *to == AblateTo::Mean;
+        let layers = layers.of(directions[0].layers())?;
+        vectors.iter().for_each(|given| self.warn_of_last_row(given, &layers));
+        let rank = match vectors.len() {
+            1 => String::new(),
+            k => format!(" the span of {k} vectors"),
+        };
+        let to = if self.to_mean { " to the base model's mean" } else { "" };
+        let (place, positions) = (layers_in_words(&layers), word(positions));
+        self.say(format!("steering: {}{rank}{to} at {place}, {positions} tokens", word(&Op::Ablate)));
+        Ok(())
+    }
+
+    fn regularize(&mut self, regularization: &RegularizationSettings, given: &GivenVector) -> Result<()> {
+        let RegularizationSettings { layers, lambda, mode, .. } = regularization;
+        let layers = layers.of(given.vector.layers()).map_err(|e| e.at(&given.place))?;
+        self.warn_of_last_row(given, &layers);
+        self.say(format!(
+            "regularisation: {}, weight {lambda}, at {}; it trains on the probe itself, so that a low projection afterwards shows little",
+            word(mode),
+            layers_in_words(&layers)
+        ));
+        let direction = |layer| Direction { layer, vector: given.vector.row(layer).to_vec() };
+        let directions = layers.into_iter().map(direction).collect();
+        self.regularize = Some(Regularizer { mode: *mode, lambda: *lambda, directions });
+        Ok(())
+    }
+
+    fn warn_of_last_row(&mut self, given: &GivenVector, layers: &[Layer]) {
+        if layers.last() == Some(&Layer(given.vector.layers())) && !given.last_row_is_raw {
+            self.notices.push(Notice::Warned(format!(
+                "the last layer is touched along a row that was taken after the final norm ({}); it is no direction of the block's output",
+                given.place
+            )));
+        }
+    }
+
+    fn say(&mut self, line: String) {
+        self.notices.push(Notice::Said(line));
+    }
+
+    /// Identity of the texts from which the vector is extracted anew.
+    pub(super) fn texts_key(&self) -> Value {
+        self.recompute.as_ref().map_or(Value::Null, |recompute| json!(recompute.texts.each_ref().map(|s| fingerprint(s))))
+    }
+}
+
+fn only(vectors: &[GivenVector]) -> Result<&GivenVector> {
+    match vectors {
+        [one] => Ok(one),
+        some => Err(Error::usage(format!("the intervention takes one vector, not {}", some.len()))),
+    }
+}
+
+fn layers_in_words(layers: &[Layer]) -> String {
+    match layers {
+        [one] => one.to_string(),
+        some => format!("{} layers ({} to {})", some.len(), some[0], some[some.len() - 1]),
+    }
+}
+
+/// A setting as configurations write it.
+fn word(of: &impl serde::Serialize) -> String {
+    json!(of).as_str().unwrap_or_default().to_owned()
+}
