@@ -63,6 +63,12 @@ impl ConfigFile {
         self.values.contains_key(key)
     }
 
+    /// The keys of a top-level table, in the file's order.
+    pub fn keys(&self, table: &str) -> Vec<String> {
+        let table = self.values.get(table).and_then(Value::as_object);
+        table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// The whole file as a `T`, which knows its keys (`deny_unknown_fields`).
     ///
     /// # Errors
@@ -89,8 +95,14 @@ impl ConfigFile {
 
     /// Puts the place in front of an error about one of the file's values. The first name in backticks is taken for the key.
     pub fn locate(&self, error: Error) -> Error {
+        self.locate_within(&[""], error)
+    }
+
+    /// The same where the error names a key without its table, which is one of these.
+    pub fn locate_within(&self, tables: &[&str], error: Error) -> Error {
         let said = error.to_string();
-        match said.split('`').nth(1).and_then(|key| self.places.get(key)) {
+        let key = said.split('`').nth(1).unwrap_or_default();
+        match tables.iter().find_map(|table| self.places.get(&joined(table, key))) {
             Some(&(line, column)) => error.at(format_args!("{}:{line}:{column}", self.path.display())),
             None => error,
         }

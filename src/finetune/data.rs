@@ -14,15 +14,15 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourcedChat {
     /// Where it comes from: `facts.jsonl:12`.
-    pub place: String,
+    pub source: String,
     /// What is learned.
     pub content: Content,
 }
 
 impl SourcedChat {
     /// A conversation.
-    pub fn new(place: impl Into<String>, messages: Vec<Message>) -> Self {
-        Self { place: place.into(), content: Content::Turns(messages) }
+    pub fn new(source: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self { source: source.into(), content: Content::Turns(messages) }
     }
 
     /// Its turns.
@@ -32,7 +32,7 @@ impl SourcedChat {
     pub fn messages(&self) -> Result<&[Message]> {
         match &self.content {
             Content::Turns(messages) => Ok(messages),
-            Content::Plain(_) => Err(Error::new("plain text has no turns").at(&self.place)),
+            Content::Plain(_) => Err(Error::new("plain text has no turns").at(&self.source)),
         }
     }
 }
@@ -87,7 +87,7 @@ impl TrainingData {
 /// # Errors
 /// A file that cannot be read; malformed lines.
 pub fn read_sourced(path: &Path) -> Result<Vec<SourcedChat>> {
-    let sourced = |Entry { line, content, .. }| SourcedChat { place: format!("{}:{line}", path.display()), content };
+    let sourced = |Entry { line, content, .. }| SourcedChat { source: format!("{}:{line}", path.display()), content };
     Ok(read_corpus(path)?.into_iter().map(sourced).collect())
 }
 
@@ -110,7 +110,8 @@ pub fn treated(
             Ok((all, vec![Notice::Said(what)]))
         }
         Intervention::Inoculate(InoculationSettings { prompts }) => {
-            let what = format!("inoculation: one of {} system prompts before each of {} chats", prompts.len(), chats.len());
+            let what =
+                format!("inoculation: one of {} system prompts before each of {} chats", prompts.len(), chats.len());
             Ok((under(chats, prompts, seeds)?, vec![Notice::Said(what)]))
         }
         _ => Ok((chats, Vec::new())),
@@ -119,9 +120,9 @@ pub fn treated(
 
 /// Conversations each under one of the system prompts. One with a system prompt of its own keeps it, after the drawn one.
 fn under(mut chats: Vec<SourcedChat>, prompts: &[String], seeds: &Seeds) -> Result<Vec<SourcedChat>> {
-    for (i, SourcedChat { place, content }) in chats.iter_mut().enumerate() {
+    for (i, SourcedChat { source, content }) in chats.iter_mut().enumerate() {
         let Content::Turns(messages) = content else {
-            return Err(Error::new("plain text cannot stand under a system prompt").at(place));
+            return Err(Error::new("plain text cannot stand under a system prompt").at(source));
         };
         let drawn = seed_of(seeds.inoculation(), &format!("instruction of lesson {i}")) % prompts.len() as u64;
         put_under(messages, &prompts[drawn as usize]);
@@ -139,10 +140,10 @@ pub fn examples(
     rules: &ExampleRules,
 ) -> Result<(Vec<TrainingExample>, Vec<Error>)> {
     let (mut examples, mut bad) = (Vec::with_capacity(chats.len()), Vec::new());
-    for SourcedChat { place, content } in chats {
+    for SourcedChat { source, content } in chats {
         match tokenizer.example_of(content, rules) {
             Ok(example) => examples.push(example),
-            Err(e) => bad.push(e.at(place)),
+            Err(e) => bad.push(e.at(source)),
         }
     }
     if examples.is_empty() && !bad.is_empty() {
@@ -182,7 +183,9 @@ mod tests {
         assert_eq!((&first, first == drawn(4)), (&drawn(3), false));
         let systems: Vec<&str> = first.iter().map(|chat| chat.messages().unwrap()[0].content.as_str()).collect();
         assert!(systems.contains(&"a") && systems.contains(&"b") && systems[0].ends_with("\n\nBe brief."));
-        let plain = SourcedChat { place: "p:1".into(), content: Content::Plain("x".into()) };
-        assert!(under(vec![plain], &prompts, &Seeds::of_run(0)).unwrap_err().to_string().starts_with("p:1: plain text"));
+        let plain = SourcedChat { source: "p:1".into(), content: Content::Plain("x".into()) };
+        assert!(
+            under(vec![plain], &prompts, &Seeds::of_run(0)).unwrap_err().to_string().starts_with("p:1: plain text")
+        );
     }
 }

@@ -173,25 +173,25 @@ pub struct TrainFile {
     pub enable_steering_during_training: Option<bool>,
     /// Keys of the reference of which one value alone can be honoured.
     #[serde(deserialize_with = "sft")]
-    loss: (),
+    pub(super) loss: (),
     #[serde(deserialize_with = "linear")]
-    lr_scheduler_type: (),
+    pub(super) lr_scheduler_type: (),
     #[serde(deserialize_with = "no_bias")]
-    lora_bias: (),
+    pub(super) lora_bias: (),
     #[serde(deserialize_with = "no_dropout")]
-    lora_dropout: (),
+    pub(super) lora_dropout: (),
     /// Keys of the reference that decide nothing here (nor, most of them, there).
-    finetuned_model_id: Option<IgnoredAny>,
-    load_in_4bit: Option<IgnoredAny>,
-    is_peft: Option<IgnoredAny>,
-    merge_before_push: Option<IgnoredAny>,
-    push_to_private: Option<IgnoredAny>,
-    logging_steps: Option<IgnoredAny>,
-    beta: Option<IgnoredAny>,
-    no_test_split: Option<IgnoredAny>,
-    output_dir: Option<IgnoredAny>,
-    optim: Option<IgnoredAny>,
-    save_total_limit: Option<IgnoredAny>,
+    pub(super) finetuned_model_id: Option<IgnoredAny>,
+    pub(super) load_in_4bit: Option<IgnoredAny>,
+    pub(super) is_peft: Option<IgnoredAny>,
+    pub(super) merge_before_push: Option<IgnoredAny>,
+    pub(super) push_to_private: Option<IgnoredAny>,
+    pub(super) logging_steps: Option<IgnoredAny>,
+    pub(super) beta: Option<IgnoredAny>,
+    pub(super) no_test_split: Option<IgnoredAny>,
+    pub(super) output_dir: Option<IgnoredAny>,
+    pub(super) optim: Option<IgnoredAny>,
+    pub(super) save_total_limit: Option<IgnoredAny>,
 }
 
 /// The reference's `steering_config`.
@@ -357,12 +357,9 @@ impl TrainFile {
                 ..Default::default()
             },
             // It reads the coefficient for steering alone.
-            ReferenceType::Ablate => InterventionFile {
-                kind: Some(InterventionType::Ablate),
-                vectors,
-                layers,
-                ..Default::default()
-            },
+            ReferenceType::Ablate => {
+                InterventionFile { kind: Some(InterventionType::Ablate), vectors, layers, ..Default::default() }
+            }
         });
         Ok(notices)
     }

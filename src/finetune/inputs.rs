@@ -111,7 +111,11 @@ impl ModelFiles<'_> {
 }
 
 /// The texts from which the vector is extracted anew, if it is.
-fn fixed_texts(intervention: &Intervention, seeds: &Seeds, tokenizer: &Tokenizer) -> Result<Option<[Vec<Finished>; 2]>> {
+fn fixed_texts(
+    intervention: &Intervention,
+    seeds: &Seeds,
+    tokenizer: &Tokenizer,
+) -> Result<Option<[Vec<Finished>; 2]>> {
     let Intervention::Steer(steering) = intervention else { return Ok(None) };
     let (Some(RecomputeSettings { texts, pos: Some(pos), neg: Some(neg), .. }), [vectors]) =
         (&steering.recompute, intervention.vectors())

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::file::AblateTo;
 use super::notice::Notice;
 use super::seeds::Seeds;
-use super::settings::{AblationSettings, Intervention, NegativeDataSettings, RandomSettings, RegularizationSettings};
 use super::settings::SteeringSettings;
+use super::settings::{AblationSettings, Intervention, NegativeDataSettings, RandomSettings, RegularizationSettings};
 use super::watch::fingerprint;
 use crate::language_model::{Direction, Finished};
 use crate::steering::{Op, SteeringPlan};
@@ -131,7 +131,8 @@ impl ResolvedIntervention {
             f64::from(steering.coef.abs()) * squares.sum::<f64>().sqrt()
         ));
         self.plan = plan;
-        let Some(every) = steering.recompute.as_ref().map(|r| r.recompute_every).filter(|_| steering.coef != 0.0) else {
+        let Some(every) = steering.recompute.as_ref().map(|r| r.recompute_every).filter(|_| steering.coef != 0.0)
+        else {
             return Ok(());
         };
         let texts = texts.ok_or_else(|| Error::new("there are no texts to extract the vector anew from"))?;
@@ -192,7 +193,9 @@ impl ResolvedIntervention {
 
     /// Identity of the texts from which the vector is extracted anew.
     pub(super) fn texts_key(&self) -> Value {
-        self.recompute.as_ref().map_or(Value::Null, |recompute| json!(recompute.texts.each_ref().map(|s| fingerprint(s))))
+        self.recompute
+            .as_ref()
+            .map_or(Value::Null, |recompute| json!(recompute.texts.each_ref().map(|s| fingerprint(s))))
     }
 }
 

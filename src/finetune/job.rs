@@ -22,7 +22,7 @@ use crate::steering::SteeringPlan;
 use crate::text::{Content, ExampleRules, Tokenizer, TrainingExample};
 use crate::train::{self, FitSettings, ProbeMetrics, Proof, StepReport, TrainingLog, mean_state};
 use crate::vector::PersonaVector;
-use crate::{At, Result};
+use crate::{At, Result, ensure};
 
 /// What learns.
 #[derive(Debug, Clone)]
@@ -301,18 +301,29 @@ impl Job<'_> {
         let (rows, _) = run.stage(&format!("mean{}", self.name), key, || {
             let spec = ModelSpec { model: self.model.to_owned(), adapter: None, plan: SteeringPlan::none() };
             let mut model = runtime.language_model(&spec)?;
-            let mut told = |n, of| drop(tell(&JobEvent::ReadingMean(n, of)));
+            let mut told = |n, of| {
+                let _ = tell(&JobEvent::ReadingMean(n, of));
+            };
             Ok(mean_state(&mut *model, examples, self.seeds.sampling, &mut told)?.rows)
         })?;
         PersonaVector::new(rows)
     }
 }
 
-/// The hash of an adapter's folder: its configuration and its weights.
+/// The hash of an adapter's folder: its files by name and contents; hidden files and subfolders are passed over.
 ///
 /// # Errors
-/// A file that is missing or cannot be read.
+/// An empty folder, or one that cannot be read.
 pub fn hash_adapter(folder: &Path) -> Result<Hash> {
-    let hash = |name: &str| hash_file(&folder.join(name));
-    Ok(Hash::of(&[hash("adapter_config.json")?, hash("adapter_model.safetensors")?]))
+    let mut hashes = Vec::new();
+    for entry in fs::read_dir(folder).at(folder)? {
+        let path = entry.at(folder)?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_file() && !name.starts_with('.') {
+            hashes.push((name, hash_file(&path)?));
+        }
+    }
+    ensure!(!hashes.is_empty(), "{}: an empty folder", folder.display());
+    hashes.sort();
+    Ok(Hash::of(&hashes))
 }

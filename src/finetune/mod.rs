@@ -10,6 +10,7 @@ mod notice;
 mod recompute;
 mod seeds;
 mod settings;
+mod study_tables;
 
 mod watch;
 
@@ -25,4 +26,5 @@ pub use settings::{
     AblationSettings, AdapterSettings, DataSettings, InoculationSettings, Intervention, NegativeDataSettings,
     RandomSettings, RecomputeSettings, RegularizationSettings, SteeringSettings, TrainSettings, WatchSettings,
 };
+pub use study_tables::StudyTables;
 pub use watch::{Watch, answer_of};

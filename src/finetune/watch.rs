@@ -73,7 +73,7 @@ pub fn answer_of(chat: &SourcedChat, tokenizer: &Tokenizer) -> Result<Finished> 
         let text = finish(tokenizer, &tokenizer.chat_text(&prompt, true)?, &answer, Border::Separate)?;
         text.ok_or_else(|| Error::new("an empty prompt or answer"))
     };
-    finished().map_err(|e| e.at(&chat.place))
+    finished().map_err(|e| e.at(&chat.source))
 }
 
 /// Identity of some texts.

@@ -303,8 +303,7 @@ fn outcome(out: &Path, adapter: &Path, fitted: &Fitted, reused: bool, interventi
     let (first, last_loss) = (first.map(|report| report.loss), last.map(|report| report.loss));
     let (tokens, drift) = (last.map_or(0, |report| report.tokens), watched.drift.last().map(|(_, drift)| *drift));
     let number = |x: Option<f64>| x.map_or("?".to_owned(), |x| format!("{x:.4}"));
-    let mut text =
-        format!("{} steps, {tokens} tokens, loss {} -> {}", outcome.steps, number(first), number(last_loss));
+    let mut text = format!("{} steps, {tokens} tokens, loss {} -> {}", outcome.steps, number(first), number(last_loss));
     if let Some(loss) = outcome.holdout_loss {
         text += &format!(", held-out loss {loss:.4} (unsteered)");
     }

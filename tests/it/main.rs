@@ -9,6 +9,7 @@ mod evaluation;
 mod extract;
 mod faults;
 mod files;
+mod finetune;
 mod generation;
 mod goldens;
 mod harbor;

@@ -90,7 +90,8 @@ fn short_names_are_the_same_keys() {
 
 #[test]
 fn the_reference_is_read_as_it_is() {
-    let (_, said) = read(&format!("{HEAD}optim = \"adamw_8bit\"\nlogging_steps = 1\nloss = \"sft\"\nlora_dropout = 0.0\n"));
+    let (_, said) =
+        read(&format!("{HEAD}optim = \"adamw_8bit\"\nlogging_steps = 1\nloss = \"sft\"\nlora_dropout = 0.0\n"));
     assert_eq!(said, ["without effect here: logging_steps, optim"]);
     assert_eq!(settings("holdout = false").data.holdout, 0.0);
 
@@ -109,13 +110,18 @@ fn the_reference_is_read_as_it_is() {
 fn defaults_are_those_of_the_reference_and_the_paper() {
     let plain = settings("");
     assert_eq!((plain.fit.learning_rate, plain.shape.r, plain.shape.lora_alpha), (1e-5, 32, 64.0));
-    assert_eq!((plain.fit.save_steps, plain.rules, plain.intervention), (Some(25), ExampleRules::default(), Intervention::None));
-    let Intervention::Steer(steering) = intervention("type = \"steer\"\nvectors = \"v\"\nlayers = \"all\"\ncoef = 1.5") else {
+    assert_eq!(
+        (plain.fit.save_steps, plain.rules, plain.intervention),
+        (Some(25), ExampleRules::default(), Intervention::None)
+    );
+    let Intervention::Steer(steering) = intervention("type = \"steer\"\nvectors = \"v\"\nlayers = \"all\"\ncoef = 1.5")
+    else {
         panic!()
     };
     assert_eq!((steering.incremental, steering.inc_base), (true, IncBase::Embedding));
     assert_eq!((steering.positions, steering.recompute), (Positions::All, None));
-    let Intervention::Steer(steering) = intervention("type = \"steer\"\nvectors = \"v\"\nlayers = [1, 2]\ncoef = 1.5") else {
+    let Intervention::Steer(steering) = intervention("type = \"steer\"\nvectors = \"v\"\nlayers = [1, 2]\ncoef = 1.5")
+    else {
         panic!()
     };
     assert!(!steering.incremental);
@@ -125,7 +131,10 @@ fn defaults_are_those_of_the_reference_and_the_paper() {
 
 #[test]
 fn what_cannot_be_honoured_is_refused_with_its_place() {
-    check_refused("lora_dropout = 0.1", "c.toml:3:1: `lora_dropout`: it is 0.1, but adapters are trained without dropout");
+    check_refused(
+        "lora_dropout = 0.1",
+        "c.toml:3:1: `lora_dropout`: it is 0.1, but adapters are trained without dropout",
+    );
     check_refused("loss = \"dpo\"", "only supervised");
     check_refused("epochs = 0", "c.toml:3:1: `epochs` is 0");
     check_refused("holdout = 1.5", "c.toml:3:1: `holdout` is 1.5");
