@@ -7,7 +7,7 @@ use super::intervention::{GivenVector, ResolvedIntervention};
 use super::notice::Notice;
 use super::recompute::recompute_texts;
 use super::seeds::Seeds;
-use super::settings::{Intervention, RecomputeSettings, TrainSettings, WatchSettings};
+use super::settings::{Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings};
 use super::watch::{Watch, answer_of};
 use crate::language_model::Finished;
 use crate::model::QwenConfig;
@@ -54,7 +54,12 @@ impl Inputs {
         for path in intervention.vectors() {
             vectors.push(GivenVector::of_file(&model.vectors(path, &mut notices)?, path));
         }
-        let texts = fixed_texts(intervention, &seeds, model.tokenizer)?;
+        let texts = match (intervention, intervention.vectors()) {
+            (Intervention::Steer(SteeringSettings { recompute: Some(recompute), .. }), [path]) => {
+                fixed_texts(recompute, &|| trait_of(path), &seeds, model.tokenizer)?
+            }
+            _ => None,
+        };
         let intervention = ResolvedIntervention::new(intervention, &vectors, texts, &seeds)?;
         notices.extend(intervention.notices.clone());
         let watch = watch.as_ref().map(|watch| model.watch(watch, &mut notices)).transpose()?;
@@ -79,17 +84,9 @@ impl TrainSettings {
 }
 
 impl ModelFiles<'_> {
-    /// A file of vectors, checked against the model.
     fn vectors(&self, path: &Path, notices: &mut Vec<Notice>) -> Result<VectorFile> {
-        if !path.is_file() {
-            return Err(Error::usage(format!("vectors {}: no such file", path.display())));
-        }
-        let (file, warnings) = VectorFile::read(path)?;
         let config = QwenConfig::read(self.path)?;
-        let other = file.check(config.num_hidden_layers, config.hidden_size, self.fingerprint);
-        let other = other.map_err(|e| e.at(path.display()))?;
-        notices.extend(warnings.into_iter().chain(other).map(Notice::Warned));
-        Ok(file)
+        read_vectors(path, (config.num_hidden_layers, config.hidden_size), self.fingerprint, notices)
     }
 
     /// The drift curve, and the gradient, that the settings ask for.
@@ -110,21 +107,38 @@ impl ModelFiles<'_> {
     }
 }
 
-/// The texts from which the vector is extracted anew, if it is.
-fn fixed_texts(
-    intervention: &Intervention,
+/// A file of vectors, checked against a model of so many layers, that wide.
+///
+/// # Errors
+/// No such file, a broken one, or another model's.
+pub fn read_vectors(
+    path: &Path,
+    (layers, hidden): (usize, usize),
+    fingerprint: &str,
+    notices: &mut Vec<Notice>,
+) -> Result<VectorFile> {
+    if !path.is_file() {
+        return Err(Error::usage(format!("vectors {}: no such file", path.display())));
+    }
+    let (file, warnings) = VectorFile::read(path)?;
+    let other = file.check(layers, hidden, fingerprint).map_err(|e| e.at(path.display()))?;
+    notices.extend(warnings.into_iter().chain(other).map(Notice::Warned));
+    Ok(file)
+}
+
+/// The texts from which a vector is extracted anew, where files hold them. `trait_name` is what their scores are called.
+///
+/// # Errors
+/// Judged answers that cannot be read, or of which the filter leaves none.
+pub fn fixed_texts(
+    recompute: &RecomputeSettings,
+    trait_name: &dyn Fn() -> Result<String>,
     seeds: &Seeds,
     tokenizer: &Tokenizer,
 ) -> Result<Option<[Vec<Finished>; 2]>> {
-    let Intervention::Steer(steering) = intervention else { return Ok(None) };
-    let (Some(RecomputeSettings { texts, pos: Some(pos), neg: Some(neg), .. }), [vectors]) =
-        (&steering.recompute, intervention.vectors())
-    else {
-        return Ok(None);
-    };
-    let files: [&PathBuf; 2] = [pos, neg];
-    let trait_name = trait_of(vectors)?;
-    let rows = [read_rows(pos, &trait_name)?, read_rows(neg, &trait_name)?];
+    let RecomputeSettings { texts, pos: Some(pos), neg: Some(neg), .. } = recompute else { return Ok(None) };
+    let (files, name): ([&PathBuf; 2], String) = ([pos, neg], trait_name()?);
+    let rows = [read_rows(pos, &name)?, read_rows(neg, &name)?];
     let place = |side: usize, row: &Row| format!("{}:{}", files[side].display(), row.line);
     let sides = rows.each_ref().map(Vec::as_slice);
     recompute_texts(sides, &Filter::paired(), *texts, seeds, tokenizer, &place).map(Some)
