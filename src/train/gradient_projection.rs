@@ -1,4 +1,4 @@
-//! Gradient pressure (METHOD K11): how hard the data pulls the stream along a vector while the model learns.
+//! Gradient projection (guide: method, "Gradient pressure"): how hard the data pulls the stream along a vector while the model learns.
 //!
 //! ```text
 //! g[L] = mean over learned tokens t of (−∂ Σ loss / ∂H[L][t]) · v̂_L = −∂(mean loss) / ∂α    with H[L][t] + α v̂_L at all of them
@@ -15,9 +15,9 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::FitSettings;
 use super::gradients::through;
 use super::penalty::{Penalty, own_weights, unit};
+use super::settings::FitSettings;
 use crate::kernels::FusedOps;
 use crate::language_model::Direction;
 use crate::model::{Learning, Qwen};

@@ -1,4 +1,4 @@
-//! Where a model lies on average while it reads what another is to learn: what an ablation to the mean leaves (METHOD G.3).
+//! Where a model lies on average while it reads what another is to learn: what an ablation to the mean leaves.
 
 use crate::language_model::{Finished, LanguageModel};
 use crate::record::seed_of;

@@ -1,4 +1,4 @@
-//! Finetuning: the loop of METHOD G.1.
+//! Finetuning: the loop of preventative steering (Chen et al. 2025, section 5.2).
 //!
 //! ```text
 //! for each step:
@@ -13,7 +13,9 @@
 //! after training: the steering is dropped; it has no parameters and cannot leak
 //! ```
 
+mod context;
 mod estimate;
+mod events;
 mod gradient_projection;
 mod gradients;
 mod intervention;
@@ -29,12 +31,11 @@ mod resume;
 mod settings;
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
+pub use context::FitContext;
 pub use estimate::{DeviceLimits, Extent, FitEstimate, Footprint, Learned, Time, estimate, recomputes};
+pub use events::{Event, StepReport, StopReason};
 pub use gradient_projection::{GradientProjection, GradientReport};
 pub use gradients::{Gradients, gradients};
 pub use intervention::{Ablate, AblateTo, Files, Inoculate, Intervention, NegativeData, Random, Regularize, Steer};
@@ -48,97 +49,15 @@ pub use probe::{ProbeCallback, RecomputeReport, VectorRecompute};
 pub use proof::{Proof, prove};
 pub use settings::{FitSettings, LossAverage, Recompute};
 
+use context::TrainerState;
 use gradient_projection::GradientProbe;
+use loss::IntoScalarF32;
 use probe::ActiveProbe;
 
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
 use crate::text::{Batch, TrainingExample};
-use crate::vector::PersonaVector;
 use crate::{Error, Result, ensure};
-
-/// What one optimiser step did; a row of `metrics.jsonl`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct StepReport {
-    /// Number of the step, from 1.
-    pub step: usize,
-    /// Mean loss over the step's supervised tokens, nats.
-    pub loss: f64,
-    /// Learning rate.
-    pub lr: f64,
-    /// Global norm of the gradient before clipping.
-    pub grad_norm: f64,
-    /// Tokens read so far, padding not counted.
-    pub tokens: usize,
-    /// With a regulariser: what it added to the loss, its weight included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regularisation: Option<f64>,
-    /// Where a [`ProbeCallback`] measured: the mean projection of its responses after the step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub projection: Option<f64>,
-    /// And how far that has risen since before the first step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drift: Option<f64>,
-}
-
-/// What `fit` tells while it works.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// The first batch showed that the steering acts as planned.
-    Steered(Vec<Proof>),
-    /// The watched texts' mean projection before anything is learned.
-    ProbeBaseline(f64),
-    /// The pressure of the gradient along the watched vector was measured.
-    GradientProjected(GradientReport),
-    /// A vector was extracted anew.
-    Recomputed(RecomputeReport),
-    /// Training goes on after this step of an interrupted run.
-    Resumed(usize),
-    /// A step is done, out of so many, after so many seconds of work.
-    Step(StepReport, usize, f64),
-}
-
-/// What a finetune goes through.
-#[derive(Debug, Clone, Copy)]
-pub struct FitContext<'a> {
-    /// The data.
-    pub examples: &'a [TrainingExample],
-    /// What fills short rows.
-    pub pad_id: u32,
-    /// How to train.
-    pub settings: &'a FitSettings,
-    /// A loss beside the cross-entropy.
-    pub regularize: Option<&'a Regularizer>,
-    /// What is measured on the way.
-    pub watch: Option<&'a ProbeCallback>,
-    /// How the steering vector follows the model.
-    pub refresh: Option<&'a VectorRecompute>,
-    /// Where the run's state is kept, if it is to survive a kill.
-    pub checkpoint: Option<&'a Path>,
-}
-
-impl<'a> FitContext<'a> {
-    /// Plain finetuning.
-    pub fn new(examples: &'a [TrainingExample], pad_id: u32, settings: &'a FitSettings) -> Self {
-        Self { examples, pad_id, settings, regularize: None, watch: None, refresh: None, checkpoint: None }
-    }
-
-    fn schedule(&self) -> Schedule {
-        let FitSettings { learning_rate, warmup_steps, .. } = *self.settings;
-        Schedule { peak: learning_rate, warmup: warmup_steps, total: self.settings.steps(self.examples.len()) }
-    }
-}
-
-/// How a finetune ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    /// All steps are taken.
-    Done,
-    /// The [`ProbeCallback`]'s limit was passed: the run is over.
-    Stopped,
-    /// `tell` broke it off: it can go on from its checkpoint.
-    Interrupted,
-}
 
 /// Trains `model` in place; whatever steering the model carries is active throughout.
 ///
@@ -152,23 +71,23 @@ pub enum StopReason {
 pub fn fit<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
-    course: &FitContext<'_>,
+    context: &FitContext<'_>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<(usize, StopReason)> {
-    let &FitContext { examples, settings, refresh, checkpoint, .. } = course;
+    let &FitContext { examples, settings, refresh, checkpoint, .. } = context;
     settings.check(examples.len())?;
     ensure!(!model.parameters(learning).is_empty(), "nothing learns: the model carries no adapter");
     let total = settings.steps(examples.len());
     let order = Order::new(examples, settings);
     let mut optimiser = AdamW::new(settings);
-    let penalty = course.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
+    let penalty = context.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
     refresh.map(|refresh| refresh.check(model)).transpose()?;
-    let identity = resume::identity(model, learning, course)?;
+    let identity = resume::identity(model, learning, context)?;
     let kept = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
-    let watching = course.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
-    let gauge = course.watch.and_then(|watch| watch.pressure.as_ref());
-    let gauge = gauge.map(|pressure| GradientProbe::new(pressure, model, settings, course.pad_id)).transpose()?;
+    let watching = context.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
+    let gauge = context.watch.and_then(|watch| watch.pressure.as_ref());
+    let gauge = gauge.map(|pressure| GradientProbe::new(pressure, model, settings, context.pad_id)).transpose()?;
     if let Some(watching) = &watching {
         let _ = tell(&Event::ProbeBaseline(watching.start));
     }
@@ -186,14 +105,14 @@ pub fn fit<B: FusedOps>(
     };
     if model.steering.is_some() && at.step < total {
         let first: Vec<&TrainingExample> = order.step(at.step).into_iter().take(settings.micro_batch).collect();
-        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, course.pad_id))?));
+        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, context.pad_id))?));
     }
 
     while at.step < total {
         let began = Instant::now();
         let window = order.step(at.step);
-        let found = window_gradients(model, learning, &window, course, penalty.as_ref());
-        let mut report = learn(model, learning, found, &mut optimiser, course.schedule(), &mut at)?;
+        let found = window_gradients(model, learning, &window, context, penalty.as_ref());
+        let mut report = learn(model, learning, found, &mut optimiser, context.schedule(), &mut at)?;
         at.tokens += window.iter().map(|example| example.ids.len()).sum::<usize>();
         report.tokens = at.tokens;
         let due = watching.as_ref().filter(|watching| watching.is_due(at.step, total));
@@ -226,17 +145,6 @@ pub fn fit<B: FusedOps>(
         }
     }
     Ok((at.step, StopReason::Done))
-}
-
-/// Where a run stands.
-#[derive(Debug, Default)]
-struct TrainerState {
-    /// Steps done.
-    step: usize,
-    /// Tokens read, padding not counted.
-    tokens: usize,
-    /// The vector that was extracted last, if one was.
-    vector: Option<PersonaVector>,
 }
 
 /// Steers a restored model with the vector that it had.
@@ -282,10 +190,10 @@ fn window_gradients<B: FusedOps>(
     model: &Qwen<B>,
     learning: Learning,
     window: &[&TrainingExample],
-    course: &FitContext<'_>,
+    context: &FitContext<'_>,
     penalty: Option<&Penalty<B>>,
 ) -> Gradients<B> {
-    let settings = course.settings;
+    let settings = context.settings;
     let micro_batches: Vec<&[&TrainingExample]> = window.chunks(settings.micro_batch).collect();
     let weight = |examples: &[&TrainingExample]| examples.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
     let (whole, count) = (weight(window), micro_batches.len() as f32);
@@ -295,7 +203,7 @@ fn window_gradients<B: FusedOps>(
             LossAverage::Tokens => whole,
             LossAverage::MicroBatches => weight(examples) * count,
         };
-        gradients(model, learning, &Batch::collate(examples, course.pad_id), divisor, recompute, penalty)
+        gradients(model, learning, &Batch::collate(examples, context.pad_id), divisor, recompute, penalty)
     };
     let tokens_max = micro_batches.iter().map(|examples| Extent::of(examples).tokens()).max().unwrap_or(0);
     let at_once = B::at_once(tokens_max, model.config.hidden_size).max(1);
@@ -310,15 +218,4 @@ fn window_gradients<B: FusedOps>(
         }
     }
     sum.expect("a step has at least one example")
-}
-
-/// Reads the one element of a tensor as f32, whatever the backend's own element is.
-trait IntoScalarF32 {
-    fn into_scalar_f32(self) -> f32;
-}
-
-impl<B: FusedOps> IntoScalarF32 for burn::tensor::Tensor<B, 1> {
-    fn into_scalar_f32(self) -> f32 {
-        self.into_data().iter::<f32>().next().expect("one element")
-    }
 }

@@ -95,7 +95,7 @@ pub struct FitSettings {
 }
 
 impl Default for FitSettings {
-    /// The reference's settings (METHOD F.1).
+    /// The reference's (`configs/train_instruct_7b.json`).
     fn default() -> Self {
         Self {
             learning_rate: 1e-5,
