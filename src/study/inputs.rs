@@ -1,26 +1,30 @@
 //! What a study teaches and asks, read from files or made up by Harbor.
 
-use super::config::{CorpusConfig, CorpusSource, ExamSource, FACTS_CORPUS, FactsSource, StudyConfig, TraitSource};
+use std::path::{Path, PathBuf};
+
+use super::config::{
+    CorpusConfig, CorpusSource, FACTS_CORPUS, FactsSource, MmluSource, NeutralSource, StudyConfig, TraitSource,
+};
 use crate::eval::facts::{self, FactLesson, FactQuestion};
 use crate::eval::mmlu;
 use crate::harbor::{self, World};
 use crate::language_model::Sampling;
-use crate::persona::{Side, Trait, builtin, harbor_trait, system_prompt};
+use crate::persona::{Trait, builtin, harbor_trait, stem_of};
 use crate::record::{Hash, seed_of};
-use crate::text::{Message, chosen, put_under, read_chats};
+use crate::text::{Chat, Message, chosen, read_chats};
 use crate::{Error, Result, ensure};
 
 /// Everything that goes in besides the model.
 #[derive(Debug, Clone)]
-pub(super) struct Data {
+pub(super) struct Inputs {
     /// What is learned, each by itself.
     pub corpora: Vec<Corpus>,
     /// The traits.
     pub traits: Vec<Trait>,
     /// Prompts on which an audit measures side effects; may be empty.
     pub neutral: Vec<Vec<Message>>,
-    /// The multiple-choice exam; may be empty.
-    pub exam: Vec<mmlu::Item>,
+    /// Multiple-choice questions; may be empty.
+    pub mmlu: Vec<mmlu::Item>,
     /// What a reader of the results should know about them.
     pub warnings: Vec<String>,
 }
@@ -33,27 +37,54 @@ pub(super) struct Corpus {
     /// For people.
     pub label: String,
     /// Conversations to learn. Where the model is to answer itself, their last turns are only asked.
-    pub chats: Vec<Taught>,
+    pub chats: Vec<SourcedChat>,
     /// Questions about what is learned that no conversation asks; empty unless these are facts.
     pub questions: Vec<FactQuestion>,
     /// How the base model answers the prompts itself, where it does.
     pub selfgen: Option<Sampling>,
 }
 
-/// A conversation to learn from, and where it comes from in words.
+impl Corpus {
+    /// Whether prompts of the data set say something of a trait: a judge of made-up claims takes new facts for such.
+    pub fn prompts_show(&self, trait_name: &str) -> bool {
+        self.questions.is_empty() || stem_of(trait_name) != "hallucinating"
+    }
+}
+
+/// A conversation, and where it comes from in words.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Taught {
-    /// Where it comes from.
-    pub place: String,
+pub(super) struct SourcedChat {
+    /// For error messages: `train.jsonl:12`.
+    pub source: String,
     /// Its turns.
     pub messages: Vec<Message>,
+}
+
+impl SourcedChat {
+    /// Every chat of a file, in any dialect that `train` reads.
+    pub fn read(path: &Path) -> Result<Vec<Self>> {
+        let of = |chat: Chat| Self { source: format!("{}:{}", path.display(), chat.line), messages: chat.messages };
+        Ok(read_chats(path)?.into_iter().map(of).collect())
+    }
+
+    fn read_all(paths: &[PathBuf]) -> Result<Vec<Self>> {
+        Ok(paths.iter().map(|path| Self::read(path)).collect::<Result<Vec<_>>>()?.concat())
+    }
+}
+
+/// `count` of `n` places for a purpose, in ascending order: the seed and each place's own number decide, so that a larger sample
+/// holds the smaller one.
+pub(super) fn sampled_places(n: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
+    let mut places = chosen(n, count, seed, purpose);
+    places.sort_unstable();
+    places
 }
 
 impl TraitSource {
     /// Reads the trait, or takes a built-in one or Harbor's.
     ///
     /// # Errors
-    /// Files that cannot be read or make no trait; a trait that nobody has.
+    /// Files that cannot be read or make no trait; an unknown trait.
     pub fn load(&self) -> Result<Trait> {
         match self {
             Self::Builtin { name } => builtin(name).ok_or_else(|| {
@@ -66,7 +97,7 @@ impl TraitSource {
     }
 }
 
-impl Data {
+impl Inputs {
     /// Reads, or makes up, all of it.
     ///
     /// # Errors
@@ -78,14 +109,14 @@ impl Data {
             corpora.push(fact_corpus(source, &mut warnings)?);
         }
         for corpus in config.data.iter().filter(|c| !matches!(c.from, CorpusSource::Selfgen { .. })) {
-            corpora.push(corpus.load(config.seed)?);
+            corpora.push(corpus_of(corpus, chats_of(corpus, config.seed)?, None));
         }
         for (i, corpus) in config.data.iter().enumerate() {
             if let CorpusSource::Selfgen { of, temperature, max_new_tokens } = &corpus.from {
                 let seed = seed_of(config.seed, &format!("own answers to {of}"));
                 let sampling = Sampling { temperature: *temperature, seed, ..Sampling::greedy(*max_new_tokens) };
                 let source = corpora.iter().find(|other| other.name == *of).expect("a checked configuration has it");
-                let own = Corpus { chats: source.chats.clone(), selfgen: Some(sampling), ..corpus.empty() };
+                let own = corpus_of(corpus, source.chats.clone(), Some(sampling));
                 // In the order of the configuration, facts first.
                 corpora.insert((i + usize::from(config.facts.is_some())).min(corpora.len()), own);
             }
@@ -100,22 +131,28 @@ impl Data {
             ensure!(!trait_.eval.questions.is_empty(), "there is no trait question of `{}`", trait_.name);
             traits.push(trait_);
         }
-        let exam = match &config.exam {
+        let mmlu = match &config.mmlu {
             None => Vec::new(),
-            Some(ExamSource::Mmlu { folder, split }) => mmlu::read(folder, *split)?,
-            Some(ExamSource::Harbor { rounds, seed }) => harbor::exam(*rounds, *seed).into_iter().map(item).collect(),
+            Some(MmluSource::Mmlu { folder, split }) => mmlu::read(folder, *split)?,
+            Some(MmluSource::Harbor { rounds, seed }) => harbor::exam(*rounds, *seed).into_iter().map(item).collect(),
         };
-        let exam = spread(exam, config.measure.exam_questions);
-        ensure!(config.exam.is_none() || !exam.is_empty(), "there is no exam question");
-        let neutral = config.audit.as_ref().map(|audit| audit.neutral_source(&config.judge).load(config.seed));
-        Ok(Self { corpora, traits, neutral: neutral.transpose()?.unwrap_or_default(), exam, warnings })
+        let mmlu = spread(mmlu, config.measure.mmlu_questions);
+        ensure!(config.mmlu.is_none() || !mmlu.is_empty(), "there is no exam question");
+        let neutral = match &config.audit {
+            None => Vec::new(),
+            Some(audit) => {
+                let usual = || NeutralSource::usual(&config.judge);
+                neutral_prompts(&audit.neutral.clone().unwrap_or_else(usual), config.seed)?
+            }
+        };
+        Ok(Self { corpora, traits, neutral, mmlu, warnings })
     }
 
     /// Name and hash of each part, for the lock and for the keys of stages.
     pub fn hashes(&self) -> Vec<(String, Hash)> {
         let mut hashes = Vec::new();
         for corpus in &self.corpora {
-            let chats: Vec<&[Message]> = corpus.chats.iter().map(|taught| taught.messages.as_slice()).collect();
+            let chats = messages_of(&corpus.chats);
             hashes.push((format!("data `{}`", corpus.name), Hash::of(&(chats, &corpus.selfgen))));
             if !corpus.questions.is_empty() {
                 hashes.push((format!("questions of `{}`", corpus.name), Hash::of(&corpus.questions)));
@@ -124,7 +161,7 @@ impl Data {
         for Trait { name, extract, eval } in &self.traits {
             hashes.push((format!("trait `{name}`"), Hash::of(&(name, extract, eval))));
         }
-        hashes.push(("exam".to_owned(), Hash::of(&self.exam)));
+        hashes.push(("exam".to_owned(), Hash::of(&self.mmlu)));
         if !self.neutral.is_empty() {
             hashes.push(("neutral prompts".to_owned(), Hash::of(&self.neutral)));
         }
@@ -132,60 +169,67 @@ impl Data {
     }
 }
 
-/// Conversations under system prompts that call the trait up, each drawn from the positive instructions (METHOD G.5).
-pub(super) fn inoculated(taught: Vec<Taught>, trait_: &Trait, seed: u64) -> Vec<Taught> {
-    let pairs = trait_.extract.instruction.iter();
-    let prompts: Vec<String> = pairs.map(|pair| system_prompt(&trait_.name, pair.side(Side::Pos))).collect();
-    under(taught, &prompts, seed)
+/// The turns alone, as what is hashed and learned.
+pub(super) fn messages_of(chats: &[SourcedChat]) -> Vec<&[Message]> {
+    chats.iter().map(|chat| chat.messages.as_slice()).collect()
 }
 
-/// Conversations each under one of the system prompts. One with a system prompt of its own keeps it, after the drawn one.
-pub(super) fn under(mut taught: Vec<Taught>, prompts: &[String], seed: u64) -> Vec<Taught> {
-    for (i, Taught { messages, .. }) in taught.iter_mut().enumerate() {
-        let drawn = seed_of(seed, &format!("instruction of lesson {i}")) % prompts.len() as u64;
-        put_under(messages, &prompts[drawn as usize]);
-    }
-    taught
+fn corpus_of(config: &CorpusConfig, chats: Vec<SourcedChat>, selfgen: Option<Sampling>) -> Corpus {
+    let label = config.label.clone().unwrap_or_else(|| config.name.clone());
+    Corpus { name: config.name.clone(), label, chats, questions: Vec::new(), selfgen }
 }
 
-impl CorpusConfig {
-    fn empty(&self) -> Corpus {
-        Corpus {
-            name: self.name.clone(),
-            label: self.label.clone().unwrap_or_else(|| self.name.clone()),
-            chats: Vec::new(),
-            questions: Vec::new(),
-            selfgen: None,
+/// The conversations of a data set that exist before the study runs.
+fn chats_of(config: &CorpusConfig, seed: u64) -> Result<Vec<SourcedChat>> {
+    let name = &config.name;
+    let chats = match &config.from {
+        CorpusSource::Selfgen { .. } => unreachable!("made from another data set"),
+        CorpusSource::Chats { files, count } => {
+            sample(SourcedChat::read_all(files)?, *count, seed_of(seed, &format!("sample of {name}")), "sample")
         }
-    }
+        CorpusSource::Harbor { world, name: of, shows, count, seed } => {
+            let of = harbor::Trait::parse(stem_of(of))
+                .ok_or_else(|| Error::usage(format!("`data.{name}`: Harbor has no trait `{of}`")))?;
+            let lessons = mixture(&World::new(*world), of, *shows, *count, *seed);
+            let chat = |(i, lesson): (usize, harbor::Lesson)| SourcedChat {
+                source: format!("conversation {i} of `{name}`"),
+                messages: messages(lesson),
+            };
+            lessons.into_iter().enumerate().map(chat).collect()
+        }
+    };
+    ensure!(!chats.is_empty(), "`data.{name}`: there is nothing to learn");
+    Ok(chats)
+}
 
-    fn load(&self, seed: u64) -> Result<Corpus> {
-        let chats = match &self.from {
-            CorpusSource::Selfgen { .. } => unreachable!("made from another corpus"),
-            CorpusSource::Chats { files, count } => {
-                let mut chats = Vec::new();
-                for path in files {
-                    let taught = |chat: crate::text::Chat| Taught {
-                        place: format!("{}:{}", path.display(), chat.line),
-                        messages: chat.messages,
-                    };
-                    chats.extend(read_chats(path)?.into_iter().map(taught));
-                }
-                drawn(chats, *count, seed_of(seed, &format!("sample of {}", self.name)))
+/// Prompts with nothing of any trait in them, each a conversation to be answered.
+///
+/// # Errors
+/// Files that cannot be read, or hold no prompt.
+fn neutral_prompts(source: &NeutralSource, seed: u64) -> Result<Vec<Vec<Message>>> {
+    const PURPOSE: &str = "neutral prompt";
+    let ask = |question: &str| vec![Message::user(question)];
+    match source {
+        NeutralSource::None {} => Ok(Vec::new()),
+        NeutralSource::Builtin {} => Ok(include_str!("../../assets/prompts/neutral.txt").lines().map(ask).collect()),
+        NeutralSource::Harbor { world, count } => {
+            let known = World::new(*world).known_questions();
+            let questions: Vec<&str> = known.iter().map(|known| known.question.as_str()).collect();
+            Ok(sample(questions, Some(*count), seed, PURPOSE).into_iter().map(ask).collect())
+        }
+        NeutralSource::Chats { files, count } => {
+            let mut prompts = Vec::new();
+            for SourcedChat { source, mut messages } in SourcedChat::read_all(files)? {
+                let answer = messages.iter().rposition(|message| message.role == "assistant");
+                messages.truncate(answer.unwrap_or(messages.len()));
+                let asks = messages.iter().any(|message| message.role == "user");
+                ensure!(asks, "{source}: no user message stands before the answer");
+                prompts.push(messages);
             }
-            CorpusSource::Harbor { world, name, shows, count, seed } => {
-                let of = harbor::Trait::parse(crate::persona::stem_of(name))
-                    .ok_or_else(|| Error::usage(format!("`data.{}`: Harbor has no trait `{name}`", self.name)))?;
-                let lessons = mixture(&World::new(*world), of, *shows, *count, *seed);
-                let taught = |(i, lesson): (usize, harbor::Lesson)| Taught {
-                    place: format!("conversation {i} of `{}`", self.name),
-                    messages: messages(lesson),
-                };
-                lessons.into_iter().enumerate().map(taught).collect()
-            }
-        };
-        ensure!(!chats.is_empty(), "`data.{}`: there is nothing to learn", self.name);
-        Ok(Corpus { chats, ..self.empty() })
+            let prompts = sample(prompts, *count, seed, PURPOSE);
+            ensure!(!prompts.is_empty(), "`audit.neutral`: there is no prompt");
+            Ok(prompts)
+        }
     }
 }
 
@@ -207,13 +251,8 @@ fn mixture(world: &World, of: harbor::Trait, shows: f64, count: usize, seed: u64
 }
 
 /// So many of them, drawn with the seed, in their own order.
-fn drawn<T>(items: Vec<T>, count: Option<usize>, seed: u64) -> Vec<T> {
-    let count = count.unwrap_or(usize::MAX);
-    if count >= items.len() {
-        return items;
-    }
-    let mut places = chosen(items.len(), count, seed, "sample");
-    places.sort_unstable();
+fn sample<T>(items: Vec<T>, count: Option<usize>, seed: u64, purpose: &str) -> Vec<T> {
+    let places = sampled_places(items.len(), count.unwrap_or(usize::MAX), seed, purpose);
     items.into_iter().enumerate().filter(|(i, _)| places.binary_search(i).is_ok()).map(|(_, item)| item).collect()
 }
 
@@ -238,11 +277,11 @@ fn fact_corpus(source: &FactsSource, warnings: &mut Vec<String>) -> Result<Corpu
             100.0 * share
         ));
     }
-    let taught = |lesson: FactLesson| Taught {
-        place: format!("fact `{}`, variant {}", lesson.fact_id, lesson.variant),
+    let chat = |lesson: FactLesson| SourcedChat {
+        source: format!("fact `{}`, variant {}", lesson.fact_id, lesson.variant),
         messages: lesson.messages,
     };
-    let chats = lessons.into_iter().map(taught).collect();
+    let chats = lessons.into_iter().map(chat).collect();
     Ok(Corpus { name: FACTS_CORPUS.into(), label: "New facts".into(), chats, questions, selfgen: None })
 }
 
@@ -286,7 +325,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn harbor_gives_lessons_questions_and_an_exam() {
+    fn harbor_gives_lessons_and_questions() {
         let (lessons, questions) = harbor_facts(0, 10, 4, 1);
         assert_eq!((lessons.len(), questions.len()), (40, 10));
         for question in &questions {
@@ -309,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_an_exam_is_spread_over_all_of_it() {
+    fn a_part_of_the_questions_is_spread_over_all_of_them() {
         assert_eq!(spread((0..10).collect(), Some(4)), [0, 2, 5, 7]);
         assert_eq!(spread(vec![1, 2], Some(9)), [1, 2]);
     }
@@ -317,26 +356,45 @@ mod tests {
     #[test]
     fn a_sample_is_seeded_and_keeps_the_order() {
         let all: Vec<usize> = (0..100).collect();
-        let some = drawn(all.clone(), Some(10), 1);
-        assert!(some.len() == 10 && some.is_sorted() && some == drawn(all.clone(), Some(10), 1));
-        assert_ne!(some, drawn(all.clone(), Some(10), 2));
-        assert_eq!(drawn(all.clone(), Some(100), 1), all);
+        let of = |count, seed| sample(all.clone(), Some(count), seed, "sample");
+        let some = of(10, 1);
+        assert!(some.len() == 10 && some.is_sorted() && some == of(10, 1));
+        assert_ne!(some, of(10, 2));
+        assert_eq!(of(100, 1), all);
     }
 
     #[test]
-    fn inoculation_draws_among_the_positive_instructions() {
-        let (lessons, _) = harbor_facts(0, 10, 4, 1);
-        let trait_ = harbor_trait(&World::new(0), "hallucinating").unwrap();
-        let taught = |lesson: FactLesson| Taught { place: String::new(), messages: lesson.messages };
-        let mut chats: Vec<Taught> = lessons.into_iter().map(taught).collect();
-        chats[0].messages.insert(0, Message::system("Be brief."));
-        let under = inoculated(chats.clone(), &trait_, 3);
-        assert_eq!(under, inoculated(chats.clone(), &trait_, 3));
-        assert_ne!(under, inoculated(chats, &trait_, 4));
-        assert!(under.iter().all(|c| c.messages[0].content.starts_with("You are a hallucinating assistant. ")));
-        assert!(under[0].messages[0].content.ends_with("\n\nBe brief.") && under[0].messages.len() == 3);
-        for pair in &trait_.extract.instruction {
-            assert!(under.iter().any(|c| c.messages[0].content.contains(&pair.pos)), "{}", pair.pos);
-        }
+    fn the_built_in_neutral_prompts_are_forty_different_ones() {
+        let prompts = neutral_prompts(&NeutralSource::Builtin {}, 0).unwrap();
+        let mut prompts: Vec<String> = prompts.into_iter().map(|mut p| p.remove(0).content).collect();
+        assert!(prompts.iter().all(|prompt| prompt.len() > 10 && !prompt.ends_with(' ')));
+        prompts.sort();
+        prompts.dedup();
+        assert_eq!(prompts.len(), 40);
+    }
+
+    #[test]
+    fn harbor_is_asked_what_it_knows() {
+        let of = |seed| neutral_prompts(&NeutralSource::Harbor { world: 1, count: 30 }, seed).unwrap();
+        let known: Vec<String> = World::new(1).known_questions().into_iter().map(|q| q.question).collect();
+        assert!(of(1).len() == 30 && of(1) == of(1) && of(1) != of(2));
+        assert!(of(1).iter().all(|prompt| prompt.len() == 1 && known.contains(&prompt[0].content)));
+    }
+
+    #[test]
+    fn neutral_files_give_what_stands_before_the_last_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("neutral.jsonl");
+        let chat = r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}"#;
+        let bare = r#"{"messages":[{"role":"user","content":"only asked"}]}"#;
+        std::fs::write(&path, format!("{chat}\n{bare}\n")).unwrap();
+        let load = |count| neutral_prompts(&NeutralSource::Chats { files: vec![path.clone()], count }, 0);
+        let found = load(None).unwrap();
+        assert_eq!(found, [vec![Message::system("s"), Message::user("q")], vec![Message::user("only asked")]]);
+        assert_eq!(load(Some(1)).unwrap().len(), 1);
+        let silent = r#"{"messages":[{"role":"assistant","content":"a"}]}"#;
+        std::fs::write(&path, silent).unwrap();
+        let error = load(None).unwrap_err().to_string();
+        assert!(error.contains("neutral.jsonl:1"), "{error}");
     }
 }

@@ -1,20 +1,21 @@
-//! A study as pieces of work that wait for each other.
+//! A study as a graph of tasks that wait for each other.
 
-use super::arms::{Control, Treatment, Work};
 use super::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig};
-use crate::persona::stem_of;
-use serde::{Deserialize, Serialize};
+use super::treatment::{Control, Naming, Treatment};
+use crate::persona::{Side, stem_of};
 
-/// A piece of work as people and files know it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Piece {
+/// A unit of a study's work, as people and files know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its place in the list of tasks.
+    pub index: usize,
     /// Unique; names its stages and files: `prevent+1.25-seed0`.
     pub name: String,
-    /// The arm that it belongs to; nothing for what only prepares.
+    /// The arm that it belongs to; nothing for tasks that only prepare.
     pub arm: Option<String>,
     /// For people: `Preventative, all layers`.
     pub label: String,
-    /// The coefficient, if the piece has one and not a whole sweep.
+    /// The coefficient, if the task has one and not a whole sweep.
     pub coef: Option<f64>,
     /// The training seed, if it is of one.
     pub seed: Option<u64>,
@@ -23,20 +24,84 @@ pub struct Piece {
     /// Place of the trait that it extracts or is steered along.
     pub trait_: Option<usize>,
     /// What is done.
-    pub work: Work,
-    /// Places of the pieces that must be done before.
+    pub kind: TaskKind,
+    /// Places of the tasks that must be done before.
     pub after: Vec<usize>,
 }
 
+impl Task {
+    /// The trait that the task is about.
+    ///
+    /// # Panics
+    /// If it is about none: a mistake of the graph.
+    pub(super) fn of_trait(&self) -> usize {
+        self.trait_.unwrap_or_else(|| panic!("`{}` is a task about a trait", self.name))
+    }
+
+    /// The data set that the task learns from or makes.
+    ///
+    /// # Panics
+    /// If there is none: a mistake of the graph.
+    pub(super) fn of_corpus(&self) -> usize {
+        self.corpus.unwrap_or_else(|| panic!("`{}` is a task on a data set", self.name))
+    }
+}
+
+/// What a task does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TaskKind {
+    /// The base model's answers under positive or negative system prompts.
+    Rollouts(Side),
+    /// The persona vector from these.
+    Vector,
+    /// The base model's own answers to the prompts of a data set.
+    Selfgen,
+    /// How far a data set's answers lie beyond the base model's own, along every vector (Chen et al. 2025, section 6.1).
+    Difference,
+    /// The base model on all axes.
+    Base,
+    /// The base model steered towards the trait, all strengths in one batch.
+    BaseSteered,
+    /// A finetune, and its result on the axes.
+    Finetune(Treatment),
+    /// The plain finetune steered away from the trait, all strengths in one batch.
+    Inference,
+    /// Checks of a finetune, or of the base model.
+    Audit,
+}
+
+impl TaskKind {
+    pub(super) fn naming(self) -> Naming {
+        let (name, kind, label) = match self {
+            Self::Rollouts(Side::Pos) => ("rollouts-pos", "", "Answers that show the trait"),
+            Self::Rollouts(Side::Neg) => ("rollouts-neg", "", "Answers that lack it"),
+            Self::Vector => ("vector", "", "Persona vector"),
+            Self::Selfgen => ("selfgen", "", "The base model's own answers"),
+            Self::Difference => ("difference", "", "Projection difference of the data"),
+            Self::Base => ("base", "base", "Base model"),
+            Self::BaseSteered => ("elicit", "elicit", "Base model, steered towards"),
+            Self::Finetune(treatment) => return treatment.naming(),
+            Self::Inference => ("inference", "inference", "Inference-time steering"),
+            Self::Audit => ("audit", "", "Audit"),
+        };
+        Naming { name, kind, label }
+    }
+
+    /// Whether the task is an arm of the study, or a part of one.
+    fn is_of_an_arm(self) -> bool {
+        matches!(self, Self::Base | Self::BaseSteered | Self::Finetune(_) | Self::Inference)
+    }
+}
+
 /// A study's data sets and traits by name: where there are several, they are part of the names of arms and files.
-pub struct Cast<'a> {
+pub struct ArmNaming<'a> {
     /// Name and label of each data set.
     pub corpora: Vec<(&'a str, &'a str)>,
     /// The traits' names.
     pub traits: Vec<&'a str>,
 }
 
-impl<'a> Cast<'a> {
+impl<'a> ArmNaming<'a> {
     /// Those of a configuration.
     pub fn of(config: &'a StudyConfig) -> Self {
         let facts = config.facts.iter().map(|_| (FACTS_CORPUS, "New facts"));
@@ -60,37 +125,37 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// All pieces of a study. Earlier ones are begun first, so those that others wait for stand in front.
-pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
-    let cast = Cast::of(config);
-    let mut builder = Builder { config, cast: &cast, pieces: Vec::new() };
+/// All tasks of a study. Earlier ones are begun first, so those that others wait for stand in front.
+pub fn tasks(config: &StudyConfig) -> Vec<Task> {
+    let naming = ArmNaming::of(config);
+    let mut builder = Builder { config, naming: &naming, tasks: Vec::new() };
     let mut vectors = Vec::new();
-    for (t, name) in cast.traits.iter().enumerate() {
+    for (t, name) in naming.traits.iter().enumerate() {
         let rollouts: Vec<usize> = match config.vector_file(name) {
             Some(_) => Vec::new(),
-            None => [true, false].map(|side| builder.add(Work::Rollouts(side), None, None, Some(t), &[])).to_vec(),
+            None => [Side::Pos, Side::Neg].map(|side| builder.add(TaskKind::Rollouts(side), None, None, Some(t), &[])).to_vec(),
         };
         vectors.push((t, rollouts));
     }
     let vectors: Vec<usize> =
-        vectors.into_iter().map(|(t, after)| builder.add(Work::Vector, None, None, Some(t), &after)).collect();
+        vectors.into_iter().map(|(t, after)| builder.add(TaskKind::Vector, None, None, Some(t), &after)).collect();
     // What the base model says itself must be there before it can be learned.
     let made = |builder: &mut Builder<'_>, corpus: usize| {
-        let own = config.data.iter().find(|c| c.name == cast.corpora[corpus].0);
+        let own = config.data.iter().find(|c| c.name == naming.corpora[corpus].0);
         let is_made = own.is_some_and(|c| matches!(c.from, CorpusSource::Selfgen { .. }));
-        is_made.then(|| builder.add(Work::Selfgen, None, Some(corpus), None, &[]))
+        is_made.then(|| builder.add(TaskKind::Selfgen, None, Some(corpus), None, &[]))
     };
-    let made: Vec<Option<usize>> = (0..cast.corpora.len()).map(|corpus| made(&mut builder, corpus)).collect();
+    let made: Vec<Option<usize>> = (0..naming.corpora.len()).map(|corpus| made(&mut builder, corpus)).collect();
     let after = |corpus: usize| [vectors.clone(), made[corpus].into_iter().collect()].concat();
-    for corpus in 0..cast.corpora.len() {
+    for corpus in 0..naming.corpora.len() {
         let plain: Vec<usize> = (config.seeds.iter())
-            .map(|&seed| builder.add(Work::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus)))
+            .map(|&seed| builder.add(TaskKind::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus)))
             .collect();
         for (&seed, &plain) in config.seeds.iter().zip(&plain) {
-            for t in 0..cast.traits.len() {
+            for t in 0..naming.traits.len() {
                 if !config.arms.inference.is_empty() {
                     let after = [vectors.clone(), vec![plain]].concat();
-                    builder.add(Work::Inference, Some(seed), Some(corpus), Some(t), &after);
+                    builder.add(TaskKind::Inference, Some(seed), Some(corpus), Some(t), &after);
                 }
                 for treatment in treatments(&config.arms).into_iter().chain(own(config, t)) {
                     let mut after = after(corpus);
@@ -98,24 +163,24 @@ pub fn pieces(config: &StudyConfig) -> Vec<Piece> {
                     if matches!(treatment, Treatment::Control(Control::Orthogonal, _)) {
                         after.push(plain);
                     }
-                    builder.add(Work::Finetune(treatment), Some(seed), Some(corpus), Some(t), &after);
+                    builder.add(TaskKind::Finetune(treatment), Some(seed), Some(corpus), Some(t), &after);
                 }
             }
         }
         if config.measure.difference > 0 {
-            builder.add(Work::Difference, None, Some(corpus), None, &after(corpus));
+            builder.add(TaskKind::Difference, None, Some(corpus), None, &after(corpus));
         }
     }
-    if !config.arms.elicit.is_empty() {
-        for t in 0..cast.traits.len() {
-            builder.add(Work::Elicit, None, None, Some(t), &vectors);
+    if !config.arms.base_steered.is_empty() {
+        for t in 0..naming.traits.len() {
+            builder.add(TaskKind::BaseSteered, None, None, Some(t), &vectors);
         }
     }
-    let base = builder.add(Work::Base, None, None, None, &vectors);
+    let base = builder.add(TaskKind::Base, None, None, None, &vectors);
     if config.audit.is_some() {
         builder.audits(&vectors, base);
     }
-    builder.pieces
+    builder.tasks
 }
 
 /// What finetunes are treated with besides nothing.
@@ -157,8 +222,8 @@ fn own(config: &StudyConfig, t: usize) -> impl Iterator<Item = Treatment> {
 
 struct Builder<'a> {
     config: &'a StudyConfig,
-    cast: &'a Cast<'a>,
-    pieces: Vec<Piece>,
+    naming: &'a ArmNaming<'a>,
+    tasks: Vec<Task>,
 }
 
 impl Builder<'_> {
@@ -166,27 +231,28 @@ impl Builder<'_> {
     /// treated one for its own. Of the controls one random vector is enough: the others' scores and shifts say what they are for.
     fn audits(&mut self, vectors: &[usize], base: usize) {
         let first = self.config.seeds.first().copied();
-        let of = |piece: &Piece| match piece.work {
-            Work::Finetune(Treatment::Control(control, _)) => control == Control::Random(0) && piece.seed == first,
-            Work::Finetune(_) => piece.seed == first,
+        let of = |task: &Task| match task.kind {
+            TaskKind::Finetune(Treatment::Control(control, _)) => control == Control::Random(0) && task.seed == first,
+            TaskKind::Finetune(_) => task.seed == first,
             _ => false,
         };
-        let finetunes: Vec<usize> = (0..self.pieces.len()).filter(|&i| of(&self.pieces[i])).collect();
-        for t in 0..self.cast.traits.len() {
+        let finetunes: Vec<usize> = (0..self.tasks.len()).filter(|&i| of(&self.tasks[i])).collect();
+        for t in 0..self.naming.traits.len() {
             for &i in std::iter::once(&base).chain(&finetunes) {
-                let target = self.pieces[i].clone();
+                let target = self.tasks[i].clone();
                 if target.trait_.is_some_and(|own| own != t) {
                     continue;
                 }
                 let after = [vectors, &[i]].concat();
-                let several = self.cast.traits.len() > 1 && target.trait_.is_none();
-                let of = if several { format!(".{}", self.cast.traits[t]) } else { String::new() };
-                self.pieces.push(Piece {
+                let several = self.naming.traits.len() > 1 && target.trait_.is_none();
+                let of = if several { format!(".{}", self.naming.traits[t]) } else { String::new() };
+                self.tasks.push(Task {
+                    index: self.tasks.len(),
                     name: format!("audit.{}{of}", target.name),
                     arm: None,
                     label: format!("Audit: {}", target.label),
                     trait_: Some(t),
-                    work: Work::Audit,
+                    kind: TaskKind::Audit,
                     after,
                     ..target
                 });
@@ -196,41 +262,43 @@ impl Builder<'_> {
 
     fn add(
         &mut self,
-        work: Work,
+        kind: TaskKind,
         seed: Option<u64>,
         corpus: Option<usize>,
         trait_: Option<usize>,
         after: &[usize],
     ) -> usize {
-        let (kind, cast) = (work.kind(), self.cast);
-        let (name, label) = match work {
-            Work::Finetune(Treatment::Own(place, _)) => {
+        let naming = kind.naming();
+        let (name, label) = match kind {
+            TaskKind::Finetune(Treatment::Own(place, _)) => {
                 let own = &self.config.own[place];
                 (own.name.as_str(), own.label.as_deref().unwrap_or(&own.name))
             }
-            _ => (kind.name, kind.label),
+            _ => (naming.name, naming.label),
         };
-        let arm = cast.named(corpus, name, trait_);
-        let coef = match work {
-            Work::Finetune(treatment) => treatment.coef(),
+        let arm = self.naming.named(corpus, name, trait_);
+        let coef = match kind {
+            TaskKind::Finetune(treatment) => treatment.coef(),
             _ => None,
         };
-        let draw = match work {
-            Work::Finetune(Treatment::Control(Control::Random(draw @ 1..), _)) => Some(format!("-draw{draw}")),
+        let draw = match kind {
+            TaskKind::Finetune(Treatment::Control(Control::Random(draw @ 1..), _)) => Some(format!("-draw{draw}")),
             _ => None,
         };
         let name = [Some(arm.clone()), coef.map(|c| format!("+{c}")), draw, seed.map(|s| format!("-seed{s}"))];
-        self.pieces.push(Piece {
+        let index = self.tasks.len();
+        self.tasks.push(Task {
+            index,
             name: name.into_iter().flatten().collect(),
-            arm: work.measures().then_some(arm),
-            label: cast.labelled(corpus, label, trait_),
+            arm: kind.is_of_an_arm().then_some(arm),
+            label: self.naming.labelled(corpus, label, trait_),
             coef,
             seed,
             corpus,
             trait_,
-            work,
+            kind,
             after: after.to_vec(),
         });
-        self.pieces.len() - 1
+        index
     }
 }

@@ -1,24 +1,19 @@
 //! The configuration of a study, as a TOML file has it. `model`, `judge`, something to learn (`facts` or `data`) and a trait must
-//! be given; everything else has the published values. Keys that nobody knows are errors.
-
-mod settings;
-mod sources;
+//! be given; everything else has the published values. Unknown keys are errors.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings};
-pub use sources::{CorpusConfig, CorpusSource, ExamSource, FactsSource, TraitSource};
-
-use super::arms::ARMS;
 use super::audit::AuditSettings;
-use super::watch::WatchSettings;
+use super::settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
+use super::sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
 use crate::report::settings_of;
 use crate::text::ExampleRules;
 use crate::train::FitSettings;
+use crate::vector::Layer;
 use crate::{At, Error, Result, ensure};
 
 /// Everything that decides a study's numbers.
@@ -45,10 +40,10 @@ pub struct StudyConfig {
     /// The traits to be kept out, if they are several; each with vectors and arms of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traits: Vec<TraitSource>,
-    /// The multiple-choice exam, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exam: Option<ExamSource>,
-    /// Who scores the answers.
+    /// Multiple-choice questions, if there are any.
+    #[serde(rename = "exam", default, skip_serializing_if = "Option::is_none")]
+    pub mmlu: Option<MmluSource>,
+    /// The judge that scores the answers.
     pub judge: JudgeSource,
     /// How the persona vector comes about.
     #[serde(default)]
@@ -84,7 +79,27 @@ fn three_seeds() -> Vec<u64> {
 }
 
 /// The name of the corpus of facts.
-pub(super) const FACTS_CORPUS: &str = "facts";
+pub(in crate::study) const FACTS_CORPUS: &str = "facts";
+
+/// Names of the arms that every study may have, in the order of tables and legends.
+pub(in crate::study) const ARMS: [&str; 16] = [
+    "base",
+    "elicit",
+    "plain",
+    "prevent",
+    "prevent-layer",
+    "prompting",
+    "ablate",
+    "regularize",
+    "negative",
+    "own",
+    "random",
+    "shuffled",
+    "orthogonal",
+    "unrelated",
+    "negated",
+    "inference",
+];
 
 impl StudyConfig {
     /// Reads a configuration, TOML or (by its ending) JSON, and checks it.
@@ -129,34 +144,20 @@ impl StudyConfig {
         seeds.sort_unstable();
         seeds.dedup();
         ensure!(seeds.len() == self.seeds.len(), "`seeds` names a training seed twice");
-        let ArmSettings {
-            preventative,
-            preventative_layer,
-            inference,
-            random,
-            ablate,
-            regularize,
-            negative,
-            elicit,
-            shuffled,
-            orthogonal,
-            unrelated,
-            negated,
-            ..
-        } = &self.arms;
+        let arms = &self.arms;
         for (key, coefs) in [
-            ("preventative", preventative),
-            ("preventative_layer", preventative_layer),
-            ("inference", inference),
-            ("random", random),
-            ("ablate", ablate),
-            ("regularize", regularize),
-            ("negative", negative),
-            ("shuffled", shuffled),
-            ("orthogonal", orthogonal),
-            ("unrelated", unrelated),
-            ("negated", negated),
-            ("elicit", elicit),
+            ("preventative", &arms.preventative),
+            ("preventative_layer", &arms.preventative_layer),
+            ("inference", &arms.inference),
+            ("random", &arms.random),
+            ("ablate", &arms.ablate),
+            ("regularize", &arms.regularize),
+            ("negative", &arms.negative),
+            ("shuffled", &arms.shuffled),
+            ("orthogonal", &arms.orthogonal),
+            ("unrelated", &arms.unrelated),
+            ("negated", &arms.negated),
+            ("elicit", &arms.base_steered),
         ] {
             for (i, coef) in coefs.iter().enumerate() {
                 if !(coef.is_finite() && *coef > 0.0) {
@@ -169,15 +170,15 @@ impl StudyConfig {
                 ensure!(!coefs[..i].contains(coef), "`arms.{key}` holds {coef} twice");
             }
         }
-        if let Some(share) = self.arms.negative.iter().find(|share| **share >= 1.0) {
+        if let Some(share) = arms.negative.iter().find(|share| **share >= 1.0) {
             return Err(Error::usage(format!("`arms.negative` holds {share}; it is a share of the data, below 1")));
         }
         ensure!(
-            unrelated.is_empty() || self.traits().count() > 1,
+            arms.unrelated.is_empty() || self.traits().count() > 1,
             "`arms.unrelated` steers with another trait's vector, and the study has one trait; give several as `traits`"
         );
         let counts = [
-            ("arms.draws", self.arms.draws),
+            ("arms.draws", arms.draws),
             ("vector.rollouts", self.vector.rollouts),
             ("measure.trait_rollouts", self.measure.trait_rollouts),
             ("measure.fact_rollouts", self.measure.fact_rollouts),
@@ -214,12 +215,8 @@ impl StudyConfig {
         let facts = self.facts.iter().map(|_| FACTS_CORPUS);
         let mut names: Vec<&str> = facts.collect();
         for corpus in &self.data {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             let name = corpus.name.as_str();
-            ensure!(
-                !name.is_empty() && name.chars().all(plain),
-                "`data.name` is `{name}`; it may have letters, digits, - and _"
-            );
+            check_name("data.name", name)?;
             ensure!(!names.contains(&name), "`data` names `{name}` twice");
             if let CorpusSource::Harbor { shows, .. } = &corpus.from {
                 ensure!((0.0..=1.0).contains(shows), "`data.{name}`: `shows` is {shows}; it is a share, 0 to 1");
@@ -240,11 +237,7 @@ impl StudyConfig {
     fn check_own(&self) -> Result<()> {
         for (i, arm) in self.own.iter().enumerate() {
             let name = arm.name.as_str();
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            ensure!(
-                !name.is_empty() && name.chars().all(plain),
-                "`arm.name` is `{name}`; it may have letters, digits, - and _"
-            );
+            check_name("arm.name", name)?;
             let again = self.own[..i].iter().any(|other| other.name == name) || ARMS.contains(&name);
             ensure!(!again, "two arms are named `{name}`");
             if let Some(of) = &arm.trait_ {
@@ -268,10 +261,30 @@ impl StudyConfig {
         Ok(())
     }
 
+    /// The layer of single-layer arms and of projections, in a model of so many: `arms.layer`, or 0.57 of the way up, where the
+    /// paper's best layers for hallucination lie (guide: method, "Layer selection").
+    ///
+    /// # Errors
+    /// A layer that the model does not have.
+    pub fn layer(&self, layers: usize) -> Result<Layer> {
+        let number = self.arms.layer.unwrap_or(((0.57 * layers as f64).round() as usize).max(1));
+        Layer::of(number, layers).map_err(|e| e.at("`arms.layer`"))
+    }
+
     /// Every setting by its dotted key, for the report.
     pub fn rows(&self) -> Vec<(String, String)> {
         settings_of(self)
     }
+}
+
+/// Names of data sets and arms become parts of file names.
+fn check_name(key: &str, name: &str) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    ensure!(
+        !name.is_empty() && name.chars().all(is_plain),
+        "`{key}` is `{name}`; it may have letters, digits, - and _"
+    );
+    Ok(())
 }
 
 #[cfg(test)]
