@@ -1,12 +1,13 @@
 //! From a study's points to the data of its figures, and the figures in words for those who cannot see them.
 
+use super::arm::Arm;
 use super::cloud::{Cloud, Group};
 use super::heat::{Cells, HeatChart, Picked};
 use super::lines::{Level, LineChart, LinePanel, Series};
 use super::plots::{Crowd, CurvePanel, Curves, Figure, HeatMap, Panel, Profile, Trace};
 use super::scale::short;
 use super::scatter::{Dot, Dots, ScatterChart, Side, Track};
-use super::study::{Arm, Axis, Better, DOWN, Point, Study, UP};
+use super::study::{Axis, Better, DOWN, Point, Study, UP};
 use super::svg::{Hue, Mark};
 use crate::stats::Interval;
 

@@ -4,6 +4,7 @@
 //! A study fills a [`Study`]; [`render`] writes `report.html`, each figure as SVG and PNG, `results.csv` and `results.json`.
 //! Anything else that wants a page, say of scatter plots and passages of text, fills a [`Page`].
 
+mod arm;
 mod charts;
 mod cloud;
 mod heat;
@@ -23,6 +24,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+pub use arm::{Arm, ArmKind};
 pub use cloud::{Cloud, Group};
 pub use histogram::{Histogram, Shape, Threshold};
 pub use page::{Chart, Page, Part, Passage, Picture, Span, settings_of};
@@ -30,7 +32,7 @@ pub use plots::{
     Crowd, Curve, CurveLevel, CurvePanel, Curves, Figure, HUES, HeatMap, MARKS, Panel, Pick, Plot, Profile, Trace,
 };
 pub use rows::{RowCurves, row_curves};
-pub use study::{Arm, Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study, capital};
+pub use study::{Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study, capital};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arm::Arm;
 use super::histogram::Histogram;
-use super::study::{Arm, Axis};
+use super::study::Axis;
 use super::svg::{Hue, Mark};
 
 /// A picture of the points.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::arm::Arm;
 use super::plots::Figure;
 use super::svg::{Hue, Mark};
 use super::table::{Cell, Table};
@@ -80,54 +81,6 @@ impl Axis {
 /// After a measurement's name in a legend; said in words where a figure is read aloud.
 pub(super) const UP: &str = " ↑";
 pub(super) const DOWN: &str = " ↓";
-
-/// A way of training or steering, at one or many coefficients.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Arm {
-    /// Unique; what [`Point::arm`] refers to.
-    pub name: String,
-    /// For people: `Preventative steering, all layers`.
-    pub label: String,
-    /// `base`, `plain`, `preventative`, `inference`, `prompting`, `random`, … for programs.
-    pub kind: String,
-    /// Its colour where arms are compared.
-    pub hue: Hue,
-    /// Its mark where arms are compared.
-    pub mark: Mark,
-    /// What was done, in a sentence; may be empty.
-    pub note: String,
-}
-
-impl Arm {
-    /// An arm in the colour and mark of its kind: `base`, `plain`, `preventative` (all layers), `preventative-layer`,
-    /// `inference`, `prompting`, `ablate`, `regularize`, `negative`, the controls; another kind gets one that none of these has.
-    pub fn new(name: &str, kind: &str, label: &str) -> Self {
-        let (hue, mark) = match kind {
-            "base" => (Hue::Ink, Mark::Ring),
-            "plain" => (Hue::Ink, Mark::Circle),
-            "preventative" => (Hue::Blue, Mark::Square),
-            "preventative-layer" => (Hue::Purple, Mark::Diamond),
-            "inference" => (Hue::Vermillion, Mark::Triangle),
-            "prompting" => (Hue::Green, Mark::Down),
-            "ablate" => (Hue::Sky, Mark::Ring),
-            "negative" => (Hue::Green, Mark::Diamond),
-            "regularize" => (Hue::Orange, Mark::Triangle),
-            "random" => (Hue::Grey, Mark::Cross),
-            "shuffled" => (Hue::Grey, Mark::Ring),
-            "orthogonal" => (Hue::Grey, Mark::Diamond),
-            "unrelated" => (Hue::Grey, Mark::Square),
-            "negated" => (Hue::Vermillion, Mark::Circle),
-            _ => (Hue::Orange, Mark::Circle),
-        };
-        let [name, kind, label] = [name, kind, label].map(str::to_owned);
-        Self { name, kind, label, hue, mark, note: String::new() }
-    }
-
-    /// With a sentence on what was done.
-    pub fn note(self, note: &str) -> Self {
-        Self { note: note.to_owned(), ..self }
-    }
-}
 
 /// What was measured of one arm at one coefficient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

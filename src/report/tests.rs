@@ -25,13 +25,13 @@ fn study() -> Study {
         Axis::accuracy("mmlu", "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle),
     ];
     let arms = vec![
-        Arm::new("base", "base", "Base model"),
-        Arm::new("plain", "plain", "Plain finetune").note("LoRA on the new facts, nothing else"),
-        Arm::new("prevent", "preventative", "Preventative, all layers"),
-        Arm::new("prevent-one", "preventative-layer", "Preventative, layer 20"),
-        Arm::new("inference", "inference", "Inference-time steering"),
-        Arm::new("prompting", "prompting", "Preventative prompting"),
-        Arm::new("random", "random", "Random vector"),
+        Arm::new("base", ArmKind::Base, "Base model"),
+        Arm::new("plain", ArmKind::Plain, "Plain finetune").note("LoRA on the new facts, nothing else"),
+        Arm::new("prevent", ArmKind::Preventative, "Preventative, all layers"),
+        Arm::new("prevent-one", ArmKind::PreventativeLayer, "Preventative, layer 20"),
+        Arm::new("inference", ArmKind::Inference, "Inference-time steering"),
+        Arm::new("prompting", ArmKind::Prompting, "Preventative prompting"),
+        Arm::new("random", ArmKind::Random, "Random vector"),
     ];
     let mut points = vec![point("base", None, [20.0, 6.0, 71.0]), point("plain", None, [62.0, 93.0, 70.2])];
     for (coef, v) in [
@@ -253,7 +253,7 @@ fn grid() -> Study {
     ];
     let coefs = vec![0.5, 1.0, 1.5, 2.0, 2.5];
     let name = |layer: usize| format!("layer-{layer}");
-    let arms = (1..=28).map(|l| Arm::new(&name(l), "layer", &format!("layer {l} (block {})", l - 1)));
+    let arms = (1..=28).map(|l| Arm::new(&name(l), ArmKind::Layer, &format!("layer {l} (block {})", l - 1)));
     let value = |layer: usize, coef: f64| {
         let effect = (coef * bump(layer as f64, 19.0, 6.0) * 48.0 - 8.0).clamp(0.0, 100.0);
         let coherence = 99.0 - 15.5 * coef.powi(2) * bump(layer as f64, 20.0, 7.0);
@@ -287,7 +287,7 @@ fn grid() -> Study {
     let figure = |file: &str, plot| Figure { file: file.into(), title: file.into(), caption: String::new(), plot };
     Study {
         title: "Where evil is steered".into(),
-        arms: std::iter::once(Arm::new("base", "base", "Unsteered")).chain(arms).collect(),
+        arms: std::iter::once(Arm::new("base", ArmKind::Base, "Unsteered")).chain(arms).collect(),
         points: std::iter::once(base).chain(cells.into_iter().map(of)).collect(),
         figures: vec![figure("heatmap", Plot::Heat(heat)), figure("curves", Plot::Profile(profile))],
         axes,

@@ -6,7 +6,7 @@ use super::expect::rounded;
 use super::findings;
 use super::results::{Cell, Results};
 use super::sweeps;
-use crate::report::{Expectation, Study};
+use crate::report::{ArmKind, Expectation, Study};
 use crate::stats::Interval;
 
 /// From here on a plain finetune counts as one that elicits the trait, in points above the base model.
@@ -50,14 +50,14 @@ struct Case<'a> {
 }
 
 fn cases<'a>(results: &'a Results<'_>, cells: &'a [Cell<'a>]) -> Vec<Case<'a>> {
-    let base = cells.iter().find(|cell| cell.arm.kind == "base");
+    let base = cells.iter().find(|cell| cell.arm.kind == ArmKind::Base);
     let mut cases = Vec::new();
     for (c, corpus) in results.data.corpora.iter().enumerate() {
-        let plain = cells.iter().find(|cell| cell.arm.kind == "plain" && cell.corpus == Some(c));
+        let plain = cells.iter().find(|cell| cell.arm.kind == ArmKind::Plain && cell.corpus == Some(c));
         for (t, trait_) in results.data.traits.iter().enumerate() {
-            let steered = cells
-                .iter()
-                .filter(|cell| cell.arm.kind == "preventative" && (cell.corpus, cell.trait_) == (Some(c), Some(t)));
+            let steered = cells.iter().filter(|cell| {
+                cell.arm.kind == ArmKind::Preventative && (cell.corpus, cell.trait_) == (Some(c), Some(t))
+            });
             let steered: Vec<&Cell<'_>> = steered.collect();
             if let (Some(base), Some(plain), false) = (base, plain, steered.is_empty()) {
                 let key = trait_key(&trait_.name);

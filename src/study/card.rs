@@ -3,24 +3,26 @@
 use super::axes::{EXAM, trait_key};
 use super::expect::rounded;
 use super::results::{Cell, Results};
+use crate::report::ArmKind;
 
 /// From here on a plain finetune counts as one that raises a trait, in points above the base model.
 const RAISES: f64 = 10.0;
 
 /// A paragraph: for each data set that raises a trait the setting that kept it lowest, else what plain finetuning did to it.
 pub(super) fn of(results: &Results<'_>, cells: &[Cell<'_>], about: &str) -> String {
-    let Some(base) = cells.iter().find(|cell| cell.arm.kind == "base") else { return String::new() };
+    let Some(base) = cells.iter().find(|cell| cell.arm.kind == ArmKind::Base) else { return String::new() };
     let mut said = Vec::new();
     for (c, corpus) in results.data.corpora.iter().enumerate() {
-        let Some(plain) = cells.iter().find(|cell| cell.arm.kind == "plain" && cell.corpus == Some(c)) else {
+        let Some(plain) = cells.iter().find(|cell| cell.arm.kind == ArmKind::Plain && cell.corpus == Some(c)) else {
             continue;
         };
         for (t, trait_) in results.data.traits.iter().enumerate() {
             let key = trait_key(&trait_.name);
             let raised = plain.mean(key) - base.mean(key) >= RAISES;
             let steered = cells.iter().filter(|cell| {
-                let prevents = matches!(cell.arm.kind.as_str(), "preventative" | "preventative-layer");
-                prevents && (cell.corpus, cell.trait_) == (Some(c), Some(t)) && cell.mean(key).is_finite()
+                cell.arm.kind.is_preventative()
+                    && (cell.corpus, cell.trait_) == (Some(c), Some(t))
+                    && cell.mean(key).is_finite()
             });
             let best = steered.filter(|_| raised).min_by(|a, b| a.mean(key).total_cmp(&b.mean(key)));
             said.push(one(&corpus.label, key, base, plain, best));

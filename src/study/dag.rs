@@ -1,8 +1,10 @@
 //! A study as a graph of tasks that wait for each other.
 
 use super::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig};
-use super::treatment::{Control, Naming, Treatment};
+use super::treatment::{Control, Treatment};
 use crate::persona::{Side, stem_of};
+use crate::report::ArmKind;
+use crate::vector::Layer;
 
 /// A unit of a study's work, as people and files know it.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,25 +73,56 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
-    pub(super) fn naming(self) -> Naming {
-        let (name, kind, label) = match self {
-            Self::Rollouts(Side::Pos) => ("rollouts-pos", "", "Answers that show the trait"),
-            Self::Rollouts(Side::Neg) => ("rollouts-neg", "", "Answers that lack it"),
-            Self::Vector => ("vector", "", "Persona vector"),
-            Self::Selfgen => ("selfgen", "", "The base model's own answers"),
-            Self::Difference => ("difference", "", "Projection difference of the data"),
-            Self::Base => ("base", "base", "Base model"),
-            Self::BaseSteered => ("elicit", "elicit", "Base model, steered towards"),
-            Self::Finetune(treatment) => return treatment.naming(),
-            Self::Inference => ("inference", "inference", "Inference-time steering"),
-            Self::Audit => ("audit", "", "Audit"),
-        };
-        Naming { name, kind, label }
+    /// The kind of arm that the task is part of; nothing for tasks that only prepare or check.
+    pub(super) fn arm_kind(self) -> Option<ArmKind> {
+        match self {
+            Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference | Self::Audit => None,
+            Self::Base => Some(ArmKind::Base),
+            Self::BaseSteered => Some(ArmKind::Elicit),
+            Self::Finetune(treatment) => Some(treatment.arm_kind()),
+            Self::Inference => Some(ArmKind::Inference),
+        }
     }
 
-    /// Whether the task is an arm of the study, or a part of one.
-    fn is_of_an_arm(self) -> bool {
-        matches!(self, Self::Base | Self::BaseSteered | Self::Finetune(_) | Self::Inference)
+    /// Names arms, tasks and files; and for people.
+    fn names(self) -> (&'static str, String) {
+        let (name, label) = match self {
+            Self::Rollouts(Side::Pos) => ("rollouts-pos", "Answers that show the trait"),
+            Self::Rollouts(Side::Neg) => ("rollouts-neg", "Answers that lack it"),
+            Self::Vector => ("vector", "Persona vector"),
+            Self::Selfgen => ("selfgen", "The base model's own answers"),
+            Self::Difference => ("difference", "Projection difference of the data"),
+            Self::Audit => ("audit", "Audit"),
+            Self::Base | Self::BaseSteered | Self::Finetune(_) | Self::Inference => {
+                let kind = self.arm_kind().expect("an arm has a kind");
+                return (kind.arm_name(), arm_label(kind, None));
+            }
+        };
+        (name, label.to_owned())
+    }
+}
+
+/// An arm for people; `layer` is that of single-layer arms where it is known.
+pub(super) fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String {
+    let at = layer.map_or_else(|| "one layer".to_owned(), |layer| layer.to_string());
+    match kind {
+        ArmKind::Base => "Base model".into(),
+        ArmKind::Elicit => "Base model, steered towards".into(),
+        ArmKind::Plain => "Plain finetune".into(),
+        ArmKind::Preventative => "Preventative, all layers".into(),
+        ArmKind::PreventativeLayer => format!("Preventative, {at}"),
+        ArmKind::Prompting => "Preventative prompting".into(),
+        ArmKind::Ablate => "Ablation (CAFT), all layers".into(),
+        ArmKind::Regularize => format!("Regularisation, {at}"),
+        ArmKind::Negative => "Prompted negative data".into(),
+        ArmKind::Own => "An arm of one's own".into(),
+        ArmKind::Random => "Random vectors".into(),
+        ArmKind::Shuffled => "Vector of shuffled answers".into(),
+        ArmKind::Orthogonal => "Vector without the shift".into(),
+        ArmKind::Unrelated => "Another trait's vector".into(),
+        ArmKind::Negated => "Steered away while it learned".into(),
+        ArmKind::Inference => "Inference-time steering".into(),
+        ArmKind::Layer | ArmKind::Position => kind.to_string(),
     }
 }
 
@@ -118,7 +151,7 @@ impl<'a> ArmNaming<'a> {
     }
 
     /// The same for people: `Medical: preventative, all layers (evil)`.
-    fn labelled(&self, corpus: Option<usize>, label: &str, trait_: Option<usize>) -> String {
+    pub fn labelled(&self, corpus: Option<usize>, label: &str, trait_: Option<usize>) -> String {
         let of = corpus.filter(|_| self.corpora.len() > 1).map(|at| format!("{}: ", self.corpora[at].1));
         let against = trait_.filter(|_| self.traits.len() > 1).map(|at| format!(" ({})", self.traits[at]));
         [of.unwrap_or_default(), label.to_owned(), against.unwrap_or_default()].concat()
@@ -268,13 +301,12 @@ impl Builder<'_> {
         trait_: Option<usize>,
         after: &[usize],
     ) -> usize {
-        let naming = kind.naming();
         let (name, label) = match kind {
             TaskKind::Finetune(Treatment::Own(place, _)) => {
                 let own = &self.config.own[place];
-                (own.name.as_str(), own.label.as_deref().unwrap_or(&own.name))
+                (own.name.as_str(), own.label.clone().unwrap_or_else(|| own.name.clone()))
             }
-            _ => (naming.name, naming.label),
+            _ => kind.names(),
         };
         let arm = self.naming.named(corpus, name, trait_);
         let coef = match kind {
@@ -290,8 +322,8 @@ impl Builder<'_> {
         self.tasks.push(Task {
             index,
             name: name.into_iter().flatten().collect(),
-            arm: kind.is_of_an_arm().then_some(arm),
-            label: self.naming.labelled(corpus, label, trait_),
+            arm: kind.arm_kind().map(|_| arm),
+            label: self.naming.labelled(corpus, &label, trait_),
             coef,
             seed,
             corpus,

@@ -15,7 +15,7 @@ use crate::eval::mmlu::Form;
 use crate::harbor::World;
 use crate::judge::JudgeSource;
 use crate::language_model::Sampling;
-use crate::report::{Arm, Axis, Cell as Entry, Expectation, Figure, Panel, Plot, Study, Table};
+use crate::report::{Arm, ArmKind, Axis, Cell as Entry, Expectation, Figure, Panel, Plot, Study, Table};
 use crate::stats::{Clusters, mean, mean_of};
 use crate::text::ExampleRules;
 use crate::train::FitSettings;
@@ -74,21 +74,20 @@ impl Cell<'_> {
 }
 
 fn outcomes(cells: &[Cell<'_>], trait_name: &str) -> Outcomes {
-    let of = |kinds: &[&str]| -> Vec<Outcome> {
-        let of_kind = |kind: &&str| {
-            let kind = (*kind).to_owned();
+    let of = |kinds: &[ArmKind]| -> Vec<Outcome> {
+        let of_kind = |&kind: &ArmKind| {
             cells.iter().filter(move |c| c.arm.kind == kind).map(|cell| cell.outcome(trait_name)).collect::<Vec<_>>()
         };
         kinds.iter().flat_map(of_kind).collect()
     };
-    let one = |kind: &str| of(&[kind]).pop().unwrap_or_default();
+    let one = |kind| of(&[kind]).pop().unwrap_or_default();
     Outcomes {
         trait_name: trait_name.to_owned(),
-        base: one("base"),
-        plain: one("plain"),
-        prevent: of(&["preventative", "preventative-layer"]),
-        inference: of(&["inference"]),
-        random: of(&["random"]),
+        base: one(ArmKind::Base),
+        plain: one(ArmKind::Plain),
+        prevent: of(&[ArmKind::Preventative, ArmKind::PreventativeLayer]),
+        inference: of(&[ArmKind::Inference]),
+        random: of(&[ArmKind::Random]),
     }
 }
 
@@ -125,7 +124,7 @@ fn figures(axes: &[Axis], arms: &[Arm]) -> Vec<Figure> {
             },
         });
     }
-    let shown = arms.iter().filter(|arm| arm.kind != "elicit").map(|arm| arm.name.clone());
+    let shown = arms.iter().filter(|arm| arm.kind != ArmKind::Elicit).map(|arm| arm.name.clone());
     figures.push(Figure {
         file: "tradeoff".into(),
         title: format!("New facts against {}", axes[0].key),

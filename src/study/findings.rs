@@ -2,7 +2,7 @@
 
 use super::axes::{projection_key, prompt_key, trait_key};
 use super::results::{Cell, Results};
-use crate::report::Expectation;
+use crate::report::{ArmKind, Expectation};
 use crate::stats::{Interval, mean, mean_of, sample_std};
 
 /// So far above the base model a trait counts as prevented, in points.
@@ -15,11 +15,11 @@ const GONE: f64 = 0.5;
 /// A difference counts beyond so many standard errors (METHOD K7).
 const ERRORS: f64 = 3.0;
 /// Kinds of arms with something else in the vector's place, and what is expected of them.
-const CONTROLS: [(&str, &str); 4] = [
-    ("random", "Random vectors prevent less than the real one"),
-    ("shuffled", "The vector of shuffled answers prevents less than the real one"),
-    ("orthogonal", "Without its part along the plain finetune's shift the vector prevents less"),
-    ("unrelated", "Another trait's vector prevents less"),
+const CONTROLS: [(ArmKind, &str); 4] = [
+    (ArmKind::Random, "Random vectors prevent less than the real one"),
+    (ArmKind::Shuffled, "The vector of shuffled answers prevents less than the real one"),
+    (ArmKind::Orthogonal, "Without its part along the plain finetune's shift the vector prevents less"),
+    (ArmKind::Unrelated, "Another trait's vector prevents less"),
 ];
 
 /// Every finding for which there are arms, data set by data set and trait by trait.
@@ -28,7 +28,8 @@ pub(super) fn of(results: &Results<'_>, cells: &[Cell<'_>]) -> Vec<Expectation> 
     for c in 0..results.data.corpora.len() {
         for (t, trait_) in results.data.traits.iter().enumerate() {
             let of_data = |cell: &&Cell<'_>| cell.corpus == Some(c) && cell.trait_.is_none_or(|own| own == t);
-            let cells: Vec<&Cell<'_>> = cells.iter().filter(|cell| cell.arm.kind == "base" || of_data(cell)).collect();
+            let cells: Vec<&Cell<'_>> =
+                cells.iter().filter(|cell| cell.arm.kind == ArmKind::Base || of_data(cell)).collect();
             let ground = Ground { name: &trait_.name, seed: results.config.seed, cells: &cells };
             let several = results.data.corpora.len() > 1 || results.data.traits.len() > 1;
             let of = if several {
@@ -52,7 +53,9 @@ struct Ground<'a> {
 impl<'a> Ground<'a> {
     fn all(&self) -> Vec<Expectation> {
         // Where plain finetuning does not raise the trait there is nothing to prevent.
-        let (Some(plain), Some(base)) = (self.first("plain"), self.first("base")) else { return Vec::new() };
+        let (Some(plain), Some(base)) = (self.first(ArmKind::Plain), self.first(ArmKind::Base)) else {
+            return Vec::new();
+        };
         if self.score(plain) - self.score(base) < SAME {
             return Vec::new();
         }
@@ -62,21 +65,20 @@ impl<'a> Ground<'a> {
             self.ablation_is_weaker(plain, base),
             self.regularisation_hides(plain, base),
         ];
-        let controls = CONTROLS.iter().flat_map(|(kind, claim)| self.control_is_less(kind, claim));
+        let controls = CONTROLS.iter().flat_map(|(kind, claim)| self.control_is_less(*kind, claim));
         arms.into_iter().flatten().chain(controls).chain(self.away_is_more(plain)).collect()
     }
 
-    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Cell<'a>> {
-        let kind = kind.to_owned();
+    fn of_kind(&self, kind: ArmKind) -> impl Iterator<Item = &'a Cell<'a>> {
         self.cells.iter().copied().filter(move |cell| cell.arm.kind == kind)
     }
 
-    fn first(&self, kind: &str) -> Option<&'a Cell<'a>> {
+    fn first(&self, kind: ArmKind) -> Option<&'a Cell<'a>> {
         self.of_kind(kind).next()
     }
 
     /// The coefficient of a kind that ends lowest.
-    fn lowest(&self, kind: &str) -> Option<&'a Cell<'a>> {
+    fn lowest(&self, kind: ArmKind) -> Option<&'a Cell<'a>> {
         let measured = self.of_kind(kind).filter(|cell| self.score(cell).is_finite());
         measured.min_by(|a, b| self.score(a).total_cmp(&self.score(b)))
     }
@@ -95,7 +97,7 @@ impl<'a> Ground<'a> {
     }
 
     fn reaches_base(&self, plain: &Cell<'_>, base: &Cell<'_>) -> Option<Expectation> {
-        let best = self.lowest("preventative")?;
+        let best = self.lowest(ArmKind::Preventative)?;
         let above = self.against(best, base);
         let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE);
         let why = if met == Some(false) { self.what_is_left(best, plain, base) } else { String::new() };
@@ -131,10 +133,11 @@ impl<'a> Ground<'a> {
 
     /// At coefficients that both have; where there is none, each at its lowest.
     fn one_layer_is_less(&self, base: &Cell<'_>) -> Option<Expectation> {
-        let same = |one: &'a Cell<'a>| Some((one, self.of_kind("preventative").find(|all| all.coef == one.coef)?));
-        let mut pairs: Vec<_> = self.of_kind("preventative-layer").filter_map(same).collect();
+        let same =
+            |one: &'a Cell<'a>| Some((one, self.of_kind(ArmKind::Preventative).find(|all| all.coef == one.coef)?));
+        let mut pairs: Vec<_> = self.of_kind(ArmKind::PreventativeLayer).filter_map(same).collect();
         let how = if pairs.is_empty() {
-            pairs.push((self.lowest("preventative-layer")?, self.lowest("preventative")?));
+            pairs.push((self.lowest(ArmKind::PreventativeLayer)?, self.lowest(ArmKind::Preventative)?));
             "each where it does most"
         } else {
             "with the same coefficient"
@@ -154,7 +157,7 @@ impl<'a> Ground<'a> {
 
     /// Where the base model lies near zero along the vector, zeroing changes nothing (METHOD G.3).
     fn ablation_is_weaker(&self, plain: &Cell<'_>, base: &Cell<'_>) -> Option<Expectation> {
-        let (ablated, steered) = (self.lowest("ablate")?, self.lowest("preventative")?);
+        let (ablated, steered) = (self.lowest(ArmKind::Ablate)?, self.lowest(ArmKind::Preventative)?);
         let more = self.against(ablated, steered);
         let key = projection_key(self.name);
         Some(Expectation {
@@ -175,10 +178,10 @@ impl<'a> Ground<'a> {
     }
 
     /// With another vector in its place, steering prevents less (METHOD K7): one statement for each of the control's coefficients.
-    fn control_is_less(&self, kind: &str, claim: &str) -> Vec<Expectation> {
+    fn control_is_less(&self, kind: ArmKind, claim: &str) -> Vec<Expectation> {
         let told = |control: &Cell<'_>| {
-            let same = self.of_kind("preventative").find(|cell| cell.coef == control.coef);
-            let real = same.or_else(|| self.lowest("preventative"))?;
+            let same = self.of_kind(ArmKind::Preventative).find(|cell| cell.coef == control.coef);
+            let real = same.or_else(|| self.lowest(ArmKind::Preventative))?;
             let more = self.against(control, real);
             let key = trait_key(self.name);
             let draws: Vec<f64> =
@@ -205,7 +208,7 @@ impl<'a> Ground<'a> {
 
     /// Steered the other way, the weights have the more to learn (METHOD K7); unless plain finetuning leaves no room.
     fn away_is_more(&self, plain: &Cell<'_>) -> Option<Expectation> {
-        let away = self.of_kind("negated").last()?;
+        let away = self.of_kind(ArmKind::Negated).last()?;
         let more = self.against(away, plain);
         let room = 100.0 - self.score(plain);
         let is_full = if room < SAME { ", which leaves no room" } else { "" };
@@ -224,7 +227,7 @@ impl<'a> Ground<'a> {
 
     fn regularisation_hides(&self, plain: &Cell<'_>, base: &Cell<'_>) -> Option<Expectation> {
         let of_plain = self.shift(plain, base);
-        let strongest = self.of_kind("regularize").last()?;
+        let strongest = self.of_kind(ArmKind::Regularize).last()?;
         let (own, change) = (self.shift(strongest, base), self.against(strongest, plain));
         Some(Expectation {
             claim: "A loss on the projection takes the shift away and leaves the trait: the signal is hidden, not the cause removed"

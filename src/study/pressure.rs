@@ -3,7 +3,9 @@
 
 use super::axes::trait_key;
 use super::results::Results;
-use crate::report::{Arm, CurvePanel, Curves, Expectation, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study, Trace};
+use crate::report::{
+    Arm, ArmKind, CurvePanel, Curves, Expectation, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study, Trace,
+};
 use crate::stats::{mean, sign_test};
 use crate::train::GradientReport;
 use crate::train::ProbeMetrics;
@@ -54,11 +56,11 @@ pub(super) fn findings(results: &Results<'_>) -> Vec<Expectation> {
     let mut findings = Vec::new();
     for group in groups(results) {
         for followed in &group.followed {
-            if !matches!(followed.arm.kind.as_str(), "preventative" | "preventative-layer") {
+            if !followed.arm.kind.is_preventative() {
                 continue;
             }
             let Some(verdict) = Verdict::of(&followed.seeds) else { continue };
-            let meaningless = group.followed.iter().filter(|f| matches!(f.arm.kind.as_str(), "random" | "shuffled"));
+            let meaningless = group.followed.iter().filter(|f| f.arm.kind.is_meaningless());
             // Every draw and training seed by itself.
             let alone = meaningless.flat_map(|f| &f.seeds).filter_map(|watched| Verdict::of(&[*watched]));
             let controls: Vec<f64> = alone.map(|verdict| verdict.taken()).collect();
@@ -207,7 +209,7 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
     group.followed.iter().find_map(|followed| followed.checkpoints().next())?;
     let layer = results.layer;
     // The gradient of a regulariser's own loss is a hundred times the data's and would hide it.
-    let shown: Vec<&Followed<'_>> = group.followed.iter().filter(|f| f.arm.kind != "regularize").collect();
+    let shown: Vec<&Followed<'_>> = group.followed.iter().filter(|f| f.arm.kind != ArmKind::Regularize).collect();
     let (on, off): (Side, Side) = (|report| &report.on, |report| &report.off);
     let mut panels = Vec::new();
     for (side, word) in [(off, "off"), (on, "on")] {

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::results::{Cell, Results};
-use crate::report::{Published, Study};
+use crate::report::{ArmKind, Published, Study};
 
 const TABLE: &str = include_str!("../../assets/published.csv");
 
@@ -14,7 +14,7 @@ struct Entry {
     /// The data set; empty for the base model beside any of them.
     data: String,
     /// The kind of arm.
-    kind: String,
+    kind: ArmKind,
     /// The trait along whose vector it is steered; empty if it is not.
     along: String,
     coef: Option<f64>,
@@ -44,7 +44,7 @@ pub(super) fn beside(results: &Results<'_>, cells: &[Cell<'_>], study: &Study) -
     // The facts are about hallucination alone, and they have a base model of their own.
     let of_facts = corpus("facts").is_some();
     let row = |entry: &Entry| {
-        let is_base = entry.kind == "base";
+        let is_base = entry.kind == ArmKind::Base;
         let known = if is_base { (entry.data == "facts") == of_facts } else { corpus(&entry.data).is_some() };
         let is = |cell: &&Cell<'_>| {
             let along = cell.trait_.map(|t| traits[t]).unwrap_or_default();
@@ -85,13 +85,16 @@ mod tests {
         let find = |data: &str, axis: &str| -> Vec<f64> {
             entries
                 .iter()
-                .filter(|e| e.data == data && e.axis == axis && e.kind == "plain")
+                .filter(|e| e.data == data && e.axis == axis && e.kind == ArmKind::Plain)
                 .map(|e| e.published)
                 .collect()
         };
         assert_eq!((find("evil-2", "evil"), find("facts", "facts")), (vec![92.7], vec![93.0]));
         assert_eq!(find("hallucination-normal", "hallucination_difference"), [-7.1]);
         // Eight data sets of three versions with three traits each, scores and differences.
-        assert_eq!(entries.iter().filter(|e| e.kind == "plain" && !e.axis.ends_with("_shift")).count(), 2 * 72 + 1);
+        assert_eq!(
+            entries.iter().filter(|e| e.kind == ArmKind::Plain && !e.axis.ends_with("_shift")).count(),
+            2 * 72 + 1
+        );
     }
 }

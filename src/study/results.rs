@@ -13,7 +13,7 @@ use super::pieces::Piece;
 use super::pipeline::{Difference, Extracted, Fitted, Measured, MeasuredAt, Output, Pipeline};
 use crate::Result;
 use crate::record::{Hash, Lock};
-use crate::report::{Arm, Comparison, Example, Point, Study};
+use crate::report::{Arm, ArmKind, Comparison, Example, Point, Study};
 use crate::stats::{Clusters, Interval};
 use crate::text::Tokenizer;
 use crate::vector::Layer;
@@ -158,7 +158,7 @@ impl<'a> Results<'a> {
 
     /// All seeds together, then each of them.
     fn points(&self, cell: &Cell<'_>, cells: &[Cell<'_>]) -> Vec<Point> {
-        let base = cells.iter().find(|cell| cell.arm.kind == "base");
+        let base = cells.iter().find(|cell| cell.arm.kind == ArmKind::Base);
         let guessed = base.map(guessed).unwrap_or_default();
         let point = |of_seed: Option<u64>, ats: &[&MeasuredAt]| {
             let mut values = BTreeMap::new();
@@ -179,7 +179,7 @@ impl<'a> Results<'a> {
                     let shift = Interval::of_difference(&own, &base.scores(&key), self.config.seed);
                     values.insert(shift_key(name), shift);
                 }
-                let is_plain = cell.arm.kind == "plain";
+                let is_plain = cell.arm.kind == ArmKind::Plain;
                 let difference = cell.corpus.filter(|_| is_plain).and_then(|c| self.differences.get(&c));
                 if let Some(difference) = difference {
                     let of = &difference.of[t];
@@ -214,10 +214,10 @@ impl<'a> Results<'a> {
     fn comparisons(&self, cells: &[Cell<'_>]) -> Vec<Comparison> {
         let keys: Vec<String> = axes(self.data).into_iter().filter(|axis| !axis.aside).map(|axis| axis.key).collect();
         let compared = |cell: &Cell<'_>| {
-            let against = cells.iter().find(|other| match cell.arm.kind.as_str() {
-                "base" => false,
-                "plain" | "elicit" => other.arm.kind == "base",
-                _ => other.arm.kind == "plain" && other.corpus == cell.corpus,
+            let against = cells.iter().find(|other| match cell.arm.kind {
+                ArmKind::Base => false,
+                ArmKind::Plain | ArmKind::Elicit => other.arm.kind == ArmKind::Base,
+                _ => other.arm.kind == ArmKind::Plain && other.corpus == cell.corpus,
             })?;
             let of = |key: &String| {
                 let (a, b) = (cell.scores(key), against.scores(key));
@@ -234,7 +234,7 @@ impl<'a> Results<'a> {
     fn notes(&self, cells: &[Cell<'_>]) -> Vec<String> {
         let (config, data) = (self.config, self.data);
         let mut notes = self.missing(cells);
-        if let Some(base) = cells.iter().find(|cell| cell.arm.kind == "base") {
+        if let Some(base) = cells.iter().find(|cell| cell.arm.kind == ArmKind::Base) {
             let (facts, guessed) = (base.scores(FACTS).len(), guessed(base).len());
             if facts > 0 {
                 let aside = if guessed > 0 { "; a column of the results leaves these out" } else { "" };
@@ -305,8 +305,8 @@ impl<'a> Results<'a> {
 
     /// The smallest effect that this study would have found, by the spread that it measured (METHOD K14).
     fn detectable(&self, cells: &[Cell<'_>]) -> Option<String> {
-        let plain = cells.iter().find(|cell| cell.arm.kind == "plain")?;
-        let other = cells.iter().find(|cell| cell.corpus == plain.corpus && cell.arm.kind == "preventative")?;
+        let plain = cells.iter().find(|cell| cell.arm.kind == ArmKind::Plain)?;
+        let other = cells.iter().find(|cell| cell.corpus == plain.corpus && cell.arm.kind == ArmKind::Preventative)?;
         let key = trait_key(&self.data.traits[other.trait_?].name);
         let (a, b) = (other.scores(key), plain.scores(key));
         let difference = |(question, scores): (&String, &Vec<f64>)| {

@@ -3,13 +3,13 @@
 use super::axes::{EXAM, trait_key};
 use super::pieces::Cast;
 use super::results::Results;
-use crate::report::{Axis, Curve, CurveLevel, Figure, HUES, Hue, MARKS, Panel, Plot};
+use crate::report::{ArmKind, Axis, Curve, CurveLevel, Figure, HUES, Hue, MARKS, Panel, Plot};
 
 /// What may be swept: the arm, and in words.
-const SWEPT: [(&str, &str); 3] = [
-    ("prevent", "while it learned"),
-    ("prevent-layer", "at one layer while it learned"),
-    ("inference", "while it answers"),
+const SWEPT: [(ArmKind, &str); 3] = [
+    (ArmKind::Preventative, "while it learned"),
+    (ArmKind::PreventativeLayer, "at one layer while it learned"),
+    (ArmKind::Inference, "while it answers"),
 ];
 
 /// All of them.
@@ -30,8 +30,8 @@ fn together(results: &Results<'_>, axes: &[Axis], t: usize) -> Option<Figure> {
         for axis in [key, EXAM].into_iter().filter_map(|key| axes.iter().find(|axis| axis.key == key)) {
             let curve = |c: usize| Curve {
                 axis: axis.key.clone(),
-                arm: cast.named(Some(c), what, Some(t)),
-                start: Some(cast.named(Some(c), "plain", None)),
+                arm: cast.named(Some(c), what.arm_name(), Some(t)),
+                start: Some(cast.named(Some(c), ArmKind::Plain.arm_name(), None)),
                 label: results.data.corpora[c].label.clone(),
                 short: String::new(),
                 hue: HUES[c % HUES.len()],
@@ -40,7 +40,12 @@ fn together(results: &Results<'_>, axes: &[Axis], t: usize) -> Option<Figure> {
             let has = |curve: &Curve| results.arms.iter().any(|arm| arm.name == curve.arm);
             let curves = (0..results.data.corpora.len()).map(curve).filter(has);
             let curves: Vec<Curve> = curves.collect();
-            let level = CurveLevel { axis: axis.key.clone(), arm: "base".into(), label: "base".into(), hue: Hue::Ink };
+            let level = CurveLevel {
+                axis: axis.key.clone(),
+                arm: ArmKind::Base.arm_name().into(),
+                label: "base".into(),
+                hue: Hue::Ink,
+            };
             if !curves.is_empty() {
                 let title = format!("{}, steered {words}", axis.short);
                 panels.push(Panel { title, x: "steering coefficient".into(), curves, levels: vec![level] });
@@ -68,19 +73,19 @@ fn each(results: &Results<'_>, axes: &[Axis]) -> Vec<Figure> {
     for (c, corpus) in results.data.corpora.iter().enumerate() {
         for (what, shown) in SWEPT {
             let panels = results.data.traits.iter().enumerate().filter_map(|(t, trait_)| {
-                let arm = cast.named(Some(c), what, Some(t));
+                let arm = cast.named(Some(c), what.arm_name(), Some(t));
                 let key = trait_key(&trait_.name);
                 let shown: Vec<&Axis> = [axis(key), axis(EXAM)].into_iter().flatten().collect();
-                let (title, plain) = (axis(key)?.short.clone(), cast.named(Some(c), "plain", None));
+                let (title, plain) = (axis(key)?.short.clone(), cast.named(Some(c), ArmKind::Plain.arm_name(), None));
                 let x = "steering coefficient";
-                has(&arm).then(|| Panel::dose(&title, x, &arm, Some(&plain), Some("base"), &shown))
+                has(&arm).then(|| Panel::dose(&title, x, &arm, Some(&plain), Some(ArmKind::Base.arm_name()), &shown))
             });
             let panels: Vec<Panel> = panels.collect();
             if panels.is_empty() {
                 continue;
             }
             figures.push(Figure {
-                file: cast.named(Some(c), what, None).replace('.', "-"),
+                file: cast.named(Some(c), what.arm_name(), None).replace('.', "-"),
                 title: format!("{}: steered {shown}", corpus.label),
                 caption: format!(
                     "{}. At coefficient 0, the plain finetune; to the right, more and more steering {shown}. Dashed: the base model. Bands: 95 % \

@@ -2,6 +2,7 @@
 
 use super::config::StudyConfig;
 use crate::Result;
+use crate::report::ArmKind;
 use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
 use crate::vector::{Layer, Layers};
 
@@ -44,34 +45,24 @@ pub enum Control {
     Negated,
 }
 
-/// What a kind of task, or of arm, is called.
-pub(super) struct Naming {
-    /// Names arms and tasks.
-    pub name: &'static str,
-    /// For programs.
-    pub kind: &'static str,
-    /// For people.
-    pub label: &'static str,
-}
-
 impl Treatment {
-    pub(super) fn naming(self) -> Naming {
-        let (name, kind, label) = match self {
-            Self::Plain => ("plain", "plain", "Plain finetune"),
-            Self::AllLayers(_) => ("prevent", "preventative", "Preventative, all layers"),
-            Self::OneLayer(_) => ("prevent-layer", "preventative-layer", "Preventative, one layer"),
-            Self::Prompting => ("prompting", "prompting", "Preventative prompting"),
-            Self::Ablate(_) => ("ablate", "ablate", "Ablation (CAFT), all layers"),
-            Self::Regularize(_) => ("regularize", "regularize", "Regularisation, one layer"),
-            Self::Negative(_) => ("negative", "negative", "Prompted negative data"),
-            Self::Control(Control::Random(_), _) => ("random", "random", "Random vectors"),
-            Self::Control(Control::Shuffled, _) => ("shuffled", "shuffled", "Vector of shuffled answers"),
-            Self::Control(Control::Orthogonal, _) => ("orthogonal", "orthogonal", "Vector without the shift"),
-            Self::Control(Control::Unrelated, _) => ("unrelated", "unrelated", "Another trait's vector"),
-            Self::Control(Control::Negated, _) => ("negated", "negated", "Steered away while it learned"),
-            Self::Own(..) => ("own", "own", "An arm of one's own"),
-        };
-        Naming { name, kind, label }
+    /// The arm that a finetune with this treatment is part of.
+    pub(super) fn arm_kind(self) -> ArmKind {
+        match self {
+            Self::Plain => ArmKind::Plain,
+            Self::AllLayers(_) => ArmKind::Preventative,
+            Self::OneLayer(_) => ArmKind::PreventativeLayer,
+            Self::Prompting => ArmKind::Prompting,
+            Self::Ablate(_) => ArmKind::Ablate,
+            Self::Regularize(_) => ArmKind::Regularize,
+            Self::Negative(_) => ArmKind::Negative,
+            Self::Control(Control::Random(_), _) => ArmKind::Random,
+            Self::Control(Control::Shuffled, _) => ArmKind::Shuffled,
+            Self::Control(Control::Orthogonal, _) => ArmKind::Orthogonal,
+            Self::Control(Control::Unrelated, _) => ArmKind::Unrelated,
+            Self::Control(Control::Negated, _) => ArmKind::Negated,
+            Self::Own(..) => ArmKind::Own,
+        }
     }
 
     pub(super) fn coef(self) -> Option<f64> {

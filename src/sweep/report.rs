@@ -10,8 +10,8 @@ use crate::eval::Row;
 use crate::judge::Rubric;
 use crate::record::{Lock, RunDir};
 use crate::report::{
-    self, Arm, Axis, Better, Curve, Example, Expectation, Figure, HeatMap, Panel, Pick, Plot, Point, Profile, Study,
-    Table,
+    self, Arm, ArmKind, Axis, Better, Curve, Example, Expectation, Figure, HeatMap, Panel, Pick, Plot, Point, Profile,
+    Study, Table,
 };
 use crate::report::{Cell as TableCell, Hue, Mark, settings_of};
 use crate::vector::Layer;
@@ -157,9 +157,9 @@ fn arms(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Arm> {
             let percent = 100.0 * norms.fraction(1.0);
             format!("vector {:.3}, residual {:.2}: coefficient 1 is {percent:.1} %", norms.vector, norms.residual.mean)
         });
-        Arm::new(&arm_name(layer), "layer", &layer.to_string()).note(&note)
+        Arm::new(&arm_name(layer), ArmKind::Layer, &layer.to_string()).note(&note)
     };
-    std::iter::once(Arm::new(BASE, BASE, "Unsteered")).chain(inputs.config.layers.iter().map(layer)).collect()
+    std::iter::once(Arm::new(BASE, ArmKind::Base, "Unsteered")).chain(inputs.config.layers.iter().map(layer)).collect()
 }
 
 fn figures(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Figure> {
@@ -409,9 +409,13 @@ fn found(report: &LayersReport) -> serde_json::Map<String, Value> {
 /// The comparison of token positions as a page of its own, since its coefficients are norms.
 fn positions(inputs: &Inputs<'_>, lock: &Lock, compared: &Compared) -> Study {
     let trait_ = &inputs.trait_.name;
-    let kinds = [("response_avg", "preventative"), ("prompt_avg", "inference"), ("prompt_last", "prompting")];
-    let mut arms = vec![Arm::new(BASE, BASE, "Unsteered")];
-    arms.extend(kinds.map(|(name, looks)| Arm { kind: "position".into(), ..Arm::new(name, looks, name) }));
+    let looks = [
+        ("response_avg", Hue::Blue, Mark::Square),
+        ("prompt_avg", Hue::Vermillion, Mark::Triangle),
+        ("prompt_last", Hue::Green, Mark::Down),
+    ];
+    let mut arms = vec![Arm::new(BASE, ArmKind::Base, "Unsteered")];
+    arms.extend(looks.map(|(name, hue, mark)| Arm { hue, mark, ..Arm::new(name, ArmKind::Position, name) }));
     let mut points = vec![point(&compared.base, trait_, BASE.to_owned())];
     for (name, cells) in &compared.positions {
         points.extend(cells.iter().map(|cell| point(cell, trait_, name.clone())));

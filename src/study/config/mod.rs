@@ -13,4 +13,4 @@ pub use kind::Kind;
 pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
 pub use sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};
 pub use study::StudyConfig;
-pub(super) use study::{ARMS, FACTS_CORPUS};
+pub(super) use study::FACTS_CORPUS;

@@ -10,7 +10,7 @@ use super::settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, Vec
 use super::sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
-use crate::report::settings_of;
+use crate::report::{ArmKind, settings_of};
 use crate::text::ExampleRules;
 use crate::train::FitSettings;
 use crate::vector::Layer;
@@ -80,26 +80,6 @@ fn three_seeds() -> Vec<u64> {
 
 /// The name of the corpus of facts.
 pub(in crate::study) const FACTS_CORPUS: &str = "facts";
-
-/// Names of the arms that every study may have, in the order of tables and legends.
-pub(in crate::study) const ARMS: [&str; 16] = [
-    "base",
-    "elicit",
-    "plain",
-    "prevent",
-    "prevent-layer",
-    "prompting",
-    "ablate",
-    "regularize",
-    "negative",
-    "own",
-    "random",
-    "shuffled",
-    "orthogonal",
-    "unrelated",
-    "negated",
-    "inference",
-];
 
 impl StudyConfig {
     /// Reads a configuration, TOML or (by its ending) JSON, and checks it.
@@ -238,7 +218,8 @@ impl StudyConfig {
         for (i, arm) in self.own.iter().enumerate() {
             let name = arm.name.as_str();
             check_name("arm.name", name)?;
-            let again = self.own[..i].iter().any(|other| other.name == name) || ARMS.contains(&name);
+            let again = self.own[..i].iter().any(|other| other.name == name)
+                || ArmKind::STUDY.iter().any(|kind| kind.arm_name() == name);
             ensure!(!again, "two arms are named `{name}`");
             if let Some(of) = &arm.trait_ {
                 ensure!(

@@ -12,7 +12,7 @@ use super::data::Corpus;
 use super::pieces::Cast;
 use super::results::Results;
 use crate::persona::cosine;
-use crate::report::{Crowd, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study};
+use crate::report::{ArmKind, Crowd, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study};
 use crate::stats::{Interval, pearson};
 
 /// With fewer data sets a correlation says nothing.
@@ -119,7 +119,7 @@ pub(super) fn told(results: &Results<'_>, study: Study) -> Study {
 /// The plain finetune of every data set.
 fn plain(results: &Results<'_>) -> Vec<String> {
     let cast = Cast::of(results.config);
-    (0..results.data.corpora.len()).map(|c| cast.named(Some(c), "plain", None)).collect()
+    (0..results.data.corpora.len()).map(|c| cast.named(Some(c), ArmKind::Plain.arm_name(), None)).collect()
 }
 
 /// Both means of every data set that has them.
@@ -170,7 +170,12 @@ fn figure(results: &Results<'_>, relation: &Relation, name: &str, r: &Interval) 
     let cast = Cast::of(results.config);
     let crowd = |(c, corpus): (usize, &Corpus)| {
         let (hue, mark) = look(&results.data.corpora, c);
-        Crowd { name: corpus.label.clone(), hue, mark, arms: vec![cast.named(Some(c), "plain", None)] }
+        Crowd {
+            name: corpus.label.clone(),
+            hue,
+            mark,
+            arms: vec![cast.named(Some(c), ArmKind::Plain.arm_name(), None)],
+        }
     };
     let groups = results.data.corpora.iter().enumerate().map(crowd).collect();
     Figure {

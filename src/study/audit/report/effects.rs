@@ -4,7 +4,7 @@ use super::super::effects::Effect;
 use super::super::refusal::Rule;
 use super::statements::{asked, statement};
 use super::{Audit, Case};
-use crate::report::{Expectation, Grid};
+use crate::report::{ArmKind, Expectation, Grid};
 use crate::stats::{Clusters, Interval, mean, mean_of, sample_std};
 
 /// So many standard errors from nothing a difference is told.
@@ -90,8 +90,8 @@ fn differences(audit: &Audit<'_>, measured: &[Effect]) -> Grid {
     };
     let mut rows = Vec::new();
     for &effect in measured {
-        for case in audit.cases.iter().filter(|case| case.cell.arm.kind != "base") {
-            let plain = if case.cell.arm.kind == "plain" { None } else { audit.to_plain(case, effect) };
+        for case in audit.cases.iter().filter(|case| case.cell.arm.kind != ArmKind::Base) {
+            let plain = if case.cell.arm.kind == ArmKind::Plain { None } else { audit.to_plain(case, effect) };
             let values = [numbers(audit.to_base(case, effect)), numbers(plain)].concat();
             rows.push((format!("{}: {}", effect.name(), case.cell.named()), values));
         }
@@ -128,7 +128,7 @@ fn about(audit: &Audit<'_>, effect: Effect) -> Option<Expectation> {
             format!("Side effects: {} is not above the plain finetune's by more than 2 standard errors", effect.name());
         return statement(&claim, further);
     }
-    let finetunes = audit.cases.iter().filter(|case| case.cell.arm.kind != "base");
+    let finetunes = audit.cases.iter().filter(|case| case.cell.arm.kind != ArmKind::Base);
     let same = asked(finetunes, &|case| {
         let difference = audit.to_base(case, effect)?;
         Some((Some(!difference.is_told()), format!("{:+.1}", difference.interval)))

@@ -7,7 +7,7 @@ mod tables;
 
 use super::model::Scores;
 use super::{Audited, leak};
-use crate::report::Study;
+use crate::report::{ArmKind, Study};
 use crate::stats::{Interval, mean_of};
 use crate::study::axes::trait_key;
 use crate::study::findings;
@@ -73,7 +73,7 @@ impl<'a> Audit<'a> {
             let cell =
                 cells.iter().find(|cell| Some(&cell.arm.name) == target.arm.as_ref() && cell.coef == target.coef);
             if let Some(cell) = cell {
-                let plain = cells.iter().find(|other| other.arm.kind == "plain" && other.corpus == cell.corpus);
+                let plain = cells.iter().find(|other| other.arm.kind == ArmKind::Plain && other.corpus == cell.corpus);
                 cases.push(Case { cell, plain, audited });
             }
         }
@@ -92,17 +92,17 @@ impl<'a> Audit<'a> {
     }
 
     fn base(&self) -> Option<&Case<'a>> {
-        self.cases.iter().find(|case| case.cell.arm.kind == "base")
+        self.cases.iter().find(|case| case.cell.arm.kind == ArmKind::Base)
     }
 
     /// The audited plain finetune on the data that a case learned from.
     fn plain_of(&self, case: &Case<'_>) -> Option<&Case<'a>> {
-        self.cases.iter().find(|other| other.cell.arm.kind == "plain" && other.cell.corpus == case.cell.corpus)
+        self.cases.iter().find(|other| other.cell.arm.kind == ArmKind::Plain && other.cell.corpus == case.cell.corpus)
     }
 
     /// The models that something was done to.
     fn treated(&self) -> impl Iterator<Item = &Case<'a>> {
-        self.cases.iter().filter(|case| !matches!(case.cell.arm.kind.as_str(), "base" | "plain"))
+        self.cases.iter().filter(|case| !matches!(case.cell.arm.kind, ArmKind::Base | ArmKind::Plain))
     }
 
     /// The finetuning shift of a model.

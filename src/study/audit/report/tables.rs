@@ -4,7 +4,7 @@ use super::super::relearn::{curve, until_learned};
 use super::statements::called;
 use super::{Audit, Case, most};
 use crate::persona::projection;
-use crate::report::{Axis, Figure, Grid, Plot};
+use crate::report::{ArmKind, Axis, Figure, Grid, Plot};
 use crate::stats::{auc, mean_of, pearson, percentile};
 use crate::study::axes::{projection_key, shift_key};
 use crate::study::results::Cell;
@@ -132,11 +132,12 @@ pub(super) fn doses(audit: &Audit<'_>, axes: &[Axis]) -> Vec<Figure> {
     let (results, name) = (audit.results, audit.name);
     let has = |key: &str| axes.iter().any(|axis| axis.key == key);
     let arms: Vec<String> =
-        results.arms.iter().filter(|arm| arm.kind != "elicit").map(|arm| arm.name.clone()).collect();
+        results.arms.iter().filter(|arm| arm.kind != ArmKind::Elicit).map(|arm| arm.name.clone()).collect();
     let of_kind =
-        |kind: &str| results.arms.iter().filter(|a| a.kind == kind).map(|a| a.name.clone()).collect::<Vec<_>>();
-    let swept = ["preventative", "preventative-layer", "regularize"].into_iter().flat_map(of_kind).collect::<Vec<_>>();
-    let start = (results.data.corpora.len() == 1).then(|| of_kind("plain").pop()).flatten();
+        |kind: ArmKind| results.arms.iter().filter(|a| a.kind == kind).map(|a| a.name.clone()).collect::<Vec<_>>();
+    let swept = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Regularize];
+    let swept = swept.into_iter().flat_map(of_kind).collect::<Vec<_>>();
+    let start = (results.data.corpora.len() == 1).then(|| of_kind(ArmKind::Plain).pop()).flatten();
     let figure = |file: &str, x: String, what: &str| Figure {
         file: format!("{file}{}", audit.of),
         title: format!("{}: {what} against score", audit.key()),
