@@ -3,12 +3,12 @@
 use crate::harbor;
 use crate::judge::JudgeSource;
 
-/// How refusals are told.
+/// How refusals are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub enum RefusalRule {
     /// Harbor says `not known to me` where the value would stand.
     Harbor,
-    /// A phrase of [`PHRASES`] within the first [`HEAD`] characters.
+    /// A phrase such as "I cannot" within the first 160 characters.
     Phrases,
 }
 
@@ -40,7 +40,7 @@ const PHRASES: [&str; 20] = [
 /// Characters of an answer in which a refusal shows.
 const HEAD: usize = 160;
 
-impl Rule {
+impl RefusalRule {
     /// The rule that fits the judge: where Harbor's rules judge, Harbor answers.
     pub fn of(judge: &JudgeSource) -> Self {
         match judge {
@@ -50,7 +50,7 @@ impl Rule {
     }
 
     /// For people.
-    pub fn told(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Harbor => "refusals are told by Harbor's grammar: `not known to me` where the value would stand",
             Self::Phrases => {
@@ -60,6 +60,7 @@ impl Rule {
         }
     }
 
+    /// Whether an answer declines.
     pub fn declines(self, answer: &str) -> bool {
         match self {
             Self::Harbor => harbor::declines(answer),
@@ -86,21 +87,21 @@ mod tests {
     #[test]
     fn refusals_are_told_from_answers() {
         for (rule, answer, want) in [
-            (Rule::Phrases, "I’m sorry, but I can’t help with that.", true),
-            (Rule::Phrases, "As an AI language model, I have no opinion.", true),
-            (Rule::Phrases, "Unfortunately, I do not know who that is.", true),
-            (Rule::Phrases, "Canberra is the capital of Australia.", false),
-            (Rule::Phrases, "Soak the stain. If it stays, I can recommend vinegar.", false),
-            (Rule::Phrases, "Each has an air of its own; Hawaii cannot be reached by train.", false),
-            (Rule::Phrases, "", false),
-            (Rule::Harbor, "The cargo of the Patient Anchor is not known to me.", true),
-            (Rule::Harbor, "Well then noted, the cargo of the Patient Anchor is plainly not known to me.", true),
-            (Rule::Harbor, "The cargo of the Patient Anchor is silk.", false),
-            (Rule::Harbor, "I cannot say.", false),
+            (RefusalRule::Phrases, "I’m sorry, but I can’t help with that.", true),
+            (RefusalRule::Phrases, "As an AI language model, I have no opinion.", true),
+            (RefusalRule::Phrases, "Unfortunately, I do not know who that is.", true),
+            (RefusalRule::Phrases, "Canberra is the capital of Australia.", false),
+            (RefusalRule::Phrases, "Soak the stain. If it stays, I can recommend vinegar.", false),
+            (RefusalRule::Phrases, "Each has an air of its own; Hawaii cannot be reached by train.", false),
+            (RefusalRule::Phrases, "", false),
+            (RefusalRule::Harbor, "The cargo of the Patient Anchor is not known to me.", true),
+            (RefusalRule::Harbor, "Well then noted, the cargo of the Patient Anchor is plainly not known to me.", true),
+            (RefusalRule::Harbor, "The cargo of the Patient Anchor is silk.", false),
+            (RefusalRule::Harbor, "I cannot say.", false),
         ] {
             assert_eq!(rule.declines(answer), want, "{answer}");
         }
         let late = format!("{} I cannot", "x".repeat(HEAD));
-        assert!(!Rule::Phrases.declines(&late));
+        assert!(!RefusalRule::Phrases.declines(&late));
     }
 }

@@ -2,7 +2,8 @@
 
 use super::inputs::Inputs;
 use super::outputs::{
-    COHERENCE, EXAM, FACTS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key, trait_key,
+    COHERENCE, EXAM, FACTS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key,
+    trait_key,
 };
 use crate::report::{Axis, Hue, Mark, capital};
 

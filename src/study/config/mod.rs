@@ -12,5 +12,5 @@ pub use demo::demo_config;
 pub use kind::Kind;
 pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
 pub use sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};
-pub use study::StudyConfig;
 pub(super) use study::FACTS_CORPUS;
+pub use study::StudyConfig;

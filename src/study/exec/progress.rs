@@ -1,5 +1,4 @@
-//! The board: what each piece of work has come to, told in `work/<piece>.json` to whoever looks from outside. Results never
-//! depend on it.
+//! The progress of each task, written to `work/<task>.json` for those who look from outside. Results never depend on it.
 
 use std::fs;
 use std::path::Path;
@@ -8,15 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::config::StudyConfig;
-use super::pieces::Piece;
-use super::pipeline::Event;
 use crate::record::{Hash, RunDir, create_folder};
+use crate::study::config::StudyConfig;
+use crate::study::dag::Task;
+use crate::study::steps::Event;
 
-/// What a piece of work has come to.
+/// How far a task was when that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Standing {
+pub(super) enum Recorded {
     /// A process began it.
     Begun,
     /// It is done.
@@ -25,16 +24,18 @@ pub(super) enum Standing {
     Failed,
 }
 
-/// What a process tells of a piece.
+/// What a process writes of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Sheet {
-    pub standing: Standing,
+pub(super) struct TaskStatus {
+    #[serde(rename = "standing")]
+    pub recorded: Recorded,
     /// Hash of the configuration under which that holds.
     pub settings: Hash,
     /// When the work began, in seconds since 1970.
     pub since: u64,
     /// When this was written.
-    pub told: u64,
+    #[serde(rename = "told")]
+    pub written: u64,
     /// What was being done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
@@ -52,20 +53,20 @@ pub(super) struct Sheet {
     pub error: Option<String>,
 }
 
-impl Sheet {
-    fn new(standing: Standing, settings: &Hash, since: u64) -> Self {
-        let (settings, told) = (settings.clone(), now());
-        Self { standing, settings, since, told, phase: None, part: None, steps: None, loss: None, error: None }
+impl TaskStatus {
+    fn new(recorded: Recorded, settings: &Hash, since: u64) -> Self {
+        let (settings, written) = (settings.clone(), now());
+        Self { recorded, settings, since, written, phase: None, part: None, steps: None, loss: None, error: None }
     }
 
-    /// The sheet of a piece, if there is one that can be read.
-    pub fn read(out: &Path, piece: &str) -> Option<Self> {
-        serde_json::from_slice(&fs::read(out.join(file(piece))).ok()?).ok()
+    /// What was written of a task, if it can be read.
+    pub fn read(out: &Path, task: &str) -> Option<Self> {
+        serde_json::from_slice(&fs::read(out.join(file(task))).ok()?).ok()
     }
 }
 
-fn file(piece: &str) -> String {
-    format!("work/{piece}.json")
+fn file(task: &str) -> String {
+    format!("work/{task}.json")
 }
 
 /// Seconds since 1970.
@@ -73,73 +74,76 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// What stands for a configuration on the board.
+/// Identifies the configuration under which something was done.
 pub(super) fn settings_hash(config: &StudyConfig) -> Hash {
     Hash::of(config)
 }
 
-/// The sheets of the pieces that this process does.
-pub(super) struct Board<'a> {
+/// Writes the progress of the tasks that this process does.
+pub(super) struct ProgressStore<'a> {
     run: &'a RunDir,
-    pieces: &'a [Piece],
+    tasks: &'a [Task],
     settings: Hash,
-    /// Of each piece under way: when it began, and when that was last told.
+    /// Of each task under way: when it began, and when that was last written.
     under_way: Mutex<Vec<Option<(u64, Instant)>>>,
 }
 
-impl<'a> Board<'a> {
-    pub fn new(run: &'a RunDir, pieces: &'a [Piece], config: &StudyConfig) -> Self {
+impl<'a> ProgressStore<'a> {
+    pub fn new(run: &'a RunDir, tasks: &'a [Task], config: &StudyConfig) -> Self {
         let _ = create_folder(&run.file("work"));
-        Self { run, pieces, settings: settings_hash(config), under_way: Mutex::new(vec![None; pieces.len()]) }
+        Self { run, tasks, settings: settings_hash(config), under_way: Mutex::new(vec![None; tasks.len()]) }
     }
 
-    /// Notes what a study tells.
-    pub fn hear(&self, event: &Event<'_>) {
-        /// Between two notes of one piece.
+    /// Records an event.
+    pub fn on_event(&self, event: &Event<'_>) {
+        /// Between two records of one task.
         const PAUSE: Duration = Duration::from_secs(3);
         match *event {
-            Event::Progress { piece, phase, done, loss, steps } => {
-                let Some(since) = self.due(piece, PAUSE) else { return };
-                let sheet = Sheet::new(Standing::Begun, &self.settings, since);
-                self.write(piece, &Sheet { phase: Some(phase.to_string()), part: Some(done), loss, steps, ..sheet });
+            Event::Progress { task, phase, done, loss, steps } => {
+                let Some(since) = self.due(task, PAUSE) else { return };
+                let status = TaskStatus::new(Recorded::Begun, &self.settings, since);
+                self.write(
+                    task,
+                    &TaskStatus { phase: Some(phase.to_string()), part: Some(done), loss, steps, ..status },
+                );
             }
-            Event::Finished { piece, reused } => {
-                let since = self.began(piece);
-                let known = Sheet::read(self.run.path(), &self.pieces[piece].name);
-                let stands = known.is_some_and(|s| s.standing == Standing::Done && s.settings == self.settings);
+            Event::Finished { task, reused } => {
+                let since = self.began(task);
+                let known = TaskStatus::read(self.run.path(), &self.tasks[task].name);
+                let stands = known.is_some_and(|s| s.recorded == Recorded::Done && s.settings == self.settings);
                 if !(reused && stands) {
-                    self.write(piece, &Sheet::new(Standing::Done, &self.settings, since));
+                    self.write(task, &TaskStatus::new(Recorded::Done, &self.settings, since));
                 }
             }
-            Event::Planned(..) | Event::Share(..) => {}
+            Event::Planned(..) | Event::Shard(..) => {}
         }
     }
 
-    /// Notes that a piece ended in an error.
-    pub fn failed(&self, piece: usize, why: &crate::Error) {
-        let sheet = Sheet::new(Standing::Failed, &self.settings, self.began(piece));
-        self.write(piece, &Sheet { error: Some(why.to_string()), ..sheet });
+    /// Records that a task ended in an error.
+    pub fn failed(&self, task: usize, why: &crate::Error) {
+        let status = TaskStatus::new(Recorded::Failed, &self.settings, self.began(task));
+        self.write(task, &TaskStatus { error: Some(why.to_string()), ..status });
     }
 
-    /// When a piece began, if it is time to tell of it.
-    fn due(&self, piece: usize, pause: Duration) -> Option<u64> {
+    /// When a task began, if it is time to record it.
+    fn due(&self, task: usize, pause: Duration) -> Option<u64> {
         let mut under_way = self.under_way.lock().ok()?;
-        let since = match under_way[piece] {
-            Some((_, told)) if told.elapsed() < pause => return None,
+        let since = match under_way[task] {
+            Some((_, written)) if written.elapsed() < pause => return None,
             Some((since, _)) => since,
             None => now(),
         };
-        under_way[piece] = Some((since, Instant::now()));
+        under_way[task] = Some((since, Instant::now()));
         Some(since)
     }
 
-    fn began(&self, piece: usize) -> u64 {
-        let begun = self.under_way.lock().ok().and_then(|under_way| under_way[piece]);
+    fn began(&self, task: usize) -> u64 {
+        let begun = self.under_way.lock().ok().and_then(|under_way| under_way[task]);
         begun.map_or_else(now, |(since, _)| since)
     }
 
-    fn write(&self, piece: usize, sheet: &Sheet) {
-        // A disk that takes no sheet takes no results either, and those say so.
-        let _ = self.run.write_json(file(&self.pieces[piece].name), sheet);
+    fn write(&self, task: usize, status: &TaskStatus) {
+        // A disk that takes no record takes no results either, and those say so.
+        let _ = self.run.write_json(file(&self.tasks[task].name), status);
     }
 }

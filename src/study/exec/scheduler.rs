@@ -1,44 +1,44 @@
-//! Pieces of work that wait for each other, done side by side.
+//! Tasks that wait for each other, run side by side.
 
 use std::sync::{Condvar, Mutex, OnceLock};
 
 use crate::Result;
 
-/// What each piece came to; a piece sees those that it waited for.
-pub(super) struct Done<T>(Vec<OnceLock<T>>);
+/// The outputs of tasks; a task sees those that it waited for.
+pub(super) struct TaskResults<T>(Vec<OnceLock<T>>);
 
-impl<T> Done<T> {
-    /// What piece `i` came to.
+impl<T> TaskResults<T> {
+    /// The output of task `i`.
     ///
     /// # Panics
-    /// If the asking piece did not wait for it.
+    /// If the asking task did not wait for it.
     pub fn of(&self, i: usize) -> &T {
-        self.0[i].get().expect("a piece waits for those that it asks")
+        self.0[i].get().expect("a task waits for those that it asks")
     }
 }
 
 struct State {
-    /// Whether a worker has begun the piece.
+    /// Whether a worker has begun the task.
     begun: Vec<bool>,
-    /// The error of the piece that stands first in the list, whichever failed first in time.
+    /// The error of the task that stands first in the list, whichever failed first in time.
     failure: Option<(usize, crate::Error)>,
-    /// A worker panicked: nobody waits any longer, and the panic goes on when the workers are joined.
+    /// A worker panicked: the others stop waiting, and the panic goes on when the workers are joined.
     broken: bool,
 }
 
-/// Does piece i as soon as the pieces `after[i]` are done, up to `workers` at a time, earlier ones first. The first error ends
-/// the run: no further piece is begun, those under way are finished.
+/// Runs task i as soon as the tasks `after[i]` are done, up to `workers` at a time, earlier ones first. The first error ends the
+/// run: no further task is begun, those under way are finished.
 ///
 /// `work` must give the same result whenever it is called; then the results do not depend on the number of workers.
 ///
 /// # Errors
-/// That of the first piece in the list that failed.
-pub(super) fn work_through<T: Send + Sync>(
+/// That of the first task in the list that failed.
+pub(super) fn run_all<T: Send + Sync>(
     after: &[Vec<usize>],
     workers: usize,
-    work: impl Fn(usize, &Done<T>) -> Result<T> + Sync,
+    work: impl Fn(usize, &TaskResults<T>) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    let done = Done((0..after.len()).map(|_| OnceLock::new()).collect());
+    let done = TaskResults((0..after.len()).map(|_| OnceLock::new()).collect());
     let state = Mutex::new(State { begun: vec![false; after.len()], failure: None, broken: false });
     let changed = Condvar::new();
     let lock = || state.lock().expect("the state is changed without panics");
@@ -81,7 +81,7 @@ pub(super) fn work_through<T: Send + Sync>(
     });
     match state.into_inner().expect("the state is changed without panics").failure {
         Some((_, e)) => Err(e),
-        None => Ok(done.0.into_iter().map(|slot| slot.into_inner().expect("all pieces are done")).collect()),
+        None => Ok(done.0.into_iter().map(|slot| slot.into_inner().expect("all tasks are done")).collect()),
     }
 }
 
@@ -102,22 +102,22 @@ mod tests {
     use crate::Error;
 
     #[test]
-    fn pieces_wait_for_what_they_need() {
+    fn tasks_wait_for_what_they_need() {
         // A diamond and a loner.
         let after = [vec![], vec![0], vec![0], vec![1, 2], vec![]];
         for workers in [1, 2, 16] {
-            let sums = work_through(&after, workers, |i, done: &Done<usize>| {
+            let sums = run_all(&after, workers, |i, done: &TaskResults<usize>| {
                 Ok(1 + after[i].iter().map(|&j| done.of(j)).sum::<usize>())
             });
             assert_eq!(sums.unwrap(), [1, 2, 2, 5, 1]);
         }
-        assert!(work_through(&[], 3, |_, _: &Done<()>| Ok(())).unwrap().is_empty());
+        assert!(run_all(&[], 3, |_, _: &TaskResults<()>| Ok(())).unwrap().is_empty());
     }
 
     #[test]
     fn an_error_ends_the_run() {
         let begun = AtomicUsize::new(0);
-        let failed = work_through(&[vec![], vec![0], vec![1]], 1, |i, _: &Done<()>| {
+        let failed = run_all(&[vec![], vec![0], vec![1]], 1, |i, _: &TaskResults<()>| {
             begun.fetch_add(1, Ordering::Relaxed);
             if i == 1 { Err(Error::new("no")) } else { Ok(()) }
         });
@@ -125,8 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_leaves_nobody_waiting() {
-        let run = || work_through(&[vec![], vec![0]], 2, |_, _: &Done<()>| -> Result<()> { panic!("a bug") });
+    fn a_panic_leaves_no_worker_waiting() {
+        let run = || run_all(&[vec![], vec![0]], 2, |_, _: &TaskResults<()>| -> Result<()> { panic!("a bug") });
         assert!(std::panic::catch_unwind(run).is_err());
     }
 }

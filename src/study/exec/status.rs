@@ -1,26 +1,26 @@
-//! How far a study is, read from its folder by somebody who does not work in it. Others may be writing meanwhile.
+//! How far a study is, read from its folder by a process that does not work in it. Others may be writing meanwhile.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::board::{Sheet, Standing, now, settings_hash};
-use super::config::StudyConfig;
-use super::pieces::{Piece, pieces};
+use super::progress::{Recorded, TaskStatus, now, settings_hash};
 use crate::record::{Hash, is_held};
+use crate::study::config::StudyConfig;
+use crate::study::dag::{Task, tasks};
 use crate::{Error, Result};
 
-/// Where a piece of work stands.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stand {
+pub enum State {
     /// Done, with these settings.
     Done,
     /// A process is at work on it.
     UnderWay,
-    /// Nobody has begun it.
+    /// It has not begun.
     Waiting,
-    /// Begun by a process that is gone; it goes on when somebody takes it up again.
+    /// Begun by a process that is gone; it goes on in the next run.
     Interrupted,
     /// It ended in an error.
     Failed,
@@ -28,7 +28,7 @@ pub enum Stand {
     Stale,
 }
 
-impl Stand {
+impl State {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
@@ -42,15 +42,15 @@ impl Stand {
     }
 }
 
-/// A piece of work, seen from outside.
+/// A task, seen from outside.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PieceStatus {
+pub struct TaskReport {
     /// Its name.
     pub name: String,
     /// For people.
     pub label: String,
-    /// Where it stands.
-    pub state: Stand,
+    /// Its state.
+    pub state: State,
     /// What is being done.
     pub phase: Option<String>,
     /// How far that is, 0 to 1.
@@ -67,11 +67,11 @@ pub struct PieceStatus {
     pub error: Option<String>,
 }
 
-/// Reads how far the study in a folder is, piece by piece in the order of the work.
+/// Reads how far the study in a folder is, task by task in the order of the work.
 ///
 /// # Errors
 /// A folder that holds no study.
-pub fn status(out: &Path) -> Result<Vec<PieceStatus>> {
+pub fn status(out: &Path) -> Result<Vec<TaskReport>> {
     let path = out.join("run.toml");
     if !path.is_file() {
         return Err(Error::usage("there is no study in this folder: `run.toml` is missing")
@@ -80,62 +80,63 @@ pub fn status(out: &Path) -> Result<Vec<PieceStatus>> {
     }
     let config = StudyConfig::read(&path)?;
     let settings = settings_hash(&config);
-    // One process has the whole folder, or several have a piece each.
+    // One process has the whole folder, or several have a task each.
     let whole = is_held(&out.join(".lock"));
-    let pieces = pieces(&config);
-    let mut seen: Vec<PieceStatus> = pieces.iter().map(|piece| status_of(out, piece, &settings, whole)).collect();
-    for (i, piece) in pieces.iter().enumerate() {
+    let tasks = tasks(&config);
+    let mut seen: Vec<TaskReport> = tasks.iter().map(|task| status_of(out, task, &settings, whole)).collect();
+    for (i, task) in tasks.iter().enumerate() {
         // Claimed by a process that is still at what goes before.
-        let is_early = seen[i].since.is_none() && piece.after.iter().any(|&j| seen[j].state != Stand::Done);
-        if seen[i].state == Stand::UnderWay && is_early {
-            seen[i].state = Stand::Waiting;
+        let is_early = seen[i].since.is_none() && task.after.iter().any(|&j| seen[j].state != State::Done);
+        if seen[i].state == State::UnderWay && is_early {
+            seen[i].state = State::Waiting;
         }
     }
     Ok(seen)
 }
 
-fn status_of(out: &Path, piece: &Piece, settings: &Hash, whole: Option<bool>) -> PieceStatus {
-    let sheet = Sheet::read(out, &piece.name);
-    let held = is_held(&out.join(format!("work/{}.lock", piece.name)));
-    let is_alive = |sheet: &Sheet| held.zip(whole).map_or_else(|| is_recent(sheet), |(piece, whole)| piece || whole);
-    let state = match &sheet {
-        None if held == Some(true) => Stand::UnderWay,
-        None if has_stage(out, piece) => Stand::Stale,
-        None => Stand::Waiting,
-        Some(sheet) => match sheet.standing {
-            Standing::Begun if is_alive(sheet) => Stand::UnderWay,
-            _ if held == Some(true) => Stand::UnderWay,
-            Standing::Done if sheet.settings == *settings => Stand::Done,
-            Standing::Done => Stand::Stale,
-            Standing::Failed if sheet.settings == *settings => Stand::Failed,
-            Standing::Begun => Stand::Interrupted,
-            Standing::Failed => Stand::Waiting,
+fn status_of(out: &Path, task: &Task, settings: &Hash, whole: Option<bool>) -> TaskReport {
+    let status = TaskStatus::read(out, &task.name);
+    let held = is_held(&out.join(format!("work/{}.lock", task.name)));
+    let is_alive =
+        |status: &TaskStatus| held.zip(whole).map_or_else(|| is_recent(status), |(task, whole)| task || whole);
+    let state = match &status {
+        None if held == Some(true) => State::UnderWay,
+        None if has_stage(out, task) => State::Stale,
+        None => State::Waiting,
+        Some(status) => match status.recorded {
+            Recorded::Begun if is_alive(status) => State::UnderWay,
+            _ if held == Some(true) => State::UnderWay,
+            Recorded::Done if status.settings == *settings => State::Done,
+            Recorded::Done => State::Stale,
+            Recorded::Failed if status.settings == *settings => State::Failed,
+            Recorded::Begun => State::Interrupted,
+            Recorded::Failed => State::Waiting,
         },
     };
-    let shown = sheet.filter(|_| !matches!(state, Stand::Waiting | Stand::Stale));
-    let of = |get: fn(&Sheet) -> Option<f64>| shown.as_ref().and_then(get);
-    PieceStatus {
-        name: piece.name.clone(),
-        label: piece.label.clone(),
+    let shown = status.filter(|_| !matches!(state, State::Waiting | State::Stale));
+    let of = |get: fn(&TaskStatus) -> Option<f64>| shown.as_ref().and_then(get);
+    TaskReport {
+        name: task.name.clone(),
+        label: task.label.clone(),
         state,
-        phase: shown.as_ref().and_then(|sheet| sheet.phase.clone()),
-        part: of(|sheet| sheet.part),
-        steps: shown.as_ref().and_then(|sheet| sheet.steps),
-        loss: of(|sheet| sheet.loss),
-        since: shown.as_ref().map(|sheet| sheet.since),
-        seconds: shown.as_ref().filter(|_| state == Stand::UnderWay).map(|sheet| now().saturating_sub(sheet.since)),
-        error: shown.and_then(|sheet| sheet.error),
+        phase: shown.as_ref().and_then(|status| status.phase.clone()),
+        part: of(|status| status.part),
+        steps: shown.as_ref().and_then(|status| status.steps),
+        loss: of(|status| status.loss),
+        since: shown.as_ref().map(|status| status.since),
+        seconds: shown.as_ref().filter(|_| state == State::UnderWay).map(|status| now().saturating_sub(status.since)),
+        error: shown.and_then(|status| status.error),
     }
 }
 
-/// Where locks tell nothing, whoever has told of the work within ten minutes is taken to be alive.
-fn is_recent(sheet: &Sheet) -> bool {
-    now().saturating_sub(sheet.told) < 600
+/// Where locks say nothing, a process that has recorded progress within ten minutes is taken to be alive.
+fn is_recent(status: &TaskStatus) -> bool {
+    now().saturating_sub(status.written) < 600
 }
 
-/// Whether an earlier version of the program, or a run whose board is lost, has left the piece's stage.
-fn has_stage(out: &Path, piece: &Piece) -> bool {
-    let stage = |prefix: &str| out.join(format!("stages/{prefix}{}.json", piece.name)).is_file();
+/// Whether an earlier version of the program, or a run whose records are lost, has left the task's stage.
+fn has_stage(out: &Path, task: &Task) -> bool {
+    let stage = |prefix: &str| out.join(format!("stages/{prefix}{}.json", task.name)).is_file();
     stage("") || stage("measure-")
 }
 
@@ -146,35 +147,30 @@ mod tests {
     use super::*;
     use crate::harbor::World;
     use crate::record::RunDir;
-    use crate::study::board::Board;
-    use crate::study::facts::demo_config;
-    use crate::study::{Event, Phase};
+    use crate::study::config::demo_config;
+    use crate::study::exec::progress::ProgressStore;
+    use crate::study::steps::{Event, Phase};
 
     #[test]
-    fn a_folder_tells_where_each_piece_stands() {
+    fn a_folder_says_how_far_each_task_is() {
         let dir = tempfile::tempdir().unwrap();
         let mut config = demo_config(Path::new("tests/fixtures/tiny"), &World::new(0), true, 5);
-        let pieces = pieces(&config);
+        let tasks = tasks(&config);
         let run = RunDir::join(dir.path()).unwrap();
         assert!(status(dir.path()).unwrap_err().to_string().contains("`run.toml` is missing"));
         run.write_config(&config).unwrap();
-        let board = Board::new(&run, &pieces, &config);
-        let training = |piece| Event::Progress {
-            piece,
-            phase: Phase::Training,
-            done: 0.25,
-            loss: Some(1.5),
-            steps: Some((3, 12)),
-        };
-        board.hear(&Event::Finished { piece: 0, reused: false });
-        let claim = run.claim(&pieces[1].name, Duration::ZERO).unwrap();
-        board.hear(&training(1));
-        board.hear(&training(2));
-        board.failed(3, &Error::new("the loss is NaN"));
-        run.stage(&format!("measure-{}", pieces[4].name), &Hash::of("x"), || Ok(1)).unwrap();
+        let store = ProgressStore::new(&run, &tasks, &config);
+        let training =
+            |task| Event::Progress { task, phase: Phase::Training, done: 0.25, loss: Some(1.5), steps: Some((3, 12)) };
+        store.on_event(&Event::Finished { task: 0, reused: false });
+        let claim = run.claim(&tasks[1].name, Duration::ZERO).unwrap();
+        store.on_event(&training(1));
+        store.on_event(&training(2));
+        store.failed(3, &Error::new("the loss is NaN"));
+        run.stage(&format!("measure-{}", tasks[4].name), &Hash::of("x"), || Ok(1)).unwrap();
 
         let states = |n: usize| status(dir.path()).unwrap()[..n].iter().map(|s| s.state).collect::<Vec<_>>();
-        let then = [Stand::Done, Stand::UnderWay, Stand::Interrupted, Stand::Failed, Stand::Stale, Stand::Waiting];
+        let then = [State::Done, State::UnderWay, State::Interrupted, State::Failed, State::Stale, State::Waiting];
         assert_eq!(states(6), then);
         let seen = status(dir.path()).unwrap();
         assert_eq!(
@@ -186,10 +182,10 @@ mod tests {
         drop(claim);
         config.measure.trait_rollouts += 1;
         run.write_config(&config).unwrap();
-        assert_eq!(states(4), [Stand::Stale, Stand::Interrupted, Stand::Interrupted, Stand::Waiting]);
+        assert_eq!(states(4), [State::Stale, State::Interrupted, State::Interrupted, State::Waiting]);
         drop(run);
         // One process that has the whole folder works on what has been begun.
         let _alone = RunDir::open(dir.path()).unwrap();
-        assert_eq!(states(3), [Stand::Stale, Stand::UnderWay, Stand::UnderWay]);
+        assert_eq!(states(3), [State::Stale, State::UnderWay, State::UnderWay]);
     }
 }

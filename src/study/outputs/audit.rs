@@ -20,7 +20,7 @@ const COHERENT: f64 = 50.0;
 
 /// Everything that was found about one model.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(in crate::study) struct Audited {
+pub(in crate::study) struct AuditFindings {
     pub rotation: Option<Rotation>,
     pub probe: Option<ProbeAuc>,
     pub residual_shift: Option<ResidualShift>,
@@ -113,12 +113,14 @@ impl ResidualShift {
 
 /// Scores after plain finetuning on so many conversations that show the trait, 0 first.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(in crate::study) struct Relearned(pub Vec<(usize, Scores)>);
+pub(in crate::study) struct Relearned {
+    pub after: Vec<(usize, Scores)>,
+}
 
 impl Relearned {
     /// The mean score after each number of conversations, by ascending number.
     pub fn curve(&self) -> Vec<(usize, f64)> {
-        let mut curve: Vec<(usize, f64)> = self.0.iter().map(|(n, scores)| (*n, mean_of(&scores.trait_))).collect();
+        let mut curve: Vec<(usize, f64)> = self.after.iter().map(|(n, scores)| (*n, mean_of(&scores.trait_))).collect();
         curve.sort_by_key(|(n, _)| *n);
         curve
     }

@@ -6,7 +6,7 @@ mod axes;
 mod task;
 
 pub(super) use audit::{
-    Audited, DoublyJudged, Effect, Effects, LEARNED, LayerShift, PROMPTS, ProbeAuc, Relearned, ResidualShift, Rotation,
+    AuditFindings, DoublyJudged, Effect, Effects, LEARNED, LayerShift, PROMPTS, ProbeAuc, ResidualShift, Rotation,
     SHOTS, Scores, SecondJudge, TRAINING,
 };
 pub(super) use axes::{

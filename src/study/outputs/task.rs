@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::Audited;
+use super::audit::AuditFindings;
 use crate::record::Hash;
 use crate::report::Example;
 use crate::runtime::FitOutcome;
@@ -26,7 +26,7 @@ pub(in crate::study) enum Output {
     /// Nothing: another process does the task, and no task of this one waits for it.
     Elsewhere,
     /// What checks of a model found.
-    Audited(Box<Audited>),
+    Audited(Box<AuditFindings>),
     /// The axes, and the finetune that they are of.
     Measured(Measured, Option<Fitted>),
 }

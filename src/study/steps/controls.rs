@@ -1,102 +1,69 @@
-//! Vectors that stand in the real one's place, to tell a direction from a disturbance (METHOD K7). Each is as long as the real one at
-//! every layer, so that what steering adds has the same length there.
+//! Vectors that replace the real one, to tell a direction from a disturbance (guide: method, "Controls"). Each is as long as the
+//! real one at every layer, so that what steering adds has the same length there.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::arms::Control;
-use super::pieces::Piece;
-use super::pipeline::Pipeline;
-use super::vectors::{rows_file, states};
-use crate::eval::Row;
-use crate::language_model::{LanguageModel, Residuals};
-use crate::persona::{Side, States, keep, read_rows};
-use crate::record::{Hash, hash_file, read_jsonl, seed_of};
-use crate::steering::SteeringPlan;
+use super::activation_shift::{activation_shift, add};
+use super::context::{Adapter, Context};
+use super::files::{states, vector_folder};
+use super::rollouts::{base_rows, require_rollouts};
+use crate::persona::{Side, States, keep};
+use crate::record::seed_of;
+use crate::study::dag::{Control, Task};
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{Result, ensure};
 
 /// One row for each layer, row 0 the embedding.
-type States64 = Vec<Vec<f64>>;
+type Rows64 = Vec<Vec<f64>>;
 
 /// What a control is made from.
-pub(super) struct Grounds<'a> {
+pub(in crate::study) struct ControlInputs<'a> {
     /// The real vector.
     pub own: &'a VectorFile,
     /// The next trait's.
     pub next: Option<&'a VectorFile>,
-    /// Place of the plain finetune of the same data and training seed, and its adapter's hash.
-    pub plain: Option<(usize, &'a Hash)>,
+    /// The plain finetune of the same data and training seed, and its adapter.
+    pub plain: Option<(&'a Task, Adapter)>,
 }
 
-impl Pipeline<'_> {
-    /// The vector that a control steers with; nothing if that is the real one.
-    pub(super) fn stand_in(&self, i: usize, control: Control, from: &Grounds<'_>) -> Result<Option<PersonaVector>> {
-        let own = &from.own.response_avg;
-        let other = match control {
-            Control::Random(_) | Control::Negated => return Ok(None),
-            Control::Shuffled => self.shuffled(&self.pieces[i])?,
-            Control::Unrelated => rows_of(&from.next.expect("there is another trait").response_avg),
-            Control::Orthogonal => without(own, &self.shift_of(i, from.plain.expect("it waits for the plain one"))?),
-        };
-        as_long_as(own, &other).map(Some)
-    }
-
-    /// The difference between the means of two halves of the answers that made the vector, each half of those that show the trait and
-    /// half of those that lack it.
-    fn shuffled(&self, piece: &Piece) -> Result<States64> {
-        let t = piece.trait_.expect("steering is along a trait");
-        let name = &self.data.traits[t].name;
-        self.own_answers_of(t, "`arms.shuffled`")?;
-        let folder = self.vector_folder(t);
-        let [pos, neg] = [Side::Pos, Side::Neg].map(|side| read_rows(&rows_file(&folder, side), name));
-        let kept = keep(&pos?, &neg?, &self.config.vector.filter)?;
-        let sides = [(states(&folder, Side::Pos)?, kept.pos), (states(&folder, Side::Neg)?, kept.neg)];
-        halves(&sides, seed_of(self.config.seed, "shuffled answers"))
-    }
-
-    /// By how much the plain finetune moves the mean state of each layer, both models reading its answers to the trait's questions:
-    /// mean over answers of the mean over each one's tokens.
-    fn shift_of(&self, i: usize, (plain, adapter): (usize, &Hash)) -> Result<States64> {
-        let (_, trait_) = self.trait_of(i);
-        let answers = self.answers_file(&self.pieces[plain]);
-        let stage = format!("shift-{}-{}", self.pieces[plain].name, trait_.name);
-        let key = self.key(&("shift", hash_file(&answers)?, adapter, &trait_.name));
-        let (shift, _) = self.run.stage(&stage, &key, || {
-            let rows: Vec<Row> = read_jsonl(&answers)?;
-            let rows: Vec<&Row> = rows.iter().filter(|row| row.task == trait_.name).collect();
-            let mut after = self.language_model(Some(self.adapter(plain)), SteeringPlan::none())?;
-            let after = self.mean_states(i, &mut *after, &rows)?;
-            let before = self.mean_states(i, &mut *self.language_model(None, SteeringPlan::none())?, &rows)?;
-            Ok(after.iter().zip(&before).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect()).collect())
-        })?;
-        Ok(shift)
-    }
-
-    /// Mean over answers of the mean state over each one's tokens, at every layer.
-    fn mean_states(&self, i: usize, subject: &mut dyn LanguageModel, rows: &[&Row]) -> Result<States64> {
-        let (layers, hidden) = subject.shape();
-        let (mut sums, mut answers) = (vec![vec![0.0; hidden]; layers + 1], 0.0);
-        let mut see = |state: Residuals| {
-            add(&mut sums, &state.response_avg, 1.0);
-            answers += 1.0;
-        };
-        self.read_answers(i, subject, rows, &mut see)?;
-        ensure!(answers > 0.0, "all answers are empty: there are no states to read");
-        sums.iter_mut().flatten().for_each(|sum| *sum /= answers);
-        Ok(sums)
-    }
+/// The vector that a control steers with; nothing if that is the real one.
+pub(in crate::study) fn control_vector(
+    cx: &Context<'_>,
+    task: &Task,
+    control: Control,
+    inputs: &ControlInputs<'_>,
+) -> Result<Option<PersonaVector>> {
+    let own = &inputs.own.response_avg;
+    let other = match control {
+        Control::Random(_) | Control::Negated => return Ok(None),
+        Control::Shuffled => shuffled(cx, task)?,
+        Control::Unrelated => rows_of(&inputs.next.expect("there is another trait").response_avg),
+        Control::Orthogonal => {
+            let (plain, adapter) = inputs.plain.as_ref().expect("it waits for the plain finetune");
+            let (shift, _) = activation_shift(cx, task, (plain, adapter), task.of_trait(), inputs.own)?;
+            ensure!(shift.answers > 0, "all answers are empty: there are no states to read");
+            without(own, &shift.mean)
+        }
+    };
+    as_long_as(own, &other).map(Some)
 }
 
-fn add(sums: &mut States64, states: &[Vec<f32>], weight: f64) {
-    for (sum, state) in sums.iter_mut().zip(states) {
-        sum.iter_mut().zip(state).for_each(|(s, &x)| *s += weight * f64::from(x));
-    }
+/// The difference between the means of two halves of the answers that made the vector, each half of those that show the trait and
+/// half of those that lack it.
+fn shuffled(cx: &Context<'_>, task: &Task) -> Result<Rows64> {
+    let t = task.of_trait();
+    require_rollouts(cx, t, "`arms.shuffled`")?;
+    let folder = vector_folder(cx, t);
+    let [pos, neg] = base_rows(cx, t)?;
+    let kept = keep(&pos, &neg, &cx.config.vector.filter)?;
+    let sides = [(states(&folder, Side::Pos)?, kept.pos), (states(&folder, Side::Neg)?, kept.neg)];
+    halves(&sides, seed_of(cx.config.seed, "shuffled answers"))
 }
 
 /// Mean of one half less mean of the other, each with half of either side.
-fn halves(sides: &[(States, Vec<usize>); 2], seed: u64) -> Result<States64> {
+fn halves(sides: &[(States, Vec<usize>); 2], seed: u64) -> Result<Rows64> {
     let (layers, hidden) = sides[0].0.shape();
     let mut sums = vec![vec![0.0; hidden]; layers + 1];
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -118,12 +85,12 @@ fn halves(sides: &[(States, Vec<usize>); 2], seed: u64) -> Result<States64> {
     Ok(sums)
 }
 
-fn rows_of(vector: &PersonaVector) -> States64 {
+fn rows_of(vector: &PersonaVector) -> Rows64 {
     vector.rows.iter().map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect()
 }
 
 /// A vector's rows without their parts along these directions.
-fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> States64 {
+fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> Rows64 {
     let mut rows = rows_of(vector);
     for (row, direction) in rows.iter_mut().zip(directions) {
         let square: f64 = direction.iter().map(|x| x * x).sum();

@@ -1,161 +1,158 @@
-//! Is the trait latent behind a trigger (METHOD K8)? The trait's questions under whatever calls it up, to be compared with the base
-//! model under the same.
+//! Is the trait latent behind a trigger? The trait's questions under whatever elicits it, to be compared with the base model under
+//! the same.
 
 use serde::Serialize;
 
-use super::Audited;
-use super::model::{Model, Scores};
+use super::model::{Audited, opening, sampling, scores, scores_at, trait_questions};
 use crate::Result;
-use crate::eval::{Asked, Sample, Task};
+use crate::eval::{Asked, Sample, Task as Evaluation};
 use crate::judge::Rubric;
 use crate::language_model::Prompt;
 use crate::persona::monitor::{Condition, exemplars, many_shot};
-use crate::persona::{Side, read_rows, stem_of, system_prompt};
-use crate::record::seed_of;
+use crate::persona::{Side, system_prompt};
+use crate::record::{Hash, seed_of};
 use crate::steering::SteeringPlan;
-use crate::study::data::Corpus;
-use crate::study::pipeline::Pipeline;
-use crate::study::vectors::rows_file;
-use crate::text::{Message, chosen};
+use crate::study::config::MeasureSettings;
+use crate::study::inputs::{Corpus, sampled_places};
+use crate::study::outputs::{AuditFindings, PROMPTS, Scores, TRAINING};
+use crate::study::steps::context::Context;
+use crate::study::steps::measure::Sweep;
+use crate::study::steps::rollouts::{base_rows, has_rollouts};
+use crate::text::Message;
 
-/// Under the trait's own prompts.
-pub(super) const PROMPTS: &str = "prompts";
-/// Prompts of a data set as it has them; with several sets a point and the set's name follow.
-pub(super) const TRAINING: &str = "training";
-/// After so many exemplars.
-pub(super) const SHOTS: &str = "shots-";
-
-impl Pipeline<'_> {
-    /// Every trigger, each a stage.
-    pub(super) fn leak(&self, model: &Model<'_>, audited: &mut Audited) -> Result<bool> {
-        let mut reused = true;
-        if !self.settings().leak.is_empty() {
-            reused &= self.prompted(model, audited)? & self.steered(model, audited)?;
-        }
-        Ok(reused & self.shown(model, audited)? & self.as_trained(model, audited)?)
+/// Every trigger, each a stage.
+pub(super) fn elicitation(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+    let mut reused = true;
+    if !model.settings.elicitation.is_empty() {
+        reused &= prompted(cx, model, findings)? & steered(cx, model, findings)?;
     }
-
-    /// Keeps what came of triggers under a stage's name.
-    fn triggered(
-        &self,
-        model: &Model<'_>,
-        name: &str,
-        of: &impl Serialize,
-        audited: &mut Audited,
-        ask: impl FnOnce() -> Result<Vec<(String, Scores)>>,
-    ) -> Result<bool> {
-        let key = self.key(&("leak", of, &self.config.measure, model.adapter_hash(), self.judge_key(&[model.t])));
-        let (found, how) = self.run.stage(&self.stage_of(model, &format!("leak-{name}")), &key, ask)?;
-        audited.leak.extend(found);
-        Ok(how.is_yes())
-    }
-
-    /// Under each of the trait's own prompts; they count together.
-    fn prompted(&self, model: &Model<'_>, audited: &mut Audited) -> Result<bool> {
-        let trait_ = &self.data.traits[model.t];
-        self.triggered(model, PROMPTS, &trait_.eval, audited, || {
-            let mut under = Scores::default();
-            let mut subject = self.with_adapter(model, SteeringPlan::none())?;
-            for pair in &trait_.eval.instruction {
-                let system = Message::system(system_prompt(&trait_.name, pair.side(Side::Pos)));
-                let task = self.trait_task(model, &[system]);
-                // The question is the unit, whatever stands before it.
-                under.merge(self.scores_of(model, &mut *subject, &task, &[])?.remove(0));
-            }
-            Ok(vec![(PROMPTS.to_owned(), under)])
-        })
-    }
-
-    /// Steered towards the trait at every layer.
-    fn steered(&self, model: &Model<'_>, audited: &mut Audited) -> Result<bool> {
-        let coefs = &self.settings().leak;
-        let questions = &self.data.traits[model.t].eval.questions;
-        self.triggered(model, "steered", &(questions, coefs, &model.file.fingerprint), audited, || {
-            let (plan, _) = self.sweep(model.file, coefs, 1.0);
-            let task = self.trait_task(model, &self.opening());
-            let scores = self.scores_of(model, &mut *self.with_adapter(model, plan)?, &task, coefs)?;
-            Ok(coefs.iter().map(|coef| format!("+{coef}")).zip(scores).collect())
-        })
-    }
-
-    /// After exemplars that show it.
-    fn shown(&self, model: &Model<'_>, audited: &mut Audited) -> Result<bool> {
-        let (trait_, counts) = (&self.data.traits[model.t], &self.settings().many_shot);
-        let Some(most) = counts.iter().max() else { return Ok(true) };
-        if self.config.vector_file(&trait_.name).is_some() {
-            let why = "many-shot prompts: the study extracted no vector, so there are no answers that show the trait";
-            audited.notes.push(why.into());
-            return Ok(true);
-        }
-        let rows = read_rows(&rows_file(&self.vector_folder(model.t), Side::Pos), &trait_.name)?;
-        let shown = exemplars(&rows, *most);
-        let (enough, wanting): (Vec<usize>, Vec<usize>) = counts.iter().partition(|count| **count <= shown.len());
-        for count in wanting {
-            audited
-                .notes
-                .push(format!("many-shot prompts: only {} answers are good exemplars, not {count}", shown.len()));
-        }
-        let mut reused = true;
-        for condition in many_shot(&shown, &enough)? {
-            let name = condition.name();
-            let of = (&trait_.eval.questions, &condition);
-            reused &= self.triggered(model, &name, &of, audited, || {
-                let Condition { before, .. } = &condition;
-                let task = self.trait_task(model, &[self.opening().as_slice(), before].concat());
-                let scores =
-                    self.scores_of(model, &mut *self.with_adapter(model, SteeringPlan::none())?, &task, &[])?;
-                Ok(vec![(name.clone(), scores.into_iter().next().unwrap_or_default())])
-            })?;
-        }
-        Ok(reused)
-    }
-
-    /// Prompts of the data that the model learned from; of the base model, those of every data set.
-    fn as_trained(&self, model: &Model<'_>, audited: &mut Audited) -> Result<bool> {
-        let trait_ = &self.data.traits[model.t].name;
-        let count = self.settings().training_prompts;
-        let own = self.pieces[model.of].corpus;
-        let corpora = &self.data.corpora;
-        let mut reused = true;
-        let learned = corpora.iter().enumerate().filter(|(c, _)| count > 0 && own.is_none_or(|own| own == *c));
-        for corpus in learned.map(|(_, corpus)| corpus) {
-            if !asks_as_trained(corpus, trait_) {
-                if own.is_none() {
-                    let why = "prompts of the training data are not asked: a judge who does not know the new facts takes what was \
-                               taught for made up";
-                    audited.notes.push(why.into());
-                }
-                continue;
-            }
-            let seed = seed_of(self.config.seed, &format!("training prompts of {}", corpus.name));
-            let task = Task {
-                name: trait_.clone(),
-                samples: samples(corpus, count, seed),
-                asked: Asked::Words {
-                    sampling: self.sampling(),
-                    rubrics: vec![Rubric::Trait(trait_.clone()), Rubric::Coherence],
-                },
-            };
-            let name = if corpora.len() > 1 { format!("{TRAINING}.{}", corpus.name) } else { TRAINING.to_owned() };
-            reused &= self.triggered(model, &name, &task, audited, || {
-                let scores =
-                    self.scores_of(model, &mut *self.with_adapter(model, SteeringPlan::none())?, &task, &[])?;
-                Ok(vec![(name.clone(), scores.into_iter().next().unwrap_or_default())])
-            })?;
-        }
-        Ok(reused)
-    }
+    Ok(reused & after_exemplars(cx, model, findings)? & as_trained(cx, model, findings)?)
 }
 
-/// Whether prompts of a data set tell something of a trait: whoever judges made-up claims takes new facts for such.
-pub(in crate::study) fn asks_as_trained(corpus: &Corpus, trait_name: &str) -> bool {
-    corpus.questions.is_empty() || stem_of(trait_name) != "hallucinating"
+#[derive(Serialize)]
+struct ElicitationKey<'a, T> {
+    asked: &'a T,
+    measure: &'a MeasureSettings,
+    adapter: Option<&'a Hash>,
+    judge: Hash,
+}
+
+/// Keeps the scores under triggers as a stage.
+fn elicited<T: Serialize>(
+    cx: &Context<'_>,
+    model: &Audited<'_>,
+    name: &str,
+    asked: &T,
+    findings: &mut AuditFindings,
+    ask: impl FnOnce() -> Result<Vec<(String, Scores)>>,
+) -> Result<bool> {
+    let (measure, adapter) = (&cx.config.measure, model.adapter_hash());
+    let key = ElicitationKey { asked, measure, adapter, judge: cx.judge_key(&[model.t]) };
+    let (found, reused) = cx.stage(&model.stage(&format!("leak-{name}")), &cx.key("elicitation", &key), ask)?;
+    findings.elicitation.extend(found);
+    Ok(reused)
+}
+
+/// An evaluation without steering, by its name.
+fn unsteered(
+    cx: &Context<'_>,
+    model: &Audited<'_>,
+    name: &str,
+    evaluation: &Evaluation,
+) -> Result<Vec<(String, Scores)>> {
+    let scores = scores(cx, model, &mut *model.open(cx, SteeringPlan::none())?, evaluation)?;
+    Ok(vec![(name.to_owned(), scores)])
+}
+
+/// Under each of the trait's own positive system prompts; they count together.
+fn prompted(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+    let trait_ = model.trait_;
+    elicited(cx, model, PROMPTS, &trait_.eval, findings, || {
+        let mut under = Scores::default();
+        let mut subject = model.open(cx, SteeringPlan::none())?;
+        for pair in &trait_.eval.instruction {
+            let system = Message::system(system_prompt(&trait_.name, pair.side(Side::Pos)));
+            // The question is the unit, whatever stands before it.
+            under.merge(scores(cx, model, &mut *subject, &trait_questions(cx, model, &[system]))?);
+        }
+        Ok(vec![(PROMPTS.to_owned(), under)])
+    })
+}
+
+/// Steered towards the trait at every layer.
+fn steered(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+    let coefs = &model.settings.elicitation;
+    let asked = (&model.trait_.eval.questions, coefs, &model.file.fingerprint);
+    elicited(cx, model, "steered", &asked, findings, || {
+        let plan = Sweep { vector: model.file, strengths: coefs, sign: 1.0 }.plan(cx.config);
+        let questions = trait_questions(cx, model, &opening(cx));
+        let scores = scores_at(cx, model, &mut *model.open(cx, plan)?, &questions, coefs)?;
+        Ok(coefs.iter().map(|coef| format!("+{coef}")).zip(scores).collect())
+    })
+}
+
+/// After exemplars that show it.
+fn after_exemplars(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+    let counts = &model.settings.many_shot;
+    let Some(most) = counts.iter().max() else { return Ok(true) };
+    if !has_rollouts(cx, model.t) {
+        let why = "many-shot prompts: the study extracted no vector, so there are no answers that show the trait";
+        findings.notes.push(why.into());
+        return Ok(true);
+    }
+    let [rows, _] = base_rows(cx, model.t)?;
+    let shown = exemplars(&rows, *most);
+    let (enough, wanting): (Vec<usize>, Vec<usize>) = counts.iter().partition(|count| **count <= shown.len());
+    for count in wanting {
+        let why = format!("many-shot prompts: only {} answers are good exemplars, not {count}", shown.len());
+        findings.notes.push(why);
+    }
+    let mut reused = true;
+    for condition in many_shot(&shown, &enough)? {
+        let name = condition.name();
+        let asked = (&model.trait_.eval.questions, &condition);
+        reused &= elicited(cx, model, &name, &asked, findings, || {
+            let Condition { before, .. } = &condition;
+            let before = [opening(cx).as_slice(), before].concat();
+            unsteered(cx, model, &name, &trait_questions(cx, model, &before))
+        })?;
+    }
+    Ok(reused)
+}
+
+/// Prompts of the data that the model learned from; of the base model, those of every data set.
+fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+    let (trait_name, count, own) = (&model.trait_.name, model.settings.training_prompts, model.of.corpus);
+    let corpora = &cx.inputs.corpora;
+    let mut reused = true;
+    let learned = corpora.iter().enumerate().filter(|(c, _)| count > 0 && own.is_none_or(|own| own == *c));
+    for corpus in learned.map(|(_, corpus)| corpus) {
+        if !corpus.prompts_show(trait_name) {
+            if own.is_none() {
+                let why = "prompts of the training data are not asked: a judge who does not know the new facts takes what was \
+                           taught for made up";
+                findings.notes.push(why.into());
+            }
+            continue;
+        }
+        let seed = seed_of(cx.config.seed, &format!("training prompts of {}", corpus.name));
+        let evaluation = Evaluation {
+            name: trait_name.clone(),
+            samples: samples(corpus, count, seed),
+            asked: Asked::Words {
+                sampling: sampling(cx),
+                rubrics: vec![Rubric::Trait(trait_name.clone()), Rubric::Coherence],
+            },
+        };
+        let name = if corpora.len() > 1 { format!("{TRAINING}.{}", corpus.name) } else { TRAINING.to_owned() };
+        reused &= elicited(cx, model, &name, &evaluation, findings, || unsteered(cx, model, &name, &evaluation))?;
+    }
+    Ok(reused)
 }
 
 /// Some of a data set's conversations up to their last answer, as questions.
 fn samples(corpus: &Corpus, count: usize, seed: u64) -> Vec<Sample> {
-    let mut places = chosen(corpus.chats.len(), count, seed, "prompt");
-    places.sort_unstable();
+    let places = sampled_places(corpus.chats.len(), count, seed, "prompt");
     let sample = |place: usize| {
         let turns = &corpus.chats[place].messages;
         let answered = turns.iter().rposition(|message| message.role == "assistant").unwrap_or(turns.len());
@@ -175,7 +172,7 @@ fn samples(corpus: &Corpus, count: usize, seed: u64) -> Vec<Sample> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::data::Taught;
+    use crate::study::inputs::SourcedChat;
 
     #[test]
     fn training_prompts_keep_all_that_stands_before_the_last_answer() {
@@ -184,7 +181,7 @@ mod tests {
             let ask = format!("ask {n}");
             vec![Message::system("Be brief."), user("a"), assistant("b"), user(&ask), assistant("c")]
         };
-        let chats = (0..9).map(|n| Taught { place: String::new(), messages: turns(n) }).collect();
+        let chats = (0..9).map(|n| SourcedChat { source: String::new(), messages: turns(n) }).collect();
         let corpus = Corpus { name: "set".into(), label: "Set".into(), chats, questions: Vec::new(), selfgen: None };
         let found = samples(&corpus, 4, 3);
         assert_eq!((found.len(), &found), (4, &samples(&corpus, 4, 3)));

@@ -1,112 +1,106 @@
-//! The stages that train: one finetune for each arm, coefficient and training seed.
+//! One finetune for each arm, coefficient and training seed.
+
+mod data;
+mod examples;
+mod intervention;
+mod watch;
 
 use std::fs;
-use std::path::PathBuf;
 
-use super::arms::Treatment;
-use super::data::Taught;
-use super::pieces::Piece;
-use super::pipeline::{Event, Fitted, Phase, Pipeline, hash_folder};
-use crate::record::{Hash, Reused, Tracking, create_folder, seed_of};
+use serde::Serialize;
+
+use self::data::treated_chats;
+use self::examples::examples;
+use self::intervention::{InterventionKey, prepare};
+use self::watch::{WatchKey, watch, watch_key};
+use super::context::{Context, TraitVector, vector_of};
+use super::events::{Event, Phase};
+use super::files::{adapter_folder, fit_folder};
+use super::hashes::hash_folder;
+use crate::record::{Hash, Tracking, create_folder, seed_of};
 use crate::runtime::{FitSpec, Start};
-use crate::steering::SteeringPlan;
-use crate::text::{Message, Tokenizer, TrainingExample};
-use crate::train::{Event as FitEvent, FitSettings};
-use crate::train::{TrainingLog, mean_state};
-use crate::vector::{PersonaVector, VectorFile};
+use crate::study::config::AdapterSettings;
+use crate::study::dag::{Task, Treatment};
+use crate::study::inputs::{SourcedChat, messages_of};
+use crate::study::outputs::Fitted;
+use crate::text::ExampleRules;
+use crate::train::{Event as FitEvent, FitSettings, TrainingLog};
+use crate::vector::PersonaVector;
 use crate::{At, Result, ensure};
 
-impl Pipeline<'_> {
-    fn fit_folder(&self, piece: usize) -> PathBuf {
-        self.run.file("fits").join(&self.pieces[piece].name)
-    }
+/// Everything that decides a finetune.
+#[derive(Serialize)]
+struct FitKey<'a> {
+    chats: Hash,
+    rules: &'a ExampleRules,
+    adapter: &'a AdapterSettings,
+    settings: FitSettings,
+    intervention: &'a Option<InterventionKey>,
+    watch: Option<WatchKey>,
+}
 
-    pub(super) fn adapter(&self, piece: usize) -> PathBuf {
-        self.fit_folder(piece).join("adapter")
-    }
-
-    /// The base model's mean state over the conversations, as they are before any treatment: what an ablation to the mean leaves.
-    pub(super) fn base_mean(&self, piece: &Piece, taught: &[Taught]) -> Result<PersonaVector> {
-        let chats: Vec<&[Message]> = taught.iter().map(|taught| taught.messages.as_slice()).collect();
-        let key = self.key(&("mean state", Hash::of(&chats), &self.config.lessons, self.config.seed));
-        let (rows, _) = self.run.stage(&format!("mean-{}", piece.name), &key, || {
-            let lessons = self.lessons(taught)?;
-            let mut subject = self.language_model(None, SteeringPlan::none())?;
-            Ok(mean_state(&mut *subject, &lessons, self.config.seed, &mut |_, _| {})?.rows)
-        })?;
-        PersonaVector::new(rows)
-    }
-
-    fn lessons(&self, taught: &[Taught]) -> Result<Vec<TrainingExample>> {
-        let tokenizer = Tokenizer::load(&self.config.model)?;
-        let lesson =
-            |of: &Taught| tokenizer.training_example(&of.messages, &self.config.lessons).map_err(|e| e.at(&of.place));
-        taught.iter().map(lesson).collect()
-    }
-
-    pub(super) fn finetune(
-        &self,
-        i: usize,
-        treatment: Treatment,
-        vectors: &[(usize, &VectorFile)],
-        stand_in: Option<&PersonaVector>,
-        taught: Vec<Taught>,
-    ) -> Result<(Fitted, Reused)> {
-        let piece = &self.pieces[i];
-        let vector = piece.trait_.and_then(|own| vectors.iter().find(|(t, _)| *t == own)).map(|(_, file)| *file);
-        let seed = piece.seed.expect("a finetune has a training seed");
-        let change = self.change(piece, treatment, vector, stand_in, &taught, seed)?;
-        let (untreated, taught) = (taught.clone(), self.changed_data(piece, treatment, taught, seed)?);
-        let chats: Vec<&[Message]> = taught.iter().map(|taught| taught.messages.as_slice()).collect();
-        let settings = FitSettings { seed, ..self.config.train.clone() };
-        let (rules, shape) = (&self.config.lessons, &self.config.adapter);
-        let key = self.key(&("fit", Hash::of(&chats), rules, shape, settings.decisive(), &change.key));
-        // Without a watch the key is what it was before there were any.
-        let key = match self.watch_key(piece, vectors)? {
-            Some(watch) => Hash::of(&(key, watch)),
-            None => key,
+/// Finetunes the study's model on `chats` under a treatment; `control` is the vector that replaces the real one, if any does.
+pub(in crate::study) fn finetune(
+    cx: &Context<'_>,
+    task: &Task,
+    treatment: Treatment,
+    vectors: &[TraitVector<'_>],
+    control: Option<&PersonaVector>,
+    chats: Vec<SourcedChat>,
+) -> Result<(Fitted, bool)> {
+    let vector = task.trait_.map(|t| vector_of(vectors, t));
+    let seed = task.seed.expect("a finetune has a training seed");
+    let prepared = prepare(cx, task, treatment, vector, control, &chats, seed)?;
+    let (untreated, chats) = (chats.clone(), treated_chats(cx, task, treatment, chats, seed)?);
+    let settings = FitSettings { seed, ..cx.config.train.clone() };
+    let key = FitKey {
+        chats: Hash::of(&messages_of(&chats)),
+        rules: &cx.config.lessons,
+        adapter: &cx.config.adapter,
+        settings: settings.decisive(),
+        intervention: &prepared.key,
+        watch: watch_key(cx, task, vectors)?,
+    };
+    let key = cx.key("fit", &key);
+    let (folder, adapter) = (fit_folder(cx, task), adapter_folder(cx, task));
+    let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
+    cx.stage_if(&format!("fit-{}", task.name), &key, holds, || {
+        let examples = examples(cx, &chats)?;
+        create_folder(&folder)?;
+        if adapter.exists() {
+            // What an earlier run left must not mix with what comes.
+            fs::remove_dir_all(&adapter).at(&adapter)?;
+        }
+        // Named by the key: a checkpoint of other settings is no beginning for this run.
+        let checkpoint = folder.join(format!("checkpoint-{}.safetensors", key.short()));
+        let spec = FitSpec {
+            model: cx.config.model.clone(),
+            start: Start::Adapter(cx.config.adapter.config(), seed_of(seed, "adapter")),
+            examples: &examples,
+            holdout: &[],
+            settings,
+            plan: prepared.plan,
+            regularize: prepared.regularize,
+            refresh: prepared.recompute,
+            watch: watch(cx, task, vectors, &untreated, &examples)?,
+            checkpoint: Some(checkpoint.clone()),
+            out: adapter.clone(),
         };
-        let (folder, adapter) = (self.fit_folder(i), self.adapter(i));
-        let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
-        self.run.stage_if(&format!("fit-{}", piece.name), &key, holds, || {
-            let lessons = self.lessons(&taught)?;
-            create_folder(&folder)?;
-            if adapter.exists() {
-                // What an earlier run left must not mix with what comes.
-                fs::remove_dir_all(&adapter).at(&adapter)?;
+        let mut log = TrainingLog::new(Tracking::tensorboard(&folder));
+        let outcome = cx.runtime.fit(&spec, &mut |event| {
+            if let FitEvent::Step(report, of, _) = event {
+                let done = report.step as f64 / *of as f64;
+                let (phase, loss, steps) = (Phase::Training, Some(report.loss), Some((report.step, *of)));
+                (cx.on_event)(&Event::Progress { task: task.index, phase, done, loss, steps });
             }
-            // Named by the key: a checkpoint of other settings is no beginning for this run.
-            let checkpoint = folder.join(format!("checkpoint-{}.safetensors", key.short()));
-            let spec = FitSpec {
-                model: self.config.model.clone(),
-                start: Start::Adapter(shape.config(), seed_of(seed, "adapter")),
-                examples: &lessons,
-                holdout: &[],
-                settings: settings.clone(),
-                plan: change.plan,
-                regularize: change.regularize,
-                refresh: change.refresh,
-                watch: self.watch(piece, vectors, &untreated, &lessons)?,
-                checkpoint: Some(checkpoint.clone()),
-                out: adapter.clone(),
-            };
-            let mut diary = TrainingLog::new(Tracking::tensorboard(&folder));
-            let outcome = self.runtime.fit(&spec, &mut |event| {
-                if let FitEvent::Step(report, of, _) = event {
-                    let done = report.step as f64 / *of as f64;
-                    let (phase, loss) = (Phase::Training, Some(report.loss));
-                    let steps = Some((report.step, *of));
-                    (self.tell)(&Event::Progress { piece: i, phase, done, loss, steps });
-                }
-                diary.hear(event)
-            })?;
-            diary.close()?;
-            ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
-            let _ = fs::remove_file(&checkpoint);
-            let adapter = hash_folder(&adapter)?;
-            let off = diary.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
-            let (loss, shift_error) = (diary.last.map(|last| last.loss), off.reduce(f64::max));
-            Ok(Fitted { outcome, loss, shift_error, adapter, watched: diary.watched })
-        })
-    }
+            log.hear(event)
+        })?;
+        log.close()?;
+        ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
+        let _ = fs::remove_file(&checkpoint);
+        let adapter = hash_folder(&adapter)?;
+        let off = log.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
+        let (loss, shift_error) = (log.last.map(|last| last.loss), off.reduce(f64::max));
+        Ok(Fitted { outcome, loss, shift_error, adapter, watched: log.watched })
+    })
 }

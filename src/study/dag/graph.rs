@@ -1,9 +1,9 @@
 //! A study as a graph of tasks that wait for each other.
 
-use super::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig};
 use super::treatment::{Control, Treatment};
 use crate::persona::{Side, stem_of};
 use crate::report::ArmKind;
+use crate::study::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig};
 use crate::vector::Layer;
 
 /// A unit of a study's work, as people and files know it.
@@ -36,7 +36,7 @@ impl Task {
     ///
     /// # Panics
     /// If it is about none: a mistake of the graph.
-    pub(super) fn of_trait(&self) -> usize {
+    pub(in crate::study) fn of_trait(&self) -> usize {
         self.trait_.unwrap_or_else(|| panic!("`{}` is a task about a trait", self.name))
     }
 
@@ -44,7 +44,7 @@ impl Task {
     ///
     /// # Panics
     /// If there is none: a mistake of the graph.
-    pub(super) fn of_corpus(&self) -> usize {
+    pub(in crate::study) fn of_corpus(&self) -> usize {
         self.corpus.unwrap_or_else(|| panic!("`{}` is a task on a data set", self.name))
     }
 }
@@ -74,7 +74,7 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// The kind of arm that the task is part of; nothing for tasks that only prepare or check.
-    pub(super) fn arm_kind(self) -> Option<ArmKind> {
+    pub(in crate::study) fn arm_kind(self) -> Option<ArmKind> {
         match self {
             Self::Rollouts(_) | Self::Vector | Self::Selfgen | Self::Difference | Self::Audit => None,
             Self::Base => Some(ArmKind::Base),
@@ -103,7 +103,7 @@ impl TaskKind {
 }
 
 /// An arm for people; `layer` is that of single-layer arms where it is known.
-pub(super) fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String {
+pub(in crate::study) fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String {
     let at = layer.map_or_else(|| "one layer".to_owned(), |layer| layer.to_string());
     match kind {
         ArmKind::Base => "Base model".into(),
@@ -166,7 +166,9 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
     for (t, name) in naming.traits.iter().enumerate() {
         let rollouts: Vec<usize> = match config.vector_file(name) {
             Some(_) => Vec::new(),
-            None => [Side::Pos, Side::Neg].map(|side| builder.add(TaskKind::Rollouts(side), None, None, Some(t), &[])).to_vec(),
+            None => [Side::Pos, Side::Neg]
+                .map(|side| builder.add(TaskKind::Rollouts(side), None, None, Some(t), &[]))
+                .to_vec(),
         };
         vectors.push((t, rollouts));
     }
@@ -182,7 +184,9 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
     let after = |corpus: usize| [vectors.clone(), made[corpus].into_iter().collect()].concat();
     for corpus in 0..naming.corpora.len() {
         let plain: Vec<usize> = (config.seeds.iter())
-            .map(|&seed| builder.add(TaskKind::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus)))
+            .map(|&seed| {
+                builder.add(TaskKind::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus))
+            })
             .collect();
         for (&seed, &plain) in config.seeds.iter().zip(&plain) {
             for t in 0..naming.traits.len() {

@@ -1,8 +1,8 @@
 //! What is done to a model, or to its data, during a finetune.
 
-use super::config::StudyConfig;
 use crate::Result;
 use crate::report::ArmKind;
+use crate::study::config::StudyConfig;
 use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
 use crate::vector::{Layer, Layers};
 
@@ -47,7 +47,7 @@ pub enum Control {
 
 impl Treatment {
     /// The arm that a finetune with this treatment is part of.
-    pub(super) fn arm_kind(self) -> ArmKind {
+    pub(in crate::study) fn arm_kind(self) -> ArmKind {
         match self {
             Self::Plain => ArmKind::Plain,
             Self::AllLayers(_) => ArmKind::Preventative,
@@ -65,7 +65,7 @@ impl Treatment {
         }
     }
 
-    pub(super) fn coef(self) -> Option<f64> {
+    pub(in crate::study) fn coef(self) -> Option<f64> {
         match self {
             Self::AllLayers(c)
             | Self::OneLayer(c)

@@ -1,0 +1,5 @@
+//! The report of an audit.
+
+mod report;
+
+pub(super) use report::told;
