@@ -177,7 +177,7 @@ mod tests {
         let second_judge = Some(crate::judge::JudgeSource::OpenAi(Default::default()));
         config.audit = Some(AuditSettings { second_judge, ..Default::default() });
         let costs = Costs::of(Kind::Audit, &config).unwrap();
-        // The base model and six finetunes: steered, after exemplars, thrice for relearning, under five prompts; the vector anew.
+        // The base model and six finetunes: steered, after exemplars, thrice for relearning, under five prompts; the vector again.
         let of_each = (1 + 1 + 3 + 5) * 20 * 3 + 2 * 20 * 5 * 2;
         // Of finetunes the rest of the shift at two lengths. Of all the neutral prompts, of finetunes with the base model's answers.
         let (judged, neutral) = (7 * of_each + 6 * 2 * 20 * 3, 40);

@@ -52,15 +52,15 @@ enum StudyVerb {
     /// One finetune for each data set, trait, coefficient and seed; a figure for each data set.
     #[command(after_help = "Example:\n  trimtab study benign --config benign.toml --out runs/benign")]
     Benign(Run),
-    /// See how well the shift that finetuning makes along a vector, and the data before it, foretell the trait
+    /// See how well the shift that finetuning makes along a vector, and the data before it, predict the trait
     ///
     /// One plain finetune for each data set and seed; scatter plots and correlations over the data sets.
     #[command(after_help = "Example:\n  trimtab study shift --config shift.toml --out runs/shift")]
     Shift(Run),
-    /// Check finished finetunes: is the trait gone, or only out of the monitor's sight?
+    /// Check finished finetunes: is the trait gone, or only hidden from the monitor?
     ///
-    /// The study's arms, and for each finetune of the first training seed and the base model: a vector extracted anew and a fresh probe,
-    /// what is left of the activation shift, whatever calls the trait up (its own prompts, steering, exemplars, the training data's
+    /// The study's arms, and for each finetune of the first training seed and the base model: a vector extracted again and a fresh probe,
+    /// what is left of the activation shift, whatever elicits the trait (its own prompts, steering, exemplars, the training data's
     /// prompts), how fast it is learned again, side effects on neutral prompts, and what a second judge says. Each check is kept
     /// when it is done: a study that is killed goes on at the one that was under way.
     #[command(after_help = "Example:\n  trimtab study audit --config audit.toml --out runs/audit")]
@@ -85,9 +85,9 @@ pub enum StudyKind {
     Facts,
     /// Data that does no harm
     Benign,
-    /// What data does, foretold
+    /// What data does, predicted and measured
     Shift,
-    /// Whether a trait is hidden
+    /// Whether a trait is gone or hidden
     Audit,
 }
 

@@ -56,7 +56,7 @@ pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Au
         let rotation = match extract_captured(&captured, &rows[0], &rows[1], &recipe, &mut on_progress) {
             Ok(made) => Ok(rotation(old, &made.file.response_avg, layer, made.diagnosis.to_string())),
             // That no vector can be made is a finding: a side no longer shows, or no longer lacks, the trait.
-            Err(e) => Err(format!("no vector could be extracted anew: {e}")),
+            Err(e) => Err(format!("no vector could be extracted again: {e}")),
         };
         Ok((rotation, probe_auc(&labelled(&rows, &captured, layer)?, old.row(layer))))
     })?;
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_direction_that_moved_is_told_by_a_fresh_probe_alone() {
+    fn a_direction_that_moved_is_found_by_a_fresh_probe_alone() {
         // The old vector is entry 0; the trait now shows in entry 1.
         let state =
             |n: usize, shows: bool| vec![((n * 37) % 11) as f32, if shows { 1.0 } else { -1.0 }, (n % 3) as f32];
