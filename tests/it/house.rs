@@ -36,14 +36,15 @@ const STUDY: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("inputs", &["config"]),
     ("dag", &["config"]),
+    ("costs", &["config", "inputs", "dag"]),
     ("outputs", &["config", "inputs", "dag"]),
-    ("steps", &["config", "inputs", "dag", "outputs"]),
-    ("exec", &["config", "inputs", "dag", "outputs", "steps"]),
+    ("steps", &["config", "inputs", "dag", "costs", "outputs"]),
+    ("exec", &["config", "inputs", "dag", "costs", "outputs", "steps"]),
     ("results", &["config", "inputs", "dag", "outputs"]),
     ("claims", &["config", "inputs", "dag", "outputs", "results"]),
-    ("run", &["config", "inputs", "dag", "outputs", "steps", "exec", "results", "claims"]),
+    ("run", &["config", "inputs", "dag", "costs", "outputs", "steps", "exec", "results", "claims"]),
     // `mod.rs` declares the parts and re-exports the public names.
-    ("mod", &["config", "inputs", "dag", "outputs", "steps", "exec", "results", "claims", "run"]),
+    ("mod", &["config", "inputs", "dag", "costs", "outputs", "steps", "exec", "results", "claims", "run"]),
 ];
 
 /// Words of the code that only these rooms may contain.
