@@ -93,7 +93,11 @@ impl ModelFiles<'_> {
     fn watch(&self, settings: &WatchSettings, notices: &mut Vec<Notice>) -> Result<Watch> {
         let &WatchSettings { every, layer, stop_above, gradient, .. } = settings;
         let chats: Vec<SourcedChat> = read_sourced(&settings.file)?;
-        let texts = chats.iter().map(|chat| answer_of(chat, self.tokenizer)).collect::<Result<Vec<_>>>()?;
+        let text = |chat: &SourcedChat| {
+            let text = answer_of(chat, self.tokenizer)?;
+            text.ok_or_else(|| Error::new("an empty prompt or answer").at(&chat.source))
+        };
+        let texts = chats.iter().map(text).collect::<Result<Vec<_>>>()?;
         let file = self.vectors(&settings.vectors, notices)?;
         let layer = Layer::of(layer, file.response_avg.layers())?;
         let n = texts.len();

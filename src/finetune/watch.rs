@@ -63,17 +63,16 @@ impl Watch {
     }
 }
 
-/// The last answer of a chat under everything before it.
+/// The last answer of a chat under everything before it; nothing if one of both is empty.
 ///
 /// # Errors
-/// A chat that ends in no answer, or an empty one.
-pub fn answer_of(chat: &SourcedChat, tokenizer: &Tokenizer) -> Result<Finished> {
-    let finished = || -> Result<Finished> {
+/// A chat that ends in no answer.
+pub fn answer_of(chat: &SourcedChat, tokenizer: &Tokenizer) -> Result<Option<Finished>> {
+    let finished = || {
         let Exchange { prompt, answer } = Exchange::of(chat.messages()?.to_vec(), false)?;
-        let text = finish(tokenizer, &tokenizer.chat_text(&prompt, true)?, &answer, Border::Separate)?;
-        text.ok_or_else(|| Error::new("an empty prompt or answer"))
+        finish(tokenizer, &tokenizer.chat_text(&prompt, true)?, &answer, Border::Separate)
     };
-    finished().map_err(|e| e.at(&chat.source))
+    finished().map_err(|e: Error| e.at(&chat.source))
 }
 
 /// Identity of some texts.

@@ -18,7 +18,6 @@ mod estimate;
 mod events;
 mod gradient_projection;
 mod gradients;
-mod intervention;
 mod log;
 mod loss;
 mod mean;
@@ -38,7 +37,6 @@ pub use estimate::{DeviceLimits, Extent, FitEstimate, Footprint, Learned, Time, 
 pub use events::{Event, StepReport, StopReason};
 pub use gradient_projection::{GradientProjection, GradientReport};
 pub use gradients::{Gradients, gradients};
-pub use intervention::{Ablate, AblateTo, Files, Inoculate, Intervention, NegativeData, Random, Regularize, Steer};
 pub use log::{ProbeMetrics, TrainingLog};
 pub use loss::mean_loss;
 pub use mean::mean_state;

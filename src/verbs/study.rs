@@ -194,7 +194,7 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
 pub(super) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
     // How it is handed to a cluster is no part of what is studied.
     let slurm = file.take("slurm")?;
-    let mut config: StudyConfig = file.parse()?;
+    let mut config: StudyConfig = StudyConfig::of_file(file)?;
     find_paths(&mut config, &file.path, context)?;
     config.seed = context.seed.unwrap_or(config.seed);
     Ok((config, slurm))

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 use super::model::{Audited, opening, scores, trait_questions};
+use crate::finetune::AdapterSettings;
 use crate::persona::Row;
 use crate::record::{Hash, create_folder, seed_of};
 use crate::runtime::{FitSpec, Start};
 use crate::steering::SteeringPlan;
-use crate::study::config::{AdapterSettings, MeasureSettings};
+use crate::study::config::MeasureSettings;
 use crate::study::outputs::{AuditFindings, SHOWS, Scores};
 use crate::study::steps::context::{Adapter, Context};
 use crate::study::steps::events::Phase;
