@@ -128,6 +128,12 @@ impl Inputs {
         Ok(Self { corpora, traits, neutral, mmlu, warnings })
     }
 
+    /// The data sets that a model learned from: its finetune's one, every one for a model that is asked about all of them.
+    pub fn learned_by(&self, corpus: Option<usize>) -> impl Iterator<Item = &Corpus> {
+        let of = self.corpora.iter().enumerate().filter(move |(c, _)| corpus.is_none_or(|own| own == *c));
+        of.map(|(_, corpus)| corpus)
+    }
+
     /// Name and hash of each part, for the lock and for the keys of stages.
     pub fn hashes(&self) -> Vec<(String, Hash)> {
         let mut hashes = Vec::new();

@@ -26,7 +26,7 @@ use crate::study::{
 };
 
 use interruptible::InterruptibleRuntime;
-use launch::{Launch, Launcher, SlurmSettings};
+use launch::{Launch, Launcher, Requested, SlurmSettings};
 use status::StatusArgs;
 use study_judges::StudyJudges;
 
@@ -138,15 +138,6 @@ struct Own {
     launch: Launch,
 }
 
-/// A study as it was asked for.
-struct Study<'a> {
-    kind: Kind,
-    /// Its kind as a word of the command line.
-    word: &'static str,
-    config: StudyConfig,
-    out: &'a Path,
-}
-
 /// Show the whole idea in minutes: extract a hallucination vector, teach facts with and without it, measure, report
 ///
 /// Runs `study facts` on Harbor, the small model inside this program.
@@ -183,7 +174,7 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     let (config, slurm) = read(&mut ConfigFile::read(path)?, context)?;
     let config = kind.settled(config);
     kind.check(&config)?;
-    let study = Study { kind, word, config, out };
+    let study = Requested { kind, word, config, out };
     match launch.launcher {
         Some(Launcher::Slurm) => slurm::launch(&study, slurm, launch, context),
         None => work(&study, &launch.only, context),
@@ -207,12 +198,12 @@ pub(super) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Result<(Stud
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
     let config = demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
-    work(&Study { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
+    work(&Requested { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
 }
 
 /// Does the whole study, or only these tasks of it.
-fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
-    let Study { kind, config, out, .. } = study;
+fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
+    let Requested { kind, config, out, .. } = study;
     kind.check(config)?;
     let opened = context.runtimes()?;
     let runtime = InterruptibleRuntime::new(opened.as_ref(), context.console);

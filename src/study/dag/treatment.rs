@@ -117,11 +117,7 @@ impl Treatment {
                 let (lambda, mode) = (lambda as f32, Mode::default());
                 Intervention::Regularize(RegularizationSettings { vectors, layers: one, lambda, mode })
             }
-            Self::Own(place, strength) => {
-                let own = config.own[place].intervention.clone();
-                let at = strength.map_or(Ok(own.clone()), |strength| own.at(strength))?;
-                at.resolve()?
-            }
+            Self::Own(place, strength) => config.own[place].at(strength)?.resolve()?,
         })
     }
 }

@@ -1,9 +1,21 @@
 //! How a study is handed to Slurm: flags, and the configuration's table `[slurm]`.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::study::{Kind, StudyConfig};
 use crate::{Error, Result};
+
+/// A study as the command line asks for it.
+pub(super) struct Requested<'a> {
+    pub kind: Kind,
+    /// Its kind as a word of the command line.
+    pub word: &'static str,
+    pub config: StudyConfig,
+    pub out: &'a Path,
+}
 
 /// What runs the tasks of a study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

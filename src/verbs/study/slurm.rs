@@ -12,8 +12,7 @@ use std::process::{Command, Output};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Study;
-use super::launch::{Launch, SlurmSettings};
+use super::launch::{Launch, Requested, SlurmSettings};
 use super::script::{Script, quoted};
 use crate::judge::JudgeSource;
 use crate::record::{RunDir, create_folder, write_atomic};
@@ -58,7 +57,7 @@ pub(super) struct Queued {
 /// # Errors
 /// Settings that no script can carry; jobs of the study that are still in the queue; `sbatch` missing or refusing.
 pub(super) fn launch(
-    study: &Study<'_>,
+    study: &Requested<'_>,
     settings: SlurmSettings,
     flags: &Launch,
     context: &Context<'_>,
@@ -144,7 +143,7 @@ fn refuse_twice(out: &Path) -> Result<()> {
 }
 
 fn script<'a>(
-    study: &'a Study<'_>,
+    study: &'a Requested<'_>,
     out: &Path,
     name: &str,
     shares: Option<&'a [Vec<String>]>,
