@@ -8,6 +8,8 @@ mod choice;
 pub mod facts;
 pub mod mmlu;
 pub mod pairs;
+mod pieces;
+mod tables;
 pub mod traits;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use choice::{Options, examine, letter_of};
+pub use pieces::{AskPiece, Pieces, by_count, by_group};
+pub use tables::{score_summary, score_table, write_answers};
 
 use crate::data_table::{DataTable, Format};
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts_by};

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::{Context, Outcome, paths};
-use super::{PositionArg, ReadingArgs, place, read};
+use super::reading::{PositionArg, ReadingArgs, place, read};
 use crate::record::write_atomic;
 use crate::report::{Cell, RowCurves, Table, row_curves};
 use crate::vector::formats::Reading;
