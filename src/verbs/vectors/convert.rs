@@ -1,6 +1,6 @@
 //! `vectors convert`: between safetensors, `.pt` and GGUF, with the layers' numbers in both files printed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
