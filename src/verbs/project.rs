@@ -10,9 +10,8 @@ use super::extract::BorderArg;
 use super::model::ModelFolder;
 use super::steer::Layers;
 use super::{Context, Outcome, paths};
-use crate::data_table::Bad;
 use crate::persona::{Metric, Probe, ProjectRules, project_file};
-use crate::record::{Hash, hash_file};
+use crate::record::{Hash, Malformed, hash_file};
 use crate::runtime::ModelSpec;
 use crate::steering::SteeringPlan;
 use crate::vector::VectorFile;
@@ -146,7 +145,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
 }
 
 /// Rows that could not be used, the first of them by name.
-pub(super) fn warn_of(bad: &Bad, context: &Context<'_>) {
+pub(super) fn warn_of(bad: &Malformed, context: &Context<'_>) {
     bad.named.iter().for_each(|bad| context.console.warn(bad));
     let more = bad.count - bad.named.len();
     if more > 0 {

@@ -322,9 +322,9 @@ impl SideReport {
         let cut = json!(FinishReason::Length);
         Self {
             answers: rows.len(),
-            trait_score: numbers(|row| row.score),
-            coherence: numbers(|row| row.coherence),
-            unscored: rows.iter().filter(|row| row.score.is_none()).count(),
+            trait_score: numbers(Row::trait_score),
+            coherence: numbers(Row::coherence),
+            unscored: rows.iter().filter(|row| row.trait_score().is_none()).count(),
             cut: rows.iter().filter(|row| row.extra.get(FINISH_REASON) == Some(&cut)).count(),
         }
     }
