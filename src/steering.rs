@@ -18,6 +18,7 @@ pub use recipe::Recipe;
 
 use crate::kernels::FusedOps;
 use crate::text::Rows;
+use crate::vector::math::norm;
 use crate::vector::{IncBase, Layer, PersonaVector};
 use crate::{Error, Result, ensure};
 
@@ -286,11 +287,6 @@ impl Part {
         }
         Ok(())
     }
-}
-
-/// In f64: a row may have thousands of entries.
-fn norm(vector: &[f32]) -> f64 {
-    vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }
 
 /// The columns of some parts.

@@ -6,15 +6,16 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::Side;
 use super::answers::{Answers, FINISH_REASON};
 use super::artifact::Artifact;
 use super::extract::{Extraction, Recipe, extract, extract_captured};
+use super::names::Side;
 use super::rollout::{Inquiry, judge_rows};
-use super::rows::{Border, Row, write_rows};
+use super::rows::write_rows;
 use super::states::States;
+use super::tokens::Border;
 use crate::Result;
-use crate::judge::Judge;
+use crate::judge::{Judge, JudgedAnswer as Row};
 use crate::language_model::{FinishReason, LanguageModel, Sampling};
 use crate::record::{Hash, RunDir, hash_file};
 use crate::stats::{mean, sample_std};
@@ -167,9 +168,9 @@ impl SideReport {
         let cut = json!(FinishReason::Length);
         Self {
             answers: rows.len(),
-            trait_score: numbers(|row| row.score),
-            coherence: numbers(|row| row.coherence),
-            unscored: rows.iter().filter(|row| row.score.is_none()).count(),
+            trait_score: numbers(Row::trait_score),
+            coherence: numbers(Row::coherence),
+            unscored: rows.iter().filter(|row| row.trait_score().is_none()).count(),
             cut: rows.iter().filter(|row| row.extra.get(FINISH_REASON) == Some(&cut)).count(),
         }
     }
