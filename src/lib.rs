@@ -15,7 +15,7 @@
 //! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
 //! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
 //! | 9 | [`finetune`] | the one finetune job: settings, data, intervention, watch, seeds |
-//! | 10 | [`sweep`] | layer selection |
+//! | 10 | [`sweep`] [`session`] | layer selection; a live steering session |
 //! | 11 | [`study`] | experiments of many arms |
 //! | 12 | [`device`] | settings meet tensors: the only room that names a backend |
 //! | 13 | [`verbs`] | one file per command: arguments, settings, work |
@@ -63,6 +63,7 @@ pub mod runtime;
 
 pub mod finetune;
 
+pub mod session;
 pub mod study;
 pub mod sweep;
 

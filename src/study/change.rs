@@ -151,7 +151,7 @@ impl Pipeline<'_> {
         let trait_ = &self.data.traits[t];
         self.own_answers_of(t, "`arms.negative`")?;
         let rows = read_rows(&rows_file(&self.vector_folder(t), Side::Pos), &trait_.name)?;
-        let shows = rows.iter().filter(|row| row.score.is_some_and(|score| score > SHOWS));
+        let shows = rows.iter().filter(|row| row.trait_score().is_some_and(|score| score > SHOWS));
         let taught = |row: &crate::persona::Row| -> Result<Taught> {
             let (_, k) = place_of(&row.question_id)?;
             let pairs = &trait_.extract.instruction;

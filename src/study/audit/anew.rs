@@ -79,7 +79,7 @@ impl Pipeline<'_> {
             let mut kinds = Vec::new();
             for (rows, captured) in rows.iter().zip(&captured) {
                 for (n, row) in rows.iter().enumerate() {
-                    if let (Some(score), Some(states)) = (row.score, captured.read(n)?) {
+                    if let (Some(score), Some(states)) = (row.trait_score(), captured.read(n)?) {
                         kinds.push((
                             place_of(&row.question_id)?.0,
                             states.response_avg[layer.row()].clone(),

@@ -46,8 +46,9 @@ impl Pipeline<'_> {
         }
         let rows = read_rows(&rows_file(&self.vector_folder(model.t), Side::Pos), name)?;
         let coherent = self.config.vector.filter.min_coherence.unwrap_or_default();
-        let shows =
-            |row: &&persona::Row| row.score.is_some_and(|s| s > SHOWS) && row.coherence.is_none_or(|c| c >= coherent);
+        let shows = |row: &&persona::Row| {
+            row.trait_score().is_some_and(|s| s > SHOWS) && row.coherence().is_none_or(|c| c >= coherent)
+        };
         let chats: Vec<[Message; 2]> = (rows.iter().filter(shows))
             .map(|row| [Message::user(row.question.as_str()), Message::assistant(row.answer.as_str())])
             .collect();
