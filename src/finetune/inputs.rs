@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::data::{SourcedChat, TrainingData, read_sourced};
-use super::intervention::{GivenVector, ResolvedIntervention};
+use super::intervention::ResolvedIntervention;
 use super::notice::Notice;
 use super::recompute::recompute_texts;
 use super::seeds::Seeds;
 use super::settings::{Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings};
 use super::watch::{Watch, answer_of};
+use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
 use crate::model::QwenConfig;
 use crate::model::peft::{AdapterConfig, Targets};
-use crate::persona::{Filter, Row, read_rows};
+use crate::persona::{Filter, read_rows};
 use crate::text::Tokenizer;
 use crate::vector::{Layer, VectorFile, key};
 use crate::{Error, Result};
@@ -52,7 +53,7 @@ impl Inputs {
         let (data, mut notices) = TrainingData::read(data, intervention, &seeds)?;
         let mut vectors = Vec::new();
         for path in intervention.vectors() {
-            vectors.push(GivenVector::of_file(&model.vectors(path, &mut notices)?, path));
+            vectors.push((path.clone(), model.vectors(path, &mut notices)?));
         }
         let texts = match (intervention, intervention.vectors()) {
             (Intervention::Steer(SteeringSettings { recompute: Some(recompute), .. }), [path]) => {
@@ -85,8 +86,13 @@ impl TrainSettings {
 
 impl ModelFiles<'_> {
     fn vectors(&self, path: &Path, notices: &mut Vec<Notice>) -> Result<VectorFile> {
-        let config = QwenConfig::read(self.path)?;
-        read_vectors(path, (config.num_hidden_layers, config.hidden_size), self.fingerprint, notices)
+        if !path.is_file() {
+            return Err(Error::usage(format!("vectors {}: no such file", path.display())));
+        }
+        let QwenConfig { num_hidden_layers, hidden_size, .. } = QwenConfig::read(self.path)?;
+        let (file, warnings) = VectorFile::read_for(path, (num_hidden_layers, hidden_size), self.fingerprint)?;
+        notices.extend(warnings.into_iter().map(Notice::Warned));
+        Ok(file)
     }
 
     /// The drift curve, and the gradient, that the settings ask for.
@@ -101,6 +107,7 @@ impl ModelFiles<'_> {
         let file = self.vectors(&settings.vectors, notices)?;
         let layer = Layer::of(layer, file.response_avg.layers())?;
         let n = texts.len();
+        notices.extend(file.last_row_warning(&settings.vectors, &[layer]).map(Notice::Warned));
         notices.push(Notice::Said(format!("drift: {n} texts are measured every {every} steps at {layer}, unsteered")));
         if gradient {
             let what = "gradient: how hard as many training chats as make a step pull along the vector, at every layer";
@@ -109,25 +116,6 @@ impl ModelFiles<'_> {
         let VectorFile { response_avg: vector, fingerprint, .. } = file;
         Ok(Watch { every, texts, layer, vector, fingerprint, stop_above, gradient })
     }
-}
-
-/// A file of vectors, checked against a model of so many layers, that wide.
-///
-/// # Errors
-/// No such file, a broken one, or another model's.
-pub fn read_vectors(
-    path: &Path,
-    (layers, hidden): (usize, usize),
-    fingerprint: &str,
-    notices: &mut Vec<Notice>,
-) -> Result<VectorFile> {
-    if !path.is_file() {
-        return Err(Error::usage(format!("vectors {}: no such file", path.display())));
-    }
-    let (file, warnings) = VectorFile::read(path)?;
-    let other = file.check(layers, hidden, fingerprint).map_err(|e| e.at(path.display()))?;
-    notices.extend(warnings.into_iter().chain(other).map(Notice::Warned));
-    Ok(file)
 }
 
 /// The texts from which a vector is extracted anew, where files hold them. `trait_name` is what their scores are called.
@@ -143,7 +131,7 @@ pub fn fixed_texts(
     let RecomputeSettings { texts, pos: Some(pos), neg: Some(neg), .. } = recompute else { return Ok(None) };
     let (files, name): ([&PathBuf; 2], String) = ([pos, neg], trait_name()?);
     let rows = [read_rows(pos, &name)?, read_rows(neg, &name)?];
-    let place = |side: usize, row: &Row| format!("{}:{}", files[side].display(), row.line);
+    let place = |side: usize, row: &JudgedAnswer| format!("{}:{}", files[side].display(), row.line);
     let sides = rows.each_ref().map(Vec::as_slice);
     recompute_texts(sides, &Filter::paired(), *texts, seeds, tokenizer, &place).map(Some)
 }

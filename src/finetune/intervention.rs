@@ -1,6 +1,6 @@
 //! An intervention with its vectors in hand: what is done to the stream, which loss is added, which vector follows the model.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -11,35 +11,13 @@ use super::settings::SteeringSettings;
 use super::settings::{AblationSettings, Intervention, NegativeDataSettings, RandomSettings, RegularizationSettings};
 use super::watch::fingerprint;
 use crate::language_model::{Direction, Finished};
-use crate::steering::{Op, SteeringPlan};
+use crate::steering::{DescribedPlan, SteeringPlan};
 use crate::train::{Regularizer, VectorRecompute};
-use crate::vector::{Layer, PersonaVector, VectorFile};
+use crate::vector::{Layer, PersonaVector, VectorFile, layers_in_words};
 use crate::{Error, Result};
 
-/// A vector that an intervention works with.
-#[derive(Debug, Clone)]
-pub struct GivenVector {
-    /// The numbers.
-    pub vector: PersonaVector,
-    /// Their identity.
-    pub fingerprint: String,
-    /// Where they come from, for messages.
-    pub place: String,
-    /// Whether the last row is a direction of the last block's output, and not of the stream after the final norm.
-    pub last_row_is_raw: bool,
-}
-
-impl GivenVector {
-    /// The vector of a file.
-    pub fn of_file(file: &VectorFile, place: &Path) -> Self {
-        Self {
-            vector: file.response_avg.clone(),
-            fingerprint: file.fingerprint.clone(),
-            place: place.display().to_string(),
-            last_row_is_raw: file.last_row_is_raw(),
-        }
-    }
-}
+/// A file of vectors that an intervention works with, or one that stands for it, and where it is from.
+pub type GivenVector = (PathBuf, VectorFile);
 
 /// What an intervention comes to.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +49,10 @@ impl ResolvedIntervention {
         texts: Option<[Vec<Finished>; 2]>,
         seeds: &Seeds,
     ) -> Result<Self> {
-        let mut it = Self { fingerprints: vectors.iter().map(|v| v.fingerprint.clone()).collect(), ..Self::default() };
+        let mut it = Self {
+            fingerprints: vectors.iter().map(|(_, file)| file.fingerprint.clone()).collect(),
+            ..Self::default()
+        };
         let is_idle = match intervention {
             Intervention::None => return Ok(it),
             Intervention::Inoculate(_) => false,
@@ -111,25 +92,13 @@ impl ResolvedIntervention {
     fn steer(
         &mut self,
         steering: &SteeringSettings,
-        given: &GivenVector,
+        (path, file): &GivenVector,
         texts: Option<[Vec<Finished>; 2]>,
     ) -> Result<()> {
         let recipe = steering.recipe();
-        let (plan, layers) = recipe.plan(&given.vector).map_err(|e| e.at(&given.place))?;
-        self.warn_of_last_row(given, &layers);
-        if !steering.incremental && layers.len() > 1 {
-            let what = "raw rows are added at several layers, and what each adds reaches the later ones; `all` adds increments";
-            self.notices.push(Notice::Warned(what.into()));
-        }
-        let squares = plan.parts[0].steers.iter().flat_map(|s| &s.vector).map(|&x| f64::from(x).powi(2));
-        self.say(format!(
-            "steering: add {} times the {} at {}, {} tokens, norm of the shift {:.4}",
-            steering.coef,
-            if steering.incremental { "increments" } else { "vector" },
-            layers_in_words(&layers),
-            word(&steering.positions),
-            f64::from(steering.coef.abs()) * squares.sum::<f64>().sqrt()
-        ));
+        let DescribedPlan { plan, summary, warnings, .. } = DescribedPlan::new(&recipe, path, file)?;
+        self.notices.extend(warnings.into_iter().map(Notice::Warned));
+        summary.into_iter().for_each(|line| self.say(line));
         self.plan = plan;
         let Some(every) = steering.recompute.as_ref().map(|r| r.recompute_every).filter(|_| steering.coef != 0.0)
         else {
@@ -142,13 +111,13 @@ impl ResolvedIntervention {
             texts[0].len(),
             texts[1].len()
         ));
-        self.recompute = Some(VectorRecompute { every, texts, recipe, first: given.vector.clone() });
+        self.recompute = Some(VectorRecompute { every, texts, recipe, first: file.response_avg.clone() });
         Ok(())
     }
 
     fn ablate(&mut self, ablation: &AblationSettings, vectors: &[GivenVector]) -> Result<()> {
         let AblationSettings { layers, coef, to, positions, .. } = ablation;
-        let directions: Vec<&PersonaVector> = vectors.iter().map(|given| &given.vector).collect();
+        let directions: Vec<&PersonaVector> = vectors.iter().map(|(_, file)| &file.response_avg).collect();
         self.plan = SteeringPlan::ablate_span(&directions, layers, *coef, *positions)?;
         self.to_mean = *to == AblateTo::Mean;
         let layers = layers.of(directions[0].layers())?;
@@ -158,33 +127,29 @@ impl ResolvedIntervention {
             k => format!(" the span of {k} vectors"),
         };
         let to = if self.to_mean { " to the base model's mean" } else { "" };
-        let (place, positions) = (layers_in_words(&layers), word(positions));
-        self.say(format!("steering: {}{rank}{to} at {place}, {positions} tokens", word(&Op::Ablate)));
+        let place = layers_in_words(&layers);
+        self.say(format!("steering: ablate{rank}{to} at {place}, {} tokens", positions.key()));
         Ok(())
     }
 
     fn regularize(&mut self, regularization: &RegularizationSettings, given: &GivenVector) -> Result<()> {
         let RegularizationSettings { layers, lambda, mode, .. } = regularization;
-        let layers = layers.of(given.vector.layers()).map_err(|e| e.at(&given.place))?;
+        let (path, VectorFile { response_avg: vector, .. }) = given;
+        let layers = layers.of(vector.layers()).map_err(|e| e.at(path.display()))?;
         self.warn_of_last_row(given, &layers);
         self.say(format!(
             "regularisation: {}, weight {lambda}, at {}; it trains on the probe itself, so that a low projection afterwards shows little",
-            word(mode),
+            json!(mode).as_str().unwrap_or_default(),
             layers_in_words(&layers)
         ));
-        let direction = |layer| Direction { layer, vector: given.vector.row(layer).to_vec() };
+        let direction = |layer| Direction { layer, vector: vector.row(layer).to_vec() };
         let directions = layers.into_iter().map(direction).collect();
         self.regularize = Some(Regularizer { mode: *mode, lambda: *lambda, directions });
         Ok(())
     }
 
-    fn warn_of_last_row(&mut self, given: &GivenVector, layers: &[Layer]) {
-        if layers.last() == Some(&Layer(given.vector.layers())) && !given.last_row_is_raw {
-            self.notices.push(Notice::Warned(format!(
-                "the last layer is touched along a row that was taken after the final norm ({}); it is no direction of the block's output",
-                given.place
-            )));
-        }
+    fn warn_of_last_row(&mut self, (path, file): &GivenVector, layers: &[Layer]) {
+        self.notices.extend(file.last_row_warning(path, layers).map(Notice::Warned));
     }
 
     fn say(&mut self, line: String) {
@@ -204,16 +169,4 @@ fn only(vectors: &[GivenVector]) -> Result<&GivenVector> {
         [one] => Ok(one),
         some => Err(Error::usage(format!("the intervention takes one vector, not {}", some.len()))),
     }
-}
-
-fn layers_in_words(layers: &[Layer]) -> String {
-    match layers {
-        [one] => one.to_string(),
-        some => format!("{} layers ({} to {})", some.len(), some[0], some[some.len() - 1]),
-    }
-}
-
-/// A setting as configurations write it.
-fn word(of: &impl serde::Serialize) -> String {
-    json!(of).as_str().unwrap_or_default().to_owned()
 }

@@ -1,7 +1,8 @@
 //! A steering vector that follows the model: the fixed texts from which it is extracted anew while the model learns.
 
+use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
-use crate::persona::{Border, Filter, Row, keep};
+use crate::persona::{Border, Filter, keep};
 use crate::text::{Tokenizer, chosen};
 use crate::{Error, Result};
 
@@ -13,12 +14,12 @@ use super::seeds::Seeds;
 /// # Errors
 /// Rows of which the filter leaves none, or that cannot be tokenised.
 pub fn recompute_texts(
-    rows: [&[Row]; 2],
+    rows: [&[JudgedAnswer]; 2],
     filter: &Filter,
     most: usize,
     seeds: &Seeds,
     tokenizer: &Tokenizer,
-    place: &dyn Fn(usize, &Row) -> String,
+    place: &dyn Fn(usize, &JudgedAnswer) -> String,
 ) -> Result<[Vec<Finished>; 2]> {
     let kept = keep(rows[0], rows[1], filter)?;
     let side = |side: usize, kept: &[usize]| -> Result<Vec<Finished>> {

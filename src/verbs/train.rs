@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::model::ModelFolder;
 use super::paths::of_config;
-use super::{Bar, Console, Context, Outcome};
+use super::run::Progress;
+use super::{Console, Context, Outcome};
 use crate::config_file::ConfigFile;
 use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, InterventionType, Job, JobEvent};
 use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
-use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
+use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
 use crate::text::Tokenizer;
 use crate::train::Recompute;
 use crate::vector::Layers;
@@ -157,12 +158,12 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     job.begin = &begin;
     job.tracking = tracking_of(&settings, &run, &key, context);
-    let mut bar: Option<Box<dyn Bar>> = None;
+    let mut progress = Progress::new(console);
     let finish = job.run(&run, runtime.as_ref(), &mut |event| {
-        show(event, console, &mut bar);
+        show(event, console, &mut progress);
         if console.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    drop(bar);
+    drop(progress);
     match finish? {
         Finish::Interrupted(steps, total) => {
             let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
@@ -273,7 +274,7 @@ pub(super) fn hear(notices: &[Notice], console: &dyn Console) {
 }
 
 /// Shows how far the job is.
-fn show(event: &JobEvent<'_>, console: &dyn Console, bar: &mut Option<Box<dyn Bar>>) {
+fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
         JobEvent::Began { examples, held_out, supervised, steps, left_out } => {
             const NAMED_MAX: usize = 5;
@@ -286,14 +287,8 @@ fn show(event: &JobEvent<'_>, console: &dyn Console, bar: &mut Option<Box<dyn Ba
                 "training: {examples} chats, {held_out} held out, {supervised} supervised tokens, {steps} steps"
             ));
         }
-        JobEvent::ReadingMean(done, of) => {
-            let reading = bar.get_or_insert_with(|| console.bar("reading", *of));
-            reading.at(*done, &format!("of {of} texts"));
-            if done == of {
-                *bar = None;
-            }
-        }
-        JobEvent::Fit(event, log) => say::show(event, log, console, bar),
+        JobEvent::ReadingMean(done, of) => progress.show("reading", *done, *of, &format!("of {of} texts")),
+        JobEvent::Fit(event, log) => say::show(event, log, console, progress),
     }
 }
 
@@ -356,13 +351,11 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
     let old: toml::Table =
         std::fs::read_to_string(run.file("run.toml")).ok().and_then(|t| toml::from_str(&t).ok()).unwrap_or_default();
     let new = toml::Table::try_from(settings).unwrap_or_default();
-    let mut differ: Vec<&str> =
-        old.keys().chain(new.keys()).filter(|k| old.get(*k) != new.get(*k)).map(String::as_str).collect();
-    differ.sort_unstable();
-    differ.dedup();
-    let differ = if differ.is_empty() { "the data or the model's files".to_owned() } else { differ.join(", ") };
-    Err(Error::usage(format!("{}: holds another run; it differs in {differ}", run.path().display()))
-        .hint("give another --out, or --overwrite to throw that run away"))
+    let differ = match differing(&old, &new) {
+        none if none.is_empty() => vec!["the data or the model's files"],
+        some => some,
+    };
+    refuse_other(run.path(), "another run", &differ, "--out")
 }
 
 /// Where the run's metrics go besides its folder.

@@ -96,7 +96,6 @@ const STILL_CITING: &[&str] = &[
     "report",
     "steering",
     "study",
-    "train",
     "verbs",
 ];
 

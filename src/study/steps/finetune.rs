@@ -1,7 +1,7 @@
 //! One finetune for each arm, coefficient and training seed: what a treatment asks of the finetune job.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::context::{Context, TraitVector, vector_of};
 use super::events::{Event, Phase};
@@ -10,11 +10,12 @@ use super::rollouts::{base_rows, has_rollouts, require_rollouts};
 use crate::finetune::{
     Adapter, Finish, Fitted, GivenVector, InoculationSettings, Intervention, Job, JobEvent, NegativeDataSettings,
     RandomSettings, ResolvedIntervention, Seeds, SourcedChat, SteeringSettings, Watch, answer_of, fixed_texts,
-    read_sourced, read_vectors, recompute_texts, treated,
+    read_sourced, recompute_texts, treated,
 };
+use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
-use crate::persona::{Border, Row, Side, place_of, system_prompt};
-use crate::record::{Hash, Tracking, seed_of};
+use crate::persona::{Border, Side, place_of, system_prompt};
+use crate::record::{Tracking, seed_of};
 use crate::study::dag::{Control, Task, Treatment};
 use crate::study::inputs::sampled_places;
 use crate::study::outputs::SHOWS;
@@ -110,19 +111,14 @@ fn given_vectors(
 ) -> Result<Vec<GivenVector>> {
     let Some(own) = own.filter(|_| intervention.takes_vectors()) else { return Ok(Vec::new()) };
     if intervention.vectors().is_empty() {
-        let given = GivenVector::of_file(own, Path::new("the study's vector"));
+        let path = PathBuf::from("the study's vector");
         return Ok(vec![match control {
-            Some(control) => {
-                let fingerprint = Hash::of(&control.rows).to_string();
-                GivenVector { vector: control.clone(), fingerprint, ..given }
-            }
-            None => given,
+            Some(control) => (path, VectorFile::new(control.clone(), None, None, own.metadata.clone())?),
+            None => (path, own.clone()),
         }]);
     }
     let shape = (own.response_avg.layers(), own.response_avg.hidden());
-    let read = |path: &std::path::PathBuf| {
-        read_vectors(path, shape, &cx.fingerprint, &mut Vec::new()).map(|file| GivenVector::of_file(&file, path))
-    };
+    let read = |path: &PathBuf| Ok((path.clone(), VectorFile::read_for(path, shape, &cx.fingerprint)?.0));
     intervention.vectors().iter().map(read).collect()
 }
 
@@ -145,7 +141,7 @@ fn fixed_texts_of(
     require_rollouts(cx, t, "`recompute_every`")?;
     let rows = base_rows(cx, t)?;
     let (sides, filter) = (rows.each_ref().map(Vec::as_slice), &cx.config.vector.filter);
-    let place = |_: usize, row: &Row| format!("answer {}", row.question_id);
+    let place = |_: usize, row: &JudgedAnswer| format!("answer {}", row.question_id);
     recompute_texts(sides, filter, recompute.texts, seeds, &tokenizer, &place).map(Some)
 }
 
@@ -164,7 +160,7 @@ fn prompted_answers(cx: &Context<'_>, task: &Task) -> Result<Vec<SourcedChat>> {
     let trait_ = &cx.inputs.traits[t];
     require_rollouts(cx, t, "`arms.negative`")?;
     let [rows, _] = base_rows(cx, t)?;
-    let chat = |row: &Row| -> Result<SourcedChat> {
+    let chat = |row: &JudgedAnswer| -> Result<SourcedChat> {
         let (_, k) = place_of(&row.question_id)?;
         let pair = trait_.extract.instruction.get(k);
         let pair = pair.ok_or_else(|| Error::new(format!("{}: there is no instruction {k}", row.question_id)))?;
@@ -175,7 +171,7 @@ fn prompted_answers(cx: &Context<'_>, task: &Task) -> Result<Vec<SourcedChat>> {
         ];
         Ok(SourcedChat::new(format!("answer {} under the trait's prompt", row.question_id), messages))
     };
-    let shows = rows.iter().filter(|row| row.score.is_some_and(|score| score > SHOWS));
+    let shows = rows.iter().filter(|row| row.trait_score().is_some_and(|score| score > SHOWS));
     let negative: Vec<SourcedChat> = shows.map(chat).collect::<Result<_>>()?;
     ensure!(!negative.is_empty(), "no answer under the prompts of `{}` shows it", trait_.name);
     Ok(negative)

@@ -3,10 +3,11 @@
 use crate::steering::Op;
 use crate::train::TrainingLog;
 use crate::train::{Event, GradientReport, Proof, RecomputeReport};
-use crate::verbs::{Bar, Console};
+use crate::verbs::Console;
+use crate::verbs::run::Progress;
 
 /// Tells what happened.
-pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, bar: &mut Option<Box<dyn Bar>>) {
+pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
         Event::Steered(proofs) => say_proof(proofs, console),
         Event::ProbeBaseline(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
@@ -18,8 +19,8 @@ pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, bar: &mut O
         Event::Step(report, total, _) => {
             let drift = log.drift().map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
             let rate = log.tokens_per_second;
-            let bar = bar.get_or_insert_with(|| console.bar("step", *total));
-            bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
+            let note = format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss);
+            progress.show("step", report.step, *total, &note);
         }
     }
 }
