@@ -170,3 +170,72 @@ fn only(vectors: &[GivenVector]) -> Result<&GivenVector> {
         some => Err(Error::usage(format!("the intervention takes one vector, not {}", some.len()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::InterventionFile;
+    use super::*;
+    use crate::steering::Positions;
+    use crate::train::Mode;
+    use crate::vector::IncBase;
+
+    fn vector(salt: f32) -> PersonaVector {
+        let row = |l: usize| (0..8).map(|d| ((3 * l + d) as f32 * salt).sin()).collect();
+        PersonaVector::new((0..4).map(row).collect()).unwrap()
+    }
+
+    fn given(vector: &PersonaVector) -> GivenVector {
+        ("v".into(), VectorFile::new(vector.clone(), None, None, Default::default()).unwrap())
+    }
+
+    fn resolved(text: &str, vectors: &[GivenVector]) -> Result<ResolvedIntervention> {
+        let file: InterventionFile = toml::from_str(text).unwrap();
+        ResolvedIntervention::new(&file.resolve()?, vectors, None, &Seeds::of_run(9))
+    }
+
+    #[test]
+    fn each_type_makes_its_plan_and_its_loss() {
+        let (one, other) = (vector(1.0), vector(1.7));
+        let own = [given(&one)];
+        let plan = |text: &str| resolved(text, &own).unwrap().plan;
+        let steer = "layers = \"all\"\ncoef = 2";
+        let all = SteeringPlan::incremental(&one, IncBase::Embedding, 2.0, Positions::All);
+        assert_eq!(plan(&format!("type = \"steer\"\n{steer}")), all);
+        let derived = Seeds::of_run(9).random_vectors();
+        assert_eq!(plan(&format!("type = \"random\"\n{steer}")), all.random_like(derived));
+        assert_eq!(plan(&format!("type = \"random\"\n{steer}\nseed = 4")), all.random_like(4));
+        let ablate = "type = \"ablate\"\nto = \"mean\"";
+        let span = resolved(ablate, &[given(&one), given(&other)]).unwrap();
+        assert_eq!((span.plan.parts.len(), span.to_mean, span.fingerprints.len()), (2, true, 2));
+        assert!(resolved("type = \"steer\"\nlayers = 1\ncoef = 1", &[given(&one), given(&other)]).is_err());
+        assert!(resolved("type = \"steer\"\nlayers = 4\ncoef = 1", &own).is_err());
+        assert!(
+            resolved("type = \"steer\"\nlayers = 1\ncoef = 1\nrecompute_every = 2", &own).is_err(),
+            "without texts"
+        );
+        let loss = "type = \"regularize\"\nlayers = [3, 1]\nlambda = 0.5\nmode = \"zero\"";
+        let Regularizer { mode, lambda, directions } = resolved(loss, &own).unwrap().regularize.unwrap();
+        let layers: Vec<Layer> = directions.iter().map(|direction| direction.layer).collect();
+        assert_eq!((mode, lambda, layers), (Mode::Zero, 0.5, vec![Layer(1), Layer(3)]));
+    }
+
+    #[test]
+    fn what_is_described_names_no_file_and_nothing_is_where_nothing_is_done() {
+        let own = [given(&vector(1.0))];
+        let text = "type = \"steer\"\nvectors = \"some/where\"\nlayers = 1\ncoef = 1";
+        let described = resolved(text, &own).unwrap().described;
+        assert_eq!((&described["type"], &described["coef"]), (&json!("steer"), &json!(1.0)));
+        assert!(described["fingerprints"][0].is_string() && !described.to_string().contains("where"), "{described}");
+        for idle in [
+            "type = \"none\"",
+            "type = \"steer\"\nlayers = 1\ncoef = 0",
+            "type = \"ablate\"\ncoef = 0\nto = \"mean\"",
+            "type = \"regularize\"\nlayers = 1\nlambda = 0",
+            "type = \"negative-data\"\nshare = 0",
+        ] {
+            let it = resolved(idle, &own).unwrap();
+            let nothing = it.plan.is_none() && it.regularize.is_none() && it.described.is_null() && !it.to_mean;
+            assert!(nothing, "{idle}");
+        }
+    }
+}
