@@ -136,8 +136,11 @@ pub fn fixed_texts(
     recompute_texts(sides, &Filter::paired(), *texts, seeds, tokenizer, &place).map(Some)
 }
 
-/// The trait under whose name the answers are scored.
-fn trait_of(path: &Path) -> Result<String> {
+/// The trait of a file of vectors, under whose name judged answers are scored.
+///
+/// # Errors
+/// A file that does not say of which trait it is.
+pub fn trait_of(path: &Path) -> Result<String> {
     let (file, _) = VectorFile::read(path)?;
     file.metadata.get(key::TRAIT).cloned().ok_or_else(|| {
         Error::usage(format!("{}: the file does not say of which trait it is", path.display()))

@@ -16,7 +16,7 @@ mod watch;
 
 pub use data::{SourcedChat, TrainingData, examples, read_sourced, treated};
 pub use file::{AblateTo, Files, InterventionFile, InterventionType, Rate, TrainFile, WatchFile};
-pub use inputs::{Inputs, ModelFiles, fixed_texts};
+pub use inputs::{Inputs, ModelFiles, fixed_texts, trait_of};
 pub use intervention::{GivenVector, ResolvedIntervention};
 pub use job::{Adapter, Finish, Fitted, Job, JobEvent, hash_adapter};
 pub use notice::Notice;

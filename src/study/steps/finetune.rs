@@ -10,7 +10,7 @@ use super::rollouts::{base_rows, has_rollouts, require_rollouts};
 use crate::finetune::{
     Adapter, Finish, Fitted, GivenVector, InoculationSettings, Intervention, Job, JobEvent, NegativeDataSettings,
     RandomSettings, ResolvedIntervention, Seeds, SourcedChat, SteeringSettings, Watch, answer_of, fixed_texts,
-    read_sourced, recompute_texts, treated,
+    read_sourced, recompute_texts, trait_of, treated,
 };
 use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
@@ -134,7 +134,10 @@ fn fixed_texts_of(
         return Ok(None);
     };
     let (t, tokenizer) = (task.of_trait(), Tokenizer::load(&cx.config.model)?);
-    let name = || Ok(cx.inputs.traits[t].name.clone());
+    let name = || match intervention.vectors() {
+        [path] => trait_of(path),
+        _ => Ok(cx.inputs.traits[t].name.clone()),
+    };
     if let Some(texts) = fixed_texts(recompute, &name, seeds, &tokenizer)? {
         return Ok(Some(texts));
     }
