@@ -11,6 +11,7 @@ pub mod facts;
 pub mod mmlu;
 pub mod pairs;
 mod pieces;
+mod refusal;
 mod tables;
 mod task;
 pub mod traits;
@@ -25,6 +26,7 @@ use crate::language_model::LanguageModel;
 use crate::{Error, Result};
 
 pub use pieces::{AskPiece, Pieces, by_count, by_group};
+pub use refusal::RefusalRule;
 pub use tables::{score_summary, score_table, write_answers};
 
 /// A row of `answers.jsonl`.

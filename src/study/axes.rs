@@ -1,55 +1,14 @@
-//! What a study measures: the keys of its axes, and how each is shown.
+//! The axes of a study: how each thing that is measured is shown.
 
-use super::data::Data;
-use crate::persona::dataset_of;
+use super::inputs::Inputs;
+use super::outputs::{
+    COHERENCE, EXAM, FACTS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key,
+    trait_key,
+};
 use crate::report::{Axis, Hue, Mark, capital};
 
-/// Key of the axis of new facts.
-pub(super) const FACTS: &str = "facts";
-/// Key of the axis of those new facts that the base model cannot guess (METHOD J.1).
-pub(super) const UNGUESSED: &str = "facts_unguessed";
-/// Key of the exam's axis.
-pub(super) const EXAM: &str = "mmlu";
-/// Key of the coherence of answers to the traits' questions.
-pub(super) const COHERENCE: &str = "coherence";
-
-/// Key of a trait's axis: `hallucination` for `hallucinating`.
-pub(super) fn trait_key(trait_name: &str) -> &str {
-    dataset_of(trait_name)
-}
-
-/// Key of how far answers to a trait's questions lie along its vector: the mean over the response's tokens (METHOD E.1).
-pub(super) fn projection_key(trait_name: &str) -> String {
-    format!("{}_projection", trait_key(trait_name))
-}
-
-/// Key of how far the state before the answer lies along it: the prompt's last token, which finetuning shifts (METHOD H.1).
-pub(super) fn prompt_key(trait_name: &str) -> String {
-    format!("{}_prompt", trait_key(trait_name))
-}
-
-/// Key of the finetuning shift: by how much [`prompt_key`] differs from the base model's (METHOD H.1).
-pub(super) fn shift_key(trait_name: &str) -> String {
-    format!("{}_shift", trait_key(trait_name))
-}
-
-/// Key of a data set's projection difference (METHOD H.2).
-pub(super) fn difference_key(trait_name: &str) -> String {
-    format!("{}_difference", trait_key(trait_name))
-}
-
-/// Key of how far the data's answers lie along the vector by themselves (the paper's figure 21).
-pub(super) fn data_key(trait_name: &str) -> String {
-    format!("{}_data", trait_key(trait_name))
-}
-
-/// Key of the projection difference against the prompt's last token, for which nothing must be answered (METHOD H.3).
-pub(super) fn approximation_key(trait_name: &str) -> String {
-    format!("{}_approximation", trait_key(trait_name))
-}
-
 /// The axes of a study in the order of its tables: traits, facts, exam, coherence; then what is measured of states, aside.
-pub(super) fn axes(data: &Data) -> Vec<Axis> {
+pub(super) fn axes(data: &Inputs) -> Vec<Axis> {
     const HUES: [(Hue, Mark); 6] = [
         (Hue::Vermillion, Mark::Circle),
         (Hue::Purple, Mark::Diamond),
@@ -68,7 +27,7 @@ pub(super) fn axes(data: &Data) -> Vec<Axis> {
     if data.corpora.iter().any(|corpus| !corpus.questions.is_empty()) {
         axes.push(Axis::accuracy(FACTS, "New-fact accuracy", "New facts", Hue::Blue, Mark::Square));
     }
-    if !data.exam.is_empty() {
+    if !data.mmlu.is_empty() {
         axes.push(Axis::accuracy(EXAM, "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle));
     }
     let coherence = Axis::accuracy(COHERENCE, "Coherence of answers", "Coherence", Hue::Grey, Mark::Diamond);

@@ -1,9 +1,9 @@
 //! Data that does no harm (METHOD J.2): what preventative steering does where there is something to prevent, where there is nothing,
 //! and where the model learns its own answers.
 
-use super::axes::{EXAM, trait_key};
 use super::expect::rounded;
 use super::findings;
+use super::outputs::{EXAM, trait_key};
 use super::results::{Cell, Results};
 use super::sweeps;
 use crate::report::{ArmKind, Expectation, Study};

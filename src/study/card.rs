@@ -1,7 +1,7 @@
 //! What the card of a model that was finetuned in a study should say: what was done, and what came of it.
 
-use super::axes::{EXAM, trait_key};
 use super::expect::rounded;
+use super::outputs::{EXAM, trait_key};
 use super::results::{Cell, Results};
 use crate::report::ArmKind;
 

@@ -1,6 +1,6 @@
 //! The paper's findings about interventions, each looked for in the arms that a study has: what appears here and what does not.
 
-use super::axes::{projection_key, prompt_key, trait_key};
+use super::outputs::{projection_key, prompt_key, trait_key};
 use super::results::{Cell, Results};
 use crate::report::{ArmKind, Expectation};
 use crate::stats::{Interval, mean, mean_of, sample_std};

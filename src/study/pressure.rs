@@ -1,7 +1,7 @@
 //! What was watched while the finetunes learned, told: the drift along the vector, how hard the data pulls along it, and whether
 //! steering in training takes that pull away (METHOD K11; Grant et al. 2026, arXiv 2604.16423, claim that it turns it round).
 
-use super::axes::trait_key;
+use super::outputs::trait_key;
 use super::results::Results;
 use crate::report::{
     Arm, ArmKind, CurvePanel, Curves, Expectation, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study, Trace,

@@ -32,7 +32,7 @@ fn entries() -> Vec<Entry> {
 /// Every published number about a data set of the study, and what came out here if that was measured.
 pub(super) fn beside(results: &Results<'_>, cells: &[Cell<'_>], study: &Study) -> Vec<Published> {
     let corpus = |name: &str| results.data.corpora.iter().position(|corpus| corpus.name == name);
-    let traits: Vec<&str> = results.data.traits.iter().map(|t| super::axes::trait_key(&t.name)).collect();
+    let traits: Vec<&str> = results.data.traits.iter().map(|t| super::outputs::trait_key(&t.name)).collect();
     let is_asked = |entry: &Entry| {
         let own_axis = study.axes.iter().any(|axis| axis.key == entry.axis);
         own_axis && (entry.along.is_empty() || traits.contains(&entry.along.as_str()))

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::arms::{arms, single_layer};
-use super::audit::Audited;
-use super::axes::{
-    FACTS, UNGUESSED, approximation_key, axes, data_key, difference_key, prompt_key, shift_key, trait_key,
-};
+use super::arms::arms;
+use super::axes::axes;
 use super::config::{FactsSource, StudyConfig};
-use super::data::Data;
-use super::pieces::Piece;
-use super::pipeline::{Difference, Extracted, Fitted, Measured, MeasuredAt, Output, Pipeline};
+use super::dag::Task;
+use super::inputs::Inputs;
+use super::outputs::{
+    AuditFindings, Difference, Extracted, FACTS, Fitted, Measured, MeasuredAt, Output, UNGUESSED, approximation_key,
+    data_key, difference_key, prompt_key, shift_key, trait_key,
+};
 use crate::Result;
 use crate::record::{Hash, Lock};
 use crate::report::{Arm, ArmKind, Comparison, Example, Point, Study};
@@ -32,14 +32,14 @@ pub(super) struct Cell<'a> {
 /// Everything measured, in the order of the tables.
 pub(super) struct Results<'a> {
     pub config: &'a StudyConfig,
-    pub data: &'a Data,
+    pub data: &'a Inputs,
     pub arms: Vec<Arm>,
     pub vectors: Vec<&'a Extracted>,
     /// The layer of single-layer arms and of projections.
     pub layer: Layer,
-    pub measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
+    pub measured: Vec<(&'a Task, &'a Measured, Option<&'a Fitted>)>,
     pub differences: BTreeMap<usize, &'a Difference>,
-    pub audits: Vec<(Target<'a>, &'a Audited)>,
+    pub audits: Vec<(Target<'a>, &'a AuditFindings)>,
 }
 
 /// A model that was audited.
@@ -54,26 +54,26 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Results<'a> {
-    pub fn gather(config: &'a StudyConfig, data: &'a Data, pieces: &'a [Piece], outputs: &'a [Output]) -> Result<Self> {
+    pub fn gather(config: &'a StudyConfig, data: &'a Inputs, tasks: &'a [Task], outputs: &'a [Output]) -> Result<Self> {
         let (mut vectors, mut measured, mut differences) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut audits = Vec::new();
-        for (piece, output) in pieces.iter().zip(outputs) {
+        for (task, output) in tasks.iter().zip(outputs) {
             match output {
                 Output::Vector(extracted) => vectors.push(&**extracted),
-                Output::Measured(of, fitted) => measured.push((piece, of, fitted.as_ref())),
+                Output::Measured(of, fitted) => measured.push((task, of, fitted.as_ref())),
                 Output::Difference(of) => {
-                    differences.insert(piece.corpus.expect("a difference is of a data set"), of);
+                    differences.insert(task.of_corpus(), of);
                 }
                 Output::Audited(audited) => {
                     // The last that it waited for is the model that it is of.
-                    let of = &pieces[*piece.after.last().expect("an audit waits for its model")];
-                    let target = Target { name: &of.label, arm: &of.arm, coef: of.coef, audited: piece.trait_ };
+                    let of = &tasks[*task.after.last().expect("an audit waits for its model")];
+                    let target = Target { name: &of.label, arm: &of.arm, coef: of.coef, audited: task.trait_ };
                     audits.push((target, &**audited));
                 }
-                Output::Rollouts(_) | Output::Own | Output::Elsewhere => {}
+                Output::Rollouts(_) | Output::Selfgen | Output::Elsewhere => {}
             }
         }
-        let layer = single_layer(config, vectors[0].file.response_avg.layers())?;
+        let layer = config.layer(vectors[0].file.response_avg.layers())?;
         Ok(Self { config, data, vectors, layer, measured, differences, audits, arms: arms(config, layer) })
     }
 
@@ -101,11 +101,11 @@ impl<'a> Results<'a> {
         cells
     }
 
-    pub fn lock(&self, pipeline: &Pipeline<'_>) -> Result<Lock> {
-        let Pipeline { config, data, runtime, model, judge, .. } = pipeline;
-        let mut lock = Lock::new(runtime.device(), config.seeds.clone());
+    pub fn lock(&self, device: &str, model: &Hash, judge: &str) -> Result<Lock> {
+        let (config, data) = (self.config, self.data);
+        let mut lock = Lock::new(device, config.seeds.clone());
         let tokenizer = Tokenizer::load(&config.model)?;
-        lock.notes.insert("judge".into(), judge.clone());
+        lock.notes.insert("judge".into(), judge.to_owned());
         lock.notes.insert("seed of all but training".into(), config.seed.to_string());
         for (extracted, trait_) in self.vectors.iter().zip(&data.traits) {
             let name = format!("vector fingerprint of `{}`", trait_.name);

@@ -1,7 +1,7 @@
 //! Figures of what is swept: data set by data set, and all data sets beside each other.
 
-use super::axes::{EXAM, trait_key};
-use super::pieces::Cast;
+use super::dag::ArmNaming;
+use super::outputs::{EXAM, trait_key};
 use super::results::Results;
 use crate::report::{ArmKind, Axis, Curve, CurveLevel, Figure, HUES, Hue, MARKS, Panel, Plot};
 
@@ -23,7 +23,7 @@ pub(super) fn figures(results: &Results<'_>, axes: &[Axis]) -> Vec<Figure> {
 
 /// One trait on all data sets, left its score and right the exam, for everything that is swept (the paper's figures 7 and 26).
 fn together(results: &Results<'_>, axes: &[Axis], t: usize) -> Option<Figure> {
-    let cast = Cast::of(results.config);
+    let cast = ArmNaming::of(results.config);
     let key = trait_key(&results.data.traits[t].name);
     let mut panels = Vec::new();
     for (what, words) in SWEPT {
@@ -66,7 +66,7 @@ fn together(results: &Results<'_>, axes: &[Axis], t: usize) -> Option<Figure> {
 /// A figure for each data set, in it a panel for each trait: the trait's score and the exam over the coefficient (the post's figure 2,
 /// the paper's figure 29).
 fn each(results: &Results<'_>, axes: &[Axis]) -> Vec<Figure> {
-    let cast = Cast::of(results.config);
+    let cast = ArmNaming::of(results.config);
     let has = |name: &str| results.arms.iter().any(|arm| arm.name == name);
     let axis = |key: &str| axes.iter().find(|axis| axis.key == key);
     let mut figures = Vec::new();

@@ -1,5 +1,6 @@
 //! Studies other than that of facts on the simulator: several data sets, several traits, arms of one's own, audits.
 
+mod facts;
 pub(super) mod sim;
 
 use self::sim::{LAYERS, config, ran, sim};
@@ -79,7 +80,7 @@ fn benign_data_is_told_data_set_by_data_set() {
         assert!(dir.path().join(file).is_file(), "{file}");
     }
     let again = ran(Kind::Benign, &config, dir.path(), sim);
-    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.pieces, study));
+    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.tasks, study));
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn controls_put_other_vectors_in_the_real_ones_place() {
     assert_eq!(control("Random vectors").met, Some(true));
     assert!(control("Random vectors").measured.contains("over 2 finetunes"));
     let again = ran(Kind::Own, &config, dir.path(), sim);
-    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.pieces, study));
+    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.tasks, study));
     config.traits.truncate(1);
     assert!(config.check().unwrap_err().to_string().contains("another trait's vector"));
 }
@@ -260,7 +261,7 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
             .any(|e| e.claim.contains("not hidden from the vector") && e.measured.contains("at 1.25"))
     );
     let again = ran(Kind::Audit, &config, dir.path(), sim);
-    assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
+    assert_eq!((sim.worked(), again.reused), ((0, 0), again.tasks));
 }
 
 #[test]
@@ -329,9 +330,9 @@ fn an_audit_of_several_sets_asks_each_models_own_prompts() {
     config.arms = ArmSettings { layer: Some(3), ..ArmSettings::none() };
     let vector = dir.path().join("first/vector/evil/evil.safetensors");
     let audit = AuditSettings {
-        extract: false,
-        residue: Vec::new(),
-        leak: Vec::new(),
+        reextract: false,
+        residual_shift: Vec::new(),
+        elicitation: Vec::new(),
         relearn: vec![20],
         training_prompts: 6,
         neutral: Some(NeutralSource::None {}),

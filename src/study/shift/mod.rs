@@ -7,9 +7,9 @@ mod samples;
 use paper::{COSINES, SHIFT_SCORES, matrix_of_paper, of_paper};
 use samples::{apart, spreads};
 
-use super::axes::{approximation_key, data_key, difference_key, shift_key, trait_key};
-use super::data::Corpus;
-use super::pieces::Cast;
+use super::dag::ArmNaming;
+use super::inputs::Corpus;
+use super::outputs::{approximation_key, data_key, difference_key, shift_key, trait_key};
 use super::results::Results;
 use crate::persona::cosine;
 use crate::report::{ArmKind, Crowd, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study};
@@ -118,7 +118,7 @@ pub(super) fn told(results: &Results<'_>, study: Study) -> Study {
 
 /// The plain finetune of every data set.
 fn plain(results: &Results<'_>) -> Vec<String> {
-    let cast = Cast::of(results.config);
+    let cast = ArmNaming::of(results.config);
     (0..results.data.corpora.len()).map(|c| cast.named(Some(c), ArmKind::Plain.arm_name(), None)).collect()
 }
 
@@ -167,7 +167,7 @@ fn family(name: &str) -> Option<&str> {
 
 fn figure(results: &Results<'_>, relation: &Relation, name: &str, r: &Interval) -> Figure {
     let (x, y) = (relation.keys)(name);
-    let cast = Cast::of(results.config);
+    let cast = ArmNaming::of(results.config);
     let crowd = |(c, corpus): (usize, &Corpus)| {
         let (hue, mark) = look(&results.data.corpora, c);
         Crowd {

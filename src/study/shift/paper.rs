@@ -1,7 +1,7 @@
 //! The paper's correlations and cosines on Qwen2.5-7B-Instruct, to hold ours against.
 
-use super::super::axes::trait_key;
 use super::super::expect::rounded;
+use super::super::outputs::trait_key;
 use super::Relation;
 use crate::report::{Grid, Published};
 use crate::stats::Interval;

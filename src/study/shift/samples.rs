@@ -1,7 +1,7 @@
 //! Single conversations of the data along the vectors, read by the base model before anybody trains.
 
-use super::super::axes::trait_key;
-use super::super::pipeline::Difference;
+use super::super::outputs::Difference;
+use super::super::outputs::trait_key;
 use super::super::results::Results;
 use super::{each_once, family};
 use crate::report::{Figure, Grid, HUES, Histogram, Hue, Plot, Shape};

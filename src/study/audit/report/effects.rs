@@ -1,11 +1,11 @@
 //! Side effects (METHOD K10): what else differs from the base model, and what steering adds to what finetuning does anyway.
 
-use super::super::effects::Effect;
-use super::super::refusal::Rule;
 use super::statements::{asked, statement};
 use super::{Audit, Case};
+use crate::eval::RefusalRule;
 use crate::report::{ArmKind, Expectation, Grid};
 use crate::stats::{Clusters, Interval, mean, mean_of, sample_std};
+use crate::study::outputs::Effect;
 
 /// So many standard errors from nothing a difference is told.
 const TOLD: f64 = 2.0;
@@ -146,7 +146,7 @@ pub(super) fn note(audit: &Audit<'_>) -> Option<String> {
     (answers > 0).then(|| {
         format!(
             "Side effects: {}; {cut} of {answers} greedy answers to neutral prompts ended at the limit of tokens.",
-            Rule::of(&audit.results.config.judge).told()
+            RefusalRule::of(&audit.results.config.judge).describe()
         )
     })
 }

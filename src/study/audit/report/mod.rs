@@ -5,12 +5,11 @@ mod second;
 mod statements;
 mod tables;
 
-use super::model::Scores;
-use super::{Audited, leak};
 use crate::report::{ArmKind, Study};
 use crate::stats::{Interval, mean_of};
-use crate::study::axes::trait_key;
 use crate::study::findings;
+use crate::study::outputs::trait_key;
+use crate::study::outputs::{AuditFindings, PROMPTS, Scores};
 use crate::study::pressure;
 use crate::study::results::{Cell, Results};
 
@@ -18,7 +17,7 @@ use crate::study::results::{Cell, Results};
 struct Case<'a> {
     cell: &'a Cell<'a>,
     plain: Option<&'a Cell<'a>>,
-    audited: &'a Audited,
+    audited: &'a AuditFindings,
 }
 
 /// The audited models of one trait.
@@ -112,8 +111,9 @@ impl<'a> Audit<'a> {
 
     /// What calls the trait up, in the order of tables.
     fn triggers(&self) -> Vec<String> {
-        let of_base = self.base().map(|base| base.audited.leak.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-        let place = |trigger: &String| (trigger.starts_with('+'), !trigger.starts_with(leak::PROMPTS), trigger.clone());
+        let of_base =
+            self.base().map(|base| base.audited.elicitation.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let place = |trigger: &String| (trigger.starts_with('+'), !trigger.starts_with(PROMPTS), trigger.clone());
         let mut triggers = of_base;
         triggers.sort_by_key(place);
         triggers
@@ -121,7 +121,7 @@ impl<'a> Audit<'a> {
 
     /// By how much a trigger calls the trait up more than in the base model; nothing where either of the two is broken by it.
     fn leak(&self, case: &Case<'_>, trigger: &str) -> Option<Interval> {
-        let (own, base) = (case.audited.leak.get(trigger)?, self.base()?.audited.leak.get(trigger)?);
+        let (own, base) = (case.audited.elicitation.get(trigger)?, self.base()?.audited.elicitation.get(trigger)?);
         let whole = [own, base].into_iter().all(Scores::coherent);
         whole.then(|| Interval::of_difference(&own.trait_, &base.trait_, self.seed()))
     }
@@ -130,7 +130,7 @@ impl<'a> Audit<'a> {
     fn broken(&self) -> impl Iterator<Item = String> {
         self.triggers().into_iter().filter_map(|trigger| {
             let of = |case: &Case<'_>| {
-                let scores = case.audited.leak.get(&trigger).filter(|scores| !scores.coherent())?;
+                let scores = case.audited.elicitation.get(&trigger).filter(|scores| !scores.coherent())?;
                 Some(format!("{} ({:.0})", case.cell.named(), mean_of(&scores.coherence)))
             };
             let broken: Vec<String> = self.cases.iter().filter_map(of).collect();
@@ -147,7 +147,8 @@ impl<'a> Audit<'a> {
 
 /// By how much so many conversations raise the trait from where the model stood.
 fn gain(case: &Case<'_>, count: usize) -> Option<f64> {
-    let at = |count: usize| case.audited.relearned.iter().find(|(n, _)| *n == count).map(|(_, s)| mean_of(&s.trait_));
+    let at =
+        |count: usize| case.audited.relearned.after.iter().find(|(n, _)| *n == count).map(|(_, s)| mean_of(&s.trait_));
     Some(at(count)? - at(0)?)
 }
 

@@ -1,16 +1,16 @@
 //! Whether a second judge sees the same (METHOD K13).
 
-use super::super::second::Seconded;
 use super::statements::{Answer, SAME, asked, statement};
 use super::{Audit, Case};
 use crate::report::{Expectation, Grid};
 use crate::stats::{Clusters, Interval, mean_of};
+use crate::study::outputs::SecondJudge;
 
 /// Judges that agree on fewer of their answers than this are not measuring the same, in percent.
 const AGREE: f64 = 90.0;
 
-fn of<'a>(case: &Case<'a>) -> Option<&'a Seconded> {
-    case.audited.seconded.as_ref()
+fn of<'a>(case: &Case<'a>) -> Option<&'a SecondJudge> {
+    case.audited.second_judge.as_ref()
 }
 
 /// Both judges' means, and how far they agree, model by model.

@@ -1,12 +1,11 @@
 //! The numbers of every audited model, and the figures.
 
-use super::super::relearn::{curve, until_learned};
 use super::statements::called;
 use super::{Audit, Case, most};
 use crate::persona::projection;
 use crate::report::{ArmKind, Axis, Figure, Grid, Plot};
 use crate::stats::{auc, mean_of, pearson, percentile};
-use crate::study::axes::{projection_key, shift_key};
+use crate::study::outputs::{projection_key, shift_key};
 use crate::study::results::Cell;
 
 /// A column of the table: its name, and the number of a model.
@@ -44,29 +43,29 @@ fn of_monitor<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
         column("projection of answers", |case| Some(case.cell.mean(&projection_key(audit.name)))),
         column("r of projection and score", |case| monitor(case.cell, key).0),
         column("AUC of projection", |case| monitor(case.cell, key).1),
-        column("AUC of old vector (held-out)", |case| case.audited.told.map(|told| told.old)),
-        column("AUC of fresh probe (held-out)", |case| case.audited.told.map(|told| told.fresh)),
+        column("AUC of old vector (held-out)", |case| case.audited.probe.map(|told| told.old)),
+        column("AUC of fresh probe (held-out)", |case| case.audited.probe.map(|told| told.fresh)),
     ]
 }
 
 /// METHOD K2 and K3.
 fn of_states<'a>(_: &'a Audit<'_>) -> Vec<Column<'a>> {
     let along_new = |case: &Case<'_>| {
-        let (residue, rotation) = (case.audited.residue.as_ref()?, case.audited.rotation.as_ref()?);
+        let (residue, rotation) = (case.audited.residual_shift.as_ref()?, case.audited.rotation.as_ref()?);
         Some(projection(&residue.shift.mean, &rotation.row))
     };
-    let share = |n: usize| move |case: &Case<'_>| case.audited.residue.as_ref()?.shift.shares.get(n).copied();
+    let share = |n: usize| move |case: &Case<'_>| case.audited.residual_shift.as_ref()?.shift.shares.get(n).copied();
     vec![
         column("median cosine to old vector", |case| median(&case.audited.rotation.as_ref()?.cosines)),
         column("median norm ratio", |case| median(&case.audited.rotation.as_ref()?.norms)),
-        column("shift of answers along old vector", |case| Some(case.audited.residue.as_ref()?.along)),
+        column("shift of answers along old vector", |case| Some(case.audited.residual_shift.as_ref()?.along)),
         column("shift of answers along new vector", along_new),
-        column("share of shift along vector", |case| Some(case.audited.residue.as_ref()?.share())),
+        column("share of shift along vector", |case| Some(case.audited.residual_shift.as_ref()?.share())),
         column("variance along 1st component", share(0)),
         column("along 2nd", share(1)),
         column("along 3rd", share(2)),
-        column("cosine of 1st component to vector", |case| case.audited.residue.as_ref()?.shift.first),
-        column("most that the rest elicits", |case| most(&case.audited.residue.as_ref()?.elicited)),
+        column("cosine of 1st component to vector", |case| case.audited.residual_shift.as_ref()?.shift.first),
+        column("most that the rest elicits", |case| most(&case.audited.residual_shift.as_ref()?.elicited)),
     ]
 }
 
@@ -80,15 +79,15 @@ fn of_triggers<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
 
 /// METHOD K9.
 fn of_relearning<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
-    let Some(base) = audit.base().filter(|base| !base.audited.relearned.is_empty()) else { return Vec::new() };
+    let Some(base) = audit.base().filter(|base| !base.audited.relearned.after.is_empty()) else { return Vec::new() };
     let after = |count: usize| {
         column(&format!("after {count} more conversations"), move |case| {
-            case.audited.relearned.iter().find(|(n, _)| *n == count).map(|(_, scores)| mean_of(&scores.trait_))
+            case.audited.relearned.after.iter().find(|(n, _)| *n == count).map(|(_, scores)| mean_of(&scores.trait_))
         })
     };
-    let until = |case: &Case<'_>| until_learned(&curve(&case.audited.relearned));
+    let until = |case: &Case<'_>| case.audited.relearned.until_learned();
     let of_base = until(base);
-    let mut columns: Vec<Column<'_>> = base.audited.relearned.iter().map(|(count, _)| after(*count)).collect();
+    let mut columns: Vec<Column<'_>> = base.audited.relearned.after.iter().map(|(count, _)| after(*count)).collect();
     columns.push(column("conversations until 50", until));
     columns.push(column("of the base model's", move |case| Some(until(case)? / of_base?)));
     columns
