@@ -196,6 +196,11 @@ pub(crate) fn header(
 }
 
 /// Bytes of one value.
+/// A dtype's name as people write it: `bf16`.
+pub fn dtype_name(dtype: Dtype) -> String {
+    format!("{dtype:?}").to_lowercase()
+}
+
 fn width(path: &Path, dtype: Dtype) -> Result<usize> {
     match dtype {
         Dtype::F32 => Ok(4),
