@@ -195,12 +195,12 @@ pub(crate) fn header(
     mixed_header(path, tensors.iter().map(|(name, shape)| (name, dtype, shape)), metadata)
 }
 
-/// Bytes of one value.
 /// A dtype's name as people write it: `bf16`.
 pub fn dtype_name(dtype: Dtype) -> String {
     format!("{dtype:?}").to_lowercase()
 }
 
+/// Bytes of one value.
 fn width(path: &Path, dtype: Dtype) -> Result<usize> {
     match dtype {
         Dtype::F32 => Ok(4),
