@@ -1,5 +1,8 @@
 //! All integration tests, in one binary: one module per subject.
 
+#[macro_use]
+mod support;
+
 #[cfg(feature = "cpu")]
 mod adapters;
 mod cli;
@@ -7,10 +10,9 @@ mod cli;
 mod data;
 mod evaluation;
 mod extract;
-mod faults;
 mod files;
+#[cfg(feature = "cpu")]
 mod generation;
-mod goldens;
 mod harbor;
 mod house;
 mod hub;
