@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::QwenConfig;
 use super::adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
-use super::block::PROJECTIONS;
+use super::config::PROJECTIONS;
 use super::files::named;
 use crate::record::{seed_of, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile};
