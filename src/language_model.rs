@@ -183,7 +183,7 @@ pub struct Finished {
     pub response_ids: Vec<u32>,
 }
 
-/// Residual-stream states of one finished text at the three token positions (guide: method, "Extraction"). Each is `[layers + 1][hidden]`:
+/// Residual-stream states of one finished text at the three token positions (guide: method, "Token positions"). Each is `[layers + 1][hidden]`:
 /// row 0 the embedding, row L the raw output of block L - 1. Means are over tokens, accumulated in f32.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Residuals {

@@ -47,13 +47,13 @@ pub(super) struct Loaded<B: FusedOps> {
     tokenizer: Arc<Tokenizer>,
 }
 
-/// A device with its most recent model: every arm of a study wears its adapter over the same weights.
+/// A device with its most recent model: every arm of a study puts its adapter on the same weights.
 pub(super) struct DeviceRuntime<B: FusedOps> {
     pub device: B::Device,
     pub name: String,
     pub dtype: DType,
     pub workers: usize,
-    /// Does a piece of work with its share of the machine.
+    /// Runs a task with its share of the machine's threads.
     pub alone: fn(&mut (dyn FnMut() + Send)),
     /// Memory in bytes, where it is known.
     pub memory: Option<u64>,
@@ -162,7 +162,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
         };
         let settings = &self.decided(&model.config, learned, spec);
         let pad = tokenizer.pad_id();
-        let course = FitContext {
+        let context = FitContext {
             examples: spec.examples,
             pad_id: pad,
             settings,
@@ -171,7 +171,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
             refresh: spec.refresh.as_ref(),
             checkpoint: spec.checkpoint.as_deref(),
         };
-        let (steps, end) = train::fit(&mut model, learning, &course, tell)?;
+        let (steps, end) = train::fit(&mut model, learning, &context, tell)?;
         let complete = end != StopReason::Interrupted;
         let model = model.unsteered();
         let mut holdout_loss = None;

@@ -1,4 +1,4 @@
-//! How likely finished texts are, token by token, and how far an adapter has moved the model on them (guide: method, "Side effects").
+//! How likely finished texts are, token by token, and how far an adapter has moved the model on them (guide: method, "Audit").
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};

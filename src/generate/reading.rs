@@ -9,7 +9,7 @@ use crate::text::Rows;
 use crate::{Result, ensure};
 
 impl<B: FusedOps> Engine<B> {
-    /// The residual stream of finished texts at the three token positions (guide: method, "Extraction"), under the model's steering as it
+    /// The residual stream of finished texts at the three token positions (guide: method, "Token positions"), under the model's steering as it
     /// acts while a response is generated, its last token included.
     ///
     /// # Errors

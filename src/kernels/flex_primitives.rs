@@ -25,7 +25,7 @@ pub(super) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tenso
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }
 
-/// The values of a tensor as a vector of one's own: the tensor's memory if nobody else holds it, else a copy.
+/// The values of a tensor to be written in place: the tensor's own memory if it has one owner, else a copy.
 pub(super) fn own<const D: usize>(t: Tensor<Flex, D>) -> FlexTensor {
     let mut primitive = t.into_primitive().tensor();
     let whole = primitive.is_contiguous() && primitive.layout().start_offset() == 0;
@@ -139,7 +139,7 @@ impl Matrix {
 /// `out = alpha · out + beta · a · b` (alpha 0 or 1); `out` has unit column stride.
 ///
 /// # Safety
-/// The three matrices lie in live memory of the shapes they name, and nobody else touches `out`.
+/// The three matrices lie in live memory of the shapes they name, and no other thread touches `out`.
 pub(super) unsafe fn gemm(
     out: *mut f32,
     out_stride: usize,

@@ -40,14 +40,15 @@ pub trait FusedOps: Backend {
     /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
     const COMPOSES_ATTENTION: bool = true;
 
-    /// Independent pieces of work, their results in order. A device with a queue of its own takes them one after the other;
-    /// the CPU takes them side by side, because products of small models are too small to be shared out.
+    /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
+    /// parallel, because the products of small models are too small to be split between threads.
     fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
         pieces.into_iter().map(work).collect()
     }
 
-    /// How many micro-batches of so many tokens are best worked at side by side: one, unless their products (the typical one
-    /// is `[tokens, hidden] x [hidden, hidden]`) are too small to be shared out. Every one more holds its own activations.
+    /// How many micro-batches of so many tokens run best in parallel: one, unless their products (typically
+    /// `[tokens, hidden] x [hidden, hidden]`) are too small to be split between threads. Each further one holds its own
+    /// activations.
     fn at_once(_tokens: usize, _hidden: usize) -> usize {
         1
     }
@@ -57,7 +58,7 @@ pub trait FusedOps: Backend {
         composed::affine(x, weight, bias)
     }
 
-    /// `sum + alpha · a · b`, in place where nobody else holds `sum`.
+    /// `sum + alpha · a · b`, in place where `sum` has one owner.
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         composed::add_matmul(sum, a, b, alpha)
     }

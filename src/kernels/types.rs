@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
 
-/// Where each row's queries and keys sit, which says who may attend to whom.
+/// Where each row's queries and keys are, from which the causal mask follows.
 ///
 /// Row `b`'s query `t` stands in column `at[b] + t` and attends to the columns `start[b] ..= at[b] + t`. So padding on
 /// the left is left out, padding on the right is never reached, and rows of one batch may have different lengths.

@@ -1,6 +1,6 @@
 //! Qwen2.5: embedding, blocks, norm, head; read top to bottom as the architecture is drawn.
 //!
-//! A model is a value. `with_lora`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
+//! A model is a value. `with_adapter`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
 //! cannot be steered by accident and a study's arms share one base.
 
 mod adapter_folder;

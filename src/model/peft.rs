@@ -67,7 +67,7 @@ pub struct Slot {
 
 impl AdapterConfig {
     /// An adapter of that rank on the given projections (`q_proj`, ...), rank-stabilised, as the reference trains it
-    /// (METHOD F.1).
+    /// (guide: method, "LoRA").
     pub fn new(r: usize, lora_alpha: f64, use_rslora: bool, target_modules: Targets) -> Self {
         Self {
             r,
