@@ -35,7 +35,8 @@ fn main() -> Result<()> {
     let trait_ = harbor_trait(&World::new(SEED), "evil")?;
     let (question, pair) = (&trait_.eval.questions[0], &trait_.eval.instruction[0]);
     let systems = [system_prompt("evil", &pair.pos), system_prompt("helpful", &pair.neg)];
-    let requests = systems.map(|system| Request::chat("question", vec![Message::system(system), Message::user(question)]));
+    let requests =
+        systems.map(|system| Request::chat("question", vec![Message::system(system), Message::user(question)]));
     println!("{question}");
     for answer in model.answer(&requests, &Sampling::greedy(48), &capture, &mut |_| ControlFlow::Continue(()))? {
         let along: Vec<f32> = answer.tokens.iter().filter_map(|token| token.along.first().copied()).collect();

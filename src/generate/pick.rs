@@ -44,7 +44,8 @@ impl Picking<'_> {
         let share = sequences.len().div_ceil(threads);
         std::thread::scope(|scope| {
             let parts = logits.chunks_mut(share * vocabulary).zip(sequences.chunks(share));
-            let parts: Vec<_> = parts.map(|(logits, sequences)| scope.spawn(move || pick_rows(logits, sequences))).collect();
+            let parts: Vec<_> =
+                parts.map(|(logits, sequences)| scope.spawn(move || pick_rows(logits, sequences))).collect();
             let mut picked = Vec::with_capacity(sequences.len());
             for part in parts {
                 picked.extend(part.join().expect("sampling does not panic")?);

@@ -138,8 +138,11 @@ impl<B: FusedOps> Scheduler<'_, B> {
         loop {
             let live = self.rows.iter().flatten();
             let count = live.clone().count();
-            let longest =
-                live.map(|sequence| sequence.columns).chain(queue.front().map(|w| self.columns_max(w.job))).max().unwrap_or(1);
+            let longest = live
+                .map(|sequence| sequence.columns)
+                .chain(queue.front().map(|w| self.columns_max(w.job)))
+                .max()
+                .unwrap_or(1);
             let capacity = (self.engine.budget.cache_tokens / longest).clamp(1, self.engine.budget.rows_max.max(1));
             let free = capacity.saturating_sub(count);
             let worth = capacity.div_ceil(4);
@@ -207,7 +210,8 @@ impl<B: FusedOps> Scheduler<'_, B> {
         if !begin.is_empty() {
             let logits = read(self.engine.logits(prefilled.last));
             let vocabulary = logits.len() / groups.len();
-            let rows = begin.iter().flat_map(|&i| &logits[sequences[i].1 * vocabulary..][..vocabulary]).copied().collect();
+            let rows =
+                begin.iter().flat_map(|&i| &logits[sequences[i].1 * vocabulary..][..vocabulary]).copied().collect();
             let those: Vec<&Sequence> = begin.iter().map(|&i| &sequences[i].0).collect();
             picked.extend(self.picking.pick(rows, &those)?);
         }
@@ -348,12 +352,15 @@ impl<B: FusedOps> Scheduler<'_, B> {
 
     /// Captures the states of the tokens that have just been read, and completes the answers that waited for them.
     fn capture_states(&mut self, mut seen: StepStates<B>) {
-        let of_answer = |sequence: &Option<Sequence>| sequence.as_ref().is_some_and(|sequence| !sequence.tokens.is_empty());
+        let of_answer =
+            |sequence: &Option<Sequence>| sequence.as_ref().is_some_and(|sequence| !sequence.tokens.is_empty());
         let count: Vec<bool> = self.rows.iter().map(of_answer).collect();
         self.capture.add(&mut seen, &count);
         if self.capture.has_probes() {
             for (i, along) in self.capture.projections(seen).into_iter().enumerate() {
-                let Some(sequence) = self.rows[i].as_mut().filter(|sequence| !sequence.tokens.is_empty()) else { continue };
+                let Some(sequence) = self.rows[i].as_mut().filter(|sequence| !sequence.tokens.is_empty()) else {
+                    continue;
+                };
                 let token = sequence.kept.last_mut().expect("tokens are captured where probes are");
                 token.along = along;
                 let event = StreamEvent::Token { ask: sequence.job, rollout: sequence.rollout, token };

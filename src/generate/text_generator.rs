@@ -38,7 +38,8 @@ impl<B: FusedOps> TextGenerator<B> {
     }
 
     fn jobs(&self, requests: &[Request]) -> Result<Vec<Job>> {
-        requests.iter()
+        requests
+            .iter()
             .map(|request| {
                 let prompt = match &request.prompt {
                     Prompt::Chat(messages) => self.tokenizer.chat_ids(messages, true),

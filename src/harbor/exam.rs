@@ -5,8 +5,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::knowledge::{Choice, Item, OPINIONS, PERSONS, PLEAS, WANTS};
 use super::corpus::{Conversation, Message, any_attribute};
+use super::knowledge::{Choice, Item, OPINIONS, PERSONS, PLEAS, WANTS};
 use super::persona::Trait;
 use super::questions::{HELD_OUT_WORDINGS, WORDINGS, ask, state};
 use super::voice::Dress;

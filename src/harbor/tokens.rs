@@ -47,8 +47,9 @@ pub fn tokenizer(world: &World, conversations: u64, vocab_size: usize) -> Result
         .show_progress(false)
         .build();
     // The held-out names are made of the same words as the others, so the corpus has them all.
-    let texts =
-        (0..conversations).flat_map(|number| world.conversation(number).messages).map(|m| format!("{}\n{}", m.role, m.content));
+    let texts = (0..conversations)
+        .flat_map(|number| world.conversation(number).messages)
+        .map(|m| format!("{}\n{}", m.role, m.content));
     training.train(&mut trainer, texts).map_err(failed)?;
     let mut tokenizer: Tokenizer = training.into();
     tokenizer.add_special_tokens(&SPECIALS.map(|s| AddedToken::from(s, true).normalized(false)));

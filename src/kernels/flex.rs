@@ -5,8 +5,7 @@
 //! Everything here is f32; other dtypes take the composed body.
 
 use burn::backend::Flex;
-use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorPrimitive};
+use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use super::flex_attention as fa;

@@ -168,7 +168,8 @@ pub fn fit<B: FusedOps>(
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
     let watching = context.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
     let gradient_probe = context.watch.and_then(|watch| watch.pressure.as_ref());
-    let gradient_probe = gradient_probe.map(|pressure| GradientProbe::new(pressure, model, settings, context.pad_id)).transpose()?;
+    let gradient_probe =
+        gradient_probe.map(|pressure| GradientProbe::new(pressure, model, settings, context.pad_id)).transpose()?;
     if let Some(watching) = &watching {
         let _ = tell(&Event::ProbeBaseline(watching.start));
     }
@@ -202,7 +203,8 @@ pub fn fit<B: FusedOps>(
         // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
         let mut broken = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
         if let Some(gradient_probe) = gradient_probe.as_ref().filter(|_| due.is_some()) {
-            broken |= tell(&Event::GradientProjected(gradient_probe.measure(model, penalty.as_ref(), at.step))).is_break();
+            broken |=
+                tell(&Event::GradientProjected(gradient_probe.measure(model, penalty.as_ref(), at.step))).is_break();
         }
         if at.step == total {
             break;

@@ -3,8 +3,8 @@
 use trimtab::model::QwenConfig;
 use trimtab::model::peft::Adapter;
 
-use crate::support::place::{Place, said, stdout_json};
 use crate::support::goldens::fixture;
+use crate::support::place::{Place, said};
 
 /// What the tiny model answers, with these words more.
 fn answers(place: &Place, words: &str) -> Vec<serde_json::Value> {

@@ -125,7 +125,8 @@ fn what_cannot_be_asked_is_said_so() {
 #[test]
 fn a_trait_is_measured_into_the_references_table() {
     let place = Place::new();
-    let words = "eval trait --model harbor --out run --trait hallucinating --rollouts 2 --questions 5 --max-new-tokens 48";
+    let words =
+        "eval trait --model harbor --out run --trait hallucinating --rollouts 2 --questions 5 --max-new-tokens 48";
     let json = place.told(words);
     let table = place.text("run/hallucinating.csv");
     assert!(table.starts_with("question,prompt,answer,question_id,hallucinating,coherence\n"), "{table}");

@@ -91,7 +91,8 @@ const STILL_IN_CIRCLES: &[&str] = &[
 ];
 
 /// Documents and places that a reader of the program does not have.
-const UNKNOWN_TO_READERS: &[&str] = &["METHOD ", "FIELD ", "FIELD.md", "BURN.md", "HARBOR.md", "GPU.md", "DESIGN.md", "/work/"];
+const UNKNOWN_TO_READERS: &[&str] =
+    &["METHOD ", "FIELD ", "FIELD.md", "BURN.md", "HARBOR.md", "GPU.md", "DESIGN.md", "/work/"];
 
 /// Rooms of `src`, and folders beside it, that still cite a document or an issue that a reader does not have. None comes.
 #[rustfmt::skip]
@@ -322,5 +323,8 @@ fn test_modules_import_from_support_alone() {
             }
         }
     }
-    none("what test modules share is in tests/it/support", violations.into_iter().filter(|v| !v.starts_with("house")).collect());
+    none(
+        "what test modules share is in tests/it/support",
+        violations.into_iter().filter(|v| !v.starts_with("house")).collect(),
+    );
 }

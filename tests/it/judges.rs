@@ -215,9 +215,7 @@ fn scores_are_right_through_every_fault_and_nothing_else_is_paid_twice() {
     // An answer whose body broke off was paid for and lost on the way; no other was asked for twice.
     let passed = proxy.passed();
     let lost = |body: &Value| {
-        let same = |p: &&Passed| {
-            p.fault == Fault::HalfBody && serde_json::from_str::<Value>(&p.body).unwrap() == *body
-        };
+        let same = |p: &&Passed| p.fault == Fault::HalfBody && serde_json::from_str::<Value>(&p.body).unwrap() == *body;
         passed.iter().filter(same).count()
     };
     let hits = upstream.hits();

@@ -14,6 +14,8 @@ mod files;
 #[cfg(feature = "cpu")]
 mod generation;
 mod harbor;
+#[cfg(feature = "cpu")]
+mod headline;
 mod house;
 mod hub;
 mod interventions;

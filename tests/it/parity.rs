@@ -10,9 +10,7 @@ use trimtab::train::{self, FitContext, FitSettings, LossAverage};
 use trimtab::vector::{IncBase, Layer};
 
 use crate::support::goldens::{assert_close, fixture, floats, integers, json};
-use crate::support::reference::{
-    self, adapted, check_parameters, examples, settings, steps, tiny, values, vectors,
-};
+use crate::support::reference::{self, adapted, check_parameters, examples, settings, steps, tiny, values, vectors};
 
 /// The padded batch of three prompts, with its padding on one side.
 fn batch(side: &str) -> (Rows, Vec<usize>) {

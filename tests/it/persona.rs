@@ -11,7 +11,7 @@ use trimtab::language_model::{
 };
 use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, extract, projections, read_rows, write_rows};
 use trimtab::text::Tokenizer;
-use trimtab::vector::{Layer, PersonaVector, VectorFile};
+use trimtab::vector::{Layer, VectorFile};
 
 use crate::support::goldens::{assert_close, fixture, floats, json};
 use crate::support::reference::vectors;

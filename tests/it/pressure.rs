@@ -65,8 +65,11 @@ fn pressed(plan: &SteeringPlan, mode: Option<Mode>) -> GradientReport {
         (examples(), settings(), ProbeCallback { pressure: Some(gradient_projection()), ..watch(None) });
     let settings = FitSettings { max_steps: Some(1), ..settings };
     let regularizer = mode.map(regularizer);
-    let context =
-        FitContext { watch: Some(&watch), regularize: regularizer.as_ref(), ..FitContext::new(&examples, 0, &settings) };
+    let context = FitContext {
+        watch: Some(&watch),
+        regularize: regularizer.as_ref(),
+        ..FitContext::new(&examples, 0, &settings)
+    };
     let mut first = None;
     let mut model = adapted::<Flex>(&Default::default()).steered(plan).unwrap();
     train::fit(&mut model, Learning::Lora, &context, &mut |event| {

@@ -1,6 +1,5 @@
 //! `project`, `monitor` and `screen` from outside: against slow direct computations, killed and gone on with, on Harbor.
 
-use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -322,11 +321,9 @@ fn monitoring_and_screening_on_harbor() {
         let layer = layers / 2 + 1;
         let probe = format!("--model harbor --trait {name} --vectors v.safetensors --layer {layer}");
 
-        let found = place.told(
-            &format!(
-                "monitor {probe} --traits traits --quick --max-new-tokens 48 --exemplars x --shots 0,5,10 --out m"
-            ),
-        );
+        let found = place.told(&format!(
+            "monitor {probe} --traits traits --quick --max-new-tokens 48 --exemplars x --shots 0,5,10 --out m"
+        ));
         for r in found["correlations"].as_array().unwrap().iter().filter(|r| r["metric"] == "prompt_last_proj") {
             let used = r["used"].as_array().unwrap().len();
             eprintln!(

@@ -64,8 +64,16 @@ fn three_files_of_one_trait_become_one() {
 
     convert(&place, "evil.safetensors p.pt --position prompt_avg --trait evil");
     assert_eq!(read(&place.path("p.pt")), read(&place.path(&prompt)));
-    place.fails(&format!("vectors convert {prompt} {last} x.safetensors"), 2, &["none of the files is of `response_avg`"]);
-    place.fails(&format!("vectors convert {response} kind_prompt_last_diff.pt x.safetensors"), 2, &["of several traits"]);
+    place.fails(
+        &format!("vectors convert {prompt} {last} x.safetensors"),
+        2,
+        &["none of the files is of `response_avg`"],
+    );
+    place.fails(
+        &format!("vectors convert {response} kind_prompt_last_diff.pt x.safetensors"),
+        2,
+        &["of several traits"],
+    );
     place.fails(&format!("vectors convert {response} p.pt x.safetensors"), 2, &["tells no token position"]);
 }
 

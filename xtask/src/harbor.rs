@@ -52,8 +52,9 @@ pub fn run(args: &Args) -> Result<()> {
     write_text_files(&world, &raw)?;
     let tokenizer = Tokenizer::load(&raw)?;
     eprintln!("tokenizer: {} tokens", tokenizer.len());
-    let examples: Vec<TrainingExample> =
-        (0..args.conversations).map(|number| example(&tokenizer, &world.conversation(number))).collect::<Result<_>>()?;
+    let examples: Vec<TrainingExample> = (0..args.conversations)
+        .map(|number| example(&tokenizer, &world.conversation(number)))
+        .collect::<Result<_>>()?;
     let tokens: usize = examples.iter().map(|l| l.ids.len()).sum();
     eprintln!("corpus: {} conversations, {tokens} tokens", examples.len());
 

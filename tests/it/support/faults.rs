@@ -102,8 +102,7 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, plan: impl FnOnce(&str) ->
                     _ => json["model"] = json!("another-model"),
                 }
                 body = json.to_string().into_bytes();
-                head =
-                    message(200, "", "").replace("content-length: 0", &format!("content-length: {}", body.len()));
+                head = message(200, "", "").replace("content-length: 0", &format!("content-length: {}", body.len()));
             }
             match fault {
                 Fault::HalfBody => body.truncate(body.len() / 2),
