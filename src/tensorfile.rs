@@ -34,7 +34,7 @@ impl TensorFile {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).at(path)?;
         ensure!(file.metadata().at(path)?.len() > 0, "{}: the file is empty", path.display());
-        // SAFETY: the mapping is read-only, and we rely, like every reader of weights, on nobody truncating the file.
+        // SAFETY: the mapping is read-only, and like every reader of weights, we rely on the file not being truncated meanwhile.
         let map = unsafe { Mmap::map(&file) }.at(path)?;
         let (header_len, header) = SafeTensors::read_metadata(&map).map_err(|e| {
             Error::new(format!("{}: {}", path.display(), fault(&map, &e))).hint("fetch or write the file again")
