@@ -99,7 +99,7 @@ impl Survey {
         rules: &ExampleRules,
         place: &str,
     ) -> Option<TrainingExample> {
-        let whole = match tokenizer.uncut_lesson(content, rules) {
+        let whole = match tokenizer.uncut_example(content, rules) {
             Ok(whole) => whole,
             Err(e) => {
                 self.without_targets.push(e.at(place).to_string());

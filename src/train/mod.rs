@@ -60,12 +60,12 @@ use crate::{Error, Result, ensure};
 /// Trains `model` in place; whatever steering the model carries is active throughout.
 ///
 /// With a checkpoint, the run's state is kept there every `save_steps` steps, and a run that finds one goes on from it to
-/// the same final weights. `tell` hears of every step and may break the run off, which is then saved. Gives the steps taken
-/// and why no more were.
+/// the same final weights. `tell` is given every event and may end the run with `Break`, which is then saved. Returns the
+/// steps taken and why training ended.
 ///
 /// # Errors
-/// Settings, an intervention or a checkpoint that do not fit; steering that does not do what is planned; a loss that is no
-/// number; a checkpoint that cannot be written.
+/// Settings, an intervention or a checkpoint that do not fit; steering that does not act as planned; a loss that is not
+/// finite; a checkpoint that cannot be written.
 pub fn fit<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
@@ -84,19 +84,20 @@ pub fn fit<B: FusedOps>(
     let kept = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
     let watching = context.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
-    let gauge = context.watch.and_then(|watch| watch.pressure.as_ref());
-    let gauge = gauge.map(|pressure| GradientProbe::new(pressure, model, settings, context.pad_id)).transpose()?;
+    let gradient_probe = context.watch.and_then(|watch| watch.pressure.as_ref());
+    let gradient_probe =
+        gradient_probe.map(|pressure| GradientProbe::new(pressure, model, settings, context.pad_id)).transpose()?;
     if let Some(watching) = &watching {
         let _ = tell(&Event::ProbeBaseline(watching.start));
     }
     let mut at = match kept {
-        Some(kept) => go_on(kept.restore(model, learning, &mut optimiser)?, model, refresh, tell)?,
+        Some(kept) => resumed(kept.restore(model, learning, &mut optimiser)?, model, refresh, tell)?,
         None => {
             if let Some(refresh) = refresh {
                 let _ = tell(&Event::Recomputed(refresh.report(0, &refresh.extract(model)?)));
             }
-            if let Some(gauge) = &gauge {
-                let _ = tell(&Event::GradientProjected(gauge.measure(model, penalty.as_ref(), 0)));
+            if let Some(gradient_probe) = &gradient_probe {
+                let _ = tell(&Event::GradientProjected(gradient_probe.measure(model, penalty.as_ref(), 0)));
             }
             TrainerState::default()
         }
@@ -118,8 +119,9 @@ pub fn fit<B: FusedOps>(
         report.drift = report.projection.zip(due).map(|(projection, watching)| projection - watching.start);
         // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
         let mut broken = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
-        if let Some(gauge) = gauge.as_ref().filter(|_| due.is_some()) {
-            broken |= tell(&Event::GradientProjected(gauge.measure(model, penalty.as_ref(), at.step))).is_break();
+        if let Some(gradient_probe) = gradient_probe.as_ref().filter(|_| due.is_some()) {
+            broken |=
+                tell(&Event::GradientProjected(gradient_probe.measure(model, penalty.as_ref(), at.step))).is_break();
         }
         if at.step == total {
             break;
@@ -146,7 +148,7 @@ pub fn fit<B: FusedOps>(
 }
 
 /// Steers a restored model with the vector that it had.
-fn go_on<B: FusedOps>(
+fn resumed<B: FusedOps>(
     at: TrainerState,
     model: &mut Qwen<B>,
     refresh: Option<&VectorRecompute>,

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use trimtab::vector::{PersonaVector, VectorFile};
+use trimtab::vector::VectorFile;
 
-use crate::cli::{Place, golden_vector};
+use crate::support::place::Place;
+use crate::support::reference::{rolled, vectors};
 
 /// What learns and how, in the reference's keys: `train` reads it as it stands, a study under its table `[train]`.
 const SETTINGS: &str = "r = 2\nlora_alpha = 4\nlearning_rate = 1e-3\nwarmup_steps = 1\nmax_steps = 3\n\
@@ -39,14 +40,10 @@ fn train_and_a_studys_arm_give_the_same_adapter() {
     place.judged();
     place.golden_chats("chats.jsonl");
     place.golden_chats("negative.jsonl");
-    let trait_ = || [("trait".to_owned(), "flattering".to_owned())].into();
-    VectorFile::new(golden_vector(), None, None, trait_()).unwrap().write(&place.path("v.safetensors")).unwrap();
-    let rolled = golden_vector().rows.into_iter().map(|mut row| {
-        row.rotate_right(7);
-        row
-    });
-    let rolled = PersonaVector::new(rolled.collect()).unwrap();
-    VectorFile::new(rolled, None, None, trait_()).unwrap().write(&place.path("w.safetensors")).unwrap();
+    for (name, vector) in [("v.safetensors", vectors()), ("w.safetensors", rolled())] {
+        let trait_ = [("trait".to_owned(), "flattering".to_owned())].into();
+        VectorFile::new(vector, None, None, trait_).unwrap().write(&place.path(name)).unwrap();
+    }
 
     let mut adapters = Vec::new();
     for (name, table) in INTERVENTIONS {

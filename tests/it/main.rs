@@ -1,5 +1,8 @@
 //! All integration tests, in one binary: one module per subject.
 
+#[macro_use]
+mod support;
+
 #[cfg(feature = "cpu")]
 mod adapters;
 mod cli;
@@ -7,12 +10,13 @@ mod cli;
 mod data;
 mod evaluation;
 mod extract;
-mod faults;
 mod files;
 mod finetune;
+#[cfg(feature = "cpu")]
 mod generation;
-mod goldens;
 mod harbor;
+#[cfg(feature = "cpu")]
+mod headline;
 mod house;
 mod hub;
 mod interventions;
