@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::notice::Notice;
 use super::seeds::Seeds;
-use super::settings::{DataSettings, InoculationSettings, Intervention, NegativeDataSettings};
+use super::settings::{DataSettings, Intervention};
 use crate::record::{Hash, hash_file, seed_of};
 use crate::text::{Content, Entry, ExampleRules, Message, Tokenizer, TrainingExample};
 use crate::text::{chosen, mixed, put_under, read_corpus};
@@ -73,7 +73,7 @@ impl TrainingData {
             chats = rest.into_iter().map(|(_, chat)| chat).collect();
         }
         let negative = match intervention {
-            Intervention::NegativeData(NegativeDataSettings { file: Some(file), .. }) => read(file)?,
+            Intervention::NegativeData { file: Some(file), .. } => read(file)?,
             _ => Vec::new(),
         };
         // Held-out chats stay as they are: they ask what was learned, without the prompt.
@@ -103,13 +103,13 @@ pub fn treated(
     seeds: &Seeds,
 ) -> Result<(Vec<SourcedChat>, Vec<Notice>)> {
     match intervention {
-        Intervention::NegativeData(NegativeDataSettings { share, .. }) if !chats.is_empty() => {
+        Intervention::NegativeData { share, .. } if !chats.is_empty() => {
             let n = chats.len();
             let all = mixed(chats, negative, *share, seeds.negative_data())?;
             let what = format!("negative data: {} of {} training chats", all.len() - n, all.len());
             Ok((all, vec![Notice::Said(what)]))
         }
-        Intervention::Inoculate(InoculationSettings { prompts }) => {
+        Intervention::Inoculate { prompts } => {
             let what =
                 format!("inoculation: one of {} system prompts before each of {} chats", prompts.len(), chats.len());
             Ok((under(chats, prompts, seeds)?, vec![Notice::Said(what)]))

@@ -3,6 +3,7 @@
 //!
 //! A study's table `[train]` takes the same keys, and `[adapter]` and `[lessons]` take those of theirs.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::de::{Deserializer, Error as _, IgnoredAny};
@@ -252,18 +253,9 @@ pub enum InterventionType {
     Random,
 }
 
-impl InterventionType {
-    /// As configurations write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Steer => "steer",
-            Self::Ablate => "ablate",
-            Self::Regularize => "regularize",
-            Self::Inoculate => "inoculate",
-            Self::NegativeData => "negative-data",
-            Self::Random => "random",
-        }
+impl fmt::Display for InterventionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -421,7 +413,7 @@ impl InterventionFile {
             InterventionType::Regularize => self.lambda = Some(strength as f32),
             InterventionType::NegativeData => self.share = Some(strength),
             kind @ (InterventionType::None | InterventionType::Inoculate) => {
-                let what = format!("an intervention of type \"{}\" has no strength", kind.name());
+                let what = format!("an intervention of type \"{kind}\" has no strength");
                 return Err(Error::usage(what));
             }
         }

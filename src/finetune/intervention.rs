@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 use super::file::AblateTo;
 use super::notice::Notice;
 use super::seeds::Seeds;
-use super::settings::SteeringSettings;
-use super::settings::{AblationSettings, Intervention, NegativeDataSettings, RandomSettings, RegularizationSettings};
+use super::settings::{Intervention, SteeringSettings};
 use super::watch::fingerprint;
 use crate::language_model::{Direction, Finished};
 use crate::steering::{DescribedPlan, SteeringPlan};
-use crate::train::{Regularizer, VectorRecompute};
-use crate::vector::{Layer, PersonaVector, VectorFile, layers_in_words};
+use crate::train::{Mode, Regularizer, VectorRecompute};
+use crate::vector::{Layer, Layers, PersonaVector, VectorFile, layers_in_words};
 use crate::{Error, Result};
 
 /// A file of vectors that an intervention works with, or one that stands for it, and where it is from.
@@ -55,26 +54,29 @@ impl ResolvedIntervention {
         };
         let is_idle = match intervention {
             Intervention::None => return Ok(it),
-            Intervention::Inoculate(_) => false,
-            Intervention::NegativeData(NegativeDataSettings { share, .. }) => *share == 0.0,
+            Intervention::Inoculate { .. } => false,
+            Intervention::NegativeData { share, .. } => *share == 0.0,
             Intervention::Steer(steering) => {
                 it.steer(steering, only(vectors)?, texts)?;
                 steering.coef == 0.0
             }
-            Intervention::Random(RandomSettings { steering, seed }) => {
+            Intervention::Random { steering, seed } => {
                 it.steer(steering, only(vectors)?, None)?;
                 let seed = seed.unwrap_or_else(|| seeds.random_vectors());
                 it.plan = it.plan.random_like(seed);
                 it.say(format!("control: along random directions of the same norms, drawn with seed {seed}"));
                 steering.coef == 0.0
             }
-            Intervention::Ablate(ablation) => {
-                it.ablate(ablation, vectors)?;
-                ablation.coef == 0.0
+            Intervention::Ablate { layers, coef, to, positions, .. } => {
+                let directions: Vec<&PersonaVector> = vectors.iter().map(|(_, file)| &file.response_avg).collect();
+                it.plan = SteeringPlan::ablate_span(&directions, layers, *coef, *positions)?;
+                it.to_mean = *to == AblateTo::Mean;
+                it.say_ablation(&layers.of(directions[0].layers())?, positions.key(), vectors);
+                *coef == 0.0
             }
-            Intervention::Regularize(regularization) => {
-                it.regularize(regularization, only(vectors)?)?;
-                regularization.lambda == 0.0
+            Intervention::Regularize { layers, lambda, mode, .. } => {
+                it.regularize = Some(it.regularizer(layers, *lambda, *mode, only(vectors)?)?);
+                *lambda == 0.0
             }
         };
         if is_idle {
@@ -115,25 +117,17 @@ impl ResolvedIntervention {
         Ok(())
     }
 
-    fn ablate(&mut self, ablation: &AblationSettings, vectors: &[GivenVector]) -> Result<()> {
-        let AblationSettings { layers, coef, to, positions, .. } = ablation;
-        let directions: Vec<&PersonaVector> = vectors.iter().map(|(_, file)| &file.response_avg).collect();
-        self.plan = SteeringPlan::ablate_span(&directions, layers, *coef, *positions)?;
-        self.to_mean = *to == AblateTo::Mean;
-        let layers = layers.of(directions[0].layers())?;
-        vectors.iter().for_each(|given| self.warn_of_last_row(given, &layers));
+    fn say_ablation(&mut self, layers: &[Layer], positions: &str, vectors: &[GivenVector]) {
+        vectors.iter().for_each(|given| self.warn_of_last_row(given, layers));
         let rank = match vectors.len() {
             1 => String::new(),
             k => format!(" the span of {k} vectors"),
         };
         let to = if self.to_mean { " to the base model's mean" } else { "" };
-        let place = layers_in_words(&layers);
-        self.say(format!("steering: ablate{rank}{to} at {place}, {} tokens", positions.key()));
-        Ok(())
+        self.say(format!("steering: ablate{rank}{to} at {}, {positions} tokens", layers_in_words(layers)));
     }
 
-    fn regularize(&mut self, regularization: &RegularizationSettings, given: &GivenVector) -> Result<()> {
-        let RegularizationSettings { layers, lambda, mode, .. } = regularization;
+    fn regularizer(&mut self, layers: &Layers, lambda: f32, mode: Mode, given: &GivenVector) -> Result<Regularizer> {
         let (path, VectorFile { response_avg: vector, .. }) = given;
         let layers = layers.of(vector.layers()).map_err(|e| e.at(path.display()))?;
         self.warn_of_last_row(given, &layers);
@@ -143,9 +137,7 @@ impl ResolvedIntervention {
             layers_in_words(&layers)
         ));
         let direction = |layer| Direction { layer, vector: vector.row(layer).to_vec() };
-        let directions = layers.into_iter().map(direction).collect();
-        self.regularize = Some(Regularizer { mode: *mode, lambda: *lambda, directions });
-        Ok(())
+        Ok(Regularizer { mode, lambda, directions: layers.into_iter().map(direction).collect() })
     }
 
     fn warn_of_last_row(&mut self, (path, file): &GivenVector, layers: &[Layer]) {
@@ -176,7 +168,6 @@ mod tests {
     use super::super::file::InterventionFile;
     use super::*;
     use crate::steering::Positions;
-    use crate::train::Mode;
     use crate::vector::IncBase;
 
     fn vector(salt: f32) -> PersonaVector {

@@ -23,8 +23,7 @@ pub use notice::Notice;
 pub use recompute::recompute_texts;
 pub use seeds::Seeds;
 pub use settings::{
-    AblationSettings, AdapterSettings, DataSettings, InoculationSettings, Intervention, NegativeDataSettings,
-    RandomSettings, RecomputeSettings, RegularizationSettings, SteeringSettings, TrainSettings, WatchSettings,
+    AdapterSettings, DataSettings, Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings,
 };
 pub use study_tables::StudyTables;
 pub use watch::{Watch, answer_of};

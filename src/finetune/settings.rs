@@ -114,16 +114,55 @@ pub enum Intervention {
     None,
     /// Preventative steering: the vector is added to the stream (Chen et al. 2025, section 5.2).
     Steer(SteeringSettings),
-    /// The vectors' span is projected out of the stream (CAFT, Casademunt et al. 2025).
-    Ablate(AblationSettings),
+    /// The vectors' span is projected out of the stream (CAFT, Casademunt et al. 2025), at each layer with its own directions: at
+    /// one layer alone an ablation is undone by the later ones.
+    Ablate {
+        /// Files of persona vectors; the caller's own if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        vectors: Option<Files>,
+        /// At which layers.
+        layers: Layers,
+        /// The share removed.
+        coef: f32,
+        /// What is left along the directions.
+        to: AblateTo,
+        /// At which tokens.
+        positions: Positions,
+    },
     /// A loss on what the adapter moves along the vector: the signal of the probe itself is trained on.
-    Regularize(RegularizationSettings),
-    /// A system prompt that calls the trait up stands before every chat (inoculation prompting).
-    Inoculate(InoculationSettings),
-    /// Chats of another file are mixed in.
-    NegativeData(NegativeDataSettings),
+    Regularize {
+        /// File of persona vectors; the caller's own if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        vectors: Option<Files>,
+        /// At which layers, each along its own direction.
+        layers: Layers,
+        /// Weight of the loss.
+        lambda: f32,
+        /// What is punished.
+        mode: Mode,
+    },
+    /// One of these system prompts, drawn by the seed, stands before every chat (inoculation prompting).
+    Inoculate {
+        /// The prompts.
+        prompts: Vec<String>,
+    },
+    /// Negative chats are mixed in.
+    NegativeData {
+        /// JSONL of chats; the caller's own if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
+        /// Their share of the training set, 0 to below 1.
+        share: f64,
+    },
     /// As `steer`, along random vectors of the same norms: the control.
-    Random(RandomSettings),
+    Random {
+        /// The steering whose vectors are replaced.
+        #[serde(flatten)]
+        steering: SteeringSettings,
+        /// Decides the draw; derived from the training seed if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+    },
 }
 
 /// [`Intervention::Steer`].
@@ -170,99 +209,49 @@ pub struct RecomputeSettings {
     pub neg: Option<PathBuf>,
 }
 
-/// [`Intervention::Ablate`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AblationSettings {
-    /// Files of persona vectors; several span a space of that rank. The caller's own if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vectors: Option<Files>,
-    /// At which layers, each with its own directions: at one layer alone an ablation is undone by the later ones.
-    pub layers: Layers,
-    /// The share removed.
-    pub coef: f32,
-    /// What is left along the directions.
-    pub to: AblateTo,
-    /// At which tokens.
-    pub positions: Positions,
-}
-
-/// [`Intervention::Regularize`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RegularizationSettings {
-    /// File of persona vectors; the caller's own if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vectors: Option<Files>,
-    /// At which layers, each along its own direction.
-    pub layers: Layers,
-    /// Weight of the loss.
-    pub lambda: f32,
-    /// What is punished.
-    pub mode: Mode,
-}
-
-/// [`Intervention::Inoculate`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct InoculationSettings {
-    /// System prompts, one of which is drawn for every training chat.
-    pub prompts: Vec<String>,
-}
-
-/// [`Intervention::NegativeData`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NegativeDataSettings {
-    /// JSONL of chats; the caller's own if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
-    /// Their share of the training set, 0 to below 1.
-    pub share: f64,
-}
-
-/// [`Intervention::Random`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RandomSettings {
-    /// The steering whose vectors are replaced.
-    #[serde(flatten)]
-    pub steering: SteeringSettings,
-    /// Decides the draw; derived from the training seed if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-}
-
 impl Intervention {
     /// Its type.
     pub fn kind(&self) -> InterventionType {
         match self {
             Self::None => InterventionType::None,
             Self::Steer(_) => InterventionType::Steer,
-            Self::Ablate(_) => InterventionType::Ablate,
-            Self::Regularize(_) => InterventionType::Regularize,
-            Self::Inoculate(_) => InterventionType::Inoculate,
-            Self::NegativeData(_) => InterventionType::NegativeData,
-            Self::Random(_) => InterventionType::Random,
+            Self::Ablate { .. } => InterventionType::Ablate,
+            Self::Regularize { .. } => InterventionType::Regularize,
+            Self::Inoculate { .. } => InterventionType::Inoculate,
+            Self::NegativeData { .. } => InterventionType::NegativeData,
+            Self::Random { .. } => InterventionType::Random,
+        }
+    }
+
+    /// The persona vectors that it works with, if it does: files, or none for the caller's own.
+    fn vectors_mut(&mut self) -> Option<&mut Option<Files>> {
+        match self {
+            Self::Steer(steering) | Self::Random { steering, .. } => Some(&mut steering.vectors),
+            Self::Ablate { vectors, .. } | Self::Regularize { vectors, .. } => Some(vectors),
+            Self::None | Self::Inoculate { .. } | Self::NegativeData { .. } => None,
         }
     }
 
     /// The vector files that it names.
     pub fn vectors(&self) -> &[PathBuf] {
         let files = match self {
-            Self::Steer(steering) | Self::Random(RandomSettings { steering, .. }) => &steering.vectors,
-            Self::Ablate(ablation) => &ablation.vectors,
-            Self::Regularize(regularization) => &regularization.vectors,
-            Self::None | Self::Inoculate(_) | Self::NegativeData(_) => &None,
+            Self::Steer(steering) | Self::Random { steering, .. } => &steering.vectors,
+            Self::Ablate { vectors, .. } | Self::Regularize { vectors, .. } => vectors,
+            Self::None | Self::Inoculate { .. } | Self::NegativeData { .. } => &None,
         };
         files.as_ref().map_or(&[], Files::all)
     }
 
     /// Whether it works with persona vectors at all.
     pub fn takes_vectors(&self) -> bool {
-        !matches!(self, Self::None | Self::Inoculate(_) | Self::NegativeData(_))
+        !matches!(self, Self::None | Self::Inoculate { .. } | Self::NegativeData { .. })
     }
 
     /// The key of a file that a command needs and that is not named.
     fn lacks(&self) -> Option<&'static str> {
         let recomputed = match self {
             Self::Steer(steering) => steering.recompute.as_ref(),
-            Self::NegativeData(data) if data.file.is_none() => return Some("file"),
+            Self::NegativeData { file: None, .. } => return Some("file"),
             _ => None,
         };
         match recomputed {
@@ -275,17 +264,15 @@ impl Intervention {
 
     /// What decides it, without paths: where a file lies decides nothing.
     pub fn without_paths(mut self) -> Self {
+        if let Some(vectors) = self.vectors_mut() {
+            *vectors = None;
+        }
         match &mut self {
-            Self::Steer(steering) | Self::Random(RandomSettings { steering, .. }) => {
-                steering.vectors = None;
-                if let Some(recompute) = &mut steering.recompute {
-                    (recompute.pos, recompute.neg) = (None, None);
-                }
+            Self::Steer(SteeringSettings { recompute: Some(recompute), .. }) => {
+                (recompute.pos, recompute.neg) = (None, None);
             }
-            Self::Ablate(ablation) => ablation.vectors = None,
-            Self::Regularize(regularization) => regularization.vectors = None,
-            Self::NegativeData(data) => data.file = None,
-            Self::None | Self::Inoculate(_) => {}
+            Self::NegativeData { file, .. } => *file = None,
+            _ => {}
         }
         self
     }
@@ -437,7 +424,7 @@ impl InterventionFile {
         let stray = rest.as_object().into_iter().flatten().find(|(_, value)| !value.is_null());
         match stray {
             Some((key, _)) => {
-                let what = format!("`intervention.{key}`: type \"{}\" takes no `{key}`", kind.name());
+                let what = format!("`intervention.{key}`: type \"{kind}\" takes no `{key}`");
                 Err(Error::usage(what))
             }
             None => Ok(intervention),
@@ -453,39 +440,39 @@ impl InterventionFile {
             }
             InterventionType::Random => {
                 let steering = self.take_steering(kind)?;
-                Intervention::Random(RandomSettings { steering, seed: self.seed.take() })
+                Intervention::Random { steering, seed: self.seed.take() }
             }
             InterventionType::Ablate => {
                 let coef = finite("coef", self.coef.take().unwrap_or(1.0))?;
-                Intervention::Ablate(AblationSettings {
+                Intervention::Ablate {
                     vectors: self.vectors.take(),
                     layers: self.layers.take().unwrap_or_else(Layers::all),
                     coef,
                     to: self.to.take().unwrap_or_default(),
                     positions: self.positions.take().unwrap_or(Positions::All),
-                })
+                }
             }
             InterventionType::Regularize => {
                 let lambda = finite("lambda", self.lambda.take().ok_or_else(|| needs(kind, "lambda"))?)?;
                 refuse(lambda < 0.0, || format!("`intervention.lambda` is {lambda}; it must be 0 or above"))?;
-                Intervention::Regularize(RegularizationSettings {
+                Intervention::Regularize {
                     vectors: self.take_one_vector(kind)?,
                     layers: self.layers.take().ok_or_else(|| needs(kind, "layers"))?,
                     lambda,
                     mode: self.mode.take().unwrap_or_default(),
-                })
+                }
             }
             InterventionType::Inoculate => {
                 let prompts = self.prompts.take().filter(|prompts| !prompts.is_empty());
                 let prompts = prompts.ok_or_else(|| needs(kind, "prompts"))?;
-                Intervention::Inoculate(InoculationSettings { prompts })
+                Intervention::Inoculate { prompts }
             }
             InterventionType::NegativeData => {
                 let share = self.share.take().ok_or_else(|| needs(kind, "share"))?;
                 refuse(!(0.0..1.0).contains(&share), || {
                     format!("`intervention.share` is {share}; it is a share of the training set, 0 to below 1")
                 })?;
-                Intervention::NegativeData(NegativeDataSettings { file: self.file.take(), share })
+                Intervention::NegativeData { file: self.file.take(), share }
             }
         })
     }
@@ -522,13 +509,13 @@ impl InterventionFile {
     fn take_one_vector(&mut self, kind: InterventionType) -> Result<Option<Files>> {
         let vectors = self.vectors.take();
         let n = vectors.as_ref().map_or(1, |files| files.all().len());
-        refuse(n != 1, || format!("`intervention.vectors`: type \"{}\" takes one vector file, not {n}", kind.name()))?;
+        refuse(n != 1, || format!("`intervention.vectors`: type \"{kind}\" takes one vector file, not {n}"))?;
         Ok(vectors)
     }
 }
 
 fn needs(kind: InterventionType, key: &str) -> Error {
-    Error::usage(format!("`intervention` of type \"{}\" needs `{key}`", kind.name()))
+    Error::usage(format!("`intervention` of type \"{kind}\" needs `{key}`"))
 }
 
 fn finite(key: &str, number: f32) -> Result<f32> {

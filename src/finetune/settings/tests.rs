@@ -102,8 +102,8 @@ fn the_reference_is_read_as_it_is() {
     let on = |table: &str| settings(&format!("enable_steering_during_training = true{table}")).intervention;
     let Intervention::Steer(steering) = on(table) else { panic!() };
     assert_eq!((steering.coef, steering.incremental), (5.0, false));
-    let Intervention::Ablate(ablation) = on(&table.replace("\"steer\"", "\"ablate\"")) else { panic!() };
-    assert_eq!((ablation.coef, ablation.layers), (1.0, Layers::These(vec![2])), "its coefficient is for steering");
+    let Intervention::Ablate { coef, layers, .. } = on(&table.replace("\"steer\"", "\"ablate\"")) else { panic!() };
+    assert_eq!((coef, layers), (1.0, Layers::These(vec![2])), "its coefficient is for steering");
 }
 
 #[test]
@@ -125,8 +125,10 @@ fn defaults_are_those_of_the_reference_and_the_paper() {
         panic!()
     };
     assert!(!steering.incremental);
-    let Intervention::Ablate(ablation) = intervention("type = \"ablate\"\nvectors = \"v\"") else { panic!() };
-    assert_eq!((ablation.layers, ablation.coef, ablation.to), (Layers::all(), 1.0, AblateTo::Zero));
+    let Intervention::Ablate { layers, coef, to, .. } = intervention("type = \"ablate\"\nvectors = \"v\"") else {
+        panic!()
+    };
+    assert_eq!((layers, coef, to), (Layers::all(), 1.0, AblateTo::Zero));
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! What is done to a model, or to its data, during a finetune.
 
 use crate::Result;
-use crate::finetune::{
-    AblateTo, AblationSettings, Intervention, RandomSettings, RegularizationSettings, SteeringSettings,
-};
+use crate::finetune::{AblateTo, Intervention, SteeringSettings};
 use crate::report::ArmKind;
 use crate::steering::Positions;
 use crate::study::config::StudyConfig;
@@ -107,15 +105,15 @@ impl Treatment {
             Self::OneLayer(coef) => Intervention::Steer(steering(one, coef, false)),
             Self::Control(Control::Negated, coef) => Intervention::Steer(steering(all, -coef, true)),
             Self::Control(Control::Random(_), coef) => {
-                Intervention::Random(RandomSettings { steering: steering(all, coef, true), seed: None })
+                Intervention::Random { steering: steering(all, coef, true), seed: None }
             }
             Self::Ablate(share) => {
                 let (coef, to) = (share as f32, AblateTo::Zero);
-                Intervention::Ablate(AblationSettings { vectors, layers: all, coef, to, positions })
+                Intervention::Ablate { vectors, layers: all, coef, to, positions }
             }
             Self::Regularize(lambda) => {
                 let (lambda, mode) = (lambda as f32, Mode::default());
-                Intervention::Regularize(RegularizationSettings { vectors, layers: one, lambda, mode })
+                Intervention::Regularize { vectors, layers: one, lambda, mode }
             }
             Self::Own(place, strength) => config.own[place].at(strength)?.resolve()?,
         })

@@ -8,9 +8,8 @@ use super::events::{Event, Phase};
 use super::files::fit_folder;
 use super::rollouts::{base_rows, has_rollouts, require_rollouts};
 use crate::finetune::{
-    Adapter, Finish, Fitted, GivenVector, InoculationSettings, Intervention, Job, JobEvent, NegativeDataSettings,
-    RandomSettings, ResolvedIntervention, Seeds, SourcedChat, SteeringSettings, Watch, answer_of, fixed_texts,
-    read_sourced, recompute_texts, trait_of, treated,
+    Adapter, Finish, Fitted, GivenVector, Intervention, Job, JobEvent, ResolvedIntervention, Seeds, SourcedChat,
+    SteeringSettings, Watch, answer_of, fixed_texts, read_sourced, recompute_texts, trait_of, treated,
 };
 use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
@@ -88,15 +87,15 @@ fn intervention(
         (Treatment::Prompting, _) => {
             let pairs = trait_.extract.instruction.iter();
             let prompts = pairs.map(|pair| system_prompt(&trait_.name, pair.side(Side::Pos))).collect();
-            Intervention::Inoculate(InoculationSettings { prompts })
+            Intervention::Inoculate { prompts }
         }
-        (Treatment::Negative(share), _) => Intervention::NegativeData(NegativeDataSettings { file: None, share }),
+        (Treatment::Negative(share), _) => Intervention::NegativeData { file: None, share },
         // The draws of a study depend on its own seed, too.
-        (Treatment::Control(Control::Random(draw), _), Intervention::Random(random)) => {
+        (Treatment::Control(Control::Random(draw), _), Intervention::Random { steering, .. }) => {
             let draw = if draw == 0 { String::new() } else { format!(", draw {draw}") };
             let of = format!("training seed {}{draw}", seeds.training);
             let seed = Some(seed_of(seed_of(cx.config.seed, "random vectors"), &of));
-            Intervention::Random(RandomSettings { seed, ..random })
+            Intervention::Random { steering, seed }
         }
         (_, intervention) => intervention,
     })
@@ -152,8 +151,8 @@ fn fixed_texts_of(
 /// (guide: method, "Negative data").
 fn negative_chats(cx: &Context<'_>, task: &Task, intervention: &Intervention) -> Result<Vec<SourcedChat>> {
     match intervention {
-        Intervention::NegativeData(NegativeDataSettings { file: Some(file), .. }) => read_sourced(file),
-        Intervention::NegativeData(NegativeDataSettings { file: None, .. }) => prompted_answers(cx, task),
+        Intervention::NegativeData { file: Some(file), .. } => read_sourced(file),
+        Intervention::NegativeData { file: None, .. } => prompted_answers(cx, task),
         _ => Ok(Vec::new()),
     }
 }
