@@ -153,16 +153,6 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_under_a_prompt_has_one_system_turn() {
-        let mut plain = vec![Message::user("q")];
-        put_under(&mut plain, "Be bad.");
-        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
-        let mut own = vec![Message::system("Be brief."), Message::user("q")];
-        put_under(&mut own, "Be bad.");
-        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
-    }
-
-    #[test]
     fn a_malformed_line_is_named_with_its_reason() {
         check(r#"{"messages":[]}"#, ":1: `messages`: an empty list of turns");
         check(r#"{"messages":"hi"}"#, ":1: `messages`: not a list of turns");
