@@ -38,8 +38,6 @@ pub use states::States;
 pub use texts::Exchange;
 pub use tokens::{Border, finish};
 
-pub use crate::vector::math::{cosine, projection};
-
 /// An answer that a vector is extracted from.
 pub type Row = crate::judge::JudgedAnswer;
 

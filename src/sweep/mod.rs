@@ -26,8 +26,8 @@ pub use range::{Range, Tried, next_coef};
 pub use rules::{Cell, Choice, Rule, constrained, paper, published, written};
 
 use self::answers::Answers;
-use crate::eval::{self, Point, Row, Task};
-use crate::judge::{Judge, JudgeSource};
+use crate::eval::{self, Point, Task};
+use crate::judge::{Judge, JudgeSource, JudgedAnswer};
 use crate::language_model::{LanguageModel, Sampling};
 use crate::persona::Trait;
 use crate::record::{Hash, Lock, RunDir};
@@ -300,7 +300,13 @@ impl Work<'_> {
         Task { name, ..eval::traits::task(&trait_.name, questions, None, &config.sampling) }
     }
 
-    fn ask(&mut self, subject: &mut dyn LanguageModel, split: Split, name: &str, points: &[Point]) -> Result<Vec<Row>> {
+    fn ask(
+        &mut self,
+        subject: &mut dyn LanguageModel,
+        split: Split,
+        name: &str,
+        points: &[Point],
+    ) -> Result<Vec<JudgedAnswer>> {
         let task = self.task(split, name);
         let tell = &mut self.tell;
         self.answers.ask(subject, self.judge, &task, points, &mut |done, of| tell(name, done, of))

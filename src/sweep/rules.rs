@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::eval::{Row, clusters};
-use crate::judge::Rubric;
+use crate::eval::clusters;
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::FinishReason;
 use crate::stats::{Clusters, Interval};
 use crate::vector::Layer;
@@ -96,13 +96,13 @@ pub fn written(coef: f32) -> f64 {
 
 /// Sums rows up by setting, in their order. `seed` draws the bootstrap.
 pub(super) fn cells(rows: &[Row], trait_name: &str, seed: u64) -> Vec<Cell> {
-    let same = |a: &Row, b: &Row| (a.layer, a.coef) == (b.layer, b.coef);
+    let same = |a: &JudgedAnswer, b: &JudgedAnswer| (a.layer, a.coef) == (b.layer, b.coef);
     rows.chunk_by(same).map(|rows| cell(rows, trait_name, seed)).collect()
 }
 
 fn cell(rows: &[Row], trait_name: &str, seed: u64) -> Cell {
     let scores = clusters(rows, trait_name);
-    let missing = |row: &&Row| row.verdicts.get(trait_name).is_none_or(|verdict| verdict.score.is_none());
+    let missing = |row: &&JudgedAnswer| row.verdicts.get(trait_name).is_none_or(|verdict| verdict.score.is_none());
     Cell {
         layer: rows[0].layer,
         coef: rows[0].coef.map_or(0.0, written),
