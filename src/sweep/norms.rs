@@ -5,7 +5,8 @@
 //! likely, and the state there is read exactly, as the mean over a response of that one token. That is unbiased, costs one
 //! prefill per answer, and comes with an interval.
 
-use super::{Norms, Work};
+use super::settings::Norms;
+use super::work::Work;
 use crate::Result;
 use crate::judge::JudgedAnswer;
 use crate::language_model::{Finished, LanguageModel};
@@ -22,7 +23,7 @@ const CHUNK: usize = 16;
 
 impl Work<'_> {
     /// Every layer's norms, from the unsteered answers among the rows.
-    pub(super) fn norms(&mut self, subject: &mut dyn LanguageModel, rows: &[Row]) -> Result<Vec<Norms>> {
+    pub(super) fn norms(&mut self, subject: &mut dyn LanguageModel, rows: &[JudgedAnswer]) -> Result<Vec<Norms>> {
         let unsteered: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.layer.is_none()).collect();
         let answers: Vec<_> = unsteered.iter().map(|row| (&row.question_id, row.rollout, &row.answer)).collect();
         let key = Hash::of(&("norms", &self.key, answers));

@@ -108,7 +108,6 @@ fn text_of(content: &Value) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::put_under;
     use super::*;
 
     fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {

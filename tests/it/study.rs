@@ -8,7 +8,9 @@ use trimtab::data_table::{DataTable, Format};
 use trimtab::eval::Row;
 use trimtab::judge::{Call, Judge, JudgeSource, JudgedItem, Rubric, Rubrics, Verdict};
 use trimtab::record::read_jsonl;
-use trimtab::study::{ArmSettings, AuditSettings, Event, JudgeRole, Kind, NeutralSource, StudyConfig, StudyReport, run};
+use trimtab::study::{
+    ArmSettings, AuditSettings, Event, JudgeRole, Kind, NeutralSource, StudyConfig, StudyReport, run,
+};
 use trimtab::{Error, Result, device};
 
 use crate::support::study::config;
