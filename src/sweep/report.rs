@@ -11,7 +11,7 @@ use super::rules::{Cell, Choice, Rule, written};
 use super::settings::{Inputs, Norms, Split};
 use crate::Result;
 use crate::eval::Row;
-use crate::judge::Rubric;
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::record::{Lock, RunDir};
 use crate::report::{
     self, Arm, ArmKind, Axis, Better, Curve, Example, Expectation, Figure, HeatMap, Panel, Pick, Plot, Point, Profile,
