@@ -5,7 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Content, ExampleRules, Message, Tokenizer, TrainingExample, scan_corpus};
+use super::corpus::{Content, scan_corpus};
+use super::example::{ExampleRules, TrainingExample};
+use super::message::Message;
+use super::tokenizer::Tokenizer;
 use crate::stats::percentile;
 use crate::{Error, Result};
 

@@ -1,10 +1,10 @@
 //! Accuracy as tables.
 
-use super::super::axis::clusters;
-use super::super::choice::letter_of;
-use super::super::task::{LETTERS, RIGHT};
-use super::Accuracy;
+use super::accuracy::Accuracy;
 use crate::Result;
+use crate::eval::axis::clusters;
+use crate::eval::choice::letter_of;
+use crate::eval::task::{LETTERS, RIGHT};
 use crate::judge::JudgedAnswer;
 use crate::record::RunDir;
 use crate::report::{Cell, Table};
