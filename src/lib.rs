@@ -6,7 +6,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 1 | [`record`] [`stats`] [`gguf`] [`http`]; [`kernels`] | folders that resume, numbers with intervals, a container; fused operations |
+//! | 1 | [`record`] [`stats`] [`gguf`] [`guide`] [`http`]; [`kernels`] | folders that resume, numbers with intervals, a container, the guide; fused operations |
 //! | 2 | [`text`] [`data_table`] [`tensorfile`] [`hub`] [`report`] [`harbor`] | chats and tokens, files, the model cache, figures; the embedded world |
 //! | 3 | [`vector`] | persona vectors and their formats |
 //! | 4 | [`language_model`]; **[`steering`]** | what may be asked of a model; **the equation** |
@@ -34,6 +34,7 @@ pub mod vector;
 
 pub mod data_table;
 pub mod gguf;
+pub mod guide;
 pub mod http;
 pub mod hub;
 pub mod record;
