@@ -13,6 +13,7 @@ mod extract;
 mod files;
 #[cfg(feature = "cpu")]
 mod generation;
+mod guide;
 mod harbor;
 #[cfg(feature = "cpu")]
 mod headline;
