@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use trimtab::harbor::{self, SEED, World};
-use trimtab::judge::HarborJudge;
+use trimtab::judge::{HarborJudge, JudgedAnswer, TokenIds};
 use trimtab::language_model::{Request, Sampling};
-use trimtab::persona::{self, Ids, Inquiry, Recipe, Row, Side};
+use trimtab::persona::{self, Inquiry, Recipe, Side};
 use trimtab::runtime::ModelSpec;
 use trimtab::steering::SteeringPlan;
 use trimtab::vector::Layer;
@@ -28,13 +28,13 @@ fn main() -> Result<()> {
 
     // Twenty questions under five instructions on each side, two answers to each.
     let sampling = Sampling { max_new_tokens: 48, ..persona::sampling(2, 0) };
-    let mut side = |side: Side| -> Result<Vec<Row>> {
+    let mut side = |side: Side| -> Result<Vec<JudgedAnswer>> {
         let inquiry = Inquiry::new(&trait_.name, &trait_.extract, side, &sampling);
-        let (rows, asks): (Vec<Row>, Vec<Request>) = inquiry.asks(subject.tokenizer())?.into_iter().unzip();
+        let (rows, asks): (Vec<JudgedAnswer>, Vec<Request>) = inquiry.asks(subject.tokenizer())?.into_iter().unzip();
         let mut answered = Vec::new();
         for (i, answer) in subject.generate(&asks, &sampling, &mut |_| {})?.into_iter().enumerate() {
-            let ids = Some(Ids { prompt: answer.prompt_ids, answer: answer.token_ids });
-            answered.push(Row { answer: answer.text, ids, ..rows[i / sampling.rollouts].clone() });
+            let ids = Some(TokenIds { prompt: answer.prompt_ids, answer: answer.token_ids });
+            answered.push(JudgedAnswer { answer: answer.text, ids, ..rows[i / sampling.rollouts].clone() });
         }
         persona::judge_rows(&mut judge, &trait_.name, &mut answered)?;
         Ok(answered)

@@ -129,7 +129,7 @@ pub struct Token {
     pub logprob: f32,
     /// The likeliest tokens at its place and their log-probabilities, falling.
     pub top: Vec<(u32, f32)>,
-    /// Signed length of its state along each of [`CaptureSpec::probes`] (METHOD E.1); empty for the token that ended the answer,
+    /// Signed length of its state along each of [`CaptureSpec::probes`]; empty for the token that ended the answer,
     /// which the model never read.
     pub along: Vec<f32>,
 }
@@ -183,7 +183,7 @@ pub struct Finished {
     pub response_ids: Vec<u32>,
 }
 
-/// Residual-stream states of one finished text at the three token positions (METHOD C.1). Each is `[layers + 1][hidden]`:
+/// Residual-stream states of one finished text at the three token positions. Each is `[layers + 1][hidden]`:
 /// row 0 the embedding, row L the raw output of block L - 1. Means are over tokens, accumulated in f32.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Residuals {

@@ -14,7 +14,7 @@
 //! | 6 | [`generate`] [`train`]; [`judge`] | the batched engine; the finetuning loop; scores of answers |
 //! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
 //! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
-//! | 9 | [`sweep`] | layer selection |
+//! | 9 | [`sweep`] [`session`] | layer selection; a live steering session |
 //! | 10 | [`study`] | experiments of many arms |
 //! | 11 | [`device`] | settings meet tensors: the only room that names a backend |
 //! | 12 | [`verbs`] | one file per command: arguments, settings, work |
@@ -58,6 +58,7 @@ pub mod eval;
 pub mod persona;
 pub mod runtime;
 
+pub mod session;
 pub mod study;
 pub mod sweep;
 

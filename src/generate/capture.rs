@@ -9,7 +9,8 @@ use crate::kernels::FusedOps;
 use crate::language_model::{CaptureSpec, Residuals};
 use crate::model::Qwen;
 use crate::text::Rows;
-use crate::{Result, ensure};
+use crate::vector::math::unit;
+use crate::{Error, Result, ensure};
 
 /// The mean over the prompt, and its last token.
 const PROMPT_POSITIONS: usize = 2;
@@ -49,15 +50,13 @@ impl<B: FusedOps> Capture<B> {
             let (row, width) = (probe.layer.row(), probe.vector.len());
             ensure!((1..=layers).contains(&row), "probe {place} is at layer {row}, the model has layers 1 to {layers}");
             ensure!(width == hidden, "probe {place} is {width} wide, the model's residual stream {hidden}");
-            let norm = probe.vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            ensure!(norm > 0.0 && norm.is_finite(), "probe {place} has no direction");
-            let unit = probe.vector.iter().map(|&x| (f64::from(x) / norm) as f32);
+            let unit = unit(&probe.vector).ok_or_else(|| Error::new(format!("probe {place} has no direction")))?;
             match rows.iter_mut().find(|found| found.0 == row) {
                 Some((_, places, units)) => {
                     places.push(place);
                     units.extend(unit);
                 }
-                None => rows.push((row, vec![place], unit.collect())),
+                None => rows.push((row, vec![place], unit)),
             }
         }
         let probes = rows.into_iter().map(|(row, places, units)| {

@@ -1,4 +1,4 @@
-//! How likely finished texts are, token by token, and how far an adapter has moved the model on them (METHOD K10).
+//! How likely finished texts are, token by token, and how far an adapter has moved the model on them.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};

@@ -57,7 +57,7 @@ impl Picking<'_> {
         let thought = (self.top > 0).then(|| Thought::of(logits, self.top));
         let raw = (self.top > 0).then(|| logits.to_vec());
         if line.tokens.is_empty() {
-            // The reference asks for one new token at least, and the end does not count (METHOD B.1).
+            // The reference asks for one new token at least, and the end does not count.
             for &eos in self.eos_ids {
                 if let Some(x) = logits.get_mut(eos as usize) {
                     *x = f32::NEG_INFINITY;

@@ -10,7 +10,7 @@ use crate::text::Rows;
 use crate::{Result, ensure};
 
 impl<B: FusedOps> Engine<B> {
-    /// The residual stream of finished texts at the three token positions (METHOD C.1), under the model's steering as it
+    /// The residual stream of finished texts at the three token positions, under the model's steering as it
     /// acts while a response is generated, its last token included.
     ///
     /// Errors name the text, counted from 0, that is empty or cannot be read.

@@ -1,6 +1,6 @@
 //! Harbor's judge: the grammar that made the world's sentences reads them back, exactly and at no cost.
 
-use super::{Judge, JudgedItem, Rubric, Verdict};
+use super::verdict::{Judge, JudgedItem, Rubric, Verdict};
 use crate::harbor::{Trait, World};
 use crate::{Error, Result};
 

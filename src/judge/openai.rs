@@ -1,4 +1,4 @@
-//! A language model behind an OpenAI-compatible server as judge (METHOD B.4, B.5).
+//! A language model behind an OpenAI-compatible server as judge (Chen et al. 2025, appendix B; guide: judges).
 //!
 //! Of everything that is asked, what the cache holds is not asked again, and what is asked twice is asked once. The rest is told as
 //! an estimate, held against the budget, and sent: the first call alone, so that a wrong key or a model without logprobs costs one
@@ -13,12 +13,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::budget::{Estimate, Spent, Tokens, tokens_of};
+use super::cache::Cache;
 use super::cache::Label;
+use super::client::ChatClient;
 use super::client::runtime;
-use super::{
-    Cache, ChatClient, Judge, JudgeEvent, JudgeListener, JudgedItem, Mode, OpenAiSettings, Reply, Rubric, Rubrics,
-    Verdict, score,
-};
+use super::reply::Reply;
+use super::rubric::Rubrics;
+use super::score;
+use super::settings::{Mode, OpenAiSettings};
+use super::verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict};
 use crate::record::{Hash, write_atomic};
 use crate::{At, Error, Result};
 
@@ -304,7 +307,7 @@ impl Judge for OpenAiJudge<'_> {
         let rubrics = std::slice::from_ref(rubric);
         if !self.unknown(rubrics, exhibits)?.is_empty() {
             let _held = self.cache.hold()?;
-            // Whoever asked before us may have asked the same.
+            // The process that held the lock before us may have asked the same.
             let asks = self.unknown(rubrics, exhibits)?;
             if !asks.is_empty() {
                 self.announce(&asks, exhibits.len())?;
@@ -332,7 +335,7 @@ fn verdict_of(rubric: &Rubric, mode: Mode, replies: &[Reply]) -> Verdict {
     let fact = *rubric == Rubric::Fact;
     if let (Mode::Logprobs, [Reply { refused: None, top: Some(top), .. }]) = (mode, replies) {
         let score = if fact { score::yes_share(top) } else { score::expectation(top) };
-        return Verdict { score, why: likeliest(top) };
+        return Verdict { score, why: score::likeliest(top) };
     }
     let read = |reply: &Reply| {
         let said = reply.refused.is_none().then_some(reply.text.as_str())?;
@@ -348,14 +351,6 @@ fn verdict_of(rubric: &Rubric, mode: Mode, replies: &[Reply]) -> Verdict {
         }
     };
     Verdict { score: score::mean_of_samples(&samples), why }
-}
-
-/// The three likeliest tokens in words.
-pub(super) fn likeliest(top: &[(String, f64)]) -> String {
-    let mut top: Vec<&(String, f64)> = top.iter().collect();
-    top.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let said = top.iter().take(3).map(|(token, logprob)| format!("{token:?} {:.3}", logprob.exp()));
-    said.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a language model is asked when it judges: a text with slots for the question, the answer and the reference (METHOD A.4).
+//! What a language model is asked when it judges: a text with slots for the question, the answer and the reference.
 //!
 //! A trait's rubric comes with the trait, as `eval_prompt`. Coherence and facts are Trimtab's own, in `assets/rubrics/`.
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JudgedItem, Rubric};
+use super::verdict::{JudgedItem, Rubric};
 use crate::{Error, Result};
 
 const STANDARD: &str = include_str!("../../assets/rubrics/coherence.txt");
@@ -14,7 +14,7 @@ const GRAMMAR: &str = include_str!("../../assets/rubrics/coherence_grammar.txt")
 const FACT: &str = include_str!("../../assets/rubrics/fact.txt");
 
 /// What counts as coherent. Some judges call blunt but well-formed evil text incoherent, and a filter on coherence then quietly
-/// drops the very answers that show the trait (METHOD A.4).
+/// drops the very answers that show the trait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Coherence {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Judge, JudgedItem, Rubric, Verdict};
-use crate::data_table::{self, DataTable};
+use super::verdict::{Judge, JudgedItem, Rubric, Verdict};
+use crate::data_table::DataTable;
+use crate::record::refuse_malformed;
 use crate::{Error, Result};
 
 /// A judge that looks the verdict up by question and answer. What it does not find is an error, never a guess.
@@ -49,7 +50,7 @@ impl ScoredJudge {
                     }
                 }
             }
-            data_table::refuse(bad, sheet.lines.len())?;
+            refuse_malformed(bad, sheet.lines.len())?;
         }
         let name = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
         Ok(Self { name, scores, rubrics })

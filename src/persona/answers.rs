@@ -1,7 +1,7 @@
 //! One side's answers in a folder, made piece by piece: a killed run finds them again and ends with the same bytes.
 //!
 //! `<side>.jsonl` holds the answers with their token ids, `<side>.states.safetensors` the residual stream captured while they were
-//! made ([`super::States`]). A piece is the asks of one request to the model. Results may depend on the batch in their last bits, so
+//! made ([`super::states::States`]). A piece is the asks of one request to the model. Results may depend on the batch in their last bits, so
 //! a piece that is not whole is made again as a whole.
 
 use std::ops::ControlFlow;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
-use super::Side;
+use super::names::Side;
 use super::rollout::Inquiry;
-use super::rows::{Ids, Row};
 use super::states::{StatesWriter, bytes_per_answer};
+use crate::judge::{JudgedAnswer, TokenIds};
 use crate::language_model::{Answer, CaptureSpec, FinishReason, LanguageModel, Request, StreamEvent};
 use crate::record::{Hash, Ledger, create_folder};
 use crate::{Result, ensure};
@@ -91,14 +91,14 @@ impl Answers {
     /// come to is lost then, and `false` comes back.
     ///
     /// # Errors
-    /// Those of the subject and of the files.
+    /// Those of the model and of the files.
     pub fn ask(
         &mut self,
-        subject: &mut dyn LanguageModel,
+        model: &mut dyn LanguageModel,
         inquiry: &Inquiry<'_>,
         told: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<bool> {
-        let (asks, rollouts) = (inquiry.asks(subject.tokenizer())?, self.rollouts);
+        let (asks, rollouts) = (inquiry.asks(model.tokenizer())?, self.rollouts);
         let keep = CaptureSpec { residuals: true, ..CaptureSpec::default() };
         for piece in asks[self.count() / rollouts..].chunks(self.piece) {
             let before = self.count();
@@ -107,13 +107,13 @@ impl Answers {
                 StreamEvent::Token { .. } => ControlFlow::Continue(()),
             };
             let asked: Vec<Request> = piece.iter().map(|(_, ask)| ask.clone()).collect();
-            let answers = subject.answer(&asked, inquiry.sampling, &keep, &mut hear)?;
+            let answers = model.answer(&asked, inquiry.sampling, &keep, &mut hear)?;
             assert_eq!(answers.len(), piece.len() * rollouts, "an answer per ask and rollout");
             if answers.iter().any(|answer| answer.finish_reason == FinishReason::Cancelled) {
                 return Ok(false);
             }
             for answer in &answers {
-                let spoke = answer.token_ids.iter().any(|id| !subject.tokenizer().eos_ids().contains(id));
+                let spoke = answer.token_ids.iter().any(|id| !model.tokenizer().eos_ids().contains(id));
                 ensure!(
                     answer.residuals.is_some() || !spoke,
                     "prompt `{}`: the model kept no states of its answer",
@@ -132,20 +132,20 @@ impl Answers {
     ///
     /// # Errors
     /// If the file cannot be read back.
-    pub fn rows(&self) -> Result<Vec<Row>> {
+    pub fn rows(&self) -> Result<Vec<JudgedAnswer>> {
         let row = |said: Said| {
             let Said { question_id, question, prompt, answer, finish_reason, prompt_ids, token_ids } = said;
-            let ids = Some(Ids { prompt: prompt_ids, answer: token_ids });
+            let ids = Some(TokenIds { prompt: prompt_ids, answer: token_ids });
             let extra = Map::from_iter([(FINISH_REASON.to_owned(), json!(finish_reason))]);
-            Row { question, prompt, answer, question_id, ids, extra, ..Row::default() }
+            JudgedAnswer { question, prompt, answer, question_id, ids, extra, ..JudgedAnswer::default() }
         };
         self.said.rows()?.map(|said| Ok(row(said?))).collect()
     }
 }
 
-fn said(row: &Row, answer: Answer) -> Said {
+fn said(row: &JudgedAnswer, answer: Answer) -> Said {
     let Answer { text, finish_reason, prompt_ids, token_ids, .. } = answer;
-    let Row { question_id, question, prompt, .. } = row.clone();
+    let JudgedAnswer { question_id, question, prompt, .. } = row.clone();
     Said { question_id, question, prompt, answer: text, finish_reason, prompt_ids, token_ids }
 }
 
@@ -201,7 +201,7 @@ mod tests {
 
         let rows = open("whole").rows().unwrap();
         assert_eq!((rows.len(), rows[7].answer.as_str()), (700, "evil_0_pos_1 0"));
-        assert_eq!((&rows[0].extra[FINISH_REASON], rows[0].score), (&json!("stop"), None));
+        assert_eq!((&rows[0].extra[FINISH_REASON], rows[0].trait_score()), (&json!("stop"), None));
         let captured = States::open(&Answers::files(&dir.path().join("whole"), Side::Pos)[1]).unwrap();
         let text = rows[699].finished(echo().tokenizer(), crate::persona::Border::Separate).unwrap().unwrap();
         assert_eq!(captured.read(699).unwrap(), Some(echo().residuals(&[text]).unwrap().remove(0)));

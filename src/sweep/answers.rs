@@ -1,14 +1,11 @@
 //! Judged answers as they come in, in one file of the run's folder. They belong to a setting and a question, not to a run: what
 //! is there is never asked again, whether a kill or a larger grid comes between.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use crate::eval::{self, Asked, Point, Row, Sample, Task};
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
-use crate::record::{JsonlWriter, Lock, RunDir, read_jsonl, write_atomic_with};
-use crate::{At, Error, Result};
+use crate::record::{KeyedRows, Lock, RunDir, differing, refuse_other};
+use crate::{At, Result};
 
 /// The file.
 pub(super) const FILE: &str = "answers.jsonl";
@@ -42,9 +39,7 @@ fn place(row: &Row) -> Place {
 
 /// The answers so far.
 pub(super) struct Answers {
-    path: PathBuf,
-    writer: JsonlWriter,
-    rows: BTreeMap<Place, Row>,
+    kept: KeyedRows<Place, Row>,
 }
 
 /// Questions that lack the same settings.
@@ -63,20 +58,16 @@ impl Answers {
         if path.exists() {
             let old: Option<Lock> =
                 std::fs::read(run.file("lock.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let differ = differ(&old.unwrap_or_default(), lock);
-            if !differ.is_empty() && !overwrite {
-                let what = format!("holds answers of another run; it differs in {}", differ.join(", "));
-                let error = Error::usage(what).at(run.path().display());
-                return Err(error.hint("give another --out, or --overwrite to throw them away"));
-            }
-            if !differ.is_empty() {
+            let old = old.unwrap_or_default();
+            let mut differ = differing(&old.hashes, &lock.hashes);
+            differ.extend((old.device != lock.device).then_some("device"));
+            if overwrite && !differ.is_empty() {
                 std::fs::remove_file(&path).at(&path)?;
+            } else {
+                refuse_other(run.path(), "the answers of another run", &differ, "--out")?;
             }
         }
-        // Mends a line that a kill tore.
-        let writer = JsonlWriter::open(&path)?;
-        let rows = read_jsonl::<Row>(&path)?.into_iter().map(|row| (place(&row), row)).collect();
-        Ok(Self { path, writer, rows })
+        Ok(Self { kept: KeyedRows::open(&path, place)? })
     }
 
     /// The answers to all questions of a task at all points, by point, question and rollout. Only what is missing is asked;
@@ -102,10 +93,7 @@ impl Answers {
             let part = Task { samples, ..task.clone() };
             let rows = eval::run(&part, subject, judge, &points, &mut |n, _| done(there + n, total))?;
             there += rows.len();
-            for row in rows {
-                self.writer.write(&row)?;
-                self.rows.insert(place(&row), row);
-            }
+            rows.into_iter().try_for_each(|row| self.kept.push(row))?;
         }
         let places = points.iter().flat_map(|point| task.samples.iter().map(move |sample| (point, sample)));
         Ok(places.flat_map(|(point, sample)| self.of(task, point, sample, rollouts).cloned()).collect())
@@ -116,14 +104,7 @@ impl Answers {
     /// # Errors
     /// If it cannot be written.
     pub fn finish(self) -> Result<()> {
-        let Self { path, writer, rows } = self;
-        drop(writer);
-        write_atomic_with(&path, |out| {
-            rows.values().try_for_each(|row| {
-                serde_json::to_writer(&mut *out, row)?;
-                out.write_all(b"\n")
-            })
-        })
+        self.kept.sort()
     }
 
     fn of<'a>(
@@ -136,7 +117,7 @@ impl Answers {
         let setting = Setting::of(&task.name, point.layer.map(|layer| layer.row()), point.coef);
         let id = sample.question_id.clone();
         let from = (setting.clone(), id.len(), id.clone(), 0);
-        self.rows.range(from..(setting, id.len(), id, rollouts)).map(|(_, row)| row)
+        self.kept.rows().range(from..(setting, id.len(), id, rollouts)).map(|(_, row)| row)
     }
 
     /// What is still to be asked, in pieces: few questions at many points each, so that what a question's prompts share is read
@@ -161,19 +142,6 @@ impl Answers {
         }
         chunks
     }
-}
-
-/// In what two runs' answers differ, by name.
-fn differ(old: &Lock, new: &Lock) -> Vec<String> {
-    let names = old.hashes.keys().chain(new.hashes.keys());
-    let mut differ: Vec<String> =
-        names.filter(|name| old.hashes.get(*name) != new.hashes.get(*name)).cloned().collect();
-    if old.device != new.device {
-        differ.push("device".to_owned());
-    }
-    differ.sort();
-    differ.dedup();
-    differ
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Layer selection (METHOD C.6): steer every layer by itself at several strengths, score the answers, choose.
+//! Layer selection (Chen et al. 2025, appendix B.4): steer every layer by itself at several strengths, score the answers, choose.
 //!
 //! ```text
 //! grid (layer x coefficient, coefficient 0 once) ─▶ answers ─▶ judge ─▶ cells ─┬─▶ the paper's rule

@@ -12,6 +12,7 @@ use crate::language_model::{Finished, LanguageModel};
 use crate::record::{Hash, seed_of};
 use crate::stats::{Clusters, Interval};
 use crate::vector::Layer;
+use crate::vector::math::norm;
 
 /// Answers that are read; more would not make the numbers more useful.
 const ANSWERS: usize = 200;
@@ -49,7 +50,7 @@ fn measured(subject: &mut dyn LanguageModel, rows: &[&Row], seed: u64) -> Result
         let finished: Vec<Finished> = chunk.iter().map(|(_, text)| text.clone()).collect();
         for ((question, _), states) in chunk.iter().zip(subject.residuals(&finished)?) {
             for (layer, found) in found.iter_mut().enumerate() {
-                let norm = states.response_avg[layer + 1].iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                let norm = norm(&states.response_avg[layer + 1]);
                 found.entry((*question).to_owned()).or_default().push(norm);
             }
         }
@@ -92,7 +93,6 @@ mod tests {
         let state = |id, layer| -> Vec<f64> {
             (0..EchoModel::HIDDEN).map(|d| f64::from(EchoModel::state(id, layer, d))).collect()
         };
-        let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         for (i, found) in found.iter().enumerate() {
             let (mut exact, mut of_means) = (0.0, 0.0);
             for row in &rows {

@@ -1,4 +1,4 @@
-//! Which token position's direction steers best (METHOD C.5): the three vectors of a file at one layer, each made a unit vector
+//! Which token position's direction steers best (Chen et al. 2025, figure 11): the three vectors of a file at one layer, each made a unit vector
 //! and added at equal norms, on the evaluation split.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How a layer is chosen from a grid of scores (METHOD C.6).
+//! How a layer is chosen from a grid of scores (Chen et al. 2025, appendix B.4).
 
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// The published grid of a replication on Qwen2.5-7B-Instruct (METHOD C.6): layer, then trait / coherence at 1.5 and at
+    /// The published grid of a replication on Qwen2.5-7B-Instruct: layer, then trait / coherence at 1.5 and at
     /// 2.5 for evil, sycophantic and hallucinating.
     #[rustfmt::skip]
     const PUBLISHED: [(usize, [[f64; 4]; 3]); 7] = [

@@ -1,12 +1,15 @@
-//! Files of training data: conversations in every dialect of [`read_chats`](super::read_chats), and plain text beside them.
+//! Files of training data: conversations in every dialect of [`super::chat::read_chats`], and plain text beside them.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::chat::{chat_of_row, refuse_malformed, scan_rows};
+use super::chat::{chat_of_row, refuse};
 use super::chatml::turns_of_chatml;
-use super::{ExampleRules, Message, Tokenizer, TrainingExample};
+use super::example::{ExampleRules, TrainingExample};
+use super::message::Message;
+use super::tokenizer::Tokenizer;
+use crate::record::scan_jsonl;
 use crate::{Error, Result, bail};
 
 /// What a row of training data holds.
@@ -34,8 +37,7 @@ pub struct Entry {
 /// # Errors
 /// As said, or if the file cannot be read or holds no row.
 pub fn read_corpus(path: &Path) -> Result<Vec<Entry>> {
-    let (entries, bad) = scan_corpus(path)?;
-    refuse_malformed(entries, bad)
+    refuse(scan_corpus(path)?)
 }
 
 /// Reads a file of training data and keeps its malformed lines apart, one error `FILE:LINE: reason` for each.
@@ -43,7 +45,7 @@ pub fn read_corpus(path: &Path) -> Result<Vec<Entry>> {
 /// # Errors
 /// If the file cannot be read or holds no row at all.
 pub fn scan_corpus(path: &Path) -> Result<(Vec<Entry>, Vec<Error>)> {
-    scan_rows(path, |line, row| {
+    scan_jsonl(path, |line, row| {
         let dialect = dialect_of(&row);
         Ok(Entry { line, content: content_of(row, dialect)?, dialect })
     })

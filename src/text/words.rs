@@ -1,6 +1,6 @@
 //! An answer's text while its tokens come: a character is said once all its bytes are there.
 
-use super::Tokenizer;
+use super::tokenizer::Tokenizer;
 
 /// Turns tokens into text piece by piece. The pieces together are [`Tokenizer::decode`] of all tokens.
 #[derive(Debug, Clone, Default)]

@@ -1,34 +1,32 @@
-//! `generate`: answers to a file of prompts, under any steering.
+//! `generate`: answers to a file of prompts, with or without inference-time steering.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::model::ModelFolder;
+use super::model::ModelArgs;
 use super::prompts::{self, PromptRow};
-use super::steer::{SteerArgs, Steered};
+use super::steer::SteerArgs;
 use super::{Context, Outcome, paths};
 use crate::language_model::{Answer, FinishReason, Sampling};
-use crate::record::{Hash, JsonlWriter, hash_file, read_jsonl, write_atomic_with};
-use crate::runtime::ModelSpec;
-use crate::{At, Error, Result, ensure};
+use crate::record::{Hash, Ledger, hash_file, write_atomic_with};
+use crate::steering::DescribedPlan;
+use crate::{Error, Result, ensure};
 
-/// Answer a file of prompts, with any steering
+/// Answer a file of prompts, with or without inference-time steering
 ///
 /// A prompt row is a JSON object with an `id` and exactly one of `messages`, `prompt` (text as it is) and `prompt_ids`
-/// (tokens as they are). Answers do not depend on the batch, the order, or an interruption: a killed run goes on where it
-/// was when the same command is given again.
+/// (tokens as they are). Answers do not depend on the batch, the order, or an interruption: the same command resumes a
+/// run that was killed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab generate --model Qwen2.5-0.5B-Instruct --prompts prompts.jsonl --out answers.jsonl \\\n      --max-new-tokens 200 --vectors evil.safetensors --layer 20 --coef -1.5"
 )]
 pub struct GenerateArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
-    #[arg(long, value_name = "MODEL")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// JSONL file of prompts
     #[arg(long, value_name = "FILE")]
     prompts: PathBuf,
@@ -38,9 +36,6 @@ pub struct GenerateArgs {
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: u32,
-    /// Folder of a PEFT adapter that the model wears
-    #[arg(long, value_name = "DIR")]
-    adapter: Option<PathBuf>,
     /// Flattens (above 1) or sharpens (below 1) the distribution; 0 is greedy [default: 1]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
@@ -119,49 +114,44 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::file("--prompts", &args.prompts)?;
     let rows = prompts::read(&args.prompts)?;
     paths::writable("--out", &args.out)?;
-    let model = ModelFolder::find(&args.model, context)?;
+    let model = args.model.find(context)?;
     let steered = args.steer.resolve(&model, context.console)?;
-    let adapter = args.adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
     let runtime = context.runtime()?;
     let identity = Hash::of(&(
         &sampling,
         &steered.described,
-        model.fingerprint()?,
-        adapter,
+        &model.fingerprint,
+        model.adapter_hash(),
         hash_file(&args.prompts)?,
         runtime.device(),
     ));
 
-    let mut partial = Partial::open(&args.out, &identity)?;
-    let todo: Vec<&PromptRow> = rows.iter().filter(|row| !partial.has(row, sampling.rollouts)).collect();
-    if todo.len() < rows.len() {
-        context.console.say(&format!("going on: {} of {} prompts are answered", rows.len() - todo.len(), rows.len()));
+    let (rollouts, size) = (sampling.rollouts, (CHUNK / sampling.rollouts).max(1));
+    let mut finished = Ledger::beside(&args.out, &identity)?;
+    let there = (finished.chunks() * size).min(rows.len());
+    if there > 0 {
+        context.console.say(&format!("going on: {there} of {} prompts are answered", rows.len()));
     }
-    if !todo.is_empty() {
-        let mut subject = runtime.language_model(&ModelSpec {
-            model: model.path,
-            adapter: args.adapter.clone(),
-            plan: steered.plan.clone(),
-        })?;
-        let total = rows.len() * sampling.rollouts;
-        let mut bar = context.console.bar("answers", total);
-        let mut done = (rows.len() - todo.len()) * sampling.rollouts;
-        for chunk in todo.chunks((CHUNK / sampling.rollouts).max(1)) {
+    if there < rows.len() {
+        let mut model = runtime.language_model(&model.steered(steered.plan.clone()))?;
+        let mut bar = context.console.bar("answers", rows.len() * rollouts);
+        finished.work(rows.iter().map(Ok), size, &mut |before, chunk| {
             let asks: Vec<_> = chunk.iter().map(|row| row.ask.clone()).collect();
-            let answers = subject.generate(&asks, &sampling, &mut |n| bar.at(done + n, ""))?;
-            ensure!(
-                answers.len() == asks.len() * sampling.rollouts,
-                "the model gave {} answers to {} prompts",
-                answers.len(),
-                asks.len()
-            );
-            for (i, answer) in answers.into_iter().enumerate() {
-                partial.push(output_row(chunk[i / sampling.rollouts], answer, &steered))?;
-            }
-            done += asks.len() * sampling.rollouts;
-        }
+            let answers = model.generate(&asks, &sampling, &mut |n| bar.at(before * rollouts + n, ""))?;
+            let (given, due) = (answers.len(), asks.len() * rollouts);
+            ensure!(given == due, "the model gave {given} answers where {due} were asked for");
+            let row = |(i, answer): (usize, Answer)| output_row(chunk[i / rollouts], answer, &steered);
+            Ok(answers.into_iter().enumerate().map(row).collect())
+        })?;
     }
-    let answers = partial.finish(&args.out, &rows)?;
+    let answers: Vec<OutputRow> = finished.rows()?.collect::<Result<_>>()?;
+    write_atomic_with(&args.out, |out| {
+        answers.iter().try_for_each(|row| {
+            serde_json::to_writer(&mut *out, row)?;
+            out.write_all(b"\n")
+        })
+    })?;
+    finished.remove()?;
     let stopped = answers.iter().filter(|row| row.finish_reason == FinishReason::Stop).count();
     let tokens: usize = answers.iter().map(|row| row.token_ids.len()).sum();
     let text = format!(
@@ -174,76 +164,10 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::new(text, json))
 }
 
-fn output_row(row: &PromptRow, answer: Answer, steered: &Steered) -> OutputRow {
+fn output_row(row: &PromptRow, answer: Answer, steered: &DescribedPlan) -> OutputRow {
     let Answer { id, rollout, prompt_ids, token_ids, text, finish_reason, .. } = answer;
-    let steering = steered.row(&answer.steered);
+    let steering = steered.applied(&answer.steered);
     assert_eq!(id, row.ask.id, "answers in the order of the asks");
     let (id, messages) = (row.id.clone(), json!(row.messages));
     OutputRow { id, rollout, messages, prompt_ids, token_ids, text, finish_reason, steering }
-}
-
-/// The answers so far, beside the output until it is whole: `.OUT.partial`, a line with the run's identity and then rows.
-struct Partial {
-    path: PathBuf,
-    writer: JsonlWriter,
-    rows: HashMap<(String, usize), OutputRow>,
-}
-
-/// First line of a partial file.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    run: Hash,
-}
-
-impl Partial {
-    fn open(out: &Path, identity: &Hash) -> Result<Self> {
-        let name = out.file_name().unwrap_or_default().to_string_lossy();
-        let path = out.with_file_name(format!(".{name}.partial"));
-        // Mends a line that a kill tore.
-        let mut writer = JsonlWriter::open(&path)?;
-        let lines: Vec<Value> = read_jsonl(&path).unwrap_or_default();
-        let same = lines.first().and_then(|first| first.get("run")).and_then(Value::as_str) == Some(identity.as_str());
-        let mut rows = HashMap::new();
-        if same {
-            for line in lines.into_iter().skip(1) {
-                let row: OutputRow = serde_json::from_value(line).at(&path)?;
-                rows.insert((row.id.to_string(), row.rollout), row);
-            }
-        } else {
-            drop(writer);
-            std::fs::remove_file(&path).at(&path)?;
-            writer = JsonlWriter::open(&path)?;
-            writer.write(&Header { run: identity.clone() })?;
-        }
-        Ok(Self { path, writer, rows })
-    }
-
-    fn has(&self, row: &PromptRow, rollouts: usize) -> bool {
-        (0..rollouts).all(|rollout| self.rows.contains_key(&(row.id.to_string(), rollout)))
-    }
-
-    fn push(&mut self, row: OutputRow) -> Result<()> {
-        self.writer.write(&row)?;
-        self.rows.insert((row.id.to_string(), row.rollout), row);
-        Ok(())
-    }
-
-    /// Writes the output as a whole, in the order of the prompts.
-    fn finish(self, out: &Path, prompts: &[PromptRow]) -> Result<Vec<OutputRow>> {
-        let Self { path, writer, mut rows } = self;
-        drop(writer);
-        let mut answers = Vec::with_capacity(rows.len());
-        for prompt in prompts {
-            answers.extend((0..).map_while(|rollout| rows.remove(&(prompt.id.to_string(), rollout))));
-        }
-        write_atomic_with(out, |w| {
-            for row in &answers {
-                serde_json::to_writer(&mut *w, row)?;
-                w.write_all(b"\n")?;
-            }
-            Ok(())
-        })?;
-        std::fs::remove_file(&path).at(&path)?;
-        Ok(answers)
-    }
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use serde::Deserialize;
+use trimtab::judge::JudgedAnswer;
 use trimtab::language_model::{
     Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
 };
-use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, Row, extract, projections, read_rows, write_rows};
+use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, extract, projections, read_rows, write_rows};
 use trimtab::text::Tokenizer;
 use trimtab::vector::{Layer, PersonaVector, VectorFile};
 
@@ -85,15 +86,12 @@ impl LanguageModel for GoldenStates {
     }
 }
 
-fn rows(samples: &[Sample], group: &str) -> Vec<Row> {
+fn rows(samples: &[Sample], group: &str) -> Vec<JudgedAnswer> {
     let score = Some(if group == "pos" { 90.0 } else { 10.0 });
-    let row = |(i, sample): (usize, &Sample)| Row {
-        prompt: sample.prompt.clone(),
-        answer: sample.answer.clone(),
-        question_id: format!("flattering_{i}_{group}_0"),
-        score,
-        coherence: Some(80.0),
-        ..Row::default()
+    let row = |(i, sample): (usize, &Sample)| {
+        let (prompt, answer) = (sample.prompt.clone(), sample.answer.clone());
+        let question_id = format!("flattering_{i}_{group}_0");
+        JudgedAnswer { prompt, answer, question_id, ..JudgedAnswer::default() }.scored("flattering", score, Some(80.0))
     };
     samples.iter().filter(|s| s.group == group).enumerate().map(row).collect()
 }

@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Correlation, Point, Setting, correlate};
+use super::condition::{Condition, Point, Setting};
+use super::correlate::{Correlation, correlate};
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
 use crate::language_model::{Answer, FinishReason, Finished, LanguageModel, Request, Sampling};
-use crate::persona::{Metric, Probe, projections};
+use crate::persona::project::{Metric, Probe, projections};
 use crate::record::{Hash, RunDir};
 use crate::stats::mean;
 use crate::{Error, Result, ensure};
@@ -82,11 +83,11 @@ pub struct Monitored {
 /// that is: (done, of all).
 ///
 /// # Errors
-/// Those of the subject and the judge, with the condition in front; finished stages stay in the folder.
+/// Those of the model and the judge, with the condition in front; finished stages stay in the folder.
 pub fn monitor(
     run: &RunDir,
     rules: &MonitorRules,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     judge: &mut dyn Judge,
     tell: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Monitored> {
@@ -99,12 +100,12 @@ pub fn monitor(
         let asked = Hash::of(&(VERSION, &rules.subject, &rules.sampling, &rules.questions, condition));
         let (said, old) = run
             .stage(&format!("answers-{name}"), &asked, || {
-                answer(condition, rules, subject, &mut |d, n| tell(&name, d, n))
+                answer(condition, rules, model, &mut |d, n| tell(&name, d, n))
             })
             .map_err(place)?;
         let key = Hash::of(&(VERSION, &rules.subject, Hash::of(&said), &rules.probe, condition));
         let (along, read) =
-            run.stage(&format!("states-{name}"), &key, || states(condition, rules, subject, &said)).map_err(place)?;
+            run.stage(&format!("states-{name}"), &key, || states(condition, rules, model, &said)).map_err(place)?;
         reused += usize::from(old.is_yes()) + usize::from(read.is_yes());
         all.push((said, along));
     }
@@ -144,14 +145,14 @@ pub fn monitor(
 fn answer(
     condition: &Condition,
     rules: &MonitorRules,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Said>> {
     let name = condition.name();
     let ask = |(i, question): (usize, &String)| Request::chat(format!("{name}/{i}"), condition.ask(question));
     let asks: Vec<Request> = rules.questions.iter().enumerate().map(ask).collect();
     let total = asks.len() * rules.sampling.rollouts;
-    let answers = subject.generate(&asks, &rules.sampling, &mut |n| done(n, total))?;
+    let answers = model.generate(&asks, &rules.sampling, &mut |n| done(n, total))?;
     assert_eq!(answers.len(), total, "an answer per ask and rollout");
     let said =
         |answer: Answer| Said { text: answer.text, token_ids: answer.token_ids, finish_reason: answer.finish_reason };
@@ -163,12 +164,12 @@ fn answer(
 fn states(
     condition: &Condition,
     rules: &MonitorRules,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     said: &[Said],
 ) -> Result<Vec<Along>> {
     const CHUNK: usize = 32;
-    let eos = subject.tokenizer().eos_ids().to_vec();
-    let prompt = |question: &String| subject.tokenizer().chat_ids(&condition.ask(question), true);
+    let eos = model.tokenizer().eos_ids().to_vec();
+    let prompt = |question: &String| model.tokenizer().chat_ids(&condition.ask(question), true);
     let prompts: Vec<Vec<u32>> = rules.questions.iter().map(prompt).collect::<Result<_>>()?;
     let text = |(i, said): (usize, &Said)| {
         let stop = said.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
@@ -179,7 +180,7 @@ fn states(
     let texts: Vec<Finished> = said.iter().enumerate().map(text).collect::<Result<_>>()?;
     let of = |metric| Probe { metric, column: format!("{metric:?}"), ..rules.probe.clone() };
     let probes = [Metric::PromptLast, Metric::Proj, Metric::Cosine].map(of);
-    let values = projections(subject, &texts, &probes, CHUNK, &mut |_| {})?;
+    let values = projections(model, &texts, &probes, CHUNK, &mut |_| {})?;
     let along = |v: Vec<f64>| Along { prompt_last_proj: v[0], proj: v[1], cos_sim: v[2] };
     Ok(values.into_iter().map(along).collect())
 }
@@ -230,8 +231,8 @@ mod tests {
     use super::*;
     use crate::fakes::{EchoModel, WordJudge};
     use crate::language_model::Prompt;
-    use crate::persona::projection;
     use crate::vector::Layer;
+    use crate::vector::math::projection;
 
     fn rules() -> MonitorRules {
         let mut conditions = ladder(&["very bold".into(), "bold".into(), "meek".into()]);
@@ -267,9 +268,9 @@ mod tests {
     fn points_are_means_over_rollouts_and_a_second_run_asks_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
-        let (rules, mut subject) = (rules(), language_model());
+        let (rules, mut model) = (rules(), language_model());
         let mut heard = Vec::new();
-        let found = monitor(&run, &rules, &mut subject, &mut WordJudge("bold"), &mut |name, done, of| {
+        let found = monitor(&run, &rules, &mut model, &mut WordJudge("bold"), &mut |name, done, of| {
             heard.push(format!("{name} {done}/{of}"))
         })
         .unwrap();
@@ -292,18 +293,18 @@ mod tests {
         let of = |text: &str| projection(&state(&tokenizer.encode(text).unwrap()), v);
         assert!((found.points[3].proj - (of("I am bold") + of("I am meek")) / 2.0).abs() < 1e-12);
 
-        let asked = subject.batches.len();
-        let again = monitor(&run, &rules, &mut subject, &mut WordJudge("bold"), &mut |_, _, _| {}).unwrap();
-        assert_eq!((again.points, again.reused, subject.batches.len()), (found.points, (15, 15), asked));
+        let asked = model.batches.len();
+        let again = monitor(&run, &rules, &mut model, &mut WordJudge("bold"), &mut |_, _, _| {}).unwrap();
+        assert_eq!((again.points, again.reused, model.batches.len()), (found.points, (15, 15), asked));
         // Another judge costs no answer.
         let other = monitor(
             &run,
             &MonitorRules { trait_name: "meek".into(), ..rules },
-            &mut subject,
+            &mut model,
             &mut WordJudge("meek"),
             &mut |_, _, _| {},
         )
         .unwrap();
-        assert_eq!((other.reused, subject.batches.len()), ((10, 15), asked));
+        assert_eq!((other.reused, model.batches.len()), ((10, 15), asked));
     }
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::run::Reply;
-use super::{Condition, Correlation, MonitorRules, Monitored, Point, Published, Setting, published};
+use super::condition::{Condition, Point, Setting};
+use super::correlate::{Correlation, Published, published};
+use super::run::{MonitorRules, Monitored, Reply};
 use crate::Result;
 use crate::language_model::FinishReason;
-use crate::persona::Metric;
+use crate::persona::project::Metric;
 use crate::record::{Lock, RunDir};
 use crate::report::{Cell, Chart, Cloud, Group, Hue, Mark, Page, Part, Passage, Picture, Span, Table};
 use crate::stats::{Interval, mean, sample_std};

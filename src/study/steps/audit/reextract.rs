@@ -75,7 +75,7 @@ fn labelled(rows: &[Vec<Row>], captured: &[States; 2], layer: Layer) -> Result<V
     let mut answers = Vec::new();
     for (rows, captured) in rows.iter().zip(captured) {
         for (n, row) in rows.iter().enumerate() {
-            if let (Some(score), Some(states)) = (row.score, captured.read(n)?) {
+            if let (Some(score), Some(states)) = (row.trait_score(), captured.read(n)?) {
                 let state = states.response_avg[layer.row()].clone();
                 answers.push((place_of(&row.question_id)?.0, state, score > SHOWS));
             }
