@@ -5,13 +5,14 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::activation_shift::{activation_shift, add};
+use super::activation_shift::activation_shift;
 use super::context::{Adapter, Context};
 use super::files::{states, vector_folder};
 use super::rollouts::{base_rows, require_rollouts};
 use crate::persona::{Side, States, keep};
 use crate::record::seed_of;
 use crate::study::dag::{Control, Task};
+use crate::vector::math::{add_scaled, dot, norm};
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{Result, ensure};
 
@@ -78,7 +79,8 @@ fn halves(sides: &[(States, Vec<usize>); 2], seed: u64) -> Result<Rows64> {
         for (n, &place) in places[..2 * half].iter().enumerate() {
             if let Some(residuals) = states.read(place)? {
                 let sign = if n < half { 1.0 } else { -1.0 };
-                add(&mut sums, &residuals.response_avg, sign / half as f64);
+                let rows = sums.iter_mut().zip(&residuals.response_avg);
+                rows.for_each(|(sum, state)| add_scaled(sum, sign / half as f64, state));
             }
         }
     }
@@ -93,10 +95,9 @@ fn rows_of(vector: &PersonaVector) -> Rows64 {
 fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> Rows64 {
     let mut rows = rows_of(vector);
     for (row, direction) in rows.iter_mut().zip(directions) {
-        let square: f64 = direction.iter().map(|x| x * x).sum();
-        let along: f64 = row.iter().zip(direction).map(|(a, b)| a * b).sum();
+        let (along, square) = (dot(row, direction), dot(direction, direction));
         if square > 0.0 {
-            row.iter_mut().zip(direction).for_each(|(a, b)| *a -= along / square * b);
+            add_scaled(row, -along / square, direction);
         }
     }
     rows
@@ -104,9 +105,8 @@ fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> Rows64 {
 
 /// Rows scaled to the lengths of the real vector's.
 fn as_long_as(own: &PersonaVector, other: &[Vec<f64>]) -> Result<PersonaVector> {
-    let norm = |row: &mut dyn Iterator<Item = f64>| row.map(|x| x * x).sum::<f64>().sqrt();
     let scaled = |(own, other): (&Vec<f32>, &Vec<f64>)| -> Vec<f32> {
-        let (want, is) = (norm(&mut own.iter().map(|&x| f64::from(x))), norm(&mut other.iter().copied()));
+        let (want, is) = (norm(own), norm(other));
         let scale = if is > 0.0 { want / is } else { 0.0 };
         other.iter().map(|x| (scale * x) as f32).collect()
     };

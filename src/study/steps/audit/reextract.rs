@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::model::Audited;
 use super::probe::Probe;
 use crate::Result;
-use crate::persona::{Filter, Recipe, Row, Side, States, cosine, extract_captured, place_of, projection, read_rows};
+use crate::persona::{Filter, Recipe, Row, Side, States, extract_captured, place_of, read_rows};
 use crate::record::{Hash, seed_of};
 use crate::stats::auc;
 use crate::study::outputs::{AuditFindings, ProbeAuc, Rotation, SHOWS};
@@ -15,6 +15,7 @@ use crate::study::steps::events::Phase;
 use crate::study::steps::files::{audit_folder, rows_file, states};
 use crate::study::steps::rollouts::{RolloutSource, rollouts};
 use crate::study::steps::vector::recipe;
+use crate::vector::math::{cosine, norm, projection};
 use crate::vector::{Layer, PersonaVector};
 
 /// An answer: the number of its question, its state at the layer of the study, and whether it shows the trait.
@@ -86,7 +87,6 @@ fn labelled(rows: &[Vec<Row>], captured: &[States; 2], layer: Layer) -> Result<V
 
 /// Cosines and norms layer by layer; a layer at which one is zero has none.
 fn rotation(old: &PersonaVector, new: &PersonaVector, layer: Layer, diagnosis: String) -> Rotation {
-    let norm = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     let layers = || (1..=old.layers()).map(Layer).map(|layer| (old.row(layer), new.row(layer)));
     let finite = |x: f64| x.is_finite().then_some(x);
     Rotation {

@@ -16,7 +16,7 @@ use self::watch::{WatchKey, watch, watch_key};
 use super::context::{Context, TraitVector, vector_of};
 use super::events::{Event, Phase};
 use super::files::{adapter_folder, fit_folder};
-use super::hashes::hash_folder;
+use super::hashes::hash_adapter;
 use crate::record::{Hash, Tracking, create_folder, seed_of};
 use crate::runtime::{FitSpec, Start};
 use crate::study::config::AdapterSettings;
@@ -63,7 +63,7 @@ pub(in crate::study) fn finetune(
     };
     let key = cx.key("fit", &key);
     let (folder, adapter) = (fit_folder(cx, task), adapter_folder(cx, task));
-    let holds = |fitted: &Fitted| hash_folder(&adapter).is_ok_and(|now| now == fitted.adapter);
+    let holds = |fitted: &Fitted| hash_adapter(&adapter).is_ok_and(|now| now == fitted.adapter);
     cx.stage_if(&format!("fit-{}", task.name), &key, holds, || {
         let examples = examples(cx, &chats)?;
         create_folder(&folder)?;
@@ -98,7 +98,7 @@ pub(in crate::study) fn finetune(
         log.close()?;
         ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
         let _ = fs::remove_file(&checkpoint);
-        let adapter = hash_folder(&adapter)?;
+        let adapter = hash_adapter(&adapter)?;
         let off = log.proofs.iter().filter(|p| p.planned > 0.0).map(|p| (p.measured / p.planned - 1.0).abs());
         let (loss, shift_error) = (log.last.map(|last| last.loss), off.reduce(f64::max));
         Ok(Fitted { outcome, loss, shift_error, adapter, watched: log.watched })
