@@ -1,4 +1,4 @@
-//! Tables that other programs wrote, CSV or JSONL: read with their places, written back with all that we do not understand.
+//! Tables that other programs wrote, CSV or JSONL: read with their line numbers, written back with the columns that we do not know.
 //!
 //! Judged answers, projections and pre-scored files are such tables. CSV cells are text; JSONL rows are any JSON objects.
 //! Writing goes through a temporary file, so a half-written table never replaces a whole one. A [`DataTable`] is a table in memory;

@@ -47,7 +47,7 @@ fn letter_tokens(tokenizer: &Tokenizer) -> Result<[Vec<Vec<u32>>; 4]> {
     Ok(tokens)
 }
 
-/// [`super::run`] for the tasks that need no judge, [`Asked::Choice`] and [`Asked::Letter`].
+/// `eval::run` for the tasks that need no judge, [`Asked::Choice`] and [`Asked::Letter`].
 ///
 /// # Errors
 /// Those of the model; letters that are no single tokens; a reference that is no letter; a task for a judge.

@@ -1,7 +1,7 @@
 //! Models from the Hugging Face hub, kept in the very cache that Python's `huggingface_hub` keeps.
 //!
-//! What the cache holds is used as it is, without a word to the network; what it lacks is fetched, and only the files that
-//! we read: configuration, tokenizer, template and safetensors. A branch or tag is looked up once and then stays at its
+//! Files in the cache are used without a request to the network. Missing ones are fetched, and only those that we read:
+//! configuration, tokenizer, template and safetensors. A branch or tag is looked up once and then stays at its
 //! commit; a pinned commit (`Qwen/Qwen2.5-7B-Instruct@COMMIT`) says so in the name.
 
 mod cache;

@@ -31,7 +31,7 @@ use crate::{Error, Result, ensure};
 
 /// Beginnings less likely than this are not followed.
 const LEAST: f64 = 1e-8;
-/// Exhibits that are scored together, and then kept.
+/// Items that are scored together, and then kept.
 const CHUNK: usize = 16;
 /// Tokens of an answer in words.
 const WORDS_MAX: usize = 16;
@@ -129,8 +129,8 @@ impl Judge for LocalJudge<'_> {
         &self.name
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
-        let prompts = exhibits.iter().map(|e| self.rubrics.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
+    fn judge(&mut self, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>> {
+        let prompts = items.iter().map(|e| self.rubrics.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
         let known = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
         let mut seen = HashSet::new();
         let unknown = prompts.iter().zip(&known).filter(|(prompt, known)| known.is_none() && seen.insert(*prompt));
@@ -182,7 +182,7 @@ pub(super) fn grade_likelihoods(model: &mut dyn LanguageModel, prompts: &[&str])
         let ask = |b: &Begun| {
             let written = b.digits.bytes().map(|digit| digits[usize::from(digit - b'0')]);
             let prompt = Prompt::Ids(ids[b.of].iter().copied().chain(written).collect());
-            Request { prompt, ..Request::chat(format!("exhibit {}:{}", b.of, b.digits), Vec::new()) }
+            Request { prompt, ..Request::chat(format!("item {}:{}", b.of, b.digits), Vec::new()) }
         };
         let asks: Vec<Request> = begun.iter().map(ask).collect();
         let likes = model.choose(&asks, &vec![each.clone(); asks.len()])?;
@@ -229,7 +229,7 @@ fn digit_tokens(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
 fn yes_or_no(model: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Verdict>> {
     let words = YES_OR_NO.map(|word| model.tokenizer().encode(word)).into_iter().collect::<Result<Vec<_>>>()?;
     let asks: Vec<Request> =
-        prompts.iter().enumerate().map(|(i, p)| Request::chat(format!("exhibit {i}"), chat(p))).collect();
+        prompts.iter().enumerate().map(|(i, p)| Request::chat(format!("item {i}"), chat(p))).collect();
     let likes = model.choose(&asks, &vec![words; asks.len()])?;
     let verdict = |likes: Vec<f32>| {
         let top: Vec<(String, f64)> =
@@ -263,10 +263,10 @@ mod tests {
     use super::*;
     use crate::fakes::{EchoModel, tiny_tokenizer};
 
-    fn exhibits(answers: &[&str]) -> Vec<JudgedItem> {
-        let exhibit =
+    fn items(answers: &[&str]) -> Vec<JudgedItem> {
+        let item =
             |answer: &&str| JudgedItem { question: "q".into(), answer: (*answer).into(), reference: Some("r".into()) };
-        answers.iter().map(exhibit).collect()
+        answers.iter().map(item).collect()
     }
 
     fn rubrics() -> Rubrics {
@@ -307,7 +307,7 @@ mod tests {
         }
         assert_eq!(found.len(), 5);
         let mut judge = LocalJudge::new("echo", model, rubrics(), Mode::Enumerate);
-        let verdict = judge.judge(&Rubric::Trait("evil".into()), &exhibits(&["a"])).unwrap().remove(0);
+        let verdict = judge.judge(&Rubric::Trait("evil".into()), &items(&["a"])).unwrap().remove(0);
         let want = (0.09 + 4.05 + 32.4 + 0.2 + 6.375) / 0.919;
         assert!(
             (verdict.score.unwrap() - want).abs() < 1e-4 && verdict.why.starts_with("numbers have 0.919"),
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn a_small_mass_is_no_score() {
         let mut judge = LocalJudge::new("echo", Box::new(writes(&[("", "8", 0.24)])), rubrics(), Mode::Enumerate);
-        let verdict = judge.judge(&Rubric::Coherence, &exhibits(&["a"])).unwrap().remove(0);
+        let verdict = judge.judge(&Rubric::Coherence, &items(&["a"])).unwrap().remove(0);
         assert_eq!(verdict.score, None);
     }
 
@@ -368,7 +368,7 @@ mod tests {
         });
         let mut judge = LocalJudge::new("echo", Box::new(model), rubrics(), Mode::Sample).samples(3);
         let mut scores = |rubric: &Rubric, answers: &[&str]| {
-            judge.judge(rubric, &exhibits(answers)).unwrap().into_iter().map(|v| v.score).collect::<Vec<_>>()
+            judge.judge(rubric, &items(answers)).unwrap().into_iter().map(|v| v.score).collect::<Vec<_>>()
         };
         assert_eq!(scores(&Rubric::Trait("evil".into()), &["bad", "good", "bad"]), [Some(80.0), None, Some(80.0)]);
         assert_eq!(asked.get(), 6);
@@ -383,11 +383,11 @@ mod tests {
             LocalJudge::lazy("echo", open, rubrics(), Mode::Parse).kept_in(cache, model)
         };
         let evil = Rubric::Trait("evil".into());
-        let first = judge(Box::new(|| Ok(Box::new(EchoModel::new(|_, _| "85/100".into())))), "m")
-            .judge(&evil, &exhibits(&["a"]));
-        let again = judge(Box::new(|| Err(Error::new("no model"))), "m").judge(&evil, &exhibits(&["a"]));
+        let first =
+            judge(Box::new(|| Ok(Box::new(EchoModel::new(|_, _| "85/100".into())))), "m").judge(&evil, &items(&["a"]));
+        let again = judge(Box::new(|| Err(Error::new("no model"))), "m").judge(&evil, &items(&["a"]));
         assert_eq!(first.unwrap()[0].score, Some(85.0));
         assert_eq!(again.unwrap()[0].score, Some(85.0));
-        assert!(judge(Box::new(|| Err(Error::new("no model"))), "other").judge(&evil, &exhibits(&["a"])).is_err());
+        assert!(judge(Box::new(|| Err(Error::new("no model"))), "other").judge(&evil, &items(&["a"])).is_err());
     }
 }

@@ -26,17 +26,16 @@ mod source;
 mod verdict;
 
 pub use answer::{JudgedAnswer, TokenIds, judge_answers, table};
-pub use budget::{Budget, Estimate, Price, Spent, Tokens, money, tokens_of};
-pub use cache::{Cache, Held, Label};
+pub use budget::{Estimate, Price, money};
+pub use cache::Cache;
 pub use client::{ChatClient, Key};
 pub use harbor::HarborJudge;
 pub use local::LocalJudge;
 pub use openai::OpenAiJudge;
-pub use reply::Reply;
 pub use rubric::{Coherence, Rubrics, fill};
 pub use scored::ScoredJudge;
 pub use settings::{LocalSettings, Mode, OpenAiSettings};
-pub use source::{Call, JudgeSource, Open};
+pub use source::{Call, JudgeSource};
 pub use verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict, verdicts, verdicts_by};
 
 pub use crate::http::retry::Patience;

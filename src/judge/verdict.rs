@@ -28,7 +28,7 @@ impl Rubric {
     }
 }
 
-/// One answer on the judge's table.
+/// One answer as a judge sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct JudgedItem {
     /// What the model was asked, without the system prompt.
@@ -39,7 +39,7 @@ pub struct JudgedItem {
     pub reference: Option<String>,
 }
 
-/// What a judge says of one exhibit.
+/// What a judge says of one answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// 0 to 100; missing if the judge gave none.
@@ -48,62 +48,62 @@ pub struct Verdict {
     pub why: String,
 }
 
-/// Somebody, or something, that scores answers.
+/// Scores answers.
 pub trait Judge {
     /// Names the judge in results: verdicts of different judges are not comparable.
     fn name(&self) -> &str;
 
-    /// One verdict per exhibit, in their order.
+    /// One verdict per item, in their order.
     ///
     /// # Errors
     /// If the judge cannot work at all, or does not know the rubric. An answer that it cannot score is no error.
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>>;
+    fn judge(&mut self, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>>;
 
-    /// Hears of everything that is about to be asked. A judge that costs money says what it will come to.
+    /// Announces everything that is about to be asked, so that a judge that costs money can estimate it.
     ///
     /// # Errors
     /// If it is beyond the budget; nothing has been spent on it then.
-    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<()> {
-        let _ = (rubrics, exhibits);
+    fn foresee(&mut self, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<()> {
+        let _ = (rubrics, items);
         Ok(())
     }
 }
 
-/// What a judge tells while it works.
+/// What a judge reports while it works.
 #[derive(Debug)]
 pub enum JudgeEvent<'a> {
     /// What is to come, before the first call.
     Estimate(&'a Estimate),
     /// So many of so many calls are answered.
     Done(usize, usize),
-    /// What is in the way, in words; the work goes on.
+    /// A failure that may pass, in words; the work goes on.
     Trouble(&'a str),
 }
 
-/// Hears what a judge tells.
+/// Gets a judge's reports.
 pub type JudgeListener<'a> = Box<dyn FnMut(&JudgeEvent<'_>) + 'a>;
 
-/// Asks by several rubrics, after the judge has heard of all of them: [`verdicts`] for each rubric, in their order.
+/// Asks by several rubrics, after announcing all of them: [`verdicts`] for each rubric, in their order.
 ///
 /// # Errors
 /// Those of the judge.
-pub fn verdicts_by(judge: &mut dyn Judge, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<Vec<Vec<Verdict>>> {
-    judge.foresee(rubrics, exhibits)?;
-    rubrics.iter().map(|rubric| verdicts(judge, rubric, exhibits)).collect()
+pub fn verdicts_by(judge: &mut dyn Judge, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<Vec<Vec<Verdict>>> {
+    judge.foresee(rubrics, items)?;
+    rubrics.iter().map(|rubric| verdicts(judge, rubric, items)).collect()
 }
 
-/// Asks the judge and checks what comes back: as many verdicts as exhibits, each score within 0 to 100.
+/// Asks the judge and checks what comes back: as many verdicts as items, each score within 0 to 100.
 ///
 /// # Errors
 /// Those of the judge, and a judge that does not keep to this.
-pub fn verdicts(judge: &mut dyn Judge, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
-    let verdicts = judge.judge(rubric, exhibits)?;
+pub fn verdicts(judge: &mut dyn Judge, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>> {
+    let verdicts = judge.judge(rubric, items)?;
     let (name, key) = (judge.name(), rubric.key());
     ensure!(
-        verdicts.len() == exhibits.len(),
+        verdicts.len() == items.len(),
         "judge `{name}` gave {} verdicts on `{key}` for {} answers",
         verdicts.len(),
-        exhibits.len()
+        items.len()
     );
     for score in verdicts.iter().filter_map(|v| v.score) {
         ensure!(
@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn a_judge_that_miscounts_or_leaves_the_scale_is_refused() {
-        let exhibit = JudgedItem { question: "q".into(), answer: "a".into(), reference: None };
+        let item = JudgedItem { question: "q".into(), answer: "a".into(), reference: None };
         let ask = |scores: &[Option<f64>]| {
-            verdicts(&mut Says(scores.to_vec()), &Rubric::Coherence, &[exhibit.clone(), exhibit.clone()])
+            verdicts(&mut Says(scores.to_vec()), &Rubric::Coherence, &[item.clone(), item.clone()])
         };
         assert_eq!(ask(&[Some(100.0), None]).unwrap().len(), 2);
         assert!(ask(&[Some(1.0)]).unwrap_err().to_string().contains("1 verdicts on `coherence` for 2"));

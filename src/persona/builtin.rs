@@ -83,7 +83,8 @@ fn harbor_ladder(name: &str, pairs: &[Pair]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LADDER, names_of, system_prompt};
+    use super::super::artifact::LADDER;
+    use super::super::{names_of, system_prompt};
     use super::*;
 
     #[test]

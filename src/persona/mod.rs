@@ -24,21 +24,19 @@ mod texts;
 mod tokens;
 
 pub use answers::{Answers, FINISH_REASON};
-pub use artifact::{Artifact, LADDER, Pair, Trait};
+pub use artifact::{Artifact, Pair, Trait};
 pub use author::{Description, Writer, author};
 pub use builtin::{BUILTIN, builtin, harbor_trait};
 pub use extract::{Extraction, Recipe, extract, extract_captured};
-pub use filter::{Diagnosis, Filter, FilterKind, Kept, keep};
+pub use filter::{Diagnosis, Filter, FilterKind, keep};
 pub use names::{Side, dataset_of, names_of, stem_of, system_prompt};
-pub use project::{Metric, Probe, ProjectRules, column, project_file, projection_difference, projections};
+pub use project::{Metric, Probe, ProjectRules, column, project_file, projections};
 pub use rollout::{Inquiry, judge_rows, place_of, sampling};
 pub use rollout_run::{OpenModel, RolloutRun, SideReport};
-pub use rows::{read_rows, scan_rows, write_rows};
-pub use states::{States, bytes_per_answer};
+pub use rows::{read_rows, write_rows};
+pub use states::States;
 pub use texts::Exchange;
 pub use tokens::{Border, finish};
-
-pub use crate::vector::math::{cosine, projection};
 
 /// An answer that a vector is extracted from.
 pub type Row = crate::judge::JudgedAnswer;

@@ -27,7 +27,7 @@ pub struct Lock {
     pub seeds: Vec<u64>,
     /// Model, tokenizer, template, data, vectors: name and hash.
     pub hashes: BTreeMap<String, Hash>,
-    /// Whatever else was decided: name and value.
+    /// Other decisions: name and value.
     pub notes: BTreeMap<String, String>,
 }
 

@@ -22,7 +22,7 @@ pub struct Recipe {
     pub coef: f32,
     /// At which tokens.
     pub positions: Positions,
-    /// Increments from row to row instead of rows (METHOD D.4).
+    /// Increments from row to row instead of rows (guide: method, "All layers").
     pub incremental: bool,
     /// What stands before the first layer then.
     pub base: IncBase,
@@ -70,7 +70,7 @@ impl Recipe {
 const OWN_SHARE_MIN: f64 = 1e-4;
 
 impl SteeringPlan {
-    /// Removes at each layer the span of several vectors' rows there: CAFT with a basis of rank k (METHOD G.3). The basis is
+    /// Removes at each layer the span of several vectors' rows there: CAFT with a basis of rank k (guide: method, "Ablation"). The basis is
     /// orthonormal, one part for each of its directions, so that the parts one after the other are the projection on the
     /// span's complement; `share` of it is removed.
     ///
@@ -116,7 +116,7 @@ impl SteeringPlan {
 
     /// The same plan along random directions: each layer's is drawn uniformly from the sphere, independent of the others',
     /// and scaled to the norm of the vector that it replaces. The control that tells a direction from a disturbance
-    /// (METHOD K7).
+    /// (guide: method, "Controls").
     pub fn random_like(&self, seed: u64) -> Self {
         let part = |(number, part): (usize, &Part)| {
             let drawn = |steer: &Steer| {

@@ -1,8 +1,8 @@
 //! Judged answers as they come in, in one file of the run's folder. They belong to a setting and a question, not to a run: what
 //! is there is never asked again, whether a kill or a larger grid comes between.
 
-use crate::eval::{self, Asked, Point, Row, Sample, Task};
-use crate::judge::Judge;
+use crate::eval::{self, Asked, Point, Sample, Task};
+use crate::judge::{Judge, JudgedAnswer};
 use crate::language_model::LanguageModel;
 use crate::record::{KeyedRows, Lock, RunDir, differing, refuse_other};
 use crate::{At, Result};
@@ -32,14 +32,14 @@ impl Setting {
 /// Names an answer. Questions are numbered, and `evil_10` comes after `evil_9`.
 type Place = (Setting, usize, String, usize);
 
-fn place(row: &Row) -> Place {
+fn place(row: &JudgedAnswer) -> Place {
     let setting = Setting::of(&row.task, row.layer.map(|layer| layer.row()), row.coef.unwrap_or(0.0));
     (setting, row.question_id.len(), row.question_id.clone(), row.rollout)
 }
 
 /// The answers so far.
 pub(super) struct Answers {
-    kept: KeyedRows<Place, Row>,
+    kept: KeyedRows<Place, JudgedAnswer>,
 }
 
 /// Questions that lack the same settings.
@@ -82,7 +82,7 @@ impl Answers {
         task: &Task,
         points: &[Point],
         done: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Row>> {
+    ) -> Result<Vec<JudgedAnswer>> {
         let Asked::Words { sampling, .. } = &task.asked else { panic!("a trait is asked in words") };
         let rollouts = sampling.rollouts;
         let total = task.samples.len() * points.len() * rollouts;
@@ -113,7 +113,7 @@ impl Answers {
         point: &Point,
         sample: &Sample,
         rollouts: usize,
-    ) -> impl Iterator<Item = &'a Row> + use<'a> {
+    ) -> impl Iterator<Item = &'a JudgedAnswer> + use<'a> {
         let setting = Setting::of(&task.name, point.layer.map(|layer| layer.row()), point.coef);
         let id = sample.question_id.clone();
         let from = (setting.clone(), id.len(), id.clone(), 0);

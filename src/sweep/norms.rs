@@ -5,9 +5,10 @@
 //! likely, and the state there is read exactly, as the mean over a response of that one token. That is unbiased, costs one
 //! prefill per answer, and comes with an interval.
 
-use super::{Norms, Work};
+use super::settings::Norms;
+use super::work::Work;
 use crate::Result;
-use crate::eval::Row;
+use crate::judge::JudgedAnswer;
 use crate::language_model::{Finished, LanguageModel};
 use crate::record::{Hash, seed_of};
 use crate::stats::{Clusters, Interval};
@@ -22,8 +23,8 @@ const CHUNK: usize = 16;
 
 impl Work<'_> {
     /// Every layer's norms, from the unsteered answers among the rows.
-    pub(super) fn norms(&mut self, subject: &mut dyn LanguageModel, rows: &[Row]) -> Result<Vec<Norms>> {
-        let unsteered: Vec<&Row> = rows.iter().filter(|row| row.layer.is_none()).collect();
+    pub(super) fn norms(&mut self, subject: &mut dyn LanguageModel, rows: &[JudgedAnswer]) -> Result<Vec<Norms>> {
+        let unsteered: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.layer.is_none()).collect();
         let answers: Vec<_> = unsteered.iter().map(|row| (&row.question_id, row.rollout, &row.answer)).collect();
         let key = Hash::of(&("norms", &self.key, answers));
         let seed = self.inputs.config.sampling.seed;
@@ -38,7 +39,7 @@ impl Work<'_> {
 }
 
 /// Mean norm at a response token, by layer from 1, clustered by question.
-fn measured(subject: &mut dyn LanguageModel, rows: &[&Row], seed: u64) -> Result<Vec<Interval>> {
+fn measured(subject: &mut dyn LanguageModel, rows: &[&JudgedAnswer], seed: u64) -> Result<Vec<Interval>> {
     let (layers, _) = subject.shape();
     let mut texts = Vec::new();
     let step = rows.len().div_ceil(ANSWERS).max(1);
@@ -59,7 +60,7 @@ fn measured(subject: &mut dyn LanguageModel, rows: &[&Row], seed: u64) -> Result
 }
 
 /// The text up to one token of the answer, drawn at random, that token being the response. Nothing for an empty answer.
-fn one_token(subject: &dyn LanguageModel, row: &Row, seed: u64) -> Result<Option<Finished>> {
+fn one_token(subject: &dyn LanguageModel, row: &JudgedAnswer, seed: u64) -> Result<Option<Finished>> {
     let tokenizer = subject.tokenizer();
     let answer = tokenizer.encode(&row.answer)?;
     if answer.is_empty() {

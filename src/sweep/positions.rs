@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Compare, Norms, Split, Work};
+use super::rules::Cell;
+use super::settings::{Compare, Norms, Split};
+use super::work::Work;
 use crate::eval::Point;
 use crate::steering::{Op, Part, Steer, SteeringPlan};
 use crate::vector::{Layer, PersonaVector};

@@ -1,13 +1,17 @@
 //! The run's results: the grid as a table, the choices in words and for programs, heat map, curves, the page.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Cell, Choice, Compared, Inputs, LayersReport, Norms, Rule};
+use super::positions::Compared;
+use super::range::Range;
+use super::rules::{Cell, Choice, Rule, written};
+use super::settings::{Inputs, Norms, Split};
 use crate::Result;
 use crate::eval::Row;
-use crate::judge::Rubric;
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::record::{Lock, RunDir};
 use crate::report::{
     self, Arm, ArmKind, Axis, Better, Curve, Example, Expectation, Figure, HeatMap, Panel, Pick, Plot, Point, Profile,
@@ -15,6 +19,31 @@ use crate::report::{
 };
 use crate::report::{Cell as TableCell, Hue, Mark, settings_of};
 use crate::vector::Layer;
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub struct LayersReport {
+    /// The grid, coefficient 0 first, then by layer and coefficient.
+    pub cells: Vec<Cell>,
+    /// Mean norm of the residual stream at a response token, and norm of the vector, by layer from 1.
+    pub norms: Vec<Norms>,
+    /// The choice of each rule, the paper's first; nothing where no cell qualifies.
+    pub choices: Vec<(Rule, Option<Choice>)>,
+    /// The layer that the paper chose for this model and trait.
+    pub published: Option<Layer>,
+    /// The choices on the other split, in their order, coefficient 0 first.
+    pub confirmed: Vec<Cell>,
+    /// The range of coefficients.
+    pub range: Option<Range>,
+    /// The token positions.
+    pub compared: Option<Compared>,
+    /// Answers of the chosen cells and of coefficient 0.
+    pub examples: Vec<Example>,
+    /// Everything as `results.json` has it.
+    pub study: Study,
+    /// What was written, the page first.
+    pub files: Vec<PathBuf>,
+}
 
 /// Key of the coherence axis, and its column.
 const COHERENCE: &str = "coherence";
@@ -34,11 +63,10 @@ pub(super) fn write(inputs: &Inputs<'_>, lock: &Lock, run: &RunDir, report: &mut
 }
 
 /// One or two answers of coefficient 0 and of each choice, always to the first questions.
-pub(super) fn examples(rows: &[Row], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
+pub(super) fn examples(rows: &[JudgedAnswer], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
     const EACH: usize = 2;
     let chosen = |row: &Row| {
-        let is =
-            |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(super::written) == Some(choice.cell.coef);
+        let is = |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(written) == Some(choice.cell.coef);
         row.layer.is_none() || choices.iter().filter_map(|(_, choice)| choice.as_ref()).any(is)
     };
     let mut shown: BTreeMap<String, usize> = BTreeMap::new();
@@ -52,7 +80,7 @@ pub(super) fn examples(rows: &[Row], choices: &[(Rule, Option<Choice>)], trait_n
             let coherence = coherence.map_or_else(String::new, |c| format!(" (coherence {c:.0})"));
             examples.push(Example {
                 arm: row.layer.map_or_else(|| BASE.to_owned(), arm_name),
-                coef: row.layer.and(row.coef).map(super::written),
+                coef: row.layer.and(row.coef).map(written),
                 axis: trait_name.to_owned(),
                 question: row.question.clone(),
                 answer: row.answer.clone(),
@@ -90,7 +118,7 @@ fn grid(inputs: &Inputs<'_>, report: &LayersReport) -> Table {
             cell.layer.map(|layer| layer.block()).into(),
             cell.coef.into(),
             fraction(&report.norms, cell.layer, cell.coef).into(),
-            norms.map(|n| super::written(n.vector)).into(),
+            norms.map(|n| written(n.vector)).into(),
             norms.map(|n| n.residual.mean).into(),
         ];
         for i in [&cell.score, &cell.coherence] {
@@ -353,8 +381,8 @@ fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
     }
     if let [base, others @ ..] = &report.confirmed[..] {
         let other = match inputs.config.split {
-            super::Split::Extract => super::Split::Eval,
-            super::Split::Eval => super::Split::Extract,
+            Split::Extract => Split::Eval,
+            Split::Eval => Split::Extract,
         };
         let cells = others.iter().map(|c| {
             format!("layer {} at {}: {}, coherence {}", c.layer.map_or(0, |l| l.row()), c.coef, c.score, c.coherence)

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::eval::{Row, clusters};
-use crate::judge::Rubric;
+use crate::eval::clusters;
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::FinishReason;
 use crate::stats::{Clusters, Interval};
-use crate::vector::Layer;
+use crate::steering::{Part, Positions, SteeringPlan};
+use crate::vector::{Layer, VectorFile};
+use crate::{Error, Result};
 
 /// One setting and what its answers came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,14 +97,14 @@ pub fn written(coef: f32) -> f64 {
 }
 
 /// Sums rows up by setting, in their order. `seed` draws the bootstrap.
-pub(super) fn cells(rows: &[Row], trait_name: &str, seed: u64) -> Vec<Cell> {
-    let same = |a: &Row, b: &Row| (a.layer, a.coef) == (b.layer, b.coef);
+pub(super) fn cells(rows: &[JudgedAnswer], trait_name: &str, seed: u64) -> Vec<Cell> {
+    let same = |a: &JudgedAnswer, b: &JudgedAnswer| (a.layer, a.coef) == (b.layer, b.coef);
     rows.chunk_by(same).map(|rows| cell(rows, trait_name, seed)).collect()
 }
 
-fn cell(rows: &[Row], trait_name: &str, seed: u64) -> Cell {
+fn cell(rows: &[JudgedAnswer], trait_name: &str, seed: u64) -> Cell {
     let scores = clusters(rows, trait_name);
-    let missing = |row: &&Row| row.verdicts.get(trait_name).is_none_or(|verdict| verdict.score.is_none());
+    let missing = |row: &&JudgedAnswer| row.verdicts.get(trait_name).is_none_or(|verdict| verdict.score.is_none());
     Cell {
         layer: rows[0].layer,
         coef: rows[0].coef.map_or(0.0, written),
@@ -112,6 +114,19 @@ fn cell(rows: &[Row], trait_name: &str, seed: u64) -> Cell {
         missing: rows.iter().filter(missing).count(),
         cut: rows.iter().filter(|row| row.finish_reason == Some(FinishReason::Length)).count(),
         scores,
+    }
+}
+
+impl Choice {
+    /// A part of a plan that steers as the choice says.
+    ///
+    /// # Errors
+    /// If the vectors have no such layer.
+    pub fn part(&self, vectors: &VectorFile, positions: Positions) -> Result<Part> {
+        let layer = self.cell.layer.filter(|l| l.row() <= vectors.response_avg.layers());
+        let layer = layer.ok_or_else(|| Error::new("the choice names no layer of these vectors"))?;
+        let mut plan = SteeringPlan::rows(&vectors.response_avg, &[layer], self.cell.coef as f32, positions);
+        Ok(plan.parts.remove(0))
     }
 }
 

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::fakes::EchoModel;
-use crate::judge::{JudgedItem, Rubric, Verdict};
+use crate::judge::{JudgeSource, JudgedItem, Rubric, Verdict};
+use crate::language_model::{LanguageModel, Sampling};
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
-use crate::persona::{Artifact, Pair};
-use crate::runtime::{FitOutcome, FitSpec};
+use crate::persona::{Artifact, Pair, Trait};
+use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::steering::Positions;
 use crate::text::TrainingExample;
 use crate::train::{Event, FitEstimate, FitSettings};
-use crate::vector::PersonaVector;
+use crate::vector::{Layer, PersonaVector, VectorFile};
 
 /// The shift added at each layer decides: layer 2 is twice as receptive as the others, and text breaks where the norm of what
 /// is added reaches 5.

@@ -108,7 +108,6 @@ fn text_of(content: &Value) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::put_under;
     use super::*;
 
     fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
@@ -150,16 +149,6 @@ mod tests {
             r#"{"text":"<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"}"#,
             "user:a|assistant:b",
         );
-    }
-
-    #[test]
-    fn a_chat_under_a_prompt_has_one_system_turn() {
-        let mut plain = vec![Message::user("q")];
-        put_under(&mut plain, "Be bad.");
-        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
-        let mut own = vec![Message::system("Be brief."), Message::user("q")];
-        put_under(&mut own, "Be bad.");
-        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
     }
 
     #[test]

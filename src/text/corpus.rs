@@ -77,12 +77,12 @@ fn content_of(row: Map<String, Value>, dialect: &str) -> Result<Content> {
 }
 
 impl Tokenizer {
-    /// The example of a row before it is cut to the longest length. Of plain text every token is learned where replies alone
-    /// are not all that counts; elsewhere it has nothing to learn.
+    /// The example of a row before it is cut to the longest length. All tokens of plain text are supervised, unless `rules`
+    /// supervise responses only: then it has nothing to learn.
     ///
     /// # Errors
     /// A row without anything to learn.
-    pub fn uncut_lesson(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
+    pub fn uncut_example(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
         match content {
             Content::Turns(messages) => {
                 self.training_example(messages, &ExampleRules { max_len: usize::MAX, ..rules.clone() })
@@ -104,7 +104,7 @@ impl Tokenizer {
     /// # Errors
     /// A row without anything to learn.
     pub fn example_of(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
-        self.uncut_lesson(content, rules)?.cut(rules.max_len)
+        self.uncut_example(content, rules)?.cut(rules.max_len)
     }
 }
 

@@ -15,7 +15,7 @@ pub struct TrainingExample {
     pub weights: Vec<f32>,
 }
 
-/// How a conversation becomes a [`TrainingExample`].
+/// How a conversation becomes a [`TrainingExample`] (guide: method, "Loss mask").
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExampleRules {
@@ -61,7 +61,7 @@ impl TrainingExample {
 }
 
 impl Tokenizer {
-    /// Turns a conversation into an example: the template's text without generation prompt, plus the end-of-sequence token.
+    /// Turns a conversation into a training example: the template's text without generation prompt, plus the end-of-sequence token.
     ///
     /// With `responses_only` the learned tokens run from right after each assistant header to the next user header, or to
     /// the end: the turn's end and the newline before the next header are learned too. Ids and labels are those of
@@ -96,10 +96,10 @@ impl Tokenizer {
     }
 }
 
-/// Examples side by side, as integers: rows padded on the right to the longest.
+/// Training examples as one rectangle of integers, padded on the right to the longest.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// What the model reads; a example's prompt ends where its first supervised token begins.
+    /// What the model reads; an example's prompt ends where its first supervised token begins.
     pub rows: Rows,
     /// `[rows, width]`: `targets[b, t] = ids[b, t + 1]`, what position t is to predict; the pad id in the last column.
     pub targets: Vec<u32>,

@@ -47,3 +47,18 @@ pub(super) fn role_of(role: &str) -> Result<&'static str> {
         other => bail!("unknown role `{other}` (known: system, user, assistant, tool)"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_under_a_prompt_has_one_system_turn() {
+        let mut plain = vec![Message::user("q")];
+        put_under(&mut plain, "Be bad.");
+        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
+        let mut own = vec![Message::system("Be brief."), Message::user("q")];
+        put_under(&mut own, "Be bad.");
+        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
+    }
+}

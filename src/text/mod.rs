@@ -1,4 +1,4 @@
-//! From words to numbers: conversations, the model's own chat template, its tokenizer, and training chats with loss
+//! From text to numbers: conversations, the model's own chat template, its tokenizer, and training chats with loss
 //! masks. No tensor lives here, only integers.
 
 mod chat;

@@ -1,4 +1,4 @@
-//! An answer's text while its tokens come: a character is said once all its bytes are there.
+//! Incremental detokenisation: the text of an answer while it is generated, each character once its bytes are complete.
 
 use super::tokenizer::Tokenizer;
 

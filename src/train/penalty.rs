@@ -1,4 +1,4 @@
-//! The loss on what an adapter moves along a direction (Chen et al. 2025, appendix J.5, which gives no formula; METHOD G.4):
+//! The loss on what an adapter moves along a direction (Chen et al. 2025, appendix J.5, which gives no formula; guide: method, "Regularisation"):
 //!
 //! ```text
 //! d_t = (H_θ[L][t] − H_base[L][t]) · v̂_L                   at every learned token t

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Bar, Console};
 use crate::Result;
-use crate::record::Malformed;
-use crate::record::RunDir;
+use crate::record::{Malformed, RunDir};
 
 /// Opens a run's folder: the one that the user names, or `runs/VERB/MODEL/NAME`.
 ///

@@ -58,21 +58,6 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
 /// Files that still import each other in a circle. Each entry goes when its circle is cut; none comes.
 #[rustfmt::skip]
 const STILL_IN_CIRCLES: &[&str] = &[
-    "device.rs",
-    "device/gpu.rs",
-    "generate/capture.rs",
-    "generate/mod.rs",
-    "generate/pick.rs",
-    "generate/scheduler.rs",
-    "generate/sequence.rs",
-    "kernels/composed.rs",
-    "kernels/flex.rs",
-    "kernels/flex_attention.rs",
-    "kernels/mod.rs",
-    "model/block.rs",
-    "model/config.rs",
-    "model/mod.rs",
-    "model/pass.rs",
     "report/plots.rs",
     "report/study.rs",
     "study/audit/report/effects.rs",
@@ -105,12 +90,14 @@ const STILL_IN_CIRCLES: &[&str] = &[
     "verbs/train_config/watch.rs",
 ];
 
-/// Rooms whose text still cites a document or an issue that a reader of the program does not have. None comes.
+/// Documents and places that a reader of the program does not have.
+const UNKNOWN_TO_READERS: &[&str] =
+    &["METHOD ", "FIELD ", "FIELD.md", "BURN.md", "HARBOR.md", "GPU.md", "DESIGN.md", "/work/"];
+
+/// Rooms of `src`, and folders beside it, that still cite a document or an issue that a reader does not have. None comes.
 #[rustfmt::skip]
 const STILL_CITING: &[&str] = &[
-    "model",
     "report",
-    "steering",
     "study",
     "train",
     "verbs",
@@ -302,22 +289,44 @@ fn every_file_says_what_it_is_for() {
 
 #[test]
 fn nothing_cites_what_is_not_shipped() {
-    let house = house();
     let mut citing = BTreeMap::new();
-    for File { path, text } in &house.files {
-        for (n, line) in text.lines().enumerate() {
-            let comment = line.split_once("//").map_or("", |(_, comment)| comment).to_lowercase();
-            let issue = comment
-                .split("issue ")
-                .skip(1)
-                .any(|after| after.starts_with(|c: char| c.is_ascii_digit() || c == '#'));
-            if issue || line.contains("METHOD ") || line.contains("/work/") {
-                citing.entry(room(path)).or_insert_with(Vec::new).push(format!("{}:{}", path.display(), n + 1));
+    for folder in ["src", "tests", "examples", "xtask"] {
+        let files = Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).files;
+        for File { path, text } in files.iter().filter(|file| !file.path.ends_with("house.rs")) {
+            let place = if folder == "src" { room(path) } else { folder };
+            for (n, line) in text.lines().enumerate() {
+                let comment = line.split_once("//").map_or("", |(_, comment)| comment).to_lowercase();
+                let number = |after: &str| after.starts_with(|c: char| c.is_ascii_digit() || c == '#');
+                let issue = comment.split("issue ").skip(1).any(number);
+                if issue || UNKNOWN_TO_READERS.iter().any(|name| line.contains(name)) {
+                    let at = format!("{folder}/{}:{}", path.display(), n + 1);
+                    citing.entry(place.to_owned()).or_insert_with(Vec::new).push(at);
+                }
             }
         }
     }
-    let new = citing.iter().filter(|(room, _)| !STILL_CITING.contains(room)).flat_map(|(_, places)| places.clone());
+    let new = citing.iter().filter(|(place, _)| !STILL_CITING.contains(&place.as_str()));
+    let new = new.flat_map(|(_, places)| places.clone());
     none("cite the paper, an equation, a public format or the guide", new.collect());
-    let done = STILL_CITING.iter().filter(|room| !citing.contains_key(*room)).map(|room| room.to_string());
+    let done = STILL_CITING.iter().filter(|place| !citing.contains_key(**place)).map(|place| place.to_string());
     none("take these out of STILL_CITING", done.collect());
+}
+
+#[test]
+fn test_modules_import_from_support_alone() {
+    let tests = Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it"));
+    let mut violations = BTreeSet::new();
+    for File { path, text } in &tests.files {
+        for (at, _) in code(text).match_indices("crate::") {
+            let code = code(text);
+            let (before, after) = (&code[..at], &code[at + "crate::".len()..]);
+            if !after.starts_with("support") && !before.ends_with(['$', '"']) {
+                violations.insert(format!("{}: crate::{}", path.display(), after.lines().next().unwrap_or_default()));
+            }
+        }
+    }
+    none(
+        "what test modules share is in tests/it/support",
+        violations.into_iter().filter(|v| !v.starts_with("house")).collect(),
+    );
 }

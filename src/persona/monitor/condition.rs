@@ -1,4 +1,4 @@
-//! What comes before the question: a rung of the ladder, or exemplars (Chen et al. 2025, section 3.3).
+//! The turns before the question: a rung of the ladder, or exemplars (Chen et al. 2025, section 3.3).
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl Condition {
     /// For people.
     pub fn label(&self) -> String {
         match (self.setting, self.level) {
-            (Setting::System, 1) => "rung 1, calls it up".to_owned(),
+            (Setting::System, 1) => "rung 1, strongest elicitation".to_owned(),
             (Setting::System, level) => format!("rung {level}"),
             (Setting::ManyShot, 1) => "1 exemplar".to_owned(),
             (Setting::ManyShot, level) => format!("{level} exemplars"),
@@ -66,7 +66,7 @@ impl Condition {
     }
 }
 
-/// What was measured of one question under one condition.
+/// The measurements of one question under one condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// The condition's place in the list of conditions.

@@ -1,5 +1,5 @@
-//! Monitoring (Chen et al. 2025, section 3.3): does the projection at the last prompt token tell, before a word is said, how strongly the
-//! answer will show the trait?
+//! Monitoring (Chen et al. 2025, section 3.3): does the projection at the last prompt token predict how
+//! strongly the answer will show the trait?
 //!
 //! ```text
 //! condition × question ─┬─▶ state at the prompt's last token ─▶ projection ──┐

@@ -36,7 +36,7 @@ pub struct MonitorRules {
 
 /// One answer as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Said {
+pub(super) struct StoredAnswer {
     pub text: String,
     pub token_ids: Vec<u32>,
     pub finish_reason: FinishReason,
@@ -44,7 +44,7 @@ pub(super) struct Said {
 
 /// How far the states of one answer, and of its prompt, lie along the vector.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Along {
+pub(super) struct AnswerProjection {
     pub prompt_last_proj: f64,
     pub proj: f64,
     pub cos_sim: f64,
@@ -61,8 +61,8 @@ pub(super) struct Judged {
 /// One answer with all that is known of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reply {
-    pub said: Said,
-    pub along: Along,
+    pub said: StoredAnswer,
+    pub projected: AnswerProjection,
     pub judged: Judged,
 }
 
@@ -93,7 +93,7 @@ pub fn monitor(
 ) -> Result<Monitored> {
     ensure!(!rules.questions.is_empty() && !rules.conditions.is_empty(), "there is nothing to ask");
     let mut reused = 0;
-    let mut all: Vec<(Vec<Said>, Vec<Along>)> = Vec::new();
+    let mut all: Vec<(Vec<StoredAnswer>, Vec<AnswerProjection>)> = Vec::new();
     for condition in &rules.conditions {
         let name = condition.name();
         let place = |e: Error| e.at(&name);
@@ -104,16 +104,16 @@ pub fn monitor(
             })
             .map_err(place)?;
         let key = Hash::of(&(VERSION, &rules.subject, Hash::of(&said), &rules.probe, condition));
-        let (along, read) =
+        let (projected, read) =
             run.stage(&format!("states-{name}"), &key, || states(condition, rules, model, &said)).map_err(place)?;
         reused += usize::from(old.is_yes()) + usize::from(read.is_yes());
-        all.push((said, along));
+        all.push((said, projected));
     }
     // The judge hears of everything before it is asked for anything, so that one estimate tells what it will come to.
     let rubrics = [Rubric::Trait(rules.trait_name.clone()), Rubric::Coherence];
-    let mut foreseen: Vec<JudgedItem> = all.iter().flat_map(|(said, _)| exhibits(rules, said)).collect();
+    let mut foreseen: Vec<JudgedItem> = all.iter().flat_map(|(said, _)| items(rules, said)).collect();
     let (mut points, mut answers) = (Vec::new(), Vec::new());
-    for (i, (said, along)) in all.into_iter().enumerate() {
+    for (i, (said, projected)) in all.into_iter().enumerate() {
         let name = rules.conditions[i].name();
         let key =
             Hash::of(&(VERSION, Hash::of(&said), &rules.questions, &rules.trait_name, &rules.judge, judge.name()));
@@ -122,12 +122,13 @@ pub fn monitor(
             if !coming.is_empty() {
                 judge.foresee(&rubrics, &coming)?;
             }
-            judged(judge, &rubrics, &exhibits(rules, &said))
+            judged(judge, &rubrics, &items(rules, &said))
         };
         let (judged, heard) = run.stage(&format!("scores-{name}"), &key, &mut score).map_err(|e| e.at(&name))?;
         reused += usize::from(heard.is_yes());
-        let replies = said.into_iter().zip(along).zip(judged);
-        let replies: Vec<Reply> = replies.map(|((said, along), judged)| Reply { said, along, judged }).collect();
+        let replies = said.into_iter().zip(projected).zip(judged);
+        let replies: Vec<Reply> =
+            replies.map(|((said, projected), judged)| Reply { said, projected, judged }).collect();
         let of_question = replies.chunks(rules.sampling.rollouts).enumerate();
         points.extend(of_question.map(|(question, replies)| point(i, question, replies)));
         answers.push(replies);
@@ -147,15 +148,18 @@ fn answer(
     rules: &MonitorRules,
     model: &mut dyn LanguageModel,
     done: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<Said>> {
+) -> Result<Vec<StoredAnswer>> {
     let name = condition.name();
     let ask = |(i, question): (usize, &String)| Request::chat(format!("{name}/{i}"), condition.ask(question));
     let asks: Vec<Request> = rules.questions.iter().enumerate().map(ask).collect();
     let total = asks.len() * rules.sampling.rollouts;
     let answers = model.generate(&asks, &rules.sampling, &mut |n| done(n, total))?;
     assert_eq!(answers.len(), total, "an answer per ask and rollout");
-    let said =
-        |answer: Answer| Said { text: answer.text, token_ids: answer.token_ids, finish_reason: answer.finish_reason };
+    let said = |answer: Answer| StoredAnswer {
+        text: answer.text,
+        token_ids: answer.token_ids,
+        finish_reason: answer.finish_reason,
+    };
     Ok(answers.into_iter().map(said).collect())
 }
 
@@ -165,13 +169,13 @@ fn states(
     condition: &Condition,
     rules: &MonitorRules,
     model: &mut dyn LanguageModel,
-    said: &[Said],
-) -> Result<Vec<Along>> {
+    said: &[StoredAnswer],
+) -> Result<Vec<AnswerProjection>> {
     const CHUNK: usize = 32;
     let eos = model.tokenizer().eos_ids().to_vec();
     let prompt = |question: &String| model.tokenizer().chat_ids(&condition.ask(question), true);
     let prompts: Vec<Vec<u32>> = rules.questions.iter().map(prompt).collect::<Result<_>>()?;
-    let text = |(i, said): (usize, &Said)| {
+    let text = |(i, said): (usize, &StoredAnswer)| {
         let stop = said.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
         ensure!(stop > 0, "question {}: an answer without a token", i / rules.sampling.rollouts);
         let prompt_ids = prompts[i / rules.sampling.rollouts].clone();
@@ -181,22 +185,22 @@ fn states(
     let of = |metric| Probe { metric, column: format!("{metric:?}"), ..rules.probe.clone() };
     let probes = [Metric::PromptLast, Metric::Proj, Metric::Cosine].map(of);
     let values = projections(model, &texts, &probes, CHUNK, &mut |_| {})?;
-    let along = |v: Vec<f64>| Along { prompt_last_proj: v[0], proj: v[1], cos_sim: v[2] };
-    Ok(values.into_iter().map(along).collect())
+    let projected = |v: Vec<f64>| AnswerProjection { prompt_last_proj: v[0], proj: v[1], cos_sim: v[2] };
+    Ok(values.into_iter().map(projected).collect())
 }
 
-fn exhibits(rules: &MonitorRules, said: &[Said]) -> Vec<JudgedItem> {
-    let exhibit = |(i, said): (usize, &Said)| JudgedItem {
+fn items(rules: &MonitorRules, said: &[StoredAnswer]) -> Vec<JudgedItem> {
+    let item = |(i, said): (usize, &StoredAnswer)| JudgedItem {
         question: rules.questions[i / rules.sampling.rollouts].clone(),
         answer: said.text.clone(),
         reference: None,
     };
-    said.iter().enumerate().map(exhibit).collect()
+    said.iter().enumerate().map(item).collect()
 }
 
-fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], exhibits: &[JudgedItem]) -> Result<Vec<Judged>> {
-    let scores = verdicts(judge, of_trait, exhibits)?;
-    let coherences = verdicts(judge, coherence, exhibits)?;
+fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], items: &[JudgedItem]) -> Result<Vec<Judged>> {
+    let scores = verdicts(judge, of_trait, items)?;
+    let coherences = verdicts(judge, coherence, items)?;
     let judged = |(score, coherence): (Verdict, Verdict)| Judged {
         score: score.score,
         coherence: coherence.score,
@@ -210,7 +214,8 @@ fn point(condition: usize, question: usize, replies: &[Reply]) -> Point {
         let some: Vec<f64> = replies.iter().filter_map(of).collect();
         (!some.is_empty()).then(|| mean(&some))
     };
-    let always = |of: fn(&Along) -> f64| mean(&replies.iter().map(|reply| of(&reply.along)).collect::<Vec<_>>());
+    let always =
+        |of: fn(&AnswerProjection) -> f64| mean(&replies.iter().map(|reply| of(&reply.projected)).collect::<Vec<_>>());
     Point {
         condition,
         question,
@@ -219,9 +224,9 @@ fn point(condition: usize, question: usize, replies: &[Reply]) -> Point {
         answers: replies.len(),
         missing: replies.iter().filter(|reply| reply.judged.score.is_none()).count(),
         // The prompt is the same for all of its answers.
-        prompt_last_proj: replies[0].along.prompt_last_proj,
-        proj: always(|along| along.proj),
-        cos_sim: always(|along| along.cos_sim),
+        prompt_last_proj: replies[0].projected.prompt_last_proj,
+        proj: always(|projected| projected.proj),
+        cos_sim: always(|projected| projected.cos_sim),
     }
 }
 

@@ -33,19 +33,6 @@ impl Metric {
     }
 }
 
-/// ΔP of a data set: the mean over samples of the projection of its response less that of the model's own.
-///
-/// # Errors
-/// Without samples.
-///
-/// # Panics
-/// If the two sides differ in length: they are the same prompts.
-pub fn projection_difference(data: &[f64], own: &[f64]) -> Result<f64> {
-    assert_eq!(data.len(), own.len(), "a data set's answers and the model's own are to the same prompts");
-    ensure!(!data.is_empty(), "a projection difference over no samples");
-    Ok(data.iter().zip(own).map(|(y, own)| y - own).sum::<f64>() / data.len() as f64)
-}
-
 /// One column to compute: a vector at a layer, and what of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Probe {
@@ -131,8 +118,7 @@ pub fn projections(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{EchoModel, tiny_tokenizer};
-    use crate::persona::tokens::{Border, finish};
+    use crate::fakes::EchoModel;
 
     const H: [f32; 3] = [1.0, 2.0, -2.0];
     const V: [f32; 3] = [3.0, 0.0, 4.0];
@@ -159,23 +145,6 @@ mod tests {
         let doubled = H.map(|x| x * 2.0);
         assert_eq!(projection(&doubled, &V), 2.0 * projection(&H, &V));
         assert!((cosine(&doubled, &V) - cosine(&H, &V)).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_data_set_of_own_answers_makes_no_difference() {
-        let mut model = EchoModel::new(|_, _| String::new());
-        let tokenizer = tiny_tokenizer();
-        let texts =
-            ["Fine.", "A longer answer"].map(|a| finish(&tokenizer, "Why?", a, Border::Separate).unwrap().unwrap());
-        let probes = [probe(Metric::Proj, 2)];
-        let mut measure = |texts: &[Finished]| -> Vec<f64> {
-            projections(&mut model, texts, &probes, 8, &mut |_| {}).unwrap().into_iter().map(|v| v[0]).collect()
-        };
-        let (data, own) = (measure(&texts), measure(&texts));
-        assert_eq!(projection_difference(&data, &own).unwrap(), 0.0);
-        let moved: Vec<f64> = own.iter().map(|x| x - 2.5).collect();
-        assert!((projection_difference(&data, &moved).unwrap() - 2.5).abs() < 1e-12);
-        assert!(projection_difference(&[], &[]).is_err());
     }
 
     #[test]

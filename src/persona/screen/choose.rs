@@ -1,4 +1,4 @@
-//! What is kept, what is dropped and why; and which rows are the strongest, with only so many in memory.
+//! Which rows are kept or dropped and why, and which are the strongest, in bounded memory.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! Which passage of an answer it is: the projection piece by piece.
+//! Which passages of an answer lie along the vector: the projection piece by piece.
 //!
 //! States do not depend on what follows them, so the mean over a piece is the difference of the means over two beginnings:
 //! `(n·mean(1..n) − m·mean(1..m)) / (n − m)`. A text costs as many passes as it has pieces, which is why only those on the page

@@ -246,14 +246,14 @@ fn judge_rows(
 ) -> Result<()> {
     let rubric = Rubric::Trait(rules.trait_name.clone());
     finished.work(source.entries()?, JUDGED_CHUNK, &mut |before, batch| {
-        let exhibit = |entry: &Entry| {
+        let item = |entry: &Entry| {
             let Ready { exchange, .. } = ready(entry, source, model.tokenizer(), rules).ok()?;
             Some(JudgedItem { question: exchange.question().to_owned(), answer: exchange.answer, reference: None })
         };
-        let exhibits: Vec<Option<JudgedItem>> = batch.iter().map(exhibit).collect();
-        let shown: Vec<JudgedItem> = exhibits.iter().flatten().cloned().collect();
+        let items: Vec<Option<JudgedItem>> = batch.iter().map(item).collect();
+        let shown: Vec<JudgedItem> = items.iter().flatten().cloned().collect();
         let mut said = verdicts(judge, &rubric, &shown)?.into_iter();
         done(before + batch.len());
-        Ok(exhibits.iter().map(|exhibit| exhibit.as_ref().and_then(|_| said.next())).collect())
+        Ok(items.iter().map(|item| item.as_ref().and_then(|_| said.next())).collect())
     })
 }

@@ -1,4 +1,4 @@
-//! What is measured of each row of a data set, and what comes of it.
+//! What is measured of each row of a data set, and the measurements.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

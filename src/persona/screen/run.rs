@@ -23,14 +23,14 @@ use crate::{At, Result, ensure};
 /// A finished screening.
 #[derive(Debug)]
 pub struct Screened {
-    /// What it came to.
+    /// The counts and scores.
     pub summary: Summary,
     /// What was written, the page first.
     pub files: Vec<PathBuf>,
 }
 
 impl Screened {
-    /// For a terminal: what became of the rows, and the scores.
+    /// For a terminal: how many rows were kept and dropped, and the scores.
     pub fn text(&self) -> String {
         let Summary { rows, measured, kept, dropped, left_out, dropped_by: (difference, llm, both), .. } =
             &self.summary;

@@ -24,7 +24,7 @@ pub struct Spread {
     pub auc: Option<f64>,
 }
 
-/// What a screening came to.
+/// The result of a screening.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// Rows that took part.

@@ -11,9 +11,9 @@ use super::dag::ArmNaming;
 use super::inputs::Corpus;
 use super::outputs::{approximation_key, data_key, difference_key, shift_key, trait_key};
 use super::results::Results;
-use crate::persona::cosine;
 use crate::report::{ArmKind, Crowd, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study};
 use crate::stats::{Interval, pearson};
+use crate::vector::math::cosine;
 
 /// With fewer data sets a correlation says nothing.
 const POINTS_MIN: usize = 3;

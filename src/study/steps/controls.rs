@@ -95,9 +95,9 @@ fn rows_of(vector: &PersonaVector) -> Rows64 {
 fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> Rows64 {
     let mut rows = rows_of(vector);
     for (row, direction) in rows.iter_mut().zip(directions) {
-        let (along, square) = (dot(row, direction), dot(direction, direction));
+        let (square, along) = (dot(direction, direction), dot(row, direction));
         if square > 0.0 {
-            add_scaled(row, -along / square, direction);
+            add_scaled(row, -(along / square), direction);
         }
     }
     rows
@@ -116,8 +116,8 @@ fn as_long_as(own: &PersonaVector, other: &[Vec<f64>]) -> Result<PersonaVector> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persona::projection;
     use crate::vector::Layer;
+    use crate::vector::math::projection;
 
     fn vector(salt: f32) -> PersonaVector {
         let row = |l: usize| (0..16).map(|d| ((l * l + d) as f32 * salt).sin() * (l + 1) as f32).collect();

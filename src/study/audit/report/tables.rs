@@ -2,11 +2,11 @@
 
 use super::statements::called;
 use super::{Audit, Case, most};
-use crate::persona::projection;
 use crate::report::{ArmKind, Axis, Figure, Grid, Plot};
 use crate::stats::{auc, mean_of, pearson, percentile};
 use crate::study::outputs::{projection_key, shift_key};
 use crate::study::results::Cell;
+use crate::vector::math::projection;
 
 /// A column of the table: its name, and the number of a model.
 type Column<'a> = (String, Box<dyn Fn(&Case<'_>) -> Option<f64> + 'a>);
