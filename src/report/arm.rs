@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::svg::{Hue, Mark};
+use super::words::worded;
 
 /// What was done to the model of an [`Arm`]. The order is that of tables and legends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,6 +104,30 @@ impl ArmKind {
         }
     }
 
+    /// For people, where the layer of single-layer arms is not known.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Base => "Base model",
+            Self::Elicit => "Base model, steered towards",
+            Self::Plain => "Plain finetune",
+            Self::Preventative => "Preventative, all layers",
+            Self::PreventativeLayer => "Preventative, one layer",
+            Self::Prompting => "Preventative prompting",
+            Self::Ablate => "Ablation (CAFT), all layers",
+            Self::Regularize => "Regularisation, one layer",
+            Self::Negative => "Prompted negative data",
+            Self::Own => "Own arm",
+            Self::Random => "Random vectors",
+            Self::Shuffled => "Vector of shuffled rollouts",
+            Self::Orthogonal => "Vector without the shift",
+            Self::Unrelated => "Another trait's vector",
+            Self::Negated => "Negated vector",
+            Self::Inference => "Inference-time steering",
+            Self::Layer => "Layer",
+            Self::Position => "Token position",
+        }
+    }
+
     /// Whether a finetune is part of the arm; inference-time steering uses that of the plain arm.
     pub fn is_finetune(self) -> bool {
         !matches!(self, Self::Base | Self::Elicit | Self::Inference | Self::Layer | Self::Position)
@@ -172,12 +197,12 @@ impl Arm {
     /// An arm in the colour and mark of its kind.
     pub fn new(name: &str, kind: ArmKind, label: &str) -> Self {
         let (hue, mark) = kind.look();
-        Self { name: name.to_owned(), label: label.to_owned(), kind, hue, mark, note: String::new() }
+        Self { name: name.to_owned(), label: worded(label), kind, hue, mark, note: String::new() }
     }
 
     /// With a sentence on what was done.
     pub fn note(self, note: &str) -> Self {
-        Self { note: note.to_owned(), ..self }
+        Self { note: worded(note), ..self }
     }
 }
 

@@ -21,6 +21,7 @@ mod scatter;
 mod study;
 mod svg;
 mod table;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -32,9 +33,12 @@ pub use plots::{
     Crowd, Curve, CurveLevel, CurvePanel, Curves, Figure, HUES, HeatMap, MARKS, Panel, Pick, Plot, Profile, Trace,
 };
 pub use rows::{RowCurves, row_curves};
-pub use study::{Axis, Better, Comparison, Example, Expectation, Grid, Point, Published, Study, capital};
+pub use study::{Axis, Better, Comparison, Example, Grid, Point, Published, Study, capital};
 pub use svg::{Hue, Look, Mark};
 pub use table::{Cell, Table};
+#[cfg(test)]
+pub(crate) use words::rewording;
+pub use words::{Expectation, ExpectationId, Note, NoteKind};
 
 use crate::record::{create_folder, write_atomic};
 use crate::{At, Error, Result, ensure};

@@ -10,6 +10,7 @@ use super::arm::Arm;
 use super::plots::Figure;
 use super::svg::{Hue, Mark};
 use super::table::{Cell, Table};
+use super::words::{Expectation, Note, worded};
 use crate::stats::Interval;
 
 /// Which way is good.
@@ -50,20 +51,20 @@ impl Axis {
     /// A trait score from 0 to 100, lower being better.
     pub fn score(key: &str, name: &str, short: &str) -> Self {
         let (hue, mark) = (Hue::Vermillion, Mark::Circle);
-        let [key, name, short, unit] = [key, name, short, "0–100"].map(str::to_owned);
+        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "0–100".to_owned());
         Self { key, name, short, unit, hue, mark, better: Better::Lower, range: (0.0, 100.0), aside: false }
     }
 
     /// An accuracy in percent, higher being better.
     pub fn accuracy(key: &str, name: &str, short: &str, hue: Hue, mark: Mark) -> Self {
-        let [key, name, short, unit] = [key, name, short, "%"].map(str::to_owned);
+        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "%".to_owned());
         Self { key, name, short, unit, hue, mark, better: Better::Higher, range: (0.0, 100.0), aside: false }
     }
 
     /// A length along a direction of the residual stream, in its units: for files and figures only. Its range is that of the
     /// points ([`Study::spanned`]).
     pub fn aside(key: &str, name: &str) -> Self {
-        let [key, name, short, unit] = [key, name, name, "residual units"].map(str::to_owned);
+        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(name), "residual units".to_owned());
         let (hue, mark, better) = (Hue::Ink, Mark::Circle, Better::Lower);
         Self { key, name, short, unit, hue, mark, better, range: (0.0, 0.0), aside: true }
     }
@@ -153,17 +154,6 @@ pub struct Published {
     pub source: String,
 }
 
-/// What should have come out, and what did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Expectation {
-    /// What the method promises, with its threshold.
-    pub claim: String,
-    /// What was measured.
-    pub measured: String,
-    /// Whether that meets the claim; `None` where it could not be told.
-    pub met: Option<bool>,
-}
-
 /// A judged answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Example {
@@ -219,7 +209,7 @@ pub struct Study {
     /// Judged answers.
     pub examples: Vec<Example>,
     /// What must be known to read the numbers: missing scores, refusals, limits.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// How it was made: name and value.
     pub settings: Vec<(String, String)>,
     /// What went in: name and hash, seed or version.

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::StudyConfig;
-use super::pieces::{Cast, Piece, pieces};
-use crate::report::{Arm, ArmKind};
+use crate::report::ArmKind;
 use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
 use crate::vector::{Layer, Layers};
 use crate::{Error, Result};
@@ -101,42 +100,18 @@ impl Work {
     }
 
     /// For people.
-    pub(super) fn label(self) -> String {
+    pub(super) fn label(self) -> &'static str {
         match self {
-            Self::Rollouts(true) => "Answers that show the trait".to_owned(),
-            Self::Rollouts(false) => "Answers that lack it".to_owned(),
-            Self::Vector => "Persona vector".to_owned(),
-            Self::Selfgen => "The base model's own answers".to_owned(),
-            Self::Difference => "Projection difference of the data".to_owned(),
-            Self::Audit => "Audit".to_owned(),
+            Self::Rollouts(true) => "Rollouts under positive system prompts",
+            Self::Rollouts(false) => "Rollouts under negative system prompts",
+            Self::Vector => "Persona vector",
+            Self::Selfgen => "The base model's own answers",
+            Self::Difference => "Projection difference of the data",
+            Self::Audit => "Audit",
             Self::Base | Self::Elicit | Self::Finetune(_) | Self::Inference => {
-                self.arm_kind().map(|kind| arm_label(kind, None)).unwrap_or_default()
+                self.arm_kind().map_or("", ArmKind::label)
             }
         }
-    }
-}
-
-/// An arm for people; `layer` is that of single-layer arms where it is known.
-fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String {
-    let at = layer.map_or_else(|| "one layer".to_owned(), |layer| layer.to_string());
-    match kind {
-        ArmKind::Base => "Base model".into(),
-        ArmKind::Elicit => "Base model, steered towards".into(),
-        ArmKind::Plain => "Plain finetune".into(),
-        ArmKind::Preventative => "Preventative, all layers".into(),
-        ArmKind::PreventativeLayer => format!("Preventative, {at}"),
-        ArmKind::Prompting => "Preventative prompting".into(),
-        ArmKind::Ablate => "Ablation (CAFT), all layers".into(),
-        ArmKind::Regularize => format!("Regularisation, {at}"),
-        ArmKind::Negative => "Prompted negative data".into(),
-        ArmKind::Own => "An arm of one's own".into(),
-        ArmKind::Random => "Random vectors".into(),
-        ArmKind::Shuffled => "Vector of shuffled answers".into(),
-        ArmKind::Orthogonal => "Vector without the shift".into(),
-        ArmKind::Unrelated => "Another trait's vector".into(),
-        ArmKind::Negated => "Steered away while it learned".into(),
-        ArmKind::Inference => "Inference-time steering".into(),
-        ArmKind::Layer | ArmKind::Position => kind.to_string(),
     }
 }
 
@@ -170,73 +145,6 @@ impl Treatment {
             Self::Own(_, strength) => strength,
             Self::Plain | Self::Prompting => None,
         }
-    }
-}
-
-/// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
-pub fn arms(config: &StudyConfig, layer: Layer) -> Vec<Arm> {
-    let cast = Cast::of(config);
-    let of_arm = |piece: Piece| Some((piece.work.arm_kind()?, piece));
-    let mut pieces: Vec<(ArmKind, Piece)> = pieces(config).into_iter().filter_map(of_arm).collect();
-    pieces.sort_by_key(|(kind, piece)| (piece.corpus, *kind, piece.trait_));
-    let mut arms: Vec<Arm> = Vec::new();
-    for (kind, piece) in pieces {
-        let name = piece.arm.unwrap_or_default();
-        if arms.iter().any(|arm| arm.name == name) {
-            continue;
-        }
-        let label = match kind {
-            ArmKind::Own => piece.label,
-            kind => cast.labelled(piece.corpus, &arm_label(kind, Some(layer)), piece.trait_),
-        };
-        arms.push(Arm::new(&name, kind, &label).note(&note(kind, layer)));
-    }
-    arms
-}
-
-/// What was done in an arm, in a sentence.
-fn note(kind: ArmKind, layer: Layer) -> String {
-    match kind {
-        ArmKind::Base => "the model as it is".into(),
-        ArmKind::Elicit => "the base model with the vector added while it answers, all layers".into(),
-        ArmKind::Plain => "LoRA on the data, nothing else".into(),
-        ArmKind::Preventative => {
-            "steered towards the trait while it learned, all layers by increments; answers unsteered".into()
-        }
-        ArmKind::PreventativeLayer => {
-            format!("steered towards the trait at {layer} while it learned; answers unsteered")
-        }
-        ArmKind::Prompting => "learned under system prompts that call the trait up; answers without them".into(),
-        ArmKind::Ablate => "the trait's direction ablated at every layer while it learned; answers with it".into(),
-        ArmKind::Regularize => format!("a loss on the projection along the vector at {layer}; answers unsteered"),
-        ArmKind::Negative => {
-            "the data mixed with the base model's own answers under positive system prompts, with these prompts".into()
-        }
-        ArmKind::Random => {
-            "as preventative steering, with random vectors of equal norm, others for each training seed".into()
-        }
-        ArmKind::Shuffled => {
-            "as preventative steering, with the difference between two halves of the answers that hold as many of both kinds, as long as \
-             the vector at every layer"
-                .into()
-        }
-        ArmKind::Orthogonal => {
-            "as preventative steering, with what is left of the vector beside the plain finetune's activation shift, as long as the vector \
-             at every layer"
-                .into()
-        }
-        ArmKind::Unrelated => {
-            "as preventative steering, with another trait's vector, as long as the vector at every layer".into()
-        }
-        ArmKind::Negated => {
-            "steered away from the trait while it learned, all layers by increments; answers unsteered".into()
-        }
-        ArmKind::Inference => {
-            "the plain finetune, steered away from the trait while it answers, all layers by increments; the coefficient is minus the \
-             strength shown here"
-                .into()
-        }
-        ArmKind::Own | ArmKind::Layer | ArmKind::Position => String::new(),
     }
 }
 

@@ -203,13 +203,12 @@ impl Builder<'_> {
         after: &[usize],
     ) -> usize {
         let cast = self.cast;
-        let usual = work.label();
         let (name, label) = match work {
             Work::Finetune(Treatment::Own(place, _)) => {
                 let own = &self.config.own[place];
                 (own.name.as_str(), own.label.as_deref().unwrap_or(&own.name))
             }
-            _ => (work.name(), usual.as_str()),
+            _ => (work.name(), work.label()),
         };
         let arm = cast.named(corpus, name, trait_);
         let coef = match work {

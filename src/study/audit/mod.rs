@@ -18,24 +18,23 @@
 //! one finetune of those that learn the trait again. Answers for a fresh vector are kept one by one.
 
 mod anew;
-mod effects;
-mod leak;
+pub(super) mod effects;
+pub(super) mod leak;
 mod model;
 mod neutral;
 mod probe;
-mod refusal;
-mod relearn;
-mod report;
+pub(super) mod refusal;
+pub(super) mod relearn;
 mod residue;
-mod second;
+pub(super) mod second;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub(super) use leak::asks_as_trained;
+pub(super) use model::Scores;
 pub use neutral::NeutralSource;
-pub(super) use report::told;
 
 use super::pipeline::Pipeline;
 use crate::judge::JudgeSource;
@@ -44,7 +43,7 @@ use crate::vector::VectorFile;
 use crate::{Error, Result, ensure};
 use anew::{Rotation, Told};
 use effects::Effects;
-use model::{Model, Scores};
+use model::Model;
 use residue::Residue;
 use second::Seconded;
 

@@ -1,14 +1,12 @@
-//! Side effects (METHOD K10): what else differs from the base model, and what steering adds to what finetuning does anyway.
+//! Side effects: what else differs from the base model, and what steering adds to what finetuning does anyway.
 
-use super::super::effects::Effect;
-use super::super::refusal::Rule;
-use super::statements::{asked, statement};
-use super::{Audit, Case};
-use crate::report::{ArmKind, Expectation, Grid};
+use super::answers::{asked, statement};
+use super::models::{Audit, AuditedModel};
+use crate::report::{ArmKind, Expectation, ExpectationId, Grid, Note, NoteKind};
 use crate::stats::{Clusters, Interval, mean, mean_of, sample_std};
-
-/// So many standard errors from nothing a difference is told.
-const TOLD: f64 = 2.0;
+use crate::study::audit::effects::Effect;
+use crate::study::audit::refusal::Rule;
+use crate::study::claims::thresholds::EFFECT_ERRORS;
 
 /// A paired difference of two models.
 struct Difference {
@@ -27,8 +25,8 @@ impl Difference {
     }
 
     /// Whether it is beyond two standard errors.
-    fn is_told(&self) -> bool {
-        self.interval.mean.abs() > TOLD * self.error
+    fn is_clear(&self) -> bool {
+        self.interval.mean.abs() > EFFECT_ERRORS * self.error
     }
 
     /// In standard errors, where these are not nothing.
@@ -37,32 +35,30 @@ impl Difference {
     }
 }
 
-fn of<'a>(case: &Case<'a>, effect: Effect) -> Option<&'a Clusters> {
+fn of<'a>(case: &AuditedModel<'a>, effect: Effect) -> Option<&'a Clusters> {
     case.audited.effects.as_ref()?.of.get(&effect).filter(|clusters| !clusters.is_empty())
 }
 
-impl Audit<'_> {
-    fn to_base(&self, case: &Case<'_>, effect: Effect) -> Option<Difference> {
-        Difference::between(of(case, effect)?, of(self.base()?, effect)?, self.seed())
-    }
+fn to_base(audit: &Audit<'_>, case: &AuditedModel<'_>, effect: Effect) -> Option<Difference> {
+    Difference::between(of(case, effect)?, of(audit.base()?, effect)?, audit.seed())
+}
 
-    fn to_plain(&self, case: &Case<'_>, effect: Effect) -> Option<Difference> {
-        Difference::between(of(case, effect)?, of(self.plain_of(case)?, effect)?, self.seed())
-    }
+fn to_plain(audit: &Audit<'_>, case: &AuditedModel<'_>, effect: Effect) -> Option<Difference> {
+    Difference::between(of(case, effect)?, of(audit.plain_of(case)?, effect)?, audit.seed())
+}
 
-    fn measured(&self) -> Vec<Effect> {
-        let is_there = |effect: &Effect| self.cases.iter().any(|case| of(case, *effect).is_some());
-        Effect::ALL.into_iter().filter(is_there).collect()
-    }
+fn measured(audit: &Audit<'_>) -> Vec<Effect> {
+    let is_there = |effect: &Effect| audit.cases.iter().any(|case| of(case, *effect).is_some());
+    Effect::ALL.into_iter().filter(is_there).collect()
 }
 
 /// The values, then every difference with its interval.
-pub(super) fn grids(audit: &Audit<'_>) -> Vec<Grid> {
-    let measured = audit.measured();
+pub fn grids(audit: &Audit<'_>) -> Vec<Grid> {
+    let measured = measured(audit);
     if measured.is_empty() {
         return Vec::new();
     }
-    let row = |case: &Case<'_>| {
+    let row = |case: &AuditedModel<'_>| {
         let values = measured.iter().map(|&effect| of(case, effect).map(mean_of));
         (case.cell.named(), values.collect())
     };
@@ -91,8 +87,8 @@ fn differences(audit: &Audit<'_>, measured: &[Effect]) -> Grid {
     let mut rows = Vec::new();
     for &effect in measured {
         for case in audit.cases.iter().filter(|case| case.cell.arm.kind != ArmKind::Base) {
-            let plain = if case.cell.arm.kind == ArmKind::Plain { None } else { audit.to_plain(case, effect) };
-            let values = [numbers(audit.to_base(case, effect)), numbers(plain)].concat();
+            let plain = if case.cell.arm.kind == ArmKind::Plain { None } else { to_plain(audit, case, effect) };
+            let values = [numbers(to_base(audit, case, effect)), numbers(plain)].concat();
             rows.push((format!("{}: {}", effect.name(), case.cell.named()), values));
         }
     }
@@ -102,7 +98,7 @@ fn differences(audit: &Audit<'_>, measured: &[Effect]) -> Grid {
         file: format!("side-effects-differences{}", audit.of),
         title: format!("Side effects, as differences: {}", audit.key()),
         caption: "Differences to the base model, and to the plain finetune on the same data, paired by prompt, with 95 % intervals that take \
-                  prompts as units. Beyond two standard errors a difference is told in the statements."
+                  prompts as units. Differences beyond two standard errors are named in the statements."
             .into(),
         corner: "what, of which model".into(),
         columns: columns.concat(),
@@ -111,44 +107,42 @@ fn differences(audit: &Audit<'_>, measured: &[Effect]) -> Grid {
 }
 
 /// A statement for each measurement.
-pub(super) fn statements(audit: &Audit<'_>) -> Vec<Expectation> {
-    audit.measured().into_iter().filter_map(|effect| about(audit, effect)).collect()
+pub fn statements(audit: &Audit<'_>) -> Vec<Expectation> {
+    measured(audit).into_iter().filter_map(|effect| about(audit, effect)).collect()
 }
 
 /// Likelihoods move with whatever is learned; the question is whether steering moves them further.
 fn about(audit: &Audit<'_>, effect: Effect) -> Option<Expectation> {
     if matches!(effect, Effect::Divergence | Effect::Surprise) {
         let further = asked(audit.treated(), &|case| {
-            let difference = audit.to_plain(case, effect)?;
+            let difference = to_plain(audit, case, effect)?;
             let shown =
                 format!("{:.3} against {:.3}", mean_of(of(case, effect)?), mean_of(of(audit.plain_of(case)?, effect)?));
-            Some((Some(!(difference.is_told() && difference.interval.mean > 0.0)), shown))
+            Some((Some(!(difference.is_clear() && difference.interval.mean > 0.0)), shown))
         });
         let claim =
             format!("Side effects: {} is not above the plain finetune's by more than 2 standard errors", effect.name());
-        return statement(&claim, further);
+        return statement(ExpectationId::SideEffect, &claim, further);
     }
     let finetunes = audit.cases.iter().filter(|case| case.cell.arm.kind != ArmKind::Base);
     let same = asked(finetunes, &|case| {
-        let difference = audit.to_base(case, effect)?;
-        Some((Some(!difference.is_told()), format!("{:+.1}", difference.interval)))
+        let difference = to_base(audit, case, effect)?;
+        Some((Some(!difference.is_clear()), format!("{:+.1}", difference.interval)))
     });
     let claim =
         format!("Side effects: {} differs from the base model's by no more than 2 standard errors", effect.name());
-    statement(&claim, same)
+    statement(ExpectationId::SideEffect, &claim, same)
 }
 
-/// How refusals were told, and how many answers were cut.
-pub(super) fn note(audit: &Audit<'_>) -> Option<String> {
-    let of = |case: &Case<'_>| case.audited.effects.as_ref().map(|effects| effects.answers);
+/// How refusals were recognised, and how many answers were cut.
+pub fn note(audit: &Audit<'_>) -> Option<Note> {
+    let of = |case: &AuditedModel<'_>| case.audited.effects.as_ref().map(|effects| effects.answers);
     let counts: Vec<(usize, usize)> = audit.cases.iter().filter_map(of).collect();
     let (answers, cut) = counts.iter().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
-    (answers > 0).then(|| {
-        format!(
-            "Side effects: {}; {cut} of {answers} greedy answers to neutral prompts ended at the limit of tokens.",
-            Rule::of(&audit.results.config.judge).told()
-        )
-    })
+    let rule = Rule::of(&audit.results.config.judge).told();
+    let text =
+        format!("Side effects: {rule}; {cut} of {answers} greedy answers to neutral prompts ended at the limit of tokens.");
+    (answers > 0).then(|| Note::new(NoteKind::SideEffects, &text))
 }
 
 #[cfg(test)]
@@ -165,12 +159,12 @@ mod tests {
         let base = clusters(&[10.0, 20.0, 30.0, 40.0]);
         let own = clusters(&[11.0, 20.5, 31.0, 41.0]);
         let difference = Difference::between(&own, &base, 1).unwrap();
-        assert!((difference.interval.mean - 0.875).abs() < 1e-9 && difference.is_told());
+        assert!((difference.interval.mean - 0.875).abs() < 1e-9 && difference.is_clear());
         assert!((difference.errors().unwrap() - 7.0).abs() < 1e-9, "{:?}", difference.errors());
         let noise = Difference::between(&clusters(&[11.0, 19.0, 31.0, 39.5]), &base, 1).unwrap();
-        assert!(!noise.is_told());
+        assert!(!noise.is_clear());
         let none = Difference::between(&base, &base, 1).unwrap();
-        assert!(!none.is_told() && none.errors().is_none() && none.interval.mean == 0.0);
+        assert!(!none.is_clear() && none.errors().is_none() && none.interval.mean == 0.0);
         assert!(Difference::between(&own, &Clusters::new(), 1).is_none());
     }
 }

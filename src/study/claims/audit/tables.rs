@@ -1,27 +1,26 @@
 //! The numbers of every audited model, and the figures.
 
-use super::super::relearn::{curve, until_learned};
-use super::statements::called;
-use super::{Audit, Case, most};
+use super::models::{Audit, AuditedModel, called, most};
 use crate::persona::projection;
-use crate::report::{ArmKind, Axis, Figure, Grid, Plot};
+use crate::report::{ArmKind, Figure, Grid, Study};
 use crate::stats::{auc, mean_of, pearson, percentile};
+use crate::study::audit::relearn::{curve, until_learned};
 use crate::study::axes::{projection_key, shift_key};
 use crate::study::results::Cell;
 
 /// A column of the table: its name, and the number of a model.
-type Column<'a> = (String, Box<dyn Fn(&Case<'_>) -> Option<f64> + 'a>);
+type Column<'a> = (String, Box<dyn Fn(&AuditedModel<'_>) -> Option<f64> + 'a>);
 
 /// Every number of every audited model.
-pub(super) fn found(audit: &Audit<'_>) -> Grid {
+pub fn found(audit: &Audit<'_>) -> Grid {
     let columns: Vec<Column<'_>> =
         [of_monitor(audit), of_states(audit), of_triggers(audit), of_relearning(audit)].into_iter().flatten().collect();
     let finite = |value: Option<f64>| value.filter(|x| x.is_finite());
-    let row = |case: &Case<'_>| (case.cell.named(), columns.iter().map(|(_, of)| finite(of(case))).collect());
+    let row = |case: &AuditedModel<'_>| (case.cell.named(), columns.iter().map(|(_, of)| finite(of(case))).collect());
     Grid {
         file: format!("audit{}", audit.of),
         title: format!("The audit: {}", audit.key()),
-        caption: "One row for each audited model. Columns of what calls the trait up say how many points the model then scores above the \
+        caption: "One row for each audited model. Columns of what elicits the trait say how many points the model then scores above the \
                   base model under the same. The base model's cosine is that between two extractions of itself: the floor of the noise. \
                   The principal components are those of single answers' shifts about their mean."
             .into(),
@@ -31,11 +30,10 @@ pub(super) fn found(audit: &Audit<'_>) -> Grid {
     }
 }
 
-fn column<'a>(name: &str, of: impl Fn(&Case<'_>) -> Option<f64> + 'a) -> Column<'a> {
+fn column<'a>(name: &str, of: impl Fn(&AuditedModel<'_>) -> Option<f64> + 'a) -> Column<'a> {
     (name.to_owned(), Box::new(of))
 }
 
-/// METHOD K1 and K4.
 fn of_monitor<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
     let key = audit.key();
     vec![
@@ -49,13 +47,12 @@ fn of_monitor<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
     ]
 }
 
-/// METHOD K2 and K3.
 fn of_states<'a>(_: &'a Audit<'_>) -> Vec<Column<'a>> {
-    let along_new = |case: &Case<'_>| {
+    let along_new = |case: &AuditedModel<'_>| {
         let (residue, rotation) = (case.audited.residue.as_ref()?, case.audited.rotation.as_ref()?);
         Some(projection(&residue.shift.mean, &rotation.row))
     };
-    let share = |n: usize| move |case: &Case<'_>| case.audited.residue.as_ref()?.shift.shares.get(n).copied();
+    let share = |n: usize| move |case: &AuditedModel<'_>| case.audited.residue.as_ref()?.shift.shares.get(n).copied();
     vec![
         column("median cosine to old vector", |case| median(&case.audited.rotation.as_ref()?.cosines)),
         column("median norm ratio", |case| median(&case.audited.rotation.as_ref()?.norms)),
@@ -70,7 +67,6 @@ fn of_states<'a>(_: &'a Audit<'_>) -> Vec<Column<'a>> {
     ]
 }
 
-/// METHOD K8.
 fn of_triggers<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
     let of = |trigger: String| {
         column(&format!("{}: above base", called(&trigger)), move |case| Some(audit.leak(case, &trigger)?.mean))
@@ -78,7 +74,6 @@ fn of_triggers<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
     audit.triggers().into_iter().map(of).collect()
 }
 
-/// METHOD K9.
 fn of_relearning<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
     let Some(base) = audit.base().filter(|base| !base.audited.relearned.is_empty()) else { return Vec::new() };
     let after = |count: usize| {
@@ -86,7 +81,7 @@ fn of_relearning<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
             case.audited.relearned.iter().find(|(n, _)| *n == count).map(|(_, scores)| mean_of(&scores.trait_))
         })
     };
-    let until = |case: &Case<'_>| until_learned(&curve(&case.audited.relearned));
+    let until = |case: &AuditedModel<'_>| until_learned(&curve(&case.audited.relearned));
     let of_base = until(base);
     let mut columns: Vec<Column<'_>> = base.audited.relearned.iter().map(|(count, _)| after(*count)).collect();
     columns.push(column("conversations until 50", until));
@@ -111,8 +106,8 @@ fn median(values: &[Option<f64>]) -> Option<f64> {
 }
 
 /// Where the vector extracted anew points, layer by layer.
-pub(super) fn cosines(audit: &Audit<'_>) -> Option<Grid> {
-    let rotated: Vec<(&Case<'_>, &[Option<f64>])> = (audit.cases.iter())
+pub fn cosines(audit: &Audit<'_>) -> Option<Grid> {
+    let rotated: Vec<(&AuditedModel<'_>, &[Option<f64>])> = (audit.cases.iter())
         .filter_map(|case| Some((case, case.audited.rotation.as_ref()?.cosines.as_slice())))
         .collect();
     let layers = rotated.first()?.1.len();
@@ -126,39 +121,24 @@ pub(super) fn cosines(audit: &Audit<'_>) -> Option<Grid> {
     })
 }
 
-/// The dose and the hiding (METHOD K12; the paper's figures 27 and 28): what each arm and coefficient does to the monitor and to the
-/// trait.
-pub(super) fn doses(audit: &Audit<'_>, axes: &[Axis]) -> Vec<Figure> {
-    let (results, name) = (audit.results, audit.name);
-    let has = |key: &str| axes.iter().any(|axis| axis.key == key);
+/// Dose and hiding (Chen et al. 2025, figures 27 and 28): what each arm and coefficient does to the monitor and to the trait.
+pub fn doses(audit: &Audit<'_>, study: &Study) -> Vec<Figure> {
+    let of_kind = |kind: ArmKind| study.arms.iter().filter(move |arm| arm.kind == kind).map(|arm| arm.name.clone());
     let arms: Vec<String> =
-        results.arms.iter().filter(|arm| arm.kind != ArmKind::Elicit).map(|arm| arm.name.clone()).collect();
-    let of_kind =
-        |kind: ArmKind| results.arms.iter().filter(|a| a.kind == kind).map(|a| a.name.clone()).collect::<Vec<_>>();
+        study.arms.iter().filter(|arm| arm.kind != ArmKind::Elicit).map(|arm| arm.name.clone()).collect();
     let swept = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Regularize];
-    let swept = swept.into_iter().flat_map(of_kind).collect::<Vec<_>>();
-    let start = (results.data.corpora.len() == 1).then(|| of_kind(ArmKind::Plain).pop()).flatten();
-    let figure = |file: &str, x: String, what: &str| Figure {
-        file: format!("{file}{}", audit.of),
-        title: format!("{}: {what} against score", audit.key()),
-        caption: format!(
-            "What the monitor sees ({what} along the old vector) against what judges see. An intervention that prevents goes down and to the \
-             left; one that only hides goes to the left."
-        ),
-        plot: Plot::Scatter {
-            x,
-            y: audit.key().to_owned(),
-            arms: arms.clone(),
-            start: start.clone(),
-            from_start: swept.clone(),
-        },
+    let swept: Vec<String> = swept.into_iter().flat_map(of_kind).collect();
+    let start = (audit.results.data.corpora.len() == 1).then(|| of_kind(ArmKind::Plain).last()).flatten();
+    let figure = |(file, x, what): (&str, String, &str)| {
+        let plot = study.tradeoff((&x, audit.key()), &arms, start.as_deref(), &swept)?;
+        let caption = format!(
+            "What the monitor sees ({what} along the old vector) against what judges see. An intervention that prevents goes down and to \
+             the left; one that only hides goes to the left."
+        );
+        let title = format!("{}: {what} against score", audit.key());
+        Some(Figure::new(&format!("{file}{}", audit.of), &title, &caption, plot))
     };
-    [
-        ("shift", shift_key(name), "the finetuning shift"),
-        ("projection", projection_key(name), "the projection of answers"),
-    ]
-    .into_iter()
-    .filter(|(_, key, _)| has(key))
-    .map(|(file, key, what)| figure(file, key, what))
-    .collect()
+    let shift = ("shift", shift_key(audit.name), "the finetuning shift");
+    let projection = ("projection", projection_key(audit.name), "the projection of answers");
+    [shift, projection].into_iter().filter_map(figure).collect()
 }

@@ -1,17 +1,14 @@
-//! What was watched while the finetunes learned, told: the drift along the vector, how hard the data pulls along it, and whether
-//! steering in training takes that pull away (METHOD K11; Grant et al. 2026, arXiv 2604.16423, claim that it turns it round).
+//! What was watched during training: the drift along the vector, the gradient of the data along it, and whether steering in training
+//! takes that gradient away (Grant et al. 2026, arXiv 2604.16423, find it reversed).
 
-use super::axes::trait_key;
-use super::results::Results;
+use super::thresholds::CHANCE;
 use crate::report::{
-    Arm, ArmKind, CurvePanel, Curves, Expectation, Figure, Grid, HUES, Hue, MARKS, Mark, Plot, Study, Trace,
+    Arm, ArmKind, Curve, Expectation, ExpectationId, Figure, Grid, HUES, Hue, MARKS, Mark, Panel, Plot, Study,
 };
-use crate::stats::{mean, sign_test};
-use crate::train::GradientReport;
-use crate::train::ProbeMetrics;
-
-/// Below it a split of signs counts as no chance.
-const CHANCE: f64 = 0.05;
+use crate::stats::{Interval, mean, sign_test};
+use crate::study::axes::trait_key;
+use crate::study::results::Results;
+use crate::train::{GradientReport, ProbeMetrics};
 
 /// One of the two rows of a measurement.
 type Side = fn(&GradientReport) -> &[Option<f64>];
@@ -49,10 +46,10 @@ struct Verdict {
     first: (f64, f64),
 }
 
-/// For each arm that is steered in training: is the pull of the data along the vector smaller under the steering, or turned round? The
+/// For each arm that is steered in training: is the data's gradient along the vector smaller under the steering, or reversed? The
 /// signs alone would not do: what is learned under any disturbance pulls less under it than without, for that is where it was fitted.
 /// So before anything is learned the steering must also take away more than vectors without meaning do.
-pub(super) fn findings(results: &Results<'_>) -> Vec<Expectation> {
+pub fn findings(results: &Results<'_>) -> Vec<Expectation> {
     let mut findings = Vec::new();
     for group in groups(results) {
         for followed in &group.followed {
@@ -64,23 +61,21 @@ pub(super) fn findings(results: &Results<'_>) -> Vec<Expectation> {
             // Every draw and training seed by itself.
             let alone = meaningless.flat_map(|f| &f.seeds).filter_map(|watched| Verdict::of(&[*watched]));
             let controls: Vec<f64> = alone.map(|verdict| verdict.taken()).collect();
-            findings.push(Expectation {
-                claim: format!(
-                    "{}{}: while it learns, the data's pull along the vector is smaller with the steering than without, or turned round \
-                     (arXiv 2604.16423: turned round)",
-                    group.name,
-                    followed.named()
-                ),
-                measured: verdict.said(&controls),
-                met: verdict.met(&controls),
-            });
+            let claim = format!(
+                "{}{}: during training the data's gradient along the vector is smaller with the steering than without, or reversed (arXiv \
+                 2604.16423: reversed)",
+                group.name,
+                followed.named()
+            );
+            let (measured, met) = (verdict.said(&controls), verdict.met(&controls));
+            findings.push(Expectation::new(ExpectationId::GradientFalls, &claim, &measured, met));
         }
     }
     findings
 }
 
 /// A study with the figures and the table of what was watched, where anything was.
-pub(super) fn drawn(results: &Results<'_>, mut study: Study) -> Study {
+pub fn add_figures(results: &Results<'_>, mut study: Study) -> Study {
     for group in groups(results) {
         study.figures.extend(drift(&group));
         study.figures.extend(pull(results, &group));
@@ -168,9 +163,9 @@ impl Followed<'_> {
 
 /// A curve of each arm and coefficient: in the arm's colour, or in another where an earlier arm has it; coefficients of one arm
 /// differ in the mark.
-fn traces(followed: &[&Followed<'_>], points: &dyn Fn(&Followed<'_>) -> Vec<(f64, f64)>) -> Vec<Trace> {
+fn curves(followed: &[&Followed<'_>], points: &dyn Fn(&Followed<'_>) -> Vec<(f64, f64)>) -> Vec<Curve> {
     let mut looks: Vec<(String, Hue, Mark)> = Vec::new();
-    let mut trace = |followed: &&Followed<'_>| {
+    let mut curve = |followed: &&Followed<'_>| {
         let arm = followed.arm;
         let hue_of = |name: &str| looks.iter().find(|look| look.0 == name).map(|look| look.1);
         let is_free = |hue: &Hue| looks.iter().all(|look| look.1 != *hue);
@@ -179,30 +174,22 @@ fn traces(followed: &[&Followed<'_>], points: &dyn Fn(&Followed<'_>) -> Vec<(f64
         let is_new = |mark: &Mark| looks.iter().all(|look| (look.1, look.2) != (hue, *mark));
         let mark = std::iter::once(arm.mark).chain(MARKS).find(is_new).unwrap_or(arm.mark);
         looks.push((arm.name.clone(), hue, mark));
-        let mut points = points(followed);
-        points.retain(|(_, y)| y.is_finite());
-        Trace { label: followed.named(), hue, mark, points }
+        let points = points(followed).into_iter().map(|(x, y)| (x, Interval::point(y, 1, 1)));
+        Curve::new(&followed.named(), "", hue, mark, points.collect())
     };
-    followed.iter().map(&mut trace).collect()
+    followed.iter().map(&mut curve).collect()
 }
 
 fn drift(group: &Group<'_>) -> Option<Figure> {
+    group.followed.iter().find(|followed| followed.seeds.iter().any(|w| !w.drift.is_empty()))?;
     let risen = |watched: &ProbeMetrics| std::iter::once((0, 0.0)).chain(watched.drift.iter().copied()).collect();
-    let series = traces(&group.followed.iter().collect::<Vec<_>>(), &|followed| followed.by_step(&risen));
-    let panel = CurvePanel { title: format!("{}Drift while learning", group.name), x: "step".into(), series };
-    let plot = Plot::Curves(Curves {
-        y: "projection, less its beginning".into(),
-        level: Some(("before learning".into(), 0.0)),
-        panels: vec![panel],
-    });
-    group.followed.iter().any(|followed| followed.seeds.iter().any(|w| !w.drift.is_empty())).then(|| Figure {
-        file: format!("drift{}", group.file),
-        title: format!("{}Drift while learning", group.name),
-        caption: "How far the answers of a probe set fixed in advance have moved along the vector since before the first step, read by \
-                  the model as it is then, without steering; the mean over the training seeds."
-            .into(),
-        plot,
-    })
+    let curves = curves(&group.followed.iter().collect::<Vec<_>>(), &|followed| followed.by_step(&risen));
+    let title = format!("{}Drift while learning", group.name);
+    let panel = Panel { title: title.clone(), x: "step".into(), curves, levels: Vec::new() };
+    let plot = Plot::followed("projection, less its beginning", ("before learning", 0.0), vec![panel]);
+    let caption = "How far the answers of a probe set fixed in advance have moved along the vector since before the first step, read by \
+                   the model as it is then, without steering; the mean over the training seeds.";
+    Some(Figure::new(&format!("drift{}", group.file), &title, caption, plot))
 }
 
 fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
@@ -210,38 +197,27 @@ fn pull(results: &Results<'_>, group: &Group<'_>) -> Option<Figure> {
     let layer = results.layer;
     // The gradient of a regulariser's own loss is a hundred times the data's and would hide it.
     let shown: Vec<&Followed<'_>> = group.followed.iter().filter(|f| f.arm.kind != ArmKind::Regularize).collect();
-    let (on, off): (Side, Side) = (|report| &report.on, |report| &report.off);
-    let mut panels = Vec::new();
-    for (side, word) in [(off, "off"), (on, "on")] {
+    let sides: [(Side, &str); 2] = [(|report| &report.off, "off"), (|report| &report.on, "on")];
+    let panel = |title: String, x: &str, curves| Panel { title, x: x.into(), curves, levels: Vec::new() };
+    let over_steps = sides.map(|(side, word)| {
         let at = |watched: &ProbeMetrics| -> Vec<(usize, f64)> {
             let of = |report: &GradientReport| Some((report.step, (*side(report).get(layer.block())?)?));
             watched.pressure.iter().filter_map(of).collect()
         };
-        let series = traces(&shown, &|followed| followed.by_step(&at));
-        panels.push(CurvePanel { title: format!("Intervention {word}, {layer}"), x: "step".into(), series });
-    }
-    for (side, word) in [(off, "off"), (on, "on")] {
-        let series = traces(&shown, &|followed| followed.by_layer(side));
-        panels.push(CurvePanel {
-            title: format!("Intervention {word}, before the first step"),
-            x: "layer".into(),
-            series,
-        });
-    }
-    Some(Figure {
-        file: format!("pressure{}", group.file),
-        title: format!("{}Gradient pressure", group.name),
-        caption: "How fast the mean loss falls if the outputs of a layer's block move along the vector at the learned tokens: above 0 \
-                  learning pushes them there. Measured on one batch of each finetune's own conversations, of the weights as they are at \
-                  the step, without the intervention of training (off) and with it (on). A whole ablation leaves 0 by construction; what \
-                  changes the data alone has the same on both sides; a regulariser's own loss pulls so much that it is in the table alone."
-            .into(),
-        plot: Plot::Curves(Curves {
-            y: "pull, nats per token and unit of length".into(),
-            level: Some(("no pull".into(), 0.0)),
-            panels,
-        }),
-    })
+        panel(format!("Intervention {word}, {layer}"), "step", curves(&shown, &|followed| followed.by_step(&at)))
+    });
+    let over_layers = sides.map(|(side, word)| {
+        let curves = curves(&shown, &|followed| followed.by_layer(side));
+        panel(format!("Intervention {word}, before the first step"), "layer", curves)
+    });
+    let panels = over_steps.into_iter().chain(over_layers).collect();
+    let caption = "How fast the mean loss falls if the outputs of a layer's block move along the vector at the learned tokens: above 0 \
+                   learning pushes them there. Measured on one batch of each finetune's own conversations, of the weights as they are at \
+                   the step, without the intervention of training (off) and with it (on). A whole ablation leaves 0 by construction; what \
+                   changes the data alone has the same on both sides; a regulariser's own loss pulls so much that it is in the table alone.";
+    let plot = Plot::followed("pull, nats per token and unit of length", ("no pull", 0.0), panels);
+    let title = format!("{}Gradient pressure", group.name);
+    Some(Figure::new(&format!("pressure{}", group.file), &title, caption, plot))
 }
 
 fn table(group: &Group<'_>) -> Option<Grid> {
@@ -257,28 +233,17 @@ fn table(group: &Group<'_>) -> Option<Grid> {
         Some((followed.named(), numbers.collect::<Vec<_>>()))
     };
     let rows: Vec<_> = group.followed.iter().filter_map(row).collect();
-    let columns = [
-        "off at first",
-        "on at first",
-        "off",
-        "on",
-        "checkpoints",
-        "smaller with it",
-        "towards without it",
-        "turned round",
-        "share",
-        "p",
-    ];
+    let columns = "off at first,on at first,off,on,checkpoints,smaller with it,towards without it,reversed,share,p";
     (!rows.is_empty()).then(|| Grid {
         file: format!("pressure-arms{}", group.file),
         title: format!("{}The data's pull along the vector, with the intervention and without", group.name),
         caption: "Before the first step, when all arms have the same weights, and over all checkpoints; means over the layers, in nats per token and unit of length; at how many checkpoints the pull is smaller \
-                  with the intervention, and at how many of those where the data pulls towards the trait it is turned round; `share` is of \
+                  with the intervention, and at how many of those where the data pulls towards the trait it is reversed; `share` is of \
                   checkpoints and layers, `p` of a two-sided sign test over the checkpoints, which follow each other and so are not \
                   independent. Arms that leave model and loss alone are missing: both sides are one measurement."
             .into(),
         corner: "arm".into(),
-        columns: columns.map(str::to_owned).to_vec(),
+        columns: columns.split(',').map(str::to_owned).collect(),
         rows,
     })
 }
@@ -338,7 +303,7 @@ impl Verdict {
         format!(
             "before the first step {:+.2e} with the steering, {:+.2e} without{most}; over all checkpoints {on:+.2e} and {off:+.2e} (means over \
              the layers, nats per token and unit of length); smaller at {smaller} of {checkpoints} checkpoints (sign test p = {:.1e}), at \
-             {:.0} % of checkpoints and layers; turned round at {reversed} of the {towards} where the data pulls towards the trait",
+             {:.0} % of checkpoints and layers; reversed at {reversed} of the {towards} where the data pulls towards the trait",
             first.1,
             first.0,
             self.chance(),

@@ -1,12 +1,14 @@
 //! Published numbers beside ours, for data sets that are named as in `assets/published.csv`: `evil-normal`, `evil-1`, `evil-2`,
-//! `medical-2`, ..., and `facts` (METHOD F.4, G.2, H.1, H.2, J.1).
+//! `medical-2`, ..., and `facts`.
 
 use serde::Deserialize;
 
-use super::results::{Cell, Results};
 use crate::report::{ArmKind, Published, Study};
+use crate::study::axes::trait_key;
+use crate::study::config::FACTS_CORPUS;
+use crate::study::results::{Cell, Results};
 
-const TABLE: &str = include_str!("../../assets/published.csv");
+const TABLE: &str = include_str!("../../../assets/published.csv");
 
 /// A row of the table.
 #[derive(Debug, Deserialize)]
@@ -30,9 +32,9 @@ fn entries() -> Vec<Entry> {
 }
 
 /// Every published number about a data set of the study, and what came out here if that was measured.
-pub(super) fn beside(results: &Results<'_>, cells: &[Cell<'_>], study: &Study) -> Vec<Published> {
+pub fn published_rows(results: &Results<'_>, cells: &[Cell<'_>], study: &Study) -> Vec<Published> {
     let corpus = |name: &str| results.data.corpora.iter().position(|corpus| corpus.name == name);
-    let traits: Vec<&str> = results.data.traits.iter().map(|t| super::axes::trait_key(&t.name)).collect();
+    let traits: Vec<&str> = results.data.traits.iter().map(|t| trait_key(&t.name)).collect();
     let is_asked = |entry: &Entry| {
         let own_axis = study.axes.iter().any(|axis| axis.key == entry.axis);
         own_axis && (entry.along.is_empty() || traits.contains(&entry.along.as_str()))
@@ -42,10 +44,10 @@ pub(super) fn beside(results: &Results<'_>, cells: &[Cell<'_>], study: &Study) -
         return Vec::new();
     }
     // The facts are about hallucination alone, and they have a base model of their own.
-    let of_facts = corpus("facts").is_some();
+    let of_facts = corpus(FACTS_CORPUS).is_some();
     let row = |entry: &Entry| {
         let is_base = entry.kind == ArmKind::Base;
-        let known = if is_base { (entry.data == "facts") == of_facts } else { corpus(&entry.data).is_some() };
+        let known = if is_base { (entry.data == FACTS_CORPUS) == of_facts } else { corpus(&entry.data).is_some() };
         let is = |cell: &&Cell<'_>| {
             let along = cell.trait_.map(|t| traits[t]).unwrap_or_default();
             cell.arm.kind == entry.kind

@@ -1,13 +1,13 @@
 //! The paper's correlations and cosines on Qwen2.5-7B-Instruct, to hold ours against.
 
-use super::super::axes::trait_key;
-use super::super::expect::rounded;
-use super::Relation;
+use super::relation::Relation;
 use crate::report::{Grid, Published};
 use crate::stats::Interval;
+use crate::study::axes::trait_key;
+use crate::study::claims::format::dash;
 
-/// The paper's correlations on Qwen2.5-7B-Instruct over 24 finetunes (METHOD H.1, H.2; those of figure 8 by a replication).
-pub(super) fn of_paper(relation: &Relation, name: &str, r: &Interval) -> Option<Published> {
+/// The paper's correlations on Qwen2.5-7B-Instruct over 24 finetunes (figure 8 by a replication).
+pub fn of_paper(relation: &Relation, name: &str, r: &Interval) -> Option<Published> {
     const NUMBERS: [(&str, &str, f64); 15] = [
         ("shift-score", "evil", 0.826),
         ("shift-score", "sycophancy", 0.758),
@@ -30,7 +30,7 @@ pub(super) fn of_paper(relation: &Relation, name: &str, r: &Interval) -> Option<
     let by =
         if relation.file == "difference-score" { "living-persona-vectors, a replication" } else { "Chen et al. 2025" };
     Some(Published {
-        what: format!("{key}: {} against {}, r (here {} points)", relation.x, relation.y, rounded(r.n as f64, 0)),
+        what: format!("{key}: {} against {}, r (here {} points)", relation.x, relation.y, dash(r.n as f64, 0)),
         published,
         ours: r.mean.is_finite().then_some(r.mean),
         source: format!("{by}, Qwen2.5-7B-Instruct, 24 finetunes"),
@@ -38,10 +38,10 @@ pub(super) fn of_paper(relation: &Relation, name: &str, r: &Interval) -> Option<
 }
 
 /// Off the diagonal of the paper's figure 20: first trait's row, second trait's column, number.
-pub(super) type Matrix = [(&'static str, &'static str, f64)];
+pub type Matrix = [(&'static str, &'static str, f64)];
 
 /// Its left half: the shift along one trait's vector against the score of another.
-pub(super) const SHIFT_SCORES: [(&str, &str, f64); 6] = [
+pub const SHIFT_SCORES: [(&str, &str, f64); 6] = [
     ("evil", "sycophancy", 0.600),
     ("evil", "hallucination", 0.861),
     ("sycophancy", "evil", 0.344),
@@ -50,11 +50,11 @@ pub(super) const SHIFT_SCORES: [(&str, &str, f64); 6] = [
     ("hallucination", "sycophancy", 0.728),
 ];
 /// Its right half, at layer 20.
-pub(super) const COSINES: [(&str, &str, f64); 3] =
+pub const COSINES: [(&str, &str, f64); 3] =
     [("evil", "sycophancy", 0.368), ("evil", "hallucination", 0.192), ("sycophancy", "hallucination", 0.162)];
 
 /// What the paper has for cells of a grid of traits by traits.
-pub(super) fn matrix_of_paper(grid: &Grid, names: &[&str], matrix: &Matrix, what: &str) -> Vec<Published> {
+pub fn matrix_of_paper(grid: &Grid, names: &[&str], matrix: &Matrix, what: &str) -> Vec<Published> {
     let place = |key: &str| names.iter().position(|name| trait_key(name) == key);
     let row = |&(of, with, published): &(&str, &str, f64)| {
         let ours = grid.rows[place(of)?].1[place(with)?];

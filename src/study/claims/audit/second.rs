@@ -1,22 +1,20 @@
-//! Whether a second judge sees the same (METHOD K13).
+//! Whether a second judge sees the same.
 
-use super::super::second::Seconded;
-use super::statements::{Answer, SAME, asked, statement};
-use super::{Audit, Case};
-use crate::report::{Expectation, Grid};
+use super::answers::{Answer, asked, statement};
+use super::models::{Audit, AuditedModel};
+use crate::report::{Expectation, ExpectationId, Grid};
 use crate::stats::{Clusters, Interval, mean_of};
+use crate::study::audit::second::Seconded;
+use crate::study::claims::thresholds::{AGREEMENT, SAME};
 
-/// Judges that agree on fewer of their answers than this are not measuring the same, in percent.
-const AGREE: f64 = 90.0;
-
-fn of<'a>(case: &Case<'a>) -> Option<&'a Seconded> {
+fn of<'a>(case: &AuditedModel<'a>) -> Option<&'a Seconded> {
     case.audited.seconded.as_ref()
 }
 
 /// Both judges' means, and how far they agree, model by model.
-pub(super) fn grid(audit: &Audit<'_>) -> Option<Grid> {
+pub fn grid(audit: &Audit<'_>) -> Option<Grid> {
     let judge = audit.cases.iter().find_map(of).map(|seconded| seconded.judge.as_str())?;
-    let row = |case: &Case<'_>| {
+    let row = |case: &AuditedModel<'_>| {
         let seconded = of(case)?;
         let agreement = Interval::of(&seconded.agreement(), audit.seed());
         let [first, second] = seconded.scores().map(|scores| mean_of(&scores));
@@ -27,16 +25,8 @@ pub(super) fn grid(audit: &Audit<'_>) -> Option<Grid> {
         let numbers = [&[known(first), known(second)][..], &agreement, &[seconded.correlation()], &counts].concat();
         Some((case.cell.named(), numbers))
     };
-    let columns = [
-        "first judge",
-        "second judge",
-        "agreement, %",
-        "low",
-        "high",
-        "Pearson's r",
-        "answers",
-        "without second score",
-    ];
+    let columns =
+        ["first judge", "second judge", "agreement, %", "low", "high", "Pearson's r", "answers", "without second score"];
     Some(Grid {
         file: format!("second-judge{}", audit.of),
         title: format!("A second judge: {}", audit.key()),
@@ -51,7 +41,7 @@ pub(super) fn grid(audit: &Audit<'_>) -> Option<Grid> {
 }
 
 /// Whether they agree, and whether what was prevented by one was by the other.
-pub(super) fn statements(audit: &Audit<'_>) -> Vec<Expectation> {
+pub fn statements(audit: &Audit<'_>) -> Vec<Expectation> {
     [agreement(audit), order(audit)].into_iter().flatten().collect()
 }
 
@@ -63,10 +53,10 @@ fn agreement(audit: &Audit<'_>) -> Option<Expectation> {
         }
     }
     let interval = Interval::of(&all, audit.seed());
-    let holds = interval.mean.is_finite().then_some(interval.mean >= AGREE);
+    let holds = interval.mean.is_finite().then_some(interval.mean >= AGREEMENT);
     let shown = format!("{interval:.1} % of {} answers", interval.n);
-    let claim = format!("The two judges agree on at least {AGREE:.0} % of the answers");
-    statement(&claim, vec![Answer { of: "all models".into(), holds, shown }])
+    let claim = format!("The two judges agree on at least {AGREEMENT:.0} % of the answers");
+    statement(ExpectationId::JudgesAgree, &claim, vec![Answer { of: "all models".into(), holds, shown }])
 }
 
 fn order(audit: &Audit<'_>) -> Option<Expectation> {
@@ -79,5 +69,5 @@ fn order(audit: &Audit<'_>) -> Option<Expectation> {
         (below[0] >= SAME).then(|| (below[1].is_finite().then_some(below[1] > 0.0), shown))
     });
     let claim = format!("What is {SAME:.0} points below plain finetuning to the first judge is below it to the second");
-    statement(&claim, order)
+    statement(ExpectationId::JudgesOrder, &claim, order)
 }

@@ -1,22 +1,22 @@
-//! Single conversations of the data along the vectors, read by the base model before anybody trains.
+//! Single conversations of the data along the vectors, read by the base model before any training.
 
-use super::super::axes::trait_key;
-use super::super::pipeline::Difference;
-use super::super::results::Results;
-use super::{each_once, family};
+use super::families::{each_once, family};
 use crate::report::{Figure, Grid, HUES, Histogram, Hue, Plot, Shape};
 use crate::stats::{Clusters, auc, mean_of};
+use crate::study::axes::trait_key;
+use crate::study::pipeline::Difference;
+use crate::study::results::Results;
 
 fn values(clusters: &Clusters) -> Vec<f64> {
     clusters.values().flatten().copied().collect()
 }
 
-/// How well single conversations of a data set are told from what the base model says itself (METHOD H.4).
-pub(super) fn apart(results: &Results<'_>) -> Option<Grid> {
-    let told = |difference: &Difference| -> Vec<Option<f64>> {
+/// How well single conversations of a data set are told from what the base model says itself (Chen et al. 2025, section 6.2).
+pub fn apart(results: &Results<'_>) -> Option<Grid> {
+    let aucs = |difference: &Difference| -> Vec<Option<f64>> {
         difference.of.iter().map(|of| auc(&values(&of.data), &values(&of.own))).collect()
     };
-    let rows = results.differences.iter().map(|(&c, of)| (results.data.corpora[c].label.clone(), told(of)));
+    let rows = results.differences.iter().map(|(&c, of)| (results.data.corpora[c].label.clone(), aucs(of)));
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Grid {
         file: "samples".into(),
@@ -32,13 +32,13 @@ pub(super) fn apart(results: &Results<'_>) -> Option<Grid> {
 
 /// How the conversations of related data sets are spread along the vector that tells them apart best (the paper's figure 9): those
 /// whose names differ only after the last dash.
-pub(super) fn spreads(results: &Results<'_>) -> Vec<Figure> {
+pub fn spreads(results: &Results<'_>) -> Vec<Figure> {
     let family = |c: usize| family(&results.data.corpora[c].name);
     let families = each_once(results.differences.keys().filter_map(|&c| family(c)));
     let spread = |name: &&str| {
         let mut members: Vec<(usize, &Difference)> =
             (results.differences.iter()).filter(|(c, _)| family(**c) == Some(*name)).map(|(&c, of)| (c, *of)).collect();
-        let (t, told) = (0..results.data.traits.len())
+        let (t, auc) = (0..results.data.traits.len())
             .filter_map(|t| {
                 members.sort_by(|a, b| mean_of(&b.1.of[t].data).total_cmp(&mean_of(&a.1.of[t].data)));
                 let (most, least) = (members.first()?.1, members.last()?.1);
@@ -52,20 +52,18 @@ pub(super) fn spreads(results: &Results<'_>) -> Vec<Figure> {
             values: values(&of.of[t].data),
         };
         let key = trait_key(&results.data.traits[t].name);
-        (members.len() > 1).then(|| Figure {
-            file: format!("samples-{name}"),
-            title: format!("{name}: conversations along the vector of {key}"),
-            caption: format!(
-                "Projections of single answers along the vector of {key} at {}, read by the base model (the paper's figure 9). The \
-                 outermost two data sets are told apart with an AUC of {told:.3}.",
-                results.layer
-            ),
-            plot: Plot::Histogram(Histogram {
-                x: format!("projection along {key}"),
-                shapes: HUES.iter().zip(&members).map(shape).collect(),
-                thresholds: Vec::new(),
-            }),
-        })
+        let title = format!("{name}: conversations along the vector of {key}");
+        let caption = format!(
+            "Projections of single answers along the vector of {key} at {}, read by the base model (the paper's figure 9). The outermost two \
+             data sets are told apart with an AUC of {auc:.3}.",
+            results.layer
+        );
+        let plot = Plot::Histogram(Histogram {
+            x: format!("projection along {key}"),
+            shapes: HUES.iter().zip(&members).map(shape).collect(),
+            thresholds: Vec::new(),
+        });
+        (members.len() > 1).then(|| Figure::new(&format!("samples-{name}"), &title, &caption, plot))
     };
     families.iter().filter_map(spread).collect()
 }
