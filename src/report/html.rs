@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::page::{Html, Part};
 use super::scale::short;
 use super::study::{Example, Study, capital};
 use super::svg::{escape, page_css};
@@ -31,59 +32,55 @@ pub(super) fn document(title: &str, subtitle: &str, body: &str, footer: &str) ->
     )
 }
 
-/// A study's whole document; `figures` are its figures as SVG, in order.
-pub(super) fn page(study: &Study, figures: &[String]) -> String {
-    let mut out = String::new();
-    section(&mut out, "Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&study.verdict)));
-    if !figures.is_empty() {
-        let body: String = study.figures.iter().zip(figures).map(|(f, svg)| figure(&f.caption, svg)).collect();
-        section(&mut out, "Figures", &body);
+/// The sections of a study, in the page's order.
+pub(super) fn parts(study: &Study) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let raw = |title: &str, html: String| Part::Html { title: title.to_owned(), html: Html(html) };
+    let titled = |title: &str, caption: &str, table: Table| Part::Table {
+        title: title.to_owned(),
+        caption: caption.to_owned(),
+        table,
+    };
+    if !study.figures.is_empty() {
+        parts.push(Part::Figures(study.figures.clone()));
     }
     if !study.expectations.is_empty() {
-        section(&mut out, "What was expected, what was found", &expectations(study));
+        parts.push(raw("Expectations and findings", expectations(study)));
     }
-    section(&mut out, &format!("All {}s", study.words().0), &table(study));
+    parts.push(raw(&format!("All {}s", study.words().0), table(study)));
     if !study.comparisons.is_empty() {
         let caption = "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
-        section(&mut out, "Differences", &table_html("Differences", caption, &study.compared()));
+        parts.push(titled("Differences", caption, study.compared()));
     }
-    for grid in &study.grids {
-        section(&mut out, &grid.title, &table_html(&grid.title, &grid.caption, &grid.table()));
-    }
+    parts.extend(study.grids.iter().map(|grid| titled(&grid.title, &grid.caption, grid.table())));
     if !study.published.is_empty() {
         let caption = "Another model, other data, another judge: the shape is comparable, a single number hardly.";
-        section(&mut out, "Beside published values", &table_html("Published values", caption, &study.beside()));
+        parts.push(titled("Published values", caption, study.beside()));
     }
     if !study.card.is_empty() {
-        section(&mut out, "For a model card", &format!("<p>{}</p>\n", escape(&study.card)));
+        parts.push(raw("For a model card", format!("<p>{}</p>\n", escape(&study.card))));
     }
     if !study.notes.is_empty() {
-        let notes: String = study.notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
-        section(&mut out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
+        parts.push(Part::Notes(study.notes.iter().map(|note| note.text.clone()).collect()));
     }
     if !study.examples.is_empty() {
-        section(&mut out, "Answers", &examples(study));
+        parts.push(raw("Answers", examples(study)));
     }
-    out += &made(&study.settings, &study.lock);
-    let footer = "The numbers are in <code>results.csv</code> and <code>results.json</code> beside this page.";
-    document(&study.title, &study.subtitle, &out, footer)
+    parts
 }
 
 /// How it was made and what went in.
 pub(super) fn made(settings: &[(String, String)], lock: &[(String, String)]) -> String {
-    let mut out = String::new();
-    if !settings.is_empty() || !lock.is_empty() {
-        let made = [pairs("Settings", settings), pairs("What went in", lock)].concat();
-        section(&mut out, "How it was made", &made);
+    match [pairs("Settings", settings), pairs("What went in", lock)].concat() {
+        none if none.is_empty() => none,
+        made => section("How it was made", &made),
     }
-    out
 }
 
-pub(super) fn section(out: &mut String, title: &str, body: &str) {
+pub(super) fn section(title: &str, body: &str) -> String {
     let id: String =
         title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let _ =
-        write!(out, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title));
+    format!("<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title))
 }
 
 pub(super) fn figure(caption: &str, svg: &str) -> String {
@@ -100,7 +97,7 @@ fn expectations(study: &Study) -> String {
         let (class, sign, word) = match e.met {
             Some(true) => ("met", "✓", "met"),
             Some(false) => ("missed", "✗", "not met"),
-            None => ("unknown", "?", "could not be told"),
+            None => ("unknown", "?", "unknown"),
         };
         format!(
             "<li class=\"{class}\"><span class=\"sign\" aria-hidden=\"true\">{sign}</span><div><p class=\"claim\">{}</p>\n\

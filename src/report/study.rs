@@ -1,5 +1,4 @@
-//! What a study hands over to be shown. Everything is data: measured axes, arms, figures, so a study of other things needs
-//! no other report.
+//! A finished study as data: measured axes, arms, points, figures. The points give the curves of its figures and its tables.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arm::Arm;
-use super::plots::Figure;
+use super::figure::Figure;
+use super::lines::Better;
 use super::svg::{Hue, Mark};
 use super::table::{Cell, Table};
 use super::words::{Expectation, Note, worded};
 use crate::stats::Interval;
-
-/// Which way is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Better {
-    /// An accuracy.
-    Higher,
-    /// A trait score.
-    Lower,
-}
 
 /// Something that is measured of every arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,20 +58,7 @@ impl Axis {
         let (hue, mark, better) = (Hue::Ink, Mark::Circle, Better::Lower);
         Self { key, name, short, unit, hue, mark, better, range: (0.0, 0.0), aside: true }
     }
-
-    /// `Hallucination score ↓`, as papers mark which way is good.
-    pub(super) fn described(&self) -> String {
-        let arrow = match self.better {
-            Better::Higher => UP,
-            Better::Lower => DOWN,
-        };
-        format!("{}{arrow}", self.name)
-    }
 }
-
-/// After a measurement's name in a legend; said in words where a figure is read aloud.
-pub(super) const UP: &str = " ↑";
-pub(super) const DOWN: &str = " ↓";
 
 /// What was measured of one arm at one coefficient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,7 +118,7 @@ impl Grid {
     }
 }
 
-/// A number that somebody published, beside ours.
+/// A published number beside ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Published {
     /// What was measured.
@@ -193,7 +170,7 @@ pub struct Study {
     /// Differences between arms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comparisons: Vec<Comparison>,
-    /// What was promised and what came out.
+    /// What was expected and what came out.
     pub expectations: Vec<Expectation>,
     /// Numbers by row and column.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -241,6 +218,11 @@ impl Study {
         let mut points: Vec<_> = self.points.iter().filter(|p| p.arm == arm && p.seed.is_none()).collect();
         points.sort_by(|a, b| a.coef.unwrap_or(0.0).total_cmp(&b.coef.unwrap_or(0.0)));
         points
+    }
+
+    /// The value of an arm that has only one.
+    pub fn level(&self, arm: &str, axis: &str) -> Option<Interval> {
+        self.pooled(arm).first()?.values.get(axis).copied().filter(|i| i.mean.is_finite())
     }
 
     /// The same with the ranges of axes that have none of their own taken from the points.

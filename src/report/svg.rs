@@ -143,6 +143,10 @@ pub enum Mark {
     Plus,
 }
 
+/// Marks in the order of taking them.
+pub const MARKS: [Mark; 7] =
+    [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Diamond, Mark::Down, Mark::Ring, Mark::Cross];
+
 impl Mark {
     /// The shape of the i-th of several that lie in one plot; they repeat after eight.
     pub fn nth(i: usize) -> Self {

@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::harbor::World;
-    use crate::study::facts::demo_config;
+    use crate::study::demo_config;
 
     #[test]
     fn a_study_is_reckoned_piece_by_piece() {

@@ -12,31 +12,24 @@
 mod arms;
 mod audit;
 mod axes;
-mod benign;
 mod board;
-mod card;
 mod change;
+mod claims;
 mod config;
 mod controls;
 mod costs;
 mod data;
-pub mod expect;
-pub mod facts;
-mod findings;
+mod demo;
 mod finetune;
 mod measure;
 mod own;
 mod pieces;
 mod pipeline;
-mod pressure;
-mod published;
 mod queue;
 mod results;
 mod run;
 mod share;
-mod shift;
 mod status;
-mod sweeps;
 mod vectors;
 mod watch;
 
@@ -51,6 +44,7 @@ pub use config::{
     StudyConfig, TraitSource, VectorSettings,
 };
 pub use costs::Costs;
+pub use demo::demo_config;
 pub use pieces::{Piece, pieces};
 pub use pipeline::{Event, Judges, Opinion, Phase, Tell};
 pub use run::{Kind, StudyReport, run};

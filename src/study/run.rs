@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::board::Board;
+use super::claims::{fact_table, summarize};
 use super::config::{ArmSettings, StudyConfig};
 use super::costs::Costs;
 use super::data::Data;
 use super::pieces::{Piece, pieces};
 use super::pipeline::{Event, Judges, Opinion, Pipeline, Tell, model_hash};
 use super::queue::work_through;
-use super::results::Results;
-use super::{audit, benign, card, facts, pressure, published, shift};
+use super::results::{Results, summary};
 use crate::eval::facts::FactQuestion;
 use crate::judge::{Judge, JudgeSource, JudgedItem, Rubric, Verdict, verdicts};
 use crate::model::files::Shards;
-use crate::record::{Hash, RunDir};
+use crate::record::{Hash, Lock, RunDir};
 use crate::report::{Study, Table};
 use crate::runtime::Runtime;
 use crate::{Error, Result, ensure};
@@ -125,25 +125,13 @@ pub fn run(
         work_through(&after, runtime.workers(), |i, done| pipeline.work(i, done).inspect_err(|e| board.failed(i, e)))?;
 
     let results = Results::gather(config, &data, &pieces, &outputs)?;
-    let lock = results.lock(&pipeline)?;
+    let lock = Lock::new(runtime.device(), config.seeds.clone());
+    let lock = results.lock(lock, &pipeline.model, &pipeline.judge)?;
     let cells = results.cells();
-    let study = results.study(&cells, &lock);
-    let study = Study {
-        published: published::beside(&results, &cells, &study),
-        card: card::of(&results, &cells, &study.subtitle),
-        ..study
-    };
-    let study = match kind {
-        Kind::Facts => facts::told(&results, &cells, study),
-        Kind::Benign => benign::told(&results, &cells, study),
-        Kind::Shift => shift::told(&results, study),
-        Kind::Audit => audit::told(&results, &cells, study),
-        Kind::Own => benign::swept(&results, &cells, study),
-    };
-    let study = pressure::drawn(&results, study);
+    let study = summarize(kind, &results, &cells, summary(&results, &cells, &lock));
     run.write_lock(&lock)?;
-    let mut files = crate::report::render(&study, out)?;
-    if let Some(table) = facts::each(&results, &cells) {
+    let mut files = study.render(out)?;
+    if let Some(table) = fact_table(&results, &cells) {
         run.write("facts.csv", table.csv().as_bytes())?;
         files.push(run.file("facts.csv"));
     }

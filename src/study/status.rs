@@ -147,7 +147,7 @@ mod tests {
     use crate::harbor::World;
     use crate::record::RunDir;
     use crate::study::board::Board;
-    use crate::study::facts::demo_config;
+    use crate::study::demo_config;
     use crate::study::{Event, Phase};
 
     #[test]

@@ -143,6 +143,8 @@ pub struct LayersReport {
     pub compared: Option<Compared>,
     /// Answers of the chosen cells and of coefficient 0.
     pub examples: Vec<Example>,
+    /// The choices, and what was searched and left out, a sentence each.
+    pub verdict: Vec<String>,
     /// Everything as `results.json` has it.
     pub study: Study,
     /// What was written, the page first.
@@ -232,6 +234,7 @@ pub fn run<'a>(
         range,
         compared,
         examples,
+        verdict: Vec::new(),
         study: Study::default(),
         files: Vec::new(),
     };

@@ -22,7 +22,7 @@ use crate::Result;
 use crate::harbor::{SEED, World};
 use crate::study::{
     self, CorpusSource, Event, ExamSource, FactsSource, JudgeSource, Kind, NeutralSource, StudyConfig, StudyReport,
-    TraitSource, facts,
+    TraitSource,
 };
 
 use interruptible::InterruptibleRuntime;
@@ -206,7 +206,7 @@ pub(super) fn read(document: &mut Document, context: &Context<'_>) -> Result<(St
 /// As [`run`].
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
-    let config = facts::demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
+    let config = study::demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
     work(&Study { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
 }
 

@@ -12,7 +12,8 @@ use crate::study::results::{Cell, Results};
 /// The report of a study of benign data.
 pub fn summarize(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Study {
     let cases = Steered::all(results, cells);
-    let expectations = [findings(results, cells), cases.iter().flat_map(|case| expected(results, case)).collect()].concat();
+    let expectations =
+        [findings(results, cells), cases.iter().flat_map(|case| expected(results, case)).collect()].concat();
     Study {
         title: "What steering does to benign data".to_owned(),
         verdict: format!("{} {}", below_base(&cases), met_of(&expectations)),
@@ -56,7 +57,8 @@ fn expected(results: &Results<'_>, Steered { case, base, plain, steered }: &Stee
     let above = case.change(least, base);
     // Where the data elicits the trait, the findings cover it.
     if rise.mean < SAME || rise.mean.is_nan() {
-        let claim = format!("{label}: steering does not add the trait: at most {NEAR_BASE} points above the base model");
+        let claim =
+            format!("{label}: steering does not add the trait: at most {NEAR_BASE} points above the base model");
         let (plain, score) = (dash(case.score(plain), 1), dash(case.score(least), 1));
         let measured = format!("plain {plain}, {} {score} ({above:+.1} against the base model)", least.named());
         let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE);
@@ -84,5 +86,7 @@ fn below_base(cases: &[Steered<'_>]) -> String {
         return "Nowhere does the strongest steering end clearly below the base model.".to_owned();
     }
     let below = below.join(", ");
-    format!("The strongest steering ends below the base model for {below}: an over-correction that may show as answers withheld.")
+    format!(
+        "The strongest steering ends below the base model for {below}: an over-correction that may show as answers withheld."
+    )
 }

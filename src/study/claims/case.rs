@@ -32,7 +32,10 @@ impl<'a> Case<'a> {
             }
         };
         let traits = results.data.traits.len();
-        (0..results.data.corpora.len()).flat_map(|c| (0..traits).map(move |t| (c, t))).map(|(c, t)| case(c, t)).collect()
+        (0..results.data.corpora.len())
+            .flat_map(|c| (0..traits).map(move |t| (c, t)))
+            .map(|(c, t)| case(c, t))
+            .collect()
     }
 
     /// Key of the trait's axis.

@@ -204,7 +204,8 @@ fn is_direction(o: &Outcomes, random: &Outcome, seed: u64) -> Expectation {
     let change = Interval::of_difference(&random.trait_, &o.plain.trait_, seed);
     let claim = format!("Random vectors of equal norm lower {} by less than {SAME} points", o.trait_name);
     let (score, plain) = (one_digit(random.trait_mean()), one_digit(o.plain.trait_mean()));
-    let measured = format!("{}: {score} against {plain} of the plain finetune: {} points", random.named(), signed(&change));
+    let measured =
+        format!("{}: {score} against {plain} of the plain finetune: {} points", random.named(), signed(&change));
     let met = change.mean.is_finite().then_some(-change.mean < SAME);
     Expectation::new(ExpectationId::RandomKeepsTrait, &claim, &measured, met)
 }

@@ -7,7 +7,8 @@ use super::findings::findings;
 use super::format::{dash, met_of};
 use crate::eval::facts::{FactQuestion, task};
 use crate::language_model::Sampling;
-use crate::report::{ArmKind, Cell as Entry, Expectation, ExpectationId, Figure, Panel, Plot, Study, Table};
+use crate::report::plot::Panel;
+use crate::report::{ArmKind, Cell as Entry, Expectation, ExpectationId, Figure, Plot, Study, Table};
 use crate::stats::{Clusters, mean, mean_of};
 use crate::study::axes::{COHERENCE, EXAM, FACTS, trait_key};
 use crate::study::results::{Cell, Results};
@@ -23,7 +24,12 @@ pub fn summarize(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Stu
         title: format!("New facts without new {trait_name}"),
         verdict: verdict(&outcomes, &checked),
         figures: figures(&study),
-        expectations: checked.expectations.iter().cloned().chain(findings(results, cells).into_iter().filter(is_new)).collect(),
+        expectations: checked
+            .expectations
+            .iter()
+            .cloned()
+            .chain(findings(results, cells).into_iter().filter(is_new))
+            .collect(),
         ..study
     }
 }
@@ -33,8 +39,7 @@ pub fn summarize(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Stu
 pub fn fact_table(results: &Results<'_>, cells: &[Cell<'_>]) -> Option<Table> {
     let questions: Vec<FactQuestion> = results.data.corpora.iter().flat_map(|c| c.questions.clone()).collect();
     let asked = task(&questions, None, &Sampling::greedy(1)).samples;
-    let mut measured: Vec<(String, Clusters)> =
-        cells.iter().map(|cell| (cell.named(), cell.scores(FACTS))).collect();
+    let mut measured: Vec<(String, Clusters)> = cells.iter().map(|cell| (cell.named(), cell.scores(FACTS))).collect();
     measured.retain(|(_, scores)| !scores.is_empty());
     let head = ["fact_id", "question", "reference"].map(str::to_owned).into_iter();
     let mut table = Table::new(head.chain(measured.iter().map(|(name, _)| name.clone())));
@@ -81,9 +86,7 @@ fn figures(study: &Study) -> Vec<Figure> {
     let [base, plain] = [ArmKind::Base, ArmKind::Plain].map(ArmKind::arm_name);
     let shown: Vec<_> = study.axes[..3].iter().collect();
     let swept = SWEPT.into_iter().filter(|(kind, ..)| study.arm(kind.arm_name()).is_some());
-    let panel = |(kind, title, x): (ArmKind, &str, &str)| {
-        Panel::dose(title, x, kind.arm_name(), Some(plain), Some(base), &shown)
-    };
+    let panel = |(kind, title, x): (ArmKind, &str, &str)| study.dose(title, x, kind.arm_name(), plain, base, &shown);
     // Two panels are the figure; one layer alone gets its own only where nothing else is swept.
     let panels: Vec<Panel> = swept.map(panel).take(2).collect();
     let mut figures = Vec::new();
@@ -94,12 +97,14 @@ fn figures(study: &Study) -> Vec<Figure> {
         let title = "Steering after and during finetuning";
         figures.push(Figure::new("figure", title, caption, Plot::scores(panels)));
     }
-    let (x, y) = (FACTS.to_owned(), study.axes[0].key.clone());
+    let y = &study.axes[0].key;
     let title = format!("New facts against {y}");
-    let arms = study.arms.iter().filter(|arm| arm.kind != ArmKind::Elicit).map(|arm| arm.name.clone()).collect();
-    let from_start = SWEPT.map(|(kind, ..)| kind.arm_name().to_owned()).to_vec();
-    let plot = Plot::Scatter { x, y, arms, start: Some(plain.to_owned()), from_start };
-    figures.push(Figure::new("tradeoff", &title, "What each arm pays. Down and right is better.", plot));
+    let arms: Vec<String> =
+        study.arms.iter().filter(|arm| arm.kind != ArmKind::Elicit).map(|arm| arm.name.clone()).collect();
+    let swept = SWEPT.map(|(kind, ..)| kind.arm_name().to_owned());
+    let plot = study.tradeoff((FACTS, y), &arms, Some(plain), &swept);
+    let caption = "What each arm pays. Down and right is better.";
+    figures.extend(plot.map(|plot| Figure::new("tradeoff", &title, caption, plot)));
     figures
 }
 
@@ -118,10 +123,13 @@ fn verdict(o: &Outcomes, checked: &Checked) -> String {
         said += &if checked.prevented {
             format!(" {name} keeps it at {level} with {facts} % of the facts.")
         } else {
-            format!(" No preventative setting meets every expectation; the closest, {name}, ends at {level} with {facts} % of the facts.")
+            format!(
+                " No preventative setting meets every expectation; the closest, {name}, ends at {level} with {facts} % of the facts."
+            )
         };
         if let Some(equal) = checked.equal {
-            let reached = if equal.reached { "reaches the same score" } else { "does not reach it; at its lowest it is" };
+            let reached =
+                if equal.reached { "reaches the same score" } else { "does not reach it; at its lowest it is" };
             said += &format!(" Inference-time steering {reached} with {} % of the facts.", dash(equal.facts, 0));
         }
     }

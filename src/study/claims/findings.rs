@@ -50,7 +50,8 @@ impl<'c> Ground<'c> {
     }
 
     fn all(&self) -> Vec<Expectation> {
-        let arms = [self.reaches_base(), self.one_layer_is_less(), self.ablation_is_less(), self.regularization_hides()];
+        let arms =
+            [self.reaches_base(), self.one_layer_is_less(), self.ablation_is_less(), self.regularization_hides()];
         let controls = CONTROLS.iter().flat_map(|control| self.control_is_less(control));
         arms.into_iter().flatten().chain(controls).chain(self.negated_is_more()).collect()
     }
@@ -69,9 +70,9 @@ impl<'c> Ground<'c> {
         let above = self.case.change(best, self.base);
         let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE);
         let why = if met == Some(false) { self.remainder(best) } else { String::new() };
-        let claim =
-            format!("Preventative steering at all layers ends within {NEAR_BASE:.0} points of the base model");
-        let measured = format!("{}: {:.1}, {above:+.1} against the base model{why}", best.named(), self.case.score(best));
+        let claim = format!("Preventative steering at all layers ends within {NEAR_BASE:.0} points of the base model");
+        let measured =
+            format!("{}: {:.1}, {above:+.1} against the base model{why}", best.named(), self.case.score(best));
         Some(self.expect(ExpectationId::ReachesBase, &claim, &measured, met))
     }
 
@@ -183,9 +184,9 @@ impl<'c> Ground<'c> {
         let plain = self.case.score(self.plain);
         let room = 100.0 - plain;
         let is_full = if room < SAME { ", which leaves no room" } else { "" };
-        let claim = "With the vector subtracted during training a model shows more of the trait than after plain finetuning";
-        let measured =
-            format!("{}, {more:+.1} points against plain ({plain:.1}{is_full})", self.scored(negated));
+        let claim =
+            "With the vector subtracted during training a model shows more of the trait than after plain finetuning";
+        let measured = format!("{}, {more:+.1} points against plain ({plain:.1}{is_full})", self.scored(negated));
         let known = more.mean.is_finite() && (room >= SAME || more.mean < -SAME);
         Some(self.expect(ExpectationId::NegatedIsMore, claim, &measured, known.then_some(more.mean > 0.0)))
     }

@@ -2,9 +2,8 @@
 //! takes that gradient away (Grant et al. 2026, arXiv 2604.16423, find it reversed).
 
 use super::thresholds::CHANCE;
-use crate::report::{
-    Arm, ArmKind, Curve, Expectation, ExpectationId, Figure, Grid, HUES, Hue, MARKS, Mark, Panel, Plot, Study,
-};
+use crate::report::plot::{Curve, HUES, Hue, MARKS, Mark, Panel};
+use crate::report::{Arm, ArmKind, Expectation, ExpectationId, Figure, Grid, Plot, Study};
 use crate::stats::{Interval, mean, sign_test};
 use crate::study::axes::trait_key;
 use crate::study::results::Results;

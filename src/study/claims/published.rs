@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::report::{ArmKind, Published, Study};
+use crate::report::content::Published;
+use crate::report::{ArmKind, Study};
 use crate::study::axes::trait_key;
 use crate::study::config::FACTS_CORPUS;
 use crate::study::results::{Cell, Results};

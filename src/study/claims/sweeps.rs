@@ -1,22 +1,30 @@
 //! Figures of what is swept: data set by data set, and all data sets in one figure.
 
 use super::format::short_kind;
-use crate::report::{ArmKind, Axis, Curve, Figure, HUES, Hue, Level, MARKS, Panel, Plot, Study};
+use crate::report::content::Axis;
+use crate::report::plot::{Curve, HUES, Hue, Level, MARKS, Panel};
+use crate::report::{ArmKind, Figure, Plot, Study};
 use crate::study::axes::{EXAM, trait_key};
 use crate::study::pieces::Cast;
 use crate::study::results::Results;
 
 const SWEPT: [ArmKind; 3] = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Inference];
 const X: &str = "steering coefficient";
-const READING: &str = "At coefficient 0, the plain finetune. Dashed: the base model. Bands: 95 % intervals, clustered by question.";
+const READING: &str =
+    "At coefficient 0, the plain finetune. Dashed: the base model. Bands: 95 % intervals, clustered by question.";
 
 /// All of them.
 pub fn sweep_figures(results: &Results<'_>, study: &Study) -> Vec<Figure> {
     let mut figures = each(results, study);
     if results.data.corpora.len() > 1 {
-        figures.extend(results.data.traits.iter().enumerate().filter_map(|(t, trait_)| {
-            together(results, study, t, trait_key(&trait_.name))
-        }));
+        figures.extend(
+            results
+                .data
+                .traits
+                .iter()
+                .enumerate()
+                .filter_map(|(t, trait_)| together(results, study, t, trait_key(&trait_.name))),
+        );
     }
     figures
 }

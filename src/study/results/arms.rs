@@ -7,7 +7,7 @@ use crate::vector::Layer;
 /// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 /// `layer` is that of single-layer arms.
 pub(super) fn arms(cast: &Cast<'_>, pieces: &[Piece], layer: Layer) -> Vec<Arm> {
-        let mut pieces: Vec<(ArmKind, &Piece)> =
+    let mut pieces: Vec<(ArmKind, &Piece)> =
         pieces.iter().filter_map(|piece| Some((piece.work.arm_kind()?, piece))).collect();
     pieces.sort_by_key(|(kind, piece)| (piece.corpus, *kind, piece.trait_));
     let mut arms: Vec<Arm> = Vec::new();
@@ -48,9 +48,7 @@ fn note(kind: ArmKind, layer: Layer) -> String {
         ArmKind::Negative => {
             "the base model's own answers under positive system prompts, with these prompts, mixed into the data"
         }
-        ArmKind::Random => {
-            "as preventative steering, with random vectors of equal norm, others for each training seed"
-        }
+        ArmKind::Random => "as preventative steering, with random vectors of equal norm, others for each training seed",
         ArmKind::Shuffled => {
             "as preventative steering, with the difference between two halves of the rollouts that hold as many of both kinds, as long as \
              the vector at every layer"
@@ -62,9 +60,7 @@ fn note(kind: ArmKind, layer: Layer) -> String {
         ArmKind::Unrelated => {
             "as preventative steering, with another trait's vector, as long as the vector at every layer"
         }
-        ArmKind::Negated => {
-            "the vector subtracted during training, all layers by increments; evaluated unsteered"
-        }
+        ArmKind::Negated => "the vector subtracted during training, all layers by increments; evaluated unsteered",
         ArmKind::Inference => {
             "the plain finetune, the vector subtracted at inference time, all layers by increments; the coefficient is minus the strength \
              shown here"

@@ -1,6 +1,8 @@
 //! How each axis of a study is shown.
 
-use crate::report::{Axis, Hue, Mark, capital};
+use crate::report::capital;
+use crate::report::content::Axis;
+use crate::report::plot::{Hue, Mark};
 use crate::study::axes::{
     COHERENCE, EXAM, FACTS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key,
     trait_key,

@@ -73,7 +73,16 @@ impl<'a> Results<'a> {
             }
         }
         let layer = single_layer(config, vectors[0].file.response_avg.layers())?;
-        Ok(Self { config, data, vectors, layer, measured, differences, audits, arms: arms(&Cast::of(config), pieces, layer) })
+        Ok(Self {
+            config,
+            data,
+            vectors,
+            layer,
+            measured,
+            differences,
+            audits,
+            arms: arms(&Cast::of(config), pieces, layer),
+        })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.

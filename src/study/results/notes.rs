@@ -55,12 +55,9 @@ pub(super) fn count(n: usize, what: &str) -> String {
 /// How many answers have no score, and the arms where that is many.
 fn missing(cells: &[Cell<'_>]) -> Vec<Note> {
     let of = |cell: &Cell<'_>| {
-        cell.by_seed.iter().fold([0; 3], |sum, (_, at)| {
-            [sum[0] + at.answers, sum[1] + at.missing, sum[2] + at.cut]
-        })
+        cell.by_seed.iter().fold([0; 3], |sum, (_, at)| [sum[0] + at.answers, sum[1] + at.missing, sum[2] + at.cut])
     };
-    let [answers, missing, cut] =
-        cells.iter().map(of).fold([0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
+    let [answers, missing, cut] = cells.iter().map(of).fold([0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
     let text = format!(
         "{missing} of {answers} judged answers have no score (refused, or unreadable to the judge) and are in no mean; {cut} ended at the \
          limit of tokens. Coherence counts unreadable answers as 0."
@@ -85,8 +82,7 @@ fn missing(cells: &[Cell<'_>]) -> Vec<Note> {
 /// The smallest effect that this study would have found, by the spread that it measured.
 fn smallest_effect(results: &Results<'_>, cells: &[Cell<'_>]) -> Option<Note> {
     let plain = cells.iter().find(|cell| cell.arm.kind == ArmKind::Plain)?;
-    let other =
-        cells.iter().find(|cell| cell.corpus == plain.corpus && cell.arm.kind == ArmKind::Preventative)?;
+    let other = cells.iter().find(|cell| cell.corpus == plain.corpus && cell.arm.kind == ArmKind::Preventative)?;
     let key = trait_key(&results.data.traits[other.trait_?].name);
     let (a, b) = (other.scores(key), plain.scores(key));
     let difference = |(question, scores): (&String, &Vec<f64>)| Some(mean(scores) - mean(b.get(question)?));

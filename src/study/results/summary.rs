@@ -6,11 +6,10 @@ use super::axes::axes;
 use super::gather::{Cell, Results, merged};
 use super::notes::{count, notes};
 use crate::record::Lock;
-use crate::report::{ArmKind, Comparison, Point, Study};
+use crate::report::content::{Comparison, Point};
+use crate::report::{ArmKind, Study};
 use crate::stats::{Clusters, Interval, mean};
-use crate::study::axes::{
-    FACTS, UNGUESSED, approximation_key, data_key, difference_key, prompt_key, shift_key,
-};
+use crate::study::axes::{FACTS, UNGUESSED, approximation_key, data_key, difference_key, prompt_key, shift_key};
 use crate::study::pipeline::MeasuredAt;
 
 /// Everything that does not depend on the kind of study.

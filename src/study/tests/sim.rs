@@ -23,7 +23,7 @@ use crate::record::seed_of;
 use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
 use crate::steering::{Part, Positions, SteeringPlan};
 use crate::study::data::Data;
-use crate::study::facts::demo_config;
+use crate::study::demo_config;
 use crate::study::{ArmSettings, FactsSource, Kind, Opinion, StudyConfig, StudyReport, run};
 use crate::text::{Tokenizer, TrainingExample};
 use crate::train::{Event as FitEvent, FitEstimate, FitSettings, GradientReport, StepReport};

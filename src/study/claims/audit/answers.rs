@@ -31,6 +31,7 @@ type Ask<'a> = dyn Fn(&AuditedModel<'_>) -> Option<(Option<bool>, String)> + 'a;
 
 /// Asks models one after the other.
 pub fn asked<'a>(cases: impl Iterator<Item = &'a AuditedModel<'a>>, answer: &Ask<'_>) -> Vec<Answer> {
-    let of = |case: &AuditedModel<'_>| answer(case).map(|(holds, shown)| Answer { of: case.cell.named(), holds, shown });
+    let of =
+        |case: &AuditedModel<'_>| answer(case).map(|(holds, shown)| Answer { of: case.cell.named(), holds, shown });
     cases.filter_map(of).collect()
 }

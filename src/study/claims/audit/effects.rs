@@ -140,8 +140,9 @@ pub fn note(audit: &Audit<'_>) -> Option<Note> {
     let counts: Vec<(usize, usize)> = audit.cases.iter().filter_map(of).collect();
     let (answers, cut) = counts.iter().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
     let rule = Rule::of(&audit.results.config.judge).told();
-    let text =
-        format!("Side effects: {rule}; {cut} of {answers} greedy answers to neutral prompts ended at the limit of tokens.");
+    let text = format!(
+        "Side effects: {rule}; {cut} of {answers} greedy answers to neutral prompts ended at the limit of tokens."
+    );
     (answers > 0).then(|| Note::new(NoteKind::SideEffects, &text))
 }
 

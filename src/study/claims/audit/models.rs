@@ -2,8 +2,8 @@
 
 use crate::report::{ArmKind, Note, NoteKind};
 use crate::stats::{Interval, mean_of};
-use crate::study::audit::{Audited, Scores};
 use crate::study::audit::leak::{PROMPTS, SHOTS, TRAINING};
+use crate::study::audit::{Audited, Scores};
 use crate::study::axes::trait_key;
 use crate::study::results::{Cell, Results};
 
@@ -93,7 +93,10 @@ impl<'a> Audit<'a> {
             };
             let broken: Vec<String> = self.cases.iter().filter_map(of).collect();
             let by = called(&trigger);
-            let text = format!("Under {by} answers are not coherent, and the trait in them cannot be told: {}.", broken.join(", "));
+            let text = format!(
+                "Under {by} answers are not coherent, and the trait in them cannot be told: {}.",
+                broken.join(", ")
+            );
             (!broken.is_empty()).then(|| Note::new(NoteKind::Unchecked, &text))
         })
     }

@@ -25,8 +25,16 @@ pub fn grid(audit: &Audit<'_>) -> Option<Grid> {
         let numbers = [&[known(first), known(second)][..], &agreement, &[seconded.correlation()], &counts].concat();
         Some((case.cell.named(), numbers))
     };
-    let columns =
-        ["first judge", "second judge", "agreement, %", "low", "high", "Pearson's r", "answers", "without second score"];
+    let columns = [
+        "first judge",
+        "second judge",
+        "agreement, %",
+        "low",
+        "high",
+        "Pearson's r",
+        "answers",
+        "without second score",
+    ];
     Some(Grid {
         file: format!("second-judge{}", audit.of),
         title: format!("A second judge: {}", audit.key()),

@@ -37,7 +37,11 @@ fn fresh(audit: &Audit<'_>) -> Option<Expectation> {
         let told = case.audited.told?;
         Some((Some(told.fresh - told.old < PROBE_GAIN), format!("AUC {:.2} fresh, {:.2} old", told.fresh, told.old)))
     });
-    statement(ExpectationId::FreshProbe, &format!("A fresh probe tells less than {PROBE_GAIN} more (AUC) than the old vector"), fresh)
+    statement(
+        ExpectationId::FreshProbe,
+        &format!("A fresh probe tells less than {PROBE_GAIN} more (AUC) than the old vector"),
+        fresh,
+    )
 }
 
 /// Where did the rest of the shift go?
@@ -48,7 +52,10 @@ fn rest(audit: &Audit<'_>) -> Option<Expectation> {
         let most = most(&residue.elicited)?;
         let above = most - audit.base().map_or(0.0, |base| base.cell.mean(key));
         let along = 100.0 * residue.share();
-        Some((Some(above < RESIDUAL_ELICITS), format!("{key} {most:.0}, {along:.0} % of the shift is along the vector")))
+        Some((
+            Some(above < RESIDUAL_ELICITS),
+            format!("{key} {most:.0}, {along:.0} % of the shift is along the vector"),
+        ))
     });
     let claim = "The part of the shift that is not along the vector does not elicit the trait in the base model";
     statement(ExpectationId::ResidualShift, claim, rest)

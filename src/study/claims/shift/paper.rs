@@ -1,7 +1,8 @@
 //! The paper's correlations and cosines on Qwen2.5-7B-Instruct, to hold ours against.
 
 use super::relation::Relation;
-use crate::report::{Grid, Published};
+use crate::report::Grid;
+use crate::report::content::Published;
 use crate::stats::Interval;
 use crate::study::axes::trait_key;
 use crate::study::claims::format::dash;

@@ -1,7 +1,8 @@
 //! Single conversations of the data along the vectors, read by the base model before any training.
 
 use super::families::{each_once, family};
-use crate::report::{Figure, Grid, HUES, Histogram, Hue, Plot, Shape};
+use crate::report::plot::{HUES, Histogram, Hue, Shape};
+use crate::report::{Figure, Grid, Plot};
 use crate::stats::{Clusters, auc, mean_of};
 use crate::study::axes::trait_key;
 use crate::study::pipeline::Difference;
