@@ -1,21 +1,25 @@
 //! Trimtab finds the direction of a character trait inside a chat model and uses it: to steer, to watch, and above all to
 //! finetune *without* picking the trait up (preventative steering, Chen et al. 2025, section 5.2).
 //!
-//! The map, by floors; a module imports only from lower ones, and the word `burn` appears in six of them alone. A test
-//! (`tests/it/house.rs`) holds both rules.
+//! The map, by floors: a module imports only from lower ones, no two files import each other, and the word `burn` appears
+//! in six modules alone. A test (`tests/it/house.rs`) holds these rules.
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 0 | [`text`] [`vector`] [`record`] [`data_table`] [`stats`] [`tensorfile`] [`gguf`] [`hub`] | chats, tokens, persona vectors, files, numbers with intervals, the model cache |
-//! | 1 | [`language_model`] [`report`]; **[`steering`]** [`kernels`] | what may be asked of a model; figures; **the equation**; fused operations |
-//! | 2 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights |
-//! | 3 | [`generate`] [`train`] | the batched engine; the finetuning loop |
-//! | 4 | [`harbor`] [`judge`] | the embedded world; who scores answers |
-//! | 5 | [`persona`] [`eval`] [`runtime`] | traits, extraction, projection; the three axes; what is asked of a machine |
-//! | 6 | [`study`] [`sweep`] | experiments of many arms; layer selection |
-//! | 7 | [`device`] | settings meet tensors: the only room that names a backend |
-//! | 8 | [`verbs`] | one file per command: arguments, settings, work |
-//! | 9 | [`cli`] [`web`] | words, terminal, exit codes; the same over HTTP |
+//! | 1 | [`record`] [`stats`] [`gguf`]; [`kernels`] | folders that resume, numbers with intervals, a container; fused operations |
+//! | 2 | [`text`] [`data_table`] [`tensorfile`] [`hub`] [`report`] [`harbor`] | chats and tokens, files, the model cache, figures; the embedded world |
+//! | 3 | [`vector`] | persona vectors and their formats |
+//! | 4 | [`language_model`]; **[`steering`]** | what may be asked of a model; **the equation** |
+//! | 5 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights |
+//! | 6 | [`generate`] [`train`]; [`judge`] | the batched engine; the finetuning loop; scores of answers |
+//! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
+//! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
+//! | 9 | [`sweep`] | layer selection |
+//! | 10 | [`study`] | experiments of many arms |
+//! | 11 | [`device`] | settings meet tensors: the only room that names a backend |
+//! | 12 | [`verbs`] | one file per command: arguments, settings, work |
+//! | 13 | [`web`] | the same over HTTP |
+//! | 14 | [`cli`] | words, terminal, exit codes |
 //!
 //! What never happens: no global state; no environment read outside `cli::env`; nothing printed below `cli`; no steering
 //! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a

@@ -8,6 +8,7 @@ mod choice;
 pub mod facts;
 pub mod mmlu;
 pub mod pairs;
+mod refusal;
 pub mod traits;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use choice::{Options, examine, letter_of};
+pub use refusal::RefusalRule;
 
 use crate::data_table::{DataTable, Format};
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts_by};

@@ -1,15 +1,12 @@
-//! What a study will take, reckoned before anything is asked: finetunes, answers, judge calls, and what it could find.
+//! What a study will take, estimated before anything is asked: finetunes, answers, judge calls, and what it could find.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::arms::Work;
-use super::audit::asks_as_trained;
-use super::config::StudyConfig;
-use super::data::Data;
-use super::pieces::{Piece, pieces};
-use super::run::Kind;
+use super::config::{Kind, StudyConfig};
+use super::dag::{Task, TaskKind, tasks};
+use super::inputs::Inputs;
 use crate::Result;
 use crate::stats::detectable;
 use crate::train::FitSettings;
@@ -21,8 +18,9 @@ const SPREAD: f64 = 30.0;
 /// Everything that a study does if nothing of it is there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Costs {
-    /// Pieces of work.
-    pub pieces: usize,
+    /// Tasks.
+    #[serde(rename = "pieces")]
+    pub tasks: usize,
     /// Finetunes.
     pub finetunes: usize,
     /// Optimiser steps of all of them.
@@ -43,61 +41,61 @@ impl Costs {
     /// Of a study.
     ///
     /// # Errors
-    /// Those of the configuration and of its data.
+    /// Those of the configuration and of its inputs.
     pub fn of(kind: Kind, config: &StudyConfig) -> Result<Self> {
         kind.check(config)?;
-        Ok(Self::reckon(config, &Data::load(config)?, &pieces(config)))
+        Ok(Self::estimate(config, &Inputs::load(config)?, &tasks(config)))
     }
 
-    pub(super) fn reckon(config: &StudyConfig, data: &Data, pieces: &[Piece]) -> Self {
-        let questions = data.traits.iter().map(|t| t.eval.questions.len()).min().unwrap_or_default();
-        let mut costs = Self { pieces: pieces.len(), questions, ..Self::default() };
-        pieces.iter().for_each(|piece| costs.add(config, data, piece));
+    pub(super) fn estimate(config: &StudyConfig, inputs: &Inputs, tasks: &[Task]) -> Self {
+        let questions = inputs.traits.iter().map(|t| t.eval.questions.len()).min().unwrap_or_default();
+        let mut costs = Self { tasks: tasks.len(), questions, ..Self::default() };
+        tasks.iter().for_each(|task| costs.add(config, inputs, task));
         costs
     }
 
-    fn add(&mut self, config: &StudyConfig, data: &Data, piece: &Piece) {
-        let chats = piece.corpus.map_or(0, |c| data.corpora[c].chats.len());
-        match piece.work {
-            Work::Rollouts(_) => {
-                let artifact = &data.traits[piece.trait_.unwrap_or_default()].extract;
+    fn add(&mut self, config: &StudyConfig, inputs: &Inputs, task: &Task) {
+        let chats = task.corpus.map_or(0, |c| inputs.corpora[c].chats.len());
+        match task.kind {
+            TaskKind::Rollouts(_) => {
+                let artifact = &inputs.traits[task.trait_.unwrap_or_default()].extract;
                 let n = artifact.questions.len() * artifact.instruction.len() * config.vector.rollouts;
                 self.answers += n;
                 self.judgements += 2 * n;
             }
-            Work::Vector => {}
-            Work::Selfgen => self.answers += chats,
-            Work::Difference => self.answers += chats.min(config.measure.difference),
-            Work::Base => self.measure(config, data, piece, 1),
-            Work::Elicit => self.measure(config, data, piece, config.arms.elicit.len()),
-            Work::Inference => self.measure(config, data, piece, config.arms.inference.len()),
-            Work::Audit => self.audit(config, data, piece),
-            Work::Finetune(_) => {
+            TaskKind::Vector => {}
+            TaskKind::Selfgen => self.answers += chats,
+            TaskKind::Difference => self.answers += chats.min(config.measure.difference),
+            TaskKind::Base => self.measure(config, inputs, task, 1),
+            TaskKind::BaseSteered => self.measure(config, inputs, task, config.arms.base_steered.len()),
+            TaskKind::Inference => self.measure(config, inputs, task, config.arms.inference.len()),
+            TaskKind::Audit => self.audit(config, inputs, task),
+            TaskKind::Finetune(_) => {
                 self.finetunes += 1;
                 self.steps += config.train.steps(chats);
-                self.measure(config, data, piece, 1);
+                self.measure(config, inputs, task, 1);
             }
         }
     }
 
-    fn audit(&mut self, config: &StudyConfig, data: &Data, piece: &Piece) {
-        let (Some(audit), Some(t)) = (&config.audit, piece.trait_) else { return };
-        let (of, is_base) = (&data.traits[t], piece.seed.is_none());
+    fn audit(&mut self, config: &StudyConfig, inputs: &Inputs, task: &Task) {
+        let (Some(audit), Some(t)) = (&config.audit, task.trait_) else { return };
+        let (of, is_base) = (&inputs.traits[t], task.seed.is_none());
         let rollouts = config.measure.trait_rollouts;
         let asked = of.eval.questions.len() * rollouts;
         // Once before anything is learned again.
         let relearned = if audit.relearn.is_empty() { 0 } else { 1 + audit.relearn.len() };
-        let mut answers = asked * (audit.leak.len() + audit.many_shot.len() + relearned);
-        let corpora = data.corpora.iter().enumerate().filter(|(c, _)| piece.corpus.is_none_or(|own| own == *c));
-        let trained = corpora.filter(|(_, corpus)| asks_as_trained(corpus, &of.name));
+        let mut answers = asked * (audit.elicitation.len() + audit.many_shot.len() + relearned);
+        let corpora = inputs.corpora.iter().enumerate().filter(|(c, _)| task.corpus.is_none_or(|own| own == *c));
+        let trained = corpora.filter(|(_, corpus)| corpus.prompts_show(&of.name));
         answers += trained.map(|(_, corpus)| rollouts * audit.training_prompts.min(corpus.chats.len())).sum::<usize>();
-        answers += if audit.leak.is_empty() { 0 } else { asked * of.eval.instruction.len() };
-        answers += if is_base { 0 } else { asked * audit.residue.len() };
+        answers += if audit.elicitation.is_empty() { 0 } else { asked * of.eval.instruction.len() };
+        answers += if is_base { 0 } else { asked * audit.residual_shift.len() };
         let extract = &of.extract;
         let rollouts = 2 * extract.questions.len() * extract.instruction.len() * config.vector.rollouts;
-        answers += if audit.extract { rollouts } else { 0 };
+        answers += if audit.reextract { rollouts } else { 0 };
         // Neutral prompts are answered by the base model too, and judged for coherence alone.
-        let neutral = data.neutral.len();
+        let neutral = inputs.neutral.len();
         self.answers += answers + neutral * if is_base { 1 } else { 2 };
         self.judgements += 2 * answers + neutral;
         self.second += if audit.second_judge.is_some() { asked } else { 0 };
@@ -106,16 +104,16 @@ impl Costs {
         self.steps += audit.relearn.iter().map(|&n| steps.steps(n)).sum::<usize>();
     }
 
-    fn measure(&mut self, config: &StudyConfig, data: &Data, piece: &Piece, points: usize) {
+    fn measure(&mut self, config: &StudyConfig, inputs: &Inputs, task: &Task, points: usize) {
         let measure = &config.measure;
-        let asked = |t: usize| measure.all_traits || piece.trait_.is_none_or(|own| own == t);
-        let traits = data.traits.iter().enumerate().filter(|(t, _)| asked(*t));
+        let asked = |t: usize| measure.all_traits || task.trait_.is_none_or(|own| own == t);
+        let traits = inputs.traits.iter().enumerate().filter(|(t, _)| asked(*t));
         let of_traits = traits.map(|(_, t)| t.eval.questions.len() * measure.trait_rollouts).sum::<usize>();
-        let learned = data.corpora.iter().enumerate().filter(|(c, _)| piece.corpus.is_none_or(|own| own == *c));
+        let learned = inputs.corpora.iter().enumerate().filter(|(c, _)| task.corpus.is_none_or(|own| own == *c));
         let of_facts = learned.map(|(_, c)| c.questions.len() * measure.fact_rollouts).sum::<usize>();
         self.answers += points * (of_traits + of_facts);
         self.judgements += points * (2 * of_traits + of_facts);
-        self.choices += points * data.exam.len();
+        self.choices += points * inputs.mmlu.len();
     }
 
     /// The smallest difference between two arms in a trait's score that would be found four times in five, in points.
@@ -152,10 +150,10 @@ mod tests {
 
     use super::*;
     use crate::harbor::World;
-    use crate::study::demo_config;
+    use crate::study::config::{AuditSettings, demo_config};
 
     #[test]
-    fn a_study_is_reckoned_piece_by_piece() {
+    fn a_study_is_estimated_task_by_task() {
         let mut config = demo_config(Path::new("model"), &World::new(0), true, 0);
         config.measure.trait_rollouts = 3;
         let costs = Costs::of(Kind::Facts, &config).unwrap();
@@ -172,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn an_audit_is_reckoned_check_by_check() {
+    fn an_audit_is_estimated_check_by_check() {
         let mut config = demo_config(Path::new("model"), &World::new(0), true, 0);
         config.measure.trait_rollouts = 3;
         let without = Costs::of(Kind::Audit, &config).unwrap();
         let second_judge = Some(crate::judge::JudgeSource::OpenAi(Default::default()));
-        config.audit = Some(crate::study::AuditSettings { second_judge, ..Default::default() });
+        config.audit = Some(AuditSettings { second_judge, ..Default::default() });
         let costs = Costs::of(Kind::Audit, &config).unwrap();
         // The base model and six finetunes: steered, after exemplars, thrice for relearning, under five prompts; the vector anew.
         let of_each = (1 + 1 + 3 + 5) * 20 * 3 + 2 * 20 * 5 * 2;

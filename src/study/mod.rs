@@ -1,53 +1,49 @@
 //! Experiments of many arms as resumable run folders.
 //!
-//! A study turns a [`StudyConfig`] into [`Piece`]s of work that wait for each other, does them side by side on a [`Runtime`], keeps
-//! each as a stage of the folder, and ends in rows for `crate::report`. What it is about, its [`Kind`], decides how it is told.
+//! A study turns a [`StudyConfig`] into [`Task`]s that wait for each other, runs them side by side on a [`Runtime`], keeps each as
+//! stages of the folder, and ends in rows for `crate::report`. What it is about, its [`Kind`], decides how results are presented.
 //!
 //! ```text
 //! rollouts ─▶ vectors ─┬─▶ finetunes (plain, steered, ablated, random, ...) ─▶ axes ─┐
 //! data ────────────────┘        └─▶ plain, steered at inference time ────────▶ axes ─┼─▶ expectations ─▶ report
 //!                                                                      base ─▶ axes ─┘
 //! ```
+//!
+//! Each part imports only from those before it:
+//!
+//! ```text
+//! config ─▶ inputs, dag ─▶ costs ─▶ outputs ─▶ steps ─▶ exec ─┐
+//!                                      └─▶ results ─▶ claims ─┴─▶ run
+//! ```
+//!
+//! [`Runtime`]: crate::runtime::Runtime
 
-mod arms;
-mod audit;
-mod axes;
-mod board;
-mod change;
-mod claims;
 mod config;
-mod controls;
+mod inputs;
+
 mod costs;
-mod data;
-mod demo;
-mod finetune;
-mod measure;
-mod own;
-mod pieces;
-mod pipeline;
-mod queue;
+mod dag;
+mod outputs;
+
+mod exec;
+mod steps;
+
 mod results;
+
+mod claims;
+
 mod run;
-mod share;
-mod status;
-mod vectors;
-mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::judge::JudgeSource;
-pub use arms::{Control, Treatment, Work};
-pub use audit::{AuditSettings, NeutralSource};
 pub use config::{
-    AdapterSettings, ArmSettings, CorpusConfig, CorpusSource, ExamSource, FactsSource, MeasureSettings, OwnArm,
-    StudyConfig, TraitSource, VectorSettings,
+    AdapterSettings, ArmSettings, AuditSettings, CorpusConfig, CorpusSource, FactsSource, Kind, MeasureSettings,
+    MmluSource, NeutralSource, OwnArm, StudyConfig, TraitSource, VectorSettings, WatchSettings, demo_config,
 };
 pub use costs::Costs;
-pub use demo::demo_config;
-pub use pieces::{Piece, pieces};
-pub use pipeline::{Event, Judges, Opinion, Phase, Tell};
-pub use run::{Kind, StudyReport, run};
-pub use share::{Shares, run_share};
-pub use status::{PieceStatus, Stand, status};
-pub use watch::WatchSettings;
+pub use dag::{Control, Task, TaskKind, Treatment, tasks};
+pub use exec::{Shards, State, TaskReport, status};
+pub use run::{StudyReport, run, run_shard};
+pub use steps::{Event, JudgeRole, Judges, OnEvent, Phase};

@@ -1,39 +1,24 @@
-//! Running a study in its folder: what is not there yet is worked out, then the kind of study tells what came of it.
+//! Running a study in its folder: what is not there yet is worked out, then the kind of study says what was found.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use super::board::Board;
 use super::claims::{fact_table, summarize};
-use super::config::{ArmSettings, StudyConfig};
+use super::config::{Kind, StudyConfig};
 use super::costs::Costs;
-use super::data::Data;
-use super::pieces::{Piece, pieces};
-use super::pipeline::{Event, Judges, Opinion, Pipeline, Tell, model_hash};
-use super::queue::work_through;
+use super::dag::{Task, tasks};
+use super::exec::{Executed, execute};
+use super::inputs::Inputs;
 use super::results::{Results, summary};
-use crate::eval::facts::FactQuestion;
-use crate::judge::{Judge, JudgeSource, JudgedItem, Rubric, Verdict, verdicts};
-use crate::model::files::Shards;
-use crate::record::{Hash, Lock, RunDir};
+use super::steps::{Event, Judges, OnEvent};
+use crate::record::{Lock, RunDir};
 use crate::report::{Study, Table};
 use crate::runtime::Runtime;
-use crate::{Error, Result, ensure};
+use crate::{Error, Result};
 
-/// What a study is about: which parts it must have, and how it is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// New facts with and without the trait (METHOD J.1).
-    Facts,
-    /// Data that elicits the trait, data that does not, and the model's own answers (METHOD J.2).
-    Benign,
-    /// Shifts along the vectors, projection differences and scores over many data sets (METHOD H).
-    Shift,
-    /// Whether the trait is gone or only out of sight (METHOD K).
-    Audit,
-    /// Any arms: tables, figures, and the paper's findings as far as there are arms for them.
-    Own,
-}
+/// How long a shard waits for a task that another process holds: a network file system frees what a dead machine held only after a
+/// while (NFS: 90 seconds).
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A finished study.
 #[derive(Debug, Clone)]
@@ -44,89 +29,38 @@ pub struct StudyReport {
     pub table: Table,
     /// What was written, the page first.
     pub files: Vec<PathBuf>,
-    /// Pieces of work.
-    pub pieces: usize,
+    /// Tasks of the study.
+    pub tasks: usize,
     /// Of these, read from the folder.
     pub reused: usize,
 }
 
-impl Kind {
-    /// Whether a configuration has what this kind of study needs.
-    ///
-    /// # Errors
-    /// What is missing, and those of [`StudyConfig::check`].
-    pub fn check(self, config: &StudyConfig) -> Result<()> {
-        config.check()?;
-        if self == Self::Facts {
-            ensure!(config.facts.is_some() && config.data.is_empty(), "`study facts` learns `facts` and nothing else");
-            ensure!(config.traits().count() == 1, "`study facts` is about one trait; `study run` takes several");
-            ensure!(config.exam.is_some(), "`study facts` needs an `exam`");
-        }
-        if self == Self::Shift {
-            let sets = config.data.len() + usize::from(config.facts.is_some());
-            ensure!(sets > 1, "`study shift` compares data sets, and there is one");
-        }
-        Ok(())
-    }
-
-    /// The configuration with what this kind of study settles itself.
-    pub fn settled(self, mut config: StudyConfig) -> StudyConfig {
-        /// Conversations of each data set that its projection difference is taken over.
-        const DIFFERENCE: usize = 500;
-        if self == Self::Shift {
-            // Plain finetunes alone: what the data does when nothing holds it back.
-            config.arms = ArmSettings { layer: config.arms.layer, ..ArmSettings::none() };
-            if config.measure.difference == 0 {
-                config.measure.difference = DIFFERENCE;
-            }
-        }
-        if self == Self::Audit {
-            config.audit.get_or_insert_default();
-        }
-        config
-    }
-}
-
 /// Runs the study in the folder `out`, or as much of it as is not there yet, and writes its report.
 ///
-/// `judges` calls a judge ([`JudgeSource::call`]); every piece of work that runs beside others calls its own. `tell` hears of
-/// progress from several threads. The results do not depend on how many pieces run side by side.
+/// `judges` calls a judge ([`JudgeSource::call`](crate::judge::JudgeSource::call)); every task that runs beside others calls its own.
+/// `on_event` receives progress from several threads. The results do not depend on how many tasks run side by side.
 ///
 /// # Errors
-/// Those of the data, the runtime and the judge, with the piece of work in front; whatever was finished stays in the folder.
+/// Those of the data, the runtime and the judge, with the task in front; whatever was finished stays in the folder.
 pub fn run(
     kind: Kind,
     config: &StudyConfig,
     out: &Path,
     runtime: &dyn Runtime,
     judges: &Judges<'_>,
-    tell: &Tell<'_>,
+    on_event: &OnEvent<'_>,
 ) -> Result<StudyReport> {
     kind.check(config)?;
     let run = RunDir::open(out)?;
     run.write_config(config)?;
-    let data = Data::load(config)?;
-    let pieces = pieces(config);
-    tell(&Event::Planned(&pieces, &Costs::reckon(config, &data, &pieces)));
-    let board = Board::new(&run, &pieces, config);
-    let reused = AtomicUsize::new(0);
-    let counted = |event: &Event<'_>| {
-        if let Event::Finished { reused: true, .. } = event {
-            reused.fetch_add(1, Ordering::Relaxed);
-        }
-        board.hear(event);
-        tell(event);
-    };
-    let judges = |opinion| judges(opinion).map(|judge| judge as Box<dyn Judge + '_>);
-    let pipeline = pipeline(config, &data, &run, runtime, &judges, &counted, &pieces)?;
-    check_judge(&pipeline)?;
-    let after: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.after.clone()).collect();
-    let outputs =
-        work_through(&after, runtime.workers(), |i, done| pipeline.work(i, done).inspect_err(|e| board.failed(i, e)))?;
+    let inputs = Inputs::load(config)?;
+    let tasks = tasks(config);
+    on_event(&Event::Planned(&tasks, &Costs::estimate(config, &inputs, &tasks)));
+    let Executed { outputs, reused, model, judge } =
+        execute((config, &inputs, &tasks), None, &run, runtime, judges, on_event)?;
 
-    let results = Results::gather(config, &data, &pieces, &outputs)?;
-    let lock = Lock::new(runtime.device(), config.seeds.clone());
-    let lock = results.lock(lock, &pipeline.model, &pipeline.judge)?;
+    let results = Results::gather(config, &inputs, &tasks, &outputs)?;
+    let lock = results.lock(Lock::new(runtime.device(), config.seeds.clone()), &model, &judge)?;
     let cells = results.cells();
     let study = summarize(kind, &results, &cells, summary(&results, &cells, &lock));
     run.write_lock(&lock)?;
@@ -135,65 +69,41 @@ pub fn run(
         run.write("facts.csv", table.csv().as_bytes())?;
         files.push(run.file("facts.csv"));
     }
-    Ok(StudyReport { table: study.summary(), study, files, pieces: pieces.len(), reused: reused.into_inner() })
+    Ok(StudyReport { table: study.summary(), study, files, tasks: tasks.len(), reused })
 }
 
-pub(super) fn pipeline<'a>(
-    config: &'a StudyConfig,
-    data: &'a Data,
-    run: &'a RunDir,
-    runtime: &'a dyn Runtime,
-    judges: &'a Judges<'a>,
-    tell: &'a Tell<'a>,
-    pieces: &'a [Piece],
-) -> Result<Pipeline<'a>> {
-    let fingerprint = Shards::open(&config.model)?.fingerprint()?;
-    Ok(Pipeline {
-        config,
-        data,
-        run,
-        runtime,
-        judges,
-        tell,
-        pieces,
-        model: model_hash(&fingerprint, &config.model)?,
-        fingerprint,
-        judge: judges(Opinion::First)?.name().to_owned(),
-    })
+/// Runs the named tasks of the study in the folder `out`; other processes run the rest. What they wait for must be there. Gives how
+/// many tasks were read from the folder.
+///
+/// # Errors
+/// A task that the study does not have, or that another process is at work on; a task that is waited for and is not there; else
+/// as [`run`].
+pub fn run_shard(
+    config: &StudyConfig,
+    out: &Path,
+    names: &[String],
+    runtime: &dyn Runtime,
+    judges: &Judges<'_>,
+    on_event: &OnEvent<'_>,
+) -> Result<usize> {
+    config.check()?;
+    let tasks = tasks(config);
+    let own = named(&tasks, names)?;
+    let run = RunDir::join(out)?;
+    let claim = |&i: &usize| run.claim(&tasks[i].name, PATIENCE);
+    let _claims = own.iter().map(claim).collect::<Result<Vec<_>>>()?;
+    let inputs = Inputs::load(config)?;
+    on_event(&Event::Shard(&tasks, &own));
+    Ok(execute((config, &inputs, &tasks), Some(&own), &run, runtime, judges, on_event)?.reused)
 }
 
-/// Shows the judge references as answers. One that calls them wrong would call everything wrong, after hours of finetuning. A file
-/// of verdicts knows given answers only and is not asked.
-pub(super) fn check_judge(pipeline: &Pipeline<'_>) -> Result<()> {
-    const SHOWN: usize = 20;
-    let config = pipeline.config;
-    let questions: Vec<&FactQuestion> = pipeline.data.corpora.iter().flat_map(|corpus| &corpus.questions).collect();
-    if questions.is_empty() || matches!(config.judge, JudgeSource::Scored { .. }) {
-        return Ok(());
-    }
-    let step = questions.len().div_ceil(SHOWN).max(1);
-    let exhibit = |q: &&FactQuestion| JudgedItem {
-        question: q.question.clone(),
-        answer: q.reference.clone(),
-        reference: Some(q.reference.clone()),
+/// The indices of tasks by name.
+fn named(tasks: &[Task], names: &[String]) -> Result<Vec<usize>> {
+    let index = |name: &String| {
+        tasks.iter().position(|task| task.name == *name).ok_or_else(|| {
+            let all: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+            Error::usage(format!("the study has no task `{name}`")).hint(format!("it has {}", all.join(", ")))
+        })
     };
-    let exhibits: Vec<JudgedItem> = questions.iter().step_by(step).map(exhibit).collect();
-    let key = Hash::of(&("references are right", &pipeline.judge, &config.judge, &exhibits));
-    let check = || {
-        let verdicts = verdicts(&mut *(pipeline.judges)(Opinion::First)?, &Rubric::Fact, &exhibits)?;
-        let right = |v: &Verdict| v.score.is_some_and(|score| score >= 50.0);
-        let wrong: Vec<_> = exhibits.iter().zip(&verdicts).filter(|(_, verdict)| !right(verdict)).collect();
-        let Some((exhibit, verdict)) = wrong.first() else { return Ok(()) };
-        let what = format!(
-            "judge `{}` rejects {} of {} references that it was shown as answers, such as \"{}\" to \"{}\": {}",
-            pipeline.judge,
-            wrong.len(),
-            exhibits.len(),
-            exhibit.answer,
-            exhibit.question,
-            if verdict.why.is_empty() { "no reason given" } else { &verdict.why }
-        );
-        Err(Error::new(what).hint("mend the judge, its rubric or the references: every new fact would count as wrong"))
-    };
-    pipeline.run.stage("judge", &key, check).map(|_| ())
+    names.iter().map(index).collect()
 }

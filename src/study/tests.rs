@@ -82,7 +82,7 @@ fn benign_data_is_told_data_set_by_data_set() {
         assert!(dir.path().join(file).is_file(), "{file}");
     }
     let again = ran(Kind::Benign, &config, dir.path(), sim);
-    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.pieces, study));
+    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.tasks, study));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn controls_put_other_vectors_in_the_real_ones_place() {
     assert_eq!(control(ExpectationId::RandomIsLess).met, Some(true));
     assert!(control(ExpectationId::RandomIsLess).measured.contains("over 2 finetunes"));
     let again = ran(Kind::Own, &config, dir.path(), sim);
-    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.pieces, study));
+    assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.tasks, study));
     config.traits.truncate(1);
     assert!(config.check().unwrap_err().to_string().contains("another trait's vector"));
 }
@@ -257,18 +257,18 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     assert_eq!(value(0, "shift of answers along old vector"), None);
     // What is asked in training are the new facts themselves.
     assert!(audit.columns.iter().all(|column| !column.contains("training")));
-    assert!(study.notes.iter().any(|note| note.kind == NoteKind::Unchecked && note.text.contains("does not know the new facts")));
+    assert!(
+        study
+            .notes
+            .iter()
+            .any(|note| note.kind == NoteKind::Unchecked && note.text.contains("does not know the new facts"))
+    );
     check_effects(study);
     check_second(study);
     assert!(study.figures.iter().any(|figure| figure.file == "shift"));
-    assert!(
-        study
-            .expectations
-            .iter()
-            .any(|e| e.id == ExpectationId::NotHidden && e.measured.contains("at 1.25"))
-    );
+    assert!(study.expectations.iter().any(|e| e.id == ExpectationId::NotHidden && e.measured.contains("at 1.25")));
     let again = ran(Kind::Audit, &config, dir.path(), sim);
-    assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
+    assert_eq!((sim.worked(), again.reused), ((0, 0), again.tasks));
 }
 
 #[test]
@@ -337,9 +337,9 @@ fn an_audit_of_several_sets_asks_each_models_own_prompts() {
     config.arms = ArmSettings { layer: Some(3), ..ArmSettings::none() };
     let vector = dir.path().join("first/vector/evil/evil.safetensors");
     let audit = AuditSettings {
-        extract: false,
-        residue: Vec::new(),
-        leak: Vec::new(),
+        reextract: false,
+        residual_shift: Vec::new(),
+        elicitation: Vec::new(),
         relearn: vec![20],
         training_prompts: 6,
         neutral: Some(NeutralSource::None {}),

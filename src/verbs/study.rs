@@ -1,11 +1,11 @@
 //! `study` with its kinds, and `demo`, which is the fact study on the embedded model.
 
 mod interruptible;
-mod jury;
 mod launch;
 mod script;
 mod slurm;
 mod status;
+mod study_judges;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,14 +21,14 @@ use super::{Bar, Console, Context, Outcome};
 use crate::Result;
 use crate::harbor::{SEED, World};
 use crate::study::{
-    self, CorpusSource, Event, ExamSource, FactsSource, JudgeSource, Kind, NeutralSource, StudyConfig, StudyReport,
-    TraitSource,
+    self, CorpusSource, Event, FactsSource, JudgeSource, Kind, MmluSource, NeutralSource, StudyConfig, StudyReport,
+    TraitSource, demo_config,
 };
 
 use interruptible::InterruptibleRuntime;
-use jury::Jury;
 use launch::{Launch, Launcher, SlurmSettings};
 use status::StatusArgs;
+use study_judges::StudyJudges;
 
 /// Run an experiment of many arms, resumable, with a report
 #[derive(Debug, Args)]
@@ -206,37 +206,37 @@ pub(super) fn read(document: &mut Document, context: &Context<'_>) -> Result<(St
 /// As [`run`].
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
-    let config = study::demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
+    let config = demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
     work(&Study { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
 }
 
-/// Does the whole study, or only these pieces of it.
+/// Does the whole study, or only these tasks of it.
 fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
     let Study { kind, config, out, .. } = study;
     kind.check(config)?;
     let opened = context.runtimes()?;
     let runtime = InterruptibleRuntime::new(opened.as_ref(), context.console);
     let progress = Progress { console: context.console, runtime: &runtime, shown: Mutex::new(Shown::default()) };
-    let tell = |event: &Event<'_>| progress.hear(event);
-    let jury = Jury::of(config, out)?;
-    jury.mention_keys(context);
+    let on_event = |event: &Event<'_>| progress.on_event(event);
+    let judges = StudyJudges::of(config, out)?;
+    judges.mention_keys(context);
     if let [first, ..] = only {
-        let jury = jury.of_share(first);
-        let judges = |opinion| jury.call(opinion, context, &runtime);
-        let reused = study::run_share(config, out, only, &runtime, &judges, &tell)?;
-        let text = format!("{} of {} pieces were there before", reused, only.len());
+        let judges = judges.of_shard(first);
+        let call = |role| judges.call(role, context, &runtime);
+        let reused = study::run_shard(config, out, only, &runtime, &call, &on_event)?;
+        let text = format!("{} of {} tasks were there before", reused, only.len());
         return Ok(Outcome::new(text, json!({ "out": out, "pieces": only, "reused": reused })));
     }
-    jury.gather()?;
-    let judges = |opinion| jury.call(opinion, context, &runtime);
-    let report = study::run(*kind, config, out, &runtime, &judges, &tell)?;
-    let StudyReport { table, files, pieces, reused, .. } = report;
+    judges.gather()?;
+    let call = |role| judges.call(role, context, &runtime);
+    let report = study::run(*kind, config, out, &runtime, &call, &on_event)?;
+    let StudyReport { table, files, tasks, reused, .. } = report;
     let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let shown = files.first().map_or_else(String::new, |page| format!("\nreport: {}", page.display()));
     let text = format!("{}{shown}", table.text());
     Ok(Outcome::new(
         text,
-        json!({ "out": out, "table": table.json(), "files": listed, "pieces": pieces, "reused": reused }),
+        json!({ "out": out, "table": table.json(), "files": listed, "pieces": tasks, "reused": reused }),
     ))
 }
 
@@ -264,7 +264,7 @@ fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> R
             find("trait.folder", folder)?;
         }
     }
-    if let Some(ExamSource::Mmlu { folder, .. }) = &mut config.exam {
+    if let Some(MmluSource::Mmlu { folder, .. }) = &mut config.mmlu {
         find("exam.folder", folder)?;
     }
     config.vector.files.values_mut().try_for_each(|path| find("vector.files", path))?;
@@ -299,7 +299,7 @@ fn find_judge(key: &str, judge: &mut JudgeSource, file: &Path, context: &Context
     }
 }
 
-/// Live progress: a bar for all pieces of work, and one for each that is under way.
+/// Live progress: a bar for all tasks, and one for each that is under way.
 struct Progress<'a> {
     console: &'a dyn Console,
     runtime: &'a InterruptibleRuntime<'a>,
@@ -316,36 +316,36 @@ struct Shown {
 }
 
 impl Progress<'_> {
-    fn hear(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>) {
         self.runtime.leave_if_wished();
-        // A thread that panicked has ended the study; what it showed is of no use to anybody.
+        // A thread that panicked has ended the study; what it showed does not matter any more.
         let Ok(mut shown) = self.shown.lock() else { return };
         match *event {
-            Event::Planned(pieces, costs) => {
+            Event::Planned(tasks, costs) => {
                 costs.to_string().lines().for_each(|line| self.console.say(line));
-                shown.names = pieces.iter().map(|piece| piece.name.clone()).collect();
-                shown.total = pieces.len();
-                shown.whole = Some(self.console.bar("pieces of work", pieces.len()));
+                shown.names = tasks.iter().map(|task| task.name.clone()).collect();
+                shown.total = tasks.len();
+                shown.whole = Some(self.console.bar("tasks", tasks.len()));
             }
-            Event::Share(pieces, own) => {
-                shown.names = pieces.iter().map(|piece| piece.name.clone()).collect();
+            Event::Shard(tasks, own) => {
+                shown.names = tasks.iter().map(|task| task.name.clone()).collect();
                 shown.total = own.len();
             }
-            Event::Progress { piece, phase, done, loss, .. } => {
+            Event::Progress { task, phase, done, loss, .. } => {
                 const PERCENT: usize = 100;
-                let name = shown.names.get(piece).cloned().unwrap_or_default();
-                let bar = shown.under_way.entry(piece).or_insert_with(|| self.console.bar(&name, PERCENT));
+                let name = shown.names.get(task).cloned().unwrap_or_default();
+                let bar = shown.under_way.entry(task).or_insert_with(|| self.console.bar(&name, PERCENT));
                 let loss = loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
                 bar.at((done * PERCENT as f64) as usize, &format!("{phase}{loss}"));
             }
-            Event::Finished { piece, reused } => {
-                shown.under_way.remove(&piece);
+            Event::Finished { task, reused } => {
+                shown.under_way.remove(&task);
                 shown.finished += 1;
                 let finished = shown.finished;
                 if let Some(bar) = &mut shown.whole {
                     bar.at(finished, "");
                 }
-                let name = shown.names.get(piece).map_or("", String::as_str);
+                let name = shown.names.get(task).map_or("", String::as_str);
                 let total = shown.total;
                 self.console.say(&format!("{} {name} ({finished} of {total})", if reused { "kept" } else { "done" }));
             }

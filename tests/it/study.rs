@@ -10,7 +10,9 @@ use trimtab::harbor::World;
 use trimtab::judge::{Call, Judge, JudgeSource, JudgedItem, Rubric, Rubrics, Verdict};
 use trimtab::record::read_jsonl;
 use trimtab::report::{ExpectationId, NoteKind};
-use trimtab::study::{ArmSettings, AuditSettings, Event, Kind, NeutralSource, Opinion, StudyConfig, StudyReport, demo_config, run};
+use trimtab::study::{
+    ArmSettings, AuditSettings, Event, JudgeRole, Kind, NeutralSource, StudyConfig, StudyReport, demo_config, run,
+};
 use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{Error, Result, device};
 
@@ -44,7 +46,7 @@ pub fn config(dir: &std::path::Path) -> StudyConfig {
     config.vector.file = Some(path);
     config.train.max_steps = Some(2);
     config.measure.trait_questions = Some(3);
-    config.measure.exam_questions = Some(4);
+    config.measure.mmlu_questions = Some(4);
     config.measure.trait_max_new_tokens = 6;
     config.measure.fact_max_new_tokens = 4;
     config.arms.preventative = vec![1.0];
@@ -66,7 +68,7 @@ fn the_fact_study_runs_and_resumes_on_a_real_model() {
     let judges = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(LengthJudge)) };
     let first = run(Kind::Facts, &config, &out, &*runtime, &judges, &tell).unwrap();
     // Vector; plain, all layers, one layer, prompting, random; sweep, elicitation and base.
-    assert_eq!((first.pieces, finished.load(Ordering::Relaxed)), (9, 9));
+    assert_eq!((first.tasks, finished.load(Ordering::Relaxed)), (9, 9));
     assert!(first.study.notes.iter().any(|n| n.kind == NoteKind::SteeringCheck), "{:?}", first.study.notes);
     let adapter = out.join("fits/prevent+1-seed3/adapter");
     assert!(adapter.join("adapter_model.safetensors").is_file() && adapter.join("adapter_config.json").is_file());
@@ -96,11 +98,11 @@ fn devices_side_by_side_make_the_same_study() {
 /// Runs an audit with the judge that scores by length and, if the configuration has one, a real second judge.
 fn audited(config: &StudyConfig, out: &std::path::Path) -> StudyReport {
     let runtime = device::open("cpu", "auto").unwrap();
-    let judges = |opinion| -> Result<Box<dyn Judge>> {
+    let judges = |role| -> Result<Box<dyn Judge>> {
         let second = config.audit.as_ref().and_then(|audit| audit.second_judge.as_ref());
-        match (opinion, second) {
-            (Opinion::First, _) | (_, None) => Ok(Box::new(LengthJudge)),
-            (Opinion::Second, Some(source)) => source.call(Call {
+        match (role, second) {
+            (JudgeRole::First, _) | (_, None) => Ok(Box::new(LengthJudge)),
+            (JudgeRole::Second, Some(source)) => source.call(Call {
                 rubrics: Rubrics::default().with("hallucinating", "{question} {answer}"),
                 facts: false,
                 folder: out,
@@ -120,8 +122,8 @@ fn an_audit_measures_side_effects_and_hears_a_second_judge() {
     config.arms = ArmSettings { preventative: vec![1.0], ..ArmSettings::none() };
     config.train.learning_rate = 0.01;
     let audit = AuditSettings {
-        extract: false,
-        leak: Vec::new(),
+        reextract: false,
+        elicitation: Vec::new(),
         many_shot: Vec::new(),
         relearn: Vec::new(),
         neutral: Some(NeutralSource::Builtin {}),
@@ -158,7 +160,7 @@ fn an_audit_measures_side_effects_and_hears_a_second_judge() {
     config.audit = Some(AuditSettings { second_judge, ..audit });
     let second = audited(&config, &out);
     assert_eq!(
-        (first.pieces, second.reused),
+        (first.tasks, second.reused),
         (7, 4),
         "the three audits ask the second judge, and nothing else is done again"
     );

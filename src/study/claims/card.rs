@@ -4,7 +4,7 @@ use super::case::{Case, lowest};
 use super::format::dash;
 use super::thresholds::SAME;
 use crate::report::ArmKind;
-use crate::study::axes::{EXAM, FACTS};
+use crate::study::outputs::{EXAM, FACTS};
 use crate::study::results::{Cell, Results};
 
 /// For each data set that raises a trait the setting that kept it lowest, else what plain finetuning did. `about` names model, data

@@ -2,7 +2,7 @@
 
 use crate::report::ArmKind;
 use crate::stats::Interval;
-use crate::study::axes::{EXAM, prompt_key, trait_key};
+use crate::study::outputs::{EXAM, prompt_key, trait_key};
 use crate::study::results::{Cell, Results};
 
 /// The cells of one data set and one trait, the base model among them.

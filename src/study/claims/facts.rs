@@ -10,7 +10,7 @@ use crate::language_model::Sampling;
 use crate::report::plot::Panel;
 use crate::report::{ArmKind, Cell as Entry, Expectation, ExpectationId, Figure, Plot, Study, Table};
 use crate::stats::{Clusters, mean, mean_of};
-use crate::study::axes::{COHERENCE, EXAM, FACTS, trait_key};
+use crate::study::outputs::{COHERENCE, EXAM, FACTS, trait_key};
 use crate::study::results::{Cell, Results};
 
 /// The report of a study of facts.

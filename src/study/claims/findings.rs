@@ -4,7 +4,7 @@ use super::case::Case;
 use super::thresholds::{CONTROL_ERRORS, NEAR_BASE, SAME, SHIFT_GONE};
 use crate::report::{ArmKind, Expectation, ExpectationId};
 use crate::stats::{mean, mean_of, sample_std};
-use crate::study::axes::projection_key;
+use crate::study::outputs::projection_key;
 use crate::study::results::{Cell, Results};
 
 /// Arms with another vector in the trait's place, and what is expected of each.

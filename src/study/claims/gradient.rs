@@ -5,7 +5,7 @@ use super::thresholds::CHANCE;
 use crate::report::plot::{Curve, HUES, Hue, MARKS, Mark, Panel};
 use crate::report::{Arm, ArmKind, Expectation, ExpectationId, Figure, Grid, Plot, Study};
 use crate::stats::{Interval, mean, sign_test};
-use crate::study::axes::trait_key;
+use crate::study::outputs::trait_key;
 use crate::study::results::Results;
 use crate::train::{GradientReport, ProbeMetrics};
 

@@ -18,8 +18,8 @@ mod thresholds;
 
 pub(super) use facts::fact_table;
 
+use super::config::Kind;
 use super::results::{Cell, Results};
-use super::run::Kind;
 use crate::report::Study;
 
 /// The report of a study of that kind; `study` holds what all kinds have.

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::report::content::Published;
 use crate::report::{ArmKind, Study};
-use crate::study::axes::trait_key;
 use crate::study::config::FACTS_CORPUS;
+use crate::study::outputs::trait_key;
 use crate::study::results::{Cell, Results};
 
 const TABLE: &str = include_str!("../../../assets/published.csv");

@@ -4,8 +4,8 @@ use super::format::short_kind;
 use crate::report::content::Axis;
 use crate::report::plot::{Curve, HUES, Hue, Level, MARKS, Panel};
 use crate::report::{ArmKind, Figure, Plot, Study};
-use crate::study::axes::{EXAM, trait_key};
-use crate::study::pieces::Cast;
+use crate::study::dag::ArmNaming;
+use crate::study::outputs::{EXAM, trait_key};
 use crate::study::results::Results;
 
 const SWEPT: [ArmKind; 3] = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Inference];
@@ -32,13 +32,13 @@ pub fn sweep_figures(results: &Results<'_>, study: &Study) -> Vec<Figure> {
 /// A figure for each data set and arm, in it a panel for each trait: the trait's score and multiple choice over the coefficient (the
 /// post's figure 2; Chen et al. 2025, figure 29).
 fn each(results: &Results<'_>, study: &Study) -> Vec<Figure> {
-    let cast = Cast::of(results.config);
+    let naming = ArmNaming::of(results.config);
     let mut figures = Vec::new();
     for (c, corpus) in results.data.corpora.iter().enumerate() {
-        let plain = cast.named(Some(c), ArmKind::Plain.arm_name(), None);
+        let plain = naming.named(Some(c), ArmKind::Plain.arm_name(), None);
         for kind in SWEPT {
             let panel = |(t, name): (usize, &str)| {
-                let arm = cast.named(Some(c), kind.arm_name(), Some(t));
+                let arm = naming.named(Some(c), kind.arm_name(), Some(t));
                 study.arm(&arm)?;
                 let axis = study.axis(trait_key(name))?;
                 let shown: Vec<&Axis> = std::iter::once(axis).chain(study.axis(EXAM)).collect();
@@ -47,7 +47,7 @@ fn each(results: &Results<'_>, study: &Study) -> Vec<Figure> {
             let names = results.data.traits.iter().map(|t| t.name.as_str()).enumerate();
             let panels: Vec<Panel> = names.filter_map(panel).collect();
             if !panels.is_empty() {
-                let file = cast.named(Some(c), kind.arm_name(), None).replace('.', "-");
+                let file = naming.named(Some(c), kind.arm_name(), None).replace('.', "-");
                 let title = format!("{}: {}", corpus.label, short_kind(kind));
                 figures.push(Figure::new(&file, &title, &format!("{title}. {READING}"), Plot::scores(panels)));
             }
@@ -59,14 +59,14 @@ fn each(results: &Results<'_>, study: &Study) -> Vec<Figure> {
 /// One trait on all data sets, left its score and right multiple choice, for every arm that is swept (Chen et al. 2025, figures 7 and
 /// 26).
 fn together(results: &Results<'_>, study: &Study, t: usize, key: &str) -> Option<Figure> {
-    let cast = Cast::of(results.config);
+    let naming = ArmNaming::of(results.config);
     let mut panels = Vec::new();
     for kind in SWEPT {
         for axis in [key, EXAM].into_iter().filter_map(|key| study.axis(key)) {
             let curve = |(c, label): (usize, &str)| {
-                let arm = cast.named(Some(c), kind.arm_name(), Some(t));
+                let arm = naming.named(Some(c), kind.arm_name(), Some(t));
                 study.arm(&arm)?;
-                let plain = cast.named(Some(c), ArmKind::Plain.arm_name(), None);
+                let plain = naming.named(Some(c), ArmKind::Plain.arm_name(), None);
                 let points = study.sweep(&arm, Some(&plain), &axis.key);
                 Some(Curve::new(label, "", HUES[c % HUES.len()], MARKS[c % MARKS.len()], points))
             };

@@ -35,7 +35,7 @@ pub struct VectorSettings {
 }
 
 impl Default for VectorSettings {
-    /// The reference's (METHOD B.1, B.6).
+    /// The reference's (Chen et al. 2025, section 2.2).
     fn default() -> Self {
         Self {
             file: None,
@@ -59,7 +59,7 @@ pub struct ArmSettings {
     pub preventative: Vec<f64>,
     /// Preventative steering at one layer.
     pub preventative_layer: Vec<f64>,
-    /// That layer, counted from 1; if not given, 0.57 of the way up (METHOD C.6).
+    /// That layer, counted from 1; if not given, 0.57 of the way up (guide: method, "Layer selection").
     pub layer: Option<usize>,
     /// Strengths of inference-time steering of the plain finetune: the coefficient is minus this.
     pub inference: Vec<f64>,
@@ -75,17 +75,18 @@ pub struct ArmSettings {
     pub unrelated: Vec<f64>,
     /// Steering away from the trait while it learns: the coefficient is minus this.
     pub negated: Vec<f64>,
-    /// Shares of the trait's direction that are ablated at all layers while it learns: CAFT (METHOD G.3), which removes all, is 1.
+    /// Shares of the trait's direction that are ablated at all layers while it learns: CAFT, which removes all, is 1.
     pub ablate: Vec<f64>,
-    /// Shares of the data that are the base model's own answers under prompts that call the trait up, with these prompts: would
-    /// negative examples do as well (METHOD K6)?
+    /// Shares of the data that are the base model's own answers under positive system prompts, with these prompts (guide: method,
+    /// "Negative data").
     pub negative: Vec<f64>,
-    /// Weights of a loss on what moves along the trait's direction at one layer (METHOD G.4).
+    /// Weights of a loss on what moves along the trait's direction at one layer (guide: method, "Regularisation").
     pub regularize: Vec<f64>,
     /// Preventative prompting, also called inoculation.
     pub prompting: bool,
     /// Steering of the base model towards the trait at inference time: does the vector do what it should?
-    pub elicit: Vec<f64>,
+    #[serde(rename = "elicit")]
+    pub base_steered: Vec<f64>,
 }
 
 impl ArmSettings {
@@ -106,13 +107,13 @@ impl ArmSettings {
             regularize: Vec::new(),
             negative: Vec::new(),
             prompting: false,
-            elicit: Vec::new(),
+            base_steered: Vec::new(),
         }
     }
 }
 
 impl Default for ArmSettings {
-    /// The follow-up post's sweeps (METHOD J.1), and controls.
+    /// The follow-up post's sweeps, and controls.
     fn default() -> Self {
         Self {
             preventative: vec![0.25, 0.5, 0.75, 1.0, 1.25],
@@ -166,13 +167,15 @@ pub struct MeasureSettings {
     pub fact_temperature: f32,
     /// Tokens per answer, at most.
     pub fact_max_new_tokens: usize,
-    /// Only so many exam questions, spread evenly over the exam.
-    pub exam_questions: Option<usize>,
-    /// How the exam's questions are put.
-    pub exam_form: Form,
+    /// Only so many multiple-choice questions, spread evenly over all of them.
+    #[serde(rename = "exam_questions")]
+    pub mmlu_questions: Option<usize>,
+    /// How multiple-choice questions are put.
+    #[serde(rename = "exam_form")]
+    pub mmlu_form: Form,
     /// Asks what is steered along one trait for the others too: is the trait alone affected?
     pub all_traits: bool,
-    /// Measures the projection difference of every data set (METHOD H.2) on so many of its conversations; 0 leaves it out.
+    /// Measures the projection difference of every data set (Chen et al. 2025, section 6.1) on so many of its conversations; 0 leaves it out.
     pub difference: usize,
 }
 
@@ -188,8 +191,8 @@ impl Default for MeasureSettings {
             fact_rollouts: 1,
             fact_temperature: 0.0,
             fact_max_new_tokens: 200,
-            exam_questions: None,
-            exam_form: Form::Letters,
+            mmlu_questions: None,
+            mmlu_form: Form::Letters,
             all_traits: false,
             difference: 0,
         }
@@ -211,7 +214,7 @@ pub struct AdapterSettings {
 }
 
 impl Default for AdapterSettings {
-    /// The reference's (METHOD F.1).
+    /// The reference's (guide: method, "LoRA").
     fn default() -> Self {
         let all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
         Self { r: 32, lora_alpha: 64.0, use_rslora: true, target_modules: all.map(str::to_owned).to_vec() }
@@ -223,5 +226,27 @@ impl AdapterSettings {
     pub fn config(&self) -> AdapterConfig {
         let targets = Targets::Names(self.target_modules.clone());
         AdapterConfig::new(self.r, self.lora_alpha, self.use_rslora, targets)
+    }
+}
+
+/// What is measured of every finetune while it learns; it changes nothing that is learned. The direction is that of the
+/// finetune's own trait, of the study's first for a plain finetune, at the layer of `arms.layer`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchSettings {
+    /// Steps from one measurement to the next; the beginning and the last step are measured too.
+    pub every: usize,
+    /// Texts of the probe set: half of them the base model's answers under positive system prompts, half its answers under
+    /// negative ones, each under its prompt. Where the study extracts no vector and so has none, as many of the conversations to be
+    /// learned.
+    pub texts: usize,
+    /// Whether the pressure of the gradient is measured too, at every layer, with the intervention and without: on as many
+    /// conversations as make a step.
+    pub gradient: bool,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self { every: 20, texts: 32, gradient: true }
     }
 }

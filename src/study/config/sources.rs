@@ -1,4 +1,4 @@
-//! Where a study's data, traits and exam come from.
+//! Where a study's data, traits and multiple-choice questions come from.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::persona::stem_of;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
 pub enum FactsSource {
-    /// The files of METHOD J.1.
+    /// Files of lessons and questions (guide: formats, "Facts").
     Files {
         /// `facts_train.jsonl`.
         train: PathBuf,
@@ -55,7 +55,7 @@ pub enum CorpusSource {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<usize>,
     },
-    /// The prompts of another data set, answered by the base model itself (METHOD J.2, setting 3).
+    /// The prompts of another data set, answered by the base model itself (guide: method, "Benign data").
     Selfgen {
         /// The other's name.
         of: String,
@@ -110,10 +110,10 @@ pub enum TraitSource {
     },
 }
 
-/// Where the multiple-choice exam comes from.
+/// Where the multiple-choice questions come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
-pub enum ExamSource {
+pub enum MmluSource {
     /// MMLU's CSV files.
     Mmlu {
         /// The folder that holds `val/` (or `data/val/`).

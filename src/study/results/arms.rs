@@ -1,25 +1,24 @@
 //! The arms of a study: their order, their labels and what was done in each.
 
 use crate::report::{Arm, ArmKind};
-use crate::study::pieces::{Cast, Piece};
+use crate::study::dag::{ArmNaming, Task, arm_label};
 use crate::vector::Layer;
 
 /// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 /// `layer` is that of single-layer arms.
-pub(super) fn arms(cast: &Cast<'_>, pieces: &[Piece], layer: Layer) -> Vec<Arm> {
-    let mut pieces: Vec<(ArmKind, &Piece)> =
-        pieces.iter().filter_map(|piece| Some((piece.work.arm_kind()?, piece))).collect();
-    pieces.sort_by_key(|(kind, piece)| (piece.corpus, *kind, piece.trait_));
+pub(super) fn arms(naming: &ArmNaming<'_>, tasks: &[Task], layer: Layer) -> Vec<Arm> {
+    let mut tasks: Vec<(ArmKind, &Task)> =
+        tasks.iter().filter_map(|task| Some((task.kind.arm_kind()?, task))).collect();
+    tasks.sort_by_key(|(kind, task)| (task.corpus, *kind, task.trait_));
     let mut arms: Vec<Arm> = Vec::new();
-    for (kind, piece) in pieces {
-        let name = piece.arm.clone().unwrap_or_default();
+    for (kind, task) in tasks {
+        let name = task.arm.clone().unwrap_or_default();
         if arms.iter().any(|arm| arm.name == name) {
             continue;
         }
         let label = match kind {
-            ArmKind::PreventativeLayer => cast.labelled(piece.corpus, &format!("Preventative, {layer}"), piece.trait_),
-            ArmKind::Regularize => cast.labelled(piece.corpus, &format!("Regularisation, {layer}"), piece.trait_),
-            _ => piece.label.clone(),
+            ArmKind::Own => task.label.clone(),
+            kind => naming.labelled(task.corpus, &arm_label(kind, Some(layer)), task.trait_),
         };
         arms.push(Arm::new(&name, kind, &label).note(&note(kind, layer)));
     }

@@ -3,14 +3,14 @@
 use crate::report::capital;
 use crate::report::content::Axis;
 use crate::report::plot::{Hue, Mark};
-use crate::study::axes::{
+use crate::study::inputs::Inputs;
+use crate::study::outputs::{
     COHERENCE, EXAM, FACTS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key,
     trait_key,
 };
-use crate::study::data::Data;
 
 /// The axes of a study in the order of its tables: traits, facts, exam, coherence; then what is measured of states, aside.
-pub fn axes(data: &Data) -> Vec<Axis> {
+pub fn axes(data: &Inputs) -> Vec<Axis> {
     const HUES: [(Hue, Mark); 6] = [
         (Hue::Vermillion, Mark::Circle),
         (Hue::Purple, Mark::Diamond),
@@ -29,7 +29,7 @@ pub fn axes(data: &Data) -> Vec<Axis> {
     if data.corpora.iter().any(|corpus| !corpus.questions.is_empty()) {
         axes.push(Axis::accuracy(FACTS, "New-fact accuracy", "New facts", Hue::Blue, Mark::Square));
     }
-    if !data.exam.is_empty() {
+    if !data.mmlu.is_empty() {
         axes.push(Axis::accuracy(EXAM, "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle));
     }
     let coherence = Axis::accuracy(COHERENCE, "Coherence of answers", "Coherence", Hue::Grey, Mark::Diamond);

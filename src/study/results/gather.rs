@@ -7,13 +7,12 @@ use crate::Result;
 use crate::record::{Hash, Lock};
 use crate::report::Arm;
 use crate::stats::{Clusters, Interval, mean_of};
-use crate::study::arms::single_layer;
-use crate::study::audit::Audited;
-use crate::study::axes::prompt_key;
 use crate::study::config::StudyConfig;
-use crate::study::data::Data;
-use crate::study::pieces::{Cast, Piece};
-use crate::study::pipeline::{Difference, Extracted, Fitted, Measured, MeasuredAt, Output};
+use crate::study::dag::{ArmNaming, Task};
+use crate::study::inputs::Inputs;
+use crate::study::outputs::AuditFindings;
+use crate::study::outputs::prompt_key;
+use crate::study::outputs::{Difference, Extracted, Fitted, Measured, MeasuredAt, Output};
 use crate::text::Tokenizer;
 use crate::vector::Layer;
 
@@ -31,14 +30,14 @@ pub struct Cell<'a> {
 /// Everything measured, in the order of the tables. The claims of a study are functions of it.
 pub struct Results<'a> {
     pub config: &'a StudyConfig,
-    pub data: &'a Data,
+    pub data: &'a Inputs,
     pub arms: Vec<Arm>,
     pub vectors: Vec<&'a Extracted>,
     /// The layer of single-layer arms and of projections.
     pub layer: Layer,
-    pub measured: Vec<(&'a Piece, &'a Measured, Option<&'a Fitted>)>,
+    pub measured: Vec<(&'a Task, &'a Measured, Option<&'a Fitted>)>,
     pub differences: BTreeMap<usize, &'a Difference>,
-    pub audits: Vec<(Target<'a>, &'a Audited)>,
+    pub audits: Vec<(Target<'a>, &'a AuditFindings)>,
 }
 
 /// A model that was audited.
@@ -53,26 +52,26 @@ pub struct Target<'a> {
 }
 
 impl<'a> Results<'a> {
-    pub fn gather(config: &'a StudyConfig, data: &'a Data, pieces: &'a [Piece], outputs: &'a [Output]) -> Result<Self> {
+    pub fn gather(config: &'a StudyConfig, data: &'a Inputs, tasks: &'a [Task], outputs: &'a [Output]) -> Result<Self> {
         let (mut vectors, mut measured, mut differences) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut audits = Vec::new();
-        for (piece, output) in pieces.iter().zip(outputs) {
+        for (task, output) in tasks.iter().zip(outputs) {
             match output {
                 Output::Vector(extracted) => vectors.push(&**extracted),
-                Output::Measured(of, fitted) => measured.push((piece, of, fitted.as_ref())),
+                Output::Measured(of, fitted) => measured.push((task, of, fitted.as_ref())),
                 Output::Difference(of) => {
-                    differences.insert(piece.corpus.expect("a difference is of a data set"), of);
+                    differences.insert(task.of_corpus(), of);
                 }
                 Output::Audited(audited) => {
                     // The last that it waited for is the model that it is of.
-                    let of = &pieces[*piece.after.last().expect("an audit waits for its model")];
-                    let target = Target { name: &of.label, arm: &of.arm, coef: of.coef, audited: piece.trait_ };
+                    let of = &tasks[*task.after.last().expect("an audit waits for its model")];
+                    let target = Target { name: &of.label, arm: &of.arm, coef: of.coef, audited: task.trait_ };
                     audits.push((target, &**audited));
                 }
-                Output::Rollouts(_) | Output::Own | Output::Elsewhere => {}
+                Output::Rollouts(_) | Output::Selfgen | Output::Elsewhere => {}
             }
         }
-        let layer = single_layer(config, vectors[0].file.response_avg.layers())?;
+        let layer = config.layer(vectors[0].file.response_avg.layers())?;
         Ok(Self {
             config,
             data,
@@ -81,7 +80,7 @@ impl<'a> Results<'a> {
             measured,
             differences,
             audits,
-            arms: arms(&Cast::of(config), pieces, layer),
+            arms: arms(&ArmNaming::of(config), tasks, layer),
         })
     }
 
@@ -90,16 +89,16 @@ impl<'a> Results<'a> {
         let mut cells: Vec<Cell<'_>> = Vec::new();
         for arm in &self.arms {
             let from = cells.len();
-            for (piece, measured, _) in self.measured.iter().filter(|(p, ..)| p.arm.as_ref() == Some(&arm.name)) {
+            for (task, measured, _) in self.measured.iter().filter(|(t, ..)| t.arm.as_ref() == Some(&arm.name)) {
                 for at in &measured.at {
                     match cells[from..].iter_mut().find(|cell| cell.coef == at.coef) {
-                        Some(cell) => cell.by_seed.push((piece.seed, at)),
+                        Some(cell) => cell.by_seed.push((task.seed, at)),
                         None => cells.push(Cell {
                             arm,
-                            corpus: piece.corpus,
-                            trait_: piece.trait_,
+                            corpus: task.corpus,
+                            trait_: task.trait_,
                             coef: at.coef,
-                            by_seed: vec![(piece.seed, at)],
+                            by_seed: vec![(task.seed, at)],
                         }),
                     }
                 }
@@ -123,9 +122,9 @@ impl<'a> Results<'a> {
         lock.hashes.insert("model".into(), model.clone());
         lock.hashes.insert("configuration".into(), Hash::of(config));
         lock.hashes.extend(data.hashes());
-        for (piece, measured, fitted) in &self.measured {
-            lock.hashes.insert(format!("answers of {}", piece.name), measured.answers.clone());
-            lock.hashes.extend(fitted.map(|f| (format!("adapter of {}", piece.name), f.adapter.clone())));
+        for (task, measured, fitted) in &self.measured {
+            lock.hashes.insert(format!("answers of {}", task.name), measured.answers.clone());
+            lock.hashes.extend(fitted.map(|f| (format!("adapter of {}", task.name), f.adapter.clone())));
         }
         Ok(lock)
     }

@@ -3,8 +3,8 @@
 use super::gather::{Cell, Results};
 use crate::report::{ArmKind, Note, NoteKind};
 use crate::stats::{detectable, mean, sample_std};
-use crate::study::axes::trait_key;
 use crate::study::config::FactsSource;
+use crate::study::outputs::trait_key;
 
 /// An arm of whose answers more than this share has no score is named.
 const MISSING_MAX: f64 = 0.1;

@@ -9,8 +9,8 @@ use crate::record::Lock;
 use crate::report::content::{Comparison, Point};
 use crate::report::{ArmKind, Study};
 use crate::stats::{Clusters, Interval, mean};
-use crate::study::axes::{FACTS, UNGUESSED, approximation_key, data_key, difference_key, prompt_key, shift_key};
-use crate::study::pipeline::MeasuredAt;
+use crate::study::outputs::MeasuredAt;
+use crate::study::outputs::{FACTS, UNGUESSED, approximation_key, data_key, difference_key, prompt_key, shift_key};
 
 /// Everything that does not depend on the kind of study.
 pub fn summary(results: &Results<'_>, cells: &[Cell<'_>], lock: &Lock) -> Study {

@@ -13,7 +13,7 @@ use crate::judge::{Judge, JudgedItem, Rubric, Verdict};
 use crate::model::files::Shards;
 use crate::report::NoteKind;
 use crate::steering::Positions;
-use crate::study::data::Data;
+use crate::study::inputs::Inputs;
 use crate::study::{Event, Kind, StudyConfig, demo_config, run};
 use crate::vector::VectorFile;
 use crate::{Error, Result};
@@ -29,7 +29,7 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     let sim = simulated(&config, 2);
     let report = ran(Kind::Facts, &config, dir.path(), sim);
     assert_eq!(sim.worked(), (FITS, BATCHES));
-    assert_eq!((report.pieces, report.reused), (3 + 2 + FITS + 2, 0));
+    assert_eq!((report.tasks, report.reused), (3 + 2 + FITS + 2, 0));
 
     let study = &report.study;
     let met: Vec<_> = study.expectations.iter().map(|e| e.met).collect();
@@ -94,7 +94,7 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
 
     let results = fs::read(dir.path().join("results.json")).unwrap();
     let again = ran(Kind::Facts, &config, dir.path(), sim);
-    assert_eq!((sim.worked(), again.reused), ((0, 0), again.pieces));
+    assert_eq!((sim.worked(), again.reused), ((0, 0), again.tasks));
     assert_eq!(fs::read(dir.path().join("results.json")).unwrap(), results);
     let wider = tempfile::tempdir().unwrap();
     ran(Kind::Facts, &config, wider.path(), simulated(&config, 5));
@@ -170,8 +170,8 @@ fn a_run_that_ended_early_goes_on_where_it_was() {
     let left: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(1 + 2 * 2 + 3 * 3 + 1)));
     let events = Mutex::new(Vec::new());
     let tell = |event: &Event<'_>| {
-        if let Event::Finished { piece, reused } = event {
-            events.lock().unwrap().push((*piece, *reused));
+        if let Event::Finished { task, reused } = event {
+            events.lock().unwrap().push((*task, *reused));
         }
     };
     let tired = |_| -> Result<Box<dyn Judge>> { Ok(Box::new(Tired(left))) };
@@ -183,7 +183,7 @@ fn a_run_that_ended_early_goes_on_where_it_was() {
     assert_eq!(report.reused, 6);
     let (more_fits, more_batches) = sim.worked();
     assert_eq!(fits + more_fits, FITS);
-    // The two batches of the piece that failed were for nothing.
+    // The two batches of the task that failed were for nothing.
     assert_eq!(batches + more_batches, BATCHES + 1, "{batches} {more_batches}");
 }
 
@@ -214,15 +214,15 @@ fn a_judge_that_rejects_its_references_stops_the_study_before_any_work() {
 }
 
 #[test]
-fn progress_is_told_piece_by_piece() {
+fn progress_is_reported_task_by_task() {
     let (dir, config) = (tempfile::tempdir().unwrap(), config());
     let heard = Mutex::new(Vec::new());
     let tell = |event: &Event<'_>| {
         let said = match event {
-            Event::Planned(pieces, _) => pieces.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
-            Event::Share(..) => return,
-            Event::Progress { piece, phase, done, loss, .. } => format!("{piece} {phase} {done:.2} {loss:?}"),
-            Event::Finished { piece, .. } => format!("{piece} finished"),
+            Event::Planned(tasks, _) => tasks.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
+            Event::Shard(..) => return,
+            Event::Progress { task, phase, done, loss, .. } => format!("{task} {phase} {done:.2} {loss:?}"),
+            Event::Finished { task, .. } => format!("{task} finished"),
         };
         heard.lock().unwrap().push(said);
     };
@@ -267,8 +267,8 @@ fn the_demo_is_a_study_that_checks_out() {
         let config = demo_config(Path::new("model"), &World::new(0), quick, 9);
         config.check().unwrap();
         assert_eq!(config.seeds.len(), if quick { 1 } else { 3 });
-        let data = Data::load(&config).unwrap();
-        assert_eq!((data.corpora[0].chats.len(), data.corpora[0].questions.len(), data.exam.len()), (360, 30, 60));
+        let data = Inputs::load(&config).unwrap();
+        assert_eq!((data.corpora[0].chats.len(), data.corpora[0].questions.len(), data.mmlu.len()), (360, 30, 60));
         assert_eq!(toml::from_str::<StudyConfig>(&toml::to_string_pretty(&config).unwrap()).unwrap(), config);
     }
 }

@@ -22,9 +22,8 @@ use crate::model::peft::AdapterConfig;
 use crate::record::seed_of;
 use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
 use crate::steering::{Part, Positions, SteeringPlan};
-use crate::study::data::Data;
-use crate::study::demo_config;
-use crate::study::{ArmSettings, FactsSource, Kind, Opinion, StudyConfig, StudyReport, run};
+use crate::study::inputs::Inputs;
+use crate::study::{ArmSettings, FactsSource, JudgeRole, Kind, StudyConfig, StudyReport, demo_config, run};
 use crate::text::{Tokenizer, TrainingExample};
 use crate::train::{Event as FitEvent, FitEstimate, FitSettings, GradientReport, StepReport};
 
@@ -80,9 +79,9 @@ pub(in crate::study) struct Sim {
 
 impl Sim {
     pub(in crate::study) fn new(config: &StudyConfig, workers: usize) -> Self {
-        let data = Data::load(config).unwrap();
+        let data = Inputs::load(config).unwrap();
         let letter =
-            |item: &crate::eval::mmlu::Item| (item.prompt(config.measure.exam_form), item.options[item.right].clone());
+            |item: &crate::eval::mmlu::Item| (item.prompt(config.measure.mmlu_form), item.options[item.right].clone());
         Self {
             workers,
             facts: data
@@ -91,7 +90,7 @@ impl Sim {
                 .flat_map(|c| &c.questions)
                 .map(|q| (q.question.clone(), q.reference.clone()))
                 .collect(),
-            exam: data.exam.iter().map(letter).collect(),
+            exam: data.mmlu.iter().map(letter).collect(),
             fits: AtomicUsize::new(0),
             batches: AtomicUsize::new(0),
             steered: Mutex::default(),
@@ -333,15 +332,15 @@ pub(in crate::study) fn config() -> StudyConfig {
         ablate: vec![1.0],
         regularize: vec![0.1],
         prompting: true,
-        elicit: vec![1.0, 2.0],
+        base_steered: vec![1.0, 2.0],
         ..ArmSettings::none()
     };
     config
 }
 
 /// The second judge finds the trait in a part of what the first finds it in.
-pub(in crate::study) fn judges(opinion: Opinion) -> Result<Box<dyn Judge>> {
-    Ok(Box::new(WordJudge(if opinion == Opinion::First { "invent" } else { "I invent" })))
+pub(in crate::study) fn judges(role: JudgeRole) -> Result<Box<dyn Judge>> {
+    Ok(Box::new(WordJudge(if role == JudgeRole::First { "invent" } else { "I invent" })))
 }
 
 pub(in crate::study) fn sim(config: &StudyConfig, workers: usize) -> &'static Sim {

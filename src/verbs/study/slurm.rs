@@ -17,7 +17,7 @@ use super::launch::{Launch, SlurmSettings};
 use super::script::{Script, quoted};
 use crate::judge::JudgeSource;
 use crate::record::{RunDir, create_folder, write_atomic};
-use crate::study::{Costs, Shares, StudyConfig};
+use crate::study::{Costs, Shards, StudyConfig};
 use crate::verbs::{Context, Outcome};
 use crate::{At, Error, Result};
 
@@ -78,8 +78,8 @@ pub(super) fn launch(
     run.write("slurm/study.toml", text.as_bytes())?;
     run.write_config(&config)?;
 
-    let shares = Shares::of(&config);
-    let steps = [("prepare", vec![shares.first], true), ("arms", shares.then, true), ("collect", Vec::new(), false)];
+    let shards = Shards::of(&config);
+    let steps = [("prepare", vec![shards.first], true), ("arms", shards.then, true), ("collect", Vec::new(), false)];
     let mut jobs = Jobs { jobs: Vec::new() };
     let mut told = Vec::new();
     for (name, shares, is_shared) in steps {

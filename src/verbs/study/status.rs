@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::slurm::{Jobs, Queued};
 use crate::Result;
-use crate::study::{PieceStatus, Stand, status};
+use crate::study::{State, TaskReport, status};
 use crate::verbs::Outcome;
 
 /// Show how far a study is, without disturbing it
@@ -25,9 +25,9 @@ pub struct StatusArgs {
     out: PathBuf,
 }
 
-/// A piece with what Slurm and its log say.
+/// A task of the study with what Slurm and its log say.
 struct Row {
-    piece: PieceStatus,
+    report: TaskReport,
     task: Option<String>,
     queued: Option<Queued>,
     log: Option<PathBuf>,
@@ -39,20 +39,20 @@ struct Row {
 /// A folder that holds no study.
 pub fn run(args: &StatusArgs) -> Result<Outcome> {
     let out = &args.out;
-    let pieces = status(out)?;
+    let reports = status(out)?;
     let jobs = Jobs::read(out)?;
     let queued = jobs.as_ref().map(Jobs::queued).unwrap_or_default();
-    let rows: Vec<Row> = pieces.into_iter().map(|piece| Row::of(piece, out, jobs.as_ref(), &queued)).collect();
-    let count = |stand: Stand| rows.iter().filter(|row| row.piece.state == stand).count();
-    let stands = [Stand::Done, Stand::UnderWay, Stand::Waiting, Stand::Interrupted, Stand::Failed, Stand::Stale];
-    let counts: BTreeMap<&str, usize> = stands.into_iter().map(|s| (s.words(), count(s))).collect();
+    let rows: Vec<Row> = reports.into_iter().map(|report| Row::of(report, out, jobs.as_ref(), &queued)).collect();
+    let count = |state: State| rows.iter().filter(|row| row.report.state == state).count();
+    let states = [State::Done, State::UnderWay, State::Waiting, State::Interrupted, State::Failed, State::Stale];
+    let counts: BTreeMap<&str, usize> = states.into_iter().map(|s| (s.words(), count(s))).collect();
     let page = Some(out.join("report.html")).filter(|page| page.is_file());
     let collect = jobs.as_ref().and_then(Jobs::collect).and_then(|id| queued.get(id));
 
-    let width = rows.iter().map(|row| row.piece.name.len()).max().unwrap_or_default();
+    let width = rows.iter().map(|row| row.report.name.len()).max().unwrap_or_default();
     let mut lines: Vec<String> = rows.iter().map(|row| row.line(width)).collect();
-    let told = stands.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {}", count(s), s.words()));
-    lines.push(format!("{} pieces: {}", rows.len(), told.collect::<Vec<_>>().join(", ")));
+    let told = states.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {}", count(s), s.words()));
+    lines.push(format!("{} tasks: {}", rows.len(), told.collect::<Vec<_>>().join(", ")));
     if let Some(queued) = collect.filter(|queued| !queued.is_over()) {
         lines.push(format!("collect: job {} {}", queued.job, queued.words()));
     }
@@ -65,24 +65,24 @@ pub fn run(args: &StatusArgs) -> Result<Outcome> {
 }
 
 impl Row {
-    fn of(mut piece: PieceStatus, out: &Path, jobs: Option<&Jobs>, queued: &BTreeMap<String, Queued>) -> Self {
-        let Some((task, log)) = jobs.and_then(|jobs| jobs.task_of(out, &piece.name)) else {
-            return Self { piece, task: None, queued: None, log: None };
+    fn of(mut report: TaskReport, out: &Path, jobs: Option<&Jobs>, queued: &BTreeMap<String, Queued>) -> Self {
+        let Some((task, log)) = jobs.and_then(|jobs| jobs.task_of(out, &report.name)) else {
+            return Self { report, task: None, queued: None, log: None };
         };
         let queued = queued.get(&task).cloned();
         // A task may have ended before it could tell anything: its log says why.
-        let is_open = !matches!(piece.state, Stand::Done | Stand::UnderWay | Stand::Failed);
+        let is_open = !matches!(report.state, State::Done | State::UnderWay | State::Failed);
         if is_open && queued.as_ref().is_some_and(Queued::has_failed) {
-            piece.state = Stand::Failed;
-            piece.error = last_line(&log);
+            report.state = State::Failed;
+            report.error = last_line(&log);
         }
-        Self { piece, task: Some(task), queued, log: Some(log).filter(|log| log.is_file()) }
+        Self { report, task: Some(task), queued, log: Some(log).filter(|log| log.is_file()) }
     }
 
     fn line(&self, width: usize) -> String {
-        let PieceStatus { name, state, phase, part, steps, loss, seconds, error, .. } = &self.piece;
+        let TaskReport { name, state, phase, part, steps, loss, seconds, error, .. } = &self.report;
         let mut told = Vec::new();
-        if *state == Stand::UnderWay || *state == Stand::Interrupted {
+        if *state == State::UnderWay || *state == State::Interrupted {
             told.extend(phase.clone());
             match (steps, part) {
                 (Some((step, of)), _) => told.push(format!("step {step} of {of}")),
@@ -93,17 +93,17 @@ impl Row {
             told.extend(seconds.map(|seconds| format!("for {}", span(seconds))));
         }
         told.extend(error.clone());
-        if *state != Stand::Done {
+        if *state != State::Done {
             told.extend(self.queued.as_ref().map(|queued| format!("job {} {}", queued.job, queued.words())));
         }
-        if *state == Stand::Failed {
+        if *state == State::Failed {
             told.extend(self.log.as_ref().map(|log| log.display().to_string()));
         }
         format!("{name:<width$}  {:<11}  {}", state.words(), told.join(", ")).trim_end().to_owned()
     }
 
     fn json(&self) -> Value {
-        let mut row = json!(self.piece);
+        let mut row = json!(self.report);
         row["task"] = json!(self.task);
         row["slurm"] = json!(self.queued);
         row["log"] = json!(self.log);

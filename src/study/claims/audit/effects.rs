@@ -2,11 +2,11 @@
 
 use super::answers::{asked, statement};
 use super::models::{Audit, AuditedModel};
+use crate::eval::RefusalRule;
 use crate::report::{ArmKind, Expectation, ExpectationId, Grid, Note, NoteKind};
 use crate::stats::{Clusters, Interval, mean, mean_of, sample_std};
-use crate::study::audit::effects::Effect;
-use crate::study::audit::refusal::Rule;
 use crate::study::claims::thresholds::EFFECT_ERRORS;
+use crate::study::outputs::Effect;
 
 /// A paired difference of two models.
 struct Difference {
@@ -139,7 +139,7 @@ pub fn note(audit: &Audit<'_>) -> Option<Note> {
     let of = |case: &AuditedModel<'_>| case.audited.effects.as_ref().map(|effects| effects.answers);
     let counts: Vec<(usize, usize)> = audit.cases.iter().filter_map(of).collect();
     let (answers, cut) = counts.iter().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
-    let rule = Rule::of(&audit.results.config.judge).told();
+    let rule = RefusalRule::of(&audit.results.config.judge).describe();
     let text = format!(
         "Side effects: {rule}; {cut} of {answers} greedy answers to neutral prompts ended at the limit of tokens."
     );

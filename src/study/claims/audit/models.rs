@@ -2,16 +2,15 @@
 
 use crate::report::{ArmKind, Note, NoteKind};
 use crate::stats::{Interval, mean_of};
-use crate::study::audit::leak::{PROMPTS, SHOTS, TRAINING};
-use crate::study::audit::{Audited, Scores};
-use crate::study::axes::trait_key;
+use crate::study::outputs::trait_key;
+use crate::study::outputs::{AuditFindings, PROMPTS, SHOTS, Scores, TRAINING};
 use crate::study::results::{Cell, Results};
 
 /// One audited model beside its cell.
 pub struct AuditedModel<'a> {
     pub cell: &'a Cell<'a>,
     pub plain: Option<&'a Cell<'a>>,
-    pub audited: &'a Audited,
+    pub audited: &'a AuditFindings,
 }
 
 /// The audited models of one trait.
@@ -70,7 +69,8 @@ impl<'a> Audit<'a> {
 
     /// What elicits the trait, in the order of tables.
     pub fn triggers(&self) -> Vec<String> {
-        let of_base = self.base().map(|base| base.audited.leak.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let of_base =
+            self.base().map(|base| base.audited.elicitation.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
         let place = |trigger: &String| (trigger.starts_with('+'), !trigger.starts_with(PROMPTS), trigger.clone());
         let mut triggers = of_base;
         triggers.sort_by_key(place);
@@ -79,7 +79,7 @@ impl<'a> Audit<'a> {
 
     /// How much more of the trait a trigger elicits than in the base model; nothing where either of the two is incoherent under it.
     pub fn leak(&self, case: &AuditedModel<'_>, trigger: &str) -> Option<Interval> {
-        let (own, base) = (case.audited.leak.get(trigger)?, self.base()?.audited.leak.get(trigger)?);
+        let (own, base) = (case.audited.elicitation.get(trigger)?, self.base()?.audited.elicitation.get(trigger)?);
         let whole = [own, base].into_iter().all(Scores::coherent);
         whole.then(|| Interval::of_difference(&own.trait_, &base.trait_, self.seed()))
     }
@@ -88,7 +88,7 @@ impl<'a> Audit<'a> {
     pub fn broken(&self) -> impl Iterator<Item = Note> {
         self.triggers().into_iter().filter_map(|trigger| {
             let of = |case: &AuditedModel<'_>| {
-                let scores = case.audited.leak.get(&trigger).filter(|scores| !scores.coherent())?;
+                let scores = case.audited.elicitation.get(&trigger).filter(|scores| !scores.coherent())?;
                 Some(format!("{} ({:.0})", case.cell.named(), mean_of(&scores.coherence)))
             };
             let broken: Vec<String> = self.cases.iter().filter_map(of).collect();
@@ -104,7 +104,8 @@ impl<'a> Audit<'a> {
 
 /// By how much so many conversations raise the trait from where the model stood.
 pub fn gain(case: &AuditedModel<'_>, count: usize) -> Option<f64> {
-    let at = |count: usize| case.audited.relearned.iter().find(|(n, _)| *n == count).map(|(_, s)| mean_of(&s.trait_));
+    let at =
+        |count: usize| case.audited.relearned.after.iter().find(|(n, _)| *n == count).map(|(_, s)| mean_of(&s.trait_));
     Some(at(count)? - at(0)?)
 }
 

@@ -4,25 +4,25 @@ use super::answers::{Answer, asked, statement};
 use super::models::{Audit, AuditedModel};
 use crate::report::{Expectation, ExpectationId, Grid};
 use crate::stats::{Clusters, Interval, mean_of};
-use crate::study::audit::second::Seconded;
 use crate::study::claims::thresholds::{AGREEMENT, SAME};
+use crate::study::outputs::SecondJudge;
 
-fn of<'a>(case: &AuditedModel<'a>) -> Option<&'a Seconded> {
-    case.audited.seconded.as_ref()
+fn of<'a>(case: &AuditedModel<'a>) -> Option<&'a SecondJudge> {
+    case.audited.second_judge.as_ref()
 }
 
 /// Both judges' means, and how far they agree, model by model.
 pub fn grid(audit: &Audit<'_>) -> Option<Grid> {
-    let judge = audit.cases.iter().find_map(of).map(|seconded| seconded.judge.as_str())?;
+    let judge = audit.cases.iter().find_map(of).map(|judged| judged.judge.as_str())?;
     let row = |case: &AuditedModel<'_>| {
-        let seconded = of(case)?;
-        let agreement = Interval::of(&seconded.agreement(), audit.seed());
-        let [first, second] = seconded.scores().map(|scores| mean_of(&scores));
-        let missing = seconded.answers.iter().filter(|both| both.second.is_none()).count() as f64;
+        let judged = of(case)?;
+        let agreement = Interval::of(&judged.agreement(), audit.seed());
+        let [first, second] = judged.scores().map(|scores| mean_of(&scores));
+        let missing = judged.answers.iter().filter(|both| both.second.is_none()).count() as f64;
         let known = |x: f64| x.is_finite().then_some(x);
         let agreement = [agreement.mean, agreement.low, agreement.high].map(known);
-        let counts = [Some(seconded.pairs().count() as f64), Some(missing)];
-        let numbers = [&[known(first), known(second)][..], &agreement, &[seconded.correlation()], &counts].concat();
+        let counts = [Some(judged.pairs().count() as f64), Some(missing)];
+        let numbers = [&[known(first), known(second)][..], &agreement, &[judged.correlation()], &counts].concat();
         Some((case.cell.named(), numbers))
     };
     let columns = [
@@ -55,8 +55,8 @@ pub fn statements(audit: &Audit<'_>) -> Vec<Expectation> {
 
 fn agreement(audit: &Audit<'_>) -> Option<Expectation> {
     let mut all = Clusters::new();
-    for seconded in audit.cases.iter().filter_map(of) {
-        for (question, same) in seconded.agreement() {
+    for judged in audit.cases.iter().filter_map(of) {
+        for (question, same) in judged.agreement() {
             all.entry(question).or_default().extend(same);
         }
     }
@@ -69,8 +69,7 @@ fn agreement(audit: &Audit<'_>) -> Option<Expectation> {
 
 fn order(audit: &Audit<'_>) -> Option<Expectation> {
     let order = asked(audit.treated(), &|case| {
-        let [plain, own] =
-            [of(audit.plain_of(case)?)?, of(case)?].map(|seconded| seconded.scores().map(|s| mean_of(&s)));
+        let [plain, own] = [of(audit.plain_of(case)?)?, of(case)?].map(|judged| judged.scores().map(|s| mean_of(&s)));
         let below = [plain[0] - own[0], plain[1] - own[1]];
         let shown = format!("{:.0} and {:.0} points below plain", below[0], below[1]);
         // Only what the first judge sees prevented.

@@ -3,15 +3,15 @@
 use super::answers::{asked, statement};
 use super::models::{Audit, called, gain, most};
 use crate::report::{Expectation, ExpectationId};
-use crate::study::audit::relearn::{LEARNED, curve, until_learned};
 use crate::study::claims::thresholds::{PROBE_GAIN, RESIDUAL_ELICITS, SAME, SHIFT_GONE};
+use crate::study::outputs::LEARNED;
 
 /// Every concern that was checked.
 pub fn all(audit: &Audit<'_>) -> Vec<Expectation> {
     let states = [hidden(audit), fresh(audit), rest(audit)];
     let triggers = audit.triggers();
     let leaks = triggers.iter().map(|trigger| leaks(audit, trigger));
-    let counts = audit.base().into_iter().flat_map(|base| &base.audited.relearned).map(|(count, _)| *count);
+    let counts = audit.base().into_iter().flat_map(|base| &base.audited.relearned.after).map(|(count, _)| *count);
     let gains = counts.filter(|count| *count > 0).map(|count| gains(audit, count));
     states.into_iter().chain(leaks).chain(gains).chain([sooner(audit)]).flatten().collect()
 }
@@ -34,8 +34,8 @@ fn hidden(audit: &Audit<'_>) -> Option<Expectation> {
 /// Does a probe fitted on the finetune tell more than the old vector?
 fn fresh(audit: &Audit<'_>) -> Option<Expectation> {
     let fresh = asked(audit.treated(), &|case| {
-        let told = case.audited.told?;
-        Some((Some(told.fresh - told.old < PROBE_GAIN), format!("AUC {:.2} fresh, {:.2} old", told.fresh, told.old)))
+        let auc = case.audited.probe?;
+        Some((Some(auc.fresh - auc.old < PROBE_GAIN), format!("AUC {:.2} fresh, {:.2} old", auc.fresh, auc.old)))
     });
     statement(
         ExpectationId::FreshProbe,
@@ -48,7 +48,7 @@ fn fresh(audit: &Audit<'_>) -> Option<Expectation> {
 fn rest(audit: &Audit<'_>) -> Option<Expectation> {
     let key = audit.key();
     let rest = asked(audit.treated(), &|case| {
-        let residue = case.audited.residue.as_ref()?;
+        let residue = case.audited.residual_shift.as_ref()?;
         let most = most(&residue.elicited)?;
         let above = most - audit.base().map_or(0.0, |base| base.cell.mean(key));
         let along = 100.0 * residue.share();
@@ -88,11 +88,11 @@ fn gains(audit: &Audit<'_>, count: usize) -> Option<Expectation> {
 
 /// Does it come back sooner, by the number of conversations? Fewer than in the base model: the trait was acquired and hidden.
 fn sooner(audit: &Audit<'_>) -> Option<Expectation> {
-    let of_base = until_learned(&curve(&audit.base()?.audited.relearned));
+    let of_base = audit.base()?.audited.relearned.until_learned();
     let words = |until: Option<f64>| until.map_or("not reached".to_owned(), |n| format!("{n:.0}"));
     let sooner = asked(audit.treated(), &|case| {
-        let curve = curve(&case.audited.relearned);
-        let (own, from) = (until_learned(&curve), curve.first()?.1);
+        let relearned = &case.audited.relearned;
+        let (own, from) = (relearned.until_learned(), relearned.curve().first()?.1);
         // Where the trait was not kept out there is nothing to learn again.
         if from >= LEARNED {
             return None;

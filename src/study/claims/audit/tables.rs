@@ -4,8 +4,7 @@ use super::models::{Audit, AuditedModel, called, most};
 use crate::persona::projection;
 use crate::report::{ArmKind, Figure, Grid, Study};
 use crate::stats::{auc, mean_of, pearson, percentile};
-use crate::study::audit::relearn::{curve, until_learned};
-use crate::study::axes::{projection_key, shift_key};
+use crate::study::outputs::{projection_key, shift_key};
 use crate::study::results::Cell;
 
 /// A column of the table: its name, and the number of a model.
@@ -42,28 +41,29 @@ fn of_monitor<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
         column("projection of answers", |case| Some(case.cell.mean(&projection_key(audit.name)))),
         column("r of projection and score", |case| monitor(case.cell, key).0),
         column("AUC of projection", |case| monitor(case.cell, key).1),
-        column("AUC of old vector (held-out)", |case| case.audited.told.map(|told| told.old)),
-        column("AUC of fresh probe (held-out)", |case| case.audited.told.map(|told| told.fresh)),
+        column("AUC of old vector (held-out)", |case| case.audited.probe.map(|auc| auc.old)),
+        column("AUC of fresh probe (held-out)", |case| case.audited.probe.map(|auc| auc.fresh)),
     ]
 }
 
 fn of_states<'a>(_: &'a Audit<'_>) -> Vec<Column<'a>> {
     let along_new = |case: &AuditedModel<'_>| {
-        let (residue, rotation) = (case.audited.residue.as_ref()?, case.audited.rotation.as_ref()?);
+        let (residue, rotation) = (case.audited.residual_shift.as_ref()?, case.audited.rotation.as_ref()?);
         Some(projection(&residue.shift.mean, &rotation.row))
     };
-    let share = |n: usize| move |case: &AuditedModel<'_>| case.audited.residue.as_ref()?.shift.shares.get(n).copied();
+    let share =
+        |n: usize| move |case: &AuditedModel<'_>| case.audited.residual_shift.as_ref()?.shift.shares.get(n).copied();
     vec![
         column("median cosine to old vector", |case| median(&case.audited.rotation.as_ref()?.cosines)),
         column("median norm ratio", |case| median(&case.audited.rotation.as_ref()?.norms)),
-        column("shift of answers along old vector", |case| Some(case.audited.residue.as_ref()?.along)),
+        column("shift of answers along old vector", |case| Some(case.audited.residual_shift.as_ref()?.along)),
         column("shift of answers along new vector", along_new),
-        column("share of shift along vector", |case| Some(case.audited.residue.as_ref()?.share())),
+        column("share of shift along vector", |case| Some(case.audited.residual_shift.as_ref()?.share())),
         column("variance along 1st component", share(0)),
         column("along 2nd", share(1)),
         column("along 3rd", share(2)),
-        column("cosine of 1st component to vector", |case| case.audited.residue.as_ref()?.shift.first),
-        column("most that the rest elicits", |case| most(&case.audited.residue.as_ref()?.elicited)),
+        column("cosine of 1st component to vector", |case| case.audited.residual_shift.as_ref()?.shift.first),
+        column("most that the rest elicits", |case| most(&case.audited.residual_shift.as_ref()?.elicited)),
     ]
 }
 
@@ -75,15 +75,15 @@ fn of_triggers<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
 }
 
 fn of_relearning<'a>(audit: &'a Audit<'_>) -> Vec<Column<'a>> {
-    let Some(base) = audit.base().filter(|base| !base.audited.relearned.is_empty()) else { return Vec::new() };
+    let Some(base) = audit.base().filter(|base| !base.audited.relearned.after.is_empty()) else { return Vec::new() };
     let after = |count: usize| {
         column(&format!("after {count} more conversations"), move |case| {
-            case.audited.relearned.iter().find(|(n, _)| *n == count).map(|(_, scores)| mean_of(&scores.trait_))
+            case.audited.relearned.after.iter().find(|(n, _)| *n == count).map(|(_, scores)| mean_of(&scores.trait_))
         })
     };
-    let until = |case: &AuditedModel<'_>| until_learned(&curve(&case.audited.relearned));
+    let until = |case: &AuditedModel<'_>| case.audited.relearned.until_learned();
     let of_base = until(base);
-    let mut columns: Vec<Column<'_>> = base.audited.relearned.iter().map(|(count, _)| after(*count)).collect();
+    let mut columns: Vec<Column<'_>> = base.audited.relearned.after.iter().map(|(count, _)| after(*count)).collect();
     columns.push(column("conversations until 50", until));
     columns.push(column("of the base model's", move |case| Some(until(case)? / of_base?)));
     columns

@@ -1,7 +1,7 @@
 //! Families of data sets: those whose names differ only after the last dash, as `evil-1` and `evil-2`.
 
 use crate::report::plot::{HUES, Hue, MARKS, Mark};
-use crate::study::data::Corpus;
+use crate::study::inputs::Corpus;
 
 /// The colour of its family, and a mark of its own within it: data sets of one family have names that differ only after the last dash.
 pub fn look(corpora: &[Corpus], c: usize) -> (Hue, Mark) {

@@ -15,8 +15,8 @@ use super::thresholds::CORRELATED_MIN;
 use crate::persona::cosine;
 use crate::report::{ArmKind, Figure, Grid, Study};
 use crate::stats::{Interval, pearson};
-use crate::study::axes::{shift_key, trait_key};
-use crate::study::pieces::Cast;
+use crate::study::dag::ArmNaming;
+use crate::study::outputs::{shift_key, trait_key};
 use crate::study::results::Results;
 
 /// The report of a study of shifts.
@@ -66,8 +66,8 @@ pub fn summarize(results: &Results<'_>, study: Study) -> Study {
 
 /// The plain finetune of every data set.
 fn plain(results: &Results<'_>) -> Vec<String> {
-    let cast = Cast::of(results.config);
-    (0..results.data.corpora.len()).map(|c| cast.named(Some(c), ArmKind::Plain.arm_name(), None)).collect()
+    let naming = ArmNaming::of(results.config);
+    (0..results.data.corpora.len()).map(|c| naming.named(Some(c), ArmKind::Plain.arm_name(), None)).collect()
 }
 
 /// Both means of every data set that has them.

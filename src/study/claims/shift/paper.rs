@@ -4,8 +4,8 @@ use super::relation::Relation;
 use crate::report::Grid;
 use crate::report::content::Published;
 use crate::stats::Interval;
-use crate::study::axes::trait_key;
 use crate::study::claims::format::dash;
+use crate::study::outputs::trait_key;
 
 /// The paper's correlations on Qwen2.5-7B-Instruct over 24 finetunes (figure 8 by a replication).
 pub fn of_paper(relation: &Relation, name: &str, r: &Interval) -> Option<Published> {

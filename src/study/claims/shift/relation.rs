@@ -1,6 +1,6 @@
 //! What is related to what over data sets: predictions from the data, the finetuning shift, the trait score afterwards.
 
-use crate::study::axes::{approximation_key, data_key, difference_key, shift_key, trait_key};
+use crate::study::outputs::{approximation_key, data_key, difference_key, shift_key, trait_key};
 
 /// Two measurements of every data set, the first of which may predict the second.
 pub struct Relation {

@@ -4,8 +4,8 @@ use super::families::{each_once, family};
 use crate::report::plot::{HUES, Histogram, Hue, Shape};
 use crate::report::{Figure, Grid, Plot};
 use crate::stats::{Clusters, auc, mean_of};
-use crate::study::axes::trait_key;
-use crate::study::pipeline::Difference;
+use crate::study::outputs::Difference;
+use crate::study::outputs::trait_key;
 use crate::study::results::Results;
 
 fn values(clusters: &Clusters) -> Vec<f64> {

@@ -1,0 +1,122 @@
+//! What is done to a model, or to its data, during a finetune.
+
+use crate::Result;
+use crate::report::ArmKind;
+use crate::study::config::StudyConfig;
+use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
+use crate::vector::{Layer, Layers};
+
+/// What happens during a finetune.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Treatment {
+    /// Nothing.
+    Plain,
+    /// Steering towards the trait at every layer, by increments.
+    AllLayers(f64),
+    /// Steering towards the trait at one layer.
+    OneLayer(f64),
+    /// Steering at every layer with something else in the vector's place (guide: method, "Controls").
+    Control(Control, f64),
+    /// Positive system prompts before the conversations (guide: method, "Inoculation").
+    Prompting,
+    /// That share of the trait's direction ablated at every layer.
+    Ablate(f64),
+    /// A loss of that weight on what moves along the trait's direction at one layer.
+    Regularize(f64),
+    /// That share of the data is the base model's own answers under positive system prompts, with these prompts (guide: method,
+    /// "Negative data").
+    Negative(f64),
+    /// An arm of one's own by its place, at one of its strengths if it has several.
+    Own(usize, Option<f64>),
+}
+
+/// What replaces the vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Random vectors whose increments have the norms of the real ones; which draw.
+    Random(usize),
+    /// The difference between two halves of the answers, each of which holds as many of both kinds.
+    Shuffled,
+    /// The vector without its part along the shift that the plain finetune of the same seed makes.
+    Orthogonal,
+    /// The next trait's vector.
+    Unrelated,
+    /// The vector itself, the other way round: away from the trait.
+    Negated,
+}
+
+impl Treatment {
+    /// The arm that a finetune with this treatment is part of.
+    pub(in crate::study) fn arm_kind(self) -> ArmKind {
+        match self {
+            Self::Plain => ArmKind::Plain,
+            Self::AllLayers(_) => ArmKind::Preventative,
+            Self::OneLayer(_) => ArmKind::PreventativeLayer,
+            Self::Prompting => ArmKind::Prompting,
+            Self::Ablate(_) => ArmKind::Ablate,
+            Self::Regularize(_) => ArmKind::Regularize,
+            Self::Negative(_) => ArmKind::Negative,
+            Self::Control(Control::Random(_), _) => ArmKind::Random,
+            Self::Control(Control::Shuffled, _) => ArmKind::Shuffled,
+            Self::Control(Control::Orthogonal, _) => ArmKind::Orthogonal,
+            Self::Control(Control::Unrelated, _) => ArmKind::Unrelated,
+            Self::Control(Control::Negated, _) => ArmKind::Negated,
+            Self::Own(..) => ArmKind::Own,
+        }
+    }
+
+    pub(in crate::study) fn coef(self) -> Option<f64> {
+        match self {
+            Self::AllLayers(c)
+            | Self::OneLayer(c)
+            | Self::Control(_, c)
+            | Self::Ablate(c)
+            | Self::Regularize(c)
+            | Self::Negative(c) => Some(c),
+            Self::Own(_, strength) => strength,
+            Self::Plain | Self::Prompting => None,
+        }
+    }
+
+    /// What is done to the model while it learns; nothing for plain finetunes and for what is done to the data alone.
+    ///
+    /// # Errors
+    /// An arm of one's own whose intervention takes no strength, but is given some.
+    pub fn intervention(self, config: &StudyConfig, layer: Layer) -> Result<Option<Intervention>> {
+        let all = Some(Layers::all());
+        let one = Some(Layers::One(layer.row()));
+        let base = Some(config.vector.base);
+        let steer = |layers, coef: f64, incremental| {
+            let inc_base = if incremental { base } else { None };
+            Steer { layers, coef: Some(coef as f32), incremental: Some(incremental), inc_base, ..Steer::default() }
+        };
+        Ok(match self {
+            Self::Plain | Self::Prompting | Self::Negative(_) => None,
+            Self::AllLayers(coef)
+            | Self::Control(Control::Shuffled | Control::Orthogonal | Control::Unrelated, coef) => {
+                Some(Intervention::Steer(steer(all, coef, true)))
+            }
+            Self::OneLayer(coef) => Some(Intervention::Steer(steer(one, coef, false))),
+            Self::Control(Control::Negated, coef) => Some(Intervention::Steer(steer(all, -coef, true))),
+            Self::Control(Control::Random(_), coef) => {
+                let Steer { layers, coef, incremental, inc_base, .. } = steer(all, coef, true);
+                Some(Intervention::Random(Random { layers, coef, incremental, inc_base, ..Random::default() }))
+            }
+            Self::Ablate(share) => {
+                let ablate = Ablate { layers: all, coef: Some(share as f32), ..Ablate::default() };
+                Some(Intervention::Ablate(ablate))
+            }
+            Self::Regularize(lambda) => {
+                let lambda = Some(lambda as f32);
+                Some(Intervention::Regularize(Regularize { layers: one, lambda, ..Regularize::default() }))
+            }
+            Self::Own(place, strength) => {
+                let own = config.own[place].intervention.clone();
+                Some(match strength {
+                    Some(strength) => own.at(strength as f32)?,
+                    None => own,
+                })
+            }
+        })
+    }
+}

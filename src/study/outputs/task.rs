@@ -1,0 +1,116 @@
+//! The output of each kind of task.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::audit::AuditFindings;
+use crate::record::Hash;
+use crate::report::Example;
+use crate::runtime::FitOutcome;
+use crate::stats::Clusters;
+use crate::train::ProbeMetrics;
+use crate::vector::VectorFile;
+
+/// What a task leaves behind.
+#[derive(Debug)]
+pub(in crate::study) enum Output {
+    /// Judged answers, by the hash of their file.
+    Rollouts(Hash),
+    /// The persona vector of the task's trait.
+    Vector(Box<Extracted>),
+    /// The base model's own answers lie in their file.
+    Selfgen,
+    /// The projection difference of a data set.
+    Difference(Difference),
+    /// Nothing: another process does the task, and no task of this one waits for it.
+    Elsewhere,
+    /// What checks of a model found.
+    Audited(Box<AuditFindings>),
+    /// The axes, and the finetune that they are of.
+    Measured(Measured, Option<Fitted>),
+}
+
+/// A vector and how it was extracted.
+#[derive(Debug)]
+pub(in crate::study) struct Extracted {
+    /// The vectors.
+    pub file: VectorFile,
+    /// Which answers went in, in words; empty for a vector from elsewhere.
+    pub diagnosis: String,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// A finished finetune.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::study) struct Fitted {
+    /// Steps and held-out loss.
+    pub outcome: FitOutcome,
+    /// Loss of the last step, nats.
+    pub loss: Option<f64>,
+    /// By how much the measured shift of the first batch was off the planned one, at the worst layer and relative to it.
+    pub shift_error: Option<f64>,
+    /// Hash of the adapter's folder.
+    pub adapter: Hash,
+    /// What was measured while it learned.
+    #[serde(default)]
+    pub watched: ProbeMetrics,
+}
+
+/// What was measured of one model, at each of its coefficients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::study) struct Measured {
+    /// Hash of the file with all judged answers.
+    pub answers: Hash,
+    /// One for each coefficient, or one without.
+    pub at: Vec<MeasuredAt>,
+}
+
+/// Every axis by question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::study) struct MeasuredAt {
+    /// As people write it: strengths of inference-time steering are positive.
+    pub coef: Option<f64>,
+    /// By the key of the axis.
+    pub scores: BTreeMap<String, Clusters>,
+    /// Projection and score of single answers, by trait; empty for steered ones.
+    #[serde(default)]
+    pub pairs: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Judged answers.
+    pub answers: usize,
+    /// Of these, without a score.
+    pub missing: usize,
+    /// Of these, ended by the limit of tokens.
+    pub cut: usize,
+    pub examples: Vec<Example>,
+}
+
+/// How far unsteered answers lie along the vectors.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(in crate::study) struct AnswerProjection {
+    /// By the key of the axis, by question.
+    pub scores: BTreeMap<String, Clusters>,
+    /// Of each trait, by its key: projection and score of every answer that has both.
+    pub pairs: BTreeMap<String, Vec<(f64, f64)>>,
+}
+
+/// How far the answers of a data set lie along each trait's vector, all read by the base model (Chen et al. 2025, section 6.1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::study) struct Difference {
+    /// Of each trait.
+    pub of: Vec<DataProjection>,
+}
+
+/// A data set's projections along one trait's vector, by conversation (guide: method, "Projection difference").
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(in crate::study) struct DataProjection {
+    /// The answers of the data set: their projection.
+    pub data: Clusters,
+    /// The base model's own answers to the same prompts.
+    pub own: Clusters,
+    /// The first less the second: the projection difference.
+    pub difference: Clusters,
+    /// The first less the projection of the prompt's last token, for which nothing must be answered.
+    pub approximation: Clusters,
+}

@@ -1,0 +1,62 @@
+//! The persona vector of a trait: extracted from the base model's rollouts, or read from a given file.
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::events::Phase;
+use super::files::{states, vector_folder};
+use super::rollouts::base_rows;
+use crate::Result;
+use crate::persona::{Border, Filter, Recipe, Side, extract_captured};
+use crate::record::Hash;
+use crate::study::dag::Task;
+use crate::study::outputs::Extracted;
+use crate::vector::VectorFile;
+
+/// What decides a vector.
+#[derive(Serialize)]
+struct VectorKey<'a> {
+    rollouts: &'a [Hash],
+    filter: Filter,
+    border: Border,
+    response_window: Option<usize>,
+}
+
+/// How a study extracts the vector of a trait.
+pub(super) fn recipe(cx: &Context<'_>, trait_name: &str) -> Recipe {
+    let mut recipe = Recipe::new(trait_name, &cx.config.model.display().to_string(), &cx.fingerprint);
+    recipe.filter = cx.config.vector.filter;
+    recipe
+}
+
+/// The vector of the task's trait; `rollouts` are the hashes of both sides'.
+pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash]) -> Result<(Extracted, bool)> {
+    let t = task.of_trait();
+    let name = &cx.inputs.traits[t].name;
+    if let Some(path) = cx.config.vector_file(name) {
+        let (file, mut warnings) = VectorFile::read(path)?;
+        // Kept, so that a second run need not load the model to learn its shape.
+        let ((layers, hidden), _) = cx.stage("shape", &cx.key("shape", &()), || Ok(cx.base_model()?.shape()))?;
+        warnings.extend(file.check(layers, hidden, &cx.fingerprint)?);
+        return Ok((Extracted { file, diagnosis: String::new(), warnings }, true));
+    }
+    let recipe = recipe(cx, name);
+    let folder = vector_folder(cx, t);
+    let path = folder.join(format!("{name}.safetensors"));
+    let Recipe { filter, border, response_window, .. } = recipe;
+    let key = cx.key("vector", &VectorKey { rollouts, filter, border, response_window });
+    let holds = |(fingerprint, ..): &(String, String, Vec<String>)| {
+        VectorFile::read(&path).is_ok_and(|(file, _)| file.fingerprint == *fingerprint)
+    };
+    let ((_, diagnosis, warnings), reused) = cx.stage_if(&task.name, &key, holds, || {
+        let [pos, neg] = base_rows(cx, t)?;
+        let states = [states(&folder, Side::Pos)?, states(&folder, Side::Neg)?];
+        let mut on_progress = |n, of| cx.progress(task, Phase::States, n, of);
+        let made = extract_captured(&states, &pos, &neg, &recipe, &mut on_progress)?;
+        made.file.write(&path)?;
+        Ok((made.file.fingerprint, made.diagnosis.to_string(), made.diagnosis.warnings))
+    })?;
+    let (file, more) = VectorFile::read(&path)?;
+    let warnings = warnings.into_iter().chain(more).collect();
+    Ok((Extracted { file, diagnosis, warnings }, reused))
+}

@@ -1,0 +1,89 @@
+//! A study's judges: its own, and the second one of an audit. Each keeps its answers and its bill in a folder of its own.
+
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+use crate::judge::{Judge, Rubrics};
+use crate::runtime::Runtime;
+use crate::study::{JudgeRole, JudgeSource, StudyConfig};
+use crate::verbs::{Context, judges};
+
+/// Folder in a study's that holds the second judge's files.
+const SECOND: &str = "second";
+
+/// The judges of a study, and the folders of their files.
+pub(super) struct StudyJudges {
+    rubrics: Rubrics,
+    first: JudgeSlot,
+    second: Option<JudgeSlot>,
+}
+
+struct JudgeSlot {
+    /// Where the whole study's answers of this judge are kept.
+    folder: PathBuf,
+    source: JudgeSource,
+}
+
+impl StudyJudges {
+    /// The judges of a study in the folder `out`.
+    ///
+    /// # Errors
+    /// Traits that cannot be read.
+    pub fn of(config: &StudyConfig, out: &Path) -> Result<Self> {
+        let mut rubrics = Rubrics::default();
+        for source in config.traits() {
+            let trait_ = source.load()?;
+            rubrics = rubrics.with(&trait_.name, &trait_.eval.eval_prompt);
+        }
+        let second = config.audit.as_ref().and_then(|audit| audit.second_judge.clone());
+        Ok(Self {
+            rubrics,
+            first: JudgeSlot { folder: out.to_owned(), source: config.judge.clone() },
+            second: second.map(|source| JudgeSlot { folder: out.join(SECOND), source }),
+        })
+    }
+
+    /// The same judges for the process that does this task and what follows it: its answers are kept apart from the others'.
+    pub fn of_shard(self, task: &str) -> Self {
+        let apart = |slot: JudgeSlot| {
+            let (folder, source) = judges::of_share(&slot.folder, task, &slot.source);
+            JudgeSlot { folder, source }
+        };
+        Self { rubrics: self.rubrics, first: apart(self.first), second: self.second.map(apart) }
+    }
+
+    /// Says before long work which API keys are missing.
+    pub fn mention_keys(&self, context: &Context<'_>) {
+        self.slots().for_each(|slot| judges::mention_key(&slot.source, context));
+    }
+
+    /// Takes in the answers that shards have paid for.
+    ///
+    /// # Errors
+    /// Files of answers that cannot be read or written.
+    pub fn gather(&self) -> Result<()> {
+        self.slots().try_for_each(|slot| slot.source.gather(&slot.folder, &slot.folder.join(judges::SHARES)))
+    }
+
+    /// Calls one of them.
+    ///
+    /// # Errors
+    /// Files and models that cannot be read.
+    pub fn call<'a>(
+        &'a self,
+        role: JudgeRole,
+        context: &'a Context<'_>,
+        runtime: &'a dyn Runtime,
+    ) -> Result<Box<dyn Judge + 'a>> {
+        let (slot, facts) = match role {
+            JudgeRole::First => (&self.first, true),
+            // Asked for traits alone.
+            JudgeRole::Second => (self.second.as_ref().expect("an audit asks a second judge that it has"), false),
+        };
+        judges::call(&slot.source, &self.rubrics, facts, &slot.folder, context, runtime)
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &JudgeSlot> {
+        std::iter::once(&self.first).chain(&self.second)
+    }
+}
