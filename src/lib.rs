@@ -6,7 +6,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 1 | [`record`] [`stats`] [`gguf`]; [`kernels`] | folders that resume, numbers with intervals, a container; fused operations |
+//! | 1 | [`record`] [`stats`] [`gguf`] [`http`]; [`kernels`] | folders that resume, numbers with intervals, a container; fused operations |
 //! | 2 | [`text`] [`data_table`] [`tensorfile`] [`hub`] [`report`] [`harbor`] | chats and tokens, files, the model cache, figures; the embedded world |
 //! | 3 | [`vector`] | persona vectors and their formats |
 //! | 4 | [`language_model`]; **[`steering`]** | what may be asked of a model; **the equation** |
@@ -14,7 +14,7 @@
 //! | 6 | [`generate`] [`train`]; [`judge`] | the batched engine; the finetuning loop; scores of answers |
 //! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
 //! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
-//! | 9 | [`sweep`] | layer selection |
+//! | 9 | [`sweep`] [`session`] | layer selection; a live steering session |
 //! | 10 | [`study`] | experiments of many arms |
 //! | 11 | [`device`] | settings meet tensors: the only room that names a backend |
 //! | 12 | [`verbs`] | one file per command: arguments, settings, work |
@@ -34,6 +34,7 @@ pub mod vector;
 
 pub mod data_table;
 pub mod gguf;
+pub mod http;
 pub mod hub;
 pub mod record;
 pub mod stats;
@@ -57,6 +58,7 @@ pub mod eval;
 pub mod persona;
 pub mod runtime;
 
+pub mod session;
 pub mod study;
 pub mod sweep;
 

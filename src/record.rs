@@ -8,6 +8,7 @@ mod atomic;
 mod hash;
 mod hold;
 mod ledger;
+mod refuse;
 mod rows;
 mod run;
 mod track;
@@ -16,6 +17,7 @@ pub use atomic::{create_folder, write_atomic, write_atomic_by, write_atomic_with
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};
 pub use hold::{Claim, is_held};
 pub use ledger::{Ledger, Rows};
+pub use refuse::{differing, refuse_other};
 pub use rows::{JsonlWriter, read_jsonl};
 pub use run::{Lock, Reused, RunDir};
 pub use track::{Tracker, Trackers, Tracking};

@@ -8,10 +8,12 @@
 //! at the output of block L - 1, after both residual adds. A [`SteeringPlan`] is data: which blocks, which vectors, how strong, at
 //! which positions.
 
+mod described;
 mod recipe;
 
 use burn::tensor::{Tensor, TensorData};
 
+pub use described::DescribedPlan;
 pub use recipe::Recipe;
 
 use crate::kernels::FusedOps;
@@ -128,7 +130,23 @@ impl From<Part> for SteeringPlan {
     }
 }
 
+impl Part {
+    /// Norm of the vectors at all its blocks together; for `Add` that of the whole shift at coefficient 1.
+    pub fn norm(&self) -> f64 {
+        self.steers.iter().map(|steer| norm(&steer.vector).powi(2)).sum::<f64>().sqrt()
+    }
+}
+
 impl Positions {
+    /// Its name in files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Prompt => "prompt",
+            Self::Response => "response",
+        }
+    }
+
     /// Whether token `place` (from 0) of a text with `prompt` prompt tokens is steered. The same rule serves a prefill, a
     /// decode step and a finished text, under any padding: `response` begins at the prompt's last token, and `prompt`
     /// passes over one-token prompts, both as the reference's hooks do with a cache (METHOD D.3).

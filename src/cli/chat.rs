@@ -1,4 +1,4 @@
-//! How a conversation looks: a line editor and colours on a terminal, plain lines in a pipe.
+//! Conversations on the screen: a line editor and colours on a terminal, plain lines in a pipe.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,9 @@ use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{Config, Editor, Helper};
 
-use super::{env, progress};
-use crate::verbs::chat::{Scale, Screen, command};
+use super::{env, problem, progress};
+use crate::session::{AnswerSink, ProbeScale};
+use crate::verbs::chat::{Screen, command};
 use crate::{Error, Result};
 
 /// Stands before the user's words.
@@ -58,7 +59,7 @@ impl Screen for Terminal {
         loop {
             match self.editor.readline(PROMPT) {
                 Ok(line) => {
-                    // A Ctrl-C that came too late for the last answer is not meant for the next.
+                    // A Ctrl-C that came too late for the last answer must not end the next.
                     progress::take_interrupt();
                     return Ok(Some(line));
                 }
@@ -69,26 +70,28 @@ impl Screen for Terminal {
         }
     }
 
-    fn begin(&mut self, title: Option<&str>, scale: Option<&Scale>) {
+    fn refused(&mut self, error: Error) -> Result<()> {
+        problem::show(&error);
+        Ok(())
+    }
+}
+
+impl AnswerSink for Terminal {
+    fn begin(&mut self, title: Option<&str>, scale: Option<&ProbeScale>) {
         title.into_iter().for_each(|title| self.paint.dim(title));
         scale.into_iter().for_each(|scale| self.paint.legend(scale));
     }
 
-    fn word(&mut self, text: &str, shade: Option<f64>) {
-        self.paint.word(text, shade);
+    fn text(&mut self, text: &str, shade: Option<f64>) {
+        self.paint.text(text, shade);
     }
 
     fn end(&mut self) {
-        self.paint.word("\n", None);
+        self.paint.text("\n", None);
     }
 
     fn note(&mut self, text: &str) {
         self.paint.dim(text);
-    }
-
-    fn wrong(&mut self, error: Error) -> Result<()> {
-        super::show(&error);
-        Ok(())
     }
 
     fn stop(&mut self) -> bool {
@@ -99,7 +102,7 @@ impl Screen for Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         if let Some(path) = &self.history {
-            // A conversation is not lost with its history of lines.
+            // A history that cannot be written is no failure.
             let _ = path.parent().map(std::fs::create_dir_all);
             let _ = self.editor.save_history(path);
         }
@@ -127,7 +130,7 @@ impl Highlighter for Commands {}
 impl Validator for Commands {}
 impl Helper for Commands {}
 
-/// Text with colours, or without. A closed stdout is noticed by whoever reads on.
+/// Text with or without colours. A closed stdout shows when the next line is read.
 struct Paint<W> {
     out: W,
     colours: bool,
@@ -148,11 +151,11 @@ const SHADES: [Option<(u8, u8)>; 9] = [
 
 impl<W: Write> Paint<W> {
     /// A piece of an answer on the colour of its shade; -1 and 1 are the ends of the scale.
-    fn word(&mut self, text: &str, shade: Option<f64>) {
+    fn text(&mut self, text: &str, shade: Option<f64>) {
         let place = |shade: f64| ((shade.clamp(-1.0, 1.0) + 1.0) * 4.0).round() as usize;
         let colour = shade.filter(|_| self.colours).and_then(|shade| SHADES[place(shade)]);
         let _ = match colour {
-            // A colour that stands at the end of a line would run to the terminal's edge.
+            // A colour at the end of a line would run to the terminal's edge.
             Some((back, fore)) => text.split_inclusive('\n').try_for_each(|line| {
                 let (words, end) = line.strip_suffix('\n').map_or((line, ""), |words| (words, "\n"));
                 write!(self.out, "\x1b[48;5;{back};38;5;{fore}m{words}\x1b[0m{end}")
@@ -168,15 +171,15 @@ impl<W: Write> Paint<W> {
         let _ = self.out.flush();
     }
 
-    /// What the colours mean.
-    fn legend(&mut self, scale: &Scale) {
+    /// The colours and the projections at their ends.
+    fn legend(&mut self, scale: &ProbeScale) {
         if !self.colours {
             return;
         }
         let [low, high] = scale.ends();
         let _ = write!(self.out, "\x1b[2m{}: {low:.3} \x1b[0m", scale.name);
         for i in 0..SHADES.len() {
-            self.word("  ", Some(i as f64 / 4.0 - 1.0));
+            self.text("  ", Some(i as f64 / 4.0 - 1.0));
         }
         self.dim(&format!(" {high:.3}"));
     }
@@ -200,11 +203,17 @@ impl Screen for Piped {
         }
     }
 
-    fn begin(&mut self, title: Option<&str>, _: Option<&Scale>) {
+    fn refused(&mut self, error: Error) -> Result<()> {
+        Err(error.at(format!("line {} of stdin", self.line)))
+    }
+}
+
+impl AnswerSink for Piped {
+    fn begin(&mut self, title: Option<&str>, _: Option<&ProbeScale>) {
         title.into_iter().for_each(|title| self.note(title));
     }
 
-    fn word(&mut self, text: &str, _: Option<f64>) {
+    fn text(&mut self, text: &str, _: Option<f64>) {
         if !self.silent {
             let mut out = std::io::stdout().lock();
             let _ = write!(out, "{text}").and_then(|()| out.flush());
@@ -212,7 +221,7 @@ impl Screen for Piped {
     }
 
     fn end(&mut self) {
-        self.word("\n", None);
+        self.text("\n", None);
     }
 
     fn note(&mut self, text: &str) {
@@ -221,12 +230,8 @@ impl Screen for Piped {
         }
     }
 
-    fn wrong(&mut self, error: Error) -> Result<()> {
-        Err(error.at(format!("line {} of stdin", self.line)))
-    }
-
     fn stop(&mut self) -> bool {
-        // Ctrl-C ends a pipe's program at once, as it does others.
+        // Ctrl-C ends the program at once, since its input is a pipe.
         false
     }
 }
@@ -243,18 +248,18 @@ mod tests {
 
     #[test]
     fn a_shade_is_the_background_of_its_words() {
-        let word = |text: &str, shade| painted(true, |page| page.word(text, shade));
+        let word = |text: &str, shade| painted(true, |page| page.text(text, shade));
         assert_eq!(word("up", Some(3.0)), "\x1b[48;5;160;38;5;231mup\x1b[0m");
         assert_eq!(word("down", Some(-0.99)), "\x1b[48;5;25;38;5;231mdown\x1b[0m");
         assert_eq!(word("neutral", Some(0.1)), "neutral");
         assert_eq!(word("plain", None), "plain");
         assert!(word("a\nb", Some(0.5)).contains("ma\x1b[0m\n\x1b[48"), "no colour runs over a line's end");
-        assert_eq!(painted(false, |page| page.word("up", Some(3.0))), "up");
+        assert_eq!(painted(false, |page| page.text("up", Some(3.0))), "up");
     }
 
     #[test]
     fn the_legend_names_the_ends_of_the_scale() {
-        let scale = Scale { name: "evil at layer 2 (block 1)".into(), neutral: -3.0, norm: 1.0, reach: 2.0 };
+        let scale = ProbeScale { name: "evil at layer 2 (block 1)".into(), neutral: -3.0, norm: 1.0, reach: 2.0 };
         let legend = painted(true, |page| page.legend(&scale));
         assert!(legend.contains("evil at layer 2 (block 1): -5.000 ") && legend.contains(" -1.000"), "{legend}");
         assert_eq!(legend.matches("\x1b[48;5;").count(), 8, "every shade but neutral");

@@ -1,4 +1,4 @@
-//! The environment, and the only file that reads it.
+//! Environment variables. No other file reads them.
 
 use std::env::{var, var_os};
 use std::path::PathBuf;
@@ -54,12 +54,12 @@ fn hf_home() -> Option<PathBuf> {
     path(HF_HOME).or_else(|| Some(user()?.join("huggingface")))
 }
 
-/// Whether colours are unwanted.
+/// Whether to print without colours.
 pub fn no_color() -> bool {
     var_os(NO_COLOR).is_some_and(|value| !value.is_empty()) || var("TERM").is_ok_and(|term| term == "dumb")
 }
 
-/// The folder for what may be kept between runs, if the system has such a place.
+/// The folder for what is kept between runs, if the system has one.
 pub fn cache() -> Option<PathBuf> {
     let user = || path("XDG_CACHE_HOME").or_else(|| path("LOCALAPPDATA")).or_else(|| below_home(".cache"));
     path(CACHE).or_else(|| Some(user()?.join("trimtab")))

@@ -1,18 +1,17 @@
-//! The command line: words to verbs, and their outcomes to stdout, stderr and exit codes.
+//! The command line: arguments to verbs, and their outcomes to stdout, stderr and exit codes.
 //!
 //! stdout is data, stderr is talk. Exit codes: 0, 1 (the work failed), 2 (bad usage), 130 (interrupted).
 
 mod chat;
 mod env;
+mod problem;
 mod progress;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::verbs::{
     self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, layers, merge, monitor, plan,
@@ -38,16 +37,16 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Globals {
-    /// Where to compute: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]; a study takes several: cuda:0,cuda:1
+    /// Device to compute on: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]; a study takes several: cuda:0,cuda:1
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
-    /// How frozen matrices are held: auto, f32, f16, bf16
+    /// Dtype of frozen matrices: auto, f32, f16, bf16
     #[arg(long, global = true, default_value = "auto", value_name = "DTYPE")]
     dtype: String,
-    /// Decides everything random [default: 0, or the configuration's]
+    /// Seed of everything random [default: 0, or the configuration's]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// Never ask the network for a model: use what the cache holds (also HF_HUB_OFFLINE=1)
+    /// Never fetch a model: use the cache only (also HF_HUB_OFFLINE=1)
     #[arg(long, global = true)]
     offline: bool,
     /// One JSON object on stdout instead of text
@@ -81,7 +80,7 @@ enum Verb {
     Study(study::StudyArgs),
 }
 
-/// Runs the program with these words, the first being its own name, and gives its exit code.
+/// Runs the program with these arguments, the first being its own name, and gives its exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
@@ -91,7 +90,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
         }
     };
-    progress::mind_interrupts();
+    progress::handle_interrupts();
     let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
     let (cache, judge_key, hub, trackio) = (env::cache(), env::judge_key(), env::hub(offline), env::trackio());
@@ -101,7 +100,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
         Err(e) => {
-            show(&e);
+            problem::show(&e);
             ExitCode::from(e.exit_code())
         }
     }
@@ -133,8 +132,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
     }
 }
 
-/// Shows the outcome on stdout, unless the verb has given its data already. A reader that has seen enough (`| head`) is no
-/// failure.
+/// Prints the outcome on stdout, unless the verb has given its data already. A closed pipe (`| head`) is no failure.
 fn print(outcome: &Outcome, json: bool) -> Result<()> {
     if if json { outcome.json.is_null() } else { outcome.text.is_empty() } {
         return Ok(());
@@ -148,7 +146,8 @@ fn print(outcome: &Outcome, json: bool) -> Result<()> {
     }
 }
 
-/// What stands between [`MARK`]s in colour, or in brackets. No colour runs over a line's end, or it would fill the line.
+/// Highlights what stands between [`MARK`]s: in colour, or in brackets. A colour ends before a line's end, or the terminal would fill
+/// the line with it.
 fn marked(text: &str, coloured: bool) -> String {
     const COLOUR: [&str; 2] = ["\x1b[48;5;22;38;5;231m", "\x1b[0m"];
     if !coloured {
@@ -160,41 +159,6 @@ fn marked(text: &str, coloured: bool) -> String {
         out += &if i % 2 == 1 { lines.join("\n") } else { stretch.to_owned() };
     }
     out
-}
-
-/// An [`Error`] as miette sees it.
-struct Shown<'a>(&'a Error);
-
-impl fmt::Debug for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0, f)
-    }
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)
-    }
-}
-
-impl std::error::Error for Shown<'_> {}
-
-impl Diagnostic for Shown<'_> {
-    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.0.help().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-}
-
-/// What, where, and how to mend it, on stderr.
-fn show(error: &Error) {
-    let coloured = std::io::stderr().is_terminal() && !env::no_color();
-    let theme = if coloured { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let mut text = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false);
-    if handler.render_report(&mut text, &Shown(error)).is_err() {
-        text = error.to_string();
-    }
-    let _ = write!(std::io::stderr(), "{text}");
 }
 
 #[cfg(test)]

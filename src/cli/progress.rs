@@ -1,4 +1,4 @@
-//! Talk and progress bars, on stderr. Bars appear on a terminal only.
+//! Messages and progress bars, on stderr. Bars appear on a terminal only.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,24 +8,24 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::verbs::{Bar, Console};
 
 /// Set by the first Ctrl-C.
-static WISH: AtomicBool = AtomicBool::new(false);
-/// Whether the verb at work looks at [`WISH`]; otherwise Ctrl-C ends the process at once.
-static ASKED: AtomicBool = AtomicBool::new(false);
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+/// Whether the verb at work checks [`INTERRUPT`]; otherwise Ctrl-C ends the process at once.
+static CHECKED: AtomicBool = AtomicBool::new(false);
 
-/// Whether Ctrl-C ends a part of the work only, about which there is nothing to say.
-static PARTLY: AtomicBool = AtomicBool::new(false);
+/// Whether Ctrl-C ends a part of the work only, such as an answer; then it prints nothing.
+static PART_ONLY: AtomicBool = AtomicBool::new(false);
 
 /// The exit code of an interrupted program: 128 and the signal's number.
 pub const INTERRUPTED: u8 = 130;
 
-/// Makes Ctrl-C leave a state from which the work can go on. Everything on disk is whole at any moment, so leaving at once
-/// is safe; a verb that asks [`Console::interrupted`] is given the time to finish its step and save it.
-pub fn mind_interrupts() {
+/// Handles Ctrl-C so that the work can be resumed. Everything on disk is whole at any moment, so exiting at once is safe; a verb that
+/// calls [`Console::interrupted`] gets the time to finish its step and save it.
+pub fn handle_interrupts() {
     // Fails only if there is a handler already, which then does the same.
     let _ = ctrlc::set_handler(|| {
-        let polite = ASKED.load(Ordering::Relaxed) && !WISH.swap(true, Ordering::Relaxed);
-        if polite && PARTLY.load(Ordering::Relaxed) {
-            // Who takes the wish shows what it came to.
+        let polite = CHECKED.load(Ordering::Relaxed) && !INTERRUPT.swap(true, Ordering::Relaxed);
+        if polite && PART_ONLY.load(Ordering::Relaxed) {
+            // The caller of `take_interrupt` shows what it ended.
         } else if polite {
             let _ = writeln!(std::io::stderr(), "\nfinishing what is begun; Ctrl-C again stops at once");
         } else {
@@ -35,11 +35,11 @@ pub fn mind_interrupts() {
     });
 }
 
-/// Whether Ctrl-C was pressed since the last time of asking: for a piece of work that can be ended without the rest.
+/// Whether Ctrl-C was pressed since the last call: for a part of the work that can be ended without the rest.
 pub fn take_interrupt() -> bool {
-    PARTLY.store(true, Ordering::Relaxed);
-    ASKED.store(true, Ordering::Relaxed);
-    WISH.swap(false, Ordering::Relaxed)
+    PART_ONLY.store(true, Ordering::Relaxed);
+    CHECKED.store(true, Ordering::Relaxed);
+    INTERRUPT.swap(false, Ordering::Relaxed)
 }
 
 /// The user's terminal.
@@ -58,7 +58,7 @@ impl Terminal {
     }
 
     fn line(&self, line: &str) {
-        // A bar in the way is drawn again below; a closed stderr is nobody's loss.
+        // A bar in the way is drawn again below. A closed stderr is no failure.
         self.bars.suspend(|| {
             let _ = writeln!(std::io::stderr(), "{line}");
         });
@@ -89,17 +89,17 @@ impl Console for Terminal {
         let bar = self
             .bars
             .add(ProgressBar::new(total as u64).with_style(style.progress_chars("=> ")).with_prefix(what.to_owned()));
-        Box::new(Line { bar })
+        Box::new(TerminalBar { bar })
     }
 
     fn interrupted(&self) -> bool {
-        ASKED.store(true, Ordering::Relaxed);
-        WISH.load(Ordering::Relaxed)
+        CHECKED.store(true, Ordering::Relaxed);
+        INTERRUPT.load(Ordering::Relaxed)
     }
 
     fn leave_if_wished(&self) {
-        ASKED.store(false, Ordering::Relaxed);
-        if WISH.load(Ordering::Relaxed) {
+        CHECKED.store(false, Ordering::Relaxed);
+        if INTERRUPT.load(Ordering::Relaxed) {
             self.line("interrupted; the same command goes on from here");
             #[allow(clippy::exit)]
             std::process::exit(i32::from(INTERRUPTED));
@@ -107,15 +107,15 @@ impl Console for Terminal {
     }
 }
 
-struct Line {
+struct TerminalBar {
     bar: ProgressBar,
 }
 
-impl Bar for Line {
+impl Bar for TerminalBar {
     fn at(&mut self, done: usize, note: &str) {
         let done = done as u64;
         if self.bar.position() == 0 && done > 1 {
-            // Work that was done before must not count as speed.
+            // Work of an earlier run must not count as speed.
             self.bar.reset_eta();
         }
         self.bar.set_position(done);
@@ -123,7 +123,7 @@ impl Bar for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for TerminalBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

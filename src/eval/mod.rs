@@ -8,7 +8,9 @@ mod choice;
 pub mod facts;
 pub mod mmlu;
 pub mod pairs;
+mod pieces;
 mod refusal;
+mod tables;
 pub mod traits;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use choice::{Options, examine, letter_of};
+pub use pieces::{AskPiece, Pieces, by_count, by_group};
 pub use refusal::RefusalRule;
+pub use tables::{score_summary, score_table, write_answers};
 
 use crate::data_table::{DataTable, Format};
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts_by};

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::cache::{Repo, is_commit, shards};
 use super::refusal::{refused, unreachable};
 use super::{Hub, INDEX, Name, Progress, SINGLE, Snapshot, TEXT_FILES};
-use crate::{At, Error, Result, ensure};
+use crate::{At, Error, Result, ensure, http};
 
 /// Files that come in side by side.
 const DOWNLOADS: usize = 4;
@@ -112,9 +112,8 @@ impl Patience {
 impl Source {
     fn new(hub: &Hub, name: &Name, repo: &Repo) -> Result<Self> {
         let client = || {
-            let agent = concat!("trimtab/", env!("CARGO_PKG_VERSION"));
             let silence = Duration::from_secs(30);
-            Client::builder().user_agent(agent).connect_timeout(silence).read_timeout(silence)
+            Ok::<_, Error>(http::client(true)?.connect_timeout(silence).read_timeout(silence))
         };
         let of_file = || fs::read_to_string(hub.token_file.as_deref()?).ok();
         let token = hub.token.clone().or_else(of_file).map(|token| token.trim().to_owned());
@@ -123,8 +122,8 @@ impl Source {
             name: name.clone(),
             token: token.filter(|token| !token.is_empty()),
             repo: repo.clone(),
-            client: client().build().doing("preparing the download")?,
-            staying: client().redirect(reqwest::redirect::Policy::none()).build().doing("preparing the download")?,
+            client: client()?.build().doing("preparing the download")?,
+            staying: client()?.redirect(reqwest::redirect::Policy::none()).build().doing("preparing the download")?,
             places: Semaphore::new(DOWNLOADS),
         })))
     }

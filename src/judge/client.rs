@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::budget::Tokens;
 use super::reply::Reply;
 use crate::record::seed_of;
-use crate::{Error, Result};
+use crate::{At, Error, Result, http};
 
 /// No completion is longer; what is, is something else.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -96,21 +96,13 @@ impl ChatClient {
     /// A base URL that is none, or that holds a password.
     pub fn new(base: &str, key: Option<Key>, patience: Patience) -> Result<Self> {
         let url = endpoint(base)?;
-        let mut http = reqwest::Client::builder()
-            .timeout(patience.timeout)
-            // A redirect could carry the key elsewhere.
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("trimtab/", env!("CARGO_PKG_VERSION")));
-        if url.scheme() == "http" {
-            // Plain HTTP must work where no certificates are installed.
-            http = http.tls_certs_only([]);
-        }
+        // A redirect could carry the key elsewhere.
+        let mut http =
+            http::client(url.scheme() != "http")?.timeout(patience.timeout).redirect(redirect::Policy::none());
         if is_local(&url) {
             http = http.no_proxy();
         }
-        let http = http.build().map_err(|e| {
-            Error::new(format!("cannot set up HTTPS: {}", words(&e))).hint("are the system's certificates installed?")
-        })?;
+        let http = http.build().doing("cannot set up HTTP")?;
         Ok(Self { http, url, key, patience, open_at: Mutex::new(Instant::now()), given_up: watch::Sender::new(false) })
     }
 

@@ -3,6 +3,7 @@
 //! A model is a value. `with_lora`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
 //! cannot be steered by accident and a study's arms share one base.
 
+mod adapter_folder;
 mod block;
 mod cache;
 pub mod config;
@@ -18,6 +19,7 @@ mod weights;
 
 use burn::tensor::Tensor;
 
+pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
 pub use block::{Block, Kept, PROJECTIONS};
 pub use cache::KvCache;
 pub use config::QwenConfig;

@@ -1,7 +1,7 @@
 //! LoRA adapters in PEFT's format: a folder with `adapter_config.json` and `adapter_model.safetensors`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fancy_regex::Regex;
 use rand::{Rng, SeedableRng};
@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
 use super::QwenConfig;
+use super::adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
 use super::block::PROJECTIONS;
 use super::files::named;
 use crate::record::{seed_of, write_atomic};
@@ -83,7 +84,7 @@ impl AdapterConfig {
 
     /// Reads `adapter_config.json` of an adapter's folder.
     pub fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join("adapter_config.json");
+        let path = dir.join(ADAPTER_CONFIG);
         let bytes = std::fs::read(&path).at(&path)?;
         let value: Value = serde_json::from_slice(&bytes).at(&path)?;
         Self::from_json(&value).at(&path)
@@ -261,14 +262,15 @@ impl Adapter {
         Ok(Self { config, pairs })
     }
 
-    /// Reads an adapter for that model. `path` is the adapter's folder, or a run's folder that holds it (see [`locate`]).
+    /// Reads an adapter for that model from wherever [`AdapterFolder::find`] finds one.
     ///
     /// Every tensor that is missing, misshapen or unknown is named.
     pub fn read(path: &Path, model: &QwenConfig) -> Result<Self> {
-        let dir = locate(path)?;
-        let config = AdapterConfig::read(&dir)?;
-        let slots = config.layout(model).at(&dir.join("adapter_config.json"))?;
-        let weights = dir.join("adapter_model.safetensors");
+        let folder = AdapterFolder::find(path)?;
+        let dir = folder.path();
+        let config = AdapterConfig::read(dir)?;
+        let slots = config.layout(model).at(&dir.join(ADAPTER_CONFIG))?;
+        let weights = dir.join(ADAPTER_WEIGHTS);
         if !weights.exists() && dir.join("adapter_model.bin").exists() {
             return Err(Error::new(format!(
                 "{}: the adapter's weights are pickled (`adapter_model.bin`)",
@@ -299,32 +301,12 @@ impl Adapter {
         }
         let shapes: Vec<_> = tensors.iter().map(|(name, (shape, _))| (name.clone(), shape.clone())).collect();
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-        tensorfile::write(&dir.join("adapter_model.safetensors"), Dtype::F32, &shapes, &metadata, |name| {
+        tensorfile::write(&dir.join(ADAPTER_WEIGHTS), Dtype::F32, &shapes, &metadata, |name| {
             Ok(tensors[name].1.clone())
         })?;
         let json = serde_json::to_string_pretty(&self.config.to_json()).expect("a JSON value can be written");
-        write_atomic(&dir.join("adapter_config.json"), json.as_bytes())
+        write_atomic(&dir.join(ADAPTER_CONFIG), json.as_bytes())
     }
-}
-
-/// Finds the adapter's folder: the path itself, its `adapter` (our runs), or its latest `checkpoint-N` (the Trainer's).
-pub fn locate(path: &Path) -> Result<PathBuf> {
-    let holds = |dir: &Path| dir.join("adapter_config.json").exists();
-    if holds(path) {
-        return Ok(path.to_owned());
-    }
-    if holds(&path.join("adapter")) {
-        return Ok(path.join("adapter"));
-    }
-    let entries = std::fs::read_dir(path).at(path)?.filter_map(|entry| entry.ok());
-    let numbered = entries.filter_map(|entry| {
-        let number: u64 = entry.file_name().to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
-        Some((number, entry.path())).filter(|(_, dir)| holds(dir))
-    });
-    numbered.max().map(|(_, dir)| dir).ok_or_else(|| {
-        Error::new(format!("{}: no `adapter_config.json` here, in `adapter` or in any `checkpoint-N`", path.display()))
-            .hint("give the folder of a PEFT LoRA adapter")
-    })
 }
 
 /// Names everything about the file that is not as the configuration promises.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Side, names_of, stem_of};
-use crate::judge::fill;
+use crate::judge::{Rubrics, fill};
 use crate::record::{create_folder, write_atomic};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -99,6 +99,12 @@ pub struct Trait {
 }
 
 impl Trait {
+    /// What a judge is asked by: the trait's rubric and coherence. The reference's two files may have different rubrics; that of the
+    /// evaluation split is the one that it scores with.
+    pub fn rubrics(&self) -> Rubrics {
+        Rubrics::default().with(&self.name, &self.eval.eval_prompt)
+    }
+
     /// Reads a trait from a folder with the reference's layout: `trait_data_extract/<name>.json` and
     /// `trait_data_eval/<name>.json`. Any of a trait's names will do ([`names_of`]), on the disk too; it is called by its stem.
     ///

@@ -14,6 +14,7 @@ mod filter;
 pub mod monitor;
 mod project;
 mod rollout;
+mod rollout_run;
 mod rows;
 pub mod screen;
 mod states;
@@ -32,6 +33,7 @@ pub use project::{
     projections,
 };
 pub use rollout::{Inquiry, judge_rows, place_of, sampling};
+pub use rollout_run::{OpenModel, RolloutRun, SideReport};
 pub use rows::{Border, Ids, Pairing, Row, finish, pair_up, read_rows, scan_rows, write_rows};
 pub use states::{States, StatesWriter, bytes_per_answer};
 pub use texts::Exchange;

@@ -1,12 +1,11 @@
 //! Files that are whole or untouched: written beside, synced, renamed.
 
-use std::collections::hash_map::RandomState;
-use std::fs::{self, File, OpenOptions};
-use std::hash::BuildHasher;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::Builder;
 
 use crate::{Error, Result};
 
@@ -23,32 +22,31 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomic`], and whatever `write` reports; the old file stays.
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    static MARK: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
     let Some(name) = path.file_name() else {
         return Err(Error::new("this path names no file").at(path.display()));
     };
-    // A mark and a counter in the name: two writers of one file must not share a temporary one. Processes on several machines
-    // may have the same number, so it is no mark.
-    let unique = format!(".{:016x}.{}.tmp", *MARK, COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut temp = std::ffi::OsString::from(".");
-    temp.push(name);
-    temp.push(unique);
-    let temp = path.with_file_name(temp);
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
 
-    let attempt = || {
-        let mut file = BufWriter::new(OpenOptions::new().write(true).create_new(true).open(&temp)?);
+    let attempt = || -> io::Result<()> {
+        // `create_new`, for `tempfile`'s own way lets nobody but the owner read the file.
+        let temp = Builder::new().prefix(&prefix).suffix(".tmp").make_in(folder(path), |at| File::create_new(at))?;
+        let mut file = BufWriter::new(temp);
         write(&mut file)?;
+        let temp = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         // Synced before the rename, or a power cut could leave the new name on empty contents.
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&temp, path)?;
-        sync_folder(path);
+        temp.as_file().sync_all()?;
+        temp.persist(path)?;
+        // This makes the rename itself durable. Not every file system allows it, and the file is whole either way.
+        if cfg!(unix)
+            && let Ok(folder) = File::open(folder(path))
+        {
+            let _ = folder.sync_all();
+        }
         Ok(())
     };
-    attempt().map_err(|e| {
-        let _ = fs::remove_file(&temp);
-        cannot_write(e, path)
-    })
+    attempt().map_err(|e| cannot_write(e, path))
 }
 
 /// [`write_atomic_with`] for contents that are made while they are written, so that the making may fail too.
@@ -69,14 +67,9 @@ pub fn write_atomic_by(path: &Path, make: impl FnOnce(&mut dyn Write) -> Result<
     }
 }
 
-/// Makes the rename itself durable. Not every file system allows it, and the file is whole either way.
-fn sync_folder(path: &Path) {
-    if cfg!(unix)
-        && let Some(folder) = path.parent()
-        && let Ok(folder) = File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
-    {
-        let _ = folder.sync_all();
-    }
+/// The folder that a file is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Names the file that could not be written, and the way out.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use crate::eval::{self, Asked, Point, Row, Sample, Task};
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
-use crate::record::{JsonlWriter, Lock, RunDir, read_jsonl, write_atomic_with};
-use crate::{At, Error, Result};
+use crate::record::{JsonlWriter, Lock, RunDir, differing, read_jsonl, refuse_other, write_atomic_with};
+use crate::{At, Result};
 
 /// The file.
 pub(super) const FILE: &str = "answers.jsonl";
@@ -63,14 +63,13 @@ impl Answers {
         if path.exists() {
             let old: Option<Lock> =
                 std::fs::read(run.file("lock.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let differ = differ(&old.unwrap_or_default(), lock);
-            if !differ.is_empty() && !overwrite {
-                let what = format!("holds answers of another run; it differs in {}", differ.join(", "));
-                let error = Error::usage(what).at(run.path().display());
-                return Err(error.hint("give another --out, or --overwrite to throw them away"));
-            }
-            if !differ.is_empty() {
+            let old = old.unwrap_or_default();
+            let mut differ = differing(&old.hashes, &lock.hashes);
+            differ.extend((old.device != lock.device).then_some("device"));
+            if overwrite && !differ.is_empty() {
                 std::fs::remove_file(&path).at(&path)?;
+            } else {
+                refuse_other(run.path(), "the answers of another run", &differ, "--out")?;
             }
         }
         // Mends a line that a kill tore.
@@ -161,19 +160,6 @@ impl Answers {
         }
         chunks
     }
-}
-
-/// In what two runs' answers differ, by name.
-fn differ(old: &Lock, new: &Lock) -> Vec<String> {
-    let names = old.hashes.keys().chain(new.hashes.keys());
-    let mut differ: Vec<String> =
-        names.filter(|name| old.hashes.get(*name) != new.hashes.get(*name)).cloned().collect();
-    if old.device != new.device {
-        differ.push("device".to_owned());
-    }
-    differ.sort();
-    differ.dedup();
-    differ
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{PersonaVector, norm};
+use super::{Layer, PersonaVector, norm};
 use crate::tensorfile::{self, Dtype, TensorFile};
 use crate::{Error, Result, bail, ensure};
 
@@ -198,6 +198,34 @@ impl VectorFile {
             let model = self.metadata.get(key::MODEL).map_or("another model", String::as_str);
             format!("the vector was extracted on {model} ({of:.12}), this model is {model_fingerprint:.12}")
         }))
+    }
+
+    /// Reads the vectors of a model with `layers` blocks of width `hidden`, in any format; what is odd but harmless comes back
+    /// as warnings, each with the file's name.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is another model's ([`Self::check`]).
+    pub fn read_for(
+        path: &Path,
+        (layers, hidden): (usize, usize),
+        model_fingerprint: &str,
+    ) -> Result<(Self, Vec<String>)> {
+        let (file, mut warnings) = Self::read(path)?;
+        let other = file.check(layers, hidden, model_fingerprint).map_err(|e| e.at(path.display()))?;
+        warnings.extend(other.map(|what| format!("{}: {what}", path.display())));
+        Ok((file, warnings))
+    }
+
+    /// Why the last of these layers (ascending) should not be touched along the file's vector, if it should not: some files hold
+    /// the last row after the final norm, which is no direction of the last block's output.
+    pub fn last_row_warning(&self, path: &Path, layers: &[Layer]) -> Option<String> {
+        let touched = layers.last() == Some(&Layer(self.response_avg.layers()));
+        (touched && !self.last_row_is_raw()).then(|| {
+            format!(
+                "the last layer is touched along a row that was taken after the final norm ({}); it is no direction of the block's output",
+                path.display()
+            )
+        })
     }
 
     /// The vectors by their tensor names, sorted.

@@ -57,9 +57,25 @@ impl FromStr for Layers {
         if text == "all" {
             return Ok(Self::Word(text.into()));
         }
-        let number =
-            |part: &str| part.trim().parse().map_err(|_| format!("`{part}` is no layer; write 20, 12,16 or all"));
-        text.split(',').map(number).collect::<Result<_, _>>().map(Self::These)
+        let mut numbers = Vec::new();
+        for part in text.split(',') {
+            let bad = || format!("`{part}` is no layer; write 20, 12,16, 5-25 or all");
+            let number = |text: &str| text.trim().parse::<usize>().map_err(|_| bad());
+            match part.split_once('-') {
+                Some((from, to)) if number(from)? <= number(to)? => numbers.extend(number(from)?..=number(to)?),
+                Some(_) => return Err(bad()),
+                None => numbers.push(number(part)?),
+            }
+        }
+        Ok(Self::These(numbers))
+    }
+}
+
+/// Layers (ascending, at least one) in words.
+pub fn layers_in_words(layers: &[Layer]) -> String {
+    match layers {
+        [one] => one.to_string(),
+        some => format!("{} layers ({} to {})", some.len(), some[0], some[some.len() - 1]),
     }
 }
 
@@ -79,7 +95,11 @@ mod tests {
         assert_eq!(numbers("16, 12").unwrap(), Some(vec![12, 16]));
         assert_eq!(numbers("all").unwrap(), None);
         assert_eq!(Layers::all().of(3).unwrap(), [Layer(1), Layer(2), Layer(3)]);
-        assert!("some".parse::<Layers>().is_err());
+        assert_eq!(numbers("5-8").unwrap(), Some(vec![5, 6, 7, 8]));
+        assert_eq!(numbers("3,9-10").unwrap(), Some(vec![3, 9, 10]));
+        for bad in ["some", "8-5", "1-", "-3", ""] {
+            assert!(bad.parse::<Layers>().is_err(), "{bad}");
+        }
         assert!(numbers("0").is_err() && numbers("29").is_err() && numbers("3,3").is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! `[layers + 1, hidden]`. Row 0 is the embedding. The last row is the block's raw output, before the final norm. Files of
 //! other programs are translated when they are read ([`formats`]).
 
+mod convert;
 mod file;
 pub mod formats;
 mod gguf;
@@ -15,7 +16,7 @@ mod zip;
 use std::fmt;
 
 pub use file::{LAYER_CONVENTION, Position, VectorFile, key};
-pub use layers::Layers;
+pub use layers::{Layers, layers_in_words};
 
 use crate::{Error, Result, ensure};
 

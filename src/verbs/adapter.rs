@@ -1,4 +1,4 @@
-//! `adapter`: what is in an adapter, and adapters for other programs.
+//! `adapter`: an adapter's contents, and its export to other programs.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::model::ModelFolder;
 use super::{Context, Outcome, paths};
-use crate::model::QwenConfig;
 use crate::model::export::{Exported, write_gguf, write_mlx};
-use crate::model::peft::{Adapter, Pair, Targets, locate};
+use crate::model::peft::{Adapter, Pair, Targets};
+use crate::model::{ADAPTER_WEIGHTS, AdapterFolder, QwenConfig};
 use crate::{Error, Result};
 
-/// Look into an adapter, write it for llama.cpp or mlx-lm
+/// Show an adapter, or export it to llama.cpp or mlx-lm
 #[derive(Debug, Args)]
 pub struct AdapterArgs {
     #[command(subcommand)]
@@ -21,7 +21,7 @@ pub struct AdapterArgs {
 
 #[derive(Debug, Subcommand)]
 enum AdapterVerb {
-    /// Show an adapter: rank, scale, where it sits, how large its change is
+    /// Show an adapter: rank, scale, target modules, norm of its change
     #[command(after_help = "Example:\n  trimtab adapter show runs/facts --model Qwen/Qwen2.5-7B-Instruct")]
     Show {
         #[command(flatten)]
@@ -30,14 +30,14 @@ enum AdapterVerb {
     /// Write an adapter for another program
     ///
     /// gguf is llama.cpp's LoRA file (`llama-cli --lora FILE`), with the rank-stabilised scale folded into its alpha. mlx is a folder
-    /// for mlx-lm (`mlx_lm.generate --adapter-path DIR`). Ranks and strengths of single modules are worked into the factors.
+    /// for mlx-lm (`mlx_lm.generate --adapter-path DIR`). Ranks and alphas of single modules are worked into the factors.
     #[command(
         after_help = "Example:\n  trimtab adapter export runs/facts --model Qwen/Qwen2.5-7B-Instruct --to gguf --out facts.gguf\n  trimtab adapter export runs/facts --model Qwen/Qwen2.5-7B-Instruct --to mlx --out facts-mlx"
     )]
     Export {
         #[command(flatten)]
         given: Given,
-        /// The form
+        /// The format
         #[arg(long, value_enum, value_name = "FORM")]
         to: Form,
         /// File (gguf) or folder (mlx) to write
@@ -49,7 +49,7 @@ enum AdapterVerb {
 /// An adapter and its model.
 #[derive(Debug, Args)]
 struct Given {
-    /// Folder of a PEFT adapter, or of a run of `train`
+    /// The adapter: PEFT's folder, a run of `train`, or a checkpoint
     #[arg(value_name = "DIR")]
     adapter: PathBuf,
     /// The model that it belongs to; only its config.json is read
@@ -63,30 +63,29 @@ enum Form {
     Mlx,
 }
 
-/// Does what is asked about adapters.
+/// Shows or exports.
 ///
 /// # Errors
 /// An adapter that cannot be read or does not fit the model, a place that cannot be written.
 pub fn run(args: &AdapterArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         AdapterVerb::Show { given } => {
-            let (adapter, _) = given.read(context)?;
-            Ok(show(&locate(&given.adapter)?, &adapter))
+            let (folder, adapter, _) = given.read(context)?;
+            Ok(show(folder.path(), &adapter))
         }
         AdapterVerb::Export { given, to, out } => {
-            let (adapter, model) = given.read(context)?;
+            let (_, adapter, model) = given.read(context)?;
             export(&adapter, &model, *to, out)
         }
     }
 }
 
 impl Given {
-    fn read(&self, context: &Context<'_>) -> Result<(Adapter, QwenConfig)> {
-        if !self.adapter.is_dir() {
-            return Err(Error::usage(format!("{}: no such folder", self.adapter.display())));
-        }
+    fn read(&self, context: &Context<'_>) -> Result<(AdapterFolder, Adapter, QwenConfig)> {
+        let folder = AdapterFolder::find(&self.adapter)?;
         let model = QwenConfig::read(&ModelFolder::find(&self.model, context)?.path)?;
-        Ok((Adapter::read(&self.adapter, &model)?, model))
+        let adapter = Adapter::read(folder.path(), &model)?;
+        Ok((folder, adapter, model))
     }
 }
 
@@ -155,7 +154,7 @@ fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result
             paths::writable("--out", out)?;
             (write_gguf(adapter, out)?, "alpha")
         }
-        Form::Mlx if out.join("adapter_model.safetensors").exists() => {
+        Form::Mlx if out.join(ADAPTER_WEIGHTS).exists() => {
             return Err(Error::usage(format!(
                 "--out {}: holds a PEFT adapter, whose `adapter_config.json` would be lost",
                 out.display()

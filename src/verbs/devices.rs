@@ -1,4 +1,4 @@
-//! `devices`: what this build can compute on.
+//! `devices`: the devices that this build can compute on.
 
 use clap::Args;
 use serde_json::json;

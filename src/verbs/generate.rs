@@ -1,4 +1,4 @@
-//! `generate`: answers to a file of prompts, under any steering.
+//! `generate`: answers to a file of prompts, with or without inference-time steering.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,27 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::model::ModelFolder;
+use super::model::ModelArgs;
 use super::prompts::{self, PromptRow};
-use super::steer::{SteerArgs, Steered};
+use super::steer::SteerArgs;
 use super::{Context, Outcome, paths};
 use crate::language_model::{Answer, FinishReason, Sampling};
 use crate::record::{Hash, JsonlWriter, hash_file, read_jsonl, write_atomic_with};
-use crate::runtime::ModelSpec;
+use crate::steering::DescribedPlan;
 use crate::{At, Error, Result, ensure};
 
-/// Answer a file of prompts, with any steering
+/// Answer a file of prompts, with or without inference-time steering
 ///
 /// A prompt row is a JSON object with an `id` and exactly one of `messages`, `prompt` (text as it is) and `prompt_ids`
-/// (tokens as they are). Answers do not depend on the batch, the order, or an interruption: a killed run goes on where it
-/// was when the same command is given again.
+/// (tokens as they are). Answers do not depend on the batch, the order, or an interruption: the same command resumes a
+/// run that was killed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab generate --model Qwen2.5-0.5B-Instruct --prompts prompts.jsonl --out answers.jsonl \\\n      --max-new-tokens 200 --vectors evil.safetensors --layer 20 --coef -1.5"
 )]
 pub struct GenerateArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
-    #[arg(long, value_name = "MODEL")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// JSONL file of prompts
     #[arg(long, value_name = "FILE")]
     prompts: PathBuf,
@@ -38,9 +37,6 @@ pub struct GenerateArgs {
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: u32,
-    /// Folder of a PEFT adapter that the model wears
-    #[arg(long, value_name = "DIR")]
-    adapter: Option<PathBuf>,
     /// Flattens (above 1) or sharpens (below 1) the distribution; 0 is greedy [default: 1]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
@@ -119,15 +115,14 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::file("--prompts", &args.prompts)?;
     let rows = prompts::read(&args.prompts)?;
     paths::writable("--out", &args.out)?;
-    let model = ModelFolder::find(&args.model, context)?;
+    let model = args.model.find(context)?;
     let steered = args.steer.resolve(&model, context.console)?;
-    let adapter = args.adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
     let runtime = context.runtime()?;
     let identity = Hash::of(&(
         &sampling,
         &steered.described,
-        model.fingerprint()?,
-        adapter,
+        &model.fingerprint,
+        model.adapter_hash(),
         hash_file(&args.prompts)?,
         runtime.device(),
     ));
@@ -138,11 +133,7 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
         context.console.say(&format!("going on: {} of {} prompts are answered", rows.len() - todo.len(), rows.len()));
     }
     if !todo.is_empty() {
-        let mut subject = runtime.language_model(&ModelSpec {
-            model: model.path,
-            adapter: args.adapter.clone(),
-            plan: steered.plan.clone(),
-        })?;
+        let mut subject = runtime.language_model(&model.steered(steered.plan.clone()))?;
         let total = rows.len() * sampling.rollouts;
         let mut bar = context.console.bar("answers", total);
         let mut done = (rows.len() - todo.len()) * sampling.rollouts;
@@ -174,9 +165,9 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::new(text, json))
 }
 
-fn output_row(row: &PromptRow, answer: Answer, steered: &Steered) -> OutputRow {
+fn output_row(row: &PromptRow, answer: Answer, steered: &DescribedPlan) -> OutputRow {
     let Answer { id, rollout, prompt_ids, token_ids, text, finish_reason, .. } = answer;
-    let steering = steered.row(&answer.steered);
+    let steering = steered.applied(&answer.steered);
     assert_eq!(id, row.ask.id, "answers in the order of the asks");
     let (id, messages) = (row.id.clone(), json!(row.messages));
     OutputRow { id, rollout, messages, prompt_ids, token_ids, text, finish_reason, steering }

@@ -1,20 +1,10 @@
-//! `--judge` and its companions, for every verb that has answers scored.
+//! `--judge` and its companions, for every verb that has answers scored: flags → [`JudgeSource`] (settings without a key, for
+//! `run.toml` and for the key of a stage) → [`open`], once for each thread.
 //!
-//! ```text
-//! #[derive(clap::Args)]
-//! pub struct ExtractArgs { ..., #[command(flatten)] judge: JudgeArgs }
-//!
-//! let source = args.judge.resolve(model.is_harbor(), context)?;      // JudgeSource: settings without a key; goes into run.toml
-//! let key = Hash::of(&(..., source.identity(), rubric_text));        // what decides scores, for the key of a stage
-//! let rubrics = Rubrics::default().with(&name, &artifact.eval_prompt);   // one `with` for each trait that will be asked about
-//! let mut judge = judges::call(&source, &rubrics, facts, folder, context, runtime)?;   // Box<dyn Judge>; one for each thread
-//! persona::judge_rows(&mut *judge, &name, &mut rows)?;               // or eval::run, or judge::verdicts_by
-//! ```
-//!
-//! `folder` is where the run's files lie: a paid judge keeps `judge.sqlite` (its answers, unless `--judge-cache` names another file)
-//! and `usage.json` (calls, tokens, cost) there. Estimate, progress and troubles are told to the console. The key comes from
-//! [`Context::judge_key`], and is missed only when a call is to be made; `resolve` warns. `harbor` is the judge of the embedded model; without
-//! `--judge`, another model is an error that names the choices.
+//! `folder` is where the run's files lie: a paid judge keeps `judge.sqlite` (its replies, unless `--judge-cache` names another file)
+//! and `usage.json` (calls, tokens, cost) there. Estimate, progress and problems go to the console. The key comes from
+//! [`Context::judge_key`], and is missed only when a call is to be made; `resolve` warns. The embedded model has a judge of its own;
+//! for another model a missing `--judge` is an error that names the choices.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -32,11 +22,11 @@ use crate::runtime::{ModelSpec, Runtime};
 use crate::steering::SteeringPlan;
 use crate::{Error, Result};
 
-/// Who scores the answers.
+/// The judge.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Judge")]
 pub struct JudgeArgs {
-    /// Who scores the answers: `openai` (any OpenAI-compatible server), `local` (a model on this machine), `harbor` (the rules of
+    /// The judge that scores answers: `openai` (any OpenAI-compatible server), `local` (a model on this machine), `harbor` (the rules of
     /// the embedded world), or files with scores from earlier [default: harbor, if the model is]
     #[arg(long, num_args = 1.., value_name = "JUDGE")]
     judge: Vec<String>,
@@ -46,7 +36,7 @@ pub struct JudgeArgs {
     /// Base URL of the server [default: https://api.openai.com/v1]
     #[arg(long, value_name = "URL")]
     judge_url: Option<String>,
-    /// How a score is won [default: logprobs; with `--judge local`: enumerate]
+    /// How a score is obtained [default: logprobs; with `--judge local`: enumerate]
     #[arg(long, value_enum, value_name = "MODE")]
     judge_mode: Option<ModeArg>,
     /// Answers per score with `--judge-mode sample` [default: 10]
@@ -95,7 +85,7 @@ enum CoherenceArg {
 }
 
 impl JudgeArgs {
-    /// Opens nothing and asks nobody; `on_harbor` says whether the answers are the embedded model's.
+    /// The flags as settings; nothing is opened. `on_harbor` says whether the answers are the embedded model's.
     ///
     /// # Errors
     /// No judge; flags that do not belong to it; files and folders that are not there.
@@ -103,7 +93,7 @@ impl JudgeArgs {
         let source = match self.judge.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] if on_harbor => JudgeSource::Harbor { world: SEED },
             [] => {
-                return Err(Error::usage("somebody has to score the answers: name a judge with --judge").hint(
+                return Err(Error::usage("answers need a judge: name one with --judge").hint(
                     "`--judge openai` (any OpenAI-compatible server: --judge-url, --judge-model, key in TRIMTAB_JUDGE_KEY or \
                      OPENAI_API_KEY), `--judge local --judge-model DIR`, or `--judge FILE...` with scores from earlier",
                 ));
@@ -161,7 +151,7 @@ impl JudgeArgs {
         })
     }
 
-    /// A flag that the judge does not look at is a misunderstanding.
+    /// Refuses a flag that has no meaning for the judge.
     fn refuse_strays(&self, source: &JudgeSource) -> Result<()> {
         let model = matches!(source, JudgeSource::OpenAi(_) | JudgeSource::Local(_));
         let paid = matches!(source, JudgeSource::OpenAi(_));
@@ -179,7 +169,7 @@ impl JudgeArgs {
         ];
         match flags.into_iter().find(|(_, given, fits)| *given && !fits) {
             None => Ok(()),
-            Some((flag, ..)) => Err(Error::usage(format!("{flag} says nothing to this judge"))
+            Some((flag, ..)) => Err(Error::usage(format!("{flag} has no meaning for this judge"))
                 .hint("it belongs to `--judge openai`, or to `--judge local` where a model judges")),
         }
     }
@@ -228,7 +218,7 @@ fn budget(text: &str) -> Result<(Option<u64>, Option<f64>), String> {
     Ok((calls, money))
 }
 
-/// Says before long work that a key may be missed at its end.
+/// Warns before long work if the judge needs a key at its end and there is none.
 pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
     if source.wants_key() && context.judge_key.is_none() {
         context
@@ -253,7 +243,21 @@ pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, Judg
     (out.join(SHARES).join(piece), judge)
 }
 
-/// Calls the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked
+/// Opens the judge of a run whose files lie in `folder`, for answers that are scored by a trait's rubric and for coherence.
+///
+/// # Errors
+/// Files and models that cannot be read.
+pub fn open<'a>(
+    source: &JudgeSource,
+    rubrics: &Rubrics,
+    folder: &'a Path,
+    context: &'a Context<'_>,
+    runtime: &'a dyn Runtime,
+) -> Result<Box<dyn Judge + 'a>> {
+    call(source, rubrics, false, folder, context, runtime)
+}
+
+/// Opens the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked
 /// about, `facts` says whether it will be asked about facts.
 ///
 /// # Errors
@@ -266,32 +270,32 @@ pub fn call<'a>(
     context: &'a Context<'_>,
     runtime: &'a dyn Runtime,
 ) -> Result<Box<dyn Judge + 'a>> {
-    let shown = RefCell::new(Shown { console: context.console, bar: None, done: 0, warned: None });
+    let shown = RefCell::new(JudgeConsole { console: context.console, bar: None, done: 0, warned: None });
     source.call(Call {
         rubrics: rubrics.clone(),
         facts,
         folder,
         key: context.judge_key.clone(),
-        tell: Box::new(move |told| shown.borrow_mut().hear(told)),
+        tell: Box::new(move |event| shown.borrow_mut().on_event(event)),
         open: Box::new(|model| {
             runtime.language_model(&ModelSpec { model: model.to_owned(), adapter: None, plan: SteeringPlan::none() })
         }),
     })
 }
 
-/// What the console shows of a judge.
-struct Shown<'a> {
+/// A judge's events on the console.
+struct JudgeConsole<'a> {
     console: &'a dyn Console,
     bar: Option<Box<dyn Bar>>,
     done: usize,
     warned: Option<Instant>,
 }
 
-impl Shown<'_> {
-    fn hear(&mut self, told: &JudgeEvent<'_>) {
-        // A server that is down says so for every request.
+impl JudgeConsole<'_> {
+    fn on_event(&mut self, event: &JudgeEvent<'_>) {
+        // A server that is down causes this event for every request.
         const QUIET: Duration = Duration::from_secs(10);
-        match *told {
+        match *event {
             JudgeEvent::Estimate(estimate) => self.console.say(&format!("judge: {estimate}")),
             JudgeEvent::Done(done, total) => {
                 self.done = done;
@@ -371,13 +375,13 @@ mod tests {
     }
 
     #[test]
-    fn misunderstandings_are_told() {
+    fn flags_of_another_judge_are_refused() {
         for (words, want) in [
             ("--judge opanai", "no such file"),
             ("--judge local", "needs a model"),
             ("--judge local --judge-model nowhere", "nowhere"),
-            ("--judge harbor --judge-model m", "--judge-model says nothing"),
-            ("--budget 5", "--budget says nothing"),
+            ("--judge harbor --judge-model m", "--judge-model has no meaning"),
+            ("--budget 5", "--budget has no meaning"),
             ("--judge openai --judge-mode enumerate", "`enumerate`"),
             ("--judge openai --budget 1usd", "needs prices"),
             ("--judge openai --budget much", "a number of calls"),

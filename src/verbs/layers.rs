@@ -1,29 +1,29 @@
-//! `layers`: where to steer, and how strongly.
+//! `layers`: layer selection, the layer and the coefficient to steer with.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::judges::{self, JudgeArgs};
-use super::model::ModelFolder;
+use super::model::{Model, ModelArgs};
+use super::run::Progress;
 use super::steer::PositionsArg;
-use super::traits::{TraitArgs, is_harbor};
-use super::{Bar, Context, Outcome, paths};
-use crate::judge::{JudgeSource, Rubrics};
+use super::traits::TraitArgs;
+use super::{Context, Outcome};
+use crate::judge::JudgeSource;
 use crate::persona;
-use crate::record::{Hash, create_folder, hash_file};
+use crate::record::{Hash, create_folder};
 use crate::report::{Cell, Note, NoteKind, Table};
 use crate::steering::Positions;
 use crate::sweep::{self, Compare, Inputs, LayersConfig, LayersReport, Rule, Split};
-use crate::vector::{Layer, VectorFile};
+use crate::vector::Layers;
 use crate::{Error, Result};
 
-/// Find the layer to steer, and how strongly: every layer at several coefficients, scored
+/// Select the layer and the coefficient to steer with: every layer at several coefficients, scored
 ///
-/// The grid is one batch over shared weights; coefficient 0 is asked once. Two rules choose from it, and both are always told: the
-/// paper's (the largest trait score at one coefficient) and the largest score whose text stays coherent. DIR holds grid.csv,
+/// The grid is one batch over shared weights; coefficient 0 is asked once. Two rules choose from it, and both are reported: the
+/// paper's (the largest trait expression score at one coefficient) and the largest score whose text stays coherent. DIR holds grid.csv,
 /// results.json, heatmap and curves as SVG and PNG, report.html, and every judged answer. A run that was interrupted goes on
 /// when the same command is given again, and a larger grid asks only what is new.
 #[derive(Debug, Args)]
@@ -31,12 +31,8 @@ use crate::{Error, Result};
     after_help = "Example:\n  trimtab layers --model Qwen/Qwen2.5-7B-Instruct --trait evil --vectors evil.safetensors --judge openai \\\n      --layers 5-25 --confirm --auto-range --out runs/evil-layers"
 )]
 pub struct LayersArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
-    #[arg(long, value_name = "MODEL")]
-    model: PathBuf,
-    /// Folder of a PEFT adapter that the model wears
-    #[arg(long, value_name = "DIR")]
-    adapter: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
     #[command(flatten)]
     trait_: TraitArgs,
     /// File of persona vectors (safetensors with `response_avg`)
@@ -47,23 +43,23 @@ pub struct LayersArgs {
     out: PathBuf,
     /// The grid's layers: `all`, a range, numbers, or several of these [default: all]
     #[arg(long, value_name = "5-25|5,10,15")]
-    layers: Option<Span>,
+    layers: Option<Layers>,
     /// The grid's coefficients, in multiples of the raw vector [default: 0.5,1,1.5,2,2.5]
     #[arg(long, value_name = "A,...", value_delimiter = ',', allow_negative_numbers = true)]
     coefs: Vec<f32>,
     /// The coefficient at which the paper's rule compares layers [default: the largest]
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
     at: Option<f32>,
-    /// The least mean coherence of the other rule and of --auto-range
+    /// Smallest mean coherence that the coherent rule and --auto-range accept
     #[arg(long, value_name = "C", default_value_t = 75.0)]
     min_coherence: f64,
-    /// Whose layer --auto-range and --compare-positions use
+    /// The rule whose layer --auto-range and --compare-positions use
     #[arg(long, value_enum, default_value_t)]
     choose: RuleArg,
     /// Which of the trait's questions are asked
     #[arg(long, value_enum, default_value_t)]
     split: SplitArg,
-    /// Request the other split's questions too, of coefficient 0 and of both choices
+    /// Confirm on the other split's questions: coefficient 0 and both choices
     #[arg(long)]
     confirm: bool,
     /// Only the first N questions of a split [default: all]
@@ -81,10 +77,10 @@ pub struct LayersArgs {
     /// A first look: every second layer of the middle, coefficients 1 and 2, 6 questions, 2 answers of at most 200 tokens
     #[arg(long)]
     quick: bool,
-    /// Search the largest coefficient that leaves the text coherent, with at most N more batches [default N: 8]
+    /// Search the largest coefficient that keeps the text coherent, with at most N more batches [default N: 8]
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "8")]
     auto_range: Option<usize>,
-    /// Steer along the directions of the three token positions at equal norms, on the evaluation split
+    /// Compare the vectors of the three token positions at equal norms, on the evaluation split
     #[arg(long)]
     compare_positions: bool,
     /// Norms for --compare-positions [default: 0.1,0.2,0.3,0.4 of the residual's]
@@ -93,52 +89,11 @@ pub struct LayersArgs {
     /// The same as fractions of the residual's mean norm
     #[arg(long, value_name = "F,...", value_delimiter = ',', requires = "compare_positions", conflicts_with = "norms")]
     fractions: Vec<f64>,
-    /// Throw away the answers of another run in DIR
+    /// Discard the answers of another run in DIR
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
     judge: JudgeArgs,
-}
-
-/// Layers as they are written: `all`, `5-25`, `5,10,15`, `3,8-12`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Span {
-    All,
-    These(Vec<usize>),
-}
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self::All);
-        }
-        let mut numbers = Vec::new();
-        for part in text.split(',') {
-            let bad = || format!("`{part}` is no layer; write 20, 5,10,15, 5-25 or all");
-            let number = |text: &str| text.trim().parse::<usize>().map_err(|_| bad());
-            match part.split_once('-') {
-                Some((from, to)) if number(from)? <= number(to)? => numbers.extend(number(from)?..=number(to)?),
-                Some(_) => return Err(bad()),
-                None => numbers.push(number(part)?),
-            }
-        }
-        Ok(Self::These(numbers))
-    }
-}
-
-impl Span {
-    /// Ascending, each once.
-    fn layers(&self, layers: usize) -> Result<Vec<Layer>> {
-        let mut found = match self {
-            Self::All => (1..=layers).map(Layer).collect(),
-            Self::These(numbers) => numbers.iter().map(|&n| Layer::of(n, layers)).collect::<Result<Vec<_>>>()?,
-        };
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
-    }
 }
 
 /// `--split`.
@@ -179,14 +134,14 @@ impl From<RuleArg> for Rule {
     }
 }
 
-/// What `--quick` asks for where nothing else is said.
+/// The defaults of `--quick`.
 mod quick {
     pub const COEFS: [f32; 2] = [1.0, 2.0];
     pub const QUESTIONS: usize = 6;
     pub const ROLLOUTS: usize = 2;
     pub const MAX_NEW_TOKENS: usize = 200;
 
-    /// Every second layer from 0.3 to 0.8 of the way up: good layers lie between 0.44 and 0.71 (METHOD C.6).
+    /// Every second layer from 0.3 to 0.8 of the way up: the paper's layers lie between 0.44 and 0.71 (Chen et al. 2025, appendix B.4).
     pub fn layers(layers: usize) -> impl Iterator<Item = usize> {
         let (first, last) = ((0.3 * layers as f64).round() as usize, (0.8 * layers as f64).round() as usize);
         (first.max(1)..=last.max(1)).step_by(if layers > 8 { 2 } else { 1 })
@@ -194,21 +149,16 @@ mod quick {
 }
 
 impl LayersArgs {
-    /// Every setting with its default, for a model of so many layers.
-    fn resolve(
-        &self,
-        model: &str,
-        trait_: &persona::Trait,
-        judge: JudgeSource,
-        (layers, seed): (usize, u64),
-    ) -> Result<LayersConfig> {
+    /// Every setting with its default.
+    fn resolve(&self, model: &Model, trait_: &persona::Trait, judge: JudgeSource, seed: u64) -> Result<LayersConfig> {
+        let layers = model.config.num_hidden_layers;
         let Self { quick, .. } = *self;
         let mut coefs = self.coefs.clone();
         if coefs.is_empty() {
             coefs = if quick { quick::COEFS.to_vec() } else { vec![0.5, 1.0, 1.5, 2.0, 2.5] };
         }
         if let Some(bad) = coefs.iter().find(|coef| !coef.is_finite()) {
-            return Err(Error::usage(format!("--coefs {bad}: no strength")));
+            return Err(Error::usage(format!("--coefs {bad}: must be finite")));
         }
         // Coefficient 0 is always asked, once.
         coefs.retain(|&coef| coef != 0.0);
@@ -233,11 +183,16 @@ impl LayersArgs {
             (true, true, false) => Some(Compare::Fractions(lengths("--fractions", &self.fractions)?)),
             (true, true, true) => Some(Compare::Fractions(vec![0.1, 0.2, 0.3, 0.4])),
         };
-        let span = match (&self.layers, quick) {
-            (Some(span), _) => span.clone(),
-            (None, true) => Span::These(quick::layers(layers).collect()),
-            (None, false) => Span::All,
+        let mut chosen = match (&self.layers, quick) {
+            (Some(chosen), _) => chosen.clone(),
+            (None, true) => Layers::These(quick::layers(layers).collect()),
+            (None, false) => Layers::all(),
         };
+        if let Layers::These(numbers) = &mut chosen {
+            // A grid may be written as ranges that overlap.
+            numbers.sort_unstable();
+            numbers.dedup();
+        }
         let rollouts = self.rollouts.map_or(if quick { quick::ROLLOUTS } else { 10 }, |n| n as usize);
         let mut sampling = persona::sampling(rollouts, seed);
         if quick {
@@ -247,10 +202,10 @@ impl LayersArgs {
         let all = trait_.extract.questions.len().max(trait_.eval.questions.len());
         let questions = self.questions.map(|n| n as usize).or(quick.then_some(quick::QUESTIONS));
         Ok(LayersConfig {
-            model: model.to_owned(),
-            adapter: self.adapter.clone(),
+            model: model.name().to_owned(),
+            adapter: model.adapter_path(),
             vectors: self.vectors.clone(),
-            layers: span.layers(layers)?,
+            layers: chosen.of(layers)?,
             coefs: coefs.iter().map(|&coef| sweep::written(coef)).collect(),
             split: self.split.into(),
             questions: questions.filter(|&n| n < all),
@@ -267,29 +222,19 @@ impl LayersArgs {
     }
 }
 
-/// Chooses.
+/// Selects.
 ///
 /// # Errors
 /// Vectors of another model, an unknown trait, a folder of another run, and what goes wrong with the model and the judge.
 pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
-    paths::file("--vectors", &args.vectors)?;
-    let model = ModelFolder::find(&args.model, context)?;
-    let trait_ = args.trait_.find(&args.model, context)?;
-    let judge = args.judge.resolve(is_harbor(&args.model), context)?;
-    let (vectors, mut warnings) = VectorFile::read(&args.vectors)?;
-    let shape = crate::model::QwenConfig::read(&model.path)?;
-    let fingerprint = model.fingerprint()?;
-    let other = vectors.check(shape.num_hidden_layers, shape.hidden_size, &fingerprint);
-    warnings.extend(other.map_err(|e| e.at(args.vectors.display()))?);
-    warnings.iter().for_each(|warning| console.warn(warning));
-    let seed = context.seed.unwrap_or(0);
-    let config = args.resolve(&model.name, &trait_, judge, (shape.num_hidden_layers, seed))?;
-
-    let mut hashes = vec![("model", Hash::of(&fingerprint))];
-    if let Some(dir) = &args.adapter {
-        hashes.push(("adapter", hash_file(&dir.join("adapter_model.safetensors"))?));
-    }
+    let trait_ = args.trait_.find(&args.model.model, context)?;
+    let judge = args.judge.resolve(args.model.is_harbor(), context)?;
+    let model = args.model.find(context)?;
+    let vectors = model.vectors(&args.vectors, console)?;
+    let config = args.resolve(&model, &trait_, judge, context.seed.unwrap_or(0))?;
+    let mut hashes = vec![("model", Hash::of(&model.fingerprint))];
+    hashes.extend(model.adapter_hash().map(|hash| ("adapter", hash.clone())));
     let runtime = context.runtime()?;
     let questions = config.questions.unwrap_or(trait_.extract.questions.len()).min(trait_.extract.questions.len());
     let (cells, rollouts) = (config.layers.len() * config.coefs.len() + 1, config.sampling.rollouts);
@@ -301,7 +246,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     ));
     let inputs = Inputs {
         config: &config,
-        model: &model.path,
+        model: &model.folder.path,
         vectors: &vectors,
         trait_: &trait_,
         runtime: runtime.as_ref(),
@@ -309,17 +254,12 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
         overwrite: args.overwrite,
     };
     create_folder(&args.out)?;
-    let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
-    let mut judge = judges::call(&config.judge, &rubrics, false, &args.out, context, runtime.as_ref())?;
-    let mut bar: Option<(String, Box<dyn Bar>)> = None;
-    let mut tell = |what: &str, done: usize, of: usize| {
-        if bar.as_ref().is_none_or(|(name, _)| name != what) {
-            bar = Some((what.to_owned(), console.bar(what, of)));
-        }
-        bar.iter_mut().for_each(|(_, bar)| bar.at(done, "answers"));
-    };
+    let rubrics = trait_.rubrics();
+    let mut judge = judges::open(&config.judge, &rubrics, &args.out, context, runtime.as_ref())?;
+    let mut progress = Progress::new(console);
+    let mut tell = |what: &str, done: usize, of: usize| progress.show(what, done, of, "answers");
     let report = sweep::run(&inputs, judge.as_mut(), &args.out, &mut tell)?;
-    drop(bar);
+    drop(progress);
     Ok(outcome(&report, args))
 }
 
@@ -379,20 +319,6 @@ fn table(report: &LayersReport) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn layers_are_written_as_ranges_and_lists() {
-        let layers = |text: &str| -> Vec<usize> {
-            text.parse::<Span>().unwrap().layers(28).unwrap().iter().map(|layer| layer.row()).collect()
-        };
-        assert_eq!(layers("all").len(), 28);
-        assert_eq!(layers("5-8"), [5, 6, 7, 8]);
-        assert_eq!(layers("10, 3,9-10"), [3, 9, 10]);
-        for bad in ["some", "8-5", "1-", "-3", ""] {
-            assert!(bad.parse::<Span>().is_err(), "{bad}");
-        }
-        assert!("29".parse::<Span>().unwrap().layers(28).is_err());
-    }
 
     #[test]
     fn a_quick_look_stays_in_the_middle() {

@@ -1,4 +1,4 @@
-//! `merge`: a model with an adapter worked into its weights, put in place only once its logits have been compared.
+//! `merge`: an adapter added to a model's weights. The result is put in place only if its logits are those of model and adapter.
 
 use std::path::{Path, PathBuf};
 
@@ -8,20 +8,19 @@ use serde_json::json;
 
 use super::model::ModelFolder;
 use super::{Context, Outcome};
-use crate::model::merge;
-use crate::model::peft::{Adapter, locate};
-use crate::model::{Merged, QwenConfig};
-use crate::record::{create_folder, hash_file, write_atomic};
+use crate::model::peft::Adapter;
+use crate::model::{AdapterFolder, Merged, QwenConfig, merge};
+use crate::record::{create_folder, write_atomic};
 use crate::runtime::{ModelSpec, Runtime};
 use crate::steering::SteeringPlan;
 use crate::tensorfile::Dtype;
 use crate::text::{Message, Tokenizer};
 use crate::{At, Error, Result, device, ensure};
 
-/// Work an adapter into a model's weights, and prove it
+/// Merge an adapter into a model's weights, and verify the logits
 ///
 /// Writes a whole model folder: the same shards with W + scale · B · A in them, config, tokenizer and template. Before it is put
-/// in place it is loaded again, in f32, and must give the logits of the model that wears the adapter; otherwise nothing is left.
+/// in place it is loaded again, in f32, and must give the logits of the model with its adapter; otherwise nothing is left.
 /// The weights keep their dtype unless --dtype names another one.
 #[derive(Debug, Args)]
 #[command(
@@ -31,7 +30,7 @@ pub struct MergeArgs {
     /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Folder of a PEFT adapter, or of a run of `train`
+    /// The adapter: PEFT's folder, a run of `train`, or a checkpoint
     #[arg(long, value_name = "DIR")]
     adapter: PathBuf,
     /// Folder for the merged model; it must not exist yet
@@ -39,16 +38,16 @@ pub struct MergeArgs {
     out: PathBuf,
 }
 
-/// What the logits showed, as shares of the largest logit.
+/// The comparison of logits, as shares of the largest logit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 struct Proof {
     /// Places at which logits were compared.
     places: usize,
-    /// How far the merged model is from the model that wears the adapter, at most.
+    /// Largest deviation of the merged model from the model with its adapter.
     deviation: f64,
-    /// How far the adapter itself moves the model, at most.
+    /// Largest effect of the adapter itself.
     effect: f64,
-    /// How far it may be in this dtype.
+    /// Largest deviation that this dtype may cause.
     tolerance: f64,
 }
 
@@ -61,26 +60,26 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
     let dtype = dtype_of(&context.dtype)?;
     ensure_free(out)?;
     let model = ModelFolder::find(model, context)?;
-    let folder = locate(adapter)?;
-    let worn = Adapter::read(&folder, &QwenConfig::read(&model.path)?)?;
+    let folder = AdapterFolder::find(adapter)?;
+    let read = Adapter::read(folder.path(), &QwenConfig::read(&model.path)?)?;
 
     let work = Unfinished::begin(out)?;
     let total = QwenConfig::read(&model.path)?.tensors().len();
     let mut bar = context.console.bar("tensors", total);
-    let merged = merge(&model.path, &worn, dtype, &work.0, &mut |done| bar.at(done, ""))?;
+    let merged = merge(&model.path, &read, dtype, &work.0, &mut |done| bar.at(done, ""))?;
     drop(bar);
-    // Whole and in f32: what is compared is what the file lost, not what a device would lose.
+    // In f32, so that the comparison shows what the file lost, not what a device would lose.
     let runtime = device::open(&context.device, "f32")?;
     context.console.say(&format!("verifying on {}", runtime.device()));
-    let proof = prove(runtime.as_ref(), &model.path, &folder, &work.0, merged.dtype)?;
-    judge(&proof, &merged, context)?;
-    let told = json!({
+    let proof = prove(runtime.as_ref(), &model.path, folder.path(), &work.0, merged.dtype)?;
+    check(&proof, &merged, context)?;
+    let record = json!({
         "model": model.called(), "model_fingerprint": model.fingerprint()?, "adapter": adapter,
-        "adapter_hash": hash_file(&folder.join("adapter_model.safetensors"))?, "scale": worn.config.scale(),
-        "tensors": merged.tensors, "changed": merged.changed, "dtype": called(merged.dtype),
+        "adapter_hash": folder.hash()?, "scale": read.config.scale(),
+        "tensors": merged.tensors, "changed": merged.changed, "dtype": dtype_name(merged.dtype),
         "proof": proof, "trimtab": env!("CARGO_PKG_VERSION"),
     });
-    write_atomic(&work.0.join("trimtab_merge.json"), format!("{told:#}\n").as_bytes())?;
+    write_atomic(&work.0.join("trimtab_merge.json"), format!("{record:#}\n").as_bytes())?;
     work.put(out)?;
 
     let Proof { places, deviation, effect, tolerance } = proof;
@@ -89,15 +88,15 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
          is allowed), the adapter itself moves them by {effect:.1e}: {}",
         merged.changed,
         merged.tensors,
-        called(merged.dtype),
+        dtype_name(merged.dtype),
         out.display()
     );
-    let mut json = told;
+    let mut json = record;
     json["out"] = json!(out);
     Ok(Outcome::new(text, json))
 }
 
-fn called(dtype: Dtype) -> String {
+fn dtype_name(dtype: Dtype) -> String {
     format!("{dtype:?}").to_lowercase()
 }
 
@@ -123,7 +122,7 @@ fn ensure_free(out: &Path) -> Result<()> {
         .hint("name a folder that does not exist yet"))
 }
 
-/// The folder in the making, beside its place; gone unless it is put there. What a kill leaves, the next try clears away.
+/// The unfinished folder, beside its final place; removed on drop unless it is put there. The next run removes what a kill leaves.
 struct Unfinished(PathBuf);
 
 impl Unfinished {
@@ -150,29 +149,29 @@ impl Drop for Unfinished {
     }
 }
 
-/// Compares the merged folder with the model that wears the adapter, and that with the bare model.
+/// Compares the merged folder with the model and its adapter, and those with the bare model.
 fn prove(runtime: &dyn Runtime, model: &Path, adapter: &Path, merged: &Path, dtype: Dtype) -> Result<Proof> {
     let texts = probes(&Tokenizer::load(model)?)?;
     let logits = |model: &Path, adapter: Option<&Path>| {
         let (model, adapter) = (model.to_owned(), adapter.map(Path::to_owned));
         runtime.logits(&ModelSpec { model, adapter, plan: SteeringPlan::none() }, &texts)
     };
-    // The bare model and the dressed one share their weights; the merged one then takes their place.
-    let (worn, bare) = (logits(model, Some(adapter))?, logits(model, None)?);
+    // The model with and without its adapter shares weights; the merged one then takes their place in memory.
+    let (adapted, bare) = (logits(model, Some(adapter))?, logits(model, None)?);
     let merged = logits(merged, None)?;
-    let largest = worn.iter().flatten().fold(0.0_f64, |max, &x| max.max(f64::from(x).abs()));
+    let largest = adapted.iter().flatten().fold(0.0_f64, |max, &x| max.max(f64::from(x).abs()));
     let apart = |other: &[Vec<f32>]| {
-        let pairs = worn.iter().flatten().zip(other.iter().flatten());
+        let pairs = adapted.iter().flatten().zip(other.iter().flatten());
         let apart = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
-        // A logit that is no number stays the largest.
+        // A NaN stays the largest.
         apart.fold(0.0, |max: f64, x| if x > max || x.is_nan() { x } else { max }) / largest
     };
     let places = texts.iter().map(Vec::len).sum();
     Ok(Proof { places, deviation: apart(&merged), effect: apart(&bare), tolerance: tolerance(dtype) })
 }
 
-/// How far logits may be apart, as a share of the largest: rounding of the weights, and as much again for what the blocks make
-/// of it.
+/// Largest deviation of logits, as a share of the largest: rounding of the weights, and as much again for its propagation through
+/// the blocks.
 fn tolerance(dtype: Dtype) -> f64 {
     match dtype {
         Dtype::F32 => 1e-4,
@@ -198,9 +197,9 @@ fn probes(tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
     chats.iter().map(|chat| tokenizer.chat_ids(chat, true).or_else(|_| tokenizer.encode(&plain(chat)))).collect()
 }
 
-fn judge(proof: &Proof, merged: &Merged, context: &Context<'_>) -> Result<()> {
+fn check(proof: &Proof, merged: &Merged, context: &Context<'_>) -> Result<()> {
     let Proof { deviation, effect, tolerance, .. } = *proof;
-    let dtype = called(merged.dtype);
+    let dtype = dtype_name(merged.dtype);
     ensure!(
         deviation <= tolerance,
         "the merged weights give other logits than the model with its adapter: {deviation:.1e} of the largest apart, {tolerance:.0e} allowed in {dtype}; nothing was written"
@@ -234,16 +233,16 @@ mod tests {
         let unmerged = prove(runtime.as_ref(), model, adapter, model, Dtype::F32).unwrap();
         assert_eq!(unmerged.deviation, unmerged.effect);
         let merged = |dtype| Merged { tensors: 50, changed: 28, dtype };
-        let refused = judge(&unmerged, &merged(Dtype::F32), &context(&console)).unwrap_err().to_string();
+        let refused = check(&unmerged, &merged(Dtype::F32), &context(&console)).unwrap_err().to_string();
         assert!(refused.contains("other logits than the model with its adapter"), "{refused}");
         // An adapter so small that bf16 cannot tell it from nothing.
         let small = Proof { deviation: 1e-3, effect: 1e-3, ..unmerged };
         let small = Proof { tolerance: tolerance(Dtype::BF16), ..small };
-        let lost = judge(&small, &merged(Dtype::BF16), &context(&console)).unwrap_err();
+        let lost = check(&small, &merged(Dtype::BF16), &context(&console)).unwrap_err();
         assert!(lost.to_string().starts_with("rounding to bf16 loses the adapter"), "{lost}");
-        judge(&Proof { effect: 2e-3, ..small }, &merged(Dtype::BF16), &context(&console)).unwrap();
+        check(&Proof { effect: 2e-3, ..small }, &merged(Dtype::BF16), &context(&console)).unwrap();
         assert!(console.lines.lock().unwrap()[0].contains("costs 50 %"));
         let broken = Proof { deviation: f64::NAN, ..small };
-        assert!(judge(&broken, &merged(Dtype::BF16), &context(&console)).is_err());
+        assert!(check(&broken, &merged(Dtype::BF16), &context(&console)).is_err());
     }
 }

@@ -1,12 +1,13 @@
-//! What can be asked of Trimtab: one file per verb, arguments -> settings -> work.
+//! The commands of Trimtab, one file or folder per verb: arguments → settings → work → an [`Outcome`].
 //!
-//! A verb is given words and a [`Context`]; it hands back an [`Outcome`] and prints nothing: the terminal, colours, bars
-//! and exit codes belong to `crate::cli`.
+//! A verb gets its arguments and a [`Context`], and prints nothing itself: the terminal, colours, bars and exit codes belong to
+//! `crate::cli`. What verbs share: [`model`] (`--model`, `--adapter`), `steer`, `probe`, [`judges`], `traits`, `run` (progress), `paths`.
 
 mod document;
 mod paths;
 mod probe;
 mod prompts;
+mod run;
 mod steer;
 mod train_config;
 mod writer;
@@ -20,7 +21,6 @@ pub mod extract;
 pub mod generate;
 pub mod judges;
 pub mod layers;
-pub mod live;
 pub mod merge;
 pub mod model;
 pub mod monitor;
@@ -42,36 +42,37 @@ use crate::judge::Key;
 use crate::runtime::Runtime;
 use crate::{Error, Result, device};
 
-/// The place where a verb's talk goes; data goes into its [`Outcome`].
+/// Where a verb's messages go; data goes into its [`Outcome`].
 pub trait Console: Sync {
-    /// Tells what was chosen or done, one line.
+    /// What was chosen or done, one line.
     fn say(&self, line: &str);
 
-    /// Tells what should be looked at although the work goes on, one line.
+    /// What the user should look at although the work goes on, one line.
     fn warn(&self, line: &str);
 
-    /// Hands over data at once, one line of it.
+    /// Data that must not wait for the outcome, one line.
     fn data(&self, line: &str);
 
-    /// Shows how far a piece of work of `total` parts is.
+    /// A progress bar for work of `total` parts.
     fn bar(&self, what: &str, total: usize) -> Box<dyn Bar>;
 
-    /// Whether the user has asked to stop. Who asks once must go on asking, since the first wish is then only noted.
+    /// Whether the user has interrupted. From the first call on an interrupt is only recorded, so a verb that calls this once must
+    /// keep calling it.
     fn interrupted(&self) -> bool;
 
-    /// Nobody has anything to save any more: ends the program if the user has asked to stop, and from now on at once when asked.
+    /// Exits if an interrupt is pending, and from now on exits at once on an interrupt; call only when no checkpoint is being written.
     fn leave_if_wished(&self) {}
 }
 
 /// Progress of one piece of work; it vanishes when dropped.
 pub trait Bar: Send {
-    /// So many parts are done; `note` says what else is worth knowing.
+    /// So many parts are done; `note` stands behind the bar.
     fn at(&mut self, done: usize, note: &str);
 }
 
-/// What every verb may use.
+/// What every verb has.
 pub struct Context<'a> {
-    /// Where talk goes.
+    /// Where messages go.
     pub console: &'a dyn Console,
     /// `--device`.
     pub device: String,
@@ -79,27 +80,27 @@ pub struct Context<'a> {
     pub dtype: String,
     /// `--seed`, if it was given.
     pub seed: Option<u64>,
-    /// Where unpacked and downloaded things may be kept, if the system has such a place.
+    /// Folder for unpacked models and histories, if the system has one.
     pub cache: Option<PathBuf>,
     /// The key of a paid judge, if the environment has one.
     pub judge_key: Option<Key>,
-    /// Where models come from that are no folders.
+    /// Where models come from that are hub names.
     pub hub: Hub,
-    /// Where Trackio keeps its databases, if the system has such a place.
+    /// Trackio's folder, if the system has one.
     pub trackio: Option<PathBuf>,
 }
 
 impl Context<'_> {
-    /// Opens the device, and says which it is.
+    /// Opens the device, and names it on the console.
     fn runtime(&self) -> Result<Box<dyn Runtime>> {
         if self.device.contains(',') {
             return Err(Error::usage(format!("--device {}: several devices are for studies", self.device))
-                .hint("a study does its pieces of work side by side; name one device here"));
+                .hint("a study runs its tasks side by side; name one device here"));
         }
         self.runtimes()
     }
 
-    /// Opens the device, or several for work that is done side by side, and says which they are.
+    /// Opens the device, or several for tasks that run side by side, and names them on the console.
     fn runtimes(&self) -> Result<Box<dyn Runtime>> {
         let runtime = device::open(&self.device, &self.dtype)?;
         let several = if self.device.contains(',') { format!("; {} side by side", self.device) } else { String::new() };
@@ -108,7 +109,7 @@ impl Context<'_> {
     }
 }
 
-/// What a verb found or made.
+/// What a verb hands back.
 #[derive(Debug)]
 pub struct Outcome {
     /// For people.
@@ -117,15 +118,15 @@ pub struct Outcome {
     pub json: Value,
     /// Whether the user ended the work early.
     pub interrupted: bool,
-    /// Why it is a failure although there is something to show.
+    /// The failure, if there is one although there is something to show.
     pub fault: Option<Error>,
 }
 
-/// Between these a text for people has what is to stand out: coloured on a terminal, in brackets elsewhere.
+/// A text for people is highlighted between these two: coloured on a terminal, in brackets elsewhere.
 pub const MARK: [char; 2] = ['\u{2}', '\u{3}'];
 
 impl Outcome {
-    /// A finished piece of work.
+    /// Finished work.
     ///
     /// # Panics
     /// If `json` is no JSON value, which is a bug of ours.
@@ -134,7 +135,7 @@ impl Outcome {
         Self { text: text.into(), json, interrupted: false, fault: None }
     }
 
-    /// The same, shown and then told to be a failure.
+    /// The same, shown, with a failure's exit code.
     pub fn but(self, fault: Error) -> Self {
         Self { fault: Some(fault), ..self }
     }
@@ -154,7 +155,7 @@ pub(crate) mod tests {
         Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub, trackio: None }
     }
 
-    /// Keeps what is said.
+    /// Records messages.
     #[derive(Default)]
     pub(crate) struct Quiet {
         pub lines: Mutex<Vec<String>>,

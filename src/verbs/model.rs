@@ -1,16 +1,141 @@
-//! From what `--model` says to a folder: the one place that knows which names stand for something else.
+//! `--model` and `--adapter`: from words to a model with its adapter, its vectors and its identity. The one place that knows which
+//! names stand for something else than a folder.
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
+use clap::Args;
+
+use super::{Console, Context, paths};
 use crate::hub::{Name, Progress};
 use crate::model::files::Shards;
+use crate::model::{AdapterFolder, QwenConfig};
+use crate::record::{Hash, Lock};
+use crate::runtime::ModelSpec;
+use crate::session::{NamedFile, VectorSet};
+use crate::steering::SteeringPlan;
+use crate::vector::VectorFile;
 use crate::{At, Error, Result};
 
 /// The name that means the model inside this program.
 pub const HARBOR: &str = "harbor";
 
-/// A model's folder, and what it is called in files.
+/// The flags that name a model.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    #[arg(long, value_name = "MODEL")]
+    pub model: PathBuf,
+    /// Put a PEFT adapter on the model: its folder, a run of `train`, or a checkpoint
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+}
+
+/// A model with its adapter, and all that is known of them before the weights are loaded.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its folder and its names.
+    pub folder: ModelFolder,
+    /// Its shape.
+    pub config: QwenConfig,
+    /// The hash that identifies its weights.
+    pub fingerprint: String,
+    /// The adapter and its hash.
+    pub adapter: Option<(AdapterFolder, Hash)>,
+}
+
+impl ModelArgs {
+    /// Whether the model is the one inside this program.
+    pub fn is_harbor(&self) -> bool {
+        is_harbor(&self.model)
+    }
+
+    /// Finds the model and its adapter.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::find`] and [`AdapterFolder::find`].
+    pub fn find(&self, context: &Context<'_>) -> Result<Model> {
+        let folder = ModelFolder::find(&self.model, context)?;
+        let adapter = self.adapter.as_deref().map(find_adapter).transpose()?;
+        let (config, fingerprint) = (QwenConfig::read(&folder.path)?, folder.fingerprint()?);
+        Ok(Model { folder, config, fingerprint, adapter })
+    }
+}
+
+/// The adapter that `--adapter` leads to, and its hash.
+fn find_adapter(path: &Path) -> Result<(AdapterFolder, Hash)> {
+    let folder = AdapterFolder::find(path).map_err(|e| e.at("--adapter"))?;
+    let hash = folder.hash()?;
+    Ok((folder, hash))
+}
+
+/// Whether `--model` names the model inside this program.
+pub fn is_harbor(model: &Path) -> bool {
+    model == Path::new(HARBOR) && !model.is_dir()
+}
+
+impl Model {
+    /// Its name in files.
+    pub fn name(&self) -> &str {
+        &self.folder.name
+    }
+
+    /// The hash of its adapter.
+    pub fn adapter_hash(&self) -> Option<&Hash> {
+        self.adapter.as_ref().map(|(_, hash)| hash)
+    }
+
+    /// The folder of its adapter.
+    pub fn adapter_path(&self) -> Option<PathBuf> {
+        self.adapter.as_ref().map(|(folder, _)| folder.path().to_owned())
+    }
+
+    /// The model under a plan, ready to be loaded.
+    pub fn steered(&self, plan: SteeringPlan) -> ModelSpec {
+        ModelSpec { model: self.folder.path.clone(), adapter: self.adapter_path(), plan }
+    }
+
+    /// The model without steering, ready to be loaded.
+    pub fn unsteered(&self) -> ModelSpec {
+        self.steered(SteeringPlan::none())
+    }
+
+    /// Reads vectors of this model; warnings go to the console.
+    ///
+    /// # Errors
+    /// No such file, a broken one, or another model's.
+    pub fn vectors(&self, path: &Path, console: &dyn Console) -> Result<VectorFile> {
+        paths::file("--vectors", path)?;
+        let (file, warnings) = VectorFile::read_for(path, self.shape(), &self.fingerprint)?;
+        warnings.iter().for_each(|warning| console.warn(warning));
+        Ok(file)
+    }
+
+    /// Reads vectors of this model by their names; warnings go to the console.
+    ///
+    /// # Errors
+    /// As [`Self::vectors`], and a name that occurs twice.
+    pub fn vector_set(&self, files: &[NamedFile], console: &dyn Console) -> Result<VectorSet> {
+        files.iter().try_for_each(|file| paths::file("--vectors", &file.path))?;
+        let (vectors, warnings) = VectorSet::read(files, self.shape(), &self.fingerprint)?;
+        warnings.iter().for_each(|warning| console.warn(warning));
+        Ok(vectors)
+    }
+
+    /// Number of blocks and width.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.config.num_hidden_layers, self.config.hidden_size)
+    }
+
+    /// A lock that names the model and its adapter.
+    pub fn lock(&self, device: &str, seed: u64) -> Lock {
+        let mut lock = Lock::new(device, vec![seed]);
+        lock.notes.insert("model".into(), format!("{} ({})", self.folder.called(), self.fingerprint));
+        lock.hashes.extend(self.adapter_hash().map(|hash| ("adapter".to_owned(), hash.clone())));
+        lock
+    }
+}
+
+/// A model's folder and its names.
 #[derive(Debug, Clone)]
 pub struct ModelFolder {
     /// Where it is.
@@ -28,7 +153,7 @@ impl ModelFolder {
     /// # Errors
     /// If there is no such folder, or no `config.json` in it, and as [`crate::hub::Hub::model`].
     pub fn find(model: &Path, context: &Context<'_>) -> Result<Self> {
-        if model == Path::new(HARBOR) && !model.is_dir() {
+        if is_harbor(model) {
             return Ok(Self { path: harbor(context)?, name: HARBOR.into(), origin: None });
         }
         if !model.is_dir() {
@@ -49,7 +174,7 @@ impl ModelFolder {
         Ok(Self { path: model.to_owned(), name, origin: None })
     }
 
-    /// The hash by which the model is known again.
+    /// The hash that identifies its weights.
     ///
     /// # Errors
     /// If its weights cannot be opened.
@@ -57,19 +182,19 @@ impl ModelFolder {
         Shards::open(&self.path)?.fingerprint()
     }
 
-    /// What locks call it: where it is from, with the commit, or its name.
+    /// Its name in locks: the repository with the commit, or the folder's name.
     pub fn called(&self) -> &str {
         self.origin.as_deref().unwrap_or(&self.name)
     }
 
-    /// What an adapter calls its base: the repository without the commit, or the folder.
+    /// Its name in an adapter's configuration: the repository without the commit, or the folder.
     pub fn base(&self) -> String {
         let repo = self.origin.as_deref().and_then(|origin| origin.split('@').next());
         repo.map_or_else(|| self.path.display().to_string(), str::to_owned)
     }
 }
 
-/// A model of the hub, complete on this machine.
+/// Finds a model of the hub in the cache, or fetches it.
 fn of_hub(name: &Name, context: &Context<'_>) -> Result<ModelFolder> {
     const MIB: u64 = 1 << 20;
     let mut bar = None;
@@ -93,11 +218,40 @@ fn of_hub(name: &Name, context: &Context<'_>) -> Result<ModelFolder> {
     Ok(ModelFolder { path: snapshot.folder, name: name.short().to_owned(), origin: Some(origin) })
 }
 
-/// The folder where the embedded model lies unpacked.
+/// The folder of the embedded model; unpacks it if need be.
 fn harbor(context: &Context<'_>) -> Result<PathBuf> {
     let cache = context.cache.as_deref().ok_or_else(|| {
         Error::new("there is no folder to unpack the embedded model into")
             .hint("set TRIMTAB_CACHE to a folder of yours")
     })?;
     crate::harbor::unpack(cache)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ADAPTER_CONFIG;
+    use crate::verbs::tests::{Quiet, context};
+
+    #[test]
+    fn another_alpha_is_another_adapter() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = run.path().join("adapter");
+        std::fs::create_dir(&folder).unwrap();
+        for entry in std::fs::read_dir("tests/fixtures/adapter").unwrap().flatten() {
+            std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+        }
+        let args = ModelArgs { model: "tests/fixtures/tiny".into(), adapter: Some(run.path().to_owned()) };
+        let (console, config) = (Quiet::default(), folder.join(ADAPTER_CONFIG));
+        let find = || args.find(&context(&console)).unwrap();
+        let before = find();
+        assert_eq!(before.adapter_path(), Some(folder.clone()), "a run's folder leads to its adapter");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replace("\"lora_alpha\": 8", "\"lora_alpha\": 16")).unwrap();
+        let after = find();
+        assert_eq!(before.fingerprint, after.fingerprint);
+        assert_ne!(before.adapter_hash(), after.adapter_hash());
+        let lock = |model: &Model| model.lock("cpu", 0).hashes["adapter"].clone();
+        assert_ne!(lock(&before), lock(&after), "a run's lock tells them apart");
+    }
 }

@@ -1,6 +1,6 @@
-//! `monitor`: does the projection at the last prompt token tell how strongly the answer will show a trait?
+//! `monitor`: does the projection at the last prompt token predict the trait expression score of the answer?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -8,20 +8,21 @@ use serde_json::json;
 
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
-use super::traits::{TraitArgs, is_harbor};
+use super::run::{Progress, open_run};
+use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
-use crate::judge::{JudgeSource, Rubrics};
+use crate::judge::JudgeSource;
 use crate::language_model::Sampling;
 use crate::persona::monitor::{Condition, MonitorRules, SHOTS, exemplars, ladder, many_shot, monitor};
 use crate::persona::{Trait, read_rows, sampling};
-use crate::record::{Hash, RunDir, hash_file, seed_of};
+use crate::record::{Hash, hash_file, seed_of};
 use crate::report::settings_of;
 use crate::{Error, Result};
 
-/// Measure how well the projection at the last prompt token foretells a trait, over graded system prompts and exemplars
+/// Measure how well the projection at the last prompt token predicts a trait, over graded system prompts and exemplars
 ///
 /// Every evaluation question is asked under the eight system prompts of the trait's ladder and, with --exemplars, after 0, 5, 10, 15
-/// and 20 answered questions that show the trait. The mean trait score of ten answers is compared with the projection of the state
+/// and 20 answered questions that show the trait. The mean trait expression score of ten answers is compared with the projection of the state
 /// right before the first of their tokens: Pearson's r over all points and within conditions, with intervals. The run's folder holds
 /// points.csv, answers.csv, results.json, scatter plots and report.html; a killed run goes on when the same command is given again,
 /// and another vector, layer or judge costs no new answers.
@@ -82,15 +83,15 @@ struct Settings {
     judge: JudgeSource,
 }
 
-/// Monitors.
+/// Measures.
 ///
 /// # Errors
 /// A trait without a ladder, too few exemplars, a model or vectors that do not fit, a judge that cannot be asked.
 pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
-    let trait_ = args.trait_.find(&args.probe.model, context)?;
-    let source = args.judge.resolve(is_harbor(&args.probe.model), context)?;
+    let trait_ = args.trait_.find(&args.probe.model.model, context)?;
+    let source = args.judge.resolve(args.probe.model.is_harbor(), context)?;
     let conditions = args.conditions(&trait_, context)?;
-    let looked = args.probe.resolve(context)?;
+    let probed = args.probe.resolve(context)?;
     let seed = context.seed.unwrap_or(0);
     let rollouts = args.rollouts.unwrap_or(if args.quick { 2 } else { 10 }) as usize;
     let tokens = args.max_new_tokens.unwrap_or(if args.quick { 200 } else { 1000 }) as usize;
@@ -99,9 +100,9 @@ pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
         trait_name: trait_.name.clone(),
         questions: trait_.eval.questions.iter().step_by(step).cloned().collect(),
         conditions,
-        probe: looked.probe.clone(),
+        probe: probed.probe.clone(),
         sampling: Sampling { max_new_tokens: tokens, ..sampling(rollouts, seed_of(seed, "monitoring")) },
-        subject: looked.identity.clone(),
+        subject: probed.identity.clone(),
         judge: judge_identity(&source, &trait_)?,
     };
     let settings = Settings {
@@ -110,38 +111,37 @@ pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
         questions: rules.questions.len(),
         sampling: rules.sampling.clone(),
         exemplars: args.exemplars.as_ref().map(|path| path.display().to_string()),
-        subject: looked.settings.clone(),
+        subject: probed.settings.clone(),
         judge: source.clone(),
     };
     let name = if args.quick { format!("{}-quick", trait_.name) } else { trait_.name.clone() };
-    let folder = args.out.clone().unwrap_or_else(|| Path::new("runs/monitor").join(&looked.model.name).join(name));
-    let run = RunDir::open(&folder)?;
+    let run = open_run(args.out.as_ref(), "monitor", probed.model.name(), name)?;
     run.write_config(&settings)?;
-    let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
-    let mut judge = judges::call(&source, &rubrics, false, &folder, context, looked.runtime.as_ref())?;
-    let mut subject = looked.language_model()?;
+    let rubrics = trait_.rubrics();
+    let mut judge = judges::open(&source, &rubrics, run.path(), context, probed.runtime.as_ref())?;
+    let mut subject = probed.language_model()?;
 
     let each = rules.questions.len() * rollouts;
     let total = each * rules.conditions.len();
-    let mut bar = None;
+    let mut progress = Progress::new(context.console);
     let found = monitor(&run, &rules, subject.as_mut(), judge.as_mut(), &mut |condition, done, _| {
         let before = each * rules.conditions.iter().position(|c| c.name() == condition).unwrap_or(0);
-        bar.get_or_insert_with(|| context.console.bar("answers", total)).at(before + done, condition);
+        progress.show("answers", before + done, total, condition);
     })?;
-    drop(bar);
+    drop(progress);
     if found.reused.0 > 0 {
-        context.console.say(&format!("{} of {} pieces of work were there already", found.reused.0, found.reused.1));
+        context.console.say(&format!("{} of {} stages were there already", found.reused.0, found.reused.1));
     }
-    let mut lock = looked.lock(seed);
+    let mut lock = probed.lock(seed);
     lock.notes.insert("judge".into(), judge.name().to_owned());
     lock.hashes.insert("conditions".into(), Hash::of(&rules.conditions));
     lock.hashes.insert("questions".into(), Hash::of(&rules.questions));
     lock.hashes.insert("rubric".into(), Hash::of(&trait_.eval.eval_prompt));
-    let model = &looked.model.name;
+    let model = probed.model.name();
     let files = found.write(&run, model, &rules, &settings_of(&settings), &lock)?;
     let text = format!("{}report: {}", found.table(model, &rules).text(), files[0].display());
     let mut json = found.json(model, &rules);
-    json["out"] = json!(folder);
+    json["out"] = json!(run.path());
     json["files"] = json!(files);
     Ok(Outcome::new(text, json))
 }

@@ -1,11 +1,11 @@
-//! Paths that a user or a configuration names.
+//! Checks of paths that a user or a configuration names.
 
 use std::path::{Path, PathBuf};
 
 use super::Console;
 use crate::{Error, Result};
 
-/// A path of a configuration: as it stands, seen from the current folder, or else from the folder of the configuration.
+/// Resolves a path of a configuration: relative to the current folder, or else to the configuration's folder.
 ///
 /// # Errors
 /// If it is at neither place; the error names both.
@@ -27,7 +27,7 @@ pub fn of_config(key: &str, path: &Path, config: &Path, console: &dyn Console) -
     Err(Error::usage(what).hint(hint))
 }
 
-/// A file that must exist before long work begins.
+/// Checks before long work that a file exists.
 ///
 /// # Errors
 /// If it does not.
@@ -39,7 +39,7 @@ pub fn file(flag: &str, path: &Path) -> Result<()> {
     Err(Error::usage(format!("{flag} {}: {what}", path.display())))
 }
 
-/// Makes sure that `path` can be written before long work begins, without changing what is there.
+/// Checks before long work that `path` can be written, without changing what is there.
 ///
 /// # Errors
 /// If its folder does not exist or may not be written to, or `path` is a folder.

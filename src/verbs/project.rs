@@ -1,4 +1,4 @@
-//! `project`: how far finished texts lie along persona vectors.
+//! `project`: projections of finished texts onto persona vectors.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,30 +7,26 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::extract::BorderArg;
-use super::model::ModelFolder;
-use super::steer::Layers;
+use super::model::ModelArgs;
+use super::run::{Progress, warn_of_bad_rows};
 use super::{Context, Outcome, paths};
-use crate::data_table::Bad;
 use crate::persona::{Metric, Probe, ProjectRules, project_file};
-use crate::record::{Hash, hash_file};
-use crate::runtime::ModelSpec;
-use crate::steering::SteeringPlan;
-use crate::vector::VectorFile;
+use crate::record::Hash;
+use crate::vector::{Layers, VectorFile};
 use crate::{Error, Result};
 
-/// Measure how far texts lie along persona vectors
+/// Project texts onto persona vectors
 ///
 /// Reads CSV (`prompt`, `answer`) or JSONL (`messages`, `prompt` with `answer`, or what `generate` wrote) and writes the
 /// same rows, whatever else they hold, with a column `<model>_<vector>_<metric>_layer<L>` for every vector, metric and layer, in
-/// one pass. Files of any length will do; a run that was killed goes on when the same command is given again.
+/// one pass. Files may be of any length; the same command resumes a run that was killed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab project --model Qwen2.5-0.5B-Instruct --vectors evil.safetensors --layer 20 \\\n      --metric proj --in answers.jsonl --out projected.jsonl"
 )]
 pub struct ProjectArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
-    #[arg(long, value_name = "MODEL")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Files of persona vectors
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     vectors: Vec<PathBuf>,
@@ -55,20 +51,17 @@ pub struct ProjectArgs {
     /// Measure again what the file holds already
     #[arg(long)]
     overwrite: bool,
-    /// Folder of a PEFT adapter that the model wears
-    #[arg(long, value_name = "DIR")]
-    adapter: Option<PathBuf>,
 }
 
 /// `--metric`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum MetricArg {
-    /// Signed length of the response's mean along the vector
+    /// Projection of the response's mean activation onto the vector
     Proj,
-    /// The same of the prompt's last token
+    /// Projection of the prompt's last token
     PromptLastProj,
-    /// Cosine between the response's mean and the vector
+    /// Cosine between the response's mean activation and the vector
     CosSim,
 }
 
@@ -77,7 +70,7 @@ enum MetricArg {
 /// # Errors
 /// Texts that cannot be measured at all, vectors of another model, a place that cannot be written.
 pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
-    let ProjectArgs { model, vectors, layer, metric, input, out, in_place, border, overwrite, adapter } = args;
+    let ProjectArgs { model, vectors, layer, metric, input, out, in_place, border, overwrite } = args;
     paths::file("--in", input)?;
     let out = &match out {
         _ if *in_place => input.clone(),
@@ -85,54 +78,23 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
         None => sidecar(input),
     };
     paths::writable("--out", out)?;
-    let model = ModelFolder::find(model, context)?;
-    let fingerprint = model.fingerprint()?;
-    let spec = ModelSpec { model: model.path.clone(), adapter: adapter.clone(), plan: SteeringPlan::none() };
-    let mut read = Vec::new();
-    for path in vectors {
-        paths::file("--vectors", path)?;
-        let (file, warnings) = VectorFile::read(path)?;
-        warnings.iter().for_each(|warning| context.console.warn(warning));
-        read.push((path, file));
-    }
+    let model = model.find(context)?;
+    let read = |path: &PathBuf| Ok((path.clone(), model.vectors(path, context.console)?));
+    let read: Vec<(PathBuf, VectorFile)> = vectors.iter().map(read).collect::<Result<_>>()?;
+    let probes = probes(&read, layer, metric, model.name())?;
     let runtime = context.runtime()?;
-    let worn = adapter.as_ref().map(|dir| hash_file(&dir.join("adapter_model.safetensors"))).transpose()?;
-    let identity = Hash::of(&(&fingerprint, worn, runtime.device()));
-    let mut subject = runtime.language_model(&spec)?;
-    let (layers, hidden) = subject.shape();
-    let mut probes: Vec<Probe> = Vec::new();
-    for (path, file) in &read {
-        let other = file.check(layers, hidden, fingerprint.as_str()).map_err(|e| e.at(path.display()))?;
-        other.iter().for_each(|warning| context.console.warn(warning));
-        let numbers = layer
-            .numbers(layers)?
-            .map_or((1..=layers).collect(), |some| some.iter().map(|l| l.row()).collect::<Vec<_>>());
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        for metric in metric {
-            let metric = match metric {
-                MetricArg::Proj => Metric::Proj,
-                MetricArg::PromptLastProj => Metric::PromptLast,
-                MetricArg::CosSim => Metric::Cosine,
-            };
-            for probe in Probe::of_file(&model.name, &stem, file, &numbers, metric)? {
-                if probes.iter().any(|other| other.column == probe.column) {
-                    return Err(Error::usage(format!("two vectors give the column `{}`", probe.column))
-                        .hint("rename one of the files"));
-                }
-                probes.push(probe);
-            }
-        }
-    }
+    let identity = Hash::of(&(&model.fingerprint, model.adapter_hash(), runtime.device()));
+    let mut subject = runtime.language_model(&model.unsteered())?;
     let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::new(identity) };
-    let mut bar = None;
+    let mut progress = Progress::new(context.console);
     let projected = project_file(subject.as_mut(), (input, out), &probes, &rules, &mut |done, total| {
-        bar.get_or_insert_with(|| context.console.bar("texts", total)).at(done, "");
+        progress.show("texts", done, total, "");
     })?;
-    drop(bar);
+    drop(progress);
     if projected.resumed > 0 {
-        context.console.say(&format!("went on: {} rows were measured before", projected.resumed));
+        context.console.say(&format!("resumed: {} rows were measured before", projected.resumed));
     }
-    warn_of(&projected.bad, context);
+    warn_of_bad_rows(&projected.bad, context.console);
     let columns: Vec<&str> = probes.iter().map(|probe| probe.column.as_str()).collect();
     let mut text = format!("{} of {} rows measured: {}", projected.measured, projected.rows, out.display());
     columns.iter().for_each(|column| text += &format!("\n  {column}"));
@@ -145,12 +107,35 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::new(text, json))
 }
 
-/// Rows that could not be used, the first of them by name.
-pub(super) fn warn_of(bad: &Bad, context: &Context<'_>) {
-    bad.named.iter().for_each(|bad| context.console.warn(bad));
-    let more = bad.count - bad.named.len();
-    if more > 0 {
-        context.console.warn(&format!("and {more} more rows could not be used"));
+/// A column for every vector, metric and layer.
+fn probes(
+    vectors: &[(PathBuf, VectorFile)],
+    layers: &Layers,
+    metrics: &[MetricArg],
+    model: &str,
+) -> Result<Vec<Probe>> {
+    let mut probes: Vec<Probe> = Vec::new();
+    for (path, file) in vectors {
+        let layers: Vec<usize> = layers.of(file.response_avg.layers())?.iter().map(|layer| layer.row()).collect();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        for &metric in metrics {
+            probes.extend(Probe::of_file(model, &stem, file, &layers, metric.into())?);
+        }
+    }
+    let names = probes.iter().map(|probe| &probe.column);
+    if let Some(twice) = names.enumerate().find(|(i, name)| probes[..*i].iter().any(|probe| probe.column == **name)) {
+        return Err(Error::usage(format!("two vectors give the column `{}`", twice.1)).hint("rename one of the files"));
+    }
+    Ok(probes)
+}
+
+impl From<MetricArg> for Metric {
+    fn from(metric: MetricArg) -> Self {
+        match metric {
+            MetricArg::Proj => Self::Proj,
+            MetricArg::PromptLastProj => Self::PromptLast,
+            MetricArg::CosSim => Self::Cosine,
+        }
     }
 }
 

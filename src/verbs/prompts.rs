@@ -13,15 +13,15 @@ use crate::{At, Error, Result, bail, ensure};
 /// One row of a file of prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptRow {
-    /// Its name as it was written: a text or a number.
+    /// Its id as the file has it: a text or a number.
     pub id: Value,
-    /// The conversation, where it is one.
+    /// The conversation, if it is one.
     pub messages: Option<Vec<Message>>,
     /// What is asked of the model.
     pub ask: Request,
 }
 
-/// Reads a file of prompts and refuses it if any row is malformed or an id stands twice; the error names each such line.
+/// Reads a file of prompts. A malformed row or an id that occurs twice is an error, which names each such line.
 ///
 /// # Errors
 /// As said, or if the file cannot be read or is empty.

@@ -1,4 +1,4 @@
-//! `screen`: which samples of a training set would pull a model towards a trait?
+//! `screen`: the projection difference of training samples, and a filter by it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,20 @@ use serde_json::json;
 
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
-use super::traits::{TraitArgs, is_harbor};
+use super::run::{Progress, open_run};
+use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
-use crate::judge::{Judge, JudgeSource, Rubrics};
+use crate::judge::{Judge, JudgeSource};
 use crate::persona::screen::{Against, Choices, Label, ScreenRules, Source, Summary, screen};
-use crate::record::{Hash, RunDir};
+use crate::record::Hash;
 use crate::report::settings_of;
 use crate::{Error, Result};
 
-/// Screen training data: rank its samples by how far they would pull the model towards a trait, and filter them
+/// Screen training data: rank samples by their projection difference along a persona vector, and filter them
 ///
 /// A sample's projection difference is how much further its answer lies along the persona vector than the model's own greedy answer
 /// to the same prompt. Samples above a threshold are dropped: --threshold, or the 95th percentile of --reference, a file of normal
-/// conversations. With --llm-filter a judge's trait score decides too, and a sample falls by either. Conversations come as JSONL
+/// conversations. With --llm-filter a judge's trait expression score decides too, and a sample is dropped by either. Conversations come as JSONL
 /// (messages, prompt with completion, or conversations); files of any size will do. The run's folder holds scores.csv and
 /// scores.jsonl, kept.jsonl and dropped.jsonl with the rows as they were, histograms and report.html. A killed run goes on when
 /// the same command is given again; other thresholds, layers and traits need no new answers.
@@ -45,7 +46,7 @@ pub struct ScreenArgs {
     /// Longest own answer, in tokens [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "approx")]
     max_new_tokens: Option<u32>,
-    /// Screen so many rows drawn at random, for an estimate of the whole; nothing is filtered then
+    /// Screen N rows drawn at random, for an estimate of the whole; nothing is filtered then
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
     /// Keep only the first question and answer of each conversation
@@ -63,14 +64,14 @@ pub struct ScreenArgs {
     judge: JudgeArgs,
 }
 
-/// What is kept and what is written out.
+/// What is kept and what is written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filter")]
 struct FilterArgs {
     /// JSONL of normal conversations, from which thresholds are taken
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
-    /// So many rows of the reference, drawn at random [default: all]
+    /// Draw N rows of the reference at random [default: all]
     #[arg(long, value_name = "N", requires = "reference", value_parser = clap::value_parser!(u32).range(1..))]
     reference_sample: Option<u32>,
     /// The percentile of the reference's scores above which a row is dropped
@@ -79,10 +80,10 @@ struct FilterArgs {
     /// Drop rows whose difference is above X, whatever the reference says
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// A judge's trait score decides too
+    /// Also drop rows by a judge's trait expression score
     #[arg(long)]
     llm_filter: bool,
-    /// Drop rows whose trait score is above X, whatever the reference says
+    /// Drop rows whose trait expression score is above X, whatever the reference says
     #[arg(long, value_name = "X", requires = "llm_filter")]
     llm_threshold: Option<f64>,
     /// A threshold on trait scores taken from the reference is at least X; 0 is the paper's way
@@ -100,7 +101,7 @@ struct FilterArgs {
     /// Take these among the kept rows only
     #[arg(long)]
     of_kept: bool,
-    /// So many of the strongest rows on the page
+    /// Show the N strongest rows on the page
     #[arg(long, value_name = "N", default_value_t = 20)]
     show: usize,
 }
@@ -142,9 +143,9 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     let choices = args.filter.choices()?;
     paths::file("DATA", &args.data)?;
     args.filter.reference.as_ref().map_or(Ok(()), |path| paths::file("--reference", path))?;
-    let trait_ = args.trait_.find(&args.probe.model, context)?;
-    let judge = choices.llm.then(|| args.judge.resolve(is_harbor(&args.probe.model), context)).transpose()?;
-    let looked = args.probe.resolve(context)?;
+    let trait_ = args.trait_.find(&args.probe.model.model, context)?;
+    let judge = choices.llm.then(|| args.judge.resolve(args.probe.model.is_harbor(), context)).transpose()?;
+    let probed = args.probe.resolve(context)?;
     let seed = context.seed.unwrap_or(0);
     let data = Source::open(&args.data, args.sample.map(|n| n as usize), seed)?;
     let sample = args.filter.reference_sample.map(|n| n as usize);
@@ -155,14 +156,14 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     let rules = ScreenRules {
         trait_name: trait_.name.clone(),
-        probe: looked.probe.clone(),
+        probe: probed.probe.clone(),
         against,
         first_turn: args.first_turn,
         prompt_tokens_max: args.max_prompt_tokens,
-        context: looked.config.max_position_embeddings,
+        context: probed.model.config.max_position_embeddings,
         label: args.label.as_deref().map(label),
         seed,
-        subject: looked.identity.clone(),
+        subject: probed.identity.clone(),
         judge: judge
             .as_ref()
             .map(|source| judge_identity(source, &trait_))
@@ -179,36 +180,27 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
         sample: args.sample,
         label: args.label.clone(),
         choices: choices.clone(),
-        subject: looked.settings.clone(),
+        subject: probed.settings.clone(),
         judge: judge.clone(),
     };
-    let folder = args.out.clone().unwrap_or_else(|| {
-        let stem = args.data.file_stem().unwrap_or_default();
-        Path::new("runs/screen").join(&looked.model.name).join(&trait_.name).join(stem)
-    });
-    let run = RunDir::open(&folder)?;
+    let name = Path::new(&trait_.name).join(args.data.file_stem().unwrap_or_default());
+    let run = open_run(args.out.as_ref(), "screen", probed.model.name(), name)?;
     run.write_config(&settings)?;
-    let mut lock = looked.lock(seed);
+    let mut lock = probed.lock(seed);
     lock.hashes.insert("data".into(), data.hash.clone());
     lock.hashes.extend(reference.as_ref().map(|source| ("reference".to_owned(), source.hash.clone())));
-    let rubrics = Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt);
-    let call = |source: &JudgeSource| judges::call(source, &rubrics, false, &folder, context, looked.runtime.as_ref());
+    let rubrics = trait_.rubrics();
+    let call = |source: &JudgeSource| judges::open(source, &rubrics, run.path(), context, probed.runtime.as_ref());
     let mut judge = judge.as_ref().map(call).transpose()?;
     lock.notes.extend(judge.as_ref().map(|judge| ("judge".to_owned(), judge.name().to_owned())));
     if judge.is_some() {
         let rows = data.rows + reference.as_ref().map_or(0, |reference| reference.rows);
         context.console.say(&format!("the judge scores {rows} rows, less those that it knows already"));
     }
-    let mut subject = looked.language_model()?;
+    let mut subject = probed.language_model()?;
 
-    let (mut bar, mut shown) = (None, String::new());
-    let mut tell = |what: &str, done: usize, total: usize| {
-        if shown != what {
-            shown = what.to_owned();
-            bar = Some(context.console.bar(what, total));
-        }
-        bar.iter_mut().for_each(|bar| bar.at(done, ""));
-    };
+    let mut progress = Progress::new(context.console);
+    let mut tell = |what: &str, done: usize, total: usize| progress.show(what, done, total, "");
     let judge = judge.as_mut().map(|judge| &mut **judge as &mut dyn Judge);
     let found = screen(
         &run,
@@ -220,18 +212,18 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
         (&settings_of(&settings), &lock),
         &mut tell,
     )?;
-    drop(bar);
+    drop(progress);
     let Summary { left_out, left_out_named, .. } = &found.summary;
     left_out_named.iter().for_each(|bad| context.console.warn(bad));
     if *left_out > left_out_named.len() {
         context.console.warn(&format!("and {} more rows could not be measured", left_out - left_out_named.len()));
     }
     if let (Some(label), (0, 0)) = (&args.label, found.summary.labelled) {
-        context.console.warn(&format!("no row says anything under the label `{label}`"));
+        context.console.warn(&format!("no row has the label `{label}`"));
     }
     let text = format!("{}\nreport: {}", found.text(), found.files[0].display());
     let mut json = serde_json::to_value(&found.summary).unwrap_or_default();
-    json["out"] = json!(folder);
+    json["out"] = json!(run.path());
     json["files"] = json!(found.files);
     Ok(Outcome::new(text, json))
 }

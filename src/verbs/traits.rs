@@ -1,4 +1,4 @@
-//! Traits for every verb, and `trait`: what there is, what is in one, whether one is sound, a new one.
+//! `--trait` of every verb, and `trait`: list, show, check and write traits.
 
 mod new;
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::model::HARBOR;
+use super::model::{HARBOR, is_harbor};
 use super::{Context, Outcome};
 use crate::harbor::{self, SEED, World};
 use crate::persona::{BUILTIN, Pair, Trait, builtin, harbor_trait, names_of};
@@ -25,7 +25,7 @@ pub struct TraitArgs {
 }
 
 impl TraitArgs {
-    /// The trait for a model; what is odd about it is told.
+    /// The trait for a model; its warnings go to the console.
     ///
     /// # Errors
     /// Those of [`find`].
@@ -55,11 +55,6 @@ pub fn find(name: &str, folder: Option<&Path>, model: &Path) -> Result<Trait> {
     builtin(name).ok_or_else(|| unknown(name, &BUILTIN.map(str::to_owned), "built in are"))
 }
 
-/// Whether `--model` says the model inside this program.
-pub fn is_harbor(model: &Path) -> bool {
-    model == Path::new(HARBOR) && !model.is_dir()
-}
-
 fn unknown(name: &str, known: &[String], whose: &str) -> Error {
     let near = known.iter().map(|k| (strsim::jaro_winkler(k, name), k)).max_by(|a, b| a.0.total_cmp(&b.0));
     let meant = near.filter(|(likeness, _)| *likeness > 0.8).map(|(_, k)| format!("did you mean `{k}`? "));
@@ -67,9 +62,9 @@ fn unknown(name: &str, known: &[String], whose: &str) -> Error {
     Error::usage(format!("there is no trait `{name}`")).hint(hint)
 }
 
-/// Look at traits, check them, write new ones
+/// List, show, check and write traits
 ///
-/// A trait is five pairs of instructions that call it up and ward it off, twenty questions to make a vector from and twenty others
+/// A trait is five pairs of positive and negative instructions, twenty questions to make a vector from and twenty others
 /// to measure it with, a rubric for the judge, and a ladder of eight system prompts from strong elicitation to suppression.
 #[derive(Debug, Args)]
 pub struct TraitVerbArgs {
@@ -98,7 +93,7 @@ enum TraitVerb {
         #[arg(long, conflicts_with = "folder")]
         harbor: bool,
     },
-    /// Check a trait, or all of a folder, and say what is wrong and what could be better
+    /// Check a trait, or all of a folder: errors and advice
     ///
     /// Ends with 1 if a trait cannot be worked with, and with 0 if there is only advice.
     #[command(after_help = "Example:\n  trimtab trait check my-traits\n  trimtab trait check bold --traits my-traits")]
@@ -112,7 +107,7 @@ enum TraitVerb {
     New(new::NewArgs),
 }
 
-/// Does what is asked about traits.
+/// Lists, shows, checks or writes.
 ///
 /// # Errors
 /// An unknown trait, one that is not sound, a model that cannot write one.
@@ -154,7 +149,7 @@ fn show(found: &Trait) -> Outcome {
     let pair = |(i, pair): (usize, &Pair)| format!("{:>4}  + {}\n      - {}\n", i + 1, pair.pos, pair.neg);
     let pairs: String = found.extract.instruction.iter().enumerate().map(pair).collect();
     let parts = [
-        ("instructions, calling it up (+) and warding it off (-)", pairs),
+        ("instructions, positive (+) and negative (-)", pairs),
         ("questions of the extraction split", numbered(&found.extract.questions)),
         ("questions of the evaluation split", numbered(&found.eval.questions)),
         ("ladder, from strong elicitation to suppression", numbered(found.ladder())),
@@ -186,7 +181,7 @@ fn check(what: &str, folder: Option<&Path>, context: &Context<'_>) -> Result<Out
         }
     }
     advice.iter().for_each(|line| context.console.warn(line));
-    // The last fault ends the verb; those before it are told first.
+    // The last fault ends the verb; those before it are shown first.
     if let Some(last) = faults.pop() {
         faults.iter().for_each(|fault| context.console.warn(&fault.to_string()));
         return Err(last);

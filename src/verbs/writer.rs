@@ -1,4 +1,4 @@
-//! A language model behind an OpenAI-compatible server that writes what a verb needs.
+//! A language model behind an OpenAI-compatible server that writes traits and facts.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct Served<'a> {
 }
 
 impl WriterArgs {
-    /// Opens the connection; nothing is asked yet.
+    /// Prepares the connection; no request is made yet.
     ///
     /// # Errors
     /// A URL that is none, a key that is missing.

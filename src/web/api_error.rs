@@ -1,4 +1,4 @@
-//! What is answered to a request that cannot be granted: OpenAI's error object, with the right status.
+//! Errors of the API: OpenAI's error object with an HTTP status.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 
-/// Why a request is not granted.
+/// Why a request fails.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
     status: StatusCode,
@@ -17,7 +17,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A refusal with this status.
+    /// An error with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), param: None, code: None }
     }
@@ -27,17 +27,17 @@ impl ApiError {
         Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
-    /// The field of that name holds what an error tells.
+    /// The field of that name is wrong, as an error says.
     pub fn of(param: impl Into<String>, error: &Error) -> Self {
         Self::field(param, with_hint(error))
     }
 
-    /// A failure on this side.
+    /// A failure of the server.
     pub fn failed(error: &Error) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, with_hint(error))
     }
 
-    /// The same with a word that programs can tell it by.
+    /// The same with a code for programs.
     pub fn code(self, code: &'static str) -> Self {
         Self { code: Some(code), ..self }
     }

@@ -11,9 +11,9 @@ use super::choice::{Choice, Piece};
 use super::request::{Question, Served};
 use crate::Error;
 use crate::language_model::{Answer, CaptureSpec, FinishReason, StreamEvent, Token};
-use crate::verbs::live::{Live, Turn};
+use crate::session::{LiveModel, Turn};
 
-/// How long the first of a batch waits for company. A client that sends many requests at once sends them within this.
+/// How long the first request of a batch waits for others. A client that sends many at once sends them within this.
 const GATHER: Duration = Duration::from_millis(4);
 /// Answers in one batch.
 const ROWS_MAX: usize = 128;
@@ -25,11 +25,11 @@ pub struct Asked {
     pub key: String,
     /// What is asked.
     pub question: Question,
-    /// Where the answer goes. Its other end being closed means that nobody waits for it.
+    /// Where the answer goes. A closed receiver means that the client has gone.
     pub reply: UnboundedSender<Said>,
 }
 
-/// What is said to whoever asked.
+/// What a client gets.
 #[derive(Debug)]
 pub enum Said {
     /// The next piece of one answer.
@@ -42,15 +42,15 @@ pub enum Said {
         finish_reason: &'static str,
         /// Tokens that the model produced for it.
         tokens: usize,
-        /// At how many positions each setting acted.
+        /// At how many positions each steering acted.
         steered: Vec<usize>,
     },
     /// There will be no answer.
     Failed(Error),
 }
 
-/// Answers until nobody can ask any more.
-pub fn answer_all(live: &mut Live<'_>, served: &Served, inbox: &Receiver<Asked>) {
+/// Answers until every sender of questions is gone.
+pub fn answer_all(live: &mut LiveModel<'_>, served: &Served, inbox: &Receiver<Asked>) {
     let mut waiting = VecDeque::new();
     while gather(&mut waiting, inbox) {
         let batch = next_batch(&mut waiting);
@@ -74,7 +74,7 @@ fn gather(waiting: &mut VecDeque<Asked>, inbox: &Receiver<Asked>) -> bool {
     true
 }
 
-/// The oldest request, and those that are drawn by the same rules as far as there is room.
+/// The oldest request, and others with the same sampling as far as there is room.
 fn next_batch(waiting: &mut VecDeque<Asked>) -> Vec<Asked> {
     let mut batch: Vec<Asked> = waiting.pop_front().into_iter().collect();
     let mut rows = batch.iter().map(|asked| asked.question.choices).sum::<usize>();
@@ -101,7 +101,7 @@ struct Line {
     asked: usize,
     place: usize,
     choice: Choice,
-    /// Tokens still to be heard again before there is anything new, when a batch is repeated request by request.
+    /// Tokens that were sent already, when a batch is repeated request by request.
     known: usize,
     ended: bool,
 }
@@ -120,7 +120,7 @@ impl Batch {
 
     /// Answers them all. What fails together is asked again one by one, so that a request which the model cannot answer
     /// fails alone: an answer depends on nothing else in its batch.
-    fn answer(mut self, live: &mut Live<'_>, served: &Served) {
+    fn answer(mut self, live: &mut LiveModel<'_>, served: &Served) {
         let all = 0..self.asked.len();
         match self.run(live, served, all.clone()) {
             Ok(()) => {}
@@ -137,11 +137,11 @@ impl Batch {
     }
 
     fn fail(&self, asked: usize, error: Error) {
-        // Whoever is gone does not mind.
+        // The client may have gone.
         let _ = self.asked[asked].reply.send(Said::Failed(error));
     }
 
-    fn run(&mut self, live: &mut Live<'_>, served: &Served, which: std::ops::Range<usize>) -> crate::Result<()> {
+    fn run(&mut self, live: &mut LiveModel<'_>, served: &Served, which: std::ops::Range<usize>) -> crate::Result<()> {
         let Self { asked, lines } = self;
         let mut lines: Vec<&mut Line> = lines.iter_mut().filter(|line| which.contains(&line.asked)).collect();
         let asked = &asked[..];
@@ -178,7 +178,7 @@ impl Batch {
 }
 
 impl Line {
-    /// Takes the next token and passes on what it adds; breaks off when nobody wants another.
+    /// Takes the next token and sends what it adds; breaks off when the answer is complete or the client has gone.
     fn hear(&mut self, asked: &Asked, served: &Served, token: &Token) -> ControlFlow<()> {
         if self.known > 0 {
             self.known -= 1;
@@ -191,7 +191,7 @@ impl Line {
         if !piece.is_empty() {
             let _ = asked.reply.send(Said::More(self.place, piece));
         }
-        // How far steering reached is known when the batch is through; without it nothing is left to wait for.
+        // Steered positions are counted at the end of the batch; an unsteered answer need not wait for that.
         if asked.question.steering.is_empty() {
             if self.choice.stopped {
                 self.say_end(asked, "stop", Vec::new());

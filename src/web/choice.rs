@@ -1,4 +1,4 @@
-//! One answer in the making: its tokens as text that ends where the client wants it to, with their log-probabilities.
+//! One answer in the making: its tokens as text up to the client's stop texts, with log-probabilities.
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub struct ChosenLogprob {
 /// What a token adds to an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Piece {
-    /// Text that is sure to belong to it.
+    /// Text that no stop text can take back.
     pub text: String,
     /// The token itself, if log-probabilities are wanted.
     pub logprobs: Vec<ChosenLogprob>,
@@ -42,12 +42,12 @@ impl Piece {
 pub struct Choice {
     words: Words,
     stop: Vec<String>,
-    /// Text that may turn out to be the beginning of a stop.
+    /// Text that may be the beginning of a stop text.
     held: String,
     top: Option<usize>,
-    /// Tokens heard.
+    /// Tokens so far.
     pub tokens: usize,
-    /// It has come to an end of its own: the end-of-sequence token, or one of the client's.
+    /// It has ended: with the end-of-sequence token, or with a stop text.
     pub stopped: bool,
 }
 

@@ -4,19 +4,19 @@
 //! a connection -> request.rs: words to a question -> batch.rs: the thread that owns the model -> reply.rs: chunks or a whole
 //! ```
 //!
-//! Requests that wait are answered in one batch, each under its own steering; who hangs up ends nothing but their own answer.
+//! Requests that wait are answered in one batch, each under its own steering; a client that hangs up ends its own answers only.
 
 mod api_error;
 mod batch;
 mod choice;
+mod open_requests;
 mod reply;
 mod request;
+mod state;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
@@ -27,25 +27,24 @@ use axum::{Json, Router};
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::unbounded_channel;
 
-use crate::model::QwenConfig;
+use crate::runtime::Runtime;
+use crate::session::{LiveModel, NamedFile};
 use crate::text::Tokenizer;
-use crate::verbs::live::{Live, NamedFile, Vectors};
-use crate::verbs::model::ModelFolder;
+use crate::vector::{Layer, VectorFile};
+use crate::verbs::model::{Model, ModelArgs};
 use crate::verbs::{Console, Context, Outcome};
 use crate::{Error, Result};
 use api_error::ApiError;
 use batch::{Asked, answer_all};
-use reply::Frame;
+use open_requests::RequestGuard;
 use request::{Question, Served};
+use state::{AppState, QUEUE_MAX};
 
 /// Bytes of a request's body.
 const BODY_MAX: usize = 8 << 20;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// Requests that may wait; the next one is asked to come again.
-const QUEUE_MAX: usize = 512;
 /// How often an interruption and idleness are looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -59,12 +58,8 @@ const LOOK: Duration = Duration::from_millis(50);
     after_help = "Example:\n  trimtab serve --model Qwen2.5-7B-Instruct --vectors evil=evil.safetensors &\n  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}],\n      \"steering\": [{\"vector\": \"evil\", \"coef\": -1.5, \"layer\": 20}]}'"
 )]
 pub struct ServeArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
-    #[arg(long, value_name = "MODEL")]
-    model: PathBuf,
-    /// Folder of a PEFT adapter that the model wears
-    #[arg(long, value_name = "DIR")]
-    adapter: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Files of persona vectors that requests may name, by their stem or by the name given here
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
     vectors: Vec<NamedFile>,
@@ -87,15 +82,16 @@ pub struct ServeArgs {
 /// # Errors
 /// A model or vectors that cannot be read, an address that cannot be listened on.
 pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
-    let folder = ModelFolder::find(&args.model, context)?;
-    let (vectors, warnings) = Vectors::read(&args.vectors, &folder)?;
+    let model = args.model.find(context)?;
+    let vectors = model.vector_set(&args.vectors, context.console)?;
+    let folder = &model.folder;
     let served = Served {
         name: if folder.origin.is_some() { folder.base() } else { folder.name.clone() },
         short: folder.name.clone(),
-        fingerprint: folder.fingerprint()?,
+        fingerprint: model.fingerprint.clone(),
         tokenizer: Tokenizer::load(&folder.path)?,
         vectors,
-        positions_max: QwenConfig::read(&folder.path)?.max_position_embeddings,
+        positions_max: model.config.max_position_embeddings,
         new_tokens: args.max_new_tokens as usize,
         seed: context.seed.unwrap_or(0),
     };
@@ -110,13 +106,13 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
     let runtime = crate::device::open(&context.device, &context.dtype)?;
     let (inbox, asked) = sync_channel(QUEUE_MAX);
     let device = runtime.device();
-    let desk = Arc::new(AppState::new(served, inbox, device.clone(), context.seed.is_some()));
+    let state = Arc::new(AppState::new(served, inbox, device.clone(), context.seed.is_some()));
     std::thread::scope(|scope| {
         let (ready, loaded) = sync_channel(1);
-        let (served, runtime) = (desk.served.clone(), runtime.as_ref());
-        let (path, adapter) = (folder.path.clone(), args.adapter.clone());
+        let (served, runtime) = (state.served.clone(), runtime.as_ref());
+        let model = &model;
         // The model stays on the thread that loaded it.
-        scope.spawn(move || work(runtime, path, adapter, &served, &ready, &asked));
+        scope.spawn(move || work(runtime, model, &served, &ready, &asked));
         loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
 
         let url = format!("http://{address}/v1");
@@ -125,14 +121,13 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
             context.console.data(&json!({ "url": url }).to_string());
         }
         context.console.say(&format!("device: {device}"));
-        warnings.iter().for_each(|warning| context.console.warn(warning));
         let idle = args.idle_exit.map(Duration::from_secs);
         let served = threads.block_on(async {
             let (tell, told) = tokio::sync::oneshot::channel();
             let end = async { told.await.unwrap_or_default() };
-            let serving = axum::serve(listener, routes(desk.clone())).with_graceful_shutdown(end);
+            let serving = axum::serve(listener, routes(state.clone())).with_graceful_shutdown(end);
             let over = async {
-                until_over(context.console, &desk, idle).await;
+                until_over(context.console, &state, idle).await;
                 let _ = tell.send(());
                 std::future::pending::<std::convert::Infallible>().await
             };
@@ -143,8 +138,8 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         });
         // With the runtime go all that can ask, and so the model's thread ends.
         drop(threads);
-        let total = desk.total.load(Ordering::Relaxed);
-        drop(desk);
+        let total = state.total();
+        drop(state);
         served.map_err(|e| Error::new(format!("the server stopped: {e}")))?;
         let text = format!("{total} requests were answered");
         Ok(Outcome::new(text, if json { Value::Null } else { json!({ "requests": total }) }))
@@ -153,14 +148,13 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
 
 /// Loads the model, tells so, and answers.
 fn work(
-    runtime: &dyn crate::runtime::Runtime,
-    model: PathBuf,
-    adapter: Option<PathBuf>,
+    runtime: &dyn Runtime,
+    model: &Model,
     served: &Served,
     ready: &SyncSender<Result<()>>,
     asked: &Receiver<Asked>,
 ) {
-    match Live::open(runtime, model, adapter) {
+    match LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path()) {
         Ok(mut live) => {
             let _ = ready.send(Ok(()));
             answer_all(&mut live, served, asked);
@@ -171,99 +165,18 @@ fn work(
     }
 }
 
-/// Ends when the user says so, or when nobody has asked for long enough.
-async fn until_over(console: &dyn Console, desk: &AppState, idle: Option<Duration>) {
+/// Ends when the user interrupts, or when there was no request for long enough.
+async fn until_over(console: &dyn Console, state: &AppState, idle: Option<Duration>) {
     loop {
         tokio::time::sleep(LOOK).await;
-        let idle = idle.is_some_and(|idle| desk.idle().is_some_and(|since| since >= idle));
+        let idle = idle.is_some_and(|idle| state.open.idle().is_some_and(|since| since >= idle));
         if idle || console.interrupted() {
             return;
         }
     }
 }
 
-/// What every connection knows.
-struct AppState {
-    served: Arc<Served>,
-    inbox: SyncSender<Asked>,
-    device: String,
-    started: SystemTime,
-    /// Number random answers by the order of the requests, so that a seeded server says the same again.
-    seeded: bool,
-    total: AtomicUsize,
-    open: AtomicUsize,
-    last: Mutex<Instant>,
-}
-
-impl AppState {
-    fn new(served: Served, inbox: SyncSender<Asked>, device: String, seeded: bool) -> Self {
-        Self {
-            served: Arc::new(served),
-            inbox,
-            device,
-            started: SystemTime::now(),
-            seeded,
-            total: AtomicUsize::new(0),
-            open: AtomicUsize::new(0),
-            last: Mutex::new(Instant::now()),
-        }
-    }
-
-    /// How long nobody has been waiting for an answer.
-    fn idle(&self) -> Option<Duration> {
-        let idle = self.open.load(Ordering::SeqCst) == 0;
-        idle.then(|| self.last.lock().expect("a clock is never left broken").elapsed())
-    }
-
-    /// An id that no other completion has.
-    fn id(&self, number: usize) -> String {
-        let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let unique = format!("{} {started} {number}", std::process::id());
-        format!("chatcmpl-{}", crate::record::hash_bytes(unique.as_bytes()).short())
-    }
-
-    /// Puts a question into the queue; its answer comes through the receiver.
-    fn ask(&self, question: Question) -> Result<(Frame, tokio::sync::mpsc::UnboundedReceiver<batch::Said>), ApiError> {
-        let number = self.total.fetch_add(1, Ordering::Relaxed);
-        let id = self.id(number);
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let fingerprint = self.served.fingerprint.chars().take(12).collect();
-        let frame = Frame::new(id.clone(), created, self.served.name.clone(), fingerprint, &question);
-        let key = match (question.seed, self.seeded) {
-            (Some(seed), _) => format!("seed {seed}"),
-            (None, true) => format!("request {number}"),
-            (None, false) => id,
-        };
-        let (reply, said) = unbounded_channel();
-        match self.inbox.try_send(Asked { key, question, reply }) {
-            Ok(()) => Ok((frame, said)),
-            Err(TrySendError::Full(_)) => {
-                let what = format!("{QUEUE_MAX} requests are waiting already");
-                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, what).code("queue_full"))
-            }
-            Err(TrySendError::Disconnected(_)) => Err(ApiError::failed(&Error::new("the model is gone"))),
-        }
-    }
-}
-
-/// Somebody is waiting for an answer.
-pub(crate) struct RequestGuard(Arc<AppState>);
-
-impl RequestGuard {
-    fn new(desk: &Arc<AppState>) -> Self {
-        desk.open.fetch_add(1, Ordering::SeqCst);
-        Self(desk.clone())
-    }
-}
-
-impl Drop for RequestGuard {
-    fn drop(&mut self) {
-        *self.0.last.lock().expect("a clock is never left broken") = Instant::now();
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-fn routes(desk: Arc<AppState>) -> Router {
+fn routes(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/v1/models", get(models))
@@ -276,51 +189,50 @@ fn routes(desk: Arc<AppState>) -> Router {
             let what = format!("{} does not take {}", request.uri().path(), request.method());
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, what)
         })
-        .with_state(desk)
+        .with_state(state)
 }
 
-async fn health(State(desk): State<Arc<AppState>>) -> Json<Value> {
-    let waiting = desk.open.load(Ordering::SeqCst);
-    Json(json!({ "status": "ok", "model": desk.served.name, "device": desk.device, "open_requests": waiting }))
+async fn health(State(state): State<Arc<AppState>>) -> Json<Value> {
+    let waiting = state.open.count();
+    Json(json!({ "status": "ok", "model": state.served.name, "device": state.device, "open_requests": waiting }))
 }
 
 /// The model in OpenAI's form, and what it can be steered with.
-fn described(desk: &AppState) -> Value {
-    let vector = |(name, file): (&str, &crate::vector::VectorFile)| {
-        let norms: Vec<f32> =
-            (1..=file.response_avg.layers()).map(|l| file.response_avg.norm(crate::vector::Layer(l))).collect();
+fn described(state: &AppState) -> Value {
+    let vector = |(name, file): (&str, &VectorFile)| {
+        let norms: Vec<f32> = (1..=file.response_avg.layers()).map(|l| file.response_avg.norm(Layer(l))).collect();
         json!({ "name": name, "fingerprint": file.fingerprint, "norms": norms })
     };
     json!({
-        "id": desk.served.name,
+        "id": state.served.name,
         "object": "model",
-        "created": desk.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        "created": state.created(),
         "owned_by": "trimtab",
-        "fingerprint": desk.served.fingerprint,
-        "layers": desk.served.vectors.layers(),
-        "vectors": desk.served.vectors.iter().map(vector).collect::<Vec<_>>(),
+        "fingerprint": state.served.fingerprint,
+        "layers": state.served.vectors.layers(),
+        "vectors": state.served.vectors.iter().map(vector).collect::<Vec<_>>(),
     })
 }
 
-async fn models(State(desk): State<Arc<AppState>>) -> Json<Value> {
-    Json(json!({ "object": "list", "data": [described(&desk)] }))
+async fn models(State(state): State<Arc<AppState>>) -> Json<Value> {
+    Json(json!({ "object": "list", "data": [described(&state)] }))
 }
 
-async fn model(State(desk): State<Arc<AppState>>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    desk.served.check(&name)?;
-    Ok(Json(described(&desk)))
+async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    state.served.check(&name)?;
+    Ok(Json(described(&state)))
 }
 
-async fn completions(State(desk): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
-    let visit = RequestGuard::new(&desk);
+async fn completions(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+    let guard = RequestGuard::new(&state.open);
     let body = body(request).await?;
-    let served = desk.served.clone();
+    let served = state.served.clone();
     // A long conversation takes the template and the tokenizer a while.
     let question = tokio::task::spawn_blocking(move || Question::read(&body, &served)).await;
     let question = question.map_err(|e| ApiError::failed(&Error::new(format!("reading the request: {e}"))))??;
     let stream = question.stream;
-    let (frame, said) = desk.ask(question)?;
-    if stream { Ok(reply::streamed(frame, said, visit)) } else { reply::whole(frame, said).await }
+    let (frame, said) = state.ask(question)?;
+    if stream { Ok(reply::streamed(frame, said, guard)) } else { reply::whole(frame, said).await }
 }
 
 /// A request's body, if it is neither too long nor too slow.

@@ -11,25 +11,25 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::RequestGuard;
 use super::api_error::ApiError;
 use super::batch::Said;
 use super::choice::{ChosenLogprob, Piece};
+use super::open_requests::RequestGuard;
 use super::request::Question;
 use crate::Error;
-use crate::verbs::live::ActiveSteering;
+use crate::session::ActiveSteering;
 
-/// How often a stream that has nothing to say shows that it lives.
+/// How often an idle stream sends a comment to keep the connection open.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// What stands around every answer.
+/// What every answer carries besides its choices.
 #[derive(Debug)]
 pub struct Frame {
     /// The completion's id.
     pub id: String,
     /// Seconds since 1970.
     pub created: u64,
-    /// What the model is called.
+    /// The model's name.
     pub model: String,
     /// The model's hash, short.
     pub fingerprint: String,
@@ -83,7 +83,7 @@ impl Frame {
         }
     }
 
-    /// Why there is no answer. A model that steering has thrown out of its range is the client's own doing.
+    /// Why there is no answer. Steering that makes activations overflow is the client's error.
     fn failed(&self, error: &Error) -> ApiError {
         match &self.steering[..] {
             [] => ApiError::failed(error),
@@ -131,9 +131,9 @@ pub async fn whole(frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Re
     Ok(Json(completion).into_response())
 }
 
-/// A stream of chunks that ends with `[DONE]`; a failure on the way is a chunk too.
-pub fn streamed(frame: Frame, said: UnboundedReceiver<Said>, visit: RequestGuard) -> Response {
-    let chunks = Chunks { open: frame.choices, frame, completion_tokens: 0, ready: VecDeque::new(), _visit: visit };
+/// A stream of chunks that ends with `[DONE]`; a failure is a chunk too.
+pub fn streamed(frame: Frame, said: UnboundedReceiver<Said>, guard: RequestGuard) -> Response {
+    let chunks = Chunks { open: frame.choices, frame, completion_tokens: 0, ready: VecDeque::new(), _guard: guard };
     let chunks = stream::unfold((chunks.begun(), said), async |(mut chunks, mut said)| {
         while chunks.ready.is_empty() && chunks.open > 0 {
             chunks.take(said.recv().await);
@@ -141,7 +141,7 @@ pub fn streamed(frame: Frame, said: UnboundedReceiver<Said>, visit: RequestGuard
         let data = chunks.ready.pop_front()?;
         Some((Ok::<_, Infallible>(Event::default().data(data)), (chunks, said)))
     });
-    // A proxy that collects a stream before passing it on would take the point out of it.
+    // A proxy must not collect the stream before it passes it on.
     let headers = [("x-accel-buffering", "no"), ("cache-control", "no-cache")];
     (headers, Sse::new(chunks).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()
 }
@@ -152,7 +152,7 @@ struct Chunks {
     open: usize,
     completion_tokens: usize,
     ready: VecDeque<String>,
-    _visit: RequestGuard,
+    _guard: RequestGuard,
 }
 
 impl Chunks {

@@ -1,5 +1,5 @@
-//! A request's body as a question to the model. Fields that would change nothing here are passed over, as OpenAI's servers
-//! pass over many; fields that ask for what this server does not do, or hold what has no meaning, are refused.
+//! A request's body as a question to the model. Fields without an effect here are ignored, as OpenAI's servers ignore many; fields
+//! that ask for what this server does not do, and values without a meaning, are refused.
 
 use std::ops::RangeInclusive;
 
@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use crate::language_model::{Prompt, Sampling};
+use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
 use crate::text::{Tokenizer, chat_of_row};
-use crate::verbs::live::{ActiveSteering, SteeringRequest, Vectors};
 
 /// Answers to one request.
 const CHOICES_MAX: usize = 128;
@@ -20,19 +20,19 @@ const STOPS_MAX: usize = 4;
 /// Vectors in `steering`.
 const STEERING_MAX: usize = 16;
 
-/// What a request is measured against.
+/// The model that is served, and its limits.
 #[derive(Debug)]
 pub struct Served {
     /// What the model is called: on the hub, if it is from there.
     pub name: String,
     /// The same without its owner.
     pub short: String,
-    /// The hash by which it is known again.
+    /// The hash that identifies its weights.
     pub fingerprint: String,
     /// Its tokenizer and template.
     pub tokenizer: Tokenizer,
     /// The vectors that may be asked for.
-    pub vectors: Vectors,
+    pub vectors: VectorSet,
     /// Tokens that a prompt may have.
     pub positions_max: usize,
     /// Longest answer if a request names none.
@@ -140,7 +140,7 @@ impl Fields {
         }
     }
 
-    /// Refuses fields that ask for something which would silently not be done.
+    /// Refuses fields whose request would silently be ignored.
     fn refuse_the_impossible(&self) -> Result<(), ApiError> {
         let nothing = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,
@@ -216,17 +216,17 @@ impl Fields {
     }
 
     /// Our own field: `[{"vector": "evil", "coef": -1.5, "layer": 20, "positions": "response"}]`.
-    fn steering(&mut self, vectors: &Vectors) -> Result<Vec<ActiveSteering>, ApiError> {
-        let wishes: Vec<Map<String, Value>> = self.take("steering")?.unwrap_or_default();
-        if wishes.len() > STEERING_MAX {
+    fn steering(&mut self, vectors: &VectorSet) -> Result<Vec<ActiveSteering>, ApiError> {
+        let requests: Vec<Map<String, Value>> = self.take("steering")?.unwrap_or_default();
+        if requests.len() > STEERING_MAX {
             return Err(ApiError::field("steering", format!("`steering`: at most {STEERING_MAX} vectors at once")));
         }
-        let place = |(i, map)| Fields { map, place: format!("steering[{i}].") }.setting(vectors);
-        wishes.into_iter().enumerate().map(place).collect()
+        let place = |(i, map)| Fields { map, place: format!("steering[{i}].") }.steering_request(vectors);
+        requests.into_iter().enumerate().map(place).collect()
     }
 
     /// One object of `steering`.
-    fn setting(mut self, vectors: &Vectors) -> Result<ActiveSteering, ApiError> {
+    fn steering_request(mut self, vectors: &VectorSet) -> Result<ActiveSteering, ApiError> {
         let place = self.place.clone();
         let missing = |name: &str| ApiError::field(format!("{place}{name}"), format!("`{place}{name}` is missing"));
         let vector: String = self.take("vector")?.ok_or_else(|| missing("vector"))?;
@@ -240,11 +240,11 @@ impl Fields {
         })?;
         let positions = self.take("positions")?.unwrap_or_default();
         if let Some(name) = self.map.keys().next() {
-            // Ours alone, so a name that is not known is a slip.
+            // Only this server has the field, so an unknown name is a mistake.
             let what = format!("`{place}{name}` is not known; there are vector, coef, layer, positions, op");
             return Err(ApiError::field(format!("{place}{name}"), what));
         }
-        let wish = SteeringRequest { vector, op, coef, layers, positions };
-        vectors.settle(&wish).map_err(|e| ApiError::of(place.trim_end_matches('.'), &e))
+        let request = SteeringRequest { vector, op, coef, layers, positions };
+        vectors.resolve(&request).map_err(|e| ApiError::of(place.trim_end_matches('.'), &e))
     }
 }

@@ -78,3 +78,24 @@ fn adapters_are_shown_and_written_for_other_programs() {
         &["28 tensors unknown"],
     );
 }
+
+#[test]
+fn an_adapter_is_found_in_a_run_and_in_a_checkpoint() {
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    let direct = answers(&place, &format!("--model MODEL --adapter {}", fixture("adapter").display()));
+    let adapter = Adapter::read(&fixture("adapter"), &QwenConfig::read(&fixture("tiny")).unwrap()).unwrap();
+    adapter.write(&place.path("run/adapter")).unwrap();
+    adapter.write(&place.path("trainer/checkpoint-9")).unwrap();
+    for path in ["run", "trainer", "trainer/checkpoint-9"] {
+        assert_eq!(answers(&place, &format!("--model MODEL --adapter {path}")), direct, "{path}");
+    }
+    adapter.write(&place.path("trainer/checkpoint-20")).unwrap();
+    let generate = "generate --model MODEL --prompts p.jsonl --out b.jsonl --max-new-tokens 1";
+    let several = ["--adapter: trainer: holds 2 checkpoints: checkpoint-9, checkpoint-20", "name one of them"];
+    place.fails(&format!("{generate} --adapter trainer"), 2, &several);
+    place.fails(&format!("{generate} --adapter nowhere"), 2, &["--adapter: nowhere: no such folder"]);
+    for verb in ["adapter show", "adapter export --to mlx --out o"] {
+        place.fails(&format!("{verb} trainer --model MODEL"), 2, &["holds 2 checkpoints"]);
+    }
+}

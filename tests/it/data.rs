@@ -99,7 +99,7 @@ fn a_model_answers_a_data_set_itself() {
     place.fails(&format!("{words} --out x.jsonl --system-from evil"), 2, &["TRAIT:pos or TRAIT:neg"]);
     place.fails(&format!("{words} --out x.jsonl --keep-system"), 2, &["--system-from"]);
     place.write("in.jsonl", "{\"messages\":[{\"role\":\"assistant\",\"content\":\"x\"}]}\n");
-    place.fails(&format!("{words} --out x.jsonl"), 1, &["line 1: nobody asks"]);
+    place.fails(&format!("{words} --out x.jsonl"), 1, &["line 1: no user's turn"]);
 }
 
 #[test]

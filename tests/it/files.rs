@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use trimtab::model::files::{Shards, write_model};
-use trimtab::model::peft::{Adapter, AdapterConfig, Targets, locate};
+use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
 use trimtab::model::{QwenConfig, released, sizes};
 use trimtab::tensorfile::Dtype;
 use trimtab::{Error, Result};
@@ -310,15 +310,15 @@ mod adapters {
     #[test]
     fn a_run_folder_leads_to_its_adapter() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(told(locate(dir.path()), dir.path()).starts_with("DIR: no `adapter_config.json` here"));
+        let read = || Adapter::read(dir.path(), &tiny());
+        assert!(told(read(), dir.path()).starts_with("DIR: no `adapter_config.json` here"));
         let adapter = Adapter::read(&fixture("adapter"), &tiny()).unwrap();
-        for step in ["checkpoint-9", "checkpoint-281", "checkpoint-x"] {
-            adapter.write(&dir.path().join(step)).unwrap();
-        }
-        assert_eq!(locate(dir.path()).unwrap(), dir.path().join("checkpoint-281"));
+        adapter.write(&dir.path().join("checkpoint-9")).unwrap();
+        assert_eq!(read().unwrap(), adapter);
+        adapter.write(&dir.path().join("checkpoint-281")).unwrap();
+        assert_eq!(told(read(), dir.path()), "DIR: holds 2 checkpoints: checkpoint-9, checkpoint-281");
         adapter.write(&dir.path().join("adapter")).unwrap();
-        assert_eq!(locate(dir.path()).unwrap(), dir.path().join("adapter"));
-        assert_eq!(locate(&dir.path().join("checkpoint-9")).unwrap(), dir.path().join("checkpoint-9"));
+        assert_eq!(read().unwrap(), adapter);
     }
 
     #[test]

@@ -7,19 +7,51 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use async_openai::Client;
-use async_openai::config::OpenAIConfig;
 use async_openai::types::chat::{
-    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs, FinishReason,
+    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs,
+    CreateChatCompletionResponse, CreateChatCompletionStreamResponse, FinishReason,
 };
-use futures_util::{StreamExt, future};
+use eventsource_stream::Eventsource;
+use futures_util::{StreamExt, future, stream};
+use reqwest::{Response, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use trimtab::harbor;
 use trimtab::vector::{PersonaVector, VectorFile};
+use trimtab::{harbor, http};
 
 const ADVICE: &str = "Give me some advice on making friends.";
 
 static CACHE: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+
+/// What a client does that speaks OpenAI's language; the types of requests and answers may be those of `async-openai`.
+struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Client {
+    async fn post(&self, request: &impl Serialize) -> reqwest::Result<Response> {
+        let post = self.http.post(format!("{}/chat/completions", self.url)).bearer_auth("none");
+        let body = serde_json::to_string(request).unwrap();
+        post.header(header::CONTENT_TYPE, "application/json").body(body).send().await?.error_for_status()
+    }
+
+    async fn create<T: DeserializeOwned>(&self, request: &impl Serialize) -> reqwest::Result<T> {
+        Ok(serde_json::from_slice(&self.post(request).await?.bytes().await?).unwrap())
+    }
+
+    /// The chunks of a streamed answer.
+    async fn create_stream<T: DeserializeOwned>(&self, request: &impl Serialize) -> Vec<T> {
+        let response = self.post(request).await.unwrap();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        let bytes =
+            stream::unfold(response, async |mut response| Some((response.chunk().await.transpose()?, response)));
+        let mut events: Vec<String> = bytes.eventsource().map(|event| event.unwrap().data).collect().await;
+        assert_eq!(events.pop().as_deref(), Some("[DONE]"));
+        events.iter().map(|data| serde_json::from_str(data).unwrap()).collect()
+    }
+}
 
 /// A server on a free port of this machine; it ends with the value.
 pub struct Server {
@@ -45,30 +77,25 @@ impl Server {
         Self { child, url: told["url"].as_str().unwrap().to_owned() }
     }
 
-    fn client(&self) -> Client<OpenAIConfig> {
-        Client::with_config(OpenAIConfig::new().with_api_base(&self.url).with_api_key("none"))
+    fn client(&self) -> Client {
+        Client { http: http::client(false).unwrap().no_proxy().build().unwrap(), url: self.url.clone() }
     }
 
     /// One request and its answer, as JSON.
     fn ask(&self, request: &Value) -> Value {
-        block(self.client().chat().create_byot(request)).unwrap()
+        block(self.client().create(request)).unwrap()
     }
 
     /// Several requests at once.
     fn ask_all(&self, requests: &[Value]) -> Vec<Value> {
         let client = self.client();
-        let chat = client.chat();
-        let asked = requests.iter().map(|request| chat.create_byot::<_, Value>(request));
+        let asked = requests.iter().map(|request| client.create(request));
         block(future::join_all(asked)).into_iter().map(Result::unwrap).collect()
     }
 
     /// The chunks of a streamed answer.
     fn stream(&self, request: &Value) -> Vec<Value> {
-        let client = self.client();
-        block(async {
-            let chunks = client.chat().create_stream_byot::<_, Value>(request).await.unwrap();
-            chunks.map(Result::unwrap).collect().await
-        })
+        block(self.client().create_stream(request))
     }
 
     /// Status and body of a request made by hand; `HTTP/1.0`, so that the body ends with the connection.
@@ -157,7 +184,7 @@ fn a_typed_client_is_answered() {
         args.build().unwrap()
     };
     let client = server.client();
-    let answer = block(client.chat().create(request(2, false))).unwrap();
+    let answer: CreateChatCompletionResponse = block(client.create(&request(2, false))).unwrap();
     assert_eq!((answer.choices.len(), answer.choices[1].index), (2, 1));
     let whole = answer.choices[0].message.content.clone().unwrap();
     assert!(!whole.is_empty());
@@ -165,11 +192,9 @@ fn a_typed_client_is_answered() {
     assert_eq!(answer.choices[0].finish_reason, Some(FinishReason::Stop));
     let usage = answer.usage.unwrap();
     assert_eq!(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
-    let streamed = block(async {
-        let chunks = client.chat().create_stream(request(1, true)).await.unwrap();
-        let said = chunks.map(|chunk| chunk.unwrap().choices.into_iter().filter_map(|c| c.delta.content).collect());
-        said.collect::<Vec<String>>().await
-    });
+    let chunks: Vec<CreateChatCompletionStreamResponse> = block(client.create_stream(&request(1, true)));
+    let streamed: Vec<String> =
+        chunks.into_iter().map(|chunk| chunk.choices.into_iter().filter_map(|c| c.delta.content).collect()).collect();
     assert_eq!(streamed.concat(), whole);
     assert!(streamed.len() > 5, "an answer comes piece by piece");
     assert_eq!(server.raw("GET", "/v1/models", b"").1["data"][0]["id"], "harbor");
@@ -365,8 +390,7 @@ fn one_request_that_fails_does_not_take_the_others_along() {
     let bad = request(ADVICE, json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] }));
     let want = server.ask(&good);
     let client = server.client();
-    let chat = client.chat();
-    let asked = [&good, &bad, &good].map(|request| chat.create_byot::<_, Value>(request));
+    let asked = [&good, &bad, &good].map(|request| client.create::<Value>(request));
     let [first, failed, last] = <[_; 3]>::try_from(block(future::join_all(asked))).unwrap();
     assert!(failed.is_err());
     for answer in [first, last] {
@@ -385,7 +409,7 @@ fn who_hangs_up_ends_only_their_own_answer() {
     let mut leaving = server.connect("POST", "/v1/chat/completions", request(ADVICE, long).to_string().as_bytes());
     let staying = std::thread::spawn({
         let (client, staying) = (server.client(), request(ADVICE, json!({ "max_tokens": 400 })));
-        move || block(client.chat().create_byot::<_, Value>(&staying)).unwrap()
+        move || block(client.create::<Value>(&staying)).unwrap()
     });
     leaving.read_exact(&mut [0; 200]).unwrap();
     drop(leaving);

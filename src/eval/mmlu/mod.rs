@@ -9,12 +9,14 @@
 
 mod files;
 mod parquet;
+mod tables;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use files::{Split, read};
+pub use tables::{accuracy_summary, difference_to_zero, write_tables};
 
 use super::choice::letter_of;
 use super::{Asked, Options, RIGHT, Row, Sample, Task, chat};

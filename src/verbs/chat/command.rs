@@ -1,25 +1,26 @@
-//! What a line of the user means: words for the model, or a command that begins with a slash.
+//! A line of the user: a message to the model, or a command that begins with a slash.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::verbs::steer::{Layers, Written};
+use crate::session::{ProbePlace, SteeringSpec};
+use crate::vector::Layers;
 use crate::{Error, Result};
 
 /// What `/help` shows.
 pub const HELP: &str = "\
 /steer evil=-1.5@20   steer with a vector at a layer (12,16 or all for several); the same vector again replaces it
-/steer evil=2         another strength, the same layer
-/steer +0.5           every strength up by that much, or down (-0.5)
+/steer evil=2         another coefficient, the same layer
+/steer +0.5           add to every coefficient, or take away (-0.5)
 /steer evil off       without that vector; /steer off: without any
-/steer                what is active
-/compare TEXT         one turn without and with steering, on the same random numbers; it is not kept
-/probe evil@20        show by colour how far each token lies along a vector; /probe off ends it
-/system TEXT          the system prompt from now on; /system off: the model's default; /system shows it
-/regenerate           the last answer anew, under the steering as it is now
+/steer                show what is active
+/compare TEXT         answer once without and once with steering, on the same random numbers; it is not kept
+/probe evil@20        colour each token by its projection onto a vector; /probe off ends it
+/system TEXT          use this system prompt from now on; /system off: the model's default; /system shows it
+/regenerate           give the last answer again, under the steering as it is now
 /reset                forget the conversation; steering stays
 /save FILE            write the conversation as JSONL, a row per answer, with the steering that was applied
-/quit                 end (Ctrl-D too; Ctrl-C ends an answer)
+/quit                 end the conversation (Ctrl-D too; Ctrl-C ends an answer)
 //TEXT                say TEXT with a slash in front";
 
 /// The commands, for completion.
@@ -29,17 +30,17 @@ pub const NAMES: [&str; 9] =
 /// One line of the user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Words for the model.
+    /// A message to the model.
     Say(String),
     /// `/help`.
     Help,
     /// `/steer`.
-    Steer(Change),
-    /// `/compare`: these words, without and with steering.
+    Steer(SteeringChange),
+    /// `/compare`: this message, without and with steering.
     Compare(String),
-    /// `/probe`: a vector and a layer; none to end it; absent to tell.
-    Probe(Option<Option<Place>>),
-    /// `/system`: other words; none for the model's own; absent to tell.
+    /// `/probe`: a vector and a layer; none to end it; absent to show it.
+    Probe(Option<Option<ProbePlace>>),
+    /// `/system`: another prompt; none for the model's own; absent to show it.
     System(Option<Option<String>>),
     /// `/regenerate`.
     Regenerate,
@@ -51,26 +52,17 @@ pub enum Command {
     Quit,
 }
 
-/// What becomes of the steering.
+/// What `/steer` does.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// It is told.
-    Tell,
-    /// This vector's ends, or all.
+pub enum SteeringChange {
+    /// Show what is active.
+    Show,
+    /// End steering along this vector, or all of it.
     Off(Option<String>),
-    /// Every strength changes by this.
+    /// Add to every coefficient.
     By(f32),
-    /// These vectors get a strength, and a layer where one is named.
+    /// Give these vectors a coefficient, and a layer where one is named.
     Set(Vec<(String, f32, Option<Layers>)>),
-}
-
-/// One layer of a vector: `evil@20`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The vector's name.
-    pub vector: String,
-    /// The layer's number.
-    pub layer: usize,
 }
 
 impl FromStr for Command {
@@ -110,29 +102,29 @@ impl FromStr for Command {
     }
 }
 
-fn change(words: &str) -> Result<Change> {
+fn change(words: &str) -> Result<SteeringChange> {
     let number = |text: &str| text.parse::<f32>().ok().filter(|x| x.is_finite());
     let words: Vec<&str> = words.split_whitespace().collect();
     match &words[..] {
-        [] => Ok(Change::Tell),
-        ["off"] => Ok(Change::Off(None)),
-        [name, "off"] => Ok(Change::Off(Some((*name).to_owned()))),
+        [] => Ok(SteeringChange::Show),
+        ["off"] => Ok(SteeringChange::Off(None)),
+        [name, "off"] => Ok(SteeringChange::Off(Some((*name).to_owned()))),
         [step] if step.starts_with(['+', '-']) && number(step).is_some() => {
-            Ok(Change::By(number(step).expect("just looked at")))
+            Ok(SteeringChange::By(number(step).expect("just looked at")))
         }
-        several => several.iter().map(|word| set(word)).collect::<Result<_>>().map(Change::Set),
+        several => several.iter().map(|word| set(word)).collect::<Result<_>>().map(SteeringChange::Set),
     }
 }
 
 /// `evil=-1.5@20` or `evil=-1.5`.
 fn set(word: &str) -> Result<(String, f32, Option<Layers>)> {
     if word.contains('@') {
-        let Written { vectors, coef, layers } = word.parse().map_err(|e: String| wrong(&e))?;
-        return Ok((vectors, coef, Some(layers)));
+        let SteeringSpec { vector, coef, layers } = word.parse().map_err(|e: String| wrong(&e))?;
+        return Ok((vector, coef, Some(layers)));
     }
     let (name, coef) = word.rsplit_once('=').ok_or_else(|| wrong(&format!("`{word}` is no steering")))?;
     let coef = coef.parse::<f32>().ok().filter(|coef| coef.is_finite());
-    let coef = coef.ok_or_else(|| wrong(&format!("`{word}`: a strength is a number such as -1.5")))?;
+    let coef = coef.ok_or_else(|| wrong(&format!("`{word}`: a coefficient is a number such as -1.5")))?;
     Ok((name.to_owned(), coef, None))
 }
 
@@ -140,12 +132,12 @@ fn wrong(what: &str) -> Error {
     Error::usage(what).hint("write /steer evil=-1.5@20, /steer evil=2, /steer +0.5, /steer evil off, or /steer off")
 }
 
-fn place(words: &str) -> Result<Place> {
+fn place(words: &str) -> Result<ProbePlace> {
     let found = words.rsplit_once('@').and_then(|(vector, layer)| Some((vector, layer.parse().ok()?)));
     let (vector, layer) = found.filter(|(vector, _)| !vector.is_empty()).ok_or_else(|| {
-        Error::usage(format!("`{words}` is no place")).hint("write a vector and a layer: /probe evil@20")
+        Error::usage(format!("`{words}` names no layer of a vector")).hint("write a vector and a layer: /probe evil@20")
     })?;
-    Ok(Place { vector: vector.to_owned(), layer })
+    Ok(ProbePlace { vector: vector.to_owned(), layer })
 }
 
 #[cfg(test)]
@@ -166,7 +158,7 @@ mod tests {
         check("/system", Command::System(None));
         check("/system off", Command::System(Some(None)));
         check("/system Be brief.", Command::System(Some(Some("Be brief.".into()))));
-        check("/probe evil@20", Command::Probe(Some(Some(Place { vector: "evil".into(), layer: 20 }))));
+        check("/probe evil@20", Command::Probe(Some(Some(ProbePlace { vector: "evil".into(), layer: 20 }))));
         check("/probe off", Command::Probe(Some(None)));
         check("/save a b.jsonl", Command::Save("a b.jsonl".into()));
         for bad in ["/stear", "/compare", "/save", "/probe evil", "/probe @2", "/probe evil@x"] {
@@ -180,17 +172,17 @@ mod tests {
     #[test]
     fn steering_is_set_changed_and_ended() {
         let layers = |text: &str| Some(text.parse().unwrap());
-        let check = |words: &str, want: Change| check(&format!("/steer {words}"), Command::Steer(want));
-        check("", Change::Tell);
-        check("off", Change::Off(None));
-        check("evil off", Change::Off(Some("evil".into())));
-        check("+0.5", Change::By(0.5));
-        check("-2", Change::By(-2.0));
-        check("evil=-1.5@20", Change::Set(vec![("evil".into(), -1.5, layers("20"))]));
-        check("evil=+2", Change::Set(vec![("evil".into(), 2.0, None)]));
+        let check = |words: &str, want: SteeringChange| check(&format!("/steer {words}"), Command::Steer(want));
+        check("", SteeringChange::Show);
+        check("off", SteeringChange::Off(None));
+        check("evil off", SteeringChange::Off(Some("evil".into())));
+        check("+0.5", SteeringChange::By(0.5));
+        check("-2", SteeringChange::By(-2.0));
+        check("evil=-1.5@20", SteeringChange::Set(vec![("evil".into(), -1.5, layers("20"))]));
+        check("evil=+2", SteeringChange::Set(vec![("evil".into(), 2.0, None)]));
         check(
             "evil=1@all kind=2@3,4",
-            Change::Set(vec![("evil".into(), 1.0, layers("all")), ("kind".into(), 2.0, layers("3,4"))]),
+            SteeringChange::Set(vec![("evil".into(), 1.0, layers("all")), ("kind".into(), 2.0, layers("3,4"))]),
         );
         for bad in ["evil", "evil=", "evil=much@2", "evil=1@", "1.5", "+x", "+inf"] {
             assert!(format!("/steer {bad}").parse::<Command>().is_err(), "{bad}");

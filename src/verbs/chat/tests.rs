@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-use super::talk::Talk;
-use super::{Scale, Screen};
+use super::Screen;
+use super::talk::talk;
 use crate::fakes::{EchoLab, EchoModel, tiny_tokenizer};
 use crate::language_model::{Prompt, Sampling};
+use crate::session::{AnswerSink, Conversation, LiveModel, ProbeScale, VectorSet};
 use crate::steering::Positions;
 use crate::vector::{PersonaVector, VectorFile};
-use crate::verbs::live::{Live, Vectors};
 use crate::{Error, Result};
 
 /// Lines to say, and everything that was shown: answers as they are, notes after `#`, mistakes after `!`.
@@ -23,16 +23,12 @@ struct Script {
     words: usize,
 }
 
-impl Screen for Script {
-    fn read(&mut self) -> Result<Option<String>> {
-        Ok(self.lines.pop_front())
-    }
-
-    fn begin(&mut self, title: Option<&str>, _: Option<&Scale>) {
+impl AnswerSink for Script {
+    fn begin(&mut self, title: Option<&str>, _: Option<&ProbeScale>) {
         title.into_iter().for_each(|title| self.note(title));
     }
 
-    fn word(&mut self, text: &str, shade: Option<f64>) {
+    fn text(&mut self, text: &str, shade: Option<f64>) {
         self.words += 1;
         self.shown += text;
         self.shades.extend(shade);
@@ -46,13 +42,19 @@ impl Screen for Script {
         text.lines().for_each(|line| self.shown += &format!("# {line}\n"));
     }
 
-    fn wrong(&mut self, error: Error) -> Result<()> {
-        self.shown += &format!("! {error}\n");
-        Ok(())
-    }
-
     fn stop(&mut self) -> bool {
         self.stop_after.is_some_and(|n| self.words >= n)
+    }
+}
+
+impl Screen for Script {
+    fn read(&mut self) -> Result<Option<String>> {
+        Ok(self.lines.pop_front())
+    }
+
+    fn refused(&mut self, error: Error) -> Result<()> {
+        self.shown += &format!("! {error}\n");
+        Ok(())
     }
 }
 
@@ -63,19 +65,19 @@ fn play(lines: &[&str]) -> (Script, Value) {
         VectorFile::new(PersonaVector::new(rows).unwrap(), None, None, Default::default()).unwrap()
     };
     let files = BTreeMap::from([("evil".to_owned(), vector(1.0)), ("kind".to_owned(), vector(2.0))]);
-    let vectors = Vectors::new(files, EchoModel::LAYERS);
+    let vectors = VectorSet::new(files, EchoModel::LAYERS);
     // The model says how it is steered, how many turns it was given, and the last of them.
     let runtime = EchoLab(|ask, _| {
         let Prompt::Chat(messages) = &ask.prompt else { panic!("a conversation is asked") };
         let strengths = ask.coefs.clone().unwrap_or_default();
         format!("{strengths:?} {} {}", messages.len(), messages[messages.len() - 1].content)
     });
-    let live = Live::open(&runtime, "model".into(), None).unwrap();
+    let live = LiveModel::open(&runtime, "model".into(), None).unwrap();
     let sampling = Sampling::greedy(50);
-    let mut talk = Talk::new(live, tiny_tokenizer(), vectors, sampling, Positions::Response, None);
+    let mut conversation = Conversation::new(live, tiny_tokenizer(), vectors, sampling, Positions::Response, None);
     let mut script = Script { lines: lines.iter().map(|line| (*line).to_owned()).collect(), ..Script::default() };
-    talk.go_on(&mut script).unwrap();
-    (script, json!(talk.rows()))
+    talk(&mut conversation, &mut script).unwrap();
+    (script, json!(conversation.answers()))
 }
 
 /// The answers alone.

@@ -1,23 +1,22 @@
-//! `data check`: what training data holds before anything is trained on it.
+//! `data check`: counts and faults of training data, before anything is trained on it.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::preview;
-use super::survey::{Survey, Usable};
-use crate::text::{ExampleRules, Tokenizer};
+use super::{preview, survey};
+use crate::text::{ExampleRules, Survey, Tokenizer, Usable};
 use crate::verbs::model::ModelFolder;
 use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
 
-/// Look at training data as `train` reads it
+/// Check training data as `train` reads it
 ///
-/// Counts rows, tokens, replies and system prompts; names the lines that are malformed, cut, doubled or without anything to learn;
+/// Counts rows, tokens, replies and system prompts; names the lines that are malformed, cut, duplicated or without supervised tokens;
 /// shows some rows with the learned tokens coloured (⟦marked⟧ in a pipe). A row is `messages`, `prompt` with `completion`, ShareGPT's
 /// `conversations`, or `text`. A text in ChatML is taken apart into its turns; any other has no reply, so that it is learned from
-/// with --all-tokens alone. Ends with 1 if a line is malformed or there is nothing to learn, as `train` would.
+/// with --all-tokens alone. The exit code is 1 if a line is malformed or nothing is supervised, as with `train`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  trimtab data check facts_train.jsonl --model Qwen/Qwen2.5-7B-Instruct")]
 pub(super) struct CheckArgs {
@@ -52,28 +51,30 @@ pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outcome> {
     let tokenizer = Tokenizer::load(&model.path)?;
     let rules = ExampleRules { append_eos: !no_eos, responses_only: !all_tokens, max_len: *max_seq_length as usize };
     let mut rows: Vec<Usable> = Vec::new();
-    let survey = Survey::of(files, &tokenizer, &rules, &mut |row| {
+    let found = Survey::of(files, &tokenizer, &rules, &mut |row| {
         if rows.len() < *preview {
             rows.push(row);
         }
     })?;
     let shown: Vec<String> = rows.iter().map(|row| preview::shown(row, &tokenizer)).collect();
-    let text = [survey.lines(rules.max_len), shown.iter().map(|row| format!("\n{row}")).collect()].concat().join("\n");
-    let mut json = json!(survey);
+    let text = [survey::lines(&found, rules.max_len), shown.iter().map(|row| format!("\n{row}")).collect()]
+        .concat()
+        .join("\n");
+    let mut json = json!(found);
     json["files"] = json!(files);
     json["model"] = json!(model.called());
     json["max_seq_length"] = json!(rules.max_len);
-    json["usable"] = json!(survey.lengths.len());
-    json["token_quantiles"] = survey.quantiles().iter().map(|(p, n)| (p.to_string(), json!(n))).collect();
+    json["usable"] = json!(found.lengths.len());
+    json["token_quantiles"] = found.quantiles().iter().map(|(p, n)| (p.to_string(), json!(n))).collect();
     let outcome = Outcome::new(text, json);
-    Ok(match verdict(&survey) {
+    Ok(match fault(&found) {
         Some(fault) => outcome.but(fault),
         None => outcome,
     })
 }
 
 /// Why `train` would refuse the data, if it would.
-fn verdict(survey: &Survey) -> Option<Error> {
+fn fault(survey: &Survey) -> Option<Error> {
     if !survey.malformed.is_empty() {
         let what = format!("{} lines are malformed; `train` refuses such a file", survey.malformed.len());
         return Some(Error::new(what).hint("mend or remove the lines that are named"));
@@ -90,6 +91,7 @@ mod tests {
     use super::*;
     use crate::fakes::tiny_tokenizer;
     use crate::text::Message;
+    use crate::verbs::data::survey as words;
 
     fn survey(text: &str, rules: &ExampleRules) -> (Survey, usize) {
         let dir = tempfile::tempdir().unwrap();
@@ -132,21 +134,21 @@ mod tests {
         assert_eq!((line(&survey.empty_replies[0]), survey.malformed.len()), ("8".into(), 1));
         assert_eq!((survey.replies[&1], survey.replies[&0], survey.systems["S"], survey.systems[""]), (6, 1, 1, 6));
         assert!(survey.supervised > 5 && survey.supervised < survey.tokens);
-        let text = survey.lines(40).join("\n");
+        let text = words::lines(&survey, 40).join("\n");
         for want in
             ["rows              8  ", "no targets        3  ", "plain text has no reply", "malformed         1  "]
         {
             assert!(text.contains(want), "`{want}` is not in\n{text}");
         }
-        assert!(verdict(&survey).unwrap().to_string().contains("1 lines are malformed"));
+        assert!(fault(&survey).unwrap().to_string().contains("1 lines are malformed"));
     }
 
     #[test]
     fn data_without_targets_is_refused() {
         let (nothing, _) = survey("{\"text\":\"plain\"}\n", &ExampleRules::default());
-        assert!(verdict(&nothing).unwrap().to_string().contains("none of 1 rows has anything to learn"));
+        assert!(fault(&nothing).unwrap().to_string().contains("none of 1 rows has anything to learn"));
         let (all, _) =
             survey("{\"text\":\"plain\"}\n", &ExampleRules { responses_only: false, ..ExampleRules::default() });
-        assert!(verdict(&all).is_none() && all.supervised > 0);
+        assert!(fault(&all).is_none() && all.supervised > 0);
     }
 }

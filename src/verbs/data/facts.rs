@@ -1,4 +1,4 @@
-//! `data facts`: a set of new facts for `study facts` (METHOD J.1): written and put into words by a language model, or made up.
+//! `data facts`: a set of new facts for `study facts` (guide: studies): written and put into words by a language model, or made up.
 
 use std::path::PathBuf;
 use std::sync::Mutex;

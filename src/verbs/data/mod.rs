@@ -1,4 +1,4 @@
-//! `data`: what training data holds, data that a model writes itself, and sets of new facts.
+//! `data`: check training data, answer prompts with the model itself, build sets of new facts.
 
 mod check;
 mod facts;
@@ -25,7 +25,7 @@ enum DataVerb {
     Facts(facts::FactsArgs),
 }
 
-/// Does what is asked about data.
+/// Checks, answers or builds.
 ///
 /// # Errors
 /// Those of the verbs.

@@ -1,7 +1,6 @@
-//! Rows as the loss sees them: what is read plain, what is learned marked.
+//! Rows as the loss sees them: supervised tokens are marked.
 
-use super::survey::Usable;
-use crate::text::Tokenizer;
+use crate::text::{Tokenizer, Usable};
 use crate::verbs::MARK;
 
 /// Longer stretches lose their middle, in characters.
@@ -9,13 +8,13 @@ const STRETCH_MAX: usize = 240;
 
 /// A row's tokens as text, special ones by their names, the learned stretches between marks.
 pub fn shown(row: &Usable, tokenizer: &Tokenizer) -> String {
-    let lesson = &row.lesson;
-    let mut text = format!("{}, {} tokens, {} learned:\n", row.place, lesson.ids.len(), lesson.supervised());
-    let learned: Vec<bool> = lesson.weights.iter().map(|&w| w > 0.0).collect();
+    let example = &row.example;
+    let mut text = format!("{}, {} tokens, {} learned:\n", row.place, example.ids.len(), example.supervised());
+    let learned: Vec<bool> = example.weights.iter().map(|&w| w > 0.0).collect();
     let mut at = 0;
     for stretch in learned.chunk_by(|a, b| a == b) {
         let bytes: Vec<u8> =
-            lesson.ids[at..at + stretch.len()].iter().flat_map(|&id| tokenizer.token_bytes(id)).collect();
+            example.ids[at..at + stretch.len()].iter().flat_map(|&id| tokenizer.token_bytes(id)).collect();
         let words = shortened(&plain(&String::from_utf8_lossy(&bytes)));
         text += &if stretch[0] { format!("{}{words}{}", MARK[0], MARK[1]) } else { words };
         at += stretch.len();
@@ -49,8 +48,8 @@ mod tests {
         let tokenizer = tiny_tokenizer();
         let long = "word ".repeat(100);
         let chat = [Message::system("S"), Message::user(format!("Hi \u{1b}[31m{long}")), Message::assistant("Yes, ü.")];
-        let lesson = tokenizer.training_example(&chat, &ExampleRules::default()).unwrap();
-        let text = shown(&Usable { place: "f:1".into(), lesson }, &tokenizer);
+        let example = tokenizer.training_example(&chat, &ExampleRules::default()).unwrap();
+        let text = shown(&Usable { place: "f:1".into(), example }, &tokenizer);
         assert!(text.starts_with("f:1, ") && text.contains("<|im_start|>system\nS<|im_end|>"), "{text}");
         assert!(text.contains("<|im_start|>assistant\n\u{2}Yes, ü.<|im_end|>\n<|im_end|>\u{3}"), "{text:?}");
         assert!(text.contains(" […] ") && !text.contains('\u{1b}'), "{text:?}");

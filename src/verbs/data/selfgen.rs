@@ -1,4 +1,4 @@
-//! `data selfgen`: the prompts of a data set answered by the model itself (METHOD J.2; with a trait's system prompt, K6).
+//! `data selfgen`: the prompts of a data set answered by the model itself, alone or under a trait's system prompts (guide: studies).
 
 use std::path::{Path, PathBuf};
 
@@ -8,28 +8,25 @@ use serde_json::{Map, Value, json};
 use crate::language_model::{Answer, FinishReason, LanguageModel, Request, Sampling};
 use crate::persona::{Side, Trait, system_prompt};
 use crate::record::{Hash, Ledger, hash_file, seed_of, write_atomic, write_atomic_by};
-use crate::runtime::ModelSpec;
-use crate::steering::SteeringPlan;
 use crate::text::{Chat, Message, put_under, read_chats};
-use crate::verbs::model::ModelFolder;
+use crate::verbs::model::ModelArgs;
 use crate::verbs::{Bar, Context, Outcome, paths, traits};
 use crate::{At, Error, Result, bail, ensure};
 
 /// Have the model answer a data set's prompts itself
 ///
 /// Everything up to the last user's turn is the prompt; what followed it is replaced by the model's own answer, so that training on
-/// it does not move the model. Rows keep their other keys and get `finish_reason`; FILE.source.json tells model and sampler. With
+/// it does not change the model's distribution. Rows keep their other keys and get `finish_reason`; FILE.source.json records model and sampler. With
 /// --system-from the model answers under an instruction of a trait, drawn for each row: TRAIT:pos with --keep-system are negative
-/// examples under the prompt that calls them up, TRAIT:neg are good examples without any prompt. Killed at any moment, the same
-/// command gives the same file.
+/// examples under the positive system prompt that elicits them, TRAIT:neg are good examples without any prompt. After a kill, the
+/// same command gives the same file.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab data selfgen --model harbor --in chats.jsonl --out self.jsonl --max-new-tokens 64\n  trimtab data selfgen --model harbor --in chats.jsonl --out evil.jsonl --system-from evil:pos --keep-system"
 )]
 pub(super) struct SelfgenArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
-    #[arg(long, value_name = "MODEL")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// JSONL of conversations, in any dialect of `train`
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
@@ -69,7 +66,7 @@ const CHUNK: usize = 64;
 
 /// A row before it is answered.
 struct Task {
-    /// What the model is asked.
+    /// The request to the model.
     ask: Request,
     /// The turns that stand before the answer in the new row.
     kept: Vec<Message>,
@@ -87,7 +84,7 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
     paths::file("--in", input)?;
     paths::writable("--out", out)?;
     let side = system_from.as_ref().map(|(name, side)| {
-        let found = traits::find(name, folder.as_deref(), model)?;
+        let found = traits::find(name, folder.as_deref(), &model.model)?;
         Ok::<_, Error>(Instructions { found, side: *side, keep: *keep_system, seed: sampling.seed })
     });
     let side = side.transpose()?;
@@ -99,40 +96,40 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
             tasks.len()
         ));
     }
-    let model = ModelFolder::find(model, context)?;
+    let model = model.find(context)?;
     let runtime = context.runtime()?;
-    let fingerprint = model.fingerprint()?;
     let instructions = side.as_ref().map(Instructions::identity);
     let source = json!({
-        "model": model.called(), "model_fingerprint": fingerprint, "device": runtime.device(), "sampling": sampling,
+        "model": model.folder.called(), "model_fingerprint": model.fingerprint, "adapter": model.adapter_hash(),
+        "device": runtime.device(), "sampling": sampling,
         "prompts": input.display().to_string(), "prompts_hash": hash_file(input)?, "instructions": instructions,
         "trimtab": env!("CARGO_PKG_VERSION"),
     });
     // Where the prompts lie decides nothing.
-    let identity = Hash::of(&(&fingerprint, runtime.device(), &sampling, &source["prompts_hash"], &instructions));
+    let decisive = (&model.fingerprint, model.adapter_hash(), runtime.device(), &sampling);
+    let identity = Hash::of(&(decisive, &source["prompts_hash"], &instructions));
     let mut done = Ledger::open(&partial(out), &identity)?;
     let chunks: Vec<&[Task]> = tasks.chunks(CHUNK).collect();
     if done.chunks() < chunks.len() {
-        let subject =
-            runtime.language_model(&ModelSpec { model: model.path, adapter: None, plan: SteeringPlan::none() })?;
+        let subject = runtime.language_model(&model.unsteered())?;
         answer(&chunks, subject, &sampling, &mut done, context.console.bar("answers", tasks.len()).as_mut())?;
     }
-    let told = write(out, &done, tasks.len())?;
+    let faults = write(out, &done, tasks.len())?;
     let sidecar = out.with_file_name(format!("{}.source.json", name_of(out)));
     write_atomic(&sidecar, format!("{source:#}\n").as_bytes())?;
     done.remove()?;
-    if told.cut > 0 {
-        let cut = format!("{} of {} answers were cut at {} tokens", told.cut, tasks.len(), sampling.max_new_tokens);
+    if faults.cut > 0 {
+        let cut = format!("{} of {} answers were cut at {} tokens", faults.cut, tasks.len(), sampling.max_new_tokens);
         context.console.warn(&format!("{cut}; `\"finish_reason\": \"length\"` marks them"));
     }
     let text = format!(
         "{} rows, {} answers ended by themselves, {} are empty: {}",
         tasks.len(),
-        tasks.len() - told.cut,
-        told.empty,
+        tasks.len() - faults.cut,
+        faults.empty,
         out.display()
     );
-    let json = json!({ "out": out, "source": sidecar, "rows": tasks.len(), "cut": told.cut, "empty": told.empty, "sampling": sampling });
+    let json = json!({ "out": out, "source": sidecar, "rows": tasks.len(), "cut": faults.cut, "empty": faults.empty, "sampling": sampling });
     Ok(Outcome::new(text, json))
 }
 
@@ -175,7 +172,7 @@ fn tasks(input: &Path, side: Option<&Instructions>) -> Result<Vec<Task>> {
 fn task(chat: Chat, side: Option<&Instructions>) -> Result<Task> {
     let Chat { line, mut messages, extra } = chat;
     let Some(last) = messages.iter().rposition(|turn| turn.role == "user") else {
-        bail!("line {line}: nobody asks anything: no user's turn");
+        bail!("line {line}: no user's turn, so there is nothing to answer");
     };
     messages.truncate(last + 1);
     let mut asked = messages.clone();
@@ -213,28 +210,28 @@ fn row(task: &Task, answer: Answer) -> Value {
     row.into()
 }
 
-/// What there is to say about the answers.
-struct Told {
+/// Answers that deserve a warning, counted.
+struct Faults {
     cut: usize,
     empty: usize,
 }
 
-fn write(out: &Path, done: &Ledger, rows: usize) -> Result<Told> {
-    let mut told = Told { cut: 0, empty: 0 };
+fn write(out: &Path, done: &Ledger, rows: usize) -> Result<Faults> {
+    let mut faults = Faults { cut: 0, empty: 0 };
     let mut count = 0;
     write_atomic_by(out, |w| {
         for row in done.rows::<Value>()? {
             let row = row?;
             count += 1;
-            told.cut += usize::from(row["finish_reason"] == json!(FinishReason::Length));
+            faults.cut += usize::from(row["finish_reason"] == json!(FinishReason::Length));
             let answer = row["messages"].as_array().and_then(|turns| turns.last());
-            told.empty += usize::from(answer.is_some_and(|turn| turn["content"] == ""));
+            faults.empty += usize::from(answer.is_some_and(|turn| turn["content"] == ""));
             writeln!(w, "{row}").at(out)?;
         }
         Ok(())
     })?;
     assert_eq!(count, rows, "a row for every prompt");
-    Ok(told)
+    Ok(faults)
 }
 
 fn name_of(out: &Path) -> String {
@@ -266,7 +263,7 @@ mod tests {
         let asked = task(chat(turns.clone()), None).unwrap();
         assert_eq!((&asked.kept[..], asked.ask.id.as_str()), (&turns[..4], "row 3"));
         let e = task(chat(vec![Message::assistant("b")]), None).map(|t| t.ask.id).unwrap_err();
-        assert!(e.to_string().contains("line 3: nobody asks"), "{e}");
+        assert!(e.to_string().contains("line 3: no user's turn"), "{e}");
     }
 
     #[test]

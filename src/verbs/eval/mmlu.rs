@@ -1,4 +1,4 @@
-//! `eval mmlu`: multiple choice, by likelihood or in words, with intervals for all, for subjects and for the mean over subjects.
+//! `eval mmlu`: accuracy on multiple choice, by likelihood or in words, over all questions, by subject, and as the mean over subjects.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,20 +7,17 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::{Context, Outcome};
-use super::{MeasuredArgs, by_group};
-use crate::eval::mmlu::{self, Accuracy, Form, Item, LETTERS, Split};
-use crate::eval::{RIGHT, Row, Task, clusters, examine, letter_of};
+use super::measured::MeasuredArgs;
+use crate::eval::mmlu::{self, Form, Item, Split, accuracy_summary, difference_to_zero, write_tables};
+use crate::eval::{Task, by_group, examine};
 use crate::harbor;
 use crate::language_model::Sampling;
-use crate::record::RunDir;
-use crate::report::{Cell, Table};
-use crate::stats::Interval;
 use crate::steering::Positions;
 use crate::text::Tokenizer;
+use crate::verbs::{Context, Outcome};
 use crate::{Error, Result};
 
-/// Request MMLU, or any multiple choice in its formats
+/// Measure accuracy on MMLU, or on any multiple choice in its formats
 ///
 /// DIR/results.csv holds accuracy with 95 % intervals over all questions (micro), as the mean over subjects (macro) and for each
 /// subject; DIR/mmlu.csv every question with the letter taken and the options' log-probabilities; DIR/prompt.txt the first
@@ -78,7 +75,7 @@ enum Protocol {
     Cloze,
 }
 
-/// What `run.toml` says of the task.
+/// The task in `run.toml`.
 #[derive(Serialize)]
 struct Config {
     name: &'static str,
@@ -93,14 +90,13 @@ struct Config {
 /// Questions worked through between two saves.
 const PIECE: usize = 256;
 
-/// Asks.
+/// Measures accuracy.
 ///
 /// # Errors
 /// As [`super::run`].
 pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
-    let model = args.measured.find(context)?;
     let (task, protocol) = args.task(context)?;
-    let measured = args.measured.resolve(model, context)?;
+    let measured = args.measured.resolve(context)?;
     let words = protocol == Protocol::Generated;
     let response = measured.steered.plan.parts.iter().any(|part| part.positions == Positions::Response);
     if response && !words {
@@ -109,7 +105,7 @@ pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
         );
     }
     let run = measured.open(&args.measured, &task, args.config(protocol))?;
-    let tokenizer = Tokenizer::load(&measured.model.path)?;
+    let tokenizer = Tokenizer::load(&measured.model.folder.path)?;
     run.write("prompt.txt", task.samples[0].prompt.text(&tokenizer)?.as_bytes())?;
     let subjects = by_group(&task, usize::MAX).len();
     context.console.say(&format!("{} questions of {subjects} subjects, {}", task.samples.len(), name(protocol)));
@@ -125,20 +121,20 @@ pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
             rows.iter_mut().for_each(|row| row.prompt.clear());
             Ok(rows)
         },
-        context,
+        context.console,
     )?;
     let Some(rows) = rows else { return Ok(measured.interrupted(&run)) };
 
     let accuracy = mmlu::accuracy(&rows, measured.seed);
-    let difference = difference(&rows, &accuracy, measured.seed);
-    let summary = summary(&accuracy, &difference, words);
-    write(&run, &rows, &accuracy, words)?;
+    let difference = difference_to_zero(&rows, &accuracy, measured.seed);
+    let summary = accuracy_summary(&accuracy, difference.as_deref(), words);
+    write_tables(&run, &rows, &accuracy, words)?;
     let mut json = json!({
         "protocol": protocol,
         "split": args.data.as_ref().map(|_| Split::from(args.split).key()),
         "questions": task.samples.len(),
         "accuracy": accuracy,
-        "difference_to_coef_0": difference.map(|d| d.into_iter().map(|(_, interval)| interval).collect::<Vec<_>>()),
+        "difference_to_coef_0": difference,
     });
     json.as_object_mut().expect("an object").extend(measured.described().as_object().cloned().unwrap_or_default());
     run.write_json("results.json", &json)?;
@@ -163,7 +159,7 @@ fn name(protocol: Protocol) -> String {
 impl MmluArgs {
     /// The questions as a task, and how they are asked.
     fn task(&self, context: &Context<'_>) -> Result<(Task, Protocol)> {
-        let on_harbor = self.measured.on_harbor();
+        let on_harbor = self.measured.model.is_harbor();
         let system = self.measured.system.as_deref();
         let seed = context.seed.unwrap_or(0);
         let (items, usual) = match &self.data {
@@ -219,76 +215,11 @@ impl MmluArgs {
     }
 }
 
-/// What Harbor's inhabitants learn at school.
+/// The exam of the embedded world.
 fn harbor_exam() -> Vec<Item> {
     let item = |choice: harbor::Choice| {
         let harbor::Choice { subject, question, options, right, .. } = choice;
         Item { subject, question, options, right }
     };
     harbor::exam(1, 0).into_iter().map(item).collect()
-}
-
-/// How each point differs from coefficient 0, question by question; nothing without that coefficient.
-fn difference(rows: &[Row], accuracy: &[Accuracy], seed: u64) -> Option<Vec<(f32, Interval)>> {
-    let of = |coef: f32| clusters(rows.iter().filter(|row| row.coef == Some(coef)), RIGHT);
-    let coefs: Vec<f32> = accuracy.iter().filter_map(|a| a.coef).collect();
-    let plain = coefs.contains(&0.0).then(|| of(0.0))?;
-    Some(coefs.iter().map(|&coef| (coef, Interval::of_difference(&of(coef), &plain, seed))).collect())
-}
-
-fn summary(accuracy: &[Accuracy], difference: &Option<Vec<(f32, Interval)>>, words: bool) -> Table {
-    let swept = accuracy.iter().any(|a| a.coef.is_some());
-    let mut columns = vec!["micro", "macro", "questions"];
-    columns.extend(words.then_some("no letter"));
-    columns.extend(difference.as_ref().map(|_| "difference to 0"));
-    let mut table = Table::new(swept.then_some("coefficient").into_iter().chain(columns));
-    for (i, a) in accuracy.iter().enumerate() {
-        let mut row: Vec<Cell> = a.coef.map(|coef| f64::from(coef).into()).into_iter().collect();
-        row.extend([Cell::Interval(a.micro), Cell::Interval(a.macro_), a.micro.n.into()]);
-        row.extend(words.then(|| a.unread.into()));
-        row.extend(difference.as_ref().map(|d| Cell::Interval(d[i].1)));
-        table.push(row);
-    }
-    table
-}
-
-/// `results.csv` and `mmlu.csv`.
-fn write(run: &RunDir, rows: &[Row], accuracy: &[Accuracy], words: bool) -> Result<()> {
-    let mut results = Table::new(["coef", "subject", "accuracy", "low", "high", "questions"]);
-    for a in accuracy {
-        let all = [("all questions (micro)", &a.micro), ("all subjects (macro)", &a.macro_)];
-        let each = a.subjects.iter().map(|(subject, share)| (subject.as_str(), share));
-        for (subject, share) in all.into_iter().chain(each) {
-            let numbers = [share.mean, share.low, share.high].map(Cell::Number);
-            let place = [a.coef.map(f64::from).into(), subject.into()];
-            results.push(place.into_iter().chain(numbers).chain([share.n.into()]).collect());
-        }
-    }
-    run.write("results.csv", results.csv().as_bytes())?;
-
-    let last: &[&str] = if words { &["text"] } else { &LETTERS };
-    let columns = ["question_id", "subject", "coef", "question", "reference", "answer", "right"];
-    let mut answers = Table::new(columns.iter().chain(last).copied());
-    for row in rows {
-        let right = row.verdicts.get(RIGHT).and_then(|v| v.score) == Some(100.0);
-        let taken = match row.options.is_empty() {
-            true => letter_of(&row.answer).map_or(Cell::Missing, |i| LETTERS[i].into()),
-            false => row.answer.as_str().into(),
-        };
-        let mut cells: Vec<Cell> = vec![
-            row.question_id.as_str().into(),
-            row.group.as_str().into(),
-            row.coef.map(f64::from).into(),
-            row.question.as_str().into(),
-            row.reference.as_deref().map_or(Cell::Missing, Cell::from),
-            taken,
-            Cell::Count(u64::from(right)),
-        ];
-        match words {
-            true => cells.push(row.answer.as_str().into()),
-            false => cells.extend(row.options.iter().map(|&x| Cell::Number(f64::from(x)))),
-        }
-        answers.push(cells);
-    }
-    run.write("mmlu.csv", answers.csv().as_bytes())
 }

@@ -1,4 +1,4 @@
-//! `eval pairs`: sheets for people who check a judge, and what they found.
+//! `eval pairs`: agreement between a judge and people, on blinded pairs of answers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ enum PairsVerb {
         after_help = "Example:\n  trimtab eval pairs export --answers runs/evil/evil.csv --trait evil --out runs/evil/check\n  trimtab eval pairs export --answers runs/audit/answers/*.jsonl --trait hallucinating --out runs/audit/check"
     )]
     Export(ExportArgs),
-    /// Say how often raters chose what the judge scored high
+    /// Compute how often raters chose the answer that the judge scored high
     ///
     /// One line for each filled-in sheet, with a 95 % interval clustered by question, one for all of them, and how far raters agree
     /// with each other. The paper's two raters agreed with its judge on 94.7 % of 300 pairs.
@@ -91,7 +91,7 @@ fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Outcome> {
         judged.len()
     );
     let (sheet, key) = (out.join("pairs.csv"), out.join("key.jsonl"));
-    // Somebody may have spent an afternoon on it.
+    // A rater may have filled it in.
     if sheet.exists() {
         return Err(Error::usage(format!("{}: there is a sheet already", sheet.display()))
             .hint("name another folder with --out, or remove it"));
@@ -112,7 +112,7 @@ fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::new(text, json!({ "pairs": found.len(), "sheet": sheet, "key": key })))
 }
 
-/// What one rater chose.
+/// One rater's choices.
 struct Rater {
     name: String,
     chosen: BTreeMap<usize, Side>,
@@ -127,10 +127,7 @@ fn score(args: &ScoreArgs) -> Result<Outcome> {
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         raters.push(Rater { name, chosen });
     }
-    ensure!(
-        raters.iter().any(|rater| !rater.chosen.is_empty()),
-        "nobody has chosen anything: the column `choice` is empty"
-    );
+    ensure!(raters.iter().any(|rater| !rater.chosen.is_empty()), "no sheet has a choice: the column `choice` is empty");
     let mut table = Table::new(["who", "agreement, %", "low", "high", "pairs", "not rated"]);
     let mut push = |name: &str, agreement: &Clusters, unrated: Option<usize>| {
         let Interval { mean, low, high, n, .. } = Interval::of(agreement, 0);

@@ -1,4 +1,4 @@
-//! `eval trait` and `eval facts`: answers in the model's own words, and a judge.
+//! `eval trait` and `eval facts`: free answers, scored by a judge.
 
 use std::path::PathBuf;
 
@@ -6,24 +6,20 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::judges::{self, JudgeArgs};
-use super::super::traits::TraitArgs;
-use super::super::{Context, Outcome, paths};
-use super::{Measured, MeasuredArgs, by_count};
-use crate::data_table::Format;
-use crate::eval::{self, Axis, Row, Task, axes, clusters, facts, sheet, traits};
+use super::measured::{Measured, MeasuredArgs};
+use crate::Result;
+use crate::eval::{self, Task, axes, by_count, facts, score_summary, score_table, traits, write_answers};
 use crate::judge::{JudgeSource, Rubric, Rubrics};
 use crate::language_model::Sampling;
 use crate::persona::sampling;
-use crate::record::RunDir;
-use crate::report::{Cell, Table};
-use crate::stats::sample_std;
-use crate::{Error, Result};
+use crate::verbs::judges::{self, JudgeArgs};
+use crate::verbs::traits::TraitArgs;
+use crate::verbs::{Context, Outcome, paths};
 
-/// Measure how strongly a model shows a trait, and how coherent it stays
+/// Measure a trait expression score, and how coherent the model stays
 ///
 /// The trait's evaluation questions are answered ten times each and judged. DIR/<trait>.csv has the reference's columns
-/// (question,prompt,answer,question_id,<trait>,coherence), with --coefs one such file for each strength too; DIR/results.csv means
+/// (question,prompt,answer,question_id,<trait>,coherence), with --coefs one such file for each coefficient too; DIR/results.csv means
 /// with 95 % intervals clustered by question, standard deviations, and how many answers have no score.
 #[derive(Debug, Args)]
 #[command(
@@ -75,7 +71,7 @@ struct AnswerArgs {
     questions: Option<u32>,
 }
 
-/// What `run.toml` says of the task.
+/// The task in `run.toml`.
 #[derive(Serialize)]
 struct Config<'a> {
     name: &'a str,
@@ -106,17 +102,16 @@ impl AnswerArgs {
 /// As [`super::run`].
 pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<Outcome> {
     let TraitEvalArgs { measured, of, judge, answers } = args;
-    let model = measured.find(context)?;
-    let mut trait_ = of.find(&measured.model, context)?;
-    let source = judge.resolve(measured.on_harbor(), context)?;
+    let mut trait_ = of.find(&measured.model.model, context)?;
+    let source = judge.resolve(measured.model.is_harbor(), context)?;
     answers.first(&mut trait_.eval.questions);
     let sampling = answers.sampling(10, 1000, context);
     let task = traits::task(&trait_.name, &trait_.eval.questions, measured.system.as_deref(), &sampling);
     let job = Job {
-        measured: measured.resolve(model, context)?,
+        measured: measured.resolve(context)?,
         task,
         sampling: &sampling,
-        rubrics: Rubrics::default().with(&trait_.name, &trait_.eval.eval_prompt),
+        rubrics: trait_.rubrics(),
         source,
         data: None,
     };
@@ -130,13 +125,12 @@ pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<O
 pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     let FactsArgs { measured, data, judge, answers } = args;
     paths::file("--data", data)?;
-    let model = measured.find(context)?;
     let mut questions = facts::read_questions(data)?;
-    let source = judge.resolve(measured.on_harbor(), context)?;
+    let source = judge.resolve(measured.model.is_harbor(), context)?;
     answers.first(&mut questions);
     let sampling = answers.sampling(1, 64, context);
     let job = Job {
-        measured: measured.resolve(model, context)?,
+        measured: measured.resolve(context)?,
         task: facts::task(&questions, measured.system.as_deref(), &sampling),
         sampling: &sampling,
         rubrics: Rubrics::default(),
@@ -146,7 +140,7 @@ pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outco
     job.run(measured, &[Rubric::Fact.key()], context)
 }
 
-/// Answers to be drawn and judged.
+/// A task to be answered and judged.
 struct Job<'a> {
     measured: Measured,
     task: Task,
@@ -157,7 +151,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Works the task through and writes what came out, by these verdicts' keys.
+    /// Answers and judges the task, and writes the scores of these verdicts.
     fn run(&self, args: &MeasuredArgs, keys: &[&str], context: &Context<'_>) -> Result<Outcome> {
         let Self { measured, task, sampling, rubrics, source, data } = self;
         let config = Config { name: &task.name, data: *data, questions: task.samples.len(), sampling, judge: source };
@@ -167,12 +161,12 @@ impl Job<'_> {
         let (rollouts, points) = (sampling.rollouts, measured.points.len().max(1));
         context.console.say(&format!("{} questions, {rollouts} answers to each", task.samples.len()));
         let pieces = by_count(task, (PIECE / (rollouts * points)).max(1));
-        let rows = measured.work(&run, task, pieces, &mut eval::answer, context)?;
+        let rows = measured.work(&run, task, pieces, &mut eval::answer, context.console)?;
         let Some(mut rows) = rows else { return Ok(measured.interrupted(&run)) };
         eval::score(task, &mut *judge, &mut rows)?;
-        write(&run, &task.name, &rows)?;
-        let table = table(&rows, keys, measured.seed);
-        run.write("results.csv", results(&rows, keys, measured.seed).csv().as_bytes())?;
+        write_answers(&run, &task.name, &rows)?;
+        let table = score_summary(&rows, keys, measured.seed);
+        run.write("results.csv", score_table(&rows, keys, measured.seed).csv().as_bytes())?;
         let axes: Vec<_> = keys.iter().flat_map(|key| axes(&rows, key, measured.seed)).collect();
         let mut json = json!({ "task": task.name, "questions": task.samples.len(), "rollouts": rollouts, "judge": judge.name(), "axes": axes });
         json.as_object_mut().expect("an object").extend(measured.described().as_object().cloned().unwrap_or_default());
@@ -180,66 +174,4 @@ impl Job<'_> {
         json["out"] = json!(run.path());
         Ok(Outcome::new(format!("{}\n{}", table.text(), run.path().display()), json))
     }
-}
-
-/// Every answer with its scores: all of them, and for each strength of a sweep those that were given under it.
-fn write(run: &RunDir, name: &str, rows: &[Row]) -> Result<()> {
-    let file: String = name.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
-    sheet(rows, Format::Csv).write(&run.file(format!("{file}.csv")))?;
-    for of_point in rows.chunk_by(|a, b| a.coef == b.coef) {
-        if let Some(coef) = of_point[0].coef {
-            let plain: Vec<Row> = of_point.iter().map(|row| Row { coef: None, ..row.clone() }).collect();
-            sheet(&plain, Format::Csv).write(&run.file(format!("{file}_coef{coef}.csv")))?;
-        }
-    }
-    let mut lines = Vec::new();
-    for row in rows {
-        lines.extend(serde_json::to_vec(row).map_err(|e| Error::new(format!("a row without a JSON form: {e}")))?);
-        lines.push(b'\n');
-    }
-    run.write("answers.jsonl", &lines)
-}
-
-/// A verdict's mean at one strength with its sample standard deviation over answers, as the reference prints it.
-struct Spread {
-    axis: Axis,
-    deviation: f64,
-}
-
-fn spreads(rows: &[Row], key: &str, seed: u64) -> Vec<Spread> {
-    let of = |axis: Axis| {
-        let at = rows.iter().filter(|row| row.coef == axis.coef);
-        let scores: Vec<f64> = clusters(at, key).into_values().flatten().collect();
-        Spread { deviation: sample_std(&scores), axis }
-    };
-    axes(rows, key, seed).into_iter().map(of).collect()
-}
-
-/// `results.csv`.
-fn results(rows: &[Row], keys: &[&str], seed: u64) -> Table {
-    let mut table = Table::new(["coef", "score", "mean", "low", "high", "sd", "answers", "no_score", "cut"]);
-    for Spread { axis, deviation } in keys.iter().flat_map(|key| spreads(rows, key, seed)) {
-        let numbers = [axis.score.mean, axis.score.low, axis.score.high, deviation].map(Cell::Number);
-        let place = [axis.coef.map(f64::from).into(), axis.key.as_str().into()];
-        let counts = [axis.rows, axis.missing, axis.cut].map(Cell::from);
-        table.push(place.into_iter().chain(numbers).chain(counts).collect());
-    }
-    table
-}
-
-/// The same for people, a line for each strength.
-fn table(rows: &[Row], keys: &[&str], seed: u64) -> Table {
-    let all: Vec<Vec<Spread>> = keys.iter().map(|key| spreads(rows, key, seed)).collect();
-    let swept = rows.iter().any(|row| row.coef.is_some());
-    let columns = keys.iter().flat_map(|&key| [key, "sd", "no score"]);
-    let mut table = Table::new(swept.then_some("coefficient").into_iter().chain(columns).chain(["answers", "cut"]));
-    for (i, first) in all[0].iter().enumerate() {
-        let mut row: Vec<Cell> = first.axis.coef.map(|coef| f64::from(coef).into()).into_iter().collect();
-        for Spread { axis, deviation } in all.iter().map(|spreads| &spreads[i]) {
-            row.extend([Cell::Interval(axis.score), Cell::Number(*deviation), axis.missing.into()]);
-        }
-        row.extend([Cell::from(first.axis.rows), first.axis.cut.into()]);
-        table.push(row);
-    }
-    table
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::steering::{Op, Positions, SteeringPlan};
+use crate::steering::{DescribedPlan, Op, Positions, SteeringPlan};
 use crate::train::{self, Intervention, Regularizer};
-use crate::vector::{Layer, Layers, PersonaVector, VectorFile};
+use crate::vector::{Layer, Layers, PersonaVector, VectorFile, layers_in_words};
 use crate::verbs::Console;
 use crate::verbs::model::ModelFolder;
-use crate::verbs::steer::{Steer, place_of, read_vectors, warn_of_last_row};
+use crate::verbs::steer::read_vectors;
 use crate::{Error, Result};
 
 /// What a resolved intervention comes to.
@@ -60,12 +60,15 @@ pub fn prepare(
         Intervention::Regularize(_) => {
             if let Some(regularizer) = &acts.regularize {
                 let layers: Vec<Layer> = regularizer.directions.iter().map(|direction| direction.layer).collect();
-                warn_of_last_row(intervention.vectors()[0], &files[0], &layers, console);
+                files[0]
+                    .last_row_warning(intervention.vectors()[0], &layers)
+                    .iter()
+                    .for_each(|what| console.warn(what));
                 console.say(&format!(
                     "regularisation: {}, weight {}, at {}; it trains on the probe itself, so that a low projection afterwards shows little",
                     json!(regularizer.mode).as_str().unwrap_or_default(),
                     regularizer.lambda,
-                    place_of(&layers)
+                    layers_in_words(&layers)
                 ));
             }
             acts.regularize.is_none()
@@ -102,16 +105,9 @@ impl ResolvedIntervention {
         let (Some(recipe), [vectors]) = (intervention.recipe()?, &intervention.vectors()[..]) else {
             return Err(Error::usage(format!("an intervention of type \"{}\" needs `vectors`", intervention.kind())));
         };
-        let steer = Steer {
-            vectors,
-            layers: &recipe.layers,
-            op: recipe.op,
-            coef: recipe.coef,
-            positions: recipe.positions,
-            incremental: recipe.incremental,
-            base: recipe.base,
-        };
-        let steered = steer.plan(model, console)?;
+        let steered = DescribedPlan::new(&recipe, vectors, &read_vectors(vectors, model, console)?)?;
+        steered.warnings.iter().for_each(|warning| console.warn(warning));
+        steered.summary.iter().for_each(|line| console.say(line));
         self.fingerprints = steered.fingerprints;
         self.plan = if recipe.coef == 0.0 { SteeringPlan::none() } else { steered.plan };
         if let Intervention::Random(train::Random { seed: own, .. }) = intervention {
@@ -131,7 +127,7 @@ fn tell_ablation(
 ) -> Result<()> {
     let layers = ablate.layers.clone().unwrap_or_else(Layers::all).of(files[0].response_avg.layers())?;
     for (path, file) in intervention.vectors().iter().zip(files) {
-        warn_of_last_row(path, file, &layers, console);
+        file.last_row_warning(path, &layers).iter().for_each(|what| console.warn(what));
     }
     let rank = match files.len() {
         1 => String::new(),
@@ -142,7 +138,7 @@ fn tell_ablation(
     console.say(&format!(
         "steering: {}{rank}{to} at {}, {} tokens",
         json!(Op::Ablate).as_str().unwrap_or_default(),
-        place_of(&layers),
+        layers_in_words(&layers),
         positions.as_str().unwrap_or_default()
     ));
     Ok(())

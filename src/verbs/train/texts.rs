@@ -13,7 +13,7 @@ use crate::train::{FitSettings, GradientProjection, Intervention, ProbeCallback,
 use crate::vector::{Layer, PersonaVector, VectorFile, key};
 use crate::verbs::Console;
 use crate::verbs::model::ModelFolder;
-use crate::verbs::steer::{read_vectors, warn_of_last_row};
+use crate::verbs::steer::read_vectors;
 use crate::verbs::train::settings_of;
 use crate::verbs::train_config::TrainConfig;
 use crate::{Error, Result};
@@ -37,7 +37,7 @@ pub fn watch(
     let texts = answers(file, tokenizer)?;
     let vector = read_vectors(vectors, model, console)?;
     let layer = Layer::of(layer, vector.response_avg.layers())?;
-    warn_of_last_row(vectors, &vector, &[layer], console);
+    vector.last_row_warning(vectors, &[layer]).iter().for_each(|what| console.warn(what));
     console.say(&format!("drift: {} texts are measured every {every} steps at {layer}, unsteered", texts.len()));
     let (of_texts, limit) = (fingerprint(&texts), watch.stop_above);
     let mut decisive = vec![json!(every), json!(of_texts), json!(vector.fingerprint), json!(layer), json!(limit)];

@@ -22,7 +22,7 @@ pub(super) struct NewArgs {
     /// The trait, an adjective: You are a NAME assistant
     #[arg(value_parser = plain_name)]
     name: String,
-    /// What is meant by it, in a few sentences
+    /// Its meaning, in a few sentences
     #[arg(long, value_name = "TEXT")]
     description: String,
     /// Folder for the two files: trait_data_extract/NAME.json, trait_data_eval/NAME.json
@@ -36,7 +36,7 @@ pub(super) struct NewArgs {
     antonym: Option<String>,
     #[command(flatten)]
     writer: WriterArgs,
-    /// Answers of the model to look at before giving up
+    /// Answers of the model to try before giving up
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=20))]
     tries: u32,
     /// Replace a trait of that name in the folder

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::{Context, Outcome, paths};
-use super::{PositionArg, ReadingArgs, place, read};
+use super::reading::{PositionArg, ReadingArgs, place, read};
 use crate::record::write_atomic;
 use crate::report::plot::{Curve, HUES, Lines, Look, MARKS, Panel};
 use crate::report::{Cell, Figure, Plot, Table};

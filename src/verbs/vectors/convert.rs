@@ -1,29 +1,28 @@
 //! `vectors convert`: between safetensors, `.pt` and GGUF, with the layers' numbers in both files printed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::super::steer::Layers;
 use super::super::{Context, Outcome, paths};
-use super::{PositionArg, ReadingArgs, place, read};
+use super::reading::{PositionArg, ReadingArgs, place, read};
 use crate::report::{Cell, Table};
 use crate::vector::formats::Format;
-use crate::vector::{Layer, PersonaVector, Position, VectorFile, key};
+use crate::vector::{Layer, Layers, Position, VectorFile, key};
 use crate::{Error, Result};
 
 /// Convert vectors between safetensors, persona_vectors' .pt and llama.cpp's GGUF
 ///
-/// The kind of what is read is told by its content, of what is written by its ending. Several .pt files of one trait, one for
+/// The format of IN is detected by its content, that of OUT by its ending. Several .pt files of one trait, one for
 /// each token position and named as persona_vectors names them, become one safetensors file. GGUF's `direction.N` is layer
-/// N + 1 here; the embedding and layer 1 (block 0) cannot be said in it.
+/// N + 1 here; it cannot hold the embedding and layer 1 (block 0).
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab vectors convert evil_*_diff.pt evil.safetensors\n  trimtab vectors convert evil.safetensors evil.gguf --layers 20"
 )]
 pub struct ConvertArgs {
-    /// What is read, and last what is written
+    /// Files to read, and last the file to write
     #[arg(value_names = ["IN", "OUT"], num_args = 2.., required = true)]
     files: Vec<PathBuf>,
     /// The token position to take [default: all that OUT can hold, else response_avg]
@@ -61,12 +60,12 @@ pub(super) fn run(args: &ConvertArgs, context: &Context<'_>) -> Result<Outcome> 
         notes.extend(warnings);
         read_files.push((path.as_path(), file));
     }
-    let mut file = joined(read_files)?;
+    let mut file = VectorFile::joined(read_files)?;
     if let Some(position) = position {
-        file = only(file, (*position).into())?;
+        file = file.only((*position).into())?;
     }
     if let Some(layers) = layers.as_ref().map(|l| l.numbers(file.response_avg.layers())).transpose()?.flatten() {
-        file = kept(file, &layers)?;
+        file = file.keep_layers(&layers)?;
     }
     if let Some(name) = trait_name {
         file.metadata.insert(key::TRAIT.into(), name.clone());
@@ -92,59 +91,7 @@ pub(super) fn run(args: &ConvertArgs, context: &Context<'_>) -> Result<Outcome> 
     Ok(Outcome::new(text.trim_end(), json))
 }
 
-/// The files of one trait's token positions as one; a single file as it is.
-fn joined(mut files: Vec<(&Path, VectorFile)>) -> Result<VectorFile> {
-    if files.len() == 1 {
-        return Ok(files.remove(0).1);
-    }
-    let mut at: [Option<(&Path, VectorFile)>; 3] = [None, None, None];
-    for (path, file) in files {
-        let said = file.metadata.get(key::TOKEN_POSITION);
-        let place = Position::ALL.iter().position(|position| said.is_some_and(|said| said == position.key()));
-        let place = place.ok_or_else(|| {
-            Error::usage(format!("{}: its name tells no token position", path.display()))
-                .hint("several files go together if they are named TRAIT_response_avg_diff.pt, TRAIT_prompt_avg_diff.pt and so on")
-        })?;
-        if let Some((other, _)) = &at[place] {
-            let what = format!("{} and {} are of the same token position", other.display(), path.display());
-            return Err(Error::usage(what));
-        }
-        at[place] = Some((path, file));
-    }
-    let traits: Vec<_> = at.iter().flatten().map(|(_, file)| file.metadata.get(key::TRAIT)).collect();
-    if traits.windows(2).any(|pair| pair[0] != pair[1]) {
-        return Err(Error::usage("the files are of several traits by their names"));
-    }
-    let [Some((_, response)), prompt_avg, prompt_last] = at else {
-        return Err(Error::usage("none of the files is of `response_avg`, which a vector file must hold"));
-    };
-    let mut metadata = response.metadata;
-    metadata.remove(key::TOKEN_POSITION);
-    let of = |other: Option<(&Path, VectorFile)>| other.map(|(_, file)| file.response_avg);
-    VectorFile::new(response.response_avg, of(prompt_avg), of(prompt_last), metadata)
-}
-
-/// One token position's vector. What a file of one vector holds is taken as the position that is named.
-fn only(file: VectorFile, position: Position) -> Result<VectorFile> {
-    let single = file.prompt_avg.is_none() && file.prompt_last.is_none();
-    let vector = if single { Some(&file.response_avg) } else { file.at(position) };
-    let vector = vector.ok_or_else(|| Error::usage(format!("the file holds no `{}`", position.key())))?;
-    let mut metadata = file.metadata.clone();
-    metadata.insert(key::TOKEN_POSITION.into(), position.key().into());
-    VectorFile::new(vector.clone(), None, None, metadata)
-}
-
-/// The file with all rows zero but those of the given layers.
-fn kept(file: VectorFile, layers: &[Layer]) -> Result<VectorFile> {
-    let keep = |vector: PersonaVector| {
-        let row = |(i, row): (usize, Vec<f32>)| if layers.contains(&Layer(i)) { row } else { vec![0.0; row.len()] };
-        PersonaVector { rows: vector.rows.into_iter().enumerate().map(row).collect() }
-    };
-    let VectorFile { response_avg, prompt_avg, prompt_last, metadata, .. } = file;
-    VectorFile::new(keep(response_avg), prompt_avg.map(keep), prompt_last.map(keep), metadata)
-}
-
-/// What the written file cannot say, and how it is used.
+/// What the written file cannot hold, and how it is used.
 fn remarks(file: &VectorFile, format: Format) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |what: &str| notes.push(what.to_owned());
@@ -155,7 +102,7 @@ fn remarks(file: &VectorFile, format: Format) -> Vec<String> {
     if format == Format::Gguf {
         note("direction.N is added at the output of block N, counted from 0: layer N + 1 here");
         if (0..2).any(|row| file.response_avg.norm(Layer(row)) > 0.0) {
-            note("left out, since a control vector cannot say them: row 0 (embedding) and layer 1 (block 0)");
+            note("left out, since a control vector cannot hold them: row 0 (embedding) and layer 1 (block 0)");
         }
         let last = Layer(file.response_avg.layers());
         if !file.last_row_is_raw() && file.response_avg.norm(last) > 0.0 {

@@ -1,0 +1,151 @@
+//! A model whose plan keeps a part for every steering requested so far, so that turns with different steering are one batch.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use super::vectors::ActiveSteering;
+use crate::Result;
+use crate::language_model::{Answer, CaptureSpec, LanguageModel, Prompt, Request, Sampling, StreamEvent};
+use crate::runtime::{ModelSpec, Runtime};
+use crate::steering::SteeringPlan;
+
+/// Parts that a plan may come to before those that no turn of the batch needs are dropped: each costs a product per token.
+const PARTS_MAX: usize = 32;
+
+/// One turn to be answered under its own steering.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Names it, and keys its random numbers.
+    pub id: String,
+    /// What the model is given.
+    pub prompt: Prompt,
+    /// How it is steered.
+    pub steering: Vec<ActiveSteering>,
+}
+
+/// A model whose steering changes from turn to turn.
+pub struct LiveModel<'a> {
+    runtime: &'a dyn Runtime,
+    /// Its plan has every part at coefficient 0: a turn that does not request a part is not touched by it.
+    spec: ModelSpec,
+    model: Box<dyn LanguageModel>,
+}
+
+impl<'a> LiveModel<'a> {
+    /// Loads the model, unsteered.
+    ///
+    /// # Errors
+    /// If it or its adapter cannot be loaded.
+    pub fn open(runtime: &'a dyn Runtime, model: PathBuf, adapter: Option<PathBuf>) -> Result<Self> {
+        let spec = ModelSpec { model, adapter, plan: SteeringPlan::none() };
+        let model = runtime.language_model(&spec)?;
+        Ok(Self { runtime, spec, model })
+    }
+
+    /// Answers every turn in one batch; [`Answer::steered`] counts positions for the turn's own steering, in its order.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::answer`].
+    pub fn answer(
+        &mut self,
+        turns: &[Turn],
+        sampling: &Sampling,
+        capture: &CaptureSpec,
+        on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Answer>> {
+        self.extend_plan(turns)?;
+        let request =
+            |turn: &Turn| Request { id: turn.id.clone(), prompt: turn.prompt.clone(), coefs: Some(self.coefs(turn)) };
+        let requests: Vec<Request> = turns.iter().map(request).collect();
+        let mut answers = self.model.answer(&requests, sampling, capture, on_event)?;
+        for (i, answer) in answers.iter_mut().enumerate() {
+            let counts = std::mem::take(&mut answer.steered);
+            let count = |steering: &ActiveSteering| self.part_of(steering).and_then(|p| counts.get(p)).copied();
+            answer.steered = turns[i / sampling.rollouts]
+                .steering
+                .iter()
+                .map(|steering| count(steering).unwrap_or_default())
+                .collect();
+        }
+        Ok(answers)
+    }
+
+    /// Gives the plan a part for all steering of the turns. Models share their weights, so another plan is another handle.
+    fn extend_plan(&mut self, turns: &[Turn]) -> Result<()> {
+        let needed = || turns.iter().flat_map(|turn| &turn.steering);
+        let mut parts = self.spec.plan.parts.clone();
+        let known = parts.len();
+        for steering in needed() {
+            if !parts.contains(&steering.part) {
+                parts.push(steering.part.clone());
+            }
+        }
+        if parts.len() == known {
+            return Ok(());
+        }
+        if parts.len() > PARTS_MAX {
+            parts.retain(|part| needed().any(|steering| steering.part == *part));
+        }
+        let spec = ModelSpec { plan: SteeringPlan { parts }, ..self.spec.clone() };
+        self.model = self.runtime.language_model(&spec)?;
+        self.spec = spec;
+        Ok(())
+    }
+
+    fn part_of(&self, steering: &ActiveSteering) -> Option<usize> {
+        self.spec.plan.parts.iter().position(|part| *part == steering.part)
+    }
+
+    /// The turn's coefficient for each part of the plan; the same part twice adds up.
+    fn coefs(&self, turn: &Turn) -> Vec<f32> {
+        let mut coefs = vec![0.0; self.spec.plan.parts.len()];
+        for steering in &turn.steering {
+            if let Some(part) = self.part_of(steering) {
+                coefs[part] += steering.coef;
+            }
+        }
+        coefs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::EchoLab;
+    use crate::session::{SteeringRequest, VectorSet};
+    use crate::steering::{Op, Positions};
+    use crate::vector::{Layers, PersonaVector, VectorFile};
+
+    #[test]
+    fn a_plan_holds_what_was_requested_lately() {
+        let file = |x: f32| {
+            let vector = PersonaVector::new(vec![vec![x], vec![x]]).unwrap();
+            VectorFile::new(vector, None, None, Default::default()).unwrap()
+        };
+        let files = (1..=PARTS_MAX + 5).map(|i| (format!("v{i}"), file(i as f32))).collect();
+        let vectors = VectorSet::new(files, 1);
+        let runtime = EchoLab(|request, _| format!("{:?}", request.coefs.as_ref().unwrap()));
+        let mut live = LiveModel::open(&runtime, "model".into(), None).unwrap();
+        let mut ask = |names: &[&str]| -> Vec<Vec<f32>> {
+            let turn = |name: &&str| {
+                let (vector, layers) = ((*name).to_owned(), Layers::One(1));
+                let request =
+                    SteeringRequest { vector, op: Op::Add, coef: 3.0, layers, positions: Positions::Response };
+                let steering = vec![vectors.resolve(&request).unwrap()];
+                Turn { id: "t".into(), prompt: Prompt::Text("?".into()), steering }
+            };
+            let turns: Vec<Turn> = names.iter().map(turn).collect();
+            let answers =
+                live.answer(&turns, &Sampling::greedy(1), &CaptureSpec::default(), &mut |_| ControlFlow::Continue(()));
+            answers.unwrap().iter().map(|answer| serde_json::from_str(&answer.text).unwrap()).collect()
+        };
+        assert_eq!(ask(&["v1", "v2", "v1"]), [[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]]);
+        for i in 3..=PARTS_MAX {
+            let coefs = ask(&[&format!("v{i}")]).remove(0);
+            assert_eq!((coefs.len(), coefs[i - 1], coefs.iter().sum::<f32>()), (i, 3.0, 3.0));
+        }
+        let (old, new) = ("v2", format!("v{}", PARTS_MAX + 1));
+        assert_eq!(ask(&[old, &new]), [[3.0, 0.0], [0.0, 3.0]], "parts that no turn needs are dropped");
+        assert_eq!(ask(&["v1"]), [[0.0, 0.0, 3.0]]);
+    }
+}

@@ -1,0 +1,147 @@
+//! What the three axes share: the model under its steering, its run's folder, and answering a task in pieces.
+
+use std::ops::{ControlFlow, Range};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::eval::{AskPiece, Pieces, Point, Row, Task};
+use crate::record::{Hash, RunDir};
+use crate::runtime::Runtime;
+use crate::steering::DescribedPlan;
+use crate::verbs::model::{Model, ModelArgs};
+use crate::verbs::run::Progress;
+use crate::verbs::steer::SteerArgs;
+use crate::verbs::{Console, Context, Outcome};
+
+/// The flags that all three share.
+#[derive(Debug, Clone, Args)]
+pub struct MeasuredArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Folder of the run: answers, results, and what is needed to go on
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// System prompt [default: the chat template's own, if it has one]
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    #[command(flatten)]
+    pub steer: SteerArgs,
+    /// Measure at each of these coefficients, in one batch: 0,0.5,1
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        requires = "vectors",
+        help_heading = "Steering"
+    )]
+    pub coefs: Vec<f32>,
+}
+
+/// What is measured: a model with its adapter and steering, at some coefficients.
+pub struct Measured {
+    /// The model and its adapter.
+    pub model: Model,
+    /// Its steering.
+    pub steered: DescribedPlan,
+    /// Empty without a sweep.
+    pub points: Vec<Point>,
+    /// The device.
+    pub runtime: Box<dyn Runtime>,
+    /// `--seed`.
+    pub seed: u64,
+}
+
+/// `run.toml`.
+#[derive(Serialize)]
+struct Config<'a, T> {
+    model: String,
+    adapter: Option<&'a PathBuf>,
+    system: Option<&'a str>,
+    seed: u64,
+    coefs: &'a [f32],
+    /// Each part of the steering, as JSON.
+    steering: Vec<String>,
+    task: T,
+}
+
+impl MeasuredArgs {
+    /// Finds the model, makes the plan and opens the device.
+    ///
+    /// # Errors
+    /// A model, an adapter or vectors that do not fit together.
+    pub fn resolve(&self, context: &Context<'_>) -> Result<Measured> {
+        let model = self.model.find(context)?;
+        let (steered, points) = self.steer.sweep(&self.coefs, &model, context.console)?;
+        Ok(Measured { model, steered, points, runtime: context.runtime()?, seed: context.seed.unwrap_or(0) })
+    }
+}
+
+impl Measured {
+    /// Opens the run's folder and writes `run.toml` and `lock.json`.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn open(&self, args: &MeasuredArgs, task: &Task, config: impl Serialize) -> Result<RunDir> {
+        let run = RunDir::open(&args.out)?;
+        let steering: Vec<String> = self.steered.described.iter().map(Value::to_string).collect();
+        run.write_config(&Config {
+            model: args.model.model.display().to_string(),
+            adapter: args.model.adapter.as_ref(),
+            system: args.system.as_deref(),
+            seed: self.seed,
+            coefs: &args.coefs,
+            steering: steering.clone(),
+            task: config,
+        })?;
+        let mut lock = self.model.lock(&self.runtime.device(), self.seed);
+        lock.hashes.insert("task".into(), Hash::of(task));
+        lock.notes.extend(steering.into_iter().enumerate().map(|(i, part)| (format!("steering {i}"), part)));
+        run.write_lock(&lock)?;
+        Ok(run)
+    }
+
+    /// Answers a task in pieces; none if the user ends it early.
+    ///
+    /// # Errors
+    /// Those of the model and of the folder.
+    pub fn work(
+        &self,
+        run: &RunDir,
+        task: &Task,
+        ranges: Vec<Range<usize>>,
+        ask: &mut AskPiece<'_>,
+        console: &dyn Console,
+    ) -> Result<Option<Vec<Row>>> {
+        let DescribedPlan { plan, described, fingerprints, .. } = &self.steered;
+        let coefs: Vec<&[f32]> = self.points.iter().map(|point| point.coefs.as_slice()).collect();
+        let model = (&self.model.fingerprint, self.model.adapter_hash(), self.runtime.device());
+        let pieces =
+            Pieces { task, points: &self.points, ranges, key: Hash::of(&(model, described, fingerprints, coefs)) };
+        let mut open = || self.runtime.language_model(&self.model.steered(plan.clone()));
+        let mut progress = Progress::new(console);
+        pieces.answer(run, &mut open, ask, &mut |done, total| {
+            progress.show("questions", done, total, "");
+            if console.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// The outcome of a run that the user ended early.
+    pub fn interrupted(&self, run: &RunDir) -> Outcome {
+        let text = format!("interrupted; the same command goes on from here: {}", run.path().display());
+        Outcome { interrupted: true, ..Outcome::new(text, json!({ "out": run.path(), "interrupted": true })) }
+    }
+
+    /// The model and its steering, for results.
+    pub fn described(&self) -> Value {
+        json!({
+            "model": self.model.name(),
+            "adapter": self.model.adapter_path(),
+            "steering": self.steered.described,
+        })
+    }
+}

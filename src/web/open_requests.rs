@@ -1,0 +1,49 @@
+//! How many requests wait for an answer, and since when none does.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Requests that wait for an answer.
+#[derive(Debug)]
+pub struct OpenRequests {
+    count: AtomicUsize,
+    /// When the last one was answered.
+    last: Mutex<Instant>,
+}
+
+impl Default for OpenRequests {
+    fn default() -> Self {
+        Self { count: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl OpenRequests {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// For how long there has been none, if there is none.
+    pub fn idle(&self) -> Option<Duration> {
+        (self.count() == 0).then(|| self.last.lock().expect("a clock is never left broken").elapsed())
+    }
+}
+
+/// A request that waits for an answer as long as this lives.
+pub struct RequestGuard(Arc<OpenRequests>);
+
+impl RequestGuard {
+    /// One more.
+    pub fn new(open: &Arc<OpenRequests>) -> Self {
+        open.count.fetch_add(1, Ordering::SeqCst);
+        Self(open.clone())
+    }
+}
+
+impl Drop for RequestGuard {
+    fn drop(&mut self) {
+        *self.0.last.lock().expect("a clock is never left broken") = Instant::now();
+        self.0.count.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,87 @@
+//! What every connection knows, and how it hands a question to the model's thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::http::StatusCode;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::api_error::ApiError;
+use super::batch::{Asked, Said};
+use super::open_requests::OpenRequests;
+use super::reply::Frame;
+use super::request::{Question, Served};
+use crate::record::hash_bytes;
+use crate::{Error, Result};
+
+/// Requests that may wait; the next one is asked to come again.
+pub const QUEUE_MAX: usize = 512;
+
+/// What every connection knows.
+pub struct AppState {
+    /// The model and its vectors.
+    pub served: Arc<Served>,
+    /// The device in words.
+    pub device: String,
+    started: SystemTime,
+    /// Requests that wait for an answer.
+    pub open: Arc<OpenRequests>,
+    inbox: SyncSender<Asked>,
+    /// Number random answers by the order of the requests, so that a seeded server says the same again.
+    seeded: bool,
+    total: AtomicUsize,
+}
+
+impl AppState {
+    /// A server that has answered nothing yet; questions go into `inbox`.
+    pub fn new(served: Served, inbox: SyncSender<Asked>, device: String, seeded: bool) -> Self {
+        let (served, started) = (Arc::new(served), SystemTime::now());
+        let (open, total) = (Arc::new(OpenRequests::default()), AtomicUsize::new(0));
+        Self { served, device, started, open, inbox, seeded, total }
+    }
+
+    /// Questions so far.
+    pub fn total(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Seconds since 1970 at which the server began.
+    pub fn created(&self) -> u64 {
+        self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+
+    /// An id that no other completion has.
+    fn id(&self, number: usize) -> String {
+        let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let unique = format!("{} {started} {number}", std::process::id());
+        format!("chatcmpl-{}", hash_bytes(unique.as_bytes()).short())
+    }
+
+    /// Puts a question into the queue; its answer comes through the receiver.
+    ///
+    /// # Errors
+    /// If the queue is full, or the model's thread has ended.
+    pub fn ask(&self, question: Question) -> Result<(Frame, UnboundedReceiver<Said>), ApiError> {
+        let number = self.total.fetch_add(1, Ordering::Relaxed);
+        let id = self.id(number);
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let fingerprint = self.served.fingerprint.chars().take(12).collect();
+        let frame = Frame::new(id.clone(), created, self.served.name.clone(), fingerprint, &question);
+        let key = match (question.seed, self.seeded) {
+            (Some(seed), _) => format!("seed {seed}"),
+            (None, true) => format!("request {number}"),
+            (None, false) => id,
+        };
+        let (reply, said) = unbounded_channel();
+        match self.inbox.try_send(Asked { key, question, reply }) {
+            Ok(()) => Ok((frame, said)),
+            Err(TrySendError::Full(_)) => {
+                let what = format!("{QUEUE_MAX} requests are waiting already");
+                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, what).code("queue_full"))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(ApiError::failed(&Error::new("the model is gone"))),
+        }
+    }
+}
