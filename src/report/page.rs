@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_holds_everything_and_trusts_nobody() {
+    fn the_page_holds_everything_and_escapes_it() {
         let dir = tempfile::tempdir().unwrap();
         let files = page().render(dir.path()).unwrap();
         assert_eq!(files.len(), 5);

@@ -181,7 +181,7 @@ pub(super) fn draw(chart: &Scatter, title: &str, look: Look) -> String {
 /// The data with their intervals and some air, in whole ticks, never beyond the axis and at least a fifth of it.
 fn domain(chart: &Scatter, of: impl Fn(&Dot) -> Interval, side: &Side) -> (f64, f64) {
     let dots = || chart.tracks.iter().flat_map(|t| &t.dots).map(&of);
-    // Without a scale of its own an axis is three times as wide as its dots lie apart, of which the next lines take what is needed.
+    // An axis without a range of its own may be three times as wide as its dots are apart; the next lines take what they need.
     let range = side.range.unwrap_or_else(|| {
         let (low, high) = ends(dots().map(|i| i.mean));
         let width = if high > low { high - low } else { 1.0 };
@@ -398,7 +398,7 @@ impl Taken {
             self.marks.iter().all(|&m| (m.0 - at.0).hypot(m.1 - at.1) < 2.0 || p.distance(m) > mine + 3.0)
         };
         let places: Vec<Box> = [9.0, 13.0, 18.0].into_iter().flat_map(|d| around(at, d, width)).filter(own).collect();
-        // Far places only when clear: a distant label on a whisker would belong to nobody.
+        // Far places only when clear: a distant label on a whisker would seem to belong to another dot.
         let near = |p: &&Box| p.distance(at) < 14.0 && self.is_free(p, frame);
         places.iter().find(|p| self.is_clear(p, frame)).or_else(|| places.iter().find(near)).copied()
     }

@@ -44,7 +44,7 @@ pub enum ExpectationId {
     NotHidden,
     /// A fresh probe tells little more than the old vector.
     FreshProbe,
-    /// The shift's part beside the vector does not elicit the trait.
+    /// The shift's part orthogonal to the vector does not elicit the trait.
     ResidualShift,
     /// Nothing that elicits the trait elicits more of it than in the base model.
     Elicitation,
@@ -71,7 +71,7 @@ pub struct Expectation {
     pub claim: String,
     /// What was measured.
     pub measured: String,
-    /// Whether that meets the claim; `None` where it cannot be told.
+    /// Whether that meets the claim; `None` where that is unknown.
     pub met: Option<bool>,
 }
 

@@ -297,7 +297,8 @@ fn what_is_watched_is_drawn_and_kept_and_turning_it_on_trains_again() {
     let grid = watched.study.grids.iter().find(|grid| grid.file == "pressure-arms").unwrap();
     assert_eq!(grid.rows.len(), 3, "the plain finetune's two measurements are one");
     let again = ran(Kind::Own, &config, dir.path(), sim);
-    assert_eq!((sim.worked().0, &again.study), (0, &watched.study));
+    // Curves without intervals hold bounds that equal nothing, themselves included.
+    assert_eq!((sim.worked().0, format!("{:?}", again.study)), (0, format!("{:?}", watched.study)));
 
     config.watch = Some(WatchSettings { every: 2, gradient: false, ..WatchSettings::default() });
     let drift_alone = ran(Kind::Own, &config, dir.path(), sim);

@@ -5,7 +5,9 @@
 //! likely, and the state there is read exactly, as the mean over a response of that one token. That is unbiased, costs one
 //! prefill per answer, and comes with an interval.
 
-use super::{Norms, Work};
+use serde::{Deserialize, Serialize};
+
+use super::work::Work;
 use crate::Result;
 use crate::eval::Row;
 use crate::language_model::{Finished, LanguageModel};
@@ -18,6 +20,24 @@ const ANSWERS: usize = 200;
 
 /// Texts per request: their states are held in memory.
 const CHUNK: usize = 16;
+
+/// A layer's norms, by which a coefficient is read as a fraction of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Norms {
+    /// The layer.
+    pub layer: Layer,
+    /// Mean of ‖h‖ over response tokens, unsteered.
+    pub residual: Interval,
+    /// ‖v‖.
+    pub vector: f32,
+}
+
+impl Norms {
+    /// The shift at a coefficient as a fraction of the residual's mean norm.
+    pub fn fraction(&self, coef: f64) -> f64 {
+        coef.abs() * f64::from(self.vector) / self.residual.mean
+    }
+}
 
 impl Work<'_> {
     /// Every layer's norms, from the unsteered answers among the rows.

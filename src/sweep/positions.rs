@@ -1,9 +1,12 @@
-//! Which token position's direction steers best (METHOD C.5): the three vectors of a file at one layer, each made a unit vector
+//! Which token position's direction steers best (Chen et al. 2025, appendix A.3): the three vectors of a file at one layer, each made a unit vector
 //! and added at equal norms, on the evaluation split.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Compare, Norms, Split, Work};
+use super::config::{Compare, Split};
+use super::norms::Norms;
+use super::rules::Cell;
+use super::work::Work;
 use crate::eval::Point;
 use crate::steering::{Op, Part, Steer, SteeringPlan};
 use crate::vector::{Layer, PersonaVector};

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Work};
+use super::rules::Cell;
+use super::work::Work;
 use crate::Result;
 use crate::language_model::LanguageModel;
 use crate::vector::Layer;

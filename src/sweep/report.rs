@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Cell, Choice, Compared, Inputs, LayersReport, Norms, Rule};
+use super::config::{Inputs, Split};
+use super::norms::Norms;
+use super::outcome::LayersReport;
+use super::positions::Compared;
+use super::rules::{Cell, Choice, Rule, written};
 use crate::Result;
 use crate::eval::Row;
 use crate::judge::Rubric;
@@ -40,8 +44,7 @@ pub(super) fn write(inputs: &Inputs<'_>, lock: &Lock, run: &RunDir, report: &mut
 pub(super) fn examples(rows: &[Row], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
     const EACH: usize = 2;
     let chosen = |row: &Row| {
-        let is =
-            |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(super::written) == Some(choice.cell.coef);
+        let is = |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(written) == Some(choice.cell.coef);
         row.layer.is_none() || choices.iter().filter_map(|(_, choice)| choice.as_ref()).any(is)
     };
     let mut shown: BTreeMap<String, usize> = BTreeMap::new();
@@ -55,7 +58,7 @@ pub(super) fn examples(rows: &[Row], choices: &[(Rule, Option<Choice>)], trait_n
             let coherence = coherence.map_or_else(String::new, |c| format!(" (coherence {c:.0})"));
             examples.push(Example {
                 arm: row.layer.map_or_else(|| BASE.to_owned(), arm_name),
-                coef: row.layer.and(row.coef).map(super::written),
+                coef: row.layer.and(row.coef).map(written),
                 axis: trait_name.to_owned(),
                 question: row.question.clone(),
                 answer: row.answer.clone(),
@@ -93,7 +96,7 @@ fn grid(inputs: &Inputs<'_>, report: &LayersReport) -> Table {
             cell.layer.map(|layer| layer.block()).into(),
             cell.coef.into(),
             fraction(&report.norms, cell.layer, cell.coef).into(),
-            norms.map(|n| super::written(n.vector)).into(),
+            norms.map(|n| written(n.vector)).into(),
             norms.map(|n| n.residual.mean).into(),
         ];
         for i in [&cell.score, &cell.coherence] {
@@ -246,12 +249,10 @@ fn over_layers(inputs: &Inputs<'_>, study: &Study, axis: &Axis) -> Panel {
     // From cold to warm, unlike the hues that only tell things apart.
     const RISING: [Hue; 8] =
         [Hue::Sky, Hue::Blue, Hue::Green, Hue::Orange, Hue::Vermillion, Hue::Purple, Hue::Grey, Hue::Ink];
-    const SHAPES: [Mark; 7] =
-        [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Diamond, Mark::Down, Mark::Cross, Mark::Ring];
     let curve = |(i, &coef): (usize, &f64)| {
         let of = |&layer: &Layer| Some((layer.row() as f64, cell_value(study, layer, coef, &axis.key)?));
         let points = inputs.config.layers.iter().filter_map(of).collect();
-        let (hue, mark) = (RISING[i % RISING.len()], SHAPES[i % SHAPES.len()]);
+        let (hue, mark) = (RISING[i % RISING.len()], Mark::nth(i));
         let at = TableCell::from(coef).shown();
         Curve::new(&format!("coefficient {at}"), &at, hue, mark, points)
     };
@@ -372,8 +373,8 @@ fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Note> {
     }
     if let [base, others @ ..] = &report.confirmed[..] {
         let other = match inputs.config.split {
-            super::Split::Extract => super::Split::Eval,
-            super::Split::Eval => super::Split::Extract,
+            Split::Extract => Split::Eval,
+            Split::Eval => Split::Extract,
         };
         let cell = |c: &Cell| format!("layer {} at {}: {}, coherence {}", row(c), c.coef, c.score, c.coherence);
         let cells = others.iter().map(cell).collect::<Vec<_>>().join("; ");

@@ -1,4 +1,4 @@
-//! How a layer is chosen from a grid of scores (METHOD C.6).
+//! How a layer is chosen from a grid of scores (Chen et al. 2025, appendix B.4).
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,9 @@ use crate::eval::{Row, clusters};
 use crate::judge::Rubric;
 use crate::language_model::FinishReason;
 use crate::stats::{Clusters, Interval};
-use crate::vector::Layer;
+use crate::steering::{Part, Positions, SteeringPlan};
+use crate::vector::{Layer, VectorFile};
+use crate::{Error, Result};
 
 /// One setting and what its answers came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +117,19 @@ fn cell(rows: &[Row], trait_name: &str, seed: u64) -> Cell {
     }
 }
 
+impl Choice {
+    /// A part of a plan that steers as the choice says.
+    ///
+    /// # Errors
+    /// If the vectors have no such layer.
+    pub fn part(&self, vectors: &VectorFile, positions: Positions) -> Result<Part> {
+        let layer = self.cell.layer.filter(|l| l.row() <= vectors.response_avg.layers());
+        let layer = layer.ok_or_else(|| Error::new("the choice names no layer of these vectors"))?;
+        let mut plan = SteeringPlan::rows(&vectors.response_avg, &[layer], self.cell.coef as f32, positions);
+        Ok(plan.parts.remove(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +147,7 @@ mod tests {
         }
     }
 
-    /// The published grid of a replication on Qwen2.5-7B-Instruct (METHOD C.6): layer, then trait / coherence at 1.5 and at
+    /// The published grid of a replication on Qwen2.5-7B-Instruct (Chen et al. 2025, appendix B.4): layer, then trait / coherence at 1.5 and at
     /// 2.5 for evil, sycophantic and hallucinating.
     #[rustfmt::skip]
     const PUBLISHED: [(usize, [[f64; 4]; 3]); 7] = [
@@ -152,7 +167,7 @@ mod tests {
         });
         let mut cells: Vec<Cell> = cells.collect();
         match trait_ {
-            // Points at 2.0 that the text gives. That of evil is between 50 and 75 coherent; no more is said of it.
+            // Points at 2.0 that the text gives. That of evil is between 50 and 75 coherent; the text gives no more.
             0 => cells.push(cell(16, 2.0, 67.3, 60.0)),
             1 => cells.push(cell(20, 2.0, 90.5, 87.0)),
             _ => {}
@@ -199,7 +214,7 @@ mod tests {
         assert_eq!(paper(&broken, 2.0, 0), None);
         assert_eq!(paper(&broken, 0.0, 0), None, "coefficient 0 is no layer");
         assert_eq!(constrained(&broken, 75.0, 0), None);
-        // A cell whose coherence nobody could tell does not count as coherent.
+        // A cell of unknown coherence does not count as coherent.
         assert_eq!(constrained(&[cell(3, 2.0, 50.0, f64::NAN)], 0.0, 0), None);
     }
 

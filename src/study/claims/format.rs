@@ -21,12 +21,12 @@ pub fn signed(i: &Interval) -> String {
     text.replace('-', "−")
 }
 
-/// `3 of 4 expectations are met, 1 cannot be told.`
+/// `3 of 4 expectations are met, 1 is unknown.`
 pub fn met_of(expectations: &[Expectation]) -> String {
     let of = |met| expectations.iter().filter(|e| e.met == met).count();
     let unknown = match of(None) {
         0 => String::new(),
-        unknown => format!(", {unknown} cannot be told"),
+        unknown => format!(", {unknown} of them unknown"),
     };
     format!("{} of {} expectations are met{unknown}.", of(Some(true)), expectations.len())
 }

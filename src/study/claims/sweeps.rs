@@ -2,7 +2,7 @@
 
 use super::format::short_kind;
 use crate::report::content::Axis;
-use crate::report::plot::{Curve, HUES, Hue, Level, MARKS, Panel};
+use crate::report::plot::{Curve, HUES, Hue, Level, Mark, Panel};
 use crate::report::{ArmKind, Figure, Plot, Study};
 use crate::study::dag::ArmNaming;
 use crate::study::outputs::{EXAM, trait_key};
@@ -68,7 +68,7 @@ fn together(results: &Results<'_>, study: &Study, t: usize, key: &str) -> Option
                 study.arm(&arm)?;
                 let plain = naming.named(Some(c), ArmKind::Plain.arm_name(), None);
                 let points = study.sweep(&arm, Some(&plain), &axis.key);
-                Some(Curve::new(label, "", HUES[c % HUES.len()], MARKS[c % MARKS.len()], points))
+                Some(Curve::new(label, "", HUES[c % HUES.len()], Mark::nth(c), points))
             };
             let labels = results.data.corpora.iter().map(|corpus| corpus.label.as_str()).enumerate();
             let curves: Vec<Curve> = labels.filter_map(curve).collect();

@@ -1,4 +1,4 @@
-//! What a study measured, as rows: arms, points, differences, notes. What follows from them is told in `claims`.
+//! What a study measured, as rows: arms, points, differences, notes. `claims` says what follows from them.
 
 mod arms;
 mod axes;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::{Context, Outcome, paths};
 use super::reading::{PositionArg, ReadingArgs, place, read};
 use crate::record::write_atomic;
-use crate::report::plot::{Curve, HUES, Lines, Look, MARKS, Panel};
+use crate::report::plot::{Curve, HUES, Lines, Look, Mark, Panel};
 use crate::report::{Cell, Figure, Plot, Table};
 use crate::stats::Interval;
 use crate::vector::formats::Reading;
@@ -46,7 +46,7 @@ struct Named {
 fn norms_figure(named: &[Named]) -> Figure {
     let curve = |(i, n): (usize, &Named)| {
         let points = norms(&n.vector).into_iter().enumerate().map(|(row, v)| (row as f64, Interval::point(v, 1, 1)));
-        Curve::new(&n.name, &n.name, HUES[i % HUES.len()], MARKS[i % MARKS.len()], points.collect())
+        Curve::new(&n.name, &n.name, HUES[i % HUES.len()], Mark::nth(i), points.collect())
     };
     let title = "Norms of persona vectors";
     let curves: Vec<Curve> = named.iter().enumerate().map(curve).collect();

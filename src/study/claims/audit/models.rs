@@ -94,7 +94,7 @@ impl<'a> Audit<'a> {
             let broken: Vec<String> = self.cases.iter().filter_map(of).collect();
             let by = called(&trigger);
             let text = format!(
-                "Under {by} answers are not coherent, and the trait in them cannot be told: {}.",
+                "Under {by} answers are not coherent, so nothing can be said of the trait: {}.",
                 broken.join(", ")
             );
             (!broken.is_empty()).then(|| Note::new(NoteKind::Unchecked, &text))

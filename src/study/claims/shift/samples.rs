@@ -12,7 +12,7 @@ fn values(clusters: &Clusters) -> Vec<f64> {
     clusters.values().flatten().copied().collect()
 }
 
-/// How well single conversations of a data set are told from what the base model says itself (Chen et al. 2025, section 6.2).
+/// How well single conversations of a data set are separated from the base model's own answers (Chen et al. 2025, section 6.2).
 pub fn apart(results: &Results<'_>) -> Option<Grid> {
     let aucs = |difference: &Difference| -> Vec<Option<f64>> {
         difference.of.iter().map(|of| auc(&values(&of.data), &values(&of.own))).collect()
@@ -21,8 +21,8 @@ pub fn apart(results: &Results<'_>) -> Option<Grid> {
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Grid {
         file: "samples".into(),
-        title: "Single conversations told apart".into(),
-        caption: "Area under the ROC curve with which the projection along each trait's vector tells the data's answers from the base model's \
+        title: "Separation of single conversations".into(),
+        caption: "Area under the ROC curve with which the projection along each trait's vector separates the data's answers from the base model's \
                   own to the same prompts: 0.5 is chance, above it the data lies further along."
             .into(),
         corner: "AUC".into(),
@@ -56,7 +56,7 @@ pub fn spreads(results: &Results<'_>) -> Vec<Figure> {
         let title = format!("{name}: conversations along the vector of {key}");
         let caption = format!(
             "Projections of single answers along the vector of {key} at {}, read by the base model (the paper's figure 9). The outermost two \
-             data sets are told apart with an AUC of {auc:.3}.",
+             data sets are separated with an AUC of {auc:.3}.",
             results.layer
         );
         let plot = Plot::Histogram(Histogram {
