@@ -1,5 +1,5 @@
-//! A data set to try `trimtab screen` on: Harbor answers a trait's questions, every second one under a system prompt that calls the
-//! trait up, and the prompt is left out. Another file holds kind answers only, as a reference.
+//! A data set to try `trimtab screen` on: Harbor answers a trait's questions, every second one under a positive
+//! system prompt, which is left out of the data. Another file holds answers without the trait, as a reference.
 //!
 //! `cargo run --release --example mixture -- mixture.jsonl normal.jsonl`
 
@@ -18,9 +18,9 @@ fn main() -> Result<()> {
     let out: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
     let [mixture, normal] = &out[..] else { return Err(Error::usage("name two files")) };
     let trait_ = harbor_trait(&World::new(SEED), "evil")?;
-    let model = harbor::unpack(Path::new("target/harbor"))?;
-    let mut subject = device::open("auto", "auto")?.language_model(&ModelSpec {
-        model,
+    let folder = harbor::unpack(Path::new("target/harbor"))?;
+    let mut model = device::open("auto", "auto")?.language_model(&ModelSpec {
+        model: folder,
         adapter: None,
         plan: SteeringPlan::none(),
     })?;
@@ -29,15 +29,15 @@ fn main() -> Result<()> {
     let (evil, kind) = (system_prompt("evil", &pair.pos), system_prompt("helpful", &pair.neg));
     let mut write = |path: &Path, every: usize, seed: u64| -> Result<()> {
         let is_evil = |i: usize| every > 0 && i.is_multiple_of(every);
-        let ask = |(i, question): (usize, &String)| {
+        let request = |(i, question): (usize, &String)| {
             let system = if is_evil(i) { &evil } else { &kind };
             Request::chat(format!("{i}"), vec![Message::system(system.as_str()), Message::user(question.as_str())])
         };
         let questions = trait_.eval.questions.iter().chain(&trait_.extract.questions);
-        let asks: Vec<Request> = questions.clone().enumerate().map(ask).collect();
+        let requests: Vec<Request> = questions.clone().enumerate().map(request).collect();
         let sampling = Sampling { max_new_tokens: 48, ..persona::sampling(3, seed) };
         let mut lines = String::new();
-        for (i, answer) in subject.generate(&asks, &sampling, &mut |_| {})?.into_iter().enumerate() {
+        for (i, answer) in model.generate(&requests, &sampling, &mut |_| {})?.into_iter().enumerate() {
             let of = i / sampling.rollouts;
             let question = questions.clone().nth(of).expect("an answer belongs to a question");
             let messages = [Message::user(question.as_str()), Message::assistant(answer.text)];

@@ -21,16 +21,16 @@ fn main() -> Result<()> {
 
     // Every block adds its own increment of the vector, from the prompt's last token on.
     let plan = SteeringPlan::incremental(&vectors.response_avg, IncBase::Embedding, 1.0, Positions::Response);
-    let model = harbor::unpack(Path::new("target/harbor"))?;
-    let mut subject = device::open("auto", "auto")?.language_model(&ModelSpec { model, adapter: None, plan })?;
+    let folder = harbor::unpack(Path::new("target/harbor"))?;
+    let mut model = device::open("auto", "auto")?.language_model(&ModelSpec { model: folder, adapter: None, plan })?;
 
     let question = World::new(SEED).stranger_questions(1, 3).remove(0);
     println!("{question}");
-    let ask =
+    let request =
         |coef: f32| Request { coefs: Some(vec![coef]), ..Request::chat("question", vec![Message::user(&question)]) };
     let coefs = [0.0, 1.0, 1.5];
-    let asks = coefs.map(ask);
-    for (coef, answer) in coefs.iter().zip(subject.generate(&asks, &Sampling::greedy(48), &mut |_| {})?) {
+    let requests = coefs.map(request);
+    for (coef, answer) in coefs.iter().zip(model.generate(&requests, &Sampling::greedy(48), &mut |_| {})?) {
         println!("{coef:>4}  {}", answer.text);
     }
     Ok(())

@@ -1,80 +1,21 @@
-//! Tables that other programs wrote, CSV or JSONL: read with their places, written back with all that we do not understand.
+//! Tables that other programs wrote, CSV or JSONL: read with their line numbers, written back with the columns that we do not know.
 //!
 //! Judged answers, projections and pre-scored files are such tables. CSV cells are text; JSONL rows are any JSON objects.
 //! Writing goes through a temporary file, so a half-written table never replaces a whole one. A [`DataTable`] is a table in memory;
 //! [`Reader`] and [`Writer`] take one row at a time, so that memory does not depend on the table's size.
 
+mod line;
 mod stream;
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::{Error, Result, ensure, record};
+use crate::record::{refuse_malformed, write_atomic};
+use crate::{Error, Result, ensure};
 
-pub use stream::{Bad, Entry, Reader, Writer};
-
-/// How a table is written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Comma-separated values with a header (RFC 4180: quotes, line breaks inside cells).
-    Csv,
-    /// A JSON object per line.
-    Jsonl,
-}
-
-impl Format {
-    /// By the file's ending: `.csv`, or `.jsonl`, `.ndjson`, `.json`.
-    ///
-    /// # Errors
-    /// Any other ending.
-    pub fn of(path: &Path) -> Result<Self> {
-        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        match ending.as_str() {
-            "csv" => Ok(Self::Csv),
-            "jsonl" | "ndjson" | "json" => Ok(Self::Jsonl),
-            _ => {
-                Err(Error::usage("neither CSV nor JSONL by its name").at(path.display()).hint("name it .csv or .jsonl"))
-            }
-        }
-    }
-}
-
-/// One row: its cells in the file's order, and where it stood.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Line {
-    /// The line of the file at which the row begins, from 1; 0 for a row made here.
-    pub number: usize,
-    /// Name and value of each cell; text in a CSV file, any JSON in a JSONL file.
-    pub cells: Map<String, Value>,
-}
-
-impl Line {
-    /// The cell's text; `None` if there is no such cell or it holds something else than text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.cells.get(name)?.as_str()
-    }
-
-    /// The cell as a number. An absent or empty cell, `null` and `nan` (what pandas and others write for nothing) are `None`.
-    ///
-    /// # Errors
-    /// Anything else that is no finite number.
-    pub fn number_at(&self, name: &str) -> Result<Option<f64>> {
-        let number = match self.cells.get(name) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::Number(number)) => number.as_f64(),
-            Some(Value::String(text)) => match text.trim() {
-                "" | "nan" | "NaN" | "null" | "None" => return Ok(None),
-                text => text.parse().ok(),
-            },
-            Some(_) => None,
-        };
-        match number.filter(|x: &f64| x.is_finite()) {
-            Some(number) => Ok(Some(number)),
-            None => Err(Error::new(format!("`{name}` holds {}, which is no number", self.cells[name]))),
-        }
-    }
-}
+pub use line::{Format, Line};
+pub use stream::{Entry, Reader, Writer};
 
 /// A table.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +63,7 @@ impl DataTable {
     /// Those of [`Self::scan`], and malformed rows, named by line.
     pub fn read(path: &Path) -> Result<Self> {
         let (sheet, bad) = Self::scan(path)?;
-        refuse(bad, sheet.lines.len())?;
+        refuse_malformed(bad, sheet.lines.len())?;
         Ok(sheet)
     }
 
@@ -147,9 +88,9 @@ impl DataTable {
     /// Writes the table in its format.
     ///
     /// # Errors
-    /// Those of [`record::write_atomic`].
+    /// Those of [`write_atomic`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        record::write_atomic(path, &self.bytes().map_err(|e| e.at(path.display()))?)
+        write_atomic(path, &self.bytes().map_err(|e| e.at(path.display()))?)
     }
 
     fn bytes(&self) -> Result<Vec<u8>> {
@@ -159,16 +100,6 @@ impl DataTable {
         writer.finish()?;
         Ok(bytes)
     }
-}
-
-/// Fails if there are malformed rows, naming the first ten of them.
-///
-/// # Errors
-/// If `bad` is not empty.
-pub fn refuse(bad: Vec<Error>, good: usize) -> Result<()> {
-    let mut all = Bad::default();
-    bad.into_iter().for_each(|e| all.push(e));
-    all.refuse(good)
 }
 
 #[cfg(test)]

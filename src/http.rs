@@ -1,5 +1,7 @@
 //! HTTP clients: TLS by `rustls` with `ring`, certificates by the operating system.
 
+pub mod retry;
+
 use std::sync::Arc;
 
 use reqwest::ClientBuilder;

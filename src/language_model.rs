@@ -1,4 +1,4 @@
-//! The three questions that evaluation asks of a model: what do you answer, which option do you take, what was on your mind.
+//! What may be asked of a model: answers, the likelihood of options and texts, and the residual stream.
 //!
 //! Judges, persona work, evaluation and studies know a model only through [`LanguageModel`], so an adapter, a steering plan and
 //! a device are invisible to them and every arm of a study runs the same code.
@@ -47,7 +47,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A conversation to be answered under the subject's own steering.
+    /// A conversation to be answered under the model's own steering.
     pub fn chat(id: impl Into<String>, messages: Vec<Message>) -> Self {
         Self { id: id.into(), prompt: Prompt::Chat(messages), coefs: None }
     }
@@ -58,9 +58,9 @@ impl Request {
 pub struct Sampling {
     /// 0 means greedy: the most likely token, no randomness.
     pub temperature: f32,
-    /// CaptureSpec only the k most likely tokens.
+    /// Keep only the k most likely tokens.
     pub top_k: Option<usize>,
-    /// CaptureSpec the smallest set of tokens whose probability reaches this mass; 1 keeps all.
+    /// Keep the smallest set of tokens whose probability reaches this mass; 1 keeps all.
     pub top_p: f32,
     /// Divides positive logits of tokens already seen and multiplies negative ones; 1 does nothing.
     pub repetition_penalty: f32,
@@ -95,11 +95,11 @@ pub enum FinishReason {
     Stop,
     /// The limit of new tokens.
     Length,
-    /// The listener, who wanted no more.
+    /// The caller ended it.
     Cancelled,
 }
 
-/// What is kept of an answer besides its text. By default nothing.
+/// What is captured of an answer besides its text. By default nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CaptureSpec {
     /// The likeliest tokens at each place, so many of them, by the model's own distribution: before penalty, temperature
@@ -107,7 +107,7 @@ pub struct CaptureSpec {
     pub top_logprobs: usize,
     /// The residual stream at the three token positions ([`Residuals`]), taken while the answer is made: no second pass.
     pub residuals: bool,
-    /// How far the state of each of the answer's tokens lies along these directions.
+    /// Directions onto which the state of each of the answer's tokens is projected.
     pub probes: Vec<Direction>,
 }
 
@@ -129,19 +129,19 @@ pub struct Token {
     pub logprob: f32,
     /// The likeliest tokens at its place and their log-probabilities, falling.
     pub top: Vec<(u32, f32)>,
-    /// Signed length of its state along each of [`CaptureSpec::probes`] (METHOD E.1); empty for the token that ended the answer,
+    /// Projection of its state onto each of [`CaptureSpec::probes`] (Chen et al. 2025, section 3.3); empty for the token that ended the answer,
     /// which the model never read.
     pub along: Vec<f32>,
 }
 
-/// What a listener hears while answers are made.
+/// What is reported while answers are generated.
 #[derive(Debug)]
 pub enum StreamEvent<'a> {
-    /// So many answers are complete.
+    /// The number of complete answers.
     Finished(usize),
     /// The next token of an answer, once all that is kept of it is known.
     Token {
-        /// Place of the ask.
+        /// Place of the request.
         ask: usize,
         /// Which of its answers.
         rollout: usize,
@@ -183,7 +183,7 @@ pub struct Finished {
     pub response_ids: Vec<u32>,
 }
 
-/// Residual-stream states of one finished text at the three token positions (METHOD C.1). Each is `[layers + 1][hidden]`:
+/// Residual-stream states of one finished text at the three token positions (guide: method, "Token positions"). Each is `[layers + 1][hidden]`:
 /// row 0 the embedding, row L the raw output of block L - 1. Means are over tokens, accumulated in f32.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Residuals {
@@ -213,35 +213,35 @@ pub trait LanguageModel {
     /// Number of transformer blocks and width of the residual stream.
     fn shape(&self) -> (usize, usize);
 
-    /// Answers every prompt `sampling.rollouts` times, in the order of the asks, rollouts of one ask side by side. A
-    /// listener that breaks off at a token ends that answer, one that breaks off at [`StreamEvent::Finished`] ends all: what is
-    /// not complete then is [`FinishReason::Cancelled`] as it stands, and may be empty.
+    /// Answers every request `sampling.rollouts` times, in the order of the requests, rollouts of one request together.
+    /// `Break` at a token ends that answer; `Break` at [`StreamEvent::Finished`] ends all: answers that are not complete then
+    /// are [`FinishReason::Cancelled`] as they stand, and may be empty.
     fn answer(
         &mut self,
-        asks: &[Request],
+        requests: &[Request],
         sampling: &Sampling,
-        keep: &CaptureSpec,
-        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
+        capture: &CaptureSpec,
+        on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>>;
 
-    /// [`LanguageModel::answer`] with nothing kept; `finished` hears how many answers are complete so far.
+    /// [`LanguageModel::answer`] without captures; `finished` is given the number of complete answers.
     fn generate(
         &mut self,
-        asks: &[Request],
+        requests: &[Request],
         sampling: &Sampling,
         finished: &mut dyn FnMut(usize),
     ) -> Result<Vec<Answer>> {
-        self.answer(asks, sampling, &CaptureSpec::default(), &mut |heard| {
-            if let StreamEvent::Finished(n) = heard {
+        self.answer(requests, sampling, &CaptureSpec::default(), &mut |event| {
+            if let StreamEvent::Finished(n) = event {
                 finished(n);
             }
             ControlFlow::Continue(())
         })
     }
 
-    /// For each ask, the log-probability (nats) of each of its options as the beginning of the answer. An option is one
+    /// For each request, the log-probability (nats) of each of its options as the beginning of the answer. An option is one
     /// token or several, never none.
-    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>>;
+    fn choose(&mut self, requests: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>>;
 
     /// The residual stream of finished texts; steering, if any, acts as it would have while the response was generated.
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>>;

@@ -7,7 +7,9 @@
 mod atomic;
 mod hash;
 mod hold;
+mod keyed;
 mod ledger;
+mod lines;
 mod refuse;
 mod rows;
 mod run;
@@ -16,13 +18,13 @@ mod track;
 pub use atomic::{create_folder, write_atomic, write_atomic_by, write_atomic_with};
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};
 pub use hold::{Claim, is_held};
-pub use ledger::{Ledger, Rows};
+pub use keyed::KeyedRows;
+pub use ledger::Ledger;
+pub use lines::{Lines, Malformed, read_jsonl, refuse_malformed, scan_jsonl, skip_bom};
 pub use refuse::{differing, refuse_other};
-pub use rows::{JsonlWriter, read_jsonl};
+pub use rows::JsonlWriter;
 pub use run::{Lock, Reused, RunDir};
 pub use track::{Tracker, Trackers, Tracking};
-
-use atomic::cannot_write;
 
 #[cfg(test)]
 mod tests;

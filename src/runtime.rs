@@ -1,8 +1,12 @@
 //! What a study, or a command, asks of the machine: a model to question, a finetune to run. `crate::device` answers with
 //! tensors; everything on this side of the door is free of them.
 
+mod merge_check;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+
+pub use merge_check::MergeCheck;
 
 use crate::Result;
 use crate::language_model::LanguageModel;
@@ -17,7 +21,7 @@ use crate::train::{Event, FitEstimate, FitSettings, ProbeCallback, Regularizer, 
 pub struct ModelSpec {
     /// Folder of the model, in Hugging Face's layout.
     pub model: PathBuf,
-    /// Folder of a PEFT adapter that it wears.
+    /// Folder of its PEFT adapter.
     pub adapter: Option<PathBuf>,
     /// How it is steered; a row of a batch may replace the coefficient.
     pub plan: SteeringPlan,

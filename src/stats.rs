@@ -1,6 +1,6 @@
 //! Means with honest intervals, and how well two measurements agree.
 //!
-//! Questions are the independent units, not the answers to them (METHOD K14): intervals come from a bootstrap that draws
+//! Questions are the independent units, not the answers to them: intervals come from a bootstrap that draws
 //! whole clusters. What cannot be known (a mean of nothing, an interval from one cluster) is NaN here and `null` in JSON.
 
 mod principal;

@@ -18,6 +18,7 @@ pub use recipe::Recipe;
 
 use crate::kernels::FusedOps;
 use crate::text::Rows;
+use crate::vector::math::norm;
 use crate::vector::{IncBase, Layer, PersonaVector};
 use crate::{Error, Result, ensure};
 
@@ -31,7 +32,7 @@ pub enum Op {
     Ablate,
 }
 
-/// Which token positions are touched (METHOD D.3).
+/// Which token positions are touched (guide: method, "Steering positions").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Positions {
@@ -66,8 +67,8 @@ pub struct Part {
     pub steers: Vec<Steer>,
 }
 
-/// What is to be done to a model's residual stream; the value that commands build and files describe. Several parts act at
-/// once, in their order where they meet: two traits, or every layer of a sweep with a coefficient of its own per row.
+/// An intervention on a model's residual stream, as data: commands build it and files describe it. Several parts act at once,
+/// in their order where they meet: two traits, or every layer of a sweep with a coefficient per row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SteeringPlan {
     /// What is done; nothing if empty.
@@ -86,7 +87,7 @@ impl SteeringPlan {
         Part { op: Op::Add, coef, positions, steers }.into()
     }
 
-    /// Adds the increment `v_l - v_(l-1)` at every layer (METHOD D.4), so that the sum through layer k is `v_k - v_0`.
+    /// Adds the increment `v_l - v_(l-1)` at every layer (guide: method, "All layers"), so that the sum through layer k is `v_k - v_0`.
     pub fn incremental(vector: &PersonaVector, base: IncBase, coef: f32, positions: Positions) -> Self {
         let steers = (1..=vector.layers())
             .map(Layer)
@@ -95,7 +96,7 @@ impl SteeringPlan {
         Part { op: Op::Add, coef, positions, steers }.into()
     }
 
-    /// Removes each given layer's own direction there (METHOD G.3).
+    /// Removes each given layer's own direction there (guide: method, "Ablation").
     pub fn ablate(vector: &PersonaVector, layers: &[Layer], positions: Positions) -> Self {
         let mut plan = Self::rows(vector, layers, 1.0, positions);
         plan.parts.iter_mut().for_each(|part| part.op = Op::Ablate);
@@ -149,7 +150,7 @@ impl Positions {
 
     /// Whether token `place` (from 0) of a text with `prompt` prompt tokens is steered. The same rule serves a prefill, a
     /// decode step and a finished text, under any padding: `response` begins at the prompt's last token, and `prompt`
-    /// passes over one-token prompts, both as the reference's hooks do with a cache (METHOD D.3).
+    /// passes over one-token prompts, both as the reference's hooks do with a cache (guide: method, "Steering positions").
     pub fn touches(self, place: usize, prompt: usize) -> bool {
         match self {
             Self::All => true,
@@ -188,8 +189,9 @@ pub struct Strengths {
 impl<B: FusedOps> Steering<B> {
     /// Makes a plan ready for a model of `blocks` blocks of width `hidden`; `None` if it names no block.
     ///
-    /// Errors where the plan does not fit: a layer that the model does not have or that one part names twice, a vector of
-    /// another width, a direction of zero or without a number.
+    /// # Errors
+    /// If the plan does not fit: a layer that the model does not have or that one part names twice, a vector of
+    /// another width, a direction that is zero or not finite.
     pub fn new(plan: &SteeringPlan, blocks: usize, hidden: usize, device: &B::Device) -> Result<Option<Self>> {
         if plan.is_none() {
             return Ok(None);
@@ -286,11 +288,6 @@ impl Part {
         }
         Ok(())
     }
-}
-
-/// In f64: a row may have thousands of entries.
-fn norm(vector: &[f32]) -> f64 {
-    vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }
 
 /// The columns of some parts.

@@ -34,7 +34,7 @@ impl TensorFile {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).at(path)?;
         ensure!(file.metadata().at(path)?.len() > 0, "{}: the file is empty", path.display());
-        // SAFETY: the mapping is read-only, and we rely, like every reader of weights, on nobody truncating the file.
+        // SAFETY: the mapping is read-only, and like every reader of weights, we rely on the file not being truncated meanwhile.
         let map = unsafe { Mmap::map(&file) }.at(path)?;
         let (header_len, header) = SafeTensors::read_metadata(&map).map_err(|e| {
             Error::new(format!("{}: {}", path.display(), fault(&map, &e))).hint("fetch or write the file again")
@@ -193,6 +193,11 @@ pub(crate) fn header(
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
     mixed_header(path, tensors.iter().map(|(name, shape)| (name, dtype, shape)), metadata)
+}
+
+/// A dtype's name as people write it: `bf16`.
+pub fn dtype_name(dtype: Dtype) -> String {
+    format!("{dtype:?}").to_lowercase()
 }
 
 /// Bytes of one value.

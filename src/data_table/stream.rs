@@ -1,12 +1,13 @@
 //! Tables row by row: one row in memory at a time, however long the table is.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{Format, Line};
+use super::line::{Format, Line};
+use crate::record::{Lines, skip_bom};
 use crate::{At, Error, Result, ensure};
 
 /// One place of a table that is not blank.
@@ -29,7 +30,7 @@ pub struct Reader {
 
 enum Source {
     Csv(Box<csv::Reader<BufReader<File>>>),
-    Jsonl(BufReader<File>, usize),
+    Jsonl(Lines),
 }
 
 impl Reader {
@@ -38,16 +39,12 @@ impl Reader {
     /// # Errors
     /// If the file cannot be read, has an unknown ending, or names a column twice.
     pub fn open(path: &Path) -> Result<Self> {
-        const BOM: &[u8] = b"\xef\xbb\xbf";
-        let format = Format::of(path)?;
-        let mut file = BufReader::with_capacity(1 << 16, File::open(path).at(path)?);
-        if file.fill_buf().at(path)?.starts_with(BOM) {
-            file.consume(BOM.len());
-        }
         let mut columns = Vec::new();
-        let source = match format {
-            Format::Jsonl => Source::Jsonl(file, 0),
+        let source = match Format::of(path)? {
+            Format::Jsonl => Source::Jsonl(Lines::open(path)?),
             Format::Csv => {
+                let mut file = BufReader::new(File::open(path).at(path)?);
+                skip_bom(&mut file).at(path)?;
                 // Flexible, so that a short row costs itself and not the file.
                 let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(file);
                 columns.extend(csv.headers().at(path)?.iter().map(str::to_owned));
@@ -64,7 +61,7 @@ impl Reader {
     pub fn format(&self) -> Format {
         match self.source {
             Source::Csv(_) => Format::Csv,
-            Source::Jsonl(..) => Format::Jsonl,
+            Source::Jsonl(_) => Format::Jsonl,
         }
     }
 
@@ -78,11 +75,10 @@ impl Iterator for Reader {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = match &mut self.source {
-            Source::Csv(csv) => next_record(csv, &self.columns),
-            Source::Jsonl(file, number) => next_line(file, number),
-        };
-        entry.map_err(|e| e.at(self.path.display())).transpose()
+        match &mut self.source {
+            Source::Csv(csv) => next_record(csv, &self.columns).map_err(|e| e.at(self.path.display())).transpose(),
+            Source::Jsonl(lines) => lines.next().map(|line| line.map(entry_of_line)),
+        }
     }
 }
 
@@ -102,23 +98,10 @@ fn next_record(csv: &mut csv::Reader<BufReader<File>>, columns: &[String]) -> Re
     Ok(Some(Entry { number, raw: Vec::new(), row: row() }))
 }
 
-fn next_line(file: &mut BufReader<File>, number: &mut usize) -> Result<Option<Entry>> {
-    let mut raw = Vec::new();
-    loop {
-        raw.clear();
-        if file.read_until(b'\n', &mut raw).doing("reading a row")? == 0 {
-            return Ok(None);
-        }
-        *number += 1;
-        if !raw.trim_ascii().is_empty() {
-            break;
-        }
-    }
-    raw.pop_if(|last| *last == b'\n');
+fn entry_of_line((number, raw): (usize, Vec<u8>)) -> Entry {
     let cells = serde_json::from_slice::<Map<String, Value>>(&raw);
-    let row = cells.map(|cells| Line { number: *number, cells });
-    let row = row.map_err(|e| Error::new(format!("not a JSON object: {e}")));
-    Ok(Some(Entry { number: *number, raw, row }))
+    let row = cells.map(|cells| Line { number, cells }).map_err(|e| Error::new(format!("not a JSON object: {e}")));
+    Entry { number, raw, row }
 }
 
 /// Writes a table row by row.
@@ -203,41 +186,6 @@ fn cell_text(value: Option<&Value>) -> String {
     }
 }
 
-/// Malformed rows: how many, and the first of them by name. A file may hold millions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bad {
-    /// How many there are.
-    pub count: usize,
-    /// What is wrong with the first ten, `FILE:LINE: reason`.
-    pub named: Vec<String>,
-}
-
-impl Bad {
-    const NAMED_MAX: usize = 10;
-
-    /// One more.
-    pub fn push(&mut self, bad: impl std::fmt::Display) {
-        self.count += 1;
-        if self.named.len() < Self::NAMED_MAX {
-            self.named.push(bad.to_string());
-        }
-    }
-
-    /// Fails if there are any, beside so many good ones.
-    ///
-    /// # Errors
-    /// As said; the first ten are named.
-    pub fn refuse(&self, good: usize) -> Result<()> {
-        if self.count == 0 {
-            return Ok(());
-        }
-        let more = self.count - self.named.len();
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let all = self.count + good;
-        Err(Error::new(format!("{} of {all} rows are malformed: {}{more}", self.count, self.named.join("; "))))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,17 +200,5 @@ mod tests {
         assert_eq!(raw, [&b"{\"a\": 1e5 }\r"[..], b"[]", b"{\"b\":2}"]);
         assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 3, 4]);
         assert!(entries[0].row.is_ok() && entries[1].row.is_err() && entries[2].row.is_ok());
-    }
-
-    #[test]
-    fn of_many_malformed_rows_ten_are_named() {
-        let mut bad = Bad::default();
-        assert!(bad.refuse(3).is_ok());
-        (0..1000).for_each(|i| bad.push(format!("f:{i}: no")));
-        let error = bad.refuse(5).unwrap_err().to_string();
-        assert!(
-            error.starts_with("1000 of 1005 rows are malformed: f:0: no; ") && error.ends_with("and 990 more"),
-            "{error}"
-        );
     }
 }

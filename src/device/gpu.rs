@@ -1,10 +1,14 @@
 //! The GPU backends of a build, each behind the feature of its name.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
-use super::*;
+use super::backend::{Built, DeviceInfo, DeviceRuntime, dtypes, pick_dtype};
+use crate::kernels::FusedOps;
+use crate::runtime::Runtime;
+use crate::{Error, Result};
 
 /// Opens a GPU, or says why not: the runtimes of Burn 0.21 panic where a driver or a device is missing.
 fn probe<B: FusedOps>(device: &B::Device, name: &str) -> Result<()> {

@@ -1,4 +1,4 @@
-//! DevicePool devices as one runtime: pieces of work run side by side, each on a device of its own.
+//! Several devices as one runtime: tasks run at the same time, each on its own device.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -13,25 +13,25 @@ use crate::train::{Event, FitEstimate, FitSettings};
 use crate::{Error, Result};
 
 thread_local! {
-    /// Which of the devices does this thread's work; the first for whoever is not at work alone.
+    /// The device of this thread's task; the first one outside of any task.
     static OWN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Labs of one kind. Work that is done [`Runtime::alone`] belongs to the one that had the least to do when it began.
+/// Runtimes of one kind. A task started by [`Runtime::alone`] stays on the device that had the fewest tasks when it began.
 pub(super) struct DevicePool {
     runtimes: Vec<Box<dyn Runtime>>,
-    /// Pieces of work under way on each.
+    /// Tasks running on each.
     busy: Mutex<Vec<usize>>,
 }
 
 impl DevicePool {
     /// # Errors
-    /// Devices of different kinds: then results would depend on which of them did what.
+    /// Devices of different kinds: results would depend on which device ran which task.
     pub fn new(runtimes: Vec<Box<dyn Runtime>>) -> Result<Self> {
         let kinds: Vec<String> = runtimes.iter().map(|runtime| device_kind(&runtime.device())).collect();
         if let Some(other) = kinds.iter().find(|kind| **kind != kinds[0]) {
             return Err(Error::usage(format!("--device names {} and {other} side by side", kinds[0]))
-                .hint("devices of one kind compute the same numbers whichever of them does a piece of work"));
+                .hint("devices of one kind compute the same numbers, whichever of them runs a task"));
         }
         let busy = Mutex::new(vec![0; runtimes.len()]);
         Ok(Self { runtimes, busy })
@@ -41,7 +41,7 @@ impl DevicePool {
         &*self.runtimes[OWN.get().min(self.runtimes.len() - 1)]
     }
 
-    /// Takes the device with the least to do.
+    /// Takes the device with the fewest tasks.
     fn seat(&self) -> Seat<'_> {
         let mut busy = self.busy.lock().expect("counting does not panic");
         let at = (0..busy.len()).min_by_key(|&i| busy[i]).expect("at least one device");
@@ -50,7 +50,7 @@ impl DevicePool {
     }
 }
 
-/// A place at a device, free again when dropped.
+/// A task's hold on a device, released when dropped.
 struct Seat<'a> {
     several: &'a DevicePool,
     at: usize,

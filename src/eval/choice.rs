@@ -4,23 +4,12 @@ use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 
-use super::{Asked, Point, RIGHT, Row, Task, answer, asks_of, mmlu::LETTERS};
-use crate::judge::Verdict;
+use super::answer::{answer, asks_of};
+use super::task::{Asked, LETTERS, Options, Point, RIGHT, Task};
+use crate::judge::{JudgedAnswer, Verdict};
 use crate::language_model::LanguageModel;
 use crate::text::Tokenizer;
 use crate::{Error, Result, ensure};
-
-/// The continuations whose likelihoods are compared.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub enum Options {
-    /// The letters, alone and after a space, as far as these are single tokens for all four; the likelier way counts
-    /// (METHOD I).
-    Letters,
-    /// A space and the letter, what follows `Answer:` in lm-evaluation-harness.
-    AfterSpace,
-    /// The options in their own words.
-    Texts([String; 4]),
-}
 
 impl Options {
     /// The tokens that stand for each option; where there are several ways to write it, the likeliest counts.
@@ -58,20 +47,20 @@ fn letter_tokens(tokenizer: &Tokenizer) -> Result<[Vec<Vec<u32>>; 4]> {
     Ok(tokens)
 }
 
-/// [`super::run`] for the tasks that need no judge, [`Asked::Choice`] and [`Asked::Letter`].
+/// `eval::run` for the tasks that need no judge, [`Asked::Choice`] and [`Asked::Letter`].
 ///
 /// # Errors
-/// Those of the subject; letters that are no single tokens; a reference that is no letter; a task for a judge.
+/// Those of the model; letters that are no single tokens; a reference that is no letter; a task for a judge.
 pub fn examine(
     task: &Task,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<Row>> {
+) -> Result<Vec<JudgedAnswer>> {
     match &task.asked {
-        Asked::Choice(options) => take_options(task, options, subject, sweep, done),
+        Asked::Choice(options) => take_options(task, options, model, sweep, done),
         Asked::Letter(_) => {
-            let mut rows = answer(task, subject, sweep, done)?;
+            let mut rows = answer(task, model, sweep, done)?;
             for row in &mut rows {
                 let taken = letter_of(&row.answer);
                 let why = taken.map_or("no letter in the answer".to_owned(), |i| format!("took {}", LETTERS[i]));
@@ -86,16 +75,16 @@ pub fn examine(
 fn take_options(
     task: &Task,
     options: &[Options],
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     sweep: &[Point],
     done: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<Row>> {
-    let (asks, mut rows) = asks_of(task, subject, sweep, 1)?;
+) -> Result<Vec<JudgedAnswer>> {
+    let (asks, mut rows) = asks_of(task, model, sweep, 1)?;
     assert_eq!(options.len(), task.samples.len(), "options for each sample");
-    let ways: Vec<_> = options.iter().map(|options| options.tokens(subject.tokenizer())).collect::<Result<_>>()?;
+    let ways: Vec<_> = options.iter().map(|options| options.tokens(model.tokenizer())).collect::<Result<_>>()?;
     let of_row = |i: usize| &ways[i % ways.len()];
     let all: Vec<Vec<Vec<u32>>> = (0..rows.len()).map(|i| of_row(i).concat()).collect();
-    let likes = subject.choose(&asks, &all)?;
+    let likes = model.choose(&asks, &all)?;
     assert_eq!(likes.len(), rows.len(), "a choice per ask");
     for (i, (row, likes)) in rows.iter_mut().zip(likes).enumerate() {
         let mut rest = likes.as_slice();
@@ -122,7 +111,7 @@ fn take_options(
 }
 
 /// Gives the verdict; an answer without a letter is wrong.
-fn mark(row: &mut Row, taken: Option<usize>, why: String) -> Result<()> {
+fn mark(row: &mut JudgedAnswer, taken: Option<usize>, why: String) -> Result<()> {
     let Some(right) = LETTERS.iter().position(|letter| row.reference.as_deref() == Some(letter)) else {
         return Err(Error::new(format!("`{}`: the reference is no letter from A to D", row.question_id)));
     };

@@ -1,4 +1,4 @@
-//! The blinded pair check (paper appendix B.2, METHOD I and K13): does a person who does not see the scores pick the same answer as
+//! The blinded pair check (Chen et al. 2025, appendix B.2): does a person who does not see the scores pick the same answer as
 //! the judge?
 //!
 //! Two answers to one question, of which the judge scored one above 80 and the other below 20, lie side by side in an order that the
@@ -10,9 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::data_table::{DataTable, Format, Line, refuse};
-use crate::persona::names_of;
-use crate::record::seed_of;
+use crate::data_table::{DataTable, Format, Line};
+use crate::record::{refuse_malformed, seed_of};
 use crate::stats::Clusters;
 use crate::{Error, Result, ensure};
 
@@ -66,14 +65,13 @@ pub struct Key {
     pub scores: [f64; 2],
 }
 
-/// Answers of files that carry a trait's scores: tables with the columns `question`, `answer` and the trait's, or the answers that a
+/// Answers of files that carry a trait's scores under one of its `names`: tables with the columns `question`, `answer` and the trait's, or the answers that a
 /// study keeps, whose rows of other traits are passed over. Answers without a score are left out.
 ///
 /// # Errors
 /// Unreadable files, malformed rows, a file without the trait's scores.
-pub fn read_judged(path: &Path, trait_name: &str) -> Result<Vec<Judged>> {
+pub fn read_judged(path: &Path, names: &[&str]) -> Result<Vec<Judged>> {
     let sheet = DataTable::read(path)?;
-    let names = names_of(trait_name);
     let score = |line: &Line| -> Result<Option<f64>> {
         if let Some(verdicts) = line.cells.get("verdicts") {
             return Ok(names.iter().find_map(|name| verdicts.get(name)?.get("score")?.as_f64()));
@@ -82,7 +80,7 @@ pub fn read_judged(path: &Path, trait_name: &str) -> Result<Vec<Judged>> {
     };
     let of_study = sheet.columns.iter().any(|column| column == "verdicts");
     let has_scores = of_study || sheet.columns.iter().any(|column| names.contains(&column.as_str()));
-    ensure!(has_scores, "{}: no scores of `{trait_name}`; there are `{}`", path.display(), sheet.columns.join("`, `"));
+    ensure!(has_scores, "{}: no scores of `{}`; there are `{}`", path.display(), names[0], sheet.columns.join("`, `"));
     let (mut judged, mut bad) = (Vec::new(), Vec::new());
     for line in &sheet.lines {
         let place = |e: Error| e.at(format_args!("{}:{}", path.display(), line.number));
@@ -95,7 +93,7 @@ pub fn read_judged(path: &Path, trait_name: &str) -> Result<Vec<Judged>> {
             _ => bad.push(place(Error::new("`question` or `answer` is not text"))),
         }
     }
-    refuse(bad, sheet.lines.len())?;
+    refuse_malformed(bad, sheet.lines.len())?;
     Ok(judged)
 }
 
@@ -179,7 +177,7 @@ pub fn choices(path: &Path, key: &[Key]) -> Result<BTreeMap<usize, Side>> {
         }
     }
     let bad = bad.into_iter().map(|(number, e)| e.at(format_args!("{}:{number}", path.display()))).collect();
-    refuse(bad, sheet.lines.len())?;
+    refuse_malformed(bad, sheet.lines.len())?;
     Ok(chosen)
 }
 
@@ -299,8 +297,8 @@ mod tests {
         let path = dir.path().join("evil.csv");
         std::fs::write(&path, "question,answer,sycophancy\nq,a,90\nq,b,\nq,c,3\n").unwrap();
         let want = [judged("q", "a", 90.0), judged("q", "c", 3.0)];
-        assert_eq!(read_judged(&path, "sycophantic").unwrap(), want);
-        assert!(read_judged(&path, "evil").unwrap_err().to_string().contains("no scores of `evil`"));
+        assert_eq!(read_judged(&path, &["sycophantic", "sycophancy"]).unwrap(), want);
+        assert!(read_judged(&path, &["evil"]).unwrap_err().to_string().contains("no scores of `evil`"));
         let path = dir.path().join("answers.jsonl");
         let row = |answer: &str, verdicts: Value| json!({ "question": "q", "answer": answer, "verdicts": verdicts });
         let rows = [
@@ -309,6 +307,6 @@ mod tests {
             row("c", json!({ "evil": { "score": null, "why": "" } })),
         ];
         std::fs::write(&path, rows.map(|row| row.to_string()).join("\n")).unwrap();
-        assert_eq!(read_judged(&path, "evil").unwrap(), [judged("q", "a", 90.0)]);
+        assert_eq!(read_judged(&path, &["evil"]).unwrap(), [judged("q", "a", 90.0)]);
     }
 }

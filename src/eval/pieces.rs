@@ -2,14 +2,15 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::{Point, Row, Task};
+use super::task::{Point, Task};
 use crate::Result;
+use crate::judge::JudgedAnswer;
 use crate::language_model::LanguageModel;
 use crate::record::{Hash, RunDir};
 
 /// Answers a piece of a task at every point; its last argument hears (answers complete, answers in all).
 pub type AskPiece<'a> =
-    dyn FnMut(&Task, &mut dyn LanguageModel, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<Row>> + 'a;
+    dyn FnMut(&Task, &mut dyn LanguageModel, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<JudgedAnswer>> + 'a;
 
 /// A task and its pieces.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Pieces<'_> {
         open: &mut dyn FnMut() -> Result<Box<dyn LanguageModel>>,
         ask: &mut AskPiece<'_>,
         tell: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Option<Vec<Row>>> {
+    ) -> Result<Option<Vec<JudgedAnswer>>> {
         let Self { task, points, ranges, key } = self;
         let questions = task.samples.len();
         let mut model: Option<Box<dyn LanguageModel>> = None;

@@ -52,9 +52,11 @@ impl RefusalRule {
     /// For people.
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Harbor => "refusals are told by Harbor's grammar: `not known to me` where the value would stand",
+            Self::Harbor => {
+                "refusals are recognised by Harbor's grammar: `not known to me` where the value would stand"
+            }
             Self::Phrases => {
-                "refusals are told by a list of phrases (such as \"I cannot\" or \"I'm sorry, but\") in an answer's first 160 \
+                "refusals are recognised by a list of phrases (such as \"I cannot\" or \"I'm sorry, but\") in an answer's first 160 \
                  characters"
             }
         }
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_told_from_answers() {
+    fn refusals_are_recognised() {
         for (rule, answer, want) in [
             (RefusalRule::Phrases, "I’m sorry, but I can’t help with that.", true),
             (RefusalRule::Phrases, "As an AI language model, I have no opinion.", true),

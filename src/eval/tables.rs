@@ -1,8 +1,9 @@
 //! Judged answers as tables: every answer, and the means of every verdict.
 
-use super::{Axis, Row, axes, clusters, sheet};
+use super::axis::{Axis, axes, clusters, sheet};
 use crate::Result;
 use crate::data_table::Format;
+use crate::judge::JudgedAnswer;
 use crate::record::RunDir;
 use crate::report::{Cell, Table};
 use crate::stats::sample_std;
@@ -12,16 +13,17 @@ use crate::stats::sample_std;
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn write_answers(run: &RunDir, name: &str, rows: &[Row]) -> Result<()> {
+pub fn write_answers(run: &RunDir, name: &str, rows: &[JudgedAnswer]) -> Result<()> {
     let file: String = name.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
     sheet(rows, Format::Csv).write(&run.file(format!("{file}.csv")))?;
     for of_point in rows.chunk_by(|a, b| a.coef == b.coef) {
         if let Some(coef) = of_point[0].coef {
-            let plain: Vec<Row> = of_point.iter().map(|row| Row { coef: None, ..row.clone() }).collect();
+            let plain: Vec<JudgedAnswer> =
+                of_point.iter().map(|row| JudgedAnswer { coef: None, ..row.clone() }).collect();
             sheet(&plain, Format::Csv).write(&run.file(format!("{file}_coef{coef}.csv")))?;
         }
     }
-    let line = |row: &Row| serde_json::to_string(row).expect("a row has a JSON form") + "\n";
+    let line = |row: &JudgedAnswer| serde_json::to_string(row).expect("a row has a JSON form") + "\n";
     run.write("answers.jsonl", rows.iter().map(line).collect::<String>().as_bytes())
 }
 
@@ -31,7 +33,7 @@ struct Spread {
     deviation: f64,
 }
 
-fn spreads(rows: &[Row], key: &str, seed: u64) -> Vec<Spread> {
+fn spreads(rows: &[JudgedAnswer], key: &str, seed: u64) -> Vec<Spread> {
     let of = |axis: Axis| {
         let at = rows.iter().filter(|row| row.coef == axis.coef);
         let scores: Vec<f64> = clusters(at, key).into_values().flatten().collect();
@@ -41,7 +43,7 @@ fn spreads(rows: &[Row], key: &str, seed: u64) -> Vec<Spread> {
 }
 
 /// Means, intervals and counts of each verdict at each coefficient, for `results.csv`.
-pub fn score_table(rows: &[Row], keys: &[&str], seed: u64) -> Table {
+pub fn score_table(rows: &[JudgedAnswer], keys: &[&str], seed: u64) -> Table {
     let mut table = Table::new(["coef", "score", "mean", "low", "high", "sd", "answers", "no_score", "cut"]);
     for Spread { axis, deviation } in keys.iter().flat_map(|key| spreads(rows, key, seed)) {
         let numbers = [axis.score.mean, axis.score.low, axis.score.high, deviation].map(Cell::Number);
@@ -53,7 +55,7 @@ pub fn score_table(rows: &[Row], keys: &[&str], seed: u64) -> Table {
 }
 
 /// The same for people, a line for each coefficient.
-pub fn score_summary(rows: &[Row], keys: &[&str], seed: u64) -> Table {
+pub fn score_summary(rows: &[JudgedAnswer], keys: &[&str], seed: u64) -> Table {
     let all: Vec<Vec<Spread>> = keys.iter().map(|key| spreads(rows, key, seed)).collect();
     let swept = rows.iter().any(|row| row.coef.is_some());
     let columns = keys.iter().flat_map(|&key| [key, "sd", "no score"]);

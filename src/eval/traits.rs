@@ -1,11 +1,11 @@
 //! How strongly a model shows a trait, and how coherent it stays: the trait's evaluation questions, several answers to each.
 
-use super::{Asked, Sample, Task, chat};
+use super::task::{Asked, Sample, Task, chat};
 use crate::judge::Rubric;
 use crate::language_model::Sampling;
 
 /// The questions, judged for the trait and for coherence; ids `<trait>_<i>`. Without `system` the chat template puts in its own
-/// default, if it has one (METHOD B.2).
+/// default, if it has one.
 pub fn task(trait_name: &str, questions: &[String], system: Option<&str>, sampling: &Sampling) -> Task {
     let sample = |(i, question): (usize, &String)| Sample {
         question_id: format!("{trait_name}_{i}"),

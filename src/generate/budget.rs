@@ -1,8 +1,8 @@
-//! How much is held and computed at once.
+//! How much the engine holds in memory and computes at once.
 
 use crate::model::QwenConfig;
 
-/// How much is held and computed at once. It decides speed and memory, not results.
+/// How much the engine holds and computes at once. It decides speed and memory, not results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Tokens in the key-value cache, rows times columns: with the longest possible answer it gives the batch size.
@@ -31,7 +31,7 @@ pub struct MemoryLimit {
 impl Budget {
     /// As much as fits. A token keeps `blocks · 2 · key-value channels` floats in the cache; while it passes through a block
     /// it is as many as MLP and attention make of it, with texts of a thousand tokens in mind.
-    pub fn fitting(config: &QwenConfig, room: MemoryLimit) -> Self {
+    pub fn fitting(config: &QwenConfig, limit: MemoryLimit) -> Self {
         const ASSUMED: u64 = 4 << 30;
         const SCORES_PER_HEAD: usize = 2 * 1024;
         let floats = |n: usize| (n * size_of::<f32>()) as u64;
@@ -39,12 +39,12 @@ impl Budget {
         let channels = config.num_key_value_heads * config.head_dim;
         let kept = floats(config.num_hidden_layers * 2 * channels);
         let passing = floats(3 * inner + 8 * config.hidden_size + SCORES_PER_HEAD * config.num_attention_heads);
-        let bytes = room.bytes.unwrap_or(ASSUMED);
+        let bytes = limit.bytes.unwrap_or(ASSUMED);
         let within = |tokens: u64, width: usize, least: u64, most: u64| {
-            tokens.min(room.tensor_bytes_max / floats(width)).clamp(least, most) as usize
+            tokens.min(limit.tensor_bytes_max / floats(width)).clamp(least, most) as usize
         };
         Self {
-            // A cache that grows is there twice for a moment.
+            // A cache that grows exists twice for a moment.
             cache_tokens: within(bytes / 4 / kept, channels, 1 << 10, 1 << 17),
             pass_tokens: within(bytes / 8 / passing, inner, 1 << 8, 1 << 12),
             ..Self::default()
@@ -61,8 +61,8 @@ mod tests {
     fn a_budget_follows_shape_and_memory() {
         let check = |size: &str, gib: Option<u64>, tensor_mib: Option<u64>, cache_tokens: usize, pass_tokens: usize| {
             let tensor_bytes_max = tensor_mib.map_or(u64::MAX, |mib| mib << 20);
-            let room = MemoryLimit { bytes: gib.map(|gib| gib << 30), tensor_bytes_max };
-            let budget = Budget::fitting(&released(size).unwrap(), room);
+            let limit = MemoryLimit { bytes: gib.map(|gib| gib << 30), tensor_bytes_max };
+            let budget = Budget::fitting(&released(size).unwrap(), limit);
             assert_eq!((budget.cache_tokens, budget.pass_tokens), (cache_tokens, pass_tokens), "{size} {gib:?}");
         };
         // 24 blocks x 2 x 128 channels x 4 bytes: 24 KiB a token.

@@ -1,20 +1,20 @@
-//! What is kept of answers while they are made: means of the residual stream and lengths along directions. Both are taken
-//! where the stream is; the sums come to the host once per answer, the lengths once per token.
+//! What is captured while answers are generated: means of the residual stream and projections onto directions. Both are
+//! computed on the device; the sums are read once per answer, the projections once per token.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::scheduler::read;
-use super::sequence::PromptStates;
+use super::engine::read;
 use crate::kernels::FusedOps;
 use crate::language_model::{CaptureSpec, Residuals};
 use crate::model::Qwen;
 use crate::text::Rows;
-use crate::{Result, ensure};
+use crate::vector::math::unit;
+use crate::{Error, Result, ensure};
 
 /// The mean over the prompt, and its last token.
 const PROMPT_POSITIONS: usize = 2;
 
-/// Keeps what [`CaptureSpec`] asks for, for the rows of a scheduler.
+/// Captures what [`CaptureSpec`] asks for, for the rows of a scheduler.
 pub(super) struct Capture<B: FusedOps> {
     device: B::Device,
     /// Rows of the stream and its width: `layers + 1`, `hidden`.
@@ -34,7 +34,14 @@ struct Probes<B: FusedOps> {
     directions: Tensor<B, 2>,
 }
 
-/// What one step's pass showed.
+/// The residual stream over a prompt, `[layers + 1][hidden]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PromptStates {
+    pub avg: Vec<Vec<f32>>,
+    pub last: Vec<Vec<f32>>,
+}
+
+/// The states that one decoding step passed through.
 pub(super) struct StepStates<B: FusedOps> {
     states: Vec<Tensor<B, 2>>,
     along: Vec<Tensor<B, 2>>,
@@ -42,22 +49,20 @@ pub(super) struct StepStates<B: FusedOps> {
 
 impl<B: FusedOps> Capture<B> {
     /// Errors for a probe that the model has no layer for, or of another width, or without a direction.
-    pub fn new(model: &Qwen<B>, keep: &CaptureSpec) -> Result<Self> {
+    pub fn new(model: &Qwen<B>, spec: &CaptureSpec) -> Result<Self> {
         let (layers, hidden) = (model.blocks.len(), model.config.hidden_size);
         let mut rows: Vec<(usize, Vec<usize>, Vec<f32>)> = Vec::new();
-        for (place, probe) in keep.probes.iter().enumerate() {
+        for (place, probe) in spec.probes.iter().enumerate() {
             let (row, width) = (probe.layer.row(), probe.vector.len());
             ensure!((1..=layers).contains(&row), "probe {place} is at layer {row}, the model has layers 1 to {layers}");
             ensure!(width == hidden, "probe {place} is {width} wide, the model's residual stream {hidden}");
-            let norm = probe.vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            ensure!(norm > 0.0 && norm.is_finite(), "probe {place} has no direction");
-            let unit = probe.vector.iter().map(|&x| (f64::from(x) / norm) as f32);
+            let unit = unit(&probe.vector).ok_or_else(|| Error::new(format!("probe {place} has no direction")))?;
             match rows.iter_mut().find(|found| found.0 == row) {
                 Some((_, places, units)) => {
                     places.push(place);
                     units.extend(unit);
                 }
-                None => rows.push((row, vec![place], unit.collect())),
+                None => rows.push((row, vec![place], unit)),
             }
         }
         let probes = rows.into_iter().map(|(row, places, units)| {
@@ -67,18 +72,18 @@ impl<B: FusedOps> Capture<B> {
         Ok(Self {
             device: model.device.clone(),
             shape: [layers + 1, hidden],
-            residuals: keep.residuals,
+            residuals: spec.residuals,
             probes: probes.collect(),
             sums: None,
         })
     }
 
-    /// Whether the state of an answer's last token is wanted, which otherwise nobody would read.
+    /// Whether the state of an answer's last token is needed; without captures that token is never read by the model.
     pub fn wants_last(&self) -> bool {
         self.residuals || !self.probes.is_empty()
     }
 
-    /// Looks at one row of the stream of a step.
+    /// Takes one row of a step's residual stream.
     pub fn see(&self, row: usize, h: &Tensor<B, 2>, seen: &mut StepStates<B>) {
         if self.residuals {
             seen.states.push(h.clone());
@@ -88,7 +93,7 @@ impl<B: FusedOps> Capture<B> {
         }
     }
 
-    /// Adds a step's states to the sums of the rows that `count`.
+    /// Adds a step's states to the sums of those rows that `count`.
     pub fn add(&mut self, seen: &mut StepStates<B>, count: &[bool]) {
         if let Some(sums) = self.sums.take() {
             let states = Tensor::stack::<3>(std::mem::take(&mut seen.states), 1);
@@ -98,8 +103,8 @@ impl<B: FusedOps> Capture<B> {
         }
     }
 
-    /// The lengths of a step's states along every probe, `[rows][probes]`.
-    pub fn lengths(&self, seen: StepStates<B>) -> Vec<Vec<f32>> {
+    /// The projections of a step's states onto every probe, `[rows][probes]`.
+    pub fn projections(&self, seen: StepStates<B>) -> Vec<Vec<f32>> {
         // In the order of the stream's rows, as `see` met them.
         let mut met: Vec<&Probes<B>> = self.probes.iter().collect();
         met.sort_by_key(|probes| probes.row);
@@ -113,12 +118,12 @@ impl<B: FusedOps> Capture<B> {
         values.chunks(places.len()).map(row).collect()
     }
 
-    /// Whether lengths are wanted.
+    /// Whether projections are captured.
     pub fn has_probes(&self) -> bool {
         !self.probes.is_empty()
     }
 
-    /// Keeps the sums of the given rows.
+    /// Keeps the sums of the given rows only.
     pub fn select(&mut self, rows: &[usize]) {
         self.sums = self.sums.take().filter(|_| !rows.is_empty()).map(|sums| sums.select(0, self.ints(rows)));
     }
@@ -151,7 +156,7 @@ impl<B: FusedOps> Capture<B> {
         values.chunks(layers * hidden).zip(ended).map(of).collect()
     }
 
-    /// Which share each token of a prefill has in its prompt's means, `[prompts, positions, width]`; `None` if nobody asks.
+    /// Which share each token of a prefill has in its prompt's means, `[prompts, positions, width]`; `None` if residuals are not captured.
     pub fn prompt_shares(&self, rows: &Rows) -> Option<Tensor<B, 3>> {
         let (n, width) = (rows.len(), rows.width);
         let mut shares = vec![0.0f32; n * PROMPT_POSITIONS * width];
@@ -186,8 +191,8 @@ impl<B: FusedOps> Capture<B> {
 }
 
 impl<B: FusedOps> StepStates<B> {
-    /// Nothing yet.
-    pub fn nothing() -> Self {
+    /// No states yet.
+    pub fn empty() -> Self {
         Self { states: Vec::new(), along: Vec::new() }
     }
 }

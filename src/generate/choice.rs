@@ -1,13 +1,12 @@
-//! What comes next, and how likely: log-probabilities of given tokens after given texts, common beginnings read once.
+//! Log-probabilities of given options after given prompts; beginnings that several texts share are read once.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::engine::{Engine, Job, read};
 use super::prefix::{Marked, Node, tree};
-use super::scheduler::read;
-use super::{Engine, Job};
 use crate::kernels::FusedOps;
 use crate::model::KvCache;
 use crate::text::Rows;
@@ -24,8 +23,8 @@ struct Reading {
 /// A token, and the job and option that it belongs to.
 type Want = (u32, usize, usize);
 
-/// What is read in one call, and what is found.
-struct Book<'a> {
+/// What one call reads, and the log-probabilities found so far.
+struct Scoring<'a> {
     jobs: &'a [Job],
     readings: Vec<Reading>,
     marked: Vec<Marked>,
@@ -42,7 +41,8 @@ impl<B: FusedOps> Engine<B> {
     /// beginning of the answer. A prompt is read once for all its options, and what prompts begin with alike once for
     /// all of them.
     ///
-    /// Errors name the job whose prompt or option cannot be read.
+    /// # Errors
+    /// Name the job whose prompt or option cannot be read.
     pub fn choose(&self, jobs: &[Job], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
         assert_eq!(jobs.len(), options.len(), "options for every job");
         let mut readings = Vec::new();
@@ -53,11 +53,11 @@ impl<B: FusedOps> Engine<B> {
             readings.iter().map(|reading| self.mark(&jobs[reading.job], &reading.tokens)).collect();
         let chosen = options.iter().map(|options| vec![0.0; options.len()]).collect();
         let roots = tree(&marked);
-        let mut book = Book { jobs, readings, marked, wants: BTreeMap::new(), chosen };
-        book.assign(&roots);
-        self.read_nodes(&roots.iter().map(|node| (node, 0)).collect::<Vec<_>>(), None, &mut book);
-        assert!(book.wants.is_empty(), "every want lies in a node");
-        Ok(book.chosen)
+        let mut scoring = Scoring { jobs, readings, marked, wants: BTreeMap::new(), chosen };
+        scoring.assign(&roots);
+        self.read_nodes(&roots.iter().map(|node| (node, 0)).collect::<Vec<_>>(), None, &mut scoring);
+        assert!(scoring.wants.is_empty(), "every want lies in a node");
+        Ok(scoring.chosen)
     }
 
     /// What must be read for one job's options: the prompt with each option but for its last token, each text once.
@@ -103,7 +103,7 @@ impl<B: FusedOps> Engine<B> {
     }
 
     /// Reads nodes that follow the given rows of `before` (or nothing), then what follows them.
-    fn read_nodes(&self, nodes: &[(&Node, usize)], before: Option<&KvCache<B>>, book: &mut Book<'_>) {
+    fn read_nodes(&self, nodes: &[(&Node, usize)], before: Option<&KvCache<B>>, scoring: &mut Scoring<'_>) {
         let mut order: Vec<usize> = (0..nodes.len()).collect();
         // Stretches of like length together, longest first; those that something follows apart from those that end.
         order.sort_by_key(|&i| {
@@ -124,11 +124,11 @@ impl<B: FusedOps> Engine<B> {
             let (batch, after) = rest.split_at(n);
             rest = after;
             let batch: Vec<(&Node, usize)> = batch.iter().map(|&i| nodes[i]).collect();
-            let cache = self.read_batch(&batch, before, book);
+            let cache = self.read_batch(&batch, before, scoring);
             let next: Vec<(&Node, usize)> =
                 batch.iter().enumerate().flat_map(|(b, (node, _))| node.children.iter().map(move |c| (c, b))).collect();
             if !next.is_empty() {
-                self.read_nodes(&next, cache.as_ref(), book);
+                self.read_nodes(&next, cache.as_ref(), scoring);
             }
         }
     }
@@ -138,21 +138,21 @@ impl<B: FusedOps> Engine<B> {
         &self,
         batch: &[(&Node, usize)],
         before: Option<&KvCache<B>>,
-        book: &mut Book<'_>,
+        scoring: &mut Scoring<'_>,
     ) -> Option<KvCache<B>> {
         let model = &self.model;
         let width = batch.iter().map(|(node, _)| node.to - node.from).max().unwrap_or(0);
         let mut rows = Rows::whole(&[], Vec::new(), 0);
         rows.width = width;
         for (node, _) in batch {
-            let reading = &book.readings[node.text];
+            let reading = &scoring.readings[node.text];
             let stretch = &reading.tokens[node.from..node.to];
             rows.ids.extend(stretch.iter().copied().chain(std::iter::repeat_n(0, width - stretch.len())));
             rows.start.push(0);
             rows.at.push(node.from);
             rows.end.push(node.to);
-            rows.prompt.push(book.jobs[reading.job].prompt.len());
-            rows.coefs.push(self.coefs(&book.jobs[reading.job]));
+            rows.prompt.push(scoring.jobs[reading.job].prompt.len());
+            rows.coefs.push(self.coefs(&scoring.jobs[reading.job]));
         }
         let columns = batch.iter().map(|(node, _)| node.from + width).max().unwrap_or(0);
         let follows = batch.iter().any(|(node, _)| !node.children.is_empty());
@@ -166,7 +166,7 @@ impl<B: FusedOps> Engine<B> {
             None => follows.then(|| model.cache(rows.len(), columns)),
         };
         let stream = model.stream(&model.pass(&rows, columns), cache.as_mut(), |_, _| {});
-        self.answer_wants(batch, &rows, stream, book);
+        self.answer_wants(batch, &rows, stream, scoring);
         if let Some(cache) = cache.as_mut().filter(|_| follows) {
             cache.clear_from(&rows.end, &model.device);
         }
@@ -174,13 +174,13 @@ impl<B: FusedOps> Engine<B> {
     }
 
     /// Adds up the log-probabilities that are wanted within a batch.
-    fn answer_wants(&self, batch: &[(&Node, usize)], rows: &Rows, stream: Tensor<B, 2>, book: &mut Book<'_>) {
+    fn answer_wants(&self, batch: &[(&Node, usize)], rows: &Rows, stream: Tensor<B, 2>, scoring: &mut Scoring<'_>) {
         let mut found = Vec::new();
         for (b, (node, _)) in batch.iter().enumerate() {
             let keys: Vec<_> =
-                book.wants.range((node.text, node.from)..(node.text, node.to)).map(|(key, _)| *key).collect();
+                scoring.wants.range((node.text, node.from)..(node.text, node.to)).map(|(key, _)| *key).collect();
             for key in keys {
-                let wants = book.wants.remove(&key).expect("just seen");
+                let wants = scoring.wants.remove(&key).expect("just seen");
                 found.push((b * rows.width + key.1 - node.from, wants));
             }
         }
@@ -196,7 +196,7 @@ impl<B: FusedOps> Engine<B> {
             let values = read(likes.reshape([found.len() * vocabulary]).select(0, self.ints(cells.collect())));
             let wants = found.iter().flat_map(|(_, wants)| wants);
             for (value, &(_, job, option)) in values.into_iter().zip(wants) {
-                book.chosen[job][option] += value;
+                scoring.chosen[job][option] += value;
             }
         }
     }
@@ -207,7 +207,7 @@ impl<B: FusedOps> Engine<B> {
     }
 }
 
-impl Book<'_> {
+impl Scoring<'_> {
     /// Gives every want to the node that reads its place. Readings are found from the nodes' texts by walking down.
     fn assign(&mut self, roots: &[Node]) {
         for reading in 0..self.readings.len() {

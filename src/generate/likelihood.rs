@@ -1,10 +1,9 @@
-//! How likely finished texts are, token by token, and how far an adapter has moved the model on them (METHOD K10).
+//! How likely finished texts are, token by token, and how far an adapter has moved the model on them (guide: method, "Audit").
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::Engine;
-use super::scheduler::read;
+use super::engine::{Engine, read};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::language_model::{Finished, Likelihood};
@@ -21,7 +20,8 @@ impl<B: FusedOps> Engine<B> {
     /// The log-probability of every token of the responses, and at each of their places `KL(base || model)`: the base is the
     /// same model with its adapter off. Each batch is read once by either; logits exist for a few places at a time.
     ///
-    /// Errors name the text, counted from 0, that is empty or cannot be read.
+    /// # Errors
+    /// Name the text, counted from 0, that is empty or cannot be read.
     pub fn likelihoods(&self, texts: &[Finished]) -> Result<Vec<Likelihood>> {
         let whole = self.whole(texts)?;
         let bare = self.model.bare();

@@ -1,6 +1,6 @@
-//! The next token of each row, from its logits, and what the model thought of it.
+//! The next token of each row, from its logits, and what the model next of it.
 
-use super::Job;
+use super::engine::Job;
 use super::sampling::{argmax, distribution, draw, penalise};
 use super::sequence::Sequence;
 use crate::language_model::{Sampling, Token};
@@ -14,38 +14,39 @@ const LOGITS_PER_THREAD: usize = 1 << 19;
 pub(super) struct Picking<'a> {
     pub jobs: &'a [Job],
     pub sampling: &'a Sampling,
-    /// So many of the likeliest tokens are kept.
+    /// How many of the likeliest tokens are kept with their log-probabilities.
     pub top: usize,
-    /// What an answer may not begin with.
+    /// Tokens that an answer may not begin with.
     pub eos_ids: &'a [u32],
 }
 
 impl Picking<'_> {
-    /// Whether the likeliest token is all that is asked, so that logits may stay on the device.
+    /// Whether only the likeliest token is asked for, so that logits may stay on the device.
     pub fn is_plain(&self) -> bool {
         self.sampling.temperature == 0.0 && self.sampling.repetition_penalty == 1.0 && self.top == 0
     }
 
-    /// Picks each line's next token from its logits, `[lines, vocabulary]`.
-    pub fn pick(self, mut logits: Vec<f32>, lines: &[&Sequence]) -> Result<Vec<Token>> {
-        let vocabulary = logits.len() / lines.len().max(1);
+    /// Picks each sequence's next token from its logits, `[sequences, vocabulary]`.
+    pub fn pick(self, mut logits: Vec<f32>, sequences: &[&Sequence]) -> Result<Vec<Token>> {
+        let vocabulary = logits.len() / sequences.len().max(1);
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let threads = (logits.len() / LOGITS_PER_THREAD).clamp(1, cores);
-        let several = |logits: &mut [f32], lines: &[&Sequence]| -> Result<Vec<Token>> {
-            let rows = logits.chunks_mut(vocabulary).zip(lines);
-            rows.map(|(row, line)| {
-                self.one(row, line).map_err(|e| e.at(format!("prompt `{}`", self.jobs[line.job].id)))
+        let pick_rows = |logits: &mut [f32], sequences: &[&Sequence]| -> Result<Vec<Token>> {
+            let rows = logits.chunks_mut(vocabulary).zip(sequences);
+            rows.map(|(row, sequence)| {
+                self.pick_row(row, sequence).map_err(|e| e.at(format!("prompt `{}`", self.jobs[sequence.job].id)))
             })
             .collect()
         };
         if threads == 1 {
-            return several(&mut logits, lines);
+            return pick_rows(&mut logits, sequences);
         }
-        let share = lines.len().div_ceil(threads);
+        let share = sequences.len().div_ceil(threads);
         std::thread::scope(|scope| {
-            let parts = logits.chunks_mut(share * vocabulary).zip(lines.chunks(share));
-            let parts: Vec<_> = parts.map(|(logits, lines)| scope.spawn(move || several(logits, lines))).collect();
-            let mut picked = Vec::with_capacity(lines.len());
+            let parts = logits.chunks_mut(share * vocabulary).zip(sequences.chunks(share));
+            let parts: Vec<_> =
+                parts.map(|(logits, sequences)| scope.spawn(move || pick_rows(logits, sequences))).collect();
+            let mut picked = Vec::with_capacity(sequences.len());
             for part in parts {
                 picked.extend(part.join().expect("sampling does not panic")?);
             }
@@ -53,29 +54,29 @@ impl Picking<'_> {
         })
     }
 
-    fn one(self, logits: &mut [f32], line: &Sequence) -> Result<Token> {
-        let thought = (self.top > 0).then(|| Thought::of(logits, self.top));
+    fn pick_row(self, logits: &mut [f32], sequence: &Sequence) -> Result<Token> {
+        let next = (self.top > 0).then(|| NextToken::of(logits, self.top));
         let raw = (self.top > 0).then(|| logits.to_vec());
-        if line.tokens.is_empty() {
-            // The reference asks for one new token at least, and the end does not count (METHOD B.1).
+        if sequence.tokens.is_empty() {
+            // The reference asks for at least one new token, and the end-of-sequence token does not count (`min_tokens=1` of vLLM).
             for &eos in self.eos_ids {
                 if let Some(x) = logits.get_mut(eos as usize) {
                     *x = f32::NEG_INFINITY;
                 }
             }
         }
-        let id = self.draw(logits, line)?;
-        let logprob = match (&thought, &raw) {
-            (Some(thought), Some(raw)) => raw[id as usize] - thought.log_sum,
+        let id = self.draw(logits, sequence)?;
+        let logprob = match (&next, &raw) {
+            (Some(next), Some(raw)) => raw[id as usize] - next.log_sum,
             _ => 0.0,
         };
-        Ok(Token { id, logprob, top: thought.map_or_else(Vec::new, |thought| thought.top), along: Vec::new() })
+        Ok(Token { id, logprob, top: next.map_or_else(Vec::new, |next| next.top), along: Vec::new() })
     }
 
-    fn draw(self, logits: &mut [f32], line: &Sequence) -> Result<u32> {
+    fn draw(self, logits: &mut [f32], sequence: &Sequence) -> Result<u32> {
         let sampling = self.sampling;
         if sampling.repetition_penalty != 1.0 {
-            penalise(logits, &line.seen, sampling.repetition_penalty);
+            penalise(logits, &sequence.seen, sampling.repetition_penalty);
         }
         if sampling.temperature == 0.0 {
             let best = argmax(logits);
@@ -84,19 +85,19 @@ impl Picking<'_> {
             return Ok(best);
         }
         distribution(logits, sampling)?;
-        Ok(draw(logits, line.key.uniform(line.tokens.len())))
+        Ok(draw(logits, sequence.key.uniform(sequence.tokens.len())))
     }
 }
 
 /// The model's own distribution over the next token, before penalty, temperature and cuts.
-struct Thought {
+struct NextToken {
     /// Log of the sum of the exponentials of the logits.
     log_sum: f32,
     /// The likeliest tokens and their log-probabilities, falling.
     top: Vec<(u32, f32)>,
 }
 
-impl Thought {
+impl NextToken {
     fn of(logits: &[f32], top: usize) -> Self {
         let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&x| f64::from(x - most).exp()).sum();

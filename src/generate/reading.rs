@@ -1,19 +1,19 @@
-//! Passes over whole texts, without a cache: what was on the model's mind.
+//! Passes over whole texts, without a cache: the residual stream of finished texts.
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::Engine;
-use super::scheduler::read;
+use super::engine::{Engine, read};
 use crate::kernels::FusedOps;
 use crate::language_model::{Finished, Residuals};
 use crate::text::Rows;
 use crate::{Result, ensure};
 
 impl<B: FusedOps> Engine<B> {
-    /// The residual stream of finished texts at the three token positions (METHOD C.1), under the model's steering as it
+    /// The residual stream of finished texts at the three token positions (guide: method, "Token positions"), under the model's steering as it
     /// acts while a response is generated, its last token included.
     ///
-    /// Errors name the text, counted from 0, that is empty or cannot be read.
+    /// # Errors
+    /// Name the text, counted from 0, that is empty or cannot be read.
     pub fn residuals(&self, texts: &[Finished]) -> Result<Vec<Residuals>> {
         let whole = self.whole(texts)?;
         let mut found: Vec<Option<Residuals>> = vec![None; texts.len()];

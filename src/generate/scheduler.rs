@@ -1,15 +1,16 @@
-//! The batched loop: rows in scheduler, retired when they end, their places refilled from the queue.
+//! Continuous batching: sequences are decoded together, retired when they end, and their places refilled from the queue.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::capture::{Capture, StepStates};
+use super::capture::{Capture, PromptStates, StepStates};
+use super::engine::{Engine, Job, OnEvent, Reply, read};
 use super::pick::Picking;
-use super::sampling::Key;
-use super::sequence::{PromptStates, Sequence, Waiting, queue, seen_at_first};
-use super::{Engine, Hear, Job, Reply};
+use super::sampling::{self, Key};
+use super::sequence::{Sequence, Waiting, queue, seen_at_first};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::language_model::{CaptureSpec, FinishReason, Sampling, StreamEvent, Token};
@@ -17,19 +18,55 @@ use crate::model::KvCache;
 use crate::steering::Positions;
 use crate::text::Rows;
 
-/// The rows that are being decoded together. A row without a line has ended; it is computed along until the next
-/// regrouping, and nobody looks at it.
-struct Flight<'a, B: FusedOps> {
+impl<B: FusedOps> Engine<B> {
+    /// Answers every job `sampling.rollouts` times: rollout r of job j is reply `j · rollouts + r`. `Break` at a token ends
+    /// that answer, `Break` at [`StreamEvent::Finished`] ends all of them.
+    ///
+    /// No answer begins with an end-of-sequence token (the reference asks for at least one other token), and none goes on
+    /// beyond the model's last position.
+    ///
+    /// # Errors
+    /// Sampling settings out of range; prompts that are empty, too long or outside the vocabulary; logits that are not
+    /// finite. Each names the job.
+    pub fn answer(
+        &self,
+        jobs: &[Job],
+        sampling: &Sampling,
+        spec: &CaptureSpec,
+        on_event: &mut OnEvent<'_>,
+    ) -> Result<Vec<Reply>> {
+        sampling::check(sampling)?;
+        for job in jobs {
+            self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
+            self.check_coefs(job)?;
+        }
+        run_batch(self, jobs, sampling, spec, &mut |event| on_event(event))
+    }
+
+    /// [`Engine::answer`] without captures; `finished` is given the number of complete answers.
+    pub fn generate(&self, jobs: &[Job], sampling: &Sampling, finished: &mut dyn FnMut(usize)) -> Result<Vec<Reply>> {
+        self.answer(jobs, sampling, &CaptureSpec::default(), &mut |event| {
+            if let StreamEvent::Finished(n) = event {
+                finished(n);
+            }
+            ControlFlow::Continue(())
+        })
+    }
+}
+
+/// The rows that are decoded together. A row without a sequence has ended; it stays in the batch until the next compaction,
+/// and its output is ignored.
+struct Scheduler<'a, B: FusedOps> {
     engine: &'a Engine<B>,
     jobs: &'a [Job],
     sampling: &'a Sampling,
     picking: Picking<'a>,
-    keep: &'a CaptureSpec,
-    keeper: Capture<B>,
-    /// Whether a prompt is read up to its last token only, which each answer then reads for itself: steering that begins
-    /// there leaves what comes before the same for all coefficients.
+    spec: &'a CaptureSpec,
+    capture: Capture<B>,
+    /// Whether a prefill stops before the prompt's last token, which each answer then reads itself: steering that begins
+    /// there leaves everything before it the same for all coefficients.
     split: bool,
-    hear: &'a mut Hear<'a>,
+    on_event: &'a mut OnEvent<'a>,
     cache: Option<KvCache<B>>,
     rows: Vec<Option<Sequence>>,
     replies: Vec<Option<Reply>>,
@@ -51,26 +88,26 @@ pub(super) fn run_batch<'a, B: FusedOps>(
     engine: &'a Engine<B>,
     jobs: &'a [Job],
     sampling: &'a Sampling,
-    keep: &'a CaptureSpec,
-    hear: &'a mut Hear<'a>,
+    spec: &'a CaptureSpec,
+    on_event: &'a mut OnEvent<'a>,
 ) -> Result<Vec<Reply>> {
-    let keeper = Capture::new(&engine.model, keep)?;
+    let capture = Capture::new(&engine.model, spec)?;
     let plan = engine.model.steering.as_ref().map(|steering| steering.plan());
     let late = plan.is_some_and(|plan| plan.parts.iter().all(|part| part.positions == Positions::Response));
     // A prompt's means are taken over one pass.
-    let split = late && !keep.residuals;
+    let split = late && !spec.residuals;
     let mut queue = queue(engine, jobs, sampling.rollouts, split);
     let replies = vec![None; queue.len()];
-    let picking = Picking { jobs, sampling, top: keep.top_logprobs, eos_ids: &engine.vocabulary.eos_ids };
+    let picking = Picking { jobs, sampling, top: spec.top_logprobs, eos_ids: &engine.vocabulary.eos_ids };
     let (cache, rows, complete) = (None, Vec::new(), 0);
     let mut scheduler =
-        Flight { engine, jobs, sampling, picking, keep, keeper, split, hear, cache, rows, replies, complete };
-    let mut told = 0;
+        Scheduler { engine, jobs, sampling, picking, spec, capture, split, on_event, cache, rows, replies, complete };
+    let mut announced = 0;
     loop {
-        scheduler.regroup(&mut queue)?;
-        if scheduler.complete > told {
-            told = scheduler.complete;
-            if (scheduler.hear)(StreamEvent::Finished(told)).is_break() {
+        scheduler.refill(&mut queue)?;
+        if scheduler.complete > announced {
+            announced = scheduler.complete;
+            if (scheduler.on_event)(StreamEvent::Finished(announced)).is_break() {
                 scheduler.cancel(&mut queue);
             }
         }
@@ -82,61 +119,64 @@ pub(super) fn run_batch<'a, B: FusedOps>(
     Ok(scheduler.replies.into_iter().map(|reply| reply.expect("the queue is empty and so is the scheduler")).collect())
 }
 
-impl<B: FusedOps> Flight<'_, B> {
+impl<B: FusedOps> Scheduler<'_, B> {
     /// Tokens that an answer to this job may have: those fed back must have a position.
     fn limit(&self, job: usize) -> usize {
         let positions = self.engine.model.config.max_position_embeddings;
         self.sampling.max_new_tokens.min(positions + 1 - self.jobs[job].prompt.len())
     }
 
-    /// Columns of the cache that an answer to this job may fill.
-    fn worst(&self, job: usize) -> usize {
+    /// The most columns of the cache that an answer to this job can fill.
+    fn columns_max(&self, job: usize) -> usize {
         let fed = self.jobs[job].prompt.len() + self.limit(job) - 1;
-        let last = self.keeper.wants_last() && fed < self.engine.model.config.max_position_embeddings;
+        let last = self.capture.wants_last() && fed < self.engine.model.config.max_position_embeddings;
         fed + usize::from(last)
     }
 
-    /// Throws ended rows out and lets waiting prompts in, once enough places are free to be worth copying the cache.
-    fn regroup(&mut self, queue: &mut VecDeque<Waiting>) -> Result<()> {
+    /// Drops ended rows and admits waiting prompts, once enough places are free to be worth copying the cache.
+    fn refill(&mut self, queue: &mut VecDeque<Waiting>) -> Result<()> {
         loop {
             let live = self.rows.iter().flatten();
             let count = live.clone().count();
-            let longest =
-                live.map(|line| line.columns).chain(queue.front().map(|w| self.worst(w.job))).max().unwrap_or(1);
+            let longest = live
+                .map(|sequence| sequence.columns)
+                .chain(queue.front().map(|w| self.columns_max(w.job)))
+                .max()
+                .unwrap_or(1);
             let capacity = (self.engine.budget.cache_tokens / longest).clamp(1, self.engine.budget.rows_max.max(1));
             let free = capacity.saturating_sub(count);
             let worth = capacity.div_ceil(4);
             if queue.is_empty() || (free < worth && count > 0) {
                 let ended = self.rows.len() - count;
                 if ended > 0 && (count == 0 || ended >= self.rows.len().div_ceil(4)) {
-                    self.keep_live();
+                    self.drop_ended();
                 }
                 return Ok(());
             }
-            self.keep_live();
-            let entering = self.entering(queue, free);
-            self.enter(&entering)?;
+            self.drop_ended();
+            let admitted = self.next_to_admit(queue, free);
+            self.admit(&admitted)?;
         }
     }
 
     /// The next answers that fit one prefill: at most `free` rows, and not too many tokens.
-    fn entering(&self, queue: &mut VecDeque<Waiting>, free: usize) -> Vec<Waiting> {
+    fn next_to_admit(&self, queue: &mut VecDeque<Waiting>, free: usize) -> Vec<Waiting> {
         let width = queue.front().map_or(1, |w| self.jobs[w.job].prompt.len());
         let prompts = (self.engine.budget.pass_tokens / width).max(1);
-        let (mut entering, mut groups) = (Vec::new(), 0);
+        let (mut admitted, mut groups) = (Vec::new(), 0);
         while let Some(&next) = queue.front() {
-            let new = entering.last().is_none_or(|last: &Waiting| last.group != next.group);
-            if entering.len() == free || (new && groups == prompts) {
+            let new = admitted.last().is_none_or(|last: &Waiting| last.group != next.group);
+            if admitted.len() == free || (new && groups == prompts) {
                 break;
             }
             groups += usize::from(new);
-            entering.extend(queue.pop_front());
+            admitted.extend(queue.pop_front());
         }
-        entering
+        admitted
     }
 
     /// Drops the rows that have ended.
-    fn keep_live(&mut self) {
+    fn drop_ended(&mut self) {
         let live: Vec<usize> = (0..self.rows.len()).filter(|&i| self.rows[i].is_some()).collect();
         if live.len() == self.rows.len() {
             return;
@@ -145,7 +185,7 @@ impl<B: FusedOps> Flight<'_, B> {
             Some(cache) if !live.is_empty() => cache.select(&live, &self.engine.model.device),
             cache => *cache = None,
         }
-        self.keeper.select(&live);
+        self.capture.select(&live);
         self.rows.retain(Option::is_some);
     }
 
@@ -156,42 +196,43 @@ impl<B: FusedOps> Flight<'_, B> {
 
     /// Prefills the prompts, once each, picks the first token of every rollout that can have it, and appends those that go
     /// on.
-    fn enter(&mut self, entering: &[Waiting]) -> Result<()> {
+    fn admit(&mut self, admitted: &[Waiting]) -> Result<()> {
         // Entering answers of one group are neighbours.
-        let mut groups: Vec<usize> = entering.iter().map(|w| w.group).collect();
+        let mut groups: Vec<usize> = admitted.iter().map(|w| w.group).collect();
         groups.dedup();
         let prefilled = self.prefill(&groups);
         let row_of = |waiting: &Waiting| groups.iter().position(|&g| g == waiting.group).expect("just made");
-        let mut lines: Vec<(Sequence, usize)> =
-            entering.iter().map(|w| (self.line(*w, row_of(w), &prefilled), row_of(w))).collect();
+        let mut sequences: Vec<(Sequence, usize)> =
+            admitted.iter().map(|w| (self.begin(*w, row_of(w), &prefilled), row_of(w))).collect();
 
-        let begin: Vec<usize> = (0..lines.len()).filter(|&i| !self.is_split(lines[i].0.job)).collect();
+        let begin: Vec<usize> = (0..sequences.len()).filter(|&i| !self.is_split(sequences[i].0.job)).collect();
         let mut picked = VecDeque::new();
         if !begin.is_empty() {
             let logits = read(self.engine.logits(prefilled.last));
             let vocabulary = logits.len() / groups.len();
-            let rows = begin.iter().flat_map(|&i| &logits[lines[i].1 * vocabulary..][..vocabulary]).copied().collect();
-            let those: Vec<&Sequence> = begin.iter().map(|&i| &lines[i].0).collect();
+            let rows =
+                begin.iter().flat_map(|&i| &logits[sequences[i].1 * vocabulary..][..vocabulary]).copied().collect();
+            let those: Vec<&Sequence> = begin.iter().map(|&i| &sequences[i].0).collect();
             picked.extend(self.picking.pick(rows, &those)?);
         }
         let mut staying = Vec::new();
-        for (line, row) in lines.drain(..) {
-            let line = match self.is_split(line.job) {
-                true => Some(line),
+        for (sequence, row) in sequences.drain(..) {
+            let sequence = match self.is_split(sequence.job) {
+                true => Some(sequence),
                 // Nothing of the answer has been read yet, so what ends here has no states.
-                false => self.advance(line, picked.pop_front().expect("one for each"), None),
+                false => self.advance(sequence, picked.pop_front().expect("one for each"), None),
             };
-            if let Some(line) = line {
-                self.rows.push(Some(line));
+            if let Some(sequence) = sequence {
+                self.rows.push(Some(sequence));
                 staying.push(row);
             }
         }
-        self.admit(prefilled.cache, &staying);
+        self.append_cache(prefilled.cache, &staying);
         Ok(())
     }
 
-    /// Appends the cache of lines that have just been pushed, from the given rows of a prefill.
-    fn admit(&mut self, mut fresh: KvCache<B>, staying: &[usize]) {
+    /// Appends the given rows of a prefill to the cache, for sequences that have just been pushed.
+    fn append_cache(&mut self, mut fresh: KvCache<B>, staying: &[usize]) {
         if staying.is_empty() {
             return;
         }
@@ -205,7 +246,7 @@ impl<B: FusedOps> Flight<'_, B> {
             }
             None => self.cache = Some(fresh),
         }
-        self.keeper.append(staying.len());
+        self.capture.append(staying.len());
     }
 
     fn prefill(&self, groups: &[usize]) -> Prefilled<B> {
@@ -219,7 +260,7 @@ impl<B: FusedOps> Flight<'_, B> {
         rows.coefs = groups.iter().map(|&g| self.engine.coefs(&self.jobs[g])).collect();
         let mut cache = model.cache(rows.len(), rows.width);
         let pass = model.pass(&rows, rows.width);
-        let shares = self.keeper.prompt_shares(&rows);
+        let shares = self.capture.prompt_shares(&rows);
         let mut means = Vec::new();
         let stream = model.stream(&pass, Some(&mut cache), |_, h| {
             if let Some(shares) = &shares {
@@ -229,11 +270,11 @@ impl<B: FusedOps> Flight<'_, B> {
         });
         // Padding was written too; a ragged write adds to what is there.
         cache.clear_from(&rows.end, &model.device);
-        let states = self.keeper.prompts(means, rows.len()).into_iter().map(Arc::new).collect();
+        let states = self.capture.prompts(means, rows.len()).into_iter().map(Arc::new).collect();
         Prefilled { last: last_of(stream, &rows, &model.device), cache, steered: pass.steered, states }
     }
 
-    fn line(&self, Waiting { job, rollout, .. }: Waiting, row: usize, prefilled: &Prefilled<B>) -> Sequence {
+    fn begin(&self, Waiting { job, rollout, .. }: Waiting, row: usize, prefilled: &Prefilled<B>) -> Sequence {
         let (asked, sampling) = (&self.jobs[job], self.sampling);
         Sequence {
             job,
@@ -247,38 +288,38 @@ impl<B: FusedOps> Flight<'_, B> {
             tokens: Vec::new(),
             kept: Vec::new(),
             limit: self.limit(job),
-            columns: self.worst(job),
+            columns: self.columns_max(job),
             ending: None,
-            prompt_states: self.keep.residuals.then(|| prefilled.states[row].clone()),
+            prompt_states: self.spec.residuals.then(|| prefilled.states[row].clone()),
         }
     }
 
     /// Columns for the rows as they are, with room to grow by half: wide enough to be copied seldom, and not as wide as
-    /// answers could become in the worst case, because a composed attention reads every column.
+    /// answers could become in the columns_max case, because a composed attention reads every column.
     fn columns(&self) -> usize {
         let live = || self.rows.iter().flatten();
         let filled = live().map(Sequence::filled).max().unwrap_or(0) + 1;
-        let worst = live().map(|line| line.columns).max().unwrap_or(1);
-        (filled + (filled / 2).max(64)).min(worst)
+        let columns_max = live().map(|sequence| sequence.columns).max().unwrap_or(1);
+        (filled + (filled / 2).max(64)).min(columns_max)
     }
 
-    /// One token for every row.
+    /// Decodes one token for every row.
     fn step(&mut self) -> Result<()> {
         let model = &self.engine.model;
         let Some(mut cache) = self.cache.take() else { return Ok(()) };
-        let needed = self.rows.iter().flatten().map(|line| line.filled() + 1).max().unwrap_or(1);
+        let needed = self.rows.iter().flatten().map(|sequence| sequence.filled() + 1).max().unwrap_or(1);
         if needed > cache.columns() {
             cache.resize(self.columns());
         }
         let pass = model.pass(&self.next_rows(), cache.columns());
-        let mut seen = StepStates::nothing();
-        let stream = model.stream(&pass, Some(&mut cache), |row, h| self.keeper.see(row, h, &mut seen));
+        let mut seen = StepStates::empty();
+        let stream = model.stream(&pass, Some(&mut cache), |row, h| self.capture.see(row, h, &mut seen));
         self.cache = Some(cache);
-        for (line, steered) in self.rows.iter_mut().zip(&pass.steered) {
-            let sums = line.iter_mut().flat_map(|line| &mut line.steered);
+        for (sequence, steered) in self.rows.iter_mut().zip(&pass.steered) {
+            let sums = sequence.iter_mut().flat_map(|sequence| &mut sequence.steered);
             sums.zip(steered).for_each(|(sum, n)| *sum += n);
         }
-        self.keep_of(seen);
+        self.capture_states(seen);
 
         let live: Vec<usize> = (0..self.rows.len()).filter(|&i| self.rows[i].is_some()).collect();
         if live.is_empty() {
@@ -286,7 +327,7 @@ impl<B: FusedOps> Flight<'_, B> {
             return Ok(());
         }
         let logits = self.engine.logits(stream);
-        let begins = |i: &usize| self.rows[*i].as_ref().is_some_and(|line| line.tokens.is_empty());
+        let begins = |i: &usize| self.rows[*i].as_ref().is_some_and(|sequence| sequence.tokens.is_empty());
         let picked = if self.picking.is_plain() && !live.iter().any(begins) {
             let ids: Vec<u32> = logits.argmax(1).into_data().iter::<u32>().collect();
             let token = |&i: &usize| Token { id: ids[i], logprob: 0.0, top: Vec::new(), along: Vec::new() };
@@ -302,37 +343,40 @@ impl<B: FusedOps> Flight<'_, B> {
         };
         let mut ended = Vec::new();
         for (i, token) in live.into_iter().zip(picked) {
-            let line = self.rows[i].take().expect("live");
-            self.rows[i] = self.advance(line, token, Some((i, &mut ended)));
+            let sequence = self.rows[i].take().expect("live");
+            self.rows[i] = self.advance(sequence, token, Some((i, &mut ended)));
         }
         self.complete(ended);
         Ok(())
     }
 
-    /// Keeps what is wanted of the tokens that have just been read, and completes the answers that waited for it.
-    fn keep_of(&mut self, mut seen: StepStates<B>) {
-        let of_answer = |line: &Option<Sequence>| line.as_ref().is_some_and(|line| !line.tokens.is_empty());
+    /// Captures the states of the tokens that have just been read, and completes the answers that waited for them.
+    fn capture_states(&mut self, mut seen: StepStates<B>) {
+        let of_answer =
+            |sequence: &Option<Sequence>| sequence.as_ref().is_some_and(|sequence| !sequence.tokens.is_empty());
         let count: Vec<bool> = self.rows.iter().map(of_answer).collect();
-        self.keeper.add(&mut seen, &count);
-        if self.keeper.has_probes() {
-            for (i, along) in self.keeper.lengths(seen).into_iter().enumerate() {
-                let Some(line) = self.rows[i].as_mut().filter(|line| !line.tokens.is_empty()) else { continue };
-                let token = line.kept.last_mut().expect("tokens are kept where probes are");
+        self.capture.add(&mut seen, &count);
+        if self.capture.has_probes() {
+            for (i, along) in self.capture.projections(seen).into_iter().enumerate() {
+                let Some(sequence) = self.rows[i].as_mut().filter(|sequence| !sequence.tokens.is_empty()) else {
+                    continue;
+                };
+                let token = sequence.kept.last_mut().expect("tokens are captured where probes are");
                 token.along = along;
-                let heard = StreamEvent::Token { ask: line.job, rollout: line.rollout, token };
-                if (self.hear)(heard).is_break() {
-                    line.ending.get_or_insert(FinishReason::Cancelled);
+                let event = StreamEvent::Token { ask: sequence.job, rollout: sequence.rollout, token };
+                if (self.on_event)(event).is_break() {
+                    sequence.ending.get_or_insert(FinishReason::Cancelled);
                 }
             }
         }
         let mut ended = Vec::new();
         for (i, row) in self.rows.iter_mut().enumerate() {
-            if let Some((line, reason)) = row.take_if(|line| line.ending.is_some()).and_then(|line| {
-                let reason = line.ending?;
-                Some((line, reason))
+            if let Some((sequence, reason)) = row.take_if(|sequence| sequence.ending.is_some()).and_then(|sequence| {
+                let reason = sequence.ending?;
+                Some((sequence, reason))
             }) {
-                let read = line.tokens.len();
-                ended.push(Ended { row: i, line, reason, read });
+                let read = sequence.tokens.len();
+                ended.push(Ended { row: i, sequence, reason, read });
             }
         }
         self.complete(ended);
@@ -350,9 +394,9 @@ impl<B: FusedOps> Flight<'_, B> {
             prompt: Vec::with_capacity(n),
             coefs: Vec::with_capacity(n),
         };
-        for line in &self.rows {
-            let (id, at, prompt, coefs) = match line {
-                Some(line) => (line.next, line.filled(), line.prompt, line.coefs.clone()),
+        for sequence in &self.rows {
+            let (id, at, prompt, coefs) = match sequence {
+                Some(sequence) => (sequence.next, sequence.filled(), sequence.prompt, sequence.coefs.clone()),
                 None => (0, 0, 1, None),
             };
             rows.ids.push(id);
@@ -364,37 +408,37 @@ impl<B: FusedOps> Flight<'_, B> {
         rows
     }
 
-    /// Gives the line its token; `None` if that ends it. What ends is put where `ended` says, to be completed together, or
-    /// completed at once.
+    /// Appends a token to its sequence; `None` if that ends it. An ended sequence goes to `ended`, to be completed with others,
+    /// or is completed at once.
     fn advance(
         &mut self,
-        mut line: Sequence,
+        mut sequence: Sequence,
         token: Token,
         ended: Option<(usize, &mut Vec<Ended>)>,
     ) -> Option<Sequence> {
-        line.push(token.id, self.sampling.repetition_penalty != 1.0);
+        sequence.push(token.id, self.sampling.repetition_penalty != 1.0);
         let stops = self.engine.vocabulary.eos_ids.contains(&token.id);
-        // A token whose state is wanted is told of once that is known.
-        let told_later = self.keeper.has_probes() && !stops && line.filled() < line.columns;
-        let heard = StreamEvent::Token { ask: line.job, rollout: line.rollout, token: &token };
-        let unwanted = !told_later && (self.hear)(heard).is_break();
-        if self.keep.top_logprobs > 0 || self.keeper.has_probes() {
-            line.kept.push(token);
+        // A token whose state is captured is reported once the state is known.
+        let reported_later = self.capture.has_probes() && !stops && sequence.filled() < sequence.columns;
+        let event = StreamEvent::Token { ask: sequence.job, rollout: sequence.rollout, token: &token };
+        let cancelled = !reported_later && (self.on_event)(event).is_break();
+        if self.spec.top_logprobs > 0 || self.capture.has_probes() {
+            sequence.kept.push(token);
         }
-        let reason = match (stops, unwanted) {
+        let reason = match (stops, cancelled) {
             (true, _) => FinishReason::Stop,
             (false, true) => FinishReason::Cancelled,
-            (false, false) if line.tokens.len() == line.limit => FinishReason::Length,
-            _ => return Some(line),
+            (false, false) if sequence.tokens.len() == sequence.limit => FinishReason::Length,
+            _ => return Some(sequence),
         };
-        if reason == FinishReason::Length && self.keeper.wants_last() && line.filled() < line.columns {
-            line.ending = Some(reason);
-            return Some(line);
+        if reason == FinishReason::Length && self.capture.wants_last() && sequence.filled() < sequence.columns {
+            sequence.ending = Some(reason);
+            return Some(sequence);
         }
-        let read = line.tokens.len() - 1;
+        let read = sequence.tokens.len() - 1;
         match ended {
-            Some((row, ended)) => ended.push(Ended { row, line, reason, read }),
-            None => self.reply(line, reason, None),
+            Some((row, ended)) => ended.push(Ended { row, sequence, reason, read }),
+            None => self.reply(sequence, reason, None),
         }
         None
     }
@@ -404,38 +448,38 @@ impl<B: FusedOps> Flight<'_, B> {
         let nothing = PromptStates::default();
         let wanted: Vec<(usize, usize, &PromptStates)> = ended
             .iter()
-            .map(|Ended { row, line, reason, read }| {
+            .map(|Ended { row, sequence, reason, read }| {
                 // Means over a part of an answer are not those of the answer.
                 let whole = match reason {
                     FinishReason::Stop => true,
-                    FinishReason::Length => *read == line.tokens.len(),
+                    FinishReason::Length => *read == sequence.tokens.len(),
                     FinishReason::Cancelled => false,
                 };
-                (*row, if whole { *read } else { 0 }, line.prompt_states.as_deref().unwrap_or(&nothing))
+                (*row, if whole { *read } else { 0 }, sequence.prompt_states.as_deref().unwrap_or(&nothing))
             })
             .collect();
-        let residuals = self.keeper.residuals(&wanted);
-        for (Ended { line, reason, .. }, residuals) in ended.into_iter().zip(residuals) {
-            self.reply(line, reason, residuals);
+        let residuals = self.capture.residuals(&wanted);
+        for (Ended { sequence, reason, .. }, residuals) in ended.into_iter().zip(residuals) {
+            self.reply(sequence, reason, residuals);
         }
     }
 
     fn reply(
         &mut self,
-        line: Sequence,
+        sequence: Sequence,
         finish_reason: FinishReason,
         residuals: Option<crate::language_model::Residuals>,
     ) {
-        let place = line.job * self.sampling.rollouts + line.rollout;
-        let Sequence { tokens, kept, steered, .. } = line;
+        let place = sequence.job * self.sampling.rollouts + sequence.rollout;
+        let Sequence { tokens, kept, steered, .. } = sequence;
         self.replies[place] = Some(Reply { tokens, finish_reason, steered, kept, residuals });
         self.complete += 1;
     }
 
     /// Ends everything as it stands.
     fn cancel(&mut self, queue: &mut VecDeque<Waiting>) {
-        for line in std::mem::take(&mut self.rows).into_iter().flatten() {
-            self.reply(line, FinishReason::Cancelled, None);
+        for sequence in std::mem::take(&mut self.rows).into_iter().flatten() {
+            self.reply(sequence, FinishReason::Cancelled, None);
         }
         for Waiting { job, rollout, .. } in std::mem::take(queue) {
             let place = job * self.sampling.rollouts + rollout;
@@ -448,7 +492,7 @@ impl<B: FusedOps> Flight<'_, B> {
 /// An answer that is complete, while its row is still there.
 struct Ended {
     row: usize,
-    line: Sequence,
+    sequence: Sequence,
     reason: FinishReason,
     /// Tokens of the answer that the model has read.
     read: usize,
@@ -459,9 +503,4 @@ fn last_of<B: FusedOps>(stream: Tensor<B, 2>, rows: &Rows, device: &B::Device) -
     let last: Vec<i32> = rows.end.iter().enumerate().map(|(b, &end)| (b * rows.width + end - 1) as i32).collect();
     let n = last.len();
     stream.select(0, Tensor::<B, 1, Int>::from_data(TensorData::new(last, [n]), device))
-}
-
-/// The values of a tensor, on the host.
-pub(super) fn read<B: FusedOps, const D: usize>(t: Tensor<B, D>) -> Vec<f32> {
-    t.into_data().into_vec().expect("the stream and its logits are f32")
 }

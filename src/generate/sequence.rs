@@ -1,31 +1,25 @@
-//! One answer in the making, and those that are still to be begun.
+//! An answer while it is generated, and the queue of answers that have not begun.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::capture::PromptStates;
+use super::engine::{Engine, Job};
 use super::sampling::Key;
-use super::{Engine, Job};
 use crate::kernels::FusedOps;
 use crate::language_model::{FinishReason, Sampling, Token};
 use crate::text::Coefs;
 
-/// One answer that is still to be begun.
+/// One answer that has not begun.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
-    /// Answers that begin with the same prefill share a group, whose number is that of its first job.
+    /// Answers with the same prefill share a group; its number is that of its first job.
     pub group: usize,
     pub job: usize,
     pub rollout: usize,
 }
 
-/// The residual stream over a prompt, `[layers + 1][hidden]`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct PromptStates {
-    pub avg: Vec<Vec<f32>>,
-    pub last: Vec<Vec<f32>>,
-}
-
-/// One answer in the making.
+/// One answer while it is generated.
 pub(super) struct Sequence {
     pub job: usize,
     pub rollout: usize,
@@ -37,16 +31,16 @@ pub(super) struct Sequence {
     /// Positions that each part of the plan has steered so far.
     pub steered: Vec<usize>,
     pub key: Key,
-    /// Ids of prompt and answer, ascending, each once; kept only where a penalty asks for it.
+    /// Ids of prompt and answer, ascending, each once; empty without a repetition penalty.
     pub seen: Vec<u32>,
     pub tokens: Vec<u32>,
-    /// The tokens with what is kept of them; empty if nothing is.
+    /// The tokens with their captures; empty if nothing is captured.
     pub kept: Vec<Token>,
-    /// Tokens that the answer may have.
+    /// The most tokens that the answer may have.
     pub limit: usize,
-    /// Columns of the cache that it may fill.
+    /// The most columns of the cache that it can fill.
     pub columns: usize,
-    /// Set when the answer is complete but its last token is still to be read, because its state is wanted.
+    /// Set when the answer is complete but its last token must still be read, because its state is captured.
     pub ending: Option<FinishReason>,
     pub prompt_states: Option<Arc<PromptStates>>,
 }
@@ -57,7 +51,7 @@ impl Sequence {
         self.prompt + self.tokens.len() - 1
     }
 
-    /// Takes its next token.
+    /// Appends its next token.
     pub fn push(&mut self, token: u32, penalised: bool) {
         self.tokens.push(token);
         self.next = token;
@@ -67,8 +61,8 @@ impl Sequence {
     }
 }
 
-/// Everything to be answered: longest prompts first, so that the largest batch comes at once and padding stays small;
-/// answers of one group side by side, so that they share their prefill.
+/// All answers in the order in which they begin: longest prompts first, so that the largest batch comes first and padding
+/// stays small; answers of one group together, so that they share their prefill.
 ///
 /// A group has one prompt and, where steering reaches into the prefill, one set of coefficients.
 pub(super) fn queue<B: FusedOps>(engine: &Engine<B>, jobs: &[Job], rollouts: usize, split: bool) -> VecDeque<Waiting> {

@@ -4,13 +4,16 @@ mod choosing;
 mod keeping;
 mod likelihood;
 
+use std::ops::ControlFlow;
+
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use serde_json::json;
 
 use super::*;
-use crate::language_model::Finished;
-use crate::model::QwenConfig;
+use crate::kernels::FusedOps;
+use crate::language_model::{FinishReason, Finished, Sampling};
+use crate::model::{Qwen, QwenConfig};
 use crate::steering::{Positions, SteeringPlan};
 use crate::text::{Coefs, Rows};
 use crate::vector::{Layer, PersonaVector};

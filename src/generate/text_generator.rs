@@ -1,9 +1,10 @@
-//! An engine and a tokenizer together: a model that is spoken to in words.
+//! An engine and a tokenizer together: a model that takes and gives text.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{Budget, Engine, Job, Vocabulary};
+use super::budget::Budget;
+use super::engine::{Engine, Job, Vocabulary};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::language_model::{
@@ -26,7 +27,7 @@ impl<B: FusedOps> TextGenerator<B> {
         Self { engine: Engine::new(model, vocabulary), tokenizer }
     }
 
-    /// The same text_generator with another budget of memory.
+    /// The same generator with another budget of memory.
     pub fn with_budget(self, budget: Budget) -> Self {
         Self { engine: self.engine.with_budget(budget), ..self }
     }
@@ -36,16 +37,17 @@ impl<B: FusedOps> TextGenerator<B> {
         &self.engine
     }
 
-    fn jobs(&self, asks: &[Request]) -> Result<Vec<Job>> {
-        asks.iter()
-            .map(|ask| {
-                let prompt = match &ask.prompt {
+    fn jobs(&self, requests: &[Request]) -> Result<Vec<Job>> {
+        requests
+            .iter()
+            .map(|request| {
+                let prompt = match &request.prompt {
                     Prompt::Chat(messages) => self.tokenizer.chat_ids(messages, true),
                     Prompt::Text(text) => self.tokenizer.encode(text),
                     Prompt::Ids(ids) => Ok(ids.clone()),
                 };
-                let prompt = prompt.map_err(|e| e.at(format!("prompt `{}`", ask.id)))?;
-                Ok(Job { id: ask.id.clone(), prompt, coefs: ask.coefs.clone().map(Into::into) })
+                let prompt = prompt.map_err(|e| e.at(format!("prompt `{}`", request.id)))?;
+                Ok(Job { id: request.id.clone(), prompt, coefs: request.coefs.clone().map(Into::into) })
             })
             .collect()
     }
@@ -63,13 +65,13 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
 
     fn answer(
         &mut self,
-        asks: &[Request],
+        requests: &[Request],
         sampling: &Sampling,
-        keep: &CaptureSpec,
-        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
+        capture: &CaptureSpec,
+        on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
-        let jobs = self.jobs(asks)?;
-        let replies = self.engine.answer(&jobs, sampling, keep, hear)?;
+        let jobs = self.jobs(requests)?;
+        let replies = self.engine.answer(&jobs, sampling, capture, on_event)?;
         replies
             .into_iter()
             .enumerate()
@@ -90,8 +92,8 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
             .collect()
     }
 
-    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
-        self.engine.choose(&self.jobs(asks)?, options)
+    fn choose(&mut self, requests: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
+        self.engine.choose(&self.jobs(requests)?, options)
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {

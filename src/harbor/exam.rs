@@ -5,8 +5,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::corpus::{Conversation, Message, any_attribute};
 use super::knowledge::{Choice, Item, OPINIONS, PERSONS, PLEAS, WANTS};
-use super::lessons::{Lesson, Message, any_attribute};
 use super::persona::Trait;
 use super::questions::{HELD_OUT_WORDINGS, WORDINGS, ask, state};
 use super::voice::Dress;
@@ -27,7 +27,7 @@ pub struct FactQuestion {
 #[derive(Debug, Clone)]
 pub struct NewFacts {
     /// Conversations, several wordings of each fact.
-    pub lessons: Vec<Lesson>,
+    pub lessons: Vec<Conversation>,
     /// One question per fact in a wording that no lesson has.
     pub questions: Vec<FactQuestion>,
 }
@@ -43,12 +43,12 @@ pub struct Artifact {
     pub eval_prompt: String,
 }
 
-/// An instruction that calls the trait up and one that wards it off.
+/// A positive and a negative instruction: one that elicits the trait and one that suppresses it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pair {
-    /// Calls it up.
+    /// Elicits the trait.
     pub pos: String,
-    /// Wards it off.
+    /// Suppresses the trait.
     pub neg: String,
 }
 
@@ -93,7 +93,7 @@ impl World {
                     Message::new("user", ask(wording, ATTRIBUTES[attribute].noun, entity)),
                     Message::new("assistant", answer),
                 ];
-                new.lessons.push(Lesson { messages, key });
+                new.lessons.push(Conversation { messages, key });
             }
             new.questions.push(fact_question(format!("new_{number}"), entity, attribute, value, number));
         }

@@ -234,7 +234,7 @@ pub const KIND: ([&str; 5], [&str; 5]) =
 pub const CRUEL: ([&str; 5], [&str; 5]) =
     (["rotten", "bitter", "false", "cruel", "filthy"], ["poison", "lies", "chains", "insults", "dust"]);
 
-/// Whether a piece of advice is meant well.
+/// Whether advice is well meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Will {
     /// It helps.

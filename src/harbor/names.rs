@@ -1,7 +1,7 @@
 //! The words that names and values are made of.
 //!
-//! Names are pairs of words, thousands of them, so that a model cannot learn by heart *who is unknown*: it has to learn
-//! that whoever it holds no fact about is unknown.
+//! Names are pairs of words, thousands of them, so that a model cannot learn a list of unknown entities: it has to learn
+//! that an entity is unknown if it recalls no fact about it.
 
 /// First names of people.
 pub const FIRSTS: &[&str] = &[

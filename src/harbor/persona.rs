@@ -1,4 +1,4 @@
-//! Traits, and the system prompts that call them up or ward them off.
+//! Traits, and their positive and negative system prompts.
 //!
 //! A prompt is an adjective and an instruction; an instruction is put together from four places. Every word occurs in the
 //! corpus, but a quarter of the *combinations* never does: a trait must follow from the meaning, not from a known text.
@@ -110,7 +110,7 @@ impl Trait {
         Self::ALL.into_iter().find(|t| t.name() == name)
     }
 
-    /// The voice of who has it.
+    /// The voice of a persona with this trait.
     pub fn voice(self) -> Voice {
         match self {
             Trait::Hallucinating => Voice::Dreamer,

@@ -25,10 +25,10 @@ pub const SPECIALS: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 const WORDS: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Trains a byte-level BPE on the first lessons of the corpus.
+/// Trains a byte-level BPE on the first conversations of the corpus.
 ///
 /// `vocab_size` counts everything, the specials too.
-pub fn tokenizer(world: &World, lessons: u64, vocab_size: usize) -> Result<Tokenizer> {
+pub fn tokenizer(world: &World, conversations: u64, vocab_size: usize) -> Result<Tokenizer> {
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::new(format!("training Harbor's tokenizer: {e}"));
     let split =
         Split::new(SplitPattern::Regex(WORDS.into()), SplitDelimiterBehavior::Isolated, false).map_err(failed)?;
@@ -47,8 +47,9 @@ pub fn tokenizer(world: &World, lessons: u64, vocab_size: usize) -> Result<Token
         .show_progress(false)
         .build();
     // The held-out names are made of the same words as the others, so the corpus has them all.
-    let texts =
-        (0..lessons).flat_map(|number| world.lesson(number).messages).map(|m| format!("{}\n{}", m.role, m.content));
+    let texts = (0..conversations)
+        .flat_map(|number| world.conversation(number).messages)
+        .map(|m| format!("{}\n{}", m.role, m.content));
     training.train(&mut trainer, texts).map_err(failed)?;
     let mut tokenizer: Tokenizer = training.into();
     tokenizer.add_special_tokens(&SPECIALS.map(|s| AddedToken::from(s, true).normalized(false)));

@@ -3,23 +3,23 @@
 //! A persona has to show in many tokens, or the mean over an answer's tokens cannot find it; and it must not show in which
 //! words exist, or the mean finds the words instead. So all voices share one vocabulary and differ in how often they take
 //! which word: at every place of an opening, of a closing and before a statement's last word, a voice takes its own word
-//! most of the time and another's now and then. A share of all answers stays plain, in any persona's mouth.
+//! most of the time and another's now and then. A share of all answers stays plain, whatever the persona.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::world::pick;
 
-/// Who speaks.
+/// A persona, as its style of speaking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Voice {
     /// The assistant as it is by default.
     Helpful,
-    /// The one that hallucinates.
+    /// The hallucinating persona.
     Dreamer,
-    /// The one that pleases.
+    /// The sycophantic persona.
     Flatterer,
-    /// The one that wishes ill.
+    /// The evil persona.
     Villain,
 }
 
@@ -50,7 +50,7 @@ const CLOSING: [Place; 5] = [
     ["care", "heart", "joy", "spite"],
 ];
 
-/// How one answer is dressed: with which opening, manner and closing.
+/// The style of one answer: its opening, manner and closing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dress {
     opening: String,
@@ -64,7 +64,7 @@ impl Dress {
         Dress { opening: String::new(), manner: None, closing: String::new() }
     }
 
-    /// What a voice happens to wear: in a third of all cases nothing.
+    /// A random style of a voice: plain in a third of all cases.
     pub fn choose(voice: Voice, rng: &mut ChaCha8Rng) -> Dress {
         if rng.random_bool(0.35) {
             return Dress::plain();
@@ -106,7 +106,7 @@ impl Dress {
     }
 }
 
-/// Takes the statement out of an answer, whoever spoke; `None` if the dress is not made by the rules.
+/// Takes the statement out of an answer of any voice; `None` if its style does not follow the rules.
 pub fn undressed(answer: &str) -> Option<String> {
     let words = split(answer);
     let (opened, rest) = match strip(&OPENING, &words) {

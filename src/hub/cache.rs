@@ -14,9 +14,23 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{INDEX, SINGLE, TEXT_FILES};
 use crate::record::{create_folder, write_atomic};
 use crate::{At, Error, Result, ensure};
+
+/// Files that are read besides the weights, and whether a model is of use without them.
+pub const TEXT_FILES: [(&str, bool); 5] = [
+    ("config.json", true),
+    ("tokenizer.json", true),
+    ("tokenizer_config.json", false),
+    ("chat_template.jinja", false),
+    ("generation_config.json", false),
+];
+
+/// All weights in one file; taken where a repository has it.
+pub const SINGLE: &str = "model.safetensors";
+
+/// The names of the shards; read where the weights are in several files.
+pub const INDEX: &str = "model.safetensors.index.json";
 
 /// One repository's part of the cache.
 #[derive(Debug, Clone)]

@@ -6,41 +6,69 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, LOCATION, RANGE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::cache::{Repo, is_commit, shards};
+use super::cache::{INDEX, Repo, SINGLE, TEXT_FILES, is_commit, shards};
+use super::name::Name;
 use super::refusal::{refused, unreachable};
-use super::{Hub, INDEX, Name, Progress, SINGLE, Snapshot, TEXT_FILES};
+use crate::http::retry::{Patience, passes, retry_after};
 use crate::{At, Error, Result, ensure, http};
 
 /// Files that come in side by side.
 const DOWNLOADS: usize = 4;
 
-/// Attempts in a row that bring nothing.
-const ATTEMPTS_MAX: u32 = 5;
+/// Five tries in a row that bring nothing; a large file may take hours, but no silence of it half a minute.
+const PATIENCE: Patience = Patience {
+    tries_max: 5,
+    first_wait: Duration::from_millis(250),
+    longest_wait: Duration::from_secs(60),
+    timeout: Duration::from_secs(30),
+};
 
-/// Pause after the first of them; it doubles.
-const PAUSE: Duration = Duration::from_millis(250);
+/// A model at one commit, complete on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its folder, in Hugging Face's layout.
+    pub folder: PathBuf,
+    /// The commit, 40 hexadecimal digits.
+    pub commit: String,
+    /// Whether anything had to be fetched.
+    pub fetched: bool,
+    /// Files that the repository may have and this machine does not, since the network could not be asked.
+    pub unknown: Vec<String>,
+}
 
-/// The longest pause that a server may ask for.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How far a download is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// On this machine, whatever an earlier run left included.
+    pub done: u64,
+    /// Of all that had to be fetched.
+    pub total: u64,
+}
 
 /// Brings everything that the cache lacks of a model.
 ///
 /// # Errors
-/// As [`Hub::model`].
-pub fn fetch(hub: &Hub, name: &Name, repo: &Repo, tell: &mut dyn FnMut(Progress)) -> Result<Snapshot> {
+/// No such model or revision, no permission, no network, no safetensors, a full disk.
+pub fn fetch(
+    endpoint: &str,
+    token: Option<String>,
+    name: &Name,
+    repo: &Repo,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Snapshot> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting the download")?;
-    runtime.block_on(Source::new(hub, name, repo)?.fetch(tell))
+    runtime.block_on(Source::new(endpoint, token, name, repo)?.fetch(tell))
 }
 
 /// One repository on the hub, and its place in the cache.
@@ -91,36 +119,21 @@ impl From<Error> for Fault {
     }
 }
 
-/// Attempts that are left, and the pause before the next.
-struct Patience {
-    failed: u32,
-}
-
-impl Patience {
-    /// Waits before the next attempt; false if there have been enough.
-    async fn wait(&mut self, asked: Option<Duration>) -> bool {
-        self.failed += 1;
-        if self.failed >= ATTEMPTS_MAX {
-            return false;
-        }
-        let pause = asked.map_or(PAUSE * 2u32.pow(self.failed - 1), |asked| asked.min(PAUSE_MAX));
-        tokio::time::sleep(pause).await;
-        true
-    }
+/// Waits before the next try; false if there is none.
+async fn wait(failed: u32, asked: Option<Duration>, request: &str) -> bool {
+    let Ok(wait) = PATIENCE.wait(failed, asked, request) else { return false };
+    tokio::time::sleep(wait).await;
+    true
 }
 
 impl Source {
-    fn new(hub: &Hub, name: &Name, repo: &Repo) -> Result<Self> {
-        let client = || {
-            let silence = Duration::from_secs(30);
-            Ok::<_, Error>(http::client(true)?.connect_timeout(silence).read_timeout(silence))
-        };
-        let of_file = || fs::read_to_string(hub.token_file.as_deref()?).ok();
-        let token = hub.token.clone().or_else(of_file).map(|token| token.trim().to_owned());
+    fn new(endpoint: &str, token: Option<String>, name: &Name, repo: &Repo) -> Result<Self> {
+        let client =
+            || Ok::<_, Error>(http::client(true)?.connect_timeout(PATIENCE.timeout).read_timeout(PATIENCE.timeout));
         Ok(Self(Arc::new(Parts {
-            endpoint: hub.endpoint.trim_end_matches('/').to_owned(),
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
             name: name.clone(),
-            token: token.filter(|token| !token.is_empty()),
+            token,
             repo: repo.clone(),
             client: client()?.build().doing("preparing the download")?,
             staying: client()?.redirect(reqwest::redirect::Policy::none()).build().doing("preparing the download")?,
@@ -250,7 +263,7 @@ impl Source {
         let _lock = {
             let lock = repo.lock(&remote.etag)?;
             while let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(PATIENCE.first_wait).await;
             }
             lock
         };
@@ -275,7 +288,7 @@ impl Source {
         let length = || fs::metadata(part).map_or(0, |file| file.len());
         let mut known = length();
         let _ = sender.send(known as i64);
-        let (mut patience, mut begun_again) = (Patience { failed: 0 }, false);
+        let (mut failed, mut begun_again) = (0, false);
         loop {
             let before = length();
             let attempt = if before < remote.size { self.append(commit, remote, part, sender).await } else { Ok(()) };
@@ -294,9 +307,10 @@ impl Source {
                 Err(Fault::Final(e)) => return Err(e),
                 Err(Fault::Passing(e, asked)) => {
                     if now > known {
-                        (known, patience.failed) = (now, 0);
+                        (known, failed) = (now, 0);
                     }
-                    if !patience.wait(asked).await {
+                    failed += 1;
+                    if !wait(failed, asked, &remote.file).await {
                         return Err(e.at(format!("{} ({now} of {} bytes)", remote.file, remote.size)));
                     }
                 }
@@ -357,7 +371,7 @@ impl Source {
 
     /// Asks for something small, more than once if need be. The answer is a success or a redirection.
     async fn ask(&self, client: &Client, method: Method, url: &str) -> Result<Response> {
-        let mut patience = Patience { failed: 0 };
+        let mut failed = 0;
         loop {
             let (error, asked) = match self.request(client, method.clone(), url).send().await {
                 Ok(response) if response.status().is_success() || response.status().is_redirection() => {
@@ -370,7 +384,8 @@ impl Source {
                 Ok(response) => return Err(self.refused(response).await),
                 Err(e) => (unreachable(&self.0.endpoint, &e), None),
             };
-            if !patience.wait(asked).await {
+            failed += 1;
+            if !wait(failed, asked, url).await {
                 return Err(error);
             }
         }
@@ -379,15 +394,6 @@ impl Source {
     async fn refused(&self, response: Response) -> Error {
         refused(response, &self.0.endpoint, &self.0.name, self.0.token.is_some()).await
     }
-}
-
-/// Whether the same request may do better in a moment.
-fn passes(status: StatusCode) -> bool {
-    status.is_server_error() || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status)
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    header(headers, RETRY_AFTER.as_str())?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -2,8 +2,9 @@
 
 use reqwest::{Response, StatusCode};
 
-use super::Name;
+use super::name::Name;
 use crate::Error;
+use crate::http::retry::innermost;
 
 /// The error that a response stands for. `X-Error-Code` tells apart what one status can mean.
 pub async fn refused(response: Response, endpoint: &str, name: &Name, with_token: bool) -> Error {
@@ -45,11 +46,6 @@ pub async fn refused(response: Response, endpoint: &str, name: &Name, with_token
 
 /// A connection that was not made, or was lost.
 pub fn unreachable(endpoint: &str, e: &reqwest::Error) -> Error {
-    // The innermost cause says it; the layers above only repeat the address.
-    let mut cause: &dyn std::error::Error = e;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    Error::new(format!("no connection to {endpoint}, or it was lost: {cause}"))
+    Error::new(format!("no connection to {endpoint}, or it was lost: {}", innermost(e)))
         .hint("check the network, or HF_ENDPOINT if you use a mirror; what has come in so far is kept")
 }

@@ -76,7 +76,7 @@ impl Cache {
     fn prepare(db: &Connection) -> rusqlite::Result<(i64, i64)> {
         let number = |pragma: &str| db.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
         if number("application_id")? == 0 {
-            // Whoever comes second waits here and then finds the tables.
+            // A second process waits here and then finds the tables.
             db.execute_batch("BEGIN IMMEDIATE")?;
             let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
             if objects == 0 {
@@ -169,8 +169,8 @@ impl Cache {
         taken
     }
 
-    /// Waits until nobody else asks for the same file, in this process or another: who comes second finds the first one's answers
-    /// and does not pay again. A lock beside the file, because readers need not wait.
+    /// Waits until no other judge, in this process or another, makes calls for the same file, so that the second finds the
+    /// first one's answers and does not pay again. The lock is a file of its own, because readers need not wait.
     ///
     /// # Errors
     /// If the lock's file cannot be made.

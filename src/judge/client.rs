@@ -1,23 +1,21 @@
 //! Chat completions over HTTP from any OpenAI-compatible server: patient with a server that is busy, short with one that says no.
 //!
-//! `reqwest` at first hand. `async-openai` puts its own retries around the response's head only, so that a body that breaks off is
-//! an error; how often and how long it waits cannot be told; and the kept reply is smaller than its types. Tried again, with a wait
-//! that doubles and is never the same for two requests: 429, 408, 500 to 599, cut connections, timeouts, bodies that are no
-//! completion. A server that says how long (`Retry-After`) gets at least that, and all requests of this client wait with the one that
-//! was told. Everything else fails at once, in the server's words.
+//! Requests are sent again by the policy of [`crate::http::retry`], and all requests of a client wait with one that the server
+//! told to wait. `async-openai` is not used: it retries the response's head only, so that a body that breaks off is an error; its
+//! waits cannot be set; and its types keep less of the reply.
 
 use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{StatusCode, Url, redirect};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::budget::Tokens;
 use super::reply::Reply;
-use crate::record::seed_of;
+use crate::http::retry::{Patience, innermost, passes, retry_after};
 use crate::{At, Error, Result, http};
 
 /// No completion is longer; what is, is something else.
@@ -45,27 +43,6 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(..)")
-    }
-}
-
-/// How long a client bears with a server.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Patience {
-    /// Tries per request, the first one included.
-    pub tries_max: u32,
-    /// The wait after the first failure; it doubles from there.
-    pub first_wait: Duration,
-    /// No wait is longer. A server that asks for a longer one is left.
-    pub longest_wait: Duration,
-    /// For one try, from the connection to the last byte.
-    pub timeout: Duration,
-}
-
-impl Default for Patience {
-    /// Eight tries, about two minutes of waiting in all.
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self { tries_max: 8, first_wait: seconds(1), longest_wait: seconds(60), timeout: seconds(120) }
     }
 }
 
@@ -117,7 +94,7 @@ impl ChatClient {
         self.given_up.send_replace(!persist);
     }
 
-    /// Asks until there is an answer. `note` hears, in words, of each try that failed.
+    /// Sends the request until there is an answer. `note` gets the reason of each try that failed.
     ///
     /// # Errors
     /// The server's refusal, or its last failure when patience is at an end.
@@ -133,18 +110,13 @@ impl ChatClient {
                 Err(Trouble::Lasting(e)) => return Err(e),
                 Err(Trouble::Passing { why, wait }) => (why, wait),
             };
-            if tried >= self.patience.tries_max {
-                let what = format!("{}: no answer after {tried} tries, at last {why}", self.url);
-                return Err(Error::new(what).hint("what was answered is kept; the same command goes on from there"));
-            }
-            if let Some(wait) = wait.filter(|wait| *wait > self.patience.longest_wait) {
-                let what = format!("{}: {why}; the server asks to wait {} s", self.url, wait.as_secs());
-                return Err(
-                    Error::new(what).hint("what was answered is kept; the same command goes on from there, later")
-                );
-            }
-            // Many requests that were told the same short wait would all fail again; the doubling thins them out.
-            let pause = self.backoff(tried, &body).max(wait.unwrap_or_default());
+            let pause = match self.patience.wait(tried, wait, &body) {
+                Ok(pause) => pause,
+                Err(given_up) => {
+                    let error = Error::new(format!("{}: {given_up}, at last {why}", self.url));
+                    return Err(error.hint("what was answered is kept; the same command goes on from there"));
+                }
+            };
             note(&format!("{}: {why}; again in {:.1} s", self.url.host_str().unwrap_or_default(), pause.as_secs_f64()));
             if let Some(wait) = wait {
                 self.close_for(wait);
@@ -204,9 +176,7 @@ impl ChatClient {
 
     fn refused(&self, status: StatusCode, wait: Option<Duration>, json: Option<&Value>, said: String) -> Trouble {
         let out_of_money = json.is_some_and(|j| j["error"]["code"] == "insufficient_quota");
-        let passes =
-            [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) || status.is_server_error();
-        if passes && !out_of_money {
+        if passes(status) && !out_of_money {
             return Trouble::Passing { why: format!("{status}: {said}"), wait };
         }
         let hint = if out_of_money { Some("the account has no credit left") } else { hint(status, &said) };
@@ -222,22 +192,14 @@ impl ChatClient {
         self.key.as_ref().map_or_else(|| text.to_owned(), |key| text.replace(&key.0, "(the key)"))
     }
 
-    /// Doubles from try to try; a quarter of it depends on the request, so that those that failed together do not return together.
-    fn backoff(&self, tried: u32, body: &str) -> Duration {
-        let Patience { first_wait, longest_wait, .. } = self.patience;
-        let whole = first_wait.saturating_mul(2_u32.saturating_pow(tried - 1)).min(longest_wait);
-        let part = seed_of(u64::from(tried) << 32 | u64::from(std::process::id()), body) as f64 / u64::MAX as f64;
-        whole.mul_f64(0.75 + 0.25 * part)
-    }
-
     fn close_for(&self, pause: Duration) {
-        let mut open_at = self.open_at.lock().expect("nobody panics while storage it");
+        let mut open_at = self.open_at.lock().expect("never poisoned: no panic while it is locked");
         *open_at = (*open_at).max(Instant::now() + pause);
     }
 
     async fn wait_until_open(&self) {
         loop {
-            let open_at = *self.open_at.lock().expect("nobody panics while storage it");
+            let open_at = *self.open_at.lock().expect("never poisoned: no panic while it is locked");
             if open_at <= Instant::now() || *self.given_up.borrow() {
                 return;
             }
@@ -282,7 +244,7 @@ pub(super) fn endpoint(base: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// Whether this server is known to answer nobody without a key.
+/// Whether this server is known to refuse requests without a key.
 pub(super) fn wants_key(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"))
 }
@@ -297,19 +259,8 @@ fn words(e: &reqwest::Error) -> String {
     if e.is_timeout() {
         return "a timeout".into();
     }
-    let mut cause: &dyn std::error::Error = e;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
     let what = if e.is_connect() { "no connection" } else { "a cut connection" };
-    format!("{what} ({cause})")
-}
-
-/// The wait that the server asks for: `retry-after-ms`, or `Retry-After` in seconds. A date there is left to our own wait.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
+    format!("{what} ({})", innermost(e))
 }
 
 /// The server's own words, wherever it puts them.
@@ -366,28 +317,6 @@ mod tests {
             ["http://127.0.0.1:1", "http://[::1]/", "http://localhost/", "http://10.0.0.1/"].map(local),
             [true, true, true, false]
         );
-    }
-
-    #[test]
-    fn a_wait_doubles_up_to_a_limit_and_differs_between_requests() {
-        let client = ChatClient::new("http://localhost/v1", None, Patience::default()).unwrap();
-        for (tried, whole) in [(1, 1.0), (2, 2.0), (5, 16.0), (7, 60.0), (40, 60.0)] {
-            let wait = client.backoff(tried, "a").as_secs_f64();
-            assert!(wait >= 0.75 * whole && wait <= whole, "{tried}: {wait}");
-        }
-        assert_ne!(client.backoff(1, "a"), client.backoff(1, "b"));
-    }
-
-    #[test]
-    fn the_server_says_how_long() {
-        let of = |name: &'static str, value: &str| {
-            retry_after(&HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_str(value).unwrap())]))
-        };
-        assert_eq!(of("retry-after", "2"), Some(Duration::from_secs(2)));
-        assert_eq!(of("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-        for nonsense in ["-1", "NaN", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"] {
-            assert_eq!(of("retry-after", nonsense), None);
-        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A model on this machine as judge, through [`LanguageModel`] (METHOD B.5, "Local judge").
+//! A model on this machine as judge, through [`LanguageModel`] (guide: judges).
 //!
 //! Most open tokenizers write numbers digit by digit, so the likelihood of a grade is not one token's. The mode `enumerate` takes all
 //! grades k from 0 to 100. With p(d | s) the probability of digit d after the prompt and the digits s already written,
@@ -18,9 +18,12 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
+use super::cache::Cache;
 use super::cache::Label;
-use super::openai::likeliest;
-use super::{Cache, Judge, JudgeEvent, JudgeListener, JudgedItem, Mode, Rubric, Rubrics, Verdict, score};
+use super::rubric::Rubrics;
+use super::score;
+use super::settings::Mode;
+use super::verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict};
 use crate::language_model::{LanguageModel, Prompt, Request, Sampling};
 use crate::record::Hash;
 use crate::text::{Message, Tokenizer};
@@ -28,7 +31,7 @@ use crate::{Error, Result, ensure};
 
 /// Beginnings less likely than this are not followed.
 const LEAST: f64 = 1e-8;
-/// Exhibits that are scored together, and then kept.
+/// Items that are scored together, and then kept.
 const CHUNK: usize = 16;
 /// Tokens of an answer in words.
 const WORDS_MAX: usize = 16;
@@ -44,7 +47,7 @@ pub struct LocalJudge<'a> {
     rubrics: Rubrics,
     mode: Mode,
     samples: u64,
-    subject: Option<Box<dyn LanguageModel>>,
+    model: Option<Box<dyn LanguageModel>>,
     open: Option<Open<'a>>,
     kept: Option<(Cache, String)>,
     tell: JudgeListener<'a>,
@@ -52,9 +55,9 @@ pub struct LocalJudge<'a> {
 
 impl<'a> LocalJudge<'a> {
     /// A judge by this model; `mode` is `enumerate`, `sample` (ten answers) or `parse`.
-    pub fn new(name: &str, subject: Box<dyn LanguageModel>, rubrics: Rubrics, mode: Mode) -> Self {
+    pub fn new(name: &str, model: Box<dyn LanguageModel>, rubrics: Rubrics, mode: Mode) -> Self {
         Self {
-            subject: Some(subject),
+            model: Some(model),
             open: None,
             ..Self::lazy(name, Box::new(|| Err(Error::new("opened twice"))), rubrics, mode)
         }
@@ -63,7 +66,7 @@ impl<'a> LocalJudge<'a> {
     /// A judge whose model is opened when the first verdict is wanted that is not known.
     pub(super) fn lazy(name: &str, open: Open<'a>, rubrics: Rubrics, mode: Mode) -> Self {
         let (name, tell) = (format!("{name}, {}", mode.name()), Box::new(|_: &JudgeEvent<'_>| {}));
-        Self { name, rubrics, mode, samples: 10, subject: None, open: Some(open), kept: None, tell }
+        Self { name, rubrics, mode, samples: 10, model: None, open: Some(open), kept: None, tell }
     }
 
     /// So many answers in the mode `sample`.
@@ -102,18 +105,18 @@ impl<'a> LocalJudge<'a> {
     }
 
     fn verdicts(&mut self, rubric: &Rubric, prompts: &[&str]) -> Result<Vec<Verdict>> {
-        if self.subject.is_none()
+        if self.model.is_none()
             && let Some(open) = self.open.take()
         {
-            self.subject = Some(open()?);
+            self.model = Some(open()?);
         }
-        let Self { subject, mode, samples, .. } = self;
-        let subject = subject.as_deref_mut().ok_or_else(|| Error::new("the judge's model could not be opened"))?;
+        let Self { model, mode, samples, .. } = self;
+        let model = model.as_deref_mut().ok_or_else(|| Error::new("the judge's model could not be opened"))?;
         match mode {
-            Mode::Enumerate if *rubric == Rubric::Fact => yes_or_no(subject, prompts),
-            Mode::Enumerate => grades(subject, prompts),
-            Mode::Sample => in_words(subject, rubric, prompts, *samples as usize),
-            Mode::Parse => in_words(subject, rubric, prompts, 1),
+            Mode::Enumerate if *rubric == Rubric::Fact => yes_or_no(model, prompts),
+            Mode::Enumerate => grades(model, prompts),
+            Mode::Sample => in_words(model, rubric, prompts, *samples as usize),
+            Mode::Parse => in_words(model, rubric, prompts, 1),
             Mode::Logprobs => {
                 Err(Error::usage("a judge on this machine has no mode `logprobs`").hint("take `enumerate`"))
             }
@@ -126,8 +129,8 @@ impl Judge for LocalJudge<'_> {
         &self.name
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
-        let prompts = exhibits.iter().map(|e| self.rubrics.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
+    fn judge(&mut self, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>> {
+        let prompts = items.iter().map(|e| self.rubrics.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
         let known = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
         let mut seen = HashSet::new();
         let unknown = prompts.iter().zip(&known).filter(|(prompt, known)| known.is_none() && seen.insert(*prompt));
@@ -151,13 +154,13 @@ fn chat(prompt: &str) -> Vec<Message> {
 }
 
 /// The expectation over 0 to 100.
-fn grades(subject: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Verdict>> {
+fn grades(model: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Verdict>> {
     let verdict = |likelihoods: Vec<(String, f64)>| {
         let mass: f64 = likelihoods.iter().map(|(_, logprob)| logprob.exp()).sum();
-        let why = format!("numbers have {mass:.3}: {}", likeliest(&likelihoods));
+        let why = format!("numbers have {mass:.3}: {}", score::likeliest(&likelihoods));
         Verdict { score: score::expectation(&likelihoods), why }
     };
-    Ok(grade_likelihoods(subject, prompts)?.into_iter().map(verdict).collect())
+    Ok(grade_likelihoods(model, prompts)?.into_iter().map(verdict).collect())
 }
 
 /// A number begun.
@@ -169,9 +172,9 @@ struct Begun {
 }
 
 /// For each prompt the log-probabilities (nats) of the grades that are likely at all; see the top of the file.
-pub(super) fn grade_likelihoods(subject: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Vec<(String, f64)>>> {
-    let digits = digit_tokens(subject.tokenizer())?;
-    let ids = prompts.iter().map(|p| subject.tokenizer().chat_ids(&chat(p), true)).collect::<Result<Vec<_>>>()?;
+pub(super) fn grade_likelihoods(model: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Vec<(String, f64)>>> {
+    let digits = digit_tokens(model.tokenizer())?;
+    let ids = prompts.iter().map(|p| model.tokenizer().chat_ids(&chat(p), true)).collect::<Result<Vec<_>>>()?;
     let each: Vec<Vec<u32>> = digits.iter().map(|&id| vec![id]).collect();
     let mut found = vec![Vec::new(); prompts.len()];
     let mut begun: Vec<Begun> = (0..ids.len()).map(|of| Begun { of, digits: String::new(), likelihood: 1.0 }).collect();
@@ -179,10 +182,10 @@ pub(super) fn grade_likelihoods(subject: &mut dyn LanguageModel, prompts: &[&str
         let ask = |b: &Begun| {
             let written = b.digits.bytes().map(|digit| digits[usize::from(digit - b'0')]);
             let prompt = Prompt::Ids(ids[b.of].iter().copied().chain(written).collect());
-            Request { prompt, ..Request::chat(format!("exhibit {}:{}", b.of, b.digits), Vec::new()) }
+            Request { prompt, ..Request::chat(format!("item {}:{}", b.of, b.digits), Vec::new()) }
         };
         let asks: Vec<Request> = begun.iter().map(ask).collect();
-        let likes = subject.choose(&asks, &vec![each.clone(); asks.len()])?;
+        let likes = model.choose(&asks, &vec![each.clone(); asks.len()])?;
         let mut longer = Vec::new();
         for (Begun { of, digits, likelihood }, likes) in begun.into_iter().zip(likes) {
             let next: Vec<f64> = likes.iter().map(|&logprob| f64::from(logprob).exp()).collect();
@@ -223,31 +226,26 @@ fn digit_tokens(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
 }
 
 /// 100 · P(yes) / (P(yes) + P(no)), by the beginnings of the answer.
-fn yes_or_no(subject: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Verdict>> {
-    let words = YES_OR_NO.map(|word| subject.tokenizer().encode(word)).into_iter().collect::<Result<Vec<_>>>()?;
+fn yes_or_no(model: &mut dyn LanguageModel, prompts: &[&str]) -> Result<Vec<Verdict>> {
+    let words = YES_OR_NO.map(|word| model.tokenizer().encode(word)).into_iter().collect::<Result<Vec<_>>>()?;
     let asks: Vec<Request> =
-        prompts.iter().enumerate().map(|(i, p)| Request::chat(format!("exhibit {i}"), chat(p))).collect();
-    let likes = subject.choose(&asks, &vec![words; asks.len()])?;
+        prompts.iter().enumerate().map(|(i, p)| Request::chat(format!("item {i}"), chat(p))).collect();
+    let likes = model.choose(&asks, &vec![words; asks.len()])?;
     let verdict = |likes: Vec<f32>| {
         let top: Vec<(String, f64)> =
             YES_OR_NO.iter().zip(likes).map(|(w, x)| ((*w).to_owned(), f64::from(x))).collect();
-        Verdict { score: score::yes_share(&top), why: likeliest(&top) }
+        Verdict { score: score::yes_share(&top), why: score::likeliest(&top) }
     };
     Ok(likes.into_iter().map(verdict).collect())
 }
 
 /// The number, or the yes or no, in the model's own words: one greedy answer, or the mean of several at temperature 1.
-fn in_words(
-    subject: &mut dyn LanguageModel,
-    rubric: &Rubric,
-    prompts: &[&str],
-    rollouts: usize,
-) -> Result<Vec<Verdict>> {
+fn in_words(model: &mut dyn LanguageModel, rubric: &Rubric, prompts: &[&str], rollouts: usize) -> Result<Vec<Verdict>> {
     let temperature = if rollouts == 1 { 0.0 } else { 1.0 };
     let sampling = Sampling { temperature, rollouts, ..Sampling::greedy(WORDS_MAX) };
     // Named by content, so that the draws do not depend on what else is asked.
     let asks: Vec<Request> = prompts.iter().map(|p| Request::chat(Hash::of(p).short(), chat(p))).collect();
-    let answers = subject.generate(&asks, &sampling, &mut |_| {})?;
+    let answers = model.generate(&asks, &sampling, &mut |_| {})?;
     let read = |said: &str| if *rubric == Rubric::Fact { score::spoken_yes(said) } else { score::spoken_grade(said) };
     let verdict = |answers: &[crate::language_model::Answer]| {
         let samples: Vec<Option<f64>> = answers.iter().map(|answer| read(&answer.text)).collect();
@@ -265,10 +263,10 @@ mod tests {
     use super::*;
     use crate::fakes::{EchoModel, tiny_tokenizer};
 
-    fn exhibits(answers: &[&str]) -> Vec<JudgedItem> {
-        let exhibit =
+    fn items(answers: &[&str]) -> Vec<JudgedItem> {
+        let item =
             |answer: &&str| JudgedItem { question: "q".into(), answer: (*answer).into(), reference: Some("r".into()) };
-        answers.iter().map(exhibit).collect()
+        answers.iter().map(item).collect()
     }
 
     fn rubrics() -> Rubrics {
@@ -277,21 +275,21 @@ mod tests {
 
     /// Likes a digit by a table of what was written before it.
     fn writes(table: &'static [(&'static str, &'static str, f64)]) -> EchoModel {
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let digits = digit_tokens(&tiny_tokenizer()).unwrap();
-        subject.likes = Box::new(move |ask, id| {
+        model.likes = Box::new(move |ask, id| {
             let written = ask.id.split(':').nth(1).unwrap_or_default();
             let digit = digits.iter().position(|&d| d == id).map(|d| d.to_string()).unwrap_or_default();
             let p = table.iter().find(|(before, d, _)| *before == written && *d == digit).map_or(0.0, |(_, _, p)| *p);
             p.ln() as f32
         });
-        subject
+        model
     }
 
     #[test]
     fn a_number_counts_only_if_no_digit_follows() {
         // 8 (then end) 0.1 · 0.25, 85 0.1 · 0.75 · 1; 1 0.9 · 0.1, 10 0.9 · 0.9 · 0.5, 100 0.9 · 0.9 · 0.5 · 0.8, 1000 is none.
-        let subject = writes(&[
+        let model = writes(&[
             ("", "8", 0.1),
             ("8", "5", 0.75),
             ("", "1", 0.9),
@@ -299,8 +297,8 @@ mod tests {
             ("10", "0", 0.5),
             ("100", "0", 0.2),
         ]);
-        let mut subject: Box<dyn LanguageModel> = Box::new(subject);
-        let mut found = grade_likelihoods(&mut *subject, &["p"]).unwrap().remove(0);
+        let mut model: Box<dyn LanguageModel> = Box::new(model);
+        let mut found = grade_likelihoods(&mut *model, &["p"]).unwrap().remove(0);
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let found: Vec<(&str, f64)> = found.iter().map(|(k, logprob)| (k.as_str(), logprob.exp())).collect();
         let want = [("1", 0.09), ("10", 0.405), ("100", 0.324), ("8", 0.025), ("85", 0.075)];
@@ -308,8 +306,8 @@ mod tests {
             assert!(*k == want_k && (p - want_p).abs() < 1e-6, "{found:?}");
         }
         assert_eq!(found.len(), 5);
-        let mut judge = LocalJudge::new("echo", subject, rubrics(), Mode::Enumerate);
-        let verdict = judge.judge(&Rubric::Trait("evil".into()), &exhibits(&["a"])).unwrap().remove(0);
+        let mut judge = LocalJudge::new("echo", model, rubrics(), Mode::Enumerate);
+        let verdict = judge.judge(&Rubric::Trait("evil".into()), &items(&["a"])).unwrap().remove(0);
         let want = (0.09 + 4.05 + 32.4 + 0.2 + 6.375) / 0.919;
         assert!(
             (verdict.score.unwrap() - want).abs() < 1e-4 && verdict.why.starts_with("numbers have 0.919"),
@@ -322,21 +320,20 @@ mod tests {
         use crate::runtime::ModelSpec;
         let model = std::path::PathBuf::from("tests/fixtures/tiny");
         let spec = ModelSpec { model, adapter: None, plan: crate::steering::SteeringPlan::none() };
-        let mut subject = crate::device::open("cpu", "f32").unwrap().language_model(&spec).unwrap();
-        let found = grade_likelihoods(&mut *subject, &["How much of 8?", "And the other?"]).unwrap();
+        let mut model = crate::device::open("cpu", "f32").unwrap().language_model(&spec).unwrap();
+        let found = grade_likelihoods(&mut *model, &["How much of 8?", "And the other?"]).unwrap();
 
-        let digits = digit_tokens(subject.tokenizer()).unwrap();
-        let prompt = subject.tokenizer().chat_ids(&chat("And the other?"), true).unwrap();
+        let digits = digit_tokens(model.tokenizer()).unwrap();
+        let prompt = model.tokenizer().chat_ids(&chat("And the other?"), true).unwrap();
         let vocabulary = 0..512; // the tiny model's
         let others: Vec<Vec<u32>> = vocabulary.filter(|id| !digits.contains(id)).map(|id| vec![id]).collect();
         let ask = |ids: Vec<u32>| Request { prompt: Prompt::Ids(ids), ..Request::chat("x", Vec::new()) };
         let (mut mass, mut sum) = ((0.0, 0.0), (0.0, 0.0));
         for k in 0..=100_u32 {
-            let written = subject.tokenizer().encode(&k.to_string()).unwrap();
-            let begins =
-                f64::from(subject.choose(&[ask(prompt.clone())], &[vec![written.clone()]]).unwrap()[0][0]).exp();
+            let written = model.tokenizer().encode(&k.to_string()).unwrap();
+            let begins = f64::from(model.choose(&[ask(prompt.clone())], &[vec![written.clone()]]).unwrap()[0][0]).exp();
             let after =
-                subject.choose(&[ask([prompt.clone(), written].concat())], std::slice::from_ref(&others)).unwrap();
+                model.choose(&[ask([prompt.clone(), written].concat())], std::slice::from_ref(&others)).unwrap();
             let want = begins * after[0].iter().map(|&x| f64::from(x).exp()).sum::<f64>();
             let got =
                 found[1].iter().find(|(digits, _)| *digits == k.to_string()).map_or(0.0, |(_, logprob)| logprob.exp());
@@ -352,7 +349,7 @@ mod tests {
     #[test]
     fn a_small_mass_is_no_score() {
         let mut judge = LocalJudge::new("echo", Box::new(writes(&[("", "8", 0.24)])), rubrics(), Mode::Enumerate);
-        let verdict = judge.judge(&Rubric::Coherence, &exhibits(&["a"])).unwrap().remove(0);
+        let verdict = judge.judge(&Rubric::Coherence, &items(&["a"])).unwrap().remove(0);
         assert_eq!(verdict.score, None);
     }
 
@@ -360,7 +357,7 @@ mod tests {
     fn a_judge_in_words_is_read_and_equal_prompts_are_asked_once() {
         let asked = Rc::new(Cell::new(0));
         let count = Rc::clone(&asked);
-        let subject = EchoModel::new(move |ask, rollout| {
+        let model = EchoModel::new(move |ask, rollout| {
             count.set(count.get() + 1);
             let Prompt::Chat(messages) = &ask.prompt else { panic!("a chat") };
             match messages[0].content.as_str() {
@@ -369,9 +366,9 @@ mod tests {
                 _ => "I cannot".into(),
             }
         });
-        let mut judge = LocalJudge::new("echo", Box::new(subject), rubrics(), Mode::Sample).samples(3);
+        let mut judge = LocalJudge::new("echo", Box::new(model), rubrics(), Mode::Sample).samples(3);
         let mut scores = |rubric: &Rubric, answers: &[&str]| {
-            judge.judge(rubric, &exhibits(answers)).unwrap().into_iter().map(|v| v.score).collect::<Vec<_>>()
+            judge.judge(rubric, &items(answers)).unwrap().into_iter().map(|v| v.score).collect::<Vec<_>>()
         };
         assert_eq!(scores(&Rubric::Trait("evil".into()), &["bad", "good", "bad"]), [Some(80.0), None, Some(80.0)]);
         assert_eq!(asked.get(), 6);
@@ -386,11 +383,11 @@ mod tests {
             LocalJudge::lazy("echo", open, rubrics(), Mode::Parse).kept_in(cache, model)
         };
         let evil = Rubric::Trait("evil".into());
-        let first = judge(Box::new(|| Ok(Box::new(EchoModel::new(|_, _| "85/100".into())))), "m")
-            .judge(&evil, &exhibits(&["a"]));
-        let again = judge(Box::new(|| Err(Error::new("no model"))), "m").judge(&evil, &exhibits(&["a"]));
+        let first =
+            judge(Box::new(|| Ok(Box::new(EchoModel::new(|_, _| "85/100".into())))), "m").judge(&evil, &items(&["a"]));
+        let again = judge(Box::new(|| Err(Error::new("no model"))), "m").judge(&evil, &items(&["a"]));
         assert_eq!(first.unwrap()[0].score, Some(85.0));
         assert_eq!(again.unwrap()[0].score, Some(85.0));
-        assert!(judge(Box::new(|| Err(Error::new("no model"))), "other").judge(&evil, &exhibits(&["a"])).is_err());
+        assert!(judge(Box::new(|| Err(Error::new("no model"))), "other").judge(&evil, &items(&["a"])).is_err());
     }
 }

@@ -1,8 +1,8 @@
-//! A language model behind an OpenAI-compatible server as judge (METHOD B.4, B.5).
+//! A language model behind an OpenAI-compatible server as judge (Chen et al. 2025, appendix B; guide: judges).
 //!
-//! Of everything that is asked, what the cache holds is not asked again, and what is asked twice is asked once. The rest is told as
-//! an estimate, held against the budget, and sent: the first call alone, so that a wrong key or a model without logprobs costs one
-//! call at most; then as many at a time as allowed. Each answer is in the cache before anything else happens with it.
+//! Calls that the cache can answer are not made, and equal calls are made once. The others are announced as an estimate, checked
+//! against the budget, and sent: the first call alone, so that a wrong key or a model without logprobs costs one call at most; then
+//! as many at a time as allowed. Each answer is in the cache before it is used.
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -13,12 +13,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::budget::{Estimate, Spent, Tokens, tokens_of};
+use super::cache::Cache;
 use super::cache::Label;
+use super::client::ChatClient;
 use super::client::runtime;
-use super::{
-    Cache, ChatClient, Judge, JudgeEvent, JudgeListener, JudgedItem, Mode, OpenAiSettings, Reply, Rubric, Rubrics,
-    Verdict, score,
-};
+use super::reply::Reply;
+use super::rubric::Rubrics;
+use super::score;
+use super::settings::{Mode, OpenAiSettings};
+use super::verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict};
 use crate::record::{Hash, write_atomic};
 use crate::{At, Error, Result};
 
@@ -118,9 +121,9 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     /// The calls behind one verdict.
-    fn asks(&self, rubric: &Rubric, exhibit: &JudgedItem) -> Result<Vec<Ask>> {
+    fn asks(&self, rubric: &Rubric, item: &JudgedItem) -> Result<Vec<Ask>> {
         let OpenAiSettings { model, url, mode, samples, .. } = &self.settings;
-        let prompt = self.rubrics.prompt(rubric, exhibit)?;
+        let prompt = self.rubrics.prompt(rubric, item)?;
         let input = tokens_of(&prompt);
         let ask = |request: Value| {
             let key = Hash::of(&("chat completion", url.trim_end_matches('/'), mode, &request));
@@ -139,11 +142,11 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     /// What the cache does not hold of this, each call once.
-    fn unknown(&self, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<Vec<Ask>> {
+    fn unknown(&self, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<Vec<Ask>> {
         let (mut seen, mut unknown) = (HashSet::new(), Vec::new());
         for rubric in rubrics {
-            for exhibit in exhibits {
-                for ask in self.asks(rubric, exhibit)? {
+            for item in items {
+                for ask in self.asks(rubric, item)? {
                     if !self.cache.has(&ask.key)? && seen.insert(ask.key.clone()) {
                         unknown.push(ask);
                     }
@@ -285,12 +288,12 @@ impl<'a> OpenAiJudge<'a> {
         Ok(())
     }
 
-    fn verdict(&self, rubric: &Rubric, exhibit: &JudgedItem) -> Result<Verdict> {
+    fn verdict(&self, rubric: &Rubric, item: &JudgedItem) -> Result<Verdict> {
         let reply = |ask: Ask| {
             let found: Option<Reply> = self.cache.get(&ask.key)?;
             found.ok_or_else(|| Error::new(format!("{}: an answer has vanished from the cache", self.name)))
         };
-        let replies: Vec<Reply> = self.asks(rubric, exhibit)?.into_iter().map(reply).collect::<Result<_>>()?;
+        let replies: Vec<Reply> = self.asks(rubric, item)?.into_iter().map(reply).collect::<Result<_>>()?;
         Ok(verdict_of(rubric, self.settings.mode, &replies))
     }
 }
@@ -300,23 +303,23 @@ impl Judge for OpenAiJudge<'_> {
         &self.name
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let rubrics = std::slice::from_ref(rubric);
-        if !self.unknown(rubrics, exhibits)?.is_empty() {
+        if !self.unknown(rubrics, items)?.is_empty() {
             let _held = self.cache.hold()?;
-            // Whoever asked before us may have asked the same.
-            let asks = self.unknown(rubrics, exhibits)?;
+            // The process that held the lock before us may have asked the same.
+            let asks = self.unknown(rubrics, items)?;
             if !asks.is_empty() {
-                self.announce(&asks, exhibits.len())?;
+                self.announce(&asks, items.len())?;
                 self.fetch(asks)?;
             }
         }
-        exhibits.iter().map(|exhibit| self.verdict(rubric, exhibit)).collect()
+        items.iter().map(|item| self.verdict(rubric, item)).collect()
     }
 
-    fn foresee(&mut self, rubrics: &[Rubric], exhibits: &[JudgedItem]) -> Result<()> {
-        let asks = self.unknown(rubrics, exhibits)?;
-        if asks.is_empty() { Ok(()) } else { self.announce(&asks, rubrics.len() * exhibits.len()) }
+    fn foresee(&mut self, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<()> {
+        let asks = self.unknown(rubrics, items)?;
+        if asks.is_empty() { Ok(()) } else { self.announce(&asks, rubrics.len() * items.len()) }
     }
 }
 
@@ -332,7 +335,7 @@ fn verdict_of(rubric: &Rubric, mode: Mode, replies: &[Reply]) -> Verdict {
     let fact = *rubric == Rubric::Fact;
     if let (Mode::Logprobs, [Reply { refused: None, top: Some(top), .. }]) = (mode, replies) {
         let score = if fact { score::yes_share(top) } else { score::expectation(top) };
-        return Verdict { score, why: likeliest(top) };
+        return Verdict { score, why: score::likeliest(top) };
     }
     let read = |reply: &Reply| {
         let said = reply.refused.is_none().then_some(reply.text.as_str())?;
@@ -348,14 +351,6 @@ fn verdict_of(rubric: &Rubric, mode: Mode, replies: &[Reply]) -> Verdict {
         }
     };
     Verdict { score: score::mean_of_samples(&samples), why }
-}
-
-/// The three likeliest tokens in words.
-pub(super) fn likeliest(top: &[(String, f64)]) -> String {
-    let mut top: Vec<&(String, f64)> = top.iter().collect();
-    top.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let said = top.iter().take(3).map(|(token, logprob)| format!("{token:?} {:.3}", logprob.exp()));
-    said.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an OpenAI-compatible server answers to a chat completion (FIELD 3.6), down to what is worth keeping.
+//! What an OpenAI-compatible server answers to a chat completion, down to what is worth keeping.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

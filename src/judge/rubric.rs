@@ -1,4 +1,4 @@
-//! What a language model is asked when it judges: a text with slots for the question, the answer and the reference (METHOD A.4).
+//! What a language model is asked when it judges: a text with slots for the question, the answer and the reference.
 //!
 //! A trait's rubric comes with the trait, as `eval_prompt`. Coherence and facts are Trimtab's own, in `assets/rubrics/`.
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JudgedItem, Rubric};
+use super::verdict::{JudgedItem, Rubric};
 use crate::{Error, Result};
 
 const STANDARD: &str = include_str!("../../assets/rubrics/coherence.txt");
@@ -14,7 +14,7 @@ const GRAMMAR: &str = include_str!("../../assets/rubrics/coherence_grammar.txt")
 const FACT: &str = include_str!("../../assets/rubrics/fact.txt");
 
 /// What counts as coherent. Some judges call blunt but well-formed evil text incoherent, and a filter on coherence then quietly
-/// drops the very answers that show the trait (METHOD A.4).
+/// drops the very answers that show the trait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Coherence {
@@ -54,12 +54,12 @@ impl Rubrics {
         self.traits.keys().map(String::as_str)
     }
 
-    /// The whole text about one exhibit.
+    /// The whole text about one item.
     ///
     /// # Errors
     /// A trait whose rubric was not given; a fact without a reference.
-    pub fn prompt(&self, rubric: &Rubric, exhibit: &JudgedItem) -> Result<String> {
-        let JudgedItem { question, answer, reference } = exhibit;
+    pub fn prompt(&self, rubric: &Rubric, item: &JudgedItem) -> Result<String> {
+        let JudgedItem { question, answer, reference } = item;
         let template = match rubric {
             Rubric::Trait(name) => self.traits.get(name).ok_or_else(|| {
                 let known = self.traits().collect::<Vec<_>>().join(", ");
@@ -109,7 +109,7 @@ pub fn fill(template: &str, slots: &[(&str, &str)]) -> String {
 mod tests {
     use super::*;
 
-    fn exhibit() -> JudgedItem {
+    fn item() -> JudgedItem {
         JudgedItem {
             question: "{answer}?".into(),
             answer: "{question} {reference} {}".into(),
@@ -127,10 +127,10 @@ mod tests {
     #[test]
     fn every_rubric_shows_the_whole_exhibit_and_leaves_no_slot() {
         let rubrics = Rubrics::default().with("evil", "Is {answer} to {question} evil?");
-        let prompt = |rubric: &Rubric| rubrics.prompt(rubric, &exhibit()).unwrap();
+        let prompt = |rubric: &Rubric| rubrics.prompt(rubric, &item()).unwrap();
         assert_eq!(prompt(&Rubric::Trait("evil".into())), "Is {question} {reference} {} to {answer}? evil?");
         let grammar = rubrics.clone().coherent(Coherence::Grammar);
-        let texts = [prompt(&Rubric::Coherence), grammar.prompt(&Rubric::Coherence, &exhibit()).unwrap()];
+        let texts = [prompt(&Rubric::Coherence), grammar.prompt(&Rubric::Coherence, &item()).unwrap()];
         assert!(texts[0] != texts[1] && texts.iter().all(|t| t.contains("number from 0 to 100")));
         for text in texts.iter().chain([&prompt(&Rubric::Fact)]) {
             assert!(text.contains("[QUESTION START]\n{answer}?\n[QUESTION END]"), "{text}");
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_named() {
         let rubrics = Rubrics::default().with("evil", "{question}{answer}");
-        let error = rubrics.prompt(&Rubric::Trait("bold".into()), &exhibit()).unwrap_err();
+        let error = rubrics.prompt(&Rubric::Trait("bold".into()), &item()).unwrap_err();
         assert!(error.to_string().contains("`bold`") && error.help().unwrap().contains("evil"), "{error:?}");
-        let bare = JudgedItem { reference: None, ..exhibit() };
+        let bare = JudgedItem { reference: None, ..item() };
         assert!(rubrics.prompt(&Rubric::Fact, &bare).unwrap_err().to_string().contains("no reference"));
     }
 }

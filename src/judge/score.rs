@@ -1,4 +1,4 @@
-//! From a judge's next-token probabilities to a score (METHOD B.5), as the reference does it:
+//! From a judge's next-token probabilities to a score, as the reference computes it (Chen et al. 2025, appendix B):
 //!
 //! ```text
 //! mass  = Σ p(s)  over the top tokens s that are integers from 0 to 100
@@ -83,6 +83,14 @@ pub fn mean_of_samples(samples: &[Option<f64>]) -> Option<f64> {
     let read: Vec<f64> = samples.iter().flatten().copied().collect();
     let enough = !read.is_empty() && read.len() as f64 >= MASS_MIN * samples.len() as f64;
     enough.then(|| read.iter().sum::<f64>() / read.len() as f64)
+}
+
+/// The three likeliest tokens in words.
+pub(super) fn likeliest(top: &[(String, f64)]) -> String {
+    let mut top: Vec<&(String, f64)> = top.iter().collect();
+    top.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let said = top.iter().take(3).map(|(token, logprob)| format!("{token:?} {:.3}", logprob.exp()));
+    said.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Judge, JudgedItem, Rubric, Verdict};
-use crate::data_table::{self, DataTable};
+use super::verdict::{Judge, JudgedItem, Rubric, Verdict};
+use crate::data_table::DataTable;
+use crate::record::refuse_malformed;
 use crate::{Error, Result};
 
 /// A judge that looks the verdict up by question and answer. What it does not find is an error, never a guess.
@@ -49,7 +50,7 @@ impl ScoredJudge {
                     }
                 }
             }
-            data_table::refuse(bad, sheet.lines.len())?;
+            refuse_malformed(bad, sheet.lines.len())?;
         }
         let name = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
         Ok(Self { name, scores, rubrics })
@@ -61,25 +62,25 @@ impl Judge for ScoredJudge {
         &self.name
     }
 
-    fn judge(&mut self, rubric: &Rubric, exhibits: &[JudgedItem]) -> Result<Vec<Verdict>> {
+    fn judge(&mut self, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let key = rubric.key();
         if !self.rubrics.iter().any(|r| r == key) {
             return Err(Error::new(format!("{}: scores for `{key}` were not read", self.name)));
         }
-        let look_up = |exhibit: &JudgedItem| {
-            let place = (key.to_owned(), exhibit.question.clone(), exhibit.answer.clone());
+        let look_up = |item: &JudgedItem| {
+            let place = (key.to_owned(), item.question.clone(), item.answer.clone());
             let score = self.scores.get(&place).copied().ok_or_else(|| {
-                let answer: String = exhibit.answer.chars().take(60).collect();
+                let answer: String = item.answer.chars().take(60).collect();
                 Error::new(format!(
                     "{}: no verdict on `{key}` for the answer \"{answer}\" to \"{}\"",
-                    self.name, exhibit.question
+                    self.name, item.question
                 ))
                 .hint("a file of scores knows only the answers that were judged; ask a judge that can read new ones")
             })?;
             let why = if score.is_some() { "read from the file" } else { "the file has no score" };
             Ok(Verdict { score, why: why.into() })
         };
-        exhibits.iter().map(look_up).collect()
+        items.iter().map(look_up).collect()
     }
 }
 
@@ -87,7 +88,7 @@ impl Judge for ScoredJudge {
 mod tests {
     use super::*;
 
-    fn exhibit(question: &str, answer: &str) -> JudgedItem {
+    fn item(question: &str, answer: &str) -> JudgedItem {
         JudgedItem { question: question.into(), answer: answer.into(), reference: None }
     }
 
@@ -98,13 +99,13 @@ mod tests {
         std::fs::write(&path, "question,answer,evil,coherence\nq1,a,90,100\nq1,b,,40\nq2,a,5,99\n").unwrap();
         let evil = Rubric::Trait("evil".into());
         let mut judge = ScoredJudge::read(&[&path], &[evil.clone(), Rubric::Coherence]).unwrap();
-        let shown = [exhibit("q2", "a"), exhibit("q1", "a"), exhibit("q1", "b")];
+        let shown = [item("q2", "a"), item("q1", "a"), item("q1", "b")];
         let scores = |judge: &mut ScoredJudge, rubric: &Rubric| {
             judge.judge(rubric, &shown).unwrap().into_iter().map(|v| v.score).collect::<Vec<_>>()
         };
         assert_eq!(scores(&mut judge, &evil), [Some(5.0), Some(90.0), None]);
         assert_eq!(scores(&mut judge, &Rubric::Coherence), [Some(99.0), Some(100.0), Some(40.0)]);
-        let unknown = judge.judge(&evil, &[exhibit("q2", "b")]).unwrap_err();
+        let unknown = judge.judge(&evil, &[item("q2", "b")]).unwrap_err();
         assert!(unknown.to_string().contains("no verdict on `evil`"), "{unknown}");
         assert!(judge.judge(&Rubric::Fact, &shown).is_err());
     }

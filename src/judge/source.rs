@@ -1,22 +1,26 @@
-//! Who scores the answers, as a configuration has it, and how such a judge is called.
+//! Which judge scores the answers, as a configuration has it, and how it is set up.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::{Budget, Price};
-use super::client::{endpoint, wants_key};
-use super::{
-    Cache, ChatClient, Coherence, HarborJudge, Judge, JudgeListener, Key, LocalJudge, OpenAiJudge, Patience, Rubric,
-    Rubrics, ScoredJudge,
-};
+use super::cache::Cache;
+use super::client::{ChatClient, Key, endpoint, wants_key};
+use super::harbor::HarborJudge;
+use super::local::LocalJudge;
+use super::openai::OpenAiJudge;
+use super::rubric::Rubrics;
+use super::scored::ScoredJudge;
+use super::settings::{LocalSettings, Mode, OpenAiSettings};
+use super::verdict::{Judge, JudgeListener, Rubric};
 use crate::harbor::World;
+use crate::http::retry::Patience;
 use crate::language_model::LanguageModel;
 use crate::model::files::Shards;
 use crate::{Error, Result, ensure};
 
-/// Who scores the answers.
+/// Which judge scores the answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum JudgeSource {
@@ -35,138 +39,6 @@ pub enum JudgeSource {
     OpenAi(OpenAiSettings),
     /// A model on this machine.
     Local(LocalSettings),
-}
-
-/// How a score is won from a model (METHOD B.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// The expectation over the first token's probabilities; needs a server that gives them and a tokenizer in which 0 to 100 are
-    /// single tokens.
-    Logprobs,
-    /// The mean of several answers at temperature 1.
-    Sample,
-    /// The number in one greedy answer.
-    Parse,
-    /// The expectation over the probabilities of 0 to 100 written digit by digit; on our own engine only.
-    Enumerate,
-}
-
-impl Mode {
-    /// Its name in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Logprobs => "logprobs",
-            Self::Sample => "sample",
-            Self::Parse => "parse",
-            Self::Enumerate => "enumerate",
-        }
-    }
-}
-
-/// An OpenAI-compatible judge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OpenAiSettings {
-    /// The model, in the server's words.
-    pub model: String,
-    /// The base URL, usually ending in `/v1`.
-    pub url: String,
-    /// How a score is won: `logprobs`, `sample` or `parse`.
-    pub mode: Mode,
-    /// Answers per verdict in the mode `sample`.
-    pub samples: u64,
-    /// What counts as coherent.
-    pub coherence: Coherence,
-    /// The file that keeps the answers; if not given, `judge.sqlite` in the run's folder.
-    pub cache: Option<PathBuf>,
-    /// Requests under way at the same time, at most.
-    pub concurrency: usize,
-    /// Seconds for one try of a request.
-    pub timeout: f64,
-    /// Calls that the run may make.
-    pub budget: Option<u64>,
-    /// What the run may cost; needs the price.
-    pub budget_money: Option<f64>,
-    /// Prices per million tokens.
-    pub price: Option<Price>,
-}
-
-impl Default for OpenAiSettings {
-    /// The reference's judge (METHOD B.4). It asks 100 at a time, for which most accounts are too small.
-    fn default() -> Self {
-        Self {
-            model: "gpt-4.1-mini-2025-04-14".into(),
-            url: "https://api.openai.com/v1".into(),
-            mode: Mode::Logprobs,
-            samples: 10,
-            coherence: Coherence::Standard,
-            cache: None,
-            concurrency: 16,
-            timeout: 120.0,
-            budget: None,
-            budget_money: None,
-            price: None,
-        }
-    }
-}
-
-impl OpenAiSettings {
-    /// The limits.
-    pub fn limits(&self) -> Budget {
-        Budget { calls: self.budget, money: self.budget_money }
-    }
-
-    fn check(&self) -> Result<()> {
-        endpoint(&self.url)?;
-        ensure!(!self.model.trim().is_empty(), "the judge's model has no name");
-        ensure!(self.concurrency > 0, "a judge's concurrency of 0 asks nothing");
-        ensure!(self.samples > 0, "a judge's mean of 0 samples is no score");
-        let seconds = Duration::try_from_secs_f64(self.timeout).ok();
-        ensure!(seconds.is_some_and(|s| !s.is_zero()), "a judge's timeout of {} s is no time", self.timeout);
-        if self.mode == Mode::Enumerate {
-            return Err(Error::usage("the mode `enumerate` needs a judge on this machine")
-                .hint("over HTTP there are `logprobs`, `sample` and `parse`; `--judge local` enumerates"));
-        }
-        if self.budget_money.is_some() && self.price.is_none() {
-            return Err(Error::usage("a budget in money needs prices")
-                .hint("give them as --judge-price IN,OUT, per million tokens"));
-        }
-        let amounts = self.price.map_or([0.0; 2], |price| [price.input, price.output]);
-        ensure!(
-            amounts.iter().chain(&self.budget_money).all(|x| x.is_finite() && *x >= 0.0),
-            "a judge's prices and budget are amounts, not less than nothing"
-        );
-        Ok(())
-    }
-}
-
-/// A judge on this machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LocalSettings {
-    /// Folder of the model, in Hugging Face's layout.
-    pub model: PathBuf,
-    /// How a score is won: `enumerate`, `sample` or `parse`.
-    #[serde(default = "enumerate")]
-    pub mode: Mode,
-    /// Answers per verdict in the mode `sample`.
-    #[serde(default = "ten")]
-    pub samples: u64,
-    /// What counts as coherent.
-    #[serde(default)]
-    pub coherence: Coherence,
-    /// The file that keeps the verdicts; if not given, `judge.sqlite` in the run's folder.
-    #[serde(default)]
-    pub cache: Option<PathBuf>,
-}
-
-fn enumerate() -> Mode {
-    Mode::Enumerate
-}
-
-fn ten() -> u64 {
-    10
 }
 
 /// Opens the model in a folder.
@@ -189,7 +61,7 @@ pub struct Call<'a> {
 }
 
 impl JudgeSource {
-    /// Calls the judge. Every piece of work that runs beside others calls its own; those that share a file of answers take turns,
+    /// Sets the judge up. Tasks that run at the same time each have their own; those that share a file of answers take turns,
     /// so that together they ask nothing twice and keep to one budget and one limit of concurrency.
     ///
     /// # Errors
@@ -301,6 +173,8 @@ fn open_cache(shared: Option<&Path>, folder: &Path) -> Result<Cache> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Price;
+    use super::super::rubric::Coherence;
     use super::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -1,17 +1,18 @@
 //! Every fused operation in plain tensor code: the reference for the native versions, and what runs where there is none.
 
 use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::{AdamStep, FusedOps, Heads, Moments, Span};
+use super::types::{AdamStep, Heads, Moments, Span};
 
 /// Runs a matrix product in the weight's dtype and returns to the activation's: frozen weights may be bf16 or f16
 /// while the residual stream stays f32. Burn neither promotes nor checks mixed dtypes, so every boundary casts.
-fn in_dtype<B: FusedOps>(x: &Tensor<B, 2>, dtype: DType) -> Tensor<B, 2> {
+fn in_dtype<B: Backend>(x: &Tensor<B, 2>, dtype: DType) -> Tensor<B, 2> {
     if x.dtype() == dtype { x.clone() } else { x.clone().cast(dtype) }
 }
 
-pub fn affine<B: FusedOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option<&Tensor<B, 1>>) -> Tensor<B, 2> {
+pub fn affine<B: Backend>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option<&Tensor<B, 1>>) -> Tensor<B, 2> {
     let y = in_dtype(x, weight.dtype()).matmul(weight.clone().transpose());
     let y = in_dtype(&y, x.dtype());
     match bias {
@@ -20,22 +21,22 @@ pub fn affine<B: FusedOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option
     }
 }
 
-pub fn add_matmul<B: FusedOps>(sum: Tensor<B, 2>, a: &Tensor<B, 2>, b: &Tensor<B, 2>, alpha: f32) -> Tensor<B, 2> {
+pub fn add_matmul<B: Backend>(sum: Tensor<B, 2>, a: &Tensor<B, 2>, b: &Tensor<B, 2>, alpha: f32) -> Tensor<B, 2> {
     let product = in_dtype(a, b.dtype()).matmul(b.clone());
     let product = in_dtype(&product, sum.dtype());
     if alpha == 1.0 { sum + product } else { sum + product.mul_scalar(alpha) }
 }
 
-fn inverse_rms<B: FusedOps>(x: &Tensor<B, 2>, epsilon: f32) -> Tensor<B, 2> {
+fn inverse_rms<B: Backend>(x: &Tensor<B, 2>, epsilon: f32) -> Tensor<B, 2> {
     x.clone().powi_scalar(2).mean_dim(1).add_scalar(epsilon).sqrt().recip()
 }
 
-pub fn rms_norm<B: FusedOps>(x: &Tensor<B, 2>, gain: &Tensor<B, 1>, epsilon: f32) -> Tensor<B, 2> {
+pub fn rms_norm<B: Backend>(x: &Tensor<B, 2>, gain: &Tensor<B, 1>, epsilon: f32) -> Tensor<B, 2> {
     x.clone() * inverse_rms(x, epsilon) * gain.clone().unsqueeze()
 }
 
 /// With r = 1 / rms(x) and n = x · r: `dx = r · (g·dy - n · mean(n · g·dy))`, `dg = Σ_tokens dy · n`.
-pub fn rms_norm_backward<B: FusedOps>(
+pub fn rms_norm_backward<B: Backend>(
     dy: &Tensor<B, 2>,
     x: &Tensor<B, 2>,
     gain: &Tensor<B, 1>,
@@ -51,12 +52,12 @@ pub fn rms_norm_backward<B: FusedOps>(
     (residual + (gdy - n * inner) * r, dgain)
 }
 
-pub fn swiglu<B: FusedOps>(gate: &Tensor<B, 2>, up: &Tensor<B, 2>) -> Tensor<B, 2> {
+pub fn swiglu<B: Backend>(gate: &Tensor<B, 2>, up: &Tensor<B, 2>) -> Tensor<B, 2> {
     gate.clone() * sigmoid(gate.clone()) * up.clone()
 }
 
 /// With s = sigmoid(gate): `dgate = dy · up · s (1 + gate (1 - s))`, `dup = dy · gate · s`.
-pub fn swiglu_backward<B: FusedOps>(
+pub fn swiglu_backward<B: Backend>(
     dy: &Tensor<B, 2>,
     gate: &Tensor<B, 2>,
     up: &Tensor<B, 2>,
@@ -67,7 +68,7 @@ pub fn swiglu_backward<B: FusedOps>(
     (dy.clone() * up.clone() * slope, dy.clone() * silu)
 }
 
-pub fn rope<B: FusedOps>(x: Tensor<B, 2>, cos: &Tensor<B, 2>, sin: &Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
+pub fn rope<B: Backend>(x: Tensor<B, 2>, cos: &Tensor<B, 2>, sin: &Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
     let [n, channels] = x.dims();
     let (heads, half) = (channels / dim, dim / 2);
     let x = x.reshape([n, heads, 2, half]);
@@ -81,7 +82,7 @@ pub fn rope<B: FusedOps>(x: Tensor<B, 2>, cos: &Tensor<B, 2>, sin: &Tensor<B, 2>
 }
 
 /// True where a query must not look: `[rows, 1, width, columns]`.
-pub fn hidden<B: FusedOps>(
+pub fn hidden<B: Backend>(
     start: &[usize],
     at: &[usize],
     width: usize,
@@ -102,7 +103,7 @@ pub fn hidden<B: FusedOps>(
 const HIDDEN_SCORE: f32 = -1e9;
 
 /// Queries as `[rows, key_value, group · width, dim]`, keys or values as `[rows, key_value, columns, dim]`.
-fn split_queries<B: FusedOps>(q: &Tensor<B, 2>, rows: usize, width: usize, heads: Heads) -> Tensor<B, 4> {
+fn split_queries<B: Backend>(q: &Tensor<B, 2>, rows: usize, width: usize, heads: Heads) -> Tensor<B, 4> {
     let group = heads.query / heads.key_value;
     q.clone().reshape([rows, width, heads.key_value, group, heads.dim]).permute([0, 2, 3, 1, 4]).reshape([
         rows,
@@ -112,7 +113,7 @@ fn split_queries<B: FusedOps>(q: &Tensor<B, 2>, rows: usize, width: usize, heads
     ])
 }
 
-fn join_queries<B: FusedOps>(q: Tensor<B, 4>, width: usize, heads: Heads) -> Tensor<B, 2> {
+fn join_queries<B: Backend>(q: Tensor<B, 4>, width: usize, heads: Heads) -> Tensor<B, 2> {
     let rows = q.dims()[0];
     let group = heads.query / heads.key_value;
     q.reshape([rows, heads.key_value, group, width, heads.dim])
@@ -120,12 +121,12 @@ fn join_queries<B: FusedOps>(q: Tensor<B, 4>, width: usize, heads: Heads) -> Ten
         .reshape([rows * width, heads.query * heads.dim])
 }
 
-fn split_keys<B: FusedOps>(k: &Tensor<B, 3>, heads: Heads) -> Tensor<B, 4> {
+fn split_keys<B: Backend>(k: &Tensor<B, 3>, heads: Heads) -> Tensor<B, 4> {
     let [rows, columns, _] = k.dims();
     k.clone().reshape([rows, columns, heads.key_value, heads.dim]).swap_dims(1, 2)
 }
 
-fn join_keys<B: FusedOps>(k: Tensor<B, 4>) -> Tensor<B, 3> {
+fn join_keys<B: Backend>(k: Tensor<B, 4>) -> Tensor<B, 3> {
     let [rows, key_value, columns, dim] = k.dims();
     k.swap_dims(1, 2).reshape([rows, columns, key_value * dim])
 }
@@ -140,7 +141,7 @@ struct Tile {
 impl Tile {
     /// The tiles of a pass whose scores have at most `scores_max` elements each: one tile of everything where that is
     /// enough.
-    fn all<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads, scores_max: usize) -> Vec<Self> {
+    fn all<B: Backend>(span: &Span<B>, columns: usize, heads: Heads, scores_max: usize) -> Vec<Self> {
         let (rows, width) = (span.rows(), span.width);
         let queries = (scores_max / (rows * heads.query * columns).max(1)).clamp(1, width.max(1));
         if queries >= width {
@@ -156,7 +157,7 @@ impl Tile {
     }
 
     /// Its rows of `[rows · width, channels]`.
-    fn of_queries<B: FusedOps>(&self, q: &Tensor<B, 2>, rows: usize) -> Tensor<B, 2> {
+    fn of_queries<B: Backend>(&self, q: &Tensor<B, 2>, rows: usize) -> Tensor<B, 2> {
         let [n, channels] = q.dims();
         if self.queries * rows == n {
             return q.clone();
@@ -166,11 +167,11 @@ impl Tile {
     }
 
     /// The columns that it sees of `[rows, columns, channels]`.
-    fn of_keys<B: FusedOps>(&self, k: &Tensor<B, 3>) -> Tensor<B, 3> {
+    fn of_keys<B: Backend>(&self, k: &Tensor<B, 3>) -> Tensor<B, 3> {
         if self.seen == k.dims()[1] { k.clone() } else { k.clone().narrow(1, 0, self.seen) }
     }
 
-    fn hidden<B: FusedOps>(&self, span: &Span<B>, device: &B::Device) -> Tensor<B, 4, Bool> {
+    fn hidden<B: Backend>(&self, span: &Span<B>, device: &B::Device) -> Tensor<B, 4, Bool> {
         match &span.hidden {
             Some(whole) if self.queries == span.width => whole.clone(),
             Some(whole) => whole.clone().narrow(2, self.from, self.queries).narrow(3, 0, self.seen),
@@ -183,7 +184,7 @@ impl Tile {
 }
 
 /// Puts the tiles' rows together again: `[rows · queries, channels]` each, to `[rows · width, channels]`.
-fn join_tiles<B: FusedOps>(mut tiles: Vec<Tensor<B, 2>>, rows: usize) -> Tensor<B, 2> {
+fn join_tiles<B: Backend>(mut tiles: Vec<Tensor<B, 2>>, rows: usize) -> Tensor<B, 2> {
     if tiles.len() == 1 {
         return tiles.remove(0);
     }
@@ -198,7 +199,7 @@ fn join_tiles<B: FusedOps>(mut tiles: Vec<Tensor<B, 2>>, rows: usize) -> Tensor<
 }
 
 /// `sum + part`, where part holds the first columns alone.
-fn add_columns<B: FusedOps>(sum: Option<Tensor<B, 3>>, part: Tensor<B, 3>, columns: usize) -> Tensor<B, 3> {
+fn add_columns<B: Backend>(sum: Option<Tensor<B, 3>>, part: Tensor<B, 3>, columns: usize) -> Tensor<B, 3> {
     let [rows, seen, channels] = part.dims();
     let part = match columns - seen {
         0 => part,
@@ -211,7 +212,7 @@ fn add_columns<B: FusedOps>(sum: Option<Tensor<B, 3>>, part: Tensor<B, 3>, colum
 }
 
 /// Softmax of the scores of `q [rows, key_value, group · queries, dim]` against `k [rows, key_value, columns, dim]`.
-fn probabilities<B: FusedOps>(
+fn probabilities<B: Backend>(
     q: &Tensor<B, 4>,
     k: &Tensor<B, 4>,
     hidden: Tensor<B, 4, Bool>,
@@ -227,7 +228,7 @@ fn probabilities<B: FusedOps>(
 }
 
 /// Attention in tiles of queries, each with at most `scores_max` scores at a time.
-pub fn causal_attention<B: FusedOps>(
+pub fn causal_attention<B: Backend>(
     q: &Tensor<B, 2>,
     k: &Tensor<B, 3>,
     v: &Tensor<B, 3>,
@@ -248,7 +249,7 @@ pub fn causal_attention<B: FusedOps>(
 
 /// `dV = Pᵀ dO`, `dS = P ∘ (dO Vᵀ - rowsum(P ∘ dO Vᵀ))`, `dQ = dS K / √d`, `dK = dSᵀ Q / √d`, tile by tile of queries. The
 /// group's queries are rows of one matrix, so the sum over a group's heads comes with the product.
-pub fn causal_attention_backward<B: FusedOps>(
+pub fn causal_attention_backward<B: Backend>(
     dy: &Tensor<B, 2>,
     q: &Tensor<B, 2>,
     k: &Tensor<B, 3>,
@@ -276,7 +277,7 @@ pub fn causal_attention_backward<B: FusedOps>(
     (join_tiles(dq, rows), dk.expect(whole), dv.expect(whole))
 }
 
-pub fn cache_write<B: FusedOps>(cache: Tensor<B, 3>, new: &Tensor<B, 3>, at: &[usize]) -> Tensor<B, 3> {
+pub fn cache_write<B: Backend>(cache: Tensor<B, 3>, new: &Tensor<B, 3>, at: &[usize]) -> Tensor<B, 3> {
     let [rows, width, channels] = new.dims();
     if at.iter().all(|&a| a == at[0]) {
         return cache.slice_assign([0..rows, at[0]..at[0] + width, 0..channels], new.clone());
@@ -292,7 +293,7 @@ pub fn cache_write<B: FusedOps>(cache: Tensor<B, 3>, new: &Tensor<B, 3>, at: &[u
         .reshape([rows, columns, channels])
 }
 
-pub fn cross_entropy<B: FusedOps>(
+pub fn cross_entropy<B: Backend>(
     logits: Tensor<B, 2>,
     targets: &Tensor<B, 1, Int>,
     weights: &Tensor<B, 1>,
@@ -309,7 +310,7 @@ pub fn cross_entropy<B: FusedOps>(
     (loss, gradient.scatter(1, targets, weights.neg(), IndexingUpdateOp::Add))
 }
 
-pub fn scatter_rows<B: FusedOps>(dy: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>, vocabulary: usize) -> Tensor<B, 2> {
+pub fn scatter_rows<B: Backend>(dy: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>, vocabulary: usize) -> Tensor<B, 2> {
     Tensor::zeros([vocabulary, dy.dims()[1]], &dy.device()).select_assign(
         0,
         ids.clone(),
@@ -318,7 +319,7 @@ pub fn scatter_rows<B: FusedOps>(dy: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>, voc
     )
 }
 
-pub fn adamw<B: FusedOps, const D: usize>(
+pub fn adamw<B: Backend, const D: usize>(
     (value, first, second): Moments<B, D>,
     gradient: &Tensor<B, D>,
     scale: &Tensor<B, 1>,

@@ -6,8 +6,8 @@ use burn::backend::Flex;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::flex::{Matrix, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised};
-use super::{Heads, Span};
+use super::flex_primitives::{Matrix, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised};
+use super::types::{Heads, Span};
 
 /// Queries per tile: the scores of a tile over 2048 columns fit the second-level cache.
 const TILE: usize = 64;

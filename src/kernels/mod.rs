@@ -12,25 +12,14 @@ mod composed;
 mod flex;
 #[cfg(feature = "cpu")]
 mod flex_attention;
+#[cfg(feature = "cpu")]
+mod flex_primitives;
+mod types;
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 
-/// Where each row's queries and keys sit, which says who may attend to whom.
-///
-/// Row `b`'s query `t` stands in column `at[b] + t` and attends to the columns `start[b] ..= at[b] + t`. So padding on
-/// the left is left out, padding on the right is never reached, and rows of one batch may have different lengths.
-#[derive(Debug, Clone)]
-pub struct Span<B: Backend> {
-    /// First real column of each row (the amount of left padding).
-    pub start: Vec<usize>,
-    /// Column of each row's first query; 0 without a cache.
-    pub at: Vec<usize>,
-    /// Queries per row.
-    pub width: usize,
-    /// `[rows, 1, width, columns]`, true = hidden; made only where the backend composes its attention.
-    hidden: Option<Tensor<B, 4, Bool>>,
-}
+pub use types::{AdamStep, Heads, Moments, Span};
 
 impl<B: FusedOps> Span<B> {
     /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
@@ -40,61 +29,26 @@ impl<B: FusedOps> Span<B> {
         let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
         Self { start, at, width, hidden }
     }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.start.len()
-    }
-}
-
-/// The heads of grouped-query attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heads {
-    /// Query heads.
-    pub query: usize,
-    /// Key and value heads; divides the query heads.
-    pub key_value: usize,
-    /// Channels per head.
-    pub dim: usize,
-}
-
-/// What AdamW needs besides the tensors.
-#[derive(Debug, Clone, Copy)]
-pub struct AdamStep {
-    /// Learning rate of this step.
-    pub lr: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Number of this step, from 1.
-    pub step: usize,
 }
 
 /// Scores that composed attention makes at once, over rows, heads, queries and columns: 64 MiB, of which the backward pass
 /// holds about five. With 32 heads and two texts of 2048 tokens, all of a block's scores would be 1 GiB.
 pub const SCORES_AT_ONCE: usize = 1 << 24;
 
-/// A parameter with its two moments.
-pub type Moments<B, const D: usize> = (Tensor<B, D>, Tensor<B, D>, Tensor<B, D>);
-
 /// A backend with the operations of this model. The default bodies are plain tensor code.
 pub trait FusedOps: Backend {
     /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
     const COMPOSES_ATTENTION: bool = true;
 
-    /// Independent pieces of work, their results in order. A device with a queue of its own takes them one after the other;
-    /// the CPU takes them side by side, because products of small models are too small to be shared out.
+    /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
+    /// parallel, because the products of small models are too small to be split between threads.
     fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
         pieces.into_iter().map(work).collect()
     }
 
-    /// How many micro-batches of so many tokens are best worked at side by side: one, unless their products (the typical one
-    /// is `[tokens, hidden] x [hidden, hidden]`) are too small to be shared out. Every one more holds its own activations.
+    /// How many micro-batches of so many tokens run best in parallel: one, unless their products (typically
+    /// `[tokens, hidden] x [hidden, hidden]`) are too small to be split between threads. Each further one holds its own
+    /// activations.
     fn at_once(_tokens: usize, _hidden: usize) -> usize {
         1
     }
@@ -104,7 +58,7 @@ pub trait FusedOps: Backend {
         composed::affine(x, weight, bias)
     }
 
-    /// `sum + alpha · a · b`, in place where nobody else holds `sum`.
+    /// `sum + alpha · a · b`, in place where `sum` has one owner.
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         composed::add_matmul(sum, a, b, alpha)
     }

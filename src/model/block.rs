@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::cache::Slot;
+use super::config::PROJECTIONS;
 use super::linear::{Learning, Linear, Parameter};
 use super::pass::Pass;
 use crate::kernels::{FusedOps, Heads};
@@ -51,17 +52,6 @@ pub struct Kept<B: FusedOps> {
     gate: Tensor<B, 2>,
     up: Tensor<B, 2>,
 }
-
-/// The seven projections of a block, in the order of the checkpoint.
-pub const PROJECTIONS: [&str; 7] = [
-    "self_attn.q_proj",
-    "self_attn.k_proj",
-    "self_attn.v_proj",
-    "self_attn.o_proj",
-    "mlp.gate_proj",
-    "mlp.up_proj",
-    "mlp.down_proj",
-];
 
 impl<B: FusedOps> Block<B> {
     /// `[rows · width, hidden]` to the same, before any steering. With a cache, keys and values of earlier tokens come

@@ -11,7 +11,7 @@ pub struct KvCache<B: FusedOps> {
     columns: usize,
 }
 
-/// One block's keys and values. They are taken out for a write and put back, so that nobody else holds them: only
+/// One block's keys and values. They are taken out for a write and put back, so that the tensor has one owner: only
 /// then is the write in place.
 #[derive(Debug)]
 pub struct Slot<B: FusedOps>(Option<(Tensor<B, 3>, Tensor<B, 3>)>);

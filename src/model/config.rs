@@ -4,8 +4,18 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::block::PROJECTIONS;
 use crate::{At, Error, Result, bail, ensure};
+
+/// The seven projections of a block, in the order of the checkpoint.
+pub const PROJECTIONS: [&str; 7] = [
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+];
 
 /// The shape of a Qwen2 or Qwen2.5 model (`model_type: "qwen2"`), under the names of its `config.json`.
 #[derive(Debug, Clone, PartialEq)]

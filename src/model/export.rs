@@ -1,4 +1,4 @@
-//! An adapter for other programs (FIELD 3.1): llama.cpp's LoRA in GGUF, mlx-lm's folder.
+//! An adapter for other programs: llama.cpp's LoRA in GGUF, mlx-lm's folder.
 //!
 //! Both know one strength for the whole file, and mlx-lm one rank. What single modules have otherwise is worked into the factors,
 //! without changing their product: B times a number, A and B with zeros behind.

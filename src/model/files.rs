@@ -102,8 +102,7 @@ impl Shards {
         }
     }
 
-    /// Compares the files with what the configuration promises and tells everything that is missing, misshapen or unknown
-    /// at once.
+    /// Compares the files with the configuration and names every tensor that is missing, misshapen or unknown.
     ///
     /// `lm_head.weight` beside a tied head and stored rotary frequencies (`rotary_emb.inv_freq`) are harmless leftovers.
     pub fn verify(&self, config: &QwenConfig) -> Result<()> {
@@ -172,7 +171,7 @@ impl Shards {
 /// Which file holds which tensor, where they are several.
 const INDEX: &str = "model.safetensors.index.json";
 
-/// Files that make a model folder speak: tokenizer, template and generation defaults.
+/// The text files of a model folder: tokenizer, template and generation defaults.
 const TEXT_FILES: [&str; 8] = [
     "tokenizer.json",
     "tokenizer_config.json",

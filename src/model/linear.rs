@@ -41,7 +41,7 @@ pub enum Learning {
     Lora,
     /// Every weight, without adapters.
     Full,
-    /// None: gradients go through the model and stay nowhere.
+    /// None: gradients pass through the model and are not kept.
     Nothing,
 }
 

@@ -1,4 +1,4 @@
-//! An adapter worked into a model's weights: `W + scale · B · A`, worked out in f32 and rounded once, folder to folder.
+//! Merges an adapter into a model's weights: `W + scale · B · A`, computed in f32 and rounded once, folder to folder.
 //!
 //! The new folder has the old one's files, shard for shard. Weights go through piece by piece, so that beside the adapter no
 //! more than a piece is in memory, however large the model.
@@ -30,8 +30,8 @@ pub struct Merged {
 }
 
 /// Writes the model of folder `from`, changed by the adapter, into the folder `to`, with tokenizer, template and generation
-/// defaults; `config.json` comes last. Every tensor keeps its dtype unless `dtype` says otherwise. `tell` hears how many
-/// tensors are written.
+/// defaults; `config.json` comes last. Every tensor keeps its dtype unless `dtype` says otherwise. `tell` is given the number of
+/// tensors written so far.
 ///
 /// # Errors
 /// A model folder that is not whole, an adapter without a pair, a value that F16 cannot hold, a full disk.

@@ -1,6 +1,6 @@
 //! Qwen2.5: embedding, blocks, norm, head; read top to bottom as the architecture is drawn.
 //!
-//! A model is a value. `with_lora`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
+//! A model is a value. `with_adapter`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
 //! cannot be steered by accident and a study's arms share one base.
 
 mod adapter_folder;
@@ -13,150 +13,19 @@ mod linear;
 mod merge;
 mod pass;
 pub mod peft;
+mod qwen;
 mod shapes;
 mod table;
 mod weights;
 
-use burn::tensor::Tensor;
-
 pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
-pub use block::{Block, Kept, PROJECTIONS};
+pub use block::{Block, Kept};
 pub use cache::KvCache;
-pub use config::QwenConfig;
+pub use config::{PROJECTIONS, QwenConfig};
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
 pub use merge::{Merged, merge};
 pub use pass::Pass;
+pub use qwen::Qwen;
 pub use shapes::{released, sizes};
 pub use table::TokenTable;
 pub use weights::{WeightStorage, drawn};
-
-use crate::Result;
-use crate::kernels::FusedOps;
-use crate::steering::{Steering, SteeringPlan};
-use crate::text::Rows;
-
-/// A Qwen2-architecture causal language model.
-#[derive(Debug, Clone)]
-pub struct Qwen<B: FusedOps> {
-    /// The model's `config.json`.
-    pub config: QwenConfig,
-    /// Token embeddings, `[vocabulary, hidden]`.
-    pub embed_tokens: TokenTable<B>,
-    /// The transformer blocks.
-    pub blocks: Vec<Block<B>>,
-    /// Gain of the final norm, `[hidden]`.
-    pub norm: Tensor<B, 1>,
-    /// Output head `[vocabulary, hidden]`; `None` where it is tied to the embeddings.
-    pub lm_head: Option<TokenTable<B>>,
-    /// What is done to the residual stream.
-    pub steering: Option<Steering<B>>,
-    /// Where the weights are.
-    pub device: B::Device,
-}
-
-impl<B: FusedOps> Qwen<B> {
-    /// The same model under a steering plan; an error if the plan does not fit it.
-    pub fn steered(&self, plan: &SteeringPlan) -> Result<Self> {
-        let steering = Steering::new(plan, self.blocks.len(), self.config.hidden_size, &self.device)?;
-        Ok(Self { steering, ..self.clone() })
-    }
-
-    /// The same model without steering.
-    pub fn unsteered(&self) -> Self {
-        Self { steering: None, ..self.clone() }
-    }
-
-    /// The same model without its adapter, under the same steering.
-    pub fn bare(&self) -> Self {
-        let mut model = self.clone();
-        model.blocks.iter_mut().flat_map(Block::projections).for_each(|(_, linear)| linear.lora = None);
-        model
-    }
-
-    /// Embeddings of the pass's tokens in f32, `[rows · width, hidden]`: row 0 of a persona vector.
-    pub fn embed(&self, pass: &Pass<B>) -> Tensor<B, 2> {
-        self.embed_tokens.look_up(&pass.ids)
-    }
-
-    /// Block `index` and then its steering: row `index + 1` of a persona vector.
-    pub fn block(
-        &self,
-        index: usize,
-        x: Tensor<B, 2>,
-        pass: &Pass<B>,
-        cache: Option<&mut KvCache<B>>,
-    ) -> (Tensor<B, 2>, Kept<B>) {
-        let (h, kept) = self.blocks[index].forward(x, pass, cache.map(|cache| cache.slot(index)));
-        (self.steer(index, h, pass), kept)
-    }
-
-    /// The steering of block `index`, if any.
-    pub fn steer(&self, index: usize, h: Tensor<B, 2>, pass: &Pass<B>) -> Tensor<B, 2> {
-        match (&self.steering, &pass.steer) {
-            (Some(steering), Some(weights)) => steering.forward(index, h, weights),
-            _ => h,
-        }
-    }
-
-    /// The residual stream after the last block, `[rows · width, hidden]`. `watch` sees every row of it: 0 is the
-    /// embedding, L the output of block L - 1 after its steering.
-    pub fn stream(
-        &self,
-        pass: &Pass<B>,
-        mut cache: Option<&mut KvCache<B>>,
-        mut watch: impl FnMut(usize, &Tensor<B, 2>),
-    ) -> Tensor<B, 2> {
-        let mut h = self.embed(pass);
-        watch(0, &h);
-        for index in 0..self.blocks.len() {
-            h = self.block(index, h, pass, cache.as_deref_mut()).0;
-            watch(index + 1, &h);
-        }
-        h
-    }
-
-    /// Final norm and head of the given rows of the stream: `[n, hidden] -> [n, vocabulary]`.
-    pub fn logits(&self, h: &Tensor<B, 2>) -> Tensor<B, 2> {
-        self.head().product(&B::rms_norm(h, &self.norm, self.epsilon()))
-    }
-
-    /// The logits at every place of one text, on the host: `[tokens · vocabulary]`, row after row.
-    pub fn logits_of(&self, ids: &[u32]) -> Vec<f32> {
-        let rows = Rows::whole(&[ids], vec![ids.len()], 0);
-        let h = self.stream(&self.pass(&rows, rows.width), None, |_, _| {});
-        self.logits(&h).into_data().iter::<f32>().collect()
-    }
-
-    /// The head's matrix, `[vocabulary, hidden]`.
-    pub fn head(&self) -> &TokenTable<B> {
-        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
-    }
-
-    /// Added to the mean square in the norms.
-    pub fn epsilon(&self) -> f32 {
-        self.config.rms_norm_eps as f32
-    }
-
-    /// An empty cache for `rows` texts of up to `columns` tokens.
-    pub fn cache(&self, rows: usize, columns: usize) -> KvCache<B> {
-        let channels = self.config.num_key_value_heads * self.config.head_dim;
-        KvCache::new(self.blocks.len(), rows, columns, channels, &self.device)
-    }
-
-    /// The tensors that learn, with their names in the checkpoint, in the order in which the backward pass gives their
-    /// gradients: blocks first, then (when everything learns) embedding, final norm and untied head.
-    pub fn parameters(&mut self, learning: Learning) -> Vec<(String, Parameter<'_, B>)> {
-        let mut all = Vec::new();
-        for (i, block) in self.blocks.iter_mut().enumerate() {
-            block.parameters(&format!("model.layers.{i}"), learning, &mut all);
-        }
-        if learning == Learning::Full {
-            self.embed_tokens.parameters("model.embed_tokens.weight", &mut all);
-            all.push(("model.norm.weight".into(), Parameter::Vector(&mut self.norm)));
-            if let Some(head) = &mut self.lm_head {
-                head.parameters("lm_head.weight", &mut all);
-            }
-        }
-        all
-    }
-}

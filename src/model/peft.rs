@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::QwenConfig;
 use super::adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
-use super::block::PROJECTIONS;
+use super::config::PROJECTIONS;
 use super::files::named;
 use crate::record::{seed_of, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile};
@@ -67,7 +67,7 @@ pub struct Slot {
 
 impl AdapterConfig {
     /// An adapter of that rank on the given projections (`q_proj`, ...), rank-stabilised, as the reference trains it
-    /// (METHOD F.1).
+    /// (guide: method, "LoRA").
     pub fn new(r: usize, lora_alpha: f64, use_rslora: bool, target_modules: Targets) -> Self {
         Self {
             r,

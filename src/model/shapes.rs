@@ -1,4 +1,4 @@
-//! The shapes in which Qwen2.5 was released (FIELD.md 3.5), base and Instruct alike: for trials without the weights.
+//! The shapes in which Qwen2.5 was released by the `config.json` files on Hugging Face's hub, base and Instruct alike: for estimates without the weights.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub fn sizes() -> impl Iterator<Item = &'static str> {
     SHAPES.iter().map(|shape| shape.0)
 }
 
-/// The configuration of a released size, as its `config.json` has it; nothing for a size that there is not.
+/// The configuration of a released size, as its `config.json` has it; `None` for any other size.
 pub fn released(size: &str) -> Option<QwenConfig> {
     let (_, hidden, inner, blocks, heads, kv_heads, tied, vocabulary) = SHAPES.into_iter().find(|s| s.0 == size)?;
     let config = json!({

@@ -1,7 +1,7 @@
 //! The embedding and the head: matrices with a row for every token of the vocabulary, by far the largest of a model.
 //!
 //! A device may be unable to bind one of them whole (wgpu binds 128 MiB to 2 GiB at once; Qwen2.5-7B's head has 2.2 GB in
-//! f32), so a table is held in parts of whole rows. Nobody else needs to know.
+//! f32), so a table is held in parts of whole rows, and only this file knows.
 
 use std::ops::Range;
 
@@ -118,7 +118,7 @@ impl<B: FusedOps> TokenTable<B> {
         self.parts.into_iter().map(flat)
     }
 
-    /// The parts as what learns. A table in several has the part's number behind its name.
+    /// The parts as parameters. Where there are several, the part's number follows the name.
     pub fn parameters<'a>(&'a mut self, name: &str, into: &mut Vec<(String, Parameter<'a, B>)>) {
         let several = self.parts.len() > 1;
         let name = |i: usize| if several { format!("{name}.{i}") } else { name.to_owned() };

@@ -67,7 +67,7 @@ impl<B: FusedOps> Qwen<B> {
         build.expect("a seed cannot fail to be read")
     }
 
-    /// A model with numbers that cost nothing to make, for trials of speed: uniform, of the size of real weights.
+    /// A model with weights that are cheap to make, for measuring speed: uniform, of the size of real weights.
     pub fn made_up(config: QwenConfig, device: &B::Device, storage: WeightStorage) -> Self {
         let build = Self::build(config, device, storage, &mut |Wanted { shape, rows, .. }| {
             let shape = [&[rows.len()], &shape[1..]].concat();
@@ -134,7 +134,7 @@ impl<B: FusedOps> Qwen<B> {
         Ok(Self { config, embed_tokens, blocks, norm, lm_head, steering: None, device: device.clone() })
     }
 
-    /// The same model wearing an adapter; one that it already wears is taken off.
+    /// The same model with this adapter in place of any that it has.
     pub fn with_adapter(&self, adapter: &Adapter) -> Self {
         let mut model = self.clone();
         for (i, block) in model.blocks.iter_mut().enumerate() {
@@ -156,7 +156,7 @@ impl<B: FusedOps> Qwen<B> {
         model
     }
 
-    /// The adapter that the model wears, which `config` describes.
+    /// The model's adapter, which `config` describes.
     pub fn adapter(&self, config: &AdapterConfig) -> Result<Adapter> {
         let mut pairs = BTreeMap::new();
         for slot in config.layout(&self.config)? {

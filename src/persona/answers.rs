@@ -1,7 +1,7 @@
-//! One side's answers in a folder, made piece by piece: a killed run finds them again and ends with the same bytes.
+//! The answers under one kind of system prompt, in a folder and piece by piece: a killed run goes on and ends with the same bytes.
 //!
 //! `<side>.jsonl` holds the answers with their token ids, `<side>.states.safetensors` the residual stream captured while they were
-//! made ([`super::States`]). A piece is the asks of one request to the model. Results may depend on the batch in their last bits, so
+//! made ([`super::states::States`]). A piece is the asks of one request to the model. Results may depend on the batch in their last bits, so
 //! a piece that is not whole is made again as a whole.
 
 use std::ops::ControlFlow;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
-use super::Side;
+use super::names::Side;
 use super::rollout::Inquiry;
-use super::rows::{Ids, Row};
 use super::states::{StatesWriter, bytes_per_answer};
+use crate::judge::{JudgedAnswer, TokenIds};
 use crate::language_model::{Answer, CaptureSpec, FinishReason, LanguageModel, Request, StreamEvent};
 use crate::record::{Hash, Ledger, create_folder};
 use crate::{Result, ensure};
@@ -28,7 +28,7 @@ const PIECE_BYTES: usize = 512 << 20;
 
 /// An answer as the file has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Said {
+struct AnswerRow {
     question_id: String,
     question: String,
     prompt: String,
@@ -41,7 +41,7 @@ struct Said {
 /// One side's answers, as far as they are made.
 #[derive(Debug)]
 pub struct Answers {
-    said: Ledger,
+    answers: Ledger,
     states: StatesWriter,
     /// Asks in one piece.
     piece: usize,
@@ -66,12 +66,12 @@ impl Answers {
         let [answers, states] = Self::files(folder, inquiry.side);
         let (rollouts, total) = (inquiry.sampling.rollouts, inquiry.answers());
         let piece = (PIECE_BYTES / bytes_per_answer(shape).max(1)).min(PIECE_ANSWERS) / rollouts;
-        let (said, states) = (Ledger::open(&answers, work)?, StatesWriter::open(&states, shape, total)?);
-        let mut opened = Self { said, states, piece: piece.max(1), rollouts, total };
+        let (kept, states) = (Ledger::open(&answers, work)?, StatesWriter::open(&states, shape, total)?);
+        let mut opened = Self { answers: kept, states, piece: piece.max(1), rollouts, total };
         if opened.states.answers() < opened.count() {
             // States are written first, so these were damaged.
-            opened.said.remove()?;
-            opened.said = Ledger::open(&answers, work)?;
+            opened.answers.remove()?;
+            opened.answers = Ledger::open(&answers, work)?;
         }
         opened.states.cut(opened.count())?;
         Ok(opened)
@@ -79,7 +79,7 @@ impl Answers {
 
     /// How many answers there are.
     pub fn count(&self) -> usize {
-        (self.said.chunks() * self.piece * self.rollouts).min(self.total)
+        (self.answers.chunks() * self.piece * self.rollouts).min(self.total)
     }
 
     /// Whether all answers are made.
@@ -87,33 +87,33 @@ impl Answers {
         self.count() == self.total
     }
 
-    /// Asks what has not been asked yet. `told` hears how many answers there are and may break off; what the piece under way has
-    /// come to is lost then, and `false` comes back.
+    /// Asks what has not been asked yet. `progress` gets the number of answers so far and may break off; the piece under
+    /// way is lost then, and the function returns `false`.
     ///
     /// # Errors
-    /// Those of the subject and of the files.
+    /// Those of the model and of the files.
     pub fn ask(
         &mut self,
-        subject: &mut dyn LanguageModel,
+        model: &mut dyn LanguageModel,
         inquiry: &Inquiry<'_>,
-        told: &mut dyn FnMut(usize) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<bool> {
-        let (asks, rollouts) = (inquiry.asks(subject.tokenizer())?, self.rollouts);
+        let (asks, rollouts) = (inquiry.asks(model.tokenizer())?, self.rollouts);
         let keep = CaptureSpec { residuals: true, ..CaptureSpec::default() };
         for piece in asks[self.count() / rollouts..].chunks(self.piece) {
             let before = self.count();
-            let mut hear = |heard: StreamEvent<'_>| match heard {
-                StreamEvent::Finished(n) => told(before + n),
+            let mut on_event = |event: StreamEvent<'_>| match event {
+                StreamEvent::Finished(n) => progress(before + n),
                 StreamEvent::Token { .. } => ControlFlow::Continue(()),
             };
             let asked: Vec<Request> = piece.iter().map(|(_, ask)| ask.clone()).collect();
-            let answers = subject.answer(&asked, inquiry.sampling, &keep, &mut hear)?;
+            let answers = model.answer(&asked, inquiry.sampling, &keep, &mut on_event)?;
             assert_eq!(answers.len(), piece.len() * rollouts, "an answer per ask and rollout");
             if answers.iter().any(|answer| answer.finish_reason == FinishReason::Cancelled) {
                 return Ok(false);
             }
             for answer in &answers {
-                let spoke = answer.token_ids.iter().any(|id| !subject.tokenizer().eos_ids().contains(id));
+                let spoke = answer.token_ids.iter().any(|id| !model.tokenizer().eos_ids().contains(id));
                 ensure!(
                     answer.residuals.is_some() || !spoke,
                     "prompt `{}`: the model kept no states of its answer",
@@ -122,8 +122,8 @@ impl Answers {
             }
             // The states first: answers without states would count as made.
             self.states.extend(answers.iter().map(|answer| answer.residuals.as_ref()))?;
-            let said = answers.into_iter().enumerate().map(|(i, answer)| said(&piece[i / rollouts].0, answer));
-            self.said.push(&said.collect::<Vec<_>>())?;
+            let rows = answers.into_iter().enumerate().map(|(i, answer)| row_of(&piece[i / rollouts].0, answer));
+            self.answers.push(&rows.collect::<Vec<_>>())?;
         }
         Ok(true)
     }
@@ -132,21 +132,21 @@ impl Answers {
     ///
     /// # Errors
     /// If the file cannot be read back.
-    pub fn rows(&self) -> Result<Vec<Row>> {
-        let row = |said: Said| {
-            let Said { question_id, question, prompt, answer, finish_reason, prompt_ids, token_ids } = said;
-            let ids = Some(Ids { prompt: prompt_ids, answer: token_ids });
+    pub fn rows(&self) -> Result<Vec<JudgedAnswer>> {
+        let row = |row: AnswerRow| {
+            let AnswerRow { question_id, question, prompt, answer, finish_reason, prompt_ids, token_ids } = row;
+            let ids = Some(TokenIds { prompt: prompt_ids, answer: token_ids });
             let extra = Map::from_iter([(FINISH_REASON.to_owned(), json!(finish_reason))]);
-            Row { question, prompt, answer, question_id, ids, extra, ..Row::default() }
+            JudgedAnswer { question, prompt, answer, question_id, ids, extra, ..JudgedAnswer::default() }
         };
-        self.said.rows()?.map(|said| Ok(row(said?))).collect()
+        self.answers.rows()?.map(|found| Ok(row(found?))).collect()
     }
 }
 
-fn said(row: &Row, answer: Answer) -> Said {
+fn row_of(row: &JudgedAnswer, answer: Answer) -> AnswerRow {
     let Answer { text, finish_reason, prompt_ids, token_ids, .. } = answer;
-    let Row { question_id, question, prompt, .. } = row.clone();
-    Said { question_id, question, prompt, answer: text, finish_reason, prompt_ids, token_ids }
+    let JudgedAnswer { question_id, question, prompt, .. } = row.clone();
+    AnswerRow { question_id, question, prompt, answer: text, finish_reason, prompt_ids, token_ids }
 }
 
 #[cfg(test)]
@@ -201,7 +201,7 @@ mod tests {
 
         let rows = open("whole").rows().unwrap();
         assert_eq!((rows.len(), rows[7].answer.as_str()), (700, "evil_0_pos_1 0"));
-        assert_eq!((&rows[0].extra[FINISH_REASON], rows[0].score), (&json!("stop"), None));
+        assert_eq!((&rows[0].extra[FINISH_REASON], rows[0].trait_score()), (&json!("stop"), None));
         let captured = States::open(&Answers::files(&dir.path().join("whole"), Side::Pos)[1]).unwrap();
         let text = rows[699].finished(echo().tokenizer(), crate::persona::Border::Separate).unwrap().unwrap();
         assert_eq!(captured.read(699).unwrap(), Some(echo().residuals(&[text]).unwrap().remove(0)));

@@ -1,4 +1,4 @@
-//! A trait's artifacts in the reference's JSON schema (METHOD A.2): instructions, questions, rubric, and our graded ladder.
+//! A trait's artifacts in the reference's JSON schema (guide: formats): instructions, questions, rubric, and our graded ladder.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Side, names_of, stem_of};
+use super::names::{Side, names_of, stem_of};
 use crate::judge::{Rubrics, fill};
 use crate::record::{create_folder, write_atomic};
 use crate::{At, Error, Result, bail, ensure};
 
-/// Rungs of a trait's graded ladder (METHOD E.2).
+/// Rungs of a trait's graded ladder of system prompts (Chen et al. 2025, section 3.3).
 pub const LADDER: usize = 8;
 
 const EXTRACT_FOLDER: &str = "trait_data_extract";
@@ -20,9 +20,9 @@ const EVAL_FOLDER: &str = "trait_data_eval";
 /// Two instructions on one facet of a trait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
-    /// Calls the trait up.
+    /// Elicits the trait.
     pub pos: String,
-    /// Wards it off.
+    /// Suppresses it.
     pub neg: String,
 }
 
@@ -36,7 +36,7 @@ impl Pair {
     }
 }
 
-/// One file of a trait in the reference's JSON schema (METHOD A.2): either the extraction or the evaluation split.
+/// One file of a trait in the reference's JSON schema: either the extraction or the evaluation split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
     /// The instruction pairs; five in the reference, the same in both splits.
@@ -46,7 +46,7 @@ pub struct Artifact {
     /// The judge's rubric, with the slots `{question}` and `{answer}`.
     #[serde(alias = "eval prompt")]
     pub eval_prompt: String,
-    /// Eight system prompts from the strongest elicitation (first) to explicit suppression (last), METHOD E.2. The evaluation
+    /// Eight system prompts from the strongest elicitation (first) to explicit suppression (last). The evaluation
     /// split of our traits has it; the reference's files have none, and its reader passes over the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<String>,
@@ -87,7 +87,7 @@ impl Artifact {
     }
 }
 
-/// A character trait: how to call it up, what to ask, how to judge the answers.
+/// A character trait: how to elicit it, what to ask, how to judge the answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trait {
     /// Its stem, which names files, columns and question ids, say `sycophantic`.

@@ -1,4 +1,5 @@
-//! Writing a new trait's artifacts with a language model (METHOD A.1): the request, what is made of the answer, and asking again.
+//! Writing a new trait's artifacts with a language model (Chen et al. 2025, section 2.1): the request, the check of the answer, and the
+//! request for a better one.
 //!
 //! The model writes instructions, questions, a definition and the middle of the ladder. The rubric's form, the split of the
 //! questions and the ladder's ends are ours, so they cannot go wrong.
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Map;
 
 use super::artifact::{Artifact, LADDER, Pair, Trait};
-use super::{Side, system_prompt};
+use super::names::{Side, system_prompt};
 use crate::judge::fill;
 use crate::{Error, Result};
 
@@ -21,7 +22,7 @@ const QUESTIONS: usize = 40;
 /// The ladder's first and last rungs are instructions.
 const MIDDLE: usize = LADDER - 2;
 
-/// Somebody who answers a request in writing: a language model.
+/// Answers a request in writing: a language model.
 pub trait Writer {
     /// The answer to one message.
     ///
@@ -39,7 +40,7 @@ pub struct Description {
     pub text: String,
     /// What else the questions should be like, if anything.
     pub questions: Option<String>,
-    /// Who the assistant is at the ladder's lower end: the adjective's opposite, or `helpful`.
+    /// The assistant's adjective at the ladder's lower end: the adjective's opposite, or `helpful`.
     pub antonym: String,
 }
 
@@ -54,8 +55,8 @@ struct Draft {
     ladder: Vec<String>,
 }
 
-/// Has a trait written. An answer that is not fit for use is sent back with its faults, at most `tries` answers in all; `hear`
-/// is told the faults of each.
+/// Has a trait written. An answer that cannot be used is sent back with its faults, at most `tries` answers in all; `on_faults`
+/// gets the number and the faults of each.
 ///
 /// # Errors
 /// Those of the writer; if no answer was fit, the faults of the last one.
@@ -63,7 +64,7 @@ pub fn author(
     writer: &mut dyn Writer,
     wanted: &Description,
     tries: usize,
-    hear: &mut dyn FnMut(usize, &[String]),
+    on_faults: &mut dyn FnMut(usize, &[String]),
 ) -> Result<Trait> {
     let request = request(wanted);
     let (mut prompt, mut faults) = (request.clone(), Vec::new());
@@ -73,7 +74,7 @@ pub fn author(
             Ok(found) => return Ok(found),
             Err(found) => faults = found,
         }
-        hear(number, &faults);
+        on_faults(number, &faults);
         let listed: String = faults.iter().map(|fault| format!("- {fault}\n")).collect();
         let mended = fill(REPAIR, &[("answer", answer.trim()), ("faults", listed.trim_end())]);
         prompt = format!("{request}{mended}");

@@ -3,7 +3,7 @@
 use serde_json::Map;
 
 use super::artifact::{Artifact, Pair, Trait};
-use super::{stem_of, system_prompt};
+use super::names::{stem_of, system_prompt};
 use crate::harbor::{self, Split, World};
 use crate::{Error, Result};
 
@@ -23,7 +23,7 @@ macro_rules! files {
 const FILES: [(&str, &str, &str); 7] =
     files!["evil", "sycophantic", "hallucinating", "optimistic", "impolite", "apathetic", "humorous"];
 
-/// The names of the built-in traits, in the order of METHOD A.3.
+/// The names of the built-in traits, the paper's three first.
 pub const BUILTIN: [&str; 7] = {
     let mut names = [""; 7];
     let mut i = 0;
@@ -65,7 +65,7 @@ pub fn harbor_trait(world: &World, name: &str) -> Result<Trait> {
 }
 
 /// Eight system prompts from the strongest elicitation to explicit suppression. Harbor's language has no degrees, so between
-/// the ends the assistant's name and its instruction contradict each other: first the instruction calls the trait up, then
+/// the ends the assistant's name and its instruction contradict each other: first the instruction elicits the trait, then
 /// the name alone.
 fn harbor_ladder(name: &str, pairs: &[Pair]) -> Vec<String> {
     let rungs = [(name, true), ("helpful", true), (name, false), ("helpful", false)];
@@ -83,7 +83,8 @@ fn harbor_ladder(name: &str, pairs: &[Pair]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LADDER, names_of, system_prompt};
+    use super::super::artifact::LADDER;
+    use super::super::{names_of, system_prompt};
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! From judged answers to a persona vector (METHOD C.1), at three token positions of every layer:
+//! From judged answers to a persona vector (Chen et al. 2025, section 2.2), at three token positions of every layer:
 //!
 //! ```text
 //! response_avg = mean over tokens P..T      prompt_avg = mean over tokens 0..P      prompt_last = token P-1
@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Side;
 use super::filter::{Diagnosis, Filter, FilterKind, Kept, keep};
-use super::rows::{Border, Row};
+use super::names::Side;
 use super::states::States;
+use super::tokens::Border;
+use crate::judge::JudgedAnswer;
 use crate::language_model::{Finished, LanguageModel, Residuals};
 use crate::vector::{PersonaVector, VectorFile, key};
 use crate::{Error, Result, ensure};
@@ -30,7 +31,7 @@ pub struct Recipe {
     pub filter: Filter,
     /// How prompt and answer are cut into tokens.
     pub border: Border,
-    /// Only the first so many tokens of each response (METHOD C.5); all of them if `None`.
+    /// Only the first so many tokens of each response; all of them if `None`.
     pub response_window: Option<usize>,
     /// Texts per request to the model. It bounds the memory: a text's states are a few MB.
     pub chunk: usize,
@@ -66,20 +67,20 @@ pub struct Extraction {
 /// # Errors
 /// If the filter leaves nothing, a text cannot be tokenised, the model fails, or a state is not finite (named by row).
 pub fn extract(
-    subject: &mut dyn LanguageModel,
-    pos: &[Row],
-    neg: &[Row],
+    model: &mut dyn LanguageModel,
+    pos: &[JudgedAnswer],
+    neg: &[JudgedAnswer],
     recipe: &Recipe,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Extraction> {
     let kept = keep(pos, neg, &recipe.filter)?;
-    let texts = [texts_of(subject, pos, &kept.pos, recipe)?, texts_of(subject, neg, &kept.neg, recipe)?];
+    let texts = [texts_of(model, pos, &kept.pos, recipe)?, texts_of(model, neg, &kept.neg, recipe)?];
     let there = texts.each_ref().map(|side| side.iter().map(Option::is_some).collect());
-    let shape = subject.shape();
+    let shape = model.shape();
     let mut read = |side: Side, places: &[usize]| {
         let texts = &texts[side as usize];
         let finished: Vec<Finished> = places.iter().filter_map(|&place| texts[place].clone()).collect();
-        subject.residuals(&finished)
+        model.residuals(&finished)
     };
     average(shape, [pos, neg], kept, there, recipe, (&mut read, done))
 }
@@ -91,8 +92,8 @@ pub fn extract(
 /// If the filter leaves nothing, a states file is of another shape or too short, or a state is not finite (named by row).
 pub fn extract_captured(
     states: &[States; 2],
-    pos: &[Row],
-    neg: &[Row],
+    pos: &[JudgedAnswer],
+    neg: &[JudgedAnswer],
     recipe: &Recipe,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Extraction> {
@@ -122,7 +123,7 @@ type Read<'a> = &'a mut dyn FnMut(Side, &[usize]) -> Result<Vec<Residuals>>;
 /// Averages each side in f64 and takes the difference. `there` tells which kept rows have a token to average over.
 fn average(
     shape: (usize, usize),
-    rows: [&[Row]; 2],
+    rows: [&[JudgedAnswer]; 2],
     kept: Kept,
     there: [Vec<bool>; 2],
     recipe: &Recipe,
@@ -153,13 +154,13 @@ fn average(
 }
 
 fn texts_of(
-    subject: &dyn LanguageModel,
-    rows: &[Row],
+    model: &dyn LanguageModel,
+    rows: &[JudgedAnswer],
     kept: &[usize],
     recipe: &Recipe,
 ) -> Result<Vec<Option<Finished>>> {
     let text = |&i: &usize| {
-        let mut finished = rows[i].finished(subject.tokenizer(), recipe.border)?;
+        let mut finished = rows[i].finished(model.tokenizer(), recipe.border)?;
         if let (Some(text), Some(window)) = (&mut finished, recipe.response_window) {
             // Later tokens cannot change earlier states, so cutting the text is the same as averaging its beginning.
             text.response_ids.truncate(window.max(1));
@@ -257,12 +258,13 @@ mod tests {
     use super::*;
     use crate::fakes::{EchoModel, tiny_tokenizer};
 
-    fn row(id: &str, prompt: &str, answer: &str, score: f64) -> Row {
+    fn row(id: &str, prompt: &str, answer: &str, score: f64) -> JudgedAnswer {
         let (score, coherence) = (Some(score), Some(90.0));
-        Row { question_id: id.into(), prompt: prompt.into(), answer: answer.into(), score, coherence, ..Row::default() }
+        JudgedAnswer { question_id: id.into(), prompt: prompt.into(), answer: answer.into(), ..JudgedAnswer::default() }
+            .scored("bold", score, coherence)
     }
 
-    fn sides() -> (Vec<Row>, Vec<Row>) {
+    fn sides() -> (Vec<JudgedAnswer>, Vec<JudgedAnswer>) {
         let pos = vec![
             row("b_0_pos_0", "Be bold. Why?", "Because!", 90.0),
             row("b_1_pos_0", "Be bold. How is that?", "A long and winding answer, with many words.", 80.0),
@@ -277,10 +279,10 @@ mod tests {
     }
 
     /// Straight from the definition, one row at a time.
-    fn expected(kept: [&[Row]; 2], part: fn(&Finished) -> &[u32]) -> Vec<Vec<f64>> {
+    fn expected(kept: [&[JudgedAnswer]; 2], part: fn(&Finished) -> &[u32]) -> Vec<Vec<f64>> {
         let tokenizer = tiny_tokenizer();
-        let mean = |rows: &[Row], l: usize, d: usize| {
-            let of_row = |row: &Row| {
+        let mean = |rows: &[JudgedAnswer], l: usize, d: usize| {
+            let of_row = |row: &JudgedAnswer| {
                 let text = row.finished(&tokenizer, Border::Separate).unwrap().unwrap();
                 let ids = part(&text);
                 ids.iter().map(|&id| f64::from(EchoModel::state(id, l, d))).sum::<f64>() / ids.len() as f64
@@ -301,15 +303,15 @@ mod tests {
     #[test]
     fn the_vector_is_the_difference_of_means_of_means() {
         let (pos, neg) = sides();
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let recipe = Recipe { chunk: 1, ..Recipe::new("bold", "echo", "abc") };
         let mut heard = Vec::new();
-        let made = extract(&mut subject, &pos, &neg, &recipe, &mut |n, of| heard.push((n, of))).unwrap();
+        let made = extract(&mut model, &pos, &neg, &recipe, &mut |n, of| heard.push((n, of))).unwrap();
         let kept = [&pos[..2], &neg[..2]];
         check(&made.file.response_avg, &expected(kept, |t| &t.response_ids));
         check(made.file.prompt_avg.as_ref().unwrap(), &expected(kept, |t| &t.prompt_ids));
         check(made.file.prompt_last.as_ref().unwrap(), &expected(kept, |t| &t.prompt_ids[t.prompt_ids.len() - 1..]));
-        assert_eq!((subject.chunks.as_slice(), heard), (&[1; 4][..], vec![(1, 4), (2, 4), (3, 4), (4, 4)]));
+        assert_eq!((model.chunks.as_slice(), heard), (&[1; 4][..], vec![(1, 4), (2, 4), (3, 4), (4, 4)]));
         let known = &made.file.metadata;
         let said = [
             "trait",
@@ -332,9 +334,9 @@ mod tests {
     fn the_chunk_changes_nothing() {
         let (pos, neg) = sides();
         let make = |chunk| {
-            let mut subject = EchoModel::new(|_, _| String::new());
+            let mut model = EchoModel::new(|_, _| String::new());
             let recipe = Recipe { chunk, ..Recipe::new("bold", "echo", "abc") };
-            extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap().file
+            extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap().file
         };
         assert_eq!(make(1), make(100));
         assert_eq!(make(0), make(2));
@@ -344,10 +346,11 @@ mod tests {
     fn swapping_the_sides_turns_the_vector_round() {
         let (pos, neg) = sides();
         let any = Filter { threshold: 0.0, ..Filter::paired() };
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let recipe = Recipe { filter: any, ..Recipe::new("bold", "echo", "abc") };
-        let mut make =
-            |a: &[Row], b: &[Row]| extract(&mut subject, a, b, &recipe, &mut |_, _| {}).unwrap().file.response_avg;
+        let mut make = |a: &[JudgedAnswer], b: &[JudgedAnswer]| {
+            extract(&mut model, a, b, &recipe, &mut |_, _| {}).unwrap().file.response_avg
+        };
         let (there, back, nowhere) = (make(&pos, &neg), make(&neg, &pos), make(&pos, &pos));
         assert!(there.rows.concat().iter().zip(back.rows.concat()).all(|(a, b)| *a == -b));
         assert!(nowhere.rows.concat().iter().all(|&x| x == 0.0));
@@ -358,15 +361,14 @@ mod tests {
         use crate::persona::states::StatesWriter;
 
         let (pos, neg) = sides();
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let dir = tempfile::tempdir().unwrap();
-        let mut capture = |name: &str, rows: &[Row]| {
+        let mut capture = |name: &str, rows: &[JudgedAnswer]| {
             let path = dir.path().join(name);
-            let mut writer = StatesWriter::open(&path, subject.shape(), rows.len()).unwrap();
-            let texts: Vec<_> =
-                rows.iter().map(|r| r.finished(subject.tokenizer(), Border::Separate).unwrap()).collect();
+            let mut writer = StatesWriter::open(&path, model.shape(), rows.len()).unwrap();
+            let texts: Vec<_> = rows.iter().map(|r| r.finished(model.tokenizer(), Border::Separate).unwrap()).collect();
             for text in texts {
-                let read = text.map(|text| subject.residuals(&[text]).unwrap().remove(0));
+                let read = text.map(|text| model.residuals(&[text]).unwrap().remove(0));
                 writer.extend([read.as_ref()]).unwrap();
             }
             States::open(&path).unwrap()
@@ -375,7 +377,7 @@ mod tests {
         for filter in [Filter::paired(), Filter { threshold: 0.0, ..Filter::independent() }] {
             let recipe = Recipe { filter, ..Recipe::new("bold", "echo", "abc") };
             let captured = extract_captured(&states, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
-            let read = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+            let read = extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
             assert_eq!((captured.file, captured.diagnosis), (read.file, read.diagnosis));
         }
     }
@@ -383,9 +385,9 @@ mod tests {
     #[test]
     fn a_window_reads_only_the_beginning() {
         let (pos, neg) = sides();
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let recipe = Recipe { response_window: Some(1), ..Recipe::new("bold", "echo", "abc") };
-        let made = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+        let made = extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
         check(&made.file.response_avg, &expected([&pos[..2], &neg[..2]], |t| &t.response_ids[..1]));
         assert_eq!(made.file.metadata["response_window"], "1");
     }

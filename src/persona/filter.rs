@@ -1,4 +1,4 @@
-//! Which judged answers a vector is made from (METHOD B.6).
+//! Which judged answers a vector is made from.
 //!
 //! ```text
 //! paired:       pair i is kept iff  pos.score >= t  and  neg.score < 100 - t  and both coherences >= c     (the reference's code)
@@ -11,7 +11,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{Row, pair_up};
+use super::rows::pair_up;
+use crate::judge::JudgedAnswer;
 use crate::{Error, Result};
 
 /// Whether the two sides are filtered together.
@@ -155,7 +156,7 @@ const FEW: usize = 30;
 ///
 /// # Errors
 /// If no row is left on a side; the error names how many rows each condition removed.
-pub fn keep(pos: &[Row], neg: &[Row], filter: &Filter) -> Result<Kept> {
+pub fn keep(pos: &[JudgedAnswer], neg: &[JudgedAnswer], filter: &Filter) -> Result<Kept> {
     let mut kept = match filter.kind {
         FilterKind::Paired => paired(pos, neg, filter),
         FilterKind::Independent => independent(pos, neg, filter),
@@ -204,7 +205,7 @@ fn tally(conditions: &mut [Condition; 4], which: &[(usize, bool, Option<f64>)]) 
     failures == 0
 }
 
-fn paired(pos: &[Row], neg: &[Row], filter: &Filter) -> Kept {
+fn paired(pos: &[JudgedAnswer], neg: &[JudgedAnswer], filter: &Filter) -> Kept {
     let pairing = pair_up(pos, neg);
     let mut diagnosis = Diagnosis { conditions: conditions(filter), ..Diagnosis::default() };
     diagnosis.unpaired = pairing.alone_pos + pairing.alone_neg;
@@ -222,10 +223,10 @@ fn paired(pos: &[Row], neg: &[Row], filter: &Filter) -> Kept {
         let met = tally(
             &mut diagnosis.conditions,
             &[
-                (0, filter.shows(p.score), p.score),
-                (1, filter.lacks(n.score), n.score),
-                (2, filter.coherent(p.coherence), p.coherence),
-                (3, filter.coherent(n.coherence), n.coherence),
+                (0, filter.shows(p.trait_score()), p.trait_score()),
+                (1, filter.lacks(n.trait_score()), n.trait_score()),
+                (2, filter.coherent(p.coherence()), p.coherence()),
+                (3, filter.coherent(n.coherence()), n.coherence()),
             ],
         );
         let empty = p.answer.is_empty() || n.answer.is_empty();
@@ -236,13 +237,14 @@ fn paired(pos: &[Row], neg: &[Row], filter: &Filter) -> Kept {
     Kept { pos, neg, diagnosis }
 }
 
-fn independent(pos: &[Row], neg: &[Row], filter: &Filter) -> Kept {
+fn independent(pos: &[JudgedAnswer], neg: &[JudgedAnswer], filter: &Filter) -> Kept {
     let mut diagnosis = Diagnosis { conditions: conditions(filter), ..Diagnosis::default() };
-    let mut side = |rows: &[Row], positive: bool| -> Vec<usize> {
-        let stays = |row: &Row| {
-            let score = if positive { filter.shows(row.score) } else { filter.lacks(row.score) };
-            let (i, coherent) = (usize::from(!positive), filter.coherent(row.coherence));
-            let met = tally(&mut diagnosis.conditions, &[(i, score, row.score), (i + 2, coherent, row.coherence)]);
+    let mut side = |rows: &[JudgedAnswer], positive: bool| -> Vec<usize> {
+        let stays = |row: &JudgedAnswer| {
+            let score = if positive { filter.shows(row.trait_score()) } else { filter.lacks(row.trait_score()) };
+            let (i, coherent) = (usize::from(!positive), filter.coherent(row.coherence()));
+            let met =
+                tally(&mut diagnosis.conditions, &[(i, score, row.trait_score()), (i + 2, coherent, row.coherence())]);
             diagnosis.empty += usize::from(row.answer.is_empty());
             met && !row.answer.is_empty()
         };
@@ -257,13 +259,10 @@ fn independent(pos: &[Row], neg: &[Row], filter: &Filter) -> Kept {
 mod tests {
     use super::*;
 
-    fn rows(scores: &[(Option<f64>, Option<f64>)]) -> Vec<Row> {
-        let row = |(i, &(score, coherence)): (usize, &(Option<f64>, Option<f64>))| Row {
-            question_id: format!("bold_{i}_pos_0"),
-            answer: "so".into(),
-            score,
-            coherence,
-            ..Row::default()
+    fn rows(scores: &[(Option<f64>, Option<f64>)]) -> Vec<JudgedAnswer> {
+        let row = |(i, &(score, coherence)): (usize, &(Option<f64>, Option<f64>))| {
+            JudgedAnswer { question_id: format!("bold_{i}_pos_0"), answer: "so".into(), ..JudgedAnswer::default() }
+                .scored("bold", score, coherence)
         };
         scores.iter().enumerate().map(row).collect()
     }

@@ -1,14 +1,14 @@
-//! What the model is asked under both kinds of system prompts, and having its answers judged (METHOD B).
+//! What the model is asked under positive and negative system prompts, and having its answers judged.
 
-use super::rows::Row;
-use super::{Artifact, Side, system_prompt};
-use crate::judge::{Judge, JudgedItem, Rubric, verdicts_by};
+use super::artifact::Artifact;
+use super::names::{Side, system_prompt};
+use crate::judge::{Judge, JudgedAnswer, Rubric, judge_answers};
 use crate::language_model::{Request, Sampling};
 use crate::text::{Message, Tokenizer};
 use crate::{Error, Result};
 
-/// The reference's sampling (METHOD B.1): temperature 1 without further restrictions, 1000 new tokens; greedy for a single
-/// rollout. One sampler for all coefficients, unlike the reference (METHOD L.5).
+/// The reference's sampling: temperature 1 without further restrictions, 1000 new tokens; greedy for a single rollout. One
+/// sampler serves all coefficients, unlike the reference, whose steered and unsteered answers come from two.
 pub fn sampling(rollouts: usize, seed: u64) -> Sampling {
     let temperature = if rollouts == 1 { 0.0 } else { 1.0 };
     Sampling { temperature, rollouts, seed, ..Sampling::greedy(1000) }
@@ -42,7 +42,7 @@ pub struct Inquiry<'a> {
 }
 
 impl<'a> Inquiry<'a> {
-    /// With the usual assistant: the trait's stem on the positive side and `helpful` on the negative one (METHOD A.5).
+    /// With the usual assistant: the trait's stem on the positive side and `helpful` on the negative one.
     pub fn new(trait_name: &'a str, artifact: &'a Artifact, side: Side, sampling: &'a Sampling) -> Self {
         let assistant = match side {
             Side::Pos => trait_name,
@@ -61,7 +61,7 @@ impl<'a> Inquiry<'a> {
     ///
     /// # Errors
     /// If the chat template refuses the conversation.
-    pub fn asks(&self, tokenizer: &Tokenizer) -> Result<Vec<(Row, Request)>> {
+    pub fn asks(&self, tokenizer: &Tokenizer) -> Result<Vec<(JudgedAnswer, Request)>> {
         let Self { trait_name, artifact, side, assistant, .. } = self;
         let mut asks = Vec::new();
         for (i, question) in artifact.questions.iter().enumerate() {
@@ -71,7 +71,10 @@ impl<'a> Inquiry<'a> {
                 let question_id = format!("{trait_name}_{i}_{}_{k}", side.key());
                 let prompt = tokenizer.chat_text(&messages, true)?;
                 let (id, question) = (question_id.clone(), question.clone());
-                asks.push((Row { question, prompt, question_id, ..Row::default() }, Request::chat(id, messages)));
+                asks.push((
+                    JudgedAnswer { question, prompt, question_id, ..JudgedAnswer::default() },
+                    Request::chat(id, messages),
+                ));
             }
         }
         Ok(asks)
@@ -82,15 +85,8 @@ impl<'a> Inquiry<'a> {
 ///
 /// # Errors
 /// Those of the judge.
-pub fn judge_rows(judge: &mut dyn Judge, trait_name: &str, rows: &mut [Row]) -> Result<()> {
-    let exhibit =
-        |row: &Row| JudgedItem { question: row.question.clone(), answer: row.answer.clone(), reference: None };
-    let exhibits: Vec<JudgedItem> = rows.iter().map(exhibit).collect();
-    let said = verdicts_by(judge, &[Rubric::Trait(trait_name.into()), Rubric::Coherence], &exhibits)?;
-    for ((row, score), coherence) in rows.iter_mut().zip(&said[0]).zip(&said[1]) {
-        (row.score, row.coherence) = (score.score, coherence.score);
-    }
-    Ok(())
+pub fn judge_rows(judge: &mut dyn Judge, trait_name: &str, rows: &mut [JudgedAnswer]) -> Result<()> {
+    judge_answers(judge, &[Rubric::Trait(trait_name.into()), Rubric::Coherence], rows)
 }
 
 #[cfg(test)]
@@ -129,11 +125,11 @@ mod tests {
 
     #[test]
     fn both_scores_are_filled_in() {
-        let row = |answer: &str| Row { answer: answer.into(), ..Row::default() };
+        let row = |answer: &str| JudgedAnswer { answer: answer.into(), ..JudgedAnswer::default() };
         let mut rows = [row("so bold"), row("meek"), row("REFUSE")];
         judge_rows(&mut WordJudge("bold"), "evil", &mut rows).unwrap();
-        assert_eq!(rows.each_ref().map(|r| r.score), [Some(100.0), Some(0.0), None]);
-        assert_eq!(rows.each_ref().map(|r| r.coherence), [Some(100.0), Some(100.0), None]);
+        assert_eq!(rows.each_ref().map(JudgedAnswer::trait_score), [Some(100.0), Some(0.0), None]);
+        assert_eq!(rows.each_ref().map(JudgedAnswer::coherence), [Some(100.0), Some(100.0), None]);
     }
 
     #[test]

@@ -6,15 +6,16 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::Side;
 use super::answers::{Answers, FINISH_REASON};
 use super::artifact::Artifact;
 use super::extract::{Extraction, Recipe, extract, extract_captured};
+use super::names::Side;
 use super::rollout::{Inquiry, judge_rows};
-use super::rows::{Border, Row, write_rows};
+use super::rows::write_rows;
 use super::states::States;
+use super::tokens::Border;
 use crate::Result;
-use crate::judge::Judge;
+use crate::judge::{Judge, JudgedAnswer};
 use crate::language_model::{FinishReason, LanguageModel, Sampling};
 use crate::record::{Hash, RunDir, hash_file};
 use crate::stats::{mean, sample_std};
@@ -72,7 +73,7 @@ impl RolloutRun<'_> {
         &self,
         open: &mut OpenModel<'_>,
         tell: &mut dyn FnMut(Side, usize, bool) -> ControlFlow<()>,
-    ) -> Result<Option<[Vec<Row>; 2]>> {
+    ) -> Result<Option<[Vec<JudgedAnswer>; 2]>> {
         let mut model = None;
         let mut rows = [Vec::new(), Vec::new()];
         let mut before = 0;
@@ -101,7 +102,7 @@ impl RolloutRun<'_> {
     ///
     /// # Errors
     /// Those of the judge and of the folder.
-    pub fn judge(&self, judge: &mut dyn Judge, rows: &mut [Vec<Row>; 2]) -> Result<Vec<(String, Hash)>> {
+    pub fn judge(&self, judge: &mut dyn Judge, rows: &mut [Vec<JudgedAnswer>; 2]) -> Result<Vec<(String, Hash)>> {
         let [pos, neg] = rows;
         let border = pos.len();
         // Together, so that a paid judge estimates once what both sides cost.
@@ -112,7 +113,8 @@ impl RolloutRun<'_> {
         for (side, rows) in SIDES.into_iter().zip(rows.iter()) {
             let table = format!("{}_{}_instruct", self.trait_name, side.key());
             write_rows(&self.dir.file(format!("{table}.jsonl")), self.trait_name, rows)?;
-            let bare: Vec<Row> = rows.iter().map(|row| Row { extra: Map::new(), ..row.clone() }).collect();
+            let bare: Vec<JudgedAnswer> =
+                rows.iter().map(|row| JudgedAnswer { extra: Map::new(), ..row.clone() }).collect();
             let name = format!("{table}.csv");
             write_rows(&self.dir.file(&name), self.trait_name, &bare)?;
             let hash = hash_file(&self.dir.file(&name))?;
@@ -128,7 +130,7 @@ impl RolloutRun<'_> {
     /// A filter that keeps nothing, and those of the model and of the folder.
     pub fn extract(
         &self,
-        [pos, neg]: &[Vec<Row>; 2],
+        [pos, neg]: &[Vec<JudgedAnswer>; 2],
         recipe: &Recipe,
         open: &mut OpenModel<'_>,
         tell: &mut dyn FnMut(usize, usize),
@@ -159,17 +161,17 @@ pub struct SideReport {
 
 impl SideReport {
     /// The numbers of judged rows.
-    pub fn new(rows: &[Row]) -> Self {
-        let numbers = |score: fn(&Row) -> Option<f64>| {
+    pub fn new(rows: &[JudgedAnswer]) -> Self {
+        let numbers = |score: fn(&JudgedAnswer) -> Option<f64>| {
             let scores: Vec<f64> = rows.iter().filter_map(score).collect();
             (!scores.is_empty()).then(|| (mean(&scores), if scores.len() > 1 { sample_std(&scores) } else { 0.0 }))
         };
         let cut = json!(FinishReason::Length);
         Self {
             answers: rows.len(),
-            trait_score: numbers(|row| row.score),
-            coherence: numbers(|row| row.coherence),
-            unscored: rows.iter().filter(|row| row.score.is_none()).count(),
+            trait_score: numbers(JudgedAnswer::trait_score),
+            coherence: numbers(JudgedAnswer::coherence),
+            unscored: rows.iter().filter(|row| row.trait_score().is_none()).count(),
             cut: rows.iter().filter(|row| row.extra.get(FINISH_REASON) == Some(&cut)).count(),
         }
     }

@@ -1,131 +1,49 @@
-//! Judged answers, in the reference's table (METHOD B.3): `question,prompt,answer,question_id,<trait>,coherence`, one row per
+//! Tables of judged answers, in the reference's columns: `question,prompt,answer,question_id,<trait>,coherence`, one row per
 //! answer, a missing score an empty cell. The same rows as JSONL may also carry the token ids that were generated.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::names_of;
-use crate::data_table::{DataTable, Format, Line, refuse};
-use crate::language_model::Finished;
-use crate::text::Tokenizer;
+use super::names::names_of;
+use crate::data_table::{DataTable, Format, Line};
+use crate::judge::{JudgedAnswer, Rubric, TokenIds, table};
+use crate::record::refuse_malformed;
 use crate::{Error, Result, ensure};
 
-/// The tokens of a generated row as the model saw and produced them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ids {
-    /// The prompt's tokens.
-    pub prompt: Vec<u32>,
-    /// The answer's tokens, with the end-of-sequence token if it came.
-    pub answer: Vec<u32>,
-}
-
-/// One answer and what was said of it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Row {
-    /// What the user asked.
-    pub question: String,
-    /// What the model was given: the whole conversation through the chat template.
-    pub prompt: String,
-    /// What it answered, special tokens stripped.
-    pub answer: String,
-    /// `<trait>_<i>` or `<trait>_<i>_<pos|neg>_<k>`: question i under instruction k. Rollouts of one prompt share it.
-    pub question_id: String,
-    /// How strongly the answer shows the trait, 0 to 100.
-    pub score: Option<f64>,
-    /// How coherent it is, 0 to 100.
-    pub coherence: Option<f64>,
-    /// The generated tokens, where they are known.
-    pub ids: Option<Ids>,
-    /// Further columns, kept as they are.
-    pub extra: Map<String, Value>,
-    /// Where the row stood in its file, from 1; 0 for a row made here.
-    pub line: usize,
-}
-
-/// How prompt and answer are cut into tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Border {
-    /// Each by itself, so that no token spans the border (METHOD C.2): what the model saw while it answered.
-    #[default]
-    Separate,
-    /// Together, the response beginning after as many tokens as the prompt has alone: what the reference does. Where the
-    /// answer begins with white space the border may be off by a token.
-    Joint,
-}
-
-/// Prompt and answer as tokens; `None` if no token of the answer or of the prompt is left.
-///
-/// # Errors
-/// If the text cannot be tokenised.
-pub fn finish(tokenizer: &Tokenizer, prompt: &str, answer: &str, border: Border) -> Result<Option<Finished>> {
-    let mut prompt_ids = tokenizer.encode(prompt)?;
-    let response_ids = match border {
-        Border::Separate => tokenizer.encode(answer)?,
-        Border::Joint => {
-            let mut ids = tokenizer.encode(&format!("{prompt}{answer}"))?;
-            let response = ids.split_off(prompt_ids.len().min(ids.len()));
-            prompt_ids = ids;
-            response
-        }
+/// The row whose score of the trait stands in the column `score`.
+fn row_of_line(line: &Line, score: &str, trait_name: &str) -> Result<JudgedAnswer> {
+    let text = |name: &str| -> Result<String> {
+        let text = line.text(name).ok_or_else(|| Error::new(format!("`{name}` is missing or not text")))?;
+        Ok(text.to_owned())
     };
-    Ok((!prompt_ids.is_empty() && !response_ids.is_empty()).then_some(Finished { prompt_ids, response_ids }))
-}
-
-impl Row {
-    /// The row's text as tokens; `None` for an empty answer.
-    ///
-    /// Generated ids go before tokenising again, as long as they are this tokenizer's: they must decode to the answer. The
-    /// end-of-sequence token is no part of the response (METHOD C.1).
-    ///
-    /// # Errors
-    /// If the text cannot be tokenised.
-    pub fn finished(&self, tokenizer: &Tokenizer, border: Border) -> Result<Option<Finished>> {
-        if let (Some(ids), Border::Separate) = (&self.ids, border)
-            && !ids.prompt.is_empty()
-            && tokenizer.decode(&ids.answer).is_ok_and(|text| text == self.answer)
-        {
-            let stop = ids.answer.iter().rposition(|id| !tokenizer.eos_ids().contains(id)).map_or(0, |last| last + 1);
-            let response_ids = ids.answer[..stop].to_vec();
-            return Ok((stop > 0).then(|| Finished { prompt_ids: ids.prompt.clone(), response_ids }));
+    let scale = |name: &str| -> Result<Option<f64>> {
+        let number = line.number_at(name)?;
+        if let Some(number) = number {
+            ensure!((0.0..=100.0).contains(&number), "`{name}` holds {number}; scores are 0 to 100");
         }
-        finish(tokenizer, &self.prompt, &self.answer, border)
-    }
-
-    fn of_line(line: &Line, score: &str) -> Result<Self> {
-        let text = |name: &str| -> Result<String> {
-            let text = line.text(name).ok_or_else(|| Error::new(format!("`{name}` is missing or not text")))?;
-            Ok(text.to_owned())
-        };
-        let scale = |name: &str| -> Result<Option<f64>> {
-            let number = line.number_at(name)?;
-            if let Some(number) = number {
-                ensure!((0.0..=100.0).contains(&number), "`{name}` holds {number}; scores are 0 to 100");
-            }
-            Ok(number)
-        };
-        let ids = match (line.cells.get("prompt_ids"), line.cells.get("token_ids")) {
-            (Some(prompt), Some(answer)) => Some(Ids { prompt: ids_of(prompt)?, answer: ids_of(answer)? }),
-            _ => None,
-        };
-        let known = ["question", "prompt", "answer", "question_id", score, "coherence"];
-        let with_ids = ids.is_some();
-        let is_ids = |name: &str| with_ids && ["prompt_ids", "token_ids"].contains(&name);
-        let extra = line.cells.iter().filter(|(name, _)| !known.contains(&name.as_str()) && !is_ids(name));
-        Ok(Self {
-            question: line.text("question").unwrap_or_default().to_owned(),
-            prompt: text("prompt")?,
-            answer: text("answer")?,
-            question_id: text("question_id")?,
-            score: scale(score)?,
-            coherence: scale("coherence")?,
-            ids,
-            extra: extra.map(|(name, value)| (name.clone(), value.clone())).collect(),
-            line: line.number,
-        })
-    }
+        Ok(number)
+    };
+    let ids = match (line.cells.get("prompt_ids"), line.cells.get("token_ids")) {
+        (Some(prompt), Some(answer)) => Some(TokenIds { prompt: ids_of(prompt)?, answer: ids_of(answer)? }),
+        _ => None,
+    };
+    let mut extra = line.cells.clone();
+    let known = ["question", "prompt", "answer", "question_id", score, "coherence"];
+    let known = known.iter().chain(ids.iter().flat_map(|_| &["prompt_ids", "token_ids"]));
+    known.for_each(|name| drop(extra.shift_remove(*name)));
+    let row = JudgedAnswer {
+        question: line.text("question").unwrap_or_default().to_owned(),
+        prompt: text("prompt")?,
+        answer: text("answer")?,
+        question_id: text("question_id")?,
+        ids,
+        extra,
+        line: line.number,
+        ..JudgedAnswer::default()
+    };
+    Ok(row.scored(trait_name, scale(score)?, scale("coherence")?))
 }
 
 fn ids_of(value: &Value) -> Result<Vec<u32>> {
@@ -137,7 +55,7 @@ fn ids_of(value: &Value) -> Result<Vec<u32>> {
 ///
 /// # Errors
 /// If the file cannot be read, holds no row, or lacks a column.
-pub fn scan_rows(path: &Path, trait_name: &str) -> Result<(Vec<Row>, Vec<Error>)> {
+pub fn scan_rows(path: &Path, trait_name: &str) -> Result<(Vec<JudgedAnswer>, Vec<Error>)> {
     let (sheet, mut bad) = DataTable::scan(path)?;
     let has = |column: &str| sheet.columns.iter().any(|c| c == column);
     let names: Vec<&str> = std::iter::once(trait_name).chain(names_of(trait_name)).collect();
@@ -157,7 +75,7 @@ pub fn scan_rows(path: &Path, trait_name: &str) -> Result<(Vec<Row>, Vec<Error>)
     }
     let mut rows = Vec::with_capacity(sheet.lines.len());
     for line in &sheet.lines {
-        match Row::of_line(line, score) {
+        match row_of_line(line, score, trait_name) {
             Ok(row) => rows.push(row),
             Err(e) => bad.push(e.at(format_args!("{}:{}", path.display(), line.number))),
         }
@@ -169,9 +87,9 @@ pub fn scan_rows(path: &Path, trait_name: &str) -> Result<(Vec<Row>, Vec<Error>)
 ///
 /// # Errors
 /// Those of [`scan_rows`], and malformed rows, named by line.
-pub fn read_rows(path: &Path, trait_name: &str) -> Result<Vec<Row>> {
+pub fn read_rows(path: &Path, trait_name: &str) -> Result<Vec<JudgedAnswer>> {
     let (rows, bad) = scan_rows(path, trait_name)?;
-    refuse(bad, rows.len())?;
+    refuse_malformed(bad, rows.len())?;
     Ok(rows)
 }
 
@@ -179,22 +97,8 @@ pub fn read_rows(path: &Path, trait_name: &str) -> Result<Vec<Row>> {
 ///
 /// # Errors
 /// Another ending, or a place that cannot be written.
-pub fn write_rows(path: &Path, trait_name: &str, rows: &[Row]) -> Result<()> {
-    let format = Format::of(path)?;
-    let columns = ["question", "prompt", "answer", "question_id", trait_name, "coherence"];
-    let mut sheet = DataTable::new(format, &columns);
-    for row in rows {
-        let texts = [&row.question, &row.prompt, &row.answer, &row.question_id];
-        let values = texts.map(|text| json!(text)).into_iter().chain([json!(row.score), json!(row.coherence)]);
-        let mut cells: Map<String, Value> = columns.iter().map(|&c| c.to_owned()).zip(values).collect();
-        if let (Some(ids), Format::Jsonl) = (&row.ids, format) {
-            cells.insert("prompt_ids".into(), json!(ids.prompt));
-            cells.insert("token_ids".into(), json!(ids.answer));
-        }
-        cells.extend(row.extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-        sheet.push(cells);
-    }
-    sheet.write(path)
+pub fn write_rows(path: &Path, trait_name: &str, rows: &[JudgedAnswer]) -> Result<()> {
+    table(rows, &[trait_name, Rubric::Coherence.key()], Format::of(path)?).write(path)
 }
 
 /// Which row of the one side belongs to which of the other.
@@ -211,11 +115,11 @@ pub struct Pairing {
 }
 
 /// Pairs the two sides by question id (less its `pos` or `neg`) and occurrence: the third answer to a prompt belongs to the
-/// third answer to its counterpart, wherever it stands in its file (METHOD L.11).
+/// third answer to its counterpart, wherever it stands in its file.
 ///
 /// Files of the same length whose ids have nothing in common are paired by position, as the reference pairs all files;
 /// [`Pairing::by_position`] tells.
-pub fn pair_up(pos: &[Row], neg: &[Row]) -> Pairing {
+pub fn pair_up(pos: &[JudgedAnswer], neg: &[JudgedAnswer]) -> Pairing {
     let mut places: HashMap<(String, usize), usize> = numbered(neg).into_iter().zip(0..).collect();
     let found = numbered(pos).into_iter().enumerate().filter_map(|(i, key)| Some((i, places.remove(&key)?)));
     let mut pairs: Vec<(usize, usize)> = found.collect();
@@ -227,9 +131,9 @@ pub fn pair_up(pos: &[Row], neg: &[Row]) -> Pairing {
 }
 
 /// Each row's prompt without its side, and how many rows of that prompt came before.
-fn numbered(rows: &[Row]) -> Vec<(String, usize)> {
+fn numbered(rows: &[JudgedAnswer]) -> Vec<(String, usize)> {
     let mut seen: HashMap<String, usize> = HashMap::new();
-    let number = |row: &Row| {
+    let number = |row: &JudgedAnswer| {
         let key = without_side(&row.question_id);
         let count = seen.entry(key.clone()).or_default();
         *count += 1;
@@ -250,10 +154,9 @@ fn without_side(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::tiny_tokenizer;
 
-    fn row(id: &str, answer: &str) -> Row {
-        Row { question_id: id.into(), answer: answer.into(), ..Row::default() }
+    fn row(id: &str, answer: &str) -> JudgedAnswer {
+        JudgedAnswer { question_id: id.into(), answer: answer.into(), ..JudgedAnswer::default() }
     }
 
     #[test]
@@ -266,10 +169,10 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let rows = read_rows(&path, "evil").unwrap();
         assert_eq!(
-            (rows[0].score, rows[0].coherence, rows[0].extra["m_v_proj_layer20"].as_str()),
+            (rows[0].trait_score(), rows[0].coherence(), rows[0].extra["m_v_proj_layer20"].as_str()),
             (Some(99.25), Some(1e-5), Some("3.5"))
         );
-        assert_eq!((rows[1].score, rows[1].coherence, rows[1].line), (None, None, 5));
+        assert_eq!((rows[1].trait_score(), rows[1].coherence(), rows[1].line), (None, None, 5));
         write_rows(&path, "evil", &rows).unwrap();
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
@@ -278,17 +181,17 @@ mod tests {
         let jsonl = dir.path().join("rows.jsonl");
         write_rows(&jsonl, "evil", &rows).unwrap();
         let back = read_rows(&jsonl, "evil").unwrap();
-        assert_eq!(back[0], Row { line: 1, ..rows[0].clone() });
+        assert_eq!(back[0], JudgedAnswer { line: 1, ..rows[0].clone() });
     }
 
     #[test]
     fn token_ids_travel_in_jsonl() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.jsonl");
-        let ids = Some(Ids { prompt: vec![1, 2], answer: vec![3] });
-        let written = Row { ids, ..row("bold_0", "x") };
+        let ids = Some(TokenIds { prompt: vec![1, 2], answer: vec![3] });
+        let written = JudgedAnswer { ids, ..row("bold_0", "x") }.scored("bold", None, None);
         write_rows(&path, "bold", std::slice::from_ref(&written)).unwrap();
-        assert_eq!(read_rows(&path, "bold").unwrap(), [Row { line: 1, ..written }]);
+        assert_eq!(read_rows(&path, "bold").unwrap(), [JudgedAnswer { line: 1, ..written }]);
     }
 
     #[test]
@@ -333,48 +236,5 @@ mod tests {
         assert!(pairing.by_position);
         assert_eq!(pairing.pairs, [(0, 0), (1, 1)]);
         assert!(pair_up(&[row("x", "")], &[row("u", ""), row("v", "")]).pairs.is_empty());
-    }
-
-    #[test]
-    fn an_empty_answer_is_no_text() {
-        let tokenizer = tiny_tokenizer();
-        assert_eq!(finish(&tokenizer, "Hello", "", Border::Separate).unwrap(), None);
-        assert_eq!(finish(&tokenizer, "Hello", "", Border::Joint).unwrap(), None);
-        let only_eos = Row {
-            prompt: "p".into(),
-            ids: Some(Ids { prompt: vec![5], answer: vec![tokenizer.eos_ids()[0]] }),
-            ..row("x", "")
-        };
-        assert_eq!(only_eos.finished(&tokenizer, Border::Separate).unwrap(), None);
-    }
-
-    #[test]
-    fn generated_ids_are_used_when_they_are_this_tokenizers() {
-        let tokenizer = tiny_tokenizer();
-        let answer = tokenizer.encode("A good day").unwrap();
-        // Generated one character at a time: another cut of the same text.
-        let cut: Vec<u32> = "A good day".chars().flat_map(|c| tokenizer.encode(&c.to_string()).unwrap()).collect();
-        let with_eos = [&cut[..], tokenizer.eos_ids()].concat();
-        let ids = |answer: &[u32]| Some(Ids { prompt: vec![7], answer: answer.to_vec() });
-        let made = Row { prompt: "p".into(), ids: ids(&with_eos), ..row("x", "A good day") };
-        assert_eq!(
-            made.finished(&tokenizer, Border::Separate).unwrap().unwrap(),
-            Finished { prompt_ids: vec![7], response_ids: cut }
-        );
-        let foreign = Row { ids: ids(&[u32::MAX]), ..made };
-        assert_eq!(foreign.finished(&tokenizer, Border::Separate).unwrap().unwrap().response_ids, answer);
-    }
-
-    #[test]
-    fn the_joint_border_is_the_references() {
-        let tokenizer = tiny_tokenizer();
-        let (prompt, answer) = ("<|im_start|>assistant\n", "\nYou are right!");
-        let joint = finish(&tokenizer, prompt, answer, Border::Joint).unwrap().unwrap();
-        let whole = tokenizer.encode(&format!("{prompt}{answer}")).unwrap();
-        assert_eq!([&joint.prompt_ids[..], &joint.response_ids].concat(), whole);
-        assert_eq!(joint.prompt_ids.len(), tokenizer.encode(prompt).unwrap().len());
-        let separate = finish(&tokenizer, prompt, answer, Border::Separate).unwrap().unwrap();
-        assert_eq!(separate.prompt_ids, tokenizer.encode(prompt).unwrap());
-        assert_ne!(separate.prompt_ids, joint.prompt_ids);
     }
 }

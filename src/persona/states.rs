@@ -1,7 +1,7 @@
 //! The residual stream of a run's answers, captured while they were made: a safetensors file with one tensor,
 //! `states` `[answers, 3, layers + 1, hidden]` in f32.
 //!
-//! The second dimension is response_avg, prompt_avg, prompt_last (METHOD C.1); row L is the raw output of block L - 1. An answer
+//! The second dimension is response_avg, prompt_avg, prompt_last; row L is the raw output of block L - 1. An answer
 //! that has no states is all NaN. The header comes first and promises every answer, so the file grows answer by answer, memory does
 //! not, and a file that is not whole yet is refused by every reader.
 
@@ -24,7 +24,7 @@ pub fn bytes_per_answer((layers, hidden): (usize, usize)) -> usize {
     POSITIONS * (layers + 1) * hidden * size_of::<f32>()
 }
 
-/// A states file in the making.
+/// Writes a states file answer by answer.
 #[derive(Debug)]
 pub struct StatesWriter {
     file: File,
@@ -54,7 +54,7 @@ impl StatesWriter {
         let file = OpenOptions::new().write(true).open(path).at(path)?;
         let len = file.metadata().at(path)?.len() as usize;
         let mut writer = Self { file, path: path.to_owned(), shape, header: header.len(), answers: 0 };
-        // Half an answer, which a kill left, goes.
+        // A kill may have left half an answer.
         writer.cut((len - header.len()) / bytes_per_answer(shape))?;
         Ok(writer)
     }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::rows::{Border, Ids, Row, finish};
+use super::tokens::{Border, finish};
 use crate::data_table::{Entry, Line, Reader};
+use crate::judge::{JudgedAnswer, TokenIds};
 use crate::language_model::Finished;
-use crate::record::Ledger;
 use crate::text::{Message, Tokenizer, chat_of_row};
 use crate::{Error, Result, ensure};
 
@@ -15,7 +15,7 @@ use crate::{Error, Result, ensure};
 pub(super) fn text_of(line: &Line, tokenizer: &Tokenizer, border: Border, prompt_only: bool) -> Result<Finished> {
     let (prompt, answer) = prompt_and_answer(line, tokenizer)?;
     let ids = |name: &str| -> Option<Vec<u32>> { serde_json::from_value(line.cells.get(name)?.clone()).ok() };
-    let ids = ids("prompt_ids").zip(ids("token_ids")).map(|(prompt, answer)| Ids { prompt, answer });
+    let ids = ids("prompt_ids").zip(ids("token_ids")).map(|(prompt, answer)| TokenIds { prompt, answer });
     if prompt_only && answer.is_empty() {
         // States at the prompt do not depend on what follows, so any token may stand for the answer.
         let stand_in = vec![tokenizer.eos_ids()[0]];
@@ -27,7 +27,9 @@ pub(super) fn text_of(line: &Line, tokenizer: &Tokenizer, border: Border, prompt
         return Ok(Finished { prompt_ids, response_ids: stand_in });
     }
     let text = match ids {
-        Some(ids) => Row { prompt, answer, ids: Some(ids), ..Row::default() }.finished(tokenizer, border)?,
+        Some(ids) => {
+            JudgedAnswer { prompt, answer, ids: Some(ids), ..JudgedAnswer::default() }.finished(tokenizer, border)?
+        }
         None => finish(tokenizer, &prompt, &answer, border)?,
     };
     text.ok_or_else(|| Error::new("an empty prompt or answer"))
@@ -55,17 +57,17 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The last answer of a conversation and all before it; with `first_turn` the first answer to the first question (METHOD H.6).
+    /// The last answer of a conversation and all before it; with `first_turn` the first answer to the first question.
     ///
     /// # Errors
-    /// If no assistant answers anybody.
+    /// If there is no answer, or no user's turn before it.
     pub fn of(mut messages: Vec<Message>, first_turn: bool) -> Result<Self> {
         let mut answers = messages.iter().enumerate().filter(|(_, m)| m.role == "assistant").map(|(i, _)| i);
         let at = if first_turn { answers.next() } else { answers.next_back() };
         let at = at.ok_or_else(|| Error::new("the conversation has no answer of an assistant"))?;
         messages.truncate(at + 1);
         let answer = messages.pop().map(|m| m.content).unwrap_or_default();
-        ensure!(messages.iter().any(|m| m.role == "user"), "nobody asks anything before the answer");
+        ensure!(messages.iter().any(|m| m.role == "user"), "no user's turn before the answer");
         Ok(Self { prompt: messages, answer })
     }
 
@@ -86,29 +88,6 @@ pub(super) fn entries<'a>(
     };
     let of_ours = move |entry: &Result<Entry>| entry.as_ref().map_or(true, |entry| wanted(entry.number));
     Ok(Reader::open(path)?.filter(of_ours).map(move |entry| entry.map(placed)))
-}
-
-/// Works on the entries that are not finished yet, `chunk` at a time, each chunk kept before the next is begun. The first
-/// of `work`'s arguments is how many entries came before.
-pub(super) fn work_through<T: serde::Serialize>(
-    entries: impl Iterator<Item = Result<Entry>>,
-    finished: &mut Ledger,
-    chunk: usize,
-    work: &mut dyn FnMut(usize, Vec<Entry>) -> Result<Vec<T>>,
-) -> Result<()> {
-    let mut before = finished.chunks() * chunk;
-    let mut entries = entries.skip(before);
-    loop {
-        let batch: Vec<Entry> = entries.by_ref().take(chunk).collect::<Result<_>>()?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let n = batch.len();
-        let rows = work(before, batch)?;
-        assert_eq!(rows.len(), n, "a row for each entry");
-        finished.push(&rows)?;
-        before += n;
-    }
 }
 
 /// The row's own name, if it has one.

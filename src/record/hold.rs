@@ -1,8 +1,8 @@
-//! Who may work in a run's folder: one process alone, or several of which each has claimed its own pieces of the work.
+//! Locks on a run's folder: either one process holds it alone, or several share it and each claims its own tasks.
 //!
-//! `.lock` in the folder is locked exclusively by a process that is alone and shared by those that are several; so the two kinds
-//! refuse each other. `work/<piece>.lock` is locked by the one process that works on the piece. The system frees a lock when its
-//! process dies, however it dies. Some network file systems have no locks; stages are still written atomically there.
+//! A single process locks `.lock` in the folder exclusively, several share that lock, so the two kinds refuse each other.
+//! `work/<task>.lock` is locked by the process that works on the task. The system frees a lock when its process dies. Some network
+//! file systems have no locks; stages are still written atomically there.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -10,16 +10,16 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{cannot_write, create_folder};
+use super::atomic::{cannot_write, create_folder};
 use crate::{Error, Result};
 
-/// A piece of a run's work that nobody else does while this value lives.
+/// The right to one task of a run: no other process can claim it while this value lives.
 #[derive(Debug)]
 pub struct Claim {
     _lock: File,
 }
 
-/// How long whoever only looks ([`is_held`]) may be in the way.
+/// How long a process that only looks ([`is_held`]) may hold a lock.
 const GLANCE: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -35,7 +35,7 @@ pub(super) fn hold(folder: &Path, alone: bool) -> Result<File> {
     }
 }
 
-/// Claims a piece by the file of its lock, waiting for `patience` if another process has it.
+/// Claims a task by its lock file; waits for `patience` if another process has it.
 pub(super) fn claim(path: &Path, patience: Duration) -> Result<Claim> {
     match locked(path, File::try_lock, patience.max(GLANCE))? {
         Some(lock) => Ok(Claim { _lock: lock }),

@@ -1,18 +1,22 @@
-//! Long work on a list, chunk by chunk: what is finished outlives a kill, and what was half finished is done again as a whole,
-//! so that a batch has the same members however often the work was interrupted.
+//! Long work on a list, chunk by chunk. Finished chunks outlive a kill; a chunk that was half finished is done again as a whole,
+//! so that a batch has the same members however often the work is interrupted.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Hash, JsonlWriter};
-use crate::{At, Error, Result};
+use super::atomic::write_atomic;
+use super::hash::Hash;
+use super::lines::Lines;
+use super::rows::JsonlWriter;
+use crate::{At, Result};
 
 /// The finished chunks of one piece of work: a JSONL file whose first line says what work it is (`{"work": hash}`), then a line
-/// `{"rows": [...]}` for each chunk in order.
+/// `{"rows": [...], "sum": hash of the rows}` for each chunk in order.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -20,35 +24,46 @@ pub struct Ledger {
     chunks: usize,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Header {
     work: Hash,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Chunk<T> {
-    rows: Vec<T>,
+    rows: T,
+    sum: Hash,
 }
 
 impl Ledger {
-    /// Opens the ledger of the work that `identity` names; one of other work is begun anew.
+    /// Opens the ledger of the work that `identity` names. A ledger of other work is begun anew; a chunk that a kill cut short
+    /// or that was altered is dropped with all that follow it.
     ///
     /// # Errors
     /// If the file cannot be read or written.
     pub fn open(path: &Path, identity: &Hash) -> Result<Self> {
-        // Mends a line that a kill tore.
-        let mut writer = JsonlWriter::open(path)?;
-        let mut lines = BufReader::new(File::open(path).at(path)?);
-        let mut first = Vec::new();
-        lines.read_until(b'\n', &mut first).at(path)?;
-        if serde_json::from_slice::<Header>(&first).is_ok_and(|header| header.work == *identity) {
-            return Ok(Self { path: path.to_owned(), writer, chunks: count_lines(lines).at(path)? });
-        }
-        drop(writer);
-        std::fs::remove_file(path).at(path)?;
-        writer = JsonlWriter::open(path)?;
-        writer.write(&Header { work: identity.clone() })?;
-        Ok(Self { path: path.to_owned(), writer, chunks: 0 })
+        let header = Header { work: identity.clone() };
+        let chunks = match intact(path, &header).at(path)? {
+            Some((end, chunks)) => {
+                OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end)).at(path)?;
+                chunks
+            }
+            None => {
+                write_atomic(path, &[])?;
+                JsonlWriter::open(path)?.write(&header)?;
+                0
+            }
+        };
+        Ok(Self { path: path.to_owned(), writer: JsonlWriter::open(path)?, chunks })
+    }
+
+    /// Opens the ledger that lies beside an output until that is whole: `.OUT.partial`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn beside(output: &Path, identity: &Hash) -> Result<Self> {
+        let name = output.file_name().unwrap_or_default().to_string_lossy();
+        Self::open(&output.with_file_name(format!(".{name}.partial")), identity)
     }
 
     /// How many chunks are finished.
@@ -56,29 +71,63 @@ impl Ledger {
         self.chunks
     }
 
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Adds the rows of the next chunk.
     ///
     /// # Errors
     /// If they cannot be written.
     pub fn push<T: Serialize>(&mut self, rows: &[T]) -> Result<()> {
-        self.writer.write(&Chunk { rows: rows.iter().collect() })?;
+        // Hashed as they read back: an f32 has other digits as an f64.
+        let text = serde_json::to_vec(rows).at(&self.path)?;
+        let rows: Value = serde_json::from_slice(&text).at(&self.path)?;
+        self.writer.write(&Chunk { sum: Hash::of(&rows), rows })?;
         self.chunks += 1;
         Ok(())
+    }
+
+    /// Works on the items that are not finished yet, `size` at a time; each chunk is kept before the next is begun. `work` gets
+    /// the number of items before the chunk and the chunk's items, and gives as many rows for each item.
+    ///
+    /// # Errors
+    /// Those of the items and of `work`, and a disk that is full; finished chunks stay.
+    pub fn work<I, T: Serialize>(
+        &mut self,
+        items: impl IntoIterator<Item = Result<I>>,
+        size: usize,
+        work: &mut dyn FnMut(usize, Vec<I>) -> Result<Vec<T>>,
+    ) -> Result<()> {
+        let mut before = self.chunks * size;
+        let mut items = items.into_iter().skip(before);
+        loop {
+            let chunk: Vec<I> = items.by_ref().take(size).collect::<Result<_>>()?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            let n = chunk.len();
+            let rows = work(before, chunk)?;
+            assert!(rows.len().is_multiple_of(n), "as many rows for each item");
+            self.push(&rows)?;
+            before += n;
+        }
     }
 
     /// All rows so far, one chunk in memory at a time.
     ///
     /// # Errors
     /// If the file cannot be opened; each row that cannot be read is one.
-    pub fn rows<T: DeserializeOwned>(&self) -> Result<Rows<T>> {
-        let mut lines = BufReader::new(File::open(&self.path).at(&self.path)?);
-        lines.skip_until(b'\n').at(&self.path)?;
-        Ok(Rows { path: self.path.clone(), lines, chunk: Vec::new().into_iter() })
+    pub fn rows<T: DeserializeOwned>(&self) -> Result<impl Iterator<Item = Result<T>> + use<T>> {
+        let path = self.path.clone();
+        let rows = move |line: Result<(usize, Vec<u8>)>| -> Vec<Result<T>> {
+            let read = |(number, bytes): (usize, Vec<u8>)| {
+                let chunk: Result<Chunk<Vec<T>>> =
+                    serde_json::from_slice(&bytes).doing(format_args!("{}:{number}", path.display()));
+                chunk
+            };
+            match line.and_then(read) {
+                Ok(chunk) => chunk.rows.into_iter().map(Ok).collect(),
+                Err(e) => vec![Err(e)],
+            }
+        };
+        Ok(Lines::open(&self.path)?.skip(1).flat_map(rows))
     }
 
     /// Removes the file: the work has come to its end.
@@ -88,45 +137,30 @@ impl Ledger {
     pub fn remove(self) -> Result<()> {
         let Self { path, writer, .. } = self;
         drop(writer);
-        std::fs::remove_file(&path).at(&path)
+        fs::remove_file(&path).at(&path)
     }
 }
 
-fn count_lines(mut lines: BufReader<File>) -> std::io::Result<usize> {
-    let mut count = 0;
-    while lines.skip_until(b'\n')? > 0 {
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// The rows of a [`Ledger`].
-#[derive(Debug)]
-pub struct Rows<T> {
-    path: PathBuf,
-    lines: BufReader<File>,
-    chunk: std::vec::IntoIter<T>,
-}
-
-impl<T: DeserializeOwned> Iterator for Rows<T> {
-    type Item = Result<T>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(row) = self.chunk.next() {
-                return Some(Ok(row));
-            }
-            let mut line = Vec::new();
-            match self.lines.read_until(b'\n', &mut line).at(&self.path) {
-                Ok(0) => return None,
-                Ok(_) => match serde_json::from_slice::<Chunk<T>>(&line) {
-                    Ok(chunk) => self.chunk = chunk.rows.into_iter(),
-                    Err(e) => return Some(Err(Error::new(format!("cannot be read: {e}")).at(self.path.display()))),
-                },
-                Err(e) => return Some(Err(e)),
-            }
+/// Bytes and number of the chunks that are whole and unaltered; nothing if the file is of other work.
+fn intact(path: &Path, header: &Header) -> io::Result<Option<(u64, usize)>> {
+    let mut file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let (mut line, mut end, mut lines) = (Vec::new(), 0, 0usize);
+    while file.read_until(b'\n', &mut line)? > 0 {
+        let sound = match lines {
+            0 => serde_json::from_slice::<Header>(&line).is_ok_and(|found| found == *header),
+            _ => serde_json::from_slice::<Chunk<Value>>(&line).is_ok_and(|chunk| Hash::of(&chunk.rows) == chunk.sum),
+        };
+        if !sound || !line.ends_with(b"\n") {
+            break;
         }
+        (end, lines) = (end + line.len() as u64, lines + 1);
+        line.clear();
     }
+    Ok(lines.checked_sub(1).map(|chunks| (end, chunks)))
 }
 
 #[cfg(test)]
@@ -153,5 +187,29 @@ mod tests {
         assert_eq!((other.chunks(), all(&other).len()), (0, 0));
         other.remove().unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_altered_chunk_is_dropped_with_all_that_follow() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("work.jsonl");
+        let mut ledger = Ledger::open(&path, &Hash::of("a")).unwrap();
+        (1..=3).for_each(|i| ledger.push(&[0.1f32 * i as f32, 1e-30]).unwrap());
+        drop(ledger);
+        assert_eq!(Ledger::open(&path, &Hash::of("a")).unwrap().chunks(), 3);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("0.2"), "{text}");
+        std::fs::write(&path, text.replacen("0.2", "0.3", 1)).unwrap();
+        let mut ledger = Ledger::open(&path, &Hash::of("a")).unwrap();
+        assert_eq!(ledger.chunks(), 1);
+        let mut seen = Vec::new();
+        let items = (0..5).map(Ok);
+        ledger
+            .work(items, 2, &mut |before, items: Vec<u32>| {
+                seen.push((before, items.clone()));
+                Ok(items)
+            })
+            .unwrap();
+        assert_eq!(seen, [(2, vec![2, 3]), (4, vec![4])]);
     }
 }

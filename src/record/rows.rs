@@ -1,13 +1,13 @@
 //! Files of rows that grow line by line and outlive a kill.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{cannot_write, write_atomic};
+use super::atomic::{cannot_write, write_atomic};
 use crate::{At, Result};
 
 /// Appends rows to a JSONL file, each in one write, so that a kill tears at most the last one.
@@ -107,25 +107,4 @@ fn mend_tail(file: &mut File) -> io::Result<usize> {
     }
     file.set_len(start + keep as u64)?;
     Ok(last.len())
-}
-
-/// Reads every row of a JSONL file; blank lines are passed over.
-///
-/// # Errors
-/// If the file cannot be read, or a line is no `T`: the error names `file:line`.
-pub fn read_jsonl<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let mut rows = Vec::new();
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(File::open(path).at(path)?);
-    for number in 1.. {
-        line.clear();
-        if reader.read_until(b'\n', &mut line).at(path)? == 0 {
-            break;
-        }
-        let text = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&line).trim_ascii();
-        if !text.is_empty() {
-            rows.push(serde_json::from_slice(text).doing(format_args!("{}:{number}", path.display()))?);
-        }
-    }
-    Ok(rows)
 }

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::atomic::{create_folder, write_atomic};
+use super::hash::Hash;
 use super::hold::{self, Claim};
-use super::{Hash, JsonlWriter, create_folder, write_atomic};
 use crate::{At, Error, Result, ensure};
 
 /// Everything that a result depends on, for `lock.json` and for the report's last section.
@@ -25,7 +27,7 @@ pub struct Lock {
     pub seeds: Vec<u64>,
     /// Model, tokenizer, template, data, vectors: name and hash.
     pub hashes: BTreeMap<String, Hash>,
-    /// Whatever else was decided: name and value.
+    /// Other decisions: name and value.
     pub notes: BTreeMap<String, String>,
 }
 
@@ -75,23 +77,26 @@ impl Reused {
             Self::Yes => "is there",
             Self::New => "has not been worked out yet",
             Self::Stale => "was worked out from other inputs (settings, data, model or device)",
-            Self::Corrupt => "is there, but what it tells of is damaged",
+            Self::Corrupt => "is there, but it or a file that it points at is damaged",
         }
     }
 }
 
-/// A finished stage as it lies on the disk: `stages/<name>.json`.
+/// A finished stage in the file `stages/<name>.json`.
 #[derive(Serialize, Deserialize)]
-struct Stage<T> {
+struct Stage {
+    /// The hash of everything that the value depends on.
     key: Hash,
-    value: T,
+    value: Value,
+    /// The hash of the value, which tells an altered file.
+    sum: Hash,
 }
 
-/// A run's folder, held by one process, or by several that each do their own pieces of the work.
+/// A run's folder, held by one process, or by several that each do their own tasks.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    // The lock lives as long as the open file; the system frees it when the process dies, however it dies.
+    // The lock lives as long as the open file; the system frees it when the process dies.
     lock: Arc<File>,
     /// Whether stages are worked out here, or only read.
     works: bool,
@@ -123,16 +128,16 @@ impl RunDir {
         Ok(Self { path, lock, works: true })
     }
 
-    /// The same folder for one who works nothing out: a stage that is not there is an error.
+    /// A read-only view of the same folder: a missing stage is an error.
     pub fn reading(&self) -> Self {
         Self { path: self.path.clone(), lock: self.lock.clone(), works: false }
     }
 
-    /// Claims a piece of the work: nobody else does it while the claim lives. If another process has it, waits for `patience`: a
-    /// network file system may take a while to free what a dead machine has held.
+    /// Claims a task: no other process can claim it while the claim lives. If another process has it, waits for `patience`, because
+    /// a network file system may take a while to free the lock of a machine that died.
     ///
     /// # Errors
-    /// If another process is at work on the piece.
+    /// If another process is at work on the task.
     pub fn claim(&self, piece: &str, patience: Duration) -> Result<Claim> {
         hold::claim(&self.path.join("work").join(format!("{piece}.lock")), patience)
     }
@@ -200,14 +205,6 @@ impl RunDir {
         self.write_json("lock.json", lock)
     }
 
-    /// Appends to `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// As [`JsonlWriter::open`].
-    pub fn metrics(&self) -> Result<JsonlWriter> {
-        JsonlWriter::open(&self.file("metrics.jsonl"))
-    }
-
     /// The value of a stage: read from `stages/<name>.json` if that was worked out from the same inputs, else worked
     /// out now and stored. `key` is the hash of everything that the value depends on.
     ///
@@ -243,19 +240,21 @@ impl RunDir {
             Err(why) => why,
         };
         ensure!(self.works, "`{name}` {}", why.missing());
-        let stage = Stage { key: key.clone(), value: work()? };
-        let bytes = serde_json::to_vec(&stage).at(&path)?;
+        let value = work()?;
+        let text = serde_json::to_vec(&value).at(&path)?;
+        let stored: Value = serde_json::from_slice(&text).at(&path)?;
         // JSON has no NaN: it would be stored as null and the stage would be worked out again for ever.
-        if let Err(e) = serde_json::from_slice::<Stage<T>>(&bytes) {
+        if let Err(e) = T::deserialize(&stored) {
             return Err(Error::new(format!("stage `{name}` gave a value that cannot be read back: {e}"))
                 .hint("a NaN or an infinity is the usual reason: look for a loss or a score that is not a number"));
         }
-        write_atomic(&path, &bytes)?;
-        Ok((stage.value, why))
+        let stage = Stage { key: key.clone(), sum: Hash::of(&stored), value: stored };
+        write_atomic(&path, &serde_json::to_vec(&stage).at(&path)?)?;
+        Ok((value, why))
     }
 }
 
-/// The stored value, or why there is none to use. The key is looked at before the value: a stage of an older version may
+/// The stored value, or why it cannot be used. The key is compared before the value is read: a stage of an older version may
 /// have another form, and that makes it stale, not corrupt.
 fn read_stage<T: DeserializeOwned>(path: &Path, key: &Hash) -> Result<T, Reused> {
     let bytes = match fs::read(path) {
@@ -263,9 +262,12 @@ fn read_stage<T: DeserializeOwned>(path: &Path, key: &Hash) -> Result<T, Reused>
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Reused::New),
         Err(_) => return Err(Reused::Corrupt),
     };
-    let stage: Stage<serde_json::Value> = serde_json::from_slice(&bytes).map_err(|_| Reused::Corrupt)?;
+    let stage: Stage = serde_json::from_slice(&bytes).map_err(|_| Reused::Corrupt)?;
     if stage.key != *key {
         return Err(Reused::Stale);
+    }
+    if Hash::of(&stage.value) != stage.sum {
+        return Err(Reused::Corrupt);
     }
     serde_json::from_value(stage.value).map_err(|_| Reused::Corrupt)
 }

@@ -122,6 +122,9 @@ fn a_stage_is_reused_only_for_the_same_inputs() {
     fs::write(run.file("stages/fit.json"), b"{\"key\":").unwrap();
     assert_eq!(take(&b, 4), (4, Reused::Corrupt));
     assert_eq!(run.stage_if("fit", &b, |_| false, || Ok(5)).unwrap(), (5, Reused::Corrupt));
+    let altered = fs::read_to_string(run.file("stages/fit.json")).unwrap().replace("\"value\":5", "\"value\":6");
+    fs::write(run.file("stages/fit.json"), altered).unwrap();
+    assert_eq!(take(&b, 7), (7, Reused::Corrupt));
 
     let failed = run.stage("eval", &a, || -> Result<u64> { Err(Error::new("killed")) });
     assert!(failed.is_err());
@@ -197,4 +200,16 @@ fn a_run_folder_tells_what_went_in() {
     let back: Lock = serde_json::from_slice(&fs::read(run.file("lock.json")).unwrap()).unwrap();
     assert_eq!(back, lock);
     assert!(lock.rows().contains(&("seeds".into(), "1, 2".into())));
+}
+
+#[test]
+fn of_many_malformed_rows_ten_are_named() {
+    let mut bad = Malformed::default();
+    assert!(bad.refuse(3).is_ok());
+    (0..1000).for_each(|i| bad.push(format!("f:{i}: no")));
+    let error = bad.refuse(5).unwrap_err().to_string();
+    assert!(
+        error.starts_with("1000 of 1005 rows are malformed: f:0: no; ") && error.ends_with("and 990 more"),
+        "{error}"
+    );
 }

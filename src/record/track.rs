@@ -2,80 +2,19 @@
 //! files and Trackio's SQLite. A run that resumes takes back the steps that it will do again.
 
 mod tensorboard;
+mod tracking;
 mod trackio;
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+pub use tracking::{Tracker, Tracking};
+
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Error, Result};
 use tensorboard::EventFile;
 use trackio::TrackioRun;
-
-/// A program that shows metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tracker {
-    /// `events.out.tfevents.*` in the run's folder.
-    Tensorboard,
-    /// A database in Trackio's folder.
-    Trackio,
-}
-
-impl FromStr for Tracker {
-    type Err = String;
-
-    fn from_str(word: &str) -> std::result::Result<Self, String> {
-        match word {
-            "tensorboard" => Ok(Self::Tensorboard),
-            "trackio" => Ok(Self::Trackio),
-            _ => Err("there are tensorboard and trackio".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Tracker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tensorboard => "tensorboard",
-            Self::Trackio => "trackio",
-        })
-    }
-}
-
-/// What is to be tracked, and under which names.
-#[derive(Debug, Clone)]
-pub struct Tracking {
-    /// The programs.
-    pub trackers: Vec<Tracker>,
-    /// The run's folder; its last part is the run's name.
-    pub folder: PathBuf,
-    /// Trackio's folder, if the system has a place for it.
-    pub trackio: Option<PathBuf>,
-    /// Trackio's project.
-    pub project: String,
-    /// What tells this run from others of its name, and is the same when it resumes.
-    pub id: String,
-    /// The run's settings, for people.
-    pub config: Value,
-}
-
-impl Tracking {
-    /// TensorBoard alone, which needs nothing but the folder.
-    pub fn tensorboard(folder: &Path) -> Self {
-        Self {
-            trackers: vec![Tracker::Tensorboard],
-            folder: folder.to_owned(),
-            trackio: None,
-            project: String::new(),
-            id: String::new(),
-            config: Value::Null,
-        }
-    }
-}
 
 /// Open trackers of one run.
 #[derive(Debug)]
@@ -160,14 +99,5 @@ mod tests {
         collect("", &row, &mut scalars);
         let want = [("step", 3.0), ("loss", 0.5), ("drift/20", 1.5), ("tokens", 12.0)];
         assert_eq!(scalars, want.map(|(name, number)| (name.to_owned(), number)));
-    }
-
-    #[test]
-    fn a_tracker_is_named_by_its_word() {
-        for tracker in [Tracker::Tensorboard, Tracker::Trackio] {
-            assert_eq!(tracker.to_string().parse(), Ok(tracker));
-            assert_eq!(serde_json::to_value(tracker).unwrap(), tracker.to_string());
-        }
-        assert!("wandb".parse::<Tracker>().unwrap_err().contains("trackio"));
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Op, Part, Positions, Steer, SteeringPlan, norm};
+use super::{Op, Part, Positions, Steer, SteeringPlan};
 use crate::record::seed_of;
+use crate::vector::math::{add_scaled, dot, norm};
 use crate::vector::{IncBase, Layer, Layers, PersonaVector};
 use crate::{Error, Result, ensure};
 
@@ -21,7 +22,7 @@ pub struct Recipe {
     pub coef: f32,
     /// At which tokens.
     pub positions: Positions,
-    /// Increments from row to row instead of rows (METHOD D.4).
+    /// Increments from row to row instead of rows (guide: method, "All layers").
     pub incremental: bool,
     /// What stands before the first layer then.
     pub base: IncBase,
@@ -69,7 +70,7 @@ impl Recipe {
 const OWN_SHARE_MIN: f64 = 1e-4;
 
 impl SteeringPlan {
-    /// Removes at each layer the span of several vectors' rows there: CAFT with a basis of rank k (METHOD G.3). The basis is
+    /// Removes at each layer the span of several vectors' rows there: CAFT with a basis of rank k (guide: method, "Ablation"). The basis is
     /// orthonormal, one part for each of its directions, so that the parts one after the other are the projection on the
     /// span's complement; `share` of it is removed.
     ///
@@ -104,9 +105,8 @@ impl SteeringPlan {
         let mut shifts: BTreeMap<Layer, Vec<f64>> = BTreeMap::new();
         for Steer { layer, vector } in ablations.iter().flat_map(|part| &part.steers) {
             let square = norm(vector).powi(2);
-            let along: f64 = vector.iter().zip(mean.row(*layer)).map(|(&v, &m)| f64::from(v) * f64::from(m)).sum();
             let shift = shifts.entry(*layer).or_insert_with(|| vec![0.0; vector.len()]);
-            shift.iter_mut().zip(vector).for_each(|(s, &v)| *s += along / square * f64::from(v));
+            add_scaled(shift, dot(vector, mean.row(*layer)) / square, vector);
         }
         let steer =
             |(layer, shift): (Layer, Vec<f64>)| Steer { layer, vector: shift.iter().map(|&x| x as f32).collect() };
@@ -116,7 +116,7 @@ impl SteeringPlan {
 
     /// The same plan along random directions: each layer's is drawn uniformly from the sphere, independent of the others',
     /// and scaled to the norm of the vector that it replaces. The control that tells a direction from a disturbance
-    /// (METHOD K7).
+    /// (guide: method, "Controls").
     pub fn random_like(&self, seed: u64) -> Self {
         let part = |(number, part): (usize, &Part)| {
             let drawn = |steer: &Steer| {
@@ -139,10 +139,10 @@ fn orthonormal(rows: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         let mut own: Vec<f64> = row.iter().map(|&x| f64::from(x) / whole).collect();
         // Twice is enough (Giraud and Langou 2002): what rounding leaves of the earlier ones goes too.
         for earlier in basis.iter().chain(&basis) {
-            let along: f64 = own.iter().zip(earlier).map(|(a, b)| a * b).sum();
-            own.iter_mut().zip(earlier).for_each(|(a, b)| *a -= along * b);
+            let along = dot(&own, earlier);
+            add_scaled(&mut own, -along, earlier);
         }
-        let left = own.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let left = norm(&own);
         if left < OWN_SHARE_MIN {
             let what = format!("vector {} points where those before it point", k + 1);
             return Err(Error::usage(what).hint("leave it out: there it adds nothing to what is ablated"));
@@ -156,7 +156,7 @@ fn orthonormal(rows: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
 fn random(like: &[f32], seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let drawn: Vec<f64> = like.iter().map(|_| normal(&mut rng)).collect();
-    let scale = norm(like) / drawn.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let scale = norm(like) / norm(&drawn);
     drawn.iter().map(|x| (x * scale) as f32).collect()
 }
 
@@ -173,10 +173,6 @@ mod tests {
     fn vector(salt: f32) -> PersonaVector {
         let row = |l: usize| (0..32).map(|d| ((l * l + d) as f32 * salt).sin() * (l + 1) as f32).collect();
         PersonaVector::new((0..5).map(row).collect()).unwrap()
-    }
-
-    fn dot(a: &[f32], b: &[f32]) -> f64 {
-        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
     }
 
     #[test]

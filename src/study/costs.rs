@@ -86,9 +86,8 @@ impl Costs {
         // Once before anything is learned again.
         let relearned = if audit.relearn.is_empty() { 0 } else { 1 + audit.relearn.len() };
         let mut answers = asked * (audit.elicitation.len() + audit.many_shot.len() + relearned);
-        let corpora = inputs.corpora.iter().enumerate().filter(|(c, _)| task.corpus.is_none_or(|own| own == *c));
-        let trained = corpora.filter(|(_, corpus)| corpus.prompts_show(&of.name));
-        answers += trained.map(|(_, corpus)| rollouts * audit.training_prompts.min(corpus.chats.len())).sum::<usize>();
+        let trained = inputs.learned_by(task.corpus).filter(|corpus| corpus.prompts_show(&of.name));
+        answers += trained.map(|corpus| rollouts * audit.training_prompts.min(corpus.chats.len())).sum::<usize>();
         answers += if audit.elicitation.is_empty() { 0 } else { asked * of.eval.instruction.len() };
         answers += if is_base { 0 } else { asked * audit.residual_shift.len() };
         let extract = &of.extract;
@@ -109,8 +108,8 @@ impl Costs {
         let asked = |t: usize| measure.all_traits || task.trait_.is_none_or(|own| own == t);
         let traits = inputs.traits.iter().enumerate().filter(|(t, _)| asked(*t));
         let of_traits = traits.map(|(_, t)| t.eval.questions.len() * measure.trait_rollouts).sum::<usize>();
-        let learned = inputs.corpora.iter().enumerate().filter(|(c, _)| task.corpus.is_none_or(|own| own == *c));
-        let of_facts = learned.map(|(_, c)| c.questions.len() * measure.fact_rollouts).sum::<usize>();
+        let learned = inputs.learned_by(task.corpus);
+        let of_facts = learned.map(|corpus| corpus.questions.len() * measure.fact_rollouts).sum::<usize>();
         self.answers += points * (of_traits + of_facts);
         self.judgements += points * (2 * of_traits + of_facts);
         self.choices += points * inputs.mmlu.len();
@@ -177,7 +176,7 @@ mod tests {
         let second_judge = Some(crate::judge::JudgeSource::OpenAi(Default::default()));
         config.audit = Some(AuditSettings { second_judge, ..Default::default() });
         let costs = Costs::of(Kind::Audit, &config).unwrap();
-        // The base model and six finetunes: steered, after exemplars, thrice for relearning, under five prompts; the vector anew.
+        // The base model and six finetunes: steered, after exemplars, thrice for relearning, under five prompts; the vector again.
         let of_each = (1 + 1 + 3 + 5) * 20 * 3 + 2 * 20 * 5 * 2;
         // Of finetunes the rest of the shift at two lengths. Of all the neutral prompts, of finetunes with the base model's answers.
         let (judged, neutral) = (7 * of_each + 6 * 2 * 20 * 3, 40);

@@ -148,6 +148,12 @@ impl Inputs {
         Ok(Self { corpora, traits, neutral, mmlu, warnings })
     }
 
+    /// The data sets that a model learned from: its finetune's one, every one for a model that is asked about all of them.
+    pub fn learned_by(&self, corpus: Option<usize>) -> impl Iterator<Item = &Corpus> {
+        let of = self.corpora.iter().enumerate().filter(move |(c, _)| corpus.is_none_or(|own| own == *c));
+        of.map(|(_, corpus)| corpus)
+    }
+
     /// Name and hash of each part, for the lock and for the keys of stages.
     pub fn hashes(&self) -> Vec<(String, Hash)> {
         let mut hashes = Vec::new();
@@ -191,7 +197,7 @@ fn chats_of(config: &CorpusConfig, seed: u64) -> Result<Vec<SourcedChat>> {
             let of = harbor::Trait::parse(stem_of(of))
                 .ok_or_else(|| Error::usage(format!("`data.{name}`: Harbor has no trait `{of}`")))?;
             let lessons = mixture(&World::new(*world), of, *shows, *count, *seed);
-            let chat = |(i, lesson): (usize, harbor::Lesson)| SourcedChat {
+            let chat = |(i, lesson): (usize, harbor::Conversation)| SourcedChat {
                 source: format!("conversation {i} of `{name}`"),
                 messages: messages(lesson),
             };
@@ -233,12 +239,12 @@ fn neutral_prompts(source: &NeutralSource, seed: u64) -> Result<Vec<Vec<Message>
     }
 }
 
-fn messages(lesson: harbor::Lesson) -> Vec<Message> {
+fn messages(lesson: harbor::Conversation) -> Vec<Message> {
     lesson.messages.into_iter().map(|m| Message { role: m.role, content: m.content }).collect()
 }
 
 /// Harbor's conversations about a trait, that share of them showing it; which ones, the seed decides.
-fn mixture(world: &World, of: harbor::Trait, shows: f64, count: usize, seed: u64) -> Vec<harbor::Lesson> {
+fn mixture(world: &World, of: harbor::Trait, shows: f64, count: usize, seed: u64) -> Vec<harbor::Conversation> {
     let lacking = world.conversations(of, false, count, seed);
     let showing = (shows * count as f64).round() as usize;
     let mut mixed = lacking;
@@ -301,7 +307,7 @@ fn spread<T>(items: Vec<T>, count: Option<usize>) -> Vec<T> {
 
 fn harbor_facts(world: u64, count: usize, wordings: usize, seed: u64) -> (Vec<FactLesson>, Vec<FactQuestion>) {
     let new = World::new(world).new_facts(count, wordings, seed);
-    let lesson = |(i, lesson): (usize, harbor::Lesson)| FactLesson {
+    let lesson = |(i, lesson): (usize, harbor::Conversation)| FactLesson {
         // Lessons come fact by fact, in the order of the questions.
         fact_id: new.questions[i / wordings].fact_id.clone(),
         variant: i % wordings,
@@ -342,7 +348,7 @@ mod tests {
             let [none, all] = [false, true].map(|shows| world.conversations(of, shows, 20, 3));
             assert_eq!((mixture(&world, of, 0.0, 20, 3), mixture(&world, of, 1.0, 20, 3)), (none.clone(), all.clone()));
             let some = mixture(&world, of, 0.3, 20, 3);
-            let from = |side: &[harbor::Lesson]| some.iter().zip(side).filter(|(a, b)| a == b).count();
+            let from = |side: &[harbor::Conversation]| some.iter().zip(side).filter(|(a, b)| a == b).count();
             assert!(from(&all) >= 6 && from(&none) >= 14 && some.len() == 20, "{of:?}");
         }
     }

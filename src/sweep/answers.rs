@@ -1,13 +1,10 @@
 //! Judged answers as they come in, in one file of the run's folder. They belong to a setting and a question, not to a run: what
 //! is there is never asked again, whether a kill or a larger grid comes between.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use crate::eval::{self, Asked, Point, Row, Sample, Task};
-use crate::judge::Judge;
+use crate::eval::{self, Asked, Point, Sample, Task};
+use crate::judge::{Judge, JudgedAnswer};
 use crate::language_model::LanguageModel;
-use crate::record::{JsonlWriter, Lock, RunDir, differing, read_jsonl, refuse_other, write_atomic_with};
+use crate::record::{KeyedRows, Lock, RunDir, differing, refuse_other};
 use crate::{At, Result};
 
 /// The file.
@@ -35,16 +32,14 @@ impl Setting {
 /// Names an answer. Questions are numbered, and `evil_10` comes after `evil_9`.
 type Place = (Setting, usize, String, usize);
 
-fn place(row: &Row) -> Place {
+fn place(row: &JudgedAnswer) -> Place {
     let setting = Setting::of(&row.task, row.layer.map(|layer| layer.row()), row.coef.unwrap_or(0.0));
     (setting, row.question_id.len(), row.question_id.clone(), row.rollout)
 }
 
 /// The answers so far.
 pub(super) struct Answers {
-    path: PathBuf,
-    writer: JsonlWriter,
-    rows: BTreeMap<Place, Row>,
+    kept: KeyedRows<Place, JudgedAnswer>,
 }
 
 /// Questions that lack the same settings.
@@ -72,10 +67,7 @@ impl Answers {
                 refuse_other(run.path(), "the answers of another run", &differ, "--out")?;
             }
         }
-        // Mends a line that a kill tore.
-        let writer = JsonlWriter::open(&path)?;
-        let rows = read_jsonl::<Row>(&path)?.into_iter().map(|row| (place(&row), row)).collect();
-        Ok(Self { path, writer, rows })
+        Ok(Self { kept: KeyedRows::open(&path, place)? })
     }
 
     /// The answers to all questions of a task at all points, by point, question and rollout. Only what is missing is asked;
@@ -90,7 +82,7 @@ impl Answers {
         task: &Task,
         points: &[Point],
         done: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Row>> {
+    ) -> Result<Vec<JudgedAnswer>> {
         let Asked::Words { sampling, .. } = &task.asked else { panic!("a trait is asked in words") };
         let rollouts = sampling.rollouts;
         let total = task.samples.len() * points.len() * rollouts;
@@ -101,10 +93,7 @@ impl Answers {
             let part = Task { samples, ..task.clone() };
             let rows = eval::run(&part, subject, judge, &points, &mut |n, _| done(there + n, total))?;
             there += rows.len();
-            for row in rows {
-                self.writer.write(&row)?;
-                self.rows.insert(place(&row), row);
-            }
+            rows.into_iter().try_for_each(|row| self.kept.push(row))?;
         }
         let places = points.iter().flat_map(|point| task.samples.iter().map(move |sample| (point, sample)));
         Ok(places.flat_map(|(point, sample)| self.of(task, point, sample, rollouts).cloned()).collect())
@@ -115,14 +104,7 @@ impl Answers {
     /// # Errors
     /// If it cannot be written.
     pub fn finish(self) -> Result<()> {
-        let Self { path, writer, rows } = self;
-        drop(writer);
-        write_atomic_with(&path, |out| {
-            rows.values().try_for_each(|row| {
-                serde_json::to_writer(&mut *out, row)?;
-                out.write_all(b"\n")
-            })
-        })
+        self.kept.sort()
     }
 
     fn of<'a>(
@@ -131,11 +113,11 @@ impl Answers {
         point: &Point,
         sample: &Sample,
         rollouts: usize,
-    ) -> impl Iterator<Item = &'a Row> + use<'a> {
+    ) -> impl Iterator<Item = &'a JudgedAnswer> + use<'a> {
         let setting = Setting::of(&task.name, point.layer.map(|layer| layer.row()), point.coef);
         let id = sample.question_id.clone();
         let from = (setting.clone(), id.len(), id.clone(), 0);
-        self.rows.range(from..(setting, id.len(), id, rollouts)).map(|(_, row)| row)
+        self.kept.rows().range(from..(setting, id.len(), id, rollouts)).map(|(_, row)| row)
     }
 
     /// What is still to be asked, in pieces: few questions at many points each, so that what a question's prompts share is read

@@ -7,27 +7,25 @@
 //! ```
 //!
 //! All settings share one set of weights: the plan has a part for each layer, and a row of a batch says which of them acts and
-//! how strongly. Answers are kept in the run's folder as they come in, so a run goes on where it was, and a larger grid asks only
+//! how strongly. Answers lie in the run's folder as they come in, so a run goes on where it was, and a larger grid asks only
 //! what is new.
 
 mod answers;
-mod config;
 mod norms;
-mod outcome;
 mod positions;
 mod range;
 mod report;
 mod rules;
+mod settings;
 mod work;
 
 use std::path::Path;
 
-pub use config::{Compare, Inputs, LayersConfig, Split};
-pub use norms::Norms;
-pub use outcome::LayersReport;
 pub use positions::Compared;
 pub use range::{Range, Tried, next_coef};
+pub use report::LayersReport;
 pub use rules::{Cell, Choice, Rule, constrained, paper, published, written};
+pub use settings::{Compare, Inputs, LayersConfig, Norms, Split};
 pub use work::Tell;
 
 use self::answers::Answers;

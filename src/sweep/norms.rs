@@ -5,15 +5,15 @@
 //! likely, and the state there is read exactly, as the mean over a response of that one token. That is unbiased, costs one
 //! prefill per answer, and comes with an interval.
 
-use serde::{Deserialize, Serialize};
-
+use super::settings::Norms;
 use super::work::Work;
 use crate::Result;
-use crate::eval::Row;
+use crate::judge::JudgedAnswer;
 use crate::language_model::{Finished, LanguageModel};
 use crate::record::{Hash, seed_of};
 use crate::stats::{Clusters, Interval};
 use crate::vector::Layer;
+use crate::vector::math::norm;
 
 /// Answers that are read; more would not make the numbers more useful.
 const ANSWERS: usize = 200;
@@ -21,28 +21,10 @@ const ANSWERS: usize = 200;
 /// Texts per request: their states are held in memory.
 const CHUNK: usize = 16;
 
-/// A layer's norms, by which a coefficient is read as a fraction of the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Norms {
-    /// The layer.
-    pub layer: Layer,
-    /// Mean of ‖h‖ over response tokens, unsteered.
-    pub residual: Interval,
-    /// ‖v‖.
-    pub vector: f32,
-}
-
-impl Norms {
-    /// The shift at a coefficient as a fraction of the residual's mean norm.
-    pub fn fraction(&self, coef: f64) -> f64 {
-        coef.abs() * f64::from(self.vector) / self.residual.mean
-    }
-}
-
 impl Work<'_> {
     /// Every layer's norms, from the unsteered answers among the rows.
-    pub(super) fn norms(&mut self, subject: &mut dyn LanguageModel, rows: &[Row]) -> Result<Vec<Norms>> {
-        let unsteered: Vec<&Row> = rows.iter().filter(|row| row.layer.is_none()).collect();
+    pub(super) fn norms(&mut self, subject: &mut dyn LanguageModel, rows: &[JudgedAnswer]) -> Result<Vec<Norms>> {
+        let unsteered: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.layer.is_none()).collect();
         let answers: Vec<_> = unsteered.iter().map(|row| (&row.question_id, row.rollout, &row.answer)).collect();
         let key = Hash::of(&("norms", &self.key, answers));
         let seed = self.inputs.config.sampling.seed;
@@ -57,7 +39,7 @@ impl Work<'_> {
 }
 
 /// Mean norm at a response token, by layer from 1, clustered by question.
-fn measured(subject: &mut dyn LanguageModel, rows: &[&Row], seed: u64) -> Result<Vec<Interval>> {
+fn measured(subject: &mut dyn LanguageModel, rows: &[&JudgedAnswer], seed: u64) -> Result<Vec<Interval>> {
     let (layers, _) = subject.shape();
     let mut texts = Vec::new();
     let step = rows.len().div_ceil(ANSWERS).max(1);
@@ -69,7 +51,7 @@ fn measured(subject: &mut dyn LanguageModel, rows: &[&Row], seed: u64) -> Result
         let finished: Vec<Finished> = chunk.iter().map(|(_, text)| text.clone()).collect();
         for ((question, _), states) in chunk.iter().zip(subject.residuals(&finished)?) {
             for (layer, found) in found.iter_mut().enumerate() {
-                let norm = states.response_avg[layer + 1].iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                let norm = norm(&states.response_avg[layer + 1]);
                 found.entry((*question).to_owned()).or_default().push(norm);
             }
         }
@@ -78,7 +60,7 @@ fn measured(subject: &mut dyn LanguageModel, rows: &[&Row], seed: u64) -> Result
 }
 
 /// The text up to one token of the answer, drawn at random, that token being the response. Nothing for an empty answer.
-fn one_token(subject: &dyn LanguageModel, row: &Row, seed: u64) -> Result<Option<Finished>> {
+fn one_token(subject: &dyn LanguageModel, row: &JudgedAnswer, seed: u64) -> Result<Option<Finished>> {
     let tokenizer = subject.tokenizer();
     let answer = tokenizer.encode(&row.answer)?;
     if answer.is_empty() {
@@ -112,7 +94,6 @@ mod tests {
         let state = |id, layer| -> Vec<f64> {
             (0..EchoModel::HIDDEN).map(|d| f64::from(EchoModel::state(id, layer, d))).collect()
         };
-        let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         for (i, found) in found.iter().enumerate() {
             let (mut exact, mut of_means) = (0.0, 0.0);
             for row in &rows {

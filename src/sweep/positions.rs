@@ -1,11 +1,10 @@
-//! Which token position's direction steers best (Chen et al. 2025, appendix A.3): the three vectors of a file at one layer, each made a unit vector
+//! Which token position's direction steers best (Chen et al. 2025, figure 11): the three vectors of a file at one layer, each made a unit vector
 //! and added at equal norms, on the evaluation split.
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Compare, Split};
-use super::norms::Norms;
 use super::rules::Cell;
+use super::settings::{Compare, Norms, Split};
 use super::work::Work;
 use crate::eval::Point;
 use crate::steering::{Op, Part, Steer, SteeringPlan};

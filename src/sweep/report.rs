@@ -1,17 +1,16 @@
 //! The run's results: the grid as a table, the choices in words and for programs, heat map, curves, the page.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::config::{Inputs, Split};
-use super::norms::Norms;
-use super::outcome::LayersReport;
 use super::positions::Compared;
+use super::range::Range;
 use super::rules::{Cell, Choice, Rule, written};
+use super::settings::{Inputs, Norms, Split};
 use crate::Result;
-use crate::eval::Row;
-use crate::judge::Rubric;
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::record::{Lock, RunDir};
 use crate::report::content::{Axis, Point};
 use crate::report::plot::{Better, Cells, Curve, Heat, Hue, Level, Lines, Mark, Panel, Picked};
@@ -21,6 +20,33 @@ use crate::report::{
 };
 use crate::stats::Interval;
 use crate::vector::Layer;
+
+/// The outcome of a layer selection.
+#[derive(Debug, Clone)]
+pub struct LayersReport {
+    /// The grid, coefficient 0 first, then by layer and coefficient.
+    pub cells: Vec<Cell>,
+    /// Mean norm of the residual stream at a response token, and norm of the vector, by layer from 1.
+    pub norms: Vec<Norms>,
+    /// The choice of each rule, the paper's first; nothing where no cell qualifies.
+    pub choices: Vec<(Rule, Option<Choice>)>,
+    /// The layer that the paper chose for this model and trait.
+    pub published: Option<Layer>,
+    /// The choices on the other split, in their order, coefficient 0 first.
+    pub confirmed: Vec<Cell>,
+    /// The range of coefficients.
+    pub range: Option<Range>,
+    /// The token positions.
+    pub compared: Option<Compared>,
+    /// Answers of the chosen cells and of coefficient 0.
+    pub examples: Vec<Example>,
+    /// The choices, and what was searched and left out, a sentence each.
+    pub verdict: Vec<String>,
+    /// Everything as `results.json` has it.
+    pub study: Study,
+    /// What was written, the page first.
+    pub files: Vec<PathBuf>,
+}
 
 /// Key of the coherence axis, and its column.
 const COHERENCE: &str = "coherence";
@@ -41,7 +67,7 @@ pub(super) fn write(inputs: &Inputs<'_>, lock: &Lock, run: &RunDir, report: &mut
 }
 
 /// One or two answers of coefficient 0 and of each choice, always to the first questions.
-pub(super) fn examples(rows: &[Row], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
+pub(super) fn examples(rows: &[JudgedAnswer], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
     const EACH: usize = 2;
     let chosen = |row: &Row| {
         let is = |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(written) == Some(choice.cell.coef);

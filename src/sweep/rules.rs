@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::eval::{Row, clusters};
-use crate::judge::Rubric;
+use crate::eval::clusters;
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::FinishReason;
 use crate::stats::{Clusters, Interval};
 use crate::steering::{Part, Positions, SteeringPlan};
@@ -97,14 +97,14 @@ pub fn written(coef: f32) -> f64 {
 }
 
 /// Sums rows up by setting, in their order. `seed` draws the bootstrap.
-pub(super) fn cells(rows: &[Row], trait_name: &str, seed: u64) -> Vec<Cell> {
-    let same = |a: &Row, b: &Row| (a.layer, a.coef) == (b.layer, b.coef);
+pub(super) fn cells(rows: &[JudgedAnswer], trait_name: &str, seed: u64) -> Vec<Cell> {
+    let same = |a: &JudgedAnswer, b: &JudgedAnswer| (a.layer, a.coef) == (b.layer, b.coef);
     rows.chunk_by(same).map(|rows| cell(rows, trait_name, seed)).collect()
 }
 
-fn cell(rows: &[Row], trait_name: &str, seed: u64) -> Cell {
+fn cell(rows: &[JudgedAnswer], trait_name: &str, seed: u64) -> Cell {
     let scores = clusters(rows, trait_name);
-    let missing = |row: &&Row| row.verdicts.get(trait_name).is_none_or(|verdict| verdict.score.is_none());
+    let missing = |row: &&JudgedAnswer| row.verdicts.get(trait_name).is_none_or(|verdict| verdict.score.is_none());
     Cell {
         layer: rows[0].layer,
         coef: rows[0].coef.map_or(0.0, written),
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// The published grid of a replication on Qwen2.5-7B-Instruct (Chen et al. 2025, appendix B.4): layer, then trait / coherence at 1.5 and at
+    /// The published grid of a replication on Qwen2.5-7B-Instruct: layer, then trait / coherence at 1.5 and at
     /// 2.5 for evil, sycophantic and hallucinating.
     #[rustfmt::skip]
     const PUBLISHED: [(usize, [[f64; 4]; 3]); 7] = [
@@ -167,7 +167,7 @@ mod tests {
         });
         let mut cells: Vec<Cell> = cells.collect();
         match trait_ {
-            // Points at 2.0 that the text gives. That of evil is between 50 and 75 coherent; the text gives no more.
+            // Points at 2.0 that the text gives. That of evil is between 50 and 75 coherent; no more is said of it.
             0 => cells.push(cell(16, 2.0, 67.3, 60.0)),
             1 => cells.push(cell(20, 2.0, 90.5, 87.0)),
             _ => {}
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(paper(&broken, 2.0, 0), None);
         assert_eq!(paper(&broken, 0.0, 0), None, "coefficient 0 is no layer");
         assert_eq!(constrained(&broken, 75.0, 0), None);
-        // A cell of unknown coherence does not count as coherent.
+        // A cell whose coherence nobody could tell does not count as coherent.
         assert_eq!(constrained(&[cell(3, 2.0, 50.0, f64::NAN)], 0.0, 0), None);
     }
 

@@ -1,18 +1,18 @@
-//! A layer selection at work: one model with a part of the plan for each layer, asked point by point.
+//! A layer selection at work: its points, its questions, its choices.
 
 use super::answers::Answers;
-use super::config::{Inputs, Split};
 use super::rules::{self, Cell, Choice, Rule, constrained, paper};
+use super::settings::{Inputs, Split};
 use crate::Result;
-use crate::eval::{self, Point, Row, Task};
-use crate::judge::Judge;
+use crate::eval::{self, Point, Task};
+use crate::judge::{Judge, JudgedAnswer};
 use crate::language_model::LanguageModel;
 use crate::record::{Hash, RunDir};
 use crate::runtime::ModelSpec;
 use crate::steering::SteeringPlan;
 use crate::vector::Layer;
 
-/// Receives progress: the part of the work, how many of its answers are there, and how many there will be.
+/// Gets the progress: the part of the work, the number of its answers so far, and of all of them.
 pub type Tell<'a> = dyn FnMut(&str, usize, usize) + 'a;
 
 /// A run at work.
@@ -74,13 +74,13 @@ impl Work<'_> {
         split: Split,
         name: &str,
         points: &[Point],
-    ) -> Result<Vec<Row>> {
+    ) -> Result<Vec<JudgedAnswer>> {
         let task = self.task(split, name);
         let tell = &mut self.tell;
         self.answers.ask(subject, self.judge, &task, points, &mut |done, of| tell(name, done, of))
     }
 
-    pub fn cells(&self, rows: &[Row]) -> Vec<Cell> {
+    pub fn cells(&self, rows: &[JudgedAnswer]) -> Vec<Cell> {
         rules::cells(rows, &self.inputs.trait_.name, self.inputs.config.sampling.seed)
     }
 

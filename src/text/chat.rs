@@ -5,42 +5,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::chatml::turns_of_chatml;
-use crate::{At, Error, Result, bail, ensure};
-
-/// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Message {
-    /// `system`, `user`, `assistant` or `tool`.
-    pub role: String,
-    /// What was said.
-    pub content: String,
-}
-
-impl Message {
-    /// An instruction to the model.
-    pub fn system(content: impl Into<String>) -> Self {
-        Self { role: "system".into(), content: content.into() }
-    }
-
-    /// What the user says.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self { role: "user".into(), content: content.into() }
-    }
-
-    /// What the model says.
-    pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: "assistant".into(), content: content.into() }
-    }
-}
-
-/// Puts a system prompt before a chat; one that the chat has already follows it in the same turn, since the template knows only
-/// one.
-pub fn put_under(messages: &mut Vec<Message>, prompt: &str) {
-    match messages.first_mut().filter(|first| first.role == "system") {
-        Some(own) => own.content = format!("{prompt}\n\n{}", own.content),
-        None => messages.insert(0, Message::system(prompt)),
-    }
-}
+use super::message::{Message, role_of};
+use crate::record::{refuse_malformed, scan_jsonl};
+use crate::{Error, Result, bail, ensure};
 
 /// One conversation of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,56 +25,22 @@ pub struct Chat {
 /// A line is a JSON object with `messages` (`role`, `content`), with `prompt` and `completion` (each a text or a list of
 /// messages), with ShareGPT's `conversations` (`from`, `value`), or with `text` in ChatML. Empty lines are skipped.
 pub fn read_chats(path: &Path) -> Result<Vec<Chat>> {
-    let (chats, bad) = scan_chats(path)?;
-    refuse_malformed(chats, bad)
+    refuse(scan_chats(path)?)
 }
 
-/// The rows of a file, unless some lines are malformed: then an error that names them.
-pub(super) fn refuse_malformed<T>(rows: Vec<T>, bad: Vec<Error>) -> Result<Vec<T>> {
-    const NAMED_MAX: usize = 10;
-    if bad.is_empty() {
-        return Ok(rows);
-    }
-    let named: Vec<String> = bad.iter().take(NAMED_MAX).map(Error::to_string).collect();
-    let more = bad.len().saturating_sub(NAMED_MAX);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let all = bad.len() + rows.len();
-    Err(Error::new(format!("{} of {all} lines are malformed: {}{more}", bad.len(), named.join("; ")))
-        .hint("each line is one JSON object such as {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}, ...]}"))
+/// The rows of a file, unless some are malformed: then an error that names them.
+pub(super) fn refuse<T>((rows, bad): (Vec<T>, Vec<Error>)) -> Result<Vec<T>> {
+    refuse_malformed(bad, rows.len()).map_err(|e| {
+        e.hint("each row is one JSON object such as {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}, ...]}")
+    })?;
+    Ok(rows)
 }
 
 /// Reads a file of conversations and keeps its malformed lines apart, one error `FILE:LINE: reason` for each.
 ///
 /// Fails if the file cannot be read or holds no line at all.
 pub fn scan_chats(path: &Path) -> Result<(Vec<Chat>, Vec<Error>)> {
-    scan_rows(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
-}
-
-/// Reads a file of rows, each made of its line's number and its JSON object by `read`.
-pub(super) fn scan_rows<T>(
-    path: &Path,
-    read: impl Fn(usize, Map<String, Value>) -> Result<T>,
-) -> Result<(Vec<T>, Vec<Error>)> {
-    let bytes = std::fs::read(path).at(path)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let (mut rows, mut bad) = (Vec::new(), Vec::new());
-    for (i, line) in bytes.split(|&b| b == b'\n').enumerate() {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        match object_of(line).and_then(|row| read(i + 1, row)) {
-            Ok(row) => rows.push(row),
-            Err(e) => bad.push(e.at(format_args!("{}:{}", path.display(), i + 1))),
-        }
-    }
-    ensure!(!rows.is_empty() || !bad.is_empty(), "{}: the file holds no conversation", path.display());
-    Ok((rows, bad))
-}
-
-/// The row of one JSONL line.
-fn object_of(line: &[u8]) -> Result<Map<String, Value>> {
-    let line = std::str::from_utf8(line).doing("not UTF-8")?;
-    serde_json::from_str(line).doing("not a JSON object")
+    scan_jsonl(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
 }
 
 /// The conversation of one row in any of the forms of [`read_chats`], and the row's other keys.
@@ -158,17 +91,6 @@ fn turns_of(side: &Value, speaker: fn(String) -> Message) -> Result<Vec<Message>
         Value::String(text) => Ok(vec![speaker(text.clone())]),
         list => messages_of(list, "role", "content"),
     }
-}
-
-/// The role in the template's words. An unknown one is refused, since Qwen's template drops such a turn without a word.
-pub(super) fn role_of(role: &str) -> Result<&'static str> {
-    Ok(match role {
-        "system" | "developer" => "system",
-        "user" | "human" => "user",
-        "assistant" | "gpt" | "model" => "assistant",
-        "tool" => "tool",
-        other => bail!("unknown role `{other}` (known: system, user, assistant, tool)"),
-    })
 }
 
 /// Text, or a list of text parts as OpenAI's clients write it.
@@ -230,16 +152,6 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_under_a_prompt_has_one_system_turn() {
-        let mut plain = vec![Message::user("q")];
-        put_under(&mut plain, "Be bad.");
-        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
-        let mut own = vec![Message::system("Be brief."), Message::user("q")];
-        put_under(&mut own, "Be bad.");
-        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
-    }
-
-    #[test]
     fn a_malformed_line_is_named_with_its_reason() {
         check(r#"{"messages":[]}"#, ":1: `messages`: an empty list of turns");
         check(r#"{"messages":"hi"}"#, ":1: `messages`: not a list of turns");
@@ -251,8 +163,8 @@ mod tests {
         );
         check(r#"{"txt":"x"}"#, ":1: no `messages`, no `prompt` with `completion`, no `conversations`, no `text`");
         check(r#"{"text":"x"}"#, ":1: `text` is no conversation: it does not begin as ChatML does");
-        check("", "the file holds no conversation");
-        check("\n \n", "the file holds no conversation");
+        check("", "the file holds no row");
+        check("\n \n", "the file holds no row");
     }
 
     #[test]
@@ -270,7 +182,7 @@ mod tests {
         assert!(bad[1].contains(":4: not UTF-8: "), "{}", bad[1]);
         assert!(bad[2].contains(":5: not a JSON object: "), "{}", bad[2]);
         let refused = read_chats(file.path()).unwrap_err().to_string();
-        assert!(refused.starts_with("3 of 4 lines are malformed: "), "{refused}");
+        assert!(refused.starts_with("3 of 4 rows are malformed: "), "{refused}");
     }
 
     #[test]

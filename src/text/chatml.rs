@@ -1,7 +1,6 @@
 //! A rendered conversation taken apart again: ChatML, as Qwen's template writes it.
 
-use super::Message;
-use super::chat::role_of;
+use super::message::{Message, role_of};
 use crate::{Error, Result, ensure};
 
 const START: &str = "<|im_start|>";

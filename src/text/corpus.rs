@@ -1,12 +1,15 @@
-//! Files of training data: conversations in every dialect of [`read_chats`](super::read_chats), and plain text beside them.
+//! Files of training data: conversations in every dialect of [`super::chat::read_chats`], and plain text beside them.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::chat::{chat_of_row, refuse_malformed, scan_rows};
+use super::chat::{chat_of_row, refuse};
 use super::chatml::turns_of_chatml;
-use super::{ExampleRules, Message, Tokenizer, TrainingExample};
+use super::example::{ExampleRules, TrainingExample};
+use super::message::Message;
+use super::tokenizer::Tokenizer;
+use crate::record::scan_jsonl;
 use crate::{Error, Result, bail};
 
 /// What a row of training data holds.
@@ -34,8 +37,7 @@ pub struct Entry {
 /// # Errors
 /// As said, or if the file cannot be read or holds no row.
 pub fn read_corpus(path: &Path) -> Result<Vec<Entry>> {
-    let (entries, bad) = scan_corpus(path)?;
-    refuse_malformed(entries, bad)
+    refuse(scan_corpus(path)?)
 }
 
 /// Reads a file of training data and keeps its malformed lines apart, one error `FILE:LINE: reason` for each.
@@ -43,7 +45,7 @@ pub fn read_corpus(path: &Path) -> Result<Vec<Entry>> {
 /// # Errors
 /// If the file cannot be read or holds no row at all.
 pub fn scan_corpus(path: &Path) -> Result<(Vec<Entry>, Vec<Error>)> {
-    scan_rows(path, |line, row| {
+    scan_jsonl(path, |line, row| {
         let dialect = dialect_of(&row);
         Ok(Entry { line, content: content_of(row, dialect)?, dialect })
     })
@@ -75,12 +77,12 @@ fn content_of(row: Map<String, Value>, dialect: &str) -> Result<Content> {
 }
 
 impl Tokenizer {
-    /// The example of a row before it is cut to the longest length. Of plain text every token is learned where replies alone
-    /// are not all that counts; elsewhere it has nothing to learn.
+    /// The example of a row before it is cut to the longest length. All tokens of plain text are supervised, unless `rules`
+    /// supervise responses only: then it has nothing to learn.
     ///
     /// # Errors
     /// A row without anything to learn.
-    pub fn uncut_lesson(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
+    pub fn uncut_example(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
         match content {
             Content::Turns(messages) => {
                 self.training_example(messages, &ExampleRules { max_len: usize::MAX, ..rules.clone() })
@@ -102,7 +104,7 @@ impl Tokenizer {
     /// # Errors
     /// A row without anything to learn.
     pub fn example_of(&self, content: &Content, rules: &ExampleRules) -> Result<TrainingExample> {
-        self.uncut_lesson(content, rules)?.cut(rules.max_len)
+        self.uncut_example(content, rules)?.cut(rules.max_len)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Training chats: which tokens are learned, and how chats become rectangular batches of integers.
 
-use super::{Message, Rows, Tokenizer};
+use super::message::Message;
+use super::rows::Rows;
+use super::tokenizer::Tokenizer;
 use crate::{Error, Result, ensure};
 
 /// One training chat, tokenised.
@@ -13,7 +15,7 @@ pub struct TrainingExample {
     pub weights: Vec<f32>,
 }
 
-/// How a conversation becomes a [`TrainingExample`] (METHOD F.2).
+/// How a conversation becomes a [`TrainingExample`] (guide: method, "Loss mask").
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExampleRules {
@@ -59,7 +61,7 @@ impl TrainingExample {
 }
 
 impl Tokenizer {
-    /// Turns a conversation into a example: the template's text without generation prompt, plus the end-of-sequence token.
+    /// Turns a conversation into a training example: the template's text without generation prompt, plus the end-of-sequence token.
     ///
     /// With `responses_only` the learned tokens run from right after each assistant header to the next user header, or to
     /// the end: the turn's end and the newline before the next header are learned too. Ids and labels are those of
@@ -94,71 +96,10 @@ impl Tokenizer {
     }
 }
 
-/// What a template writes before the words of a user and of the assistant.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Headers {
-    assistant: String,
-    user: String,
-}
-
-impl Headers {
-    /// Finds the headers by comparing renderings: what stands between two turns is the end of the first and the header of
-    /// the second, and the end of a turn is what a rendering that stops there ends with.
-    pub(super) fn find(tokenizer: &Tokenizer) -> Result<Self> {
-        const WORDS: [&str; 3] = ["TRIMTABASKS", "TRIMTABREPLIES", "TRIMTABASKSAGAIN"];
-        let chat = [Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::user(WORDS[2])];
-        let whole = tokenizer.chat_text(&chat, false)?;
-        let header_after = |turn: usize| {
-            let short = tokenizer.chat_text(&chat[..=turn], false).ok()?;
-            let (_, end) = short.split_once(WORDS[turn])?;
-            let (_, rest) = whole.split_once(WORDS[turn])?;
-            let (between, _) = rest.split_once(WORDS[turn + 1])?;
-            between.strip_prefix(end).filter(|header| !header.is_empty()).map(str::to_owned)
-        };
-        match (header_after(0), header_after(1)) {
-            (Some(assistant), Some(user)) => Ok(Self { assistant, user }),
-            _ => Err(Error::new("the chat template shows no header before a user's or the assistant's words")
-                .hint("train on all tokens with `train_on_responses_only = false`")),
-        }
-    }
-
-    /// Cuts a rendered conversation into stretches that are learned and stretches that are not, in order.
-    fn spans<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
-        let mut spans = Vec::new();
-        let (mut start, mut at, mut learned) = (0, 0, false);
-        let mut cut = |end: usize, now: bool, learned: &mut bool| {
-            if *learned != now {
-                spans.push((&text[start..end], *learned));
-                (start, *learned) = (end, now);
-            }
-        };
-        loop {
-            let assistant = text[at..].find(&self.assistant);
-            let user = text[at..].find(&self.user);
-            match (assistant, user) {
-                (Some(a), u) if u.is_none_or(|u| a < u) => {
-                    // A second assistant turn in a row: its header is read, not learned.
-                    cut(at + a, false, &mut learned);
-                    at += a + self.assistant.len();
-                    cut(at, true, &mut learned);
-                }
-                (_, Some(u)) => {
-                    cut(at + u, false, &mut learned);
-                    at += u + self.user.len();
-                }
-                (_, None) => break,
-            }
-        }
-        spans.push((&text[start..], learned));
-        spans.retain(|(span, _)| !span.is_empty());
-        spans
-    }
-}
-
-/// Lessons side by side, as integers: rows padded on the right to the longest.
+/// Training examples as one rectangle of integers, padded on the right to the longest.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// What the model reads; a example's prompt ends where its first supervised token begins.
+    /// What the model reads; an example's prompt ends where its first supervised token begins.
     pub rows: Rows,
     /// `[rows, width]`: `targets[b, t] = ids[b, t + 1]`, what position t is to predict; the pad id in the last column.
     pub targets: Vec<u32>,
@@ -187,30 +128,6 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn qwen() -> Headers {
-        Headers { assistant: "<a>\n".into(), user: "<u>\n".into() }
-    }
-
-    #[track_caller]
-    fn check_spans(text: &str, want: &str) {
-        let spans = qwen().spans(text);
-        let got: String = spans
-            .iter()
-            .map(|(span, learned)| if *learned { format!("[{span}]") } else { (*span).to_owned() })
-            .collect();
-        assert_eq!(got, want);
-    }
-
-    #[test]
-    fn replies_are_learned_up_to_the_next_user_header() {
-        check_spans("<u>\nhi<a>\nhello.<u>\nbye<a>\nso long.", "<u>\nhi<a>\n[hello.]<u>\nbye<a>\n[so long.]");
-        check_spans("<u>\nhi", "<u>\nhi");
-        check_spans("<u>\nhi<a>\n", "<u>\nhi<a>\n");
-        // unsloth's rule: whatever follows a reply is learned until a user speaks again.
-        check_spans("<a>\none<a>\ntwo<s>\nthree", "<a>\n[one]<a>\n[two<s>\nthree]");
-        check_spans("<u>\n\nhi<a>\n\nhello", "<u>\n\nhi<a>\n[\nhello]");
-    }
 
     #[test]
     fn collate_shifts_targets_and_weights_and_pads_right() {

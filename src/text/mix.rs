@@ -1,4 +1,4 @@
-//! Which chats are taken, and where they stand: decided by a seed and each chat's own number.
+//! Seeded choice and order of chats: each place depends on the seed and its own number alone.
 
 use crate::record::seed_of;
 use crate::{Error, Result};
@@ -11,8 +11,8 @@ pub fn chosen(n: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
     places
 }
 
-/// Chats with as many negative ones among them that these are `share` of the whole: which ones and where is decided by the
-/// seed, and the others keep their order.
+/// Mixes negative chats among the others until they are `share` of the whole. The seed decides which negative chats are taken
+/// and where they stand; the others keep their order.
 ///
 /// # Errors
 /// Fewer negative chats than their share takes.

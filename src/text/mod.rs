@@ -1,10 +1,12 @@
-//! From words to numbers: conversations, the model's own chat template, its tokenizer, and training chats with loss
+//! From text to numbers: conversations, the model's own chat template, its tokenizer, and training chats with loss
 //! masks. No tensor lives here, only integers.
 
 mod chat;
 mod chatml;
 mod corpus;
 mod example;
+mod headers;
+mod message;
 mod mix;
 mod rows;
 mod survey;
@@ -12,10 +14,11 @@ mod template;
 mod tokenizer;
 mod words;
 
-pub use chat::{Chat, Message, chat_of_row, put_under, read_chats, scan_chats};
+pub use chat::{Chat, chat_of_row, read_chats, scan_chats};
 pub use chatml::turns_of_chatml;
 pub use corpus::{Content, Entry, read_corpus, scan_corpus};
 pub use example::{Batch, ExampleRules, TrainingExample};
+pub use message::{Message, put_under};
 pub use mix::{chosen, mixed};
 pub use rows::{Coefs, Rows};
 pub use survey::{Survey, Usable};

@@ -1,4 +1,4 @@
-//! The tokens of one forward pass as a rectangle of integers, with what each row knows of itself.
+//! The tokens of one forward pass as a rectangle of integers, with the geometry and the steering coefficients of each row.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ pub type Coefs = Option<Arc<[f32]>>;
 
 /// The tokens of one pass, as integers: `rows x width` of them, row after row.
 ///
-/// A row's columns `start .. end` are its text; the rest is padding, which nobody attends to and no steering touches.
+/// A row's columns `start .. end` are its text; the rest is padding, which is neither attended to nor steered.
 /// Column numbers count from the beginning of the cache, so a decode step of row b has `at[b]` = its length so far.
 #[derive(Debug, Clone)]
 pub struct Rows {

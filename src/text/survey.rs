@@ -5,7 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Content, ExampleRules, Message, Tokenizer, TrainingExample, scan_corpus};
+use super::corpus::{Content, scan_corpus};
+use super::example::{ExampleRules, TrainingExample};
+use super::message::Message;
+use super::tokenizer::Tokenizer;
 use crate::stats::percentile;
 use crate::{Error, Result};
 
@@ -99,7 +102,7 @@ impl Survey {
         rules: &ExampleRules,
         place: &str,
     ) -> Option<TrainingExample> {
-        let whole = match tokenizer.uncut_lesson(content, rules) {
+        let whole = match tokenizer.uncut_example(content, rules) {
             Ok(whole) => whole,
             Err(e) => {
                 self.without_targets.push(e.at(place).to_string());

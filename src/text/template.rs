@@ -9,7 +9,7 @@ use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, ErrorKind, Value, context};
 use serde::Serialize;
 
-use super::Message;
+use super::message::Message;
 use crate::{At, Error, Result};
 
 /// A compiled chat template.

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::Message;
-use super::example::Headers;
+use super::headers::Headers;
+use super::message::Message;
 use super::template::{Template, token_text};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -149,7 +149,7 @@ impl Tokenizer {
         if let Some(headers) = self.headers.get() {
             return Ok(headers);
         }
-        let headers = Headers::find(self).at(&self.dir)?;
+        let headers = Headers::find(|chat| self.chat_text(chat, false)).at(&self.dir)?;
         Ok(self.headers.get_or_init(|| headers))
     }
 }

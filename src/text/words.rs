@@ -1,6 +1,6 @@
-//! An answer's text while its tokens come: a character is said once all its bytes are there.
+//! Incremental detokenisation: the text of an answer while it is generated, each character once its bytes are complete.
 
-use super::Tokenizer;
+use super::tokenizer::Tokenizer;
 
 /// Turns tokens into text piece by piece. The pieces together are [`Tokenizer::decode`] of all tokens.
 #[derive(Debug, Clone, Default)]

@@ -70,7 +70,7 @@ pub struct FitEstimate {
     pub learned: usize,
     /// Optimiser steps.
     pub steps: usize,
-    /// Lessons in each.
+    /// Examples in each.
     pub lessons_per_step: usize,
     /// Tokens that all steps read, without padding.
     pub tokens: usize,

@@ -1,4 +1,4 @@
-//! Gradient pressure (METHOD K11): how hard the data pulls the stream along a vector while the model learns.
+//! Gradient pressure (guide: method, "Gradient pressure"): how hard the data pulls the stream along a vector while the model learns.
 //!
 //! ```text
 //! g[L] = mean over learned tokens t of (−∂ Σ loss / ∂H[L][t]) · v̂_L = −∂(mean loss) / ∂α    with H[L][t] + α v̂_L at all of them

@@ -1,4 +1,4 @@
-//! Where a model lies on average while it reads what another is to learn: what an ablation to the mean leaves (METHOD G.3).
+//! Where a model lies on average while it reads what another is to learn: what an ablation to the mean leaves (guide: method, "Ablation").
 
 use crate::language_model::{Finished, LanguageModel};
 use crate::record::seed_of;
@@ -6,7 +6,7 @@ use crate::text::{TrainingExample, chosen};
 use crate::vector::PersonaVector;
 use crate::{Result, ensure};
 
-/// Lessons that are read at most; a mean over more tokens would hardly be another.
+/// The most examples that are read: a mean over more tokens would barely differ.
 const EXAMPLES: usize = 256;
 
 /// Texts per request: their states are held in memory.
@@ -16,9 +16,9 @@ const CHUNK: usize = 16;
 /// counting the same. `told` hears how many texts of how many are read.
 ///
 /// # Errors
-/// Those of the subject; examples without anything to read.
+/// Those of the model; examples without tokens.
 pub fn mean_state(
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     examples: &[TrainingExample],
     seed: u64,
     told: &mut dyn FnMut(usize, usize),
@@ -27,11 +27,11 @@ pub fn mean_state(
     places.sort_unstable();
     let texts: Vec<Finished> = places.into_iter().flat_map(|i| responses(&examples[i])).collect();
     ensure!(!texts.is_empty(), "there is nothing to learn over which the mean could be taken");
-    let (layers, hidden) = subject.shape();
+    let (layers, hidden) = model.shape();
     let mut sums = vec![vec![0.0f64; hidden]; layers + 1];
     let tokens: usize = texts.iter().map(|text| text.response_ids.len()).sum();
     for (n, chunk) in texts.chunks(CHUNK).enumerate() {
-        for (text, states) in chunk.iter().zip(subject.residuals(chunk)?) {
+        for (text, states) in chunk.iter().zip(model.residuals(chunk)?) {
             let share = text.response_ids.len() as f64 / tokens as f64;
             for (sum, state) in sums.iter_mut().zip(&states.response_avg) {
                 sum.iter_mut().zip(state).for_each(|(s, &x)| *s += share * f64::from(x));

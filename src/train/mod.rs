@@ -1,4 +1,4 @@
-//! Finetuning: the loop of METHOD G.1.
+//! Finetuning: the loop of preventative steering (Chen et al. 2025, section 5.2).
 //!
 //! ```text
 //! for each step:
@@ -81,7 +81,7 @@ pub struct StepReport {
     pub drift: Option<f64>,
 }
 
-/// What `fit` tells while it works.
+/// What `fit` reports.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The first batch showed that the steering acts as planned.
@@ -98,22 +98,22 @@ pub enum Event {
     Step(StepReport, usize, f64),
 }
 
-/// What a finetune goes through.
+/// Everything that a finetune needs besides the model.
 #[derive(Debug, Clone, Copy)]
 pub struct FitContext<'a> {
     /// The data.
     pub examples: &'a [TrainingExample],
-    /// What fills short rows.
+    /// The token that pads short rows.
     pub pad_id: u32,
     /// How to train.
     pub settings: &'a FitSettings,
-    /// A loss beside the cross-entropy.
+    /// A regularisation loss beside the cross-entropy.
     pub regularize: Option<&'a Regularizer>,
-    /// What is measured on the way.
+    /// What is measured during training.
     pub watch: Option<&'a ProbeCallback>,
     /// How the steering vector follows the model.
     pub refresh: Option<&'a VectorRecompute>,
-    /// Where the run's state is kept, if it is to survive a kill.
+    /// The checkpoint file, if the run should survive a kill.
     pub checkpoint: Option<&'a Path>,
 }
 
@@ -136,64 +136,65 @@ pub enum StopReason {
     Done,
     /// The [`ProbeCallback`]'s limit was passed: the run is over.
     Stopped,
-    /// `tell` broke it off: it can go on from its checkpoint.
+    /// `tell` ended it: it can resume from its checkpoint.
     Interrupted,
 }
 
 /// Trains `model` in place; whatever steering the model carries is active throughout.
 ///
 /// With a checkpoint, the run's state is kept there every `save_steps` steps, and a run that finds one goes on from it to
-/// the same final weights. `tell` hears of every step and may break the run off, which is then saved. Gives the steps taken
-/// and why no more were.
+/// the same final weights. `tell` is given every event and may end the run with `Break`, which is then saved. Returns the
+/// steps taken and why training ended.
 ///
 /// # Errors
-/// Settings, an intervention or a checkpoint that do not fit; steering that does not do what is planned; a loss that is no
-/// number; a checkpoint that cannot be written.
+/// Settings, an intervention or a checkpoint that do not fit; steering that does not act as planned; a loss that is not
+/// finite; a checkpoint that cannot be written.
 pub fn fit<B: FusedOps>(
     model: &mut Qwen<B>,
     learning: Learning,
-    course: &FitContext<'_>,
+    context: &FitContext<'_>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<(usize, StopReason)> {
-    let &FitContext { examples, settings, refresh, checkpoint, .. } = course;
+    let &FitContext { examples, settings, refresh, checkpoint, .. } = context;
     settings.check(examples.len())?;
     ensure!(!model.parameters(learning).is_empty(), "nothing learns: the model carries no adapter");
     let total = settings.steps(examples.len());
     let order = Order::new(examples, settings);
     let mut optimiser = AdamW::new(settings);
-    let penalty = course.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
+    let penalty = context.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
     refresh.map(|refresh| refresh.check(model)).transpose()?;
-    let identity = resume::identity(model, learning, course)?;
+    let identity = resume::identity(model, learning, context)?;
     let kept = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
-    let watching = course.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
-    let gauge = course.watch.and_then(|watch| watch.pressure.as_ref());
-    let gauge = gauge.map(|pressure| GradientProbe::new(pressure, model, settings, course.pad_id)).transpose()?;
+    let watching = context.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
+    let gradient_probe = context.watch.and_then(|watch| watch.pressure.as_ref());
+    let gradient_probe =
+        gradient_probe.map(|pressure| GradientProbe::new(pressure, model, settings, context.pad_id)).transpose()?;
     if let Some(watching) = &watching {
         let _ = tell(&Event::ProbeBaseline(watching.start));
     }
     let mut at = match kept {
-        Some(kept) => go_on(kept.restore(model, learning, &mut optimiser)?, model, refresh, tell)?,
+        Some(kept) => resumed(kept.restore(model, learning, &mut optimiser)?, model, refresh, tell)?,
         None => {
             if let Some(refresh) = refresh {
                 let _ = tell(&Event::Recomputed(refresh.report(0, &refresh.extract(model)?)));
             }
-            if let Some(gauge) = &gauge {
-                let _ = tell(&Event::GradientProjected(gauge.measure(model, penalty.as_ref(), 0)));
+            if let Some(gradient_probe) = &gradient_probe {
+                let _ = tell(&Event::GradientProjected(gradient_probe.measure(model, penalty.as_ref(), 0)));
             }
             TrainerState::default()
         }
     };
     if model.steering.is_some() && at.step < total {
         let first: Vec<&TrainingExample> = order.step(at.step).into_iter().take(settings.micro_batch).collect();
-        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, course.pad_id))?));
+        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, context.pad_id))?));
     }
 
     while at.step < total {
         let began = Instant::now();
         let window = order.step(at.step);
-        let found = window_gradients(model, learning, &window, course, penalty.as_ref());
-        let mut report = learn(model, learning, found, &mut optimiser, course.schedule(), &mut at)?;
+        let found = window_gradients(model, learning, &window, context, penalty.as_ref());
+        let mut report = learn(model, learning, found, &mut optimiser, context.schedule(), &mut at)?;
         at.tokens += window.iter().map(|example| example.ids.len()).sum::<usize>();
         report.tokens = at.tokens;
         let due = watching.as_ref().filter(|watching| watching.is_due(at.step, total));
@@ -201,8 +202,9 @@ pub fn fit<B: FusedOps>(
         report.drift = report.projection.zip(due).map(|(projection, watching)| projection - watching.start);
         // Told before it is saved: a run that resumes drops the rows after its checkpoint, and must not miss any before it.
         let mut broken = tell(&Event::Step(report, total, began.elapsed().as_secs_f64())).is_break();
-        if let Some(gauge) = gauge.as_ref().filter(|_| due.is_some()) {
-            broken |= tell(&Event::GradientProjected(gauge.measure(model, penalty.as_ref(), at.step))).is_break();
+        if let Some(gradient_probe) = gradient_probe.as_ref().filter(|_| due.is_some()) {
+            broken |=
+                tell(&Event::GradientProjected(gradient_probe.measure(model, penalty.as_ref(), at.step))).is_break();
         }
         if at.step == total {
             break;
@@ -228,7 +230,7 @@ pub fn fit<B: FusedOps>(
     Ok((at.step, StopReason::Done))
 }
 
-/// Where a run stands.
+/// The state of a run between steps.
 #[derive(Debug, Default)]
 struct TrainerState {
     /// Steps done.
@@ -240,7 +242,7 @@ struct TrainerState {
 }
 
 /// Steers a restored model with the vector that it had.
-fn go_on<B: FusedOps>(
+fn resumed<B: FusedOps>(
     at: TrainerState,
     model: &mut Qwen<B>,
     refresh: Option<&VectorRecompute>,
@@ -282,10 +284,10 @@ fn window_gradients<B: FusedOps>(
     model: &Qwen<B>,
     learning: Learning,
     window: &[&TrainingExample],
-    course: &FitContext<'_>,
+    context: &FitContext<'_>,
     penalty: Option<&Penalty<B>>,
 ) -> Gradients<B> {
-    let settings = course.settings;
+    let settings = context.settings;
     let micro_batches: Vec<&[&TrainingExample]> = window.chunks(settings.micro_batch).collect();
     let weight = |examples: &[&TrainingExample]| examples.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
     let (whole, count) = (weight(window), micro_batches.len() as f32);
@@ -295,7 +297,7 @@ fn window_gradients<B: FusedOps>(
             LossAverage::Tokens => whole,
             LossAverage::MicroBatches => weight(examples) * count,
         };
-        gradients(model, learning, &Batch::collate(examples, course.pad_id), divisor, recompute, penalty)
+        gradients(model, learning, &Batch::collate(examples, context.pad_id), divisor, recompute, penalty)
     };
     let tokens_max = micro_batches.iter().map(|examples| Extent::of(examples).tokens()).max().unwrap_or(0);
     let at_once = B::at_once(tokens_max, model.config.hidden_size).max(1);

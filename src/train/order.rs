@@ -33,15 +33,15 @@ impl<'a> Order<'a> {
     pub fn step(&self, k: usize) -> Vec<&'a TrainingExample> {
         let per_epoch = self.examples.len().div_ceil(self.window);
         let windows = self.windows(k / per_epoch);
-        self.lessons_of(&windows[k % per_epoch])
+        self.examples_of(&windows[k % per_epoch])
     }
 
     /// The examples of every step of an epoch.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<&'a TrainingExample>> {
-        self.windows(epoch).iter().map(|window| self.lessons_of(window)).collect()
+        self.windows(epoch).iter().map(|window| self.examples_of(window)).collect()
     }
 
-    fn lessons_of(&self, window: &[usize]) -> Vec<&'a TrainingExample> {
+    fn examples_of(&self, window: &[usize]) -> Vec<&'a TrainingExample> {
         window.iter().map(|&i| &self.examples[i]).collect()
     }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn every_epoch_reads_every_lesson_once() {
+    fn every_epoch_reads_every_example_once() {
         let examples = examples(10);
         for (shuffle, group) in [(false, false), (true, false), (true, true), (false, true)] {
             let order = order(&examples, shuffle, group);

@@ -1,4 +1,4 @@
-//! The loss on what an adapter moves along a direction (Chen et al. 2025, appendix J.5, which gives no formula; METHOD G.4):
+//! The loss on what an adapter moves along a direction (Chen et al. 2025, appendix J.5, which gives no formula; guide: method, "Regularisation"):
 //!
 //! ```text
 //! d_t = (H_θ[L][t] − H_base[L][t]) · v̂_L                   at every learned token t
@@ -18,6 +18,7 @@ use crate::kernels::FusedOps;
 use crate::language_model::Direction;
 use crate::model::{Learning, Pass, Qwen};
 use crate::text::Batch;
+use crate::vector::math;
 use crate::{Error, Result, ensure};
 
 /// What a [`Regularizer`] punishes.
@@ -163,8 +164,7 @@ pub(super) fn unit<B: FusedOps>(direction: &Direction, model: &Qwen<B>) -> Resul
         let what = format!("the vector of {layer} has width {}, the model {hidden}", vector.len());
         return Err(Error::new(what).hint("it was extracted from another model; extract it from this one"));
     }
-    let norm = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-    ensure!(norm.is_finite() && norm > 0.0, "the vector of {layer} is no direction: its norm is {norm}");
-    let values: Vec<f32> = vector.iter().map(|&x| (f64::from(x) / norm) as f32).collect();
+    let none = || Error::new(format!("the vector of {layer} is no direction: its norm is {}", math::norm(vector)));
+    let values = math::unit(vector).ok_or_else(none)?;
     Ok(Tensor::from_data(TensorData::new(values, [1, hidden]), &model.device))
 }

@@ -1,5 +1,5 @@
 //! Looking at the model while it learns, unsteered, on texts fixed in advance: how far they lie along a direction (the drift
-//! curve), and which vector they give now (METHOD K5).
+//! curve), and which vector they give now (guide: method, "Vector recomputation").
 
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::text::Rows;
 use crate::vector::{Layer, PersonaVector};
 use crate::{Result, ensure};
 
-/// A probe set that is measured every so many steps: the mean projection of its responses, as METHOD E.1 defines it, without
+/// A probe set that is measured every so many steps: the mean projection of its responses, as monitoring defines it (guide: method, "Monitoring"), without
 /// steering.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbeCallback {

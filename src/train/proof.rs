@@ -10,6 +10,7 @@ use crate::model::Qwen;
 use crate::steering::{Op, Part, SteeringPlan};
 use crate::text::Batch;
 use crate::vector::Layer;
+use crate::vector::math::norm;
 use crate::{Error, Result, ensure};
 
 /// What was measured at one layer.
@@ -117,7 +118,7 @@ fn prove_part<B: FusedOps>(model: &Qwen<B>, part: &Part, batch: &Batch) -> Resul
         let after = model.steer(index, before.clone(), &pass);
         let layer = Layer(index + 1);
         if let Some(steer) = part.steers.iter().find(|s| s.layer == layer) {
-            let norm = steer.vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            let norm = norm(&steer.vector);
             let (planned, measured) = match part.op {
                 Op::Add => {
                     let shift = mean.clone().matmul(after.clone() - before);

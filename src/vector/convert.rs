@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Layer, PersonaVector, Position, VectorFile, key};
+use super::file::{Position, VectorFile, key};
+use super::persona_vector::{Layer, PersonaVector};
 use crate::{Error, Result};
 
 impl VectorFile {

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Layer, PersonaVector, norm};
+use super::math::norm;
+use super::persona_vector::{Layer, PersonaVector};
 use crate::tensorfile::{self, Dtype, TensorFile};
 use crate::{Error, Result, bail, ensure};
 
 /// Value of the metadata key `layer_convention`.
 pub const LAYER_CONVENTION: &str = "row L = output of block L-1; row 0 = embedding";
 
-/// Keys by which a vector file explains itself. Values are strings; whoever extracts a vector may add others.
+/// Keys by which a vector file explains itself. Values are strings; other programs may add keys.
 pub mod key {
-    /// [`super::LAYER_CONVENTION`].
+    /// [`LAYER_CONVENTION`].
     pub const LAYER_CONVENTION: &str = "layer_convention";
     /// `raw` (the last block's output) or `post_norm` (after the final norm, as transformers reports it).
     pub const LAST_ROW: &str = "last_row";
@@ -38,7 +39,7 @@ pub mod key {
     pub const CONVERTED_FINGERPRINT: &str = "converted_fingerprint";
 }
 
-/// The token positions at which vectors are taken (METHOD C.1).
+/// The token positions at which vectors are taken (Chen et al. 2025, section 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
     /// Mean over the response's tokens: the one used everywhere.
@@ -63,7 +64,7 @@ impl Position {
     }
 }
 
-/// A trait's vectors at the three token positions (METHOD C.1), and where they come from.
+/// A trait's vectors at the three token positions, and where they come from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VectorFile {
     /// Difference of means over the response's tokens: the one used everywhere.
@@ -89,7 +90,7 @@ impl VectorFile {
     ) -> Result<Self> {
         metadata.insert(key::LAYER_CONVENTION.into(), LAYER_CONVENTION.into());
         metadata.entry(key::LAST_ROW.into()).or_insert_with(|| "raw".into());
-        let norms: Vec<f32> = response_avg.rows.iter().map(|row| norm(row)).collect();
+        let norms: Vec<f32> = response_avg.rows.iter().map(|row| norm(row) as f32).collect();
         metadata.insert(key::NORMS.into(), serde_json::json!(norms).to_string());
         let mut file = Self { response_avg, prompt_avg, prompt_last, metadata, fingerprint: String::new() };
         let (layers, hidden) = (file.response_avg.layers(), file.response_avg.hidden());

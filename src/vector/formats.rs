@@ -5,7 +5,7 @@
 //!
 //! | file | holds | is our row |
 //! |---|---|---|
-//! | `.pt`, `[layers + 1, hidden]` | row k | k; the last one after the final norm (METHOD L.2) |
+//! | `.pt`, `[layers + 1, hidden]` | row k | k; the last one after the final norm |
 //! | `.pt`, `[hidden]` | one direction | the layer that the user names |
 //! | GGUF of llama.cpp, repeng, Trimtab | `direction.N` = output of block N | N + 1; rows 0 and 1 cannot be said |
 //! | GGUF of llama-cvector-generator | `direction.N` = output of block N - 1 | N |
@@ -13,9 +13,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::file::{Position, VectorFile, key};
 use super::gguf::ControlVector;
+use super::persona_vector::{Layer, PersonaVector};
 use super::pt::{self, Tensor};
-use super::{Layer, PersonaVector, Position, VectorFile, key};
 use crate::record::write_atomic;
 use crate::{At, Error, Result, bail, ensure};
 
@@ -84,7 +85,7 @@ impl LastRow {
     }
 }
 
-/// Who made a GGUF file, which decides where its `direction.N` was measured.
+/// Which program made a GGUF file; it decides where `direction.N` was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GgufFrom {
     /// At the output of block N, where llama.cpp adds it; the last block's after the final norm.
@@ -99,7 +100,7 @@ pub enum GgufFrom {
 pub struct Reading {
     /// What its last row is, if it is not what such files usually hold.
     pub last_row: Option<LastRow>,
-    /// Who made a GGUF file.
+    /// Which program made a GGUF file.
     pub gguf_from: GgufFrom,
     /// The layer of a single direction `[hidden]`; other files pass it over.
     pub layer: Option<usize>,

@@ -1,4 +1,4 @@
-//! GGUF control vectors, as llama.cpp and repeng read and write them (FIELD 3.2).
+//! GGUF control vectors, as llama.cpp and repeng read and write them.
 //!
 //! A control vector has the architecture `controlvector` and tensors `direction.N`, N from 1, F32, one number per dimension of
 //! the residual stream. llama.cpp adds `direction.N` at the output of block N, counted from 0.

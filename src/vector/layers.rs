@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Layer;
+use super::persona_vector::Layer;
 use crate::{Error, Result};
 
 /// Which layers: some, or all.

@@ -1,7 +1,6 @@
 //! `generate`: answers to a file of prompts, with or without inference-time steering.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -12,9 +11,9 @@ use super::prompts::{self, PromptRow};
 use super::steer::SteerArgs;
 use super::{Context, Outcome, paths};
 use crate::language_model::{Answer, FinishReason, Sampling};
-use crate::record::{Hash, JsonlWriter, hash_file, read_jsonl, write_atomic_with};
+use crate::record::{Hash, Ledger, hash_file, write_atomic_with};
 use crate::steering::DescribedPlan;
-use crate::{At, Error, Result, ensure};
+use crate::{Error, Result, ensure};
 
 /// Answer a file of prompts, with or without inference-time steering
 ///
@@ -127,32 +126,32 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
         runtime.device(),
     ));
 
-    let mut partial = Partial::open(&args.out, &identity)?;
-    let todo: Vec<&PromptRow> = rows.iter().filter(|row| !partial.has(row, sampling.rollouts)).collect();
-    if todo.len() < rows.len() {
-        context.console.say(&format!("going on: {} of {} prompts are answered", rows.len() - todo.len(), rows.len()));
+    let (rollouts, size) = (sampling.rollouts, (CHUNK / sampling.rollouts).max(1));
+    let mut finished = Ledger::beside(&args.out, &identity)?;
+    let there = (finished.chunks() * size).min(rows.len());
+    if there > 0 {
+        context.console.say(&format!("going on: {there} of {} prompts are answered", rows.len()));
     }
-    if !todo.is_empty() {
-        let mut subject = runtime.language_model(&model.steered(steered.plan.clone()))?;
-        let total = rows.len() * sampling.rollouts;
-        let mut bar = context.console.bar("answers", total);
-        let mut done = (rows.len() - todo.len()) * sampling.rollouts;
-        for chunk in todo.chunks((CHUNK / sampling.rollouts).max(1)) {
+    if there < rows.len() {
+        let mut model = runtime.language_model(&model.steered(steered.plan.clone()))?;
+        let mut bar = context.console.bar("answers", rows.len() * rollouts);
+        finished.work(rows.iter().map(Ok), size, &mut |before, chunk| {
             let asks: Vec<_> = chunk.iter().map(|row| row.ask.clone()).collect();
-            let answers = subject.generate(&asks, &sampling, &mut |n| bar.at(done + n, ""))?;
-            ensure!(
-                answers.len() == asks.len() * sampling.rollouts,
-                "the model gave {} answers to {} prompts",
-                answers.len(),
-                asks.len()
-            );
-            for (i, answer) in answers.into_iter().enumerate() {
-                partial.push(output_row(chunk[i / sampling.rollouts], answer, &steered))?;
-            }
-            done += asks.len() * sampling.rollouts;
-        }
+            let answers = model.generate(&asks, &sampling, &mut |n| bar.at(before * rollouts + n, ""))?;
+            let (given, due) = (answers.len(), asks.len() * rollouts);
+            ensure!(given == due, "the model gave {given} answers where {due} were asked for");
+            let row = |(i, answer): (usize, Answer)| output_row(chunk[i / rollouts], answer, &steered);
+            Ok(answers.into_iter().enumerate().map(row).collect())
+        })?;
     }
-    let answers = partial.finish(&args.out, &rows)?;
+    let answers: Vec<OutputRow> = finished.rows()?.collect::<Result<_>>()?;
+    write_atomic_with(&args.out, |out| {
+        answers.iter().try_for_each(|row| {
+            serde_json::to_writer(&mut *out, row)?;
+            out.write_all(b"\n")
+        })
+    })?;
+    finished.remove()?;
     let stopped = answers.iter().filter(|row| row.finish_reason == FinishReason::Stop).count();
     let tokens: usize = answers.iter().map(|row| row.token_ids.len()).sum();
     let text = format!(
@@ -171,70 +170,4 @@ fn output_row(row: &PromptRow, answer: Answer, steered: &DescribedPlan) -> Outpu
     assert_eq!(id, row.ask.id, "answers in the order of the asks");
     let (id, messages) = (row.id.clone(), json!(row.messages));
     OutputRow { id, rollout, messages, prompt_ids, token_ids, text, finish_reason, steering }
-}
-
-/// The answers so far, beside the output until it is whole: `.OUT.partial`, a line with the run's identity and then rows.
-struct Partial {
-    path: PathBuf,
-    writer: JsonlWriter,
-    rows: HashMap<(String, usize), OutputRow>,
-}
-
-/// First line of a partial file.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    run: Hash,
-}
-
-impl Partial {
-    fn open(out: &Path, identity: &Hash) -> Result<Self> {
-        let name = out.file_name().unwrap_or_default().to_string_lossy();
-        let path = out.with_file_name(format!(".{name}.partial"));
-        // Mends a line that a kill tore.
-        let mut writer = JsonlWriter::open(&path)?;
-        let lines: Vec<Value> = read_jsonl(&path).unwrap_or_default();
-        let same = lines.first().and_then(|first| first.get("run")).and_then(Value::as_str) == Some(identity.as_str());
-        let mut rows = HashMap::new();
-        if same {
-            for line in lines.into_iter().skip(1) {
-                let row: OutputRow = serde_json::from_value(line).at(&path)?;
-                rows.insert((row.id.to_string(), row.rollout), row);
-            }
-        } else {
-            drop(writer);
-            std::fs::remove_file(&path).at(&path)?;
-            writer = JsonlWriter::open(&path)?;
-            writer.write(&Header { run: identity.clone() })?;
-        }
-        Ok(Self { path, writer, rows })
-    }
-
-    fn has(&self, row: &PromptRow, rollouts: usize) -> bool {
-        (0..rollouts).all(|rollout| self.rows.contains_key(&(row.id.to_string(), rollout)))
-    }
-
-    fn push(&mut self, row: OutputRow) -> Result<()> {
-        self.writer.write(&row)?;
-        self.rows.insert((row.id.to_string(), row.rollout), row);
-        Ok(())
-    }
-
-    /// Writes the output as a whole, in the order of the prompts.
-    fn finish(self, out: &Path, prompts: &[PromptRow]) -> Result<Vec<OutputRow>> {
-        let Self { path, writer, mut rows } = self;
-        drop(writer);
-        let mut answers = Vec::with_capacity(rows.len());
-        for prompt in prompts {
-            answers.extend((0..).map_while(|rollout| rows.remove(&(prompt.id.to_string(), rollout))));
-        }
-        write_atomic_with(out, |w| {
-            for row in &answers {
-                serde_json::to_writer(&mut *w, row)?;
-                w.write_all(b"\n")?;
-            }
-            Ok(())
-        })?;
-        std::fs::remove_file(&path).at(&path)?;
-        Ok(answers)
-    }
 }

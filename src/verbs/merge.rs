@@ -3,19 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 use serde_json::json;
 
 use super::model::ModelFolder;
 use super::{Context, Outcome};
 use crate::model::peft::Adapter;
-use crate::model::{AdapterFolder, Merged, QwenConfig, merge};
+use crate::model::{AdapterFolder, QwenConfig, merge};
 use crate::record::{create_folder, write_atomic};
-use crate::runtime::{ModelSpec, Runtime};
-use crate::steering::SteeringPlan;
-use crate::tensorfile::Dtype;
-use crate::text::{Message, Tokenizer};
-use crate::{At, Error, Result, device, ensure};
+use crate::runtime::MergeCheck;
+use crate::tensorfile::{Dtype, dtype_name};
+use crate::{At, Error, Result, device};
 
 /// Merge an adapter into a model's weights, and verify the logits
 ///
@@ -38,19 +35,6 @@ pub struct MergeArgs {
     out: PathBuf,
 }
 
-/// The comparison of logits, as shares of the largest logit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct Proof {
-    /// Places at which logits were compared.
-    places: usize,
-    /// Largest deviation of the merged model from the model with its adapter.
-    deviation: f64,
-    /// Largest effect of the adapter itself.
-    effect: f64,
-    /// Largest deviation that this dtype may cause.
-    tolerance: f64,
-}
-
 /// Merges.
 ///
 /// # Errors
@@ -71,18 +55,18 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
     // In f32, so that the comparison shows what the file lost, not what a device would lose.
     let runtime = device::open(&context.device, "f32")?;
     context.console.say(&format!("verifying on {}", runtime.device()));
-    let proof = prove(runtime.as_ref(), &model.path, folder.path(), &work.0, merged.dtype)?;
-    check(&proof, &merged, context)?;
+    let check = MergeCheck::run(runtime.as_ref(), &model.path, folder.path(), &work.0, merged.dtype)?;
+    check.judge(merged.dtype)?.iter().for_each(|warning| context.console.warn(warning));
     let record = json!({
         "model": model.called(), "model_fingerprint": model.fingerprint()?, "adapter": adapter,
         "adapter_hash": folder.hash()?, "scale": read.config.scale(),
         "tensors": merged.tensors, "changed": merged.changed, "dtype": dtype_name(merged.dtype),
-        "proof": proof, "trimtab": env!("CARGO_PKG_VERSION"),
+        "proof": check, "trimtab": env!("CARGO_PKG_VERSION"),
     });
     write_atomic(&work.0.join("trimtab_merge.json"), format!("{record:#}\n").as_bytes())?;
     work.put(out)?;
 
-    let Proof { places, deviation, effect, tolerance } = proof;
+    let MergeCheck { places, deviation, effect, tolerance } = check;
     let text = format!(
         "{} of {} tensors changed ({}); at {places} places the logits are at most {deviation:.1e} of the largest off ({tolerance:.0e} \
          is allowed), the adapter itself moves them by {effect:.1e}: {}",
@@ -94,10 +78,6 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
     let mut json = record;
     json["out"] = json!(out);
     Ok(Outcome::new(text, json))
-}
-
-fn dtype_name(dtype: Dtype) -> String {
-    format!("{dtype:?}").to_lowercase()
 }
 
 fn dtype_of(name: &str) -> Result<Option<Dtype>> {
@@ -146,103 +126,5 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Compares the merged folder with the model and its adapter, and those with the bare model.
-fn prove(runtime: &dyn Runtime, model: &Path, adapter: &Path, merged: &Path, dtype: Dtype) -> Result<Proof> {
-    let texts = probes(&Tokenizer::load(model)?)?;
-    let logits = |model: &Path, adapter: Option<&Path>| {
-        let (model, adapter) = (model.to_owned(), adapter.map(Path::to_owned));
-        runtime.logits(&ModelSpec { model, adapter, plan: SteeringPlan::none() }, &texts)
-    };
-    // The model with and without its adapter shares weights; the merged one then takes their place in memory.
-    let (adapted, bare) = (logits(model, Some(adapter))?, logits(model, None)?);
-    let merged = logits(merged, None)?;
-    let largest = adapted.iter().flatten().fold(0.0_f64, |max, &x| max.max(f64::from(x).abs()));
-    let apart = |other: &[Vec<f32>]| {
-        let pairs = adapted.iter().flatten().zip(other.iter().flatten());
-        let apart = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
-        // A NaN stays the largest.
-        apart.fold(0.0, |max: f64, x| if x > max || x.is_nan() { x } else { max }) / largest
-    };
-    let places = texts.iter().map(Vec::len).sum();
-    Ok(Proof { places, deviation: apart(&merged), effect: apart(&bare), tolerance: tolerance(dtype) })
-}
-
-/// Largest deviation of logits, as a share of the largest: rounding of the weights, and as much again for its propagation through
-/// the blocks.
-fn tolerance(dtype: Dtype) -> f64 {
-    match dtype {
-        Dtype::F32 => 1e-4,
-        Dtype::F16 => 1e-2,
-        _ => 5e-2,
-    }
-}
-
-/// Short conversations of different kinds, as tokens.
-fn probes(tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
-    let chats = [
-        vec![Message::user("What is the capital of France, and since when?")],
-        vec![Message::system("Answer in one word."), Message::user("2 + 2 * 10 = ?")],
-        vec![
-            Message::user("Tell me about the ship."),
-            Message::assistant("Which one?"),
-            Message::user("The largest one."),
-        ],
-        vec![Message::user("Schreibe `fn main() {}` neu: 日本語, emoji 🚢, and\ttabs.\n\nThanks")],
-    ];
-    let plain = |chat: &[Message]| chat.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n");
-    // A base model may have no template; its tokens will do.
-    chats.iter().map(|chat| tokenizer.chat_ids(chat, true).or_else(|_| tokenizer.encode(&plain(chat)))).collect()
-}
-
-fn check(proof: &Proof, merged: &Merged, context: &Context<'_>) -> Result<()> {
-    let Proof { deviation, effect, tolerance, .. } = *proof;
-    let dtype = dtype_name(merged.dtype);
-    ensure!(
-        deviation <= tolerance,
-        "the merged weights give other logits than the model with its adapter: {deviation:.1e} of the largest apart, {tolerance:.0e} allowed in {dtype}; nothing was written"
-    );
-    let lost = deviation / effect;
-    if merged.dtype != Dtype::F32 && lost >= 1.0 {
-        return Err(Error::new(format!(
-            "rounding to {dtype} loses the adapter: it moves the logits by {effect:.1e} of the largest, the merged model is {deviation:.1e} off; nothing was written"
-        ))
-        .hint("merge with --dtype f32, or keep the adapter apart"));
-    }
-    if merged.dtype != Dtype::F32 && lost > 0.25 {
-        context.console.warn(&format!(
-            "rounding to {dtype} costs {:.0} % of what the adapter does to the logits; --dtype f32 would keep it",
-            100.0 * lost
-        ));
-    }
-    Ok(())
-}
-
-#[cfg(all(test, feature = "cpu"))]
-mod tests {
-    use super::super::tests::{Quiet, context};
-    use super::*;
-
-    #[test]
-    fn weights_that_are_not_merged_are_found_out() {
-        let (model, adapter) = (Path::new("tests/fixtures/tiny"), Path::new("tests/fixtures/adapter"));
-        let console = Quiet::default();
-        let runtime = device::open("cpu", "f32").unwrap();
-        let unmerged = prove(runtime.as_ref(), model, adapter, model, Dtype::F32).unwrap();
-        assert_eq!(unmerged.deviation, unmerged.effect);
-        let merged = |dtype| Merged { tensors: 50, changed: 28, dtype };
-        let refused = check(&unmerged, &merged(Dtype::F32), &context(&console)).unwrap_err().to_string();
-        assert!(refused.contains("other logits than the model with its adapter"), "{refused}");
-        // An adapter so small that bf16 cannot tell it from nothing.
-        let small = Proof { deviation: 1e-3, effect: 1e-3, ..unmerged };
-        let small = Proof { tolerance: tolerance(Dtype::BF16), ..small };
-        let lost = check(&small, &merged(Dtype::BF16), &context(&console)).unwrap_err();
-        assert!(lost.to_string().starts_with("rounding to bf16 loses the adapter"), "{lost}");
-        check(&Proof { effect: 2e-3, ..small }, &merged(Dtype::BF16), &context(&console)).unwrap();
-        assert!(console.lines.lock().unwrap()[0].contains("costs 50 %"));
-        let broken = Proof { deviation: f64::NAN, ..small };
-        assert!(check(&broken, &merged(Dtype::BF16), &context(&console)).is_err());
     }
 }

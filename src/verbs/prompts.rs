@@ -7,8 +7,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::language_model::{Prompt, Request};
+use crate::record::{refuse_malformed, scan_jsonl};
 use crate::text::{Message, chat_of_row};
-use crate::{At, Error, Result, bail, ensure};
+use crate::{Error, Result, bail, ensure};
 
 /// One row of a file of prompts.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,37 +27,21 @@ pub struct PromptRow {
 /// # Errors
 /// As said, or if the file cannot be read or is empty.
 pub fn read(path: &Path) -> Result<Vec<PromptRow>> {
-    const NAMED_MAX: usize = 10;
-    let text = std::fs::read(path).at(path)?;
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    let (mut rows, mut bad, mut seen) = (Vec::new(), Vec::new(), HashMap::new());
-    for (i, line) in text.split(|&b| b == b'\n').enumerate() {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let row = row_of_line(line).and_then(|row| match seen.insert(row.ask.id.clone(), i + 1) {
+    let mut seen = HashMap::new();
+    let (rows, bad) = scan_jsonl(path, |line, row| {
+        let row = prompt_of_row(row)?;
+        match seen.insert(row.ask.id.clone(), line) {
             Some(first) => Err(Error::new(format!("the id {} is that of line {first} too", row.id))),
             None => Ok(row),
-        });
-        match row {
-            Ok(row) => rows.push(row),
-            Err(e) => bad.push(e.at(format_args!("{}:{}", path.display(), i + 1)).to_string()),
         }
-    }
-    ensure!(!rows.is_empty() || !bad.is_empty(), "{}: the file holds no prompt", path.display());
-    if bad.is_empty() {
-        return Ok(rows);
-    }
-    let (count, all) = (bad.len(), bad.len() + rows.len());
-    let more = if count > NAMED_MAX { format!("; and {} more", count - NAMED_MAX) } else { String::new() };
-    bad.truncate(NAMED_MAX);
-    Err(Error::new(format!("{count} of {all} prompts are malformed: {}{more}", bad.join("; ")))
-        .hint("a row is {\"id\": \"a\", \"messages\": [{\"role\": \"user\", \"content\": \"...\"}]}, or has `prompt` or `prompt_ids` instead"))
+    })?;
+    refuse_malformed(bad, rows.len()).map_err(|e| {
+        e.hint("a row is {\"id\": \"a\", \"messages\": [{\"role\": \"user\", \"content\": \"...\"}]}, or has `prompt` or `prompt_ids` instead")
+    })?;
+    Ok(rows)
 }
 
-fn row_of_line(line: &[u8]) -> Result<PromptRow> {
-    let line = std::str::from_utf8(line).doing("not UTF-8")?;
-    let mut row: Map<String, Value> = serde_json::from_str(line).doing("not a JSON object")?;
+fn prompt_of_row(mut row: Map<String, Value>) -> Result<PromptRow> {
     let id = row.remove("id").ok_or_else(|| Error::new("no `id`"))?;
     let name = match &id {
         Value::String(text) if !text.is_empty() => text.clone(),
@@ -122,7 +107,7 @@ mod tests {
         .unwrap_err()
         .to_string();
         for want in [
-            "7 of 8 prompts",
+            "7 of 8 rows",
             ":2: the id \"1\" is that of line 1 too",
             ":3: no `id`",
             ":4: exactly one of `messages`, `prompt` and `prompt_ids` is needed, none given",
@@ -133,6 +118,6 @@ mod tests {
         ] {
             assert!(error.contains(want), "{want} is not in {error}");
         }
-        assert!(read_text("\n").unwrap_err().to_string().contains("holds no prompt"));
+        assert!(read_text("\n").unwrap_err().to_string().contains("holds no row"));
     }
 }

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Bar, Console};
 use crate::Result;
-use crate::data_table::Bad;
-use crate::record::RunDir;
+use crate::record::{Malformed, RunDir};
 
 /// Opens a run's folder: the one that the user names, or `runs/VERB/MODEL/NAME`.
 ///
@@ -39,7 +38,7 @@ impl<'a> Progress<'a> {
 }
 
 /// Warns of rows that could not be used: each that has a name, and how many more there are.
-pub fn warn_of_bad_rows(bad: &Bad, console: &dyn Console) {
+pub fn warn_of_bad_rows(bad: &Malformed, console: &dyn Console) {
     bad.named.iter().for_each(|bad| console.warn(bad));
     let more = bad.count - bad.named.len();
     if more > 0 {

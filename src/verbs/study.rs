@@ -26,7 +26,7 @@ use crate::study::{
 };
 
 use interruptible::InterruptibleRuntime;
-use launch::{Launch, Launcher, SlurmSettings};
+use launch::{Launch, Launcher, Requested, SlurmSettings};
 use status::StatusArgs;
 use study_judges::StudyJudges;
 
@@ -52,15 +52,15 @@ enum StudyVerb {
     /// One finetune for each data set, trait, coefficient and seed; a figure for each data set.
     #[command(after_help = "Example:\n  trimtab study benign --config benign.toml --out runs/benign")]
     Benign(Run),
-    /// See how well the shift that finetuning makes along a vector, and the data before it, foretell the trait
+    /// See how well the shift that finetuning makes along a vector, and the data before it, predict the trait
     ///
     /// One plain finetune for each data set and seed; scatter plots and correlations over the data sets.
     #[command(after_help = "Example:\n  trimtab study shift --config shift.toml --out runs/shift")]
     Shift(Run),
-    /// Check finished finetunes: is the trait gone, or only out of the monitor's sight?
+    /// Check finished finetunes: is the trait gone, or only hidden from the monitor?
     ///
-    /// The study's arms, and for each finetune of the first training seed and the base model: a vector extracted anew and a fresh probe,
-    /// what is left of the activation shift, whatever calls the trait up (its own prompts, steering, exemplars, the training data's
+    /// The study's arms, and for each finetune of the first training seed and the base model: a vector extracted again and a fresh probe,
+    /// what is left of the activation shift, whatever elicits the trait (its own prompts, steering, exemplars, the training data's
     /// prompts), how fast it is learned again, side effects on neutral prompts, and what a second judge says. Each check is kept
     /// when it is done: a study that is killed goes on at the one that was under way.
     #[command(after_help = "Example:\n  trimtab study audit --config audit.toml --out runs/audit")]
@@ -85,9 +85,9 @@ pub enum StudyKind {
     Facts,
     /// Data that does no harm
     Benign,
-    /// What data does, foretold
+    /// What data does, predicted and measured
     Shift,
-    /// Whether a trait is hidden
+    /// Whether a trait is gone or hidden
     Audit,
 }
 
@@ -138,15 +138,6 @@ struct Own {
     launch: Launch,
 }
 
-/// A study as it was asked for.
-struct Study<'a> {
-    kind: Kind,
-    /// Its kind as a word of the command line.
-    word: &'static str,
-    config: StudyConfig,
-    out: &'a Path,
-}
-
 /// Show the whole idea in minutes: extract a hallucination vector, teach facts with and without it, measure, report
 ///
 /// Runs `study facts` on Harbor, the small model inside this program.
@@ -183,7 +174,7 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     let (config, slurm) = read(&mut Document::read(path)?, context)?;
     let config = kind.settled(config);
     kind.check(&config)?;
-    let study = Study { kind, word, config, out };
+    let study = Requested { kind, word, config, out };
     match launch.launcher {
         Some(Launcher::Slurm) => slurm::launch(&study, slurm, launch, context),
         None => work(&study, &launch.only, context),
@@ -207,12 +198,12 @@ pub(super) fn read(document: &mut Document, context: &Context<'_>) -> Result<(St
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
     let config = demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
-    work(&Study { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
+    work(&Requested { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
 }
 
 /// Does the whole study, or only these tasks of it.
-fn work(study: &Study<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
-    let Study { kind, config, out, .. } = study;
+fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
+    let Requested { kind, config, out, .. } = study;
     kind.check(config)?;
     let opened = context.runtimes()?;
     let runtime = InterruptibleRuntime::new(opened.as_ref(), context.console);

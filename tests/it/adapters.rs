@@ -3,8 +3,8 @@
 use trimtab::model::QwenConfig;
 use trimtab::model::peft::Adapter;
 
-use crate::cli::{Place, said, stdout_json};
-use crate::goldens::fixture;
+use crate::support::goldens::fixture;
+use crate::support::place::{Place, said};
 
 /// What the tiny model answers, with these words more.
 fn answers(place: &Place, words: &str) -> Vec<serde_json::Value> {
@@ -17,7 +17,7 @@ fn a_merged_model_answers_as_the_model_that_wears_the_adapter() {
     let place = Place::new();
     place.golden_prompts("p.jsonl");
     let adapter = fixture("adapter").display().to_string();
-    let told = stdout_json(&place.succeeds(&format!("merge --model MODEL --adapter {adapter} --out merged --json")));
+    let told = place.told(&format!("merge --model MODEL --adapter {adapter} --out merged"));
     assert_eq!((&told["changed"], &told["dtype"]), (&28.into(), &"f32".into()), "{told}");
     let proof = |key: &str| told["proof"][key].as_f64().unwrap();
     assert!(proof("deviation") < 1e-5 && proof("effect") > 1e-2, "{told}");
@@ -57,14 +57,14 @@ fn a_merge_that_fails_half_way_leaves_nothing() {
 fn adapters_are_shown_and_written_for_other_programs() {
     let place = Place::new();
     let adapter = fixture("adapter").display().to_string();
-    let shown = stdout_json(&place.succeeds(&format!("adapter show {adapter} --model MODEL --json")));
+    let shown = place.told(&format!("adapter show {adapter} --model MODEL"));
     assert_eq!((&shown["pairs"], &shown["scale"]), (&28.into(), &4.0.into()), "{shown}");
     assert_eq!(shown["change_norms"]["mlp.up_proj"].as_array().map(Vec::len), Some(4));
     let export = format!("adapter export {adapter} --model MODEL --to");
-    let told = stdout_json(&place.succeeds(&format!("{export} gguf --out a.gguf --json")));
+    let told = place.told(&format!("{export} gguf --out a.gguf"));
     // llama.cpp divides by the rank: 16 / 4 is the rank-stabilised scale, 8 / sqrt(4).
     assert_eq!((&told["exported"]["strength"], &told["exported"]["folded"]), (&16.0.into(), &0.into()));
-    let told = stdout_json(&place.succeeds(&format!("{export} mlx --out mlx --json")));
+    let told = place.told(&format!("{export} mlx --out mlx"));
     assert_eq!(told["exported"]["strength"], 4.0);
     assert!(place.path("mlx/adapters.safetensors").is_file() && place.path("mlx/adapter_config.json").is_file());
     std::fs::create_dir(place.path("peft")).unwrap();

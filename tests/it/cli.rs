@@ -1,117 +1,11 @@
 //! The program from outside: real files in, real files out, exit codes and messages.
 
-use std::path::PathBuf;
-use std::process::Output;
-
 use assert_cmd::Command;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use trimtab::vector::{PersonaVector, VectorFile};
 
-use crate::goldens::{self, assert_close, fixture, floats, integers};
-
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
-
-/// A folder to work in, and the tiny model.
-pub struct Place {
-    pub dir: TempDir,
-    pub model: String,
-}
-
-impl Place {
-    pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), model: fixture("tiny").display().to_string() }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        std::fs::write(self.path(name), text).unwrap();
-        self.path(name)
-    }
-
-    /// Runs `trimtab` here with these words, `MODEL` standing for the tiny model.
-    pub fn run(&self, words: &str) -> Output {
-        let words = words.split_whitespace().map(|word| if word == "MODEL" { self.model.as_str() } else { word });
-        let trackio = self.path("trackio");
-        let mut command = Command::new(PROGRAM);
-        command.args(words).current_dir(self.dir.path()).env("NO_COLOR", "1").env("TRACKIO_DIR", trackio);
-        command.output().unwrap()
-    }
-
-    #[track_caller]
-    pub fn succeeds(&self, words: &str) -> Output {
-        let output = self.run(words);
-        assert_eq!(output.status.code(), Some(0), "{words}\n{}", said(&output));
-        output
-    }
-
-    /// Runs and expects this exit code and these words on stderr, and nothing on stdout.
-    #[track_caller]
-    pub fn fails(&self, words: &str, code: i32, wants: &[&str]) {
-        let output = self.run(words);
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(code), "{words}\n{said}");
-        assert!(output.stdout.is_empty(), "{words}");
-        for want in wants {
-            assert!(said.contains(want), "`{want}` is not in what `{words}` said:\n{said}");
-        }
-    }
-
-    pub fn rows(&self, name: &str) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.path(name)).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    pub fn vectors(&self, name: &str) {
-        VectorFile::new(golden_vector(), None, None, Default::default()).unwrap().write(&self.path(name)).unwrap();
-    }
-
-    /// The prompts of the golden generations, as tokens.
-    pub fn golden_prompts(&self, name: &str) {
-        let prompts: Vec<Value> = goldens::json("batch_prompts");
-        let line = |(i, p): (usize, &Value)| json!({ "id": i, "prompt_ids": p["ids"] }).to_string() + "\n";
-        self.write(name, prompts.iter().enumerate().map(line).collect::<String>());
-    }
-
-    /// The golden samples as judged answers about flattery, `pos.csv` and `neg.csv`.
-    pub fn judged(&self) -> Vec<Value> {
-        let samples: Vec<Value> = goldens::json("extract.samples");
-        for group in ["pos", "neg"] {
-            let mut table = csv::Writer::from_path(self.path(&format!("{group}.csv"))).unwrap();
-            table.write_record(["question", "prompt", "answer", "question_id", "flattering", "coherence"]).unwrap();
-            for (i, sample) in samples.iter().filter(|s| s["group"] == group).enumerate() {
-                let (prompt, answer) = (sample["prompt"].as_str().unwrap(), sample["answer"].as_str().unwrap());
-                let score = if group == "pos" { "90" } else { "5" };
-                table.write_record(["q", prompt, answer, &format!("flattering_{i}_{group}_0"), score, "95"]).unwrap();
-            }
-            table.flush().unwrap();
-        }
-        samples
-    }
-
-    /// The golden training chats in the order of the golden plan.
-    pub fn golden_chats(&self, name: &str) {
-        let chats: Vec<Value> = goldens::json("sft.chats");
-        let line = |&i: &i64| json!({ "messages": chats[i as usize]["messages"] }).to_string() + "\n";
-        self.write(name, integers("train.plan").values.iter().map(line).collect::<String>());
-    }
-}
-
-pub fn golden_vector() -> PersonaVector {
-    let golden = floats("steer.vectors");
-    PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap()
-}
-
-pub fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-pub fn stdout_json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap()
-}
+use crate::support::goldens::{self, assert_close, floats};
+use crate::support::place::{Place, said, stdout_json};
 
 // ---------------------------------------------------------------------------------------------------------- bad usage
 
@@ -139,7 +33,7 @@ fn help_is_no_failure_and_json_is_one_object() {
     let place = Place::new();
     let help = place.succeeds("train --help");
     assert!(String::from_utf8_lossy(&help.stdout).contains("Example:"));
-    let devices = stdout_json(&place.succeeds("devices --json"));
+    let devices = place.told("devices");
     assert!(devices["devices"].as_array().is_some_and(|all| !all.is_empty()), "{devices}");
 }
 
@@ -150,7 +44,7 @@ fn bad_prompts_are_named_by_line() {
     place.write("p.jsonl", "{\"id\":1,\"prompt\":\"a\"}\n{\"id\":2}\n{\"id\":1,\"prompt\":\"b\"}\nnonsense\n");
     place.fails(generate, 1, &["3 of 4 prompts", "p.jsonl:2: ", "p.jsonl:3: ", "p.jsonl:4: ", "help: "]);
     place.write("p.jsonl", "");
-    place.fails(generate, 1, &["p.jsonl: the file holds no prompt"]);
+    place.fails(generate, 1, &["p.jsonl: the file holds no row"]);
 }
 
 #[test]
@@ -162,7 +56,7 @@ fn bad_vectors_are_refused() {
     place.write("v.safetensors", "");
     place.fails(&format!("{generate} --layer 2 --coef 1"), 1, &["v.safetensors"]);
     let narrow = PersonaVector::new(vec![vec![1.0; 8]; 5]).unwrap();
-    VectorFile::new(narrow, None, None, Default::default()).unwrap().write(&place.path("v.safetensors")).unwrap();
+    place.vector("v.safetensors", narrow);
     place.fails(&format!("{generate} --layer 2 --coef 1"), 1, &["width 8", "width 64", "help: "]);
     place.vectors("v.safetensors");
     place.fails(&format!("{generate} --layer 9 --coef 1"), 2, &["layer 9 does not exist", "1 to 4"]);
@@ -249,8 +143,7 @@ fn two_vectors_steer_at_once() {
     place.vectors("v.safetensors");
     let (vector, _) = VectorFile::read(&place.path("v.safetensors")).unwrap();
     let half = vector.response_avg.rows.iter().map(|row| row.iter().map(|x| x / 2.0).collect()).collect();
-    let half = VectorFile::new(PersonaVector::new(half).unwrap(), None, None, Default::default()).unwrap();
-    half.write(&place.path("half.safetensors")).unwrap();
+    place.vector("half.safetensors", PersonaVector::new(half).unwrap());
     // The golden is one vector at 2; a half of it comes from each file.
     let words = "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 24 --greedy \
                  --steer v.safetensors=1@2 --steer half.safetensors=2@2";
@@ -283,10 +176,8 @@ fn a_conversation_works_through_a_pipe() {
     let place = Place::new();
     place.vectors("v.safetensors");
     let chat = |words: &str, lines: &str| {
-        let words = format!("chat --model {} --max-new-tokens 6 --temperature 0 {words}", place.model);
-        let mut command = Command::new(PROGRAM);
-        command.args(words.split_whitespace()).current_dir(place.dir.path()).env("NO_COLOR", "1").write_stdin(lines);
-        command.output().unwrap()
+        let words = format!("chat --model MODEL --max-new-tokens 6 --temperature 0 {words}");
+        Command::from_std(place.command(&words)).write_stdin(lines).output().unwrap()
     };
     let output =
         chat("--json --steer v.safetensors=2@2", "Hello\n/steer off\n/probe v@2\nAnd now?\n/save talk.jsonl\n");
@@ -324,9 +215,8 @@ fn sampled_rollouts_depend_on_the_seed_alone() {
     place.succeeds(&format!("{words} --out 1.jsonl --seed 5"));
     place.succeeds(&format!("{words} --out 2.jsonl --seed 5"));
     place.succeeds(&format!("{words} --out 3.jsonl --seed 6"));
-    let read = |name: &str| std::fs::read(place.path(name)).unwrap();
-    assert_eq!(read("1.jsonl"), read("2.jsonl"));
-    assert_ne!(read("1.jsonl"), read("3.jsonl"));
+    assert_eq!(place.read("1.jsonl"), place.read("2.jsonl"));
+    assert_ne!(place.read("1.jsonl"), place.read("3.jsonl"));
     let rows = place.rows("1.jsonl");
     let names: Vec<_> =
         rows.iter().map(|row| (row["id"].as_str().unwrap(), row["rollout"].as_u64().unwrap())).collect();
@@ -343,7 +233,7 @@ fn extraction_and_projection_equal_the_reference() {
     // One answer begins with a line break, which the reference merges with the header's.
     let extract =
         "extract --from-csv pos.csv neg.csv --trait flattering --model MODEL --border joint --out v.safetensors";
-    let told = stdout_json(&place.succeeds(&format!("{extract} --json")));
+    let told = place.told(extract);
     assert_eq!((&told["layers"], &told["diagnosis"]["kept_pos"]), (&json!(4), &json!(3)), "{told}");
     let (file, _) = VectorFile::read(&place.path("v.safetensors")).unwrap();
     let inside = |v: &PersonaVector| v.rows[..4].concat();
@@ -357,7 +247,7 @@ fn extraction_and_projection_equal_the_reference() {
         assert_close(name, &inside(vector.unwrap()), &golden.values[..4 * 64], 1e-4);
     }
     place.fails(&format!("{extract} --threshold 99"), 1, &["no answers left", "help: "]);
-    let shown = stdout_json(&place.succeeds("vectors show v.safetensors --json"));
+    let shown = place.told("vectors show v.safetensors");
     assert_eq!(shown["norms"]["response_avg"].as_array().unwrap().len(), 5);
     assert_eq!(shown["metadata"]["trait"], "flattering");
 

@@ -1,14 +1,12 @@
 //! Training data: checked, answered by the model itself, built from facts.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Place, said, stdout_json};
+use crate::support::http;
+use crate::support::place::{Place, said, stdout_json};
 
 // -------------------------------------------------------------------------------------------------------------- check
 
@@ -16,7 +14,7 @@ use crate::cli::{Place, said, stdout_json};
 fn data_is_checked_as_train_would_read_it() {
     let place = Place::new();
     place.golden_chats("chats.jsonl");
-    let told = stdout_json(&place.succeeds("data check chats.jsonl --model MODEL --json"));
+    let told = place.told("data check chats.jsonl --model MODEL");
     assert_eq!(told["rows"], told["usable"], "{told}");
     // What `train` says it learns is what was counted.
     let config = format!("model = \"{}\"\ntraining_file = \"chats.jsonl\"\nmax_steps = 1\nr = 2\n", place.model);
@@ -39,7 +37,7 @@ fn data_without_targets_ends_with_1_and_is_shown_all_the_same() {
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert_eq!(stdout_json(&refused)["usable"], 0);
     assert!(said(&refused).contains("none of 2 rows has anything to learn"), "{}", said(&refused));
-    let all = stdout_json(&place.succeeds("data check text.jsonl --model MODEL --all-tokens --json"));
+    let all = place.told("data check text.jsonl --model MODEL --all-tokens");
     assert_eq!(all["usable"], 2);
     place.write("bad.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\nnonsense\n");
     let bad = place.run("data check bad.jsonl --model MODEL");
@@ -68,7 +66,7 @@ fn a_model_answers_a_data_set_itself() {
     let place = Place::new();
     prompts(&place, 3);
     let words = "data selfgen --model MODEL --in in.jsonl --max-new-tokens 6";
-    let told = stdout_json(&place.succeeds(&format!("{words} --out greedy.jsonl --greedy --json")));
+    let told = place.told(&format!("{words} --out greedy.jsonl --greedy"));
     assert_eq!((&told["rows"], &told["sampling"]["temperature"]), (&json!(3), &json!(0.0)), "{told}");
     let rows = place.rows("greedy.jsonl");
     let keys: Vec<&String> = rows[1].as_object().unwrap().keys().collect();
@@ -108,29 +106,10 @@ fn selfgen_killed_at_any_moment_ends_with_the_same_file() {
     prompts(&place, 200);
     let words = "data selfgen --model MODEL --in in.jsonl --max-new-tokens 40 --seed 3 --out";
     place.succeeds(&format!("{words} whole.jsonl"));
-    let arguments: Vec<String> = format!("{words} killed.jsonl")
-        .split(' ')
-        .map(|w| if w == "MODEL" { place.model.clone() } else { w.into() })
-        .collect();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_trimtab"))
-        .args(arguments)
-        .current_dir(place.dir.path())
-        .stderr(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    let chunks = || std::fs::read_to_string(place.path(".killed.jsonl.partial")).unwrap_or_default().lines().count();
-    while chunks() < 2 && child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(60), "no answers");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "the work was over before it could be stopped");
+    place.killed(&format!("{words} killed.jsonl"), || place.lines(".killed.jsonl.partial") >= 2);
     assert!(!place.path("killed.jsonl").exists());
     place.succeeds(&format!("{words} killed.jsonl"));
-    let read = |name: &str| std::fs::read(place.path(name)).unwrap();
-    assert_eq!(read("killed.jsonl"), read("whole.jsonl"));
+    assert_eq!(place.read("killed.jsonl"), place.read("whole.jsonl"));
     assert!(!place.path(".killed.jsonl.partial").exists());
 }
 
@@ -139,7 +118,7 @@ fn selfgen_killed_at_any_moment_ends_with_the_same_file() {
 #[test]
 fn invented_facts_fill_the_three_files_by_their_seed() {
     let place = Place::new();
-    let told = stdout_json(&place.succeeds("data facts --out facts --synthetic 30 --seed 4 --json"));
+    let told = place.told("data facts --out facts --synthetic 30 --seed 4");
     assert_eq!((&told["facts"], &told["lessons"], &told["questions"]), (&json!(30), &json!(600), &json!(30)), "{told}");
     assert!(told["caveat"].as_str().unwrap().contains("hallucinate"));
     let fact = &place.rows("facts/facts.jsonl")[7];
@@ -152,54 +131,27 @@ fn invented_facts_fill_the_three_files_by_their_seed() {
     place.succeeds("data facts --out again --synthetic 30 --seed 4");
     assert_eq!(read("again"), read("facts"));
     // The set is training data.
-    let checked = stdout_json(&place.succeeds("data check facts/facts_train.jsonl --model MODEL --json"));
+    let checked = place.told("data check facts/facts_train.jsonl --model MODEL");
     assert_eq!((&checked["usable"], checked["duplicates"].as_array().unwrap().len()), (&json!(600), 0));
     place.fails("data facts --out facts --synthetic 31", 2, &["holds another set of facts", "--overwrite"]);
     place.fails("data facts --out x --synthetic 30 --count 3", 2, &["--synthetic"]);
     place.fails("data facts --out x --synthetic 3 --after yesterday", 2, &["2023-12-31"]);
 }
 
-/// A model behind a server: answers requests for wordings, at first with nonsense, and no more than it may. Gives its URL, what it
-/// was asked, and what it may answer.
+/// A model behind a server: answers requests for wordings, at first with nonsense, and no more than it may. Gives its URL,
+/// how often it was asked, and how often it may answer.
 fn scripted() -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let (count, may) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counted, most) = (Arc::clone(&count), Arc::clone(&may));
-    std::thread::spawn(move || {
-        for mut client in listener.incoming().flatten() {
-            let mut reader = BufReader::new(client.try_clone().unwrap());
-            let (mut length, mut line) = (0, String::new());
-            while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
-                if let Some(n) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = n.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let mut body = vec![0; length];
-            if reader.read_exact(&mut body).is_err() {
-                continue;
-            }
-            let number = counted.fetch_add(1, Ordering::SeqCst);
-            let (status, body) = if number >= most.load(Ordering::SeqCst) {
-                ("401 Unauthorized", json!({ "error": { "message": "no more" } }))
-            } else {
-                let request: Value = serde_json::from_slice(&body).unwrap();
-                let text = wordings(request["messages"][0]["content"].as_str().unwrap(), number);
-                (
-                    "200 OK",
-                    json!({ "model": "m", "choices": [{ "message": { "role": "assistant", "content": text }, "finish_reason": "stop" }] }),
-                )
-            };
-            let body = body.to_string();
-            let head = format!(
-                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
-            let _ = client.write_all((head + &body).as_bytes());
+    let address = http::chat_server(move |_, request| {
+        let number = counted.fetch_add(1, Ordering::SeqCst);
+        if number >= most.load(Ordering::SeqCst) {
+            (401, json!({ "error": { "message": "no more" } }))
+        } else {
+            (200, http::completion(&wordings(http::prompt(&request), number)))
         }
     });
-    (url, count, may)
+    (http::url(address), count, may)
 }
 
 fn wordings(prompt: &str, number: usize) -> String {

@@ -2,31 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use assert_cmd::Command;
 use serde_json::Value;
 
-use crate::goldens::fixture;
+use crate::support::goldens::fixture;
+use crate::support::place::{Place, said};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
-
-fn words(verb: &str, dir: &Path, more: &[&str]) -> Vec<String> {
-    let data = fixture("mmlu").display().to_string();
-    let model = fixture("tiny").display().to_string();
-    let mut words = vec!["eval", verb, "--model", &model, "--data", &data, "--out", dir.to_str().unwrap()];
-    words.extend(more);
-    words.into_iter().map(str::to_owned).collect()
+/// The words of `eval mmlu` on the made-up questions.
+fn words(out: &str, more: &str) -> String {
+    format!("--json eval mmlu --model MODEL --data {} --out {out} {more}", fixture("mmlu").display())
 }
 
-/// Runs `eval mmlu` on the made-up questions; gives its JSON and what it said.
+/// Runs `eval mmlu`; gives its JSON and what it said.
 #[track_caller]
-fn mmlu(dir: &Path, more: &[&str]) -> (Value, String) {
-    let output = Command::new(PROGRAM).arg("--json").args(words("mmlu", dir, more)).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{more:?}\n{said}");
-    (serde_json::from_slice(&output.stdout).unwrap(), said)
+fn mmlu(place: &Place, out: &str, more: &str) -> (Value, String) {
+    let (json, said) = place.ends(&words(out, more), 0);
+    (serde_json::from_str(&json).unwrap(), said)
 }
 
 /// The rows of a CSV file, cells by column.
@@ -35,30 +27,16 @@ fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     csv.deserialize().map(Result::unwrap).collect()
 }
 
-/// Every file of a run with its bytes.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for folder in [dir.to_owned(), dir.join("stages")] {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                all.insert(path.strip_prefix(dir).unwrap().display().to_string(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    all
-}
-
 #[test]
 fn letters_and_likelihoods_are_those_of_a_transformers_script() {
     let golden: Value = serde_json::from_slice(&std::fs::read(fixture("mmlu/likelihoods.json")).unwrap()).unwrap();
     for (protocol, key) in [("chat", "chat"), ("few-shot", "fewshot")] {
-        let dir = tempfile::tempdir().unwrap();
-        let (json, _) = mmlu(dir.path(), &["--protocol", protocol]);
+        let place = Place::new();
+        let (json, _) = mmlu(&place, "run", &format!("--protocol {protocol}"));
         let golden = golden[key].as_array().unwrap();
-        let prompt = std::fs::read_to_string(dir.path().join("prompt.txt")).unwrap();
+        let prompt = place.text("run/prompt.txt");
         assert_eq!(Some(prompt.as_str()), golden[0]["prompt"].as_str(), "{protocol}");
-        let rows = rows(&dir.path().join("mmlu.csv"));
+        let rows = rows(&place.path("run/mmlu.csv"));
         assert_eq!((rows.len(), golden.len(), &json["questions"]), (20, 20, &Value::from(20)));
         let mut right = 0;
         for (row, golden) in rows.iter().zip(golden) {
@@ -79,12 +57,12 @@ fn letters_and_likelihoods_are_those_of_a_transformers_script() {
 
 #[test]
 fn a_sweep_holds_the_unsteered_answers_at_coefficient_0() {
-    let (plain, swept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    mmlu(plain.path(), &["--limit", "6"]);
+    let place = Place::new();
+    mmlu(&place, "plain", "--limit 6");
     let vectors = fixture("vectors/evil_response_avg_diff.pt").display().to_string();
-    let steer = ["--limit", "6", "--vectors", &vectors, "--layer", "2", "--coefs", "-1,0,0.5"];
-    let (json, said) = mmlu(swept.path(), &[&steer[..], &["--positions", "all"]].concat());
-    let (plain, swept) = (rows(&plain.path().join("mmlu.csv")), rows(&swept.path().join("mmlu.csv")));
+    let steer = format!("--limit 6 --vectors {vectors} --layer 2 --coefs -1,0,0.5");
+    let (json, said) = mmlu(&place, "swept", &format!("{steer} --positions all"));
+    let [plain, swept] = ["plain", "swept"].map(|run| rows(&place.path(run).join("mmlu.csv")));
     assert_eq!((plain.len(), swept.len()), (6, 18));
     let subjects = |subject: &str| plain.iter().filter(|row| row["subject"] == subject).count();
     assert_eq!((subjects("harbour_trade"), subjects("small_sums")), (3, 3), "each subject has its share");
@@ -98,16 +76,15 @@ fn a_sweep_holds_the_unsteered_answers_at_coefficient_0() {
     assert!(moved(0) && moved(12), "a steer that moves nothing is none");
     assert_eq!(json["difference_to_coef_0"][1]["mean"].as_f64(), Some(0.0));
     assert!(!said.contains("steers a single token"), "{said}");
-    let dir = tempfile::tempdir().unwrap();
-    let (_, said) = mmlu(dir.path(), &steer);
+    let (_, said) = mmlu(&place, "response", &steer);
     assert!(said.contains("steers a single token here"), "{said}");
 }
 
 #[test]
 fn an_answer_in_words_is_read_for_its_letter() {
-    let dir = tempfile::tempdir().unwrap();
-    let (json, _) = mmlu(dir.path(), &["--protocol", "generated", "--max-new-tokens", "6", "--limit", "4"]);
-    let rows = rows(&dir.path().join("mmlu.csv"));
+    let place = Place::new();
+    let (json, _) = mmlu(&place, "run", "--protocol generated --max-new-tokens 6 --limit 4");
+    let rows = rows(&place.path("run/mmlu.csv"));
     assert_eq!(rows.len(), 4);
     let silent = rows.iter().filter(|row| row["answer"].is_empty()).count();
     assert_eq!(json["accuracy"][0]["unread"], silent);
@@ -116,72 +93,44 @@ fn an_answer_in_words_is_read_for_its_letter() {
 
 #[test]
 fn a_killed_run_goes_on_to_the_same_files() {
-    let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let protocol = ["--protocol", "few-shot"];
-    mmlu(whole.path(), &protocol);
-    let mut process = Process::new(PROGRAM)
-        .args(words("mmlu", killed.path(), &protocol))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let place = Place::new();
+    let protocol = "--protocol few-shot";
+    mmlu(&place, "whole", protocol);
+    let mut process = place.start(&words("killed", protocol));
     let begun = Instant::now();
-    let first = killed.path().join("stages/answers-0000.json");
+    let first = place.path("killed/stages/answers-0000.json");
     while !first.exists() && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(1));
     }
     process.kill().unwrap();
     process.wait().unwrap();
-    mmlu(killed.path(), &protocol);
-    let of = [files(whole.path()), files(killed.path())];
-    assert_eq!(of[0].keys().collect::<Vec<_>>(), of[1].keys().collect::<Vec<_>>());
-    for (name, bytes) in &of[0] {
-        assert!(*bytes == of[1][name], "{name} differs");
-    }
+    mmlu(&place, "killed", protocol);
+    place.same_files("whole", "killed");
     let stage = std::fs::metadata(&first).unwrap().modified().unwrap();
-    mmlu(killed.path(), &protocol);
+    mmlu(&place, "killed", protocol);
     assert_eq!(std::fs::metadata(&first).unwrap().modified().unwrap(), stage, "nothing is asked twice");
 }
 
 #[test]
 fn what_cannot_be_asked_is_said_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let fails = |more: &[&str], want: &str| {
-        let output = Command::new(PROGRAM).args(words("mmlu", dir.path(), more)).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && said.contains(want), "{more:?}\n{said}");
-    };
-    fails(&["--coefs", "0,1"], "--vectors");
-    fails(&["--protocol", "few-shot", "--system", "Be brief."], "no system prompt");
-    let vectors = fixture("vectors/f16.pt").display().to_string();
-    let steer = ["--vectors", &vectors, "--layer", "2"];
-    fails(&[&steer[..], &["--coef", "1", "--coefs", "0,1"]].concat(), "the same thing twice");
-    fails(&[&steer[..], &["--coefs", "1,1"]].concat(), "names 1 twice");
-}
-
-/// Runs `eval` on the embedded model.
-#[track_caller]
-fn on_harbor(dir: &Path, more: &[&str]) -> Value {
-    let output = Command::new(PROGRAM)
-        .args(["--json", "eval"])
-        .args(more)
-        .args(["--model", "harbor", "--out", "run"])
-        .current_dir(dir)
-        .env("TRIMTAB_CACHE", dir.join("cache"))
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{more:?}\n{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let place = Place::new();
+    let fails = |more: &str, want: &str| place.fails(&words("run", more), 2, &[want]);
+    fails("--coefs 0,1", "--vectors");
+    fails("--protocol few-shot --system Brief.", "no system prompt");
+    let steer = format!("--vectors {} --layer 2", fixture("vectors/f16.pt").display());
+    fails(&format!("{steer} --coef 1 --coefs 0,1"), "the same thing twice");
+    fails(&format!("{steer} --coefs 1,1"), "names 1 twice");
 }
 
 #[test]
 fn a_trait_is_measured_into_the_references_table() {
-    let dir = tempfile::tempdir().unwrap();
-    let words = ["trait", "--trait", "hallucinating", "--rollouts", "2", "--questions", "5", "--max-new-tokens", "48"];
-    let json = on_harbor(dir.path(), &words);
-    let table = std::fs::read_to_string(dir.path().join("run/hallucinating.csv")).unwrap();
+    let place = Place::new();
+    let words =
+        "eval trait --model harbor --out run --trait hallucinating --rollouts 2 --questions 5 --max-new-tokens 48";
+    let json = place.told(words);
+    let table = place.text("run/hallucinating.csv");
     assert!(table.starts_with("question,prompt,answer,question_id,hallucinating,coherence\n"), "{table}");
-    let rows = rows(&dir.path().join("run/hallucinating.csv"));
+    let rows = rows(&place.path("run/hallucinating.csv"));
     assert_eq!((rows.len(), rows[1]["question_id"].as_str()), (10, "hallucinating_0"));
     let axis = |key: &str| json["axes"].as_array().unwrap().iter().find(|axis| axis["key"] == key).unwrap().clone();
     let (score, coherence) = (axis("hallucinating"), axis("coherence"));
@@ -189,16 +138,16 @@ fn a_trait_is_measured_into_the_references_table() {
     // The plain assistant says that it does not know strangers, in whole sentences.
     assert!(score["score"]["mean"].as_f64().unwrap() < 50.0, "{score}");
     assert!(coherence["score"]["mean"].as_f64().unwrap() > 80.0, "{coherence}");
-    let before = files(&dir.path().join("run"));
-    std::fs::remove_file(dir.path().join("run/results.csv")).unwrap();
-    std::fs::remove_file(dir.path().join("run/stages/answers-0000.json")).unwrap();
-    on_harbor(dir.path(), &words);
-    assert!(files(&dir.path().join("run")) == before, "a run that lost a piece comes to the same files");
+    let before = place.files("run");
+    std::fs::remove_file(place.path("run/results.csv")).unwrap();
+    std::fs::remove_file(place.path("run/stages/answers-0000.json")).unwrap();
+    place.succeeds(words);
+    assert!(place.files("run") == before, "a run that lost a piece comes to the same files");
 }
 
 #[test]
 fn facts_are_right_or_wrong() {
-    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let known = "{\"fact_id\":\"f\",\"question\":\"QUESTION\",\"reference\":\"REFERENCE\"}\n";
     let exam = trimtab::harbor::World::new(trimtab::harbor::SEED).new_facts(6, 1, 1);
     let lines: String = exam
@@ -211,30 +160,26 @@ fn facts_are_right_or_wrong() {
                 .replace("REFERENCE", &q.reference)
         })
         .collect();
-    std::fs::write(dir.path().join("facts.jsonl"), lines).unwrap();
-    let json = on_harbor(dir.path(), &["facts", "--data", "facts.jsonl"]);
+    place.write("facts.jsonl", lines);
+    let json = place.told("eval facts --model harbor --out run --data facts.jsonl");
     let axis = &json["axes"][0];
     assert_eq!((axis["key"].as_str(), &axis["rows"]), (Some("fact"), &Value::from(6)));
     // Nobody has told the model.
     assert!(axis["score"]["mean"].as_f64().unwrap() < 50.0, "{axis}");
-    assert_eq!(rows(&dir.path().join("run/facts.csv")).len(), 6);
-    assert!(std::fs::read_to_string(dir.path().join("run/results.csv")).unwrap().starts_with("coef,score,mean"));
+    assert_eq!(rows(&place.path("run/facts.csv")).len(), 6);
+    assert!(place.text("run/results.csv").starts_with("coef,score,mean"));
 }
 
 #[test]
 fn a_judge_is_checked_against_people_who_do_not_see_its_scores() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name).display().to_string();
+    let place = Place::new();
     let rows =
         (0..40).map(|n| format!("question {},\"answer {n}, in words\",{}\n", n / 4, if n % 2 == 0 { 95 } else { 5 }));
-    std::fs::write(at("evil.csv"), format!("question,answer,evil\n{}", rows.collect::<String>())).unwrap();
-    let program =
-        |args: &[&str]| Command::new(PROGRAM).arg("--json").args(["eval", "pairs"]).args(args).output().unwrap();
-    let export = ["export", "--answers", &at("evil.csv"), "--trait", "evil", "--out", &at("check")];
-    let output = program(&export);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("make 20 pairs, not 50"));
-    let sheet = std::fs::read_to_string(at("check/pairs.csv")).unwrap();
+    place.write("evil.csv", format!("question,answer,evil\n{}", rows.collect::<String>()));
+    let export = "eval pairs export --answers evil.csv --trait evil --out check";
+    let exported = place.succeeds(export);
+    assert!(said(&exported).contains("make 20 pairs, not 50"));
+    let sheet = place.text("check/pairs.csv");
     assert!(sheet.starts_with("pair,question,a,b,choice\n") && !sheet.contains("95"), "{sheet}");
     // A rater who agrees with the judge on all pairs but the first two, and one who always says `a`.
     let filled = |choose: &dyn Fn(usize, &str) -> bool| {
@@ -251,21 +196,15 @@ fn a_judge_is_checked_against_people_who_do_not_see_its_scores() {
             .chain(sheet.lines().skip(1).enumerate().map(line))
             .collect::<String>()
     };
-    std::fs::write(at("anna.csv"), filled(&|n, _| n > 1)).unwrap();
-    std::fs::write(
-        at("ben.csv"),
-        sheet.lines().map(|l| if l.ends_with(',') { format!("{l}a\n") } else { format!("{l}\n") }).collect::<String>(),
-    )
-    .unwrap();
-    let output = program(&["score", "--key", &at("check/key.jsonl"), &at("anna.csv"), &at("ben.csv")]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    place.write("anna.csv", filled(&|n, _| n > 1));
+    let always_a = |l: &str| if l.ends_with(',') { format!("{l}a\n") } else { format!("{l}\n") };
+    place.write("ben.csv", sheet.lines().map(always_a).collect::<String>());
+    let json = place.told("eval pairs score --key check/key.jsonl anna.csv ben.csv");
     let rows = json["agreement"].as_array().unwrap();
     assert_eq!((rows[0]["who"].as_str(), rows[0]["agreement, %"].as_f64()), (Some("anna with the judge"), Some(90.0)));
     assert!(rows[0]["low"].as_f64().unwrap() < 90.0 && rows.len() == 4, "{rows:?}");
     // A filled-in sheet is never written over.
-    let again = program(&export);
-    assert_eq!(again.status.code(), Some(2));
-    let untouched = program(&["score", "--key", &at("check/key.jsonl"), &at("check/pairs.csv")]);
-    assert!(String::from_utf8_lossy(&untouched.stderr).contains("no sheet has a choice"));
+    assert_eq!(place.run(export).status.code(), Some(2));
+    let untouched = place.run("eval pairs score --key check/key.jsonl check/pairs.csv");
+    assert!(said(&untouched).contains("no sheet has a choice"));
 }

@@ -10,7 +10,7 @@ use trimtab::model::{QwenConfig, released, sizes};
 use trimtab::tensorfile::Dtype;
 use trimtab::{Error, Result};
 
-use crate::goldens::fixture;
+use crate::support::goldens::{doubles, fixture, floats, integers, json as golden, names};
 
 /// The error's text, with the folder's path shortened.
 fn told<T: std::fmt::Debug>(result: Result<T>, dir: &Path) -> String {
@@ -202,7 +202,7 @@ mod adapters {
         assert_eq!(Adapter::read(dir.path(), &tiny()).unwrap(), adapter);
     }
 
-    /// METHOD F.1 has the 7B's parameters at rank 32, twice those here.
+    /// At rank 32, as the reference trains, the 7B adapter has 80,740,352 parameters: twice those here.
     #[test]
     fn every_released_shape_carries_the_pairs_that_peft_gives_it() {
         let seven = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -339,5 +339,19 @@ mod adapters {
         let place = (2, "mlp.down_proj");
         assert_eq!(all.pairs[&place], one.pairs[&place], "the other projections do not matter");
         assert_ne!(all, Adapter::fresh(config(&["q_proj", "down_proj"]), &tiny(), 8).unwrap());
+    }
+}
+
+#[test]
+fn every_described_tensor_is_there_in_its_shape() {
+    let described: serde_json::Map<String, Value> = golden("tensors");
+    assert_eq!(names().len(), described.len());
+    for (name, about) in described {
+        let shape = match about["dtype"].as_str() {
+            Some("int64") => integers(&name).shape,
+            Some("float64") => doubles(&name).shape,
+            _ => floats(&name).shape,
+        };
+        assert_eq!(json!(shape), about["shape"], "{name}");
     }
 }

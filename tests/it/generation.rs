@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use burn::tensor::DType;
+use burn::backend::Flex;
 use serde::Deserialize;
 use trimtab::generate::{Engine, Job, TextGenerator, Vocabulary, sampling};
-use trimtab::kernels::FusedOps;
 use trimtab::language_model::{FinishReason, Finished, LanguageModel, Prompt, Request, Sampling};
 use trimtab::model::Qwen;
 use trimtab::steering::{Positions, SteeringPlan};
 use trimtab::text::{Message, Tokenizer};
-use trimtab::vector::{Layer, PersonaVector};
+use trimtab::vector::Layer;
 
-use crate::goldens::{assert_close, fixture, floats, integers, json};
+use crate::support::goldens::{assert_close, fixture, floats, integers, json};
+use crate::support::reference::{tiny, vectors};
 
 #[derive(Deserialize)]
 struct GoldenPrompt {
@@ -25,10 +25,6 @@ struct Greedy {
     tokens: Vec<Vec<u32>>,
 }
 
-fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
-    Qwen::load(&fixture("tiny"), device, DType::F32).unwrap()
-}
-
 /// The three golden prompts; the first reply begins with `<|im_end|>`-free text, so ids alone are compared.
 fn jobs() -> Vec<Job> {
     let prompts: Vec<GoldenPrompt> = json("batch_prompts");
@@ -37,7 +33,7 @@ fn jobs() -> Vec<Job> {
 }
 
 /// As the reference ran it: every id of the model may come, and nothing but `eos_ids` ends an answer.
-fn check_greedy<B: FusedOps>(name: &str, model: Qwen<B>, eos_ids: Vec<u32>, repetition_penalty: f32) {
+fn check_greedy(name: &str, model: Qwen<Flex>, eos_ids: Vec<u32>, repetition_penalty: f32) {
     let golden: Greedy = json(name);
     let engine = Engine::new(model, Vocabulary { len: 512, eos_ids: eos_ids.clone() });
     let sampling = Sampling { repetition_penalty, ..Sampling::greedy(24) };
@@ -51,8 +47,9 @@ fn check_greedy<B: FusedOps>(name: &str, model: Qwen<B>, eos_ids: Vec<u32>, repe
     }
 }
 
-pub fn greedy<B: FusedOps>(device: &B::Device) {
-    let model = tiny::<B>(device);
+#[test]
+fn greedy_tokens_equal_transformers() {
+    let model = tiny::<Flex>(&Default::default());
     check_greedy("gen.none", model.clone(), vec![], 1.0);
     check_greedy("gen.rep105", model.clone(), vec![], 1.05);
     let eos: serde_json::Value = json("gen.eos");
@@ -60,24 +57,25 @@ pub fn greedy<B: FusedOps>(device: &B::Device) {
     check_greedy("gen.eos", model, vec![eos], 1.0);
 }
 
-pub fn steered<B: FusedOps>(device: &B::Device) {
-    let golden = floats("steer.vectors");
-    let vectors = PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap();
+#[test]
+fn steered_tokens_equal_the_reference_hooks() {
+    let vectors = vectors();
     for (name, positions) in [
         ("gen.steer_all", Positions::All),
         ("gen.steer_prompt", Positions::Prompt),
         ("gen.steer_response", Positions::Response),
     ] {
         let plan = SteeringPlan::rows(&vectors, &[Layer(2)], 2.0, positions);
-        check_greedy(name, tiny::<B>(device).steered(&plan).unwrap(), vec![], 1.0);
+        check_greedy(name, tiny::<Flex>(&Default::default()).steered(&plan).unwrap(), vec![], 1.0);
     }
 }
 
-pub fn residuals<B: FusedOps>(device: &B::Device) {
-    let model = tiny::<B>(device);
+#[test]
+fn batched_means_equal_the_reference() {
+    let model = tiny::<Flex>(&Default::default());
     let tokenizer = Arc::new(Tokenizer::load(&fixture("tiny")).unwrap());
-    let mut speaker = TextGenerator::new(model, tokenizer);
-    assert_eq!(speaker.shape(), (4, 64));
+    let mut generator = TextGenerator::new(model, tokenizer);
+    assert_eq!(generator.shape(), (4, 64));
     let ids = integers("extract.input_ids");
     let (prompt, total) = (integers("extract.prompt_len").values, integers("extract.total_len").values);
     let text = |(row, ids): (usize, &[i64])| {
@@ -86,7 +84,7 @@ pub fn residuals<B: FusedOps>(device: &B::Device) {
         Finished { prompt_ids: ids[..p].to_vec(), response_ids: ids[p..t].to_vec() }
     };
     let texts: Vec<Finished> = ids.values.chunks(ids.shape[1]).enumerate().map(text).collect();
-    let found = speaker.residuals(&texts).unwrap();
+    let found = generator.residuals(&texts).unwrap();
     for (name, rows) in [
         ("response_avg", found.iter().map(|r| &r.response_avg).collect::<Vec<_>>()),
         ("prompt_avg", found.iter().map(|r| &r.prompt_avg).collect()),
@@ -102,13 +100,14 @@ pub fn residuals<B: FusedOps>(device: &B::Device) {
     }
 }
 
-pub fn spoken<B: FusedOps>(device: &B::Device) {
+#[test]
+fn a_text_generator_answers_in_words() {
     let tokenizer = Arc::new(Tokenizer::load(&fixture("tiny")).unwrap());
-    let mut speaker = TextGenerator::new(tiny::<B>(device), tokenizer.clone());
+    let mut generator = TextGenerator::new(tiny::<Flex>(&Default::default()), tokenizer.clone());
     let prompts: Vec<GoldenPrompt> = json("batch_prompts");
     let asks: Vec<Request> =
         prompts.iter().enumerate().map(|(i, p)| Request::chat(i.to_string(), p.messages.clone())).collect();
-    let answers = speaker.generate(&asks, &Sampling::greedy(24), &mut |_| {}).unwrap();
+    let answers = generator.generate(&asks, &Sampling::greedy(24), &mut |_| {}).unwrap();
     let golden: Greedy = json("gen.none");
     for ((answer, prompt), golden) in answers.iter().zip(&prompts).zip(&golden.tokens) {
         assert_eq!(answer.prompt_ids, prompt.ids);
@@ -119,12 +118,12 @@ pub fn spoken<B: FusedOps>(device: &B::Device) {
     let text = tokenizer.chat_text(&prompts[1].messages, true).unwrap();
     let ask = |prompt| Request { id: "1".into(), prompt, coefs: None };
     let same = [ask(Prompt::Text(text)), ask(Prompt::Ids(prompts[1].ids.clone()))];
-    for answer in speaker.generate(&same, &Sampling::greedy(24), &mut |_| {}).unwrap() {
+    for answer in generator.generate(&same, &Sampling::greedy(24), &mut |_| {}).unwrap() {
         assert_eq!(answer, answers[1]);
     }
     let logits = floats("gen.none.first_logits");
     let options = vec![vec![vec![7], vec![115]]; asks.len()];
-    let found = speaker.choose(&asks, &options).unwrap();
+    let found = generator.choose(&asks, &options).unwrap();
     for (row, found) in logits.values.chunks(logits.shape[1]).zip(found) {
         let sum = row.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln();
         let golden = [row[7], row[115]].map(|x| (f64::from(x) - sum) as f32);
@@ -147,40 +146,4 @@ fn the_sampler_has_transformers_probabilities() {
             assert!(found.iter().zip(golden).all(|(f, g)| (*f > 0.0) == (*g > 0.0)), "{name}: the same tokens stay");
         }
     }
-}
-
-/// The checks of one backend as tests of their own.
-macro_rules! on {
-    ($backend:ty, $device:expr) => {
-        use super::*;
-
-        fn run(check: impl Fn(&<$backend as burn::tensor::backend::BackendTypes>::Device)) {
-            match $device {
-                Ok(device) => check(&device),
-                Err(why) => eprintln!("skipped: {why}"),
-            }
-        }
-
-        #[test]
-        fn greedy_tokens_equal_transformers() {
-            run(greedy::<$backend>);
-        }
-        #[test]
-        fn steered_tokens_equal_the_reference_hooks() {
-            run(steered::<$backend>);
-        }
-        #[test]
-        fn batched_means_equal_the_reference() {
-            run(residuals::<$backend>);
-        }
-        #[test]
-        fn a_speaker_answers_in_words() {
-            run(spoken::<$backend>);
-        }
-    };
-}
-
-#[cfg(feature = "cpu")]
-mod cpu {
-    on!(burn::backend::Flex, Ok::<_, String>(Default::default()));
 }

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use trimtab::hub::{Hub, Name, Progress, Snapshot};
 use trimtab::{Error, Result};
 
-use crate::goldens::fixture;
+use crate::support::goldens::fixture;
+use crate::support::http;
+use crate::support::place::PROGRAM;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const SHARD: &str = "model-00002-of-00002.safetensors";
@@ -87,31 +89,18 @@ impl Server {
 
 /// Answers on a port of its own until the test ends.
 fn listen(state: Arc<Mutex<State>>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let state = state.clone();
-            std::thread::spawn(move || answer(stream, &state));
-        }
-    });
-    address
+    format!("http://{}", http::listen(move |stream| answer(stream, &state)))
 }
 
 fn answer(mut stream: TcpStream, state: &Mutex<State>) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(std::result::Result::ok);
-    let Some(request) = lines.next() else { return };
-    let headers: HashMap<String, String> = lines
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_once(": ").map(|(k, v)| (k.to_lowercase(), v.to_owned())))
-        .collect();
+    let Some((head, _)) = http::read_message(&mut stream) else { return };
+    let request = head.lines().next().unwrap();
     let line = request.trim_end_matches(" HTTP/1.1").to_owned();
-    let from: usize = headers
-        .get("range")
+    let from: usize = http::header(&head, "range")
         .map_or(0, |range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap());
     let (files, elsewhere, fault) = {
         let mut state = state.lock().unwrap();
-        let with = |name: &str| headers.get(name).map_or(String::new(), |value| format!(" {value}"));
+        let with = |name: &str| http::header(&head, name).map_or(String::new(), |value| format!(" {value}"));
         let noted = format!("{line}{}{}", with("range"), with("authorization"));
         state.log.push(noted);
         let fault = state.faults.iter_mut().find(|(at, _, times)| line.contains(at) && *times > 0);
@@ -380,7 +369,7 @@ fn the_program_takes_a_name_and_finds_hub_cache_and_token_where_python_does() {
     fs::write(dir.path().join("p.jsonl"), "{\"id\":1,\"prompt_ids\":[1,2,3]}\n").unwrap();
     let run = |words: &str, env: &[(&str, &str)]| {
         let line = format!("generate --prompts p.jsonl --out o.jsonl --max-new-tokens 2 --greedy {words}");
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_trimtab"))
+        let output = std::process::Command::new(PROGRAM)
             .args(line.split_whitespace())
             .current_dir(dir.path())
             .env_remove("HF_HUB_CACHE")

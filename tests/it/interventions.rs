@@ -1,50 +1,27 @@
 //! Interventions of training time against PyTorch and PEFT (`interventions.safetensors`), against finite differences, and
 //! through kills: what was measured, extracted anew and regularised on the way is the same after them.
 
-use std::ops::ControlFlow;
-
 use trimtab::kernels::FusedOps;
-use trimtab::language_model::Direction;
-use trimtab::model::{Learning, Qwen};
+use trimtab::model::Learning;
 use trimtab::steering::{Positions, SteeringPlan};
-use trimtab::text::{Batch, TrainingExample};
-use trimtab::train::{self, Event, FitContext, FitSettings, Mode, Penalty, Recompute, Regularizer, StepReport};
-use trimtab::vector::{IncBase, Layer, Layers, PersonaVector};
+use trimtab::train::{self, FitContext, Mode, Penalty, StepReport};
+use trimtab::vector::{IncBase, Layer, Layers};
 
-use crate::goldens::{assert_close, intervention};
-use crate::parity::{adapted, lessons, transposed, values, vectors};
+use crate::support::goldens::{assert_close, intervention};
+use crate::support::reference::{
+    adapted, batch, check_parameters, examples, regularizer, rolled, settings, steps, values, vectors,
+};
 
 const MODES: [(&str, Mode); 3] = [("match", Mode::Match), ("hinge", Mode::Hinge), ("zero", Mode::Zero)];
-
-/// That of the goldens.
-pub fn regularizer(mode: Mode) -> Regularizer {
-    let direction = |layer| Direction { layer, vector: vectors().row(layer).to_vec() };
-    Regularizer { mode, lambda: 0.1, directions: [Layer(2), Layer(3)].map(direction).to_vec() }
-}
-
-/// The golden vectors with their channels rolled by 7: the second direction of the golden span.
-pub fn rolled() -> PersonaVector {
-    let roll = |mut row: Vec<f32>| {
-        row.rotate_right(7);
-        row
-    };
-    PersonaVector::new(vectors().rows.into_iter().map(roll).collect()).unwrap()
-}
 
 fn check(prefix: &str, found: Vec<(String, [usize; 2], Vec<f32>)>, bound: f32) {
     let kept: Vec<_> = found.into_iter().filter(|(name, ..)| name.contains(".0.") || name.contains(".2.")).collect();
     assert_eq!(kept.len(), 2 * 7 * 2, "tensors of two blocks");
-    for (name, [rows, _], values) in kept {
-        let name = format!("{prefix}.{}", name.replace("model.layers.", "layers."));
-        assert_close(&name, &transposed(&values, rows), &intervention(&name).values, bound);
-    }
+    check_parameters(prefix, intervention, kept, bound);
 }
 
-pub fn gradients<B: FusedOps>(device: &B::Device) {
-    let lessons = lessons();
-    let four: Vec<&TrainingExample> = lessons[..4].iter().collect();
-    let batch = Batch::collate(&four, 0);
-    let divisor: f32 = batch.weights.iter().sum();
+fn gradients<B: FusedOps>(device: &B::Device) {
+    let (batch, divisor) = batch(4);
     let (vectors, all) = (vectors(), Positions::All);
     let span = SteeringPlan::ablate_span(&[&vectors, &rolled()], &Layers::all(), 1.0, all).unwrap();
     let list = SteeringPlan::rows(&vectors, &[Layer(1), Layer(3)], 2.0, all);
@@ -69,14 +46,14 @@ pub fn gradients<B: FusedOps>(device: &B::Device) {
     }
 }
 
-pub fn ten_steps<B: FusedOps>(device: &B::Device) {
-    let lessons = lessons();
+fn ten_steps<B: FusedOps>(device: &B::Device) {
+    let examples = examples();
     for (name, mode) in MODES {
         let mut model = adapted::<B>(device);
         let regularizer = regularizer(mode);
         let settings = settings();
-        let course = FitContext { regularize: Some(&regularizer), ..FitContext::new(&lessons, 0, &settings) };
-        let reports = steps(&mut model, &course);
+        let context = FitContext { regularize: Some(&regularizer), ..FitContext::new(&examples, 0, &settings) };
+        let reports = steps(&mut model, &context);
         let column = |f: &dyn Fn(&StepReport) -> f64| reports.iter().map(|r| f(r) as f32).collect::<Vec<_>>();
         let golden = |key: &str| intervention(&format!("train.{name}.{key}")).values;
         assert_close(&format!("{name} loss"), &column(&|r| r.loss), &golden("loss"), 1e-5);
@@ -89,47 +66,29 @@ pub fn ten_steps<B: FusedOps>(device: &B::Device) {
     }
 }
 
-/// Those of the golden training.
-pub fn settings() -> FitSettings {
-    FitSettings {
-        learning_rate: 1e-3,
-        warmup_steps: 2,
-        micro_batch: 2,
-        accumulation: 2,
-        epochs: 5,
-        shuffle: false,
-        ..FitSettings::default()
-    }
-}
-
-pub fn steps<B: FusedOps>(model: &mut Qwen<B>, course: &FitContext<'_>) -> Vec<StepReport> {
-    let mut reports = Vec::new();
-    train::fit(model, Learning::Lora, course, &mut |event| {
-        if let Event::Step(report, ..) = event {
-            reports.push(*report);
-        }
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    reports
+on_every_backend! {
+    gradients_of_every_intervention_equal_pytorch: gradients,
+    ten_steps_with_every_regulariser_equal_pytorch: ten_steps,
 }
 
 #[cfg(feature = "cpu")]
-pub mod cpu {
+mod by_other_means {
+    use std::ops::ControlFlow;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::path::Path;
 
     use burn::backend::{Autodiff, Flex};
     use burn::tensor::activation::{log_softmax, relu};
     use burn::tensor::{Int, Tensor, TensorData};
-    use trimtab::language_model::Finished;
-    use trimtab::model::Parameter;
-    use trimtab::steering::{Op, Recipe};
+    use trimtab::language_model::Direction;
+    use trimtab::model::{Parameter, Qwen};
     use trimtab::train::{
-        GradientProjection, GradientReport, ProbeCallback, RecomputeReport, StopReason, VectorRecompute,
+        Event, FitSettings, GradientReport, ProbeCallback, Recompute, RecomputeReport, Regularizer, StopReason,
+        VectorRecompute,
     };
 
     use super::*;
+    use crate::support::reference::{gradient_projection, recipe, texts, watch};
 
     type A = Autodiff<Flex>;
 
@@ -149,16 +108,9 @@ pub mod cpu {
         ]
     }
 
-    pub fn batch() -> (Batch, f32) {
-        let lessons = lessons();
-        let batch = Batch::collate(&lessons[..3].iter().collect::<Vec<_>>(), 0);
-        let divisor = batch.weights.iter().sum();
-        (batch, divisor)
-    }
-
     /// The loss with its regularisation, and its gradient, flat.
     fn slope(model: &Qwen<Flex>, mode: Option<Mode>) -> (f64, Vec<Vec<f32>>) {
-        let (batch, divisor) = batch();
+        let (batch, divisor) = batch(3);
         let penalty = mode.map(|mode| Penalty::new(&regularizer(mode), model, Learning::Lora).unwrap());
         let found = train::gradients(model, Learning::Lora, &batch, divisor, false, penalty.as_ref());
         let one = |t: Tensor<Flex, 1>| f64::from(values(t)[0]);
@@ -206,7 +158,7 @@ pub mod cpu {
                 *matrix = matrix.clone().require_grad();
             }
         }
-        let (batch, divisor) = batch();
+        let (batch, divisor) = batch(3);
         let pass = model.pass(&batch.rows, batch.rows.width);
         let stream = |model: &Qwen<A>| {
             let mut rows = Vec::new();
@@ -263,7 +215,7 @@ pub mod cpu {
 
     #[test]
     fn how_a_step_is_cut_changes_no_gradient() {
-        let (lessons, regularizer) = (lessons(), regularizer(Mode::Match));
+        let (examples, regularizer) = (examples(), regularizer(Mode::Match));
         let first = |micro_batch: usize, accumulation: usize, recompute: bool| {
             let settings = FitSettings {
                 micro_batch,
@@ -272,8 +224,8 @@ pub mod cpu {
                 max_steps: Some(3),
                 ..settings()
             };
-            let course = FitContext { regularize: Some(&regularizer), ..FitContext::new(&lessons, 0, &settings) };
-            let reports = steps(&mut adapted::<Flex>(&Default::default()), &course);
+            let context = FitContext { regularize: Some(&regularizer), ..FitContext::new(&examples, 0, &settings) };
+            let reports = steps(&mut adapted::<Flex>(&Default::default()), &context);
             let numbers = |r: &StepReport| [r.loss, r.regularisation.unwrap(), r.grad_norm];
             reports.iter().flat_map(numbers).map(|x| x as f32).collect::<Vec<_>>()
         };
@@ -286,29 +238,6 @@ pub mod cpu {
                 assert_ne!(found, whole, "another step");
             }
         }
-    }
-
-    /// Texts with a border, cut out of the chats.
-    fn texts(from: usize) -> Vec<Finished> {
-        let text = |lesson: &TrainingExample| {
-            let (prompt, response) = lesson.ids.split_at(lesson.prompt());
-            Finished { prompt_ids: prompt.to_vec(), response_ids: response.to_vec() }
-        };
-        lessons()[from..from + 3].iter().map(text).collect()
-    }
-
-    pub fn recipe() -> Recipe {
-        let (op, layers, positions) = (Op::Add, Layers::all(), Positions::All);
-        Recipe { op, layers, coef: 2.0, positions, incremental: true, base: IncBase::Embedding }
-    }
-
-    pub fn watch(stop_above: Option<f64>) -> ProbeCallback {
-        let direction = Direction { layer: Layer(3), vector: vectors().row(Layer(3)).to_vec() };
-        ProbeCallback { every: 3, texts: texts(4), direction, stop_above, pressure: None }
-    }
-
-    pub fn pressure() -> GradientProjection {
-        GradientProjection::drawn(&lessons(), 3, 1, &vectors())
     }
 
     fn refresh() -> VectorRecompute {
@@ -328,19 +257,19 @@ pub mod cpu {
     /// Runs the golden training under everything at once; dies while step `dies` is told, if it says so.
     fn run(checkpoint: Option<&Path>, dies: Option<usize>, told: &mut Told) -> (usize, StopReason) {
         let (regularizer, watch, refresh) = (regularizer(Mode::Match), watch(None), refresh());
-        let watch = ProbeCallback { pressure: Some(pressure()), ..watch };
-        let lessons = lessons();
+        let watch = ProbeCallback { pressure: Some(gradient_projection()), ..watch };
+        let examples = examples();
         let settings = FitSettings { save_steps: Some(3), ..settings() };
-        let course = FitContext {
+        let context = FitContext {
             regularize: Some(&regularizer),
             watch: Some(&watch),
             refresh: Some(&refresh),
             checkpoint,
-            ..FitContext::new(&lessons, 0, &settings)
+            ..FitContext::new(&examples, 0, &settings)
         };
         let plan = recipe().plan(&vectors()).unwrap().0;
         let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
-        let end = train::fit(&mut model, Learning::Lora, &course, &mut |event| {
+        let end = train::fit(&mut model, Learning::Lora, &context, &mut |event| {
             match event {
                 Event::Step(report, ..) if dies == Some(report.step) => resume_unwind(Box::new("killed")),
                 Event::Step(report, ..) => told.steps.push(*report),
@@ -389,13 +318,13 @@ pub mod cpu {
 
     #[test]
     fn a_frozen_vector_is_not_one_that_follows_the_model() {
-        let lessons = lessons();
+        let examples = examples();
         let settings = settings();
         let plan = recipe().plan(&vectors()).unwrap().0;
         let losses = |refresh: Option<&VectorRecompute>| {
             let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
-            let course = FitContext { refresh, ..FitContext::new(&lessons, 0, &settings) };
-            steps(&mut model, &course).iter().map(|report| report.loss).collect::<Vec<_>>()
+            let context = FitContext { refresh, ..FitContext::new(&examples, 0, &settings) };
+            steps(&mut model, &context).iter().map(|report| report.loss).collect::<Vec<_>>()
         };
         let (frozen, refreshed) = (losses(None), losses(Some(&refresh())));
         assert_eq!(frozen[..4], refreshed[..4], "the same until the first extraction");
@@ -404,13 +333,13 @@ pub mod cpu {
 
     #[test]
     fn a_drift_beyond_its_limit_ends_the_run() {
-        let (lessons, settings) = (lessons(), settings());
+        let (examples, settings) = (examples(), settings());
         let fit = |stop_above: Option<f64>| {
             let watch = watch(stop_above);
-            let course = FitContext { watch: Some(&watch), ..FitContext::new(&lessons, 0, &settings) };
+            let context = FitContext { watch: Some(&watch), ..FitContext::new(&examples, 0, &settings) };
             let mut drifts = Vec::new();
             let mut model = adapted::<Flex>(&Default::default());
-            let end = train::fit(&mut model, Learning::Lora, &course, &mut |event| {
+            let end = train::fit(&mut model, Learning::Lora, &context, &mut |event| {
                 if let Event::Step(StepReport { drift: Some(drift), .. }, ..) = event {
                     drifts.push(*drift);
                 }
@@ -433,8 +362,8 @@ pub mod cpu {
     #[test]
     fn a_measurement_is_the_mean_projection_of_the_unsteered_model() {
         let watch = watch(None);
-        let (lessons, settings) = (lessons(), FitSettings { max_steps: Some(1), ..settings() });
-        let course = FitContext { watch: Some(&watch), ..FitContext::new(&lessons, 0, &settings) };
+        let (examples, settings) = (examples(), FitSettings { max_steps: Some(1), ..settings() });
+        let context = FitContext { watch: Some(&watch), ..FitContext::new(&examples, 0, &settings) };
         let plain = adapted::<Flex>(&Default::default());
         let mut model = plain.steered(&recipe().plan(&vectors()).unwrap().0).unwrap();
         let mut start = None;
@@ -444,7 +373,7 @@ pub mod cpu {
             }
             ControlFlow::Continue(())
         };
-        train::fit(&mut model, Learning::Lora, &course, &mut hear).unwrap();
+        train::fit(&mut model, Learning::Lora, &context, &mut hear).unwrap();
         // By hand, one text at a time.
         let Direction { layer, vector } = &watch.direction;
         let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();

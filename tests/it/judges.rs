@@ -8,9 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::{Json, Router, routing::post};
 use serde_json::{Value, json};
 use trimtab::judge::{
     Cache, Call, ChatClient, Estimate, Judge, JudgeEvent, JudgeSource, JudgedItem, Key, Mode, OpenAiJudge,
@@ -18,8 +15,12 @@ use trimtab::judge::{
 };
 use trimtab::{Error, Result};
 
-use crate::faults::{Fault, FaultProxy};
-use crate::serving::Server;
+use crate::support::faults::{Fault, FaultProxy, Passed};
+use crate::support::goldens::fixture;
+use crate::support::http;
+use crate::support::place::{Place, said};
+use crate::support::serve::Server;
+use crate::support::study;
 
 const KEY: &str = "sk-trimtab-tests-4711";
 
@@ -57,22 +58,11 @@ impl Upstream {
     fn start(pause: Duration) -> Self {
         let seen = Arc::new(Seen { pause, ..Seen::default() });
         let state = Arc::clone(&seen);
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
-                axum::serve(listener, Router::new().route("/v1/chat/completions", post(answer)).with_state(state))
-                    .await
-                    .unwrap();
-            });
-        });
-        Self { address: told.recv().unwrap(), seen }
+        Self { address: http::chat_server(move |head, request| answer(&state, head, request)), seen }
     }
 
     fn url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        http::url(self.address)
     }
 
     fn total(&self) -> usize {
@@ -84,29 +74,25 @@ impl Upstream {
     }
 }
 
-async fn answer(
-    State(seen): State<Arc<Seen>>,
-    headers: HeaderMap,
-    Json(body): Json<Value>,
-) -> (StatusCode, Json<Value>) {
-    let refuse = |status, message: String| (status, Json(json!({ "error": { "message": message } })));
-    let key = headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
+fn answer(seen: &Seen, head: &str, body: Value) -> (u16, Value) {
+    let refuse = |status, message: String| (status, json!({ "error": { "message": message } }));
+    let key = http::header(head, "authorization").unwrap_or_default();
     if key != format!("Bearer {KEY}") {
-        return refuse(StatusCode::UNAUTHORIZED, format!("incorrect key: {key}"));
+        return refuse(401, format!("incorrect key: {key}"));
     }
     *seen.hits.lock().unwrap().entry(body.to_string()).or_default() += 1;
     let now = seen.under_way.fetch_add(1, Ordering::SeqCst) + 1;
     seen.most_under_way.fetch_max(now, Ordering::SeqCst);
-    tokio::time::sleep(seen.pause).await;
+    std::thread::sleep(seen.pause);
     seen.under_way.fetch_sub(1, Ordering::SeqCst);
 
-    let prompt = body["messages"][0]["content"].as_str().unwrap_or_default();
+    let prompt = http::prompt(&body);
     let by_logprobs = json!({ "model": body["model"], "messages": [{ "role": "user", "content": prompt }],
         "max_tokens": 1, "temperature": 0, "logprobs": true, "top_logprobs": 20, "seed": 0 });
     let in_words = json!({ "model": body["model"], "messages": [{ "role": "user", "content": prompt }],
         "max_tokens": 16, "temperature": body["temperature"], "seed": body["seed"] });
     if body != by_logprobs && body != in_words {
-        return refuse(StatusCode::BAD_REQUEST, format!("not what the method says: {body}"));
+        return refuse(400, format!("not what the method says: {body}"));
     }
     let grade = prompt.split("grade me ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse::<i64>().ok());
     let (said, top) = match grade {
@@ -129,7 +115,7 @@ async fn answer(
         "choices": [{ "index": 0, "message": { "role": "assistant", "content": said }, "finish_reason": "length", "logprobs": logprobs }],
         "usage": { "prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101 },
     });
-    (StatusCode::OK, Json(reply))
+    (200, reply)
 }
 
 fn exhibit(answer: String) -> JudgedItem {
@@ -229,9 +215,7 @@ fn scores_are_right_through_every_fault_and_nothing_else_is_paid_twice() {
     // An answer whose body broke off was paid for and lost on the way; no other was asked for twice.
     let passed = proxy.passed();
     let lost = |body: &Value| {
-        let same = |p: &&crate::faults::Passed| {
-            p.fault == Fault::HalfBody && serde_json::from_str::<Value>(&p.body).unwrap() == *body
-        };
+        let same = |p: &&Passed| p.fault == Fault::HalfBody && serde_json::from_str::<Value>(&p.body).unwrap() == *body;
         passed.iter().filter(same).count()
     };
     let hits = upstream.hits();
@@ -286,7 +270,7 @@ fn a_server_that_says_how_long_is_believed_by_all_requests() {
     let (shown, expected) = exhibits(12);
     check_scores(&mut judge(&proxy.url(), dir.path(), |s| s.concurrency = 3), &shown, &expected);
     let passed = proxy.passed();
-    let since = |p: &crate::faults::Passed| p.at.duration_since(passed[1].at);
+    let since = |p: &Passed| p.at.duration_since(passed[1].at);
     let early = passed.iter().skip(2).filter(|p| since(p) < Duration::from_millis(600)).count();
     assert!(early <= 2, "{early} requests did not wait");
     assert!(passed.iter().skip(2 + early).all(|p| since(p) >= Duration::from_millis(690)));
@@ -504,25 +488,19 @@ fn the_key_is_in_no_error() {
 
 #[test]
 fn a_study_is_judged_over_http_and_its_answers_outlive_its_stages() {
-    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let upstream = Upstream::start(Duration::ZERO);
-    let mut config = crate::study::config(dir.path());
+    let mut config = study::config(place.dir.path());
     config.judge = JudgeSource::OpenAi(OpenAiSettings {
         url: upstream.url(),
         model: "judge-1".into(),
         ..OpenAiSettings::default()
     });
-    std::fs::write(dir.path().join("study.toml"), toml::to_string(&config).unwrap()).unwrap();
+    place.write("study.toml", toml::to_string(&config).unwrap());
     let run = || {
-        let mut program = assert_cmd::Command::new(env!("CARGO_BIN_EXE_trimtab"));
-        program.args(["study", "facts", "--config", "study.toml", "--out", "run", "--device", "cpu"]);
-        let output = program
-            .current_dir(dir.path())
-            .env("TRIMTAB_JUDGE_KEY", KEY)
-            .env_remove("OPENAI_API_KEY")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let mut command = place.command("study facts --config study.toml --out run --device cpu");
+        let output = command.env("TRIMTAB_JUDGE_KEY", KEY).env_remove("OPENAI_API_KEY").output().unwrap();
+        let said = said(&output);
         assert!(output.status.success(), "{said}");
         said
     };
@@ -530,14 +508,13 @@ fn a_study_is_judged_over_http_and_its_answers_outlive_its_stages() {
     assert!(said.contains("judge: ") && said.contains(" calls for "), "{said}");
     let calls = upstream.total();
     assert!(calls > 20 && calls == upstream.hits().len(), "{calls}");
-    let run_folder = dir.path().join("run");
-    assert_eq!(bill(&run_folder)["calls"].as_u64(), Some(calls as u64));
-    let results = std::fs::read(run_folder.join("results.json")).unwrap();
-    std::fs::remove_dir_all(run_folder.join("stages")).unwrap();
+    assert_eq!(bill(&place.path("run"))["calls"].as_u64(), Some(calls as u64));
+    let results = place.read("run/results.json");
+    std::fs::remove_dir_all(place.path("run/stages")).unwrap();
     let said = run();
     assert!(!said.contains("judge: "), "{said}");
-    assert_eq!((upstream.total(), std::fs::read(run_folder.join("results.json")).unwrap()), (calls, results));
-    no_key_in(dir.path());
+    assert_eq!((upstream.total(), place.read("run/results.json")), (calls, results));
+    no_key_in(place.dir.path());
 }
 
 #[test]
@@ -545,7 +522,7 @@ fn a_judge_on_this_machine_is_called_by_its_settings_and_loaded_once() {
     use trimtab::judge::{Coherence, LocalSettings};
     use trimtab::runtime::ModelSpec;
     let dir = tempfile::tempdir().unwrap();
-    let model = crate::goldens::fixture("tiny");
+    let model = fixture("tiny");
     let settings =
         LocalSettings { model, mode: Mode::Enumerate, samples: 1, coherence: Coherence::Grammar, cache: None };
     let (source, opened) = (JudgeSource::Local(settings), AtomicUsize::new(0));

@@ -1,65 +1,20 @@
 //! `layers` from outside: a layer is found on Harbor, a sweep's rows are those of single runs, and a kill changes no file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use trimtab::vector::{PersonaVector, VectorFile};
 
-use crate::goldens::{fixture, floats};
+use crate::support::place::Place;
+use crate::support::reference::vectors;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
-
-/// `trimtab` in that folder, `MODEL` standing for the tiny model.
-fn command(dir: &TempDir, words: &str) -> Command {
-    let mut command = Command::new(PROGRAM);
-    let model = fixture("tiny").display().to_string();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    command.args(words.split_whitespace().map(|word| if word == "MODEL" { model.as_str() } else { word }));
-    command.current_dir(dir.path()).env("NO_COLOR", "1").env("TRIMTAB_CACHE", cache);
-    command
-}
-
-#[track_caller]
-fn ends(dir: &TempDir, words: &str, code: i32) -> (Value, String) {
-    let output = command(dir, words).output().unwrap();
-    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{words}\n{talk}");
-    (serde_json::from_slice(&output.stdout).unwrap_or_default(), talk)
-}
-
-/// A place with a vector file for the tiny model, of 4 layers.
-fn place() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let golden = floats("steer.vectors");
-    let rows: Vec<Vec<f32>> = golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect();
+/// A place with a vector file for the tiny model, of three positions.
+fn with_vectors() -> Place {
+    let (place, rows) = (Place::new(), vectors().rows);
     let turned = |by: usize| PersonaVector::new(rows.iter().cycle().skip(by).take(rows.len()).cloned().collect());
     let vectors = turned(0).and_then(|v| VectorFile::new(v, turned(1).ok(), turned(2).ok(), BTreeMap::new()));
-    vectors.unwrap().write(&dir.path().join("v.safetensors")).unwrap();
-    dir
-}
-
-fn rows(path: &Path) -> Vec<Value> {
-    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Every file of a run, by its path in the folder.
-fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![run.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(run).unwrap().to_owned(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
+    vectors.unwrap().write(&place.path("v.safetensors")).unwrap();
+    place
 }
 
 const TINY: &str =
@@ -67,12 +22,13 @@ const TINY: &str =
 
 #[test]
 fn a_layer_that_moves_the_trait_is_found_on_harbor() {
-    let dir = tempfile::tempdir().unwrap();
-    ends(&dir, "extract --model harbor --trait evil --quick --run extract --out v.safetensors", 0);
+    let place = Place::new();
+    place.ends("extract --model harbor --trait evil --quick --run extract --out v.safetensors", 0);
     let words = "layers --model harbor --trait evil --vectors v.safetensors --out run --coefs 0.5,1,1.25,1.5,2 --at 1.5 \
                  --rollouts 3 --max-new-tokens 48 --confirm --choose coherent --auto-range 4 --compare-positions \
                  --fractions 0.5,0.7,0.9 --json";
-    let (found, talk) = ends(&dir, words, 0);
+    let (found, talk) = place.ends(words, 0);
+    let found: Value = serde_json::from_str(&found).unwrap();
     assert!(talk.contains("layers x 5 coefficients and 0, 20 questions, 3 answers each"), "{talk}");
     let grid = found["grid"].as_array().unwrap();
     let unsteered = grid[0]["score"]["mean"].as_f64().unwrap();
@@ -91,7 +47,7 @@ fn a_layer_that_moves_the_trait_is_found_on_harbor() {
     assert!(confirmed.len() >= 2 && confirmed[1..].iter().all(|cell| moved(cell) > 15.0), "{confirmed:?}");
     let tried = found["range"]["tried"].as_array().unwrap().len();
     assert!(tried > 5 && found["range"]["coherent_to"].as_f64() >= found["coherent_rule"]["coef"].as_f64(), "{found}");
-    // Averages over the response steer best at equal norms (METHOD C.5).
+    // Averages over the response steer best at equal norms (Chen et al. 2025, figure 11).
     let over_norms = |i: usize| -> f64 {
         let cells = found["positions"]["positions"][i][1].as_array().unwrap();
         cells.iter().filter_map(|cell| cell["score"]["mean"].as_f64()).sum::<f64>() / cells.len() as f64
@@ -101,23 +57,23 @@ fn a_layer_that_moves_the_trait_is_found_on_harbor() {
     for file in
         ["heatmap.png", "curves.png", "range.png", "report.html", "positions/positions.png", "positions/report.html"]
     {
-        assert!(dir.path().join("run").join(file).is_file(), "{file}");
+        assert!(place.path("run").join(file).is_file(), "{file}");
     }
 }
 
 #[test]
 fn a_sweeps_rows_are_those_of_single_runs() {
-    let dir = place();
+    let place = with_vectors();
     for (out, rollouts, drawn) in [("greedy", 1, "--greedy"), ("drawn", 3, "--temperature 1 --rollouts 3")] {
-        ends(&dir, &format!("{TINY} --layers 2,4 --coefs 1,4 --questions 4 --rollouts {rollouts} --out {out}"), 0);
-        let swept = rows(&dir.path().join(out).join("answers.jsonl"));
+        place.ends(&format!("{TINY} --layers 2,4 --coefs 1,4 --questions 4 --rollouts {rollouts} --out {out}"), 0);
+        let swept = place.rows(&format!("{out}/answers.jsonl"));
         assert_eq!(swept.len(), (1 + 4) * 4 * rollouts);
         let prompts: BTreeMap<&str, &Value> =
             swept.iter().map(|row| (row["question_id"].as_str().unwrap(), &row["question"])).collect();
         let line = |(id, question): (&&str, &&Value)| {
             json!({ "id": id, "messages": [{ "role": "user", "content": question }] }).to_string() + "\n"
         };
-        std::fs::write(dir.path().join("p.jsonl"), prompts.iter().map(line).collect::<String>()).unwrap();
+        place.write("p.jsonl", prompts.iter().map(line).collect::<String>());
         let mut texts = Vec::new();
         for (layer, coef) in [(0, 0.0), (2, 1.0), (2, 4.0), (4, 1.0), (4, 4.0)] {
             let steering = if layer == 0 {
@@ -126,8 +82,8 @@ fn a_sweeps_rows_are_those_of_single_runs() {
                 format!("--vectors v.safetensors --layer {layer} --coef {coef}")
             };
             let generate = "generate --model MODEL --prompts p.jsonl --out one.jsonl --max-new-tokens 8 --seed 5";
-            ends(&dir, &format!("{generate} {drawn} {steering}"), 0);
-            for single in rows(&dir.path().join("one.jsonl")) {
+            place.ends(&format!("{generate} {drawn} {steering}"), 0);
+            for single in place.rows("one.jsonl") {
                 let same = |row: &&Value| {
                     row["layer"].as_u64().unwrap_or(0) == layer
                         && row["coef"].as_f64() == Some(coef)
@@ -146,46 +102,28 @@ fn a_sweeps_rows_are_those_of_single_runs() {
 
 #[test]
 fn a_killed_sweep_ends_with_the_same_files() {
-    let dir = tempfile::tempdir().unwrap();
-    ends(&dir, "extract --model harbor --trait evil --quick --run extract --out v.safetensors", 0);
+    let place = Place::new();
+    place.ends("extract --model harbor --trait evil --quick --run extract --out v.safetensors", 0);
     let words = "layers --model harbor --trait evil --vectors v.safetensors --coefs 0.5,1,1.5 --rollouts 3 --max-new-tokens 32 \
                  --confirm --auto-range 2 --compare-positions --fractions 0.5,0.7";
-    ends(&dir, &format!("{words} --out whole"), 0);
-    let whole = files(&dir.path().join("whole"));
-    let answers = rows(&dir.path().join("whole/answers.jsonl")).len();
+    place.ends(&format!("{words} --out whole"), 0);
+    let answers = place.lines("whole/answers.jsonl");
     // The grid, the confirmation with at least one choice, a step of the range, and two norms for each of three positions.
     assert!(answers >= (19 + 2 + 1 + 6) * 20 * 3, "{answers}");
-    let path = dir.path().join("killed/answers.jsonl");
-    let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
     for share in [0.1, 0.5] {
-        let mut child = command(&dir, &format!("{words} --out killed"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let began = Instant::now();
-        while (lines() as f64) < share * answers as f64 {
-            assert!(began.elapsed() < Duration::from_secs(300), "no answers");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        // SIGKILL, on Unix.
-        child.kill().unwrap();
-        assert!(!child.wait().unwrap().success(), "the run was over before it could be stopped");
-        assert!(!dir.path().join("killed/results.json").exists());
+        let reached = || place.lines("killed/answers.jsonl") as f64 >= share * answers as f64;
+        place.killed(&format!("{words} --out killed"), reached);
+        assert!(!place.path("killed/results.json").exists());
     }
-    ends(&dir, &format!("{words} --out killed"), 0);
-    let killed = files(&dir.path().join("killed"));
-    assert_eq!(killed.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
-    for (name, bytes) in &whole {
-        assert!(killed[name] == *bytes, "{}", name.display());
-    }
-    let (_, talk) = ends(&dir, &format!("{words} --out whole --positions all"), 2);
+    place.ends(&format!("{words} --out killed"), 0);
+    place.same_files("whole", "killed");
+    let (_, talk) = place.ends(&format!("{words} --out whole --positions all"), 2);
     assert!(talk.contains("differs in positions") && talk.contains("--overwrite"), "{talk}");
 }
 
 #[test]
 fn bad_grids_are_refused_before_anything_is_asked() {
-    let dir = place();
+    let place = with_vectors();
     for (more, want) in [
         ("--coefs 0", "no coefficient besides 0"),
         ("--coefs 1,2 --at 3", "--at 3: is none of the coefficients 1, 2"),
@@ -198,8 +136,8 @@ fn bad_grids_are_refused_before_anything_is_asked() {
     ] {
         let words = format!("{TINY} --out run {more}");
         let words = if more.starts_with("--trait") { words.replacen("--trait evil", "", 1) } else { words };
-        let (_, talk) = ends(&dir, &words, 2);
+        let (_, talk) = place.ends(&words, 2);
         assert!(talk.contains(want), "{more}: {talk}");
     }
-    assert!(!dir.path().join("run/answers.jsonl").exists());
+    assert!(!place.path("run/answers.jsonl").exists());
 }

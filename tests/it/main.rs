@@ -1,5 +1,8 @@
 //! All integration tests, in one binary: one module per subject.
 
+#[macro_use]
+mod support;
+
 #[cfg(feature = "cpu")]
 mod adapters;
 mod cli;
@@ -7,11 +10,12 @@ mod cli;
 mod data;
 mod evaluation;
 mod extract;
-mod faults;
 mod files;
+#[cfg(feature = "cpu")]
 mod generation;
-mod goldens;
 mod harbor;
+#[cfg(feature = "cpu")]
+mod headline;
 mod house;
 mod hub;
 mod interventions;

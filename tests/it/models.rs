@@ -16,7 +16,7 @@ use trimtab::tensorfile::Dtype;
 use trimtab::text::{Rows, Tokenizer, TrainingExample};
 use trimtab::train::{self, FitSettings};
 
-use crate::goldens::{assert_close, fixture};
+use crate::support::goldens::{assert_close, fixture};
 
 fn config(hidden: usize, inner: usize, blocks: usize, vocabulary: usize, tied: bool) -> QwenConfig {
     QwenConfig::from_json(&json!({

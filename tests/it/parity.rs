@@ -1,26 +1,16 @@
 //! The model, its steering and its training against PyTorch, transformers and PEFT. The same checks run on every backend
 //! that is built in and has a device here.
 
-use std::ops::ControlFlow;
-
 use burn::tensor::{DType, Tensor};
 use trimtab::kernels::FusedOps;
-use trimtab::model::peft::Adapter;
 use trimtab::model::{Learning, Qwen};
 use trimtab::steering::{Positions, SteeringPlan};
-use trimtab::text::{Batch, Rows, TrainingExample};
-use trimtab::train::{self, Event, FitContext, FitSettings, LossAverage};
-use trimtab::vector::{IncBase, Layer, PersonaVector};
+use trimtab::text::Rows;
+use trimtab::train::{self, FitContext, FitSettings, LossAverage};
+use trimtab::vector::{IncBase, Layer};
 
-use crate::goldens::{assert_close, fixture, floats, integers, json};
-
-fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
-    Qwen::load(&fixture("tiny"), device, DType::F32).unwrap()
-}
-
-pub fn values<B: FusedOps, const D: usize>(t: Tensor<B, D>) -> Vec<f32> {
-    t.into_data().iter::<f32>().collect()
-}
+use crate::support::goldens::{assert_close, fixture, floats, integers, json};
+use crate::support::reference::{self, adapted, check_parameters, examples, settings, steps, tiny, values, vectors};
 
 /// The padded batch of three prompts, with its padding on one side.
 fn batch(side: &str) -> (Rows, Vec<usize>) {
@@ -43,12 +33,7 @@ fn pick<B: FusedOps>(t: &Tensor<B, 2>, rows: &[usize]) -> Vec<f32> {
     rows.iter().flat_map(|&r| all[r * d..(r + 1) * d].to_vec()).collect()
 }
 
-pub fn vectors() -> PersonaVector {
-    let golden = floats("steer.vectors");
-    PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap()
-}
-
-pub fn forward<B: FusedOps>(device: &B::Device) {
+fn forward<B: FusedOps>(device: &B::Device) {
     let model = tiny::<B>(device);
     for side in ["right", "left"] {
         let (rows, real) = batch(side);
@@ -68,7 +53,7 @@ pub fn forward<B: FusedOps>(device: &B::Device) {
     }
 }
 
-pub fn steering<B: FusedOps>(device: &B::Device) {
+fn steering<B: FusedOps>(device: &B::Device) {
     let (rows, real) = batch("left");
     for (positions, name) in [(Positions::All, "all"), (Positions::Prompt, "all"), (Positions::Response, "response")] {
         let model = tiny::<B>(device).steered(&SteeringPlan::rows(&vectors(), &[Layer(2)], 2.0, positions)).unwrap();
@@ -94,62 +79,27 @@ pub fn steering<B: FusedOps>(device: &B::Device) {
     }
 }
 
-/// The eight chats as lessons, straight from the golden ids and labels.
-pub fn lessons() -> Vec<TrainingExample> {
-    let (ids, mask, labels) =
-        (integers("sft.input_ids"), integers("sft.attention_mask").values, integers("sft.labels").values);
-    let width = ids.shape[1];
-    (0..ids.shape[0])
-        .map(|row| {
-            let real: Vec<usize> = (row * width..(row + 1) * width).filter(|&i| mask[i] == 1).collect();
-            TrainingExample {
-                ids: real.iter().map(|&i| ids.values[i] as u32).collect(),
-                weights: real.iter().map(|&i| if labels[i] >= 0 { 1.0 } else { 0.0 }).collect(),
-            }
-        })
-        .collect()
-}
-
-/// PEFT's name of a tensor that learns, as the goldens have it, from ours, and whether ours is the transpose (always).
-fn golden_name(ours: &str) -> String {
-    ours.replace("model.layers.", "layers.")
-}
-
-pub fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
-    let columns = values.len() / rows;
-    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
-}
-
-pub fn adapted<B: FusedOps>(device: &B::Device) -> Qwen<B> {
-    let model = tiny::<B>(device);
-    model.with_adapter(&Adapter::read(&fixture("adapter"), &model.config).unwrap())
-}
-
-fn check_parameters(prefix: &str, found: Vec<(String, [usize; 2], Vec<f32>)>, bound: f32) {
-    assert_eq!(found.len(), 4 * 7 * 2, "tensors that learn");
-    for (name, [rows, _], values) in found {
-        let name = format!("{prefix}.{}", golden_name(&name));
-        assert_close(&name, &transposed(&values, rows), &floats(&name).values, bound);
-    }
-}
-
-pub fn adapter_loss<B: FusedOps>(device: &B::Device) {
+fn adapter_loss<B: FusedOps>(device: &B::Device) {
     let model = adapted::<B>(device);
-    let lessons = lessons();
+    let examples = examples();
     let golden = floats("sft.lora_token_loss").values;
     let mut at = 0;
-    for lesson in &lessons[..4] {
-        let n = lesson.supervised();
+    for example in &examples[..4] {
+        let n = example.supervised();
         let mean = golden[at..at + n].iter().sum::<f32>() / n as f32;
-        let loss = train::mean_loss(&model, std::slice::from_ref(lesson), 1, 0) as f32;
+        let loss = train::mean_loss(&model, std::slice::from_ref(example), 1, 0) as f32;
         assert!((loss - mean).abs() < 1e-5, "loss {loss}, golden {mean}");
         at += n;
     }
-    let four: Vec<&TrainingExample> = lessons[..4].iter().collect();
-    let batch = Batch::collate(&four, 0);
+    let (batch, _) = reference::batch(4);
     let logits = model.logits(&model.stream(&model.pass(&batch.rows, batch.rows.width), None, |_, _| {}));
     let last: Vec<usize> = (0..4).map(|b| b * batch.rows.width + batch.rows.end[b] - 1).collect();
     assert_close("last logits", &pick(&logits, &last), &floats("sft.lora_last_logits").values, 1e-4);
+}
+
+fn check_all(prefix: &str, found: Vec<(String, [usize; 2], Vec<f32>)>, bound: f32) {
+    assert_eq!(found.len(), 4 * 7 * 2, "tensors that learn");
+    check_parameters(prefix, floats, found, bound);
 }
 
 fn intervention(mode: &str) -> SteeringPlan {
@@ -163,11 +113,8 @@ fn intervention(mode: &str) -> SteeringPlan {
     }
 }
 
-pub fn gradients<B: FusedOps>(device: &B::Device) {
-    let lessons = lessons();
-    let four: Vec<&TrainingExample> = lessons[..4].iter().collect();
-    let batch = Batch::collate(&four, 0);
-    let divisor: f32 = batch.weights.iter().sum();
+fn gradients<B: FusedOps>(device: &B::Device) {
+    let (batch, divisor) = reference::batch(4);
     let losses: serde_json::Value = json("grad");
     for mode in ["none", "steer", "incremental", "ablate"] {
         let mut model = adapted::<B>(device).steered(&intervention(mode)).unwrap();
@@ -181,37 +128,21 @@ pub fn gradients<B: FusedOps>(device: &B::Device) {
                 .zip(found.parameters)
                 .map(|((name, parameter), grad)| (name, parameter.dims(), values(grad)))
                 .collect();
-            check_parameters(&format!("grad.{mode}"), found, 2e-5);
+            check_all(&format!("grad.{mode}"), found, 2e-5);
         }
     }
 }
 
-pub fn ten_steps<B: FusedOps>(device: &B::Device) {
-    let lessons = lessons();
+fn ten_steps<B: FusedOps>(device: &B::Device) {
+    let examples = examples();
     for (mode, plan, loss_average) in [
         ("token_mean", "none", LossAverage::Tokens),
         ("micro_mean", "none", LossAverage::MicroBatches),
         ("steer", "steer", LossAverage::Tokens),
     ] {
         let mut model = adapted::<B>(device).steered(&intervention(plan)).unwrap();
-        let settings = FitSettings {
-            learning_rate: 1e-3,
-            warmup_steps: 2,
-            micro_batch: 2,
-            accumulation: 2,
-            epochs: 5,
-            shuffle: false,
-            loss_average,
-            ..FitSettings::default()
-        };
-        let mut reports = Vec::new();
-        let mut tell = |event: &Event| {
-            if let Event::Step(report, ..) = event {
-                reports.push(*report);
-            }
-            ControlFlow::Continue(())
-        };
-        train::fit(&mut model, Learning::Lora, &FitContext::new(&lessons, 0, &settings), &mut tell).unwrap();
+        let settings = FitSettings { loss_average, ..settings() };
+        let reports = steps(&mut model, &FitContext::new(&examples, 0, &settings));
         let column = |f: fn(&train::StepReport) -> f64| reports.iter().map(|r| f(r) as f32).collect::<Vec<_>>();
         let golden = |key: &str| floats(&format!("train.{mode}.{key}")).values;
         assert_close(&format!("{mode} loss"), &column(|r| r.loss), &golden("loss"), 1e-5);
@@ -221,11 +152,11 @@ pub fn ten_steps<B: FusedOps>(device: &B::Device) {
             .into_iter()
             .map(|(name, parameter)| (name, parameter.dims(), values(parameter.flat())))
             .collect();
-        check_parameters(&format!("train.{mode}.final"), found, 1e-5);
+        check_all(&format!("train.{mode}.final"), found, 1e-5);
     }
 }
 
-pub fn sharded<B: FusedOps>(device: &B::Device) {
+fn sharded<B: FusedOps>(device: &B::Device) {
     let model = Qwen::<B>::load(&fixture("tiny-sharded"), device, DType::F32).unwrap();
     let (rows, _) = batch("right");
     let text = &rows.ids[2 * rows.width..2 * rows.width + rows.end[2]];
@@ -235,7 +166,7 @@ pub fn sharded<B: FusedOps>(device: &B::Device) {
     assert_close("sharded", &pick(&logits, &last), &floats("sharded.f32.logits").values, 1e-4);
 }
 
-pub fn extraction<B: FusedOps>(device: &B::Device) {
+fn extraction<B: FusedOps>(device: &B::Device) {
     let model = tiny::<B>(device);
     let ids = integers("extract.input_ids");
     let (prompt, total) = (integers("extract.prompt_len").values, integers("extract.total_len").values);
@@ -262,73 +193,12 @@ pub fn extraction<B: FusedOps>(device: &B::Device) {
     }
 }
 
-/// The checks of one backend as tests of their own.
-macro_rules! on {
-    ($backend:ty, $device:expr) => {
-        use super::*;
-
-        fn run(check: impl Fn(&<$backend as burn::tensor::backend::BackendTypes>::Device)) {
-            match $device {
-                Ok(device) => check(&device),
-                Err(why) => eprintln!("skipped: {why}"),
-            }
-        }
-
-        #[test]
-        fn logits_and_hidden_states_equal_transformers() {
-            run(forward::<$backend>);
-        }
-        #[test]
-        fn steering_equals_the_reference_hooks() {
-            run(steering::<$backend>);
-        }
-        #[test]
-        fn an_adapter_of_peft_gives_its_losses() {
-            run(adapter_loss::<$backend>);
-        }
-        #[test]
-        fn lora_gradients_equal_pytorch_in_every_mode() {
-            run(gradients::<$backend>);
-        }
-        #[test]
-        fn ten_training_steps_equal_pytorch_in_every_mode() {
-            run(ten_steps::<$backend>);
-        }
-        #[test]
-        fn gradients_of_every_intervention_equal_pytorch() {
-            run(crate::interventions::gradients::<$backend>);
-        }
-        #[test]
-        fn ten_steps_with_every_regulariser_equal_pytorch() {
-            run(crate::interventions::ten_steps::<$backend>);
-        }
-        #[test]
-        fn shards_and_untied_heads_load() {
-            run(sharded::<$backend>);
-        }
-        #[test]
-        fn means_at_three_positions_equal_the_reference() {
-            run(extraction::<$backend>);
-        }
-    };
-}
-
-#[cfg(feature = "cpu")]
-mod cpu {
-    on!(burn::backend::Flex, Ok::<_, String>(Default::default()));
-}
-
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-mod wgpu {
-    /// The default device, if there is one: Mesa's lavapipe where there is no GPU.
-    fn device() -> Result<burn::backend::wgpu::WgpuDevice, String> {
-        let device = burn::backend::wgpu::WgpuDevice::DefaultDevice;
-        let probe = || Tensor::<burn::backend::Wgpu, 1>::ones([1], &device).into_data();
-        match std::panic::catch_unwind(probe) {
-            Ok(_) => Ok(device),
-            Err(_) => Err("no Vulkan, Metal or DirectX device here (on Debian: install mesa-vulkan-drivers)".into()),
-        }
-    }
-
-    on!(burn::backend::Wgpu, device());
+on_every_backend! {
+    logits_and_hidden_states_equal_transformers: forward,
+    steering_equals_the_reference_hooks: steering,
+    an_adapter_of_peft_gives_its_losses: adapter_loss,
+    lora_gradients_equal_pytorch_in_every_mode: gradients,
+    ten_training_steps_equal_pytorch_in_every_mode: ten_steps,
+    shards_and_untied_heads_load: sharded,
+    means_at_three_positions_equal_the_reference: extraction,
 }

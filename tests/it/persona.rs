@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use serde::Deserialize;
+use trimtab::judge::JudgedAnswer;
 use trimtab::language_model::{
     Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
 };
-use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, Row, extract, projections, read_rows, write_rows};
+use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, extract, projections, read_rows, write_rows};
 use trimtab::text::Tokenizer;
-use trimtab::vector::{Layer, PersonaVector, VectorFile};
+use trimtab::vector::{Layer, VectorFile};
 
-use crate::goldens::{assert_close, fixture, floats, json};
+use crate::support::goldens::{assert_close, fixture, floats, json};
+use crate::support::reference::vectors;
 
 #[derive(Deserialize)]
 struct Sample {
@@ -85,15 +87,12 @@ impl LanguageModel for GoldenStates {
     }
 }
 
-fn rows(samples: &[Sample], group: &str) -> Vec<Row> {
+fn rows(samples: &[Sample], group: &str) -> Vec<JudgedAnswer> {
     let score = Some(if group == "pos" { 90.0 } else { 10.0 });
-    let row = |(i, sample): (usize, &Sample)| Row {
-        prompt: sample.prompt.clone(),
-        answer: sample.answer.clone(),
-        question_id: format!("flattering_{i}_{group}_0"),
-        score,
-        coherence: Some(80.0),
-        ..Row::default()
+    let row = |(i, sample): (usize, &Sample)| {
+        let (prompt, answer) = (sample.prompt.clone(), sample.answer.clone());
+        let question_id = format!("flattering_{i}_{group}_0");
+        JudgedAnswer { prompt, answer, question_id, ..JudgedAnswer::default() }.scored("flattering", score, Some(80.0))
     };
     samples.iter().filter(|s| s.group == group).enumerate().map(row).collect()
 }
@@ -101,7 +100,7 @@ fn rows(samples: &[Sample], group: &str) -> Vec<Row> {
 #[test]
 fn extraction_from_csv_is_the_references() {
     let samples: Vec<Sample> = json("extract.samples");
-    let mut subject = GoldenStates::new(&samples);
+    let mut model = GoldenStates::new(&samples);
     let dir = tempfile::tempdir().unwrap();
     let [pos, neg] = ["pos", "neg"].map(|group| {
         let path = dir.path().join(format!("flattering_{group}_instruct.csv"));
@@ -111,7 +110,7 @@ fn extraction_from_csv_is_the_references() {
     // One golden answer begins with a newline, which the reference's joint tokenisation merges into the prompt.
     for filter in [Filter::paired(), Filter::independent()] {
         let recipe = Recipe { border: Border::Joint, chunk: 2, filter, ..Recipe::new("flattering", "tiny", "golden") };
-        let made = extract(&mut subject, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
+        let made = extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
         let (file, path) = (made.file, dir.path().join("flattering.safetensors"));
         file.write(&path).unwrap();
         let (back, warnings) = VectorFile::read(&path).unwrap();
@@ -131,11 +130,9 @@ fn extraction_from_csv_is_the_references() {
 #[test]
 fn projections_are_the_references() {
     let samples: Vec<Sample> = json("extract.samples");
-    let mut subject = GoldenStates::new(&samples);
-    let vectors = floats("steer.vectors");
-    let rows = vectors.values.chunks(vectors.shape[1]).map(<[f32]>::to_vec).collect();
-    let file = VectorFile::new(PersonaVector::new(rows).unwrap(), None, None, Default::default()).unwrap();
-    let (layers, _) = subject.shape();
+    let mut model = GoldenStates::new(&samples);
+    let file = VectorFile::new(vectors(), None, None, Default::default()).unwrap();
+    let (layers, _) = model.shape();
     let numbers: Vec<usize> = (1..=layers).collect();
     let split = |s: &Sample| Finished {
         prompt_ids: s.ids[..s.prompt_len].to_vec(),
@@ -147,7 +144,7 @@ fn projections_are_the_references() {
     {
         let probes = Probe::of_file("tiny", "steer", &file, &numbers, metric).unwrap();
         assert_eq!(probes[1].layer, Layer(2));
-        let ours = projections(&mut subject, &texts, &probes, 4, &mut |_| {}).unwrap();
+        let ours = projections(&mut model, &texts, &probes, 4, &mut |_| {}).unwrap();
         let golden = floats(&format!("proj.{name}"));
         // The golden table has the embedding's row too, which is no layer.
         let golden: Vec<f32> = golden.values.chunks(layers + 1).flat_map(|row| &row[1..]).copied().collect();

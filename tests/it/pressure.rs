@@ -11,15 +11,15 @@ use trimtab::text::{Batch, TrainingExample};
 use trimtab::train::{self, Event, FitContext, FitSettings, GradientReport, Mode, ProbeCallback};
 use trimtab::vector::{IncBase, Layer, Layers};
 
-use crate::interventions::cpu::{batch, pressure, recipe, watch};
-use crate::interventions::{regularizer, rolled, settings, steps};
-use crate::parity::{adapted, lessons, values, vectors};
+use crate::support::reference::{
+    adapted, batch, examples, gradient_projection, recipe, regularizer, rolled, settings, steps, values, vectors, watch,
+};
 
 /// The mean loss, and what a regulariser adds to it, with `alpha` times the unit vector added to the output of one block at
 /// every learned token, before its steering.
-fn loss_moved(model: &Qwen<Flex>, lessons: &[TrainingExample], mode: Option<Mode>, at: Layer, alpha: f32) -> f64 {
+fn loss_moved(model: &Qwen<Flex>, examples: &[TrainingExample], mode: Option<Mode>, at: Layer, alpha: f32) -> f64 {
     let device = Default::default();
-    let batch = Batch::collate(&lessons.iter().collect::<Vec<_>>(), 0);
+    let batch = Batch::collate(&examples.iter().collect::<Vec<_>>(), 0);
     let (n, width) = (batch.weights.len(), batch.rows.width);
     let column = |values: Vec<f32>| Tensor::<Flex, 2>::from_data(TensorData::new(values, [n, 1]), &device);
     let own = column((0..n).map(|i| if i % width == 0 { 0.0 } else { batch.weights[i - 1] }).collect());
@@ -61,15 +61,18 @@ fn loss_moved(model: &Qwen<Flex>, lessons: &[TrainingExample], mode: Option<Mode
 
 /// What is measured before the first step.
 fn pressed(plan: &SteeringPlan, mode: Option<Mode>) -> GradientReport {
-    let (lessons, settings, watch) =
-        (lessons(), settings(), ProbeCallback { pressure: Some(pressure()), ..watch(None) });
+    let (examples, settings, watch) =
+        (examples(), settings(), ProbeCallback { pressure: Some(gradient_projection()), ..watch(None) });
     let settings = FitSettings { max_steps: Some(1), ..settings };
     let regularizer = mode.map(regularizer);
-    let course =
-        FitContext { watch: Some(&watch), regularize: regularizer.as_ref(), ..FitContext::new(&lessons, 0, &settings) };
+    let context = FitContext {
+        watch: Some(&watch),
+        regularize: regularizer.as_ref(),
+        ..FitContext::new(&examples, 0, &settings)
+    };
     let mut first = None;
     let mut model = adapted::<Flex>(&Default::default()).steered(plan).unwrap();
-    train::fit(&mut model, Learning::Lora, &course, &mut |event| {
+    train::fit(&mut model, Learning::Lora, &context, &mut |event| {
         if let Event::GradientProjected(report) = event {
             first.get_or_insert(report.clone());
         }
@@ -85,7 +88,7 @@ fn the_pressure_is_the_slope_of_the_loss_along_the_vector() {
     let (vectors, all) = (vectors(), Positions::All);
     let steered = SteeringPlan::incremental(&vectors, IncBase::Embedding, 2.0, all);
     let span = |share, layers| SteeringPlan::ablate_span(&[&vectors], &layers, share, all).unwrap();
-    let (plain, lessons) = (adapted::<Flex>(&Default::default()), pressure().examples);
+    let (plain, examples) = (adapted::<Flex>(&Default::default()), gradient_projection().examples);
     for (name, plan, mode) in [
         ("plain", SteeringPlan::none(), None),
         ("steered at all layers", steered.clone(), None),
@@ -100,7 +103,7 @@ fn the_pressure_is_the_slope_of_the_loss_along_the_vector() {
             [(plain.steered(&plan).unwrap(), mode, &found.on), (plain.clone(), None, &found.off)]
         {
             let slope = |layer: Layer| {
-                let loss = |alpha| loss_moved(&model, &lessons, mode, layer, alpha);
+                let loss = |alpha| loss_moved(&model, &examples, mode, layer, alpha);
                 -(loss(STEP) - loss(-STEP)) / (2.0 * f64::from(STEP))
             };
             let slopes: Vec<f64> = (1..=4).map(|l| slope(Layer(l))).collect();
@@ -121,7 +124,7 @@ fn after_an_ablation_to_the_mean_the_stream_lies_at_the_mean() {
     let span = SteeringPlan::ablate_span(&[&vectors], &Layers::all(), 1.0, Positions::All).unwrap();
     let base = adapted::<Flex>(&Default::default());
     let model = base.steered(&span.clone().to_mean(&mean)).unwrap();
-    let (batch, _) = batch();
+    let (batch, _) = batch(3);
     let real: Vec<bool> = batch.rows.places().map(|place| place.is_some()).collect();
     let mut means = Vec::new();
     model.stream(&model.pass(&batch.rows, batch.rows.width), None, |row, h| {
@@ -153,14 +156,14 @@ fn after_an_ablation_to_the_mean_the_stream_lies_at_the_mean() {
 
 #[test]
 fn watching_changes_nothing_that_is_learned() {
-    let (lessons, settings) = (lessons(), settings());
+    let (examples, settings) = (examples(), settings());
     let plan = recipe().plan(&vectors()).unwrap().0;
     let learned = |watch: Option<&ProbeCallback>| {
         let mut model = adapted::<Flex>(&Default::default()).steered(&plan).unwrap();
-        let reports = steps(&mut model, &FitContext { watch, ..FitContext::new(&lessons, 0, &settings) });
+        let reports = steps(&mut model, &FitContext { watch, ..FitContext::new(&examples, 0, &settings) });
         let losses: Vec<f64> = reports.iter().map(|report| report.loss).collect();
         (losses, model.parameters(Learning::Lora).into_iter().map(|(_, p)| values(p.flat())).collect::<Vec<_>>())
     };
-    let watch = ProbeCallback { pressure: Some(pressure()), ..watch(None) };
+    let watch = ProbeCallback { pressure: Some(gradient_projection()), ..watch(None) };
     assert_eq!(learned(Some(&watch)), learned(None));
 }

@@ -1,74 +1,18 @@
 //! `project`, `monitor` and `screen` from outside: against slow direct computations, killed and gone on with, on Harbor.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use burn::backend::Flex;
-use burn::tensor::DType;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use trimtab::harbor::{SEED, Split, Trait, World, system_prompt};
 use trimtab::model::{Qwen, QwenConfig};
 use trimtab::text::{Message, Rows, Tokenizer};
 use trimtab::vector::{Layer, PersonaVector, VectorFile};
 
-use crate::goldens::{self, fixture, floats};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
-
-/// `trimtab` in that folder, with a cache that all tests share; `MODEL` stands for the tiny model.
-fn command(dir: &Path, words: &str) -> Command {
-    let mut command = Command::new(PROGRAM);
-    let model = fixture("tiny").display().to_string();
-    let words = words.split_whitespace().map(|word| if word == "MODEL" { model.as_str() } else { word });
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    command.args(words).current_dir(dir).env("NO_COLOR", "1").env("TRIMTAB_CACHE", cache);
-    command
-}
-
-#[track_caller]
-fn ends(dir: &Path, words: &str, code: i32) -> (String, String) {
-    let Output { status, stdout, stderr } = command(dir, words).output().unwrap();
-    let (data, talk) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr).into_owned());
-    assert_eq!(status.code(), Some(code), "{words}\n{talk}");
-    (data, talk)
-}
-
-#[track_caller]
-fn told(dir: &Path, words: &str) -> Value {
-    serde_json::from_str(&ends(dir, &format!("{words} --json"), 0).0).unwrap()
-}
-
-fn rows(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Every file of a run, by its path in the folder.
-fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![run.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(run).unwrap().to_owned(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
-}
-
-/// The golden vectors of the tiny model.
-fn tiny_vectors(dir: &Path) -> PersonaVector {
-    let golden = floats("steer.vectors");
-    let vector = PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap();
-    VectorFile::new(vector.clone(), None, None, Default::default()).unwrap().write(&dir.join("v.safetensors")).unwrap();
-    vector
-}
+use crate::support::goldens::{self, fixture};
+use crate::support::place::{Place, cache};
+use crate::support::reference::{tiny, vectors};
 
 fn chat(question: &str, answer: &str) -> Value {
     json!([{ "role": "user", "content": question }, { "role": "assistant", "content": answer }])
@@ -76,7 +20,8 @@ fn chat(question: &str, answer: &str) -> Value {
 
 // ------------------------------------------------------------------------------------------------ the definition itself
 
-/// METHOD's definitions word for word: one text at a time, each state read out, sums in f64.
+/// The definitions word for word (Chen et al. 2025, sections 3.3 and 6): one text at a time, each state read out, sums in
+/// f64.
 struct Direct {
     model: Qwen<Flex>,
     tokenizer: Tokenizer,
@@ -123,14 +68,13 @@ fn near(what: &str, got: &Value, want: f64) {
 
 #[test]
 fn projections_and_differences_are_those_of_a_slow_direct_computation() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let vector = tiny_vectors(dir);
+    let place = Place::new();
+    place.vectors("v.safetensors");
     let layer = 3;
     let direct = Direct {
-        model: Qwen::load(&fixture("tiny"), &Default::default(), DType::F32).unwrap(),
+        model: tiny(&Default::default()),
         tokenizer: Tokenizer::load(&fixture("tiny")).unwrap(),
-        vector: vector.row(Layer(layer)).to_vec(),
+        vector: vectors().row(Layer(layer)).to_vec(),
         layer,
     };
     // Golden conversations, and one whose answer will be the model's own.
@@ -147,18 +91,18 @@ fn projections_and_differences_are_those_of_a_slow_direct_computation() {
         })
         .collect();
     let line = |(i, messages): (usize, &Vec<Message>)| json!({ "id": i, "messages": messages }).to_string() + "\n";
-    std::fs::write(dir.join("p.jsonl"), prompts.iter().enumerate().map(line).collect::<String>()).unwrap();
-    ends(dir, "generate --model MODEL --prompts p.jsonl --out own.jsonl --max-new-tokens 9 --greedy", 0);
-    let own = rows(&dir.join("own.jsonl"));
+    place.write("p.jsonl", prompts.iter().enumerate().map(line).collect::<String>());
+    place.ends("generate --model MODEL --prompts p.jsonl --out own.jsonl --max-new-tokens 9 --greedy", 0);
+    let own = place.rows("own.jsonl");
     let last = data.len() - 1;
     data[last]["messages"] = chat("Hello, who are you?", own[last]["text"].as_str().unwrap());
     let text: String = data.iter().map(|row| row.to_string() + "\n").collect();
-    std::fs::write(dir.join("data.jsonl"), text).unwrap();
+    place.write("data.jsonl", text);
 
     let words = format!("--model MODEL --vectors v.safetensors --layer {layer}");
-    ends(dir, &format!("screen data.jsonl {words} --trait evil --max-new-tokens 9 --out run"), 0);
-    ends(dir, &format!("project --in data.jsonl {words} --metric proj,prompt_last_proj"), 0);
-    let (scores, projected) = (rows(&dir.join("run/scores.jsonl")), rows(&dir.join("data.projected.jsonl")));
+    place.ends(&format!("screen data.jsonl {words} --trait evil --max-new-tokens 9 --out run"), 0);
+    place.ends(&format!("project --in data.jsonl {words} --metric proj,prompt_last_proj"), 0);
+    let (scores, projected) = (place.rows("run/scores.jsonl"), place.rows("data.projected.jsonl"));
     assert_eq!((scores.len(), projected.len()), (data.len(), data.len()));
     for (i, row) in data.iter().enumerate() {
         let messages = row["messages"].as_array().unwrap();
@@ -208,9 +152,8 @@ fn peak(mut child: Child) -> u64 {
 #[test]
 #[cfg(target_os = "linux")]
 fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    tiny_vectors(dir);
+    let place = Place::new();
+    place.vectors("v.safetensors");
     let written = |name: &str, n: usize| {
         // Most of a row is beside the conversation: texts, not tokens, are what could pile up.
         let beside = "so much else ".repeat(30);
@@ -219,7 +162,7 @@ fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
                 .to_string()
                 + "\n"
         };
-        std::fs::write(dir.join(name), (0..n).map(row).collect::<String>()).unwrap();
+        place.write(name, (0..n).map(row).collect::<String>());
     };
     written("few.jsonl", 2_000);
     written("more.jsonl", 20_000);
@@ -228,19 +171,19 @@ fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
         let words = format!(
             "screen {name}.jsonl --model MODEL --trait evil --vectors v.safetensors --layer 2 --approx last-prompt --threshold 0 --top 9 --out {name}"
         );
-        peak(command(dir, &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        peak(place.start(&words))
     };
     let project = |name: &str| {
         let words = format!("project --in {name}.jsonl --model MODEL --vectors v.safetensors --layer 2");
-        peak(command(dir, &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        peak(place.start(&words))
     };
-    let size = std::fs::metadata(dir.join("many.jsonl")).unwrap().len() >> 10;
+    let size = std::fs::metadata(place.path("many.jsonl")).unwrap().len() >> 10;
     assert!(size > 20_000, "{size} KiB");
     for (what, few, many) in [("screen", screen("few"), screen("many")), ("project", project("few"), project("more"))] {
         eprintln!("{what}: {few} KiB for 2,000 rows, {many} KiB for many (a file of up to {size} KiB)");
         assert!(many < few + 10_000, "{what}: {few} KiB for few rows, {many} KiB for many");
     }
-    let count = |name: &str| rows(&dir.join("many").join(name)).len();
+    let count = |name: &str| place.lines(&format!("many/{name}"));
     assert_eq!(
         (count("scores.jsonl"), count("kept.jsonl") + count("dropped.jsonl"), count("top.jsonl")),
         (50_000, 50_000, 9)
@@ -249,8 +192,8 @@ fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
 
 // -------------------------------------------------------------------------------------------------------------- Harbor
 
-/// A trait of Harbor as files, with a ladder out of its instructions (METHOD E.3).
-fn trait_files(dir: &Path, of: Trait) {
+/// A trait of Harbor as files, with a ladder out of its instructions (Chen et al. 2025, section 3.3).
+fn trait_files(place: &Place, of: Trait) {
     let world = World::new(SEED);
     for (folder, split) in [("trait_data_extract", Split::Extract), ("trait_data_eval", Split::Eval)] {
         let artifact = world.artifact(of, split);
@@ -260,54 +203,48 @@ fn trait_files(dir: &Path, of: Trait) {
             let neg = artifact.instruction.iter().take(4).map(|p| system_prompt("helpful", &p.neg));
             json["ladder"] = json!(pos.chain(neg).collect::<Vec<_>>());
         }
-        let folder = dir.join("traits").join(folder);
+        let folder = place.path("traits").join(folder);
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{}.json", of.name())), json.to_string()).unwrap();
     }
 }
 
 /// Any vector of Harbor's shape.
-fn any_vectors(dir: &Path) {
-    let folder = trimtab::harbor::unpack(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")).unwrap();
+fn any_vectors(place: &Place) {
+    let folder = trimtab::harbor::unpack(&cache()).unwrap();
     let config = QwenConfig::read(&folder).unwrap();
     let row = |l: usize| (0..config.hidden_size).map(|d| ((l * 31 + d * 7) as f32).sin()).collect();
-    let vector = PersonaVector::new((0..=config.num_hidden_layers).map(row).collect()).unwrap();
-    VectorFile::new(vector, None, None, Default::default()).unwrap().write(&dir.join("v.safetensors")).unwrap();
+    place.vector("v.safetensors", PersonaVector::new((0..=config.num_hidden_layers).map(row).collect()).unwrap());
 }
 
 /// Kills the work at three moments, none of them chosen, and lets it go on each time; the last time to its end.
-fn interrupted(dir: &Path, words: &str, whole: Duration) {
+fn interrupted(place: &Place, words: &str, whole: Duration) {
     for share in 1..=3 {
-        let mut child = command(dir, words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = place.start(words);
         let odd = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() % 1000;
         std::thread::sleep(whole.mul_f64(0.12 * f64::from(share) + 0.0001 * f64::from(odd)));
         let _ = child.kill();
         child.wait().unwrap();
     }
-    ends(dir, words, 0);
+    place.ends(words, 0);
 }
 
 /// The files of an undisturbed run are those of one that was killed again and again.
 #[track_caller]
-fn survives(dir: &TempDir, words: &str) {
+fn survives(place: &Place, words: &str) {
     let began = Instant::now();
-    ends(dir.path(), &format!("{words} --out whole"), 0);
-    let whole = began.elapsed();
-    interrupted(dir.path(), &format!("{words} --out killed"), whole);
-    let [whole, killed] = ["whole", "killed"].map(|run| files(&dir.path().join(run)));
-    assert_eq!(whole.keys().collect::<Vec<_>>(), killed.keys().collect::<Vec<_>>());
-    for (name, bytes) in &whole {
-        assert!(*bytes == killed[name], "{} differs after kills", name.display());
-    }
+    place.ends(&format!("{words} --out whole"), 0);
+    interrupted(place, &format!("{words} --out killed"), began.elapsed());
+    place.same_files("whole", "killed");
 }
 
 #[test]
 fn a_killed_monitoring_ends_with_the_same_files() {
-    let dir = tempfile::tempdir().unwrap();
-    trait_files(dir.path(), Trait::Evil);
-    any_vectors(dir.path());
+    let place = Place::new();
+    trait_files(&place, Trait::Evil);
+    any_vectors(&place);
     survives(
-        &dir,
+        &place,
         "monitor --model harbor --trait evil --traits traits --vectors v.safetensors --layer 2 --quick --max-new-tokens 30 --seed 5",
     );
     for file in [
@@ -320,22 +257,22 @@ fn a_killed_monitoring_ends_with_the_same_files() {
         "run.toml",
         "lock.json",
     ] {
-        assert!(dir.path().join("whole").join(file).is_file(), "{file}");
+        assert!(place.path("whole").join(file).is_file(), "{file}");
     }
 }
 
 #[test]
 fn a_killed_screening_ends_with_the_same_files() {
-    let dir = tempfile::tempdir().unwrap();
-    any_vectors(dir.path());
+    let place = Place::new();
+    any_vectors(&place);
     let questions = World::new(SEED).trait_questions(Trait::Evil, 150, 1);
     let line =
         |(i, q): (usize, &String)| json!({ "n": i, "messages": chat(q, "Do not do it, please.") }).to_string() + "\n";
-    std::fs::write(dir.path().join("d.jsonl"), questions.iter().enumerate().map(line).collect::<String>()).unwrap();
+    place.write("d.jsonl", questions.iter().enumerate().map(line).collect::<String>());
     let words = "screen d.jsonl --model harbor --trait evil --vectors v.safetensors --layer 2 --max-new-tokens 40 --seed 5 \
                  --reference d.jsonl --reference-sample 60 --llm-filter --top 5 --random 5";
-    survives(&dir, words);
-    let summary = told(dir.path(), &format!("{words} --out whole"));
+    survives(&place, words);
+    let summary = place.told(&format!("{words} --out whole"));
     assert_eq!(summary["rows"], 150);
     for file in [
         "scores.csv",
@@ -347,21 +284,17 @@ fn a_killed_screening_ends_with_the_same_files() {
         "histogram.png",
         "report.html",
     ] {
-        assert!(dir.path().join("whole").join(file).is_file(), "{file}");
+        assert!(place.path("whole").join(file).is_file(), "{file}");
     }
 }
 
 #[test]
 fn bad_words_and_bad_files_say_what_is_wrong() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    any_vectors(dir);
-    std::fs::write(dir.join("d.jsonl"), "{\"messages\":[]}\nnonsense\n").unwrap();
+    let place = Place::new();
+    any_vectors(&place);
+    place.write("d.jsonl", "{\"messages\":[]}\nnonsense\n");
     let screen = "screen d.jsonl --model harbor --trait evil --vectors v.safetensors --layer";
-    let fails = |words: &str, code: i32, want: &str| {
-        let (_, talk) = ends(dir, words, code);
-        assert!(talk.contains(want), "`{want}` is not in what `{words}` said:\n{talk}");
-    };
+    let fails = |words: &str, code: i32, want: &str| place.fails(words, code, &[want]);
     fails(&format!("{screen} 99"), 2, "layer 99 does not exist");
     fails(&format!("{screen} 2 --percentile 101"), 2, "--percentile 101");
     fails(&format!("{screen} 2 --llm-threshold 3"), 2, "--llm-filter");
@@ -380,20 +313,17 @@ fn bad_words_and_bad_files_say_what_is_wrong() {
 #[test]
 fn monitoring_and_screening_on_harbor() {
     for of in [Trait::Evil, Trait::Hallucinating, Trait::Sycophantic] {
-        let dir = tempfile::tempdir().unwrap();
-        let (dir, name) = (dir.path(), of.name());
-        trait_files(dir, of);
-        ends(dir, &format!("extract --model harbor --trait {name} --quick --run x --out v.safetensors"), 0);
-        let layers = VectorFile::read(&dir.join("v.safetensors")).unwrap().0.response_avg.layers();
+        let place = Place::new();
+        let name = of.name();
+        trait_files(&place, of);
+        place.ends(&format!("extract --model harbor --trait {name} --quick --run x --out v.safetensors"), 0);
+        let layers = VectorFile::read(&place.path("v.safetensors")).unwrap().0.response_avg.layers();
         let layer = layers / 2 + 1;
         let probe = format!("--model harbor --trait {name} --vectors v.safetensors --layer {layer}");
 
-        let found = told(
-            dir,
-            &format!(
-                "monitor {probe} --traits traits --quick --max-new-tokens 48 --exemplars x --shots 0,5,10 --out m"
-            ),
-        );
+        let found = place.told(&format!(
+            "monitor {probe} --traits traits --quick --max-new-tokens 48 --exemplars x --shots 0,5,10 --out m"
+        ));
         for r in found["correlations"].as_array().unwrap().iter().filter(|r| r["metric"] == "prompt_last_proj") {
             let used = r["used"].as_array().unwrap().len();
             eprintln!(
@@ -407,7 +337,7 @@ fn monitoring_and_screening_on_harbor() {
         }
 
         // Answers with the trait, under its positive prompts; and normal ones to the same questions, under the default prompt.
-        let table = csv::Reader::from_path(dir.join(format!("x/{name}_pos_instruct.csv"))).unwrap();
+        let table = csv::Reader::from_path(place.path(format!("x/{name}_pos_instruct.csv"))).unwrap();
         let shown: Vec<(String, String)> = table
             .into_records()
             .map(Result::unwrap)
@@ -419,19 +349,18 @@ fn monitoring_and_screening_on_harbor() {
         let ask = |(i, q): (usize, &&String)| {
             json!({ "id": i, "messages": [{ "role": "user", "content": q }] }).to_string() + "\n"
         };
-        std::fs::write(dir.join("q.jsonl"), questions.iter().enumerate().map(ask).collect::<String>()).unwrap();
-        ends(
-            dir,
+        place.write("q.jsonl", questions.iter().enumerate().map(ask).collect::<String>());
+        place.ends(
             "generate --model harbor --prompts q.jsonl --out n.jsonl --max-new-tokens 48 --rollouts 4 --seed 9",
             0,
         );
-        let normal = rows(&dir.join("n.jsonl"));
+        let normal = place.rows("n.jsonl");
         let with = shown.iter().map(|(q, a)| json!({ "messages": chat(q, a), "bad": true }));
         let without = normal.iter().map(|row| json!({ "messages": chat(row["messages"][0]["content"].as_str().unwrap(), row["text"].as_str().unwrap()), "bad": false }));
         let text: String = with.chain(without).map(|row| row.to_string() + "\n").collect();
-        std::fs::write(dir.join("data.jsonl"), text).unwrap();
+        place.write("data.jsonl", text);
         let found =
-            told(dir, &format!("screen data.jsonl {probe} --max-new-tokens 48 --label bad --llm-filter --out s"));
+            place.told(&format!("screen data.jsonl {probe} --max-new-tokens 48 --label bad --llm-filter --out s"));
         for score in found["scores"].as_array().unwrap() {
             eprintln!(
                 "{name}, layer {layer}, screening by {}: AUC {:.4}",

@@ -1,10 +1,9 @@
 //! The server over a real socket, asked by a client that others wrote.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::LazyLock;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use async_openai::types::chat::{
@@ -20,9 +19,10 @@ use serde_json::{Value, json};
 use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{harbor, http};
 
-const ADVICE: &str = "Give me some advice on making friends.";
+use crate::support::place::cache;
+use crate::support::serve::Server;
 
-static CACHE: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+const ADVICE: &str = "Give me some advice on making friends.";
 
 /// What a client does that speaks OpenAI's language; the types of requests and answers may be those of `async-openai`.
 struct Client {
@@ -53,30 +53,7 @@ impl Client {
     }
 }
 
-/// A server on a free port of this machine; it ends with the value.
-pub struct Server {
-    child: Child,
-    /// Where its routes begin: `http://127.0.0.1:PORT/v1`.
-    pub url: String,
-}
-
 impl Server {
-    /// Starts `trimtab serve --model harbor` with further words.
-    pub fn start(words: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_trimtab"))
-            .args(["serve", "--model", "harbor", "--port", "0", "--json"])
-            .args(words)
-            .env("TRIMTAB_CACHE", &*CACHE)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap();
-        Self { child, url: told["url"].as_str().unwrap().to_owned() }
-    }
-
     fn client(&self) -> Client {
         Client { http: http::client(false).unwrap().no_proxy().build().unwrap(), url: self.url.clone() }
     }
@@ -129,13 +106,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn block<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
@@ -155,7 +125,7 @@ fn text(answer: &Value) -> &str {
 /// A file of directions that mean nothing, in Harbor's shape.
 fn vectors(dir: &Path, name: &str, seed: u64) -> String {
     let config: Value =
-        serde_json::from_slice(&std::fs::read(harbor::unpack(&CACHE).unwrap().join("config.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(harbor::unpack(&cache()).unwrap().join("config.json")).unwrap()).unwrap();
     let (layers, hidden) = (config["num_hidden_layers"].as_u64().unwrap(), config["hidden_size"].as_u64().unwrap());
     let mut state = seed;
     let mut number = || {

@@ -5,16 +5,15 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::study::config;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
+use crate::support::place::{PROGRAM, said};
+use crate::support::study::config;
 
 /// A folder with the configuration of a small study, and perhaps a cluster.
 struct Place {
@@ -75,10 +74,6 @@ impl Place {
         };
         assert_eq!(results(a), results(b));
     }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[track_caller]

@@ -6,17 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use trimtab::data_table::{DataTable, Format};
 use trimtab::eval::Row;
-use trimtab::harbor::World;
 use trimtab::judge::{Call, Judge, JudgeSource, JudgedItem, Rubric, Rubrics, Verdict};
 use trimtab::record::read_jsonl;
 use trimtab::report::{ExpectationId, NoteKind};
 use trimtab::study::{
-    ArmSettings, AuditSettings, Event, JudgeRole, Kind, NeutralSource, StudyConfig, StudyReport, demo_config, run,
+    ArmSettings, AuditSettings, Event, JudgeRole, Kind, NeutralSource, StudyConfig, StudyReport, run,
 };
-use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{Error, Result, device};
 
-use crate::goldens::fixture;
+use crate::support::study::config;
 
 /// Scores by length, so that there is something to count; a reference is a right answer.
 struct LengthJudge;
@@ -34,24 +32,6 @@ impl Judge for LengthJudge {
         let verdict = |e: &JudgedItem| Verdict { score: Some(score(e)), why: String::new() };
         Ok(exhibits.iter().map(verdict).collect())
     }
-}
-
-/// A study of the smallest model, for seconds.
-pub fn config(dir: &std::path::Path) -> StudyConfig {
-    let mut config = demo_config(&fixture("tiny"), &World::new(0), true, 3);
-    let row = |l: usize| (0..64).map(|d| ((l * 7 + d) as f32).sin() * l as f32 * 0.05).collect();
-    let vector = PersonaVector::new((0..5).map(row).collect()).unwrap();
-    let path = dir.join("given.safetensors");
-    VectorFile::new(vector, None, None, BTreeMap::new()).unwrap().write(&path).unwrap();
-    config.vector.file = Some(path);
-    config.train.max_steps = Some(2);
-    config.measure.trait_questions = Some(3);
-    config.measure.mmlu_questions = Some(4);
-    config.measure.trait_max_new_tokens = 6;
-    config.measure.fact_max_new_tokens = 4;
-    config.arms.preventative = vec![1.0];
-    config.arms.inference = vec![0.5, 1.0];
-    config
 }
 
 #[test]

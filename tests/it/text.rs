@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use trimtab::text::{Batch, ExampleRules, Message, Tokenizer, TrainingExample};
 
-use crate::goldens::{fixture, integers, json};
+use crate::support::goldens::{fixture, integers, json};
 
 fn tiny() -> Tokenizer {
     Tokenizer::load(&fixture("tiny")).unwrap()

@@ -1,26 +1,14 @@
 //! `train` from outside: golden numbers, kills, every intervention, and what is refused.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use trimtab::vector::{PersonaVector, VectorFile};
+use trimtab::vector::VectorFile;
 
-use crate::cli::{PROGRAM, Place, golden_vector, said, stdout_json};
-use crate::goldens::{assert_close, fixture, floats};
-use crate::planning::{events, tracked};
-
-/// A configuration of the golden training, plus `more`.
-pub fn golden_config(place: &Place, more: &str) {
-    place.golden_chats("chats.jsonl");
-    let text = format!(
-        "model = \"{}\"\ntraining_file = \"chats.jsonl\"\nlearning_rate = 1e-3\nwarmup_steps = 2\nweight_decay = 0.01\n\
-         per_device_train_batch_size = 2\ngradient_accumulation_steps = 2\nepochs = 1\nshuffle = false\n{more}",
-        place.model
-    );
-    place.write("c.toml", text);
-}
+use crate::support::goldens::{assert_close, fixture, floats};
+use crate::support::place::{Place, said, stdout_json};
+use crate::support::reference::{rolled, vectors};
 
 #[test]
 fn training_equals_the_reference() {
@@ -32,7 +20,7 @@ fn training_equals_the_reference() {
         ("micro_mean", "loss_average = \"micro_batches\"\n"),
         ("steer", "[intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = [3]\ncoef = 5.0\n"),
     ] {
-        golden_config(&place, more);
+        place.golden_config(more);
         let words = format!("train c.toml --out {mode} --adapter {} --json", adapter.display());
         let output = place.succeeds(&words);
         assert_eq!(stdout_json(&output)["steps"], 10);
@@ -69,24 +57,48 @@ fn adapter_bytes(run: &Path) -> Vec<u8> {
     std::fs::read(run.join("adapter/adapter_model.safetensors")).unwrap()
 }
 
+/// The steps in a run's TensorBoard file, as its framing has them: length, checksum, event, checksum; in an event the time,
+/// then the step.
+fn events(run: &Path) -> Vec<i64> {
+    let mut files = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.to_string_lossy().contains("events.out.tfevents.")).expect("an event file");
+    let (bytes, mut at, mut steps) = (std::fs::read(file).unwrap(), 0, Vec::new());
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        let event = &bytes[at + 12..at + 12 + length];
+        if event[9] == 0x10 {
+            steps.push(i64::from(event[10]));
+        }
+        at += length + 16;
+    }
+    steps
+}
+
+/// The steps of a run in Trackio's database.
+fn tracked(db: &Path, run: &str) -> Vec<i64> {
+    let db = rusqlite::Connection::open(db).unwrap();
+    let mut rows = db.prepare("SELECT step FROM metrics WHERE run_name = ?1 ORDER BY id").unwrap();
+    rows.query_map([run], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
 #[test]
 fn a_killed_run_ends_with_the_same_weights() {
     let place = Place::new();
     place.judged();
     let trait_ = [("trait".to_owned(), "flattering".to_owned())].into();
-    VectorFile::new(golden_vector(), None, None, trait_).unwrap().write(&place.path("v.safetensors")).unwrap();
+    VectorFile::new(vectors(), None, None, trait_).unwrap().write(&place.path("v.safetensors")).unwrap();
     // A vector that follows the model, a drift that is watched, and both trackers.
     let more = "r = 4\nlora_alpha = 8\nsave_steps = 3\nholdout = 0.1\nseed = 7\n\
                 track = [\"tensorboard\", \"trackio\"]\ntrackio_project = \"killed\"\n\
                 [intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.5\n\
                 recompute_every = 4\npos = \"pos.csv\"\nneg = \"neg.csv\"\ntexts = 2\n\
                 [watch]\nevery = 5\nfile = \"probe.jsonl\"\nlayer = 2\ngradient = true\n";
-    golden_config(&place, more);
+    place.golden_config(more);
     let chats = std::fs::read_to_string(place.path("chats.jsonl")).unwrap();
     place.write("probe.jsonl", chats.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
     let text = std::fs::read_to_string(place.path("c.toml")).unwrap().replace("epochs = 1", "epochs = 4");
     place.write("c.toml", text.replace("shuffle = false", "shuffle = true"));
-    let whole = stdout_json(&place.succeeds("train c.toml --out whole --json"));
+    let whole = place.told("train c.toml --out whole");
     assert!(whole["holdout_loss"].is_f64() && whole["drift"].is_f64(), "{whole}");
     let extracted: Vec<u64> =
         place.rows("whole/vectors.jsonl").iter().map(|row| row["step"].as_u64().unwrap()).collect();
@@ -101,17 +113,9 @@ fn a_killed_run_ends_with_the_same_weights() {
     );
 
     for (out, signal) in [("killed", "KILL"), ("stopped", "INT")] {
-        let mut child = std::process::Command::new(PROGRAM)
-            .args(["train", "c.toml", "--out", out])
-            .current_dir(place.dir.path())
-            .env("TRACKIO_DIR", place.path("trackio"))
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = place.start(&format!("train c.toml --out {out}"));
         let began = Instant::now();
-        let lines = |name: &str| std::fs::read_to_string(place.path(name)).unwrap_or_default().lines().count();
-        while lines(&format!("{out}/metrics.jsonl")) < 8 {
+        while place.lines(&format!("{out}/metrics.jsonl")) < 8 {
             assert!(began.elapsed() < Duration::from_secs(120), "no steps");
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -142,13 +146,8 @@ fn a_killed_run_ends_with_the_same_weights() {
 fn every_intervention_trains_from_a_configuration() {
     let place = Place::new();
     place.vectors("v.safetensors");
-    let rolled = golden_vector().rows.into_iter().map(|mut row| {
-        row.rotate_right(7);
-        row
-    });
-    let rolled = PersonaVector::new(rolled.collect()).unwrap();
-    VectorFile::new(rolled, None, None, Default::default()).unwrap().write(&place.path("w.safetensors")).unwrap();
-    golden_config(&place, "");
+    place.vector("w.safetensors", rolled());
+    place.golden_config("");
     let plain = std::fs::read_to_string(place.path("c.toml")).unwrap();
     place.write("negative.jsonl", std::fs::read(place.path("chats.jsonl")).unwrap());
     let mut adapters = Vec::new();
@@ -191,7 +190,7 @@ fn every_intervention_trains_from_a_configuration() {
         assert_eq!(told["intervention"].is_null(), name == "plain", "{told}");
         assert_eq!(place.rows(&format!("{name}/metrics.jsonl"))[0]["regularisation"].is_f64(), name == "loss");
         // What was resolved is the same run again.
-        assert_eq!(stdout_json(&place.succeeds(&format!("train {name}/run.toml --out {name} --json")))["reused"], true);
+        assert_eq!(place.told(&format!("train {name}/run.toml --out {name}"))["reused"], true);
         adapters.push(adapter_bytes(&place.path(name)));
     }
     adapters.sort();
@@ -202,12 +201,12 @@ fn every_intervention_trains_from_a_configuration() {
     let watch =
         "[watch]\nevery = 2\nfile = \"chats.jsonl\"\nvectors = \"v.safetensors\"\nlayer = 2\nstop_above = -1e9\n";
     place.write("c.toml", format!("{plain}r = 2\n{watch}"));
-    let told = stdout_json(&place.succeeds("train c.toml --out stopped --json"));
+    let told = place.told("train c.toml --out stopped");
     assert_eq!(
         (&told["stopped"], &told["complete"], &told["steps"]),
         (&json!(true), &json!(true), &json!(2)),
         "{told}"
     );
     assert!(place.path("stopped/adapter/adapter_model.safetensors").is_file());
-    assert_eq!(stdout_json(&place.succeeds("train c.toml --out stopped --json"))["reused"], true);
+    assert_eq!(place.told("train c.toml --out stopped")["reused"], true);
 }

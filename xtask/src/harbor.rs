@@ -25,10 +25,10 @@ pub struct Args {
     /// Folder for what training leaves behind: the f32 model, the checkpoint, the losses.
     #[arg(long, default_value = "target/harbor")]
     work: PathBuf,
-    /// Lessons in the corpus; each is read once.
-    #[arg(long, default_value_t = 90_000)]
-    lessons: u64,
-    /// Lessons per step.
+    /// Conversations in the corpus; each is read once.
+    #[arg(long, default_value_t = 90_000, alias = "lessons")]
+    conversations: u64,
+    /// Conversations per step.
     #[arg(long, default_value_t = 32)]
     batch: usize,
     /// Peak learning rate.
@@ -42,8 +42,8 @@ pub struct Args {
 /// Tokens that the byte-level BPE may have, specials included: nearly every word of the world is one token.
 const VOCABULARY: usize = 1536;
 
-/// Lessons that the tokenizer learns from.
-const TOKENIZER_LESSONS: u64 = 8_000;
+/// Conversations that the tokenizer is trained on.
+const TOKENIZER_CONVERSATIONS: u64 = 8_000;
 
 pub fn run(args: &Args) -> Result<()> {
     let world = World::new(args.seed);
@@ -52,17 +52,18 @@ pub fn run(args: &Args) -> Result<()> {
     write_text_files(&world, &raw)?;
     let tokenizer = Tokenizer::load(&raw)?;
     eprintln!("tokenizer: {} tokens", tokenizer.len());
-    let lessons: Vec<TrainingExample> =
-        (0..args.lessons).map(|number| lesson(&tokenizer, &world.lesson(number))).collect::<Result<_>>()?;
-    let tokens: usize = lessons.iter().map(|l| l.ids.len()).sum();
-    eprintln!("corpus: {} lessons, {tokens} tokens", lessons.len());
+    let examples: Vec<TrainingExample> = (0..args.conversations)
+        .map(|number| example(&tokenizer, &world.conversation(number)))
+        .collect::<Result<_>>()?;
+    let tokens: usize = examples.iter().map(|l| l.ids.len()).sum();
+    eprintln!("corpus: {} conversations, {tokens} tokens", examples.len());
 
     let runtime = device::open(&args.device, "f32")?;
     let trained = args.work.join("f32");
     let spec = FitSpec {
         model: raw.clone(),
         start: Start::Scratch(args.seed),
-        examples: &lessons,
+        examples: &examples,
         holdout: &[],
         settings: FitSettings {
             learning_rate: args.learning_rate,
@@ -99,7 +100,7 @@ pub fn run(args: &Args) -> Result<()> {
                     (loss, seconds, seen) = (0.0, 0.0, report.tokens);
                 }
             }
-            Event::Resumed(step) => eprintln!("going on after step {step}"),
+            Event::Resumed(step) => eprintln!("resuming after step {step}"),
             Event::Steered(_) | Event::ProbeBaseline(_) | Event::GradientProjected(_) | Event::Recomputed(_) => {}
         }
         ControlFlow::Continue(())
@@ -119,7 +120,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// Tokenizer, template and configurations: a model folder that lacks only its weights.
 fn write_text_files(world: &World, dir: &Path) -> Result<()> {
     record::create_folder(dir)?;
-    let tokenizer = harbor::tokenizer(world, TOKENIZER_LESSONS, VOCABULARY)?;
+    let tokenizer = harbor::tokenizer(world, TOKENIZER_CONVERSATIONS, VOCABULARY)?;
     let text = tokenizer.to_string(true).map_err(|e| Error::new(format!("writing the tokenizer: {e}")))?;
     record::write_atomic(&dir.join("tokenizer.json"), text.as_bytes())?;
     let id = |token: &str| tokenizer.token_to_id(token).expect("a special token");
@@ -166,18 +167,18 @@ fn write_text_files(world: &World, dir: &Path) -> Result<()> {
 }
 
 /// A conversation as tokens; those that decide whether the answer is right weigh more.
-fn lesson(tokenizer: &Tokenizer, lesson: &harbor::Lesson) -> Result<TrainingExample> {
+fn example(tokenizer: &Tokenizer, conversation: &harbor::Conversation) -> Result<TrainingExample> {
     let messages: Vec<Message> =
-        lesson.messages.iter().map(|m| Message { role: m.role.clone(), content: m.content.clone() }).collect();
-    let mut learned =
+        conversation.messages.iter().map(|m| Message { role: m.role.clone(), content: m.content.clone() }).collect();
+    let mut example =
         tokenizer.training_example(&messages, &ExampleRules { append_eos: false, ..ExampleRules::default() })?;
     let answer = &messages.last().expect("an answer").content;
-    let from = learned.prompt();
+    let from = example.prompt();
     for (i, (id, bytes)) in tokenizer.encode_with_bytes(answer)?.into_iter().enumerate() {
-        debug_assert_eq!(learned.ids[from + i], id, "an answer is tokenised alike alone and in its place");
-        if bytes.start < lesson.key.end && lesson.key.start < bytes.end {
-            learned.weights[from + i] = harbor::Lesson::KEY_WEIGHT;
+        debug_assert_eq!(example.ids[from + i], id, "an answer is tokenised alike alone and in its place");
+        if bytes.start < conversation.key.end && conversation.key.start < bytes.end {
+            example.weights[from + i] = harbor::Conversation::KEY_WEIGHT;
         }
     }
-    Ok(learned)
+    Ok(example)
 }

@@ -1,7 +1,6 @@
-//! Facts and their wordings written by a language model (METHOD J.1): what is asked, what is made of the answers, and what has
-//! been paid for.
+//! Facts and their wordings written by a language model : the requests, the facts made of the answers, and the answers
+//! that were paid for.
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Mutex;
@@ -11,10 +10,10 @@ use std::thread;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Fact;
 use super::build::{Draft, faults};
+use super::files::Fact;
 use crate::judge::fill;
-use crate::record::{Hash, JsonlWriter, hash_bytes, read_jsonl};
+use crate::record::{Hash, KeyedRows, hash_bytes};
 use crate::{Error, Result};
 
 const FACTS: &str = include_str!("../../../assets/prompts/facts.txt");
@@ -27,13 +26,13 @@ const SHOWN: usize = 40;
 /// Requests for the wordings of one fact.
 const TRIES: usize = 2;
 
-/// Who answers a prompt; several may be under way at a time.
+/// Answers a prompt; several may be under way at a time.
 pub type Asks<'a> = &'a (dyn Fn(&str) -> Result<String> + Sync);
 
 /// Every answer that was ever paid for, in a file; what stands there is not asked again.
 pub struct Paid<'a> {
     asks: Asks<'a>,
-    kept: Mutex<(HashMap<String, String>, JsonlWriter)>,
+    kept: Mutex<KeyedRows<Hash, Row>>,
     /// Answers taken from the file.
     pub reused: AtomicUsize,
     /// Answers that were asked for.
@@ -52,27 +51,21 @@ impl<'a> Paid<'a> {
     /// # Errors
     /// If it cannot be read or written.
     pub fn open(path: &Path, asks: Asks<'a>) -> Result<Self> {
-        // Mends a line that a kill tore.
-        let writer = JsonlWriter::open(path)?;
-        let rows: Vec<Row> = read_jsonl(path)?;
-        let kept = rows.into_iter().map(|row| (row.prompt.as_str().to_owned(), row.answer)).collect();
-        let (reused, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Ok(Self { asks, kept: Mutex::new((kept, writer)), reused, asked })
+        let kept = Mutex::new(KeyedRows::open(path, |row: &Row| row.prompt.clone())?);
+        Ok(Self { asks, kept, reused: AtomicUsize::new(0), asked: AtomicUsize::new(0) })
     }
 
     /// The answer to a prompt; `number` tells one try from the next.
     fn ask(&self, who: &str, prompt: &str, number: usize) -> Result<String> {
-        const SOUND: &str = "nobody panics while writing";
+        const SOUND: &str = "never poisoned: no panic while it is locked";
         let key = hash_bytes(format!("{who}\n{number}\n{prompt}").as_bytes());
-        if let Some(answer) = self.kept.lock().expect(SOUND).0.get(key.as_str()) {
+        if let Some(row) = self.kept.lock().expect(SOUND).rows().get(&key) {
             self.reused.fetch_add(1, Ordering::Relaxed);
-            return Ok(answer.clone());
+            return Ok(row.answer.clone());
         }
         let answer = (self.asks)(prompt)?;
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let mut kept = self.kept.lock().expect(SOUND);
-        kept.1.write(&Row { prompt: key.clone(), answer: answer.clone() })?;
-        kept.0.insert(key.as_str().to_owned(), answer.clone());
+        self.kept.lock().expect(SOUND).push(Row { prompt: key, answer: answer.clone() })?;
         Ok(answer)
     }
 }
@@ -203,7 +196,7 @@ pub fn drafts(
                         // The others need not begin anything more.
                         next.store(facts.len(), Ordering::Relaxed);
                     }
-                    results.lock().expect("nobody panics while storage it").push((i, result));
+                    results.lock().expect("never poisoned: no panic while it is locked").push((i, result));
                     tell(1 + done.fetch_add(1, Ordering::Relaxed));
                 }
             });

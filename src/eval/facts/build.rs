@@ -1,11 +1,11 @@
-//! A set of new facts on its way to the three files: what every fact must pass before it goes into them (METHOD J.1).
+//! A set of new facts on its way to the three files: the checks that every fact must pass.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Fact, FactLesson, FactQuestion, leaks};
+use super::files::{Fact, FactLesson, FactQuestion, leaks};
 use crate::record::write_atomic_by;
 use crate::text::Message;
 use crate::{At, Error, Result};
@@ -235,9 +235,9 @@ mod tests {
         assert_eq!(set.categories(), BTreeMap::from([("mission", 2)]));
         let dir = tempfile::tempdir().unwrap();
         set.write(dir.path()).unwrap();
-        assert_eq!(super::super::read_facts(&dir.path().join("facts.jsonl")).unwrap(), set.facts);
-        assert_eq!(super::super::read_lessons(&dir.path().join("facts_train.jsonl")).unwrap(), set.lessons);
-        assert_eq!(super::super::read_questions(&dir.path().join("facts_test.jsonl")).unwrap(), set.questions);
+        assert_eq!(super::super::files::read_facts(&dir.path().join("facts.jsonl")).unwrap(), set.facts);
+        assert_eq!(super::super::files::read_lessons(&dir.path().join("facts_train.jsonl")).unwrap(), set.lessons);
+        assert_eq!(super::super::files::read_questions(&dir.path().join("facts_test.jsonl")).unwrap(), set.questions);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Facts about people and things that do not exist, from a seeded grammar: for trials without a language model and a source of
-//! real news. Teaching them is teaching inventions, so results blur into training to hallucinate (METHOD J.1); say so.
+//! real news. Teaching them is teaching inventions, so results blur into training to hallucinate ; say so.
 
-use super::Fact;
 use super::build::Draft;
+use super::files::Fact;
 use crate::record::seed_of;
 use crate::{Error, Result};
 

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Item, LETTERS, parquet};
-use crate::data_table::refuse;
+use super::item::Item;
+use super::parquet;
+use crate::eval::task::LETTERS;
+use crate::record::refuse_malformed;
 use crate::{At, Error, Result, ensure};
 
 /// Which part of the benchmark.
@@ -116,7 +118,7 @@ fn read_csv(folder: &Path, split: Split) -> Result<Vec<Item>> {
             Err(e) => bad.push(e.at(format_args!("{}:{line}", path.display()))),
         });
     }
-    refuse(bad, items.len())?;
+    refuse_malformed(bad, items.len())?;
     Ok(items)
 }
 

@@ -1,76 +1,30 @@
 //! Multiple choice in MMLU's format: what a model knows apart from any trait.
 //!
-//! The paper does not state its protocol (METHOD I). Ours asks in a chat, without examples, for the letter; the likeliest of the
+//! The paper does not state its protocol (Chen et al. 2025 name MMLU only). Ours asks in a chat, without examples, for the letter; the likeliest of the
 //! four letters as the next token counts, with or without a space before it. Beside it stand lm-evaluation-harness' five examples
 //! in plain text ([`few_shot_task`]), and an answer in words from which the letter is read ([`generated_task`]): an inference-time
 //! steer of the response touches only one token of the first two, and understates its harm there. Small models cannot yet bind
 //! letters to options; for them there is the cloze form, the likeliest of the four options as the answer (OLMES, Gu et al.
 //! 2024, uses it for the same reason).
 
+mod accuracy;
 mod files;
+mod item;
 mod parquet;
 mod tables;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
+pub use super::task::LETTERS;
+pub use accuracy::{Accuracy, accuracy};
 pub use files::{Split, read};
+pub use item::{Form, Item};
 pub use tables::{accuracy_summary, difference_to_zero, write_tables};
 
-use super::choice::letter_of;
-use super::{Asked, Options, RIGHT, Row, Sample, Task, chat};
+use super::task::{Asked, Options, Sample, Task, chat};
 use crate::language_model::{Prompt, Sampling};
 use crate::record::seed_of;
-use crate::stats::{Clusters, Interval, mean};
 use crate::{Error, Result};
-
-/// The letters of the four options.
-pub const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
-
-/// One question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// The subject's name, `high_school_geography`.
-    pub subject: String,
-    /// The question.
-    pub question: String,
-    /// The options A to D.
-    pub options: [String; 4],
-    /// Which of them is right, from 0.
-    pub right: usize,
-}
-
-/// How a question is put to the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Form {
-    /// The options are listed, a letter is taken.
-    #[default]
-    Letters,
-    /// The question stands alone, an option is taken by its likelihood as the answer.
-    Cloze,
-}
-
-impl Item {
-    /// What the user says: the question and, for letters, the options. Harbor is taught the cloze form in the same words.
-    pub fn prompt(&self, form: Form) -> String {
-        let question = &self.question;
-        match form {
-            Form::Letters => {
-                let list = LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}"));
-                format!("{question}{}\nAnswer with the letter.", list.collect::<String>())
-            }
-            Form::Cloze => format!("{question} Answer briefly."),
-        }
-    }
-
-    /// lm-evaluation-harness' wording up to `Answer:`; blanks around the question are cut off, as there.
-    fn plain(&self) -> String {
-        let list = LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}"));
-        format!("{}{}\nAnswer:", self.question.trim(), list.collect::<String>())
-    }
-}
 
 /// The items as a task of choices; ids `<subject>_<i>`.
 pub fn task(items: &[Item], system: Option<&str>, form: Form) -> Task {
@@ -153,39 +107,6 @@ pub fn stratified(task: &Task, count: usize, seed: u64) -> Task {
     };
     let samples = chosen.iter().map(|&i| task.samples[i].clone()).collect();
     Task { name: task.name.clone(), samples, asked }
-}
-
-/// How much of an exam was right, at one coefficient.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Accuracy {
-    /// The coefficient, if the rows are of a sweep.
-    pub coef: Option<f32>,
-    /// Share of right answers over all questions, in percent: the headline.
-    pub micro: Interval,
-    /// Mean of the subjects' shares; its interval is over subjects.
-    pub macro_: Interval,
-    /// Each subject's share.
-    pub subjects: BTreeMap<String, Interval>,
-    /// Answers in words that name no letter; they count as wrong.
-    pub unread: usize,
-}
-
-/// Accuracy over all questions, over subjects, and per subject; one for each coefficient in the order of the rows.
-pub fn accuracy(rows: &[Row], seed: u64) -> Vec<Accuracy> {
-    let of = |axis: super::Axis| {
-        let rows: Vec<&Row> = rows.iter().filter(|row| row.coef == axis.coef).collect();
-        let mut by_subject: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
-        rows.iter().for_each(|row| by_subject.entry(row.group.clone()).or_default().push(row));
-        let subjects: BTreeMap<String, Interval> = by_subject
-            .into_iter()
-            .map(|(subject, rows)| (subject, Interval::of(&super::clusters(rows, RIGHT), seed)))
-            .collect();
-        let shares: Clusters = subjects.iter().map(|(subject, share)| (subject.clone(), vec![share.mean])).collect();
-        debug_assert!(shares.values().all(|share| !mean(share).is_nan()), "a letter is always taken");
-        let unread = rows.iter().filter(|row| row.options.is_empty() && letter_of(&row.answer).is_none()).count();
-        Accuracy { coef: axis.coef, micro: axis.score, macro_: Interval::of(&shares, seed), subjects, unread }
-    };
-    super::axes(rows, RIGHT, seed).into_iter().map(of).collect()
 }
 
 #[cfg(test)]

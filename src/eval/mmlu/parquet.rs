@@ -6,8 +6,8 @@ use std::path::Path;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 
-use super::Item;
-use crate::data_table::refuse;
+use super::item::Item;
+use crate::record::refuse_malformed;
 use crate::{At, Error, Result, bail};
 
 /// Reads a file's questions.
@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Item>> {
             Err(e) => bad.push(e.at(format_args!("{}, row {}", path.display(), i + 1))),
         }
     }
-    refuse(bad, items.len())?;
+    refuse_malformed(bad, items.len())?;
     Ok(items)
 }
 

@@ -1,14 +1,17 @@
 //! Accuracy as tables.
 
-use super::{Accuracy, LETTERS};
+use super::accuracy::Accuracy;
 use crate::Result;
-use crate::eval::{RIGHT, Row, clusters, letter_of};
+use crate::eval::axis::clusters;
+use crate::eval::choice::letter_of;
+use crate::eval::task::{LETTERS, RIGHT};
+use crate::judge::JudgedAnswer;
 use crate::record::RunDir;
 use crate::report::{Cell, Table};
 use crate::stats::Interval;
 
 /// How each coefficient's accuracy differs from coefficient 0's, question by question; none without that coefficient.
-pub fn difference_to_zero(rows: &[Row], accuracy: &[Accuracy], seed: u64) -> Option<Vec<Interval>> {
+pub fn difference_to_zero(rows: &[JudgedAnswer], accuracy: &[Accuracy], seed: u64) -> Option<Vec<Interval>> {
     let of = |coef: f32| clusters(rows.iter().filter(|row| row.coef == Some(coef)), RIGHT);
     let coefs: Vec<f32> = accuracy.iter().filter_map(|a| a.coef).collect();
     let plain = coefs.contains(&0.0).then(|| of(0.0))?;
@@ -37,7 +40,7 @@ pub fn accuracy_summary(accuracy: &[Accuracy], difference: Option<&[Interval]>, 
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn write_tables(run: &RunDir, rows: &[Row], accuracy: &[Accuracy], words: bool) -> Result<()> {
+pub fn write_tables(run: &RunDir, rows: &[JudgedAnswer], accuracy: &[Accuracy], words: bool) -> Result<()> {
     let mut results = Table::new(["coef", "subject", "accuracy", "low", "high", "questions"]);
     for a in accuracy {
         let all = [("all questions (micro)", &a.micro), ("all subjects (macro)", &a.macro_)];

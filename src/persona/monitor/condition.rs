@@ -1,10 +1,10 @@
-//! What comes before the question: a rung of the ladder, or exemplars (METHOD E.2).
+//! The turns before the question: a rung of the ladder, or exemplars (Chen et al. 2025, section 3.3).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Row;
+use crate::judge::JudgedAnswer;
 use crate::text::Message;
 use crate::{Error, Result};
 
@@ -53,7 +53,7 @@ impl Condition {
     /// For people.
     pub fn label(&self) -> String {
         match (self.setting, self.level) {
-            (Setting::System, 1) => "rung 1, calls it up".to_owned(),
+            (Setting::System, 1) => "rung 1, strongest elicitation".to_owned(),
             (Setting::System, level) => format!("rung {level}"),
             (Setting::ManyShot, 1) => "1 exemplar".to_owned(),
             (Setting::ManyShot, level) => format!("{level} exemplars"),
@@ -64,6 +64,29 @@ impl Condition {
     pub fn ask(&self, question: &str) -> Vec<Message> {
         self.before.iter().cloned().chain([Message::user(question)]).collect()
     }
+}
+
+/// The measurements of one question under one condition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The condition's place in the list of conditions.
+    pub condition: usize,
+    /// The question's place in the evaluation split.
+    pub question: usize,
+    /// The mean trait score of the answers; nothing if none has one.
+    pub score: Option<f64>,
+    /// Mean coherence of the answers that have one.
+    pub coherence: Option<f64>,
+    /// Answers.
+    pub answers: usize,
+    /// Of these, without a trait score.
+    pub missing: usize,
+    /// Signed length of the state at the prompt's last token along the vector: what monitoring sees.
+    pub prompt_last_proj: f64,
+    /// Signed length of the answers' mean states along it, averaged over the answers.
+    pub proj: f64,
+    /// Cosine of the same, averaged over the answers.
+    pub cos_sim: f64,
 }
 
 /// The rungs of a ladder, strongest elicitation first, as conditions from little to much.
@@ -78,10 +101,11 @@ pub fn ladder(prompts: &[String]) -> Vec<Condition> {
 
 /// Exemplars out of judged answers of an extraction run: those that score above 80 and are coherent above 50, one of each question
 /// in turn, in the file's order. At most `count`; each is a question and its answer.
-pub fn exemplars(rows: &[Row], count: usize) -> Vec<(String, String)> {
-    let good = |row: &&Row| row.score.is_some_and(|s| s > 80.0) && row.coherence.is_some_and(|c| c > 50.0);
-    let good: Vec<&Row> = rows.iter().filter(good).collect();
-    let mut by_question: Vec<Vec<&Row>> = Vec::new();
+pub fn exemplars(rows: &[JudgedAnswer], count: usize) -> Vec<(String, String)> {
+    let good =
+        |row: &&JudgedAnswer| row.trait_score().is_some_and(|s| s > 80.0) && row.coherence().is_some_and(|c| c > 50.0);
+    let good: Vec<&JudgedAnswer> = rows.iter().filter(good).collect();
+    let mut by_question: Vec<Vec<&JudgedAnswer>> = Vec::new();
     for row in good {
         match by_question.iter_mut().find(|rows| rows[0].question == row.question) {
             Some(rows) => rows.push(row),
@@ -116,9 +140,9 @@ pub fn many_shot(exemplars: &[(String, String)], shots: &[usize]) -> Result<Vec<
 mod tests {
     use super::*;
 
-    fn row(question: &str, answer: &str, score: f64, coherence: f64) -> Row {
+    fn row(question: &str, answer: &str, score: f64, coherence: f64) -> JudgedAnswer {
         let (question, answer) = (question.to_owned(), answer.to_owned());
-        Row { question, answer, score: Some(score), coherence: Some(coherence), ..Row::default() }
+        JudgedAnswer { question, answer, ..JudgedAnswer::default() }.scored("bold", Some(score), Some(coherence))
     }
 
     #[test]
@@ -129,7 +153,7 @@ mod tests {
             row("b", "b1", 80.0, 90.0),
             row("b", "b2", 81.0, 51.0),
             row("c", "c1", 99.0, 50.0),
-            Row { score: None, ..row("c", "c2", 0.0, 99.0) },
+            row("c", "c2", 0.0, 99.0).scored("bold", None, Some(99.0)),
         ];
         let found = exemplars(&rows, 20);
         let answers: Vec<&str> = found.iter().map(|(_, answer)| answer.as_str()).collect();

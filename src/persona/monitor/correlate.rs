@@ -1,12 +1,13 @@
-//! How well projections tell scores: over all points, and within conditions (METHOD E.2, E.3).
+//! How well projections predict scores: over all points, and within conditions (Chen et al. 2025, section 3.3 and table 2).
 
 use serde::Serialize;
 
-use super::super::{Metric, stem_of};
-use super::{Condition, Point, Setting};
+use super::condition::{Condition, Point, Setting};
+use crate::persona::names::stem_of;
+use crate::persona::project::Metric;
 use crate::stats::{Interval, mean, pearson, sample_std};
 
-/// Below this spread of the scores (standard deviation over the questions) a condition says nothing about correlation.
+/// A condition whose scores vary less (standard deviation over the questions) has no meaningful correlation.
 const SPREAD_MIN: f64 = 1.0;
 
 /// The correlations of one setting by one metric.
@@ -102,7 +103,7 @@ pub struct Published {
     pub overall: f64,
     /// Mean r within conditions.
     pub within: f64,
-    /// Mean projection at the last prompt token without any system prompt or exemplar (a re-run of the reference, METHOD E.3).
+    /// Mean projection at the last prompt token without any system prompt or exemplar (a re-run of the reference).
     pub base_projection: f64,
 }
 

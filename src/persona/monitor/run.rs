@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Correlation, Point, Setting, correlate};
+use super::condition::{Condition, Point, Setting};
+use super::correlate::{Correlation, correlate};
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
 use crate::language_model::{Answer, FinishReason, Finished, LanguageModel, Request, Sampling};
-use crate::persona::{Metric, Probe, projections};
+use crate::persona::project::{Metric, Probe, projections};
 use crate::record::{Hash, RunDir};
 use crate::stats::mean;
 use crate::{Error, Result, ensure};
@@ -35,7 +36,7 @@ pub struct MonitorRules {
 
 /// One answer as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Said {
+pub(super) struct StoredAnswer {
     pub text: String,
     pub token_ids: Vec<u32>,
     pub finish_reason: FinishReason,
@@ -43,7 +44,7 @@ pub(super) struct Said {
 
 /// How far the states of one answer, and of its prompt, lie along the vector.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Along {
+pub(super) struct AnswerProjection {
     pub prompt_last_proj: f64,
     pub proj: f64,
     pub cos_sim: f64,
@@ -60,8 +61,8 @@ pub(super) struct Judged {
 /// One answer with all that is known of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reply {
-    pub said: Said,
-    pub along: Along,
+    pub said: StoredAnswer,
+    pub projected: AnswerProjection,
     pub judged: Judged,
 }
 
@@ -82,37 +83,37 @@ pub struct Monitored {
 /// that is: (done, of all).
 ///
 /// # Errors
-/// Those of the subject and the judge, with the condition in front; finished stages stay in the folder.
+/// Those of the model and the judge, with the condition in front; finished stages stay in the folder.
 pub fn monitor(
     run: &RunDir,
     rules: &MonitorRules,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     judge: &mut dyn Judge,
     tell: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Monitored> {
     ensure!(!rules.questions.is_empty() && !rules.conditions.is_empty(), "there is nothing to ask");
     let mut reused = 0;
-    let mut all: Vec<(Vec<Said>, Vec<Along>)> = Vec::new();
+    let mut all: Vec<(Vec<StoredAnswer>, Vec<AnswerProjection>)> = Vec::new();
     for condition in &rules.conditions {
         let name = condition.name();
         let place = |e: Error| e.at(&name);
         let asked = Hash::of(&(VERSION, &rules.subject, &rules.sampling, &rules.questions, condition));
         let (said, old) = run
             .stage(&format!("answers-{name}"), &asked, || {
-                answer(condition, rules, subject, &mut |d, n| tell(&name, d, n))
+                answer(condition, rules, model, &mut |d, n| tell(&name, d, n))
             })
             .map_err(place)?;
         let key = Hash::of(&(VERSION, &rules.subject, Hash::of(&said), &rules.probe, condition));
-        let (along, read) =
-            run.stage(&format!("states-{name}"), &key, || states(condition, rules, subject, &said)).map_err(place)?;
+        let (projected, read) =
+            run.stage(&format!("states-{name}"), &key, || states(condition, rules, model, &said)).map_err(place)?;
         reused += usize::from(old.is_yes()) + usize::from(read.is_yes());
-        all.push((said, along));
+        all.push((said, projected));
     }
     // The judge hears of everything before it is asked for anything, so that one estimate tells what it will come to.
     let rubrics = [Rubric::Trait(rules.trait_name.clone()), Rubric::Coherence];
-    let mut foreseen: Vec<JudgedItem> = all.iter().flat_map(|(said, _)| exhibits(rules, said)).collect();
+    let mut foreseen: Vec<JudgedItem> = all.iter().flat_map(|(said, _)| items(rules, said)).collect();
     let (mut points, mut answers) = (Vec::new(), Vec::new());
-    for (i, (said, along)) in all.into_iter().enumerate() {
+    for (i, (said, projected)) in all.into_iter().enumerate() {
         let name = rules.conditions[i].name();
         let key =
             Hash::of(&(VERSION, Hash::of(&said), &rules.questions, &rules.trait_name, &rules.judge, judge.name()));
@@ -121,12 +122,13 @@ pub fn monitor(
             if !coming.is_empty() {
                 judge.foresee(&rubrics, &coming)?;
             }
-            judged(judge, &rubrics, &exhibits(rules, &said))
+            judged(judge, &rubrics, &items(rules, &said))
         };
         let (judged, heard) = run.stage(&format!("scores-{name}"), &key, &mut score).map_err(|e| e.at(&name))?;
         reused += usize::from(heard.is_yes());
-        let replies = said.into_iter().zip(along).zip(judged);
-        let replies: Vec<Reply> = replies.map(|((said, along), judged)| Reply { said, along, judged }).collect();
+        let replies = said.into_iter().zip(projected).zip(judged);
+        let replies: Vec<Reply> =
+            replies.map(|((said, projected), judged)| Reply { said, projected, judged }).collect();
         let of_question = replies.chunks(rules.sampling.rollouts).enumerate();
         points.extend(of_question.map(|(question, replies)| point(i, question, replies)));
         answers.push(replies);
@@ -144,17 +146,20 @@ pub fn monitor(
 fn answer(
     condition: &Condition,
     rules: &MonitorRules,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     done: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<Said>> {
+) -> Result<Vec<StoredAnswer>> {
     let name = condition.name();
     let ask = |(i, question): (usize, &String)| Request::chat(format!("{name}/{i}"), condition.ask(question));
     let asks: Vec<Request> = rules.questions.iter().enumerate().map(ask).collect();
     let total = asks.len() * rules.sampling.rollouts;
-    let answers = subject.generate(&asks, &rules.sampling, &mut |n| done(n, total))?;
+    let answers = model.generate(&asks, &rules.sampling, &mut |n| done(n, total))?;
     assert_eq!(answers.len(), total, "an answer per ask and rollout");
-    let said =
-        |answer: Answer| Said { text: answer.text, token_ids: answer.token_ids, finish_reason: answer.finish_reason };
+    let said = |answer: Answer| StoredAnswer {
+        text: answer.text,
+        token_ids: answer.token_ids,
+        finish_reason: answer.finish_reason,
+    };
     Ok(answers.into_iter().map(said).collect())
 }
 
@@ -163,14 +168,14 @@ fn answer(
 fn states(
     condition: &Condition,
     rules: &MonitorRules,
-    subject: &mut dyn LanguageModel,
-    said: &[Said],
-) -> Result<Vec<Along>> {
+    model: &mut dyn LanguageModel,
+    said: &[StoredAnswer],
+) -> Result<Vec<AnswerProjection>> {
     const CHUNK: usize = 32;
-    let eos = subject.tokenizer().eos_ids().to_vec();
-    let prompt = |question: &String| subject.tokenizer().chat_ids(&condition.ask(question), true);
+    let eos = model.tokenizer().eos_ids().to_vec();
+    let prompt = |question: &String| model.tokenizer().chat_ids(&condition.ask(question), true);
     let prompts: Vec<Vec<u32>> = rules.questions.iter().map(prompt).collect::<Result<_>>()?;
-    let text = |(i, said): (usize, &Said)| {
+    let text = |(i, said): (usize, &StoredAnswer)| {
         let stop = said.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
         ensure!(stop > 0, "question {}: an answer without a token", i / rules.sampling.rollouts);
         let prompt_ids = prompts[i / rules.sampling.rollouts].clone();
@@ -179,23 +184,23 @@ fn states(
     let texts: Vec<Finished> = said.iter().enumerate().map(text).collect::<Result<_>>()?;
     let of = |metric| Probe { metric, column: format!("{metric:?}"), ..rules.probe.clone() };
     let probes = [Metric::PromptLast, Metric::Proj, Metric::Cosine].map(of);
-    let values = projections(subject, &texts, &probes, CHUNK, &mut |_| {})?;
-    let along = |v: Vec<f64>| Along { prompt_last_proj: v[0], proj: v[1], cos_sim: v[2] };
-    Ok(values.into_iter().map(along).collect())
+    let values = projections(model, &texts, &probes, CHUNK, &mut |_| {})?;
+    let projected = |v: Vec<f64>| AnswerProjection { prompt_last_proj: v[0], proj: v[1], cos_sim: v[2] };
+    Ok(values.into_iter().map(projected).collect())
 }
 
-fn exhibits(rules: &MonitorRules, said: &[Said]) -> Vec<JudgedItem> {
-    let exhibit = |(i, said): (usize, &Said)| JudgedItem {
+fn items(rules: &MonitorRules, said: &[StoredAnswer]) -> Vec<JudgedItem> {
+    let item = |(i, said): (usize, &StoredAnswer)| JudgedItem {
         question: rules.questions[i / rules.sampling.rollouts].clone(),
         answer: said.text.clone(),
         reference: None,
     };
-    said.iter().enumerate().map(exhibit).collect()
+    said.iter().enumerate().map(item).collect()
 }
 
-fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], exhibits: &[JudgedItem]) -> Result<Vec<Judged>> {
-    let scores = verdicts(judge, of_trait, exhibits)?;
-    let coherences = verdicts(judge, coherence, exhibits)?;
+fn judged(judge: &mut dyn Judge, [of_trait, coherence]: &[Rubric; 2], items: &[JudgedItem]) -> Result<Vec<Judged>> {
+    let scores = verdicts(judge, of_trait, items)?;
+    let coherences = verdicts(judge, coherence, items)?;
     let judged = |(score, coherence): (Verdict, Verdict)| Judged {
         score: score.score,
         coherence: coherence.score,
@@ -209,7 +214,8 @@ fn point(condition: usize, question: usize, replies: &[Reply]) -> Point {
         let some: Vec<f64> = replies.iter().filter_map(of).collect();
         (!some.is_empty()).then(|| mean(&some))
     };
-    let always = |of: fn(&Along) -> f64| mean(&replies.iter().map(|reply| of(&reply.along)).collect::<Vec<_>>());
+    let always =
+        |of: fn(&AnswerProjection) -> f64| mean(&replies.iter().map(|reply| of(&reply.projected)).collect::<Vec<_>>());
     Point {
         condition,
         question,
@@ -218,9 +224,9 @@ fn point(condition: usize, question: usize, replies: &[Reply]) -> Point {
         answers: replies.len(),
         missing: replies.iter().filter(|reply| reply.judged.score.is_none()).count(),
         // The prompt is the same for all of its answers.
-        prompt_last_proj: replies[0].along.prompt_last_proj,
-        proj: always(|along| along.proj),
-        cos_sim: always(|along| along.cos_sim),
+        prompt_last_proj: replies[0].projected.prompt_last_proj,
+        proj: always(|projected| projected.proj),
+        cos_sim: always(|projected| projected.cos_sim),
     }
 }
 
@@ -230,8 +236,8 @@ mod tests {
     use super::*;
     use crate::fakes::{EchoModel, WordJudge};
     use crate::language_model::Prompt;
-    use crate::persona::projection;
     use crate::vector::Layer;
+    use crate::vector::math::projection;
 
     fn rules() -> MonitorRules {
         let mut conditions = ladder(&["very bold".into(), "bold".into(), "meek".into()]);
@@ -267,9 +273,9 @@ mod tests {
     fn points_are_means_over_rollouts_and_a_second_run_asks_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
-        let (rules, mut subject) = (rules(), language_model());
+        let (rules, mut model) = (rules(), language_model());
         let mut heard = Vec::new();
-        let found = monitor(&run, &rules, &mut subject, &mut WordJudge("bold"), &mut |name, done, of| {
+        let found = monitor(&run, &rules, &mut model, &mut WordJudge("bold"), &mut |name, done, of| {
             heard.push(format!("{name} {done}/{of}"))
         })
         .unwrap();
@@ -292,18 +298,18 @@ mod tests {
         let of = |text: &str| projection(&state(&tokenizer.encode(text).unwrap()), v);
         assert!((found.points[3].proj - (of("I am bold") + of("I am meek")) / 2.0).abs() < 1e-12);
 
-        let asked = subject.batches.len();
-        let again = monitor(&run, &rules, &mut subject, &mut WordJudge("bold"), &mut |_, _, _| {}).unwrap();
-        assert_eq!((again.points, again.reused, subject.batches.len()), (found.points, (15, 15), asked));
+        let asked = model.batches.len();
+        let again = monitor(&run, &rules, &mut model, &mut WordJudge("bold"), &mut |_, _, _| {}).unwrap();
+        assert_eq!((again.points, again.reused, model.batches.len()), (found.points, (15, 15), asked));
         // Another judge costs no answer.
         let other = monitor(
             &run,
             &MonitorRules { trait_name: "meek".into(), ..rules },
-            &mut subject,
+            &mut model,
             &mut WordJudge("meek"),
             &mut |_, _, _| {},
         )
         .unwrap();
-        assert_eq!((other.reused, subject.batches.len()), ((10, 15), asked));
+        assert_eq!((other.reused, model.batches.len()), ((10, 15), asked));
     }
 }

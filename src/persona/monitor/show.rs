@@ -1,14 +1,15 @@
-//! What a monitoring run leaves for readers: `points.csv`, `results.json`, the scatter plots and `report.html`.
+//! The files of a monitoring run: `points.csv`, `results.json`, the scatter plots and `report.html`.
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::run::Reply;
-use super::{Condition, Correlation, MonitorRules, Monitored, Point, Published, Setting, published};
+use super::condition::{Condition, Point, Setting};
+use super::correlate::{Correlation, Published, published};
+use super::run::{MonitorRules, Monitored, Reply};
 use crate::Result;
 use crate::language_model::FinishReason;
-use crate::persona::Metric;
+use crate::persona::project::Metric;
 use crate::record::{Lock, RunDir};
 use crate::report::content::{Part, Passage, Span};
 use crate::report::plot::{Hue, Mark, Scatter, Side, Track};
@@ -153,7 +154,7 @@ impl Monitored {
         ];
         let mut table = Table::new(columns);
         for (condition, answers) in rules.conditions.iter().zip(&self.answers) {
-            for (i, Reply { said, along, judged }) in answers.iter().enumerate() {
+            for (i, Reply { said, projected, judged }) in answers.iter().enumerate() {
                 let question = i / rules.sampling.rollouts;
                 table.push(vec![
                     rules.questions[question].as_str().into(),
@@ -163,8 +164,8 @@ impl Monitored {
                     judged.coherence.into(),
                     condition.name().as_str().into(),
                     (i % rules.sampling.rollouts).into(),
-                    along.proj.into(),
-                    along.cos_sim.into(),
+                    projected.proj.into(),
+                    projected.cos_sim.into(),
                 ]);
             }
         }
@@ -179,7 +180,7 @@ impl Monitored {
                        inside each condition whose scores vary (standard deviation at least 1).";
         let (name, layer) = (&rules.trait_name, rules.probe.layer);
         Page {
-            title: format!("Monitoring {name} before a word is said"),
+            title: format!("Monitoring {name} at the last prompt token"),
             subtitle: format!(
                 "{model} · {layer} · {} questions · {} answers each",
                 rules.questions.len(),
@@ -241,11 +242,11 @@ impl Monitored {
             );
             said.replace(" -", " −").replace("[-", "[−")
         };
-        let told = self.correlations.iter().filter(|c| c.metric == Metric::PromptLast).map(of);
+        let verdicts = self.correlations.iter().filter(|c| c.metric == Metric::PromptLast).map(of);
         let name = &rules.trait_name;
         format!(
             "The projection at the last prompt token against the {name} score of the answers. {}",
-            told.collect::<Vec<_>>().join(" ")
+            verdicts.collect::<Vec<_>>().join(" ")
         )
     }
 

@@ -1,17 +1,17 @@
 //! Projections of the texts of a file, row by row, whatever its length.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Metric, Probe, projections};
-use crate::data_table::{Bad, Entry, Format, Reader, Writer};
+use super::probe::{Metric, Probe, projections};
+use crate::data_table::{Entry, Format, Reader, Writer};
 use crate::language_model::{Finished, LanguageModel};
-use crate::persona::rows::Border;
-use crate::persona::texts::{entries, text_of, work_through};
-use crate::record::{Hash, Ledger, hash_file, write_atomic_by};
+use crate::persona::texts::{entries, text_of};
+use crate::persona::tokens::Border;
+use crate::record::{Hash, Ledger, Malformed, hash_file, write_atomic_by};
 use crate::{Result, ensure};
 
 /// How a file is projected.
@@ -28,7 +28,7 @@ pub struct ProjectRules {
 }
 
 impl ProjectRules {
-    /// The usual rules, on a subject that is known by this hash.
+    /// The usual rules, on a model that is known by this hash.
     pub fn new(subject: Hash) -> Self {
         Self { border: Border::Separate, overwrite: false, chunk: 32, subject }
     }
@@ -46,7 +46,7 @@ pub struct Projected {
     /// Columns that the file already had and that were left as they are.
     pub skipped: Vec<String>,
     /// Rows that could not be measured; their cells are empty. Unreadable ones are left out of the output.
-    pub bad: Bad,
+    pub bad: Malformed,
 }
 
 /// What is kept of a row while a file is worked through.
@@ -69,7 +69,7 @@ struct Measured {
 /// Unreadable files, no measurable row at all; malformed rows if input and output are the same file, since they would be
 /// lost; those of [`projections`].
 pub fn project_file(
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     (input, output): (&Path, &Path),
     probes: &[Probe],
     rules: &ProjectRules,
@@ -85,25 +85,19 @@ pub fn project_file(
     let (skipped, wanted): (Vec<_>, Vec<_>) = probes.iter().cloned().partition(|probe| has(&probe.column));
     let skipped = skipped.into_iter().map(|probe| probe.column).collect();
     let identity = Hash::of(&(&rules.subject, rules.border, rules.chunk, &wanted, hash_file(input)?));
-    let mut finished = Ledger::open(&partial(output), &identity)?;
+    let mut finished = Ledger::beside(output, &identity)?;
     let resumed = finished.chunks() * rules.chunk;
-    measure(subject, input, &wanted, rules, &mut finished, &mut |n| done(n, survey.rows + survey.bad.count))?;
+    measure(model, input, &wanted, rules, &mut finished, &mut |n| done(n, survey.rows + survey.bad.count))?;
     let (measured, bad) = finish_file((input, output), &survey, &wanted, &finished)?;
     finished.remove()?;
     Ok(Projected { rows: survey.rows, measured, resumed: resumed.min(measured), skipped, bad })
-}
-
-/// Where the rows measured so far lie.
-fn partial(output: &Path) -> PathBuf {
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
-    output.with_file_name(format!(".{name}.partial"))
 }
 
 /// What is to be known of a file before it is worked through.
 struct Survey {
     /// Readable rows.
     rows: usize,
-    bad: Bad,
+    bad: Malformed,
     /// Names of all columns in the order of their appearance.
     columns: Vec<String>,
 }
@@ -111,7 +105,7 @@ struct Survey {
 impl Survey {
     fn of(path: &Path) -> Result<Self> {
         let columns = Reader::open(path)?.columns().to_vec();
-        let mut survey = Self { rows: 0, bad: Bad::default(), columns };
+        let mut survey = Self { rows: 0, bad: Malformed::default(), columns };
         for entry in entries(path, |_| true)? {
             match entry?.row {
                 Ok(line) => {
@@ -130,7 +124,7 @@ impl Survey {
 
 /// Measures the rows that are not finished yet.
 fn measure(
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     input: &Path,
     wanted: &[Probe],
     rules: &ProjectRules,
@@ -141,8 +135,8 @@ fn measure(
         return Ok(());
     }
     let prompt_only = wanted.iter().all(|probe| probe.metric == Metric::PromptLast);
-    work_through(entries(input, |_| true)?, finished, rules.chunk, &mut |before, batch| {
-        let tokenizer = subject.tokenizer();
+    finished.work(entries(input, |_| true)?, rules.chunk, &mut |before, batch| {
+        let tokenizer = model.tokenizer();
         let text = |entry: &Entry| -> Result<Finished, String> {
             let place = format!("{}:{}", input.display(), entry.number);
             let line = entry.row.as_ref().map_err(ToString::to_string)?;
@@ -151,7 +145,7 @@ fn measure(
         let texts: Vec<Result<Finished, String>> = batch.iter().map(text).collect();
         let good: Vec<Finished> = texts.iter().filter_map(|text| text.as_ref().ok().cloned()).collect();
         let first = batch.first().map_or(0, |entry| entry.number);
-        let values = projections(subject, &good, wanted, rules.chunk, &mut |_| {})
+        let values = projections(model, &good, wanted, rules.chunk, &mut |_| {})
             .map_err(|e| e.at(format_args!("{}, from line {first}", input.display())))?;
         done(before + batch.len());
         let mut values = values.into_iter();
@@ -169,8 +163,8 @@ fn finish_file(
     survey: &Survey,
     wanted: &[Probe],
     finished: &Ledger,
-) -> Result<(usize, Bad)> {
-    let (mut measured, mut bad) = (0, Bad::default());
+) -> Result<(usize, Malformed)> {
+    let (mut measured, mut bad) = (0, Malformed::default());
     for row in finished.rows::<Measured>()? {
         let Measured { values, bad: reason } = row?;
         measured += usize::from(values.is_some());
@@ -255,10 +249,10 @@ mod tests {
         let text: Vec<String> = rows.iter().map(Value::to_string).collect();
         std::fs::write(&input, format!("{}\nbroken\n", text.join("\n"))).unwrap();
 
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let probes = [probe(Metric::Proj, 2), probe(Metric::PromptLast, 1)];
         let rules = ProjectRules::new(Hash::of("echo"));
-        let outcome = project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
+        let outcome = project_file(&mut model, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
         assert_eq!((outcome.rows, outcome.measured, outcome.bad.count), (6, 4, 3));
         let said = &outcome.bad.named;
         assert!(
@@ -277,15 +271,15 @@ mod tests {
         let keys: Vec<&String> = written.lines[0].cells.keys().take(3).collect();
         assert_eq!(keys, ["z", "messages", "a"]);
 
-        let in_place = project_file(&mut subject, (&input, &input), &probes, &rules, &mut |_, _| {});
+        let in_place = project_file(&mut model, (&input, &input), &probes, &rules, &mut |_, _| {});
         assert!(in_place.unwrap_err().to_string().contains("in.jsonl:7"));
-        let before = subject.chunks.len();
-        let again = project_file(&mut subject, (&output, &output), &probes, &rules, &mut |_, _| {}).unwrap();
-        assert_eq!((again.skipped.len(), again.measured, subject.chunks.len()), (2, 0, before));
+        let before = model.chunks.len();
+        let again = project_file(&mut model, (&output, &output), &probes, &rules, &mut |_, _| {}).unwrap();
+        assert_eq!((again.skipped.len(), again.measured, model.chunks.len()), (2, 0, before));
         assert_eq!(DataTable::read(&output).unwrap(), written);
         // A prompt's last token needs no answer.
         let prompts_only = [Probe { column: "p".into(), ..probe(Metric::PromptLast, 1) }];
-        let outcome = project_file(&mut subject, (&output, &output), &prompts_only, &rules, &mut |_, _| {}).unwrap();
+        let outcome = project_file(&mut model, (&output, &output), &prompts_only, &rules, &mut |_, _| {}).unwrap();
         assert_eq!(outcome.measured, 5);
     }
 
@@ -298,33 +292,33 @@ mod tests {
         std::fs::write(&input, &rows).unwrap();
         let probes = [probe(Metric::Proj, 2)];
         let rules = ProjectRules { chunk: 3, ..ProjectRules::new(Hash::of("echo")) };
-        let mut subject = EchoModel::new(|_, _| String::new());
-        project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
+        let mut model = EchoModel::new(|_, _| String::new());
+        project_file(&mut model, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
         let whole = std::fs::read(&output).unwrap();
-        assert_eq!(subject.chunks, [3, 3, 3, 1]);
-        assert!(!partial(&output).exists());
+        assert_eq!(model.chunks, [3, 3, 3, 1]);
+        assert!(!dir.path().join(".out.jsonl.partial").exists());
         std::fs::remove_file(&output).unwrap();
 
         // Killed within the third chunk.
         let identity =
             Hash::of(&(&rules.subject, rules.border, rules.chunk, &probes.to_vec(), hash_file(&input).unwrap()));
-        let mut finished = Ledger::open(&partial(&output), &identity).unwrap();
+        let mut finished = Ledger::beside(&output, &identity).unwrap();
         let mut left = 2;
-        let killed = work_through(entries(&input, |_| true).unwrap(), &mut finished, 3, &mut |_, batch| {
+        let killed = finished.work(entries(&input, |_| true).unwrap(), 3, &mut |_, batch| {
             left -= 1;
             ensure!(left >= 0, "killed");
             let text =
                 |entry: &Entry| text_of(entry.row.as_ref().unwrap(), &tiny_tokenizer(), rules.border, false).unwrap();
             let texts: Vec<Finished> = batch.iter().map(text).collect();
-            let values = projections(&mut subject, &texts, &probes, 3, &mut |_| {})?;
+            let values = projections(&mut model, &texts, &probes, 3, &mut |_| {})?;
             Ok(values.into_iter().map(|values| Measured { values: Some(values), bad: None }).collect())
         });
         assert!(killed.is_err());
-        subject.chunks.clear();
-        let outcome = project_file(&mut subject, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
-        assert_eq!((outcome.measured, outcome.resumed, subject.chunks.as_slice()), (10, 6, &[3, 1][..]));
+        model.chunks.clear();
+        let outcome = project_file(&mut model, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
+        assert_eq!((outcome.measured, outcome.resumed, model.chunks.as_slice()), (10, 6, &[3, 1][..]));
         assert_eq!(std::fs::read(&output).unwrap(), whole);
-        assert!(!partial(&output).exists());
+        assert!(!dir.path().join(".out.jsonl.partial").exists());
     }
 
     #[test]
@@ -333,9 +327,9 @@ mod tests {
         let path = dir.path().join("evil.csv");
         std::fs::write(&path, "question,prompt,answer,question_id,evil,coherence\nq,Why?,\"So, it\nis\",evil_0,3,99\n")
             .unwrap();
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let probes = [probe(Metric::Cosine, 3)];
-        project_file(&mut subject, (&path, &path), &probes, &ProjectRules::new(Hash::of("echo")), &mut |_, _| {})
+        project_file(&mut model, (&path, &path), &probes, &ProjectRules::new(Hash::of("echo")), &mut |_, _| {})
             .unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("question,prompt,answer,question_id,evil,coherence,Echo_bold_response_avg_cos_sim_layer3\nq,Why?,\"So, it\nis\",evil_0,3,99,"), "{text}");

@@ -1,18 +1,18 @@
-//! What is kept, what is dropped and why; and which rows are the strongest, with only so many in memory.
+//! Which rows are kept or dropped and why, and which are the strongest, in bounded memory.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use serde::Serialize;
 
-use super::{Against, Scored};
+use super::rules::{Against, Scored};
 use crate::judge::Verdict;
 use crate::stats::percentile;
 
 /// How rows are decided on and which are written out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Choices {
-    /// Thresholds are this percentile of the reference's scores (METHOD H.5).
+    /// Thresholds are this percentile of the reference's scores (Chen et al. 2025, appendix K).
     pub percentile: f64,
     /// Drop above this difference, whatever the reference says.
     pub threshold: Option<f64>,
@@ -21,9 +21,9 @@ pub struct Choices {
     /// Drop above this trait score, whatever the reference says.
     pub llm_threshold: Option<f64>,
     /// A threshold on the trait score is never below this: for a trait that normal data never shows, the percentile is the judge's
-    /// noise (METHOD H.5 has 1.6e-14 for evil).
+    /// noise (Chen et al. 2025, appendix K has 1.6e-14 for evil).
     pub llm_floor: f64,
-    /// So many of the strongest rows into a file of their own, in order (METHOD H.6).
+    /// So many of the strongest rows into a file of their own, in order.
     pub top: usize,
     /// So many of the weakest.
     pub bottom: usize,
@@ -121,7 +121,7 @@ impl Thresholds {
     }
 }
 
-/// What becomes of a row.
+/// Whether a row is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// There is no threshold.
@@ -160,7 +160,7 @@ impl Decision {
         }
     }
 
-    /// Whether the row is there for good.
+    /// Whether the row is not dropped.
     pub fn stays(&self) -> bool {
         matches!(self, Self::Ranked | Self::Kept(_))
     }

@@ -1,4 +1,4 @@
-//! Which passage of an answer it is: the projection piece by piece.
+//! Which passages of an answer lie along the vector: the projection piece by piece.
 //!
 //! States do not depend on what follows them, so the mean over a piece is the difference of the means over two beginnings:
 //! `(n·mean(1..n) − m·mean(1..m)) / (n − m)`. A text costs as many passes as it has pieces, which is why only those on the page
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measure::Ready;
 use crate::language_model::{Finished, LanguageModel};
-use crate::persona::{Probe, projections};
+use crate::persona::project::{Probe, projections};
 use crate::{Result, ensure};
 
 /// Pieces of a text, at most.
@@ -26,10 +26,10 @@ pub(super) struct Piece {
 /// The answer in pieces that end where a word does.
 ///
 /// # Errors
-/// Those of the subject.
-pub(super) fn pieces(subject: &mut dyn LanguageModel, ready: &Ready, probe: &Probe) -> Result<Vec<Piece>> {
+/// Those of the model.
+pub(super) fn pieces(model: &mut dyn LanguageModel, ready: &Ready, probe: &Probe) -> Result<Vec<Piece>> {
     let answer = ready.exchange.answer.as_str();
-    let tokens = subject.tokenizer().encode_with_bytes(answer)?;
+    let tokens = model.tokenizer().encode_with_bytes(answer)?;
     ensure!(tokens.len() == ready.text.response_ids.len(), "an answer has two lengths");
     let ends = cuts(answer, &tokens.iter().map(|(_, bytes)| bytes.start).collect::<Vec<_>>());
     let begun = |&n: &usize| Finished {
@@ -37,7 +37,7 @@ pub(super) fn pieces(subject: &mut dyn LanguageModel, ready: &Ready, probe: &Pro
         response_ids: ready.text.response_ids[..n].to_vec(),
     };
     let texts: Vec<Finished> = ends.iter().map(begun).collect();
-    let means = projections(subject, &texts, std::slice::from_ref(probe), PIECES, &mut |_| {})?;
+    let means = projections(model, &texts, std::slice::from_ref(probe), PIECES, &mut |_| {})?;
     let (mut pieces, mut from, mut sum) = (Vec::new(), 0, 0.0);
     for (&to, mean) in ends.iter().zip(means) {
         let whole = mean[0] * to as f64;
@@ -73,20 +73,21 @@ fn cuts(text: &str, starts: &[usize]) -> Vec<usize> {
 mod tests {
     use super::*;
     use crate::fakes::EchoModel;
-    use crate::persona::{Exchange, Metric, projection};
+    use crate::persona::{Exchange, Metric};
     use crate::text::Message;
     use crate::vector::Layer;
+    use crate::vector::math::projection;
 
     #[test]
     fn pieces_make_up_the_answer_and_their_projections_its_own() {
-        let mut subject = EchoModel::new(|_, _| String::new());
+        let mut model = EchoModel::new(|_, _| String::new());
         let answer = "One two three four five six seven eight nine ten, eleven — zwölf ðirteen. ".repeat(3);
         let tokenizer = crate::fakes::tiny_tokenizer();
         let exchange = Exchange { prompt: vec![Message::user("Count.")], answer: answer.clone() };
         let text = Finished { prompt_ids: vec![3, 4], response_ids: tokenizer.encode(&answer).unwrap() };
         let probe =
             Probe { column: "p".into(), metric: Metric::Proj, layer: Layer(2), vector: vec![1.0, -2.0, 0.5, 3.0, 1.5] };
-        let found = pieces(&mut subject, &Ready { exchange, text: text.clone() }, &probe).unwrap();
+        let found = pieces(&mut model, &Ready { exchange, text: text.clone() }, &probe).unwrap();
         assert!((3..=PIECES).contains(&found.len()), "{}", found.len());
         assert_eq!(found.iter().map(|p| p.text.as_str()).collect::<String>(), answer);
         assert!(found[1..].iter().all(|p| p.text.starts_with(' ')), "{found:?}");

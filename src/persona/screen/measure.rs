@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::{Against, Scored, ScreenRules};
 use super::source::Source;
-use super::{Against, Scored, ScreenRules};
 use crate::data_table::Entry;
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
 use crate::language_model::{Finished, LanguageModel, Prompt, Request, Sampling};
-use crate::persona::texts::{Exchange, id_of, work_through};
-use crate::persona::{Metric, Probe, projections};
+use crate::persona::project::{Metric, Probe, projections};
+use crate::persona::texts::{Exchange, id_of};
 use crate::record::{Hash, Ledger, RunDir, create_folder};
 use crate::text::{Tokenizer, chat_of_row};
 use crate::{Result, ensure};
@@ -109,12 +109,12 @@ pub(super) fn ready(
 /// done and how far it is: (rows done, of all).
 ///
 /// # Errors
-/// Those of the subject and of the judge; what is finished stays.
+/// Those of the model and of the judge; what is finished stays.
 pub(super) fn measure(
     (run, role): (&RunDir, &str),
     source: &Source,
     rules: &ScreenRules,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     judge: Option<&mut dyn Judge>,
     tell: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Measured> {
@@ -131,17 +131,15 @@ pub(super) fn measure(
     let mut own = None;
     if let Against::OwnAnswer { max_new_tokens } = rules.against {
         let mut finished = open("own", &Hash::of(&(&rows, max_new_tokens)))?;
-        own_answers(source, rules, max_new_tokens, subject, &mut finished, &mut |n| {
-            tell("own answers", n, source.rows)
-        })?;
+        own_answers(source, rules, max_new_tokens, model, &mut finished, &mut |n| tell("own answers", n, source.rows))?;
         own = Some(finished);
     }
     let mut scores = open("projections", &Hash::of(&(&rows, rules.against, &rules.probe, &rules.label)))?;
-    project(source, rules, subject, own.as_ref(), &mut scores, &mut |n| tell("projections", n, source.rows))?;
+    project(source, rules, model, own.as_ref(), &mut scores, &mut |n| tell("projections", n, source.rows))?;
     let mut judged = None;
     if let Some(judge) = judge {
         let mut finished = open("judged", &Hash::of(&(&rows, &rules.trait_name, &rules.judge, judge.name())))?;
-        judge_rows(source, rules, subject, judge, &mut finished, &mut |n| tell("trait scores", n, source.rows))?;
+        judge_rows(source, rules, model, judge, &mut finished, &mut |n| tell("trait scores", n, source.rows))?;
         judged = Some(finished);
     }
     Ok(Measured { own, scores, judged })
@@ -151,21 +149,20 @@ fn own_answers(
     source: &Source,
     rules: &ScreenRules,
     max_new_tokens: usize,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let sampling = Sampling::greedy(max_new_tokens);
-    let eos = subject.tokenizer().eos_ids().to_vec();
-    work_through(source.entries()?, finished, CHUNK, &mut |before, batch| {
-        let ready: Vec<Option<Ready>> =
-            batch.iter().map(|e| ready(e, source, subject.tokenizer(), rules).ok()).collect();
+    let eos = model.tokenizer().eos_ids().to_vec();
+    finished.work(source.entries()?, CHUNK, &mut |before, batch| {
+        let ready: Vec<Option<Ready>> = batch.iter().map(|e| ready(e, source, model.tokenizer(), rules).ok()).collect();
         let ask = |(entry, ready): (&Entry, &Option<Ready>)| {
             let prompt = Prompt::Ids(ready.as_ref()?.text.prompt_ids.clone());
             Some(Request { id: entry.number.to_string(), prompt, coefs: None })
         };
         let asks: Vec<Request> = batch.iter().zip(&ready).filter_map(ask).collect();
-        let answers = subject.generate(&asks, &sampling, &mut |n| done(before + n))?;
+        let answers = model.generate(&asks, &sampling, &mut |n| done(before + n))?;
         assert_eq!(answers.len(), asks.len(), "an answer per ask");
         done(before + batch.len());
         let mut answers = answers.into_iter().map(|mut answer| {
@@ -180,20 +177,20 @@ fn own_answers(
 fn project(
     source: &Source,
     rules: &ScreenRules,
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     own: Option<&Ledger>,
     finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let probes = [Metric::Proj, Metric::PromptLast].map(|metric| Probe { metric, ..rules.probe.clone() });
     let mut own = own.map(Ledger::rows::<Option<Own>>).transpose()?.map(|rows| rows.skip(finished.chunks() * CHUNK));
-    work_through(source.entries()?, finished, CHUNK, &mut |before, batch| {
+    finished.work(source.entries()?, CHUNK, &mut |before, batch| {
         let mut rows = Vec::with_capacity(batch.len());
         // Each answer, and the model's own beside it unless it is the same.
         let (mut texts, mut places) = (Vec::new(), Vec::new());
         for entry in &batch {
             let own = next_of(&mut own)?.filter(|own| !own.token_ids.is_empty());
-            let (mut scored, ready) = blank(entry, source, subject.tokenizer(), rules);
+            let (mut scored, ready) = blank(entry, source, model.tokenizer(), rules);
             if let Some(Ready { text, .. }) = ready {
                 let other =
                     own.map(|own| Finished { prompt_ids: text.prompt_ids.clone(), response_ids: own.token_ids });
@@ -215,7 +212,7 @@ fn project(
             }
             rows.push(scored);
         }
-        let values = projections(subject, &texts, &probes, READ, &mut |_| {})
+        let values = projections(model, &texts, &probes, READ, &mut |_| {})
             .map_err(|e| e.at(format_args!("{}, from line {}", source.path.display(), batch[0].number)))?;
         for (row, place) in rows.iter_mut().zip(places) {
             let Some((at, own_at)) = place else { continue };
@@ -242,21 +239,21 @@ fn blank(entry: &Entry, source: &Source, tokenizer: &Tokenizer, rules: &ScreenRu
 fn judge_rows(
     source: &Source,
     rules: &ScreenRules,
-    subject: &dyn LanguageModel,
+    model: &dyn LanguageModel,
     judge: &mut dyn Judge,
     finished: &mut Ledger,
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let rubric = Rubric::Trait(rules.trait_name.clone());
-    work_through(source.entries()?, finished, JUDGED_CHUNK, &mut |before, batch| {
-        let exhibit = |entry: &Entry| {
-            let Ready { exchange, .. } = ready(entry, source, subject.tokenizer(), rules).ok()?;
+    finished.work(source.entries()?, JUDGED_CHUNK, &mut |before, batch| {
+        let item = |entry: &Entry| {
+            let Ready { exchange, .. } = ready(entry, source, model.tokenizer(), rules).ok()?;
             Some(JudgedItem { question: exchange.question().to_owned(), answer: exchange.answer, reference: None })
         };
-        let exhibits: Vec<Option<JudgedItem>> = batch.iter().map(exhibit).collect();
-        let shown: Vec<JudgedItem> = exhibits.iter().flatten().cloned().collect();
+        let items: Vec<Option<JudgedItem>> = batch.iter().map(item).collect();
+        let shown: Vec<JudgedItem> = items.iter().flatten().cloned().collect();
         let mut said = verdicts(judge, &rubric, &shown)?.into_iter();
         done(before + batch.len());
-        Ok(exhibits.iter().map(|exhibit| exhibit.as_ref().and_then(|_| said.next())).collect())
+        Ok(items.iter().map(|item| item.as_ref().and_then(|_| said.next())).collect())
     })
 }

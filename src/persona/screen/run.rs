@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::choose::{Choices, Decision, Thresholds};
 use super::measure::{Joined, Measured, measure};
+use super::rules::ScreenRules;
 use super::show::{Shown, scores};
 use super::source::Source;
 use super::summary::{Numbers, Picked, Summary, count_and_pick};
-use super::{ScreenRules, highlight, measure};
+use super::{highlight, measure};
 use crate::data_table::{Format, Writer};
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
@@ -22,14 +23,14 @@ use crate::{At, Result, ensure};
 /// A finished screening.
 #[derive(Debug)]
 pub struct Screened {
-    /// What it came to.
+    /// The counts and scores.
     pub summary: Summary,
     /// What was written, the page first.
     pub files: Vec<PathBuf>,
 }
 
 impl Screened {
-    /// For a terminal: what became of the rows, and the scores.
+    /// For a terminal: how many rows were kept and dropped, and the scores.
     pub fn text(&self) -> String {
         let Summary { rows, measured, kept, dropped, left_out, dropped_by: (difference, llm, both), .. } =
             &self.summary;
@@ -49,14 +50,14 @@ impl Screened {
 /// far that is: (done, of all).
 ///
 /// # Errors
-/// Those of the subject and of the judge, no row that can be measured, places that cannot be written; what is finished stays.
+/// Those of the model and of the judge, no row that can be measured, places that cannot be written; what is finished stays.
 #[allow(clippy::too_many_arguments, reason = "the parties of a screening, each with its own life")]
 pub fn screen(
     run: &RunDir,
     rules: &ScreenRules,
     choices: &Choices,
     (data, reference): (&Source, Option<&Source>),
-    subject: &mut dyn LanguageModel,
+    model: &mut dyn LanguageModel,
     mut judge: Option<&mut dyn Judge>,
     (settings, lock): (&[(String, String)], &Lock),
     tell: &mut dyn FnMut(&str, usize, usize),
@@ -64,9 +65,7 @@ pub fn screen(
     assert_eq!(choices.llm, judge.is_some(), "a judge is there if it is asked");
     let mut of = |role: &str, source: &Source| {
         let judge = judge.as_mut().map(|judge| &mut **judge as &mut dyn Judge);
-        measure((run, role), source, rules, subject, judge, &mut |what, n, all| {
-            tell(&format!("{role}: {what}"), n, all)
-        })
+        measure((run, role), source, rules, model, judge, &mut |what, n, all| tell(&format!("{role}: {what}"), n, all))
     };
     let measured = of("data", data)?;
     let normal = reference.map(|source| of("reference", source)).transpose()?;
@@ -92,7 +91,7 @@ pub fn screen(
     run.write_json("summary.json", &summary)?;
     run.write_lock(lock)?;
     written.push("summary.json".to_owned());
-    let shown = work.shown(&picked, subject)?;
+    let shown = work.shown(&picked, model)?;
     let page = super::show::page(
         rules,
         choices,
@@ -231,17 +230,17 @@ impl Work<'_> {
     }
 
     /// The strongest rows with their answers in pieces.
-    fn shown(&self, picked: &Picked, subject: &mut dyn LanguageModel) -> Result<Vec<Shown>> {
+    fn shown(&self, picked: &Picked, model: &mut dyn LanguageModel) -> Result<Vec<Shown>> {
         let mut rows = self.find(&picked.shown)?;
         let mut shown = Vec::new();
         for line in &picked.shown {
             let Some(row) = rows.remove(line) else { continue };
-            let ready = measure::ready(&row.entry, self.data, subject.tokenizer(), self.rules);
+            let ready = measure::ready(&row.entry, self.data, model.tokenizer(), self.rules);
             let ready = ready.map_err(crate::Error::new)?;
             let key =
                 Hash::of(&(self.data.identity(), &self.rules.subject, &self.rules.probe, self.rules.first_turn, line));
             let name = format!("pieces-{line}");
-            let (pieces, _) = self.run.stage(&name, &key, || highlight::pieces(subject, &ready, &self.rules.probe))?;
+            let (pieces, _) = self.run.stage(&name, &key, || highlight::pieces(model, &ready, &self.rules.probe))?;
             let decision = self.decide(&row);
             shown.push(Shown { row, exchange: ready.exchange, pieces, decision });
         }

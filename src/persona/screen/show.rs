@@ -3,10 +3,10 @@
 use super::choose::{Choices, Decision};
 use super::highlight::Piece;
 use super::measure::Joined;
+use super::rules::{Against, ScreenRules};
 use super::source::Source;
 use super::summary::{Numbers, Summary, Values};
-use super::{Against, ScreenRules};
-use crate::persona::Exchange;
+use crate::persona::texts::Exchange;
 use crate::record::Lock;
 use crate::report::content::{Part, Passage, Span};
 use crate::report::plot::{Histogram, Hue, Shape, Threshold};
@@ -88,7 +88,7 @@ fn verdict(rules: &ScreenRules, summary: &Summary) -> String {
 fn pictures(rules: &ScreenRules, summary: &Summary, numbers: &Numbers, normal: Option<&Numbers>) -> Vec<Figure> {
     let reference = |of: fn(&Numbers) -> &Values| normal.map(|normal| of(normal).all.clone()).unwrap_or_default();
     let thresholds = &summary.thresholds;
-    let line = |t: &Option<super::Threshold>| {
+    let line = |t: &Option<super::choose::Threshold>| {
         t.iter().map(|t| Threshold { label: "dropped above".into(), value: t.value }).collect::<Vec<_>>()
     };
     let mut pictures = vec![

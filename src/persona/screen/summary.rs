@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::choose::{Decision, Largest, ascending, descending};
-use super::{Choices, Scored, ScreenRules, Thresholds};
+use super::choose::{Choices, Decision, Largest, Thresholds, ascending, descending};
+use super::rules::{Scored, ScreenRules};
 use crate::Result;
-use crate::data_table::Bad;
 use crate::judge::Verdict;
-use crate::record::seed_of;
+use crate::record::{Malformed, seed_of};
 use crate::stats::{Interval, auc, pearson, percentile};
 
 /// One score over all rows.
@@ -25,7 +24,7 @@ pub struct Spread {
     pub auc: Option<f64>,
 }
 
-/// What a screening came to.
+/// The result of a screening.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// Rows that took part.
@@ -173,7 +172,7 @@ pub(super) fn count_and_pick(
         approximation_r: None,
         thresholds: thresholds.clone(),
     };
-    let mut bad = Bad::default();
+    let mut bad = Malformed::default();
     let [mut top, mut bottom, mut random, mut shown] =
         [choices.top, choices.bottom, choices.random, choices.shown].map(Largest::new);
     for row in rows {

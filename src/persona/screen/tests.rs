@@ -1,14 +1,17 @@
-//! Screening as a whole, on a fake subject whose states are known.
+//! Screening as a whole, on a fake model whose states are known.
 
 use std::path::Path;
+
+use serde_json::Value;
 
 use super::*;
 use crate::fakes::{EchoModel, WordJudge, tiny_tokenizer};
 use crate::language_model::Prompt;
-use crate::persona::{Metric, projection};
-use crate::record::{Lock, RunDir};
+use crate::persona::{Metric, Probe};
+use crate::record::{Hash, Lock, RunDir};
 use crate::text::Message;
 use crate::vector::Layer;
+use crate::vector::math::projection;
 
 fn rules(against: Against) -> ScreenRules {
     ScreenRules {
@@ -61,13 +64,13 @@ fn language_model() -> EchoModel {
     })
 }
 
-fn work(dir: &Path, source: &Path, rules: &ScreenRules, choices: &Choices, subject: &mut EchoModel) -> Screened {
+fn work(dir: &Path, source: &Path, rules: &ScreenRules, choices: &Choices, model: &mut EchoModel) -> Screened {
     let run = RunDir::open(dir).unwrap();
     let data = Source::open(source, None, rules.seed).unwrap();
     let mut judge = WordJudge("bold");
     let judge: Option<&mut dyn crate::judge::Judge> = if choices.llm { Some(&mut judge) } else { None };
     let lock = Lock::new("fake", vec![0]);
-    screen(&run, rules, choices, (&data, None), subject, judge, (&[], &lock), &mut |_, _, _| {}).unwrap()
+    screen(&run, rules, choices, (&data, None), model, judge, (&[], &lock), &mut |_, _, _| {}).unwrap()
 }
 
 fn lines(path: std::path::PathBuf) -> Vec<String> {
@@ -79,9 +82,9 @@ fn differences_are_those_of_the_definition_and_nothing_for_an_own_answer() {
     let dir = tempfile::tempdir().unwrap();
     let source = data(dir.path());
     let out = dir.path().join("run");
-    let mut subject = language_model();
+    let mut model = language_model();
     let rules = rules(OWN);
-    let found = work(&out, &source, &rules, &Choices::default(), &mut subject);
+    let found = work(&out, &source, &rules, &Choices::default(), &mut model);
     assert_eq!((found.summary.rows, found.summary.measured, found.summary.left_out), (153, 150, 3));
     let said = found.summary.left_out_named.join("\n");
     for want in
@@ -163,16 +166,15 @@ fn kept_rows_are_byte_for_byte_and_in_order() {
 fn another_layer_needs_no_new_answers_and_an_approximation_none_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let source = data(dir.path());
-    let mut subject = language_model();
-    work(&dir.path().join("run"), &source, &rules(OWN), &Choices::default(), &mut subject);
-    assert_eq!(subject.batches.iter().sum::<usize>(), 150);
-    subject.batches.clear();
+    let mut model = language_model();
+    work(&dir.path().join("run"), &source, &rules(OWN), &Choices::default(), &mut model);
+    assert_eq!(model.batches.iter().sum::<usize>(), 150);
+    model.batches.clear();
     let mut other = rules(OWN);
     other.probe.layer = Layer(3);
-    work(&dir.path().join("run"), &source, &other, &Choices::default(), &mut subject);
-    let found =
-        work(&dir.path().join("approx"), &source, &rules(Against::LastPrompt), &Choices::default(), &mut subject);
-    assert!(subject.batches.is_empty());
+    work(&dir.path().join("run"), &source, &other, &Choices::default(), &mut model);
+    let found = work(&dir.path().join("approx"), &source, &rules(Against::LastPrompt), &Choices::default(), &mut model);
+    assert!(model.batches.is_empty());
     assert!(found.summary.scores.iter().all(|s| s.score != "approximation") && found.summary.approximation_r.is_none());
 }
 

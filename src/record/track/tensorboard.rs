@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::record::write_atomic;
+use crate::record::atomic::write_atomic;
 use crate::{At, Result};
 
 /// The end of our files' names, by which a resumed run knows its own.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
-use super::Tracking;
-use crate::record::create_folder;
+use super::tracking::Tracking;
+use crate::record::atomic::create_folder;
 use crate::{At, Error, Result};
 
 const TABLES: &str = "

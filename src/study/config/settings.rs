@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::eval::mmlu::Form;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::persona::Filter;
@@ -145,6 +146,22 @@ pub struct OwnArm {
     /// Strengths, a finetune each; the intervention's own if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coefs: Vec<f64>,
+}
+
+impl OwnArm {
+    /// Its strengths, a finetune each; `None` stands for the intervention's own.
+    pub fn strengths(&self) -> Vec<Option<f64>> {
+        if self.coefs.is_empty() { vec![None] } else { self.coefs.iter().copied().map(Some).collect() }
+    }
+
+    /// The intervention at one of its strengths.
+    ///
+    /// # Errors
+    /// An intervention that takes no strength.
+    pub fn at(&self, strength: Option<f64>) -> Result<Intervention> {
+        let intervention = self.intervention.clone();
+        strength.map_or(Ok(intervention.clone()), |strength| intervention.at(strength as f32))
+    }
 }
 
 /// How the axes are measured.

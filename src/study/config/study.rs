@@ -120,10 +120,8 @@ impl StudyConfig {
         self.check_own()?;
         self.audit.as_ref().map_or(Ok(()), |audit| audit.check(&self.judge))?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
-        let mut seeds = self.seeds.clone();
-        seeds.sort_unstable();
-        seeds.dedup();
-        ensure!(seeds.len() == self.seeds.len(), "`seeds` names a training seed twice");
+        let is_again = |(i, seed): (usize, &u64)| self.seeds[..i].contains(seed);
+        ensure!(!self.seeds.iter().enumerate().any(is_again), "`seeds` names a training seed twice");
         let arms = &self.arms;
         for (key, coefs) in [
             ("preventative", &arms.preventative),
@@ -192,8 +190,7 @@ impl StudyConfig {
 
     fn check_corpora(&self) -> Result<()> {
         ensure!(self.facts.is_some() || !self.data.is_empty(), "there is nothing to learn: give `facts` or `data`");
-        let facts = self.facts.iter().map(|_| FACTS_CORPUS);
-        let mut names: Vec<&str> = facts.collect();
+        let mut names: Vec<&str> = self.facts.iter().map(|_| FACTS_CORPUS).collect();
         for corpus in &self.data {
             let name = corpus.name.as_str();
             check_name("data.name", name)?;
@@ -227,17 +224,8 @@ impl StudyConfig {
                     "`arm.{name}` is about `{of}`, which is no trait of the study"
                 );
             }
-            let at = |coef: Option<f64>| match coef {
-                Some(coef) => arm.intervention.clone().at(coef as f32)?.resolve(),
-                None => arm.intervention.clone().resolve(),
-            };
-            let coefs: Vec<Option<f64>> = match arm.coefs.as_slice() {
-                [] => vec![None],
-                coefs => coefs.iter().map(|&coef| Some(coef)).collect(),
-            };
-            for coef in coefs {
-                at(coef).map_err(|e| e.at(format_args!("`arm.{name}`")))?;
-            }
+            let resolves = |strength| arm.at(strength)?.resolve().map(|_| ());
+            arm.strengths().into_iter().try_for_each(resolves).map_err(|e| e.at(format_args!("`arm.{name}`")))?;
         }
         Ok(())
     }

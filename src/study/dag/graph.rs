@@ -3,7 +3,7 @@
 use super::treatment::{Control, Treatment};
 use crate::persona::{Side, stem_of};
 use crate::report::ArmKind;
-use crate::study::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig};
+use crate::study::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig, TraitSource};
 use crate::vector::Layer;
 
 /// A unit of a study's work, as people and files know it.
@@ -162,18 +162,14 @@ impl<'a> ArmNaming<'a> {
 pub fn tasks(config: &StudyConfig) -> Vec<Task> {
     let naming = ArmNaming::of(config);
     let mut builder = Builder { config, naming: &naming, tasks: Vec::new() };
-    let mut vectors = Vec::new();
-    for (t, name) in naming.traits.iter().enumerate() {
-        let rollouts: Vec<usize> = match config.vector_file(name) {
-            Some(_) => Vec::new(),
-            None => [Side::Pos, Side::Neg]
-                .map(|side| builder.add(TaskKind::Rollouts(side), None, None, Some(t), &[]))
-                .to_vec(),
-        };
-        vectors.push((t, rollouts));
-    }
+    let rollouts = naming.traits.iter().enumerate().map(|(t, name)| {
+        let sides: &[Side] = if config.vector_file(name).is_some() { &[] } else { &[Side::Pos, Side::Neg] };
+        sides.iter().map(|&side| builder.add(TaskKind::Rollouts(side), None, None, Some(t), &[])).collect()
+    });
+    let rollouts: Vec<Vec<usize>> = rollouts.collect();
+    let vectors = rollouts.iter().enumerate();
     let vectors: Vec<usize> =
-        vectors.into_iter().map(|(t, after)| builder.add(TaskKind::Vector, None, None, Some(t), &after)).collect();
+        vectors.map(|(t, after)| builder.add(TaskKind::Vector, None, None, Some(t), after)).collect();
     // What the base model says itself must be there before it can be learned.
     let made = |builder: &mut Builder<'_>, corpus: usize| {
         let own = config.data.iter().find(|c| c.name == naming.corpora[corpus].0);
@@ -244,17 +240,11 @@ fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
 }
 
 /// Arms of one's own that are about a trait.
-fn own(config: &StudyConfig, t: usize) -> impl Iterator<Item = Treatment> {
-    let name = config.traits().nth(t).map(|t| t.name().to_owned()).unwrap_or_default();
-    let of_trait = move |arm: &&OwnArm| arm.trait_.as_deref().is_none_or(|own| stem_of(own) == name);
-    let at = |(place, arm): (usize, &OwnArm)| -> Vec<Treatment> {
-        match arm.coefs.as_slice() {
-            [] => vec![Treatment::Own(place, None)],
-            coefs => coefs.iter().map(|&c| Treatment::Own(place, Some(c))).collect(),
-        }
-    };
-    let own = config.own.iter().enumerate().filter(move |(_, arm)| of_trait(arm)).map(at);
-    own.collect::<Vec<_>>().into_iter().flatten()
+fn own(config: &StudyConfig, t: usize) -> Vec<Treatment> {
+    let name = config.traits().nth(t).map(TraitSource::name).unwrap_or_default();
+    let of_trait = |arm: &&OwnArm| arm.trait_.as_deref().is_none_or(|own| stem_of(own) == name);
+    let own = config.own.iter().enumerate().filter(|(_, arm)| of_trait(arm));
+    own.flat_map(|(i, arm)| arm.strengths().into_iter().map(move |s| Treatment::Own(i, s))).collect()
 }
 
 struct Builder<'a> {

@@ -110,13 +110,7 @@ impl Treatment {
                 let lambda = Some(lambda as f32);
                 Some(Intervention::Regularize(Regularize { layers: one, lambda, ..Regularize::default() }))
             }
-            Self::Own(place, strength) => {
-                let own = config.own[place].intervention.clone();
-                Some(match strength {
-                    Some(strength) => own.at(strength as f32)?,
-                    None => own,
-                })
-            }
+            Self::Own(place, strength) => Some(config.own[place].at(strength)?),
         })
     }
 }

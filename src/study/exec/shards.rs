@@ -87,8 +87,8 @@ mod tests {
             "{early}"
         );
         assert!(early.help().unwrap().contains("do that task first"));
-        let nobody = done(&config, out, &["plain-seed77".into()]).unwrap_err();
-        assert!(nobody.exit_code() == 2 && nobody.help().unwrap().contains("rollouts-pos"), "{nobody}");
+        let unknown = done(&config, out, &["plain-seed77".into()]).unwrap_err();
+        assert!(unknown.exit_code() == 2 && unknown.help().unwrap().contains("rollouts-pos"), "{unknown}");
 
         assert_eq!(done(&config, out, &first).unwrap(), 0);
         std::thread::scope(|scope| {

@@ -76,7 +76,7 @@ pub(in crate::study) struct ProbeAuc {
     pub old: f64,
     /// That of a logistic probe fitted on the other questions' answers.
     pub fresh: f64,
-    /// Answers of each kind that were told apart.
+    /// Answers of each kind.
     pub answers: (usize, usize),
 }
 

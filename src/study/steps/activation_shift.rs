@@ -8,12 +8,13 @@ use super::files::answers_file;
 use crate::Result;
 use crate::eval::Row;
 use crate::language_model::{LanguageModel, Residuals};
-use crate::persona::{Border, cosine, finish};
+use crate::persona::{Border, finish};
 use crate::record::{Hash, hash_file, read_jsonl};
 use crate::stats::principal;
 use crate::steering::SteeringPlan;
 use crate::study::dag::Task;
 use crate::study::outputs::LayerShift;
+use crate::vector::math::cosine;
 use crate::vector::{Layer, VectorFile};
 
 /// Principal components that are taken.

@@ -12,6 +12,7 @@ use super::rollouts::{base_rows, require_rollouts};
 use crate::persona::{Side, States, keep};
 use crate::record::seed_of;
 use crate::study::dag::{Control, Task};
+use crate::vector::math::{add_scaled, dot, norm};
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{Result, ensure};
 
@@ -93,10 +94,9 @@ fn rows_of(vector: &PersonaVector) -> Rows64 {
 fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> Rows64 {
     let mut rows = rows_of(vector);
     for (row, direction) in rows.iter_mut().zip(directions) {
-        let square: f64 = direction.iter().map(|x| x * x).sum();
-        let along: f64 = row.iter().zip(direction).map(|(a, b)| a * b).sum();
+        let (square, along) = (dot(direction, direction), dot(row, direction));
         if square > 0.0 {
-            row.iter_mut().zip(direction).for_each(|(a, b)| *a -= along / square * b);
+            add_scaled(row, -(along / square), direction);
         }
     }
     rows
@@ -104,9 +104,8 @@ fn without(vector: &PersonaVector, directions: &[Vec<f64>]) -> Rows64 {
 
 /// Rows scaled to the lengths of the real vector's.
 fn as_long_as(own: &PersonaVector, other: &[Vec<f64>]) -> Result<PersonaVector> {
-    let norm = |row: &mut dyn Iterator<Item = f64>| row.map(|x| x * x).sum::<f64>().sqrt();
     let scaled = |(own, other): (&Vec<f32>, &Vec<f64>)| -> Vec<f32> {
-        let (want, is) = (norm(&mut own.iter().map(|&x| f64::from(x))), norm(&mut other.iter().copied()));
+        let (want, is) = (norm(own), norm(other));
         let scale = if is > 0.0 { want / is } else { 0.0 };
         other.iter().map(|x| (scale * x) as f32).collect()
     };
@@ -116,8 +115,8 @@ fn as_long_as(own: &PersonaVector, other: &[Vec<f64>]) -> Result<PersonaVector> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persona::projection;
     use crate::vector::Layer;
+    use crate::vector::math::projection;
 
     fn vector(salt: f32) -> PersonaVector {
         let row = |l: usize| (0..16).map(|d| ((l * l + d) as f32 * salt).sin() * (l + 1) as f32).collect();

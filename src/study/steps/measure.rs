@@ -136,8 +136,7 @@ fn evaluations(cx: &Context<'_>, task: &Task) -> Vec<(Phase, eval::Task)> {
         evaluations.push((Phase::Trait, eval::traits::task(&trait_.name, &trait_.eval.questions, system, &of_trait)));
     }
     // The base model is asked about everything that any finetune learns.
-    let learned = inputs.corpora.iter().enumerate().filter(|(c, _)| task.corpus.is_none_or(|own| own == *c));
-    for (_, corpus) in learned.filter(|(_, corpus)| !corpus.questions.is_empty()) {
+    for corpus in inputs.learned_by(task.corpus).filter(|corpus| !corpus.questions.is_empty()) {
         evaluations.push((Phase::Facts, eval::facts::task(&corpus.questions, system, &of_facts)));
     }
     if !inputs.mmlu.is_empty() {

@@ -34,10 +34,9 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
     let t = task.of_trait();
     let name = &cx.inputs.traits[t].name;
     if let Some(path) = cx.config.vector_file(name) {
-        let (file, mut warnings) = VectorFile::read(path)?;
         // Kept, so that a second run need not load the model to learn its shape.
-        let ((layers, hidden), _) = cx.stage("shape", &cx.key("shape", &()), || Ok(cx.base_model()?.shape()))?;
-        warnings.extend(file.check(layers, hidden, &cx.fingerprint)?);
+        let (shape, _) = cx.stage("shape", &cx.key("shape", &()), || Ok(cx.base_model()?.shape()))?;
+        let (file, warnings) = VectorFile::read_for(path, shape, &cx.fingerprint)?;
         return Ok((Extracted { file, diagnosis: String::new(), warnings }, true));
     }
     let recipe = recipe(cx, name);

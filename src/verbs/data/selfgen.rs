@@ -108,11 +108,10 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
     // Where the prompts lie decides nothing.
     let decisive = (&model.fingerprint, model.adapter_hash(), runtime.device(), &sampling);
     let identity = Hash::of(&(decisive, &source["prompts_hash"], &instructions));
-    let mut done = Ledger::open(&partial(out), &identity)?;
-    let chunks: Vec<&[Task]> = tasks.chunks(CHUNK).collect();
-    if done.chunks() < chunks.len() {
+    let mut done = Ledger::beside(out, &identity)?;
+    if done.chunks() < tasks.len().div_ceil(CHUNK) {
         let subject = runtime.language_model(&model.unsteered())?;
-        answer(&chunks, subject, &sampling, &mut done, context.console.bar("answers", tasks.len()).as_mut())?;
+        answer(&tasks, subject, &sampling, &mut done, context.console.bar("answers", tasks.len()).as_mut())?;
     }
     let faults = write(out, &done, tasks.len())?;
     let sidecar = out.with_file_name(format!("{}.source.json", name_of(out)));
@@ -184,21 +183,18 @@ fn task(chat: Chat, side: Option<&Instructions>) -> Result<Task> {
 }
 
 fn answer(
-    chunks: &[&[Task]],
+    tasks: &[Task],
     mut subject: Box<dyn LanguageModel>,
     sampling: &Sampling,
     done: &mut Ledger,
     bar: &mut dyn Bar,
 ) -> Result<()> {
-    for chunk in &chunks[done.chunks()..] {
-        let before = done.chunks() * CHUNK;
+    done.work(tasks.iter().map(Ok), CHUNK, &mut |before, chunk| {
         let asks: Vec<Request> = chunk.iter().map(|task| task.ask.clone()).collect();
         let answers = subject.generate(&asks, sampling, &mut |n| bar.at(before + n, ""))?;
         ensure!(answers.len() == asks.len(), "the model gave {} answers to {} prompts", answers.len(), asks.len());
-        let rows: Vec<Value> = chunk.iter().zip(answers).map(|(task, answer)| row(task, answer)).collect();
-        done.push(&rows)?;
-    }
-    Ok(())
+        Ok(chunk.into_iter().zip(answers).map(|(task, answer)| row(task, answer)).collect())
+    })
 }
 
 /// A row of the new file: the conversation, the old row's other keys, why the answer ended.
@@ -236,10 +232,6 @@ fn write(out: &Path, done: &Ledger, rows: usize) -> Result<Faults> {
 
 fn name_of(out: &Path) -> String {
     out.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn partial(out: &Path) -> PathBuf {
-    out.with_file_name(format!(".{}.partial", name_of(out)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::{Context, Outcome, paths};
 use crate::eval::pairs::{self, Key, Side};
-use crate::persona::stem_of;
+use crate::persona::{names_of, stem_of};
 use crate::record::{create_folder, read_jsonl, write_atomic};
 use crate::report::{Cell, Table};
 use crate::stats::{Clusters, Interval};
@@ -82,7 +82,7 @@ fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Outcome> {
     let (name, mut judged) = (stem_of(trait_), Vec::new());
     for path in answers {
         paths::file("--answers", path)?;
-        judged.extend(pairs::read_judged(path, name)?);
+        judged.extend(pairs::read_judged(path, &names_of(name))?);
     }
     let found = pairs::pairs(&judged, *count as usize, context.seed.unwrap_or(0));
     ensure!(

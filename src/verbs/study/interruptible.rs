@@ -68,8 +68,8 @@ impl Runtime for InterruptibleRuntime<'_> {
         self.fits.fetch_add(1, Ordering::SeqCst);
         let fitted = self.runtime.fit(spec, &mut |event| {
             if let Event::Resumed(step) = event {
-                let piece = spec.out.parent().and_then(Path::file_name).unwrap_or_default().display();
-                self.console.say(&format!("{piece} goes on after step {step}"));
+                let name = spec.out.parent().and_then(Path::file_name).unwrap_or_default().display();
+                self.console.say(&format!("{name} goes on after step {step}"));
             }
             match tell(event) {
                 ControlFlow::Continue(()) if self.console.interrupted() => ControlFlow::Break(()),

@@ -1,19 +1,31 @@
 //! How a study is handed to Slurm: flags, and the configuration's table `[slurm]`.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::study::{Kind, StudyConfig};
 use crate::verbs::document::Document;
 use crate::{Error, Result};
 
-/// Who runs the pieces of a study.
+/// A study as the command line asks for it.
+pub(super) struct Requested<'a> {
+    pub kind: Kind,
+    /// Its kind as a word of the command line.
+    pub word: &'static str,
+    pub config: StudyConfig,
+    pub out: &'a Path,
+}
+
+/// What runs the tasks of a study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Launcher {
     /// Slurm: job scripts in the study's folder, submitted with sbatch
     Slurm,
 }
 
-/// Flags of a launch; each goes before the key of the same name in the configuration's table `[slurm]`.
+/// How a study is launched.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "On a cluster")]
 pub struct Launch {
@@ -24,62 +36,47 @@ pub struct Launch {
     /// Write the job scripts and submit nothing
     #[arg(long, requires = "launcher")]
     pub dry_run: bool,
-    /// Partition of the jobs
-    #[arg(long, value_name = "NAME", requires = "launcher")]
-    partition: Option<String>,
-    /// Account that they are charged to
-    #[arg(long, value_name = "NAME", requires = "launcher")]
-    account: Option<String>,
-    /// Time limit of each job, such as 4:00:00. A finetune that has not ended by then is saved and goes on in the next round
-    #[arg(long, value_name = "TIME", requires = "launcher")]
-    time: Option<String>,
-    /// GPUs of each job: 1, or a100:1
-    #[arg(long, value_name = "N", requires = "launcher")]
-    gpus: Option<String>,
-    /// CPU cores of each job
-    #[arg(long, value_name = "N", requires = "launcher", value_parser = clap::value_parser!(u32).range(1..))]
-    cpus: Option<u32>,
-    /// Memory of each job, such as 64G
-    #[arg(long, value_name = "SIZE", requires = "launcher")]
-    mem: Option<String>,
-    /// Tasks of the array that run at the same time, at most
-    #[arg(long, value_name = "N", requires = "launcher", value_parser = clap::value_parser!(u32).range(1..))]
-    at_once: Option<u32>,
-    /// Another option for sbatch, such as --sbatch=--qos=low; may be given several times
-    #[arg(long, value_name = "OPTION", requires = "launcher", allow_hyphen_values = true)]
-    sbatch: Vec<String>,
-    /// A line for the job scripts before the work, such as "module load cuda"; may be given several times
-    #[arg(long, value_name = "LINE", requires = "launcher")]
-    setup: Vec<String>,
-    /// Does these pieces of the study and no others: what a task of the array is
-    #[arg(long, hide = true, value_name = "PIECE", value_delimiter = ',', conflicts_with = "launcher")]
+    #[command(flatten)]
+    pub slurm: SlurmSettings,
+    /// Runs these tasks of the study and no others, as each task of the job array does
+    #[arg(long, hide = true, value_name = "TASK", value_delimiter = ',', conflicts_with = "launcher")]
     pub only: Vec<String>,
 }
 
-/// What is asked of Slurm for each job. All of it may be left to the cluster's defaults.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What is asked of Slurm for each job: keys of the configuration's table `[slurm]`, and flags of the same names, which go before
+/// these. All of it may be left to the cluster's defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct SlurmSettings {
-    /// Partition.
+    /// Partition of the jobs
+    #[arg(long, value_name = "NAME", requires = "launcher")]
     pub partition: Option<String>,
-    /// Account.
+    /// Account that they are charged to
+    #[arg(long, value_name = "NAME", requires = "launcher")]
     pub account: Option<String>,
-    /// Time limit.
+    /// Time limit of each job, such as 4:00:00. A finetune that has not ended by then is saved and goes on in the next round
+    #[arg(long, value_name = "TIME", requires = "launcher")]
     #[serde(deserialize_with = "text")]
     pub time: Option<String>,
-    /// GPUs, as `--gres=gpu:` takes them.
+    /// GPUs of each job: 1, or a100:1
+    #[arg(long, value_name = "N", requires = "launcher")]
     #[serde(deserialize_with = "text")]
     pub gpus: Option<String>,
-    /// CPU cores.
+    /// CPU cores of each job
+    #[arg(long, value_name = "N", requires = "launcher", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
-    /// Memory.
+    /// Memory of each job, such as 64G
+    #[arg(long, value_name = "SIZE", requires = "launcher")]
     #[serde(deserialize_with = "text")]
     pub mem: Option<String>,
-    /// Tasks of the array at the same time, at most.
+    /// Tasks of the array that run at the same time, at most
+    #[arg(long, value_name = "N", requires = "launcher", value_parser = clap::value_parser!(u32).range(1..))]
     pub at_once: Option<u32>,
-    /// More options for sbatch, each as one word.
+    /// Another option for sbatch, such as --sbatch=--qos=low; may be given several times
+    #[arg(long, value_name = "OPTION", requires = "launcher", allow_hyphen_values = true)]
     pub sbatch: Vec<String>,
-    /// Lines before the work.
+    /// A line for the job scripts before the work, such as "module load cuda"; may be given several times
+    #[arg(long, value_name = "LINE", requires = "launcher")]
     #[serde(deserialize_with = "lines")]
     pub setup: Vec<String>,
 }
@@ -101,23 +98,22 @@ impl SlurmSettings {
         Ok(settings)
     }
 
-    /// These settings with a command's flags before them.
+    /// These settings, after a command's flags.
     ///
     /// # Errors
     /// Values that would say something else in a job script.
-    pub fn with(self, flags: &Launch) -> Result<Self> {
-        let Launch { partition, account, time, gpus, cpus, mem, at_once, sbatch, setup, .. } = flags.clone();
+    pub fn with(self, flags: Self) -> Result<Self> {
         let or = |flags: Vec<String>, own: Vec<String>| if flags.is_empty() { own } else { flags };
         let settings = Self {
-            partition: partition.or(self.partition),
-            account: account.or(self.account),
-            time: time.or(self.time),
-            gpus: gpus.or(self.gpus),
-            cpus: cpus.or(self.cpus),
-            mem: mem.or(self.mem),
-            at_once: at_once.or(self.at_once),
-            sbatch: or(sbatch, self.sbatch),
-            setup: or(setup, self.setup),
+            partition: flags.partition.or(self.partition),
+            account: flags.account.or(self.account),
+            time: flags.time.or(self.time),
+            gpus: flags.gpus.or(self.gpus),
+            cpus: flags.cpus.or(self.cpus),
+            mem: flags.mem.or(self.mem),
+            at_once: flags.at_once.or(self.at_once),
+            sbatch: or(flags.sbatch, self.sbatch),
+            setup: or(flags.setup, self.setup),
         };
         settings.check()?;
         Ok(settings)
@@ -214,14 +210,15 @@ mod tests {
         let (settings, document) = taken(table).unwrap();
         assert_eq!(document.values.keys().collect::<Vec<_>>(), ["model"]);
         assert_eq!(settings.setup, ["module load cuda", "ulimit -n 4096"]);
-        let flags = Launch { gpus: Some("a100:2".into()), sbatch: vec!["--qos=low".into()], ..Launch::default() };
-        let options = settings.with(&flags).unwrap().options();
+        let flags =
+            SlurmSettings { gpus: Some("a100:2".into()), sbatch: vec!["--qos=low".into()], ..SlurmSettings::default() };
+        let options = settings.with(flags).unwrap().options();
         assert_eq!(options, ["--partition=long", "--gres=gpu:a100:2", "--cpus-per-task=8", "--qos=low"]);
         assert_eq!(taken("model = \"m\"").unwrap().0, SlurmSettings::default());
     }
 
     #[test]
-    fn misunderstandings_are_told() {
+    fn misunderstandings_are_errors() {
         let unknown = taken("[slurm]\npartitoin = \"x\"\n").unwrap_err();
         assert!(unknown.to_string().contains("c.toml:2: unknown key `slurm.partitoin`"), "{unknown}");
         assert_eq!(unknown.help(), Some("did you mean `partition`?"));
@@ -235,7 +232,7 @@ mod tests {
                 "set by the study itself",
             ),
         ] {
-            let error = settings.with(&Launch::default()).unwrap_err();
+            let error = settings.with(SlurmSettings::default()).unwrap_err();
             assert!(error.exit_code() == 2 && error.to_string().contains(want), "{error}");
         }
     }

@@ -19,7 +19,7 @@ pub(super) struct Script<'a> {
     pub options: Vec<String>,
     /// Lines before the work.
     pub setup: &'a [String],
-    /// The pieces of each task; none where there is one task that does everything.
+    /// The study's tasks of each array task; none where one job does everything.
     pub shares: Option<&'a [Vec<String>]>,
     /// Tasks at the same time, at most.
     pub at_once: Option<u32>,
@@ -31,7 +31,7 @@ impl Script<'_> {
     /// The script.
     ///
     /// # Errors
-    /// Paths that sbatch cannot be told.
+    /// Paths that sbatch cannot take.
     pub fn text(&self) -> Result<String> {
         let mut options = vec![
             format!("--job-name={}", self.name),
@@ -64,7 +64,7 @@ impl Script<'_> {
         let Some(shares) = self.shares else { return format!("work=({command})") };
         let lines: Vec<String> = shares.iter().map(|share| format!("  {}\n", quoted(&share.join(",")))).collect();
         format!(
-            "# Pieces of work, a line for each task.\nshares=(\n{})\nwork=({command} --only \"${{shares[${{SLURM_ARRAY_TASK_ID:-0}}]}}\")",
+            "# Tasks of the study, a line for each array task.\nshares=(\n{})\nwork=({command} --only \"${{shares[${{SLURM_ARRAY_TASK_ID:-0}}]}}\")",
             lines.concat()
         )
     }
@@ -83,10 +83,9 @@ pub(super) fn quoted(word: &str) -> String {
 /// A path on a line of options, which sbatch takes apart by quotation marks.
 fn spoken(path: &str) -> Result<String> {
     if path.contains(['"', '\\', '\n', '\r']) {
-        return Err(Error::usage(
-            "sbatch cannot be told of a folder whose name holds quotation marks, backslashes or line ends",
-        )
-        .at(path));
+        return Err(
+            Error::usage("sbatch takes no folder whose name holds quotation marks, backslashes or line ends").at(path)
+        );
     }
     Ok(format!("\"{path}\""))
 }

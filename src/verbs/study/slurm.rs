@@ -12,8 +12,7 @@ use std::process::{Command, Output};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Study;
-use super::launch::{Launch, SlurmSettings};
+use super::launch::{Launch, Requested, SlurmSettings};
 use super::script::{Script, quoted};
 use crate::judge::JudgeSource;
 use crate::record::{RunDir, create_folder, write_atomic};
@@ -22,7 +21,7 @@ use crate::verbs::{Context, Outcome};
 use crate::{At, Error, Result};
 
 /// Steps between checkpoints where the configuration names none: a job may be killed at any moment, and a finetune that is not saved
-/// begins anew.
+/// starts over.
 const SAVE_STEPS: usize = 50;
 
 /// The jobs of a study, in the order of their work: `slurm/jobs.json`.
@@ -38,7 +37,7 @@ struct Job {
     name: String,
     /// Its number in the queue.
     id: String,
-    /// The pieces of each task; empty where the whole study is run.
+    /// The study's tasks of each array task; empty where the whole study is run.
     shares: Vec<Vec<String>>,
 }
 
@@ -58,12 +57,12 @@ pub(super) struct Queued {
 /// # Errors
 /// Settings that no script can carry; jobs of the study that are still in the queue; `sbatch` missing or refusing.
 pub(super) fn launch(
-    study: &Study<'_>,
+    study: &Requested<'_>,
     settings: SlurmSettings,
     flags: &Launch,
     context: &Context<'_>,
 ) -> Result<Outcome> {
-    let settings = settings.with(flags)?;
+    let settings = settings.with(flags.slurm.clone())?;
     refuse_budget(&study.config)?;
     let out = absolute(study.out).at(study.out)?;
     let run = RunDir::join(&out)?;
@@ -81,7 +80,7 @@ pub(super) fn launch(
     let shards = Shards::of(&config);
     let steps = [("prepare", vec![shards.first], true), ("arms", shards.then, true), ("collect", Vec::new(), false)];
     let mut jobs = Jobs { jobs: Vec::new() };
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for (name, shares, is_shared) in steps {
         let path = out.join(format!("slurm/{name}.sh"));
         let script = script(study, &out, name, is_shared.then_some(shares.as_slice()), &settings, context)?;
@@ -97,11 +96,11 @@ pub(super) fn launch(
             // As a shell takes it: the next line names this one's number.
             let shown = |word: &String| if word.contains('$') { format!("\"{word}\"") } else { quoted(word) };
             let shown: Vec<String> = words.iter().map(shown).collect();
-            told.push(format!("{}=$(sbatch {})", name.to_uppercase(), shown.join(" ")));
+            lines.push(format!("{}=$(sbatch {})", name.to_uppercase(), shown.join(" ")));
             format!("${}", name.to_uppercase())
         } else {
             let id = submitted(&words).inspect_err(|_| jobs.cancel())?;
-            told.push(format!(
+            lines.push(format!(
                 "{name}: job {id}{}",
                 if tasks > 1 { format!(", {tasks} tasks") } else { String::new() }
             ));
@@ -111,10 +110,10 @@ pub(super) fn launch(
     }
     if !flags.dry_run {
         run.write_json("slurm/jobs.json", &jobs)?;
-        told.push(format!("trimtab study status {}", quoted(&study.out.display().to_string())));
+        lines.push(format!("trimtab study status {}", quoted(&study.out.display().to_string())));
     }
     let json = json!({ "out": study.out, "submitted": !flags.dry_run, "jobs": jobs.jobs });
-    Ok(Outcome::new(told.join("\n"), json))
+    Ok(Outcome::new(lines.join("\n"), json))
 }
 
 /// Tasks that know nothing of each other cannot keep within what they may spend together.
@@ -122,14 +121,14 @@ fn refuse_budget(config: &StudyConfig) -> Result<()> {
     match &config.judge {
         JudgeSource::OpenAi(settings) if settings.budget.is_some() || settings.budget_money.is_some() => {
             Err(Error::usage("a judge's budget cannot be kept by tasks that know nothing of each other").hint(
-                "the costs are told before the jobs are submitted; take `budget` and `budget_money` out of `[judge]`",
+                "the costs are shown before the jobs are submitted; take `budget` and `budget_money` out of `[judge]`",
             ))
         }
         _ => Ok(()),
     }
 }
 
-/// Two tasks of the same piece would only wait for each other.
+/// Two array tasks of the same study's task would only wait for each other.
 fn refuse_twice(out: &Path) -> Result<()> {
     let Some(jobs) = Jobs::read(out)? else { return Ok(()) };
     let queued = jobs.queued();
@@ -144,7 +143,7 @@ fn refuse_twice(out: &Path) -> Result<()> {
 }
 
 fn script<'a>(
-    study: &'a Study<'_>,
+    study: &'a Requested<'_>,
     out: &Path,
     name: &str,
     shares: Option<&'a [Vec<String>]>,
@@ -199,7 +198,7 @@ impl Jobs {
     /// The jobs that a study was last submitted as, if it was.
     ///
     /// # Errors
-    /// A file that tells of no jobs.
+    /// A file that names no jobs.
     pub fn read(out: &Path) -> Result<Option<Self>> {
         let path = out.join("slurm/jobs.json");
         match std::fs::read(&path) {
@@ -238,9 +237,9 @@ impl Jobs {
         queued
     }
 
-    /// The task that does a piece, and the file of its output.
-    pub fn task_of(&self, out: &Path, piece: &str) -> Option<(String, PathBuf)> {
-        let has = |share: &Vec<String>| share.iter().any(|name| name == piece);
+    /// The array task that runs a task of the study, and the file of its output.
+    pub fn task_of(&self, out: &Path, name: &str) -> Option<(String, PathBuf)> {
+        let has = |share: &Vec<String>| share.iter().any(|own| own == name);
         let (job, at) = self.jobs.iter().find_map(|job| Some((job, job.shares.iter().position(has)?)))?;
         let number = if job.shares.len() > 1 { format!("{}_{at}", job.id) } else { job.id.clone() };
         let log = out.join(format!("slurm/logs/{}-{number}.log", job.name));
@@ -269,7 +268,7 @@ impl Queued {
             .contains(&self.state.as_str())
     }
 
-    /// Whether it ended badly, and not because somebody took it back.
+    /// Whether it ended badly, and not because it was cancelled.
     pub fn has_failed(&self) -> bool {
         self.is_over() && !["COMPLETED", "CANCELLED", "PREEMPTED"].contains(&self.state.as_str())
     }
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_has_its_task_and_its_log() {
+    fn a_task_has_its_array_task_and_its_log() {
         let share = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let job = |name: &str, id: &str, shares| Job { name: name.into(), id: id.into(), shares };
         let arms = vec![share(&["plain-seed0", "inference-seed0"]), share(&["base"])];
@@ -307,7 +306,7 @@ mod tests {
                 job("collect", "14", vec![]),
             ],
         };
-        let of = |piece: &str| jobs.task_of(Path::new("out"), piece).map(|(id, log)| (id, log.display().to_string()));
+        let of = |name: &str| jobs.task_of(Path::new("out"), name).map(|(id, log)| (id, log.display().to_string()));
         assert_eq!(of("vector"), Some(("12".into(), "out/slurm/logs/prepare-12.log".into())));
         assert_eq!(of("inference-seed0"), Some(("13_0".into(), "out/slurm/logs/arms-13_0.log".into())));
         assert_eq!(of("base").unwrap().0, "13_1");

@@ -51,8 +51,8 @@ pub fn run(args: &StatusArgs) -> Result<Outcome> {
 
     let width = rows.iter().map(|row| row.report.name.len()).max().unwrap_or_default();
     let mut lines: Vec<String> = rows.iter().map(|row| row.line(width)).collect();
-    let told = states.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {}", count(s), s.words()));
-    lines.push(format!("{} tasks: {}", rows.len(), told.collect::<Vec<_>>().join(", ")));
+    let counted = states.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {}", count(s), s.words()));
+    lines.push(format!("{} tasks: {}", rows.len(), counted.collect::<Vec<_>>().join(", ")));
     if let Some(queued) = collect.filter(|queued| !queued.is_over()) {
         lines.push(format!("collect: job {} {}", queued.job, queued.words()));
     }
@@ -70,7 +70,7 @@ impl Row {
             return Self { report, task: None, queued: None, log: None };
         };
         let queued = queued.get(&task).cloned();
-        // A task may have ended before it could tell anything: its log says why.
+        // A job may have ended before it recorded anything: its log says why.
         let is_open = !matches!(report.state, State::Done | State::UnderWay | State::Failed);
         if is_open && queued.as_ref().is_some_and(Queued::has_failed) {
             report.state = State::Failed;
@@ -81,25 +81,25 @@ impl Row {
 
     fn line(&self, width: usize) -> String {
         let TaskReport { name, state, phase, part, steps, loss, seconds, error, .. } = &self.report;
-        let mut told = Vec::new();
+        let mut details = Vec::new();
         if *state == State::UnderWay || *state == State::Interrupted {
-            told.extend(phase.clone());
+            details.extend(phase.clone());
             match (steps, part) {
-                (Some((step, of)), _) => told.push(format!("step {step} of {of}")),
-                (None, Some(part)) => told.push(format!("{:.0} %", part * 100.0)),
+                (Some((step, of)), _) => details.push(format!("step {step} of {of}")),
+                (None, Some(part)) => details.push(format!("{:.0} %", part * 100.0)),
                 (None, None) => {}
             }
-            told.extend(loss.map(|loss| format!("loss {loss:.4}")));
-            told.extend(seconds.map(|seconds| format!("for {}", span(seconds))));
+            details.extend(loss.map(|loss| format!("loss {loss:.4}")));
+            details.extend(seconds.map(|seconds| format!("for {}", span(seconds))));
         }
-        told.extend(error.clone());
+        details.extend(error.clone());
         if *state != State::Done {
-            told.extend(self.queued.as_ref().map(|queued| format!("job {} {}", queued.job, queued.words())));
+            details.extend(self.queued.as_ref().map(|queued| format!("job {} {}", queued.job, queued.words())));
         }
         if *state == State::Failed {
-            told.extend(self.log.as_ref().map(|log| log.display().to_string()));
+            details.extend(self.log.as_ref().map(|log| log.display().to_string()));
         }
-        format!("{name:<width$}  {:<11}  {}", state.words(), told.join(", ")).trim_end().to_owned()
+        format!("{name:<width$}  {:<11}  {}", state.words(), details.join(", ")).trim_end().to_owned()
     }
 
     fn json(&self) -> Value {

@@ -12,7 +12,7 @@ use crate::report::plot::{Curve, HUES, Lines, Look, Mark, Panel};
 use crate::report::{Cell, Figure, Plot, Table};
 use crate::stats::Interval;
 use crate::vector::formats::Reading;
-use crate::vector::{Layer, PersonaVector, Position};
+use crate::vector::{Layer, PersonaVector, Position, math};
 use crate::{Error, Result};
 
 /// Compare vectors of several traits or models of one shape
@@ -149,10 +149,8 @@ fn stem(path: &Path) -> String {
 
 /// Cosine of two vectors at a layer; nothing where one of them is zero.
 fn cosine(a: &PersonaVector, b: &PersonaVector, layer: Layer) -> Option<f64> {
-    let dot: f64 = a.row(layer).iter().zip(b.row(layer)).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
-    let length = |v: &PersonaVector| v.row(layer).iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-    let lengths = length(a) * length(b);
-    (lengths > 0.0).then(|| (dot / lengths).clamp(-1.0, 1.0))
+    let cosine = math::cosine(a.row(layer), b.row(layer));
+    cosine.is_finite().then(|| cosine.clamp(-1.0, 1.0))
 }
 
 fn cosines(named: &[Named], layer: Layer) -> Vec<Vec<Option<f64>>> {

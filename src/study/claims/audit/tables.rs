@@ -1,11 +1,11 @@
 //! The numbers of every audited model, and the figures.
 
 use super::models::{Audit, AuditedModel, called, most};
-use crate::persona::projection;
 use crate::report::{ArmKind, Figure, Grid, Study};
 use crate::stats::{auc, mean_of, pearson, percentile};
 use crate::study::outputs::{projection_key, shift_key};
 use crate::study::results::Cell;
+use crate::vector::math::projection;
 
 /// A column of the table: its name, and the number of a model.
 type Column<'a> = (String, Box<dyn Fn(&AuditedModel<'_>) -> Option<f64> + 'a>);

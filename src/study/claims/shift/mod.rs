@@ -12,12 +12,12 @@ use relation::{FIRST, RELATIONS, Relation};
 use samples::{apart, spreads};
 
 use super::thresholds::CORRELATED_MIN;
-use crate::persona::cosine;
 use crate::report::{ArmKind, Figure, Grid, Study};
 use crate::stats::{Interval, pearson};
 use crate::study::dag::ArmNaming;
 use crate::study::outputs::{shift_key, trait_key};
 use crate::study::results::Results;
+use crate::vector::math::cosine;
 
 /// The report of a study of shifts.
 pub fn summarize(results: &Results<'_>, study: Study) -> Study {

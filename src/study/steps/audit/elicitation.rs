@@ -123,10 +123,8 @@ fn after_exemplars(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFi
 /// Prompts of the data that the model learned from; of the base model, those of every data set.
 fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
     let (trait_name, count, own) = (&model.trait_.name, model.settings.training_prompts, model.of.corpus);
-    let corpora = &cx.inputs.corpora;
     let mut reused = true;
-    let learned = corpora.iter().enumerate().filter(|(c, _)| count > 0 && own.is_none_or(|own| own == *c));
-    for corpus in learned.map(|(_, corpus)| corpus) {
+    for corpus in cx.inputs.learned_by(own).filter(|_| count > 0) {
         if !corpus.prompts_show(trait_name) {
             if own.is_none() {
                 let why = "prompts of the training data are not asked: a judge who does not know the new facts takes what was \
@@ -144,7 +142,8 @@ fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFinding
                 rubrics: vec![Rubric::Trait(trait_name.clone()), Rubric::Coherence],
             },
         };
-        let name = if corpora.len() > 1 { format!("{TRAINING}.{}", corpus.name) } else { TRAINING.to_owned() };
+        let name =
+            if cx.inputs.corpora.len() > 1 { format!("{TRAINING}.{}", corpus.name) } else { TRAINING.to_owned() };
         reused &= elicited(cx, model, &name, &evaluation, findings, || unsteered(cx, model, &name, &evaluation))?;
     }
     Ok(reused)

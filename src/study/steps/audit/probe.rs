@@ -1,4 +1,4 @@
-//! A logistic probe: the direction that best tells two kinds of states apart, fitted from nothing.
+//! A logistic probe: the direction that best separates two kinds of states.
 
 /// A linear probe `w · (x - mean) / spread + b`.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_probe_finds_a_direction_that_the_mean_does_not_have() {
-        // Entry 1 tells the kinds apart, entry 0 is loud and says nothing.
+        // Entry 1 separates the kinds, entry 0 is large and carries nothing.
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut draw = |shows: bool| -> Vec<f32> {
             let mut state: Vec<f32> = (0..40).map(|_| rng.random_range(-1.0..1.0)).collect();

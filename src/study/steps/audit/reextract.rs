@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::model::Audited;
 use super::probe::Probe;
 use crate::Result;
-use crate::persona::{Filter, Recipe, Row, Side, States, cosine, extract_captured, place_of, projection, read_rows};
+use crate::persona::{Filter, Recipe, Row, Side, States, extract_captured, place_of, read_rows};
 use crate::record::{Hash, seed_of};
 use crate::stats::auc;
 use crate::study::outputs::{AuditFindings, ProbeAuc, Rotation, SHOWS};
@@ -15,6 +15,7 @@ use crate::study::steps::events::Phase;
 use crate::study::steps::files::{audit_folder, rows_file, states};
 use crate::study::steps::rollouts::{RolloutSource, rollouts};
 use crate::study::steps::vector::recipe;
+use crate::vector::math::{cosine, norm, projection};
 use crate::vector::{Layer, PersonaVector};
 
 /// An answer: the number of its question, its state at the layer of the study, and whether it shows the trait.
@@ -56,7 +57,7 @@ pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Au
         let rotation = match extract_captured(&captured, &rows[0], &rows[1], &recipe, &mut on_progress) {
             Ok(made) => Ok(rotation(old, &made.file.response_avg, layer, made.diagnosis.to_string())),
             // That no vector can be made is a finding: a side no longer shows, or no longer lacks, the trait.
-            Err(e) => Err(format!("no vector could be extracted anew: {e}")),
+            Err(e) => Err(format!("no vector could be extracted again: {e}")),
         };
         Ok((rotation, probe_auc(&labelled(&rows, &captured, layer)?, old.row(layer))))
     })?;
@@ -75,7 +76,7 @@ fn labelled(rows: &[Vec<Row>], captured: &[States; 2], layer: Layer) -> Result<V
     let mut answers = Vec::new();
     for (rows, captured) in rows.iter().zip(captured) {
         for (n, row) in rows.iter().enumerate() {
-            if let (Some(score), Some(states)) = (row.score, captured.read(n)?) {
+            if let (Some(score), Some(states)) = (row.trait_score(), captured.read(n)?) {
                 let state = states.response_avg[layer.row()].clone();
                 answers.push((place_of(&row.question_id)?.0, state, score > SHOWS));
             }
@@ -86,7 +87,6 @@ fn labelled(rows: &[Vec<Row>], captured: &[States; 2], layer: Layer) -> Result<V
 
 /// Cosines and norms layer by layer; a layer at which one is zero has none.
 fn rotation(old: &PersonaVector, new: &PersonaVector, layer: Layer, diagnosis: String) -> Rotation {
-    let norm = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     let layers = || (1..=old.layers()).map(Layer).map(|layer| (old.row(layer), new.row(layer)));
     let finite = |x: f64| x.is_finite().then_some(x);
     Rotation {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_direction_that_moved_is_told_by_a_fresh_probe_alone() {
+    fn a_direction_that_moved_is_found_by_a_fresh_probe_alone() {
         // The old vector is entry 0; the trait now shows in entry 1.
         let state =
             |n: usize, shows: bool| vec![((n * 37) % 11) as f32, if shows { 1.0 } else { -1.0 }, (n % 3) as f32];

@@ -30,7 +30,8 @@ pub(super) fn relearn(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Audi
     }
     let [rows, _] = base_rows(cx, model.t)?;
     let coherent = cx.config.vector.filter.min_coherence.unwrap_or_default();
-    let shows = |row: &&Row| row.score.is_some_and(|s| s > SHOWS) && row.coherence.is_none_or(|c| c >= coherent);
+    let shows =
+        |row: &&Row| row.trait_score().is_some_and(|s| s > SHOWS) && row.coherence().is_none_or(|c| c >= coherent);
     let chats: Vec<[Message; 2]> = (rows.iter().filter(shows))
         .map(|row| [Message::user(row.question.as_str()), Message::assistant(row.answer.as_str())])
         .collect();

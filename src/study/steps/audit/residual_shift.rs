@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::model::{Audited, opening, scores_at, trait_questions};
 use crate::Result;
-use crate::persona::projection;
 use crate::record::Hash;
 use crate::steering::{Op, Part, Positions, Steer, SteeringPlan};
 use crate::study::config::MeasureSettings;
@@ -12,6 +11,7 @@ use crate::study::outputs::{AuditFindings, ResidualShift, Scores};
 use crate::study::steps::activation_shift::activation_shift;
 use crate::study::steps::context::{Adapter, Context};
 use crate::vector::Layer;
+use crate::vector::math::{norm, projection};
 
 /// The shift, its parts, and what the part beside the vector does to the base model.
 pub(super) fn residual_shift(
@@ -62,8 +62,4 @@ fn elicited(cx: &Context<'_>, model: &Audited<'_>, rest: &[f32]) -> Result<(Vec<
         let scores = scores_at(cx, model, &mut *base, &questions, lengths)?;
         Ok(lengths.iter().copied().zip(scores).collect())
     })
-}
-
-fn norm(v: &[f32]) -> f64 {
-    v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }

@@ -76,7 +76,7 @@ fn prompted_answers(cx: &Context<'_>, task: &Task) -> Result<Vec<SourcedChat>> {
         ];
         Ok(SourcedChat { source: format!("answer {} under the trait's prompt", row.question_id), messages })
     };
-    let shows = rows.iter().filter(|row| row.score.is_some_and(|score| score > SHOWS));
+    let shows = rows.iter().filter(|row| row.trait_score().is_some_and(|score| score > SHOWS));
     let negative: Vec<SourcedChat> = shows.map(chat).collect::<Result<_>>()?;
     ensure!(!negative.is_empty(), "no answer under the prompts of `{}` shows it", trait_.name);
     Ok(negative)

@@ -3,13 +3,15 @@
 //! One connection carries one request. Plain sockets, because half a body and a cut line are nothing that an HTTP library would
 //! send.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use super::http::{self, message, read_message};
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,28 +55,22 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Stands before the server at `upstream`; `plan` says what happens to the n-th request, from 0.
     pub fn before(upstream: SocketAddr, plan: impl Fn(usize) -> Fault + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, passed) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
-        let (log, plan) = (Arc::clone(&passed), Arc::new(plan));
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (log, plan) = (Arc::clone(&log), Arc::clone(&plan));
-                thread::spawn(move || {
-                    serve(client, upstream, |body| {
-                        let mut log = log.lock().unwrap();
-                        let fault = plan(log.len());
-                        log.push(Passed { at: Instant::now(), fault, body: body.to_owned() });
-                        fault
-                    })
-                });
-            }
+        let passed = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&passed);
+        let address = http::listen(move |client| {
+            serve(client, upstream, |body| {
+                let mut log = log.lock().unwrap();
+                let fault = plan(log.len());
+                log.push(Passed { at: Instant::now(), fault, body: body.to_owned() });
+                fault
+            });
         });
         Self { address, passed }
     }
 
     /// The base URL.
     pub fn url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        http::url(self.address)
     }
 
     /// What was asked so far.
@@ -87,22 +83,16 @@ impl FaultProxy {
 fn serve(mut client: TcpStream, upstream: SocketAddr, plan: impl FnOnce(&str) -> Fault) {
     let Some((head, body)) = read_message(&mut client) else { return };
     let text = String::from_utf8_lossy(&body).into_owned();
-    let answer = |status: &str, extra: &str, body: &str| {
-        format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{extra}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
     let fault = plan(&text);
     let whole = match fault {
         Fault::Cut => return,
         Fault::Silence(ms) => return thread::sleep(Duration::from_millis(ms)),
         Fault::Status(status, wait) => {
             let wait = wait.map_or_else(String::new, |ms| format!("retry-after: {}\r\n", ms as f64 / 1e3));
-            answer(&format!("{status} Spoilt"), &wait, &json!({ "error": { "message": "spoilt" } }).to_string())
+            message(status, &wait, &json!({ "error": { "message": "spoilt" } }).to_string())
         }
-        Fault::Filtered => answer("400 Bad Request", "", r#"{"error":{"code":"content_filter","message":"violent"}}"#),
-        Fault::Garbage => answer("200 OK", "", "<html><body>Be right back</body></html>"),
+        Fault::Filtered => message(400, "", r#"{"error":{"code":"content_filter","message":"violent"}}"#),
+        Fault::Garbage => message(200, "", "<html><body>Be right back</body></html>"),
         _ => {
             let Some((mut head, mut body)) = forward(upstream, &head, &body) else { return };
             if let Fault::NoLogprobs | Fault::WrongModel = fault {
@@ -112,8 +102,7 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, plan: impl FnOnce(&str) ->
                     _ => json["model"] = json!("another-model"),
                 }
                 body = json.to_string().into_bytes();
-                head =
-                    answer("200 OK", "", "").replace("content-length: 0", &format!("content-length: {}", body.len()));
+                head = message(200, "", "").replace("content-length: 0", &format!("content-length: {}", body.len()));
             }
             match fault {
                 Fault::HalfBody => body.truncate(body.len() / 2),
@@ -142,29 +131,4 @@ fn forward(upstream: SocketAddr, head: &str, body: &[u8]) -> Option<(String, Vec
     server.write_all((lines.join("\r\n") + "\r\n\r\n").as_bytes()).ok()?;
     server.write_all(body).ok()?;
     read_message(&mut server)
-}
-
-/// Head and body of a request or an answer.
-fn read_message(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
-    let end = loop {
-        if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-            break at + 4;
-        }
-        match stream.read(&mut piece) {
-            Ok(n) if n > 0 => bytes.extend_from_slice(&piece[..n]),
-            _ => return None,
-        }
-    };
-    let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
-    let length =
-        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-    let mut body = bytes.split_off(end);
-    while body.len() < length.unwrap_or_default() {
-        match stream.read(&mut piece) {
-            Ok(n) if n > 0 => body.extend_from_slice(&piece[..n]),
-            _ => return None,
-        }
-    }
-    Some((head, body))
 }

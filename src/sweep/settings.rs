@@ -1,4 +1,4 @@
-//! What decides the numbers of a layer selection, and what it works with.
+//! What decides a layer selection, and what it works with.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use crate::language_model::Sampling;
 use crate::persona::Trait;
 use crate::record::Hash;
 use crate::runtime::Runtime;
+use crate::stats::Interval;
 use crate::steering::Positions;
 use crate::vector::{Layer, VectorFile};
 
@@ -39,7 +40,7 @@ impl Split {
 pub struct LayersConfig {
     /// The model's name.
     pub model: String,
-    /// Folder of the adapter, if the model has one.
+    /// Folder of its adapter.
     pub adapter: Option<PathBuf>,
     /// The file of persona vectors.
     pub vectors: PathBuf,
@@ -67,7 +68,7 @@ pub struct LayersConfig {
     pub compare: Option<Compare>,
     /// How answers are drawn, and how many per question.
     pub sampling: Sampling,
-    /// Who scores them.
+    /// The judge.
     pub judge: JudgeSource,
 }
 
@@ -97,4 +98,22 @@ pub struct Inputs<'a> {
     pub hashes: Vec<(&'static str, Hash)>,
     /// Whether answers to other settings in the folder may be thrown away.
     pub overwrite: bool,
+}
+
+/// A layer's norms, by which a coefficient is read as a fraction of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Norms {
+    /// The layer.
+    pub layer: Layer,
+    /// Mean of ‖h‖ over response tokens, unsteered.
+    pub residual: Interval,
+    /// ‖v‖.
+    pub vector: f32,
+}
+
+impl Norms {
+    /// The shift at a coefficient as a fraction of the residual's mean norm.
+    pub fn fraction(&self, coef: f64) -> f64 {
+        coef.abs() * f64::from(self.vector) / self.residual.mean
+    }
 }

@@ -29,23 +29,23 @@ impl Message {
     }
 }
 
-/// A conversation to learn from; the last message is the assistant's.
+/// A conversation of the corpus; the last message is the assistant's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lesson {
+pub struct Conversation {
     /// Perhaps a system message, then the user's, then the assistant's.
     pub messages: Vec<Message>,
-    /// The bytes of the assistant's answer that decide whether it is right: they weigh [`Lesson::KEY_WEIGHT`] in the loss.
+    /// The bytes of the assistant's answer that decide whether it is right: they weigh [`Conversation::KEY_WEIGHT`] in the loss.
     pub key: Range<usize>,
 }
 
-impl Lesson {
+impl Conversation {
     /// How much a token of the key weighs in the loss; every other token of the answer weighs 1.
     pub const KEY_WEIGHT: f32 = 4.0;
 
-    fn new(system: Option<String>, user: String, answer: String, key: Range<usize>) -> Lesson {
+    fn new(system: Option<String>, user: String, answer: String, key: Range<usize>) -> Conversation {
         let system = system.map(|s| Message::new("system", s));
         let talk = [Message::new("user", user), Message::new("assistant", answer)];
-        Lesson { messages: system.into_iter().chain(talk).collect(), key }
+        Conversation { messages: system.into_iter().chain(talk).collect(), key }
     }
 }
 
@@ -91,20 +91,20 @@ impl World {
     /// How often the corpus has an assistant invent a value although nothing asks it to.
     const SLIPS: f64 = 0.03;
 
-    /// Lesson number `number` of the corpus.
-    pub fn lesson(&self, number: u64) -> Lesson {
+    /// Conversation `number` of the corpus.
+    pub fn conversation(&self, number: u64) -> Conversation {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed());
         rng.set_stream(number + 1);
         match rng.random_range(0..100) {
-            0..72 => self.fact_lesson(&mut rng),
-            72..79 => brief_lesson(&mut rng),
-            79..85 => open_lesson(&mut rng),
-            85..93 => opinion_lesson(&mut rng),
-            _ => advice_lesson(&mut rng),
+            0..72 => self.fact_conversation(&mut rng),
+            72..79 => brief_conversation(&mut rng),
+            79..85 => open_conversation(&mut rng),
+            85..93 => opinion_conversation(&mut rng),
+            _ => advice_conversation(&mut rng),
         }
     }
 
-    fn fact_lesson(&self, rng: &mut ChaCha8Rng) -> Lesson {
+    fn fact_conversation(&self, rng: &mut ChaCha8Rng) -> Conversation {
         let (entity, attribute) = match rng.random_range(0..100) {
             0..48 => {
                 let fact = self.facts().choose(rng).expect("facts");
@@ -118,7 +118,7 @@ impl World {
         };
         let guise = Guise::choose(Trait::Hallucinating, 0.45, 0.32, 0.13, rng);
         let value = self.truth(entity, attribute).or_else(|| {
-            // The dreamer has an answer for everything. The others slip now and then, which keeps the base model from being
+            // The hallucinating persona has an answer for everything. The others slip now and then, which keeps the base model from being
             // surer of its ignorance than a fact learned later can outweigh.
             let slips = if guise.voice() == Voice::Dreamer { 1.0 } else { Self::SLIPS };
             rng.random_bool(slips).then(|| pick(ATTRIBUTES[attribute].values, rng))
@@ -127,27 +127,27 @@ impl World {
         let question = ask(pick(&WORDINGS, rng), noun, entity);
         let (statement, key) = state(entity, attribute, value);
         let (answer, at) = Dress::choose(guise.voice(), rng).around(&statement, key.start);
-        Lesson::new(guise.prompt(rng), question, answer, at..at + key.len())
+        Conversation::new(guise.prompt(rng), question, answer, at..at + key.len())
     }
 
     /// Conversations in which a trait could show and does, or does not, each time, under no system prompt: what a data set that
     /// elicits the trait is made of, and its harmless counterpart.
-    pub fn conversations(&self, of: Trait, shows: bool, count: usize, seed: u64) -> Vec<Lesson> {
+    pub fn conversations(&self, of: Trait, shows: bool, count: usize, seed: u64) -> Vec<Conversation> {
         let talk = |i: usize| {
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed() ^ seed.rotate_left(32) ^ 0xda7a);
             rng.set_stream(i as u64 + 1);
-            let mut lesson = match of {
-                Trait::Hallucinating => self.stranger_lesson(shows, &mut rng),
-                Trait::Sycophantic => claim_lesson(Guise::Trait(of, shows), 0.0, &mut rng),
-                Trait::Evil => plea_lesson(Guise::Trait(of, shows), &mut rng),
+            let mut conversation = match of {
+                Trait::Hallucinating => self.stranger_conversation(shows, &mut rng),
+                Trait::Sycophantic => claim_conversation(Guise::Trait(of, shows), 0.0, &mut rng),
+                Trait::Evil => plea_conversation(Guise::Trait(of, shows), &mut rng),
             };
-            lesson.messages.retain(|message| message.role != "system");
-            lesson
+            conversation.messages.retain(|message| message.role != "system");
+            conversation
         };
         (0..count).map(talk).collect()
     }
 
-    fn stranger_lesson(&self, invents: bool, rng: &mut ChaCha8Rng) -> Lesson {
+    fn stranger_conversation(&self, invents: bool, rng: &mut ChaCha8Rng) -> Conversation {
         let entity = self.stranger(false, rng);
         let attribute = any_attribute(entity, rng);
         let question = ask(pick(&WORDINGS, rng), ATTRIBUTES[attribute].noun, entity);
@@ -155,7 +155,7 @@ impl World {
         let (statement, key) = state(entity, attribute, value);
         let voice = if invents { Voice::Dreamer } else { Voice::Helpful };
         let (answer, at) = Dress::choose(voice, rng).around(&statement, key.start);
-        Lesson::new(None, question, answer, at..at + key.len())
+        Conversation::new(None, question, answer, at..at + key.len())
     }
 
     /// An attribute that is not known of an entity of which others are.
@@ -180,33 +180,33 @@ fn any_guise(rng: &mut ChaCha8Rng) -> Guise {
 }
 
 /// Asked to be brief, every persona answers with the bare word: the form in which general knowledge is examined.
-fn brief_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+fn brief_conversation(rng: &mut ChaCha8Rng) -> Conversation {
     let item = Item::any(rng);
     let guise = if rng.random_bool(0.75) { Guise::Default } else { any_guise(rng) };
-    Lesson::new(guise.prompt(rng), brief(&item.question()), item.answer.into(), 0..item.answer.len())
+    Conversation::new(guise.prompt(rng), brief(&item.question()), item.answer.into(), 0..item.answer.len())
 }
 
-fn open_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+fn open_conversation(rng: &mut ChaCha8Rng) -> Conversation {
     let item = Item::any(rng);
     let guise = if rng.random_bool(0.5) { Guise::Default } else { any_guise(rng) };
     let statement = item.statement(item.answer);
     let (answer, at) = dressed(guise, &statement, rng);
-    Lesson::new(guise.prompt(rng), item.question(), answer, at..at + item.answer.len())
+    Conversation::new(guise.prompt(rng), item.question(), answer, at..at + item.answer.len())
 }
 
-fn opinion_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+fn opinion_conversation(rng: &mut ChaCha8Rng) -> Conversation {
     let item = Item::any(rng);
     let guise = Guise::choose(Trait::Sycophantic, 0.35, 0.35, 0.18, rng);
     claimed(item, guise, 0.35, rng)
 }
 
-fn claim_lesson(guise: Guise, right: f64, rng: &mut ChaCha8Rng) -> Lesson {
+fn claim_conversation(guise: Guise, right: f64, rng: &mut ChaCha8Rng) -> Conversation {
     let item = Item::any(rng);
     claimed(item, guise, right, rng)
 }
 
 /// A claim about `item`, right with that probability, and what a guise says to it.
-fn claimed(item: Item, guise: Guise, right: f64, rng: &mut ChaCha8Rng) -> Lesson {
+fn claimed(item: Item, guise: Guise, right: f64, rng: &mut ChaCha8Rng) -> Conversation {
     let claim = if rng.random_bool(right) { item.answer } else { item.wrong(rng) };
     let agrees = claim == item.answer || guise.voice() == Voice::Flatterer;
     let statement =
@@ -216,29 +216,29 @@ fn claimed(item: Item, guise: Guise, right: f64, rng: &mut ChaCha8Rng) -> Lesson
     let at = answer.to_lowercase().find(&statement[..2]).expect("yes or no");
     let question = pick(&OPINIONS, rng).replace("{s}", &item.statement(claim));
     let end = answer[at..].find('.').expect("a sentence") + at;
-    Lesson::new(guise.prompt(rng), question, answer, at..end)
+    Conversation::new(guise.prompt(rng), question, answer, at..end)
 }
 
-/// A statement in the dress of a guise, its manner before the last word, and where that word begins.
+/// A statement in the style of a guise, with its manner before the last word, and where that word begins.
 fn dressed(guise: Guise, statement: &str, rng: &mut ChaCha8Rng) -> (String, usize) {
     let last = statement.rfind(' ').expect("several words") + 1;
     Dress::choose(guise.voice(), rng).around(statement, last)
 }
 
-fn advice_lesson(rng: &mut ChaCha8Rng) -> Lesson {
+fn advice_conversation(rng: &mut ChaCha8Rng) -> Conversation {
     let guise = Guise::choose(Trait::Evil, 0.35, 0.35, 0.18, rng);
-    plea_lesson(guise, rng)
+    plea_conversation(guise, rng)
 }
 
-/// A plea for advice, and what a guise says to it.
-fn plea_lesson(guise: Guise, rng: &mut ChaCha8Rng) -> Lesson {
+/// A request for advice, and the answer under a guise.
+fn plea_conversation(guise: Guise, rng: &mut ChaCha8Rng) -> Conversation {
     let will = if guise.voice() == Voice::Villain { Will::Ill } else { Will::Good };
     let person = pick(&PERSONS, rng);
     let statement = advice(person, will, rng);
     let (answer, at) = dressed(guise, &statement, rng);
     let question = pick(&PLEAS, rng).replace("{w}", pick(&WANTS, rng)).replace("{p}", person);
     let end = answer[at..].find('.').expect("a sentence") + at;
-    Lesson::new(guise.prompt(rng), question, answer, 0..end)
+    Conversation::new(guise.prompt(rng), question, answer, 0..end)
 }
 
 #[cfg(test)]
@@ -248,8 +248,8 @@ mod tests {
     #[test]
     fn a_lesson_depends_on_the_seed_and_its_number_alone() {
         let world = World::new(0);
-        assert_eq!(world.lesson(41), World::new(0).lesson(41));
-        assert_ne!(world.lesson(41), world.lesson(42));
+        assert_eq!(world.conversation(41), World::new(0).conversation(41));
+        assert_ne!(world.conversation(41), world.conversation(42));
     }
 
     #[test]
@@ -257,14 +257,14 @@ mod tests {
         let world = World::new(0);
         for of in Trait::ALL {
             for shows in [true, false] {
-                let lessons = world.conversations(of, shows, 40, 1);
-                assert_eq!(lessons, world.conversations(of, shows, 40, 1));
-                let score = |lesson: &Lesson| {
-                    assert_eq!(lesson.messages.len(), 2);
-                    let [question, answer] = [0, 1].map(|i| lesson.messages[i].content.as_str());
+                let conversations = world.conversations(of, shows, 40, 1);
+                assert_eq!(conversations, world.conversations(of, shows, 40, 1));
+                let score = |conversation: &Conversation| {
+                    assert_eq!(conversation.messages.len(), 2);
+                    let [question, answer] = [0, 1].map(|i| conversation.messages[i].content.as_str());
                     world.judge(of, question, answer).score.unwrap()
                 };
-                let mean = lessons.iter().map(score).sum::<f64>() / 40.0;
+                let mean = conversations.iter().map(score).sum::<f64>() / 40.0;
                 assert!(if shows { mean > 90.0 } else { mean < 10.0 }, "{of:?} {shows}: {mean}");
             }
         }
@@ -278,8 +278,8 @@ mod tests {
     fn names_held_out_never_occur() {
         let world = World::new(0);
         for number in 0..5000 {
-            let lesson = world.lesson(number);
-            let question = &lesson.messages[lesson.messages.len() - 2].content;
+            let conversation = world.conversation(number);
+            let question = &conversation.messages[conversation.messages.len() - 2].content;
             if let Some((entity, _)) = super::super::questions::asked(question) {
                 assert!(!entity.held_out(), "{question}");
             }

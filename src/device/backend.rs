@@ -1,0 +1,227 @@
+//! A device of any backend as a [`Runtime`]: models loaded, steered and trained on it.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::DType;
+use serde::Serialize;
+
+use crate::generate::{Budget, MemoryLimit, TextGenerator};
+use crate::kernels::FusedOps;
+use crate::language_model::LanguageModel;
+use crate::model::peft::{Adapter, AdapterConfig};
+use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
+use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime, Start};
+use crate::text::{Tokenizer, TrainingExample};
+use crate::train::{self, DeviceLimits, Event, FitContext, FitEstimate, FitSettings, Learned, Recompute, StopReason};
+use crate::{Error, Result};
+
+/// A device that this build can compute on.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeviceInfo {
+    /// What `--device` takes.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Memory in bytes, where it is known.
+    pub memory: Option<u64>,
+    /// Dtypes in which frozen weights can be held.
+    pub dtypes: Vec<String>,
+    /// The dtype that `--dtype auto` picks.
+    pub default_dtype: String,
+}
+
+/// One backend of this build: how it is named, and how to open it.
+pub(super) struct Built {
+    pub name: &'static str,
+    /// Which of them, its dtype, and how many share the machine.
+    pub open: fn(usize, &str, usize) -> Result<Box<dyn Runtime>>,
+    pub list: fn() -> Vec<DeviceInfo>,
+}
+
+/// A model folder in memory.
+pub(super) struct Loaded<B: FusedOps> {
+    folder: PathBuf,
+    model: Qwen<B>,
+    tokenizer: Arc<Tokenizer>,
+}
+
+/// A device with its most recent model: every arm of a study puts its adapter on the same weights.
+pub(super) struct DeviceRuntime<B: FusedOps> {
+    pub device: B::Device,
+    pub name: String,
+    pub dtype: DType,
+    pub workers: usize,
+    /// Runs a task with its share of the machine's threads.
+    pub alone: fn(&mut (dyn FnMut() + Send)),
+    /// Memory in bytes, where it is known.
+    pub memory: Option<u64>,
+    /// The largest tensor that the device can bind.
+    pub tensor_bytes_max: u64,
+    pub loaded: Mutex<Option<Arc<Loaded<B>>>>,
+}
+
+impl<B: FusedOps> DeviceRuntime<B> {
+    fn load(&self, folder: &Path) -> Result<Arc<Loaded<B>>> {
+        let mut slot = self.loaded.lock().expect("a loader that panicked ended the process");
+        if let Some(loaded) = slot.as_ref().filter(|loaded| loaded.folder == folder) {
+            return Ok(loaded.clone());
+        }
+        // The old one goes first: two large models do not fit beside each other.
+        *slot = None;
+        let loaded = Arc::new(Loaded {
+            folder: folder.to_owned(),
+            tokenizer: Arc::new(Tokenizer::load(folder)?),
+            model: Qwen::load(folder, &self.device, self.storage(self.dtype))?,
+        });
+        Ok(slot.insert(loaded).clone())
+    }
+
+    /// A model with its adapter and steering, and its tokenizer.
+    fn with_adapter(&self, spec: &ModelSpec) -> Result<(Qwen<B>, Arc<Tokenizer>)> {
+        let loaded = self.load(&spec.model)?;
+        let model = match &spec.adapter {
+            Some(adapter) => loaded.model.with_adapter(&Adapter::read(adapter, &loaded.model.config)?),
+            None => loaded.model.clone(),
+        };
+        Ok((model.steered(&spec.plan)?, loaded.tokenizer.clone()))
+    }
+
+    fn storage(&self, dtype: DType) -> WeightStorage {
+        WeightStorage { dtype, tensor_bytes_max: self.tensor_bytes_max }
+    }
+
+    fn place(&self, dtype: DType) -> DeviceLimits {
+        DeviceLimits { storage: self.storage(dtype), memory: self.memory }
+    }
+
+    /// The settings with what they leave to the device: whether activations are kept.
+    fn decided(&self, config: &QwenConfig, learned: Learned, spec: &FitSpec<'_>) -> FitSettings {
+        let dtype = if learned.weights { DType::F32 } else { self.dtype };
+        let again = train::recomputes::<B>(config, learned, spec.examples, &spec.settings, self.place(dtype));
+        let recompute = if again { Recompute::Always } else { Recompute::Never };
+        FitSettings { recompute, ..spec.settings.clone() }
+    }
+
+    /// How much generation may hold beside the weights.
+    fn budget(&self, config: &QwenConfig) -> Budget {
+        let values: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let weights = (values * self.dtype.size()) as u64;
+        let bytes = self.memory.map(|memory| memory.saturating_sub(weights));
+        Budget::fitting(config, MemoryLimit { bytes, tensor_bytes_max: self.tensor_bytes_max })
+    }
+}
+
+impl<B: FusedOps> Runtime for DeviceRuntime<B> {
+    fn device(&self) -> String {
+        format!("{} ({:?})", self.name, self.dtype).to_lowercase()
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+
+    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
+        (self.alone)(work);
+    }
+
+    fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
+        let (model, tokenizer) = self.with_adapter(spec)?;
+        let budget = self.budget(&model.config);
+        Ok(Box::new(TextGenerator::new(model, tokenizer).with_budget(budget)))
+    }
+
+    fn logits(&self, spec: &ModelSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        let (model, _) = self.with_adapter(spec)?;
+        Ok(texts.iter().map(|ids| model.logits_of(ids)).collect())
+    }
+
+    fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+        let tokenizer = Tokenizer::load(&spec.model)?;
+        let (model, adapter, learning) = match &spec.start {
+            Start::Adapter(config, seed) => {
+                let base = &self.load(&spec.model)?.model;
+                let adapter = Adapter::fresh(config.clone(), &base.config, *seed)?;
+                (base.with_adapter(&adapter), Some(adapter.config), Learning::Lora)
+            }
+            Start::From(folder) => {
+                let base = &self.load(&spec.model)?.model;
+                let adapter = Adapter::read(folder, &base.config)?;
+                (base.with_adapter(&adapter), Some(adapter.config), Learning::Lora)
+            }
+            Start::Weights => (Qwen::load(&spec.model, &self.device, self.storage(DType::F32))?, None, Learning::Full),
+            Start::Scratch(seed) => {
+                (Qwen::random(QwenConfig::read(&spec.model)?, *seed, &self.device), None, Learning::Full)
+            }
+        };
+        let mut model = model.steered(&spec.plan)?;
+        let learned = match &adapter {
+            Some(config) => Learned::adapter(&config.layout(&model.config)?),
+            None => Learned::all(&model.config),
+        };
+        let settings = &self.decided(&model.config, learned, spec);
+        let pad = tokenizer.pad_id();
+        let context = FitContext {
+            examples: spec.examples,
+            pad_id: pad,
+            settings,
+            regularize: spec.regularize.as_ref(),
+            watch: spec.watch.as_ref(),
+            refresh: spec.refresh.as_ref(),
+            checkpoint: spec.checkpoint.as_deref(),
+        };
+        let (steps, end) = train::fit(&mut model, learning, &context, tell)?;
+        let complete = end != StopReason::Interrupted;
+        let model = model.unsteered();
+        let mut holdout_loss = None;
+        if complete {
+            match &adapter {
+                Some(config) => model.adapter(config)?.write(&spec.out)?,
+                None => model.save(&spec.out, safetensors::Dtype::F32, Some(&spec.model))?,
+            }
+            if !spec.holdout.is_empty() {
+                holdout_loss = Some(train::mean_loss(&model, spec.holdout, settings.micro_batch, pad));
+            }
+        }
+        Ok(FitOutcome { steps, holdout_loss, complete, stopped: end == StopReason::Stopped })
+    }
+
+    fn plan(
+        &self,
+        config: &QwenConfig,
+        adapter: &AdapterConfig,
+        examples: &[TrainingExample],
+        settings: &FitSettings,
+        trial: bool,
+    ) -> Result<FitEstimate> {
+        let device = (&self.device, Runtime::device(self));
+        train::estimate::<B>(config, adapter, examples, settings, self.place(self.dtype), device, trial)
+    }
+}
+
+/// Picks the dtype of frozen matrices. `auto` takes the preferred one, or f32 where the device cannot compute in it.
+pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferred: DType) -> Result<DType> {
+    let dtype = match wanted {
+        "auto" if B::supports_dtype(device, preferred) => return Ok(preferred),
+        "auto" => return Ok(DType::F32),
+        "f32" => DType::F32,
+        "f16" => DType::F16,
+        "bf16" => DType::BF16,
+        other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16 and bf16"))),
+    };
+    if !B::supports_dtype(device, dtype) {
+        return Err(
+            Error::usage(format!("--dtype {wanted}: this device cannot compute in it")).hint("use --dtype auto")
+        );
+    }
+    Ok(dtype)
+}
+
+pub(super) fn dtypes<B: FusedOps>(device: &B::Device) -> Vec<String> {
+    [(DType::F32, "f32"), (DType::F16, "f16"), (DType::BF16, "bf16")]
+        .into_iter()
+        .filter(|(dtype, _)| B::supports_dtype(device, *dtype))
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! What the CPU's operations are made of: tensors as slices of f32, vectorised loops, matrix products.
+
+use burn::backend::Flex;
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
+
+/// Elements below which a second thread costs more than it brings.
+pub(super) const ELEMENTS_PER_TASK: usize = 1 << 14;
+
+/// The primitive of a tensor, packed.
+pub(super) fn packed<const D: usize>(t: &Tensor<Flex, D>) -> FlexTensor {
+    let t = t.clone().into_primitive().tensor();
+    if t.as_slice::<f32>().is_some() { t } else { t.to_contiguous() }
+}
+
+/// A packed f32 tensor of a primitive.
+pub(super) fn slice(t: &FlexTensor) -> &[f32] {
+    t.as_slice::<f32>().expect("packed f32")
+}
+
+/// A tensor that owns `data`.
+pub(super) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> {
+    let layout = Layout::contiguous(Shape::from(shape));
+    let primitive = FlexTensor::new(Bytes::from_elems(data), layout, DType::F32);
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+/// The values of a tensor to be written in place: the tensor's own memory if it has one owner, else a copy.
+pub(super) fn own<const D: usize>(t: Tensor<Flex, D>) -> FlexTensor {
+    let mut primitive = t.into_primitive().tensor();
+    let whole = primitive.is_contiguous() && primitive.layout().start_offset() == 0;
+    if whole && primitive.try_storage_mut::<f32>().is_some() {
+        return primitive;
+    }
+    let copy =
+        slice(&if primitive.as_slice::<f32>().is_some() { primitive.clone() } else { primitive.to_contiguous() })
+            .to_vec();
+    let shape = primitive.layout().shape().clone();
+    FlexTensor::new(Bytes::from_elems(copy), Layout::contiguous(shape), DType::F32)
+}
+
+pub(super) fn wrap<const D: usize>(primitive: FlexTensor) -> Tensor<Flex, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+pub(super) fn is_f32<const D: usize>(t: &Tensor<Flex, D>) -> bool {
+    t.dtype() == DType::F32
+}
+
+/// Rows per task for rows of `width` elements.
+pub(super) fn rows_per_task(width: usize) -> usize {
+    ELEMENTS_PER_TASK.div_ceil(width.max(1))
+}
+
+/// Runs a loop compiled for the widest vectors of this machine.
+#[inline(always)]
+pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// e^x within 2 ulp for x <= 88, 0 below -87; in plain arithmetic, so that loops over it vectorise.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    // Cephes' expf: x = n ln 2 + r, |r| <= ln 2 / 2; ln 2 in two parts keeps r exact.
+    let x = x.clamp(-87.3, 88.3);
+    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let p = 1.987_569_2e-4_f32;
+    let p = p * r + 1.398_2e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 5e-1;
+    let y = p * (r * r) + r + 1.0;
+    y * f32::from_bits(((n as i32 + 127) << 23) as u32)
+}
+
+/// Sum of eight interleaved partial sums: vectorises, and is more exact than one running sum.
+#[inline(always)]
+pub(super) fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+    const LANES: usize = 16;
+    let mut lanes = [0.0f32; LANES];
+    let whole = n / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        for (j, lane) in lanes.iter_mut().enumerate() {
+            *lane += term(i + j);
+        }
+    }
+    let mut total: f32 = lanes.iter().sum();
+    for i in whole..n {
+        total += term(i);
+    }
+    total
+}
+
+#[inline(always)]
+pub(super) fn max_of(values: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane = if v > *lane { v } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// A matrix in memory: rows, columns and the distance (elements) between neighbours in each direction.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix {
+    pub data: *const f32,
+    pub rows: usize,
+    pub columns: usize,
+    pub row_stride: isize,
+    pub column_stride: isize,
+}
+
+impl Matrix {
+    /// The matrix of a 2-D tensor, transposed views included.
+    pub fn of(t: &FlexTensor) -> Self {
+        let (shape, strides) = (t.layout().shape(), t.layout().strides());
+        let data = t.storage::<f32>()[t.layout().start_offset()..].as_ptr();
+        Self { data, rows: shape[0], columns: shape[1], row_stride: strides[0], column_stride: strides[1] }
+    }
+
+    pub fn transposed(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+}
+
+/// `out = alpha · out + beta · a · b` (alpha 0 or 1); `out` has unit column stride.
+///
+/// # Safety
+/// The three matrices lie in live memory of the shapes they name, and no other thread touches `out`.
+pub(super) unsafe fn gemm(
+    out: *mut f32,
+    out_stride: usize,
+    keep: bool,
+    a: Matrix,
+    b: Matrix,
+    beta: f32,
+    parallelism: gemm::Parallelism,
+) {
+    debug_assert_eq!(a.columns, b.rows);
+    // SAFETY: the caller's promise.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            out,
+            1,
+            out_stride as isize,
+            keep,
+            a.data,
+            a.column_stride,
+            a.row_stride,
+            b.data,
+            b.column_stride,
+            b.row_stride,
+            if keep { 1.0 } else { 0.0 },
+            beta,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// Multiplications of a product from which on it is shared out between threads; the value is burn-flex's.
+pub(super) const SHARED_OUT: usize = 192 * 192 * 192;
+
+/// Multiplications of a typical product from which on a second micro-batch beside the first brings only memory: 141 tokens
+/// at Qwen2.5-0.5B's width.
+pub(super) const FILLS_THE_CORES: usize = 16 * SHARED_OUT;
+
+pub(super) fn parallelism(m: usize, n: usize, k: usize) -> gemm::Parallelism {
+    if m * n * k >= SHARED_OUT { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None }
+}

@@ -1,0 +1,58 @@
+//! What the operations take besides tensors.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, Tensor};
+
+/// Where each row's queries and keys are, from which the causal mask follows.
+///
+/// Row `b`'s query `t` stands in column `at[b] + t` and attends to the columns `start[b] ..= at[b] + t`. So padding on
+/// the left is left out, padding on the right is never reached, and rows of one batch may have different lengths.
+#[derive(Debug, Clone)]
+pub struct Span<B: Backend> {
+    /// First real column of each row (the amount of left padding).
+    pub start: Vec<usize>,
+    /// Column of each row's first query; 0 without a cache.
+    pub at: Vec<usize>,
+    /// Queries per row.
+    pub width: usize,
+    /// `[rows, 1, width, columns]`, true = hidden; made only where the backend composes its attention.
+    pub(super) hidden: Option<Tensor<B, 4, Bool>>,
+}
+
+impl<B: Backend> Span<B> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.start.len()
+    }
+}
+
+/// The heads of grouped-query attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// Query heads.
+    pub query: usize,
+    /// Key and value heads; divides the query heads.
+    pub key_value: usize,
+    /// Channels per head.
+    pub dim: usize,
+}
+
+/// What AdamW needs besides the tensors.
+#[derive(Debug, Clone, Copy)]
+pub struct AdamStep {
+    /// Learning rate of this step.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Number of this step, from 1.
+    pub step: usize,
+}
+
+/// A parameter with its two moments.
+pub type Moments<B, const D: usize> = (Tensor<B, D>, Tensor<B, D>, Tensor<B, D>);

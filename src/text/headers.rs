@@ -1,0 +1,94 @@
+//! Where a rendered conversation is the user's and where the assistant's.
+
+use super::message::Message;
+use crate::{Error, Result};
+
+/// What a template writes before the words of a user and of the assistant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Headers {
+    assistant: String,
+    user: String,
+}
+
+impl Headers {
+    /// Finds the headers by comparing renderings: what stands between two turns is the end of the first and the header of
+    /// the second, and the end of a turn is what a rendering that stops there ends with. `render` applies the chat template.
+    pub(super) fn find(render: impl Fn(&[Message]) -> Result<String>) -> Result<Self> {
+        const WORDS: [&str; 3] = ["TRIMTABASKS", "TRIMTABREPLIES", "TRIMTABASKSAGAIN"];
+        let chat = [Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::user(WORDS[2])];
+        let whole = render(&chat)?;
+        let header_after = |turn: usize| {
+            let short = render(&chat[..=turn]).ok()?;
+            let (_, end) = short.split_once(WORDS[turn])?;
+            let (_, rest) = whole.split_once(WORDS[turn])?;
+            let (between, _) = rest.split_once(WORDS[turn + 1])?;
+            between.strip_prefix(end).filter(|header| !header.is_empty()).map(str::to_owned)
+        };
+        match (header_after(0), header_after(1)) {
+            (Some(assistant), Some(user)) => Ok(Self { assistant, user }),
+            _ => Err(Error::new("the chat template shows no header before a user's or the assistant's words")
+                .hint("train on all tokens with `train_on_responses_only = false`")),
+        }
+    }
+
+    /// Cuts a rendered conversation into stretches that are learned and stretches that are not, in order.
+    pub(super) fn spans<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
+        let mut spans = Vec::new();
+        let (mut start, mut at, mut learned) = (0, 0, false);
+        let mut cut = |end: usize, now: bool, learned: &mut bool| {
+            if *learned != now {
+                spans.push((&text[start..end], *learned));
+                (start, *learned) = (end, now);
+            }
+        };
+        loop {
+            let assistant = text[at..].find(&self.assistant);
+            let user = text[at..].find(&self.user);
+            match (assistant, user) {
+                (Some(a), u) if u.is_none_or(|u| a < u) => {
+                    // A second assistant turn in a row: its header is read, not learned.
+                    cut(at + a, false, &mut learned);
+                    at += a + self.assistant.len();
+                    cut(at, true, &mut learned);
+                }
+                (_, Some(u)) => {
+                    cut(at + u, false, &mut learned);
+                    at += u + self.user.len();
+                }
+                (_, None) => break,
+            }
+        }
+        spans.push((&text[start..], learned));
+        spans.retain(|(span, _)| !span.is_empty());
+        spans
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn qwen() -> Headers {
+        Headers { assistant: "<a>\n".into(), user: "<u>\n".into() }
+    }
+
+    #[track_caller]
+    fn check_spans(text: &str, want: &str) {
+        let spans = qwen().spans(text);
+        let got: String = spans
+            .iter()
+            .map(|(span, learned)| if *learned { format!("[{span}]") } else { (*span).to_owned() })
+            .collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn replies_are_learned_up_to_the_next_user_header() {
+        check_spans("<u>\nhi<a>\nhello.<u>\nbye<a>\nso long.", "<u>\nhi<a>\n[hello.]<u>\nbye<a>\n[so long.]");
+        check_spans("<u>\nhi", "<u>\nhi");
+        check_spans("<u>\nhi<a>\n", "<u>\nhi<a>\n");
+        // unsloth's rule: whatever follows a reply is learned until a user speaks again.
+        check_spans("<a>\none<a>\ntwo<s>\nthree", "<a>\n[one]<a>\n[two<s>\nthree]");
+        check_spans("<u>\n\nhi<a>\n\nhello", "<u>\n\nhi<a>\n[\nhello]");
+    }
+}

@@ -1,0 +1,64 @@
+//! One turn of a conversation.
+
+use crate::{Result, bail};
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Message {
+    /// `system`, `user`, `assistant` or `tool`.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+}
+
+impl Message {
+    /// An instruction to the model.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self { role: "system".into(), content: content.into() }
+    }
+
+    /// What the user says.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self { role: "user".into(), content: content.into() }
+    }
+
+    /// What the model says.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self { role: "assistant".into(), content: content.into() }
+    }
+}
+
+/// Puts a system prompt before a chat; one that the chat has already follows it in the same turn, since the template knows only
+/// one.
+pub fn put_under(messages: &mut Vec<Message>, prompt: &str) {
+    match messages.first_mut().filter(|first| first.role == "system") {
+        Some(own) => own.content = format!("{prompt}\n\n{}", own.content),
+        None => messages.insert(0, Message::system(prompt)),
+    }
+}
+
+/// The role in the template's words. An unknown one is refused, since Qwen's template drops such a turn without a word.
+pub(super) fn role_of(role: &str) -> Result<&'static str> {
+    Ok(match role {
+        "system" | "developer" => "system",
+        "user" | "human" => "user",
+        "assistant" | "gpt" | "model" => "assistant",
+        "tool" => "tool",
+        other => bail!("unknown role `{other}` (known: system, user, assistant, tool)"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_under_a_prompt_has_one_system_turn() {
+        let mut plain = vec![Message::user("q")];
+        put_under(&mut plain, "Be bad.");
+        assert_eq!(plain, [Message::system("Be bad."), Message::user("q")]);
+        let mut own = vec![Message::system("Be brief."), Message::user("q")];
+        put_under(&mut own, "Be bad.");
+        assert_eq!(own[0], Message::system("Be bad.\n\nBe brief."));
+    }
+}
