@@ -104,43 +104,9 @@ impl ArmKind {
         }
     }
 
-    /// For people, where the layer of single-layer arms is not known.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Base => "Base model",
-            Self::Elicit => "Base model, steered towards",
-            Self::Plain => "Plain finetune",
-            Self::Preventative => "Preventative, all layers",
-            Self::PreventativeLayer => "Preventative, one layer",
-            Self::Prompting => "Preventative prompting",
-            Self::Ablate => "Ablation (CAFT), all layers",
-            Self::Regularize => "Regularisation, one layer",
-            Self::Negative => "Prompted negative data",
-            Self::Own => "Own arm",
-            Self::Random => "Random vectors",
-            Self::Shuffled => "Vector of shuffled rollouts",
-            Self::Orthogonal => "Vector without the shift",
-            Self::Unrelated => "Another trait's vector",
-            Self::Negated => "Negated vector",
-            Self::Inference => "Inference-time steering",
-            Self::Layer => "Layer",
-            Self::Position => "Token position",
-        }
-    }
-
-    /// Whether a finetune is part of the arm; inference-time steering uses that of the plain arm.
-    pub fn is_finetune(self) -> bool {
-        !matches!(self, Self::Base | Self::Elicit | Self::Inference | Self::Layer | Self::Position)
-    }
-
     /// Whether it is preventative steering with the trait's own vector.
     pub fn is_preventative(self) -> bool {
         matches!(self, Self::Preventative | Self::PreventativeLayer)
-    }
-
-    /// Whether another vector, or the same one negated, stands in the vector's place.
-    pub fn is_control(self) -> bool {
-        matches!(self, Self::Random | Self::Shuffled | Self::Orthogonal | Self::Unrelated | Self::Negated)
     }
 
     /// Whether the vector in the trait's place carries no meaning: random, or of shuffled rollouts.
