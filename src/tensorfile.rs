@@ -82,7 +82,7 @@ impl TensorFile {
         }
     }
 
-    /// Lets go of the memory in which a tensor is mapped: a process that reads a model once should not count as storage
+    /// Lets go of the memory in which a tensor is mapped: a process that reads a model once should not count as holding
     /// both the file and what it made of it. Asked for again, the bytes are read again.
     pub fn release(&self, name: &str) {
         #[cfg(unix)]

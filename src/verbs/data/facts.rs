@@ -163,7 +163,7 @@ fn written(args: &FactsArgs, run: &RunDir, context: &Context<'_>, unfit: &mut Un
     let facts = facts(args, &paid, &wanted, context, unfit)?;
     let bar = Mutex::new(context.console.bar("facts in words", facts.len()));
     let drafts = author::drafts(&paid, &wanted, facts, unfit, &|done| {
-        bar.lock().expect("nobody panics while storage it").at(done, "");
+        bar.lock().expect("no thread panics with the lock").at(done, "");
     })?;
     drop(bar);
     let (asked, reused) = (paid.asked.load(Ordering::Relaxed), paid.reused.load(Ordering::Relaxed));
