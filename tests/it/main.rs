@@ -11,8 +11,10 @@ mod data;
 mod evaluation;
 mod extract;
 mod files;
+mod finetune;
 #[cfg(feature = "cpu")]
 mod generation;
+mod guide;
 mod harbor;
 #[cfg(feature = "cpu")]
 mod headline;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arms::arms;
 use crate::Result;
+use crate::finetune::Fitted;
 use crate::record::{Hash, Lock};
 use crate::report::Arm;
 use crate::stats::{Clusters, Interval, mean_of};
@@ -12,7 +13,7 @@ use crate::study::dag::{ArmNaming, Task};
 use crate::study::inputs::Inputs;
 use crate::study::outputs::AuditFindings;
 use crate::study::outputs::prompt_key;
-use crate::study::outputs::{Difference, Extracted, Fitted, Measured, MeasuredAt, Output};
+use crate::study::outputs::{Difference, Extracted, Measured, MeasuredAt, Output};
 use crate::text::Tokenizer;
 use crate::vector::Layer;
 

@@ -33,7 +33,7 @@ pub(super) fn notes(results: &Results<'_>, cells: &[Cell<'_>], facts: Option<(us
         let of = if data.traits.len() > 1 { format!(" of `{}`", trait_.name) } else { String::new() };
         notes.push(Note::new(NoteKind::Vector, &format!("The vector{of}: {}.", extracted.diagnosis)));
     }
-    let shift = results.measured.iter().filter_map(|(_, _, fitted)| fitted.and_then(|f| f.shift_error));
+    let shift = results.measured.iter().filter_map(|(_, _, fitted)| fitted.and_then(|f| f.shift_error()));
     if let Some(worst) = shift.reduce(f64::max) {
         let worst = 100.0 * worst;
         let text = format!(
