@@ -22,21 +22,8 @@ mod svg;
 mod table;
 mod words;
 
-/// What figures are made of.
-pub mod plot {
-    pub use super::figure::HUES;
-    pub use super::heat::{Cells, Heat, Picked};
-    pub use super::histogram::{Histogram, Shape, Threshold};
-    pub use super::lines::{Better, Curve, Level, Lines, Panel};
-    pub use super::scatter::{Dot, Scatter, Side, Track};
-    pub use super::svg::{Hue, Look, MARKS, Mark};
-}
-
-/// What a [`Page`] and a [`Study`] are made of, besides figures and tables.
-pub mod content {
-    pub use super::page::{Html, Part, Passage, Span};
-    pub use super::study::{Axis, Comparison, Point, Published};
-}
+pub mod content;
+pub mod plot;
 
 pub use arm::{Arm, ArmKind};
 pub use figure::{Figure, Plot};
