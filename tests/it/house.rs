@@ -83,7 +83,6 @@ const UNKNOWN_TO_READERS: &[&str] =
 const STILL_CITING: &[&str] = &[
     "report",
     "study",
-    "verbs",
 ];
 
 fn house() -> Source {
