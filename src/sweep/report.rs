@@ -10,7 +10,6 @@ use super::range::Range;
 use super::rules::{Cell, Choice, Rule, written};
 use super::settings::{Inputs, Norms, Split};
 use crate::Result;
-use crate::eval::Row;
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::record::{Lock, RunDir};
 use crate::report::{
@@ -65,7 +64,7 @@ pub(super) fn write(inputs: &Inputs<'_>, lock: &Lock, run: &RunDir, report: &mut
 /// One or two answers of coefficient 0 and of each choice, always to the first questions.
 pub(super) fn examples(rows: &[JudgedAnswer], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
     const EACH: usize = 2;
-    let chosen = |row: &Row| {
+    let chosen = |row: &JudgedAnswer| {
         let is = |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(written) == Some(choice.cell.coef);
         row.layer.is_none() || choices.iter().filter_map(|(_, choice)| choice.as_ref()).any(is)
     };

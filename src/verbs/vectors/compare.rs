@@ -99,8 +99,8 @@ fn gather(
     let mut named: Vec<Named> = Vec::new();
     for (path, mut file) in read_files {
         if file.response_avg.layers() < blocks {
-            let told = Reading { blocks: Some(reading.blocks.unwrap_or(blocks)), ..*reading };
-            file = crate::vector::VectorFile::read_as(path, &told)?.0;
+            let reading = Reading { blocks: Some(reading.blocks.unwrap_or(blocks)), ..*reading };
+            file = crate::vector::VectorFile::read_as(path, &reading)?.0;
         }
         for &position in positions {
             let position = Position::from(position);
