@@ -14,7 +14,7 @@ mod recipe;
 use burn::tensor::{Tensor, TensorData};
 
 pub use described::DescribedPlan;
-pub use recipe::Recipe;
+pub use recipe::SteeringRecipe;
 
 use crate::kernels::FusedOps;
 use crate::text::Rows;

@@ -67,7 +67,7 @@ pub struct Job<'a> {
     pub begin: &'a dyn Fn() -> Result<()>,
 }
 
-/// What is told while a job runs.
+/// What a job reports while it runs.
 #[derive(Debug)]
 pub enum JobEvent<'a> {
     /// The data is tokenised.
@@ -85,7 +85,7 @@ pub enum JobEvent<'a> {
     },
     /// The base model has read so many of so many texts, for the mean that an ablation leaves.
     ReadingMean(usize, usize),
-    /// What the trainer tells, and what is logged so far.
+    /// An event of the trainer, and the log so far.
     Fit(&'a train::Event, &'a TrainingLog),
 }
 
@@ -259,7 +259,7 @@ impl Job<'_> {
         };
         let mut log = TrainingLog::new(self.tracking.clone());
         let outcome = runtime.fit(&spec, &mut |event| {
-            let logged = log.hear(event);
+            let logged = log.record(event);
             match tell(&JobEvent::Fit(event, &log)) {
                 ControlFlow::Continue(()) => logged,
                 broken => broken,
@@ -301,10 +301,10 @@ impl Job<'_> {
         let (rows, _) = run.stage(&format!("mean{}", self.name), key, || {
             let spec = ModelSpec { model: self.model.to_owned(), adapter: None, plan: SteeringPlan::none() };
             let mut model = runtime.language_model(&spec)?;
-            let mut told = |n, of| {
+            let mut progress = |n, of| {
                 let _ = tell(&JobEvent::ReadingMean(n, of));
             };
-            Ok(mean_state(&mut *model, examples, self.seeds.sampling, &mut told)?.rows)
+            Ok(mean_state(&mut *model, examples, self.seeds.sampling, &mut progress)?.rows)
         })?;
         PersonaVector::new(rows)
     }

@@ -1,4 +1,4 @@
-//! What a user should hear before the work begins.
+//! What the user should know before the work begins.
 
 /// One line for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,13 +9,13 @@ use super::file::{AblateTo, Files, InterventionFile, InterventionType, Rate, Tra
 use crate::model::PROJECTIONS;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::record::Tracker;
-use crate::steering::{Op, Positions, Recipe};
+use crate::steering::{Op, Positions, SteeringRecipe};
 use crate::text::ExampleRules;
 use crate::train::{FitSettings, Mode};
 use crate::vector::{IncBase, Layers};
 use crate::{Error, Result};
 
-/// Everything that `train` is told.
+/// Everything that `train` is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrainSettings {
     /// The model, as it was named.
@@ -188,9 +188,9 @@ pub struct SteeringSettings {
 
 impl SteeringSettings {
     /// How a vector becomes the plan.
-    pub fn recipe(&self) -> Recipe {
+    pub fn recipe(&self) -> SteeringRecipe {
         let Self { layers, coef, incremental, inc_base, positions, .. } = self.clone();
-        Recipe { op: Op::Add, layers, coef, positions, incremental, base: inc_base }
+        SteeringRecipe { op: Op::Add, layers, coef, positions, incremental, base: inc_base }
     }
 }
 

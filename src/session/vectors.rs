@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::spec::NamedFile;
-use crate::steering::{Op, Part, Positions, Recipe};
+use crate::steering::{Op, Part, Positions, SteeringRecipe};
 use crate::vector::{IncBase, Layer, Layers, VectorFile};
 use crate::{Error, Result};
 
@@ -128,7 +128,7 @@ impl VectorSet {
         let (op, positions) = (*op, *positions);
         let incremental = op == Op::Add && *layers == Layers::all();
         let base = IncBase::default();
-        let recipe = Recipe { layers: layers.clone(), op, coef: 0.0, positions, incremental, base };
+        let recipe = SteeringRecipe { layers: layers.clone(), op, coef: 0.0, positions, incremental, base };
         let (plan, layers) = recipe.plan(&file.response_avg).map_err(|e| e.at(name))?;
         let part = plan.parts.into_iter().next().expect("one vector makes one part");
         let zeros = || part.steers.iter().filter(|steer| steer.vector.iter().all(|&x| x == 0.0));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Op, Recipe, SteeringPlan};
+use super::{Op, SteeringPlan, SteeringRecipe};
 use crate::Result;
 use crate::vector::{VectorFile, layers_in_words};
 
@@ -27,10 +27,10 @@ impl DescribedPlan {
     /// The plan that a recipe makes of the vectors that were read from `path`.
     ///
     /// # Errors
-    /// As [`Recipe::plan`]; they name the file.
-    pub fn new(recipe: &Recipe, path: &Path, file: &VectorFile) -> Result<Self> {
+    /// As [`SteeringRecipe::plan`]; they name the file.
+    pub fn new(recipe: &SteeringRecipe, path: &Path, file: &VectorFile) -> Result<Self> {
         let (plan, layers) = recipe.plan(&file.response_avg).map_err(|e| e.at(path.display()))?;
-        let &Recipe { op, coef, positions, incremental, base, .. } = recipe;
+        let &SteeringRecipe { op, coef, positions, incremental, base, .. } = recipe;
         let mut warnings: Vec<String> = file.last_row_warning(path, &layers).into_iter().collect();
         if op == Op::Add && !incremental && layers.len() > 1 {
             let what = "raw rows are added at several layers, and what each adds reaches the later ones; `all` adds increments";

@@ -13,7 +13,7 @@ use crate::{Error, Result, ensure};
 
 /// How a vector becomes a [`SteeringPlan`], without the vector: another one, extracted later, makes another plan of the same kind.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Recipe {
+pub struct SteeringRecipe {
     /// Add or ablate.
     pub op: Op,
     /// Where.
@@ -28,7 +28,7 @@ pub struct Recipe {
     pub base: IncBase,
 }
 
-impl Recipe {
+impl SteeringRecipe {
     /// The plan that a vector makes, and the layers where it acts, ascending.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What a finetune tells, kept: `metrics.jsonl`, and the same for trackers. The one keeper of `train` and of every study.
+//! Training log: `metrics.jsonl` and trackers, shared by `train` and studies.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ struct Tracked<'a> {
 }
 
 impl TrainingLog {
-    /// A diary in the folder that `tracking` names.
+    /// A log in the folder that `tracking` names.
     pub fn new(tracking: Tracking) -> Self {
         Self {
             path: tracking.folder.join("metrics.jsonl"),
@@ -73,8 +73,8 @@ impl TrainingLog {
         self.watched.drift.last().map(|(_, drift)| *drift)
     }
 
-    /// Notes what is told. Ends the finetune when it cannot be written; [`TrainingLog::close`] then says why.
-    pub fn hear(&mut self, event: &Event) -> ControlFlow<()> {
+    /// Records an event. Ends the finetune when it cannot be written; [`TrainingLog::close`] then says why.
+    pub fn record(&mut self, event: &Event) -> ControlFlow<()> {
         match self.note(event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(e) => {
@@ -159,72 +159,73 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_diary_has_every_step_once() {
+    fn a_resumed_log_has_every_step_once() {
         let dir = tempfile::tempdir().unwrap();
-        let diary = || TrainingLog::new(Tracking::tensorboard(dir.path()));
+        let log = || TrainingLog::new(Tracking::tensorboard(dir.path()));
         let steps = || -> Vec<usize> {
             let rows: Vec<StepReport> = read_jsonl(&dir.path().join("metrics.jsonl")).unwrap();
             rows.iter().map(|row| row.step).collect()
         };
-        let mut killed = diary();
-        (1..=5).for_each(|i| assert!(killed.hear(&step(i)).is_continue()));
+        let mut killed = log();
+        (1..=5).for_each(|i| assert!(killed.record(&step(i)).is_continue()));
         assert_eq!(killed.tokens_per_second, 20.0);
         drop(killed);
 
-        let mut resumed = diary();
-        assert!(resumed.hear(&Event::Resumed(3)).is_continue());
+        let mut resumed = log();
+        assert!(resumed.record(&Event::Resumed(3)).is_continue());
         assert_eq!((resumed.first.unwrap().step, resumed.last.unwrap().step), (1, 3));
-        assert!(resumed.hear(&step(4)).is_continue());
+        assert!(resumed.record(&step(4)).is_continue());
         resumed.close().unwrap();
         assert_eq!(steps(), [1, 2, 3, 4]);
         // One that begins anew drops what another left.
-        assert!(diary().hear(&step(1)).is_continue());
+        assert!(log().record(&step(1)).is_continue());
         assert_eq!(steps(), [1]);
     }
 
     #[test]
-    fn a_resumed_diary_knows_what_was_watched() {
+    fn a_resumed_log_knows_what_was_watched() {
         let dir = tempfile::tempdir().unwrap();
-        let diary = || TrainingLog::new(Tracking::tensorboard(dir.path()));
+        let log = || TrainingLog::new(Tracking::tensorboard(dir.path()));
         let pressed = |step| {
             let pulls = vec![Some(0.1 * step as f64), None];
             Event::GradientProjected(GradientReport { step, on: pulls.clone(), off: pulls })
         };
-        let tell = |diary: &mut TrainingLog, steps: std::ops::RangeInclusive<usize>| {
+        let tell = |log: &mut TrainingLog, steps: std::ops::RangeInclusive<usize>| {
             for i in steps {
                 let Event::Step(report, of, seconds) = step(i) else { unreachable!() };
                 let drift = i.is_multiple_of(2).then_some(i as f64);
-                assert!(diary.hear(&Event::Step(StepReport { drift, ..report }, of, seconds)).is_continue());
-                drift.iter().for_each(|_| assert!(diary.hear(&pressed(i)).is_continue()));
+                assert!(log.record(&Event::Step(StepReport { drift, ..report }, of, seconds)).is_continue());
+                drift.iter().for_each(|_| assert!(log.record(&pressed(i)).is_continue()));
             }
         };
-        let begin = |diary: &mut TrainingLog| {
-            [Event::ProbeBaseline(-3.0), pressed(0)].iter().for_each(|event| assert!(diary.hear(event).is_continue()));
+        let begin = |log: &mut TrainingLog| {
+            [Event::ProbeBaseline(-3.0), pressed(0)].iter().for_each(|event| assert!(log.record(event).is_continue()));
         };
-        let mut whole = diary();
+        let mut whole = log();
         begin(&mut whole);
         tell(&mut whole, 1..=7);
         assert_eq!(whole.watched.drift, [(2, 2.0), (4, 4.0), (6, 6.0)]);
         let (want, rows) = (whole.watched, std::fs::read(dir.path().join("pressure.jsonl")).unwrap());
 
         // Killed after step 6, the last checkpoint after step 3.
-        let mut resumed = diary();
+        let mut resumed = log();
         assert!(
-            resumed.hear(&Event::ProbeBaseline(-3.0)).is_continue() && resumed.hear(&Event::Resumed(3)).is_continue()
+            resumed.record(&Event::ProbeBaseline(-3.0)).is_continue()
+                && resumed.record(&Event::Resumed(3)).is_continue()
         );
         tell(&mut resumed, 4..=7);
         assert_eq!((resumed.drift(), &resumed.watched), (Some(6.0), &want));
         assert_eq!(std::fs::read(dir.path().join("pressure.jsonl")).unwrap(), rows);
         // One that begins anew drops what another left.
-        begin(&mut diary());
+        begin(&mut log());
         assert_eq!(read_jsonl::<GradientReport>(&dir.path().join("pressure.jsonl")).unwrap().len(), 1);
     }
 
     #[test]
-    fn what_cannot_be_written_ends_the_finetune_and_is_told() {
+    fn what_cannot_be_written_ends_the_finetune_with_its_reason() {
         let dir = tempfile::tempdir().unwrap();
-        let mut diary = TrainingLog::new(Tracking::tensorboard(&dir.path().join("absent")));
-        assert!(diary.hear(&step(1)).is_break());
-        assert!(diary.close().unwrap_err().to_string().contains("metrics.jsonl"));
+        let mut log = TrainingLog::new(Tracking::tensorboard(&dir.path().join("absent")));
+        assert!(log.record(&step(1)).is_break());
+        assert!(log.close().unwrap_err().to_string().contains("metrics.jsonl"));
     }
 }

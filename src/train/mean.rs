@@ -13,7 +13,7 @@ const EXAMPLES: usize = 256;
 const CHUNK: usize = 16;
 
 /// The mean state over the learned tokens of a sample of the examples, drawn by the seed: `[layers + 1][hidden]`, each token
-/// counting the same. `told` hears how many texts of how many are read.
+/// counting the same. `progress` is given how many texts of how many are read.
 ///
 /// # Errors
 /// Those of the model; examples without tokens.
@@ -21,7 +21,7 @@ pub fn mean_state(
     model: &mut dyn LanguageModel,
     examples: &[TrainingExample],
     seed: u64,
-    told: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<PersonaVector> {
     let mut places = chosen(examples.len(), EXAMPLES, seed_of(seed, "mean state"), "example");
     places.sort_unstable();
@@ -37,7 +37,7 @@ pub fn mean_state(
                 sum.iter_mut().zip(state).for_each(|(s, &x)| *s += share * f64::from(x));
             }
         }
-        told((n * CHUNK + chunk.len()).min(texts.len()), texts.len());
+        progress((n * CHUNK + chunk.len()).min(texts.len()), texts.len());
     }
     PersonaVector::new(sums.iter().map(|row| row.iter().map(|&x| x as f32).collect()).collect())
 }

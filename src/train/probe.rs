@@ -9,7 +9,7 @@ use super::penalty::unit;
 use crate::kernels::FusedOps;
 use crate::language_model::{Direction, Finished};
 use crate::model::Qwen;
-use crate::steering::Recipe;
+use crate::steering::SteeringRecipe;
 use crate::text::Rows;
 use crate::vector::{Layer, PersonaVector};
 use crate::{Result, ensure};
@@ -39,7 +39,7 @@ pub struct VectorRecompute {
     /// Texts that show the trait, and texts that lack it; each counts the same within its side.
     pub texts: [Vec<Finished>; 2],
     /// How a vector becomes the plan.
-    pub recipe: Recipe,
+    pub recipe: SteeringRecipe,
     /// The vector of the run's beginning.
     pub first: PersonaVector,
 }

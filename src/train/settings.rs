@@ -130,7 +130,7 @@ impl FitSettings {
         Self { save_steps: None, recompute: Recompute::Auto, ..self.clone() }
     }
 
-    /// Whether activations are made again; whoever left it open has not asked what fits.
+    /// Whether activations are made again; an open choice is settled before, by what fits.
     pub(super) fn recomputes(&self) -> bool {
         self.recompute == Recompute::Always
     }

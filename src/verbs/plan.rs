@@ -67,7 +67,7 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     let (adapter, tokenizer) = (settings.take_shape()?, Tokenizer::load(&model.path)?);
     let seeds = Seeds::of_run(settings.fit.seed);
     let (data, notices) = TrainingData::read(&settings.data, &settings.intervention, &seeds)?;
-    train::hear(&notices, console);
+    train::show_notices(&notices, console);
     let (lessons, left_out) = examples(&data.chats, &tokenizer, &settings.rules)?;
     if !left_out.is_empty() {
         console.warn(&format!("{} chats are left out: {}", left_out.len(), left_out[0]));
@@ -80,11 +80,11 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     let plan = runtime.plan(&shape, &adapter, &lessons, &settings.fit, !args.no_calibrate)?;
     let chats = (lessons.len(), data.holdout.len());
     let json = json!({ "model": model.called(), "chats": chats.0, "held_out": chats.1, "plan": plan });
-    Ok(Outcome::new(told(&plan, model.called(), chats, settings.fit.recompute), json))
+    Ok(Outcome::new(summary(&plan, model.called(), chats, settings.fit.recompute), json))
 }
 
-/// A plan in words.
-fn told(plan: &FitEstimate, model: &str, (chats, held_out): (usize, usize), said: Recompute) -> String {
+/// An estimate in words.
+fn summary(plan: &FitEstimate, model: &str, (chats, held_out): (usize, usize), said: Recompute) -> String {
     let mut lines = vec![
         format!("model    {model}: {} parameters, {} learn", grouped(plan.parameters), grouped(plan.learned)),
         format!(

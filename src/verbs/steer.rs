@@ -8,7 +8,7 @@ use super::Console;
 use super::model::Model;
 use crate::eval::Point;
 use crate::session::SteeringSpec;
-use crate::steering::{DescribedPlan, Op, Positions, Recipe};
+use crate::steering::{DescribedPlan, Op, Positions, SteeringRecipe};
 use crate::vector::{IncBase, Layers};
 use crate::{Error, Result};
 
@@ -100,11 +100,11 @@ pub struct SteerArgs {
 
 impl SteerArgs {
     /// Each file of vectors with what is made of it.
-    fn recipes(&self) -> Result<Vec<(&Path, Recipe)>> {
+    fn recipes(&self) -> Result<Vec<(&Path, SteeringRecipe)>> {
         let positions = self.positions.map_or(Positions::Response, Positions::from);
         let recipe = |op: Op, layers: &Layers, coef: f32| {
             let incremental = op == Op::Add && *layers == Layers::all();
-            Recipe { op, layers: layers.clone(), coef, positions, incremental, base: self.inc_base.into() }
+            SteeringRecipe { op, layers: layers.clone(), coef, positions, incremental, base: self.inc_base.into() }
         };
         let (Some(vectors), Some(layers)) = (&self.vectors, &self.layer) else {
             let part = |spec: &'_ SteeringSpec| recipe(Op::Add, &spec.layers, spec.coef);

@@ -107,7 +107,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let (tokenizer, fingerprint) = (Tokenizer::load(&model.path)?, model.fingerprint()?);
     let files = ModelFiles { path: &model.path, fingerprint: &fingerprint, tokenizer: &tokenizer };
     let Inputs { data, intervention, watch, notices } = Inputs::read(&settings, files)?;
-    hear(&notices, console);
+    show_notices(&notices, console);
 
     let mut lock = Lock::new(String::new(), vec![settings.fit.seed]);
     lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
@@ -192,7 +192,7 @@ pub(super) fn settings(
     super::paths::file("CONFIG", path)?;
     let mut file = ConfigFile::read(path)?;
     let mut train: TrainFile = file.parse()?;
-    hear(&train.take_reference().map_err(|e| file.locate(e))?, console);
+    show_notices(&train.take_reference().map_err(|e| file.locate(e))?, console);
     // A model may be a name instead of a folder, so not finding one is the model's own error.
     if let Some(model) = &mut train.model
         && let Ok(found) = of_config("model", model, path, console)
@@ -264,7 +264,7 @@ fn trackers(words: &[String]) -> Result<Option<Vec<Tracker>>> {
 }
 
 /// Tells what was chosen before the work begins.
-pub(super) fn hear(notices: &[Notice], console: &dyn Console) {
+pub(super) fn show_notices(notices: &[Notice], console: &dyn Console) {
     for notice in notices {
         match notice {
             Notice::Said(line) => console.say(line),

@@ -42,7 +42,7 @@ fn bad_prompts_are_named_by_line() {
     let place = Place::new();
     let generate = "generate --model MODEL --prompts p.jsonl --out o.jsonl --max-new-tokens 4";
     place.write("p.jsonl", "{\"id\":1,\"prompt\":\"a\"}\n{\"id\":2}\n{\"id\":1,\"prompt\":\"b\"}\nnonsense\n");
-    place.fails(generate, 1, &["3 of 4 prompts", "p.jsonl:2: ", "p.jsonl:3: ", "p.jsonl:4: ", "help: "]);
+    place.fails(generate, 1, &["3 of 4 rows", "p.jsonl:2: ", "p.jsonl:3: ", "p.jsonl:4: ", "help: "]);
     place.write("p.jsonl", "");
     place.fails(generate, 1, &["p.jsonl: the file holds no row"]);
 }

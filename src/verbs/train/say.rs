@@ -6,7 +6,7 @@ use crate::train::{Event, GradientReport, Proof, RecomputeReport};
 use crate::verbs::Console;
 use crate::verbs::run::Progress;
 
-/// Tells what happened.
+/// Shows an event of the trainer.
 pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
         Event::Steered(proofs) => say_proof(proofs, console),
@@ -39,7 +39,7 @@ fn say_pressure(report: &GradientReport, console: &dyn Console) {
     ));
 }
 
-/// A vector that follows the model is told from the first one.
+/// How far a vector that follows the model is from the first one.
 fn say_refreshed(report: &RecomputeReport, console: &dyn Console) {
     let cosines: Vec<f64> = report.cosines.iter().copied().flatten().collect();
     let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;

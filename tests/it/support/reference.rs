@@ -7,7 +7,7 @@ use trimtab::kernels::FusedOps;
 use trimtab::language_model::{Direction, Finished};
 use trimtab::model::peft::Adapter;
 use trimtab::model::{Learning, Qwen};
-use trimtab::steering::{Op, Positions, Recipe};
+use trimtab::steering::{Op, Positions, SteeringRecipe};
 use trimtab::text::{Batch, TrainingExample};
 use trimtab::train::{
     self, Event, FitContext, FitSettings, GradientProjection, Mode, ProbeCallback, Regularizer, StepReport,
@@ -114,9 +114,9 @@ pub fn regularizer(mode: Mode) -> Regularizer {
     Regularizer { mode, lambda: 0.1, directions: [Layer(2), Layer(3)].map(direction).to_vec() }
 }
 
-pub fn recipe() -> Recipe {
+pub fn recipe() -> SteeringRecipe {
     let (op, layers, positions) = (Op::Add, Layers::all(), Positions::All);
-    Recipe { op, layers, coef: 2.0, positions, incremental: true, base: IncBase::Embedding }
+    SteeringRecipe { op, layers, coef: 2.0, positions, incremental: true, base: IncBase::Embedding }
 }
 
 pub fn watch(stop_above: Option<f64>) -> ProbeCallback {
