@@ -43,7 +43,7 @@ pub(super) fn completions(args: &CompletionsArgs, mut command: Command) -> Outco
 pub(super) fn man(args: &ManArgs, command: Command) -> Result<Outcome> {
     let Some(dir) = &args.out else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(command).render(&mut page).at("the manual page")?;
+        clap_mangen::Man::new(command).render(&mut page).doing("the manual page")?;
         let page = String::from_utf8_lossy(&page).trim_end().to_owned();
         return Ok(Outcome::new(page.clone(), json!({ "page": page })));
     };
