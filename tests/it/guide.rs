@@ -383,7 +383,7 @@ fn completions_and_manual_pages_know_every_verb() {
         assert!(missing.is_none(), "{shell}: {missing:?}");
     }
     let page = ask(&["man"]);
-    assert!(page.contains(".TH trimtab 1") && page.contains("preventative") || page.contains("Persona"), "{page}");
+    assert!(page.contains(".TH trimtab 1"), "{page}");
     let dir = tempfile::tempdir().unwrap();
     ask(&["man", "--out", dir.path().to_str().unwrap()]);
     assert!(dir.path().join("trimtab-study-facts.1").is_file());
