@@ -11,8 +11,8 @@ use super::settings::{Intervention, RecomputeSettings, SteeringSettings, TrainSe
 use super::watch::{Watch, answer_of};
 use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
-use crate::model::QwenConfig;
 use crate::model::peft::{AdapterConfig, Targets};
+use crate::model::{AdapterFolder, QwenConfig};
 use crate::persona::{Filter, read_rows};
 use crate::text::Tokenizer;
 use crate::vector::{Layer, VectorFile, key};
@@ -69,13 +69,15 @@ impl Inputs {
 }
 
 impl TrainSettings {
-    /// Takes the shape of the adapter that is gone on from, if one is.
+    /// Finds the adapter that the finetune goes on from, if there is one, and takes its shape.
     ///
     /// # Errors
-    /// An adapter that cannot be read.
+    /// No adapter there, or one that cannot be read.
     pub fn take_shape(&mut self) -> Result<AdapterConfig> {
-        let Some(folder) = &self.adapter else { return Ok(self.shape.config()) };
-        let given = AdapterConfig::read(folder)?;
+        let Some(path) = &self.adapter else { return Ok(self.shape.config()) };
+        let folder = AdapterFolder::find(path).map_err(|e| e.at("adapter"))?;
+        let given = AdapterConfig::read(folder.path())?;
+        self.adapter = Some(folder.path().to_owned());
         (self.shape.r, self.shape.lora_alpha, self.shape.use_rslora) = (given.r, given.lora_alpha, given.use_rslora);
         if let Targets::Names(names) = &given.target_modules {
             self.shape.target_modules.clone_from(names);

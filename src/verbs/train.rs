@@ -15,6 +15,7 @@ use super::{Console, Context, Outcome};
 use crate::config_file::ConfigFile;
 use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, InterventionType, Job, JobEvent};
 use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
+use crate::model::AdapterFolder;
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
 use crate::text::Tokenizer;
 use crate::train::Recompute;
@@ -42,7 +43,7 @@ pub struct TrainArgs {
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Folder of a PEFT adapter to go on from
+    /// Go on from this PEFT adapter: its folder, a run of `train`, or a checkpoint
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
     /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
@@ -122,7 +123,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     }
     let adapter = match &settings.adapter {
         Some(folder) => {
-            lock.hashes.insert("starting adapter".into(), hash_file(&folder.join("adapter_model.safetensors"))?);
+            lock.hashes.insert("starting adapter".into(), AdapterFolder::find(folder)?.hash()?);
             Adapter::From(folder.clone())
         }
         None => Adapter::New(settings.shape.clone(), Some(model.base())),
