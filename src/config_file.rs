@@ -342,7 +342,7 @@ mod tests {
     fn a_table_whose_source_decides_its_keys_names_them_too() {
         let text = "[[data]]\nsource = \"harbor\"\ncount = 1\n[[data]]\nsource = \"harbor\"\ncont = 1\n";
         check("c.toml", text, "c.toml:6:1: unknown key `data[1].cont`", "did you mean `count`?");
-        check("c.toml", "[[data]]\nsource = \"harber\"", "`data[0]`: there is no \"harber\"", "did you mean `harbor`?");
+        check("c.toml", "[[data]]\nsource = \"harber\"", "`data[0].source`: there is no \"harber\"", "did you mean `harbor`?");
         check("c.toml", "[[data]]\nsource = \"harbor\"", "`data[0].count` is missing", "");
     }
 
