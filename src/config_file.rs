@@ -135,9 +135,7 @@ impl ConfigFile {
             Error::usage(format!("`{named}`: there is no \"{first}\"")).hint(near(&names[1..]))
         } else if said.starts_with("missing field") {
             Error::usage(format!("`{}` is missing", joined(path, first)))
-        } else if named.is_empty() {
-            Error::usage(said)
-        } else if said.contains(&format!("`{named}`")) {
+        } else if named.is_empty() || said.contains(&format!("`{named}`")) {
             Error::usage(said)
         } else {
             Error::usage(format!("`{named}`: {said}"))
@@ -342,7 +340,12 @@ mod tests {
     fn a_table_whose_source_decides_its_keys_names_them_too() {
         let text = "[[data]]\nsource = \"harbor\"\ncount = 1\n[[data]]\nsource = \"harbor\"\ncont = 1\n";
         check("c.toml", text, "c.toml:6:1: unknown key `data[1].cont`", "did you mean `count`?");
-        check("c.toml", "[[data]]\nsource = \"harber\"", "`data[0].source`: there is no \"harber\"", "did you mean `harbor`?");
+        check(
+            "c.toml",
+            "[[data]]\nsource = \"harber\"",
+            "`data[0].source`: there is no \"harber\"",
+            "did you mean `harbor`?",
+        );
         check("c.toml", "[[data]]\nsource = \"harbor\"", "`data[0].count` is missing", "");
     }
 

@@ -119,7 +119,7 @@ impl Fitted {
 #[derive(Debug)]
 pub enum Finish {
     /// With an adapter.
-    Fitted(Fitted, Reused),
+    Fitted(Box<Fitted>, Reused),
     /// Broken off after so many steps of so many; the same job goes on from there.
     Interrupted(usize, usize),
 }
@@ -201,7 +201,7 @@ impl Job<'_> {
         });
         match interrupted {
             Some((steps, total)) => Ok(Finish::Interrupted(steps, total)),
-            None => done.map(|(fitted, reused)| Finish::Fitted(fitted, reused)),
+            None => done.map(|(fitted, reused)| Finish::Fitted(Box::new(fitted), reused)),
         }
     }
 

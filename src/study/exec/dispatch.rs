@@ -91,7 +91,7 @@ fn unsteered(
         at.scores.extend(projection.scores.clone());
         at.pairs = projection.pairs.clone();
     }
-    Ok((Output::Measured(measured, fitted), was_there && reused))
+    Ok((Output::Measured(measured, fitted.map(Box::new)), was_there && reused))
 }
 
 fn adapter_of(cx: &Context<'_>, task: &Task, fitted: &Fitted) -> Adapter {

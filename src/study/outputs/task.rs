@@ -27,7 +27,7 @@ pub(in crate::study) enum Output {
     /// What checks of a model found.
     Audited(Box<AuditFindings>),
     /// The axes, and the finetune that they are of.
-    Measured(Measured, Option<Fitted>),
+    Measured(Measured, Option<Box<Fitted>>),
 }
 
 /// A vector and how it was extracted.

@@ -59,7 +59,7 @@ impl<'a> Results<'a> {
         for (task, output) in tasks.iter().zip(outputs) {
             match output {
                 Output::Vector(extracted) => vectors.push(&**extracted),
-                Output::Measured(of, fitted) => measured.push((task, of, fitted.as_ref())),
+                Output::Measured(of, fitted) => measured.push((task, of, fitted.as_deref())),
                 Output::Difference(of) => {
                     differences.insert(task.of_corpus(), of);
                 }

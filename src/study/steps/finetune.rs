@@ -65,7 +65,7 @@ pub(in crate::study) fn finetune(
         ControlFlow::Continue(())
     })?;
     match finish {
-        Finish::Fitted(fitted, reused) => Ok((fitted, reused.is_yes())),
+        Finish::Fitted(fitted, reused) => Ok((*fitted, reused.is_yes())),
         Finish::Interrupted(steps, _) => {
             Err(Error::new(format!("the finetune ended after {steps} steps, before its time")))
         }

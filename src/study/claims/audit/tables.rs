@@ -128,7 +128,7 @@ pub fn doses(audit: &Audit<'_>, study: &Study) -> Vec<Figure> {
         study.arms.iter().filter(|arm| arm.kind != ArmKind::Elicit).map(|arm| arm.name.clone()).collect();
     let swept = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Regularize];
     let swept: Vec<String> = swept.into_iter().flat_map(of_kind).collect();
-    let start = (audit.results.data.corpora.len() == 1).then(|| of_kind(ArmKind::Plain).last()).flatten();
+    let start = (audit.results.data.corpora.len() == 1).then(|| of_kind(ArmKind::Plain).next_back()).flatten();
     let figure = |(file, x, what): (&str, String, &str)| {
         let plot = study.tradeoff((&x, audit.key()), &arms, start.as_deref(), &swept)?;
         let caption = format!(
