@@ -2,31 +2,29 @@
 
 mod interruptible;
 mod launch;
+mod progress;
 mod script;
+mod settings;
 mod slurm;
 mod status;
 mod study_judges;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::model::{HARBOR, ModelFolder};
-use super::paths::of_config;
-use super::{Bar, Console, Context, Outcome};
+use super::{Context, Outcome};
 use crate::Result;
 use crate::config_file::ConfigFile;
 use crate::harbor::{SEED, World};
-use crate::study::{
-    self, CorpusSource, Event, FactsSource, JudgeSource, Kind, MmluSource, NeutralSource, StudyConfig, StudyReport,
-    TraitSource, demo_config,
-};
+use crate::study::{self, Event, Kind, StudyReport, demo_config};
 
 use interruptible::InterruptibleRuntime;
-use launch::{Launch, Launcher, Requested, SlurmSettings};
+use launch::{Launch, Launcher, Requested};
+use progress::Progress;
+pub(super) use settings::read;
 use status::StatusArgs;
 use study_judges::StudyJudges;
 
@@ -125,6 +123,12 @@ struct Run {
     launch: Launch,
 }
 
+impl Run {
+    fn parts(&self) -> (&PathBuf, &PathBuf, &Launch) {
+        (&self.config, &self.out, &self.launch)
+    }
+}
+
 /// The same where the settings are all that the study is.
 #[derive(Debug, Args)]
 struct Own {
@@ -157,19 +161,18 @@ pub struct DemoArgs {
 /// # Errors
 /// Those of its configuration, data, model and judge; what was finished stays in the folder.
 pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
-    let (kind, word, Run { config: path, out, launch }) = match &args.verb {
+    let (kind, word, run) = match &args.verb {
         StudyVerb::Status(args) => return status::run(args),
         StudyVerb::Template { kind } => {
             return Ok(Outcome::new(kind.text().trim_end(), json!({ "template": kind.text() })));
         }
-        StudyVerb::Facts(run) => (Kind::Facts, "facts", run),
-        StudyVerb::Benign(run) => (Kind::Benign, "benign", run),
-        StudyVerb::Shift(run) => (Kind::Shift, "shift", run),
-        StudyVerb::Audit(run) => (Kind::Audit, "audit", run),
-        StudyVerb::Run(Own { config, out, launch }) => {
-            (Kind::Own, "run", &Run { config: config.clone(), out: out.clone(), launch: launch.clone() })
-        }
+        StudyVerb::Facts(run) => (Kind::Facts, "facts", run.parts()),
+        StudyVerb::Benign(run) => (Kind::Benign, "benign", run.parts()),
+        StudyVerb::Shift(run) => (Kind::Shift, "shift", run.parts()),
+        StudyVerb::Audit(run) => (Kind::Audit, "audit", run.parts()),
+        StudyVerb::Run(Own { config, out, launch }) => (Kind::Own, "run", (config, out, launch)),
     };
+    let (path, out, launch) = run;
     super::paths::file("the configuration", path)?;
     let (config, slurm) = read(&mut ConfigFile::read(path)?, context)?;
     let config = kind.settled(config);
@@ -179,16 +182,6 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
         Some(Launcher::Slurm) => slurm::launch(&study, slurm, launch, context),
         None => work(&study, &launch.only, context),
     }
-}
-
-/// A study's configuration, its paths found, and what it says of Slurm.
-pub(super) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
-    // How it is handed to a cluster is no part of what is studied.
-    let slurm = file.take("slurm")?;
-    let mut config: StudyConfig = StudyConfig::of_file(file)?;
-    find_paths(&mut config, &file.path, context)?;
-    config.seed = context.seed.unwrap_or(config.seed);
-    Ok((config, slurm))
 }
 
 /// Runs the demo.
@@ -207,7 +200,7 @@ fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>) -> Result
     kind.check(config)?;
     let opened = context.runtimes()?;
     let runtime = InterruptibleRuntime::new(opened.as_ref(), context.console);
-    let progress = Progress { console: context.console, runtime: &runtime, shown: Mutex::new(Shown::default()) };
+    let progress = Progress::new(context.console, &runtime);
     let on_event = |event: &Event<'_>| progress.on_event(event);
     let judges = StudyJudges::of(config, out)?;
     judges.mention_keys(context);
@@ -231,122 +224,10 @@ fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>) -> Result
     ))
 }
 
-/// Relative paths, as in every configuration.
-fn find_paths(config: &mut StudyConfig, file: &Path, context: &Context<'_>) -> Result<()> {
-    let find = |key: &str, path: &mut PathBuf| -> Result<()> {
-        *path = of_config(key, path, file, context.console)?;
-        Ok(())
-    };
-    if let Ok(found) = of_config("model", &config.model, file, context.console) {
-        config.model = found;
-    }
-    config.model = ModelFolder::find(&config.model, context)?.path;
-    if let Some(FactsSource::Files { train, test }) = &mut config.facts {
-        find("facts.train", train)?;
-        find("facts.test", test)?;
-    }
-    for corpus in &mut config.data {
-        if let CorpusSource::Chats { files, .. } = &mut corpus.from {
-            files.iter_mut().try_for_each(|path| find("data.files", path))?;
-        }
-    }
-    for source in config.trait_.iter_mut().chain(&mut config.traits) {
-        if let TraitSource::Files { folder, .. } = source {
-            find("trait.folder", folder)?;
-        }
-    }
-    if let Some(MmluSource::Mmlu { folder, .. }) = &mut config.mmlu {
-        find("exam.folder", folder)?;
-    }
-    config.vector.files.values_mut().try_for_each(|path| find("vector.files", path))?;
-    for arm in &mut config.own {
-        for (key, path) in arm.intervention.paths() {
-            find(&format!("arm.intervention.{key}"), path)?;
-        }
-    }
-    config.vector.file.as_mut().map_or(Ok(()), |path| find("vector.file", path))?;
-    find_judge("judge", &mut config.judge, file, context)?;
-    let Some(audit) = &mut config.audit else { return Ok(()) };
-    if let Some(NeutralSource::Chats { files, .. }) = &mut audit.neutral {
-        files.iter_mut().try_for_each(|path| find("audit.neutral.files", path))?;
-    }
-    audit.second_judge.as_mut().map_or(Ok(()), |judge| find_judge("audit.second_judge", judge, file, context))
-}
-
-fn find_judge(key: &str, judge: &mut JudgeSource, file: &Path, context: &Context<'_>) -> Result<()> {
-    let console = context.console;
-    match judge {
-        JudgeSource::Scored { files } => files.iter_mut().try_for_each(|path| {
-            *path = of_config(&format!("{key}.files"), path, file, console)?;
-            Ok(())
-        }),
-        JudgeSource::Local(settings) => {
-            let (key, named) = (format!("{key}.model"), settings.model.clone());
-            let beside = of_config(&key, &named, file, console).unwrap_or(named);
-            settings.model = ModelFolder::find(&beside, context).map_err(|e| e.at(format_args!("`{key}`")))?.path;
-            Ok(())
-        }
-        JudgeSource::Harbor { .. } | JudgeSource::OpenAi(_) => Ok(()),
-    }
-}
-
-/// Live progress: a bar for all tasks, and one for each that is under way.
-struct Progress<'a> {
-    console: &'a dyn Console,
-    runtime: &'a InterruptibleRuntime<'a>,
-    shown: Mutex<Shown>,
-}
-
-#[derive(Default)]
-struct Shown {
-    names: Vec<String>,
-    total: usize,
-    finished: usize,
-    whole: Option<Box<dyn Bar>>,
-    under_way: HashMap<usize, Box<dyn Bar>>,
-}
-
-impl Progress<'_> {
-    fn on_event(&self, event: &Event<'_>) {
-        self.runtime.leave_if_wished();
-        // A thread that panicked has ended the study; what it showed does not matter any more.
-        let Ok(mut shown) = self.shown.lock() else { return };
-        match *event {
-            Event::Planned(tasks, costs) => {
-                costs.to_string().lines().for_each(|line| self.console.say(line));
-                shown.names = tasks.iter().map(|task| task.name.clone()).collect();
-                shown.total = tasks.len();
-                shown.whole = Some(self.console.bar("tasks", tasks.len()));
-            }
-            Event::Shard(tasks, own) => {
-                shown.names = tasks.iter().map(|task| task.name.clone()).collect();
-                shown.total = own.len();
-            }
-            Event::Progress { task, phase, done, loss, .. } => {
-                const PERCENT: usize = 100;
-                let name = shown.names.get(task).cloned().unwrap_or_default();
-                let bar = shown.under_way.entry(task).or_insert_with(|| self.console.bar(&name, PERCENT));
-                let loss = loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
-                bar.at((done * PERCENT as f64) as usize, &format!("{phase}{loss}"));
-            }
-            Event::Finished { task, reused } => {
-                shown.under_way.remove(&task);
-                shown.finished += 1;
-                let finished = shown.finished;
-                if let Some(bar) = &mut shown.whole {
-                    bar.at(finished, "");
-                }
-                let name = shown.names.get(task).map_or("", String::as_str);
-                let total = shown.total;
-                self.console.say(&format!("{} {name} ({finished} of {total})", if reused { "kept" } else { "done" }));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::StudyConfig;
 
     #[test]
     fn every_template_is_a_configuration_of_its_study() {

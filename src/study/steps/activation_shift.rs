@@ -14,7 +14,7 @@ use crate::stats::principal;
 use crate::steering::SteeringPlan;
 use crate::study::dag::Task;
 use crate::study::outputs::LayerShift;
-use crate::vector::math::cosine;
+use crate::vector::math::{add_scaled, cosine};
 use crate::vector::{Layer, VectorFile};
 
 /// Principal components that are taken.
@@ -91,7 +91,8 @@ impl States {
         let (mut mean, mut at_layer) = (vec![vec![0.0; hidden]; layers + 1], Vec::new());
         for (n, chunk) in texts.chunks(CHUNK).enumerate() {
             for Residuals { mut response_avg, .. } in model.residuals(chunk)? {
-                add(&mut mean, &response_avg, 1.0);
+                // In f64 whatever the model computes in.
+                mean.iter_mut().zip(&response_avg).for_each(|(sum, state)| add_scaled(sum, 1.0, state));
                 at_layer.push(response_avg.swap_remove(layer.row()));
             }
             cx.progress(task, Phase::States, n * CHUNK + chunk.len(), texts.len());
@@ -100,13 +101,6 @@ impl States {
         let answers = at_layer.len().max(1) as f64;
         mean.iter_mut().flatten().for_each(|sum| *sum /= answers);
         Ok(Self { mean, at_layer })
-    }
-}
-
-/// Adds states to sums at every layer, in f64 whatever the model computes in.
-pub(super) fn add(sums: &mut [Vec<f64>], states: &[Vec<f32>], weight: f64) {
-    for (sum, state) in sums.iter_mut().zip(states) {
-        sum.iter_mut().zip(state).for_each(|(s, &x)| *s += weight * f64::from(x));
     }
 }
 

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::activation_shift::{activation_shift, add};
+use super::activation_shift::activation_shift;
 use super::context::{Adapter, Context};
 use super::files::{states, vector_folder};
 use super::rollouts::{base_rows, require_rollouts};
@@ -79,7 +79,8 @@ fn halves(sides: &[(States, Vec<usize>); 2], seed: u64) -> Result<Rows64> {
         for (n, &place) in places[..2 * half].iter().enumerate() {
             if let Some(residuals) = states.read(place)? {
                 let sign = if n < half { 1.0 } else { -1.0 };
-                add(&mut sums, &residuals.response_avg, sign / half as f64);
+                let rows = sums.iter_mut().zip(&residuals.response_avg);
+                rows.for_each(|(sum, state)| add_scaled(sum, sign / half as f64, state));
             }
         }
     }

@@ -303,6 +303,7 @@ impl Runtime for &'static Sim {
             }
         }
         fs::create_dir_all(&spec.out).unwrap();
+        fs::write(spec.out.join("adapter_config.json"), "{}").unwrap();
         fs::write(spec.out.join("adapter_model.safetensors"), serde_json::to_vec(&mind).unwrap()).unwrap();
         Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true, stopped: false })
     }
