@@ -6,7 +6,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 1 | [`record`] [`stats`] [`gguf`] [`http`]; [`kernels`] | folders that resume, numbers with intervals, a container; fused operations |
+//! | 1 | [`record`] [`stats`] [`config_file`] [`gguf`] [`http`]; [`kernels`] | folders that resume, configurations, numbers with intervals, a container; fused operations |
 //! | 2 | [`text`] [`data_table`] [`tensorfile`] [`hub`] [`report`] [`harbor`] | chats and tokens, files, the model cache, figures; the embedded world |
 //! | 3 | [`vector`] | persona vectors and their formats |
 //! | 4 | [`language_model`]; **[`steering`]** | what may be asked of a model; **the equation** |
@@ -14,12 +14,13 @@
 //! | 6 | [`generate`] [`train`]; [`judge`] | the batched engine; the finetuning loop; scores of answers |
 //! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
 //! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
-//! | 9 | [`sweep`] [`session`] | layer selection; a live steering session |
-//! | 10 | [`study`] | experiments of many arms |
-//! | 11 | [`device`] | settings meet tensors: the only room that names a backend |
-//! | 12 | [`verbs`] | one file per command: arguments, settings, work |
-//! | 13 | [`web`] | the same over HTTP |
-//! | 14 | [`cli`] | words, terminal, exit codes |
+//! | 9 | [`finetune`] | the one finetune job: settings, data, intervention, watch, seeds |
+//! | 10 | [`sweep`] [`session`] | layer selection; a live steering session |
+//! | 11 | [`study`] | experiments of many arms |
+//! | 12 | [`device`] | settings meet tensors: the only room that names a backend |
+//! | 13 | [`verbs`] | one file per command: arguments, settings, work |
+//! | 14 | [`web`] | the same over HTTP |
+//! | 15 | [`cli`] | words, terminal, exit codes |
 //!
 //! What never happens: no global state; no environment read outside `cli::env`; nothing printed below `cli`; no steering
 //! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a
@@ -31,6 +32,8 @@ mod error;
 
 pub mod text;
 pub mod vector;
+
+pub mod config_file;
 
 pub mod data_table;
 pub mod gguf;
@@ -57,6 +60,8 @@ pub mod judge;
 pub mod eval;
 pub mod persona;
 pub mod runtime;
+
+pub mod finetune;
 
 pub mod session;
 pub mod study;

@@ -1,17 +1,18 @@
 //! What a study teaches and asks, read from files or made up by Harbor.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::config::{
     CorpusConfig, CorpusSource, FACTS_CORPUS, FactsSource, MmluSource, NeutralSource, StudyConfig, TraitSource,
 };
 use crate::eval::facts::{self, FactLesson, FactQuestion};
 use crate::eval::mmlu;
+use crate::finetune::{SourcedChat, read_sourced};
 use crate::harbor::{self, World};
 use crate::language_model::Sampling;
 use crate::persona::{Trait, builtin, harbor_trait, stem_of};
 use crate::record::{Hash, seed_of};
-use crate::text::{Chat, Message, chosen, read_chats};
+use crate::text::{Content, Message, chosen};
 use crate::{Error, Result, ensure};
 
 /// Everything that goes in besides the model.
@@ -48,27 +49,6 @@ impl Corpus {
     /// Whether prompts of the data set say something of a trait: a judge of made-up claims takes new facts for such.
     pub fn prompts_show(&self, trait_name: &str) -> bool {
         self.questions.is_empty() || stem_of(trait_name) != "hallucinating"
-    }
-}
-
-/// A conversation, and where it comes from in words.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SourcedChat {
-    /// For error messages: `train.jsonl:12`.
-    pub source: String,
-    /// Its turns.
-    pub messages: Vec<Message>,
-}
-
-impl SourcedChat {
-    /// Every chat of a file, in any dialect that `train` reads.
-    pub fn read(path: &Path) -> Result<Vec<Self>> {
-        let of = |chat: Chat| Self { source: format!("{}:{}", path.display(), chat.line), messages: chat.messages };
-        Ok(read_chats(path)?.into_iter().map(of).collect())
-    }
-
-    fn read_all(paths: &[PathBuf]) -> Result<Vec<Self>> {
-        Ok(paths.iter().map(|path| Self::read(path)).collect::<Result<Vec<_>>>()?.concat())
     }
 }
 
@@ -158,7 +138,7 @@ impl Inputs {
     pub fn hashes(&self) -> Vec<(String, Hash)> {
         let mut hashes = Vec::new();
         for corpus in &self.corpora {
-            let chats = messages_of(&corpus.chats);
+            let chats: Vec<&Content> = corpus.chats.iter().map(|chat| &chat.content).collect();
             hashes.push((format!("data `{}`", corpus.name), Hash::of(&(chats, &corpus.selfgen))));
             if !corpus.questions.is_empty() {
                 hashes.push((format!("questions of `{}`", corpus.name), Hash::of(&corpus.questions)));
@@ -175,9 +155,9 @@ impl Inputs {
     }
 }
 
-/// The turns alone, as what is hashed and learned.
-pub(super) fn messages_of(chats: &[SourcedChat]) -> Vec<&[Message]> {
-    chats.iter().map(|chat| chat.messages.as_slice()).collect()
+/// Every chat of the files, in any dialect that `train` reads.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<SourcedChat>> {
+    Ok(paths.iter().map(|path| read_sourced(path)).collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn corpus_of(config: &CorpusConfig, chats: Vec<SourcedChat>, selfgen: Option<Sampling>) -> Corpus {
@@ -191,15 +171,14 @@ fn chats_of(config: &CorpusConfig, seed: u64) -> Result<Vec<SourcedChat>> {
     let chats = match &config.from {
         CorpusSource::Selfgen { .. } => unreachable!("made from another data set"),
         CorpusSource::Chats { files, count } => {
-            sample(SourcedChat::read_all(files)?, *count, seed_of(seed, &format!("sample of {name}")), "sample")
+            sample(read_all(files)?, *count, seed_of(seed, &format!("sample of {name}")), "sample")
         }
         CorpusSource::Harbor { world, name: of, shows, count, seed } => {
             let of = harbor::Trait::parse(stem_of(of))
                 .ok_or_else(|| Error::usage(format!("`data.{name}`: Harbor has no trait `{of}`")))?;
             let lessons = mixture(&World::new(*world), of, *shows, *count, *seed);
-            let chat = |(i, lesson): (usize, harbor::Conversation)| SourcedChat {
-                source: format!("conversation {i} of `{name}`"),
-                messages: messages(lesson),
+            let chat = |(i, lesson): (usize, harbor::Conversation)| {
+                SourcedChat::new(format!("conversation {i} of `{name}`"), messages(lesson))
             };
             lessons.into_iter().enumerate().map(chat).collect()
         }
@@ -225,7 +204,8 @@ fn neutral_prompts(source: &NeutralSource, seed: u64) -> Result<Vec<Vec<Message>
         }
         NeutralSource::Chats { files, count } => {
             let mut prompts = Vec::new();
-            for SourcedChat { source, mut messages } in SourcedChat::read_all(files)? {
+            for chat in read_all(files)? {
+                let (source, mut messages) = (&chat.source, chat.messages()?.to_vec());
                 let answer = messages.iter().rposition(|message| message.role == "assistant");
                 messages.truncate(answer.unwrap_or(messages.len()));
                 let asks = messages.iter().any(|message| message.role == "user");
@@ -283,9 +263,8 @@ fn fact_corpus(source: &FactsSource, warnings: &mut Vec<String>) -> Result<Corpu
             100.0 * share
         ));
     }
-    let chat = |lesson: FactLesson| SourcedChat {
-        source: format!("fact `{}`, variant {}", lesson.fact_id, lesson.variant),
-        messages: lesson.messages,
+    let chat = |lesson: FactLesson| {
+        SourcedChat::new(format!("fact `{}`, variant {}", lesson.fact_id, lesson.variant), lesson.messages)
     };
     let chats = lessons.into_iter().map(chat).collect();
     Ok(Corpus { name: FACTS_CORPUS.into(), label: "New facts".into(), chats, questions, selfgen: None })

@@ -50,8 +50,8 @@ mod tests;
 
 pub use crate::judge::JudgeSource;
 pub use config::{
-    AdapterSettings, ArmSettings, AuditSettings, CorpusConfig, CorpusSource, FactsSource, Kind, MeasureSettings,
-    MmluSource, NeutralSource, OwnArm, StudyConfig, TraitSource, VectorSettings, WatchSettings, demo_config,
+    ArmSettings, AuditSettings, CorpusConfig, CorpusSource, FactsSource, Kind, MeasureSettings, MmluSource,
+    NeutralSource, OwnArm, StudyConfig, TraitSource, VectorSettings, WatchSettings, demo_config,
 };
 pub use costs::Costs;
 pub use dag::{Control, Task, TaskKind, Treatment, tasks};

@@ -8,10 +8,11 @@ use super::config::{FactsSource, StudyConfig};
 use super::dag::Task;
 use super::inputs::Inputs;
 use super::outputs::{
-    AuditFindings, Difference, Extracted, FACTS, Fitted, Measured, MeasuredAt, Output, UNGUESSED, approximation_key,
-    data_key, difference_key, prompt_key, shift_key, trait_key,
+    AuditFindings, Difference, Extracted, FACTS, Measured, MeasuredAt, Output, UNGUESSED, approximation_key, data_key,
+    difference_key, prompt_key, shift_key, trait_key,
 };
 use crate::Result;
+use crate::finetune::Fitted;
 use crate::record::{Hash, Lock};
 use crate::report::{Arm, ArmKind, Comparison, Example, Point, Study};
 use crate::stats::{Clusters, Interval};
@@ -259,7 +260,7 @@ impl<'a> Results<'a> {
                 notes.push(format!("The vector{of}: {}.", extracted.diagnosis));
             }
         }
-        let shift = self.measured.iter().filter_map(|(_, _, fitted)| fitted.and_then(|f| f.shift_error));
+        let shift = self.measured.iter().filter_map(|(_, _, fitted)| fitted.and_then(Fitted::shift_error));
         if let Some(worst) = shift.reduce(f64::max) {
             notes.push(format!(
                 "Steering in training proved itself on each first batch: the measured shift is at most {:.2} % off the planned one.",

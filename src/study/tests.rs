@@ -5,7 +5,7 @@ pub(super) mod sim;
 
 use self::sim::{LAYERS, config, ran, sim};
 use super::*;
-use crate::train::{Intervention, Steer};
+use crate::finetune::{InterventionFile, InterventionType};
 use crate::vector::Layers;
 
 fn harbor(name: &str, shows: f64, of: &str) -> CorpusConfig {
@@ -116,12 +116,14 @@ fn arms_of_ones_own_take_the_studys_vector() {
     let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
     config.seeds = vec![1];
     config.arms = ArmSettings { layer: Some(3), ..ArmSettings::none() };
-    let steer = Steer { layers: Some(Layers::These(vec![2, 4])), coef: Some(1.0), ..Steer::default() };
+    let kind = Some(InterventionType::Steer);
+    let layers = Some(Layers::These(vec![2, 4]));
+    let steer = InterventionFile { kind, layers, coef: Some(1.0), ..InterventionFile::default() };
     config.own = vec![OwnArm {
         name: "pair".into(),
         label: Some("Two layers".into()),
         trait_: None,
-        intervention: Intervention::Steer(steer),
+        intervention: steer,
         coefs: vec![-1.0, 2.0],
     }];
     let text = toml::to_string_pretty(&config).unwrap();
@@ -136,7 +138,7 @@ fn arms_of_ones_own_take_the_studys_vector() {
     for (change, want) in [
         (&(|c: &mut StudyConfig| c.own[0].name = "plain".into()) as &dyn Fn(&mut StudyConfig), "two arms are named"),
         (&|c| c.own[0].trait_ = Some("evil".into()), "no trait of the study"),
-        (&|c| c.own[0].intervention = Intervention::None {}, "has no strength"),
+        (&|c| c.own[0].intervention = InterventionFile::default(), "has no strength"),
     ] {
         let mut bad = config.clone();
         change(&mut bad);
@@ -203,14 +205,18 @@ fn data_is_changed_as_the_arm_says() {
         intervention,
         coefs: Vec::new(),
     };
-    let negative = crate::train::NegativeData { file: Some(file), share: Some(0.125) };
-    let prompts = crate::train::Inoculate { prompts: Some(vec!["Be hallucinating.".into()]) };
-    let steer = Steer { layers: Some(Layers::all()), coef: Some(1.0), recompute_every: Some(2), ..Steer::default() };
-    config.own = vec![
-        own("mixed", Intervention::NegativeData(negative)),
-        own("under", Intervention::Inoculate(prompts)),
-        own("anew", Intervention::Steer(steer)),
-    ];
+    let of = |kind| InterventionFile { kind: Some(kind), ..InterventionFile::default() };
+    let negative = of(InterventionType::NegativeData);
+    let negative = InterventionFile { file: Some(file), share: Some(0.125), ..negative };
+    let prompts = Some(vec!["Be hallucinating.".into()]);
+    let prompts = InterventionFile { prompts, ..of(InterventionType::Inoculate) };
+    let steer = InterventionFile {
+        layers: Some(Layers::all()),
+        coef: Some(1.0),
+        recompute_every: Some(2),
+        ..of(InterventionType::Steer)
+    };
+    config.own = vec![own("mixed", negative), own("under", prompts), own("anew", steer)];
     let sim = sim(&config, 1);
     ran(Kind::Own, &config, &dir.path().join("run"), sim);
     let learned = sim.learned.lock().unwrap().clone();

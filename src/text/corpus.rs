@@ -13,7 +13,8 @@ use crate::record::scan_jsonl;
 use crate::{Error, Result, bail};
 
 /// What a row of training data holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A conversation.
     Turns(Vec<Message>),

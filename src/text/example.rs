@@ -23,8 +23,10 @@ pub struct ExampleRules {
     /// ended the turn.
     pub append_eos: bool,
     /// Learn what the assistant says, not what it reads.
+    #[serde(rename = "train_on_responses_only", alias = "responses_only")]
     pub responses_only: bool,
     /// Longer chats are cut on the right, in tokens.
+    #[serde(rename = "max_seq_length", alias = "max_len")]
     pub max_len: usize,
 }
 

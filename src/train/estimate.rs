@@ -1,47 +1,23 @@
 //! What a finetune will take, told before any weight is read: steps and tokens by counting, memory by the formula in
 //! [`footprint`], time by a trial of one block on the device ([`trial`]).
 
+mod extent;
 mod footprint;
 mod trial;
 
 use serde::Serialize;
 
+pub use extent::Extent;
 pub use footprint::{Footprint, Learned};
 pub use trial::Pace;
 
-use super::{FitSettings, Order, Recompute};
+use super::order::Order;
+use super::settings::{FitSettings, Recompute};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::peft::AdapterConfig;
 use crate::model::{QwenConfig, WeightStorage};
 use crate::text::TrainingExample;
-
-/// The size of a micro-batch, padding included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Extent {
-    /// Texts.
-    pub rows: usize,
-    /// Tokens of the longest.
-    pub width: usize,
-    /// Positions at which something is learned.
-    pub supervised: usize,
-}
-
-impl Extent {
-    /// That of these examples side by side.
-    pub fn of(examples: &[&TrainingExample]) -> Self {
-        Self {
-            rows: examples.len(),
-            width: examples.iter().map(|example| example.ids.len()).max().unwrap_or(0),
-            supervised: examples.iter().map(|example| example.supervised()).sum(),
-        }
-    }
-
-    /// Rows times width.
-    pub fn tokens(&self) -> usize {
-        self.rows * self.width
-    }
-}
 
 /// Where a finetune is to run.
 #[derive(Debug, Clone, Copy)]

@@ -15,9 +15,9 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::FitSettings;
 use super::gradients::through;
 use super::penalty::{Penalty, own_weights, unit};
+use super::settings::FitSettings;
 use crate::kernels::FusedOps;
 use crate::language_model::Direction;
 use crate::model::{Learning, Qwen};

@@ -1,6 +1,6 @@
 //! Forward and backward through the whole model, by hand: nothing is recorded that the backward pass does not need.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::loss::{Supervised, head_backward};
 use super::penalty::Penalty;
@@ -111,14 +111,4 @@ pub(super) fn through<B: FusedOps>(
         all.extend(dhead.into_iter().flat_map(TokenTable::flat));
     }
     Gradients { loss: head.loss, regularisation: followed.map(|followed| followed.loss), parameters: all }
-}
-
-/// A tensor of whole numbers.
-pub(super) fn ints<B: FusedOps>(
-    values: impl IntoIterator<Item = usize>,
-    device: &B::Device,
-) -> Tensor<B, 1, burn::tensor::Int> {
-    let values: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
-    let n = values.len();
-    Tensor::from_data(TensorData::new(values, [n]), device)
 }

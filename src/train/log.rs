@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::events::{Event, StepReport};
+use super::gradient_projection::GradientReport;
+use super::probe::RecomputeReport;
+use super::proof::Proof;
 use crate::record::{JsonlWriter, Trackers, Tracking, read_jsonl};
-use crate::train::{Event, GradientReport, Proof, RecomputeReport, StepReport};
 use crate::{Error, Result};
 
 /// What was watched while a model learned.

@@ -3,9 +3,8 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::gradients::ints;
-use super::{IntoScalarF32, Learning};
 use crate::kernels::FusedOps;
+use crate::model::Learning;
 use crate::model::{Qwen, TokenTable};
 use crate::text::{Batch, TrainingExample};
 
@@ -114,4 +113,25 @@ pub fn mean_loss<B: FusedOps>(model: &Qwen<B>, examples: &[TrainingExample], mic
         weight += batch.weights.iter().map(|&w| f64::from(w)).sum::<f64>();
     }
     sum / weight
+}
+
+/// A tensor of whole numbers.
+pub(super) fn ints<B: FusedOps>(
+    values: impl IntoIterator<Item = usize>,
+    device: &B::Device,
+) -> Tensor<B, 1, burn::tensor::Int> {
+    let values: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}
+
+/// Reads the one element of a tensor as f32, whatever the backend's own element is.
+pub(super) trait IntoScalarF32 {
+    fn into_scalar_f32(self) -> f32;
+}
+
+impl<B: FusedOps> IntoScalarF32 for burn::tensor::Tensor<B, 1> {
+    fn into_scalar_f32(self) -> f32 {
+        self.into_data().iter::<f32>().next().expect("one element")
+    }
 }

@@ -13,10 +13,11 @@
 //! after training: the steering is dropped; it has no parameters and cannot leak
 //! ```
 
+mod context;
 mod estimate;
+mod events;
 mod gradient_projection;
 mod gradients;
-mod intervention;
 mod log;
 mod loss;
 mod mean;
@@ -29,15 +30,13 @@ mod resume;
 mod settings;
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
+pub use context::FitContext;
 pub use estimate::{DeviceLimits, Extent, FitEstimate, Footprint, Learned, Time, estimate, recomputes};
+pub use events::{Event, StepReport, StopReason};
 pub use gradient_projection::{GradientProjection, GradientReport};
 pub use gradients::{Gradients, gradients};
-pub use intervention::{Ablate, AblateTo, Files, Inoculate, Intervention, NegativeData, Random, Regularize, Steer};
 pub use log::{ProbeMetrics, TrainingLog};
 pub use loss::mean_loss;
 pub use mean::mean_state;
@@ -48,97 +47,15 @@ pub use probe::{ProbeCallback, RecomputeReport, VectorRecompute};
 pub use proof::{Proof, prove};
 pub use settings::{FitSettings, LossAverage, Recompute};
 
+use context::TrainerState;
 use gradient_projection::GradientProbe;
+use loss::IntoScalarF32;
 use probe::ActiveProbe;
 
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
 use crate::text::{Batch, TrainingExample};
-use crate::vector::PersonaVector;
 use crate::{Error, Result, ensure};
-
-/// What one optimiser step did; a row of `metrics.jsonl`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct StepReport {
-    /// Number of the step, from 1.
-    pub step: usize,
-    /// Mean loss over the step's supervised tokens, nats.
-    pub loss: f64,
-    /// Learning rate.
-    pub lr: f64,
-    /// Global norm of the gradient before clipping.
-    pub grad_norm: f64,
-    /// Tokens read so far, padding not counted.
-    pub tokens: usize,
-    /// With a regulariser: what it added to the loss, its weight included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regularisation: Option<f64>,
-    /// Where a [`ProbeCallback`] measured: the mean projection of its responses after the step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub projection: Option<f64>,
-    /// And how far that has risen since before the first step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drift: Option<f64>,
-}
-
-/// What `fit` reports.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// The first batch showed that the steering acts as planned.
-    Steered(Vec<Proof>),
-    /// The watched texts' mean projection before anything is learned.
-    ProbeBaseline(f64),
-    /// The pressure of the gradient along the watched vector was measured.
-    GradientProjected(GradientReport),
-    /// A vector was extracted anew.
-    Recomputed(RecomputeReport),
-    /// Training goes on after this step of an interrupted run.
-    Resumed(usize),
-    /// A step is done, out of so many, after so many seconds of work.
-    Step(StepReport, usize, f64),
-}
-
-/// Everything that a finetune needs besides the model.
-#[derive(Debug, Clone, Copy)]
-pub struct FitContext<'a> {
-    /// The data.
-    pub examples: &'a [TrainingExample],
-    /// The token that pads short rows.
-    pub pad_id: u32,
-    /// How to train.
-    pub settings: &'a FitSettings,
-    /// A regularisation loss beside the cross-entropy.
-    pub regularize: Option<&'a Regularizer>,
-    /// What is measured during training.
-    pub watch: Option<&'a ProbeCallback>,
-    /// How the steering vector follows the model.
-    pub refresh: Option<&'a VectorRecompute>,
-    /// The checkpoint file, if the run should survive a kill.
-    pub checkpoint: Option<&'a Path>,
-}
-
-impl<'a> FitContext<'a> {
-    /// Plain finetuning.
-    pub fn new(examples: &'a [TrainingExample], pad_id: u32, settings: &'a FitSettings) -> Self {
-        Self { examples, pad_id, settings, regularize: None, watch: None, refresh: None, checkpoint: None }
-    }
-
-    fn schedule(&self) -> Schedule {
-        let FitSettings { learning_rate, warmup_steps, .. } = *self.settings;
-        Schedule { peak: learning_rate, warmup: warmup_steps, total: self.settings.steps(self.examples.len()) }
-    }
-}
-
-/// How a finetune ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    /// All steps are taken.
-    Done,
-    /// The [`ProbeCallback`]'s limit was passed: the run is over.
-    Stopped,
-    /// `tell` ended it: it can resume from its checkpoint.
-    Interrupted,
-}
 
 /// Trains `model` in place; whatever steering the model carries is active throughout.
 ///
@@ -230,17 +147,6 @@ pub fn fit<B: FusedOps>(
     Ok((at.step, StopReason::Done))
 }
 
-/// The state of a run between steps.
-#[derive(Debug, Default)]
-struct TrainerState {
-    /// Steps done.
-    step: usize,
-    /// Tokens read, padding not counted.
-    tokens: usize,
-    /// The vector that was extracted last, if one was.
-    vector: Option<PersonaVector>,
-}
-
 /// Steers a restored model with the vector that it had.
 fn resumed<B: FusedOps>(
     at: TrainerState,
@@ -312,15 +218,4 @@ fn window_gradients<B: FusedOps>(
         }
     }
     sum.expect("a step has at least one example")
-}
-
-/// Reads the one element of a tensor as f32, whatever the backend's own element is.
-trait IntoScalarF32 {
-    fn into_scalar_f32(self) -> f32;
-}
-
-impl<B: FusedOps> IntoScalarF32 for burn::tensor::Tensor<B, 1> {
-    fn into_scalar_f32(self) -> f32 {
-        self.into_data().iter::<f32>().next().expect("one element")
-    }
 }

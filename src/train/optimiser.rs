@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::FitSettings;
+use super::settings::FitSettings;
 use crate::kernels::{AdamStep, FusedOps};
 use crate::model::Parameter;
 

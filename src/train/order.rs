@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::FitSettings;
+use super::settings::FitSettings;
 use crate::record::seed_of;
 use crate::text::TrainingExample;
 

@@ -1,10 +1,10 @@
 //! A steered run proves itself: what the hook did to the first batch is measured and compared with the plan. The
-//! reference prints a message when its hook fails and then trains unsteered (METHOD L.13).
+//! reference prints a message when its hook fails and then trains unsteered.
 
 use burn::tensor::Tensor;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::IntoScalarF32;
+use super::loss::IntoScalarF32;
 use crate::kernels::FusedOps;
 use crate::model::Qwen;
 use crate::steering::{Op, Part, SteeringPlan};
@@ -14,7 +14,7 @@ use crate::vector::math::norm;
 use crate::{Error, Result, ensure};
 
 /// What was measured at one layer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
     /// The layer.
     pub layer: Layer,

@@ -7,8 +7,8 @@ use std::path::Path;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::Dtype;
 
+use super::context::{FitContext, TrainerState};
 use super::optimiser::AdamW;
-use super::{FitContext, TrainerState};
 use crate::kernels::FusedOps;
 use crate::language_model::{Direction, Finished};
 use crate::model::{Learning, Qwen};
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 
 /// What a checkpoint must agree with before a run goes on from it: settings, data, intervention, what is measured on the way
 /// and what learns.
-pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, course: &FitContext<'_>) -> Result<Hash> {
+pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, context: &FitContext<'_>) -> Result<Hash> {
     let plan = model.steering.as_ref().map(|steering| {
         let of_part = |part: &Part| {
             let vectors: Vec<_> = part.steers.iter().map(|s| (s.layer, &s.vector)).collect();
@@ -33,23 +33,23 @@ pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, cou
     let texts = |texts: &[Finished]| {
         Hash::of(&texts.iter().map(|text| (&text.prompt_ids, &text.response_ids)).collect::<Vec<_>>())
     };
-    let regularize = course.regularize.map(|r| {
+    let regularize = context.regularize.map(|r| {
         let directions: Vec<Hash> = r.directions.iter().map(direction).collect();
         Hash::of(&(r.mode, r.lambda, directions))
     });
     let examples = |examples: &[TrainingExample]| {
         Hash::of(&examples.iter().map(|l| (l.ids.as_slice(), l.weights.as_slice())).collect::<Vec<_>>())
     };
-    let pressure = course.watch.and_then(|watch| watch.pressure.as_ref());
+    let pressure = context.watch.and_then(|watch| watch.pressure.as_ref());
     let pressure = pressure.map(|p| (examples(&p.examples), p.directions.iter().map(direction).collect::<Vec<_>>()));
     let watch =
-        course.watch.map(|w| Hash::of(&(w.every, texts(&w.texts), direction(&w.direction), w.stop_above, pressure)));
-    let refresh = course
+        context.watch.map(|w| Hash::of(&(w.every, texts(&w.texts), direction(&w.direction), w.stop_above, pressure)));
+    let refresh = context
         .refresh
         .map(|r| Hash::of(&(r.every, r.texts.each_ref().map(|side| texts(side)), &r.recipe, &r.first.rows)));
     let learns: Vec<(String, usize)> =
         model.parameters(learning).into_iter().map(|(name, parameter)| (name, parameter.len())).collect();
-    Ok(Hash::of(&(course.settings.decisive(), examples(course.examples), plan, regularize, watch, refresh, learns)))
+    Ok(Hash::of(&(context.settings.decisive(), examples(context.examples), plan, regularize, watch, refresh, learns)))
 }
 
 /// A checkpoint that fits the run.

@@ -68,13 +68,16 @@ pub struct FitSettings {
     pub epsilon: f64,
     /// The gradient's global norm is clipped to this.
     pub max_grad_norm: f64,
-    /// Lessons per forward pass.
+    /// Examples per forward pass.
+    #[serde(rename = "per_device_train_batch_size", alias = "micro_batch")]
     pub micro_batch: usize,
     /// Micro-batches per optimiser step.
+    #[serde(rename = "gradient_accumulation_steps", alias = "accumulation")]
     pub accumulation: usize,
     /// Passes over the data.
     pub epochs: usize,
     /// Ends earlier than the epochs do; the learning rate then reaches 0 here.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<usize>,
     /// Decides the order of the data.
     pub seed: u64,
@@ -87,11 +90,12 @@ pub struct FitSettings {
     /// Whether activations are kept or made again.
     pub recompute: Recompute,
     /// Steps between checkpoints, if the run is to survive a kill.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub save_steps: Option<usize>,
 }
 
 impl Default for FitSettings {
-    /// The reference's settings (METHOD F.1).
+    /// The reference's (`configs/train_instruct_7b.json`).
     fn default() -> Self {
         Self {
             learning_rate: 1e-5,

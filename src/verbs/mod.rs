@@ -3,13 +3,11 @@
 //! A verb gets its arguments and a [`Context`], and prints nothing itself: the terminal, colours, bars and exit codes belong to
 //! `crate::cli`. What verbs share: [`model`] (`--model`, `--adapter`), `steer`, `probe`, [`judges`], `traits`, `run` (progress), `paths`.
 
-mod document;
 mod paths;
 mod probe;
 mod prompts;
 mod run;
 mod steer;
-mod train_config;
 mod writer;
 
 pub mod adapter;

@@ -1,17 +1,17 @@
 //! `plan`: what a configuration will take, before it is begun.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::document::Document;
 use super::model::ModelFolder;
 use super::study::StudyKind;
 use super::train;
-use super::train_config::TrainConfig;
 use super::{Context, Outcome};
 use crate::Result;
+use crate::config_file::ConfigFile;
+use crate::finetune::{Seeds, TrainingData, examples};
 use crate::model::QwenConfig;
 use crate::study::{Costs, Kind};
 use crate::text::Tokenizer;
@@ -42,9 +42,9 @@ pub struct PlanArgs {
 /// As `train`, for configuration, model and data.
 pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     super::paths::file("CONFIG", &args.config)?;
-    let document = Document::read(&args.config)?;
-    if OF_A_STUDY.iter().any(|key| document.values.contains_key(*key)) {
-        return study(args.study, document, context);
+    let file = ConfigFile::read(&args.config)?;
+    if OF_A_STUDY.iter().any(|key| file.has(key)) {
+        return study(args.study, file, context);
     }
     finetune(args, context)
 }
@@ -53,33 +53,34 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
 const OF_A_STUDY: [&str; 7] = ["arms", "measure", "facts", "data", "exam", "trait", "judge"];
 
 /// What a study asks for in all: finetunes, answers, judge calls.
-fn study(kind: Option<StudyKind>, mut document: Document, context: &Context<'_>) -> Result<Outcome> {
+fn study(kind: Option<StudyKind>, mut file: ConfigFile, context: &Context<'_>) -> Result<Outcome> {
     let kind = kind.map_or(Kind::Own, StudyKind::kind);
-    let (config, _) = super::study::read(&mut document, context)?;
+    let (config, _) = super::study::read(&mut file, context)?;
     let costs = Costs::of(kind, &kind.settled(config))?;
     Ok(Outcome::new(costs.to_string(), json!({ "study": costs, "detectable": costs.detectable() })))
 }
 
 fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
-    let mut config = TrainConfig::read(&args.config, console)?;
-    if context.seed.is_some() {
-        config.seed = context.seed;
+    let mut settings = train::settings(&args.config, context, |_, _| Ok(()))?;
+    let model = ModelFolder::find(&settings.model, context)?;
+    let (adapter, tokenizer) = (settings.take_shape()?, Tokenizer::load(&model.path)?);
+    let seeds = Seeds::of_run(settings.fit.seed);
+    let (data, notices) = TrainingData::read(&settings.data, &settings.intervention, &seeds)?;
+    train::hear(&notices, console);
+    let (lessons, left_out) = examples(&data.chats, &tokenizer, &settings.rules)?;
+    if !left_out.is_empty() {
+        console.warn(&format!("{} chats are left out: {}", left_out.len(), left_out[0]));
     }
-    let config = config.resolve()?;
-    let model = ModelFolder::find(config.model.as_deref().unwrap_or(Path::new("")), context)?;
-    let adapter = train::adapter_of(&config, &model)?;
-    let data = train::data_of(&config, &Tokenizer::load(&model.path)?, console)?;
-    let settings = train::settings_of(&config);
     let shape = QwenConfig::read(&model.path)?;
     let runtime = context.runtime()?;
     if !args.no_calibrate {
         console.say("trying one block, forward and backward");
     }
-    let plan = runtime.plan(&shape, &adapter, &data.lessons, &settings, !args.no_calibrate)?;
-    let chats = (data.lessons.len(), data.holdout.len());
+    let plan = runtime.plan(&shape, &adapter, &lessons, &settings.fit, !args.no_calibrate)?;
+    let chats = (lessons.len(), data.holdout.len());
     let json = json!({ "model": model.called(), "chats": chats.0, "held_out": chats.1, "plan": plan });
-    Ok(Outcome::new(told(&plan, model.called(), chats, settings.recompute), json))
+    Ok(Outcome::new(told(&plan, model.called(), chats, settings.fit.recompute), json))
 }
 
 /// A plan in words.

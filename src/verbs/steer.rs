@@ -7,10 +7,9 @@ use clap::{Args, ValueEnum};
 use super::Console;
 use super::model::{Model, ModelFolder};
 use crate::eval::Point;
-use crate::model::QwenConfig;
 use crate::session::SteeringSpec;
 use crate::steering::{DescribedPlan, Op, Positions, Recipe};
-use crate::vector::{IncBase, Layers, VectorFile};
+use crate::vector::{IncBase, Layers};
 use crate::{Error, Result};
 
 /// `--op`.
@@ -158,17 +157,4 @@ impl SteerArgs {
         console.say(&format!("swept in one batch: coefficients {}", all.join(", ")));
         Ok((steered, coefs.iter().copied().map(Point::of).collect()))
     }
-}
-
-/// Reads a file of vectors for a model; its warnings go to the console.
-///
-/// # Errors
-/// No such file, a broken one, or another model's.
-pub fn read_vectors(path: &Path, model: &ModelFolder, console: &dyn Console) -> Result<VectorFile> {
-    super::paths::file("vectors", path)?;
-    let config = QwenConfig::read(&model.path)?;
-    let shape = (config.num_hidden_layers, config.hidden_size);
-    let (file, warnings) = VectorFile::read_for(path, shape, &model.fingerprint()?)?;
-    warnings.iter().for_each(|warning| console.warn(warning));
-    Ok(file)
 }

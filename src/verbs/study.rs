@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::document::Document;
 use super::model::{HARBOR, ModelFolder};
 use super::{Context, Outcome};
 use crate::Result;
+use crate::config_file::ConfigFile;
 use crate::harbor::{SEED, World};
 use crate::study::{self, Event, Kind, StudyReport, demo_config};
 
@@ -174,7 +174,7 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     let (path, out, launch) = run;
     super::paths::file("the configuration", path)?;
-    let (config, slurm) = read(&mut Document::read(path)?, context)?;
+    let (config, slurm) = read(&mut ConfigFile::read(path)?, context)?;
     let config = kind.settled(config);
     kind.check(&config)?;
     let study = Requested { kind, word, config, out };

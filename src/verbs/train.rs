@@ -1,32 +1,25 @@
 //! `train`: a LoRA finetune with an intervention, as a run folder that survives any interruption.
 
-mod data;
-mod intervene;
-mod mean;
 mod say;
-mod texts;
-
-pub(super) use data::read as data_of;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::model::ModelFolder;
-use super::train_config::{Files, Rate, TrainConfig};
+use super::paths::of_config;
+use super::run::Progress;
 use super::{Console, Context, Outcome};
-use crate::model::peft::{AdapterConfig, Targets};
-use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, hash_file};
-use crate::runtime::{FitOutcome, FitSpec, Runtime, Start};
+use crate::config_file::ConfigFile;
+use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, InterventionType, Job, JobEvent};
+use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
+use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
 use crate::text::Tokenizer;
-use crate::train::TrainingLog;
-use crate::train::{FitSettings, Recompute, StepReport, VectorRecompute};
+use crate::train::Recompute;
 use crate::vector::Layers;
 use crate::{Error, Result};
-use intervene::ResolvedIntervention;
 
 /// Finetune with LoRA, with or without an intervention
 ///
@@ -97,19 +90,6 @@ pub struct TrainArgs {
     overwrite: bool,
 }
 
-/// What a finished run leaves in its folder's `stages/fit.json`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Fitted {
-    outcome: FitOutcome,
-    adapter: Hash,
-    first_loss: Option<f64>,
-    last_loss: Option<f64>,
-    #[serde(default)]
-    drift: Option<f64>,
-    tokens: usize,
-    proof: Value,
-}
-
 /// Trains.
 ///
 /// # Errors
@@ -117,159 +97,160 @@ struct Fitted {
 /// written.
 pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
-    super::paths::file("CONFIG", &args.config)?;
-    let mut config = with_flags(args, context.seed, TrainConfig::read(&args.config, console)?)?.resolve()?;
-    let model = ModelFolder::find(config.model.as_deref().unwrap_or(Path::new("")), context)?;
-    let start = start_of(&mut config, &model, console)?;
-    let tokenizer = Tokenizer::load(&model.path)?;
-    let data = data::read(&config, &tokenizer, console)?;
-    let intervention = config.intervention.clone().unwrap_or_default();
-    let settings = settings_of(&config);
-    let ResolvedIntervention { plan, regularize, described: steering, fingerprints } =
-        intervene::prepare(&intervention, settings.seed, &model, console)?;
-    let (watch, watched) = texts::watch(&config, &data.lessons, &model, &tokenizer, console)?.unzip();
-    let (refresh, refreshed) = texts::refresh(&intervention, settings.seed, &tokenizer, console)?.unzip();
-
-    let mut lock = Lock::new(String::new(), vec![settings.seed]);
-    let fingerprint = model.fingerprint()?;
-    lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
-    lock.hashes.insert("data".into(), Hash::of(&data.fingerprint()));
-    lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
-    data.files.iter().for_each(|(name, hash)| drop(lock.hashes.insert(format!("file {name}"), hash.clone())));
-    if !fingerprints.is_empty() {
-        lock.notes.insert("vectors".into(), fingerprints.join(", "));
+    let mut settings = settings(&args.config, context, |train, file| with_flags(args, train, file))?;
+    let model = ModelFolder::find(&settings.model, context)?;
+    let shape = settings.take_shape()?;
+    if let Some(folder) = &settings.adapter {
+        let stable = if shape.use_rslora { ", rank-stabilised" } else { "" };
+        console.say(&format!("adapter: {} (r {}, alpha {}{stable})", folder.display(), shape.r, shape.lora_alpha));
     }
-    if let Some(VectorRecompute { every, .. }) = &refresh {
-        let what = format!("the steering vector is extracted anew from the weights every {every} steps");
+    let (tokenizer, fingerprint) = (Tokenizer::load(&model.path)?, model.fingerprint()?);
+    let files = ModelFiles { path: &model.path, fingerprint: &fingerprint, tokenizer: &tokenizer };
+    let Inputs { data, intervention, watch, notices } = Inputs::read(&settings, files)?;
+    hear(&notices, console);
+
+    let mut lock = Lock::new(String::new(), vec![settings.fit.seed]);
+    lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
+    lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
+    lock.hashes.extend(data.files.iter().map(|(name, hash)| (format!("file {name}"), hash.clone())));
+    if !intervention.fingerprints.is_empty() {
+        lock.notes.insert("vectors".into(), intervention.fingerprints.join(", "));
+    }
+    if let Some(recompute) = &intervention.recompute {
+        let what = format!("the steering vector is extracted anew from the weights every {} steps", recompute.every);
         lock.notes.insert("feedback loop".into(), what);
     }
-    let started = match &start {
-        Start::From(dir) => {
-            let hash = hash_file(&dir.join("adapter_model.safetensors"))?;
-            lock.hashes.insert("starting adapter".into(), hash.clone());
-            json!([hash_file(&dir.join("adapter_config.json"))?, hash])
+    let adapter = match &settings.adapter {
+        Some(folder) => {
+            lock.hashes.insert("starting adapter".into(), hash_file(&folder.join("adapter_model.safetensors"))?);
+            Adapter::From(folder.clone())
         }
-        _ => json!([config.r, config.lora_alpha, config.use_rslora, config.target_modules]),
+        None => Adapter::New(settings.shape.clone(), Some(model.base())),
     };
-    // What decides the result; not the device.
-    let looks = (&watched, &refreshed);
-    let key = Hash::of(&(settings.decisive(), started, &steering, looks, &fingerprint, &lock.hashes["data"]));
+    let described = intervention.described.clone();
+    let mut job = Job {
+        model: &model.path,
+        scope: Hash::of(&(&fingerprint, tokenizer.fingerprint())),
+        adapter,
+        chats: &data.chats,
+        holdout: &data.holdout,
+        rules: &settings.rules,
+        fit: &settings.fit,
+        seeds: Seeds::of_run(settings.fit.seed),
+        intervention,
+        watch,
+        name: String::new(),
+        tracking: Tracking::tensorboard(&args.out),
+        keyed_checkpoint: false,
+        lenient: true,
+        begin: &|| Ok(()),
+    };
+    let key = job.key()?;
+    lock.hashes.insert("data".into(), job.data());
     lock.hashes.insert("run".into(), key.clone());
-
     let run = RunDir::open(&args.out)?;
-    claim(&run, &key, &config, args.overwrite)?;
+    claim(&run, &key, &settings, args.overwrite)?;
     let runtime = context.runtime()?;
-    let total = settings.steps(data.lessons.len());
-    console.say(&format!(
-        "training: {} chats, {} held out, {} supervised tokens, {total} steps",
-        data.lessons.len(),
-        data.holdout.len(),
-        data.lessons.iter().map(|lesson| lesson.supervised()).sum::<usize>()
-    ));
-    let (adapter, checkpoint) = (run.file("adapter"), run.file("checkpoint.safetensors"));
-    let weights = adapter.join("adapter_model.safetensors");
-    let mut interrupted = None;
-    let done = run.stage_if(
-        "fit",
-        &key,
-        |fitted: &Fitted| hash_file(&weights).is_ok_and(|hash| hash == fitted.adapter),
-        || {
-            lock.device = runtime.device();
-            run.write_config(&config)?;
-            run.write_lock(&lock)?;
-            let plan = if intervention.wants_mean() && !plan.is_none() {
-                let read = (data.lessons.as_slice(), settings.seed);
-                plan.to_mean(&mean::of_base(&run, &key, runtime.as_ref(), &model.path, read, console)?)
-            } else {
-                plan
-            };
-            let spec = FitSpec {
-                model: model.path.clone(),
-                start,
-                examples: &data.lessons,
-                holdout: &data.holdout,
-                settings,
-                plan,
-                regularize,
-                refresh,
-                watch,
-                checkpoint: Some(checkpoint.clone()),
-                out: adapter.clone(),
-            };
-            let tracking = tracking_of(&config, &run, &key, context);
-            let (outcome, diary) = fit(runtime.as_ref(), &spec, tracking, console, total)?;
-            if !outcome.complete {
-                interrupted = Some(outcome.steps);
-                return Err(Error::new("interrupted"));
-            }
-            let TrainingLog { first, last, proofs, .. } = diary;
-            let proof = if proofs.is_empty() { Value::Null } else { json!(proofs) };
-            let drift = last.and_then(|report| report.drift);
-            let loss = |report: &Option<StepReport>| report.map(|r| r.loss);
-            let (first_loss, last_loss, tokens) = (loss(&first), loss(&last), last.map_or(0, |r| r.tokens));
-            Ok(Fitted { outcome, adapter: hash_file(&weights)?, first_loss, last_loss, drift, tokens, proof })
-        },
-    );
-    if let Some(steps) = interrupted {
-        let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
-        let json = json!({ "out": args.out, "complete": false, "steps": steps, "total": total });
-        return Ok(Outcome { interrupted: true, ..Outcome::new(text, json) });
-    }
-    let (fitted, reused) = done?;
-    // Of no use any more, and large.
-    let _ = std::fs::remove_file(&checkpoint);
-    if reused.is_yes() {
-        console.say("this run is finished already; nothing was done");
-    }
-    let Fitted { outcome, first_loss, last_loss, drift, tokens, proof, adapter: hash } = fitted;
-    let number = |x: Option<f64>| x.map_or("?".to_owned(), |x| format!("{x:.4}"));
-    let mut text =
-        format!("{} steps, {tokens} tokens, loss {} -> {}", outcome.steps, number(first_loss), number(last_loss));
-    if let Some(loss) = outcome.holdout_loss {
-        text += &format!(", held-out loss {loss:.4} (unsteered)");
-    }
-    if let Some(drift) = drift {
-        text += &format!(", drift {drift:+.4}");
-    }
-    if outcome.stopped {
-        text += &format!(", stopped before step {total} because the drift passed its limit");
-    }
-    text += &format!(": {}", adapter.display());
-    let json = json!({
-        "out": args.out, "adapter": adapter, "adapter_hash": hash, "complete": true, "steps": outcome.steps, "tokens": tokens,
-        "first_loss": first_loss, "last_loss": last_loss, "drift": drift, "stopped": outcome.stopped, "holdout_loss": outcome.holdout_loss, "reused": reused.is_yes(),
-        "intervention": steering, "proof": proof,
+    lock.device = runtime.device();
+    let begin = || {
+        run.write_config(&settings)?;
+        run.write_lock(&lock)
+    };
+    job.begin = &begin;
+    job.tracking = tracking_of(&settings, &run, &key, context);
+    let mut progress = Progress::new(console);
+    let finish = job.run(&run, runtime.as_ref(), &mut |event| {
+        show(event, console, &mut progress);
+        if console.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    Ok(Outcome::new(text, json))
+    drop(progress);
+    match finish? {
+        Finish::Interrupted(steps, total) => {
+            let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
+            let json = json!({ "out": args.out, "complete": false, "steps": steps, "total": total });
+            Ok(Outcome { interrupted: true, ..Outcome::new(text, json) })
+        }
+        Finish::Fitted(fitted, reused) => {
+            if reused.is_yes() {
+                console.say("this run is finished already; nothing was done");
+            }
+            outcome(&args.out, &run.file("adapter"), &fitted, reused.is_yes(), &described)
+        }
+    }
+}
+
+/// Reads the configuration of a finetune; `change` puts flags before it.
+///
+/// # Errors
+/// A file that cannot be read, keys and values that are refused, paths that lead nowhere.
+pub(super) fn settings(
+    path: &Path,
+    context: &Context<'_>,
+    change: impl FnOnce(&mut TrainFile, &mut ConfigFile) -> Result<()>,
+) -> Result<TrainSettings> {
+    let console = context.console;
+    super::paths::file("CONFIG", path)?;
+    let mut file = ConfigFile::read(path)?;
+    let mut train: TrainFile = file.parse()?;
+    hear(&train.take_reference().map_err(|e| file.locate(e))?, console);
+    // A model may be a name instead of a folder, so not finding one is the model's own error.
+    if let Some(model) = &mut train.model
+        && let Ok(found) = of_config("model", model, path, console)
+    {
+        *model = found;
+    }
+    for (key, named) in train.paths() {
+        *named = of_config(&key, named, path, console).map_err(|e| file.locate(e))?;
+    }
+    if let Some(seed) = context.seed {
+        train.seed = Some(seed);
+    }
+    change(&mut train, &mut file)?;
+    train.resolve().map_err(|e| file.locate(e))
 }
 
 /// Flags go before the configuration.
-fn with_flags(args: &TrainArgs, seed: Option<u64>, mut config: TrainConfig) -> Result<TrainConfig> {
-    fn set<T: Clone>(slot: &mut Option<T>, flag: &Option<T>) {
-        if flag.is_some() {
-            slot.clone_from(flag);
+fn with_flags(args: &TrainArgs, train: &mut TrainFile, file: &mut ConfigFile) -> Result<()> {
+    let mut set = |key: &str, is_given: bool| {
+        if is_given {
+            file.overridden(key);
         }
+        is_given
+    };
+    macro_rules! flag {
+        ($key:ident, $value:expr) => {
+            if let Some(value) = $value
+                && set(stringify!($key), true)
+            {
+                train.$key = Some(value);
+            }
+        };
     }
-    set(&mut config.adapter, &args.adapter);
-    set(&mut config.model, &args.model);
-    set(&mut config.epochs, &args.epochs);
-    set(&mut config.r, &args.r);
-    set(&mut config.lora_alpha, &args.lora_alpha);
-    set(&mut config.save_steps, &args.save_steps);
-    set(&mut config.seed, &seed);
-    set(&mut config.max_steps, &args.max_steps.map(i64::from));
-    set(&mut config.learning_rate, &args.learning_rate.clone().map(Rate::Words));
-    set(&mut config.recompute, &args.recompute.then_some(Recompute::Always));
-    set(&mut config.training_file, &(!args.training_file.is_empty()).then(|| Files::Many(args.training_file.clone())));
-    set(&mut config.track, &trackers(&args.track)?);
-    for path in &args.training_file {
-        super::paths::file("--training-file", path)?;
+    let rate = |words: &String| Rate::of_words(words).map_err(|e| Error::usage(format!("--learning-rate: {e}")));
+    flag!(adapter, args.adapter.clone());
+    flag!(model, args.model.clone());
+    flag!(epochs, args.epochs);
+    flag!(r, args.r);
+    flag!(lora_alpha, args.lora_alpha);
+    flag!(save_steps, args.save_steps);
+    flag!(max_steps, args.max_steps.map(i64::from));
+    flag!(learning_rate, args.learning_rate.as_ref().map(rate).transpose()?);
+    flag!(recompute, args.recompute.then_some(Recompute::Always));
+    flag!(training_file, (!args.training_file.is_empty()).then(|| Files::Many(args.training_file.clone())));
+    flag!(track, trackers(&args.track)?);
+    args.training_file.iter().try_for_each(|path| super::paths::file("--training-file", path))?;
+    if args.vectors.is_none() && args.layers.is_none() && args.coef.is_none() {
+        return Ok(());
     }
-    if args.vectors.is_some() || args.layers.is_some() || args.coef.is_some() {
-        let intervention = config.intervention.take().unwrap_or_default();
-        config.intervention = Some(intervention.with(args.vectors.clone(), args.layers.clone(), args.coef)?);
-    }
-    Ok(config)
+    let own = train.intervention.take().unwrap_or_default();
+    train.intervention = Some(InterventionFile {
+        kind: own.kind.filter(|kind| *kind != InterventionType::None).or(Some(InterventionType::Steer)),
+        vectors: args.vectors.clone().map(Files::One).or(own.vectors),
+        layers: args.layers.clone().or(own.layers),
+        coef: args.coef.or(own.coef),
+        ..own
+    });
+    Ok(())
 }
 
 /// `--track`: names of trackers, or `none`; nothing if it is not given.
@@ -282,59 +263,64 @@ fn trackers(words: &[String]) -> Result<Option<Vec<Tracker>>> {
     Ok(Some(trackers).filter(|all| !all.is_empty()))
 }
 
-/// What learns: a given adapter, whose own shape then counts, or a new one.
-fn start_of(config: &mut TrainConfig, model: &ModelFolder, console: &dyn Console) -> Result<Start> {
-    if let Some(dir) = &config.adapter {
-        let given = AdapterConfig::read(dir)?;
-        let stable = if given.use_rslora { ", rank-stabilised" } else { "" };
-        console.say(&format!("adapter: {} (r {}, alpha {}{stable})", dir.display(), given.r, given.lora_alpha));
-        (config.r, config.lora_alpha, config.use_rslora) =
-            (Some(given.r), Some(given.lora_alpha), Some(given.use_rslora));
-        if let Targets::Names(names) = given.target_modules {
-            config.target_modules = Some(names);
+/// Tells what was chosen before the work begins.
+pub(super) fn hear(notices: &[Notice], console: &dyn Console) {
+    for notice in notices {
+        match notice {
+            Notice::Said(line) => console.say(line),
+            Notice::Warned(line) => console.warn(line),
         }
-        return Ok(Start::From(dir.clone()));
     }
-    Ok(Start::Adapter(adapter_of(config, model)?, config.seed.unwrap_or_default()))
 }
 
-/// The shape of the adapter that a resolved configuration trains: a given one's, or a new one's.
-pub(super) fn adapter_of(config: &TrainConfig, model: &ModelFolder) -> Result<AdapterConfig> {
-    if let Some(dir) = &config.adapter {
-        return AdapterConfig::read(dir);
+/// Shows how far the job is.
+fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>) {
+    match event {
+        JobEvent::Began { examples, held_out, supervised, steps, left_out } => {
+            const NAMED_MAX: usize = 5;
+            if !left_out.is_empty() {
+                let named = left_out.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
+                let all = examples + held_out + left_out.len();
+                console.warn(&format!("{} of {all} chats are left out: {named}", left_out.len()));
+            }
+            console.say(&format!(
+                "training: {examples} chats, {held_out} held out, {supervised} supervised tokens, {steps} steps"
+            ));
+        }
+        JobEvent::ReadingMean(done, of) => progress.show("reading", *done, *of, &format!("of {of} texts")),
+        JobEvent::Fit(event, log) => say::show(event, log, console, progress),
     }
-    let targets = Targets::Names(config.target_modules.clone().unwrap_or_default());
-    let (r, alpha, stable) = (config.r.unwrap_or_default(), config.lora_alpha.unwrap_or_default(), config.use_rslora);
-    let mut adapter = AdapterConfig::new(r, alpha, stable.unwrap_or_default(), targets);
-    adapter.base_model_name_or_path = Some(model.base());
-    Ok(adapter)
 }
 
-/// A resolved configuration as the trainer takes it.
-pub(super) fn settings_of(config: &TrainConfig) -> FitSettings {
-    const RESOLVED: &str = "a resolved configuration has every number";
-    let Some(Rate::Number(learning_rate)) = config.learning_rate else { unreachable!("{RESOLVED}") };
-    FitSettings {
-        learning_rate,
-        warmup_steps: config.warmup_steps.expect(RESOLVED),
-        weight_decay: config.weight_decay.expect(RESOLVED),
-        max_grad_norm: config.max_grad_norm.expect(RESOLVED),
-        micro_batch: config.per_device_train_batch_size.expect(RESOLVED),
-        accumulation: config.gradient_accumulation_steps.expect(RESOLVED),
-        epochs: config.epochs.expect(RESOLVED),
-        max_steps: config.max_steps.and_then(|steps| usize::try_from(steps).ok()),
-        seed: config.seed.expect(RESOLVED),
-        shuffle: config.shuffle.expect(RESOLVED),
-        group_by_length: config.group_by_length.expect(RESOLVED),
-        loss_average: config.loss_average.expect(RESOLVED),
-        recompute: config.recompute.expect(RESOLVED),
-        save_steps: config.save_steps,
-        ..FitSettings::default()
+/// What is printed of a finished run.
+fn outcome(out: &Path, adapter: &Path, fitted: &Fitted, reused: bool, intervention: &Value) -> Result<Outcome> {
+    let Fitted { outcome, first, last, proofs, watched, .. } = fitted;
+    let (first, last_loss) = (first.map(|report| report.loss), last.map(|report| report.loss));
+    let (tokens, drift) = (last.map_or(0, |report| report.tokens), watched.drift.last().map(|(_, drift)| *drift));
+    let number = |x: Option<f64>| x.map_or("?".to_owned(), |x| format!("{x:.4}"));
+    let mut text = format!("{} steps, {tokens} tokens, loss {} -> {}", outcome.steps, number(first), number(last_loss));
+    if let Some(loss) = outcome.holdout_loss {
+        text += &format!(", held-out loss {loss:.4} (unsteered)");
     }
+    if let Some(drift) = drift {
+        text += &format!(", drift {drift:+.4}");
+    }
+    if outcome.stopped {
+        text += ", stopped before its last step because the drift passed its limit";
+    }
+    text += &format!(": {}", adapter.display());
+    let proof = if proofs.is_empty() { Value::Null } else { json!(proofs) };
+    let json = json!({
+        "out": out, "adapter": adapter, "adapter_hash": hash_file(&adapter.join("adapter_model.safetensors"))?,
+        "complete": true, "steps": outcome.steps, "tokens": tokens, "first_loss": first, "last_loss": last_loss,
+        "drift": drift, "stopped": outcome.stopped, "holdout_loss": outcome.holdout_loss, "reused": reused,
+        "intervention": intervention, "proof": proof,
+    });
+    Ok(Outcome::new(text, json))
 }
 
 /// Takes the folder for this run: free, or of the same run, or to be thrown away.
-fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Result<()> {
+fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) -> Result<()> {
     // A run that failed before its first step has left nothing worth keeping.
     let begun = ["metrics.jsonl", "checkpoint.safetensors", "stages/fit.json", "stages/mean.json"]
         .iter()
@@ -364,45 +350,24 @@ fn claim(run: &RunDir, key: &Hash, config: &TrainConfig, overwrite: bool) -> Res
     }
     let old: toml::Table =
         std::fs::read_to_string(run.file("run.toml")).ok().and_then(|t| toml::from_str(&t).ok()).unwrap_or_default();
-    let new = toml::Table::try_from(config).unwrap_or_default();
-    let mut differ: Vec<&str> =
-        old.keys().chain(new.keys()).filter(|k| old.get(*k) != new.get(*k)).map(String::as_str).collect();
-    differ.sort_unstable();
-    differ.dedup();
-    let differ = if differ.is_empty() { "the data or the model's files".to_owned() } else { differ.join(", ") };
-    Err(Error::usage(format!("{}: holds another run; it differs in {differ}", run.path().display()))
-        .hint("give another --out, or --overwrite to throw that run away"))
+    let new = toml::Table::try_from(settings).unwrap_or_default();
+    let differ = match differing(&old, &new) {
+        none if none.is_empty() => vec!["the data or the model's files"],
+        some => some,
+    };
+    refuse_other(run.path(), "another run", &differ, "--out")
 }
 
 /// Where the run's metrics go besides its folder.
-fn tracking_of(config: &TrainConfig, run: &RunDir, key: &Hash, context: &Context<'_>) -> Tracking {
+fn tracking_of(settings: &TrainSettings, run: &RunDir, key: &Hash, context: &Context<'_>) -> Tracking {
     let folder = run.path().canonicalize().unwrap_or_else(|_| run.path().to_owned());
     Tracking {
-        trackers: config.track.clone().unwrap_or_default(),
+        trackers: settings.track.clone(),
         trackio: context.trackio.clone(),
-        project: config.trackio_project.clone().unwrap_or_default(),
+        project: settings.trackio_project.clone(),
         // Another folder is another run, even of the same settings.
         id: Hash::of(&(key, &folder)).as_str()[..32].to_owned(),
-        config: json!(config),
+        config: json!(settings),
         folder,
     }
-}
-
-/// Runs the finetune, keeps its diary and shows how far it is.
-fn fit(
-    runtime: &dyn Runtime,
-    spec: &FitSpec<'_>,
-    tracking: Tracking,
-    console: &dyn Console,
-    total: usize,
-) -> Result<(FitOutcome, TrainingLog)> {
-    let mut diary = TrainingLog::new(tracking);
-    let mut bar = console.bar("step", total);
-    let outcome = runtime.fit(spec, &mut |event| {
-        let heard = diary.hear(event);
-        say::show(event, &diary, console, bar.as_mut());
-        if console.interrupted() { ControlFlow::Break(()) } else { heard }
-    })?;
-    diary.close()?;
-    Ok((outcome, diary))
 }

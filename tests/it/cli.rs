@@ -73,10 +73,10 @@ fn a_bad_configuration_names_key_and_line() {
     place.fails(
         "train c.toml --out run",
         2,
-        &["c.toml:3: unknown key `learnin_rate`", "help: did you mean `learning_rate`?"],
+        &["c.toml:3:1: unknown key `learnin_rate`", "help: did you mean `learning_rate`?"],
     );
     place.write("c.toml", format!("{model}epochs = \"many\"\n"));
-    place.fails("train c.toml --out run", 2, &["c.toml:3: `epochs`"]);
+    place.fails("train c.toml --out run", 2, &["c.toml:3:1: `epochs`"]);
     place.write("c.toml", "training_file = \"gone.jsonl\"\n");
     place.fails("train c.toml --out run", 2, &["gone.jsonl"]);
     place.write("chats.jsonl", "{\"messages\":[]}\n");

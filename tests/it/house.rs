@@ -6,8 +6,9 @@ mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use source::{File, Source, is_test};
+use source::{File, Reference, Source, is_test};
 
 /// Floors from the ground up. A room imports only from rooms on lower floors, never from its own floor.
 const FLOORS: &[&[&str]] = &[
@@ -68,26 +69,6 @@ const STILL_IN_CIRCLES: &[&str] = &[
     "study/shift/mod.rs",
     "study/shift/paper.rs",
     "study/shift/samples.rs",
-    "sweep/mod.rs",
-    "sweep/positions.rs",
-    "sweep/range.rs",
-    "sweep/report.rs",
-    "train/estimate.rs",
-    "train/estimate/footprint.rs",
-    "train/estimate/trial.rs",
-    "train/gradient_projection.rs",
-    "train/gradients.rs",
-    "train/intervention.rs",
-    "train/intervention/acts.rs",
-    "train/loss.rs",
-    "train/mod.rs",
-    "train/probe.rs",
-    "train/proof.rs",
-    "train/resume.rs",
-    "verbs/train.rs",
-    "verbs/train/texts.rs",
-    "verbs/train_config.rs",
-    "verbs/train_config/watch.rs",
 ];
 
 /// Documents and places that a reader of the program does not have.
@@ -99,13 +80,11 @@ const UNKNOWN_TO_READERS: &[&str] =
 const STILL_CITING: &[&str] = &[
     "report",
     "study",
-    "train",
-    "verbs",
 ];
 
-fn house() -> Source {
-    Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
-}
+/// The crate's source, read once for all rules.
+static HOUSE: LazyLock<Source> = LazyLock::new(|| Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
+static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| HOUSE.references());
 
 /// `model/peft.rs` → `model`.
 fn room(path: &Path) -> &str {
@@ -130,29 +109,23 @@ fn none(rule: &str, violations: BTreeSet<String>) {
 }
 
 /// What is to be said of the imports, by a rule over (file, target's file, path as written).
-fn imports(
-    house: &Source,
-    mut rule: impl FnMut(&Path, Option<&Path>, &[String]) -> Option<String>,
-) -> BTreeSet<String> {
-    let references = house.references();
-    assert!(references.len() > 500, "the check saw only {} imports", references.len());
-    let path = |file: usize| house.files[file].path.as_path();
-    references.iter().filter_map(|r| rule(path(r.from), r.to.map(path), &r.written)).collect()
+fn imports(mut rule: impl FnMut(&Path, Option<&Path>, &[String]) -> Option<String>) -> BTreeSet<String> {
+    assert!(REFERENCES.len() > 500, "the check saw only {} imports", REFERENCES.len());
+    let path = |file: usize| HOUSE.files[file].path.as_path();
+    REFERENCES.iter().filter_map(|r| rule(path(r.from), r.to.map(path), &r.written)).collect()
 }
 
 #[test]
 fn every_room_has_a_floor() {
     let rooms: BTreeSet<&str> = FLOORS.iter().flat_map(|rooms| rooms.iter().copied()).collect();
-    let house = house();
-    let stand: BTreeSet<&str> = house.files.iter().map(|file| room(&file.path)).collect();
+    let stand: BTreeSet<&str> = HOUSE.files.iter().map(|file| room(&file.path)).collect();
     let without = stand.difference(&rooms).map(|room| format!("`{room}`: add it to FLOORS in tests/it/house.rs"));
     none("rooms without a floor", without.collect());
 }
 
 #[test]
 fn rooms_import_from_lower_floors_only() {
-    let house = house();
-    let violations = imports(&house, |from, to, written| {
+    let violations = imports(|from, to, written| {
         let here = room(from);
         // Both the room that is named and the room behind a re-export must be lower.
         let named = written.first().map(String::as_str).filter(|name| floor(name).is_some());
@@ -165,10 +138,9 @@ fn rooms_import_from_lower_floors_only() {
 
 #[test]
 fn parts_of_a_study_import_along_the_arrows() {
-    let house = house();
     let allowed = |part: &str| STUDY.iter().find(|(name, _)| *name == part).map(|(_, allowed)| *allowed);
-    let rebuilt = house.files.iter().any(|file| file.path.starts_with("study/claims"));
-    let violations = imports(&house, |from, to, _| {
+    let rebuilt = HOUSE.files.iter().any(|file| file.path.starts_with("study/claims"));
+    let violations = imports(|from, to, _| {
         let (here, other) = (study_part(from)?, study_part(to?)?);
         match (allowed(here), allowed(other)) {
             (Some(to), Some(_)) if other == here || to.contains(&other) => None,
@@ -182,8 +154,7 @@ fn parts_of_a_study_import_along_the_arrows() {
 
 #[test]
 fn no_two_files_import_each_other() {
-    let house = house();
-    let arrows = arrows(&house);
+    let arrows = arrows(&HOUSE, &REFERENCES);
     let circles = circles(&arrows);
     let known: BTreeSet<PathBuf> = STILL_IN_CIRCLES.iter().map(PathBuf::from).collect();
     let within: BTreeSet<PathBuf> = circles.iter().flatten().map(|path| path.to_path_buf()).collect();
@@ -200,9 +171,9 @@ fn no_two_files_import_each_other() {
 /// For each file the files that it imports, each with one of the names.
 type Arrows<'a> = BTreeMap<&'a Path, BTreeMap<&'a Path, String>>;
 
-fn arrows(house: &Source) -> Arrows<'_> {
+fn arrows<'a>(house: &'a Source, references: &[Reference]) -> Arrows<'a> {
     let mut arrows = Arrows::new();
-    for r in house.references() {
+    for r in references {
         if let Some(to) = r.to.filter(|to| *to != r.from) {
             let name = r.written.last().cloned().unwrap_or_default();
             arrows.entry(&house.files[r.from].path).or_default().entry(&house.files[to].path).or_insert(name);
@@ -243,7 +214,7 @@ fn a_circle_is_a_name_taken_both_ways() {
     let circles_of = |parent: &str, child: &str| {
         let file = |path: &str, text: &str| File { path: path.into(), text: text.into() };
         let house = Source::of(vec![file("a/mod.rs", parent), file("a/b.rs", child), file("lib.rs", "pub mod a;")]);
-        circles(&arrows(&house)).len()
+        circles(&arrows(&house, &house.references())).len()
     };
     let child = "use super::Shared; pub struct Own(Shared);";
     assert_eq!(circles_of("mod b; pub struct Shared; fn f() -> b::Own { todo!() }", child), 1, "an inline path");
@@ -267,9 +238,8 @@ fn code(text: &str) -> String {
 
 #[test]
 fn some_words_stay_in_their_rooms() {
-    let house = house();
     let mut violations = BTreeSet::new();
-    for File { path, text } in house.files.iter().filter(|file| !is_test(&file.path)) {
+    for File { path, text } in HOUSE.files.iter().filter(|file| !is_test(&file.path)) {
         let code = code(text);
         for (word, rooms, rule) in ONLY_IN {
             if code.contains(word) && !rooms.contains(&room(path)) {
@@ -282,8 +252,7 @@ fn some_words_stay_in_their_rooms() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let house = house();
-    let silent = house.files.iter().filter(|file| !file.text.starts_with("//!"));
+    let silent = HOUSE.files.iter().filter(|file| !file.text.starts_with("//!"));
     none("no `//!` at the top", silent.map(|file| file.path.display().to_string()).collect());
 }
 

@@ -11,6 +11,7 @@ mod data;
 mod evaluation;
 mod extract;
 mod files;
+mod finetune;
 #[cfg(feature = "cpu")]
 mod generation;
 mod harbor;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::settings::{AdapterSettings, ArmSettings, MeasureSettings, VectorSettings};
+use super::settings::{ArmSettings, MeasureSettings, VectorSettings};
 use super::sources::{FactsSource, MmluSource, TraitSource};
 use super::study::StudyConfig;
 use crate::eval::mmlu::Form;
+use crate::finetune::AdapterSettings;
 use crate::harbor::World;
 use crate::judge::JudgeSource;
 use crate::text::ExampleRules;

@@ -10,7 +10,7 @@ mod study;
 pub use audit::{AuditSettings, NeutralSource};
 pub use demo::demo_config;
 pub use kind::Kind;
-pub use settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
+pub use settings::{ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
 pub use sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};
 pub(super) use study::FACTS_CORPUS;
 pub use study::StudyConfig;

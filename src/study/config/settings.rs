@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::eval::mmlu::Form;
-use crate::model::peft::{AdapterConfig, Targets};
+use crate::finetune::InterventionFile;
 use crate::persona::Filter;
-use crate::train::Intervention;
 use crate::vector::IncBase;
 
 /// How the persona vector comes about.
@@ -142,7 +141,7 @@ pub struct OwnArm {
     #[serde(rename = "trait", default, skip_serializing_if = "Option::is_none")]
     pub trait_: Option<String>,
     /// What is done while the model learns, as `train` has it; without `vectors` it takes the study's own.
-    pub intervention: Intervention,
+    pub intervention: InterventionFile,
     /// Strengths, a finetune each; the intervention's own if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coefs: Vec<f64>,
@@ -158,9 +157,9 @@ impl OwnArm {
     ///
     /// # Errors
     /// An intervention that takes no strength.
-    pub fn at(&self, strength: Option<f64>) -> Result<Intervention> {
+    pub fn at(&self, strength: Option<f64>) -> Result<InterventionFile> {
         let intervention = self.intervention.clone();
-        strength.map_or(Ok(intervention.clone()), |strength| intervention.at(strength as f32))
+        strength.map_or(Ok(intervention.clone()), |strength| intervention.at(strength))
     }
 }
 
@@ -213,36 +212,6 @@ impl Default for MeasureSettings {
             all_traits: false,
             difference: 0,
         }
-    }
-}
-
-/// The LoRA adapter that learns, in PEFT's words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdapterSettings {
-    /// Rank.
-    pub r: usize,
-    /// Scale's numerator.
-    pub lora_alpha: f64,
-    /// Scale by `lora_alpha / sqrt(r)` instead of `lora_alpha / r`.
-    pub use_rslora: bool,
-    /// Which projections.
-    pub target_modules: Vec<String>,
-}
-
-impl Default for AdapterSettings {
-    /// The reference's (guide: method, "LoRA").
-    fn default() -> Self {
-        let all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-        Self { r: 32, lora_alpha: 64.0, use_rslora: true, target_modules: all.map(str::to_owned).to_vec() }
-    }
-}
-
-impl AdapterSettings {
-    /// As the trainer takes it.
-    pub fn config(&self) -> AdapterConfig {
-        let targets = Targets::Names(self.target_modules.clone());
-        AdapterConfig::new(self.r, self.lora_alpha, self.use_rslora, targets)
     }
 }
 

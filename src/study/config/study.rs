@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::audit::AuditSettings;
-use super::settings::{AdapterSettings, ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
+use super::settings::{ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
 use super::sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};
+use crate::config_file::ConfigFile;
+use crate::finetune::{AdapterSettings, StudyTables};
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
 use crate::report::{ArmKind, settings_of};
 use crate::text::ExampleRules;
 use crate::train::FitSettings;
 use crate::vector::Layer;
-use crate::{At, Error, Result, ensure};
+use crate::{Error, Result, ensure};
 
 /// Everything that decides a study's numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,20 +84,23 @@ fn three_seeds() -> Vec<u64> {
 pub(in crate::study) const FACTS_CORPUS: &str = "facts";
 
 impl StudyConfig {
-    /// Reads a configuration, TOML or (by its ending) JSON, and checks it.
+    /// Reads a configuration, TOML or JSON, and checks it.
     ///
     /// # Errors
     /// Unreadable files, unknown keys, values that make no study.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).at(path)?;
-        let parsed = if path.extension().is_some_and(|e| e == "json") {
-            serde_json::from_str(&text).at(path)
-        } else {
-            toml::from_str(&text).at(path)
-        };
-        let config: Self = parsed.map_err(|e: Error| e.hint("see `trimtab study facts --help` for the keys"))?;
+        let config = Self::of_file(&mut ConfigFile::read(path)?)?;
         config.check().map_err(|e| e.at(path.display()))?;
         Ok(config)
+    }
+
+    /// The configuration that a file holds, not checked yet.
+    ///
+    /// # Errors
+    /// Unknown keys, values of another type.
+    pub fn of_file(file: &mut ConfigFile) -> Result<Self> {
+        let StudyTables { fit, shape, rules } = StudyTables::take(file)?;
+        Ok(Self { train: fit, adapter: shape, lessons: rules, ..file.parse()? })
     }
 
     /// The traits, one or several.
@@ -297,7 +302,7 @@ mod tests {
             ("[watch]\ngradients = true", "gradients"),
         ] {
             let error = read(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
-            assert!(error.contains(key) && error.contains("unknown field"), "{error}");
+            assert!(error.contains(key) && error.contains("unknown key"), "{error}");
         }
         let error = read(&LEAST.replace("folder = \"mmlu\"", "folder = \"mmlu\", rounds = 3")).unwrap_err().to_string();
         assert!(error.contains("rounds"), "{error}");

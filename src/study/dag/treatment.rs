@@ -1,9 +1,11 @@
 //! What is done to a model, or to its data, during a finetune.
 
 use crate::Result;
+use crate::finetune::{AblateTo, Intervention, SteeringSettings};
 use crate::report::ArmKind;
+use crate::steering::Positions;
 use crate::study::config::StudyConfig;
-use crate::train::{Ablate, Intervention, Random, Regularize, Steer};
+use crate::train::Mode;
 use crate::vector::{Layer, Layers};
 
 /// What happens during a finetune.
@@ -82,35 +84,38 @@ impl Treatment {
     ///
     /// # Errors
     /// An arm of one's own whose intervention takes no strength, but is given some.
-    pub fn intervention(self, config: &StudyConfig, layer: Layer) -> Result<Option<Intervention>> {
-        let all = Some(Layers::all());
-        let one = Some(Layers::One(layer.row()));
-        let base = Some(config.vector.base);
-        let steer = |layers, coef: f64, incremental| {
-            let inc_base = if incremental { base } else { None };
-            Steer { layers, coef: Some(coef as f32), incremental: Some(incremental), inc_base, ..Steer::default() }
+    pub fn intervention(self, config: &StudyConfig, layer: Layer) -> Result<Intervention> {
+        let (vectors, positions) = (None, Positions::All);
+        let (all, one) = (Layers::all(), Layers::One(layer.row()));
+        let steering = |layers, coef: f64, incremental| SteeringSettings {
+            vectors: None,
+            layers,
+            coef: coef as f32,
+            incremental,
+            inc_base: config.vector.base,
+            positions,
+            recompute: None,
         };
         Ok(match self {
-            Self::Plain | Self::Prompting | Self::Negative(_) => None,
+            Self::Plain | Self::Prompting | Self::Negative(_) => Intervention::None,
             Self::AllLayers(coef)
             | Self::Control(Control::Shuffled | Control::Orthogonal | Control::Unrelated, coef) => {
-                Some(Intervention::Steer(steer(all, coef, true)))
+                Intervention::Steer(steering(all, coef, true))
             }
-            Self::OneLayer(coef) => Some(Intervention::Steer(steer(one, coef, false))),
-            Self::Control(Control::Negated, coef) => Some(Intervention::Steer(steer(all, -coef, true))),
+            Self::OneLayer(coef) => Intervention::Steer(steering(one, coef, false)),
+            Self::Control(Control::Negated, coef) => Intervention::Steer(steering(all, -coef, true)),
             Self::Control(Control::Random(_), coef) => {
-                let Steer { layers, coef, incremental, inc_base, .. } = steer(all, coef, true);
-                Some(Intervention::Random(Random { layers, coef, incremental, inc_base, ..Random::default() }))
+                Intervention::Random { steering: steering(all, coef, true), seed: None }
             }
             Self::Ablate(share) => {
-                let ablate = Ablate { layers: all, coef: Some(share as f32), ..Ablate::default() };
-                Some(Intervention::Ablate(ablate))
+                let (coef, to) = (share as f32, AblateTo::Zero);
+                Intervention::Ablate { vectors, layers: all, coef, to, positions }
             }
             Self::Regularize(lambda) => {
-                let lambda = Some(lambda as f32);
-                Some(Intervention::Regularize(Regularize { layers: one, lambda, ..Regularize::default() }))
+                let (lambda, mode) = (lambda as f32, Mode::default());
+                Intervention::Regularize { vectors, layers: one, lambda, mode }
             }
-            Self::Own(place, strength) => Some(config.own[place].at(strength)?),
+            Self::Own(place, strength) => config.own[place].at(strength)?.resolve()?,
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use super::scheduler::TaskResults;
 use crate::Result;
+use crate::finetune::Fitted;
 use crate::record::Hash;
 use crate::study::dag::{Task, TaskKind, Treatment};
-use crate::study::outputs::{Fitted, Output};
+use crate::study::outputs::Output;
 use crate::study::steps::{
     Adapter, Context, ControlInputs, Event, Sweep, TraitVector, adapter_folder, answer_prompts, audit, base_rollouts,
     control_vector, difference, finetune, measure, project_answers, training_chats, vector, vector_of,

@@ -13,4 +13,4 @@ pub(super) use axes::{
     COHERENCE, EXAM, FACTS, SHOWS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, prompt_key,
     shift_key, trait_key,
 };
-pub(super) use task::{AnswerProjection, DataProjection, Difference, Extracted, Fitted, Measured, MeasuredAt, Output};
+pub(super) use task::{AnswerProjection, DataProjection, Difference, Extracted, Measured, MeasuredAt, Output};

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::audit::AuditFindings;
+use crate::finetune::Fitted;
 use crate::record::Hash;
 use crate::report::Example;
-use crate::runtime::FitOutcome;
 use crate::stats::Clusters;
-use crate::train::ProbeMetrics;
 use crate::vector::VectorFile;
 
 /// What a task leaves behind.
@@ -40,22 +39,6 @@ pub(in crate::study) struct Extracted {
     pub diagnosis: String,
     /// What a reader should know.
     pub warnings: Vec<String>,
-}
-
-/// A finished finetune.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::study) struct Fitted {
-    /// Steps and held-out loss.
-    pub outcome: FitOutcome,
-    /// Loss of the last step, nats.
-    pub loss: Option<f64>,
-    /// By how much the measured shift of the first batch was off the planned one, at the worst layer and relative to it.
-    pub shift_error: Option<f64>,
-    /// Hash of the adapter's folder.
-    pub adapter: Hash,
-    /// What was measured while it learned.
-    #[serde(default)]
-    pub watched: ProbeMetrics,
 }
 
 /// What was measured of one model, at each of its coefficients.

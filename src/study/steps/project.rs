@@ -8,13 +8,13 @@ use super::events::Phase;
 use super::files::answers_file;
 use super::selfgen::{answer, exchange, training_chats};
 use crate::eval::Row;
+use crate::finetune::SourcedChat;
 use crate::language_model::{Prompt, Sampling};
 use crate::persona::{Border, Exchange, Metric, Probe, finish, projections};
 use crate::record::{Hash, read_jsonl};
 use crate::stats::Clusters;
 use crate::steering::SteeringPlan;
 use crate::study::dag::Task;
-use crate::study::inputs::SourcedChat;
 use crate::study::outputs::{
     AnswerProjection, DataProjection, Difference, Measured, projection_key, prompt_key, trait_key,
 };

@@ -5,11 +5,11 @@ use super::events::Phase;
 use super::files::selfgen_file;
 use super::hashes::is_unchanged;
 use crate::Result;
+use crate::finetune::SourcedChat;
 use crate::language_model::{LanguageModel, Request, Sampling};
 use crate::persona::Exchange;
 use crate::record::{Hash, create_folder, hash_file, read_jsonl, write_atomic_with};
 use crate::study::dag::Task;
-use crate::study::inputs::SourcedChat;
 use crate::text::Message;
 
 /// The conversations that a finetune learns, before any treatment.
@@ -19,7 +19,7 @@ pub(in crate::study) fn training_chats(cx: &Context<'_>, task: &Task) -> Result<
         return Ok(corpus.chats.clone());
     }
     let rows: Vec<Vec<Message>> = read_jsonl(&selfgen_file(cx, corpus))?;
-    let chat = |(i, messages)| SourcedChat { source: format!("own answer {i} of `{}`", corpus.name), messages };
+    let chat = |(i, messages)| SourcedChat::new(format!("own answer {i} of `{}`", corpus.name), messages);
     Ok(rows.into_iter().enumerate().map(chat).collect())
 }
 
@@ -69,5 +69,5 @@ pub(super) fn answer(
 
 /// A conversation as a prompt and its last answer.
 pub(super) fn exchange(chat: &SourcedChat) -> Result<Exchange> {
-    Exchange::of(chat.messages.clone(), false).map_err(|e| e.at(&chat.source))
+    Exchange::of(chat.messages()?.to_vec(), false).map_err(|e| e.at(&chat.source))
 }

@@ -3,12 +3,12 @@
 
 use serde::Serialize;
 
-use super::Extent;
+use super::extent::Extent;
 use crate::kernels::{FusedOps, SCORES_AT_ONCE};
 use crate::model::QwenConfig;
 use crate::model::peft::Slot;
-use crate::train::FitSettings;
 use crate::train::loss::logits_per_chunk;
+use crate::train::settings::FitSettings;
 
 /// What learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 
-use super::Extent;
+use super::extent::Extent;
 use crate::kernels::FusedOps;
 use crate::model::peft::{Adapter, AdapterConfig};
 use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
 use crate::text::{Batch, TrainingExample};
+use crate::train::gradients::gradients;
 use crate::train::loss::{head_chunk, logits_per_chunk};
-use crate::train::{AdamW, FitSettings, gradients};
+use crate::train::optimiser::AdamW;
+use crate::train::settings::FitSettings;
 use crate::{Result, ensure};
 
 /// Rows of the vocabulary that the trial's head has; the real one takes as many times longer as it has more.

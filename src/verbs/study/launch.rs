@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::study::{Kind, StudyConfig};
-use crate::verbs::document::Document;
 use crate::{Error, Result};
 
 /// A study as the command line asks for it.
@@ -81,23 +80,7 @@ pub struct SlurmSettings {
     pub setup: Vec<String>,
 }
 
-const KEYS: [&str; 9] = ["partition", "account", "time", "gpus", "cpus", "mem", "at_once", "sbatch", "setup"];
-
 impl SlurmSettings {
-    /// Takes the table `[slurm]` out of a configuration; the rest is the study's own.
-    ///
-    /// # Errors
-    /// Unknown keys, values of the wrong kind.
-    pub fn take(document: &mut Document) -> Result<Self> {
-        if !document.values.contains_key("slurm") {
-            return Ok(Self::default());
-        }
-        document.only("slurm", &KEYS)?;
-        let settings = document.parse("slurm")?;
-        document.values.remove("slurm");
-        Ok(settings)
-    }
-
     /// These settings, after a command's flags.
     ///
     /// # Errors
@@ -195,20 +178,21 @@ fn lines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_file::ConfigFile;
 
-    fn taken(text: &str) -> Result<(SlurmSettings, Document)> {
+    fn taken(text: &str) -> Result<(SlurmSettings, ConfigFile)> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("c.toml"), text).unwrap();
-        let mut document = Document::read(&dir.path().join("c.toml")).unwrap();
-        let settings = SlurmSettings::take(&mut document)?;
-        Ok((settings, document))
+        let mut file = ConfigFile::read(&dir.path().join("c.toml")).unwrap();
+        let settings = file.take("slurm")?;
+        Ok((settings, file))
     }
 
     #[test]
     fn flags_go_before_the_table() {
         let table = "model = \"m\"\n[slurm]\npartition = \"long\"\ngpus = 1\ncpus = 8\nsetup = \"module load cuda\\nulimit -n 4096\"\n";
-        let (settings, document) = taken(table).unwrap();
-        assert_eq!(document.values.keys().collect::<Vec<_>>(), ["model"]);
+        let (settings, file) = taken(table).unwrap();
+        assert!(file.has("model") && !file.has("slurm"));
         assert_eq!(settings.setup, ["module load cuda", "ulimit -n 4096"]);
         let flags =
             SlurmSettings { gpus: Some("a100:2".into()), sbatch: vec!["--qos=low".into()], ..SlurmSettings::default() };
@@ -220,10 +204,10 @@ mod tests {
     #[test]
     fn misunderstandings_are_errors() {
         let unknown = taken("[slurm]\npartitoin = \"x\"\n").unwrap_err();
-        assert!(unknown.to_string().contains("c.toml:2: unknown key `slurm.partitoin`"), "{unknown}");
+        assert!(unknown.to_string().contains("c.toml:2:1: unknown key `slurm.partitoin`"), "{unknown}");
         assert_eq!(unknown.help(), Some("did you mean `partition`?"));
         let kind = taken("[slurm]\n\ncpus = \"many\"\n").unwrap_err();
-        assert!(kind.to_string().contains("c.toml:3: `slurm.cpus`"), "{kind}");
+        assert!(kind.to_string().contains("c.toml:3:1: `slurm.cpus`"), "{kind}");
         for (settings, want) in [
             (SlurmSettings { time: Some("1:00 #".into()), ..SlurmSettings::default() }, "one plain word"),
             (SlurmSettings { sbatch: vec!["qos=low".into()], ..SlurmSettings::default() }, "no option of sbatch"),

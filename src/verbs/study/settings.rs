@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 
 use super::launch::SlurmSettings;
 use crate::Result;
+use crate::config_file::ConfigFile;
 use crate::study::{CorpusSource, FactsSource, JudgeSource, MmluSource, NeutralSource, StudyConfig, TraitSource};
 use crate::verbs::Context;
-use crate::verbs::document::Document;
 use crate::verbs::model::ModelFolder;
 use crate::verbs::paths::of_config;
 
 /// A study's configuration, its paths found, and what it says of Slurm.
-pub(in crate::verbs) fn read(document: &mut Document, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
+pub(in crate::verbs) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
     // How it is handed to a cluster is no part of what is studied.
-    let slurm = SlurmSettings::take(document)?;
-    let mut config: StudyConfig = document.whole()?;
-    find_paths(&mut config, &document.path, context)?;
+    let slurm = file.take("slurm")?;
+    let mut config: StudyConfig = StudyConfig::of_file(file)?;
+    find_paths(&mut config, &file.path, context)?;
     config.seed = context.seed.unwrap_or(config.seed);
     Ok((config, slurm))
 }

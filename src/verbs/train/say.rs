@@ -3,10 +3,11 @@
 use crate::steering::Op;
 use crate::train::TrainingLog;
 use crate::train::{Event, GradientReport, Proof, RecomputeReport};
-use crate::verbs::{Bar, Console};
+use crate::verbs::Console;
+use crate::verbs::run::Progress;
 
 /// Tells what happened.
-pub fn show(event: &Event, diary: &TrainingLog, console: &dyn Console, bar: &mut dyn Bar) {
+pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
         Event::Steered(proofs) => say_proof(proofs, console),
         Event::ProbeBaseline(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
@@ -14,12 +15,12 @@ pub fn show(event: &Event, diary: &TrainingLog, console: &dyn Console, bar: &mut
         Event::Recomputed(report) => say_refreshed(report, console),
         Event::Resumed(step) => {
             console.say(&format!("going on after step {step}"));
-            bar.at(*step, "");
         }
-        Event::Step(report, ..) => {
-            let drift = diary.drift().map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
-            let rate = diary.tokens_per_second;
-            bar.at(report.step, &format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss));
+        Event::Step(report, total, _) => {
+            let drift = log.drift().map_or_else(String::new, |drift| format!(", drift {drift:+.3}"));
+            let rate = log.tokens_per_second;
+            let note = format!("loss {:.4}{drift}, {rate:.0} tokens/s", report.loss);
+            progress.show("step", report.step, *total, &note);
         }
     }
 }

@@ -153,25 +153,26 @@ fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFinding
 fn samples(corpus: &Corpus, count: usize, seed: u64) -> Vec<Sample> {
     let places = sampled_places(corpus.chats.len(), count, seed, "prompt");
     let sample = |place: usize| {
-        let turns = &corpus.chats[place].messages;
+        // Plain text asks nothing.
+        let turns = corpus.chats[place].messages().ok()?;
         let answered = turns.iter().rposition(|message| message.role == "assistant").unwrap_or(turns.len());
         let prompt = turns[..answered].to_vec();
         let asked = prompt.iter().rev().find(|message| message.role == "user");
-        Sample {
+        Some(Sample {
             question_id: format!("{}_{place}", corpus.name),
             group: corpus.name.clone(),
             question: asked.map(|message| message.content.clone()).unwrap_or_default(),
             prompt: Prompt::Chat(prompt),
             reference: None,
-        }
+        })
     };
-    places.into_iter().map(sample).collect()
+    places.into_iter().filter_map(sample).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::inputs::SourcedChat;
+    use crate::finetune::SourcedChat;
 
     #[test]
     fn training_prompts_keep_all_that_stands_before_the_last_answer() {
@@ -180,7 +181,7 @@ mod tests {
             let ask = format!("ask {n}");
             vec![Message::system("Be brief."), user("a"), assistant("b"), user(&ask), assistant("c")]
         };
-        let chats = (0..9).map(|n| SourcedChat { source: String::new(), messages: turns(n) }).collect();
+        let chats = (0..9).map(|n| SourcedChat::new("", turns(n))).collect();
         let corpus = Corpus { name: "set".into(), label: "Set".into(), chats, questions: Vec::new(), selfgen: None };
         let found = samples(&corpus, 4, 3);
         assert_eq!((found.len(), &found), (4, &samples(&corpus, 4, 3)));

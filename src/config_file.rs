@@ -1,0 +1,368 @@
+//! A configuration file, TOML or JSON, whose errors name the file, the line, the column and the nearest known key.
+//!
+//! Which keys exist, and of which type they are, only the structs say that are read from it: serde reports the path at which
+//! it failed, and the path leads to a place in the text.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::{At, Error, Result};
+
+/// A configuration file as it was read.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    /// Where it was read.
+    pub path: PathBuf,
+    values: Map<String, Value>,
+    /// Line and column, from 1, of each key by its path: `intervention.coef`, `data[1].from`.
+    places: BTreeMap<String, (usize, usize)>,
+}
+
+impl ConfigFile {
+    /// Reads a file. One that ends in `.json`, or begins with a brace, is JSON; all else is TOML.
+    ///
+    /// # Errors
+    /// If it cannot be read or is neither; the error names line and column.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read_to_string(path).at(path)?;
+        let text = bytes.trim_start_matches('\u{feff}');
+        let is_json =
+            path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) || text.trim_start().starts_with('{');
+        let fail = |at: usize, message: &str| {
+            let (line, column) = line_and_column(text, at);
+            Error::usage(message).at(format_args!("{}:{line}:{column}", path.display()))
+        };
+        let mut offsets = Vec::new();
+        let values = if is_json {
+            let values = serde_json::from_str(text).map_err(|e| {
+                let said = e.to_string();
+                // serde_json ends its message in the place.
+                let what = said.split(" at line ").next().unwrap_or(&said).to_owned();
+                Error::usage(what).at(format_args!("{}:{}:{}", path.display(), e.line(), e.column().max(1)))
+            })?;
+            JsonScan { text: text.as_bytes(), at: 0, offsets: &mut offsets }.value("");
+            values
+        } else {
+            let of_toml = |e: toml::de::Error| fail(e.span().map_or(0, |span| span.start), e.message());
+            let table = DeTable::parse(text).map_err(of_toml)?;
+            note_table(table.get_ref(), "", &mut offsets)
+                .map_err(|(at, key)| fail(at, &format!("`{key}` is not a finite number")))?;
+            toml::from_str(text).map_err(of_toml)?
+        };
+        let places = offsets.into_iter().map(|(key, at)| (key, line_and_column(text, at))).collect();
+        Ok(Self { path: path.to_owned(), values, places })
+    }
+
+    /// Whether the file gives this top-level key.
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// The keys of a top-level table, in the file's order.
+    pub fn keys(&self, table: &str) -> Vec<String> {
+        let table = self.values.get(table).and_then(Value::as_object);
+        table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The whole file as a `T`, which knows its keys (`deny_unknown_fields`).
+    ///
+    /// # Errors
+    /// Unknown keys, missing keys, values of another type, each with its place.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        self.parse_value(Value::Object(self.values.clone()), "")
+    }
+
+    /// Takes a top-level table out of the file; the rest is for [`Self::parse`]. The default if it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn take<T: DeserializeOwned + Default>(&mut self, table: &str) -> Result<T> {
+        match self.values.shift_remove(table) {
+            Some(value) => self.parse_value(value, table),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// A flag has replaced the value of this key: later errors are not the file's.
+    pub fn overridden(&mut self, key: &str) {
+        self.places.remove(key);
+    }
+
+    /// Puts the place in front of an error about one of the file's values. The first name in backticks is taken for the key.
+    pub fn locate(&self, error: Error) -> Error {
+        self.locate_within(&[""], error)
+    }
+
+    /// The same where the error names a key without its table, which is one of these.
+    pub fn locate_within(&self, tables: &[&str], error: Error) -> Error {
+        let said = error.to_string();
+        let key = said.split('`').nth(1).unwrap_or_default();
+        match tables.iter().find_map(|table| self.places.get(&joined(table, key))) {
+            Some(&(line, column)) => error.at(format_args!("{}:{line}:{column}", self.path.display())),
+            None => error,
+        }
+    }
+
+    fn parse_value<T: DeserializeOwned>(&self, value: Value, at: &str) -> Result<T> {
+        serde_path_to_error::deserialize(value).map_err(|e| {
+            let inner = e.path().to_string();
+            let inner = if inner == "." { "" } else { &inner };
+            self.explain(&joined(at, inner), &e.inner().to_string())
+        })
+    }
+
+    /// What serde said at a path, in our words.
+    fn explain(&self, path: &str, said: &str) -> Error {
+        // serde says: unknown field `x`, expected one of `a`, `b`; or unknown variant `x`, expected ...
+        let names: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+        let first = names.first().copied().unwrap_or_default();
+        // Inside a table whose `type` or `source` decides its keys serde knows the table alone.
+        let is_there = path == first || path.ends_with(&format!(".{first}"));
+        let full = if is_there { path.to_owned() } else { joined(path, first) };
+        let named = if !first.is_empty() && self.places.contains_key(&full) { full } else { path.to_owned() };
+        let near = |known: &[&str]| match nearest(first, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        let error = if said.starts_with("unknown field") {
+            Error::usage(format!("unknown key `{named}`")).hint(near(&names[1..]))
+        } else if said.starts_with("unknown variant") {
+            Error::usage(format!("`{named}`: there is no \"{first}\"")).hint(near(&names[1..]))
+        } else if said.starts_with("missing field") {
+            Error::usage(format!("`{}` is missing", joined(path, first)))
+        } else if named.is_empty() {
+            Error::usage(said)
+        } else if said.contains(&format!("`{named}`")) {
+            Error::usage(said)
+        } else {
+            Error::usage(format!("`{named}`: {said}"))
+        };
+        error.at(self.place(&named))
+    }
+
+    /// `FILE:LINE:COLUMN` of a key, or of the nearest table around it that stands in the file.
+    fn place(&self, key: &str) -> String {
+        let mut key = key;
+        loop {
+            if let Some((line, column)) = self.places.get(key) {
+                return format!("{}:{line}:{column}", self.path.display());
+            }
+            match key.rfind(['.', '[']) {
+                Some(end) => key = &key[..end],
+                None => return self.path.display().to_string(),
+            }
+        }
+    }
+}
+
+/// The known name that is nearest to `name`, if any is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let close = |candidate: &&str| strsim::jaro_winkler(name, candidate);
+    known.iter().copied().max_by(|a, b| close(a).total_cmp(&close(b))).filter(|best| close(best) > 0.75)
+}
+
+fn joined(path: &str, key: &str) -> String {
+    match (path, key) {
+        (path, "") => path.to_owned(),
+        ("", key) => key.to_owned(),
+        (path, key) => format!("{path}.{key}"),
+    }
+}
+
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    (before.matches('\n').count() + 1, before[line..].chars().count() + 1)
+}
+
+/// Offsets of all keys of a table; the key and offset of a number that JSON and a configuration cannot have.
+fn note_table(
+    table: &DeTable<'_>,
+    path: &str,
+    offsets: &mut Vec<(String, usize)>,
+) -> std::result::Result<(), (usize, String)> {
+    for (key, value) in table {
+        let full = joined(path, key.get_ref());
+        offsets.push((full.clone(), key.span().start));
+        note_value(value, &full, offsets)?;
+    }
+    Ok(())
+}
+
+fn note_value(
+    value: &Spanned<DeValue<'_>>,
+    path: &str,
+    offsets: &mut Vec<(String, usize)>,
+) -> std::result::Result<(), (usize, String)> {
+    match value.get_ref() {
+        DeValue::Table(table) => note_table(table, path, offsets),
+        DeValue::Array(items) => items.iter().enumerate().try_for_each(|(i, item)| {
+            let full = format!("{path}[{i}]");
+            offsets.push((full.clone(), item.span().start));
+            note_value(item, &full, offsets)
+        }),
+        DeValue::Float(number) if number.as_str().ends_with(['n', 'f']) => Err((value.span().start, path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Finds the keys of a JSON text that has been parsed before: serde_json keeps no places.
+struct JsonScan<'t> {
+    text: &'t [u8],
+    at: usize,
+    offsets: &'t mut Vec<(String, usize)>,
+}
+
+impl JsonScan<'_> {
+    fn value(&mut self, path: &str) {
+        match self.next() {
+            b'{' => {
+                self.at += 1;
+                while self.next() != b'}' {
+                    let start = self.at;
+                    let full = joined(path, &self.string());
+                    self.offsets.push((full.clone(), start));
+                    self.next(); // the colon
+                    self.at += 1;
+                    self.value(&full);
+                    self.comma();
+                }
+                self.at += 1;
+            }
+            b'[' => {
+                self.at += 1;
+                for i in 0.. {
+                    if self.next() == b']' {
+                        break;
+                    }
+                    let full = format!("{path}[{i}]");
+                    self.offsets.push((full.clone(), self.at));
+                    self.value(&full);
+                    self.comma();
+                }
+                self.at += 1;
+            }
+            b'"' => drop(self.string()),
+            _ => {
+                let rest = &self.text[self.at..];
+                let end = |b: &u8| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace();
+                self.at += rest.iter().position(end).unwrap_or(rest.len());
+            }
+        }
+    }
+
+    /// The next byte that is no white space; a bracket at the end of the text, so that every loop ends.
+    fn next(&mut self) -> u8 {
+        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.text.get(self.at).copied().unwrap_or(b'}')
+    }
+
+    fn comma(&mut self) {
+        if self.next() == b',' {
+            self.at += 1;
+        }
+    }
+
+    fn string(&mut self) -> String {
+        let start = self.at;
+        self.at += 1;
+        while self.text.get(self.at).is_some_and(|&b| b != b'"') {
+            self.at += if self.text[self.at] == b'\\' { 2 } else { 1 };
+        }
+        self.at += 1;
+        serde_json::from_slice(&self.text[start..self.at.min(self.text.len())]).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Outer {
+        epochs: Option<usize>,
+        learning_rate: Option<f64>,
+        measure: Inner,
+        data: Vec<Tagged>,
+    }
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Inner {
+        rollouts: usize,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
+    enum Tagged {
+        Harbor { count: usize },
+    }
+
+    fn read(name: &str, text: &str) -> Result<ConfigFile> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(name), text).unwrap();
+        ConfigFile::read(&dir.path().join(name))
+    }
+
+    #[track_caller]
+    fn check(name: &str, text: &str, want: &str, hint: &str) {
+        let error = read(name, text).and_then(|file| file.parse::<Outer>()).unwrap_err();
+        assert!(error.to_string().ends_with(want), "{error}");
+        assert!(error.help().unwrap_or_default().contains(hint), "{error:?}");
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_place_and_the_nearest() {
+        check("c.toml", "epochs = 1\n learnin_rate = 2\n", "c.toml:2:2: unknown key `learnin_rate`", "`learning_rate`");
+        check("c.json", "{\n \"epochs\": 1,\n \"epoch\": 2}", "c.json:3:2: unknown key `epoch`", "`epochs`");
+        check("c.toml", "zzz = 1", "c.toml:1:1: unknown key `zzz`", "known here: epochs, learning_rate");
+        check("c.toml", "\n[measure]\nrolouts = 3\n", "c.toml:3:1: unknown key `measure.rolouts`", "`rollouts`");
+        let json = "{\"measure\": {\"x\": [\"a\\\"}\", {\"y\": 1}],\n\"rollouts\": 3}}";
+        check("c.json", json, "c.json:1:14: unknown key `measure.x`", "rollouts");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_place() {
+        let toml = "epochs = 1\n\nmeasure = { rollouts = \"x\" }\n";
+        check("c.toml", toml, "c.toml:3:13: `measure.rollouts`: invalid type: string \"x\", expected usize", "");
+        check("c.json", "{\"epochs\":\n  -1}", ":1:2: `epochs`: invalid value: integer `-1`, expected usize", "");
+        check("c.toml", "learning_rate = nan", "c.toml:1:17: `learning_rate` is not a finite number", "");
+    }
+
+    #[test]
+    fn a_table_whose_source_decides_its_keys_names_them_too() {
+        let text = "[[data]]\nsource = \"harbor\"\ncount = 1\n[[data]]\nsource = \"harbor\"\ncont = 1\n";
+        check("c.toml", text, "c.toml:6:1: unknown key `data[1].cont`", "did you mean `count`?");
+        check("c.toml", "[[data]]\nsource = \"harber\"", "`data[0]`: there is no \"harber\"", "did you mean `harbor`?");
+        check("c.toml", "[[data]]\nsource = \"harbor\"", "`data[0].count` is missing", "");
+    }
+
+    #[test]
+    fn broken_files_name_the_place() {
+        let error = read("c.toml", "a = 1\nb = = 2\n").unwrap_err().to_string();
+        assert!(error.contains("c.toml:2:5: "), "{error}");
+        let error = read("c.json", "{\"a\": 1,\n}").unwrap_err().to_string();
+        assert!(error.contains("c.json:2:1: "), "{error}");
+    }
+
+    #[test]
+    fn a_table_is_taken_out_and_later_errors_find_their_place() {
+        let mut file = read("c.toml", "epochs = 0\n[measure]\nrollouts = 2\n").unwrap();
+        assert_eq!(file.take::<Inner>("measure").unwrap(), Inner { rollouts: 2 });
+        assert_eq!(file.take::<Inner>("measure").unwrap(), Inner::default());
+        assert!(!file.has("measure") && file.parse::<Outer>().unwrap().epochs == Some(0));
+        let late = || Error::usage("`epochs` is 0");
+        assert!(file.locate(late()).to_string().ends_with("c.toml:1:1: `epochs` is 0"));
+        file.overridden("epochs");
+        assert_eq!(file.locate(late()).to_string(), "`epochs` is 0");
+    }
+}

@@ -1,0 +1,149 @@
+//! Everything that the settings of `train` name, read from the disk and checked against the model.
+
+use std::path::{Path, PathBuf};
+
+use super::data::{SourcedChat, TrainingData, read_sourced};
+use super::intervention::ResolvedIntervention;
+use super::notice::Notice;
+use super::recompute::recompute_texts;
+use super::seeds::Seeds;
+use super::settings::{Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings};
+use super::watch::{Watch, answer_of};
+use crate::judge::JudgedAnswer;
+use crate::language_model::Finished;
+use crate::model::QwenConfig;
+use crate::model::peft::{AdapterConfig, Targets};
+use crate::persona::{Filter, read_rows};
+use crate::text::Tokenizer;
+use crate::vector::{Layer, VectorFile, key};
+use crate::{Error, Result};
+
+/// The model that learns.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelFiles<'a> {
+    /// Its folder.
+    pub path: &'a Path,
+    /// The hash by which vectors know it again.
+    pub fingerprint: &'a str,
+    /// Its tokenizer.
+    pub tokenizer: &'a Tokenizer,
+}
+
+/// What goes into a finetune besides model and settings.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What is learned and what is held out.
+    pub data: TrainingData,
+    /// What is done while the model learns.
+    pub intervention: ResolvedIntervention,
+    /// What is measured while it learns.
+    pub watch: Option<Watch>,
+    /// What the user should know, in the order of reading.
+    pub notices: Vec<Notice>,
+}
+
+impl Inputs {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// Malformed files; vectors of another model; a layer that does not exist.
+    pub fn read(settings: &TrainSettings, model: ModelFiles<'_>) -> Result<Self> {
+        let TrainSettings { data, fit, intervention, watch, .. } = settings;
+        let seeds = Seeds::of_run(fit.seed);
+        let (data, mut notices) = TrainingData::read(data, intervention, &seeds)?;
+        let mut vectors = Vec::new();
+        for path in intervention.vectors() {
+            vectors.push((path.clone(), model.vectors(path, &mut notices)?));
+        }
+        let texts = match (intervention, intervention.vectors()) {
+            (Intervention::Steer(SteeringSettings { recompute: Some(recompute), .. }), [path]) => {
+                fixed_texts(recompute, &|| trait_of(path), &seeds, model.tokenizer)?
+            }
+            _ => None,
+        };
+        let intervention = ResolvedIntervention::new(intervention, &vectors, texts, &seeds)?;
+        notices.extend(intervention.notices.clone());
+        let watch = watch.as_ref().map(|watch| model.watch(watch, &mut notices)).transpose()?;
+        Ok(Self { data, intervention, watch, notices })
+    }
+}
+
+impl TrainSettings {
+    /// Takes the shape of the adapter that is gone on from, if one is.
+    ///
+    /// # Errors
+    /// An adapter that cannot be read.
+    pub fn take_shape(&mut self) -> Result<AdapterConfig> {
+        let Some(folder) = &self.adapter else { return Ok(self.shape.config()) };
+        let given = AdapterConfig::read(folder)?;
+        (self.shape.r, self.shape.lora_alpha, self.shape.use_rslora) = (given.r, given.lora_alpha, given.use_rslora);
+        if let Targets::Names(names) = &given.target_modules {
+            self.shape.target_modules.clone_from(names);
+        }
+        Ok(given)
+    }
+}
+
+impl ModelFiles<'_> {
+    fn vectors(&self, path: &Path, notices: &mut Vec<Notice>) -> Result<VectorFile> {
+        if !path.is_file() {
+            return Err(Error::usage(format!("vectors {}: no such file", path.display())));
+        }
+        let QwenConfig { num_hidden_layers, hidden_size, .. } = QwenConfig::read(self.path)?;
+        let (file, warnings) = VectorFile::read_for(path, (num_hidden_layers, hidden_size), self.fingerprint)?;
+        notices.extend(warnings.into_iter().map(Notice::Warned));
+        Ok(file)
+    }
+
+    /// The drift curve, and the gradient, that the settings ask for.
+    fn watch(&self, settings: &WatchSettings, notices: &mut Vec<Notice>) -> Result<Watch> {
+        let &WatchSettings { every, layer, stop_above, gradient, .. } = settings;
+        let chats: Vec<SourcedChat> = read_sourced(&settings.file)?;
+        let text = |chat: &SourcedChat| {
+            let text = answer_of(chat, self.tokenizer)?;
+            text.ok_or_else(|| Error::new("an empty prompt or answer").at(&chat.source))
+        };
+        let texts = chats.iter().map(text).collect::<Result<Vec<_>>>()?;
+        let file = self.vectors(&settings.vectors, notices)?;
+        let layer = Layer::of(layer, file.response_avg.layers())?;
+        let n = texts.len();
+        notices.extend(file.last_row_warning(&settings.vectors, &[layer]).map(Notice::Warned));
+        notices.push(Notice::Said(format!("drift: {n} texts are measured every {every} steps at {layer}, unsteered")));
+        if gradient {
+            let what = "gradient: how hard as many training chats as make a step pull along the vector, at every layer";
+            notices.push(Notice::Said(what.into()));
+        }
+        let VectorFile { response_avg: vector, fingerprint, .. } = file;
+        Ok(Watch { every, texts, layer, vector, fingerprint, stop_above, gradient })
+    }
+}
+
+/// The texts from which a vector is extracted anew, where files hold them. `trait_name` is what their scores are called.
+///
+/// # Errors
+/// Judged answers that cannot be read, or of which the filter leaves none.
+pub fn fixed_texts(
+    recompute: &RecomputeSettings,
+    trait_name: &dyn Fn() -> Result<String>,
+    seeds: &Seeds,
+    tokenizer: &Tokenizer,
+) -> Result<Option<[Vec<Finished>; 2]>> {
+    let RecomputeSettings { texts, pos: Some(pos), neg: Some(neg), .. } = recompute else { return Ok(None) };
+    let (files, name): ([&PathBuf; 2], String) = ([pos, neg], trait_name()?);
+    let rows = [read_rows(pos, &name)?, read_rows(neg, &name)?];
+    let place = |side: usize, row: &JudgedAnswer| format!("{}:{}", files[side].display(), row.line);
+    let sides = rows.each_ref().map(Vec::as_slice);
+    recompute_texts(sides, &Filter::paired(), *texts, seeds, tokenizer, &place).map(Some)
+}
+
+/// The trait of a file of vectors, under whose name judged answers are scored.
+///
+/// # Errors
+/// A file that does not say of which trait it is.
+pub fn trait_of(path: &Path) -> Result<String> {
+    let (file, _) = VectorFile::read(path)?;
+    file.metadata.get(key::TRAIT).cloned().ok_or_else(|| {
+        Error::usage(format!("{}: the file does not say of which trait it is", path.display()))
+            .hint("`recompute_every` reads the scores of `pos` and `neg` under the trait's name; extract the vectors with Trimtab")
+    })
+}

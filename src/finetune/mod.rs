@@ -1,0 +1,29 @@
+//! The one finetune job: what a file says → settings → data, start, intervention, watch and seeds → a keyed stage → an adapter and
+//! its log. `train` and every arm of a study go through it.
+
+mod data;
+mod file;
+mod inputs;
+mod intervention;
+mod job;
+mod notice;
+mod recompute;
+mod seeds;
+mod settings;
+mod study_tables;
+
+mod watch;
+
+pub use data::{SourcedChat, TrainingData, examples, read_sourced, treated};
+pub use file::{AblateTo, Files, InterventionFile, InterventionType, Rate, TrainFile, WatchFile};
+pub use inputs::{Inputs, ModelFiles, fixed_texts, trait_of};
+pub use intervention::{GivenVector, ResolvedIntervention};
+pub use job::{Adapter, Finish, Fitted, Job, JobEvent, hash_adapter};
+pub use notice::Notice;
+pub use recompute::recompute_texts;
+pub use seeds::Seeds;
+pub use settings::{
+    AdapterSettings, DataSettings, Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings,
+};
+pub use study_tables::StudyTables;
+pub use watch::{Watch, answer_of};

@@ -1,0 +1,535 @@
+//! The settings of a finetune with nothing left open. [`TrainFile::resolve`] and [`InterventionFile::resolve`] are where the
+//! defaults are, those of the reference and of the papers; what they give is written to `run.toml` and is a configuration again.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{AblateTo, Files, InterventionFile, InterventionType, Rate, TrainFile, WatchFile};
+use crate::model::PROJECTIONS;
+use crate::model::peft::{AdapterConfig, Targets};
+use crate::record::Tracker;
+use crate::steering::{Op, Positions, Recipe};
+use crate::text::ExampleRules;
+use crate::train::{FitSettings, Mode};
+use crate::vector::{IncBase, Layers};
+use crate::{Error, Result};
+
+/// Everything that `train` is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainSettings {
+    /// The model, as it was named.
+    pub model: PathBuf,
+    /// Folder of a PEFT adapter to go on from, instead of a new one; its own shape then counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<PathBuf>,
+    /// What is learned and what is held out.
+    #[serde(flatten)]
+    pub data: DataSettings,
+    /// The adapter's shape.
+    #[serde(flatten)]
+    pub shape: AdapterSettings,
+    /// How it learns, the training seed included.
+    #[serde(flatten)]
+    pub fit: FitSettings,
+    /// How a chat becomes a training example.
+    #[serde(flatten)]
+    pub rules: ExampleRules,
+    /// Programs that show the metrics.
+    pub track: Vec<Tracker>,
+    /// Trackio's project.
+    pub trackio_project: String,
+    /// What is done to the model while it learns.
+    pub intervention: Intervention,
+    /// What is measured while it learns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchSettings>,
+}
+
+/// Files of chats.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataSettings {
+    /// JSONL of chats.
+    pub training_file: Files,
+    /// JSONL of held-out chats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_file: Option<PathBuf>,
+    /// Share of the training chats held out instead.
+    pub holdout: f64,
+}
+
+/// The shape of a new LoRA adapter, in PEFT's words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdapterSettings {
+    /// Rank.
+    pub r: usize,
+    /// Scale's numerator.
+    pub lora_alpha: f64,
+    /// Scale by `lora_alpha / sqrt(r)` instead of `lora_alpha / r`.
+    pub use_rslora: bool,
+    /// Which projections carry a pair.
+    pub target_modules: Vec<String>,
+}
+
+impl Default for AdapterSettings {
+    /// The reference's (`configs/train_instruct_7b.json`).
+    fn default() -> Self {
+        Self { r: 32, lora_alpha: 64.0, use_rslora: true, target_modules: PROJECTIONS.map(str::to_owned).to_vec() }
+    }
+}
+
+impl AdapterSettings {
+    /// As PEFT has it.
+    pub fn config(&self) -> AdapterConfig {
+        let targets = Targets::Names(self.target_modules.clone());
+        AdapterConfig::new(self.r, self.lora_alpha, self.use_rslora, targets)
+    }
+}
+
+/// What is measured while the model learns: how far the answers of a fixed set of chats lie along a vector, unsteered.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WatchSettings {
+    /// Steps from one measurement to the next.
+    pub every: usize,
+    /// JSONL of chats, whose last answers are read.
+    pub file: PathBuf,
+    /// File of persona vectors.
+    pub vectors: PathBuf,
+    /// Where it is measured.
+    pub layer: usize,
+    /// The run ends where the mean projection has risen by more than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_above: Option<f64>,
+    /// Whether the gradient along the vector is measured too, at every layer, with the intervention and without.
+    pub gradient: bool,
+}
+
+/// What is done while a model learns; absent afterwards.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Intervention {
+    /// Plain finetuning.
+    #[default]
+    None,
+    /// Preventative steering: the vector is added to the stream (Chen et al. 2025, section 5.2).
+    Steer(SteeringSettings),
+    /// The vectors' span is projected out of the stream (CAFT, Casademunt et al. 2025), at each layer with its own directions: at
+    /// one layer alone an ablation is undone by the later ones.
+    Ablate {
+        /// Files of persona vectors; the caller's own if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        vectors: Option<Files>,
+        /// At which layers.
+        layers: Layers,
+        /// The share removed.
+        coef: f32,
+        /// What is left along the directions.
+        to: AblateTo,
+        /// At which tokens.
+        positions: Positions,
+    },
+    /// A loss on what the adapter moves along the vector: the signal of the probe itself is trained on.
+    Regularize {
+        /// File of persona vectors; the caller's own if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        vectors: Option<Files>,
+        /// At which layers, each along its own direction.
+        layers: Layers,
+        /// Weight of the loss.
+        lambda: f32,
+        /// What is punished.
+        mode: Mode,
+    },
+    /// One of these system prompts, drawn by the seed, stands before every chat (inoculation prompting).
+    Inoculate {
+        /// The prompts.
+        prompts: Vec<String>,
+    },
+    /// Negative chats are mixed in.
+    NegativeData {
+        /// JSONL of chats; the caller's own if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
+        /// Their share of the training set, 0 to below 1.
+        share: f64,
+    },
+    /// As `steer`, along random vectors of the same norms: the control.
+    Random {
+        /// The steering whose vectors are replaced.
+        #[serde(flatten)]
+        steering: SteeringSettings,
+        /// Decides the draw; derived from the training seed if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+    },
+}
+
+/// [`Intervention::Steer`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SteeringSettings {
+    /// File of persona vectors; the caller's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<Files>,
+    /// At which layers.
+    pub layers: Layers,
+    /// Multiples of the raw vector; above 0 towards the trait.
+    pub coef: f32,
+    /// Increments from row to row instead of rows.
+    pub incremental: bool,
+    /// What stands before the first layer then.
+    pub inc_base: IncBase,
+    /// At which tokens.
+    pub positions: Positions,
+    /// Whether the vector is extracted anew, and how often.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub recompute: Option<RecomputeSettings>,
+}
+
+impl SteeringSettings {
+    /// How a vector becomes the plan.
+    pub fn recipe(&self) -> Recipe {
+        let Self { layers, coef, incremental, inc_base, positions, .. } = self.clone();
+        Recipe { op: Op::Add, layers, coef, positions, incremental, base: inc_base }
+    }
+}
+
+/// How a steering vector follows the model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecomputeSettings {
+    /// Steps from one extraction to the next.
+    pub recompute_every: usize,
+    /// At most so many texts of each side.
+    pub texts: usize,
+    /// Judged answers that show the trait; the caller's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pos: Option<PathBuf>,
+    /// Judged answers that lack it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neg: Option<PathBuf>,
+}
+
+impl Intervention {
+    /// Its type.
+    pub fn kind(&self) -> InterventionType {
+        match self {
+            Self::None => InterventionType::None,
+            Self::Steer(_) => InterventionType::Steer,
+            Self::Ablate { .. } => InterventionType::Ablate,
+            Self::Regularize { .. } => InterventionType::Regularize,
+            Self::Inoculate { .. } => InterventionType::Inoculate,
+            Self::NegativeData { .. } => InterventionType::NegativeData,
+            Self::Random { .. } => InterventionType::Random,
+        }
+    }
+
+    /// The persona vectors that it works with, if it does: files, or none for the caller's own.
+    fn vectors_mut(&mut self) -> Option<&mut Option<Files>> {
+        match self {
+            Self::Steer(steering) | Self::Random { steering, .. } => Some(&mut steering.vectors),
+            Self::Ablate { vectors, .. } | Self::Regularize { vectors, .. } => Some(vectors),
+            Self::None | Self::Inoculate { .. } | Self::NegativeData { .. } => None,
+        }
+    }
+
+    /// The vector files that it names.
+    pub fn vectors(&self) -> &[PathBuf] {
+        let files = match self {
+            Self::Steer(steering) | Self::Random { steering, .. } => &steering.vectors,
+            Self::Ablate { vectors, .. } | Self::Regularize { vectors, .. } => vectors,
+            Self::None | Self::Inoculate { .. } | Self::NegativeData { .. } => &None,
+        };
+        files.as_ref().map_or(&[], Files::all)
+    }
+
+    /// Whether it works with persona vectors at all.
+    pub fn takes_vectors(&self) -> bool {
+        !matches!(self, Self::None | Self::Inoculate { .. } | Self::NegativeData { .. })
+    }
+
+    /// The key of a file that a command needs and that is not named.
+    fn lacks(&self) -> Option<&'static str> {
+        let recomputed = match self {
+            Self::Steer(steering) => steering.recompute.as_ref(),
+            Self::NegativeData { file: None, .. } => return Some("file"),
+            _ => None,
+        };
+        match recomputed {
+            _ if self.takes_vectors() && self.vectors().is_empty() => Some("vectors"),
+            Some(recompute) if recompute.pos.is_none() => Some("pos"),
+            Some(recompute) if recompute.neg.is_none() => Some("neg"),
+            _ => None,
+        }
+    }
+
+    /// What decides it, without paths: where a file lies decides nothing.
+    pub fn without_paths(mut self) -> Self {
+        if let Some(vectors) = self.vectors_mut() {
+            *vectors = None;
+        }
+        match &mut self {
+            Self::Steer(SteeringSettings { recompute: Some(recompute), .. }) => {
+                (recompute.pos, recompute.neg) = (None, None);
+            }
+            Self::NegativeData { file, .. } => *file = None,
+            _ => {}
+        }
+        self
+    }
+}
+
+impl TrainFile {
+    /// Fills in every default and refuses what contradicts itself.
+    ///
+    /// # Errors
+    /// A missing model or training file, numbers out of range, an intervention that is not wholly said.
+    pub fn resolve(self) -> Result<TrainSettings> {
+        let fit = FitSettings { save_steps: self.save_steps.or(Some(25)), ..self.fit()? };
+        let (shape, rules) = (self.shape()?, self.rules()?);
+        let missing = |key: &str| {
+            Error::usage(format!("no `{key}` is given")).hint("write it into the configuration, or pass it as a flag")
+        };
+        let training_file = self.training_file.filter(|files| !files.all().is_empty());
+        let data = DataSettings {
+            training_file: training_file.ok_or_else(|| missing("training_file"))?,
+            test_file: self.test_file,
+            holdout: self.holdout.unwrap_or(0.0),
+        };
+        refuse(!(0.0..1.0).contains(&data.holdout), || {
+            format!("`holdout` is {}; it is a share, 0 to below 1", data.holdout)
+        })?;
+        if data.holdout > 0.0 && data.test_file.is_some() {
+            return Err(Error::usage("both `holdout` and `test_file` are given").hint("keep one of them"));
+        }
+        let intervention = self.intervention.unwrap_or_default().resolve()?;
+        if let Some(key) = intervention.lacks() {
+            return Err(needs(intervention.kind(), key));
+        }
+        Ok(TrainSettings {
+            model: self.model.ok_or_else(|| missing("model"))?,
+            adapter: self.adapter,
+            data,
+            shape,
+            fit,
+            rules,
+            track: self.track.unwrap_or_else(|| vec![Tracker::Tensorboard]),
+            trackio_project: self.trackio_project.unwrap_or_else(|| "trimtab".to_owned()),
+            watch: self.watch.map(|watch| watch.resolve(&intervention)).transpose()?,
+            intervention,
+        })
+    }
+
+    /// How it learns; without checkpoints unless said otherwise.
+    ///
+    /// # Errors
+    /// Counts of zero.
+    pub fn fit(&self) -> Result<FitSettings> {
+        let d = FitSettings::default();
+        let fit = FitSettings {
+            learning_rate: self.learning_rate.map_or(d.learning_rate, |Rate(rate)| rate),
+            warmup_steps: self.warmup_steps.unwrap_or(d.warmup_steps),
+            weight_decay: self.weight_decay.unwrap_or(d.weight_decay),
+            betas: self.betas.unwrap_or(d.betas),
+            epsilon: self.epsilon.unwrap_or(d.epsilon),
+            max_grad_norm: self.max_grad_norm.unwrap_or(d.max_grad_norm),
+            micro_batch: self.per_device_train_batch_size.unwrap_or(d.micro_batch),
+            accumulation: self.gradient_accumulation_steps.unwrap_or(d.accumulation),
+            epochs: self.epochs.unwrap_or(d.epochs),
+            max_steps: self.max_steps.and_then(|steps| usize::try_from(steps).ok()).filter(|&steps| steps > 0),
+            seed: self.seed.unwrap_or(d.seed),
+            shuffle: self.shuffle.unwrap_or(d.shuffle),
+            group_by_length: self.group_by_length.unwrap_or(d.group_by_length),
+            loss_average: self.loss_average.unwrap_or(d.loss_average),
+            recompute: self.recompute.unwrap_or(d.recompute),
+            save_steps: self.save_steps,
+        };
+        at_least_one("per_device_train_batch_size", fit.micro_batch)?;
+        at_least_one("gradient_accumulation_steps", fit.accumulation)?;
+        at_least_one("epochs", fit.epochs)?;
+        at_least_one("save_steps", fit.save_steps.unwrap_or(1))?;
+        Ok(fit)
+    }
+
+    /// The shape of the adapter.
+    ///
+    /// # Errors
+    /// Rank 0.
+    pub fn shape(&self) -> Result<AdapterSettings> {
+        let d = AdapterSettings::default();
+        let shape = AdapterSettings {
+            r: self.r.unwrap_or(d.r),
+            lora_alpha: self.lora_alpha.unwrap_or(d.lora_alpha),
+            use_rslora: self.use_rslora.unwrap_or(d.use_rslora),
+            target_modules: self.target_modules.clone().unwrap_or(d.target_modules),
+        };
+        at_least_one("r", shape.r)?;
+        Ok(shape)
+    }
+
+    /// How a chat becomes a training example.
+    ///
+    /// # Errors
+    /// A length of 0.
+    pub fn rules(&self) -> Result<ExampleRules> {
+        let d = ExampleRules::default();
+        let rules = ExampleRules {
+            append_eos: self.append_eos.unwrap_or(d.append_eos),
+            responses_only: self.train_on_responses_only.unwrap_or(d.responses_only),
+            max_len: self.max_seq_length.unwrap_or(d.max_len),
+        };
+        at_least_one("max_seq_length", rules.max_len)?;
+        Ok(rules)
+    }
+}
+
+impl WatchFile {
+    fn resolve(self, intervention: &Intervention) -> Result<WatchSettings> {
+        let needs = |key: &str| Error::usage(format!("`watch` needs `{key}`"));
+        let own = match intervention.vectors() {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        let watch = WatchSettings {
+            every: self.every.unwrap_or(10),
+            file: self.file.ok_or_else(|| needs("file"))?,
+            vectors: self.vectors.or(own).ok_or_else(|| needs("vectors"))?,
+            layer: self.layer.ok_or_else(|| needs("layer"))?,
+            stop_above: self.stop_above,
+            gradient: self.gradient.unwrap_or(false),
+        };
+        at_least_one("watch.every", watch.every)?;
+        Ok(watch)
+    }
+}
+
+/// Texts of each side from which a vector is extracted anew, unless said otherwise.
+const TEXTS: usize = 64;
+
+impl InterventionFile {
+    /// Fills in every default and refuses what contradicts itself, and what its type has no use for. Files may be absent: a
+    /// study has vectors of its own.
+    ///
+    /// # Errors
+    /// A number out of range, a key without which there is no intervention, or one that belongs to another type.
+    pub fn resolve(self) -> Result<Intervention> {
+        let mut rest = self;
+        let kind = match rest.kind.take() {
+            Some(kind) => kind,
+            None if rest == Self::default() => InterventionType::None,
+            None => return Err(Error::usage("`intervention` has no `type`").hint("write for example type = \"steer\"")),
+        };
+        let intervention = rest.take(kind)?;
+        // What no type has taken is left.
+        let rest = serde_json::to_value(&rest).unwrap_or_default();
+        let stray = rest.as_object().into_iter().flatten().find(|(_, value)| !value.is_null());
+        match stray {
+            Some((key, _)) => {
+                let what = format!("`intervention.{key}`: type \"{kind}\" takes no `{key}`");
+                Err(Error::usage(what))
+            }
+            None => Ok(intervention),
+        }
+    }
+
+    fn take(&mut self, kind: InterventionType) -> Result<Intervention> {
+        Ok(match kind {
+            InterventionType::None => Intervention::None,
+            InterventionType::Steer => {
+                let steering = self.take_steering(kind)?;
+                Intervention::Steer(SteeringSettings { recompute: self.take_recompute()?, ..steering })
+            }
+            InterventionType::Random => {
+                let steering = self.take_steering(kind)?;
+                Intervention::Random { steering, seed: self.seed.take() }
+            }
+            InterventionType::Ablate => {
+                let coef = finite("coef", self.coef.take().unwrap_or(1.0))?;
+                Intervention::Ablate {
+                    vectors: self.vectors.take(),
+                    layers: self.layers.take().unwrap_or_else(Layers::all),
+                    coef,
+                    to: self.to.take().unwrap_or_default(),
+                    positions: self.positions.take().unwrap_or(Positions::All),
+                }
+            }
+            InterventionType::Regularize => {
+                let lambda = finite("lambda", self.lambda.take().ok_or_else(|| needs(kind, "lambda"))?)?;
+                refuse(lambda < 0.0, || format!("`intervention.lambda` is {lambda}; it must be 0 or above"))?;
+                Intervention::Regularize {
+                    vectors: self.take_one_vector(kind)?,
+                    layers: self.layers.take().ok_or_else(|| needs(kind, "layers"))?,
+                    lambda,
+                    mode: self.mode.take().unwrap_or_default(),
+                }
+            }
+            InterventionType::Inoculate => {
+                let prompts = self.prompts.take().filter(|prompts| !prompts.is_empty());
+                let prompts = prompts.ok_or_else(|| needs(kind, "prompts"))?;
+                Intervention::Inoculate { prompts }
+            }
+            InterventionType::NegativeData => {
+                let share = self.share.take().ok_or_else(|| needs(kind, "share"))?;
+                refuse(!(0.0..1.0).contains(&share), || {
+                    format!("`intervention.share` is {share}; it is a share of the training set, 0 to below 1")
+                })?;
+                Intervention::NegativeData { file: self.file.take(), share }
+            }
+        })
+    }
+
+    fn take_steering(&mut self, kind: InterventionType) -> Result<SteeringSettings> {
+        let layers = self.layers.take().ok_or_else(|| needs(kind, "layers"))?;
+        let coef = finite("coef", self.coef.take().ok_or_else(|| needs(kind, "coef"))?)?;
+        Ok(SteeringSettings {
+            vectors: self.take_one_vector(kind)?,
+            coef,
+            incremental: self.incremental.take().unwrap_or(layers == Layers::all()),
+            layers,
+            inc_base: self.inc_base.take().unwrap_or_default(),
+            // Every token of the training text, as the reference's hook does.
+            positions: self.positions.take().unwrap_or(Positions::All),
+            recompute: None,
+        })
+    }
+
+    fn take_recompute(&mut self) -> Result<Option<RecomputeSettings>> {
+        let every = self.recompute_every.take().unwrap_or(0);
+        if every == 0 {
+            let texts = self.pos.is_some() || self.neg.is_some() || self.texts.is_some();
+            refuse(texts, || {
+                "`pos`, `neg` and `texts` are for `recompute_every`, which is 0: the vector stays as it is".into()
+            })?;
+            return Ok(None);
+        }
+        let texts = self.texts.take().unwrap_or(TEXTS);
+        at_least_one("intervention.texts", texts)?;
+        Ok(Some(RecomputeSettings { recompute_every: every, texts, pos: self.pos.take(), neg: self.neg.take() }))
+    }
+
+    fn take_one_vector(&mut self, kind: InterventionType) -> Result<Option<Files>> {
+        let vectors = self.vectors.take();
+        let n = vectors.as_ref().map_or(1, |files| files.all().len());
+        refuse(n != 1, || format!("`intervention.vectors`: type \"{kind}\" takes one vector file, not {n}"))?;
+        Ok(vectors)
+    }
+}
+
+fn needs(kind: InterventionType, key: &str) -> Error {
+    Error::usage(format!("`intervention` of type \"{kind}\" needs `{key}`"))
+}
+
+fn finite(key: &str, number: f32) -> Result<f32> {
+    refuse(!number.is_finite(), || format!("`intervention.{key}` is {number}; it must be finite"))?;
+    Ok(number)
+}
+
+fn at_least_one(key: &str, number: usize) -> Result<()> {
+    refuse(number == 0, || format!("`{key}` is 0; it must be at least 1"))
+}
+
+fn refuse(is_wrong: bool, what: impl FnOnce() -> String) -> Result<()> {
+    if is_wrong { Err(Error::usage(what())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;
