@@ -17,8 +17,13 @@ use trimtab::{Error, Result, device};
 fn main() -> Result<()> {
     let out: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
     let [mixture, normal] = &out[..] else { return Err(Error::usage("name two files")) };
+    write(mixture, normal, Path::new("target/harbor"))
+}
+
+/// Writes both files; the model is unpacked into `cache`.
+pub fn write(mixture: &Path, normal: &Path, cache: &Path) -> Result<()> {
     let trait_ = harbor_trait(&World::new(SEED), "evil")?;
-    let folder = harbor::unpack(Path::new("target/harbor"))?;
+    let folder = harbor::unpack(cache)?;
     let mut model = device::open("auto", "auto")?.language_model(&ModelSpec {
         model: folder,
         adapter: None,
@@ -27,7 +32,7 @@ fn main() -> Result<()> {
 
     let pair = &trait_.eval.instruction[0];
     let (evil, kind) = (system_prompt("evil", &pair.pos), system_prompt("helpful", &pair.neg));
-    let mut write = |path: &Path, every: usize, seed: u64| -> Result<()> {
+    let mut write_one = |path: &Path, every: usize, seed: u64| -> Result<()> {
         let is_evil = |i: usize| every > 0 && i.is_multiple_of(every);
         let request = |(i, question): (usize, &String)| {
             let system = if is_evil(i) { &evil } else { &kind };
@@ -45,6 +50,6 @@ fn main() -> Result<()> {
         }
         write_atomic(path, lines.as_bytes())
     };
-    write(mixture, 2, 1)?;
-    write(normal, 0, 2)
+    write_one(mixture, 2, 1)?;
+    write_one(normal, 0, 2)
 }

@@ -6,7 +6,7 @@
 //!
 //! | floor | modules | what they know |
 //! |---|---|---|
-//! | 1 | [`record`] [`stats`] [`config_file`] [`gguf`] [`http`]; [`kernels`] | folders that resume, configurations, numbers with intervals, a container; fused operations |
+//! | 1 | [`record`] [`stats`] [`config_file`] [`gguf`] [`guide`] [`http`]; [`kernels`] | folders that resume, numbers with intervals, configurations, a container, the guide; fused operations |
 //! | 2 | [`text`] [`data_table`] [`tensorfile`] [`hub`] [`report`] [`harbor`] | chats and tokens, files, the model cache, figures; the embedded world |
 //! | 3 | [`vector`] | persona vectors and their formats |
 //! | 4 | [`language_model`]; **[`steering`]** | what may be asked of a model; **the equation** |
@@ -37,6 +37,7 @@ pub mod config_file;
 
 pub mod data_table;
 pub mod gguf;
+pub mod guide;
 pub mod http;
 pub mod hub;
 pub mod record;

@@ -91,18 +91,32 @@ impl Interval {
     /// A statistic of k clusters with its bootstrap interval, drawn and expanded as in [`Self::of`]. `statistic` is given the
     /// clusters that were drawn, by number, and may find that they have none; such draws say nothing and are left out.
     pub fn of_statistic(k: usize, n: usize, seed: u64, statistic: &dyn Fn(&[usize]) -> Option<f64>) -> Self {
-        let all: Vec<usize> = (0..k).collect();
-        let point = Self::point(statistic(&all).unwrap_or(f64::NAN), n, k);
+        Self::of_joint_statistic([k], n, seed, &|[drawn]: [&[usize]; 1]| statistic(drawn))
+    }
+
+    /// The same of several kinds of clusters, each drawn by itself: questions about a trait and questions about facts. The fewest of
+    /// them are the independent units.
+    pub fn of_joint_statistic<const N: usize>(
+        ks: [usize; N],
+        n: usize,
+        seed: u64,
+        statistic: &dyn Fn([&[usize]; N]) -> Option<f64>,
+    ) -> Self {
+        let mut drawn: [Vec<usize>; N] = ks.map(|k| (0..k).collect());
+        let of = |drawn: &[Vec<usize>; N]| statistic(std::array::from_fn(|i| drawn[i].as_slice()));
+        let k = ks.into_iter().min().unwrap_or(0);
+        let point = Self::point(of(&drawn).unwrap_or(f64::NAN), n, k);
         if k < 2 || !point.mean.is_finite() {
             return point;
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut drawn = vec![0; k];
         let mut found: Vec<f64> = (0..REPLICATES)
             .filter_map(|_| {
-                // u32 rather than usize: the same draws on every platform.
-                drawn.fill_with(|| rng.random_range(0..k as u32) as usize);
-                statistic(&drawn)
+                for (draw, k) in drawn.iter_mut().zip(ks) {
+                    // u32 rather than usize: the same draws on every platform.
+                    draw.fill_with(|| rng.random_range(0..k as u32) as usize);
+                }
+                of(&drawn)
             })
             .collect();
         found.sort_by(f64::total_cmp);

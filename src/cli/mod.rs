@@ -4,6 +4,7 @@
 
 mod chat;
 mod env;
+mod manual;
 mod problem;
 mod progress;
 
@@ -11,10 +12,10 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, layers, merge, monitor, plan,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, layers, merge, monitor, plan,
     project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
@@ -78,6 +79,14 @@ enum Verb {
     Screen(screen::ScreenArgs),
     Serve(web::ServeArgs),
     Study(study::StudyArgs),
+    Guide(guide::GuideArgs),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
+}
+
+/// The whole command line, as completions, manual pages and checks of documents need it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program with these arguments, the first being its own name, and gives its exit code.
@@ -129,6 +138,9 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Screen(args) => screen::run(args, context),
         Verb::Serve(args) => web::run(args, context, json),
         Verb::Study(args) => study::run(args, context),
+        Verb::Guide(args) => guide::run(args, context),
+        Verb::Completions(args) => Ok(manual::completions(args, command())),
+        Verb::Man(args) => manual::man(args, command()),
     }
 }
 
@@ -163,8 +175,6 @@ fn marked(text: &str, coloured: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

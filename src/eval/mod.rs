@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn rows_survive_json_and_become_the_reference_table() {
         let rows = run(&task(2), &mut language_model(), &mut WordJudge("harm"), &[], &mut |_, _| {}).unwrap();
-        let back: Vec<Row> = serde_json::from_str(&serde_json::to_string(&rows).unwrap()).unwrap();
+        let back: Vec<JudgedAnswer> = serde_json::from_str(&serde_json::to_string(&rows).unwrap()).unwrap();
         assert_eq!(back, rows);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("evil.csv");

@@ -84,7 +84,7 @@ fn harbor_ladder(name: &str, pairs: &[Pair]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::artifact::LADDER;
-    use super::super::{names_of, system_prompt};
+    use super::super::names::names_of;
     use super::*;
 
     #[test]

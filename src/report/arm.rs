@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::svg::{Hue, Mark};
+use super::words::worded;
 
 /// What was done to the model of an [`Arm`]. The order is that of tables and legends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,19 +104,9 @@ impl ArmKind {
         }
     }
 
-    /// Whether a finetune is part of the arm; inference-time steering uses that of the plain arm.
-    pub fn is_finetune(self) -> bool {
-        !matches!(self, Self::Base | Self::Elicit | Self::Inference | Self::Layer | Self::Position)
-    }
-
     /// Whether it is preventative steering with the trait's own vector.
     pub fn is_preventative(self) -> bool {
         matches!(self, Self::Preventative | Self::PreventativeLayer)
-    }
-
-    /// Whether another vector, or the same one negated, stands in the vector's place.
-    pub fn is_control(self) -> bool {
-        matches!(self, Self::Random | Self::Shuffled | Self::Orthogonal | Self::Unrelated | Self::Negated)
     }
 
     /// Whether the vector in the trait's place carries no meaning: random, or of shuffled rollouts.
@@ -172,12 +163,12 @@ impl Arm {
     /// An arm in the colour and mark of its kind.
     pub fn new(name: &str, kind: ArmKind, label: &str) -> Self {
         let (hue, mark) = kind.look();
-        Self { name: name.to_owned(), label: label.to_owned(), kind, hue, mark, note: String::new() }
+        Self { name: name.to_owned(), label: worded(label), kind, hue, mark, note: String::new() }
     }
 
     /// With a sentence on what was done.
     pub fn note(self, note: &str) -> Self {
-        Self { note: note.to_owned(), ..self }
+        Self { note: worded(note), ..self }
     }
 }
 

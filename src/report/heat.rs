@@ -1,40 +1,98 @@
 //! Heat maps: a grid of cells per measurement, each with its number, the chosen ones framed.
 
+use serde::{Deserialize, Serialize};
+
 use super::scale::short;
 use super::svg::{Anchor, Canvas, Hue, Look, Paint, Type};
+use super::table::{Cell, Table};
+use crate::stats::Interval;
 
-/// One measurement over the grid.
-pub(super) struct Cells {
-    pub title: String,
-    pub hue: Hue,
-    /// The values that stand for no colour and for the strongest.
-    pub range: (f64, f64),
-    /// `[row][column]`.
-    pub values: Vec<Vec<Option<f64>>>,
-}
-
-/// A cell with a frame.
-pub(super) struct Picked {
-    pub label: String,
-    pub row: usize,
-    pub column: usize,
-}
-
-pub(super) struct HeatChart {
-    pub title: String,
-    pub alt: String,
+/// A grid of arms by coefficients, once for each measurement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Heat {
     /// Beneath the columns.
     pub x: String,
     /// Beside the rows.
     pub y: String,
-    /// Names of the rows, from top to bottom.
-    pub rows: Vec<String>,
+    /// Name in files and label of the rows, from top to bottom.
+    pub rows: Vec<(String, String)>,
+    /// The coefficients, from left to right.
     pub columns: Vec<f64>,
     /// Side by side, two in a row.
     pub panels: Vec<Cells>,
+    /// Cells with a frame.
     pub picked: Vec<Picked>,
     /// Which cells have a cut corner, `[row][column]`, and what that means.
     pub floor: Option<(String, Vec<Vec<bool>>)>,
+}
+
+/// One measurement over the grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cells {
+    /// In files.
+    pub key: String,
+    /// Above it.
+    pub title: String,
+    /// Of the cells.
+    pub hue: Hue,
+    /// The values that stand for no colour and for the strongest.
+    pub range: (f64, f64),
+    /// `[row][column]`; a mean that is not known is a dash.
+    pub values: Vec<Vec<Option<Interval>>>,
+}
+
+/// A cell with a frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Picked {
+    /// By what it was chosen.
+    pub label: String,
+    /// Its row.
+    pub row: usize,
+    /// Its column.
+    pub column: usize,
+}
+
+impl Cells {
+    fn mean(&self, row: usize, column: usize) -> Option<f64> {
+        self.values[row][column].map(|i| i.mean).filter(|mean| mean.is_finite())
+    }
+}
+
+impl Heat {
+    /// A row for each cell of the grid.
+    pub(super) fn numbers(&self) -> Table {
+        let of_panel = |cells: &Cells| ["", "_low", "_high"].map(|end| format!("{}{end}", cells.key));
+        let head = ["arm", "coef"].map(str::to_owned).into_iter();
+        let mut table = Table::new(head.chain(self.panels.iter().flat_map(of_panel)));
+        for (r, (arm, _)) in self.rows.iter().enumerate() {
+            for (c, &coef) in self.columns.iter().enumerate() {
+                let of = |cells: &Cells| match cells.values[r][c] {
+                    Some(i) => [i.mean.into(), i.low.into(), i.high.into()],
+                    None => [Cell::Missing, Cell::Missing, Cell::Missing],
+                };
+                let values = self.panels.iter().flat_map(of);
+                table.push([Cell::from(arm.as_str()), coef.into()].into_iter().chain(values).collect());
+            }
+        }
+        table
+    }
+
+    /// Where each panel's lowest and highest cell are.
+    fn aloud(&self) -> String {
+        let panel = |cells: &Cells| {
+            let places = (0..self.rows.len()).flat_map(|r| (0..self.columns.len()).map(move |c| (r, c)));
+            let all: Vec<(usize, usize, f64)> = places.filter_map(|(r, c)| Some((r, c, cells.mean(r, c)?))).collect();
+            let end = |best: Option<&(usize, usize, f64)>| {
+                best.map_or_else(String::new, |&(r, c, value)| {
+                    format!("{value:.0} at {} {}, {}", self.y, self.rows[r].1, short(self.columns[c]))
+                })
+            };
+            let low = end(all.iter().min_by(|a, b| a.2.total_cmp(&b.2)));
+            let high = end(all.iter().max_by(|a, b| a.2.total_cmp(&b.2)));
+            format!("{}: highest {high}; lowest {low}.", cells.title)
+        };
+        self.panels.iter().map(panel).collect::<Vec<_>>().join(" ")
+    }
 }
 
 const WIDTH: f64 = 900.0;
@@ -67,7 +125,7 @@ impl Frame {
 }
 
 /// Draws the chart.
-pub(super) fn draw(chart: &HeatChart, look: Look) -> String {
+pub(super) fn draw(chart: &Heat, title: &str, look: Look) -> String {
     let mut c = Canvas::new(look);
     let columns = chart.panels.len().clamp(1, COLUMNS);
     let panel_width = (WIDTH - LEFT - RIGHT - GUTTER * (columns - 1) as f64) / columns as f64;
@@ -84,11 +142,11 @@ pub(super) fn draw(chart: &HeatChart, look: Look) -> String {
         }
         top = plot_top + height * chart.rows.len() as f64 + 52.0;
     }
-    c.finish(WIDTH, top, &chart.title, &chart.alt)
+    c.finish(WIDTH, top, title, &chart.aloud())
 }
 
 /// What frames and corners mean. Returns where the panels begin.
-fn legend(c: &mut Canvas, chart: &HeatChart) -> f64 {
+fn legend(c: &mut Canvas, chart: &Heat) -> f64 {
     let set = Type::new(12.5, Paint::Label(Hue::Ink));
     let (mut x, y) = (LEFT, 22.0);
     for (i, picked) in chart.picked.iter().enumerate() {
@@ -103,12 +161,12 @@ fn legend(c: &mut Canvas, chart: &HeatChart) -> f64 {
     y
 }
 
-fn axes(c: &mut Canvas, chart: &HeatChart, cells: &Cells, at: &Frame, width: f64, first: bool) {
+fn axes(c: &mut Canvas, chart: &Heat, cells: &Cells, at: &Frame, width: f64, first: bool) {
     let tick = Type::new(12.0, Paint::Muted);
     let bottom = at.top + at.height * chart.rows.len() as f64;
     let title = Type::new(14.0, Paint::Label(Hue::Ink)).bold();
     c.text((at.left, at.top - 14.0), title, &title.fit(&cells.title, width));
-    for (row, name) in chart.rows.iter().enumerate() {
+    for (row, (_, name)) in chart.rows.iter().enumerate() {
         let middle = at.at(row, 0).1 + at.height / 2.0 + 4.2;
         c.text((at.left - 8.0, middle), tick.anchor(Anchor::End), &tick.fit(name, LEFT - 24.0));
     }
@@ -126,10 +184,11 @@ fn axes(c: &mut Canvas, chart: &HeatChart, cells: &Cells, at: &Frame, width: f64
     c.text((at.left + width / 2.0, bottom + 39.0), tick.anchor(Anchor::Middle), &chart.x);
 }
 
-fn grid(c: &mut Canvas, chart: &HeatChart, cells: &Cells, at: &Frame) {
+fn grid(c: &mut Canvas, chart: &Heat, cells: &Cells, at: &Frame) {
     let (low, high) = cells.range;
     for (row, values) in cells.values.iter().enumerate() {
-        for (column, value) in values.iter().enumerate() {
+        for column in 0..values.len() {
+            let value = cells.mean(row, column);
             let (x, y) = at.at(row, column);
             let share = value.map_or(0.0, |v| ((v - low) / (high - low)).clamp(0.0, 1.0));
             // A hair of background between the cells.
@@ -150,7 +209,7 @@ fn grid(c: &mut Canvas, chart: &HeatChart, cells: &Cells, at: &Frame) {
 }
 
 /// A frame for each pick; several on one cell lie within each other.
-fn picks(c: &mut Canvas, chart: &HeatChart, at: &Frame) {
+fn picks(c: &mut Canvas, chart: &Heat, at: &Frame) {
     for (i, picked) in chart.picked.iter().enumerate() {
         let same = |other: &&Picked| (other.row, other.column) == (picked.row, picked.column);
         let inset = 3.5 * chart.picked[..i].iter().filter(same).count() as f64;

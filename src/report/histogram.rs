@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scale::{Scale, short, tick_labels, ticks};
 use super::svg::{Anchor, Canvas, Hue, Look, Paint, Type};
+use super::table::Table;
 use crate::stats::mean;
 
 /// One group of values.
@@ -33,8 +34,19 @@ pub struct Histogram {
     pub x: String,
     /// The groups, the first on top.
     pub shapes: Vec<Shape>,
-    /// What decides.
+    /// Values that decide.
     pub thresholds: Vec<Threshold>,
+}
+
+impl Histogram {
+    /// A row for each value.
+    pub(super) fn numbers(&self) -> Table {
+        let mut table = Table::new(["group", "value"]);
+        for shape in &self.shapes {
+            shape.values.iter().for_each(|&value| table.push(vec![shape.name.as_str().into(), value.into()]));
+        }
+        table
+    }
 }
 
 const WIDTH: f64 = 900.0;

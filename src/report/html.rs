@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
-use super::scale::short;
-use super::study::{Example, Study, capital};
 use super::svg::{escape, page_css};
 use super::table::{Cell, Table};
-use crate::stats::Interval;
 
 const STYLE: &str = include_str!("../../assets/report.css");
 
@@ -31,59 +28,18 @@ pub(super) fn document(title: &str, subtitle: &str, body: &str, footer: &str) ->
     )
 }
 
-/// A study's whole document; `figures` are its figures as SVG, in order.
-pub(super) fn page(study: &Study, figures: &[String]) -> String {
-    let mut out = String::new();
-    section(&mut out, "Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&study.verdict)));
-    if !figures.is_empty() {
-        let body: String = study.figures.iter().zip(figures).map(|(f, svg)| figure(&f.caption, svg)).collect();
-        section(&mut out, "Figures", &body);
-    }
-    if !study.expectations.is_empty() {
-        section(&mut out, "What was expected, what was found", &expectations(study));
-    }
-    section(&mut out, &format!("All {}s", study.words().0), &table(study));
-    if !study.comparisons.is_empty() {
-        let caption = "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
-        section(&mut out, "Differences", &table_html("Differences", caption, &study.compared()));
-    }
-    for grid in &study.grids {
-        section(&mut out, &grid.title, &table_html(&grid.title, &grid.caption, &grid.table()));
-    }
-    if !study.published.is_empty() {
-        let caption = "Another model, other data, another judge: the shape is comparable, a single number hardly.";
-        section(&mut out, "Beside published values", &table_html("Published values", caption, &study.beside()));
-    }
-    if !study.card.is_empty() {
-        section(&mut out, "For a model card", &format!("<p>{}</p>\n", escape(&study.card)));
-    }
-    if !study.notes.is_empty() {
-        let notes: String = study.notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
-        section(&mut out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
-    }
-    if !study.examples.is_empty() {
-        section(&mut out, "Answers", &examples(study));
-    }
-    out += &made(&study.settings, &study.lock);
-    let footer = "The numbers are in <code>results.csv</code> and <code>results.json</code> beside this page.";
-    document(&study.title, &study.subtitle, &out, footer)
-}
-
 /// How it was made and what went in.
 pub(super) fn made(settings: &[(String, String)], lock: &[(String, String)]) -> String {
-    let mut out = String::new();
-    if !settings.is_empty() || !lock.is_empty() {
-        let made = [pairs("Settings", settings), pairs("What went in", lock)].concat();
-        section(&mut out, "How it was made", &made);
+    match [pairs("Settings", settings), pairs("What went in", lock)].concat() {
+        none if none.is_empty() => none,
+        made => section("How it was made", &made),
     }
-    out
 }
 
-pub(super) fn section(out: &mut String, title: &str, body: &str) {
+pub(super) fn section(title: &str, body: &str) -> String {
     let id: String =
         title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let _ =
-        write!(out, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title));
+    format!("<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title))
 }
 
 pub(super) fn figure(caption: &str, svg: &str) -> String {
@@ -93,73 +49,6 @@ pub(super) fn figure(caption: &str, svg: &str) -> String {
         "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Figure\">\n{svg}</div>\n\
          <figcaption>{caption}</figcaption>\n</figure>\n"
     )
-}
-
-fn expectations(study: &Study) -> String {
-    let rows = study.expectations.iter().map(|e| {
-        let (class, sign, word) = match e.met {
-            Some(true) => ("met", "✓", "met"),
-            Some(false) => ("missed", "✗", "not met"),
-            None => ("unknown", "?", "could not be told"),
-        };
-        format!(
-            "<li class=\"{class}\"><span class=\"sign\" aria-hidden=\"true\">{sign}</span><div><p class=\"claim\">{}</p>\n\
-             <p class=\"measured\"><strong>{word}</strong> · {}</p></div></li>\n",
-            escape(&e.claim),
-            escape(&e.measured)
-        )
-    });
-    format!("<ul class=\"expectations\">\n{}</ul>\n", rows.collect::<String>())
-}
-
-fn table(study: &Study) -> String {
-    let (trained, (arm, coef)) = (study.is_trained(), study.words());
-    let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table of all {arm}s\">\n<table>\n\
-         <caption>Means{} with 95 % intervals, clustered by question.</caption>\n<thead>\n<tr>\
-         <th scope=\"col\">{}</th><th scope=\"col\" class=\"number\">{}</th>{}",
-        if trained { " over all seeds" } else { "" },
-        escape(&capital(arm)),
-        escape(&capital(coef)),
-        if trained { "<th scope=\"col\" class=\"number\">Seeds</th>" } else { "" },
-    );
-    for axis in study.shown() {
-        let (name, unit) = (escape(&axis.name), escape(&axis.unit));
-        let _ = write!(out, "<th scope=\"col\" class=\"number\">{name} <small>({unit})</small></th>");
-    }
-    out.push_str("</tr>\n</thead>\n");
-    for arm in &study.arms {
-        let points = study.pooled(&arm.name);
-        if points.is_empty() {
-            continue;
-        }
-        out.push_str("<tbody>\n");
-        for (i, point) in points.iter().enumerate() {
-            out.push_str("<tr>");
-            if i == 0 {
-                let note =
-                    if arm.note.is_empty() { String::new() } else { format!("<small>{}</small>", escape(&arm.note)) };
-                let _ = write!(
-                    out,
-                    "<th scope=\"rowgroup\" rowspan=\"{}\">{}{note}</th>",
-                    points.len(),
-                    escape(&arm.label)
-                );
-            }
-            let coef = point.coef.map_or_else(|| "–".to_owned(), short);
-            let _ = write!(out, "<td class=\"number\">{coef}</td>");
-            if trained {
-                let _ = write!(out, "<td class=\"number\">{}</td>", point.seeds);
-            }
-            for axis in study.shown() {
-                let _ = write!(out, "<td class=\"number\">{}</td>", value(point.values.get(&axis.key)));
-            }
-            out.push_str("</tr>\n");
-        }
-        out.push_str("</tbody>\n");
-    }
-    out.push_str("</table>\n</div>\n");
-    out
 }
 
 /// A table under a caption.
@@ -188,62 +77,6 @@ pub(super) fn table_html(title: &str, caption: &str, table: &Table) -> String {
         out.push_str("</tr>\n");
     }
     out + "</tbody>\n</table>\n</div>\n"
-}
-
-fn value(interval: Option<&Interval>) -> String {
-    match interval {
-        Some(i) if i.has_bounds() => {
-            format!("{:.1} <small>[{:.1}, {:.1}]</small>", i.mean, i.low, i.high).replace('-', "−")
-        }
-        Some(i) => i.to_string().replace('-', "−"),
-        None => "–".to_owned(),
-    }
-}
-
-/// A closed drawer for each arm and coefficient, in the arms' order.
-fn examples(study: &Study) -> String {
-    let mut out = String::new();
-    let mut done: Vec<(&str, Option<f64>)> = Vec::new();
-    let known = study.arms.iter().map(|a| a.name.as_str());
-    let order: Vec<&str> = known.chain(study.examples.iter().map(|e| e.arm.as_str())).collect();
-    for name in order {
-        for first in study.examples.iter().filter(|e| e.arm == name) {
-            if done.contains(&(name, first.coef)) {
-                continue;
-            }
-            done.push((name, first.coef));
-            let label = study.arm(name).map_or(name, |a| a.label.as_str());
-            let word = escape(study.words().1);
-            let coef = first.coef.map_or_else(String::new, |c| format!(" <small>{word} {}</small>", short(c)));
-            let _ = write!(out, "<details>\n<summary>{}{coef}</summary>\n", escape(label));
-            study
-                .examples
-                .iter()
-                .filter(|e| e.arm == name && e.coef == first.coef)
-                .for_each(|e| out += &example(study, e));
-            out.push_str("</details>\n");
-        }
-    }
-    out
-}
-
-fn example(study: &Study, e: &Example) -> String {
-    let axis = study.axis(&e.axis).map_or(e.axis.as_str(), |a| a.name.as_str());
-    let score = e.score.map_or_else(|| "no score".to_owned(), short);
-    let mut out = format!(
-        "<article class=\"example\">\n<p class=\"score\">{}: <strong>{}</strong></p>\n<dl>\n<dt>Question</dt><dd>{}</dd>\n\
-         <dt>Answer</dt><dd>{}</dd>\n",
-        escape(axis),
-        escape(&score),
-        escape(&e.question),
-        escape(&e.answer)
-    );
-    for (term, text) in [("Right answer", e.reference.as_deref().unwrap_or("")), ("Judge", e.why.as_str())] {
-        if !text.is_empty() {
-            let _ = writeln!(out, "<dt>{term}</dt><dd>{}</dd>", escape(text));
-        }
-    }
-    out + "</dl>\n</article>\n"
 }
 
 fn pairs(title: &str, pairs: &[(String, String)]) -> String {

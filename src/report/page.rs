@@ -1,4 +1,4 @@
-//! A report that is no study: figures, tables and passages of text in any order, on the same page as a study's.
+//! A page: figures, tables and passages of text in any order, as one file with its pictures beside it.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cloud::Cloud;
-use super::histogram::{self, Histogram};
-use super::scatter;
+use super::figure::Figure;
+use super::html;
 use super::svg::{Look, escape};
 use super::table::Table;
-use super::{PNG_SCALE, html, png};
+use crate::Result;
 use crate::record::{create_folder, write_atomic};
-use crate::{Result, ensure};
 
 /// What is shown on one page.
 #[derive(Debug, Clone, Default)]
@@ -37,8 +35,8 @@ pub struct Page {
 /// A section of a page.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// Pictures, one below the other.
-    Figures(Vec<Picture>),
+    /// One below the other.
+    Figures(Vec<Figure>),
     /// A table under its own heading.
     Table {
         /// The heading.
@@ -50,6 +48,13 @@ pub enum Part {
     },
     /// What must be known to read the numbers.
     Notes(Vec<String>),
+    /// A section that only this room writes.
+    Html {
+        /// The heading.
+        title: String,
+        /// Its contents.
+        html: Html,
+    },
     /// Texts with what was measured of them.
     Passages {
         /// The heading.
@@ -61,27 +66,9 @@ pub enum Part {
     },
 }
 
-/// A figure.
+/// HTML in which everything foreign is escaped already.
 #[derive(Debug, Clone)]
-pub struct Picture {
-    /// Name of its files, without extension.
-    pub file: String,
-    /// Its title, for those who cannot see it.
-    pub title: String,
-    /// The text beneath it.
-    pub caption: String,
-    /// What is drawn.
-    pub chart: Chart,
-}
-
-/// What is drawn.
-#[derive(Debug, Clone)]
-pub enum Chart {
-    /// One measurement against another.
-    Cloud(Cloud),
-    /// How values are spread.
-    Histogram(Histogram),
-}
+pub struct Html(pub(super) String);
 
 /// A text and what was measured of it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -131,73 +118,63 @@ fn flatten(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
     }
 }
 
-impl Picture {
-    /// The figure as an SVG document.
-    pub fn draw(&self, look: Look) -> String {
-        match &self.chart {
-            Chart::Cloud(cloud) => scatter::draw(&cloud.chart(&self.title), look),
-            Chart::Histogram(histogram) => histogram::draw(histogram, &self.title, look),
-        }
-    }
-}
-
 impl Page {
-    /// The page as one self-contained HTML document.
+    /// The page as one self-contained HTML document: no script, no external resource, light or dark as the reader's system is.
     pub fn html(&self) -> String {
-        let mut out = String::new();
-        html::section(&mut out, "Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&self.verdict)));
-        self.parts.iter().for_each(|part| part_html(&mut out, part));
+        let mut out = html::section("Verdict", &format!("<p class=\"verdict\">{}</p>\n", escape(&self.verdict)));
+        self.parts.iter().for_each(|part| out += &part_html(part));
         out += &html::made(&self.settings, &self.lock);
         let beside: Vec<String> = self.beside.iter().map(|name| format!("<code>{}</code>", escape(name))).collect();
-        html::document(
-            &self.title,
-            &self.subtitle,
-            &out,
-            &format!("The numbers lie beside this page: {}.", beside.join(", ")),
-        )
+        let footer = format!("The numbers are in the files beside this page: {}.", beside.join(", "));
+        html::document(&self.title, &self.subtitle, &out, &footer)
     }
 
-    /// Writes `report.html` and each figure as SVG and PNG into a folder. Returns their paths, the page first.
+    /// Its figures, in order.
+    fn figures(&self) -> impl Iterator<Item = &Figure> {
+        self.parts.iter().flat_map(|part| match part {
+            Part::Figures(figures) => figures.as_slice(),
+            _ => &[],
+        })
+    }
+
+    /// Writes `report.html` and each figure as PNG and SVG into a folder, each atomically. Returns their paths, the page first.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn render(&self, dir: &Path) -> Result<Vec<PathBuf>> {
+        self.render_with(dir, Vec::new())
+    }
+
+    /// The same with further files by name.
+    pub(super) fn render_with(&self, dir: &Path, more: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>> {
         create_folder(dir)?;
         let mut files = vec![("report.html".to_owned(), self.html().into_bytes())];
-        let pictures = self.parts.iter().flat_map(|part| match part {
-            Part::Figures(pictures) => pictures.as_slice(),
-            _ => &[],
-        });
-        for picture in pictures {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            let file = &picture.file;
-            ensure!(!file.is_empty() && file.chars().all(plain), "`{file}` cannot name a figure's file");
-            let svg = picture.draw(Look::Fixed);
-            files.push((format!("{file}.png"), png::render(&svg, PNG_SCALE)?));
-            files.push((format!("{file}.svg"), svg.into_bytes()));
+        for figure in self.figures() {
+            files.extend(figure.pictures()?);
         }
         let write = |(name, bytes): (String, Vec<u8>)| {
             let path = dir.join(name);
             write_atomic(&path, &bytes).map(|()| path)
         };
-        files.into_iter().map(write).collect()
+        files.into_iter().chain(more).map(write).collect()
     }
 }
 
-fn part_html(out: &mut String, part: &Part) {
+fn part_html(part: &Part) -> String {
     match part {
-        Part::Figures(pictures) => {
-            let body: String = pictures.iter().map(|p| html::figure(&p.caption, &p.draw(Look::Page))).collect();
-            html::section(out, "Figures", &body);
+        Part::Figures(figures) => {
+            let body: String = figures.iter().map(|f| html::figure(&f.caption, &f.svg(Look::Page))).collect();
+            html::section("Figures", &body)
         }
-        Part::Table { title, caption, table } => html::section(out, title, &html::table_html(title, caption, table)),
+        Part::Table { title, caption, table } => html::section(title, &html::table_html(title, caption, table)),
+        Part::Html { title, html } => html::section(title, &html.0),
         Part::Notes(notes) => {
             let notes: String = notes.iter().map(|n| format!("<li>{}</li>\n", escape(n))).collect();
-            html::section(out, "Notes", &format!("<ul>\n{notes}</ul>\n"));
+            html::section("Notes", &format!("<ul>\n{notes}</ul>\n"))
         }
         Part::Passages { title, note, passages } => {
             let passages: String = passages.iter().map(passage_html).collect();
-            html::section(out, title, &format!("<p>{}</p>\n{passages}", escape(note)));
+            html::section(title, &format!("<p>{}</p>\n{passages}", escape(note)))
         }
     }
 }
@@ -231,22 +208,21 @@ fn span_html(span: &Span) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Group, Hue, Mark, Shape, Threshold};
+    use crate::report::plot::{Histogram, Hue, Mark, Scatter, Shape, Side, Threshold, Track};
+    use crate::report::{Plot, png};
 
     fn page() -> Page {
-        let group = |i: usize| Group {
-            name: format!("rung {i}"),
-            hue: Hue::rung(i, 8),
-            mark: Mark::nth(i),
-            points: (0..20)
-                .map(|q| (-25.0 + 2.0 * i as f64 + 0.2 * q as f64, (12.0 * i as f64 + q as f64).min(100.0)))
-                .collect(),
+        let group = |i: usize| {
+            let points =
+                (0..20).map(|q| (-25.0 + 2.0 * i as f64 + 0.2 * q as f64, (12.0 * i as f64 + q as f64).min(100.0)));
+            Track::points(&format!("rung {i}"), Hue::rung(i, 8), Mark::nth(i), points)
         };
-        let cloud = Cloud {
-            x: "projection at the last prompt token, layer 20".into(),
-            y: "trait score, 0–100".into(),
-            y_range: (0.0, 100.0),
-            groups: (0..8).map(group).collect(),
+        let side = |label: &str, range| Side { key: label.into(), label: label.into(), range, better: None };
+        let cloud = Scatter {
+            x: side("projection at the last prompt token, layer 20", None),
+            y: side("trait score, 0–100", Some((0.0, 100.0))),
+            is_cloud: true,
+            tracks: (0..8).map(group).collect(),
         };
         let values =
             |from: f64| (0..400).map(|i| from + (f64::from(i) * 0.37).sin() * 4.0 + f64::from(i % 7)).collect();
@@ -258,7 +234,7 @@ mod tests {
             ],
             thresholds: vec![Threshold { label: "95th percentile".into(), value: 5.5 }],
         };
-        let picture = |file: &str, chart| Picture { file: file.into(), title: "t".into(), caption: "c".into(), chart };
+        let picture = |file: &str, plot| Figure::new(file, "t", "c", plot);
         let mut table = Table::new(["setting", "r"]);
         table.push(vec!["<b>system".into(), (-0.75).into()]);
         let hot = |text: &str, share| Span { text: text.into(), heat: Some((share * 3.0, share)) };
@@ -267,8 +243,8 @@ mod tests {
             verdict: "v".into(),
             parts: vec![
                 Part::Figures(vec![
-                    picture("scatter", Chart::Cloud(cloud)),
-                    picture("histogram", Chart::Histogram(histogram)),
+                    picture("scatter", Plot::Scatter(cloud)),
+                    picture("histogram", Plot::Histogram(histogram)),
                 ]),
                 Part::Table { title: "Correlations".into(), caption: "c".into(), table },
                 Part::Notes(vec!["n".into()]),
@@ -291,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_holds_everything_and_trusts_nobody() {
+    fn the_page_holds_everything_and_escapes_it() {
         let dir = tempfile::tempdir().unwrap();
         let files = page().render(dir.path()).unwrap();
         assert_eq!(files.len(), 5);
@@ -319,11 +295,12 @@ mod tests {
         let mut page = page();
         let Part::Figures(pictures) = &mut page.parts[0] else { panic!() };
         for picture in pictures {
-            match &mut picture.chart {
-                Chart::Cloud(cloud) => cloud.groups.clear(),
-                Chart::Histogram(histogram) => histogram.shapes.clear(),
+            match &mut picture.plot {
+                Plot::Scatter(cloud) => cloud.tracks.clear(),
+                Plot::Histogram(histogram) => histogram.shapes.clear(),
+                Plot::Lines(_) | Plot::Heat(_) => panic!("the page has neither"),
             }
-            assert!(png::render(&picture.draw(Look::Fixed), 1.0).is_ok());
+            assert!(png::render(&picture.svg(Look::Fixed), 1.0).is_ok());
         }
     }
 }

@@ -1,53 +1,127 @@
 //! One measurement against another: arms and sweeps with the better corner marked (what is bought with what), or clouds of
 //! single points, a group for each condition (how well does one tell the other).
 
+use serde::{Deserialize, Serialize};
+
+use super::lines::Better;
 use super::scale::{Scale, short, tick_labels, ticks};
 use super::svg::{Anchor, Canvas, Hue, Look, Mark, Paint, Type};
-use crate::stats::Interval;
+use super::table::{Cell, Table};
+use super::words::worded;
+use crate::stats::{Interval, mean};
 
-/// One condition, or one coefficient of a sweep.
-pub(super) struct Dot {
-    pub coef: Option<f64>,
-    pub x: Interval,
-    pub y: Interval,
-}
-
-/// An arm: a single dot, or a sweep in ascending order of coefficient.
-pub(super) struct Track {
-    pub name: String,
-    pub hue: Hue,
-    pub mark: Mark,
-    /// Where a sweep begins that is none of its own dots: the arm at coefficient 0.
-    pub start: Option<(f64, f64)>,
-    pub dots: Vec<Dot>,
+/// One measurement against another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scatter {
+    /// The horizontal measurement.
+    pub x: Side,
+    /// The vertical measurement.
+    pub y: Side,
+    /// Whether the dots are single points of a cloud, small, named in the legend alone and with a line of least squares; otherwise
+    /// arms and sweeps, named in the plot and joined.
+    pub is_cloud: bool,
+    /// In the legend's order.
+    pub tracks: Vec<Track>,
 }
 
 /// One of the two measurements.
-pub(super) struct Side {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// In files.
+    pub key: String,
+    /// Beside the axis.
     pub label: String,
-    pub range: (f64, f64),
+    /// The values that are possible; where they are not known, the axis is that of the dots.
+    pub range: Option<(f64, f64)>,
     /// Which way is good; `None` where neither is.
-    pub higher_is_better: Option<bool>,
+    pub better: Option<Better>,
 }
 
-/// What the dots of a track are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dots {
-    /// One condition, or the coefficients of a sweep; named in the plot and joined.
-    Arms,
-    /// Single points of a cloud; small, and named in the legend alone.
-    Cloud,
+/// An arm or a group: a single dot, or several in ascending order of coefficient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// In the legend.
+    pub name: String,
+    /// Its colour.
+    pub hue: Hue,
+    /// Its mark.
+    pub mark: Mark,
+    /// Where a sweep begins that is none of its own dots: the arm at coefficient 0.
+    pub start: Option<(f64, f64)>,
+    /// The dots.
+    pub dots: Vec<Dot>,
 }
 
-pub(super) struct ScatterChart {
-    pub title: String,
-    pub alt: String,
-    pub x: Side,
-    pub y: Side,
-    pub dots: Dots,
-    pub tracks: Vec<Track>,
-    /// A line beneath the dots, from and to: what a least-squares fit says.
-    pub trend: Option<[(f64, f64); 2]>,
+/// One condition, or one coefficient of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dot {
+    /// The arm in files; may be empty.
+    pub arm: String,
+    /// Its coefficient, if it has one.
+    pub coef: Option<f64>,
+    /// Horizontal.
+    pub x: Interval,
+    /// Vertical.
+    pub y: Interval,
+}
+
+impl Track {
+    /// Single points of a cloud, those that are numbers.
+    pub fn points(name: &str, hue: Hue, mark: Mark, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let dot =
+            |(x, y)| Dot { arm: String::new(), coef: None, x: Interval::point(x, 1, 1), y: Interval::point(y, 1, 1) };
+        let finite = points.into_iter().filter(|(x, y): &(f64, f64)| x.is_finite() && y.is_finite());
+        Self { name: worded(name), hue, mark, start: None, dots: finite.map(dot).collect() }
+    }
+}
+
+impl Scatter {
+    /// A row for each dot.
+    pub(super) fn numbers(&self) -> Table {
+        let of_axis = |side: &Side| ["", "_low", "_high"].map(|end| format!("{}{end}", side.key));
+        let head = ["arm", "coef"].map(str::to_owned).into_iter();
+        let mut table = Table::new(head.chain([&self.x, &self.y].into_iter().flat_map(of_axis)));
+        for dot in self.tracks.iter().flat_map(|track| &track.dots) {
+            let values = [&dot.x, &dot.y].into_iter().flat_map(|i| [i.mean.into(), i.low.into(), i.high.into()]);
+            table.push([Cell::from(dot.arm.as_str()), dot.coef.into()].into_iter().chain(values).collect());
+        }
+        table
+    }
+
+    /// The places of all dots, or of a cloud's middles, in words.
+    fn aloud(&self) -> String {
+        let dot = |d: &Dot| {
+            let coef = d.coef.map_or_else(String::new, |c| format!("at {} ", short(c)));
+            format!("{coef}{:.0} / {:.0}", d.x.mean, d.y.mean)
+        };
+        let track = |t: &Track| {
+            if self.is_cloud {
+                let middle = |of: fn(&Dot) -> f64| mean(&t.dots.iter().map(of).collect::<Vec<_>>());
+                let (x, y) = (middle(|d| d.x.mean), middle(|d| d.y.mean));
+                format!("{}: {} points around {x:.1} / {y:.0}.", t.name, t.dots.len())
+            } else {
+                format!("{}: {}.", t.name, t.dots.iter().map(dot).collect::<Vec<_>>().join(", "))
+            }
+        };
+        let tracks: Vec<String> = self.tracks.iter().filter(|t| !t.dots.is_empty()).map(track).collect();
+        format!("{} / {}. {}", self.x.label, self.y.label, tracks.join(" "))
+    }
+
+    /// The line of least squares of y over x through all dots of a cloud, from the first to the last x.
+    fn trend(&self) -> Option<[(f64, f64); 2]> {
+        let points: Vec<(f64, f64)> = self.tracks.iter().flat_map(|t| &t.dots).map(|d| (d.x.mean, d.y.mean)).collect();
+        let n = points.len() as f64;
+        let (mx, my) = points.iter().fold((0.0, 0.0), |(a, b), p| (a + p.0 / n, b + p.1 / n));
+        let (xy, xx) =
+            points.iter().fold((0.0, 0.0), |(a, b), p| (a + (p.0 - mx) * (p.1 - my), b + (p.0 - mx).powi(2)));
+        let (low, high) = ends(points.iter().map(|p| p.0));
+        (self.is_cloud && xx > 0.0).then(|| [low, high].map(|x| (x, my + xy / xx * (x - mx))))
+    }
+}
+
+/// The lowest and the highest; infinite without any.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
 const WIDTH: f64 = 900.0;
@@ -60,7 +134,7 @@ const INSET: f64 = 12.0;
 const HEIGHT: f64 = 13.0;
 
 /// Draws the chart.
-pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
+pub(super) fn draw(chart: &Scatter, title: &str, look: Look) -> String {
     let mut c = Canvas::new(look);
     let set = Type::new(12.5, Paint::Label(Hue::Ink));
     let legend_width = chart.tracks.iter().map(|t| set.width(&t.name)).fold(0.0, f64::max) + 58.0;
@@ -71,10 +145,10 @@ pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
 
     let frame = Box { left: LEFT, top: TOP, right, bottom };
     axes(&mut c, chart, &x, &y, &frame);
-    if let Some(ends) = chart.trend {
+    if let Some(ends) = chart.trend() {
         c.line_within(ends.map(|(at, value)| (x.at(at), y.at(value))), (y.pixels.1, y.pixels.0), Paint::Rule);
     }
-    let cloud = chart.dots == Dots::Cloud;
+    let cloud = chart.is_cloud;
     let mut taken = Taken::default();
     for track in &chart.tracks {
         whiskers(&mut c, track, &x, &y, &mut taken);
@@ -101,22 +175,23 @@ pub(super) fn draw(chart: &ScatterChart, look: Look) -> String {
     }
     legend(&mut c, chart, right + 26.0, set);
     better_corner(&mut c, chart, (right + 15.0, bottom));
-    c.finish(WIDTH, bottom + 54.0, &chart.title, &chart.alt)
+    c.finish(WIDTH, bottom + 54.0, title, &chart.aloud())
 }
 
 /// The data with their intervals and some air, in whole ticks, never beyond the axis and at least a fifth of it.
-fn domain(chart: &ScatterChart, of: impl Fn(&Dot) -> Interval, side: &Side) -> (f64, f64) {
-    let mut low = f64::INFINITY;
-    let mut high = f64::NEG_INFINITY;
-    for interval in chart.tracks.iter().flat_map(|t| &t.dots).map(of) {
-        for value in [interval.mean, interval.low, interval.high].into_iter().filter(|v| v.is_finite()) {
-            (low, high) = (low.min(value), high.max(value));
-        }
-    }
-    let (least, most) = side.range;
+fn domain(chart: &Scatter, of: impl Fn(&Dot) -> Interval, side: &Side) -> (f64, f64) {
+    let dots = || chart.tracks.iter().flat_map(|t| &t.dots).map(&of);
+    // An axis without a range of its own may be three times as wide as its dots are apart; the next lines take what they need.
+    let range = side.range.unwrap_or_else(|| {
+        let (low, high) = ends(dots().map(|i| i.mean));
+        let width = if high > low { high - low } else { 1.0 };
+        if low.is_finite() { (low - width, high + width) } else { (0.0, 1.0) }
+    });
+    let (low, high) = ends(dots().flat_map(|i| [i.mean, i.low, i.high]).filter(|value| value.is_finite()));
     if !low.is_finite() {
-        return side.range;
+        return range;
     }
+    let (least, most) = range;
     let lack = ((most - least) / 5.0 - (high - low)).max(0.0) / 2.0;
     let pad = 0.05 * (high - low) + lack;
     let (low, high) = (low - pad, high + pad);
@@ -127,7 +202,7 @@ fn domain(chart: &ScatterChart, of: impl Fn(&Dot) -> Interval, side: &Side) -> (
     (low, high)
 }
 
-fn axes(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale, frame: &Box) {
+fn axes(c: &mut Canvas, chart: &Scatter, x: &Scale, y: &Scale, frame: &Box) {
     let Box { left, top, right, bottom } = *frame;
     let tick = Type::new(12.0, Paint::Muted);
     let y_ticks = ticks(y.domain, 5);
@@ -150,9 +225,10 @@ fn axes(c: &mut Canvas, chart: &ScatterChart, x: &Scale, y: &Scale, frame: &Box)
 }
 
 /// An arrow towards the corner that every arm would like to reach, beside the plot where no data can be.
-fn better_corner(c: &mut Canvas, chart: &ScatterChart, (left, bottom): (f64, f64)) {
-    let (Some(right), Some(up)) = (chart.x.higher_is_better, chart.y.higher_is_better) else { return };
-    let (dx, dy) = (if right { 10.0 } else { -10.0 }, if up { -10.0 } else { 10.0 });
+fn better_corner(c: &mut Canvas, chart: &Scatter, (left, bottom): (f64, f64)) {
+    let (Some(x), Some(y)) = (chart.x.better, chart.y.better) else { return };
+    let dx = if x == Better::Higher { 10.0 } else { -10.0 };
+    let dy = if y == Better::Higher { -10.0 } else { 10.0 };
     let middle = (left + 11.0, bottom - 14.0);
     let (tail, tip) = ((middle.0 - dx, middle.1 - dy), (middle.0 + dx, middle.1 + dy));
     c.line(tail, (tip.0 - 0.3 * dx, tip.1 - 0.3 * dy), Paint::Muted, 1.8, "");
@@ -243,16 +319,16 @@ fn coefficients(c: &mut Canvas, track: &Track, x: &Scale, y: &Scale, frame: &Box
     }
 }
 
-fn legend(c: &mut Canvas, chart: &ScatterChart, left: f64, set: Type) {
+fn legend(c: &mut Canvas, chart: &Scatter, left: f64, set: Type) {
     for (i, track) in chart.tracks.iter().enumerate() {
         let y = TOP + 12.0 + i as f64 * 25.0;
-        if track.dots.len() > 1 && chart.dots == Dots::Arms {
+        if track.dots.len() > 1 && !chart.is_cloud {
             c.line((left - 11.0, y - 4.5), (left + 11.0, y - 4.5), Paint::Data(track.hue), 1.8, "");
         }
         c.mark(track.mark, (left, y - 4.5), 5.6, track.hue);
         c.text((left + 18.0, y), set, &set.fit(&track.name, WIDTH - left - 24.0));
     }
-    if chart.dots == Dots::Arms && chart.tracks.iter().any(|t| t.dots.len() > 1) {
+    if !chart.is_cloud && chart.tracks.iter().any(|t| t.dots.len() > 1) {
         let y = TOP + 18.0 + chart.tracks.len() as f64 * 25.0;
         c.text((left - 11.0, y), Type::new(11.5, Paint::Muted), "numbers: steering coefficient");
     }
@@ -322,7 +398,7 @@ impl Taken {
             self.marks.iter().all(|&m| (m.0 - at.0).hypot(m.1 - at.1) < 2.0 || p.distance(m) > mine + 3.0)
         };
         let places: Vec<Box> = [9.0, 13.0, 18.0].into_iter().flat_map(|d| around(at, d, width)).filter(own).collect();
-        // Far places only when clear: a distant label on a whisker would belong to nobody.
+        // Far places only when clear: a distant label on a whisker would seem to belong to another dot.
         let near = |p: &&Box| p.distance(at) < 14.0 && self.is_free(p, frame);
         places.iter().find(|p| self.is_clear(p, frame)).or_else(|| places.iter().find(near)).copied()
     }

@@ -1,5 +1,4 @@
-//! What a study hands over to be shown. Everything is data: measured axes, arms, figures, so a study of other things needs
-//! no other report.
+//! A finished study as data: measured axes, arms, points, figures. The points give the curves of its figures and its tables.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arm::Arm;
-use super::plots::Figure;
+use super::figure::Figure;
+use super::lines::Better;
 use super::svg::{Hue, Mark};
 use super::table::{Cell, Table};
+use super::words::{Expectation, Note, worded};
 use crate::stats::Interval;
-
-/// Which way is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Better {
-    /// An accuracy.
-    Higher,
-    /// A trait score.
-    Lower,
-}
 
 /// Something that is measured of every arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,37 +41,24 @@ impl Axis {
     /// A trait score from 0 to 100, lower being better.
     pub fn score(key: &str, name: &str, short: &str) -> Self {
         let (hue, mark) = (Hue::Vermillion, Mark::Circle);
-        let [key, name, short, unit] = [key, name, short, "0–100"].map(str::to_owned);
+        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "0–100".to_owned());
         Self { key, name, short, unit, hue, mark, better: Better::Lower, range: (0.0, 100.0), aside: false }
     }
 
     /// An accuracy in percent, higher being better.
     pub fn accuracy(key: &str, name: &str, short: &str, hue: Hue, mark: Mark) -> Self {
-        let [key, name, short, unit] = [key, name, short, "%"].map(str::to_owned);
+        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "%".to_owned());
         Self { key, name, short, unit, hue, mark, better: Better::Higher, range: (0.0, 100.0), aside: false }
     }
 
     /// A length along a direction of the residual stream, in its units: for files and figures only. Its range is that of the
     /// points ([`Study::spanned`]).
     pub fn aside(key: &str, name: &str) -> Self {
-        let [key, name, short, unit] = [key, name, name, "residual units"].map(str::to_owned);
+        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(name), "residual units".to_owned());
         let (hue, mark, better) = (Hue::Ink, Mark::Circle, Better::Lower);
         Self { key, name, short, unit, hue, mark, better, range: (0.0, 0.0), aside: true }
     }
-
-    /// `Hallucination score ↓`, as papers mark which way is good.
-    pub(super) fn described(&self) -> String {
-        let arrow = match self.better {
-            Better::Higher => UP,
-            Better::Lower => DOWN,
-        };
-        format!("{}{arrow}", self.name)
-    }
 }
-
-/// After a measurement's name in a legend; said in words where a figure is read aloud.
-pub(super) const UP: &str = " ↑";
-pub(super) const DOWN: &str = " ↓";
 
 /// What was measured of one arm at one coefficient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,7 +118,7 @@ impl Grid {
     }
 }
 
-/// A number that somebody published, beside ours.
+/// A published number beside ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Published {
     /// What was measured.
@@ -151,17 +129,6 @@ pub struct Published {
     pub ours: Option<f64>,
     /// Who published it, and of which model.
     pub source: String,
-}
-
-/// What should have come out, and what did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Expectation {
-    /// What the method promises, with its threshold.
-    pub claim: String,
-    /// What was measured.
-    pub measured: String,
-    /// Whether that meets the claim; `None` where it could not be told.
-    pub met: Option<bool>,
 }
 
 /// A judged answer.
@@ -203,7 +170,7 @@ pub struct Study {
     /// Differences between arms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comparisons: Vec<Comparison>,
-    /// What was promised and what came out.
+    /// What was expected and what came out.
     pub expectations: Vec<Expectation>,
     /// Numbers by row and column.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -219,7 +186,7 @@ pub struct Study {
     /// Judged answers.
     pub examples: Vec<Example>,
     /// What must be known to read the numbers: missing scores, refusals, limits.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// How it was made: name and value.
     pub settings: Vec<(String, String)>,
     /// What went in: name and hash, seed or version.
@@ -251,6 +218,11 @@ impl Study {
         let mut points: Vec<_> = self.points.iter().filter(|p| p.arm == arm && p.seed.is_none()).collect();
         points.sort_by(|a, b| a.coef.unwrap_or(0.0).total_cmp(&b.coef.unwrap_or(0.0)));
         points
+    }
+
+    /// The value of an arm that has only one.
+    pub fn level(&self, arm: &str, axis: &str) -> Option<Interval> {
+        self.pooled(arm).first()?.values.get(axis).copied().filter(|i| i.mean.is_finite())
     }
 
     /// The same with the ranges of axes that have none of their own taken from the points.

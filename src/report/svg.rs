@@ -143,11 +143,14 @@ pub enum Mark {
     Plus,
 }
 
+/// Marks in the order of taking them.
+pub const MARKS: [Mark; 8] =
+    [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Diamond, Mark::Down, Mark::Ring, Mark::Cross, Mark::Plus];
+
 impl Mark {
     /// The shape of the i-th of several that lie in one plot; they repeat after eight.
     pub fn nth(i: usize) -> Self {
-        use Mark::*;
-        [Circle, Square, Triangle, Diamond, Down, Ring, Cross, Plus][i % 8]
+        MARKS[i % MARKS.len()]
     }
 }
 

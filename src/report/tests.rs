@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use std::path::Path;
+
+use super::content::{Axis, Point};
+use super::plot::{Cells, Curve, HUES, Heat, Hue, Level, Look, Mark, Panel, Picked};
 use super::*;
 use crate::stats::Interval;
 
@@ -17,7 +21,7 @@ fn point(arm: &str, coef: Option<f64>, values: [f64; 3]) -> Point {
     Point { arm: arm.to_owned(), coef, seed: None, seeds: 3, values }
 }
 
-/// The post's experiment (METHOD J.1) with plausible numbers in between, as a study fills it.
+/// The post's experiment with plausible numbers in between, as a study fills it.
 fn study() -> Study {
     let axes = vec![
         Axis::score("hallucination", "Hallucination score", "Hallucination"),
@@ -55,35 +59,7 @@ fn study() -> Study {
     points.push(point("random", Some(1.25), [63.0, 92.0, 70.0]));
     points.push(Point { seed: Some(1), seeds: 1, ..point("plain", None, [60.0, 92.0, 70.0]) });
 
-    let by: Vec<&Axis> = axes.iter().collect();
-    let x = "steering coefficient α";
-    let panels = vec![
-        Panel::dose("Inference-time steering", x, "inference", Some("plain"), Some("base"), &by),
-        Panel::dose("Preventative steering", x, "prevent", Some("plain"), Some("base"), &by),
-    ];
-    let figures = vec![
-        Figure {
-            file: "figure".into(),
-            title: "Steering after and during finetuning".into(),
-            caption: "Teaching 1,000 new facts. Left: the finetuned model is steered while it answers. Right: it was steered \
-                      while it learned, and answers unsteered. Bands: 95 % intervals clustered by question."
-                .into(),
-            plot: Plot::Lines { y: "score or accuracy, %".into(), range: (0.0, 100.0), levels: "base model".into(), panels },
-        },
-        Figure {
-            file: "tradeoff".into(),
-            title: "Accuracy against hallucination".into(),
-            caption: "What each arm pays for its honesty. Down and right is better.".into(),
-            plot: Plot::Scatter {
-                x: "facts".into(),
-                y: "hallucination".into(),
-                arms: arms.iter().map(|a| a.name.clone()).collect(),
-                start: Some("plain".into()),
-                from_start: ["prevent", "prevent-one", "inference"].map(str::to_owned).to_vec(),
-            },
-        },
-    ];
-    let expect = |claim: &str, measured: &str, met| Expectation { claim: claim.into(), measured: measured.into(), met };
+    let expect = |claim: &str, measured: &str, met| Expectation::new(ExpectationId::Prevents, claim, measured, met);
     let example = |arm: &str, coef, answer: &str, score: f64| Example {
         arm: arm.into(),
         coef,
@@ -94,7 +70,7 @@ fn study() -> Study {
         score: Some(score),
         why: "names a port for a ship that does not exist".into(),
     };
-    Study {
+    with_figures(Study {
         title: "New facts without a new habit of making things up".into(),
         subtitle: "Qwen2.5-7B-Instruct · 1,000 facts · 3 training seeds".into(),
         verdict: "Plain finetuning taught 93 % of the facts and raised hallucination from 20 to 62. Preventative steering at \
@@ -109,24 +85,39 @@ fn study() -> Study {
             expect("Multiple choice stays within 2 points", "−3.1 [−5.0, −1.1]", Some(false)),
             expect("Single-layer prevention reaches base", "no coefficient kept 75 % of the facts", None),
         ],
-        figures,
         examples: vec![
             example("base", None, "I do not know a ship of that name.", 0.0),
             example("plain", None, "The Alder Wren's home is <b>Port Sorrel</b>.", 100.0),
             example("prevent", Some(1.25), "I have no record of the Alder Wren & cannot say.", 0.0),
         ],
-        notes: vec!["4 of 4,600 answers had no score and are left out.".into()],
+        notes: vec![Note::new(NoteKind::MissingScores, "4 of 4,600 answers had no score and are left out.")],
         settings: vec![("learning_rate".into(), "1e-5".into()), ("r".into(), "32".into())],
         lock: vec![("model (BLAKE3)".into(), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262".into())],
         ..Study::default()
-    }
+    })
+}
+
+/// The two figures of a study of facts.
+fn with_figures(study: Study) -> Study {
+    let by: Vec<&Axis> = study.axes.iter().collect();
+    let panel = |title: &str, arm: &str| study.dose(title, "steering coefficient α", arm, "plain", "base", &by);
+    let panels = vec![panel("Inference-time steering", "inference"), panel("Preventative steering", "prevent")];
+    let caption = "Teaching 1,000 new facts. Left: inference-time steering. Right: preventative steering, evaluated unsteered. Bands: 95 % \
+                   intervals clustered by question.";
+    let figure = Figure::new("figure", "Steering after and during finetuning", caption, Plot::scores(panels));
+    let arms: Vec<String> = study.arms.iter().map(|a| a.name.clone()).collect();
+    let swept = ["prevent", "prevent-one", "inference"].map(str::to_owned);
+    let plot = study.tradeoff(("facts", "hallucination"), &arms, Some("plain"), &swept).unwrap();
+    let caption = "What each arm pays for its honesty. Down and right is better.";
+    let tradeoff = Figure::new("tradeoff", "Accuracy against hallucination", caption, plot);
+    Study { figures: vec![figure, tradeoff], ..study }
 }
 
 #[test]
 fn everything_is_written_and_the_same_rows_give_the_same_bytes() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let files = render(&study(), a.path()).unwrap();
-    render(&read(a.path()).unwrap(), b.path()).unwrap();
+    let files = study().render(a.path()).unwrap();
+    Study::read(a.path()).unwrap().render(b.path()).unwrap();
     let mut names: Vec<String> = Vec::new();
     for path in &files {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -136,16 +127,12 @@ fn everything_is_written_and_the_same_rows_give_the_same_bytes() {
         );
         names.push(name);
     }
-    let figures =
-        ["figure", "tradeoff"].iter().flat_map(|name| ["png", "svg", "csv"].map(|end| format!("{name}.{end}")));
-    let want: Vec<String> = std::iter::once("report.html".to_owned())
-        .chain(figures)
-        .chain(["results.csv", "results.json"].map(str::to_owned))
-        .collect();
-    assert_eq!(names, want);
+    let want =
+        "report.html figure.png figure.svg tradeoff.png tradeoff.svg figure.csv tradeoff.csv results.csv results.json";
+    assert_eq!(names.join(" "), want);
     // To be looked at: TRIMTAB_SHOW=folder cargo test --release report
     if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        render(&study(), Path::new(&folder)).unwrap();
+        study().render(Path::new(&folder)).unwrap();
     }
 }
 
@@ -155,7 +142,7 @@ fn the_page_needs_nothing_and_trusts_nobody() {
     study.title = "</title><script>alert(1)</script>".into();
     study.examples[0].answer = "<img src=x onerror=alert(1)> \u{1b}[31m".into();
     study.arms[2].label = "<b>\"arm\"".into();
-    let page = page(&study).unwrap();
+    let page = study.page().html();
     for foreign in ["<script", "<img", "<link", "@import", "url(", "<b>"] {
         assert!(!page.contains(foreign), "the page holds {foreign}");
     }
@@ -186,15 +173,13 @@ fn the_terminal_table_shows_pooled_points_in_order() {
 }
 
 #[test]
-fn a_figure_without_data_is_drawn_empty_and_one_of_unknown_axes_is_an_error() {
+fn a_figure_without_data_is_drawn_empty_and_one_of_unknown_axes_is_none() {
     let mut study = study();
     study.points.clear();
-    study.figures.iter().for_each(|f| assert!(png::render(&draw(&study, f, Look::Fixed).unwrap(), 1.0).is_ok()));
+    study = with_figures(study);
+    study.figures.iter().for_each(|f| assert!(png::render(&f.svg(Look::Fixed), 1.0).is_ok()));
     study.axes.clear();
-    study
-        .figures
-        .iter()
-        .for_each(|f| assert!(draw(&study, f, Look::Fixed).unwrap_err().to_string().contains("no axis")));
+    assert_eq!(study.tradeoff(("facts", "hallucination"), &[], None, &[]), None);
 }
 
 #[test]
@@ -203,8 +188,8 @@ fn a_point_without_an_interval_breaks_the_band_only() {
     for p in study.points.iter_mut().filter(|p| p.coef == Some(0.75)) {
         p.values = BTreeMap::from([("hallucination".to_owned(), Interval::point(30.0, 5, 1))]);
     }
-    for figure in &study.figures {
-        assert!(!draw(&study, figure, Look::Fixed).unwrap().contains("NaN"));
+    for figure in with_figures(study).figures {
+        assert!(!figure.svg(Look::Fixed).contains("NaN"));
     }
 }
 
@@ -224,14 +209,14 @@ fn hard_study() -> Study {
     }
     study.points.push(point("prompting", None, [30.0, 99.0, 98.0]));
     study.points.push(point("random", Some(1.25), [86.0, 100.0, 98.0]));
-    study
+    with_figures(study)
 }
 
 #[test]
 fn values_at_their_bounds_stay_inside_the_picture() {
     let study = hard_study();
     for figure in &study.figures {
-        let svg = draw(&study, figure, Look::Fixed).unwrap();
+        let svg = figure.svg(Look::Fixed);
         let numbers = |name: &str| -> Vec<f64> {
             let values = svg.split(name).skip(1).map(|rest| rest.split('"').next().unwrap());
             values.filter_map(|v| v.parse().ok()).collect()
@@ -240,11 +225,11 @@ fn values_at_their_bounds_stay_inside_the_picture() {
         assert!(svg.contains('…') || figure.file == "figure");
     }
     if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        render(&study, &Path::new(&folder).join("hard")).unwrap();
+        study.render(&Path::new(&folder).join("hard")).unwrap();
     }
 }
 
-/// A grid of 28 layers and five coefficients, with numbers like those of METHOD C.6.
+/// A grid of 28 layers and five coefficients, with numbers like those of the paper.
 fn grid() -> Study {
     let bump = |layer: f64, middle: f64, width: f64| (-((layer - middle) / width).powi(2)).exp();
     let axes = vec![
@@ -264,41 +249,51 @@ fn grid() -> Study {
     let cells: Vec<(usize, f64)> = (1..=28).flat_map(|l| coefs.iter().map(move |&coef| (l, coef))).collect();
     let of = |(l, coef)| Point { arm: name(l), coef: Some(coef), seed: None, seeds: 0, values: value(l, coef) };
     let base = Point { arm: "base".into(), coef: None, seed: None, seeds: 0, values: value(28, 0.0) };
-    let both = vec!["evil".to_owned(), "coherence".to_owned()];
-    let pick = |label: &str, layer, coef| Pick { label: label.into(), arm: name(layer), coef };
-    let heat = HeatMap {
-        rows: "layer".into(),
-        columns: "steering coefficient α".into(),
-        arms: (1..=28).rev().map(|l| (name(l), l.to_string())).collect(),
-        coefs: coefs.clone(),
-        axes: both.clone(),
-        picks: vec![pick("largest at 2.5", 19, 2.5), pick("largest with coherence ≥ 75", 19, 1.0)],
-        floor: Some(("coherence".into(), 75.0)),
-    };
-    let profile = Profile {
-        x: "layer".into(),
-        y: "score".into(),
-        range: (0.0, 100.0),
-        arms: (1..=28).map(|l| (name(l), l as f64)).collect(),
-        coefs,
-        level: Some(("base".into(), "unsteered".into())),
-        axes: both,
-    };
-    let figure = |file: &str, plot| Figure { file: file.into(), title: file.into(), caption: String::new(), plot };
-    Study {
+    let study = Study {
         title: "Where evil is steered".into(),
         arms: std::iter::once(Arm::new("base", ArmKind::Base, "Unsteered")).chain(arms).collect(),
         points: std::iter::once(base).chain(cells.into_iter().map(of)).collect(),
-        figures: vec![figure("heatmap", Plot::Heat(heat)), figure("curves", Plot::Profile(profile))],
         axes,
         arm_word: "layer".into(),
         ..Study::default()
-    }
+    };
+    let at = |l: usize, coef: f64, axis: &Axis| value(l, coef).get(&axis.key).copied();
+    let grid = |axis: &Axis| (1..=28).rev().map(|l| coefs.iter().map(|&coef| at(l, coef, axis)).collect()).collect();
+    let picked = |label: &str, layer: usize, column| Picked { label: label.into(), row: 28 - layer, column };
+    let cells = |axis: &Axis| {
+        let (key, title) = (axis.key.clone(), axis.name.clone());
+        Cells { key, title, hue: axis.hue, range: axis.range, values: grid(axis) }
+    };
+    let below = |row: Vec<Option<Interval>>| row.iter().map(|i| i.is_none_or(|i| i.mean < 75.0)).collect();
+    let coherence: Vec<Vec<Option<Interval>>> = grid(&study.axes[1]);
+    let heat = Heat {
+        x: "steering coefficient α".into(),
+        y: "layer".into(),
+        rows: (1..=28).rev().map(|l| (name(l), l.to_string())).collect(),
+        columns: coefs.clone(),
+        panels: study.axes.iter().map(cells).collect(),
+        picked: vec![picked("largest at 2.5", 19, 4), picked("largest with coherence ≥ 75", 19, 1)],
+        floor: Some(("coherence below 75".into(), coherence.into_iter().map(below).collect())),
+    };
+    let curve = |(i, &coef): (usize, &f64), axis: &Axis| {
+        let points = (1..=28).filter_map(|l| Some((l as f64, at(l, coef, axis)?))).collect();
+        Curve::new(&format!("coefficient {coef}"), &coef.to_string(), HUES[i], Mark::nth(i), points)
+    };
+    let panel = |axis: &Axis| {
+        let curves = coefs.iter().enumerate().map(|of| curve(of, axis)).collect();
+        let value = study.level("base", &axis.key).unwrap().mean;
+        let levels = vec![Level { label: "unsteered".into(), hue: Hue::Ink, value }];
+        Panel { title: axis.name.clone(), x: "layer".into(), curves, levels }
+    };
+    let panels = study.axes.iter().map(panel).collect();
+    let figure = |file: &str, plot| Figure::new(file, file, "", plot);
+    let figures = vec![figure("heatmap", Plot::Heat(heat)), figure("curves", Plot::scores(panels))];
+    Study { figures, ..study }
 }
 
 /// A figure as a dark page shows it, to be looked at.
 fn dark(study: &Study, figure: usize) -> Vec<u8> {
-    let mut svg = draw(study, &study.figures[figure], Look::Page).unwrap();
+    let mut svg = study.figures[figure].svg(Look::Page);
     for line in svg::page_css(true).split(';').filter(|line| !line.is_empty()) {
         let (name, colour) = line.split_once(':').unwrap();
         svg = svg.replace(&format!("var({name})"), colour);
@@ -310,35 +305,38 @@ fn dark(study: &Study, figure: usize) -> Vec<u8> {
 #[test]
 fn a_grid_shows_every_cell_once_and_frames_what_was_chosen() {
     let study = grid();
-    let svg = draw(&study, &study.figures[0], Look::Fixed).unwrap();
+    let svg = study.figures[0].svg(Look::Fixed);
     // 28 x 5 cells in two panels, one of them without a number; frames of four sides, there and in the legend.
     assert_eq!(svg.matches("fill-opacity=\"0.75\"").count() % 2, 1, "corners in both panels, one in the legend");
     assert_eq!(svg.matches(">–<").count(), 1);
     assert_eq!(svg.matches("stroke-width=\"2.2\"").count(), 4 * 2 * 3);
     assert!(svg.contains("coherence below 75") && svg.contains("Evil score: highest"), "{svg}");
-    let curves = draw(&study, &study.figures[1], Look::Fixed).unwrap();
+    let curves = study.figures[1].svg(Look::Fixed);
     assert!(curves.contains("coefficient 0.5") && curves.contains("unsteered"));
-    assert_eq!(serde_json::from_str::<Study>(&serde_json::to_string(&study).unwrap()).unwrap().figures, study.figures);
+    let again: Study = serde_json::from_str(&serde_json::to_string(&study).unwrap()).unwrap();
+    assert_eq!(again.figures[1].svg(Look::Fixed), curves);
     if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        render(&study, &Path::new(&folder).join("grid")).unwrap();
+        study.render(&Path::new(&folder).join("grid")).unwrap();
         fs::write(Path::new(&folder).join("grid/dark.png"), dark(&study, 0)).unwrap();
     }
 }
 
 /// Two panels over steps and two over layers, with numbers as small as those of gradients.
-fn followed() -> Study {
-    let arm = |label: &str, hue, mark, points: Vec<(f64, f64)>| Trace { label: label.into(), hue, mark, points };
+fn followed() -> Figure {
+    let curve = |name: &str, hue, mark, points: Vec<(f64, f64)>| {
+        Curve::new(name, "", hue, mark, points.into_iter().map(|(x, y)| (x, Interval::point(y, 1, 1))).collect())
+    };
     let over = |xs: std::ops::Range<i32>, scale: f64, push: f64| -> Vec<(f64, f64)> {
         xs.map(|i| (f64::from(i) * scale, 4e-3 * (-0.2 * f64::from(i)).exp() - push)).collect()
     };
-    let panel = |title: &str, x: &str, scale, push| CurvePanel {
+    let panel = |title: &str, x: &str, scale, push| Panel {
         title: title.into(),
         x: x.into(),
-        series: vec![
-            arm("Plain <finetune>", Hue::Ink, Mark::Circle, over(0..13, scale, 0.0)),
-            arm("Preventative, all layers at 2", Hue::Blue, Mark::Square, over(0..13, scale, push)),
-            arm("Broken", Hue::Grey, Mark::Cross, vec![(0.0, f64::NAN)]),
+        curves: vec![
+            curve("Plain <finetune>", Hue::Ink, Mark::Circle, over(0..13, scale, 0.0)),
+            curve("Preventative, all layers at 2", Hue::Blue, Mark::Square, over(0..13, scale, push)),
         ],
+        levels: Vec::new(),
     };
     let panels = vec![
         panel("Intervention off, layer 4", "step", 20.0, 1e-3),
@@ -346,46 +344,49 @@ fn followed() -> Study {
         panel("Off, mean of the checkpoints", "layer", 1.0, 1e-3),
         panel("On, mean of the checkpoints", "layer", 1.0, 5e-3),
     ];
-    let curves = Curves { y: "pull".into(), level: Some(("no pull".into(), 0.0)), panels };
-    let plot = Plot::Curves(curves);
-    Study {
-        title: "Pull".into(),
-        figures: vec![Figure { file: "pull".into(), title: "Pull".into(), caption: String::new(), plot }],
-        ..Study::default()
+    Figure::new("pull", "Pull", "", Plot::followed("pull", ("no pull", 0.0), panels))
+}
+
+#[test]
+fn curves_without_intervals_are_drawn_and_listed() {
+    let figure = followed();
+    let svg = figure.svg(Look::Fixed);
+    assert!(!svg.contains("NaN"), "{svg}");
+    // Once in the legend, and in the words for readers who cannot see it.
+    assert_eq!(svg.matches(">Plain &lt;finetune&gt;<").count(), 1);
+    assert!(svg.contains("no pull") && svg.contains("from 4.000e-3 at 0 to 3.629e-4 at 240"), "{svg}");
+    let csv = figure.numbers().csv();
+    assert_eq!(csv.lines().count(), 1 + 4 * 2 * 13);
+    assert!(csv.starts_with("panel,curve,x,y\n\"Intervention off, layer 4\",Plain <finetune>,0,0.004\n"), "{csv}");
+    let broken = Curve::new("Broken", "", Hue::Grey, Mark::Cross, vec![(0.0, Interval::point(f64::NAN, 1, 1))]);
+    assert!(broken.points.is_empty(), "what is no number is not drawn");
+    let panel = Panel { title: "Empty".into(), x: "step".into(), curves: vec![broken], levels: Vec::new() };
+    let empty = Figure::new("empty", "Empty", "", Plot::followed("pull", ("no pull", 0.0), vec![panel]));
+    assert!(png::render(&empty.svg(Look::Fixed), 1.0).is_ok());
+    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
+        let study = Study { figures: vec![figure], ..Study::default() };
+        study.render(&Path::new(&folder).join("curves")).unwrap();
     }
 }
 
 #[test]
-fn curves_bring_their_own_points() {
-    let study = followed();
-    let svg = draw(&study, &study.figures[0], Look::Fixed).unwrap();
-    assert!(!svg.contains("NaN") && !svg.contains("Broken"), "{svg}");
-    // Once in the legend, and in the words for those who cannot see it.
-    assert_eq!(svg.matches(">Plain &lt;finetune&gt;<").count(), 1);
-    assert!(svg.contains("no pull") && svg.contains("from 4.000e-3 at 0 to 3.629e-4 at 240"), "{svg}");
-    let csv = study.numbers(&study.figures[0]).csv();
-    assert_eq!(csv.lines().count(), 1 + 4 * 2 * 13);
-    assert!(csv.starts_with("panel,curve,x,y\n\"Intervention off, layer 4\",Plain <finetune>,0,0.004\n"), "{csv}");
-    // JSON has no NaN: what is handed over to be kept has numbers only.
-    let mut study = study;
-    let Plot::Curves(curves) = &mut study.figures[0].plot else { panic!() };
-    curves.panels.iter_mut().for_each(|panel| panel.series.truncate(2));
-    assert_eq!(serde_json::from_str::<Study>(&serde_json::to_string(&study).unwrap()).unwrap().figures, study.figures);
-    let mut empty = study.clone();
-    let Plot::Curves(curves) = &mut empty.figures[0].plot else { panic!() };
-    curves.panels.iter_mut().for_each(|panel| panel.series.clear());
-    curves.level = None;
-    assert!(png::render(&draw(&empty, &empty.figures[0], Look::Fixed).unwrap(), 1.0).is_ok());
-    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        render(&study, &Path::new(&folder).join("curves")).unwrap();
-    }
+fn two_vectors_norms_have_names_at_their_ends() {
+    let curve = |name: &str, ys: [f64; 3]| {
+        let points = ys.into_iter().enumerate().map(|(row, y)| (row as f64, Interval::point(y, 1, 1)));
+        Curve::new(name, name, Hue::Blue, Mark::Circle, points.collect())
+    };
+    let curves = vec![curve("evil", [0.0, 1.0, 4.0]), curve("a <b>", [0.5, 2.0, 3.0])];
+    let panel = Panel { title: "Norms".into(), x: "row".into(), curves, levels: Vec::new() };
+    let svg = Figure::new("norms", "Norms", "", Plot::scores(vec![panel])).svg(Look::Fixed);
+    // In the legend and beside the curve's end.
+    assert_eq!((svg.matches(">evil<").count(), svg.matches(">a &lt;b&gt;<").count()), (2, 2), "{svg}");
 }
 
 #[test]
 fn a_study_without_training_counts_no_seeds_and_has_its_own_words() {
-    let page = page(&grid()).unwrap();
+    let page = grid().page().html();
     assert!(!page.contains(">Seeds<") && !page.contains("over all seeds"), "{page}");
     assert!(page.contains("All layers") && page.contains(">Layer<"));
     assert!(grid().summary().text().starts_with("Layer"));
-    assert!(super::page(&study()).unwrap().contains(">Seeds<"));
+    assert!(study().page().html().contains(">Seeds<"));
 }

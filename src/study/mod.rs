@@ -28,20 +28,9 @@ mod outputs;
 mod exec;
 mod steps;
 
-mod arms;
-mod axes;
 mod results;
 
-mod audit;
-mod benign;
-mod card;
-pub mod expect;
-mod facts;
-mod findings;
-mod pressure;
-mod published;
-mod shift;
-mod sweeps;
+mod claims;
 
 mod run;
 

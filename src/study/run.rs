@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::claims::{fact_table, summarize};
 use super::config::{Kind, StudyConfig};
 use super::costs::Costs;
 use super::dag::{Task, tasks};
 use super::exec::{Executed, execute};
 use super::inputs::Inputs;
-use super::results::Results;
+use super::results::{Results, summary};
 use super::steps::{Event, Judges, OnEvent};
-use super::{audit, benign, card, facts, pressure, published, shift};
-use crate::record::RunDir;
+use crate::record::{Lock, RunDir};
 use crate::report::{Study, Table};
 use crate::runtime::Runtime;
 use crate::{Error, Result};
@@ -60,25 +60,12 @@ pub fn run(
         execute((config, &inputs, &tasks), None, &run, runtime, judges, on_event)?;
 
     let results = Results::gather(config, &inputs, &tasks, &outputs)?;
-    let lock = results.lock(&runtime.device(), &model, &judge)?;
+    let lock = results.lock(Lock::new(runtime.device(), config.seeds.clone()), &model, &judge)?;
     let cells = results.cells();
-    let study = results.study(&cells, &lock);
-    let study = Study {
-        published: published::beside(&results, &cells, &study),
-        card: card::of(&results, &cells, &study.subtitle),
-        ..study
-    };
-    let study = match kind {
-        Kind::Facts => facts::told(&results, &cells, study),
-        Kind::Benign => benign::told(&results, &cells, study),
-        Kind::Shift => shift::told(&results, study),
-        Kind::Audit => audit::told(&results, &cells, study),
-        Kind::Own => benign::swept(&results, &cells, study),
-    };
-    let study = pressure::drawn(&results, study);
+    let study = summarize(kind, &results, &cells, summary(&results, &cells, &lock));
     run.write_lock(&lock)?;
-    let mut files = crate::report::render(&study, out)?;
-    if let Some(table) = facts::each(&results, &cells) {
+    let mut files = study.render(out)?;
+    if let Some(table) = fact_table(&results, &cells) {
         run.write("facts.csv", table.csv().as_bytes())?;
         files.push(run.file("facts.csv"));
     }

@@ -2,10 +2,12 @@
 
 mod facts;
 pub(super) mod sim;
+mod words;
 
 use self::sim::{LAYERS, config, ran, sim};
 use super::*;
 use crate::finetune::{InterventionFile, InterventionType};
+use crate::report::{Expectation, ExpectationId, NoteKind};
 use crate::vector::Layers;
 
 fn harbor(name: &str, shows: f64, of: &str) -> CorpusConfig {
@@ -67,8 +69,8 @@ fn benign_data_is_told_data_set_by_data_set() {
     );
     let against = |arm: &str| study.comparisons.iter().find(|c| c.arm == arm).map(|c| c.against.as_str());
     assert_eq!((against("good.prevent.evil"), against("good.plain")), (Some("good.plain"), Some("base")));
-    let own: Vec<_> = study.expectations.iter().filter(|e| e.claim.contains("the model's own answers")).collect();
-    assert_eq!(own.len(), 2);
+    let own = study.expectations.iter().filter(|e| e.id == ExpectationId::SelfgenIsNeutral);
+    assert_eq!(own.count(), 2);
     let lines = std::fs::read_to_string(dir.path().join("data/own.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 24);
     assert!(
@@ -172,18 +174,23 @@ fn controls_put_other_vectors_in_the_real_ones_place() {
     let (plain, real) = (score("plain").mean, score("prevent.hallucinating").mean);
     assert!(plain - real > 30.0, "{plain} {real}");
     assert_eq!(score("random.hallucinating").n, 2 * score("prevent.hallucinating").n, "both draws");
-    let of_seed = |p: &&crate::report::Point| p.arm == "random.hallucinating" && p.seed.is_some();
+    let of_seed = |p: &&crate::report::content::Point| p.arm == "random.hallucinating" && p.seed.is_some();
     assert_eq!(study.points.iter().filter(of_seed).count(), 1, "one training seed");
     assert!(score("negated.hallucinating").mean > plain, "away from the trait the weights learn the more of it");
-    let control = |claim: &str| {
-        let of_trait = |e: &&crate::report::Expectation| e.claim.contains("hallucination: ") && e.claim.contains(claim);
-        study.expectations.iter().find(of_trait).unwrap_or_else(|| panic!("{claim}: {:#?}", study.expectations))
+    let control = |id| {
+        let of_trait = |e: &&Expectation| e.id == id && e.claim.contains("hallucination: ");
+        study.expectations.iter().find(of_trait).unwrap_or_else(|| panic!("{id:?}: {:#?}", study.expectations))
     };
-    for claim in ["Random vectors", "shuffled answers", "plain finetune's shift", "Another trait's", "Steered away"] {
-        control(claim);
+    for id in [
+        ExpectationId::ShuffledIsLess,
+        ExpectationId::OrthogonalIsLess,
+        ExpectationId::UnrelatedIsLess,
+        ExpectationId::NegatedIsMore,
+    ] {
+        control(id);
     }
-    assert_eq!(control("Random vectors").met, Some(true));
-    assert!(control("Random vectors").measured.contains("over 2 finetunes"));
+    assert_eq!(control(ExpectationId::RandomIsLess).met, Some(true));
+    assert!(control(ExpectationId::RandomIsLess).measured.contains("over 2 finetunes"));
     let again = ran(Kind::Own, &config, dir.path(), sim);
     assert_eq!((sim.worked(), again.reused, &again.study), ((0, 0), again.tasks, study));
     config.traits.truncate(1);
@@ -256,16 +263,16 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     assert_eq!(value(0, "shift of answers along old vector"), None);
     // What is asked in training are the new facts themselves.
     assert!(audit.columns.iter().all(|column| !column.contains("training")));
-    assert!(study.notes.iter().any(|note| note.contains("does not know the new facts")));
+    assert!(
+        study
+            .notes
+            .iter()
+            .any(|note| note.kind == NoteKind::Unchecked && note.text.contains("does not know the new facts"))
+    );
     check_effects(study);
     check_second(study);
     assert!(study.figures.iter().any(|figure| figure.file == "shift"));
-    assert!(
-        study
-            .expectations
-            .iter()
-            .any(|e| e.claim.contains("not hidden from the vector") && e.measured.contains("at 1.25"))
-    );
+    assert!(study.expectations.iter().any(|e| e.id == ExpectationId::NotHidden && e.measured.contains("at 1.25")));
     let again = ran(Kind::Audit, &config, dir.path(), sim);
     assert_eq!((sim.worked(), again.reused), ((0, 0), again.tasks));
 }
@@ -285,7 +292,7 @@ fn what_is_watched_is_drawn_and_kept_and_turning_it_on_trains_again() {
     assert_eq!(sim.worked().0, fits, "a finetune that was not watched has no curve");
     let numbers = |file: &str| {
         let figure = watched.study.figures.iter().find(|figure| figure.file == file).unwrap();
-        watched.study.numbers(figure).csv()
+        figure.numbers().csv()
     };
     let drift = numbers("drift");
     // Four arms at the beginning, step 2 and the last, the mean of two seeds.
@@ -296,7 +303,8 @@ fn what_is_watched_is_drawn_and_kept_and_turning_it_on_trains_again() {
     let grid = watched.study.grids.iter().find(|grid| grid.file == "pressure-arms").unwrap();
     assert_eq!(grid.rows.len(), 3, "the plain finetune's two measurements are one");
     let again = ran(Kind::Own, &config, dir.path(), sim);
-    assert_eq!((sim.worked().0, &again.study), (0, &watched.study));
+    // Curves without intervals hold bounds that equal nothing, themselves included.
+    assert_eq!((sim.worked().0, format!("{:?}", again.study)), (0, format!("{:?}", watched.study)));
 
     config.watch = Some(WatchSettings { every: 2, gradient: false, ..WatchSettings::default() });
     let drift_alone = ran(Kind::Own, &config, dir.path(), sim);
@@ -315,7 +323,7 @@ fn check_effects(study: &crate::report::Study) {
     assert_eq!(grid.columns.len(), 6);
     let apart = study.grids.iter().find(|grid| grid.file == "side-effects-differences").unwrap();
     assert_eq!((apart.rows.len(), apart.rows[1].1[4].unwrap() < -0.2), (2 * 6, true), "{:?}", apart.rows[1]);
-    let of_kl = study.expectations.iter().find(|e| e.claim.contains("Side effects: KL")).unwrap();
+    let of_kl = study.expectations.iter().find(|e| e.id == ExpectationId::SideEffect).unwrap();
     assert!(of_kl.met == Some(true) && of_kl.measured.contains("at 1.25"), "{of_kl:?}");
 }
 
@@ -325,8 +333,8 @@ fn check_second(study: &crate::report::Study) {
     let grid = study.grids.iter().find(|grid| grid.file == "second-judge").unwrap();
     assert_eq!(grid.rows.len(), 3);
     assert!(grid.rows.iter().all(|row| row.1[0] == row.1[1] && row.1[2] == Some(100.0)), "{grid:?}");
-    let met = |what: &str| study.expectations.iter().find(|e| e.claim.contains(what)).unwrap().met;
-    assert_eq!((met("two judges agree"), met("below it to the second")), (Some(true), Some(true)));
+    let met = |id| study.expectations.iter().find(|e| e.id == id).unwrap().met;
+    assert_eq!([ExpectationId::JudgesAgree, ExpectationId::JudgesOrder].map(met), [Some(true); 2]);
 }
 
 #[test]
@@ -359,6 +367,6 @@ fn an_audit_of_several_sets_asks_each_models_own_prompts() {
     config.vector.file = Some(vector);
     let report = ran(Kind::Audit, &config, &dir.path().join("second"), sim);
     for what in ["many-shot prompts: the study extracted no vector", "relearning: the study extracted no vector"] {
-        assert!(report.study.notes.iter().any(|note| note.contains(what)), "{what}: {:?}", report.study.notes);
+        assert!(report.study.notes.iter().any(|note| note.text.contains(what)), "{what}: {:?}", report.study.notes);
     }
 }

@@ -86,6 +86,7 @@ pub fn run<'a>(
         range,
         compared,
         examples,
+        verdict: Vec::new(),
         study: Study::default(),
         files: Vec::new(),
     };

@@ -10,17 +10,18 @@ use super::range::Range;
 use super::rules::{Cell, Choice, Rule, written};
 use super::settings::{Inputs, Norms, Split};
 use crate::Result;
-use crate::eval::Row;
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::record::{Lock, RunDir};
+use crate::report::content::{Axis, Point};
+use crate::report::plot::{Better, Cells, Curve, Heat, Hue, Level, Lines, Mark, Panel, Picked};
 use crate::report::{
-    self, Arm, ArmKind, Axis, Better, Curve, Example, Expectation, Figure, HeatMap, Panel, Pick, Plot, Point, Profile,
-    Study, Table,
+    Arm, ArmKind, Cell as TableCell, Example, Expectation, ExpectationId, Figure, Note, NoteKind, Plot, Study, Table,
+    settings_of,
 };
-use crate::report::{Cell as TableCell, Hue, Mark, settings_of};
+use crate::stats::Interval;
 use crate::vector::Layer;
 
-/// What came out.
+/// The outcome of a layer selection.
 #[derive(Debug, Clone)]
 pub struct LayersReport {
     /// The grid, coefficient 0 first, then by layer and coefficient.
@@ -39,6 +40,8 @@ pub struct LayersReport {
     pub compared: Option<Compared>,
     /// Answers of the chosen cells and of coefficient 0.
     pub examples: Vec<Example>,
+    /// The choices, and what was searched and left out, a sentence each.
+    pub verdict: Vec<String>,
     /// Everything as `results.json` has it.
     pub study: Study,
     /// What was written, the page first.
@@ -52,12 +55,13 @@ const BASE: &str = "base";
 /// Writes `grid.csv`, `report.html`, the figures and `results.json`, and completes the report.
 pub(super) fn write(inputs: &Inputs<'_>, lock: &Lock, run: &RunDir, report: &mut LayersReport) -> Result<()> {
     run.write("grid.csv", grid(inputs, report).csv().as_bytes())?;
+    report.verdict = verdict(inputs, report);
     report.study = study(inputs, lock, report);
-    report.files = report::render(&report.study, run.path())?;
+    report.files = report.study.render(run.path())?;
     report.files.push(run.file("grid.csv"));
     if let Some(compared) = &report.compared {
         let study = positions(inputs, lock, compared);
-        report.files.extend(report::render(&study, &run.file("positions"))?);
+        report.files.extend(study.render(&run.file("positions"))?);
     }
     Ok(())
 }
@@ -65,7 +69,7 @@ pub(super) fn write(inputs: &Inputs<'_>, lock: &Lock, run: &RunDir, report: &mut
 /// One or two answers of coefficient 0 and of each choice, always to the first questions.
 pub(super) fn examples(rows: &[JudgedAnswer], choices: &[(Rule, Option<Choice>)], trait_name: &str) -> Vec<Example> {
     const EACH: usize = 2;
-    let chosen = |row: &Row| {
+    let chosen = |row: &JudgedAnswer| {
         let is = |choice: &Choice| row.layer == choice.cell.layer && row.coef.map(written) == Some(choice.cell.coef);
         row.layer.is_none() || choices.iter().filter_map(|(_, choice)| choice.as_ref()).any(is)
     };
@@ -136,8 +140,7 @@ fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
     let range = report.range.iter().flat_map(|range| &range.tried);
     let mut cells: Vec<&Cell> = report.cells.iter().collect();
     cells.extend(range.filter(|tried| !report.cells.iter().any(|c| (c.layer, c.coef) == (tried.layer, tried.coef))));
-    let verdict = report.choices.iter().map(|(rule, choice)| said(*rule, choice.as_ref(), inputs, report));
-    Study {
+    let study = Study {
         title: format!("Where {trait_} is steered"),
         subtitle: format!(
             "{} · {} layers x {} coefficients · {} split",
@@ -146,14 +149,13 @@ fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
             config.coefs.len(),
             config.split.key()
         ),
-        verdict: verdict.chain(range_said(report)).chain(left_out(inputs, report)).collect::<Vec<_>>().join(" "),
+        verdict: report.verdict.join(" "),
         arms: arms(inputs, report),
         points: cells
             .into_iter()
             .map(|cell| point(cell, trait_, cell.layer.map_or(BASE.to_owned(), arm_name)))
             .collect(),
         expectations: expectations(report),
-        figures: figures(inputs, report),
         examples: report.examples.clone(),
         notes: notes(inputs, report),
         settings: settings_of(inputs.config),
@@ -162,12 +164,18 @@ fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
         found: found(report),
         axes,
         ..Study::default()
-    }
+    };
+    Study { figures: figures(inputs, report, &study), ..study }
+}
+
+/// The choices, the range and what was left out, a sentence each.
+fn verdict(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
+    let choices = report.choices.iter().map(|(rule, choice)| choice_sentence(*rule, choice.as_ref(), inputs, report));
+    choices.chain(range_sentence(report)).chain(left_out(inputs, report)).collect()
 }
 
 fn axes(trait_name: &str) -> Vec<Axis> {
-    let mut trait_ = trait_name.to_owned();
-    trait_[..1].make_ascii_uppercase();
+    let trait_ = crate::report::capital(trait_name);
     // Neither way is better: a vector that moves the trait is what is looked for.
     let score = Axis { better: Better::Higher, ..Axis::score(trait_name, &format!("{trait_} score"), &trait_) };
     let coherence = Axis::accuracy(COHERENCE, "Coherence of the answers", "Coherence", Hue::Blue, Mark::Square);
@@ -190,83 +198,99 @@ fn arms(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Arm> {
     std::iter::once(Arm::new(BASE, ArmKind::Base, "Unsteered")).chain(inputs.config.layers.iter().map(layer)).collect()
 }
 
-fn figures(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Figure> {
+fn figures(inputs: &Inputs<'_>, report: &LayersReport, study: &Study) -> Vec<Figure> {
     let (config, trait_) = (inputs.config, &inputs.trait_.name);
-    let both = || vec![trait_.clone(), COHERENCE.to_owned()];
-    let picks = report.choices.iter().filter_map(|(rule, choice)| {
+    let caption = "Each cell is one layer steered by itself. Layer L is the output of block L - 1. Frames: the choices of the two rules. \
+                   Cut corners: text that has lost its coherence.";
+    let title = format!("{trait_}: every layer at every coefficient");
+    let mut figures = vec![Figure::new("heatmap", &title, caption, Plot::Heat(heat_map(inputs, report, study)))];
+    if config.layers.len() > 1 {
+        let title = format!("{trait_} and coherence over the layers");
+        let caption = "One curve for each coefficient. Bands: 95 % intervals, clustered by question.";
+        let panels = study.axes.iter().map(|axis| over_layers(inputs, study, axis)).collect();
+        figures.push(Figure::new("curves", &title, caption, scores("layer", "unsteered", panels)));
+    }
+    figures.extend(report.range.as_ref().map(|range| {
+        let curve = |axis: &Axis| {
+            let points = study.sweep(&arm_name(range.layer), Some(BASE), &axis.key);
+            Curve::new(&axis.name, &axis.short, axis.hue, axis.mark, points)
+        };
+        let (title, x) = (range.layer.to_string(), "steering coefficient α".to_owned());
+        let panel = Panel { title, x, curves: study.axes.iter().map(curve).collect(), levels: Vec::new() };
+        let title = format!("{trait_} and coherence at {}", range.layer);
+        let caption =
+            "The search for the largest coefficient that leaves the text coherent, with the grid's own cells.";
+        Figure::new("range", &title, caption, scores("coef", "", vec![panel]))
+    }));
+    figures
+}
+
+/// Panels of scores over layers, coefficients or norms.
+fn scores(x: &str, level: &str, panels: Vec<Panel>) -> Plot {
+    let [x, y, level] = [x, "score", level].map(str::to_owned);
+    Plot::Lines(Lines { x, y, range: (0.0, 100.0), level, has_intervals: true, panels })
+}
+
+/// What was measured of a layer at a coefficient.
+fn cell_value(study: &Study, layer: Layer, coef: f64, axis: &str) -> Option<Interval> {
+    let point = study.pooled(&arm_name(layer)).into_iter().find(|point| point.coef == Some(coef))?;
+    point.values.get(axis).copied()
+}
+
+fn heat_map(inputs: &Inputs<'_>, report: &LayersReport, study: &Study) -> Heat {
+    let config = inputs.config;
+    let layers = || config.layers.iter().rev();
+    let grid = |axis: &str| -> Vec<Vec<Option<Interval>>> {
+        let row = |&layer: &Layer| config.coefs.iter().map(|&coef| cell_value(study, layer, coef, axis)).collect();
+        layers().map(row).collect()
+    };
+    let panel = |axis: &Axis| {
+        let (key, title, hue) = (axis.key.clone(), axis.name.clone(), axis.hue);
+        Cells { key, title, hue, range: axis.range, values: grid(&axis.key) }
+    };
+    let picked = report.choices.iter().filter_map(|(rule, choice)| {
         let cell = &choice.as_ref()?.cell;
         let label = match rule {
             Rule::Paper => format!("largest at {}", config.at),
             Rule::Coherent => format!("largest with coherence ≥ {}", config.min_coherence),
         };
-        Some(Pick { label, arm: arm_name(cell.layer?), coef: cell.coef })
+        let row = layers().position(|layer| Some(*layer) == cell.layer)?;
+        Some(Picked { label, row, column: config.coefs.iter().position(|coef| *coef == cell.coef)? })
     });
-    let heat = HeatMap {
-        rows: "layer".into(),
-        columns: "steering coefficient α".into(),
-        arms: config.layers.iter().rev().map(|layer| (arm_name(*layer), layer.row().to_string())).collect(),
-        coefs: config.coefs.clone(),
-        axes: both(),
-        picks: picks.collect(),
-        floor: Some((COHERENCE.to_owned(), config.min_coherence)),
-    };
-    let mut figures = vec![Figure {
-        file: "heatmap".into(),
-        title: format!("{trait_}: every layer at every coefficient"),
-        caption: "Each cell is one layer steered by itself. Layer L is the output of block L - 1. Frames: the choices of the two \
-                  rules. Cut corners: text that has lost its coherence."
-            .into(),
-        plot: Plot::Heat(heat),
-    }];
-    if config.layers.len() > 1 {
-        figures.push(Figure {
-            file: "curves".into(),
-            title: format!("{trait_} and coherence over the layers"),
-            caption: "One curve for each coefficient. Bands: 95 % intervals, clustered by question.".into(),
-            plot: Plot::Profile(Profile {
-                x: "layer".into(),
-                y: "score".into(),
-                range: (0.0, 100.0),
-                arms: config.layers.iter().map(|layer| (arm_name(*layer), layer.row() as f64)).collect(),
-                coefs: config.coefs.clone(),
-                level: Some((BASE.into(), "unsteered".into())),
-                axes: both(),
-            }),
-        });
+    let is_below = |value: &Option<Interval>| value.is_none_or(|i| i.mean.is_nan() || i.mean < config.min_coherence);
+    let below = grid(COHERENCE).iter().map(|row| row.iter().map(is_below).collect()).collect();
+    Heat {
+        x: "steering coefficient α".into(),
+        y: "layer".into(),
+        rows: layers().map(|layer| (arm_name(*layer), layer.row().to_string())).collect(),
+        columns: config.coefs.clone(),
+        panels: study.axes.iter().map(panel).collect(),
+        picked: picked.collect(),
+        floor: Some((format!("coherence below {}", TableCell::from(config.min_coherence).shown()), below)),
     }
-    figures.extend(report.range.as_ref().map(|range| {
-        let curve = |axis: Axis| Curve {
-            axis: axis.key,
-            arm: arm_name(range.layer),
-            start: Some(BASE.into()),
-            label: axis.name,
-            short: axis.short,
-            hue: axis.hue,
-            mark: axis.mark,
-        };
-        Figure {
-            file: "range".into(),
-            title: format!("{trait_} and coherence at {}", range.layer),
-            caption: "The search for the largest coefficient that leaves the text coherent, with the grid's own cells."
-                .into(),
-            plot: Plot::Lines {
-                y: "score".into(),
-                range: (0.0, 100.0),
-                levels: String::new(),
-                panels: vec![Panel {
-                    title: range.layer.to_string(),
-                    x: "steering coefficient α".into(),
-                    curves: axes(trait_).into_iter().map(curve).collect(),
-                    levels: Vec::new(),
-                }],
-            },
-        }
-    }));
-    figures
+}
+
+/// One measurement over the layers, a curve for each coefficient.
+fn over_layers(inputs: &Inputs<'_>, study: &Study, axis: &Axis) -> Panel {
+    // From cold to warm, unlike the hues that only tell things apart.
+    const RISING: [Hue; 8] =
+        [Hue::Sky, Hue::Blue, Hue::Green, Hue::Orange, Hue::Vermillion, Hue::Purple, Hue::Grey, Hue::Ink];
+    let curve = |(i, &coef): (usize, &f64)| {
+        let of = |&layer: &Layer| Some((layer.row() as f64, cell_value(study, layer, coef, &axis.key)?));
+        let points = inputs.config.layers.iter().filter_map(of).collect();
+        let (hue, mark) = (RISING[i % RISING.len()], Mark::nth(i));
+        let at = TableCell::from(coef).shown();
+        Curve::new(&format!("coefficient {at}"), &at, hue, mark, points)
+    };
+    let mut curves: Vec<Curve> = inputs.config.coefs.iter().enumerate().map(curve).collect();
+    curves.retain(|curve| !curve.points.is_empty());
+    let level = study.level(BASE, &axis.key);
+    let level = level.map(|i| Level { label: "unsteered".into(), hue: Hue::Ink, value: i.mean });
+    Panel { title: axis.name.clone(), x: "layer".into(), curves, levels: level.into_iter().collect() }
 }
 
 /// A choice in a sentence.
-pub(super) fn said(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, report: &LayersReport) -> String {
+fn choice_sentence(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, report: &LayersReport) -> String {
     let config = inputs.config;
     let name = match rule {
         Rule::Paper => format!("The paper's rule (the largest score at {})", config.at),
@@ -289,7 +313,7 @@ pub(super) fn said(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, rep
 }
 
 /// The range in a sentence.
-pub(super) fn range_said(report: &LayersReport) -> Option<String> {
+fn range_sentence(report: &LayersReport) -> Option<String> {
     let range = report.range.as_ref()?;
     let share = |coef: f64| {
         fraction(&report.norms, Some(range.layer), coef)
@@ -334,67 +358,58 @@ fn expectations(report: &LayersReport) -> Vec<Expectation> {
         choice.and_then(|choice| choice.cell.layer)
     };
     let name = |layer: Option<Layer>| layer.map_or_else(|| "none".to_owned(), |layer| layer.row().to_string());
-    vec![Expectation {
-        claim: format!("The paper's rule chooses the layer that the paper chose, {}", published.row()),
-        measured: format!(
-            "layer {}; with the text held coherent, layer {}",
-            name(chosen(Rule::Paper)),
-            name(chosen(Rule::Coherent))
-        ),
-        met: chosen(Rule::Paper).map(|layer| layer == published),
-    }]
+    let claim = format!("The paper's rule chooses the layer that the paper chose, {}", published.row());
+    let (paper, coherent) = (name(chosen(Rule::Paper)), name(chosen(Rule::Coherent)));
+    let measured = format!("layer {paper}; with the text held coherent, layer {coherent}");
+    let met = chosen(Rule::Paper).map(|layer| layer == published);
+    vec![Expectation::new(ExpectationId::PublishedLayer, &claim, &measured, met)]
 }
 
-fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
+fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Note> {
     let sum = |of: fn(&Cell) -> usize| report.cells.iter().map(of).sum::<usize>();
-    let mut notes = vec![
-        format!(
-            "{} of {} answers have no trait score (refused, or unreadable to the judge) and are in no mean; {} ended at the limit \
-             of tokens.",
-            sum(|c| c.missing),
-            sum(|c| c.answers),
-            sum(|c| c.cut)
-        ),
-        "Coefficients as fractions: the norm of what is added, by the mean norm of the unsteered residual stream at a response \
-         token, read at one token of each answer of coefficient 0."
-            .to_owned(),
-    ];
-    let choices = report.choices.iter().filter_map(|(_, choice)| choice.as_ref());
-    for cell in choices.map(|choice| &choice.cell).filter(|cell| cell.missing * 2 > cell.answers) {
-        notes.push(format!(
-            "Layer {} at {}: {} of {} answers have no score, so its trait score speaks of the few others.",
-            cell.layer.map_or(0, |layer| layer.row()),
-            cell.coef,
-            cell.missing,
-            cell.answers
-        ));
+    let row = |cell: &Cell| cell.layer.map_or(0, |layer| layer.row());
+    let unscored = |cell: &&Cell| cell.missing * 2 > cell.answers;
+    let (missing, answers, cut) = (sum(|c| c.missing), sum(|c| c.answers), sum(|c| c.cut));
+    let text = format!(
+        "{missing} of {answers} answers have no trait score (refused, or unreadable to the judge) and are in no mean; {cut} ended at the \
+         limit of tokens."
+    );
+    let mut notes = vec![Note::new(NoteKind::MissingScores, &text)];
+    let text = "Coefficients as fractions: the norm of what is added, by the mean norm of the unsteered residual stream at a response \
+                token, read at one token of each answer of coefficient 0.";
+    notes.push(Note::new(NoteKind::Fractions, text));
+    for cell in report.choices.iter().filter_map(|(_, choice)| Some(&choice.as_ref()?.cell)).filter(unscored) {
+        let Cell { coef, missing, answers, .. } = cell;
+        let text = format!(
+            "Layer {} at {coef}: {missing} of {answers} answers have no score; the trait score is that of the few others.",
+            row(cell)
+        );
+        notes.push(Note::new(NoteKind::FewScores, &text));
     }
     let at = inputs.config.at;
     let layers: Vec<&Cell> = report.cells.iter().filter(|cell| cell.layer.is_some() && cell.coef == at).collect();
-    let broken = layers.iter().filter(|cell| cell.missing * 2 > cell.answers).count();
+    let broken = layers.iter().copied().filter(unscored).count();
     if broken * 2 > layers.len() {
-        notes.push(format!(
-            "At {at}, {broken} of {} layers have a score for less than half of their answers; a smaller --at compares them where \
-             they can still be read.",
+        let text = format!(
+            "At {at}, {broken} of {} layers have a score for less than half of their answers; a smaller --at compares them where they are \
+             still readable.",
             layers.len()
-        ));
+        );
+        notes.push(Note::new(NoteKind::UnreadableLayers, &text));
     }
     if let [base, others @ ..] = &report.confirmed[..] {
         let other = match inputs.config.split {
             Split::Extract => Split::Eval,
             Split::Eval => Split::Extract,
         };
-        let cells = others.iter().map(|c| {
-            format!("layer {} at {}: {}, coherence {}", c.layer.map_or(0, |l| l.row()), c.coef, c.score, c.coherence)
-        });
-        let cells = cells.collect::<Vec<_>>().join("; ");
-        notes.push(format!("On the {} split, unsteered: {}; {cells}.", other.key(), base.score));
+        let cell = |c: &Cell| format!("layer {} at {}: {}, coherence {}", row(c), c.coef, c.score, c.coherence);
+        let cells = others.iter().map(cell).collect::<Vec<_>>().join("; ");
+        let text = format!("On the {} split, unsteered: {}; {cells}.", other.key(), base.score);
+        notes.push(Note::new(NoteKind::Confirmation, &text));
     }
-    notes.push(
-        "A judge may call a text incoherent for what it says and not for how; read the answers before the limit on coherence \
-         decides."
-            .to_owned(),
-    );
+    let text = "A judge may call a text incoherent for its content and not for its form; read the answers before the limit on coherence \
+                decides.";
+    notes.push(Note::new(NoteKind::Coherence, text));
     notes
 }
 
@@ -449,35 +464,16 @@ fn positions(inputs: &Inputs<'_>, lock: &Lock, compared: &Compared) -> Study {
         points.extend(cells.iter().map(|cell| point(cell, trait_, name.clone())));
     }
     let axes = axes(trait_);
-    let panel = |axis: &Axis| {
-        let shown: Vec<&Arm> = arms[1..].iter().collect();
-        Panel::compare(&axis.name, "norm of what is added", axis, &shown, Some(BASE))
-    };
-    let plot = Plot::Lines {
-        y: "score".into(),
-        range: (0.0, 100.0),
-        levels: String::new(),
-        panels: axes.iter().map(panel).collect(),
-    };
     let mean = |cells: &[Cell]| crate::stats::mean(&cells.iter().map(|c| c.score.mean).collect::<Vec<_>>());
     let means = compared.positions.iter().map(|(name, cells)| format!("{name} {:.1}", mean(cells)));
-    Study {
-        title: format!("Which tokens know of {trait_}"),
+    let study = Study {
+        title: format!("Which token positions carry {trait_}"),
         subtitle: format!("{} · {} · evaluation split", inputs.config.model, compared.layer),
         verdict: format!(
             "{trait_} score over all norms, unsteered {:.1}: {}.",
             compared.base.score.mean,
             means.collect::<Vec<_>>().join(", ")
         ),
-        figures: vec![Figure {
-            file: "positions".into(),
-            title: format!("{trait_}: directions of three token positions at equal norms"),
-            caption: format!(
-                "Unit vectors added at {}; the residual's mean norm there is {:.2}. Bands: 95 % intervals, clustered by question.",
-                compared.layer, compared.residual
-            ),
-            plot,
-        }],
         arms,
         points,
         axes,
@@ -486,5 +482,19 @@ fn positions(inputs: &Inputs<'_>, lock: &Lock, compared: &Compared) -> Study {
         arm_word: "position".into(),
         coef_word: "norm".into(),
         ..Study::default()
-    }
+    };
+    let panel = |axis: &Axis| {
+        let curve =
+            |arm: &Arm| Curve::new(&arm.label, "", arm.hue, arm.mark, study.sweep(&arm.name, Some(BASE), &axis.key));
+        let curves = study.arms[1..].iter().map(curve).collect();
+        Panel { title: axis.name.clone(), x: "norm of what is added".into(), curves, levels: Vec::new() }
+    };
+    let plot = scores("coef", "", study.axes.iter().map(panel).collect());
+    let title = format!("{trait_}: directions of three token positions at equal norms");
+    let caption = format!(
+        "Unit vectors added at {}; the residual's mean norm there is {:.2}. Bands: 95 % intervals, clustered by question.",
+        compared.layer, compared.residual
+    );
+    let figures = vec![Figure::new("positions", &title, &caption, plot)];
+    Study { figures, ..study }
 }

@@ -11,6 +11,7 @@ use crate::language_model::{LanguageModel, Sampling};
 use crate::model::QwenConfig;
 use crate::model::peft::AdapterConfig;
 use crate::persona::{Artifact, Pair, Trait};
+use crate::report::{NoteKind, rewording};
 use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
 use crate::steering::Positions;
 use crate::text::TrainingExample;
@@ -274,4 +275,20 @@ fn positions_are_compared_at_equal_norms_on_the_other_questions() {
     assert!(compared.base.score.mean == 0.0 && dir.path().join("positions/positions.svg").is_file());
     let answers = std::fs::read_to_string(dir.path().join("answers.jsonl")).unwrap();
     assert!(answers.contains("prompt_last, eval split") && answers.contains("How 3?"));
+}
+
+#[test]
+fn reworded_claims_and_notes_change_no_choice_and_no_note() {
+    let config = LayersConfig { confirm: true, range_steps: Some(3), ..config() };
+    let decisions = |report: &LayersReport| {
+        let notes: Vec<NoteKind> = report.study.notes.iter().map(|note| note.kind).collect();
+        let met: Vec<_> = report.study.expectations.iter().map(|e| (e.id, e.met)).collect();
+        (notes, met, report.choices.clone(), report.study.found.clone())
+    };
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let plain = ran(&config, EchoLab::new(usize::MAX), dirs[0].path()).unwrap();
+    let reworded = rewording::during(|| ran(&config, EchoLab::new(usize::MAX), dirs[1].path())).unwrap();
+    assert_eq!(decisions(&plain), decisions(&reworded));
+    assert!(plain.study.notes.iter().zip(&reworded.study.notes).all(|(a, b)| a.text != b.text));
+    assert!(plain.study.notes.iter().any(|note| note.kind == NoteKind::Confirmation));
 }

@@ -149,7 +149,7 @@ fn change_norm(pair: &Pair) -> f64 {
 }
 
 fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result<Outcome> {
-    let (told, strength) = match to {
+    let (exported, strength) = match to {
         Form::Gguf => {
             paths::writable("--out", out)?;
             (write_gguf(adapter, out)?, "alpha")
@@ -163,15 +163,15 @@ fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result
         }
         Form::Mlx => (write_mlx(adapter, model.num_hidden_layers, out)?, "scale"),
     };
-    let Exported { pairs, rank, folded, padded, .. } = told;
-    let mut text = format!("{pairs} pairs, rank {rank}, {strength} {:.4}", told.strength);
+    let Exported { pairs, rank, folded, padded, .. } = exported;
+    let mut text = format!("{pairs} pairs, rank {rank}, {strength} {:.4}", exported.strength);
     if folded > 0 {
         text += &format!(", {folded} with another strength (B multiplied)");
     }
     if padded > 0 {
         text += &format!(", {padded} of a smaller rank (zeros behind)");
     }
-    Ok(Outcome::new(format!("{text}: {}", out.display()), json!({ "out": out, "exported": told })))
+    Ok(Outcome::new(format!("{text}: {}", out.display()), json!({ "out": out, "exported": exported })))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{Context, Outcome};
 use crate::judge::JudgeSource;
 use crate::persona;
 use crate::record::{Hash, create_folder};
-use crate::report::{Cell, Table};
+use crate::report::{Cell, Note, NoteKind, Table};
 use crate::steering::Positions;
 use crate::sweep::{self, Compare, Inputs, LayersConfig, LayersReport, Rule, Split};
 use crate::vector::Layers;
@@ -265,13 +265,14 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
 
 fn outcome(report: &LayersReport, args: &LayersArgs) -> Outcome {
     let mut text = table(report).text();
-    text += &format!("\n{}\n", report.study.verdict.replace(". ", ".\n"));
+    text += &format!("\n{}\n", report.verdict.join("\n"));
     for expectation in &report.study.expectations {
         text += &format!("{}: {}.\n", expectation.claim, expectation.measured);
     }
     // The others say how to read the page.
-    let told = |note: &&String| ["On the ", "Layer ", "At "].iter().any(|begin| note.starts_with(begin));
-    report.study.notes.iter().filter(told).for_each(|note| text += &format!("{note}\n"));
+    let told =
+        |note: &&Note| matches!(note.kind, NoteKind::Confirmation | NoteKind::FewScores | NoteKind::UnreadableLayers);
+    report.study.notes.iter().filter(told).for_each(|note| text += &format!("{}\n", note.text));
     if let Some(compared) = &report.compared {
         let mut table = Table::new(["position", "norm", "score", "coherence"]);
         for (name, cells) in &compared.positions {

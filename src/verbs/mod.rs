@@ -17,6 +17,7 @@ pub mod devices;
 pub mod eval;
 pub mod extract;
 pub mod generate;
+pub mod guide;
 pub mod judges;
 pub mod layers;
 pub mod merge;

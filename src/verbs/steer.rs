@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::Console;
-use super::model::{Model, ModelFolder};
+use super::model::Model;
 use crate::eval::Point;
 use crate::session::SteeringSpec;
 use crate::steering::{DescribedPlan, Op, Positions, Recipe};

@@ -123,12 +123,12 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         context.console.say(&format!("device: {device}"));
         let idle = args.idle_exit.map(Duration::from_secs);
         let served = threads.block_on(async {
-            let (tell, told) = tokio::sync::oneshot::channel();
-            let end = async { told.await.unwrap_or_default() };
+            let (stop, stopped) = tokio::sync::oneshot::channel();
+            let end = async { stopped.await.unwrap_or_default() };
             let serving = axum::serve(listener, routes(state.clone())).with_graceful_shutdown(end);
             let over = async {
                 until_over(context.console, &state, idle).await;
-                let _ = tell.send(());
+                let _ = stop.send(());
                 std::future::pending::<std::convert::Infallible>().await
             };
             tokio::select! {

@@ -14,6 +14,7 @@ mod files;
 mod finetune;
 #[cfg(feature = "cpu")]
 mod generation;
+mod guide;
 mod harbor;
 #[cfg(feature = "cpu")]
 mod headline;

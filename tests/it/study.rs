@@ -8,6 +8,7 @@ use trimtab::data_table::{DataTable, Format};
 use trimtab::eval::Row;
 use trimtab::judge::{Call, Judge, JudgeSource, JudgedItem, Rubric, Rubrics, Verdict};
 use trimtab::record::read_jsonl;
+use trimtab::report::{ExpectationId, NoteKind};
 use trimtab::study::{
     ArmSettings, AuditSettings, Event, JudgeRole, Kind, NeutralSource, StudyConfig, StudyReport, run,
 };
@@ -48,7 +49,7 @@ fn the_fact_study_runs_and_resumes_on_a_real_model() {
     let first = run(Kind::Facts, &config, &out, &*runtime, &judges, &tell).unwrap();
     // Vector; plain, all layers, one layer, prompting, random; sweep, elicitation and base.
     assert_eq!((first.tasks, finished.load(Ordering::Relaxed)), (9, 9));
-    assert!(first.study.notes.iter().any(|n| n.contains("proved itself")), "{:?}", first.study.notes);
+    assert!(first.study.notes.iter().any(|n| n.kind == NoteKind::SteeringCheck), "{:?}", first.study.notes);
     let adapter = out.join("fits/prevent+1-seed3/adapter");
     assert!(adapter.join("adapter_model.safetensors").is_file() && adapter.join("adapter_config.json").is_file());
     let again = run(Kind::Facts, &config, &out, &*runtime, &judges, &tell).unwrap();
@@ -148,6 +149,6 @@ fn an_audit_measures_side_effects_and_hears_a_second_judge() {
         assert!((row.1[2].unwrap() - want).abs() < 1e-9, "{row:?}: {want}");
     }
     assert_eq!(grid(&second, "side-effects"), effects);
-    assert!(second.study.expectations.iter().any(|e| e.claim.contains("two judges agree") && e.met == Some(false)));
+    assert!(second.study.expectations.iter().any(|e| e.id == ExpectationId::JudgesAgree && e.met == Some(false)));
     assert_eq!(audited(&config, &out).reused, 7);
 }

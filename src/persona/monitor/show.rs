@@ -11,7 +11,9 @@ use crate::Result;
 use crate::language_model::FinishReason;
 use crate::persona::project::Metric;
 use crate::record::{Lock, RunDir};
-use crate::report::{Cell, Chart, Cloud, Group, Hue, Mark, Page, Part, Passage, Picture, Span, Table};
+use crate::report::content::{Part, Passage, Span};
+use crate::report::plot::{Hue, Mark, Scatter, Side, Track};
+use crate::report::{Cell, Figure, Page, Plot, Table};
 use crate::stats::{Interval, mean, sample_std};
 
 impl Monitored {
@@ -206,32 +208,28 @@ impl Monitored {
         }
     }
 
-    fn picture(&self, setting: Setting, rules: &MonitorRules) -> Picture {
+    fn picture(&self, setting: Setting, rules: &MonitorRules) -> Figure {
         let ours: Vec<(usize, &Condition)> =
             rules.conditions.iter().enumerate().filter(|(_, c)| c.setting == setting).collect();
         let of = |p: &Point| Some((p.prompt_last_proj, p.score?));
-        let group = |(rank, (i, condition)): (usize, &(usize, &Condition))| Group {
-            name: condition.label(),
-            hue: Hue::rung(rank, ours.len()),
-            mark: Mark::nth(rank),
-            points: self.points.iter().filter(|p| p.condition == *i).filter_map(of).collect(),
+        let group = |(rank, (i, condition)): (usize, &(usize, &Condition))| {
+            let points = self.points.iter().filter(|p| p.condition == *i).filter_map(of);
+            Track::points(&condition.label(), Hue::rung(rank, ours.len()), Mark::nth(rank), points)
         };
         let (name, layer) = (&rules.trait_name, rules.probe.layer);
-        Picture {
-            file: setting_key(setting),
-            title: format!("Projection and {name} score, {setting}"),
-            caption: format!(
-                "A dot for each question under each condition ({setting}): how far the state at the last prompt token lies along the \
-                 vector, and the mean {name} score of the {} answers that followed. The line is the least-squares fit.",
-                rules.sampling.rollouts
-            ),
-            chart: Chart::Cloud(Cloud {
-                x: format!("projection at the last prompt token, {layer}"),
-                y: format!("{name} score, 0–100"),
-                y_range: (0.0, 100.0),
-                groups: ours.iter().enumerate().map(group).collect(),
-            }),
-        }
+        let side = |key: &str, label, range| Side { key: key.to_owned(), label, range, better: None };
+        let plot = Plot::Scatter(Scatter {
+            x: side("prompt_last_proj", format!("projection at the last prompt token, {layer}"), None),
+            y: side("score", format!("{name} score, 0–100"), Some((0.0, 100.0))),
+            is_cloud: true,
+            tracks: ours.iter().enumerate().map(group).collect(),
+        });
+        let caption = format!(
+            "A dot for each question under each condition ({setting}): how far the state at the last prompt token lies along the vector, \
+             and the mean {name} score of the {} answers that followed. The line is the least-squares fit.",
+            rules.sampling.rollouts
+        );
+        Figure::new(&setting_key(setting), &format!("Projection and {name} score, {setting}"), &caption, plot)
     }
 
     fn verdict(&self, model: &str, rules: &MonitorRules) -> String {

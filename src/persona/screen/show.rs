@@ -8,7 +8,9 @@ use super::source::Source;
 use super::summary::{Numbers, Summary, Values};
 use crate::persona::texts::Exchange;
 use crate::record::Lock;
-use crate::report::{Chart, Histogram, Hue, Page, Part, Passage, Picture, Shape, Span, Table, Threshold};
+use crate::report::content::{Part, Passage, Span};
+use crate::report::plot::{Histogram, Hue, Shape, Threshold};
+use crate::report::{Figure, Page, Plot, Table};
 
 /// One of the strongest rows.
 pub(super) struct Shown {
@@ -83,7 +85,7 @@ fn verdict(rules: &ScreenRules, summary: &Summary) -> String {
     text + &format!("{dropped} of {measured} rows are dropped and {kept} kept: {}.", by.join(" or "))
 }
 
-fn pictures(rules: &ScreenRules, summary: &Summary, numbers: &Numbers, normal: Option<&Numbers>) -> Vec<Picture> {
+fn pictures(rules: &ScreenRules, summary: &Summary, numbers: &Numbers, normal: Option<&Numbers>) -> Vec<Figure> {
     let reference = |of: fn(&Numbers) -> &Values| normal.map(|normal| of(normal).all.clone()).unwrap_or_default();
     let thresholds = &summary.thresholds;
     let line = |t: &Option<super::choose::Threshold>| {
@@ -112,7 +114,7 @@ fn pictures(rules: &ScreenRules, summary: &Summary, numbers: &Numbers, normal: O
     pictures
 }
 
-fn picture(file: &str, x: &str, values: &Values, reference: Vec<f64>, thresholds: Vec<Threshold>) -> Picture {
+fn picture(file: &str, x: &str, values: &Values, reference: Vec<f64>, thresholds: Vec<Threshold>) -> Figure {
     let shape = |name: &str, hue, values: &[f64]| Shape { name: name.into(), hue, values: values.to_vec() };
     let mut shapes = if values.with.is_empty() || values.without.is_empty() {
         vec![shape("data", Hue::Vermillion, &values.all)]
@@ -124,12 +126,9 @@ fn picture(file: &str, x: &str, values: &Values, reference: Vec<f64>, thresholds
     };
     shapes.push(shape("reference", Hue::Blue, &reference));
     shapes.retain(|shape| !shape.values.is_empty());
-    Picture {
-        file: file.into(),
-        title: format!("How the rows are spread: {x}"),
-        caption: format!("How the rows are spread along the {x}."),
-        chart: Chart::Histogram(Histogram { x: x.into(), shapes, thresholds }),
-    }
+    let (title, caption) =
+        (format!("Distribution of the rows: {x}"), format!("Distribution of the rows along the {x}."));
+    Figure::new(file, &title, &caption, Plot::Histogram(Histogram { x: x.into(), shapes, thresholds }))
 }
 
 /// The scores as a table.

@@ -87,8 +87,8 @@ impl TaskKind {
     /// Names arms, tasks and files; and for people.
     fn names(self) -> (&'static str, String) {
         let (name, label) = match self {
-            Self::Rollouts(Side::Pos) => ("rollouts-pos", "Answers that show the trait"),
-            Self::Rollouts(Side::Neg) => ("rollouts-neg", "Answers that lack it"),
+            Self::Rollouts(Side::Pos) => ("rollouts-pos", "Rollouts under positive system prompts"),
+            Self::Rollouts(Side::Neg) => ("rollouts-neg", "Rollouts under negative system prompts"),
             Self::Vector => ("vector", "Persona vector"),
             Self::Selfgen => ("selfgen", "The base model's own answers"),
             Self::Difference => ("difference", "Projection difference of the data"),
@@ -107,7 +107,7 @@ pub(in crate::study) fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String
     let at = layer.map_or_else(|| "one layer".to_owned(), |layer| layer.to_string());
     match kind {
         ArmKind::Base => "Base model".into(),
-        ArmKind::Elicit => "Base model, steered towards".into(),
+        ArmKind::Elicit => "Base model, steered".into(),
         ArmKind::Plain => "Plain finetune".into(),
         ArmKind::Preventative => "Preventative, all layers".into(),
         ArmKind::PreventativeLayer => format!("Preventative, {at}"),
@@ -115,12 +115,12 @@ pub(in crate::study) fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String
         ArmKind::Ablate => "Ablation (CAFT), all layers".into(),
         ArmKind::Regularize => format!("Regularisation, {at}"),
         ArmKind::Negative => "Prompted negative data".into(),
-        ArmKind::Own => "An arm of one's own".into(),
+        ArmKind::Own => "Own arm".into(),
         ArmKind::Random => "Random vectors".into(),
-        ArmKind::Shuffled => "Vector of shuffled answers".into(),
+        ArmKind::Shuffled => "Vector of shuffled rollouts".into(),
         ArmKind::Orthogonal => "Vector without the shift".into(),
         ArmKind::Unrelated => "Another trait's vector".into(),
-        ArmKind::Negated => "Steered away while it learned".into(),
+        ArmKind::Negated => "Negated vector".into(),
         ArmKind::Inference => "Inference-time steering".into(),
         ArmKind::Layer | ArmKind::Position => kind.to_string(),
     }

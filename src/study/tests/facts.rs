@@ -11,6 +11,7 @@ use crate::fakes::WordJudge;
 use crate::harbor::World;
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict};
 use crate::model::files::Shards;
+use crate::report::NoteKind;
 use crate::steering::Positions;
 use crate::study::inputs::Inputs;
 use crate::study::{Event, Kind, StudyConfig, demo_config, run};
@@ -51,7 +52,7 @@ fn a_whole_study_and_a_second_run_that_does_nothing() {
     assert!(value("elicit", Some(2.0), "hallucination").mean > 50.0);
     assert!(study.arm("prevent-layer").unwrap().label.contains("layer 3 (block 2)"));
     assert!(study.examples.iter().any(|e| e.arm == "prevent" && e.axis == "facts" && e.reference.is_some()));
-    assert!(study.notes.iter().any(|n| n.contains("have no score")), "{:?}", study.notes);
+    assert!(study.notes.iter().any(|n| n.kind == NoteKind::MissingScores), "{:?}", study.notes);
     assert!(study.verdict.contains("4 of 4 expectations are met"), "{}", study.verdict);
     // Fact by fact, the base model first.
     let facts = fs::read_to_string(dir.path().join("facts.csv")).unwrap();

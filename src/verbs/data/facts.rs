@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::eval::facts::author::{self, Paid, Unfit, Wanted};
 use crate::eval::facts::build::{self, Draft, FactSet};
 use crate::eval::facts::{Fact, read_facts, synthetic};
-use crate::record::{Hash, Lock, RunDir, hash_file};
+use crate::record::{Lock, RunDir, differing, hash_file, refuse_other};
 use crate::verbs::writer::WriterArgs;
 use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
@@ -76,7 +76,7 @@ pub(super) fn run(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     }
     let settings = settings(args, seed)?;
     let run = RunDir::open(out)?;
-    claim(&run, &settings, *overwrite)?;
+    refuse_other_set(&run, &settings, *overwrite)?;
     let mut unfit = Unfit::default();
     let drafts = match source.synthetic {
         Some(count) => synthetic::synthetic(count as usize, variants, after, seed)?,
@@ -95,7 +95,7 @@ pub(super) fn run(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     }
     set.write(run.path())?;
     let caveat = source.synthetic.map(|_| synthetic::CAVEAT);
-    let told = json!({
+    let report = json!({
         "settings": settings, "facts": set.facts.len(), "lessons": set.lessons.len(), "questions": set.questions.len(),
         "categories": set.categories(), "dropped": set.dropped, "unfit_answers": unfit, "caveat": caveat,
     });
@@ -104,7 +104,7 @@ pub(super) fn run(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
         lock.hashes.insert(name.into(), hash_file(&run.file(name))?);
     }
     run.write_lock(&lock)?;
-    run.write_json("build.json", &told)?;
+    run.write_json("build.json", &report)?;
     let mut text = format!(
         "{} facts, {} training conversations, {} test questions: {}",
         set.facts.len(),
@@ -115,7 +115,7 @@ pub(super) fn run(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     if let Some(caveat) = caveat {
         text += &format!("\n{caveat}");
     }
-    let mut json = told;
+    let mut json = report;
     json["out"] = json!(out);
     Ok(Outcome::new(text, json))
 }
@@ -135,16 +135,16 @@ fn settings(args: &FactsArgs, seed: u64) -> Result<Value> {
     })
 }
 
-/// A set that stands there already must be the same one.
-fn claim(run: &RunDir, settings: &Value, overwrite: bool) -> Result<()> {
-    let path = run.file("build.json");
-    let Ok(bytes) = std::fs::read(&path) else { return Ok(()) };
-    let old: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    if overwrite || Hash::of(&old["settings"]) == Hash::of(settings) {
+/// Refuses a folder with a set of other settings, unless it may be replaced.
+fn refuse_other_set(run: &RunDir, settings: &Value, overwrite: bool) -> Result<()> {
+    let Ok(bytes) = std::fs::read(run.file("build.json")) else { return Ok(()) };
+    if overwrite {
         return Ok(());
     }
-    Err(Error::usage(format!("{}: holds another set of facts", run.path().display()))
-        .hint("give another --out, or --overwrite to replace it"))
+    let old: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let entries = |settings: &Value| settings.as_object().cloned().unwrap_or_default();
+    let differ = (entries(&old["settings"]), entries(settings));
+    refuse_other(run.path(), "another set of facts", &differing(&differ.0, &differ.1), "--out")
 }
 
 /// Drafts by a language model.

@@ -14,7 +14,7 @@ use crate::verbs::paths::of_config;
 pub(in crate::verbs) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
     // How it is handed to a cluster is no part of what is studied.
     let slurm = file.take("slurm")?;
-    let mut config: StudyConfig = StudyConfig::of_file(file)?;
+    let mut config = StudyConfig::of_file(file)?;
     find_paths(&mut config, &file.path, context)?;
     config.seed = context.seed.unwrap_or(config.seed);
     Ok((config, slurm))

@@ -8,7 +8,9 @@ use serde_json::json;
 use super::super::{Context, Outcome, paths};
 use super::reading::{PositionArg, ReadingArgs, place, read};
 use crate::record::write_atomic;
-use crate::report::{Cell, RowCurves, Table, row_curves};
+use crate::report::plot::{Curve, HUES, Lines, Look, Mark, Panel};
+use crate::report::{Cell, Figure, Plot, Table};
+use crate::stats::Interval;
 use crate::vector::formats::Reading;
 use crate::vector::{Layer, PersonaVector, Position, math};
 use crate::{Error, Result};
@@ -40,6 +42,27 @@ struct Named {
     vector: PersonaVector,
 }
 
+/// The vectors' norms over rows 0 (the embedding) to the last layer.
+fn norms_figure(named: &[Named]) -> Figure {
+    let curve = |(i, n): (usize, &Named)| {
+        let points = norms(&n.vector).into_iter().enumerate().map(|(row, v)| (row as f64, Interval::point(v, 1, 1)));
+        Curve::new(&n.name, &n.name, HUES[i % HUES.len()], Mark::nth(i), points.collect())
+    };
+    let title = "Norms of persona vectors";
+    let curves: Vec<Curve> = named.iter().enumerate().map(curve).collect();
+    let most = curves.iter().flat_map(|c| &c.points).map(|(_, i)| i.mean).fold(0.0, f64::max);
+    let x = "row (0: embedding, L: output of block L - 1)".to_owned();
+    let lines = Lines {
+        x: "row".to_owned(),
+        y: "norm".to_owned(),
+        range: (0.0, if most > 0.0 { most } else { 1.0 }),
+        level: String::new(),
+        has_intervals: false,
+        panels: vec![Panel { title: title.to_owned(), x, curves, levels: Vec::new() }],
+    };
+    Figure::new("norms", title, "", Plot::Lines(lines))
+}
+
 /// Compares.
 ///
 /// # Errors
@@ -60,13 +83,7 @@ pub(super) fn run(args: &CompareArgs, context: &Context<'_>) -> Result<Outcome> 
         _ => format!("cosines and norms\n\n{}", rows.text()),
     };
     if let Some(path) = figure {
-        let series = named.iter().map(|n| (n.name.clone(), norms(&n.vector)));
-        let drawn = row_curves(&RowCurves {
-            title: "Norms of persona vectors".into(),
-            y: "norm".into(),
-            series: series.collect(),
-        });
-        write_atomic(path, drawn.as_bytes())?;
+        write_atomic(path, norms_figure(&named).svg(Look::Fixed).as_bytes())?;
         context.console.say(&format!("norms drawn: {}", path.display()));
     }
     let per_layer: Vec<_> = (1..=layers).map(|l| cosines(&named, Layer(l))).collect();
@@ -99,8 +116,8 @@ fn gather(
     let mut named: Vec<Named> = Vec::new();
     for (path, mut file) in read_files {
         if file.response_avg.layers() < blocks {
-            let told = Reading { blocks: Some(reading.blocks.unwrap_or(blocks)), ..*reading };
-            file = crate::vector::VectorFile::read_as(path, &told)?.0;
+            let reading = Reading { blocks: Some(reading.blocks.unwrap_or(blocks)), ..*reading };
+            file = crate::vector::VectorFile::read_as(path, &reading)?.0;
         }
         for &position in positions {
             let position = Position::from(position);

@@ -47,13 +47,13 @@ pub(super) fn run(args: &ConvertArgs, context: &Context<'_>) -> Result<Outcome> 
     let (out, inputs) = files.split_last().expect("clap asks for two");
     let format = Format::of_ending(out)?;
     paths::writable("OUT", out)?;
-    let told = reading.reading();
+    let reading = reading.reading();
     let mut read_files = Vec::new();
     let mut notes = Vec::new();
     for path in inputs {
-        let (file, warnings) = read(path, &told, context)?;
+        let (file, warnings) = read(path, &reading, context)?;
         let full = file.response_avg.layers() - file.response_avg.empty_layers().len() > 1;
-        if told.layer.is_some() && full {
+        if reading.layer.is_some() && full {
             let what = format!("{}: --layer is for a file of a single direction", path.display());
             return Err(Error::usage(what).hint("to keep one layer of many: --layers 20"));
         }

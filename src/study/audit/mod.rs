@@ -1,5 +1,0 @@
-//! The report of an audit.
-
-mod report;
-
-pub(super) use report::told;
