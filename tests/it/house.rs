@@ -68,8 +68,6 @@ const UNKNOWN_TO_READERS: &[&str] =
 /// Rooms of `src`, and folders beside it, that still cite a document or an issue that a reader does not have. None comes.
 #[rustfmt::skip]
 const STILL_CITING: &[&str] = &[
-    "report",
-    "study",
 ];
 
 /// The crate's source, read once for all rules.
