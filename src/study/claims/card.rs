@@ -4,7 +4,7 @@ use super::case::{Case, lowest};
 use super::format::dash;
 use super::thresholds::SAME;
 use crate::report::ArmKind;
-use crate::study::outputs::{EXAM, FACTS};
+use crate::study::outputs::{FACTS, MMLU};
 use crate::study::results::{Cell, Results};
 
 /// For each data set that raises a trait the setting that kept it lowest, else what plain finetuning did. `about` names model, data
@@ -16,7 +16,7 @@ pub fn card(results: &Results<'_>, cells: &[Cell<'_>], about: &str) -> String {
         let raised = case.score(plain) - case.score(base) >= SAME;
         let best = lowest(steered, case.key()).filter(|_| raised);
         let scored = |cell: &Cell<'_>| {
-            let also = [(FACTS, "the new facts"), (EXAM, "multiple choice")].map(|(key, what)| match cell.mean(key) {
+            let also = [(FACTS, "the new facts"), (MMLU, "multiple choice")].map(|(key, what)| match cell.mean(key) {
                 mean if mean.is_finite() => format!(", {} % on {what}", dash(mean, 1)),
                 _ => String::new(),
             });

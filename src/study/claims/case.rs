@@ -2,7 +2,7 @@
 
 use crate::report::ArmKind;
 use crate::stats::Interval;
-use crate::study::outputs::{EXAM, prompt_key, trait_key};
+use crate::study::outputs::{MMLU, prompt_key, trait_key};
 use crate::study::results::{Cell, Results};
 
 /// The cells of one data set and one trait, the base model among them.
@@ -70,7 +70,7 @@ impl<'a> Case<'a> {
 
     /// The same of multiple choice.
     pub fn exam_change(&self, a: &Cell<'_>, b: &Cell<'_>) -> Interval {
-        self.change_of(EXAM, a, b)
+        self.change_of(MMLU, a, b)
     }
 
     /// The finetuning shift (Chen et al. 2025, section 4.2).

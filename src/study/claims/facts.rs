@@ -10,7 +10,7 @@ use crate::language_model::Sampling;
 use crate::report::plot::Panel;
 use crate::report::{ArmKind, Cell as Entry, Expectation, ExpectationId, Figure, Plot, Study, Table};
 use crate::stats::{Clusters, mean, mean_of};
-use crate::study::outputs::{COHERENCE, EXAM, FACTS, trait_key};
+use crate::study::outputs::{COHERENCE, FACTS, MMLU, trait_key};
 use crate::study::results::{Cell, Results};
 
 /// The report of a study of facts.
@@ -61,7 +61,7 @@ impl Outcomes {
             trait_: cell.scores(case.key()),
             coherence: cell.scores(COHERENCE),
             facts: cell.scores(FACTS),
-            exam: cell.scores(EXAM),
+            exam: cell.scores(MMLU),
         };
         let all = |kind| -> Vec<Outcome> { case.of(kind).map(outcome).collect() };
         let one = |kind| case.one(kind).map(outcome).unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::report::content::Axis;
 use crate::report::plot::{Curve, HUES, Hue, Level, Mark, Panel};
 use crate::report::{ArmKind, Figure, Plot, Study};
 use crate::study::dag::ArmNaming;
-use crate::study::outputs::{EXAM, trait_key};
+use crate::study::outputs::{MMLU, trait_key};
 use crate::study::results::Results;
 
 const SWEPT: [ArmKind; 3] = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Inference];
@@ -41,7 +41,7 @@ fn each(results: &Results<'_>, study: &Study) -> Vec<Figure> {
                 let arm = naming.named(Some(c), kind.arm_name(), Some(t));
                 study.arm(&arm)?;
                 let axis = study.axis(trait_key(name))?;
-                let shown: Vec<&Axis> = std::iter::once(axis).chain(study.axis(EXAM)).collect();
+                let shown: Vec<&Axis> = std::iter::once(axis).chain(study.axis(MMLU)).collect();
                 Some(study.dose(&axis.short, X, &arm, &plain, ArmKind::Base.arm_name(), &shown))
             };
             let names = results.data.traits.iter().map(|t| t.name.as_str()).enumerate();
@@ -62,7 +62,7 @@ fn together(results: &Results<'_>, study: &Study, t: usize, key: &str) -> Option
     let naming = ArmNaming::of(results.config);
     let mut panels = Vec::new();
     for kind in SWEPT {
-        for axis in [key, EXAM].into_iter().filter_map(|key| study.axis(key)) {
+        for axis in [key, MMLU].into_iter().filter_map(|key| study.axis(key)) {
             let curve = |(c, label): (usize, &str)| {
                 let arm = naming.named(Some(c), kind.arm_name(), Some(t));
                 study.arm(&arm)?;

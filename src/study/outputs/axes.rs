@@ -10,7 +10,7 @@ pub(in crate::study) const FACTS: &str = "facts";
 /// Key of the axis of those new facts that the base model cannot guess (guide: method, "Fact acquisition").
 pub(in crate::study) const UNGUESSED: &str = "facts_unguessed";
 /// Key of the axis of multiple-choice questions.
-pub(in crate::study) const EXAM: &str = "mmlu";
+pub(in crate::study) const MMLU: &str = "mmlu";
 /// Key of the coherence of answers to the traits' questions.
 pub(in crate::study) const COHERENCE: &str = "coherence";
 

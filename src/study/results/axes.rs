@@ -5,7 +5,7 @@ use crate::report::content::Axis;
 use crate::report::plot::{Hue, Mark};
 use crate::study::inputs::Inputs;
 use crate::study::outputs::{
-    COHERENCE, EXAM, FACTS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key,
+    COHERENCE, FACTS, MMLU, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key,
     trait_key,
 };
 
@@ -30,7 +30,7 @@ pub fn axes(data: &Inputs) -> Vec<Axis> {
         axes.push(Axis::accuracy(FACTS, "New-fact accuracy", "New facts", Hue::Blue, Mark::Square));
     }
     if !data.mmlu.is_empty() {
-        axes.push(Axis::accuracy(EXAM, "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle));
+        axes.push(Axis::accuracy(MMLU, "Multiple-choice accuracy", "Multiple choice", Hue::Green, Mark::Triangle));
     }
     let coherence = Axis::accuracy(COHERENCE, "Coherence of answers", "Coherence", Hue::Grey, Mark::Diamond);
     axes.push(Axis { unit: "0–100".to_owned(), ..coherence });

@@ -3,18 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::model::AdapterFolder;
 use crate::record::{Hash, hash_file};
 use crate::{At, Result};
 
 /// Whether a file still is what it was when its hash was taken.
 pub(super) fn is_unchanged(path: &Path, hash: &Hash) -> bool {
     hash_file(path).is_ok_and(|now| now == *hash)
-}
-
-/// The hash of the adapter in a folder.
-pub(super) fn hash_adapter(folder: &Path) -> Result<Hash> {
-    AdapterFolder::find(folder)?.hash()
 }
 
 /// Hash of everything that decides what a model says: the fingerprint of its weights, and the files beside them. Hashing every byte

@@ -18,7 +18,7 @@ use crate::stats::Clusters;
 use crate::steering::{Positions, SteeringPlan};
 use crate::study::config::{MeasureSettings, StudyConfig};
 use crate::study::dag::Task;
-use crate::study::outputs::{COHERENCE, EXAM, FACTS, Measured, MeasuredAt, trait_key};
+use crate::study::outputs::{COHERENCE, FACTS, MMLU, Measured, MeasuredAt, trait_key};
 use crate::vector::{IncBase, VectorFile};
 
 /// Inference-time steering at all layers by increments. The rows of a batch carry the coefficients.
@@ -191,7 +191,7 @@ fn scores(traits: &[&str], rows: &[&Row]) -> BTreeMap<String, Clusters> {
     }
     scores.insert(COHERENCE.to_owned(), coherence);
     scores.insert(FACTS.to_owned(), of("facts", Rubric::Fact.key()));
-    scores.insert(EXAM.to_owned(), of("mmlu", RIGHT));
+    scores.insert(MMLU.to_owned(), of("mmlu", RIGHT));
     scores.retain(|_, clusters| !clusters.is_empty());
     scores
 }

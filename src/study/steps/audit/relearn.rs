@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::model::{Audited, opening, scores, trait_questions};
 use crate::finetune::AdapterSettings;
+use crate::model::AdapterFolder;
 use crate::persona::Row;
 use crate::record::{Hash, create_folder, seed_of};
 use crate::runtime::{FitSpec, Start};
@@ -15,7 +16,6 @@ use crate::study::outputs::{AuditFindings, SHOWS, Scores};
 use crate::study::steps::context::{Adapter, Context};
 use crate::study::steps::events::Phase;
 use crate::study::steps::files::audit_folder;
-use crate::study::steps::hashes::hash_adapter;
 use crate::study::steps::rollouts::{base_rows, has_rollouts};
 use crate::text::{ExampleRules, Message, Tokenizer};
 use crate::train::{Event, FitSettings};
@@ -118,7 +118,7 @@ fn relearned(cx: &Context<'_>, model: &Audited<'_>, chats: &[&[Message; 2]]) -> 
             ControlFlow::Continue(())
         })?;
         ensure!(outcome.complete, "the finetune ended after {} steps, before its time", outcome.steps);
-        let learned = Adapter { hash: hash_adapter(&out)?, folder: out };
+        let learned = Adapter { hash: AdapterFolder::find(&out)?.hash()?, folder: out };
         scores(cx, model, &mut *cx.language_model(Some(&learned), SteeringPlan::none())?, &questions)
     })
 }
