@@ -50,7 +50,7 @@ fn train_and_a_studys_arm_give_the_same_adapter() {
         let head = format!("model = \"{}\"\ntraining_file = \"chats.jsonl\"\nseed = 7\n", place.model);
         place.write("c.toml", format!("{head}{SETTINGS}intervention = {{ {table} }}\n"));
         place.succeeds(&format!("train c.toml --out train-{name}"));
-        adapters.push(adapter(&place.path(&format!("train-{name}"))));
+        adapters.push(adapter(&place.path(format!("train-{name}"))));
     }
     let mut different = adapters.clone();
     different.sort();
@@ -76,7 +76,7 @@ fn train_and_a_studys_arm_give_the_same_adapter() {
     );
     place.succeeds("study run study.toml --out study");
     for ((name, _), want) in INTERVENTIONS.iter().zip(&adapters) {
-        let found = adapter(&place.path(&format!("study/fits/own-{name}-seed7")));
+        let found = adapter(&place.path(format!("study/fits/own-{name}-seed7")));
         assert!(found == *want, "{name}: the two commands trained different adapters");
     }
     // The study's own plain finetune is the same once more.

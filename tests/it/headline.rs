@@ -11,6 +11,7 @@ model = "harbor"
 seeds = [0]
 facts = { source = "harbor", world = 1, count = 30, wordings = 12, seed = 0 }
 trait = { source = "harbor", world = 1, name = "hallucinating" }
+exam = { source = "harbor", rounds = 1, seed = 0 }
 judge = { kind = "harbor", world = 1 }
 
 [vector]
@@ -30,15 +31,17 @@ prompting = false
 trait_rollouts = 3
 trait_max_new_tokens = 64
 fact_max_new_tokens = 64
+exam_questions = 8
+exam_form = "cloze"
 
 [lessons]
 append_eos = false
-max_len = 256
+max_seq_length = 256
 
 [train]
 learning_rate = 3e-4
-micro_batch = 16
-accumulation = 1
+per_device_train_batch_size = 16
+gradient_accumulation_steps = 1
 epochs = 10
 weight_decay = 0.0
 "#;
