@@ -5,7 +5,7 @@
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use source::{File, Reference, Source, is_test};
@@ -56,19 +56,9 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("env::var", &["cli"], "only the command line reads the environment"),
 ];
 
-/// Files that still import each other in a circle. Each entry goes when its circle is cut; none comes.
-#[rustfmt::skip]
-const STILL_IN_CIRCLES: &[&str] = &[
-];
-
 /// Documents and places that a reader of the program does not have.
 const UNKNOWN_TO_READERS: &[&str] =
     &["METHOD ", "FIELD ", "FIELD.md", "BURN.md", "HARBOR.md", "GPU.md", "DESIGN.md", "/work/"];
-
-/// Rooms of `src`, and folders beside it, that still cite a document or an issue that a reader does not have. None comes.
-#[rustfmt::skip]
-const STILL_CITING: &[&str] = &[
-];
 
 /// The crate's source, read once for all rules.
 static HOUSE: LazyLock<Source> = LazyLock::new(|| Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
@@ -144,16 +134,8 @@ fn parts_of_a_study_import_along_the_arrows() {
 fn no_two_files_import_each_other() {
     let arrows = arrows(&HOUSE, &REFERENCES);
     let circles = circles(&arrows);
-    let known: BTreeSet<PathBuf> = STILL_IN_CIRCLES.iter().map(PathBuf::from).collect();
-    let within: BTreeSet<PathBuf> = circles.iter().flatten().map(|path| path.to_path_buf()).collect();
-    let new: Vec<String> = circles
-        .iter()
-        .filter(|circle| circle.iter().any(|file| !known.contains(*file)))
-        .map(|circle| describe(circle, &arrows))
-        .collect();
-    assert!(new.is_empty(), "files import each other in a circle:\n{}", new.join("\n"));
-    let cut = known.difference(&within).map(|file| format!("{} is in no circle any more", file.display()));
-    none("take these out of STILL_IN_CIRCLES", cut.collect());
+    let described: Vec<String> = circles.iter().map(|circle| describe(circle, &arrows)).collect();
+    assert!(described.is_empty(), "files import each other in a circle:\n{}", described.join("\n"));
 }
 
 /// For each file the files that it imports, each with one of the names.
@@ -246,27 +228,21 @@ fn every_file_says_what_it_is_for() {
 
 #[test]
 fn nothing_cites_what_is_not_shipped() {
-    let mut citing = BTreeMap::new();
+    let mut citing = BTreeSet::new();
     for folder in ["src", "tests", "examples", "xtask"] {
         let files = Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).files;
         for File { path, text } in files.iter().filter(|file| !file.path.ends_with("house.rs")) {
-            let place = if folder == "src" { room(path) } else { folder };
             for (n, line) in text.lines().enumerate() {
                 let comment = line.split_once("//").map_or("", |(_, comment)| comment).to_lowercase();
                 let number = |after: &str| after.starts_with(|c: char| c.is_ascii_digit() || c == '#');
                 let issue = comment.split("issue ").skip(1).any(number);
                 if issue || UNKNOWN_TO_READERS.iter().any(|name| line.contains(name)) {
-                    let at = format!("{folder}/{}:{}", path.display(), n + 1);
-                    citing.entry(place.to_owned()).or_insert_with(Vec::new).push(at);
+                    citing.insert(format!("{folder}/{}:{}", path.display(), n + 1));
                 }
             }
         }
     }
-    let new = citing.iter().filter(|(place, _)| !STILL_CITING.contains(&place.as_str()));
-    let new = new.flat_map(|(_, places)| places.clone());
-    none("cite the paper, an equation, a public format or the guide", new.collect());
-    let done = STILL_CITING.iter().filter(|place| !citing.contains_key(**place)).map(|place| place.to_string());
-    none("take these out of STILL_CITING", done.collect());
+    none("cite the paper, an equation, a public format or the guide", citing);
 }
 
 #[test]
