@@ -165,7 +165,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let link = dir.path().join("null");
         symlink("/dev/null", &link).unwrap();
-        for path in [Path::new("/dev/null"), &link] {
+        for path in [Path::new("/dev/null"), link.as_path()] {
             write_atomic(path, b"gone").unwrap();
             let e = can_write(path).unwrap_err();
             assert!(e.to_string().contains("is a device") && e.exit_code() == 2, "{e}");

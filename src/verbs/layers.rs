@@ -13,7 +13,7 @@ use super::traits::TraitArgs;
 use super::{Context, Outcome};
 use crate::judge::JudgeSource;
 use crate::persona;
-use crate::record::{Hash, create_folder};
+use crate::record::create_folder;
 use crate::report::{Cell, Note, NoteKind, Table};
 use crate::steering::Positions;
 use crate::sweep::{self, Compare, Inputs, LayersConfig, LayersReport, Rule, Split};

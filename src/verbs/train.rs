@@ -362,7 +362,8 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
         let what = format!("{}: damaged, so that it does not say which run is here", run.file("lock.json").display());
         return Err(Error::new(what).hint("give another --out, or --overwrite to begin anew"));
     }
-    let differ = match differing(&old.unwrap_or_default(), &new) {
+    let old = old.unwrap_or_default();
+    let differ = match differing(&old, &new) {
         none if none.is_empty() => vec!["the data or the model's files"],
         some => some,
     };
