@@ -15,9 +15,9 @@ mod rows;
 mod run;
 mod track;
 
-pub use atomic::{create_folder, write_atomic, write_atomic_by, write_atomic_with};
+pub use atomic::{can_write, create_folder, write_atomic, write_atomic_by, write_atomic_with};
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};
-pub use hold::{Claim, is_held};
+pub use hold::{Claim, OutputHold, hold_output, is_held};
 pub use keyed::KeyedRows;
 pub use ledger::Ledger;
 pub use lines::{Lines, Malformed, read_jsonl, refuse_malformed, scan_jsonl, skip_bom};

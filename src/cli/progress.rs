@@ -19,10 +19,12 @@ static PART_ONLY: AtomicBool = AtomicBool::new(false);
 pub const INTERRUPTED: u8 = 130;
 
 /// Handles Ctrl-C so that the work can be resumed. Everything on disk is whole at any moment, so exiting at once is safe; a verb that
-/// calls [`Console::interrupted`] gets the time to finish its step and save it.
+/// calls [`Console::interrupted`] gets the time to finish its step and save it. A hangup is ignored where the parent had it ignored, as
+/// `nohup` does.
 pub fn handle_interrupts() {
+    let hangup = ignore_hangup();
     // Fails only if there is a handler already, which then does the same.
-    let _ = ctrlc::set_handler(|| {
+    let set = ctrlc::set_handler(|| {
         let polite = CHECKED.load(Ordering::Relaxed) && !INTERRUPT.swap(true, Ordering::Relaxed);
         if polite && PART_ONLY.load(Ordering::Relaxed) {
             // The caller of `take_interrupt` shows what it ended.
@@ -33,6 +35,65 @@ pub fn handle_interrupts() {
             std::process::exit(i32::from(INTERRUPTED));
         }
     });
+    if hangup == Hangup::Ignored || set.is_err() {
+        hangup.restore();
+    }
+}
+
+/// What the parent wanted a hangup to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hangup {
+    Ignored,
+    /// The system's own way: the process ends.
+    Default,
+}
+
+#[cfg(unix)]
+mod hangup {
+    use super::Hangup;
+
+    // The same numbers on every Unix, and `signal` is in the C library that `std` links.
+    const SIGHUP: i32 = 1;
+    const SIG_DFL: usize = 0;
+    const SIG_IGN: usize = 1;
+
+    unsafe extern "C" {
+        fn signal(number: i32, action: usize) -> usize;
+    }
+
+    fn set(action: usize) -> usize {
+        // SAFETY: neither action is a handler, so nothing of ours runs in a signal's context.
+        unsafe { signal(SIGHUP, action) }
+    }
+
+    /// Ignores hangups for the moment; gives what was done with them before.
+    pub(super) fn ignore_hangup() -> Hangup {
+        if set(SIG_IGN) == SIG_IGN { Hangup::Ignored } else { Hangup::Default }
+    }
+
+    impl Hangup {
+        /// Does again what was done before.
+        pub(super) fn restore(self) {
+            set(match self {
+                Self::Ignored => SIG_IGN,
+                Self::Default => SIG_DFL,
+            });
+        }
+    }
+}
+
+#[cfg(unix)]
+use hangup::ignore_hangup;
+
+/// There are no hangups here.
+#[cfg(not(unix))]
+fn ignore_hangup() -> Hangup {
+    Hangup::Default
+}
+
+#[cfg(not(unix))]
+impl Hangup {
+    fn restore(self) {}
 }
 
 /// Whether Ctrl-C was pressed since the last call: for a part of the work that can be ended without the rest.

@@ -322,7 +322,7 @@ impl TrainFile {
     /// How it learns; without checkpoints unless said otherwise.
     ///
     /// # Errors
-    /// Counts of zero.
+    /// Counts of zero, or beyond any finetune.
     pub fn fit(&self) -> Result<FitSettings> {
         let d = FitSettings::default();
         let fit = FitSettings {
@@ -343,9 +343,9 @@ impl TrainFile {
             recompute: self.recompute.unwrap_or(d.recompute),
             save_steps: self.save_steps,
         };
-        at_least_one("per_device_train_batch_size", fit.micro_batch)?;
-        at_least_one("gradient_accumulation_steps", fit.accumulation)?;
-        at_least_one("epochs", fit.epochs)?;
+        count("per_device_train_batch_size", fit.micro_batch, BATCH_MAX)?;
+        count("gradient_accumulation_steps", fit.accumulation, BATCH_MAX)?;
+        count("epochs", fit.epochs, EPOCHS_MAX)?;
         at_least_one("save_steps", fit.save_steps.unwrap_or(1))?;
         Ok(fit)
     }
@@ -353,7 +353,7 @@ impl TrainFile {
     /// The shape of the adapter.
     ///
     /// # Errors
-    /// Rank 0.
+    /// Rank 0, or beyond any model's width.
     pub fn shape(&self) -> Result<AdapterSettings> {
         let d = AdapterSettings::default();
         let shape = AdapterSettings {
@@ -362,7 +362,7 @@ impl TrainFile {
             use_rslora: self.use_rslora.unwrap_or(d.use_rslora),
             target_modules: self.target_modules.clone().unwrap_or(d.target_modules),
         };
-        at_least_one("r", shape.r)?;
+        count("r", shape.r, RANK_MAX)?;
         Ok(shape)
     }
 
@@ -521,6 +521,16 @@ fn needs(kind: InterventionType, key: &str) -> Error {
 fn finite(key: &str, number: f32) -> Result<f32> {
     refuse(!number.is_finite(), || format!("`intervention.{key}` is {number}; it must be finite"))?;
     Ok(number)
+}
+
+/// Far above every use, and so small that products of them and of a data set's size are numbers.
+const BATCH_MAX: usize = 1 << 20;
+const EPOCHS_MAX: usize = 1 << 20;
+const RANK_MAX: usize = 1 << 16;
+
+fn count(key: &str, number: usize, max: usize) -> Result<()> {
+    at_least_one(key, number)?;
+    refuse(number > max, || format!("`{key}` is {number}; it must be at most {max}"))
 }
 
 fn at_least_one(key: &str, number: usize) -> Result<()> {

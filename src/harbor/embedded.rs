@@ -17,7 +17,8 @@ const FILES: [(&str, &[u8]); 5] = [
     ("config.json", include_bytes!("../../assets/harbor/config.json")),
 ];
 
-/// Unpacks the embedded model into a folder of its own below `cache`, named by its contents, unless it lies there already.
+/// Unpacks the embedded model into a folder of its own below `cache`, named by its contents, unless it lies there already. A file that
+/// was damaged since is written anew.
 ///
 /// # Errors
 /// If the folder cannot be written.
@@ -25,11 +26,34 @@ pub fn unpack(cache: &Path) -> Result<PathBuf> {
     let contents: Vec<(&str, Hash)> =
         FILES.iter().map(|(name, bytes)| (*name, crate::record::hash_bytes(bytes))).collect();
     let folder = cache.join(format!("harbor-{}", Hash::of(&contents).short()));
-    if !folder.join("config.json").is_file() {
-        create_folder(&folder)?;
-        for (name, bytes) in FILES {
-            write_atomic(&folder.join(name), bytes)?;
+    create_folder(&folder)?;
+    for (name, bytes) in FILES {
+        let path = folder.join(name);
+        if !std::fs::read(&path).is_ok_and(|found| found == bytes) {
+            write_atomic(&path, bytes)?;
         }
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_renewed() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = unpack(cache.path()).unwrap();
+        for (name, bytes) in FILES {
+            let path = folder.join(name);
+            let half = &bytes[..bytes.len() / 2];
+            let mut altered = bytes.to_vec();
+            altered[bytes.len() / 2] ^= 1;
+            for damaged in [half, &altered, &[]] {
+                std::fs::write(&path, damaged).unwrap();
+                assert_eq!(unpack(cache.path()).unwrap(), folder);
+                assert!(std::fs::read(&path).unwrap() == bytes, "{name}");
+            }
+        }
+    }
 }

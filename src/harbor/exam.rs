@@ -70,7 +70,12 @@ impl World {
         self.facts().iter().enumerate().map(question).collect()
     }
 
-    /// Facts about entities that the corpus never names: as many as asked for, each of another entity, in `wordings` wordings.
+    /// The most facts that there can be: one of each entity that is named nowhere and may be learned.
+    pub fn facts_max(&self) -> usize {
+        Entity::all().filter(|&entity| entity.held_out() && !self.knows(entity) && Self::may_learn(entity)).count()
+    }
+
+    /// Facts about entities that the corpus never names, at most [`Self::facts_max`]: as many as asked for, each of another entity, in `wordings` wordings.
     pub fn new_facts(&self, count: usize, wordings: usize, seed: u64) -> NewFacts {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xfac7);
         let mut entities: Vec<Entity> = Vec::new();
@@ -200,6 +205,14 @@ fn rubric(of: Trait) -> String {
 mod tests {
     use super::super::questions::asked;
     use super::*;
+
+    #[test]
+    fn every_fact_that_there_can_be_can_be_had() {
+        let world = World::new(0);
+        let max = world.facts_max();
+        assert!(max > 100, "{max}");
+        assert_eq!(world.new_facts(max, 1, 1).questions.len(), max);
+    }
 
     #[test]
     fn lessons_never_use_the_test_wording() {

@@ -70,6 +70,17 @@ impl Entity {
         (self.first as usize * 7 + self.last as usize * 3).is_multiple_of(4)
     }
 
+    /// Every name that the words make.
+    pub(super) fn all() -> impl Iterator<Item = Entity> {
+        let pairs = |being: Being| {
+            let (firsts, lasts) = being.words();
+            (0..firsts.len()).flat_map(move |first| (0..lasts.len()).map(move |last| (first as u8, last as u8)))
+        };
+        Being::ALL
+            .into_iter()
+            .flat_map(move |being| pairs(being).map(move |(first, last)| Entity { being, first, last }))
+    }
+
     fn any(being: Being, rng: &mut ChaCha8Rng) -> Entity {
         let (firsts, lasts) = being.words();
         Entity { being, first: rng.random_range(0..firsts.len()) as u8, last: rng.random_range(0..lasts.len()) as u8 }

@@ -17,7 +17,7 @@ use super::verdict::{Judge, JudgeListener, Rubric};
 use crate::harbor::World;
 use crate::http::retry::Patience;
 use crate::language_model::LanguageModel;
-use crate::model::files::Shards;
+use crate::model::model_hash;
 use crate::{Error, Result, ensure};
 
 /// Which judge scores the answers.
@@ -88,11 +88,11 @@ impl JudgeSource {
             Self::Local(settings) => {
                 let LocalSettings { model, mode, samples, coherence, cache } = settings.clone();
                 let (path, cache) = (model.clone(), open_cache(cache.as_deref(), folder)?);
-                let fingerprint = Shards::open(&model)?.fingerprint()?;
+                let identity = model_hash(&model)?;
                 let open = Box::new(move || open(&path));
                 let name = model.file_name().map_or_else(|| "local".into(), |name| name.to_string_lossy().into_owned());
                 let judge = LocalJudge::lazy(&name, open, rubrics.coherent(coherence), mode).samples(samples);
-                Ok(Box::new(judge.kept_in(cache, &fingerprint).telling(tell)))
+                Ok(Box::new(judge.kept_in(cache, identity.as_str()).telling(tell)))
             }
         }
     }

@@ -87,6 +87,7 @@ impl QwenConfig {
             num_attention_heads.is_multiple_of(num_key_value_heads),
             "`num_attention_heads` {num_attention_heads} is not a multiple of `num_key_value_heads` {num_key_value_heads}"
         );
+        refuse_absurd("num_attention_heads times head_dim", num_attention_heads * head_dim, WIDTH_MAX)?;
         Ok(Self {
             vocab_size: positive(source, "vocab_size")?,
             hidden_size,
@@ -228,10 +229,29 @@ fn given<'a>(config: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     config.get(key).filter(|value| !value.is_null())
 }
 
+/// Far above every model, and so small that the products of them all are numbers: 2^12 blocks of 2^20 times 2^20 weights.
+const WIDTH_MAX: usize = 1 << 20;
+const BLOCKS_MAX: usize = 1 << 12;
+const ROWS_MAX: usize = 1 << 24;
+
+fn refuse_absurd(key: &str, n: usize, max: usize) -> Result<()> {
+    ensure!(n <= max, "`{key}` is {n}, and no model has more than {max}");
+    Ok(())
+}
+
 fn positive(config: &Map<String, Value>, key: &str) -> Result<usize> {
     let value = given(config, key).ok_or_else(|| Error::new(format!("`{key}` is missing")))?;
     match value.as_u64().and_then(|n| usize::try_from(n).ok()) {
-        Some(n) if n > 0 => Ok(n),
+        Some(n) if n > 0 => {
+            let max = match key {
+                "vocab_size" => ROWS_MAX,
+                "num_hidden_layers" => BLOCKS_MAX,
+                "max_position_embeddings" => u32::MAX as usize,
+                _ => WIDTH_MAX,
+            };
+            refuse_absurd(key, n, max)?;
+            Ok(n)
+        }
         _ => bail!("`{key}` is {value}, expected a positive whole number"),
     }
 }
@@ -315,6 +335,16 @@ mod tests {
         check_refused(json!({"hidden_act": "gelu"}), "`hidden_act` is \"gelu\"");
         check_refused(json!({"quantization_config": {"bits": 4}}), "`quantization_config` is set");
         check_refused(json!({"hidden_size": 0}), "`hidden_size` is 0, expected a positive whole number");
+        for (key, n) in [
+            ("num_hidden_layers", 1_000_000_000_u64),
+            ("hidden_size", 1_000_000_000),
+            ("hidden_size", 1 << 62),
+            ("intermediate_size", 1 << 62),
+            ("vocab_size", 1 << 40),
+        ] {
+            check_refused(json!({ key: n }), &format!("`{key}` is {n}, and no model has more than"));
+        }
+        check_refused(json!({"head_dim": 1 << 18}), "`num_attention_heads times head_dim` is 7340032, and");
         check_refused(json!({"hidden_size": 3585}), "`hidden_size` 3585 is not a multiple of `num_attention_heads` 28");
         check_refused(json!({"num_key_value_heads": 5}), "`num_attention_heads` 28 is not a multiple of");
         check_refused(json!({"rms_norm_eps": null}), "`rms_norm_eps` is missing");

@@ -1,7 +1,8 @@
 //! Files that are whole or untouched: written beside, synced, renamed.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -9,7 +10,8 @@ use tempfile::Builder;
 
 use crate::{Error, Result};
 
-/// Replaces the file at `path` by `bytes`, or leaves it as it was: a temporary file in the same folder, fsync, rename.
+/// Replaces the file at `path` by `bytes`, or leaves it as it was: a temporary file in the same folder, fsync, rename. A link is not
+/// replaced but followed; a device or a pipe is not replaced but written to.
 ///
 /// # Errors
 /// A missing or read-only folder and a full disk, each naming the path and how to mend it.
@@ -22,25 +24,34 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomic`], and whatever `write` reports; the old file stays.
 pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let Some(name) = path.file_name() else {
+    let target = &*followed(path);
+    let Some(name) = target.file_name() else {
         return Err(Error::new("this path names no file").at(path.display()));
     };
+    if is_special(target) {
+        let attempt = || -> io::Result<()> {
+            let mut file = BufWriter::new(OpenOptions::new().write(true).open(target)?);
+            write(&mut file)?;
+            file.flush()
+        };
+        return attempt().map_err(|e| cannot_write(e, path));
+    }
     let mut prefix = OsString::from(".");
     prefix.push(name);
     prefix.push(".");
 
     let attempt = || -> io::Result<()> {
         // `create_new`, for `tempfile`'s own way lets nobody but the owner read the file.
-        let temp = Builder::new().prefix(&prefix).suffix(".tmp").make_in(folder(path), |at| File::create_new(at))?;
+        let temp = Builder::new().prefix(&prefix).suffix(".tmp").make_in(folder(target), |at| File::create_new(at))?;
         let mut file = BufWriter::new(temp);
         write(&mut file)?;
         let temp = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         // Synced before the rename, or a power cut could leave the new name on empty contents.
         temp.as_file().sync_all()?;
-        temp.persist(path)?;
+        temp.persist(target)?;
         // This makes the rename itself durable. Not every file system allows it, and the file is whole either way.
         if cfg!(unix)
-            && let Ok(folder) = File::open(folder(path))
+            && let Ok(folder) = File::open(folder(target))
         {
             let _ = folder.sync_all();
         }
@@ -65,6 +76,32 @@ pub fn write_atomic_by(path: &Path, make: impl FnOnce(&mut dyn Write) -> Result<
         Some(e) => Err(e),
         None => written,
     }
+}
+
+/// Checks before long work that a file can be written at `path`, without changing what is there. Nothing is left of the check, not even
+/// by a kill.
+///
+/// # Errors
+/// A missing or read-only folder, and something at `path` that is no file, such as a device.
+pub fn can_write(path: &Path) -> Result<()> {
+    let target = &*followed(path);
+    if is_special(target) {
+        return Err(Error::usage("is a device, a pipe or a socket, not a file")
+            .at(path.display())
+            .hint("name a file: what is written outlives a kill only there"));
+    }
+    tempfile::tempfile_in(folder(target)).map(drop).map_err(|e| cannot_write(e, path))
+}
+
+/// The file that a link leads to, whether it exists already or not; the path itself if it is no link.
+fn followed(path: &Path) -> Cow<'_, Path> {
+    let Ok(link) = fs::read_link(path) else { return Cow::Borrowed(path) };
+    Cow::Owned(fs::canonicalize(path).unwrap_or_else(|_| folder(path).join(link)))
+}
+
+/// Whether a device, a pipe or a socket is at this path.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
 }
 
 /// The folder that a file is in.
@@ -100,4 +137,39 @@ pub(super) fn cannot_write(e: io::Error, path: &Path) -> Error {
 /// As [`write_atomic`].
 pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| cannot_write(e, path))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_followed_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, file) = (dir.path().join("link"), dir.path().join("disk/file"));
+        fs::create_dir(dir.path().join("disk")).unwrap();
+        symlink("disk/file", &link).unwrap();
+        for text in ["to a file that is not there yet", "to one that is"] {
+            can_write(&link).unwrap();
+            write_atomic(&link, text.as_bytes()).unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(dir.path().join("disk")).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("null");
+        symlink("/dev/null", &link).unwrap();
+        for path in [Path::new("/dev/null"), link.as_path()] {
+            write_atomic(path, b"gone").unwrap();
+            let e = can_write(path).unwrap_err();
+            assert!(e.to_string().contains("is a device") && e.exit_code() == 2, "{e}");
+        }
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
 }

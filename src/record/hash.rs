@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{At, Result};
+use crate::{At, Error, Result};
 
 /// A BLAKE3 hash in hexadecimal: the identity of a file, of a setting, of everything that went into a stage.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,9 +48,14 @@ pub fn hash_bytes(bytes: &[u8]) -> Hash {
 /// The hash of a file's contents, read in pieces.
 ///
 /// # Errors
-/// If the file cannot be read.
+/// If the file cannot be read, or is a device, a pipe or a socket: those have no end, or are read only once.
 pub fn hash_file(path: &Path) -> Result<Hash> {
     let mut hasher = blake3::Hasher::new();
+    // Asked before it is opened: to open a pipe is to wait for its writer.
+    let data = std::fs::metadata(path).at(path)?;
+    if !data.is_file() && !data.is_dir() {
+        return Err(Error::usage("is a device, a pipe or a socket, not a file").at(path.display()));
+    }
     let mut file = File::open(path).at(path)?;
     let mut piece = vec![0; 1 << 16];
     loop {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::atomic::write_atomic;
 use super::hash::Hash;
+use super::hold::{OutputHold, hold_output};
 use super::lines::Lines;
 use super::rows::JsonlWriter;
 use crate::{At, Result};
@@ -22,6 +23,8 @@ pub struct Ledger {
     path: PathBuf,
     writer: JsonlWriter,
     chunks: usize,
+    /// The right to the output that the ledger lies beside, if it lies beside one.
+    hold: Option<OutputHold>,
 }
 
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -54,16 +57,18 @@ impl Ledger {
                 0
             }
         };
-        Ok(Self { path: path.to_owned(), writer: JsonlWriter::open(path)?, chunks })
+        Ok(Self { path: path.to_owned(), writer: JsonlWriter::open(path)?, chunks, hold: None })
     }
 
-    /// Opens the ledger that lies beside an output until that is whole: `.OUT.partial`.
+    /// Opens the ledger that lies beside an output until that is whole: `.OUT.partial`. The output is this process' alone meanwhile.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`], or if another process is writing the output.
     pub fn beside(output: &Path, identity: &Hash) -> Result<Self> {
+        let hold = hold_output(output)?;
         let name = output.file_name().unwrap_or_default().to_string_lossy();
-        Self::open(&output.with_file_name(format!(".{name}.partial")), identity)
+        let ledger = Self::open(&output.with_file_name(format!(".{name}.partial")), identity)?;
+        Ok(Self { hold: Some(hold), ..ledger })
     }
 
     /// How many chunks are finished.
@@ -135,9 +140,11 @@ impl Ledger {
     /// # Errors
     /// If it cannot be removed.
     pub fn remove(self) -> Result<()> {
-        let Self { path, writer, .. } = self;
+        let Self { path, writer, hold, .. } = self;
         drop(writer);
-        fs::remove_file(&path).at(&path)
+        fs::remove_file(&path).at(&path)?;
+        drop(hold);
+        Ok(())
     }
 }
 

@@ -25,9 +25,11 @@ impl Lines {
     /// Opens the file.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or is a device such as `/dev/zero`, which has no end.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = BufReader::with_capacity(1 << 16, File::open(path).at(path)?);
+        let file = File::open(path).at(path)?;
+        refuse_device(&file).at(path)?;
+        let mut file = BufReader::with_capacity(1 << 16, file);
         skip_bom(&mut file).at(path)?;
         Ok(Self { path: path.to_owned(), file, number: 0 })
     }
@@ -49,6 +51,22 @@ impl Lines {
             }
         }
     }
+}
+
+/// Pipes are read, since a shell makes them of `<(...)`.
+#[cfg(unix)]
+fn refuse_device(file: &File) -> Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = file.metadata().doing("its kind")?.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(Error::usage("is a device, not a file"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_device(_file: &File) -> Result<()> {
+    Ok(())
 }
 
 impl Iterator for Lines {

@@ -213,3 +213,11 @@ fn of_many_malformed_rows_ten_are_named() {
         "{error}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_device_that_never_ends_is_no_file() {
+    for e in [hash_file(Path::new("/dev/zero")).unwrap_err(), Lines::open(Path::new("/dev/zero")).unwrap_err()] {
+        assert!(e.to_string().starts_with("/dev/zero: is a device") && e.exit_code() == 2, "{e}");
+    }
+}

@@ -48,7 +48,7 @@ impl Trackers {
     }
 
     /// Writes a step's numbers: every number of `row`, a JSON object, but its `step`; those of inner objects as
-    /// `outer/inner`.
+    /// `outer/inner`. TensorBoard gets them as Hugging Face's `Trainer` names them, so that curves of both lie over each other.
     ///
     /// # Errors
     /// If a file or the database cannot be written.
@@ -58,13 +58,19 @@ impl Trackers {
         collect("", &row, &mut scalars);
         scalars.retain(|(name, _)| name != "step");
         if let Some(file) = &mut self.tensorboard {
-            file.write(step, &scalars)?;
+            let tagged: Vec<(String, f64)> = scalars.iter().map(|(name, number)| (tag_of(name), *number)).collect();
+            file.write(step, &tagged)?;
         }
         if let Some(run) = &mut self.trackio {
             run.write(step, &scalars)?;
         }
         Ok(())
     }
+}
+
+/// The tag of a number in TensorBoard: `train/` before it, and the `Trainer`'s word where it has another one.
+fn tag_of(name: &str) -> String {
+    format!("train/{}", if name == "lr" { "learning_rate" } else { name })
 }
 
 /// The numbers of a JSON object with their names.
@@ -91,6 +97,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn tensorboard_has_the_tags_of_hugging_faces_trainer() {
+        assert_eq!(
+            ["loss", "lr", "grad_norm", "tokens"].map(tag_of),
+            ["train/loss", "train/learning_rate", "train/grad_norm", "train/tokens"]
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let mut trackers = Trackers::open(&Tracking::tensorboard(dir.path()), 0).unwrap();
+        trackers.write(1, &json!({ "step": 1, "loss": 0.5, "lr": 1e-5 })).unwrap();
+        let file = std::fs::read(tensorboard::existing(dir.path()).unwrap().unwrap()).unwrap();
+        let holds = |tag: &str| file.windows(tag.len()).any(|piece| piece == tag.as_bytes());
+        assert!(holds("train/loss") && holds("train/learning_rate") && !holds("step"));
+    }
 
     #[test]
     fn every_number_of_a_row_has_a_name() {

@@ -101,6 +101,11 @@ fn gather(view: &View, data: &[u8]) -> Result<Tensor> {
         "corrupt: shape {shape:?} with strides {strides:?} reaches beyond its storage of {}",
         storage.len
     );
+    ensure!(
+        count <= storage.len,
+        "corrupt: shape {shape:?} promises more numbers than the {} of its storage",
+        storage.len
+    );
     let mut values = Vec::with_capacity(count);
     let mut index = vec![0; shape.len()];
     for _ in 0..count {
@@ -225,6 +230,9 @@ mod tests {
         assert_eq!(of(&[3, 2], &[1, 3], 0).unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         assert_eq!(of(&[2, 2], &[0, 1], 4).unwrap(), [4.0, 5.0, 4.0, 5.0]);
         assert!(of(&[3, 2], &[1, 3], 1).unwrap_err().to_string().contains("reaches beyond its storage of 6"));
+        assert!(
+            of(&[1 << 24, 1], &[0, 0], 0).unwrap_err().to_string().contains("more numbers than the 6 of its storage")
+        );
         assert!(of(&[2, usize::MAX], &[0, 0], 0).unwrap_err().to_string().contains("too large"));
         assert!(of(&[2, 2], &[usize::MAX, 1], 0).is_err() && of(&[2], &[1, 1], 0).is_err());
     }

@@ -117,14 +117,8 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = args.model.find(context)?;
     let steered = args.steer.resolve(&model, context.console)?;
     let runtime = context.runtime()?;
-    let identity = Hash::of(&(
-        &sampling,
-        &steered.described,
-        &model.fingerprint,
-        model.adapter_hash(),
-        hash_file(&args.prompts)?,
-        runtime.device(),
-    ));
+    let identity =
+        Hash::of(&(&sampling, &steered.described, model.identity(), hash_file(&args.prompts)?, runtime.device()));
 
     let (rollouts, size) = (sampling.rollouts, (CHUNK / sampling.rollouts).max(1));
     let mut finished = Ledger::beside(&args.out, &identity)?;

@@ -9,7 +9,7 @@ use super::model::ModelFolder;
 use super::{Context, Outcome};
 use crate::model::peft::Adapter;
 use crate::model::{AdapterFolder, QwenConfig, merge};
-use crate::record::{create_folder, write_atomic};
+use crate::record::{OutputHold, create_folder, hold_output, write_atomic};
 use crate::runtime::MergeCheck;
 use crate::tensorfile::{Dtype, dtype_name};
 use crate::{At, Error, Result, device};
@@ -50,12 +50,12 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
     let work = Unfinished::begin(out)?;
     let total = QwenConfig::read(&model.path)?.tensors().len();
     let mut bar = context.console.bar("tensors", total);
-    let merged = merge(&model.path, &read, dtype, &work.0, &mut |done| bar.at(done, ""))?;
+    let merged = merge(&model.path, &read, dtype, &work.path, &mut |done| bar.at(done, ""))?;
     drop(bar);
     // In f32, so that the comparison shows what the file lost, not what a device would lose.
     let runtime = device::open(&context.device, "f32")?;
     context.console.say(&format!("verifying on {}", runtime.device()));
-    let check = MergeCheck::run(runtime.as_ref(), &model.path, folder.path(), &work.0, merged.dtype)?;
+    let check = MergeCheck::run(runtime.as_ref(), &model.path, folder.path(), &work.path, merged.dtype)?;
     check.judge(merged.dtype)?.iter().for_each(|warning| context.console.warn(warning));
     let record = json!({
         "model": model.called(), "model_fingerprint": model.fingerprint()?, "adapter": adapter,
@@ -63,7 +63,7 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
         "tensors": merged.tensors, "changed": merged.changed, "dtype": dtype_name(merged.dtype),
         "proof": check, "trimtab": env!("CARGO_PKG_VERSION"),
     });
-    write_atomic(&work.0.join("trimtab_merge.json"), format!("{record:#}\n").as_bytes())?;
+    write_atomic(&work.path.join("trimtab_merge.json"), format!("{record:#}\n").as_bytes())?;
     work.put(out)?;
 
     let MergeCheck { places, deviation, effect, tolerance } = check;
@@ -103,28 +103,56 @@ fn ensure_free(out: &Path) -> Result<()> {
 }
 
 /// The unfinished folder, beside its final place; removed on drop unless it is put there. The next run removes what a kill leaves.
-struct Unfinished(PathBuf);
+struct Unfinished {
+    path: PathBuf,
+    /// Of two merges into the same place, one is refused.
+    _hold: OutputHold,
+}
 
 impl Unfinished {
     fn begin(out: &Path) -> Result<Self> {
         let name = out.file_name().ok_or_else(|| Error::usage(format!("--out {}: names no folder", out.display())))?;
         let path = out.with_file_name(format!(".{}.merging", name.to_string_lossy()));
+        let hold = hold_output(out)?;
+        // Another merge may have put its model there meanwhile.
+        ensure_free(out)?;
         if path.exists() {
             std::fs::remove_dir_all(&path).at(&path)?;
         }
         create_folder(&path)?;
-        Ok(Self(path))
+        Ok(Self { path, _hold: hold })
     }
 
     fn put(self, out: &Path) -> Result<()> {
         // An empty folder may stand there.
         let _ = std::fs::remove_dir(out);
-        std::fs::rename(&self.0, out).at(out)
+        std::fs::rename(&self.path, out).at(out)
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_merges_into_one_place_the_second_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("merged");
+        let first = Unfinished::begin(&out).unwrap();
+        std::fs::write(first.path.join("config.json"), "{}").unwrap();
+        let e = Unfinished::begin(&out).map(drop).unwrap_err();
+        assert!(e.to_string().contains("another process is writing this"), "{e}");
+        assert!(first.path.join("config.json").exists(), "the second leaves the first's files alone");
+        first.put(&out).unwrap();
+        let e = Unfinished::begin(&out).map(drop).unwrap_err();
+        assert!(e.to_string().contains("there is something already"), "{e}");
+        let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["merged"]);
     }
 }

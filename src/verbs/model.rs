@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Console, Context, paths};
 use crate::hub::{Name, Progress};
 use crate::model::files::Shards;
-use crate::model::{AdapterFolder, QwenConfig};
+use crate::model::{AdapterFolder, QwenConfig, hash_beside};
 use crate::record::{Hash, Lock};
 use crate::runtime::ModelSpec;
 use crate::session::{NamedFile, VectorSet};
@@ -39,6 +39,8 @@ pub struct Model {
     pub config: QwenConfig,
     /// The hash that identifies its weights.
     pub fingerprint: String,
+    /// The hash of all that decides what it says without an adapter: weights, configuration, tokenizer, template.
+    pub hash: Hash,
     /// The adapter and its hash.
     pub adapter: Option<(AdapterFolder, Hash)>,
 }
@@ -57,7 +59,8 @@ impl ModelArgs {
         let folder = ModelFolder::find(&self.model, context)?;
         let adapter = self.adapter.as_deref().map(find_adapter).transpose()?;
         let (config, fingerprint) = (QwenConfig::read(&folder.path)?, folder.fingerprint()?);
-        Ok(Model { folder, config, fingerprint, adapter })
+        let hash = hash_beside(&fingerprint, &folder.path)?;
+        Ok(Model { folder, config, fingerprint, hash, adapter })
     }
 }
 
@@ -77,6 +80,11 @@ impl Model {
     /// Its name in files.
     pub fn name(&self) -> &str {
         &self.folder.name
+    }
+
+    /// The hash of all that decides what it says, adapter and all: by this a run knows whether its answers are this model's.
+    pub fn identity(&self) -> Hash {
+        Hash::of(&(&self.hash, self.adapter_hash()))
     }
 
     /// The hash of its adapter.

@@ -42,14 +42,10 @@ pub fn file(flag: &str, path: &Path) -> Result<()> {
 /// Checks before long work that `path` can be written, without changing what is there.
 ///
 /// # Errors
-/// If its folder does not exist or may not be written to, or `path` is a folder.
+/// If its folder does not exist or may not be written to, or `path` is a folder or a device.
 pub fn writable(flag: &str, path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(Error::usage(format!("{flag} {}: is a folder, not a file", path.display())));
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let probe = path.with_file_name(format!(".{name}.{}.probe", std::process::id()));
-    crate::record::write_atomic(&probe, b"")?;
-    let _ = std::fs::remove_file(&probe);
-    Ok(())
+    crate::record::can_write(path).map_err(|e| e.at(flag))
 }

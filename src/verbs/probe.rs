@@ -10,6 +10,7 @@ use super::model::{Model, ModelArgs};
 use crate::Result;
 use crate::judge::JudgeSource;
 use crate::language_model::LanguageModel;
+use crate::model::model_hash;
 use crate::persona::{Metric, Probe, Trait};
 use crate::record::{Hash, Lock, hash_file};
 use crate::runtime::Runtime;
@@ -75,7 +76,7 @@ impl ProbeArgs {
             layer: *layer,
             device: runtime.device(),
         };
-        let identity = Hash::of(&(&settings.model_fingerprint, &settings.adapter, &settings.device));
+        let identity = Hash::of(&(model.identity(), &settings.device));
         Ok(ProbedModel { model, probe, runtime, identity, settings })
     }
 }
@@ -100,10 +101,11 @@ impl ProbedModel {
 /// Hash of the judge and the trait's rubric.
 ///
 /// # Errors
-/// If a file of scores cannot be read.
+/// If a file of scores or the judge's model cannot be read.
 pub fn judge_identity(source: &JudgeSource, trait_: &Trait) -> Result<Hash> {
     let files = match source {
         JudgeSource::Scored { files } => files.iter().map(|file| hash_file(file)).collect::<Result<Vec<_>>>()?,
+        JudgeSource::Local(settings) => vec![model_hash(&settings.model)?],
         _ => Vec::new(),
     };
     Ok(Hash::of(&(source.identity(), files, &trait_.eval.eval_prompt)))

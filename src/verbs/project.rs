@@ -83,7 +83,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     let read: Vec<(PathBuf, VectorFile)> = vectors.iter().map(read).collect::<Result<_>>()?;
     let probes = probes(&read, layer, metric, model.name())?;
     let runtime = context.runtime()?;
-    let identity = Hash::of(&(&model.fingerprint, model.adapter_hash(), runtime.device()));
+    let identity = Hash::of(&(model.identity(), runtime.device()));
     let mut subject = runtime.language_model(&model.unsteered())?;
     let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::new(identity) };
     let mut progress = Progress::new(context.console);

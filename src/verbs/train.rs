@@ -15,7 +15,7 @@ use super::{Console, Context, Outcome};
 use crate::config_file::ConfigFile;
 use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, InterventionType, Job, JobEvent};
 use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
-use crate::model::AdapterFolder;
+use crate::model::{AdapterFolder, hash_beside};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
 use crate::text::Tokenizer;
 use crate::train::Recompute;
@@ -131,7 +131,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let described = intervention.described.clone();
     let mut job = Job {
         model: &model.path,
-        scope: Hash::of(&(&fingerprint, tokenizer.fingerprint())),
+        scope: hash_beside(&fingerprint, &model.path)?,
         adapter,
         chats: &data.chats,
         holdout: &data.holdout,
@@ -330,7 +330,16 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
     if !begun {
         return Ok(());
     }
-    let same = serde_json::from_slice::<Lock>(&bytes).is_ok_and(|lock| lock.hashes.get("run") == Some(key));
+    let lock = serde_json::from_slice::<Lock>(&bytes);
+    let old =
+        std::fs::read_to_string(run.file("run.toml")).ok().and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let new = toml::Table::try_from(settings).unwrap_or_default();
+    let same = match (&lock, &old) {
+        (Ok(lock), _) => lock.hashes.get("run") == Some(key),
+        // A damaged lock says nothing of another run; what is reused, stage and checkpoint, has keys of its own.
+        (Err(_), Some(old)) => differing(old, &new).is_empty(),
+        (Err(_), None) => false,
+    };
     if same {
         return Ok(());
     }
@@ -349,9 +358,11 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
         let _ = std::fs::remove_dir_all(run.file("adapter"));
         return Ok(());
     }
-    let old: toml::Table =
-        std::fs::read_to_string(run.file("run.toml")).ok().and_then(|t| toml::from_str(&t).ok()).unwrap_or_default();
-    let new = toml::Table::try_from(settings).unwrap_or_default();
+    if lock.is_err() {
+        let what = format!("{}: damaged, so that it does not say which run is here", run.file("lock.json").display());
+        return Err(Error::new(what).hint("give another --out, or --overwrite to begin anew"));
+    }
+    let old = old.unwrap_or_default();
     let differ = match differing(&old, &new) {
         none if none.is_empty() => vec!["the data or the model's files"],
         some => some,

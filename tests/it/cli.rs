@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use trimtab::vector::{PersonaVector, VectorFile};
 
 use crate::support::goldens::{self, assert_close, floats};
+#[cfg(unix)]
+use crate::support::place::{PROGRAM, cache};
 use crate::support::place::{Place, said, stdout_json};
 
 // ---------------------------------------------------------------------------------------------------------- bad usage
@@ -268,5 +270,40 @@ fn extraction_and_projection_equal_the_reference() {
         let want: Vec<f32> = floats(golden).values.chunks(5).map(|row| row[2]).collect();
         assert_close(metric, &found, &want, 1e-4);
         assert_eq!(rows[0]["kept"], 1);
+    }
+}
+
+/// `nohup` ignores hangups for what it starts; the terminal may close.
+#[cfg(unix)]
+#[test]
+fn a_hangup_that_the_parent_ignores_is_ignored() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let serve = format!("trap '' HUP; exec {PROGRAM} serve --model harbor --port 0 --json");
+    let mut child = Command::new("sh")
+        .args(["-c", &serve])
+        .env("TRIMTAB_CACHE", cache())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("url"), "it serves: {line}");
+    let process = child.id().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &process]).status().unwrap().success());
+    signal("-HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "a hangup has ended it");
+    signal("-TERM");
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!("SIGTERM has not ended it");
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

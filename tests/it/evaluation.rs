@@ -208,3 +208,49 @@ fn a_judge_is_checked_against_people_who_do_not_see_its_scores() {
     let untouched = place.run("eval pairs score --key check/key.jsonl check/pairs.csv");
     assert!(said(&untouched).contains("no sheet has a choice"));
 }
+
+/// What was answered under one template, or by one configuration, is never taken for another's.
+#[test]
+fn answers_of_a_changed_model_folder_are_not_taken_again() {
+    let mut place = Place::new();
+    std::fs::create_dir(place.path("model")).unwrap();
+    for entry in std::fs::read_dir(fixture("tiny")).unwrap().flatten() {
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), place.path("model").join(entry.file_name())).unwrap();
+        }
+    }
+    place.model = "model".to_owned();
+    let key = |place: &Place| -> String {
+        let stage: Value = serde_json::from_slice(&place.read("run/stages/answers-0000.json")).unwrap();
+        stage["key"].as_str().unwrap().to_owned()
+    };
+    let measure = |place: &Place, out: &str| drop(mmlu(place, out, "--limit 4"));
+    measure(&place, "run");
+    let first = key(&place);
+    measure(&place, "run");
+    assert_eq!(key(&place), first, "the same folder");
+
+    let edit = |file: &str, change: fn(&mut Value)| {
+        let mut json: Value = serde_json::from_slice(&place.read(file)).unwrap();
+        change(&mut json);
+        place.write(file, json.to_string());
+    };
+    let template = |json: &mut Value| {
+        let template = json["chat_template"].as_str().expect("a template").to_owned();
+        json["chat_template"] = Value::from(format!("Hm. {template}"));
+    };
+    let epsilon = |json: &mut Value| json["rms_norm_eps"] = Value::from(1e-2);
+    let mut keys = vec![first];
+    for (file, change) in [("model/tokenizer_config.json", template as fn(&mut Value)), ("model/config.json", epsilon)]
+    {
+        edit(file, change);
+        measure(&place, "run");
+        keys.push(key(&place));
+        let fresh = format!("fresh-{}", keys.len());
+        measure(&place, &fresh);
+        assert_eq!(place.read("run/mmlu.csv"), place.read(&format!("{fresh}/mmlu.csv")), "{file}");
+    }
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 3);
+}

@@ -51,7 +51,7 @@ impl Split {
 /// * `cais/mmlu` on the hub: `{dev,validation,test}-*.parquet`, under `all/`, in a folder for each subject, or here.
 ///
 /// # Errors
-/// No such files; malformed rows, named by line.
+/// No such files; a file without a question; malformed rows, named by line.
 pub fn read(dir: &Path, split: Split) -> Result<Vec<Item>> {
     let folders = [dir.join(split.key()), dir.join("data").join(split.key())];
     if let Some(folder) = folders.iter().find(|f| f.is_dir()) {
@@ -65,7 +65,9 @@ pub fn read(dir: &Path, split: Split) -> Result<Vec<Item>> {
     }
     let mut items = Vec::new();
     for path in files {
-        items.extend(parquet::read(&path)?);
+        let read = parquet::read(&path)?;
+        refuse_empty(&path, read.len())?;
+        items.extend(read);
     }
     // Subjects side by side, as the other layout has them; the order within each stays.
     items.sort_by(|a: &Item, b: &Item| a.subject.cmp(&b.subject));
@@ -113,13 +115,23 @@ fn read_csv(folder: &Path, split: Split) -> Result<Vec<Item>> {
     let (mut items, mut bad) = (Vec::new(), Vec::new());
     for (subject, path) in subjects {
         let bytes = std::fs::read(&path).at(&path)?;
+        let before = items.len() + bad.len();
         read_subject(&subject, &bytes, &mut |line, item| match item {
             Ok(item) => items.push(item),
             Err(e) => bad.push(e.at(format_args!("{}:{line}", path.display()))),
         });
+        refuse_empty(&path, items.len() + bad.len() - before)?;
     }
     refuse_malformed(bad, items.len())?;
     Ok(items)
+}
+
+/// A subject that silently has no questions would change the mean over subjects.
+fn refuse_empty(path: &Path, questions: usize) -> Result<()> {
+    if questions > 0 {
+        return Ok(());
+    }
+    Err(Error::new("holds no question").at(path.display()).hint("fetch the file again, or take it out of the folder"))
 }
 
 fn read_subject(subject: &str, bytes: &[u8], take: &mut dyn FnMut(u64, Result<Item>)) {
@@ -179,6 +191,12 @@ mod tests {
             "{error}"
         );
         assert!(read(dir.path(), Split::Test).unwrap_err().to_string().contains("no questions of the split `test`"));
+
+        for empty in ["", "\n", "question,A,B,C,D,answer\n"] {
+            write("law_val.csv", empty);
+            let error = read(dir.path(), Split::Val).unwrap_err().to_string();
+            assert!(error.contains("law_val.csv: holds no question"), "{error}");
+        }
     }
 
     #[test]

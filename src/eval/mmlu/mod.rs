@@ -44,19 +44,22 @@ pub fn generated_task(items: &[Item], system: Option<&str>, sampling: &Sampling)
 
 /// The items as lm-evaluation-harness asks them (`mmlu`, version 0.4): plain text, no chat; a line that names the subject, the
 /// subject's items among `examples` with their letters, then the question up to `Answer:`; a space and a letter are what
-/// may follow.
+/// may follow. Without any examples it is the harness' 0-shot: the line and the question.
 ///
 /// # Errors
-/// A subject without examples.
+/// A subject without examples, where there are some.
 pub fn few_shot_task(items: &[Item], examples: &[Item]) -> Result<Task> {
+    let heading = |subject: &str| {
+        let subject = subject.replace('_', " ");
+        format!("The following are multiple choice questions (with answers) about {subject}.\n\n")
+    };
     let mut beginnings: BTreeMap<&str, String> = BTreeMap::new();
     for example in examples {
-        let subject = &example.subject;
-        let beginning = beginnings.entry(subject).or_insert_with(|| {
-            let subject = subject.replace('_', " ");
-            format!("The following are multiple choice questions (with answers) about {subject}.\n\n")
-        });
+        let beginning = beginnings.entry(&example.subject).or_insert_with(|| heading(&example.subject));
         *beginning += &format!("{} {}\n\n", example.plain(), LETTERS[example.right]);
+    }
+    if examples.is_empty() {
+        beginnings.extend(items.iter().map(|item| (item.subject.as_str(), heading(&item.subject))));
     }
     if let Some(item) = items.iter().find(|item| !beginnings.contains_key(item.subject.as_str())) {
         return Err(Error::new(format!("there are no examples for the subject `{}`", item.subject))
@@ -151,6 +154,10 @@ mod tests {
         assert_eq!(task.samples[0].prompt, Prompt::Text(want));
         let error = few_shot_task(&[item("law", "3?", 2)], &examples).unwrap_err();
         assert!(error.to_string().contains("no examples for the subject `law`"));
+        let none = few_shot_task(&[item("small_sums", "3?\n", 2)], &[]).unwrap();
+        let want =
+            format!("The following are multiple choice questions (with answers) about small sums.\n\n3?\n{options}");
+        assert_eq!(none.samples[0].prompt, Prompt::Text(want));
     }
 
     #[test]

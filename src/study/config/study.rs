@@ -10,6 +10,7 @@ use super::settings::{ArmSettings, MeasureSettings, OwnArm, VectorSettings, Watc
 use super::sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};
 use crate::config_file::ConfigFile;
 use crate::finetune::{AdapterSettings, StudyTables};
+use crate::harbor::World;
 use crate::judge::JudgeSource;
 use crate::persona::stem_of;
 use crate::report::{ArmKind, settings_of};
@@ -169,6 +170,25 @@ impl StudyConfig {
         let watched = self.watch.iter().flat_map(|watch| [("watch.every", watch.every), ("watch.texts", watch.texts)]);
         for (key, count) in counts.into_iter().chain(watched) {
             ensure!(count > 0, "`{key}` is 0");
+            at_most(key, count, COUNT_MAX)?;
+        }
+        self.check_harbor()
+    }
+
+    /// What Harbor makes up is made before anything else, so it must have an end.
+    fn check_harbor(&self) -> Result<()> {
+        if let Some(FactsSource::Harbor { world, count, wordings, .. }) = &self.facts {
+            ensure!(*count > 0 && *wordings > 0, "`facts.count` or `facts.wordings` is 0");
+            at_most("facts.count", *count, World::new(*world).facts_max())?;
+            at_most("facts.wordings", *wordings, REPEATS_MAX)?;
+        }
+        if let Some(MmluSource::Harbor { rounds, .. }) = &self.mmlu {
+            at_most("exam.rounds", *rounds, REPEATS_MAX)?;
+        }
+        for corpus in &self.data {
+            if let CorpusSource::Harbor { count, .. } = &corpus.from {
+                at_most(&format!("data.{}.count", corpus.name), *count, COUNT_MAX)?;
+            }
         }
         Ok(())
     }
@@ -251,6 +271,18 @@ impl StudyConfig {
     }
 }
 
+/// Far above every use: a slip of the pen must not fill the memory.
+const COUNT_MAX: usize = 1 << 20;
+/// How often Harbor's facts are worded and its exam's items are asked, at most.
+const REPEATS_MAX: usize = 1000;
+
+fn at_most(key: &str, count: usize, max: usize) -> Result<()> {
+    if count > max {
+        return Err(Error::usage(format!("`{key}` is {count}; it must be at most {max}")));
+    }
+    Ok(())
+}
+
 /// Names of data sets and arms become parts of file names.
 fn check_name(key: &str, name: &str) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -315,8 +347,25 @@ mod tests {
             ("[arms]\ninference = [1.0, 1.0]", "holds 1 twice"),
             ("[watch]\nevery = 0", "`watch.every` is 0"),
             ("[measure]\ntrait_rollouts = 0", "`measure.trait_rollouts` is 0"),
+            ("[measure]\ntrait_rollouts = 1000000000", "`measure.trait_rollouts` is 1000000000; it must be at most"),
+            ("[train]\naccumulation = 0", "`gradient_accumulation_steps` is 0"),
+            ("[train]\nmicro_batch = 4000000000", "`per_device_train_batch_size` is 4000000000; it must be at most"),
+            ("[adapter]\nr = 1000000000", "`r` is 1000000000; it must be at most"),
         ] {
             let error = read(&format!("{LEAST}{more}\n")).unwrap_err().to_string();
+            assert!(error.contains(want), "{error}");
+        }
+        let facts = LEAST.lines().find(|line| line.starts_with("facts")).unwrap();
+        let harbor = "facts = { source = \"harbor\", world = 1, count = 30, wordings = 12, seed = 0 }";
+        let exam = LEAST.lines().find(|line| line.starts_with("exam")).unwrap();
+        let rounds = "exam = { source = \"harbor\", rounds = 1000000000, seed = 0 }";
+        for (old, new, want) in [
+            (facts, harbor.replace("30", "1000000000"), "`facts.count` is 1000000000; it must be at most"),
+            (facts, harbor.replace("12", "1000000000"), "`facts.wordings` is 1000000000; it must be at most 1000"),
+            (facts, harbor.replace("12", "0"), "is 0"),
+            (exam, rounds.to_owned(), "`exam.rounds` is 1000000000; it must be at most 1000"),
+        ] {
+            let error = read(&LEAST.replace(old, &new)).unwrap_err().to_string();
             assert!(error.contains(want), "{error}");
         }
         assert!(read(&format!("seeds = [1, 1]\n{LEAST}")).unwrap_err().to_string().contains("twice"));

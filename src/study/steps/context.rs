@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::events::{Event, JudgeRole, Judges, OnEvent, Phase};
-use super::hashes::model_hash;
 use crate::Result;
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
 use crate::model::files::Shards;
+use crate::model::hash_beside;
 use crate::record::{Hash, RunDir};
 use crate::runtime::{ModelSpec, Runtime, device_kind};
 use crate::steering::SteeringPlan;
@@ -55,7 +55,7 @@ impl<'a> Context<'a> {
         on_event: &'a OnEvent<'a>,
     ) -> Result<Self> {
         let fingerprint = Shards::open(&config.model)?.fingerprint()?;
-        let model = model_hash(&fingerprint, &config.model)?;
+        let model = hash_beside(&fingerprint, &config.model)?;
         let judge = judges(JudgeRole::First)?.name().to_owned();
         Ok(Self { config, inputs, tasks, run, runtime, judges, on_event, fingerprint, model, judge })
     }

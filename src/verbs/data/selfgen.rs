@@ -106,7 +106,7 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
         "trimtab": env!("CARGO_PKG_VERSION"),
     });
     // Where the prompts lie decides nothing.
-    let decisive = (&model.fingerprint, model.adapter_hash(), runtime.device(), &sampling);
+    let decisive = (model.identity(), runtime.device(), &sampling);
     let identity = Hash::of(&(decisive, &source["prompts_hash"], &instructions));
     let mut done = Ledger::beside(out, &identity)?;
     if done.chunks() < tasks.len().div_ceil(CHUNK) {

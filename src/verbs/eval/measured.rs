@@ -119,7 +119,7 @@ impl Measured {
     ) -> Result<Option<Vec<Row>>> {
         let DescribedPlan { plan, described, fingerprints, .. } = &self.steered;
         let coefs: Vec<&[f32]> = self.points.iter().map(|point| point.coefs.as_slice()).collect();
-        let model = (&self.model.fingerprint, self.model.adapter_hash(), self.runtime.device());
+        let model = (self.model.identity(), self.runtime.device());
         let pieces =
             Pieces { task, points: &self.points, ranges, key: Hash::of(&(model, described, fingerprints, coefs)) };
         let mut open = || self.runtime.language_model(&self.model.steered(plan.clone()));

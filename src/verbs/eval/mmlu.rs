@@ -38,7 +38,7 @@ pub struct MmluArgs {
     /// How a question is asked and its answer read [default: chat; for Harbor's exam cloze]
     #[arg(long, value_enum, value_name = "HOW")]
     protocol: Option<Protocol>,
-    /// Examples before a question with `--protocol few-shot`
+    /// Examples before a question with `--protocol few-shot`; 0 for lm-evaluation-harness' 0-shot
     #[arg(long, value_name = "K", default_value_t = 5)]
     shots: usize,
     /// At most this many questions, drawn by the seed with each subject's share
@@ -192,7 +192,7 @@ impl MmluArgs {
             return Err(Error::usage("--protocol few-shot takes its examples from --data DIR, the split `dev`"));
         };
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-        let mut examples = mmlu::read(dir, Split::Dev)?;
+        let mut examples = if self.shots == 0 { Vec::new() } else { mmlu::read(dir, Split::Dev)? };
         examples.retain(|example| {
             let of_subject = taken.entry(example.subject.clone()).or_default();
             *of_subject += 1;

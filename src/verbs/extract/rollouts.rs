@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
             artifact: &self.artifact,
             assistants: [&answers.positive, &answers.negative],
             sampling: &self.sampling,
-            key: Hash::of(&(VERSION, answers)),
+            key: Hash::of(&(VERSION, answers, &self.model.hash)),
             shape: self.model.shape(),
         }
     }

@@ -180,14 +180,30 @@ fn submitted(words: &[String]) -> Result<String> {
             .hint("submit from a machine of the cluster, or write the job scripts alone with --dry-run")
     })?;
     let said = String::from_utf8_lossy(&stderr).trim().replace('\n', "; ");
-    // `13`, or `13;cluster` where there are several.
-    let id = String::from_utf8_lossy(&stdout).trim().split(';').next().unwrap_or_default().to_owned();
-    if !status.success() || id.is_empty() {
+    if !status.success() {
         let script = words.last().map_or("", String::as_str);
         return Err(Error::new(format!("sbatch refuses {script}: {said}"))
             .hint("mend the table `[slurm]` or the flags; nothing of this study is left in the queue"));
     }
-    Ok(id)
+    job_id(&String::from_utf8_lossy(&stdout))
+}
+
+/// The job's number in what `sbatch --parsable` prints: a line `13`, or `13;cluster` where there are several; a site's banner may
+/// stand around it.
+fn job_id(said: &str) -> Result<String> {
+    let number = |line: &str| {
+        let id = line.trim().split_once(';').map_or(line.trim(), |(id, _)| id);
+        (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())).then(|| id.to_owned())
+    };
+    let mut ids: Vec<String> = said.lines().filter_map(number).collect();
+    match ids.pop() {
+        Some(id) if ids.is_empty() => Ok(id),
+        _ => {
+            let said = said.trim().replace('\n', "; ");
+            Err(Error::new(format!("sbatch gave no job id, which is a line of digits, but: {said:?}"))
+                .hint("the job may be in the queue: look with `squeue --me`, and take it back with `scancel`"))
+        }
+    }
 }
 
 fn asked(program: &str, words: &[String]) -> io::Result<Output> {
@@ -232,7 +248,7 @@ impl Jobs {
         for (program, words) in queries {
             let words: Vec<String> = words.into_iter().chain([ids.as_str()]).map(str::to_owned).collect();
             let Ok(output) = asked(program, &words) else { continue };
-            queued.extend(String::from_utf8_lossy(&output.stdout).lines().filter_map(Queued::parse));
+            queued.extend(String::from_utf8_lossy(&output.stdout).lines().flat_map(Queued::parse));
         }
         queued
     }
@@ -253,13 +269,17 @@ impl Jobs {
 }
 
 impl Queued {
-    /// `13_2|RUNNING|node7`; sacct says `CANCELLED by 1000`.
-    fn parse(line: &str) -> Option<(String, Self)> {
+    /// `13_2|RUNNING|node7`; sacct says `CANCELLED by 1000`, and `13_[0-3,7%2]` of array tasks that wait together. A line of another
+    /// form, such as a site's banner, says nothing.
+    fn parse(line: &str) -> Vec<(String, Self)> {
         let mut parts = line.trim().split('|');
-        let (job, state, why) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
-        let state = state.split_whitespace().next()?;
-        let why = why.trim_matches(['(', ')']);
-        Some((job.to_owned(), Self { job: job.to_owned(), state: state.to_owned(), why: why.to_owned() }))
+        let (Some(job), Some(state)) = (parts.next(), parts.next()) else { return Vec::new() };
+        let why = parts.next().unwrap_or_default().trim_matches(['(', ')']);
+        let state = state.split_whitespace().next().unwrap_or_default().trim_end_matches('+');
+        let is_word = !state.is_empty() && state.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        let jobs = jobs_of(job).filter(|_| is_word).unwrap_or_default();
+        let queued = |job: String| (job.clone(), Self { job, state: state.to_owned(), why: why.to_owned() });
+        jobs.into_iter().map(queued).collect()
     }
 
     /// Whether the task will not run (again) by itself.
@@ -274,9 +294,54 @@ impl Queued {
     }
 }
 
+/// The tasks that Slurm names with one word: `13`, `13_2`, `13_[0-3,7%2]`; nothing if it is no such word.
+fn jobs_of(word: &str) -> Option<Vec<String>> {
+    /// Far above what a cluster lets into one array.
+    const TASKS_MAX: usize = 1 << 20;
+    let is_number = |text: &str| !text.is_empty() && text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((job, task)) = word.split_once('_') else { return is_number(word).then(|| vec![word.to_owned()]) };
+    let Some(list) = task.strip_prefix('[').and_then(|list| list.strip_suffix(']')) else {
+        return (is_number(job) && is_number(task)).then(|| vec![word.to_owned()]);
+    };
+    let list = list.split_once('%').map_or(list, |(list, _)| list);
+    let mut jobs = Vec::new();
+    for part in list.split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (to, step) = to.split_once(':').unwrap_or((to, "1"));
+        if ![job, from, to, step].iter().all(|text| is_number(text)) {
+            return None;
+        }
+        let (from, to, step): (usize, usize, usize) = (from.parse().ok()?, to.parse().ok()?, step.parse().ok()?);
+        jobs.extend((from..=to).step_by(step.max(1)).take(TASKS_MAX).map(|task| format!("{job}_{task}")));
+    }
+    Some(jobs)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_id_is_a_line_of_digits() {
+        for said in ["13\n", "13;west\n", "Welcome to the cluster\n 2 nodes are down\n13;west\n\n"] {
+            assert_eq!(job_id(said).unwrap(), "13", "{said}");
+        }
+        for said in ["", "Submitted batch job 13\n", "12\n13\n", "-13\n", "13 west\n", ";west\n"] {
+            let e = job_id(said).unwrap_err();
+            assert!(e.to_string().contains("gave no job id") && e.help().unwrap().contains("scancel"), "{said}: {e}");
+        }
+        assert!(job_id("quota: 3 of 4\n").unwrap_err().to_string().contains("quota: 3 of 4"));
+    }
+
+    #[test]
+    fn tasks_that_wait_together_are_told_apart() {
+        let jobs = |line: &str| Queued::parse(line).into_iter().map(|(job, _)| job).collect::<Vec<_>>();
+        assert_eq!(jobs("13_[0-2,7%2]|PENDING|0:0"), ["13_0", "13_1", "13_2", "13_7"]);
+        assert_eq!(jobs("13_[1-5:2]|PENDING|0:0"), ["13_1", "13_3", "13_5"]);
+        for banner in ["Welcome|to the cluster", "13", "13_x|RUNNING|a", "13_[0-|PENDING|", "13|down for repair|"] {
+            assert!(jobs(banner).is_empty(), "{banner}");
+        }
+    }
 
     #[test]
     fn slurms_words_are_understood() {
@@ -287,11 +352,11 @@ mod tests {
             ("12|COMPLETED|0:0", "12", "COMPLETED", "0:0", true, false),
             ("12|OUT_OF_MEMORY|0:125", "12", "OUT_OF_MEMORY", "0:125", true, true),
         ] {
-            let (key, queued) = Queued::parse(line).unwrap();
+            let (key, queued) = Queued::parse(line).remove(0);
             assert_eq!((key.as_str(), queued.state.as_str(), queued.why.as_str()), (job, state, why));
             assert_eq!((queued.is_over(), queued.has_failed()), (over, failed), "{line}");
         }
-        assert!(Queued::parse("").is_none());
+        assert!(Queued::parse("").is_empty());
     }
 
     #[test]

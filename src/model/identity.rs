@@ -1,0 +1,64 @@
+//! The hash by which a run knows a model again: of everything that decides what it says.
+
+use std::fs;
+use std::path::Path;
+
+use super::files::Shards;
+use crate::record::{Hash, hash_file};
+use crate::{At, Result};
+
+/// Hash of a model folder: the fingerprint of its weights, and every text file beside them (configuration, tokenizer, template,
+/// generation defaults). Hashing every byte of a large model would take a minute.
+///
+/// # Errors
+/// If the weights cannot be opened or a file cannot be read.
+pub fn model_hash(folder: &Path) -> Result<Hash> {
+    hash_beside(&Shards::open(folder)?.fingerprint()?, folder)
+}
+
+/// [`model_hash`] where the fingerprint of the weights is known.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn hash_beside(fingerprint: &str, folder: &Path) -> Result<Hash> {
+    let decides =
+        |name: &str| !name.starts_with('.') && [".json", ".jinja", ".txt"].iter().any(|end| name.ends_with(end));
+    let mut hashes = Vec::new();
+    for entry in fs::read_dir(folder).at(folder)? {
+        let path = entry.at(folder)?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_file() && decides(&name) {
+            hashes.push((name, hash_file(&path)?));
+        }
+    }
+    hashes.sort();
+    Ok(Hash::of(&(fingerprint, hashes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_decides_an_answer_is_in_the_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir("tests/fixtures/tiny").unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        let mut hash = model_hash(dir.path()).unwrap();
+        assert_eq!(hash, model_hash(Path::new("tests/fixtures/tiny")).unwrap(), "where it lies decides nothing");
+        fs::write(dir.path().join("notes.md"), "of no account").unwrap();
+        assert_eq!(hash, model_hash(dir.path()).unwrap());
+        for name in ["config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json"] {
+            let path = dir.path().join(name);
+            let text = fs::read_to_string(&path).unwrap_or_default() + "\n";
+            fs::write(path, text).unwrap();
+            let now = model_hash(dir.path()).unwrap();
+            assert_ne!(now, hash, "{name}");
+            hash = now;
+        }
+    }
+}
