@@ -9,6 +9,7 @@
 mod api_error;
 mod batch;
 mod choice;
+mod connections;
 mod open_requests;
 mod reply;
 mod request;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -37,6 +39,7 @@ use crate::verbs::{Console, Context, Outcome};
 use crate::{Error, Result};
 use api_error::ApiError;
 use batch::{Asked, answer_all};
+use connections::{Activity, Connections, LIMITS, Working, at_work};
 use open_requests::RequestGuard;
 use request::{Question, Served};
 use state::{AppState, QUEUE_MAX};
@@ -125,10 +128,15 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         let served = threads.block_on(async {
             let (stop, stopped) = tokio::sync::oneshot::channel();
             let end = async { stopped.await.unwrap_or_default() };
-            let serving = axum::serve(listener, routes(state.clone())).with_graceful_shutdown(end);
+            let connections = Connections::new(listener, LIMITS);
+            let open = connections.open();
+            let routes = routes(state.clone()).layer(from_fn(at_work));
+            let routes = routes.into_make_service_with_connect_info::<Activity>();
+            let serving = axum::serve(connections, routes).with_graceful_shutdown(end);
             let over = async {
                 until_over(context.console, &state, idle).await;
                 let _ = stop.send(());
+                open.close();
                 std::future::pending::<std::convert::Infallible>().await
             };
             tokio::select! {
@@ -224,7 +232,7 @@ async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> 
 }
 
 async fn completions(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
-    let guard = RequestGuard::new(&state.open);
+    let guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
     let body = body(request).await?;
     let served = state.served.clone();
     // A long conversation takes the template and the tokenizer a while.
