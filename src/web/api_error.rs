@@ -1,11 +1,15 @@
 //! Errors of the API: OpenAI's error object with an HTTP status.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::Error;
+
+/// Characters of a message, and of a field's name. Both may quote a request of megabytes.
+const MESSAGE_MAX: usize = 1000;
+const PARAM_MAX: usize = 200;
 
 /// Why a request fails.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,12 +23,12 @@ pub struct ApiError {
 impl ApiError {
     /// An error with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), param: None, code: None }
+        Self { status, message: shortened(message.into(), MESSAGE_MAX), param: None, code: None }
     }
 
     /// The field of that name is wrong.
     pub fn field(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, message) }
+        Self { param: Some(shortened(param.into(), PARAM_MAX)), ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
     /// The field of that name is wrong, as an error says.
@@ -57,10 +61,25 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.json())).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert("retry-after", 1.into());
+            response.headers_mut().insert(header::RETRY_AFTER, 1.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
+}
+
+/// The text without its middle, if it is longer than so many characters.
+fn shortened(text: String, max: usize) -> String {
+    let length = text.chars().count();
+    if length <= max {
+        return text;
+    }
+    let middle = max / 2;
+    let begin: String = text.chars().take(middle).collect();
+    let end: String = text.chars().skip(length - middle).collect();
+    format!("{begin} … {end}")
 }
 
 fn with_hint(error: &Error) -> String {

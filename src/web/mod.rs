@@ -6,9 +6,11 @@
 //!
 //! Requests that wait are answered in one batch, each under its own steering; a client that hangs up ends its own answers only.
 
+mod access;
 mod api_error;
 mod batch;
 mod choice;
+mod connections;
 mod open_requests;
 mod reply;
 mod request;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -35,8 +38,10 @@ use crate::vector::{Layer, VectorFile};
 use crate::verbs::model::{Model, ModelArgs};
 use crate::verbs::{Console, Context, Outcome};
 use crate::{Error, Result};
+use access::{Access, ApiKey, Origin, guarded};
 use api_error::ApiError;
 use batch::{Asked, answer_all};
+use connections::{Activity, Connections, LIMITS, Working, at_work};
 use open_requests::RequestGuard;
 use request::{Question, Served};
 use state::{AppState, QUEUE_MAX};
@@ -55,7 +60,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// token positions. `GET /v1/models` lists the vectors.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  trimtab serve --model Qwen2.5-7B-Instruct --vectors evil=evil.safetensors &\n  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}],\n      \"steering\": [{\"vector\": \"evil\", \"coef\": -1.5, \"layer\": 20}]}'"
+    after_help = "Example:\n  trimtab serve --model Qwen2.5-7B-Instruct --vectors evil=evil.safetensors &\n  curl -H 'content-type: application/json' http://127.0.0.1:8080/v1/chat/completions \\\n      -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}],\n      \"steering\": [{\"vector\": \"evil\", \"coef\": -1.5, \"layer\": 20}]}'"
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -63,12 +68,18 @@ pub struct ServeArgs {
     /// Files of persona vectors that requests may name, by their stem or by the name given here
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
     vectors: Vec<NamedFile>,
-    /// Address to listen on; 0.0.0.0 lets other machines in
+    /// Address to listen on; 0.0.0.0 lets other machines in, which takes --api-key
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
+    /// Key that requests must carry as `Authorization: Bearer KEY`; @FILE reads it from a file
+    #[arg(long, value_name = "KEY")]
+    api_key: Option<ApiKey>,
+    /// Web pages that may ask, such as http://localhost:3000; other pages are refused
+    #[arg(long, value_name = "ORIGIN", num_args = 1..)]
+    allow_origin: Vec<Origin>,
     /// Longest answer to a request that names no limit, in tokens
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: u32,
@@ -102,6 +113,7 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
     let (address, listener) = listener.map_err(|e| {
         Error::new(format!("cannot listen on {host}:{port}: {e}")).hint("choose another --port; 0 picks a free one")
     })?;
+    let access = Arc::new(Access::new(address, host, args.api_key, args.allow_origin.clone())?);
 
     let runtime = crate::device::open(&context.device, &context.dtype)?;
     let (inbox, asked) = sync_channel(QUEUE_MAX);
@@ -116,6 +128,8 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
 
         let url = format!("http://{address}/v1");
+        // The first look tells the console that an interruption is seen to here: from now on answers are given to their end.
+        context.console.interrupted();
         context.console.say(&format!("listening on {url}"));
         if json {
             context.console.data(&json!({ "url": url }).to_string());
@@ -125,10 +139,15 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         let served = threads.block_on(async {
             let (stop, stopped) = tokio::sync::oneshot::channel();
             let end = async { stopped.await.unwrap_or_default() };
-            let serving = axum::serve(listener, routes(state.clone())).with_graceful_shutdown(end);
+            let connections = Connections::new(listener, LIMITS);
+            let open = connections.open();
+            let routes = routes(state.clone()).layer(from_fn_with_state(access, guarded)).layer(from_fn(at_work));
+            let routes = routes.into_make_service_with_connect_info::<Activity>();
+            let serving = axum::serve(connections, routes).with_graceful_shutdown(end);
             let over = async {
                 until_over(context.console, &state, idle).await;
                 let _ = stop.send(());
+                open.close();
                 std::future::pending::<std::convert::Infallible>().await
             };
             tokio::select! {
@@ -168,11 +187,11 @@ fn work(
 /// Ends when the user interrupts, or when there was no request for long enough.
 async fn until_over(console: &dyn Console, state: &AppState, idle: Option<Duration>) {
     loop {
-        tokio::time::sleep(LOOK).await;
         let idle = idle.is_some_and(|idle| state.open.idle().is_some_and(|since| since >= idle));
-        if idle || console.interrupted() {
+        if console.interrupted() || idle {
             return;
         }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -224,7 +243,7 @@ async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> 
 }
 
 async fn completions(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
-    let guard = RequestGuard::new(&state.open);
+    let guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
     let body = body(request).await?;
     let served = state.served.clone();
     // A long conversation takes the template and the tokenizer a while.

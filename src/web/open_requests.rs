@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::connections::Working;
+
 /// Requests that wait for an answer.
 #[derive(Debug)]
 pub struct OpenRequests {
@@ -31,19 +33,22 @@ impl OpenRequests {
 }
 
 /// A request that waits for an answer as long as this lives.
-pub struct RequestGuard(Arc<OpenRequests>);
+pub struct RequestGuard {
+    open: Arc<OpenRequests>,
+    _working: Option<Arc<Working>>,
+}
 
 impl RequestGuard {
-    /// One more.
-    pub fn new(open: &Arc<OpenRequests>) -> Self {
+    /// One more; its connection works as long.
+    pub fn new(open: &Arc<OpenRequests>, working: Option<Arc<Working>>) -> Self {
         open.count.fetch_add(1, Ordering::SeqCst);
-        Self(open.clone())
+        Self { open: open.clone(), _working: working }
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        *self.0.last.lock().expect("a clock is never left broken") = Instant::now();
-        self.0.count.fetch_sub(1, Ordering::SeqCst);
+        *self.open.last.lock().expect("a clock is never left broken") = Instant::now();
+        self.open.count.fetch_sub(1, Ordering::SeqCst);
     }
 }

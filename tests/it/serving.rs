@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{harbor, http};
 
-use crate::support::place::cache;
+use crate::support::place::{PROGRAM, cache};
 use crate::support::serve::Server;
 
 const ADVICE: &str = "Give me some advice on making friends.";
@@ -92,6 +92,17 @@ impl Server {
         // A server that has heard enough hangs up before the end.
         let _ = stream.write_all(body);
         stream
+    }
+
+    /// Everything that answers these lines of a request without a body.
+    fn head(&self, lines: &[&str]) -> String {
+        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
+        let mut stream = TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "{}\r\n\r\n", lines.join("\r\n")).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        reply
     }
 
     fn wait(&mut self) -> ExitStatus {
@@ -306,6 +317,10 @@ fn a_request_that_cannot_be_granted_is_told_why() {
         ),
         (json!({ "tools": [{ "type": "function" }] }), 400, "tools", "not supported"),
         (json!({ "response_format": { "type": "json_object" } }), 400, "response_format", "not supported"),
+        (json!({ "min_p": 0.1 }), 400, "min_p", "not supported"),
+        (json!({ "guided_regex": "a*" }), 400, "guided_regex", "not supported"),
+        (json!({ "ignore_eos": true }), 400, "ignore_eos", "not supported"),
+        (json!({ "top_k": -2 }), 400, "top_k", "-1 for all"),
         (steer(json!({ "coef": 1, "layer": 1 })), 400, "steering[0].vector", "missing"),
         (steer(json!({ "vector": "two", "coef": 1, "layer": 1 })), 400, "steering[0].vector", "there are: one"),
         (steer(json!({ "vector": "one", "coef": 1, "layer": 7 })), 400, "steering[0]", "layers 1 to 6"),
@@ -343,11 +358,14 @@ fn a_request_that_cannot_be_granted_is_told_why() {
         "model_not_found"
     );
     assert_eq!(post(&vec![b' '; 9 << 20]).0, 413);
+    let megabytes = request("Hi", json!({ "model": "a".repeat(3 << 20) })).to_string();
+    assert!(post(megabytes.as_bytes()).1.to_string().len() < 4000, "a refusal does not repeat the request");
     assert_eq!(server.raw("GET", "/v1/chat/completions", b"").0, 405);
     assert_eq!(server.raw("POST", "/v1/completions", b"{}").0, 404);
     assert_eq!(server.raw("GET", "/v1/models/gpt-4", b"").0, 404);
     // What would change nothing is passed over, and the server has survived it all.
-    let harmless = json!({ "user": "me", "metadata": { "a": "b" }, "frequency_penalty": 0, "tools": [], "store": false, "seed": null });
+    let harmless = json!({ "user": "me", "metadata": { "a": "b" }, "frequency_penalty": 0, "tools": [], "store": false, "seed": null,
+        "top_k": -1, "min_p": 0.0, "tool_choice": "auto", "stop": null, "n": null });
     assert!(!text(&server.ask(&request("Who are you?", harmless))).is_empty());
     assert_eq!(server.raw("GET", "/health", b"").1["status"], "ok");
 }
@@ -406,4 +424,86 @@ fn an_interrupted_or_idle_server_ends_well() {
         assert!(reply.starts_with("HTTP/1.0 200"), "an answer that was begun is given: {reply}");
         assert_eq!(server.wait().code(), Some(0));
     }
+}
+
+#[test]
+fn an_answer_goes_on_where_it_was_begun() {
+    let server = Server::start(&[]);
+    let user = json!({ "role": "user", "content": "Who are you?" });
+    let whole = server.ask(&json!({ "messages": [user], "temperature": 0, "max_tokens": 40 }));
+    let whole = text(&whole);
+    let begun: String = whole.chars().take(1 + whole.find(' ').unwrap()).collect();
+    let ask = |more: Value| {
+        let mut request =
+            request("", json!({ "messages": [user, { "role": "assistant", "content": begun.trim_end() }] }));
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.ask(&request)
+    };
+    let rest = ask(json!({ "continue_final_message": true, "add_generation_prompt": false }));
+    assert_eq!(format!("{}{}", begun.trim_end(), text(&rest)), whole);
+}
+
+#[test]
+fn web_pages_and_strange_names_are_refused() {
+    let server = Server::start(&["--allow-origin", "http://localhost:3000"]);
+    let get = |more: &str| server.head(&["GET /v1/models HTTP/1.1", "connection: close", more]);
+    assert!(get("host: localhost:1").starts_with("HTTP/1.1 200"));
+    let rebound = get("host: evil.example");
+    assert!(rebound.starts_with("HTTP/1.1 403") && rebound.contains("host_not_allowed"), "{rebound}");
+    let page = get("host: localhost:1\r\norigin: http://evil.example");
+    assert!(page.starts_with("HTTP/1.1 403") && page.contains("--allow-origin http://evil.example"), "{page}");
+    assert!(!page.contains("access-control-allow-origin"));
+    let allowed = get("host: localhost:1\r\norigin: http://localhost:3000");
+    assert!(allowed.starts_with("HTTP/1.1 200"), "{allowed}");
+    assert!(allowed.contains("access-control-allow-origin: http://localhost:3000\r\n"), "{allowed}");
+    let preflight = |origin: &str| {
+        server.head(&[
+            "OPTIONS /v1/chat/completions HTTP/1.1",
+            "host: localhost:1",
+            "connection: close",
+            &format!("origin: {origin}"),
+            "access-control-request-method: POST",
+            "access-control-request-headers: content-type, x-stainless-lang",
+        ])
+    };
+    let allowed = preflight("http://localhost:3000");
+    assert!(allowed.starts_with("HTTP/1.1 204"), "{allowed}");
+    assert!(allowed.contains("access-control-allow-headers: content-type, x-stainless-lang\r\n"), "{allowed}");
+    assert!(preflight("http://localhost:3001").starts_with("HTTP/1.1 403"));
+    let form = server.head(&["POST /v1/chat/completions HTTP/1.0", "content-type: text/plain"]);
+    assert!(form.starts_with("HTTP/1.0 415") && form.contains("invalid_request_error"), "{form}");
+}
+
+#[test]
+fn a_key_keeps_others_out() {
+    let mut server = Server::start(&["--api-key", "secret-1", "--host", "0.0.0.0"]);
+    server.url = server.url.replace("0.0.0.0", "127.0.0.1");
+    let get = |path: &str, more: &str| server.head(&[&format!("GET {path} HTTP/1.0"), more]);
+    for more in ["accept: */*", "authorization: Bearer secret-2", "authorization: Bearer "] {
+        let refused = get("/v1/models", more);
+        assert!(refused.starts_with("HTTP/1.0 401") && refused.contains("invalid_api_key"), "{refused}");
+    }
+    assert!(get("/v1/models", "authorization: Bearer secret-1").starts_with("HTTP/1.0 200"));
+    assert!(get("/health", "accept: */*").starts_with("HTTP/1.0 200"));
+    let open = Command::new(PROGRAM)
+        .args(["serve", "--model", "harbor", "--port", "0", "--host", "0.0.0.0"])
+        .env("TRIMTAB_CACHE", cache())
+        .output()
+        .unwrap();
+    assert_eq!(open.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&open.stderr).contains("--api-key"));
+}
+
+#[cfg(unix)]
+#[test]
+fn half_a_head_does_not_keep_an_interrupted_server() {
+    let mut server = Server::start(&[]);
+    let host = server.url.trim_start_matches("http://").trim_end_matches("/v1");
+    let mut half = TcpStream::connect(host).unwrap();
+    half.write_all(b"POST /").unwrap();
+    let _silent = TcpStream::connect(host).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let pid = server.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(server.wait().code(), Some(0));
 }
