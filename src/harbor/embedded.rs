@@ -49,7 +49,8 @@ mod tests {
             let half = &bytes[..bytes.len() / 2];
             let mut altered = bytes.to_vec();
             altered[bytes.len() / 2] ^= 1;
-            for damaged in [half, &altered, &[]] {
+            let damages: [&[u8]; 3] = [half, &altered, &[]];
+            for damaged in damages {
                 std::fs::write(&path, damaged).unwrap();
                 assert_eq!(unpack(cache.path()).unwrap(), folder);
                 assert!(std::fs::read(&path).unwrap() == bytes, "{name}");

@@ -82,7 +82,7 @@ pub fn hold_output(output: &Path) -> Result<OutputHold> {
     }
 }
 
-/// Removes temporary files of an output's atomic writes. The output is ours alone, so nobody is still writing them.
+/// Removes temporary files of an output's atomic writes. The output is ours alone, so no other process writes them.
 fn sweep(output: &Path, name: &str) {
     let prefix = format!(".{name}.");
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -240,9 +240,10 @@ fn answers_of_a_changed_model_folder_are_not_taken_again() {
         json["chat_template"] = Value::from(format!("Hm. {template}"));
     };
     let epsilon = |json: &mut Value| json["rms_norm_eps"] = Value::from(1e-2);
+    let changes: [(&str, fn(&mut Value)); 2] =
+        [("model/tokenizer_config.json", template), ("model/config.json", epsilon)];
     let mut keys = vec![first];
-    for (file, change) in [("model/tokenizer_config.json", template as fn(&mut Value)), ("model/config.json", epsilon)]
-    {
+    for (file, change) in changes {
         edit(file, change);
         measure(&place, "run");
         keys.push(key(&place));
