@@ -279,6 +279,23 @@ impl JsonScan<'_> {
     }
 }
 
+/// The bytes of a text without the byte order mark that editors of Windows put in front.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// Whether a file is only the pointer that a clone without Git LFS leaves in the place of a large one
+/// (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
+pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
+/// The error that says so.
+pub fn lfs_pointer(path: &Path) -> Error {
+    Error::new(format!("{}: only a Git LFS pointer, not the file itself", path.display()))
+        .hint("run `git lfs install` and `git lfs pull` in the clone, or fetch the file from the hub")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors, TensorInfo};
 
 pub use safetensors::Dtype;
 
+use crate::config_file::{is_lfs_pointer, lfs_pointer};
 use crate::record::{write_atomic_by, write_atomic_with};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -36,6 +37,9 @@ impl TensorFile {
         ensure!(file.metadata().at(path)?.len() > 0, "{}: the file is empty", path.display());
         // SAFETY: the mapping is read-only, and like every reader of weights, we rely on the file not being truncated meanwhile.
         let map = unsafe { Mmap::map(&file) }.at(path)?;
+        if is_lfs_pointer(&map) {
+            return Err(lfs_pointer(path));
+        }
         let (header_len, header) = SafeTensors::read_metadata(&map).map_err(|e| {
             Error::new(format!("{}: {}", path.display(), fault(&map, &e))).hint("fetch or write the file again")
         })?;

@@ -82,7 +82,7 @@ impl<B: FusedOps> DeviceRuntime<B> {
     fn with_adapter(&self, spec: &ModelSpec) -> Result<(Qwen<B>, Arc<Tokenizer>)> {
         let loaded = self.load(&spec.model)?;
         let model = match &spec.adapter {
-            Some(adapter) => loaded.model.with_adapter(&Adapter::read(adapter, &loaded.model.config)?),
+            Some(adapter) => loaded.model.with_adapter(&Adapter::read_on(adapter, &loaded.model.config, &spec.model)?),
             None => loaded.model.clone(),
         };
         Ok((model.steered(&spec.plan)?, loaded.tokenizer.clone()))
@@ -147,7 +147,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
             }
             Start::From(folder) => {
                 let base = &self.load(&spec.model)?.model;
-                let adapter = Adapter::read(folder, &base.config)?;
+                let adapter = Adapter::read_on(folder, &base.config, &spec.model)?;
                 (base.with_adapter(&adapter), Some(adapter.config), Learning::Lora)
             }
             Start::Weights => (Qwen::load(&spec.model, &self.device, self.storage(DType::F32))?, None, Learning::Full),

@@ -10,6 +10,9 @@ pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// PEFT's name for the file with the matrices.
 pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 
+/// mlx-lm's name for the same.
+const MLX_WEIGHTS: &str = "adapters.safetensors";
+
 /// The folder of a PEFT adapter: it holds `adapter_config.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdapterFolder(PathBuf);
@@ -24,7 +27,7 @@ impl AdapterFolder {
         let holds = |dir: &Path| dir.join(ADAPTER_CONFIG).exists();
         for dir in [path.to_owned(), path.join("adapter")] {
             if holds(&dir) {
-                return Ok(Self(dir));
+                return Self::of_peft(dir);
             }
         }
         if !path.is_dir() {
@@ -39,7 +42,7 @@ impl AdapterFolder {
                 path.display()
             ))
             .hint("give the folder of a PEFT LoRA adapter; a run of `trimtab train` has one when it is finished")),
-            [(_, only)] => Ok(Self(only.clone())),
+            [(_, only)] => Self::of_peft(only.clone()),
             several => {
                 let names: Vec<String> = several.iter().map(|(number, _)| format!("checkpoint-{number}")).collect();
                 let what = format!("{}: holds {} checkpoints: {}", path.display(), names.len(), names.join(", "));
@@ -47,6 +50,18 @@ impl AdapterFolder {
                 Err(Error::usage(what).hint(format!("name one of them, such as {}", last.display())))
             }
         }
+    }
+
+    /// The folder, unless it is mlx-lm's, whose configuration has the same name as PEFT's.
+    fn of_peft(dir: PathBuf) -> Result<Self> {
+        if dir.join(MLX_WEIGHTS).exists() && !dir.join(ADAPTER_WEIGHTS).exists() {
+            return Err(Error::new(format!(
+                "{}: an adapter of mlx-lm (`{MLX_WEIGHTS}`), and only PEFT's are read",
+                dir.display()
+            ))
+            .hint("write it in PEFT's form: transpose each `lora_a` to `base_model.model.NAME.lora_A.weight` and each `lora_b` to `….lora_B.weight`, with `r` = mlx-lm's `rank` and `lora_alpha` = its `scale` times `rank`"));
+        }
+        Ok(Self(dir))
     }
 
     /// The folder.
@@ -122,6 +137,8 @@ mod tests {
         let refused = |path: &Path| AdapterFolder::find(path).unwrap_err().to_string();
         assert!(refused(folder(&[]).path()).contains("no `adapter_config.json` here, in `adapter` or"));
         assert!(refused(Path::new("nowhere")).contains("nowhere: no such folder"));
+        let mlx = folder(&[(ADAPTER_CONFIG, "{}"), (MLX_WEIGHTS, "")]);
+        assert!(refused(mlx.path()).contains("an adapter of mlx-lm (`adapters.safetensors`)"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::config_file::without_mark;
 use crate::{At, Error, Result, bail, ensure};
 
 /// The seven projections of a block, in the order of the checkpoint.
@@ -55,7 +56,7 @@ impl QwenConfig {
                 "a model folder in Hugging Face's layout holds `config.json`, `model.safetensors` and `tokenizer.json`",
             )
         })?;
-        let value: Value = serde_json::from_slice(&bytes).at(&path)?;
+        let value: Value = serde_json::from_slice(without_mark(&bytes)).at(&path)?;
         Self::from_json(&value).at(&path)
     }
 
@@ -183,7 +184,7 @@ fn refuse_what_we_do_not_compute(config: &Map<String, Value>) -> Result<()> {
     if let Some(act) = given(config, "hidden_act") {
         ensure!(act == "silu", "`hidden_act` is {act}, and Qwen2 uses \"silu\"");
     }
-    if switch(config, "use_sliding_window")? {
+    if switch(config, "use_sliding_window")? && !slides_nowhere(config) {
         return Err(Error::new("`use_sliding_window` is true, and sliding-window attention is not implemented")
             .hint("Qwen2.5's released models have it switched off"));
     }
@@ -210,6 +211,18 @@ fn refuse_what_we_do_not_compute(config: &Map<String, Value>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a sliding window that is switched on reaches no block: transformers' `Qwen2Config` slides from block
+/// `max_window_layers` on, unless `layer_types` says of each block what it does.
+fn slides_nowhere(config: &Map<String, Value>) -> bool {
+    let count = |key: &str| given(config, key).and_then(Value::as_u64);
+    match given(config, "layer_types").and_then(Value::as_array) {
+        Some(kinds) => kinds.iter().all(|kind| kind == "full_attention"),
+        None => {
+            count("max_window_layers").zip(count("num_hidden_layers")).is_some_and(|(first, blocks)| first >= blocks)
+        }
+    }
 }
 
 /// The RoPE base in either spelling. Its absence is an error: transformers would silently take 10000, a hundredth of what
@@ -330,7 +343,10 @@ mod tests {
     fn what_we_do_not_compute_is_refused_by_name() {
         check_refused(json!({"model_type": "llama"}), "`model_type` is `llama`, and Trimtab knows only `qwen2`");
         check_refused(json!({"model_type": null}), "`model_type` is missing");
-        check_refused(json!({"use_sliding_window": true}), "`use_sliding_window` is true");
+        let slides = json!({"use_sliding_window": true, "max_window_layers": 27});
+        check_refused(slides, "`use_sliding_window` is true");
+        with(json!({"use_sliding_window": true})).expect("a window from block 28 on, where there are blocks 0 to 27");
+        with(json!({"use_sliding_window": true, "max_window_layers": 0, "layer_types": ["full_attention"]})).unwrap();
         check_refused(json!({"layer_types": ["full_attention", "sliding_attention"]}), "`layer_types` holds \"sliding");
         check_refused(json!({"hidden_act": "gelu"}), "`hidden_act` is \"gelu\"");
         check_refused(json!({"quantization_config": {"bits": 4}}), "`quantization_config` is set");

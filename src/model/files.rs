@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::QwenConfig;
+use crate::config_file::without_mark;
 use crate::record::write_atomic;
-use crate::tensorfile::{self, Dtype, TensorFile};
+use crate::tensorfile::{self, Dtype, TensorFile, widen};
 use crate::{At, Error, Result, bail, ensure};
 
 /// The weights of a model folder, mapped into memory.
@@ -42,7 +43,8 @@ impl Shards {
     }
 
     fn sharded(dir: &Path, index_path: &Path) -> Result<Self> {
-        let index: Value = serde_json::from_slice(&std::fs::read(index_path).at(index_path)?).at(index_path)?;
+        let index: Value =
+            serde_json::from_slice(without_mark(&std::fs::read(index_path).at(index_path)?)).at(index_path)?;
         let map = index["weight_map"].as_object();
         let map = map.ok_or_else(|| Error::new("no `weight_map`").at(index_path.display()))?;
         let mut by_file: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -59,7 +61,8 @@ impl Shards {
             let file = TensorFile::open(&path)
                 .map_err(|e| e.hint(format!("`{}` names this shard: fetch it again", index_path.display())))?;
             for tensor in tensors {
-                if file.shape(tensor).is_none() {
+                // A tied head is no tensor of its own, yet some indexes name it; `verify` misses it where it is due.
+                if file.shape(tensor).is_none() && tensor != HEAD {
                     bail!("{}: tensor `{tensor}` is missing, where {} puts it", path.display(), index_path.display());
                 }
             }
@@ -102,6 +105,20 @@ impl Shards {
         }
     }
 
+    /// The configuration as the files bear it out: a stored head whose numbers are not the embedding's is a head of its own,
+    /// even where `tie_word_embeddings` is true (as transformers 5 has it); one of another shape is left to [`Self::verify`].
+    ///
+    /// # Errors
+    /// An index that names a tensor which its file does not hold.
+    pub fn settled(&self, mut config: QwenConfig) -> Result<QwenConfig> {
+        let stored = |name: &str| self.places.contains_key(name);
+        if config.tie_word_embeddings && stored(HEAD) && stored(EMBEDDING) {
+            let ((a, shape, embedding), (b, head_shape, head)) = (self.raw(EMBEDDING)?, self.raw(HEAD)?);
+            config.tie_word_embeddings = shape == head_shape && same_numbers((a, embedding), (b, head));
+        }
+        Ok(config)
+    }
+
     /// Compares the files with the configuration and names every tensor that is missing, misshapen or unknown.
     ///
     /// `lm_head.weight` beside a tied head and stored rotary frequencies (`rotary_emb.inv_freq`) are harmless leftovers.
@@ -109,12 +126,15 @@ impl Shards {
         let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
         let mut missing = Vec::new();
         let mut misshapen = Vec::new();
+        let headless = !config.tie_word_embeddings && !self.places.contains_key(HEAD);
+        let mut empty = false;
         for (name, shape) in &expected {
             match self.places.get(name) {
                 None => missing.push(format!("`{name}` {shape:?}")),
                 Some(&file) => {
                     let file = &self.files[file];
                     let (dtype, found, _) = file.raw(name)?;
+                    empty |= found.contains(&0);
                     if found != shape {
                         misshapen
                             .push(format!("`{name}` is {found:?}, expected {shape:?} ({})", file.path().display()));
@@ -141,9 +161,11 @@ impl Shards {
         if faults.is_empty() {
             return Ok(());
         }
-        Err(Error::new(format!("{}: {}", self.dir.display(), faults.join("; "))).hint(
-            "the weights do not belong to this folder's `config.json`, or a shard was left out: fetch the model again",
-        ))
+        Err(Error::new(format!("{}: {}", self.dir.display(), faults.join("; "))).hint(match (empty, headless) {
+            (true, _) => "empty tensors are what DeepSpeed ZeRO-3 saves of weights that it has not gathered: make the model with `zero_to_fp32.py`, or set `stage3_gather_16bit_weights_on_model_save`",
+            (_, true) => "there is no head: if the model's is tied to its embedding, set `tie_word_embeddings` to true in config.json; otherwise a shard was left out",
+            _ => "the weights do not belong to this folder's `config.json`, or a shard was left out: fetch the model again",
+        }))
     }
 
     /// A hash by which the model is known again: names, dtypes and shapes of all tensors, and 4 KiB from the beginning, the
@@ -168,6 +190,19 @@ impl Shards {
     }
 }
 
+/// Whether two tensors' bytes stand for the same numbers.
+pub(super) fn same_numbers((a_dtype, a): (Dtype, &[u8]), (b_dtype, b): (Dtype, &[u8])) -> bool {
+    if a_dtype == b_dtype {
+        a == b
+    } else {
+        widen(a_dtype, a).is_some_and(|a| widen(b_dtype, b).is_some_and(|b| a == b))
+    }
+}
+
+/// The embedding.
+const EMBEDDING: &str = "model.embed_tokens.weight";
+/// The output head.
+const HEAD: &str = "lm_head.weight";
 /// Which file holds which tensor, where they are several.
 const INDEX: &str = "model.safetensors.index.json";
 

@@ -44,6 +44,7 @@ pub fn merge(
 ) -> Result<Merged> {
     let config = QwenConfig::read(from)?;
     let shards = Shards::open(from)?;
+    let config = shards.settled(config)?;
     shards.verify(&config)?;
     ensure!(!adapter.pairs.is_empty(), "the adapter changes nothing: it has no pair");
     std::fs::create_dir_all(to).at(to)?;

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use super::QwenConfig;
 use super::adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
 use super::config::PROJECTIONS;
-use super::files::named;
+use super::files::{Shards, named, same_numbers};
+use crate::config_file::without_mark;
 use crate::record::{seed_of, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile};
 use crate::{At, Error, Result, bail, ensure};
@@ -33,6 +34,8 @@ pub struct AdapterConfig {
     pub alpha_pattern: Vec<(String, f64)>,
     /// The only blocks that carry pairs; all of them if absent.
     pub layers_to_transform: Option<Vec<usize>>,
+    /// Projections that carry no pair although a target names them.
+    pub exclude_modules: Option<Targets>,
     /// Dropout that the adapter was trained with. Nothing here applies it.
     pub lora_dropout: f64,
     /// The model that the adapter belongs to.
@@ -46,6 +49,20 @@ pub enum Targets {
     Names(Vec<String>),
     /// Those whose whole name matches a regular expression; `all-linear` means all seven.
     Pattern(String),
+}
+
+impl Targets {
+    /// As `adapter_config.json` has it.
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Names(names) => {
+                let mut names = names.clone();
+                names.sort();
+                names.into()
+            }
+            Self::Pattern(pattern) => pattern.as_str().into(),
+        }
+    }
 }
 
 /// One projection's share of an adapter.
@@ -77,6 +94,7 @@ impl AdapterConfig {
             rank_pattern: Vec::new(),
             alpha_pattern: Vec::new(),
             layers_to_transform: None,
+            exclude_modules: None,
             lora_dropout: 0.0,
             base_model_name_or_path: None,
         }
@@ -86,7 +104,7 @@ impl AdapterConfig {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(ADAPTER_CONFIG);
         let bytes = std::fs::read(&path).at(&path)?;
-        let value: Value = serde_json::from_slice(&bytes).at(&path)?;
+        let value: Value = serde_json::from_slice(without_mark(&bytes)).at(&path)?;
         Self::from_json(&value).at(&path)
     }
 
@@ -95,13 +113,8 @@ impl AdapterConfig {
     pub fn from_json(config: &Value) -> Result<Self> {
         let config = config.as_object().ok_or_else(|| Error::new("not a JSON object"))?;
         refuse_other_variants(config)?;
-        let target_modules = match config.get("target_modules") {
-            Some(Value::String(pattern)) => Targets::Pattern(pattern.clone()),
-            Some(Value::Array(names)) => {
-                let names: Option<Vec<String>> = names.iter().map(|name| name.as_str().map(str::to_owned)).collect();
-                Targets::Names(names.ok_or_else(|| Error::new("`target_modules` holds something that is no name"))?)
-            }
-            _ => bail!("`target_modules` is missing: expected a list of names or a pattern"),
+        let Some(target_modules) = modules(config, "target_modules")? else {
+            bail!("`target_modules` is missing: expected a list of names or a pattern")
         };
         let layers_to_transform = match &config.get("layers_to_transform") {
             None | Some(Value::Null) => None,
@@ -121,6 +134,7 @@ impl AdapterConfig {
             rank_pattern: pattern(config, "rank_pattern", whole)?,
             alpha_pattern: pattern(config, "alpha_pattern", real)?,
             layers_to_transform,
+            exclude_modules: modules(config, "exclude_modules")?,
             lora_dropout: config.get("lora_dropout").map_or(Ok(0.0), |p| real("lora_dropout", p))?,
             base_model_name_or_path: config.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned),
         })
@@ -128,17 +142,9 @@ impl AdapterConfig {
 
     /// The contents of an `adapter_config.json`, as PEFT writes it: keys sorted.
     pub fn to_json(&self) -> Value {
-        let target_modules = match &self.target_modules {
-            Targets::Names(names) => {
-                let mut names = names.clone();
-                names.sort();
-                names.into()
-            }
-            Targets::Pattern(pattern) => Value::from(pattern.as_str()),
-        };
         let ranks: Map<String, Value> = self.rank_pattern.iter().map(|(k, r)| (k.clone(), json!(r))).collect();
         let alphas: Map<String, Value> = self.alpha_pattern.iter().map(|(k, a)| (k.clone(), plain(*a))).collect();
-        json!({
+        let mut config = json!({
             "alpha_pattern": alphas,
             "auto_mapping": null,
             "base_model_name_or_path": self.base_model_name_or_path,
@@ -157,11 +163,15 @@ impl AdapterConfig {
             "r": self.r,
             "rank_pattern": ranks,
             "revision": null,
-            "target_modules": target_modules,
+            "target_modules": self.target_modules.to_json(),
             "task_type": "CAUSAL_LM",
             "use_dora": false,
             "use_rslora": self.use_rslora,
-        })
+        });
+        if let Some(excluded) = &self.exclude_modules {
+            config["exclude_modules"] = excluded.to_json();
+        }
+        config
     }
 
     /// What `B · A` is multiplied by where no pattern says otherwise: `alpha / r` (Hu et al. 2021), or `alpha / sqrt(r)` when
@@ -176,7 +186,9 @@ impl AdapterConfig {
 
     /// The projections that carry a pair, block after block; an error if a target matches none.
     pub fn layout(&self, model: &QwenConfig) -> Result<Vec<Slot>> {
-        let targets = Matcher::new(&self.target_modules)?;
+        let targets = Matcher::new("target_modules", &self.target_modules)?;
+        let excluded =
+            self.exclude_modules.as_ref().map(|modules| Matcher::new("exclude_modules", modules)).transpose()?;
         let ranks = compiled("rank_pattern", &self.rank_pattern)?;
         let alphas = compiled("alpha_pattern", &self.alpha_pattern)?;
         let blocks = model.num_hidden_layers;
@@ -194,7 +206,8 @@ impl AdapterConfig {
             }
             for projection in PROJECTIONS {
                 let module = module_name(block, projection);
-                if !targets.matches(&module)? {
+                let excluded = excluded.as_ref().map_or(Ok(false), |excluded| excluded.matches(&module))?;
+                if excluded || !targets.matches(&module)? {
                     continue;
                 }
                 let rank = first_match(&ranks, &module)?.unwrap_or(self.r);
@@ -264,8 +277,19 @@ impl Adapter {
 
     /// Reads an adapter for that model from wherever [`AdapterFolder::find`] finds one.
     ///
-    /// Every tensor that is missing, misshapen or unknown is named.
+    /// Every tensor that is missing, misshapen, unknown or not finite is named. Embeddings that the file holds beside the
+    /// pairs are refused, since nothing tells whether they are the model's own: see [`Adapter::read_on`].
     pub fn read(path: &Path, model: &QwenConfig) -> Result<Self> {
+        Self::read_beside(path, model, None)
+    }
+
+    /// [`Adapter::read`] for the model of folder `base`: embeddings that PEFT saved along although they were not trained are
+    /// passed over where they equal the model's.
+    pub fn read_on(path: &Path, model: &QwenConfig, base: &Path) -> Result<Self> {
+        Self::read_beside(path, model, Some(base))
+    }
+
+    fn read_beside(path: &Path, model: &QwenConfig, base: Option<&Path>) -> Result<Self> {
         let folder = AdapterFolder::find(path)?;
         let dir = folder.path();
         let config = AdapterConfig::read(dir)?;
@@ -279,12 +303,24 @@ impl Adapter {
             .hint("load and save the adapter once with PEFT, which writes safetensors"));
         }
         let file = TensorFile::open(&weights)?;
-        check_tensors(&file, &slots)?;
+        let stored = check_tensors(&file, &slots, base)?;
         let mut pairs = BTreeMap::new();
+        let mut not_finite = Vec::new();
         for slot in slots {
-            let a = file.f32(&tensor_name(&slot, 'A'), &[slot.rank, slot.inputs])?;
-            let b = file.f32(&tensor_name(&slot, 'B'), &[slot.outputs, slot.rank])?;
+            let mut factor = |which: char, shape: [usize; 2]| {
+                let name = tensor_name(&slot, which);
+                let values = file.f32(&stored[&name], &shape)?;
+                if values.iter().any(|x| !x.is_finite()) {
+                    not_finite.push(format!("`{name}`"));
+                }
+                Ok::<_, Error>(values)
+            };
+            let (a, b) = (factor('A', [slot.rank, slot.inputs])?, factor('B', [slot.outputs, slot.rank])?);
             pairs.insert((slot.block, slot.projection), Pair { slot, a, b });
+        }
+        if let Some(fault) = named("with numbers that are not finite", &not_finite) {
+            return Err(Error::new(format!("{}: {fault}", weights.display()))
+                .hint("the training of the adapter diverged: take an earlier checkpoint, or train again with a smaller learning rate"));
         }
         Ok(Self { config, pairs })
     }
@@ -309,8 +345,21 @@ impl Adapter {
     }
 }
 
-/// Names everything about the file that is not as the configuration promises.
-fn check_tensors(file: &TensorFile, slots: &[Slot]) -> Result<()> {
+/// Names everything about the file that is not as the configuration promises; otherwise the file's own names of the tensors,
+/// by PEFT's.
+fn check_tensors(file: &TensorFile, slots: &[Slot], base: Option<&Path>) -> Result<BTreeMap<String, String>> {
+    let mut stored = BTreeMap::new();
+    for name in file.names() {
+        if let Some(twin) = stored.insert(plain_name(&name), name.clone()) {
+            return Err(Error::new(format!(
+                "{}: several adapters in one file: `{twin}` and `{name}`",
+                file.path().display()
+            ))
+            .hint(
+                "save each adapter in a folder of its own (PEFT: `save_pretrained(DIR, selected_adapters=[NAME])`)",
+            ));
+        }
+    }
     let mut expected = BTreeMap::new();
     for slot in slots {
         expected.insert(tensor_name(slot, 'A'), vec![slot.rank, slot.inputs]);
@@ -318,21 +367,62 @@ fn check_tensors(file: &TensorFile, slots: &[Slot]) -> Result<()> {
     }
     let (mut missing, mut misshapen) = (Vec::new(), Vec::new());
     for (name, shape) in &expected {
-        match file.shape(name) {
+        match stored.get(name).and_then(|name| file.shape(name)) {
             None => missing.push(format!("`{name}` {shape:?}")),
             Some(found) if found != shape => misshapen.push(format!("`{name}` is {found:?}, expected {shape:?}")),
             Some(_) => {}
         }
     }
-    let unknown = file.names().into_iter().filter(|name| !expected.contains_key(name));
-    let unknown: Vec<String> = unknown.map(|name| format!("`{name}`")).collect();
+    let (mut unknown, mut along) = (Vec::new(), false);
+    for (name, stored) in stored.iter().filter(|(name, _)| !expected.contains_key(*name)) {
+        let table = table_saved_along(name);
+        if let (Some(table), Some(base)) = (table, base)
+            && equals_base(file, stored, table, base)?
+        {
+            continue;
+        }
+        along |= table.is_some();
+        unknown.push(format!("`{stored}`"));
+    }
     let faults = [("missing", missing), ("not as expected", misshapen), ("unknown", unknown)];
     let faults: Vec<String> = faults.iter().filter_map(|(what, tensors)| named(what, tensors)).collect();
     if faults.is_empty() {
-        return Ok(());
+        return Ok(stored);
     }
-    Err(Error::new(format!("{}: {}", file.path().display(), faults.join("; ")))
-        .hint("the adapter belongs to another model, or its weights do not belong to its `adapter_config.json`"))
+    Err(Error::new(format!("{}: {}", file.path().display(), faults.join("; "))).hint(match along {
+        true => "the file holds embeddings or a head that are not the model's own: if they were trained, merge them with PEFT; if not, save the adapter again with `save_embedding_layers=False`",
+        false => "the adapter belongs to another model, or its weights do not belong to its `adapter_config.json`",
+    }))
+}
+
+/// PEFT's name of a tensor in a file: state dicts of DeepSpeed and FSDP keep the adapter's own name within it,
+/// `lora_A.default.weight`.
+fn plain_name(name: &str) -> String {
+    for factor in [".lora_A.", ".lora_B."] {
+        let Some((module, rest)) = name.split_once(factor) else { continue };
+        if rest.strip_suffix(".weight").is_some_and(|adapter| !adapter.contains('.')) {
+            return format!("{module}{factor}weight");
+        }
+    }
+    name.to_owned()
+}
+
+/// The model's tensor that PEFT saves along with an adapter, by its name in the adapter's file.
+fn table_saved_along(name: &str) -> Option<&'static str> {
+    match name.strip_prefix("base_model.model.")?.strip_suffix(".weight")?.trim_end_matches(".base_layer") {
+        "model.embed_tokens" => Some("model.embed_tokens.weight"),
+        "lm_head" => Some("lm_head.weight"),
+        _ => None,
+    }
+}
+
+/// Whether a tensor of the file has the numbers of the model's; a tied head is the embedding.
+fn equals_base(file: &TensorFile, name: &str, table: &str, base: &Path) -> Result<bool> {
+    let shards = Shards::open(base)?;
+    let table = if shards.names().any(|name| name == table) { table } else { "model.embed_tokens.weight" };
+    let (dtype, shape, bytes) = file.raw(name)?;
+    let (base_dtype, base_shape, base_bytes) = shards.raw(table)?;
+    Ok(shape == base_shape && same_numbers((dtype, bytes), (base_dtype, base_bytes)))
 }
 
 /// The module's name in transformers, which patterns are matched with.
@@ -358,19 +448,19 @@ enum Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    fn new(targets: &'a Targets) -> Result<Self> {
+    fn new(key: &str, targets: &'a Targets) -> Result<Self> {
         Ok(match targets {
             Targets::Names(names) => Self::Names(names),
             Targets::Pattern(pattern) if pattern == "all-linear" => Self::All,
             // Python's `re.fullmatch`.
-            Targets::Pattern(pattern) => Self::Pattern(regex("target_modules", &format!(r"\A(?:{pattern})\z"))?),
+            Targets::Pattern(pattern) => Self::Pattern(regex(key, &format!(r"\A(?:{pattern})\z"))?),
         })
     }
 
     fn matches(&self, module: &str) -> Result<bool> {
         match self {
             Self::Names(names) => Ok(names.iter().any(|name| is_named(module, name))),
-            Self::Pattern(pattern) => pattern.is_match(module).doing("`target_modules`"),
+            Self::Pattern(pattern) => pattern.is_match(module).doing("matching a pattern"),
             Self::All => Ok(true),
         }
     }
@@ -405,18 +495,21 @@ fn refuse_other_variants(config: &Map<String, Value>) -> Result<()> {
         Value::Object(map) => map.is_empty(),
         _ => false,
     };
-    const CHANGING: [&str; 9] = [
+    const CHANGING: [&str; 8] = [
         "bias",
         "lora_bias",
         "modules_to_save",
         "fan_in_fan_out",
         "layer_replication",
         "layers_pattern",
-        "exclude_modules",
         "target_parameters",
         "trainable_token_indices",
     ];
     for (key, value) in config {
+        // What PEFT calls the list of blocks in a Qwen2 by itself.
+        if key == "layers_pattern" && (*value == "layers" || *value == json!(["layers"])) {
+            continue;
+        }
         // New variants of LoRA come as `use_...` or `..._config`; EVA's only chooses how the factors begin.
         let variant =
             (key.starts_with("use_") && key != "use_rslora") || (key.ends_with("_config") && key != "eva_config");
@@ -433,6 +526,20 @@ fn refuse_other_variants(config: &Map<String, Value>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// A list of names or a pattern; nothing where the key is absent or null.
+fn modules(config: &Map<String, Value>, key: &str) -> Result<Option<Targets>> {
+    match config.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(pattern)) => Ok(Some(Targets::Pattern(pattern.clone()))),
+        Some(Value::Array(names)) => {
+            let names: Option<Vec<String>> = names.iter().map(|name| name.as_str().map(str::to_owned)).collect();
+            let names = names.ok_or_else(|| Error::new(format!("`{key}` holds something that is no name")))?;
+            Ok(Some(Targets::Names(names)))
+        }
+        Some(other) => bail!("`{key}` is {other}, expected a list of names or a pattern"),
+    }
 }
 
 fn whole(key: &str, value: &Value) -> Result<usize> {

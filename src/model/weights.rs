@@ -54,6 +54,7 @@ impl<B: FusedOps> Qwen<B> {
     pub fn load(dir: &Path, device: &B::Device, storage: impl Into<WeightStorage>) -> Result<Self> {
         let config = QwenConfig::read(dir)?;
         let shards = Shards::open(dir)?;
+        let config = shards.settled(config)?;
         shards.verify(&config)?;
         Self::build(config, device, storage.into(), &mut |wanted| read(&shards, wanted))
     }

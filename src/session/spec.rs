@@ -19,7 +19,9 @@ impl FromStr for NamedFile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, path) = match text.split_once('=') {
+        // A name holds no separator of folders, and folders may hold the sign: `runs/lr=1e-5/evil.safetensors`.
+        let named = text.split_once('=').filter(|(name, _)| !name.contains(['/', std::path::MAIN_SEPARATOR]));
+        let (name, path) = match named {
             Some((name, path)) => (name.trim().to_owned(), PathBuf::from(path)),
             None => {
                 let path = PathBuf::from(text);
@@ -71,6 +73,7 @@ mod tests {
         let named = |text: &str| text.parse::<NamedFile>().map(|n| (n.name, n.path.display().to_string()));
         assert_eq!(named("runs/evil.safetensors").unwrap(), ("evil".into(), "runs/evil.safetensors".into()));
         assert_eq!(named("bad=runs/a=b.gguf").unwrap(), ("bad".into(), "runs/a=b.gguf".into()));
+        assert_eq!(named("runs/lr=1e-5/evil.gguf").unwrap(), ("evil".into(), "runs/lr=1e-5/evil.gguf".into()));
         assert!(named("=x").is_err() && named("x=").is_err() && named("").is_err());
     }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::headers::Headers;
 use super::message::Message;
 use super::template::{Template, token_text};
+use crate::config_file::{is_lfs_pointer, lfs_pointer, without_mark};
 use crate::{At, Error, Result, bail, ensure};
 
 /// A model's tokenizer together with its chat template.
@@ -21,6 +22,8 @@ pub struct Tokenizer {
     eos_ids: Vec<u32>,
     eos_token: String,
     pad_id: u32,
+    /// Rows of the model's embedding, as far as its `config.json` tells.
+    rows: usize,
     fingerprint: String,
     /// Found in the template when the first example asks for them.
     headers: OnceLock<Headers>,
@@ -34,7 +37,10 @@ impl Tokenizer {
         let bytes = std::fs::read(&path).at(&path).map_err(|e| {
             e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
         })?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
+        if is_lfs_pointer(&bytes) {
+            return Err(lfs_pointer(&path));
+        }
+        let mut inner = tokenizers::Tokenizer::from_bytes(without_mark(&bytes))
             .map_err(|e| Error::new(format!("{}: not a tokenizer: {e}", path.display())))?;
         // A tokenizer saved after training may cut or pad; transformers switches both off unless asked.
         inner.with_padding(None);
@@ -59,27 +65,40 @@ impl Tokenizer {
             Some(token) => token.to_owned(),
             None => inner.id_to_token(eos_ids[0]).unwrap_or_default(),
         };
-        let pad_id =
-            id_of("pad_token").or_else(|| ids_of(&generation["pad_token_id"]).first().copied()).unwrap_or(eos_ids[0]);
+        let rows = model["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let pad_id = id_of("pad_token").or_else(|| ids_of(&generation["pad_token_id"]).first().copied());
+        // A pad token may have been added without a row for it; what fills a row is never attended to, so any token does.
+        let pad_id = pad_id.filter(|&id| (id as usize) < rows).unwrap_or(eos_ids[0]);
 
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
         let fingerprint = hasher.finalize().to_hex().to_string();
         let (dir, headers) = (dir.to_owned(), OnceLock::new());
-        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, fingerprint, headers })
+        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers })
     }
 
     /// The text's ids. Nothing is added; special tokens inside the text become their ids, as transformers has it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// The text's ids with the bytes that each stands for.
     pub fn encode_with_bytes(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
         let encoding = self.inner.encode(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().iter().copied().zip(encoding.get_offsets().iter().map(|&(from, to)| from..to)).collect())
+    }
+
+    /// A token that was added to the tokenizer without a row for it in the embedding cannot be looked up.
+    fn check_rows(&self, ids: &[u32]) -> Result<()> {
+        let Some(&id) = ids.iter().find(|&&id| id as usize >= self.rows) else { return Ok(()) };
+        let (token, dir, rows) = (self.inner.id_to_token(id).unwrap_or_default(), self.dir.display(), self.rows);
+        Err(Error::new(format!("token `{token}` has the id {id}, and the embedding of {dir} has only {rows} rows")).hint(
+            "the token was added to the tokenizer without resizing the model: leave it out of the text, or resize the embedding (`resize_token_embeddings`) and train it",
+        ))
     }
 
     /// The ids' text, special tokens stripped.
@@ -170,7 +189,7 @@ fn byte_of(c: char) -> Option<u8> {
 /// A JSON file, or null if it does not exist.
 fn json_or_null(path: &Path) -> Result<Value> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).at(path),
+        Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
         Err(e) => Err(e).at(path),
     }

@@ -183,13 +183,16 @@ impl VectorFile {
         let vector = &self.response_avg;
         if (vector.layers(), vector.hidden()) != (layers, hidden) {
             let from = self.metadata.get(key::MODEL).map(|model| format!(" (it is from {model})")).unwrap_or_default();
+            let has = |key: &str| self.metadata.contains_key(key);
+            let foreign = has(key::CONVERTED_FROM) && !has(key::CONVERTED_FINGERPRINT);
             return Err(Error::new(format!(
                 "the vector has {} rows of width {}{from}, the model needs {} rows of width {hidden} ({layers} blocks and the embedding)",
                 vector.layers() + 1,
                 vector.hidden(),
                 layers + 1
             ))
-            .hint(match self.metadata.contains_key(key::CONVERTED_FROM) && vector.hidden() == hidden && vector.layers() < layers {
+            .hint(match foreign && vector.hidden() == hidden && vector.layers() < layers {
+                true if vector.layers() + 1 == layers => "if a .pt file leaves out the embedding's row: `trimtab vectors convert FILE OUT.safetensors --first-row 1`".to_owned(),
                 true => format!("if the file leaves out the last layers: `trimtab vectors convert FILE OUT.safetensors --blocks {layers}`"),
                 false => "the vector belongs to another model: extract it again with this one".to_owned(),
             }));
@@ -211,7 +214,11 @@ impl VectorFile {
         (layers, hidden): (usize, usize),
         model_fingerprint: &str,
     ) -> Result<(Self, Vec<String>)> {
-        let (file, mut warnings) = Self::read(path)?;
+        let (mut file, mut warnings) = Self::read(path)?;
+        let held = file.response_avg.layers();
+        if held < layers && file.response_avg.hidden() == hidden && file.metadata.contains_key(key::CONVERTED_FROM) {
+            (file, warnings) = Self::padded(path, held, layers).unwrap_or((file, warnings));
+        }
         let other = file.check(layers, hidden, model_fingerprint).map_err(|e| e.at(path.display()))?;
         warnings.extend(other.map(|what| format!("{}: {what}", path.display())));
         Ok((file, warnings))

@@ -106,6 +106,8 @@ pub struct Reading {
     pub layer: Option<usize>,
     /// The model's number of blocks, if the file leaves out the last ones.
     pub blocks: Option<usize>,
+    /// The first row of a `.pt` file is layer 1: it leaves out the embedding.
+    pub without_embedding: bool,
 }
 
 impl VectorFile {
@@ -141,6 +143,17 @@ impl VectorFile {
         metadata.insert(key::CONVERTED_FROM.into(), name);
         let file = Self::new(vector, None, None, metadata).map_err(|e| e.at(path.display()))?;
         Ok((file, notes.0.into_iter().map(|note| format!("{}: {note}", path.display())).collect()))
+    }
+
+    /// A control vector of some layers for a model of `blocks` blocks: llama.cpp takes those that a file lacks for zeros.
+    /// Nothing for any other file, and for one that says itself of how many blocks its model is.
+    pub(super) fn padded(path: &Path, held: usize, blocks: usize) -> Option<(Self, Vec<String>)> {
+        let (file, mut notes) = Self::read_as(path, &Reading { blocks: Some(blocks), ..Reading::default() }).ok()?;
+        notes.push(format!(
+            "{}: it holds nothing above layer {held} of {blocks}; a vector of another model of this width looks the same",
+            path.display()
+        ));
+        (file.response_avg.layers() == blocks).then_some((file, notes))
     }
 
     /// Writes the vectors as the file's ending says. A `.pt` or GGUF file holds those of one token position only,
@@ -222,7 +235,9 @@ fn of_pt(bytes: &[u8], path: &Path, reading: &Reading, notes: &mut Notes) -> Res
         }
         ([rows, hidden], _) => {
             ensure!(*rows > 0 && *hidden > 0, "its shape is {shape:?}, expected [layers + 1, hidden]");
-            (PersonaVector::new(values.chunks_exact(*hidden).map(<[f32]>::to_vec).collect())?, LastRow::PostNorm)
+            let before = reading.without_embedding.then(|| vec![0.0; *hidden]);
+            let rows = before.into_iter().chain(values.chunks_exact(*hidden).map(<[f32]>::to_vec));
+            (PersonaVector::new(rows.collect())?, LastRow::PostNorm)
         }
         _ => bail!("its shape is {shape:?}, expected [layers + 1, hidden]"),
     };
@@ -256,8 +271,13 @@ fn of_gguf(bytes: &[u8], reading: &Reading, notes: &mut Notes) -> Result<Read> {
     let last = directions.keys().next_back().copied().unwrap_or_default();
     // Neither generator steers block 0 and both stop at the last: N runs to one below the number of blocks.
     let found = blocks.or(layer_count).unwrap_or_default().max(last + 1);
-    if let Some(told) = reading.blocks.filter(|&told| told < found) {
-        return Err(Error::usage(format!("a model of {told} blocks has no `direction.{last}`")));
+    if let Some(told) = reading.blocks.filter(|&told| told < found || (ours && blocks.is_some_and(|said| said != told)))
+    {
+        return Err(match found > last + 1 || (ours && blocks.is_some()) {
+            true => Error::usage(format!("it says that it is of a model of {found} blocks, not {told}"))
+                .hint("the vector belongs to another model: extract it again with yours"),
+            false => Error::usage(format!("a model of {told} blocks has no `direction.{last}`")),
+        });
     }
     let vector = sparse(reading.blocks.unwrap_or(found), directions.into_iter().map(|(n, d)| (row(n), d)).collect())?;
     // Row 0 is the embedding, which no control vector holds.
@@ -391,6 +411,32 @@ pub(super) mod tests {
         assert_eq!((padded.response_avg.layers(), padded.response_avg.row(Layer(4))), (9, &row(4)[..]));
         let path = Path::new("tests/fixtures/vectors/repeng.gguf");
         assert!(VectorFile::read_as(path, &Reading { blocks: Some(3), ..Reading::default() }).is_err());
+    }
+
+    #[test]
+    fn a_control_vector_of_some_layers_steers_a_deeper_model_there() {
+        let path = Path::new("tests/fixtures/vectors/repeng.gguf");
+        let (file, warnings) = VectorFile::read_for(path, (6, 64), "").unwrap();
+        assert_eq!((file.response_avg.layers(), file.response_avg.row(Layer(3))), (6, &row(3)[..]));
+        assert_eq!(file.response_avg.empty_layers(), [1, 5, 6].map(Layer));
+        assert!(warnings.iter().any(|w| w.contains("holds nothing above layer 4")), "{warnings:?}");
+        assert!(VectorFile::read_for(path, (6, 32), "").is_err() && VectorFile::read_for(path, (3, 64), "").is_err());
+        // Ours says of which model it is.
+        let ours = Path::new("tests/fixtures/vectors/ours.gguf");
+        assert!(VectorFile::read_for(ours, (6, 64), "").is_err());
+        let told = VectorFile::read_as(ours, &Reading { blocks: Some(3), ..Reading::default() }).unwrap_err();
+        assert!(told.to_string().ends_with("it says that it is of a model of 4 blocks, not 3"), "{told}");
+    }
+
+    #[test]
+    fn a_file_without_the_embedding_row_can_be_said_to_be_one() {
+        let reading = Reading { without_embedding: true, ..Reading::default() };
+        let (file, _) = read("evil_response_avg_diff.pt", &reading);
+        assert_eq!((file.response_avg.layers(), file.response_avg.row(Layer(1))), (5, &row(0)[..]));
+        assert!(file.response_avg.rows[0].iter().all(|&x| x == 0.0));
+        let path = Path::new("tests/fixtures/vectors/evil_response_avg_diff.pt");
+        let e = VectorFile::read_for(path, (5, 64), "").unwrap_err();
+        assert!(e.help().unwrap().contains("--first-row 1"), "{e:?}");
     }
 
     fn ours() -> VectorFile {

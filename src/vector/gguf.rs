@@ -62,7 +62,11 @@ impl ControlVector {
             return Ok(());
         };
         let number: usize = number.parse().map_err(|_| Error::new(format!("`{name}`: no number")))?;
-        ensure!((1..=BLOCKS_MAX).contains(&number), "`{name}`: directions are numbered from 1");
+        if number == 0 {
+            return Err(Error::new(format!("`{name}`: directions are numbered from 1"))
+                .hint("llama.cpp never adds anything at block 0: if the file numbers its layers from 0, so that `direction.N` is layer N + 1 here, leave `direction.0` out of it"));
+        }
+        ensure!(number <= BLOCKS_MAX, "`{name}`: no model has so many blocks");
         let &[width] = &dims[..] else { bail!("`{name}` has shape {dims:?}, expected [hidden]") };
         let values = file.f32(description)?;
         if let Some(other) = self.directions.values().next() {

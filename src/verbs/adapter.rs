@@ -83,8 +83,9 @@ pub fn run(args: &AdapterArgs, context: &Context<'_>) -> Result<Outcome> {
 impl Given {
     fn read(&self, context: &Context<'_>) -> Result<(AdapterFolder, Adapter, QwenConfig)> {
         let folder = AdapterFolder::find(&self.adapter)?;
-        let model = QwenConfig::read(&ModelFolder::find(&self.model, context)?.path)?;
-        let adapter = Adapter::read(folder.path(), &model)?;
+        let base = ModelFolder::find(&self.model, context)?.path;
+        let model = QwenConfig::read(&base)?;
+        let adapter = Adapter::read_on(folder.path(), &model, &base)?;
         Ok((folder, adapter, model))
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::model::ModelFolder;
 use super::{Context, Outcome};
 use crate::model::peft::Adapter;
-use crate::model::{AdapterFolder, QwenConfig, merge};
+use crate::model::{AdapterFolder, merge};
 use crate::record::{OutputHold, create_folder, hold_output, write_atomic};
 use crate::runtime::MergeCheck;
 use crate::tensorfile::{Dtype, dtype_name};
@@ -45,10 +45,11 @@ pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
     ensure_free(out)?;
     let model = ModelFolder::find(model, context)?;
     let folder = AdapterFolder::find(adapter)?;
-    let read = Adapter::read(folder.path(), &QwenConfig::read(&model.path)?)?;
+    let config = model.config(context.console)?;
+    let read = Adapter::read_on(folder.path(), &config, &model.path)?;
 
     let work = Unfinished::begin(out)?;
-    let total = QwenConfig::read(&model.path)?.tensors().len();
+    let total = config.tensors().len();
     let mut bar = context.console.bar("tensors", total);
     let merged = merge(&model.path, &read, dtype, &work.path, &mut |done| bar.at(done, ""))?;
     drop(bar);

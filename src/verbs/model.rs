@@ -58,7 +58,7 @@ impl ModelArgs {
     pub fn find(&self, context: &Context<'_>) -> Result<Model> {
         let folder = ModelFolder::find(&self.model, context)?;
         let adapter = self.adapter.as_deref().map(find_adapter).transpose()?;
-        let (config, fingerprint) = (QwenConfig::read(&folder.path)?, folder.fingerprint()?);
+        let (config, fingerprint) = (folder.config(context.console)?, folder.fingerprint()?);
         let hash = hash_beside(&fingerprint, &folder.path)?;
         Ok(Model { folder, config, fingerprint, hash, adapter })
     }
@@ -173,13 +173,35 @@ impl ModelFolder {
             };
         }
         if !model.join("config.json").is_file() {
-            return Err(Error::usage(format!("--model {}: the folder holds no `config.json`", model.display()))
-                .hint("a model folder holds config.json, tokenizer.json and *.safetensors"));
+            let snapshots = model.join("snapshots");
+            return Err(Error::usage(format!("--model {}: the folder holds no `config.json`", model.display())).hint(
+                match snapshots.is_dir() {
+                    true => format!("it is a repository of the hub's cache: give a folder in {}", snapshots.display()),
+                    false => "a model folder holds config.json, tokenizer.json and *.safetensors".to_owned(),
+                },
+            ));
         }
         // `.` has no name of its own.
         let whole = model.canonicalize().at(model)?;
         let name = whole.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
         Ok(Self { path: model.to_owned(), name, origin: None })
+    }
+
+    /// Its shape; the console is told where the weights say otherwise than `config.json`.
+    ///
+    /// # Errors
+    /// If `config.json` or the weights cannot be read.
+    pub fn config(&self, console: &dyn Console) -> Result<QwenConfig> {
+        let config = QwenConfig::read(&self.path)?;
+        let tied = config.tie_word_embeddings;
+        let config = Shards::open(&self.path)?.settled(config)?;
+        if tied && !config.tie_word_embeddings {
+            console.warn(&format!(
+                "{}: `tie_word_embeddings` is true, yet `lm_head.weight` is stored with other numbers than the embedding's; it is used as it is stored",
+                self.path.display()
+            ));
+        }
+        Ok(config)
     }
 
     /// The hash that identifies its weights.

@@ -40,6 +40,75 @@ fn tiny() -> QwenConfig {
 mod models {
     use super::*;
 
+    /// The tiny model with a stored head that is the embedding, but for so much more in one number.
+    fn with_head(more: f32) -> tempfile::TempDir {
+        let dir = copy_of("tiny");
+        let shards = Shards::open(&fixture("tiny")).unwrap();
+        let mut tensors = tiny().tensors();
+        let table = tensors[0].clone();
+        tensors.push(("lm_head.weight".to_owned(), table.1.clone()));
+        let write = |name: &str| {
+            let (from, shape) =
+                if name == "lm_head.weight" { &table } else { tensors.iter().find(|t| t.0 == name).unwrap() };
+            let mut values = shards.read_f32(from, shape)?;
+            if name == "lm_head.weight" {
+                values[7] += more;
+            }
+            Ok::<_, Error>(values)
+        };
+        let out = dir.path().join("model.safetensors");
+        trimtab::tensorfile::write(&out, Dtype::F32, &tensors, &Default::default(), write).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_stored_head_counts_where_it_is_not_the_embedding() {
+        for (more, tied) in [(0.0, true), (1.0, false)] {
+            let dir = with_head(more);
+            let shards = Shards::open(dir.path()).unwrap();
+            let config = shards.settled(QwenConfig::read(dir.path()).unwrap()).unwrap();
+            assert_eq!(config.tie_word_embeddings, tied);
+            shards.verify(&config).unwrap();
+        }
+        let untied = QwenConfig { tie_word_embeddings: false, ..tiny() };
+        let e = Shards::open(&fixture("tiny")).unwrap().verify(&untied).unwrap_err();
+        assert!(e.to_string().contains("1 tensor missing: `lm_head.weight`"), "{e}");
+        assert!(e.help().unwrap().contains("`tie_word_embeddings` to true"), "{e:?}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_a_pointer_is_told() {
+        let dir = copy_of("tiny");
+        for name in ["config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json"] {
+            let path = dir.path().join(name);
+            fs::write(&path, [b"\xef\xbb\xbf".as_slice(), &fs::read(&path).unwrap()].concat()).unwrap();
+        }
+        assert_eq!(QwenConfig::read(dir.path()).unwrap(), tiny());
+        let load = || trimtab::text::Tokenizer::load(dir.path());
+        assert_eq!(load().unwrap().eos_ids(), trimtab::text::Tokenizer::load(&fixture("tiny")).unwrap().eos_ids());
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:abab\nsize 988097824\n";
+        for name in ["model.safetensors", "tokenizer.json"] {
+            fs::write(dir.path().join(name), pointer).unwrap();
+        }
+        let want = |name: &str| format!("DIR/{name}: only a Git LFS pointer, not the file itself");
+        assert_eq!(told(Shards::open(dir.path()), dir.path()), want("model.safetensors"));
+        assert_eq!(told(load(), dir.path()), want("tokenizer.json"));
+    }
+
+    #[test]
+    fn a_token_without_a_row_is_never_looked_up() {
+        let dir = copy_of("tiny");
+        // The last ids are <|endoftext|>, <|im_start|> and <|im_end|>; here the embedding ends before the last of them.
+        edit_json(&dir.path().join("config.json"), |config| config["vocab_size"] = 511.into());
+        edit_json(&dir.path().join("tokenizer_config.json"), |config| config["pad_token"] = "<|im_end|>".into());
+        edit_json(&dir.path().join("generation_config.json"), |config| config["eos_token_id"] = 509.into());
+        let tokenizer = trimtab::text::Tokenizer::load(dir.path()).unwrap();
+        assert_eq!(tokenizer.pad_id(), 509);
+        tokenizer.encode("Hi<|im_start|>").unwrap();
+        let e = told(tokenizer.encode("Hi<|im_end|>"), dir.path());
+        assert_eq!(e, "token `<|im_end|>` has the id 511, and the embedding of DIR has only 511 rows");
+    }
+
     #[test]
     fn the_tiny_models_are_whole() {
         for (name, tied, blocks) in [("tiny", true, 4), ("tiny-sharded", false, 2)] {
@@ -305,6 +374,79 @@ mod adapters {
         assert!(edit(json!({})).starts_with("DIR/adapter_model.safetensors: No such file"));
         fs::write(dir.path().join("adapter_model.bin"), "").unwrap();
         assert_eq!(edit(json!({})), "DIR: the adapter's weights are pickled (`adapter_model.bin`)");
+    }
+
+    /// The golden adapter's tensors under other names, with others beside them.
+    fn rewritten(
+        dir: &Path,
+        rename: impl Fn(&str) -> String,
+        more: &[(&str, Vec<usize>, Vec<f32>)],
+        fill: Option<f32>,
+    ) {
+        let from = trimtab::tensorfile::TensorFile::open(&fixture("adapter/adapter_model.safetensors")).unwrap();
+        let mut tensors: Vec<(String, Vec<usize>)> = Vec::new();
+        let mut values = std::collections::BTreeMap::new();
+        for name in from.names() {
+            let shape = from.shape(&name).unwrap().to_vec();
+            let mut numbers = from.f32(&name, &shape).unwrap();
+            if let Some(x) = fill {
+                numbers[0] = x;
+            }
+            values.insert(rename(&name), numbers);
+            tensors.push((rename(&name), shape));
+        }
+        for (name, shape, numbers) in more {
+            values.insert((*name).to_owned(), numbers.clone());
+            tensors.push(((*name).to_owned(), shape.clone()));
+        }
+        let out = dir.join("adapter_model.safetensors");
+        let dtype = trimtab::tensorfile::Dtype::F32;
+        trimtab::tensorfile::write(&out, dtype, &tensors, &Default::default(), |name| Ok(values[name].clone()))
+            .unwrap();
+    }
+
+    #[test]
+    fn adapters_that_other_trainers_saved_are_read() {
+        let golden = Adapter::read(&fixture("adapter"), &tiny()).unwrap();
+        let dir = copy_of("adapter");
+        let named = |name: &str| name.replace(".weight", ".default.weight");
+        rewritten(dir.path(), named, &[], None);
+        assert_eq!(Adapter::read(dir.path(), &tiny()).unwrap(), golden);
+
+        let (table, shape) = ("model.embed_tokens.weight", vec![tiny().vocab_size, tiny().hidden_size]);
+        let mut embeddings = Shards::open(&fixture("tiny")).unwrap().read_f32(table, &shape).unwrap();
+        let along = "base_model.model.model.embed_tokens.weight";
+        rewritten(dir.path(), str::to_owned, &[(along, shape.clone(), embeddings.clone())], None);
+        let on = || Adapter::read_on(dir.path(), &tiny(), &fixture("tiny"));
+        assert_eq!(on().unwrap(), golden, "they equal the model's");
+        assert!(Adapter::read(dir.path(), &tiny()).is_err(), "without the model nothing tells");
+        embeddings[7] += 1.0;
+        rewritten(dir.path(), str::to_owned, &[(along, shape, embeddings)], None);
+        let e = on().unwrap_err();
+        assert!(e.to_string().contains("1 tensor unknown: `base_model.model.model.embed_tokens.weight`"), "{e}");
+        assert!(e.help().unwrap().contains("save_embedding_layers=False"), "{e:?}");
+    }
+
+    #[test]
+    fn an_adapter_that_diverged_is_refused() {
+        let dir = copy_of("adapter");
+        for x in [f32::NAN, f32::INFINITY] {
+            rewritten(dir.path(), str::to_owned, &[], Some(x));
+            let e = told(Adapter::read(dir.path(), &tiny()), dir.path());
+            assert!(e.contains("56 tensors with numbers that are not finite: `base_model.model.model.layers.0"), "{e}");
+        }
+    }
+
+    #[test]
+    fn excluded_modules_carry_no_pair() {
+        let count = |changes: Value| config_with(changes).unwrap().layout(&tiny()).unwrap().len();
+        let names = json!({"target_modules": "all-linear", "exclude_modules": ["q_proj"]});
+        assert_eq!(count(names.clone()), 24);
+        assert_eq!(config_with(names).unwrap().to_json()["exclude_modules"], json!(["q_proj"]));
+        assert_eq!(count(json!({"exclude_modules": r".*layers\.0\..*"})), 21);
+        assert_eq!(count(json!({"layers_to_transform": [1], "layers_pattern": "layers"})), 7);
+        let e = config_with(json!({"layers_to_transform": [1], "layers_pattern": "h"})).unwrap_err().to_string();
+        assert!(e.starts_with("`layers_pattern` is \"h\""), "{e}");
     }
 
     #[test]

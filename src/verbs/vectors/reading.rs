@@ -22,6 +22,9 @@ pub struct ReadingArgs {
     /// The model's number of blocks, if the file leaves out the last ones
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,
+    /// Which row of ours a .pt file begins with: 0, the embedding, or 1 if it leaves that out [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=1))]
+    first_row: Option<u8>,
     /// The layer of a file that holds a single direction (refusal_direction's .pt)
     #[arg(long, value_name = "L")]
     layer: Option<usize>,
@@ -50,7 +53,7 @@ enum GgufFromArg {
 impl ReadingArgs {
     /// The flags as the readers take them.
     pub fn reading(&self) -> Reading {
-        let Self { last_row, gguf_from, blocks, layer } = self;
+        let Self { last_row, gguf_from, blocks, first_row, layer } = self;
         let last_row = last_row.map(|row| match row {
             LastRowArg::Raw => LastRow::Raw,
             LastRowArg::PostNorm => LastRow::PostNorm,
@@ -59,7 +62,7 @@ impl ReadingArgs {
             GgufFromArg::Repeng => GgufFrom::Repeng,
             GgufFromArg::LlamaCvectorGenerator => GgufFrom::CvectorGenerator,
         };
-        Reading { last_row, gguf_from, layer: *layer, blocks: *blocks }
+        Reading { last_row, gguf_from, layer: *layer, blocks: *blocks, without_embedding: *first_row == Some(1) }
     }
 }
 
