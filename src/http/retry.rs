@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -79,11 +79,35 @@ pub fn passes(status: StatusCode) -> bool {
     status.is_server_error() || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status)
 }
 
-/// The wait that a server asks for: `retry-after-ms`, or `Retry-After` in seconds. A date there is left to our own wait.
+/// The wait that a server asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date, which is counted from the server's
+/// own `Date` if it tells one.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
+    if let Some(seconds) = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after")) {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = |name: &str| headers.get(name)?.to_str().ok().and_then(http_date);
+    let here = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let then = date("retry-after")?;
+    Some(Duration::from_secs(then.saturating_sub(date("date").unwrap_or_else(here))))
+}
+
+/// Seconds since 1970 of a date as RFC 9110, section 5.6.7, has senders write it: `Wed, 21 Oct 2026 07:28:00 GMT`.
+fn http_date(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let [_, day, month, year, time, "GMT"] = text.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
+    let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok()?);
+    let clock = time.split(':').map(|part| part.parse().ok()).collect::<Option<Vec<u64>>>()?;
+    let [hours, minutes, seconds] = clock[..] else { return None };
+    let fits = (1..=31).contains(&day) && (1970..=9999).contains(&year) && hours < 24 && minutes < 60 && seconds <= 60;
+    if !fits {
+        return None;
+    }
+    // Years that begin in March have their leap day at the end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    Some((days.checked_sub(719_468)? * 24 + hours) * 3600 + minutes * 60 + seconds)
 }
 
 /// The innermost cause of a failure; the layers above only repeat the address.
@@ -122,8 +146,23 @@ mod tests {
         };
         assert_eq!(of("retry-after", "2"), Some(Duration::from_secs(2)));
         assert_eq!(of("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-        for nonsense in ["-1", "NaN", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+        for nonsense in ["-1", "NaN", "Wed, 21 Oct 2026 07:28:00", "Wed, 41 Oct 2026 07:28:00 GMT"] {
             assert_eq!(of("retry-after", nonsense), None);
         }
+        assert_eq!(of("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_date_is_a_wait_from_the_servers_own_time() {
+        let headers = |then: &str, now: &str| {
+            let header =
+                |name: &'static str, value: &str| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
+            HeaderMap::from_iter([header("retry-after", then), header("date", now)])
+        };
+        let wait = retry_after(&headers("Thu, 01 Mar 2029 00:00:10 GMT", "Wed, 28 Feb 2029 23:59:50 GMT"));
+        assert_eq!(wait, Some(Duration::from_secs(20)));
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(http_date("Tue, 29 Feb 2000 12:00:00 GMT"), Some(951_825_600));
     }
 }

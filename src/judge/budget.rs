@@ -34,8 +34,27 @@ pub struct Tokens {
 
 impl std::ops::AddAssign for Tokens {
     fn add_assign(&mut self, more: Self) {
-        self.input += more.input;
-        self.output += more.output;
+        self.input = self.input.saturating_add(more.input);
+        self.output = self.output.saturating_add(more.output);
+    }
+}
+
+/// No request and no answer has more tokens; a larger number is an error of the server.
+pub const TOKENS_MAX: u64 = 10_000_000;
+
+/// What a server says it counted; some count nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens of the request.
+    pub input: Option<u64>,
+    /// Tokens of the answer.
+    pub output: Option<u64>,
+}
+
+impl Usage {
+    /// What was counted, and where nothing was, the estimate: an answer is never free because its server does not count.
+    pub fn or(self, estimate: Tokens) -> Tokens {
+        Tokens { input: self.input.unwrap_or(estimate.input), output: self.output.unwrap_or(estimate.output) }
     }
 }
 
@@ -142,6 +161,13 @@ mod tests {
             [tokens_of(""), tokens_of("abcd"), tokens_of("abcde"), tokens_of("abcd\u{4f60}\u{597d}")],
             [8, 9, 10, 11]
         );
+    }
+
+    #[test]
+    fn what_a_server_does_not_count_is_estimated() {
+        let estimate = Tokens { input: 9, output: 1 };
+        assert_eq!(Usage::default().or(estimate), estimate);
+        assert_eq!(Usage { input: Some(7), output: None }.or(estimate), Tokens { input: 7, output: 1 });
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::budget::{Spent, Tokens};
+use super::budget::{Spent, TOKENS_MAX, Tokens};
 use crate::record::{Hash, create_folder};
 use crate::{At, Error, Result};
 
@@ -145,12 +145,16 @@ impl Cache {
     /// # Errors
     /// If the file cannot be read.
     pub fn spent(&self) -> Result<Spent> {
-        let sums = "SELECT count(*), ifnull(sum(input), 0), ifnull(sum(output), 0) FROM calls WHERE run = ?1";
+        // A number that no server can have counted would spoil the sum of all.
+        let sums = format!(
+            "SELECT count(*), ifnull(sum(iif(input BETWEEN 0 AND {TOKENS_MAX}, input, 0)), 0),
+             ifnull(sum(iif(output BETWEEN 0 AND {TOKENS_MAX}, output, 0)), 0) FROM calls WHERE run = ?1"
+        );
         let row = |row: &rusqlite::Row<'_>| {
             let number = |i| row.get::<_, i64>(i).map(i64::cast_unsigned);
             Ok(Spent { calls: number(0)?, tokens: Tokens { input: number(1)?, output: number(2)? } })
         };
-        self.db.query_row(sums, [&self.run], row).at(&self.path)
+        self.db.query_row(&sums, [&self.run], row).at(&self.path)
     }
 
     /// Takes over what another file holds and this one does not, the bill included; the other stays as it is.
@@ -216,6 +220,16 @@ mod tests {
         assert_eq!(second.get::<String>(&b).unwrap(), None);
         assert_eq!(cache.spent().unwrap(), Spent { calls: 2, tokens: Tokens { input: 15, output: 2 } });
         assert_eq!(second.spent().unwrap(), Spent::default());
+    }
+
+    #[test]
+    fn a_bill_with_impossible_numbers_heals() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = Cache::open(&dir.path().join("judge.sqlite"), "run").unwrap();
+        for input in [i64::MAX.cast_unsigned(), i64::MAX.cast_unsigned(), u64::MAX, 5] {
+            cache.charge(&Hash::of("a"), Tokens { input, output: 1 }).unwrap();
+        }
+        assert_eq!(cache.spent().unwrap(), Spent { calls: 4, tokens: Tokens { input: 5, output: 4 } });
     }
 
     #[test]

@@ -13,8 +13,8 @@ use reqwest::{StatusCode, Url, redirect};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::budget::Tokens;
-use super::reply::Reply;
+use super::budget::Usage;
+use super::reply::{self, Reply};
 use crate::http::retry::{Patience, innermost, passes, retry_after};
 use crate::{At, Error, Result, http};
 
@@ -56,6 +56,48 @@ pub struct ChatClient {
     /// Nothing is sent before.
     open_at: Mutex<Instant>,
     given_up: watch::Sender<bool>,
+    spelling: Mutex<Spelling>,
+}
+
+/// How this server wants its requests, as far as it has complained.
+#[derive(Debug, Default)]
+struct Spelling {
+    /// `max_tokens` is called `max_completion_tokens`.
+    completion_tokens: bool,
+    /// Parameters that it does not take.
+    without: Vec<Parameter>,
+    /// Log-probabilities that it gives at most.
+    top: Option<u64>,
+}
+
+/// A parameter of a request that some servers refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parameter {
+    MaxTokens,
+    Seed,
+    Temperature,
+    TopLogprobs,
+}
+
+impl Parameter {
+    const ALL: [Self; 4] = [Self::MaxTokens, Self::Seed, Self::Temperature, Self::TopLogprobs];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::Seed => "seed",
+            Self::Temperature => "temperature",
+            Self::TopLogprobs => "top_logprobs",
+        }
+    }
+}
+
+/// What a server refuses in a request, and what it takes instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Disliked {
+    parameter: Parameter,
+    /// The most that it takes, of log-probabilities.
+    most: Option<u64>,
 }
 
 /// Why one try came to nothing.
@@ -64,6 +106,8 @@ enum Trouble {
     Passing { why: String, wait: Option<Duration> },
     /// It will not.
     Lasting(Error),
+    /// It will not, unless the request is spelled otherwise.
+    Spelling(Disliked, Error),
 }
 
 impl ChatClient {
@@ -80,7 +124,8 @@ impl ChatClient {
             http = http.no_proxy();
         }
         let http = http.build().doing("cannot set up HTTP")?;
-        Ok(Self { http, url, key, patience, open_at: Mutex::new(Instant::now()), given_up: watch::Sender::new(false) })
+        let (open_at, given_up) = (Mutex::new(Instant::now()), watch::Sender::new(false));
+        Ok(Self { http, url, key, patience, open_at, given_up, spelling: Mutex::default() })
     }
 
     /// Whether a key is missing. Only of OpenAI itself is it known that it wants one.
@@ -98,18 +143,27 @@ impl ChatClient {
     ///
     /// # Errors
     /// The server's refusal, or its last failure when patience is at an end.
-    pub async fn complete(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Tokens)> {
-        let body = request.to_string();
-        for tried in 1.. {
+    pub async fn complete(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Usage)> {
+        let mut tried = 0;
+        loop {
             self.wait_until_open().await;
             if *self.given_up.borrow() {
                 return Err(Error::new(format!("{}: given up", self.url)));
             }
+            let spelled = self.spelled(request);
+            let body = spelled.to_string();
             let (why, wait) = match self.try_once(&body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Trouble::Lasting(e)) => return Err(e),
+                Err(Trouble::Spelling(disliked, e)) => {
+                    if !self.spell(disliked, &spelled, note) {
+                        return Err(e);
+                    }
+                    continue;
+                }
                 Err(Trouble::Passing { why, wait }) => (why, wait),
             };
+            tried += 1;
             let pause = match self.patience.wait(tried, wait, &body) {
                 Ok(pause) => pause,
                 Err(given_up) => {
@@ -123,18 +177,69 @@ impl ChatClient {
             }
             self.pause_until(Instant::now() + pause).await;
         }
-        unreachable!("the loop ends by returning")
+    }
+
+    /// The request as this server takes it.
+    fn spelled(&self, request: &Value) -> Value {
+        let spelling = self.spelling.lock().expect("never poisoned: no panic while it is locked");
+        let mut request = request.clone();
+        let Some(fields) = request.as_object_mut() else { return request };
+        if spelling.completion_tokens
+            && let Some(tokens) = fields.remove("max_tokens")
+        {
+            fields.insert("max_completion_tokens".into(), tokens);
+        }
+        for parameter in &spelling.without {
+            fields.remove(parameter.name());
+        }
+        if let (Some(most), Some(top)) = (spelling.top, fields.get_mut("top_logprobs")) {
+            *top = top.as_u64().map_or(most, |top| top.min(most)).into();
+        }
+        request
+    }
+
+    /// Takes a complaint to heart; says so once. False if the request was spelled so already.
+    fn spell(&self, Disliked { parameter, most }: Disliked, sent: &Value, note: &(dyn Fn(&str) + Sync)) -> bool {
+        let name = parameter.name();
+        let Some(value) = sent.get(name) else { return false };
+        let mut spelling = self.spelling.lock().expect("never poisoned: no panic while it is locked");
+        let (news, instead) = match (parameter, most) {
+            (Parameter::MaxTokens, _) => (
+                !std::mem::replace(&mut spelling.completion_tokens, true),
+                "`max_completion_tokens` instead".to_owned(),
+            ),
+            (Parameter::TopLogprobs, Some(most)) => {
+                // A number that is no smaller mends nothing.
+                if value.as_u64().is_none_or(|asked| asked <= most) {
+                    return false;
+                }
+                (spelling.top.replace(most) != Some(most), format!("{most} of them"))
+            }
+            (Parameter::TopLogprobs, None) => return false,
+            (Parameter::Seed | Parameter::Temperature, _) => {
+                let news = !spelling.without.contains(&parameter);
+                if news {
+                    spelling.without.push(parameter);
+                }
+                (news, "the request goes without".to_owned())
+            }
+        };
+        if news {
+            let host = self.url.host_str().unwrap_or_default();
+            note(&format!("{host} does not take `{name}: {value}`; {instead}"));
+        }
+        true
     }
 
     /// [`Self::complete`] for a single question of a program that is not asynchronous.
     ///
     /// # Errors
     /// As there.
-    pub fn ask(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Tokens)> {
+    pub fn ask(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Usage)> {
         runtime()?.block_on(self.complete(request, note))
     }
 
-    async fn try_once(&self, body: &str) -> Result<(Reply, Tokens), Trouble> {
+    async fn try_once(&self, body: &str) -> Result<(Reply, Usage), Trouble> {
         let passing = |e: reqwest::Error| Trouble::Passing { why: words(&e), wait: None };
         let mut request =
             self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body.to_owned());
@@ -153,23 +258,21 @@ impl ChatClient {
         self.read(status, wait, &bytes)
     }
 
-    fn read(&self, status: StatusCode, wait: Option<Duration>, bytes: &[u8]) -> Result<(Reply, Tokens), Trouble> {
-        let json: Option<Value> = serde_json::from_slice(bytes).ok();
+    fn read(&self, status: StatusCode, wait: Option<Duration>, bytes: &[u8]) -> Result<(Reply, Usage), Trouble> {
+        let json = reply::json(bytes);
         let said = || self.clean(&message(json.as_ref(), bytes));
-        if status.is_success() {
-            if let Some(answer) = json.as_ref().and_then(Reply::read) {
-                return Ok(answer);
-            }
-            // Some gateways pass a failure on with status 200.
-            let code =
-                json.as_ref().and_then(|j| j["error"]["code"].as_u64()).and_then(|code| u16::try_from(code).ok());
-            return match code.and_then(|code| StatusCode::from_u16(code).ok()).filter(|code| !code.is_success()) {
-                Some(status) => Err(self.refused(status, wait, json.as_ref(), said())),
-                None => Err(Trouble::Passing { why: format!("an answer that is no completion: {}", said()), wait }),
-            };
-        }
         if content_filter(json.as_ref()) {
-            return Ok((Reply::refusal(said()), Tokens::default()));
+            return Ok((Reply::refusal(said()), Usage::default()));
+        }
+        if status.is_success() {
+            // Some gateways pass a failure on with status 200.
+            let code = json.as_ref().and_then(reply::failure).and_then(|code| StatusCode::from_u16(code).ok());
+            if let Some(status) = code {
+                return Err(self.refused(status, wait, json.as_ref(), said()));
+            }
+            let no_completion =
+                || Trouble::Passing { why: format!("an answer that is no completion: {}", said()), wait };
+            return json.as_ref().and_then(Reply::read).ok_or_else(no_completion);
         }
         Err(self.refused(status, wait, json.as_ref(), said()))
     }
@@ -181,10 +284,14 @@ impl ChatClient {
         }
         let hint = if out_of_money { Some("the account has no credit left") } else { hint(status, &said) };
         let error = Error::new(format!("{}: {status}: {said}", self.url));
-        Trouble::Lasting(match hint {
+        let error = match hint {
             Some(hint) => error.hint(hint),
             None => error,
-        })
+        };
+        match json.and_then(|json| disliked(status, json, &said)) {
+            Some(disliked) => Trouble::Spelling(disliked, error),
+            None => Trouble::Lasting(error),
+        }
     }
 
     /// A server may repeat the key in its message.
@@ -232,6 +339,11 @@ pub(super) fn endpoint(base: &str) -> Result<Url> {
     if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
         return Err(usage("neither http nor https".into()));
     }
+    if url.query().is_some_and(|query| query.starts_with("api-version=")) {
+        return Err(Error::usage("--judge-url ends in `?api-version=...`, which has no place there").hint(
+            "Azure's address that needs no version is https://NAME.openai.azure.com/openai/v1, with the deployment as --judge-model",
+        ));
+    }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
         // Without repeating it: this text may be a secret.
         return Err(Error::usage("--judge-url holds a user name, a password or a query")
@@ -265,7 +377,7 @@ fn words(e: &reqwest::Error) -> String {
 
 /// The server's own words, wherever it puts them.
 fn message(json: Option<&Value>, bytes: &[u8]) -> String {
-    let places = ["/error/message", "/message", "/detail", "/error"];
+    let places = ["/error/message", "/choices/0/error/message", "/message", "/detail", "/error", "/choices/0/error"];
     let found = json.and_then(|json| places.iter().find_map(|place| json.pointer(place)?.as_str()));
     let text = found.map_or_else(|| String::from_utf8_lossy(bytes).into_owned(), str::to_owned);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -282,16 +394,51 @@ fn content_filter(json: Option<&Value>) -> bool {
     matches!(code, Some("content_filter" | "content_policy_violation"))
 }
 
+/// Which parameter of the request a server does not take, if that is its complaint.
+fn disliked(status: StatusCode, json: &Value, said: &str) -> Option<Disliked> {
+    const COMPLAINTS: [&str; 9] = [
+        "unsupported",
+        "not support",
+        "unrecognized",
+        "unknown",
+        "not permitted",
+        "not allowed",
+        "unexpected",
+        "instead",
+        "deprecated",
+    ];
+    if !["400", "422"].contains(&status.as_str()) {
+        return None;
+    }
+    let lower = said.to_lowercase();
+    let named = |name: &str| lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
+    let param = json.pointer("/error/param").and_then(Value::as_str);
+    let fits =
+        |parameter: &&Parameter| param.map_or_else(|| named(parameter.name()), |param| param == parameter.name());
+    let parameter = *Parameter::ALL.iter().find(fits)?;
+    if parameter == Parameter::TopLogprobs {
+        let numbers = lower.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+        let most = numbers.filter(|most| (1..20).contains(most)).max()?;
+        return Some(Disliked { parameter, most: Some(most) });
+    }
+    let code = json.pointer("/error/code").and_then(Value::as_str).unwrap_or_default();
+    let complains = code.starts_with("unsupported") || COMPLAINTS.iter().any(|sign| lower.contains(sign));
+    complains.then_some(Disliked { parameter, most: None })
+}
+
 fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
     let lower = said.to_lowercase();
     match status.as_u16() {
         401 | 403 => Some("set TRIMTAB_JUDGE_KEY (or OPENAI_API_KEY) to a key that this server takes"),
+        404 if lower.contains("deployment") => Some(
+            "--judge-model names the deployment; if another model's name comes back, allow it with --judge-answers-as",
+        ),
         404 | 405 => Some("check --judge-model and --judge-url, which usually ends in /v1"),
         400 | 422 if lower.contains("logprob") => {
             Some("the server gives no log-probabilities, or not 20 of them; take another one, or `--judge-mode sample`")
         }
-        400 | 422 if lower.contains("max_tokens") => {
-            Some("a model that reasons before it answers cannot judge by its first token; take another one")
+        400 | 422 if ["max_tokens", "max_completion_tokens", "temperature"].iter().any(|name| lower.contains(name)) => {
+            Some("a model that reasons before it answers spends the few tokens of a judge on that; take another one")
         }
         300..=399 => Some("the server sends us elsewhere; name that place with --judge-url"),
         _ => None,
@@ -338,6 +485,7 @@ mod tests {
                 Ok((reply, _)) => format!("refusal {}", reply.refused.unwrap_or_default()),
                 Err(Trouble::Passing { why, .. }) => format!("passing {why}"),
                 Err(Trouble::Lasting(e)) => format!("lasting {e}"),
+                Err(Trouble::Spelling(disliked, _)) => format!("spelling {disliked:?}"),
             };
         let check = |status, body: &str, want: &str| {
             let got = read(status, body);
@@ -352,5 +500,44 @@ mod tests {
         check(400, r#"{"error":{"code":"content_filter","message":"violent"}}"#, "refusal violent");
         check(400, r#"{"detail":"top_logprobs too large"}"#, "lasting");
         check(302, "", "lasting");
+        let choice =
+            r#"{"choices":[{"message":{"content":""},"finish_reason":"error","error":{"code":502,"message":"up"}}]}"#;
+        check(200, choice, "passing 502 Bad Gateway: up");
+        check(200, r#"{"error":{"message":"who","type":"authentication_error"}}"#, "lasting");
+        let unsupported =
+            r#"{"error":{"message":"Unsupported value","param":"temperature","code":"unsupported_value"}}"#;
+        check(400, unsupported, "spelling Disliked { parameter: Temperature");
+        check(422, r#"{"detail":[{"loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}"#, "spelling");
+        check(
+            400,
+            r#"{"detail":"top_logprobs must be between 0 and 5, not 20"}"#,
+            "spelling Disliked { parameter: TopLogprobs, most: Some(5)",
+        );
+        check(400, r#"{"detail":"max_tokens must be at least 16"}"#, "lasting");
+    }
+
+    #[test]
+    fn a_request_is_spelled_as_the_server_takes_it_and_that_is_said_once() {
+        let client = ChatClient::new("http://localhost/v1", None, Patience::default()).unwrap();
+        let request = serde_json::json!({ "max_tokens": 1, "temperature": 0, "seed": 0, "top_logprobs": 20 });
+        let notes = Mutex::new(Vec::new());
+        let note = |why: &str| notes.lock().unwrap().push(why.to_owned());
+        for (parameter, most) in
+            [(Parameter::MaxTokens, None), (Parameter::Temperature, None), (Parameter::TopLogprobs, Some(5))]
+        {
+            let disliked = Disliked { parameter, most };
+            // Two requests were under way; a third that is spelled well already has another trouble.
+            assert!(client.spell(disliked, &request, &note) && client.spell(disliked, &request, &note));
+            assert!(!client.spell(disliked, &client.spelled(&request), &note));
+        }
+        let want = serde_json::json!({ "max_completion_tokens": 1, "seed": 0, "top_logprobs": 5 });
+        assert_eq!((client.spelled(&request), notes.lock().unwrap().len()), (want, 3));
+    }
+
+    #[test]
+    fn an_azure_url_gets_a_hint_that_fits() {
+        let error = endpoint("https://h/openai/deployments/d?api-version=2024-10-21").unwrap_err();
+        assert!(error.help().unwrap().contains("/openai/v1"), "{error:?}");
+        assert!(endpoint("https://h/v1?key=sesame").unwrap_err().help().unwrap().contains("TRIMTAB_JUDGE_KEY"));
     }
 }

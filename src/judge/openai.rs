@@ -3,23 +3,27 @@
 //! Calls that the cache can answer are not made, and equal calls are made once. The others are announced as an estimate, checked
 //! against the budget, and sent: the first call alone, so that a wrong key or a model without logprobs costs one call at most; then
 //! as many at a time as allowed. Each answer is in the cache before it is used.
+//!
+//! A first token is a grade only where numbers are single tokens. Until an answer shows that, one whose score depends on it waits
+//! for a [`Ask::probe`], a number that the judge is to repeat.
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::budget::{Estimate, Spent, Tokens, tokens_of};
+use super::budget::{Estimate, Spent, Tokens, Usage, tokens_of};
 use super::cache::Cache;
 use super::cache::Label;
 use super::client::ChatClient;
 use super::client::runtime;
 use super::reply::Reply;
 use super::rubric::Rubrics;
-use super::score;
+use super::score::{self, Writes};
 use super::settings::{Mode, OpenAiSettings};
 use super::verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict};
 use crate::record::{Hash, write_atomic};
@@ -41,6 +45,10 @@ pub struct OpenAiJudge<'a> {
     foreseen: HashSet<Hash>,
     /// Whether an answer has come that could be used.
     proven: bool,
+    /// Whether an answer has shown that numbers are single tokens.
+    whole: bool,
+    /// The most that a call has cost, as a multiple of its estimate; at least 1.
+    dearer: f64,
 }
 
 /// One call to be made.
@@ -50,13 +58,19 @@ struct Ask {
     request: Value,
     tokens: Tokens,
     rubric: String,
+    /// Whether it asks how the judge writes numbers, not for a verdict.
+    probe: bool,
 }
 
 /// Calls that are made together.
 struct Round {
     total: usize,
     coming: VecDeque<Ask>,
-    flights: JoinSet<(Ask, Result<(Reply, Tokens)>)>,
+    flights: JoinSet<(Ask, Result<(Reply, Usage)>)>,
+    /// What the calls under way are estimated at.
+    flying: Tokens,
+    /// Answers that are paid for and wait for the probe.
+    waiting: Vec<(Ask, Reply)>,
     notes: mpsc::UnboundedSender<String>,
     done: usize,
     spent: Spent,
@@ -81,7 +95,8 @@ impl<'a> OpenAiJudge<'a> {
             _ => format!("{model} at {url}, {}", mode.name()),
         };
         let (client, foreseen) = (Arc::new(client), HashSet::new());
-        Ok(Self { settings, name, rubrics, client, cache, bill: None, tell, foreseen, proven: false })
+        let (proven, whole, dearer) = (false, false, 1.0);
+        Ok(Self { settings, name, rubrics, client, cache, bill: None, tell, foreseen, proven, whole, dearer })
     }
 
     /// Keeps the bill in `usage.json` in this folder.
@@ -122,36 +137,75 @@ impl<'a> OpenAiJudge<'a> {
 
     /// The calls behind one verdict.
     fn asks(&self, rubric: &Rubric, item: &JudgedItem) -> Result<Vec<Ask>> {
-        let OpenAiSettings { model, url, mode, samples, .. } = &self.settings;
+        let OpenAiSettings { model, mode, samples, .. } = &self.settings;
         let prompt = self.rubrics.prompt(rubric, item)?;
-        let input = tokens_of(&prompt);
-        let ask = |request: Value| {
-            let key = Hash::of(&("chat completion", url.trim_end_matches('/'), mode, &request));
-            let tokens = Tokens { input, output: request["max_tokens"].as_u64().unwrap_or_default() };
-            Ask { key, request, tokens, rubric: rubric.key().to_owned() }
-        };
+        let ask = |request: Value| self.ask(request, &prompt, rubric.key());
         let messages = json!([{ "role": "user", "content": prompt }]);
         let words = |temperature: u8, seed: u64| json!({ "model": model, "messages": messages, "max_tokens": WORDS_MAX, "temperature": temperature, "seed": seed });
         Ok(match mode {
             Mode::Sample => (0..*samples).map(|seed| ask(words(1, seed))).collect(),
             Mode::Parse | Mode::Enumerate => vec![ask(words(0, 0))],
-            Mode::Logprobs => vec![ask(json!({
-                "model": model, "messages": messages, "max_tokens": 1, "temperature": 0, "logprobs": true, "top_logprobs": 20, "seed": 0,
-            }))],
+            Mode::Logprobs => vec![ask(self.first_tokens(&prompt, 1))],
         })
     }
 
+    fn ask(&self, request: Value, prompt: &str, rubric: &str) -> Ask {
+        let OpenAiSettings { url, mode, .. } = &self.settings;
+        let key = Hash::of(&("chat completion", url.trim_end_matches('/'), mode, &request));
+        let tokens = Tokens { input: tokens_of(prompt), output: request["max_tokens"].as_u64().unwrap_or_default() };
+        Ask { key, request, tokens, rubric: rubric.to_owned(), probe: false }
+    }
+
+    fn first_tokens(&self, prompt: &str, max_tokens: u64) -> Value {
+        json!({
+            "model": self.settings.model, "messages": [{ "role": "user", "content": prompt }],
+            "max_tokens": max_tokens, "temperature": 0, "logprobs": true, "top_logprobs": 20, "seed": 0,
+        })
+    }
+
+    /// Asks how the judge writes a number of two digits. An answer of the cache that shows it stands under the same key.
+    fn probe(&self) -> Ask {
+        const PROMPT: &str = "Reply with the number 85 and nothing else.";
+        Ask { probe: true, ..self.ask(self.first_tokens(PROMPT, 4), PROMPT, "how numbers are written") }
+    }
+
+    /// What the cache holds under this key, unless it is none: an answer of an earlier version may hold impossible numbers.
+    fn known(&self, key: &Hash) -> Result<Option<Reply>> {
+        let kept: Option<Value> = self.cache.get(key)?;
+        Ok(kept.and_then(|kept| Reply::deserialize(kept).ok()).filter(Reply::is_sound))
+    }
+
+    /// What the first token of this answer tells about the tokenizer, where that matters.
+    fn writes(&self, ask: &Ask, reply: &Reply) -> Writes {
+        match &reply.top {
+            Some(top) if self.settings.mode == Mode::Logprobs && ask.rubric != Rubric::Fact.key() => score::writes(top),
+            _ => Writes::Either,
+        }
+    }
+
     /// What the cache does not hold of this, each call once.
-    fn unknown(&self, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<Vec<Ask>> {
-        let (mut seen, mut unknown) = (HashSet::new(), Vec::new());
+    fn unknown(&mut self, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<Vec<Ask>> {
+        let (mut seen, mut unknown, mut unclear) = (HashSet::new(), Vec::new(), Vec::new());
         for rubric in rubrics {
             for item in items {
                 for ask in self.asks(rubric, item)? {
-                    if !self.cache.has(&ask.key)? && seen.insert(ask.key.clone()) {
-                        unknown.push(ask);
+                    if !seen.insert(ask.key.clone()) {
+                        continue;
+                    }
+                    match self.known(&ask.key)? {
+                        None => unknown.push(ask),
+                        Some(reply) => match self.writes(&ask, &reply) {
+                            Writes::Whole => self.whole = true,
+                            Writes::Unclear | Writes::DigitByDigit => unclear.push(ask),
+                            Writes::Either => {}
+                        },
                     }
                 }
             }
+        }
+        // Earlier versions kept the first digit of a longer number as a score.
+        if !unclear.is_empty() && !self.whole && self.known(&self.probe().key)?.is_none() {
+            unknown.extend(unclear);
         }
         Ok(unknown)
     }
@@ -186,6 +240,8 @@ impl<'a> OpenAiJudge<'a> {
             total: asks.len(),
             coming: asks.into(),
             flights: JoinSet::new(),
+            flying: Tokens::default(),
+            waiting: Vec::new(),
             notes,
             done: 0,
             spent: self.cache.spent()?,
@@ -196,7 +252,7 @@ impl<'a> OpenAiJudge<'a> {
             tokio::select! {
                 biased;
                 landed = round.flights.join_next() => match landed {
-                    Some(Ok((ask, said))) => self.land(&mut round, &ask, said),
+                    Some(Ok((ask, said))) => self.land(&mut round, ask, said),
                     Some(Err(e)) => return Err(Error::new(format!("a request was lost: {e}"))),
                     None => return round.failed.map_or(Ok(()), Err),
                 },
@@ -213,6 +269,7 @@ impl<'a> OpenAiJudge<'a> {
                 round.failed = Some(e);
                 return;
             }
+            round.flying += ask.tokens;
             let (client, notes) = (Arc::clone(&self.client), round.notes.clone());
             round.flights.spawn(async move {
                 // Nobody listens any more if the work has ended.
@@ -222,56 +279,114 @@ impl<'a> OpenAiJudge<'a> {
         }
     }
 
-    fn land(&mut self, round: &mut Round, ask: &Ask, said: Result<(Reply, Tokens)>) {
-        match said.and_then(|(reply, tokens)| self.keep(ask, &reply, tokens).map(|()| tokens)) {
-            Ok(tokens) => {
-                self.proven = true;
-                round.done += 1;
-                round.spent.calls += 1;
-                round.spent.tokens += tokens;
-                (self.tell)(&JudgeEvent::Done(round.done, round.total));
-            }
-            Err(e) => {
-                self.client.persist(false);
-                round.failed.get_or_insert(e);
-            }
+    fn land(&mut self, round: &mut Round, ask: Ask, said: Result<(Reply, Usage)>) {
+        round.flying.input -= ask.tokens.input;
+        round.flying.output -= ask.tokens.output;
+        if let Err(e) = said.and_then(|(reply, usage)| self.take(round, ask, reply, usage)) {
+            self.client.persist(false);
+            round.failed.get_or_insert(e);
         }
     }
 
-    /// Estimates are guesses: before each call, what the server has really counted is held against the budget.
+    /// Estimates are guesses: before each call, what the server has really counted is held against the budget, and what is under way
+    /// is reckoned at what calls have really cost.
     fn may_pay(&self, round: &Round, ask: &Ask) -> Result<()> {
-        let flying = round.flights.len() as u64 + 1;
-        let cost = self.settings.price.map(|price| price.of(ask.tokens) * flying as f64);
-        let coming = Estimate { verdicts: 1, calls: flying, tokens: ask.tokens, cost };
+        let calls = round.flights.len() as u64 + 1;
+        let mut tokens = round.flying;
+        tokens += ask.tokens;
+        let cost = self.settings.price.map(|price| price.of(tokens) * self.dearer);
+        let coming = Estimate { verdicts: 1, calls, tokens, cost };
         let stopped =
             "its answers cost more than estimated; what was paid for is kept, and a larger --budget goes on from there";
         self.settings.limits().allows(round.spent, self.settings.price, &coming).map_err(|e| e.hint(stopped))
     }
 
     /// Keeps an answer that can be used; one that cannot has been paid for all the same.
-    fn keep(&mut self, ask: &Ask, reply: &Reply, tokens: Tokens) -> Result<()> {
-        let usable = self.usable(ask, reply);
+    fn take(&mut self, round: &mut Round, ask: Ask, reply: Reply, usage: Usage) -> Result<()> {
         // A text that the server would not look at was not counted by it either.
-        let paid = (reply.refused.is_none() || tokens != Tokens::default()).then_some(tokens);
-        match (&usable, paid) {
-            (Ok(()), paid) => {
-                let label = Label { judge: &self.name, rubric: &ask.rubric };
-                self.cache.put(&ask.key, label, reply, paid)?;
+        let paid = (reply.refused.is_none() || usage != Usage::default()).then(|| usage.or(ask.tokens));
+        if let Some(paid) = paid {
+            round.spent.calls += 1;
+            round.spent.tokens += paid;
+            if let Some(price) = self.settings.price.filter(|price| price.of(ask.tokens) > 0.0) {
+                self.dearer = self.dearer.max(price.of(paid) / price.of(ask.tokens));
             }
-            (Err(_), Some(tokens)) => self.cache.charge(&ask.key, tokens)?,
-            (Err(_), None) => {}
         }
-        usable
+        let charge = |cache: &mut Cache| paid.map_or(Ok(()), |paid| cache.charge(&ask.key, paid));
+        if let Err(e) = self.usable(&ask, &reply) {
+            charge(&mut self.cache)?;
+            return Err(e);
+        }
+        let writes = self.writes(&ask, &reply);
+        if ask.probe {
+            self.put(&ask, &reply, paid)?;
+            self.settle(round)?;
+        } else if writes == Writes::Unclear && !self.whole && self.known(&self.probe().key)?.is_none() {
+            charge(&mut self.cache)?;
+            if round.waiting.is_empty() {
+                round.coming.push_front(self.probe());
+            }
+            round.waiting.push((ask, reply));
+            return Ok(());
+        } else {
+            self.put(&ask, &reply, paid)?;
+            if writes == Writes::Whole && !self.whole {
+                // What this answer shows is known from now on, also where others of its run tell nothing.
+                self.put(&self.probe(), &reply, None)?;
+                self.settle(round)?;
+            }
+            self.done(round);
+        }
+        self.proven = true;
+        Ok(())
+    }
+
+    /// Numbers are single tokens: the answers that waited for this are verdicts.
+    fn settle(&mut self, round: &mut Round) -> Result<()> {
+        self.whole = true;
+        for (ask, reply) in std::mem::take(&mut round.waiting) {
+            self.put(&ask, &reply, None)?;
+            self.done(round);
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, round: &mut Round) {
+        round.done += 1;
+        (self.tell)(&JudgeEvent::Done(round.done, round.total));
+    }
+
+    fn put(&mut self, ask: &Ask, reply: &Reply, paid: Option<Tokens>) -> Result<()> {
+        self.cache.put(&ask.key, Label { judge: &self.name, rubric: &ask.rubric }, reply, paid)
     }
 
     fn usable(&self, ask: &Ask, reply: &Reply) -> Result<()> {
-        let OpenAiSettings { model, url, mode, .. } = &self.settings;
-        if !same_model(model, &reply.model) {
-            return Err(Error::new(format!("{url}: `{model}` was asked and `{}` answered", reply.model)).hint(
-                "scores of different judges cannot be compared; name the model as the server does, with --judge-model",
-            ));
+        let OpenAiSettings { model, answers_as, url, mode, .. } = &self.settings;
+        let allowed = |name: &String| same_model(name, &reply.model);
+        if !allowed(model) && !answers_as.as_ref().is_some_and(allowed) {
+            let hint = format!(
+                "scores of different judges cannot be compared; name the model as the server does, with --judge-model, or allow \
+                 what stands behind a deployment's name with `--judge-answers-as {}`",
+                reply.model
+            );
+            return Err(Error::new(format!("{url}: `{model}` was asked and `{}` answered", reply.model)).hint(hint));
         }
-        if *mode != Mode::Logprobs || reply.refused.is_some() {
+        if let Some(fault) = &reply.fault {
+            return Err(Error::new(format!("{url}: `{model}` answered with {fault}"))
+                .hint("this cannot be true; nothing of the answer was kept; take another server, or report this to its makers"));
+        }
+        if reply.refused.is_some() {
+            return Ok(());
+        }
+        // Later ones are answers that could not be read: one thought too long is no property of the judge.
+        let silent = reply.text.trim().is_empty() && reply.finish.as_deref() == Some("length");
+        if !self.proven && (reply.reasons || (silent && *mode != Mode::Logprobs)) {
+            let what =
+                if reply.reasons { "reasons before it answers" } else { "said nothing within its limit of tokens" };
+            return Err(Error::new(format!("{url}: `{model}` {what}, so its answer is empty"))
+                .hint("take a model that does not reason, or switch its reasoning off on the server"));
+        }
+        if *mode != Mode::Logprobs {
             return Ok(());
         }
         let Some(top) = &reply.top else {
@@ -279,19 +394,26 @@ impl<'a> OpenAiJudge<'a> {
                 "take a server that gives them (top_logprobs), or `--judge-mode sample`, which asks several times and takes the mean",
             ));
         };
-        if ask.rubric != Rubric::Fact.key() && score::digit_by_digit(top) {
-            return Err(Error::new(format!("`{model}` writes numbers digit by digit, so its first token is no score"))
-                .hint(
-                    "`--judge-mode sample` or `parse` read the whole number; `--judge local` enumerates all of them",
-                ));
+        if ask.rubric == Rubric::Fact.key() || self.whole {
+            return Ok(());
+        }
+        let by_digits = reply.by_digits || score::writes(top) == Writes::DigitByDigit;
+        if by_digits || (ask.probe && score::writes(top) != Writes::Whole) {
+            let what = match by_digits {
+                true => "writes numbers digit by digit, so its first token is no score",
+                false => "did not show that it writes numbers as single tokens, so its first token may be no score",
+            };
+            return Err(Error::new(format!("`{model}` {what}")).hint(
+                "`--judge-mode sample` or `parse` read the whole number; `--judge local` enumerates all of them",
+            ));
         }
         Ok(())
     }
 
     fn verdict(&self, rubric: &Rubric, item: &JudgedItem) -> Result<Verdict> {
         let reply = |ask: Ask| {
-            let found: Option<Reply> = self.cache.get(&ask.key)?;
-            found.ok_or_else(|| Error::new(format!("{}: an answer has vanished from the cache", self.name)))
+            self.known(&ask.key)?
+                .ok_or_else(|| Error::new(format!("{}: an answer has vanished from the cache", self.name)))
         };
         let replies: Vec<Reply> = self.asks(rubric, item)?.into_iter().map(reply).collect::<Result<_>>()?;
         Ok(verdict_of(rubric, self.settings.mode, &replies))

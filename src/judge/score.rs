@@ -45,14 +45,41 @@ fn grade(token: &str) -> Option<u8> {
     token.trim().parse().ok().filter(|score| *score <= 100)
 }
 
-/// Whether the judge writes numbers digit by digit: all ten digits are among its likeliest tokens and no longer number is. Such a
-/// judge's first token says 8 where it means 85, so that [`expectation`] would be a number without sense.
-pub fn digit_by_digit<S: AsRef<str>>(top: &[(S, f64)]) -> bool {
-    let numbers = || top.iter().map(|(token, _)| token.as_ref().trim()).filter(|token| grade(token).is_some());
-    let mut digits: Vec<&str> = numbers().filter(|token| token.len() == 1).collect();
-    digits.sort_unstable();
-    digits.dedup();
-    digits.len() == 10 && numbers().all(|token| token.len() == 1)
+/// How a judge's tokenizer writes numbers, as far as the likeliest tokens at one position tell. Where it writes digit by digit, the
+/// first token says 8 where 85 is meant, so that [`expectation`] would be a number without sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// A token of several digits is among them: numbers are single tokens.
+    Whole,
+    /// All ten digits are among them and no longer number is.
+    DigitByDigit,
+    /// Digits other than 0 have a say in the score and no longer number is among them: it may be either.
+    Unclear,
+    /// The score, if there is one, does not depend on it: after a 0 no digit follows.
+    Either,
+}
+
+/// A share of the grades' probability that moves a score by less than 0.1.
+const SAY: f64 = 1e-3;
+
+/// How the judge writes numbers.
+pub fn writes<S: AsRef<str>>(top: &[(S, f64)]) -> Writes {
+    let tokens = || top.iter().map(|(token, logprob)| (token.as_ref().trim(), logprob.exp()));
+    let digits = |token: &str| token.bytes().all(|byte| byte.is_ascii_digit());
+    if tokens().any(|(token, _)| token.len() > 1 && digits(token)) {
+        return Writes::Whole;
+    }
+    let single = || tokens().filter(|(token, _)| token.len() == 1 && digits(token));
+    let distinct: std::collections::BTreeSet<&str> = single().map(|(token, _)| token).collect();
+    let mass: f64 = single().map(|(_, p)| p).sum();
+    let beyond_zero: f64 = single().filter(|(token, _)| *token != "0").map(|(_, p)| p).sum();
+    if distinct.len() == 10 {
+        Writes::DigitByDigit
+    } else if mass >= MASS_MIN && beyond_zero >= SAY * mass {
+        Writes::Unclear
+    } else {
+        Writes::Either
+    }
 }
 
 /// The grade in a judge's words: the text itself, or the only integer from 0 to 100 that stands in it. `85`, `**85**`, `85/100` and
@@ -149,10 +176,18 @@ mod tests {
     #[test]
     fn a_judge_that_writes_digit_by_digit_is_found_out() {
         let digits: Vec<(String, f64)> = (0..10).map(|d| (d.to_string(), -2.5)).collect();
-        assert!(digit_by_digit(&digits));
-        let with = |token: &str| [digits.as_slice(), &[(token.to_owned(), -6.0)]].concat();
-        assert!(digit_by_digit(&with("The")) && digit_by_digit(&with("101")) && digit_by_digit(&with(" 7")));
-        assert!(!digit_by_digit(&with("10")) && !digit_by_digit(&digits[1..]));
+        assert_eq!(writes(&digits), Writes::DigitByDigit);
+        let with = |token: &str| writes(&[digits.as_slice(), &[(token.to_owned(), -6.0)]].concat());
+        assert_eq!(["The", " 7", "10", "101"].map(with), {
+            [Writes::DigitByDigit, Writes::DigitByDigit, Writes::Whole, Writes::Whole]
+        });
+        // A judge that is sure of its 85 has few digits among its likeliest tokens.
+        let check = |probabilities: &[(&str, f64)], want| assert_eq!(writes(&top(probabilities)), want);
+        check(&[("8", 0.9), ("9", 0.08), ("The", 0.02)], Writes::Unclear);
+        check(&[("0", 0.7), ("2", 0.3)], Writes::Unclear);
+        check(&[("0", 0.9999), ("2", 0.0001)], Writes::Either);
+        check(&[("I", 0.9), ("8", 0.1)], Writes::Either);
+        check(&[("85", 0.9), ("8", 0.1)], Writes::Whole);
     }
 
     #[test]

@@ -43,6 +43,9 @@ impl Mode {
 pub struct OpenAiSettings {
     /// The model, in the server's words.
     pub model: String,
+    /// The model that may answer instead: behind a deployment's name there is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers_as: Option<String>,
     /// The base URL, usually ending in `/v1`.
     pub url: String,
     /// How a score is computed: `logprobs`, `sample` or `parse`.
@@ -70,6 +73,7 @@ impl Default for OpenAiSettings {
     fn default() -> Self {
         Self {
             model: "gpt-4.1-mini-2025-04-14".into(),
+            answers_as: None,
             url: "https://api.openai.com/v1".into(),
             mode: Mode::Logprobs,
             samples: 10,
@@ -93,6 +97,8 @@ impl OpenAiSettings {
     pub(super) fn check(&self) -> Result<()> {
         endpoint(&self.url)?;
         ensure!(!self.model.trim().is_empty(), "the judge's model has no name");
+        let other = self.answers_as.as_ref();
+        ensure!(other.is_none_or(|name| !name.trim().is_empty()), "the model that may answer has no name");
         ensure!(self.concurrency > 0, "a judge's concurrency of 0 asks nothing");
         ensure!(self.samples > 0, "a judge's mean of 0 samples is no score");
         let seconds = Duration::try_from_secs_f64(self.timeout).ok();

@@ -103,8 +103,9 @@ impl JudgeSource {
         match &mut identity {
             Self::Harbor { .. } | Self::Scored { .. } => {}
             Self::OpenAi(settings) => {
-                let OpenAiSettings { model, url, mode, samples, coherence, .. } = settings.clone();
-                *settings = OpenAiSettings { model, url, mode, samples, coherence, ..OpenAiSettings::default() };
+                let OpenAiSettings { model, answers_as, url, mode, samples, coherence, .. } = settings.clone();
+                let usual = OpenAiSettings::default();
+                *settings = OpenAiSettings { model, answers_as, url, mode, samples, coherence, ..usual };
             }
             Self::Local(settings) => settings.cache = None,
         }
@@ -219,6 +220,7 @@ mod tests {
         assert_ne!(with(&|s| s.model = "m".into()), same);
         assert_ne!(with(&|s| s.coherence = Coherence::Grammar), same);
         assert_ne!(with(&|s| s.samples = 3), same);
+        assert_ne!(with(&|s| s.answers_as = Some("m".into())), same);
     }
 
     #[test]
@@ -236,6 +238,7 @@ mod tests {
         check(&|s| s.timeout = -1.0, "timeout");
         check(&|s| s.price = Some(Price { input: f64::NAN, output: 0.0 }), "amounts");
         check(&|s| s.model = " ".into(), "name");
+        check(&|s| s.answers_as = Some(String::new()), "may answer");
         check(&|s| s.url = "api.openai.com".into(), "--judge-url");
         let at = |url: &str| {
             JudgeSource::OpenAi(OpenAiSettings { url: url.into(), ..OpenAiSettings::default() }).wants_key()

@@ -33,6 +33,9 @@ pub struct JudgeArgs {
     /// The judging model: its name on the server, or for `local` its folder [default: gpt-4.1-mini-2025-04-14]
     #[arg(long, value_name = "MODEL")]
     judge_model: Option<String>,
+    /// A model that may answer under another name than --judge-model, such as the one behind a deployment
+    #[arg(long, value_name = "MODEL")]
+    judge_answers_as: Option<String>,
     /// Base URL of the server [default: https://api.openai.com/v1]
     #[arg(long, value_name = "URL")]
     judge_url: Option<String>,
@@ -124,6 +127,7 @@ impl JudgeArgs {
         let (budget, budget_money) = self.budget.unwrap_or_default();
         OpenAiSettings {
             model: self.judge_model.clone().unwrap_or(usual.model),
+            answers_as: self.judge_answers_as.clone(),
             url: self.judge_url.clone().unwrap_or(usual.url),
             mode: self.judge_mode.map_or(usual.mode, Mode::from),
             samples: self.judge_samples.unwrap_or(usual.samples),
@@ -161,6 +165,7 @@ impl JudgeArgs {
             ("--judge-samples", self.judge_samples.is_some(), model),
             ("--judge-coherence", self.judge_coherence.is_some(), model),
             ("--judge-cache", self.judge_cache.is_some(), model),
+            ("--judge-answers-as", self.judge_answers_as.is_some(), paid),
             ("--judge-url", self.judge_url.is_some(), paid),
             ("--judge-concurrency", self.judge_concurrency.is_some(), paid),
             ("--judge-timeout", self.judge_timeout.is_some(), paid),
@@ -348,11 +353,12 @@ mod tests {
 
     #[test]
     fn flags_become_settings() {
-        let words = "--judge openai --judge-url http://localhost:8000/v1 --judge-model m --judge-mode sample --judge-samples 5 \
+        let words = "--judge openai --judge-url http://localhost:8000/v1 --judge-model m --judge-answers-as n --judge-mode sample --judge-samples 5 \
                      --judge-coherence grammar --judge-cache c.sqlite --judge-concurrency 100 --budget 1000,2.5usd --judge-price 0.4,1.6";
         let JudgeSource::OpenAi(settings) = resolve(words, false).unwrap() else { panic!("openai") };
         let want = OpenAiSettings {
             model: "m".into(),
+            answers_as: Some("n".into()),
             url: "http://localhost:8000/v1".into(),
             mode: Mode::Sample,
             samples: 5,

@@ -102,7 +102,10 @@ fn answer(seen: &Seen, head: &str, body: Value) -> (u16, Value) {
         None => ("50".into(), vec![("50", 1.0)]),
     };
     let top: Vec<(String, f64)> = match grade {
-        Some(k) if top.is_empty() => vec![(k.to_string(), 0.5), (format!(" {}", k + 2), 0.3), ("REFUSAL".into(), 0.2)],
+        Some(k) if top.is_empty() => {
+            // The last shows that this tokenizer has numbers of several digits.
+            vec![(k.to_string(), 0.5), (format!(" {}", k + 2), 0.3), ("REFUSAL".into(), 0.15), ("101".into(), 0.05)]
+        }
         _ => top.into_iter().map(|(token, p)| (token.to_owned(), p)).collect(),
     };
     let said = grade.filter(|_| said.is_empty()).map_or(said, |k| k.to_string());
@@ -594,4 +597,171 @@ fn what_was_answered_before_a_kill_is_not_paid_again() {
     );
     assert_eq!(bill(dir.path())["calls"], 60);
     no_key_in(dir.path());
+}
+
+/// A server that answers each request by this rule, and how often it was asked.
+fn played(rule: impl Fn(&Value) -> (u16, Value) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let address = http::chat_server(move |_, request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        rule(&request)
+    });
+    (http::url(address), asked)
+}
+
+/// An answer of so many tokens, the first of them by these probabilities.
+fn told(request: &Value, tokens: &[&str], top: &[(&str, f64)]) -> Value {
+    let top: Vec<Value> = top.iter().map(|(token, p)| json!({ "token": token, "logprob": p.ln() })).collect();
+    let taken = tokens.iter().take(request["max_tokens"].as_u64().unwrap() as usize);
+    let content: Vec<Value> = taken.clone().map(|token| json!({ "token": token, "top_logprobs": top })).collect();
+    json!({
+        "model": request["model"], "usage": { "prompt_tokens": 100, "completion_tokens": content.len() },
+        "choices": [{ "message": { "content": taken.copied().collect::<String>() }, "finish_reason": "length",
+            "logprobs": { "content": content } }],
+    })
+}
+
+#[test]
+fn a_judge_that_writes_digit_by_digit_is_never_scored_by_a_first_digit() {
+    // Sure of its 85, so that few digits are among its likeliest tokens.
+    let (url, asked) = played(|r| (200, told(r, &["8", "5"], &[("8", 0.9), ("9", 0.08), ("The", 0.02)])));
+    let dir = tempfile::tempdir().unwrap();
+    let (shown, _) = exhibits(20);
+    for calls in [2, 4] {
+        let error = judge(&url, dir.path(), |_| {}).judge(&evil(), &shown).unwrap_err();
+        let help = error.help().unwrap();
+        assert!(error.to_string().contains("digit by digit"), "{error}");
+        assert!(help.contains("sample") && help.contains("parse") && help.contains("--judge local"), "{help}");
+        assert_eq!((asked.load(Ordering::SeqCst), bill(dir.path())["calls"].as_u64()), (calls, Some(calls as u64)));
+    }
+    check_scores(&mut judge(&url, dir.path(), |s| s.mode = Mode::Parse), &shown[..2], &[Some(85.0); 2]);
+}
+
+#[test]
+fn a_judge_of_whole_numbers_may_say_only_small_ones() {
+    let (url, asked) = played(|r| {
+        let repeats = http::prompt(r).contains("85");
+        let tokens = if repeats { ["85"] } else { ["8"] };
+        let top: &[(&str, f64)] = if repeats { &[("85", 1.0)] } else { &[("8", 0.9), ("9", 0.1)] };
+        (200, told(r, &tokens, top))
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let (shown, _) = exhibits(12);
+    // One call more than answers, and none when all is known.
+    for _ in 0..2 {
+        check_scores(&mut judge(&url, dir.path(), |_| {}), &shown, &[Some(8.1); 12]);
+        assert_eq!((asked.load(Ordering::SeqCst), bill(dir.path())["calls"].as_u64()), (13, Some(13)));
+    }
+}
+
+#[test]
+fn a_failure_inside_the_choice_is_asked_again_and_never_kept() {
+    let failing = AtomicUsize::new(0);
+    let (url, asked) = played(move |r| {
+        let mut answer = told(r, &["85"], &[("85", 1.0)]);
+        if failing.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+            answer["choices"][0] = json!({ "message": { "content": "" }, "finish_reason": "error",
+                "error": { "code": 502, "message": "Provider returned error" } });
+        }
+        (200, answer)
+    });
+    let (shown, _) = exhibits(4);
+    for mode in [Mode::Logprobs, Mode::Parse] {
+        let dir = tempfile::tempdir().unwrap();
+        let change = |s: &mut OpenAiSettings| (s.mode, s.concurrency) = (mode, 1);
+        check_scores(&mut judge(&url, dir.path(), change), &shown, &[Some(85.0); 4]);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 16);
+}
+
+#[test]
+fn answers_that_no_one_counts_are_paid_by_the_estimate_and_dear_ones_keep_the_budget() {
+    let price = Some(Price { input: 1.0, output: 0.0 });
+    let run = |counted: Value, limit: f64| {
+        let (url, _) = played(move |r| {
+            std::thread::sleep(Duration::from_millis(20));
+            let mut answer = told(r, &["85"], &[("85", 1.0)]);
+            answer["usage"] = counted.clone();
+            (200, answer)
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let change = |s: &mut OpenAiSettings| (s.budget_money, s.price, s.concurrency) = (Some(limit), price, 100);
+        let said = judge(&url, dir.path(), change).judge(&evil(), &exhibits(60).0).map(drop);
+        (said, bill(dir.path())["cost"].as_f64().unwrap())
+    };
+    let (said, cost) = run(Value::Null, 1.0);
+    assert!(said.is_ok() && cost > 0.001, "{cost}");
+    // Ten times as many tokens as estimated, and many calls at once.
+    let (said, cost) = run(json!({ "prompt_tokens": 400, "completion_tokens": 1 }), 0.01);
+    assert!(said.unwrap_err().help().unwrap().contains("more than estimated"));
+    assert!((0.008..=0.01 + 1e-12).contains(&cost), "{cost}");
+    let (said, cost) = run(json!({ "prompt_tokens": i64::MAX, "completion_tokens": 1 }), 1.0);
+    assert!(said.unwrap_err().to_string().contains("9223372036854775807 tokens") && cost < 0.001, "{cost}");
+}
+
+#[test]
+fn what_a_judge_cannot_do_is_told_at_its_first_call() {
+    let check = |mode, choice: Value, want: &str| {
+        let (url, asked) = played(move |r| (200, json!({ "model": r["model"], "choices": [choice] })));
+        let dir = tempfile::tempdir().unwrap();
+        let said = judge(&url, dir.path(), |s| s.mode = mode).judge(&evil(), &exhibits(10).0);
+        let error = said.unwrap_err();
+        assert!(error.to_string().contains(want), "{error}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "{error}");
+    };
+    let thinks = json!({ "message": { "content": "", "reasoning_content": "Let me" }, "finish_reason": "length" });
+    check(Mode::Sample, thinks.clone(), "reasons before it answers");
+    check(Mode::Logprobs, thinks, "reasons before it answers");
+    let silent = json!({ "message": { "content": null }, "finish_reason": "length" });
+    check(Mode::Parse, silent, "said nothing within its limit");
+    let absurd = json!({ "content": [{ "token": "85", "top_logprobs": [{ "token": "85", "logprob": 1e308 }] }] });
+    let absurd = json!({ "message": { "content": "85" }, "logprobs": absurd });
+    check(Mode::Logprobs, absurd, "a log-probability of 1e308");
+}
+
+#[test]
+fn a_parameter_that_a_server_refuses_gets_its_other_spelling_or_is_left_out() {
+    let (url, asked) = played(|request| {
+        let refused = [("max_tokens", "use 'max_completion_tokens' instead"), ("temperature", "only the default")];
+        let refuse = |(name, why): &(&str, &str)| {
+            json!({ "error": { "message": format!("'{name}' is not supported: {why}"), "param": name,
+                "code": "unsupported_parameter" } })
+        };
+        match refused.iter().find(|(name, _)| request.get(*name).is_some()) {
+            Some(refused) => (400, refuse(refused)),
+            None => {
+                assert_eq!(request["max_completion_tokens"], 16);
+                let mut answer = http::completion("85");
+                answer["model"] = request["model"].clone();
+                (200, answer)
+            }
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut said = Vec::new();
+    let hear = |heard: &JudgeEvent<'_>| {
+        if let JudgeEvent::Trouble(why) = heard {
+            said.push((*why).to_owned());
+        }
+    };
+    let (shown, _) = exhibits(6);
+    check_scores(&mut telling(&url, dir.path(), |s| s.mode = Mode::Parse, hear), &shown, &[Some(85.0); 6]);
+    assert!(said.len() == 2 && said[0].contains("`max_completion_tokens` instead"), "{said:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 8);
+}
+
+#[test]
+fn another_model_behind_a_deployments_name_can_be_allowed() {
+    let (url, _) = played(|request| {
+        let mut answer = told(request, &["85"], &[("85", 1.0)]);
+        answer["model"] = json!("gpt-4.1-mini-2025-04-14");
+        (200, answer)
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let (shown, _) = exhibits(2);
+    let error = judge(&url, dir.path(), |_| {}).judge(&evil(), &shown).unwrap_err();
+    assert!(error.help().unwrap().contains("--judge-answers-as gpt-4.1-mini-2025-04-14"), "{error:?}");
+    let allow = |s: &mut OpenAiSettings| s.answers_as = Some("gpt-4.1-mini".into());
+    check_scores(&mut judge(&url, dir.path(), allow), &shown, &[Some(85.0); 2]);
 }
