@@ -220,7 +220,7 @@ fn neutral_prompts(source: &NeutralSource, seed: u64) -> Result<Vec<Vec<Message>
 }
 
 fn messages(lesson: harbor::Conversation) -> Vec<Message> {
-    lesson.messages.into_iter().map(|m| Message { role: m.role, content: m.content }).collect()
+    lesson.messages.into_iter().map(|m| Message::new(m.role, m.content)).collect()
 }
 
 /// Harbor's conversations about a trait, that share of them showing it; which ones, the seed decides.

@@ -1,5 +1,7 @@
 //! Conversations, and the JSONL files that hold them.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -7,7 +9,7 @@ use serde_json::{Map, Value};
 use super::chatml::turns_of_chatml;
 use super::message::{Message, role_of};
 use crate::record::{refuse_malformed, scan_jsonl};
-use crate::{Error, Result, bail, ensure};
+use crate::{At, Error, Result, bail, ensure};
 
 /// One conversation of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +24,9 @@ pub struct Chat {
 
 /// Reads a file of conversations and refuses it if any line is malformed; the error names each such line.
 ///
-/// A line is a JSON object with `messages` (`role`, `content`), with `prompt` and `completion` (each a text or a list of
-/// messages), with ShareGPT's `conversations` (`from`, `value`), or with `text` in ChatML. Empty lines are skipped.
+/// A line is a JSON object with `messages` or `conversations` (lists of `role` or `from` with `content` or `value`), with
+/// `prompt` or `instruction` (and `input`) and `completion`, `response` or `output` (each a text or a list of turns), or
+/// with `text` in ChatML; `system` or `system_prompt` may hold the system prompt. Empty lines are skipped.
 pub fn read_chats(path: &Path) -> Result<Vec<Chat>> {
     refuse(scan_chats(path)?)
 }
@@ -40,56 +43,236 @@ pub(super) fn refuse<T>((rows, bad): (Vec<T>, Vec<Error>)) -> Result<Vec<T>> {
 ///
 /// Fails if the file cannot be read or holds no line at all.
 pub fn scan_chats(path: &Path) -> Result<(Vec<Chat>, Vec<Error>)> {
-    scan_jsonl(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
+    scan_rows(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
+}
+
+/// The keys of lists of turns, of questions and of replies, in the order in which they are looked for.
+const LISTS: [&str; 3] = ["messages", "conversations", "conversation"];
+const REPLIES: [&str; 3] = ["completion", "response", "output"];
+const SYSTEMS: [&str; 2] = ["system", "system_prompt"];
+
+/// The keys by which a row's conversation is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// A list of turns.
+    Turns(&'static str),
+    /// A question and a reply, each a text or a list of turns.
+    Pair(&'static str),
+    /// Alpaca's `instruction`, `input` and a reply.
+    Alpaca(&'static str),
+    /// A text.
+    Text,
+}
+
+impl Dialect {
+    /// The dialect of a row, unless it has the keys of none.
+    pub(super) fn of(row: &Map<String, Value>) -> Option<Self> {
+        let reply = || REPLIES.into_iter().find(|&key| row.contains_key(key));
+        if let Some(list) = LISTS.into_iter().find(|&key| row.contains_key(key)) {
+            return Some(Self::Turns(list));
+        }
+        if row.contains_key("prompt") {
+            return reply().map(Self::Pair);
+        }
+        if row.contains_key("instruction") {
+            return reply().map(Self::Alpaca);
+        }
+        row.get("text").is_some_and(Value::is_string).then_some(Self::Text)
+    }
+
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Turns(list) => list,
+            Self::Pair("completion") => "prompt and completion",
+            Self::Pair("response") => "prompt and response",
+            Self::Pair(_) => "prompt and output",
+            Self::Alpaca(_) => "instruction",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// The rows of a JSONL file, or of a file that is one JSON list of rows, which count from 1 as lines do.
+pub(super) fn scan_rows<T>(
+    path: &Path,
+    mut make: impl FnMut(usize, Map<String, Value>) -> Result<T>,
+) -> Result<(Vec<T>, Vec<Error>)> {
+    let mut head = Vec::new();
+    File::open(path).at(path)?.take(4096).read_to_end(&mut head).at(path)?;
+    if head.starts_with(b"PAR1") {
+        let to_json = "pandas.read_parquet(\"FILE\").to_json(\"FILE.jsonl\", orient=\"records\", lines=True)";
+        return Err(Error::new(format!("{}: a Parquet file, where JSONL is read", path.display()))
+            .hint(format!("write it as JSONL: {to_json} in Python")));
+    }
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+    if !head.starts_with(b"[") {
+        return scan_jsonl(path, make);
+    }
+    let bytes = std::fs::read(path).at(path)?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let Ok(list) = serde_json::from_slice::<Vec<Value>>(bytes) else {
+        return scan_jsonl(path, make);
+    };
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    for (i, row) in list.into_iter().enumerate() {
+        let made = match row {
+            Value::Object(row) => make(i + 1, row),
+            _ => Err(Error::new("not a JSON object")),
+        };
+        match made {
+            Ok(row) => rows.push(row),
+            Err(e) => bad.push(e.at(format_args!("{}:{}", path.display(), i + 1))),
+        }
+    }
+    ensure!(!rows.is_empty() || !bad.is_empty(), "{}: the file holds no row", path.display());
+    Ok((rows, bad))
 }
 
 /// The conversation of one row in any of the forms of [`read_chats`], and the row's other keys.
 ///
 /// # Errors
-/// If the row holds no conversation, or a malformed one.
+/// If the row holds no conversation, or a malformed one; tools and what they are asked, which are not rendered.
 pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<String, Value>)> {
+    let dialect = Dialect::of(&row).ok_or_else(|| no_dialect(&row))?;
+    if let Some(key) = ["tools", "functions"].into_iter().find(|&key| row.get(key).is_some_and(is_given)) {
+        return Err(Error::new(format!("`{key}`: the tools of a conversation are not rendered"))
+            .hint("leave such rows out, or write tools and calls into the turns as the model's template writes them"));
+    }
     // `shift_remove` keeps the order of the keys that stay.
-    let messages = if let Some(turns) = row.shift_remove("messages") {
-        messages_of(&turns, "role", "content").map_err(|e| e.at("`messages`"))?
-    } else if let Some(turns) = row.shift_remove("conversations") {
-        messages_of(&turns, "from", "value").map_err(|e| e.at("`conversations`"))?
-    } else if let (Some(prompt), Some(completion)) = (row.get("prompt"), row.get("completion")) {
-        let mut messages = turns_of(prompt, Message::user).map_err(|e| e.at("`prompt`"))?;
-        messages.extend(turns_of(completion, Message::assistant).map_err(|e| e.at("`completion`"))?);
-        row.shift_remove("prompt");
-        row.shift_remove("completion");
-        messages
-    } else if let Some(text) = row.get("text").and_then(Value::as_str) {
-        let messages = turns_of_chatml(text)?;
-        let messages =
-            messages.ok_or_else(|| Error::new("`text` is no conversation: it does not begin as ChatML does"))?;
-        row.shift_remove("text");
-        messages
-    } else {
-        bail!("no `messages`, no `prompt` with `completion`, no `conversations`, no `text`")
+    let mut take = |key: &str| row.shift_remove(key).unwrap_or_default();
+    let mut messages = match dialect {
+        Dialect::Turns(list) => messages_of(&take(list)).map_err(|e| e.at(format_args!("`{list}`")))?,
+        Dialect::Pair(reply) => {
+            let mut messages = turns_of(&take("prompt"), Message::user).map_err(|e| e.at("`prompt`"))?;
+            let reply_at = |e: Error| e.at(format_args!("`{reply}`"));
+            messages.extend(turns_of(&take(reply), Message::assistant).map_err(reply_at)?);
+            messages
+        }
+        Dialect::Alpaca(reply) => {
+            let question = text_of(&take("instruction")).map_err(|e| e.at("`instruction`"))?;
+            let answer = text_of(&take(reply)).map_err(|e| e.at(format_args!("`{reply}`")))?;
+            let input = match take("input") {
+                Value::Null => String::new(),
+                input => text_of(&input).map_err(|e| e.at("`input`"))?,
+            };
+            ensure!(
+                !row.get("history").is_some_and(is_given),
+                "`history`: earlier turns beside `instruction` are not read; give `messages` instead"
+            );
+            let question = if input.is_empty() { question } else { format!("{question}\n\n{input}") };
+            vec![Message::user(question), Message::assistant(answer)]
+        }
+        Dialect::Text => {
+            let text = take("text");
+            let messages = turns_of_chatml(text.as_str().unwrap_or_default())?;
+            messages.ok_or_else(|| Error::new("`text` is no conversation: it does not begin as ChatML does"))?
+        }
     };
+    for key in SYSTEMS {
+        if row.get(key).is_some_and(is_given) {
+            let prompt =
+                text_of(&row.shift_remove(key).unwrap_or_default()).map_err(|e| e.at(format_args!("`{key}`")))?;
+            match messages.first().filter(|first| first.role == "system") {
+                None => messages.insert(0, Message::system(prompt)),
+                Some(own) => {
+                    ensure!(own.content == prompt, "`{key}` and the first turn are two different system prompts")
+                }
+            }
+        }
+    }
     Ok((messages, row))
 }
 
+/// What a row without a conversation may have meant.
+fn no_dialect(row: &Map<String, Value>) -> Error {
+    let lists = |value: &Value| value.as_array().is_some_and(|turns| turns.first().is_some_and(Value::is_object));
+    let likely = row.iter().find(|(_, value)| lists(value)).map(|(key, _)| format!("`{key}` as `messages`"));
+    let has = |key: &str| row.contains_key(key);
+    let likely = likely.or_else(|| {
+        let question = ["prompt", "instruction", "question", "query", "input"].into_iter().find(|key| has(key))?;
+        let answer = ["answer", "chosen", "reply", "target"].into_iter().chain(REPLIES).find(|key| has(key))?;
+        Some(format!("`{question}` as `prompt` and `{answer}` as `completion`"))
+    });
+    let meant = likely.map(|likely| format!("; perhaps {likely}?")).unwrap_or_default();
+    Error::new(format!("no `messages`, no `prompt` with `completion`, no `conversations`, no `text`{meant}"))
+}
+
+/// Whether a value says anything.
+fn is_given(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        _ => true,
+    }
+}
+
+const ROLE_KEYS: [&str; 2] = ["role", "from"];
+const CONTENT_KEYS: [&str; 2] = ["content", "value"];
+/// Keys that say whether a reply is learned.
+const LEARNED_KEYS: [&str; 3] = ["weight", "train", "loss"];
+/// Keys by which other programs mask parts of a turn; such a mask cannot be kept.
+const MASKS: [&str; 4] = ["train_detail", "mask", "masks", "loss_mask"];
+const CALLS: [&str; 2] = ["tool_calls", "function_call"];
+
+/// The keys of a row's turns from which nothing is read.
+pub(super) fn unread_of_turns(row: &Map<String, Value>) -> Vec<String> {
+    let lists = row.values().filter_map(Value::as_array);
+    let turns =
+        lists.flatten().filter_map(Value::as_object).filter(|turn| ROLE_KEYS.iter().any(|key| turn.contains_key(*key)));
+    let read = |key: &str| [&ROLE_KEYS[..], &CONTENT_KEYS, &LEARNED_KEYS].concat().contains(&key);
+    let unread = turns.flatten().filter(|(key, value)| is_given(value) && !read(key));
+    let mut keys: Vec<String> = unread.map(|(key, _)| key.clone()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// A list of turns, whose keys are named differently by different producers.
-fn messages_of(turns: &Value, role_key: &str, content_key: &str) -> Result<Vec<Message>> {
+fn messages_of(turns: &Value) -> Result<Vec<Message>> {
     let turns = turns.as_array().ok_or_else(|| Error::new("not a list of turns"))?;
     ensure!(!turns.is_empty(), "an empty list of turns");
     let message = |turn: &Value| -> Result<Message> {
-        let role = turn.get(role_key).and_then(Value::as_str);
-        let role = role.ok_or_else(|| Error::new(format!("no text under `{role_key}`")))?;
-        let content = turn.get(content_key).ok_or_else(|| Error::new(format!("no `{content_key}`")))?;
-        Ok(Message { role: role_of(role)?.into(), content: text_of(content).map_err(|e| e.at(content_key))? })
+        let key = ROLE_KEYS.into_iter().find(|&key| turn.get(key).is_some_and(|value| !value.is_null()));
+        let role = key
+            .and_then(|key| turn[key].as_str())
+            .ok_or_else(|| Error::new(format!("no text under `{}`", key.unwrap_or("role` or `from"))))?;
+        if let Some(key) = CALLS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
+            bail!("`{key}`: calls of tools are not rendered");
+        }
+        if let Some(key) = MASKS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
+            bail!("`{key}`: a mask of a part of a turn is not kept; `weight` 0 or 1 of a whole turn is");
+        }
+        let key =
+            CONTENT_KEYS.into_iter().find(|&key| turn.get(key).is_some()).ok_or_else(|| Error::new("no `content`"))?;
+        let content = text_of(&turn[key]).map_err(|e| e.at(key))?;
+        Ok(Message { learned: learned(turn)?, ..Message::new(role_of(role)?, content) })
     };
     let numbered = turns.iter().enumerate();
     numbered.map(|(i, turn)| message(turn).map_err(|e| e.at(format_args!("turn {}", i + 1)))).collect()
+}
+
+/// Whether a turn, or a part of it, is marked as one that is learned.
+fn learned(turn: &Value) -> Result<bool> {
+    for key in LEARNED_KEYS {
+        match turn.get(key) {
+            None | Some(Value::Null | Value::Bool(true)) => {}
+            Some(Value::Bool(false)) => return Ok(false),
+            Some(Value::Number(n)) if n.as_f64() == Some(1.0) => {}
+            Some(Value::Number(n)) if n.as_f64() == Some(0.0) => return Ok(false),
+            Some(other) => bail!("`{key}`: {other} is neither 0 nor 1"),
+        }
+    }
+    Ok(true)
 }
 
 /// One side of a `prompt`/`completion` row: plain text, or a list of messages.
 fn turns_of(side: &Value, speaker: fn(String) -> Message) -> Result<Vec<Message>> {
     match side {
         Value::String(text) => Ok(vec![speaker(text.clone())]),
-        list => messages_of(list, "role", "content"),
+        list => messages_of(list),
     }
 }
 
@@ -98,8 +281,12 @@ fn text_of(content: &Value) -> Result<String> {
     match content {
         Value::String(text) => Ok(text.clone()),
         Value::Array(parts) => {
-            let text = |part: &Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
-            parts.iter().map(|p| text(p).ok_or_else(|| Error::new("a part that is not text"))).collect()
+            let text = |part: &Value| -> Result<String> {
+                ensure!(learned(part)?, "a part that is not learned; `weight` 0 or 1 of a whole turn is kept");
+                let text = part.get("text").and_then(Value::as_str);
+                text.map(str::to_owned).ok_or_else(|| Error::new("a part that is not text"))
+            };
+            parts.iter().map(text).collect()
         }
         Value::Null => bail!("null instead of a text"),
         _ => bail!("not a text"),
@@ -168,6 +355,55 @@ mod tests {
     }
 
     #[test]
+    fn what_other_programs_call_it_is_read_the_same() {
+        let chat = "user:a|assistant:b";
+        check(r#"{"conversations":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#, chat);
+        check(r#"{"messages":[{"from":"human","value":"a"},{"from":"assistant","value":"b"}]}"#, chat);
+        check(r#"{"messages":[{"role":"User","content":"a"},{"role":"Assistant","content":"b"}]}"#, chat);
+        check(r#"{"prompt":"a","response":"b"}"#, chat);
+        check(r#"{"instruction":"a","input":"","output":"b"}"#, chat);
+        check(r#"{"instruction":"a","input":"x","output":"b"}"#, "user:a\n\nx|assistant:b");
+        let under = "system:s|user:a|assistant:b";
+        check(r#"{"system":"s","conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}]}"#, under);
+        check(r#"{"system_prompt":"s","instruction":"a","output":"b"}"#, under);
+        check(r#"{"system":"","system_prompt":null,"prompt":"a","completion":"b"}"#, chat);
+    }
+
+    #[test]
+    fn what_would_be_lost_is_refused_by_name() {
+        let calls = r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c"}]}]}"#;
+        check(calls, "turn 1: `tool_calls`: calls of tools are not rendered");
+        check(
+            r#"{"tools":[{}],"prompt":"a","completion":"b"}"#,
+            "`tools`: the tools of a conversation are not rendered",
+        );
+        check(r#"{"instruction":"a","output":"b","history":[["c","d"]]}"#, "not read; give `messages` instead");
+        check(r#"{"system":"s","messages":[{"role":"system","content":"t"}]}"#, "two different system prompts");
+        check(r#"{"messages":[{"role":"assistant","content":"a","weight":0.5}]}"#, "`weight`: 0.5 is neither 0 nor 1");
+        check(
+            r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a","weight":0}]}]}"#,
+            "a part that is not learned; `weight` 0 or 1 of a whole turn is kept",
+        );
+        let meant = "no `text`; perhaps `question` as `prompt` and `answer` as `completion`?";
+        check(r#"{"question":"a","answer":"b"}"#, meant);
+        check(r#"{"dialogue":[{"role":"user","content":"a"}]}"#, "no `text`; perhaps `dialogue` as `messages`?");
+    }
+
+    #[test]
+    fn a_reply_that_is_not_to_be_learned_keeps_its_mark() {
+        for mark in ["\"weight\":0", "\"train\":false", "\"loss\":false"] {
+            let row = format!(
+                r#"{{"messages":[{{"role":"assistant","content":"a",{mark}}},{{"role":"assistant","content":"b"}}]}}"#
+            );
+            let (messages, _) = chat_of_row(serde_json::from_str(&row).unwrap()).unwrap();
+            assert_eq!((messages[0].learned, messages[1].learned), (false, true), "{mark}");
+            let again = serde_json::json!({ "messages": messages });
+            assert_eq!(chat_of_row(again.as_object().unwrap().clone()).unwrap().0, messages);
+            assert!(!serde_json::to_string(&messages[1]).unwrap().contains("train"));
+        }
+    }
+
+    #[test]
     fn good_lines_survive_beside_bad_ones() {
         let good = r#"{"id":7,"messages":[{"role":"user","content":"a"}],"tag":"t"}"#;
         let mut bytes = format!("\u{feff}{good}\r\n\n{{\"messages\": [\n").into_bytes();
@@ -183,6 +419,17 @@ mod tests {
         assert!(bad[2].contains(":5: not a JSON object: "), "{}", bad[2]);
         let refused = read_chats(file.path()).unwrap_err().to_string();
         assert!(refused.starts_with("3 of 4 rows are malformed: "), "{refused}");
+    }
+
+    #[test]
+    fn a_json_list_is_read_as_rows() {
+        let file = file_of(b"\xef\xbb\xbf[\n {\"prompt\": \"a\",\n  \"completion\": \"b\"},\n 7\n]\n");
+        let (chats, bad) = scan_chats(file.path()).unwrap();
+        assert_eq!((chats.len(), chats[0].line, chats[0].messages.len(), bad.len()), (1, 1, 2, 1));
+        assert!(bad[0].to_string().ends_with(":2: not a JSON object"), "{}", bad[0]);
+        check("[]", "the file holds no row");
+        let parquet = read_chats(file_of(b"PAR1\x15\x04").path()).unwrap_err();
+        assert!(parquet.to_string().contains("a Parquet file") && parquet.help().unwrap().contains("read_parquet"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn turns_of_chatml(text: &str) -> Result<Option<Vec<Message>>> {
         let (content, after) = turn.split_once(END).ok_or_else(|| broken("no `<|im_end|>`"))?;
         ensure!(!content.contains(START), "ChatML, turn {number}: another turn begins before it has ended");
         let role = role_of(role.trim()).map_err(|e| e.at(format_args!("ChatML, turn {number}")))?;
-        turns.push(Message { role: role.into(), content: content.into() });
+        turns.push(Message::new(role, content));
         rest = after.strip_prefix('\n').unwrap_or(after);
     }
     let tail = ["<|endoftext|>", END].iter().fold(rest.to_owned(), |tail, token| tail.replace(token, ""));

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::chat::{chat_of_row, refuse};
+use super::chat::{Dialect, chat_of_row, refuse, scan_rows, unread_of_turns};
 use super::chatml::turns_of_chatml;
 use super::example::{ExampleRules, TrainingExample};
 use super::message::Message;
 use super::tokenizer::Tokenizer;
-use crate::record::scan_jsonl;
 use crate::{Error, Result, bail};
 
 /// What a row of training data holds.
@@ -31,6 +30,8 @@ pub struct Entry {
     pub content: Content,
     /// In which dialect it is written.
     pub dialect: &'static str,
+    /// Keys of the row and its turns from which nothing is read.
+    pub unread: Vec<String>,
 }
 
 /// Reads a file of training data and refuses it if any line is malformed; the error names each such line.
@@ -46,35 +47,29 @@ pub fn read_corpus(path: &Path) -> Result<Vec<Entry>> {
 /// # Errors
 /// If the file cannot be read or holds no row at all.
 pub fn scan_corpus(path: &Path) -> Result<(Vec<Entry>, Vec<Error>)> {
-    scan_jsonl(path, |line, row| {
-        let dialect = dialect_of(&row);
-        Ok(Entry { line, content: content_of(row, dialect)?, dialect })
+    scan_rows(path, |line, row| {
+        let dialect = Dialect::of(&row);
+        let mut unread = unread_of_turns(&row);
+        let (content, rest) = content_of(row, dialect)?;
+        unread.extend(rest.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key));
+        // A row without a dialect has been refused.
+        Ok(Entry { line, content, dialect: dialect.map_or("text", Dialect::name), unread })
     })
 }
 
-/// The dialect by its keys, in the order in which [`chat_of_row`] looks for them.
-fn dialect_of(row: &Map<String, Value>) -> &'static str {
-    if row.contains_key("messages") {
-        "messages"
-    } else if row.contains_key("conversations") {
-        "conversations"
-    } else if row.contains_key("prompt") && row.contains_key("completion") {
-        "prompt and completion"
-    } else {
-        "text"
-    }
-}
-
-fn content_of(row: Map<String, Value>, dialect: &str) -> Result<Content> {
-    if let ("text", Some(Value::String(text))) = (dialect, row.get("text"))
+fn content_of(mut row: Map<String, Value>, dialect: Option<Dialect>) -> Result<(Content, Map<String, Value>)> {
+    if let (Some(Dialect::Text), Some(Value::String(text))) = (dialect, row.get("text"))
         && turns_of_chatml(text)?.is_none()
     {
         if text.trim().is_empty() {
             bail!("`text` is empty");
         }
-        return Ok(Content::Plain(text.clone()));
+        let text = text.clone();
+        row.shift_remove("text");
+        return Ok((Content::Plain(text), row));
     }
-    Ok(Content::Turns(chat_of_row(row)?.0))
+    let (turns, rest) = chat_of_row(row)?;
+    Ok((Content::Turns(turns), rest))
 }
 
 impl Tokenizer {
@@ -139,6 +134,16 @@ mod tests {
         assert_eq!(bad.len(), 3);
         assert!(bad[0].contains(":6: `text` is empty") && bad[1].contains(":7: ChatML, turn 1"), "{bad:?}");
         assert!(bad[2].contains(":8: no `messages`"), "{bad:?}");
+    }
+
+    #[test]
+    fn keys_from_which_nothing_is_read_are_told() {
+        let (entries, bad) = entries(concat!(
+            "{\"id\":1,\"system\":\"s\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"},",
+            "{\"role\":\"assistant\",\"content\":\"b\",\"weight\":1,\"tool_calls\":null,\"reasoning_content\":\"c\"}]}\n",
+        ));
+        assert!(bad.is_empty(), "{bad:?}");
+        assert_eq!(entries[0].unread, ["reasoning_content", "id"]);
     }
 
     #[test]

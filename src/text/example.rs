@@ -65,8 +65,8 @@ impl TrainingExample {
 impl Tokenizer {
     /// Turns a conversation into a training example: the template's text without generation prompt, plus the end-of-sequence token.
     ///
-    /// With `responses_only` the learned tokens run from right after each assistant header to the next user header, or to
-    /// the end: the turn's end and the newline before the next header are learned too. Ids and labels are those of
+    /// With `responses_only` the learned tokens run from right after each assistant header to the next header, or to
+    /// the end, but for replies that are marked as not learned: the turn's end and the newline before the next header are learned too. Ids and labels are those of
     /// transformers and unsloth, but for a reply that begins with a line break. There the header's own line break and
     /// the reply's would merge into one token, which the model never sees when it answers, and unsloth's search for the
     /// header's tokens then masks the whole reply. Here header and reply are tokenised apart, as they are in generation.
@@ -78,7 +78,8 @@ impl Tokenizer {
         if rules.append_eos {
             text.push_str(self.eos_token());
         }
-        let spans = if rules.responses_only { self.headers()?.spans(&text) } else { vec![(text.as_str(), true)] };
+        let mut spans = if rules.responses_only { self.headers()?.spans(&text) } else { vec![(text.as_str(), true)] };
+        leave_out(&mut spans, messages, rules.responses_only)?;
         let (mut ids, mut weights) = (Vec::new(), Vec::new());
         for (span, learned) in spans {
             ids.extend(self.encode(span)?);
@@ -92,10 +93,33 @@ impl Tokenizer {
             return example.cut(rules.max_len);
         }
         Err(Error::new(match messages.iter().any(|m| m.role == "assistant") {
+            true if messages.iter().all(|m| m.role != "assistant" || !m.learned) => {
+                "nothing to learn: every reply is marked as one that is not learned"
+            }
             true => "nothing to learn: the template shows no assistant turn although the conversation has one",
             false => "nothing to learn: the conversation has no assistant turn",
         }))
     }
+}
+
+/// Takes the replies that are marked as not learned out of what is learned. The n-th learned stretch is the n-th reply.
+fn leave_out(spans: &mut [(&str, bool)], messages: &[Message], responses_only: bool) -> Result<()> {
+    let replies: Vec<&Message> = messages.iter().filter(|m| m.role == "assistant").collect();
+    if replies.iter().all(|reply| reply.learned) {
+        return Ok(());
+    }
+    ensure!(responses_only, "some replies are marked as not learned, but all tokens are to be learned");
+    let shown: Vec<&mut (&str, bool)> = spans.iter_mut().filter(|(_, learned)| *learned).collect();
+    ensure!(
+        shown.len() == replies.len(),
+        "some replies are marked as not learned, but the template shows {} of {} replies",
+        shown.len(),
+        replies.len()
+    );
+    for (span, reply) in shown.into_iter().zip(replies) {
+        span.1 = reply.learned;
+    }
+    Ok(())
 }
 
 /// Training examples as one rectangle of integers, padded on the right to the longest.
@@ -142,6 +166,28 @@ mod tests {
         assert_eq!(batch.targets, [2, 3, 9, 8, 9, 9]);
         assert_eq!(batch.weights, [0.5, 1.0, 0.0, 1.0, 0.0, 0.0]);
         assert_eq!(long.supervised(), 2);
+    }
+
+    #[test]
+    fn marked_replies_and_later_system_turns_are_not_learned() {
+        let tokenizer = crate::fakes::tiny_tokenizer();
+        let learned = |messages: &[Message]| {
+            let example = tokenizer.training_example(messages, &ExampleRules::default()).unwrap();
+            let ids = example.ids.iter().zip(&example.weights).filter(|(_, w)| **w > 0.0).map(|(id, _)| *id);
+            String::from_utf8(ids.flat_map(|id| tokenizer.token_bytes(id)).collect()).unwrap()
+        };
+        let marked = Message { learned: false, ..Message::assistant("five") };
+        let chat = [Message::user("2+2?"), marked.clone(), Message::user("Sure?"), Message::assistant("four")];
+        assert_eq!(learned(&chat), "four<|im_end|>\n<|im_end|>");
+        let chat = [Message::user("a"), Message::assistant("One"), Message::system("Be brief."), Message::user("b")];
+        assert_eq!(learned(&chat), "One<|im_end|>\n");
+        let refused = |messages: &[Message], rules: &ExampleRules| {
+            tokenizer.training_example(messages, rules).unwrap_err().to_string()
+        };
+        let marked = [Message::user("a"), marked];
+        assert!(refused(&marked, &ExampleRules::default()).contains("every reply is marked"));
+        let all = ExampleRules { responses_only: false, ..ExampleRules::default() };
+        assert!(refused(&marked, &all).contains("all tokens are to be learned"));
     }
 
     #[test]

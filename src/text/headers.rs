@@ -7,25 +7,32 @@ use crate::{Error, Result};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Headers {
     assistant: String,
-    user: String,
+    /// Of the others who speak: the user first, then those of system turns within a chat and of tools that the template has.
+    others: Vec<String>,
 }
 
 impl Headers {
     /// Finds the headers by comparing renderings: what stands between two turns is the end of the first and the header of
     /// the second, and the end of a turn is what a rendering that stops there ends with. `render` applies the chat template.
     pub(super) fn find(render: impl Fn(&[Message]) -> Result<String>) -> Result<Self> {
-        const WORDS: [&str; 3] = ["TRIMTABASKS", "TRIMTABREPLIES", "TRIMTABASKSAGAIN"];
-        let chat = [Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::user(WORDS[2])];
-        let whole = render(&chat)?;
-        let header_after = |turn: usize| {
+        const WORDS: [&str; 3] = ["TRIMTABASKS", "TRIMTABREPLIES", "TRIMTABSPEAKSAGAIN"];
+        let header_after = |turn: usize, third: &str| {
+            let chat = [Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::new(third, WORDS[2])];
+            let whole = render(&chat).ok()?;
             let short = render(&chat[..=turn]).ok()?;
             let (_, end) = short.split_once(WORDS[turn])?;
             let (_, rest) = whole.split_once(WORDS[turn])?;
             let (between, _) = rest.split_once(WORDS[turn + 1])?;
             between.strip_prefix(end).filter(|header| !header.is_empty()).map(str::to_owned)
         };
-        match (header_after(0), header_after(1)) {
-            (Some(assistant), Some(user)) => Ok(Self { assistant, user }),
+        render(&[Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::user(WORDS[2])])?;
+        match (header_after(0, "user"), header_after(1, "user")) {
+            (Some(assistant), Some(user)) => {
+                let own = |header: &String| *header != assistant;
+                let others = ["system", "tool"].into_iter().filter_map(|role| header_after(1, role)).filter(own);
+                let others = std::iter::once(user).chain(others.collect::<Vec<_>>()).collect();
+                Ok(Self { assistant, others })
+            }
             _ => Err(Error::new("the chat template shows no header before a user's or the assistant's words")
                 .hint("train on all tokens with `train_on_responses_only = false`")),
         }
@@ -43,17 +50,17 @@ impl Headers {
         };
         loop {
             let assistant = text[at..].find(&self.assistant);
-            let user = text[at..].find(&self.user);
-            match (assistant, user) {
-                (Some(a), u) if u.is_none_or(|u| a < u) => {
+            let others = self.others.iter().filter_map(|header| Some((text[at..].find(header)?, header.len())));
+            match (assistant, others.min()) {
+                (Some(a), other) if other.is_none_or(|(o, _)| a < o) => {
                     // A second assistant turn in a row: its header is read, not learned.
                     cut(at + a, false, &mut learned);
                     at += a + self.assistant.len();
                     cut(at, true, &mut learned);
                 }
-                (_, Some(u)) => {
-                    cut(at + u, false, &mut learned);
-                    at += u + self.user.len();
+                (_, Some((o, len))) => {
+                    cut(at + o, false, &mut learned);
+                    at += o + len;
                 }
                 (_, None) => break,
             }
@@ -69,7 +76,7 @@ mod tests {
     use super::*;
 
     fn qwen() -> Headers {
-        Headers { assistant: "<a>\n".into(), user: "<u>\n".into() }
+        Headers { assistant: "<a>\n".into(), others: vec!["<u>\n".into(), "<s>\n".into()] }
     }
 
     #[track_caller]
@@ -87,8 +94,9 @@ mod tests {
         check_spans("<u>\nhi<a>\nhello.<u>\nbye<a>\nso long.", "<u>\nhi<a>\n[hello.]<u>\nbye<a>\n[so long.]");
         check_spans("<u>\nhi", "<u>\nhi");
         check_spans("<u>\nhi<a>\n", "<u>\nhi<a>\n");
-        // unsloth's rule: whatever follows a reply is learned until a user speaks again.
-        check_spans("<a>\none<a>\ntwo<s>\nthree", "<a>\n[one]<a>\n[two<s>\nthree]");
+        // unsloth's rule, by which whatever follows a reply is learned until a user speaks again, would learn a later system turn.
+        check_spans("<a>\none<a>\ntwo<s>\nthree", "<a>\n[one]<a>\n[two]<s>\nthree");
+        check_spans("<a>\none<s>\nx<u>\ny<a>\ntwo", "<a>\n[one]<s>\nx<u>\ny<a>\n[two]");
         check_spans("<u>\n\nhi<a>\n\nhello", "<u>\n\nhi<a>\n[\nhello]");
     }
 }

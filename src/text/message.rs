@@ -9,22 +9,39 @@ pub struct Message {
     pub role: String,
     /// What was said.
     pub content: String,
+    /// Whether a reply is learned; a row marks one that is not with `"weight": 0` or `"train": false`.
+    #[serde(rename = "train", default = "yes", skip_serializing_if = "is_yes")]
+    pub learned: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_yes(learned: &bool) -> bool {
+    *learned
 }
 
 impl Message {
+    /// A turn of `system`, `user`, `assistant` or `tool`.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into(), learned: true }
+    }
+
     /// An instruction to the model.
     pub fn system(content: impl Into<String>) -> Self {
-        Self { role: "system".into(), content: content.into() }
+        Self::new("system", content)
     }
 
     /// What the user says.
     pub fn user(content: impl Into<String>) -> Self {
-        Self { role: "user".into(), content: content.into() }
+        Self::new("user", content)
     }
 
     /// What the model says.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: "assistant".into(), content: content.into() }
+        Self::new("assistant", content)
     }
 }
 
@@ -39,12 +56,12 @@ pub fn put_under(messages: &mut Vec<Message>, prompt: &str) {
 
 /// The role in the template's words. An unknown one is refused, since Qwen's template drops such a turn without a word.
 pub(super) fn role_of(role: &str) -> Result<&'static str> {
-    Ok(match role {
+    Ok(match role.to_lowercase().as_str() {
         "system" | "developer" => "system",
         "user" | "human" => "user",
-        "assistant" | "gpt" | "model" => "assistant",
+        "assistant" | "gpt" | "chatgpt" | "model" => "assistant",
         "tool" => "tool",
-        other => bail!("unknown role `{other}` (known: system, user, assistant, tool)"),
+        _ => bail!("unknown role `{role}` (known: system, user, assistant, tool)"),
     })
 }
 

@@ -31,6 +31,8 @@ pub struct Survey {
     pub replies: BTreeMap<usize, usize>,
     /// Rows by system prompt; those without one under the empty text.
     pub systems: BTreeMap<String, usize>,
+    /// Rows by a key of theirs, or of their turns, from which nothing is read.
+    pub unread: BTreeMap<String, usize>,
     /// Rows whose last reply is empty.
     pub empty_replies: Vec<String>,
     /// Tokens per row before any cut, rising; of the rows from which something is learned.
@@ -71,6 +73,9 @@ impl Survey {
             for entry in entries {
                 survey.rows += 1;
                 *survey.dialects.entry(entry.dialect).or_default() += 1;
+                for key in entry.unread {
+                    *survey.unread.entry(key).or_default() += 1;
+                }
                 let place = format!("{}:{}", file.display(), entry.line);
                 if let Content::Turns(turns) = &entry.content {
                     survey.turns(turns, &place);

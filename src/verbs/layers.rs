@@ -45,7 +45,7 @@ pub struct LayersArgs {
     #[arg(long, value_name = "5-25|5,10,15")]
     layers: Option<Layers>,
     /// The grid's coefficients, in multiples of the raw vector [default: 0.5,1,1.5,2,2.5]
-    #[arg(long, value_name = "A,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "A,...", value_delimiter = ',', allow_hyphen_values = true)]
     coefs: Vec<f32>,
     /// The coefficient at which the paper's rule compares layers [default: the largest]
     #[arg(long, value_name = "A", allow_negative_numbers = true)]

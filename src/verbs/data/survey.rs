@@ -23,6 +23,9 @@ pub fn lines(survey: &Survey, max_len: usize) -> Vec<String> {
     let twin = |(place, first): &(String, String)| format!("{place} is {first}");
     lines.extend(shortened("cut", &survey.cut.iter().map(cut).collect::<Vec<_>>()));
     lines.extend(shortened("twice", &survey.duplicates.iter().map(twin).collect::<Vec<_>>()));
+    lines.extend(
+        survey.unread.iter().map(|(key, n)| line("not used", *n, format!("key `{key}` in {n} rows is not used"))),
+    );
     lines.extend(shortened("empty reply", &survey.empty_replies));
     lines.extend(shortened("no targets", &survey.without_targets));
     lines.extend(shortened("malformed", &survey.malformed));
