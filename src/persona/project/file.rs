@@ -314,6 +314,8 @@ mod tests {
             Ok(values.into_iter().map(|values| Measured { values: Some(values), bad: None }).collect())
         });
         assert!(killed.is_err());
+        // A process that is gone holds nothing.
+        drop(finished);
         model.chunks.clear();
         let outcome = project_file(&mut model, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
         assert_eq!((outcome.measured, outcome.resumed, model.chunks.as_slice()), (10, 6, &[3, 1][..]));
