@@ -168,10 +168,13 @@ fn goes_on(first: &str, second: Option<&str>, text: &str) -> bool {
     one && (second.is_some_and(|second| second.starts_with(|c: char| c.is_ascii_digit())) || digits(text) > 1)
 }
 
+/// Candidates with their log-probabilities (nats), and the first and the second token as written.
+type FirstPosition = (Option<Vec<(String, f64)>>, Option<String>, Option<String>);
+
 /// The likeliest tokens at the first position, the token there and the one after it. A list of dictionaries in `content` is the
 /// present form, one dictionary in `top_logprobs` the form of old completions. A probability of zero is no entry, and an empty
 /// list is as good as none.
-fn first_position(choice: &Value) -> (Option<Vec<(String, f64)>>, Option<String>, Option<String>) {
+fn first_position(choice: &Value) -> FirstPosition {
     let nothing = (None, None, None);
     let Some(logprobs) = choice.get("logprobs") else { return nothing };
     let token = |i: usize| {

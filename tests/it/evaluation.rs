@@ -240,8 +240,8 @@ fn answers_of_a_changed_model_folder_are_not_taken_again() {
         json["chat_template"] = Value::from(format!("Hm. {template}"));
     };
     let epsilon = |json: &mut Value| json["rms_norm_eps"] = Value::from(1e-2);
-    let changes: [(&str, fn(&mut Value)); 2] =
-        [("model/tokenizer_config.json", template), ("model/config.json", epsilon)];
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 2] = [("model/tokenizer_config.json", template), ("model/config.json", epsilon)];
     let mut keys = vec![first];
     for (file, change) in changes {
         edit(file, change);
