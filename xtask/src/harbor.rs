@@ -168,8 +168,11 @@ fn write_text_files(world: &World, dir: &Path) -> Result<()> {
 
 /// A conversation as tokens; those that decide whether the answer is right weigh more.
 fn example(tokenizer: &Tokenizer, conversation: &harbor::Conversation) -> Result<TrainingExample> {
-    let messages: Vec<Message> =
-        conversation.messages.iter().map(|m| Message { role: m.role.clone(), content: m.content.clone() }).collect();
+    let messages: Vec<Message> = conversation
+        .messages
+        .iter()
+        .map(|m| Message { role: m.role.clone(), content: m.content.clone(), learned: true })
+        .collect();
     let mut example =
         tokenizer.training_example(&messages, &ExampleRules { append_eos: false, ..ExampleRules::default() })?;
     let answer = &messages.last().expect("an answer").content;
