@@ -91,7 +91,7 @@ pub struct Estimate {
     pub verdicts: usize,
     /// Calls to be made: the rest is in the cache, or asks the same.
     pub calls: u64,
-    /// Their tokens, guessed by [`tokens_of`].
+    /// Their tokens, guessed by `tokens_of`.
     pub tokens: Tokens,
     /// Their price, if prices are known.
     pub cost: Option<f64>,

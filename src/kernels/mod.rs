@@ -1,6 +1,6 @@
 //! The operations that decide the speed of training and generation, behind one trait.
 //!
-//! [`FusedOps`] has a body in plain tensor code for every operation ([`composed`]): it runs on any backend and is the
+//! [`FusedOps`] has a body in plain tensor code for every operation (`composed`): it runs on any backend and is the
 //! reference that native versions are tested against. `flex` holds the CPU's versions. Forward and backward come in
 //! pairs, because training differentiates the model by hand (`model::backward`): nothing is recorded that is not needed,
 //! frozen weights cost no gradient, and the same code recomputes a block.

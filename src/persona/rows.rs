@@ -86,7 +86,7 @@ pub fn scan_rows(path: &Path, trait_name: &str) -> Result<(Vec<JudgedAnswer>, Ve
 /// Reads judged answers and refuses the file if any row is malformed.
 ///
 /// # Errors
-/// Those of [`scan_rows`], and malformed rows, named by line.
+/// Those of `scan_rows`, and malformed rows, named by line.
 pub fn read_rows(path: &Path, trait_name: &str) -> Result<Vec<JudgedAnswer>> {
     let (rows, bad) = scan_rows(path, trait_name)?;
     refuse_malformed(bad, rows.len())?;

@@ -145,7 +145,7 @@ impl fmt::Display for ArmKind {
 /// A way of training or steering, at one or many coefficients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
-    /// Unique; what [`Point::arm`](super::Point::arm) refers to.
+    /// Unique; what `Point::arm` refers to.
     pub name: String,
     /// For people: `Preventative steering, all layers`.
     pub label: String,

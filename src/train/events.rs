@@ -22,7 +22,7 @@ pub struct StepReport {
     /// With a regulariser: what it added to the loss, its weight included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regularisation: Option<f64>,
-    /// Where a [`ProbeCallback`] measured: the mean projection of its responses after the step.
+    /// Where a `ProbeCallback` measured: the mean projection of its responses after the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<f64>,
     /// And how far that has risen since before the first step.
@@ -52,7 +52,7 @@ pub enum Event {
 pub enum StopReason {
     /// All steps are taken.
     Done,
-    /// The [`ProbeCallback`]'s limit was passed: the run is over.
+    /// The `ProbeCallback`'s limit was passed: the run is over.
     Stopped,
     /// `tell` broke it off: it can go on from its checkpoint.
     Interrupted,
