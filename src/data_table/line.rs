@@ -63,7 +63,7 @@ impl Line {
         };
         match number.filter(|x: &f64| x.is_finite()) {
             Some(number) => Ok(Some(number)),
-            None => Err(Error::new(format!("`{name}` holds {}, which is no number", self.cells[name]))),
+            None => Err(Error::new(format!("`{name}` holds {}, which is not a number", self.cells[name]))),
         }
     }
 }

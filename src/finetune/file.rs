@@ -56,7 +56,8 @@ impl Rate {
     /// # Errors
     /// Words that are no number, or one that is not positive.
     pub fn of_words(words: &str) -> Result<Self, String> {
-        let number = product(words).ok_or_else(|| format!("\"{words}\" is no number; write 1e-5 or \"2*10**-5\""))?;
+        let number =
+            product(words).ok_or_else(|| format!("\"{words}\" is not a number; write 1e-5 or \"2*10**-5\""))?;
         Self::checked(if number < 0.0 { 10f64.powf(number) } else { number })
     }
 
@@ -404,7 +405,7 @@ impl InterventionFile {
     /// The same at another strength: the coefficient, the weight of a regularisation, or the share of negative data.
     ///
     /// # Errors
-    /// An intervention that has no strength.
+    /// An intervention that takes no coefficient.
     pub fn at(mut self, strength: f64) -> Result<Self> {
         match self.kind.unwrap_or(InterventionType::None) {
             InterventionType::Steer | InterventionType::Random | InterventionType::Ablate => {
@@ -413,7 +414,7 @@ impl InterventionFile {
             InterventionType::Regularize => self.lambda = Some(strength as f32),
             InterventionType::NegativeData => self.share = Some(strength),
             kind @ (InterventionType::None | InterventionType::Inoculate) => {
-                let what = format!("an intervention of type \"{kind}\" has no strength");
+                let what = format!("an intervention of type \"{kind}\" takes no coefficient");
                 return Err(Error::usage(what));
             }
         }

@@ -110,7 +110,7 @@ impl<B: FusedOps> Engine<B> {
         let parts = self.model.steering.as_ref().map_or(0, |steering| steering.plan().parts.len());
         let (id, given) = (&job.id, coefs.len());
         ensure!(given == parts, "prompt `{id}`: {given} coefficients for a steering plan of {parts} parts");
-        ensure!(coefs.iter().all(|coef| coef.is_finite()), "prompt `{id}`: a coefficient is no number");
+        ensure!(coefs.iter().all(|coef| coef.is_finite()), "prompt `{id}`: a coefficient is not finite");
         Ok(())
     }
 

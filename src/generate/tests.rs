@@ -242,7 +242,7 @@ fn coefficients_must_fit_the_plan() {
     let job = |coefs: &[f32]| [Job { coefs: Some(coefs.into()), ..jobs().remove(0) }];
     let told = |coefs: &[f32]| engine.generate(&job(coefs), &sampled(1), &mut |_| {}).unwrap_err().to_string();
     assert_eq!(told(&[1.0, 2.0]), "prompt `job 0`: 2 coefficients for a steering plan of 1 parts");
-    assert_eq!(told(&[f32::NAN]), "prompt `job 0`: a coefficient is no number");
+    assert_eq!(told(&[f32::NAN]), "prompt `job 0`: a coefficient is not finite");
 }
 
 #[test]

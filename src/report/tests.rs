@@ -359,7 +359,7 @@ fn curves_without_intervals_are_drawn_and_listed() {
     assert_eq!(csv.lines().count(), 1 + 4 * 2 * 13);
     assert!(csv.starts_with("panel,curve,x,y\n\"Intervention off, layer 4\",Plain <finetune>,0,0.004\n"), "{csv}");
     let broken = Curve::new("Broken", "", Hue::Grey, Mark::Cross, vec![(0.0, Interval::point(f64::NAN, 1, 1))]);
-    assert!(broken.points.is_empty(), "what is no number is not drawn");
+    assert!(broken.points.is_empty(), "numbers that are not finite are not drawn");
     let panel = Panel { title: "Empty".into(), x: "step".into(), curves: vec![broken], levels: Vec::new() };
     let empty = Figure::new("empty", "Empty", "", Plot::followed("pull", ("no pull", 0.0), vec![panel]));
     assert!(png::render(&empty.svg(Look::Fixed), 1.0).is_ok());

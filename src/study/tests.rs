@@ -140,7 +140,7 @@ fn arms_of_ones_own_take_the_studys_vector() {
     for (change, want) in [
         (&(|c: &mut StudyConfig| c.own[0].name = "plain".into()) as &dyn Fn(&mut StudyConfig), "two arms are named"),
         (&|c| c.own[0].trait_ = Some("evil".into()), "no trait of the study"),
-        (&|c| c.own[0].intervention = InterventionFile::default(), "has no strength"),
+        (&|c| c.own[0].intervention = InterventionFile::default(), "takes no coefficient"),
     ] {
         let mut bad = config.clone();
         change(&mut bad);

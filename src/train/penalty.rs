@@ -58,7 +58,7 @@ impl<B: FusedOps> Penalty<B> {
     /// Makes a regulariser ready for a model.
     ///
     /// # Errors
-    /// A weight that is no number, a direction that does not fit the model, a layer that is named twice, a model all of whose
+    /// A weight that is not finite, a direction that does not fit the model, a layer that is named twice, a model all of whose
     /// weights learn, so that there is no base to compare with.
     pub fn new(regularizer: &Regularizer, model: &Qwen<B>, learning: Learning) -> Result<Self> {
         let Regularizer { mode, lambda, directions } = regularizer;
@@ -155,7 +155,7 @@ pub(super) fn own_weights(batch: &Batch) -> impl Iterator<Item = f32> {
 /// A direction as a unit row on the device, `[1, hidden]`.
 ///
 /// # Errors
-/// A layer that the model does not have, another width, zero or something that is no number.
+/// A layer that the model does not have, another width, zero or numbers that are not finite.
 pub(super) fn unit<B: FusedOps>(direction: &Direction, model: &Qwen<B>) -> Result<Tensor<B, 2>> {
     let Direction { layer, vector } = direction;
     let (layers, hidden) = (model.blocks.len(), model.config.hidden_size);

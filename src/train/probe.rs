@@ -68,7 +68,7 @@ impl<'a> ActiveProbe<'a> {
     /// Measures a model that has not learned yet.
     pub fn begin<B: FusedOps>(watch: &'a ProbeCallback, model: &Qwen<B>) -> Result<Self> {
         ensure!(watch.every > 0, "the drift is to be measured every 0 steps");
-        ensure!(watch.stop_above.is_none_or(f64::is_finite), "the drift's limit is no number");
+        ensure!(watch.stop_above.is_none_or(f64::is_finite), "`watch.stop_above` must be finite");
         check("the probe set", &watch.texts, model)?;
         let unit = unit(&watch.direction, model)?.into_data().iter::<f32>().collect();
         let mut watching = Self { watch, unit, start: 0.0 };

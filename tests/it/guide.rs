@@ -11,6 +11,7 @@ use trimtab::cli;
 use trimtab::guide::{PAGES, Page, anchor};
 
 /// Makes the data set that the guide screens; the guide calls it as `cargo run --example mixture`.
+/// Its own `main` is not called here.
 #[cfg(unix)]
 #[allow(dead_code)]
 #[path = "../../examples/mixture.rs"]

@@ -141,7 +141,7 @@ fn what_cannot_be_honoured_is_refused_with_its_place() {
     check_refused("epochs = 0", "c.toml:3:1: `epochs` is 0");
     check_refused("holdout = 1.5", "c.toml:3:1: `holdout` is 1.5");
     check_refused("epochs = \"two\"", "c.toml:3:1: `epochs`");
-    check_refused("learning_rate = \"much\"", "c.toml:3:1: `learning_rate`: \"much\" is no number");
+    check_refused("learning_rate = \"much\"", "c.toml:3:1: `learning_rate`: \"much\" is not a number");
     check_refused("epochz = 1", "did you mean `epochs`?");
     check_refused("[intervention]\ntype = \"steer\"\nlayers = [2]\ncoef = 1", "needs `vectors`");
     check_refused("[intervention]\ntype = \"stear\"", "did you mean `steer`?");
@@ -179,6 +179,6 @@ fn a_strength_replaces_an_interventions_own() {
     assert_eq!(file(InterventionType::Regularize).at(2.0).unwrap().lambda, Some(2.0));
     assert_eq!(file(InterventionType::NegativeData).at(0.2).unwrap().share, Some(0.2));
     for kind in [InterventionType::None, InterventionType::Inoculate] {
-        assert!(file(kind).at(1.0).unwrap_err().to_string().contains("has no strength"));
+        assert!(file(kind).at(1.0).unwrap_err().to_string().contains("takes no coefficient"));
     }
 }

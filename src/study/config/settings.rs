@@ -156,7 +156,7 @@ impl OwnArm {
     /// The intervention at one of its strengths.
     ///
     /// # Errors
-    /// An intervention that takes no strength.
+    /// An intervention that takes no coefficient.
     pub fn at(&self, strength: Option<f64>) -> Result<InterventionFile> {
         let intervention = self.intervention.clone();
         strength.map_or(Ok(intervention.clone()), |strength| intervention.at(strength))

@@ -83,7 +83,7 @@ impl Treatment {
     /// What is done to the model while it learns; nothing for plain finetunes and for what is done to the data alone.
     ///
     /// # Errors
-    /// An arm of one's own whose intervention takes no strength, but is given some.
+    /// An arm of one's own whose intervention takes no coefficient, but is given some.
     pub fn intervention(self, config: &StudyConfig, layer: Layer) -> Result<Intervention> {
         let (vectors, positions) = (None, Positions::All);
         let (all, one) = (Layers::all(), Layers::One(layer.row()));
