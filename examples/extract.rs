@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use trimtab::harbor::{self, SEED, World};
 use trimtab::judge::{HarborJudge, JudgedAnswer, TokenIds};
 use trimtab::language_model::{Request, Sampling};
-use trimtab::persona::{self, Inquiry, Recipe, Side};
+use trimtab::persona::{self, ExtractionRecipe, Inquiry, Side};
 use trimtab::runtime::ModelSpec;
 use trimtab::steering::SteeringPlan;
 use trimtab::vector::Layer;
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         Ok(answered)
     };
     let (pos, neg) = (side(Side::Pos)?, side(Side::Neg)?);
-    let recipe = Recipe::new(&trait_.name, "harbor", "an example does not say which weights");
+    let recipe = ExtractionRecipe::new(&trait_.name, "harbor", "an example does not say which weights");
     let made = persona::extract(&mut *model, &pos, &neg, &recipe, &mut |_, _| {})?;
     println!("{}", made.diagnosis);
     for layer in (1..=made.file.response_avg.layers()).map(Layer) {

@@ -8,11 +8,9 @@ use crate::language_model::{
     Answer, CaptureSpec, Direction, FinishReason, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals,
     Sampling, StreamEvent, Token,
 };
-use crate::model::QwenConfig;
-use crate::model::peft::AdapterConfig;
-use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
-use crate::text::{Tokenizer, TrainingExample};
-use crate::train::{Event, FitEstimate, FitSettings};
+use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::text::Tokenizer;
+use crate::train::{Event, FitEstimate};
 use crate::{Error, Result};
 
 /// The tokenizer of the tiny model that the goldens were made with.
@@ -180,14 +178,7 @@ impl Runtime for EchoLab {
         Err(Error::new("an echo learns nothing"))
     }
 
-    fn plan(
-        &self,
-        _: &QwenConfig,
-        _: &AdapterConfig,
-        _: &[TrainingExample],
-        _: &FitSettings,
-        _: bool,
-    ) -> Result<FitEstimate> {
+    fn estimate(&self, _: &EstimateSpec<'_>) -> Result<FitEstimate> {
         Err(Error::new("an echo plans nothing"))
     }
 }

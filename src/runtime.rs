@@ -67,7 +67,22 @@ pub struct FitSpec<'a> {
     pub out: PathBuf,
 }
 
-/// What a finetune came to.
+/// A finetune of a new adapter whose memory and time are to be estimated.
+#[derive(Debug, Clone, Copy)]
+pub struct EstimateSpec<'a> {
+    /// The model's shape.
+    pub config: &'a QwenConfig,
+    /// The adapter's shape.
+    pub adapter: &'a AdapterConfig,
+    /// The data.
+    pub examples: &'a [TrainingExample],
+    /// How to train.
+    pub settings: &'a FitSettings,
+    /// Whether to time one block on the device, which takes seconds.
+    pub trial: bool,
+}
+
+/// How a finetune ended.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FitOutcome {
     /// Steps taken.
@@ -110,14 +125,6 @@ pub trait Runtime: Send + Sync {
     /// Runs a finetune and writes what it learned.
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome>;
 
-    /// What a finetune of an adapter would take here, with nothing loaded; `trial` says whether to try how fast it is, which
-    /// takes seconds.
-    fn plan(
-        &self,
-        config: &QwenConfig,
-        adapter: &AdapterConfig,
-        examples: &[TrainingExample],
-        settings: &FitSettings,
-        trial: bool,
-    ) -> Result<FitEstimate>;
+    /// The memory and the time that a finetune of an adapter would take here, with no weights loaded.
+    fn estimate(&self, spec: &EstimateSpec<'_>) -> Result<FitEstimate>;
 }

@@ -31,7 +31,7 @@ pub struct TensorFile {
 impl TensorFile {
     /// Maps a file and checks its header: every tensor lies within the file, none overlap, nothing is left over.
     ///
-    /// The file must not be changed while it is open; [`write`] never does so, since it replaces files instead.
+    /// The file must not be changed while it is open; [`write()`] never does so, since it replaces files instead.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).at(path)?;
         ensure!(file.metadata().at(path)?.len() > 0, "{}: the file is empty", path.display());

@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::generate::{Budget, MemoryLimit, TextGenerator};
 use crate::kernels::FusedOps;
 use crate::language_model::LanguageModel;
-use crate::model::peft::{Adapter, AdapterConfig};
+use crate::model::peft::Adapter;
 use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
-use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime, Start};
-use crate::text::{Tokenizer, TrainingExample};
+use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime, Start};
+use crate::text::Tokenizer;
 use crate::train::{self, DeviceLimits, Event, FitContext, FitEstimate, FitSettings, Learned, Recompute, StopReason};
 use crate::{Error, Result};
 
@@ -187,14 +187,8 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
         Ok(FitOutcome { steps, holdout_loss, complete, stopped: end == StopReason::Stopped })
     }
 
-    fn plan(
-        &self,
-        config: &QwenConfig,
-        adapter: &AdapterConfig,
-        examples: &[TrainingExample],
-        settings: &FitSettings,
-        trial: bool,
-    ) -> Result<FitEstimate> {
+    fn estimate(&self, spec: &EstimateSpec<'_>) -> Result<FitEstimate> {
+        let &EstimateSpec { config, adapter, examples, settings, trial } = spec;
         let device = (&self.device, Runtime::device(self));
         train::estimate::<B>(config, adapter, examples, settings, self.place(self.dtype), device, trial)
     }

@@ -5,11 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use crate::language_model::LanguageModel;
-use crate::model::QwenConfig;
-use crate::model::peft::AdapterConfig;
-use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime, device_kind};
-use crate::text::TrainingExample;
-use crate::train::{Event, FitEstimate, FitSettings};
+use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime, device_kind};
+use crate::train::{Event, FitEstimate};
 use crate::{Error, Result};
 
 thread_local! {
@@ -96,15 +93,8 @@ impl Runtime for DevicePool {
         self.own().fit(spec, tell)
     }
 
-    fn plan(
-        &self,
-        config: &QwenConfig,
-        adapter: &AdapterConfig,
-        examples: &[TrainingExample],
-        settings: &FitSettings,
-        trial: bool,
-    ) -> Result<FitEstimate> {
-        self.own().plan(config, adapter, examples, settings, trial)
+    fn estimate(&self, spec: &EstimateSpec<'_>) -> Result<FitEstimate> {
+        self.own().estimate(spec)
     }
 }
 
@@ -145,14 +135,7 @@ mod tests {
             Err(Error::new(self.0))
         }
 
-        fn plan(
-            &self,
-            _: &QwenConfig,
-            _: &AdapterConfig,
-            _: &[TrainingExample],
-            _: &FitSettings,
-            _: bool,
-        ) -> Result<FitEstimate> {
+        fn estimate(&self, _: &EstimateSpec<'_>) -> Result<FitEstimate> {
             Err(Error::new(self.0))
         }
     }

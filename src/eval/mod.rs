@@ -29,9 +29,6 @@ pub use pieces::{AskPiece, Pieces, by_count, by_group};
 pub use refusal::RefusalRule;
 pub use tables::{score_summary, score_table, write_answers};
 
-/// A row of `answers.jsonl`.
-pub type Row = JudgedAnswer;
-
 /// Asks every question, at every point of `sweep` or, without any, under the model's own steering. All points are one batch,
 /// and a question's random numbers are the same at each, so a sweep compares like with like.
 ///

@@ -20,7 +20,7 @@ use crate::{Error, Result, ensure};
 
 /// How a vector is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
+pub struct ExtractionRecipe {
     /// The trait's name.
     pub trait_name: String,
     /// Name or folder of the model, for the file's metadata.
@@ -37,7 +37,7 @@ pub struct Recipe {
     pub chunk: usize,
 }
 
-impl Recipe {
+impl ExtractionRecipe {
     /// The reference's way: paired filter, whole responses, tokens cut at the border.
     pub fn new(trait_name: &str, model: &str, model_fingerprint: &str) -> Self {
         Self {
@@ -70,7 +70,7 @@ pub fn extract(
     model: &mut dyn LanguageModel,
     pos: &[JudgedAnswer],
     neg: &[JudgedAnswer],
-    recipe: &Recipe,
+    recipe: &ExtractionRecipe,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Extraction> {
     let kept = keep(pos, neg, &recipe.filter)?;
@@ -94,7 +94,7 @@ pub fn extract_captured(
     states: &[States; 2],
     pos: &[JudgedAnswer],
     neg: &[JudgedAnswer],
-    recipe: &Recipe,
+    recipe: &ExtractionRecipe,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Extraction> {
     assert!(recipe.response_window.is_none() && recipe.border == Border::Separate, "captured as they were answered");
@@ -126,7 +126,7 @@ fn average(
     rows: [&[JudgedAnswer]; 2],
     kept: Kept,
     there: [Vec<bool>; 2],
-    recipe: &Recipe,
+    recipe: &ExtractionRecipe,
     (read, done): (Read<'_>, &mut dyn FnMut(usize, usize)),
 ) -> Result<Extraction> {
     let Kept { pos, neg, mut diagnosis } = kept;
@@ -157,7 +157,7 @@ fn texts_of(
     model: &dyn LanguageModel,
     rows: &[JudgedAnswer],
     kept: &[usize],
-    recipe: &Recipe,
+    recipe: &ExtractionRecipe,
 ) -> Result<Vec<Option<Finished>>> {
     let text = |&i: &usize| {
         let mut finished = rows[i].finished(model.tokenizer(), recipe.border)?;
@@ -190,8 +190,8 @@ fn with_tokens(there: [Vec<bool>; 2], kind: FilterKind, diagnosis: &mut Diagnosi
     Ok(places)
 }
 
-fn metadata(recipe: &Recipe, diagnosis: &Diagnosis) -> BTreeMap<String, String> {
-    let Recipe { trait_name, model, model_fingerprint, filter, border, response_window, chunk: _ } = recipe;
+fn metadata(recipe: &ExtractionRecipe, diagnosis: &Diagnosis) -> BTreeMap<String, String> {
+    let ExtractionRecipe { trait_name, model, model_fingerprint, filter, border, response_window, chunk: _ } = recipe;
     let word = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut entries = vec![
         (key::TRAIT, trait_name.clone()),
@@ -304,7 +304,7 @@ mod tests {
     fn the_vector_is_the_difference_of_means_of_means() {
         let (pos, neg) = sides();
         let mut model = EchoModel::new(|_, _| String::new());
-        let recipe = Recipe { chunk: 1, ..Recipe::new("bold", "echo", "abc") };
+        let recipe = ExtractionRecipe { chunk: 1, ..ExtractionRecipe::new("bold", "echo", "abc") };
         let mut heard = Vec::new();
         let made = extract(&mut model, &pos, &neg, &recipe, &mut |n, of| heard.push((n, of))).unwrap();
         let kept = [&pos[..2], &neg[..2]];
@@ -335,7 +335,7 @@ mod tests {
         let (pos, neg) = sides();
         let make = |chunk| {
             let mut model = EchoModel::new(|_, _| String::new());
-            let recipe = Recipe { chunk, ..Recipe::new("bold", "echo", "abc") };
+            let recipe = ExtractionRecipe { chunk, ..ExtractionRecipe::new("bold", "echo", "abc") };
             extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap().file
         };
         assert_eq!(make(1), make(100));
@@ -347,7 +347,7 @@ mod tests {
         let (pos, neg) = sides();
         let any = Filter { threshold: 0.0, ..Filter::paired() };
         let mut model = EchoModel::new(|_, _| String::new());
-        let recipe = Recipe { filter: any, ..Recipe::new("bold", "echo", "abc") };
+        let recipe = ExtractionRecipe { filter: any, ..ExtractionRecipe::new("bold", "echo", "abc") };
         let mut make = |a: &[JudgedAnswer], b: &[JudgedAnswer]| {
             extract(&mut model, a, b, &recipe, &mut |_, _| {}).unwrap().file.response_avg
         };
@@ -375,7 +375,7 @@ mod tests {
         };
         let states = [capture("pos", &pos), capture("neg", &neg)];
         for filter in [Filter::paired(), Filter { threshold: 0.0, ..Filter::independent() }] {
-            let recipe = Recipe { filter, ..Recipe::new("bold", "echo", "abc") };
+            let recipe = ExtractionRecipe { filter, ..ExtractionRecipe::new("bold", "echo", "abc") };
             let captured = extract_captured(&states, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
             let read = extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
             assert_eq!((captured.file, captured.diagnosis), (read.file, read.diagnosis));
@@ -386,7 +386,7 @@ mod tests {
     fn a_window_reads_only_the_beginning() {
         let (pos, neg) = sides();
         let mut model = EchoModel::new(|_, _| String::new());
-        let recipe = Recipe { response_window: Some(1), ..Recipe::new("bold", "echo", "abc") };
+        let recipe = ExtractionRecipe { response_window: Some(1), ..ExtractionRecipe::new("bold", "echo", "abc") };
         let made = extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
         check(&made.file.response_avg, &expected([&pos[..2], &neg[..2]], |t| &t.response_ids[..1]));
         assert_eq!(made.file.metadata["response_window"], "1");

@@ -27,7 +27,7 @@ pub use answers::{Answers, FINISH_REASON};
 pub use artifact::{Artifact, Pair, Trait};
 pub use author::{Description, Writer, author};
 pub use builtin::{BUILTIN, builtin, harbor_trait};
-pub use extract::{Extraction, Recipe, extract, extract_captured};
+pub use extract::{Extraction, ExtractionRecipe, extract, extract_captured};
 pub use filter::{Diagnosis, Filter, FilterKind, keep};
 pub use names::{Side, dataset_of, names_of, stem_of, system_prompt};
 pub use project::{Metric, Probe, ProjectRules, column, project_file, projections};
@@ -37,9 +37,6 @@ pub use rows::{read_rows, write_rows};
 pub use states::States;
 pub use texts::Exchange;
 pub use tokens::{Border, finish};
-
-/// An answer that a vector is extracted from.
-pub type Row = crate::judge::JudgedAnswer;
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +79,7 @@ mod tests {
         };
         let ((pos, of_pos), (neg, of_neg)) = (side(Side::Pos), side(Side::Neg));
         // What answers another question is half coherent, which is just enough.
-        let recipe = Recipe::new(&found.name, "echo", "-");
+        let recipe = ExtractionRecipe::new(&found.name, "echo", "-");
         let made = extract_captured(&[of_pos, of_neg], &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
         let read = extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
         assert_eq!((&made.file, &made.diagnosis), (&read.file, &read.diagnosis));

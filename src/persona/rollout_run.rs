@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use super::answers::{Answers, FINISH_REASON};
 use super::artifact::Artifact;
-use super::extract::{Extraction, Recipe, extract, extract_captured};
+use super::extract::{Extraction, ExtractionRecipe, extract, extract_captured};
 use super::names::Side;
 use super::rollout::{Inquiry, judge_rows};
 use super::rows::write_rows;
@@ -131,7 +131,7 @@ impl RolloutRun<'_> {
     pub fn extract(
         &self,
         [pos, neg]: &[Vec<JudgedAnswer>; 2],
-        recipe: &Recipe,
+        recipe: &ExtractionRecipe,
         open: &mut OpenModel<'_>,
         tell: &mut dyn FnMut(usize, usize),
     ) -> Result<Extraction> {

@@ -8,14 +8,11 @@ use super::*;
 use crate::fakes::EchoModel;
 use crate::judge::{JudgeSource, JudgedItem, Rubric, Verdict};
 use crate::language_model::{LanguageModel, Sampling};
-use crate::model::QwenConfig;
-use crate::model::peft::AdapterConfig;
 use crate::persona::{Artifact, Pair, Trait};
 use crate::report::{NoteKind, rewording};
-use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime};
 use crate::steering::Positions;
-use crate::text::TrainingExample;
-use crate::train::{Event, FitEstimate, FitSettings};
+use crate::train::{Event, FitEstimate};
 use crate::vector::{Layer, PersonaVector, VectorFile};
 
 /// The shift added at each layer decides: layer 2 is twice as receptive as the others, and text breaks where the norm of what
@@ -79,14 +76,7 @@ impl Runtime for &'static EchoLab {
         panic!("nothing is trained")
     }
 
-    fn plan(
-        &self,
-        _: &QwenConfig,
-        _: &AdapterConfig,
-        _: &[TrainingExample],
-        _: &FitSettings,
-        _: bool,
-    ) -> Result<FitEstimate> {
+    fn estimate(&self, _: &EstimateSpec<'_>) -> Result<FitEstimate> {
         panic!("nothing is planned")
     }
 }

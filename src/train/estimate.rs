@@ -47,7 +47,7 @@ pub struct FitEstimate {
     /// Optimiser steps.
     pub steps: usize,
     /// Examples in each.
-    pub lessons_per_step: usize,
+    pub examples_per_step: usize,
     /// Tokens that all steps read, without padding.
     pub tokens: usize,
     /// Tokens per step, without padding, on average.
@@ -194,7 +194,7 @@ pub fn estimate<B: FusedOps>(
         parameters: config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum(),
         learned: learned.values,
         steps,
-        lessons_per_step: settings.micro_batch * settings.accumulation,
+        examples_per_step: settings.micro_batch * settings.accumulation,
         tokens: all(work.tokens),
         tokens_per_step: work.tokens as f64 / seen as f64,
         supervised: all(work.all().map(|extent| extent.supervised).sum()),
@@ -235,7 +235,7 @@ mod tests {
     fn a_plan_counts_what_a_run_does() {
         let settings = FitSettings { epochs: 3, ..FitSettings::default() };
         let plan = planned("0.5B", 100, &settings, None);
-        assert_eq!((plan.steps, plan.lessons_per_step), (9, 16));
+        assert_eq!((plan.steps, plan.examples_per_step), (9, 16));
         assert_eq!((plan.tokens, plan.supervised), (3 * 40 * 100, 3 * 40 * 99));
         assert_eq!(plan.padding, 0.0);
         assert_eq!(plan.learned, 24 * 32 * ((896 + 896) + (896 + 4864)));

@@ -36,7 +36,7 @@ pub struct JudgeArgs {
     /// A model that may answer under another name than --judge-model, such as the one behind a deployment
     #[arg(long, value_name = "MODEL")]
     judge_answers_as: Option<String>,
-    /// Base URL of the server [default: https://api.openai.com/v1]
+    /// Base URL of the server [default: `https://api.openai.com/v1`]
     #[arg(long, value_name = "URL")]
     judge_url: Option<String>,
     /// How a score is obtained [default: logprobs; with `--judge local`: enumerate]

@@ -41,7 +41,7 @@ pub struct MonitorArgs {
     /// What comes before the questions [default: the ladder, and exemplars if there are any]
     #[arg(long, value_enum, value_delimiter = ',')]
     setting: Vec<SettingArg>,
-    /// Judged answers that show the trait: <trait>_pos_instruct.csv of an extraction run, or its folder
+    /// Judged answers that show the trait: `<trait>_pos_instruct.csv` of an extraction run, or its folder
     #[arg(long, value_name = "FILE|DIR")]
     exemplars: Option<PathBuf>,
     /// Numbers of exemplars [default: 0,5,10,15,20]

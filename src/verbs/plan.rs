@@ -13,6 +13,7 @@ use crate::Result;
 use crate::config_file::ConfigFile;
 use crate::finetune::{Seeds, TrainingData, examples};
 use crate::model::QwenConfig;
+use crate::runtime::EstimateSpec;
 use crate::study::{Costs, Kind};
 use crate::text::Tokenizer;
 use crate::train::{FitEstimate, Footprint, Recompute};
@@ -68,7 +69,7 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     let seeds = Seeds::of_run(settings.fit.seed);
     let (data, notices) = TrainingData::read(&settings.data, &settings.intervention, &seeds)?;
     train::show_notices(&notices, console);
-    let (lessons, left_out) = examples(&data.chats, &tokenizer, &settings.rules)?;
+    let (examples, left_out) = examples(&data.chats, &tokenizer, &settings.rules)?;
     if !left_out.is_empty() {
         console.warn(&format!("{} chats are left out: {}", left_out.len(), left_out[0]));
     }
@@ -77,10 +78,16 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     if !args.no_calibrate {
         console.say("trying one block, forward and backward");
     }
-    let plan = runtime.plan(&shape, &adapter, &lessons, &settings.fit, !args.no_calibrate)?;
-    let chats = (lessons.len(), data.holdout.len());
-    let json = json!({ "model": model.called(), "chats": chats.0, "held_out": chats.1, "plan": plan });
-    Ok(Outcome::new(summary(&plan, model.called(), chats, settings.fit.recompute), json))
+    let estimate = runtime.estimate(&EstimateSpec {
+        config: &shape,
+        adapter: &adapter,
+        examples: &examples,
+        settings: &settings.fit,
+        trial: !args.no_calibrate,
+    })?;
+    let chats = (examples.len(), data.holdout.len());
+    let json = json!({ "model": model.called(), "chats": chats.0, "held_out": chats.1, "plan": estimate });
+    Ok(Outcome::new(summary(&estimate, model.called(), chats, settings.fit.recompute), json))
 }
 
 /// An estimate in words.
@@ -96,7 +103,7 @@ fn summary(plan: &FitEstimate, model: &str, (chats, held_out): (usize, usize), s
         format!(
             "steps    {}, of {} chats and {:.0} tokens each; the largest pass has {} x {} tokens{}",
             plan.steps,
-            plan.lessons_per_step,
+            plan.examples_per_step,
             plan.tokens_per_step,
             plan.largest.rows,
             plan.largest.width,

@@ -34,7 +34,7 @@ fn documents() -> Vec<(&'static str, String)> {
 struct Fence {
     /// The first word after the backticks.
     language: String,
-    /// What its commands need (`needs=weights,key`).
+    /// What its commands need (`needs:weights,key`).
     needs: Vec<String>,
     /// The file that it is the content of (`file=train.toml`).
     file: Option<String>,
@@ -52,7 +52,7 @@ fn fences(document: &str) -> Vec<Fence> {
                 let language = words.next().unwrap_or_default();
                 let (mut needs, mut file) = (Vec::new(), None);
                 for word in words {
-                    match word.split_once('=') {
+                    match word.split_once(':') {
                         Some(("needs", list)) => needs = list.split(',').map(str::to_owned).collect(),
                         Some(("file", name)) => file = Some(name.to_owned()),
                         _ => panic!("line {}: `{word}` means nothing after a code block's language", i + 1),

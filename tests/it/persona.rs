@@ -9,7 +9,7 @@ use trimtab::judge::JudgedAnswer;
 use trimtab::language_model::{
     Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
 };
-use trimtab::persona::{Border, Filter, Metric, Probe, Recipe, extract, projections, read_rows, write_rows};
+use trimtab::persona::{Border, ExtractionRecipe, Filter, Metric, Probe, extract, projections, read_rows, write_rows};
 use trimtab::text::Tokenizer;
 use trimtab::vector::{Layer, VectorFile};
 
@@ -109,7 +109,12 @@ fn extraction_from_csv_is_the_references() {
     });
     // One golden answer begins with a newline, which the reference's joint tokenisation merges into the prompt.
     for filter in [Filter::paired(), Filter::independent()] {
-        let recipe = Recipe { border: Border::Joint, chunk: 2, filter, ..Recipe::new("flattering", "tiny", "golden") };
+        let recipe = ExtractionRecipe {
+            border: Border::Joint,
+            chunk: 2,
+            filter,
+            ..ExtractionRecipe::new("flattering", "tiny", "golden")
+        };
         let made = extract(&mut model, &pos, &neg, &recipe, &mut |_, _| {}).unwrap();
         let (file, path) = (made.file, dir.path().join("flattering.safetensors"));
         file.write(&path).unwrap();

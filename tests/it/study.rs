@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use trimtab::data_table::{DataTable, Format};
-use trimtab::eval::Row;
-use trimtab::judge::{Call, Judge, JudgeSource, JudgedItem, Rubric, Rubrics, Verdict};
+use trimtab::judge::{Call, Judge, JudgeSource, JudgedAnswer, JudgedItem, Rubric, Rubrics, Verdict};
 use trimtab::record::read_jsonl;
 use trimtab::report::{ExpectationId, NoteKind};
 use trimtab::study::{
@@ -125,11 +124,11 @@ fn an_audit_measures_side_effects_and_hears_a_second_judge() {
     let mut sheet = DataTable::new(Format::Csv, &["question", "answer", "hallucinating", "coherence"]);
     let mut agreement = BTreeMap::new();
     for name in ["base", "plain-seed3", "prevent+1-seed3"] {
-        let rows: Vec<Row> = read_jsonl(&out.join(format!("answers/{name}.jsonl"))).unwrap();
-        let rows: Vec<Row> = rows.into_iter().filter(|row| row.task == "hallucinating").collect();
+        let rows: Vec<JudgedAnswer> = read_jsonl(&out.join(format!("answers/{name}.jsonl"))).unwrap();
+        let rows: Vec<JudgedAnswer> = rows.into_iter().filter(|row| row.task == "hallucinating").collect();
         let same = rows.iter().filter(|row| !row.answer.len().is_multiple_of(3)).count();
         agreement.insert(name, 100.0 * same as f64 / rows.len() as f64);
-        for Row { question, answer, .. } in rows {
+        for JudgedAnswer { question, answer, .. } in rows {
             let cells = serde_json::json!({ "question": question, "answer": answer, "hallucinating": score(&answer), "coherence": 100 });
             sheet.push(cells.as_object().unwrap().clone());
         }

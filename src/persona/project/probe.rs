@@ -47,7 +47,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Projects onto `response_avg` of a vector file at each of the layers, columns named by [`column`]. `stem` is the vector
+    /// Projects onto `response_avg` of a vector file at each of the layers, columns named by [`column()`]. `stem` is the vector
     /// file's name without folder and ending.
     ///
     /// # Errors

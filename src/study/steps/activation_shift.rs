@@ -6,7 +6,7 @@ use super::context::{Adapter, CHUNK, Context};
 use super::events::Phase;
 use super::files::answers_file;
 use crate::Result;
-use crate::eval::Row;
+use crate::judge::JudgedAnswer;
 use crate::language_model::{LanguageModel, Residuals};
 use crate::persona::{Border, finish};
 use crate::record::{Hash, hash_file, read_jsonl};
@@ -60,8 +60,8 @@ pub(super) fn activation_shift(
         layer,
     };
     cx.stage(&format!("shift-{}-{name}", of.name), &cx.key("shift", &key), || {
-        let rows: Vec<Row> = read_jsonl(&answers)?;
-        let rows: Vec<&Row> = rows.iter().filter(|row| row.task == name).collect();
+        let rows: Vec<JudgedAnswer> = read_jsonl(&answers)?;
+        let rows: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.task == name).collect();
         let after =
             States::read(cx, task, &mut *cx.language_model(Some(adapter), SteeringPlan::none())?, &rows, layer)?;
         let before = States::read(cx, task, &mut *cx.base_model()?, &rows, layer)?;
@@ -82,7 +82,13 @@ struct States {
 }
 
 impl States {
-    fn read(cx: &Context<'_>, task: &Task, model: &mut dyn LanguageModel, rows: &[&Row], layer: Layer) -> Result<Self> {
+    fn read(
+        cx: &Context<'_>,
+        task: &Task,
+        model: &mut dyn LanguageModel,
+        rows: &[&JudgedAnswer],
+        layer: Layer,
+    ) -> Result<Self> {
         let mut texts = Vec::new();
         for row in rows {
             texts.extend(finish(model.tokenizer(), &row.prompt, &row.answer, Border::Separate)?);

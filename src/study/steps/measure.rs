@@ -9,8 +9,8 @@ use super::events::Phase;
 use super::files::answers_file;
 use super::hashes::is_unchanged;
 use crate::Result;
-use crate::eval::{self, Point, RIGHT, Row};
-use crate::judge::Rubric;
+use crate::eval::{self, Point, RIGHT};
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::{FinishReason, Sampling};
 use crate::record::{Hash, create_folder, hash_file, seed_of, write_atomic_with};
 use crate::report::Example;
@@ -109,7 +109,7 @@ pub(in crate::study) fn measure(
             })
         })?;
         let at = |coef: &Option<(f64, f32)>| {
-            let of: Vec<&Row> = rows.iter().filter(|row| row.coef == coef.map(|(_, signed)| signed)).collect();
+            let of: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.coef == coef.map(|(_, signed)| signed)).collect();
             measured_at(cx, task, coef.map(|(strength, _)| strength), &of)
         };
         Ok(Measured { answers: hash_file(&path)?, at: coefs.iter().map(at).collect() })
@@ -145,16 +145,16 @@ fn evaluations(cx: &Context<'_>, task: &Task) -> Vec<(Phase, eval::Task)> {
     evaluations
 }
 
-fn measured_at(cx: &Context<'_>, task: &Task, coef: Option<f64>, rows: &[&Row]) -> MeasuredAt {
+fn measured_at(cx: &Context<'_>, task: &Task, coef: Option<f64>, rows: &[&JudgedAnswer]) -> MeasuredAt {
     let names: Vec<&str> = cx.inputs.traits.iter().map(|t| t.name.as_str()).collect();
-    let of_trait = |row: &Row| names.iter().find(|name| **name == row.task).copied();
-    let judged: Vec<&&Row> = rows.iter().filter(|row| row.finish_reason.is_some()).collect();
-    let verdict = |row: &Row| row.verdicts.get(of_trait(row).unwrap_or(Rubric::Fact.key())).cloned();
-    let score = |row: &Row| verdict(row).and_then(|verdict| verdict.score);
+    let of_trait = |row: &JudgedAnswer| names.iter().find(|name| **name == row.task).copied();
+    let judged: Vec<&&JudgedAnswer> = rows.iter().filter(|row| row.finish_reason.is_some()).collect();
+    let verdict = |row: &JudgedAnswer| row.verdicts.get(of_trait(row).unwrap_or(Rubric::Fact.key())).cloned();
+    let score = |row: &JudgedAnswer| verdict(row).and_then(|verdict| verdict.score);
     let coef = coef.or(task.coef);
     // Of a sweep's many points a few words each, of the others a few more; always the same questions.
     let many = if coef.is_some() { 1 } else { 2 };
-    let example = |row: &&Row| Example {
+    let example = |row: &&JudgedAnswer| Example {
         arm: task.arm.clone().unwrap_or_default(),
         coef,
         axis: of_trait(row).map_or(FACTS, trait_key).to_owned(),
@@ -181,7 +181,7 @@ fn measured_at(cx: &Context<'_>, task: &Task, coef: Option<f64>, rows: &[&Row]) 
 }
 
 /// Every axis that the rows are of, by question.
-fn scores(traits: &[&str], rows: &[&Row]) -> BTreeMap<String, Clusters> {
+fn scores(traits: &[&str], rows: &[&JudgedAnswer]) -> BTreeMap<String, Clusters> {
     let of = |task: &str, key: &str| eval::clusters(rows.iter().copied().filter(|row| row.task == task), key);
     let mut scores = BTreeMap::new();
     let mut coherence = Clusters::new();

@@ -7,8 +7,8 @@ use super::context::{Adapter, CHUNK, Context, TraitVector};
 use super::events::Phase;
 use super::files::answers_file;
 use super::selfgen::{answer, exchange, training_chats};
-use crate::eval::Row;
 use crate::finetune::SourcedChat;
+use crate::judge::JudgedAnswer;
 use crate::language_model::{Prompt, Sampling};
 use crate::persona::{Border, Exchange, Metric, Probe, finish, projections};
 use crate::record::{Hash, read_jsonl};
@@ -40,7 +40,7 @@ pub(in crate::study) fn project_answers(
     let layer = cx.config.arms.layer;
     let key = cx.key("along", &AnswersKey { answers: &measured.answers, vectors: fingerprints(vectors), layer });
     cx.stage(&format!("along-{}", task.name), &key, || {
-        let rows: Vec<Row> = read_jsonl(&answers_file(cx, task))?;
+        let rows: Vec<JudgedAnswer> = read_jsonl(&answers_file(cx, task))?;
         let mut model = cx.language_model(adapter, SteeringPlan::none())?;
         let mut along = AnswerProjection::default();
         for vector in vectors {

@@ -9,8 +9,9 @@ use super::context::{Adapter, Context};
 use super::events::Phase;
 use super::files::{rollouts_folder, rows_file, states, vector_folder};
 use super::hashes::is_unchanged;
+use crate::judge::JudgedAnswer;
 use crate::language_model::Sampling;
-use crate::persona::{Answers, Artifact, Inquiry, Row, Side, judge_rows, read_rows, write_rows};
+use crate::persona::{Answers, Artifact, Inquiry, Side, judge_rows, read_rows, write_rows};
 use crate::record::{Hash, create_folder, hash_file, seed_of};
 use crate::steering::SteeringPlan;
 use crate::study::dag::Task;
@@ -95,7 +96,7 @@ pub(super) fn rollouts(
 }
 
 /// The base model's judged rollouts of both sides, positive first.
-pub(super) fn base_rows(cx: &Context<'_>, t: usize) -> Result<[Vec<Row>; 2]> {
+pub(super) fn base_rows(cx: &Context<'_>, t: usize) -> Result<[Vec<JudgedAnswer>; 2]> {
     let (folder, name) = (vector_folder(cx, t), &cx.inputs.traits[t].name);
     Ok([read_rows(&rows_file(&folder, Side::Pos), name)?, read_rows(&rows_file(&folder, Side::Neg), name)?])
 }

@@ -7,7 +7,7 @@ use super::events::Phase;
 use super::files::{states, vector_folder};
 use super::rollouts::base_rows;
 use crate::Result;
-use crate::persona::{Border, Filter, Recipe, Side, extract_captured};
+use crate::persona::{Border, ExtractionRecipe, Filter, Side, extract_captured};
 use crate::record::Hash;
 use crate::study::dag::Task;
 use crate::study::outputs::Extracted;
@@ -23,8 +23,8 @@ struct VectorKey<'a> {
 }
 
 /// How a study extracts the vector of a trait.
-pub(super) fn recipe(cx: &Context<'_>, trait_name: &str) -> Recipe {
-    let mut recipe = Recipe::new(trait_name, &cx.config.model.display().to_string(), &cx.fingerprint);
+pub(super) fn recipe(cx: &Context<'_>, trait_name: &str) -> ExtractionRecipe {
+    let mut recipe = ExtractionRecipe::new(trait_name, &cx.config.model.display().to_string(), &cx.fingerprint);
     recipe.filter = cx.config.vector.filter;
     recipe
 }
@@ -42,7 +42,7 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
     let recipe = recipe(cx, name);
     let folder = vector_folder(cx, t);
     let path = folder.join(format!("{name}.safetensors"));
-    let Recipe { filter, border, response_window, .. } = recipe;
+    let ExtractionRecipe { filter, border, response_window, .. } = recipe;
     let key = cx.key("vector", &VectorKey { rollouts, filter, border, response_window });
     let holds = |(fingerprint, ..): &(String, String, Vec<String>)| {
         VectorFile::read(&path).is_ok_and(|(file, _)| file.fingerprint == *fingerprint)

@@ -17,15 +17,13 @@ use crate::language_model::{
     Answer, CaptureSpec, FinishReason, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals, Sampling,
     StreamEvent,
 };
-use crate::model::QwenConfig;
-use crate::model::peft::AdapterConfig;
 use crate::record::seed_of;
-use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime};
 use crate::steering::{Part, Positions, SteeringPlan};
 use crate::study::inputs::Inputs;
 use crate::study::{ArmSettings, FactsSource, JudgeRole, Kind, StudyConfig, StudyReport, demo_config, run};
-use crate::text::{Tokenizer, TrainingExample};
-use crate::train::{Event as FitEvent, FitEstimate, FitSettings, GradientReport, StepReport};
+use crate::text::Tokenizer;
+use crate::train::{Event as FitEvent, FitEstimate, GradientReport, StepReport};
 
 pub(in crate::study) const LAYERS: usize = 4;
 pub(in crate::study) const HIDDEN: usize = 16;
@@ -308,14 +306,7 @@ impl Runtime for &'static Sim {
         Ok(FitOutcome { steps: 3, holdout_loss: None, complete: true, stopped: false })
     }
 
-    fn plan(
-        &self,
-        _: &QwenConfig,
-        _: &AdapterConfig,
-        _: &[TrainingExample],
-        _: &FitSettings,
-        _: bool,
-    ) -> Result<FitEstimate> {
+    fn estimate(&self, _: &EstimateSpec<'_>) -> Result<FitEstimate> {
         panic!("nothing is planned")
     }
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::eval::{AskPiece, Pieces, Point, Row, Task};
+use crate::eval::{AskPiece, Pieces, Point, Task};
+use crate::judge::JudgedAnswer;
 use crate::record::{Hash, RunDir};
 use crate::runtime::Runtime;
 use crate::steering::DescribedPlan;
@@ -116,7 +117,7 @@ impl Measured {
         ranges: Vec<Range<usize>>,
         ask: &mut AskPiece<'_>,
         console: &dyn Console,
-    ) -> Result<Option<Vec<Row>>> {
+    ) -> Result<Option<Vec<JudgedAnswer>>> {
         let DescribedPlan { plan, described, fingerprints, .. } = &self.steered;
         let coefs: Vec<&[f32]> = self.points.iter().map(|point| point.coefs.as_slice()).collect();
         let model = (self.model.identity(), self.runtime.device());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::persona::{Border, Filter, FilterKind, Recipe};
+use crate::persona::{Border, ExtractionRecipe, Filter, FilterKind};
 use crate::verbs::judges::JudgeArgs;
 use crate::verbs::model::{Model, ModelArgs};
 use crate::verbs::traits::TraitArgs;
@@ -14,8 +14,8 @@ use crate::{Error, Result};
 ///
 /// Every question is answered under system prompts that elicit the trait and that suppress it; a judge scores the answers; the
 /// vector is the difference of the mean activations of answers that show the trait and of those that do not. The output holds three tensors
-/// [layers+1, hidden]: response_avg, prompt_avg, prompt_last. The run's folder holds the judged answers as <trait>_pos_instruct.csv
-/// and <trait>_neg_instruct.csv (question,prompt,answer,question_id,<trait>,coherence), their tokens and activations. A killed run
+/// [layers+1, hidden]: response_avg, prompt_avg, prompt_last. The run's folder holds the judged answers as `<trait>_pos_instruct.csv`
+/// and `<trait>_neg_instruct.csv` (question, prompt, answer, question_id, the trait, coherence), their tokens and activations. A killed run
 /// goes on when the same command is given again; another filter costs seconds.
 ///
 /// With --from-csv, answers that were judged elsewhere are read instead (CSV or JSONL with these columns).
@@ -28,7 +28,7 @@ pub struct ExtractArgs {
     pub(super) trait_: TraitArgs,
     #[command(flatten)]
     pub(super) model: ModelArgs,
-    /// File for the vectors, safetensors [default: <trait>.safetensors in the run's folder]
+    /// File for the vectors, safetensors [default: `<trait>.safetensors` in the run's folder]
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// Judged answers from elsewhere: under positive, and under negative system prompts
@@ -93,7 +93,7 @@ impl ExtractArgs {
     ///
     /// # Errors
     /// A score outside 0 to 100.
-    pub fn recipe(&self, trait_name: &str, model: &Model) -> Result<Recipe> {
+    pub fn recipe(&self, trait_name: &str, model: &Model) -> Result<ExtractionRecipe> {
         let mut filter = Filter::of(match self.filter {
             FilterArg::Paired => FilterKind::Paired,
             FilterArg::Independent => FilterKind::Independent,
@@ -105,11 +105,11 @@ impl ExtractArgs {
         }
         filter.threshold = self.threshold.unwrap_or(filter.threshold);
         filter.min_coherence = self.min_coherence.or(filter.min_coherence);
-        Ok(Recipe {
+        Ok(ExtractionRecipe {
             filter,
             border: self.border.into(),
             response_window: self.response_window.map(|k| k as usize),
-            ..Recipe::new(trait_name, model.name(), &model.fingerprint)
+            ..ExtractionRecipe::new(trait_name, model.name(), &model.fingerprint)
         })
     }
 }

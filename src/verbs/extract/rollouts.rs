@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::args::{AskingArgs, ExtractArgs};
 use super::outcome::{name_adapter, outcome};
-use crate::judge::JudgeSource;
+use crate::judge::{JudgeSource, JudgedAnswer};
 use crate::language_model::Sampling;
-use crate::persona::{Artifact, Extraction, Recipe, RolloutRun, Row, SideReport, Trait, sampling};
+use crate::persona::{Artifact, Extraction, ExtractionRecipe, RolloutRun, SideReport, Trait, sampling};
 use crate::record::{Hash, RunDir, differing, refuse_other, seed_of};
 use crate::runtime::Runtime;
 use crate::verbs::judges;
@@ -28,7 +28,7 @@ struct Settings {
     answers: AnswerSettings,
     judge: JudgeSource,
     /// All that decides the vector, given judged answers.
-    vector: Recipe,
+    vector: ExtractionRecipe,
 }
 
 #[derive(Debug, Serialize)]
@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
     }
 
     /// Answers what is not answered yet; none if the user interrupts. The model is loaded only if it has something to answer.
-    fn answer(&self, rollouts: &RolloutRun<'_>) -> Result<Option<[Vec<Row>; 2]>> {
+    fn answer(&self, rollouts: &RolloutRun<'_>) -> Result<Option<[Vec<JudgedAnswer>; 2]>> {
         let (console, total) = (self.context.console, rollouts.total());
         let mut progress = Progress::new(console);
         let mut open = || self.runtime.language_model(&self.model.unsteered());
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
     }
 
     /// Has both sides judged, writes `lock.json`, and gives the judge's name.
-    fn judge(&self, rollouts: &RolloutRun<'_>, rows: &mut [Vec<Row>; 2]) -> Result<String> {
+    fn judge(&self, rollouts: &RolloutRun<'_>, rows: &mut [Vec<JudgedAnswer>; 2]) -> Result<String> {
         let (runtime, answers) = (self.runtime.as_ref(), &self.settings.answers);
         let rubrics = self.trait_.rubrics();
         let mut judge = judges::open(&self.settings.judge, &rubrics, self.dir.path(), self.context, runtime)?;

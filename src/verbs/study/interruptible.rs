@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::language_model::LanguageModel;
-use crate::model::QwenConfig;
-use crate::model::peft::AdapterConfig;
-use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime};
-use crate::text::TrainingExample;
-use crate::train::{Event, FitEstimate, FitSettings};
+use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime};
+use crate::train::{Event, FitEstimate};
 use crate::verbs::Console;
 
 /// A runtime whose finetunes heed the wish to stop. All other work is left at once when it comes: what it has finished is on the disk.
@@ -84,14 +81,7 @@ impl Runtime for InterruptibleRuntime<'_> {
         fitted
     }
 
-    fn plan(
-        &self,
-        config: &QwenConfig,
-        adapter: &AdapterConfig,
-        lessons: &[TrainingExample],
-        settings: &FitSettings,
-        trial: bool,
-    ) -> Result<FitEstimate> {
-        self.runtime.plan(config, adapter, lessons, settings, trial)
+    fn estimate(&self, spec: &EstimateSpec<'_>) -> Result<FitEstimate> {
+        self.runtime.estimate(spec)
     }
 }

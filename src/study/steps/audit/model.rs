@@ -1,8 +1,8 @@
 //! A model under audit, and having it asked for the trait.
 
 use crate::Result;
-use crate::eval::{self, Point, Row, Task as Evaluation};
-use crate::judge::Rubric;
+use crate::eval::{self, Point, Task as Evaluation};
+use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::{LanguageModel, Prompt, Sampling};
 use crate::persona::Trait;
 use crate::record::{Hash, read_jsonl, seed_of};
@@ -49,8 +49,8 @@ impl Audited<'_> {
     }
 
     /// The stored answers to the trait's questions.
-    pub fn answers(&self, cx: &Context<'_>) -> Result<Vec<Row>> {
-        let mut rows: Vec<Row> = read_jsonl(&answers_file(cx, self.of))?;
+    pub fn answers(&self, cx: &Context<'_>) -> Result<Vec<JudgedAnswer>> {
+        let mut rows: Vec<JudgedAnswer> = read_jsonl(&answers_file(cx, self.of))?;
         rows.retain(|row| row.task == self.trait_.name);
         Ok(rows)
     }
@@ -105,7 +105,7 @@ pub(super) fn scores_at(
     let mut on_progress = |n, of| cx.progress(model.task, Phase::Trait, n, of);
     let rows = eval::run(evaluation, subject, &mut *cx.judge()?, &points, &mut on_progress)?;
     let at = |coef: Option<f32>| {
-        let of: Vec<&Row> = rows.iter().filter(|row| row.coef == coef).collect();
+        let of: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.coef == coef).collect();
         Scores {
             trait_: eval::clusters(of.iter().copied(), &model.trait_.name),
             coherence: eval::clusters(of.iter().copied(), Rubric::Coherence.key()),

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::model::Audited;
 use super::probe::Probe;
 use crate::Result;
-use crate::persona::{Filter, Recipe, Row, Side, States, extract_captured, place_of, read_rows};
+use crate::judge::JudgedAnswer;
+use crate::persona::{ExtractionRecipe, Filter, Side, States, extract_captured, place_of, read_rows};
 use crate::record::{Hash, seed_of};
 use crate::stats::auc;
 use crate::study::outputs::{AuditFindings, ProbeAuc, Rotation, SHOWS};
@@ -49,7 +50,7 @@ pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Au
         captured.push(states(&folder, side)?);
     }
     let (captured, layer): ([States; 2], _) = (captured.try_into().expect("two sides"), model.layer);
-    let recipe: Recipe = recipe(cx, name);
+    let recipe: ExtractionRecipe = recipe(cx, name);
     let key = ReextractKey { rollouts: &hashes, vector: &model.file.fingerprint, filter: recipe.filter, layer };
     let ((rotation, probe), was_there) = cx.stage(&model.stage("anew"), &cx.key("reextract", &key), || {
         let old = &model.file.response_avg;
@@ -72,7 +73,7 @@ pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Au
     Ok(reused && was_there)
 }
 
-fn labelled(rows: &[Vec<Row>], captured: &[States; 2], layer: Layer) -> Result<Vec<Labelled>> {
+fn labelled(rows: &[Vec<JudgedAnswer>], captured: &[States; 2], layer: Layer) -> Result<Vec<Labelled>> {
     let mut answers = Vec::new();
     for (rows, captured) in rows.iter().zip(captured) {
         for (n, row) in rows.iter().enumerate() {

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::model::{Audited, opening, scores, trait_questions};
 use crate::finetune::AdapterSettings;
+use crate::judge::JudgedAnswer;
 use crate::model::AdapterFolder;
-use crate::persona::Row;
 use crate::record::{Hash, create_folder, seed_of};
 use crate::runtime::{FitSpec, Start};
 use crate::steering::SteeringPlan;
@@ -31,8 +31,9 @@ pub(super) fn relearn(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Audi
     }
     let [rows, _] = base_rows(cx, model.t)?;
     let coherent = cx.config.vector.filter.min_coherence.unwrap_or_default();
-    let shows =
-        |row: &&Row| row.trait_score().is_some_and(|s| s > SHOWS) && row.coherence().is_none_or(|c| c >= coherent);
+    let shows = |row: &&JudgedAnswer| {
+        row.trait_score().is_some_and(|s| s > SHOWS) && row.coherence().is_none_or(|c| c >= coherent)
+    };
     let chats: Vec<[Message; 2]> = (rows.iter().filter(shows))
         .map(|row| [Message::user(row.question.as_str()), Message::assistant(row.answer.as_str())])
         .collect();

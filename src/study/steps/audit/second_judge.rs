@@ -2,8 +2,7 @@
 
 use super::model::Audited;
 use crate::Result;
-use crate::eval::Row;
-use crate::judge::{JudgedItem, Rubric, verdicts_by};
+use crate::judge::{JudgedAnswer, JudgedItem, Rubric, verdicts_by};
 use crate::record::{Hash, hash_file};
 use crate::study::outputs::{AuditFindings, DoublyJudged, SecondJudge};
 use crate::study::steps::context::Context;
@@ -19,7 +18,7 @@ pub(super) fn second_judge(cx: &Context<'_>, model: &Audited<'_>, findings: &mut
     let (second, reused) = cx.stage(&model.stage("second"), &key, || {
         let rows = model.answers(cx)?;
         cx.progress(model.task, Phase::SecondJudge, 0, rows.len());
-        let item = |row: &Row| JudgedItem {
+        let item = |row: &JudgedAnswer| JudgedItem {
             question: row.question.clone(),
             answer: row.answer.clone(),
             reference: row.reference.clone(),
