@@ -298,9 +298,7 @@ mod tests {
 
     #[test]
     fn lists_are_read_as_far_as_they_are_of_use() {
-        let list = |kind: u32, count: u64, rest: &[u8]| {
-            [&kind.to_le_bytes()[..], &count.to_le_bytes(), rest].concat()
-        };
+        let list = |kind: u32, count: u64, rest: &[u8]| [&kind.to_le_bytes()[..], &count.to_le_bytes(), rest].concat();
         let read = |bytes: &[u8]| Cursor { bytes, at: 0 }.value(Value::LIST);
         let texts = list(Value::TEXT, 2, b"\x01\0\0\0\0\0\0\0a\x02\0\0\0\0\0\0\0bc");
         assert_eq!(read(&texts).unwrap(), Value::Texts(vec!["a".into(), "bc".into()]));

@@ -11,24 +11,27 @@ use super::Kind;
 /// If `bytes` are not as many as `out` takes.
 pub fn dequantise(kind: Kind, bytes: &[u8], out: &mut [f32]) {
     assert_eq!(kind.bytes(out.len()), Some(bytes.len()), "{kind:?}: {} values", out.len());
-    let one: fn(&[u8], &mut [f32]) = match kind {
-        Kind::F32 => |b, y| y[0] = f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-        Kind::F16 => |b, y| y[0] = half(b),
-        Kind::BF16 => |b, y| y[0] = bf16::from_le_bytes([b[0], b[1]]).to_f32(),
-        Kind::Q4_0 => q4_0,
-        Kind::Q4_1 => q4_1,
-        Kind::Q5_0 => q5_0,
-        Kind::Q5_1 => q5_1,
-        Kind::Q8_0 => q8_0,
-        Kind::Q2_K => q2_k,
-        Kind::Q3_K => q3_k,
-        Kind::Q4_K => q4_k,
-        Kind::Q5_K => q5_k,
-        Kind::Q6_K => q6_k,
-    };
-    for (block, values) in bytes.chunks_exact(kind.block_bytes()).zip(out.chunks_exact_mut(kind.block())) {
-        one(block, values);
+    match kind {
+        Kind::F32 => each(kind, bytes, out, |b, y| y[0] = f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+        Kind::F16 => each(kind, bytes, out, |b, y| y[0] = half(b)),
+        Kind::BF16 => each(kind, bytes, out, |b, y| y[0] = bf16::from_le_bytes([b[0], b[1]]).to_f32()),
+        Kind::Q4_0 => each(kind, bytes, out, q4_0),
+        Kind::Q4_1 => each(kind, bytes, out, q4_1),
+        Kind::Q5_0 => each(kind, bytes, out, q5_0),
+        Kind::Q5_1 => each(kind, bytes, out, q5_1),
+        Kind::Q8_0 => each(kind, bytes, out, q8_0),
+        Kind::Q2_K => each(kind, bytes, out, q2_k),
+        Kind::Q3_K => each(kind, bytes, out, q3_k),
+        Kind::Q4_K => each(kind, bytes, out, q4_k),
+        Kind::Q5_K => each(kind, bytes, out, q5_k),
+        Kind::Q6_K => each(kind, bytes, out, q6_k),
     }
+}
+
+/// Block by block; a function of its own for each type, so that single values cost no call.
+fn each(kind: Kind, bytes: &[u8], out: &mut [f32], one: impl Fn(&[u8], &mut [f32])) {
+    let blocks = bytes.chunks_exact(kind.block_bytes()).zip(out.chunks_exact_mut(kind.block()));
+    blocks.for_each(|(block, values)| one(block, values));
 }
 
 /// The f16 at the beginning.
@@ -134,8 +137,7 @@ fn q4_k(block: &[u8], out: &mut [f32]) {
 
 /// As Q4_K, with 256 fifth bits: of 32 bytes, bit j belongs to row j.
 fn q5_k(block: &[u8], out: &mut [f32]) {
-    let (d, d_min, packed, fifth, qs) =
-        (half(block), half(&block[2..]), &block[4..16], &block[16..48], &block[48..]);
+    let (d, d_min, packed, fifth, qs) = (half(block), half(&block[2..]), &block[4..16], &block[16..48], &block[48..]);
     for (j, values) in out.chunks_exact_mut(32).enumerate() {
         let (scale, least) = scale_and_least(packed, j);
         let (by, least) = (d * scale, d_min * least);
@@ -155,6 +157,28 @@ fn q6_k(block: &[u8], out: &mut [f32]) {
         for (i, y) in (j * 16..).zip(values) {
             let low = qs[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
             *y = by * f32::from((low | two_bits(high, i) << 4) as i8 - 32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Container;
+    use super::*;
+
+    #[test]
+    fn values_are_those_of_the_gguf_package_bit_for_bit() {
+        let bytes = std::fs::read("tests/fixtures/gguf/types.gguf").unwrap();
+        let file = Container::read(&bytes).unwrap();
+        let bits = |name: &str| -> Vec<u32> {
+            let tensor = file.tensors.iter().find(|tensor| tensor.name == name).unwrap();
+            file.values(tensor).unwrap().into_iter().map(f32::to_bits).collect()
+        };
+        for kind in Kind::all().filter(|kind| *kind != Kind::F32) {
+            let name = format!("{kind:?}");
+            let (found, want) = (bits(&name), bits(&format!("{name}.f32")));
+            assert_eq!(want.len(), 512);
+            assert!(found == want, "{name}");
         }
     }
 }

@@ -66,6 +66,8 @@ fn entry(out: &mut Vec<u8>, name: &str, value: &Value) {
             out.extend(Value::TEXT.to_le_bytes());
             text(out, words);
         }
-        Value::Texts(_) | Value::Wholes(_) | Value::Other => panic!("`{name}` has a value of a kind that is not written"),
+        Value::Texts(_) | Value::Wholes(_) | Value::Other => {
+            panic!("`{name}` has a value of a kind that is not written")
+        }
     }
 }
