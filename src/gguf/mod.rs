@@ -16,5 +16,6 @@ pub use container::{Container, Description, is_one};
 pub use dequantise::dequantise;
 pub use kind::Kind;
 pub use parts::Parts;
+pub(crate) use parts::part_paths;
 pub use value::Value;
 pub use write::{Tensor, write};

@@ -3,29 +3,34 @@
 use std::fs;
 use std::path::Path;
 
-use super::files::Shards;
-use crate::record::{Hash, hash_file};
+use super::checkpoint::Checkpoint;
+use crate::gguf::Parts;
+use crate::record::{Hash, hash_bytes, hash_file};
 use crate::{At, Result};
 
-/// Hash of a model folder: the fingerprint of its weights, and every text file beside them (configuration, tokenizer, template,
-/// generation defaults). Hashing every byte of a large model would take a minute.
+/// Hash of a model: the fingerprint of its weights, and every text file beside them (configuration, tokenizer, template,
+/// generation defaults); of a GGUF file, all that stands before the weights. Hashing every byte of a large model would take a
+/// minute.
 ///
 /// # Errors
 /// If the weights cannot be opened or a file cannot be read.
-pub fn model_hash(folder: &Path) -> Result<Hash> {
-    hash_beside(&Shards::open(folder)?.fingerprint()?, folder)
+pub fn model_hash(model: &Path) -> Result<Hash> {
+    hash_beside(&Checkpoint::open(model)?.fingerprint()?, model)
 }
 
 /// [`model_hash`] where the fingerprint of the weights is known.
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn hash_beside(fingerprint: &str, folder: &Path) -> Result<Hash> {
+pub fn hash_beside(fingerprint: &str, model: &Path) -> Result<Hash> {
+    if model.is_file() {
+        return Ok(Hash::of(&(fingerprint, hash_bytes(Parts::open(model)?.first().head()))));
+    }
     let decides =
         |name: &str| !name.starts_with('.') && [".json", ".jinja", ".txt"].iter().any(|end| name.ends_with(end));
     let mut hashes = Vec::new();
-    for entry in fs::read_dir(folder).at(folder)? {
-        let path = entry.at(folder)?.path();
+    for entry in fs::read_dir(model).at(model)? {
+        let path = entry.at(model)?.path();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_file() && decides(&name) {
             hashes.push((name, hash_file(&path)?));

@@ -154,7 +154,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
 }
 
 fn tiny(revision: &str) -> Name {
-    Name { repo: "Qwen/Tiny".into(), revision: revision.into() }
+    Name { repo: "Qwen/Tiny".into(), revision: revision.into(), file: None }
 }
 
 fn get(hub: &Hub) -> Result<Snapshot> {

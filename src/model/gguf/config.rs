@@ -2,13 +2,11 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::rope::llama3_scaling;
-use crate::gguf::{Parts, Value};
+use super::super::architecture::Architecture;
+use super::super::rope::Rope;
+use super::rope::llama3_rope;
+use crate::gguf::{Parts, Value, dequantise};
 use crate::{Error, Result, bail, ensure};
-
-/// llama.cpp's names of the architectures, transformers' classes.
-const ARCHITECTURES: [(&str, &str); 3] =
-    [("llama", "LlamaForCausalLM"), ("qwen2", "Qwen2ForCausalLM"), ("qwen3", "Qwen3ForCausalLM")];
 
 /// The contents of the `config.json` that belongs to this file.
 ///
@@ -17,13 +15,12 @@ const ARCHITECTURES: [(&str, &str); 3] =
 pub(in crate::model) fn config_json(parts: &Parts) -> Result<Json> {
     let file = parts.first();
     let name = file.text("general.architecture").unwrap_or_default();
-    if matches!(file.text("general.type"), Some("adapter")) || name == "controlvector" {
+    if file.text("general.type") == Some("adapter") || name == "controlvector" {
         return Err(Error::new("it is an adapter or a control vector, not a model"));
     }
-    let known = ARCHITECTURES.iter().find(|(known, _)| *known == name);
-    let &(_, class) = known.ok_or_else(|| {
-        let known: Vec<&str> = ARCHITECTURES.iter().map(|(known, _)| *known).collect();
-        Error::new(format!("its architecture is `{name}`, and only {} are read", known.join(", ")))
+    let architecture = Architecture::named(name).ok_or_else(|| {
+        let known = Architecture::ALL.map(|known| format!("`{}`", known.name())).join(", ");
+        Error::new(format!("its architecture is `{name}`, and Trimtab knows {known}"))
     })?;
     let key = |key: &str| format!("{name}.{key}");
     let whole = |of: &str| {
@@ -39,13 +36,14 @@ pub(in crate::model) fn config_json(parts: &Parts) -> Result<Json> {
         };
         Ok::<_, Error>(n)
     };
-    let needed = |of: &str| whole(of)?.ok_or_else(|| Error::new(format!("`{}` is missing, or no whole number", key(of))));
+    let needed =
+        |of: &str| whole(of)?.ok_or_else(|| Error::new(format!("`{}` is missing, or no whole number", key(of))));
     let real = |of: &str| file.real(&key(of)).map(shortest);
     let vocabulary = parts.tensor("token_embd.weight").and_then(|tensor| tensor.dims.get(1).copied());
     let base = real("rope.freq_base").unwrap_or(1e4);
 
     let mut config = json!({
-        "architectures": [class],
+        "architectures": [architecture.class()],
         "model_type": name,
         "vocab_size": vocabulary.ok_or_else(|| Error::new("tensor `token_embd.weight` is missing"))?,
         "hidden_size": needed("embedding_length")?,
@@ -67,39 +65,27 @@ pub(in crate::model) fn config_json(parts: &Parts) -> Result<Json> {
         let id = file.whole(&format!("tokenizer.ggml.{of}_token_id"));
         more.extend(id.map(|id| (to.to_owned(), id.into())));
     }
-    if name == "llama" {
+    if architecture != Architecture::Qwen2 {
         more.insert("attention_bias".into(), parts.tensor("blk.0.attn_q.bias").is_some().into());
     }
-    if let Some(n) = whole("expert_count")?.filter(|n| *n > 0) {
-        bail!("`{}` is {n}, and mixtures of experts are not implemented", key("expert_count"));
-    }
+    // In the words by which a folder's configuration would be refused.
+    more.extend(whole("expert_count")?.map(|n| ("num_experts".to_owned(), n.into())));
     if let Some(n) = whole("attention.sliding_window")?.filter(|n| *n > 0) {
-        bail!("`{}` is {n}, and sliding-window attention is not implemented", key("attention.sliding_window"));
+        let window = json!({ "use_sliding_window": true, "sliding_window": n, "max_window_layers": 0 });
+        more.extend(window.as_object().cloned().into_iter().flatten());
     }
-    check_heads(&needed, &whole, &key)?;
+    let dim =
+        whole("attention.key_length")?.unwrap_or(needed("embedding_length")? / needed("attention.head_count")?.max(1));
+    if let Some(n) = whole("rope.dimension_count")?.filter(|n| *n != dim) {
+        more.insert("partial_rotary_factor".into(), (n as f64 / dim as f64).into());
+    }
+    if let Some(n) = whole("attention.value_length")?.filter(|n| *n != dim) {
+        bail!("`{}` is {n} and keys have {dim} channels, which is not implemented", key("attention.value_length"));
+    }
     if let Some(scaling) = rope_scaling(parts, name, base)? {
         more.insert("rope_scaling".into(), scaling);
     }
     Ok(config)
-}
-
-/// RoPE turns whole heads, and values have as many channels as keys.
-fn check_heads(
-    needed: &dyn Fn(&str) -> Result<usize>,
-    whole: &dyn Fn(&str) -> Result<Option<usize>>,
-    key: &dyn Fn(&str) -> String,
-) -> Result<()> {
-    let (hidden, heads) = (needed("embedding_length")?, needed("attention.head_count")?);
-    let dim = whole("attention.key_length")?.unwrap_or(hidden / heads.max(1));
-    for (of, why) in [
-        ("attention.value_length", "values of another width than keys are not implemented"),
-        ("rope.dimension_count", "RoPE that turns only a share of each head is not implemented"),
-    ] {
-        if let Some(n) = whole(of)?.filter(|n| *n != dim) {
-            bail!("`{}` is {n} and a head has {dim} channels: {why}", key(of));
-        }
-    }
-    Ok(())
 }
 
 /// `rope_scaling`, if positions are scaled at all.
@@ -111,12 +97,12 @@ fn rope_scaling(parts: &Parts, name: &str, base: f64) -> Result<Option<Json>> {
         let len = tensor.dims.iter().product();
         ensure!(kind.bytes(len) == Some(bytes.len()), "tensor `{}` is not whole", tensor.name);
         let mut factors = vec![0.0; len];
-        crate::gguf::dequantise(kind, bytes, &mut factors);
+        dequantise(kind, bytes, &mut factors);
         if factors.iter().all(|factor| *factor == 1.0) {
             return Ok(None);
         }
-        let scaling = llama3_scaling(&factors, base);
-        return scaling.map(Some).ok_or_else(|| {
+        let rope = llama3_rope(&factors, base).as_ref().and_then(Rope::scaling_json);
+        return rope.map(Some).ok_or_else(|| {
             Error::new("`rope_freqs.weight` scales RoPE otherwise than Llama 3 does, which is not implemented")
         });
     }

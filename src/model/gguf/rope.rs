@@ -7,44 +7,28 @@
 
 use std::f64::consts::TAU;
 
-use serde_json::{Value as Json, json};
+use super::super::rope::{Llama3, Rope};
 
-/// The scaling's numbers, or nothing if these factors are not of that form.
-pub(super) fn llama3_scaling(factors: &[f32], base: f64) -> Option<Json> {
-    let factor = factors.iter().copied().map(f64::from).fold(1.0, f64::max);
-    let factor = factor.round_if_near();
-    let frequencies = (0..factors.len()).map(|i| base.powf(-(i as f64) / factors.len() as f64));
+/// The RoPE of this base with the scaling that has these factors, or nothing if they are not of that form.
+pub(super) fn llama3_rope(factors: &[f32], theta: f64) -> Option<Rope> {
+    let factor = factors.iter().copied().map(f64::from).fold(1.0, f64::max).round_if_near();
+    let dim = 2 * factors.len();
+    let plain: Vec<f64> =
+        Rope { theta, scaling: None }.frequencies(dim).into_iter().map(|f| f64::from(f) / TAU).collect();
     // Between the two, s is a straight line over the frequency.
     let share = |by: f64| (1.0 / by - 1.0 / factor) / (1.0 - 1.0 / factor);
-    let inner: Vec<(f64, f64)> = frequencies
-        .clone()
-        .zip(factors)
-        .filter(|(_, by)| **by > 1.001 && f64::from(**by) < factor * 0.999)
-        .map(|(frequency, by)| (frequency / TAU, share(f64::from(*by))))
-        .collect();
-    let (&(x0, s0), &(x1, s1)) = (inner.first()?, inner.last()?);
-    if inner.len() < 2 {
-        return None;
-    }
+    let inner = plain.iter().zip(factors).filter(|(_, by)| **by > 1.001 && f64::from(**by) < factor * 0.999);
+    let mut inner = inner.map(|(waves, by)| (*waves, share(f64::from(*by))));
+    let (x0, s0) = inner.next()?;
+    let (x1, s1) = inner.last()?;
     let slope = (s0 - s1) / (x0 - x1);
     // s = (context x - 1) / (high - 1), so s is 0 at x = 1 / context and rises by context / (high - 1).
-    let context = (1.0 / (x1 - s1 / slope)).round();
-    let high = (context / slope + 1.0).round_if_near();
-    let scaled = |frequency: f64| {
-        let turns = context * frequency / TAU;
-        let share = ((turns - 1.0) / (high - 1.0)).clamp(0.0, 1.0);
-        1.0 / ((1.0 - share) / factor + share)
-    };
-    let same = frequencies.zip(factors).all(|(f, by)| (scaled(f) / f64::from(*by) - 1.0).abs() < 1e-4);
-    same.then(|| {
-        json!({
-            "rope_type": "llama3",
-            "factor": factor,
-            "low_freq_factor": 1.0,
-            "high_freq_factor": high,
-            "original_max_position_embeddings": context as u64,
-        })
-    })
+    let original = (1.0 / (x1 - s1 / slope)).round();
+    let high = (original / slope + 1.0).round_if_near();
+    let rope = Rope { theta, scaling: Some(Llama3 { factor, low: 1.0, high, original }) };
+    let scaled = rope.frequencies(dim);
+    let mut all = plain.iter().zip(scaled).zip(factors);
+    all.all(|((f, scaled), by)| (f * TAU / f64::from(scaled) / f64::from(*by) - 1.0).abs() < 1e-4).then_some(rope)
 }
 
 trait RoundIfNear {
@@ -83,17 +67,14 @@ mod tests {
     fn the_scaling_of_released_models_is_told_from_its_factors() {
         // Llama 3.1 8B and Llama 3.2 1B.
         for (dim, factor) in [(128, 8.0), (64, 32.0)] {
-            let told = llama3_scaling(&written(dim, 5e5, factor, 4.0, 8192.0), 5e5).unwrap();
-            let want = json!({
-                "rope_type": "llama3", "factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-                "original_max_position_embeddings": 8192,
-            });
-            assert_eq!(told, want);
+            let told = llama3_rope(&written(dim, 5e5, factor, 4.0, 8192.0), 5e5).unwrap();
+            let scaling = Llama3 { factor, low: 1.0, high: 4.0, original: 8192.0 };
+            assert_eq!(told, Rope { theta: 5e5, scaling: Some(scaling) });
         }
         let mut other = written(128, 5e5, 8.0, 4.0, 8192.0);
         other[40] *= 1.1;
-        assert_eq!(llama3_scaling(&other, 5e5), None);
-        assert_eq!(llama3_scaling(&[1.0; 64], 5e5), None);
-        assert_eq!(llama3_scaling(&[f32::NAN, 0.0, f32::INFINITY], 5e5), None);
+        assert_eq!(llama3_rope(&other, 5e5), None);
+        assert_eq!(llama3_rope(&[1.0; 64], 5e5), None);
+        assert_eq!(llama3_rope(&[f32::NAN, 0.0, f32::INFINITY], 5e5), None);
     }
 }

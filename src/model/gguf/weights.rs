@@ -7,9 +7,10 @@ use std::path::Path;
 use std::thread;
 
 use super::super::QwenConfig;
+use super::super::architecture::Architecture;
 use super::super::files::{self, StoredTensor};
 use super::names::gguf_name;
-use crate::gguf::{Kind, Parts, dequantise};
+use crate::gguf::{Description, Kind, Parts, dequantise};
 use crate::tensorfile::Dtype;
 use crate::{Error, Result, ensure};
 
@@ -27,10 +28,13 @@ impl GgufWeights {
         let file = parts.first();
         let name = file.text("general.architecture").unwrap_or_default();
         let whole = |of: &str| file.whole(&format!("{name}.{of}"));
+        let permuted = Architecture::named(name).is_some_and(Architecture::interleaved_in_gguf);
         // llama.cpp turns neighbouring channels of a `llama`, transformers those that are half a head apart; the converter puts
         // the rows of queries and keys in the order in which both are the same. Qwen's are turned as transformers turns them.
-        let interleaved = (name == "llama")
-            .then(|| whole("attention.key_length").or(whole("embedding_length")?.checked_div(whole("attention.head_count")?)))
+        let interleaved = permuted
+            .then(|| {
+                whole("attention.key_length").or(whole("embedding_length")?.checked_div(whole("attention.head_count")?))
+            })
             .flatten()
             .filter(|dim| *dim > 0);
         Ok(Self { parts, interleaved })
@@ -70,13 +74,11 @@ impl GgufWeights {
         }))
     }
 
-    /// The files, each with the checkpoint's names of its tensors.
+    /// The checkpoint's names of the tensors of each file.
     pub(in crate::model) fn files(&self, config: &QwenConfig) -> Vec<Vec<String>> {
-        let names: BTreeMap<String, String> =
-            config.tensors().into_iter().filter_map(|(name, _)| Some((gguf_name(&name)?, name))).collect();
-        let of = |tensors: &[crate::gguf::Description]| {
-            tensors.iter().filter_map(|tensor| names.get(&tensor.name).cloned()).collect()
-        };
+        let names = config.tensors().into_iter().filter_map(|(name, _)| Some((gguf_name(&name)?, name)));
+        let names: BTreeMap<String, String> = names.collect();
+        let of = |tensors: &[Description]| tensors.iter().filter_map(|t| names.get(&t.name).cloned()).collect();
         self.parts.files().map(|(_, tensors)| of(tensors)).collect()
     }
 
@@ -92,9 +94,9 @@ impl GgufWeights {
     /// A tensor's shape.
     pub(in crate::model) fn shape(&self, name: &str) -> Result<Vec<usize>> {
         let tensor = gguf_name(name).and_then(|name| self.parts.tensor(&name));
-        tensor.map(|tensor| tensor.shape()).ok_or_else(|| {
-            Error::new(format!("{}: tensor `{name}` is missing", self.parts.path().display()))
-        })
+        tensor
+            .map(|tensor| tensor.shape())
+            .ok_or_else(|| Error::new(format!("{}: tensor `{name}` is missing", self.parts.path().display())))
     }
 
     /// Rows of a tensor as numbers of any kind; `narrow` rounds a row.

@@ -9,8 +9,7 @@ use super::events::{Event, JudgeRole, Judges, OnEvent, Phase};
 use crate::Result;
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
-use crate::model::files::Shards;
-use crate::model::hash_beside;
+use crate::model::{Checkpoint, hash_beside};
 use crate::record::{Hash, RunDir};
 use crate::runtime::{ModelSpec, Runtime, device_kind};
 use crate::steering::SteeringPlan;
@@ -54,7 +53,7 @@ impl<'a> Context<'a> {
         judges: &'a Judges<'a>,
         on_event: &'a OnEvent<'a>,
     ) -> Result<Self> {
-        let fingerprint = Shards::open(&config.model)?.fingerprint()?;
+        let fingerprint = Checkpoint::open(&config.model)?.fingerprint()?;
         let model = hash_beside(&fingerprint, &config.model)?;
         let judge = judges(JudgeRole::First)?.name().to_owned();
         Ok(Self { config, inputs, tasks, run, runtime, judges, on_event, fingerprint, model, judge })
