@@ -1,15 +1,13 @@
-//! Conversations, and the JSONL files that hold them.
+//! Conversations, and the files that hold them.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::chatml::turns_of_chatml;
 use super::message::{Message, role_of};
-use crate::record::{refuse_malformed, scan_jsonl};
-use crate::{At, Error, Result, bail, ensure};
+use crate::record::{refuse_malformed, scan_objects};
+use crate::{Error, Result, bail, ensure};
 
 /// One conversation of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,9 +20,9 @@ pub struct Chat {
     pub extra: Map<String, Value>,
 }
 
-/// Reads a file of conversations and refuses it if any line is malformed; the error names each such line.
+/// Reads a file of conversations and refuses it if any row is malformed; the error names each such row.
 ///
-/// A line is a JSON object with `messages` or `conversations` (lists of `role` or `from` with `content` or `value`), with
+/// A file is JSONL, one JSON list, or Parquet. A row is an object with `messages` or `conversations` (lists of `role` or `from` with `content` or `value`), with
 /// `prompt` or `instruction` (and `input`) and `completion`, `response` or `output` (each a text or a list of turns), or
 /// with `text` in ChatML; `system` or `system_prompt` may hold the system prompt. Empty lines are skipped.
 pub fn read_chats(path: &Path) -> Result<Vec<Chat>> {
@@ -43,7 +41,7 @@ pub(super) fn refuse<T>((rows, bad): (Vec<T>, Vec<Error>)) -> Result<Vec<T>> {
 ///
 /// Fails if the file cannot be read or holds no line at all.
 pub fn scan_chats(path: &Path) -> Result<(Vec<Chat>, Vec<Error>)> {
-    scan_rows(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
+    scan_objects(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
 }
 
 /// The keys of lists of turns, of questions and of replies, in the order in which they are looked for.
@@ -65,16 +63,21 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect of a row, unless it has the keys of none.
+    /// The dialect of a row, unless it has the keys of none. In a table every row has all columns, null where a row has no such key.
     pub(super) fn of(row: &Map<String, Value>) -> Option<Self> {
-        let reply = || REPLIES.into_iter().find(|&key| row.contains_key(key));
-        if let Some(list) = LISTS.into_iter().find(|&key| row.contains_key(key)) {
+        let given = |key: &str| row.get(key).is_some_and(|value| !value.is_null());
+        Self::by_keys(given, row).or_else(|| Self::by_keys(|key| row.contains_key(key), row))
+    }
+
+    fn by_keys(has: impl Fn(&str) -> bool, row: &Map<String, Value>) -> Option<Self> {
+        let reply = || REPLIES.into_iter().find(|&key| has(key));
+        if let Some(list) = LISTS.into_iter().find(|&key| has(key)) {
             return Some(Self::Turns(list));
         }
-        if row.contains_key("prompt") {
+        if has("prompt") && reply().is_some() {
             return reply().map(Self::Pair);
         }
-        if row.contains_key("instruction") {
+        if has("instruction") && reply().is_some() {
             return reply().map(Self::Alpaca);
         }
         row.get("text").is_some_and(Value::is_string).then_some(Self::Text)
@@ -91,42 +94,6 @@ impl Dialect {
             Self::Text => "text",
         }
     }
-}
-
-/// The rows of a JSONL file, or of a file that is one JSON list of rows, which count from 1 as lines do.
-pub(super) fn scan_rows<T>(
-    path: &Path,
-    mut make: impl FnMut(usize, Map<String, Value>) -> Result<T>,
-) -> Result<(Vec<T>, Vec<Error>)> {
-    let mut head = Vec::new();
-    File::open(path).at(path)?.take(4096).read_to_end(&mut head).at(path)?;
-    if head.starts_with(b"PAR1") {
-        let to_json = "pandas.read_parquet(\"FILE\").to_json(\"FILE.jsonl\", orient=\"records\", lines=True)";
-        return Err(Error::new(format!("{}: a Parquet file, where JSONL is read", path.display()))
-            .hint(format!("write it as JSONL: {to_json} in Python")));
-    }
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
-    if !head.starts_with(b"[") {
-        return scan_jsonl(path, make);
-    }
-    let bytes = std::fs::read(path).at(path)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let Ok(list) = serde_json::from_slice::<Vec<Value>>(bytes) else {
-        return scan_jsonl(path, make);
-    };
-    let (mut rows, mut bad) = (Vec::new(), Vec::new());
-    for (i, row) in list.into_iter().enumerate() {
-        let made = match row {
-            Value::Object(row) => make(i + 1, row),
-            _ => Err(Error::new("not a JSON object")),
-        };
-        match made {
-            Ok(row) => rows.push(row),
-            Err(e) => bad.push(e.at(format_args!("{}:{}", path.display(), i + 1))),
-        }
-    }
-    ensure!(!rows.is_empty() || !bad.is_empty(), "{}: the file holds no row", path.display());
-    Ok((rows, bad))
 }
 
 /// The conversation of one row in any of the forms of [`read_chats`], and the row's other keys.
@@ -428,8 +395,16 @@ mod tests {
         assert_eq!((chats.len(), chats[0].line, chats[0].messages.len(), bad.len()), (1, 1, 2, 1));
         assert!(bad[0].to_string().ends_with(":2: not a JSON object"), "{}", bad[0]);
         check("[]", "the file holds no row");
-        let parquet = read_chats(file_of(b"PAR1\x15\x04").path()).unwrap_err();
-        assert!(parquet.to_string().contains("a Parquet file") && parquet.help().unwrap().contains("read_parquet"));
+    }
+
+    #[test]
+    fn parquet_is_read_as_jsonl_is() {
+        let chats = read_chats(Path::new("tests/fixtures/chats.parquet")).unwrap();
+        assert_eq!(chats.iter().map(|chat| chat.line).collect::<Vec<_>>(), [1, 2, 3]);
+        let turns = [Message::system("Be brief."), Message::user("Where is the pilot?"), Message::assistant("On the pier.")];
+        assert_eq!(chats[0].messages, turns);
+        assert_eq!(chats[1].messages.iter().map(|m| m.learned).collect::<Vec<_>>(), [true, false, true, true]);
+        assert_eq!(chats[2].messages, [Message::user("Hi"), Message::assistant("Hello.")]);
     }
 
     #[test]
