@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::chatml::turns_of_chatml;
 use super::message::{Message, role_of};
+use super::tools::{CALLS, TOOL_TURN_KEYS, calls_of, is_given, json_of_text, tools_of};
 use crate::record::{refuse_malformed, scan_objects};
 use crate::{Error, Result, bail, ensure};
 
@@ -99,13 +100,13 @@ impl Dialect {
 /// The conversation of one row in any of the forms of [`read_chats`], and the row's other keys.
 ///
 /// # Errors
-/// If the row holds no conversation, or a malformed one; tools and what they are asked, which are not rendered.
+/// If the row holds no conversation, or a malformed one; marks of what is learned that cannot be kept.
 pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<String, Value>)> {
     let dialect = Dialect::of(&row).ok_or_else(|| no_dialect(&row))?;
-    if let Some(key) = ["tools", "functions"].into_iter().find(|&key| row.get(key).is_some_and(is_given)) {
-        return Err(Error::new(format!("`{key}`: the tools of a conversation are not rendered"))
-            .hint("leave such rows out, or write tools and calls into the turns as the model's template writes them"));
+    if let Some(key) = MASKS.into_iter().find(|&key| row.get(key).is_some_and(is_given)) {
+        bail!("`{key}`: a mask of a part of the text is not kept; `weight` 0 or 1 of a whole turn is");
     }
+    let tools = tools_of(&mut row)?;
     // `shift_remove` keeps the order of the keys that stay.
     let mut take = |key: &str| row.shift_remove(key).unwrap_or_default();
     let mut messages = match dialect {
@@ -148,6 +149,9 @@ pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<Str
             }
         }
     }
+    if let Some(first) = messages.first_mut() {
+        first.tools = tools;
+    }
     Ok((messages, row))
 }
 
@@ -165,31 +169,22 @@ fn no_dialect(row: &Map<String, Value>) -> Error {
     Error::new(format!("no `messages`, no `prompt` with `completion`, no `conversations`, no `text`{meant}"))
 }
 
-/// Whether a value says anything.
-fn is_given(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        _ => true,
-    }
-}
-
-const ROLE_KEYS: [&str; 2] = ["role", "from"];
-const CONTENT_KEYS: [&str; 2] = ["content", "value"];
+const ROLE_KEYS: [&str; 3] = ["role", "from", "speaker"];
+const CONTENT_KEYS: [&str; 3] = ["content", "value", "text"];
 /// Keys that say whether a reply is learned.
-const LEARNED_KEYS: [&str; 3] = ["weight", "train", "loss"];
+const LEARNED_KEYS: [&str; 6] = ["weight", "train", "loss", "trainable", "loss_weight", "supervise"];
 /// Keys by which other programs mask parts of a turn; such a mask cannot be kept.
-const MASKS: [&str; 4] = ["train_detail", "mask", "masks", "loss_mask"];
-const CALLS: [&str; 2] = ["tool_calls", "function_call"];
+const MASKS: [&str; 6] = ["train_detail", "mask", "masks", "loss_mask", "train_mask", "weights"];
 
 /// The keys of a row's turns from which nothing is read.
 pub(super) fn unread_of_turns(row: &Map<String, Value>) -> Vec<String> {
     let lists = row.values().filter_map(Value::as_array);
     let turns =
         lists.flatten().filter_map(Value::as_object).filter(|turn| ROLE_KEYS.iter().any(|key| turn.contains_key(*key)));
-    let read = |key: &str| [&ROLE_KEYS[..], &CONTENT_KEYS, &LEARNED_KEYS].concat().contains(&key);
+    let read = |key: &str| {
+        let all = [&ROLE_KEYS[..], &CONTENT_KEYS, &LEARNED_KEYS, &CALLS, &TOOL_TURN_KEYS];
+        all.iter().any(|keys| keys.contains(&key))
+    };
     let unread = turns.flatten().filter(|(key, value)| is_given(value) && !read(key));
     let mut keys: Vec<String> = unread.map(|(key, _)| key.clone()).collect();
     keys.sort_unstable();
@@ -197,28 +192,43 @@ pub(super) fn unread_of_turns(row: &Map<String, Value>) -> Vec<String> {
     keys
 }
 
-/// A list of turns, whose keys are named differently by different producers.
+/// A list of turns, whose keys are named differently by different producers; some tables hold it as a text.
 fn messages_of(turns: &Value) -> Result<Vec<Message>> {
+    let turns = json_of_text(turns);
     let turns = turns.as_array().ok_or_else(|| Error::new("not a list of turns"))?;
     ensure!(!turns.is_empty(), "an empty list of turns");
-    let message = |turn: &Value| -> Result<Message> {
-        let key = ROLE_KEYS.into_iter().find(|&key| turn.get(key).is_some_and(|value| !value.is_null()));
-        let role = key
-            .and_then(|key| turn[key].as_str())
-            .ok_or_else(|| Error::new(format!("no text under `{}`", key.unwrap_or("role` or `from"))))?;
-        if let Some(key) = CALLS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
-            bail!("`{key}`: calls of tools are not rendered");
-        }
-        if let Some(key) = MASKS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
-            bail!("`{key}`: a mask of a part of a turn is not kept; `weight` 0 or 1 of a whole turn is");
-        }
-        let key =
-            CONTENT_KEYS.into_iter().find(|&key| turn.get(key).is_some()).ok_or_else(|| Error::new("no `content`"))?;
-        let content = text_of(&turn[key]).map_err(|e| e.at(key))?;
-        Ok(Message { learned: learned(turn)?, ..Message::new(role_of(role)?, content) })
-    };
     let numbered = turns.iter().enumerate();
-    numbered.map(|(i, turn)| message(turn).map_err(|e| e.at(format_args!("turn {}", i + 1)))).collect()
+    numbered.map(|(i, turn)| message_of(turn).map_err(|e| e.at(format_args!("turn {}", i + 1)))).collect()
+}
+
+fn message_of(turn: &Value) -> Result<Message> {
+    let given = |key: &&str| turn.get(*key).is_some_and(|value| !value.is_null());
+    let key = ROLE_KEYS.into_iter().find(given);
+    let role = key
+        .and_then(|key| turn[key].as_str())
+        .ok_or_else(|| Error::new(format!("no text under `{}`", key.unwrap_or("role` or `from"))))?;
+    if let Some(key) = MASKS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
+        bail!("`{key}`: a mask of a part of a turn is not kept; `weight` 0 or 1 of a whole turn is");
+    }
+    let role = role_of(role)?;
+    let tool_calls = calls_of(turn)?;
+    ensure!(tool_calls.is_none() || role == "assistant", "calls of tools by `{role}`");
+    let key =
+        CONTENT_KEYS.into_iter().find(given).or_else(|| CONTENT_KEYS.into_iter().find(|key| turn.get(*key).is_some()));
+    let content = match key {
+        // A reply that only calls has no words.
+        _ if tool_calls.is_some() && !CONTENT_KEYS.iter().any(given) => String::new(),
+        Some(key) => text_of(&turn[key]).map_err(|e| e.at(key))?,
+        None => return Err(Error::new("no `content`")),
+    };
+    let text = |key: &str| turn.get(key).and_then(Value::as_str).filter(|_| role == "tool").map(str::to_owned);
+    Ok(Message {
+        learned: learned(turn)?,
+        tool_calls,
+        tool_call_id: text("tool_call_id"),
+        name: text("name"),
+        ..Message::new(role, content)
+    })
 }
 
 /// Whether a turn, or a part of it, is marked as one that is learned.
@@ -249,7 +259,11 @@ fn text_of(content: &Value) -> Result<String> {
         Value::String(text) => Ok(text.clone()),
         Value::Array(parts) => {
             let text = |part: &Value| -> Result<String> {
-                ensure!(learned(part)?, "a part that is not learned; `weight` 0 or 1 of a whole turn is kept");
+                let masked = MASKS.iter().any(|key| part.get(*key).is_some_and(is_given));
+                ensure!(
+                    learned(part)? && !masked,
+                    "a part that is not learned; `weight` 0 or 1 of a whole turn is kept"
+                );
                 let text = part.get("text").and_then(Value::as_str);
                 text.map(str::to_owned).ok_or_else(|| Error::new("a part that is not text"))
             };
@@ -339,10 +353,12 @@ mod tests {
     #[test]
     fn what_would_be_lost_is_refused_by_name() {
         let calls = r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c"}]}]}"#;
-        check(calls, "turn 1: `tool_calls`: calls of tools are not rendered");
+        check(calls, "turn 1: `tool_calls`: a call without the `name` of a function");
+        check(r#"{"tools":[{}],"prompt":"a","completion":"b"}"#, "`tools`: a tool without the `name` of a function");
+        check(r#"{"prompt":"a","completion":"b","loss_mask":[0,1]}"#, "a whole turn is");
         check(
-            r#"{"tools":[{}],"prompt":"a","completion":"b"}"#,
-            "`tools`: the tools of a conversation are not rendered",
+            r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a","mask":true}]}]}"#,
+            "a part that is not learned; `weight` 0 or 1 of a whole turn is kept",
         );
         check(r#"{"instruction":"a","output":"b","history":[["c","d"]]}"#, "not read; give `messages` instead");
         check(r#"{"system":"s","messages":[{"role":"system","content":"t"}]}"#, "two different system prompts");
@@ -401,7 +417,8 @@ mod tests {
     fn parquet_is_read_as_jsonl_is() {
         let chats = read_chats(Path::new("tests/fixtures/chats.parquet")).unwrap();
         assert_eq!(chats.iter().map(|chat| chat.line).collect::<Vec<_>>(), [1, 2, 3]);
-        let turns = [Message::system("Be brief."), Message::user("Where is the pilot?"), Message::assistant("On the pier.")];
+        let turns =
+            [Message::system("Be brief."), Message::user("Where is the pilot?"), Message::assistant("On the pier.")];
         assert_eq!(chats[0].messages, turns);
         assert_eq!(chats[1].messages.iter().map(|m| m.learned).collect::<Vec<_>>(), [true, false, true, true]);
         assert_eq!(chats[2].messages, [Message::user("Hi"), Message::assistant("Hello.")]);

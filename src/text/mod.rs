@@ -1,17 +1,22 @@
 //! From text to numbers: conversations, the model's own chat template, its tokenizer, and training chats with loss
 //! masks. No tensor lives here, only integers.
 
+mod bytecode;
 mod chat;
 mod chatml;
 mod corpus;
 mod example;
 mod headers;
+mod jinja;
 mod message;
+mod meter;
 mod mix;
 mod rows;
+mod strftime;
 mod survey;
 mod template;
 mod tokenizer;
+mod tools;
 mod words;
 
 pub use chat::{Chat, chat_of_row, read_chats, scan_chats};
