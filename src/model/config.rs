@@ -10,7 +10,7 @@ use super::keys::{WIDTH_MAX, given, number, positive, refuse_absurd, switch};
 use super::rope::Rope;
 use crate::config_file::without_mark;
 use crate::gguf::Parts;
-use crate::{At, Error, Result, bail, ensure};
+use crate::{At, Error, Result, ensure};
 
 /// The seven projections of a block, in the order of the checkpoint.
 pub const PROJECTIONS: [&str; 7] = [

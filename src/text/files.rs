@@ -35,7 +35,8 @@ impl TextFiles {
             return Err(lfs_pointer(&path));
         }
         let own = dir.join("chat_template.jinja");
-        let template = || String::from_utf8(without_mark(&std::fs::read(&own).at(&own)?).to_vec()).doing("not UTF-8").at(&own);
+        let template =
+            || String::from_utf8(without_mark(&std::fs::read(&own).at(&own)?).to_vec()).doing("not UTF-8").at(&own);
         let template = own.exists().then(template).transpose()?;
         let json = |name: &str| json_or_null(&dir.join(name));
         Ok(Self {

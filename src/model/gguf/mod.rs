@@ -7,5 +7,4 @@ mod rope;
 mod weights;
 
 pub(super) use config::config_json;
-pub(super) use names::gguf_name;
 pub(super) use weights::GgufWeights;
