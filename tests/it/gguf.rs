@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use burn::backend::Flex;
 use burn::tensor::DType;
 use serde_json::{Value, json};
-use trimtab::model::{Architecture, Checkpoint, Qwen, QwenConfig, model_hash};
+use trimtab::gguf;
+use trimtab::model::files::write_model;
+use trimtab::model::{Architecture, Checkpoint, Qwen, QwenConfig, Rope, drawn, model_hash};
+use trimtab::tensorfile::Dtype;
 use trimtab::text::{Message, Rows, Tokenizer};
 
 use crate::support::goldens::{assert_close, fixture};
@@ -43,6 +46,77 @@ fn a_gguf_file_is_the_model_of_its_folder() {
     let largest = want.iter().fold(0.0_f32, |max, x| max.max(x.abs()));
     assert_close("logits", &logits(&tiny(), DType::F32), &want, 0.02 * largest);
     assert_close("bf16", &logits(&tiny(), DType::BF16), &want, 0.1 * largest);
+}
+
+/// The name that llama.cpp's converter gives a tensor.
+fn converted(name: &str) -> String {
+    let pairs = [
+        ("model.embed_tokens", "token_embd"),
+        ("model.norm", "output_norm"),
+        ("lm_head", "output"),
+        ("model.layers.", "blk."),
+        ("input_layernorm", "attn_norm"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("self_attn.o_proj", "attn_output"),
+        ("self_attn.", "attn_"),
+        ("mlp.", "ffn_"),
+        ("_proj", ""),
+    ];
+    pairs.iter().fold(name.to_owned(), |name, (from, to)| name.replace(from, to))
+}
+
+#[test]
+fn what_llama_cpp_changes_in_a_llama_is_changed_back() {
+    let config = QwenConfig::from_json(&json!({
+        "model_type": "llama", "vocab_size": 40, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "rms_norm_eps": 1e-5, "rope_theta": 5e5,
+        "max_position_embeddings": 131072, "tie_word_embeddings": false, "rope_scaling": {
+            "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192
+        }
+    }))
+    .unwrap();
+    let value =
+        |name: &str, shape: &[usize]| drawn(name, shape, 2, 7).into_iter().map(|x| x * 20.0).collect::<Vec<f32>>();
+    let shapes: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), &config, Dtype::F32, None, |name| Ok(value(name, &shapes[name]))).unwrap();
+
+    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+    for (name, shape) in &shapes {
+        let mut values = value(name, shape);
+        if name.contains("q_proj") || name.contains("k_proj") {
+            // reshape(heads, 2, 32, width).swapaxes(1, 2)
+            let row = |r: usize| values[r * 64..][..64].to_vec();
+            values = (0..shape[0]).flat_map(|r| row(r / 64 * 64 + r % 2 * 32 + r % 64 / 2)).collect();
+        }
+        tensors.push((converted(name), shape.iter().rev().copied().collect(), values));
+    }
+    let plain = Rope { scaling: None, ..config.rope }.frequencies(64);
+    let factors = plain.iter().zip(config.rope.frequencies(64)).map(|(plain, scaled)| plain / scaled).collect();
+    tensors.push(("rope_freqs.weight".into(), vec![32], factors));
+    let tensors: Vec<_> =
+        tensors.iter().map(|(name, dims, values)| (name.clone(), dims.clone(), &values[..])).collect();
+    let metadata = [
+        ("general.architecture", gguf::Value::Text("llama".into())),
+        ("llama.embedding_length", gguf::Value::Whole(64)),
+        ("llama.feed_forward_length", gguf::Value::Whole(96)),
+        ("llama.block_count", gguf::Value::Whole(2)),
+        ("llama.context_length", gguf::Value::Whole(131_072)),
+        ("llama.attention.head_count", gguf::Value::Whole(4)),
+        ("llama.attention.head_count_kv", gguf::Value::Whole(2)),
+        ("llama.attention.key_length", gguf::Value::Whole(64)),
+        ("llama.attention.layer_norm_rms_epsilon", gguf::Value::Real(1e-5)),
+        ("llama.rope.freq_base", gguf::Value::Real(5e5)),
+    ];
+    let path = dir.path().join("llama.gguf");
+    gguf::write(&mut std::fs::File::create(&path).unwrap(), &metadata, &tensors).unwrap();
+
+    let read = QwenConfig::read(&path).unwrap();
+    assert_eq!(QwenConfig { source: config.source.clone(), ..read }, config);
+    let ids = [3, 1, 4, 1, 5, 9, 2, 6];
+    let logits = |path: &Path| load(path, DType::F32).logits_of(&ids);
+    assert_eq!(logits(&path), logits(dir.path()));
 }
 
 #[test]
