@@ -9,7 +9,8 @@ use burn::tensor::DType;
 use serde_json::{Value, json};
 use trimtab::gguf;
 use trimtab::model::files::write_model;
-use trimtab::model::{Architecture, Checkpoint, Qwen, QwenConfig, Rope, drawn, model_hash};
+use trimtab::model::rope::Rope;
+use trimtab::model::{Architecture, Checkpoint, Qwen, QwenConfig, drawn, model_hash};
 use trimtab::tensorfile::Dtype;
 use trimtab::text::{Message, Rows, Tokenizer};
 
