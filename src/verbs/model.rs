@@ -211,7 +211,7 @@ impl ModelFolder {
             return Err(Error::usage(format!("--model {}: not a GGUF file", path.display()))
                 .hint("a model is a folder in Hugging Face's layout, or one GGUF file"));
         }
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { path: path.to_owned(), name, origin: None })
     }
 

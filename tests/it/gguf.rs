@@ -155,7 +155,7 @@ fn every_verb_takes_a_gguf_file() {
     assert!(place.lines("a.jsonl") > 1);
     place.told(&format!("adapter export {adapter} --model MODEL --to gguf --out a.gguf"));
     let told = place.told(&format!("merge --model MODEL --adapter {adapter} --out merged"));
-    assert_eq!((&told["model"], &told["dtype"]), (&json!("tiny-00001-of-00002"), &json!("f16")), "{told}");
+    assert_eq!((&told["model"], &told["dtype"]), (&json!("tiny-00001-of-00002.gguf"), &json!("f16")), "{told}");
     // A folder that stands by itself, in one file for each part of the model.
     let merged = place.path("merged");
     assert!(merged.join("model-00002-of-00002.safetensors").is_file());
