@@ -246,6 +246,11 @@ pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     })
 }
 
+/// The transpose of a matrix that lies row after row.
+pub fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
+}
+
 /// The values as little-endian bytes, rounded to nearest even, or nothing if a finite one became infinite.
 pub fn narrow(dtype: Dtype, values: &[f32]) -> Option<Vec<u8>> {
     match dtype {

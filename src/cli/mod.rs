@@ -91,6 +91,7 @@ pub fn command() -> clap::Command {
 
 /// Runs the program with these arguments, the first being its own name, and gives its exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    crate::silence_guarded_panics();
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(e) => {

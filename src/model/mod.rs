@@ -3,6 +3,7 @@
 //! A model is a value. `with_adapter`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
 //! cannot be steered by accident and a study's arms share one base.
 
+mod adapter_config;
 mod adapter_folder;
 mod block;
 mod cache;
@@ -12,6 +13,7 @@ pub mod files;
 mod identity;
 mod linear;
 mod merge;
+mod mlx;
 mod pass;
 pub mod peft;
 mod qwen;
@@ -19,7 +21,7 @@ mod shapes;
 mod table;
 mod weights;
 
-pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
+pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder, AdapterForm, MLX_WEIGHTS};
 pub use block::{Block, Kept};
 pub use cache::KvCache;
 pub use config::{PROJECTIONS, QwenConfig};

@@ -25,7 +25,7 @@ pub struct ModelArgs {
     /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
-    /// Put a PEFT adapter on the model: its folder, a run of `train`, or a checkpoint
+    /// Put an adapter on the model: PEFT's or mlx-lm's folder, a run of `train`, or a checkpoint
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
 }

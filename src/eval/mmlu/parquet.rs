@@ -8,13 +8,17 @@ use parquet::record::{Field, Row};
 
 use super::item::Item;
 use crate::record::refuse_malformed;
-use crate::{At, Error, Result, bail};
+use crate::{At, Error, Result, bail, guarded};
 
 /// Reads a file's questions.
 ///
 /// # Errors
 /// If it is no parquet file; malformed rows, named by number.
 pub(super) fn read(path: &Path) -> Result<Vec<Item>> {
+    guarded(|| read_rows(path)).map_err(|e| e.at(format_args!("{}: corrupt parquet", path.display()))).flatten()
+}
+
+fn read_rows(path: &Path) -> Result<Vec<Item>> {
     let reader = SerializedFileReader::new(File::open(path).at(path)?).at(path)?;
     let (mut items, mut bad) = (Vec::new(), Vec::new());
     for (i, row) in reader.get_row_iter(None).at(path)?.enumerate() {
