@@ -11,6 +11,9 @@ use super::config::PROJECTIONS;
 use crate::config_file::without_mark;
 use crate::{At, Error, Result, bail, ensure};
 
+/// Far above every adapter's rank, and so small that its products with a model's widths are numbers.
+pub const RANK_MAX: usize = 1 << 16;
+
 /// What an adapter is, under the names of PEFT's `adapter_config.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterConfig {
@@ -129,14 +132,13 @@ impl AdapterConfig {
             Some(block) => Some(vec![whole("layers_to_transform", block)?]),
         };
         let required = |key: &str| config.get(key).ok_or_else(|| Error::new(format!("`{key}` is missing")));
-        let r = whole("r", required("r")?)?;
-        ensure!(r > 0, "`r` is 0");
+        let r = rank("r", required("r")?)?;
         Ok(Self {
             r,
             lora_alpha: real("lora_alpha", required("lora_alpha")?)?,
             use_rslora: config.get("use_rslora").is_some_and(|on| on == true),
             target_modules,
-            rank_pattern: pattern(config, "rank_pattern", whole)?,
+            rank_pattern: pattern(config, "rank_pattern", rank)?,
             alpha_pattern: pattern(config, "alpha_pattern", real)?,
             layers_to_transform,
             layers_pattern: match modules(config, "layers_pattern")? {
@@ -226,7 +228,6 @@ impl AdapterConfig {
                     continue;
                 }
                 let rank = first_match(&ranks, &module)?.unwrap_or(self.r);
-                ensure!(rank > 0, "`rank_pattern` gives `{module}` the rank 0");
                 let scale = self.scale_of(rank, first_match(&alphas, &module)?.unwrap_or(self.lora_alpha)) as f32;
                 let [outputs, inputs] = model.projection_shape(projection);
                 slots.push(Slot { block, projection, rank, scale, inputs, outputs });
@@ -392,6 +393,13 @@ fn modules(config: &Map<String, Value>, key: &str) -> Result<Option<Targets>> {
         }
         Some(other) => bail!("`{key}` is {other}, expected a list of names or a pattern"),
     }
+}
+
+fn rank(key: &str, value: &Value) -> Result<usize> {
+    let rank = whole(key, value)?;
+    ensure!(rank > 0, "`{key}` is 0");
+    ensure!(rank <= RANK_MAX, "`{key}` is {rank}, and no adapter has more than {RANK_MAX}");
+    Ok(rank)
 }
 
 fn whole(key: &str, value: &Value) -> Result<usize> {

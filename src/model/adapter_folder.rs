@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::config_file::without_mark;
+use crate::hub::snapshot_within;
 use crate::record::{Hash, hash_file};
 use crate::{At, Error, Result};
 
@@ -52,11 +53,14 @@ impl AdapterFolder {
         let mut checkpoints = checkpoints(path)?;
         checkpoints.retain(|(_, dir)| holds(dir));
         match &checkpoints[..] {
-            [] => Err(Error::new(format!(
-                "{}: no `{ADAPTER_CONFIG}` here, in `adapter` or in any `checkpoint-N`",
-                path.display()
-            ))
-            .hint("give the folder of a LoRA adapter (PEFT's or mlx-lm's); a run of `trimtab train` has one when it is finished")),
+            [] => {
+                let what =
+                    format!("{}: no `{ADAPTER_CONFIG}` here, in `adapter` or in any `checkpoint-N`", path.display());
+                Err(Error::new(what).hint(match snapshot_within(path) {
+                    Some(snapshot) => format!("it is a repository of the hub's cache: give {}", snapshot.display()),
+                    None => "give the folder of a LoRA adapter (PEFT's or mlx-lm's); a run of `trimtab train` has one when it is finished".to_owned(),
+                }))
+            }
             [(_, only)] => Ok(Self::of(only.clone())),
             several => {
                 let names: Vec<String> = several.iter().map(|(number, _)| format!("checkpoint-{number}")).collect();
@@ -163,6 +167,9 @@ mod tests {
     fn a_folder_without_an_adapter_is_refused() {
         let refused = |path: &Path| AdapterFolder::find(path).unwrap_err().to_string();
         assert!(refused(folder(&[]).path()).contains("no `adapter_config.json` here, in `adapter` or"));
+        let cache = folder(&[("snapshots/abc/adapter_config.json", "{}"), ("refs/main", "abc\n")]);
+        let e = AdapterFolder::find(cache.path()).unwrap_err();
+        assert!(e.help().unwrap().ends_with("snapshots/abc"), "{e:?}");
         assert!(refused(Path::new("nowhere")).contains("nowhere: no such folder"));
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::QwenConfig;
 use crate::config_file::without_mark;
+use crate::hub::is_dangling;
 use crate::record::write_atomic;
 use crate::tensorfile::{self, Dtype, TensorFile, widen};
 use crate::{At, Error, Result, bail, ensure};
@@ -33,6 +34,10 @@ impl Shards {
         }
         if !index.exists() {
             let found = format!("{}: neither `model.safetensors` nor `model.safetensors.index.json`", dir.display());
+            if [&single, &index].into_iter().any(|path| is_dangling(path)) {
+                return Err(Error::new(format!("{}: the weights are links to nothing", dir.display()))
+                    .hint("a snapshot of the hub's cache was copied without its blobs: copy it with `cp -rL`, or give the model's name on the hub"));
+            }
             let pickled = dir.join("pytorch_model.bin").exists() || dir.join("pytorch_model.bin.index.json").exists();
             return Err(Error::new(found).hint(match pickled {
                 true => "the weights are pickled (`.bin`); load and save the model once with transformers, which writes safetensors",

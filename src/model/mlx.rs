@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::QwenConfig;
-use super::adapter_config::{AdapterConfig, Slot, Targets, module_name};
+use super::adapter_config::{AdapterConfig, RANK_MAX, Slot, Targets, module_name};
 use super::adapter_folder::{ADAPTER_CONFIG, MLX_WEIGHTS};
 use super::config::PROJECTIONS;
 use super::files::named;
@@ -160,7 +160,8 @@ impl Settings {
         let required =
             |key: &str| number(key)?.ok_or_else(|| Error::new(format!("`lora_parameters.{key}` is missing")));
         let (rank, scale) = (required("rank")?, required("scale")?);
-        ensure!(rank >= 1.0 && rank.fract() == 0.0 && rank < 1e9, "`lora_parameters.rank` is {rank}");
+        ensure!(rank >= 1.0 && rank.fract() == 0.0, "`lora_parameters.rank` is {rank}");
+        ensure!(rank <= RANK_MAX as f64, "`lora_parameters.rank` is {rank}, and no adapter has more than {RANK_MAX}");
         if let Some(alpha) = number("alpha")?.filter(|alpha| *alpha != rank) {
             return Err(Error::new(format!(
                 "`lora_parameters` has `alpha` {alpha} beside `scale` {scale}: mlx-lm once multiplied by scale · alpha / rank = {}, today by scale alone",

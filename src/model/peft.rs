@@ -7,7 +7,7 @@ use std::path::Path;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub use super::adapter_config::{AdapterConfig, Slot, Targets};
+pub use super::adapter_config::{AdapterConfig, RANK_MAX, Slot, Targets};
 
 use super::QwenConfig;
 use super::adapter_config::module_name;

@@ -12,6 +12,7 @@ mod rows;
 mod survey;
 mod template;
 mod tokenizer;
+mod turn_end;
 mod words;
 
 pub use chat::{Chat, chat_of_row, read_chats, scan_chats};
@@ -23,4 +24,5 @@ pub use mix::{chosen, mixed};
 pub use rows::{Coefs, Rows};
 pub use survey::{Survey, Usable};
 pub use tokenizer::Tokenizer;
+pub use turn_end::unended_turns;
 pub use words::Words;

@@ -98,10 +98,16 @@ impl Tokenizer {
         Ok(encoding.get_ids().iter().copied().zip(encoding.get_offsets().iter().map(|&(from, to)| from..to)).collect())
     }
 
-    /// A token that was added to the tokenizer without a row for it in the embedding cannot be looked up.
-    fn check_rows(&self, ids: &[u32]) -> Result<()> {
+    /// Refuses ids that the model cannot look up: a token may be added to the tokenizer without a row for it in the embedding.
+    ///
+    /// # Errors
+    /// The first such id, with its token.
+    pub fn check_rows(&self, ids: &[u32]) -> Result<()> {
         let Some(&id) = ids.iter().find(|&&id| id as usize >= self.rows) else { return Ok(()) };
-        let (token, dir, rows) = (self.inner.id_to_token(id).unwrap_or_default(), self.dir.display(), self.rows);
+        let (dir, rows) = (self.dir.display(), self.rows);
+        let Some(token) = self.inner.id_to_token(id) else {
+            bail!("the token id {id} is beyond the embedding of {dir}, which has {rows} rows");
+        };
         Err(Error::new(format!("token `{token}` has the id {id}, and the embedding of {dir} has only {rows} rows")).hint(
             "the token was added to the tokenizer without resizing the model: leave it out of the text, or resize the embedding (`resize_token_embeddings`) and train it",
         ))
@@ -211,7 +217,7 @@ fn byte_of(c: char) -> Option<u8> {
 }
 
 /// A JSON file, or null if it does not exist.
-fn json_or_null(path: &Path) -> Result<Value> {
+pub(super) fn json_or_null(path: &Path) -> Result<Value> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
@@ -220,7 +226,7 @@ fn json_or_null(path: &Path) -> Result<Value> {
 }
 
 /// One id or a list of them; anything else is no id.
-fn ids_of(value: &Value) -> Vec<u32> {
+pub(super) fn ids_of(value: &Value) -> Vec<u32> {
     let id = |v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Value::Array(list) => list.iter().filter_map(id).collect(),

@@ -70,7 +70,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// A list's or tuple's items.
+    /// A list's or tuple's items; a dictionary's keys and values by turns.
     pub fn items(&self, id: Id) -> &[Value] {
         &self.containers[id]
     }

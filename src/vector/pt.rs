@@ -23,6 +23,8 @@ pub(super) const NUMBERS_MAX: usize = 1 << 24;
 const TENSORS_MAX: usize = 4096;
 /// How many dictionaries may lie within each other.
 const DEPTH_MAX: usize = 3;
+/// How many values of a dictionary are looked at to find a tensor.
+const STEPS_MAX: usize = 10_000;
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,11 +168,20 @@ impl Found {
             match value {
                 Value::Tensor(view) => self.views.push((Some(key), View::clone(view))),
                 Value::Int(layer) if key == "layer" => self.layer = usize::try_from(*layer).ok(),
-                Value::List(inner) | Value::Tuple(inner) if !loaded.items(*inner).is_empty() => {
-                    within.push((key, value))
-                }
-                Value::Dict(inner) if loaded.pairs(*inner).next().is_some() => within.push((key, value)),
+                value if holds_tensors(loaded, value, DEPTH_MAX, &mut STEPS_MAX.clone()) => within.push((key, value)),
                 _ => {}
+            }
+        }
+        if !self.views.is_empty() {
+            return Ok(());
+        }
+        // A dictionary for each layer: `layers.2` and its `steering_vector` are `layers.2.steering_vector`.
+        for (outer, value) in within.iter().filter(|(key, _)| key.contains(|c: char| c.is_ascii_digit())) {
+            let Value::Dict(inner) = value else { continue };
+            for (key, value) in loaded.pairs(*inner) {
+                if let (Value::Text(key), Value::Tensor(view)) = (key, value) {
+                    self.views.push((Some(format!("{outer}.{key}")), View::clone(view)));
+                }
             }
         }
         if !self.views.is_empty() {
@@ -206,6 +217,15 @@ impl Found {
         }
         Ok(Held { tensors, sequence, layer, key })
     }
+}
+
+/// Whether a list, a tuple or a dictionary has a tensor in it somewhere.
+fn holds_tensors(loaded: &Loaded, value: &Value, depth: usize, steps: &mut usize) -> bool {
+    let (Value::List(id) | Value::Tuple(id) | Value::Dict(id)) = value else { return false };
+    loaded.items(*id).iter().any(|item| {
+        *steps = steps.saturating_sub(1);
+        *steps > 0 && (matches!(item, Value::Tensor(_)) || depth > 0 && holds_tensors(loaded, item, depth - 1, steps))
+    })
 }
 
 /// Collects the numbers that a view sees, row after row.
@@ -346,7 +366,7 @@ mod tests {
         assert!(!parameter.values.is_empty() && parameter.values.iter().all(|x| x.is_finite()), "{parameter:?}");
         let held = read(&fixture("dictionary.pt")).unwrap();
         let [(Some(key), _)] = &held.tensors[..] else { panic!("{held:?}") };
-        assert_eq!(key, "layers.2");
+        assert_eq!(key, "layers.2.steering_vector");
     }
 
     #[test]

@@ -85,6 +85,7 @@ fn an_adapter_of_mlx_lm_is_taken_by_every_verb() {
     let place = Place::new();
     place.golden_prompts("p.jsonl");
     let peft = fixture("adapter").display().to_string();
+    std::fs::create_dir(place.path("run")).unwrap();
     place.succeeds(&format!("adapter export {peft} --model MODEL --to mlx --out run/adapter"));
     let shown = place.succeeds("adapter show run --model MODEL");
     assert!(String::from_utf8_lossy(&shown.stdout).contains("run/adapter (an adapter of mlx-lm)"), "{}", said(&shown));
