@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::QwenConfig;
 use super::adapter_folder::ADAPTER_CONFIG;
 use super::config::PROJECTIONS;
-use crate::config_file::without_mark;
+use crate::config_file::{read_whole, without_mark};
 use crate::{At, Error, Result, bail, ensure};
 
 /// Far above every adapter's rank, and so small that its products with a model's widths are numbers.
@@ -104,7 +104,7 @@ impl AdapterConfig {
     /// Reads `adapter_config.json` of an adapter's folder.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(ADAPTER_CONFIG);
-        let bytes = std::fs::read(&path).at(&path)?;
+        let bytes = read_whole(&path).at(&path)?;
         let value: Value = serde_json::from_slice(without_mark(&bytes)).at(&path)?;
         Self::from_json(&value).at(&path)
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config_file::without_mark;
+use crate::config_file::{read_whole, without_mark};
 use crate::hub::snapshot_within;
 use crate::record::{Hash, hash_file};
 use crate::{At, Error, Result};
@@ -74,7 +74,7 @@ impl AdapterFolder {
     /// A folder with a configuration. mlx-lm's has `fine_tune_type` or `lora_parameters`, PEFT's `peft_type`; where it tells
     /// neither, the weights' name decides.
     fn of(path: PathBuf) -> Self {
-        let config = std::fs::read(path.join(ADAPTER_CONFIG)).unwrap_or_default();
+        let config = read_whole(&path.join(ADAPTER_CONFIG)).unwrap_or_default();
         let config: Value = serde_json::from_slice(without_mark(&config)).unwrap_or_default();
         let says = |key: &str| config.get(key).is_some_and(|value| !value.is_null());
         let mlx = match (says("peft_type"), says("fine_tune_type") || says("lora_parameters")) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::QwenConfig;
-use crate::config_file::without_mark;
+use crate::config_file::{read_whole, without_mark};
 use crate::hub::is_dangling;
 use crate::record::write_atomic;
 use crate::tensorfile::{self, Dtype, TensorFile, widen};
@@ -49,7 +49,7 @@ impl Shards {
 
     fn sharded(dir: &Path, index_path: &Path) -> Result<Self> {
         let index: Value =
-            serde_json::from_slice(without_mark(&std::fs::read(index_path).at(index_path)?)).at(index_path)?;
+            serde_json::from_slice(without_mark(&read_whole(index_path).at(index_path)?)).at(index_path)?;
         let map = index["weight_map"].as_object();
         let map = map.ok_or_else(|| Error::new("no `weight_map`").at(index_path.display()))?;
         let mut by_file: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

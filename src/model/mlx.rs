@@ -14,7 +14,7 @@ use super::adapter_config::{AdapterConfig, RANK_MAX, Slot, Targets, module_name}
 use super::adapter_folder::{ADAPTER_CONFIG, MLX_WEIGHTS};
 use super::config::PROJECTIONS;
 use super::files::named;
-use crate::config_file::without_mark;
+use crate::config_file::{read_whole, without_mark};
 use crate::tensorfile::{TensorFile, transposed};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -49,7 +49,7 @@ impl Stored {
     /// missing.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(ADAPTER_CONFIG);
-        let bytes = std::fs::read(&path).at(&path)?;
+        let bytes = read_whole(&path).at(&path)?;
         let config: Value = serde_json::from_slice(without_mark(&bytes)).at(&path)?;
         let settings = Settings::new(&config).at(&path)?;
         let weights = dir.join(MLX_WEIGHTS);

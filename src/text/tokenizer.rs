@@ -10,7 +10,7 @@ use tokenizers::Encoding;
 use super::headers::Headers;
 use super::message::Message;
 use super::template::{Template, token_text};
-use crate::config_file::{is_lfs_pointer, lfs_pointer, without_mark};
+use crate::config_file::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 use crate::{At, Error, Result, bail, ensure, guarded};
 
 /// A model's tokenizer together with its chat template.
@@ -35,7 +35,7 @@ impl Tokenizer {
     /// `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`.
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("tokenizer.json");
-        let bytes = std::fs::read(&path).at(&path).map_err(|e| {
+        let bytes = read_whole(&path).at(&path).map_err(|e| {
             e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
         })?;
         if is_lfs_pointer(&bytes) {
@@ -218,7 +218,7 @@ fn byte_of(c: char) -> Option<u8> {
 
 /// A JSON file, or null if it does not exist.
 pub(super) fn json_or_null(path: &Path) -> Result<Value> {
-    match std::fs::read(path) {
+    match read_whole(path) {
         Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
         Err(e) => Err(e).at(path),

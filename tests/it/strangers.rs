@@ -106,6 +106,26 @@ fn a_snapshot_without_its_blobs_is_told() {
     place.fails(GENERATE, 1, &["model: the weights are links to nothing", "cp -rL"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn files_without_an_end_are_refused_before_they_are_read() {
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json", "model.safetensors"] {
+        model_with(&place, "config.json", |_| {});
+        std::fs::remove_file(place.path("model").join(name)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", place.path("model").join(name)).unwrap();
+        let said = place.run(GENERATE);
+        let said = String::from_utf8_lossy(&said.stderr);
+        let want = format!("model/{name}: ");
+        assert!(said.contains(&want) && said.contains("not a file"), "{said}");
+        std::fs::remove_dir_all(place.path("model")).unwrap();
+    }
+    std::fs::create_dir(place.path("adapter")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", place.path("adapter/adapter_config.json")).unwrap();
+    place.fails("adapter show adapter --model MODEL", 1, &["adapter/adapter_config.json: is a folder, a device"]);
+}
+
 #[test]
 fn settings_beyond_any_finetune_are_refused_where_they_are_written() {
     let place = Place::new();
