@@ -7,7 +7,7 @@ use super::budget::Budget;
 use super::engine::{Engine, Job, Vocabulary};
 use crate::kernels::FusedOps;
 use crate::language_model::{
-    Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals, Sampling, StreamEvent,
+    Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
 };
 use crate::model::Qwen;
 use crate::text::Tokenizer;
@@ -52,11 +52,7 @@ impl<B: FusedOps> TextGenerator<B> {
         requests
             .iter()
             .map(|request| {
-                let prompt = match &request.prompt {
-                    Prompt::Chat(messages) => self.tokenizer.chat_ids(messages, true),
-                    Prompt::Text(text) => self.tokenizer.encode(text),
-                    Prompt::Ids(ids) => Ok(ids.clone()),
-                };
+                let prompt = request.prompt.ids(&self.tokenizer);
                 let prompt = prompt.map_err(|e| e.at(format!("prompt `{}`", request.id)))?;
                 Ok(Job { id: request.id.clone(), prompt, coefs: request.coefs.clone().map(Into::into) })
             })

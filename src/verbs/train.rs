@@ -17,7 +17,7 @@ use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, 
 use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
 use crate::model::{AdapterFolder, hash_beside};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
-use crate::text::Tokenizer;
+use crate::text::{Tokenizer, unended_turns};
 use crate::train::Recompute;
 use crate::vector::Layers;
 use crate::{Error, Result};
@@ -100,6 +100,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     let mut settings = settings(&args.config, context, |train, file| with_flags(args, train, file))?;
     let model = ModelFolder::find(&settings.model, context)?;
+    unended_turns(&model.path)?.iter().for_each(|warning| console.warn(warning));
     let shape = settings.take_shape()?;
     if let Some(folder) = &settings.adapter {
         let stable = if shape.use_rslora { ", rank-stabilised" } else { "" };

@@ -34,6 +34,8 @@ mod screening;
 mod serving;
 #[cfg(unix)]
 mod slurm;
+#[cfg(feature = "cpu")]
+mod strangers;
 mod study;
 mod text;
 mod training;
