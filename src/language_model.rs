@@ -109,6 +109,8 @@ pub struct CaptureSpec {
     pub residuals: bool,
     /// Directions onto which the state of each of the answer's tokens is projected.
     pub probes: Vec<Direction>,
+    /// Log-probabilities and projections of the prompt's tokens too, from the pass that reads it ([`StreamEvent::Prompt`]).
+    pub prompt: bool,
 }
 
 /// A direction in the residual stream of one layer.
@@ -137,6 +139,16 @@ pub struct Token {
 /// What is reported while answers are generated.
 #[derive(Debug)]
 pub enum StreamEvent<'a> {
+    /// The tokens of a prompt, before the first token of its answer, if [`CaptureSpec::prompt`] asks for them. The first has no
+    /// log-probability, because nothing stands before it: 0, and nothing likely. The listener's answer is not heard.
+    Prompt {
+        /// Place of the request.
+        ask: usize,
+        /// Which of its answers.
+        rollout: usize,
+        /// All tokens of the prompt.
+        tokens: &'a [Token],
+    },
     /// The number of complete answers.
     Finished(usize),
     /// The next token of an answer, once all that is kept of it is known.

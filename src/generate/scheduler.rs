@@ -81,6 +81,8 @@ struct Prefilled<B: FusedOps> {
     /// Positions of each prompt that every part of the plan steered.
     steered: Vec<Vec<usize>>,
     states: Vec<Arc<PromptStates>>,
+    /// Each prompt's tokens with what is captured of them.
+    tokens: Vec<Vec<Token>>,
 }
 
 /// See [`Engine::answer`]; the jobs are known to be good.
@@ -94,8 +96,8 @@ pub(super) fn run_batch<'a, B: FusedOps>(
     let capture = Capture::new(&engine.model, spec)?;
     let plan = engine.model.steering.as_ref().map(|steering| steering.plan());
     let late = plan.is_some_and(|plan| plan.parts.iter().all(|part| part.positions == Positions::Response));
-    // A prompt's means are taken over one pass.
-    let split = late && !spec.residuals;
+    // What is taken of a prompt is taken from one pass.
+    let split = late && !spec.residuals && !spec.prompt;
     let mut queue = queue(engine, jobs, sampling.rollouts, split);
     let replies = vec![None; queue.len()];
     let picking = Picking { jobs, sampling, top: spec.top_logprobs, eos_ids: &engine.vocabulary.eos_ids };
@@ -205,6 +207,11 @@ impl<B: FusedOps> Scheduler<'_, B> {
         let mut sequences: Vec<(Sequence, usize)> =
             admitted.iter().map(|w| (self.begin(*w, row_of(w), &prefilled), row_of(w))).collect();
 
+        for (sequence, row) in sequences.iter().filter(|_| self.spec.prompt) {
+            let tokens = &prefilled.tokens[*row];
+            let event = StreamEvent::Prompt { ask: sequence.job, rollout: sequence.rollout, tokens };
+            let _ = (self.on_event)(event);
+        }
         let begin: Vec<usize> = (0..sequences.len()).filter(|&i| !self.is_split(sequences[i].0.job)).collect();
         let mut picked = VecDeque::new();
         if !begin.is_empty() {
@@ -261,8 +268,11 @@ impl<B: FusedOps> Scheduler<'_, B> {
         let mut cache = model.cache(rows.len(), rows.width);
         let pass = model.pass(&rows, rows.width);
         let shares = self.capture.prompt_shares(&rows);
-        let mut means = Vec::new();
-        let stream = model.stream(&pass, Some(&mut cache), |_, h| {
+        let (mut means, mut seen) = (Vec::new(), StepStates::empty());
+        let stream = model.stream(&pass, Some(&mut cache), |row, h| {
+            if self.spec.prompt {
+                self.capture.project(row, h, &mut seen);
+            }
             if let Some(shares) = &shares {
                 let [_, hidden] = h.dims();
                 means.push(shares.clone().matmul(h.clone().reshape([rows.len(), rows.width, hidden])));
@@ -271,7 +281,14 @@ impl<B: FusedOps> Scheduler<'_, B> {
         // Padding was written too; a ragged write adds to what is there.
         cache.clear_from(&rows.end, &model.device);
         let states = self.capture.prompts(means, rows.len()).into_iter().map(Arc::new).collect();
-        Prefilled { last: last_of(stream, &rows, &model.device), cache, steered: pass.steered, states }
+        let tokens = match self.spec.prompt {
+            true => {
+                let along = if self.capture.has_probes() { self.capture.projections(seen) } else { Vec::new() };
+                self.engine.prompt_tokens(&rows, &stream, &along, self.spec.top_logprobs)
+            }
+            false => Vec::new(),
+        };
+        Prefilled { last: last_of(stream, &rows, &model.device), cache, steered: pass.steered, states, tokens }
     }
 
     fn begin(&self, Waiting { job, rollout, .. }: Waiting, row: usize, prefilled: &Prefilled<B>) -> Sequence {

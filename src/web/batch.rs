@@ -65,7 +65,7 @@ fn gather(waiting: &mut VecDeque<Asked>, inbox: &Receiver<Asked>) -> bool {
         waiting.push_back(first);
     }
     let until = Instant::now() + GATHER;
-    let rows = |waiting: &VecDeque<Asked>| waiting.iter().map(|asked| asked.question.choices).sum::<usize>();
+    let rows = |waiting: &VecDeque<Asked>| waiting.iter().map(|asked| asked.question.answers()).sum::<usize>();
     while rows(waiting) < ROWS_MAX
         && let Ok(asked) = inbox.recv_timeout(until.saturating_duration_since(Instant::now()))
     {
@@ -74,14 +74,17 @@ fn gather(waiting: &mut VecDeque<Asked>, inbox: &Receiver<Asked>) -> bool {
     true
 }
 
-/// The oldest request, and others with the same sampling as far as there is room.
+/// The oldest request, and others that are drawn and scored alike as far as there is room.
 fn next_batch(waiting: &mut VecDeque<Asked>) -> Vec<Asked> {
     let mut batch: Vec<Asked> = waiting.pop_front().into_iter().collect();
-    let mut rows = batch.iter().map(|asked| asked.question.choices).sum::<usize>();
+    let mut rows = batch.iter().map(|asked| asked.question.answers()).sum::<usize>();
+    let alike = |one: &Question, other: &Question| {
+        one.sampling == other.sampling && one.scores_prompt() == other.scores_prompt()
+    };
     for asked in std::mem::take(waiting) {
         let question = &asked.question;
-        if question.sampling == batch[0].question.sampling && rows + question.choices <= ROWS_MAX {
-            rows += question.choices;
+        if alike(question, &batch[0].question) && rows + question.answers() <= ROWS_MAX {
+            rows += question.answers();
             batch.push(asked);
         } else {
             waiting.push_back(asked);
@@ -103,16 +106,18 @@ struct Line {
     choice: Choice,
     /// Tokens that were sent already, when a batch is repeated request by request.
     known: usize,
+    /// The prompt's log-probabilities were sent already.
+    prompted: bool,
     ended: bool,
 }
 
 impl Batch {
     fn new(asked: Vec<Asked>) -> Self {
         let line = |(i, asked): (usize, &Asked)| {
-            let Question { stop, logprobs, choices, .. } = asked.question.clone();
-            let choice = move || Choice::new(stop.clone(), logprobs);
-            let line = move |place| Line { asked: i, place, choice: choice(), known: 0, ended: false };
-            (0..choices).map(line).collect::<Vec<_>>()
+            let Question { stop, logprobs, .. } = &asked.question;
+            let choice = || Choice::new(stop.clone(), *logprobs);
+            let line = |place| Line { asked: i, place, choice: choice(), known: 0, prompted: false, ended: false };
+            (0..asked.question.answers()).map(line).collect::<Vec<_>>()
         };
         let lines = asked.iter().enumerate().flat_map(line).collect();
         Self { asked, lines }
@@ -150,17 +155,22 @@ impl Batch {
             let Asked { key, question, .. } = &asked[line.asked];
             Turn {
                 id: format!("{key}, answer {}", line.place),
-                prompt: question.prompt(),
+                prompt: question.prompt(line.place),
                 steering: question.steering.clone(),
             }
         };
         let turns: Vec<Turn> = lines.iter().map(turn).collect();
         let questions = || asked[which.clone()].iter().map(|asked| &asked.question);
-        let sampling = &questions().next().expect("a batch is never empty").sampling;
+        let first = questions().next().expect("a batch is never empty");
         // The chosen token's own log-probability comes with the likeliest ones only.
         let top_logprobs = questions().filter_map(|q| q.logprobs).map(|top| top.max(1)).max().unwrap_or(0);
-        let keep = CaptureSpec { top_logprobs, ..CaptureSpec::default() };
-        let answers = live.answer(&turns, sampling, &keep, &mut |heard| match heard {
+        let keep = CaptureSpec { top_logprobs, prompt: first.scores_prompt(), ..CaptureSpec::default() };
+        let answers = live.answer(&turns, &first.sampling, &keep, &mut |heard| match heard {
+            StreamEvent::Prompt { ask, tokens, .. } => {
+                let line = &mut lines[ask];
+                line.prompt(&asked[line.asked], served, tokens);
+                ControlFlow::Continue(())
+            }
             StreamEvent::Token { ask, token, .. } => {
                 let line = &mut lines[ask];
                 line.hear(&asked[line.asked], served, token)
@@ -178,13 +188,20 @@ impl Batch {
 }
 
 impl Line {
+    /// Sends how likely the prompt was.
+    fn prompt(&mut self, asked: &Asked, served: &Served, tokens: &[Token]) {
+        if !std::mem::replace(&mut self.prompted, true) {
+            let _ = asked.reply.send(Said::More(self.place, self.choice.prompt(&served.tokenizer, tokens)));
+        }
+    }
+
     /// Takes the next token and sends what it adds; breaks off when the answer is complete or the client has gone.
     fn hear(&mut self, asked: &Asked, served: &Served, token: &Token) -> ControlFlow<()> {
         if self.known > 0 {
             self.known -= 1;
             return ControlFlow::Continue(());
         }
-        if self.choice.stopped || self.ended || asked.reply.is_closed() {
+        if self.choice.stopped || self.ended || asked.question.silent || asked.reply.is_closed() {
             return ControlFlow::Break(());
         }
         let piece = self.choice.hear(&served.tokenizer, token);
@@ -203,7 +220,7 @@ impl Line {
     }
 
     fn end(&mut self, asked: &Asked, answer: Answer) {
-        let stopped = self.choice.stopped || answer.finish_reason == FinishReason::Stop;
+        let stopped = self.choice.stopped || (answer.finish_reason == FinishReason::Stop && !asked.question.silent);
         self.say_end(asked, if stopped { "stop" } else { "length" }, answer.steered);
     }
 

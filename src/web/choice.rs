@@ -1,6 +1,7 @@
 //! One answer in the making: its tokens as text up to the client's stop texts, with log-probabilities.
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::language_model::Token;
 use crate::text::{Tokenizer, Words};
@@ -9,7 +10,8 @@ use crate::text::{Tokenizer, Words};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Logprob {
     token: String,
-    logprob: f32,
+    /// None for a prompt's first token: nothing stands before it.
+    logprob: Option<f32>,
     bytes: Vec<u8>,
 }
 
@@ -19,6 +21,50 @@ pub struct ChosenLogprob {
     #[serde(flatten)]
     chosen: Logprob,
     top_logprobs: Vec<Logprob>,
+}
+
+impl Logprob {
+    /// How text completions name a token: its text, or its bytes if they are no whole characters.
+    fn name(&self) -> String {
+        let bytes = || self.bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+        std::str::from_utf8(&self.bytes).map_or_else(|_| format!("bytes:{}", bytes()), str::to_owned)
+    }
+}
+
+/// Writes log-probabilities in the form of text completions: four lists side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct TextLogprobs {
+    /// Characters of prompt and answer so far.
+    characters: usize,
+}
+
+impl TextLogprobs {
+    /// For tokens that begin after so many characters.
+    pub fn after(characters: usize) -> Self {
+        Self { characters }
+    }
+
+    /// The next tokens, each with the likeliest at its place and itself among them.
+    pub fn json(&mut self, tokens: &[ChosenLogprob]) -> Value {
+        let continues = |byte: &u8| byte & 0xc0 == 0x80;
+        let mut lists = [const { Vec::new() }; 4];
+        for ChosenLogprob { chosen, top_logprobs } in tokens {
+            // A token that goes on with a character stands where that character does.
+            let begun = chosen.bytes.first().is_some_and(continues);
+            let likely = top_logprobs.iter().chain([chosen]).map(|token| (token.name(), json!(token.logprob)));
+            let likely: Map<String, Value> = likely.collect();
+            let place = [
+                chosen.name().into(),
+                json!(chosen.logprob),
+                if chosen.logprob.is_some() { likely.into() } else { Value::Null },
+                self.characters.saturating_sub(usize::from(begun)).into(),
+            ];
+            lists.iter_mut().zip(place).for_each(|(list, value): (&mut Vec<Value>, Value)| list.push(value));
+            self.characters += chosen.bytes.iter().filter(|byte| !continues(byte)).count();
+        }
+        let [tokens, token_logprobs, top_logprobs, text_offset] = lists;
+        json!({ "tokens": tokens, "token_logprobs": token_logprobs, "top_logprobs": top_logprobs, "text_offset": text_offset })
+    }
 }
 
 /// What a token adds to an answer.
@@ -71,6 +117,16 @@ impl Choice {
         Piece { text: self.release(), logprobs }
     }
 
+    /// The log-probabilities of the prompt, if they are wanted.
+    pub fn prompt(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Piece {
+        let mut logprobs: Vec<ChosenLogprob> =
+            self.top.map(|top| tokens.iter().map(|token| chosen(tokenizer, token, top)).collect()).unwrap_or_default();
+        if let Some(first) = logprobs.first_mut() {
+            first.chosen.logprob = None;
+        }
+        Piece { text: String::new(), logprobs }
+    }
+
     /// What is still held when no token comes any more.
     pub fn finish(&mut self) -> String {
         self.held += &self.words.finish();
@@ -101,7 +157,7 @@ fn chosen(tokenizer: &Tokenizer, token: &Token, top: usize) -> ChosenLogprob {
 fn named(tokenizer: &Tokenizer, id: u32, logprob: f32) -> Logprob {
     let bytes = tokenizer.token_bytes(id);
     // JSON has no infinity; OpenAI's servers write this number for what cannot be.
-    Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob: logprob.max(-9999.0), bytes }
+    Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob: Some(logprob.max(-9999.0)), bytes }
 }
 
 #[cfg(test)]

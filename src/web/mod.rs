@@ -1,4 +1,4 @@
-//! `serve`: a model behind OpenAI's chat completions, with steering per request.
+//! `serve`: a model behind OpenAI's chat and text completions, with steering per request.
 //!
 //! ```text
 //! a connection -> request.rs: words to a question -> batch.rs: the thread that owns the model -> reply.rs: chunks or a whole
@@ -11,6 +11,7 @@ mod api_error;
 mod batch;
 mod choice;
 mod connections;
+mod fields;
 mod open_requests;
 mod reply;
 mod request;
@@ -43,7 +44,7 @@ use api_error::ApiError;
 use batch::{Asked, answer_all};
 use connections::{Activity, Connections, LIMITS, Working, at_work};
 use open_requests::RequestGuard;
-use request::{Question, Served};
+use request::{Kind, Question, Served};
 use state::{AppState, QUEUE_MAX};
 
 /// Bytes of a request's body.
@@ -53,7 +54,7 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// How often an interruption and idleness are looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Answer over HTTP as OpenAI's chat completions do, with steering per request
+/// Answer over HTTP as OpenAI's completions do, with steering per request
 ///
 /// Requests that come together are answered in one batch. A request may carry `steering`, a list of
 /// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
@@ -200,7 +201,8 @@ fn routes(state: Arc<AppState>) -> Router {
         .route("/health", get(health))
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
-        .route("/v1/chat/completions", post(completions))
+        .route("/v1/chat/completions", post(async |state, request| completions(state, request, Kind::Chat).await))
+        .route("/v1/completions", post(async |state, request| completions(state, request, Kind::Text).await))
         .fallback(async |request: Request| {
             ApiError::new(StatusCode::NOT_FOUND, format!("there is no {} here", request.uri().path()))
         })
@@ -242,12 +244,16 @@ async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> 
     Ok(Json(described(&state)))
 }
 
-async fn completions(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+async fn completions(
+    State(state): State<Arc<AppState>>,
+    request: Request,
+    kind: Kind,
+) -> Result<Response, ApiError> {
     let guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
     let body = body(request).await?;
     let served = state.served.clone();
     // A long conversation takes the template and the tokenizer a while.
-    let question = tokio::task::spawn_blocking(move || Question::read(&body, &served)).await;
+    let question = tokio::task::spawn_blocking(move || Question::read(&body, kind, &served)).await;
     let question = question.map_err(|e| ApiError::failed(&Error::new(format!("reading the request: {e}"))))??;
     let stream = question.stream;
     let (frame, said) = state.ask(question)?;

@@ -1,13 +1,10 @@
-//! A request's body as a question to the model. Fields without an effect here are ignored, as OpenAI's servers ignore many; fields
-//! that ask for what this server does not do, and values without a meaning, are refused by name.
-
-use std::ops::RangeInclusive;
+//! A request's body as a question to the model.
 
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
+use super::fields::{Fields, changes_nothing};
 use crate::Error;
 use crate::language_model::{Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
@@ -16,69 +13,16 @@ use crate::text::{Tokenizer, chat_of_row};
 
 /// Answers to one request.
 const CHOICES_MAX: usize = 128;
-/// Texts in `stop`.
-const STOPS_MAX: usize = 4;
 /// Vectors in `steering`.
 const STEERING_MAX: usize = 16;
+/// OpenAI's longest answer of a text completion that names no limit, in tokens.
+const TEXT_TOKENS: usize = 16;
 /// Bytes of a token in ordinary text, generously.
 const TOKEN_BYTES: usize = 8;
 /// By so many tokens the beginning of a text may differ from the same part of the whole.
 const CUT_TOKENS: usize = 64;
 /// Stands at the end of a message that the model goes on with, until the template has written it.
 const GOES_ON: &str = "\u{e000}the model goes on here\u{e000}";
-
-/// Fields of OpenAI, vLLM, SGLang and llama.cpp that ask for what this server does not do, each with a value that changes
-/// nothing there. Null, false, 0 and what is empty change nothing in any of them.
-const NOT_DONE: &[(&str, Option<&str>)] = &[
-    ("frequency_penalty", None),
-    ("presence_penalty", None),
-    ("logit_bias", None),
-    ("tools", None),
-    ("tool_choice", Some("auto")),
-    ("functions", None),
-    ("function_call", Some("auto")),
-    ("audio", None),
-    ("modalities", Some("text")),
-    ("prediction", None),
-    ("web_search_options", None),
-    ("response_format", Some("text")),
-    ("structured_outputs", None),
-    ("grammar", None),
-    ("json_schema", None),
-    ("regex", None),
-    ("ebnf", None),
-    ("min_p", None),
-    ("top_n_sigma", Some("-1")),
-    ("typical_p", Some("1")),
-    ("tfs_z", Some("1")),
-    ("mirostat", None),
-    ("dynatemp_range", None),
-    ("xtc_probability", None),
-    ("dry_multiplier", None),
-    ("best_of", Some("1")),
-    ("use_beam_search", None),
-    ("length_penalty", Some("1")),
-    ("early_stopping", None),
-    ("min_tokens", None),
-    ("stop_token_ids", None),
-    ("ignore_eos", None),
-    ("include_stop_str_in_output", None),
-    ("skip_special_tokens", Some("true")),
-    ("bad_words", None),
-    ("allowed_token_ids", None),
-    ("logits_processors", None),
-    ("prompt_logprobs", None),
-    ("n_probs", None),
-    ("return_token_ids", None),
-    ("return_tokens_as_token_ids", None),
-    ("echo", None),
-    ("truncate_prompt_tokens", None),
-    ("add_special_tokens", None),
-    ("documents", None),
-    ("chat_template", None),
-    ("chat_template_kwargs", None),
-    ("mm_processor_kwargs", None),
-];
 
 /// The model that is served, and its limits.
 #[derive(Debug)]
@@ -112,18 +56,57 @@ impl Served {
     }
 }
 
+/// Which of OpenAI's two kinds of completion is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `/v1/chat/completions`.
+    Chat,
+    /// `/v1/completions`.
+    Text,
+}
+
+impl Kind {
+    /// Fields that this kind does not have, each with a value that changes nothing.
+    fn not_done(self) -> &'static [(&'static str, Option<&'static str>)] {
+        match self {
+            Self::Chat => &[("echo", None), ("suffix", None)],
+            Self::Text => &[
+                ("suffix", None),
+                ("top_logprobs", None),
+                ("messages", None),
+                ("continue_final_message", None),
+                ("add_generation_prompt", None),
+            ],
+        }
+    }
+
+    /// Texts in `stop`. lm-evaluation-harness sends all of a task's.
+    fn stops_max(self) -> usize {
+        match self {
+            Self::Chat => 4,
+            Self::Text => 16,
+        }
+    }
+}
+
 /// A request that can be answered.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// The prompt's tokens.
-    pub prompt: Vec<u32>,
-    /// How it is steered.
+    /// What is asked for.
+    pub kind: Kind,
+    /// The prompts' tokens: one, but for text completions.
+    pub prompts: Vec<Vec<u32>>,
+    /// The prompts' texts, if the answers repeat them.
+    pub echo: Option<Vec<String>>,
+    /// How they are steered.
     pub steering: Vec<ActiveSteering>,
     /// Everything about drawing; one rollout each, since every choice is an ask of its own.
     pub sampling: Sampling,
+    /// No answer is wanted, only the prompt's log-probabilities.
+    pub silent: bool,
     /// The seed that the client gave.
     pub seed: Option<i64>,
-    /// How many answers.
+    /// How many answers to each prompt.
     pub choices: usize,
     /// Texts that end an answer.
     pub stop: Vec<String>,
@@ -133,128 +116,111 @@ pub struct Question {
     pub stream: bool,
     /// And the count of tokens at its end.
     pub stream_usage: bool,
+    /// Fields of the request that have no effect.
+    pub ignored: Vec<String>,
 }
 
 impl Question {
     /// Reads a request's body.
-    pub fn read(body: &[u8], served: &Served) -> Result<Self, ApiError> {
+    pub fn read(body: &[u8], kind: Kind, served: &Served) -> Result<Self, ApiError> {
         let map = serde_json::from_slice::<Map<String, Value>>(body)
             .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
         let mut fields = Fields { map, place: String::new() };
-        fields.refuse_what_is_not_done()?;
+        fields.refuse_what_is_not_done(kind.not_done())?;
         if let Some(name) = fields.take::<String>("model")? {
             served.check(&name)?;
         }
-        let prompt = fields.prompt(served)?;
-        let sampling = fields.sampling(served)?;
+        let mut ignored = Vec::new();
+        let (prompts, echo) = match kind {
+            Kind::Chat => (vec![fields.chat(served, &mut ignored)?], None),
+            Kind::Text => fields.texts(served)?,
+        };
+        let (sampling, silent) = fields.sampling(kind, served)?;
         let choices = fields.within("n", 1..=CHOICES_MAX)?.unwrap_or(1);
+        if prompts.len() * choices > CHOICES_MAX {
+            let (given, n) = (prompts.len(), choices);
+            let what = format!("{given} prompts with {n} answers each; at most {CHOICES_MAX} answers to a request");
+            return Err(ApiError::field("prompt", what));
+        }
         let stream = fields.take("stream")?.unwrap_or(false);
         let options: Map<String, Value> = fields.take("stream_options")?.unwrap_or_default();
-        let stream_usage = Fields { map: options, place: "stream_options.".into() }.take("include_usage")?;
+        let mut options = Fields { map: options, place: "stream_options.".into() };
+        let stream_usage = options.take("include_usage")?.unwrap_or(false);
+        let steering = fields.steering(&served.vectors)?;
+        let seed = fields.take("seed")?;
+        let stop = fields.stop(kind)?;
+        let logprobs = match kind {
+            Kind::Chat => fields.logprobs()?,
+            Kind::Text => fields.number_of_logprobs()?,
+        };
+        ignored.extend(options.ignored());
+        ignored.extend(fields.ignored());
         Ok(Self {
-            prompt,
+            kind,
+            prompts,
+            echo,
+            steering,
             sampling,
+            silent,
+            seed,
             choices,
+            stop,
+            logprobs,
             stream,
-            steering: fields.steering(&served.vectors)?,
-            seed: fields.take("seed")?,
-            stop: fields.stop()?,
-            logprobs: fields.logprobs()?,
-            stream_usage: stream_usage.unwrap_or(false),
+            stream_usage,
+            ignored,
         })
     }
 
-    /// What the model is given.
-    pub fn prompt(&self) -> Prompt {
-        Prompt::Ids(self.prompt.clone())
+    /// How many answers in all.
+    pub fn answers(&self) -> usize {
+        self.prompts.len() * self.choices
     }
-}
 
-/// Whether a field of [`NOT_DONE`] asks for nothing; `off` is the value that does so besides what is empty.
-fn changes_nothing(value: &Value, off: Option<&str>) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) => off == Some("true"),
-        Value::Number(n) => n.as_f64() == Some(0.0) || off.is_some_and(|off| n.as_f64() == off.parse().ok()),
-        Value::String(word) => word.is_empty() || (off == Some("auto") && word == "none") || off == Some(word),
-        Value::Array(list) => list.iter().all(|one| off.is_some() && one.as_str() == off),
-        Value::Object(map) => map.is_empty() || (off.is_some() && map.get("type").and_then(Value::as_str) == off),
+    /// Whether log-probabilities of the prompt's own tokens are wanted.
+    pub fn scores_prompt(&self) -> bool {
+        self.echo.is_some() && self.logprobs.is_some()
+    }
+
+    /// What the model is given for one of the answers.
+    pub fn prompt(&self, answer: usize) -> Prompt {
+        Prompt::Ids(self.prompts[answer / self.choices].clone())
     }
 }
 
 /// The tokens of a prompt, unless there are too many. A long text's beginning tells it, before time goes into the rest.
-fn tokens(text: &str, served: &Served) -> Result<Vec<u32>, ApiError> {
+fn tokens(text: &str, param: &str, served: &Served) -> Result<Vec<u32>, ApiError> {
     let most = served.positions_max;
-    let encode = |text: &str| served.tokenizer.encode(text).map_err(|e| ApiError::of("messages", &e));
-    let too_long = |tokens: String| {
-        let what = format!("the messages are {tokens} tokens, the model reads {most}");
-        ApiError::field("messages", what).code("context_length_exceeded")
-    };
+    let encode = |text: &str| served.tokenizer.encode(text).map_err(|e| ApiError::of(param, &e));
     let mut bytes = most.saturating_add(CUT_TOKENS).saturating_mul(TOKEN_BYTES);
     while bytes < text.len() {
         if encode(&text[..text.floor_char_boundary(bytes)])?.len() > most.saturating_add(CUT_TOKENS) {
-            return Err(too_long(format!("more than {most}")));
+            return Err(too_long(param, &format!("more than {most}"), served));
         }
         bytes = bytes.saturating_mul(4);
     }
     let ids = encode(text)?;
-    if ids.len() > most { Err(too_long(ids.len().to_string())) } else { Ok(ids) }
+    if ids.len() > most { Err(too_long(param, &ids.len().to_string(), served)) } else { Ok(ids) }
 }
 
-/// The fields of an object, taken out one by one.
-struct Fields {
-    map: Map<String, Value>,
-    /// What stands before a field's name in messages.
-    place: String,
+fn too_long(param: &str, tokens: &str, served: &Served) -> ApiError {
+    let what = format!("`{param}`: {tokens} tokens, the model reads {}", served.positions_max);
+    ApiError::field(param, what).code("context_length_exceeded")
+}
+
+/// The forms of `prompt`.
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "a text, a list of texts, a list of tokens, or a list of such lists")]
+enum PromptField {
+    Text(String),
+    Texts(Vec<String>),
+    Ids(Vec<u32>),
+    IdLists(Vec<Vec<u32>>),
 }
 
 impl Fields {
-    /// A field; null is as good as absent.
-    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
-        let Some(value) = self.map.remove(name).filter(|value| !value.is_null()) else { return Ok(None) };
-        let place = format!("{}{name}", self.place);
-        serde_json::from_value(value).map(Some).map_err(|e| ApiError::field(&place, format!("`{place}`: {e}")))
-    }
-
-    /// A field within a range.
-    fn within<T>(&mut self, name: &str, range: RangeInclusive<T>) -> Result<Option<T>, ApiError>
-    where
-        T: DeserializeOwned + PartialOrd + std::fmt::Display,
-    {
-        let value: Option<T> = self.take(name)?;
-        match value {
-            Some(x) if !range.contains(&x) => {
-                let what = format!("`{name}` is {x}, outside {} to {}", range.start(), range.end());
-                Err(ApiError::field(name, what))
-            }
-            value => Ok(value),
-        }
-    }
-
-    /// A field that counts something: at least 1.
-    fn count(&mut self, name: &str) -> Result<Option<usize>, ApiError> {
-        match self.take::<i64>(name)? {
-            Some(n) if n < 1 => Err(ApiError::field(name, format!("`{name}` is {n}; the least is 1"))),
-            n => Ok(n.map(|n| usize::try_from(n).unwrap_or(usize::MAX))),
-        }
-    }
-
-    /// Refuses fields whose request would silently be ignored.
-    fn refuse_what_is_not_done(&self) -> Result<(), ApiError> {
-        let not_done = |name: &str, value: &Value| match NOT_DONE.iter().find(|(known, _)| *known == name) {
-            Some((_, off)) => !changes_nothing(value, *off),
-            None => name.starts_with("guided_") && !changes_nothing(value, None),
-        };
-        match self.map.iter().find(|(name, value)| not_done(name, value)) {
-            Some((name, _)) => {
-                Err(ApiError::field(name, format!("`{name}` is not supported here")).code("unsupported_parameter"))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// `messages`, as the template and the tokenizer have them.
-    fn prompt(&mut self, served: &Served) -> Result<Vec<u32>, ApiError> {
+    fn chat(&mut self, served: &Served, ignored: &mut Vec<String>) -> Result<Vec<u32>, ApiError> {
         let goes_on = self.take("continue_final_message")?.unwrap_or(false);
         let generation_prompt = self.take("add_generation_prompt")?.unwrap_or(!goes_on);
         if goes_on && generation_prompt {
@@ -265,11 +231,19 @@ impl Fields {
         if turns.is_null() {
             return Err(ApiError::field("messages", "`messages` is missing"));
         }
-        let called = |turn: &Value| turn.get("tool_calls").is_some_and(|calls| !changes_nothing(calls, None));
-        if let Some(i) = turns.as_array().and_then(|turns| turns.iter().position(called)) {
-            let place = format!("messages[{i}].tool_calls");
-            let what = format!("`{place}` is not supported here");
-            return Err(ApiError::field(place, what).code("unsupported_parameter"));
+        for (i, turn) in turns.as_array().into_iter().flatten().enumerate() {
+            let others = turn.as_object().into_iter().flatten();
+            let others = others.filter(|(name, value)| {
+                !["role", "content"].contains(&name.as_str()) && !changes_nothing(value, None)
+            });
+            for (name, _) in others {
+                let place = format!("messages[{i}].{name}");
+                if ["tool_calls", "function_call", "audio", "prefix", "partial"].contains(&name.as_str()) {
+                    let what = format!("`{place}` is not supported here");
+                    return Err(ApiError::field(place, what).code("unsupported_parameter"));
+                }
+                ignored.push(place);
+            }
         }
         let wrong = |e: Error| ApiError::of("messages", &e);
         let (mut messages, _) = chat_of_row(Map::from_iter([("messages".to_owned(), turns)])).map_err(wrong)?;
@@ -283,12 +257,45 @@ impl Fields {
                 ApiError::field("continue_final_message", "the chat template does not write the final message")
             })?);
         }
-        tokens(&text, served)
+        tokens(&text, "messages", served)
     }
 
-    fn sampling(&mut self, served: &Served) -> Result<Sampling, ApiError> {
-        let longest = self.count("max_tokens")?;
-        let longest = self.count("max_completion_tokens")?.or(longest);
+    /// `prompt`, one text or several, or their tokens; and the texts again if `echo` asks for them.
+    fn texts(&mut self, served: &Served) -> Result<(Vec<Vec<u32>>, Option<Vec<String>>), ApiError> {
+        let echo = self.take("echo")?.unwrap_or(false);
+        let of_text = |text: String| Ok((tokens(&text, "prompt", served)?, text));
+        let of_ids = |ids: Vec<u32>| {
+            if let Some(id) = ids.iter().find(|&&id| id as usize >= served.tokenizer.len()) {
+                return Err(ApiError::field("prompt", format!("`prompt`: the tokenizer has no token {id}")));
+            }
+            if ids.len() > served.positions_max {
+                return Err(too_long("prompt", &ids.len().to_string(), served));
+            }
+            let bytes: Vec<u8> = ids.iter().flat_map(|&id| served.tokenizer.token_bytes(id)).collect();
+            Ok((ids, String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let prompts: Vec<(Vec<u32>, String)> = match self.take::<PromptField>("prompt")? {
+            None => return Err(ApiError::field("prompt", "`prompt` is missing")),
+            Some(PromptField::Text(text)) => vec![of_text(text)?],
+            Some(PromptField::Texts(texts)) => texts.into_iter().map(of_text).collect::<Result<_, _>>()?,
+            Some(PromptField::Ids(ids)) => vec![of_ids(ids)?],
+            Some(PromptField::IdLists(lists)) => lists.into_iter().map(of_ids).collect::<Result<_, _>>()?,
+        };
+        if prompts.is_empty() || prompts.iter().any(|(ids, _)| ids.is_empty()) {
+            return Err(ApiError::field("prompt", "`prompt`: a prompt has no tokens"));
+        }
+        let (ids, texts) = prompts.into_iter().unzip();
+        Ok((ids, echo.then_some(texts)))
+    }
+
+    /// How tokens are drawn, and whether none is wanted.
+    fn sampling(&mut self, kind: Kind, served: &Served) -> Result<(Sampling, bool), ApiError> {
+        let (least, usual) = match kind {
+            Kind::Chat => (1, served.new_tokens),
+            Kind::Text => (0, TEXT_TOKENS),
+        };
+        let longest = self.count("max_tokens", least)?;
+        let longest = self.count("max_completion_tokens", least)?.or(longest).unwrap_or(usual);
         let top_k = match self.take::<i64>("top_k")? {
             // vLLM's and llama.cpp's words for all tokens.
             Some(-1 | 0) | None => None,
@@ -298,18 +305,19 @@ impl Fields {
             }
         };
         // OpenAI's defaults: the model's own distribution, uncut. The last two are vLLM's additions.
-        Ok(Sampling {
+        let sampling = Sampling {
             temperature: self.within("temperature", 0.0..=2.0)?.unwrap_or(1.0),
             top_p: self.within("top_p", f32::MIN_POSITIVE..=1.0)?.unwrap_or(1.0),
             top_k,
             repetition_penalty: self.within("repetition_penalty", 0.01..=100.0)?.unwrap_or(1.0),
-            max_new_tokens: longest.unwrap_or(served.new_tokens),
+            max_new_tokens: longest.max(1),
             rollouts: 1,
             seed: served.seed,
-        })
+        };
+        Ok((sampling, longest == 0))
     }
 
-    fn stop(&mut self) -> Result<Vec<String>, ApiError> {
+    fn stop(&mut self, kind: Kind) -> Result<Vec<String>, ApiError> {
         let stop = match self.map.remove("stop") {
             Some(Value::String(text)) => vec![text],
             Some(other) => {
@@ -318,8 +326,9 @@ impl Fields {
             }
             None => Vec::new(),
         };
-        if stop.len() > STOPS_MAX || stop.iter().any(String::is_empty) {
-            return Err(ApiError::field("stop", format!("`stop`: a text or at most {STOPS_MAX} of them, none empty")));
+        let most = kind.stops_max();
+        if stop.len() > most || stop.iter().any(String::is_empty) {
+            return Err(ApiError::field("stop", format!("`stop`: a text or at most {most} of them, none empty")));
         }
         Ok(stop)
     }
@@ -330,6 +339,14 @@ impl Fields {
             (true, top) => Ok(Some(top.unwrap_or(0))),
             (false, None | Some(0)) => Ok(None),
             (false, Some(_)) => Err(ApiError::field("top_logprobs", "`top_logprobs` needs `logprobs`: true")),
+        }
+    }
+
+    /// The `logprobs` of a text completion: how many of the likeliest tokens.
+    fn number_of_logprobs(&mut self) -> Result<Option<usize>, ApiError> {
+        match self.map.get("logprobs") {
+            Some(Value::Bool(false)) => Ok(None),
+            _ => self.within("logprobs", 0..=20),
         }
     }
 
@@ -394,7 +411,7 @@ mod tests {
         for (key, value) in more.as_object().unwrap() {
             body[key] = value.clone();
         }
-        Question::read(body.to_string().as_bytes(), &served())
+        Question::read(body.to_string().as_bytes(), Kind::Chat, &served())
     }
 
     /// What a refusal says.
@@ -418,7 +435,7 @@ mod tests {
         ];
         for more in off {
             let question = read(more.clone()).unwrap_or_else(|e| panic!("{more}: {}", e.json()));
-            assert_eq!((&question.prompt, &question.sampling), (&usual.prompt, &usual.sampling), "{more}");
+            assert_eq!((&question.prompts, &question.sampling), (&usual.prompts, &usual.sampling), "{more}");
         }
     }
 
@@ -472,11 +489,11 @@ mod tests {
         goes_on["continue_final_message"] = true.into();
         let usual = served.tokenizer.chat_text(&[crate::text::Message::user("Hi")], true).unwrap();
         let want = served.tokenizer.encode(&format!("{usual}Well, I ")).unwrap();
-        assert_eq!(read(goes_on).unwrap().prompt, want);
+        assert_eq!(read(goes_on).unwrap().prompts, [want]);
         let mut closed = begun;
         closed["add_generation_prompt"] = false.into();
         let chat = [crate::text::Message::user("Hi"), crate::text::Message::assistant("Well, I ")];
-        assert_eq!(read(closed).unwrap().prompt, served.tokenizer.chat_ids(&chat, false).unwrap());
+        assert_eq!(read(closed).unwrap().prompts, [served.tokenizer.chat_ids(&chat, false).unwrap()]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ fn steered(positions: Positions) -> Engine<Flex> {
 fn everything() -> CaptureSpec {
     let vector = |salt: usize| (0..HIDDEN).map(|i| ((i * 7 + salt * 5) % 11) as f32 - 4.0).collect();
     let probe = |(layer, salt)| Direction { layer: Layer(layer), vector: vector(salt) };
-    CaptureSpec { top_logprobs: 5, residuals: true, probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec() }
+    CaptureSpec { top_logprobs: 5, residuals: true, probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec(), prompt: false }
 }
 
 fn keeping<B: FusedOps>(engine: &Engine<B>, sampling: &Sampling, keep: &CaptureSpec) -> Vec<Reply> {
@@ -143,7 +143,7 @@ fn a_listener_who_has_enough_ends_all() {
             complete = n;
             ControlFlow::Break(())
         }
-        StreamEvent::Token { .. } => ControlFlow::Continue(()),
+        StreamEvent::Prompt { .. } | StreamEvent::Token { .. } => ControlFlow::Continue(()),
     });
     let replies = replies.unwrap();
     let ended = replies.iter().filter(|reply| reply.finish_reason != FinishReason::Cancelled).count();
