@@ -217,6 +217,21 @@ pub struct Likelihood {
     pub moved: Vec<f32>,
 }
 
+/// Answers that are made turn by turn, so that several batches may share a model.
+pub trait Batch {
+    /// Makes the next token of every answer that is not complete; false once all are. Events as in [`LanguageModel::answer`].
+    ///
+    /// # Errors
+    /// Those of the model; the batch is over then.
+    fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> Result<bool>;
+
+    /// The answers, in the order of the requests, once all are complete.
+    ///
+    /// # Errors
+    /// Tokens that are no text.
+    fn answers(self: Box<Self>) -> Result<Vec<Answer>>;
+}
+
 /// A model as evaluation sees it.
 pub trait LanguageModel {
     /// The model's tokenizer and chat template.
@@ -235,6 +250,21 @@ pub trait LanguageModel {
         capture: &CaptureSpec,
         on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>>;
+
+    /// [`LanguageModel::answer`], to be made turn by turn. The batch may fill so much of the memory for keys and values: `share`, from 0
+    /// to 1, decides how many rows there are at once, not what they say.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::answer`]; a model that makes its answers as a whole.
+    fn begin(
+        &self,
+        _requests: &[Request],
+        _sampling: &Sampling,
+        _capture: &CaptureSpec,
+        _share: f64,
+    ) -> Result<Box<dyn Batch>> {
+        Err(crate::Error::new("this model makes its answers as a whole, not turn by turn"))
+    }
 
     /// [`LanguageModel::answer`] without captures; `finished` is given the number of complete answers.
     fn generate(

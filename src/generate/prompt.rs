@@ -38,8 +38,9 @@ impl<B: FusedOps> Engine<B> {
         let text = |b: usize| (b * width..b * width + rows.end[b]).map(token).collect();
         let mut texts: Vec<Vec<Token>> = (0..rows.len()).map(text).collect();
         if top > 0 {
-            let of_text =
-                |b: usize| (1..rows.end[b]).map(move |t| Place { text: b, token: t, before: (b * width + t - 1) as i32 });
+            let of_text = |b: usize| {
+                (1..rows.end[b]).map(move |t| Place { text: b, token: t, before: (b * width + t - 1) as i32 })
+            };
             let places: Vec<Place> = (0..rows.len()).flat_map(of_text).collect();
             for places in places.chunks((LOGITS_MAX / self.model.config.vocab_size).max(1)) {
                 for (place, (logprob, likely)) in places.iter().zip(self.likely(&texts, stream, places, top)) {

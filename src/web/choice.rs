@@ -74,6 +74,8 @@ pub struct Piece {
     pub text: String,
     /// The token itself, if log-probabilities are wanted.
     pub logprobs: Vec<ChosenLogprob>,
+    /// Projections of the prompt's tokens, `[tokens][probes]`, if they are wanted.
+    pub along: Vec<Vec<f32>>,
 }
 
 impl Piece {
@@ -110,21 +112,22 @@ impl Choice {
         self.tokens += 1;
         if tokenizer.eos_ids().contains(&token.id) {
             self.stopped = true;
-            return Piece { text: self.finish(), logprobs: Vec::new() };
+            return Piece { text: self.finish(), ..Piece::default() };
         }
         self.held += &self.words.push(tokenizer, token.id);
         let logprobs = self.top.map(|top| chosen(tokenizer, token, top)).into_iter().collect();
-        Piece { text: self.release(), logprobs }
+        Piece { text: self.release(), logprobs, ..Piece::default() }
     }
 
-    /// The log-probabilities of the prompt, if they are wanted.
+    /// What is captured of the prompt.
     pub fn prompt(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Piece {
         let mut logprobs: Vec<ChosenLogprob> =
             self.top.map(|top| tokens.iter().map(|token| chosen(tokenizer, token, top)).collect()).unwrap_or_default();
         if let Some(first) = logprobs.first_mut() {
             first.chosen.logprob = None;
         }
-        Piece { text: String::new(), logprobs }
+        let along = tokens.iter().map(|token| token.along.clone()).collect();
+        Piece { text: String::new(), logprobs, along }
     }
 
     /// What is still held when no token comes any more.
@@ -223,6 +226,27 @@ mod tests {
         let (said, _) = pieces("one, two, three", &["two, four"]);
         assert!(said.len() > 4 && said.iter().all(|piece| "one, two, three".contains(piece.as_str())));
         assert_eq!(said.concat(), "one, two, three");
+    }
+
+    #[test]
+    fn text_completions_list_tokens_with_their_places() {
+        let tokenizer = tiny_tokenizer();
+        let ids = tokenizer.encode("a 🦀b").unwrap();
+        let choice = Choice::new(Vec::new(), Some(2));
+        let tokens: Vec<Token> = ids.iter().map(|&id| token(id)).collect();
+        let piece = choice.prompt(&tokenizer, &tokens);
+        let json = TextLogprobs::after(10).json(&piece.logprobs);
+        let list = |name: &str| json[name].as_array().unwrap().clone();
+        assert!(["tokens", "token_logprobs", "top_logprobs", "text_offset"].iter().all(|n| list(n).len() == ids.len()));
+        assert_eq!((&json["tokens"][0], &json["text_offset"][0]), (&"a".into(), &10.into()));
+        assert_eq!((&json["token_logprobs"][0], &json["top_logprobs"][0]), (&Value::Null, &Value::Null));
+        assert_eq!(json["token_logprobs"][1], -0.5);
+        let last = ids.len() - 1;
+        assert_eq!((&json["tokens"][last], &json["text_offset"][last]), (&"b".into(), &13.into()));
+        assert_eq!(json["top_logprobs"][last]["b"], -0.5);
+        // Tokens within the crab stand where it does, and are named by their bytes.
+        assert_eq!(json["text_offset"][last - 1], 12);
+        assert!(json["tokens"][last - 1].as_str().unwrap().starts_with("bytes:\\x"), "{json}");
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Frame {
     fn chunk(&mut self, answer: usize, part: &Part<'_>) -> Value {
         let (delta, text, logprobs, finish_reason) = match *part {
             Part::Begin(text) => (json!({ "role": "assistant", "content": "" }), text, Value::Null, None),
-            Part::More(Piece { text, logprobs }) => {
+            Part::More(Piece { text, logprobs, .. }) => {
                 (json!({ "content": text }), text.as_str(), self.logprobs(answer, logprobs), None)
             }
             Part::End(reason) => (json!({}), "", Value::Null, Some(reason)),
@@ -160,7 +160,7 @@ impl Frame {
     }
 
     /// The steering that acted, if any was asked for.
-    fn steering(&self, choice: &mut Value, steered: &[usize]) {
+    pub fn steering(&self, choice: &mut Value, steered: &[usize]) {
         if !self.steering.is_empty() {
             let applied = self.steering.iter().zip(steered).map(|(setting, &n)| setting.applied(n));
             choice["steering"] = applied.collect();
@@ -168,7 +168,7 @@ impl Frame {
     }
 
     /// Why there is no answer. Steering that makes activations overflow is the client's error.
-    fn failed(&self, error: &Error) -> ApiError {
+    pub fn failed(&self, error: &Error) -> ApiError {
         match &self.steering[..] {
             [] => ApiError::failed(error),
             _ => ApiError::field("steering", format!("{error}; under this steering, try smaller coefficients")),
@@ -184,7 +184,8 @@ impl Frame {
     }
 }
 
-fn broken_off() -> ApiError {
+/// The model is gone.
+pub fn broken_off() -> ApiError {
     ApiError::failed(&Error::new("the model stopped before the answer was complete"))
 }
 

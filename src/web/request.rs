@@ -4,25 +4,19 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
-use super::fields::{Fields, changes_nothing};
-use crate::Error;
-use crate::language_model::{Prompt, Sampling};
+use super::fields::Fields;
+use crate::language_model::{Direction, Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
-use crate::text::{Tokenizer, chat_of_row};
+use crate::text::Tokenizer;
+use crate::vector::Layers;
 
 /// Answers to one request.
-const CHOICES_MAX: usize = 128;
+pub const CHOICES_MAX: usize = 128;
 /// Vectors in `steering`.
-const STEERING_MAX: usize = 16;
+pub const STEERING_MAX: usize = 16;
 /// OpenAI's longest answer of a text completion that names no limit, in tokens.
 const TEXT_TOKENS: usize = 16;
-/// Bytes of a token in ordinary text, generously.
-const TOKEN_BYTES: usize = 8;
-/// By so many tokens the beginning of a text may differ from the same part of the whole.
-const CUT_TOKENS: usize = 64;
-/// Stands at the end of a message that the model goes on with, until the template has written it.
-const GOES_ON: &str = "\u{e000}the model goes on here\u{e000}";
 
 /// The model that is served, and its limits.
 #[derive(Debug)]
@@ -102,8 +96,10 @@ pub struct Question {
     pub steering: Vec<ActiveSteering>,
     /// Everything about drawing; one rollout each, since every choice is an ask of its own.
     pub sampling: Sampling,
-    /// No answer is wanted, only the prompt's log-probabilities.
+    /// No answer is wanted, only what is captured of the prompt.
     pub silent: bool,
+    /// Directions onto which the prompt's tokens are projected.
+    pub probes: Vec<Direction>,
     /// The seed that the client gave.
     pub seed: Option<i64>,
     /// How many answers to each prompt.
@@ -132,7 +128,7 @@ impl Question {
         }
         let mut ignored = Vec::new();
         let (prompts, echo) = match kind {
-            Kind::Chat => (vec![fields.chat(served, &mut ignored)?], None),
+            Kind::Chat => (vec![fields.chat(served, true, &mut ignored)?], None),
             Kind::Text => fields.texts(served)?,
         };
         let (sampling, silent) = fields.sampling(kind, served)?;
@@ -162,6 +158,7 @@ impl Question {
             steering,
             sampling,
             silent,
+            probes: Vec::new(),
             seed,
             choices,
             stop,
@@ -177,9 +174,14 @@ impl Question {
         self.prompts.len() * self.choices
     }
 
-    /// Whether log-probabilities of the prompt's own tokens are wanted.
+    /// Whether log-probabilities or projections of the prompt's own tokens are wanted.
     pub fn scores_prompt(&self) -> bool {
-        self.echo.is_some() && self.logprobs.is_some()
+        (self.echo.is_some() && self.logprobs.is_some()) || !self.probes.is_empty()
+    }
+
+    /// Whether both can be answered in one batch.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.sampling == other.sampling && self.scores_prompt() == other.scores_prompt() && self.probes == other.probes
     }
 
     /// What the model is given for one of the answers.
@@ -188,106 +190,7 @@ impl Question {
     }
 }
 
-/// The tokens of a prompt, unless there are too many. A long text's beginning tells it, before time goes into the rest.
-fn tokens(text: &str, param: &str, served: &Served) -> Result<Vec<u32>, ApiError> {
-    let most = served.positions_max;
-    let encode = |text: &str| served.tokenizer.encode(text).map_err(|e| ApiError::of(param, &e));
-    let mut bytes = most.saturating_add(CUT_TOKENS).saturating_mul(TOKEN_BYTES);
-    while bytes < text.len() {
-        if encode(&text[..text.floor_char_boundary(bytes)])?.len() > most.saturating_add(CUT_TOKENS) {
-            return Err(too_long(param, &format!("more than {most}"), served));
-        }
-        bytes = bytes.saturating_mul(4);
-    }
-    let ids = encode(text)?;
-    if ids.len() > most { Err(too_long(param, &ids.len().to_string(), served)) } else { Ok(ids) }
-}
-
-fn too_long(param: &str, tokens: &str, served: &Served) -> ApiError {
-    let what = format!("`{param}`: {tokens} tokens, the model reads {}", served.positions_max);
-    ApiError::field(param, what).code("context_length_exceeded")
-}
-
-/// The forms of `prompt`.
-#[derive(serde::Deserialize)]
-#[serde(untagged, expecting = "a text, a list of texts, a list of tokens, or a list of such lists")]
-enum PromptField {
-    Text(String),
-    Texts(Vec<String>),
-    Ids(Vec<u32>),
-    IdLists(Vec<Vec<u32>>),
-}
-
 impl Fields {
-    /// `messages`, as the template and the tokenizer have them.
-    fn chat(&mut self, served: &Served, ignored: &mut Vec<String>) -> Result<Vec<u32>, ApiError> {
-        let goes_on = self.take("continue_final_message")?.unwrap_or(false);
-        let generation_prompt = self.take("add_generation_prompt")?.unwrap_or(!goes_on);
-        if goes_on && generation_prompt {
-            let what = "`continue_final_message` and `add_generation_prompt` exclude each other";
-            return Err(ApiError::field("continue_final_message", what));
-        }
-        let turns = self.map.remove("messages").unwrap_or_default();
-        if turns.is_null() {
-            return Err(ApiError::field("messages", "`messages` is missing"));
-        }
-        for (i, turn) in turns.as_array().into_iter().flatten().enumerate() {
-            let others = turn.as_object().into_iter().flatten();
-            let others = others.filter(|(name, value)| {
-                !["role", "content"].contains(&name.as_str()) && !changes_nothing(value, None)
-            });
-            for (name, _) in others {
-                let place = format!("messages[{i}].{name}");
-                if ["tool_calls", "function_call", "audio", "prefix", "partial"].contains(&name.as_str()) {
-                    let what = format!("`{place}` is not supported here");
-                    return Err(ApiError::field(place, what).code("unsupported_parameter"));
-                }
-                ignored.push(place);
-            }
-        }
-        let wrong = |e: Error| ApiError::of("messages", &e);
-        let (mut messages, _) = chat_of_row(Map::from_iter([("messages".to_owned(), turns)])).map_err(wrong)?;
-        if let Some(last) = messages.last_mut().filter(|_| goes_on) {
-            last.content += GOES_ON;
-        }
-        let mut text = served.tokenizer.chat_text(&messages, generation_prompt).map_err(wrong)?;
-        if goes_on {
-            let end = text.rfind(GOES_ON);
-            text.truncate(end.ok_or_else(|| {
-                ApiError::field("continue_final_message", "the chat template does not write the final message")
-            })?);
-        }
-        tokens(&text, "messages", served)
-    }
-
-    /// `prompt`, one text or several, or their tokens; and the texts again if `echo` asks for them.
-    fn texts(&mut self, served: &Served) -> Result<(Vec<Vec<u32>>, Option<Vec<String>>), ApiError> {
-        let echo = self.take("echo")?.unwrap_or(false);
-        let of_text = |text: String| Ok((tokens(&text, "prompt", served)?, text));
-        let of_ids = |ids: Vec<u32>| {
-            if let Some(id) = ids.iter().find(|&&id| id as usize >= served.tokenizer.len()) {
-                return Err(ApiError::field("prompt", format!("`prompt`: the tokenizer has no token {id}")));
-            }
-            if ids.len() > served.positions_max {
-                return Err(too_long("prompt", &ids.len().to_string(), served));
-            }
-            let bytes: Vec<u8> = ids.iter().flat_map(|&id| served.tokenizer.token_bytes(id)).collect();
-            Ok((ids, String::from_utf8_lossy(&bytes).into_owned()))
-        };
-        let prompts: Vec<(Vec<u32>, String)> = match self.take::<PromptField>("prompt")? {
-            None => return Err(ApiError::field("prompt", "`prompt` is missing")),
-            Some(PromptField::Text(text)) => vec![of_text(text)?],
-            Some(PromptField::Texts(texts)) => texts.into_iter().map(of_text).collect::<Result<_, _>>()?,
-            Some(PromptField::Ids(ids)) => vec![of_ids(ids)?],
-            Some(PromptField::IdLists(lists)) => lists.into_iter().map(of_ids).collect::<Result<_, _>>()?,
-        };
-        if prompts.is_empty() || prompts.iter().any(|(ids, _)| ids.is_empty()) {
-            return Err(ApiError::field("prompt", "`prompt`: a prompt has no tokens"));
-        }
-        let (ids, texts) = prompts.into_iter().unzip();
-        Ok((ids, echo.then_some(texts)))
-    }
-
     /// How tokens are drawn, and whether none is wanted.
     fn sampling(&mut self, kind: Kind, served: &Served) -> Result<(Sampling, bool), ApiError> {
         let (least, usual) = match kind {
@@ -351,13 +254,22 @@ impl Fields {
     }
 
     /// Our own field: `[{"vector": "evil", "coef": -1.5, "layer": 20, "positions": "response"}]`.
-    fn steering(&mut self, vectors: &VectorSet) -> Result<Vec<ActiveSteering>, ApiError> {
+    pub fn steering(&mut self, vectors: &VectorSet) -> Result<Vec<ActiveSteering>, ApiError> {
         let requests: Vec<Map<String, Value>> = self.take("steering")?.unwrap_or_default();
         if requests.len() > STEERING_MAX {
             return Err(ApiError::field("steering", format!("`steering`: at most {STEERING_MAX} vectors at once")));
         }
         let place = |(i, map)| Fields { map, place: format!("steering[{i}].") }.steering_request(vectors);
         requests.into_iter().enumerate().map(place).collect()
+    }
+
+    /// `layer`: a number, a list of them, or `all`.
+    pub fn layers(&mut self) -> Result<Option<Layers>, ApiError> {
+        let place = format!("{}layer", self.place);
+        let Some(layers) = self.map.remove("layer").filter(|layers| !layers.is_null()) else { return Ok(None) };
+        serde_json::from_value(layers)
+            .map(Some)
+            .map_err(|_| ApiError::field(&place, format!("`{place}`: a layer's number, a list of them, or \"all\"")))
     }
 
     /// One object of `steering`.
@@ -368,11 +280,7 @@ impl Fields {
         vectors.get(&vector).map_err(|e| ApiError::of(format!("{place}vector"), &e))?;
         let op = self.take("op")?.unwrap_or(Op::Add);
         let coef = self.take("coef")?.or((op == Op::Ablate).then_some(1.0)).ok_or_else(|| missing("coef"))?;
-        let layers = self.map.remove("layer").ok_or_else(|| missing("layer"))?;
-        let layers = serde_json::from_value(layers).map_err(|_| {
-            let what = format!("`{place}layer`: a layer's number, a list of them, or \"all\"");
-            ApiError::field(format!("{place}layer"), what)
-        })?;
+        let layers = self.layers()?.ok_or_else(|| missing("layer"))?;
         let positions = self.take("positions")?.unwrap_or_default();
         if let Some(name) = self.map.keys().next() {
             // Only this server has the field, so an unknown name is a mistake.
@@ -406,17 +314,107 @@ mod tests {
         }
     }
 
-    fn read(more: Value) -> Result<Question, ApiError> {
-        let mut body = json!({ "messages": [{ "role": "user", "content": "Hi" }] });
+    fn read_as(kind: Kind, more: Value) -> Result<Question, ApiError> {
+        let mut body = match kind {
+            Kind::Chat => json!({ "messages": [{ "role": "user", "content": "Hi" }] }),
+            Kind::Text => json!({ "prompt": "Hi" }),
+        };
         for (key, value) in more.as_object().unwrap() {
             body[key] = value.clone();
         }
-        Question::read(body.to_string().as_bytes(), Kind::Chat, &served())
+        Question::read(body.to_string().as_bytes(), kind, &served())
+    }
+
+    fn read(more: Value) -> Result<Question, ApiError> {
+        read_as(Kind::Chat, more)
     }
 
     /// What a refusal says.
     fn refusal(more: Value) -> Value {
         read(more).unwrap_err().json()["error"].clone()
+    }
+
+    #[test]
+    fn every_field_changes_something_or_is_refused_by_name() {
+        let asked = json!({
+            "temperature": 0.5, "top_p": 0.5, "top_k": 5, "repetition_penalty": 1.5, "max_tokens": 3,
+            "max_completion_tokens": 3, "n": 2, "stop": ["a"], "seed": 7, "stream": true,
+            "stream_options": { "include_usage": true }, "logprobs": true, "top_logprobs": 3, "echo": true, "suffix": "a",
+            "continue_final_message": true, "add_generation_prompt": false, "min_p": 0.1, "min_tokens": 4,
+            "stop_token_ids": [1], "ignore_eos": true, "best_of": 2, "use_beam_search": true, "length_penalty": 2,
+            "frequency_penalty": 0.5, "presence_penalty": -0.5, "logit_bias": { "5": 10 }, "typical_p": 0.5,
+            "mirostat": 2, "xtc_probability": 0.5, "dry_multiplier": 0.8, "top_n_sigma": 1, "repeat_penalty": 1.2,
+            "tools": [{ "type": "function" }], "tool_choice": "required", "functions": [{ "name": "f" }],
+            "function_call": { "name": "f" }, "response_format": { "type": "json_object" },
+            "structured_outputs": { "json": {} }, "guided_json": {"type": "object"}, "guided_regex": "a*",
+            "guided_choice": ["a"], "guided_grammar": "a", "grammar": "root ::= a", "json_schema": { "type": "object" },
+            "regex": "a", "ebnf": "a", "chat_template": "{{ messages }}", "documents": [{ "text": "a" }],
+            "chat_template_kwargs": { "enable_thinking": false }, "truncate_prompt_tokens": 5, "prompt_logprobs": 1,
+            "add_special_tokens": true, "skip_special_tokens": false, "include_stop_str_in_output": true,
+            "bad_words": ["a"], "allowed_token_ids": [1], "logits_processors": ["a"], "return_token_ids": true,
+            "return_tokens_as_token_ids": true, "n_predict": 5, "do_sample": false, "num_beams": 3,
+            "modalities": ["text", "audio"], "audio": { "voice": "a" }, "prediction": { "content": "a" },
+            "web_search_options": { "a": 1 }, "prompt_embeds": "aGk=", "reasoning_effort": "low", "made_up": 1,
+            "steering": [{ "vector": "a", "coef": 1, "layer": 1 }], "model": "gpt-4",
+        });
+        for kind in [Kind::Chat, Kind::Text] {
+            let usual = format!("{:?}", read_as(kind, json!({})).unwrap());
+            for (name, value) in asked.as_object().unwrap() {
+                let value = if (kind, name.as_str()) == (Kind::Text, "logprobs") { &json!(3) } else { value };
+                match read_as(kind, json!({ name: value })) {
+                    Ok(question) => assert_ne!(format!("{question:?}"), usual, "{kind:?}: {name} changes nothing"),
+                    Err(e) if name == "model" => assert_eq!(e.json()["error"]["code"], "model_not_found"),
+                    Err(e) => {
+                        let param = e.json()["error"]["param"].as_str().unwrap_or_default().to_owned();
+                        assert!(param.starts_with(name), "{kind:?}: {name} is refused as {param}");
+                    }
+                }
+                // Null is as good as absent.
+                assert_eq!(format!("{:?}", read_as(kind, json!({ name: null })).unwrap()), usual, "{kind:?}: {name}");
+            }
+        }
+        let ignored = read(json!({ "made_up": 1, "user": "me", "stream_options": { "made_up": true }, "messages": [
+            { "role": "user", "content": "Hi", "name": "Ann" } ] }));
+        assert_eq!(ignored.unwrap().ignored, ["messages[0].name", "stream_options.made_up", "made_up"]);
+    }
+
+    #[test]
+    fn a_text_prompt_has_four_forms() {
+        let ids = |text: &str| served().tokenizer.encode(text).unwrap();
+        let of = |prompt: Value| read_as(Kind::Text, json!({ "prompt": prompt, "echo": true })).unwrap();
+        let (one, two) = (ids("One two"), ids("three"));
+        for (prompt, want) in [
+            (json!("One two"), vec![&one]),
+            (json!(["One two", "three"]), vec![&one, &two]),
+            (json!(one), vec![&one]),
+            (json!([one, two]), vec![&one, &two]),
+        ] {
+            let question = of(prompt);
+            assert_eq!(question.prompts.iter().collect::<Vec<_>>(), want);
+            assert_eq!(question.echo.unwrap().concat(), ["One two", "three"][..want.len()].concat());
+        }
+        let silent = read_as(Kind::Text, json!({ "max_tokens": 0, "logprobs": 0, "echo": true })).unwrap();
+        assert!(silent.silent && silent.scores_prompt());
+        let usual = read_as(Kind::Text, json!({})).unwrap();
+        assert!(!usual.silent && !usual.scores_prompt() && usual.sampling.max_new_tokens == 16);
+        for (more, param) in [
+            (json!({ "prompt": "" }), "prompt"),
+            (json!({ "prompt": [] }), "prompt"),
+            (json!({ "prompt": ["a", ""] }), "prompt"),
+            (json!({ "prompt": null }), "prompt"),
+            (json!({ "prompt": [1, 1_000_000] }), "prompt"),
+            (json!({ "prompt": [-1] }), "prompt"),
+            (json!({ "prompt": { "a": 1 } }), "prompt"),
+            (json!({ "prompt": vec!["a"; 100], "n": 2 }), "prompt"),
+            (json!({ "prompt": "a ".repeat(300) }), "prompt"),
+            (json!({ "logprobs": true }), "logprobs"),
+            (json!({ "logprobs": 21 }), "logprobs"),
+            (json!({ "max_tokens": -1 }), "max_tokens"),
+            (json!({ "messages": [{ "role": "user", "content": "Hi" }] }), "messages"),
+        ] {
+            let error = read_as(Kind::Text, more.clone()).unwrap_err().json()["error"].clone();
+            assert_eq!(error["param"], param, "{more}: {error}");
+        }
     }
 
     #[test]
@@ -446,7 +444,7 @@ mod tests {
             "guided_regex": "a*", "structured_outputs": { "json": {} }, "tools": [{ "type": "function" }],
             "tool_choice": "required", "response_format": { "type": "json_object" }, "modalities": ["text", "audio"],
             "best_of": 2, "length_penalty": 2.0, "chat_template_kwargs": { "enable_thinking": false }, "echo": true,
-            "skip_special_tokens": "no", "frequency_penalty": -1,
+            "skip_special_tokens": false, "frequency_penalty": -1,
         });
         for (name, value) in asked.as_object().unwrap() {
             let error = refusal(json!({ name: value }));
