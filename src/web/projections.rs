@@ -16,6 +16,7 @@ use super::open_requests::RequestGuard;
 use super::reply::broken_off;
 use super::request::{Kind, Question, Served};
 use super::state::AppState;
+use crate::Error;
 use crate::language_model::{Direction, Sampling};
 use crate::vector::{Layer, Layers};
 
@@ -91,25 +92,24 @@ pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Res
     };
     let tokens: Vec<Value> = question.prompts[0].iter().map(token).collect();
     let (frame, mut said) = state.ask(question)?;
-    let mut along = Vec::new();
-    let steered = loop {
-        match said.recv().await.ok_or_else(broken_off)? {
-            Said::More(_, piece) => along.extend(piece.along),
-            Said::End { steered, .. } => break steered,
-            Said::Failed(e) => return Err(frame.failed(&e)),
-        }
+    // No answer is wanted; who listens no more ends it.
+    let along = match said.recv().await.ok_or_else(broken_off)? {
+        Said::More(_, piece) => piece.along,
+        Said::Failed(e) => return Err(frame.failed(&e)),
+        Said::End { .. } => return Err(broken_off()),
     };
+    if along.iter().flatten().any(|x| !x.is_finite()) {
+        return Err(frame.failed(&Error::new("a projection is not finite")));
+    }
     let at_layer = |(i, layer): (usize, &Layer)| {
         let values: Vec<f32> = along.iter().map(|token| token[i]).collect();
         json!({ "vector": vector, "layer": layer.row(), "projections": values })
     };
-    let mut answer = json!({
+    Ok(Json(json!({
         "object": "projections",
         "model": state.served.name,
         "tokens": tokens,
         "data": layers.iter().enumerate().map(at_layer).collect::<Vec<_>>(),
         "usage": { "prompt_tokens": tokens.len(), "completion_tokens": 0, "total_tokens": tokens.len() },
-    });
-    frame.steering(&mut answer, &steered);
-    Ok(Json(answer))
+    })))
 }

@@ -160,7 +160,7 @@ impl Frame {
     }
 
     /// The steering that acted, if any was asked for.
-    pub fn steering(&self, choice: &mut Value, steered: &[usize]) {
+    fn steering(&self, choice: &mut Value, steered: &[usize]) {
         if !self.steering.is_empty() {
             let applied = self.steering.iter().zip(steered).map(|(setting, &n)| setting.applied(n));
             choice["steering"] = applied.collect();

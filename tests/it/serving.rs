@@ -529,7 +529,6 @@ fn a_request_does_not_wait_for_all_of_anothers_answers() {
 #[test]
 fn the_description_is_of_what_is_served() {
     let server = Server::start(&[]);
-    let host = server.url.trim_end_matches("/v1").to_owned();
     let described = server.raw("GET", "/openapi.json", b"").1;
     let example = |schema: &str| -> Value {
         let properties = described["components"]["schemas"][schema]["properties"].as_object().unwrap();
@@ -544,7 +543,7 @@ fn the_description_is_of_what_is_served() {
             let (status, answer) = server.raw(&method.to_uppercase(), &path, body.as_bytes());
             // Without vectors there is nothing to project onto.
             let want = if path == "/v1/projections" { 400 } else { 200 };
-            assert_eq!(status, want, "{host}{path}: {answer}");
+            assert_eq!(status, want, "{path}: {answer}");
             assert!(answer.get("ignored_fields").is_none(), "a field that is described is read: {answer}");
             let out = &described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
             if let Some(out) = out.as_str().filter(|_| status == 200) {
@@ -593,7 +592,6 @@ fn every_token_is_projected() {
     for (with, without) in values(&steered, 0).iter().zip(values(&third, 0)) {
         assert!((with - without - shift).abs() < 1e-2 * shift, "{with} {without} {shift}");
     }
-    assert_eq!(steered["steering"][0]["positions_steered"], steered["usage"]["prompt_tokens"]);
     for (more, param) in [
         (json!({ "vector": "two" }), "vector"),
         (json!({ "vector": null }), "vector"),

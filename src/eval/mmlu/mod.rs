@@ -71,7 +71,11 @@ pub fn few_shot_task(items: &[Item], examples: &[Item]) -> Result<Task> {
 pub fn few_shot_chat_task(items: &[Item], examples: &[Item], system: Option<&str>) -> Result<Task> {
     let examples = by_subject(items, examples)?;
     let prompt = |item: &Item| {
-        let before = system.map(|system| format!("{system}\n\n")).unwrap_or_default();
+        let before = match system.filter(|system| !system.is_empty()) {
+            Some(system) if system.ends_with(char::is_whitespace) => system.to_owned(),
+            Some(system) => format!("{system}\n\n"),
+            None => String::new(),
+        };
         let turns = |example: &&Item| [Message::user(example.plain()), Message::assistant(LETTERS[example.right])];
         let examples = examples[item.subject.as_str()].iter().flat_map(turns);
         let heading = Message::system(before + &heading(&item.subject));
