@@ -23,7 +23,7 @@ pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
 pub use block::{Block, Kept};
 pub use cache::KvCache;
 pub use config::{PROJECTIONS, QwenConfig};
-pub use identity::{hash_beside, model_hash};
+pub use identity::model_hash;
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
 pub use merge::{Merged, merge};
 pub use pass::Pass;

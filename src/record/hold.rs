@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::atomic::{cannot_write, create_folder};
+use super::atomic::{cannot_write, create_folder, followed};
 use crate::{Error, Result};
 
 /// The right to one task of a run: no other process can claim it while this value lives.
@@ -61,11 +61,13 @@ pub(super) fn claim(path: &Path, patience: Duration) -> Result<Claim> {
     }
 }
 
-/// Takes the right to make an output, and removes what writers of it that were killed have left beside it.
+/// Takes the right to make an output, and removes what writers of it that were killed have left beside it. The right to a link is
+/// that to what it leads to.
 ///
 /// # Errors
 /// If another process is making it, or its folder cannot be written.
 pub fn hold_output(output: &Path) -> Result<OutputHold> {
+    let output = &*followed(output);
     let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = output.with_file_name(format!(".{name}.lock"));
     loop {
