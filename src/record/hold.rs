@@ -78,21 +78,21 @@ pub fn hold_output(output: &Path) -> Result<OutputHold> {
         };
         // The process that held it before may have removed the file between our opening and our locking it.
         if is_at(&lock, &path) {
-            sweep(output, &name);
+            let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            sweep(folder, |found| found == name);
+            // What stands in an output that is a folder is its writer's, whatever the names.
+            sweep(output, |_| true);
             return Ok(OutputHold { _lock: lock, path });
         }
     }
 }
 
-/// Removes temporary files of an output's atomic writes. The output is ours alone, so no other process writes them.
-fn sweep(output: &Path, name: &str) {
-    let prefix = format!(".{name}.");
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// Removes temporary files of atomic writes, `.NAME.xxxxxx.tmp`, from a folder, where `is_ours` says so of NAME.
+fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let found = entry.file_name();
-        let middle = found.to_str().and_then(|found| found.strip_prefix(&prefix)?.strip_suffix(".tmp"));
-        // Another output's name may begin with this one's.
-        if middle.is_some_and(|middle| !middle.contains('.')) {
+        let middle = found.to_str().and_then(|found| found.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.'));
+        if middle.is_some_and(|(name, random)| is_ours(name) && !random.is_empty()) {
             let _ = fs::remove_file(entry.path());
         }
     }

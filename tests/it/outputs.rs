@@ -11,7 +11,7 @@ use crate::support::goldens::fixture;
 use crate::support::place::{Place, said};
 
 /// Every command with an output, and words with which it would write one. The output comes last.
-const WRITERS: [(&str, &str); 22] = [
+const WRITERS: [(&str, &str); 23] = [
     ("demo", "--quick --out"),
     ("generate", "--model MODEL --prompts p.jsonl --max-new-tokens 2 --greedy --out"),
     ("train", "c.toml --out"),
@@ -32,6 +32,7 @@ const WRITERS: [(&str, &str); 22] = [
     ("study facts", "--out"),
     ("study benign", "--out"),
     ("study shift", "--out"),
+    ("study audit", "--out"),
     ("study run", "s.toml --out"),
     ("man", "--out"),
 ];
@@ -60,7 +61,7 @@ fn words(command: &str, words: &str) -> String {
 
 /// Names of the commands that have a flag `--out`.
 fn with_output(command: &clap::Command, name: &str, found: &mut BTreeSet<String>) {
-    if command.get_arguments().any(|arg| arg.get_long() == Some("out")) && name != "study audit" {
+    if command.get_arguments().any(|arg| arg.get_long() == Some("out")) {
         found.insert(name.to_owned());
     }
     for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
@@ -119,7 +120,9 @@ fn what_a_link_leads_to_is_written_and_the_link_stays() {
 fn of_two_writers_the_second_is_told_who_the_first_is() {
     let place = place();
     let file = |out: &str| trimtab::record::hold_output(&place.path(out)).unwrap();
-    let me = format!("process {}", std::process::id());
+    // Where the system tells which process holds a lock.
+    let tells = fs::read_to_string("/proc/locks").is_ok_and(|locks| locks.contains("FLOCK"));
+    let me = if tells { format!("process {}", std::process::id()) } else { String::new() };
     for (command, out) in [
         ("generate", "a.jsonl"),
         ("merge", "merged"),
@@ -167,9 +170,9 @@ const STEERED: &str = "save_steps = 1\ntrack = []\n[intervention]\ntype = \"stee
 fn a_finetune_that_was_killed_has_the_record_of_one_that_was_not() {
     let place = place();
     place.golden_config(STEERED);
-    place.succeeds("train c.toml --out whole");
-    place.killed("train c.toml --out killed", || place.lines("killed/metrics.jsonl") >= 2);
-    let (_, talk) = place.ends("train c.toml --out killed", 0);
+    place.succeeds("train c.toml --epochs 2 --out whole");
+    place.killed("train c.toml --epochs 2 --out killed", || place.lines("killed/metrics.jsonl") >= 2);
+    let (_, talk) = place.ends("train c.toml --epochs 2 --out killed", 0);
     assert!(talk.contains("going on after step"), "{talk}");
     same(&place, "whole", "killed");
     assert!(place.text("whole/stages/fit.json").contains("\"proofs\":[{"), "the record holds the proofs");
@@ -179,27 +182,26 @@ fn a_finetune_that_was_killed_has_the_record_of_one_that_was_not() {
 fn a_damaged_checkpoint_is_named_and_training_begins_anew() {
     let place = place();
     place.golden_config(STEERED);
-    place.succeeds("train c.toml --out whole");
+    place.succeeds("train c.toml --epochs 2 --out whole");
     let checkpoint = "run/checkpoint.safetensors";
-    place.killed("train c.toml --out run", || place.lines("run/metrics.jsonl") >= 2);
+    place.killed("train c.toml --epochs 2 --out run", || place.lines("run/metrics.jsonl") >= 2);
     let bytes = place.read(checkpoint);
-    let text = |from: &[u8], to: &[u8]| -> Vec<u8> {
-        let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
-        [&bytes[..at], to, &bytes[at + from.len()..]].concat()
-    };
     let mut flipped = bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
+    let mut identity = bytes.clone();
+    let key = b"\"identity\":\"";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    identity[at] ^= 1;
     let mut middle = bytes.clone();
     middle[bytes.len() / 2] ^= 1;
-    let damages =
-        [bytes[..bytes.len() / 2].to_vec(), Vec::new(), flipped, middle, text(b"\"identity\":\"", b"\"identity\":\"0")];
+    let damages = [bytes[..bytes.len() / 2].to_vec(), Vec::new(), flipped, middle, identity];
     for damaged in damages {
         let folder = place.path("run");
         let again = place.path("again");
         let _ = fs::remove_dir_all(&again);
         copy(&folder, &again);
         fs::write(again.join("checkpoint.safetensors"), damaged).unwrap();
-        let (_, talk) = place.ends("train c.toml --out again", 0);
+        let (_, talk) = place.ends("train c.toml --epochs 2 --out again", 0);
         assert!(talk.contains("again/checkpoint.safetensors") && talk.contains("damaged"), "{talk}");
         same(&place, "whole", "again");
     }
@@ -238,6 +240,7 @@ fn an_altered_chunk_is_named_and_worked_out_again() {
     let text = place.text(".out.jsonl.partial");
     let mut lines: Vec<String> = text.lines().map(|line| line.to_owned() + "\n").collect();
     lines[2] = lines[2].replacen("0.", "7.", 1);
+    assert_ne!(lines.concat(), text);
     place.write(".out.jsonl.partial", lines.concat());
     let (_, talk) = place.ends(project, 0);
     assert!(talk.contains(".out.jsonl.partial:3: damaged"), "{talk}");

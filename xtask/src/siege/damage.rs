@@ -25,7 +25,7 @@ const WORN: &str =
     "generate --model model --adapter adapter --prompts prompts.jsonl --out o.jsonl --max-new-tokens 2 --greedy";
 const SHARDED: &str = "generate --model sharded --prompts prompts.jsonl --out o.jsonl --max-new-tokens 2 --greedy";
 const STEERED: &str = "generate --model model --prompts prompts.jsonl --out o.jsonl --max-new-tokens 2 --greedy \
-                       --vectors v.safetensors --layer 2";
+                       --vectors v.safetensors --layer 2 --coef 1";
 const ROLLED: &str = "generate --model model --prompts prompts.jsonl --out o.jsonl --max-new-tokens 2 --rollouts 128";
 const MEASURED: &str =
     "eval trait --model model --trait evil --judge harbor --questions 3 --rollouts 1 --max-new-tokens 2 --out o";
@@ -51,7 +51,7 @@ const READERS: [Reader; 27] = [
     input("chats.jsonl", "data check chats.jsonl --model model"),
     input("pos.csv", "extract --from-csv pos.csv neg.csv --trait evil --model model --out o.safetensors"),
     input("c.toml", "plan c.toml --no-calibrate"),
-    input("s.toml", "plan s.toml --study run --no-calibrate"),
+    input("s.toml", "study run s.toml --out o"),
     input("traits/trait_data_eval/evil.json", "trait check traits"),
     input("many.jsonl", "project --model model --vectors v.safetensors --layer 2 --in many.jsonl --out o.jsonl"),
     Reader {
@@ -139,10 +139,13 @@ fn damage(bytes: &[u8], rng: &mut Rng) -> Vec<Edit> {
     let extremes: [u64; 7] = [0, 1, u64::MAX, 1 << 62, 1 << 31, u64::from(u32::MAX), n as u64 + 1];
     match rng.below(if texts { 8 } else { 4 }) {
         0 => vec![Edit::Cut(rng.below(n + 1))],
-        1 => (0..1 + rng.below(8))
-            .map(|_| spot(rng))
-            .map(|at| Edit::Put(at, 1, vec![bytes.get(at).copied().unwrap_or(0) ^ (1 << rng.below(8))]))
-            .collect(),
+        1 => {
+            let mut turn = |_| {
+                let at = spot(rng);
+                Edit::Put(at, 1, vec![bytes.get(at).copied().unwrap_or(0) ^ (1 << rng.below(8))])
+            };
+            (0..4).map(&mut turn).collect()
+        }
         2 => {
             let wide = *rng.pick(&[1, 4, 8]);
             let at = if rng.below(3) == 0 { 0 } else { spot(rng) / wide * wide };
@@ -166,7 +169,8 @@ fn damage(bytes: &[u8], rng: &mut Rng) -> Vec<Edit> {
             vec![Edit::Put(spot(rng), 0, with.repeat(deep).into_bytes())]
         }
         _ => {
-            let with: &[u8] = rng.pick(&[b"\xff\xfe" as &[u8], b"\n\n", b"\"", b"}", b"\x1b[31m", b"\r", b",,,,"]);
+            let with: [&[u8]; 7] = [b"\xff\xfe", b"\n\n", b"\"", b"}", b"\x1b[31m", b"\r", b",,,,"];
+            let with = *rng.pick(&with);
             vec![Edit::Put(spot(rng), rng.below(4), with.to_vec())]
         }
     }
@@ -203,10 +207,11 @@ fn verdict(place: &Place, reader: &Reader, bytes: &[u8], state: Option<&State>) 
         (Some(1 | 2), ..) => {
             // The file, or the folder that it is in.
             let names = reader.file.rsplit('/').take(1).chain(reader.file.split('/').take(1));
-            let named = names.into_iter().any(|name| ended.stderr.contains(name));
-            (!named).then(|| {
-                format!("does not name the file: {}", ended.stderr.lines().take(2).collect::<Vec<_>>().join(" "))
-            })
+            let named = names.into_iter().any(|name| ended.stderr.contains(name) || ended.stdout.contains(name));
+            // A row that is too long for the model is named by its own name.
+            let row = ended.stderr.contains("the model reads");
+            let said = ended.stderr.lines().find(|line| line.contains('×')).unwrap_or_default();
+            (!named && !row).then(|| format!("does not name the file: {}", said.trim()))
         }
         _ => None,
     }
@@ -287,7 +292,7 @@ pub fn run(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
                 break;
             }
             let edits = damage(bytes, &mut siege.rng);
-            let mut check = |edits: &[Edit]| verdict(&place, reader, &edited(bytes, edits), state.as_ref());
+            let check = |edits: &[Edit]| verdict(&place, reader, &edited(bytes, edits), state.as_ref());
             tally.tried += 1;
             if let Some(fault) = check(&edits) {
                 let edits = reduced(edits, &mut |edits| check(edits).is_some());

@@ -119,7 +119,7 @@ impl Place {
 
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> Result<()> {
         let path = self.file(name);
-        fs::write(&path, text).at(path)
+        fs::write(&path, text).at(&path)
     }
 
     pub fn remove(&self, name: &str) {
@@ -195,7 +195,7 @@ impl Place {
         }
         let timed = |name: &Path| {
             let name = name.to_string_lossy();
-            [".lock", ".sqlite", "progress", "tfevents"].iter().any(|part| name.contains(part))
+            [".lock", ".sqlite", "work/", "tfevents"].iter().any(|part| name.contains(part))
         };
         found.retain(|name, _| !timed(name));
         found
