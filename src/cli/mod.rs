@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. Exit codes: 0, 1 (the work failed), 2 (bad usage), 130 (interrupted).
 
 mod chat;
+mod control;
 mod env;
 mod manual;
 mod problem;
@@ -151,7 +152,7 @@ fn print(outcome: &Outcome, json: bool) -> Result<()> {
     }
     let mut stdout = std::io::stdout().lock();
     let coloured = stdout.is_terminal() && !env::no_color();
-    let text = if json { outcome.json.to_string() } else { marked(&outcome.text, coloured) };
+    let text = if json { outcome.json.to_string() } else { marked(&control::escaped(&outcome.text, &MARK), coloured) };
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(format!("cannot write to stdout: {e}"))),
         _ => Ok(()),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::control::escaped;
 use crate::verbs::{Bar, Console};
 
 /// Set by the first Ctrl-C.
@@ -121,7 +122,7 @@ impl Terminal {
     fn line(&self, line: &str) {
         // A bar in the way is drawn again below. A closed stderr is no failure.
         self.bars.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", escaped(line, &[]));
         });
     }
 }

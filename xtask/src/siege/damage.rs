@@ -71,6 +71,9 @@ const READERS: [Reader; 27] = [
     Reader { file: "o/stages/fit.json", words: TRAINED, before: Some((TRAINED, None)), same: Some("o") },
 ];
 
+/// What the readers' commands leave.
+const OUTPUTS: [&str; 4] = ["o", "o.jsonl", "o.safetensors", ".o.jsonl.partial"];
+
 /// One change of a file.
 #[derive(Debug, Clone)]
 enum Edit {
@@ -195,7 +198,7 @@ fn verdict(place: &Place, reader: &Reader, bytes: &[u8], state: Option<&State>) 
     if let Some(state) = state {
         state.restore(place);
     } else {
-        ["o", "o.jsonl", "o.safetensors", ".o.jsonl.partial"].iter().for_each(|name| place.remove(name));
+        OUTPUTS.iter().for_each(|name| place.remove(name));
     }
     fs::write(place.file(reader.file), bytes).ok()?;
     let ended = place.run(reader.words);
@@ -226,14 +229,13 @@ struct State {
 impl State {
     fn new(place: &Place, reader: &Reader) -> Option<Self> {
         let (words, killed) = reader.before?;
-        let names = ["o", "o.jsonl", ".o.jsonl.partial"];
-        names.iter().for_each(|name| place.remove(name));
+        OUTPUTS.iter().for_each(|name| place.remove(name));
         if place.run(words).code() != Some(0) {
             return None;
         }
         let whole = place.files(reader.same?);
         if let Some((file, lines)) = killed {
-            names.iter().for_each(|name| place.remove(name));
+            OUTPUTS.iter().for_each(|name| place.remove(name));
             let mut child = place.start(&[], words, "run").ok()?;
             let reached = || fs::read_to_string(place.file(file)).is_ok_and(|text| text.lines().count() >= lines);
             while !reached() && child.try_wait().ok()?.is_none() {}
@@ -243,7 +245,7 @@ impl State {
         let folder = place.file("state");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).ok()?;
-        for name in names {
+        for name in OUTPUTS {
             let path = place.file(name);
             if path.is_dir() {
                 super::place::copy(&path, &folder.join(name)).ok()?;
@@ -255,56 +257,63 @@ impl State {
     }
 
     fn restore(&self, place: &Place) {
-        ["o", "o.jsonl", ".o.jsonl.partial"].iter().for_each(|name| place.remove(name));
+        OUTPUTS.iter().for_each(|name| place.remove(name));
         let _ = super::place::copy(&self.folder, &place.path);
     }
+}
+
+/// A reader's undamaged file, and the state that it belongs to; nothing where the undamaged file cannot be read.
+fn prepare(place: &Place, reader: &Reader, number: usize, tally: &mut Tally) -> Option<(Vec<u8>, Option<State>)> {
+    let mut state = None;
+    if reader.before.is_some() {
+        let Some(mut found) = State::new(place, reader) else {
+            tally.skipped(format!("{}: the undamaged run fails", reader.file));
+            return None;
+        };
+        // Each reader has a state of its own.
+        let own = place.file(format!("state-{number}"));
+        let _ = fs::rename(&found.folder, &own);
+        found.folder = own;
+        found.restore(place);
+        state = Some(found);
+    } else {
+        OUTPUTS.iter().for_each(|name| place.remove(name));
+        let ended = place.run(reader.words);
+        if ended.code() != Some(0) {
+            tally.skipped(format!("{}: the undamaged file fails: {}", reader.file, ended.stderr.trim()));
+            return None;
+        }
+    }
+    let bytes = fs::read(place.file(reader.file));
+    if bytes.is_err() {
+        tally.skipped(format!("{}: the undamaged run leaves no such file", reader.file));
+    }
+    Some((bytes.ok()?, state))
 }
 
 /// Damages each reader's file until the time is over.
 pub fn run(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
     let place = siege.place()?;
-    let mut readers: Vec<(&Reader, Vec<u8>, Option<State>)> = Vec::new();
-    for reader in &READERS {
-        let state = reader.before.map(|_| State::new(&place, reader));
-        if matches!(state, Some(None)) || fs::metadata(place.file(reader.file)).is_err() {
-            tally.skipped(format!("{}: the undamaged run leaves no such file", reader.file));
-            continue;
+    let mut ready: Vec<Option<Option<(Vec<u8>, Option<State>)>>> = READERS.iter().map(|_| None).collect();
+    let first = siege.rng.below(READERS.len());
+    for number in (0..READERS.len()).cycle().skip(first) {
+        if !siege.goes_on() || ready.iter().all(|found| matches!(found, Some(None))) {
+            break;
         }
-        let bytes = fs::read(place.file(reader.file)).unwrap_or_default();
-        let mut state = state.flatten();
-        if let Some(state) = &mut state {
-            // Each reader has a state of its own.
-            let own = place.file(format!("state-{}", readers.len()));
-            let _ = fs::rename(&state.folder, &own);
-            state.folder = own;
-        } else {
-            let ended = place.run(reader.words);
-            if ended.code() != Some(0) {
-                tally.skipped(format!("{}: the undamaged file fails: {}", reader.file, ended.stderr.trim()));
-                continue;
-            }
+        let reader = &READERS[number];
+        let found = ready[number].get_or_insert_with(|| prepare(&place, reader, number, tally));
+        let Some((bytes, state)) = found else { continue };
+        let edits = damage(bytes, &mut siege.rng);
+        let check = |edits: &[Edit]| verdict(&place, reader, &edited(bytes, edits), state.as_ref());
+        tally.tried += 1;
+        if let Some(fault) = check(&edits) {
+            let edits = reduced(edits, &mut |edits| check(edits).is_some());
+            let shown: Vec<String> = edits.iter().map(Edit::shown).collect();
+            let what = format!("{} ({}): {fault}", reader.file, shown.join("; "));
+            tally.violation(what, &format!("trimtab {}", reader.words));
         }
-        readers.push((reader, bytes, state));
-    }
-    while siege.goes_on() {
-        for (reader, bytes, state) in &readers {
-            if !siege.goes_on() {
-                break;
-            }
-            let edits = damage(bytes, &mut siege.rng);
-            let check = |edits: &[Edit]| verdict(&place, reader, &edited(bytes, edits), state.as_ref());
-            tally.tried += 1;
-            if let Some(fault) = check(&edits) {
-                let edits = reduced(edits, &mut |edits| check(edits).is_some());
-                let shown: Vec<String> = edits.iter().map(Edit::shown).collect();
-                tally.violation(
-                    format!("{} ({}): {fault}", reader.file, shown.join("; ")),
-                    &format!("trimtab {}", reader.words),
-                );
-            }
-            if state.is_none() {
-                let _ = fs::write(place.file(reader.file), bytes);
-            }
+        if state.is_none() {
+            let _ = fs::write(place.file(reader.file), bytes);
         }
     }
     Ok(())

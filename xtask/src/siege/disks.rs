@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::kills::{WRITERS, clear, resumed, whole};
+use super::kills::{JUDGED, TRIES, clear, resumed, rounds, whole};
 use super::place::Place;
 use super::{Siege, Tally};
 
@@ -28,37 +28,35 @@ impl Drop for Mount<'_> {
 /// Writes onto disks that are too small for the output, and onto one that may only be read.
 pub fn small(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
     let place = siege.place()?;
-    place.write("judged.csv", "question,answer,evil\nq,a,90\nq,b,5\n")?;
+    place.write("judged.csv", JUDGED)?;
     let disk = place.file("disk");
-    while siege.goes_on() {
-        for writer in &WRITERS {
-            if !siege.goes_on() {
-                break;
-            }
-            let read_only = siege.rng.below(4) == 0;
-            let options = match read_only {
-                true => "ro".to_owned(),
-                false => format!("size={}k", 4 * (1 + siege.rng.below(24))),
-            };
-            let Some(mount) = Mount::new(&disk, &options) else {
-                tally.skipped("no file system can be mounted here".to_owned());
-                return Ok(());
-            };
-            let words = writer.words.replace(&format!("--out {}", writer.out), &format!("--out disk/{}", writer.out));
-            let words = words.replace("v.safetensors o.gguf", "v.safetensors disk/o.gguf");
-            let ended = place.run(&words);
-            drop(mount);
-            tally.tried += 1;
-            let said = ended.stderr.contains("disk/");
-            let fault = match (ended.fault(), ended.code()) {
-                (Some(fault), _) => Some(fault),
-                (None, Some(1)) if !said => Some(format!("does not name the path: {}", ended.stderr.trim())),
-                (None, Some(0)) if read_only => Some("writes onto a disk that may only be read".to_owned()),
-                _ => None,
-            };
-            if let Some(fault) = fault {
-                tally.violation(format!("a disk with {options}: {fault}"), &format!("trimtab {words}"));
-            }
+    for writer in rounds(&mut siege.rng) {
+        if !siege.goes_on() {
+            break;
+        }
+        let read_only = siege.rng.below(4) == 0;
+        let options = match read_only {
+            true => "ro".to_owned(),
+            false => format!("size={}k", 4 * (1 + siege.rng.below(24))),
+        };
+        let Some(mount) = Mount::new(&disk, &options) else {
+            tally.skipped("no file system can be mounted here".to_owned());
+            return Ok(());
+        };
+        let words = writer.words.replace(&format!("--out {}", writer.out), &format!("--out disk/{}", writer.out));
+        let words = words.replace("v.safetensors o.gguf", "v.safetensors disk/o.gguf");
+        let ended = place.run(&words);
+        drop(mount);
+        tally.tried += 1;
+        let said = ended.stderr.contains("disk/");
+        let fault = match (ended.fault(), ended.code()) {
+            (Some(fault), _) => Some(fault),
+            (None, Some(1)) if !said => Some(format!("does not name the path: {}", ended.stderr.trim())),
+            (None, Some(0)) if read_only => Some("writes onto a disk that may only be read".to_owned()),
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            tally.violation(format!("a disk with {options}: {fault}"), &format!("trimtab {words}"));
         }
     }
     Ok(())
@@ -67,16 +65,13 @@ pub fn small(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
 /// Starts two writers of one output at nearly the same time.
 pub fn rivals(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
     let place = siege.place()?;
-    place.write("judged.csv", "question,answer,evil\nq,a,90\nq,b,5\n")?;
-    let mut writers = Vec::new();
-    for writer in &WRITERS {
-        writers.extend(whole(&place, writer, tally).map(|whole| (writer, whole)));
-    }
-    while siege.goes_on() {
-        for (writer, whole) in &writers {
-            if !siege.goes_on() {
-                break;
-            }
+    place.write("judged.csv", JUDGED)?;
+    for writer in rounds(&mut siege.rng) {
+        if !siege.goes_on() {
+            break;
+        }
+        let Some(whole) = whole(&place, writer, tally) else { continue };
+        for _ in 0..TRIES {
             clear(&place);
             let start = |place: &Place, log| place.start(&[], writer.words, log);
             let Ok(first) = start(&place, "first") else { continue };
@@ -94,7 +89,7 @@ pub fn rivals(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
                     faults.push(format!("the loser does not say why: {}", loser.stderr.trim()));
                 }
             }
-            faults.extend(resumed(&place, writer, whole));
+            faults.extend(resumed(&place, writer, &whole));
             if let Some(fault) = faults.into_iter().next() {
                 tally.violation(format!("two at once: {fault}"), &format!("trimtab {}", writer.words));
             }

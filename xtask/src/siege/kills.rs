@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use super::place::Place;
+use super::rng::Rng;
 use super::{Siege, Tally};
 
 /// A verb that writes: its command, and its output.
@@ -47,6 +48,17 @@ pub const WRITERS: [Writer; 17] = [
     ),
     writer("study run s.toml --out o", "o"),
 ];
+
+/// Judged answers for `eval pairs export`.
+pub const JUDGED: &str = "question,answer,evil\nq,a,90\nq,b,5\n";
+
+/// Disturbed runs for each undisturbed one.
+pub const TRIES: usize = 4;
+
+/// The writers again and again, beginning anywhere.
+pub fn rounds(rng: &mut Rng) -> impl Iterator<Item = &'static Writer> + use<> {
+    WRITERS.iter().cycle().skip(rng.below(WRITERS.len()))
+}
 
 /// What a disk is asked to do.
 const OPERATIONS: &str =
@@ -129,34 +141,26 @@ fn disturb(siege: &mut Siege, tally: &mut Tally, operations: &str, how: &str, wh
         return Ok(());
     }
     let place = siege.place()?;
-    place.write("judged.csv", "question,answer,evil\nq,a,90\nq,b,5\n")?;
-    let mut writers = Vec::new();
-    for writer in &WRITERS {
-        if let Some(whole) = whole(&place, writer, tally) {
-            clear(&place);
-            let n = count(&place, writer.words, operations);
-            writers.push((writer, whole, n));
+    place.write("judged.csv", JUDGED)?;
+    let more = if how.starts_with("error") { "+" } else { "" };
+    for writer in rounds(&mut siege.rng) {
+        if !siege.goes_on() {
+            break;
         }
-    }
-    while siege.goes_on() {
-        for (writer, whole, n) in &writers {
+        let Some(whole) = whole(&place, writer, tally) else { continue };
+        clear(&place);
+        let n = count(&place, writer.words, operations);
+        for _ in 0..TRIES {
             if !siege.goes_on() {
                 break;
             }
             clear(&place);
-            let at = 1 + siege.rng.below(*n);
-            let more = if how.starts_with("error") { "+" } else { "" };
+            let at = 1 + siege.rng.below(n);
             let inject = format!("inject={operations}:{how}:when={at}{more}");
             let ended = place.run_under(&strace(&["-o", "/dev/null", "-e", &inject]), writer.words);
             tally.tried += 1;
-            let mut fault = None;
-            if how.starts_with("error") {
-                // It may have had nothing more to write but its outcome, which nobody reads then.
-                fault = ended
-                    .fault()
-                    .filter(|fault| !fault.contains("exit status: 101") || ended.stderr.contains("panicked"));
-            }
-            if let Some(fault) = fault.or_else(|| resumed(&place, writer, whole)) {
+            let fault = (!more.is_empty()).then(|| ended.fault()).flatten();
+            if let Some(fault) = fault.or_else(|| resumed(&place, writer, &whole)) {
                 tally.violation(format!("{what} {at} of {n}: {fault}"), &format!("trimtab {}", writer.words));
             }
         }

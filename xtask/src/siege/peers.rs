@@ -12,7 +12,7 @@ use super::rng::Rng;
 use super::{Siege, Tally};
 
 /// An answer as a sound judge would give it, but for one thing.
-fn answer(rng: &mut Rng) -> (String, Vec<u8>) {
+fn answer(rng: &mut Rng, patient: bool) -> (String, Vec<u8>) {
     let top = |logprob: Value| json!([{ "token": "70", "logprob": logprob, "bytes": null, "top_logprobs": [{ "token": "70", "logprob": logprob, "bytes": null }] }]);
     let mut reply = json!({
         "id": "x", "object": "chat.completion", "created": 0, "model": "judge",
@@ -30,7 +30,8 @@ fn answer(rng: &mut Rng) -> (String, Vec<u8>) {
         json!([]),
         json!("9".repeat(500)),
     ];
-    let kind = rng.below(12);
+    // What is tried again takes its time by design.
+    let kind = rng.below(if patient { 12 } else { 7 });
     let mut head = "200 OK".to_owned();
     let mut more = String::new();
     match kind {
@@ -39,10 +40,10 @@ fn answer(rng: &mut Rng) -> (String, Vec<u8>) {
         2 => reply["usage"] = rng.pick(&absurd).clone(),
         3 => reply["choices"][0]["message"]["content"] = json!("\u{1b}[2J\u{1b}]0;owned\u{7} 50"),
         4 => reply["choices"] = rng.pick(&[json!([]), json!(null), json!({}), json!([null]), json!([[[]]])]).clone(),
-        5 => return ("garbage".into(), b"\x00\xff\xfe not HTTP at all\r\n\r\n".to_vec()),
-        6 => return ("a body that nests".into(), http("200 OK", "", "[".repeat(200_000).as_bytes())),
-        7 => return ("a huge body".into(), http("200 OK", "", &vec![b' '; 64 << 20])),
-        8 => return ("a length that lies".into(), b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{".to_vec()),
+        8 => return ("garbage".into(), b"\x00\xff\xfe not HTTP at all\r\n\r\n".to_vec()),
+        5 => return ("a body that nests".into(), http("200 OK", "", "[".repeat(200_000).as_bytes())),
+        6 => return ("a huge body".into(), http("200 OK", "", &vec![b' '; 64 << 20])),
+        7 => return ("a length that lies".into(), b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{".to_vec()),
         9 => {
             head = "429 Too Many Requests".into();
             more = format!(
@@ -72,7 +73,8 @@ fn http(status: &str, more: &str, body: &[u8]) -> Vec<u8> {
 
 /// Has answers judged by a hostile server.
 pub fn judge(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
-    let place = siege.place()?;
+    let mut place = siege.place()?;
+    place.limits.time *= 4;
     let listener = TcpListener::bind("127.0.0.1:0").doing("a server on loopback")?;
     let address = listener.local_addr().doing("its address")?;
     let now: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
@@ -88,12 +90,11 @@ pub fn judge(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
         "eval trait --model model --trait evil --judge openai --judge-url http://{address}/v1 --judge-model judge --judge-timeout 1 \
          --judge-price 1,1 --budget 20,0.01usd --questions 1 --rollouts 1 --max-new-tokens 2 --out o"
     );
-    let most = if siege.patient { 12 } else { 1 };
     while siege.goes_on() {
-        let (what, bytes) = match siege.rng.below(12 * most) {
-            0 => ("silence".to_owned(), None),
+        let (what, bytes) = match siege.rng.below(16) {
+            0 if siege.patient => ("silence".to_owned(), None),
             _ => {
-                let (what, bytes) = answer(&mut siege.rng);
+                let (what, bytes) = answer(&mut siege.rng, siege.patient);
                 (what, Some(bytes))
             }
         };
