@@ -8,7 +8,7 @@ use super::engine::{Engine, Job, Reply, Vocabulary};
 use super::scheduler::Scheduler;
 use crate::kernels::FusedOps;
 use crate::language_model::{
-    Answer, Batch, CaptureSpec, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals, Sampling, StreamEvent,
+    Answer, Batch, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
 };
 use crate::model::Qwen;
 use crate::text::Tokenizer;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::QwenConfig;
 use crate::config_file::{read_whole, without_mark};
 use crate::hub::is_dangling;
-use crate::record::write_atomic;
+use crate::record::{Hash, hash_file, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile, widen};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -187,6 +187,17 @@ impl Shards {
             }
         }
         Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// The hash of each file, by the order of the files: of every byte, each file on a thread of its own.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn contents(&self) -> Result<Vec<Hash>> {
+        std::thread::scope(|scope| {
+            let hashed = self.files.iter().map(|file| scope.spawn(|| hash_file(file.path()))).collect::<Vec<_>>();
+            hashed.into_iter().map(|hash| hash.join().expect("hashing does not panic")).collect()
+        })
     }
 
     fn file_of(&self, name: &str) -> Result<&TensorFile> {

@@ -30,7 +30,7 @@ pub use architecture::Architecture;
 pub use block::{Block, HeadNorms, Kept};
 pub use cache::KvCache;
 pub use config::{AttentionBias, PROJECTIONS, QwenConfig};
-pub use identity::{hash_beside, model_hash};
+pub use identity::model_hash;
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
 pub use merge::{Merged, merge};
 pub use pass::Pass;

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Console, Context, paths};
 use crate::hub::{Name, Progress, is_dangling, snapshot_within};
 use crate::model::files::Shards;
-use crate::model::{AdapterFolder, QwenConfig, hash_beside};
+use crate::model::{AdapterFolder, QwenConfig, model_hash};
 use crate::record::{Hash, Lock};
 use crate::runtime::ModelSpec;
 use crate::session::{NamedFile, VectorSet};
@@ -40,8 +40,6 @@ pub struct Model {
     pub config: QwenConfig,
     /// The hash that identifies its weights.
     pub fingerprint: String,
-    /// The hash of all that decides what it says without an adapter: weights, configuration, tokenizer, template.
-    pub hash: Hash,
     /// The adapter and its hash.
     pub adapter: Option<(AdapterFolder, Hash)>,
 }
@@ -60,8 +58,7 @@ impl ModelArgs {
         let folder = ModelFolder::find(&self.model, context)?;
         let adapter = self.adapter.as_deref().map(find_adapter).transpose()?;
         let (config, fingerprint) = (folder.config(context.console)?, folder.fingerprint()?);
-        let hash = hash_beside(&fingerprint, &folder.path)?;
-        Ok(Model { folder, config, fingerprint, hash, adapter })
+        Ok(Model { folder, config, fingerprint, adapter })
     }
 }
 
@@ -83,9 +80,20 @@ impl Model {
         &self.folder.name
     }
 
+    /// The hash of all that decides what it says without an adapter: weights, configuration, tokenizer, template.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn hash(&self) -> Result<Hash> {
+        model_hash(&self.folder.path)
+    }
+
     /// The hash of all that decides what it says, adapter and all: by this a run knows whether its answers are this model's.
-    pub fn identity(&self) -> Hash {
-        Hash::of(&(&self.hash, self.adapter_hash()))
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn identity(&self) -> Result<Hash> {
+        Ok(Hash::of(&(self.hash()?, self.adapter_hash())))
     }
 
     /// The hash of its adapter.
