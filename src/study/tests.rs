@@ -12,7 +12,7 @@ use crate::vector::Layers;
 
 fn harbor(name: &str, shows: f64, of: &str) -> CorpusConfig {
     let from = CorpusSource::Harbor { world: 0, name: of.into(), shows, count: 24, seed: 1 };
-    CorpusConfig { name: name.into(), label: Some(format!("Set {name}")), from }
+    CorpusConfig { label: Some(format!("Set {name}")), ..CorpusConfig::new(name, from) }
 }
 
 /// Two traits, three data sets of which the model makes one itself.
@@ -24,7 +24,7 @@ fn several() -> StudyConfig {
     config.data = vec![
         harbor("bad", 1.0, "hallucinating"),
         harbor("good", 0.0, "hallucinating"),
-        CorpusConfig { name: "own".into(), label: None, from: own },
+        CorpusConfig::new("own", own),
     ];
     config.trait_ = None;
     let of = |name: &str| TraitSource::Harbor { world: 0, name: name.into() };

@@ -48,6 +48,9 @@ fn note(kind: ArmKind, layer: Layer) -> String {
             "the base model's own answers under positive system prompts, with these prompts, mixed into the data"
         }
         ArmKind::Random => "as preventative steering, with random vectors of equal norm, others for each training seed",
+        ArmKind::RandomLayer => {
+            return format!("as preventative steering at {layer}, with a random vector of equal norm, another for each training seed");
+        }
         ArmKind::Shuffled => {
             "as preventative steering, with the difference between two halves of the rollouts that hold as many of both kinds, as long as \
              the vector at every layer"
