@@ -114,7 +114,7 @@ mod models {
         for (name, tied, blocks) in [("tiny", true, 4), ("tiny-sharded", false, 2)] {
             let config = QwenConfig::read(&fixture(name)).unwrap();
             assert_eq!((config.tie_word_embeddings, config.num_hidden_layers), (tied, blocks));
-            assert_eq!((config.rope_theta, config.rms_norm_eps, config.head_dim), (1e6, 1e-6, 16));
+            assert_eq!((config.rope.theta, config.rms_norm_eps, config.head_dim), (1e6, 1e-6, 16));
             let shards = Shards::open(&fixture(name)).unwrap();
             shards.verify(&config).unwrap();
             assert_eq!(shards.names().count(), config.tensors().len());
