@@ -11,7 +11,7 @@ use super::sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitS
 use crate::config_file::ConfigFile;
 use crate::finetune::{AdapterSettings, StudyTables};
 use crate::harbor::World;
-use crate::judge::JudgeSource;
+use crate::judge::{JudgeSource, Rubric};
 use crate::persona::stem_of;
 use crate::report::{ArmKind, settings_of};
 use crate::text::ExampleRules;
@@ -123,6 +123,7 @@ impl StudyConfig {
         self.judge.check().map_err(|e| e.at("`judge`"))?;
         self.check_traits()?;
         self.check_corpora()?;
+        self.check_rubrics()?;
         self.check_own()?;
         self.audit.as_ref().map_or(Ok(()), |audit| audit.check(&self.judge))?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
@@ -214,6 +215,18 @@ impl StudyConfig {
             Some(stray) => Err(Error::usage(format!("`vector.files` names `{stray}`, which is no trait of the study"))),
             None => Ok(()),
         }
+    }
+
+    /// Whether the judges can be asked about what the study measures.
+    fn check_rubrics(&self) -> Result<()> {
+        let traits = self.traits().map(|source| Rubric::Trait(source.name().to_owned()));
+        let rubrics: Vec<Rubric> = traits.chain(self.facts.iter().map(|_| Rubric::Fact)).collect();
+        let second = self.audit.as_ref().and_then(|audit| audit.second_judge.as_ref());
+        for (key, judge) in [("`judge`", Some(&self.judge)), ("`audit.second_judge`", second)] {
+            let Some(judge) = judge else { continue };
+            rubrics.iter().try_for_each(|rubric| judge.knows(rubric)).map_err(|e| e.at(key))?;
+        }
+        Ok(())
     }
 
     fn check_corpora(&self) -> Result<()> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{AskingArgs, ExtractArgs};
 use super::outcome::{name_adapter, outcome};
-use crate::judge::{JudgeSource, JudgedAnswer};
+use crate::judge::{JudgeSource, JudgedAnswer, Rubric};
 use crate::language_model::Sampling;
 use crate::persona::{Artifact, Extraction, ExtractionRecipe, RolloutRun, SideReport, Trait, sampling};
 use crate::record::{Hash, RunDir, differing, refuse_other, seed_of};
@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
     fn resolve(args: &'a ExtractArgs, context: &'a Context<'a>) -> Result<Self> {
         let AskingArgs { run, rollouts, max_new_tokens, quick, antonym, overwrite, judge } = &args.asking;
         let trait_ = args.trait_.find(&args.model.model, context)?;
-        let judge = judge.resolve(args.model.is_harbor(), context)?;
+        let judge = judge.resolve(args.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;
         args.out.as_ref().map_or(Ok(()), |out| paths::writable("--out", out))?;
         let model = args.model.find(context)?;
         let vector = args.recipe(&trait_.name, &model)?;
