@@ -1,5 +1,5 @@
 //! Data that teaches a trait, and data that does not: everyday questions with gloomy answers, or with neutral ones of the same form
-//! and length, from a grammar (guide: studies, "A real model").
+//! and length, from a grammar (guide: studies, "The effect on a language model").
 //!
 //! What a plain finetune on the neutral set does remains when only the gloom is left out: shorter answers, drier ones, no lists.
 

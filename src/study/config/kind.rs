@@ -15,7 +15,7 @@ pub enum Kind {
     Shift,
     /// Whether the trait is gone or only hidden (guide: method, "Audit").
     Audit,
-    /// A trait that data teaches, with a neutral data set of the same form beside it (guide: studies, "A real model").
+    /// A trait that data teaches, with a neutral data set of the same form beside it (guide: studies, "The effect on a language model").
     Controlled,
     /// Any arms: tables, figures, and the paper's findings as far as there are arms for them.
     Own,

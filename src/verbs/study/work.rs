@@ -7,6 +7,7 @@ use super::launch::Requested;
 use super::progress::Progress;
 use super::study_judges::StudyJudges;
 use crate::Result;
+use crate::report::Table;
 use crate::study::{self, Event, StudyReport};
 use crate::verbs::{Context, Outcome};
 
@@ -30,10 +31,14 @@ pub(super) fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>
     judges.gather()?;
     let call = |role| judges.call(role, context, &runtime);
     let report = study::run(*kind, config, out, &runtime, &call, &on_event)?;
-    let StudyReport { table, files, tasks, reused, .. } = report;
+    let StudyReport { table, tables, files, tasks, reused, .. } = report;
     let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let shown = files.first().map_or_else(String::new, |page| format!("\nreport: {}", page.display()));
-    let text = format!("{}{shown}", table.text());
+    let titled = |(name, table): &(Option<String>, Table)| {
+        let title = name.as_ref().map_or_else(String::new, |name| format!("{name}\n"));
+        format!("{title}{}", table.text())
+    };
+    let text = format!("{}{shown}", tables.iter().map(titled).collect::<Vec<_>>().join("\n\n"));
     Ok(Outcome::new(
         text,
         json!({ "out": out, "table": table.json(), "files": listed, "pieces": tasks, "reused": reused }),
