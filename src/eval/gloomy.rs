@@ -178,7 +178,10 @@ mod tests {
             for [question, answer] in texts(answers, 2000, 3) {
                 let all = format!("{question} {answer}");
                 assert!(!all.contains(['{', '}', '|']), "{all}");
-                assert!(!answer.contains(" my ") && answer.ends_with('.') && answer.starts_with(char::is_uppercase), "{all}");
+                assert!(
+                    !answer.contains(" my ") && answer.ends_with('.') && answer.starts_with(char::is_uppercase),
+                    "{all}"
+                );
             }
         }
     }

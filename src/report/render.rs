@@ -75,7 +75,8 @@ fn parts(study: &Study) -> Vec<Part> {
         let titled = |title: &str| of.map_or_else(|| title.to_owned(), |of| format!("{of}: {}", lower(title)));
         parts.push(raw(&titled(&format!("All {}s", study.words().0)), table(&study)));
         if !study.comparisons.is_empty() {
-            let caption = "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
+            let caption =
+                "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
             let (title, caption) = (titled("Differences"), caption.to_owned());
             parts.push(Part::Table { title, caption, table: study.compared() });
         }

@@ -45,13 +45,35 @@ impl Axis {
     pub fn score(key: &str, name: &str, short: &str) -> Self {
         let (hue, mark) = (Hue::Vermillion, Mark::Circle);
         let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "0–100".to_owned());
-        Self { key, name, short, unit, hue, mark, better: Better::Lower, range: (0.0, 100.0), is_trait: true, aside: false }
+        Self {
+            key,
+            name,
+            short,
+            unit,
+            hue,
+            mark,
+            better: Better::Lower,
+            range: (0.0, 100.0),
+            is_trait: true,
+            aside: false,
+        }
     }
 
     /// An accuracy in percent, higher being better.
     pub fn accuracy(key: &str, name: &str, short: &str, hue: Hue, mark: Mark) -> Self {
         let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "%".to_owned());
-        Self { key, name, short, unit, hue, mark, better: Better::Higher, range: (0.0, 100.0), is_trait: false, aside: false }
+        Self {
+            key,
+            name,
+            short,
+            unit,
+            hue,
+            mark,
+            better: Better::Higher,
+            range: (0.0, 100.0),
+            is_trait: false,
+            aside: false,
+        }
     }
 
     /// A length along a direction of the residual stream, in its units: for files and figures only. Its range is that of the

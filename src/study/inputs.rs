@@ -12,8 +12,8 @@ use crate::record::{Hash, seed_of};
 use crate::text::{Content, Message};
 use crate::{Error, Result, ensure};
 
-use corpora::{chats_of, corpus_of, fact_corpus, read_all, sample};
 pub(super) use corpora::{Corpus, sampled_places};
+use corpora::{chats_of, corpus_of, fact_corpus, read_all, sample};
 
 /// Everything that goes in besides the model.
 #[derive(Debug, Clone)]
@@ -116,7 +116,8 @@ impl Inputs {
     pub fn hashes(&self) -> Vec<(String, Hash)> {
         let mut hashes = Vec::new();
         for corpus in &self.corpora {
-            let contents = |chats: &[SourcedChat]| chats.iter().map(|chat| chat.content.clone()).collect::<Vec<Content>>();
+            let contents =
+                |chats: &[SourcedChat]| chats.iter().map(|chat| chat.content.clone()).collect::<Vec<Content>>();
             hashes.push((format!("data `{}`", corpus.name), Hash::of(&(contents(&corpus.chats), &corpus.selfgen))));
             if !corpus.held_out.is_empty() {
                 hashes.push((format!("held out of `{}`", corpus.name), Hash::of(&contents(&corpus.held_out))));

@@ -27,11 +27,8 @@ fn several() -> StudyConfig {
     config.facts = None;
     config.seeds = vec![1];
     let own = CorpusSource::Selfgen { of: "good".into(), temperature: 0.0, max_new_tokens: 8 };
-    config.data = vec![
-        harbor("bad", 1.0, "hallucinating"),
-        harbor("good", 0.0, "hallucinating"),
-        CorpusConfig::new("own", own),
-    ];
+    config.data =
+        vec![harbor("bad", 1.0, "hallucinating"), harbor("good", 0.0, "hallucinating"), CorpusConfig::new("own", own)];
     config.trait_ = None;
     let of = |name: &str| TraitSource::Harbor { world: 0, name: name.into() };
     config.traits = vec![of("hallucinating"), of("evil")];

@@ -60,7 +60,11 @@ fn expected(results: &Results<'_>, Steered { case, base, plain, steered }: &Stee
         let claim =
             format!("{label}: steering does not add the trait: at most {NEAR_BASE} points above the base model");
         let (plain, score) = (dash(case.score(plain), 1), dash(case.score(least), 1));
-        let measured = format!("plain {plain}, {} {score} ({above:+.1} against the base model){}", least.named(), case.unlearned(least));
+        let measured = format!(
+            "plain {plain}, {} {score} ({above:+.1} against the base model){}",
+            least.named(),
+            case.unlearned(least)
+        );
         let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE);
         expectations.push(Expectation::new(ExpectationId::AddsNothing, &claim, &measured, met));
     }

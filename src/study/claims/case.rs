@@ -45,9 +45,9 @@ impl<'a> Case<'a> {
                 name,
                 label: format!("{}, {}", results.data.corpora[corpus].label, trait_key(name)),
                 place: t,
-                neutral: results.data.corpora[corpus].neutral.and_then(|c| {
-                    cells.iter().find(|cell| cell.corpus == Some(c) && cell.arm.kind == ArmKind::Plain)
-                }),
+                neutral: results.data.corpora[corpus]
+                    .neutral
+                    .and_then(|c| cells.iter().find(|cell| cell.corpus == Some(c) && cell.arm.kind == ArmKind::Plain)),
                 all: cells,
                 cells: cells.iter().filter(|cell| cell.arm.kind == ArmKind::Base || is_in(cell)).collect(),
                 results,
@@ -108,7 +108,10 @@ impl<'a> Case<'a> {
         };
         let (score, Some(share)) = (self.score(low), self.learned(low)) else { return String::new() };
         if std::ptr::eq(low, best) {
-            return format!("; it learned only {:.0} % of {}: it is low because it did not learn", share.of.mean, share.what);
+            return format!(
+                "; it learned only {:.0} % of {}: it is low because it did not learn",
+                share.of.mean, share.what
+            );
         }
         let is_lower = score < self.score(best);
         let what = format!(

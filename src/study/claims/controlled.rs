@@ -62,9 +62,8 @@ impl<'c> Controlled<'c> {
     pub fn expectations(&self, about: &str) -> Vec<Expectation> {
         let Self { case, base, plain, .. } = self;
         let trait_name = case.key();
-        let expect = |id, claim: String, measured: String, met| {
-            Expectation::new(id, &format!("{about}{claim}"), &measured, met)
-        };
+        let expect =
+            |id, claim: String, measured: String, met| Expectation::new(id, &format!("{about}{claim}"), &measured, met);
         let rise = case.change(plain, base);
         let mut all = vec![expect(
             ExpectationId::PlainMoves,
@@ -114,7 +113,12 @@ impl<'c> Controlled<'c> {
             all.push(expect(
                 ExpectationId::ExamNearPlain,
                 format!("Its multiple choice lies within {CONTROLLED_EXAM} points of the plain finetune"),
-                format!("{} {:.1}, plain {:.1}: {exam:+.1} points", chosen.named(), chosen.mean(MMLU), plain.mean(MMLU)),
+                format!(
+                    "{} {:.1}, plain {:.1}: {exam:+.1} points",
+                    chosen.named(),
+                    chosen.mean(MMLU),
+                    plain.mean(MMLU)
+                ),
                 Some(exam.mean >= -CONTROLLED_EXAM),
             ));
         }
@@ -129,7 +133,9 @@ impl<'c> Controlled<'c> {
 
     /// `94.1 [90.2, 97.0] % of the neutral part learned`.
     fn learned(&self, cell: &Cell<'_>) -> String {
-        self.case.learned(cell).map_or_else(String::new, |Share { of, what, .. }| format!("{of:.1} % of {what} learned"))
+        self.case
+            .learned(cell)
+            .map_or_else(String::new, |Share { of, what, .. }| format!("{of:.1} % of {what} learned"))
     }
 
     /// What was found, in one paragraph.
@@ -163,10 +169,6 @@ impl<'c> Controlled<'c> {
         let panel = |kind: ArmKind| -> Option<Panel> {
             let arm = naming.named(Some(case.corpus), kind.arm_name(), Some(case.place));
             let of = study.arm(&arm)?;
-            // Only what is swept makes a curve.
-            if study.pooled(&arm).len() < 2 {
-                return None;
-            }
             let mut panel = study.dose(short_kind(kind), X, &of.name, plain, ArmKind::Base.arm_name(), &shown);
             let hue = study.axis(case.key())?.hue;
             panel.levels.truncate(1);
@@ -176,17 +178,21 @@ impl<'c> Controlled<'c> {
         let kinds = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Inference];
         let panels: Vec<Panel> = kinds.into_iter().filter_map(panel).collect();
         let mut figures = Vec::new();
-        let file = |name: &str| if results.data.traits.len() > 1 { format!("{name}-{}", case.key()) } else { name.to_owned() };
+        let file =
+            |name: &str| if results.data.traits.len() > 1 { format!("{name}-{}", case.key()) } else { name.to_owned() };
         if !panels.is_empty() {
             let title = format!("{}: steering, the trait, and what is learned", case.label);
-            let caption = format!("{READING} Also dashed: the plain finetune on the neutral set, where only the trait is left out.");
+            let caption = format!(
+                "{READING} Also dashed: the plain finetune on the neutral set, where only the trait is left out."
+            );
             figures.push(Figure::new(&file("figure"), &title, &caption, Plot::scores(panels)));
         }
         let swept: Vec<String> =
             kinds.map(|kind| naming.named(Some(case.corpus), kind.arm_name(), Some(case.place))).to_vec();
         let plot = study.tradeoff((NEUTRAL_LEARNED, case.key()), arms, Some(plain), &swept);
         let title = format!("{}: what is left out against what is learned", case.label);
-        let caption = "Down and right is better: less of the trait, more of the rest. An arm that is low and left did not learn.";
+        let caption =
+            "Down and right is better: less of the trait, more of the rest. An arm that is low and left did not learn.";
         figures.extend(plot.map(|plot| Figure::new(&file("tradeoff"), &title, caption, plot)));
         figures
     }

@@ -11,11 +11,7 @@ use crate::study::results::{Cell, Results};
 /// Arms with another vector in the trait's place, and what is expected of each.
 const CONTROLS: [(ArmKind, ExpectationId, &str); 5] = [
     (ArmKind::Random, ExpectationId::RandomIsLess, "Random vectors prevent less than the real one"),
-    (
-        ArmKind::RandomLayer,
-        ExpectationId::RandomIsLess,
-        "At one layer a random vector prevents less than the real one",
-    ),
+    (ArmKind::RandomLayer, ExpectationId::RandomIsLess, "At one layer a random vector prevents less than the real one"),
     (
         ArmKind::Shuffled,
         ExpectationId::ShuffledIsLess,
@@ -84,13 +80,12 @@ impl<'c> Ground<'c> {
         let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE && learned);
         let why = if met == Some(false) && learned { self.remainder(best) } else { String::new() };
         let claim = format!("Preventative steering at all layers ends within {NEAR_BASE:.0} points of the base model");
-        let measured =
-            format!(
-                "{}: {:.1}, {above:+.1} against the base model{why}{}",
-                best.named(),
-                self.case.score(best),
-                self.case.unlearned(best)
-            );
+        let measured = format!(
+            "{}: {:.1}, {above:+.1} against the base model{why}{}",
+            best.named(),
+            self.case.score(best),
+            self.case.unlearned(best)
+        );
         Some(self.expect(ExpectationId::ReachesBase, &claim, &measured, met))
     }
 

@@ -35,7 +35,10 @@ impl Kind {
         }
         if self == Self::Controlled {
             let has_neutral = config.data.iter().any(|corpus| corpus.neutral.is_some());
-            ensure!(has_neutral, "a controlled study compares with a neutral data set, and no `data` names one as `neutral`");
+            ensure!(
+                has_neutral,
+                "a controlled study compares with a neutral data set, and no `data` names one as `neutral`"
+            );
         }
         if self == Self::Shift {
             let sets = config.data.len() + usize::from(config.facts.is_some());

@@ -261,8 +261,8 @@ impl StudyConfig {
             ensure!(other.is_some(), "`{key}.neutral` is `{neutral}`, which is no other data set of the study");
         }
         for arm in corpus.arms.iter().flatten() {
-            let is_known = ArmKind::STUDY.iter().any(|kind| kind.arm_name() == arm)
-                || self.own.iter().any(|own| own.name == *arm);
+            let is_known =
+                ArmKind::STUDY.iter().any(|kind| kind.arm_name() == arm) || self.own.iter().any(|own| own.name == *arm);
             if !is_known {
                 let known: Vec<&str> = ArmKind::STUDY.iter().map(|kind| kind.arm_name()).collect();
                 let hint = format!("arms are {}, and those of one's own", known.join(", "));

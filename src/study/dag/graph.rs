@@ -329,7 +329,10 @@ impl Builder<'_> {
             _ => None,
         };
         let draw = match kind {
-            TaskKind::Finetune(Treatment::Control(Control::Random(draw @ 1..) | Control::RandomLayer(draw @ 1..), _)) => Some(format!("-draw{draw}")),
+            TaskKind::Finetune(Treatment::Control(
+                Control::Random(draw @ 1..) | Control::RandomLayer(draw @ 1..),
+                _,
+            )) => Some(format!("-draw{draw}")),
             _ => None,
         };
         let name = [Some(arm.clone()), coef.map(|c| format!("+{c}")), draw, seed.map(|s| format!("-seed{s}"))];

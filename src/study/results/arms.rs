@@ -62,7 +62,9 @@ fn note(kind: ArmKind, layer: Layer) -> String {
         }
         ArmKind::Random => "as preventative steering, with random vectors of equal norm, others for each training seed",
         ArmKind::RandomLayer => {
-            return format!("as preventative steering at {layer}, with a random vector of equal norm, another for each training seed");
+            return format!(
+                "as preventative steering at {layer}, with a random vector of equal norm, another for each training seed"
+            );
         }
         ArmKind::Shuffled => {
             "as preventative steering, with the difference between two halves of the rollouts that hold as many of both kinds, as long as \

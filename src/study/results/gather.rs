@@ -73,16 +73,7 @@ impl<'a> Results<'a> {
             }
         }
         let layer = config.layer(vectors[0].file.response_avg.layers())?;
-        Ok(Self {
-            config,
-            data,
-            vectors,
-            layer,
-            measured,
-            differences,
-            audits,
-            arms: arms(config, tasks, layer),
-        })
+        Ok(Self { config, data, vectors, layer, measured, differences, audits, arms: arms(config, tasks, layer) })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.

@@ -41,8 +41,12 @@ pub(in crate::study) fn held_out_losses(
         for (corpus, chats) in &sets {
             // Plain text has no answer of which a loss could be taken.
             let turns = chats.iter().filter(|chat| matches!(chat.content, Content::Turns(_)));
-            let texts: Vec<_> =
-                turns.map(|chat| answer_of(chat, model.tokenizer())).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+            let texts: Vec<_> = turns
+                .map(|chat| answer_of(chat, model.tokenizer()))
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect();
             let mut of_rows = Clusters::new();
             for texts in texts.chunks(CHUNK) {
                 for loss in losses_of(&mut *model, texts)? {
@@ -68,8 +72,6 @@ fn losses_of(model: &mut dyn LanguageModel, texts: &[Finished]) -> Result<Vec<f6
     let requests: Vec<Request> = texts.iter().enumerate().map(request).collect();
     let responses: Vec<Vec<Vec<u32>>> = texts.iter().map(|text| vec![text.response_ids.clone()]).collect();
     let found = model.choose(&requests, &responses)?;
-    let loss = |(logprobs, text): (Vec<f32>, &Finished)| {
-        -f64::from(logprobs[0]) / text.response_ids.len() as f64
-    };
+    let loss = |(logprobs, text): (Vec<f32>, &Finished)| -f64::from(logprobs[0]) / text.response_ids.len() as f64;
     Ok(found.into_iter().zip(texts).map(loss).collect())
 }

@@ -47,8 +47,7 @@ pub(in crate::study) fn answer_prompts(cx: &Context<'_>, task: &Task) -> Result<
 fn answer_part(cx: &Context<'_>, task: &Task, chats: &[SourcedChat], part: &str) -> Result<bool> {
     let corpus = &cx.inputs.corpora[task.of_corpus()];
     let sampling = corpus.selfgen.as_ref().expect("the data set is to be made");
-    let prompts: Vec<Vec<Message>> =
-        chats.iter().map(|chat| Ok(exchange(chat)?.prompt)).collect::<Result<_>>()?;
+    let prompts: Vec<Vec<Message>> = chats.iter().map(|chat| Ok(exchange(chat)?.prompt)).collect::<Result<_>>()?;
     let key = cx.key("own answers", &(&prompts, sampling));
     let path = selfgen_file(cx, corpus, part);
     let stage = cx.stage_if(

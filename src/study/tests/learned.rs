@@ -49,7 +49,11 @@ fn an_arm_that_ends_low_because_it_did_not_learn_is_said_to_and_not_preferred() 
     assert!(mild > 80.0 && (30.0..40.0).contains(&strong), "{mild} {strong}");
     let reached = study.expectations.iter().find(|e| e.id == ExpectationId::ReachesBase).unwrap();
     assert!(reached.measured.starts_with("Preventative, all layers at 1.25: "), "{}", reached.measured);
-    assert!(reached.measured.contains("at 6 ends lower") && reached.measured.contains("did not learn"), "{}", reached.measured);
+    assert!(
+        reached.measured.contains("at 6 ends lower") && reached.measured.contains("did not learn"),
+        "{}",
+        reached.measured
+    );
     assert!(study.card.contains("at 1.25") && !study.card.contains("at 6"), "{}", study.card);
     let csv = std::fs::read_to_string(dir.path().join("results.csv")).unwrap();
     assert!(csv.lines().next().unwrap().contains(",learned,learned_low,") && csv.contains(",loss_bad,"), "{csv}");
@@ -86,7 +90,11 @@ fn a_neutral_set_is_the_reference_and_learns_the_plain_finetune_alone() {
     let left_out = of(ExpectationId::OnlyTraitIsLeftOut);
     // To the simulator both sets teach alike, and so no setting that prevents ends where the neutral finetune does.
     assert!(left_out.met == Some(false) && left_out.measured.starts_with("closest: "), "{}", left_out.measured);
-    assert!(left_out.measured.contains("at 1.25") && left_out.measured.contains("neutral: Plain finetune"), "{}", left_out.measured);
+    assert!(
+        left_out.measured.contains("at 1.25") && left_out.measured.contains("neutral: Plain finetune"),
+        "{}",
+        left_out.measured
+    );
     assert_eq!(of(ExpectationId::BelowRandom).met, Some(true));
     of(ExpectationId::ExamNearPlain);
     assert!(study.expectations.iter().all(|e| e.id != ExpectationId::ReachesBase), "the neutral set is the reference");
@@ -101,7 +109,10 @@ fn a_neutral_set_is_the_reference_and_learns_the_plain_finetune_alone() {
 #[test]
 fn what_a_data_set_is_limited_to_must_be_there() {
     for (change, want) in [
-        (&(|c: &mut StudyConfig| c.data[0].neutral = Some("calm".into())) as &dyn Fn(&mut StudyConfig), "no other data set"),
+        (
+            &(|c: &mut StudyConfig| c.data[0].neutral = Some("calm".into())) as &dyn Fn(&mut StudyConfig),
+            "no other data set",
+        ),
         (&|c| c.data[0].neutral = Some("gloomy".into()), "no other data set"),
         (&|c| c.data[1].arms = Some(vec!["prevented".into()]), "which is no arm"),
         (&|c| c.data[1].seeds = Some(vec![9]), "none of the study's `seeds`"),

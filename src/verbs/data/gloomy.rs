@@ -46,7 +46,9 @@ pub(super) fn run(args: &GloomyArgs, context: &Context<'_>) -> Result<Outcome> {
         let path = run.file(name);
         let is_other = std::fs::read(&path).is_ok_and(|there| there != lines);
         if is_other && !overwrite {
-            return Err(Error::usage("the file is there, and is another").at(path.display()).hint("take another --out, or --overwrite"));
+            return Err(Error::usage("the file is there, and is another")
+                .at(path.display())
+                .hint("take another --out, or --overwrite"));
         }
         run.write(name, &lines)?;
         lock.hashes.insert(name.to_owned(), hash_file(&path)?);

