@@ -33,6 +33,7 @@ pub fn real_config(model: &Path, quick: bool, seed: u64) -> Result<StudyConfig> 
         arms.random_layer.clear();
         arms.base_steered.clear();
         arms.prompting = false;
+        config.vector.rollouts = 1;
         config.measure.mmlu_questions = Some(100);
     }
     Ok(config)
