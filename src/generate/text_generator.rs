@@ -5,31 +5,42 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::engine::{Engine, Job, Vocabulary};
-use crate::Result;
 use crate::kernels::FusedOps;
 use crate::language_model::{
     Answer, CaptureSpec, Finished, LanguageModel, Likelihood, Prompt, Request, Residuals, Sampling, StreamEvent,
 };
 use crate::model::Qwen;
 use crate::text::Tokenizer;
+use crate::{Error, Result};
 
 /// A model with its tokenizer, as evaluation sees it.
 #[derive(Debug, Clone)]
 pub struct TextGenerator<B: FusedOps> {
     engine: Engine<B>,
     tokenizer: Arc<Tokenizer>,
+    /// The model and its adapter in words, for messages.
+    called: Option<String>,
 }
 
 impl<B: FusedOps> TextGenerator<B> {
     /// A model, steered or not, and the tokenizer of its folder.
     pub fn new(model: Qwen<B>, tokenizer: Arc<Tokenizer>) -> Self {
         let vocabulary = Vocabulary { len: tokenizer.len(), eos_ids: tokenizer.eos_ids().to_vec() };
-        Self { engine: Engine::new(model, vocabulary), tokenizer }
+        Self { engine: Engine::new(model, vocabulary), tokenizer, called: None }
     }
 
     /// The same generator with another budget of memory.
     pub fn with_budget(self, budget: Budget) -> Self {
         Self { engine: self.engine.with_budget(budget), ..self }
+    }
+
+    /// The same generator by a name, which its errors begin with.
+    pub fn called(self, name: String) -> Self {
+        Self { called: Some(name), ..self }
+    }
+
+    fn named<T>(&self, done: Result<T>) -> Result<T> {
+        done.map_err(|e| self.called.iter().fold(e, Error::at))
     }
 
     /// The engine.
@@ -71,7 +82,8 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
         on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         let jobs = self.jobs(requests)?;
-        let replies = self.engine.answer(&jobs, sampling, capture, on_event)?;
+        let replies = self.engine.answer(&jobs, sampling, capture, on_event);
+        let replies = self.named(replies)?;
         replies
             .into_iter()
             .enumerate()
@@ -93,7 +105,8 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
     }
 
     fn choose(&mut self, requests: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
-        self.engine.choose(&self.jobs(requests)?, options)
+        let chosen = self.engine.choose(&self.jobs(requests)?, options);
+        self.named(chosen)
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {

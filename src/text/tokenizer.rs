@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::headers::Headers;
 use super::message::Message;
@@ -27,6 +27,8 @@ pub struct Tokenizer {
     fingerprint: String,
     /// Found in the template when the first example asks for them.
     headers: OnceLock<Headers>,
+    /// Whether the template writes tools, and calls of them; found out when the first chat has some.
+    writes: OnceLock<(bool, bool)>,
 }
 
 impl Tokenizer {
@@ -74,8 +76,8 @@ impl Tokenizer {
         hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
         let fingerprint = hasher.finalize().to_hex().to_string();
-        let (dir, headers) = (dir.to_owned(), OnceLock::new());
-        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers })
+        let (dir, headers, writes) = (dir.to_owned(), OnceLock::new(), OnceLock::new());
+        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes })
     }
 
     /// The text's ids. Nothing is added; special tokens inside the text become their ids, as transformers has it.
@@ -150,7 +152,29 @@ impl Tokenizer {
             Error::new(format!("{}: the model has no chat template", self.dir.display()))
                 .hint("put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`")
         })?;
+        let tools = messages.iter().any(|message| message.tools.is_some());
+        let calls = messages.iter().any(|message| message.tool_calls.is_some());
+        if tools || calls {
+            let (writes_tools, writes_calls) = *self.writes.get_or_init(|| written(template));
+            let lost = [("tools", tools && !writes_tools), ("tool_calls", calls && !writes_calls)];
+            if let Some((key, _)) = lost.into_iter().find(|(_, lost)| *lost) {
+                let what = format!("`{key}`: the chat template of {} does not write them", template.place().display());
+                return Err(Error::new(what).hint(
+                    "leave such rows out, take a model whose template knows tools, or write tools and calls into the words of the turns",
+                ));
+            }
+        }
         template.render(messages, generation_prompt)
+    }
+
+    /// What stands before an answer when it is generated and when it is learned, if the two differ: some templates open an answer
+    /// with words of their own, which the model has not been trained to go on from.
+    pub fn other_beginning(&self) -> Option<(String, String)> {
+        let learned = &self.headers().ok()?.assistant;
+        let question = [Message::user("TRIMTABASKS")];
+        let (asked, answered) = (self.chat_text(&question, false).ok()?, self.chat_text(&question, true).ok()?);
+        let generated = answered.strip_prefix(&asked)?;
+        (generated != learned).then(|| (generated.to_owned(), learned.clone()))
     }
 
     /// The ids of [`Self::chat_text`].
@@ -171,6 +195,35 @@ impl Tokenizer {
         let headers = Headers::find(|chat| self.chat_text(chat, false)).at(&self.dir)?;
         Ok(self.headers.get_or_init(|| headers))
     }
+}
+
+/// Whether a template writes the tools that it is given, and calls with what they answer.
+fn written(template: &Template) -> (bool, bool) {
+    const WORDS: [&str; 4] = ["trimtabtool", "trimtabkey", "trimtabvalue", "trimtabresult"];
+    let parameters = json!({"type": "object", "properties": {WORDS[1]: {"type": "string", "description": "d"}}, "required": [WORDS[1]]});
+    let function = json!({"name": WORDS[0], "description": "d", "parameters": parameters});
+    let tools = Some(json!([{"type": "function", "function": function}]));
+    // Mistral's templates ask for ids of nine characters.
+    let id = "abcdefghi";
+    let call =
+        json!([{"type": "function", "id": id, "function": {"name": WORDS[0], "arguments": {WORDS[1]: WORDS[2]}}}]);
+    let chat = |tools: &Option<Value>| {
+        let answer =
+            Message { name: Some(WORDS[0].into()), tool_call_id: Some(id.into()), ..Message::new("tool", WORDS[3]) };
+        [
+            Message { tools: tools.clone(), ..Message::user("q") },
+            Message { tool_calls: Some(call.clone()), ..Message::assistant("") },
+            answer,
+            Message::assistant("a"),
+        ]
+    };
+    let has = |chat: &[Message], words: &[&str]| {
+        template.render(chat, false).is_ok_and(|text| words.iter().all(|word| text.contains(word)))
+    };
+    let writes_tools =
+        has(&[Message { tools: tools.clone(), ..Message::user("q") }, Message::assistant("a")], &WORDS[..2]);
+    let calls = [WORDS[0], WORDS[2], WORDS[3]];
+    (writes_tools, has(&chat(&None), &calls) || has(&chat(&tools), &calls))
 }
 
 /// The byte that a character of a byte-level token stands for (GPT-2's alphabet: printable bytes stand for themselves, the

@@ -277,13 +277,14 @@ pub(super) fn show_notices(notices: &[Notice], console: &dyn Console) {
 /// Shows how far the job is.
 fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
-        JobEvent::Began { examples, held_out, supervised, steps, left_out } => {
+        JobEvent::Began { examples, held_out, supervised, steps, left_out, template } => {
             const NAMED_MAX: usize = 5;
             if !left_out.is_empty() {
                 let named = left_out.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
                 let all = examples + held_out + left_out.len();
                 console.warn(&format!("{} of {all} chats are left out: {named}", left_out.len()));
             }
+            template.iter().for_each(|line| console.warn(line));
             console.say(&format!(
                 "training: {examples} chats, {held_out} held out, {supervised} supervised tokens, {steps} steps"
             ));
