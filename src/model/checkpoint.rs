@@ -9,6 +9,7 @@ use half::{bf16, f16};
 use super::QwenConfig;
 use super::files::{Shards, same_numbers, torch_name};
 use super::gguf::GgufWeights;
+use crate::record::{Hash, hash_file};
 use crate::tensorfile::{Dtype, widen};
 use crate::{Error, Result, bail};
 
@@ -83,6 +84,17 @@ impl Checkpoint {
         match &self.0 {
             Folder(shards) => shards.fingerprint(),
             Gguf(weights) => weights.fingerprint(),
+        }
+    }
+
+    /// The hash of every byte of each file: [`Shards::contents`].
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn contents(&self) -> Result<Vec<Hash>> {
+        match &self.0 {
+            Folder(shards) => shards.contents(),
+            Gguf(weights) => weights.parts().files().map(|(path, _)| hash_file(path)).collect(),
         }
     }
 

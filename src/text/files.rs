@@ -34,13 +34,18 @@ impl TextFiles {
         if is_lfs_pointer(&tokenizer) {
             return Err(lfs_pointer(&path));
         }
+        Ok(Self { tokenizer: without_mark(&tokenizer).to_vec(), ..Self::texts_of_folder(dir)? })
+    }
+
+    /// The same without `tokenizer.json`, for what does not need it.
+    pub fn texts_of_folder(dir: &Path) -> Result<Self> {
         let own = dir.join("chat_template.jinja");
         let template =
-            || String::from_utf8(without_mark(&std::fs::read(&own).at(&own)?).to_vec()).doing("not UTF-8").at(&own);
+            || String::from_utf8(without_mark(&read_whole(&own).at(&own)?).to_vec()).doing("not UTF-8").at(&own);
         let template = own.exists().then(template).transpose()?;
         let json = |name: &str| json_or_null(&dir.join(name));
         Ok(Self {
-            tokenizer: without_mark(&tokenizer).to_vec(),
+            tokenizer: Vec::new(),
             tokenizer_config: json("tokenizer_config.json")?,
             template,
             generation: json("generation_config.json")?,

@@ -20,6 +20,7 @@ mod survey;
 mod template;
 mod tokenizer;
 mod tools;
+mod turn_end;
 mod words;
 
 pub use chat::{Chat, chat_of_row, read_chats, scan_chats};
@@ -33,4 +34,5 @@ pub use mix::{chosen, mixed};
 pub use rows::{Coefs, Rows};
 pub use survey::{Survey, Usable};
 pub use tokenizer::Tokenizer;
+pub use turn_end::unended_turns;
 pub use words::Words;

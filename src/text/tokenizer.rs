@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
+use tokenizers::Encoding;
 
 use super::files::TextFiles;
 use super::gguf;
 use super::headers::Headers;
 use super::message::Message;
 use super::template::{Template, token_text};
-use crate::{At, Error, Result, bail, ensure};
+use crate::{At, Error, Result, bail, ensure, guarded};
 
 /// A model's tokenizer together with its chat template.
 #[derive(Debug)]
@@ -39,8 +40,9 @@ impl Tokenizer {
     pub fn load(model: &Path) -> Result<Self> {
         let files = if model.is_file() { gguf::text_files(model)? } else { TextFiles::of_folder(model)? };
         let path = files.place("tokenizer.json");
-        let mut inner = tokenizers::Tokenizer::from_bytes(&files.tokenizer)
-            .map_err(|e| Error::new(format!("{}: not a tokenizer: {e}", path.display())))?;
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&files.tokenizer))
+            .and_then(|read| read.map_err(|e| Error::new(e.to_string())))
+            .map_err(|e| e.at(format_args!("{}: not a tokenizer", path.display())))?;
         // A tokenizer saved after training may cut or pad; transformers switches both off unless asked.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Error::new(format!("{}: {e}", path.display())))?;
@@ -72,27 +74,38 @@ impl Tokenizer {
         hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
         let fingerprint = hasher.finalize().to_hex().to_string();
         let (headers, writes) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes })
+        let tokenizer =
+            Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes };
+        // Parts that do not go together show only when they are used; that is told before any work begins.
+        let tried = tokenizer.encoded(|inner| inner.encode_fast("Hello, world 1", false))?;
+        tokenizer.inner_does("decoding", |inner| inner.decode(tried.get_ids(), true))?;
+        Ok(tokenizer)
     }
 
     /// The text's ids. Nothing is added; special tokens inside the text become their ids, as transformers has it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        let encoding = self.encoded(|inner| inner.encode_fast(text, false))?;
         self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// The text's ids with the bytes that each stands for.
     pub fn encode_with_bytes(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
-        let encoding = self.inner.encode(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        let encoding = self.encoded(|inner| inner.encode(text, false))?;
         self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().iter().copied().zip(encoding.get_offsets().iter().map(|&(from, to)| from..to)).collect())
     }
 
-    /// A token that was added to the tokenizer without a row for it in the embedding cannot be looked up.
-    fn check_rows(&self, ids: &[u32]) -> Result<()> {
+    /// Refuses ids that the model cannot look up: a token may be added to the tokenizer without a row for it in the embedding.
+    ///
+    /// # Errors
+    /// The first such id, with its token.
+    pub fn check_rows(&self, ids: &[u32]) -> Result<()> {
         let Some(&id) = ids.iter().find(|&&id| id as usize >= self.rows) else { return Ok(()) };
-        let (token, dir, rows) = (self.inner.id_to_token(id).unwrap_or_default(), self.dir.display(), self.rows);
+        let (dir, rows) = (self.dir.display(), self.rows);
+        let Some(token) = self.inner.id_to_token(id) else {
+            bail!("the token id {id} is beyond the embedding of {dir}, which has {rows} rows");
+        };
         Err(Error::new(format!("token `{token}` has the id {id}, and the embedding of {dir} has only {rows} rows")).hint(
             "the token was added to the tokenizer without resizing the model: leave it out of the text, or resize the embedding (`resize_token_embeddings`) and train it",
         ))
@@ -103,7 +116,25 @@ impl Tokenizer {
         if let Some(id) = ids.iter().find(|&&id| id as usize >= self.len) {
             bail!("token id {id} is not in the tokenizer of {}, which has {} ids", self.dir.display(), self.len);
         }
-        self.inner.decode(ids, true).map_err(|e| Error::new(format!("decoding: {e}")))
+        self.inner_does("decoding", |inner| inner.decode(ids, true))
+    }
+
+    fn encoded(&self, work: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<Encoding>) -> Result<Encoding> {
+        self.inner_does("tokenising", work)
+    }
+
+    /// The crate panics where the parts of a `tokenizer.json` do not go together.
+    fn inner_does<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<T>,
+    ) -> Result<T> {
+        let done = guarded(|| work(&self.inner)).and_then(|done| done.map_err(|e| Error::new(e.to_string())));
+        done.map_err(|e| {
+            let file = self.dir.join("tokenizer.json");
+            e.at(format_args!("{}: {what} failed", file.display()))
+                .hint("its parts do not go together: fetch the file again")
+        })
     }
 
     /// The bytes that one token stands for: a piece of text, which may end in the middle of a character, or a special
@@ -238,7 +269,7 @@ fn byte_of(c: char) -> Option<u8> {
 }
 
 /// One id or a list of them; anything else is no id.
-fn ids_of(value: &Value) -> Vec<u32> {
+pub(super) fn ids_of(value: &Value) -> Vec<u32> {
     let id = |v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Value::Array(list) => list.iter().filter_map(id).collect(),
