@@ -22,6 +22,18 @@ pub enum Prompt {
 }
 
 impl Prompt {
+    /// The tokens that the model reads.
+    ///
+    /// # Errors
+    /// A conversation that the template refuses; a token without a row in the embedding.
+    pub fn ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        match self {
+            Self::Chat(messages) => tokenizer.chat_ids(messages, true),
+            Self::Text(text) => tokenizer.encode(text),
+            Self::Ids(ids) => tokenizer.check_rows(ids).map(|()| ids.clone()),
+        }
+    }
+
     /// The whole text that the model reads.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! 2024, uses it for the same reason).
 
 mod accuracy;
+mod easy;
 mod files;
 mod item;
 mod parquet;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 pub use super::task::LETTERS;
 pub use accuracy::{Accuracy, accuracy};
+pub use easy::easy;
 pub use files::{Split, read};
 pub use item::{Form, Item};
 pub use tables::{accuracy_summary, difference_to_zero, write_tables};
