@@ -113,7 +113,7 @@ impl Answers {
             let before = self.count();
             let mut on_event = |event: StreamEvent<'_>| match event {
                 StreamEvent::Finished(n) => progress(before + n),
-                StreamEvent::Token { .. } => ControlFlow::Continue(()),
+                StreamEvent::Prompt { .. } | StreamEvent::Token { .. } => ControlFlow::Continue(()),
             };
             let asked: Vec<Request> = piece.iter().map(|(_, ask)| ask.clone()).collect();
             let answers = model.answer(&asked, inquiry.sampling, &keep, &mut on_event)?;

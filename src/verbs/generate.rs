@@ -129,6 +129,10 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     }
     if there < rows.len() {
         let mut model = runtime.language_model(&model.steered(steered.plan.clone()))?;
+        for row in &rows[there..] {
+            let ids = row.ask.prompt.ids(model.tokenizer());
+            ids.map_err(|e| e.at(format_args!("{}:{}: prompt `{}`", args.prompts.display(), row.line, row.ask.id)))?;
+        }
         let mut bar = context.console.bar("answers", rows.len() * rollouts);
         finished.work(rows.iter().map(Ok), size, &mut |before, chunk| {
             let asks: Vec<_> = chunk.iter().map(|row| row.ask.clone()).collect();

@@ -18,7 +18,7 @@ use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings}
 use crate::model::{AdapterFolder, model_hash};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
 use crate::runtime::device_kind;
-use crate::text::Tokenizer;
+use crate::text::{Tokenizer, unended_turns};
 use crate::train::Recompute;
 use crate::vector::Layers;
 use crate::{Error, Result};
@@ -101,6 +101,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     let mut settings = settings(&args.config, context, |train, file| with_flags(args, train, file))?;
     let model = ModelFolder::find(&settings.model, context)?;
+    unended_turns(&model.path)?.iter().for_each(|warning| console.warn(warning));
     let shape = settings.take_shape()?;
     if let Some(folder) = &settings.adapter {
         let stable = if shape.use_rslora { ", rank-stabilised" } else { "" };
@@ -278,13 +279,14 @@ pub(super) fn show_notices(notices: &[Notice], console: &dyn Console) {
 /// Shows how far the job is.
 fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
-        JobEvent::Began { examples, held_out, supervised, steps, left_out } => {
+        JobEvent::Began { examples, held_out, supervised, steps, left_out, template } => {
             const NAMED_MAX: usize = 5;
             if !left_out.is_empty() {
                 let named = left_out.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
                 let all = examples + held_out + left_out.len();
                 console.warn(&format!("{} of {all} chats are left out: {named}", left_out.len()));
             }
+            template.iter().for_each(|line| console.warn(line));
             console.say(&format!(
                 "training: {examples} chats, {held_out} held out, {supervised} supervised tokens, {steps} steps"
             ));

@@ -38,6 +38,8 @@ mod serving;
 mod siege;
 #[cfg(unix)]
 mod slurm;
+#[cfg(feature = "cpu")]
+mod strangers;
 mod study;
 mod text;
 mod training;
