@@ -221,7 +221,7 @@ fn marked(text: &str, coloured: bool) -> String {
     for (i, stretch) in text.split(MARK).enumerate() {
         let stretch = plain(stretch);
         let lines: Vec<String> = stretch.split('\n').map(|line| format!("{}{line}{}", COLOUR[0], COLOUR[1])).collect();
-        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.to_owned() };
+        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.into_owned() };
     }
     out
 }
