@@ -271,7 +271,7 @@ mod tests {
     fn what_a_template_uses_up_is_bounded() {
         let steps = "too many steps";
         refused("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", steps);
-        refused("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(40) }}", steps);
+        refused("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(20) }}", steps);
         refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion limit exceeded");
         for grow in [
             "n.s ~ n.s",
@@ -305,7 +305,7 @@ mod tests {
         refused("{{ 'a' * 10 ** 9 }}", "too long a text");
         refused("{{ ([1] * 10 ** 12)|length }}", "too long a text");
         refused("{{ [1]|tojson(indent=10**15) }}", "is more than 16");
-        refused("{{ [1]|tojson(18446744073709551615) }}", "too");
+        refused("{{ [1]|tojson(18446744073709551615) }}", "is more than 16");
         refused("{{ '{:1000000000}'.format('a') }}", "is more than 1000");
         refused("{{ '%1000000000s'|format('a') }}", "is more than 1000");
         refused("{{ 'a'|indent(10**12) }}", "is more than 1000");
