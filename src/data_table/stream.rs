@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::line::{Format, Line};
-use crate::record::{Lines, skip_bom};
+use crate::record::{Lines, is_parquet, scan_parquet, skip_bom};
 use crate::{At, Error, Result, ensure};
 
 /// One place of a table that is not blank.
 #[derive(Debug)]
 pub struct Entry {
-    /// The line of the file at which it begins, from 1.
+    /// The line of the file at which it begins, or the row of a Parquet file, from 1.
     pub number: usize,
-    /// The line as it stands in a JSONL file, without its line feed; empty for CSV.
+    /// The line as it stands in a JSONL file, without its line feed, or would stand there; empty for CSV.
     pub raw: Vec<u8>,
     /// The row, or why there is none.
     pub row: Result<Line>,
@@ -31,15 +31,20 @@ pub struct Reader {
 enum Source {
     Csv(Box<csv::Reader<BufReader<File>>>),
     Jsonl(Lines),
+    Parquet(std::vec::IntoIter<Entry>),
 }
 
 impl Reader {
-    /// Opens a table; a CSV file's header is read at once.
+    /// Opens a table; a CSV file's header is read at once, a Parquet file as a whole, since its rows lie column by column.
     ///
     /// # Errors
     /// If the file cannot be read, has an unknown ending, or names a column twice.
     pub fn open(path: &Path) -> Result<Self> {
         let mut columns = Vec::new();
+        if is_parquet(path)? {
+            let source = Source::Parquet(entries_of_parquet(path)?.into_iter());
+            return Ok(Self { path: path.to_owned(), columns, source });
+        }
         let source = match Format::of(path)? {
             Format::Jsonl => Source::Jsonl(Lines::open(path)?),
             Format::Csv => {
@@ -61,7 +66,8 @@ impl Reader {
     pub fn format(&self) -> Format {
         match self.source {
             Source::Csv(_) => Format::Csv,
-            Source::Jsonl(_) => Format::Jsonl,
+            // Its rows are objects too.
+            Source::Jsonl(_) | Source::Parquet(_) => Format::Jsonl,
         }
     }
 
@@ -78,6 +84,7 @@ impl Iterator for Reader {
         match &mut self.source {
             Source::Csv(csv) => next_record(csv, &self.columns).map_err(|e| e.at(self.path.display())).transpose(),
             Source::Jsonl(lines) => lines.next().map(|line| line.map(entry_of_line)),
+            Source::Parquet(entries) => entries.next().map(Ok),
         }
     }
 }
@@ -96,6 +103,14 @@ fn next_record(csv: &mut csv::Reader<BufReader<File>>, columns: &[String]) -> Re
         Ok(Line { number, cells })
     };
     Ok(Some(Entry { number, raw: Vec::new(), row: row() }))
+}
+
+fn entries_of_parquet(path: &Path) -> Result<Vec<Entry>> {
+    let entry = |number, cells| {
+        let raw = serde_json::to_vec(&cells).doing("a row")?;
+        Ok(Entry { number, raw, row: Ok(Line { number, cells }) })
+    };
+    scan_parquet(path, entry).map(|(entries, _)| entries)
 }
 
 fn entry_of_line((number, raw): (usize, Vec<u8>)) -> Entry {
@@ -200,5 +215,14 @@ mod tests {
         assert_eq!(raw, [&b"{\"a\": 1e5 }\r"[..], b"[]", b"{\"b\":2}"]);
         assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 3, 4]);
         assert!(entries[0].row.is_ok() && entries[1].row.is_err() && entries[2].row.is_ok());
+    }
+
+    #[test]
+    fn parquet_is_read_by_its_contents() {
+        let reader = Reader::open(Path::new("tests/fixtures/chats.parquet")).unwrap();
+        assert_eq!(reader.format(), Format::Jsonl);
+        let entries: Vec<Entry> = reader.map(Result::unwrap).collect();
+        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(entries[2].raw, br#"{"id":3,"prompt":"Hi","completion":"Hello."}"#);
     }
 }

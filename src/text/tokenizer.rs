@@ -1,16 +1,17 @@
-//! A model folder's tokenizer: text to ids and back, special tokens, and the chat template.
+//! A model's tokenizer: text to ids and back, special tokens, and the chat template.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokenizers::Encoding;
 
+use super::files::TextFiles;
+use super::gguf;
 use super::headers::Headers;
 use super::message::Message;
 use super::template::{Template, token_text};
-use crate::config_file::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 use crate::{At, Error, Result, bail, ensure, guarded};
 
 /// A model's tokenizer together with its chat template.
@@ -28,46 +29,42 @@ pub struct Tokenizer {
     fingerprint: String,
     /// Found in the template when the first example asks for them.
     headers: OnceLock<Headers>,
+    /// Whether the template writes tools, and calls of them; found out when the first chat has some.
+    writes: OnceLock<(bool, bool)>,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, `tokenizer_config.json` or `chat_template.jinja`, and the end-of-sequence ids from
-    /// `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`.
-    pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        let bytes = read_whole(&path).at(&path).map_err(|e| {
-            e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
-        })?;
-        if is_lfs_pointer(&bytes) {
-            return Err(lfs_pointer(&path));
-        }
-        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(without_mark(&bytes)))
+    /// Reads a model's tokenizer, template and end-of-sequence ids: a folder's `tokenizer.json`, `tokenizer_config.json` or
+    /// `chat_template.jinja`, and `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`; or a GGUF
+    /// file, which holds the same.
+    pub fn load(model: &Path) -> Result<Self> {
+        let files = if model.is_file() { gguf::text_files(model)? } else { TextFiles::of_folder(model)? };
+        let path = files.place("tokenizer.json");
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&files.tokenizer))
             .and_then(|read| read.map_err(|e| Error::new(e.to_string())))
             .map_err(|e| e.at(format_args!("{}: not a tokenizer", path.display())))?;
         // A tokenizer saved after training may cut or pad; transformers switches both off unless asked.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Error::new(format!("{}: {e}", path.display())))?;
 
-        let config = json_or_null(&dir.join("tokenizer_config.json"))?;
-        check_added_tokens(&inner, &config).at(dir)?;
-        let template = Template::find(dir, &config)?;
+        let template = Template::find(&files)?;
+        let TextFiles { tokenizer: bytes, tokenizer_config: config, generation, config: shape, model: dir, .. } = files;
+        check_added_tokens(&inner, &config).at(&dir)?;
         let len = 1 + inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize);
 
-        let generation = json_or_null(&dir.join("generation_config.json"))?;
-        let model = json_or_null(&dir.join("config.json"))?;
         let id_of = |name: &str| token_text(&config[name]).and_then(|token| inner.token_to_id(token));
         let eos_ids = [
             ids_of(&generation["eos_token_id"]),
-            ids_of(&model["eos_token_id"]),
+            ids_of(&shape["eos_token_id"]),
             id_of("eos_token").into_iter().collect(),
         ];
         let eos_ids = eos_ids.into_iter().find(|ids| !ids.is_empty()).unwrap_or_default();
-        ensure_eos(&eos_ids, len).at(dir)?;
+        ensure_eos(&eos_ids, len).at(&dir)?;
         let eos_token = match token_text(&config["eos_token"]) {
             Some(token) => token.to_owned(),
             None => inner.id_to_token(eos_ids[0]).unwrap_or_default(),
         };
-        let rows = model["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let rows = shape["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         let pad_id = id_of("pad_token").or_else(|| ids_of(&generation["pad_token_id"]).first().copied());
         // A pad token may have been added without a row for it; what fills a row is never attended to, so any token does.
         let pad_id = pad_id.filter(|&id| (id as usize) < rows).unwrap_or(eos_ids[0]);
@@ -76,8 +73,9 @@ impl Tokenizer {
         hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
         let fingerprint = hasher.finalize().to_hex().to_string();
-        let (dir, headers) = (dir.to_owned(), OnceLock::new());
-        let tokenizer = Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers };
+        let (headers, writes) = (OnceLock::new(), OnceLock::new());
+        let tokenizer =
+            Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes };
         // Parts that do not go together show only when they are used; that is told before any work begins.
         let tried = tokenizer.encoded(|inner| inner.encode_fast("Hello, world 1", false))?;
         tokenizer.inner_does("decoding", |inner| inner.decode(tried.get_ids(), true))?;
@@ -178,9 +176,34 @@ impl Tokenizer {
     pub fn chat_text(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
         let template = self.template.as_ref().ok_or_else(|| {
             Error::new(format!("{}: the model has no chat template", self.dir.display()))
-                .hint("put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`")
+                .hint(match self.dir.is_file() {
+                    true => "a file of a chat model has `tokenizer.chat_template`: take another one, or a folder with `chat_template.jinja`",
+                    false => "put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`",
+                })
         })?;
+        let tools = messages.iter().any(|message| message.tools.is_some());
+        let calls = messages.iter().any(|message| message.tool_calls.is_some());
+        if tools || calls {
+            let (writes_tools, writes_calls) = *self.writes.get_or_init(|| written(template));
+            let lost = [("tools", tools && !writes_tools), ("tool_calls", calls && !writes_calls)];
+            if let Some((key, _)) = lost.into_iter().find(|(_, lost)| *lost) {
+                let what = format!("`{key}`: the chat template of {} does not write them", template.place().display());
+                return Err(Error::new(what).hint(
+                    "leave such rows out, take a model whose template knows tools, or write tools and calls into the words of the turns",
+                ));
+            }
+        }
         template.render(messages, generation_prompt)
+    }
+
+    /// What stands before an answer when it is generated and when it is learned, if the two differ: some templates open an answer
+    /// with words of their own, which the model has not been trained to go on from.
+    pub fn other_beginning(&self) -> Option<(String, String)> {
+        let learned = &self.headers().ok()?.assistant;
+        let question = [Message::user("TRIMTABASKS")];
+        let (asked, answered) = (self.chat_text(&question, false).ok()?, self.chat_text(&question, true).ok()?);
+        let generated = answered.strip_prefix(&asked)?;
+        (generated != learned).then(|| (generated.to_owned(), learned.clone()))
     }
 
     /// The ids of [`Self::chat_text`].
@@ -203,6 +226,35 @@ impl Tokenizer {
     }
 }
 
+/// Whether a template writes the tools that it is given, and calls with what they answer.
+fn written(template: &Template) -> (bool, bool) {
+    const WORDS: [&str; 4] = ["trimtabtool", "trimtabkey", "trimtabvalue", "trimtabresult"];
+    let parameters = json!({"type": "object", "properties": {WORDS[1]: {"type": "string", "description": "d"}}, "required": [WORDS[1]]});
+    let function = json!({"name": WORDS[0], "description": "d", "parameters": parameters});
+    let tools = Some(json!([{"type": "function", "function": function}]));
+    // Mistral's templates ask for ids of nine characters.
+    let id = "abcdefghi";
+    let call =
+        json!([{"type": "function", "id": id, "function": {"name": WORDS[0], "arguments": {WORDS[1]: WORDS[2]}}}]);
+    let chat = |tools: &Option<Value>| {
+        let answer =
+            Message { name: Some(WORDS[0].into()), tool_call_id: Some(id.into()), ..Message::new("tool", WORDS[3]) };
+        [
+            Message { tools: tools.clone(), ..Message::user("q") },
+            Message { tool_calls: Some(call.clone()), ..Message::assistant("") },
+            answer,
+            Message::assistant("a"),
+        ]
+    };
+    let has = |chat: &[Message], words: &[&str]| {
+        template.render(chat, false).is_ok_and(|text| words.iter().all(|word| text.contains(word)))
+    };
+    let writes_tools =
+        has(&[Message { tools: tools.clone(), ..Message::user("q") }, Message::assistant("a")], &WORDS[..2]);
+    let calls = [WORDS[0], WORDS[2], WORDS[3]];
+    (writes_tools, has(&chat(&None), &calls) || has(&chat(&tools), &calls))
+}
+
 /// The byte that a character of a byte-level token stands for (GPT-2's alphabet: printable bytes stand for themselves, the
 /// others are counted from U+0100 on).
 fn byte_of(c: char) -> Option<u8> {
@@ -214,15 +266,6 @@ fn byte_of(c: char) -> Option<u8> {
         _ => return None,
     };
     u8::try_from(byte).ok()
-}
-
-/// A JSON file, or null if it does not exist.
-pub(super) fn json_or_null(path: &Path) -> Result<Value> {
-    match read_whole(path) {
-        Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(e) => Err(e).at(path),
-    }
 }
 
 /// One id or a list of them; anything else is no id.

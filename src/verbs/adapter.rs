@@ -158,11 +158,12 @@ fn change_norm(pair: &Pair) -> f64 {
 }
 
 fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result<Outcome> {
+    if let Form::Gguf = to {
+        paths::writable("--out", out)?;
+    }
+    let _hold = paths::hold("--out", out)?;
     let (exported, strength) = match to {
-        Form::Gguf => {
-            paths::writable("--out", out)?;
-            (write_gguf(adapter, out)?, "alpha")
-        }
+        Form::Gguf => (write_gguf(adapter, out)?, "alpha"),
         Form::Mlx if out.join(ADAPTER_WEIGHTS).exists() => {
             return Err(Error::usage(format!(
                 "--out {}: holds a PEFT adapter, whose `adapter_config.json` would be lost",

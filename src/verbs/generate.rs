@@ -118,10 +118,11 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     let steered = args.steer.resolve(&model, context.console)?;
     let runtime = context.runtime()?;
     let identity =
-        Hash::of(&(&sampling, &steered.described, model.identity(), hash_file(&args.prompts)?, runtime.device()));
+        Hash::of(&(&sampling, &steered.described, model.identity()?, hash_file(&args.prompts)?, runtime.device()));
 
     let (rollouts, size) = (sampling.rollouts, (CHUNK / sampling.rollouts).max(1));
     let mut finished = Ledger::beside(&args.out, &identity)?;
+    finished.damage().into_iter().for_each(|damage| context.console.warn(damage));
     let there = (finished.chunks() * size).min(rows.len());
     if there > 0 {
         context.console.say(&format!("going on: {there} of {} prompts are answered", rows.len()));

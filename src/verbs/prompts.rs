@@ -1,4 +1,4 @@
-//! Files of prompts: JSONL rows with an `id` and exactly one of `messages`, `prompt` (text as it is) and `prompt_ids` (tokens
+//! Files of prompts, JSONL, a JSON list or Parquet: rows with an `id` and exactly one of `messages`, `prompt` (text as it is) and `prompt_ids` (tokens
 //! as they are).
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::language_model::{Prompt, Request};
-use crate::record::{refuse_malformed, scan_jsonl};
+use crate::record::{refuse_malformed, scan_objects};
 use crate::text::{Message, chat_of_row};
 use crate::{Error, Result, bail, ensure};
 
@@ -30,7 +30,7 @@ pub struct PromptRow {
 /// As said, or if the file cannot be read or is empty.
 pub fn read(path: &Path) -> Result<Vec<PromptRow>> {
     let mut seen = HashMap::new();
-    let (rows, bad) = scan_jsonl(path, |line, row| {
+    let (rows, bad) = scan_objects(path, |line, row| {
         let row = prompt_of_row(line, row)?;
         match seen.insert(row.ask.id.clone(), line) {
             Some(first) => Err(Error::new(format!("the id {} is that of line {first} too", row.id))),

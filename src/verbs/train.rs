@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 
 use super::model::ModelFolder;
 use super::paths::of_config;
-use super::run::Progress;
+use super::run::{Progress, warn_of_damage};
 use super::{Console, Context, Outcome};
 use crate::config_file::ConfigFile;
 use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, InterventionType, Job, JobEvent};
 use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
-use crate::model::{AdapterFolder, hash_beside};
+use crate::model::{AdapterFolder, model_hash};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
+use crate::runtime::device_kind;
 use crate::text::{Tokenizer, unended_turns};
 use crate::train::Recompute;
 use crate::vector::Layers;
@@ -46,7 +47,8 @@ pub struct TrainArgs {
     /// Go on from this PEFT adapter: its folder, a run of `train`, or a checkpoint
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    /// The model: a folder in Hugging Face's layout, a GGUF file, a hub name (`owner/name`, `owner/name@revision`,
+    /// `owner/name:FILE.gguf`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// JSONL of training chats
@@ -111,7 +113,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let Inputs { data, intervention, watch, notices } = Inputs::read(&settings, files)?;
     show_notices(&notices, console);
 
-    let mut lock = Lock::new(String::new(), vec![settings.fit.seed]);
+    let runtime = context.runtime()?;
+    let mut lock = Lock::new(runtime.device(), vec![settings.fit.seed]);
     lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
     lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
     lock.hashes.extend(data.files.iter().map(|(name, hash)| (format!("file {name}"), hash.clone())));
@@ -132,7 +135,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let described = intervention.described.clone();
     let mut job = Job {
         model: &model.path,
-        scope: hash_beside(&fingerprint, &model.path)?,
+        scope: Hash::of(&(model_hash(&model.path)?, device_kind(&lock.device))),
         adapter,
         chats: &data.chats,
         holdout: &data.holdout,
@@ -152,8 +155,6 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     lock.hashes.insert("run".into(), key.clone());
     let run = RunDir::open(&args.out)?;
     claim(&run, &key, &settings, args.overwrite)?;
-    let runtime = context.runtime()?;
-    lock.device = runtime.device();
     let begin = || {
         run.write_config(&settings)?;
         run.write_lock(&lock)
@@ -166,6 +167,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         if console.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     drop(progress);
+    warn_of_damage(&run, console);
     match finish? {
         Finish::Interrupted(steps, total) => {
             let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
@@ -278,13 +280,14 @@ pub(super) fn show_notices(notices: &[Notice], console: &dyn Console) {
 /// Shows how far the job is.
 fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
-        JobEvent::Began { examples, held_out, supervised, steps, left_out } => {
+        JobEvent::Began { examples, held_out, supervised, steps, left_out, template } => {
             const NAMED_MAX: usize = 5;
             if !left_out.is_empty() {
                 let named = left_out.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
                 let all = examples + held_out + left_out.len();
                 console.warn(&format!("{} of {all} chats are left out: {named}", left_out.len()));
             }
+            template.iter().for_each(|line| console.warn(line));
             console.say(&format!(
                 "training: {examples} chats, {held_out} held out, {supervised} supervised tokens, {steps} steps"
             ));
@@ -365,7 +368,7 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
     }
     let old = old.unwrap_or_default();
     let differ = match differing(&old, &new) {
-        none if none.is_empty() => vec!["the data or the model's files"],
+        none if none.is_empty() => vec!["the data, the model's files or the device"],
         some => some,
     };
     refuse_other(run.path(), "another run", &differ, "--out")
