@@ -465,8 +465,10 @@ mod tests {
         }
         let called = json!({ "messages": [
             { "role": "user", "content": "Hi" },
-            { "role": "assistant", "content": null, "tool_calls": [{ "id": "1" }] },
+            { "role": "assistant", "content": null, "tool_calls": [{ "id": "1", "function": { "name": "f", "arguments": "{}" } }] },
+            { "role": "tool", "tool_call_id": "1", "content": "ok" },
         ] });
+        // The template of this model writes no calls.
         assert_eq!(refusal(called)["param"], "messages[1].tool_calls");
     }
 
