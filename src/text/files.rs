@@ -61,7 +61,7 @@ impl TextFiles {
 }
 
 /// A JSON file, or null if it does not exist.
-fn json_or_null(path: &Path) -> Result<Value> {
+pub(super) fn json_or_null(path: &Path) -> Result<Value> {
     match read_whole(path) {
         Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
