@@ -28,7 +28,7 @@ impl TextFiles {
     /// Reads a model folder's.
     pub fn of_folder(dir: &Path) -> Result<Self> {
         let path = dir.join("tokenizer.json");
-        let tokenizer = std::fs::read(&path).at(&path).map_err(|e| {
+        let tokenizer = read_whole(&path).at(&path).map_err(|e| {
             e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
         })?;
         if is_lfs_pointer(&tokenizer) {
@@ -62,7 +62,7 @@ impl TextFiles {
 
 /// A JSON file, or null if it does not exist.
 pub(super) fn json_or_null(path: &Path) -> Result<Value> {
-    match std::fs::read(path) {
+    match read_whole(path) {
         Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
         Err(e) => Err(e).at(path),
