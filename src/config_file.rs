@@ -4,6 +4,7 @@
 //! it failed, and the path leads to a place in the text.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -277,6 +278,29 @@ impl JsonScan<'_> {
         self.at += 1;
         serde_json::from_slice(&self.text[start..self.at.min(self.text.len())]).unwrap_or_default()
     }
+}
+
+/// No configuration, tokenizer or table of a model is larger.
+const FILE_BYTES_MAX: u64 = 1 << 29;
+
+/// Reads a whole file that somebody else wrote. What has no end (a device), what may never begin (a pipe) and what would fill the
+/// memory is refused before it is opened.
+///
+/// # Errors
+/// As said, and if it cannot be read.
+pub fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let about = std::fs::metadata(path)?;
+    let refuse = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    if !about.is_file() {
+        return refuse("is a folder, a device, a pipe or a socket, not a file".to_owned());
+    }
+    if about.len() > FILE_BYTES_MAX {
+        return refuse(format!(
+            "has {} bytes, and {FILE_BYTES_MAX} is the most that such a file may have",
+            about.len()
+        ));
+    }
+    std::fs::read(path)
 }
 
 /// The bytes of a text without the byte order mark that editors of Windows put in front.

@@ -20,7 +20,7 @@ mod run;
 mod track;
 
 pub use atomic::{can_write, create_folder, write_atomic, write_atomic_by, write_atomic_with};
-pub use contained::{contained, contained_here, is_contained};
+pub use contained::{contained, contained_here};
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};
 pub use hold::{Claim, OutputHold, hold_output, is_held};
 pub use keyed::KeyedRows;

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, layers, merge, monitor, plan,
-    project, screen, study, train, traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, layers, merge, model,
+    monitor, plan, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use plain::{plain, readable};
@@ -71,6 +71,7 @@ enum Verb {
     Plan(plan::PlanArgs),
     Merge(merge::MergeArgs),
     Adapter(adapter::AdapterArgs),
+    Model(model::show::ModelVerbArgs),
     Data(data::DataArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
@@ -121,6 +122,7 @@ fn numbers(arg: &Arg) -> bool {
 
 /// Runs the program with these arguments, the first being its own name, and gives its exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    crate::silence_guarded_panics();
     let cli = match command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(e) => {
@@ -128,7 +130,6 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
         }
     };
-    be_silent_of_contained_panics();
     progress::handle_interrupts();
     let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
@@ -153,16 +154,6 @@ fn refuse_arguments(e: &clap::Error) {
     let _ = if shown == said || !e.use_stderr() { e.print() } else { write!(std::io::stderr(), "{shown}") };
 }
 
-/// A panic of a library that reads a damaged file becomes that file's error; any other is a mistake of ours and is shown.
-fn be_silent_of_contained_panics() {
-    let show = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !crate::record::is_contained() {
-            show(panic);
-        }
-    }));
-}
-
 fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<Outcome> {
     match verb {
         Verb::Chat(args) => {
@@ -175,6 +166,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Plan(args) => plan::run(args, context),
         Verb::Merge(args) => merge::run(args, context),
         Verb::Adapter(args) => adapter::run(args, context),
+        Verb::Model(args) => model::show::run(args, context),
         Verb::Data(args) => data::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),
@@ -221,7 +213,7 @@ fn marked(text: &str, coloured: bool) -> String {
     for (i, stretch) in text.split(MARK).enumerate() {
         let stretch = plain(stretch);
         let lines: Vec<String> = stretch.split('\n').map(|line| format!("{}{line}{}", COLOUR[0], COLOUR[1])).collect();
-        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.to_owned() };
+        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.into_owned() };
     }
     out
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::name::Name;
 use crate::record::{create_folder, write_atomic};
 use crate::{At, Error, Result, ensure};
 
@@ -51,6 +52,21 @@ pub struct Lacks {
 /// Whether a revision is a commit by its full hash.
 pub fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The snapshot that someone means who names a repository's folder of the cache: that of its branch `main`, or the only one;
+/// where there are several, their folder. Nothing for any other folder.
+pub fn snapshot_within(folder: &Path) -> Option<PathBuf> {
+    let snapshots = folder.join("snapshots");
+    let mut there = fs::read_dir(&snapshots).ok()?.flatten().map(|entry| entry.path());
+    let main = fs::read_to_string(folder.join("refs/main")).ok().map(|commit| snapshots.join(commit.trim()));
+    let only = there.next().filter(|_| there.next().is_none());
+    Some(main.filter(|main| main.is_dir()).or(only).unwrap_or(snapshots))
+}
+
+/// Whether a path is a link to nothing: a snapshot that was copied without its blobs holds such.
+pub fn is_dangling(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
 }
 
 impl Repo {
@@ -100,10 +116,14 @@ impl Repo {
     ///
     /// # Errors
     /// An index of shards that cannot be read.
-    pub fn lacks(&self, commit: &str) -> Result<Lacks> {
+    pub fn lacks(&self, commit: &str, name: &Name) -> Result<Lacks> {
         let folder = self.snapshot(commit);
         let absent = |file: &str| !folder.join(file).exists();
         let mut lacks = Lacks::default();
+        if name.file.is_some() {
+            lacks.needed.extend(name.gguf_files().into_iter().filter(|file| absent(file)));
+            return Ok(lacks);
+        }
         for (file, needed) in TEXT_FILES {
             match absent(file) {
                 true if needed => lacks.needed.push(file.to_owned()),

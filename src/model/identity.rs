@@ -3,36 +3,33 @@
 use std::fs;
 use std::path::Path;
 
-use super::files::Shards;
+use super::checkpoint::Checkpoint;
 use crate::record::{Hash, hash_file};
 use crate::{At, Result};
 
-/// Hash of a model folder: the fingerprint of its weights, and every text file beside them (configuration, tokenizer, template,
-/// generation defaults). Hashing every byte of a large model would take a minute.
+/// Hash of a model: every byte of its weights, and every text file beside them (configuration, tokenizer, template, generation
+/// defaults); a GGUF file holds all of that. It takes about as long as reading the files from the disk, which loading them spares
+/// afterwards.
 ///
 /// # Errors
 /// If the weights cannot be opened or a file cannot be read.
-pub fn model_hash(folder: &Path) -> Result<Hash> {
-    hash_beside(&Shards::open(folder)?.fingerprint()?, folder)
-}
-
-/// [`model_hash`] where the fingerprint of the weights is known.
-///
-/// # Errors
-/// If a file cannot be read.
-pub fn hash_beside(fingerprint: &str, folder: &Path) -> Result<Hash> {
+pub fn model_hash(model: &Path) -> Result<Hash> {
+    let weights = Checkpoint::open(model)?.contents()?;
+    if model.is_file() {
+        return Ok(Hash::of(&weights));
+    }
     let decides =
         |name: &str| !name.starts_with('.') && [".json", ".jinja", ".txt"].iter().any(|end| name.ends_with(end));
     let mut hashes = Vec::new();
-    for entry in fs::read_dir(folder).at(folder)? {
-        let path = entry.at(folder)?.path();
+    for entry in fs::read_dir(model).at(model)? {
+        let path = entry.at(model)?.path();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_file() && decides(&name) {
             hashes.push((name, hash_file(&path)?));
         }
     }
     hashes.sort();
-    Ok(Hash::of(&(fingerprint, hashes)))
+    Ok(Hash::of(&(weights, hashes)))
 }
 
 #[cfg(test)]
@@ -52,6 +49,14 @@ mod tests {
         assert_eq!(hash, model_hash(Path::new("tests/fixtures/tiny")).unwrap(), "where it lies decides nothing");
         fs::write(dir.path().join("notes.md"), "of no account").unwrap();
         assert_eq!(hash, model_hash(dir.path()).unwrap());
+        // In the middle of a tensor, where the fingerprint does not look.
+        let weights = dir.path().join("model.safetensors");
+        let mut bytes = fs::read(&weights).unwrap();
+        let place = bytes.len() / 3;
+        bytes[place] ^= 1;
+        fs::write(&weights, bytes).unwrap();
+        assert_ne!(hash, model_hash(dir.path()).unwrap());
+        hash = model_hash(dir.path()).unwrap();
         for name in ["config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json"] {
             let path = dir.path().join(name);
             let text = fs::read_to_string(&path).unwrap_or_default() + "\n";

@@ -1,16 +1,18 @@
-//! A model folder's tokenizer: text to ids and back, special tokens, and the chat template.
+//! A model's tokenizer: text to ids and back, special tokens, and the chat template.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
+use tokenizers::Encoding;
 
+use super::files::TextFiles;
+use super::gguf;
 use super::headers::Headers;
 use super::message::Message;
 use super::template::{Template, token_text};
-use crate::config_file::{is_lfs_pointer, lfs_pointer, without_mark};
-use crate::{At, Error, Result, bail, ensure};
+use crate::{At, Error, Result, bail, ensure, guarded};
 
 /// A model's tokenizer together with its chat template.
 #[derive(Debug)]
@@ -32,42 +34,37 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, `tokenizer_config.json` or `chat_template.jinja`, and the end-of-sequence ids from
-    /// `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`.
-    pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        let bytes = std::fs::read(&path).at(&path).map_err(|e| {
-            e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
-        })?;
-        if is_lfs_pointer(&bytes) {
-            return Err(lfs_pointer(&path));
-        }
-        let mut inner = tokenizers::Tokenizer::from_bytes(without_mark(&bytes))
-            .map_err(|e| Error::new(format!("{}: not a tokenizer: {e}", path.display())))?;
+    /// Reads a model's tokenizer, template and end-of-sequence ids: a folder's `tokenizer.json`, `tokenizer_config.json` or
+    /// `chat_template.jinja`, and `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`; or a GGUF
+    /// file, which holds the same.
+    pub fn load(model: &Path) -> Result<Self> {
+        let files = if model.is_file() { gguf::text_files(model)? } else { TextFiles::of_folder(model)? };
+        let path = files.place("tokenizer.json");
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&files.tokenizer))
+            .and_then(|read| read.map_err(|e| Error::new(e.to_string())))
+            .map_err(|e| e.at(format_args!("{}: not a tokenizer", path.display())))?;
         // A tokenizer saved after training may cut or pad; transformers switches both off unless asked.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Error::new(format!("{}: {e}", path.display())))?;
 
-        let config = json_or_null(&dir.join("tokenizer_config.json"))?;
-        check_added_tokens(&inner, &config).at(dir)?;
-        let template = Template::find(dir, &config)?;
+        let template = Template::find(&files)?;
+        let TextFiles { tokenizer: bytes, tokenizer_config: config, generation, config: shape, model: dir, .. } = files;
+        check_added_tokens(&inner, &config).at(&dir)?;
         let len = 1 + inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize);
 
-        let generation = json_or_null(&dir.join("generation_config.json"))?;
-        let model = json_or_null(&dir.join("config.json"))?;
         let id_of = |name: &str| token_text(&config[name]).and_then(|token| inner.token_to_id(token));
         let eos_ids = [
             ids_of(&generation["eos_token_id"]),
-            ids_of(&model["eos_token_id"]),
+            ids_of(&shape["eos_token_id"]),
             id_of("eos_token").into_iter().collect(),
         ];
         let eos_ids = eos_ids.into_iter().find(|ids| !ids.is_empty()).unwrap_or_default();
-        ensure_eos(&eos_ids, len).at(dir)?;
+        ensure_eos(&eos_ids, len).at(&dir)?;
         let eos_token = match token_text(&config["eos_token"]) {
             Some(token) => token.to_owned(),
             None => inner.id_to_token(eos_ids[0]).unwrap_or_default(),
         };
-        let rows = model["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let rows = shape["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         let pad_id = id_of("pad_token").or_else(|| ids_of(&generation["pad_token_id"]).first().copied());
         // A pad token may have been added without a row for it; what fills a row is never attended to, so any token does.
         let pad_id = pad_id.filter(|&id| (id as usize) < rows).unwrap_or(eos_ids[0]);
@@ -76,28 +73,39 @@ impl Tokenizer {
         hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
         let fingerprint = hasher.finalize().to_hex().to_string();
-        let (dir, headers, writes) = (dir.to_owned(), OnceLock::new(), OnceLock::new());
-        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes })
+        let (headers, writes) = (OnceLock::new(), OnceLock::new());
+        let tokenizer =
+            Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes };
+        // Parts that do not go together show only when they are used; that is told before any work begins.
+        let tried = tokenizer.encoded(|inner| inner.encode_fast("Hello, world 1", false))?;
+        tokenizer.inner_does("decoding", |inner| inner.decode(tried.get_ids(), true))?;
+        Ok(tokenizer)
     }
 
     /// The text's ids. Nothing is added; special tokens inside the text become their ids, as transformers has it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        let encoding = self.encoded(|inner| inner.encode_fast(text, false))?;
         self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// The text's ids with the bytes that each stands for.
     pub fn encode_with_bytes(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
-        let encoding = self.inner.encode(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        let encoding = self.encoded(|inner| inner.encode(text, false))?;
         self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().iter().copied().zip(encoding.get_offsets().iter().map(|&(from, to)| from..to)).collect())
     }
 
-    /// A token that was added to the tokenizer without a row for it in the embedding cannot be looked up.
-    fn check_rows(&self, ids: &[u32]) -> Result<()> {
+    /// Refuses ids that the model cannot look up: a token may be added to the tokenizer without a row for it in the embedding.
+    ///
+    /// # Errors
+    /// The first such id, with its token.
+    pub fn check_rows(&self, ids: &[u32]) -> Result<()> {
         let Some(&id) = ids.iter().find(|&&id| id as usize >= self.rows) else { return Ok(()) };
-        let (token, dir, rows) = (self.inner.id_to_token(id).unwrap_or_default(), self.dir.display(), self.rows);
+        let (dir, rows) = (self.dir.display(), self.rows);
+        let Some(token) = self.inner.id_to_token(id) else {
+            bail!("the token id {id} is beyond the embedding of {dir}, which has {rows} rows");
+        };
         Err(Error::new(format!("token `{token}` has the id {id}, and the embedding of {dir} has only {rows} rows")).hint(
             "the token was added to the tokenizer without resizing the model: leave it out of the text, or resize the embedding (`resize_token_embeddings`) and train it",
         ))
@@ -108,7 +116,25 @@ impl Tokenizer {
         if let Some(id) = ids.iter().find(|&&id| id as usize >= self.len) {
             bail!("token id {id} is not in the tokenizer of {}, which has {} ids", self.dir.display(), self.len);
         }
-        self.inner.decode(ids, true).map_err(|e| Error::new(format!("decoding: {e}")))
+        self.inner_does("decoding", |inner| inner.decode(ids, true))
+    }
+
+    fn encoded(&self, work: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<Encoding>) -> Result<Encoding> {
+        self.inner_does("tokenising", work)
+    }
+
+    /// The crate panics where the parts of a `tokenizer.json` do not go together.
+    fn inner_does<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<T>,
+    ) -> Result<T> {
+        let done = guarded(|| work(&self.inner)).and_then(|done| done.map_err(|e| Error::new(e.to_string())));
+        done.map_err(|e| {
+            let file = self.dir.join("tokenizer.json");
+            e.at(format_args!("{}: {what} failed", file.display()))
+                .hint("its parts do not go together: fetch the file again")
+        })
     }
 
     /// The bytes that one token stands for: a piece of text, which may end in the middle of a character, or a special
@@ -150,7 +176,10 @@ impl Tokenizer {
     pub fn chat_text(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
         let template = self.template.as_ref().ok_or_else(|| {
             Error::new(format!("{}: the model has no chat template", self.dir.display()))
-                .hint("put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`")
+                .hint(match self.dir.is_file() {
+                    true => "a file of a chat model has `tokenizer.chat_template`: take another one, or a folder with `chat_template.jinja`",
+                    false => "put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`",
+                })
         })?;
         let tools = messages.iter().any(|message| message.tools.is_some());
         let calls = messages.iter().any(|message| message.tool_calls.is_some());
@@ -239,17 +268,8 @@ fn byte_of(c: char) -> Option<u8> {
     u8::try_from(byte).ok()
 }
 
-/// A JSON file, or null if it does not exist.
-fn json_or_null(path: &Path) -> Result<Value> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(e) => Err(e).at(path),
-    }
-}
-
 /// One id or a list of them; anything else is no id.
-fn ids_of(value: &Value) -> Vec<u32> {
+pub(super) fn ids_of(value: &Value) -> Vec<u32> {
     let id = |v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Value::Array(list) => list.iter().filter_map(id).collect(),

@@ -14,6 +14,8 @@ use crate::{Error, Result, bail, ensure};
 /// One row of a file of prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptRow {
+    /// Its line in the file, from 1.
+    pub line: usize,
     /// Its id as the file has it: a text or a number.
     pub id: Value,
     /// The conversation, if it is one.
@@ -29,7 +31,7 @@ pub struct PromptRow {
 pub fn read(path: &Path) -> Result<Vec<PromptRow>> {
     let mut seen = HashMap::new();
     let (rows, bad) = scan_objects(path, |line, row| {
-        let row = prompt_of_row(row)?;
+        let row = prompt_of_row(line, row)?;
         match seen.insert(row.ask.id.clone(), line) {
             Some(first) => Err(Error::new(format!("the id {} is that of line {first} too", row.id))),
             None => Ok(row),
@@ -41,7 +43,7 @@ pub fn read(path: &Path) -> Result<Vec<PromptRow>> {
     Ok(rows)
 }
 
-fn prompt_of_row(mut row: Map<String, Value>) -> Result<PromptRow> {
+fn prompt_of_row(line: usize, mut row: Map<String, Value>) -> Result<PromptRow> {
     let id = row.remove("id").ok_or_else(|| Error::new("no `id`"))?;
     let name = match &id {
         Value::String(text) if !text.is_empty() => text.clone(),
@@ -74,7 +76,7 @@ fn prompt_of_row(mut row: Map<String, Value>) -> Result<PromptRow> {
             Prompt::Ids(ids)
         }
     };
-    Ok(PromptRow { id, messages, ask: Request { id: name, prompt, coefs: None } })
+    Ok(PromptRow { line, id, messages, ask: Request { id: name, prompt, coefs: None } })
 }
 
 #[cfg(test)]

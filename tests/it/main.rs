@@ -14,6 +14,8 @@ mod files;
 mod finetune;
 #[cfg(feature = "cpu")]
 mod generation;
+#[cfg(feature = "cpu")]
+mod gguf;
 mod guide;
 mod harbor;
 #[cfg(feature = "cpu")]
@@ -25,6 +27,8 @@ mod judges;
 mod layers;
 #[cfg(feature = "cpu")]
 mod models;
+#[cfg(all(unix, feature = "cpu"))]
+mod outputs;
 mod parity;
 mod persona;
 mod planning;
@@ -32,8 +36,12 @@ mod planning;
 mod pressure;
 mod screening;
 mod serving;
+#[cfg(feature = "cpu")]
+mod siege;
 #[cfg(unix)]
 mod slurm;
+#[cfg(feature = "cpu")]
+mod strangers;
 mod study;
 mod text;
 mod training;

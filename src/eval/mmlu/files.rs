@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::item::Item;
 use super::parquet;
+use crate::config_file::read_whole;
 use crate::eval::task::LETTERS;
 use crate::record::refuse_malformed;
 use crate::{At, Error, Result, ensure};
@@ -112,7 +113,7 @@ fn read_csv(folder: &Path, split: Split) -> Result<Vec<Item>> {
     ensure!(!subjects.is_empty(), "{}: no file ends in `{ending}`", folder.display());
     let (mut items, mut bad) = (Vec::new(), Vec::new());
     for (subject, path) in subjects {
-        let bytes = std::fs::read(&path).at(&path)?;
+        let bytes = read_whole(&path).at(&path)?;
         let before = items.len() + bad.len();
         read_subject(&subject, &bytes, &mut |line, item| match item {
             Ok(item) => items.push(item),

@@ -49,6 +49,8 @@ pub enum Event<'a> {
         /// Whether all of it was read from the folder.
         reused: bool,
     },
+    /// Something in the folder was damaged and is worked out anew: what, with its place.
+    Damaged(&'a str),
 }
 
 /// What a task is doing.

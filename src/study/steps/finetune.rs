@@ -64,6 +64,7 @@ pub(in crate::study) fn finetune(
         }
         ControlFlow::Continue(())
     })?;
+    cx.tell_damage();
     match finish {
         Finish::Fitted(fitted, reused) => Ok((*fitted, reused.is_yes())),
         Finish::Interrupted(steps, _) => {
