@@ -21,7 +21,7 @@ pub fn learned(
     let Some(c) = cell.corpus else {
         // The base model, and that only where it was measured: not while it is steered.
         let rows = corpora.iter().map(|corpus| scores(&loss_key(&corpus.name)).len()).max().unwrap_or_default();
-        let zero = Interval::point(0.0, rows, rows);
+        let zero = Interval { low: 0.0, high: 0.0, ..Interval::point(0.0, rows, rows) };
         return if rows == 0 { Vec::new() } else { vec![(DATA_LEARNED, zero)] };
     };
     let of = |kind, corpus| cells.iter().find(|other| other.arm.kind == kind && other.corpus == corpus);
