@@ -43,7 +43,7 @@ impl<B: FusedOps> TextGenerator<B> {
             .map(|request| {
                 let prompt = match &request.prompt {
                     Prompt::Chat(messages) => self.tokenizer.chat_ids(messages, true),
-                    Prompt::Text(text) => self.tokenizer.encode(text),
+                    Prompt::Text(text) => self.tokenizer.encode_whole(text),
                     Prompt::Ids(ids) => Ok(ids.clone()),
                 };
                 let prompt = prompt.map_err(|e| e.at(format!("prompt `{}`", request.id)))?;

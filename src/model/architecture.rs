@@ -60,7 +60,8 @@ impl Architecture {
     /// An architecture that is not computed, by its name.
     pub(super) fn of(config: &Map<String, Value>) -> Result<Self> {
         let known = Self::ALL.map(|known| format!("`{}`", known.name())).join(", ");
-        let hint = "use a chat model such as Qwen/Qwen2.5-7B-Instruct, Qwen/Qwen3-8B or meta-llama/Llama-3.1-8B-Instruct";
+        let hint =
+            "use a chat model such as Qwen/Qwen2.5-7B-Instruct, Qwen/Qwen3-8B or meta-llama/Llama-3.1-8B-Instruct";
         if let Some(name) = given(config, "model_type").and_then(Value::as_str) {
             return Self::named(name).ok_or_else(|| {
                 let what = match name {
@@ -70,15 +71,19 @@ impl Architecture {
                 Error::new(format!("`model_type` is `{name}`{what}, and Trimtab knows {known}")).hint(hint)
             });
         }
-        let classes: Vec<&str> =
-            given(config, "architectures").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let classes: Vec<&str> = given(config, "architectures")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let of_class = |class: &&str| Self::ALL.into_iter().find(|known| known.class() == *class);
         match (classes.iter().find_map(of_class), classes.first()) {
             (Some(found), _) => Ok(found),
-            (None, Some(class)) => {
-                Err(Error::new(format!("`model_type` is missing, and `architectures` names `{class}`; Trimtab knows {known}"))
-                    .hint(hint))
-            }
+            (None, Some(class)) => Err(Error::new(format!(
+                "`model_type` is missing, and `architectures` names `{class}`; Trimtab knows {known}"
+            ))
+            .hint(hint)),
             (None, None) => Err(Error::new(format!("`model_type` is missing; Trimtab knows {known}"))),
         }
     }

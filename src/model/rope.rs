@@ -90,7 +90,8 @@ impl Rope {
 impl Llama3 {
     fn read(rope: &Map<String, Value>) -> Result<Self> {
         let [factor, low, high, original] =
-            ["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"].map(|key| number(rope, key));
+            ["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"]
+                .map(|key| number(rope, key));
         let scaling = Self { factor: factor?, low: low?, high: high?, original: original? };
         ensure!(
             scaling.low < scaling.high,
@@ -134,10 +135,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_llama_3s_scaling_is_read() {
-        let want = Rope {
-            theta: 5e5,
-            scaling: Some(Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 }),
-        };
+        let want = Rope { theta: 5e5, scaling: Some(Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 }) };
         assert_eq!(read(json!({"rope_theta": 5e5, "rope_scaling": llama()})).unwrap(), want);
         let mut old = llama();
         let kind = old.as_object_mut().unwrap().remove("rope_type").unwrap();

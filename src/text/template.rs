@@ -72,7 +72,8 @@ impl Template {
         &self.source
     }
 
-    /// The conversation as the text that the model was trained to see.
+    /// The conversation as the text that the model was trained to see. Templates that can let a model think before it answers
+    /// (Qwen3) are told not to: a trait is looked for in answers, and a training chat holds no thoughts.
     pub(super) fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
         let special = Value::from_serialize(&self.special);
         let own = context! {
@@ -80,6 +81,7 @@ impl Template {
             add_generation_prompt => generation_prompt,
             tools => (),
             documents => (),
+            enable_thinking => false,
         };
         let template = self.env.get_template("chat").map_err(in_full).doing("the chat template")?;
         template.render(context! { ..own, ..special }).map_err(in_full).doing("the chat template failed")

@@ -144,6 +144,14 @@ impl Tokenizer {
         self.pad_id
     }
 
+    /// The ids of a whole text that no template has written: before them stands what the tokenizer puts before every text, such
+    /// as Llama's `<|begin_of_text|>`, unless the text begins with it.
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
+        let nothing = self.inner.encode_fast("", true).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        let (first, ids) = (nothing.get_ids(), self.encode(text)?);
+        Ok(if ids.starts_with(first) { ids } else { [first, &ids].concat() })
+    }
+
     /// The conversation as the model was trained to see it; with `generation_prompt` it ends where the answer begins.
     pub fn chat_text(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
         let template = self.template.as_ref().ok_or_else(|| {
@@ -168,7 +176,7 @@ impl Tokenizer {
         if let Some(headers) = self.headers.get() {
             return Ok(headers);
         }
-        let headers = Headers::find(|chat| self.chat_text(chat, false)).at(&self.dir)?;
+        let headers = Headers::find(|chat, prompt| self.chat_text(chat, prompt)).at(&self.dir)?;
         Ok(self.headers.get_or_init(|| headers))
     }
 }

@@ -153,7 +153,7 @@ fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result
     let (exported, strength) = match to {
         Form::Gguf => {
             paths::writable("--out", out)?;
-            (write_gguf(adapter, out)?, "alpha")
+            (write_gguf(adapter, model, out)?, "alpha")
         }
         Form::Mlx if out.join(ADAPTER_WEIGHTS).exists() => {
             return Err(Error::usage(format!(
