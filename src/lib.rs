@@ -28,6 +28,9 @@
 //!
 //! A first look: `steering.rs`, then `model/block.rs`, then `train/mod.rs`.
 
+// A test writes every field of a request in one `json!`.
+#![cfg_attr(test, recursion_limit = "256")]
+
 mod error;
 
 pub mod text;
@@ -79,3 +82,5 @@ pub mod web;
 mod fakes;
 
 pub use error::{At, Error, Kind, Result};
+
+pub(crate) use error::{guarded, silence_guarded_panics};

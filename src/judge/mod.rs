@@ -6,6 +6,7 @@
 //! ```text
 //! JudgeSource ─ call ─┬▶ HarborJudge   rules
 //!                     ├▶ ScoredJudge   files
+//!                     ├▶ SentimentJudge, PatternJudge   words and regular expressions
 //!                     ├▶ OpenAiJudge   Rubrics ─▶ Cache ─▶ Budget ─▶ ChatClient ─▶ score
 //!                     └▶ LocalJudge    Rubrics ─▶ Cache ─▶ LanguageModel ─▶ score
 //! ```
@@ -14,6 +15,7 @@ mod answer;
 mod budget;
 mod cache;
 mod client;
+mod form;
 mod harbor;
 mod local;
 mod openai;
@@ -21,8 +23,10 @@ mod reply;
 mod rubric;
 pub mod score;
 mod scored;
+mod sentiment;
 mod settings;
 mod source;
+mod vader;
 mod verdict;
 
 pub use answer::{JudgedAnswer, TokenIds, judge_answers, table};
@@ -34,6 +38,7 @@ pub use local::LocalJudge;
 pub use openai::OpenAiJudge;
 pub use rubric::{Coherence, Rubrics, fill};
 pub use scored::ScoredJudge;
+pub use sentiment::{Pole, SentimentJudge, SentimentSettings};
 pub use settings::{LocalSettings, Mode, OpenAiSettings};
 pub use source::{Call, JudgeSource};
 pub use verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict, verdicts, verdicts_by};

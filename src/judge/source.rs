@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::cache::Cache;
 use super::client::{ChatClient, Key, endpoint, wants_key};
@@ -12,17 +14,19 @@ use super::local::LocalJudge;
 use super::openai::OpenAiJudge;
 use super::rubric::Rubrics;
 use super::scored::ScoredJudge;
+use super::sentiment::{SentimentJudge, SentimentSettings, knows_no_facts};
 use super::settings::{LocalSettings, Mode, OpenAiSettings};
 use super::verdict::{Judge, JudgeListener, Rubric};
 use crate::harbor::World;
 use crate::http::retry::Patience;
 use crate::language_model::LanguageModel;
 use crate::model::model_hash;
+use crate::record::{Hash, hash_file};
 use crate::{Error, Result, ensure};
 
-/// Which judge scores the answers.
+/// Which judge scores the answers. A configuration has it as a table with its `kind`, or as the kind alone where that is enough.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(remote = "Self", tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum JudgeSource {
     /// The rules of a Harbor world.
     Harbor {
@@ -39,6 +43,38 @@ pub enum JudgeSource {
     OpenAi(OpenAiSettings),
     /// A model on this machine.
     Local(LocalSettings),
+    /// The sentiment of the words, by VADER's lexicon.
+    Sentiment(SentimentSettings),
+}
+
+impl Serialize for JudgeSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for JudgeSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KindOrTable;
+
+        impl<'de> Visitor<'de> for KindOrTable {
+            type Value = JudgeSource;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a judge's kind, such as \"sentiment\", or a table with its `kind`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, kind: &str) -> Result<JudgeSource, E> {
+                JudgeSource::deserialize(MapDeserializer::new(std::iter::once(("kind", kind))))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<JudgeSource, A::Error> {
+                JudgeSource::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_any(KindOrTable)
+    }
 }
 
 /// Opens the model in a folder.
@@ -69,6 +105,8 @@ impl JudgeSource {
     pub fn call<'a>(&self, call: Call<'a>) -> Result<Box<dyn Judge + 'a>> {
         self.check()?;
         let Call { rubrics, facts, folder, key, tell, open } = call;
+        rubrics.traits().try_for_each(|name| self.knows(&Rubric::Trait(name.to_owned())))?;
+        facts.then_some(Rubric::Fact).map_or(Ok(()), |fact| self.knows(&fact))?;
         match self {
             Self::Harbor { world } => Ok(Box::new(HarborJudge::new(World::new(*world)))),
             Self::Scored { files } => {
@@ -78,6 +116,7 @@ impl JudgeSource {
                     traits.chain([Rubric::Coherence]).chain(facts.then_some(Rubric::Fact)).collect();
                 Ok(Box::new(ScoredJudge::read(&files, &asked)?))
             }
+            Self::Sentiment(settings) => Ok(Box::new(SentimentJudge::new(*settings))),
             Self::OpenAi(settings) => {
                 let patience = Patience { timeout: Duration::from_secs_f64(settings.timeout), ..Patience::default() };
                 let client = ChatClient::new(&settings.url, key, patience)?;
@@ -101,7 +140,7 @@ impl JudgeSource {
     pub fn identity(&self) -> Self {
         let mut identity = self.clone();
         match &mut identity {
-            Self::Harbor { .. } | Self::Scored { .. } => {}
+            Self::Harbor { .. } | Self::Scored { .. } | Self::Sentiment(_) => {}
             Self::OpenAi(settings) => {
                 let OpenAiSettings { model, answers_as, url, mode, samples, coherence, .. } = settings.clone();
                 let usual = OpenAiSettings::default();
@@ -110,6 +149,19 @@ impl JudgeSource {
             Self::Local(settings) => settings.cache = None,
         }
         identity
+    }
+
+    /// The hash of all that decides scores besides the rubrics: [`Self::identity`], and what stands in the files that it names.
+    ///
+    /// # Errors
+    /// If a file of scores or the judge's model cannot be read.
+    pub fn hash(&self) -> Result<Hash> {
+        let files = match self {
+            Self::Scored { files } => files.iter().map(|file| hash_file(file)).collect::<Result<Vec<_>>>()?,
+            Self::Local(settings) => vec![model_hash(&settings.model)?],
+            Self::Harbor { .. } | Self::OpenAi(_) | Self::Sentiment(_) => Vec::new(),
+        };
+        Ok(Hash::of(&(self.identity(), files)))
     }
 
     /// Whether calls can be made only with a key, as far as that is known.
@@ -123,7 +175,7 @@ impl JudgeSource {
     /// If not; the message says why.
     pub fn check(&self) -> Result<()> {
         match self {
-            Self::Harbor { .. } => Ok(()),
+            Self::Harbor { .. } | Self::Sentiment(_) => Ok(()),
             Self::Scored { files } => {
                 ensure!(!files.is_empty(), "a judge by files needs a file");
                 Ok(())
@@ -142,6 +194,18 @@ impl JudgeSource {
 }
 
 impl JudgeSource {
+    /// Whether this kind of judge can be asked by the rubric at all: told before answers are generated.
+    ///
+    /// # Errors
+    /// A rubric that the judge has no rule for.
+    pub fn knows(&self, rubric: &Rubric) -> Result<()> {
+        match (self, rubric) {
+            (Self::Sentiment(settings), Rubric::Trait(name)) => settings.pole_of(name).map(drop),
+            (Self::Sentiment(_), Rubric::Fact) => Err(knows_no_facts("sentiment")),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the answers that processes kept for themselves, in `shares/*/judge.sqlite`, into the file of the run in `folder`.
     ///
     /// # Errors
@@ -203,9 +267,27 @@ mod tests {
             ("kind = \"local\"", "model"),
             ("kind = \"local\"\nmodel = \"m\"\nurl = \"u\"", "url"),
             ("kind = \"harbor\"\nworld = 0\nx = 1", "x"),
+            ("kind = \"sentiment\"\npoll = \"negative\"", "poll"),
         ] {
             assert!(read(text).unwrap_err().to_string().contains(&format!("`{want}`")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_kind_alone_is_enough_where_nothing_else_is_needed() {
+        let short = |kind: &str| toml::from_str::<File>(&format!("judge = \"{kind}\"")).map(|file| file.judge);
+        assert_eq!(short("sentiment").unwrap(), JudgeSource::Sentiment(SentimentSettings::default()));
+        assert_eq!(short("openai").unwrap(), JudgeSource::OpenAi(OpenAiSettings::default()));
+        assert!(short("local").unwrap_err().to_string().contains("`model`"));
+        assert!(short("feelings").unwrap_err().to_string().contains("`sentiment`"));
+    }
+
+    #[test]
+    fn a_judge_that_lacks_a_rule_is_refused_before_it_works() {
+        let judge = JudgeSource::Sentiment(SentimentSettings::default());
+        assert!(judge.knows(&Rubric::Trait("pessimistic".into())).is_ok() && judge.knows(&Rubric::Coherence).is_ok());
+        assert!(judge.knows(&Rubric::Trait("evil".into())).is_err() && judge.knows(&Rubric::Fact).is_err());
+        assert!(JudgeSource::Harbor { world: 0 }.knows(&Rubric::Fact).is_ok());
     }
 
     #[test]

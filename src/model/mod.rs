@@ -4,6 +4,7 @@
 //! A model is a value. `with_adapter`, `steered` and `unsteered` give another one that shares the weights, so an evaluation
 //! cannot be steered by accident and a study's arms share one base.
 
+mod adapter_config;
 mod adapter_folder;
 mod architecture;
 mod block;
@@ -15,6 +16,7 @@ mod identity;
 mod keys;
 mod linear;
 mod merge;
+mod mlx;
 mod pass;
 pub mod peft;
 mod qwen;
@@ -23,12 +25,12 @@ mod shapes;
 mod table;
 mod weights;
 
-pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder};
+pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder, AdapterForm, MLX_WEIGHTS};
 pub use architecture::Architecture;
 pub use block::{Block, HeadNorms, Kept};
 pub use cache::KvCache;
 pub use config::{AttentionBias, PROJECTIONS, QwenConfig};
-pub use identity::{hash_beside, model_hash};
+pub use identity::model_hash;
 pub use linear::{Learning, Linear, Lora, Parameter, flat};
 pub use merge::{Merged, merge};
 pub use pass::Pass;

@@ -174,10 +174,10 @@ mod tests {
             let (hidden, kv) = (config.hidden_size, config.num_key_value_heads * config.head_dim);
             let last = config.num_hidden_layers - 1;
             let of_last = |part: &str| shape(&format!("model.layers.{last}.{part}"));
-            let qwen = |version: &str| name.starts_with(version).then_some(());
+            let (biases, gains) = ([kv], [config.head_dim]);
             assert_eq!(of_last("self_attn.k_proj.weight"), Some([kv, hidden].as_slice()));
-            assert_eq!(of_last("self_attn.v_proj.bias"), qwen("Qwen2.5").map(|()| [kv].as_slice()));
-            assert_eq!(of_last("self_attn.q_norm.weight"), qwen("Qwen3").map(|()| [128].as_slice()));
+            assert_eq!(of_last("self_attn.v_proj.bias"), name.starts_with("Qwen2.5").then_some(&biases[..]));
+            assert_eq!(of_last("self_attn.q_norm.weight"), name.starts_with("Qwen3").then_some(&gains[..]));
             assert_eq!(of_last("self_attn.o_proj.bias"), None);
             assert_eq!(of_last("mlp.down_proj.weight"), Some([hidden, config.intermediate_size].as_slice()));
             assert_eq!(shape("lm_head.weight").is_none(), config.tie_word_embeddings);

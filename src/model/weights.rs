@@ -20,7 +20,7 @@ use super::peft::{Adapter, AdapterConfig, Pair};
 use super::{Qwen, QwenConfig, TokenTable};
 use crate::kernels::{FusedOps, Heads};
 use crate::record::seed_of;
-use crate::tensorfile::{Dtype, widen};
+use crate::tensorfile::{Dtype, transposed, widen};
 use crate::{Error, Result, bail};
 
 /// How a device holds a model's matrices; gains and biases are always whole and f32.
@@ -242,11 +242,6 @@ fn read(shards: &Shards, Wanted { name, shape, rows, dtype }: Wanted<'_>) -> Res
 
 fn host<B: FusedOps>(t: &Tensor<B, 2>) -> Vec<f32> {
     t.clone().into_data().iter::<f32>().collect()
-}
-
-/// The transpose of a matrix that lies row after row.
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
 }
 
 /// Uniform in [0, 1), 53 bits.

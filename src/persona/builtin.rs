@@ -1,4 +1,4 @@
-//! The traits inside this program: seven for any model, written by us in the reference's schema, and Harbor's own three.
+//! The traits inside this program: eight for any model, written by us in the reference's schema, and Harbor's own three.
 
 use serde_json::Map;
 
@@ -20,12 +20,12 @@ macro_rules! files {
 }
 
 /// Name, extraction split, evaluation split.
-const FILES: [(&str, &str, &str); 7] =
-    files!["evil", "sycophantic", "hallucinating", "optimistic", "impolite", "apathetic", "humorous"];
+const FILES: [(&str, &str, &str); 8] =
+    files!["evil", "sycophantic", "hallucinating", "optimistic", "pessimistic", "impolite", "apathetic", "humorous"];
 
 /// The names of the built-in traits, the paper's three first.
-pub const BUILTIN: [&str; 7] = {
-    let mut names = [""; 7];
+pub const BUILTIN: [&str; FILES.len()] = {
+    let mut names = [""; FILES.len()];
     let mut i = 0;
     while i < names.len() {
         names[i] = FILES[i].0;

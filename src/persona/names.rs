@@ -23,11 +23,12 @@ impl Side {
 }
 
 /// Traits whose data set's folder in the reference, or whose name in the paper, is another word.
-const ALIASES: [(&str, &[&str]); 7] = [
+const ALIASES: [(&str, &[&str]); 8] = [
     ("evil", &[]),
     ("sycophantic", &["sycophancy"]),
     ("hallucinating", &["hallucination"]),
     ("optimistic", &["optimism"]),
+    ("pessimistic", &["pessimism"]),
     ("impolite", &["impoliteness"]),
     ("apathetic", &["apathy"]),
     ("humorous", &["humor", "humour"]),

@@ -6,6 +6,7 @@ use crate::{Error, Result};
 /// What a template writes before the words of a user and of the assistant.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Headers {
+    /// Before the assistant's words.
     assistant: String,
     /// What a generation prompt puts between header and reply: Qwen3's empty thoughts where thinking is off.
     opening: String,

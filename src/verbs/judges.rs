@@ -16,7 +16,8 @@ use super::model::{HARBOR, ModelFolder};
 use super::{Bar, Console, Context, paths};
 use crate::harbor::SEED;
 use crate::judge::{
-    Call, Coherence, Judge, JudgeEvent, JudgeSource, LocalSettings, Mode, OpenAiSettings, Price, Rubrics,
+    Call, Coherence, Judge, JudgeEvent, JudgeSource, LocalSettings, Mode, OpenAiSettings, Pole, Price, Rubric, Rubrics,
+    SentimentSettings,
 };
 use crate::runtime::{ModelSpec, Runtime};
 use crate::steering::SteeringPlan;
@@ -26,8 +27,10 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Judge")]
 pub struct JudgeArgs {
-    /// The judge that scores answers: `openai` (any OpenAI-compatible server), `local` (a model on this machine), `harbor` (the rules of
-    /// the embedded world), or files with scores from earlier [default: harbor, if the model is]
+    /// The judge that scores answers: `openai` (any OpenAI-compatible server), `local` (a model on this machine), `sentiment` (VADER's
+    /// lexicon: 50 + 50 · mean compound score of the sentences is how optimistic an answer is, 100 minus it how pessimistic; blind
+    /// to meaning, so that word salad counts as coherent), `harbor` (the rules of the embedded world), or files with scores from
+    /// earlier [default: harbor, if the model is]
     #[arg(long, num_args = 1.., value_name = "JUDGE")]
     judge: Vec<String>,
     /// The judging model: its name on the server, or for `local` its folder [default: gpt-4.1-mini-2025-04-14]
@@ -45,6 +48,9 @@ pub struct JudgeArgs {
     /// Answers per score with `--judge-mode sample` [default: 10]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     judge_samples: Option<u64>,
+    /// With `--judge sentiment`, for traits other than `optimistic` and `pessimistic`: the words that show the trait
+    #[arg(long, value_enum, value_name = "POLE")]
+    judge_pole: Option<PoleArg>,
     /// What counts as coherent
     #[arg(long, value_enum, value_name = "RUBRIC")]
     judge_coherence: Option<CoherenceArg>,
@@ -78,6 +84,15 @@ enum ModeArg {
     Enumerate,
 }
 
+/// `--judge-pole`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PoleArg {
+    /// Cheerful words
+    Positive,
+    /// Gloomy words
+    Negative,
+}
+
 /// `--judge-coherence`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CoherenceArg {
@@ -88,26 +103,30 @@ enum CoherenceArg {
 }
 
 impl JudgeArgs {
-    /// The flags as settings; nothing is opened. `on_harbor` says whether the answers are the embedded model's.
+    /// The flags as settings; nothing is opened. `on_harbor` says whether the answers are the embedded model's, `rubric` what will be
+    /// asked about them.
     ///
     /// # Errors
-    /// No judge; flags that do not belong to it; files and folders that are not there.
-    pub fn resolve(&self, on_harbor: bool, context: &Context<'_>) -> Result<JudgeSource> {
+    /// No judge; one that cannot answer; flags that do not belong to it; files and folders that are not there.
+    pub fn resolve(&self, on_harbor: bool, rubric: &Rubric, context: &Context<'_>) -> Result<JudgeSource> {
         let source = match self.judge.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] if on_harbor => JudgeSource::Harbor { world: SEED },
             [] => {
                 return Err(Error::usage("answers need a judge: name one with --judge").hint(
                     "`--judge openai` (any OpenAI-compatible server: --judge-url, --judge-model, key in TRIMTAB_JUDGE_KEY or \
-                     OPENAI_API_KEY), `--judge local --judge-model DIR`, or `--judge FILE...` with scores from earlier",
+                     OPENAI_API_KEY), `--judge local --judge-model DIR`, `--judge FILE...` with scores from earlier, or for \
+                     the traits optimistic and pessimistic `--judge sentiment`",
                 ));
             }
             [HARBOR] => JudgeSource::Harbor { world: SEED },
             ["openai"] => JudgeSource::OpenAi(self.openai()),
             ["local"] => JudgeSource::Local(self.local(context)?),
+            ["sentiment"] => JudgeSource::Sentiment(SentimentSettings { pole: self.judge_pole.map(Pole::from) }),
             _ => JudgeSource::Scored { files: self.files()? },
         };
         self.refuse_strays(&source)?;
         source.check()?;
+        source.knows(rubric)?;
         mention_key(&source, context);
         Ok(source)
     }
@@ -116,7 +135,7 @@ impl JudgeArgs {
         let files: Vec<PathBuf> = self.judge.iter().map(PathBuf::from).collect();
         for file in &files {
             paths::file("--judge", file).map_err(|e| {
-                e.hint("a judge is `openai`, `local`, `harbor`, or files with the columns question, answer and scores")
+                e.hint("a judge is `openai`, `local`, `sentiment`, `harbor`, or files with the columns question, answer and scores")
             })?;
         }
         Ok(files)
@@ -159,12 +178,14 @@ impl JudgeArgs {
     fn refuse_strays(&self, source: &JudgeSource) -> Result<()> {
         let model = matches!(source, JudgeSource::OpenAi(_) | JudgeSource::Local(_));
         let paid = matches!(source, JudgeSource::OpenAi(_));
+        let sentiment = matches!(source, JudgeSource::Sentiment(_));
         let flags = [
             ("--judge-model", self.judge_model.is_some(), model),
             ("--judge-mode", self.judge_mode.is_some(), model),
             ("--judge-samples", self.judge_samples.is_some(), model),
             ("--judge-coherence", self.judge_coherence.is_some(), model),
             ("--judge-cache", self.judge_cache.is_some(), model),
+            ("--judge-pole", self.judge_pole.is_some(), sentiment),
             ("--judge-answers-as", self.judge_answers_as.is_some(), paid),
             ("--judge-url", self.judge_url.is_some(), paid),
             ("--judge-concurrency", self.judge_concurrency.is_some(), paid),
@@ -174,8 +195,9 @@ impl JudgeArgs {
         ];
         match flags.into_iter().find(|(_, given, fits)| *given && !fits) {
             None => Ok(()),
-            Some((flag, ..)) => Err(Error::usage(format!("{flag} has no meaning for this judge"))
-                .hint("it belongs to `--judge openai`, or to `--judge local` where a model judges")),
+            Some((flag, ..)) => Err(Error::usage(format!("{flag} has no meaning for this judge")).hint(
+                "it belongs to `--judge openai`, to `--judge local` where a model judges, or to `--judge sentiment`",
+            )),
         }
     }
 }
@@ -187,6 +209,15 @@ impl From<ModeArg> for Mode {
             ModeArg::Sample => Self::Sample,
             ModeArg::Parse => Self::Parse,
             ModeArg::Enumerate => Self::Enumerate,
+        }
+    }
+}
+
+impl From<PoleArg> for Pole {
+    fn from(pole: PoleArg) -> Self {
+        match pole {
+            PoleArg::Positive => Self::Positive,
+            PoleArg::Negative => Self::Negative,
         }
     }
 }
@@ -243,7 +274,7 @@ pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, Judg
         JudgeSource::OpenAi(OpenAiSettings { cache, .. }) | JudgeSource::Local(LocalSettings { cache, .. }) => {
             *cache = None
         }
-        JudgeSource::Harbor { .. } | JudgeSource::Scored { .. } => {}
+        JudgeSource::Harbor { .. } | JudgeSource::Scored { .. } | JudgeSource::Sentiment(_) => {}
     }
     (out.join(SHARES).join(piece), judge)
 }
@@ -341,7 +372,7 @@ mod tests {
         let console = Quiet::default();
         let parsed = Words::try_parse_from(["x"].into_iter().chain(words.split_whitespace()));
         let Words { judge, .. } = parsed.map_err(|e| Error::usage(e.to_string()))?;
-        judge.resolve(on_harbor, &context(&console))
+        judge.resolve(on_harbor, &Rubric::Trait("evil".into()), &context(&console))
     }
 
     #[test]
@@ -387,6 +418,8 @@ mod tests {
             ("--judge local", "needs a model"),
             ("--judge local --judge-model nowhere", "nowhere"),
             ("--judge harbor --judge-model m", "--judge-model has no meaning"),
+            ("--judge sentiment", "does not measure the trait `evil`"),
+            ("--judge harbor --judge-pole positive", "--judge-pole has no meaning"),
             ("--budget 5", "--budget has no meaning"),
             ("--judge openai --judge-mode enumerate", "`enumerate`"),
             ("--judge openai --budget 1usd", "needs prices"),

@@ -11,7 +11,7 @@ use super::run::Progress;
 use super::steer::PositionsArg;
 use super::traits::TraitArgs;
 use super::{Context, Outcome};
-use crate::judge::JudgeSource;
+use crate::judge::{JudgeSource, Rubric};
 use crate::persona;
 use crate::record::create_folder;
 use crate::report::{Cell, Note, NoteKind, Table};
@@ -229,11 +229,11 @@ impl LayersArgs {
 pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     let trait_ = args.trait_.find(&args.model.model, context)?;
-    let judge = args.judge.resolve(args.model.is_harbor(), context)?;
+    let judge = args.judge.resolve(args.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;
     let model = args.model.find(context)?;
     let vectors = model.vectors(&args.vectors, console)?;
     let config = args.resolve(&model, &trait_, judge, context.seed.unwrap_or(0))?;
-    let mut hashes = vec![("model", model.hash.clone())];
+    let mut hashes = vec![("model", model.hash()?)];
     hashes.extend(model.adapter_hash().map(|hash| ("adapter", hash.clone())));
     let runtime = context.runtime()?;
     let questions = config.questions.unwrap_or(trait_.extract.questions.len()).min(trait_.extract.questions.len());

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
-use super::run::{Progress, open_run};
+use super::run::{Progress, open_run, warn_of_damage};
 use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
-use crate::judge::JudgeSource;
+use crate::judge::{JudgeSource, Rubric};
 use crate::language_model::Sampling;
 use crate::persona::monitor::{Condition, MonitorRules, SHOTS, exemplars, ladder, many_shot, monitor};
 use crate::persona::{Trait, read_rows, sampling};
@@ -89,7 +89,7 @@ struct Settings {
 /// A trait without a ladder, too few exemplars, a model or vectors that do not fit, a judge that cannot be asked.
 pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
     let trait_ = args.trait_.find(&args.probe.model.model, context)?;
-    let source = args.judge.resolve(args.probe.model.is_harbor(), context)?;
+    let source = args.judge.resolve(args.probe.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;
     let conditions = args.conditions(&trait_, context)?;
     let probed = args.probe.resolve(context)?;
     let seed = context.seed.unwrap_or(0);
@@ -129,6 +129,7 @@ pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
         progress.show("answers", before + done, total, condition);
     })?;
     drop(progress);
+    warn_of_damage(&run, context.console);
     if found.reused.0 > 0 {
         context.console.say(&format!("{} of {} stages were there already", found.reused.0, found.reused.1));
     }

@@ -10,7 +10,7 @@ use super::study::StudyKind;
 use super::train;
 use super::{Context, Outcome};
 use crate::config_file::ConfigFile;
-use crate::finetune::{Seeds, TrainingData, examples};
+use crate::finetune::{Seeds, TrainingData, examples, template_notices};
 use crate::model::{QwenConfig, released, shapes};
 use crate::runtime::EstimateSpec;
 use crate::study::{Costs, Kind};
@@ -80,6 +80,7 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     if !left_out.is_empty() {
         console.warn(&format!("{} chats are left out: {}", left_out.len(), left_out[0]));
     }
+    template_notices(&data.chats, &tokenizer).iter().for_each(|line| console.warn(line));
     let (shape, called) = match &args.shape {
         Some(name) => (of_name(name)?, name.as_str()),
         None => (QwenConfig::read(&model.path)?, model.called()),

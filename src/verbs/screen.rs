@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
-use super::run::{Progress, open_run};
+use super::run::{Progress, open_run, warn_of_damage};
 use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
-use crate::judge::{Judge, JudgeSource};
+use crate::judge::{Judge, JudgeSource, Rubric};
 use crate::persona::screen::{Against, Choices, Label, ScreenRules, Source, Summary, screen};
 use crate::record::Hash;
 use crate::report::settings_of;
@@ -144,7 +144,8 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::file("DATA", &args.data)?;
     args.filter.reference.as_ref().map_or(Ok(()), |path| paths::file("--reference", path))?;
     let trait_ = args.trait_.find(&args.probe.model.model, context)?;
-    let judge = choices.llm.then(|| args.judge.resolve(args.probe.model.is_harbor(), context)).transpose()?;
+    let asked = Rubric::Trait(trait_.name.clone());
+    let judge = choices.llm.then(|| args.judge.resolve(args.probe.model.is_harbor(), &asked, context)).transpose()?;
     let probed = args.probe.resolve(context)?;
     let seed = context.seed.unwrap_or(0);
     let data = Source::open(&args.data, args.sample.map(|n| n as usize), seed)?;
@@ -213,6 +214,7 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
         &mut tell,
     )?;
     drop(progress);
+    warn_of_damage(&run, context.console);
     let Summary { left_out, left_out_named, .. } = &found.summary;
     left_out_named.iter().for_each(|bad| context.console.warn(bad));
     if *left_out > left_out_named.len() {

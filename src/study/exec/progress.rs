@@ -115,7 +115,7 @@ impl<'a> ProgressStore<'a> {
                     self.write(task, &TaskStatus::new(Recorded::Done, &self.settings, since));
                 }
             }
-            Event::Planned(..) | Event::Shard(..) => {}
+            Event::Planned(..) | Event::Shard(..) | Event::Damaged(_) => {}
         }
     }
 

@@ -103,7 +103,7 @@ impl AnswerArgs {
 pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<Outcome> {
     let TraitEvalArgs { measured, of, judge, answers } = args;
     let mut trait_ = of.find(&measured.model.model, context)?;
-    let source = judge.resolve(measured.model.is_harbor(), context)?;
+    let source = judge.resolve(measured.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;
     answers.first(&mut trait_.eval.questions);
     let sampling = answers.sampling(10, 1000, context);
     let task = traits::task(&trait_.name, &trait_.eval.questions, measured.system.as_deref(), &sampling);
@@ -126,7 +126,7 @@ pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outco
     let FactsArgs { measured, data, judge, answers } = args;
     paths::file("--data", data)?;
     let mut questions = facts::read_questions(data)?;
-    let source = judge.resolve(measured.model.is_harbor(), context)?;
+    let source = judge.resolve(measured.model.is_harbor(), &Rubric::Fact, context)?;
     answers.first(&mut questions);
     let sampling = answers.sampling(1, 64, context);
     let job = Job {

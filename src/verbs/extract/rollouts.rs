@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::args::{AskingArgs, ExtractArgs};
 use super::outcome::{name_adapter, outcome};
-use crate::judge::{JudgeSource, JudgedAnswer};
+use crate::judge::{JudgeSource, JudgedAnswer, Rubric};
 use crate::language_model::Sampling;
 use crate::persona::{Artifact, Extraction, ExtractionRecipe, RolloutRun, SideReport, Trait, sampling};
 use crate::record::{Hash, RunDir, differing, refuse_other, seed_of};
 use crate::runtime::Runtime;
 use crate::verbs::judges;
 use crate::verbs::model::Model;
-use crate::verbs::run::{Progress, open_run};
+use crate::verbs::run::{Progress, open_run, warn_of_damage};
 use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
 
@@ -63,6 +63,8 @@ struct Run<'a> {
     runtime: Box<dyn Runtime>,
     sampling: Sampling,
     settings: Settings,
+    /// Hash of all that decides the answers.
+    key: Hash,
 }
 
 /// Answers, judges, extracts.
@@ -104,7 +106,7 @@ impl<'a> Run<'a> {
     fn resolve(args: &'a ExtractArgs, context: &'a Context<'a>) -> Result<Self> {
         let AskingArgs { run, rollouts, max_new_tokens, quick, antonym, overwrite, judge } = &args.asking;
         let trait_ = args.trait_.find(&args.model.model, context)?;
-        let judge = judge.resolve(args.model.is_harbor(), context)?;
+        let judge = judge.resolve(args.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;
         args.out.as_ref().map_or(Ok(()), |out| paths::writable("--out", out))?;
         let model = args.model.find(context)?;
         let vector = args.recipe(&trait_.name, &model)?;
@@ -133,12 +135,13 @@ impl<'a> Run<'a> {
             max_new_tokens: tokens,
             seed,
         };
+        let key = Hash::of(&(VERSION, &answers, model.hash()?));
         let settings = Settings { answers, judge, vector };
         let name = if *quick { format!("{}-quick", trait_.name) } else { trait_.name.clone() };
         let dir = open_run(run.as_ref(), "extract", model.name(), name)?;
         refuse_other_answers(&dir, &settings, *overwrite)?;
         dir.write_config(&settings)?;
-        Ok(Self { args, context, trait_, artifact, model, dir, runtime, sampling, settings })
+        Ok(Self { args, context, trait_, artifact, model, dir, runtime, sampling, settings, key })
     }
 
     fn rollouts(&self) -> RolloutRun<'_> {
@@ -149,7 +152,7 @@ impl<'a> Run<'a> {
             artifact: &self.artifact,
             assistants: [&answers.positive, &answers.negative],
             sampling: &self.sampling,
-            key: Hash::of(&(VERSION, answers, &self.model.hash)),
+            key: self.key.clone(),
             shape: self.model.shape(),
         }
     }
@@ -160,6 +163,7 @@ impl<'a> Run<'a> {
         let mut progress = Progress::new(console);
         let mut open = || self.runtime.language_model(&self.model.unsteered());
         rollouts.answer(&mut open, &mut |side, done, resumed| {
+            warn_of_damage(&self.dir, console);
             if resumed {
                 console.say(&format!("going on after {done} of {total} answers"));
             }
@@ -205,7 +209,10 @@ impl<'a> Run<'a> {
         self.dir.write_json("diagnosis.json", &report)?;
         let own = self.dir.file(format!("{}.safetensors", self.trait_.name));
         extraction.file.write(&own)?;
-        self.args.out.as_ref().map_or(Ok(()), |out| extraction.file.write(out))?;
+        if let Some(out) = &self.args.out {
+            let _hold = paths::hold("--out", out)?;
+            extraction.file.write(out)?;
+        }
         let out = self.args.out.as_deref().unwrap_or(&own);
         let mut outcome = outcome(extraction, &self.trait_.name, out, self.context);
         outcome.text = format!("{}{}\nrun: {}", self.summary(sides), outcome.text, self.dir.path().display());

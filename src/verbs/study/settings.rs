@@ -75,6 +75,6 @@ fn find_judge(key: &str, judge: &mut JudgeSource, file: &Path, context: &Context
             settings.model = ModelFolder::find(&beside, context).map_err(|e| e.at(format_args!("`{key}`")))?.path;
             Ok(())
         }
-        JudgeSource::Harbor { .. } | JudgeSource::OpenAi(_) => Ok(()),
+        JudgeSource::Harbor { .. } | JudgeSource::OpenAi(_) | JudgeSource::Sentiment(_) => Ok(()),
     }
 }
