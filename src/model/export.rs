@@ -205,7 +205,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let file = Container::read(&bytes).unwrap();
         assert_eq!(file.text("general.architecture").unwrap(), "llama");
-        let b = |name: &str| file.f32(file.tensors.iter().find(|t| t.name == name).unwrap()).unwrap();
+        let b = |name: &str| file.values(file.tensors.iter().find(|t| t.name == name).unwrap()).unwrap();
         let (turned, straight) = (b("blk.1.attn_q.weight.lora_b"), b("blk.1.ffn_down.weight.lora_b"));
         let (q, down) = (&adapter.pairs[&(1, "self_attn.q_proj")], &adapter.pairs[&(1, "mlp.down_proj")]);
         for (row, &ours) in rows.iter().enumerate() {
@@ -233,7 +233,7 @@ mod tests {
             let find = |end: &str| file.tensors.iter().find(|t| t.name == format!("{name}.{end}")).unwrap();
             let (a, b) = (find("lora_a"), find("lora_b"));
             assert_eq!((&a.dims[..], &b.dims[..]), (&[slot.inputs, slot.rank][..], &[slot.rank, slot.outputs][..]));
-            let (a, b) = (file.f32(a).unwrap(), file.f32(b).unwrap());
+            let (a, b) = (file.values(a).unwrap(), file.values(b).unwrap());
             for (o, i) in PLACES {
                 // llama-adapter.h: alpha / rank, the rank being B's first size.
                 let strength = f64::from(alpha) / slot.rank as f64;

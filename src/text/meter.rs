@@ -13,7 +13,7 @@ pub(super) const METER: &str = " meter";
 
 /// What all values of one rendering may weigh together, and one of them, in bytes: so much anyway, and so many times the conversation.
 const ALL: u64 = 48 << 20;
-const ALL_TIMES: u64 = 64;
+const ALL_TIMES: u64 = 256;
 const ONE: u64 = 8 << 20;
 const ONE_TIMES: u64 = 16;
 /// What an item of a list or a map weighs beside its text.

@@ -9,10 +9,10 @@ use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use serde::Serialize;
 
 use super::bytecode;
+use super::files::TextFiles;
 use super::jinja::environment;
 use super::message::Message;
 use super::meter::{METER, Meter, weight};
-use crate::config_file::without_mark;
 use crate::record::contained_here;
 use crate::{At, Error, Result};
 
@@ -29,36 +29,40 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Finds a model folder's template: `chat_template.jinja` if it is there, else `chat_template` of
-    /// `tokenizer_config.json`, which is a text or a list of named templates (then `default` is taken).
-    pub(super) fn find(dir: &Path, tokenizer_config: &serde_json::Value) -> Result<Option<Self>> {
-        let own_file = dir.join("chat_template.jinja");
-        let (place, source) = if own_file.exists() {
-            let bytes = std::fs::read(&own_file).at(&own_file)?;
-            let source = String::from_utf8(without_mark(&bytes).to_vec()).doing("not UTF-8").at(&own_file)?;
-            (own_file, source)
-        } else {
-            let place = dir.join("tokenizer_config.json");
-            match &tokenizer_config["chat_template"] {
-                serde_json::Value::Null => return Ok(None),
-                serde_json::Value::String(source) => (place, source.clone()),
-                serde_json::Value::Array(named) => {
-                    let default = named.iter().find(|t| t["name"] == "default");
-                    let source = default.and_then(|t| t["template"].as_str()).ok_or_else(|| {
-                        Error::new("`chat_template` is a list without a template named `default`").at(place.display())
-                    })?;
-                    (place, source.to_owned())
+    /// A model's template: `chat_template.jinja` if it is there, else `chat_template` of `tokenizer_config.json`, which is a text
+    /// or a list of named templates (then `default` is taken).
+    pub(super) fn find(files: &TextFiles) -> Result<Option<Self>> {
+        let config = &files.tokenizer_config;
+        let (name, source) = match &files.template {
+            Some(source) => ("chat_template.jinja", source.clone()),
+            None => {
+                let name = "tokenizer_config.json";
+                match &config["chat_template"] {
+                    serde_json::Value::Null => return Ok(None),
+                    serde_json::Value::String(source) => (name, source.clone()),
+                    serde_json::Value::Array(named) => {
+                        let default = named.iter().find(|t| t["name"] == "default");
+                        let source = default.and_then(|t| t["template"].as_str()).ok_or_else(|| {
+                            Error::new("`chat_template` is a list without a template named `default`")
+                                .at(files.place(name).display())
+                        })?;
+                        (name, source.to_owned())
+                    }
+                    _ => {
+                        return Err(
+                            Error::new("`chat_template` is neither a text nor a list").at(files.place(name).display())
+                        );
+                    }
                 }
-                _ => return Err(Error::new("`chat_template` is neither a text nor a list").at(place.display())),
             }
         };
         let mut special = serde_json::Map::new();
         for name in ["bos_token", "eos_token", "unk_token", "pad_token"] {
-            if let Some(token) = token_text(&tokenizer_config[name]) {
+            if let Some(token) = token_text(&config[name]) {
                 special.insert(name.into(), token.into());
             }
         }
-        Self::compile(source, special, &place).map(Some)
+        Self::compile(source, special, &files.place(name)).map(Some)
     }
 
     /// Compiles a template with transformers' settings.

@@ -207,10 +207,17 @@ impl Fields {
                 Some(usize::try_from(k).map_err(|_| what())?)
             }
         };
+        let top_p = self.take::<f32>("top_p")?.unwrap_or(1.0);
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(ApiError::field(
+                "top_p",
+                format!("`top_p` is {top_p}; it lies above 0, and 1 keeps all tokens"),
+            ));
+        }
         // OpenAI's defaults: the model's own distribution, uncut. The last two are vLLM's additions.
         let sampling = Sampling {
             temperature: self.within("temperature", 0.0..=2.0)?.unwrap_or(1.0),
-            top_p: self.within("top_p", f32::MIN_POSITIVE..=1.0)?.unwrap_or(1.0),
+            top_p,
             top_k,
             repetition_penalty: self.within("repetition_penalty", 0.01..=100.0)?.unwrap_or(1.0),
             max_new_tokens: longest.max(1),
@@ -467,7 +474,7 @@ mod tests {
         for (more, param, message) in [
             (json!({ "top_k": -5 }), "top_k", "`top_k` is -5; 1 or more, or -1 for all tokens"),
             (json!({ "max_tokens": -1 }), "max_tokens", "`max_tokens` is -1; the least is 1"),
-            (json!({ "top_p": 0 }), "top_p", "outside"),
+            (json!({ "top_p": 0 }), "top_p", "`top_p` is 0; it lies above 0"),
             (
                 json!({ "continue_final_message": true, "add_generation_prompt": true }),
                 "continue_final_message",
