@@ -27,7 +27,7 @@ mod shapes;
 mod table;
 mod weights;
 
-pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder, AdapterForm, MLX_WEIGHTS};
+pub use adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder, AdapterForm};
 pub use architecture::Architecture;
 pub use block::{Block, HeadNorms, Kept};
 pub use cache::KvCache;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config_file::{is_lfs_pointer, lfs_pointer, without_mark};
+use crate::config_file::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 use crate::{At, Result};
 
 /// What a model folder's text files hold; a GGUF file gives the same ([`super::gguf`]).
@@ -61,7 +61,7 @@ impl TextFiles {
 }
 
 /// A JSON file, or null if it does not exist.
-fn json_or_null(path: &Path) -> Result<Value> {
+pub(super) fn json_or_null(path: &Path) -> Result<Value> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),

@@ -11,8 +11,8 @@ use super::bytecode::{CHECKED, CYCLE, ITEM, SLICE, STORABLE, TIMES, WEIGHED};
 use super::meter::{checked, spend, storable, weigh};
 use super::strftime::strftime;
 
-/// Instructions of one rendering. A chat of 200 turns with tools takes about a hundred thousand; a million take a fraction of a second.
-const FUEL: u64 = 3_000_000;
+/// Instructions of one rendering. A turn of a chat takes about a hundred; a million take a fraction of a second.
+const FUEL: u64 = 1_000_000;
 /// Macros within macros, four times: templates that write JSON schemas recurse a dozen times.
 const RECURSION: usize = 240;
 /// Widths, counts and indentations that a text may be padded to.
@@ -256,6 +256,7 @@ fn raise_exception(message: String) -> Result<Value, Error> {
 /// `strftime_now(format)`: today in UTC (transformers takes local time). Prompts that contain it change from day to day;
 /// Qwen2.5's has none.
 fn strftime_now(format: String) -> Result<String, Error> {
+    refuse_above(format.len() as u64, WIDTH_MAX)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     strftime(&format, now)
         .map_err(|code| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: unknown code {code}")))

@@ -69,17 +69,23 @@ impl Fields {
         if turns.is_null() {
             return Err(ApiError::field("messages", "`messages` is missing"));
         }
+        let mut calls = None;
         for (i, turn) in turns.as_array().into_iter().flatten().enumerate() {
             let others = turn.as_object().into_iter().flatten();
-            let others = others
-                .filter(|(name, value)| !["role", "content"].contains(&name.as_str()) && !changes_nothing(value, None));
-            for (name, _) in others {
+            for (name, _) in others.filter(|(_, value)| !changes_nothing(value, None)) {
                 let place = format!("messages[{i}].{name}");
-                if ["tool_calls", "function_call", "audio", "prefix", "partial"].contains(&name.as_str()) {
-                    let what = format!("`{place}` is not supported here");
-                    return Err(ApiError::field(place, what).code("unsupported_parameter"));
+                match name.as_str() {
+                    "role" | "content" => {}
+                    "tool_calls" | "function_call" => {
+                        calls.get_or_insert(place);
+                    }
+                    "tool_call_id" | "name" if turn["role"] == "tool" || turn["role"] == "function" => {}
+                    "audio" | "prefix" | "partial" => {
+                        let what = format!("`{place}` is not supported here");
+                        return Err(ApiError::field(place, what).code("unsupported_parameter"));
+                    }
+                    _ => ignored.push(place),
                 }
-                ignored.push(place);
             }
         }
         let wrong = |e: Error| ApiError::of("messages", &e);
@@ -87,7 +93,11 @@ impl Fields {
         if let Some(last) = messages.last_mut().filter(|_| goes_on) {
             last.content += GOES_ON;
         }
-        let mut text = served.tokenizer.chat_text(&messages, generation_prompt).map_err(wrong)?;
+        let mut text = served.tokenizer.chat_text(&messages, generation_prompt).map_err(|e| match &calls {
+            // A template that does not write calls.
+            Some(calls) => ApiError::of(calls, &e).code("unsupported_parameter"),
+            None => wrong(e),
+        })?;
         if goes_on {
             let end = text.rfind(GOES_ON);
             text.truncate(end.ok_or_else(|| {

@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn every_field_changes_something_or_is_refused_by_name() {
-        let asked = json!({
+        let asked = r##"{
             "temperature": 0.5, "top_p": 0.5, "top_k": 5, "repetition_penalty": 1.5, "max_tokens": 3,
             "max_completion_tokens": 3, "n": 2, "stop": ["a"], "seed": 7, "stream": true,
             "stream_options": { "include_usage": true }, "logprobs": true, "top_logprobs": 3, "echo": true, "suffix": "a",
@@ -362,8 +362,9 @@ mod tests {
             "return_tokens_as_token_ids": true, "n_predict": 5, "do_sample": false, "num_beams": 3,
             "modalities": ["text", "audio"], "audio": { "voice": "a" }, "prediction": { "content": "a" },
             "web_search_options": { "a": 1 }, "prompt_embeds": "aGk=", "reasoning_effort": "low", "made_up": 1,
-            "steering": [{ "vector": "a", "coef": 1, "layer": 1 }], "model": "gpt-4",
-        });
+            "steering": [{ "vector": "a", "coef": 1, "layer": 1 }], "model": "gpt-4"
+        }"##;
+        let asked: Value = serde_json::from_str(asked).unwrap();
         for kind in [Kind::Chat, Kind::Text] {
             let usual = format!("{:?}", read_as(kind, json!({})).unwrap());
             // Where there is no template, there is no generation prompt to leave out.
@@ -464,8 +465,10 @@ mod tests {
         }
         let called = json!({ "messages": [
             { "role": "user", "content": "Hi" },
-            { "role": "assistant", "content": null, "tool_calls": [{ "id": "1" }] },
+            { "role": "assistant", "content": null, "tool_calls": [{ "id": "1", "function": { "name": "f", "arguments": "{}" } }] },
+            { "role": "tool", "tool_call_id": "1", "content": "ok" },
         ] });
+        // The template of this model writes no calls.
         assert_eq!(refusal(called)["param"], "messages[1].tool_calls");
     }
 

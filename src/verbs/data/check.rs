@@ -82,7 +82,8 @@ fn fault(survey: &Survey) -> Option<Error> {
     }
     let nothing = survey.lengths.is_empty();
     nothing.then(|| {
-        Error::new(format!("none of {} rows has anything to learn", survey.rows))
+        let first = survey.without_targets.first().map_or_else(String::new, |first| format!("; the first: {first}"));
+        Error::new(format!("none of {} rows has anything to learn{first}", survey.rows))
             .hint("a row needs an assistant's turn; plain text is learned with --all-tokens (`train_on_responses_only = false`)")
     })
 }
