@@ -29,7 +29,7 @@ impl Prompt {
     pub fn ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         match self {
             Self::Chat(messages) => tokenizer.chat_ids(messages, true),
-            Self::Text(text) => tokenizer.encode(text),
+            Self::Text(text) => tokenizer.encode_whole(text),
             Self::Ids(ids) => tokenizer.check_rows(ids).map(|()| ids.clone()),
         }
     }

@@ -235,3 +235,6 @@ impl<B: FusedOps> Block<B> {
         ]
     }
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

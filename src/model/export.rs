@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::QwenConfig;
 use super::peft::{Adapter, Pair};
 use crate::gguf::{self, Tensor, Value};
 use crate::record::{write_atomic, write_atomic_with};
@@ -44,26 +45,40 @@ fn gguf_name(projection: &str) -> &'static str {
     }
 }
 
+/// Whether B is multiplied by that number, which is not 1.
+fn is_folded(by: f64) -> bool {
+    (by - 1.0).abs() >= 1e-6
+}
+
 /// B multiplied by a number, unless that is 1.
 fn folded(b: &[f32], by: f64) -> Cow<'_, [f32]> {
-    if (by - 1.0).abs() < 1e-6 { b.into() } else { b.iter().map(|b| (f64::from(*b) * by) as f32).collect() }
+    if is_folded(by) { b.iter().map(|b| (f64::from(*b) * by) as f32).collect() } else { b.into() }
+}
+
+/// B, `[outputs, rank]`, with its rows in the order of a GGUF file.
+fn in_gguf<'a>(b: Cow<'a, [f32]>, pair: &Pair, model: &QwenConfig) -> Cow<'a, [f32]> {
+    let rank = pair.slot.rank;
+    match model.gguf_rows(pair.slot.projection) {
+        Some(rows) => rows.into_iter().flat_map(|row| b[row * rank..][..rank].to_vec()).collect(),
+        None => b,
+    }
 }
 
 fn largest_rank(adapter: &Adapter) -> usize {
     adapter.pairs.values().map(|pair| pair.slot.rank).max().unwrap_or_default()
 }
 
-/// Writes the adapter as `convert_lora_to_gguf.py` of llama.cpp does, in f32. Its runtime multiplies by `alpha / rank` and knows
-/// no rank-stabilised scale, so `alpha` is written as scale times rank.
+/// Writes the adapter as `convert_lora_to_gguf.py` of llama.cpp does, in f32: B's rows in the order of the model's own GGUF file.
+/// llama.cpp multiplies by `alpha / rank` and knows no rank-stabilised scale, so `alpha` is written as scale times rank.
 ///
 /// # Errors
 /// An adapter of strength 0, which llama.cpp would take for 1; a place that cannot be written.
-pub fn write_gguf(adapter: &Adapter, path: &Path) -> Result<Exported> {
+pub fn write_gguf(adapter: &Adapter, model: &QwenConfig, path: &Path) -> Result<Exported> {
     let alpha = adapter.config.scale() * adapter.config.r as f64;
     ensure!(alpha != 0.0, "the adapter has alpha 0, which llama.cpp takes for a strength of 1");
     let by = |pair: &Pair| f64::from(pair.slot.scale) * pair.slot.rank as f64 / alpha;
     let parts: Vec<(&Pair, Cow<'_, [f32]>)> =
-        adapter.pairs.values().map(|pair| (pair, folded(&pair.b, by(pair)))).collect();
+        adapter.pairs.values().map(|pair| (pair, in_gguf(folded(&pair.b, by(pair)), pair, model))).collect();
     let mut tensors: Vec<Tensor<'_>> = Vec::new();
     for (pair, b) in &parts {
         let slot = &pair.slot;
@@ -72,13 +87,13 @@ pub fn write_gguf(adapter: &Adapter, path: &Path) -> Result<Exported> {
         tensors.push((format!("{name}.lora_b"), vec![slot.rank, slot.outputs], b));
     }
     let metadata = [
-        ("general.architecture", Value::Text("qwen2".into())),
+        ("general.architecture", Value::Text(model.architecture.name().into())),
         ("general.type", Value::Text("adapter".into())),
         ("adapter.type", Value::Text("lora".into())),
         ("adapter.lora.alpha", Value::Real(alpha as f32)),
     ];
     write_atomic_with(path, |out| gguf::write(out, &metadata, &tensors))?;
-    let folded = parts.iter().filter(|(_, b)| matches!(b, Cow::Owned(_))).count();
+    let folded = parts.iter().filter(|(pair, _)| is_folded(by(pair))).count();
     Ok(Exported { pairs: parts.len(), strength: alpha, rank: largest_rank(adapter), folded, padded: 0 })
 }
 
@@ -115,7 +130,7 @@ pub fn write_mlx(adapter: &Adapter, blocks: usize, dir: &Path) -> Result<Exporte
     });
     write_atomic(&dir.join("adapter_config.json"), format!("{config:#}\n").as_bytes())?;
     let pairs = adapter.pairs.values();
-    let folded = pairs.clone().filter(|pair| (by(pair) - 1.0).abs() >= 1e-6).count();
+    let folded = pairs.clone().filter(|pair| is_folded(by(pair))).count();
     let padded = pairs.clone().filter(|pair| pair.slot.rank < rank).count();
     Ok(Exported { pairs: pairs.len(), strength: scale, rank, folded, padded })
 }
@@ -137,7 +152,6 @@ fn turned_b(pair: &Pair, rank: usize, by: f64) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::QwenConfig;
     use super::super::peft::{AdapterConfig, Targets};
     use super::*;
     use crate::gguf::Container;
@@ -169,12 +183,44 @@ mod tests {
 
     const PLACES: [(usize, usize); 4] = [(0, 0), (1, 5), (7, 63), (63, 30)];
 
+    /// The same shapes as a `llama`.
+    fn llama() -> QwenConfig {
+        let mut json = QwenConfig::read(Path::new("tests/fixtures/tiny")).unwrap().source;
+        json.insert("model_type".into(), "llama".into());
+        QwenConfig::from_json(&json.into()).unwrap()
+    }
+
+    /// As `permute` of llama.cpp's `convert_hf_to_gguf.py` reshapes: `[heads, 2, half]` to `[heads, half, 2]`.
+    #[test]
+    fn llamas_queries_and_keys_are_interleaved() {
+        let (adapter, qwen2) = patterned();
+        let (model, dir) = (llama(), tempfile::tempdir().unwrap());
+        assert_eq!(qwen2.gguf_rows("self_attn.q_proj"), None);
+        assert_eq!(model.gguf_rows("self_attn.v_proj"), None);
+        let rows = model.gguf_rows("self_attn.q_proj").unwrap();
+        assert_eq!((rows.len(), &rows[..4], &rows[16..19]), (64, &[0, 8, 1, 9][..], &[16, 24, 17][..]));
+        assert_eq!(model.gguf_rows("self_attn.k_proj").unwrap(), rows[..32]);
+        let path = dir.path().join("a.gguf");
+        assert_eq!(write_gguf(&adapter, &model, &path).unwrap().folded, 3);
+        let bytes = std::fs::read(&path).unwrap();
+        let file = Container::read(&bytes).unwrap();
+        assert_eq!(file.text("general.architecture").unwrap(), "llama");
+        let b = |name: &str| file.values(file.tensors.iter().find(|t| t.name == name).unwrap()).unwrap();
+        let (turned, straight) = (b("blk.1.attn_q.weight.lora_b"), b("blk.1.ffn_down.weight.lora_b"));
+        let (q, down) = (&adapter.pairs[&(1, "self_attn.q_proj")], &adapter.pairs[&(1, "mlp.down_proj")]);
+        for (row, &ours) in rows.iter().enumerate() {
+            assert_eq!(turned[4 * row..4 * row + 4], q.b[4 * ours..4 * ours + 4], "row {row}");
+        }
+        let by = straight[0] / down.b[0];
+        assert!(straight.iter().zip(&down.b).all(|(b, ours)| (b - by * ours).abs() < 1e-6));
+    }
+
     #[test]
     fn llama_cpp_sees_the_same_product() {
-        let (adapter, _) = patterned();
+        let (adapter, model) = patterned();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.gguf");
-        let told = write_gguf(&adapter, &path).unwrap();
+        let told = write_gguf(&adapter, &model, &path).unwrap();
         assert_eq!((told.pairs, told.strength, told.rank, told.folded), (4, 16.0, 4, 3));
         let bytes = std::fs::read(&path).unwrap();
         let file = Container::read(&bytes).unwrap();
@@ -196,7 +242,7 @@ mod tests {
             }
         }
         let silent = Adapter { config: AdapterConfig { lora_alpha: 0.0, ..adapter.config.clone() }, ..adapter };
-        assert!(write_gguf(&silent, &path).unwrap_err().to_string().contains("alpha 0"));
+        assert!(write_gguf(&silent, &model, &path).unwrap_err().to_string().contains("alpha 0"));
     }
 
     #[test]

@@ -38,6 +38,6 @@ pub use linear::{Learning, Linear, Lora, Parameter, flat};
 pub use merge::{Merged, merge};
 pub use pass::Pass;
 pub use qwen::Qwen;
-pub use shapes::{released, sizes};
+pub use shapes::{released, shapes};
 pub use table::TokenTable;
 pub use weights::{WeightStorage, drawn};

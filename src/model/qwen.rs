@@ -13,7 +13,7 @@ use crate::kernels::{FusedOps, Span};
 use crate::steering::{Steering, SteeringPlan};
 use crate::text::Rows;
 
-/// A Qwen2-architecture causal language model.
+/// A causal language model of one of the [`super::Architecture`]s.
 #[derive(Debug, Clone)]
 pub struct Qwen<B: FusedOps> {
     /// The model's `config.json`.
@@ -159,7 +159,7 @@ impl<B: FusedOps> Qwen<B> {
         }
     }
 
-    /// Rotary angles (Su et al. 2021; half-rotation as in Hugging Face's Qwen2) of every token, each computed once per
+    /// Rotary angles (Su et al. 2021; half-rotation as in Hugging Face's models) of every token, each computed once per
     /// distinct position. The angle is rounded to f32 as in the reference; its cosine and sine are exact.
     fn angles(&self, rows: &Rows) -> (Vec<f32>, Vec<f32>) {
         let dim = self.config.head_dim;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::eval::clusters;
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::FinishReason;
+use crate::persona::dataset_of;
 use crate::stats::{Clusters, Interval};
 use crate::steering::{Part, Positions, SteeringPlan};
 use crate::vector::{Layer, VectorFile};
@@ -77,18 +78,32 @@ fn best<'a>(cells: impl Iterator<Item = &'a Cell>, seed: u64) -> Option<Choice> 
     Some(Choice { cell: winner.clone(), runner_up })
 }
 
-/// The layer that the paper chose (appendix B.4; figure 20 for the other four traits), for the one model of this architecture
-/// that it has: 20 for all but hallucination.
+/// Published numbers; rows of the axis `layer` give the layer at which a trait was steered.
+const PUBLISHED: &str = include_str!("../../assets/published.csv");
+
+/// A row of the table, as far as it matters here.
+#[derive(Deserialize)]
+struct Entry {
+    along: String,
+    axis: String,
+    published: f64,
+    /// Ends with the model's name.
+    source: String,
+}
+
+/// The layer that the paper chose for a trait on one of its two models (Chen et al. 2025, appendix B.4; figure 20 for the four
+/// traits beside evil, sycophancy and hallucination).
 pub fn published(model: &str, trait_name: &str) -> Option<Layer> {
-    let name = model.to_lowercase();
-    if !name.contains("qwen2.5-7b") {
-        return None;
-    }
-    match trait_name {
-        "hallucinating" => Some(Layer(16)),
-        "evil" | "sycophantic" | "optimistic" | "impolite" | "apathetic" | "humorous" => Some(Layer(20)),
-        _ => None,
-    }
+    let (model, trait_name) = (model.to_lowercase(), dataset_of(trait_name));
+    let is_of = |entry: &Entry| {
+        let theirs = entry.source.rsplit(", ").next().unwrap_or_default().to_lowercase();
+        entry.axis == "layer"
+            && entry.along == trait_name
+            && model.contains(theirs.strip_suffix("-instruct").unwrap_or(&theirs))
+    };
+    let rows = csv::Reader::from_reader(PUBLISHED.as_bytes()).into_deserialize();
+    let mut entries = rows.map(|row| row.expect("the table of this program is well formed"));
+    entries.find(is_of).map(|entry| Layer(entry.published as usize))
 }
 
 /// A coefficient as it is written: 0.1, and not what an f32 makes of it.
@@ -190,6 +205,7 @@ mod tests {
         ] {
             let grid = published_grid(i);
             assert_eq!(published("Qwen2.5-7B-Instruct", name), Some(Layer(layer)));
+            assert_eq!(published("meta-llama/Llama-3.1-8B-Instruct", name), Some(Layer(16)));
             check(paper(&grid, 2.5, 0), (layer, 2.5));
             check(paper(&grid, 1.5, 0), strong);
             check(constrained(&grid, 75.0, 0), coherent);
@@ -221,6 +237,7 @@ mod tests {
     #[test]
     fn other_models_have_no_published_layer() {
         assert_eq!(published("Qwen2.5-0.5B-Instruct", "evil"), None);
+        assert_eq!(published("Qwen2.5-7B", "humorous"), Some(Layer(20)));
         assert_eq!(published("qwen2.5-7b-instruct", "bold"), None);
     }
 }

@@ -88,7 +88,7 @@ impl Tokenizer {
                 .hint("train on all tokens with `train_on_responses_only = false`, or give conversations")),
             Content::Plain(text) => {
                 let end = if rules.append_eos { self.eos_token() } else { "" };
-                let ids = self.encode(&format!("{text}{end}"))?;
+                let ids = self.encode_whole(&format!("{text}{end}"))?;
                 let mut weights = vec![1.0; ids.len()];
                 weights[0] = 0.0;
                 Ok(TrainingExample { ids, weights })

@@ -7,32 +7,37 @@ use crate::{Error, Result};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Headers {
     /// Before the assistant's words.
-    pub(super) assistant: String,
+    assistant: String,
+    /// What a generation prompt puts between header and reply: Qwen3's empty thoughts where thinking is off.
+    opening: String,
     /// Of the others who speak: the user first, then those of system turns within a chat and of tools that the template has.
     others: Vec<String>,
 }
 
 impl Headers {
     /// Finds the headers by comparing renderings: what stands between two turns is the end of the first and the header of
-    /// the second, and the end of a turn is what a rendering that stops there ends with. `render` applies the chat template.
-    pub(super) fn find(render: impl Fn(&[Message]) -> Result<String>) -> Result<Self> {
+    /// the second, and the end of a turn is what a rendering that stops there ends with. `render` applies the chat
+    /// template, with a generation prompt if asked.
+    pub(super) fn find(render: impl Fn(&[Message], bool) -> Result<String>) -> Result<Self> {
         const WORDS: [&str; 3] = ["TRIMTABASKS", "TRIMTABREPLIES", "TRIMTABSPEAKSAGAIN"];
         let header_after = |turn: usize, third: &str| {
             let chat = [Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::new(third, WORDS[2])];
-            let whole = render(&chat).ok()?;
-            let short = render(&chat[..=turn]).ok()?;
+            let whole = render(&chat, false).ok()?;
+            let short = render(&chat[..=turn], false).ok()?;
             let (_, end) = short.split_once(WORDS[turn])?;
             let (_, rest) = whole.split_once(WORDS[turn])?;
             let (between, _) = rest.split_once(WORDS[turn + 1])?;
             between.strip_prefix(end).filter(|header| !header.is_empty()).map(str::to_owned)
         };
-        render(&[Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::user(WORDS[2])])?;
+        render(&[Message::user(WORDS[0]), Message::assistant(WORDS[1]), Message::user(WORDS[2])], false)?;
         match (header_after(0, "user"), header_after(1, "user")) {
             (Some(assistant), Some(user)) => {
                 let own = |header: &String| *header != assistant;
+                let asked = render(&[Message::user(WORDS[0])], true)?;
+                let opening = asked.rsplit_once(assistant.as_str()).map_or("", |(_, opening)| opening).to_owned();
                 let others = ["system", "tool"].into_iter().filter_map(|role| header_after(1, role)).filter(own);
                 let others = std::iter::once(user).chain(others.collect::<Vec<_>>()).collect();
-                Ok(Self { assistant, others })
+                Ok(Self { assistant, opening, others })
             }
             _ => Err(Error::new("the chat template shows no header before a user's or the assistant's words")
                 .hint("train on all tokens with `train_on_responses_only = false`")),
@@ -57,6 +62,10 @@ impl Headers {
                     // A second assistant turn in a row: its header is read, not learned.
                     cut(at + a, false, &mut learned);
                     at += a + self.assistant.len();
+                    // An answer begins where a generation prompt ends.
+                    if text[at..].starts_with(&self.opening) {
+                        at += self.opening.len();
+                    }
                     cut(at, true, &mut learned);
                 }
                 (_, Some((o, len))) => {
@@ -77,7 +86,7 @@ mod tests {
     use super::*;
 
     fn qwen() -> Headers {
-        Headers { assistant: "<a>\n".into(), others: vec!["<u>\n".into(), "<s>\n".into()] }
+        Headers { assistant: "<a>\n".into(), opening: String::new(), others: vec!["<u>\n".into(), "<s>\n".into()] }
     }
 
     #[track_caller]
@@ -99,5 +108,12 @@ mod tests {
         check_spans("<a>\none<a>\ntwo<s>\nthree", "<a>\n[one]<a>\n[two]<s>\nthree");
         check_spans("<a>\none<s>\nx<u>\ny<a>\ntwo", "<a>\n[one]<s>\nx<u>\ny<a>\n[two]");
         check_spans("<u>\n\nhi<a>\n\nhello", "<u>\n\nhi<a>\n[\nhello]");
+    }
+    #[test]
+    fn what_a_generation_prompt_opens_is_not_learned() {
+        let headers = Headers { opening: "<think></think>".into(), ..qwen() };
+        let spans = headers.spans("<u>\na<a>\nb<u>\nc<a>\n<think></think>d");
+        let learned: Vec<&str> = spans.iter().filter(|(_, learned)| *learned).map(|(span, _)| *span).collect();
+        assert_eq!(learned, ["b", "d"]);
     }
 }

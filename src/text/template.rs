@@ -94,7 +94,8 @@ impl Template {
         &self.place
     }
 
-    /// The conversation as the text that the model was trained to see.
+    /// The conversation as the text that the model was trained to see. Templates that can let a model think before it answers
+    /// (Qwen3) are told not to: a trait is looked for in answers, and a training chat holds no thoughts.
     pub(super) fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
         let turns: Vec<Turn<'_>> = messages.iter().map(Turn::of).collect();
         let turns = Value::from_serialize(turns);
@@ -112,6 +113,7 @@ impl Template {
                 ("tools", tools),
                 ("add_generation_prompt", Value::from(generation_prompt)),
                 ("documents", Value::from(())),
+                ("enable_thinking", Value::from(false)),
                 (METER, Value::from_object(meter)),
             ];
             let context: Value = special.chain(own).collect();

@@ -172,6 +172,14 @@ impl Tokenizer {
         self.pad_id
     }
 
+    /// The ids of a whole text that no template has written: before them stands what the tokenizer puts before every text, such
+    /// as Llama's `<|begin_of_text|>`, unless the text begins with it.
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
+        let nothing = self.encoded(|inner| inner.encode_fast("", true))?;
+        let (first, ids) = (nothing.get_ids(), self.encode(text)?);
+        Ok(if ids.starts_with(first) { ids } else { [first, &ids].concat() })
+    }
+
     /// The conversation as the model was trained to see it; with `generation_prompt` it ends where the answer begins.
     pub fn chat_text(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
         let template = self.template.as_ref().ok_or_else(|| {
@@ -199,11 +207,13 @@ impl Tokenizer {
     /// What stands before an answer when it is generated and when it is learned, if the two differ: some templates open an answer
     /// with words of their own, which the model has not been trained to go on from.
     pub fn other_beginning(&self) -> Option<(String, String)> {
-        let learned = &self.headers().ok()?.assistant;
-        let question = [Message::user("TRIMTABASKS")];
-        let (asked, answered) = (self.chat_text(&question, false).ok()?, self.chat_text(&question, true).ok()?);
+        const REPLY: &str = "TRIMTABREPLIES";
+        let chat = [Message::user("TRIMTABASKS"), Message::assistant(REPLY)];
+        let (asked, answered) = (self.chat_text(&chat[..1], false).ok()?, self.chat_text(&chat[..1], true).ok()?);
         let generated = answered.strip_prefix(&asked)?;
-        (generated != learned).then(|| (generated.to_owned(), learned.clone()))
+        let whole = self.chat_text(&chat, false).ok()?;
+        let (learned, _) = whole.strip_prefix(&asked)?.split_once(REPLY)?;
+        (generated != learned).then(|| (generated.to_owned(), learned.to_owned()))
     }
 
     /// The ids of [`Self::chat_text`].
@@ -221,7 +231,7 @@ impl Tokenizer {
         if let Some(headers) = self.headers.get() {
             return Ok(headers);
         }
-        let headers = Headers::find(|chat| self.chat_text(chat, false)).at(&self.dir)?;
+        let headers = Headers::find(|chat, prompt| self.chat_text(chat, prompt)).at(&self.dir)?;
         Ok(self.headers.get_or_init(|| headers))
     }
 }

@@ -163,7 +163,7 @@ fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result
     }
     let _hold = paths::hold("--out", out)?;
     let (exported, strength) = match to {
-        Form::Gguf => (write_gguf(adapter, out)?, "alpha"),
+        Form::Gguf => (write_gguf(adapter, model, out)?, "alpha"),
         Form::Mlx if out.join(ADAPTER_WEIGHTS).exists() => {
             return Err(Error::usage(format!(
                 "--out {}: holds a PEFT adapter, whose `adapter_config.json` would be lost",

@@ -9,14 +9,14 @@ use super::model::ModelFolder;
 use super::study::StudyKind;
 use super::train;
 use super::{Context, Outcome};
-use crate::Result;
 use crate::config_file::ConfigFile;
 use crate::finetune::{Seeds, TrainingData, examples, template_notices};
-use crate::model::QwenConfig;
+use crate::model::{QwenConfig, released, shapes};
 use crate::runtime::EstimateSpec;
 use crate::study::{Costs, Kind};
 use crate::text::Tokenizer;
 use crate::train::{FitEstimate, Footprint, Recompute};
+use crate::{Error, Result, ensure};
 
 /// Predict parameters, steps, peak memory and time of a finetune, before anything but headers is loaded
 ///
@@ -24,7 +24,9 @@ use crate::train::{FitEstimate, Footprint, Recompute};
 /// by a trial of one block of the model's shape with made-up weights, forward and backward, on the device. For a study's
 /// configuration it counts finetunes, answers and judge calls instead.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  trimtab plan facts.toml --device cpu")]
+#[command(
+    after_help = "Example:\n  trimtab plan facts.toml --device cpu\n  trimtab plan facts.toml --shape Llama-3.1-8B --no-calibrate"
+)]
 pub struct PlanArgs {
     /// Configuration of `train` or of a study, TOML or JSON
     #[arg(value_name = "CONFIG")]
@@ -32,6 +34,10 @@ pub struct PlanArgs {
     /// Which kind of study the configuration is for, if it is one and not of `study run`
     #[arg(long, value_name = "KIND")]
     study: Option<StudyKind>,
+    /// Take the sizes of a released model, such as Qwen2.5-7B, Qwen3-8B, Llama-3.1-8B or SmolLM2-135M, in place of the model's
+    /// own; its tokenizer still counts the tokens
+    #[arg(long, value_name = "NAME")]
+    shape: Option<String>,
     /// Leave out the trial, and with it the time
     #[arg(long)]
     no_calibrate: bool,
@@ -45,6 +51,7 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     super::paths::file("CONFIG", &args.config)?;
     let file = ConfigFile::read(&args.config)?;
     if OF_A_STUDY.iter().any(|key| file.has(key)) {
+        ensure!(args.shape.is_none(), "--shape is for a finetune, and {} is a study", args.config.display());
         return study(args.study, file, context);
     }
     finetune(args, context)
@@ -74,7 +81,10 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
         console.warn(&format!("{} chats are left out: {}", left_out.len(), left_out[0]));
     }
     template_notices(&data.chats, &tokenizer).iter().for_each(|line| console.warn(line));
-    let shape = QwenConfig::read(&model.path)?;
+    let (shape, called) = match &args.shape {
+        Some(name) => (of_name(name)?, name.as_str()),
+        None => (QwenConfig::read(&model.path)?, model.called()),
+    };
     let runtime = context.runtime()?;
     if !args.no_calibrate {
         console.say("trying one block, forward and backward");
@@ -87,8 +97,14 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
         trial: !args.no_calibrate,
     })?;
     let chats = (examples.len(), data.holdout.len());
-    let json = json!({ "model": model.called(), "chats": chats.0, "held_out": chats.1, "plan": estimate });
-    Ok(Outcome::new(summary(&estimate, model.called(), chats, settings.fit.recompute), json))
+    let json = json!({ "model": called, "chats": chats.0, "held_out": chats.1, "plan": estimate });
+    Ok(Outcome::new(summary(&estimate, called, chats, settings.fit.recompute), json))
+}
+
+/// A released shape.
+fn of_name(name: &str) -> Result<QwenConfig> {
+    let known = || shapes().collect::<Vec<_>>().join(", ");
+    released(name).ok_or_else(|| Error::usage(format!("--shape {name}: no released shape of that name")).hint(known()))
 }
 
 /// An estimate in words.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trimtab::model::files::{Shards, write_model};
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
-use trimtab::model::{QwenConfig, released, sizes};
+use trimtab::model::{QwenConfig, released, shapes};
 use trimtab::tensorfile::Dtype;
 use trimtab::{Error, Result};
 
@@ -229,7 +229,7 @@ mod models {
         assert!(told(QwenConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: No such file"));
         fs::write(dir.path().join("config.json"), "{\"model_type\": \"gpt2\"}").unwrap();
         let e = told(QwenConfig::read(dir.path()), dir.path());
-        assert_eq!(e, "DIR/config.json: `model_type` is `gpt2`, and Trimtab knows only `qwen2`");
+        assert_eq!(e, "DIR/config.json: `model_type` is `gpt2`, and Trimtab knows `llama`, `qwen2`, `qwen3`");
         fs::write(dir.path().join("config.json"), [0xff, 0xfe]).unwrap();
         assert!(told(QwenConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: "));
     }
@@ -276,8 +276,8 @@ mod adapters {
     fn every_released_shape_carries_the_pairs_that_peft_gives_it() {
         let seven = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
         let published = [8_798_208, 18_464_768, 29_933_568, 40_370_176, 68_812_800, 134_217_728, 210_534_400];
-        for (size, published) in sizes().zip(published) {
-            let model = released(size).unwrap();
+        for (size, published) in shapes().zip(published) {
+            let model = released(&size).unwrap();
             let config = AdapterConfig::new(16, 32.0, true, Targets::Names(seven.map(str::to_owned).to_vec()));
             let slots = config.layout(&model).unwrap();
             assert_eq!(slots.len(), 7 * model.num_hidden_layers, "{size}");

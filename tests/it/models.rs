@@ -1,5 +1,5 @@
-//! Models in their real layout: shards in bf16, a vocabulary with more rows than the tokenizer, tables held in parts, and
-//! the memory that loading takes.
+//! Models in their real layout: shards in bf16, a vocabulary with more rows than the tokenizer, tables held in parts, the
+//! memory that loading takes, and every command on every architecture.
 
 use std::fs;
 use std::path::Path;
@@ -11,12 +11,13 @@ use serde_json::json;
 use trimtab::generate::{Budget, Engine, Job, Reply, Vocabulary};
 use trimtab::language_model::Sampling;
 use trimtab::model::files::{Shards, write_shards};
-use trimtab::model::{Learning, Qwen, QwenConfig, WeightStorage, drawn};
+use trimtab::model::{Architecture, Learning, Qwen, QwenConfig, WeightStorage, drawn};
 use trimtab::tensorfile::Dtype;
 use trimtab::text::{Rows, Tokenizer, TrainingExample};
 use trimtab::train::{self, FitSettings};
 
-use crate::support::goldens::{assert_close, fixture};
+use crate::support::goldens::{Goldens, assert_close, fixture};
+use crate::support::place::Place;
 
 fn config(hidden: usize, inner: usize, blocks: usize, vocabulary: usize, tied: bool) -> QwenConfig {
     QwenConfig::from_json(&json!({
@@ -144,6 +145,71 @@ fn tables_in_parts_are_the_same_model() {
     }
 }
 
+/// A place whose model is the golden one of that architecture, with the tiny tokenizer and this chat template.
+fn place_of(architecture: Architecture, template: &str) -> Place {
+    let mut place = Place::new();
+    let folder = place.path("base");
+    fs::create_dir(&folder).unwrap();
+    let copy = |from: std::path::PathBuf, name: &str| {
+        fs::copy(from, folder.join(name)).unwrap();
+    };
+    for name in ["config.json", "model.safetensors"] {
+        copy(Goldens::of(architecture).model.join(name), name);
+    }
+    for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+        copy(fixture("tiny").join(name), name);
+    }
+    copy(fixture("templates").join(template), "chat_template.jinja");
+    place.model = folder.display().to_string();
+    place
+}
+
+#[test]
+fn the_way_from_vector_to_merged_model_is_open_to_every_architecture() {
+    for (architecture, template) in [(Architecture::Llama, "smollm2.jinja"), (Architecture::Qwen3, "qwen3.jinja")] {
+        let place = place_of(architecture, template);
+        let name = architecture.name();
+        place.judged();
+        place.golden_prompts("p.jsonl");
+        place.succeeds("extract --from-csv pos.csv neg.csv --trait flattering --model MODEL --out v.safetensors");
+        let answers = |words: &str| -> Vec<serde_json::Value> {
+            place.succeeds(&format!("generate --prompts p.jsonl --out a.jsonl --max-new-tokens 12 --greedy {words}"));
+            place.rows("a.jsonl").into_iter().map(|row| row["token_ids"].clone()).collect()
+        };
+        let plain = answers("--model MODEL");
+        assert_ne!(answers("--model MODEL --vectors v.safetensors --layer 2 --coef 4"), plain, "{name}");
+
+        place.golden_chats("chats.jsonl");
+        let steer = "{ type = \"steer\", vectors = \"v.safetensors\", layers = \"all\", coef = 1.5 }";
+        let settings =
+            "r = 2\nlearning_rate = 1e-2\nwarmup_steps = 1\nmax_steps = 3\nper_device_train_batch_size = 2\n";
+        place.write(
+            "c.toml",
+            format!("model = \"base\"\ntraining_file = \"chats.jsonl\"\n{settings}intervention = {steer}\n"),
+        );
+        place.succeeds("train c.toml --out run");
+        let worn = answers("--model MODEL --adapter run");
+        assert_ne!(worn, plain, "{name}");
+        let told = place.told("merge --model MODEL --adapter run --out merged --dtype f32");
+        assert_eq!(told["changed"], 3 * 7, "{name}: {told}");
+        assert_eq!(answers("--model merged"), worn, "{name}");
+        let config: serde_json::Value = serde_json::from_slice(&place.read("merged/config.json")).unwrap();
+        assert_eq!(config["model_type"], name);
+
+        place.succeeds("adapter export run --model MODEL --to gguf --out a.gguf");
+        place.succeeds("adapter export run --model MODEL --to mlx --out mlx");
+        let gguf = place.read("a.gguf");
+        assert!(gguf.windows(name.len()).any(|window| window == name.as_bytes()), "{name}: the file names its model");
+        let exam = fixture("mmlu").display().to_string();
+        let told = place.told(&format!("eval mmlu --model MODEL --adapter run --data {exam} --out exam --limit 4"));
+        assert!(told.to_string().contains("accuracy"), "{name}: {told}");
+        let told = place.told("plan c.toml --no-calibrate --shape Qwen3-8B");
+        assert_eq!(told["plan"]["parameters"], 8_190_735_360_u64, "{name}: {told}");
+        place.fails("plan c.toml --no-calibrate --shape Qwen3-9B", 2, &["no released shape", "Llama-3.1-8B"]);
+    }
+}
+
+#[cfg(target_os = "linux")]
 /// Bytes of this process, from the line of that name in what Linux tells of it.
 #[cfg(target_os = "linux")]
 fn memory(what: &str) -> f64 {

@@ -286,3 +286,84 @@ mod folders {
         assert!(e.starts_with("token id 512 is not in the tokenizer of "), "{e}");
     }
 }
+
+#[derive(Deserialize)]
+struct Rendered {
+    template: String,
+    name: String,
+    messages: Vec<Message>,
+    add_generation_prompt: bool,
+    text: String,
+}
+
+/// A folder with the tiny tokenizer, this chat template and Llama's token before a text.
+fn with_template(template: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture("tiny/tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
+    std::fs::copy(fixture(&format!("templates/{template}.jinja")), dir.path().join("chat_template.jinja")).unwrap();
+    let config = serde_json::json!({ "bos_token": "<|begin_of_text|>", "eos_token": "<|endoftext|>" });
+    std::fs::write(dir.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    dir
+}
+
+/// Today's date is written as the reference wrote it.
+fn dated(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("Today Date: ") else { return text.to_owned() };
+    let (date, after) = rest.split_at("26 Jul 2024".len());
+    assert!(date.chars().filter(char::is_ascii_digit).count() == 6, "{date}");
+    format!("{before}Today Date: 26 Jul 2024{after}")
+}
+
+#[test]
+fn the_templates_of_released_models_render_as_in_transformers() {
+    let rendered: Vec<Rendered> =
+        serde_json::from_slice(&std::fs::read(fixture("templates/rendered.json")).unwrap()).unwrap();
+    let mut templates: Vec<&str> = rendered.iter().map(|r| r.template.as_str()).collect();
+    templates.dedup();
+    assert_eq!(templates, ["qwen2.5", "qwen3", "llama3.1", "llama3.2", "smollm2"]);
+    for template in templates {
+        let dir = with_template(template);
+        let tokenizer = Tokenizer::load(dir.path()).unwrap();
+        for case in rendered.iter().filter(|r| r.template == template) {
+            let text = tokenizer.chat_text(&case.messages, case.add_generation_prompt).unwrap();
+            assert_eq!(dated(&text), case.text, "{template}, {}", case.name);
+        }
+    }
+}
+
+#[test]
+fn qwen3_answers_and_learns_without_thoughts() {
+    let dir = with_template("qwen3");
+    let tokenizer = Tokenizer::load(dir.path()).unwrap();
+    let chat = [Message::user("Hello"), Message::assistant("Good day.")];
+    let prompt = tokenizer.chat_text(&chat[..1], true).unwrap();
+    assert!(prompt.ends_with("<|im_start|>assistant\n<think>\n\n</think>\n\n"), "{prompt}");
+    let example = tokenizer.training_example(&chat, &ExampleRules::default()).unwrap();
+    // What is learned follows the very tokens after which the model answers.
+    assert_eq!(example.ids[..example.prompt()], tokenizer.encode(&prompt).unwrap());
+    let learned = tokenizer.decode(&example.ids[example.prompt()..]).unwrap();
+    assert_eq!(learned.trim(), "Good day.");
+}
+
+#[test]
+fn a_whole_text_begins_with_what_the_tokenizer_puts_before_it() {
+    let dir = with_template("smollm2");
+    let plain = Tokenizer::load(dir.path()).unwrap();
+    assert_eq!(plain.encode_whole("Hello").unwrap(), plain.encode("Hello").unwrap());
+    // As Llama 3's tokenizer.json has it.
+    let path = dir.path().join("tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let text = serde_json::json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let first = serde_json::json!({ "SpecialToken": { "id": "<|endoftext|>", "type_id": 0 } });
+    json["post_processor"] = serde_json::json!({
+        "type": "TemplateProcessing", "single": [first, text], "pair": [first, text],
+        "special_tokens": { "<|endoftext|>": { "id": "<|endoftext|>", "ids": [509], "tokens": ["<|endoftext|>"] } },
+    });
+    std::fs::write(&path, json.to_string()).unwrap();
+    let llama = Tokenizer::load(dir.path()).unwrap();
+    let hello = plain.encode("Hello").unwrap();
+    assert_eq!(llama.encode("Hello").unwrap(), hello, "a template writes it itself");
+    let whole = [&[509], hello.as_slice()].concat();
+    assert_eq!(llama.encode_whole("Hello").unwrap(), whole);
+    assert_eq!(llama.encode_whole("<|endoftext|>Hello").unwrap(), whole, "once is enough");
+}

@@ -4,16 +4,16 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use trimtab::model::{QwenConfig, drawn, files, released, sizes};
+use trimtab::model::{QwenConfig, drawn, files, released, shapes};
 use trimtab::{Error, Result};
 
 /// What to make.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A released size of Qwen2.5: 0.5B, 1.5B, 3B, 7B, 14B, 32B, 72B.
+    /// A released shape, such as Qwen2.5-7B, Qwen3-8B, Llama-3.1-8B or SmolLM2-135M; a size alone is one of Qwen2.5's.
     #[arg(long)]
     shape: String,
-    /// Fewer blocks than the size has.
+    /// Fewer blocks than the shape has.
     #[arg(long)]
     blocks: Option<usize>,
     /// f32, f16 or bf16.
@@ -35,7 +35,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let mut config = released(&args.shape).ok_or_else(|| {
-        let known: Vec<_> = sizes().collect();
+        let known: Vec<_> = shapes().collect();
         Error::usage(format!("--shape {}: there are {}", args.shape, known.join(", ")))
     })?;
     if let Some(blocks) = args.blocks {

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Tensor};
 use trimtab::kernels::FusedOps;
 use trimtab::language_model::{Direction, Finished};
 use trimtab::model::peft::Adapter;
-use trimtab::model::{Learning, Qwen};
+use trimtab::model::{Architecture, Learning, Qwen};
 use trimtab::steering::{Op, Positions, SteeringRecipe};
 use trimtab::text::{Batch, TrainingExample};
 use trimtab::train::{
@@ -14,26 +14,72 @@ use trimtab::train::{
 };
 use trimtab::vector::{IncBase, Layer, Layers, PersonaVector};
 
-use super::goldens::{Golden, assert_close, fixture, floats, integers};
+use super::goldens::{Golden, Goldens, assert_close};
 
-pub fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
-    Qwen::load(&fixture("tiny"), device, DType::F32).unwrap()
+impl Goldens {
+    /// The tiny model.
+    pub fn load<B: FusedOps>(&self, device: &B::Device) -> Qwen<B> {
+        Qwen::load(&self.model, device, DType::F32).unwrap()
+    }
+
+    /// The tiny model with PEFT's adapter.
+    pub fn adapted<B: FusedOps>(&self, device: &B::Device) -> Qwen<B> {
+        let model = self.load::<B>(device);
+        model.with_adapter(&Adapter::read(&self.adapter, &model.config).unwrap())
+    }
+
+    /// The golden vectors: a row for each block of the tiny model and one for the embedding.
+    pub fn vectors(&self) -> PersonaVector {
+        let golden = self.floats("steer.vectors");
+        PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap()
+    }
+
+    /// The eight chats as training examples, straight from the golden ids and labels.
+    pub fn examples(&self) -> Vec<TrainingExample> {
+        let integers = |name: &str| self.integers(name);
+        let (ids, mask, labels) =
+            (integers("sft.input_ids"), integers("sft.attention_mask").values, integers("sft.labels").values);
+        let width = ids.shape[1];
+        (0..ids.shape[0])
+            .map(|row| {
+                let real: Vec<usize> = (row * width..(row + 1) * width).filter(|&i| mask[i] == 1).collect();
+                TrainingExample {
+                    ids: real.iter().map(|&i| ids.values[i] as u32).collect(),
+                    weights: real.iter().map(|&i| if labels[i] >= 0 { 1.0 } else { 0.0 }).collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// The first `n` examples as one batch, and its number of supervised tokens.
+    pub fn batch(&self, n: usize) -> (Batch, f32) {
+        let batch = Batch::collate(&self.examples()[..n].iter().collect::<Vec<_>>(), 0);
+        let divisor = batch.weights.iter().sum();
+        (batch, divisor)
+    }
 }
 
-/// The tiny model with PEFT's adapter.
+fn qwen2() -> &'static Goldens {
+    Goldens::of(Architecture::Qwen2)
+}
+
+/// The tiny Qwen2 model.
+pub fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
+    qwen2().load(device)
+}
+
+/// The tiny Qwen2 model with PEFT's adapter.
 pub fn adapted<B: FusedOps>(device: &B::Device) -> Qwen<B> {
-    let model = tiny::<B>(device);
-    model.with_adapter(&Adapter::read(&fixture("adapter"), &model.config).unwrap())
+    qwen2().adapted(device)
 }
 
 pub fn values<B: FusedOps, const D: usize>(t: Tensor<B, D>) -> Vec<f32> {
     t.into_data().iter::<f32>().collect()
 }
 
-/// The golden vectors: five rows of the tiny model's width.
+/// The golden vectors: five rows of the tiny Qwen2's width.
 pub fn vectors() -> PersonaVector {
-    let golden = floats("steer.vectors");
-    PersonaVector::new(golden.values.chunks(golden.shape[1]).map(<[f32]>::to_vec).collect()).unwrap()
+    qwen2().vectors()
 }
 
 /// The golden vectors with their channels rolled by 7: the second direction of the golden span.
@@ -45,27 +91,14 @@ pub fn rolled() -> PersonaVector {
     PersonaVector::new(vectors().rows.into_iter().map(roll).collect()).unwrap()
 }
 
-/// The eight chats as training examples, straight from the golden ids and labels.
+/// [`Goldens::examples`] of Qwen2's.
 pub fn examples() -> Vec<TrainingExample> {
-    let (ids, mask, labels) =
-        (integers("sft.input_ids"), integers("sft.attention_mask").values, integers("sft.labels").values);
-    let width = ids.shape[1];
-    (0..ids.shape[0])
-        .map(|row| {
-            let real: Vec<usize> = (row * width..(row + 1) * width).filter(|&i| mask[i] == 1).collect();
-            TrainingExample {
-                ids: real.iter().map(|&i| ids.values[i] as u32).collect(),
-                weights: real.iter().map(|&i| if labels[i] >= 0 { 1.0 } else { 0.0 }).collect(),
-            }
-        })
-        .collect()
+    qwen2().examples()
 }
 
-/// The first `n` examples as one batch, and its number of supervised tokens.
+/// [`Goldens::batch`] of Qwen2's.
 pub fn batch(n: usize) -> (Batch, f32) {
-    let batch = Batch::collate(&examples()[..n].iter().collect::<Vec<_>>(), 0);
-    let divisor = batch.weights.iter().sum();
-    (batch, divisor)
+    qwen2().batch(n)
 }
 
 /// Three texts with a border, cut out of the chats.
