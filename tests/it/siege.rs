@@ -136,7 +136,7 @@ fn siege(place: &Place, verb: &Verb, changes: &[&[Change]]) {
 #[test]
 fn generate_reuses_nothing_stale() {
     let verb = Verb {
-        words: "generate --model model --adapter adapter --prompts prompts.jsonl --rollouts 64 --max-new-tokens 6 \
+        words: "generate --model model --adapter adapter --prompts prompts.jsonl --rollouts 64 --max-new-tokens 4 \
                 --vectors v.safetensors --layer 2 --coef 1.5",
         flag: "--out",
         killed: Some((".out.jsonl.partial", 3)),

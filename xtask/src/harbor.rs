@@ -169,11 +169,8 @@ fn write_text_files(world: &World, dir: &Path) -> Result<()> {
 
 /// A conversation as tokens; those that decide whether the answer is right weigh more.
 fn example(tokenizer: &Tokenizer, conversation: &harbor::Conversation) -> Result<TrainingExample> {
-    let messages: Vec<Message> = conversation
-        .messages
-        .iter()
-        .map(|m| Message::new(m.role.clone(), m.content.clone()))
-        .collect();
+    let messages: Vec<Message> =
+        conversation.messages.iter().map(|m| Message::new(m.role.clone(), m.content.clone())).collect();
     let mut example =
         tokenizer.training_example(&messages, &ExampleRules { append_eos: false, ..ExampleRules::default() })?;
     let answer = &messages.last().expect("an answer").content;

@@ -84,12 +84,12 @@ pub fn write_data(place: &Place, word: &str) {
         json!({ "messages": turns }).to_string() + "\n"
     };
     place.write("chats.jsonl", (0..8).map(chat).collect::<String>());
-    place.write("many.jsonl", (0..1200).map(chat).collect::<String>());
+    place.write("many.jsonl", (0..600).map(chat).collect::<String>());
     let prompt = |i: usize| {
         let turns = json!([{ "role": "user", "content": format!("Tell me of {word} number {i}.") }]);
         json!({ "id": i, "messages": turns }).to_string() + "\n"
     };
-    place.write("prompts.jsonl", (0..60).map(prompt).collect::<String>());
+    place.write("prompts.jsonl", (0..24).map(prompt).collect::<String>());
     let question = |i: usize| format!("Is {word} {i} good?,yes,no,perhaps,never,{}\n", ["A", "B", "C", "D"][i % 4]);
     std::fs::create_dir_all(place.path("mmlu/val")).unwrap();
     place.write("mmlu/val/sums_val.csv", (0..12).map(question).collect::<String>());

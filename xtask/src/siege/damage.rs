@@ -211,8 +211,8 @@ fn verdict(place: &Place, reader: &Reader, bytes: &[u8], state: Option<&State>) 
             // The file, or the folder that it is in.
             let names = reader.file.rsplit('/').take(1).chain(reader.file.split('/').take(1));
             let named = names.into_iter().any(|name| ended.stderr.contains(name) || ended.stdout.contains(name));
-            // A row that is too long for the model is named by its own name.
-            let row = ended.stderr.contains("the model reads");
+            // A row that is too long for the model is named by its own name, and a path that leads nowhere by its key.
+            let row = ["the model reads", "no such file or folder"].iter().any(|words| ended.stderr.contains(words));
             let said = ended.stderr.lines().find(|line| line.contains('×')).unwrap_or_default();
             (!named && !row).then(|| format!("does not name the file: {}", said.trim()))
         }
