@@ -343,7 +343,9 @@ mod tests {
 
     #[test]
     fn every_field_changes_something_or_is_refused_by_name() {
-        let asked = json!({
+        // Too many for one `json!`.
+        let asked: Value = serde_json::from_str(
+            r#"{
             "temperature": 0.5, "top_p": 0.5, "top_k": 5, "repetition_penalty": 1.5, "max_tokens": 3,
             "max_completion_tokens": 3, "n": 2, "stop": ["a"], "seed": 7, "stream": true,
             "stream_options": { "include_usage": true }, "logprobs": true, "top_logprobs": 3, "echo": true, "suffix": "a",
@@ -362,8 +364,10 @@ mod tests {
             "return_tokens_as_token_ids": true, "n_predict": 5, "do_sample": false, "num_beams": 3,
             "modalities": ["text", "audio"], "audio": { "voice": "a" }, "prediction": { "content": "a" },
             "web_search_options": { "a": 1 }, "prompt_embeds": "aGk=", "reasoning_effort": "low", "made_up": 1,
-            "steering": [{ "vector": "a", "coef": 1, "layer": 1 }], "model": "gpt-4",
-        });
+            "steering": [{ "vector": "a", "coef": 1, "layer": 1 }], "model": "gpt-4"
+        }"#,
+        )
+        .unwrap();
         for kind in [Kind::Chat, Kind::Text] {
             let usual = format!("{:?}", read_as(kind, json!({})).unwrap());
             // Where there is no template, there is no generation prompt to leave out.
