@@ -10,7 +10,7 @@
 //! | 2 | [`text`] [`data_table`] [`tensorfile`] [`hub`] [`report`] [`harbor`] | chats and tokens, files, the model cache, figures; the embedded world |
 //! | 3 | [`vector`] | persona vectors and their formats |
 //! | 4 | [`language_model`]; **[`steering`]** | what may be asked of a model; **the equation** |
-//! | 5 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights |
+//! | 5 | [`model`] | Qwen2.5: blocks forward and backward, adapters, weights from folders and GGUF files |
 //! | 6 | [`generate`] [`train`]; [`judge`] | the batched engine; the finetuning loop; scores of answers |
 //! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
 //! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
@@ -27,6 +27,9 @@
 //! frozen weight; no logits where nothing is supervised.
 //!
 //! A first look: `steering.rs`, then `model/block.rs`, then `train/mod.rs`.
+
+// A test of the server writes one JSON value of more keys than the usual limit takes.
+#![recursion_limit = "256"]
 
 mod error;
 

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, layers, merge, monitor, plan,
-    project, screen, study, train, traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, layers, merge, model,
+    monitor, plan, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use plain::{plain, readable};
@@ -71,6 +71,7 @@ enum Verb {
     Plan(plan::PlanArgs),
     Merge(merge::MergeArgs),
     Adapter(adapter::AdapterArgs),
+    Model(model::show::ModelVerbArgs),
     Data(data::DataArgs),
     Trait(traits::TraitVerbArgs),
     Extract(extract::ExtractArgs),
@@ -165,6 +166,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Plan(args) => plan::run(args, context),
         Verb::Merge(args) => merge::run(args, context),
         Verb::Adapter(args) => adapter::run(args, context),
+        Verb::Model(args) => model::show::run(args, context),
         Verb::Data(args) => data::run(args, context),
         Verb::Trait(args) => traits::run(args, context),
         Verb::Extract(args) => extract::run(args, context),

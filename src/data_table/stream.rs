@@ -15,7 +15,7 @@ use crate::{At, Error, Result, ensure};
 pub struct Entry {
     /// The line of the file at which it begins, or the row of a Parquet file, from 1.
     pub number: usize,
-    /// The line as it stands in a JSONL file, without its line feed; empty for CSV and Parquet.
+    /// The line as it stands in a JSONL file, without its line feed, or would stand there; empty for CSV.
     pub raw: Vec<u8>,
     /// The row, or why there is none.
     pub row: Result<Line>,
@@ -106,7 +106,10 @@ fn next_record(csv: &mut csv::Reader<BufReader<File>>, columns: &[String]) -> Re
 }
 
 fn entries_of_parquet(path: &Path) -> Result<Vec<Entry>> {
-    let entry = |number, cells| Ok(Entry { number, raw: Vec::new(), row: Ok(Line { number, cells }) });
+    let entry = |number, cells| {
+        let raw = serde_json::to_vec(&cells).doing("a row")?;
+        Ok(Entry { number, raw, row: Ok(Line { number, cells }) })
+    };
     scan_parquet(path, entry).map(|(entries, _)| entries)
 }
 
@@ -212,5 +215,14 @@ mod tests {
         assert_eq!(raw, [&b"{\"a\": 1e5 }\r"[..], b"[]", b"{\"b\":2}"]);
         assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 3, 4]);
         assert!(entries[0].row.is_ok() && entries[1].row.is_err() && entries[2].row.is_ok());
+    }
+
+    #[test]
+    fn parquet_is_read_by_its_contents() {
+        let reader = Reader::open(Path::new("tests/fixtures/chats.parquet")).unwrap();
+        assert_eq!(reader.format(), Format::Jsonl);
+        let entries: Vec<Entry> = reader.map(Result::unwrap).collect();
+        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(entries[2].raw, br#"{"id":3,"prompt":"Hi","completion":"Hello."}"#);
     }
 }

@@ -195,6 +195,7 @@ fn holdout_count(share: f64, chats: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::Files;
     use super::*;
 
     #[test]
@@ -220,5 +221,18 @@ mod tests {
         assert!(
             under(vec![plain], &prompts, &Seeds::of_run(0)).unwrap_err().to_string().starts_with("p:1: plain text")
         );
+    }
+
+    #[test]
+    fn keys_that_are_not_used_are_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("d.jsonl");
+        let row = r#"{"id":1,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","reasoning_content":"c"}]}"#;
+        std::fs::write(&file, format!("{row}\n{row}\n{}\n", r#"{"prompt":"a","completion":"b"}"#)).unwrap();
+        let settings = DataSettings { training_file: Files::One(file), test_file: None, holdout: 0.0 };
+        let (data, notices) = TrainingData::read(&settings, &Intervention::default(), &Seeds::of_run(0)).unwrap();
+        let notices: Vec<&str> = notices.iter().map(Notice::text).collect();
+        assert_eq!(data.chats.len(), 3);
+        assert_eq!(notices, ["key `id` in 2 rows is not used", "key `reasoning_content` in 2 rows is not used"]);
     }
 }

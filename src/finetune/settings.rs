@@ -555,7 +555,7 @@ fn at_most(key: &str, number: usize, max: usize) -> Result<()> {
 /// A number that is computed with in f32.
 fn real(key: &str, number: f64, fine: impl Fn(f64) -> bool, must: &str) -> Result<()> {
     refuse(!fine(number), || format!("`{key}` is {number}; it must be {must}"))?;
-    refuse(!(number as f32).is_finite(), || format!("`{key}` is {number}, which is beyond f32"))
+    refuse(!(number as f32).is_finite(), || format!("`{key}` is {number:e}, which is beyond f32"))
 }
 
 fn at_least_one(key: &str, number: usize) -> Result<()> {

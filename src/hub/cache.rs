@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::name::Name;
 use crate::record::{create_folder, write_atomic};
 use crate::{At, Error, Result, ensure};
 
@@ -115,10 +116,14 @@ impl Repo {
     ///
     /// # Errors
     /// An index of shards that cannot be read.
-    pub fn lacks(&self, commit: &str) -> Result<Lacks> {
+    pub fn lacks(&self, commit: &str, name: &Name) -> Result<Lacks> {
         let folder = self.snapshot(commit);
         let absent = |file: &str| !folder.join(file).exists();
         let mut lacks = Lacks::default();
+        if name.file.is_some() {
+            lacks.needed.extend(name.gguf_files().into_iter().filter(|file| absent(file)));
+            return Ok(lacks);
+        }
         for (file, needed) in TEXT_FILES {
             match absent(file) {
                 true if needed => lacks.needed.push(file.to_owned()),

@@ -145,6 +145,22 @@ impl Source {
         let Parts { name, repo, endpoint, .. } = &*self.0;
         let (commit, files) = self.files().await?;
         let has = |file: &str| files.iter().any(|f| f == file);
+        let gguf = |file: &&String| file.ends_with(".gguf");
+        let of_gguf = || match files.iter().filter(gguf).map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => format!("look at {endpoint}/{}: is it a chat model?", name.repo),
+            ref found => format!("name one of its GGUF files, such as {}:{}", name.repo, found.join(", ")),
+        };
+        if name.file.is_some() {
+            let wanted = name.gguf_files();
+            if let Some(file) = wanted.iter().find(|file| !has(file)) {
+                let what = format!("{} at `{}` has no `{file}`", name.repo, name.revision);
+                return Err(Error::new(what).hint(of_gguf()));
+            }
+            let fetched = self.gather(&commit, &wanted, tell).await?;
+            repo.set_commit(&name.revision, &commit)?;
+            let folder = repo.snapshot(&commit);
+            return Ok(Snapshot { folder, commit, fetched: fetched > 0, unknown: Vec::new() });
+        }
         let mut small = Vec::new();
         for (file, needed) in TEXT_FILES {
             match (has(file), needed) {
@@ -152,7 +168,7 @@ impl Source {
                 (false, false) => repo.mark_absent(&commit, file)?,
                 (false, true) => {
                     let what = format!("{} at `{}` has no `{file}`", name.repo, name.revision);
-                    return Err(Error::new(what).hint(format!("look at {endpoint}/{}: is it a chat model?", name.repo)));
+                    return Err(Error::new(what).hint(of_gguf()));
                 }
             }
         }
@@ -166,10 +182,14 @@ impl Source {
             shards(&repo.snapshot(&commit).join(INDEX))?
         } else {
             let pickled = files.iter().any(|file| file.ends_with(".bin") || file.ends_with(".pth"));
-            return Err(Error::new(format!("{} at `{}` has no safetensors", name.repo, name.revision)).hint(if pickled {
+            let what = format!("{} at `{}` has no safetensors", name.repo, name.revision);
+            return Err(Error::new(what).hint(if files.iter().any(|file| file.ends_with(".gguf")) {
+                of_gguf()
+            } else if pickled {
                 "its weights are pickled (`.bin`): load and save the model once with transformers, and give that folder"
+                    .to_owned()
             } else {
-                "give a model whose weights are safetensors"
+                "give a model whose weights are safetensors".to_owned()
             }));
         };
         fetched += self.gather(&commit, &weights, tell).await?;

@@ -1,7 +1,7 @@
 //! Models from the Hugging Face hub, kept in the very cache that Python's `huggingface_hub` keeps.
 //!
 //! Files in the cache are used without a request to the network. Missing ones are fetched, and only those that we read:
-//! configuration, tokenizer, template and safetensors. A branch or tag is looked up once and then stays at its
+//! configuration, tokenizer, template and safetensors, or one GGUF file (`owner/name:FILE.gguf`). A branch or tag is looked up once and then stays at its
 //! commit; a pinned commit (`Qwen/Qwen2.5-7B-Instruct@COMMIT`) says so in the name.
 
 mod cache;
@@ -49,7 +49,7 @@ impl Hub {
         })?;
         let repo = Repo::new(cache, &name.repo);
         let held = match repo.commit(&name.revision).filter(|commit| repo.snapshot(commit).is_dir()) {
-            Some(commit) => Some((repo.lacks(&commit)?, commit)),
+            Some(commit) => Some((repo.lacks(&commit, name)?, commit)),
             None => None,
         };
         let usable = held.as_ref().filter(|(lacks, _)| lacks.needed.is_empty()).map(|(lacks, commit)| Snapshot {
@@ -75,7 +75,7 @@ impl Hub {
 
     /// What the cache lacks, where nothing may be fetched.
     fn out_of_bounds(&self, name: &Name, repo: &Repo, lacks: Option<Vec<String>>) -> Error {
-        let Name { repo: called, revision } = name;
+        let Name { repo: called, revision, .. } = name;
         let what = match lacks {
             Some(files) => format!("{called} at `{revision}` is incomplete in the cache: {} missing", files.join(", ")),
             None => format!("{called} at `{revision}` is not in the cache"),

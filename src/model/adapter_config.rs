@@ -206,7 +206,7 @@ impl AdapterConfig {
         let ranks = compiled("rank_pattern", &self.rank_pattern)?;
         let alphas = compiled("alpha_pattern", &self.alpha_pattern)?;
         let lists =
-            self.layers_pattern.iter().map(|name| regex("layers_pattern", &format!(r"\A.*\.(?:{name})\.\d+\.")));
+            self.layers_pattern.iter().map(|name| regex("layers_pattern", &format!(r"\A(?:|.*?\.)(?:{name})\.\d+\.")));
         let lists = lists.collect::<Result<Vec<_>>>()?;
         let blocks = model.num_hidden_layers;
         for &block in self.layers_to_transform.iter().flatten() {

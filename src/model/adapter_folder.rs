@@ -46,6 +46,11 @@ impl AdapterFolder {
                 return Ok(Self::of(dir));
             }
         }
+        if path.is_file() {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            return Err(Error::usage(format!("{}: is a file, and an adapter is a folder", path.display()))
+                .hint(format!("give the folder that holds it: {}", folder.display())));
+        }
         if !path.is_dir() {
             return Err(Error::usage(format!("{}: no such folder", path.display()))
                 .hint("give the folder of a LoRA adapter (PEFT's or mlx-lm's), of a run of `trimtab train`, or of a checkpoint"));
@@ -170,6 +175,9 @@ mod tests {
         let cache = folder(&[("snapshots/abc/adapter_config.json", "{}"), ("refs/main", "abc\n")]);
         let e = AdapterFolder::find(cache.path()).unwrap_err();
         assert!(e.help().unwrap().ends_with("snapshots/abc"), "{e:?}");
+        let dir = folder(&[(ADAPTER_CONFIG, "{}"), (ADAPTER_WEIGHTS, "")]);
+        let e = AdapterFolder::find(&dir.path().join(ADAPTER_WEIGHTS)).unwrap_err();
+        assert!(e.help().unwrap().ends_with(&dir.path().display().to_string()), "{e:?}");
         assert!(refused(Path::new("nowhere")).contains("nowhere: no such folder"));
     }
 

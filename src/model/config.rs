@@ -1,14 +1,16 @@
 //! A model's `config.json`: what we compute, read exactly; what we do not compute, refused by name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use super::architecture::Architecture;
+use super::gguf;
 use super::keys::{WIDTH_MAX, given, number, positive, refuse_absurd, switch};
 use super::rope::Rope;
 use crate::config_file::without_mark;
-use crate::{At, Error, Result, bail, ensure};
+use crate::gguf::Parts;
+use crate::{At, Error, Result, ensure};
 
 /// The seven projections of a block, in the order of the checkpoint.
 pub const PROJECTIONS: [&str; 7] = [
@@ -68,16 +70,28 @@ pub struct QwenConfig {
 }
 
 impl QwenConfig {
-    /// Reads `config.json` of a model folder.
-    pub fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join("config.json");
+    /// Reads `config.json` of a model folder, or what a GGUF file says in its place.
+    pub fn read(model: &Path) -> Result<Self> {
+        let (json, path) = Self::read_json(model)?;
+        Self::from_json(&json).at(&path)
+    }
+
+    /// The contents of a model's `config.json`, and the file where they stand.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a GGUF file of another architecture.
+    pub fn read_json(model: &Path) -> Result<(Value, PathBuf)> {
+        if model.is_file() {
+            let json = Parts::open(model).and_then(|parts| gguf::config_json(&parts).at(model))?;
+            return Ok((json, model.to_owned()));
+        }
+        let path = model.join("config.json");
         let bytes = std::fs::read(&path).at(&path).map_err(|e| {
             e.hint(
                 "a model folder in Hugging Face's layout holds `config.json`, `model.safetensors` and `tokenizer.json`",
             )
         })?;
-        let value: Value = serde_json::from_slice(without_mark(&bytes)).at(&path)?;
-        Self::from_json(&value).at(&path)
+        Ok((serde_json::from_slice(without_mark(&bytes)).at(&path)?, path))
     }
 
     /// Takes the contents of a `config.json`, in transformers 4's spelling (`rope_theta`, `rope_scaling`) or 5's
@@ -88,7 +102,9 @@ impl QwenConfig {
     pub fn from_json(config: &Value) -> Result<Self> {
         let source = config.as_object().ok_or_else(|| Error::new("not a JSON object"))?;
         let architecture = Architecture::of(source)?;
-        refuse_what_we_do_not_compute(source)?;
+        if let Some(refused) = what_we_do_not_compute(source).into_iter().next() {
+            return Err(refused);
+        }
         let hidden_size = positive(source, "hidden_size")?;
         let num_attention_heads = positive(source, "num_attention_heads")?;
         let head_dim = match source.get("head_dim") {
@@ -135,6 +151,19 @@ impl QwenConfig {
             max_position_embeddings: positive(source, "max_position_embeddings")?,
             source: source.clone(),
         })
+    }
+
+    /// Everything for which [`Self::from_json`] would refuse this `config.json`, not only the first; sizes are looked at when there
+    /// is nothing else.
+    pub fn refusals(config: &Value) -> Vec<Error> {
+        let Some(source) = config.as_object() else { return vec![Error::new("not a JSON object")] };
+        let mut refused: Vec<Error> = Architecture::of(source).err().into_iter().collect();
+        refused.extend(what_we_do_not_compute(source));
+        refused.extend(Rope::read(source, 1.0).err());
+        if refused.is_empty() {
+            refused.extend(Self::from_json(config).err());
+        }
+        refused
     }
 
     /// The contents of a `config.json` for weights of that dtype (`float32`, `bfloat16`, `float16`), in the spelling that
@@ -226,29 +255,41 @@ impl QwenConfig {
     }
 }
 
-/// Names what would make the model another function than the one we compute.
-fn refuse_what_we_do_not_compute(config: &Map<String, Value>) -> Result<()> {
-    if let Some(act) = given(config, "hidden_act") {
-        ensure!(act == "silu" || act == "swish", "`hidden_act` is {act}, and only \"silu\" is implemented");
+/// What would make the model another function than the one we compute, each by its name.
+fn what_we_do_not_compute(config: &Map<String, Value>) -> Vec<Error> {
+    let mut refused = Vec::new();
+    if let Some(act) = given(config, "hidden_act").filter(|act| *act != "silu" && *act != "swish") {
+        refused.push(Error::new(format!("`hidden_act` is {act}, and only \"silu\" is implemented")));
     }
     for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
         if let Some(n) = given(config, key).filter(|n| **n != 0) {
-            bail!("`{key}` is {n}, and mixtures of experts are not implemented");
+            refused.push(Error::new(format!("`{key}` is {n}, and mixtures of experts are not implemented")));
         }
     }
-    ensure!(!switch(config, "mlp_bias")?, "`mlp_bias` is true, and biases in the MLP are not implemented");
-    for kind in given(config, "layer_types").and_then(Value::as_array).into_iter().flatten() {
-        ensure!(kind == "full_attention", "`layer_types` holds {kind}, and only \"full_attention\" is implemented");
+    match switch(config, "mlp_bias") {
+        Ok(false) => {}
+        Ok(true) => refused.push(Error::new("`mlp_bias` is true, and biases in the MLP are not implemented")),
+        Err(e) => refused.push(e),
     }
-    if switch(config, "use_sliding_window")? && !slides_nowhere(config) {
-        return Err(Error::new("`use_sliding_window` is true, and sliding-window attention is not implemented")
-            .hint("the released models of Qwen2.5 and Qwen3 have it switched off"));
+    let kinds = given(config, "layer_types").and_then(Value::as_array).into_iter().flatten();
+    if let Some(kind) = kinds.into_iter().find(|kind| **kind != "full_attention") {
+        refused.push(Error::new(format!("`layer_types` holds {kind}, and only \"full_attention\" is implemented")));
+    }
+    match switch(config, "use_sliding_window") {
+        Ok(true) if !slides_nowhere(config) => refused.push(
+            Error::new("`use_sliding_window` is true, and sliding-window attention is not implemented")
+                .hint("the released models of Qwen2.5 and Qwen3 have it switched off"),
+        ),
+        Ok(_) => {}
+        Err(e) => refused.push(e),
     }
     if given(config, "quantization_config").is_some() {
-        return Err(Error::new("`quantization_config` is set, and quantised weights are not implemented")
-            .hint("use the model's F32, F16 or BF16 release"));
+        refused.push(
+            Error::new("`quantization_config` is set, and quantised weights are not implemented")
+                .hint("use the model's F32, F16 or BF16 release, or a GGUF file"),
+        );
     }
-    Ok(())
+    refused
 }
 
 /// Whether a sliding window that is switched on reaches no block: in transformers it slides from block `max_window_layers`

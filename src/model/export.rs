@@ -187,7 +187,7 @@ mod tests {
             let find = |end: &str| file.tensors.iter().find(|t| t.name == format!("{name}.{end}")).unwrap();
             let (a, b) = (find("lora_a"), find("lora_b"));
             assert_eq!((&a.dims[..], &b.dims[..]), (&[slot.inputs, slot.rank][..], &[slot.rank, slot.outputs][..]));
-            let (a, b) = (file.f32(a).unwrap(), file.f32(b).unwrap());
+            let (a, b) = (file.values(a).unwrap(), file.values(b).unwrap());
             for (o, i) in PLACES {
                 // llama-adapter.h: alpha / rank, the rank being B's first size.
                 let strength = f64::from(alpha) / slot.rank as f64;

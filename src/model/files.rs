@@ -10,6 +10,7 @@ use crate::config_file::{read_whole, without_mark};
 use crate::hub::is_dangling;
 use crate::record::{Hash, hash_file, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile, widen};
+use crate::text::text_file_contents;
 use crate::{At, Error, Result, bail, ensure};
 
 /// The weights of a model folder, mapped into memory.
@@ -129,40 +130,19 @@ impl Shards {
     /// `lm_head.weight` beside a tied head and stored rotary frequencies (`rotary_emb.inv_freq`) are harmless leftovers.
     pub fn verify(&self, config: &QwenConfig) -> Result<()> {
         let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
-        let mut missing = Vec::new();
-        let mut misshapen = Vec::new();
         let headless = !config.tie_word_embeddings && !self.places.contains_key(HEAD);
-        let mut empty = false;
-        for (name, shape) in &expected {
-            match self.places.get(name) {
-                None => missing.push(format!("`{name}` {shape:?}")),
-                Some(&file) => {
-                    let file = &self.files[file];
-                    let (dtype, found, _) = file.raw(name)?;
-                    empty |= found.contains(&0);
-                    if found != shape {
-                        misshapen
-                            .push(format!("`{name}` is {found:?}, expected {shape:?} ({})", file.path().display()));
-                    } else if ![Dtype::F32, Dtype::F16, Dtype::BF16].contains(&dtype) {
-                        misshapen.push(format!(
-                            "`{name}` is {dtype:?}, expected F32, F16 or BF16 ({})",
-                            file.path().display()
-                        ));
-                    }
-                }
-            }
-        }
         let leftover = |name: &str| {
             name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
         };
-        let unknown = self.places.iter().filter(|(name, _)| !expected.contains_key(*name) && !leftover(name));
-        let unknown: Vec<String> =
-            unknown.map(|(name, &file)| format!("`{name}` ({})", self.files[file].path().display())).collect();
-
-        let mut faults = Vec::new();
-        for (what, tensors) in [("missing", missing), ("not as expected", misshapen), ("unknown", unknown)] {
-            faults.extend(named(what, &tensors));
+        let mut stored = BTreeMap::new();
+        for (name, &file) in self.places.iter().filter(|(name, _)| expected.contains_key(*name) || !leftover(name)) {
+            let (dtype, shape, _) = self.files[file].raw(name)?;
+            let refused = (torch_name(dtype).is_none()).then(|| format!("is {dtype:?}, expected F32, F16 or BF16"));
+            let (shape, path) = (shape.to_vec(), self.files[file].path());
+            stored.insert(name.as_str(), StoredTensor { shape, refused, path });
         }
+        let empty = expected.keys().filter_map(|name| stored.get(name.as_str())).any(|t| t.shape.contains(&0));
+        let faults = faults(&expected, &stored);
         if faults.is_empty() {
             return Ok(());
         }
@@ -176,17 +156,10 @@ impl Shards {
     /// A hash by which the model is known again: names, dtypes and shapes of all tensors, and 4 KiB from the beginning, the
     /// middle and the end of each. A finetune changes it; hashing every byte would read the whole model.
     pub fn fingerprint(&self) -> Result<String> {
-        const PIECE: usize = 4096;
-        let mut hasher = blake3::Hasher::new();
-        for name in self.names() {
+        fingerprint(self.names().map(|name| {
             let (dtype, shape, bytes) = self.raw(name)?;
-            hasher.update(format!("{name} {dtype:?} {shape:?};").as_bytes());
-            let last = bytes.len().saturating_sub(PIECE);
-            for start in [0, last / 2, last] {
-                hasher.update(&bytes[start..bytes.len().min(start + PIECE)]);
-            }
-        }
-        Ok(hasher.finalize().to_hex().to_string())
+            Ok((format!("{name} {dtype:?} {shape:?};"), bytes))
+        }))
     }
 
     /// The hash of each file, by the order of the files: of every byte, each file on a thread of its own.
@@ -204,6 +177,53 @@ impl Shards {
         let file = self.places.get(name).map(|&file| &self.files[file]);
         file.ok_or_else(|| Error::new(format!("{}: tensor `{name}` is missing", self.dir.display())))
     }
+}
+
+/// What is stored of a tensor.
+pub(super) struct StoredTensor<'a> {
+    pub shape: Vec<usize>,
+    /// What is wrong with its type, if it is not read.
+    pub refused: Option<String>,
+    pub path: &'a Path,
+}
+
+/// Every tensor that is missing, not as expected, or unknown.
+pub(super) fn faults(
+    expected: &BTreeMap<String, Vec<usize>>,
+    stored: &BTreeMap<&str, StoredTensor<'_>>,
+) -> Vec<String> {
+    let (mut missing, mut wrong) = (Vec::new(), Vec::new());
+    for (name, shape) in expected {
+        match stored.get(name.as_str()) {
+            None => missing.push(format!("`{name}` {shape:?}")),
+            Some(StoredTensor { shape: found, path, .. }) if found != shape => {
+                wrong.push(format!("`{name}` is {found:?}, expected {shape:?} ({})", path.display()));
+            }
+            Some(StoredTensor { refused: Some(why), path, .. }) => {
+                wrong.push(format!("`{name}` {why} ({})", path.display()));
+            }
+            Some(_) => {}
+        }
+    }
+    let unknown = stored.iter().filter(|(name, _)| !expected.contains_key(**name));
+    let unknown: Vec<String> = unknown.map(|(name, tensor)| format!("`{name}` ({})", tensor.path.display())).collect();
+    let all = [("missing", missing), ("not as expected", wrong), ("unknown", unknown)];
+    all.iter().filter_map(|(what, tensors)| named(what, tensors)).collect()
+}
+
+/// A hash of tensors: a description of each, and 4 KiB from the beginning, the middle and the end of its bytes.
+pub(super) fn fingerprint<'a>(tensors: impl Iterator<Item = Result<(String, &'a [u8])>>) -> Result<String> {
+    const PIECE: usize = 4096;
+    let mut hasher = blake3::Hasher::new();
+    for tensor in tensors {
+        let (description, bytes) = tensor?;
+        hasher.update(description.as_bytes());
+        let last = bytes.len().saturating_sub(PIECE);
+        for start in [0, last / 2, last] {
+            hasher.update(&bytes[start..bytes.len().min(start + PIECE)]);
+        }
+    }
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// Whether two tensors' bytes stand for the same numbers.
@@ -295,8 +315,11 @@ pub(super) fn write_index(dir: &Path, size: usize, places: serde_json::Map<Strin
     write_atomic(&dir.join(INDEX), format!("{index:#}\n").as_bytes())
 }
 
-/// Copies tokenizer, template and generation defaults, as far as there are such files.
+/// Copies tokenizer, template and generation defaults, as far as there are such files; those of a GGUF file are written out.
 pub(super) fn copy_text_files(from: &Path, to: &Path) -> Result<()> {
+    if from.is_file() {
+        return text_file_contents(from)?.iter().try_for_each(|(name, bytes)| write_atomic(&to.join(name), bytes));
+    }
     for name in TEXT_FILES {
         let file = from.join(name);
         if file.exists() {

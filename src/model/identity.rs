@@ -3,22 +3,26 @@
 use std::fs;
 use std::path::Path;
 
-use super::files::Shards;
+use super::checkpoint::Checkpoint;
 use crate::record::{Hash, hash_file};
 use crate::{At, Result};
 
-/// Hash of a model folder: every byte of its weights, and every text file beside them (configuration, tokenizer, template,
-/// generation defaults). It takes about as long as reading the files from the disk, which loading them spares afterwards.
+/// Hash of a model: every byte of its weights, and every text file beside them (configuration, tokenizer, template, generation
+/// defaults); a GGUF file holds all of that. It takes about as long as reading the files from the disk, which loading them spares
+/// afterwards.
 ///
 /// # Errors
 /// If the weights cannot be opened or a file cannot be read.
-pub fn model_hash(folder: &Path) -> Result<Hash> {
-    let weights = Shards::open(folder)?.contents()?;
+pub fn model_hash(model: &Path) -> Result<Hash> {
+    let weights = Checkpoint::open(model)?.contents()?;
+    if model.is_file() {
+        return Ok(Hash::of(&weights));
+    }
     let decides =
         |name: &str| !name.starts_with('.') && [".json", ".jinja", ".txt"].iter().any(|end| name.ends_with(end));
     let mut hashes = Vec::new();
-    for entry in fs::read_dir(folder).at(folder)? {
-        let path = entry.at(folder)?.path();
+    for entry in fs::read_dir(model).at(model)? {
+        let path = entry.at(model)?.path();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_file() && decides(&name) {
             hashes.push((name, hash_file(&path)?));

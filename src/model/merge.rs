@@ -1,6 +1,6 @@
 //! Merges an adapter into a model's weights: `W + scale · B · A`, computed in f32 and rounded once, folder to folder.
 //!
-//! The new folder has the old one's files, shard for shard. Weights go through piece by piece, so that beside the adapter no
+//! The new folder has the old one's files, shard for shard; from a GGUF file it has one, or as many as the file has parts. Weights go through piece by piece, so that beside the adapter no
 //! more than a piece is in memory, however large the model.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,11 @@ use std::thread;
 
 use serde_json::{Map, Value};
 
-use super::QwenConfig;
-use super::files::{Shards, copy_text_files, torch_name, write_index};
+use super::checkpoint::Checkpoint;
+use super::files::{copy_text_files, torch_name, write_index};
 use super::peft::{Adapter, Pair};
 use crate::record::write_atomic;
-use crate::tensorfile::{self, Dtype, Planned, narrow, widen};
+use crate::tensorfile::{self, Dtype, Planned, narrow};
 use crate::{At, Error, Result, ensure};
 
 /// What a merge wrote.
@@ -29,8 +29,8 @@ pub struct Merged {
     pub dtype: Dtype,
 }
 
-/// Writes the model of folder `from`, changed by the adapter, into the folder `to`, with tokenizer, template and generation
-/// defaults; `config.json` comes last. Every tensor keeps its dtype unless `dtype` says otherwise. `tell` is given the number of
+/// Writes the model `from`, changed by the adapter, into the folder `to`, with tokenizer, template and generation defaults;
+/// `config.json` comes last. Every tensor keeps its dtype unless `dtype` says otherwise; those of a quantised GGUF file become f16. `tell` is given the number of
 /// tensors written so far.
 ///
 /// # Errors
@@ -42,10 +42,7 @@ pub fn merge(
     to: &Path,
     tell: &mut dyn FnMut(usize),
 ) -> Result<Merged> {
-    let config = QwenConfig::read(from)?;
-    let shards = Shards::open(from)?;
-    let config = shards.settled(config)?;
-    shards.verify(&config)?;
+    let (config, checkpoint) = Checkpoint::verified(from)?;
     ensure!(!adapter.pairs.is_empty(), "the adapter changes nothing: it has no pair");
     std::fs::create_dir_all(to).at(to)?;
     let pairs: BTreeMap<String, &Pair> = adapter.pairs.values().map(|pair| (weight_name(pair), pair)).collect();
@@ -53,14 +50,15 @@ pub fn merge(
 
     let mut merged = Merged { tensors: 0, changed: 0, dtype: Dtype::F32 };
     let (mut places, mut size) = (Map::new(), 0);
-    for (path, names) in shards.parts() {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let planned = planned(&shards, names.into_iter().filter(|name| kept.contains_key(name)), dtype)?;
+    let files = checkpoint.files(&config);
+    let several = files.len() > 1;
+    for (file, names) in files {
+        let planned = planned(&checkpoint, names.into_iter().filter(|name| kept.contains_key(name)), dtype)?;
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
         tensorfile::write_poured(&to.join(&file), &planned, &metadata, |name, out| {
             let pair = pairs.get(name).copied();
             let (_, dtype, _) = planned.iter().find(|(n, ..)| n == name).expect("a planned tensor");
-            pour(&shards, name, *dtype, pair, out).map_err(|e| e.at(to.join(&file).display()))?;
+            pour(&checkpoint, name, *dtype, pair, out).map_err(|e| e.at(to.join(&file).display()))?;
             merged.tensors += 1;
             if pair.is_some() {
                 merged.changed += 1;
@@ -75,11 +73,11 @@ pub fn merge(
         }
     }
     assert_eq!(merged.changed, pairs.len(), "every pair of the adapter meets its weight");
-    if shards.parts().count() > 1 {
+    if several {
         write_index(to, size, places)?;
     }
     copy_text_files(from, to)?;
-    let called = dtype.map_or_else(|| shards.raw("model.embed_tokens.weight").map(|(dtype, ..)| dtype), Ok)?;
+    let called = dtype.map_or_else(|| checkpoint.dtype("model.embed_tokens.weight"), Ok)?;
     let json = config.to_json(torch_name(called).unwrap_or("float32"));
     write_atomic(&to.join("config.json"), format!("{json:#}\n").as_bytes())?;
     Ok(merged)
@@ -90,10 +88,11 @@ fn weight_name(pair: &Pair) -> String {
     format!("model.layers.{}.{}.weight", pair.slot.block, pair.slot.projection)
 }
 
-fn planned(shards: &Shards, names: impl Iterator<Item = String>, dtype: Option<Dtype>) -> Result<Vec<Planned>> {
+fn planned(checkpoint: &Checkpoint, names: impl Iterator<Item = String>, dtype: Option<Dtype>) -> Result<Vec<Planned>> {
     let plan = |name: String| {
-        let (stored, shape, _) = shards.raw(&name)?;
-        Ok((name.clone(), dtype.unwrap_or(stored), shape.to_vec()))
+        let dtype = dtype.map_or_else(|| checkpoint.dtype(&name), Ok)?;
+        let shape = checkpoint.shape(&name)?;
+        Ok((name, dtype, shape))
     };
     names.map(plan).collect()
 }
@@ -104,24 +103,22 @@ fn coarser(a: Dtype, b: Dtype) -> Dtype {
 }
 
 /// Writes one tensor, changed by its pair if it has one, piece by piece.
-fn pour(shards: &Shards, name: &str, dtype: Dtype, pair: Option<&Pair>, out: &mut dyn Write) -> Result<()> {
+fn pour(checkpoint: &Checkpoint, name: &str, dtype: Dtype, pair: Option<&Pair>, out: &mut dyn Write) -> Result<()> {
     /// Values at a time.
     const PIECE: usize = 1 << 22;
-    let (stored, shape, bytes) = shards.raw(name)?;
     let write = |out: &mut dyn Write, bytes: &[u8]| out.write_all(bytes).doing("cannot write");
-    if pair.is_none() && stored == dtype {
+    if let (None, Some(bytes)) = (pair, checkpoint.bytes(name, dtype)?) {
         write(out, bytes)?;
-        shards.release(name);
+        checkpoint.release(name);
         return Ok(());
     }
-    let columns = shape.last().copied().unwrap_or(1).max(1);
-    let rows_max = (PIECE / columns).max(1);
-    let row_bytes = columns * if stored == Dtype::F32 { 4 } else { 2 };
-    for (i, piece) in bytes.chunks(rows_max * row_bytes).enumerate() {
-        let values = widen(stored, piece);
-        let mut values = values.ok_or_else(|| Error::new(format!("tensor `{name}` is {stored:?}")))?;
+    let shape = checkpoint.shape(name)?;
+    let columns: usize = shape.iter().skip(1).product();
+    let rows_max = (PIECE / columns.max(1)).max(1);
+    for first in (0..shape[0]).step_by(rows_max) {
+        let mut values = checkpoint.floats(name, first..(first + rows_max).min(shape[0]))?;
         if let Some(pair) = pair {
-            add_product(&mut values, i * rows_max, pair);
+            add_product(&mut values, first, pair);
         }
         let narrowed = narrow(dtype, &values);
         let narrowed = narrowed.ok_or_else(|| {
@@ -129,7 +126,7 @@ fn pour(shards: &Shards, name: &str, dtype: Dtype, pair: Option<&Pair>, out: &mu
         })?;
         write(out, &narrowed)?;
     }
-    shards.release(name);
+    checkpoint.release(name);
     Ok(())
 }
 
@@ -161,6 +158,8 @@ fn add_row(row: &mut [f32], at: usize, pair: &Pair) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::QwenConfig;
+    use super::super::files::Shards;
     use super::super::peft::{AdapterConfig, Targets};
     use super::*;
 

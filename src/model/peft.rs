@@ -12,7 +12,8 @@ pub use super::adapter_config::{AdapterConfig, RANK_MAX, Slot, Targets};
 use super::QwenConfig;
 use super::adapter_config::module_name;
 use super::adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder, AdapterForm};
-use super::files::{Shards, named, same_numbers};
+use super::checkpoint::Checkpoint;
+use super::files::named;
 use super::mlx;
 use crate::record::{seed_of, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile};
@@ -223,11 +224,9 @@ fn table_saved_along(name: &str) -> Option<&'static str> {
 
 /// Whether a tensor of the file has the numbers of the model's; a tied head is the embedding.
 fn equals_base(file: &TensorFile, name: &str, table: &str, base: &Path) -> Result<bool> {
-    let shards = Shards::open(base)?;
-    let table = if shards.names().any(|name| name == table) { table } else { "model.embed_tokens.weight" };
-    let (dtype, shape, bytes) = file.raw(name)?;
-    let (base_dtype, base_shape, base_bytes) = shards.raw(table)?;
-    Ok(shape == base_shape && same_numbers((dtype, bytes), (base_dtype, base_bytes)))
+    let checkpoint = Checkpoint::open(base)?;
+    let table = if checkpoint.shape(table).is_ok() { table } else { "model.embed_tokens.weight" };
+    checkpoint.equals(table, file.raw(name)?)
 }
 
 /// The tensor's name in PEFT's files; `factor` is `A` or `B`.

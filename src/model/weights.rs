@@ -1,4 +1,4 @@
-//! Weights in and out: a folder in Hugging Face's layout, a PEFT adapter, or numbers drawn from a seed.
+//! Weights in and out: a folder in Hugging Face's layout or a GGUF file, a PEFT adapter, or numbers drawn from a seed.
 //!
 //! A model is read tensor by tensor, each in the dtype in which it is held: on the host there is never more than the
 //! tensor on its way, beside what the device itself keeps there.
@@ -8,20 +8,20 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{DType, Tensor, TensorData};
-use half::{bf16, f16};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::block::{Block, HeadNorms};
+use super::checkpoint::Checkpoint;
 use super::config::PROJECTIONS;
-use super::files::{self, Shards};
+use super::files;
 use super::linear::{Learning, Linear, Lora};
 use super::peft::{Adapter, AdapterConfig, Pair};
 use super::{Qwen, QwenConfig, TokenTable};
 use crate::kernels::{FusedOps, Heads};
 use crate::record::seed_of;
-use crate::tensorfile::{Dtype, transposed, widen};
-use crate::{Error, Result, bail};
+use crate::tensorfile::transposed;
+use crate::{Error, Result};
 
 /// How a device holds a model's matrices; gains and biases are always whole and f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +51,12 @@ struct Wanted<'a> {
 type Source<'a> = dyn FnMut(Wanted<'_>) -> Result<TensorData> + 'a;
 
 impl<B: FusedOps> Qwen<B> {
-    /// Reads a model folder, tensor by tensor.
-    pub fn load(dir: &Path, device: &B::Device, storage: impl Into<WeightStorage>) -> Result<Self> {
-        let config = QwenConfig::read(dir)?;
-        let shards = Shards::open(dir)?;
-        let config = shards.settled(config)?;
-        shards.verify(&config)?;
-        Self::build(config, device, storage.into(), &mut |wanted| read(&shards, wanted))
+    /// Reads a model folder or a GGUF file, tensor by tensor.
+    pub fn load(model: &Path, device: &B::Device, storage: impl Into<WeightStorage>) -> Result<Self> {
+        let (config, checkpoint) = Checkpoint::verified(model)?;
+        Self::build(config, device, storage.into(), &mut |Wanted { name, shape, rows, dtype }| {
+            checkpoint.tensor(name, shape, rows, dtype)
+        })
     }
 
     /// A model with weights [`drawn`] from a seed.
@@ -209,35 +208,6 @@ pub fn drawn(name: &str, shape: &[usize], blocks: usize, seed: u64) -> Vec<f32> 
     let deviation = if writes { 0.02 / (2.0 * blocks as f64).sqrt() } else { 0.02 };
     let mut rng = ChaCha8Rng::seed_from_u64(seed_of(seed, name));
     (0..n).map(|_| (normal(&mut rng) * deviation) as f32).collect()
-}
-
-/// A tensor, or some of its rows, from a model folder: as it lies there if that is the dtype asked for, else in f32.
-fn read(shards: &Shards, Wanted { name, shape, rows, dtype }: Wanted<'_>) -> Result<TensorData> {
-    let (stored, found, bytes) = shards.raw(name)?;
-    if found != shape {
-        bail!("tensor `{name}` has shape {found:?}, expected {shape:?}");
-    }
-    let row = bytes.len() / shape[0];
-    let bytes = &bytes[rows.start * row..rows.end * row];
-    let shape = [&[rows.len()], &shape[1..]].concat();
-    let halves = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    let data = match (stored, dtype) {
-        (Dtype::BF16, DType::BF16) => TensorData::new(halves().map(bf16::from_bits).collect(), shape),
-        (Dtype::F16, DType::F16) => TensorData::new(halves().map(f16::from_bits).collect(), shape),
-        _ => {
-            let Some(values) = widen(stored, bytes) else {
-                bail!("tensor `{name}` has dtype {stored:?}, expected F32, F16 or BF16");
-            };
-            let large = values.iter().find(|v| v.abs() > f16::MAX.to_f32());
-            if let (DType::F16, Some(value)) = (dtype, large) {
-                return Err(Error::new(format!("tensor `{name}` holds {value}, which is beyond f16"))
-                    .hint("use --dtype bf16 or f32"));
-            }
-            TensorData::new(values, shape)
-        }
-    };
-    shards.release(name);
-    Ok(data)
 }
 
 fn host<B: FusedOps>(t: &Tensor<B, 2>) -> Vec<f32> {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -69,12 +70,18 @@ fn check_sizes(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
         all = all.saturating_add(rows);
         ensure!(group.num_columns() > 0, "damaged: row group {i} has no column");
         for column in group.columns() {
+            let packed = column.compression();
+            if !matches!(packed, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)) {
+                let hint = "write it anew with Snappy or Zstandard: pandas.read_parquet(\"FILE\").to_parquet(\"FILE\") in Python";
+                return Err(Error::new(format!("compressed by {packed}, which is not read here")).hint(hint));
+            }
             let values = u64::try_from(column.num_values()).unwrap_or(0);
             ensure!(rows <= values, "damaged: row group {i} has {rows} rows and a column of {values} values");
         }
     }
     let most = bytes.saturating_mul(ROWS_PER_BYTE).max(ROWS_ALWAYS);
     ensure!(all <= most, "damaged: {all} rows in a file of {bytes} bytes");
+    ensure!(all > 0, "the file holds no row");
     Ok(())
 }
 

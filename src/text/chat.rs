@@ -149,8 +149,8 @@ pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<Str
             }
         }
     }
-    if let Some(first) = messages.first_mut() {
-        first.tools = tools;
+    if let (Some(first), Some(tools)) = (messages.first_mut(), tools) {
+        first.tools = Some(tools);
     }
     Ok((messages, row))
 }
@@ -183,7 +183,7 @@ pub(super) fn unread_of_turns(row: &Map<String, Value>) -> Vec<String> {
         lists.flatten().filter_map(Value::as_object).filter(|turn| ROLE_KEYS.iter().any(|key| turn.contains_key(*key)));
     let read = |key: &str| {
         let all = [&ROLE_KEYS[..], &CONTENT_KEYS, &LEARNED_KEYS, &CALLS, &TOOL_TURN_KEYS];
-        all.iter().any(|keys| keys.contains(&key))
+        key == "tools" || all.iter().any(|keys| keys.contains(&key))
     };
     let unread = turns.flatten().filter(|(key, value)| is_given(value) && !read(key));
     let mut keys: Vec<String> = unread.map(|(key, _)| key.clone()).collect();
@@ -212,6 +212,8 @@ fn message_of(turn: &Value) -> Result<Message> {
     }
     let role = role_of(role)?;
     let tool_calls = calls_of(turn)?;
+    let tools = turn.as_object().filter(|turn| turn.contains_key("tools"));
+    let tools = tools.map(|turn| tools_of(&mut turn.clone())).transpose()?.flatten();
     ensure!(tool_calls.is_none() || role == "assistant", "calls of tools by `{role}`");
     let key =
         CONTENT_KEYS.into_iter().find(given).or_else(|| CONTENT_KEYS.into_iter().find(|key| turn.get(*key).is_some()));
@@ -225,6 +227,7 @@ fn message_of(turn: &Value) -> Result<Message> {
     Ok(Message {
         learned: learned(turn)?,
         tool_calls,
+        tools,
         tool_call_id: text("tool_call_id"),
         name: text("name"),
         ..Message::new(role, content)

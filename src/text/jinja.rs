@@ -11,8 +11,8 @@ use super::bytecode::{CHECKED, CYCLE, ITEM, SLICE, STORABLE, TIMES, WEIGHED};
 use super::meter::{checked, spend, storable, weigh};
 use super::strftime::strftime;
 
-/// Instructions of one rendering. A chat of 200 turns with tools takes about a hundred thousand; a million take a fraction of a second.
-const FUEL: u64 = 3_000_000;
+/// Instructions of one rendering. A turn of a chat takes about a hundred; a million take a fraction of a second.
+const FUEL: u64 = 1_000_000;
 /// Macros within macros, four times: templates that write JSON schemas recurse a dozen times.
 const RECURSION: usize = 240;
 /// Widths, counts and indentations that a text may be padded to.
@@ -20,7 +20,7 @@ const WIDTH_MAX: u64 = 1000;
 const COUNT_MAX: u64 = 100_000;
 
 /// Jinja's filters that make a value out of their arguments alone; others, such as `map`, apply one of these to each item.
-const FILTERS: [&str; 46] = [
+const FILTERS: [&str; 42] = [
     "escape",
     "e",
     "lower",
@@ -63,10 +63,6 @@ const FILTERS: [&str; 46] = [
     "pprint",
     "format",
     "safe",
-    "select",
-    "reject",
-    "selectattr",
-    "rejectattr",
 ];
 /// Tests of two values, which take as long as the values are.
 const TESTS: [&str; 18] = [
@@ -105,7 +101,7 @@ pub(super) fn environment() -> Environment<'static> {
     env.add_function("raise_exception", raise_exception);
     env.add_function("strftime_now", strftime_now);
     let plain = Arc::new(Environment::new());
-    for name in FILTERS.into_iter().filter(|name| !HIGHER.contains(name)) {
+    for name in FILTERS {
         let plain = Arc::clone(&plain);
         env.add_filter(name, move |state: &State<'_, '_>, args: Rest<Value>| {
             weigh(state, &args)?;
@@ -130,9 +126,6 @@ pub(super) fn environment() -> Environment<'static> {
     env.add_function(CYCLE, cycle);
     env
 }
-
-/// They apply another filter or test to each item.
-const HIGHER: [&str; 4] = ["select", "reject", "selectattr", "rejectattr"];
 
 fn wrong(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, what)
@@ -181,7 +174,9 @@ fn cycle(state: &State<'_, '_>, value: Value, args: Rest<Value>) -> Result<Value
 
 /// Python's methods of texts, lists and maps.
 fn method(state: &State<'_, '_>, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
-    weigh(state, std::slice::from_ref(value))?;
+    if value.kind() != ValueKind::Map {
+        weigh(state, std::slice::from_ref(value))?;
+    }
     weigh(state, args)?;
     let with_value: Vec<Value> = std::iter::once(value.clone()).chain(args.iter().cloned()).collect();
     match (value.as_str(), name, args) {
@@ -261,6 +256,7 @@ fn raise_exception(message: String) -> Result<Value, Error> {
 /// `strftime_now(format)`: today in UTC (transformers takes local time). Prompts that contain it change from day to day;
 /// Qwen2.5's has none.
 fn strftime_now(format: String) -> Result<String, Error> {
+    refuse_above(format.len() as u64, WIDTH_MAX)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     strftime(&format, now)
         .map_err(|code| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: unknown code {code}")))

@@ -12,9 +12,9 @@ use minijinja::{Error, ErrorKind, State, Value};
 pub(super) const METER: &str = " meter";
 
 /// What all values of one rendering may weigh together, and one of them, in bytes: so much anyway, and so many times the conversation.
-const ALL: u64 = 48 << 20;
-const ALL_TIMES: u64 = 64;
-const ONE: u64 = 8 << 20;
+const ALL: u64 = 32 << 20;
+const ALL_TIMES: u64 = 256;
+const ONE: u64 = 4 << 20;
 const ONE_TIMES: u64 = 16;
 /// What an item of a list or a map weighs beside its text.
 const ITEM: u64 = 16;
@@ -58,8 +58,9 @@ impl Meter {
     }
 }
 
+/// Of the same kind as minijinja's own limit.
 fn refused(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("the template {what}"))
+    Error::new(ErrorKind::OutOfFuel, format!("the template {what}"))
 }
 
 /// The rendering's meter does something.

@@ -3,16 +3,17 @@
 //! The default system prompt comes out of the template itself; nothing here knows what it says.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use minijinja::machinery::{Instructions, Vm, make_string_output};
 use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use serde::Serialize;
 
 use super::bytecode;
+use super::files::TextFiles;
 use super::jinja::environment;
 use super::message::Message;
 use super::meter::{METER, Meter, weight};
-use crate::config_file::without_mark;
 use crate::record::contained_here;
 use crate::{At, Error, Result};
 
@@ -24,41 +25,47 @@ pub(super) struct Template {
     source: String,
     /// The file that it was found in.
     place: PathBuf,
+    /// What a small conversation has used up: the next one would take as long, for each row of a file.
+    exhausted: OnceLock<String>,
     /// `bos_token`, `eos_token` and their like, by which templates refer to them.
     special: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Template {
-    /// Finds a model folder's template: `chat_template.jinja` if it is there, else `chat_template` of
-    /// `tokenizer_config.json`, which is a text or a list of named templates (then `default` is taken).
-    pub(super) fn find(dir: &Path, tokenizer_config: &serde_json::Value) -> Result<Option<Self>> {
-        let own_file = dir.join("chat_template.jinja");
-        let (place, source) = if own_file.exists() {
-            let bytes = std::fs::read(&own_file).at(&own_file)?;
-            let source = String::from_utf8(without_mark(&bytes).to_vec()).doing("not UTF-8").at(&own_file)?;
-            (own_file, source)
-        } else {
-            let place = dir.join("tokenizer_config.json");
-            match &tokenizer_config["chat_template"] {
-                serde_json::Value::Null => return Ok(None),
-                serde_json::Value::String(source) => (place, source.clone()),
-                serde_json::Value::Array(named) => {
-                    let default = named.iter().find(|t| t["name"] == "default");
-                    let source = default.and_then(|t| t["template"].as_str()).ok_or_else(|| {
-                        Error::new("`chat_template` is a list without a template named `default`").at(place.display())
-                    })?;
-                    (place, source.to_owned())
+    /// A model's template: `chat_template.jinja` if it is there, else `chat_template` of `tokenizer_config.json`, which is a text
+    /// or a list of named templates (then `default` is taken).
+    pub(super) fn find(files: &TextFiles) -> Result<Option<Self>> {
+        let config = &files.tokenizer_config;
+        let (name, source) = match &files.template {
+            Some(source) => ("chat_template.jinja", source.clone()),
+            None => {
+                let name = "tokenizer_config.json";
+                match &config["chat_template"] {
+                    serde_json::Value::Null => return Ok(None),
+                    serde_json::Value::String(source) => (name, source.clone()),
+                    serde_json::Value::Array(named) => {
+                        let default = named.iter().find(|t| t["name"] == "default");
+                        let source = default.and_then(|t| t["template"].as_str()).ok_or_else(|| {
+                            Error::new("`chat_template` is a list without a template named `default`")
+                                .at(files.place(name).display())
+                        })?;
+                        (name, source.to_owned())
+                    }
+                    _ => {
+                        return Err(
+                            Error::new("`chat_template` is neither a text nor a list").at(files.place(name).display())
+                        );
+                    }
                 }
-                _ => return Err(Error::new("`chat_template` is neither a text nor a list").at(place.display())),
             }
         };
         let mut special = serde_json::Map::new();
         for name in ["bos_token", "eos_token", "unk_token", "pad_token"] {
-            if let Some(token) = token_text(&tokenizer_config[name]) {
+            if let Some(token) = token_text(&config[name]) {
                 special.insert(name.into(), token.into());
             }
         }
-        Self::compile(source, special, &place).map(Some)
+        Self::compile(source, special, &files.place(name)).map(Some)
     }
 
     /// Compiles a template with transformers' settings.
@@ -73,7 +80,8 @@ impl Template {
             bytecode::compile(kept).map_err(in_full).doing("the chat template does not compile")
         });
         let instructions = compiled.at(place)?;
-        Ok(Self { env: environment(), instructions, source, place: place.to_owned(), special })
+        let (place, exhausted) = (place.to_owned(), OnceLock::new());
+        Ok(Self { env: environment(), instructions, source, place, exhausted, special })
     }
 
     /// The template as it was written.
@@ -93,7 +101,11 @@ impl Template {
         let tools = Value::from_serialize(messages.iter().find_map(|message| message.tools.as_ref()));
         let conversation = Value::from(vec![turns.clone(), tools.clone()]);
         let work = || -> Result<String> {
-            let meter = Meter::new(weight(&conversation, u64::MAX).map_err(in_full)?);
+            if let Some(told) = self.exhausted.get() {
+                return Err(Error::new(told.clone()));
+            }
+            let weight = weight(&conversation, u64::MAX).map_err(in_full)?;
+            let (meter, small) = (Meter::new(weight), weight.bytes() < SMALL);
             let special = self.special.iter().map(|(name, token)| (name.as_str(), Value::from_serialize(token)));
             let own = [
                 ("messages", turns),
@@ -106,12 +118,28 @@ impl Template {
             let mut text = String::new();
             let mut out = make_string_output(&mut text);
             let (vm, none) = (Vm::new(&self.env), Default::default());
-            vm.eval(&self.instructions, context, &none, &mut out, AutoEscape::None).map_err(in_full)?;
+            let done = vm.eval(&self.instructions, context, &none, &mut out, AutoEscape::None);
+            if let Err(e) = done {
+                let (limit, told) = (is_limit(&e), in_full(e));
+                if limit && small {
+                    let _ = self.exhausted.set(told.to_string());
+                }
+                return Err(told);
+            }
             drop(out);
             Ok(text)
         };
         contained_here(&self.place, || work().doing("the chat template failed")).at(&self.place)
     }
+}
+
+/// A conversation of fewer bytes never brings an honest template to its limits.
+const SMALL: u64 = 1 << 16;
+
+/// Whether a template has come to one of its limits.
+fn is_limit(e: &minijinja::Error) -> bool {
+    let deeper = std::error::Error::source(e).and_then(|source| source.downcast_ref());
+    e.kind() == ErrorKind::OutOfFuel || deeper.is_some_and(is_limit)
 }
 
 /// A turn as templates see it.
@@ -186,9 +214,9 @@ fn in_full(e: minijinja::Error) -> Error {
 
 fn words_of(e: &minijinja::Error) -> String {
     let what = match (e.kind(), e.detail()) {
-        (ErrorKind::OutOfFuel, _) => "the template takes too many steps".to_owned(),
-        // Also what `raise_exception` says.
-        (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
+        (ErrorKind::OutOfFuel, None) => "the template takes too many steps".to_owned(),
+        // Ours, and also what `raise_exception` says.
+        (ErrorKind::OutOfFuel | ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     };
@@ -271,7 +299,7 @@ mod tests {
     fn what_a_template_uses_up_is_bounded() {
         let steps = "too many steps";
         refused("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", steps);
-        refused("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(40) }}", steps);
+        refused("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(20) }}", steps);
         refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion limit exceeded");
         for grow in [
             "n.s ~ n.s",
@@ -305,7 +333,7 @@ mod tests {
         refused("{{ 'a' * 10 ** 9 }}", "too long a text");
         refused("{{ ([1] * 10 ** 12)|length }}", "too long a text");
         refused("{{ [1]|tojson(indent=10**15) }}", "is more than 16");
-        refused("{{ [1]|tojson(18446744073709551615) }}", "too");
+        refused("{{ [1]|tojson(18446744073709551615) }}", "is more than 16");
         refused("{{ '{:1000000000}'.format('a') }}", "is more than 1000");
         refused("{{ '%1000000000s'|format('a') }}", "is more than 1000");
         refused("{{ 'a'|indent(10**12) }}", "is more than 1000");

@@ -1,4 +1,4 @@
-//! A model folder's tokenizer: text to ids and back, special tokens, and the chat template.
+//! A model's tokenizer: text to ids and back, special tokens, and the chat template.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tokenizers::Encoding;
 
+use super::files::TextFiles;
+use super::gguf;
 use super::headers::Headers;
 use super::message::Message;
 use super::template::{Template, token_text};
-use crate::config_file::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 use crate::{At, Error, Result, bail, ensure, guarded};
 
 /// A model's tokenizer together with its chat template.
@@ -33,43 +34,37 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, `tokenizer_config.json` or `chat_template.jinja`, and the end-of-sequence ids from
-    /// `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`.
-    pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        let bytes = read_whole(&path).at(&path).map_err(|e| {
-            e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
-        })?;
-        if is_lfs_pointer(&bytes) {
-            return Err(lfs_pointer(&path));
-        }
-        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(without_mark(&bytes)))
+    /// Reads a model's tokenizer, template and end-of-sequence ids: a folder's `tokenizer.json`, `tokenizer_config.json` or
+    /// `chat_template.jinja`, and `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`; or a GGUF
+    /// file, which holds the same.
+    pub fn load(model: &Path) -> Result<Self> {
+        let files = if model.is_file() { gguf::text_files(model)? } else { TextFiles::of_folder(model)? };
+        let path = files.place("tokenizer.json");
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&files.tokenizer))
             .and_then(|read| read.map_err(|e| Error::new(e.to_string())))
             .map_err(|e| e.at(format_args!("{}: not a tokenizer", path.display())))?;
         // A tokenizer saved after training may cut or pad; transformers switches both off unless asked.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Error::new(format!("{}: {e}", path.display())))?;
 
-        let config = json_or_null(&dir.join("tokenizer_config.json"))?;
-        check_added_tokens(&inner, &config).at(dir)?;
-        let template = Template::find(dir, &config)?;
+        let template = Template::find(&files)?;
+        let TextFiles { tokenizer: bytes, tokenizer_config: config, generation, config: shape, model: dir, .. } = files;
+        check_added_tokens(&inner, &config).at(&dir)?;
         let len = 1 + inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize);
 
-        let generation = json_or_null(&dir.join("generation_config.json"))?;
-        let model = json_or_null(&dir.join("config.json"))?;
         let id_of = |name: &str| token_text(&config[name]).and_then(|token| inner.token_to_id(token));
         let eos_ids = [
             ids_of(&generation["eos_token_id"]),
-            ids_of(&model["eos_token_id"]),
+            ids_of(&shape["eos_token_id"]),
             id_of("eos_token").into_iter().collect(),
         ];
         let eos_ids = eos_ids.into_iter().find(|ids| !ids.is_empty()).unwrap_or_default();
-        ensure_eos(&eos_ids, len).at(dir)?;
+        ensure_eos(&eos_ids, len).at(&dir)?;
         let eos_token = match token_text(&config["eos_token"]) {
             Some(token) => token.to_owned(),
             None => inner.id_to_token(eos_ids[0]).unwrap_or_default(),
         };
-        let rows = model["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let rows = shape["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         let pad_id = id_of("pad_token").or_else(|| ids_of(&generation["pad_token_id"]).first().copied());
         // A pad token may have been added without a row for it; what fills a row is never attended to, so any token does.
         let pad_id = pad_id.filter(|&id| (id as usize) < rows).unwrap_or(eos_ids[0]);
@@ -78,7 +73,7 @@ impl Tokenizer {
         hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
         let fingerprint = hasher.finalize().to_hex().to_string();
-        let (dir, headers, writes) = (dir.to_owned(), OnceLock::new(), OnceLock::new());
+        let (headers, writes) = (OnceLock::new(), OnceLock::new());
         let tokenizer =
             Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes };
         // Parts that do not go together show only when they are used; that is told before any work begins.
@@ -181,7 +176,10 @@ impl Tokenizer {
     pub fn chat_text(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
         let template = self.template.as_ref().ok_or_else(|| {
             Error::new(format!("{}: the model has no chat template", self.dir.display()))
-                .hint("put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`")
+                .hint(match self.dir.is_file() {
+                    true => "a file of a chat model has `tokenizer.chat_template`: take another one, or a folder with `chat_template.jinja`",
+                    false => "put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`",
+                })
         })?;
         let tools = messages.iter().any(|message| message.tools.is_some());
         let calls = messages.iter().any(|message| message.tool_calls.is_some());
@@ -268,15 +266,6 @@ fn byte_of(c: char) -> Option<u8> {
         _ => return None,
     };
     u8::try_from(byte).ok()
-}
-
-/// A JSON file, or null if it does not exist.
-pub(super) fn json_or_null(path: &Path) -> Result<Value> {
-    match read_whole(path) {
-        Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(e) => Err(e).at(path),
-    }
 }
 
 /// One id or a list of them; anything else is no id.

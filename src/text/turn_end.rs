@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::files::TextFiles;
 use super::message::Message;
 use super::template::{Template, token_text};
-use super::tokenizer::{ids_of, json_or_null};
+use super::tokenizer::ids_of;
 use crate::Result;
 
 /// A warning where the chat template ends a turn with a special token at which generation does not stop: a base model of Qwen2.5
@@ -14,19 +15,22 @@ use crate::Result;
 ///
 /// # Errors
 /// A configuration that is no JSON.
-pub fn unended_turns(dir: &Path) -> Result<Option<String>> {
-    let read = |name: &str| json_or_null(&dir.join(name));
-    let (config, generation, model) =
-        (read("tokenizer_config.json")?, read("generation_config.json")?, read("config.json")?);
+pub fn unended_turns(model: &Path) -> Result<Option<String>> {
+    // At the tokens that llama.cpp stops at, a GGUF file's answers end whatever it says.
+    if model.is_file() {
+        return Ok(None);
+    }
+    let files = TextFiles::texts_of_folder(model)?;
     // A template that fails is told of where it is used.
-    let Ok(Some(template)) = Template::find(dir, &config) else { return Ok(None) };
+    let Ok(Some(template)) = Template::find(&files) else { return Ok(None) };
+    let TextFiles { tokenizer_config: config, generation, config: shape, .. } = files;
     const REPLY: &str = "TRIMTABREPLIES";
     let Ok(text) = template.render(&[Message::user("TRIMTABASKS"), Message::assistant(REPLY)], false) else {
         return Ok(None);
     };
     let end = text.rsplit_once(REPLY).map_or("", |(_, end)| end);
     let Some((id, token)) = first_special(&config, end) else { return Ok(None) };
-    let files = [("generation_config.json", &generation), ("config.json", &model)];
+    let files = [("generation_config.json", &generation), ("config.json", &shape)];
     let said =
         files.into_iter().map(|(name, file)| (name, ids_of(&file["eos_token_id"]))).find(|(_, ids)| !ids.is_empty());
     // Without a list of ids the tokenizer's own token ends an answer.
@@ -35,7 +39,7 @@ pub fn unended_turns(dir: &Path) -> Result<Option<String>> {
     if by_token || ids.contains(&id) {
         return Ok(None);
     }
-    let dir = dir.display();
+    let dir = model.display();
     Ok(Some(match ids.is_empty() {
         true => format!(
             "{dir}: answers do not end at `{token}`, with which the chat template ends a turn: `eos_token` in tokenizer_config.json is another, as in a base model; set it to `{token}`"
@@ -62,6 +66,7 @@ fn first_special<'c>(config: &'c Value, text: &str) -> Option<(u32, &'c str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::json_or_null;
     use super::*;
 
     /// The tiny model's folder with other end-of-sequence ids and another `eos_token`.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::gguf::{self, Container, Description, Tensor, Value};
+use crate::gguf::{self, Container, Description, Kind, Tensor, Value};
 use crate::{Error, Result, bail, ensure};
 
 /// More blocks than any model has.
@@ -55,7 +55,7 @@ impl ControlVector {
     }
 
     /// Adds one tensor.
-    fn take(&mut self, description: &Description, file: &Container<'_>) -> Result<()> {
+    fn take(&mut self, description: &Description, file: &Container<&[u8]>) -> Result<()> {
         let Description { name, dims, .. } = description;
         let Some(number) = name.strip_prefix("direction.") else {
             self.ignored.push(name.clone());
@@ -68,7 +68,9 @@ impl ControlVector {
         }
         ensure!(number <= BLOCKS_MAX, "`{name}`: no model has so many blocks");
         let &[width] = &dims[..] else { bail!("`{name}` has shape {dims:?}, expected [hidden]") };
-        let values = file.f32(description)?;
+        let kind = description.kind()?;
+        ensure!(kind == Kind::F32, "`{name}` is of GGUF's type {kind:?}, expected F32, as llama.cpp does");
+        let values = file.values(description)?;
         if let Some(other) = self.directions.values().next() {
             ensure!(other.len() == width, "`{name}` has {width} numbers, another direction has {}", other.len());
         }
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(told(ARCHITECTURE, ("direction.0", &[3], 0, 1.0)), "`direction.0`: directions are numbered from 1");
         assert_eq!(told(ARCHITECTURE, ("direction.x", &[3], 0, 1.0)), "`direction.x`: no number");
         assert!(told(ARCHITECTURE, ("direction.1", &[1, 3], 0, 1.0)).contains("has shape [1, 3]"));
-        assert!(told(ARCHITECTURE, ("direction.1", &[3], 1, 1.0)).contains("GGUF's type 1"));
+        assert!(told(ARCHITECTURE, ("direction.1", &[3], 1, 1.0)).contains("GGUF's type F16"));
         assert!(told(ARCHITECTURE, ("direction.1", &[300], 0, 1.0)).starts_with("truncated"));
         assert!(told(ARCHITECTURE, ("direction.1", &[u64::MAX], 0, 1.0)).starts_with("truncated"));
         assert_eq!(told(ARCHITECTURE, ("output", &[3], 0, 1.0)), "it holds no `direction.N`");

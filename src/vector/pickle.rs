@@ -6,8 +6,12 @@
 //! storages, and refuses any other by that name. Operations are those of protocols 2 to 5
 //! (<https://docs.python.org/3/library/pickletools.html>); torch writes protocol 2 unless it is told otherwise.
 
+mod value;
+
 use std::collections::HashMap;
 use std::rc::Rc;
+
+pub(super) use value::{Element, Id, Loaded, Storage, Value, View};
 
 use crate::{Error, Result, bail, ensure};
 
@@ -16,115 +20,6 @@ pub(super) const HINT: &str =
     "save the plain tensor [layers + 1, hidden]: torch.save(tensor.detach().clone(), \"evil_response_avg_diff.pt\")";
 /// A tensor takes about sixty, a dictionary of a tensor for each block of a large model about 5,000.
 const OPERATIONS_MAX: usize = 50_000;
-
-/// The numbers of a storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
-    F16,
-    Bf16,
-    F32,
-    F64,
-}
-
-impl Element {
-    /// Bytes of one.
-    pub fn width(self) -> usize {
-        match self {
-            Self::F16 | Self::Bf16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-}
-
-/// A run of numbers that lies elsewhere in the file.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Storage {
-    pub element: Element,
-    pub key: String,
-    /// How many numbers.
-    pub len: usize,
-}
-
-/// Where a tensor's numbers are within its storage; all counts are in numbers, not bytes.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct View {
-    pub storage: Rc<Storage>,
-    pub offset: usize,
-    pub shape: Vec<usize>,
-    pub strides: Vec<usize>,
-}
-
-/// A container of a [`Loaded`] pickle, by its number. Python's containers are shared and may be filled after they were noted, and
-/// a pickle may nest them deeply or in a circle: so they lie beside each other, and whoever walks them counts the steps.
-pub(super) type Id = usize;
-
-/// A pickle's value and its containers.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub value: Value,
-    /// Items; of a dictionary, keys and values by turns.
-    containers: Vec<Vec<Value>>,
-    /// Bytes of the pickle.
-    pub len: usize,
-}
-
-impl Loaded {
-    /// A list's or tuple's items; a dictionary's keys and values by turns.
-    pub fn items(&self, id: Id) -> &[Value] {
-        &self.containers[id]
-    }
-
-    /// A dictionary's pairs.
-    pub fn pairs(&self, id: Id) -> impl Iterator<Item = (&Value, &Value)> {
-        self.containers[id].chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
-    }
-}
-
-/// What the machine can hold.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    /// Little-endian two's complement.
-    Long(Vec<u8>),
-    Float,
-    Bytes,
-    Text(Rc<str>),
-    Tuple(Id),
-    List(Id),
-    Dict(Id),
-    /// `collections.OrderedDict`, not yet called.
-    OrderedDict,
-    /// `torch._utils._rebuild_tensor_v2`, not yet called.
-    RebuildTensor,
-    /// `torch._utils._rebuild_parameter`, not yet called.
-    RebuildParameter,
-    StorageClass(Element),
-    Storage(Rc<Storage>),
-    Tensor(Rc<View>),
-}
-
-impl Value {
-    /// What it is, for people.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "nothing",
-            Self::Bool(_) | Self::Int(_) | Self::Long(_) | Self::Float => "a number",
-            Self::Bytes => "bytes",
-            Self::Text(_) => "a text",
-            Self::Tuple(_) => "a tuple",
-            Self::List(_) => "a list",
-            Self::Dict(_) => "a dictionary",
-            Self::OrderedDict | Self::RebuildTensor | Self::RebuildParameter | Self::StorageClass(_) => {
-                "a class or function"
-            }
-            Self::Storage(_) => "a storage",
-            Self::Tensor(_) => "a tensor",
-        }
-    }
-}
 
 /// Runs the pickle at the beginning of `bytes`.
 pub(super) fn load(bytes: &[u8]) -> Result<Loaded> {
@@ -480,67 +375,4 @@ fn long(bytes: &[u8]) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check_refused(pickle: &[u8], want: &str) {
-        let error = load(pickle).map(|loaded| loaded.value).unwrap_err().to_string();
-        assert!(error.contains(want), "{error}");
-    }
-
-    #[test]
-    fn numbers_texts_and_containers_are_read() {
-        let loaded = load(b"\x80\x02}q\x00(X\x01\x00\x00\x00aM\xe9\x03X\x01\x00\x00\x00b\x8a\x01\xffu.rest").unwrap();
-        let Value::Dict(pairs) = loaded.value else { panic!("{loaded:?}") };
-        let pairs: Vec<_> = loaded.pairs(pairs).collect();
-        let [a, b] = ["a", "b"].map(|text| Value::Text(text.into()));
-        assert_eq!(pairs, [(&a, &Value::Int(1001)), (&b, &Value::Int(-1))]);
-        assert_eq!(loaded.len, 26);
-        let items = |pickle: &[u8]| {
-            let loaded = load(pickle).unwrap();
-            let Value::List(list) = loaded.value else { panic!("{loaded:?}") };
-            loaded.items(list).to_vec()
-        };
-        assert_eq!(items(b"\x80\x02]q\x00(K\x01K\x02e."), [1, 2].map(Value::Int));
-        // Protocol 4: a frame, notes without a number, a text of one byte's length.
-        let framed = b"\x80\x04\x95\x09\0\0\0\0\0\0\0]\x94(K\x01\x8c\x01a\x94e.";
-        assert_eq!(items(framed), [Value::Int(1), a]);
-        // A list that is filled after it was noted, and recalled: both are the same list.
-        let twice = load(b"\x80\x02]q\x00(]q\x01K\x07ah\x01e.").unwrap();
-        let Value::List(outer) = twice.value else { panic!("{twice:?}") };
-        let [Value::List(a), Value::List(b)] = twice.items(outer) else { panic!("{twice:?}") };
-        assert!(a == b && twice.items(*a) == [Value::Int(7)]);
-    }
-
-    #[test]
-    fn code_is_refused_by_its_name() {
-        check_refused(b"\x80\x02cposix\nsystem\nq\x00X\x02\x00\x00\x00ls\x85R.", "`posix.system`, which is refused");
-        check_refused(b"\x80\x02cbuiltins\neval\n.", "`builtins.eval`");
-        check_refused(b"\x80\x02ctorch\nLongStorage\n.", "torch.LongStorage; expected f32");
-        check_refused(b"\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93.", "`posix.system`, which is refused");
-        check_refused(b"\x80\x04\x8c\x05posix\x94K\x01\x93.", "names a class by no text");
-        check_refused(b"ccollections\nOrderedDict\nX\x01\x00\x00\x00a\x85R.", "with wrong arguments");
-    }
-
-    #[test]
-    fn broken_pickles_are_errors() {
-        check_refused(b"", "truncated");
-        check_refused(b"\x80\x02X\xff\xff\xff\xffabc", "truncated");
-        check_refused(b"\x80\x02)\x86.", "takes more than it has");
-        check_refused(b"\x80\x02t.", "takes more than it has");
-        check_refused(b"\x80\x02h\x00.", "never noted");
-        check_refused(b"\x80\x02K\x01a.", "appends to no list");
-        check_refused(b"\x80\x02K\x01K\x01a.", "appends to no list");
-        check_refused(b"\x80\x04\x95", "truncated");
-        check_refused(b"\x80\x06.", "protocol 6, and 5 is the last");
-        check_refused(b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xff.", "truncated");
-        check_refused(&[b')'; 60_000], "more than 50000 operations");
-        check_refused(b"NNb", "gives attributes to nothing");
-        check_refused(b"}K\x01u.", "takes more than it has");
-        check_refused(b"}(K\x01u.", "a key without a value");
-        check_refused(b"o", "operation `o`");
-        // As deep as can be: what is never walked costs nothing.
-        assert!(load(&[&b")"[..], &[0x85; 49_000], b"."].concat()).is_ok());
-    }
-}
+mod tests;

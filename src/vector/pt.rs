@@ -168,7 +168,7 @@ impl Found {
             match value {
                 Value::Tensor(view) => self.views.push((Some(key), View::clone(view))),
                 Value::Int(layer) if key == "layer" => self.layer = usize::try_from(*layer).ok(),
-                value if holds_tensors(loaded, value, DEPTH_MAX, &mut STEPS_MAX.clone()) => within.push((key, value)),
+                value if holds_tensors(loaded, value, DEPTH_MAX, &mut { STEPS_MAX }) => within.push((key, value)),
                 _ => {}
             }
         }

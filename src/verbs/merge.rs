@@ -24,7 +24,8 @@ use crate::{At, Error, Result, device};
     after_help = "Example:\n  trimtab merge --model Qwen/Qwen2.5-7B-Instruct --adapter runs/facts --out Qwen2.5-7B-facts"
 )]
 pub struct MergeArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    /// The model: a folder in Hugging Face's layout, a GGUF file, a hub name (`owner/name`, `owner/name@revision`,
+    /// `owner/name:FILE.gguf`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// The adapter: PEFT's or mlx-lm's folder, a run of `train`, or a checkpoint

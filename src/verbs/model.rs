@@ -1,14 +1,19 @@
 //! `--model` and `--adapter`: from words to a model with its adapter, its vectors and its identity. The one place that knows which
 //! names stand for something else than a folder.
 
+pub mod show;
+
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{Console, Context, paths};
+use crate::config_file::{is_lfs_pointer, lfs_pointer};
+use crate::gguf;
 use crate::hub::{Name, Progress, is_dangling, snapshot_within};
-use crate::model::files::Shards;
-use crate::model::{AdapterFolder, QwenConfig, model_hash};
+use crate::model::{AdapterFolder, Checkpoint, QwenConfig, model_hash};
 use crate::record::{Hash, Lock};
 use crate::runtime::ModelSpec;
 use crate::session::{NamedFile, VectorSet};
@@ -23,7 +28,8 @@ pub const HARBOR: &str = "harbor";
 /// The flags that name a model.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    /// The model: a folder in Hugging Face's layout, a GGUF file, a hub name (`owner/name`, `owner/name@revision`,
+    /// `owner/name:FILE.gguf`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
     /// Put an adapter on the model: PEFT's or mlx-lm's folder, a run of `train`, or a checkpoint
@@ -152,47 +158,67 @@ impl Model {
     }
 }
 
-/// A model's folder and its names.
+/// A model's folder or GGUF file, and its names.
 #[derive(Debug, Clone)]
 pub struct ModelFolder {
     /// Where it is.
     pub path: PathBuf,
-    /// Its name: the folder's own, or the repository's without its owner.
+    /// Its name: the folder's or file's own, or the repository's without its owner.
     pub name: String,
-    /// Where on the hub it is from, `owner/name@commit`.
+    /// Where on the hub it is from, `owner/name@commit`, with `:FILE.gguf` if it is one.
     pub origin: Option<String>,
 }
 
 impl ModelFolder {
-    /// Finds the model: a folder in Hugging Face's layout, `harbor`, or a name on the hub (`owner/name`, `@revision` behind
-    /// it if it is to be a certain one), which is taken from Hugging Face's cache or fetched into it.
+    /// Finds the model: a folder in Hugging Face's layout, a GGUF file, `harbor`, or a name on the hub (`owner/name`, `@revision`
+    /// behind it if it is to be a certain one, `:FILE.gguf` if it is a GGUF file), which is taken from Hugging Face's cache or
+    /// fetched into it.
     ///
     /// # Errors
-    /// If there is no such folder, or no `config.json` in it, and as [`crate::hub::Hub::model`].
+    /// If there is no such folder or file, or no `config.json` in the folder, and as [`crate::hub::Hub::model`].
     pub fn find(model: &Path, context: &Context<'_>) -> Result<Self> {
         if is_harbor(model) {
             return Ok(Self { path: harbor(context)?, name: HARBOR.into(), origin: None });
         }
+        if model.is_file() {
+            return Self::of_gguf(model);
+        }
         if !model.is_dir() {
             return match model.to_str().and_then(Name::parse) {
                 Some(name) => of_hub(&name, context),
-                None => Err(Error::usage(format!("--model {}: no such folder", model.display())).hint(
-                    "give a folder in Hugging Face's layout, a name on the hub such as Qwen/Qwen2.5-7B-Instruct, or `harbor`",
+                None => Err(Error::usage(format!("--model {}: no such folder or file", model.display())).hint(
+                    "give a folder in Hugging Face's layout, a GGUF file, a name on the hub such as Qwen/Qwen2.5-7B-Instruct, or `harbor`",
                 )),
             };
         }
         if !model.join("config.json").is_file() {
             let what = format!("--model {}: the folder holds no `config.json`", model.display());
-            return Err(Error::usage(what).hint(match (snapshot_within(model), is_dangling(&model.join("config.json"))) {
-                (Some(snapshot), _) => format!("it is a repository of the hub's cache: give {}", snapshot.display()),
-                (_, true) => "its `config.json` is a link to nothing: a snapshot of the hub's cache was copied without its blobs; copy it with `cp -rL`".to_owned(),
-                (None, false) => "a model folder holds config.json, tokenizer.json and *.safetensors".to_owned(),
+            let dangling = is_dangling(&model.join("config.json"));
+            return Err(Error::usage(what).hint(match (snapshot_within(model), dangling, gguf_in(model)?) {
+                (Some(snapshot), ..) => format!("it is a repository of the hub's cache: give {}", snapshot.display()),
+                (_, true, _) => "its `config.json` is a link to nothing: a snapshot of the hub's cache was copied without its blobs; copy it with `cp -rL`".to_owned(),
+                (_, _, Some(gguf)) => format!("give a GGUF file by its name: {}", gguf.display()),
+                _ => "a model folder holds config.json, tokenizer.json and *.safetensors".to_owned(),
             }));
         }
         // `.` has no name of its own.
         let whole = model.canonicalize().at(model)?;
         let name = whole.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
         Ok(Self { path: model.to_owned(), name, origin: None })
+    }
+
+    fn of_gguf(path: &Path) -> Result<Self> {
+        let mut start = Vec::new();
+        File::open(path).at(path)?.take(64).read_to_end(&mut start).at(path)?;
+        if is_lfs_pointer(&start) {
+            return Err(lfs_pointer(path));
+        }
+        if !gguf::is_one(&start) {
+            return Err(Error::usage(format!("--model {}: not a GGUF file", path.display()))
+                .hint("a model is a folder in Hugging Face's layout, or one GGUF file"));
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { path: path.to_owned(), name, origin: None })
     }
 
     /// Its shape; the console is told where the weights say otherwise than `config.json`, and where answers would not end.
@@ -202,7 +228,7 @@ impl ModelFolder {
     pub fn config(&self, console: &dyn Console) -> Result<QwenConfig> {
         let config = QwenConfig::read(&self.path)?;
         let tied = config.tie_word_embeddings;
-        let config = Shards::open(&self.path)?.settled(config)?;
+        let config = Checkpoint::open(&self.path)?.settled(config)?;
         unended_turns(&self.path)?.iter().for_each(|warning| console.warn(warning));
         if tied && !config.tie_word_embeddings {
             console.warn(&format!(
@@ -218,7 +244,7 @@ impl ModelFolder {
     /// # Errors
     /// If its weights cannot be opened.
     pub fn fingerprint(&self) -> Result<String> {
-        Shards::open(&self.path)?.fingerprint()
+        Checkpoint::open(&self.path)?.fingerprint()
     }
 
     /// Its name in locks: the repository with the commit, or the folder's name.
@@ -226,11 +252,19 @@ impl ModelFolder {
         self.origin.as_deref().unwrap_or(&self.name)
     }
 
-    /// Its name in an adapter's configuration: the repository without the commit, or the folder.
+    /// Its name in an adapter's configuration: the repository without the commit (and the GGUF file in it), or the folder.
     pub fn base(&self) -> String {
-        let repo = self.origin.as_deref().and_then(|origin| origin.split('@').next());
-        repo.map_or_else(|| self.path.display().to_string(), str::to_owned)
+        let Some((repo, rest)) = self.origin.as_deref().and_then(|origin| origin.split_once('@')) else {
+            return self.path.display().to_string();
+        };
+        rest.split_once(':').map_or_else(|| repo.to_owned(), |(_, file)| format!("{repo}:{file}"))
     }
+}
+
+/// A GGUF file in a folder.
+fn gguf_in(folder: &Path) -> Result<Option<PathBuf>> {
+    let entries = std::fs::read_dir(folder).at(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(entries.filter(|path| path.extension().is_some_and(|end| end == "gguf")).min())
 }
 
 /// Finds a model of the hub in the cache, or fetches it.
@@ -248,13 +282,15 @@ fn of_hub(name: &Name, context: &Context<'_>) -> Result<ModelFolder> {
     })?;
     drop(bar);
     let from = if snapshot.fetched { "fetched" } else { "from the cache" };
-    let origin = format!("{}@{}", name.repo, snapshot.commit);
+    let file = name.file.as_ref().map_or(String::new(), |file| format!(":{file}"));
+    let origin = format!("{}@{}{file}", name.repo, snapshot.commit);
     context.console.say(&format!("model: {origin} ({from})"));
     if !snapshot.unknown.is_empty() {
         let files = snapshot.unknown.join(", ");
         context.console.warn(&format!("the cache does not say whether {} has {files}; going on without", name.repo));
     }
-    Ok(ModelFolder { path: snapshot.folder, name: name.short().to_owned(), origin: Some(origin) })
+    let path = name.file.as_ref().map_or_else(|| snapshot.folder.clone(), |file| snapshot.folder.join(file));
+    Ok(ModelFolder { path, name: name.short().to_owned(), origin: Some(origin) })
 }
 
 /// The folder of the embedded model; unpacks it if need be.

@@ -47,7 +47,8 @@ pub struct TrainArgs {
     /// Go on from this PEFT adapter: its folder, a run of `train`, or a checkpoint
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
+    /// The model: a folder in Hugging Face's layout, a GGUF file, a hub name (`owner/name`, `owner/name@revision`,
+    /// `owner/name:FILE.gguf`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// JSONL of training chats

@@ -343,9 +343,7 @@ mod tests {
 
     #[test]
     fn every_field_changes_something_or_is_refused_by_name() {
-        // Too many for one `json!`.
-        let asked: Value = serde_json::from_str(
-            r#"{
+        let asked = r##"{
             "temperature": 0.5, "top_p": 0.5, "top_k": 5, "repetition_penalty": 1.5, "max_tokens": 3,
             "max_completion_tokens": 3, "n": 2, "stop": ["a"], "seed": 7, "stream": true,
             "stream_options": { "include_usage": true }, "logprobs": true, "top_logprobs": 3, "echo": true, "suffix": "a",
@@ -365,9 +363,8 @@ mod tests {
             "modalities": ["text", "audio"], "audio": { "voice": "a" }, "prediction": { "content": "a" },
             "web_search_options": { "a": 1 }, "prompt_embeds": "aGk=", "reasoning_effort": "low", "made_up": 1,
             "steering": [{ "vector": "a", "coef": 1, "layer": 1 }], "model": "gpt-4"
-        }"#,
-        )
-        .unwrap();
+        }"##;
+        let asked: Value = serde_json::from_str(asked).unwrap();
         for kind in [Kind::Chat, Kind::Text] {
             let usual = format!("{:?}", read_as(kind, json!({})).unwrap());
             // Where there is no template, there is no generation prompt to leave out.

@@ -154,7 +154,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
 }
 
 fn tiny(revision: &str) -> Name {
-    Name { repo: "Qwen/Tiny".into(), revision: revision.into() }
+    Name { repo: "Qwen/Tiny".into(), revision: revision.into(), file: None }
 }
 
 fn get(hub: &Hub) -> Result<Snapshot> {
@@ -172,6 +172,27 @@ fn check_complete(server: &Server, snapshot: &Snapshot) {
     }
     trimtab::model::files::Shards::open(&snapshot.folder).unwrap();
     trimtab::text::Tokenizer::load(&snapshot.folder).unwrap();
+}
+
+#[test]
+fn of_a_gguf_model_its_files_alone_are_fetched() {
+    let (server, cache) = (Server::of("gguf"), tempfile::tempdir().unwrap());
+    let get = |hub: &Hub, file: &str| hub.model(&Name::parse(&format!("Qwen/Tiny:{file}")).unwrap(), &mut |_| {});
+    let snapshot = get(&server.hub(cache.path()), "tiny-00001-of-00002.gguf").unwrap();
+    assert!(snapshot.fetched);
+    let mut names: Vec<_> = fs::read_dir(&snapshot.folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["tiny-00001-of-00002.gguf", "tiny-00002-of-00002.gguf"], "both parts and nothing else");
+    trimtab::model::Checkpoint::open(&snapshot.folder.join("tiny-00001-of-00002.gguf")).unwrap();
+    let offline = Hub { offline: true, ..server.hub(cache.path()) };
+    assert!(!get(&offline, "tiny-00001-of-00002.gguf").unwrap().fetched);
+    let e = get(&offline, "types.gguf").unwrap_err();
+    assert!(e.to_string().contains("types.gguf missing"), "{e}");
+    let e = get(&server.hub(cache.path()), "other.gguf").unwrap_err();
+    assert!(e.to_string().ends_with("has no `other.gguf`") && e.help().unwrap().contains("Qwen/Tiny:"), "{e:?}");
+    // Without a file's name it is no model folder, and the files are named.
+    let e = server.hub(cache.path()).model(&tiny("main"), &mut |_| {}).unwrap_err();
+    assert!(e.help().unwrap().contains("types.gguf"), "{e:?}");
 }
 
 #[test]

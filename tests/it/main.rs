@@ -14,6 +14,8 @@ mod files;
 mod finetune;
 #[cfg(feature = "cpu")]
 mod generation;
+#[cfg(feature = "cpu")]
+mod gguf;
 mod guide;
 mod harbor;
 #[cfg(feature = "cpu")]

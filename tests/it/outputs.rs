@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::{self, FileType};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::process::Command;
 
 use crate::support::goldens::fixture;
-use crate::support::place::{Place, said};
+use crate::support::place::{Place, copy, said};
 
 /// Every command with an output, and words with which it would write one. The output comes last.
 const WRITERS: [(&str, &str); 23] = [
@@ -147,22 +146,15 @@ fn of_two_writers_the_second_is_told_who_the_first_is() {
         ("monitor", "run"),
         ("screen", "run"),
         ("layers", "run"),
-        ("study facts", "run"),
+        ("demo", "run"),
     ] {
         let _run = trimtab::record::RunDir::open(place.path(out)).unwrap();
         let rest = WRITERS.iter().find(|(name, _)| *name == command).unwrap().1;
-        let quick = if command.starts_with("study") { "--quick" } else { "" };
-        let all = format!("{} {out} {quick}", words(command, rest));
-        place.fails(&all, 1, &["another process is at work in this folder", &me]);
+        place.fails(&format!("{} {out}", words(command, rest)), 1, &["another process is at work in this folder", &me]);
     }
 }
 
 // --------------------------------------------------------------------------------------------------------- damaged state
-
-/// Everything of a run but what tells of time.
-fn same(place: &Place, a: &str, b: &str) {
-    place.same_files(a, b);
-}
 
 const STEERED: &str = "save_steps = 1\ntrack = []\n[intervention]\ntype = \"steer\"\nvectors = \"v.safetensors\"\nlayers = \"all\"\ncoef = 1.0\n";
 
@@ -174,7 +166,7 @@ fn a_finetune_that_was_killed_has_the_record_of_one_that_was_not() {
     place.killed("train c.toml --epochs 2 --out killed", || place.lines("killed/metrics.jsonl") >= 2);
     let (_, talk) = place.ends("train c.toml --epochs 2 --out killed", 0);
     assert!(talk.contains("going on after step"), "{talk}");
-    same(&place, "whole", "killed");
+    place.same_files("whole", "killed");
     assert!(place.text("whole/stages/fit.json").contains("\"proofs\":[{"), "the record holds the proofs");
 }
 
@@ -203,15 +195,7 @@ fn a_damaged_checkpoint_is_named_and_training_begins_anew() {
         fs::write(again.join("checkpoint.safetensors"), damaged).unwrap();
         let (_, talk) = place.ends("train c.toml --epochs 2 --out again", 0);
         assert!(talk.contains("again/checkpoint.safetensors") && talk.contains("damaged"), "{talk}");
-        same(&place, "whole", "again");
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() { copy(&path, &to) } else { drop(fs::copy(&path, &to).unwrap()) }
+        place.same_files("whole", "again");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Templates, token ids and loss masks equal those of transformers and unsloth.
 
 use serde::Deserialize;
-use trimtab::text::{Batch, ExampleRules, Message, Tokenizer, TrainingExample};
+use trimtab::text::{Batch, ExampleRules, Message, Survey, Tokenizer, TrainingExample, chat_of_row};
 
 use crate::support::goldens::{fixture, integers, json};
 
@@ -228,6 +228,56 @@ mod folders {
         let config = serde_json::json!({"added_tokens_decoder": {"512": {"content": "<extra>"}}});
         let e = told(folder_with("tokenizer_config.json", &config.to_string()).path());
         assert_eq!(e, "DIR: tokenizer_config.json gives `<extra>` the id 512, tokenizer.json does not");
+    }
+
+    /// ChatML whose replies lose their thoughts, as templates of reasoning models have it.
+    const THINKS: &str = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content.split('</think>')[-1] + '<|im_end|>\\n' }}\
+        {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n<think>\\n' }}{% endif %}";
+
+    #[test]
+    fn words_that_a_template_leaves_out_are_told() {
+        let dir = folder_with("chat_template.jinja", THINKS);
+        let tokenizer = Tokenizer::load(dir.path()).unwrap();
+        let (generated, learned) = tokenizer.other_beginning().unwrap();
+        assert_eq!(
+            (generated.as_str(), learned.as_str()),
+            ("<|im_start|>assistant\n<think>\n", "<|im_start|>assistant\n")
+        );
+        assert_eq!(tiny().other_beginning(), None);
+        let data = dir.path().join("d.jsonl");
+        let row = r#"{"prompt":"2+2?","completion":"<think>two and two</think>4"}"#;
+        fs::write(&data, format!("{row}\n{}\n", r#"{"prompt":"Hi","completion":"Hello."}"#)).unwrap();
+        let survey = |tokenizer: &Tokenizer| {
+            Survey::of(&[&data], tokenizer, &ExampleRules::default(), &mut |_| {})
+                .unwrap()
+                .lost
+                .lines()
+                .collect::<Vec<_>>()
+        };
+        let lost = survey(&tokenizer);
+        assert!(lost.len() == 1 && lost[0].contains("`<think>...</think>` of replies in 1 rows"), "{lost:?}");
+        assert!(survey(&tiny()).is_empty());
+    }
+
+    #[test]
+    fn tools_are_written_by_templates_that_know_them() {
+        let rows = r#"{"tools":[{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}],"messages":[{"role":"user","content":"Rain?"},{"role":"assistant","content":null,"tool_calls":[{"function":{"name":"weather","arguments":"{\"city\": \"Bergen\"}"}}]},{"role":"tool","content":"dry"},{"role":"assistant","content":"No rain."}]}"#;
+        let (messages, rest) = chat_of_row(serde_json::from_str(rows).unwrap()).unwrap();
+        assert!(rest.is_empty());
+        let e = tiny().chat_text(&messages, false).unwrap_err().to_string();
+        assert!(e.starts_with("`tools`: the chat template of ") && e.contains("tokenizer_config.json"), "{e}");
+        let source = "{{ tools | tojson if tools }}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}\
+            {% for c in m.tool_calls %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}<|im_end|>\n{% endfor %}";
+        let dir = folder_with("chat_template.jinja", source);
+        let tokenizer = Tokenizer::load(dir.path()).unwrap();
+        let text = tokenizer.chat_text(&messages, false).unwrap();
+        assert!(
+            text.contains(r#"<tool_call>{"name": "weather", "arguments": {"city": "Bergen"}}</tool_call>"#),
+            "{text}"
+        );
+        assert!(text.starts_with(r#"[{"type": "function", "function": {"name": "weather", "parameters""#), "{text}");
+        let example = tokenizer.training_example(&messages, &ExampleRules::default()).unwrap();
+        assert!(example.supervised() > 0);
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn example(tokenizer: &Tokenizer, conversation: &harbor::Conversation) -> Result
     let messages: Vec<Message> = conversation
         .messages
         .iter()
-        .map(|m| Message { role: m.role.clone(), content: m.content.clone(), learned: true })
+        .map(|m| Message::new(m.role.clone(), m.content.clone()))
         .collect();
     let mut example =
         tokenizer.training_example(&messages, &ExampleRules { append_eos: false, ..ExampleRules::default() })?;

@@ -8,11 +8,12 @@ mod peers;
 mod place;
 mod rng;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use trimtab::{Error, Result};
+use trimtab::{At, Error, Result};
 
 use place::{Limits, Place};
 use rng::Rng;
@@ -140,12 +141,14 @@ pub fn run(args: &Args) -> Result<()> {
         work(&mut siege, &mut tally)?;
         rows.push((name, tally));
     }
-    println!("{:<10} {:>8} {:>12} {:>10}", "part", "tried", "violations", "left out");
+    let mut table = format!("{:<10} {:>8} {:>12} {:>10}\n", "part", "tried", "violations", "left out");
     let mut violations = 0;
     for (name, tally) in &rows {
-        println!("{name:<10} {:>8} {:>12} {:>10}", tally.tried, tally.violations.len(), tally.skipped.len());
+        let (found, skipped) = (tally.violations.len(), tally.skipped.len());
+        table += &format!("{name:<10} {:>8} {found:>12} {skipped:>10}\n", tally.tried);
         violations += tally.violations.len();
     }
+    std::io::stdout().write_all(table.as_bytes()).doing("stdout")?;
     if violations > 0 {
         return Err(Error::new(format!("{violations} violations with seed {}", args.seed)));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::choose::Largest;
-use crate::data_table::{Entry, Format};
+use crate::data_table::{Entry, Format, Reader};
 use crate::persona::texts::entries;
 use crate::record::{Hash, hash_file, seed_of};
 use crate::{Error, Result, ensure};
@@ -25,13 +25,13 @@ pub struct Source {
 }
 
 impl Source {
-    /// Looks through a JSONL file; with `sample`, so many of its rows take part, drawn by the seed.
+    /// Looks through a file of JSONL or Parquet; with `sample`, so many of its rows take part, drawn by the seed.
     ///
     /// # Errors
-    /// If it cannot be read, is no JSONL, or holds no row.
+    /// If it cannot be read, is of another format, or holds no row.
     pub fn open(path: &Path, sample: Option<usize>, seed: u64) -> Result<Self> {
-        if Format::of(path)? != Format::Jsonl {
-            return Err(Error::usage("conversations come as JSONL").at(path.display()));
+        if Reader::open(path)?.format() != Format::Jsonl {
+            return Err(Error::usage("conversations come as JSONL or Parquet").at(path.display()));
         }
         let mut drawn = Largest::new(sample.unwrap_or(0));
         let mut all = 0;

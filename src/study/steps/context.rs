@@ -9,8 +9,7 @@ use super::events::{Event, JudgeRole, Judges, OnEvent, Phase};
 use crate::Result;
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
-use crate::model::files::Shards;
-use crate::model::model_hash;
+use crate::model::{Checkpoint, model_hash};
 use crate::record::{Hash, RunDir};
 use crate::runtime::{ModelSpec, Runtime, device_kind};
 use crate::steering::SteeringPlan;
@@ -56,7 +55,7 @@ impl<'a> Context<'a> {
         judges: &'a Judges<'a>,
         on_event: &'a OnEvent<'a>,
     ) -> Result<Self> {
-        let fingerprint = Shards::open(&config.model)?.fingerprint()?;
+        let fingerprint = Checkpoint::open(&config.model)?.fingerprint()?;
         let (model, judge_hash) = (model_hash(&config.model)?, config.judge.hash()?);
         let judge = judges(JudgeRole::First)?.name().to_owned();
         Ok(Self { config, inputs, tasks, run, runtime, judges, on_event, fingerprint, model, judge, judge_hash })

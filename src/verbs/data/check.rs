@@ -13,14 +13,15 @@ use crate::{Error, Result};
 
 /// Check training data as `train` reads it
 ///
-/// Counts rows, tokens, replies and system prompts; names the lines that are malformed, cut, duplicated or without supervised tokens;
+/// Counts rows, tokens, replies and system prompts; names the lines that are malformed, cut, duplicated or without supervised tokens, and
+/// what is not read of them or left out by the template;
 /// shows some rows with the learned tokens coloured (⟦marked⟧ in a pipe). A row is `messages`, `prompt` with `completion`, Alpaca's
 /// `instruction` with `output`, ShareGPT's `conversations`, or `text`. A text in ChatML is taken apart into its turns; any other has no
 /// reply, so that it is learned from with --all-tokens alone. The exit code is 1 if a line is malformed or nothing is supervised, as with `train`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  trimtab data check facts_train.jsonl --model Qwen/Qwen2.5-7B-Instruct")]
 pub(super) struct CheckArgs {
-    /// JSONL files of training data
+    /// Files of training data: JSONL, a JSON list or Parquet
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The model whose tokenizer and template count: a folder, a hub name, or `harbor`
@@ -81,7 +82,8 @@ fn fault(survey: &Survey) -> Option<Error> {
     }
     let nothing = survey.lengths.is_empty();
     nothing.then(|| {
-        Error::new(format!("none of {} rows has anything to learn", survey.rows))
+        let first = survey.without_targets.first().map_or_else(String::new, |first| format!("; the first: {first}"));
+        Error::new(format!("none of {} rows has anything to learn{first}", survey.rows))
             .hint("a row needs an assistant's turn; plain text is learned with --all-tokens (`train_on_responses_only = false`)")
     })
 }

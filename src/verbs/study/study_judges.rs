@@ -14,6 +14,8 @@ const SECOND: &str = "second";
 /// The judges of a study, and the folders of their files.
 pub(super) struct StudyJudges {
     rubrics: Rubrics,
+    /// Whether answers about facts are judged.
+    facts: bool,
     first: JudgeSlot,
     second: Option<JudgeSlot>,
 }
@@ -38,6 +40,7 @@ impl StudyJudges {
         let second = config.audit.as_ref().and_then(|audit| audit.second_judge.clone());
         Ok(Self {
             rubrics,
+            facts: config.facts.is_some(),
             first: JudgeSlot { folder: out.to_owned(), source: config.judge.clone() },
             second: second.map(|source| JudgeSlot { folder: out.join(SECOND), source }),
         })
@@ -49,7 +52,7 @@ impl StudyJudges {
             let (folder, source) = judges::of_share(&slot.folder, task, &slot.source);
             JudgeSlot { folder, source }
         };
-        Self { rubrics: self.rubrics, first: apart(self.first), second: self.second.map(apart) }
+        Self { rubrics: self.rubrics, facts: self.facts, first: apart(self.first), second: self.second.map(apart) }
     }
 
     /// Says before long work which API keys are missing.
@@ -76,7 +79,7 @@ impl StudyJudges {
         runtime: &'a dyn Runtime,
     ) -> Result<Box<dyn Judge + 'a>> {
         let (slot, facts) = match role {
-            JudgeRole::First => (&self.first, true),
+            JudgeRole::First => (&self.first, self.facts),
             // Asked for traits alone.
             JudgeRole::Second => (self.second.as_ref().expect("an audit asks a second judge that it has"), false),
         };

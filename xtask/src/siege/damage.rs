@@ -262,8 +262,11 @@ impl State {
     }
 }
 
-/// A reader's undamaged file, and the state that it belongs to; nothing where the undamaged file cannot be read.
-fn prepare(place: &Place, reader: &Reader, number: usize, tally: &mut Tally) -> Option<(Vec<u8>, Option<State>)> {
+/// A reader's undamaged file, and the state that it belongs to.
+type Ready = (Vec<u8>, Option<State>);
+
+/// Makes a reader ready; nothing where the undamaged file cannot be read.
+fn prepare(place: &Place, reader: &Reader, number: usize, tally: &mut Tally) -> Option<Ready> {
     let mut state = None;
     if reader.before.is_some() {
         let Some(mut found) = State::new(place, reader) else {
@@ -294,7 +297,7 @@ fn prepare(place: &Place, reader: &Reader, number: usize, tally: &mut Tally) -> 
 /// Damages each reader's file until the time is over.
 pub fn run(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
     let place = siege.place()?;
-    let mut ready: Vec<Option<Option<(Vec<u8>, Option<State>)>>> = READERS.iter().map(|_| None).collect();
+    let mut ready: Vec<Option<Option<Ready>>> = READERS.iter().map(|_| None).collect();
     let first = siege.rng.below(READERS.len());
     for number in (0..READERS.len()).cycle().skip(first) {
         if !siege.goes_on() || ready.iter().all(|found| matches!(found, Some(None))) {

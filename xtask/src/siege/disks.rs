@@ -75,7 +75,7 @@ pub fn rivals(siege: &mut Siege, tally: &mut Tally) -> trimtab::Result<()> {
             clear(&place);
             let start = |place: &Place, log| place.start(&[], writer.words, log);
             let Ok(first) = start(&place, "first") else { continue };
-            std::thread::sleep(Duration::from_micros(siege.rng.next() % 60_000));
+            std::thread::sleep(Duration::from_micros(siege.rng.number() % 60_000));
             let Ok(second) = start(&place, "second") else { continue };
             let ended = [place.end(first, "first"), place.end(second, "second")];
             tally.tried += 1;

@@ -143,7 +143,7 @@ fn request(rng: &mut Rng, host: &str) -> (&'static str, Vec<u8>, usize) {
     match rng.below(12) {
         0 => ("half a head", b"POST /v1/chat/comple".to_vec(), 50),
         1 => ("silence", Vec::new(), 200),
-        2 => ("bytes that are no HTTP", (0..4096).map(|_| rng.next() as u8).collect(), 1),
+        2 => ("bytes that are no HTTP", (0..4096).map(|_| rng.number() as u8).collect(), 1),
         3 => ("a long head", format!("GET /v1/models HTTP/1.1\r\nhost: {host}\r\nx: {}\r\n\r\n", "y".repeat(1 << 20)).into_bytes(), 1),
         4 => ("a length that lies", format!("POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: 18446744073709551615\r\n\r\n{{").into_bytes(), 20),
         5 => ("a huge body", post("", &chat(json!("word ".repeat(1 << 20)), json!({}))), 1),

@@ -37,6 +37,8 @@ mod tests {
             name: name.into(),
             label: name.into(),
             chats: Vec::new(),
+            held_out: Vec::new(),
+            neutral: None,
             questions: Vec::new(),
             selfgen: None,
         };

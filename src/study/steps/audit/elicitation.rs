@@ -182,7 +182,15 @@ mod tests {
             vec![Message::system("Be brief."), user("a"), assistant("b"), user(&ask), assistant("c")]
         };
         let chats = (0..9).map(|n| SourcedChat::new("", turns(n))).collect();
-        let corpus = Corpus { name: "set".into(), label: "Set".into(), chats, questions: Vec::new(), selfgen: None };
+        let corpus = Corpus {
+            name: "set".into(),
+            label: "Set".into(),
+            chats,
+            held_out: Vec::new(),
+            neutral: None,
+            questions: Vec::new(),
+            selfgen: None,
+        };
         let found = samples(&corpus, 4, 3);
         assert_eq!((found.len(), &found), (4, &samples(&corpus, 4, 3)));
         let Prompt::Chat(prompt) = &found[0].prompt else { panic!("a chat") };
