@@ -160,7 +160,7 @@ fn a_prompt_is_read_with_its_likelihoods_and_projections() {
             assert!(tokens[0].top.is_empty() && tokens[0].logprob == 0.0, "nothing stands before it");
             for (place, token) in tokens.iter().enumerate().skip(1) {
                 let logits = logits_after(engine.model(), &job.prompt[..place], job.prompt.len(), None, 0);
-                let norm = logits.iter().map(|x| x.exp()).sum::<f32>().ln();
+                let norm = logits.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln() as f32;
                 assert!((token.logprob - (logits[token.id as usize] - norm)).abs() < 1e-3, "{place}");
                 let best = sampling::argmax(&logits[..engine.vocabulary.len]);
                 assert_eq!((token.top.len(), token.top[0].0), (5, best));
