@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, layers, merge, monitor, plan,
-    project, screen, study, train, traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, judge, layers, merge,
+    monitor, plan, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use progress::{INTERRUPTED, Terminal};
@@ -73,6 +73,7 @@ enum Verb {
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
     Eval(eval::EvalArgs),
+    Judge(judge::JudgeVerbArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
     Monitor(monitor::MonitorArgs),
@@ -132,6 +133,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Extract(args) => extract::run(args, context),
         Verb::Layers(args) => layers::run(args, context),
         Verb::Eval(args) => eval::run(args, context),
+        Verb::Judge(args) => judge::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Monitor(args) => monitor::run(args, context),

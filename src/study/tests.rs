@@ -12,7 +12,7 @@ use crate::vector::Layers;
 
 fn harbor(name: &str, shows: f64, of: &str) -> CorpusConfig {
     let from = CorpusSource::Harbor { world: 0, name: of.into(), shows, count: 24, seed: 1 };
-    CorpusConfig { name: name.into(), label: Some(format!("Set {name}")), from }
+    CorpusConfig { name: name.into(), label: Some(format!("Set {name}")), from, seeds: Vec::new(), arms: true }
 }
 
 /// Two traits, three data sets of which the model makes one itself.
@@ -24,7 +24,7 @@ fn several() -> StudyConfig {
     config.data = vec![
         harbor("bad", 1.0, "hallucinating"),
         harbor("good", 0.0, "hallucinating"),
-        CorpusConfig { name: "own".into(), label: None, from: own },
+        CorpusConfig { name: "own".into(), label: None, from: own, seeds: Vec::new(), arms: true },
     ];
     config.trait_ = None;
     let of = |name: &str| TraitSource::Harbor { world: 0, name: name.into() };
@@ -126,6 +126,7 @@ fn arms_of_ones_own_take_the_studys_vector() {
         label: Some("Two layers".into()),
         trait_: None,
         intervention: steer,
+        data: Vec::new(),
         coefs: vec![-1.0, 2.0],
     }];
     let text = toml::to_string_pretty(&config).unwrap();
@@ -210,6 +211,7 @@ fn data_is_changed_as_the_arm_says() {
         label: None,
         trait_: None,
         intervention,
+        data: Vec::new(),
         coefs: Vec::new(),
     };
     let of = |kind| InterventionFile { kind: Some(kind), ..InterventionFile::default() };
@@ -234,6 +236,52 @@ fn data_is_changed_as_the_arm_says() {
     config.vector.file = Some(dir.path().join("run/vector/hallucinating.safetensors"));
     let error = run(Kind::Own, &config, &dir.path().join("given"), &sim, &sim::judges, &|_| {}).unwrap_err();
     assert!(error.help().is_some_and(|help| help.contains("vector.file")), "{error}");
+}
+
+#[test]
+fn another_judge_scores_the_answers_that_are_there() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
+    config.seeds = vec![1];
+    config.arms = ArmSettings { inference: vec![1.0], layer: Some(3), ..ArmSettings::none() };
+    let sim = sim(&config, 1);
+    ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!(sim.worked().0, 1);
+    config.judge = JudgeSource::Harbor { world: 7 };
+    ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!(sim.worked(), (0, 0), "nothing is learned or answered again");
+}
+
+#[test]
+fn arms_and_seeds_can_be_limited_to_a_data_set() {
+    let mut config = several();
+    config.data.truncate(2);
+    (config.data[1].arms, config.data[1].seeds) = (false, vec![5, 6]);
+    config.seeds = vec![1];
+    config.traits.truncate(1);
+    config.arms.preventative = vec![1.0];
+    let kind = Some(InterventionType::Steer);
+    let steer = InterventionFile { kind, layers: Some(Layers::all()), ..InterventionFile::default() };
+    let of = |name: &str, data: &str| OwnArm {
+        name: name.into(),
+        label: None,
+        trait_: None,
+        intervention: steer.clone(),
+        data: vec![data.into()],
+        coefs: vec![2.0],
+    };
+    config.own = vec![of("mine", "bad"), of("control", "good")];
+    config.check().unwrap();
+    let finetunes = tasks(&config).into_iter().filter(|task| matches!(task.kind, TaskKind::Finetune(_)));
+    let names: Vec<String> = finetunes.map(|task| task.name).collect();
+    assert_eq!(
+        names,
+        ["bad.plain-seed1", "bad.prevent+1-seed1", "bad.mine+2-seed1", "good.plain-seed5", "good.plain-seed6"]
+    );
+    config.own[0].data = vec!["god".into()];
+    assert!(config.check().unwrap_err().to_string().contains("`god`"));
+    config.own.clear();
+    config.data[1].seeds.push(5);
+    assert!(config.check().unwrap_err().to_string().contains("`data.good.seeds`"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::eval::clusters;
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::FinishReason;
+use crate::record::written;
 use crate::stats::{Clusters, Interval};
 use crate::steering::{Part, Positions, SteeringPlan};
 use crate::vector::{Layer, VectorFile};
@@ -89,11 +90,6 @@ pub fn published(model: &str, trait_name: &str) -> Option<Layer> {
         "evil" | "sycophantic" | "optimistic" | "impolite" | "apathetic" | "humorous" => Some(Layer(20)),
         _ => None,
     }
-}
-
-/// A coefficient as it is written: 0.1, and not what an f32 makes of it.
-pub fn written(coef: f32) -> f64 {
-    coef.to_string().parse().unwrap_or(f64::from(coef))
 }
 
 /// Sums rows up by setting, in their order. `seed` draws the bootstrap.

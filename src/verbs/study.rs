@@ -87,6 +87,8 @@ pub enum StudyKind {
     Shift,
     /// Whether a trait is gone or hidden
     Audit,
+    /// Arms of one's own
+    Run,
 }
 
 impl StudyKind {
@@ -97,6 +99,7 @@ impl StudyKind {
             Self::Benign => Kind::Benign,
             Self::Shift => Kind::Shift,
             Self::Audit => Kind::Audit,
+            Self::Run => Kind::Own,
         }
     }
 
@@ -106,6 +109,7 @@ impl StudyKind {
             Self::Benign => include_str!("../../assets/studies/benign.toml"),
             Self::Shift => include_str!("../../assets/studies/shift.toml"),
             Self::Audit => include_str!("../../assets/studies/audit.toml"),
+            Self::Run => include_str!("../../assets/studies/run.toml"),
         }
     }
 }

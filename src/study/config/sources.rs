@@ -41,6 +41,20 @@ pub struct CorpusConfig {
     pub label: Option<String>,
     /// Where its conversations come from.
     pub from: CorpusSource,
+    /// Its training seeds; the study's if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
+    /// Whether the study's arms learn from it too. A control set needs plain finetunes only.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub arms: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(is: &bool) -> bool {
+    *is
 }
 
 /// Where a data set's conversations come from.
@@ -60,7 +74,7 @@ pub enum CorpusSource {
         /// The other's name.
         of: String,
         /// Of the sampling; 0 is greedy.
-        #[serde(default)]
+        #[serde(default, serialize_with = "crate::record::as_written")]
         temperature: f32,
         /// Tokens per answer, at most.
         #[serde(default = "thousand")]

@@ -127,8 +127,11 @@ impl StudyConfig {
         self.check_own()?;
         self.audit.as_ref().map_or(Ok(()), |audit| audit.check(&self.judge))?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
-        let is_again = |(i, seed): (usize, &u64)| self.seeds[..i].contains(seed);
-        ensure!(!self.seeds.iter().enumerate().any(is_again), "`seeds` names a training seed twice");
+        let of_data = self.data.iter().map(|corpus| (format!("data.{}.seeds", corpus.name), &corpus.seeds));
+        for (key, seeds) in of_data.chain([("seeds".to_owned(), &self.seeds)]) {
+            let is_again = |(i, seed): (usize, &u64)| seeds[..i].contains(seed);
+            ensure!(!seeds.iter().enumerate().any(is_again), "`{key}` names a training seed twice");
+        }
         let arms = &self.arms;
         for (key, coefs) in [
             ("preventative", &arms.preventative),
@@ -262,10 +265,29 @@ impl StudyConfig {
                     "`arm.{name}` is about `{of}`, which is no trait of the study"
                 );
             }
+            let known = |name: &&String| {
+                self.data.iter().any(|c| c.name == **name) || (self.facts.is_some() && *name == FACTS_CORPUS)
+            };
+            if let Some(stray) = arm.data.iter().find(|name| !known(name)) {
+                return Err(Error::usage(format!(
+                    "`arm.{name}` learns from `{stray}`, which is no data set of the study"
+                )));
+            }
             let resolves = |strength| arm.at(strength)?.resolve().map(|_| ());
             arm.strengths().into_iter().try_for_each(resolves).map_err(|e| e.at(format_args!("`arm.{name}`")))?;
         }
         Ok(())
+    }
+
+    /// The training seeds of a data set.
+    pub(in crate::study) fn seeds_of(&self, corpus: &str) -> &[u64] {
+        let own = self.data.iter().find(|c| c.name == corpus).map(|c| c.seeds.as_slice());
+        own.filter(|seeds| !seeds.is_empty()).unwrap_or(&self.seeds)
+    }
+
+    /// Whether the study's arms learn from a data set.
+    pub(in crate::study) fn has_arms(&self, corpus: &str) -> bool {
+        self.data.iter().find(|c| c.name == corpus).is_none_or(|c| c.arms)
     }
 
     /// The layer of single-layer arms and of projections, in a model of so many: `arms.layer`, or 0.57 of the way up, where the

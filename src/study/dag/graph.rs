@@ -179,18 +179,20 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
     let made: Vec<Option<usize>> = (0..naming.corpora.len()).map(|corpus| made(&mut builder, corpus)).collect();
     let after = |corpus: usize| [vectors.clone(), made[corpus].into_iter().collect()].concat();
     for corpus in 0..naming.corpora.len() {
-        let plain: Vec<usize> = (config.seeds.iter())
+        let name = naming.corpora[corpus].0;
+        let plain: Vec<usize> = (config.seeds_of(name).iter())
             .map(|&seed| {
                 builder.add(TaskKind::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus))
             })
             .collect();
-        for (&seed, &plain) in config.seeds.iter().zip(&plain) {
-            for t in 0..naming.traits.len() {
+        let treated = if config.has_arms(name) { naming.traits.len() } else { 0 };
+        for (&seed, &plain) in config.seeds_of(name).iter().zip(&plain) {
+            for t in 0..treated {
                 if !config.arms.inference.is_empty() {
                     let after = [vectors.clone(), vec![plain]].concat();
                     builder.add(TaskKind::Inference, Some(seed), Some(corpus), Some(t), &after);
                 }
-                for treatment in treatments(&config.arms).into_iter().chain(own(config, t)) {
+                for treatment in treatments(&config.arms).into_iter().chain(own(config, name, t)) {
                     let mut after = after(corpus);
                     // What is orthogonal to the plain finetune's shift must wait for it.
                     if matches!(treatment, Treatment::Control(Control::Orthogonal, _)) {
@@ -239,11 +241,12 @@ fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     treated
 }
 
-/// Arms of one's own that are about a trait.
-fn own(config: &StudyConfig, t: usize) -> Vec<Treatment> {
+/// Arms of one's own that are about a trait and learn from a data set.
+fn own(config: &StudyConfig, corpus: &str, t: usize) -> Vec<Treatment> {
     let name = config.traits().nth(t).map(TraitSource::name).unwrap_or_default();
     let of_trait = |arm: &&OwnArm| arm.trait_.as_deref().is_none_or(|own| stem_of(own) == name);
-    let own = config.own.iter().enumerate().filter(|(_, arm)| of_trait(arm));
+    let learns = |arm: &&OwnArm| arm.data.is_empty() || arm.data.iter().any(|name| name == corpus);
+    let own = config.own.iter().enumerate().filter(|(_, arm)| of_trait(arm) && learns(arm));
     own.flat_map(|(i, arm)| arm.strengths().into_iter().map(move |s| Treatment::Own(i, s))).collect()
 }
 
