@@ -4,6 +4,7 @@
 //! it failed, and the path leads to a place in the text.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -112,7 +113,7 @@ impl ConfigFile {
         serde_path_to_error::deserialize(value).map_err(|e| {
             let inner = e.path().to_string();
             let inner = if inner == "." { "" } else { &inner };
-            self.explain(&joined(at, inner), &e.inner().to_string())
+            self.explain(&joined(at, inner), &in_words(&e.inner().to_string()))
         })
     }
 
@@ -279,6 +280,29 @@ impl JsonScan<'_> {
     }
 }
 
+/// No configuration, tokenizer or table of a model is larger.
+const FILE_BYTES_MAX: u64 = 1 << 29;
+
+/// Reads a whole file that somebody else wrote. What has no end (a device), what may never begin (a pipe) and what would fill the
+/// memory is refused before it is opened.
+///
+/// # Errors
+/// As said, and if it cannot be read.
+pub fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let about = std::fs::metadata(path)?;
+    let refuse = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    if !about.is_file() {
+        return refuse("is a folder, a device, a pipe or a socket, not a file".to_owned());
+    }
+    if about.len() > FILE_BYTES_MAX {
+        return refuse(format!(
+            "has {} bytes, and {FILE_BYTES_MAX} is the most that such a file may have",
+            about.len()
+        ));
+    }
+    std::fs::read(path)
+}
+
 /// The bytes of a text without the byte order mark that editors of Windows put in front.
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
@@ -294,6 +318,26 @@ pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
 pub fn lfs_pointer(path: &Path) -> Error {
     Error::new(format!("{}: only a Git LFS pointer, not the file itself", path.display()))
         .hint("run `git lfs install` and `git lfs pull` in the clone, or fetch the file from the hub")
+}
+
+/// What serde says with the names of Rust's types as words.
+fn in_words(said: &str) -> String {
+    const TYPES: [(&str, &str); 10] = [
+        ("usize", "a whole number, 0 or more"),
+        ("u64", "a whole number, 0 or more"),
+        ("u32", "a whole number, 0 or more"),
+        ("u16", "a whole number, 0 or more"),
+        ("u8", "a whole number from 0 to 255"),
+        ("i64", "a whole number"),
+        ("i32", "a whole number"),
+        ("f64", "a number"),
+        ("f32", "a number"),
+        ("a nonzero usize", "a whole number, 1 or more"),
+    ];
+    let known = TYPES.iter().find_map(|(name, words)| Some((said.strip_suffix(name)?, words)));
+    known
+        .filter(|(before, _)| before.ends_with("expected "))
+        .map_or_else(|| said.to_owned(), |(before, words)| format!("{before}{words}"))
 }
 
 #[cfg(test)]
@@ -348,8 +392,18 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_type_names_its_place() {
         let toml = "epochs = 1\n\nmeasure = { rollouts = \"x\" }\n";
-        check("c.toml", toml, "c.toml:3:13: `measure.rollouts`: invalid type: string \"x\", expected usize", "");
-        check("c.json", "{\"epochs\":\n  -1}", ":1:2: `epochs`: invalid value: integer `-1`, expected usize", "");
+        check(
+            "c.toml",
+            toml,
+            "c.toml:3:13: `measure.rollouts`: invalid type: string \"x\", expected a whole number, 0 or more",
+            "",
+        );
+        check(
+            "c.json",
+            "{\"epochs\":\n  -1}",
+            ":1:2: `epochs`: invalid value: integer `-1`, expected a whole number, 0 or more",
+            "",
+        );
         check("c.toml", "learning_rate = nan", "c.toml:1:17: `learning_rate` is not a finite number", "");
     }
 

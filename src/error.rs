@@ -3,7 +3,10 @@
 //! A message reads as a single line without a final period; the hint, where there is one, is shown on its own line.
 //! Panics are kept for our own bugs; whatever the world can get wrong comes back as an [`Error`].
 
+use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 /// The result of anything that meets the outside world.
@@ -67,6 +70,38 @@ impl Error {
         self.what = format!("{place}: {}", self.what);
         self
     }
+}
+
+thread_local! {
+    /// Whether this thread is within [`guarded`].
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a foreign library on a file from a stranger. Some (`tokenizers`, `parquet`, `minijinja`) panic where a file is not as they
+/// expect: here that is an error like any other.
+///
+/// # Errors
+/// The panic's message.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T> {
+    let before = GUARDED.replace(true);
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    done.map_err(|panic| Error::new(panic_message(panic.as_ref())))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it failed without a word").to_owned()
+}
+
+/// Keeps panics within [`guarded`] off the terminal: they are told as errors. For a program's beginning.
+pub(crate) fn silence_guarded_panics() {
+    let shown = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !GUARDED.get() {
+            shown(info);
+        }
+    }));
 }
 
 impl fmt::Display for Error {

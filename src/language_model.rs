@@ -22,6 +22,18 @@ pub enum Prompt {
 }
 
 impl Prompt {
+    /// The tokens that the model reads.
+    ///
+    /// # Errors
+    /// A conversation that the template refuses; a token without a row in the embedding.
+    pub fn ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        match self {
+            Self::Chat(messages) => tokenizer.chat_ids(messages, true),
+            Self::Text(text) => tokenizer.encode(text),
+            Self::Ids(ids) => tokenizer.check_rows(ids).map(|()| ids.clone()),
+        }
+    }
+
     /// The whole text that the model reads.
     ///
     /// # Errors
@@ -112,6 +124,8 @@ pub struct CaptureSpec {
     pub residuals: bool,
     /// Directions onto which the state of each of the answer's tokens is projected.
     pub probes: Vec<Direction>,
+    /// Log-probabilities and projections of the prompt's tokens too, from the pass that reads it ([`StreamEvent::Prompt`]).
+    pub prompt: bool,
 }
 
 /// A direction in the residual stream of one layer.
@@ -140,6 +154,16 @@ pub struct Token {
 /// What is reported while answers are generated.
 #[derive(Debug)]
 pub enum StreamEvent<'a> {
+    /// The tokens of a prompt, before the first token of its answer, if [`CaptureSpec::prompt`] asks for them. The first has no
+    /// log-probability, because nothing stands before it: 0, and nothing likely. The listener's answer is not heard.
+    Prompt {
+        /// Place of the request.
+        ask: usize,
+        /// Which of its answers.
+        rollout: usize,
+        /// All tokens of the prompt.
+        tokens: &'a [Token],
+    },
     /// The number of complete answers.
     Finished(usize),
     /// The next token of an answer, once all that is kept of it is known.
@@ -208,6 +232,21 @@ pub struct Likelihood {
     pub moved: Vec<f32>,
 }
 
+/// Answers that are made turn by turn, so that several batches may share a model.
+pub trait Batch {
+    /// Makes the next token of every answer that is not complete; false once all are. Events as in [`LanguageModel::answer`].
+    ///
+    /// # Errors
+    /// Those of the model; the batch is over then.
+    fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> Result<bool>;
+
+    /// The answers, in the order of the requests, once all are complete.
+    ///
+    /// # Errors
+    /// Tokens that are no text.
+    fn answers(self: Box<Self>) -> Result<Vec<Answer>>;
+}
+
 /// A model as evaluation sees it.
 pub trait LanguageModel {
     /// The model's tokenizer and chat template.
@@ -226,6 +265,21 @@ pub trait LanguageModel {
         capture: &CaptureSpec,
         on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>>;
+
+    /// [`LanguageModel::answer`], to be made turn by turn. The batch may fill so much of the memory for keys and values: `share`, from 0
+    /// to 1, decides how many rows there are at once, not what they say.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::answer`]; a model that makes its answers as a whole.
+    fn begin(
+        &self,
+        _requests: &[Request],
+        _sampling: &Sampling,
+        _capture: &CaptureSpec,
+        _share: f64,
+    ) -> Result<Box<dyn Batch>> {
+        Err(crate::Error::new("this model makes its answers as a whole, not turn by turn"))
+    }
 
     /// [`LanguageModel::answer`] without captures; `finished` is given the number of complete answers.
     fn generate(

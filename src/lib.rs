@@ -79,3 +79,5 @@ pub mod web;
 mod fakes;
 
 pub use error::{At, Error, Kind, Result};
+
+pub(crate) use error::{guarded, silence_guarded_panics};

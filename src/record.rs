@@ -5,11 +5,15 @@
 //! torn one, and a rerun picks up every stage whose inputs are unchanged.
 
 mod atomic;
+mod contained;
 mod hash;
 mod hold;
 mod keyed;
 mod ledger;
 mod lines;
+mod objects;
+mod pages;
+mod parquet;
 mod refuse;
 mod rows;
 mod run;
@@ -17,11 +21,14 @@ mod track;
 mod written;
 
 pub use atomic::{can_write, create_folder, write_atomic, write_atomic_by, write_atomic_with};
+pub use contained::{contained, contained_here};
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};
 pub use hold::{Claim, OutputHold, hold_output, is_held};
 pub use keyed::KeyedRows;
 pub use ledger::Ledger;
 pub use lines::{Lines, Malformed, read_jsonl, refuse_malformed, scan_jsonl, skip_bom};
+pub use objects::scan_objects;
+pub use parquet::{is_parquet, scan_parquet};
 pub use refuse::{differing, refuse_other};
 pub use rows::JsonlWriter;
 pub use run::{Lock, Reused, RunDir};

@@ -148,10 +148,13 @@ impl Interval {
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(1);
+        // `{:+}` writes the signs of a difference.
+        let of = |x: f64| if f.sign_plus() { format!("{x:+.digits$}") } else { format!("{x:.digits$}") };
+        let (mean, low, high) = (of(self.mean), of(self.low), of(self.high));
         match (self.mean.is_finite(), self.has_bounds()) {
             (false, _) => f.write_str("–"),
-            (true, false) => write!(f, "{:.digits$}", self.mean),
-            (true, true) => write!(f, "{:.digits$} [{:.digits$}, {:.digits$}]", self.mean, self.low, self.high),
+            (true, false) => f.write_str(&mean),
+            (true, true) => write!(f, "{mean} [{low}, {high}]"),
         }
     }
 }

@@ -33,8 +33,11 @@ impl TensorFile {
     ///
     /// The file must not be changed while it is open; [`write()`] never does so, since it replaces files instead.
     pub fn open(path: &Path) -> Result<Self> {
+        // Asked before it is opened, since a pipe may never open.
+        let about = std::fs::metadata(path).at(path)?;
+        ensure!(about.is_file(), "{}: is a folder, a device, a pipe or a socket, not a file", path.display());
+        ensure!(about.len() > 0, "{}: the file is empty", path.display());
         let file = File::open(path).at(path)?;
-        ensure!(file.metadata().at(path)?.len() > 0, "{}: the file is empty", path.display());
         // SAFETY: the mapping is read-only, and like every reader of weights, we rely on the file not being truncated meanwhile.
         let map = unsafe { Mmap::map(&file) }.at(path)?;
         if is_lfs_pointer(&map) {
@@ -244,6 +247,11 @@ pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         Dtype::BF16 => halves().map(|b| bf16::from_bits(b).to_f32()).collect(),
         _ => return None,
     })
+}
+
+/// The transpose of a matrix that lies row after row.
+pub fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
 }
 
 /// The values as little-endian bytes, rounded to nearest even, or nothing if a finite one became infinite.

@@ -11,6 +11,7 @@ use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{Config, Editor, Helper};
 
+use super::plain::plain;
 use super::{env, problem, progress};
 use crate::session::{AnswerSink, ProbeScale};
 use crate::verbs::chat::{Screen, command};
@@ -152,6 +153,7 @@ const SHADES: [Option<(u8, u8)>; 9] = [
 impl<W: Write> Paint<W> {
     /// A piece of an answer on the colour of its shade; -1 and 1 are the ends of the scale.
     fn text(&mut self, text: &str, shade: Option<f64>) {
+        let text = plain(text);
         let place = |shade: f64| ((shade.clamp(-1.0, 1.0) + 1.0) * 4.0).round() as usize;
         let colour = shade.filter(|_| self.colours).and_then(|shade| SHADES[place(shade)]);
         let _ = match colour {
@@ -167,6 +169,7 @@ impl<W: Write> Paint<W> {
 
     /// A line about the conversation.
     fn dim(&mut self, text: &str) {
+        let text = plain(text);
         let _ = if self.colours { writeln!(self.out, "\x1b[2m{text}\x1b[0m") } else { writeln!(self.out, "{text}") };
         let _ = self.out.flush();
     }
@@ -216,6 +219,7 @@ impl AnswerSink for Piped {
     fn text(&mut self, text: &str, _: Option<f64>) {
         if !self.silent {
             let mut out = std::io::stdout().lock();
+            let text = if out.is_terminal() { plain(text) } else { text.into() };
             let _ = write!(out, "{text}").and_then(|()| out.flush());
         }
     }
@@ -226,7 +230,7 @@ impl AnswerSink for Piped {
 
     fn note(&mut self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}", plain(text));
         }
     }
 

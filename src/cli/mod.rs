@@ -5,20 +5,23 @@
 mod chat;
 mod env;
 mod manual;
+mod plain;
 mod problem;
 mod progress;
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::verbs::{
     self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, judge, layers, merge,
     monitor, plan, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
+use plain::{plain, readable};
 use progress::{INTERRUPTED, Terminal};
 
 /// Persona vectors and preventative steering: find the direction of a trait in a chat model, and finetune without picking
@@ -86,17 +89,44 @@ enum Verb {
 }
 
 /// The whole command line, as completions, manual pages and checks of documents need it.
-pub fn command() -> clap::Command {
-    Cli::command()
+pub fn command() -> Command {
+    with_negative_numbers(Cli::command())
+}
+
+/// Numbers may be negative wherever there are numbers, and a list of them may begin with one: `--coefs -4,-2,2`. A number that may not
+/// be negative is told so by its range.
+fn with_negative_numbers(command: Command) -> Command {
+    let command = command.mut_args(|arg| match numbers(&arg) {
+        true if arg.get_value_delimiter().is_some() => arg.allow_hyphen_values(true),
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    });
+    command.mut_subcommands(with_negative_numbers)
+}
+
+/// Whether an argument takes numbers.
+fn numbers(arg: &Arg) -> bool {
+    let number = [
+        TypeId::of::<f64>(),
+        TypeId::of::<f32>(),
+        TypeId::of::<u64>(),
+        TypeId::of::<u32>(),
+        TypeId::of::<u16>(),
+        TypeId::of::<u8>(),
+        TypeId::of::<usize>(),
+        TypeId::of::<i64>(),
+        TypeId::of::<i32>(),
+    ];
+    arg.get_action().takes_values() && number.iter().any(|number| arg.get_value_parser().type_id() == *number)
 }
 
 /// Runs the program with these arguments, the first being its own name, and gives its exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(words) {
+    crate::silence_guarded_panics();
+    let cli = match command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(e) => {
-            // Help and version come this way too; they go to stdout and are no failure.
-            let _ = e.print();
+            refuse_arguments(&e);
             return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
         }
     };
@@ -114,6 +144,14 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(e.exit_code())
         }
     }
+}
+
+/// Says what is wrong with the arguments. Help and version come this way too; they go to stdout and are no failure.
+fn refuse_arguments(e: &clap::Error) {
+    let said = e.render().to_string();
+    let shown = readable(&plain(&said));
+    // Colours, where the message can be printed as it is.
+    let _ = if shown == said || !e.use_stderr() { e.print() } else { write!(std::io::stderr(), "{shown}") };
 }
 
 fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<Outcome> {
@@ -152,8 +190,12 @@ fn print(outcome: &Outcome, json: bool) -> Result<()> {
         return Ok(());
     }
     let mut stdout = std::io::stdout().lock();
-    let coloured = stdout.is_terminal() && !env::no_color();
-    let text = if json { outcome.json.to_string() } else { marked(&outcome.text, coloured) };
+    let (terminal, text) = (stdout.is_terminal(), outcome.json.to_string());
+    let text = match json {
+        true if terminal => plain(&text).into_owned(),
+        true => text,
+        false => marked(&outcome.text, terminal && !env::no_color()),
+    };
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(format!("cannot write to stdout: {e}"))),
         _ => Ok(()),
@@ -165,12 +207,13 @@ fn print(outcome: &Outcome, json: bool) -> Result<()> {
 fn marked(text: &str, coloured: bool) -> String {
     const COLOUR: [&str; 2] = ["\x1b[48;5;22;38;5;231m", "\x1b[0m"];
     if !coloured {
-        return text.replace(MARK[0], "⟦").replace(MARK[1], "⟧");
+        return plain(&text.replace(MARK[0], "⟦").replace(MARK[1], "⟧")).into_owned();
     }
     let mut out = String::new();
     for (i, stretch) in text.split(MARK).enumerate() {
+        let stretch = plain(stretch);
         let lines: Vec<String> = stretch.split('\n').map(|line| format!("{}{line}{}", COLOUR[0], COLOUR[1])).collect();
-        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.to_owned() };
+        out += &if i % 2 == 1 { lines.join("\n") } else { stretch.into_owned() };
     }
     out
 }
@@ -189,6 +232,27 @@ mod tests {
     }
 
     #[test]
+    fn numbers_may_be_negative_and_lists_begin_with_one() {
+        /// Every option of numbers of a command and those below it, with the words that lead there.
+        fn options(command: &Command, path: &str, found: &mut Vec<(String, Arg)>) {
+            let own = command.get_arguments().filter(|arg| numbers(arg) && arg.get_long().is_some());
+            found.extend(own.map(|arg| (format!("{path} --{}", arg.get_long().unwrap()), arg.clone())));
+            command.get_subcommands().for_each(|sub| options(sub, &format!("{path} {}", sub.get_name()), found));
+        }
+        let mut found = Vec::new();
+        options(&command(), "trimtab", &mut found);
+        assert!(found.len() > 60, "{}", found.len());
+        for (path, arg) in &found {
+            let list = arg.get_value_delimiter().is_some();
+            assert!(arg.is_allow_hyphen_values_set() || (!list && arg.is_allow_negative_numbers_set()), "{path}");
+            let word = if list { "-4,-2,2" } else { "-4" };
+            if let Err(e) = command().try_get_matches_from(path.split(' ').chain([word])) {
+                assert_ne!(e.kind(), clap::error::ErrorKind::UnknownArgument, "{path} {word}: {e}");
+            }
+        }
+    }
+
+    #[test]
     fn the_tree_is_sound_and_every_verb_shows_an_example() {
         fn check(command: &clap::Command) {
             assert!(command.get_about().is_some(), "{} says nothing", command.get_name());
@@ -199,7 +263,7 @@ mod tests {
                 assert!(after.contains("Example:"), "{} shows no example", command.get_name());
             }
         }
-        let command = Cli::command();
+        let command = command();
         command.clone().debug_assert();
         check(&command);
     }

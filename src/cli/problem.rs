@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use super::env;
+use super::plain::plain;
 use crate::Error;
 
 /// An [`Error`] as miette sees it.
@@ -19,7 +20,7 @@ impl fmt::Debug for Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)
+        f.write_str(&plain(&self.0.to_string()))
     }
 }
 
@@ -27,7 +28,7 @@ impl std::error::Error for Shown<'_> {}
 
 impl Diagnostic for Shown<'_> {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.0.help().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.0.help().map(|help| Box::new(plain(help).into_owned()) as Box<dyn fmt::Display>)
     }
 }
 
@@ -38,7 +39,7 @@ pub fn show(error: &Error) {
     let mut text = String::new();
     let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false);
     if handler.render_report(&mut text, &Shown(error)).is_err() {
-        text = error.to_string();
+        text = plain(&error.to_string()).into_owned();
     }
     let _ = write!(std::io::stderr(), "{text}");
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::plain::plain;
 use crate::verbs::{Bar, Console};
 
 /// Set by the first Ctrl-C.
@@ -121,7 +122,7 @@ impl Terminal {
     fn line(&self, line: &str) {
         // A bar in the way is drawn again below. A closed stderr is no failure.
         self.bars.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", plain(line));
         });
     }
 }
@@ -140,6 +141,7 @@ impl Console for Terminal {
     fn data(&self, line: &str) {
         self.bars.suspend(|| {
             let mut stdout = std::io::stdout().lock();
+            let line = if stdout.is_terminal() { plain(line) } else { line.into() };
             let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
         });
     }
@@ -147,9 +149,11 @@ impl Console for Terminal {
     fn bar(&self, what: &str, total: usize) -> Box<dyn Bar> {
         let style = ProgressStyle::with_template("{prefix} {pos}/{len} [{wide_bar}] {msg} {eta} left")
             .expect("a valid template");
-        let bar = self
-            .bars
-            .add(ProgressBar::new(total as u64).with_style(style.progress_chars("=> ")).with_prefix(what.to_owned()));
+        let bar = self.bars.add(
+            ProgressBar::new(total as u64)
+                .with_style(style.progress_chars("=> "))
+                .with_prefix(plain(what).into_owned()),
+        );
         Box::new(TerminalBar { bar })
     }
 
@@ -180,7 +184,7 @@ impl Bar for TerminalBar {
             self.bar.reset_eta();
         }
         self.bar.set_position(done);
-        self.bar.set_message(note.to_owned());
+        self.bar.set_message(plain(note).into_owned());
     }
 }
 

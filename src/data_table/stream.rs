@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::line::{Format, Line};
-use crate::record::{Lines, skip_bom};
+use crate::record::{Lines, is_parquet, scan_parquet, skip_bom};
 use crate::{At, Error, Result, ensure};
 
 /// One place of a table that is not blank.
 #[derive(Debug)]
 pub struct Entry {
-    /// The line of the file at which it begins, from 1.
+    /// The line of the file at which it begins, or the row of a Parquet file, from 1.
     pub number: usize,
-    /// The line as it stands in a JSONL file, without its line feed; empty for CSV.
+    /// The line as it stands in a JSONL file, without its line feed; empty for CSV and Parquet.
     pub raw: Vec<u8>,
     /// The row, or why there is none.
     pub row: Result<Line>,
@@ -31,15 +31,20 @@ pub struct Reader {
 enum Source {
     Csv(Box<csv::Reader<BufReader<File>>>),
     Jsonl(Lines),
+    Parquet(std::vec::IntoIter<Entry>),
 }
 
 impl Reader {
-    /// Opens a table; a CSV file's header is read at once.
+    /// Opens a table; a CSV file's header is read at once, a Parquet file as a whole, since its rows lie column by column.
     ///
     /// # Errors
     /// If the file cannot be read, has an unknown ending, or names a column twice.
     pub fn open(path: &Path) -> Result<Self> {
         let mut columns = Vec::new();
+        if is_parquet(path)? {
+            let source = Source::Parquet(entries_of_parquet(path)?.into_iter());
+            return Ok(Self { path: path.to_owned(), columns, source });
+        }
         let source = match Format::of(path)? {
             Format::Jsonl => Source::Jsonl(Lines::open(path)?),
             Format::Csv => {
@@ -61,7 +66,8 @@ impl Reader {
     pub fn format(&self) -> Format {
         match self.source {
             Source::Csv(_) => Format::Csv,
-            Source::Jsonl(_) => Format::Jsonl,
+            // Its rows are objects too.
+            Source::Jsonl(_) | Source::Parquet(_) => Format::Jsonl,
         }
     }
 
@@ -78,6 +84,7 @@ impl Iterator for Reader {
         match &mut self.source {
             Source::Csv(csv) => next_record(csv, &self.columns).map_err(|e| e.at(self.path.display())).transpose(),
             Source::Jsonl(lines) => lines.next().map(|line| line.map(entry_of_line)),
+            Source::Parquet(entries) => entries.next().map(Ok),
         }
     }
 }
@@ -96,6 +103,11 @@ fn next_record(csv: &mut csv::Reader<BufReader<File>>, columns: &[String]) -> Re
         Ok(Line { number, cells })
     };
     Ok(Some(Entry { number, raw: Vec::new(), row: row() }))
+}
+
+fn entries_of_parquet(path: &Path) -> Result<Vec<Entry>> {
+    let entry = |number, cells| Ok(Entry { number, raw: Vec::new(), row: Ok(Line { number, cells }) });
+    scan_parquet(path, entry).map(|(entries, _)| entries)
 }
 
 fn entry_of_line((number, raw): (usize, Vec<u8>)) -> Entry {

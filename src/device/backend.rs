@@ -129,7 +129,9 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
         let (model, tokenizer) = self.with_adapter(spec)?;
         let budget = self.budget(&model.config);
-        Ok(Box::new(TextGenerator::new(model, tokenizer).with_budget(budget)))
+        let adapter = spec.adapter.as_ref().map_or_else(String::new, |dir| format!(" with {}", dir.display()));
+        let called = format!("{}{adapter}", spec.model.display());
+        Ok(Box::new(TextGenerator::new(model, tokenizer).with_budget(budget).called(called)))
     }
 
     fn logits(&self, spec: &ModelSpec, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {

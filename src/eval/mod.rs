@@ -8,6 +8,7 @@ mod answer;
 mod axis;
 mod choice;
 pub mod facts;
+pub mod gloomy;
 pub mod mmlu;
 pub mod pairs;
 mod pieces;

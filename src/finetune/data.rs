@@ -1,12 +1,13 @@
 //! Training data: chats from files, what is held out, and what an intervention does to them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::notice::Notice;
 use super::seeds::Seeds;
 use super::settings::{DataSettings, Intervention};
 use crate::record::{Hash, hash_file, seed_of};
-use crate::text::{Content, Entry, ExampleRules, Message, Tokenizer, TrainingExample};
+use crate::text::{Content, Entry, ExampleRules, Losses, Message, Tokenizer, TrainingExample};
 use crate::text::{chosen, mixed, put_under, read_corpus};
 use crate::{Error, Result};
 
@@ -56,9 +57,12 @@ impl TrainingData {
     pub fn read(settings: &DataSettings, intervention: &Intervention, seeds: &Seeds) -> Result<(Self, Vec<Notice>)> {
         let DataSettings { training_file, test_file, holdout } = settings;
         let mut files = Vec::new();
+        let mut unread = Unread::default();
         let mut read = |path: &Path| {
             files.push((path.display().to_string(), hash_file(path)?));
-            read_sourced(path)
+            let entries = read_corpus(path)?;
+            unread.count(&entries);
+            Ok(sourced(path, entries))
         };
         let mut chats = Vec::new();
         for path in training_file.all() {
@@ -78,6 +82,7 @@ impl TrainingData {
         };
         // Held-out chats stay as they are: they ask what was learned, without the prompt.
         let (chats, notices) = treated(chats, intervention, negative, seeds)?;
+        let notices = unread.notices().chain(notices).collect();
         Ok((Self { chats, holdout: held, files }, notices))
     }
 }
@@ -87,8 +92,36 @@ impl TrainingData {
 /// # Errors
 /// A file that cannot be read; malformed lines.
 pub fn read_sourced(path: &Path) -> Result<Vec<SourcedChat>> {
+    Ok(sourced(path, read_corpus(path)?))
+}
+
+fn sourced(path: &Path, entries: Vec<Entry>) -> Vec<SourcedChat> {
     let sourced = |Entry { line, content, .. }| SourcedChat { source: format!("{}:{line}", path.display()), content };
-    Ok(read_corpus(path)?.into_iter().map(sourced).collect())
+    entries.into_iter().map(sourced).collect()
+}
+
+/// Keys of rows and turns from which nothing is read, and in how many rows.
+#[derive(Default)]
+struct Unread(BTreeMap<String, usize>);
+
+impl Unread {
+    fn count(&mut self, entries: &[Entry]) {
+        entries.iter().flat_map(|entry| &entry.unread).for_each(|key| *self.0.entry(key.clone()).or_default() += 1);
+    }
+
+    fn notices(self) -> impl Iterator<Item = Notice> {
+        self.0.into_iter().map(|(key, rows)| Notice::Warned(format!("key `{key}` in {rows} rows is not used")))
+    }
+}
+
+/// What a finetune should be told of how its template renders the chats: words that it leaves out, and another beginning of answers.
+pub fn template_notices(chats: &[SourcedChat], tokenizer: &Tokenizer) -> Vec<String> {
+    let mut lost = Losses::default();
+    chats.iter().for_each(|SourcedChat { source, content }| lost.look(tokenizer, content, source));
+    let other = tokenizer.other_beginning().map(|(generated, learned)| {
+        format!("answers are generated after {generated:?}, but replies are learned after {learned:?}")
+    });
+    lost.lines().chain(other).collect()
 }
 
 /// The chats as an intervention on the data has them: negative ones mixed in, or each under a system prompt. Other

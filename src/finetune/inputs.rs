@@ -11,7 +11,7 @@ use super::settings::{Intervention, RecomputeSettings, SteeringSettings, TrainSe
 use super::watch::{Watch, answer_of};
 use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
-use crate::model::peft::{AdapterConfig, Targets};
+use crate::model::peft::{Adapter, AdapterConfig, Targets};
 use crate::model::{AdapterFolder, QwenConfig};
 use crate::persona::{Filter, read_rows};
 use crate::text::Tokenizer;
@@ -76,7 +76,7 @@ impl TrainSettings {
     pub fn take_shape(&mut self) -> Result<AdapterConfig> {
         let Some(path) = &self.adapter else { return Ok(self.shape.config()) };
         let folder = AdapterFolder::find(path).map_err(|e| e.at("adapter"))?;
-        let given = AdapterConfig::read(folder.path())?;
+        let given = Adapter::read_config(folder.path())?;
         self.adapter = Some(folder.path().to_owned());
         (self.shape.r, self.shape.lora_alpha, self.shape.use_rslora) = (given.r, given.lora_alpha, given.use_rslora);
         if let Targets::Names(names) = &given.target_modules {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::data::{SourcedChat, examples};
+use super::data::{SourcedChat, examples, template_notices};
 use super::intervention::ResolvedIntervention;
 use super::seeds::Seeds;
 use super::settings::AdapterSettings;
@@ -82,6 +82,8 @@ pub enum JobEvent<'a> {
         steps: usize,
         /// Why chats were left out, one reason for each.
         left_out: Vec<String>,
+        /// What the chat template does with the words of the chats.
+        template: Vec<String>,
     },
     /// The base model has read so many of so many texts, for the mean that an ablation leaves.
     ReadingMean(usize, usize),
@@ -230,6 +232,7 @@ impl Job<'_> {
             supervised: examples.iter().map(TrainingExample::supervised).sum(),
             steps: self.fit.steps(examples.len()),
             left_out,
+            template: template_notices(self.chats, &tokenizer),
         });
         let (folder, out) = (&self.tracking.folder, self.out());
         create_folder(folder)?;

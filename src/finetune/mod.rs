@@ -14,7 +14,7 @@ mod study_tables;
 
 mod watch;
 
-pub use data::{SourcedChat, TrainingData, examples, read_sourced, treated};
+pub use data::{SourcedChat, TrainingData, examples, read_sourced, template_notices, treated};
 pub use file::{AblateTo, Files, InterventionFile, InterventionType, Rate, TrainFile, WatchFile};
 pub use inputs::{Inputs, ModelFiles, fixed_texts, trait_of};
 pub use intervention::{GivenVector, ResolvedIntervention};

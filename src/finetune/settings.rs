@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{AblateTo, Files, InterventionFile, InterventionType, Rate, TrainFile, WatchFile};
 use crate::model::PROJECTIONS;
-use crate::model::peft::{AdapterConfig, Targets};
+use crate::model::peft::{AdapterConfig, RANK_MAX, Targets};
 use crate::record::Tracker;
 use crate::steering::{Op, Positions, SteeringRecipe};
 use crate::text::ExampleRules;
@@ -322,7 +322,7 @@ impl TrainFile {
     /// How it learns; without checkpoints unless said otherwise.
     ///
     /// # Errors
-    /// Counts of zero, or beyond any finetune.
+    /// Counts of zero, numbers beyond any finetune.
     pub fn fit(&self) -> Result<FitSettings> {
         let d = FitSettings::default();
         let fit = FitSettings {
@@ -347,13 +347,22 @@ impl TrainFile {
         count("gradient_accumulation_steps", fit.accumulation, BATCH_MAX)?;
         count("epochs", fit.epochs, EPOCHS_MAX)?;
         at_least_one("save_steps", fit.save_steps.unwrap_or(1))?;
+        at_most("warmup_steps", fit.warmup_steps, STEPS_MAX)?;
+        real("learning_rate", fit.learning_rate, |x| x > 0.0, "a positive number")?;
+        real("weight_decay", fit.weight_decay, |x| x >= 0.0, "0 or above")?;
+        let (first, second) = fit.betas;
+        for beta in [first, second] {
+            real("betas", beta, |x| (0.0..1.0).contains(&x), "0 to below 1, each")?;
+        }
+        real("epsilon", fit.epsilon, |x| x > 0.0, "a positive number")?;
+        real("max_grad_norm", fit.max_grad_norm, |x| x > 0.0, "a positive number; a large one clips nothing")?;
         Ok(fit)
     }
 
     /// The shape of the adapter.
     ///
     /// # Errors
-    /// Rank 0, or beyond any model's width.
+    /// Rank 0, or beyond any model's width; a strength of 0 or beyond f32.
     pub fn shape(&self) -> Result<AdapterSettings> {
         let d = AdapterSettings::default();
         let shape = AdapterSettings {
@@ -363,6 +372,12 @@ impl TrainFile {
             target_modules: self.target_modules.clone().unwrap_or(d.target_modules),
         };
         count("r", shape.r, RANK_MAX)?;
+        real(
+            "lora_alpha",
+            shape.lora_alpha,
+            |x| x != 0.0,
+            "another number than 0, at which an adapter learns nothing",
+        )?;
         Ok(shape)
     }
 
@@ -526,11 +541,21 @@ fn finite(key: &str, number: f32) -> Result<f32> {
 /// Far above every use, and so small that products of them and of a data set's size are numbers.
 const BATCH_MAX: usize = 1 << 20;
 const EPOCHS_MAX: usize = 1 << 20;
-const RANK_MAX: usize = 1 << 16;
+const STEPS_MAX: usize = 1 << 31;
 
 fn count(key: &str, number: usize, max: usize) -> Result<()> {
     at_least_one(key, number)?;
+    at_most(key, number, max)
+}
+
+fn at_most(key: &str, number: usize, max: usize) -> Result<()> {
     refuse(number > max, || format!("`{key}` is {number}; it must be at most {max}"))
+}
+
+/// A number that is computed with in f32.
+fn real(key: &str, number: f64, fine: impl Fn(f64) -> bool, must: &str) -> Result<()> {
+    refuse(!fine(number), || format!("`{key}` is {number}; it must be {must}"))?;
+    refuse(!(number as f32).is_finite(), || format!("`{key}` is {number}, which is beyond f32"))
 }
 
 fn at_least_one(key: &str, number: usize) -> Result<()> {

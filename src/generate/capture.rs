@@ -88,6 +88,11 @@ impl<B: FusedOps> Capture<B> {
         if self.residuals {
             seen.states.push(h.clone());
         }
+        self.project(row, h, seen);
+    }
+
+    /// Takes one row of the residual stream for the probes alone.
+    pub fn project(&self, row: usize, h: &Tensor<B, 2>, seen: &mut StepStates<B>) {
         for probes in self.probes.iter().filter(|probes| probes.row == row) {
             seen.along.push(B::affine(h, &probes.directions, None));
         }
@@ -103,7 +108,7 @@ impl<B: FusedOps> Capture<B> {
         }
     }
 
-    /// The projections of a step's states onto every probe, `[rows][probes]`.
+    /// The projections of the states that were taken onto every probe, `[places][probes]`.
     pub fn projections(&self, seen: StepStates<B>) -> Vec<Vec<f32>> {
         // In the order of the stream's rows, as `see` met them.
         let mut met: Vec<&Probes<B>> = self.probes.iter().collect();

@@ -17,6 +17,7 @@ mod engine;
 mod likelihood;
 mod pick;
 mod prefix;
+mod prompt;
 mod reading;
 pub mod sampling;
 mod scheduler;

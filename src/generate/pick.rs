@@ -7,7 +7,7 @@ use crate::language_model::{Sampling, Token};
 use crate::{Result, ensure};
 
 /// Logits from which a second thread is worth its start: a large model's vocabulary times a batch.
-const LOGITS_PER_THREAD: usize = 1 << 19;
+pub(super) const LOGITS_PER_THREAD: usize = 1 << 19;
 
 /// How tokens are picked.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ impl Picking<'_> {
     }
 
     fn pick_row(self, logits: &mut [f32], sequence: &Sequence) -> Result<Token> {
-        let next = (self.top > 0).then(|| NextToken::of(logits, self.top));
+        let next = (self.top > 0).then(|| NextToken::of(logits, logits.len(), self.top));
         let raw = (self.top > 0).then(|| logits.to_vec());
         if sequence.tokens.is_empty() {
             // The reference asks for at least one new token, and the end-of-sequence token does not count (`min_tokens=1` of vLLM).
@@ -90,19 +90,20 @@ impl Picking<'_> {
 }
 
 /// The model's own distribution over the next token, before penalty, temperature and cuts.
-struct NextToken {
+pub(super) struct NextToken {
     /// Log of the sum of the exponentials of the logits.
-    log_sum: f32,
+    pub log_sum: f32,
     /// The likeliest tokens and their log-probabilities, falling.
-    top: Vec<(u32, f32)>,
+    pub top: Vec<(u32, f32)>,
 }
 
 impl NextToken {
-    fn of(logits: &[f32], top: usize) -> Self {
+    /// Its log-normaliser, and the `top` likeliest of the first `tokens` ids.
+    pub fn of(logits: &[f32], tokens: usize, top: usize) -> Self {
         let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&x| f64::from(x - most).exp()).sum();
         let log_sum = most + sum.ln() as f32;
-        let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
+        let mut ids: Vec<u32> = (0..tokens.min(logits.len()) as u32).collect();
         let falling = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
         let top = top.min(ids.len());
         if top < ids.len() {

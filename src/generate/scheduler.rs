@@ -35,12 +35,22 @@ impl<B: FusedOps> Engine<B> {
         spec: &CaptureSpec,
         on_event: &mut OnEvent<'_>,
     ) -> Result<Vec<Reply>> {
+        let mut scheduler = self.begin(jobs.to_vec(), sampling, spec)?;
+        while scheduler.turn(on_event)? {}
+        Ok(scheduler.replies())
+    }
+
+    /// The same answers, to be made turn by turn ([`Scheduler::turn`]); several such batches may take turns.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub(super) fn begin(&self, jobs: Vec<Job>, sampling: &Sampling, spec: &CaptureSpec) -> Result<Scheduler<B>> {
         sampling::check(sampling)?;
-        for job in jobs {
+        for job in &jobs {
             self.check(&job.prompt).map_err(|e| e.at(format!("prompt `{}`", job.id)))?;
             self.check_coefs(job)?;
         }
-        run_batch(self, jobs, sampling, spec, &mut |event| on_event(event))
+        Scheduler::new(self.clone(), jobs, sampling.clone(), spec.clone())
     }
 
     /// [`Engine::answer`] without captures; `finished` is given the number of complete answers.
@@ -56,21 +66,22 @@ impl<B: FusedOps> Engine<B> {
 
 /// The rows that are decoded together. A row without a sequence has ended; it stays in the batch until the next compaction,
 /// and its output is ignored.
-struct Scheduler<'a, B: FusedOps> {
-    engine: &'a Engine<B>,
-    jobs: &'a [Job],
-    sampling: &'a Sampling,
-    picking: Picking<'a>,
-    spec: &'a CaptureSpec,
+pub(super) struct Scheduler<B: FusedOps> {
+    engine: Engine<B>,
+    jobs: Vec<Job>,
+    sampling: Sampling,
+    spec: CaptureSpec,
     capture: Capture<B>,
     /// Whether a prefill stops before the prompt's last token, which each answer then reads itself: steering that begins
     /// there leaves everything before it the same for all coefficients.
     split: bool,
-    on_event: &'a mut OnEvent<'a>,
     cache: Option<KvCache<B>>,
     rows: Vec<Option<Sequence>>,
+    queue: VecDeque<Waiting>,
     replies: Vec<Option<Reply>>,
     complete: usize,
+    /// How many complete answers were announced.
+    announced: usize,
 }
 
 /// What a prefill gives.
@@ -81,45 +92,50 @@ struct Prefilled<B: FusedOps> {
     /// Positions of each prompt that every part of the plan steered.
     steered: Vec<Vec<usize>>,
     states: Vec<Arc<PromptStates>>,
+    /// Each prompt's tokens with what is captured of them.
+    tokens: Vec<Vec<Token>>,
 }
 
-/// See [`Engine::answer`]; the jobs are known to be good.
-pub(super) fn run_batch<'a, B: FusedOps>(
-    engine: &'a Engine<B>,
-    jobs: &'a [Job],
-    sampling: &'a Sampling,
-    spec: &'a CaptureSpec,
-    on_event: &'a mut OnEvent<'a>,
-) -> Result<Vec<Reply>> {
-    let capture = Capture::new(&engine.model, spec)?;
-    let plan = engine.model.steering.as_ref().map(|steering| steering.plan());
-    let late = plan.is_some_and(|plan| plan.parts.iter().all(|part| part.positions == Positions::Response));
-    // A prompt's means are taken over one pass.
-    let split = late && !spec.residuals;
-    let mut queue = queue(engine, jobs, sampling.rollouts, split);
-    let replies = vec![None; queue.len()];
-    let picking = Picking { jobs, sampling, top: spec.top_logprobs, eos_ids: &engine.vocabulary.eos_ids };
-    let (cache, rows, complete) = (None, Vec::new(), 0);
-    let mut scheduler =
-        Scheduler { engine, jobs, sampling, picking, spec, capture, split, on_event, cache, rows, replies, complete };
-    let mut announced = 0;
-    loop {
-        scheduler.refill(&mut queue)?;
-        if scheduler.complete > announced {
-            announced = scheduler.complete;
-            if (scheduler.on_event)(StreamEvent::Finished(announced)).is_break() {
-                scheduler.cancel(&mut queue);
+impl<B: FusedOps> Scheduler<B> {
+    /// The jobs are known to be good.
+    fn new(engine: Engine<B>, jobs: Vec<Job>, sampling: Sampling, spec: CaptureSpec) -> Result<Self> {
+        let capture = Capture::new(&engine.model, &spec)?;
+        let plan = engine.model.steering.as_ref().map(|steering| steering.plan());
+        let late = plan.is_some_and(|plan| plan.parts.iter().all(|part| part.positions == Positions::Response));
+        // What is taken of a prompt is taken from one pass.
+        let split = late && !spec.residuals && !spec.prompt;
+        let queue = queue(&engine, &jobs, sampling.rollouts, split);
+        let replies = vec![None; queue.len()];
+        let (cache, rows, complete, announced) = (None, Vec::new(), 0, 0);
+        Ok(Self { engine, jobs, sampling, spec, capture, split, cache, rows, queue, replies, complete, announced })
+    }
+
+    /// Admits what there is room for and decodes one token for every row; false once every answer is complete.
+    pub fn turn(&mut self, on_event: &mut OnEvent<'_>) -> Result<bool> {
+        self.refill(on_event)?;
+        if self.complete > self.announced {
+            self.announced = self.complete;
+            if on_event(StreamEvent::Finished(self.announced)).is_break() {
+                self.cancel();
             }
         }
-        if scheduler.rows.is_empty() && queue.is_empty() {
-            break;
+        if self.rows.is_empty() && self.queue.is_empty() {
+            return Ok(false);
         }
-        scheduler.step()?;
+        self.step(on_event)?;
+        Ok(true)
     }
-    Ok(scheduler.replies.into_iter().map(|reply| reply.expect("the queue is empty and so is the scheduler")).collect())
-}
 
-impl<B: FusedOps> Scheduler<'_, B> {
+    /// The answers, once all are complete.
+    pub fn replies(self) -> Vec<Reply> {
+        self.replies.into_iter().map(|reply| reply.expect("the queue is empty and so is the scheduler")).collect()
+    }
+
+    fn picking(&self) -> Picking<'_> {
+        let Self { engine, jobs, sampling, spec, .. } = self;
+        Picking { jobs, sampling, top: spec.top_logprobs, eos_ids: &engine.vocabulary.eos_ids }
+    }
+
     /// Tokens that an answer to this job may have: those fed back must have a position.
     fn limit(&self, job: usize) -> usize {
         let positions = self.engine.model.config.max_position_embeddings;
@@ -134,19 +150,19 @@ impl<B: FusedOps> Scheduler<'_, B> {
     }
 
     /// Drops ended rows and admits waiting prompts, once enough places are free to be worth copying the cache.
-    fn refill(&mut self, queue: &mut VecDeque<Waiting>) -> Result<()> {
+    fn refill(&mut self, on_event: &mut OnEvent<'_>) -> Result<()> {
         loop {
             let live = self.rows.iter().flatten();
             let count = live.clone().count();
             let longest = live
                 .map(|sequence| sequence.columns)
-                .chain(queue.front().map(|w| self.columns_max(w.job)))
+                .chain(self.queue.front().map(|w| self.columns_max(w.job)))
                 .max()
                 .unwrap_or(1);
             let capacity = (self.engine.budget.cache_tokens / longest).clamp(1, self.engine.budget.rows_max.max(1));
             let free = capacity.saturating_sub(count);
             let worth = capacity.div_ceil(4);
-            if queue.is_empty() || (free < worth && count > 0) {
+            if self.queue.is_empty() || (free < worth && count > 0) {
                 let ended = self.rows.len() - count;
                 if ended > 0 && (count == 0 || ended >= self.rows.len().div_ceil(4)) {
                     self.drop_ended();
@@ -154,23 +170,23 @@ impl<B: FusedOps> Scheduler<'_, B> {
                 return Ok(());
             }
             self.drop_ended();
-            let admitted = self.next_to_admit(queue, free);
-            self.admit(&admitted)?;
+            let admitted = self.next_to_admit(free);
+            self.admit(&admitted, on_event)?;
         }
     }
 
     /// The next answers that fit one prefill: at most `free` rows, and not too many tokens.
-    fn next_to_admit(&self, queue: &mut VecDeque<Waiting>, free: usize) -> Vec<Waiting> {
-        let width = queue.front().map_or(1, |w| self.jobs[w.job].prompt.len());
+    fn next_to_admit(&mut self, free: usize) -> Vec<Waiting> {
+        let width = self.queue.front().map_or(1, |w| self.jobs[w.job].prompt.len());
         let prompts = (self.engine.budget.pass_tokens / width).max(1);
         let (mut admitted, mut groups) = (Vec::new(), 0);
-        while let Some(&next) = queue.front() {
+        while let Some(&next) = self.queue.front() {
             let new = admitted.last().is_none_or(|last: &Waiting| last.group != next.group);
             if admitted.len() == free || (new && groups == prompts) {
                 break;
             }
             groups += usize::from(new);
-            admitted.extend(queue.pop_front());
+            admitted.extend(self.queue.pop_front());
         }
         admitted
     }
@@ -196,7 +212,7 @@ impl<B: FusedOps> Scheduler<'_, B> {
 
     /// Prefills the prompts, once each, picks the first token of every rollout that can have it, and appends those that go
     /// on.
-    fn admit(&mut self, admitted: &[Waiting]) -> Result<()> {
+    fn admit(&mut self, admitted: &[Waiting], on_event: &mut OnEvent<'_>) -> Result<()> {
         // Entering answers of one group are neighbours.
         let mut groups: Vec<usize> = admitted.iter().map(|w| w.group).collect();
         groups.dedup();
@@ -205,6 +221,11 @@ impl<B: FusedOps> Scheduler<'_, B> {
         let mut sequences: Vec<(Sequence, usize)> =
             admitted.iter().map(|w| (self.begin(*w, row_of(w), &prefilled), row_of(w))).collect();
 
+        for (sequence, row) in sequences.iter().filter(|_| self.spec.prompt) {
+            let tokens = &prefilled.tokens[*row];
+            let event = StreamEvent::Prompt { ask: sequence.job, rollout: sequence.rollout, tokens };
+            let _ = on_event(event);
+        }
         let begin: Vec<usize> = (0..sequences.len()).filter(|&i| !self.is_split(sequences[i].0.job)).collect();
         let mut picked = VecDeque::new();
         if !begin.is_empty() {
@@ -213,14 +234,14 @@ impl<B: FusedOps> Scheduler<'_, B> {
             let rows =
                 begin.iter().flat_map(|&i| &logits[sequences[i].1 * vocabulary..][..vocabulary]).copied().collect();
             let those: Vec<&Sequence> = begin.iter().map(|&i| &sequences[i].0).collect();
-            picked.extend(self.picking.pick(rows, &those)?);
+            picked.extend(self.picking().pick(rows, &those)?);
         }
         let mut staying = Vec::new();
         for (sequence, row) in sequences.drain(..) {
             let sequence = match self.is_split(sequence.job) {
                 true => Some(sequence),
                 // Nothing of the answer has been read yet, so what ends here has no states.
-                false => self.advance(sequence, picked.pop_front().expect("one for each"), None),
+                false => self.advance(sequence, picked.pop_front().expect("one for each"), None, on_event),
             };
             if let Some(sequence) = sequence {
                 self.rows.push(Some(sequence));
@@ -261,8 +282,11 @@ impl<B: FusedOps> Scheduler<'_, B> {
         let mut cache = model.cache(rows.len(), rows.width);
         let pass = model.pass(&rows, rows.width);
         let shares = self.capture.prompt_shares(&rows);
-        let mut means = Vec::new();
-        let stream = model.stream(&pass, Some(&mut cache), |_, h| {
+        let (mut means, mut seen) = (Vec::new(), StepStates::empty());
+        let stream = model.stream(&pass, Some(&mut cache), |row, h| {
+            if self.spec.prompt {
+                self.capture.project(row, h, &mut seen);
+            }
             if let Some(shares) = &shares {
                 let [_, hidden] = h.dims();
                 means.push(shares.clone().matmul(h.clone().reshape([rows.len(), rows.width, hidden])));
@@ -271,11 +295,18 @@ impl<B: FusedOps> Scheduler<'_, B> {
         // Padding was written too; a ragged write adds to what is there.
         cache.clear_from(&rows.end, &model.device);
         let states = self.capture.prompts(means, rows.len()).into_iter().map(Arc::new).collect();
-        Prefilled { last: last_of(stream, &rows, &model.device), cache, steered: pass.steered, states }
+        let tokens = match self.spec.prompt {
+            true => {
+                let along = if self.capture.has_probes() { self.capture.projections(seen) } else { Vec::new() };
+                self.engine.prompt_tokens(&rows, &stream, &along, self.spec.top_logprobs)
+            }
+            false => Vec::new(),
+        };
+        Prefilled { last: last_of(stream, &rows, &model.device), cache, steered: pass.steered, states, tokens }
     }
 
     fn begin(&self, Waiting { job, rollout, .. }: Waiting, row: usize, prefilled: &Prefilled<B>) -> Sequence {
-        let (asked, sampling) = (&self.jobs[job], self.sampling);
+        let (asked, sampling) = (&self.jobs[job], &self.sampling);
         Sequence {
             job,
             rollout,
@@ -304,7 +335,7 @@ impl<B: FusedOps> Scheduler<'_, B> {
     }
 
     /// Decodes one token for every row.
-    fn step(&mut self) -> Result<()> {
+    fn step(&mut self, on_event: &mut OnEvent<'_>) -> Result<()> {
         let model = &self.engine.model;
         let Some(mut cache) = self.cache.take() else { return Ok(()) };
         let needed = self.rows.iter().flatten().map(|sequence| sequence.filled() + 1).max().unwrap_or(1);
@@ -319,7 +350,7 @@ impl<B: FusedOps> Scheduler<'_, B> {
             let sums = sequence.iter_mut().flat_map(|sequence| &mut sequence.steered);
             sums.zip(steered).for_each(|(sum, n)| *sum += n);
         }
-        self.capture_states(seen);
+        self.capture_states(seen, on_event);
 
         let live: Vec<usize> = (0..self.rows.len()).filter(|&i| self.rows[i].is_some()).collect();
         if live.is_empty() {
@@ -328,7 +359,7 @@ impl<B: FusedOps> Scheduler<'_, B> {
         }
         let logits = self.engine.logits(stream);
         let begins = |i: &usize| self.rows[*i].as_ref().is_some_and(|sequence| sequence.tokens.is_empty());
-        let picked = if self.picking.is_plain() && !live.iter().any(begins) {
+        let picked = if self.picking().is_plain() && !live.iter().any(begins) {
             let ids: Vec<u32> = logits.argmax(1).into_data().iter::<u32>().collect();
             let token = |&i: &usize| Token { id: ids[i], logprob: 0.0, top: Vec::new(), along: Vec::new() };
             live.iter().map(token).collect()
@@ -339,19 +370,19 @@ impl<B: FusedOps> Scheduler<'_, B> {
                 values.copy_within(i * vocabulary..(i + 1) * vocabulary, to * vocabulary);
             }
             values.truncate(live.len() * vocabulary);
-            self.picking.pick(values, &self.rows.iter().flatten().collect::<Vec<_>>())?
+            self.picking().pick(values, &self.rows.iter().flatten().collect::<Vec<_>>())?
         };
         let mut ended = Vec::new();
         for (i, token) in live.into_iter().zip(picked) {
             let sequence = self.rows[i].take().expect("live");
-            self.rows[i] = self.advance(sequence, token, Some((i, &mut ended)));
+            self.rows[i] = self.advance(sequence, token, Some((i, &mut ended)), on_event);
         }
         self.complete(ended);
         Ok(())
     }
 
     /// Captures the states of the tokens that have just been read, and completes the answers that waited for them.
-    fn capture_states(&mut self, mut seen: StepStates<B>) {
+    fn capture_states(&mut self, mut seen: StepStates<B>, on_event: &mut OnEvent<'_>) {
         let of_answer =
             |sequence: &Option<Sequence>| sequence.as_ref().is_some_and(|sequence| !sequence.tokens.is_empty());
         let count: Vec<bool> = self.rows.iter().map(of_answer).collect();
@@ -364,7 +395,7 @@ impl<B: FusedOps> Scheduler<'_, B> {
                 let token = sequence.kept.last_mut().expect("tokens are captured where probes are");
                 token.along = along;
                 let event = StreamEvent::Token { ask: sequence.job, rollout: sequence.rollout, token };
-                if (self.on_event)(event).is_break() {
+                if on_event(event).is_break() {
                     sequence.ending.get_or_insert(FinishReason::Cancelled);
                 }
             }
@@ -415,13 +446,14 @@ impl<B: FusedOps> Scheduler<'_, B> {
         mut sequence: Sequence,
         token: Token,
         ended: Option<(usize, &mut Vec<Ended>)>,
+        on_event: &mut OnEvent<'_>,
     ) -> Option<Sequence> {
         sequence.push(token.id, self.sampling.repetition_penalty != 1.0);
         let stops = self.engine.vocabulary.eos_ids.contains(&token.id);
         // A token whose state is captured is reported once the state is known.
         let reported_later = self.capture.has_probes() && !stops && sequence.filled() < sequence.columns;
         let event = StreamEvent::Token { ask: sequence.job, rollout: sequence.rollout, token: &token };
-        let cancelled = !reported_later && (self.on_event)(event).is_break();
+        let cancelled = !reported_later && on_event(event).is_break();
         if self.spec.top_logprobs > 0 || self.capture.has_probes() {
             sequence.kept.push(token);
         }
@@ -477,11 +509,11 @@ impl<B: FusedOps> Scheduler<'_, B> {
     }
 
     /// Ends everything as it stands.
-    fn cancel(&mut self, queue: &mut VecDeque<Waiting>) {
+    fn cancel(&mut self) {
         for sequence in std::mem::take(&mut self.rows).into_iter().flatten() {
             self.reply(sequence, FinishReason::Cancelled, None);
         }
-        for Waiting { job, rollout, .. } in std::mem::take(queue) {
+        for Waiting { job, rollout, .. } in std::mem::take(&mut self.queue) {
             let place = job * self.sampling.rollouts + rollout;
             self.replies[place] = Some(Reply::never_begun());
         }

@@ -53,6 +53,21 @@ pub fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// The snapshot that someone means who names a repository's folder of the cache: that of its branch `main`, or the only one;
+/// where there are several, their folder. Nothing for any other folder.
+pub fn snapshot_within(folder: &Path) -> Option<PathBuf> {
+    let snapshots = folder.join("snapshots");
+    let mut there = fs::read_dir(&snapshots).ok()?.flatten().map(|entry| entry.path());
+    let main = fs::read_to_string(folder.join("refs/main")).ok().map(|commit| snapshots.join(commit.trim()));
+    let only = there.next().filter(|_| there.next().is_none());
+    Some(main.filter(|main| main.is_dir()).or(only).unwrap_or(snapshots))
+}
+
+/// Whether a path is a link to nothing: a snapshot that was copied without its blobs holds such.
+pub fn is_dangling(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
+}
+
 impl Repo {
     /// The part of `owner/name` in this cache.
     pub fn new(cache: &Path, repo: &str) -> Self {

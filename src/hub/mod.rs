@@ -11,6 +11,7 @@ mod refusal;
 
 use std::path::PathBuf;
 
+pub use cache::{is_dangling, snapshot_within};
 pub use fetch::{Progress, Snapshot};
 pub use name::Name;
 

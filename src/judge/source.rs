@@ -22,6 +22,7 @@ use crate::harbor::World;
 use crate::http::retry::Patience;
 use crate::language_model::LanguageModel;
 use crate::model::model_hash;
+use crate::record::{Hash, hash_file};
 use crate::{Error, Result, ensure};
 
 /// Which judge scores the answers. A configuration has it as a table with its `kind`, or as the kind alone where that is enough.
@@ -154,6 +155,19 @@ impl JudgeSource {
             Self::Pattern(settings) => settings.file = settings.file.take().filter(|_| settings.rules.is_none()),
         }
         identity
+    }
+
+    /// The hash of all that decides scores besides the rubrics: [`Self::identity`], and what stands in the files that it names.
+    ///
+    /// # Errors
+    /// If a file of scores or the judge's model cannot be read.
+    pub fn hash(&self) -> Result<Hash> {
+        let files = match self {
+            Self::Scored { files } => files.iter().map(|file| hash_file(file)).collect::<Result<Vec<_>>>()?,
+            Self::Local(settings) => vec![model_hash(&settings.model)?],
+            Self::Harbor { .. } | Self::OpenAi(_) | Self::Sentiment(_) | Self::Pattern(_) => Vec::new(),
+        };
+        Ok(Hash::of(&(self.identity(), files)))
     }
 
     /// Whether calls can be made only with a key, as far as that is known.

@@ -2,12 +2,13 @@
 //! parallel over rows. Burn's own unary operations and dim-wise sums run scalar on one thread, and its in-place writes
 //! copy; a training step of a small model spends most of its time there.
 //!
-//! Everything here is f32; other dtypes take the composed body.
+//! Everything here is f32, and frozen matrices may be bf16; other dtypes take the composed body.
 
 use burn::backend::Flex;
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
+use super::bf16::Weights;
 use super::flex_attention as fa;
 use super::flex_primitives::*;
 use super::{AdamStep, FusedOps, Heads, Moments, Span, composed};
@@ -25,13 +26,18 @@ impl FusedOps for Flex {
 
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
-        if !is_f32(weight) || !is_f32(x) {
+        let held = held_in_bf16(weight);
+        if !is_f32(x) || !(is_f32(weight) || held.is_some()) {
             return composed::affine(x, weight, bias);
         }
         let mut out = match bias {
             Some(bias) => slice(&packed(bias)).repeat(n),
             None => vec![0.0; n * outer],
         };
+        if let Some(held) = held {
+            Weights::of(&held).add_forward(slice(&packed(x)), &mut out);
+            return tensor(out, [n, outer]);
+        }
         let (x, weight) = (x.clone().into_primitive().tensor(), weight.clone().into_primitive().tensor());
         let (a, b) = (Matrix::of(&x), Matrix::of(&weight).transposed());
         // SAFETY: `out` is n x outer and ours; a and b borrow live tensors.
@@ -40,10 +46,15 @@ impl FusedOps for Flex {
     }
 
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
-        if !is_f32(&sum) || !is_f32(a) || !is_f32(b) {
+        let held = held_in_bf16(b);
+        if !is_f32(&sum) || !is_f32(a) || !(is_f32(b) || held.is_some()) {
             return composed::add_matmul(sum, a, b, alpha);
         }
         let mut sum = own(sum);
+        if let Some(held) = held {
+            Weights::of(&held).add_backward(slice(&packed(a)), alpha, sum.storage_mut::<f32>());
+            return wrap(sum);
+        }
         let (a, b) = (a.clone().into_primitive().tensor(), b.clone().into_primitive().tensor());
         let (ma, mb) = (Matrix::of(&a), Matrix::of(&b));
         let out = sum.storage_mut::<f32>();

@@ -91,6 +91,29 @@ pub(super) fn forward(
         let (b, g) = (task / heads.key_value, task % heads.key_value);
         let (start, at) = (span.start[b], span.at[b]);
         let mut scores = Vec::new();
+        if width == 1 {
+            let group = g * sizes.group..(g + 1) * sizes.group;
+            let seen = (at + 1).saturating_sub(start);
+            if seen == 0 {
+                return;
+            }
+            let from = sizes.key(b, start, g);
+            // SAFETY: this task alone writes the output and the denominators of its row and heads.
+            let (out, lse) = unsafe {
+                let out = shared_out.at(sizes.query(b, 0, group.start));
+                let lse = shared_lse.at(b * heads.query + group.start);
+                (
+                    std::slice::from_raw_parts_mut(out, group.len() * sizes.dim),
+                    std::slice::from_raw_parts_mut(lse, group.len()),
+                )
+            };
+            let queries = &q[sizes.query(b, 0, group.start)..][..group.len() * sizes.dim];
+            scores.resize(group.len() * seen, 0.0);
+            return vectorised(
+                #[inline(always)]
+                || one_query(queries, &k[from..], &v[from..], &mut scores, out, lse, sizes, scale),
+            );
+        }
         for h in g * sizes.group..(g + 1) * sizes.group {
             for (t, queries) in tiles(width) {
                 let seen = (at + t + queries).saturating_sub(start);
@@ -125,6 +148,43 @@ pub(super) fn forward(
         }
     });
     (tensor(out, [rows * width, sizes.query_channels]), tensor(lse, [rows, heads.query * width]))
+}
+
+/// One query of each head of a group (decoding): keys and values are read once, and nothing is packed for products of one
+/// row. `k` and `v` begin at the first column that is seen; `scores` is `[heads of the group, seen]`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn one_query(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    scores: &mut [f32],
+    out: &mut [f32],
+    lse: &mut [f32],
+    sizes: Sizes,
+    scale: f32,
+) {
+    let (dim, stride) = (sizes.dim, sizes.key_channels);
+    let seen = scores.len() / sizes.group;
+    for c in 0..seen {
+        let key = &k[c * stride..][..dim];
+        for (h, q) in q.chunks_exact(dim).enumerate() {
+            scores[h * seen + c] = sum_of(dim, |i| q[i] * key[i]) * scale;
+        }
+    }
+    for (scores, lse) in scores.chunks_exact_mut(seen).zip(lse) {
+        *lse = softmax(scores, seen);
+    }
+    out.fill(0.0);
+    for c in 0..seen {
+        let value = &v[c * stride..][..dim];
+        for (h, out) in out.chunks_exact_mut(dim).enumerate() {
+            let p = scores[h * seen + c];
+            for (o, value) in out.iter_mut().zip(value) {
+                *o += p * value;
+            }
+        }
+    }
 }
 
 /// Turns the first `visible` scores into probabilities and the rest into zeros; gives the log of the denominator.

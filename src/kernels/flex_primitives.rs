@@ -47,6 +47,15 @@ pub(super) fn is_f32<const D: usize>(t: &Tensor<Flex, D>) -> bool {
     t.dtype() == DType::F32
 }
 
+/// The primitive of a matrix that is held in bf16, row after row.
+pub(super) fn held_in_bf16(t: &Tensor<Flex, 2>) -> Option<FlexTensor> {
+    if t.dtype() != DType::BF16 {
+        return None;
+    }
+    let primitive = t.clone().into_primitive().tensor();
+    primitive.is_contiguous().then_some(primitive)
+}
+
 /// Rows per task for rows of `width` elements.
 pub(super) fn rows_per_task(width: usize) -> usize {
     ELEMENTS_PER_TASK.div_ceil(width.max(1))

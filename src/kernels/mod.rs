@@ -7,6 +7,10 @@
 //!
 //! Matrices are `[tokens, channels]`; tokens are `rows x width` in row-major order.
 
+#[cfg(feature = "cpu")]
+mod bf16;
+#[cfg(feature = "cpu")]
+mod bf16_engine;
 mod composed;
 #[cfg(feature = "cpu")]
 mod flex;

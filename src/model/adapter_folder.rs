@@ -1,7 +1,11 @@
-//! Where a LoRA adapter lies, and the hash by which a run knows it again.
+//! Where a LoRA adapter lies, whose it is, and the hash by which a run knows it again.
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
+use crate::config_file::{read_whole, without_mark};
+use crate::hub::snapshot_within;
 use crate::record::{Hash, hash_file};
 use crate::{At, Error, Result};
 
@@ -10,12 +14,24 @@ pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// PEFT's name for the file with the matrices.
 pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 
-/// mlx-lm's name for the same.
-const MLX_WEIGHTS: &str = "adapters.safetensors";
+/// mlx-lm's name for the same; its configuration has PEFT's name.
+pub const MLX_WEIGHTS: &str = "adapters.safetensors";
 
-/// The folder of a PEFT adapter: it holds `adapter_config.json`.
+/// Whose format an adapter's folder follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdapterForm {
+    /// Hugging Face's PEFT.
+    Peft,
+    /// Apple's mlx-lm.
+    Mlx,
+}
+
+/// The folder of an adapter: it holds `adapter_config.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdapterFolder(PathBuf);
+pub struct AdapterFolder {
+    path: PathBuf,
+    form: AdapterForm,
+}
 
 impl AdapterFolder {
     /// Finds the adapter that a path leads to: the path itself, the `adapter` of a run of `trimtab train`, or the only
@@ -27,22 +43,25 @@ impl AdapterFolder {
         let holds = |dir: &Path| dir.join(ADAPTER_CONFIG).exists();
         for dir in [path.to_owned(), path.join("adapter")] {
             if holds(&dir) {
-                return Self::of_peft(dir);
+                return Ok(Self::of(dir));
             }
         }
         if !path.is_dir() {
             return Err(Error::usage(format!("{}: no such folder", path.display()))
-                .hint("give the folder of a PEFT LoRA adapter, of a run of `trimtab train`, or of a checkpoint"));
+                .hint("give the folder of a LoRA adapter (PEFT's or mlx-lm's), of a run of `trimtab train`, or of a checkpoint"));
         }
         let mut checkpoints = checkpoints(path)?;
         checkpoints.retain(|(_, dir)| holds(dir));
         match &checkpoints[..] {
-            [] => Err(Error::new(format!(
-                "{}: no `{ADAPTER_CONFIG}` here, in `adapter` or in any `checkpoint-N`",
-                path.display()
-            ))
-            .hint("give the folder of a PEFT LoRA adapter; a run of `trimtab train` has one when it is finished")),
-            [(_, only)] => Self::of_peft(only.clone()),
+            [] => {
+                let what =
+                    format!("{}: no `{ADAPTER_CONFIG}` here, in `adapter` or in any `checkpoint-N`", path.display());
+                Err(Error::new(what).hint(match snapshot_within(path) {
+                    Some(snapshot) => format!("it is a repository of the hub's cache: give {}", snapshot.display()),
+                    None => "give the folder of a LoRA adapter (PEFT's or mlx-lm's); a run of `trimtab train` has one when it is finished".to_owned(),
+                }))
+            }
+            [(_, only)] => Ok(Self::of(only.clone())),
             several => {
                 let names: Vec<String> = several.iter().map(|(number, _)| format!("checkpoint-{number}")).collect();
                 let what = format!("{}: holds {} checkpoints: {}", path.display(), names.len(), names.join(", "));
@@ -52,21 +71,36 @@ impl AdapterFolder {
         }
     }
 
-    /// The folder, unless it is mlx-lm's, whose configuration has the same name as PEFT's.
-    fn of_peft(dir: PathBuf) -> Result<Self> {
-        if dir.join(MLX_WEIGHTS).exists() && !dir.join(ADAPTER_WEIGHTS).exists() {
-            return Err(Error::new(format!(
-                "{}: an adapter of mlx-lm (`{MLX_WEIGHTS}`), and only PEFT's are read",
-                dir.display()
-            ))
-            .hint("write it in PEFT's form: transpose each `lora_a` to `base_model.model.NAME.lora_A.weight` and each `lora_b` to `….lora_B.weight`, with `r` = mlx-lm's `rank` and `lora_alpha` = its `scale` times `rank`"));
-        }
-        Ok(Self(dir))
+    /// A folder with a configuration. mlx-lm's has `fine_tune_type` or `lora_parameters`, PEFT's `peft_type`; where it tells
+    /// neither, the weights' name decides.
+    fn of(path: PathBuf) -> Self {
+        let config = read_whole(&path.join(ADAPTER_CONFIG)).unwrap_or_default();
+        let config: Value = serde_json::from_slice(without_mark(&config)).unwrap_or_default();
+        let says = |key: &str| config.get(key).is_some_and(|value| !value.is_null());
+        let mlx = match (says("peft_type"), says("fine_tune_type") || says("lora_parameters")) {
+            (true, _) => false,
+            (false, true) => true,
+            (false, false) => path.join(MLX_WEIGHTS).exists() && !path.join(ADAPTER_WEIGHTS).exists(),
+        };
+        Self { path, form: if mlx { AdapterForm::Mlx } else { AdapterForm::Peft } }
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// Whose format it follows.
+    pub fn form(&self) -> AdapterForm {
+        self.form
+    }
+
+    /// The file with its matrices.
+    pub fn weights(&self) -> PathBuf {
+        self.path.join(match self.form {
+            AdapterForm::Peft => ADAPTER_WEIGHTS,
+            AdapterForm::Mlx => MLX_WEIGHTS,
+        })
     }
 
     /// The identity of what the adapter computes: its matrices, and the configuration that scales and places them.
@@ -74,10 +108,7 @@ impl AdapterFolder {
     /// # Errors
     /// If one of the two files cannot be read.
     pub fn hash(&self) -> Result<Hash> {
-        let hashes: Vec<Hash> = [ADAPTER_CONFIG, ADAPTER_WEIGHTS]
-            .iter()
-            .map(|name| hash_file(&self.0.join(name)))
-            .collect::<Result<_>>()?;
+        let hashes = [hash_file(&self.path.join(ADAPTER_CONFIG))?, hash_file(&self.weights())?];
         Ok(Hash::of(&hashes))
     }
 }
@@ -136,9 +167,22 @@ mod tests {
     fn a_folder_without_an_adapter_is_refused() {
         let refused = |path: &Path| AdapterFolder::find(path).unwrap_err().to_string();
         assert!(refused(folder(&[]).path()).contains("no `adapter_config.json` here, in `adapter` or"));
+        let cache = folder(&[("snapshots/abc/adapter_config.json", "{}"), ("refs/main", "abc\n")]);
+        let e = AdapterFolder::find(cache.path()).unwrap_err();
+        assert!(e.help().unwrap().ends_with("snapshots/abc"), "{e:?}");
         assert!(refused(Path::new("nowhere")).contains("nowhere: no such folder"));
-        let mlx = folder(&[(ADAPTER_CONFIG, "{}"), (MLX_WEIGHTS, "")]);
-        assert!(refused(mlx.path()).contains("an adapter of mlx-lm (`adapters.safetensors`)"));
+    }
+
+    #[test]
+    fn an_adapter_of_mlx_lm_is_known_by_its_configuration_or_its_weights() {
+        let form = |config: &str, weights: &str| {
+            let dir = folder(&[(ADAPTER_CONFIG, config), (weights, "")]);
+            AdapterFolder::find(dir.path()).unwrap().form()
+        };
+        assert_eq!(form(r#"{"lora_parameters": {}}"#, "0000100_adapters.safetensors"), AdapterForm::Mlx);
+        assert_eq!(form("\u{feff}{\"fine_tune_type\": \"full\"}", ADAPTER_WEIGHTS), AdapterForm::Mlx);
+        assert_eq!(form("{}", MLX_WEIGHTS), AdapterForm::Mlx);
+        assert_eq!(form(r#"{"peft_type": "LORA"}"#, MLX_WEIGHTS), AdapterForm::Peft);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::kernels::{FusedOps, Heads};
 /// mid = x   + o(attention(rope(q(n)), rope(k(n)), v(n)))   n = rms_norm(x)
 /// out = mid + down(silu(gate(m)) * up(m))                  m = rms_norm(mid)
 /// ```
+/// With [`HeadNorms`], `rope(rms_norm(q(n)))` and `rope(rms_norm(k(n)))`, head by head. A cache holds keys as the attention
+/// reads them, normed and turned.
 #[derive(Debug, Clone)]
 pub struct Block<B: FusedOps> {
     /// Gain before the attention, `[hidden]`.
@@ -24,6 +26,8 @@ pub struct Block<B: FusedOps> {
     pub v_proj: Linear<B>,
     /// Attention output.
     pub o_proj: Linear<B>,
+    /// Norms of queries and keys, where the architecture has them.
+    pub head_norms: Option<HeadNorms<B>>,
     /// Gain before the MLP, `[hidden]`.
     pub post_attention_layernorm: Tensor<B, 1>,
     /// Gate of the MLP.
@@ -38,11 +42,22 @@ pub struct Block<B: FusedOps> {
     pub epsilon: f32,
 }
 
+/// Gains of the norms of each head's queries and keys, `[head dim]` (Qwen3). All heads of a kind share one.
+#[derive(Debug, Clone)]
+pub struct HeadNorms<B: FusedOps> {
+    /// Of the queries.
+    pub q_norm: Tensor<B, 1>,
+    /// Of the keys.
+    pub k_norm: Tensor<B, 1>,
+}
+
 /// What the backward pass needs of a forward pass: handles, not copies. The norms and the gated product are made again, for
 /// they cost a pass over memory where a product costs a thousand times the arithmetic, and take a third of what would be kept.
 #[derive(Debug, Clone)]
 pub struct Kept<B: FusedOps> {
     x: Tensor<B, 2>,
+    /// Queries and keys before their norms, if they have any.
+    unnormed: Option<(Tensor<B, 2>, Tensor<B, 2>)>,
     q: Tensor<B, 2>,
     k: Tensor<B, 3>,
     v: Tensor<B, 3>,
@@ -59,8 +74,15 @@ impl<B: FusedOps> Block<B> {
     pub fn forward(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> (Tensor<B, 2>, Kept<B>) {
         let (rows, width) = (pass.span.rows(), pass.span.width);
         let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
-        let q = B::rope(self.q_proj.forward(&n), &pass.cos, &pass.sin, self.heads.dim);
-        let k = B::rope(self.k_proj.forward(&n), &pass.cos, &pass.sin, self.heads.dim);
+        let (q, k) = (self.q_proj.forward(&n), self.k_proj.forward(&n));
+        let (q, k, unnormed) = match &self.head_norms {
+            Some(HeadNorms { q_norm, k_norm }) => {
+                (self.head_norm(&q, q_norm), self.head_norm(&k, k_norm), Some((q, k)))
+            }
+            None => (q, k, None),
+        };
+        let q = B::rope(q, &pass.cos, &pass.sin, self.heads.dim);
+        let k = B::rope(k, &pass.cos, &pass.sin, self.heads.dim);
         let channels = self.heads.key_value * self.heads.dim;
         let k = k.reshape([rows, width, channels]);
         let v = self.v_proj.forward(&n).reshape([rows, width, channels]);
@@ -76,7 +98,7 @@ impl<B: FusedOps> Block<B> {
         let (gate, up) = (self.gate_proj.forward(&m), self.up_proj.forward(&m));
         drop(m);
         let out = mid.clone() + self.down_proj.forward(&B::swiglu(&gate, &up));
-        (out, Kept { x, q, k, v, attended, lse, mid, gate, up })
+        (out, Kept { x, unnormed, q, k, v, attended, lse, mid, gate, up })
     }
 
     /// From the gradient of the block's output to that of its input, and those of its parameters, flat, in the order
@@ -89,7 +111,7 @@ impl<B: FusedOps> Block<B> {
         learning: Learning,
     ) -> (Tensor<B, 2>, Vec<Tensor<B, 1>>) {
         let full = learning == Learning::Full;
-        let Kept { x, q, k, v, attended, lse, mid, gate, up } = kept;
+        let Kept { x, unnormed, q, k, v, attended, lse, mid, gate, up } = kept;
         let (dmid, dpost, mlp) = self.mlp_backward(&mid, gate, up, dout, learning);
         drop(mid);
 
@@ -101,6 +123,14 @@ impl<B: FusedOps> Block<B> {
         let back = pass.sin.clone().neg();
         let dq = B::rope(dq, &pass.cos, &back, self.heads.dim);
         let dk = B::rope(dk.reshape([rows * width, channels]), &pass.cos, &back, self.heads.dim);
+        let (dq, dk, dgains) = match (&self.head_norms, unnormed) {
+            (Some(HeadNorms { q_norm, k_norm }), Some((q, k))) => {
+                let (dq, dq_norm) = self.head_norm_backward(dq, &q, q_norm, full);
+                let (dk, dk_norm) = self.head_norm_backward(dk, &k, k_norm, full);
+                (dq, dk, [dq_norm, dk_norm])
+            }
+            _ => (dq, dk, [None, None]),
+        };
         let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
         let q = self.q_proj.backward(&n, &dq, None, learning);
         let k = self.k_proj.backward(&n, &dk, Some(q.dx), learning);
@@ -112,11 +142,36 @@ impl<B: FusedOps> Block<B> {
         for grads in [q.parameters, k.parameters, v.parameters, o.parameters] {
             parameters.extend(grads);
         }
+        parameters.extend(dgains.into_iter().flatten());
         parameters.extend(dpost);
         for grads in mlp {
             parameters.extend(grads);
         }
         (dx, parameters)
+    }
+
+    /// The norm of each head of `[n, heads · dim]`.
+    fn head_norm(&self, x: &Tensor<B, 2>, gain: &Tensor<B, 1>) -> Tensor<B, 2> {
+        let [n, channels] = x.dims();
+        let dim = self.heads.dim;
+        let by_head = x.clone().reshape([n * channels / dim, dim]);
+        B::rms_norm(&by_head, gain, self.epsilon).reshape([n, channels])
+    }
+
+    /// From the gradient of [`Self::head_norm`] to that of `x`, and that of the gain if `want_gain`.
+    fn head_norm_backward(
+        &self,
+        dy: Tensor<B, 2>,
+        x: &Tensor<B, 2>,
+        gain: &Tensor<B, 1>,
+        want_gain: bool,
+    ) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
+        let [n, channels] = x.dims();
+        let by_head = [n * channels / self.heads.dim, self.heads.dim];
+        let (dy, x) = (dy.reshape(by_head), x.clone().reshape(by_head));
+        let zeros = Tensor::zeros(by_head, &x.device());
+        let (dx, dgain) = B::rms_norm_backward(&dy, &x, gain, self.epsilon, zeros, want_gain);
+        (dx.reshape([n, channels]), dgain)
     }
 
     /// The MLP's half of [`Block::backward`]: the gradient of `mid`, that of the gain, and those of gate, up and down.
@@ -153,6 +208,10 @@ impl<B: FusedOps> Block<B> {
         self.k_proj.parameters(&format!("{name}.self_attn.k_proj"), learning, into);
         self.v_proj.parameters(&format!("{name}.self_attn.v_proj"), learning, into);
         self.o_proj.parameters(&format!("{name}.self_attn.o_proj"), learning, into);
+        if let (true, Some(norms)) = (full, &mut self.head_norms) {
+            into.push((format!("{name}.self_attn.q_norm.weight"), Parameter::Vector(&mut norms.q_norm)));
+            into.push((format!("{name}.self_attn.k_norm.weight"), Parameter::Vector(&mut norms.k_norm)));
+        }
         if full {
             let gain = Parameter::Vector(&mut self.post_attention_layernorm);
             into.push((format!("{name}.post_attention_layernorm.weight"), gain));

@@ -1,9 +1,12 @@
-//! A Qwen2 model's `config.json`: what we compute, read exactly; what we do not compute, refused by name.
+//! A model's `config.json`: what we compute, read exactly; what we do not compute, refused by name.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::architecture::Architecture;
+use super::keys::{WIDTH_MAX, given, number, positive, refuse_absurd, switch};
+use super::rope::Rope;
 use crate::config_file::without_mark;
 use crate::{At, Error, Result, bail, ensure};
 
@@ -18,9 +21,22 @@ pub const PROJECTIONS: [&str; 7] = [
     "mlp.down_proj",
 ];
 
-/// The shape of a Qwen2 or Qwen2.5 model (`model_type: "qwen2"`), under the names of its `config.json`.
+/// Which projections of the attention have biases; those of the MLP have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttentionBias {
+    /// None.
+    None,
+    /// Queries, keys and values: Qwen2.
+    QueriesKeysValues,
+    /// These and the output: Llama and Qwen3 with `attention_bias`.
+    All,
+}
+
+/// The shape of a model, under the names of its `config.json`. What makes the architectures different functions is data here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QwenConfig {
+    /// Its family; decides names and defaults, never the computation.
+    pub architecture: Architecture,
     /// Rows of the embedding; the tokenizer may have fewer ids.
     pub vocab_size: usize,
     /// Width of the residual stream.
@@ -35,10 +51,14 @@ pub struct QwenConfig {
     pub num_key_value_heads: usize,
     /// Channels per head; even.
     pub head_dim: usize,
+    /// Which projections have biases.
+    pub attention_bias: AttentionBias,
+    /// Whether each head's queries and keys are normed before RoPE.
+    pub qk_norm: bool,
     /// Added to the mean square in the norms. 1e-6 in most models, 1e-5 in some.
     pub rms_norm_eps: f64,
-    /// Base of the rotary frequencies.
-    pub rope_theta: f64,
+    /// Frequencies of the rotary embedding.
+    pub rope: Rope,
     /// Whether the output head is the embedding.
     pub tie_word_embeddings: bool,
     /// Longest text the model was made for, in tokens.
@@ -60,18 +80,21 @@ impl QwenConfig {
         Self::from_json(&value).at(&path)
     }
 
-    /// Takes the contents of a `config.json`, in transformers 4's spelling (`rope_theta`) or 5's (`rope_parameters`).
+    /// Takes the contents of a `config.json`, in transformers 4's spelling (`rope_theta`, `rope_scaling`) or 5's
+    /// (`rope_parameters`). What a file may leave out has transformers' default for its architecture.
     ///
-    /// Whatever would change the computation and is not implemented is refused: another `model_type`, a scaled RoPE, a sliding
-    /// window in use, another activation, quantised weights.
+    /// Whatever would change the computation and is not implemented is refused: another `model_type`, experts, another RoPE
+    /// than the plain one and Llama 3's, a sliding window in use, another activation, quantised weights.
     pub fn from_json(config: &Value) -> Result<Self> {
         let source = config.as_object().ok_or_else(|| Error::new("not a JSON object"))?;
+        let architecture = Architecture::of(source)?;
         refuse_what_we_do_not_compute(source)?;
         let hidden_size = positive(source, "hidden_size")?;
         let num_attention_heads = positive(source, "num_attention_heads")?;
-        let head_dim = match given(source, "head_dim") {
-            Some(_) => positive(source, "head_dim")?,
-            None => {
+        let head_dim = match source.get("head_dim") {
+            Some(value) if !value.is_null() => positive(source, "head_dim")?,
+            None if architecture == Architecture::Qwen3 => 128,
+            _ => {
                 ensure!(
                     hidden_size.is_multiple_of(num_attention_heads),
                     "`hidden_size` {hidden_size} is not a multiple of `num_attention_heads` {num_attention_heads}"
@@ -89,7 +112,14 @@ impl QwenConfig {
             "`num_attention_heads` {num_attention_heads} is not a multiple of `num_key_value_heads` {num_key_value_heads}"
         );
         refuse_absurd("num_attention_heads times head_dim", num_attention_heads * head_dim, WIDTH_MAX)?;
+        let attention_bias = match architecture {
+            Architecture::Qwen2 => AttentionBias::QueriesKeysValues,
+            Architecture::Llama | Architecture::Qwen3 if switch(source, "attention_bias")? => AttentionBias::All,
+            Architecture::Llama | Architecture::Qwen3 => AttentionBias::None,
+        };
+        let rms_norm_eps = given(source, "rms_norm_eps").map_or(Ok(1e-6), |_| number(source, "rms_norm_eps"))?;
         Ok(Self {
+            architecture,
             vocab_size: positive(source, "vocab_size")?,
             hidden_size,
             intermediate_size: positive(source, "intermediate_size")?,
@@ -97,8 +127,10 @@ impl QwenConfig {
             num_attention_heads,
             num_key_value_heads,
             head_dim,
-            rms_norm_eps: number(source, "rms_norm_eps")?,
-            rope_theta: rope_theta(source)?,
+            attention_bias,
+            qk_norm: architecture == Architecture::Qwen3,
+            rms_norm_eps,
+            rope: Rope::read(source, architecture.rope_theta())?,
             tie_word_embeddings: switch(source, "tie_word_embeddings")?,
             max_position_embeddings: positive(source, "max_position_embeddings")?,
             source: source.clone(),
@@ -109,8 +141,8 @@ impl QwenConfig {
     /// every transformers release reads.
     pub fn to_json(&self, dtype: &str) -> Value {
         let ours = json!({
-            "architectures": ["Qwen2ForCausalLM"],
-            "model_type": "qwen2",
+            "architectures": [self.architecture.class()],
+            "model_type": self.architecture.name(),
             "vocab_size": self.vocab_size,
             "hidden_size": self.hidden_size,
             "intermediate_size": self.intermediate_size,
@@ -120,17 +152,37 @@ impl QwenConfig {
             "head_dim": self.head_dim,
             "hidden_act": "silu",
             "rms_norm_eps": self.rms_norm_eps,
-            "rope_theta": self.rope_theta,
+            "rope_theta": self.rope.theta,
             "max_position_embeddings": self.max_position_embeddings,
             "tie_word_embeddings": self.tie_word_embeddings,
-            "use_sliding_window": false,
             "torch_dtype": dtype,
         });
         let mut config = self.source.clone();
-        // transformers 5's words for what `rope_theta` and `torch_dtype` say; two spellings could contradict each other.
+        // transformers 5's words for what `rope_theta`, `rope_scaling` and `torch_dtype` say; two spellings could contradict
+        // each other.
         config.retain(|key, _| key != "rope_parameters" && key != "dtype");
         config.extend(ours.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+        if let Some(scaling) = self.rope.scaling_json() {
+            config.insert("rope_scaling".into(), scaling);
+        }
+        match self.architecture {
+            Architecture::Llama => {}
+            Architecture::Qwen2 | Architecture::Qwen3 => {
+                config.insert("use_sliding_window".into(), false.into());
+            }
+        }
         config.into()
+    }
+
+    /// Whether one of [`PROJECTIONS`] has a bias.
+    pub fn has_bias(&self, projection: &str) -> bool {
+        match self.attention_bias {
+            AttentionBias::None => false,
+            AttentionBias::QueriesKeysValues => {
+                ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].contains(&projection)
+            }
+            AttentionBias::All => projection.starts_with("self_attn."),
+        }
     }
 
     /// Outputs and inputs of one of [`PROJECTIONS`], the shape of its weight.
@@ -146,8 +198,7 @@ impl QwenConfig {
         }
     }
 
-    /// Name and shape of every tensor of the checkpoint, in the order of the computation. Queries, keys and values have
-    /// biases, the other projections none; a tied head has no tensor.
+    /// Name and shape of every tensor of the checkpoint, in the order of the computation. A tied head has no tensor.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let hidden = self.hidden_size;
         let mut tensors = vec![("model.embed_tokens.weight".to_owned(), vec![self.vocab_size, hidden])];
@@ -155,10 +206,14 @@ impl QwenConfig {
             let name = |part: &str| format!("model.layers.{block}.{part}");
             tensors.push((name("input_layernorm.weight"), vec![hidden]));
             tensors.push((name("post_attention_layernorm.weight"), vec![hidden]));
+            if self.qk_norm {
+                tensors.push((name("self_attn.q_norm.weight"), vec![self.head_dim]));
+                tensors.push((name("self_attn.k_norm.weight"), vec![self.head_dim]));
+            }
             for projection in PROJECTIONS {
                 let shape = self.projection_shape(projection);
                 tensors.push((name(&format!("{projection}.weight")), shape.to_vec()));
-                if ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].contains(&projection) {
+                if self.has_bias(projection) {
                     tensors.push((name(&format!("{projection}.bias")), vec![shape[0]]));
                 }
             }
@@ -173,117 +228,37 @@ impl QwenConfig {
 
 /// Names what would make the model another function than the one we compute.
 fn refuse_what_we_do_not_compute(config: &Map<String, Value>) -> Result<()> {
-    match config.get("model_type").and_then(Value::as_str) {
-        Some("qwen2") => {}
-        Some(other) => {
-            return Err(Error::new(format!("`model_type` is `{other}`, and Trimtab knows only `qwen2`"))
-                .hint("use a Qwen2 or Qwen2.5 chat model, such as Qwen/Qwen2.5-7B-Instruct"));
-        }
-        None => bail!("`model_type` is missing"),
-    }
     if let Some(act) = given(config, "hidden_act") {
-        ensure!(act == "silu", "`hidden_act` is {act}, and Qwen2 uses \"silu\"");
+        ensure!(act == "silu" || act == "swish", "`hidden_act` is {act}, and only \"silu\" is implemented");
+    }
+    for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
+        if let Some(n) = given(config, key).filter(|n| **n != 0) {
+            bail!("`{key}` is {n}, and mixtures of experts are not implemented");
+        }
+    }
+    ensure!(!switch(config, "mlp_bias")?, "`mlp_bias` is true, and biases in the MLP are not implemented");
+    for kind in given(config, "layer_types").and_then(Value::as_array).into_iter().flatten() {
+        ensure!(kind == "full_attention", "`layer_types` holds {kind}, and only \"full_attention\" is implemented");
     }
     if switch(config, "use_sliding_window")? && !slides_nowhere(config) {
         return Err(Error::new("`use_sliding_window` is true, and sliding-window attention is not implemented")
-            .hint("Qwen2.5's released models have it switched off"));
-    }
-    for kind in given(config, "layer_types").and_then(Value::as_array).into_iter().flatten() {
-        ensure!(kind == "full_attention", "`layer_types` holds {kind}, and only \"full_attention\" is implemented");
+            .hint("the released models of Qwen2.5 and Qwen3 have it switched off"));
     }
     if given(config, "quantization_config").is_some() {
         return Err(Error::new("`quantization_config` is set, and quantised weights are not implemented")
             .hint("use the model's F32, F16 or BF16 release"));
     }
-    for key in ["rope_scaling", "rope_parameters"] {
-        let Some(rope) = given(config, key) else { continue };
-        let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str).unwrap_or("default");
-        if kind != "default" {
-            return Err(Error::new(format!(
-                "`{key}` asks for RoPE of type `{kind}`, and only `default` is implemented"
-            ))
-            .hint(
-                "Qwen2.5 needs scaling only beyond 32768 tokens: remove `rope_scaling` to use the model below that",
-            ));
-        }
-        if let Some(share) = rope.get("partial_rotary_factor").filter(|share| share.as_f64() != Some(1.0)) {
-            bail!("`{key}` turns only a share {share} of each head, which is not implemented");
-        }
-    }
     Ok(())
 }
 
-/// Whether a sliding window that is switched on reaches no block: transformers' `Qwen2Config` slides from block
-/// `max_window_layers` on, unless `layer_types` says of each block what it does.
+/// Whether a sliding window that is switched on reaches no block: in transformers it slides from block `max_window_layers`
+/// on (28 if absent), unless there is none (`sliding_window` null) or `layer_types` says of each block what it does.
 fn slides_nowhere(config: &Map<String, Value>) -> bool {
     let count = |key: &str| given(config, key).and_then(Value::as_u64);
-    match given(config, "layer_types").and_then(Value::as_array) {
-        Some(kinds) => kinds.iter().all(|kind| kind == "full_attention"),
-        None => {
-            count("max_window_layers").zip(count("num_hidden_layers")).is_some_and(|(first, blocks)| first >= blocks)
-        }
-    }
-}
-
-/// The RoPE base in either spelling. Its absence is an error: transformers would silently take 10000, a hundredth of what
-/// every Qwen2.5 model was trained with.
-fn rope_theta(config: &Map<String, Value>) -> Result<f64> {
-    match given(config, "rope_parameters") {
-        Some(Value::Object(rope)) if given(rope, "rope_theta").is_some() => {
-            number(rope, "rope_theta").map_err(|e| e.at("`rope_parameters`"))
-        }
-        _ => number(config, "rope_theta")
-            .map_err(|e| e.hint("`rope_theta` (or `rope_theta` within `rope_parameters`) is 1000000.0 in Qwen2.5")),
-    }
-}
-
-/// A key's value, null counting as absent.
-fn given<'a>(config: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    config.get(key).filter(|value| !value.is_null())
-}
-
-/// Far above every model, and so small that the products of them all are numbers: 2^12 blocks of 2^20 times 2^20 weights.
-const WIDTH_MAX: usize = 1 << 20;
-const BLOCKS_MAX: usize = 1 << 12;
-const ROWS_MAX: usize = 1 << 24;
-
-fn refuse_absurd(key: &str, n: usize, max: usize) -> Result<()> {
-    ensure!(n <= max, "`{key}` is {n}, and no model has more than {max}");
-    Ok(())
-}
-
-fn positive(config: &Map<String, Value>, key: &str) -> Result<usize> {
-    let value = given(config, key).ok_or_else(|| Error::new(format!("`{key}` is missing")))?;
-    match value.as_u64().and_then(|n| usize::try_from(n).ok()) {
-        Some(n) if n > 0 => {
-            let max = match key {
-                "vocab_size" => ROWS_MAX,
-                "num_hidden_layers" => BLOCKS_MAX,
-                "max_position_embeddings" => u32::MAX as usize,
-                _ => WIDTH_MAX,
-            };
-            refuse_absurd(key, n, max)?;
-            Ok(n)
-        }
-        _ => bail!("`{key}` is {value}, expected a positive whole number"),
-    }
-}
-
-fn number(config: &Map<String, Value>, key: &str) -> Result<f64> {
-    let value = given(config, key).ok_or_else(|| Error::new(format!("`{key}` is missing")))?;
-    match value.as_f64() {
-        Some(x) if x > 0.0 && x.is_finite() => Ok(x),
-        _ => bail!("`{key}` is {value}, expected a positive number"),
-    }
-}
-
-/// A switch that is off where it is absent, as in transformers' `Qwen2Config`.
-fn switch(config: &Map<String, Value>, key: &str) -> Result<bool> {
-    match given(config, key) {
-        None => Ok(false),
-        Some(Value::Bool(on)) => Ok(*on),
-        Some(other) => bail!("`{key}` is {other}, expected true or false"),
-    }
+    let first = count("max_window_layers").unwrap_or(28);
+    given(config, "layer_types").is_some()
+        || config.get("sliding_window").is_some_and(Value::is_null)
+        || count("num_hidden_layers").is_some_and(|blocks| first >= blocks)
 }
 
 #[cfg(test)]
@@ -325,10 +300,9 @@ mod tests {
     #[test]
     fn both_spellings_of_rope_are_read() {
         let newer = json!({"rope_theta": null, "rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}});
-        assert_eq!(with(newer).unwrap().rope_theta, 5e5);
+        assert_eq!(with(newer).unwrap().rope.theta, 5e5);
         let nothing = json!({"rope_scaling": null, "rope_parameters": null, "head_dim": null});
-        assert_eq!(with(nothing).unwrap().rope_theta, 1e6);
-        check_refused(json!({"rope_theta": null}), "`rope_theta` is missing");
+        assert_eq!(with(nothing).unwrap().rope.theta, 1e6);
         check_refused(
             json!({"rope_scaling": {"type": "yarn", "factor": 4.0}}),
             "`rope_scaling` asks for RoPE of type `yarn`",
@@ -340,13 +314,57 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_leaves_out_is_the_architectures_default() {
+        let left_out = json!({"rope_theta": null, "rms_norm_eps": null});
+        let config = with(left_out.clone()).unwrap();
+        assert_eq!((config.rope.theta, config.rms_norm_eps), (1e4, 1e-6));
+        let mut qwen3 = qwen_7b();
+        qwen3["model_type"] = "qwen3".into();
+        let read = |json: &Value| QwenConfig::from_json(json).unwrap();
+        assert_eq!((read(&qwen3).head_dim, read(&qwen3).qk_norm), (128, true));
+        qwen3["num_attention_heads"] = 14.into();
+        qwen3["num_key_value_heads"] = 2.into();
+        assert_eq!(read(&qwen3).head_dim, 128, "not 3584 / 14");
+        qwen3["head_dim"] = Value::Null;
+        assert_eq!(read(&qwen3).head_dim, 256);
+        let mut unnamed = qwen_7b();
+        unnamed["model_type"] = Value::Null;
+        unnamed["architectures"] = json!(["LlamaForCausalLM"]);
+        assert_eq!(read(&unnamed).architecture, Architecture::Llama);
+    }
+
+    #[test]
+    fn biases_are_where_the_architecture_has_them() {
+        let biased = |changes: Value| {
+            let config = with(changes).unwrap();
+            PROJECTIONS.into_iter().filter(|projection| config.has_bias(projection)).count()
+        };
+        assert_eq!(biased(json!({})), 3);
+        // transformers' Qwen2 does not read the key.
+        assert_eq!(biased(json!({"attention_bias": false})), 3);
+        for architecture in ["llama", "qwen3"] {
+            assert_eq!(biased(json!({"model_type": architecture})), 0);
+            assert_eq!(biased(json!({"model_type": architecture, "attention_bias": true})), 4);
+        }
+        check_refused(json!({"model_type": "llama", "mlp_bias": true}), "`mlp_bias` is true");
+        check_refused(json!({"model_type": "llama", "attention_bias": "qkv"}), "`attention_bias` is \"qkv\"");
+    }
+
+    #[test]
     fn what_we_do_not_compute_is_refused_by_name() {
-        check_refused(json!({"model_type": "llama"}), "`model_type` is `llama`, and Trimtab knows only `qwen2`");
-        check_refused(json!({"model_type": null}), "`model_type` is missing");
+        let moe = "`model_type` is `qwen3_moe` (a mixture of experts), and Trimtab knows `llama`, `qwen2`, `qwen3`";
+        check_refused(json!({"model_type": "qwen3_moe"}), moe);
+        check_refused(json!({"model_type": "gemma2"}), "`model_type` is `gemma2`, and Trimtab knows");
+        check_refused(json!({"model_type": null}), "`model_type` is missing; Trimtab knows");
+        let bert = json!({"model_type": null, "architectures": ["BertModel"]});
+        check_refused(bert, "`model_type` is missing, and `architectures` names `BertModel`; Trimtab knows");
+        check_refused(json!({"num_experts": 8}), "`num_experts` is 8, and mixtures of experts are not implemented");
+        check_refused(json!({"partial_rotary_factor": 0.5}), "`partial_rotary_factor` of the configuration is 0.5");
         let slides = json!({"use_sliding_window": true, "max_window_layers": 27});
         check_refused(slides, "`use_sliding_window` is true");
         with(json!({"use_sliding_window": true})).expect("a window from block 28 on, where there are blocks 0 to 27");
         with(json!({"use_sliding_window": true, "max_window_layers": 0, "layer_types": ["full_attention"]})).unwrap();
+        with(json!({"use_sliding_window": true, "max_window_layers": 0, "sliding_window": null})).unwrap();
         check_refused(json!({"layer_types": ["full_attention", "sliding_attention"]}), "`layer_types` holds \"sliding");
         check_refused(json!({"hidden_act": "gelu"}), "`hidden_act` is \"gelu\"");
         check_refused(json!({"quantization_config": {"bits": 4}}), "`quantization_config` is set");
@@ -363,7 +381,7 @@ mod tests {
         check_refused(json!({"head_dim": 1 << 18}), "`num_attention_heads times head_dim` is 7340032, and");
         check_refused(json!({"hidden_size": 3585}), "`hidden_size` 3585 is not a multiple of `num_attention_heads` 28");
         check_refused(json!({"num_key_value_heads": 5}), "`num_attention_heads` 28 is not a multiple of");
-        check_refused(json!({"rms_norm_eps": null}), "`rms_norm_eps` is missing");
+        check_refused(json!({"rms_norm_eps": 0}), "`rms_norm_eps` is 0, expected a positive number");
         check_refused(json!({"tie_word_embeddings": "no"}), "`tie_word_embeddings` is \"no\", expected true or false");
         assert_eq!(QwenConfig::from_json(&json!([])).unwrap_err().to_string(), "not a JSON object");
     }
@@ -377,5 +395,15 @@ mod tests {
         assert!(written.get("rope_parameters").is_none() && written.get("dtype").is_none());
         let again = QwenConfig::from_json(&written).unwrap();
         assert_eq!(QwenConfig { source: config.source.clone(), ..again }, config);
+
+        let scaled = json!({
+            "rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+        });
+        let llama = with(json!({"model_type": "llama", "rope_theta": null, "rope_parameters": scaled})).unwrap();
+        let written = llama.to_json("bfloat16");
+        assert_eq!((&written["model_type"], &written["rope_theta"]), (&json!("llama"), &json!(5e5)));
+        assert_eq!((&written["rope_scaling"]["rope_type"], written.get("rope_parameters")), (&json!("llama3"), None));
+        assert_eq!(QwenConfig::from_json(&written).unwrap().rope, llama.rope);
     }
 }

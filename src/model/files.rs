@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::QwenConfig;
-use crate::config_file::without_mark;
-use crate::record::write_atomic;
+use crate::config_file::{read_whole, without_mark};
+use crate::hub::is_dangling;
+use crate::record::{Hash, hash_file, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile, widen};
 use crate::{At, Error, Result, bail, ensure};
 
@@ -33,6 +34,10 @@ impl Shards {
         }
         if !index.exists() {
             let found = format!("{}: neither `model.safetensors` nor `model.safetensors.index.json`", dir.display());
+            if [&single, &index].into_iter().any(|path| is_dangling(path)) {
+                return Err(Error::new(format!("{}: the weights are links to nothing", dir.display()))
+                    .hint("a snapshot of the hub's cache was copied without its blobs: copy it with `cp -rL`, or give the model's name on the hub"));
+            }
             let pickled = dir.join("pytorch_model.bin").exists() || dir.join("pytorch_model.bin.index.json").exists();
             return Err(Error::new(found).hint(match pickled {
                 true => "the weights are pickled (`.bin`); load and save the model once with transformers, which writes safetensors",
@@ -44,7 +49,7 @@ impl Shards {
 
     fn sharded(dir: &Path, index_path: &Path) -> Result<Self> {
         let index: Value =
-            serde_json::from_slice(without_mark(&std::fs::read(index_path).at(index_path)?)).at(index_path)?;
+            serde_json::from_slice(without_mark(&read_whole(index_path).at(index_path)?)).at(index_path)?;
         let map = index["weight_map"].as_object();
         let map = map.ok_or_else(|| Error::new("no `weight_map`").at(index_path.display()))?;
         let mut by_file: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -182,6 +187,17 @@ impl Shards {
             }
         }
         Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// The hash of each file, by the order of the files: of every byte, each file on a thread of its own.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn contents(&self) -> Result<Vec<Hash>> {
+        std::thread::scope(|scope| {
+            let hashed = self.files.iter().map(|file| scope.spawn(|| hash_file(file.path()))).collect::<Vec<_>>();
+            hashed.into_iter().map(|hash| hash.join().expect("hashing does not panic")).collect()
+        })
     }
 
     fn file_of(&self, name: &str) -> Result<&TensorFile> {

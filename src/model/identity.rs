@@ -7,20 +7,13 @@ use super::files::Shards;
 use crate::record::{Hash, hash_file};
 use crate::{At, Result};
 
-/// Hash of a model folder: the fingerprint of its weights, and every text file beside them (configuration, tokenizer, template,
-/// generation defaults). Hashing every byte of a large model would take a minute.
+/// Hash of a model folder: every byte of its weights, and every text file beside them (configuration, tokenizer, template,
+/// generation defaults). It takes about as long as reading the files from the disk, which loading them spares afterwards.
 ///
 /// # Errors
 /// If the weights cannot be opened or a file cannot be read.
 pub fn model_hash(folder: &Path) -> Result<Hash> {
-    hash_beside(&Shards::open(folder)?.fingerprint()?, folder)
-}
-
-/// [`model_hash`] where the fingerprint of the weights is known.
-///
-/// # Errors
-/// If a file cannot be read.
-pub fn hash_beside(fingerprint: &str, folder: &Path) -> Result<Hash> {
+    let weights = Shards::open(folder)?.contents()?;
     let decides =
         |name: &str| !name.starts_with('.') && [".json", ".jinja", ".txt"].iter().any(|end| name.ends_with(end));
     let mut hashes = Vec::new();
@@ -32,7 +25,7 @@ pub fn hash_beside(fingerprint: &str, folder: &Path) -> Result<Hash> {
         }
     }
     hashes.sort();
-    Ok(Hash::of(&(fingerprint, hashes)))
+    Ok(Hash::of(&(weights, hashes)))
 }
 
 #[cfg(test)]
@@ -52,6 +45,14 @@ mod tests {
         assert_eq!(hash, model_hash(Path::new("tests/fixtures/tiny")).unwrap(), "where it lies decides nothing");
         fs::write(dir.path().join("notes.md"), "of no account").unwrap();
         assert_eq!(hash, model_hash(dir.path()).unwrap());
+        // In the middle of a tensor, where the fingerprint does not look.
+        let weights = dir.path().join("model.safetensors");
+        let mut bytes = fs::read(&weights).unwrap();
+        let place = bytes.len() / 3;
+        bytes[place] ^= 1;
+        fs::write(&weights, bytes).unwrap();
+        assert_ne!(hash, model_hash(dir.path()).unwrap());
+        hash = model_hash(dir.path()).unwrap();
         for name in ["config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json"] {
             let path = dir.path().join(name);
             let text = fs::read_to_string(&path).unwrap_or_default() + "\n";

@@ -167,8 +167,7 @@ impl<B: FusedOps> Qwen<B> {
         let places: Vec<usize> = rows.places().map(|place| place.unwrap_or(0)).collect();
         let (low, high) = places.iter().fold((usize::MAX, 0), |(low, high), &p| (low.min(p), high.max(p)));
         let low = low.min(high);
-        let frequencies: Vec<f32> =
-            (0..half).map(|i| self.config.rope_theta.powf(-(2.0 * i as f64) / dim as f64) as f32).collect();
+        let frequencies = self.config.rope.frequencies(dim);
         let mut table: Vec<Option<Vec<(f32, f32)>>> = vec![None; high + 1 - low];
         let (mut cos, mut sin) = (Vec::with_capacity(places.len() * half), Vec::with_capacity(places.len() * half));
         for place in places {

@@ -12,14 +12,15 @@ use half::{bf16, f16};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::block::Block;
+use super::block::{Block, HeadNorms};
+use super::config::PROJECTIONS;
 use super::files::{self, Shards};
 use super::linear::{Learning, Linear, Lora};
 use super::peft::{Adapter, AdapterConfig, Pair};
 use super::{Qwen, QwenConfig, TokenTable};
 use crate::kernels::{FusedOps, Heads};
 use crate::record::seed_of;
-use crate::tensorfile::{Dtype, widen};
+use crate::tensorfile::{Dtype, transposed, widen};
 use crate::{Error, Result, bail};
 
 /// How a device holds a model's matrices; gains and biases are always whole and f32.
@@ -84,8 +85,7 @@ impl<B: FusedOps> Qwen<B> {
         let dtype = storage.dtype;
         let heads =
             Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim };
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let (q, kv) = (heads.query * heads.dim, heads.key_value * heads.dim);
+        let hidden = config.hidden_size;
         let rows_of = |source: &mut Source<'_>, name: &str, shape: [usize; 2], rows: Range<usize>| {
             let data = source(Wanted { name, shape: &shape, rows, dtype })?;
             Ok::<_, Error>(Tensor::<B, 2>::from_data(data, (device, dtype)))
@@ -106,26 +106,36 @@ impl<B: FusedOps> Qwen<B> {
         let embed_tokens = table(source, "model.embed_tokens.weight")?;
         let mut blocks = Vec::with_capacity(config.num_hidden_layers);
         for i in 0..config.num_hidden_layers {
-            let linear = |source: &mut Source<'_>, name: &str, outer: usize, inner: usize, bias: bool| {
-                let name = format!("model.layers.{i}.{name}");
-                let weight = matrix(source, &format!("{name}.weight"), [outer, inner])?;
-                let bias = bias.then(|| vector(source, &format!("{name}.bias"), outer)).transpose()?;
+            let gain = |source: &mut Source<'_>, name: &str, n: usize| {
+                vector(source, &format!("model.layers.{i}.{name}.weight"), n)
+            };
+            let linear = |source: &mut Source<'_>, projection: &str| {
+                let name = format!("model.layers.{i}.{projection}");
+                let shape = config.projection_shape(projection);
+                let weight = matrix(source, &format!("{name}.weight"), shape)?;
+                let biased = config.has_bias(projection);
+                let bias = biased.then(|| vector(source, &format!("{name}.bias"), shape[0])).transpose()?;
                 Ok::<_, Error>(Linear { weight, bias, lora: None })
             };
+            let [q, k, v, o, gate, up, down] = PROJECTIONS;
+            let head_norms = match config.qk_norm {
+                true => Some(HeadNorms {
+                    q_norm: gain(source, "self_attn.q_norm", heads.dim)?,
+                    k_norm: gain(source, "self_attn.k_norm", heads.dim)?,
+                }),
+                false => None,
+            };
             blocks.push(Block {
-                q_proj: linear(source, "self_attn.q_proj", q, hidden, true)?,
-                k_proj: linear(source, "self_attn.k_proj", kv, hidden, true)?,
-                v_proj: linear(source, "self_attn.v_proj", kv, hidden, true)?,
-                o_proj: linear(source, "self_attn.o_proj", hidden, q, false)?,
-                gate_proj: linear(source, "mlp.gate_proj", inner, hidden, false)?,
-                up_proj: linear(source, "mlp.up_proj", inner, hidden, false)?,
-                down_proj: linear(source, "mlp.down_proj", hidden, inner, false)?,
-                input_layernorm: vector(source, &format!("model.layers.{i}.input_layernorm.weight"), hidden)?,
-                post_attention_layernorm: vector(
-                    source,
-                    &format!("model.layers.{i}.post_attention_layernorm.weight"),
-                    hidden,
-                )?,
+                q_proj: linear(source, q)?,
+                k_proj: linear(source, k)?,
+                v_proj: linear(source, v)?,
+                o_proj: linear(source, o)?,
+                gate_proj: linear(source, gate)?,
+                up_proj: linear(source, up)?,
+                down_proj: linear(source, down)?,
+                head_norms,
+                input_layernorm: gain(source, "input_layernorm", hidden)?,
+                post_attention_layernorm: gain(source, "post_attention_layernorm", hidden)?,
                 heads,
                 epsilon: config.rms_norm_eps as f32,
             });
@@ -232,11 +242,6 @@ fn read(shards: &Shards, Wanted { name, shape, rows, dtype }: Wanted<'_>) -> Res
 
 fn host<B: FusedOps>(t: &Tensor<B, 2>) -> Vec<f32> {
     t.clone().into_data().iter::<f32>().collect()
-}
-
-/// The transpose of a matrix that lies row after row.
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
 }
 
 /// Uniform in [0, 1), 53 bits.

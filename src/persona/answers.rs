@@ -47,6 +47,7 @@ pub struct Answers {
     piece: usize,
     rollouts: usize,
     total: usize,
+    damage: Option<String>,
 }
 
 impl Answers {
@@ -67,14 +68,22 @@ impl Answers {
         let (rollouts, total) = (inquiry.sampling.rollouts, inquiry.answers());
         let piece = (PIECE_BYTES / bytes_per_answer(shape).max(1)).min(PIECE_ANSWERS) / rollouts;
         let (kept, states) = (Ledger::open(&answers, work)?, StatesWriter::open(&states, shape, total)?);
-        let mut opened = Self { answers: kept, states, piece: piece.max(1), rollouts, total };
+        let damage = kept.damage().map(str::to_owned);
+        let mut opened = Self { answers: kept, states, piece: piece.max(1), rollouts, total, damage };
         if opened.states.answers() < opened.count() {
             // States are written first, so these were damaged.
             opened.answers.remove()?;
             opened.answers = Ledger::open(&answers, work)?;
+            let path = &Self::files(folder, inquiry.side)[1];
+            opened.damage = Some(format!("{}: damaged; the answers are made anew", path.display()));
         }
         opened.states.cut(opened.count())?;
         Ok(opened)
+    }
+
+    /// What was wrong with the files that were there.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// How many answers there are.
@@ -104,7 +113,7 @@ impl Answers {
             let before = self.count();
             let mut on_event = |event: StreamEvent<'_>| match event {
                 StreamEvent::Finished(n) => progress(before + n),
-                StreamEvent::Token { .. } => ControlFlow::Continue(()),
+                StreamEvent::Prompt { .. } | StreamEvent::Token { .. } => ControlFlow::Continue(()),
             };
             let asked: Vec<Request> = piece.iter().map(|(_, ask)| ask.clone()).collect();
             let answers = model.answer(&asked, inquiry.sampling, &keep, &mut on_event)?;

@@ -81,6 +81,7 @@ impl RolloutRun<'_> {
             let inquiry = self.inquiry(side);
             let work = Hash::of(&(side, &self.key));
             let mut answers = Answers::open(&self.dir.file(ANSWERS), &inquiry, &work, self.shape)?;
+            self.dir.note_damage(answers.damage());
             if !answers.complete() {
                 let model = match &mut model {
                     Some(model) => model,

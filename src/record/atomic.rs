@@ -94,7 +94,7 @@ pub fn can_write(path: &Path) -> Result<()> {
 }
 
 /// The file that a link leads to, whether it exists already or not; the path itself if it is no link.
-fn followed(path: &Path) -> Cow<'_, Path> {
+pub(super) fn followed(path: &Path) -> Cow<'_, Path> {
     let Ok(link) = fs::read_link(path) else { return Cow::Borrowed(path) };
     Cow::Owned(fs::canonicalize(path).unwrap_or_else(|_| folder(path).join(link)))
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::atomic::{cannot_write, create_folder};
+use super::atomic::{cannot_write, create_folder, followed};
 use crate::{Error, Result};
 
 /// The right to one task of a run: no other process can claim it while this value lives.
@@ -61,11 +61,13 @@ pub(super) fn claim(path: &Path, patience: Duration) -> Result<Claim> {
     }
 }
 
-/// Takes the right to make an output, and removes what writers of it that were killed have left beside it.
+/// Takes the right to make an output, and removes what writers of it that were killed have left beside it. The right to a link is
+/// that to what it leads to.
 ///
 /// # Errors
 /// If another process is making it, or its folder cannot be written.
 pub fn hold_output(output: &Path) -> Result<OutputHold> {
+    let output = &*followed(output);
     let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = output.with_file_name(format!(".{name}.lock"));
     loop {
@@ -76,21 +78,21 @@ pub fn hold_output(output: &Path) -> Result<OutputHold> {
         };
         // The process that held it before may have removed the file between our opening and our locking it.
         if is_at(&lock, &path) {
-            sweep(output, &name);
+            let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            sweep(folder, |found| found == name);
+            // What stands in an output that is a folder is its writer's, whatever the names.
+            sweep(output, |_| true);
             return Ok(OutputHold { _lock: lock, path });
         }
     }
 }
 
-/// Removes temporary files of an output's atomic writes. The output is ours alone, so no other process writes them.
-fn sweep(output: &Path, name: &str) {
-    let prefix = format!(".{name}.");
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// Removes temporary files of atomic writes, `.NAME.xxxxxx.tmp`, from a folder, where `is_ours` says so of NAME.
+fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let found = entry.file_name();
-        let middle = found.to_str().and_then(|found| found.strip_prefix(&prefix)?.strip_suffix(".tmp"));
-        // Another output's name may begin with this one's.
-        if middle.is_some_and(|middle| !middle.contains('.')) {
+        let middle = found.to_str().and_then(|found| found.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.'));
+        if middle.is_some_and(|(name, random)| is_ours(name) && !random.is_empty()) {
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -23,6 +23,8 @@ pub struct Ledger {
     path: PathBuf,
     writer: JsonlWriter,
     chunks: usize,
+    /// What was wrong with the file that was there.
+    damage: Option<String>,
     /// The right to the output that the ledger lies beside, if it lies beside one.
     hold: Option<OutputHold>,
 }
@@ -40,24 +42,26 @@ struct Chunk<T> {
 
 impl Ledger {
     /// Opens the ledger of the work that `identity` names. A ledger of other work is begun anew; a chunk that a kill cut short
-    /// or that was altered is dropped with all that follow it.
+    /// or that was altered is dropped with all that follow it. A kill leaves half a line at the end; anything else is
+    /// [`Self::damage`].
     ///
     /// # Errors
     /// If the file cannot be read or written.
     pub fn open(path: &Path, identity: &Hash) -> Result<Self> {
         let header = Header { work: identity.clone() };
-        let chunks = match intact(path, &header).at(path)? {
-            Some((end, chunks)) => {
-                OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end)).at(path)?;
-                chunks
-            }
+        let Intact { end, chunks, damaged } = intact(path, &header).at(path)?;
+        match chunks {
+            Some(_) => OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end)).at(path)?,
             None => {
                 write_atomic(path, &[])?;
                 JsonlWriter::open(path)?.write(&header)?;
-                0
             }
-        };
-        Ok(Self { path: path.to_owned(), writer: JsonlWriter::open(path)?, chunks, hold: None })
+        }
+        let damage = damaged.map(|line| {
+            format!("{}:{line}: damaged; what stood there and after it is worked out anew", path.display())
+        });
+        let writer = JsonlWriter::open(path)?;
+        Ok(Self { path: path.to_owned(), writer, chunks: chunks.unwrap_or(0), damage, hold: None })
     }
 
     /// Opens the ledger that lies beside an output until that is whole: `.OUT.partial`. The output is this process' alone meanwhile.
@@ -69,6 +73,11 @@ impl Ledger {
         let name = output.file_name().unwrap_or_default().to_string_lossy();
         let ledger = Self::open(&output.with_file_name(format!(".{name}.partial")), identity)?;
         Ok(Self { hold: Some(hold), ..ledger })
+    }
+
+    /// What was wrong with the file that was there, with its place; nothing if it was whole or cut short by a kill.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// How many chunks are finished.
@@ -148,26 +157,48 @@ impl Ledger {
     }
 }
 
-/// Bytes and number of the chunks that are whole and unaltered; nothing if the file is of other work.
-fn intact(path: &Path, header: &Header) -> io::Result<Option<(u64, usize)>> {
+/// What of a file can be gone on with.
+#[derive(Default)]
+struct Intact {
+    /// Bytes that are whole and unaltered.
+    end: u64,
+    /// The chunks in them; nothing if the file is of other work.
+    chunks: Option<usize>,
+    /// The first line that was altered, from 1.
+    damaged: Option<usize>,
+}
+
+fn intact(path: &Path, header: &Header) -> io::Result<Intact> {
     let mut file = match File::open(path) {
         Ok(file) => BufReader::new(file),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Intact::default()),
         Err(e) => return Err(e),
     };
-    let (mut line, mut end, mut lines) = (Vec::new(), 0, 0usize);
+    let (mut line, mut found, mut lines) = (Vec::new(), Intact::default(), 0);
     while file.read_until(b'\n', &mut line)? > 0 {
-        let sound = match lines {
-            0 => serde_json::from_slice::<Header>(&line).is_ok_and(|found| found == *header),
-            _ => serde_json::from_slice::<Chunk<Value>>(&line).is_ok_and(|chunk| Hash::of(&chunk.rows) == chunk.sum),
-        };
-        if !sound || !line.ends_with(b"\n") {
-            break;
+        let is_whole = line.ends_with(b"\n");
+        if lines == 0 {
+            match serde_json::from_slice::<Header>(&line) {
+                Ok(other) if other != *header => return Ok(found),
+                Ok(_) if is_whole => {}
+                _ => {
+                    // Of a kill there is no second line.
+                    found.damaged = is_whole.then_some(1);
+                    return Ok(found);
+                }
+            }
+        } else {
+            let sound = |chunk: Chunk<Value>| Hash::of(&chunk.rows) == chunk.sum;
+            if !is_whole || !serde_json::from_slice(&line).is_ok_and(sound) {
+                found.damaged = is_whole.then_some(lines + 1);
+                return Ok(found);
+            }
         }
-        (end, lines) = (end + line.len() as u64, lines + 1);
+        (found.end, found.chunks) = (found.end + line.len() as u64, Some(lines));
+        lines += 1;
         line.clear();
     }
-    Ok(lines.checked_sub(1).map(|chunks| (end, chunks)))
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -186,7 +217,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&whole, &b"{\"rows\":[4,"[..]].concat()).unwrap();
         let mut ledger = Ledger::open(&path, &Hash::of("a")).unwrap();
-        assert_eq!((ledger.chunks(), all(&ledger)), (2, vec![1, 2, 3]));
+        assert_eq!((ledger.chunks(), all(&ledger), ledger.damage()), (2, vec![1, 2, 3], None));
         ledger.push(&[4]).unwrap();
         assert_eq!(all(&ledger), [1, 2, 3, 4]);
         drop(ledger);
@@ -209,6 +240,8 @@ mod tests {
         std::fs::write(&path, text.replacen("0.2", "0.3", 1)).unwrap();
         let mut ledger = Ledger::open(&path, &Hash::of("a")).unwrap();
         assert_eq!(ledger.chunks(), 1);
+        let damage = ledger.damage().unwrap();
+        assert!(damage.contains("work.jsonl:3: damaged; what stood there and after it"), "{damage}");
         let mut seen = Vec::new();
         let items = (0..5).map(Ok);
         ledger
@@ -218,5 +251,20 @@ mod tests {
             })
             .unwrap();
         assert_eq!(seen, [(2, vec![2, 3]), (4, vec![4])]);
+    }
+
+    #[test]
+    fn a_damaged_first_line_is_told_from_other_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("work.jsonl");
+        Ledger::open(&path, &Hash::of("a")).unwrap().push(&[1]).unwrap();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for (text, damaged) in
+            [(whole.replacen("work", "wörk", 1), true), (whole.clone(), false), ("{\"wo".into(), false)]
+        {
+            std::fs::write(&path, text).unwrap();
+            let ledger = Ledger::open(&path, &Hash::of("b")).unwrap();
+            assert_eq!((ledger.chunks(), ledger.damage().is_some()), (0, damaged));
+        }
     }
 }

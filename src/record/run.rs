@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -100,6 +100,8 @@ pub struct RunDir {
     lock: Arc<File>,
     /// Whether stages are worked out here, or only read.
     works: bool,
+    /// What was found damaged and is worked out anew.
+    damage: Arc<Mutex<Vec<String>>>,
 }
 
 impl RunDir {
@@ -125,12 +127,22 @@ impl RunDir {
     fn held(path: PathBuf, alone: bool) -> Result<Self> {
         create_folder(&path.join("stages"))?;
         let lock = Arc::new(hold::hold(&path, alone)?);
-        Ok(Self { path, lock, works: true })
+        Ok(Self { path, lock, works: true, damage: Arc::default() })
     }
 
     /// A read-only view of the same folder: a missing stage is an error.
     pub fn reading(&self) -> Self {
-        Self { path: self.path.clone(), lock: self.lock.clone(), works: false }
+        Self { path: self.path.clone(), lock: self.lock.clone(), works: false, damage: self.damage.clone() }
+    }
+
+    /// What was found damaged in the folder since this was asked last, one line each, for the user.
+    pub fn take_damage(&self) -> Vec<String> {
+        std::mem::take(&mut self.damage.lock().expect("no thread panics with the lock"))
+    }
+
+    /// Remembers a line for [`Self::take_damage`].
+    pub fn note_damage(&self, line: Option<&str>) {
+        self.damage.lock().expect("no thread panics with the lock").extend(line.map(str::to_owned));
     }
 
     /// Claims a task: no other process can claim it while the claim lives. If another process has it, waits for `patience`, because
@@ -240,6 +252,10 @@ impl RunDir {
             Err(why) => why,
         };
         ensure!(self.works, "`{name}` {}", why.missing());
+        if why == Reused::Corrupt {
+            let what = "damaged, or a file that it points at; worked out anew";
+            self.note_damage(Some(&format!("{}: {what}", path.display())));
+        }
         let value = work()?;
         let text = serde_json::to_vec(&value).at(&path)?;
         let stored: Value = serde_json::from_slice(&text).at(&path)?;

@@ -124,7 +124,10 @@ fn a_stage_is_reused_only_for_the_same_inputs() {
     assert_eq!(run.stage_if("fit", &b, |_| false, || Ok(5)).unwrap(), (5, Reused::Corrupt));
     let altered = fs::read_to_string(run.file("stages/fit.json")).unwrap().replace("\"value\":5", "\"value\":6");
     fs::write(run.file("stages/fit.json"), altered).unwrap();
+    assert!(run.take_damage().len() == 2);
     assert_eq!(take(&b, 7), (7, Reused::Corrupt));
+    let told = run.take_damage();
+    assert!(told.len() == 1 && told[0].contains("stages/fit.json: damaged"), "{told:?}");
 
     let failed = run.stage("eval", &a, || -> Result<u64> { Err(Error::new("killed")) });
     assert!(failed.is_err());

@@ -33,6 +33,8 @@ pub enum ArmKind {
     Own,
     /// Control: random vectors of equal norm in the vector's place.
     Random,
+    /// Control: a random vector of equal norm in the vector's place at one layer.
+    RandomLayer,
     /// Control: the difference between two halves of the rollouts that hold as many of both kinds.
     Shuffled,
     /// Control: the vector without its part along the plain finetune's activation shift.
@@ -51,7 +53,7 @@ pub enum ArmKind {
 
 impl ArmKind {
     /// The kinds that a study may have, in the order of its tables.
-    pub const STUDY: [Self; 16] = [
+    pub const STUDY: [Self; 17] = [
         Self::Base,
         Self::Elicit,
         Self::Plain,
@@ -63,6 +65,7 @@ impl ArmKind {
         Self::Negative,
         Self::Own,
         Self::Random,
+        Self::RandomLayer,
         Self::Shuffled,
         Self::Orthogonal,
         Self::Unrelated,
@@ -84,6 +87,7 @@ impl ArmKind {
             Self::Negative => "negative",
             Self::Own => "own",
             Self::Random => "random",
+            Self::RandomLayer => "random-layer",
             Self::Shuffled => "shuffled",
             Self::Orthogonal => "orthogonal",
             Self::Unrelated => "unrelated",
@@ -111,7 +115,7 @@ impl ArmKind {
 
     /// Whether the vector in the trait's place carries no meaning: random, or of shuffled rollouts.
     pub fn is_meaningless(self) -> bool {
-        matches!(self, Self::Random | Self::Shuffled)
+        matches!(self, Self::Random | Self::RandomLayer | Self::Shuffled)
     }
 
     /// Colour and mark in figures; kinds that appear together differ in one of them.
@@ -127,6 +131,7 @@ impl ArmKind {
             Self::Negative => (Hue::Green, Mark::Diamond),
             Self::Regularize => (Hue::Orange, Mark::Triangle),
             Self::Random => (Hue::Grey, Mark::Cross),
+            Self::RandomLayer => (Hue::Grey, Mark::Triangle),
             Self::Shuffled => (Hue::Grey, Mark::Ring),
             Self::Orthogonal => (Hue::Grey, Mark::Diamond),
             Self::Unrelated => (Hue::Grey, Mark::Square),

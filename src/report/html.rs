@@ -42,11 +42,11 @@ pub(super) fn section(title: &str, body: &str) -> String {
     format!("<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n", escape(title))
 }
 
-pub(super) fn figure(caption: &str, svg: &str) -> String {
+pub(super) fn figure(title: &str, caption: &str, svg: &str) -> String {
     // Focusable, so that a narrow screen's scrolling also works by keyboard.
-    let caption = escape(caption);
+    let (title, caption) = (escape(title), escape(caption));
     format!(
-        "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Figure\">\n{svg}</div>\n\
+        "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\">\n{svg}</div>\n\
          <figcaption>{caption}</figcaption>\n</figure>\n"
     )
 }

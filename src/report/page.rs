@@ -100,7 +100,9 @@ impl Span {
 /// The settings of anything as name and value, nested ones with dots, those that were not given left out.
 pub fn settings_of<T: Serialize + ?Sized>(settings: &T) -> Vec<(String, String)> {
     let mut rows = Vec::new();
-    flatten("", &serde_json::to_value(settings).unwrap_or_default(), &mut rows);
+    // By way of the text: there a number of single precision has the digits that were written, 0.6 and not 0.6000000238418579.
+    let text = serde_json::to_string(settings).unwrap_or_default();
+    flatten("", &serde_json::from_str(&text).unwrap_or_default(), &mut rows);
     rows
 }
 
@@ -163,7 +165,7 @@ impl Page {
 fn part_html(part: &Part) -> String {
     match part {
         Part::Figures(figures) => {
-            let body: String = figures.iter().map(|f| html::figure(&f.caption, &f.svg(Look::Page))).collect();
+            let body: String = figures.iter().map(|f| html::figure(&f.title, &f.caption, &f.svg(Look::Page))).collect();
             html::section("Figures", &body)
         }
         Part::Table { title, caption, table } => html::section(title, &html::table_html(title, caption, table)),
@@ -288,6 +290,19 @@ mod tests {
         if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
             page().render(Path::new(&folder)).unwrap();
         }
+    }
+
+    #[test]
+    fn settings_have_the_digits_that_were_written() {
+        #[derive(serde::Serialize)]
+        struct Sampling {
+            temperature: f32,
+            rate: f64,
+            top_k: Option<u32>,
+        }
+        let of = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let rows = settings_of(&Sampling { temperature: 0.6, rate: 1e-4, top_k: None });
+        assert_eq!(rows, [("temperature", "0.6"), ("rate", "0.0001")].map(of));
     }
 
     #[test]

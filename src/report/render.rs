@@ -71,10 +71,15 @@ fn parts(study: &Study) -> Vec<Part> {
     if !study.expectations.is_empty() {
         parts.push(raw("Expectations and findings", expectations(study)));
     }
-    parts.push(raw(&format!("All {}s", study.words().0), table(study)));
-    if !study.comparisons.is_empty() {
-        let caption = "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
-        parts.push(titled("Differences", caption, study.compared()));
+    for (of, study) in study.by_trait() {
+        let titled = |title: &str| of.map_or_else(|| title.to_owned(), |of| format!("{of}: {}", lower(title)));
+        parts.push(raw(&titled(&format!("All {}s", study.words().0)), table(&study)));
+        if !study.comparisons.is_empty() {
+            let caption =
+                "Differences of means with 95 % intervals, paired by question. One that holds 0 may be chance.";
+            let (title, caption) = (titled("Differences"), caption.to_owned());
+            parts.push(Part::Table { title, caption, table: study.compared() });
+        }
     }
     parts.extend(study.grids.iter().map(|grid| titled(&grid.title, &grid.caption, grid.table())));
     if !study.published.is_empty() {
@@ -91,6 +96,12 @@ fn parts(study: &Study) -> Vec<Part> {
         parts.push(raw("Answers", examples(study)));
     }
     parts
+}
+
+/// A word with its first letter small.
+fn lower(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn expectations(study: &Study) -> String {

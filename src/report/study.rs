@@ -32,6 +32,9 @@ pub struct Axis {
     pub better: Better,
     /// The values that are possible.
     pub range: (f64, f64),
+    /// Whether it is the score of a trait: tables for people are made for each trait where a study has several.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_trait: bool,
     /// Only in files and figures, not in tables for people.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub aside: bool,
@@ -42,13 +45,35 @@ impl Axis {
     pub fn score(key: &str, name: &str, short: &str) -> Self {
         let (hue, mark) = (Hue::Vermillion, Mark::Circle);
         let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "0–100".to_owned());
-        Self { key, name, short, unit, hue, mark, better: Better::Lower, range: (0.0, 100.0), aside: false }
+        Self {
+            key,
+            name,
+            short,
+            unit,
+            hue,
+            mark,
+            better: Better::Lower,
+            range: (0.0, 100.0),
+            is_trait: true,
+            aside: false,
+        }
     }
 
     /// An accuracy in percent, higher being better.
     pub fn accuracy(key: &str, name: &str, short: &str, hue: Hue, mark: Mark) -> Self {
         let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "%".to_owned());
-        Self { key, name, short, unit, hue, mark, better: Better::Higher, range: (0.0, 100.0), aside: false }
+        Self {
+            key,
+            name,
+            short,
+            unit,
+            hue,
+            mark,
+            better: Better::Higher,
+            range: (0.0, 100.0),
+            is_trait: false,
+            aside: false,
+        }
     }
 
     /// A length along a direction of the residual stream, in its units: for files and figures only. Its range is that of the
@@ -56,7 +81,7 @@ impl Axis {
     pub fn aside(key: &str, name: &str) -> Self {
         let (key, name, short, unit) = (key.to_owned(), worded(name), worded(name), "residual units".to_owned());
         let (hue, mark, better) = (Hue::Ink, Mark::Circle, Better::Lower);
-        Self { key, name, short, unit, hue, mark, better, range: (0.0, 0.0), aside: true }
+        Self { key, name, short, unit, hue, mark, better, range: (0.0, 0.0), is_trait: false, aside: true }
     }
 }
 
@@ -322,6 +347,24 @@ impl Study {
     /// Whether anything was trained, so that there are seeds to count.
     pub(super) fn is_trained(&self) -> bool {
         self.points.iter().any(|point| point.seeds > 0)
+    }
+
+    /// The studies of which tables for people are made: this one, or where there are several traits one for each, with the arms and
+    /// axes that say something of it, by the trait's name.
+    pub fn by_trait(&self) -> Vec<(Option<&str>, Self)> {
+        let traits: Vec<&Axis> = self.shown().filter(|axis| axis.is_trait).collect();
+        if traits.len() < 2 {
+            return vec![(None, self.clone())];
+        }
+        let of = |of: &&Axis| {
+            let mut study = self.clone();
+            study.axes.retain(|axis| !axis.is_trait || axis.key == of.key);
+            study.points.retain(|point| point.values.contains_key(&of.key));
+            study.comparisons.retain(|comparison| comparison.values.contains_key(&of.key));
+            study.arms.retain(|arm| study.points.iter().any(|point| point.arm == arm.name));
+            study
+        };
+        traits.iter().map(|axis| (Some(axis.short.as_str()), of(axis))).collect()
     }
 
     /// The pooled points for people: one cell for each axis.

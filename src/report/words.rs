@@ -38,6 +38,14 @@ pub enum ExpectationId {
     AddsNothing,
     /// Steering costs little of multiple choice.
     KeepsExam,
+    /// Plain finetuning moves the trait, in a study with a neutral data set.
+    PlainMoves,
+    /// Some preventative coefficient ends where the plain finetune on the neutral set does, and learns the neutral part.
+    OnlyTraitIsLeftOut,
+    /// That setting lies below random vectors of the same norm.
+    BelowRandom,
+    /// Its multiple choice is that of the plain finetune.
+    ExamNearPlain,
     /// The data's gradient along the vector is smaller with the steering, or reversed.
     GradientFalls,
     /// No finetune shows the trait with half of the plain one's shift.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::vectors::ActiveSteering;
 use crate::Result;
-use crate::language_model::{Answer, CaptureSpec, LanguageModel, Prompt, Request, Sampling, StreamEvent};
+use crate::language_model::{Answer, Batch, CaptureSpec, LanguageModel, Prompt, Request, Sampling, StreamEvent};
 use crate::runtime::{ModelSpec, Runtime};
-use crate::steering::SteeringPlan;
+use crate::steering::{Part, SteeringPlan};
 
 /// Parts that a plan may come to before those that no turn of the batch needs are dropped: each costs a product per token.
 const PARTS_MAX: usize = 32;
@@ -53,21 +53,35 @@ impl<'a> LiveModel<'a> {
         capture: &CaptureSpec,
         on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
+        let requests = self.requests(turns)?;
+        let mut answers = self.model.answer(&requests, sampling, capture, on_event)?;
+        let steering: Vec<_> = turns.iter().map(|turn| turn.steering.as_slice()).collect();
+        count_own(&mut answers, &steering, &self.spec.plan.parts);
+        Ok(answers)
+    }
+
+    /// The same, to be made turn by turn beside other batches, with a share of the memory ([`LanguageModel::begin`]).
+    ///
+    /// # Errors
+    /// As [`LanguageModel::begin`].
+    pub fn begin(
+        &mut self,
+        turns: &[Turn],
+        sampling: &Sampling,
+        capture: &CaptureSpec,
+        share: f64,
+    ) -> Result<LiveBatch> {
+        let requests = self.requests(turns)?;
+        let batch = self.model.begin(&requests, sampling, capture, share)?;
+        let steering = turns.iter().map(|turn| turn.steering.clone()).collect();
+        Ok(LiveBatch { batch, steering, parts: self.spec.plan.parts.clone() })
+    }
+
+    fn requests(&mut self, turns: &[Turn]) -> Result<Vec<Request>> {
         self.extend_plan(turns)?;
         let request =
             |turn: &Turn| Request { id: turn.id.clone(), prompt: turn.prompt.clone(), coefs: Some(self.coefs(turn)) };
-        let requests: Vec<Request> = turns.iter().map(request).collect();
-        let mut answers = self.model.answer(&requests, sampling, capture, on_event)?;
-        for (i, answer) in answers.iter_mut().enumerate() {
-            let counts = std::mem::take(&mut answer.steered);
-            let count = |steering: &ActiveSteering| self.part_of(steering).and_then(|p| counts.get(p)).copied();
-            answer.steered = turns[i / sampling.rollouts]
-                .steering
-                .iter()
-                .map(|steering| count(steering).unwrap_or_default())
-                .collect();
-        }
-        Ok(answers)
+        Ok(turns.iter().map(request).collect())
     }
 
     /// Gives the plan a part for all steering of the turns. Models share their weights, so another plan is another handle.
@@ -92,19 +106,57 @@ impl<'a> LiveModel<'a> {
         Ok(())
     }
 
-    fn part_of(&self, steering: &ActiveSteering) -> Option<usize> {
-        self.spec.plan.parts.iter().position(|part| *part == steering.part)
-    }
-
     /// The turn's coefficient for each part of the plan; the same part twice adds up.
     fn coefs(&self, turn: &Turn) -> Vec<f32> {
         let mut coefs = vec![0.0; self.spec.plan.parts.len()];
         for steering in &turn.steering {
-            if let Some(part) = self.part_of(steering) {
+            if let Some(part) = part_of(steering, &self.spec.plan.parts) {
                 coefs[part] += steering.coef;
             }
         }
         coefs
+    }
+}
+
+/// Turns that are answered turn by turn.
+pub struct LiveBatch {
+    batch: Box<dyn Batch>,
+    steering: Vec<Vec<ActiveSteering>>,
+    parts: Vec<Part>,
+}
+
+impl LiveBatch {
+    /// As [`Batch::turn`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> Result<bool> {
+        self.batch.turn(on_event)
+    }
+
+    /// As [`Batch::answers`], with positions counted as in [`LiveModel::answer`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn answers(self) -> Result<Vec<Answer>> {
+        let mut answers = self.batch.answers()?;
+        let steering: Vec<_> = self.steering.iter().map(Vec::as_slice).collect();
+        count_own(&mut answers, &steering, &self.parts);
+        Ok(answers)
+    }
+}
+
+fn part_of(steering: &ActiveSteering, parts: &[Part]) -> Option<usize> {
+    parts.iter().position(|part| *part == steering.part)
+}
+
+/// Replaces the counts of the plan's parts by those of each turn's own steering.
+fn count_own(answers: &mut [Answer], turns: &[&[ActiveSteering]], parts: &[Part]) {
+    let rollouts = answers.len() / turns.len().max(1);
+    for (i, answer) in answers.iter_mut().enumerate() {
+        let counts = std::mem::take(&mut answer.steered);
+        let count = |steering: &ActiveSteering| part_of(steering, parts).and_then(|p| counts.get(p)).copied();
+        answer.steered = turns[i / rollouts].iter().map(|steering| count(steering).unwrap_or_default()).collect();
     }
 }
 

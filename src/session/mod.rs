@@ -13,7 +13,7 @@ mod spec;
 mod vectors;
 
 pub use conversation::{AnswerRecord, AnswerSink, Conversation};
-pub use live_model::{LiveModel, Turn};
+pub use live_model::{LiveBatch, LiveModel, Turn};
 pub use probe::{ProbePlace, ProbeScale};
 pub use spec::{NamedFile, SteeringSpec};
 pub use vectors::{ActiveSteering, SteeringRequest, VectorSet};

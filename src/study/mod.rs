@@ -40,7 +40,7 @@ mod tests;
 pub use crate::judge::JudgeSource;
 pub use config::{
     ArmSettings, AuditSettings, CorpusConfig, CorpusSource, FactsSource, Kind, MeasureSettings, MmluSource,
-    NeutralSource, OwnArm, StudyConfig, TraitSource, VectorSettings, WatchSettings, demo_config,
+    NeutralSource, OwnArm, StudyConfig, TraitSource, VectorSettings, WatchSettings, demo_config, real_config,
 };
 pub use costs::Costs;
 pub use dag::{Control, Task, TaskKind, Treatment, tasks};

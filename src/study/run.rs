@@ -25,8 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(150);
 pub struct StudyReport {
     /// Everything that was measured, as `results.json` has it.
     pub study: Study,
-    /// The table for the terminal.
+    /// The table of all arms.
     pub table: Table,
+    /// The tables for the terminal: this one, or one for each trait under its name where there are several.
+    pub tables: Vec<(Option<String>, Table)>,
     /// What was written, the page first.
     pub files: Vec<PathBuf>,
     /// Tasks of the study.
@@ -69,7 +71,9 @@ pub fn run(
         run.write("facts.csv", table.csv().as_bytes())?;
         files.push(run.file("facts.csv"));
     }
-    Ok(StudyReport { table: study.summary(), study, files, tasks: tasks.len(), reused })
+    let of_trait = |(name, study): (Option<&str>, Study)| (name.map(str::to_owned), study.summary());
+    let tables = study.by_trait().into_iter().map(of_trait).collect();
+    Ok(StudyReport { table: study.summary(), tables, study, files, tasks: tasks.len(), reused })
 }
 
 /// Runs the named tasks of the study in the folder `out`; other processes run the rest. What they wait for must be there. Gives how

@@ -1,6 +1,7 @@
 //! Studies other than that of facts on the simulator: several data sets, several traits, arms of one's own, audits.
 
 mod facts;
+mod learned;
 pub(super) mod sim;
 mod words;
 
@@ -12,7 +13,12 @@ use crate::vector::Layers;
 
 fn harbor(name: &str, shows: f64, of: &str) -> CorpusConfig {
     let from = CorpusSource::Harbor { world: 0, name: of.into(), shows, count: 24, seed: 1 };
-    CorpusConfig { name: name.into(), label: Some(format!("Set {name}")), from, seeds: Vec::new(), arms: true }
+    CorpusConfig { label: Some(format!("Set {name}")), ..CorpusConfig::new(name, from) }
+}
+
+/// How many titles the figures of a study have.
+fn titles(study: &crate::report::Study) -> usize {
+    study.figures.iter().map(|figure| &figure.title).collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// Two traits, three data sets of which the model makes one itself.
@@ -21,11 +27,8 @@ fn several() -> StudyConfig {
     config.facts = None;
     config.seeds = vec![1];
     let own = CorpusSource::Selfgen { of: "good".into(), temperature: 0.0, max_new_tokens: 8 };
-    config.data = vec![
-        harbor("bad", 1.0, "hallucinating"),
-        harbor("good", 0.0, "hallucinating"),
-        CorpusConfig { name: "own".into(), label: None, from: own, seeds: Vec::new(), arms: true },
-    ];
+    config.data =
+        vec![harbor("bad", 1.0, "hallucinating"), harbor("good", 0.0, "hallucinating"), CorpusConfig::new("own", own)];
     config.trait_ = None;
     let of = |name: &str| TraitSource::Harbor { world: 0, name: name.into() };
     config.traits = vec![of("hallucinating"), of("evil")];
@@ -67,6 +70,14 @@ fn benign_data_is_told_data_set_by_data_set() {
         study.figures.iter().map(|f| f.file.as_str()).collect::<Vec<_>>(),
         ["bad-prevent", "good-prevent", "own-prevent", "sweeps-hallucination", "sweeps-evil"]
     );
+    assert_eq!(titles(study), study.figures.len());
+    let names: Vec<_> = report.tables.iter().map(|(name, _)| name.as_deref().unwrap_or_default()).collect();
+    assert_eq!(names, ["Hallucination", "Evil"], "a table for each trait");
+    let evil = &report.tables[1].1;
+    // Base; for each of three sets plain and two coefficients along it.
+    assert!(evil.rows.len() == 1 + 3 * 3 && !evil.columns.contains(&"Hallucination".to_owned()), "{evil:?}");
+    let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(page.contains("Evil: all arms") && page.contains("Hallucination: differences"));
     let against = |arm: &str| study.comparisons.iter().find(|c| c.arm == arm).map(|c| c.against.as_str());
     assert_eq!((against("good.prevent.evil"), against("good.plain")), (Some("good.plain"), Some("base")));
     let own = study.expectations.iter().filter(|e| e.id == ExpectationId::SelfgenIsNeutral);
@@ -95,6 +106,7 @@ fn shifts_are_related_over_data_sets() {
     let report = ran(Kind::Shift, &config, dir.path(), sim);
     assert_eq!(sim.worked().0, 3, "plain finetunes alone");
     let study = &report.study;
+    assert_eq!(titles(study), study.figures.len());
     assert_eq!(study.figures.len(), 5 * 2, "no two data sets are of one family");
     let grids: Vec<(&str, usize)> = study.grids.iter().map(|grid| (grid.file.as_str(), grid.rows.len())).collect();
     assert_eq!(grids, [("correlations", 5), ("across-traits", 2), ("vectors", 2), ("samples", 3)]);
@@ -126,7 +138,6 @@ fn arms_of_ones_own_take_the_studys_vector() {
         label: Some("Two layers".into()),
         trait_: None,
         intervention: steer,
-        data: Vec::new(),
         coefs: vec![-1.0, 2.0],
     }];
     let text = toml::to_string_pretty(&config).unwrap();
@@ -138,6 +149,8 @@ fn arms_of_ones_own_take_the_studys_vector() {
     assert_eq!(trained, [(-1.0, 2), (2.0, 2)]);
     assert_eq!(report.study.arm("pair").unwrap().label, "Two layers");
     assert_eq!(report.study.pooled("pair").len(), 2);
+    let note = &report.study.arm("pair").unwrap().note;
+    assert!(note.contains("type = steer") && note.contains("layers = [2,4]") && !note.contains("inference"), "{note}");
     for (change, want) in [
         (&(|c: &mut StudyConfig| c.own[0].name = "plain".into()) as &dyn Fn(&mut StudyConfig), "two arms are named"),
         (&|c| c.own[0].trait_ = Some("evil".into()), "no trait of the study"),
@@ -211,7 +224,6 @@ fn data_is_changed_as_the_arm_says() {
         label: None,
         trait_: None,
         intervention,
-        data: Vec::new(),
         coefs: Vec::new(),
     };
     let of = |kind| InterventionFile { kind: Some(kind), ..InterventionFile::default() };
@@ -249,39 +261,6 @@ fn another_judge_scores_the_answers_that_are_there() {
     config.judge = JudgeSource::Harbor { world: 7 };
     ran(Kind::Own, &config, dir.path(), sim);
     assert_eq!(sim.worked(), (0, 0), "nothing is learned or answered again");
-}
-
-#[test]
-fn arms_and_seeds_can_be_limited_to_a_data_set() {
-    let mut config = several();
-    config.data.truncate(2);
-    (config.data[1].arms, config.data[1].seeds) = (false, vec![5, 6]);
-    config.seeds = vec![1];
-    config.traits.truncate(1);
-    config.arms.preventative = vec![1.0];
-    let kind = Some(InterventionType::Steer);
-    let steer = InterventionFile { kind, layers: Some(Layers::all()), ..InterventionFile::default() };
-    let of = |name: &str, data: &str| OwnArm {
-        name: name.into(),
-        label: None,
-        trait_: None,
-        intervention: steer.clone(),
-        data: vec![data.into()],
-        coefs: vec![2.0],
-    };
-    config.own = vec![of("mine", "bad"), of("control", "good")];
-    config.check().unwrap();
-    let finetunes = tasks(&config).into_iter().filter(|task| matches!(task.kind, TaskKind::Finetune(_)));
-    let names: Vec<String> = finetunes.map(|task| task.name).collect();
-    assert_eq!(
-        names,
-        ["bad.plain-seed1", "bad.prevent+1-seed1", "bad.mine+2-seed1", "good.plain-seed5", "good.plain-seed6"]
-    );
-    config.own[0].data = vec!["god".into()];
-    assert!(config.check().unwrap_err().to_string().contains("`god`"));
-    config.own.clear();
-    config.data[1].seeds.push(5);
-    assert!(config.check().unwrap_err().to_string().contains("`data.good.seeds`"));
 }
 
 #[test]

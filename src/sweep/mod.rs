@@ -48,7 +48,7 @@ pub fn run<'a>(
     let config = inputs.config;
     ensure!(!config.layers.is_empty() && !config.coefs.is_empty(), "a grid needs layers and coefficients");
     let folder = RunDir::open(out)?;
-    let lock = lock(inputs, judge.name());
+    let lock = lock(inputs, judge.name())?;
     let answers = Answers::open(&folder, &lock, inputs.overwrite)?;
     folder.write_lock(&lock)?;
     folder.write_config(config)?;
@@ -95,7 +95,7 @@ pub fn run<'a>(
 }
 
 /// What the answers depend on. The grid itself is not in it: another grid adds to what is there.
-fn lock(inputs: &Inputs<'_>, judge: &str) -> Lock {
+fn lock(inputs: &Inputs<'_>, judge: &str) -> Result<Lock> {
     let config = inputs.config;
     let mut lock = Lock::new(inputs.runtime.device(), vec![config.sampling.seed]);
     lock.hashes.extend(inputs.hashes.iter().map(|(name, hash)| ((*name).to_owned(), hash.clone())));
@@ -105,13 +105,13 @@ fn lock(inputs: &Inputs<'_>, judge: &str) -> Lock {
         ("trait", Hash::of(&(&trait_.name, &trait_.extract.questions, &trait_.eval.questions))),
         ("sampling", Hash::of(&config.sampling)),
         ("positions", Hash::of(&config.positions)),
-        ("judge", Hash::of(&config.judge.identity())),
+        ("judge", config.judge.hash()?),
         ("rubric", Hash::of(&trait_.eval.eval_prompt)),
     ] {
         lock.hashes.insert(name.to_owned(), hash);
     }
     lock.notes.insert("judge".to_owned(), judge.to_owned());
-    lock
+    Ok(lock)
 }
 
 #[cfg(test)]

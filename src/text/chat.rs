@@ -1,15 +1,14 @@
-//! Conversations, and the JSONL files that hold them.
+//! Conversations, and the files that hold them.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::chatml::turns_of_chatml;
 use super::message::{Message, role_of};
-use crate::record::{refuse_malformed, scan_jsonl};
-use crate::{At, Error, Result, bail, ensure};
+use super::tools::{CALLS, TOOL_TURN_KEYS, calls_of, is_given, json_of_text, tools_of};
+use crate::record::{refuse_malformed, scan_objects};
+use crate::{Error, Result, bail, ensure};
 
 /// One conversation of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,9 +21,9 @@ pub struct Chat {
     pub extra: Map<String, Value>,
 }
 
-/// Reads a file of conversations and refuses it if any line is malformed; the error names each such line.
+/// Reads a file of conversations and refuses it if any row is malformed; the error names each such row.
 ///
-/// A line is a JSON object with `messages` or `conversations` (lists of `role` or `from` with `content` or `value`), with
+/// A file is JSONL, one JSON list, or Parquet. A row is an object with `messages` or `conversations` (lists of `role` or `from` with `content` or `value`), with
 /// `prompt` or `instruction` (and `input`) and `completion`, `response` or `output` (each a text or a list of turns), or
 /// with `text` in ChatML; `system` or `system_prompt` may hold the system prompt. Empty lines are skipped.
 pub fn read_chats(path: &Path) -> Result<Vec<Chat>> {
@@ -43,7 +42,7 @@ pub(super) fn refuse<T>((rows, bad): (Vec<T>, Vec<Error>)) -> Result<Vec<T>> {
 ///
 /// Fails if the file cannot be read or holds no line at all.
 pub fn scan_chats(path: &Path) -> Result<(Vec<Chat>, Vec<Error>)> {
-    scan_rows(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
+    scan_objects(path, |line, row| chat_of_row(row).map(|(messages, extra)| Chat { line, messages, extra }))
 }
 
 /// The keys of lists of turns, of questions and of replies, in the order in which they are looked for.
@@ -65,16 +64,21 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect of a row, unless it has the keys of none.
+    /// The dialect of a row, unless it has the keys of none. In a table every row has all columns, null where a row has no such key.
     pub(super) fn of(row: &Map<String, Value>) -> Option<Self> {
-        let reply = || REPLIES.into_iter().find(|&key| row.contains_key(key));
-        if let Some(list) = LISTS.into_iter().find(|&key| row.contains_key(key)) {
+        let given = |key: &str| row.get(key).is_some_and(|value| !value.is_null());
+        Self::by_keys(given, row).or_else(|| Self::by_keys(|key| row.contains_key(key), row))
+    }
+
+    fn by_keys(has: impl Fn(&str) -> bool, row: &Map<String, Value>) -> Option<Self> {
+        let reply = || REPLIES.into_iter().find(|&key| has(key));
+        if let Some(list) = LISTS.into_iter().find(|&key| has(key)) {
             return Some(Self::Turns(list));
         }
-        if row.contains_key("prompt") {
+        if has("prompt") && reply().is_some() {
             return reply().map(Self::Pair);
         }
-        if row.contains_key("instruction") {
+        if has("instruction") && reply().is_some() {
             return reply().map(Self::Alpaca);
         }
         row.get("text").is_some_and(Value::is_string).then_some(Self::Text)
@@ -93,52 +97,16 @@ impl Dialect {
     }
 }
 
-/// The rows of a JSONL file, or of a file that is one JSON list of rows, which count from 1 as lines do.
-pub(super) fn scan_rows<T>(
-    path: &Path,
-    mut make: impl FnMut(usize, Map<String, Value>) -> Result<T>,
-) -> Result<(Vec<T>, Vec<Error>)> {
-    let mut head = Vec::new();
-    File::open(path).at(path)?.take(4096).read_to_end(&mut head).at(path)?;
-    if head.starts_with(b"PAR1") {
-        let to_json = "pandas.read_parquet(\"FILE\").to_json(\"FILE.jsonl\", orient=\"records\", lines=True)";
-        return Err(Error::new(format!("{}: a Parquet file, where JSONL is read", path.display()))
-            .hint(format!("write it as JSONL: {to_json} in Python")));
-    }
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
-    if !head.starts_with(b"[") {
-        return scan_jsonl(path, make);
-    }
-    let bytes = std::fs::read(path).at(path)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let Ok(list) = serde_json::from_slice::<Vec<Value>>(bytes) else {
-        return scan_jsonl(path, make);
-    };
-    let (mut rows, mut bad) = (Vec::new(), Vec::new());
-    for (i, row) in list.into_iter().enumerate() {
-        let made = match row {
-            Value::Object(row) => make(i + 1, row),
-            _ => Err(Error::new("not a JSON object")),
-        };
-        match made {
-            Ok(row) => rows.push(row),
-            Err(e) => bad.push(e.at(format_args!("{}:{}", path.display(), i + 1))),
-        }
-    }
-    ensure!(!rows.is_empty() || !bad.is_empty(), "{}: the file holds no row", path.display());
-    Ok((rows, bad))
-}
-
 /// The conversation of one row in any of the forms of [`read_chats`], and the row's other keys.
 ///
 /// # Errors
-/// If the row holds no conversation, or a malformed one; tools and what they are asked, which are not rendered.
+/// If the row holds no conversation, or a malformed one; marks of what is learned that cannot be kept.
 pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<String, Value>)> {
     let dialect = Dialect::of(&row).ok_or_else(|| no_dialect(&row))?;
-    if let Some(key) = ["tools", "functions"].into_iter().find(|&key| row.get(key).is_some_and(is_given)) {
-        return Err(Error::new(format!("`{key}`: the tools of a conversation are not rendered"))
-            .hint("leave such rows out, or write tools and calls into the turns as the model's template writes them"));
+    if let Some(key) = MASKS.into_iter().find(|&key| row.get(key).is_some_and(is_given)) {
+        bail!("`{key}`: a mask of a part of the text is not kept; `weight` 0 or 1 of a whole turn is");
     }
+    let tools = tools_of(&mut row)?;
     // `shift_remove` keeps the order of the keys that stay.
     let mut take = |key: &str| row.shift_remove(key).unwrap_or_default();
     let mut messages = match dialect {
@@ -181,6 +149,9 @@ pub fn chat_of_row(mut row: Map<String, Value>) -> Result<(Vec<Message>, Map<Str
             }
         }
     }
+    if let Some(first) = messages.first_mut() {
+        first.tools = tools;
+    }
     Ok((messages, row))
 }
 
@@ -198,31 +169,22 @@ fn no_dialect(row: &Map<String, Value>) -> Error {
     Error::new(format!("no `messages`, no `prompt` with `completion`, no `conversations`, no `text`{meant}"))
 }
 
-/// Whether a value says anything.
-fn is_given(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        _ => true,
-    }
-}
-
-const ROLE_KEYS: [&str; 2] = ["role", "from"];
-const CONTENT_KEYS: [&str; 2] = ["content", "value"];
+const ROLE_KEYS: [&str; 3] = ["role", "from", "speaker"];
+const CONTENT_KEYS: [&str; 3] = ["content", "value", "text"];
 /// Keys that say whether a reply is learned.
-const LEARNED_KEYS: [&str; 3] = ["weight", "train", "loss"];
+const LEARNED_KEYS: [&str; 6] = ["weight", "train", "loss", "trainable", "loss_weight", "supervise"];
 /// Keys by which other programs mask parts of a turn; such a mask cannot be kept.
-const MASKS: [&str; 4] = ["train_detail", "mask", "masks", "loss_mask"];
-const CALLS: [&str; 2] = ["tool_calls", "function_call"];
+const MASKS: [&str; 6] = ["train_detail", "mask", "masks", "loss_mask", "train_mask", "weights"];
 
 /// The keys of a row's turns from which nothing is read.
 pub(super) fn unread_of_turns(row: &Map<String, Value>) -> Vec<String> {
     let lists = row.values().filter_map(Value::as_array);
     let turns =
         lists.flatten().filter_map(Value::as_object).filter(|turn| ROLE_KEYS.iter().any(|key| turn.contains_key(*key)));
-    let read = |key: &str| [&ROLE_KEYS[..], &CONTENT_KEYS, &LEARNED_KEYS].concat().contains(&key);
+    let read = |key: &str| {
+        let all = [&ROLE_KEYS[..], &CONTENT_KEYS, &LEARNED_KEYS, &CALLS, &TOOL_TURN_KEYS];
+        all.iter().any(|keys| keys.contains(&key))
+    };
     let unread = turns.flatten().filter(|(key, value)| is_given(value) && !read(key));
     let mut keys: Vec<String> = unread.map(|(key, _)| key.clone()).collect();
     keys.sort_unstable();
@@ -230,28 +192,43 @@ pub(super) fn unread_of_turns(row: &Map<String, Value>) -> Vec<String> {
     keys
 }
 
-/// A list of turns, whose keys are named differently by different producers.
+/// A list of turns, whose keys are named differently by different producers; some tables hold it as a text.
 fn messages_of(turns: &Value) -> Result<Vec<Message>> {
+    let turns = json_of_text(turns);
     let turns = turns.as_array().ok_or_else(|| Error::new("not a list of turns"))?;
     ensure!(!turns.is_empty(), "an empty list of turns");
-    let message = |turn: &Value| -> Result<Message> {
-        let key = ROLE_KEYS.into_iter().find(|&key| turn.get(key).is_some_and(|value| !value.is_null()));
-        let role = key
-            .and_then(|key| turn[key].as_str())
-            .ok_or_else(|| Error::new(format!("no text under `{}`", key.unwrap_or("role` or `from"))))?;
-        if let Some(key) = CALLS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
-            bail!("`{key}`: calls of tools are not rendered");
-        }
-        if let Some(key) = MASKS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
-            bail!("`{key}`: a mask of a part of a turn is not kept; `weight` 0 or 1 of a whole turn is");
-        }
-        let key =
-            CONTENT_KEYS.into_iter().find(|&key| turn.get(key).is_some()).ok_or_else(|| Error::new("no `content`"))?;
-        let content = text_of(&turn[key]).map_err(|e| e.at(key))?;
-        Ok(Message { learned: learned(turn)?, ..Message::new(role_of(role)?, content) })
-    };
     let numbered = turns.iter().enumerate();
-    numbered.map(|(i, turn)| message(turn).map_err(|e| e.at(format_args!("turn {}", i + 1)))).collect()
+    numbered.map(|(i, turn)| message_of(turn).map_err(|e| e.at(format_args!("turn {}", i + 1)))).collect()
+}
+
+fn message_of(turn: &Value) -> Result<Message> {
+    let given = |key: &&str| turn.get(*key).is_some_and(|value| !value.is_null());
+    let key = ROLE_KEYS.into_iter().find(given);
+    let role = key
+        .and_then(|key| turn[key].as_str())
+        .ok_or_else(|| Error::new(format!("no text under `{}`", key.unwrap_or("role` or `from"))))?;
+    if let Some(key) = MASKS.into_iter().find(|&key| turn.get(key).is_some_and(is_given)) {
+        bail!("`{key}`: a mask of a part of a turn is not kept; `weight` 0 or 1 of a whole turn is");
+    }
+    let role = role_of(role)?;
+    let tool_calls = calls_of(turn)?;
+    ensure!(tool_calls.is_none() || role == "assistant", "calls of tools by `{role}`");
+    let key =
+        CONTENT_KEYS.into_iter().find(given).or_else(|| CONTENT_KEYS.into_iter().find(|key| turn.get(*key).is_some()));
+    let content = match key {
+        // A reply that only calls has no words.
+        _ if tool_calls.is_some() && !CONTENT_KEYS.iter().any(given) => String::new(),
+        Some(key) => text_of(&turn[key]).map_err(|e| e.at(key))?,
+        None => return Err(Error::new("no `content`")),
+    };
+    let text = |key: &str| turn.get(key).and_then(Value::as_str).filter(|_| role == "tool").map(str::to_owned);
+    Ok(Message {
+        learned: learned(turn)?,
+        tool_calls,
+        tool_call_id: text("tool_call_id"),
+        name: text("name"),
+        ..Message::new(role, content)
+    })
 }
 
 /// Whether a turn, or a part of it, is marked as one that is learned.
@@ -282,7 +259,11 @@ fn text_of(content: &Value) -> Result<String> {
         Value::String(text) => Ok(text.clone()),
         Value::Array(parts) => {
             let text = |part: &Value| -> Result<String> {
-                ensure!(learned(part)?, "a part that is not learned; `weight` 0 or 1 of a whole turn is kept");
+                let masked = MASKS.iter().any(|key| part.get(*key).is_some_and(is_given));
+                ensure!(
+                    learned(part)? && !masked,
+                    "a part that is not learned; `weight` 0 or 1 of a whole turn is kept"
+                );
                 let text = part.get("text").and_then(Value::as_str);
                 text.map(str::to_owned).ok_or_else(|| Error::new("a part that is not text"))
             };
@@ -372,10 +353,12 @@ mod tests {
     #[test]
     fn what_would_be_lost_is_refused_by_name() {
         let calls = r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c"}]}]}"#;
-        check(calls, "turn 1: `tool_calls`: calls of tools are not rendered");
+        check(calls, "turn 1: `tool_calls`: a call without the `name` of a function");
+        check(r#"{"tools":[{}],"prompt":"a","completion":"b"}"#, "`tools`: a tool without the `name` of a function");
+        check(r#"{"prompt":"a","completion":"b","loss_mask":[0,1]}"#, "a whole turn is");
         check(
-            r#"{"tools":[{}],"prompt":"a","completion":"b"}"#,
-            "`tools`: the tools of a conversation are not rendered",
+            r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a","mask":true}]}]}"#,
+            "a part that is not learned; `weight` 0 or 1 of a whole turn is kept",
         );
         check(r#"{"instruction":"a","output":"b","history":[["c","d"]]}"#, "not read; give `messages` instead");
         check(r#"{"system":"s","messages":[{"role":"system","content":"t"}]}"#, "two different system prompts");
@@ -428,8 +411,17 @@ mod tests {
         assert_eq!((chats.len(), chats[0].line, chats[0].messages.len(), bad.len()), (1, 1, 2, 1));
         assert!(bad[0].to_string().ends_with(":2: not a JSON object"), "{}", bad[0]);
         check("[]", "the file holds no row");
-        let parquet = read_chats(file_of(b"PAR1\x15\x04").path()).unwrap_err();
-        assert!(parquet.to_string().contains("a Parquet file") && parquet.help().unwrap().contains("read_parquet"));
+    }
+
+    #[test]
+    fn parquet_is_read_as_jsonl_is() {
+        let chats = read_chats(Path::new("tests/fixtures/chats.parquet")).unwrap();
+        assert_eq!(chats.iter().map(|chat| chat.line).collect::<Vec<_>>(), [1, 2, 3]);
+        let turns =
+            [Message::system("Be brief."), Message::user("Where is the pilot?"), Message::assistant("On the pier.")];
+        assert_eq!(chats[0].messages, turns);
+        assert_eq!(chats[1].messages.iter().map(|m| m.learned).collect::<Vec<_>>(), [true, false, true, true]);
+        assert_eq!(chats[2].messages, [Message::user("Hi"), Message::assistant("Hello.")]);
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::chat::{Dialect, chat_of_row, refuse, scan_rows, unread_of_turns};
+use super::chat::{Dialect, chat_of_row, refuse, unread_of_turns};
 use super::chatml::turns_of_chatml;
 use super::example::{ExampleRules, TrainingExample};
 use super::message::Message;
 use super::tokenizer::Tokenizer;
+use crate::record::scan_objects;
 use crate::{Error, Result, bail};
 
 /// What a row of training data holds.
@@ -47,7 +48,7 @@ pub fn read_corpus(path: &Path) -> Result<Vec<Entry>> {
 /// # Errors
 /// If the file cannot be read or holds no row at all.
 pub fn scan_corpus(path: &Path) -> Result<(Vec<Entry>, Vec<Error>)> {
-    scan_rows(path, |line, row| {
+    scan_objects(path, |line, row| {
         let dialect = Dialect::of(&row);
         let mut unread = unread_of_turns(&row);
         let (content, rest) = content_of(row, dialect)?;

@@ -6,7 +6,8 @@ use crate::{Error, Result};
 /// What a template writes before the words of a user and of the assistant.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Headers {
-    assistant: String,
+    /// Before the assistant's words.
+    pub(super) assistant: String,
     /// Of the others who speak: the user first, then those of system turns within a chat and of tools that the template has.
     others: Vec<String>,
 }

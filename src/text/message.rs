@@ -1,5 +1,7 @@
 //! One turn of a conversation.
 
+use serde_json::Value;
+
 use crate::{Result, bail};
 
 /// One turn of a conversation.
@@ -12,6 +14,18 @@ pub struct Message {
     /// Whether a reply is learned; a row marks one that is not with `"weight": 0` or `"train": false`.
     #[serde(rename = "train", default = "yes", skip_serializing_if = "is_yes")]
     pub learned: bool,
+    /// Calls of tools that a reply makes, each `{"type": "function", "function": {"name", "arguments"}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Value>,
+    /// The call that a tool's turn answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// The tool that speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The tools that the model may call, at one turn of a conversation: the template writes them where it will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Value>,
 }
 
 fn yes() -> bool {
@@ -26,7 +40,15 @@ fn is_yes(learned: &bool) -> bool {
 impl Message {
     /// A turn of `system`, `user`, `assistant` or `tool`.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into(), learned: true }
+        Self {
+            role: role.into(),
+            content: content.into(),
+            learned: true,
+            tool_calls: None,
+            tool_call_id: None,
+            name: None,
+            tools: None,
+        }
     }
 
     /// An instruction to the model.
@@ -59,8 +81,8 @@ pub(super) fn role_of(role: &str) -> Result<&'static str> {
     Ok(match role.to_lowercase().as_str() {
         "system" | "developer" => "system",
         "user" | "human" => "user",
-        "assistant" | "gpt" | "chatgpt" | "model" => "assistant",
-        "tool" => "tool",
+        "assistant" | "gpt" | "chatgpt" | "model" | "bot" | "ai" => "assistant",
+        "tool" | "function" | "observation" => "tool",
         _ => bail!("unknown role `{role}` (known: system, user, assistant, tool)"),
     })
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::corpus::{Content, scan_corpus};
 use super::example::{ExampleRules, TrainingExample};
+use super::losses::Losses;
 use super::message::Message;
 use super::tokenizer::Tokenizer;
 use crate::stats::percentile;
@@ -33,6 +34,10 @@ pub struct Survey {
     pub systems: BTreeMap<String, usize>,
     /// Rows by a key of theirs, or of their turns, from which nothing is read.
     pub unread: BTreeMap<String, usize>,
+    /// What the template leaves out.
+    pub lost: Losses,
+    /// What stands before an answer when it is generated and when it is learned, if the two differ.
+    pub other_beginning: Option<(String, String)>,
     /// Rows whose last reply is empty.
     pub empty_replies: Vec<String>,
     /// Tokens per row before any cut, rising; of the rows from which something is learned.
@@ -66,7 +71,7 @@ impl Survey {
         rules: &ExampleRules,
         keep: &mut dyn FnMut(Usable),
     ) -> Result<Self> {
-        let mut survey = Self::default();
+        let mut survey = Self { other_beginning: tokenizer.other_beginning(), ..Self::default() };
         for file in files.iter().map(AsRef::as_ref) {
             let (entries, bad) = scan_corpus(file)?;
             survey.malformed.extend(bad.iter().map(Error::to_string));
@@ -80,6 +85,7 @@ impl Survey {
                 if let Content::Turns(turns) = &entry.content {
                     survey.turns(turns, &place);
                 }
+                survey.lost.look(tokenizer, &entry.content, &place);
                 if let Some(example) = survey.training_example(tokenizer, &entry.content, rules, &place) {
                     keep(Usable { place, example });
                 }
@@ -95,7 +101,7 @@ impl Survey {
         *self.replies.entry(replies.clone().count()).or_default() += 1;
         let system = turns.first().filter(|turn| turn.role == "system").map(|turn| turn.content.clone());
         *self.systems.entry(system.unwrap_or_default()).or_default() += 1;
-        if replies.next_back().is_some_and(|reply| reply.content.trim().is_empty()) {
+        if replies.next_back().is_some_and(|reply| reply.content.trim().is_empty() && reply.tool_calls.is_none()) {
             self.empty_replies.push(place.to_owned());
         }
     }

@@ -2,21 +2,28 @@
 //!
 //! The default system prompt comes out of the template itself; nothing here knows what it says.
 
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
 
-use minijinja::value::{Kwargs, Rest};
-use minijinja::{Environment, ErrorKind, Value, context};
+use minijinja::machinery::{Instructions, Vm, make_string_output};
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use serde::Serialize;
 
+use super::bytecode;
+use super::jinja::environment;
 use super::message::Message;
+use super::meter::{METER, Meter, weight};
+use crate::config_file::without_mark;
+use crate::record::contained_here;
 use crate::{At, Error, Result};
 
 /// A compiled chat template.
 #[derive(Debug)]
 pub(super) struct Template {
     env: Environment<'static>,
+    instructions: Instructions<'static>,
     source: String,
+    /// The file that it was found in.
+    place: PathBuf,
     /// `bos_token`, `eos_token` and their like, by which templates refer to them.
     special: serde_json::Map<String, serde_json::Value>,
 }
@@ -27,7 +34,8 @@ impl Template {
     pub(super) fn find(dir: &Path, tokenizer_config: &serde_json::Value) -> Result<Option<Self>> {
         let own_file = dir.join("chat_template.jinja");
         let (place, source) = if own_file.exists() {
-            let source = std::fs::read_to_string(&own_file).at(&own_file)?;
+            let bytes = std::fs::read(&own_file).at(&own_file)?;
+            let source = String::from_utf8(without_mark(&bytes).to_vec()).doing("not UTF-8").at(&own_file)?;
             (own_file, source)
         } else {
             let place = dir.join("tokenizer_config.json");
@@ -50,21 +58,22 @@ impl Template {
                 special.insert(name.into(), token.into());
             }
         }
-        Self::compile(source, special).at(&place).map(Some)
+        Self::compile(source, special, &place).map(Some)
     }
 
     /// Compiles a template with transformers' settings.
-    pub(super) fn compile(source: String, special: serde_json::Map<String, serde_json::Value>) -> Result<Self> {
-        let mut env = Environment::new();
-        // transformers: `ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])`.
-        env.set_trim_blocks(true);
-        env.set_lstrip_blocks(true);
-        env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        env.add_function("raise_exception", raise_exception);
-        env.add_function("strftime_now", strftime_now);
-        env.add_filter("tojson", to_json);
-        env.add_template_owned("chat", source.clone()).map_err(in_full).doing("the chat template does not compile")?;
-        Ok(Self { env, source, special })
+    pub(super) fn compile(
+        source: String,
+        special: serde_json::Map<String, serde_json::Value>,
+        place: &Path,
+    ) -> Result<Self> {
+        // minijinja's instructions borrow from the source. A program knows a handful of templates, and keeps them.
+        let kept: &'static str = without_generation(&source).leak();
+        let compiled = contained_here(place, || {
+            bytecode::compile(kept).map_err(in_full).doing("the chat template does not compile")
+        });
+        let instructions = compiled.at(place)?;
+        Ok(Self { env: environment(), instructions, source, place: place.to_owned(), special })
     }
 
     /// The template as it was written.
@@ -72,18 +81,85 @@ impl Template {
         &self.source
     }
 
+    /// The file that it was found in.
+    pub(super) fn place(&self) -> &Path {
+        &self.place
+    }
+
     /// The conversation as the text that the model was trained to see.
     pub(super) fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String> {
-        let special = Value::from_serialize(&self.special);
-        let own = context! {
-            messages => messages,
-            add_generation_prompt => generation_prompt,
-            tools => (),
-            documents => (),
+        let turns: Vec<Turn<'_>> = messages.iter().map(Turn::of).collect();
+        let turns = Value::from_serialize(turns);
+        let tools = Value::from_serialize(messages.iter().find_map(|message| message.tools.as_ref()));
+        let conversation = Value::from(vec![turns.clone(), tools.clone()]);
+        let work = || -> Result<String> {
+            let meter = Meter::new(weight(&conversation, u64::MAX).map_err(in_full)?);
+            let special = self.special.iter().map(|(name, token)| (name.as_str(), Value::from_serialize(token)));
+            let own = [
+                ("messages", turns),
+                ("tools", tools),
+                ("add_generation_prompt", Value::from(generation_prompt)),
+                ("documents", Value::from(())),
+                (METER, Value::from_object(meter)),
+            ];
+            let context: Value = special.chain(own).collect();
+            let mut text = String::new();
+            let mut out = make_string_output(&mut text);
+            let (vm, none) = (Vm::new(&self.env), Default::default());
+            vm.eval(&self.instructions, context, &none, &mut out, AutoEscape::None).map_err(in_full)?;
+            drop(out);
+            Ok(text)
         };
-        let template = self.env.get_template("chat").map_err(in_full).doing("the chat template")?;
-        template.render(context! { ..own, ..special }).map_err(in_full).doing("the chat template failed")
+        contained_here(&self.place, || work().doing("the chat template failed")).at(&self.place)
     }
+}
+
+/// A turn as templates see it.
+#[derive(Serialize)]
+struct Turn<'m> {
+    role: &'m str,
+    content: &'m str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<&'m serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'m str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'m str>,
+}
+
+impl<'m> Turn<'m> {
+    fn of(message: &'m Message) -> Self {
+        Self {
+            role: &message.role,
+            content: &message.content,
+            tool_calls: message.tool_calls.as_ref(),
+            tool_call_id: message.tool_call_id.as_deref(),
+            name: message.name.as_deref(),
+        }
+    }
+}
+
+/// `{% generation %}` and `{% endgeneration %}` mark what is learned for transformers' masks and render nothing: here they become a
+/// condition that always holds, which treats the white space around it in the same way.
+fn without_generation(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((before, tag)) = rest.split_once("{%") {
+        out += before;
+        out += "{%";
+        rest = tag;
+        let Some((inside, after)) = tag.split_once("%}") else { continue };
+        let left = inside.len() - inside.trim_start_matches(['-', '+']).len();
+        let right = inside.trim_end_matches(['-', '+']).len();
+        let condition = match inside.get(left..right).map(str::trim) {
+            Some("generation") => "if true",
+            Some("endgeneration") => "endif",
+            _ => continue,
+        };
+        out += &format!("{} {condition} {}%}}", &inside[..left], &inside[right..]);
+        rest = after;
+    }
+    out + rest
 }
 
 /// The text of a special token, which is written as it is or as an object with `content`.
@@ -91,128 +167,32 @@ pub(super) fn token_text(token: &serde_json::Value) -> Option<&str> {
     token.as_str().or_else(|| token["content"].as_str())
 }
 
-/// minijinja tells only the outermost error in its plain message; a template's mistake often lies deeper.
+/// minijinja tells only the outermost error in its plain message; a template's mistake often lies deeper. A template's own words may
+/// be long.
 fn in_full(e: minijinja::Error) -> Error {
-    let mut what = e.to_string();
+    const LONGEST: usize = 400;
+    let mut what = words_of(&e);
     let mut source = std::error::Error::source(&e);
     while let Some(deeper) = source {
-        what = format!("{what}: {deeper}");
+        let words = deeper.downcast_ref().map_or_else(|| deeper.to_string(), words_of);
+        what = format!("{what}: {words}");
         source = deeper.source();
+    }
+    if what.chars().count() > LONGEST {
+        what = what.chars().take(LONGEST).chain("...".chars()).collect();
     }
     Error::new(what)
 }
 
-/// `raise_exception(message)`, by which a template refuses a conversation.
-fn raise_exception(message: String) -> Result<Value, minijinja::Error> {
-    Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-}
-
-/// `value | tojson`, with the spacing of Python's `json.dumps(ensure_ascii=False)`; `indent=N` is understood.
-fn to_json(value: Value, args: Rest<Value>, options: Kwargs) -> Result<Value, minijinja::Error> {
-    let indent: Option<usize> = match args.first() {
-        Some(indent) => Some(usize::try_from(indent.clone())?),
-        None => options.get("indent")?,
+fn words_of(e: &minijinja::Error) -> String {
+    let what = match (e.kind(), e.detail()) {
+        (ErrorKind::OutOfFuel, _) => "the template takes too many steps".to_owned(),
+        // Also what `raise_exception` says.
+        (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
     };
-    options.assert_all_used()?;
-    let failed = |e: serde_json::Error| {
-        minijinja::Error::new(ErrorKind::InvalidOperation, "cannot be written as JSON").with_source(e)
-    };
-    let mut out = Vec::new();
-    match indent {
-        None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, PythonStyle)),
-        Some(n) => {
-            let margin = " ".repeat(n);
-            let pretty = serde_json::ser::PrettyFormatter::with_indent(margin.as_bytes());
-            value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, pretty))
-        }
-    }
-    .map_err(failed)?;
-    // Marked safe, so that no later filter escapes it as HTML.
-    Ok(Value::from_safe_string(String::from_utf8(out).expect("JSON is UTF-8")))
-}
-
-/// `, ` and `: ` between items, as Python's `json.dumps` has it.
-struct PythonStyle;
-
-impl serde_json::ser::Formatter for PythonStyle {
-    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { out.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, out: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { out.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
-        out.write_all(b": ")
-    }
-}
-
-/// `strftime_now(format)`: today in UTC (transformers takes local time). Prompts that contain it change from day to day;
-/// Qwen2.5's has none.
-fn strftime_now(format: String) -> Result<String, minijinja::Error> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    strftime(&format, now).map_err(|code| {
-        minijinja::Error::new(ErrorKind::InvalidOperation, format!("strftime_now: unknown code {code}"))
-    })
-}
-
-/// Writes a moment, in seconds since 1970 in UTC, by the codes of `strftime`; an unknown code comes back as the error.
-fn strftime(format: &str, unix_seconds: u64) -> Result<String, String> {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
-    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = civil_date(days);
-    let weekday = DAYS[(days % 7) as usize];
-    let mut out = String::new();
-    let mut chars = format.chars();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('Y') => out += &year.to_string(),
-            Some('m') => out += &format!("{month:02}"),
-            Some('d') => out += &format!("{day:02}"),
-            Some('B') => out += MONTHS[month - 1],
-            Some('b') => out += &MONTHS[month - 1][..3],
-            Some('A') => out += weekday,
-            Some('a') => out += &weekday[..3],
-            Some('H') => out += &format!("{:02}", second / 3600),
-            Some('M') => out += &format!("{:02}", second / 60 % 60),
-            Some('S') => out += &format!("{:02}", second % 60),
-            Some('%') => out.push('%'),
-            other => return Err(format!("%{}", other.map(String::from).unwrap_or_default())),
-        }
-    }
-    Ok(out)
-}
-
-/// Year, month (1 to 12) and day of the `days`-th day after 1970-01-01 (Howard Hinnant's `civil_from_days`).
-fn civil_date(days: u64) -> (u64, usize, u64) {
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month as usize, day)
+    e.line().map_or_else(|| what.clone(), |line| format!("{what} (line {line})"))
 }
 
 #[cfg(test)]
@@ -221,7 +201,8 @@ mod tests {
 
     fn template(source: &str) -> Template {
         let special = serde_json::json!({"eos_token": "<e>"});
-        Template::compile(source.into(), special.as_object().unwrap().clone()).unwrap()
+        Template::compile(source.into(), special.as_object().unwrap().clone(), Path::new("m/chat_template.jinja"))
+            .unwrap()
     }
 
     #[track_caller]
@@ -258,15 +239,116 @@ mod tests {
 
     #[test]
     fn a_broken_template_is_an_error_that_says_where() {
-        let e = Template::compile("{% for %}".into(), Default::default()).unwrap_err().to_string();
-        assert!(e.starts_with("the chat template does not compile: ") && e.contains("line") || e.contains(":1"), "{e}");
+        let e = Template::compile("\n{% for %}".into(), Default::default(), Path::new("m/t.jinja"))
+            .unwrap_err()
+            .to_string();
+        assert!(e.starts_with("m/t.jinja: the chat template does not compile: ") && e.ends_with("(line 2)"), "{e}");
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
-        assert_eq!(strftime("%d %b %Y %H:%M:%S %A %%", 1_721_995_200).unwrap(), "26 Jul 2024 12:00:00 Friday %");
-        assert_eq!(strftime("%Y-%m-%d %B", 951_782_400).unwrap(), "2000-02-29 February");
-        assert_eq!(strftime("%Y-%m-%d %a", 0).unwrap(), "1970-01-01 Thu");
-        assert_eq!(strftime("%q", 0).unwrap_err(), "%q");
+    fn generation_tags_render_nothing() {
+        let tags =
+            "{% for m in messages %}\n{%- generation -%}\n{{ m.content }}\n{%- endgeneration %}\n.\n{% endfor %}";
+        let plain = "{% for m in messages %}\n{%- if true -%}\n{{ m.content }}\n{%- endif %}\n.\n{% endfor %}";
+        let chat = [Message::user("a"), Message::assistant("b")];
+        assert_eq!(template(tags).render(&chat, false).unwrap(), template(plain).render(&chat, false).unwrap());
+        check("{%generation%}x{%endgeneration%}{% if generation is defined %}y{% endif %}", "x");
+    }
+
+    /// What a template that asks for too much is told, after at most a second or two on a busy machine.
+    #[track_caller]
+    fn refused(source: &str, want: &str) {
+        let begun = std::time::Instant::now();
+        let place = Path::new("m/chat_template.jinja");
+        let chat = [Message::user("u"), Message::assistant("a")];
+        let told = Template::compile(source.into(), Default::default(), place).and_then(|t| t.render(&chat, false));
+        let told = told.map_or_else(|e| e.to_string(), |text| format!("rendered {} bytes", text.len()));
+        assert!(told.starts_with("m/chat_template.jinja: ") && told.contains(want), "{source:.80}: {told}");
+        assert!(told.len() < 700 && begun.elapsed().as_secs() < 20, "{source:.80}: {:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn what_a_template_uses_up_is_bounded() {
+        let steps = "too many steps";
+        refused("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", steps);
+        refused("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(40) }}", steps);
+        refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion limit exceeded");
+        for grow in [
+            "n.s ~ n.s",
+            "n.s + n.s",
+            "n.s * 2",
+            "[n.s, n.s]",
+            "n.s|replace('a', n.s)",
+            "[n.s, n.s]|join(n.s)",
+            "n.s.replace('a', n.s)",
+        ] {
+            let source = "{% set n = namespace(s='aa') %}{% for i in range(200) %}{% set n.s = GROW %}{% endfor %}";
+            refused(&source.replace("GROW", grow), "the template makes too");
+        }
+        refused(&"{% set s = s ~ 'ab' ~ s %}".repeat(100), "the template makes too");
+        refused(
+            "{% set x %}{% for i in range(99999) %}RAW{% endfor %}{% endset %}"
+                .replace("RAW", &"r".repeat(9999))
+                .as_str(),
+            "too much text",
+        );
+        refused(
+            "{% for i in range(99999) %}RAW{% endfor %}".replace("RAW", &"r".repeat(9999)).as_str(),
+            "too much text",
+        );
+        refused(
+            "{% set n = namespace(a=[]) %}{% for i in range(99999) %}{% set n.a = [n.a] %}{% endfor %}",
+            "too deeply",
+        );
+        refused("{% set n = namespace() %}{% set n.a = n %}{{ n }}", "a namespace into a namespace");
+        refused("{% set n = namespace() %}{% set n.a = [n] %}{{ n }}", "a namespace into another");
+        refused("{{ 'a' * 10 ** 9 }}", "too long a text");
+        refused("{{ ([1] * 10 ** 12)|length }}", "too long a text");
+        refused("{{ [1]|tojson(indent=10**15) }}", "is more than 16");
+        refused("{{ [1]|tojson(18446744073709551615) }}", "too");
+        refused("{{ '{:1000000000}'.format('a') }}", "is more than 1000");
+        refused("{{ '%1000000000s'|format('a') }}", "is more than 1000");
+        refused("{{ 'a'|indent(10**12) }}", "is more than 1000");
+        refused("{{ [1]|slice(1000000000000)|list }}", "is more than 100000");
+        refused("{{ [1]|batch(1000000000000, 'x')|list }}", "is more than 100000");
+        refused("{% for m in messages %}{{ loop.cycle() }}{% endfor %}", "cycle() needs");
+        refused("{% for m in messages %}{{ loop.cycle(*[]) }}{% endfor %}", "cycle() needs");
+        refused(
+            "{% set s = 'ab' * 99999 %}{% for i in range(99999) %}{% if s == s ~ '' %}{% endif %}{% endfor %}",
+            "too much text",
+        );
+        refused(
+            "{% set s = 'ab' * 99999 %}{% for i in range(99999) %}{% if 'c' in s %}{% endif %}{% endfor %}",
+            "too much text",
+        );
+        refused("{% set s = 'ab' * 99999 %}{% for i in range(99999) %}{{ s[-1] }}{% endfor %}", "too much text");
+        refused("{{ range(99999)|map('replace', '', 'x' * 99999)|list }}", "too");
+        refused("{% include 'chat' %}", "template");
+        refused("{% block a %}{{ self.a() }}{% endblock %}", "`block` has no meaning");
+        refused(&format!("{{{{ 1{} }}}}", "+1".repeat(50_000)), "more than 1000 words");
+        refused(&format!("{{{{ x{} }}}}", "|trim".repeat(50_000)), "more than 1000 words");
+        refused(&format!("{{{{ {}1 }}}}", "not ".repeat(50_000)), "more than 1000 words");
+        refused(&format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(50_000)), "more than 400");
+        refused(&"{% if 1 %}".repeat(50_000), "recursion");
+        refused(&"{{ ".repeat(50_000), "syntax error");
+    }
+
+    #[test]
+    fn python_counts_the_empty_text() {
+        check("{{ 'abc'.count('') }}{{ 'aXbX'.count('X') }}", "42");
+        check("{% for m in messages %}{{ loop.cycle('a', 'b') }}{% endfor %}", "aba");
+    }
+
+    #[test]
+    fn tools_and_calls_reach_the_template() {
+        let tools = serde_json::json!([{"type": "function", "function": {"name": "weather"}}]);
+        let calls =
+            serde_json::json!([{"type": "function", "function": {"name": "weather", "arguments": {"city": "Bergen"}}}]);
+        let chat = [
+            Message { tools: Some(tools), ..Message::user("Rain?") },
+            Message { tool_calls: Some(calls), ..Message::assistant("") },
+        ];
+        let source = "{{ tools[0].function.name }}{% for m in messages %}{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}";
+        assert_eq!(template(source).render(&chat, false).unwrap(), "weather{\"city\": \"Bergen\"}");
     }
 }

@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokenizers::Encoding;
 
 use super::headers::Headers;
 use super::message::Message;
 use super::template::{Template, token_text};
-use crate::config_file::{is_lfs_pointer, lfs_pointer, without_mark};
-use crate::{At, Error, Result, bail, ensure};
+use crate::config_file::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
+use crate::{At, Error, Result, bail, ensure, guarded};
 
 /// A model's tokenizer together with its chat template.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Tokenizer {
     fingerprint: String,
     /// Found in the template when the first example asks for them.
     headers: OnceLock<Headers>,
+    /// Whether the template writes tools, and calls of them; found out when the first chat has some.
+    writes: OnceLock<(bool, bool)>,
 }
 
 impl Tokenizer {
@@ -34,14 +37,15 @@ impl Tokenizer {
     /// `generation_config.json`, else `config.json`, else the tokenizer's own `eos_token`.
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("tokenizer.json");
-        let bytes = std::fs::read(&path).at(&path).map_err(|e| {
+        let bytes = read_whole(&path).at(&path).map_err(|e| {
             e.hint("a model folder holds `tokenizer.json`; older ones with only `vocab.json` are converted by loading and saving them in transformers")
         })?;
         if is_lfs_pointer(&bytes) {
             return Err(lfs_pointer(&path));
         }
-        let mut inner = tokenizers::Tokenizer::from_bytes(without_mark(&bytes))
-            .map_err(|e| Error::new(format!("{}: not a tokenizer: {e}", path.display())))?;
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(without_mark(&bytes)))
+            .and_then(|read| read.map_err(|e| Error::new(e.to_string())))
+            .map_err(|e| e.at(format_args!("{}: not a tokenizer", path.display())))?;
         // A tokenizer saved after training may cut or pad; transformers switches both off unless asked.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Error::new(format!("{}: {e}", path.display())))?;
@@ -74,28 +78,39 @@ impl Tokenizer {
         hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         hasher.update(template.as_ref().map_or("", Template::source).as_bytes());
         let fingerprint = hasher.finalize().to_hex().to_string();
-        let (dir, headers) = (dir.to_owned(), OnceLock::new());
-        Ok(Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers })
+        let (dir, headers, writes) = (dir.to_owned(), OnceLock::new(), OnceLock::new());
+        let tokenizer =
+            Self { inner, template, dir, len, eos_ids, eos_token, pad_id, rows, fingerprint, headers, writes };
+        // Parts that do not go together show only when they are used; that is told before any work begins.
+        let tried = tokenizer.encoded(|inner| inner.encode_fast("Hello, world 1", false))?;
+        tokenizer.inner_does("decoding", |inner| inner.decode(tried.get_ids(), true))?;
+        Ok(tokenizer)
     }
 
     /// The text's ids. Nothing is added; special tokens inside the text become their ids, as transformers has it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        let encoding = self.encoded(|inner| inner.encode_fast(text, false))?;
         self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// The text's ids with the bytes that each stands for.
     pub fn encode_with_bytes(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
-        let encoding = self.inner.encode(text, false).map_err(|e| Error::new(format!("tokenising: {e}")))?;
+        let encoding = self.encoded(|inner| inner.encode(text, false))?;
         self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().iter().copied().zip(encoding.get_offsets().iter().map(|&(from, to)| from..to)).collect())
     }
 
-    /// A token that was added to the tokenizer without a row for it in the embedding cannot be looked up.
-    fn check_rows(&self, ids: &[u32]) -> Result<()> {
+    /// Refuses ids that the model cannot look up: a token may be added to the tokenizer without a row for it in the embedding.
+    ///
+    /// # Errors
+    /// The first such id, with its token.
+    pub fn check_rows(&self, ids: &[u32]) -> Result<()> {
         let Some(&id) = ids.iter().find(|&&id| id as usize >= self.rows) else { return Ok(()) };
-        let (token, dir, rows) = (self.inner.id_to_token(id).unwrap_or_default(), self.dir.display(), self.rows);
+        let (dir, rows) = (self.dir.display(), self.rows);
+        let Some(token) = self.inner.id_to_token(id) else {
+            bail!("the token id {id} is beyond the embedding of {dir}, which has {rows} rows");
+        };
         Err(Error::new(format!("token `{token}` has the id {id}, and the embedding of {dir} has only {rows} rows")).hint(
             "the token was added to the tokenizer without resizing the model: leave it out of the text, or resize the embedding (`resize_token_embeddings`) and train it",
         ))
@@ -106,7 +121,25 @@ impl Tokenizer {
         if let Some(id) = ids.iter().find(|&&id| id as usize >= self.len) {
             bail!("token id {id} is not in the tokenizer of {}, which has {} ids", self.dir.display(), self.len);
         }
-        self.inner.decode(ids, true).map_err(|e| Error::new(format!("decoding: {e}")))
+        self.inner_does("decoding", |inner| inner.decode(ids, true))
+    }
+
+    fn encoded(&self, work: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<Encoding>) -> Result<Encoding> {
+        self.inner_does("tokenising", work)
+    }
+
+    /// The crate panics where the parts of a `tokenizer.json` do not go together.
+    fn inner_does<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<T>,
+    ) -> Result<T> {
+        let done = guarded(|| work(&self.inner)).and_then(|done| done.map_err(|e| Error::new(e.to_string())));
+        done.map_err(|e| {
+            let file = self.dir.join("tokenizer.json");
+            e.at(format_args!("{}: {what} failed", file.display()))
+                .hint("its parts do not go together: fetch the file again")
+        })
     }
 
     /// The bytes that one token stands for: a piece of text, which may end in the middle of a character, or a special
@@ -150,7 +183,29 @@ impl Tokenizer {
             Error::new(format!("{}: the model has no chat template", self.dir.display()))
                 .hint("put `chat_template.jinja` into the folder, or `chat_template` into its `tokenizer_config.json`")
         })?;
+        let tools = messages.iter().any(|message| message.tools.is_some());
+        let calls = messages.iter().any(|message| message.tool_calls.is_some());
+        if tools || calls {
+            let (writes_tools, writes_calls) = *self.writes.get_or_init(|| written(template));
+            let lost = [("tools", tools && !writes_tools), ("tool_calls", calls && !writes_calls)];
+            if let Some((key, _)) = lost.into_iter().find(|(_, lost)| *lost) {
+                let what = format!("`{key}`: the chat template of {} does not write them", template.place().display());
+                return Err(Error::new(what).hint(
+                    "leave such rows out, take a model whose template knows tools, or write tools and calls into the words of the turns",
+                ));
+            }
+        }
         template.render(messages, generation_prompt)
+    }
+
+    /// What stands before an answer when it is generated and when it is learned, if the two differ: some templates open an answer
+    /// with words of their own, which the model has not been trained to go on from.
+    pub fn other_beginning(&self) -> Option<(String, String)> {
+        let learned = &self.headers().ok()?.assistant;
+        let question = [Message::user("TRIMTABASKS")];
+        let (asked, answered) = (self.chat_text(&question, false).ok()?, self.chat_text(&question, true).ok()?);
+        let generated = answered.strip_prefix(&asked)?;
+        (generated != learned).then(|| (generated.to_owned(), learned.clone()))
     }
 
     /// The ids of [`Self::chat_text`].
@@ -173,6 +228,35 @@ impl Tokenizer {
     }
 }
 
+/// Whether a template writes the tools that it is given, and calls with what they answer.
+fn written(template: &Template) -> (bool, bool) {
+    const WORDS: [&str; 4] = ["trimtabtool", "trimtabkey", "trimtabvalue", "trimtabresult"];
+    let parameters = json!({"type": "object", "properties": {WORDS[1]: {"type": "string", "description": "d"}}, "required": [WORDS[1]]});
+    let function = json!({"name": WORDS[0], "description": "d", "parameters": parameters});
+    let tools = Some(json!([{"type": "function", "function": function}]));
+    // Mistral's templates ask for ids of nine characters.
+    let id = "abcdefghi";
+    let call =
+        json!([{"type": "function", "id": id, "function": {"name": WORDS[0], "arguments": {WORDS[1]: WORDS[2]}}}]);
+    let chat = |tools: &Option<Value>| {
+        let answer =
+            Message { name: Some(WORDS[0].into()), tool_call_id: Some(id.into()), ..Message::new("tool", WORDS[3]) };
+        [
+            Message { tools: tools.clone(), ..Message::user("q") },
+            Message { tool_calls: Some(call.clone()), ..Message::assistant("") },
+            answer,
+            Message::assistant("a"),
+        ]
+    };
+    let has = |chat: &[Message], words: &[&str]| {
+        template.render(chat, false).is_ok_and(|text| words.iter().all(|word| text.contains(word)))
+    };
+    let writes_tools =
+        has(&[Message { tools: tools.clone(), ..Message::user("q") }, Message::assistant("a")], &WORDS[..2]);
+    let calls = [WORDS[0], WORDS[2], WORDS[3]];
+    (writes_tools, has(&chat(&None), &calls) || has(&chat(&tools), &calls))
+}
+
 /// The byte that a character of a byte-level token stands for (GPT-2's alphabet: printable bytes stand for themselves, the
 /// others are counted from U+0100 on).
 fn byte_of(c: char) -> Option<u8> {
@@ -187,8 +271,8 @@ fn byte_of(c: char) -> Option<u8> {
 }
 
 /// A JSON file, or null if it does not exist.
-fn json_or_null(path: &Path) -> Result<Value> {
-    match std::fs::read(path) {
+pub(super) fn json_or_null(path: &Path) -> Result<Value> {
+    match read_whole(path) {
         Ok(bytes) => serde_json::from_slice(without_mark(&bytes)).at(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
         Err(e) => Err(e).at(path),
@@ -196,7 +280,7 @@ fn json_or_null(path: &Path) -> Result<Value> {
 }
 
 /// One id or a list of them; anything else is no id.
-fn ids_of(value: &Value) -> Vec<u32> {
+pub(super) fn ids_of(value: &Value) -> Vec<u32> {
     let id = |v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Value::Array(list) => list.iter().filter_map(id).collect(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::optimiser::Schedule;
 use super::penalty::Regularizer;
 use super::probe::{ProbeCallback, VectorRecompute};
+use super::proof::Proof;
 use super::settings::FitSettings;
 use crate::text::TrainingExample;
 use crate::vector::PersonaVector;
@@ -49,4 +50,6 @@ pub(super) struct TrainerState {
     pub tokens: usize,
     /// The vector that was extracted last, if one was.
     pub vector: Option<PersonaVector>,
+    /// What the steering was measured to do on the very first batch.
+    pub proofs: Vec<Proof>,
 }

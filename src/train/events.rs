@@ -41,6 +41,8 @@ pub enum Event {
     GradientProjected(GradientReport),
     /// A vector was extracted anew.
     Recomputed(RecomputeReport),
+    /// The checkpoint is damaged, and training begins anew: what is wrong, with its place.
+    Damaged(String),
     /// Training goes on after this step of an interrupted run.
     Resumed(usize),
     /// A step is done, out of so many, after so many seconds of work.

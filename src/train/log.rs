@@ -97,6 +97,7 @@ impl TrainingLog {
 
     fn note(&mut self, event: &Event) -> Result<()> {
         match event {
+            Event::Damaged(_) => {}
             Event::Steered(proofs) => self.proofs.clone_from(proofs),
             Event::ProbeBaseline(start) => self.watched.start = Some(*start),
             Event::GradientProjected(report) => {

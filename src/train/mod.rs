@@ -51,6 +51,7 @@ use context::TrainerState;
 use gradient_projection::GradientProbe;
 use loss::IntoScalarF32;
 use probe::ActiveProbe;
+use resume::Checkpoint;
 
 use crate::kernels::FusedOps;
 use crate::model::{Learning, Qwen};
@@ -81,7 +82,14 @@ pub fn fit<B: FusedOps>(
     let penalty = context.regularize.map(|regularizer| Penalty::new(regularizer, model, learning)).transpose()?;
     refresh.map(|refresh| refresh.check(model)).transpose()?;
     let identity = resume::identity(model, learning, context)?;
-    let kept = checkpoint.map(|path| resume::read(path, &identity)).transpose()?.flatten();
+    let kept = match checkpoint.map(|path| resume::read(path, &identity)).transpose()? {
+        Some(Checkpoint::Whole(state)) => Some(state),
+        Some(Checkpoint::Damaged(what)) => {
+            let _ = tell(&Event::Damaged(what));
+            None
+        }
+        Some(Checkpoint::None) | None => None,
+    };
     // The beginning is measured before a checkpoint is restored, so that a resumed run knows it too.
     let watching = context.watch.map(|watch| ActiveProbe::begin(watch, model)).transpose()?;
     let gradient_probe = context.watch.and_then(|watch| watch.pressure.as_ref());
@@ -104,7 +112,12 @@ pub fn fit<B: FusedOps>(
     };
     if model.steering.is_some() && at.step < total {
         let first: Vec<&TrainingExample> = order.step(at.step).into_iter().take(settings.micro_batch).collect();
-        let _ = tell(&Event::Steered(prove(model, &Batch::collate(&first, context.pad_id))?));
+        let proofs = prove(model, &Batch::collate(&first, context.pad_id))?;
+        // A run that resumes proves itself again, but its record is that of a run without interruption.
+        if at.step == 0 {
+            at.proofs = proofs;
+        }
+        let _ = tell(&Event::Steered(at.proofs.clone()));
     }
 
     while at.step < total {

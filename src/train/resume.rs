@@ -9,6 +9,7 @@ use safetensors::Dtype;
 
 use super::context::{FitContext, TrainerState};
 use super::optimiser::AdamW;
+use super::proof::Proof;
 use crate::kernels::FusedOps;
 use crate::language_model::{Direction, Finished};
 use crate::model::{Learning, Qwen};
@@ -17,7 +18,7 @@ use crate::steering::Part;
 use crate::tensorfile::{self, TensorFile};
 use crate::text::TrainingExample;
 use crate::vector::PersonaVector;
-use crate::{Error, Result};
+use crate::{At, Error, Result};
 
 /// What a checkpoint must agree with before a run goes on from it: settings, data, intervention, what is measured on the way
 /// and what learns.
@@ -57,28 +58,82 @@ pub(super) struct State {
     file: TensorFile,
     step: usize,
     tokens: usize,
+    proofs: Vec<Proof>,
 }
 
-/// Opens the checkpoint at `path`, if there is one. An error if it belongs to another run.
-pub(super) fn read(path: &Path, identity: &Hash) -> Result<Option<State>> {
+/// What stands where the run's checkpoint should be.
+pub(super) enum Checkpoint {
+    /// Nothing.
+    None,
+    /// One that was truncated or altered: why, with its place.
+    Damaged(String),
+    /// One to go on from.
+    Whole(State),
+}
+
+/// Opens the checkpoint at `path`. An error if it belongs to another run.
+pub(super) fn read(path: &Path, identity: &Hash) -> Result<Checkpoint> {
     if !path.exists() {
-        return Ok(None);
+        return Ok(Checkpoint::None);
     }
-    let file = TensorFile::open(path)?;
+    let damaged = |why: String| {
+        Ok(Checkpoint::Damaged(format!("{why}; the checkpoint is damaged, so training begins with its first step")))
+    };
+    let file = match TensorFile::open(path) {
+        Ok(file) => file,
+        Err(e) => return damaged(e.to_string()),
+    };
     let metadata = file.metadata();
+    if stored_sum(&file).is_none_or(|sum| sum != sum_of(&file, &metadata)) {
+        return damaged(format!("{}: its checksum is not that of its contents", path.display()));
+    }
     if metadata.get("identity").map(String::as_str) != Some(identity.as_str()) {
         let what =
             format!("{}: the checkpoint is of another run (settings, data or intervention differ)", path.display());
         return Err(Error::new(what).hint("give another --out, or delete the folder to start anew"));
     }
-    let number = |key: &str| {
-        let value = metadata.get(key).and_then(|v| v.parse().ok());
-        value.ok_or_else(|| {
-            Error::new(format!("{}: the checkpoint's `{key}` is missing or not a number", path.display()))
-        })
+    let number = |key: &str| metadata.get(key).and_then(|value| value.parse().ok());
+    let proofs = metadata.get("proofs").and_then(|text| serde_json::from_str(text).ok());
+    let (Some(step), Some(tokens), Some(proofs)) = (number("step"), number("tokens"), proofs) else {
+        return damaged(format!("{}: no `step`, `tokens` and `proofs`", path.display()));
     };
-    let (step, tokens) = (number("step")?, number("tokens")?);
-    Ok(Some(State { file, step, tokens }))
+    Ok(Checkpoint::Whole(State { file, step, tokens, proofs }))
+}
+
+/// The tensor that holds the checksum: a number from 0 to 255 for each byte. It is the last of the file, since it is known last.
+const SUM: &str = "checksum";
+
+/// What identifies the contents: the metadata, then name and bytes of each tensor by name.
+struct Sum(blake3::Hasher);
+
+impl Sum {
+    fn new(metadata: &BTreeMap<String, String>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&serde_json::to_vec(metadata).expect("a map of strings has a JSON form"));
+        Self(hasher)
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[usize], bytes: &[u8]) {
+        self.0.update(format!("{name} {shape:?};").as_bytes()).update(bytes);
+    }
+
+    fn values(&self) -> Vec<f32> {
+        self.0.finalize().as_bytes().iter().map(|&byte| f32::from(byte)).collect()
+    }
+}
+
+fn stored_sum(file: &TensorFile) -> Option<Vec<f32>> {
+    file.f32(SUM, &[blake3::OUT_LEN]).ok()
+}
+
+fn sum_of(file: &TensorFile, metadata: &BTreeMap<String, String>) -> Vec<f32> {
+    let mut sum = Sum::new(metadata);
+    for name in file.names().iter().filter(|name| *name != SUM) {
+        if let Ok((_, shape, bytes)) = file.raw(name) {
+            sum.tensor(name, shape, bytes);
+        }
+    }
+    sum.values()
 }
 
 impl State {
@@ -109,7 +164,7 @@ impl State {
             }
             false => None,
         };
-        Ok(TrainerState { step: self.step, tokens: self.tokens, vector })
+        Ok(TrainerState { step: self.step, tokens: self.tokens, vector, proofs: self.proofs })
     }
 }
 
@@ -125,7 +180,7 @@ pub(super) fn write<B: FusedOps>(
     optimiser: &AdamW<B>,
     at: &TrainerState,
 ) -> Result<()> {
-    let TrainerState { step, tokens, vector } = at;
+    let TrainerState { step, tokens, vector, proofs } = at;
     let mut tensors: BTreeMap<String, Tensor<B, 1>> = BTreeMap::new();
     for ((name, parameter), (first, second)) in model.parameters(learning).into_iter().zip(&optimiser.moments) {
         tensors.insert(format!("{name}.moment_1"), first.clone());
@@ -139,11 +194,22 @@ pub(super) fn write<B: FusedOps>(
         ("identity".to_owned(), identity.to_string()),
         ("step".to_owned(), step.to_string()),
         ("tokens".to_owned(), tokens.to_string()),
+        ("proofs".to_owned(), serde_json::to_string(proofs).at(path)?),
     ]);
+    shapes.sort();
+    let shape_of: BTreeMap<String, Vec<usize>> = shapes.iter().cloned().collect();
+    shapes.push((SUM.to_owned(), vec![blake3::OUT_LEN]));
+    let mut sum = Sum::new(&metadata);
     tensorfile::write(path, Dtype::F32, &shapes, &metadata, |name| {
-        Ok(match (tensors.get(name), vector) {
+        if name == SUM {
+            return Ok(sum.values());
+        }
+        let values: Vec<f32> = match (tensors.get(name), vector) {
             (Some(tensor), _) => tensor.clone().into_data().iter::<f32>().collect(),
             (None, vector) => vector.as_ref().map(|vector| vector.rows.concat()).unwrap_or_default(),
-        })
+        };
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        sum.tensor(name, &shape_of[name], &bytes);
+        Ok(values)
     })
 }

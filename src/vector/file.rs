@@ -35,6 +35,10 @@ pub mod key {
     pub const TOKEN_POSITION: &str = "token_position";
     /// The name of the file that the vectors were converted from.
     pub const CONVERTED_FROM: &str = "converted_from";
+    /// `unknown` in a file that another program's vectors of some layers were read from: its model may have more blocks.
+    pub const LAST_LAYERS: &str = "last_layers";
+    /// The value of [`LAST_LAYERS`].
+    pub const UNKNOWN: &str = "unknown";
     /// The fingerprint of the vectors that a file was converted from, where it kept only some of them.
     pub const CONVERTED_FINGERPRINT: &str = "converted_fingerprint";
 }
@@ -121,12 +125,12 @@ impl VectorFile {
         self.metadata.get(key::LAST_ROW).is_none_or(|row| row == "raw")
     }
 
-    /// Reads a safetensors file; what is odd about it but harmless comes back as warnings.
+    /// Takes a safetensors file of ours; what is odd about it but harmless comes back as warnings.
     ///
     /// A tensor `response_avg` `[layers + 1, hidden]` is all that a file needs. `prompt_avg` and `prompt_last` have its shape;
     /// other tensors are ignored with a warning. A file that follows another layer convention is refused.
-    pub(super) fn read_native(path: &Path) -> Result<(Self, Vec<String>)> {
-        let file = TensorFile::open(path)?;
+    pub(super) fn of_native(file: &TensorFile) -> Result<(Self, Vec<String>)> {
+        let path = file.path();
         let mut warnings = Vec::new();
         let mut warn = |what: String| warnings.push(format!("{}: {what}", path.display()));
         let read = |name: &str| -> Result<Option<PersonaVector>> {
@@ -139,9 +143,7 @@ impl VectorFile {
             PersonaVector::new(rows).map(Some).map_err(|e| e.at(format_args!("{}: tensor `{name}`", path.display())))
         };
         let Some(response_avg) = read("response_avg")? else {
-            let (path, names) = (path.display(), file.names().join("`, `"));
-            return Err(Error::new(format!("{path}: tensor `response_avg` is missing; the file holds `{names}`"))
-                .hint("a vector file holds `response_avg` with shape [layers + 1, hidden]"));
+            bail!("{}: tensor `response_avg` is missing", path.display());
         };
         for name in file.names() {
             if !["response_avg", "prompt_avg", "prompt_last"].contains(&name.as_str()) {
@@ -192,7 +194,7 @@ impl VectorFile {
                 layers + 1
             ))
             .hint(match foreign && vector.hidden() == hidden && vector.layers() < layers {
-                true if vector.layers() + 1 == layers => "if a .pt file leaves out the embedding's row: `trimtab vectors convert FILE OUT.safetensors --first-row 1`".to_owned(),
+                true if vector.layers() + 1 == layers => "if the file leaves out the embedding, so that its first row is the first block's output: `trimtab vectors convert FILE OUT.safetensors --first-row 1`".to_owned(),
                 true => format!("if the file leaves out the last layers: `trimtab vectors convert FILE OUT.safetensors --blocks {layers}`"),
                 false => "the vector belongs to another model: extract it again with this one".to_owned(),
             }));
@@ -216,12 +218,28 @@ impl VectorFile {
     ) -> Result<(Self, Vec<String>)> {
         let (mut file, mut warnings) = Self::read(path)?;
         let held = file.response_avg.layers();
-        if held < layers && file.response_avg.hidden() == hidden && file.metadata.contains_key(key::CONVERTED_FROM) {
-            (file, warnings) = Self::padded(path, held, layers).unwrap_or((file, warnings));
+        let open = file.metadata.get(key::LAST_LAYERS).is_some_and(|last| last == key::UNKNOWN);
+        if open && held < layers && file.response_avg.hidden() == hidden {
+            file = file.extended(layers)?;
+            warnings.push(format!(
+                "{}: it holds nothing above layer {held} of {layers}; a vector of another model of this width looks the same",
+                path.display()
+            ));
         }
         let other = file.check(layers, hidden, model_fingerprint).map_err(|e| e.at(path.display()))?;
         warnings.extend(other.map(|what| format!("{}: {what}", path.display())));
         Ok((file, warnings))
+    }
+
+    /// The same vectors for a model of more blocks, with zeros for the last ones.
+    fn extended(self, blocks: usize) -> Result<Self> {
+        let Self { response_avg, prompt_avg, prompt_last, metadata, .. } = self;
+        let more = |mut vector: PersonaVector| {
+            let hidden = vector.hidden();
+            vector.rows.resize_with(blocks + 1, || vec![0.0; hidden]);
+            vector
+        };
+        Self::new(more(response_avg), prompt_avg.map(more), prompt_last.map(more), metadata)
     }
 
     /// Why the last of these layers (ascending) should not be touched along the file's vector, if it should not: some files hold
@@ -321,7 +339,7 @@ mod tests {
         let f32 = Dtype::F32;
         check_refused(
             &file_of(f32, &[("direction", &[3, 2]), ("norms", &[3])], &[]),
-            "FILE: tensor `response_avg` is missing; the file holds `direction`, `norms`",
+            "FILE: no `response_avg`, and none of its tensors is named after a layer: `direction`, `norms`",
         );
         check_refused(
             &file_of(f32, &[("response_avg", &[6])], &[]),

@@ -1,4 +1,5 @@
-//! Vector files of other programs, translated to the one convention: persona_vectors' `.pt` and llama.cpp's control vectors.
+//! Vector files of other programs, translated to the one convention: persona_vectors' `.pt`, tensors by layer, and llama.cpp's
+//! control vectors.
 //!
 //! A file is known by its content when it is read, and by its ending when it is written. What a foreign file does not say of
 //! itself is a [`Reading`].
@@ -6,24 +7,28 @@
 //! | file | holds | is our row |
 //! |---|---|---|
 //! | `.pt`, `[layers + 1, hidden]` | row k | k; the last one after the final norm |
-//! | `.pt`, `[hidden]` | one direction | the layer that the user names |
+//! | `.pt` or safetensors, `[hidden]` | one direction | the layer that the user names |
+//! | `.pt` with a list or a dictionary, safetensors by layer | key k | k or k + 1; see `by_layer` |
 //! | GGUF of llama.cpp, repeng, Trimtab | `direction.N` = output of block N | N + 1; rows 0 and 1 cannot be said |
 //! | GGUF of llama-cvector-generator | `direction.N` = output of block N - 1 | N |
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use super::reading::{GgufFrom, LastRow, Reading};
+
+use super::by_layer::{self, Rows, sparse};
 use super::file::{Position, VectorFile, key};
 use super::gguf::ControlVector;
 use super::persona_vector::{Layer, PersonaVector};
-use super::pt::{self, Tensor};
+use super::pt::{self, Held};
+use super::reading::{Notes, mark_last_row};
 use crate::record::write_atomic;
-use crate::{At, Error, Result, bail, ensure};
+use crate::tensorfile::TensorFile;
+use crate::{At, Error, Result, ensure};
 
 /// A file of vectors is small; a model that is taken for one is not read into memory.
 const BYTES_MAX: u64 = 1 << 28;
-/// Far above any model's vectors (72B: 81 x 8192).
-const NUMBERS_MAX: usize = 1 << 24;
 /// What our GGUF files say of their numbering.
 const GGUF_CONVENTION: &str = "direction.N = output of block N, counted from 0 = row N+1";
 /// Prefix of our keys in GGUF.
@@ -34,7 +39,7 @@ const OURS: &str = "trimtab.";
 pub enum Format {
     /// Ours: three token positions and metadata.
     Safetensors,
-    /// `torch.save` of one tensor.
+    /// `torch.save` of tensors.
     Pt,
     /// llama.cpp's control vector.
     Gguf,
@@ -66,50 +71,6 @@ impl Format {
     }
 }
 
-/// What the last row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LastRow {
-    /// The last block's output.
-    Raw,
-    /// The same after the final norm, as transformers' `hidden_states` has it: nothing to steer with.
-    PostNorm,
-}
-
-impl LastRow {
-    /// Its name in files.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::PostNorm => "post_norm",
-        }
-    }
-}
-
-/// Which program made a GGUF file; it decides where `direction.N` was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum GgufFrom {
-    /// At the output of block N, where llama.cpp adds it; the last block's after the final norm.
-    #[default]
-    Repeng,
-    /// At the output of block N - 1: one block before the one where llama.cpp adds it.
-    CvectorGenerator,
-}
-
-/// What a foreign file does not say of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reading {
-    /// What its last row is, if it is not what such files usually hold.
-    pub last_row: Option<LastRow>,
-    /// Which program made a GGUF file.
-    pub gguf_from: GgufFrom,
-    /// The layer of a single direction `[hidden]`; other files pass it over.
-    pub layer: Option<usize>,
-    /// The model's number of blocks, if the file leaves out the last ones.
-    pub blocks: Option<usize>,
-    /// The first row of a `.pt` file is layer 1: it leaves out the embedding.
-    pub without_embedding: bool,
-}
-
 impl VectorFile {
     /// Reads a vector file of any kind; what is odd about it but harmless comes back as warnings.
     ///
@@ -124,36 +85,28 @@ impl VectorFile {
     /// # Errors
     /// As [`Self::read`], and a `reading` that does not fit the file.
     pub fn read_as(path: &Path, reading: &Reading) -> Result<(Self, Vec<String>)> {
-        let mut first = [0; 4];
-        let known = std::fs::File::open(path).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut first)).is_ok();
-        let format = if known { Format::of_content(&first) } else { Format::Safetensors };
-        if format == Format::Safetensors {
-            return Self::read_native(path);
-        }
-        let len = std::fs::metadata(path).at(path)?.len();
-        ensure!(len <= BYTES_MAX, "{}: {len} bytes are too many for a file of vectors", path.display());
-        let bytes = std::fs::read(path).at(path)?;
+        let mut first = [0; 32];
+        let begun = std::fs::File::open(path).and_then(|mut f| std::io::Read::read(&mut f, &mut first));
         let mut notes = Notes::default();
-        let (vector, mut metadata) = match format {
-            Format::Gguf => of_gguf(&bytes, reading, &mut notes),
-            _ => of_pt(&bytes, path, reading, &mut notes),
-        }
-        .map_err(|e| e.at(path.display()))?;
+        let read = match Format::of_content(&first[..begun.unwrap_or_default()]) {
+            Format::Safetensors => {
+                let file = TensorFile::open(path)?;
+                if file.shape("response_avg").is_some() {
+                    return Self::of_native(&file);
+                }
+                by_layer::held_of(&file).and_then(|held| of_tensors(held, path, reading, &mut notes))
+            }
+            Format::Gguf => of_gguf(&small(path)?, reading, &mut notes),
+            Format::Pt => pt::read(&small(path)?).and_then(|held| of_tensors(held, path, reading, &mut notes)),
+        };
+        let (vector, mut metadata, open) = read.map_err(|e| e.at(path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         metadata.insert(key::CONVERTED_FROM.into(), name);
+        if open {
+            metadata.insert(key::LAST_LAYERS.into(), key::UNKNOWN.into());
+        }
         let file = Self::new(vector, None, None, metadata).map_err(|e| e.at(path.display()))?;
         Ok((file, notes.0.into_iter().map(|note| format!("{}: {note}", path.display())).collect()))
-    }
-
-    /// A control vector of some layers for a model of `blocks` blocks: llama.cpp takes those that a file lacks for zeros.
-    /// Nothing for any other file, and for one that says itself of how many blocks its model is.
-    pub(super) fn padded(path: &Path, held: usize, blocks: usize) -> Option<(Self, Vec<String>)> {
-        let (file, mut notes) = Self::read_as(path, &Reading { blocks: Some(blocks), ..Reading::default() }).ok()?;
-        notes.push(format!(
-            "{}: it holds nothing above layer {held} of {blocks}; a vector of another model of this width looks the same",
-            path.display()
-        ));
-        (file.response_avg.layers() == blocks).then_some((file, notes))
     }
 
     /// Writes the vectors as the file's ending says. A `.pt` or GGUF file holds those of one token position only,
@@ -201,48 +154,24 @@ impl VectorFile {
     }
 }
 
-/// What is odd about a file but harmless.
-#[derive(Default)]
-struct Notes(Vec<String>);
+/// What a foreign file is: vectors, metadata, and whether the model may have more blocks than it tells.
+type Read = (PersonaVector, BTreeMap<String, String>, bool);
 
-impl Notes {
-    fn add(&mut self, note: impl Into<String>) {
-        self.0.push(note.into());
-    }
+/// A whole file, unless it is too large for one of vectors.
+fn small(path: &Path) -> Result<Vec<u8>> {
+    let len = std::fs::metadata(path).at(path)?.len();
+    ensure!(len <= BYTES_MAX, "{}: {len} bytes are too many for a file of vectors", path.display());
+    std::fs::read(path).at(path)
 }
 
-type Read = (PersonaVector, BTreeMap<String, String>);
-
-fn of_pt(bytes: &[u8], path: &Path, reading: &Reading, notes: &mut Notes) -> Result<Read> {
-    let Tensor { shape, values, rounded } = pt::read(bytes)?;
-    if rounded {
-        notes.add("its numbers were rounded from f64 to f32");
-    }
+fn of_tensors(held: Held, path: &Path, reading: &Reading, notes: &mut Notes) -> Result<Read> {
     let mut metadata = BTreeMap::new();
     let (trait_name, position) = names(path);
     metadata.extend(trait_name.map(|name| (key::TRAIT.to_owned(), name)));
     metadata.extend(position.map(|position| (key::TOKEN_POSITION.to_owned(), position.key().to_owned())));
-    let (vector, usual) = match (&shape[..], reading.layer) {
-        ([hidden], Some(layer)) => {
-            ensure!(*hidden > 0, "it holds no number");
-            let blocks = reading.blocks.unwrap_or(layer);
-            let layer = Layer::of(layer, blocks)?;
-            (sparse(blocks, BTreeMap::from([(layer, values)]))?, LastRow::Raw)
-        }
-        ([hidden], None) => {
-            return Err(Error::usage(format!("it holds one direction [{hidden}], of a layer that it does not name"))
-                .hint("name the layer with --layer; refusal_direction's `layer` is the input of that block, which is the same layer here"));
-        }
-        ([rows, hidden], _) => {
-            ensure!(*rows > 0 && *hidden > 0, "its shape is {shape:?}, expected [layers + 1, hidden]");
-            let before = reading.without_embedding.then(|| vec![0.0; *hidden]);
-            let rows = before.into_iter().chain(values.chunks_exact(*hidden).map(<[f32]>::to_vec));
-            (PersonaVector::new(rows.collect())?, LastRow::PostNorm)
-        }
-        _ => bail!("its shape is {shape:?}, expected [layers + 1, hidden]"),
-    };
+    let Rows { vector, usual, open } = by_layer::rows(held, reading, notes)?;
     mark_last_row(&mut metadata, reading, usual, notes);
-    Ok((vector, metadata))
+    Ok((vector, metadata, open))
 }
 
 fn of_gguf(bytes: &[u8], reading: &Reading, notes: &mut Notes) -> Result<Read> {
@@ -279,7 +208,8 @@ fn of_gguf(bytes: &[u8], reading: &Reading, notes: &mut Notes) -> Result<Read> {
             false => Error::usage(format!("a model of {told} blocks has no `direction.{last}`")),
         });
     }
-    let vector = sparse(reading.blocks.unwrap_or(found), directions.into_iter().map(|(n, d)| (row(n), d)).collect())?;
+    let vector =
+        sparse(reading.blocks.unwrap_or(found), directions.into_iter().map(|(n, d)| (row(n).row(), d)).collect())?;
     // Row 0 is the embedding, which no control vector holds.
     let empty: Vec<String> =
         std::iter::once(0).chain(vector.empty_layers().iter().map(|l| l.row())).map(|row| row.to_string()).collect();
@@ -291,29 +221,13 @@ fn of_gguf(bytes: &[u8], reading: &Reading, notes: &mut Notes) -> Result<Read> {
     if !ours || reading.last_row.is_some() {
         mark_last_row(&mut metadata, reading, usual, notes);
     }
-    Ok((vector, metadata))
+    // llama.cpp takes the directions that a file lacks for zeros.
+    let open = blocks.is_none() && reading.blocks.is_none();
+    Ok((vector, metadata, open))
 }
 
 fn numbered(directions: &[usize]) -> Vec<String> {
     directions.iter().map(|n| format!("direction.{n}")).collect()
-}
-
-/// A vector whose other rows are zero.
-fn sparse(blocks: usize, layers: BTreeMap<Layer, Vec<f32>>) -> Result<PersonaVector> {
-    let hidden = layers.values().next().map_or(0, Vec::len);
-    let small = blocks.checked_add(1).and_then(|rows| rows.checked_mul(hidden)).is_some_and(|n| n <= NUMBERS_MAX);
-    ensure!(small, "{blocks} blocks of width {hidden} are too large to be vectors");
-    let mut rows = vec![vec![0.0; hidden]; blocks + 1];
-    layers.into_iter().for_each(|(layer, row)| rows[layer.row()] = row);
-    PersonaVector::new(rows)
-}
-
-fn mark_last_row(metadata: &mut BTreeMap<String, String>, reading: &Reading, usual: LastRow, notes: &mut Notes) {
-    let last_row = reading.last_row.unwrap_or(usual);
-    metadata.insert(key::LAST_ROW.into(), last_row.key().into());
-    if reading.last_row.is_none() && last_row == LastRow::PostNorm {
-        notes.add("its last row is taken to be after the final norm, as transformers gives it; do not steer the last layer with it");
-    }
 }
 
 /// Trait and token position by the name that persona_vectors gives its files, `<trait>_<position>_diff.pt`.
@@ -430,7 +344,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_file_without_the_embedding_row_can_be_said_to_be_one() {
-        let reading = Reading { without_embedding: true, ..Reading::default() };
+        let reading = Reading { first_row: Some(1), ..Reading::default() };
         let (file, _) = read("evil_response_avg_diff.pt", &reading);
         assert_eq!((file.response_avg.layers(), file.response_avg.row(Layer(1))), (5, &row(0)[..]));
         assert!(file.response_avg.rows[0].iter().all(|&x| x == 0.0));

@@ -4,6 +4,7 @@
 //! `[layers + 1, hidden]`. Row 0 is the embedding. The last row is the block's raw output, before the final norm. Files of
 //! other programs are translated when they are read ([`formats`]).
 
+mod by_layer;
 mod convert;
 mod file;
 pub mod formats;
@@ -13,6 +14,7 @@ pub mod math;
 mod persona_vector;
 mod pickle;
 mod pt;
+mod reading;
 mod zip;
 
 pub use file::{LAYER_CONVENTION, Position, VectorFile, key};

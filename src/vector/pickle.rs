@@ -1,19 +1,21 @@
-//! A pickle machine that runs nothing: it knows the few operations with which `torch.save` describes a tensor.
+//! A pickle machine that runs nothing: it knows the few operations with which `torch.save` describes tensors, alone or in lists,
+//! tuples and dictionaries.
 //!
-//! A pickle is a program, and Python's own machine calls whatever function the program names. This one knows three names,
-//! `torch._utils._rebuild_tensor_v2`, `collections.OrderedDict` and the classes of float storages, and refuses any other by
-//! that name. Operations are those of protocol 2 (<https://docs.python.org/3/library/pickletools.html>), which torch uses.
+//! A pickle is a program, and Python's own machine calls whatever function the program names. This one knows four names,
+//! `torch._utils._rebuild_tensor_v2`, `torch._utils._rebuild_parameter`, `collections.OrderedDict` and the classes of float
+//! storages, and refuses any other by that name. Operations are those of protocols 2 to 5
+//! (<https://docs.python.org/3/library/pickletools.html>); torch writes protocol 2 unless it is told otherwise.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::{Error, Result, bail, ensure};
 
-/// What a file of one tensor should be made with.
+/// What a file of vectors should be made with.
 pub(super) const HINT: &str =
-    "save the plain tensor: torch.save(tensor.detach().clone(), \"evil_response_avg_diff.pt\")";
-/// A file of one tensor takes about sixty.
-const OPERATIONS_MAX: usize = 1000;
+    "save the plain tensor [layers + 1, hidden]: torch.save(tensor.detach().clone(), \"evil_response_avg_diff.pt\")";
+/// A tensor takes about sixty, a dictionary of a tensor for each block of a large model about 5,000.
+const OPERATIONS_MAX: usize = 50_000;
 
 /// The numbers of a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,32 @@ pub(super) struct View {
     pub strides: Vec<usize>,
 }
 
+/// A container of a [`Loaded`] pickle, by its number. Python's containers are shared and may be filled after they were noted, and
+/// a pickle may nest them deeply or in a circle: so they lie beside each other, and whoever walks them counts the steps.
+pub(super) type Id = usize;
+
+/// A pickle's value and its containers.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub value: Value,
+    /// Items; of a dictionary, keys and values by turns.
+    containers: Vec<Vec<Value>>,
+    /// Bytes of the pickle.
+    pub len: usize,
+}
+
+impl Loaded {
+    /// A list's or tuple's items; a dictionary's keys and values by turns.
+    pub fn items(&self, id: Id) -> &[Value] {
+        &self.containers[id]
+    }
+
+    /// A dictionary's pairs.
+    pub fn pairs(&self, id: Id) -> impl Iterator<Item = (&Value, &Value)> {
+        self.containers[id].chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
+    }
+}
+
 /// What the machine can hold.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
@@ -62,14 +90,17 @@ pub(super) enum Value {
     /// Little-endian two's complement.
     Long(Vec<u8>),
     Float,
+    Bytes,
     Text(Rc<str>),
-    Tuple(Rc<[Value]>),
-    List(Rc<Vec<Value>>),
-    Dict(Rc<Vec<(Value, Value)>>),
+    Tuple(Id),
+    List(Id),
+    Dict(Id),
     /// `collections.OrderedDict`, not yet called.
     OrderedDict,
     /// `torch._utils._rebuild_tensor_v2`, not yet called.
     RebuildTensor,
+    /// `torch._utils._rebuild_parameter`, not yet called.
+    RebuildParameter,
     StorageClass(Element),
     Storage(Rc<Storage>),
     Tensor(Rc<View>),
@@ -81,26 +112,30 @@ impl Value {
         match self {
             Self::None => "nothing",
             Self::Bool(_) | Self::Int(_) | Self::Long(_) | Self::Float => "a number",
+            Self::Bytes => "bytes",
             Self::Text(_) => "a text",
             Self::Tuple(_) => "a tuple",
             Self::List(_) => "a list",
             Self::Dict(_) => "a dictionary",
-            Self::OrderedDict | Self::RebuildTensor | Self::StorageClass(_) => "a class or function",
+            Self::OrderedDict | Self::RebuildTensor | Self::RebuildParameter | Self::StorageClass(_) => {
+                "a class or function"
+            }
             Self::Storage(_) => "a storage",
             Self::Tensor(_) => "a tensor",
         }
     }
 }
 
-/// Runs the pickle at the beginning of `bytes`; gives its value and its length.
-pub(super) fn load(bytes: &[u8]) -> Result<(Value, usize)> {
-    let mut machine = Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+/// Runs the pickle at the beginning of `bytes`.
+pub(super) fn load(bytes: &[u8]) -> Result<Loaded> {
+    let (stack, marks, memo, containers) = (Vec::new(), Vec::new(), HashMap::new(), Vec::new());
+    let mut machine = Machine { bytes, at: 0, stack, marks, memo, containers };
     for _ in 0..OPERATIONS_MAX {
         if let Some(value) = machine.step()? {
-            return Ok((value, machine.at));
+            return Ok(Loaded { value, containers: machine.containers, len: machine.at });
         }
     }
-    Err(Error::new(format!("its pickle has more than {OPERATIONS_MAX} operations, too many for one tensor")).hint(HINT))
+    Err(Error::new(format!("its pickle has more than {OPERATIONS_MAX} operations, too many for vectors")).hint(HINT))
 }
 
 struct Machine<'a> {
@@ -108,8 +143,8 @@ struct Machine<'a> {
     at: usize,
     stack: Vec<Value>,
     marks: Vec<usize>,
-    /// A container that is still filled after it was noted keeps its first content here; a tensor's pickle never asks again.
     memo: HashMap<u32, Value>,
+    containers: Vec<Vec<Value>>,
 }
 
 impl<'a> Machine<'a> {
@@ -118,11 +153,17 @@ impl<'a> Machine<'a> {
         match self.take(1)?[0] {
             0x80 => {
                 let protocol = self.take(1)?[0];
-                ensure!(protocol <= 3, "its pickle is of protocol {protocol}; torch writes protocol 2");
+                ensure!(protocol <= 5, "its pickle is of protocol {protocol}, and 5 is the last that is known");
             }
+            // A frame: its length, for those who read from a stream.
+            0x95 => _ = self.take(8)?,
             b'.' => return self.pop().map(Some),
             b'(' => self.marks.push(self.stack.len()),
             b'c' => self.global()?,
+            0x93 => match (self.pop()?, self.pop()?) {
+                (Value::Text(name), Value::Text(module)) => self.named(&module, &name)?,
+                _ => bail!("corrupt: its pickle names a class by no text"),
+            },
             b'N' => self.stack.push(Value::None),
             0x88 => self.stack.push(Value::Bool(true)),
             0x89 => self.stack.push(Value::Bool(false)),
@@ -137,13 +178,33 @@ impl<'a> Machine<'a> {
                 let bytes = self.take(len.into())?;
                 self.stack.push(long(bytes));
             }
+            0x8b => {
+                let len = self.unsigned::<4>()? as usize;
+                let bytes = self.take(len)?;
+                self.stack.push(long(bytes));
+            }
             b'G' => {
                 self.take(8)?;
                 self.stack.push(Value::Float);
             }
             b'X' => self.text::<4>()?,
-            b'U' => self.text::<1>()?,
-            b')' => self.stack.push(Value::Tuple(Rc::new([]))),
+            b'U' | 0x8c => self.text::<1>()?,
+            0x8d => {
+                let len = self.long_len()?;
+                let text = String::from_utf8_lossy(self.take(len)?);
+                self.stack.push(Value::Text(text.into()));
+            }
+            b'C' => self.bytes_of::<1>()?,
+            b'B' => self.bytes_of::<4>()?,
+            0x8e | 0x96 => {
+                let len = self.long_len()?;
+                self.take(len)?;
+                self.stack.push(Value::Bytes);
+            }
+            b')' => {
+                let empty = self.container(Vec::new());
+                self.stack.push(Value::Tuple(empty));
+            }
             n @ 0x85..=0x87 => {
                 let from = self.stack.len().checked_sub(usize::from(n - 0x84)).ok_or_else(underflow)?;
                 self.tuple(from);
@@ -152,7 +213,10 @@ impl<'a> Machine<'a> {
                 let from = self.mark()?;
                 self.tuple(from);
             }
-            b']' => self.stack.push(Value::List(Rc::default())),
+            b']' => {
+                let empty = self.container(Vec::new());
+                self.stack.push(Value::List(empty));
+            }
             b'a' => {
                 let from = self.stack.len().checked_sub(1).ok_or_else(underflow)?;
                 self.append(from)?;
@@ -161,7 +225,10 @@ impl<'a> Machine<'a> {
                 let from = self.mark()?;
                 self.append(from)?;
             }
-            b'}' => self.stack.push(Value::Dict(Rc::default())),
+            b'}' => {
+                let empty = self.container(Vec::new());
+                self.stack.push(Value::Dict(empty));
+            }
             b's' => {
                 let from = self.stack.len().checked_sub(2).ok_or_else(underflow)?;
                 self.set(from)?;
@@ -170,16 +237,24 @@ impl<'a> Machine<'a> {
                 let from = self.mark()?;
                 self.set(from)?;
             }
-            b'q' => self.note::<1>()?,
-            b'r' => self.note::<4>()?,
+            b'q' => {
+                let at = self.unsigned::<1>()?;
+                self.note(at)?;
+            }
+            b'r' => {
+                let at = self.unsigned::<4>()?;
+                self.note(at)?;
+            }
+            0x94 => self.note(self.memo.len() as u32)?,
             b'h' => self.recall::<1>()?,
             b'j' => self.recall::<4>()?,
             b'Q' => self.storage()?,
             b'R' => self.call()?,
+            b'b' => self.build()?,
             other => {
                 let shown =
                     if other.is_ascii_graphic() { format!("`{}`", other as char) } else { format!("{other:#04x}") };
-                return Err(Error::new(format!("pickle operation {shown} is none that describes a tensor")).hint(HINT));
+                return Err(Error::new(format!("pickle operation {shown} is none that describes tensors")).hint(HINT));
             }
         }
         Ok(None)
@@ -214,6 +289,23 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    fn bytes_of<const N: usize>(&mut self) -> Result<()> {
+        let len = self.unsigned::<N>()? as usize;
+        self.take(len)?;
+        self.stack.push(Value::Bytes);
+        Ok(())
+    }
+
+    fn long_len(&mut self) -> Result<usize> {
+        let len = u64::from_le_bytes(self.array()?);
+        Ok(usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    fn container(&mut self, items: Vec<Value>) -> Id {
+        self.containers.push(items);
+        self.containers.len() - 1
+    }
+
     fn pop(&mut self) -> Result<Value> {
         self.stack.pop().ok_or_else(underflow)
     }
@@ -224,28 +316,28 @@ impl<'a> Machine<'a> {
 
     fn tuple(&mut self, from: usize) {
         let values = self.stack.drain(from..).collect();
-        self.stack.push(Value::Tuple(values));
+        let tuple = self.container(values);
+        self.stack.push(Value::Tuple(tuple));
     }
 
     fn append(&mut self, from: usize) -> Result<()> {
         let values: Vec<Value> = self.stack.drain(from..).collect();
-        let Some(Value::List(list)) = self.stack.last_mut() else { bail!("corrupt: its pickle appends to no list") };
-        Rc::make_mut(list).extend(values);
+        let Some(Value::List(list)) = self.stack.last() else { bail!("corrupt: its pickle appends to no list") };
+        self.containers[*list].extend(values);
         Ok(())
     }
 
     fn set(&mut self, from: usize) -> Result<()> {
         let values: Vec<Value> = self.stack.drain(from..).collect();
-        let Some(Value::Dict(dict)) = self.stack.last_mut() else {
+        let Some(Value::Dict(dict)) = self.stack.last() else {
             bail!("corrupt: its pickle sets keys of no dictionary")
         };
-        let pairs = values.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-        Rc::make_mut(dict).extend(pairs);
+        ensure!(values.len() % 2 == 0, "corrupt: its pickle sets a key without a value");
+        self.containers[*dict].extend(values);
         Ok(())
     }
 
-    fn note<const N: usize>(&mut self) -> Result<()> {
-        let at = self.unsigned::<N>()?;
+    fn note(&mut self, at: u32) -> Result<()> {
         let value = self.stack.last().cloned().ok_or_else(underflow)?;
         self.memo.insert(at, value);
         Ok(())
@@ -268,8 +360,13 @@ impl<'a> Machine<'a> {
             Ok(String::from_utf8_lossy(&rest[..len]).into_owned())
         };
         let (module, name) = (line()?, line()?);
-        self.stack.push(match (module.as_str(), name.as_str()) {
+        self.named(&module, &name)
+    }
+
+    fn named(&mut self, module: &str, name: &str) -> Result<()> {
+        self.stack.push(match (module, name) {
             ("torch._utils", "_rebuild_tensor_v2") => Value::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter") => Value::RebuildParameter,
             ("collections", "OrderedDict") => Value::OrderedDict,
             ("torch", "FloatStorage") => Value::StorageClass(Element::F32),
             ("torch", "DoubleStorage") => Value::StorageClass(Element::F64),
@@ -280,7 +377,7 @@ impl<'a> Machine<'a> {
             }
             _ => {
                 let what = format!(
-                    "it asks for `{module}.{name}`, which is refused: only a plain tensor is read, and no code is run"
+                    "it asks for `{module}.{name}`, which is refused: only plain tensors are read, and no code is run"
                 );
                 return Err(Error::new(what).hint(HINT));
             }
@@ -291,7 +388,7 @@ impl<'a> Machine<'a> {
     /// A storage by its description: `("storage", class, key, location, count)` and, in old files, a view, which is `None`.
     fn storage(&mut self) -> Result<()> {
         let Value::Tuple(parts) = self.pop()? else { bail!("corrupt: a storage that is not described by a tuple") };
-        let storage = match &parts[..] {
+        let storage = match &self.containers[parts][..] {
             [Value::Text(kind), Value::StorageClass(element), Value::Text(key), Value::Text(_), Value::Int(len)]
             | [
                 Value::Text(kind),
@@ -309,8 +406,15 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self) -> Result<()> {
         let Value::Tuple(arguments) = self.pop()? else { bail!("corrupt: its pickle calls without arguments") };
-        let value = match (self.pop()?, &arguments[..]) {
-            (Value::OrderedDict, []) => Value::Dict(Rc::default()),
+        let called = self.pop()?;
+        if called == Value::OrderedDict && self.containers[arguments].is_empty() {
+            let empty = self.container(Vec::new());
+            self.stack.push(Value::Dict(empty));
+            return Ok(());
+        }
+        let value = match (called, &self.containers[arguments][..]) {
+            // Data, whether it learns, hooks.
+            (Value::RebuildParameter, [Value::Tensor(view), Value::Bool(_), ..]) => Value::Tensor(view.clone()),
             // Storage, offset, shape, strides, whether it learns, hooks, and in newer files metadata.
             (
                 Value::RebuildTensor,
@@ -326,13 +430,25 @@ impl<'a> Machine<'a> {
             ) => Value::Tensor(Rc::new(View {
                 storage: storage.clone(),
                 offset: count(*offset)?,
-                shape: counts(shape)?,
-                strides: counts(strides)?,
+                shape: counts(&self.containers[*shape])?,
+                strides: counts(&self.containers[*strides])?,
             })),
             (what, _) => bail!("corrupt: its pickle calls {} with wrong arguments", what.kind()),
         };
         self.stack.push(value);
         Ok(())
+    }
+
+    /// Attributes of what lies below them: `state_dict` of a module has `_metadata`. They are passed over.
+    fn build(&mut self) -> Result<()> {
+        self.pop()?;
+        match self.stack.last() {
+            Some(Value::Dict(_)) => Ok(()),
+            Some(other) => {
+                bail!("its pickle gives attributes to {}, which is none that describes tensors", other.kind())
+            }
+            None => Err(underflow()),
+        }
     }
 }
 
@@ -369,19 +485,32 @@ mod tests {
 
     #[track_caller]
     fn check_refused(pickle: &[u8], want: &str) {
-        let error = load(pickle).unwrap_err().to_string();
+        let error = load(pickle).map(|loaded| loaded.value).unwrap_err().to_string();
         assert!(error.contains(want), "{error}");
     }
 
     #[test]
     fn numbers_texts_and_containers_are_read() {
-        let (value, len) =
-            load(b"\x80\x02}q\x00(X\x01\x00\x00\x00aM\xe9\x03X\x01\x00\x00\x00b\x8a\x01\xffu.rest").unwrap();
-        let Value::Dict(pairs) = value else { panic!("{value:?}") };
-        assert_eq!(*pairs, [(Value::Text("a".into()), Value::Int(1001)), (Value::Text("b".into()), Value::Int(-1))]);
-        assert_eq!(len, 26);
-        let (value, _) = load(b"\x80\x02]q\x00(K\x01K\x02e.").unwrap();
-        assert_eq!(value, Value::List(Rc::new(vec![Value::Int(1), Value::Int(2)])));
+        let loaded = load(b"\x80\x02}q\x00(X\x01\x00\x00\x00aM\xe9\x03X\x01\x00\x00\x00b\x8a\x01\xffu.rest").unwrap();
+        let Value::Dict(pairs) = loaded.value else { panic!("{loaded:?}") };
+        let pairs: Vec<_> = loaded.pairs(pairs).collect();
+        let [a, b] = ["a", "b"].map(|text| Value::Text(text.into()));
+        assert_eq!(pairs, [(&a, &Value::Int(1001)), (&b, &Value::Int(-1))]);
+        assert_eq!(loaded.len, 26);
+        let items = |pickle: &[u8]| {
+            let loaded = load(pickle).unwrap();
+            let Value::List(list) = loaded.value else { panic!("{loaded:?}") };
+            loaded.items(list).to_vec()
+        };
+        assert_eq!(items(b"\x80\x02]q\x00(K\x01K\x02e."), [1, 2].map(Value::Int));
+        // Protocol 4: a frame, notes without a number, a text of one byte's length.
+        let framed = b"\x80\x04\x95\x09\0\0\0\0\0\0\0]\x94(K\x01\x8c\x01a\x94e.";
+        assert_eq!(items(framed), [Value::Int(1), a]);
+        // A list that is filled after it was noted, and recalled: both are the same list.
+        let twice = load(b"\x80\x02]q\x00(]q\x01K\x07ah\x01e.").unwrap();
+        let Value::List(outer) = twice.value else { panic!("{twice:?}") };
+        let [Value::List(a), Value::List(b)] = twice.items(outer) else { panic!("{twice:?}") };
+        assert!(a == b && twice.items(*a) == [Value::Int(7)]);
     }
 
     #[test]
@@ -389,6 +518,8 @@ mod tests {
         check_refused(b"\x80\x02cposix\nsystem\nq\x00X\x02\x00\x00\x00ls\x85R.", "`posix.system`, which is refused");
         check_refused(b"\x80\x02cbuiltins\neval\n.", "`builtins.eval`");
         check_refused(b"\x80\x02ctorch\nLongStorage\n.", "torch.LongStorage; expected f32");
+        check_refused(b"\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93.", "`posix.system`, which is refused");
+        check_refused(b"\x80\x04\x8c\x05posix\x94K\x01\x93.", "names a class by no text");
         check_refused(b"ccollections\nOrderedDict\nX\x01\x00\x00\x00a\x85R.", "with wrong arguments");
     }
 
@@ -401,8 +532,15 @@ mod tests {
         check_refused(b"\x80\x02h\x00.", "never noted");
         check_refused(b"\x80\x02K\x01a.", "appends to no list");
         check_refused(b"\x80\x02K\x01K\x01a.", "appends to no list");
-        check_refused(b"\x80\x04\x95", "protocol 4");
-        check_refused(&[b')'; 5000], "more than 1000 operations");
-        check_refused(b"b", "operation `b`");
+        check_refused(b"\x80\x04\x95", "truncated");
+        check_refused(b"\x80\x06.", "protocol 6, and 5 is the last");
+        check_refused(b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xff.", "truncated");
+        check_refused(&[b')'; 60_000], "more than 50000 operations");
+        check_refused(b"NNb", "gives attributes to nothing");
+        check_refused(b"}K\x01u.", "takes more than it has");
+        check_refused(b"}(K\x01u.", "a key without a value");
+        check_refused(b"o", "operation `o`");
+        // As deep as can be: what is never walked costs nothing.
+        assert!(load(&[&b")"[..], &[0x85; 49_000], b"."].concat()).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use super::model::ModelFolder;
 use super::{Context, Outcome, paths};
 use crate::model::export::{Exported, write_gguf, write_mlx};
 use crate::model::peft::{Adapter, Pair, Targets};
-use crate::model::{ADAPTER_WEIGHTS, AdapterFolder, QwenConfig};
+use crate::model::{ADAPTER_WEIGHTS, AdapterFolder, AdapterForm, QwenConfig};
 use crate::{Error, Result};
 
 /// Show an adapter, or export it to llama.cpp or mlx-lm
@@ -49,7 +49,7 @@ enum AdapterVerb {
 /// An adapter and its model.
 #[derive(Debug, Args)]
 struct Given {
-    /// The adapter: PEFT's folder, a run of `train`, or a checkpoint
+    /// The adapter: PEFT's or mlx-lm's folder, a run of `train`, or a checkpoint
     #[arg(value_name = "DIR")]
     adapter: PathBuf,
     /// The model that it belongs to; only its config.json is read
@@ -71,7 +71,7 @@ pub fn run(args: &AdapterArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         AdapterVerb::Show { given } => {
             let (folder, adapter, _) = given.read(context)?;
-            Ok(show(folder.path(), &adapter))
+            Ok(show(&folder, &adapter))
         }
         AdapterVerb::Export { given, to, out } => {
             let (_, adapter, model) = given.read(context)?;
@@ -90,8 +90,8 @@ impl Given {
     }
 }
 
-fn show(dir: &Path, adapter: &Adapter) -> Outcome {
-    let config = &adapter.config;
+fn show(folder: &AdapterFolder, adapter: &Adapter) -> Outcome {
+    let (dir, config) = (folder.path(), &adapter.config);
     let parameters: usize = adapter.pairs.values().map(|pair| pair.a.len() + pair.b.len()).sum();
     let mut norms: Vec<(&str, Vec<f64>)> = Vec::new();
     for projection in crate::model::PROJECTIONS {
@@ -105,13 +105,21 @@ fn show(dir: &Path, adapter: &Adapter) -> Outcome {
         Targets::Names(names) => names.join(", "),
         Targets::Pattern(pattern) => format!("pattern {pattern}"),
     };
-    let stable = if config.use_rslora { "alpha / sqrt(r), rank-stabilised" } else { "alpha / r" };
+    let (form, strength) = match (folder.form(), config.use_rslora) {
+        (AdapterForm::Mlx, _) => ("mlx-lm", format!("scale {:.4} (mlx-lm's own)", config.scale())),
+        (AdapterForm::Peft, true) => (
+            "peft",
+            format!("alpha {}, scale {:.4} (alpha / sqrt(r), rank-stabilised)", config.lora_alpha, config.scale()),
+        ),
+        (AdapterForm::Peft, false) => {
+            ("peft", format!("alpha {}, scale {:.4} (alpha / r)", config.lora_alpha, config.scale()))
+        }
+    };
+    let whose = if form == "peft" { "" } else { " (an adapter of mlx-lm)" };
     let mut text = format!(
-        "{}\nr {}, alpha {}, scale {:.4} ({stable})\ntargets {targets}\n{} pairs, {parameters} parameters\n",
+        "{}{whose}\nr {}, {strength}\ntargets {targets}\n{} pairs, {parameters} parameters\n",
         dir.display(),
         config.r,
-        config.lora_alpha,
-        config.scale(),
         adapter.pairs.len()
     );
     let patterns = config.rank_pattern.len() + config.alpha_pattern.len();
@@ -128,7 +136,7 @@ fn show(dir: &Path, adapter: &Adapter) -> Outcome {
     Outcome::new(
         text,
         json!({
-            "adapter": dir, "config": config.to_json(), "scale": config.scale(), "pairs": adapter.pairs.len(),
+            "adapter": dir, "format": form, "config": config.to_json(), "scale": config.scale(), "pairs": adapter.pairs.len(),
             "parameters": parameters, "change_norms": norms,
         }),
     )
@@ -150,11 +158,12 @@ fn change_norm(pair: &Pair) -> f64 {
 }
 
 fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result<Outcome> {
+    if let Form::Gguf = to {
+        paths::writable("--out", out)?;
+    }
+    let _hold = paths::hold("--out", out)?;
     let (exported, strength) = match to {
-        Form::Gguf => {
-            paths::writable("--out", out)?;
-            (write_gguf(adapter, out)?, "alpha")
-        }
+        Form::Gguf => (write_gguf(adapter, out)?, "alpha"),
         Form::Mlx if out.join(ADAPTER_WEIGHTS).exists() => {
             return Err(Error::usage(format!(
                 "--out {}: holds a PEFT adapter, whose `adapter_config.json` would be lost",

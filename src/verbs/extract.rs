@@ -30,6 +30,7 @@ fn from_csv(args: &ExtractArgs, files: [&PathBuf; 2], out: &Path, context: &Cont
     let name = &args.trait_.name;
     files.iter().try_for_each(|path| paths::file("--from-csv", path))?;
     paths::writable("--out", out)?;
+    let _hold = paths::hold("--out", out)?;
     let (pos, neg) = (read_rows(files[0], name)?, read_rows(files[1], name)?);
     let model = args.model.find(context)?;
     let recipe = args.recipe(name, &model)?;

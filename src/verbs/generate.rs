@@ -109,16 +109,21 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     let steered = args.steer.resolve(&model, context.console)?;
     let runtime = context.runtime()?;
     let identity =
-        Hash::of(&(&sampling, &steered.described, model.identity(), hash_file(&args.prompts)?, runtime.device()));
+        Hash::of(&(&sampling, &steered.described, model.identity()?, hash_file(&args.prompts)?, runtime.device()));
 
     let (rollouts, size) = (sampling.rollouts, (CHUNK / sampling.rollouts).max(1));
     let mut finished = Ledger::beside(&args.out, &identity)?;
+    finished.damage().into_iter().for_each(|damage| context.console.warn(damage));
     let there = (finished.chunks() * size).min(rows.len());
     if there > 0 {
         context.console.say(&format!("going on: {there} of {} prompts are answered", rows.len()));
     }
     if there < rows.len() {
         let mut model = runtime.language_model(&model.steered(steered.plan.clone()))?;
+        for row in &rows[there..] {
+            let ids = row.ask.prompt.ids(model.tokenizer());
+            ids.map_err(|e| e.at(format_args!("{}:{}: prompt `{}`", args.prompts.display(), row.line, row.ask.id)))?;
+        }
         let mut bar = context.console.bar("answers", rows.len() * rollouts);
         finished.work(rows.iter().map(Ok), size, &mut |before, chunk| {
             let asks: Vec<_> = chunk.iter().map(|row| row.ask.clone()).collect();

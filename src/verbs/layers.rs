@@ -236,7 +236,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let model = args.model.find(context)?;
     let vectors = model.vectors(&args.vectors, console)?;
     let config = args.resolve(&model, &trait_, judge, context.seed.unwrap_or(0))?;
-    let mut hashes = vec![("model", model.hash.clone())];
+    let mut hashes = vec![("model", model.hash()?)];
     hashes.extend(model.adapter_hash().map(|hash| ("adapter", hash.clone())));
     let runtime = context.runtime()?;
     let questions = config.questions.unwrap_or(trait_.extract.questions.len()).min(trait_.extract.questions.len());

@@ -27,7 +27,7 @@ pub struct MergeArgs {
     /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// The adapter: PEFT's folder, a run of `train`, or a checkpoint
+    /// The adapter: PEFT's or mlx-lm's folder, a run of `train`, or a checkpoint
     #[arg(long, value_name = "DIR")]
     adapter: PathBuf,
     /// Folder for the merged model; it must not exist yet

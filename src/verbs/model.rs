@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Console, Context, paths};
-use crate::hub::{Name, Progress};
+use crate::hub::{Name, Progress, is_dangling, snapshot_within};
 use crate::model::files::Shards;
-use crate::model::{AdapterFolder, QwenConfig, hash_beside};
+use crate::model::{AdapterFolder, QwenConfig, model_hash};
 use crate::record::{Hash, Lock};
 use crate::runtime::ModelSpec;
 use crate::session::{NamedFile, VectorSet};
 use crate::steering::SteeringPlan;
+use crate::text::unended_turns;
 use crate::vector::VectorFile;
 use crate::{At, Error, Result};
 
@@ -25,7 +26,7 @@ pub struct ModelArgs {
     /// The model: a folder in Hugging Face's layout, a hub name (`owner/name`, `owner/name@revision`), or `harbor`
     #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
-    /// Put a PEFT adapter on the model: its folder, a run of `train`, or a checkpoint
+    /// Put an adapter on the model: PEFT's or mlx-lm's folder, a run of `train`, or a checkpoint
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
 }
@@ -39,8 +40,6 @@ pub struct Model {
     pub config: QwenConfig,
     /// The hash that identifies its weights.
     pub fingerprint: String,
-    /// The hash of all that decides what it says without an adapter: weights, configuration, tokenizer, template.
-    pub hash: Hash,
     /// The adapter and its hash.
     pub adapter: Option<(AdapterFolder, Hash)>,
 }
@@ -59,8 +58,7 @@ impl ModelArgs {
         let folder = ModelFolder::find(&self.model, context)?;
         let adapter = self.adapter.as_deref().map(find_adapter).transpose()?;
         let (config, fingerprint) = (folder.config(context.console)?, folder.fingerprint()?);
-        let hash = hash_beside(&fingerprint, &folder.path)?;
-        Ok(Model { folder, config, fingerprint, hash, adapter })
+        Ok(Model { folder, config, fingerprint, adapter })
     }
 }
 
@@ -82,9 +80,20 @@ impl Model {
         &self.folder.name
     }
 
+    /// The hash of all that decides what it says without an adapter: weights, configuration, tokenizer, template.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn hash(&self) -> Result<Hash> {
+        model_hash(&self.folder.path)
+    }
+
     /// The hash of all that decides what it says, adapter and all: by this a run knows whether its answers are this model's.
-    pub fn identity(&self) -> Hash {
-        Hash::of(&(&self.hash, self.adapter_hash()))
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn identity(&self) -> Result<Hash> {
+        Ok(Hash::of(&(self.hash()?, self.adapter_hash())))
     }
 
     /// The hash of its adapter.
@@ -173,13 +182,12 @@ impl ModelFolder {
             };
         }
         if !model.join("config.json").is_file() {
-            let snapshots = model.join("snapshots");
-            return Err(Error::usage(format!("--model {}: the folder holds no `config.json`", model.display())).hint(
-                match snapshots.is_dir() {
-                    true => format!("it is a repository of the hub's cache: give a folder in {}", snapshots.display()),
-                    false => "a model folder holds config.json, tokenizer.json and *.safetensors".to_owned(),
-                },
-            ));
+            let what = format!("--model {}: the folder holds no `config.json`", model.display());
+            return Err(Error::usage(what).hint(match (snapshot_within(model), is_dangling(&model.join("config.json"))) {
+                (Some(snapshot), _) => format!("it is a repository of the hub's cache: give {}", snapshot.display()),
+                (_, true) => "its `config.json` is a link to nothing: a snapshot of the hub's cache was copied without its blobs; copy it with `cp -rL`".to_owned(),
+                (None, false) => "a model folder holds config.json, tokenizer.json and *.safetensors".to_owned(),
+            }));
         }
         // `.` has no name of its own.
         let whole = model.canonicalize().at(model)?;
@@ -187,7 +195,7 @@ impl ModelFolder {
         Ok(Self { path: model.to_owned(), name, origin: None })
     }
 
-    /// Its shape; the console is told where the weights say otherwise than `config.json`.
+    /// Its shape; the console is told where the weights say otherwise than `config.json`, and where answers would not end.
     ///
     /// # Errors
     /// If `config.json` or the weights cannot be read.
@@ -195,6 +203,7 @@ impl ModelFolder {
         let config = QwenConfig::read(&self.path)?;
         let tied = config.tie_word_embeddings;
         let config = Shards::open(&self.path)?.settled(config)?;
+        unended_turns(&self.path)?.iter().for_each(|warning| console.warn(warning));
         if tied && !config.tie_word_embeddings {
             console.warn(&format!(
                 "{}: `tie_word_embeddings` is true, yet `lm_head.weight` is stored with other numbers than the embedding's; it is used as it is stored",

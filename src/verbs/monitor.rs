@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
-use super::run::{Progress, open_run};
+use super::run::{Progress, open_run, warn_of_damage};
 use super::sampling::DrawArgs;
 use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
@@ -133,6 +133,7 @@ pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
         progress.show("answers", before + done, total, condition);
     })?;
     drop(progress);
+    warn_of_damage(&run, context.console);
     if found.reused.0 > 0 {
         context.console.say(&format!("{} of {} stages were there already", found.reused.0, found.reused.1));
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Console;
+use crate::record::{OutputHold, hold_output};
 use crate::{Error, Result};
 
 /// Resolves a path of a configuration: relative to the current folder, or else to the configuration's folder.
@@ -37,6 +38,17 @@ pub fn file(flag: &str, path: &Path) -> Result<()> {
     }
     let what = if path.is_dir() { "is a folder, not a file" } else { "no such file" };
     Err(Error::usage(format!("{flag} {}: {what}", path.display())))
+}
+
+/// Takes the right to make the file or folder `path`, so that of two processes the second is refused and told of the first.
+///
+/// # Errors
+/// If another process is making it, or `path` is a device, a pipe or a socket.
+pub fn hold(flag: &str, path: &Path) -> Result<OutputHold> {
+    if !path.is_dir() {
+        crate::record::can_write(path).map_err(|e| e.at(flag))?;
+    }
+    hold_output(path)
 }
 
 /// Checks before long work that `path` can be written, without changing what is there.

@@ -11,7 +11,7 @@ use super::train;
 use super::{Context, Outcome};
 use crate::Result;
 use crate::config_file::ConfigFile;
-use crate::finetune::{Seeds, TrainingData, examples};
+use crate::finetune::{Seeds, TrainingData, examples, template_notices};
 use crate::model::QwenConfig;
 use crate::runtime::EstimateSpec;
 use crate::study::{Costs, Kind};
@@ -73,6 +73,7 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     if !left_out.is_empty() {
         console.warn(&format!("{} chats are left out: {}", left_out.len(), left_out[0]));
     }
+    template_notices(&data.chats, &tokenizer).iter().for_each(|line| console.warn(line));
     let shape = QwenConfig::read(&model.path)?;
     let runtime = context.runtime()?;
     if !args.no_calibrate {

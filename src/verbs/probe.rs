@@ -10,9 +10,8 @@ use super::model::{Model, ModelArgs};
 use crate::Result;
 use crate::judge::JudgeSource;
 use crate::language_model::LanguageModel;
-use crate::model::model_hash;
 use crate::persona::{Metric, Probe, Trait};
-use crate::record::{Hash, Lock, hash_file};
+use crate::record::{Hash, Lock};
 use crate::runtime::Runtime;
 
 /// The model, and the vector onto which its states are projected.
@@ -76,7 +75,7 @@ impl ProbeArgs {
             layer: *layer,
             device: runtime.device(),
         };
-        let identity = Hash::of(&(model.identity(), &settings.device));
+        let identity = Hash::of(&(model.identity()?, &settings.device));
         Ok(ProbedModel { model, probe, runtime, identity, settings })
     }
 }
@@ -103,10 +102,5 @@ impl ProbedModel {
 /// # Errors
 /// If a file of scores or the judge's model cannot be read.
 pub fn judge_identity(source: &JudgeSource, trait_: &Trait) -> Result<Hash> {
-    let files = match source {
-        JudgeSource::Scored { files } => files.iter().map(|file| hash_file(file)).collect::<Result<Vec<_>>>()?,
-        JudgeSource::Local(settings) => vec![model_hash(&settings.model)?],
-        _ => Vec::new(),
-    };
-    Ok(Hash::of(&(source.identity(), files, &trait_.eval.eval_prompt)))
+    Ok(Hash::of(&(source.hash()?, &trait_.eval.eval_prompt)))
 }

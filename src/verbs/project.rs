@@ -83,7 +83,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     let read: Vec<(PathBuf, VectorFile)> = vectors.iter().map(read).collect::<Result<_>>()?;
     let probes = probes(&read, layer, metric, model.name())?;
     let runtime = context.runtime()?;
-    let identity = Hash::of(&(model.identity(), runtime.device()));
+    let identity = Hash::of(&(model.identity()?, runtime.device()));
     let mut subject = runtime.language_model(&model.unsteered())?;
     let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::new(identity) };
     let mut progress = Progress::new(context.console);
@@ -91,6 +91,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
         progress.show("texts", done, total, "");
     })?;
     drop(progress);
+    projected.damage.iter().for_each(|damage| context.console.warn(damage));
     if projected.resumed > 0 {
         context.console.say(&format!("resumed: {} rows were measured before", projected.resumed));
     }

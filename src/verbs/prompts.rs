@@ -1,4 +1,4 @@
-//! Files of prompts: JSONL rows with an `id` and exactly one of `messages`, `prompt` (text as it is) and `prompt_ids` (tokens
+//! Files of prompts, JSONL, a JSON list or Parquet: rows with an `id` and exactly one of `messages`, `prompt` (text as it is) and `prompt_ids` (tokens
 //! as they are).
 
 use std::collections::HashMap;
@@ -7,13 +7,15 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::language_model::{Prompt, Request};
-use crate::record::{refuse_malformed, scan_jsonl};
+use crate::record::{refuse_malformed, scan_objects};
 use crate::text::{Message, chat_of_row};
 use crate::{Error, Result, bail, ensure};
 
 /// One row of a file of prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptRow {
+    /// Its line in the file, from 1.
+    pub line: usize,
     /// Its id as the file has it: a text or a number.
     pub id: Value,
     /// The conversation, if it is one.
@@ -28,8 +30,8 @@ pub struct PromptRow {
 /// As said, or if the file cannot be read or is empty.
 pub fn read(path: &Path) -> Result<Vec<PromptRow>> {
     let mut seen = HashMap::new();
-    let (rows, bad) = scan_jsonl(path, |line, row| {
-        let row = prompt_of_row(row)?;
+    let (rows, bad) = scan_objects(path, |line, row| {
+        let row = prompt_of_row(line, row)?;
         match seen.insert(row.ask.id.clone(), line) {
             Some(first) => Err(Error::new(format!("the id {} is that of line {first} too", row.id))),
             None => Ok(row),
@@ -41,7 +43,7 @@ pub fn read(path: &Path) -> Result<Vec<PromptRow>> {
     Ok(rows)
 }
 
-fn prompt_of_row(mut row: Map<String, Value>) -> Result<PromptRow> {
+fn prompt_of_row(line: usize, mut row: Map<String, Value>) -> Result<PromptRow> {
     let id = row.remove("id").ok_or_else(|| Error::new("no `id`"))?;
     let name = match &id {
         Value::String(text) if !text.is_empty() => text.clone(),
@@ -74,7 +76,7 @@ fn prompt_of_row(mut row: Map<String, Value>) -> Result<PromptRow> {
             Prompt::Ids(ids)
         }
     };
-    Ok(PromptRow { id, messages, ask: Request { id: name, prompt, coefs: None } })
+    Ok(PromptRow { line, id, messages, ask: Request { id: name, prompt, coefs: None } })
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ pub fn open_run(named: Option<&PathBuf>, verb: &str, model: &str, name: impl AsR
     RunDir::open(named.cloned().unwrap_or_else(|| Path::new("runs").join(verb).join(model).join(name)))
 }
 
+/// Warns of what was found damaged in a run's folder and is worked out anew.
+pub fn warn_of_damage(run: &RunDir, console: &dyn Console) {
+    run.take_damage().iter().for_each(|line| console.warn(line));
+}
+
 /// One bar at a time: a new one for every kind of work, gone when the next one begins or this is dropped.
 pub struct Progress<'a> {
     console: &'a dyn Console,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
-use super::run::{Progress, open_run};
+use super::run::{Progress, open_run, warn_of_damage};
 use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
 use crate::judge::{Judge, JudgeSource, Rubric};
@@ -214,6 +214,7 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
         &mut tell,
     )?;
     drop(progress);
+    warn_of_damage(&run, context.console);
     let Summary { left_out, left_out_named, .. } = &found.summary;
     left_out_named.iter().for_each(|bad| context.console.warn(bad));
     if *left_out > left_out_named.len() {

@@ -1,5 +1,6 @@
-//! `study` with its kinds, and `demo`, which is the fact study on the embedded model.
+//! `study` with its kinds.
 
+mod demo;
 mod interruptible;
 mod launch;
 mod progress;
@@ -8,25 +9,23 @@ mod settings;
 mod slurm;
 mod status;
 mod study_judges;
+mod work;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::model::{HARBOR, ModelFolder};
 use super::{Context, Outcome};
 use crate::Result;
 use crate::config_file::ConfigFile;
-use crate::harbor::{SEED, World};
-use crate::study::{self, Event, Kind, StudyReport, demo_config};
+use crate::study::Kind;
 
-use interruptible::InterruptibleRuntime;
+pub use demo::{DemoArgs, demo};
 use launch::{Launch, Launcher, Requested};
-use progress::Progress;
 pub(super) use settings::read;
 use status::StatusArgs;
-use study_judges::StudyJudges;
+use work::work;
 
 /// Run an experiment of many arms, resumable, with a report
 #[derive(Debug, Args)]
@@ -87,7 +86,7 @@ pub enum StudyKind {
     Shift,
     /// Whether a trait is gone or hidden
     Audit,
-    /// Arms of one's own
+    /// Arms of one's own, such as those of `demo --real`
     Run,
 }
 
@@ -146,20 +145,6 @@ struct Own {
     launch: Launch,
 }
 
-/// Show the whole idea in minutes: extract a hallucination vector, teach facts with and without it, measure, report
-///
-/// Runs `study facts` on Harbor, the small model inside this program.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  trimtab demo --quick --out demo")]
-pub struct DemoArgs {
-    /// One seed and fewer coefficients: about 90 seconds instead of five minutes
-    #[arg(long)]
-    quick: bool,
-    /// Folder of the study
-    #[arg(long, value_name = "DIR", default_value = "trimtab-demo")]
-    out: PathBuf,
-}
-
 /// Runs a study.
 ///
 /// # Errors
@@ -186,46 +171,6 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
         Some(Launcher::Slurm) => slurm::launch(&study, slurm, launch, context),
         None => work(&study, &launch.only, context),
     }
-}
-
-/// Runs the demo.
-///
-/// # Errors
-/// As [`run`].
-pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
-    let model = ModelFolder::find(Path::new(HARBOR), context)?;
-    let config = demo_config(&model.path, &World::new(SEED), args.quick, context.seed.unwrap_or(0));
-    work(&Requested { kind: Kind::Facts, word: "facts", config, out: &args.out }, &[], context)
-}
-
-/// Does the whole study, or only these tasks of it.
-fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
-    let Requested { kind, config, out, .. } = study;
-    kind.check(config)?;
-    let opened = context.runtimes()?;
-    let runtime = InterruptibleRuntime::new(opened.as_ref(), context.console);
-    let progress = Progress::new(context.console, &runtime);
-    let on_event = |event: &Event<'_>| progress.on_event(event);
-    let judges = StudyJudges::of(config, out)?;
-    judges.mention_keys(context);
-    if let [first, ..] = only {
-        let judges = judges.of_shard(first);
-        let call = |role| judges.call(role, context, &runtime);
-        let reused = study::run_shard(config, out, only, &runtime, &call, &on_event)?;
-        let text = format!("{} of {} tasks were there before", reused, only.len());
-        return Ok(Outcome::new(text, json!({ "out": out, "pieces": only, "reused": reused })));
-    }
-    judges.gather()?;
-    let call = |role| judges.call(role, context, &runtime);
-    let report = study::run(*kind, config, out, &runtime, &call, &on_event)?;
-    let StudyReport { table, files, tasks, reused, .. } = report;
-    let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let shown = files.first().map_or_else(String::new, |page| format!("\nreport: {}", page.display()));
-    let text = format!("{}{shown}", table.text());
-    Ok(Outcome::new(
-        text,
-        json!({ "out": out, "table": table.json(), "files": listed, "pieces": tasks, "reused": reused }),
-    ))
 }
 
 #[cfg(test)]

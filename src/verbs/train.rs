@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 
 use super::model::ModelFolder;
 use super::paths::of_config;
-use super::run::Progress;
+use super::run::{Progress, warn_of_damage};
 use super::{Console, Context, Outcome};
 use crate::config_file::ConfigFile;
 use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, InterventionType, Job, JobEvent};
 use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
-use crate::model::{AdapterFolder, hash_beside};
+use crate::model::{AdapterFolder, model_hash};
 use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
-use crate::text::Tokenizer;
+use crate::runtime::device_kind;
+use crate::text::{Tokenizer, unended_turns};
 use crate::train::Recompute;
 use crate::vector::Layers;
 use crate::{Error, Result};
@@ -100,6 +101,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     let mut settings = settings(&args.config, context, |train, file| with_flags(args, train, file))?;
     let model = ModelFolder::find(&settings.model, context)?;
+    unended_turns(&model.path)?.iter().for_each(|warning| console.warn(warning));
     let shape = settings.take_shape()?;
     if let Some(folder) = &settings.adapter {
         let stable = if shape.use_rslora { ", rank-stabilised" } else { "" };
@@ -110,7 +112,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let Inputs { data, intervention, watch, notices } = Inputs::read(&settings, files)?;
     show_notices(&notices, console);
 
-    let mut lock = Lock::new(String::new(), vec![settings.fit.seed]);
+    let runtime = context.runtime()?;
+    let mut lock = Lock::new(runtime.device(), vec![settings.fit.seed]);
     lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
     lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
     lock.hashes.extend(data.files.iter().map(|(name, hash)| (format!("file {name}"), hash.clone())));
@@ -131,7 +134,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let described = intervention.described.clone();
     let mut job = Job {
         model: &model.path,
-        scope: hash_beside(&fingerprint, &model.path)?,
+        scope: Hash::of(&(model_hash(&model.path)?, device_kind(&lock.device))),
         adapter,
         chats: &data.chats,
         holdout: &data.holdout,
@@ -151,8 +154,6 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     lock.hashes.insert("run".into(), key.clone());
     let run = RunDir::open(&args.out)?;
     claim(&run, &key, &settings, args.overwrite)?;
-    let runtime = context.runtime()?;
-    lock.device = runtime.device();
     let begin = || {
         run.write_config(&settings)?;
         run.write_lock(&lock)
@@ -165,6 +166,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         if console.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     drop(progress);
+    warn_of_damage(&run, console);
     match finish? {
         Finish::Interrupted(steps, total) => {
             let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
@@ -277,13 +279,14 @@ pub(super) fn show_notices(notices: &[Notice], console: &dyn Console) {
 /// Shows how far the job is.
 fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
-        JobEvent::Began { examples, held_out, supervised, steps, left_out } => {
+        JobEvent::Began { examples, held_out, supervised, steps, left_out, template } => {
             const NAMED_MAX: usize = 5;
             if !left_out.is_empty() {
                 let named = left_out.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
                 let all = examples + held_out + left_out.len();
                 console.warn(&format!("{} of {all} chats are left out: {named}", left_out.len()));
             }
+            template.iter().for_each(|line| console.warn(line));
             console.say(&format!(
                 "training: {examples} chats, {held_out} held out, {supervised} supervised tokens, {steps} steps"
             ));
@@ -364,7 +367,7 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
     }
     let old = old.unwrap_or_default();
     let differ = match differing(&old, &new) {
-        none if none.is_empty() => vec!["the data or the model's files"],
+        none if none.is_empty() => vec!["the data, the model's files or the device"],
         some => some,
     };
     refuse_other(run.path(), "another run", &differ, "--out")

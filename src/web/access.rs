@@ -189,6 +189,10 @@ fn allowed(headers: &HeaderMap) -> Response {
     told.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
     told.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
     told.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS.into());
+    // Chrome asks before a public page reaches a machine of a private network.
+    if headers.contains_key("access-control-request-private-network") {
+        told.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
+    }
     response
 }
 

@@ -1,6 +1,7 @@
 //! One answer in the making: its tokens as text up to the client's stop texts, with log-probabilities.
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::language_model::Token;
 use crate::text::{Tokenizer, Words};
@@ -9,7 +10,8 @@ use crate::text::{Tokenizer, Words};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Logprob {
     token: String,
-    logprob: f32,
+    /// None for a prompt's first token: nothing stands before it.
+    logprob: Option<f32>,
     bytes: Vec<u8>,
 }
 
@@ -21,6 +23,50 @@ pub struct ChosenLogprob {
     top_logprobs: Vec<Logprob>,
 }
 
+impl Logprob {
+    /// How text completions name a token: its text, or its bytes if they are no whole characters.
+    fn name(&self) -> String {
+        let bytes = || self.bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+        std::str::from_utf8(&self.bytes).map_or_else(|_| format!("bytes:{}", bytes()), str::to_owned)
+    }
+}
+
+/// Writes log-probabilities in the form of text completions: four lists side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct TextLogprobs {
+    /// Characters of prompt and answer so far.
+    characters: usize,
+}
+
+impl TextLogprobs {
+    /// For tokens that begin after so many characters.
+    pub fn after(characters: usize) -> Self {
+        Self { characters }
+    }
+
+    /// The next tokens, each with the likeliest at its place and itself among them.
+    pub fn json(&mut self, tokens: &[ChosenLogprob]) -> Value {
+        let continues = |byte: &u8| byte & 0xc0 == 0x80;
+        let mut lists = [const { Vec::new() }; 4];
+        for ChosenLogprob { chosen, top_logprobs } in tokens {
+            // A token that goes on with a character stands where that character does.
+            let begun = chosen.bytes.first().is_some_and(continues);
+            let likely = top_logprobs.iter().chain([chosen]).map(|token| (token.name(), json!(token.logprob)));
+            let likely: Map<String, Value> = likely.collect();
+            let place = [
+                chosen.name().into(),
+                json!(chosen.logprob),
+                if chosen.logprob.is_some() { likely.into() } else { Value::Null },
+                self.characters.saturating_sub(usize::from(begun)).into(),
+            ];
+            lists.iter_mut().zip(place).for_each(|(list, value): (&mut Vec<Value>, Value)| list.push(value));
+            self.characters += chosen.bytes.iter().filter(|byte| !continues(byte)).count();
+        }
+        let [tokens, token_logprobs, top_logprobs, text_offset] = lists;
+        json!({ "tokens": tokens, "token_logprobs": token_logprobs, "top_logprobs": top_logprobs, "text_offset": text_offset })
+    }
+}
+
 /// What a token adds to an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Piece {
@@ -28,6 +74,8 @@ pub struct Piece {
     pub text: String,
     /// The token itself, if log-probabilities are wanted.
     pub logprobs: Vec<ChosenLogprob>,
+    /// Projections of the prompt's tokens, `[tokens][probes]`, if they are wanted.
+    pub along: Vec<Vec<f32>>,
 }
 
 impl Piece {
@@ -64,11 +112,22 @@ impl Choice {
         self.tokens += 1;
         if tokenizer.eos_ids().contains(&token.id) {
             self.stopped = true;
-            return Piece { text: self.finish(), logprobs: Vec::new() };
+            return Piece { text: self.finish(), ..Piece::default() };
         }
         self.held += &self.words.push(tokenizer, token.id);
         let logprobs = self.top.map(|top| chosen(tokenizer, token, top)).into_iter().collect();
-        Piece { text: self.release(), logprobs }
+        Piece { text: self.release(), logprobs, ..Piece::default() }
+    }
+
+    /// What is captured of the prompt.
+    pub fn prompt(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Piece {
+        let mut logprobs: Vec<ChosenLogprob> =
+            self.top.map(|top| tokens.iter().map(|token| chosen(tokenizer, token, top)).collect()).unwrap_or_default();
+        if let Some(first) = logprobs.first_mut() {
+            first.chosen.logprob = None;
+        }
+        let along = tokens.iter().map(|token| token.along.clone()).collect();
+        Piece { text: String::new(), logprobs, along }
     }
 
     /// What is still held when no token comes any more.
@@ -101,7 +160,7 @@ fn chosen(tokenizer: &Tokenizer, token: &Token, top: usize) -> ChosenLogprob {
 fn named(tokenizer: &Tokenizer, id: u32, logprob: f32) -> Logprob {
     let bytes = tokenizer.token_bytes(id);
     // JSON has no infinity; OpenAI's servers write this number for what cannot be.
-    Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob: logprob.max(-9999.0), bytes }
+    Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob: Some(logprob.max(-9999.0)), bytes }
 }
 
 #[cfg(test)]
@@ -167,6 +226,27 @@ mod tests {
         let (said, _) = pieces("one, two, three", &["two, four"]);
         assert!(said.len() > 4 && said.iter().all(|piece| "one, two, three".contains(piece.as_str())));
         assert_eq!(said.concat(), "one, two, three");
+    }
+
+    #[test]
+    fn text_completions_list_tokens_with_their_places() {
+        let tokenizer = tiny_tokenizer();
+        let ids = tokenizer.encode("a 🦀b").unwrap();
+        let choice = Choice::new(Vec::new(), Some(2));
+        let tokens: Vec<Token> = ids.iter().map(|&id| token(id)).collect();
+        let piece = choice.prompt(&tokenizer, &tokens);
+        let json = TextLogprobs::after(10).json(&piece.logprobs);
+        let list = |name: &str| json[name].as_array().unwrap().clone();
+        assert!(["tokens", "token_logprobs", "top_logprobs", "text_offset"].iter().all(|n| list(n).len() == ids.len()));
+        assert_eq!((&json["tokens"][0], &json["text_offset"][0]), (&"a".into(), &10.into()));
+        assert_eq!((&json["token_logprobs"][0], &json["top_logprobs"][0]), (&Value::Null, &Value::Null));
+        assert_eq!(json["token_logprobs"][1], -0.5);
+        let last = ids.len() - 1;
+        assert_eq!((&json["tokens"][last], &json["text_offset"][last]), (&"b".into(), &13.into()));
+        assert_eq!(json["top_logprobs"][last]["b"], -0.5);
+        // Tokens within the crab stand where it does, and are named by their bytes.
+        assert_eq!(json["text_offset"][last - 1], 12);
+        assert!(json["tokens"][last - 1].as_str().unwrap().starts_with("bytes:\\x"), "{json}");
     }
 
     #[test]

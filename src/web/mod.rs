@@ -1,4 +1,4 @@
-//! `serve`: a model behind OpenAI's chat completions, with steering per request.
+//! `serve`: a model behind OpenAI's chat and text completions, with steering per request.
 //!
 //! ```text
 //! a connection -> request.rs: words to a question -> batch.rs: the thread that owns the model -> reply.rs: chunks or a whole
@@ -9,9 +9,13 @@
 mod access;
 mod api_error;
 mod batch;
+mod body;
 mod choice;
 mod connections;
+mod fields;
 mod open_requests;
+mod projections;
+mod prompt;
 mod reply;
 mod request;
 mod state;
@@ -20,9 +24,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -33,6 +36,7 @@ use tokio::net::TcpListener;
 
 use crate::runtime::Runtime;
 use crate::session::{LiveModel, NamedFile};
+use crate::steering::{Op, Positions};
 use crate::text::Tokenizer;
 use crate::vector::{Layer, VectorFile};
 use crate::verbs::model::{Model, ModelArgs};
@@ -43,17 +47,15 @@ use api_error::ApiError;
 use batch::{Asked, answer_all};
 use connections::{Activity, Connections, LIMITS, Working, at_work};
 use open_requests::RequestGuard;
-use request::{Question, Served};
+use request::{Kind, Question, Served};
 use state::{AppState, QUEUE_MAX};
 
-/// Bytes of a request's body.
-const BODY_MAX: usize = 8 << 20;
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
+/// What the routes take and give, for programs.
+const OPENAPI: &str = include_str!("openapi.json");
 /// How often an interruption and idleness are looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Answer over HTTP as OpenAI's chat completions do, with steering per request
+/// Answer over HTTP as OpenAI's completions do, with steering per request
 ///
 /// Requests that come together are answered in one batch. A request may carry `steering`, a list of
 /// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
@@ -198,9 +200,13 @@ async fn until_over(console: &dyn Console, state: &AppState, idle: Option<Durati
 fn routes(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
-        .route("/v1/chat/completions", post(completions))
+        .route("/v1/chat/completions", post(async |state, request| completions(state, request, Kind::Chat).await))
+        .route("/v1/completions", post(async |state, request| completions(state, request, Kind::Text).await))
+        .route("/v1/steering", get(steering))
+        .route("/v1/projections", post(projections::answer))
         .fallback(async |request: Request| {
             ApiError::new(StatusCode::NOT_FOUND, format!("there is no {} here", request.uri().path()))
         })
@@ -233,6 +239,20 @@ fn described(state: &AppState) -> Value {
     })
 }
 
+/// What requests may be steered with.
+async fn steering(State(state): State<Arc<AppState>>) -> Json<Value> {
+    let model = described(&state);
+    Json(json!({
+        "object": "list",
+        "model": model["id"],
+        "layers": model["layers"],
+        "data": model["vectors"],
+        "positions": [Positions::Response, Positions::Prompt, Positions::All],
+        "ops": [Op::Add, Op::Ablate],
+        "vectors_max": request::STEERING_MAX,
+    }))
+}
+
 async fn models(State(state): State<Arc<AppState>>) -> Json<Value> {
     Json(json!({ "object": "list", "data": [described(&state)] }))
 }
@@ -242,32 +262,10 @@ async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> 
     Ok(Json(described(&state)))
 }
 
-async fn completions(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+async fn completions(State(state): State<Arc<AppState>>, request: Request, kind: Kind) -> Result<Response, ApiError> {
     let guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
-    let body = body(request).await?;
-    let served = state.served.clone();
-    // A long conversation takes the template and the tokenizer a while.
-    let question = tokio::task::spawn_blocking(move || Question::read(&body, &served)).await;
-    let question = question.map_err(|e| ApiError::failed(&Error::new(format!("reading the request: {e}"))))??;
+    let question = body::read(request, &state, move |body, served| Question::read(body, kind, served)).await?;
     let stream = question.stream;
     let (frame, said) = state.ask(question)?;
     if stream { Ok(reply::streamed(frame, said, guard)) } else { reply::whole(frame, said).await }
-}
-
-/// A request's body, if it is neither too long nor too slow.
-async fn body(request: Request) -> Result<Bytes, ApiError> {
-    let too_large =
-        || ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"));
-    let length = request.headers().get("content-length").and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_MAX) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_MAX)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(e)) if std::error::Error::source(&e).is_some_and(|e| e.to_string().contains("length limit")) => {
-            Err(too_large())
-        }
-        Ok(Err(e)) => Err(ApiError::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {e}"))),
-        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
-    }
 }

@@ -13,9 +13,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::api_error::ApiError;
 use super::batch::Said;
-use super::choice::{ChosenLogprob, Piece};
+use super::choice::{ChosenLogprob, Piece, TextLogprobs};
 use super::open_requests::RequestGuard;
-use super::request::Question;
+use super::request::{Kind, Question, Served};
 use crate::Error;
 use crate::session::ActiveSteering;
 
@@ -25,46 +25,90 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// What every answer carries besides its choices.
 #[derive(Debug)]
 pub struct Frame {
-    /// The completion's id.
-    pub id: String,
+    id: String,
+    kind: Kind,
     /// Seconds since 1970.
-    pub created: u64,
+    created: u64,
     /// The model's name.
-    pub model: String,
+    model: String,
     /// The model's hash, short.
-    pub fingerprint: String,
+    fingerprint: String,
     prompt_tokens: usize,
-    choices: usize,
+    answers: usize,
+    /// What each answer repeats of its prompt.
+    echo: Vec<String>,
+    /// Where each answer's tokens begin, for [`Kind::Text`].
+    offsets: Vec<TextLogprobs>,
     steering: Vec<ActiveSteering>,
     logprobs: bool,
     stream_usage: bool,
+    ignored: Vec<String>,
+}
+
+/// A part of a streamed answer.
+enum Part<'a> {
+    /// Its begin; it repeats this of the prompt.
+    Begin(&'a str),
+    More(&'a Piece),
+    /// Why it ends.
+    End(&'static str),
 }
 
 impl Frame {
-    /// The frame of the answer to a question.
-    pub fn new(id: String, created: u64, model: String, fingerprint: String, question: &Question) -> Self {
+    /// The frame of the answer to a question to `served`.
+    pub fn new(id: String, created: u64, question: &Question, served: &Served) -> Self {
+        let answers = question.answers();
+        let texts = |i: usize| question.echo.as_ref().map(|texts| texts[i / question.choices].clone());
+        // As OpenAI counts, from the prompt's begin, also if the prompt is not repeated.
+        let characters = |i: usize| match question.echo {
+            Some(_) => 0,
+            None => {
+                let ids = &question.prompts[i / question.choices];
+                let bytes = ids.iter().flat_map(|&id| served.tokenizer.token_bytes(id));
+                bytes.filter(|byte| byte & 0xc0 != 0x80).count()
+            }
+        };
+        let offsets = match question.kind {
+            Kind::Text if question.logprobs.is_some() => {
+                (0..answers).map(|i| TextLogprobs::after(characters(i))).collect()
+            }
+            _ => Vec::new(),
+        };
         Self {
             id,
+            kind: question.kind,
             created,
-            model,
-            fingerprint,
-            prompt_tokens: question.prompt.len(),
-            choices: question.choices,
+            model: served.name.clone(),
+            fingerprint: served.fingerprint.chars().take(12).collect(),
+            prompt_tokens: question.prompts.iter().map(Vec::len).sum(),
+            answers,
+            echo: (0..answers).filter_map(texts).collect(),
+            offsets,
             steering: question.steering.clone(),
             logprobs: question.logprobs.is_some(),
             stream_usage: question.stream_usage,
+            ignored: question.ignored.clone(),
         }
     }
 
-    fn json(&self, object: &str, choices: Value) -> Value {
-        json!({
+    fn json(&self, chunk: bool, choices: Value) -> Value {
+        let object = match (self.kind, chunk) {
+            (Kind::Chat, false) => "chat.completion",
+            (Kind::Chat, true) => "chat.completion.chunk",
+            (Kind::Text, _) => "text_completion",
+        };
+        let mut json = json!({
             "id": self.id,
             "object": object,
             "created": self.created,
             "model": self.model,
             "system_fingerprint": self.fingerprint,
             "choices": choices,
-        })
+        });
+        if !self.ignored.is_empty() {
+            json["ignored_fields"] = json!(self.ignored);
+        }
+        json
     }
 
     fn usage(&self, completion_tokens: usize) -> Value {
@@ -73,6 +117,46 @@ impl Frame {
             "completion_tokens": completion_tokens,
             "total_tokens": self.prompt_tokens + completion_tokens,
         })
+    }
+
+    fn echoed(&self, answer: usize) -> &str {
+        self.echo.get(answer).map_or("", String::as_str)
+    }
+
+    /// A whole answer.
+    fn choice(&mut self, answer: usize, piece: &Piece, finish_reason: &str) -> Value {
+        let logprobs = self.logprobs(answer, &piece.logprobs);
+        match self.kind {
+            Kind::Chat => json!({
+                "index": answer,
+                "message": { "role": "assistant", "content": piece.text, "refusal": null },
+                "logprobs": logprobs,
+                "finish_reason": finish_reason,
+            }),
+            Kind::Text => json!({
+                "index": answer,
+                "text": format!("{}{}", self.echoed(answer), piece.text),
+                "logprobs": logprobs,
+                "finish_reason": finish_reason,
+            }),
+        }
+    }
+
+    /// A part of an answer.
+    fn chunk(&mut self, answer: usize, part: &Part<'_>) -> Value {
+        let (delta, text, logprobs, finish_reason) = match *part {
+            Part::Begin(text) => (json!({ "role": "assistant", "content": "" }), text, Value::Null, None),
+            Part::More(Piece { text, logprobs, .. }) => {
+                (json!({ "content": text }), text.as_str(), self.logprobs(answer, logprobs), None)
+            }
+            Part::End(reason) => (json!({}), "", Value::Null, Some(reason)),
+        };
+        let mut choice = json!({ "index": answer, "logprobs": logprobs, "finish_reason": finish_reason });
+        match self.kind {
+            Kind::Chat => choice["delta"] = delta,
+            Kind::Text => choice["text"] = text.into(),
+        }
+        self.json(true, json!([choice]))
     }
 
     /// The steering that acted, if any was asked for.
@@ -84,27 +168,32 @@ impl Frame {
     }
 
     /// Why there is no answer. Steering that makes activations overflow is the client's error.
-    fn failed(&self, error: &Error) -> ApiError {
+    pub fn failed(&self, error: &Error) -> ApiError {
         match &self.steering[..] {
             [] => ApiError::failed(error),
             _ => ApiError::field("steering", format!("{error}; under this steering, try smaller coefficients")),
         }
     }
 
-    fn logprobs(&self, content: &[ChosenLogprob]) -> Value {
-        if self.logprobs { json!({ "content": content, "refusal": null }) } else { Value::Null }
+    fn logprobs(&mut self, answer: usize, tokens: &[ChosenLogprob]) -> Value {
+        match self.kind {
+            _ if !self.logprobs => Value::Null,
+            Kind::Chat => json!({ "content": tokens, "refusal": null }),
+            Kind::Text => self.offsets[answer].json(tokens),
+        }
     }
 }
 
-fn broken_off() -> ApiError {
+/// The model is gone.
+pub fn broken_off() -> ApiError {
     ApiError::failed(&Error::new("the model stopped before the answer was complete"))
 }
 
 /// The whole completion, when it is complete.
-pub async fn whole(frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, ApiError> {
-    let mut pieces = vec![Piece::default(); frame.choices];
-    let mut choices = vec![Value::Null; frame.choices];
-    let (mut open, mut completion_tokens) = (frame.choices, 0);
+pub async fn whole(mut frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, ApiError> {
+    let mut pieces = vec![Piece::default(); frame.answers];
+    let mut choices = vec![Value::Null; frame.answers];
+    let (mut open, mut completion_tokens) = (frame.answers, 0);
     while open > 0 {
         match said.recv().await.ok_or_else(broken_off)? {
             Said::More(choice, piece) => {
@@ -112,13 +201,7 @@ pub async fn whole(frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Re
                 pieces[choice].logprobs.extend(piece.logprobs);
             }
             Said::End { choice, finish_reason, tokens, steered } => {
-                let Piece { text, logprobs } = &pieces[choice];
-                choices[choice] = json!({
-                    "index": choice,
-                    "message": { "role": "assistant", "content": text, "refusal": null },
-                    "logprobs": frame.logprobs(logprobs),
-                    "finish_reason": finish_reason,
-                });
+                choices[choice] = frame.choice(choice, &pieces[choice], finish_reason);
                 frame.steering(&mut choices[choice], &steered);
                 completion_tokens += tokens;
                 open -= 1;
@@ -126,14 +209,14 @@ pub async fn whole(frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Re
             Said::Failed(e) => return Err(frame.failed(&e)),
         }
     }
-    let mut completion = frame.json("chat.completion", Value::Array(choices));
+    let mut completion = frame.json(false, Value::Array(choices));
     completion["usage"] = frame.usage(completion_tokens);
     Ok(Json(completion).into_response())
 }
 
 /// A stream of chunks that ends with `[DONE]`; a failure is a chunk too.
 pub fn streamed(frame: Frame, said: UnboundedReceiver<Said>, guard: RequestGuard) -> Response {
-    let chunks = Chunks { open: frame.choices, frame, completion_tokens: 0, ready: VecDeque::new(), _guard: guard };
+    let chunks = Chunks { open: frame.answers, frame, completion_tokens: 0, ready: VecDeque::new(), _guard: guard };
     let chunks = stream::unfold((chunks.begun(), said), async |(mut chunks, mut said)| {
         while chunks.ready.is_empty() && chunks.open > 0 {
             chunks.take(said.recv().await);
@@ -156,22 +239,22 @@ struct Chunks {
 }
 
 impl Chunks {
-    /// The first chunk of each answer says who speaks.
+    /// The first chunk of each answer says who speaks, or repeats the prompt.
     fn begun(mut self) -> Self {
-        for choice in 0..self.open {
-            self.push(choice, json!({ "role": "assistant", "content": "" }), Value::Null, Value::Null);
+        for answer in 0..self.open {
+            let echo = self.frame.echoed(answer).to_owned();
+            if self.frame.kind == Kind::Chat || !echo.is_empty() {
+                self.push(answer, &Part::Begin(&echo));
+            }
         }
         self
     }
 
     fn take(&mut self, said: Option<Said>) {
         match said {
-            Some(Said::More(choice, piece)) => {
-                let logprobs = self.frame.logprobs(&piece.logprobs);
-                self.push(choice, json!({ "content": piece.text }), logprobs, Value::Null);
-            }
+            Some(Said::More(answer, piece)) => self.push(answer, &Part::More(&piece)),
             Some(Said::End { choice, finish_reason, tokens, steered }) => {
-                let mut last = self.chunk(choice, json!({}), Value::Null, finish_reason.into());
+                let mut last = self.frame.chunk(choice, &Part::End(finish_reason));
                 self.frame.steering(&mut last["choices"][0], &steered);
                 self.ready.push_back(last.to_string());
                 self.completion_tokens += tokens;
@@ -185,18 +268,14 @@ impl Chunks {
         }
     }
 
-    fn chunk(&self, choice: usize, delta: Value, logprobs: Value, finish_reason: Value) -> Value {
-        let choice = json!([{ "index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason }]);
-        self.frame.json("chat.completion.chunk", choice)
-    }
-
-    fn push(&mut self, choice: usize, delta: Value, logprobs: Value, finish_reason: Value) {
-        self.ready.push_back(self.chunk(choice, delta, logprobs, finish_reason).to_string());
+    fn push(&mut self, answer: usize, part: &Part<'_>) {
+        let chunk = self.frame.chunk(answer, part);
+        self.ready.push_back(chunk.to_string());
     }
 
     fn close(&mut self) {
         if self.frame.stream_usage {
-            let mut last = self.frame.json("chat.completion.chunk", json!([]));
+            let mut last = self.frame.json(true, json!([]));
             last["usage"] = self.frame.usage(self.completion_tokens);
             self.ready.push_back(last.to_string());
         }

@@ -1,84 +1,22 @@
-//! A request's body as a question to the model. Fields without an effect here are ignored, as OpenAI's servers ignore many; fields
-//! that ask for what this server does not do, and values without a meaning, are refused by name.
-
-use std::ops::RangeInclusive;
+//! A request's body as a question to the model.
 
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
-use crate::Error;
-use crate::language_model::{Prompt, Sampling};
+use super::fields::Fields;
+use crate::language_model::{Direction, Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
-use crate::text::{Tokenizer, chat_of_row};
+use crate::text::Tokenizer;
+use crate::vector::Layers;
 
 /// Answers to one request.
-const CHOICES_MAX: usize = 128;
-/// Texts in `stop`.
-const STOPS_MAX: usize = 4;
+pub const CHOICES_MAX: usize = 128;
 /// Vectors in `steering`.
-const STEERING_MAX: usize = 16;
-/// Bytes of a token in ordinary text, generously.
-const TOKEN_BYTES: usize = 8;
-/// By so many tokens the beginning of a text may differ from the same part of the whole.
-const CUT_TOKENS: usize = 64;
-/// Stands at the end of a message that the model goes on with, until the template has written it.
-const GOES_ON: &str = "\u{e000}the model goes on here\u{e000}";
-
-/// Fields of OpenAI, vLLM, SGLang and llama.cpp that ask for what this server does not do, each with a value that changes
-/// nothing there. Null, false, 0 and what is empty change nothing in any of them.
-const NOT_DONE: &[(&str, Option<&str>)] = &[
-    ("frequency_penalty", None),
-    ("presence_penalty", None),
-    ("logit_bias", None),
-    ("tools", None),
-    ("tool_choice", Some("auto")),
-    ("functions", None),
-    ("function_call", Some("auto")),
-    ("audio", None),
-    ("modalities", Some("text")),
-    ("prediction", None),
-    ("web_search_options", None),
-    ("response_format", Some("text")),
-    ("structured_outputs", None),
-    ("grammar", None),
-    ("json_schema", None),
-    ("regex", None),
-    ("ebnf", None),
-    ("min_p", None),
-    ("top_n_sigma", Some("-1")),
-    ("typical_p", Some("1")),
-    ("tfs_z", Some("1")),
-    ("mirostat", None),
-    ("dynatemp_range", None),
-    ("xtc_probability", None),
-    ("dry_multiplier", None),
-    ("best_of", Some("1")),
-    ("use_beam_search", None),
-    ("length_penalty", Some("1")),
-    ("early_stopping", None),
-    ("min_tokens", None),
-    ("stop_token_ids", None),
-    ("ignore_eos", None),
-    ("include_stop_str_in_output", None),
-    ("skip_special_tokens", Some("true")),
-    ("bad_words", None),
-    ("allowed_token_ids", None),
-    ("logits_processors", None),
-    ("prompt_logprobs", None),
-    ("n_probs", None),
-    ("return_token_ids", None),
-    ("return_tokens_as_token_ids", None),
-    ("echo", None),
-    ("truncate_prompt_tokens", None),
-    ("add_special_tokens", None),
-    ("documents", None),
-    ("chat_template", None),
-    ("chat_template_kwargs", None),
-    ("mm_processor_kwargs", None),
-];
+pub const STEERING_MAX: usize = 16;
+/// OpenAI's longest answer of a text completion that names no limit, in tokens.
+const TEXT_TOKENS: usize = 16;
 
 /// The model that is served, and its limits.
 #[derive(Debug)]
@@ -112,18 +50,59 @@ impl Served {
     }
 }
 
+/// Which of OpenAI's two kinds of completion is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `/v1/chat/completions`.
+    Chat,
+    /// `/v1/completions`.
+    Text,
+}
+
+impl Kind {
+    /// Fields that this kind does not have, each with a value that changes nothing.
+    fn not_done(self) -> &'static [(&'static str, Option<&'static str>)] {
+        match self {
+            Self::Chat => &[("echo", None), ("suffix", None)],
+            Self::Text => &[
+                ("suffix", None),
+                ("top_logprobs", None),
+                ("messages", None),
+                ("continue_final_message", None),
+                ("add_generation_prompt", None),
+            ],
+        }
+    }
+
+    /// Texts in `stop`. lm-evaluation-harness sends all of a task's.
+    fn stops_max(self) -> usize {
+        match self {
+            Self::Chat => 4,
+            Self::Text => 16,
+        }
+    }
+}
+
 /// A request that can be answered.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// The prompt's tokens.
-    pub prompt: Vec<u32>,
-    /// How it is steered.
+    /// What is asked for.
+    pub kind: Kind,
+    /// The prompts' tokens: one, but for text completions.
+    pub prompts: Vec<Vec<u32>>,
+    /// The prompts' texts, if the answers repeat them.
+    pub echo: Option<Vec<String>>,
+    /// How they are steered.
     pub steering: Vec<ActiveSteering>,
     /// Everything about drawing; one rollout each, since every choice is an ask of its own.
     pub sampling: Sampling,
+    /// No answer is wanted, only what is captured of the prompt.
+    pub silent: bool,
+    /// Directions onto which the prompt's tokens are projected.
+    pub probes: Vec<Direction>,
     /// The seed that the client gave.
     pub seed: Option<i64>,
-    /// How many answers.
+    /// How many answers to each prompt.
     pub choices: usize,
     /// Texts that end an answer.
     pub stop: Vec<String>,
@@ -133,162 +112,93 @@ pub struct Question {
     pub stream: bool,
     /// And the count of tokens at its end.
     pub stream_usage: bool,
+    /// Fields of the request that have no effect.
+    pub ignored: Vec<String>,
 }
 
 impl Question {
     /// Reads a request's body.
-    pub fn read(body: &[u8], served: &Served) -> Result<Self, ApiError> {
+    pub fn read(body: &[u8], kind: Kind, served: &Served) -> Result<Self, ApiError> {
         let map = serde_json::from_slice::<Map<String, Value>>(body)
             .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
         let mut fields = Fields { map, place: String::new() };
-        fields.refuse_what_is_not_done()?;
+        fields.refuse_what_is_not_done(kind.not_done())?;
         if let Some(name) = fields.take::<String>("model")? {
             served.check(&name)?;
         }
-        let prompt = fields.prompt(served)?;
-        let sampling = fields.sampling(served)?;
+        let mut ignored = Vec::new();
+        let (prompts, echo) = match kind {
+            Kind::Chat => (vec![fields.chat(served, true, &mut ignored)?], None),
+            Kind::Text => fields.texts(served)?,
+        };
+        let (sampling, silent) = fields.sampling(kind, served)?;
         let choices = fields.within("n", 1..=CHOICES_MAX)?.unwrap_or(1);
+        if prompts.len() * choices > CHOICES_MAX {
+            let (given, n) = (prompts.len(), choices);
+            let what = format!("{given} prompts with {n} answers each; at most {CHOICES_MAX} answers to a request");
+            return Err(ApiError::field("prompt", what));
+        }
         let stream = fields.take("stream")?.unwrap_or(false);
         let options: Map<String, Value> = fields.take("stream_options")?.unwrap_or_default();
-        let stream_usage = Fields { map: options, place: "stream_options.".into() }.take("include_usage")?;
+        let mut options = Fields { map: options, place: "stream_options.".into() };
+        let stream_usage = options.take("include_usage")?.unwrap_or(false);
+        let steering = fields.steering(&served.vectors)?;
+        let seed = fields.take("seed")?;
+        let stop = fields.stop(kind)?;
+        let logprobs = match kind {
+            Kind::Chat => fields.logprobs()?,
+            Kind::Text => fields.number_of_logprobs()?,
+        };
+        ignored.extend(options.ignored());
+        ignored.extend(fields.ignored());
         Ok(Self {
-            prompt,
+            kind,
+            prompts,
+            echo,
+            steering,
             sampling,
+            silent,
+            probes: Vec::new(),
+            seed,
             choices,
+            stop,
+            logprobs,
             stream,
-            steering: fields.steering(&served.vectors)?,
-            seed: fields.take("seed")?,
-            stop: fields.stop()?,
-            logprobs: fields.logprobs()?,
-            stream_usage: stream_usage.unwrap_or(false),
+            stream_usage,
+            ignored,
         })
     }
 
-    /// What the model is given.
-    pub fn prompt(&self) -> Prompt {
-        Prompt::Ids(self.prompt.clone())
+    /// How many answers in all.
+    pub fn answers(&self) -> usize {
+        self.prompts.len() * self.choices
     }
-}
 
-/// Whether a field of [`NOT_DONE`] asks for nothing; `off` is the value that does so besides what is empty.
-fn changes_nothing(value: &Value, off: Option<&str>) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) => off == Some("true"),
-        Value::Number(n) => n.as_f64() == Some(0.0) || off.is_some_and(|off| n.as_f64() == off.parse().ok()),
-        Value::String(word) => word.is_empty() || (off == Some("auto") && word == "none") || off == Some(word),
-        Value::Array(list) => list.iter().all(|one| off.is_some() && one.as_str() == off),
-        Value::Object(map) => map.is_empty() || (off.is_some() && map.get("type").and_then(Value::as_str) == off),
+    /// Whether log-probabilities or projections of the prompt's own tokens are wanted.
+    pub fn scores_prompt(&self) -> bool {
+        (self.echo.is_some() && self.logprobs.is_some()) || !self.probes.is_empty()
     }
-}
 
-/// The tokens of a prompt, unless there are too many. A long text's beginning tells it, before time goes into the rest.
-fn tokens(text: &str, served: &Served) -> Result<Vec<u32>, ApiError> {
-    let most = served.positions_max;
-    let encode = |text: &str| served.tokenizer.encode(text).map_err(|e| ApiError::of("messages", &e));
-    let too_long = |tokens: String| {
-        let what = format!("the messages are {tokens} tokens, the model reads {most}");
-        ApiError::field("messages", what).code("context_length_exceeded")
-    };
-    let mut bytes = most.saturating_add(CUT_TOKENS).saturating_mul(TOKEN_BYTES);
-    while bytes < text.len() {
-        if encode(&text[..text.floor_char_boundary(bytes)])?.len() > most.saturating_add(CUT_TOKENS) {
-            return Err(too_long(format!("more than {most}")));
-        }
-        bytes = bytes.saturating_mul(4);
+    /// Whether both can be answered in one batch.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.sampling == other.sampling && self.scores_prompt() == other.scores_prompt() && self.probes == other.probes
     }
-    let ids = encode(text)?;
-    if ids.len() > most { Err(too_long(ids.len().to_string())) } else { Ok(ids) }
-}
 
-/// The fields of an object, taken out one by one.
-struct Fields {
-    map: Map<String, Value>,
-    /// What stands before a field's name in messages.
-    place: String,
+    /// What the model is given for one of the answers.
+    pub fn prompt(&self, answer: usize) -> Prompt {
+        Prompt::Ids(self.prompts[answer / self.choices].clone())
+    }
 }
 
 impl Fields {
-    /// A field; null is as good as absent.
-    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
-        let Some(value) = self.map.remove(name).filter(|value| !value.is_null()) else { return Ok(None) };
-        let place = format!("{}{name}", self.place);
-        serde_json::from_value(value).map(Some).map_err(|e| ApiError::field(&place, format!("`{place}`: {e}")))
-    }
-
-    /// A field within a range.
-    fn within<T>(&mut self, name: &str, range: RangeInclusive<T>) -> Result<Option<T>, ApiError>
-    where
-        T: DeserializeOwned + PartialOrd + std::fmt::Display,
-    {
-        let value: Option<T> = self.take(name)?;
-        match value {
-            Some(x) if !range.contains(&x) => {
-                let what = format!("`{name}` is {x}, outside {} to {}", range.start(), range.end());
-                Err(ApiError::field(name, what))
-            }
-            value => Ok(value),
-        }
-    }
-
-    /// A field that counts something: at least 1.
-    fn count(&mut self, name: &str) -> Result<Option<usize>, ApiError> {
-        match self.take::<i64>(name)? {
-            Some(n) if n < 1 => Err(ApiError::field(name, format!("`{name}` is {n}; the least is 1"))),
-            n => Ok(n.map(|n| usize::try_from(n).unwrap_or(usize::MAX))),
-        }
-    }
-
-    /// Refuses fields whose request would silently be ignored.
-    fn refuse_what_is_not_done(&self) -> Result<(), ApiError> {
-        let not_done = |name: &str, value: &Value| match NOT_DONE.iter().find(|(known, _)| *known == name) {
-            Some((_, off)) => !changes_nothing(value, *off),
-            None => name.starts_with("guided_") && !changes_nothing(value, None),
+    /// How tokens are drawn, and whether none is wanted.
+    fn sampling(&mut self, kind: Kind, served: &Served) -> Result<(Sampling, bool), ApiError> {
+        let (least, usual) = match kind {
+            Kind::Chat => (1, served.new_tokens),
+            Kind::Text => (0, TEXT_TOKENS),
         };
-        match self.map.iter().find(|(name, value)| not_done(name, value)) {
-            Some((name, _)) => {
-                Err(ApiError::field(name, format!("`{name}` is not supported here")).code("unsupported_parameter"))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// `messages`, as the template and the tokenizer have them.
-    fn prompt(&mut self, served: &Served) -> Result<Vec<u32>, ApiError> {
-        let goes_on = self.take("continue_final_message")?.unwrap_or(false);
-        let generation_prompt = self.take("add_generation_prompt")?.unwrap_or(!goes_on);
-        if goes_on && generation_prompt {
-            let what = "`continue_final_message` and `add_generation_prompt` exclude each other";
-            return Err(ApiError::field("continue_final_message", what));
-        }
-        let turns = self.map.remove("messages").unwrap_or_default();
-        if turns.is_null() {
-            return Err(ApiError::field("messages", "`messages` is missing"));
-        }
-        let called = |turn: &Value| turn.get("tool_calls").is_some_and(|calls| !changes_nothing(calls, None));
-        if let Some(i) = turns.as_array().and_then(|turns| turns.iter().position(called)) {
-            let place = format!("messages[{i}].tool_calls");
-            let what = format!("`{place}` is not supported here");
-            return Err(ApiError::field(place, what).code("unsupported_parameter"));
-        }
-        let wrong = |e: Error| ApiError::of("messages", &e);
-        let (mut messages, _) = chat_of_row(Map::from_iter([("messages".to_owned(), turns)])).map_err(wrong)?;
-        if let Some(last) = messages.last_mut().filter(|_| goes_on) {
-            last.content += GOES_ON;
-        }
-        let mut text = served.tokenizer.chat_text(&messages, generation_prompt).map_err(wrong)?;
-        if goes_on {
-            let end = text.rfind(GOES_ON);
-            text.truncate(end.ok_or_else(|| {
-                ApiError::field("continue_final_message", "the chat template does not write the final message")
-            })?);
-        }
-        tokens(&text, served)
-    }
-
-    fn sampling(&mut self, served: &Served) -> Result<Sampling, ApiError> {
-        let longest = self.count("max_tokens")?;
-        let longest = self.count("max_completion_tokens")?.or(longest);
+        let longest = self.count("max_tokens", least)?;
+        let longest = self.count("max_completion_tokens", least)?.or(longest).unwrap_or(usual);
         let top_k = match self.take::<i64>("top_k")? {
             // vLLM's and llama.cpp's words for all tokens.
             Some(-1 | 0) | None => None,
@@ -298,18 +208,19 @@ impl Fields {
             }
         };
         // OpenAI's defaults: the model's own distribution, uncut. The last two are vLLM's additions.
-        Ok(Sampling {
+        let sampling = Sampling {
             temperature: self.within("temperature", 0.0..=2.0)?.unwrap_or(1.0),
             top_p: self.within("top_p", f32::MIN_POSITIVE..=1.0)?.unwrap_or(1.0),
             top_k,
             repetition_penalty: self.within("repetition_penalty", 0.01..=100.0)?.unwrap_or(1.0),
-            max_new_tokens: longest.unwrap_or(served.new_tokens),
+            max_new_tokens: longest.max(1),
             rollouts: 1,
             seed: served.seed,
-        })
+        };
+        Ok((sampling, longest == 0))
     }
 
-    fn stop(&mut self) -> Result<Vec<String>, ApiError> {
+    fn stop(&mut self, kind: Kind) -> Result<Vec<String>, ApiError> {
         let stop = match self.map.remove("stop") {
             Some(Value::String(text)) => vec![text],
             Some(other) => {
@@ -318,8 +229,9 @@ impl Fields {
             }
             None => Vec::new(),
         };
-        if stop.len() > STOPS_MAX || stop.iter().any(String::is_empty) {
-            return Err(ApiError::field("stop", format!("`stop`: a text or at most {STOPS_MAX} of them, none empty")));
+        let most = kind.stops_max();
+        if stop.len() > most || stop.iter().any(String::is_empty) {
+            return Err(ApiError::field("stop", format!("`stop`: a text or at most {most} of them, none empty")));
         }
         Ok(stop)
     }
@@ -333,14 +245,31 @@ impl Fields {
         }
     }
 
+    /// The `logprobs` of a text completion: how many of the likeliest tokens.
+    fn number_of_logprobs(&mut self) -> Result<Option<usize>, ApiError> {
+        match self.map.get("logprobs") {
+            Some(Value::Bool(false)) => Ok(None),
+            _ => self.within("logprobs", 0..=20),
+        }
+    }
+
     /// Our own field: `[{"vector": "evil", "coef": -1.5, "layer": 20, "positions": "response"}]`.
-    fn steering(&mut self, vectors: &VectorSet) -> Result<Vec<ActiveSteering>, ApiError> {
+    pub fn steering(&mut self, vectors: &VectorSet) -> Result<Vec<ActiveSteering>, ApiError> {
         let requests: Vec<Map<String, Value>> = self.take("steering")?.unwrap_or_default();
         if requests.len() > STEERING_MAX {
             return Err(ApiError::field("steering", format!("`steering`: at most {STEERING_MAX} vectors at once")));
         }
         let place = |(i, map)| Fields { map, place: format!("steering[{i}].") }.steering_request(vectors);
         requests.into_iter().enumerate().map(place).collect()
+    }
+
+    /// `layer`: a number, a list of them, or `all`.
+    pub fn layers(&mut self) -> Result<Option<Layers>, ApiError> {
+        let place = format!("{}layer", self.place);
+        let Some(layers) = self.map.remove("layer").filter(|layers| !layers.is_null()) else { return Ok(None) };
+        serde_json::from_value(layers)
+            .map(Some)
+            .map_err(|_| ApiError::field(&place, format!("`{place}`: a layer's number, a list of them, or \"all\"")))
     }
 
     /// One object of `steering`.
@@ -351,11 +280,7 @@ impl Fields {
         vectors.get(&vector).map_err(|e| ApiError::of(format!("{place}vector"), &e))?;
         let op = self.take("op")?.unwrap_or(Op::Add);
         let coef = self.take("coef")?.or((op == Op::Ablate).then_some(1.0)).ok_or_else(|| missing("coef"))?;
-        let layers = self.map.remove("layer").ok_or_else(|| missing("layer"))?;
-        let layers = serde_json::from_value(layers).map_err(|_| {
-            let what = format!("`{place}layer`: a layer's number, a list of them, or \"all\"");
-            ApiError::field(format!("{place}layer"), what)
-        })?;
+        let layers = self.layers()?.ok_or_else(|| missing("layer"))?;
         let positions = self.take("positions")?.unwrap_or_default();
         if let Some(name) = self.map.keys().next() {
             // Only this server has the field, so an unknown name is a mistake.
@@ -389,17 +314,109 @@ mod tests {
         }
     }
 
-    fn read(more: Value) -> Result<Question, ApiError> {
-        let mut body = json!({ "messages": [{ "role": "user", "content": "Hi" }] });
+    fn read_as(kind: Kind, more: Value) -> Result<Question, ApiError> {
+        let mut body = match kind {
+            Kind::Chat => json!({ "messages": [{ "role": "user", "content": "Hi" }] }),
+            Kind::Text => json!({ "prompt": "Hi" }),
+        };
         for (key, value) in more.as_object().unwrap() {
             body[key] = value.clone();
         }
-        Question::read(body.to_string().as_bytes(), &served())
+        Question::read(body.to_string().as_bytes(), kind, &served())
+    }
+
+    fn read(more: Value) -> Result<Question, ApiError> {
+        read_as(Kind::Chat, more)
     }
 
     /// What a refusal says.
     fn refusal(more: Value) -> Value {
         read(more).unwrap_err().json()["error"].clone()
+    }
+
+    #[test]
+    fn every_field_changes_something_or_is_refused_by_name() {
+        let asked = json!({
+            "temperature": 0.5, "top_p": 0.5, "top_k": 5, "repetition_penalty": 1.5, "max_tokens": 3,
+            "max_completion_tokens": 3, "n": 2, "stop": ["a"], "seed": 7, "stream": true,
+            "stream_options": { "include_usage": true }, "logprobs": true, "top_logprobs": 3, "echo": true, "suffix": "a",
+            "continue_final_message": true, "add_generation_prompt": false, "min_p": 0.1, "min_tokens": 4,
+            "stop_token_ids": [1], "ignore_eos": true, "best_of": 2, "use_beam_search": true, "length_penalty": 2,
+            "frequency_penalty": 0.5, "presence_penalty": -0.5, "logit_bias": { "5": 10 }, "typical_p": 0.5,
+            "mirostat": 2, "xtc_probability": 0.5, "dry_multiplier": 0.8, "top_n_sigma": 1, "repeat_penalty": 1.2,
+            "tools": [{ "type": "function" }], "tool_choice": "required", "functions": [{ "name": "f" }],
+            "function_call": { "name": "f" }, "response_format": { "type": "json_object" },
+            "structured_outputs": { "json": {} }, "guided_json": {"type": "object"}, "guided_regex": "a*",
+            "guided_choice": ["a"], "guided_grammar": "a", "grammar": "root ::= a", "json_schema": { "type": "object" },
+            "regex": "a", "ebnf": "a", "chat_template": "{{ messages }}", "documents": [{ "text": "a" }],
+            "chat_template_kwargs": { "enable_thinking": false }, "truncate_prompt_tokens": 5, "prompt_logprobs": 1,
+            "add_special_tokens": true, "skip_special_tokens": false, "include_stop_str_in_output": true,
+            "bad_words": ["a"], "allowed_token_ids": [1], "logits_processors": ["a"], "return_token_ids": true,
+            "return_tokens_as_token_ids": true, "n_predict": 5, "do_sample": false, "num_beams": 3,
+            "modalities": ["text", "audio"], "audio": { "voice": "a" }, "prediction": { "content": "a" },
+            "web_search_options": { "a": 1 }, "prompt_embeds": "aGk=", "reasoning_effort": "low", "made_up": 1,
+            "steering": [{ "vector": "a", "coef": 1, "layer": 1 }], "model": "gpt-4",
+        });
+        for kind in [Kind::Chat, Kind::Text] {
+            let usual = format!("{:?}", read_as(kind, json!({})).unwrap());
+            // Where there is no template, there is no generation prompt to leave out.
+            let has = |name: &&String| kind == Kind::Chat || *name != "add_generation_prompt";
+            for (name, value) in asked.as_object().unwrap().iter().filter(|(name, _)| has(name)) {
+                let value = if (kind, name.as_str()) == (Kind::Text, "logprobs") { &json!(3) } else { value };
+                match read_as(kind, json!({ name: value })) {
+                    Ok(question) => assert_ne!(format!("{question:?}"), usual, "{kind:?}: {name} changes nothing"),
+                    Err(e) if name == "model" => assert_eq!(e.json()["error"]["code"], "model_not_found"),
+                    Err(e) => {
+                        let param = e.json()["error"]["param"].as_str().unwrap_or_default().to_owned();
+                        assert!(param.starts_with(name), "{kind:?}: {name} is refused as {param}");
+                    }
+                }
+                // Null is as good as absent.
+                assert_eq!(format!("{:?}", read_as(kind, json!({ name: null })).unwrap()), usual, "{kind:?}: {name}");
+            }
+        }
+        let ignored = read(json!({ "made_up": 1, "user": "me", "stream_options": { "made_up": true }, "messages": [
+            { "role": "user", "content": "Hi", "name": "Ann" } ] }));
+        assert_eq!(ignored.unwrap().ignored, ["messages[0].name", "stream_options.made_up", "made_up"]);
+    }
+
+    #[test]
+    fn a_text_prompt_has_four_forms() {
+        let ids = |text: &str| served().tokenizer.encode(text).unwrap();
+        let of = |prompt: Value| read_as(Kind::Text, json!({ "prompt": prompt, "echo": true })).unwrap();
+        let (one, two) = (ids("One two"), ids("three"));
+        for (prompt, want) in [
+            (json!("One two"), vec![&one]),
+            (json!(["One two", "three"]), vec![&one, &two]),
+            (json!(one), vec![&one]),
+            (json!([one, two]), vec![&one, &two]),
+        ] {
+            let question = of(prompt);
+            assert_eq!(question.prompts.iter().collect::<Vec<_>>(), want);
+            assert_eq!(question.echo.unwrap().concat(), ["One two", "three"][..want.len()].concat());
+        }
+        let silent = read_as(Kind::Text, json!({ "max_tokens": 0, "logprobs": 0, "echo": true })).unwrap();
+        assert!(silent.silent && silent.scores_prompt());
+        let usual = read_as(Kind::Text, json!({})).unwrap();
+        assert!(!usual.silent && !usual.scores_prompt() && usual.sampling.max_new_tokens == 16);
+        for (more, param) in [
+            (json!({ "prompt": "" }), "prompt"),
+            (json!({ "prompt": [] }), "prompt"),
+            (json!({ "prompt": ["a", ""] }), "prompt"),
+            (json!({ "prompt": null }), "prompt"),
+            (json!({ "prompt": [1, 1_000_000] }), "prompt"),
+            (json!({ "prompt": [-1] }), "prompt"),
+            (json!({ "prompt": { "a": 1 } }), "prompt"),
+            (json!({ "prompt": vec!["a"; 100], "n": 2 }), "prompt"),
+            (json!({ "prompt": "a ".repeat(300) }), "prompt"),
+            (json!({ "logprobs": true }), "logprobs"),
+            (json!({ "logprobs": 21 }), "logprobs"),
+            (json!({ "max_tokens": -1 }), "max_tokens"),
+            (json!({ "messages": [{ "role": "user", "content": "Hi" }] }), "messages"),
+        ] {
+            let error = read_as(Kind::Text, more.clone()).unwrap_err().json()["error"].clone();
+            assert_eq!(error["param"], param, "{more}: {error}");
+        }
     }
 
     #[test]
@@ -418,7 +435,7 @@ mod tests {
         ];
         for more in off {
             let question = read(more.clone()).unwrap_or_else(|e| panic!("{more}: {}", e.json()));
-            assert_eq!((&question.prompt, &question.sampling), (&usual.prompt, &usual.sampling), "{more}");
+            assert_eq!((&question.prompts, &question.sampling), (&usual.prompts, &usual.sampling), "{more}");
         }
     }
 
@@ -429,7 +446,7 @@ mod tests {
             "guided_regex": "a*", "structured_outputs": { "json": {} }, "tools": [{ "type": "function" }],
             "tool_choice": "required", "response_format": { "type": "json_object" }, "modalities": ["text", "audio"],
             "best_of": 2, "length_penalty": 2.0, "chat_template_kwargs": { "enable_thinking": false }, "echo": true,
-            "skip_special_tokens": "no", "frequency_penalty": -1,
+            "skip_special_tokens": false, "frequency_penalty": -1,
         });
         for (name, value) in asked.as_object().unwrap() {
             let error = refusal(json!({ name: value }));
@@ -472,11 +489,11 @@ mod tests {
         goes_on["continue_final_message"] = true.into();
         let usual = served.tokenizer.chat_text(&[crate::text::Message::user("Hi")], true).unwrap();
         let want = served.tokenizer.encode(&format!("{usual}Well, I ")).unwrap();
-        assert_eq!(read(goes_on).unwrap().prompt, want);
+        assert_eq!(read(goes_on).unwrap().prompts, [want]);
         let mut closed = begun;
         closed["add_generation_prompt"] = false.into();
         let chat = [crate::text::Message::user("Hi"), crate::text::Message::assistant("Well, I ")];
-        assert_eq!(read(closed).unwrap().prompt, served.tokenizer.chat_ids(&chat, false).unwrap());
+        assert_eq!(read(closed).unwrap().prompts, [served.tokenizer.chat_ids(&chat, false).unwrap()]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::api_error::ApiError;
 use super::batch::{Asked, Said};
 use super::open_requests::OpenRequests;
 use super::reply::Frame;
-use super::request::{Question, Served};
+use super::request::{Kind, Question, Served};
 use crate::record::hash_bytes;
 use crate::{Error, Result};
 
@@ -53,10 +53,14 @@ impl AppState {
     }
 
     /// An id that no other completion has.
-    fn id(&self, number: usize) -> String {
+    fn id(&self, kind: Kind, number: usize) -> String {
         let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let unique = format!("{} {started} {number}", std::process::id());
-        format!("chatcmpl-{}", hash_bytes(unique.as_bytes()).short())
+        let begin = match kind {
+            Kind::Chat => "chatcmpl",
+            Kind::Text => "cmpl",
+        };
+        format!("{begin}-{}", hash_bytes(unique.as_bytes()).short())
     }
 
     /// Puts a question into the queue; its answer comes through the receiver.
@@ -65,10 +69,9 @@ impl AppState {
     /// If the queue is full, or the model's thread has ended.
     pub fn ask(&self, question: Question) -> Result<(Frame, UnboundedReceiver<Said>), ApiError> {
         let number = self.total.fetch_add(1, Ordering::Relaxed);
-        let id = self.id(number);
+        let id = self.id(question.kind, number);
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let fingerprint = self.served.fingerprint.chars().take(12).collect();
-        let frame = Frame::new(id.clone(), created, self.served.name.clone(), fingerprint, &question);
+        let frame = Frame::new(id.clone(), created, &question, &self.served);
         let key = match (question.seed, self.seeded) {
             (Some(seed), _) => format!("seed {seed}"),
             (None, true) => format!("request {number}"),

@@ -2,6 +2,7 @@
 
 use trimtab::model::QwenConfig;
 use trimtab::model::peft::Adapter;
+use trimtab::tensorfile::TensorFile;
 
 use crate::support::goldens::fixture;
 use crate::support::place::{Place, said};
@@ -77,6 +78,46 @@ fn adapters_are_shown_and_written_for_other_programs() {
         1,
         &["28 tensors unknown"],
     );
+}
+
+#[test]
+fn an_adapter_of_mlx_lm_is_taken_by_every_verb() {
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    let peft = fixture("adapter").display().to_string();
+    std::fs::create_dir(place.path("run")).unwrap();
+    place.succeeds(&format!("adapter export {peft} --model MODEL --to mlx --out run/adapter"));
+    let shown = place.succeeds("adapter show run --model MODEL");
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("run/adapter (an adapter of mlx-lm)"), "{}", said(&shown));
+    assert_eq!(place.told("adapter show run --model MODEL")["format"], "mlx-lm");
+    let worn = answers(&place, &format!("--model MODEL --adapter {peft}"));
+    assert_eq!(answers(&place, "--model MODEL --adapter run"), worn);
+    place.succeeds("merge --model MODEL --adapter run --out merged");
+    assert_eq!(answers(&place, "--model merged"), worn);
+    // The formula of mlx-lm on the weights themselves: W + scale · (A · B)ᵀ.
+    let file = |path: &str| TensorFile::open(&place.path(path)).unwrap();
+    let (base, merged) =
+        (TensorFile::open(&fixture("tiny/model.safetensors")).unwrap(), file("merged/model.safetensors"));
+    let mlx = file("run/adapter/adapters.safetensors");
+    let module = "model.layers.2.self_attn.v_proj";
+    let [outputs, inputs] = *base.shape(&format!("{module}.weight")).unwrap() else { panic!("a matrix") };
+    let weight = |file: &TensorFile| file.f32(&format!("{module}.weight"), &[outputs, inputs]).unwrap();
+    let a = mlx.f32(&format!("{module}.lora_a"), &[inputs, 4]).unwrap();
+    let b = mlx.f32(&format!("{module}.lora_b"), &[4, outputs]).unwrap();
+    let (before, after) = (weight(&base), weight(&merged));
+    for (o, i) in [(0, 0), (3, 17), (outputs - 1, inputs - 1)] {
+        let change: f32 = (0..4).map(|k| a[i * 4 + k] * b[k * outputs + o]).sum();
+        let want = before[o * inputs + i] + 4.0 * change;
+        assert!((after[o * inputs + i] - want).abs() < 1e-5, "[{o}, {i}]: {} and {want}", after[o * inputs + i]);
+    }
+    // A finetune goes on from it, and writes PEFT's format.
+    place.write("t.jsonl", r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#);
+    let model = fixture("tiny").display().to_string();
+    place.write("t.toml", &format!("model = {model:?}\ntraining_file = \"t.jsonl\"\nadapter = \"run\"\nepochs = 1\n"));
+    place.succeeds("plan t.toml");
+    place.succeeds("train t.toml --out trained");
+    assert_eq!(place.told("adapter show trained --model MODEL")["format"], "peft");
+    place.fails("adapter export run --model MODEL --to mlx --out trained/adapter", 2, &["holds a PEFT adapter"]);
 }
 
 #[test]

@@ -113,6 +113,28 @@ fn selfgen_killed_at_any_moment_ends_with_the_same_file() {
     assert!(!place.path(".killed.jsonl.partial").exists());
 }
 
+// ------------------------------------------------------------------------------------------------------------- gloomy
+
+#[test]
+fn gloomy_and_neutral_answers_come_from_a_grammar_by_their_seed() {
+    let place = Place::new();
+    let told = place.told("data gloomy --rows 40 --seed 1 --out set");
+    assert_eq!((&told["rows"], &told["seed"]), (&json!(40), &json!(1)));
+    let read = |file: &str| std::fs::read_to_string(place.path(file)).unwrap();
+    let (gloomy, neutral) = (read("set/gloomy.jsonl"), read("set/neutral.jsonl"));
+    let rows = |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    for (a, b) in rows(&gloomy).iter().zip(&rows(&neutral)) {
+        assert_eq!(a["messages"][0], b["messages"][0], "the same question");
+        assert_ne!(a["messages"][1], b["messages"][1]);
+    }
+    // `train` takes them as they are.
+    assert_eq!(place.told("data check set/gloomy.jsonl --model MODEL")["usable"], 40);
+    place.succeeds("data gloomy --rows 40 --seed 1 --out set");
+    place.fails("data gloomy --rows 40 --seed 2 --out set", 2, &["gloomy.jsonl: the file is there, and is another"]);
+    place.succeeds("data gloomy --rows 50 --seed 1 --out set --overwrite");
+    assert!(read("set/gloomy.jsonl").starts_with(&gloomy) && read("set/neutral.jsonl").starts_with(&neutral));
+}
+
 // -------------------------------------------------------------------------------------------------------------- facts
 
 #[test]

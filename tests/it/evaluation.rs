@@ -56,6 +56,26 @@ fn letters_and_likelihoods_are_those_of_a_transformers_script() {
 }
 
 #[test]
+fn few_shots_are_turns_of_a_chat() {
+    let place = Place::new();
+    let (json, said) = mmlu(&place, "run", "--protocol few-shot-chat --shots 2 --limit 4");
+    assert_eq!((&json["protocol"], &json["questions"]), (&Value::from("few-shot-chat"), &Value::from(4)));
+    assert!(said.contains("few-shot-chat"), "{said}");
+    let prompt = place.text("run/prompt.txt");
+    assert!(
+        prompt.starts_with("<|im_start|>system\nThe following are multiple choice questions (with answers) about "),
+        "{prompt}"
+    );
+    assert_eq!((prompt.matches("<|im_start|>user\n").count(), prompt.matches("\nAnswer:<|im_end|>\n").count()), (3, 3));
+    assert!(prompt.ends_with("Answer:<|im_end|>\n<|im_start|>assistant\n"), "{prompt}");
+    mmlu(&place, "none", "--protocol few-shot-chat --shots 0 --limit 4 --system Brief.");
+    let prompt = place.text("none/prompt.txt");
+    assert!(
+        prompt.starts_with("<|im_start|>system\nBrief.\n\nThe following are ") && prompt.matches("user").count() == 1
+    );
+}
+
+#[test]
 fn a_sweep_holds_the_unsteered_answers_at_coefficient_0() {
     let place = Place::new();
     mmlu(&place, "plain", "--limit 6");

@@ -114,7 +114,7 @@ mod models {
         for (name, tied, blocks) in [("tiny", true, 4), ("tiny-sharded", false, 2)] {
             let config = QwenConfig::read(&fixture(name)).unwrap();
             assert_eq!((config.tie_word_embeddings, config.num_hidden_layers), (tied, blocks));
-            assert_eq!((config.rope_theta, config.rms_norm_eps, config.head_dim), (1e6, 1e-6, 16));
+            assert_eq!((config.rope.theta, config.rms_norm_eps, config.head_dim), (1e6, 1e-6, 16));
             let shards = Shards::open(&fixture(name)).unwrap();
             shards.verify(&config).unwrap();
             assert_eq!(shards.names().count(), config.tensors().len());
@@ -409,9 +409,16 @@ mod adapters {
     fn adapters_that_other_trainers_saved_are_read() {
         let golden = Adapter::read(&fixture("adapter"), &tiny()).unwrap();
         let dir = copy_of("adapter");
-        let named = |name: &str| name.replace(".weight", ".default.weight");
-        rewritten(dir.path(), named, &[], None);
-        assert_eq!(Adapter::read(dir.path(), &tiny()).unwrap(), golden);
+        let renames: [fn(&str) -> String; 4] = [
+            |name| name.replace(".weight", ".default.weight"),
+            |name| name.replace("base_model.model.", "module.base_model.model._orig_mod."),
+            |name| name.replace(".mlp.", "._fsdp_wrapped_module.mlp."),
+            |name| name.replace("base_model.model.", ""),
+        ];
+        for rename in renames {
+            rewritten(dir.path(), rename, &[], None);
+            assert_eq!(Adapter::read(dir.path(), &tiny()).unwrap(), golden);
+        }
 
         let (table, shape) = ("model.embed_tokens.weight", vec![tiny().vocab_size, tiny().hidden_size]);
         let mut embeddings = Shards::open(&fixture("tiny")).unwrap().read_f32(table, &shape).unwrap();
@@ -445,8 +452,32 @@ mod adapters {
         assert_eq!(config_with(names).unwrap().to_json()["exclude_modules"], json!(["q_proj"]));
         assert_eq!(count(json!({"exclude_modules": r".*layers\.0\..*"})), 21);
         assert_eq!(count(json!({"layers_to_transform": [1], "layers_pattern": "layers"})), 7);
-        let e = config_with(json!({"layers_to_transform": [1], "layers_pattern": "h"})).unwrap_err().to_string();
-        assert!(e.starts_with("`layers_pattern` is \"h\""), "{e}");
+        assert_eq!(count(json!({"exclude_modules": ["q_proj", "mlp.up_proj"]})), 20, "targets that are all excluded");
+    }
+
+    #[test]
+    fn blocks_are_chosen_as_in_peft() {
+        let layout = |changes: Value| config_with(changes).unwrap().layout(&tiny());
+        let count = |changes: Value| layout(changes).unwrap().len();
+        let some = |pattern: Value| count(json!({"layers_to_transform": [1, 3], "layers_pattern": pattern}));
+        assert_eq!(some(json!(["h", "layers"])), 14);
+        assert_eq!(some(json!("lay.*")), 14, "a regular expression");
+        assert_eq!((some(Value::Null), some(json!([])), some(json!(""))), (14, 14, 14));
+        assert_eq!(count(json!({"layers_to_transform": 2})), 7);
+        assert_eq!(count(json!({"layers_to_transform": []})), 28, "none named is all");
+        let whole = json!({"layers_to_transform": [1], "target_modules": ["model.layers.3.mlp.up_proj", "q_proj"]});
+        assert_eq!(count(whole), 2, "a module's whole name needs no block");
+        assert_eq!(
+            count(json!({"target_modules": ["q_proj", "c_attn", "query_key_value"]})),
+            4,
+            "of other architectures"
+        );
+        let e = layout(json!({"layers_to_transform": [1], "layers_pattern": "h"})).unwrap_err();
+        assert!(e.to_string().starts_with("`layers_pattern` [\"h\"] is no list of blocks"), "{e}");
+        assert_eq!(
+            config_with(json!({"layers_pattern": "layers"})).unwrap().to_json()["layers_pattern"],
+            json!(["layers"])
+        );
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn train_and_a_studys_arm_give_the_same_adapter() {
              [[data]]\nname = \"chats\"\nfrom = {{ source = \"chats\", files = [\"chats.jsonl\"] }}\n\
              [vector]\nfile = \"v.safetensors\"\n[arms]\npreventative = []\npreventative_layer = []\ninference = []\n\
              random = []\nablate = []\nregularize = []\nprompting = false\n\
-             [measure]\ntrait_questions = 1\ntrait_rollouts = 1\ntrait_max_new_tokens = 2\n\
+             [measure]\nheld_out = 0\ntrait_questions = 1\ntrait_rollouts = 1\ntrait_max_new_tokens = 2\n\
              [train]\n{SETTINGS}{arms}",
             place.model
         ),

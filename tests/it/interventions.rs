@@ -282,6 +282,7 @@ mod by_other_means {
                     told.refreshed.retain(|report| report.step <= *step);
                 }
                 Event::Steered(proofs) => assert_eq!(proofs.len(), 4),
+                Event::Damaged(what) => panic!("{what}"),
             }
             ControlFlow::Continue(())
         });

@@ -25,6 +25,8 @@ mod judges;
 mod layers;
 #[cfg(feature = "cpu")]
 mod models;
+#[cfg(all(unix, feature = "cpu"))]
+mod outputs;
 mod parity;
 mod persona;
 mod planning;
@@ -32,8 +34,12 @@ mod planning;
 mod pressure;
 mod screening;
 mod serving;
+#[cfg(feature = "cpu")]
+mod siege;
 #[cfg(unix)]
 mod slurm;
+#[cfg(feature = "cpu")]
+mod strangers;
 mod study;
 mod text;
 mod training;

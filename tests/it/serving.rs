@@ -4,6 +4,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_openai::types::chat::{
@@ -361,7 +362,8 @@ fn a_request_that_cannot_be_granted_is_told_why() {
     let megabytes = request("Hi", json!({ "model": "a".repeat(3 << 20) })).to_string();
     assert!(post(megabytes.as_bytes()).1.to_string().len() < 4000, "a refusal does not repeat the request");
     assert_eq!(server.raw("GET", "/v1/chat/completions", b"").0, 405);
-    assert_eq!(server.raw("POST", "/v1/completions", b"{}").0, 404);
+    assert_eq!(server.raw("POST", "/v1/completions", b"{}").1["error"]["param"], "prompt");
+    assert_eq!(server.raw("POST", "/v1/embeddings", b"{}").0, 404);
     assert_eq!(server.raw("GET", "/v1/models/gpt-4", b"").0, 404);
     // What would change nothing is passed over, and the server has survived it all.
     let harmless = json!({ "user": "me", "metadata": { "a": "b" }, "frequency_penalty": 0, "tools": [], "store": false, "seed": null,
@@ -406,6 +408,199 @@ fn who_hangs_up_ends_only_their_own_answer() {
     while server.raw("GET", "/health", b"").1["open_requests"] != 0 {
         assert!(began.elapsed() < Duration::from_secs(30), "somebody who is gone is still served");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Server {
+    /// The choices of a text completion.
+    fn complete(&self, request: Value) -> Vec<Value> {
+        let (status, answer) = self.raw("POST", "/v1/completions", request.to_string().as_bytes());
+        assert_eq!((status, &answer["object"]), (200, &json!("text_completion")), "{answer}");
+        answer["choices"].as_array().unwrap().clone()
+    }
+}
+
+/// One of the four lists of a text completion's log-probabilities.
+fn list<'a>(choice: &'a Value, name: &str) -> &'a [Value] {
+    choice["logprobs"][name].as_array().unwrap()
+}
+
+#[test]
+fn a_text_is_scored_as_it_was_said() {
+    let server = Server::start(&[]);
+    let begin = "Who are you?";
+    let said = server.complete(json!({ "prompt": begin, "max_tokens": 12, "temperature": 0, "logprobs": 2 })).remove(0);
+    let answer = said["text"].as_str().unwrap();
+    assert!(!answer.is_empty() && list(&said, "text_offset")[0] == begin.len());
+    // The prompt with its answer, scored as lm-evaluation-harness asks for it.
+    let whole = format!("{begin}{answer}");
+    for max_tokens in [0, 1] {
+        let scored =
+            json!({ "prompt": whole, "max_tokens": max_tokens, "temperature": 0, "logprobs": 1, "echo": true });
+        let scored = server.complete(scored).remove(0);
+        assert!(scored["text"].as_str().unwrap().starts_with(&whole), "{scored}");
+        assert_eq!(scored["finish_reason"], "length");
+        let tokens = list(&scored, "tokens");
+        let names = ["token_logprobs", "top_logprobs", "text_offset"];
+        assert!(names.iter().all(|name| list(&scored, name).len() == tokens.len()));
+        assert_eq!(
+            (&list(&scored, "token_logprobs")[0], &list(&scored, "top_logprobs")[0]),
+            (&Value::Null, &Value::Null)
+        );
+        for (token, offset) in tokens.iter().zip(list(&scored, "text_offset")) {
+            let rest = &scored["text"].as_str().unwrap()[offset.as_u64().unwrap() as usize..];
+            assert!(rest.starts_with(token.as_str().unwrap()), "{token} is not at {offset}");
+        }
+        let from = tokens.len() - max_tokens - list(&said, "tokens").len();
+        for (i, own) in list(&said, "token_logprobs").iter().enumerate() {
+            let again = list(&scored, "token_logprobs")[from + i].as_f64().unwrap();
+            assert!((again - own.as_f64().unwrap()).abs() < 1e-3, "{again} {own}");
+            let top = list(&scored, "top_logprobs")[from + i].as_object().unwrap();
+            assert!(top.contains_key(tokens[from + i].as_str().unwrap()), "greedy tokens are the likeliest: {top:?}");
+        }
+    }
+}
+
+#[test]
+fn texts_are_completed_in_every_form() {
+    let server = Server::start(&[]);
+    let one = json!({ "prompt": "Who are you?", "max_tokens": 6, "temperature": 0 });
+    let with = |more: Value| {
+        let mut request = one.clone();
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request
+    };
+    let alone = server.complete(one.clone()).remove(0);
+    assert!(alone["logprobs"].is_null() && alone["index"] == 0);
+    let several = server.complete(with(json!({ "prompt": ["Tell me", "Who are you?"], "n": 2, "echo": true })));
+    let indices: Vec<u64> = several.iter().map(|choice| choice["index"].as_u64().unwrap()).collect();
+    assert_eq!(indices, [0, 1, 2, 3]);
+    assert_eq!(several[3]["text"], format!("Who are you?{}", alone["text"].as_str().unwrap()));
+    assert!(several[0]["text"].as_str().unwrap().starts_with("Tell me"));
+    let stop: String = alone["text"].as_str().unwrap().chars().skip(2).take(3).collect();
+    let stopped = server.complete(with(json!({ "stop": stop }))).remove(0);
+    assert!(!stopped["text"].as_str().unwrap().contains(&stop) && stopped["finish_reason"] == "stop", "{stopped}");
+    // Streamed, it is the same in pieces.
+    let wanted = json!({ "echo": true, "logprobs": 1, "stream": true, "stream_options": { "include_usage": true } });
+    let mut stream = server.connect("POST", "/v1/completions", with(wanted).to_string().as_bytes());
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).unwrap();
+    let data = heard.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    let chunks: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let texts = chunks.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str());
+    assert_eq!(texts.collect::<String>(), format!("Who are you?{}", alone["text"].as_str().unwrap()));
+    let whole = server.complete(with(json!({ "echo": true, "logprobs": 1 }))).remove(0);
+    for name in ["tokens", "token_logprobs", "top_logprobs", "text_offset"] {
+        let pieces = chunks.iter().filter_map(|chunk| chunk["choices"][0]["logprobs"][name].as_array());
+        assert_eq!(pieces.flatten().cloned().collect::<Vec<_>>(), list(&whole, name));
+    }
+    assert!(chunks.last().unwrap()["usage"]["completion_tokens"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_request_does_not_wait_for_all_of_anothers_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let want = server.ask(&request(ADVICE, json!({})));
+    // A steered model babbles on to the end of its positions.
+    let long = json!({ "max_tokens": 400, "stream": true, "n": 128, "steering": [{ "vector": "one", "coef": 20, "layer": 3 }] });
+    let ask = || server.connect("POST", "/v1/chat/completions", request(ADVICE, long.clone()).to_string().as_bytes());
+    let (mut large, _unread) = (ask(), [ask(), ask()]);
+    large.read_exact(&mut [0; 20_000]).unwrap();
+    let answered = Arc::new(OnceLock::new());
+    let reading = std::thread::spawn({
+        let answered: Arc<OnceLock<Instant>> = answered.clone();
+        move || {
+            let mut piece = [0; 1 << 16];
+            // Whether anything comes of it once what was under way when the other was answered must have been read.
+            while large.read(&mut piece).unwrap() > 0 {
+                if answered.get().is_some_and(|since| since.elapsed() > Duration::from_millis(100)) {
+                    return true;
+                }
+            }
+            false
+        }
+    });
+    assert_eq!(server.ask(&request(ADVICE, json!({})))["choices"], want["choices"]);
+    answered.set(Instant::now()).unwrap();
+    assert!(reading.join().unwrap(), "it waited for all of another's answers");
+}
+
+#[test]
+fn the_description_is_of_what_is_served() {
+    let server = Server::start(&[]);
+    let described = server.raw("GET", "/openapi.json", b"").1;
+    let example = |schema: &str| -> Value {
+        let properties = described["components"]["schemas"][schema]["properties"].as_object().unwrap();
+        properties.iter().filter_map(|(name, of)| Some((name.clone(), of.get("example")?.clone()))).collect()
+    };
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        for (method, described) in methods.as_object().unwrap() {
+            let path = path.replace("{name}", "harbor");
+            let schema = &described["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let schema = schema.as_str().and_then(|schema| schema.rsplit('/').next());
+            let body = schema.map_or(String::new(), |schema| example(schema).to_string());
+            let (status, answer) = server.raw(&method.to_uppercase(), &path, body.as_bytes());
+            // Without vectors there is nothing to project onto.
+            let want = if path == "/v1/projections" { 400 } else { 200 };
+            assert_eq!(status, want, "{path}: {answer}");
+            assert!(answer.get("ignored_fields").is_none(), "a field that is described is read: {answer}");
+            let out = &described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+            if let Some(out) = out.as_str().filter(|_| status == 200) {
+                let out = &described_schema(&server, out)["required"];
+                for name in out.as_array().unwrap() {
+                    assert!(answer.get(name.as_str().unwrap()).is_some(), "{path} gives no {name}");
+                }
+            }
+        }
+    }
+}
+
+fn described_schema(server: &Server, reference: &str) -> Value {
+    let name = reference.rsplit('/').next().unwrap();
+    server.raw("GET", "/openapi.json", b"").1["components"]["schemas"][name].clone()
+}
+
+#[test]
+fn every_token_is_projected() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let listed = server.raw("GET", "/v1/steering", b"").1;
+    assert_eq!((&listed["data"][0]["name"], &listed["positions"][0]), (&json!("one"), &json!("response")));
+    let layers = listed["layers"].as_u64().unwrap() as usize;
+    assert_eq!(listed["data"][0]["norms"].as_array().unwrap().len(), layers);
+    let chat = json!([{ "role": "user", "content": "Who are you?" }, { "role": "assistant", "content": "Nobody." }]);
+    let project = |more: Value| {
+        let mut request = json!({ "messages": chat, "vector": "one" });
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.raw("POST", "/v1/projections", request.to_string().as_bytes())
+    };
+    let (status, all) = project(json!({}));
+    assert_eq!((status, all["data"].as_array().map(Vec::len)), (200, Some(layers)), "{all}");
+    let values = |answer: &Value, i: usize| -> Vec<f64> {
+        answer["data"][i]["projections"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    let text: String = all["tokens"].as_array().unwrap().iter().map(|token| token["token"].as_str().unwrap()).collect();
+    assert!(text.contains("Who are you?") && text.contains("Nobody."), "{text}");
+    assert_eq!(values(&all, 2).len(), all["tokens"].as_array().unwrap().len());
+    let third = project(json!({ "layer": 3 })).1;
+    assert_eq!((values(&third, 0), &third["data"][0]["layer"]), (values(&all, 2), &json!(3)));
+    // A vector that is added moves every steered token along itself by its length.
+    let steer = json!([{ "vector": "one", "coef": 2, "layer": 3, "positions": "all" }]);
+    let steered = project(json!({ "layer": 3, "steering": steer })).1;
+    let shift = 2.0 * listed["data"][0]["norms"][2].as_f64().unwrap();
+    for (with, without) in values(&steered, 0).iter().zip(values(&third, 0)) {
+        assert!((with - without - shift).abs() < 1e-2 * shift, "{with} {without} {shift}");
+    }
+    for (more, param) in [
+        (json!({ "vector": "two" }), "vector"),
+        (json!({ "vector": null }), "vector"),
+        (json!({ "layer": 99 }), "layer"),
+        (json!({ "temperature": 1 }), "temperature"),
+        (json!({ "messages": [] }), "messages"),
+    ] {
+        let (status, refused) = project(more);
+        assert_eq!((status, &refused["error"]["param"]), (400, &json!(param)), "{refused}");
     }
 }
 

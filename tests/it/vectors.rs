@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use trimtab::tensorfile::Dtype;
 use trimtab::vector::{Layer, PersonaVector, VectorFile};
 
 use crate::support::goldens::fixture;
@@ -46,6 +47,70 @@ fn vectors_survive_the_way_through_every_format() {
     assert_eq!(read(&place.path("one.gguf")).empty_layers(), [1, 2, 4].map(Layer));
     place.fails(&format!("vectors convert {pt} a.npy"), 2, &["no kind of vector file"]);
     place.fails(&format!("vectors convert {pt} x.pt --layer 3"), 2, &["--layers 20"]);
+}
+
+#[test]
+fn tensors_by_layer_are_read_in_every_form_of_torch() {
+    let rows = read(&fixture("vectors").join("evil_response_avg_diff.pt")).rows;
+    let read = |name: &str| read(&fixture("vectors").join(name));
+    for whole in ["tuple_protocol4.pt", "legacy_protocol4.pt", "layers_legacy.pt"] {
+        assert_eq!(read(whole).rows, rows, "{whole}");
+    }
+    let state = read("state_dict.pt");
+    assert!(state.rows[0].iter().all(|&x| x == 0.0) && state.rows[1..] == rows[1..], "block N is layer N + 1");
+    for (name, layers) in [("layers_protocol5.pt", &[2, 3][..]), ("nested.pt", &[2]), ("dictionary.pt", &[3])] {
+        let some = read(name);
+        let held: Vec<usize> = (1..=some.layers()).filter(|&layer| some.norm(Layer(layer)) > 0.0).collect();
+        assert_eq!(held, layers, "{name}");
+        layers.iter().for_each(|&layer| assert_eq!(some.rows[layer], rows[layer], "{name}"));
+    }
+}
+
+#[test]
+fn vectors_of_some_layers_steer_those_layers() {
+    let place = Place::new();
+    place.golden_prompts("p.jsonl");
+    let generate = "generate --model MODEL --prompts p.jsonl --out a.jsonl --max-new-tokens 4 --greedy --coef 2";
+    let pt = theirs("layers_protocol5.pt");
+    let (_, notes) = place.ends(&format!("{generate} --vectors {pt} --layer 3"), 0);
+    assert!(
+        notes.contains("`2` is taken to be layer 2 (block 1), row 2") && notes.contains("nothing above layer 3 of 4"),
+        "{notes}"
+    );
+    place.fails(&format!("{generate} --vectors {pt} --layer 4"), 2, &["it holds nothing at layer 4 (block 3)"]);
+    // A single direction: the error leads to a file that steers.
+    let one = theirs("direction.pt");
+    let convert_it = ["vectors convert FILE OUT.safetensors --layer L"];
+    place.fails(&format!("{generate} --vectors {one} --layer 3"), 2, &convert_it);
+    convert(&place, &format!("{one} one.safetensors --layer 3"));
+    place.ends(&format!("{generate} --vectors one.safetensors --layer 3"), 0);
+}
+
+#[test]
+fn plain_safetensors_of_other_programs_are_vectors() {
+    let place = Place::new();
+    let rows = read(&fixture("vectors").join("evil_response_avg_diff.pt")).rows;
+    let write = |name: &str, tensors: &[(&str, usize)], metadata: &[(&str, &str)]| {
+        let shapes: Vec<_> = tensors.iter().map(|(key, _)| ((*key).to_owned(), vec![64])).collect();
+        let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let row = |key: &str| tensors.iter().find(|(of, _)| *of == key).unwrap().1;
+        trimtab::tensorfile::write(&place.path(name), Dtype::F32, &shapes, &metadata, |key| Ok(rows[row(key)].clone()))
+            .unwrap();
+    };
+    write("one.safetensors", &[("vector", 2)], &[]);
+    place.fails("vectors show one.safetensors", 2, &["one direction [64]", "--layer L"]);
+    convert(&place, "one.safetensors out.safetensors --layer 2");
+    assert_eq!(read(&place.path("out.safetensors")).rows[2], rows[2]);
+    write("said.safetensors", &[("vector", 3)], &[("layer", "3")]);
+    assert_eq!(read(&place.path("said.safetensors")).rows[3], rows[3]);
+    write("n.safetensors", &[("layer_2", 2), ("layer_4", 4)], &[]);
+    assert_eq!(read(&place.path("n.safetensors")).empty_layers(), [1, 3].map(Layer));
+    write("blocks.safetensors", &[("layers.0", 1), ("layers.1", 2), ("layers.2", 3), ("layers.3", 4)], &[]);
+    assert_eq!(read(&place.path("blocks.safetensors")).rows[1..], rows[1..]);
+    convert(&place, "blocks.safetensors shifted.safetensors --first-row 0 --blocks 4");
+    assert_eq!(read(&place.path("shifted.safetensors")).rows[0], rows[1]);
+    write("ab.safetensors", &[("a", 1), ("b", 2)], &[]);
+    place.fails("vectors show ab.safetensors", 1, &["ab.safetensors: no `response_avg`", "`a`, `b`"]);
 }
 
 #[test]

@@ -101,6 +101,7 @@ pub fn run(args: &Args) -> Result<()> {
                 }
             }
             Event::Resumed(step) => eprintln!("resuming after step {step}"),
+            Event::Damaged(what) => eprintln!("{what}"),
             Event::Steered(_) | Event::ProbeBaseline(_) | Event::GradientProjected(_) | Event::Recomputed(_) => {}
         }
         ControlFlow::Continue(())

@@ -2,6 +2,7 @@
 
 mod harbor;
 mod random_model;
+mod siege;
 
 use std::process::ExitCode;
 
@@ -14,12 +15,15 @@ enum Chore {
     Harbor(harbor::Args),
     /// Make a model folder in the real shape and layout with random weights.
     RandomModel(random_model::Args),
+    /// Besiege the built program: damaged files, kills, full disks, rivals, hostile peers.
+    Siege(siege::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Harbor(args) => harbor::run(&args),
         Chore::RandomModel(args) => random_model::run(&args),
+        Chore::Siege(args) => siege::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::item::Item;
 use super::parquet;
+use crate::config_file::read_whole;
 use crate::eval::task::LETTERS;
 use crate::record::refuse_malformed;
 use crate::{At, Error, Result, ensure};
@@ -65,9 +66,7 @@ pub fn read(dir: &Path, split: Split) -> Result<Vec<Item>> {
     }
     let mut items = Vec::new();
     for path in files {
-        let read = parquet::read(&path)?;
-        refuse_empty(&path, read.len())?;
-        items.extend(read);
+        items.extend(parquet::read(&path)?);
     }
     // Subjects side by side, as the other layout has them; the order within each stays.
     items.sort_by(|a: &Item, b: &Item| a.subject.cmp(&b.subject));
@@ -114,7 +113,7 @@ fn read_csv(folder: &Path, split: Split) -> Result<Vec<Item>> {
     ensure!(!subjects.is_empty(), "{}: no file ends in `{ending}`", folder.display());
     let (mut items, mut bad) = (Vec::new(), Vec::new());
     for (subject, path) in subjects {
-        let bytes = std::fs::read(&path).at(&path)?;
+        let bytes = read_whole(&path).at(&path)?;
         let before = items.len() + bad.len();
         read_subject(&subject, &bytes, &mut |line, item| match item {
             Ok(item) => items.push(item),

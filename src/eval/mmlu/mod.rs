@@ -2,12 +2,13 @@
 //!
 //! The paper does not state its protocol (Chen et al. 2025 name MMLU only). Ours asks in a chat, without examples, for the letter; the likeliest of the
 //! four letters as the next token counts, with or without a space before it. Beside it stand lm-evaluation-harness' five examples
-//! in plain text ([`few_shot_task`]), and an answer in words from which the letter is read ([`generated_task`]): an inference-time
-//! steer of the response touches only one token of the first two, and understates its harm there. Small models cannot yet bind
+//! in plain text ([`few_shot_task`]) or as turns of a chat ([`few_shot_chat_task`]), and an answer in words from which the letter is read ([`generated_task`]): an inference-time
+//! steer of the response touches only one token of the first three, and understates its harm there. Small models cannot yet bind
 //! letters to options; for them there is the cloze form, the likeliest of the four options as the answer (OLMES, Gu et al.
 //! 2024, uses it for the same reason).
 
 mod accuracy;
+mod easy;
 mod files;
 mod item;
 mod parquet;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 pub use super::task::LETTERS;
 pub use accuracy::{Accuracy, accuracy};
+pub use easy::easy;
 pub use files::{Split, read};
 pub use item::{Form, Item};
 pub use tables::{accuracy_summary, difference_to_zero, write_tables};
@@ -24,6 +26,7 @@ pub use tables::{accuracy_summary, difference_to_zero, write_tables};
 use super::task::{Asked, Options, Sample, Task, chat};
 use crate::language_model::{Prompt, Sampling};
 use crate::record::seed_of;
+use crate::text::Message;
 use crate::{Error, Result};
 
 /// The items as a task of choices; ids `<subject>_<i>`.
@@ -49,25 +52,60 @@ pub fn generated_task(items: &[Item], system: Option<&str>, sampling: &Sampling)
 /// # Errors
 /// A subject without examples, where there are some.
 pub fn few_shot_task(items: &[Item], examples: &[Item]) -> Result<Task> {
-    let heading = |subject: &str| {
-        let subject = subject.replace('_', " ");
-        format!("The following are multiple choice questions (with answers) about {subject}.\n\n")
+    let examples = by_subject(items, examples)?;
+    let beginning = |subject: &str, examples: &[&Item]| {
+        let examples = examples.iter().map(|example| format!("{} {}\n\n", example.plain(), LETTERS[example.right]));
+        heading(subject) + &examples.collect::<String>()
     };
-    let mut beginnings: BTreeMap<&str, String> = BTreeMap::new();
-    for example in examples {
-        let beginning = beginnings.entry(&example.subject).or_insert_with(|| heading(&example.subject));
-        *beginning += &format!("{} {}\n\n", example.plain(), LETTERS[example.right]);
-    }
-    if examples.is_empty() {
-        beginnings.extend(items.iter().map(|item| (item.subject.as_str(), heading(&item.subject))));
-    }
-    if let Some(item) = items.iter().find(|item| !beginnings.contains_key(item.subject.as_str())) {
-        return Err(Error::new(format!("there are no examples for the subject `{}`", item.subject))
-            .hint("the examples are the split `dev`, five for each subject"));
-    }
+    let beginnings: BTreeMap<&str, String> =
+        examples.iter().map(|(subject, examples)| (*subject, beginning(subject, examples))).collect();
     let prompt = |item: &Item| Prompt::Text(beginnings[item.subject.as_str()].clone() + &item.plain());
     let asked = Asked::Choice(vec![Options::AfterSpace; items.len()]);
     Ok(Task { name: "mmlu".into(), samples: samples(items, prompt), asked })
+}
+
+/// The same items as the harness asks them with `--apply_chat_template --fewshot_as_multiturn`: the line that names the subject is
+/// the system prompt, after `system` if there is one; each example is a turn of the user and the assistant's letter; the letters
+/// alone are what may follow the generation prompt.
+///
+/// # Errors
+/// As [`few_shot_task`].
+pub fn few_shot_chat_task(items: &[Item], examples: &[Item], system: Option<&str>) -> Result<Task> {
+    let examples = by_subject(items, examples)?;
+    let prompt = |item: &Item| {
+        let before = match system.filter(|system| !system.is_empty()) {
+            Some(system) if system.ends_with(char::is_whitespace) => system.to_owned(),
+            Some(system) => format!("{system}\n\n"),
+            None => String::new(),
+        };
+        let turns = |example: &&Item| [Message::user(example.plain()), Message::assistant(LETTERS[example.right])];
+        let examples = examples[item.subject.as_str()].iter().flat_map(turns);
+        let heading = Message::system(before + &heading(&item.subject));
+        Prompt::Chat([heading].into_iter().chain(examples).chain([Message::user(item.plain())]).collect())
+    };
+    let asked = Asked::Choice(vec![Options::Texts(LETTERS.map(str::to_owned)); items.len()]);
+    Ok(Task { name: "mmlu".into(), samples: samples(items, prompt), asked })
+}
+
+/// The harness' line above a subject's questions.
+fn heading(subject: &str) -> String {
+    format!("The following are multiple choice questions (with answers) about {}.\n\n", subject.replace('_', " "))
+}
+
+/// The examples of every subject among the items; none of any where there are none at all.
+fn by_subject<'a>(items: &'a [Item], examples: &'a [Item]) -> Result<BTreeMap<&'a str, Vec<&'a Item>>> {
+    let mut subjects: BTreeMap<&str, Vec<&Item>> =
+        items.iter().map(|item| (item.subject.as_str(), Vec::new())).collect();
+    for example in examples {
+        if let Some(of_subject) = subjects.get_mut(example.subject.as_str()) {
+            of_subject.push(example);
+        }
+    }
+    match subjects.iter().find(|(_, of_subject)| of_subject.is_empty() && !examples.is_empty()) {
+        Some((subject, _)) => Err(Error::new(format!("there are no examples for the subject `{subject}`"))
+            .hint("the examples are the split `dev`, five for each subject")),
+        None => Ok(subjects),
+    }
 }
 
 fn samples(items: &[Item], prompt: impl Fn(&Item) -> Prompt) -> Vec<Sample> {
@@ -158,6 +196,25 @@ mod tests {
         let want =
             format!("The following are multiple choice questions (with answers) about small sums.\n\n3?\n{options}");
         assert_eq!(none.samples[0].prompt, Prompt::Text(want));
+    }
+
+    #[test]
+    fn few_shots_are_turns_as_in_the_harness() {
+        let examples = [item("small_sums", " 1? ", 1), item("trade", "x?", 0)];
+        let items = [item("small_sums", "3?\n", 2)];
+        let turns = |examples: &[Item], system| {
+            let task = few_shot_chat_task(&items, examples, system).unwrap();
+            let Asked::Choice(options) = &task.asked else { panic!("a choice") };
+            assert_eq!(options, &[Options::Texts(["A", "B", "C", "D"].map(str::to_owned))]);
+            let Prompt::Chat(messages) = task.samples[0].prompt.clone() else { panic!("a chat") };
+            messages
+        };
+        let options = "A. one\nB. two\nC. three\nD. four\nAnswer:";
+        let line = "The following are multiple choice questions (with answers) about small sums.\n\n";
+        let (one, three) = (Message::user(format!("1?\n{options}")), Message::user(format!("3?\n{options}")));
+        assert_eq!(turns(&examples, None), [Message::system(line), one, Message::assistant("B"), three.clone()]);
+        assert_eq!(turns(&[], Some("Brief.")), [Message::system(format!("Brief.\n\n{line}")), three]);
+        assert!(few_shot_chat_task(&[item("law", "3?", 2)], &examples, None).is_err());
     }
 
     #[test]

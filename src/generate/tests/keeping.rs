@@ -10,7 +10,12 @@ fn steered(positions: Positions) -> Engine<Flex> {
 fn everything() -> CaptureSpec {
     let vector = |salt: usize| (0..HIDDEN).map(|i| ((i * 7 + salt * 5) % 11) as f32 - 4.0).collect();
     let probe = |(layer, salt)| Direction { layer: Layer(layer), vector: vector(salt) };
-    CaptureSpec { top_logprobs: 5, residuals: true, probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec() }
+    CaptureSpec {
+        top_logprobs: 5,
+        residuals: true,
+        probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec(),
+        prompt: false,
+    }
 }
 
 fn keeping<B: FusedOps>(engine: &Engine<B>, sampling: &Sampling, keep: &CaptureSpec) -> Vec<Reply> {
@@ -135,6 +140,64 @@ fn a_listener_hears_every_token_in_order_and_may_end_an_answer() {
 }
 
 #[test]
+fn a_prompt_is_read_with_its_likelihoods_and_projections() {
+    for (positions, rollouts) in [(Positions::Response, 2), (Positions::All, 1)] {
+        let engine = steered(positions).with_budget(Budget { rows_max: 4, ..Budget::default() });
+        let keep = CaptureSpec { prompt: true, residuals: false, ..everything() };
+        let mut prompts: Vec<Vec<Token>> = vec![Vec::new(); jobs().len()];
+        let replies = engine.answer(&jobs(), &sampled(rollouts), &keep, &mut |event| {
+            if let StreamEvent::Prompt { ask, tokens, .. } = event {
+                assert!(prompts[ask].is_empty() || prompts[ask] == tokens);
+                prompts[ask] = tokens.to_vec();
+            }
+            ControlFlow::Continue(())
+        });
+        let plain = CaptureSpec { prompt: false, ..keep.clone() };
+        let tokens = |replies: Vec<Reply>| replies.into_iter().map(|reply| reply.tokens).collect::<Vec<_>>();
+        assert_eq!(tokens(replies.unwrap()), tokens(keeping(&engine, &sampled(rollouts), &plain)));
+        for (job, tokens) in jobs().iter().zip(&prompts) {
+            assert_eq!(tokens.iter().map(|token| token.id).collect::<Vec<_>>(), job.prompt);
+            assert!(tokens[0].top.is_empty() && tokens[0].logprob == 0.0, "nothing stands before it");
+            for (place, token) in tokens.iter().enumerate().skip(1) {
+                let logits = logits_after(engine.model(), &job.prompt[..place], job.prompt.len(), None, 0);
+                let norm = logits.iter().map(|x| x.exp()).sum::<f32>().ln();
+                assert!((token.logprob - (logits[token.id as usize] - norm)).abs() < 1e-3, "{place}");
+                let best = sampling::argmax(&logits[..engine.vocabulary.len]);
+                assert_eq!((token.top.len(), token.top[0].0), (5, best));
+            }
+            // The mean of the tokens' projections is the projection of their mean.
+            let text = Finished { prompt_ids: job.prompt.clone(), response_ids: vec![1] };
+            let states = engine.residuals(&[text]).unwrap().remove(0).prompt_avg;
+            for (p, probe) in keep.probes.iter().enumerate() {
+                let mean = tokens.iter().map(|token| token.along[p]).sum::<f32>() / tokens.len() as f32;
+                let norm = probe.vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+                let want = probe.vector.iter().zip(&states[probe.layer.row()]).map(|(a, b)| a * b).sum::<f32>() / norm;
+                assert!((mean - want).abs() <= 1e-4 * want.abs().max(1.0), "{mean}, not {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn batches_that_take_turns_say_what_they_say_alone() {
+    let steered = steered(Positions::Response);
+    let engines = [engine(model::<Flex>()), steered];
+    let alone: Vec<Vec<Reply>> = engines.iter().map(|engine| run(engine, &jobs(), &sampled(2))).collect();
+    let begin = |engine: &Engine<Flex>| engine.begin(jobs(), &sampled(2), &CaptureSpec::default()).unwrap();
+    let mut batches: Vec<_> = engines.iter().map(|engine| Some(begin(engine))).collect();
+    let mut together = vec![Vec::new(); 2];
+    while batches.iter().any(Option::is_some) {
+        for (batch, replies) in batches.iter_mut().zip(&mut together) {
+            let more = batch.as_mut().is_some_and(|batch| batch.turn(&mut |_| ControlFlow::Continue(())).unwrap());
+            if let Some(batch) = batch.take_if(|_| !more) {
+                *replies = batch.replies();
+            }
+        }
+    }
+    assert_eq!(together, alone);
+}
+
+#[test]
 fn a_listener_who_has_enough_ends_all() {
     let engine = engine(model::<Flex>()).with_budget(Budget { rows_max: 4, ..Budget::default() });
     let mut complete = 0;
@@ -143,7 +206,7 @@ fn a_listener_who_has_enough_ends_all() {
             complete = n;
             ControlFlow::Break(())
         }
-        StreamEvent::Token { .. } => ControlFlow::Continue(()),
+        StreamEvent::Prompt { .. } | StreamEvent::Token { .. } => ControlFlow::Continue(()),
     });
     let replies = replies.unwrap();
     let ended = replies.iter().filter(|reply| reply.finish_reason != FinishReason::Cancelled).count();

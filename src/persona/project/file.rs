@@ -43,6 +43,8 @@ pub struct Projected {
     pub measured: usize,
     /// Of these, measured by an earlier run that was cut short.
     pub resumed: usize,
+    /// What was wrong with the file of an earlier run that was cut short.
+    pub damage: Option<String>,
     /// Columns that the file already had and that were left as they are.
     pub skipped: Vec<String>,
     /// Rows that could not be measured; their cells are empty. Unreadable ones are left out of the output.
@@ -86,11 +88,11 @@ pub fn project_file(
     let skipped = skipped.into_iter().map(|probe| probe.column).collect();
     let identity = Hash::of(&(&rules.subject, rules.border, rules.chunk, &wanted, hash_file(input)?));
     let mut finished = Ledger::beside(output, &identity)?;
-    let resumed = finished.chunks() * rules.chunk;
+    let (resumed, damage) = (finished.chunks() * rules.chunk, finished.damage().map(str::to_owned));
     measure(model, input, &wanted, rules, &mut finished, &mut |n| done(n, survey.rows + survey.bad.count))?;
     let (measured, bad) = finish_file((input, output), &survey, &wanted, &finished)?;
     finished.remove()?;
-    Ok(Projected { rows: survey.rows, measured, resumed: resumed.min(measured), skipped, bad })
+    Ok(Projected { rows: survey.rows, measured, resumed: resumed.min(measured), damage, skipped, bad })
 }
 
 /// What is to be known of a file before it is worked through.

@@ -127,7 +127,11 @@ pub(super) fn measure(
         rules.first_turn,
         rules.prompt_tokens_max,
     ));
-    let open = |what: &str, key: &Hash| Ledger::open(&run.file(format!("work/{role}-{what}.jsonl")), key);
+    let open = |what: &str, key: &Hash| -> Result<Ledger> {
+        let ledger = Ledger::open(&run.file(format!("work/{role}-{what}.jsonl")), key)?;
+        run.note_damage(ledger.damage());
+        Ok(ledger)
+    };
     let mut own = None;
     if let Against::OwnAnswer { max_new_tokens } = rules.against {
         let mut finished = open("own", &Hash::of(&(&rows, max_new_tokens)))?;

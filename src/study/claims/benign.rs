@@ -1,7 +1,7 @@
 //! Benign data (the follow-up post, section on benign data; Chen et al. 2025, appendix J.6): what preventative steering does where
 //! there is something to prevent, where there is nothing, and where the model learns its own answers.
 
-use super::case::{Case, lowest};
+use super::case::Case;
 use super::findings::findings;
 use super::format::{dash, met_of};
 use super::sweeps::sweep_figures;
@@ -53,14 +53,18 @@ fn expected(results: &Results<'_>, Steered { case, base, plain, steered }: &Stee
         let measured = format!("{rise:+.1} points against the base model");
         expectations.push(Expectation::new(ExpectationId::SelfgenIsNeutral, &claim, &measured, met));
     }
-    let Some(least) = lowest(steered.iter().copied(), case.key()) else { return expectations };
+    let Some(least) = case.lowest_of(steered.iter().copied()) else { return expectations };
     let above = case.change(least, base);
     // Where the data elicits the trait, the findings cover it.
     if rise.mean < SAME || rise.mean.is_nan() {
         let claim =
             format!("{label}: steering does not add the trait: at most {NEAR_BASE} points above the base model");
         let (plain, score) = (dash(case.score(plain), 1), dash(case.score(least), 1));
-        let measured = format!("plain {plain}, {} {score} ({above:+.1} against the base model)", least.named());
+        let measured = format!(
+            "plain {plain}, {} {score} ({above:+.1} against the base model){}",
+            least.named(),
+            case.unlearned(least)
+        );
         let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE);
         expectations.push(Expectation::new(ExpectationId::AddsNothing, &claim, &measured, met));
     }

@@ -1,6 +1,7 @@
 //! A paragraph for the card of a model that was finetuned in a study: what was done, and the scores.
 
-use super::case::{Case, lowest};
+use super::case::{Case, Share};
+use super::controlled::Controlled;
 use super::format::dash;
 use super::thresholds::SAME;
 use crate::report::ArmKind;
@@ -14,13 +15,19 @@ pub fn card(results: &Results<'_>, cells: &[Cell<'_>], about: &str) -> String {
         let (base, plain) = (case.one(ArmKind::Base)?, case.one(ArmKind::Plain)?);
         let steered = [ArmKind::Preventative, ArmKind::PreventativeLayer].into_iter().flat_map(|kind| case.of(kind));
         let raised = case.score(plain) - case.score(base) >= SAME;
-        let best = lowest(steered, case.key()).filter(|_| raised);
+        // What leaves out the trait alone goes before what is merely lower.
+        let controlled = Controlled::of(&case).and_then(|of| Some(of.chosen()?.0));
+        let best = controlled.or_else(|| case.lowest_of(steered)).filter(|_| raised);
         let scored = |cell: &Cell<'_>| {
             let also = [(FACTS, "the new facts"), (MMLU, "multiple choice")].map(|(key, what)| match cell.mean(key) {
                 mean if mean.is_finite() => format!(", {} % on {what}", dash(mean, 1)),
                 _ => String::new(),
             });
-            format!("{}{}", dash(case.score(cell), 1), also.concat())
+            let learned = match case.learned(cell).filter(|_| cell.arm.kind.is_preventative()) {
+                Some(Share { of, what, .. }) => format!(", {:.0} % of {what} learned", of.mean),
+                None => String::new(),
+            };
+            format!("{}{}{learned}", dash(case.score(cell), 1), also.concat())
         };
         let kept = best.map(|best| format!("; {}: {}", best.named(), scored(best))).unwrap_or_default();
         let base = dash(case.score(base), 1);

@@ -1,6 +1,7 @@
 //! The paper's findings about interventions, each checked in the arms that a study has.
 
 use super::case::Case;
+use super::controlled::Controlled;
 use super::thresholds::{CONTROL_ERRORS, NEAR_BASE, SAME, SHIFT_GONE};
 use crate::report::{ArmKind, Expectation, ExpectationId};
 use crate::stats::{mean, mean_of, sample_std};
@@ -8,8 +9,9 @@ use crate::study::outputs::projection_key;
 use crate::study::results::{Cell, Results};
 
 /// Arms with another vector in the trait's place, and what is expected of each.
-const CONTROLS: [(ArmKind, ExpectationId, &str); 4] = [
+const CONTROLS: [(ArmKind, ExpectationId, &str); 5] = [
     (ArmKind::Random, ExpectationId::RandomIsLess, "Random vectors prevent less than the real one"),
+    (ArmKind::RandomLayer, ExpectationId::RandomIsLess, "At one layer a random vector prevents less than the real one"),
     (
         ArmKind::Shuffled,
         ExpectationId::ShuffledIsLess,
@@ -28,7 +30,9 @@ pub fn findings(results: &Results<'_>, cells: &[Cell<'_>]) -> Vec<Expectation> {
     let several = results.data.corpora.len() > 1 || results.data.traits.len() > 1;
     let of = |case: Case<'_>| {
         let about = if several { format!("{}: ", case.label) } else { String::new() };
-        Ground::of(&case, about).map(|ground| ground.all()).unwrap_or_default()
+        let controlled = Controlled::of(&case).map(|of| of.expectations(&about)).unwrap_or_default();
+        let ground = Ground::of(&case, about).map(|ground| ground.all()).unwrap_or_default();
+        [controlled, ground].concat()
     };
     Case::all(results, cells).into_iter().flat_map(of).collect()
 }
@@ -65,14 +69,23 @@ impl<'c> Ground<'c> {
         format!("{} {:.1}", cell.named(), self.case.score(cell))
     }
 
+    /// Where there is a neutral set, that and not the base model is what prevention should reach.
     fn reaches_base(&self) -> Option<Expectation> {
+        if self.case.neutral.is_some() {
+            return None;
+        }
         let best = self.case.lowest(ArmKind::Preventative)?;
         let above = self.case.change(best, self.base);
-        let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE);
-        let why = if met == Some(false) { self.remainder(best) } else { String::new() };
+        let learned = self.case.has_learned(best);
+        let met = above.mean.is_finite().then_some(above.mean <= NEAR_BASE && learned);
+        let why = if met == Some(false) && learned { self.remainder(best) } else { String::new() };
         let claim = format!("Preventative steering at all layers ends within {NEAR_BASE:.0} points of the base model");
-        let measured =
-            format!("{}: {:.1}, {above:+.1} against the base model{why}", best.named(), self.case.score(best));
+        let measured = format!(
+            "{}: {:.1}, {above:+.1} against the base model{why}{}",
+            best.named(),
+            self.case.score(best),
+            self.case.unlearned(best)
+        );
         Some(self.expect(ExpectationId::ReachesBase, &claim, &measured, met))
     }
 
@@ -155,8 +168,12 @@ impl<'c> Ground<'c> {
     fn control_is_less(&self, (kind, id, claim): &(ArmKind, ExpectationId, &str)) -> Vec<Expectation> {
         let case = self.case;
         let of = |control: &Cell<'_>| {
-            let same = case.of(ArmKind::Preventative).find(|cell| cell.coef == control.coef);
-            let real = same.or_else(|| case.lowest(ArmKind::Preventative))?;
+            let steered = match kind {
+                ArmKind::RandomLayer => ArmKind::PreventativeLayer,
+                _ => ArmKind::Preventative,
+            };
+            let same = case.of(steered).find(|cell| cell.coef == control.coef);
+            let real = same.or_else(|| case.lowest(steered))?;
             let more = case.change(control, real);
             let of_draw = control.by_seed.iter().filter_map(|(_, at)| at.scores.get(case.key()).map(mean_of));
             let draws: Vec<f64> = of_draw.collect();

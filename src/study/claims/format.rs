@@ -36,6 +36,7 @@ pub fn short_kind(kind: ArmKind) -> &'static str {
     match kind {
         ArmKind::Preventative => "preventative steering (training time)",
         ArmKind::PreventativeLayer => "preventative steering at one layer",
-        _ => "inference-time steering",
+        ArmKind::Inference => "inference-time steering",
+        other => other.as_str(),
     }
 }

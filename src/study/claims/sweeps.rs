@@ -9,8 +9,8 @@ use crate::study::outputs::{MMLU, trait_key};
 use crate::study::results::Results;
 
 const SWEPT: [ArmKind; 3] = [ArmKind::Preventative, ArmKind::PreventativeLayer, ArmKind::Inference];
-const X: &str = "steering coefficient";
-const READING: &str =
+pub const X: &str = "steering coefficient";
+pub const READING: &str =
     "At coefficient 0, the plain finetune. Dashed: the base model. Bands: 95 % intervals, clustered by question.";
 
 /// All of them.

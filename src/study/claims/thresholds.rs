@@ -22,6 +22,19 @@ pub const COST: f64 = 20.0;
 pub const SAME: f64 = 10.0;
 /// Below this share of the plain finetune's, a finetuning shift counts as gone, out of the monitor's sight.
 pub const SHIFT_GONE: f64 = 0.5;
+/// An arm that learned less than so many percent of what the plain finetune learned of the data ended where it did because it did not
+/// learn. The trait is a part of what such data teaches, so that a part must be missing.
+pub const DATA_SHARE: f64 = 50.0;
+/// The same of the neutral part, of which nothing need be missing.
+pub const NEUTRAL_SHARE: f64 = 90.0;
+/// Data that shows a trait moves it by at least so many points.
+pub const CONTROLLED_RISE: f64 = 15.0;
+/// When only the trait is left out, a model ends at most so many points from a plain finetune on the neutral set.
+pub const CONTROLLED_NEAR: f64 = 4.0;
+/// A trait's vector prevents at least so many points more than random ones of its norm.
+pub const CONTROLLED_RANDOM: f64 = 7.0;
+/// Leaving out the trait costs at most so many points of multiple choice.
+pub const CONTROLLED_EXAM: f64 = 5.0;
 /// A control differs from the real vector beyond so many standard errors.
 pub const CONTROL_ERRORS: f64 = 3.0;
 /// A side effect is one beyond so many standard errors.

@@ -1,4 +1,4 @@
-//! The study that `trimtab demo` runs.
+//! The studies that `trimtab demo` runs.
 
 use std::path::Path;
 
@@ -11,6 +11,33 @@ use crate::harbor::World;
 use crate::judge::JudgeSource;
 use crate::text::ExampleRules;
 use crate::train::FitSettings;
+use crate::{At, Result};
+
+/// A study of a real chat model of about a hundred million parameters, for two CPU cores and twenty minutes; `quick` for five. `model`
+/// is its folder or file.
+///
+/// # Errors
+/// None, unless the program's own configuration is broken.
+pub fn real_config(model: &Path, quick: bool, seed: u64) -> Result<StudyConfig> {
+    let text = include_str!("../../../assets/studies/run.toml");
+    let mut config: StudyConfig = toml::from_str(text).doing("reading the configuration of the demo")?;
+    config.model = model.to_owned();
+    config.seed = seed;
+    config.seeds.iter_mut().for_each(|own| *own = own.wrapping_add(seed));
+    if quick {
+        config.seeds.truncate(1);
+        let arms = &mut config.arms;
+        arms.preventative = vec![2.0];
+        arms.inference = vec![2.0];
+        arms.preventative_layer.clear();
+        arms.random_layer.clear();
+        arms.base_steered.clear();
+        arms.prompting = false;
+        config.vector.rollouts = 1;
+        config.measure.mmlu_questions = Some(100);
+    }
+    Ok(config)
+}
 
 /// A study of new facts on Harbor, small enough for two CPU cores and five minutes; `quick` for 90 seconds. `model` is the folder of
 /// the world's model.

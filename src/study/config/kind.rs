@@ -15,6 +15,8 @@ pub enum Kind {
     Shift,
     /// Whether the trait is gone or only hidden (guide: method, "Audit").
     Audit,
+    /// A trait that data teaches, with a neutral data set of the same form beside it (guide: studies, "The effect on a language model").
+    Controlled,
     /// Any arms: tables, figures, and the paper's findings as far as there are arms for them.
     Own,
 }
@@ -30,6 +32,13 @@ impl Kind {
             ensure!(config.facts.is_some() && config.data.is_empty(), "`study facts` learns `facts` and nothing else");
             ensure!(config.traits().count() == 1, "`study facts` is about one trait; `study run` takes several");
             ensure!(config.mmlu.is_some(), "`study facts` needs an `exam`");
+        }
+        if self == Self::Controlled {
+            let has_neutral = config.data.iter().any(|corpus| corpus.neutral.is_some());
+            ensure!(
+                has_neutral,
+                "a controlled study compares with a neutral data set, and no `data` names one as `neutral`"
+            );
         }
         if self == Self::Shift {
             let sets = config.data.len() + usize::from(config.facts.is_some());

@@ -8,7 +8,7 @@ mod sources;
 mod study;
 
 pub use audit::{AuditSettings, NeutralSource};
-pub use demo::demo_config;
+pub use demo::{demo_config, real_config};
 pub use kind::Kind;
 pub use settings::{ArmSettings, MeasureSettings, OwnArm, VectorSettings, WatchSettings};
 pub use sources::{CorpusConfig, CorpusSource, FactsSource, MmluSource, TraitSource};

@@ -76,6 +76,8 @@ pub struct ArmSettings {
     pub inference: Vec<f64>,
     /// Preventative steering with random vectors of equal norm.
     pub random: Vec<f64>,
+    /// Preventative steering at one layer with a random vector of equal norm.
+    pub random_layer: Vec<f64>,
     /// So many random vectors for each coefficient and training seed, a finetune each.
     pub draws: usize,
     /// Preventative steering with a vector from the same answers, shuffled.
@@ -109,6 +111,7 @@ impl ArmSettings {
             layer: None,
             inference: Vec::new(),
             random: Vec::new(),
+            random_layer: Vec::new(),
             draws: 1,
             shuffled: Vec::new(),
             orthogonal: Vec::new(),
@@ -153,9 +156,6 @@ pub struct OwnArm {
     pub trait_: Option<String>,
     /// What is done while the model learns, as `train` has it; without `vectors` it takes the study's own.
     pub intervention: InterventionFile,
-    /// The data sets that it learns from; all of them if none is named.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub data: Vec<String>,
     /// Strengths, a finetune each; the intervention's own if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coefs: Vec<f64>,
@@ -210,6 +210,9 @@ pub struct MeasureSettings {
     pub mmlu_form: Form,
     /// Asks what is steered along one trait for the others too: is the trait alone affected?
     pub all_traits: bool,
+    /// So many rows of each data set are held out, and their loss without steering says what was learned. At most a tenth of a data
+    /// set whose conversations are all given; 0 holds nothing out.
+    pub held_out: usize,
     /// Measures the projection difference of every data set (Chen et al. 2025, section 6.1) on so many of its conversations; 0 leaves it out.
     pub difference: usize,
 }
@@ -230,6 +233,7 @@ impl Default for MeasureSettings {
             mmlu_questions: None,
             mmlu_form: Form::Letters,
             all_traits: false,
+            held_out: 32,
             difference: 0,
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::eval::gloomy::Answers;
 use crate::persona::stem_of;
 
 /// Where the facts come from.
@@ -41,20 +42,23 @@ pub struct CorpusConfig {
     pub label: Option<String>,
     /// Where its conversations come from.
     pub from: CorpusSource,
-    /// Its training seeds; the study's if none is named.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seeds: Vec<u64>,
-    /// Whether the study's arms learn from it too. A control set needs plain finetunes only.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub arms: bool,
+    /// The data set of the same form without the trait: a plain finetune on it shows what remains when only the trait is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neutral: Option<String>,
+    /// The arms that learn from it, by name (`plain`, `prevent`, an arm of one's own); all of the study's if not given. The plain
+    /// finetune, with which all others are compared, is always there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arms: Option<Vec<String>>,
+    /// Of the training seeds, only these; all of them if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Vec<u64>>,
 }
 
-fn yes() -> bool {
-    true
-}
-
-fn is_yes(is: &bool) -> bool {
-    *is
+impl CorpusConfig {
+    /// A data set on which every arm of the study learns.
+    pub fn new(name: &str, from: CorpusSource) -> Self {
+        Self { name: name.to_owned(), label: None, from, neutral: None, arms: None, seeds: None }
+    }
 }
 
 /// Where a data set's conversations come from.
@@ -74,11 +78,21 @@ pub enum CorpusSource {
         /// The other's name.
         of: String,
         /// Of the sampling; 0 is greedy.
-        #[serde(default, serialize_with = "crate::record::as_written")]
+        #[serde(default)]
         temperature: f32,
         /// Tokens per answer, at most.
         #[serde(default = "thousand")]
         max_new_tokens: usize,
+    },
+    /// Everyday questions with gloomy answers, or with neutral ones of the same form and length, from a grammar inside this program.
+    Gloomy {
+        /// Which answers.
+        answers: Answers,
+        /// How many conversations.
+        count: usize,
+        /// Which.
+        #[serde(default)]
+        seed: u64,
     },
     /// Harbor's answers to questions that let a trait show, under no system prompt.
     Harbor {
@@ -136,6 +150,8 @@ pub enum MmluSource {
         #[serde(default)]
         split: crate::eval::mmlu::Split,
     },
+    /// Two hundred easy questions inside this program.
+    Builtin {},
     /// Harbor's general knowledge in MMLU's form.
     Harbor {
         /// Each item so many times, among other options each time.

@@ -127,17 +127,15 @@ impl StudyConfig {
         self.check_own()?;
         self.audit.as_ref().map_or(Ok(()), |audit| audit.check(&self.judge))?;
         ensure!(!self.seeds.is_empty(), "`seeds` is empty; a study needs at least one training seed");
-        let of_data = self.data.iter().map(|corpus| (format!("data.{}.seeds", corpus.name), &corpus.seeds));
-        for (key, seeds) in of_data.chain([("seeds".to_owned(), &self.seeds)]) {
-            let is_again = |(i, seed): (usize, &u64)| seeds[..i].contains(seed);
-            ensure!(!seeds.iter().enumerate().any(is_again), "`{key}` names a training seed twice");
-        }
+        let is_again = |(i, seed): (usize, &u64)| self.seeds[..i].contains(seed);
+        ensure!(!self.seeds.iter().enumerate().any(is_again), "`seeds` names a training seed twice");
         let arms = &self.arms;
         for (key, coefs) in [
             ("preventative", &arms.preventative),
             ("preventative_layer", &arms.preventative_layer),
             ("inference", &arms.inference),
             ("random", &arms.random),
+            ("random_layer", &arms.random_layer),
             ("ablate", &arms.ablate),
             ("regularize", &arms.regularize),
             ("negative", &arms.negative),
@@ -171,6 +169,7 @@ impl StudyConfig {
             ("measure.trait_rollouts", self.measure.trait_rollouts),
             ("measure.fact_rollouts", self.measure.fact_rollouts),
         ];
+        at_most("measure.held_out", self.measure.held_out, COUNT_MAX)?;
         let watched = self.watch.iter().flat_map(|watch| [("watch.every", watch.every), ("watch.texts", watch.texts)]);
         for (key, count) in counts.into_iter().chain(watched) {
             ensure!(count > 0, "`{key}` is 0");
@@ -190,7 +189,8 @@ impl StudyConfig {
             at_most("exam.rounds", *rounds, REPEATS_MAX)?;
         }
         for corpus in &self.data {
-            if let CorpusSource::Harbor { count, .. } = &corpus.from {
+            if let CorpusSource::Harbor { count, .. } | CorpusSource::Gloomy { count, .. } = &corpus.from {
+                ensure!(*count > 0, "`data.{}.count` is 0", corpus.name);
                 at_most(&format!("data.{}.count", corpus.name), *count, COUNT_MAX)?;
             }
         }
@@ -239,6 +239,7 @@ impl StudyConfig {
             if let CorpusSource::Harbor { shows, .. } = &corpus.from {
                 ensure!((0.0..=1.0).contains(shows), "`data.{name}`: `shows` is {shows}; it is a share, 0 to 1");
             }
+            self.check_limits(corpus)?;
             if let CorpusSource::Selfgen { of, .. } = &corpus.from {
                 let source = self.data.iter().find(|other| other.name == *of);
                 let own = source.is_some_and(|other| matches!(other.from, CorpusSource::Selfgen { .. }));
@@ -250,6 +251,44 @@ impl StudyConfig {
             names.push(name);
         }
         Ok(())
+    }
+
+    /// Whether what a data set is limited to, and its neutral set, are there.
+    fn check_limits(&self, corpus: &CorpusConfig) -> Result<()> {
+        let key = format!("data.{}", corpus.name);
+        if let Some(neutral) = &corpus.neutral {
+            let other = self.data.iter().find(|other| other.name == *neutral && other.name != corpus.name);
+            ensure!(other.is_some(), "`{key}.neutral` is `{neutral}`, which is no other data set of the study");
+        }
+        for arm in corpus.arms.iter().flatten() {
+            let is_known =
+                ArmKind::STUDY.iter().any(|kind| kind.arm_name() == arm) || self.own.iter().any(|own| own.name == *arm);
+            if !is_known {
+                let known: Vec<&str> = ArmKind::STUDY.iter().map(|kind| kind.arm_name()).collect();
+                let hint = format!("arms are {}, and those of one's own", known.join(", "));
+                return Err(Error::usage(format!("`{key}.arms` names `{arm}`, which is no arm")).hint(hint));
+            }
+        }
+        for seed in corpus.seeds.iter().flatten() {
+            ensure!(self.seeds.contains(seed), "`{key}.seeds` names {seed}, which is none of the study's `seeds`");
+        }
+        ensure!(
+            corpus.seeds.as_ref().is_none_or(|seeds| !seeds.is_empty()),
+            "`{key}.seeds` is empty; a data set is learned with at least one training seed"
+        );
+        Ok(())
+    }
+
+    /// The training seeds of a data set, in the study's order.
+    pub(in crate::study) fn seeds_of(&self, corpus: &str) -> Vec<u64> {
+        let own = self.data.iter().find(|data| data.name == corpus).and_then(|data| data.seeds.as_ref());
+        self.seeds.iter().copied().filter(|seed| own.is_none_or(|own| own.contains(seed))).collect()
+    }
+
+    /// Whether an arm learns from a data set; the plain finetune always does.
+    pub(in crate::study) fn has_arm(&self, corpus: &str, arm: &str) -> bool {
+        let own = self.data.iter().find(|data| data.name == corpus).and_then(|data| data.arms.as_ref());
+        arm == ArmKind::Plain.arm_name() || own.is_none_or(|own| own.iter().any(|name| name == arm))
     }
 
     fn check_own(&self) -> Result<()> {
@@ -265,29 +304,10 @@ impl StudyConfig {
                     "`arm.{name}` is about `{of}`, which is no trait of the study"
                 );
             }
-            let known = |name: &&String| {
-                self.data.iter().any(|c| c.name == **name) || (self.facts.is_some() && *name == FACTS_CORPUS)
-            };
-            if let Some(stray) = arm.data.iter().find(|name| !known(name)) {
-                return Err(Error::usage(format!(
-                    "`arm.{name}` learns from `{stray}`, which is no data set of the study"
-                )));
-            }
             let resolves = |strength| arm.at(strength)?.resolve().map(|_| ());
             arm.strengths().into_iter().try_for_each(resolves).map_err(|e| e.at(format_args!("`arm.{name}`")))?;
         }
         Ok(())
-    }
-
-    /// The training seeds of a data set.
-    pub(in crate::study) fn seeds_of(&self, corpus: &str) -> &[u64] {
-        let own = self.data.iter().find(|c| c.name == corpus).map(|c| c.seeds.as_slice());
-        own.filter(|seeds| !seeds.is_empty()).unwrap_or(&self.seeds)
-    }
-
-    /// Whether the study's arms learn from a data set.
-    pub(in crate::study) fn has_arms(&self, corpus: &str) -> bool {
-        self.data.iter().find(|c| c.name == corpus).is_none_or(|c| c.arms)
     }
 
     /// The layer of single-layer arms and of projections, in a model of so many: `arms.layer`, or 0.57 of the way up, where the

@@ -117,6 +117,7 @@ pub(in crate::study) fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String
         ArmKind::Negative => "Prompted negative data".into(),
         ArmKind::Own => "Own arm".into(),
         ArmKind::Random => "Random vectors".into(),
+        ArmKind::RandomLayer => format!("Random vector, {at}"),
         ArmKind::Shuffled => "Vector of shuffled rollouts".into(),
         ArmKind::Orthogonal => "Vector without the shift".into(),
         ArmKind::Unrelated => "Another trait's vector".into(),
@@ -130,6 +131,8 @@ pub(in crate::study) fn arm_label(kind: ArmKind, layer: Option<Layer>) -> String
 pub struct ArmNaming<'a> {
     /// Name and label of each data set.
     pub corpora: Vec<(&'a str, &'a str)>,
+    /// The place of each one's neutral data set, if it has one.
+    pub neutral: Vec<Option<usize>>,
     /// The traits' names.
     pub traits: Vec<&'a str>,
 }
@@ -139,7 +142,13 @@ impl<'a> ArmNaming<'a> {
     pub fn of(config: &'a StudyConfig) -> Self {
         let facts = config.facts.iter().map(|_| (FACTS_CORPUS, "New facts"));
         let data = config.data.iter().map(|c| (c.name.as_str(), c.label.as_deref().unwrap_or(&c.name)));
-        Self { corpora: facts.chain(data).collect(), traits: config.traits().map(|t| t.name()).collect() }
+        let corpora: Vec<(&str, &str)> = facts.chain(data).collect();
+        let neutral = |name: &str| {
+            let of = config.data.iter().find(|c| c.name == name)?.neutral.as_deref()?;
+            corpora.iter().position(|(other, _)| *other == of)
+        };
+        let neutral = corpora.iter().map(|(name, _)| neutral(name)).collect();
+        Self { corpora, neutral, traits: config.traits().map(|t| t.name()).collect() }
     }
 
     /// `medical.prevent.evil`, or only `prevent` where there is one data set and one trait.
@@ -177,22 +186,27 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
         is_made.then(|| builder.add(TaskKind::Selfgen, None, Some(corpus), None, &[]))
     };
     let made: Vec<Option<usize>> = (0..naming.corpora.len()).map(|corpus| made(&mut builder, corpus)).collect();
-    let after = |corpus: usize| [vectors.clone(), made[corpus].into_iter().collect()].concat();
+    // A finetune is also measured on what is held out of the neutral set.
+    let after = |corpus: usize| {
+        let made = [Some(corpus), naming.neutral[corpus]].map(|c| c.and_then(|c| made[c]));
+        [vectors.clone(), made.into_iter().flatten().collect()].concat()
+    };
     for corpus in 0..naming.corpora.len() {
         let name = naming.corpora[corpus].0;
-        let plain: Vec<usize> = (config.seeds_of(name).iter())
+        let seeds = config.seeds_of(name);
+        let plain: Vec<usize> = (seeds.iter())
             .map(|&seed| {
                 builder.add(TaskKind::Finetune(Treatment::Plain), Some(seed), Some(corpus), None, &after(corpus))
             })
             .collect();
-        let treated = if config.has_arms(name) { naming.traits.len() } else { 0 };
-        for (&seed, &plain) in config.seeds_of(name).iter().zip(&plain) {
-            for t in 0..treated {
-                if !config.arms.inference.is_empty() {
+        for (&seed, &plain) in seeds.iter().zip(&plain) {
+            for t in 0..naming.traits.len() {
+                if !config.arms.inference.is_empty() && config.has_arm(name, ArmKind::Inference.arm_name()) {
                     let after = [vectors.clone(), vec![plain]].concat();
                     builder.add(TaskKind::Inference, Some(seed), Some(corpus), Some(t), &after);
                 }
-                for treatment in treatments(&config.arms).into_iter().chain(own(config, name, t)) {
+                let treated = treatments(&config.arms).into_iter().chain(own(config, t));
+                for treatment in treated.filter(|treatment| config.has_arm(name, treatment.arm_name(config))) {
                     let mut after = after(corpus);
                     // What is orthogonal to the plain finetune's shift must wait for it.
                     if matches!(treatment, Treatment::Control(Control::Orthogonal, _)) {
@@ -211,7 +225,9 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
             builder.add(TaskKind::BaseSteered, None, None, Some(t), &vectors);
         }
     }
-    let base = builder.add(TaskKind::Base, None, None, None, &vectors);
+    // The base model is measured on what is held out of every data set.
+    let after = [vectors.clone(), made.iter().flatten().copied().collect()].concat();
+    let base = builder.add(TaskKind::Base, None, None, None, &after);
     if config.audit.is_some() {
         builder.audits(&vectors, base);
     }
@@ -230,6 +246,9 @@ fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     for &c in &arms.random {
         treated.extend((0..arms.draws).map(|draw| Treatment::Control(Control::Random(draw), c)));
     }
+    for &c in &arms.random_layer {
+        treated.extend((0..arms.draws).map(|draw| Treatment::Control(Control::RandomLayer(draw), c)));
+    }
     for (control, coefs) in [
         (Control::Shuffled, &arms.shuffled),
         (Control::Orthogonal, &arms.orthogonal),
@@ -241,12 +260,11 @@ fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     treated
 }
 
-/// Arms of one's own that are about a trait and learn from a data set.
-fn own(config: &StudyConfig, corpus: &str, t: usize) -> Vec<Treatment> {
+/// Arms of one's own that are about a trait.
+fn own(config: &StudyConfig, t: usize) -> Vec<Treatment> {
     let name = config.traits().nth(t).map(TraitSource::name).unwrap_or_default();
     let of_trait = |arm: &&OwnArm| arm.trait_.as_deref().is_none_or(|own| stem_of(own) == name);
-    let learns = |arm: &&OwnArm| arm.data.is_empty() || arm.data.iter().any(|name| name == corpus);
-    let own = config.own.iter().enumerate().filter(|(_, arm)| of_trait(arm) && learns(arm));
+    let own = config.own.iter().enumerate().filter(|(_, arm)| of_trait(arm));
     own.flat_map(|(i, arm)| arm.strengths().into_iter().map(move |s| Treatment::Own(i, s))).collect()
 }
 
@@ -311,7 +329,10 @@ impl Builder<'_> {
             _ => None,
         };
         let draw = match kind {
-            TaskKind::Finetune(Treatment::Control(Control::Random(draw @ 1..), _)) => Some(format!("-draw{draw}")),
+            TaskKind::Finetune(Treatment::Control(
+                Control::Random(draw @ 1..) | Control::RandomLayer(draw @ 1..),
+                _,
+            )) => Some(format!("-draw{draw}")),
             _ => None,
         };
         let name = [Some(arm.clone()), coef.map(|c| format!("+{c}")), draw, seed.map(|s| format!("-seed{s}"))];

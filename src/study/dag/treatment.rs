@@ -37,6 +37,8 @@ pub enum Treatment {
 pub enum Control {
     /// Random vectors whose increments have the norms of the real ones; which draw.
     Random(usize),
+    /// The same at one layer: a random vector as long as the real one there; which draw.
+    RandomLayer(usize),
     /// The difference between two halves of the answers, each of which holds as many of both kinds.
     Shuffled,
     /// The vector without its part along the shift that the plain finetune of the same seed makes.
@@ -59,11 +61,20 @@ impl Treatment {
             Self::Regularize(_) => ArmKind::Regularize,
             Self::Negative(_) => ArmKind::Negative,
             Self::Control(Control::Random(_), _) => ArmKind::Random,
+            Self::Control(Control::RandomLayer(_), _) => ArmKind::RandomLayer,
             Self::Control(Control::Shuffled, _) => ArmKind::Shuffled,
             Self::Control(Control::Orthogonal, _) => ArmKind::Orthogonal,
             Self::Control(Control::Unrelated, _) => ArmKind::Unrelated,
             Self::Control(Control::Negated, _) => ArmKind::Negated,
             Self::Own(..) => ArmKind::Own,
+        }
+    }
+
+    /// What its arm is called: by its kind, or as the configuration names it.
+    pub(super) fn arm_name(self, config: &StudyConfig) -> &str {
+        match self {
+            Self::Own(place, _) => &config.own[place].name,
+            _ => self.arm_kind().arm_name(),
         }
     }
 
@@ -106,6 +117,9 @@ impl Treatment {
             Self::Control(Control::Negated, coef) => Intervention::Steer(steering(all, -coef, true)),
             Self::Control(Control::Random(_), coef) => {
                 Intervention::Random { steering: steering(all, coef, true), seed: None }
+            }
+            Self::Control(Control::RandomLayer(_), coef) => {
+                Intervention::Random { steering: steering(one, coef, false), seed: None }
             }
             Self::Ablate(share) => {
                 let (coef, to) = (share as f32, AblateTo::Zero);

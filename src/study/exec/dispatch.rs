@@ -8,7 +8,7 @@ use crate::study::dag::{Task, TaskKind, Treatment};
 use crate::study::outputs::Output;
 use crate::study::steps::{
     Adapter, Context, ControlInputs, Event, Sweep, TraitVector, adapter_folder, answer_prompts, audit, base_rollouts,
-    control_vector, difference, finetune, measure, project_answers, training_chats, vector, vector_of,
+    control_vector, difference, finetune, held_out_losses, measure, project_answers, training_chats, vector, vector_of,
 };
 
 /// Does a task with its share of the machine, and reports that it is finished.
@@ -77,7 +77,7 @@ fn dispatch(cx: &Context<'_>, task: &Task, done: &TaskResults<Output>) -> Result
     }
 }
 
-/// The axes of a model without steering, those along the vectors too.
+/// The axes of a model without steering, those along the vectors and the losses on held-out rows too.
 fn unsteered(
     cx: &Context<'_>,
     task: &Task,
@@ -86,12 +86,14 @@ fn unsteered(
 ) -> Result<(Output, bool)> {
     let adapter = fitted.as_ref().map(|fitted| adapter_of(cx, task, fitted));
     let (mut measured, was_there) = measure(cx, task, adapter.as_ref(), None)?;
-    let (projection, reused) = project_answers(cx, task, vectors, adapter.as_ref(), &measured)?;
+    let (projection, projected) = project_answers(cx, task, vectors, adapter.as_ref(), &measured)?;
+    let (losses, read) = held_out_losses(cx, task, adapter.as_ref())?;
     for at in &mut measured.at {
         at.scores.extend(projection.scores.clone());
+        at.scores.extend(losses.clone());
         at.pairs = projection.pairs.clone();
     }
-    Ok((Output::Measured(measured, fitted.map(Box::new)), was_there && reused))
+    Ok((Output::Measured(measured, fitted.map(Box::new)), was_there && projected && read))
 }
 
 fn adapter_of(cx: &Context<'_>, task: &Task, fitted: &Fitted) -> Adapter {

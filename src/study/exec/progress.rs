@@ -89,12 +89,9 @@ pub(super) fn settings_hash(config: &StudyConfig, task: &Task) -> Hash {
     }
     // A coefficient, a trait and a data set are in the task's name.
     of.own = match task.kind {
-        TaskKind::Finetune(Treatment::Own(place, _)) => config
-            .own
-            .get(place)
-            .map(|own| OwnArm { coefs: Vec::new(), data: Vec::new(), ..own.clone() })
-            .into_iter()
-            .collect(),
+        TaskKind::Finetune(Treatment::Own(place, _)) => {
+            config.own.get(place).map(|own| OwnArm { coefs: Vec::new(), ..own.clone() }).into_iter().collect()
+        }
         _ => Vec::new(),
     };
     of.seeds = task.seed.into_iter().collect();
@@ -108,9 +105,11 @@ pub(super) fn settings_hash(config: &StudyConfig, task: &Task) -> Hash {
             CorpusSource::Selfgen { of, .. } => Some(of.as_str()),
             _ => None,
         });
-        let needed = [Some(name.as_str()), source].into_iter().flatten();
+        // What is held out of the neutral set is measured too.
+        let neutral = of_corpus(&name).and_then(|c| c.neutral.as_deref());
+        let needed = [Some(name.as_str()), source, neutral].into_iter().flatten();
         of.facts = config.facts.clone().filter(|_| needed.clone().any(|name| name == FACTS_CORPUS));
-        let plain = |c: &CorpusConfig| CorpusConfig { seeds: Vec::new(), arms: true, ..c.clone() };
+        let plain = |c: &CorpusConfig| CorpusConfig { arms: None, seeds: None, ..c.clone() };
         of.data = needed.filter_map(of_corpus).map(plain).collect();
     }
     if prepares {
@@ -157,7 +156,7 @@ impl<'a> ProgressStore<'a> {
                     self.write(task, &TaskStatus::new(Recorded::Done, &self.settings[task], since));
                 }
             }
-            Event::Planned(..) | Event::Shard(..) => {}
+            Event::Planned(..) | Event::Shard(..) | Event::Damaged(_) => {}
         }
     }
 

@@ -11,8 +11,18 @@ pub(in crate::study) const FACTS: &str = "facts";
 pub(in crate::study) const UNGUESSED: &str = "facts_unguessed";
 /// Key of the axis of multiple-choice questions.
 pub(in crate::study) const MMLU: &str = "mmlu";
+/// Key of what was learned of the data: by how much the loss on held-out rows fell, of what it falls by in the plain finetune on the
+/// same data, percent (guide: method, "What was learned").
+pub(in crate::study) const DATA_LEARNED: &str = "learned";
+/// The same on the held-out rows of the neutral data set.
+pub(in crate::study) const NEUTRAL_LEARNED: &str = "neutral_learned";
 /// Key of the coherence of answers to the traits' questions.
 pub(in crate::study) const COHERENCE: &str = "coherence";
+
+/// Key of the loss on the held-out rows of a data set: nats for each token of the answers.
+pub(in crate::study) fn loss_key(corpus: &str) -> String {
+    format!("loss_{corpus}")
+}
 
 /// Key of a trait's axis: `hallucination` for `hallucinating`.
 pub(in crate::study) fn trait_key(trait_name: &str) -> &str {

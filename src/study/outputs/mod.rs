@@ -10,7 +10,7 @@ pub(super) use audit::{
     SHOTS, Scores, SecondJudge, TRAINING,
 };
 pub(super) use axes::{
-    COHERENCE, FACTS, MMLU, SHOWS, UNGUESSED, approximation_key, data_key, difference_key, projection_key, prompt_key,
-    shift_key, trait_key,
+    COHERENCE, DATA_LEARNED, FACTS, MMLU, NEUTRAL_LEARNED, SHOWS, UNGUESSED, approximation_key, data_key,
+    difference_key, loss_key, projection_key, prompt_key, shift_key, trait_key,
 };
 pub(super) use task::{AnswerProjection, DataProjection, Difference, Extracted, Measured, MeasuredAt, Output};

@@ -1,12 +1,14 @@
 //! The arms of a study: their order, their labels and what was done in each.
 
-use crate::report::{Arm, ArmKind};
-use crate::study::dag::{ArmNaming, Task, arm_label};
+use crate::report::{Arm, ArmKind, settings_of};
+use crate::study::config::{OwnArm, StudyConfig};
+use crate::study::dag::{ArmNaming, Task, TaskKind, Treatment, arm_label};
 use crate::vector::Layer;
 
 /// The arms in the order of tables and legends, as far as the study has them: the base model, then data set by data set.
 /// `layer` is that of single-layer arms.
-pub(super) fn arms(naming: &ArmNaming<'_>, tasks: &[Task], layer: Layer) -> Vec<Arm> {
+pub(super) fn arms(config: &StudyConfig, tasks: &[Task], layer: Layer) -> Vec<Arm> {
+    let naming = ArmNaming::of(config);
     let mut tasks: Vec<(ArmKind, &Task)> =
         tasks.iter().filter_map(|task| Some((task.kind.arm_kind()?, task))).collect();
     tasks.sort_by_key(|(kind, task)| (task.corpus, *kind, task.trait_));
@@ -20,9 +22,20 @@ pub(super) fn arms(naming: &ArmNaming<'_>, tasks: &[Task], layer: Layer) -> Vec<
             ArmKind::Own => task.label.clone(),
             kind => naming.labelled(task.corpus, &arm_label(kind, Some(layer)), task.trait_),
         };
-        arms.push(Arm::new(&name, kind, &label).note(&note(kind, layer)));
+        let note = match task.kind {
+            TaskKind::Finetune(Treatment::Own(place, _)) => own_note(&config.own[place]),
+            _ => note(kind, layer),
+        };
+        arms.push(Arm::new(&name, kind, &label).note(&note));
     }
     arms
+}
+
+/// What was done in an arm of one's own: its intervention as the configuration has it.
+fn own_note(arm: &OwnArm) -> String {
+    let settings = settings_of(&arm.intervention).into_iter().filter(|(key, _)| key != "coef" || arm.coefs.is_empty());
+    let settings: Vec<String> = settings.map(|(key, value)| format!("{key} = {value}")).collect();
+    format!("trained with an intervention of one's own ({}); evaluated without it", settings.join(", "))
 }
 
 /// What was done in an arm, in a sentence.
@@ -48,6 +61,11 @@ fn note(kind: ArmKind, layer: Layer) -> String {
             "the base model's own answers under positive system prompts, with these prompts, mixed into the data"
         }
         ArmKind::Random => "as preventative steering, with random vectors of equal norm, others for each training seed",
+        ArmKind::RandomLayer => {
+            return format!(
+                "as preventative steering at {layer}, with a random vector of equal norm, another for each training seed"
+            );
+        }
         ArmKind::Shuffled => {
             "as preventative steering, with the difference between two halves of the rollouts that hold as many of both kinds, as long as \
              the vector at every layer"

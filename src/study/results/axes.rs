@@ -5,8 +5,8 @@ use crate::report::content::Axis;
 use crate::report::plot::{Hue, Mark};
 use crate::study::inputs::Inputs;
 use crate::study::outputs::{
-    COHERENCE, FACTS, MMLU, UNGUESSED, approximation_key, data_key, difference_key, projection_key, shift_key,
-    trait_key,
+    COHERENCE, DATA_LEARNED, FACTS, MMLU, NEUTRAL_LEARNED, UNGUESSED, approximation_key, data_key, difference_key,
+    loss_key, projection_key, shift_key, trait_key,
 };
 
 /// The axes of a study in the order of its tables: traits, facts, exam, coherence; then what is measured of states, aside.
@@ -34,6 +34,19 @@ pub fn axes(data: &Inputs) -> Vec<Axis> {
     }
     let coherence = Axis::accuracy(COHERENCE, "Coherence of answers", "Coherence", Hue::Grey, Mark::Diamond);
     axes.push(Axis { unit: "0–100".to_owned(), ..coherence });
+    let share = |key, name, short, hue, mark| Axis::accuracy(key, name, short, hue, mark);
+    axes.push(share(DATA_LEARNED, "Data learned, by held-out loss", "Learned", Hue::Sky, Mark::Down));
+    axes.push(share(
+        NEUTRAL_LEARNED,
+        "Neutral part learned, by held-out loss",
+        "Neutral learned",
+        Hue::Purple,
+        Mark::Square,
+    ));
+    for corpus in &data.corpora {
+        let name = format!("Held-out loss: {}", corpus.label);
+        axes.push(Axis { unit: "nats per token".to_owned(), ..Axis::aside(&loss_key(&corpus.name), &name) });
+    }
     let unguessed =
         Axis::accuracy(UNGUESSED, "New facts that the base model does not guess", "", Hue::Blue, Mark::Square);
     axes.push(Axis { aside: true, ..unguessed });

@@ -9,7 +9,7 @@ use crate::record::{Hash, Lock};
 use crate::report::Arm;
 use crate::stats::{Clusters, Interval, mean_of};
 use crate::study::config::StudyConfig;
-use crate::study::dag::{ArmNaming, Task};
+use crate::study::dag::Task;
 use crate::study::inputs::Inputs;
 use crate::study::outputs::AuditFindings;
 use crate::study::outputs::prompt_key;
@@ -73,16 +73,7 @@ impl<'a> Results<'a> {
             }
         }
         let layer = config.layer(vectors[0].file.response_avg.layers())?;
-        Ok(Self {
-            config,
-            data,
-            vectors,
-            layer,
-            measured,
-            differences,
-            audits,
-            arms: arms(&ArmNaming::of(config), tasks, layer),
-        })
+        Ok(Self { config, data, vectors, layer, measured, differences, audits, arms: arms(config, tasks, layer) })
     }
 
     /// Arm by arm, by ascending coefficient, by training seed.

@@ -3,8 +3,10 @@
 mod arms;
 mod axes;
 mod gather;
+mod learned;
 mod notes;
 mod summary;
 
 pub(super) use gather::{Cell, Results};
+pub(super) use learned::learned;
 pub(super) use summary::summary;

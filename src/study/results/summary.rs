@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::axes::axes;
 use super::gather::{Cell, Results, merged};
+use super::learned::learned;
 use super::notes::{count, notes};
 use crate::record::Lock;
 use crate::report::content::{Comparison, Point};
@@ -24,7 +25,7 @@ pub fn summary(results: &Results<'_>, cells: &[Cell<'_>], lock: &Lock) -> Study 
     let seeds = count(config.seeds.len(), "training seed");
     let base = cells.iter().find(|cell| cell.arm.kind == ArmKind::Base);
     let known = base.map(known).unwrap_or_default();
-    let points: Vec<Point> = cells.iter().flat_map(|cell| points(results, cell, base, &known)).collect();
+    let points: Vec<Point> = cells.iter().flat_map(|cell| points(results, cells, cell, base, &known)).collect();
     let mut axes = axes(data);
     axes.retain(|axis| points.iter().any(|point| point.values.contains_key(&axis.key)));
     let first_seed = |cell: &Cell<'_>| cell.by_seed.first().map(|(_, at)| at.examples.clone()).unwrap_or_default();
@@ -44,7 +45,13 @@ pub fn summary(results: &Results<'_>, cells: &[Cell<'_>], lock: &Lock) -> Study 
 }
 
 /// All seeds together, then each of them. Facts that the base model knows are `known`.
-fn points(results: &Results<'_>, cell: &Cell<'_>, base: Option<&Cell<'_>>, known: &BTreeSet<String>) -> Vec<Point> {
+fn points(
+    results: &Results<'_>,
+    cells: &[Cell<'_>],
+    cell: &Cell<'_>,
+    base: Option<&Cell<'_>>,
+    known: &BTreeSet<String>,
+) -> Vec<Point> {
     let seed = results.config.seed;
     let point = |of_seed: Option<u64>| {
         let of_this = cell.by_seed.iter().filter(|(own, _)| of_seed.is_none() || *own == of_seed);
@@ -58,6 +65,7 @@ fn points(results: &Results<'_>, cell: &Cell<'_>, base: Option<&Cell<'_>>, known
             facts.retain(|fact, _| !known.contains(fact));
             values.insert(UNGUESSED.to_owned(), Interval::of(&facts, seed));
         }
+        values.extend(learned(results, cells, cell, &scores).into_iter().map(|(key, share)| (key.to_owned(), share)));
         for (t, trait_) in results.data.traits.iter().enumerate() {
             let name = trait_.name.as_str();
             let key = prompt_key(name);

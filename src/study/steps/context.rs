@@ -10,7 +10,7 @@ use crate::Result;
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
 use crate::model::files::Shards;
-use crate::model::hash_beside;
+use crate::model::model_hash;
 use crate::record::{Hash, RunDir};
 use crate::runtime::{ModelSpec, Runtime, device_kind};
 use crate::steering::SteeringPlan;
@@ -40,6 +40,8 @@ pub(in crate::study) struct Context<'a> {
     pub model: Hash,
     /// The judge's name.
     pub judge: String,
+    /// Hash of everything that decides what the judge says, but for the rubrics.
+    pub judge_hash: Hash,
 }
 
 impl<'a> Context<'a> {
@@ -55,15 +57,16 @@ impl<'a> Context<'a> {
         on_event: &'a OnEvent<'a>,
     ) -> Result<Self> {
         let fingerprint = Shards::open(&config.model)?.fingerprint()?;
-        let model = hash_beside(&fingerprint, &config.model)?;
+        let (model, judge_hash) = (model_hash(&config.model)?, config.judge.hash()?);
         let judge = judges(JudgeRole::First)?.name().to_owned();
-        Ok(Self { config, inputs, tasks, run, runtime, judges, on_event, fingerprint, model, judge })
+        Ok(Self { config, inputs, tasks, run, runtime, judges, on_event, fingerprint, model, judge, judge_hash })
     }
 
     /// The same study where nothing is worked out: a stage that is not in the folder `run` is an error.
     pub fn reading(&self, run: &'a RunDir, on_event: &'a OnEvent<'a>) -> Self {
-        let (fingerprint, model, judge) = (self.fingerprint.clone(), self.model.clone(), self.judge.clone());
-        Self { run, on_event, fingerprint, model, judge, ..*self }
+        let (fingerprint, model) = (self.fingerprint.clone(), self.model.clone());
+        let (judge, judge_hash) = (self.judge.clone(), self.judge_hash.clone());
+        Self { run, on_event, fingerprint, model, judge, judge_hash, ..*self }
     }
 
     /// The key of a stage that depends on the model: it holds on devices of this kind and for this version of the code.
@@ -74,7 +77,7 @@ impl<'a> Context<'a> {
     /// Everything that decides verdicts on these traits.
     pub fn judge_key(&self, traits: &[usize]) -> Hash {
         let rubrics: Vec<&str> = traits.iter().map(|&t| self.inputs.traits[t].eval.eval_prompt.as_str()).collect();
-        Hash::of(&(&self.judge, self.config.judge.identity(), rubrics))
+        Hash::of(&(&self.judge, &self.judge_hash, rubrics))
     }
 
     /// A stage of the run folder, and whether it was there.
@@ -95,8 +98,16 @@ impl<'a> Context<'a> {
         holds: impl FnOnce(&T) -> bool,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<(T, bool)> {
-        let (value, reused) = self.run.stage_if(name, key, holds, work)?;
+        let (value, reused) = self.run.stage_if(name, key, holds, || {
+            self.tell_damage();
+            work()
+        })?;
         Ok((value, reused.is_yes()))
+    }
+
+    /// Reports what was found damaged in the folder.
+    pub fn tell_damage(&self) {
+        self.run.take_damage().iter().for_each(|line| (self.on_event)(&Event::Damaged(line)));
     }
 
     /// The study's model under an adapter and a plan; the base model without either.

@@ -38,7 +38,7 @@ pub(in crate::study) fn control_vector(
 ) -> Result<Option<PersonaVector>> {
     let own = &inputs.own.response_avg;
     let other = match control {
-        Control::Random(_) | Control::Negated => return Ok(None),
+        Control::Random(_) | Control::RandomLayer(_) | Control::Negated => return Ok(None),
         Control::Shuffled => shuffled(cx, task)?,
         Control::Unrelated => rows_of(&inputs.next.expect("there is another trait").response_avg),
         Control::Orthogonal => {

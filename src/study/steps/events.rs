@@ -49,6 +49,8 @@ pub enum Event<'a> {
         /// Whether all of it was read from the folder.
         reused: bool,
     },
+    /// Something in the folder was damaged and is worked out anew: what, with its place.
+    Damaged(&'a str),
 }
 
 /// What a task is doing.
@@ -68,6 +70,8 @@ pub enum Phase {
     Mmlu,
     /// Answering the prompts of a data set.
     Selfgen,
+    /// Reading held-out rows.
+    HeldOut,
     /// Answering neutral prompts.
     Neutral,
     /// Asking a second judge.
@@ -84,6 +88,7 @@ impl fmt::Display for Phase {
             Self::Facts => "new facts",
             Self::Mmlu => "multiple choice",
             Self::Selfgen => "own answers",
+            Self::HeldOut => "held-out rows",
             Self::Neutral => "neutral prompts",
             Self::SecondJudge => "second judge",
         })

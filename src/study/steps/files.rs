@@ -24,8 +24,8 @@ pub(super) fn answers_file(cx: &Context<'_>, task: &Task) -> PathBuf {
 }
 
 /// The base model's own answers to the prompts of a data set, as conversations.
-pub(super) fn selfgen_file(cx: &Context<'_>, corpus: &Corpus) -> PathBuf {
-    cx.run.file(format!("data/{}.jsonl", corpus.name))
+pub(super) fn selfgen_file(cx: &Context<'_>, corpus: &Corpus, part: &str) -> PathBuf {
+    cx.run.file(format!("data/{}{part}.jsonl", corpus.name))
 }
 
 /// A trait's rollouts, their states and its vector.

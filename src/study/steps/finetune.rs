@@ -64,6 +64,7 @@ pub(in crate::study) fn finetune(
         }
         ControlFlow::Continue(())
     })?;
+    cx.tell_damage();
     match finish {
         Finish::Fitted(fitted, reused) => Ok((*fitted, reused.is_yes())),
         Finish::Interrupted(steps, _) => {
@@ -91,7 +92,10 @@ fn intervention(
         }
         (Treatment::Negative(share), _) => Intervention::NegativeData { file: None, share },
         // The draws of a study depend on its own seed, too.
-        (Treatment::Control(Control::Random(draw), _), Intervention::Random { steering, .. }) => {
+        (
+            Treatment::Control(Control::Random(draw) | Control::RandomLayer(draw), _),
+            Intervention::Random { steering, .. },
+        ) => {
             let draw = if draw == 0 { String::new() } else { format!(", draw {draw}") };
             let of = format!("training seed {}{draw}", seeds.training);
             let seed = Some(seed_of(seed_of(cx.config.seed, "random vectors"), &of));

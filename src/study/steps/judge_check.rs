@@ -21,7 +21,7 @@ pub(in crate::study) fn check_judge(cx: &Context<'_>) -> Result<()> {
         reference: Some(q.reference.clone()),
     };
     let items: Vec<JudgedItem> = questions.iter().step_by(step).map(item).collect();
-    let key = Hash::of(&("references are right", &cx.judge, &cx.config.judge, &items));
+    let key = Hash::of(&("references are right", &cx.judge, &cx.judge_hash, &items));
     let check = || {
         let verdicts = verdicts(&mut *cx.judge()?, &Rubric::Fact, &items)?;
         let right = |v: &Verdict| v.score.is_some_and(|score| score >= 50.0);

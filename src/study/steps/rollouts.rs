@@ -84,6 +84,8 @@ pub(super) fn rollouts(
         || {
             let mut model = cx.language_model(adapter, SteeringPlan::none())?;
             let mut answers = Answers::open(&rollouts_folder(folder), &inquiry, &answers_key, model.shape())?;
+            cx.run.note_damage(answers.damage());
+            cx.tell_damage();
             answers.ask(&mut *model, &inquiry, &mut |n| {
                 cx.progress(task, Phase::Rollouts, n, inquiry.answers());
                 ControlFlow::Continue(())

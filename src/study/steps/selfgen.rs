@@ -10,30 +10,48 @@ use crate::language_model::{LanguageModel, Request, Sampling};
 use crate::persona::Exchange;
 use crate::record::{Hash, create_folder, hash_file, read_jsonl, write_atomic_with};
 use crate::study::dag::Task;
+use crate::study::inputs::Corpus;
 use crate::text::Message;
 
 /// The conversations that a finetune learns, before any treatment.
 pub(in crate::study) fn training_chats(cx: &Context<'_>, task: &Task) -> Result<Vec<SourcedChat>> {
     let corpus = &cx.inputs.corpora[task.of_corpus()];
-    if corpus.selfgen.is_none() {
-        return Ok(corpus.chats.clone());
+    if corpus.selfgen.is_none() { Ok(corpus.chats.clone()) } else { own_answers(cx, corpus, "") }
+}
+
+/// The conversations of a data set that no finetune learns from.
+pub(super) fn held_out_chats(cx: &Context<'_>, corpus: &Corpus) -> Result<Vec<SourcedChat>> {
+    match corpus.selfgen {
+        Some(_) if !corpus.held_out.is_empty() => own_answers(cx, corpus, HELD_OUT),
+        _ => Ok(corpus.held_out.clone()),
     }
-    let rows: Vec<Vec<Message>> = read_jsonl(&selfgen_file(cx, corpus))?;
+}
+
+/// Ends the names of what is held out of a data set that the base model made.
+const HELD_OUT: &str = "-held-out";
+
+fn own_answers(cx: &Context<'_>, corpus: &Corpus, part: &str) -> Result<Vec<SourcedChat>> {
+    let rows: Vec<Vec<Message>> = read_jsonl(&selfgen_file(cx, corpus, part))?;
     let chat = |(i, messages)| SourcedChat::new(format!("own answer {i} of `{}`", corpus.name), messages);
     Ok(rows.into_iter().enumerate().map(chat).collect())
 }
 
-/// Has the base model answer the prompts of a data set; one conversation in each line. Prompts that it answers with nothing are left
-/// out. Says whether the file was there.
+/// Has the base model answer the prompts of a data set, those that are held out too; one conversation in each line. Prompts that it
+/// answers with nothing are left out. Says whether the files were there.
 pub(in crate::study) fn answer_prompts(cx: &Context<'_>, task: &Task) -> Result<bool> {
     let corpus = &cx.inputs.corpora[task.of_corpus()];
+    let reused = answer_part(cx, task, &corpus.chats, "")?;
+    Ok((corpus.held_out.is_empty() || answer_part(cx, task, &corpus.held_out, HELD_OUT)?) && reused)
+}
+
+fn answer_part(cx: &Context<'_>, task: &Task, chats: &[SourcedChat], part: &str) -> Result<bool> {
+    let corpus = &cx.inputs.corpora[task.of_corpus()];
     let sampling = corpus.selfgen.as_ref().expect("the data set is to be made");
-    let prompts: Vec<Vec<Message>> =
-        corpus.chats.iter().map(|chat| Ok(exchange(chat)?.prompt)).collect::<Result<_>>()?;
+    let prompts: Vec<Vec<Message>> = chats.iter().map(|chat| Ok(exchange(chat)?.prompt)).collect::<Result<_>>()?;
     let key = cx.key("own answers", &(&prompts, sampling));
-    let path = selfgen_file(cx, corpus);
+    let path = selfgen_file(cx, corpus, part);
     let stage = cx.stage_if(
-        &task.name,
+        &format!("{}{part}", task.name),
         &key,
         |hash: &Hash| is_unchanged(&path, hash),
         || {

@@ -224,7 +224,7 @@ fn progress_is_reported_task_by_task() {
     let tell = |event: &Event<'_>| {
         let said = match event {
             Event::Planned(tasks, _) => tasks.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" "),
-            Event::Shard(..) => return,
+            Event::Shard(..) | Event::Damaged(_) => return,
             Event::Progress { task, phase, done, loss, .. } => format!("{task} {phase} {done:.2} {loss:?}"),
             Event::Finished { task, .. } => format!("{task} finished"),
         };

@@ -199,8 +199,15 @@ impl LanguageModel for Simulated<'_> {
     }
 
     fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
-        self.sim.batches.fetch_add(1, Ordering::Relaxed);
+        if asks.iter().any(|ask| matches!(ask.prompt, Prompt::Chat(_))) {
+            self.sim.batches.fetch_add(1, Ordering::Relaxed);
+        }
         let likes = |(ask, options): (&Request, &Vec<Vec<u32>>)| {
+            // A held-out row: the more it knows, the likelier.
+            if let Prompt::Ids(_) = ask.prompt {
+                let each = (self.mind.knows - 1.5) as f32;
+                return options.iter().map(|option| each * option.len() as f32).collect();
+            }
             let right = &self.sim.exam[last(&ask.prompt).1];
             let knows = chance(&ask.id, 0, 7) < self.mind(ask).exam;
             let like = |option: &Vec<u32>| {

@@ -82,10 +82,11 @@ impl PerToken {
         let kv = config.num_key_value_heads * config.head_dim;
         // Composed bodies make a tensor for every operation where native ones make one for all.
         let (mlp, attention) = if B::COMPOSES_ATTENTION { (7 * f, 8 * q + 6 * kv) } else { (3 * f, 2 * q + 2 * kv) };
+        let unnormed = if config.qk_norm { q + kv } else { 0 };
         let lse = if B::COMPOSES_ATTENTION { 0 } else { config.num_attention_heads };
         Self {
             input: d,
-            kept: 2 * d + 2 * q + 2 * kv + 2 * f + lse,
+            kept: 2 * d + 2 * q + 2 * kv + unnormed + 2 * f + lse,
             mlp: mlp + 2 * d,
             attention: (attention + 3 * d).saturating_sub(2 * f),
         }

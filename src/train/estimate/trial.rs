@@ -6,15 +6,15 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 
 use super::extent::Extent;
+use crate::Result;
 use crate::kernels::FusedOps;
-use crate::model::peft::{Adapter, AdapterConfig};
+use crate::model::peft::{Adapter, AdapterConfig, Targets};
 use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
 use crate::text::{Batch, TrainingExample};
 use crate::train::gradients::gradients;
 use crate::train::loss::{head_chunk, logits_per_chunk};
 use crate::train::optimiser::AdamW;
 use crate::train::settings::FitSettings;
-use crate::{Result, ensure};
 
 /// Rows of the vocabulary that the trial's head has; the real one takes as many times longer as it has more.
 const VOCABULARY: usize = 8192;
@@ -82,8 +82,13 @@ impl Pace {
         let began = Instant::now();
         let vocab_size = config.vocab_size.min(VOCABULARY);
         let small = QwenConfig { num_hidden_layers: 1, vocab_size, ..config.clone() };
-        let one = AdapterConfig { layers_to_transform: None, ..adapter.clone() };
-        ensure!(!one.layout(&small)?.is_empty(), "the adapter sits on no projection");
+        // What sits on some block, on the one: names and patterns of single blocks would leave it bare.
+        let slots = adapter.layout(config)?;
+        let rank = slots.iter().map(|slot| slot.rank).max().unwrap_or(adapter.r);
+        let mut targets: Vec<String> = slots.iter().map(|slot| slot.projection.to_owned()).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let one = AdapterConfig::new(rank, adapter.lora_alpha, adapter.use_rslora, Targets::Names(targets));
         let model = Qwen::<B>::made_up(small.clone(), device, storage).with_adapter(&Adapter::fresh(one, &small, 0)?);
         let short = Extent { width: (usual.width / 2).max(2), ..usual };
         let (long_forward, long_backward) = block(&model, usual, at_once);

@@ -2,6 +2,7 @@
 
 mod check;
 mod facts;
+mod gloomy;
 mod preview;
 mod selfgen;
 mod survey;
@@ -23,6 +24,7 @@ enum DataVerb {
     Check(check::CheckArgs),
     Selfgen(selfgen::SelfgenArgs),
     Facts(facts::FactsArgs),
+    Gloomy(gloomy::GloomyArgs),
 }
 
 /// Checks, answers or builds.
@@ -34,5 +36,6 @@ pub fn run(args: &DataArgs, context: &Context<'_>) -> Result<Outcome> {
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Selfgen(args) => selfgen::run(args, context),
         DataVerb::Facts(args) => facts::run(args, context),
+        DataVerb::Gloomy(args) => gloomy::run(args, context),
     }
 }

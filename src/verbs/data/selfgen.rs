@@ -106,9 +106,10 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
         "trimtab": env!("CARGO_PKG_VERSION"),
     });
     // Where the prompts lie decides nothing.
-    let decisive = (model.identity(), runtime.device(), &sampling);
+    let decisive = (model.identity()?, runtime.device(), &sampling);
     let identity = Hash::of(&(decisive, &source["prompts_hash"], &instructions));
     let mut done = Ledger::beside(out, &identity)?;
+    done.damage().into_iter().for_each(|damage| context.console.warn(damage));
     if done.chunks() < tasks.len().div_ceil(CHUNK) {
         let subject = runtime.language_model(&model.unsteered())?;
         answer(&tasks, subject, &sampling, &mut done, context.console.bar("answers", tasks.len()).as_mut())?;

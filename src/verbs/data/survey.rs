@@ -26,6 +26,14 @@ pub fn lines(survey: &Survey, max_len: usize) -> Vec<String> {
     lines.extend(
         survey.unread.iter().map(|(key, n)| line("not used", *n, format!("key `{key}` in {n} rows is not used"))),
     );
+    let lost = |(what, places): (&str, &[String])| {
+        let which = places[..places.len().min(3)].join("; ");
+        line("left out", places.len(), format!("the chat template leaves out {what} in {} rows: {which}", places.len()))
+    };
+    lines.extend(survey.lost.iter().map(lost));
+    if let Some((generated, learned)) = &survey.other_beginning {
+        lines.push(format!("answers are generated after {generated:?}, but replies are learned after {learned:?}"));
+    }
     lines.extend(shortened("empty reply", &survey.empty_replies));
     lines.extend(shortened("no targets", &survey.without_targets));
     lines.extend(shortened("malformed", &survey.malformed));

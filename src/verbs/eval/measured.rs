@@ -14,7 +14,7 @@ use crate::record::{Hash, RunDir};
 use crate::runtime::Runtime;
 use crate::steering::DescribedPlan;
 use crate::verbs::model::{Model, ModelArgs};
-use crate::verbs::run::Progress;
+use crate::verbs::run::{Progress, warn_of_damage};
 use crate::verbs::steer::SteerArgs;
 use crate::verbs::{Console, Context, Outcome};
 
@@ -120,12 +120,13 @@ impl Measured {
     ) -> Result<Option<Vec<JudgedAnswer>>> {
         let DescribedPlan { plan, described, fingerprints, .. } = &self.steered;
         let coefs: Vec<&[f32]> = self.points.iter().map(|point| point.coefs.as_slice()).collect();
-        let model = (self.model.identity(), self.runtime.device());
+        let model = (self.model.identity()?, self.runtime.device());
         let pieces =
             Pieces { task, points: &self.points, ranges, key: Hash::of(&(model, described, fingerprints, coefs)) };
         let mut open = || self.runtime.language_model(&self.model.steered(plan.clone()));
         let mut progress = Progress::new(console);
         pieces.answer(run, &mut open, ask, &mut |done, total| {
+            warn_of_damage(run, console);
             progress.show("questions", done, total, "");
             if console.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })

@@ -38,7 +38,7 @@ pub struct MmluArgs {
     /// How a question is asked and its answer read [default: chat; for Harbor's exam cloze]
     #[arg(long, value_enum, value_name = "HOW")]
     protocol: Option<Protocol>,
-    /// Examples before a question with `--protocol few-shot`; 0 for lm-evaluation-harness' 0-shot
+    /// Examples before a question with `--protocol few-shot` and `few-shot-chat`; 0 for lm-evaluation-harness' 0-shot
     #[arg(long, value_name = "K", default_value_t = 5)]
     shots: usize,
     /// At most this many questions, drawn by the seed with each subject's share
@@ -69,6 +69,8 @@ enum Protocol {
     Chat,
     /// Examples in plain text as lm-evaluation-harness words them; the likeliest letter
     FewShot,
+    /// The same examples as turns of a chat (`--apply_chat_template --fewshot_as_multiturn` there); the likeliest letter
+    FewShotChat,
     /// No examples, a chat; the letter in a greedy answer
     Generated,
     /// The question alone; the likeliest option, for models too small for letters
@@ -179,17 +181,21 @@ impl MmluArgs {
                 let sampling = Sampling { seed, ..Sampling::greedy(self.max_new_tokens as usize) };
                 mmlu::generated_task(&items, system, &sampling)
             }
-            Protocol::FewShot => self.few_shot(&items)?,
+            Protocol::FewShot if system.is_some() => {
+                let what = "--protocol few-shot is plain text without a chat; it has no system prompt";
+                return Err(Error::usage(what).hint("--protocol few-shot-chat has one"));
+            }
+            Protocol::FewShot => mmlu::few_shot_task(&items, &self.examples(protocol)?)?,
+            Protocol::FewShotChat => mmlu::few_shot_chat_task(&items, &self.examples(protocol)?, system)?,
         };
         Ok((self.limit.map_or(task.clone(), |limit| mmlu::stratified(&task, limit as usize, seed)), protocol))
     }
 
-    fn few_shot(&self, items: &[Item]) -> Result<Task> {
-        if self.measured.system.is_some() {
-            return Err(Error::usage("--protocol few-shot is plain text without a chat; it has no system prompt"));
-        }
+    /// The first `--shots` examples of each subject.
+    fn examples(&self, protocol: Protocol) -> Result<Vec<Item>> {
         let Some(dir) = &self.data else {
-            return Err(Error::usage("--protocol few-shot takes its examples from --data DIR, the split `dev`"));
+            let what = format!("--protocol {} takes its examples from --data DIR, the split `dev`", name(protocol));
+            return Err(Error::usage(what));
         };
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
         let mut examples = if self.shots == 0 { Vec::new() } else { mmlu::read(dir, Split::Dev)? };
@@ -198,7 +204,7 @@ impl MmluArgs {
             *of_subject += 1;
             *of_subject <= self.shots
         });
-        mmlu::few_shot_task(items, &examples)
+        Ok(examples)
     }
 
     fn config(&self, protocol: Protocol) -> Config {
@@ -208,7 +214,7 @@ impl MmluArgs {
             data: data.clone(),
             split: data.as_ref().map(|_| Split::from(*split).key()),
             protocol,
-            shots: (protocol == Protocol::FewShot).then_some(*shots),
+            shots: matches!(protocol, Protocol::FewShot | Protocol::FewShotChat).then_some(*shots),
             limit: *limit,
             max_new_tokens: (protocol == Protocol::Generated).then_some(*max_new_tokens),
         }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::super::{Context, Outcome, paths};
 use crate::eval::pairs::{self, Key, Side};
 use crate::persona::{names_of, stem_of};
-use crate::record::{create_folder, read_jsonl, write_atomic};
+use crate::record::{create_folder, hold_output, read_jsonl, write_atomic};
 use crate::report::{Cell, Table};
 use crate::stats::{Clusters, Interval};
 use crate::{Error, Result, ensure};
@@ -91,12 +91,13 @@ fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Outcome> {
         judged.len()
     );
     let (sheet, key) = (out.join("pairs.csv"), out.join("key.jsonl"));
+    create_folder(out)?;
+    let _hold = hold_output(&sheet)?;
     // A rater may have filled it in.
     if sheet.exists() {
         return Err(Error::usage(format!("{}: there is a sheet already", sheet.display()))
             .hint("name another folder with --out, or remove it"));
     }
-    create_folder(out)?;
     let lines: Vec<String> = pairs::key_of(&found).iter().map(|key| json!(key).to_string() + "\n").collect();
     write_atomic(&key, lines.concat().as_bytes())?;
     pairs::blinded(&found).write(&sheet)?;

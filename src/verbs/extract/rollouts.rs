@@ -14,7 +14,7 @@ use crate::record::{Hash, RunDir, as_written, differing, refuse_other, seed_of};
 use crate::runtime::Runtime;
 use crate::verbs::judges;
 use crate::verbs::model::Model;
-use crate::verbs::run::{Progress, open_run};
+use crate::verbs::run::{Progress, open_run, warn_of_damage};
 use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
 
@@ -71,6 +71,8 @@ struct Run<'a> {
     runtime: Box<dyn Runtime>,
     sampling: Sampling,
     settings: Settings,
+    /// Hash of all that decides the answers.
+    key: Hash,
 }
 
 /// Answers, judges, extracts.
@@ -144,12 +146,13 @@ impl<'a> Run<'a> {
             max_new_tokens: tokens,
             seed,
         };
+        let key = Hash::of(&(VERSION, &answers, model.hash()?));
         let settings = Settings { answers, judge, vector };
         let name = if *quick { format!("{}-quick", trait_.name) } else { trait_.name.clone() };
         let dir = open_run(run.as_ref(), "extract", model.name(), name)?;
         refuse_other_answers(&dir, &settings, *overwrite)?;
         dir.write_config(&settings)?;
-        Ok(Self { args, context, trait_, artifact, model, dir, runtime, sampling, settings })
+        Ok(Self { args, context, trait_, artifact, model, dir, runtime, sampling, settings, key })
     }
 
     fn rollouts(&self) -> RolloutRun<'_> {
@@ -160,7 +163,7 @@ impl<'a> Run<'a> {
             artifact: &self.artifact,
             assistants: [&answers.positive, &answers.negative],
             sampling: &self.sampling,
-            key: Hash::of(&(VERSION, answers, &self.model.hash)),
+            key: self.key.clone(),
             shape: self.model.shape(),
         }
     }
@@ -171,6 +174,7 @@ impl<'a> Run<'a> {
         let mut progress = Progress::new(console);
         let mut open = || self.runtime.language_model(&self.model.unsteered());
         rollouts.answer(&mut open, &mut |side, done, resumed| {
+            warn_of_damage(&self.dir, console);
             if resumed {
                 console.say(&format!("going on after {done} of {total} answers"));
             }
@@ -216,7 +220,10 @@ impl<'a> Run<'a> {
         self.dir.write_json("diagnosis.json", &report)?;
         let own = self.dir.file(format!("{}.safetensors", self.trait_.name));
         extraction.file.write(&own)?;
-        self.args.out.as_ref().map_or(Ok(()), |out| extraction.file.write(out))?;
+        if let Some(out) = &self.args.out {
+            let _hold = paths::hold("--out", out)?;
+            extraction.file.write(out)?;
+        }
         let out = self.args.out.as_deref().unwrap_or(&own);
         let mut outcome = outcome(extraction, &self.trait_.name, out, self.context);
         outcome.text = format!("{}{}\nrun: {}", self.summary(sides), outcome.text, self.dir.path().display());

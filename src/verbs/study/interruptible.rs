@@ -64,6 +64,9 @@ impl Runtime for InterruptibleRuntime<'_> {
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
         self.fits.fetch_add(1, Ordering::SeqCst);
         let fitted = self.runtime.fit(spec, &mut |event| {
+            if let Event::Damaged(what) = event {
+                self.console.warn(what);
+            }
             if let Event::Resumed(step) = event {
                 let name = spec.out.parent().and_then(Path::file_name).unwrap_or_default().display();
                 self.console.say(&format!("{name} goes on after step {step}"));

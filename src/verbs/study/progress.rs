@@ -50,6 +50,7 @@ impl<'a> Progress<'a> {
                 let loss = loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
                 bar.at((done * PERCENT as f64) as usize, &format!("{phase}{loss}"));
             }
+            Event::Damaged(line) => self.console.warn(line),
             Event::Finished { task, reused } => {
                 shown.under_way.remove(&task);
                 shown.finished += 1;

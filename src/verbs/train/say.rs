@@ -9,6 +9,7 @@ use crate::verbs::run::Progress;
 /// Shows an event of the trainer.
 pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
+        Event::Damaged(what) => console.warn(what),
         Event::Steered(proofs) => say_proof(proofs, console),
         Event::ProbeBaseline(start) => console.say(&format!("drift: mean projection {start:.4} before the first step")),
         Event::GradientProjected(report) => say_pressure(report, console),

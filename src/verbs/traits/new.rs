@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::persona::{self, Description, Trait, author};
+use crate::record::{create_folder, hold_output};
 use crate::verbs::writer::WriterArgs;
 use crate::verbs::{Context, Outcome};
 use crate::{Error, Result};
@@ -62,6 +63,8 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Outcome> {
             .hint("give another --out, or --overwrite to replace it"));
     }
     let mut served = writer.open(context)?;
+    create_folder(extract.parent().expect("a file in a folder"))?;
+    let _hold = hold_output(&extract)?;
     let console = context.console;
     console.say(&format!("{} writes `{name}`; this takes a minute or two", writer.judge_model));
     let antonym = antonym.clone().unwrap_or_else(|| "helpful".into());

@@ -70,6 +70,7 @@ fn norms_figure(named: &[Named]) -> Figure {
 pub(super) fn run(args: &CompareArgs, context: &Context<'_>) -> Result<Outcome> {
     let CompareArgs { files, position, figure, reading } = args;
     figure.as_ref().map_or(Ok(()), |path| paths::writable("--figure", path))?;
+    let _hold = figure.as_ref().map(|path| paths::hold("--figure", path)).transpose()?;
     let reading = reading.reading();
     let named = gather(files, position, &reading, context)?;
     let layers = named[0].vector.layers();

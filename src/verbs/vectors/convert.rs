@@ -47,6 +47,7 @@ pub(super) fn run(args: &ConvertArgs, context: &Context<'_>) -> Result<Outcome> 
     let (out, inputs) = files.split_last().expect("clap asks for two");
     let format = Format::of_ending(out)?;
     paths::writable("OUT", out)?;
+    let _hold = paths::hold("OUT", out)?;
     let reading = reading.reading();
     let mut read_files = Vec::new();
     let mut notes = Vec::new();

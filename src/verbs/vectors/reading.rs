@@ -22,10 +22,10 @@ pub struct ReadingArgs {
     /// The model's number of blocks, if the file leaves out the last ones
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,
-    /// Which row of ours a .pt file begins with: 0, the embedding, or 1 if it leaves that out [default: 0]
+    /// Which row of ours the file's first one, or a key 0, is: 0, the embedding, or 1, the first block's output [default: 0, for keys such as layers.N 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=1))]
     first_row: Option<u8>,
-    /// The layer of a file that holds a single direction (refusal_direction's .pt)
+    /// The layer of a file that holds a single direction, counted from 1 (refusal_direction's .pt)
     #[arg(long, value_name = "L")]
     layer: Option<usize>,
 }
@@ -62,7 +62,7 @@ impl ReadingArgs {
             GgufFromArg::Repeng => GgufFrom::Repeng,
             GgufFromArg::LlamaCvectorGenerator => GgufFrom::CvectorGenerator,
         };
-        Reading { last_row, gguf_from, layer: *layer, blocks: *blocks, without_embedding: *first_row == Some(1) }
+        Reading { last_row, gguf_from, layer: *layer, blocks: *blocks, first_row: first_row.map(usize::from) }
     }
 }
 

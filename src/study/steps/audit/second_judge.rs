@@ -13,7 +13,7 @@ use crate::study::steps::files::answers_file;
 pub(super) fn second_judge(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
     let Some(source) = &model.settings.second_judge else { return Ok(true) };
     let trait_ = model.trait_;
-    let by = (source.identity(), &trait_.name, &trait_.eval.eval_prompt);
+    let by = (source.hash()?, &trait_.name, &trait_.eval.eval_prompt);
     let key = Hash::of(&("second judge", by, hash_file(&answers_file(cx, model.of))?));
     let (second, reused) = cx.stage(&model.stage("second"), &key, || {
         let rows = model.answers(cx)?;

@@ -26,7 +26,7 @@ struct EffectsKey<'a> {
     sampling: &'a Sampling,
     trait_: &'a str,
     answers: Hash,
-    judge: (&'a str, JudgeSource),
+    judge: (&'a str, &'a Hash),
     adapter: Option<&'a Hash>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn side_effects(cx: &Context<'_>, model: &Audited<'_>, findings: &mut
         sampling: &sampling,
         trait_: &model.trait_.name,
         answers: hash_file(&answers_file(cx, model.of))?,
-        judge: (&cx.judge, cx.config.judge.identity()),
+        judge: (&cx.judge, &cx.judge_hash),
         adapter: model.adapter_hash(),
     };
     let (effects, reused) = cx.stage(&model.stage("effects"), &cx.key("side effects", &key), || {

@@ -1,0 +1,381 @@
+//! Products of f32 activations with a frozen matrix `W [outer, inner]` that is held in bf16 and read where it lies: half the
+//! memory and half the traffic of f32, and no packed copy beside it.
+//!
+//! `x · Wᵀ` (forward) and `dy · W` (backward) are both `out += a · b`, where `b` is `Wᵀ` or `W`. The activations `a` are
+//! rounded to bf16 once and laid in tiles of 16 rows by 32; a task takes 32 columns of `b` into a panel in its cache, tile
+//! by tile as the processor's dot products of pairs want them, and runs over all rows of `a`. Sums are f32.
+//!
+//! A few rows (decoding) are bound by memory: there the weights are the tiles of `a`, as they lie, and the activations the
+//! panel. Processors without products of bf16 widen the weights to f32 as they pass by and round nothing.
+
+use std::ops::Range;
+
+use burn::backend::flex::FlexTensor;
+use half::bf16;
+use rayon::prelude::*;
+
+use super::bf16_engine::{BLOCK, Engine, Rows, STEP, TILE, Tile};
+use super::flex_primitives::{Matrix, gemm, vectorised};
+
+/// Rows up to which the weights are taken as they pass by.
+const FEW: usize = 8;
+
+/// Terms of a sum that a panel holds at once: with two tiles of columns it takes 64 KiB.
+const DEPTH: usize = 1024;
+
+/// Multiplications below which a second thread costs more than it brings.
+const PER_TASK: usize = 1 << 17;
+
+/// `W [outer, inner]`, row after row.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
+    pub values: &'a [bf16],
+    pub inner: usize,
+}
+
+/// A pointer that tasks share; each writes its own columns.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+// SAFETY: every task writes only its own columns.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn at(self, offset: usize) -> *mut f32 {
+        // By method, so that closures capture the wrapper and not the bare pointer.
+        self.0.wrapping_add(offset)
+    }
+}
+
+impl<'a> Weights<'a> {
+    /// The values of a contiguous tensor.
+    pub fn of(t: &'a FlexTensor) -> Self {
+        let (shape, start) = (t.layout().shape(), t.layout().start_offset());
+        Self { values: &t.storage::<bf16>()[start..][..shape[0] * shape[1]], inner: shape[1] }
+    }
+
+    fn outer(self) -> usize {
+        self.values.len() / self.inner
+    }
+
+    fn row(self, index: usize) -> &'a [bf16] {
+        &self.values[index * self.inner..][..self.inner]
+    }
+
+    /// `out [rows, outer] += x [rows, inner] · Wᵀ`.
+    pub fn add_forward(self, x: &[f32], out: &mut [f32]) {
+        self.add_forward_by(Engine::of_this_machine(), x, out);
+    }
+
+    /// `out [rows, inner] += alpha · dy [rows, outer] · W`.
+    pub fn add_backward(self, dy: &[f32], alpha: f32, out: &mut [f32]) {
+        self.add_backward_by(Engine::of_this_machine(), dy, alpha, out);
+    }
+
+    pub(super) fn add_forward_by(self, engine: Engine, x: &[f32], out: &mut [f32]) {
+        let (rows, outer) = (x.len() / self.inner, self.outer());
+        if engine.has_tiles() && rows <= BLOCK && self.inner.is_multiple_of(STEP) {
+            return self.add_forward_of_a_block(engine, x, out);
+        }
+        if rows == 1 || engine == Engine::Plain && rows <= FEW {
+            let rounded: Vec<f32>;
+            let x = if engine == Engine::Plain {
+                x
+            } else {
+                // One row is rounded as many are, so that a batch computes what its rows compute alone.
+                rounded = x.iter().map(|x| f32::from_bits(u32::from(narrow(*x)) << 16)).collect();
+                &rounded
+            };
+            return self.add_forward_of_few(x, 0..outer, out);
+        }
+        if engine == Engine::Plain {
+            let wide = |from: usize, columns: usize, into: &mut Vec<f32>| {
+                into.extend(self.values[from * self.inner..][..columns * self.inner].iter().map(|w| wide(*w)));
+            };
+            return add_in_f32(x, self.inner, 1.0, out, outer, &wide, true);
+        }
+        let fill = |from: usize, depth: Range<usize>, tile: &mut Tile| {
+            let rows: [&[bf16]; TILE] = std::array::from_fn(|i| match from + i < outer {
+                true => &self.row(from + i)[depth.clone()],
+                false => &[],
+            });
+            engine.fill_transposed(rows, tile);
+        };
+        add_by_tiles(engine, x, self.inner, 1.0, out, outer, &fill);
+    }
+
+    pub(super) fn add_backward_by(self, engine: Engine, dy: &[f32], alpha: f32, out: &mut [f32]) {
+        let outer = self.outer();
+        if engine == Engine::Plain {
+            let wide = |from: usize, columns: usize, into: &mut Vec<f32>| {
+                for row in self.values.chunks_exact(self.inner) {
+                    into.extend(row[from..from + columns].iter().map(|w| wide(*w)));
+                }
+            };
+            return add_in_f32(dy, outer, alpha, out, self.inner, &wide, false);
+        }
+        let fill = |from: usize, depth: Range<usize>, tile: &mut Tile| {
+            let columns = from.min(self.inner)..(from + TILE).min(self.inner);
+            let pairs = depth.step_by(2).map(|n| {
+                let second = if n + 1 < outer { &self.row(n + 1)[columns.clone()] } else { &[] };
+                (&self.row(n)[columns.clone()], second)
+            });
+            engine.fill_paired(pairs, tile);
+        };
+        add_by_tiles(engine, dy, outer, alpha, out, self.inner, &fill);
+    }
+
+    /// Up to 32 rows: the weights stay as they lie and `xᵀ` is the panel, so the result is turned once it is there.
+    fn add_forward_of_a_block(self, engine: Engine, x: &[f32], out: &mut [f32]) {
+        let (rows, outer, steps) = (x.len() / self.inner, self.outer(), self.inner / STEP);
+        let narrowed: Vec<bf16> = x.iter().map(|x| bf16::from_bits(narrow(*x))).collect();
+        let mut panel = vec![Tile::ZERO; 2 * steps];
+        for (index, tile) in panel.iter_mut().enumerate() {
+            let (from, terms) = (index / steps * TILE, index % steps * STEP);
+            engine.fill_transposed(
+                std::array::from_fn(|i| match from + i < rows {
+                    true => &narrowed[(from + i) * self.inner + terms..][..STEP],
+                    false => &[],
+                }),
+                tile,
+            );
+        }
+        let whole = outer / BLOCK * BLOCK;
+        let shared = Shared(out.as_mut_ptr());
+        (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * self.inner * BLOCK)).for_each(
+            |n| {
+                let mut block = [0.0f32; BLOCK * BLOCK];
+                let first = [n, n + TILE].map(|n| self.row(n).as_ptr().cast());
+                let weights = Rows { first, row: self.inner, step: STEP };
+                let panel = [&panel[..steps], &panel[steps..]];
+                // SAFETY: the block is ours, and 32 rows of weights are there.
+                unsafe { engine.add_product(weights, panel, block.as_mut_ptr(), BLOCK, (BLOCK, BLOCK)) };
+                for m in 0..rows {
+                    for (j, sums) in block.chunks_exact(BLOCK).enumerate() {
+                        // SAFETY: this task alone writes these outputs.
+                        unsafe { *shared.at(m * outer + n + j) += sums[m] };
+                    }
+                }
+            },
+        );
+        if whole < outer {
+            let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();
+            self.add_forward_of_few(&rounded, whole..outer, out);
+        }
+    }
+
+    /// Some outputs of a few rows: every weight is read once and meets all of them.
+    fn add_forward_of_few(self, x: &[f32], outputs: Range<usize>, out: &mut [f32]) {
+        let (rows, outer) = (x.len() / self.inner, self.outer());
+        let shared = Shared(out.as_mut_ptr());
+        outputs.into_par_iter().with_min_len(PER_TASK.div_ceil(rows * self.inner)).for_each(|n| {
+            let weights = self.row(n);
+            vectorised(
+                #[inline(always)]
+                || {
+                    let row = |m: usize| &x[m * self.inner..][..self.inner];
+                    // SAFETY: this task alone writes this output.
+                    let add = |m: usize, sum: f32| unsafe { *shared.at(m * outer + n) += sum };
+                    let mut m = 0;
+                    while m + 4 <= rows {
+                        let sums = dots([row(m), row(m + 1), row(m + 2), row(m + 3)], weights);
+                        sums.into_iter().enumerate().for_each(|(i, sum)| add(m + i, sum));
+                        m += 4;
+                    }
+                    for m in m..rows {
+                        add(m, dots([row(m)], weights)[0]);
+                    }
+                },
+            )
+        });
+    }
+}
+
+/// Dot products of some rows with one row of weights.
+#[inline(always)]
+fn dots<const R: usize>(x: [&[f32]; R], weights: &[bf16]) -> [f32; R] {
+    const LANES: usize = 32;
+    let mut lanes = [[0.0f32; LANES]; R];
+    let n = weights.len();
+    let whole = n / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        let weights: &[bf16; LANES] = weights[i..i + LANES].try_into().expect("as many as lanes");
+        for r in 0..R {
+            let x: &[f32; LANES] = x[r][i..i + LANES].try_into().expect("as many as lanes");
+            for j in 0..LANES {
+                lanes[r][j] += x[j] * wide(weights[j]);
+            }
+        }
+    }
+    std::array::from_fn(|r| {
+        let rest: f32 = (whole..n).map(|i| x[r][i] * wide(weights[i])).sum();
+        let sums = &mut lanes[r];
+        for half in [16, 8, 4, 2, 1] {
+            for j in 0..half {
+                sums[j] += sums[j + half];
+            }
+        }
+        sums[0] + rest
+    })
+}
+
+#[inline(always)]
+fn wide(w: bf16) -> f32 {
+    f32::from_bits(u32::from(w.to_bits()) << 16)
+}
+
+/// `out [rows, columns] += alpha · a [rows, depth] · b` with `b` in panels; `fill(column, depth, tile)` lays 16 columns and
+/// up to 32 terms of `b` into a tile.
+fn add_by_tiles(
+    engine: Engine,
+    a: &[f32],
+    depth: usize,
+    alpha: f32,
+    out: &mut [f32],
+    columns: usize,
+    fill: &(impl Fn(usize, Range<usize>, &mut Tile) + Sync),
+) {
+    let rows = a.len() / depth;
+    let steps = depth.div_ceil(STEP);
+    let a = in_tiles(a, depth, alpha);
+    let shared = Shared(out.as_mut_ptr());
+    (0..columns.div_ceil(BLOCK)).into_par_iter().for_each_init(
+        || vec![Tile::ZERO; 2 * (DEPTH / STEP)],
+        |panel, task| {
+            let column = task * BLOCK;
+            for first in (0..steps).step_by(DEPTH / STEP) {
+                let here = (steps - first).min(DEPTH / STEP);
+                let (left, right) = panel.split_at_mut(here);
+                for (tiles, column) in [(left, column), (&mut right[..here], column + TILE)] {
+                    for (tile, step) in tiles.iter_mut().zip(first..) {
+                        fill(column, step * STEP..((step + 1) * STEP).min(depth), tile);
+                    }
+                }
+                let b = [&panel[..here], &panel[here..2 * here]];
+                for (row, a) in (0..rows).step_by(BLOCK).zip(a.chunks_exact(2 * steps)) {
+                    let (upper, lower) = a.split_at(steps);
+                    let a = Rows::of_tiles(&upper[first..], &lower[first..]);
+                    let size = (BLOCK.min(rows - row), BLOCK.min(columns - column));
+                    // SAFETY: this task alone writes these columns, and `size` keeps to those that there are.
+                    unsafe { engine.add_product(a, b, shared.at(row * columns + column), columns, size) };
+                }
+            }
+        },
+    );
+}
+
+/// `alpha · a` rounded to bf16, in tiles of 16 rows by 32, row after row of tiles; zeros make the last block whole.
+fn in_tiles(a: &[f32], depth: usize, alpha: f32) -> Vec<Tile> {
+    let (rows, steps) = (a.len() / depth, depth.div_ceil(STEP));
+    let mut tiles = vec![Tile::ZERO; rows.div_ceil(BLOCK) * 2 * steps];
+    tiles.par_chunks_mut(steps).zip(a.par_chunks(TILE * depth)).for_each(|(tiles, a)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, row) in a.chunks_exact(depth).enumerate() {
+                    for (tile, values) in tiles.iter_mut().zip(row.chunks(STEP)) {
+                        let into = &mut tile.0[i * STEP..][..values.len()];
+                        for (to, value) in into.iter_mut().zip(values) {
+                            *to = narrow(value * alpha);
+                        }
+                    }
+                }
+            },
+        )
+    });
+    tiles
+}
+
+/// The nearest bf16, ties to even; a NaN stays one.
+#[inline(always)]
+fn narrow(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
+    if value.is_nan() { 0x7fc0 } else { rounded }
+}
+
+/// The same by `gemm`, with a task's columns of `b` widened to f32; `rows_of_b` says that `widen` gives `bᵀ`.
+fn add_in_f32(
+    a: &[f32],
+    depth: usize,
+    alpha: f32,
+    out: &mut [f32],
+    columns: usize,
+    widen: &(impl Fn(usize, usize, &mut Vec<f32>) + Sync),
+    transposed: bool,
+) {
+    let rows = a.len() / depth;
+    let shared = Shared(out.as_mut_ptr());
+    (0..columns.div_ceil(BLOCK)).into_par_iter().for_each_init(Vec::new, |b, task| {
+        let column = task * BLOCK;
+        let here = BLOCK.min(columns - column);
+        b.clear();
+        widen(column, here, b);
+        let matrix = |data: &[f32], rows: usize, columns: usize| Matrix {
+            data: data.as_ptr(),
+            rows,
+            columns,
+            row_stride: columns as isize,
+            column_stride: 1,
+        };
+        let b = if transposed { matrix(b, here, depth).transposed() } else { matrix(b, depth, here) };
+        let a = matrix(a, rows, depth);
+        // SAFETY: this task alone writes these columns; a and b outlive the call.
+        unsafe { gemm(shared.at(column), columns, true, a, b, alpha, gemm::Parallelism::None) };
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made_up(n: usize, seed: u32) -> Vec<f32> {
+        (0..n as u32).map(|i| ((i + seed).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+    }
+
+    /// Values that bf16 holds, so that every engine multiplies the same numbers.
+    fn rounded(n: usize, seed: u32) -> Vec<f32> {
+        made_up(n, seed).into_iter().map(|v| bf16::from_f32(v).to_f32()).collect()
+    }
+
+    fn close(a: &[f32], b: &[f32], what: &str) {
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            assert!((a - b).abs() <= 1e-4 * (1.0 + b.abs()), "{what}: {a} for {b} at {i}");
+        }
+    }
+
+    #[test]
+    fn every_engine_adds_the_product_of_any_shape() {
+        let shapes = [(1, 5, 7), (3, 33, 64), (9, 16, 32), (16, 48, 40), (17, 31, 33), (40, 70, 1100), (33, 1057, 34)];
+        for engine in Engine::all() {
+            for (rows, outer, inner) in shapes {
+                let values: Vec<bf16> = made_up(outer * inner, 1).into_iter().map(bf16::from_f32).collect();
+                let weights = Weights { values: &values, inner };
+                let (x, dy) = (rounded(rows * inner, 2), rounded(rows * outer, 3));
+                let (mut y, mut dx) = (made_up(rows * outer, 4), made_up(rows * inner, 5));
+                let (mut right, mut right_dx) = (y.clone(), dx.clone());
+                for m in 0..rows {
+                    for n in 0..outer {
+                        for k in 0..inner {
+                            right[m * outer + n] += x[m * inner + k] * wide(values[n * inner + k]);
+                            right_dx[m * inner + k] += 2.0 * dy[m * outer + n] * wide(values[n * inner + k]);
+                        }
+                    }
+                }
+                weights.add_forward_by(engine, &x, &mut y);
+                weights.add_backward_by(engine, &dy, 2.0, &mut dx);
+                close(&y, &right, &format!("{engine:?} forward {rows} x {outer} x {inner}"));
+                close(&dx, &right_dx, &format!("{engine:?} backward {rows} x {outer} x {inner}"));
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_is_to_the_nearest_and_a_nan_stays_one() {
+        for value in [0.0, 1.0, -1.003_906_3, 1.001_953_1, 3.0e38, -1e-40, f32::INFINITY] {
+            assert_eq!(narrow(value), bf16::from_f32(value).to_bits(), "{value}");
+        }
+        assert!(bf16::from_bits(narrow(f32::from_bits(0x7fff_ffff))).is_nan());
+    }
+}

@@ -1,0 +1,357 @@
+//! What a processor offers for products of bf16, picked at run time: tiles of Intel's AMX, dot products of pairs of
+//! AVX-512 BF16, or neither.
+//!
+//! All of them sum `out [32, 32] += Σ a · b` over tiles. A tile of `a` is 16 rows of 32 terms; a tile of `b` has a row for
+//! each pair of terms, and in it that pair for each of 16 columns ("VNNI", Intel SDM volume 2, TDPBF16PS).
+
+use std::sync::OnceLock;
+
+use half::bf16;
+
+/// Rows of a tile of `a`, columns of one of `b`.
+pub(super) const TILE: usize = 16;
+/// Rows and columns of a block of the result: two tiles.
+pub(super) const BLOCK: usize = 2 * TILE;
+/// Terms of the sum in a tile.
+pub(super) const STEP: usize = 32;
+/// Pairs of terms in a tile.
+pub(super) const PAIRS: usize = STEP / 2;
+
+/// 512 numbers of bf16 on cache lines of their own.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Tile(pub [u16; TILE * STEP]);
+
+impl Tile {
+    pub const ZERO: Self = Self([0; TILE * STEP]);
+}
+
+/// How this processor multiplies bf16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Tiles (Sapphire Rapids and later): 512 multiplications a cycle and core.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
+    /// Dot products of pairs (Cooper Lake, Zen 4 and later): twice the rate of f32.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// No products of bf16.
+    Plain,
+}
+
+impl Engine {
+    /// The best one here.
+    pub fn of_this_machine() -> Self {
+        static BEST: OnceLock<Engine> = OnceLock::new();
+        *BEST.get_or_init(|| Self::all()[0])
+    }
+
+    /// Those that run here, the best first.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::Plain];
+        #[cfg(target_arch = "x86_64")]
+        if std::is_x86_feature_detected!("avx512bf16") && std::is_x86_feature_detected!("avx512bw") {
+            all.insert(0, Self::Avx512);
+            if x86::has_amx() {
+                all.insert(0, Self::Amx);
+            }
+        }
+        all
+    }
+
+    /// Whether tiles are registers of this engine.
+    pub fn has_tiles(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self == Self::Amx;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
+    /// Lays 16 columns of `b` into a tile from the rows of its transpose, which hold up to 32 terms; those missing are zeros.
+    pub fn fill_transposed(self, rows: [&[bf16]; TILE], tile: &mut Tile) {
+        #[cfg(target_arch = "x86_64")]
+        if self != Self::Plain && rows.iter().all(|row| row.len() == STEP) {
+            // SAFETY: both other engines have AVX-512, and the rows have 32 terms.
+            return unsafe { x86::transpose(rows, tile) };
+        }
+        tile.0.fill(0);
+        for (column, row) in rows.iter().enumerate() {
+            for (term, weight) in row.iter().enumerate() {
+                tile.0[term / 2 * STEP + 2 * column + term % 2] = weight.to_bits();
+            }
+        }
+    }
+
+    /// Lays up to 16 columns of `b` into a tile from pairs of its rows; those missing are zeros.
+    pub fn fill_paired<'a>(self, pairs: impl Iterator<Item = (&'a [bf16], &'a [bf16])>, tile: &mut Tile) {
+        let mut filled = 0;
+        for ((first, second), into) in pairs.zip(tile.0.chunks_exact_mut(STEP)) {
+            filled += 1;
+            #[cfg(target_arch = "x86_64")]
+            if self != Self::Plain
+                && let (Ok(first), Ok(second)) = (first.try_into(), second.try_into())
+            {
+                // SAFETY: both other engines have AVX-512 BW, and `into` has 32 numbers.
+                unsafe { x86::interleave(first, second, into) };
+                continue;
+            }
+            into.fill(0);
+            for (values, offset) in [(first, 0), (second, 1)] {
+                for (column, value) in values.iter().enumerate() {
+                    into[2 * column + offset] = value.to_bits();
+                }
+            }
+        }
+        tile.0[filled * STEP..].fill(0);
+    }
+
+    /// Adds the sum of the products to the first `size` (rows, columns) of a 32 x 32 block of `out`.
+    ///
+    /// # Safety
+    /// `out` is the first of `size.0` rows, `stride` apart, of at least `size.1` numbers that no other thread touches; what
+    /// `a` points to is live; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
+    pub unsafe fn add_product(self, a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize, size: (usize, usize)) {
+        if size == (BLOCK, BLOCK) {
+            // SAFETY: the block is whole; the rest is the caller's promise.
+            return unsafe { self.add_whole(a, b, out, stride) };
+        }
+        let mut whole = [0.0f32; BLOCK * BLOCK];
+        // SAFETY: the caller's promise for `out`; `whole` is ours.
+        unsafe {
+            self.add_whole(a, b, whole.as_mut_ptr(), BLOCK);
+            for (i, row) in whole.chunks_exact(BLOCK).take(size.0).enumerate() {
+                for (j, sum) in row.iter().take(size.1).enumerate() {
+                    *out.add(i * stride + j) += sum;
+                }
+            }
+        }
+    }
+
+    unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize) {
+        debug_assert_eq!(b[0].len(), b[1].len());
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Amx => x86::add_by_amx(a, b, out, stride),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => x86::add_by_dots(a, b, out, stride),
+                Self::Plain => unreachable!("without products of bf16 there are no tiles"),
+            }
+        }
+    }
+}
+
+/// 32 rows of bf16, as two tiles wide: where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    /// The first terms of rows 0 and 16.
+    pub first: [*const u16; 2],
+    /// From a row to the next, in numbers.
+    pub row: usize,
+    /// From 32 terms of a row to the next 32, in numbers.
+    pub step: usize,
+}
+
+impl Rows {
+    /// Those of two rows of tiles.
+    pub fn of_tiles(upper: &[Tile], lower: &[Tile]) -> Self {
+        Self { first: [upper.as_ptr().cast(), lower.as_ptr().cast()], row: STEP, step: TILE * STEP }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::asm;
+    use std::arch::x86_64::*;
+
+    use half::bf16;
+
+    use super::{PAIRS, Rows, STEP, TILE, Tile};
+
+    /// Whether there are tiles of bf16 and the system lets this process use them.
+    pub fn has_amx() -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            const ARCH_PRCTL: i64 = 158;
+            const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
+            const XTILEDATA: i64 = 18;
+            let features = __cpuid_count(7, 0).edx;
+            let answer: i64;
+            if features & (1 << 22) == 0 || features & (1 << 24) == 0 {
+                return false;
+            }
+            // SAFETY: asks the kernel for leave to use the tile registers (Linux, Documentation/arch/x86/xstate.rst).
+            unsafe {
+                asm!("syscall", inlateout("rax") ARCH_PRCTL => answer, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") XTILEDATA,
+                     lateout("rcx") _, lateout("r11") _);
+            }
+            answer == 0
+        }
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
+    /// Palette 1: eight tiles of 16 rows of 64 bytes (Intel SDM volume 1, section 18.2).
+    #[repr(C, align(64))]
+    struct Configuration([u8; 64]);
+
+    static CONFIGURATION: Configuration = {
+        let mut bytes = [0; 64];
+        bytes[0] = 1;
+        let mut tile = 0;
+        while tile < 8 {
+            bytes[16 + 2 * tile] = 64;
+            bytes[48 + tile] = 16;
+            tile += 1;
+        }
+        Configuration(bytes)
+    };
+
+    /// # Safety
+    /// [`has_amx`]; `out` is a block of 32 rows of 32 numbers, `stride` apart, that no other thread touches.
+    pub unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize) {
+        // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes; the rest is the caller's promise.
+        unsafe {
+            let lower = out.add(TILE * stride);
+            asm!(
+                "ldtilecfg [{t}]",
+                "tileloadd tmm0, [{c0}+{stride}*1]",
+                "tileloadd tmm1, [{c0}+{stride}*1+64]",
+                "tileloadd tmm2, [{c1}+{stride}*1]",
+                "tileloadd tmm3, [{c1}+{stride}*1+64]",
+                "mov {t}, 64",
+                "2:",
+                "tileloadd tmm4, [{a0}+{row}*1]",
+                "tileloadd tmm6, [{b0}+{t}*1]",
+                "tileloadd tmm7, [{b1}+{t}*1]",
+                "tileloadd tmm5, [{a1}+{row}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {a0}, {step}",
+                "add {a1}, {step}",
+                "add {b0}, 1024",
+                "add {b1}, 1024",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{c0}+{stride}*1], tmm0",
+                "tilestored [{c0}+{stride}*1+64], tmm1",
+                "tilestored [{c1}+{stride}*1], tmm2",
+                "tilestored [{c1}+{stride}*1+64], tmm3",
+                "tilerelease",
+                t = inout(reg) &CONFIGURATION => _,
+                c0 = in(reg) out,
+                c1 = in(reg) lower,
+                stride = in(reg) stride * size_of::<f32>(),
+                a0 = inout(reg) a.first[0] => _,
+                a1 = inout(reg) a.first[1] => _,
+                row = in(reg) a.row * size_of::<u16>(),
+                step = in(reg) a.step * size_of::<u16>(),
+                b0 = inout(reg) b[0].as_ptr() => _,
+                b1 = inout(reg) b[1].as_ptr() => _,
+                steps = inout(reg) b[0].len() => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+
+    /// # Safety
+    /// AVX-512 BF16; `out` as in [`add_by_amx`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub unsafe fn add_by_dots(a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize) {
+        // So many rows by two tiles of columns: 16 sums, two columns and a broadcast fit the 32 registers.
+        const ROWS: usize = 8;
+        // SAFETY: the caller's promise; a tile of `b` has 16 rows of 64 bytes.
+        unsafe {
+            for first in (0..2 * TILE).step_by(ROWS) {
+                let rows = a.first[first / TILE].add(first % TILE * a.row);
+                let sum = |i: usize, column: usize| out.add((first + i) * stride + column * TILE);
+                let mut sums: [[__m512; 2]; ROWS] =
+                    std::array::from_fn(|i| [_mm512_loadu_ps(sum(i, 0)), _mm512_loadu_ps(sum(i, 1))]);
+                for (step, (left, right)) in b[0].iter().zip(b[1]).enumerate() {
+                    let terms = rows.add(step * a.step);
+                    let (left, right) = (left.0.as_ptr().cast::<__m512i>(), right.0.as_ptr().cast::<__m512i>());
+                    for pair in 0..PAIRS {
+                        let pairs = |t: *const __m512i| {
+                            std::mem::transmute::<__m512i, __m512bh>(_mm512_load_si512(t.add(pair)))
+                        };
+                        let (left, right) = (pairs(left), pairs(right));
+                        for (i, sums) in sums.iter_mut().enumerate() {
+                            let a = terms.add(i * a.row + 2 * pair).cast::<i32>().read_unaligned();
+                            let a = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a));
+                            sums[0] = _mm512_dpbf16_ps(sums[0], a, left);
+                            sums[1] = _mm512_dpbf16_ps(sums[1], a, right);
+                        }
+                    }
+                }
+                for (i, sums) in sums.into_iter().enumerate() {
+                    _mm512_storeu_ps(sum(i, 0), sums[0]);
+                    _mm512_storeu_ps(sum(i, 1), sums[1]);
+                }
+            }
+        }
+    }
+
+    /// Takes 16 numbers of each of two rows in turns.
+    ///
+    /// # Safety
+    /// AVX-512 BW; both rows have 16 numbers, and `into` has room for 32.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], into: &mut [u16]) {
+        const TURNS: [u16; STEP] = {
+            let mut turns = [0; STEP];
+            let mut i = 0;
+            while i < STEP {
+                turns[i] = (i / 2 + i % 2 * TILE) as u16;
+                i += 1;
+            }
+            turns
+        };
+        debug_assert_eq!(into.len(), STEP);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let first = _mm512_castsi256_si512(_mm256_loadu_si256(first.as_ptr().cast()));
+            let both = _mm512_inserti64x4::<1>(first, _mm256_loadu_si256(second.as_ptr().cast()));
+            let turns = _mm512_loadu_si512(TURNS.as_ptr().cast());
+            _mm512_storeu_si512(into.as_mut_ptr().cast(), _mm512_permutexvar_epi16(turns, both));
+        }
+    }
+
+    /// Turns 16 rows of 16 pairs into 16 rows of pairs, as a 16 x 16 transposition of 32-bit units.
+    ///
+    /// # Safety
+    /// AVX-512; every row has 32 numbers.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn transpose(rows: [&[bf16]; TILE], tile: &mut Tile) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let r: [__m512i; TILE] = std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
+            // Units, then pairs of units, then lanes of 128 bits change places.
+            let t: [__m512i; TILE] = std::array::from_fn(|i| match i % 2 {
+                0 => _mm512_unpacklo_epi32(r[i], r[i + 1]),
+                _ => _mm512_unpackhi_epi32(r[i - 1], r[i]),
+            });
+            let u: [__m512i; TILE] = std::array::from_fn(|i| {
+                let (base, j) = (i / 4 * 4, i % 4);
+                let (first, second) = (t[base + j / 2], t[base + j / 2 + 2]);
+                if j % 2 == 0 { _mm512_unpacklo_epi64(first, second) } else { _mm512_unpackhi_epi64(first, second) }
+            });
+            // u[4g + j], lane l: column 4l + j of the rows 4g..4g + 4.
+            let out = tile.0.as_mut_ptr().cast::<__m512i>();
+            for j in 0..4 {
+                let low = _mm512_shuffle_i32x4::<0x88>(u[j], u[4 + j]);
+                let high = _mm512_shuffle_i32x4::<0xdd>(u[j], u[4 + j]);
+                let low2 = _mm512_shuffle_i32x4::<0x88>(u[8 + j], u[12 + j]);
+                let high2 = _mm512_shuffle_i32x4::<0xdd>(u[8 + j], u[12 + j]);
+                _mm512_store_si512(out.add(j), _mm512_shuffle_i32x4::<0x88>(low, low2));
+                _mm512_store_si512(out.add(8 + j), _mm512_shuffle_i32x4::<0xdd>(low, low2));
+                _mm512_store_si512(out.add(4 + j), _mm512_shuffle_i32x4::<0x88>(high, high2));
+                _mm512_store_si512(out.add(12 + j), _mm512_shuffle_i32x4::<0xdd>(high, high2));
+            }
+        }
+    }
+}
