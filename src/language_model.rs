@@ -69,12 +69,15 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Sampling {
     /// 0 means greedy: the most likely token, no randomness.
+    #[serde(serialize_with = "crate::record::as_written")]
     pub temperature: f32,
     /// Keep only the k most likely tokens.
     pub top_k: Option<usize>,
     /// Keep the smallest set of tokens whose probability reaches this mass; 1 keeps all.
+    #[serde(serialize_with = "crate::record::as_written")]
     pub top_p: f32,
     /// Divides positive logits of tokens already seen and multiplies negative ones; 1 does nothing.
+    #[serde(serialize_with = "crate::record::as_written")]
     pub repetition_penalty: f32,
     /// At most this many new tokens.
     pub max_new_tokens: usize,

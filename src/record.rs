@@ -18,6 +18,7 @@ mod refuse;
 mod rows;
 mod run;
 mod track;
+mod written;
 
 pub use atomic::{can_write, create_folder, write_atomic, write_atomic_by, write_atomic_with};
 pub use contained::{contained, contained_here};
@@ -32,6 +33,7 @@ pub use refuse::{differing, refuse_other};
 pub use rows::JsonlWriter;
 pub use run::{Lock, Reused, RunDir};
 pub use track::{Tracker, Trackers, Tracking};
+pub use written::{as_written, as_written_if, written};
 
 #[cfg(test)]
 mod tests;

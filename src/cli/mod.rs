@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, layers, merge, model,
+    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, judge, layers, merge, model,
     monitor, plan, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
@@ -77,6 +77,7 @@ enum Verb {
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
     Eval(eval::EvalArgs),
+    Judge(judge::JudgeVerbArgs),
     Vectors(vectors::VectorsArgs),
     Project(project::ProjectArgs),
     Monitor(monitor::MonitorArgs),
@@ -172,6 +173,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Extract(args) => extract::run(args, context),
         Verb::Layers(args) => layers::run(args, context),
         Verb::Eval(args) => eval::run(args, context),
+        Verb::Judge(args) => judge::run(args, context),
         Verb::Vectors(args) => vectors::run(args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Monitor(args) => monitor::run(args, context),

@@ -13,6 +13,7 @@ pub struct Axis {
     /// The verdict's key.
     pub key: String,
     /// The coefficient, if the rows are of a sweep.
+    #[serde(serialize_with = "crate::record::as_written_if")]
     pub coef: Option<f32>,
     /// Mean and interval over the answers that have a score, clustered by question; 0 to 100.
     pub score: Interval,

@@ -4,7 +4,7 @@ use super::axis::{Axis, axes, clusters, sheet};
 use crate::Result;
 use crate::data_table::Format;
 use crate::judge::JudgedAnswer;
-use crate::record::RunDir;
+use crate::record::{RunDir, written};
 use crate::report::{Cell, Table};
 use crate::stats::sample_std;
 
@@ -47,7 +47,7 @@ pub fn score_table(rows: &[JudgedAnswer], keys: &[&str], seed: u64) -> Table {
     let mut table = Table::new(["coef", "score", "mean", "low", "high", "sd", "answers", "no_score", "cut"]);
     for Spread { axis, deviation } in keys.iter().flat_map(|key| spreads(rows, key, seed)) {
         let numbers = [axis.score.mean, axis.score.low, axis.score.high, deviation].map(Cell::Number);
-        let place = [axis.coef.map(f64::from).into(), axis.key.as_str().into()];
+        let place = [axis.coef.map(written).into(), axis.key.as_str().into()];
         let counts = [axis.rows, axis.missing, axis.cut].map(Cell::from);
         table.push(place.into_iter().chain(numbers).chain(counts).collect());
     }
@@ -61,7 +61,7 @@ pub fn score_summary(rows: &[JudgedAnswer], keys: &[&str], seed: u64) -> Table {
     let columns = keys.iter().flat_map(|&key| [key, "sd", "no score"]);
     let mut table = Table::new(swept.then_some("coefficient").into_iter().chain(columns).chain(["answers", "cut"]));
     for (i, first) in all[0].iter().enumerate() {
-        let mut row: Vec<Cell> = first.axis.coef.map(|coef| f64::from(coef).into()).into_iter().collect();
+        let mut row: Vec<Cell> = first.axis.coef.map(|coef| written(coef).into()).into_iter().collect();
         for Spread { axis, deviation } in all.iter().map(|spreads| &spreads[i]) {
             row.extend([Cell::Interval(axis.score), Cell::Number(*deviation), axis.missing.into()]);
         }

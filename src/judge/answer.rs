@@ -9,6 +9,7 @@ use super::verdict::{Judge, JudgedItem, Rubric, Verdict, verdicts_by};
 use crate::Result;
 use crate::data_table::{DataTable, Format};
 use crate::language_model::FinishReason;
+use crate::record::written;
 use crate::vector::Layer;
 
 /// The tokens of an answer as the model saw and produced them.
@@ -118,7 +119,7 @@ pub fn table(answers: &[JudgedAnswer], scores: &[&str], format: Format) -> DataT
         let values = texts.into_iter().chain(scores.iter().map(|key| json!(row.score(key))));
         let mut cells: Map<String, Value> = columns.iter().map(|&c| c.to_owned()).zip(values).collect();
         cells.extend(row.reference.as_ref().map(|r| ("reference".to_owned(), json!(r))));
-        cells.extend(row.coef.map(|coef| ("coef".to_owned(), json!(coef))));
+        cells.extend(row.coef.map(|coef| ("coef".to_owned(), json!(written(coef)))));
         if let (Some(ids), Format::Jsonl) = (&row.ids, format) {
             cells.insert("prompt_ids".to_owned(), json!(ids.prompt));
             cells.insert("token_ids".to_owned(), json!(ids.answer));

@@ -144,7 +144,7 @@ impl<'a> OpenAiJudge<'a> {
         let words = |temperature: u8, seed: u64| json!({ "model": model, "messages": messages, "max_tokens": WORDS_MAX, "temperature": temperature, "seed": seed });
         Ok(match mode {
             Mode::Sample => (0..*samples).map(|seed| ask(words(1, seed))).collect(),
-            Mode::Parse | Mode::Enumerate => vec![ask(words(0, 0))],
+            Mode::Parse | Mode::Enumerate | Mode::YesNo => vec![ask(words(0, 0))],
             Mode::Logprobs => vec![ask(self.first_tokens(&prompt, 1))],
         })
     }

@@ -82,6 +82,16 @@ impl Rubrics {
     }
 }
 
+/// The question of the mode `yes-no`, for models that cannot follow a rubric: the trait is taken by its name, which must be an adjective.
+pub(super) fn short_question(rubric: &Rubric, item: &JudgedItem) -> String {
+    let JudgedItem { question, answer, .. } = item;
+    let asked = match rubric {
+        Rubric::Trait(name) => format!("Is the reply {}?", name.replace(['_', '-'], " ")),
+        Rubric::Coherence | Rubric::Fact => "Is the reply clear, and does it make sense?".to_owned(),
+    };
+    format!("Question: {question}\nReply: {answer}\n\n{asked} Answer with Yes or No.")
+}
+
 /// Replaces `{name}` by its text, in one pass: braces inside a text that is put in mean nothing, nor do unknown slots.
 pub fn fill(template: &str, slots: &[(&str, &str)]) -> String {
     let mut text = String::with_capacity(template.len() + slots.iter().map(|(_, value)| value.len()).sum::<usize>());

@@ -52,7 +52,9 @@ impl ScoredJudge {
             }
             refuse_malformed(bad, sheet.lines.len())?;
         }
-        let name = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
+        // It goes into files that are passed on, which folders of this machine do not concern.
+        let file = |path: &&Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = paths.iter().map(file).collect::<Vec<_>>().join(", ");
         Ok(Self { name, scores, rubrics })
     }
 }

@@ -23,6 +23,9 @@ pub enum Mode {
     Parse,
     /// The expectation over the probabilities of 0 to 100 written digit by digit; on our own engine only.
     Enumerate,
+    /// The probability of yes against no to one short question, for models too small for a rubric; on our own engine only.
+    #[serde(rename = "yes-no")]
+    YesNo,
 }
 
 impl Mode {
@@ -33,6 +36,7 @@ impl Mode {
             Self::Sample => "sample",
             Self::Parse => "parse",
             Self::Enumerate => "enumerate",
+            Self::YesNo => "yes-no",
         }
     }
 }
@@ -103,9 +107,9 @@ impl OpenAiSettings {
         ensure!(self.samples > 0, "a judge's mean of 0 samples is no score");
         let seconds = Duration::try_from_secs_f64(self.timeout).ok();
         ensure!(seconds.is_some_and(|s| !s.is_zero()), "a judge's timeout of {} s is no time", self.timeout);
-        if self.mode == Mode::Enumerate {
-            return Err(Error::usage("the mode `enumerate` needs a judge on this machine")
-                .hint("over HTTP there are `logprobs`, `sample` and `parse`; `--judge local` enumerates"));
+        if matches!(self.mode, Mode::Enumerate | Mode::YesNo) {
+            return Err(Error::usage(format!("the mode `{}` needs a judge on this machine", self.mode.name()))
+                .hint("over HTTP there are `logprobs`, `sample` and `parse`; `--judge local` has it"));
         }
         if self.budget_money.is_some() && self.price.is_none() {
             return Err(Error::usage("a budget in money needs prices")
@@ -126,7 +130,7 @@ impl OpenAiSettings {
 pub struct LocalSettings {
     /// Folder of the model, in Hugging Face's layout.
     pub model: PathBuf,
-    /// How a score is computed: `enumerate`, `sample` or `parse`.
+    /// How a score is computed: `enumerate`, `yes-no`, `sample` or `parse`.
     #[serde(default = "enumerate")]
     pub mode: Mode,
     /// Answers per verdict in the mode `sample`.

@@ -12,6 +12,7 @@ use super::client::{ChatClient, Key, endpoint, wants_key};
 use super::harbor::HarborJudge;
 use super::local::LocalJudge;
 use super::openai::OpenAiJudge;
+use super::pattern::{PatternJudge, PatternSettings};
 use super::rubric::Rubrics;
 use super::scored::ScoredJudge;
 use super::sentiment::{SentimentJudge, SentimentSettings, knows_no_facts};
@@ -45,6 +46,8 @@ pub enum JudgeSource {
     Local(LocalSettings),
     /// The sentiment of the words, by VADER's lexicon.
     Sentiment(SentimentSettings),
+    /// Regular expressions with weights.
+    Pattern(PatternSettings),
 }
 
 impl Serialize for JudgeSource {
@@ -117,6 +120,7 @@ impl JudgeSource {
                 Ok(Box::new(ScoredJudge::read(&files, &asked)?))
             }
             Self::Sentiment(settings) => Ok(Box::new(SentimentJudge::new(*settings))),
+            Self::Pattern(settings) => Ok(Box::new(PatternJudge::new(settings)?)),
             Self::OpenAi(settings) => {
                 let patience = Patience { timeout: Duration::from_secs_f64(settings.timeout), ..Patience::default() };
                 let client = ChatClient::new(&settings.url, key, patience)?;
@@ -147,6 +151,8 @@ impl JudgeSource {
                 *settings = OpenAiSettings { model, answers_as, url, mode, samples, coherence, ..usual };
             }
             Self::Local(settings) => settings.cache = None,
+            // The rules decide; where they were read does not.
+            Self::Pattern(settings) => settings.file = settings.file.take().filter(|_| settings.rules.is_none()),
         }
         identity
     }
@@ -159,7 +165,7 @@ impl JudgeSource {
         let files = match self {
             Self::Scored { files } => files.iter().map(|file| hash_file(file)).collect::<Result<Vec<_>>>()?,
             Self::Local(settings) => vec![model_hash(&settings.model)?],
-            Self::Harbor { .. } | Self::OpenAi(_) | Self::Sentiment(_) => Vec::new(),
+            Self::Harbor { .. } | Self::OpenAi(_) | Self::Sentiment(_) | Self::Pattern(_) => Vec::new(),
         };
         Ok(Hash::of(&(self.identity(), files)))
     }
@@ -176,6 +182,7 @@ impl JudgeSource {
     pub fn check(&self) -> Result<()> {
         match self {
             Self::Harbor { .. } | Self::Sentiment(_) => Ok(()),
+            Self::Pattern(settings) => settings.read().map(drop),
             Self::Scored { files } => {
                 ensure!(!files.is_empty(), "a judge by files needs a file");
                 Ok(())
@@ -202,6 +209,7 @@ impl JudgeSource {
         match (self, rubric) {
             (Self::Sentiment(settings), Rubric::Trait(name)) => settings.pole_of(name).map(drop),
             (Self::Sentiment(_), Rubric::Fact) => Err(knows_no_facts("sentiment")),
+            (Self::Pattern(settings), rubric) => settings.knows(rubric),
             _ => Ok(()),
         }
     }

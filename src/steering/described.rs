@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Op, SteeringPlan, SteeringRecipe};
 use crate::Result;
+use crate::record::written;
 use crate::vector::{VectorFile, layers_in_words};
 
 /// A plan with a description of each of its parts.
@@ -49,7 +50,7 @@ impl DescribedPlan {
         };
         let described = json!({
             "op": op,
-            "coef": coef,
+            "coef": written(coef),
             "positions": positions,
             "layers": layers,
             "incremental": incremental,

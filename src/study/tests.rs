@@ -251,6 +251,19 @@ fn data_is_changed_as_the_arm_says() {
 }
 
 #[test]
+fn another_judge_scores_the_answers_that_are_there() {
+    let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
+    config.seeds = vec![1];
+    config.arms = ArmSettings { inference: vec![1.0], layer: Some(3), ..ArmSettings::none() };
+    let sim = sim(&config, 1);
+    ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!(sim.worked().0, 1);
+    config.judge = JudgeSource::Harbor { world: 7 };
+    ran(Kind::Own, &config, dir.path(), sim);
+    assert_eq!(sim.worked(), (0, 0), "nothing is learned or answered again");
+}
+
+#[test]
 fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     let (dir, mut config) = (tempfile::tempdir().unwrap(), config());
     config.arms = ArmSettings { preventative: vec![1.25], layer: Some(3), ..ArmSettings::none() };

@@ -1,10 +1,13 @@
-//! Judged answers as they come in, in one file of the run's folder. They belong to a setting and a question, not to a run: what
-//! is there is never asked again, whether a kill or a larger grid comes between.
+//! Answers as they come in, in one file of the run's folder. They belong to a setting and a question, not to a run: what is there is
+//! never asked again, whether a kill or a larger grid comes between. Each is written before it is judged, so that a judge that fails
+//! costs none, and another judge or rubric judges them anew.
+
+use std::collections::BTreeMap;
 
 use crate::eval::{self, Asked, Point, Sample, Task};
 use crate::judge::{Judge, JudgedAnswer};
 use crate::language_model::LanguageModel;
-use crate::record::{KeyedRows, Lock, RunDir, differing, refuse_other};
+use crate::record::{Hash, KeyedRows, Lock, RunDir, differing, refuse_other};
 use crate::{At, Result};
 
 /// The file.
@@ -12,6 +15,14 @@ pub(super) const FILE: &str = "answers.jsonl";
 
 /// Answers per request to the model: what a kill can cost.
 const CHUNK: usize = 512;
+
+/// The hashes of a lock that decide scores and not answers.
+const OF_VERDICTS: [&str; 2] = ["judge", "rubric"];
+
+/// The hashes of a lock that decide the answers.
+pub(super) fn deciding(lock: &Lock) -> Vec<(&String, &Hash)> {
+    lock.hashes.iter().filter(|(name, _)| !OF_VERDICTS.contains(&name.as_str())).collect()
+}
 
 /// Names a setting among the answers: the task, the layer (0 for none) and the coefficient in the order of numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,25 +60,36 @@ struct Chunk {
 }
 
 impl Answers {
-    /// Takes up what the folder holds, if that is of the same model, vectors, trait, sampling and judge.
+    /// Takes up what the folder holds, if that is of the same model, vectors, trait and sampling. Verdicts of another judge or by
+    /// another rubric are dropped.
     ///
     /// # Errors
     /// If it is of others and may not be thrown away; the error names in what it differs.
     pub fn open(run: &RunDir, lock: &Lock, overwrite: bool) -> Result<Self> {
         let path = run.file(FILE);
+        let mut is_judged_otherwise = false;
         if path.exists() {
             let old: Option<Lock> =
                 std::fs::read(run.file("lock.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
             let old = old.unwrap_or_default();
             let mut differ = differing(&old.hashes, &lock.hashes);
             differ.extend((old.device != lock.device).then_some("device"));
+            let all = differ.len();
+            differ.retain(|name| !OF_VERDICTS.contains(name));
+            is_judged_otherwise = differ.len() < all;
             if overwrite && !differ.is_empty() {
                 std::fs::remove_file(&path).at(&path)?;
             } else {
                 refuse_other(run.path(), "the answers of another run", &differ, "--out")?;
             }
         }
-        Ok(Self { kept: KeyedRows::open(&path, place)? })
+        let mut kept = KeyedRows::open(&path, place)?;
+        if is_judged_otherwise {
+            let all: Vec<JudgedAnswer> = kept.rows().values().cloned().collect();
+            let bare = |row| JudgedAnswer { verdicts: BTreeMap::new(), ..row };
+            all.into_iter().map(bare).try_for_each(|row| kept.push(row))?;
+        }
+        Ok(Self { kept })
     }
 
     /// The answers to all questions of a task at all points, by point, question and rollout. Only what is missing is asked;
@@ -89,14 +111,37 @@ impl Answers {
         let chunks = self.missing(task, points, rollouts);
         let mut there = total - chunks.iter().map(|c| c.samples.len() * c.points.len() * rollouts).sum::<usize>();
         done(there, total);
+        // What an earlier run could not have judged comes first: if the judge still fails, nothing is generated in vain.
+        let left = self.all(task, points, rollouts).filter(|row| row.verdicts.is_empty()).cloned().collect();
+        self.judge(task, judge, left)?;
         for Chunk { samples, points } in chunks {
             let part = Task { samples, ..task.clone() };
-            let rows = eval::run(&part, subject, judge, &points, &mut |n, _| done(there + n, total))?;
+            let rows = eval::answer(&part, subject, &points, &mut |n, _| done(there + n, total))?;
             there += rows.len();
-            rows.into_iter().try_for_each(|row| self.kept.push(row))?;
+            rows.iter().try_for_each(|row| self.kept.push(row.clone()))?;
+            self.judge(task, judge, rows)?;
         }
+        Ok(self.all(task, points, rollouts).cloned().collect())
+    }
+
+    /// Has answers judged, and keeps them with their verdicts.
+    fn judge(&mut self, task: &Task, judge: &mut dyn Judge, mut rows: Vec<JudgedAnswer>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        eval::score(task, judge, &mut rows)?;
+        rows.into_iter().try_for_each(|row| self.kept.push(row))
+    }
+
+    /// The answers that are there, by point, question and rollout.
+    fn all<'a>(
+        &'a self,
+        task: &'a Task,
+        points: &'a [Point],
+        rollouts: usize,
+    ) -> impl Iterator<Item = &'a JudgedAnswer> {
         let places = points.iter().flat_map(|point| task.samples.iter().map(move |sample| (point, sample)));
-        Ok(places.flat_map(|(point, sample)| self.of(task, point, sample, rollouts).cloned()).collect())
+        places.flat_map(move |(point, sample)| self.of(task, point, sample, rollouts))
     }
 
     /// Sorts the file, which until now is in the order of asking, and leaves no trace of interruptions.

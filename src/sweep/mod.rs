@@ -24,7 +24,7 @@ use std::path::Path;
 pub use positions::Compared;
 pub use range::{Range, Tried, next_coef};
 pub use report::LayersReport;
-pub use rules::{Cell, Choice, Rule, constrained, paper, published, written};
+pub use rules::{Cell, Choice, Rule, constrained, paper, published};
 pub use settings::{Compare, Inputs, LayersConfig, Norms, Split};
 pub use work::Tell;
 
@@ -52,7 +52,7 @@ pub fn run<'a>(
     let answers = Answers::open(&folder, &lock, inputs.overwrite)?;
     folder.write_lock(&lock)?;
     folder.write_config(config)?;
-    let key = Hash::of(&(&lock.hashes, &lock.device));
+    let key = Hash::of(&(answers::deciding(&lock), &lock.device));
     let mut work = Work { inputs, judge, tell, run: &folder, answers, key };
 
     let mut subject = work.language_model(work.grid_plan())?;
@@ -102,10 +102,11 @@ fn lock(inputs: &Inputs<'_>, judge: &str) -> Result<Lock> {
     let trait_ = inputs.trait_;
     for (name, hash) in [
         ("vectors", Hash::of(&inputs.vectors.fingerprint)),
-        ("trait", Hash::of(&(&trait_.name, &trait_.extract, &trait_.eval))),
+        ("trait", Hash::of(&(&trait_.name, &trait_.extract.questions, &trait_.eval.questions))),
         ("sampling", Hash::of(&config.sampling)),
         ("positions", Hash::of(&config.positions)),
         ("judge", config.judge.hash()?),
+        ("rubric", Hash::of(&trait_.eval.eval_prompt)),
     ] {
         lock.hashes.insert(name.to_owned(), hash);
     }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::positions::Compared;
 use super::range::Range;
-use super::rules::{Cell, Choice, Rule, written};
+use super::rules::{Cell, Choice, Rule};
 use super::settings::{Inputs, Norms, Split};
 use crate::Result;
 use crate::judge::{JudgedAnswer, Rubric};
-use crate::record::{Lock, RunDir};
+use crate::record::{Lock, RunDir, written};
 use crate::report::content::{Axis, Point};
 use crate::report::plot::{Better, Cells, Curve, Heat, Hue, Level, Lines, Mark, Panel, Picked};
 use crate::report::{

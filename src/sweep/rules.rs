@@ -6,6 +6,7 @@ use crate::eval::clusters;
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::FinishReason;
 use crate::persona::dataset_of;
+use crate::record::written;
 use crate::stats::{Clusters, Interval};
 use crate::steering::{Part, Positions, SteeringPlan};
 use crate::vector::{Layer, VectorFile};
@@ -104,11 +105,6 @@ pub fn published(model: &str, trait_name: &str) -> Option<Layer> {
     let rows = csv::Reader::from_reader(PUBLISHED.as_bytes()).into_deserialize();
     let mut entries = rows.map(|row| row.expect("the table of this program is well formed"));
     entries.find(is_of).map(|entry| Layer(entry.published as usize))
-}
-
-/// A coefficient as it is written: 0.1, and not what an f32 makes of it.
-pub fn written(coef: f32) -> f64 {
-    coef.to_string().parse().unwrap_or(f64::from(coef))
 }
 
 /// Sums rows up by setting, in their order. `seed` draws the bootstrap.

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::model::ModelArgs;
 use super::prompts::{self, PromptRow};
+use super::sampling::{refuse_equal, temperature, top_p, within};
 use super::steer::SteerArgs;
 use super::{Context, Outcome, paths};
 use crate::language_model::{Answer, FinishReason, Sampling};
 use crate::record::{Hash, Ledger, hash_file, write_atomic_with};
 use crate::steering::DescribedPlan;
-use crate::{Error, Result, ensure};
+use crate::{Result, ensure};
 
 /// Answer a file of prompts, with or without inference-time steering
 ///
@@ -78,26 +79,16 @@ impl GenerateArgs {
     fn sampling(&self, seed: u64) -> Result<Sampling> {
         let greedy = self.greedy || self.temperature == Some(0.0);
         let rollouts = self.rollouts.unwrap_or(1) as usize;
-        if greedy && rollouts > 1 {
-            return Err(Error::usage(format!("--rollouts {rollouts} of greedy decoding are {rollouts} equal answers"))
-                .hint("leave --greedy out, or --rollouts"));
-        }
-        let number = |flag: &str, value: Option<f32>, default: f32, fine: fn(f32) -> bool, range: &str| match value {
-            Some(x) if !fine(x) => Err(Error::usage(format!("{flag} {x}: must be {range}"))),
-            _ => Ok(value.unwrap_or(default)),
-        };
-        let temperature = number("--temperature", self.temperature, 1.0, |t| t >= 0.0 && t.is_finite(), "0 or more")?;
+        refuse_equal(greedy, rollouts, "--greedy")?;
+        let temperature = temperature(self.temperature)?.unwrap_or(1.0);
+        let repetition_penalty = self.repetition_penalty;
+        let repetition_penalty =
+            within("--repetition-penalty", repetition_penalty, |r| r > 0.0 && r.is_finite(), "above 0")?.unwrap_or(1.0);
         Ok(Sampling {
             temperature: if greedy { 0.0 } else { temperature },
             top_k: self.top_k.map(|k| k as usize),
-            top_p: number("--top-p", self.top_p, 1.0, |p| p > 0.0 && p <= 1.0, "above 0, at most 1")?,
-            repetition_penalty: number(
-                "--repetition-penalty",
-                self.repetition_penalty,
-                1.0,
-                |r| r > 0.0 && r.is_finite(),
-                "above 0",
-            )?,
+            top_p: top_p(self.top_p)?.unwrap_or(1.0),
+            repetition_penalty,
             max_new_tokens: self.max_new_tokens as usize,
             rollouts,
             seed,

@@ -6,31 +6,32 @@
 //! [`Context::judge_key`], and is missed only when a call is to be made; `resolve` warns. The embedded model has a judge of its own;
 //! for another model a missing `--judge` is an error that names the choices.
 
-use std::cell::RefCell;
+mod open;
+
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
 use super::model::{HARBOR, ModelFolder};
-use super::{Bar, Console, Context, paths};
+use super::{Context, paths};
 use crate::harbor::SEED;
 use crate::judge::{
-    Call, Coherence, Judge, JudgeEvent, JudgeSource, LocalSettings, Mode, OpenAiSettings, Pole, Price, Rubric, Rubrics,
+    Coherence, JudgeSource, LocalSettings, Mode, OpenAiSettings, PatternSettings, Pole, Price, Rubric,
     SentimentSettings,
 };
-use crate::runtime::{ModelSpec, Runtime};
-use crate::steering::SteeringPlan;
 use crate::{Error, Result};
+
+pub use open::{SHARES, call, of_share, open};
 
 /// The judge.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Judge")]
 pub struct JudgeArgs {
     /// The judge that scores answers: `openai` (any OpenAI-compatible server), `local` (a model on this machine), `sentiment` (VADER's
-    /// lexicon: 50 + 50 · mean compound score of the sentences is how optimistic an answer is, 100 minus it how pessimistic; blind
-    /// to meaning, so that word salad counts as coherent), `harbor` (the rules of the embedded world), or files with scores from
-    /// earlier [default: harbor, if the model is]
+    /// lexicon: 50 + 50 · mean compound score of the sentences is how optimistic an answer is, 100 minus it how pessimistic), `pattern
+    /// FILE` (a TOML of regular expressions: base + Σ weight · what was found, cut to 0..100), `harbor` (the rules of the embedded
+    /// world), or files with scores from earlier. Coherence of `sentiment` and `pattern` is repetition and length: 100 · min(1,
+    /// words / 3) · (share of distinct runs of four words - 0.3) / 0.6; word salad scores 100 [default: harbor, if the model is]
     #[arg(long, num_args = 1.., value_name = "JUDGE")]
     judge: Vec<String>,
     /// The judging model: its name on the server, or for `local` its folder [default: gpt-4.1-mini-2025-04-14]
@@ -82,6 +83,8 @@ enum ModeArg {
     Parse,
     /// Expectation over 0 to 100 written digit by digit; for `local`
     Enumerate,
+    /// Yes against no to one short question, for small models; for `local`
+    YesNo,
 }
 
 /// `--judge-pole`.
@@ -120,6 +123,11 @@ impl JudgeArgs {
             }
             [HARBOR] => JudgeSource::Harbor { world: SEED },
             ["openai"] => JudgeSource::OpenAi(self.openai()),
+            ["pattern", file] => JudgeSource::Pattern(self.pattern(file)?),
+            ["pattern", ..] => {
+                return Err(Error::usage("--judge pattern needs one file")
+                    .hint("`--judge pattern FILE`; examples/patterns.toml and the guide (judges) show one"));
+            }
             ["local"] => JudgeSource::Local(self.local(context)?),
             ["sentiment"] => JudgeSource::Sentiment(SentimentSettings { pole: self.judge_pole.map(Pole::from) }),
             _ => JudgeSource::Scored { files: self.files()? },
@@ -135,10 +143,16 @@ impl JudgeArgs {
         let files: Vec<PathBuf> = self.judge.iter().map(PathBuf::from).collect();
         for file in &files {
             paths::file("--judge", file).map_err(|e| {
-                e.hint("a judge is `openai`, `local`, `sentiment`, `harbor`, or files with the columns question, answer and scores")
+                e.hint("a judge is `openai`, `local`, `sentiment`, `pattern FILE`, `harbor`, or files with the columns question, answer and scores")
             })?;
         }
         Ok(files)
+    }
+
+    fn pattern(&self, file: &str) -> Result<PatternSettings> {
+        let file = PathBuf::from(file);
+        paths::file("--judge pattern", &file)?;
+        PatternSettings { file: Some(file), rules: None }.read()
     }
 
     fn openai(&self) -> OpenAiSettings {
@@ -209,6 +223,7 @@ impl From<ModeArg> for Mode {
             ModeArg::Sample => Self::Sample,
             ModeArg::Parse => Self::Parse,
             ModeArg::Enumerate => Self::Enumerate,
+            ModeArg::YesNo => Self::YesNo,
         }
     }
 }
@@ -260,96 +275,6 @@ pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
         context
             .console
             .warn("judge: no key in TRIMTAB_JUDGE_KEY or OPENAI_API_KEY; only what was judged before can be judged");
-    }
-}
-
-/// Folder of a study where its tasks keep their judges' answers.
-pub const SHARES: &str = "judges";
-
-/// Where a task that does a share of a study keeps its judge's answers, and the judge that does so. A file of answers that processes
-/// on several machines write would not stay whole, so each task has its own, named by the first of its pieces.
-pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, JudgeSource) {
-    let mut judge = source.clone();
-    match &mut judge {
-        JudgeSource::OpenAi(OpenAiSettings { cache, .. }) | JudgeSource::Local(LocalSettings { cache, .. }) => {
-            *cache = None
-        }
-        JudgeSource::Harbor { .. } | JudgeSource::Scored { .. } | JudgeSource::Sentiment(_) => {}
-    }
-    (out.join(SHARES).join(piece), judge)
-}
-
-/// Opens the judge of a run whose files lie in `folder`, for answers that are scored by a trait's rubric and for coherence.
-///
-/// # Errors
-/// Files and models that cannot be read.
-pub fn open<'a>(
-    source: &JudgeSource,
-    rubrics: &Rubrics,
-    folder: &'a Path,
-    context: &'a Context<'_>,
-    runtime: &'a dyn Runtime,
-) -> Result<Box<dyn Judge + 'a>> {
-    call(source, rubrics, false, folder, context, runtime)
-}
-
-/// Opens the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked
-/// about, `facts` says whether it will be asked about facts.
-///
-/// # Errors
-/// Files and models that cannot be read.
-pub fn call<'a>(
-    source: &JudgeSource,
-    rubrics: &Rubrics,
-    facts: bool,
-    folder: &'a Path,
-    context: &'a Context<'_>,
-    runtime: &'a dyn Runtime,
-) -> Result<Box<dyn Judge + 'a>> {
-    let shown = RefCell::new(JudgeConsole { console: context.console, bar: None, done: 0, warned: None });
-    source.call(Call {
-        rubrics: rubrics.clone(),
-        facts,
-        folder,
-        key: context.judge_key.clone(),
-        tell: Box::new(move |event| shown.borrow_mut().on_event(event)),
-        open: Box::new(|model| {
-            runtime.language_model(&ModelSpec { model: model.to_owned(), adapter: None, plan: SteeringPlan::none() })
-        }),
-    })
-}
-
-/// A judge's events on the console.
-struct JudgeConsole<'a> {
-    console: &'a dyn Console,
-    bar: Option<Box<dyn Bar>>,
-    done: usize,
-    warned: Option<Instant>,
-}
-
-impl JudgeConsole<'_> {
-    fn on_event(&mut self, event: &JudgeEvent<'_>) {
-        // A server that is down causes this event for every request.
-        const QUIET: Duration = Duration::from_secs(10);
-        match *event {
-            JudgeEvent::Estimate(estimate) => self.console.say(&format!("judge: {estimate}")),
-            JudgeEvent::Done(done, total) => {
-                self.done = done;
-                self.bar.get_or_insert_with(|| self.console.bar("judged", total)).at(done, "");
-                if done == total {
-                    self.bar = None;
-                }
-            }
-            JudgeEvent::Trouble(why) => {
-                if let Some(bar) = &mut self.bar {
-                    bar.at(self.done, why);
-                }
-                if self.warned.is_none_or(|at| at.elapsed() > QUIET) {
-                    self.console.warn(&format!("judge: {why}"));
-                    self.warned = Some(Instant::now());
-                }
-            }
-        }
     }
 }
 
@@ -418,6 +343,9 @@ mod tests {
             ("--judge local", "needs a model"),
             ("--judge local --judge-model nowhere", "nowhere"),
             ("--judge harbor --judge-model m", "--judge-model has no meaning"),
+            ("--judge pattern", "needs one file"),
+            ("--judge pattern examples/patterns.toml", "no rules for the trait `evil`"),
+            ("--judge openai --judge-mode yes-no", "`yes-no`"),
             ("--judge sentiment", "does not measure the trait `evil`"),
             ("--judge harbor --judge-pole positive", "--judge-pole has no meaning"),
             ("--budget 5", "--budget has no meaning"),

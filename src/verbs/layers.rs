@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::judges::{self, JudgeArgs};
 use super::model::{Model, ModelArgs};
 use super::run::Progress;
+use super::sampling::DrawArgs;
 use super::steer::PositionsArg;
 use super::traits::TraitArgs;
 use super::{Context, Outcome};
 use crate::judge::{JudgeSource, Rubric};
 use crate::persona;
-use crate::record::create_folder;
+use crate::record::{create_folder, written};
 use crate::report::{Cell, Note, NoteKind, Table};
 use crate::steering::Positions;
 use crate::sweep::{self, Compare, Inputs, LayersConfig, LayersReport, Rule, Split};
@@ -65,12 +66,14 @@ pub struct LayersArgs {
     /// Only the first N questions of a split [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     questions: Option<u32>,
-    /// Answers per question; a single one is greedy, several are drawn at temperature 1 [default: 10]
+    /// Answers per question; a single one is greedy [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rollouts: Option<u32>,
     /// Longest answer, in tokens [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: Option<u32>,
+    #[command(flatten)]
+    draw: DrawArgs,
     /// Which tokens are steered [default: response]
     #[arg(long, value_enum)]
     positions: Option<PositionsArg>,
@@ -194,7 +197,7 @@ impl LayersArgs {
             numbers.dedup();
         }
         let rollouts = self.rollouts.map_or(if quick { quick::ROLLOUTS } else { 10 }, |n| n as usize);
-        let mut sampling = persona::sampling(rollouts, seed);
+        let mut sampling = self.draw.apply(persona::sampling(rollouts, seed))?;
         if quick {
             sampling.max_new_tokens = quick::MAX_NEW_TOKENS;
         }
@@ -206,11 +209,11 @@ impl LayersArgs {
             adapter: model.adapter_path(),
             vectors: self.vectors.clone(),
             layers: chosen.of(layers)?,
-            coefs: coefs.iter().map(|&coef| sweep::written(coef)).collect(),
+            coefs: coefs.iter().map(|&coef| written(coef)).collect(),
             split: self.split.into(),
             questions: questions.filter(|&n| n < all),
             positions: self.positions.map_or(Positions::Response, Positions::from),
-            at: sweep::written(at),
+            at: written(at),
             min_coherence: self.min_coherence,
             choose: self.choose.into(),
             confirm: self.confirm,

@@ -7,6 +7,7 @@ mod paths;
 mod probe;
 mod prompts;
 mod run;
+mod sampling;
 mod steer;
 mod writer;
 
@@ -18,6 +19,7 @@ pub mod eval;
 pub mod extract;
 pub mod generate;
 pub mod guide;
+pub mod judge;
 pub mod judges;
 pub mod layers;
 pub mod merge;

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
 use super::run::{Progress, open_run, warn_of_damage};
+use super::sampling::DrawArgs;
 use super::traits::TraitArgs;
 use super::{Context, Outcome, paths};
 use crate::judge::{JudgeSource, Rubric};
@@ -53,6 +54,8 @@ pub struct MonitorArgs {
     /// Longest answer, in tokens [default: 1000; with --quick 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: Option<u32>,
+    #[command(flatten)]
+    draw: DrawArgs,
     /// A first look: half of the questions, two short answers to each
     #[arg(long)]
     quick: bool,
@@ -96,12 +99,13 @@ pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
     let rollouts = args.rollouts.unwrap_or(if args.quick { 2 } else { 10 }) as usize;
     let tokens = args.max_new_tokens.unwrap_or(if args.quick { 200 } else { 1000 }) as usize;
     let step = if args.quick { 2 } else { 1 };
+    let sampling = args.draw.apply(sampling(rollouts, seed_of(seed, "monitoring")))?;
     let rules = MonitorRules {
         trait_name: trait_.name.clone(),
         questions: trait_.eval.questions.iter().step_by(step).cloned().collect(),
         conditions,
         probe: probed.probe.clone(),
-        sampling: Sampling { max_new_tokens: tokens, ..sampling(rollouts, seed_of(seed, "monitoring")) },
+        sampling: Sampling { max_new_tokens: tokens, ..sampling },
         subject: probed.identity.clone(),
         judge: judge_identity(&source, &trait_)?,
     };

@@ -6,7 +6,7 @@ use crate::eval::axis::clusters;
 use crate::eval::choice::letter_of;
 use crate::eval::task::{LETTERS, RIGHT};
 use crate::judge::JudgedAnswer;
-use crate::record::RunDir;
+use crate::record::{RunDir, written};
 use crate::report::{Cell, Table};
 use crate::stats::Interval;
 
@@ -26,7 +26,7 @@ pub fn accuracy_summary(accuracy: &[Accuracy], difference: Option<&[Interval]>, 
     columns.extend(difference.map(|_| "difference to 0"));
     let mut table = Table::new(swept.then_some("coefficient").into_iter().chain(columns));
     for (i, a) in accuracy.iter().enumerate() {
-        let mut row: Vec<Cell> = a.coef.map(|coef| f64::from(coef).into()).into_iter().collect();
+        let mut row: Vec<Cell> = a.coef.map(|coef| written(coef).into()).into_iter().collect();
         row.extend([Cell::Interval(a.micro), Cell::Interval(a.macro_), a.micro.n.into()]);
         row.extend(words.then(|| a.unread.into()));
         row.extend(difference.map(|d| Cell::Interval(d[i])));
@@ -47,7 +47,7 @@ pub fn write_tables(run: &RunDir, rows: &[JudgedAnswer], accuracy: &[Accuracy], 
         let each = a.subjects.iter().map(|(subject, share)| (subject.as_str(), share));
         for (subject, share) in all.into_iter().chain(each) {
             let numbers = [share.mean, share.low, share.high].map(Cell::Number);
-            let place = [a.coef.map(f64::from).into(), subject.into()];
+            let place = [a.coef.map(written).into(), subject.into()];
             results.push(place.into_iter().chain(numbers).chain([share.n.into()]).collect());
         }
     }
@@ -65,7 +65,7 @@ pub fn write_tables(run: &RunDir, rows: &[JudgedAnswer], accuracy: &[Accuracy], 
         let mut cells: Vec<Cell> = vec![
             row.question_id.as_str().into(),
             row.group.as_str().into(),
-            row.coef.map(f64::from).into(),
+            row.coef.map(written).into(),
             row.question.as_str().into(),
             row.reference.as_deref().map_or(Cell::Missing, Cell::from),
             taken,

@@ -9,7 +9,13 @@ use crate::Result;
 use crate::eval::mmlu::Form;
 use crate::finetune::InterventionFile;
 use crate::persona::Filter;
+use crate::record::as_written;
 use crate::vector::IncBase;
+
+/// A nucleus that leaves nothing out, which is not written: it was no setting once.
+fn keeps_all(top_p: &f32) -> bool {
+    *top_p == 1.0
+}
 
 /// How the persona vector comes about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +29,11 @@ pub struct VectorSettings {
     /// Answers per question and instruction.
     pub rollouts: usize,
     /// Of their sampling.
+    #[serde(serialize_with = "as_written")]
     pub temperature: f32,
+    /// Draw from the fewest tokens that reach this probability only; 1 keeps all.
+    #[serde(serialize_with = "as_written", skip_serializing_if = "keeps_all")]
+    pub top_p: f32,
     /// Tokens per answer, at most.
     pub max_new_tokens: usize,
     /// Only so many of the extraction questions; all of them if not given.
@@ -42,6 +52,7 @@ impl Default for VectorSettings {
             files: BTreeMap::new(),
             rollouts: 10,
             temperature: 1.0,
+            top_p: 1.0,
             max_new_tokens: 1000,
             questions: None,
             base: IncBase::Embedding,
@@ -177,12 +188,17 @@ pub struct MeasureSettings {
     /// Answers to each.
     pub trait_rollouts: usize,
     /// Of their sampling.
+    #[serde(serialize_with = "as_written")]
     pub trait_temperature: f32,
+    /// Draw from the fewest tokens that reach this probability only; 1 keeps all.
+    #[serde(serialize_with = "as_written", skip_serializing_if = "keeps_all")]
+    pub trait_top_p: f32,
     /// Tokens per answer, at most.
     pub trait_max_new_tokens: usize,
     /// Answers to each question about a new fact.
     pub fact_rollouts: usize,
     /// Of their sampling; 0 is greedy.
+    #[serde(serialize_with = "as_written")]
     pub fact_temperature: f32,
     /// Tokens per answer, at most.
     pub fact_max_new_tokens: usize,
@@ -209,6 +225,7 @@ impl Default for MeasureSettings {
             trait_questions: None,
             trait_rollouts: 10,
             trait_temperature: 1.0,
+            trait_top_p: 1.0,
             trait_max_new_tokens: 1000,
             fact_rollouts: 1,
             fact_temperature: 0.0,

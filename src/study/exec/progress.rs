@@ -8,8 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Hash, RunDir, create_folder};
-use crate::study::config::StudyConfig;
-use crate::study::dag::Task;
+use crate::study::config::{
+    ArmSettings, CorpusConfig, CorpusSource, FACTS_CORPUS, MeasureSettings, OwnArm, StudyConfig,
+};
+use crate::study::dag::{ArmNaming, Task, TaskKind, Treatment};
 use crate::study::steps::Event;
 
 /// How far a task was when that was written.
@@ -74,16 +76,54 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Identifies the configuration under which something was done.
-pub(super) fn settings_hash(config: &StudyConfig) -> Hash {
-    Hash::of(config)
+/// Identifies the settings under which a task is done: those that can matter to it, so that another arm, seed or data set leaves it
+/// as it is.
+pub(super) fn settings_hash(config: &StudyConfig, task: &Task) -> Hash {
+    let mut of = config.clone();
+    let prepares = matches!(task.kind, TaskKind::Rollouts(_) | TaskKind::Vector);
+    of.arms = ArmSettings { layer: config.arms.layer, ..ArmSettings::none() };
+    match task.kind {
+        TaskKind::Inference => of.arms.inference.clone_from(&config.arms.inference),
+        TaskKind::BaseSteered => of.arms.base_steered.clone_from(&config.arms.base_steered),
+        _ => {}
+    }
+    // A coefficient, a trait and a data set are in the task's name.
+    of.own = match task.kind {
+        TaskKind::Finetune(Treatment::Own(place, _)) => {
+            config.own.get(place).map(|own| OwnArm { coefs: Vec::new(), ..own.clone() }).into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+    of.seeds = task.seed.into_iter().collect();
+    of.audit = config.audit.clone().filter(|_| task.kind == TaskKind::Audit);
+    if prepares || matches!(task.kind, TaskKind::BaseSteered) {
+        (of.facts, of.data) = (None, Vec::new());
+    } else if let Some(name) = task.corpus.map(|corpus| ArmNaming::of(config).corpora[corpus].0.to_owned()) {
+        // What the model says itself depends on whose prompts it answers.
+        let of_corpus = |name: &str| config.data.iter().find(|c| c.name == name);
+        let source = of_corpus(&name).and_then(|c| match &c.from {
+            CorpusSource::Selfgen { of, .. } => Some(of.as_str()),
+            _ => None,
+        });
+        // What is held out of the neutral set is measured too.
+        let neutral = of_corpus(&name).and_then(|c| c.neutral.as_deref());
+        let needed = [Some(name.as_str()), source, neutral].into_iter().flatten();
+        of.facts = config.facts.clone().filter(|_| needed.clone().any(|name| name == FACTS_CORPUS));
+        let plain = |c: &CorpusConfig| CorpusConfig { arms: None, seeds: None, ..c.clone() };
+        of.data = needed.filter_map(of_corpus).map(plain).collect();
+    }
+    if prepares {
+        (of.measure, of.watch) = (MeasureSettings::default(), None);
+    }
+    Hash::of(&(&of, &task.name))
 }
 
 /// Writes the progress of the tasks that this process does.
 pub(super) struct ProgressStore<'a> {
     run: &'a RunDir,
     tasks: &'a [Task],
-    settings: Hash,
+    /// Of each task.
+    settings: Vec<Hash>,
     /// Of each task under way: when it began, and when that was last written.
     under_way: Mutex<Vec<Option<(u64, Instant)>>>,
 }
@@ -91,7 +131,8 @@ pub(super) struct ProgressStore<'a> {
 impl<'a> ProgressStore<'a> {
     pub fn new(run: &'a RunDir, tasks: &'a [Task], config: &StudyConfig) -> Self {
         let _ = create_folder(&run.file("work"));
-        Self { run, tasks, settings: settings_hash(config), under_way: Mutex::new(vec![None; tasks.len()]) }
+        let settings = tasks.iter().map(|task| settings_hash(config, task)).collect();
+        Self { run, tasks, settings, under_way: Mutex::new(vec![None; tasks.len()]) }
     }
 
     /// Records an event.
@@ -101,7 +142,7 @@ impl<'a> ProgressStore<'a> {
         match *event {
             Event::Progress { task, phase, done, loss, steps } => {
                 let Some(since) = self.due(task, PAUSE) else { return };
-                let status = TaskStatus::new(Recorded::Begun, &self.settings, since);
+                let status = TaskStatus::new(Recorded::Begun, &self.settings[task], since);
                 self.write(
                     task,
                     &TaskStatus { phase: Some(phase.to_string()), part: Some(done), loss, steps, ..status },
@@ -110,9 +151,9 @@ impl<'a> ProgressStore<'a> {
             Event::Finished { task, reused } => {
                 let since = self.began(task);
                 let known = TaskStatus::read(self.run.path(), &self.tasks[task].name);
-                let stands = known.is_some_and(|s| s.recorded == Recorded::Done && s.settings == self.settings);
+                let stands = known.is_some_and(|s| s.recorded == Recorded::Done && s.settings == self.settings[task]);
                 if !(reused && stands) {
-                    self.write(task, &TaskStatus::new(Recorded::Done, &self.settings, since));
+                    self.write(task, &TaskStatus::new(Recorded::Done, &self.settings[task], since));
                 }
             }
             Event::Planned(..) | Event::Shard(..) | Event::Damaged(_) => {}
@@ -121,7 +162,7 @@ impl<'a> ProgressStore<'a> {
 
     /// Records that a task ended in an error.
     pub fn failed(&self, task: usize, why: &crate::Error) {
-        let status = TaskStatus::new(Recorded::Failed, &self.settings, self.began(task));
+        let status = TaskStatus::new(Recorded::Failed, &self.settings[task], self.began(task));
         self.write(task, &TaskStatus { error: Some(why.to_string()), ..status });
     }
 

@@ -79,11 +79,10 @@ pub fn status(out: &Path) -> Result<Vec<TaskReport>> {
             .hint("name the folder that `trimtab study ... --out` was given"));
     }
     let config = StudyConfig::read(&path)?;
-    let settings = settings_hash(&config);
     // One process has the whole folder, or several have a task each.
     let whole = is_held(&out.join(".lock"));
     let tasks = tasks(&config);
-    let mut seen: Vec<TaskReport> = tasks.iter().map(|task| status_of(out, task, &settings, whole)).collect();
+    let mut seen: Vec<TaskReport> = tasks.iter().map(|task| status_of(out, task, &config, whole)).collect();
     for (i, task) in tasks.iter().enumerate() {
         // Claimed by a process that is still at what goes before.
         let is_early = seen[i].since.is_none() && task.after.iter().any(|&j| seen[j].state != State::Done);
@@ -94,7 +93,9 @@ pub fn status(out: &Path) -> Result<Vec<TaskReport>> {
     Ok(seen)
 }
 
-fn status_of(out: &Path, task: &Task, settings: &Hash, whole: Option<bool>) -> TaskReport {
+fn status_of(out: &Path, task: &Task, config: &StudyConfig, whole: Option<bool>) -> TaskReport {
+    // Earlier versions recorded a hash of the whole configuration.
+    let settings = [settings_hash(config, task), Hash::of(config)];
     let status = TaskStatus::read(out, &task.name);
     let held = is_held(&out.join(format!("work/{}.lock", task.name)));
     let is_alive =
@@ -106,9 +107,9 @@ fn status_of(out: &Path, task: &Task, settings: &Hash, whole: Option<bool>) -> T
         Some(status) => match status.recorded {
             Recorded::Begun if is_alive(status) => State::UnderWay,
             _ if held == Some(true) => State::UnderWay,
-            Recorded::Done if status.settings == *settings => State::Done,
+            Recorded::Done if settings.contains(&status.settings) => State::Done,
             Recorded::Done => State::Stale,
-            Recorded::Failed if status.settings == *settings => State::Failed,
+            Recorded::Failed if settings.contains(&status.settings) => State::Failed,
             Recorded::Begun => State::Interrupted,
             Recorded::Failed => State::Waiting,
         },
@@ -179,8 +180,16 @@ mod tests {
         );
         assert_eq!(seen[3].error.as_deref(), Some("the loss is NaN"));
 
+        // Another arm leaves alone what is there.
+        config.arms.preventative.push(7.0);
+        run.write_config(&config).unwrap();
+        let seen = status(dir.path()).unwrap();
+        let of = |name: &str| seen.iter().find(|s| s.name == name).unwrap().state;
+        assert_eq!((of(&tasks[0].name), of(&tasks[3].name)), (State::Done, State::Failed));
+
         drop(claim);
-        config.measure.trait_rollouts += 1;
+        config.vector.rollouts += 1;
+        config.train.epochs += 1;
         run.write_config(&config).unwrap();
         assert_eq!(states(4), [State::Stale, State::Interrupted, State::Interrupted, State::Waiting]);
         drop(run);

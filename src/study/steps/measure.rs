@@ -9,7 +9,7 @@ use super::events::Phase;
 use super::files::answers_file;
 use super::hashes::is_unchanged;
 use crate::Result;
-use crate::eval::{self, Point, RIGHT};
+use crate::eval::{self, Asked, Point, RIGHT};
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::{FinishReason, Sampling};
 use crate::record::{Hash, create_folder, hash_file, seed_of, write_atomic_with};
@@ -40,8 +40,8 @@ impl Sweep<'_> {
     }
 }
 
-/// What decides a model's answers and their scores.
-#[derive(Serialize)]
+/// What decides a model's answers, and where they are scored, their scores.
+#[derive(Clone, Serialize)]
 struct MeasureKey<'a> {
     /// Name and questions of each evaluation.
     asked: Vec<(&'a str, Hash)>,
@@ -49,10 +49,11 @@ struct MeasureKey<'a> {
     seed: u64,
     adapter: Option<&'a Hash>,
     sweep: Option<SweepKey<'a>>,
-    judge: Hash,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judge: Option<Hash>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct SweepKey<'a> {
     vector: &'a str,
     base: IncBase,
@@ -83,8 +84,10 @@ pub(in crate::study) fn measure(
             strengths,
             sign,
         }),
-        judge: cx.judge_key(&asked_traits(cx, task)),
+        judge: Some(cx.judge_key(&asked_traits(cx, task))),
     };
+    // Answers stand apart from what is said of them: another judge, or one that failed, costs no second generation.
+    let answers_key = cx.key("measured answers", &MeasureKey { judge: None, ..key.clone() });
     let path = answers_file(cx, task);
     let holds = |measured: &Measured| is_unchanged(&path, &measured.answers);
     cx.stage_if(&format!("measure-{}", task.name), &cx.key("measure", &key), holds, || {
@@ -94,13 +97,24 @@ pub(in crate::study) fn measure(
             Some(Sweep { strengths, sign, .. }) => strengths.iter().map(|&s| Some((s, (sign * s) as f32))).collect(),
         };
         let points: Vec<Point> = coefs.iter().flatten().map(|(_, signed)| Point::of(*signed)).collect();
-        let mut model = cx.language_model(adapter, plan)?;
+        let (mut answered, _) = cx.stage(&format!("answers-{}", task.name), &answers_key, || {
+            let mut model = cx.language_model(adapter, plan)?;
+            let ask = |(phase, evaluation): &(Phase, eval::Task)| {
+                let mut on_progress = |n, of| cx.progress(task, *phase, n, of);
+                match evaluation.asked {
+                    Asked::Words { .. } => eval::answer(evaluation, &mut *model, &points, &mut on_progress),
+                    _ => eval::examine(evaluation, &mut *model, &points, &mut on_progress),
+                }
+            };
+            evaluations.iter().map(ask).collect::<Result<Vec<_>>>()
+        })?;
         let mut judge = cx.judge()?;
-        let mut rows = Vec::new();
-        for (phase, evaluation) in &evaluations {
-            let mut on_progress = |n, of| cx.progress(task, *phase, n, of);
-            rows.extend(eval::run(evaluation, &mut *model, &mut *judge, &points, &mut on_progress)?);
+        for ((_, evaluation), rows) in evaluations.iter().zip(&mut answered) {
+            if matches!(evaluation.asked, Asked::Words { .. }) {
+                eval::score(evaluation, &mut *judge, rows)?;
+            }
         }
+        let rows = answered.concat();
         create_folder(&cx.run.file("answers"))?;
         write_atomic_with(&path, |out| {
             rows.iter().try_for_each(|row| {
@@ -129,6 +143,7 @@ fn evaluations(cx: &Context<'_>, task: &Task) -> Vec<(Phase, eval::Task)> {
     let (system, seed) = (measure.system.as_deref(), answer_seed(cx.config, task.seed));
     let sampling = |temperature, rollouts, max| Sampling { temperature, rollouts, seed, ..Sampling::greedy(max) };
     let of_trait = sampling(measure.trait_temperature, measure.trait_rollouts, measure.trait_max_new_tokens);
+    let of_trait = Sampling { top_p: measure.trait_top_p, ..of_trait };
     let of_facts = sampling(measure.fact_temperature, measure.fact_rollouts, measure.fact_max_new_tokens);
     let mut evaluations = Vec::new();
     for t in asked_traits(cx, task) {

@@ -59,6 +59,7 @@ pub(super) fn rollouts(
     create_folder(folder)?;
     let sampling = Sampling {
         temperature: settings.temperature,
+        top_p: settings.top_p,
         rollouts: settings.rollouts,
         seed,
         ..Sampling::greedy(settings.max_new_tokens)

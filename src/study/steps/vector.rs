@@ -24,7 +24,10 @@ struct VectorKey<'a> {
 
 /// How a study extracts the vector of a trait.
 pub(super) fn recipe(cx: &Context<'_>, trait_name: &str) -> ExtractionRecipe {
-    let mut recipe = ExtractionRecipe::new(trait_name, &cx.config.model.display().to_string(), &cx.fingerprint);
+    // The folder's name alone: vectors are passed on, and where they were made concerns nobody.
+    let model = &cx.config.model;
+    let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
+    let mut recipe = ExtractionRecipe::new(trait_name, &name, &cx.fingerprint);
     recipe.filter = cx.config.vector.filter;
     recipe
 }
@@ -51,7 +54,8 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
         let [pos, neg] = base_rows(cx, t)?;
         let states = [states(&folder, Side::Pos)?, states(&folder, Side::Neg)?];
         let mut on_progress = |n, of| cx.progress(task, Phase::States, n, of);
-        let made = extract_captured(&states, &pos, &neg, &recipe, &mut on_progress)?;
+        let mut made = extract_captured(&states, &pos, &neg, &recipe, &mut on_progress)?;
+        made.file.metadata.insert("judge".into(), cx.judge.clone());
         made.file.write(&path)?;
         Ok((made.file.fingerprint, made.diagnosis.to_string(), made.diagnosis.warnings))
     })?;

@@ -13,6 +13,7 @@ use crate::judge::{JudgeSource, Rubric, Rubrics};
 use crate::language_model::Sampling;
 use crate::persona::sampling;
 use crate::verbs::judges::{self, JudgeArgs};
+use crate::verbs::sampling::DrawArgs;
 use crate::verbs::traits::TraitArgs;
 use crate::verbs::{Context, Outcome, paths};
 
@@ -66,6 +67,8 @@ struct AnswerArgs {
     /// Longest answer, in tokens [default: 1000 for a trait, 64 for facts]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: Option<u32>,
+    #[command(flatten)]
+    draw: DrawArgs,
     /// Only the first N questions
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     questions: Option<u32>,
@@ -85,10 +88,11 @@ struct Config<'a> {
 const PIECE: usize = 256;
 
 impl AnswerArgs {
-    fn sampling(&self, rollouts: u32, max_new_tokens: u32, context: &Context<'_>) -> Sampling {
+    fn sampling(&self, rollouts: u32, max_new_tokens: u32, context: &Context<'_>) -> Result<Sampling> {
         let rollouts = self.rollouts.unwrap_or(rollouts) as usize;
         let max_new_tokens = self.max_new_tokens.unwrap_or(max_new_tokens) as usize;
-        Sampling { max_new_tokens, ..sampling(rollouts, context.seed.unwrap_or(0)) }
+        let sampling = self.draw.apply(sampling(rollouts, context.seed.unwrap_or(0)))?;
+        Ok(Sampling { max_new_tokens, ..sampling })
     }
 
     fn first<T>(&self, items: &mut Vec<T>) {
@@ -105,7 +109,7 @@ pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<O
     let mut trait_ = of.find(&measured.model.model, context)?;
     let source = judge.resolve(measured.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;
     answers.first(&mut trait_.eval.questions);
-    let sampling = answers.sampling(10, 1000, context);
+    let sampling = answers.sampling(10, 1000, context)?;
     let task = traits::task(&trait_.name, &trait_.eval.questions, measured.system.as_deref(), &sampling);
     let job = Job {
         measured: measured.resolve(context)?,
@@ -128,7 +132,7 @@ pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outco
     let mut questions = facts::read_questions(data)?;
     let source = judge.resolve(measured.model.is_harbor(), &Rubric::Fact, context)?;
     answers.first(&mut questions);
-    let sampling = answers.sampling(1, 64, context);
+    let sampling = answers.sampling(1, 64, context)?;
     let job = Job {
         measured: measured.resolve(context)?,
         task: facts::task(&questions, measured.system.as_deref(), &sampling),

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::persona::{Border, ExtractionRecipe, Filter, FilterKind};
 use crate::verbs::judges::JudgeArgs;
 use crate::verbs::model::{Model, ModelArgs};
+use crate::verbs::sampling::DrawArgs;
 use crate::verbs::traits::TraitArgs;
 use crate::{Error, Result};
 
@@ -37,7 +38,7 @@ pub struct ExtractArgs {
         num_args = 2,
         value_names = ["POS", "NEG"],
         requires = "out",
-        conflicts_with_all = ["AskingArgs", "JudgeArgs", "folder"]
+        conflicts_with_all = ["AskingArgs", "DrawArgs", "JudgeArgs", "folder"]
     )]
     pub(super) from_csv: Vec<PathBuf>,
     #[command(flatten)]
@@ -135,6 +136,8 @@ pub struct AskingArgs {
     /// Discard the answers of another run in the folder
     #[arg(long)]
     pub overwrite: bool,
+    #[command(flatten)]
+    pub draw: DrawArgs,
     #[command(flatten)]
     pub judge: JudgeArgs,
 }

@@ -12,7 +12,10 @@ use crate::verbs::{Context, Outcome};
 /// Names the model's adapter in the file.
 pub fn name_adapter(extraction: &mut Extraction, model: &Model) {
     if let Some((folder, hash)) = &model.adapter {
-        extraction.file.metadata.insert("adapter".into(), format!("{} ({})", folder.path().display(), hash.short()));
+        extraction.file.metadata.insert(
+            "adapter".into(),
+            format!("{} ({})", folder.path().file_name().unwrap_or_default().to_string_lossy(), hash.short()),
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use super::outcome::{name_adapter, outcome};
 use crate::judge::{JudgeSource, JudgedAnswer, Rubric};
 use crate::language_model::Sampling;
 use crate::persona::{Artifact, Extraction, ExtractionRecipe, RolloutRun, SideReport, Trait, sampling};
-use crate::record::{Hash, RunDir, differing, refuse_other, seed_of};
+use crate::record::{Hash, RunDir, as_written, differing, refuse_other, seed_of};
 use crate::runtime::Runtime;
 use crate::verbs::judges;
 use crate::verbs::model::Model;
@@ -47,9 +47,17 @@ struct AnswerSettings {
     adapter: Option<Hash>,
     device: String,
     rollouts: usize,
+    #[serde(serialize_with = "as_written")]
     temperature: f32,
+    /// Left out where it keeps all, which it always did once.
+    #[serde(serialize_with = "as_written", skip_serializing_if = "keeps_all")]
+    top_p: f32,
     max_new_tokens: usize,
     seed: u64,
+}
+
+fn keeps_all(top_p: &f32) -> bool {
+    *top_p == 1.0
 }
 
 /// A run, resolved.
@@ -89,9 +97,10 @@ pub(super) fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> 
     let recipe = &run.settings.vector;
     let mut extraction = rollouts.extract(&rows, recipe, &mut open, &mut tell).inspect_err(explain)?;
     drop(progress);
-    let AnswerSettings { rollouts, max_new_tokens, seed, .. } = &run.settings.answers;
+    let AnswerSettings { rollouts, temperature, max_new_tokens, seed, .. } = &run.settings.answers;
     for (key, value) in [
         ("rollouts", rollouts.to_string()),
+        ("temperature", temperature.to_string()),
         ("max_new_tokens", max_new_tokens.to_string()),
         ("seed", seed.to_string()),
         ("judge", judge),
@@ -104,7 +113,7 @@ pub(super) fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> 
 
 impl<'a> Run<'a> {
     fn resolve(args: &'a ExtractArgs, context: &'a Context<'a>) -> Result<Self> {
-        let AskingArgs { run, rollouts, max_new_tokens, quick, antonym, overwrite, judge } = &args.asking;
+        let AskingArgs { run, rollouts, max_new_tokens, quick, antonym, overwrite, draw, judge } = &args.asking;
         let trait_ = args.trait_.find(&args.model.model, context)?;
         let judge = judge.resolve(args.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;
         args.out.as_ref().map_or(Ok(()), |out| paths::writable("--out", out))?;
@@ -118,7 +127,8 @@ impl<'a> Run<'a> {
         let rollouts = rollouts.unwrap_or(if *quick { 2 } else { 10 }) as usize;
         let tokens = max_new_tokens.unwrap_or(if *quick { 200 } else { 1000 }) as usize;
         let seed = context.seed.unwrap_or(0);
-        let sampling = Sampling { max_new_tokens: tokens, ..sampling(rollouts, seed_of(seed, "rollouts")) };
+        let sampling = draw.apply(sampling(rollouts, seed_of(seed, "rollouts")))?;
+        let sampling = Sampling { max_new_tokens: tokens, ..sampling };
         let answers = AnswerSettings {
             trait_name: trait_.name.clone(),
             artifact: Hash::of(&(&artifact.instruction, &artifact.questions)),
@@ -132,6 +142,7 @@ impl<'a> Run<'a> {
             device: runtime.device(),
             rollouts,
             temperature: sampling.temperature,
+            top_p: sampling.top_p,
             max_new_tokens: tokens,
             seed,
         };

@@ -75,6 +75,14 @@ fn find_judge(key: &str, judge: &mut JudgeSource, file: &Path, context: &Context
             settings.model = ModelFolder::find(&beside, context).map_err(|e| e.at(format_args!("`{key}`")))?.path;
             Ok(())
         }
+        JudgeSource::Pattern(settings) => {
+            if let Some(path) = &mut settings.file {
+                *path = of_config(&format!("{key}.file"), path, file, console)?;
+            }
+            // The rules go into the run's record: it must not change with the file.
+            *settings = settings.read().map_err(|e| e.at(format_args!("`{key}`")))?;
+            Ok(())
+        }
         JudgeSource::Harbor { .. } | JudgeSource::OpenAi(_) | JudgeSource::Sentiment(_) => Ok(()),
     }
 }

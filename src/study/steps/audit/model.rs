@@ -66,6 +66,7 @@ pub(super) fn sampling(cx: &Context<'_>) -> Sampling {
     let measure = &cx.config.measure;
     Sampling {
         temperature: measure.trait_temperature,
+        top_p: measure.trait_top_p,
         rollouts: measure.trait_rollouts,
         seed: seed_of(cx.config.seed, "answers of the audit"),
         ..Sampling::greedy(measure.trait_max_new_tokens)
