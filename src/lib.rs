@@ -28,9 +28,6 @@
 //!
 //! A first look: `steering.rs`, then `model/block.rs`, then `train/mod.rs`.
 
-// A test of the server writes one JSON value of more keys than the usual limit takes.
-#![recursion_limit = "256"]
-
 mod error;
 
 pub mod text;
