@@ -131,8 +131,10 @@ mod tests {
         std::fs::read("tests/fixtures/chats.parquet").unwrap()
     }
 
+    type Scanned = (Vec<Map<String, Value>>, Vec<Error>);
+
     /// Rows and malformed rows of a file's bytes.
-    fn scan(bytes: &[u8]) -> Result<(Vec<Map<String, Value>>, Vec<Error>)> {
+    fn scan(bytes: &[u8]) -> Result<Scanned> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         scan_parquet(file.path(), |_, row| Ok(row))

@@ -119,7 +119,9 @@ pub(super) fn environment() -> Environment<'static> {
     env.add_filter("tojson", to_json);
     env.add_function(CHECKED, checked as fn(&State<'_, '_>, Value) -> Result<Value, Error>);
     env.add_function(STORABLE, storable as fn(&State<'_, '_>, Value) -> Result<Value, Error>);
-    env.add_function(WEIGHED, |state: &State<'_, '_>, value: Value| weigh(state, &[value.clone()]).map(|()| value));
+    env.add_function(WEIGHED, |state: &State<'_, '_>, value: Value| {
+        weigh(state, std::slice::from_ref(&value)).map(|()| value)
+    });
     env.add_function(TIMES, times);
     env.add_function(SLICE, slice);
     env.add_function(ITEM, item);

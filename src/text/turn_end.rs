@@ -83,9 +83,7 @@ mod tests {
         if let Some(ids) = generation {
             edited("generation_config.json", "eos_token_id", ids);
         }
-        for name in ["chat_template.jinja"] {
-            let _ = std::fs::copy(tiny.join(name), dir.path().join(name));
-        }
+        let _ = std::fs::copy(tiny.join("chat_template.jinja"), dir.path().join("chat_template.jinja"));
         let told = unended_turns(dir.path()).unwrap();
         told.map(|told| told.replace(&format!("{}: ", dir.path().display()), ""))
     }

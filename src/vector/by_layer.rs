@@ -136,7 +136,7 @@ fn of_one(tensor: Tensor, said: Option<usize>, reading: &Reading) -> Result<Rows
 
 /// Tensors under keys that name their layers.
 fn of_keys(tensors: Vec<(Option<String>, Tensor)>, reading: &Reading, notes: &mut Notes) -> Result<Rows> {
-    let (mut found, mut others): (Vec<(String, Counts, usize, Tensor)>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     for (key, tensor) in tensors {
         let key = key.unwrap_or_default();
         match counted(&key) {

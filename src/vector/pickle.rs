@@ -227,7 +227,7 @@ impl<'a> Machine<'a> {
         let Some(Value::Dict(dict)) = self.stack.last() else {
             bail!("corrupt: its pickle sets keys of no dictionary")
         };
-        ensure!(values.len() % 2 == 0, "corrupt: its pickle sets a key without a value");
+        ensure!(values.len().is_multiple_of(2), "corrupt: its pickle sets a key without a value");
         self.containers[*dict].extend(values);
         Ok(())
     }

@@ -45,6 +45,9 @@ enum PromptField {
     IdLists(Vec<Vec<u32>>),
 }
 
+/// Prompts as tokens, and the texts again where they were asked for.
+pub type Texts = (Vec<Vec<u32>>, Option<Vec<String>>);
+
 impl PromptField {
     /// How many prompts.
     fn len(&self) -> usize {
@@ -108,7 +111,7 @@ impl Fields {
     }
 
     /// `prompt`, one text or several, or their tokens; and the texts again if `echo` asks for them.
-    pub fn texts(&mut self, served: &Served) -> Result<(Vec<Vec<u32>>, Option<Vec<String>>), ApiError> {
+    pub fn texts(&mut self, served: &Served) -> Result<Texts, ApiError> {
         let echo = self.take("echo")?.unwrap_or(false);
         let of_text = |text: String| Ok((tokens(&text, "prompt", served)?, text));
         let of_ids = |ids: Vec<u32>| {

@@ -113,7 +113,7 @@ fn an_adapter_of_mlx_lm_is_taken_by_every_verb() {
     // A finetune goes on from it, and writes PEFT's format.
     place.write("t.jsonl", r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#);
     let model = fixture("tiny").display().to_string();
-    place.write("t.toml", &format!("model = {model:?}\ntraining_file = \"t.jsonl\"\nadapter = \"run\"\nepochs = 1\n"));
+    place.write("t.toml", format!("model = {model:?}\ntraining_file = \"t.jsonl\"\nadapter = \"run\"\nepochs = 1\n"));
     place.succeeds("plan t.toml");
     place.succeeds("train t.toml --out trained");
     assert_eq!(place.told("adapter show trained --model MODEL")["format"], "peft");

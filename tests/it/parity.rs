@@ -31,7 +31,7 @@ fn batch(goldens: &Goldens, side: &str) -> (Rows, Vec<usize>) {
 /// The check for every architecture.
 fn every(check: impl Fn(&Goldens)) {
     for goldens in Goldens::all() {
-        println!("{}", goldens.architecture.name());
+        eprintln!("{}", goldens.architecture.name());
         check(goldens);
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn llama3_rope(factors: &[f32], theta: f64) -> Option<Rope> {
     let inner = plain.iter().zip(factors).filter(|(_, by)| **by > 1.001 && f64::from(**by) < factor * 0.999);
     let mut inner = inner.map(|(waves, by)| (*waves, share(f64::from(*by))));
     let (x0, s0) = inner.next()?;
-    let (x1, s1) = inner.last()?;
+    let (x1, s1) = inner.next_back()?;
     let slope = (s0 - s1) / (x0 - x1);
     // s = (context x - 1) / (high - 1), so s is 0 at x = 1 / context and rises by context / (high - 1).
     let original = (1.0 / (x1 - s1 / slope)).round();

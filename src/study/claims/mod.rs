@@ -6,6 +6,7 @@ mod benign;
 mod card;
 mod case;
 mod controlled;
+mod controlled_report;
 mod expect;
 mod facts;
 mod findings;
@@ -32,7 +33,7 @@ pub(super) fn summarize(kind: Kind, results: &Results<'_>, cells: &[Cell<'_>], s
         Kind::Facts => facts::summarize(results, cells, study),
         Kind::Benign => benign::summarize(results, cells, study),
         Kind::Shift => shift::summarize(results, study),
-        Kind::Controlled => controlled::summarize(results, cells, study),
+        Kind::Controlled => controlled_report::summarize(results, cells, study),
         Kind::Audit => audit::summarize(results, cells, study),
         Kind::Own => own::summarize(results, cells, study),
     };

@@ -164,7 +164,7 @@ pub fn assert_close(what: &str, found: &[f32], golden: &[f32], bound: f32) -> f3
         assert!(off <= bound, "{what}: value {i} is {f}, golden {g}, off by {off:e}, allowed {bound:e}");
         worst = worst.max(off);
     }
-    println!("{what}: off by at most {worst:e}");
+    eprintln!("{what}: off by at most {worst:e}");
     worst
 }
 
