@@ -41,11 +41,12 @@ fn a_gguf_file_is_the_model_of_its_folder() {
     assert_eq!(a.architecture, Architecture::Qwen2);
     assert_eq!(QwenConfig { source: b.source.clone(), ..a }, b);
 
-    // Eight bits cost less than a hundredth of the largest logit; a tensor in a wrong place costs all of it.
+    // Eight bits cost the tiny model a few hundredths of the largest logit (0.07 in PyTorch with the values of the Python package
+    // `gguf`); a tensor in a wrong place costs all of it.
     let logits = |path: &Path, dtype| load(path, dtype).logits_of(&ids);
     let want = logits(&fixture("tiny"), DType::F32);
     let largest = want.iter().fold(0.0_f32, |max, x| max.max(x.abs()));
-    assert_close("logits", &logits(&tiny(), DType::F32), &want, 0.02 * largest);
+    assert_close("logits", &logits(&tiny(), DType::F32), &want, 0.1 * largest);
     assert_close("bf16", &logits(&tiny(), DType::BF16), &want, 0.1 * largest);
 }
 
@@ -168,9 +169,9 @@ fn every_verb_takes_a_gguf_file() {
     // Taken for a vector, the file says what it is.
     place.fails("vectors show MODEL", 1, &["its architecture is `qwen2`, not `controlvector`"]);
     place.write("no.gguf", "something else");
-    place.fails("generate --model no.gguf --prompts p.jsonl --out c.jsonl", 2, &["no.gguf: not a GGUF file"]);
+    place.fails("generate --model no.gguf --prompts p.jsonl --out c.jsonl --max-new-tokens 4", 2, &["no.gguf: not a GGUF file"]);
     place.write("lfs.gguf", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
-    place.fails("generate --model lfs.gguf --prompts p.jsonl --out c.jsonl", 1, &["only a Git LFS pointer"]);
+    place.fails("generate --model lfs.gguf --prompts p.jsonl --out c.jsonl --max-new-tokens 4", 1, &["only a Git LFS pointer"]);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! What pickles hold, and what is refused.
+
 use super::*;
 
 #[track_caller]

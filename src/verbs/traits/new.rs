@@ -63,8 +63,10 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Outcome> {
             .hint("give another --out, or --overwrite to replace it"));
     }
     let mut served = writer.open(context)?;
-    create_folder(extract.parent().expect("a file in a folder"))?;
-    let _hold = hold_output(&extract)?;
+    if let Some(parent) = out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_folder(parent)?;
+    }
+    let _hold = hold_output(out)?;
     let console = context.console;
     console.say(&format!("{} writes `{name}`; this takes a minute or two", writer.judge_model));
     let antonym = antonym.clone().unwrap_or_else(|| "helpful".into());
