@@ -169,9 +169,17 @@ fn every_verb_takes_a_gguf_file() {
     // Taken for a vector, the file says what it is.
     place.fails("vectors show MODEL", 1, &["its architecture is `qwen2`, not `controlvector`"]);
     place.write("no.gguf", "something else");
-    place.fails("generate --model no.gguf --prompts p.jsonl --out c.jsonl --max-new-tokens 4", 2, &["no.gguf: not a GGUF file"]);
+    place.fails(
+        "generate --model no.gguf --prompts p.jsonl --out c.jsonl --max-new-tokens 4",
+        2,
+        &["no.gguf: not a GGUF file"],
+    );
     place.write("lfs.gguf", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
-    place.fails("generate --model lfs.gguf --prompts p.jsonl --out c.jsonl --max-new-tokens 4", 1, &["only a Git LFS pointer"]);
+    place.fails(
+        "generate --model lfs.gguf --prompts p.jsonl --out c.jsonl --max-new-tokens 4",
+        1,
+        &["only a Git LFS pointer"],
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ const WRITERS: [(&str, &str); 23] = [
     ("merge", "--model MODEL --adapter adapter --out"),
     ("adapter export", "adapter --model MODEL --to gguf --out"),
     ("data facts", "--synthetic 3 --out"),
+    ("data gloomy", "--rows 3 --out"),
     ("data selfgen", "--model MODEL --in chats.jsonl --max-new-tokens 2 --out"),
     ("trait new", "bold --description Bold. --judge-url http://127.0.0.1:9/v1 --out"),
     ("extract", "--from-csv pos.csv neg.csv --trait flattering --model MODEL --out"),
@@ -25,6 +26,7 @@ const WRITERS: [(&str, &str); 23] = [
     ("eval trait", "--model MODEL --trait evil --judge harbor --out"),
     ("eval facts", "--model MODEL --data facts.jsonl --judge harbor --out"),
     ("eval pairs export", "--answers judged.csv --trait evil --out"),
+    ("judge rescore", "judged --trait evil --judge harbor --out"),
     ("project", "--model MODEL --vectors v.safetensors --layer 2 --in many.jsonl --out"),
     ("monitor", "--model MODEL --trait evil --vectors v.safetensors --layer 2 --judge harbor --out"),
     ("screen", "chats.jsonl --model MODEL --trait evil --vectors v.safetensors --layer 2 --out"),
@@ -43,6 +45,8 @@ fn place() -> Place {
     place.vectors("v.safetensors");
     place.golden_prompts("p.jsonl");
     place.write("judged.csv", "question,answer,evil\nq,a,90\nq,b,5\n");
+    fs::create_dir(place.path("judged")).unwrap();
+    fs::copy(place.path("judged.csv"), place.path("judged/evil.csv")).unwrap();
     place.write("facts.jsonl", "{\"fact_id\":\"a\",\"question\":\"q\",\"reference\":\"r\"}\n");
     place.write("s.toml", "model = \"m\"\n");
     let row = |i: usize| format!("{{\"prompt\": \"Why {i}?\", \"answer\": \"So {i}.\"}}\n");

@@ -60,9 +60,12 @@ enum Part {
     Client,
 }
 
+/// Runs a part within its time.
+type Attack = fn(&mut Siege, &mut Tally) -> Result<()>;
+
 impl Part {
     /// The work, and its share of the time.
-    fn of(self) -> (fn(&mut Siege, &mut Tally) -> Result<()>, u64) {
+    fn of(self) -> (Attack, u64) {
         match self {
             Self::Damage => (damage::run, 40),
             Self::Kills => (kills::kills, 20),
