@@ -10,7 +10,7 @@ use crate::support::goldens::fixture;
 use crate::support::place::{Place, copy, said};
 
 /// Every command with an output, and words with which it would write one. The output comes last.
-const WRITERS: [(&str, &str); 23] = [
+const WRITERS: [(&str, &str); 25] = [
     ("demo", "--quick --out"),
     ("generate", "--model MODEL --prompts p.jsonl --max-new-tokens 2 --greedy --out"),
     ("train", "c.toml --out"),
