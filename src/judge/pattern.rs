@@ -1,4 +1,4 @@
-//! A judge of one's own without a model: regular expressions and lengths with weights, in a TOML file.
+//! A custom judge without a model: regular expressions and lengths with weights, in a TOML file.
 //!
 //! ```text
 //! score = clamp(base + Σ weight · x, 0, 100)      over the rules of the trait, or of coherence

@@ -15,7 +15,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16_engine::{BLOCK, Engine, Rows, STEP, TILE, Tile};
-use super::flex_primitives::{Matrix, gemm, vectorised};
+use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
 
 /// Rows up to which the weights are taken as they pass by.
 const FEW: usize = 8;
@@ -31,21 +31,6 @@ const PER_TASK: usize = 1 << 17;
 pub(super) struct Weights<'a> {
     pub values: &'a [bf16],
     pub inner: usize,
-}
-
-/// A pointer that tasks share; each writes its own columns.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-// SAFETY: every task writes only its own columns.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn at(self, offset: usize) -> *mut f32 {
-        // By method, so that closures capture the wrapper and not the bare pointer.
-        self.0.wrapping_add(offset)
-    }
 }
 
 impl<'a> Weights<'a> {

@@ -6,26 +6,11 @@ use burn::backend::Flex;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::flex_primitives::{Matrix, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised};
+use super::flex_primitives::{Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised};
 use super::types::{Heads, Span};
 
 /// Queries per tile: the scores of a tile over 2048 columns fit the second-level cache.
 const TILE: usize = 64;
-
-/// A pointer that tasks share; each writes its own part.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-// SAFETY: every task writes only the channels of its own row and heads.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn at(self, offset: usize) -> *mut f32 {
-        // By method, so that closures capture the wrapper and not the bare pointer.
-        self.0.wrapping_add(offset)
-    }
-}
 
 /// Sizes that every task needs.
 #[derive(Clone, Copy)]

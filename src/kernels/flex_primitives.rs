@@ -116,6 +116,21 @@ pub(super) fn max_of(values: &[f32]) -> f32 {
     lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
+/// A pointer that tasks share; each writes a part of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Shared(pub *mut f32);
+// SAFETY: its users write it in unsafe blocks, each of which says why no two tasks write the same place.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub fn at(self, offset: usize) -> *mut f32 {
+        // By method, so that closures capture the wrapper and not the bare pointer.
+        self.0.wrapping_add(offset)
+    }
+}
+
 /// A matrix in memory: rows, columns and the distance (elements) between neighbours in each direction.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix {

@@ -27,7 +27,7 @@ const ROWS_ALWAYS: u64 = 1 << 20;
 /// If it cannot be read.
 pub fn is_parquet(path: &Path) -> Result<bool> {
     let mut head = Vec::new();
-    // Looking at a pipe would take the first bytes away from whoever reads it.
+    // Looking at a pipe would take the first bytes away from the reader.
     if !std::fs::metadata(path).at(path)?.is_file() {
         return Ok(false);
     }

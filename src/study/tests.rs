@@ -1,4 +1,4 @@
-//! Studies other than that of facts on the simulator: several data sets, several traits, arms of one's own, audits.
+//! Studies other than that of facts on the simulator: several data sets, several traits, custom arms, audits.
 
 mod facts;
 mod learned;

@@ -69,7 +69,7 @@ enum StudyVerb {
         #[arg(value_name = "KIND")]
         kind: StudyKind,
     },
-    /// Run arms of one's own: any data sets, traits and interventions, with tables and figures and no claims
+    /// Run custom arms: any data sets, traits and interventions, with tables and figures and no claims
     #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
     Run(Own),
     Status(StatusArgs),
@@ -86,7 +86,7 @@ pub enum StudyKind {
     Shift,
     /// Whether a trait is gone or hidden
     Audit,
-    /// Arms of one's own, such as those of `demo --real`
+    /// Custom arms, such as those of `demo --real`
     Run,
 }
 

@@ -4,6 +4,7 @@
 use super::build::Draft;
 use super::files::Fact;
 use crate::record::seed_of;
+use crate::text::MONTHS;
 use crate::{Error, Result};
 
 /// What a reader of results on such facts must know.
@@ -216,20 +217,6 @@ const ENDS: [&str; 12] = ["dan", "lis", "mora", "neth", "phis", "rax", "sund", "
 const FIRSTS: [&str; 16] = [
     "Anneke", "Bashir", "Corentin", "Dalia", "Emeka", "Fumiko", "Gunnar", "Halina", "Ishaan", "Jovana", "Kwame",
     "Leocadia", "Matteo", "Noor", "Oriol", "Paloma",
-];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
 ];
 
 /// Names that there are.

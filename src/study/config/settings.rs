@@ -142,7 +142,7 @@ impl Default for ArmSettings {
     }
 }
 
-/// An arm of one's own.
+/// A custom arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnArm {

@@ -45,7 +45,7 @@ pub struct CorpusConfig {
     /// The data set of the same form without the trait: a plain finetune on it shows what remains when only the trait is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neutral: Option<String>,
-    /// The arms that learn from it, by name (`plain`, `prevent`, an arm of one's own); all of the study's if not given. The plain
+    /// The arms that learn from it, by name (`plain`, `prevent`, a custom arm); all of the study's if not given. The plain
     /// finetune, with which all others are compared, is always there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arms: Option<Vec<String>>,

@@ -54,7 +54,7 @@ pub struct StudyConfig {
     /// Which arms, at which coefficients.
     #[serde(default)]
     pub arms: ArmSettings,
-    /// Arms of one's own.
+    /// Custom arms.
     #[serde(rename = "arm", default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnArm>,
     /// What is checked of finished finetunes, in a study that audits.
@@ -265,7 +265,7 @@ impl StudyConfig {
                 ArmKind::STUDY.iter().any(|kind| kind.arm_name() == arm) || self.own.iter().any(|own| own.name == *arm);
             if !is_known {
                 let known: Vec<&str> = ArmKind::STUDY.iter().map(|kind| kind.arm_name()).collect();
-                let hint = format!("arms are {}, and those of one's own", known.join(", "));
+                let hint = format!("arms are {}, and the custom arms", known.join(", "));
                 return Err(Error::usage(format!("`{key}.arms` names `{arm}`, which is no arm")).hint(hint));
             }
         }

@@ -260,7 +260,7 @@ fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     treated
 }
 
-/// Arms of one's own that are about a trait.
+/// Custom arms that are about a trait.
 fn own(config: &StudyConfig, t: usize) -> Vec<Treatment> {
     let name = config.traits().nth(t).map(TraitSource::name).unwrap_or_default();
     let of_trait = |arm: &&OwnArm| arm.trait_.as_deref().is_none_or(|own| stem_of(own) == name);

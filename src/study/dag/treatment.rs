@@ -28,7 +28,7 @@ pub enum Treatment {
     /// That share of the data is the base model's own answers under positive system prompts, with these prompts (guide: method,
     /// "Negative data").
     Negative(f64),
-    /// An arm of one's own by its place, at one of its strengths if it has several.
+    /// A custom arm by its place, at one of its strengths if it has several.
     Own(usize, Option<f64>),
 }
 
@@ -94,7 +94,7 @@ impl Treatment {
     /// What is done to the model while it learns; nothing for plain finetunes and for what is done to the data alone.
     ///
     /// # Errors
-    /// An arm of one's own whose intervention takes no coefficient, but is given some.
+    /// A custom arm whose intervention takes no coefficient, but is given some.
     pub fn intervention(self, config: &StudyConfig, layer: Layer) -> Result<Intervention> {
         let (vectors, positions) = (None, Positions::All);
         let (all, one) = (Layers::all(), Layers::One(layer.row()));

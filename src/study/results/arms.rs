@@ -31,11 +31,11 @@ pub(super) fn arms(config: &StudyConfig, tasks: &[Task], layer: Layer) -> Vec<Ar
     arms
 }
 
-/// What was done in an arm of one's own: its intervention as the configuration has it.
+/// What was done in a custom arm: its intervention as the configuration has it.
 fn own_note(arm: &OwnArm) -> String {
     let settings = settings_of(&arm.intervention).into_iter().filter(|(key, _)| key != "coef" || arm.coefs.is_empty());
     let settings: Vec<String> = settings.map(|(key, value)| format!("{key} = {value}")).collect();
-    format!("trained with an intervention of one's own ({}); evaluated without it", settings.join(", "))
+    format!("trained with a custom intervention ({}); evaluated without it", settings.join(", "))
 }
 
 /// What was done in an arm, in a sentence.
