@@ -129,7 +129,15 @@ impl Ledger {
     /// # Errors
     /// If the file cannot be opened; each row that cannot be read is one.
     pub fn rows<T: DeserializeOwned>(&self) -> Result<impl Iterator<Item = Result<T>> + use<T>> {
-        let path = self.path.clone();
+        Self::rows_at(&self.path)
+    }
+
+    /// All rows of the ledger at a place, which need not be ours to write.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub fn rows_at<T: DeserializeOwned>(path: &Path) -> Result<impl Iterator<Item = Result<T>> + use<T>> {
+        let (path, lines) = (path.to_owned(), Lines::open(path)?);
         let rows = move |line: Result<(usize, Vec<u8>)>| -> Vec<Result<T>> {
             let read = |(number, bytes): (usize, Vec<u8>)| {
                 let chunk: Result<Chunk<Vec<T>>> =
@@ -141,7 +149,31 @@ impl Ledger {
                 Err(e) => vec![Err(e)],
             }
         };
-        Ok(Lines::open(&self.path)?.skip(1).flat_map(rows))
+        Ok(lines.skip(1).flat_map(rows))
+    }
+
+    /// Whether there is a ledger of other work at a place. One whose first line is damaged is nobody's.
+    pub fn is_of_other(path: &Path, identity: &Hash) -> bool {
+        let header = Lines::open(path).ok().and_then(|mut lines| lines.next()?.ok());
+        let header = header.and_then(|(_, line)| serde_json::from_slice::<Header>(&line).ok());
+        header.is_some_and(|header| header.work != *identity)
+    }
+
+    /// Keeps the first `chunks` only: those after them rest on something that was damaged.
+    ///
+    /// # Errors
+    /// If the file cannot be cut.
+    pub fn cut(&mut self, chunks: usize) -> Result<()> {
+        let (mut file, mut end, mut line) = (BufReader::new(File::open(&self.path).at(&self.path)?), 0, Vec::new());
+        // The first line says what work it is.
+        for _ in 0..=chunks {
+            line.clear();
+            end += file.read_until(b'\n', &mut line).at(&self.path)? as u64;
+        }
+        OpenOptions::new().write(true).open(&self.path).and_then(|file| file.set_len(end)).at(&self.path)?;
+        self.writer = JsonlWriter::open(&self.path)?;
+        self.chunks = chunks.min(self.chunks);
+        Ok(())
     }
 
     /// Removes the file: the work has come to its end.

@@ -14,7 +14,13 @@ use serde_json::Value;
 use super::atomic::{create_folder, write_atomic};
 use super::hash::Hash;
 use super::hold::{self, Claim};
+use super::sealed::{Kept, read_sealed, read_sealed_toml, write_sealed, write_sealed_toml};
 use crate::{At, Error, Result, ensure};
+
+/// The full resolved configuration.
+const CONFIG: &str = "run.toml";
+/// What went in.
+const LOCK: &str = "lock.json";
 
 /// Everything that a result depends on, for `lock.json` and for the report's last section.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -204,9 +210,25 @@ impl RunDir {
     /// # Errors
     /// As [`write_atomic`], or if the value has no TOML form.
     pub fn write_config<T: Serialize + ?Sized>(&self, config: &T) -> Result<()> {
-        let path = self.file("run.toml");
-        let text = toml::to_string_pretty(config).at(&path)?;
-        write_atomic(&path, text.as_bytes())
+        write_sealed_toml(&self.file(CONFIG), config)
+    }
+
+    /// Remembers for [`Self::take_damage`] that `run.toml` is damaged, and what follows from that.
+    pub fn note_damage_of_config(&self, so: &str) {
+        self.note_damage(Some(&format!("{}: damaged; {so}", self.file(CONFIG).display())));
+    }
+
+    /// Remembers for [`Self::take_damage`] that `lock.json` is damaged, and what follows from that.
+    pub fn note_damage_of_lock(&self, so: &str) {
+        self.note_damage(Some(&format!("{}: damaged; {so}", self.file(LOCK).display())));
+    }
+
+    /// The configuration that the folder holds, as [`Self::write_config`] has written it.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub fn config(&self) -> Result<Kept<toml::Table>> {
+        read_sealed_toml(&self.file(CONFIG))
     }
 
     /// Writes `lock.json`: hashes, seeds, versions and device of everything that went in.
@@ -214,7 +236,15 @@ impl RunDir {
     /// # Errors
     /// As [`write_atomic`].
     pub fn write_lock(&self, lock: &Lock) -> Result<()> {
-        self.write_json("lock.json", lock)
+        write_sealed(&self.file(LOCK), lock)
+    }
+
+    /// What went into the folder, as [`Self::write_lock`] has written it.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub fn lock(&self) -> Result<Kept<Lock>> {
+        read_sealed(&self.file(LOCK))
     }
 
     /// The value of a stage: read from `stages/<name>.json` if that was worked out from the same inputs, else worked

@@ -253,7 +253,7 @@ impl Desk<'_, '_> {
         match <[Pending; 1]>::try_from(requests) {
             Ok([one]) => {
                 // The client may have gone.
-                let _ = one.asked.reply.send(Said::Failed(error));
+                let _ = one.asked.reply.send(Said::Failed(self.served.public(&error)));
             }
             Err(requests) => {
                 for mut one in requests.into_iter().rev().filter(|one| one.lines.iter().any(|line| !line.ended)) {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use super::fields::Fields;
+use crate::Error;
 use crate::language_model::{Direction, Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
@@ -37,9 +38,29 @@ pub struct Served {
     pub new_tokens: usize,
     /// Seed under which everything is drawn.
     pub seed: u64,
+    /// Where its files lie, which concerns nobody else, and what clients are told instead.
+    pub places: Vec<(String, String)>,
 }
 
 impl Served {
+    /// What clients are told of an error.
+    pub fn public(&self, error: &Error) -> Error {
+        let reworded = |text: &str| {
+            let replace = |text: String, (place, name): &(String, String)| text.replace(place, name);
+            self.places.iter().fold(text.to_owned(), replace)
+        };
+        let public = Error::new(reworded(&error.to_string()));
+        match error.help() {
+            Some(hint) => public.hint(reworded(hint)),
+            None => public,
+        }
+    }
+
+    /// The field of that name is wrong, as an error says.
+    pub fn refuses(&self, param: impl Into<String>, error: &Error) -> ApiError {
+        ApiError::of(param, &self.public(error))
+    }
+
     /// Whether a name is this model's.
     pub fn check(&self, name: &str) -> Result<(), ApiError> {
         if name == self.name || name == self.short {
@@ -318,6 +339,7 @@ mod tests {
             positions_max: 200,
             new_tokens: 16,
             seed: 0,
+            places: Vec::new(),
         }
     }
 
