@@ -271,7 +271,9 @@ mod tests {
         assert!(log().damage(5, true, None).unwrap().unwrap().contains("pressure.jsonl: damaged; the row of step 0"));
         std::fs::write(&path, whole.replacen("\"loss\":0.5", "\"loss\":0.7", 1)).unwrap();
         assert!(log().damage(5, false, None).unwrap().unwrap().ends_with("metrics.jsonl:2: damaged"));
-        assert!(log().damage(1, false, Some(2)).unwrap().unwrap().contains("vectors.jsonl: damaged; the row of step 0"));
+        assert!(
+            log().damage(1, false, Some(2)).unwrap().unwrap().contains("vectors.jsonl: damaged; the row of step 0")
+        );
         // What comes after the checkpoint is written again in any case.
         assert_eq!(log().damage(1, false, None).unwrap(), None);
     }
