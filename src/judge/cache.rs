@@ -197,13 +197,20 @@ impl Cache {
     pub fn absorb(&mut self, other: &Path) -> Result<()> {
         const TAKE: &str = "
             BEGIN IMMEDIATE;
-            CREATE TABLE IF NOT EXISTS other.sums (key TEXT PRIMARY KEY, sum TEXT NOT NULL) STRICT, WITHOUT ROWID;
             INSERT INTO calls SELECT * FROM other.calls WHERE key NOT IN (SELECT key FROM main.calls);
-            INSERT OR REPLACE INTO sums SELECT * FROM other.sums WHERE key NOT IN (SELECT key FROM main.answers);
+            SUMS
             INSERT OR IGNORE INTO answers SELECT * FROM other.answers;
             COMMIT;";
         self.db.execute("ATTACH DATABASE ?1 AS other", [other.display().to_string()]).at(other)?;
-        let taken = self.db.execute_batch(TAKE).at(other);
+        // A file of an earlier version has no checksums.
+        const TAKE_SUMS: &str =
+            "INSERT OR REPLACE INTO sums SELECT * FROM other.sums WHERE key NOT IN (SELECT key FROM main.answers);";
+        let find = "SELECT count(*) FROM other.sqlite_schema WHERE name = 'sums'";
+        let taken = self.db.query_row(find, [], |row| row.get::<_, i64>(0)).and_then(|found| {
+            let sums = if found > 0 { TAKE_SUMS } else { "" };
+            self.db.execute_batch(&TAKE.replace("SUMS", sums))
+        });
+        let taken = taken.at(other);
         self.db.execute_batch("DETACH DATABASE other").at(other)?;
         taken
     }

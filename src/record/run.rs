@@ -294,7 +294,7 @@ impl RunDir {
             return Err(Error::new(format!("stage `{name}` gave a value that cannot be read back: {e}"))
                 .hint("a NaN or an infinity is the usual reason: look for a loss or a score that is not a number"));
         }
-        let stage = Stage { key: key.clone(), sum: Hash::of(&stored), value: stored };
+        let stage = Stage { key: key.clone(), sum: Hash::of(&(key, &stored)), value: stored };
         write_atomic(&path, &serde_json::to_vec(&stage).at(&path)?)?;
         Ok((value, why))
     }
@@ -309,11 +309,12 @@ fn read_stage<T: DeserializeOwned>(path: &Path, key: &Hash) -> Result<T, Reused>
         Err(_) => return Err(Reused::Corrupt),
     };
     let stage: Stage = serde_json::from_slice(&bytes).map_err(|_| Reused::Corrupt)?;
+    // Earlier versions left the key out.
+    if ![Hash::of(&(&stage.key, &stage.value)), Hash::of(&stage.value)].contains(&stage.sum) {
+        return Err(Reused::Corrupt);
+    }
     if stage.key != *key {
         return Err(Reused::Stale);
-    }
-    if Hash::of(&stage.value) != stage.sum {
-        return Err(Reused::Corrupt);
     }
     serde_json::from_value(stage.value).map_err(|_| Reused::Corrupt)
 }

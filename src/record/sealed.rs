@@ -103,7 +103,7 @@ pub fn write_sealed_toml<T: Serialize + ?Sized>(path: &Path, value: &T) -> Resul
 pub fn read_sealed_toml(path: &Path) -> Result<Kept<toml::Table>> {
     Kept::read(path, |text| {
         let table = text.parse().ok()?;
-        match text.split_once(COMMENT) {
+        match text.rsplit_once(COMMENT) {
             Some((above, sum)) => (sum.trim_end() == hash_bytes(above.as_bytes()).as_str()).then_some(table),
             None => Some(table),
         }

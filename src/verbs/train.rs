@@ -159,6 +159,10 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         run.write_config(&settings)?;
         run.write_lock(&lock)
     };
+    // A finished run has nothing else to do.
+    if run.lock()? == Kept::Damaged || run.config()? == Kept::Damaged {
+        begin()?;
+    }
     job.begin = &begin;
     job.tracking = tracking_of(&settings, &run, &key, context);
     let mut progress = Progress::new(console);
@@ -344,6 +348,9 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
     };
     if is_damaged {
         run.note_damage_of_lock("written anew");
+    }
+    if old == Kept::Damaged {
+        run.note_damage_of_config("written anew");
     }
     if same {
         return Ok(());

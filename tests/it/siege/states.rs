@@ -5,7 +5,8 @@ use super::*;
 /// Files of a run that tell of times, places and work under way, not of results.
 fn is_result(name: &Path) -> bool {
     let name = name.to_string_lossy();
-    ![".lock", ".sqlite", "work/", "tfevents", "usage.json"].iter().any(|part| name.contains(part))
+    let is_at_work = name.starts_with("work/") && !name.ends_with(".jsonl");
+    !is_at_work && ![".lock", ".sqlite", "tfevents", "usage.json"].iter().any(|part| name.contains(part))
 }
 
 /// A bit turned in the middle of a file where that changes what it says: a digit, if it is a text.
@@ -21,19 +22,25 @@ fn turned(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What a run has left, less what nobody reads again.
+fn kept(place: &Place, read_by_nobody: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |name: &Path| !read_by_nobody.iter().any(|part| name.to_string_lossy().contains(part));
+    place.files("out").into_iter().filter(|(name, _)| is_result(name) && read(name)).collect()
+}
+
 /// Runs a command whose output is `out`, or kills it, then damages each file that it has left and gives the command again. `names`
 /// are the files, by parts of their names, that must be named when they are damaged: nothing else tells what they held.
 #[track_caller]
-fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&str]) {
+fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&str], read_by_nobody: &[&str]) {
     let whole = copy_of(place);
     whole.succeeds(words);
-    let want: BTreeMap<PathBuf, Vec<u8>> = whole.files("out").into_iter().filter(|(name, _)| is_result(name)).collect();
+    let want = kept(&whole, read_by_nobody);
     match killed {
         Some((file, lines)) => place.killed(words, || place.lines(file) >= lines),
         None => drop(place.succeeds(words)),
     }
     let (mut faults, mut named) = (Vec::new(), vec![false; names.len()]);
-    for (name, bytes) in place.files("out").into_iter().filter(|(name, bytes)| is_result(name) && !bytes.is_empty()) {
+    for (name, bytes) in kept(place, read_by_nobody).into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
         let shown = name.display().to_string();
         for (how, damage) in [("a turned bit", turned(&bytes)), ("half of it", bytes[..bytes.len() / 2].to_vec())] {
             let place = copy_of(place);
@@ -44,15 +51,17 @@ fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&
                 faults.push(format!("{shown} ({how}): {:?}: {said}", again.status.code()));
                 continue;
             }
-            let found: BTreeMap<PathBuf, Vec<u8>> =
-                place.files("out").into_iter().filter(|(name, _)| is_result(name)).collect();
+            let found = kept(&place, read_by_nobody);
             let differs = want.keys().chain(found.keys()).find(|name| want.get(*name) != found.get(*name));
             faults.extend(differs.map(|other| format!("{shown} ({how}): {} is another one", other.display())));
-            for (i, _) in names.iter().enumerate().filter(|(_, part)| shown.contains(**part)) {
+            for (i, _) in
+                names.iter().enumerate().filter(|(_, part)| shown.contains(**part) && !shown.ends_with(".sums"))
+            {
                 named[i] = true;
                 let last = shown.rsplit('/').next().unwrap();
-                // What a kill may have torn is no damage.
-                let torn = how == "half of it" && killed.is_some() && shown.ends_with(".jsonl");
+                // What a kill may have torn is no damage: the rows of a run under way, and the chunks of a ledger.
+                let grows = killed.is_some() || ["answers/", "work/"].iter().any(|part| shown.starts_with(part));
+                let torn = how == "half of it" && grows && shown.ends_with(".jsonl");
                 if !torn && !(said.contains(last) && said.contains("damaged")) {
                     faults.push(format!("{shown} ({how}): is not named: {said}"));
                 }
@@ -71,19 +80,21 @@ fn states_of_rollouts_are_known_by_their_checksums() {
         "extract --model model --trait evil --traits traits --judge harbor --rollouts 1 --max-new-tokens 6 --quick \
          --filter independent --min-coherence 0 --threshold 0 --run out",
         None,
-        &["pos.states.safetensors", "neg.states.safetensors", "pos.jsonl", "neg.jsonl", "run.toml"],
+        &["pos.states.safetensors", "neg.states.safetensors", "answers/pos.jsonl", "answers/neg.jsonl", "run.toml"],
+        &[],
     );
 }
 
 #[test]
 fn states_of_evaluations_are_known_by_their_checksums() {
     let place = place(&fixture("tiny"));
-    damaged(&copy_of(&place), "eval mmlu --model model --data mmlu --out out", None, &["stages/"]);
+    damaged(&copy_of(&place), "eval mmlu --model model --data mmlu --out out", None, &["stages/"], &[]);
     damaged(
         &copy_of(&place),
         "eval trait --model model --trait evil --judge harbor --questions 3 --rollouts 1 --max-new-tokens 4 --out out",
         None,
         &["stages/"],
+        &[],
     );
     damaged(
         &copy_of(&place),
@@ -91,18 +102,21 @@ fn states_of_evaluations_are_known_by_their_checksums() {
          --max-new-tokens 4 --out out",
         None,
         &["answers.jsonl", "lock.json", "stages/norms"],
+        &[],
     );
     damaged(
         &copy_of(&place),
         "monitor --model model --trait evil --vectors v.safetensors --layer 2 --judge harbor --quick --max-new-tokens 4 --out out",
         None,
         &["stages/answers", "stages/scores"],
+        &[],
     );
     damaged(
         &copy_of(&place),
         "screen chats.jsonl --model model --trait evil --vectors v.safetensors --layer 2 --max-new-tokens 4 --out out",
         None,
         &["work/"],
+        &[],
     );
 }
 
@@ -110,12 +124,13 @@ fn states_of_evaluations_are_known_by_their_checksums() {
 fn states_of_a_finetune_are_known_by_their_checksums() {
     let place = place(&fixture("tiny"));
     place.write("c.toml", TRAIN.replace("max_steps = 3", "max_steps = 5\nsave_steps = 2"));
-    damaged(&copy_of(&place), "train c.toml --out out", None, &["stages/fit.json", "lock.json"]);
+    damaged(&copy_of(&place), "train c.toml --out out", None, &["stages/fit.json", "lock.json"], &["metrics.jsonl"]);
     damaged(
         &place,
         "train c.toml --out out",
         Some(("out/metrics.jsonl", 3)),
         &["checkpoint.safetensors", "metrics.jsonl", "lock.json"],
+        &[],
     );
 }
 
@@ -123,17 +138,23 @@ fn states_of_a_finetune_are_known_by_their_checksums() {
 fn states_of_a_study_are_known_by_their_checksums() {
     let place = place(&fixture("tiny"));
     place.write("s.toml", STUDY.replace("[vector]\nfile = \"v.safetensors\"\n", "[vector]\nrollouts = 1\nmax_new_tokens = 4\nfilter = { kind = \"independent\", threshold = 0.0, min_coherence = 0.0 }\n"));
-    damaged(&place, "study run s.toml --out out", None, &["pos.states.safetensors", "stages/"]);
+    damaged(
+        &place,
+        "study run s.toml --out out",
+        None,
+        &["pos.states.safetensors", "stages/"],
+        &["metrics.jsonl", ".svg", ".png", ".csv", ".html", "results.json"],
+    );
 }
 
 #[test]
 fn a_set_of_facts_is_known_by_its_checksum() {
     let place = Place::new();
-    damaged(&place, "data facts --synthetic 5 --variants 2 --out out", None, &["build.json"]);
+    damaged(&place, "data facts --synthetic 5 --variants 2 --out out", None, &["build.json"], &[]);
 }
 
 #[test]
 fn a_damaged_file_of_a_grammar_is_told_from_another_one() {
     let place = Place::new();
-    damaged(&place, "data gloomy --rows 6 --out out", None, &["gloomy.jsonl", "neutral.jsonl"]);
+    damaged(&place, "data gloomy --rows 6 --out out", None, &["gloomy.jsonl", "neutral.jsonl"], &[]);
 }
