@@ -59,11 +59,6 @@ impl StatesWriter {
         Ok(writer)
     }
 
-    /// How many answers it holds.
-    pub fn answers(&self) -> usize {
-        self.answers
-    }
-
     /// Keeps the first `answers` only.
     ///
     /// # Errors
@@ -231,7 +226,7 @@ mod tests {
         let torn = [&std::fs::read(&path).unwrap()[..], b"half"].concat();
         std::fs::write(&path, torn).unwrap();
         let mut writer = StatesWriter::open(&path, SHAPE, 3).unwrap();
-        assert_eq!(writer.answers(), 2);
+        assert_eq!(writer.answers, 2);
         writer.extend([Some(&b)]).unwrap();
         let states = States::open(&path).unwrap();
         assert_eq!(states.shape(), SHAPE);
@@ -239,6 +234,6 @@ mod tests {
         assert_eq!([0, 1, 2].map(|i| states.has(i).unwrap()), [true, false, true]);
         assert!(states.read(3).unwrap_err().to_string().contains("there is no answer 3"));
         // For other answers it begins anew.
-        assert_eq!(StatesWriter::open(&path, SHAPE, 4).unwrap().answers(), 0);
+        assert_eq!(StatesWriter::open(&path, SHAPE, 4).unwrap().answers, 0);
     }
 }

@@ -94,7 +94,7 @@ struct Stage {
     /// The hash of everything that the value depends on.
     key: Hash,
     value: Value,
-    /// The hash of the value, which tells an altered file.
+    /// The hash of both, which tells an altered file from one of other inputs.
     sum: Hash,
 }
 
