@@ -181,7 +181,7 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         let read = || sound_rows::<Vec<f32>>(&path).unwrap();
         assert_eq!((read().0.len(), read().1), (3, None));
-        fs::write(&path, String::from_utf8(whole.clone()).unwrap().replace("0.2", "0.3")).unwrap();
+        fs::write(&path, String::from_utf8(whole.clone()).unwrap().replace("0.2", "0.7")).unwrap();
         let (rows, damage) = read();
         assert!(rows.len() == 2 && damage.unwrap().ends_with("rows.jsonl:2: damaged"));
         // A kill tears the last row, which is nobody's fault.
