@@ -16,7 +16,7 @@ use trimtab::train::{FitContext, FitSettings};
 use trimtab::vector::{Layer, PersonaVector};
 
 use crate::support::goldens::{assert_close, fixture};
-use crate::support::place::{Place, stdout_json};
+use crate::support::place::Place;
 use crate::support::reference::{steps, values};
 
 fn load(path: &Path, dtype: DType) -> Qwen<Flex> {
@@ -193,8 +193,11 @@ fn smollm2_trains_as_in_pytorch() {
         for (name, want) in golden["final"].as_object().unwrap() {
             let ([rows, columns], found) = &parameters[name.trim_end_matches(".weight")];
             // PEFT's orientation is the transpose of ours.
-            let found: Vec<f32> =
-                (0..*columns).flat_map(|c| (0..*rows).map(move |r| r * columns + c)).map(|i| found[i]).take(24).collect();
+            let found: Vec<f32> = (0..*columns)
+                .flat_map(|c| (0..*rows).map(move |r| r * columns + c))
+                .map(|i| found[i])
+                .take(24)
+                .collect();
             assert_close(&format!("{mode} {name}"), &found, &floats_of(want), 1e-4);
         }
     }
