@@ -12,6 +12,7 @@ mod bf16;
 #[cfg(feature = "cpu")]
 mod bf16_engine;
 mod composed;
+mod examination;
 #[cfg(feature = "cpu")]
 mod flex;
 #[cfg(feature = "cpu")]
@@ -23,6 +24,7 @@ mod types;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
+pub use examination::{Bodies, OperationResult, operations};
 pub use types::{AdamStep, Heads, Moments, Span};
 
 impl<B: FusedOps> Span<B> {
