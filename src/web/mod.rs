@@ -175,10 +175,11 @@ fn work(
     ready: &SyncSender<Result<()>>,
     asked: &Receiver<Asked>,
 ) {
-    match LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path()) {
-        Ok(mut live) => {
+    let opened = LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path());
+    match opened.and_then(|live| live.begin()) {
+        Ok(batch) => {
             let _ = ready.send(Ok(()));
-            answer_all(&mut live, served, asked);
+            answer_all(batch, served, asked);
         }
         Err(e) => {
             let _ = ready.send(Err(e));
