@@ -107,7 +107,11 @@ impl<B: FusedOps> Engine<B> {
 
 impl<B: FusedOps> Scheduler<B> {
     /// A scheduler without anything to do.
-    pub fn new(engine: Engine<B>, queueing: Queueing) -> Self {
+    pub fn new(mut engine: Engine<B>, queueing: Queueing) -> Self {
+        if queueing == Queueing::Open {
+            // Those who are read together begin together: none waits for too many others.
+            engine.budget.pass_tokens = engine.budget.pass_tokens.min(4 * PIECE);
+        }
         let kept = PrefixCache::new(engine.budget.cache_tokens / 4);
         let sums = Sums::new(&engine.model);
         let (queue, prefills, rows, done) = (VecDeque::new(), VecDeque::new(), Vec::new(), Vec::new());
@@ -202,12 +206,8 @@ impl<B: FusedOps> Scheduler<B> {
         self.rows.iter().flatten().count()
     }
 
-    /// Places for waiting answers to the front of the queue, by the longest answer that there may be.
-    fn capacity(&self) -> usize {
-        let running = self.rows.iter().flatten().map(|sequence| sequence.asked.columns);
-        let entering = self.prefills.iter().flat_map(Prefill::answers).map(|waiting| waiting.asked.columns);
-        let next = self.queue.front().map(|waiting| waiting.asked.columns);
-        let longest = running.chain(entering).chain(next).max().unwrap_or(1);
+    /// Rows that fit the cache if the longest may have so many columns.
+    fn places(&self, longest: usize) -> usize {
         // However long some are, a server answers a few at once.
         let least = if self.queueing == Queueing::Open { 4 } else { 1 };
         (self.engine.budget.cache_tokens / longest).max(least).min(self.engine.budget.rows_max.max(1))
@@ -216,32 +216,18 @@ impl<B: FusedOps> Scheduler<B> {
     /// Lets waiting answers begin.
     fn admit(&mut self) {
         while !self.queue.is_empty() {
-            let capacity = self.capacity();
-            let entering: usize = self.prefills.iter().map(|prefill| prefill.answers().count()).sum();
-            let taken = self.live() + entering;
-            let mut free = capacity.saturating_sub(taken);
+            let running = self.rows.iter().flatten().map(|sequence| sequence.asked.columns);
+            let entering = self.prefills.iter().flat_map(Prefill::answers).map(|waiting| waiting.asked.columns);
+            let taken: Vec<usize> = running.chain(entering).collect();
+            let next = self.queue.front().map(|waiting| waiting.asked.columns);
+            let capacity = self.places(taken.iter().copied().chain(next).max().unwrap_or(1));
+            let taken = taken.len();
+            let free = capacity.saturating_sub(taken);
             let admitted = match self.queueing {
                 // A pass over one prompt costs nearly as much as one over several.
                 Queueing::Known if taken > 0 && free < capacity.div_ceil(4) => return,
                 Queueing::Known => self.next_that_fit(free),
-                Queueing::Open => {
-                    let running = self.rows.iter().flatten().map(|sequence| &sequence.asked);
-                    let entering = self.prefills.iter().flat_map(Prefill::answers).map(|waiting| &waiting.asked);
-                    let of_many = running.chain(entering).filter(|asked| asked.of_many).count();
-                    let mut many = (capacity - capacity / 4).saturating_sub(of_many);
-                    let mut admitted = Vec::new();
-                    for waiting in std::mem::take(&mut self.queue) {
-                        let room = free > 0 && (!waiting.asked.of_many || many > 0);
-                        if room {
-                            free -= 1;
-                            many -= usize::from(waiting.asked.of_many);
-                            admitted.push(waiting);
-                        } else {
-                            self.queue.push_back(waiting);
-                        }
-                    }
-                    admitted
-                }
+                Queueing::Open => self.next_in_turn(taken),
             };
             if admitted.is_empty() {
                 return;
@@ -251,6 +237,32 @@ impl<B: FusedOps> Scheduler<B> {
                 return;
             }
         }
+    }
+
+    /// Those who wait longest, as far as there are places beside the `taken` ones; of many that were asked for at once only so
+    /// many that a quarter of the places is left to others.
+    fn next_in_turn(&mut self, taken: usize) -> Vec<Waiting<B>> {
+        let running = self.rows.iter().flatten().map(|sequence| &sequence.asked);
+        let entering = self.prefills.iter().flat_map(Prefill::answers).map(|waiting| &waiting.asked);
+        let (mut of_many, mut longest) = (0, 1);
+        for asked in running.chain(entering) {
+            of_many += usize::from(asked.of_many);
+            longest = longest.max(asked.columns);
+        }
+        let (mut admitted, mut full) = (Vec::new(), false);
+        for waiting in std::mem::take(&mut self.queue) {
+            let columns = longest.max(waiting.asked.columns);
+            let places = self.places(columns);
+            full |= taken + admitted.len() >= places;
+            if full || (waiting.asked.of_many && of_many >= places - places / 4) {
+                self.queue.push_back(waiting);
+                continue;
+            }
+            longest = columns;
+            of_many += usize::from(waiting.asked.of_many);
+            admitted.push(waiting);
+        }
+        admitted
     }
 
     /// The next answers that fit one prefill: at most `free` rows, and not too many tokens.
@@ -269,11 +281,15 @@ impl<B: FusedOps> Scheduler<B> {
         admitted
     }
 
-    /// Reads prompts: a piece if others wait for their next token, else until one is read.
+    /// Reads prompts: a run all that are admitted, a server a piece, which is small if others wait for their next token.
     fn read_prompts(&mut self, on_event: &mut OnEvent<'_>) {
         while let Some(mut prefill) = self.prefills.pop_front() {
             let open = self.queueing == Queueing::Open;
-            let tokens = if open && self.live() > 0 { PIECE.min(self.engine.budget.pass_tokens) } else { usize::MAX };
+            let tokens = match (open, self.live()) {
+                (true, 1..) => PIECE.min(self.engine.budget.pass_tokens),
+                (true, 0) => self.engine.budget.pass_tokens,
+                (false, _) => usize::MAX,
+            };
             let read = prefill.advance(&self.engine, &mut self.kept, tokens);
             if !prefill.is_over() {
                 // A server takes turns; a run ends what it has begun.

@@ -57,7 +57,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Answer over HTTP as OpenAI's completions do, with steering per request
 ///
-/// Requests that come together are answered in one batch. A request may carry `steering`, a list of
+/// Requests are answered side by side, each joining between two tokens. A request may carry `steering`, a list of
 /// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
 /// token positions. `GET /v1/models` lists the vectors.
 #[derive(Debug, Args)]
