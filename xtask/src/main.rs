@@ -1,5 +1,6 @@
 //! Trimtab's own chores: `cargo xtask CHORE`.
 
+mod bench;
 mod harbor;
 mod random_model;
 mod siege;
@@ -11,6 +12,8 @@ use clap::Parser;
 /// Trimtab's own chores.
 #[derive(Parser)]
 enum Chore {
+    /// Race the program against PyTorch and llama.cpp, and write a table.
+    Bench(bench::Args),
     /// Make the embedded world's corpus, tokenizer and model from a seed.
     Harbor(harbor::Args),
     /// Make a model folder in the real shape and layout with random weights.
@@ -21,6 +24,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
+        Chore::Bench(args) => bench::run(&args),
         Chore::Harbor(args) => harbor::run(&args),
         Chore::RandomModel(args) => random_model::run(&args),
         Chore::Siege(args) => siege::run(&args),
