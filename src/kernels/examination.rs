@@ -110,7 +110,8 @@ fn attention<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Op
         };
         into.push((backward, [numbers(dq), numbers(dk), numbers(dv)].concat()));
     }
-    let (cache, new) = (draws.tensor([3, 9, 4]), draws.tensor([3, 2, 4]));
+    // A column is zero until it is written, and is written once.
+    let (cache, new) = (Tensor::zeros([3, 9, 4], draws.device), draws.tensor([3, 2, 4]));
     let write = if own { B::cache_write } else { composed::cache_write };
     into.push(("cache_write", numbers(write(cache, &new, &[0, 7, 3]))));
 }

@@ -223,6 +223,7 @@ impl HarborModel {
         Ok(length(&mut missed.into_iter()) / shift)
     }
 
+    /// The first so many steps of a finetune.
     fn fit(&self, runtime: &dyn Runtime, steps: usize) -> Result<Fitted> {
         let out = std::env::temp_dir().join(format!("trimtab-doctor-{}", std::process::id()));
         let names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -233,7 +234,7 @@ impl HarborModel {
             micro_batch: 2,
             accumulation: 1,
             epochs: STEPS,
-            max_steps: Some(steps),
+            max_steps: Some(STEPS),
             shuffle: false,
             ..FitSettings::default()
         };
@@ -258,6 +259,9 @@ impl HarborModel {
                 fitted.norms.push(report.grad_norm as f32);
                 if report.step == 10 {
                     early = resident();
+                }
+                if report.step == steps && steps < STEPS {
+                    return ControlFlow::Break(());
                 }
             }
             ControlFlow::Continue(())
