@@ -18,12 +18,14 @@ pub struct ApiError {
     message: String,
     param: Option<String>,
     code: Option<&'static str>,
+    /// Seconds after which another try may do.
+    retry_after: u64,
 }
 
 impl ApiError {
     /// An error with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: shortened(message.into(), MESSAGE_MAX), param: None, code: None }
+        Self { status, message: shortened(message.into(), MESSAGE_MAX), param: None, code: None, retry_after: 1 }
     }
 
     /// The field of that name is wrong.
@@ -46,6 +48,11 @@ impl ApiError {
         Self { code: Some(code), ..self }
     }
 
+    /// The same, to be tried again after so many seconds.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: seconds, ..self }
+    }
+
     /// OpenAI's error object.
     pub fn json(&self) -> Value {
         let kind = match self.status.as_u16() {
@@ -60,8 +67,8 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.json())).into_response();
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, 1.into());
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, self.retry_after.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

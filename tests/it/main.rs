@@ -46,3 +46,4 @@ mod study;
 mod text;
 mod training;
 mod vectors;
+mod watching;
