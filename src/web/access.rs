@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::api_error::ApiError;
+use super::page::is_page;
 use super::ticket::Tickets;
 use crate::{At, Error, Result};
 
@@ -137,7 +138,7 @@ impl Access {
     fn check_request(&self, request: &Request) -> Result<Client, ApiError> {
         let headers = request.headers();
         let mut client = Client::default();
-        if let Some(keys) = self.keys.as_ref().filter(|_| request.uri().path() != "/health") {
+        if let Some(keys) = self.keys.as_ref().filter(|_| needs_key(request.uri().path())) {
             let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
             let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
             let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
@@ -183,6 +184,11 @@ impl Access {
     fn is_allowed(&self, origin: &HeaderValue) -> bool {
         self.origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.0.as_bytes()))
     }
+}
+
+/// All but whether the server is up, and the page, into which the key is typed.
+fn needs_key(path: &str) -> bool {
+    path != "/health" && !is_page(path)
 }
 
 /// Whether the page is from this server itself.
@@ -304,7 +310,9 @@ mod tests {
             assert_eq!(of(wrong), 401, "{wrong}");
         }
         assert_eq!(status(&access, "GET", "/v1/models", &[]), 401);
-        assert_eq!(status(&access, "GET", "/health", &[]), 200);
+        for open in ["/health", "/", "/ui/app.js"] {
+            assert_eq!(status(&access, "GET", open, &[]), 200, "{open}");
+        }
         assert!(!format!("{access:?}").contains("secret-1"));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "# of the lab\nsecret-1\n\nsecret-2\n").unwrap();

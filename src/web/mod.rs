@@ -17,6 +17,7 @@ mod jobs;
 mod making;
 mod meter;
 mod open_requests;
+mod page;
 mod projections;
 mod prompt;
 mod reply;
@@ -279,6 +280,7 @@ async fn until_over(console: &dyn Console, state: &AppState, idle: Option<Durati
 
 fn routes(state: Arc<AppState>) -> Router {
     Router::new()
+        .merge(page::routes())
         .route("/health", get(health))
         .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/v1/models", get(models))

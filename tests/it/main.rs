@@ -40,6 +40,7 @@ mod serving;
 mod siege;
 #[cfg(unix)]
 mod slurm;
+mod smollm2;
 #[cfg(feature = "cpu")]
 mod strangers;
 mod study;
