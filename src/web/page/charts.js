@@ -228,7 +228,7 @@ export function cosineTable(names, cosines) {
     h(
       "table.table.cosines",
       null,
-      h("thead", null, h("tr", null, h("th"), names.map((name) => h("th", { scope: "col" }, name)))),
+      h("thead", null, h("tr", null, h("td"), names.map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", null, names.map((name, i) => h("tr", null, h("th", { scope: "row" }, name), cosines[i].map(cell)))),
     ),
   );

@@ -86,7 +86,7 @@ export function mount(root, { api, dom }) {
             h(
               "table.table.runs",
               null,
-              h("thead", null, h("tr", null, ["", "Run", "What", "State", "Progress", "Last written", ""].map((text) => h("th", { scope: "col" }, text)))),
+              h("thead", null, h("tr", null, ["", "Run", "What", "State", "Progress", "Last written", "Report"].map((text) => (text ? h("th", { scope: "col" }, text) : h("td"))))),
               h("tbody", null, rows.map(row)),
             ),
           ),
@@ -112,8 +112,10 @@ export function mount(root, { api, dom }) {
 
     return every(PAUSE, async () => {
       try {
-        data = (await api.getJson("/v1/runs")).data;
-        draw();
+        const now = (await api.getJson("/v1/runs")).data;
+        const same = JSON.stringify(now) === JSON.stringify(data);
+        data = now;
+        if (!same) draw();
       } catch (e) {
         put(body, dom.error(e.message));
       }
@@ -122,7 +124,7 @@ export function mount(root, { api, dom }) {
 
   function one(id) {
     const head = h("section.card.stack");
-    const curves = h("section.card.charts", { hidden: true });
+    const curves = h("section.card.charts", { hidden: true }, h("h2", null, "Curves"));
     const results = h("section.card.stack", { hidden: true });
     const figures = h("section.card.stack", { hidden: true });
     const report = h("section.card.stack", { hidden: true });
@@ -131,6 +133,7 @@ export function mount(root, { api, dom }) {
     const drawn = new Map();
     const group = chartGroup();
     let results_shown = false;
+    let last = null;
 
     async function draw() {
       let run;
@@ -140,6 +143,19 @@ export function mount(root, { api, dom }) {
         put(head, h("h1", null, id), dom.error(e.message));
         return e.status !== 404;
       }
+      const now = JSON.stringify({ ...run, report: null });
+      if (now !== last) drawHead(run);
+      last = now;
+      await drawCurves();
+      if (run.has_results && !results_shown) {
+        results_shown = true;
+        await drawResults();
+      }
+      drawRest(run);
+      return run.state === "running" || run.state === "unknown";
+    }
+
+    function drawHead(run) {
       const fact = (name, value) => value && h("div", null, h("dt", null, name), h("dd", null, value));
       put(
         head,
@@ -159,11 +175,10 @@ export function mount(root, { api, dom }) {
         h("div.command", null, h("code", null, run.command), copy(run.command)),
         run.tasks && tasks(run.tasks),
       );
-      await drawCurves();
-      if (run.has_results && !results_shown) {
-        results_shown = true;
-        await drawResults();
-      }
+    }
+
+    // What is drawn once.
+    function drawRest(run) {
       if (run.has_report && report.hidden) {
         report.hidden = false;
         const frame = h("iframe.report", { src: run.report, title: `Report of ${id}`, sandbox: "", loading: "lazy" });
@@ -175,7 +190,6 @@ export function mount(root, { api, dom }) {
         const block = (title, value) => value && h("details", null, h("summary", null, title), h("pre.said", { tabindex: 0 }, JSON.stringify(value, null, 2)));
         put(settings, h("h2", null, "Settings"), block("run.toml", run.settings), block("What went in: hashes, seeds, device", run.lock), block("Answers that were kept", run.diagnosis));
       }
-      return run.state === "running" || run.state === "unknown";
     }
 
     async function drawCurves() {

@@ -49,7 +49,7 @@ export function mount(root, { api, dom, state }) {
             h(
               "table.table",
               null,
-              h("thead", null, h("tr", null, ["Name", "Trait", "Norm by layer", "Made from", "Judge", ""].map((text) => h("th", { scope: "col" }, text)))),
+              h("thead", null, h("tr", null, ["Name", "Trait", "Norm by layer", "Made from", "Judge", "More"].map((text) => h("th", { scope: "col" }, text)))),
               h("tbody", null, data.map(row)),
             ),
           )
