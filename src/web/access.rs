@@ -108,9 +108,8 @@ impl Access {
     ) -> Result<Self> {
         let local = address.ip().is_loopback();
         if !local && keys.is_none() && !insecure {
-            return Err(Error::usage(format!("on {host} other machines reach the server, and there is no key")).hint(
-                "give --api-key KEY, or leave out --host; --insecure lets everybody on the network ask",
-            ));
+            return Err(Error::usage(format!("on {host} other machines reach the server, and there is no key"))
+                .hint("give --api-key KEY, or leave out --host; --insecure lets everybody on the network ask"));
         }
         Ok(Self { keys, origins, host: host.to_owned(), local, tickets: Tickets::default() })
     }

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::runs::without_folders;
 use crate::Error;
 
 /// Characters of a message, and of a field's name. Both may quote a request of megabytes.
@@ -38,9 +39,9 @@ impl ApiError {
         Self::field(param, with_hint(error))
     }
 
-    /// A failure of the server.
+    /// A failure of the server. Where its files lie is not the client's business.
     pub fn failed(error: &Error) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, with_hint(error))
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, without_folders(&with_hint(error)))
     }
 
     /// The same with a code for programs.

@@ -41,9 +41,13 @@ impl Making {
             return Err(ApiError::new(StatusCode::CONFLICT, what).code("vector_exists"));
         }
         let judge = fields.take::<JudgeChoice>("judge")?;
-        let judge = judge.or(self.judges.first().copied()).ok_or_else(|| ApiError::field("judge", "`judge` is missing"))?;
+        let judge =
+            judge.or(self.judges.first().copied()).ok_or_else(|| ApiError::field("judge", "`judge` is missing"))?;
         if !self.judges.contains(&judge) {
-            return Err(ApiError::field("judge", "`judge`: the embedded world's judge knows its own model's answers only"));
+            return Err(ApiError::field(
+                "judge",
+                "`judge`: the embedded world's judge knows its own model's answers only",
+            ));
         }
         let budget = fields.take::<String>("budget")?;
         match (judge, &budget) {
@@ -71,10 +75,7 @@ mod tests {
 
     #[test]
     fn a_vector_that_is_wanted_can_be_made() {
-        let making = Making {
-            traits: vec!["evil".into()],
-            judges: vec![JudgeChoice::Sentiment, JudgeChoice::Openai],
-        };
+        let making = Making { traits: vec!["evil".into()], judges: vec![JudgeChoice::Sentiment, JudgeChoice::Openai] };
         let read = |body: Value| making.read(body.to_string().as_bytes(), &Served::tiny());
         let wanted = read(json!({ "trait": "evil", "quick": true })).unwrap();
         let want = Wanted {

@@ -15,8 +15,7 @@ use super::state::AppState;
 use crate::Error;
 
 /// What a report may do: show itself. Its scripts, if it had any, would not run, and it asks nobody for anything.
-const REPORT_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox";
+const REPORT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox";
 
 /// The routes.
 pub fn routes() -> Router<Arc<AppState>> {

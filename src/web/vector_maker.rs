@@ -9,10 +9,10 @@ use super::jobs::{Job, JobConsole, JudgeChoice, Made};
 use super::request::Served;
 use super::runs::Runs;
 use super::vector_store::VectorNote;
+use crate::vector::VectorFile;
 use crate::verbs::extract::{self, ExtractArgs};
 use crate::verbs::model::{Model, ModelArgs};
 use crate::verbs::{Console, Context};
-use crate::vector::VectorFile;
 use crate::{Error, Result};
 
 /// The key of a vector file's metadata that names the model's adapter.
@@ -41,7 +41,8 @@ impl VectorMaker<'_> {
     /// Those of `extract`; a name that another vector has got meanwhile.
     pub fn make(&self, job: &Arc<Job>) -> Result<Made> {
         let console = JobConsole(job.clone());
-        let name = if job.wanted.quick { format!("{}-quick", job.wanted.trait_name) } else { job.wanted.trait_name.clone() };
+        let name =
+            if job.wanted.quick { format!("{}-quick", job.wanted.trait_name) } else { job.wanted.trait_name.clone() };
         let parts = ["extract", self.model.name(), &name];
         let run: PathBuf = self.runs.join(parts.iter().collect::<PathBuf>());
         let args = ExtractArgs::of(self.words(job, &run))?;

@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_reader_keeps_what_was_there_and_a_name_is_given_once() {
-        let file = || VectorFile::new(PersonaVector::new(vec![vec![1.0]; 2]).unwrap(), None, None, BTreeMap::new()).unwrap();
+        let file =
+            || VectorFile::new(PersonaVector::new(vec![vec![1.0]; 2]).unwrap(), None, None, BTreeMap::new()).unwrap();
         let store = VectorStore::new(VectorSet::new(BTreeMap::new(), 1));
         let before = store.current();
         let note = VectorNote { run: Some("extract/evil".into()), warnings: vec!["few answers".into()] };

@@ -33,9 +33,7 @@ async fn list(State(state): State<Arc<AppState>>) -> Json<Value> {
     let row = |layer: usize, a: &VectorFile| -> Vec<Option<f64>> {
         all.iter().map(|(_, b)| a.response_avg.cosine(&b.response_avg, Layer(layer))).collect()
     };
-    let at = |layer: usize| {
-        json!({ "layer": layer, "cosines": all.iter().map(|(_, file)| row(layer, file)).collect::<Vec<_>>() })
-    };
+    let at = |layer: usize| json!({ "layer": layer, "cosines": all.iter().map(|(_, file)| row(layer, file)).collect::<Vec<_>>() });
     Json(json!({
         "object": "list",
         "model": state.served.name,

@@ -34,7 +34,8 @@ fn runs() -> tempfile::TempDir {
     std::fs::write(study.join("fits/plain/metrics.jsonl"), row(1) + &row(2)).unwrap();
     let train = dir.path().join("train");
     std::fs::create_dir_all(&train).unwrap();
-    std::fs::write(train.join("run.toml"), "model = \"harbor\"\ntraining_file = \"/home/me/a.jsonl\"\nmax_steps = 4\n").unwrap();
+    std::fs::write(train.join("run.toml"), "model = \"harbor\"\ntraining_file = \"/home/me/a.jsonl\"\nmax_steps = 4\n")
+        .unwrap();
     std::fs::write(train.join("metrics.jsonl"), row(1)).unwrap();
     dir
 }
@@ -88,9 +89,15 @@ fn runs_are_read_and_left_as_they_are() {
     let (study, train) = (of("studies/facts"), of("train"));
     assert_eq!((&train["state"], &train["progress"]), (&json!("interrupted"), &json!(0.25)));
     assert_eq!(train["command"], "trimtab train train/run.toml --out train");
-    assert_eq!((&study["kind"], &study["has_results"], &study["model"]), (&json!("study facts"), &json!(true), &json!("big")));
+    assert_eq!(
+        (&study["kind"], &study["has_results"], &study["model"]),
+        (&json!("study facts"), &json!(true), &json!("big"))
+    );
     let table = get("/v1/runs/studies%2Ffacts/table").1;
-    assert_eq!((&table["title"], &table["rows"][0]["values"]["evil"]["mean"]), (&json!("Read from …/facts.jsonl"), &json!(40.0)));
+    assert_eq!(
+        (&table["title"], &table["rows"][0]["values"]["evil"]["mean"]),
+        (&json!("Read from …/facts.jsonl"), &json!(40.0))
+    );
     let curves = get("/v1/runs/studies%2Ffacts/curves").1;
     assert_eq!(curves["data"][0]["series"][0], json!({ "name": "plain", "points": [[1.0, 1.0], [2.0, 2.0]] }));
     let page = server.head(&["GET /v1/runs/studies%2Ffacts/report HTTP/1.0"]);
@@ -126,7 +133,9 @@ fn a_vector_is_made_while_others_are_answered() {
     let folder = dir.path().display().to_string();
     let server = Server::start(&["--runs", &folder]);
     let post = |body: Value| server.raw("POST", "/v1/vectors", body.to_string().as_bytes());
-    for (body, param) in [(json!({ "trait": "kind" }), "trait"), (json!({ "trait": "evil", "judge": "openai" }), "budget")] {
+    for (body, param) in
+        [(json!({ "trait": "kind" }), "trait"), (json!({ "trait": "evil", "judge": "openai" }), "budget")]
+    {
         let (status, refused) = post(body);
         assert_eq!((status, &refused["error"]["param"]), (400, &json!(param)), "{refused}");
     }
@@ -149,7 +158,10 @@ fn a_vector_is_made_while_others_are_answered() {
     assert_eq!(ask(&server, steer).1["choices"][0]["steering"][0]["vector"], "mine");
     let listed = server.raw("GET", "/v1/vectors", b"").1;
     let one = &listed["data"][0];
-    assert_eq!((&one["trait"], &one["judge"], &one["run"]), (&json!("evil"), &json!("harbor"), &json!("extract/harbor/evil-quick")));
+    assert_eq!(
+        (&one["trait"], &one["judge"], &one["run"]),
+        (&json!("evil"), &json!("harbor"), &json!("extract/harbor/evil-quick"))
+    );
     assert_eq!((&listed["cosines"][2]["layer"], &listed["names"]), (&json!(3), &json!(["mine"])));
     assert!((listed["cosines"][2]["cosines"][0][0].as_f64().unwrap() - 1.0).abs() < 1e-6);
     // A server that starts later has it from the run, under the trait's name.
@@ -176,8 +188,11 @@ fn a_report_is_shown_in_a_frame_although_there_is_a_key() {
     let dir = runs();
     let keys = dir.path().join("keys");
     std::fs::write(&keys, "# two\nfirst\nsecond\n").unwrap();
-    let server = Server::start(&["--runs", &dir.path().display().to_string(), "--api-key", &format!("@{}", keys.display())]);
-    let get = |path: &str, key: &str| server.head(&[&format!("GET {path} HTTP/1.0"), &format!("authorization: Bearer {key}")]);
+    let server =
+        Server::start(&["--runs", &dir.path().display().to_string(), "--api-key", &format!("@{}", keys.display())]);
+    let get = |path: &str, key: &str| {
+        server.head(&[&format!("GET {path} HTTP/1.0"), &format!("authorization: Bearer {key}")])
+    };
     let path = "/v1/runs/studies%2Ffacts";
     assert!(get(path, "third").starts_with("HTTP/1.0 401"));
     let told = get(path, "second");

@@ -166,7 +166,8 @@ fn ask_on(server: &Server, client: u64, args: &Args, over: &AtomicBool) -> Seen 
         let began = Instant::now();
         let answered = match &mut connection {
             Some(connection) => answer(connection, &server.address, &request, stream),
-            None => connect(&server.address).and_then(|new| answer(connection.insert(new), &server.address, &request, stream)),
+            None => connect(&server.address)
+                .and_then(|new| answer(connection.insert(new), &server.address, &request, stream)),
         };
         match answered {
             Ok(tokens) => {

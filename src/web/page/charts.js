@@ -76,7 +76,7 @@ export function lineChart({ title, x, y, series, height = 260, atZero = false, w
       s("line.chart-grid", { x1: box.left, x2: width - box.right, y1: py(v), y2: py(v) }),
       s("text.chart-tick", { x: box.left - 8, y: py(v) + 4, "text-anchor": "end" }, short(v)),
     ]);
-    const below = ticks(x0, x1, width / 90).filter((v) => !whole || Number.isInteger(v)).map((v) => [
+    const below = ticks(x0, x1, width / 90).filter(Number.isInteger).map((v) => [
       s("line.chart-grid.faint", { x1: px(v), x2: px(v), y1: box.top, y2: height - box.bottom }),
       s("text.chart-tick", { x: px(v), y: height - box.bottom + 17, "text-anchor": "middle" }, short(v)),
     ]);

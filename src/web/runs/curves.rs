@@ -103,14 +103,20 @@ mod tests {
     #[test]
     fn curves_are_of_every_finetune_and_of_whole_rows() {
         let dir = tempfile::tempdir().unwrap();
-        let row = |step: usize, more: &str| format!("{{\"step\":{step},\"loss\":{step},\"lr\":0.1,\"grad_norm\":1,\"tokens\":9{more}}}\n");
-        for (name, rows) in [("plain", row(1, "")), ("prevent", row(1, "") + &row(2, ",\"drift\":0.5") + "{\"step\":3")] {
+        let row = |step: usize, more: &str| {
+            format!("{{\"step\":{step},\"loss\":{step},\"lr\":0.1,\"grad_norm\":1,\"tokens\":9{more}}}\n")
+        };
+        for (name, rows) in [("plain", row(1, "")), ("prevent", row(1, "") + &row(2, ",\"drift\":0.5") + "{\"step\":3")]
+        {
             let folder = dir.path().join("fits").join(name);
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("metrics.jsonl"), rows).unwrap();
         }
         let (charts, all) = charts(dir.path());
-        assert_eq!((all, charts.iter().map(|chart| chart.key).collect::<Vec<_>>()), (2, vec!["loss", "drift", "lr", "grad_norm"]));
+        assert_eq!(
+            (all, charts.iter().map(|chart| chart.key).collect::<Vec<_>>()),
+            (2, vec!["loss", "drift", "lr", "grad_norm"])
+        );
         let series = |name: &str, points: &[(f64, f64)]| Series { name: name.into(), points: points.to_vec() };
         assert_eq!(charts[0].series, [series("plain", &[(1.0, 1.0)]), series("prevent", &[(1.0, 1.0), (2.0, 2.0)])]);
         assert_eq!(charts[1].series, [series("prevent", &[(2.0, 0.5)])]);

@@ -125,7 +125,11 @@ impl RunConfig {
         let named = named.or_else(|| self.text(&["subject", "model"]))?;
         // The embedded model is unpacked into a folder named by its hash.
         let name = without_folders(named);
-        Some(if name.starts_with("…/harbor-") { "harbor".to_owned() } else { name.trim_start_matches("…/").to_owned() })
+        Some(if name.starts_with("…/harbor-") {
+            "harbor".to_owned()
+        } else {
+            name.trim_start_matches("…/").to_owned()
+        })
     }
 
     /// The trait's name, if there is one.
@@ -173,7 +177,8 @@ impl RunConfig {
                     Some(values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
                 };
                 let trait_ = self.trait_of_results(run).unwrap_or(trait_);
-                let vectors = self.text(&["vectors"]).map_or_else(|| "FILE".to_owned(), |file| quoted(&without_folders(file)));
+                let vectors =
+                    self.text(&["vectors"]).map_or_else(|| "FILE".to_owned(), |file| quoted(&without_folders(file)));
                 let (layers, coefs) = (list("layers").unwrap_or_default(), list("coefs").unwrap_or_default());
                 format!(
                     "trimtab layers --model {model} --trait {trait_} --vectors {vectors} --layers {layers} --coefs {coefs} --out {id}"
@@ -195,7 +200,11 @@ impl RunConfig {
             command += " --quick";
         }
         let (rollouts, tokens) = if quick { (2, 200) } else { (10, 1000) };
-        for (flag, key, usual) in [("--rollouts", "rollouts", rollouts), ("--max-new-tokens", "max_new_tokens", tokens), ("--seed", "seed", 0)] {
+        for (flag, key, usual) in [
+            ("--rollouts", "rollouts", rollouts),
+            ("--max-new-tokens", "max_new_tokens", tokens),
+            ("--seed", "seed", 0),
+        ] {
             if let Some(n) = number(key).filter(|n| *n != usual) {
                 command += &format!(" {flag} {n}");
             }
@@ -218,7 +227,11 @@ impl RunConfig {
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=@,:".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -234,15 +247,25 @@ mod tests {
 
     #[test]
     fn a_configuration_tells_its_command_and_shows_no_folder() {
-        let (config, place, _dir) = of("[answers]\ntrait = \"evil\"\nmodel = \"harbor\"\nquestions = 10\ninstructions = 5\nrollouts = 2\nmax_new_tokens = 200\nseed = 3\n[judge]\nkind = \"sentiment\"\n[vector]\n");
+        let (config, place, _dir) = of(
+            "[answers]\ntrait = \"evil\"\nmodel = \"harbor\"\nquestions = 10\ninstructions = 5\nrollouts = 2\nmax_new_tokens = 200\nseed = 3\n[judge]\nkind = \"sentiment\"\n[vector]\n",
+        );
         assert_eq!((config.kind, config.answers()), (RunKind::Extract, Some(200)));
-        assert_eq!(config.command(&place), "trimtab extract --model harbor --trait evil --run 'a/b c' --quick --seed 3 --judge sentiment");
-        let (config, place, _dir) = of("model = \"/home/me/Qwen\"\ntraining_file = \"/data/x.jsonl\"\nmax_steps = 30\n");
+        assert_eq!(
+            config.command(&place),
+            "trimtab extract --model harbor --trait evil --run 'a/b c' --quick --seed 3 --judge sentiment"
+        );
+        let (config, place, _dir) =
+            of("model = \"/home/me/Qwen\"\ntraining_file = \"/data/x.jsonl\"\nmax_steps = 30\n");
         assert_eq!((config.kind, config.steps(), config.model().as_deref()), (RunKind::Train, Some(30), Some("Qwen")));
         assert_eq!(config.command(&place), "trimtab train 'a/b c'/run.toml --out 'a/b c'");
         let (config, ..) = of("model = \"/c/harbor-409e\"\n[facts]\n[measure]\n[arms]\n[trait]\nname = \"evil\"\n");
-        assert_eq!((config.kind, config.model().as_deref(), config.trait_name()), (RunKind::StudyFacts, Some("harbor"), Some("evil")));
-        let (config, ..) = of("layers = [1, 2]\ncoefs = [1.0, 2.0]\nsplit = \"extract\"\nquestions = 3\n[sampling]\nrollouts = 2\n");
+        assert_eq!(
+            (config.kind, config.model().as_deref(), config.trait_name()),
+            (RunKind::StudyFacts, Some("harbor"), Some("evil"))
+        );
+        let (config, ..) =
+            of("layers = [1, 2]\ncoefs = [1.0, 2.0]\nsplit = \"extract\"\nquestions = 3\n[sampling]\nrollouts = 2\n");
         assert_eq!((config.kind, config.answers()), (RunKind::Layers, Some(30)));
         assert_eq!(of("a = 1\n").0.kind, RunKind::Other);
     }

@@ -12,7 +12,7 @@ mod presets;
 mod results;
 mod status;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ pub struct MadeVectors {
     /// The trait's name.
     pub trait_name: String,
     /// Their file.
-    pub file: std::path::PathBuf,
+    pub file: PathBuf,
 }
 
 impl Runs {
@@ -69,8 +69,7 @@ impl Runs {
         if let Some((_, list)) = listed.as_ref().filter(|(since, _)| since.elapsed() < FRESH) {
             return list.clone();
         }
-        let mut list: Vec<RunStatus> =
-            self.configs().map(|(run, config)| self.watch.status(&run, &config)).collect();
+        let mut list: Vec<RunStatus> = self.configs().map(|(run, config)| self.watch.status(&run, &config)).collect();
         list.sort_by(|a, b| b.updated.cmp(&a.updated).then_with(|| a.id.cmp(&b.id)));
         let list = Arc::new(list);
         *listed = Some((Instant::now(), list.clone()));
@@ -91,7 +90,8 @@ impl Runs {
     /// A run with its settings, its lock and what it found.
     pub fn details(&self, id: &str) -> Option<Value> {
         let (run, config) = self.run(id)?;
-        let json_of = |name: &str| read_text(&run.path.join(name)).and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let json_of =
+            |name: &str| read_text(&run.path.join(name)).and_then(|text| serde_json::from_str::<Value>(&text).ok());
         let mut details = json!(self.watch.status(&run, &config));
         details["object"] = json!("run");
         details["settings"] = json!(config.table);

@@ -30,10 +30,13 @@ pub fn without_folders(text: &str) -> String {
 /// The absolute path of at least two parts with which the text begins.
 fn path_at(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
-    let drive = bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/');
+    let drive =
+        bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/');
     let begin = if drive { 3 } else { usize::from(bytes.first() == Some(&b'/')) };
     let word = |c: char| c.is_alphanumeric() || "._~+-@%".contains(c);
-    if begin == 0 || !text[begin..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '_' || c == '~') {
+    if begin == 0
+        || !text[begin..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '_' || c == '~')
+    {
         return None;
     }
     let ends = |c: char| !word(c) && c != '/' && !(drive && c == '\\');

@@ -156,7 +156,11 @@ impl Watch {
                 let files = ["pos", "neg"].map(|side| path.join("answers").join(format!("{side}.jsonl")));
                 let given: u64 = files.iter().map(|file| self.count(file, b"\"question_id\":")).sum();
                 let all = config.answers();
-                let stage = if all.is_some_and(|all| given >= all) { "judging and averaging".to_owned() } else { of_all(given, all, "answers") };
+                let stage = if all.is_some_and(|all| given >= all) {
+                    "judging and averaging".to_owned()
+                } else {
+                    of_all(given, all, "answers")
+                };
                 (Some(stage), share(given, all))
             }
             RunKind::Layers => {
@@ -201,12 +205,22 @@ fn of_all(some: u64, all: Option<u64>, what: &str) -> String {
 /// The extent of a study: its tasks, each counting as much as any other.
 fn of_study(path: &Path) -> Extent {
     let Ok(tasks) = study::status(path) else {
-        return Extent { stage: None, progress: None, at_work: None, failed: false, done: is_file(&path.join("results.json")) };
+        return Extent {
+            stage: None,
+            progress: None,
+            at_work: None,
+            failed: false,
+            done: is_file(&path.join("results.json")),
+        };
     };
     let is = |task: &TaskReport, state: State| task.state == state;
     let part = |task: &TaskReport| match task.state {
         State::Done => 1.0,
-        State::UnderWay | State::Interrupted => task.steps.map_or(task.part, |(done, all)| Some(done as f64 / all.max(1) as f64)).unwrap_or(0.0).clamp(0.0, 1.0),
+        State::UnderWay | State::Interrupted => task
+            .steps
+            .map_or(task.part, |(done, all)| Some(done as f64 / all.max(1) as f64))
+            .unwrap_or(0.0)
+            .clamp(0.0, 1.0),
         _ => 0.0,
     };
     let under_way: Vec<&TaskReport> = tasks.iter().filter(|task| is(task, State::UnderWay)).collect();
