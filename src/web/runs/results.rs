@@ -19,8 +19,7 @@ pub fn table(study: &Study) -> Value {
     let axis = |axis: &Axis| json!({ "key": axis.key, "name": axis.name, "unit": axis.unit, "better": axis.better, "aside": axis.aside });
     let row = |arm: &Arm, point: &Point| json!({ "arm": arm.name, "label": arm.label, "note": arm.note, "coef": point.coef, "seeds": point.seeds, "values": point.values });
     let rows = study.arms.iter().flat_map(|arm| study.pooled(&arm.name).into_iter().map(move |point| row(arm, point)));
-    let expectation =
-        |e: &Expectation| json!({ "claim": e.claim, "measured": e.measured, "met": e.met });
+    let expectation = |e: &Expectation| json!({ "claim": e.claim, "measured": e.measured, "met": e.met });
     cleaned(json!({
         "object": "table",
         "title": study.title,
