@@ -74,7 +74,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Answer over HTTP as OpenAI's completions do, with steering per request
 ///
-/// Requests that come together are answered in one batch. A request may carry `steering`, a list of
+/// Requests are answered side by side, each joining between two tokens. A request may carry `steering`, a list of
 /// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
 /// token positions. `GET /v1/models` lists the vectors.
 #[derive(Debug, Args)]
@@ -256,10 +256,11 @@ fn work(
     ready: &SyncSender<Result<()>>,
     asked: &Receiver<Asked>,
 ) {
-    match LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path()) {
-        Ok(mut live) => {
+    let opened = LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path());
+    match opened.and_then(|live| live.begin()) {
+        Ok(batch) => {
             let _ = ready.send(Ok(()));
-            answer_all(&mut live, served, asked);
+            answer_all(batch, served, asked);
         }
         Err(e) => {
             let _ = ready.send(Err(e));
