@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::choice::{Choice, Piece};
+use super::meter::Meter;
 use super::request::{Question, Served};
 use crate::Error;
 use crate::language_model::{Answer, CaptureSpec, FinishReason, StreamEvent, Token};
@@ -25,6 +28,10 @@ pub struct Asked {
     pub question: Question,
     /// Where the answer goes. A closed receiver means that the client has gone.
     pub reply: UnboundedSender<Said>,
+    /// Whose tokens they are.
+    pub meter: Arc<Meter>,
+    /// When it came.
+    pub since: Instant,
 }
 
 /// What a client gets.
@@ -45,6 +52,8 @@ pub enum Said {
     },
     /// There will be no answer.
     Failed(Error),
+    /// The request has waited for too long; nothing of it was answered.
+    Late,
 }
 
 /// Answers until every sender of questions is gone.
@@ -61,11 +70,18 @@ struct Desk<'a> {
     batch: LiveBatch,
     served: &'a Served,
     /// Requests whose answers are not complete, by their numbers.
-    requests: BTreeMap<usize, Asked>,
+    requests: BTreeMap<usize, Open>,
     /// Answers that are not complete, by their places in the batch.
     lines: BTreeMap<usize, Line>,
     /// Requests so far.
     count: usize,
+}
+
+/// A request whose answers are not complete.
+struct Open {
+    asked: Asked,
+    /// It has a place in the batch.
+    begun: bool,
 }
 
 /// One answer.
@@ -92,8 +108,8 @@ impl Desk<'_> {
     }
 
     fn begin(&mut self, asked: Asked) {
-        let Asked { key, question, reply } = &asked;
-        if reply.is_closed() {
+        let Asked { key, question, reply, .. } = &asked;
+        if reply.is_closed() || is_late(&asked, self.served) {
             return;
         }
         let turn = |line: usize| Turn {
@@ -114,7 +130,7 @@ impl Desk<'_> {
                 let choice = || Choice::new(question.stop.clone(), question.logprobs);
                 let line = |place| (first + place, Line { request: self.count, place, choice: choice() });
                 self.lines.extend((0..turns.len()).map(line));
-                self.requests.insert(self.count, asked);
+                self.requests.insert(self.count, Open { asked, begun: false });
                 self.count += 1;
             }
             Err(e) => {
@@ -124,11 +140,12 @@ impl Desk<'_> {
         }
     }
 
-    /// Drops requests whose clients have gone.
+    /// Drops requests whose clients have gone, and those that have waited for too long.
     fn leave(&mut self) {
-        let gone = |asked: &Asked| asked.reply.is_closed();
-        if self.requests.values().any(gone) {
-            self.requests.retain(|_, asked| !gone(asked));
+        let count = self.requests.len();
+        let served = self.served;
+        self.requests.retain(|_, open| !open.asked.reply.is_closed() && (open.begun || !is_late(&open.asked, served)));
+        if self.requests.len() < count {
             self.lines.retain(|&ask, line| {
                 let stays = self.requests.contains_key(&line.request);
                 if !stays {
@@ -147,7 +164,8 @@ impl Desk<'_> {
                 return ControlFlow::Continue(());
             };
             let Some(line) = lines.get_mut(&ask) else { return ControlFlow::Break(()) };
-            let Some(asked) = requests.get(&line.request) else { return ControlFlow::Break(()) };
+            let Some(Open { asked, begun }) = requests.get_mut(&line.request) else { return ControlFlow::Break(()) };
+            *begun = true;
             match heard {
                 StreamEvent::Prompt { tokens, .. } => line.prompt(asked, served, tokens),
                 StreamEvent::Token { token, .. } => line.hear(asked, served, token),
@@ -156,7 +174,7 @@ impl Desk<'_> {
         });
         for (ask, answer) in self.batch.complete() {
             let Some(line) = self.lines.remove(&ask) else { continue };
-            let Some(asked) = self.requests.get(&line.request) else { continue };
+            let Some(Open { asked, .. }) = self.requests.get(&line.request) else { continue };
             let request = line.request;
             match answer {
                 Ok(answer) => {
@@ -185,6 +203,15 @@ impl Desk<'_> {
     }
 }
 
+/// Whether a request that has not been begun has waited for too long; its client is told.
+fn is_late(asked: &Asked, served: &Served) -> bool {
+    let is_late = asked.since.elapsed() > served.wait;
+    if is_late {
+        let _ = asked.reply.send(Said::Late);
+    }
+    is_late
+}
+
 impl Line {
     /// Sends what was captured of the prompt.
     fn prompt(&mut self, asked: &Asked, served: &Served, tokens: &[Token]) -> ControlFlow<()> {
@@ -197,6 +224,7 @@ impl Line {
         if self.choice.stopped || asked.question.silent || asked.reply.is_closed() {
             return ControlFlow::Break(());
         }
+        asked.meter.spend(1);
         let piece = self.choice.hear(&served.tokenizer, token);
         if !piece.is_empty() {
             let _ = asked.reply.send(Said::More(self.place, piece));

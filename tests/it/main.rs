@@ -47,3 +47,4 @@ mod study;
 mod text;
 mod training;
 mod vectors;
+mod watching;
