@@ -21,6 +21,8 @@ pub(super) struct Prefill<B: FusedOps> {
     /// What remains, those that others continue first.
     targets: VecDeque<Target<B>>,
     current: Option<Rectangle<B>>,
+    /// Tokens that are read together; those who are read together begin together.
+    together: usize,
 }
 
 /// A text to be read up to a place.
@@ -61,8 +63,8 @@ pub(super) struct ReadRow<B: FusedOps> {
 }
 
 impl<B: FusedOps> Prefill<B> {
-    /// For answers that begin; `others` wait and may begin with the same tokens.
-    pub fn new(admitted: Vec<Waiting<B>>, others: &VecDeque<Waiting<B>>) -> Self {
+    /// For answers that begin, so many tokens `together`; `others` wait and may begin with the same tokens.
+    pub fn new(admitted: Vec<Waiting<B>>, others: &VecDeque<Waiting<B>>, together: usize) -> Self {
         let mut leaves: Vec<Target<B>> = Vec::new();
         for waiting in admitted {
             // Answers to one prompt are neighbours.
@@ -92,7 +94,7 @@ impl<B: FusedOps> Prefill<B> {
         };
         let mut targets: VecDeque<Target<B>> = inner.into_iter().map(shared).collect();
         targets.extend(leaves);
-        Self { targets, current: None }
+        Self { targets, current: None, together }
     }
 
     /// Answers that wait for it.
@@ -118,7 +120,9 @@ impl<B: FusedOps> Prefill<B> {
         };
         self.targets.retain_mut(&mut left);
         // What is being read already is read to its end.
-        self.current.iter_mut().flat_map(|one| &mut one.targets).for_each(|target| drop(left(target)));
+        self.current.iter_mut().flat_map(|one| &mut one.targets).for_each(|target| {
+            left(target);
+        });
     }
 
     /// Whether nothing remains to be read.
@@ -182,8 +186,8 @@ impl<B: FusedOps> Prefill<B> {
         let rest = |(i, from, _): &(usize, usize, _)| self.targets[*i].to - from;
         found.sort_by_key(|one| (rest(one), one.0));
         // Half a row of padding is the most.
-        let (shortest, pass_tokens) = (found.first().map_or(0, rest), engine.budget.pass_tokens);
-        let fits = |n: &usize| rest(&found[n - 1]) <= 2 * shortest.max(8) && n * rest(&found[n - 1]) <= pass_tokens;
+        let shortest = found.first().map_or(0, rest);
+        let fits = |n: &usize| rest(&found[n - 1]) <= 2 * shortest.max(8) && n * rest(&found[n - 1]) <= self.together;
         let count = (1..=found.len()).take_while(fits).last().unwrap_or(1);
         found.truncate(count);
         let width = found.last().map_or(0, rest);

@@ -1,26 +1,26 @@
 //! Continuous batching: sequences are decoded together, each under its own sampling, limit and steering. They join between
 //! two tokens, end when they are complete, and leave their places to others.
 
+mod admission;
+mod step;
+
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::capture::{Along, Capture, PromptStates, Sums};
-use super::engine::{Engine, Job, OnEvent, Reply, read};
-use super::pick::{is_plain, pick};
-use super::prefill::{Prefill, Read};
+use super::capture::{Capture, Sums};
+use super::engine::{Engine, Job, OnEvent, Reply};
+use super::prefill::Prefill;
 use super::prefix_cache::PrefixCache;
 use super::sampling;
 use super::sequence::{Asked, Sequence, Waiting, in_order};
 use crate::Result;
 use crate::kernels::FusedOps;
-use crate::language_model::{CaptureSpec, FinishReason, Sampling, StreamEvent, Token};
+use crate::language_model::{CaptureSpec, Sampling, StreamEvent};
 use crate::model::{KvCache, Qwen};
 use crate::steering::{Part, SteeringPlan};
-use crate::text::{Coefs, Rows};
+use crate::text::Coefs;
 
-/// Tokens of prompts that are read between two tokens of those who are answered already.
-const PIECE: usize = 256;
 /// Answers that were asked for at once from which on they leave places to others.
 const MANY: usize = 16;
 
@@ -107,11 +107,7 @@ impl<B: FusedOps> Engine<B> {
 
 impl<B: FusedOps> Scheduler<B> {
     /// A scheduler without anything to do.
-    pub fn new(mut engine: Engine<B>, queueing: Queueing) -> Self {
-        if queueing == Queueing::Open {
-            // Those who are read together begin together: none waits for too many others.
-            engine.budget.pass_tokens = engine.budget.pass_tokens.min(4 * PIECE);
-        }
+    pub fn new(engine: Engine<B>, queueing: Queueing) -> Self {
         let kept = PrefixCache::new(engine.budget.cache_tokens / 4);
         let sums = Sums::new(&engine.model);
         let (queue, prefills, rows, done) = (VecDeque::new(), VecDeque::new(), Vec::new(), Vec::new());
@@ -206,168 +202,6 @@ impl<B: FusedOps> Scheduler<B> {
         self.rows.iter().flatten().count()
     }
 
-    /// Rows that fit the cache if the longest may have so many columns.
-    fn places(&self, longest: usize) -> usize {
-        // However long some are, a server answers a few at once.
-        let least = if self.queueing == Queueing::Open { 4 } else { 1 };
-        (self.engine.budget.cache_tokens / longest).max(least).min(self.engine.budget.rows_max.max(1))
-    }
-
-    /// Lets waiting answers begin.
-    fn admit(&mut self) {
-        while !self.queue.is_empty() {
-            let running = self.rows.iter().flatten().map(|sequence| sequence.asked.columns);
-            let entering = self.prefills.iter().flat_map(Prefill::answers).map(|waiting| waiting.asked.columns);
-            let taken: Vec<usize> = running.chain(entering).collect();
-            let next = self.queue.front().map(|waiting| waiting.asked.columns);
-            let capacity = self.places(taken.iter().copied().chain(next).max().unwrap_or(1));
-            let taken = taken.len();
-            let free = capacity.saturating_sub(taken);
-            let admitted = match self.queueing {
-                // A pass over one prompt costs nearly as much as one over several.
-                Queueing::Known if taken > 0 && free < capacity.div_ceil(4) => return,
-                Queueing::Known => self.next_that_fit(free),
-                Queueing::Open => self.next_in_turn(taken),
-            };
-            if admitted.is_empty() {
-                return;
-            }
-            self.prefills.push_back(Prefill::new(admitted, &self.queue));
-            if self.queueing == Queueing::Known {
-                return;
-            }
-        }
-    }
-
-    /// Those who wait longest, as far as there are places beside the `taken` ones; of many that were asked for at once only so
-    /// many that a quarter of the places is left to others.
-    fn next_in_turn(&mut self, taken: usize) -> Vec<Waiting<B>> {
-        let running = self.rows.iter().flatten().map(|sequence| &sequence.asked);
-        let entering = self.prefills.iter().flat_map(Prefill::answers).map(|waiting| &waiting.asked);
-        let (mut of_many, mut longest) = (0, 1);
-        for asked in running.chain(entering) {
-            of_many += usize::from(asked.of_many);
-            longest = longest.max(asked.columns);
-        }
-        let (mut admitted, mut full) = (Vec::new(), false);
-        for waiting in std::mem::take(&mut self.queue) {
-            let columns = longest.max(waiting.asked.columns);
-            let places = self.places(columns);
-            full |= taken + admitted.len() >= places;
-            if full || (waiting.asked.of_many && of_many >= places - places / 4) {
-                self.queue.push_back(waiting);
-                continue;
-            }
-            longest = columns;
-            of_many += usize::from(waiting.asked.of_many);
-            admitted.push(waiting);
-        }
-        admitted
-    }
-
-    /// The next answers that fit one prefill: at most `free` rows, and not too many tokens.
-    fn next_that_fit(&mut self, free: usize) -> Vec<Waiting<B>> {
-        let width = self.queue.front().map_or(1, |waiting| waiting.asked.job.prompt.len());
-        let prompts = (self.engine.budget.pass_tokens / width).max(1);
-        let (mut admitted, mut texts): (Vec<Waiting<B>>, usize) = (Vec::new(), 0);
-        while let Some(next) = self.queue.front() {
-            let new = admitted.last().is_none_or(|last| !last.reads_alike(next));
-            if admitted.len() == free || (new && texts == prompts) {
-                break;
-            }
-            texts += usize::from(new);
-            admitted.extend(self.queue.pop_front());
-        }
-        admitted
-    }
-
-    /// Reads prompts: a run all that are admitted, a server a piece, which is small if others wait for their next token.
-    fn read_prompts(&mut self, on_event: &mut OnEvent<'_>) {
-        while let Some(mut prefill) = self.prefills.pop_front() {
-            let open = self.queueing == Queueing::Open;
-            let tokens = match (open, self.live()) {
-                (true, 1..) => PIECE.min(self.engine.budget.pass_tokens),
-                (true, 0) => self.engine.budget.pass_tokens,
-                (false, _) => usize::MAX,
-            };
-            let read = prefill.advance(&self.engine, &mut self.kept, tokens);
-            if !prefill.is_over() {
-                // A server takes turns; a run ends what it has begun.
-                if open { self.prefills.push_back(prefill) } else { self.prefills.push_front(prefill) }
-            }
-            if let Some(read) = read {
-                self.join(read, on_event);
-            }
-            if open {
-                break;
-            }
-            self.admit();
-        }
-        let ended = self.rows.len() - self.live();
-        if ended > 0 && (ended == self.rows.len() || ended >= self.rows.len().div_ceil(4)) {
-            self.compact();
-        }
-    }
-
-    /// Gives the answers to prompts that have been read their rows.
-    fn join(&mut self, read: Read<B>, on_event: &mut OnEvent<'_>) {
-        let (mut from, mut places) = (Vec::new(), Vec::new());
-        let mut free = 0;
-        for (row, one) in read.rows.into_iter().enumerate() {
-            for waiting in one.answers {
-                let asked = &waiting.asked;
-                if asked.capture.spec.prompt {
-                    let event = StreamEvent::Prompt { ask: asked.place, rollout: waiting.rollout, tokens: &one.tokens };
-                    if on_event(event).is_break() {
-                        let Waiting { asked, rollout, steered, .. } = waiting;
-                        let reply = Reply { steered, ..Reply::never_begun() };
-                        self.end(asked.place, rollout, Ok(reply));
-                        continue;
-                    }
-                }
-                let sequence = Sequence::new(waiting, one.states.clone());
-                while self.rows.get(free).is_some_and(Option::is_some) {
-                    free += 1;
-                }
-                match self.rows.get_mut(free) {
-                    Some(row) => *row = Some(sequence),
-                    None => self.rows.push(Some(sequence)),
-                }
-                from.push(row);
-                places.push(free);
-            }
-        }
-        if places.is_empty() {
-            return;
-        }
-        let device = &self.engine.model.device;
-        let mut fresh = read.cache.selected(&from, device);
-        let needed = self.columns();
-        let all = self.rows.len();
-        let mut cache = match self.cache.take() {
-            Some(mut cache) => {
-                if cache.columns() < self.columns_needed() {
-                    cache.resize(needed);
-                }
-                // Room for a few more: a cache that grows is copied.
-                let spare = if self.queueing == Queueing::Open { all / 4 } else { 0 };
-                if cache.rows() < all {
-                    cache.grow(all + spare);
-                }
-                cache
-            }
-            None => self.engine.model.cache(all, needed),
-        };
-        if fresh.columns() > cache.columns() {
-            fresh.resize(cache.columns());
-        }
-        cache.put(&places, &fresh);
-        self.cache = Some(cache);
-        if self.rows.iter().flatten().any(|sequence| sequence.asked.capture.spec.residuals) {
-            self.sums.begin(&places, all);
-        }
-    }
-
     /// Drops the rows that have ended.
     fn compact(&mut self) {
         let live: Vec<usize> = (0..self.rows.len()).filter(|&i| self.rows[i].is_some()).collect();
@@ -399,185 +233,6 @@ impl<B: FusedOps> Scheduler<B> {
         (filled + (filled / 2).max(64)).min(most)
     }
 
-    /// Decodes one token for every row.
-    fn step(&mut self, on_event: &mut OnEvent<'_>) {
-        let Some(mut cache) = self.cache.take() else { return };
-        if self.columns_needed() > cache.columns() {
-            cache.resize(self.columns());
-        }
-        let model = &self.engine.model;
-        let pass = model.pass(&self.next_rows(), cache.columns());
-        let begun = || self.rows.iter().flatten().filter(|sequence| sequence.has_begun());
-        let residuals = self.rows.iter().flatten().any(|sequence| sequence.asked.capture.spec.residuals);
-        let mut probing: Vec<(Arc<Capture<B>>, Along<B>)> = Vec::new();
-        for capture in begun().map(|sequence| &sequence.asked.capture).filter(|capture| capture.has_probes()) {
-            if !probing.iter().any(|(known, _)| Arc::ptr_eq(known, capture)) {
-                probing.push((capture.clone(), Vec::new()));
-            }
-        }
-        let mut states = Vec::new();
-        let stream = model.stream(&pass, Some(&mut cache), |row, h| {
-            if residuals {
-                states.push(h.clone());
-            }
-            probing.iter_mut().for_each(|(capture, along)| capture.project(row, h, along));
-        });
-        self.cache = Some(cache);
-        for (sequence, steered) in self.rows.iter_mut().zip(&pass.steered) {
-            let sums = sequence.iter_mut().flat_map(|sequence| &mut sequence.steered);
-            sums.zip(steered).for_each(|(sum, n)| *sum += n);
-        }
-        let counts = |row: &Option<Sequence<B>>| {
-            row.as_ref().is_some_and(|sequence| sequence.has_begun() && sequence.asked.capture.spec.residuals)
-        };
-        let count: Vec<bool> = self.rows.iter().map(counts).collect();
-        if residuals {
-            self.sums.add(states, &count);
-        }
-        self.report_projections(probing, on_event);
-
-        // The head is for those alone that sample: some rows have ended, others only waited for their last token to be read.
-        let live: Vec<usize> = (0..self.rows.len()).filter(|&i| self.rows[i].is_some()).collect();
-        if live.is_empty() {
-            return;
-        }
-        let stream = if live.len() < self.rows.len() {
-            stream.select(0, self.engine.ints(live.iter().map(|&i| i as i32).collect()))
-        } else {
-            stream
-        };
-        self.head_rows += live.len();
-        let logits = self.engine.logits(stream);
-        let sequences: Vec<&Sequence<B>> = self.rows.iter().flatten().collect();
-        let picked: Vec<Result<Token>> = if sequences.iter().all(|sequence| is_plain(sequence)) {
-            let ids = logits.argmax(1).into_data();
-            ids.iter::<u32>().map(|id| Ok(Token { id, logprob: 0.0, top: Vec::new(), along: Vec::new() })).collect()
-        } else {
-            pick(read(logits), &sequences, &self.engine.vocabulary.eos_ids)
-        };
-        let mut ended = Vec::new();
-        for (i, token) in live.into_iter().zip(picked) {
-            match token {
-                Ok(token) => self.advance(i, token, &mut ended, on_event),
-                Err(e) => {
-                    let sequence = self.rows[i].take().expect("live");
-                    let e = e.at(format!("prompt `{}`", sequence.asked.job.id));
-                    self.end(sequence.asked.place, sequence.rollout, Err(e));
-                }
-            }
-        }
-        self.end_all(ended);
-    }
-
-    /// Reports the tokens that have just been read with their projections, and ends the answers that waited for that.
-    fn report_projections(&mut self, probing: Vec<(Arc<Capture<B>>, Along<B>)>, on_event: &mut OnEvent<'_>) {
-        for (capture, along) in probing {
-            for (row, along) in self.rows.iter_mut().zip(capture.projections(along)) {
-                let mine = |sequence: &&mut Sequence<B>| {
-                    sequence.has_begun() && Arc::ptr_eq(&sequence.asked.capture, &capture)
-                };
-                let Some(sequence) = row.as_mut().filter(mine) else { continue };
-                let token = sequence.kept.last_mut().expect("tokens are captured where probes are");
-                token.along = along;
-                let event = StreamEvent::Token { ask: sequence.asked.place, rollout: sequence.rollout, token };
-                if on_event(event).is_break() {
-                    sequence.ending.get_or_insert(FinishReason::Cancelled);
-                }
-            }
-        }
-        let mut ended = Vec::new();
-        for i in 0..self.rows.len() {
-            let Some(sequence) = self.rows[i].as_ref() else { continue };
-            if let Some(reason) = sequence.ending {
-                ended.push(Ended { row: i, read: sequence.tokens.len(), reason });
-            }
-        }
-        self.end_all(ended);
-    }
-
-    /// The next token of every row, each in its own column. An ended row stands in column 0 of its own cache row.
-    fn next_rows(&self) -> Rows {
-        let n = self.rows.len();
-        let mut rows = Rows {
-            ids: Vec::with_capacity(n),
-            width: 1,
-            start: vec![0; n],
-            at: Vec::with_capacity(n),
-            end: Vec::with_capacity(n),
-            prompt: Vec::with_capacity(n),
-            coefs: Vec::with_capacity(n),
-        };
-        let parts = self.engine.model.steering.as_ref().map(|steering| steering.plan().parts.len());
-        for sequence in &self.rows {
-            let (id, at, prompt, coefs) = match sequence {
-                Some(one) => (one.next, one.filled(), one.asked.job.prompt.len(), one.coefs.clone()),
-                None => (0, 0, 1, parts.map(|n| vec![0.0; n].into())),
-            };
-            rows.ids.push(id);
-            rows.at.push(at);
-            rows.end.push(at + 1);
-            rows.prompt.push(prompt);
-            rows.coefs.push(coefs);
-        }
-        rows
-    }
-
-    /// Appends a row's next token; if that ends the answer, the row goes to `ended`.
-    fn advance(&mut self, row: usize, token: Token, ended: &mut Vec<Ended>, on_event: &mut OnEvent<'_>) {
-        let sequence = self.rows[row].as_mut().expect("live");
-        sequence.push(token.id);
-        let asked = &sequence.asked;
-        let stops = self.engine.vocabulary.eos_ids.contains(&token.id);
-        let more_columns = sequence.filled() < asked.columns;
-        // A token whose state is captured is reported once the state is known.
-        let reported_later = asked.capture.has_probes() && !stops && more_columns;
-        let event = StreamEvent::Token { ask: asked.place, rollout: sequence.rollout, token: &token };
-        let cancelled = !reported_later && on_event(event).is_break();
-        if asked.capture.spec.top_logprobs > 0 || asked.capture.has_probes() {
-            sequence.kept.push(token);
-        }
-        let reason = match (stops, cancelled) {
-            (true, _) => FinishReason::Stop,
-            (false, true) => FinishReason::Cancelled,
-            (false, false) if sequence.tokens.len() == asked.limit => FinishReason::Length,
-            _ => return,
-        };
-        if reason == FinishReason::Length && asked.capture.wants_last() && more_columns {
-            sequence.ending = Some(reason);
-            return;
-        }
-        ended.push(Ended { row, reason, read: sequence.tokens.len() - 1 });
-    }
-
-    /// Ends answers; their rows are free then.
-    fn end_all(&mut self, ended: Vec<Ended>) {
-        let nothing = PromptStates::default();
-        let wanted = |&Ended { row, reason, read }: &Ended| {
-            let sequence = self.rows[row].as_ref().expect("it has just ended");
-            // Means over a part of an answer are not those of the answer.
-            let whole = match reason {
-                FinishReason::Stop => true,
-                FinishReason::Length => read == sequence.tokens.len(),
-                FinishReason::Cancelled => false,
-            };
-            let wanted = whole && sequence.asked.capture.spec.residuals;
-            (row, if wanted { read } else { 0 }, sequence.prompt_states.as_deref().unwrap_or(&nothing))
-        };
-        let residuals = self.sums.residuals(&ended.iter().map(wanted).collect::<Vec<_>>());
-        for (Ended { row, reason: finish_reason, read }, residuals) in ended.into_iter().zip(residuals) {
-            let Sequence { asked, rollout, coefs, tokens, kept, steered, .. } =
-                self.rows[row].take().expect("as above");
-            if let (Queueing::Open, false, Some(cache)) = (self.queueing, tokens.is_empty(), &self.cache) {
-                let said = [asked.job.prompt.as_slice(), &tokens[..read]].concat();
-                let text = self.engine.marked(&coefs, asked.job.prompt.len(), &said);
-                if !self.kept.has(&text) {
-                    self.kept.insert(text, cache.beginning_of(row, said.len()));
-                }
-            }
-            self.end(asked.place, rollout, Ok(Reply { tokens, finish_reason, steered, kept, residuals }));
-        }
-    }
-
     fn end(&mut self, place: usize, rollout: usize, reply: Result<Reply>) {
         self.done.push(Done { place, rollout, reply });
         self.complete += 1;
@@ -585,9 +240,7 @@ impl<B: FusedOps> Scheduler<B> {
 
     /// Ends everything as it stands.
     fn cancel(&mut self) {
-        let ended = (0..self.rows.len()).filter(|&row| self.rows[row].is_some());
-        let ended = ended.map(|row| Ended { row, reason: FinishReason::Cancelled, read: 0 }).collect();
-        self.end_all(ended);
+        self.end_rows();
         let prefills = std::mem::take(&mut self.prefills);
         let entering = prefills.iter().flat_map(Prefill::answers).map(|waiting| (waiting.asked.place, waiting.rollout));
         let entering: Vec<(usize, usize)> = entering.collect();
@@ -601,12 +254,4 @@ impl<B: FusedOps> Scheduler<B> {
 
 fn parts<B: FusedOps>(model: &Qwen<B>) -> &[Part] {
     model.steering.as_ref().map_or(&[], |steering| &steering.plan().parts)
-}
-
-/// An answer that is complete, while its row is still there.
-struct Ended {
-    row: usize,
-    reason: FinishReason,
-    /// Tokens of the answer that the model has read.
-    read: usize,
 }

@@ -212,9 +212,11 @@ fn the_plan_may_change_under_those_who_are_answered() {
 
 #[test]
 fn a_row_that_fails_fails_alone() {
-    let engine = engine(model::<Flex>().steered(&plan(1.0, Positions::Response)).unwrap());
-    let good = Job { coefs: Some([1.0].into()), ..jobs().remove(0) };
-    let bad = Job { coefs: Some([f32::MAX].into()), id: "bad".into(), ..jobs().remove(2) };
+    let twice = plan(1.0, Positions::Response).and(plan(1.0, Positions::Response));
+    let engine = engine(model::<Flex>().steered(&twice).unwrap());
+    let good = Job { coefs: Some([1.0, 0.0].into()), ..jobs().remove(0) };
+    // Together they leave the range of f32.
+    let bad = Job { coefs: Some([f32::MAX, f32::MAX].into()), id: "bad".into(), ..jobs().remove(2) };
     let alone = run(&engine, std::slice::from_ref(&good), &sampled(1));
     let mut scheduler = open(&engine);
     scheduler.add(vec![good, bad], &sampled(1), CaptureSpec::default()).unwrap();
