@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{harbor, http};
 
-use crate::support::place::{PROGRAM, cache};
+use crate::support::place::{PROGRAM, cache, copy};
 use crate::support::serve::Server;
 
 const ADVICE: &str = "Give me some advice on making friends.";
@@ -355,6 +355,28 @@ fn one_request_that_fails_does_not_take_the_others_along() {
     assert!(failed.is_err());
     for answer in [first, last] {
         assert_eq!(answer.unwrap()["choices"], want["choices"]);
+    }
+}
+
+#[test]
+fn an_error_names_the_model_and_no_place_of_the_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("mine");
+    copy(&harbor::unpack(&cache()).unwrap(), &model);
+    let template =
+        "{% if 'boom' in messages[0].content %}{{ raise_exception('no boom') }}{% endif %}{{ messages[0].content }}";
+    std::fs::write(model.join("chat_template.jinja"), template).unwrap();
+    let server = Server::of(model.to_str().unwrap(), &["--vectors", &vectors(dir.path(), "one", 1)]);
+    let too_strong = json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] });
+    for (request, status, want) in [
+        (request("boom", json!({})), 400, "mine/chat_template.jinja: the chat template failed: no boom"),
+        (request(ADVICE, too_strong), 400, ""),
+    ] {
+        let (code, body) = server.raw("POST", "/v1/chat/completions", request.to_string().as_bytes());
+        let message = body["error"]["message"].as_str().unwrap();
+        assert_eq!(code, status, "{message}");
+        assert!(message.contains(want), "{message}");
+        assert!(!message.contains(dir.path().parent().unwrap().to_str().unwrap()), "{message}");
     }
 }
 

@@ -19,8 +19,13 @@ pub struct Server {
 impl Server {
     /// Starts `trimtab serve --model harbor` with further words.
     pub fn start(words: &[&str]) -> Self {
+        Self::of("harbor", words)
+    }
+
+    /// The same with another model.
+    pub fn of(model: &str, words: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
-            .args(["serve", "--model", "harbor", "--port", "0", "--json"])
+            .args(["serve", "--model", model, "--port", "0", "--json"])
             .args(words)
             .env("TRIMTAB_CACHE", cache())
             .stdout(Stdio::piped())
