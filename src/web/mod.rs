@@ -117,7 +117,7 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
     })?;
     let access = Arc::new(Access::new(address, host, args.api_key, args.allow_origin.clone())?);
 
-    let runtime = crate::device::open(&context.device, &context.dtype)?;
+    let (runtime, _) = crate::device::open_for(&context.device, &context.dtype, &folder.path)?;
     let (inbox, asked) = sync_channel(QUEUE_MAX);
     let device = runtime.device();
     let state = Arc::new(AppState::new(served, inbox, device.clone(), context.seed.is_some()));
