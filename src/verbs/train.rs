@@ -113,7 +113,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let Inputs { data, intervention, watch, notices } = Inputs::read(&settings, files)?;
     show_notices(&notices, console);
 
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.path)?;
     let mut lock = Lock::new(runtime.device(), vec![settings.fit.seed]);
     lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
     lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());

@@ -171,7 +171,7 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
     })?;
     let access = Arc::new(Access::new(address, host, args.api_key.clone(), args.allow_origin.clone(), args.insecure)?);
 
-    let runtime = crate::device::open(&context.device, &context.dtype)?;
+    let (runtime, _) = crate::device::open_for(&context.device, &context.dtype, &folder.path)?;
     let (inbox, asked) = sync_channel(QUEUE_MAX);
     let device = runtime.device();
     let (jobs, orders) = Jobs::new();

@@ -8,6 +8,8 @@ mod adapters;
 mod cli;
 #[cfg(feature = "cpu")]
 mod data;
+#[cfg(feature = "cpu")]
+mod dtypes;
 mod evaluation;
 mod extract;
 mod files;
