@@ -220,6 +220,29 @@ fn a_seed_gives_the_same_answers_in_any_company() {
 }
 
 #[test]
+fn requests_of_every_kind_stand_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let steering = |coef: f64| json!([{ "vector": "one", "coef": coef, "layer": 3 }]);
+    let kinds = [
+        json!({ "max_tokens": 3 }),
+        json!({ "max_tokens": 40, "temperature": 1.5, "seed": 1 }),
+        json!({ "max_tokens": 17, "top_k": 5, "temperature": 0.7, "seed": 2, "steering": steering(1.5) }),
+        json!({ "max_tokens": 9, "repetition_penalty": 1.3, "logprobs": true, "top_logprobs": 2 }),
+        json!({ "max_tokens": 25, "stop": ["e"], "steering": steering(-1.0) }),
+    ];
+    let requests: Vec<Value> = kinds.into_iter().map(|more| request(ADVICE, more)).collect();
+    let said = |answer: &Value| {
+        let choice = &answer["choices"][0];
+        [&choice["message"]["content"], &choice["finish_reason"], &answer["usage"]].map(Value::clone)
+    };
+    let alone: Vec<_> = requests.iter().map(|request| said(&server.ask(request))).collect();
+    let together: Vec<_> = server.ask_all(&requests).iter().map(said).collect();
+    assert_eq!(together, alone);
+    assert_eq!((&alone[0][1], &alone[0][2]["completion_tokens"]), (&json!("length"), &json!(3)));
+}
+
+#[test]
 fn every_request_has_its_own_steering_and_is_told_it() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (vectors(dir.path(), "one", 1), vectors(dir.path(), "two", 2));
