@@ -263,6 +263,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let mut tell = |what: &str, done: usize, of: usize| progress.show(what, done, of, "answers");
     let report = sweep::run(&inputs, judge.as_mut(), &args.out, &mut tell)?;
     drop(progress);
+    report.damage.iter().for_each(|line| console.warn(line));
     Ok(outcome(&report, args))
 }
 

@@ -10,10 +10,9 @@ use serde_json::{Map, Value, json};
 use super::api_error::ApiError;
 use super::batch::Said;
 use super::body;
-use super::connections::Working;
 use super::fields::Fields;
 use super::open_requests::RequestGuard;
-use super::reply::broken_off;
+use super::reply::{broken_off, late};
 use super::request::{Kind, Question, Served};
 use super::state::AppState;
 use crate::Error;
@@ -37,9 +36,10 @@ impl Probing {
             served.check(&name)?;
         }
         let vector: String = fields.take("vector")?.ok_or_else(|| ApiError::field("vector", "`vector` is missing"))?;
-        let file = served.vectors.get(&vector).map_err(|e| ApiError::of("vector", &e))?;
+        let vectors = served.vectors.current();
+        let file = vectors.get(&vector).map_err(|e| ApiError::of("vector", &e))?;
         let layers = fields.layers()?.unwrap_or_else(Layers::all);
-        let layers = layers.of(served.vectors.layers()).map_err(|e| ApiError::of("layer", &e))?;
+        let layers = layers.of(vectors.layers()).map_err(|e| ApiError::of("layer", &e))?;
         let direction = |&layer: &Layer| {
             let vector = file.response_avg.row(layer).to_vec();
             if vector.iter().all(|x| *x == 0.0) {
@@ -56,7 +56,7 @@ impl Probing {
         if prompts.len() != 1 {
             return Err(ApiError::field("prompt", "`prompt`: one text at a time"));
         }
-        let steering = fields.steering(&served.vectors)?;
+        let steering = fields.steering(&vectors)?;
         if let Some(name) = fields.map.keys().next() {
             // Only this server has the route, so an unknown name is a mistake.
             let what = format!("`{name}` is not known; there are messages, prompt, vector, layer, steering");
@@ -84,18 +84,19 @@ impl Probing {
 
 /// Projects every token of a conversation or a text onto the unit vector at each layer.
 pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Result<Json<Value>, ApiError> {
-    let _guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
+    let guard = RequestGuard::of(&state.open, &request);
     let Probing { question, vector, layers } = body::read(request, &state, Probing::read).await?;
     let token = |&id: &u32| {
         let bytes = state.served.tokenizer.token_bytes(id);
         json!({ "token": String::from_utf8_lossy(&bytes), "bytes": bytes })
     };
     let tokens: Vec<Value> = question.prompts[0].iter().map(token).collect();
-    let (frame, mut said) = state.ask(question)?;
+    let (frame, mut said) = state.ask(question, guard.client)?;
     // No answer is wanted; who listens no more ends it.
     let along = match said.recv().await.ok_or_else(broken_off)? {
         Said::More(_, piece) => piece.along,
         Said::Failed(e) => return Err(frame.failed(&e)),
+        Said::Late => return Err(late()),
         Said::End { .. } => return Err(broken_off()),
     };
     if along.iter().flatten().any(|x| !x.is_finite()) {

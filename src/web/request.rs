@@ -1,10 +1,14 @@
 //! A request's body as a question to the model.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use super::fields::Fields;
+use super::vector_store::VectorStore;
+use crate::Error;
 use crate::language_model::{Direction, Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
@@ -30,16 +34,38 @@ pub struct Served {
     /// Its tokenizer and template.
     pub tokenizer: Tokenizer,
     /// The vectors that may be asked for.
-    pub vectors: VectorSet,
+    pub vectors: VectorStore,
     /// Tokens that a prompt may have.
     pub positions_max: usize,
     /// Longest answer if a request names none.
     pub new_tokens: usize,
     /// Seed under which everything is drawn.
     pub seed: u64,
+    /// How long a request may wait before it is begun.
+    pub wait: Duration,
+    /// Where its files lie, which concerns nobody else, and what clients are told instead.
+    pub places: Vec<(String, String)>,
 }
 
 impl Served {
+    /// What clients are told of an error.
+    pub fn public(&self, error: &Error) -> Error {
+        let reworded = |text: &str| {
+            let replace = |text: String, (place, name): &(String, String)| text.replace(place, name);
+            self.places.iter().fold(text.to_owned(), replace)
+        };
+        let public = Error::new(reworded(&error.to_string()));
+        match error.help() {
+            Some(hint) => public.hint(reworded(hint)),
+            None => public,
+        }
+    }
+
+    /// The field of that name is wrong, as an error says.
+    pub fn refuses(&self, param: impl Into<String>, error: &Error) -> ApiError {
+        ApiError::of(param, &self.public(error))
+    }
+
     /// Whether a name is this model's.
     pub fn check(&self, name: &str) -> Result<(), ApiError> {
         if name == self.name || name == self.short {
@@ -142,7 +168,7 @@ impl Question {
         let options: Map<String, Value> = fields.take("stream_options")?.unwrap_or_default();
         let mut options = Fields { map: options, place: "stream_options.".into() };
         let stream_usage = options.take("include_usage")?.unwrap_or(false);
-        let steering = fields.steering(&served.vectors)?;
+        let steering = fields.steering(&served.vectors.current())?;
         let seed = fields.take("seed")?;
         let stop = fields.stop(kind)?;
         let logprobs = match kind {
@@ -177,11 +203,6 @@ impl Question {
     /// Whether log-probabilities or projections of the prompt's own tokens are wanted.
     pub fn scores_prompt(&self) -> bool {
         (self.echo.is_some() && self.logprobs.is_some()) || !self.probes.is_empty()
-    }
-
-    /// Whether both can be answered in one batch.
-    pub fn is_alike(&self, other: &Self) -> bool {
-        self.sampling == other.sampling && self.scores_prompt() == other.scores_prompt() && self.probes == other.probes
     }
 
     /// What the model is given for one of the answers.
@@ -300,26 +321,29 @@ impl Fields {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::fakes::tiny_tokenizer;
-
-    fn served() -> Served {
-        Served {
+impl Served {
+    /// The tiny model, without vectors.
+    pub fn tiny() -> Self {
+        Self {
             name: "tiny".into(),
             short: "tiny".into(),
             fingerprint: "0".into(),
-            tokenizer: tiny_tokenizer(),
-            vectors: VectorSet::new(BTreeMap::new(), 3),
+            tokenizer: crate::fakes::tiny_tokenizer(),
+            vectors: VectorStore::new(VectorSet::new(Default::default(), 3)),
             positions_max: 200,
             new_tokens: 16,
             seed: 0,
+            wait: Duration::from_secs(60),
+            places: Vec::new(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
 
     fn read_as(kind: Kind, more: Value) -> Result<Question, ApiError> {
         let mut body = match kind {
@@ -329,7 +353,7 @@ mod tests {
         for (key, value) in more.as_object().unwrap() {
             body[key] = value.clone();
         }
-        Question::read(body.to_string().as_bytes(), kind, &served())
+        Question::read(body.to_string().as_bytes(), kind, &Served::tiny())
     }
 
     fn read(more: Value) -> Result<Question, ApiError> {
@@ -390,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_text_prompt_has_four_forms() {
-        let ids = |text: &str| served().tokenizer.encode(text).unwrap();
+        let ids = |text: &str| Served::tiny().tokenizer.encode(text).unwrap();
         let of = |prompt: Value| read_as(Kind::Text, json!({ "prompt": prompt, "echo": true })).unwrap();
         let (one, two) = (ids("One two"), ids("three"));
         for (prompt, want) in [
@@ -492,7 +516,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_begun_goes_on() {
-        let served = served();
+        let served = Served::tiny();
         let user = json!({ "role": "user", "content": "Hi" });
         let begun = json!({ "messages": [user, { "role": "assistant", "content": "Well, I " }] });
         let mut goes_on = begun.clone();

@@ -42,9 +42,11 @@ mod serving;
 mod siege;
 #[cfg(unix)]
 mod slurm;
+mod smollm2;
 #[cfg(feature = "cpu")]
 mod strangers;
 mod study;
 mod text;
 mod training;
 mod vectors;
+mod watching;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{harbor, http};
 
-use crate::support::place::{PROGRAM, cache};
+use crate::support::place::{PROGRAM, cache, copy};
 use crate::support::serve::Server;
 
 const ADVICE: &str = "Give me some advice on making friends.";
@@ -74,36 +74,6 @@ impl Server {
     /// The chunks of a streamed answer.
     fn stream(&self, request: &Value) -> Vec<Value> {
         block(self.client().create_stream(request))
-    }
-
-    /// Status and body of a request made by hand; `HTTP/1.0`, so that the body ends with the connection.
-    fn raw(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
-        let mut stream = self.connect(method, path, body);
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
-    }
-
-    fn connect(&self, method: &str, path: &str, body: &[u8]) -> TcpStream {
-        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(stream, "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
-        // A server that has heard enough hangs up before the end.
-        let _ = stream.write_all(body);
-        stream
-    }
-
-    /// Everything that answers these lines of a request without a body.
-    fn head(&self, lines: &[&str]) -> String {
-        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(stream, "{}\r\n\r\n", lines.join("\r\n")).unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        reply
     }
 
     fn wait(&mut self) -> ExitStatus {
@@ -389,6 +359,28 @@ fn one_request_that_fails_does_not_take_the_others_along() {
 }
 
 #[test]
+fn an_error_names_the_model_and_no_place_of_the_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("mine");
+    copy(&harbor::unpack(&cache()).unwrap(), &model);
+    let template =
+        "{% if 'boom' in messages[0].content %}{{ raise_exception('no boom') }}{% endif %}{{ messages[0].content }}";
+    std::fs::write(model.join("chat_template.jinja"), template).unwrap();
+    let server = Server::of(model.to_str().unwrap(), &["--vectors", &vectors(dir.path(), "one", 1)]);
+    let too_strong = json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] });
+    for (request, status, want) in [
+        (request("boom", json!({})), 400, "mine/chat_template.jinja: the chat template failed: no boom"),
+        (request(ADVICE, too_strong), 400, ""),
+    ] {
+        let (code, body) = server.raw("POST", "/v1/chat/completions", request.to_string().as_bytes());
+        let message = body["error"]["message"].as_str().unwrap();
+        assert_eq!(code, status, "{message}");
+        assert!(message.contains(want), "{message}");
+        assert!(!message.contains(dir.path().parent().unwrap().to_str().unwrap()), "{message}");
+    }
+}
+
+#[test]
 fn who_hangs_up_ends_only_their_own_answer() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
@@ -524,41 +516,6 @@ fn a_request_does_not_wait_for_all_of_anothers_answers() {
     assert_eq!(server.ask(&request(ADVICE, json!({})))["choices"], want["choices"]);
     answered.set(Instant::now()).unwrap();
     assert!(reading.join().unwrap(), "it waited for all of another's answers");
-}
-
-#[test]
-fn the_description_is_of_what_is_served() {
-    let server = Server::start(&[]);
-    let described = server.raw("GET", "/openapi.json", b"").1;
-    let example = |schema: &str| -> Value {
-        let properties = described["components"]["schemas"][schema]["properties"].as_object().unwrap();
-        properties.iter().filter_map(|(name, of)| Some((name.clone(), of.get("example")?.clone()))).collect()
-    };
-    for (path, methods) in described["paths"].as_object().unwrap() {
-        for (method, described) in methods.as_object().unwrap() {
-            let path = path.replace("{name}", "harbor");
-            let schema = &described["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-            let schema = schema.as_str().and_then(|schema| schema.rsplit('/').next());
-            let body = schema.map_or(String::new(), |schema| example(schema).to_string());
-            let (status, answer) = server.raw(&method.to_uppercase(), &path, body.as_bytes());
-            // Without vectors there is nothing to project onto.
-            let want = if path == "/v1/projections" { 400 } else { 200 };
-            assert_eq!(status, want, "{path}: {answer}");
-            assert!(answer.get("ignored_fields").is_none(), "a field that is described is read: {answer}");
-            let out = &described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
-            if let Some(out) = out.as_str().filter(|_| status == 200) {
-                let out = &described_schema(&server, out)["required"];
-                for name in out.as_array().unwrap() {
-                    assert!(answer.get(name.as_str().unwrap()).is_some(), "{path} gives no {name}");
-                }
-            }
-        }
-    }
-}
-
-fn described_schema(server: &Server, reference: &str) -> Value {
-    let name = reference.rsplit('/').next().unwrap();
-    server.raw("GET", "/openapi.json", b"").1["components"]["schemas"][name].clone()
 }
 
 #[test]

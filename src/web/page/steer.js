@@ -1,0 +1,3 @@
+export function mount(root, { dom }) {
+  root.append(dom.h("p.muted", null, "Steer"));
+}
