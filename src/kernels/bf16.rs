@@ -61,8 +61,9 @@ impl<'a> Weights<'a> {
 
     pub(super) fn add_forward_by(self, engine: Engine, x: &[f32], out: &mut [f32]) {
         let (rows, outer) = (x.len() / self.inner, self.outer());
-        if engine.has_tiles() && rows <= BLOCK && self.inner.is_multiple_of(STEP) {
-            return self.add_forward_of_a_block(engine, x, out);
+        if is_block(engine, rows, self.inner) {
+            let block = |n: usize, _: &mut Vec<bf16>| self.values[n * self.inner..][..BLOCK * self.inner].as_ptr();
+            return add_block(engine, x, self.inner, out, outer, &block, &|n| (self.row(n), 1.0));
         }
         if rows == 1 || engine == Engine::Plain && rows <= FEW {
             return add_few(&rounded(engine, x), self.inner, 0..outer, out, outer, &|n| (self.row(n), 1.0));
@@ -103,44 +104,59 @@ impl<'a> Weights<'a> {
         };
         add_by_tiles(engine, dy, outer, alpha, out, self.inner, &fill);
     }
+}
 
-    /// Up to 32 rows: the weights stay as they lie and `xᵀ` is the panel, so the result is turned once it is there.
-    fn add_forward_of_a_block(self, engine: Engine, x: &[f32], out: &mut [f32]) {
-        let (rows, outer, steps) = (x.len() / self.inner, self.outer(), self.inner / STEP);
-        let narrowed: Vec<bf16> = x.iter().map(|x| bf16::from_bits(narrow(*x))).collect();
-        let mut panel = vec![Tile::ZERO; 2 * steps];
-        for (index, tile) in panel.iter_mut().enumerate() {
-            let (from, terms) = (index / steps * TILE, index % steps * STEP);
-            engine.fill_transposed(
-                std::array::from_fn(|i| match from + i < rows {
-                    true => &narrowed[(from + i) * self.inner + terms..][..STEP],
-                    false => &[],
-                }),
-                tile,
-            );
-        }
-        let whole = outer / BLOCK * BLOCK;
-        let shared = Shared(out.as_mut_ptr());
-        (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * self.inner * BLOCK)).for_each(
-            |n| {
-                let mut block = [0.0f32; BLOCK * BLOCK];
-                let first = [n, n + TILE].map(|n| self.row(n).as_ptr().cast());
-                let weights = Rows { first, row: self.inner, step: STEP };
-                let panel = [&panel[..steps], &panel[steps..]];
-                // SAFETY: the block is ours, and 32 rows of weights are there.
-                unsafe { engine.add_product(weights, panel, block.as_mut_ptr(), BLOCK, (BLOCK, BLOCK)) };
-                for m in 0..rows {
-                    for (j, sums) in block.chunks_exact(BLOCK).enumerate() {
-                        // SAFETY: this task alone writes these outputs.
-                        unsafe { *shared.at(m * outer + n + j) += sums[m] };
-                    }
-                }
-            },
+/// Whether [`add_block`] takes products of this size.
+pub(super) fn is_block(engine: Engine, rows: usize, inner: usize) -> bool {
+    engine.has_tiles() && rows <= BLOCK && inner.is_multiple_of(STEP)
+}
+
+/// Up to 32 rows of activations, `out [rows, outer] += x · Wᵀ`: the weights, 32 rows at a time, are the tiles of `a` and `xᵀ`
+/// is the panel, so the result is turned once it is there. `block(n, room)` gives the place of rows n to n + 32 of `W`, up to
+/// their factors, and may lay them into the room; `row_of` is that of [`add_few`].
+pub(super) fn add_block<'a, W: Wide + 'a>(
+    engine: Engine,
+    x: &[f32],
+    inner: usize,
+    out: &mut [f32],
+    outer: usize,
+    block: &(impl Fn(usize, &mut Vec<bf16>) -> *const bf16 + Sync),
+    row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
+) {
+    let (rows, steps) = (x.len() / inner, inner / STEP);
+    let narrowed: Vec<bf16> = x.iter().map(|x| bf16::from_bits(narrow(*x))).collect();
+    let mut panel = vec![Tile::ZERO; 2 * steps];
+    for (index, tile) in panel.iter_mut().enumerate() {
+        let (from, terms) = (index / steps * TILE, index % steps * STEP);
+        engine.fill_transposed(
+            std::array::from_fn(|i| match from + i < rows {
+                true => &narrowed[(from + i) * inner + terms..][..STEP],
+                false => &[],
+            }),
+            tile,
         );
-        if whole < outer {
-            let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();
-            add_few(&rounded, self.inner, whole..outer, out, outer, &|n| (self.row(n), 1.0));
+    }
+    let whole = outer / BLOCK * BLOCK;
+    let shared = Shared(out.as_mut_ptr());
+    let tasks = (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * inner * BLOCK));
+    tasks.for_each_init(Vec::new, |room, n| {
+        let mut sums = [0.0f32; BLOCK * BLOCK];
+        let first = block(n, room).cast::<u16>();
+        let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
+        let panel = [&panel[..steps], &panel[steps..]];
+        // SAFETY: the sums are ours, and 32 rows of weights are there.
+        unsafe { engine.add_product(weights, panel, sums.as_mut_ptr(), BLOCK, (BLOCK, BLOCK)) };
+        for (j, sums) in sums.chunks_exact(BLOCK).enumerate() {
+            let factor = row_of(n + j).1;
+            for (m, sum) in sums.iter().take(rows).enumerate() {
+                // SAFETY: this task alone writes these outputs.
+                unsafe { *shared.at(m * outer + n + j) += sum * factor };
+            }
         }
+    });
+    if whole < outer {
+        let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();
+        add_few(&rounded, inner, whole..outer, out, outer, row_of);
     }
 }
 

@@ -14,8 +14,8 @@ use burn::backend::flex::FlexTensor;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::bf16::{FEW, Wide, add_by_tiles, add_few, add_in_f32, rounded};
-use super::bf16_engine::{Engine, STEP, TILE, Tile};
+use super::bf16::{FEW, Wide, add_block, add_by_tiles, add_few, add_in_f32, is_block, rounded};
+use super::bf16_engine::{BLOCK, Engine, STEP, TILE, Tile};
 use super::flex_primitives::vectorised;
 
 /// Bytes of a row's scale.
@@ -88,15 +88,21 @@ impl<'a> Weights8<'a> {
             let widen = |from: usize, columns: usize, into: &mut Vec<f32>| self.widen(from..from + columns, into);
             return add_in_f32(x, self.inner, 1.0, out, outer, &widen, true);
         }
+        if is_block(engine, rows, self.inner) {
+            let block = |n: usize, room: &mut Vec<bf16>| {
+                room.resize(BLOCK * self.inner, bf16::ZERO);
+                for (room, n) in room.chunks_exact_mut(self.inner).zip(n..) {
+                    to_bf16(self.row(n).0, room);
+                }
+                room.as_ptr()
+            };
+            return add_block(engine, x, self.inner, out, outer, &block, &|n| self.row(n));
+        }
         let fill = |from: usize, depth: Range<usize>, tile: &mut Tile| {
             let mut wide = [[bf16::ZERO; STEP]; TILE];
             let there = TILE.min(outer.saturating_sub(from));
             for (wide, n) in wide.iter_mut().zip(from..from + there) {
-                let numbers = &self.row(n).0[depth.clone()];
-                vectorised(
-                    #[inline(always)]
-                    || wide.iter_mut().zip(numbers).for_each(|(to, q)| *to = exact(*q)),
-                );
+                to_bf16(&self.row(n).0[depth.clone()], wide);
             }
             let rows: [&[bf16]; TILE] = std::array::from_fn(|i| match i < there {
                 true => &wide[i][..depth.len()],
@@ -116,10 +122,16 @@ impl<'a> Weights8<'a> {
     }
 }
 
-/// A number of at most seven bits, which bf16 holds.
-#[inline(always)]
-fn exact(q: i8) -> bf16 {
-    bf16::from_bits((f32::from(q).to_bits() >> 16) as u16)
+/// Numbers of at most seven bits, which bf16 holds.
+fn to_bf16(numbers: &[i8], wide: &mut [bf16]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (wide, q) in wide.iter_mut().zip(numbers) {
+                *wide = bf16::from_bits((f32::from(*q).to_bits() >> 16) as u16);
+            }
+        },
+    );
 }
 
 #[cfg(test)]
