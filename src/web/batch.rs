@@ -191,9 +191,9 @@ impl Desk<'_, '_> {
         let turn = |&(request, line): &(usize, usize)| {
             let Asked { key, question, .. } = &requests[request].asked;
             Turn {
-                id: format!("{key}, answer {line}"),
+                id: format!("{key}, answer {}", question.draws(line)),
                 prompt: question.prompt(line),
-                steering: question.steering.clone(),
+                steering: question.steering(line).to_vec(),
             }
         };
         let turns: Vec<Turn> = places.iter().map(turn).collect();
@@ -298,7 +298,7 @@ impl Line {
             let _ = asked.reply.send(Said::More(self.place, piece));
         }
         // Steered positions are counted at the end of the batch; an unsteered answer need not wait for that.
-        if asked.question.steering.is_empty() {
+        if asked.question.steering(self.place).is_empty() {
             if self.choice.stopped {
                 self.say_end(asked, "stop", Vec::new());
             } else if self.choice.tokens == asked.question.sampling.max_new_tokens {

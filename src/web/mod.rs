@@ -11,6 +11,7 @@ mod api_error;
 mod batch;
 mod body;
 mod choice;
+mod compare;
 mod connections;
 mod fields;
 mod open_requests;
@@ -206,6 +207,7 @@ fn routes(state: Arc<AppState>) -> Router {
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
         .route("/v1/chat/completions", post(async |state, request| completions(state, request, Kind::Chat).await))
+        .route("/v1/compare", post(compare::answer))
         .route("/v1/completions", post(async |state, request| completions(state, request, Kind::Text).await))
         .route("/v1/steering", get(steering))
         .route("/v1/projections", post(projections::answer))
