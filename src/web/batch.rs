@@ -4,12 +4,14 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::choice::{Choice, Piece};
+use super::meter::Meter;
 use super::request::{Question, Served};
 use crate::Error;
 use crate::language_model::{Answer, CaptureSpec, FinishReason, StreamEvent, Token};
@@ -31,6 +33,8 @@ pub struct Asked {
     pub question: Question,
     /// Where the answer goes. A closed receiver means that the client has gone.
     pub reply: UnboundedSender<Said>,
+    /// Whose tokens they are.
+    pub meter: Arc<Meter>,
 }
 
 /// What a client gets.
@@ -51,6 +55,8 @@ pub enum Said {
     },
     /// There will be no answer.
     Failed(Error),
+    /// The request has waited for too long; nothing of it was answered.
+    Late,
 }
 
 /// Answers until every sender of questions is gone.
@@ -151,7 +157,16 @@ impl Desk<'_, '_> {
 
     /// Begins batches while there are places and requests for them.
     fn begin(&mut self) {
-        self.waiting.retain(|one| !one.asked.reply.is_closed());
+        let longest = self.served.wait;
+        // What is asked again after a failure has been begun, and waits no more.
+        let is_late = |one: &Pending| !one.alone && one.since.elapsed() > longest;
+        self.waiting.retain(|one| {
+            let is_late = is_late(one);
+            if is_late {
+                let _ = one.asked.reply.send(Said::Late);
+            }
+            !is_late && !one.asked.reply.is_closed()
+        });
         while let Some(requests) = self.next_batch() {
             match self.start(&requests) {
                 Ok((batch, places)) => {
@@ -293,6 +308,7 @@ impl Line {
         if self.choice.stopped || self.ended || asked.question.silent || asked.reply.is_closed() {
             return ControlFlow::Break(());
         }
+        asked.meter.spend(1);
         let piece = self.choice.hear(&served.tokenizer, token);
         if !piece.is_empty() {
             let _ = asked.reply.send(Said::More(self.place, piece));

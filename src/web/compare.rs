@@ -1,29 +1,20 @@
 //! `/v1/compare`: one prompt under several steerings, answered in one batch from the same random numbers, so that the answers
 //! differ by the steering alone. What is projected is taken while the answers are made, under the steering that acts.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
-use super::body;
-use super::connections::Working;
 use super::fields::Fields;
-use super::open_requests::RequestGuard;
-use super::reply;
 use super::request::{Kind, Question, Served};
-use super::state::AppState;
 use crate::language_model::Direction;
 
 /// Steerings that are compared at once.
-pub const VARIANTS_MAX: usize = 4;
+const VARIANTS_MAX: usize = 4;
 /// Directions onto which tokens are projected while they are made: each costs a number per token in the answer.
-pub const PROBES_MAX: usize = 512;
+const PROBES_MAX: usize = 512;
 
-/// Reads a comparison: a completion's fields, with `variants` and `probes`.
-fn read(body: &[u8], served: &Served) -> Result<Question, ApiError> {
+/// Reads a comparison: a chat completion's fields, with `variants` and `probes`. `choices[i]` is then of the i-th variant.
+pub fn read(body: &[u8], served: &Served) -> Result<Question, ApiError> {
     let mut fields = Fields::read(body)?;
     let probes = probes(&mut fields, served)?;
     let question = Question::of(fields, Kind::Chat, served, |fields, ignored| {
@@ -42,7 +33,7 @@ fn read(body: &[u8], served: &Served) -> Result<Question, ApiError> {
                 Some(shared) if !has_own => shared.clone(),
                 _ => variant.chat(served, true, ignored)?,
             });
-            asked.2.push(variant.steering(&served.vectors)?);
+            asked.2.push(variant.steering(&served.vectors.current())?);
             variant.map.remove("messages");
             variant.refuse_others("steering, messages")?;
         }
@@ -64,13 +55,4 @@ fn probes(fields: &mut Fields, served: &Served) -> Result<Vec<Direction>, ApiErr
         }
     }
     Ok(directions)
-}
-
-/// Answers as chat completions do, `choices[i]` being the i-th variant's.
-pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
-    let guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
-    let question = body::read(request, &state, read).await?;
-    let stream = question.stream;
-    let (frame, said) = state.ask(question)?;
-    if stream { Ok(reply::streamed(frame, said, guard)) } else { reply::whole(frame, said).await }
 }

@@ -10,10 +10,9 @@ use super::api_error::ApiError;
 use super::batch::Said;
 use super::body;
 use super::choice::Projected;
-use super::connections::Working;
 use super::fields::Fields;
 use super::open_requests::RequestGuard;
-use super::reply::broken_off;
+use super::reply::{broken_off, late};
 use super::request::{Kind, Question, Served};
 use super::state::AppState;
 use crate::Error;
@@ -44,7 +43,7 @@ impl Probing {
         if prompts.len() != 1 {
             return Err(ApiError::field("prompt", "`prompt`: one text at a time"));
         }
-        let steering = vec![fields.steering(&served.vectors)?];
+        let steering = vec![fields.steering(&served.vectors.current())?];
         fields.refuse_others("messages, prompt, vector, layer, steering")?;
         let question = Question {
             kind: Kind::Text,
@@ -73,9 +72,10 @@ impl Fields {
         let at = |name: &str| format!("{}{name}", self.place);
         let (vector_at, layer_at) = (at("vector"), at("layer"));
         let vector: String = self.take("vector")?.ok_or_else(|| self.missing("vector"))?;
-        let file = served.vectors.get(&vector).map_err(|e| ApiError::of(&vector_at, &e))?;
+        let vectors = served.vectors.current();
+        let file = vectors.get(&vector).map_err(|e| ApiError::of(&vector_at, &e))?;
         let layers = self.layers()?.unwrap_or_else(Layers::all);
-        let layers = layers.of(served.vectors.layers()).map_err(|e| ApiError::of(&layer_at, &e))?;
+        let layers = layers.of(vectors.layers()).map_err(|e| ApiError::of(&layer_at, &e))?;
         let direction = |&layer: &Layer| {
             let vector = file.response_avg.row(layer).to_vec();
             if vector.iter().all(|x| *x == 0.0) {
@@ -91,13 +91,14 @@ impl Fields {
 
 /// Projects every token of a conversation or a text onto the unit vector at each layer.
 pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Result<Json<Value>, ApiError> {
-    let _guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
+    let guard = RequestGuard::of(&state.open, &request);
     let Probing { question, vector, layers } = body::read(request, &state, Probing::read).await?;
-    let (frame, mut said) = state.ask(question)?;
+    let (frame, mut said) = state.ask(question, guard.client)?;
     // No answer is wanted; who listens no more ends it.
     let tokens = match said.recv().await.ok_or_else(broken_off)? {
         Said::More(_, piece) => piece.prompt,
         Said::Failed(e) => return Err(frame.failed(&e)),
+        Said::Late => return Err(late()),
         Said::End { .. } => return Err(broken_off()),
     };
     if tokens.iter().flat_map(|token| &token.projections).any(|x| !x.is_finite()) {

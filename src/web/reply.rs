@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -204,6 +205,12 @@ pub fn broken_off() -> ApiError {
     ApiError::failed(&Error::new("the model stopped before the answer was complete"))
 }
 
+/// The request has waited for too long.
+pub fn late() -> ApiError {
+    let what = "the server is busy, and the request has waited for too long";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, what).code("server_busy")
+}
+
 /// The whole completion, when it is complete.
 pub async fn whole(mut frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, ApiError> {
     let mut pieces = vec![Piece::default(); frame.answers];
@@ -224,6 +231,7 @@ pub async fn whole(mut frame: Frame, mut said: UnboundedReceiver<Said>) -> Resul
                 open -= 1;
             }
             Said::Failed(e) => return Err(frame.failed(&e)),
+            Said::Late => return Err(late()),
         }
     }
     let mut completion = frame.json(false, Value::Array(choices));
@@ -281,6 +289,7 @@ impl Chunks {
                 }
             }
             Some(Said::Failed(e)) => self.fail(&self.frame.failed(&e)),
+            Some(Said::Late) => self.fail(&late()),
             None => self.fail(&broken_off()),
         }
     }

@@ -1,10 +1,13 @@
 //! A request's body as a question to the model.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use super::fields::Fields;
+use super::vector_store::VectorStore;
 use crate::language_model::{Direction, Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
@@ -30,13 +33,15 @@ pub struct Served {
     /// Its tokenizer and template.
     pub tokenizer: Tokenizer,
     /// The vectors that may be asked for.
-    pub vectors: VectorSet,
+    pub vectors: VectorStore,
     /// Tokens that a prompt may have.
     pub positions_max: usize,
     /// Longest answer if a request names none.
     pub new_tokens: usize,
     /// Seed under which everything is drawn.
     pub seed: u64,
+    /// How long a request may wait before it is begun.
+    pub wait: Duration,
 }
 
 impl Served {
@@ -129,7 +134,7 @@ impl Question {
                 Kind::Chat => (vec![fields.chat(served, true, ignored)?], None),
                 Kind::Text => fields.texts(served)?,
             };
-            let steering = vec![fields.steering(&served.vectors)?; prompts.len()];
+            let steering = vec![fields.steering(&served.vectors.current())?; prompts.len()];
             Ok((prompts, echo, steering))
         })
     }
@@ -323,26 +328,28 @@ impl Fields {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::fakes::tiny_tokenizer;
-
-    fn served() -> Served {
-        Served {
+impl Served {
+    /// The tiny model, without vectors.
+    pub fn tiny() -> Self {
+        Self {
             name: "tiny".into(),
             short: "tiny".into(),
             fingerprint: "0".into(),
-            tokenizer: tiny_tokenizer(),
-            vectors: VectorSet::new(BTreeMap::new(), 3),
+            tokenizer: crate::fakes::tiny_tokenizer(),
+            vectors: VectorStore::new(VectorSet::new(Default::default(), 3)),
             positions_max: 200,
             new_tokens: 16,
             seed: 0,
+            wait: Duration::from_secs(60),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
 
     fn read_as(kind: Kind, more: Value) -> Result<Question, ApiError> {
         let mut body = match kind {
@@ -352,7 +359,7 @@ mod tests {
         for (key, value) in more.as_object().unwrap() {
             body[key] = value.clone();
         }
-        Question::read(body.to_string().as_bytes(), kind, &served())
+        Question::read(body.to_string().as_bytes(), kind, &Served::tiny())
     }
 
     fn read(more: Value) -> Result<Question, ApiError> {
@@ -413,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_text_prompt_has_four_forms() {
-        let ids = |text: &str| served().tokenizer.encode(text).unwrap();
+        let ids = |text: &str| Served::tiny().tokenizer.encode(text).unwrap();
         let of = |prompt: Value| read_as(Kind::Text, json!({ "prompt": prompt, "echo": true })).unwrap();
         let (one, two) = (ids("One two"), ids("three"));
         for (prompt, want) in [
@@ -515,7 +522,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_begun_goes_on() {
-        let served = served();
+        let served = Served::tiny();
         let user = json!({ "role": "user", "content": "Hi" });
         let begun = json!({ "messages": [user, { "role": "assistant", "content": "Well, I " }] });
         let mut goes_on = begun.clone();

@@ -76,36 +76,6 @@ impl Server {
         block(self.client().create_stream(request))
     }
 
-    /// Status and body of a request made by hand; `HTTP/1.0`, so that the body ends with the connection.
-    fn raw(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
-        let mut stream = self.connect(method, path, body);
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
-    }
-
-    fn connect(&self, method: &str, path: &str, body: &[u8]) -> TcpStream {
-        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(stream, "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
-        // A server that has heard enough hangs up before the end.
-        let _ = stream.write_all(body);
-        stream
-    }
-
-    /// Everything that answers these lines of a request without a body.
-    fn head(&self, lines: &[&str]) -> String {
-        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(stream, "{}\r\n\r\n", lines.join("\r\n")).unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        reply
-    }
-
     fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
@@ -524,41 +494,6 @@ fn a_request_does_not_wait_for_all_of_anothers_answers() {
     assert_eq!(server.ask(&request(ADVICE, json!({})))["choices"], want["choices"]);
     answered.set(Instant::now()).unwrap();
     assert!(reading.join().unwrap(), "it waited for all of another's answers");
-}
-
-#[test]
-fn the_description_is_of_what_is_served() {
-    let server = Server::start(&[]);
-    let described = server.raw("GET", "/openapi.json", b"").1;
-    let example = |schema: &str| -> Value {
-        let properties = described["components"]["schemas"][schema]["properties"].as_object().unwrap();
-        properties.iter().filter_map(|(name, of)| Some((name.clone(), of.get("example")?.clone()))).collect()
-    };
-    for (path, methods) in described["paths"].as_object().unwrap() {
-        for (method, described) in methods.as_object().unwrap() {
-            let path = path.replace("{name}", "harbor");
-            let schema = &described["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-            let schema = schema.as_str().and_then(|schema| schema.rsplit('/').next());
-            let body = schema.map_or(String::new(), |schema| example(schema).to_string());
-            let (status, answer) = server.raw(&method.to_uppercase(), &path, body.as_bytes());
-            // Without vectors there is nothing to project onto.
-            let want = if path == "/v1/projections" { 400 } else { 200 };
-            assert_eq!(status, want, "{path}: {answer}");
-            assert!(answer.get("ignored_fields").is_none(), "a field that is described is read: {answer}");
-            let out = &described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
-            if let Some(out) = out.as_str().filter(|_| status == 200) {
-                let out = &described_schema(&server, out)["required"];
-                for name in out.as_array().unwrap() {
-                    assert!(answer.get(name.as_str().unwrap()).is_some(), "{path} gives no {name}");
-                }
-            }
-        }
-    }
-}
-
-fn described_schema(server: &Server, reference: &str) -> Value {
-    let name = reference.rsplit('/').next().unwrap();
-    server.raw("GET", "/openapi.json", b"").1["components"]["schemas"][name].clone()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Trimtab's own chores: `cargo xtask CHORE`.
 
 mod harbor;
+mod load;
 mod random_model;
 mod siege;
 
@@ -13,6 +14,8 @@ use clap::Parser;
 enum Chore {
     /// Make the embedded world's corpus, tokenizer and model from a seed.
     Harbor(harbor::Args),
+    /// Let many clients ask the built program's server at once: nothing lost, memory even, how long answers take.
+    Load(load::Args),
     /// Make a model folder in the real shape and layout with random weights.
     RandomModel(random_model::Args),
     /// Besiege the built program: damaged files, kills, full disks, rivals, hostile peers.
@@ -22,6 +25,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Harbor(args) => harbor::run(&args),
+        Chore::Load(args) => load::run(&args),
         Chore::RandomModel(args) => random_model::run(&args),
         Chore::Siege(args) => siege::run(&args),
     };

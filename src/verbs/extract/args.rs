@@ -1,5 +1,6 @@
 //! The flags of `extract`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -90,6 +91,20 @@ impl From<BorderArg> for Border {
 }
 
 impl ExtractArgs {
+    /// The flags as the command line has them, the verb's name first.
+    ///
+    /// # Errors
+    /// What the command line refuses.
+    pub fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self> {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            args: ExtractArgs,
+        }
+        let parsed = <Words as clap::Parser>::try_parse_from(words);
+        parsed.map(|words| words.args).map_err(|e| Error::usage(e.to_string()))
+    }
+
     /// How the vector is made.
     ///
     /// # Errors

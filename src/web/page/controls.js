@@ -89,7 +89,7 @@ export function controls(model, steer, presets, changed) {
             },
           },
           h("span.letter", { "data-column": letter }, letter),
-          i === 0 && steer.two ? "Left" : i === 0 ? "Answer" : "Right",
+          steer.two ? (i === 0 ? "Left" : "Right") : "Answer",
         ),
       ),
     );
@@ -124,20 +124,21 @@ export function controls(model, steer, presets, changed) {
     "div.side",
     null,
     h(
-      "section.card",
-      { "aria-label": "Steering" },
+      "details.card.settings",
+      // On a phone the conversation comes first.
+      { open: !matchMedia("(max-width: 640px)").matches },
+      h("summary", null, "Steering"),
       h(
-        "div.row.between",
+        "div.row.between.side-top",
         null,
-        h("h2", null, "Steering"),
+        tabs,
         h(
           "div.row.tight",
           null,
-          h("button.button.button-quiet.button-small", { type: "button", onclick: swap, title: "Swap the columns’ steering" }, "⇄ Swap"),
+          h("button.button.button-quiet.button-small", { type: "button", onclick: swap, title: "Swap the columns’ steering", "aria-label": "Swap the columns’ steering" }, "⇄"),
           h("button.button.button-quiet.button-small", { type: "button", onclick: reset, title: "All coefficients to 0" }, "Reset"),
         ),
       ),
-      tabs,
       sliders,
     ),
     sampling(steer, changed),

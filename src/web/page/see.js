@@ -56,7 +56,7 @@ export class Scale {
       answer.tokens.map((token) => Math.abs(this.lengths(answer, token.projections) ?? 0)),
     );
     found.sort((a, b) => a - b);
-    this.reach = Math.max(1, found[Math.floor(0.98 * (found.length - 1))] ?? 1);
+    this.reach = Math.max(0.25, found[Math.floor(0.98 * (found.length - 1))] ?? 1);
   }
 
   raw(answer, projections, layer = this.layer) {
@@ -193,7 +193,7 @@ const [AXIS, GAP] = [34, 4];
 // Layers x tokens, the last layer on top; the first column is the state before the answer.
 export function strip(answer, scale, chosen) {
   const canvas = h("canvas.strip", { role: "img" });
-  const [w, hgt] = [Math.max(5, Math.min(14, Math.round(900 / (answer.tokens.length + 1)))), scale.layers.length > 16 ? 6 : 13];
+  const [w, hgt] = [Math.max(6, Math.min(20, Math.round(560 / (answer.tokens.length + 1)))), scale.layers.length > 16 ? 6 : 15];
   const rows = [...scale.layers].reverse();
   const left = (i) => AXIS + (i < 0 ? 0 : w + GAP + i * w);
   const paint = () => {
