@@ -7,8 +7,9 @@ mod cpu;
 mod gpu;
 mod pool;
 
-pub use backend::DeviceInfo;
+pub use backend::{DeviceInfo, Examination};
 
+use crate::kernels::Bodies;
 use crate::runtime::Runtime;
 use crate::{Error, Result};
 use backend::Built;
@@ -68,15 +69,30 @@ pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Runtime>> {
 }
 
 fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
-    let backends = built();
+    let (backend, index) = find(device)?;
+    (backend.open)(index, dtype, share)
+}
+
+/// What a device makes of every operation, by its backend's own code or by the composed one, and how fast it is.
+///
+/// # Errors
+/// No such device.
+pub fn examine(device: &str, bodies: Bodies) -> Result<Examination> {
+    let (backend, index) = find(device)?;
+    (backend.examine)(index, bodies)
+}
+
+/// The backend of a device's name, and which of its devices it is.
+fn find(device: &str) -> Result<(Built, usize)> {
+    let mut backends = built();
     if device == "auto" {
-        let found = backends.iter().find(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
-        return (found.open)(0, dtype, share);
+        let found = backends.iter().position(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
+        return Ok((backends.swap_remove(found), 0));
     }
     let (name, index) = device.split_once(':').unwrap_or((device, "0"));
     let index = index.parse().map_err(|_| Error::usage(format!("--device {device}: `{index}` is not a number")))?;
-    match backends.iter().find(|b| b.name == name) {
-        Some(backend) => (backend.open)(index, dtype, share),
+    match backends.iter().position(|b| b.name == name) {
+        Some(found) => Ok((backends.swap_remove(found), index)),
         None => {
             let names: Vec<&str> = backends.iter().map(|b| b.name).collect();
             let known = ["cpu", "wgpu", "vulkan", "metal", "cuda", "rocm"].contains(&name);

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, judge, layers, merge, model,
-    monitor, plan, project, screen, study, train, traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, doctor, eval, extract, generate, guide, judge, layers, merge,
+    model, monitor, plan, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use plain::{plain, readable};
@@ -66,6 +66,7 @@ enum Verb {
     Chat(verbs::chat::ChatArgs),
     Demo(study::DemoArgs),
     Devices(devices::DevicesArgs),
+    Doctor(doctor::DoctorArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
     Plan(plan::PlanArgs),
@@ -163,6 +164,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         }
         Verb::Demo(args) => study::demo(args, context),
         Verb::Devices(args) => devices::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
         Verb::Plan(args) => plan::run(args, context),

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 use serde::Serialize;
 
 use crate::generate::{Budget, MemoryLimit, TextGenerator};
-use crate::kernels::FusedOps;
+use crate::kernels::{Bodies, FusedOps, OperationResult, operations};
 use crate::language_model::LanguageModel;
 use crate::model::peft::Adapter;
 use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
@@ -38,6 +39,43 @@ pub(super) struct Built {
     /// Which of them, its dtype, and how many share the machine.
     pub open: fn(usize, &str, usize) -> Result<Box<dyn Runtime>>,
     pub list: fn() -> Vec<DeviceInfo>,
+    /// Which of them, and whose code.
+    pub examine: fn(usize, Bodies) -> Result<Examination>,
+}
+
+/// What a device computes, and how fast.
+#[derive(Debug, Clone)]
+pub struct Examination {
+    /// Every operation's numbers.
+    pub operations: Vec<OperationResult>,
+    /// Operations on a single number that are begun and done in a second.
+    pub launches_per_second: f64,
+    /// Bytes read and written in a second by an addition to 64 MiB.
+    pub bytes_per_second: f64,
+}
+
+/// Examines a device.
+pub(super) fn examine<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Examination {
+    let operations = operations::<B>(device, bodies);
+    let timed = |n: usize, values: usize| {
+        let mut x = Tensor::<B, 1>::zeros([values], device);
+        // The first addition compiles its kernel.
+        x = x + 1.0;
+        x.clone().slice([0..1]).into_data();
+        let began = Instant::now();
+        for _ in 0..n {
+            x = x + 1.0;
+        }
+        // Only what is read back is surely done.
+        x.slice([0..1]).into_data();
+        n as f64 / began.elapsed().as_secs_f64()
+    };
+    let values = 1 << 24;
+    Examination {
+        operations,
+        launches_per_second: timed(500, 1),
+        bytes_per_second: timed(8, values) * (2 * 4 * values) as f64,
+    }
 }
 
 /// A model folder in memory.

@@ -5,11 +5,12 @@ use std::sync::Mutex;
 use burn::backend::Flex;
 use burn::tensor::DType;
 
-use super::backend::{Built, DeviceInfo, DeviceRuntime, dtypes, pick_dtype};
+use super::backend::{Built, DeviceInfo, DeviceRuntime, dtypes, examine, pick_dtype};
 use crate::Result;
 use crate::runtime::Runtime;
 
-pub(super) const CPU: Built = Built { name: "cpu", open, list };
+pub(super) const CPU: Built =
+    Built { name: "cpu", open, list, examine: |_, bodies| Ok(examine::<Flex>(&Default::default(), bodies)) };
 
 fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
     let device = Default::default();

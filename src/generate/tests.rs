@@ -1,6 +1,7 @@
 //! The engine against slow twins: no cache, one row at a time, another order.
 
 mod choosing;
+mod joining;
 mod keeping;
 mod likelihood;
 

@@ -241,6 +241,18 @@ impl FusedOps for Flex {
         wrap(cache)
     }
 
+    fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
+        let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
+        let new = packed(new);
+        let mut cache = own(cache);
+        let all = cache.storage_mut::<f32>();
+        // What is beyond the new columns is written before it is read: each token writes its own column first.
+        for (new, &row) in slice(&new).chunks_exact((width * channels).max(1)).zip(rows) {
+            all[row * columns * channels..][..width * channels].copy_from_slice(new);
+        }
+        wrap(cache)
+    }
+
     fn cross_entropy(
         logits: Tensor<Self, 2>,
         targets: &Tensor<Self, 1, Int>,

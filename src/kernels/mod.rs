@@ -12,6 +12,7 @@ mod bf16;
 #[cfg(feature = "cpu")]
 mod bf16_engine;
 mod composed;
+mod examination;
 #[cfg(feature = "cpu")]
 mod flex;
 #[cfg(feature = "cpu")]
@@ -23,6 +24,7 @@ mod types;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
+pub use examination::{Bodies, OperationResult, operations};
 pub use types::{AdamStep, Heads, Moments, Span};
 
 impl<B: FusedOps> Span<B> {
@@ -132,9 +134,14 @@ pub trait FusedOps: Backend {
         composed::causal_attention_backward(dy, q, k, v, span, heads, SCORES_AT_ONCE)
     }
 
-    /// Writes `new [rows, width, channels]` into `cache [rows, columns, channels]` from column `at[b]` of row b on.
+    /// Writes `new [rows, width, channels]` into `cache [rows or more, columns, channels]` from column `at[b]` of row b on.
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, at: &[usize]) -> Tensor<Self, 3> {
         composed::cache_write(cache, new, at)
+    }
+
+    /// Row `rows[i]` of `cache [all rows, columns, channels]` becomes row i of `new [rows, width, channels]`, then zeros.
+    fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
+        composed::cache_put(cache, rows, new)
     }
 
     /// Cross-entropy of `logits [n, vocabulary]` against `targets [n]`, times `weights [n]`: the sum (nats, one element)

@@ -15,6 +15,7 @@ pub mod adapter;
 pub mod chat;
 pub mod data;
 pub mod devices;
+pub mod doctor;
 pub mod eval;
 pub mod extract;
 pub mod generate;

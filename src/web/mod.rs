@@ -78,7 +78,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Answer over HTTP as OpenAI's completions do, with steering per request
 ///
-/// Requests that come together are answered in one batch. A request may carry `steering`, a list of
+/// Requests are answered side by side, each joining between two tokens. A request may carry `steering`, a list of
 /// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
 /// token positions. `GET /v1/models` lists the vectors.
 #[derive(Debug, Args)]
@@ -269,10 +269,10 @@ fn work(
     asked: &Receiver<Asked>,
 ) {
     let opened = LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path());
-    match opened.and_then(|mut live| Ok((live.residual_norms()?, live))) {
-        Ok((norms, mut live)) => {
+    match opened.and_then(|mut live| Ok((live.residual_norms()?, live.begin()?))) {
+        Ok((norms, batch)) => {
             let _ = ready.send(Ok(norms));
-            answer_all(&mut live, served, asked);
+            answer_all(batch, served, asked);
         }
         Err(e) => {
             let _ = ready.send(Err(e));

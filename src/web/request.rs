@@ -200,11 +200,6 @@ impl Question {
         (self.echo.is_some() && self.logprobs.is_some()) || !self.probes.is_empty()
     }
 
-    /// Whether both can be answered in one batch.
-    pub fn is_alike(&self, other: &Self) -> bool {
-        self.sampling == other.sampling && self.scores_prompt() == other.scores_prompt() && self.probes == other.probes
-    }
-
     /// What the model is given for one of the answers.
     pub fn prompt(&self, answer: usize) -> Prompt {
         Prompt::Ids(self.prompts[answer / self.choices].clone())

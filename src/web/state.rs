@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -140,7 +140,7 @@ impl AppState {
             (None, false) => id,
         };
         let (reply, said) = unbounded_channel();
-        match self.inbox.try_send(Asked { key, question, reply, meter }) {
+        match self.inbox.try_send(Asked { key, question, reply, meter, since: Instant::now() }) {
             Ok(()) => Ok((frame, said)),
             Err(TrySendError::Full(_)) => {
                 let what = format!("{QUEUE_MAX} requests are waiting already");

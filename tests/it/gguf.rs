@@ -12,11 +12,10 @@ use trimtab::model::files::write_model;
 use trimtab::model::rope::Rope;
 use trimtab::model::{Architecture, Checkpoint, Qwen, QwenConfig, drawn, model_hash};
 use trimtab::tensorfile::Dtype;
-use trimtab::text::{Message, Rows, Tokenizer};
+use trimtab::text::{Message, Tokenizer};
 
 use crate::support::goldens::{assert_close, fixture};
 use crate::support::place::Place;
-use crate::support::reference::values;
 
 /// The tiny model: Q8_0, block 1 in F16 and block 2 in BF16, split into two files.
 fn tiny() -> PathBuf {

@@ -16,7 +16,7 @@ use trimtab::train::{FitContext, FitSettings};
 use trimtab::vector::{Layer, PersonaVector};
 
 use crate::support::goldens::{assert_close, fixture};
-use crate::support::place::{Place, stdout_json};
+use crate::support::place::Place;
 use crate::support::reference::{steps, values};
 
 fn load(path: &Path, dtype: DType) -> Qwen<Flex> {
@@ -201,4 +201,42 @@ fn smollm2_trains_as_in_pytorch() {
             assert_close(&format!("{mode} {name}"), &found, &floats_of(want), 1e-4);
         }
     }
+}
+
+/// The mean of an arm's score in a study's results, at a coefficient if it has several.
+fn score(results: &Value, arm: &str, key: &str) -> f64 {
+    let points = results["points"].as_array().unwrap();
+    let point = points.iter().find(|point| point["arm"] == arm && point["seed"].is_null()).unwrap();
+    point[key]["mean"].as_f64().unwrap()
+}
+
+/// The study of `demo --real` in its short form, and its vector at inference.
+#[test]
+fn smollm2_is_kept_from_the_trait_and_steered_by_it() {
+    let Some(path) = smollm2() else { return };
+    let mut place = Place::new();
+    place.model = path.display().to_string();
+    place.succeeds("demo --real --quick --model MODEL --out real --device cpu");
+    let results: Value = serde_json::from_slice(&place.read("real/results.json")).unwrap();
+    let trait_of = |arm: &str| score(&results, arm, "pessimistic");
+    let (base, plain) = (trait_of("base"), trait_of("gloomy.plain"));
+    let (prevented, random) = (trait_of("gloomy.prevent"), trait_of("gloomy.random"));
+    eprintln!(
+        "base {base:.1}, plain {plain:.1}, prevented {prevented:.1}, random {random:.1}, neutral {:.1}",
+        trait_of("neutral.plain")
+    );
+    // The bounds leave half of what was measured as room for another machine's rounding.
+    assert!(plain - base > 10.0 && plain - prevented > 7.0 && random - prevented > 3.0);
+    let learned = score(&results, "gloomy.prevent", "neutral_learned");
+    assert!(learned > 60.0, "{learned} % of the neutral part learned");
+
+    place.succeeds(
+        "eval trait --model MODEL --trait pessimistic --judge sentiment --vectors real/vector/pessimistic.safetensors --layer 22 \
+         --coefs=-2,2 --questions 10 --rollouts 2 --temperature 0.6 --max-new-tokens 48 --out steered --device cpu",
+    );
+    let results: Value = serde_json::from_slice(&place.read("steered/results.json")).unwrap();
+    let axes = results["axes"].as_array().unwrap().iter().filter(|axis| axis["key"] == "pessimistic");
+    let means: Vec<f64> = axes.map(|axis| axis["score"]["mean"].as_f64().unwrap()).collect();
+    eprintln!("steered at -2 and 2: {means:.1?}");
+    assert!(means.len() == 2 && means[1] - means[0] >= 10.0, "{means:?}");
 }

@@ -1,5 +1,6 @@
 //! Trimtab's own chores: `cargo xtask CHORE`.
 
+mod bench;
 mod harbor;
 mod load;
 mod random_model;
@@ -12,6 +13,8 @@ use clap::Parser;
 /// Trimtab's own chores.
 #[derive(Parser)]
 enum Chore {
+    /// Race the program against PyTorch and llama.cpp, and write a table.
+    Bench(bench::Args),
     /// Make the embedded world's corpus, tokenizer and model from a seed.
     Harbor(harbor::Args),
     /// Let many clients ask the built program's server at once: nothing lost, memory even, how long answers take.
@@ -24,6 +27,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
+        Chore::Bench(args) => bench::run(&args),
         Chore::Harbor(args) => harbor::run(&args),
         Chore::Load(args) => load::run(&args),
         Chore::RandomModel(args) => random_model::run(&args),

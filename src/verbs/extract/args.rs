@@ -125,6 +125,7 @@ impl ExtractArgs {
             filter,
             border: self.border.into(),
             response_window: self.response_window.map(|k| k as usize),
+            architecture: Some(model.config.architecture.name().to_owned()),
             ..ExtractionRecipe::new(trait_name, model.name(), &model.fingerprint)
         })
     }

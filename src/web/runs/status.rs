@@ -236,7 +236,9 @@ fn of_study(path: &Path) -> Extent {
         // Several processes share the folder's lock, and each has its own task's.
         at_work: (!under_way.is_empty()).then_some(true),
         failed: tasks.iter().any(|task| is(task, State::Failed)),
-        done: done == tasks.len() && is_file(&path.join("results.json")),
+        // Another version of the program counts its tasks' settings in another way; its results stand.
+        done: tasks.iter().all(|task| is(task, State::Done) || is(task, State::Stale))
+            && is_file(&path.join("results.json")),
     }
 }
 
