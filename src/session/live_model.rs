@@ -6,12 +6,19 @@ use std::path::PathBuf;
 
 use super::vectors::ActiveSteering;
 use crate::Result;
-use crate::language_model::{Answer, Batch, CaptureSpec, LanguageModel, Prompt, Request, Sampling, StreamEvent};
+use crate::language_model::{
+    Answer, Batch, CaptureSpec, Finished, LanguageModel, Prompt, Request, Sampling, StreamEvent,
+};
 use crate::runtime::{ModelSpec, Runtime};
 use crate::steering::{Part, SteeringPlan};
+use crate::text::Message;
+use crate::vector::math::norm;
 
 /// Parts that a plan may come to before those that no turn of the batch needs are dropped: each costs a product per token.
 const PARTS_MAX: usize = 32;
+
+/// What the length of the residual stream is measured on: an exchange in any model's own voice.
+const NEUTRAL: [&str; 2] = ["Hello, how are you?", "I am well, thank you. How can I help you?"];
 
 /// One turn to be answered under its own steering.
 #[derive(Debug, Clone)]
@@ -68,6 +75,30 @@ impl<'a> LiveModel<'a> {
     /// As [`LanguageModel::begin`].
     pub fn begin(&self) -> Result<LiveBatch> {
         Ok(LiveBatch { batch: self.model.begin()?, open: BTreeMap::new(), parts: self.spec.plan.parts.clone() })
+    }
+
+    /// Mean norm of the unsteered residual stream at a token of a neutral answer, by layer from 1: a coefficient times the
+    /// vector's norm, by this, is the share that steering adds.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub fn residual_norms(&mut self) -> Result<Vec<f64>> {
+        let tokenizer = self.model.tokenizer();
+        let chat = [Message::user(NEUTRAL[0])];
+        // A model without a template reads the question as it is.
+        let prompt = tokenizer.chat_ids(&chat, true).or_else(|_| tokenizer.encode_whole(NEUTRAL[0]))?;
+        let answer = tokenizer.encode(NEUTRAL[1])?;
+        // One token each: the norm of a mean would be shorter, because what differs from token to token cancels.
+        let upto = |i: usize| Finished {
+            prompt_ids: [prompt.as_slice(), &answer[..i]].concat(),
+            response_ids: vec![answer[i]],
+        };
+        let texts: Vec<Finished> = (0..answer.len()).map(upto).collect();
+        let states = self.model.residuals(&texts)?;
+        let mean = |layer: usize| {
+            states.iter().map(|states| norm(&states.response_avg[layer])).sum::<f64>() / states.len() as f64
+        };
+        Ok((1..=self.model.shape().0).map(mean).collect())
     }
 
     /// The turns under a plan that has a part for all their steering. Models share their weights, so another plan is another
@@ -178,10 +209,26 @@ fn count_own(answer: &mut Answer, steering: &[ActiveSteering], parts: &[Part]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::EchoLab;
+    use crate::fakes::{EchoLab, EchoModel};
     use crate::session::{SteeringRequest, VectorSet};
     use crate::steering::{Op, Positions};
     use crate::vector::{Layers, PersonaVector, VectorFile};
+
+    #[test]
+    fn the_length_of_the_stream_is_a_mean_of_lengths() {
+        let runtime = EchoLab(|_, _| String::new());
+        let norms = LiveModel::open(&runtime, "model".into(), None).unwrap().residual_norms().unwrap();
+        let ids = crate::fakes::tiny_tokenizer().encode(NEUTRAL[1]).unwrap();
+        assert_eq!(norms.len(), EchoModel::LAYERS);
+        for (i, found) in norms.iter().enumerate() {
+            let state = |&id: &u32| -> f64 {
+                let state = (0..EchoModel::HIDDEN).map(|d| f64::from(EchoModel::state(id, i + 1, d)).powi(2));
+                state.sum::<f64>().sqrt()
+            };
+            let want = ids.iter().map(state).sum::<f64>() / ids.len() as f64;
+            assert!((found / want - 1.0).abs() < 1e-5, "layer {}: {found} against {want}", i + 1);
+        }
+    }
 
     #[test]
     fn a_plan_holds_what_was_requested_lately() {

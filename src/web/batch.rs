@@ -113,9 +113,9 @@ impl Desk<'_> {
             return;
         }
         let turn = |line: usize| Turn {
-            id: format!("{key}, answer {line}"),
+            id: format!("{key}, answer {}", question.draws(line)),
             prompt: question.prompt(line),
-            steering: question.steering.clone(),
+            steering: question.steering(line).to_vec(),
         };
         let turns: Vec<Turn> = (0..question.answers()).map(turn).collect();
         let keep = CaptureSpec {

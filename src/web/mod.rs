@@ -11,6 +11,8 @@ mod api_error;
 mod batch;
 mod body;
 mod choice;
+mod compare;
+mod completions;
 mod connections;
 mod fields;
 mod jobs;
@@ -26,6 +28,7 @@ mod run_routes;
 mod runs;
 mod state;
 mod ticket;
+mod ui;
 mod vector_maker;
 mod vector_store;
 mod vectors;
@@ -60,12 +63,13 @@ use connections::{Activity, Connections, LIMITS, at_work};
 use jobs::{Jobs, JudgeChoice, work_off};
 use making::Making;
 use meter::TokenLimits;
-use open_requests::RequestGuard;
 use request::{Kind, Question, Served};
 use runs::Runs;
 use state::{AppState, Parts, QUEUE_MAX};
 use vector_maker::VectorMaker;
 use vector_store::VectorStore;
+
+pub use ui::{UiArgs, run as ui};
 
 /// What the routes take and give, for programs.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -141,6 +145,11 @@ impl ServeArgs {
 /// # Errors
 /// A model or vectors that cannot be read, an address that cannot be listened on.
 pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
+    serve(args, context, json, &|_| {})
+}
+
+/// Serves; `listening` is given the page's address once requests are answered.
+fn serve(args: &ServeArgs, context: &Context<'_>, json: bool, listening: &dyn Fn(&str)) -> Result<Outcome> {
     let model = args.model.find(context)?;
     let vectors = model.vector_set(&args.vectors, context.console)?;
     let folder = &model.folder;
@@ -197,7 +206,8 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
             let served = served.clone();
             move || work(runtime, model, &served, &ready, &asked)
         });
-        loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
+        let norms = loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
+        state.residual_norms.get_or_init(|| norms);
         let folder = made_in.unwrap_or_default();
         let maker = VectorMaker {
             context,
@@ -214,10 +224,12 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         // The first look tells the console that an interruption is seen to here: from now on answers are given to their end.
         context.console.interrupted();
         context.console.say(&format!("listening on {url}"));
+        context.console.say(&format!("page: http://{address}/"));
         if json {
             context.console.data(&json!({ "url": url }).to_string());
         }
         context.console.say(&format!("device: {device}"));
+        listening(&format!("http://{address}/"));
         let idle = args.idle_exit.map(Duration::from_secs);
         let served = threads.block_on(async {
             let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -267,18 +279,18 @@ fn places(model: &Model, vectors: &[NamedFile]) -> Vec<(String, String)> {
     places
 }
 
-/// Loads the model, tells so, and answers.
+/// Loads the model, tells how long its residual stream is, and answers.
 fn work(
     runtime: &dyn Runtime,
     model: &Model,
     served: &Served,
-    ready: &SyncSender<Result<()>>,
+    ready: &SyncSender<Result<Vec<f64>>>,
     asked: &Receiver<Asked>,
 ) {
     let opened = LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path());
-    match opened.and_then(|live| live.begin()) {
-        Ok(batch) => {
-            let _ = ready.send(Ok(()));
+    match opened.and_then(|mut live| Ok((live.residual_norms()?, live.begin()?))) {
+        Ok((norms, batch)) => {
+            let _ = ready.send(Ok(norms));
             answer_all(batch, served, asked);
         }
         Err(e) => {
@@ -307,6 +319,7 @@ fn routes(state: Arc<AppState>) -> Router {
         .route("/v1/models/{*name}", get(model))
         .route("/v1/chat/completions", post(async |state, request| completions(state, request, Kind::Chat).await))
         .route("/v1/completions", post(async |state, request| completions(state, request, Kind::Text).await))
+        .route("/v1/compare", post(comparison))
         .route("/v1/steering", get(steering))
         .route("/v1/projections", post(projections::answer))
         .merge(run_routes::routes())
@@ -351,6 +364,7 @@ async fn steering(State(state): State<Arc<AppState>>) -> Json<Value> {
         "object": "list",
         "model": model["id"],
         "layers": model["layers"],
+        "residual_norms": state.residual_norms.get(),
         "data": model["vectors"],
         "positions": [Positions::Response, Positions::Prompt, Positions::All],
         "ops": [Op::Add, Op::Ablate],
@@ -368,9 +382,9 @@ async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> 
 }
 
 async fn completions(State(state): State<Arc<AppState>>, request: Request, kind: Kind) -> Result<Response, ApiError> {
-    let guard = RequestGuard::of(&state.open, &request);
-    let question = body::read(request, &state, move |body, served| Question::read(body, kind, served)).await?;
-    let stream = question.stream;
-    let (frame, said) = state.ask(question, guard.client)?;
-    if stream { Ok(reply::streamed(frame, said, guard)) } else { reply::whole(frame, said).await }
+    completions::answer(state, request, move |body, served| Question::read(body, kind, served)).await
+}
+
+async fn comparison(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+    completions::answer(state, request, compare::read).await
 }

@@ -1,8 +1,8 @@
 //! What every connection knows, and how it hands a question to the model's thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
@@ -60,6 +60,8 @@ pub struct AppState {
     pub making: Arc<Making>,
     /// What opens without a key.
     pub tickets: Tickets,
+    /// Mean norm of the residual stream by layer from 1, once the model is loaded.
+    pub residual_norms: OnceLock<Vec<f64>>,
     limits: TokenLimits,
     /// One for each key.
     meters: Vec<Arc<Meter>>,
@@ -77,7 +79,23 @@ impl AppState {
         let Parts { inbox, runs, jobs, making, limits, clients, tickets } = parts;
         let making = Arc::new(making);
         let meters = (0..clients.max(1)).map(|_| Arc::new(Meter::new(limits.per_minute))).collect();
-        Self { served, device, started, open, runs, jobs, making, tickets, limits, meters, inbox, seeded, total }
+        let residual_norms = OnceLock::new();
+        Self {
+            served,
+            device,
+            started,
+            open,
+            runs,
+            jobs,
+            making,
+            tickets,
+            residual_norms,
+            limits,
+            meters,
+            inbox,
+            seeded,
+            total,
+        }
     }
 
     /// Questions so far.

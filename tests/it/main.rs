@@ -6,6 +6,7 @@ mod support;
 #[cfg(feature = "cpu")]
 mod adapters;
 mod cli;
+mod comparing;
 #[cfg(feature = "cpu")]
 mod data;
 #[cfg(feature = "cpu")]
@@ -31,6 +32,7 @@ mod layers;
 mod models;
 #[cfg(all(unix, feature = "cpu"))]
 mod outputs;
+mod page;
 mod parity;
 mod persona;
 mod planning;

@@ -389,7 +389,8 @@ fn an_error_names_the_model_and_no_place_of_the_machine() {
     let template =
         "{% if 'boom' in messages[0].content %}{{ raise_exception('no boom') }}{% endif %}{{ messages[0].content }}";
     std::fs::write(model.join("chat_template.jinja"), template).unwrap();
-    let server = Server::of(model.to_str().unwrap(), &["--vectors", &vectors(dir.path(), "one", 1)]);
+    let server =
+        Server::of(&["serve", "--model", model.to_str().unwrap()], &["--vectors", &vectors(dir.path(), "one", 1)]);
     let too_strong = json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] });
     for (request, status, want) in [
         (request("boom", json!({})), 400, "mine/chat_template.jinja: the chat template failed: no boom"),

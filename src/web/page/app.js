@@ -96,7 +96,10 @@ theme.addEventListener("click", () => {
   paint();
   dispatchEvent(new Event("themechange"));
 });
-dark.addEventListener("change", paint);
+dark.addEventListener("change", () => {
+  paint();
+  dispatchEvent(new Event("themechange"));
+});
 paint();
 
 addEventListener("hashchange", show);

@@ -19,13 +19,14 @@ pub struct Server {
 impl Server {
     /// Starts `trimtab serve --model harbor` with further words.
     pub fn start(words: &[&str]) -> Self {
-        Self::of("harbor", words)
+        Self::of(&["serve", "--model", "harbor"], words)
     }
 
-    /// The same with another model.
-    pub fn of(model: &str, words: &[&str]) -> Self {
+    /// Starts `trimtab` with a verb that serves, and further words.
+    pub fn of(verb: &[&str], words: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
-            .args(["serve", "--model", model, "--port", "0", "--json"])
+            .args(verb)
+            .args(["--port", "0", "--json"])
             .args(words)
             .env("TRIMTAB_CACHE", cache())
             .stdout(Stdio::piped())
