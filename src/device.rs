@@ -7,8 +7,11 @@ mod cpu;
 mod gpu;
 mod pool;
 
-pub use backend::DeviceInfo;
+pub use backend::{DeviceInfo, Examination};
 
+use std::path::Path;
+
+use crate::kernels::Bodies;
 use crate::runtime::Runtime;
 use crate::{Error, Result};
 use backend::Built;
@@ -67,16 +70,80 @@ pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Runtime>> {
     Ok(Box::new(DevicePool::new(runtimes)?))
 }
 
+/// [`open`] for work with this model, and why it is in that dtype: on a CPU `auto` goes by the checkpoint.
+///
+/// # Errors
+/// As [`open`]; weights that cannot be read.
+pub fn open_for(device: &str, dtype: &str, model: &Path) -> Result<(Box<dyn Runtime>, &'static str)> {
+    #[cfg(feature = "cpu")]
+    if dtype == "auto" && is_cpu(device) {
+        let (dtype, why) = cpu::auto(model)?;
+        return Ok((open(device, dtype)?, why));
+    }
+    #[cfg(not(feature = "cpu"))]
+    let _ = model;
+    Ok((open(device, dtype)?, ""))
+}
+
+/// The dtype of a study that is to take minutes and compares its own arms only: bf16 where the device is a CPU that multiplies it, else
+/// what `auto` takes.
+pub fn quick_dtype(device: &str) -> &'static str {
+    #[cfg(feature = "cpu")]
+    if is_cpu(device) && crate::kernels::multiplies_bf16() {
+        return "bf16";
+    }
+    #[cfg(not(feature = "cpu"))]
+    let _ = device;
+    "auto"
+}
+
+#[cfg(feature = "cpu")]
+fn is_cpu(device: &str) -> bool {
+    match device {
+        "auto" => built().iter().find(|b| !(b.list)().is_empty()).is_some_and(|b| b.name == cpu::CPU.name),
+        names => names.split(',').all(|name| name.trim().split(':').next() == Some(cpu::CPU.name)),
+    }
+}
+
+/// Begins to count where the CPU's time goes, operation by operation; what it gives makes the report.
+///
+/// # Errors
+/// A build that does not compute on the CPU.
+pub fn profile() -> Result<Box<dyn Fn() -> String>> {
+    #[cfg(feature = "cpu")]
+    {
+        let profile = crate::kernels::Profile::start();
+        Ok(Box::new(|| profile.table()))
+    }
+    #[cfg(not(feature = "cpu"))]
+    Err(Error::usage("--profile: this build does not compute on the CPU"))
+}
+
 fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
-    let backends = built();
+    let (backend, index) = find(device)?;
+    (backend.open)(index, dtype, share)
+}
+
+/// What a device makes of every operation, by its backend's own code or by the composed one, and how fast it is.
+///
+/// # Errors
+/// No such device.
+pub fn examine(device: &str, bodies: Bodies) -> Result<Examination> {
+    let (backend, index) = find(device)?;
+    (backend.examine)(index, bodies)
+}
+
+/// The backend of a device's name, and which of its devices it is.
+fn find(device: &str) -> Result<(Built, usize)> {
+    let mut backends = built();
     if device == "auto" {
-        let found = backends.iter().find(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
-        return (found.open)(0, dtype, share);
+        let found = backends.iter().position(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
+        return Ok((backends.swap_remove(found), 0));
     }
     let (name, index) = device.split_once(':').unwrap_or((device, "0"));
     let index = index.parse().map_err(|_| Error::usage(format!("--device {device}: `{index}` is not a number")))?;
-    match backends.iter().find(|b| b.name == name) {
-        Some(backend) => (backend.open)(index, dtype, share),
+    match backends.iter().position(|b| b.name == name) {
+        Some(found) => Ok((backends.swap_remove(found), index)),
         None => {
             let names: Vec<&str> = backends.iter().map(|b| b.name).collect();
             let known = ["cpu", "wgpu", "vulkan", "metal", "cuda", "rocm"].contains(&name);

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use crate::Result;
+use crate::steering::SteeringPlan;
 use crate::text::{Message, Tokenizer};
 use crate::vector::Layer;
 
@@ -155,7 +156,7 @@ pub struct Token {
 #[derive(Debug)]
 pub enum StreamEvent<'a> {
     /// The tokens of a prompt, before the first token of its answer, if [`CaptureSpec::prompt`] asks for them. The first has no
-    /// log-probability, because nothing stands before it: 0, and nothing likely. The listener's answer is not heard.
+    /// log-probability, because nothing stands before it: 0, and nothing likely. `Break` ends the answer before it begins.
     Prompt {
         /// Place of the request.
         ask: usize,
@@ -232,19 +233,35 @@ pub struct Likelihood {
     pub moved: Vec<f32>,
 }
 
-/// Answers that are made turn by turn, so that several batches may share a model.
+/// Answers that are made token by token. Requests join between two tokens, each under its own sampling, captures and steering,
+/// and leave when they are answered.
 pub trait Batch {
-    /// Makes the next token of every answer that is not complete; false once all are. Events as in [`LanguageModel::answer`].
+    /// Adds requests; gives the place of the first one among all that were ever added.
     ///
     /// # Errors
-    /// Those of the model; the batch is over then.
-    fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> Result<bool>;
+    /// As [`LanguageModel::answer`]; nothing is added then.
+    fn add(&mut self, requests: &[Request], sampling: &Sampling, capture: &CaptureSpec) -> Result<usize>;
 
-    /// The answers, in the order of the requests, once all are complete.
+    /// Puts the model under another plan, for which coefficients are given from now on. What is under way goes on as it is
+    /// steered, so the new plan has every part that acts on it.
     ///
     /// # Errors
-    /// Tokens that are no text.
-    fn answers(self: Box<Self>) -> Result<Vec<Answer>>;
+    /// A plan that does not fit the model; all stays as it was then.
+    fn replan(&mut self, plan: &SteeringPlan) -> Result<()>;
+
+    /// Makes the next token of every answer that has begun, and lets others begin; false once all are complete. Events as in
+    /// [`LanguageModel::answer`], with places as [`Batch::add`] gave them.
+    fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> bool;
+
+    /// The answers that have become complete since the last call, each with the place of its request. One that cannot be made
+    /// leaves the others alone.
+    fn complete(&mut self) -> Vec<(usize, Result<Answer>)>;
+
+    /// Answers that have not begun because there is no place for them.
+    fn waiting(&self) -> usize;
+
+    /// Drops the answers to a request that nobody wants any more.
+    fn forget(&mut self, ask: usize);
 }
 
 /// A model as evaluation sees it.
@@ -266,19 +283,12 @@ pub trait LanguageModel {
         on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>>;
 
-    /// [`LanguageModel::answer`], to be made turn by turn. The batch may fill so much of the memory for keys and values: `share`, from 0
-    /// to 1, decides how many rows there are at once, not what they say.
+    /// An empty [`Batch`] of this model.
     ///
     /// # Errors
-    /// As [`LanguageModel::answer`]; a model that makes its answers as a whole.
-    fn begin(
-        &self,
-        _requests: &[Request],
-        _sampling: &Sampling,
-        _capture: &CaptureSpec,
-        _share: f64,
-    ) -> Result<Box<dyn Batch>> {
-        Err(crate::Error::new("this model makes its answers as a whole, not turn by turn"))
+    /// A model that makes its answers as a whole.
+    fn begin(&self) -> Result<Box<dyn Batch>> {
+        Err(crate::Error::new("this model makes its answers as a whole, not token by token"))
     }
 
     /// [`LanguageModel::answer`] without captures; `finished` is given the number of complete answers.
@@ -302,6 +312,11 @@ pub trait LanguageModel {
 
     /// The residual stream of finished texts; steering, if any, acts as it would have while the response was generated.
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>>;
+
+    /// [`LanguageModel::residuals`] of rows 0 to `top`: a model need not compute what lies above, and may leave it out.
+    fn residuals_to(&mut self, texts: &[Finished], _top: Layer) -> Result<Vec<Residuals>> {
+        self.residuals(texts)
+    }
 
     /// How likely the responses of finished texts are, in the order of the texts. A response may end in the end-of-sequence
     /// token, which is then a token like any other; steering, if any, acts as it would have while it was generated.

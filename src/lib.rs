@@ -9,8 +9,8 @@
 //! | 1 | [`record`] [`stats`] [`config_file`] [`gguf`] [`guide`] [`http`]; [`kernels`] | folders that resume, configurations, numbers with intervals, a container, the guide; fused operations |
 //! | 2 | [`text`] [`data_table`] [`tensorfile`] [`hub`] [`report`] [`harbor`] | chats and tokens, files, the model cache, figures; the embedded world |
 //! | 3 | [`vector`] | persona vectors and their formats |
-//! | 4 | [`language_model`]; **[`steering`]** | what may be asked of a model; **the equation** |
-//! | 5 | [`model`] | Llama, Qwen2.5, Qwen3: blocks forward and backward, adapters, weights from folders and GGUF files |
+//! | 4 | **[`steering`]** | **the equation** |
+//! | 5 | [`language_model`]; [`model`] | what may be asked of a model; Llama, Qwen2.5, Qwen3: blocks forward and backward, adapters, weights from folders and GGUF files |
 //! | 6 | [`generate`] [`train`]; [`judge`] | the batched engine; the finetuning loop; scores of answers |
 //! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
 //! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
@@ -22,7 +22,7 @@
 //! | 14 | [`web`] | the same over HTTP |
 //! | 15 | [`cli`] | words, terminal, exit codes |
 //!
-//! What never happens: no global state; no environment read outside `cli::env`; nothing printed below `cli`; no steering
+//! What never happens: no global state, but for the clock of `--profile`; no environment read outside `cli::env`; nothing printed below `cli`; no steering
 //! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a
 //! frozen weight; no logits where nothing is supervised.
 //!

@@ -166,6 +166,8 @@ pub struct Steering<B: FusedOps> {
     plan: SteeringPlan,
     /// Per block, what is done there, in order.
     blocks: Vec<Vec<Step<B>>>,
+    /// A hash of what each part does at coefficient 1, and where.
+    marks: Vec<u64>,
 }
 
 /// What is done at one block. `columns` are the parts whose coefficients are taken.
@@ -218,7 +220,7 @@ impl<B: FusedOps> Steering<B> {
                 }
             }
         }
-        Ok(Some(Self { plan: plan.clone(), blocks: steps }))
+        Ok(Some(Self { plan: plan.clone(), blocks: steps, marks: plan.parts.iter().map(Part::mark).collect() }))
     }
 
     /// The plan that this module carries out.
@@ -242,6 +244,14 @@ impl<B: FusedOps> Steering<B> {
             }
         }
         Strengths { values, steered }
+    }
+
+    /// A mark of what acts how strongly on token `place` of a text: where tokens agree, so do equal marks, whatever else a plan
+    /// names. 0 where nothing acts.
+    pub fn mark(&self, coefs: &[f32], place: usize, prompt: usize) -> u64 {
+        let parts = coefs.iter().zip(&self.plan.parts).zip(&self.marks);
+        let acting = parts.filter(|((coef, part), _)| **coef != 0.0 && part.positions.touches(place, prompt));
+        acting.fold(0, |hash, ((coef, _), mark)| hashed(hashed(hash, *mark), u64::from(coef.to_bits())))
     }
 
     /// [`Strengths::values`] on the device, `[tokens, parts]`.
@@ -268,6 +278,14 @@ impl<B: FusedOps> Steering<B> {
 }
 
 impl Part {
+    /// A hash of what it does at coefficient 1, and where.
+    fn mark(&self) -> u64 {
+        let steers = self.steers.iter().flat_map(|Steer { layer, vector }| {
+            std::iter::once(layer.row() as u64).chain(vector.iter().map(|x| u64::from(x.to_bits())))
+        });
+        [self.op as u64, self.positions as u64].into_iter().chain(steers).fold(0, hashed)
+    }
+
     /// Whether the part fits a model of `blocks` blocks of width `hidden`.
     fn check(&self, blocks: usize, hidden: usize) -> Result<()> {
         ensure!(self.coef.is_finite(), "the steering coefficient is {}", self.coef);
@@ -288,6 +306,11 @@ impl Part {
         }
         Ok(())
     }
+}
+
+/// One step of FNV-1a over a word: equal things give equal hashes, and a chance collision of 64 bits is not to be feared.
+fn hashed(hash: u64, word: u64) -> u64 {
+    (hash ^ word ^ 0xcbf2_9ce4_8422_2325).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29)
 }
 
 /// The columns of some parts.

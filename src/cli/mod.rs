@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::verbs::{
-    self, Context, MARK, Outcome, adapter, data, devices, eval, extract, generate, guide, judge, layers, merge, model,
-    monitor, plan, project, screen, study, train, traits, vectors,
+    self, Context, MARK, Outcome, adapter, data, devices, doctor, eval, extract, generate, guide, judge, layers, merge,
+    model, monitor, plan, project, screen, study, train, traits, vectors,
 };
 use crate::{Error, Result, web};
 use plain::{plain, readable};
@@ -44,7 +44,7 @@ struct Globals {
     /// Device to compute on: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]; a study takes several: cuda:0,cuda:1
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
-    /// Dtype of frozen matrices: auto, f32, f16, bf16
+    /// Dtype of frozen matrices: auto, f32, f16, bf16, q8 (8 bits, not for training)
     #[arg(long, global = true, default_value = "auto", value_name = "DTYPE")]
     dtype: String,
     /// Seed of everything random [default: 0, or the configuration's]
@@ -53,6 +53,9 @@ struct Globals {
     /// Never fetch a model: use the cache only (also HF_HUB_OFFLINE=1)
     #[arg(long, global = true)]
     offline: bool,
+    /// Print where the CPU's time went, operation by operation, on stderr
+    #[arg(long, global = true)]
+    profile: bool,
     /// One JSON object on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -66,6 +69,7 @@ enum Verb {
     Chat(verbs::chat::ChatArgs),
     Demo(study::DemoArgs),
     Devices(devices::DevicesArgs),
+    Doctor(doctor::DoctorArgs),
     Generate(generate::GenerateArgs),
     Train(train::TrainArgs),
     Plan(plan::PlanArgs),
@@ -83,6 +87,7 @@ enum Verb {
     Monitor(monitor::MonitorArgs),
     Screen(screen::ScreenArgs),
     Serve(web::ServeArgs),
+    Ui(web::UiArgs),
     Study(study::StudyArgs),
     Guide(guide::GuideArgs),
     Completions(manual::CompletionsArgs),
@@ -132,11 +137,21 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::handle_interrupts();
-    let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
+    let Globals { device, dtype, seed, offline, profile, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
     let (cache, judge_key, hub, trackio) = (env::cache(), env::judge_key(), env::hub(offline), env::trackio());
     let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub, trackio };
+    let report = match profile.then(crate::device::profile).transpose() {
+        Ok(report) => report,
+        Err(e) => {
+            problem::show(&e);
+            return ExitCode::from(e.exit_code());
+        }
+    };
     let shown = work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome));
+    if let Some(report) = report {
+        let _ = writeln!(std::io::stderr(), "{}", report());
+    }
     match shown.and_then(|Outcome { interrupted, fault, .. }| fault.map_or(Ok(interrupted), Err)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
@@ -162,6 +177,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         }
         Verb::Demo(args) => study::demo(args, context),
         Verb::Devices(args) => devices::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
         Verb::Generate(args) => generate::run(args, context),
         Verb::Train(args) => train::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
@@ -179,6 +195,7 @@ fn work(verb: &Verb, context: &Context<'_>, quiet: bool, json: bool) -> Result<O
         Verb::Monitor(args) => monitor::run(args, context),
         Verb::Screen(args) => screen::run(args, context),
         Verb::Serve(args) => web::run(args, context, json),
+        Verb::Ui(args) => web::ui(args, context, json),
         Verb::Study(args) => study::run(args, context),
         Verb::Guide(args) => guide::run(args, context),
         Verb::Completions(args) => Ok(manual::completions(args, command())),

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 use serde::Serialize;
 
 use crate::generate::{Budget, MemoryLimit, TextGenerator};
-use crate::kernels::FusedOps;
+use crate::kernels::{Bodies, FusedOps, OperationResult, operations};
 use crate::language_model::LanguageModel;
 use crate::model::peft::Adapter;
 use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
@@ -38,6 +39,43 @@ pub(super) struct Built {
     /// Which of them, its dtype, and how many share the machine.
     pub open: fn(usize, &str, usize) -> Result<Box<dyn Runtime>>,
     pub list: fn() -> Vec<DeviceInfo>,
+    /// Which of them, and whose code.
+    pub examine: fn(usize, Bodies) -> Result<Examination>,
+}
+
+/// What a device computes, and how fast.
+#[derive(Debug, Clone)]
+pub struct Examination {
+    /// Every operation's numbers.
+    pub operations: Vec<OperationResult>,
+    /// Operations on a single number that are begun and done in a second.
+    pub launches_per_second: f64,
+    /// Bytes read and written in a second by an addition to 64 MiB.
+    pub bytes_per_second: f64,
+}
+
+/// Examines a device.
+pub(super) fn examine<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Examination {
+    let operations = operations::<B>(device, bodies);
+    let timed = |n: usize, values: usize| {
+        let mut x = Tensor::<B, 1>::zeros([values], device);
+        // The first addition compiles its kernel.
+        x = x + 1.0;
+        x.clone().slice([0..1]).into_data();
+        let began = Instant::now();
+        for _ in 0..n {
+            x = x + 1.0;
+        }
+        // Only what is read back is surely done.
+        x.slice([0..1]).into_data();
+        n as f64 / began.elapsed().as_secs_f64()
+    };
+    let values = 1 << 24;
+    Examination {
+        operations,
+        launches_per_second: timed(500, 1),
+        bytes_per_second: timed(8, values) * (2 * 4 * values) as f64,
+    }
 }
 
 /// A model folder in memory.
@@ -115,7 +153,7 @@ impl<B: FusedOps> DeviceRuntime<B> {
 
 impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     fn device(&self) -> String {
-        format!("{} ({:?})", self.name, self.dtype).to_lowercase()
+        format!("{} ({})", self.name, name_of(self.dtype))
     }
 
     fn workers(&self) -> usize {
@@ -140,6 +178,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     }
 
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+        refuse_q8(self.dtype)?;
         let tokenizer = Tokenizer::load(&spec.model)?;
         let (model, adapter, learning) = match &spec.start {
             Start::Adapter(config, seed) => {
@@ -190,6 +229,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     }
 
     fn estimate(&self, spec: &EstimateSpec<'_>) -> Result<FitEstimate> {
+        refuse_q8(self.dtype)?;
         let &EstimateSpec { config, adapter, examples, settings, trial } = spec;
         let device = (&self.device, Runtime::device(self));
         train::estimate::<B>(config, adapter, examples, settings, self.place(self.dtype), device, trial)
@@ -204,9 +244,10 @@ pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferre
         "f32" => DType::F32,
         "f16" => DType::F16,
         "bf16" => DType::BF16,
-        other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16 and bf16"))),
+        "q8" => DType::I8,
+        other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16, bf16 and q8"))),
     };
-    if !B::supports_dtype(device, dtype) {
+    if !holds::<B>(device, dtype) {
         return Err(
             Error::usage(format!("--dtype {wanted}: this device cannot compute in it")).hint("use --dtype auto")
         );
@@ -215,9 +256,34 @@ pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferre
 }
 
 pub(super) fn dtypes<B: FusedOps>(device: &B::Device) -> Vec<String> {
-    [(DType::F32, "f32"), (DType::F16, "f16"), (DType::BF16, "bf16")]
+    [DType::F32, DType::F16, DType::BF16, DType::I8]
         .into_iter()
-        .filter(|(dtype, _)| B::supports_dtype(device, *dtype))
-        .map(|(_, name)| name.to_owned())
+        .filter(|dtype| holds::<B>(device, *dtype))
+        .map(|dtype| name_of(dtype).to_owned())
         .collect()
+}
+
+/// Whether frozen matrices can be held in this dtype.
+fn holds<B: FusedOps>(device: &B::Device, dtype: DType) -> bool {
+    if dtype == DType::I8 { B::HOLDS_Q8 } else { B::supports_dtype(device, dtype) }
+}
+
+/// What `--dtype` calls a dtype of frozen matrices.
+pub(super) fn name_of(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "f32",
+        DType::F16 => "f16",
+        DType::BF16 => "bf16",
+        DType::I8 => "q8",
+        other => unreachable!("no matrix is held in {other:?}"),
+    }
+}
+
+/// Training goes through the weights backwards, for which 8 bits are too coarse and have no product.
+fn refuse_q8(dtype: DType) -> Result<()> {
+    match dtype {
+        DType::I8 => Err(Error::usage("--dtype q8: 8-bit weights are for generation, not for training")
+            .hint("train with --dtype bf16 or f32; what was trained can be generated from in q8")),
+        _ => Ok(()),
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use burn::tensor::{DType, Tensor};
 
-use super::backend::{Built, DeviceInfo, DeviceRuntime, dtypes, pick_dtype};
-use crate::kernels::FusedOps;
+use super::backend::{Built, DeviceInfo, DeviceRuntime, Examination, dtypes, examine, pick_dtype};
+use crate::kernels::{Bodies, FusedOps};
 use crate::runtime::Runtime;
 use crate::{Error, Result};
 
@@ -54,6 +54,11 @@ impl<B: FusedOps> Kind<B> {
         }))
     }
 
+    fn examine(&self, device: &B::Device, name: &str, bodies: Bodies) -> Result<Examination> {
+        probe::<B>(device, name)?;
+        Ok(examine::<B>(device, bodies))
+    }
+
     fn info(&self, device: B::Device, name: &str) -> Vec<DeviceInfo> {
         if probe::<B>(&device, name).is_err() {
             return Vec::new();
@@ -94,14 +99,21 @@ mod wgpu {
         "wgpu"
     };
 
-    pub(in crate::device) const WGPU: Built = Built { name: NAME, open, list };
+    pub(in crate::device) const WGPU: Built = Built { name: NAME, open, list, examine };
 
     // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
     const KIND: Kind<Wgpu> = Kind { preferred: DType::F32, page: page!(Wgpu), is_quarter: false };
 
+    fn device(index: usize) -> WgpuDevice {
+        if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) }
+    }
+
     fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
-        let device = if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) };
-        KIND.bench(device, format!("{NAME}:{index}"), dtype)
+        KIND.bench(device(index), format!("{NAME}:{index}"), dtype)
+    }
+
+    fn examine(index: usize, bodies: Bodies) -> Result<Examination> {
+        KIND.examine(&device(index), &format!("{NAME}:{index}"), bodies)
     }
 
     fn list() -> Vec<DeviceInfo> {
@@ -118,12 +130,16 @@ mod cuda {
 
     use super::*;
 
-    pub(in crate::device) const CUDA: Built = Built { name: "cuda", open, list };
+    pub(in crate::device) const CUDA: Built = Built { name: "cuda", open, list, examine };
 
     const KIND: Kind<Cuda> = Kind { preferred: DType::BF16, page: page!(Cuda), is_quarter: true };
 
     fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
         KIND.bench(CudaDevice::new(index), format!("cuda:{index}"), dtype)
+    }
+
+    fn examine(index: usize, bodies: Bodies) -> Result<Examination> {
+        KIND.examine(&CudaDevice::new(index), &format!("cuda:{index}"), bodies)
     }
 
     fn list() -> Vec<DeviceInfo> {
@@ -140,12 +156,16 @@ mod rocm {
 
     use super::*;
 
-    pub(in crate::device) const ROCM: Built = Built { name: "rocm", open, list };
+    pub(in crate::device) const ROCM: Built = Built { name: "rocm", open, list, examine };
 
     const KIND: Kind<Rocm> = Kind { preferred: DType::BF16, page: page!(Rocm), is_quarter: true };
 
     fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
         KIND.bench(RocmDevice::new(index), format!("rocm:{index}"), dtype)
+    }
+
+    fn examine(index: usize, bodies: Bodies) -> Result<Examination> {
+        KIND.examine(&RocmDevice::new(index), &format!("rocm:{index}"), bodies)
     }
 
     fn list() -> Vec<DeviceInfo> {

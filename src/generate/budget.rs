@@ -29,11 +29,6 @@ pub struct MemoryLimit {
 }
 
 impl Budget {
-    /// The same with a share of the memory for keys and values, from 0 to 1.
-    pub fn shared(self, share: f64) -> Self {
-        Self { cache_tokens: (self.cache_tokens as f64 * share) as usize, ..self }
-    }
-
     /// As much as fits. A token keeps `blocks · 2 · key-value channels` floats in the cache; while it passes through a block
     /// it is as many as MLP and attention make of it, with texts of a thousand tokens in mind.
     pub fn fitting(config: &QwenConfig, limit: MemoryLimit) -> Self {

@@ -14,15 +14,13 @@ use crate::{Error, Result, ensure};
 /// The mean over the prompt, and its last token.
 const PROMPT_POSITIONS: usize = 2;
 
-/// Captures what [`CaptureSpec`] asks for, for the rows of a scheduler.
+/// What [`CaptureSpec`] asks for, ready for a model.
 pub(super) struct Capture<B: FusedOps> {
+    pub spec: CaptureSpec,
     device: B::Device,
     /// Rows of the stream and its width: `layers + 1`, `hidden`.
     shape: [usize; 2],
-    residuals: bool,
     probes: Vec<Probes<B>>,
-    /// Of each row of the scheduler, the sum over its answer's tokens that have been read: `[rows, layers + 1, hidden]`.
-    sums: Option<Tensor<B, 3>>,
 }
 
 /// The probes of one row of the stream.
@@ -41,15 +39,21 @@ pub(super) struct PromptStates {
     pub last: Vec<Vec<f32>>,
 }
 
-/// The states that one decoding step passed through.
-pub(super) struct StepStates<B: FusedOps> {
-    states: Vec<Tensor<B, 2>>,
-    along: Vec<Tensor<B, 2>>,
+/// Projections of the states that one pass went through, in the order in which they were met: one tensor for each row of the
+/// stream that has probes.
+pub(super) type Along<B> = Vec<Tensor<B, 2>>;
+
+/// Of each row of a scheduler, the sum of the states over its answer's tokens that have been read.
+pub(super) struct Sums<B: FusedOps> {
+    device: B::Device,
+    /// `[rows, layers + 1, hidden]`; nothing as long as no row is captured.
+    sums: Option<Tensor<B, 3>>,
+    shape: [usize; 2],
 }
 
 impl<B: FusedOps> Capture<B> {
     /// Errors for a probe that the model has no layer for, or of another width, or without a direction.
-    pub fn new(model: &Qwen<B>, spec: &CaptureSpec) -> Result<Self> {
+    pub fn new(model: &Qwen<B>, spec: CaptureSpec) -> Result<Self> {
         let (layers, hidden) = (model.blocks.len(), model.config.hidden_size);
         let mut rows: Vec<(usize, Vec<usize>, Vec<f32>)> = Vec::new();
         for (place, probe) in spec.probes.iter().enumerate() {
@@ -69,52 +73,38 @@ impl<B: FusedOps> Capture<B> {
             let directions = TensorData::new(units, [places.len(), hidden]);
             Probes { row, directions: Tensor::from_data(directions, &model.device), places }
         });
-        Ok(Self {
-            device: model.device.clone(),
-            shape: [layers + 1, hidden],
-            residuals: spec.residuals,
-            probes: probes.collect(),
-            sums: None,
-        })
+        Ok(Self { device: model.device.clone(), shape: [layers + 1, hidden], probes: probes.collect(), spec })
     }
 
     /// Whether the state of an answer's last token is needed; without captures that token is never read by the model.
     pub fn wants_last(&self) -> bool {
-        self.residuals || !self.probes.is_empty()
+        self.spec.residuals || self.has_probes()
     }
 
-    /// Takes one row of a step's residual stream.
-    pub fn see(&self, row: usize, h: &Tensor<B, 2>, seen: &mut StepStates<B>) {
-        if self.residuals {
-            seen.states.push(h.clone());
-        }
-        self.project(row, h, seen);
+    /// Whether anything is taken of the prompts.
+    pub fn reads_prompt(&self) -> bool {
+        self.spec.residuals || self.spec.prompt
     }
 
-    /// Takes one row of the residual stream for the probes alone.
-    pub fn project(&self, row: usize, h: &Tensor<B, 2>, seen: &mut StepStates<B>) {
+    /// Whether projections are captured.
+    pub fn has_probes(&self) -> bool {
+        !self.probes.is_empty()
+    }
+
+    /// Takes one row of the residual stream for the probes.
+    pub fn project(&self, row: usize, h: &Tensor<B, 2>, along: &mut Along<B>) {
         for probes in self.probes.iter().filter(|probes| probes.row == row) {
-            seen.along.push(B::affine(h, &probes.directions, None));
-        }
-    }
-
-    /// Adds a step's states to the sums of those rows that `count`.
-    pub fn add(&mut self, seen: &mut StepStates<B>, count: &[bool]) {
-        if let Some(sums) = self.sums.take() {
-            let states = Tensor::stack::<3>(std::mem::take(&mut seen.states), 1);
-            let share: Vec<f32> = count.iter().map(|&counts| f32::from(u8::from(counts))).collect();
-            let share = Tensor::<B, 3>::from_data(TensorData::new(share, [count.len(), 1, 1]), &self.device);
-            self.sums = Some(sums + states * share);
+            along.push(B::affine(h, &probes.directions, None));
         }
     }
 
     /// The projections of the states that were taken onto every probe, `[places][probes]`.
-    pub fn projections(&self, seen: StepStates<B>) -> Vec<Vec<f32>> {
-        // In the order of the stream's rows, as `see` met them.
+    pub fn projections(&self, along: Along<B>) -> Vec<Vec<f32>> {
+        // In the order of the stream's rows, as `project` met them.
         let mut met: Vec<&Probes<B>> = self.probes.iter().collect();
         met.sort_by_key(|probes| probes.row);
         let places: Vec<usize> = met.iter().flat_map(|probes| &probes.places).copied().collect();
-        let values = read(Tensor::cat(seen.along, 1));
+        let values = read(Tensor::cat(along, 1));
         let row = |values: &[f32]| {
             let mut along = vec![0.0; places.len()];
             places.iter().zip(values).for_each(|(&place, &x)| along[place] = x);
@@ -123,25 +113,70 @@ impl<B: FusedOps> Capture<B> {
         values.chunks(places.len()).map(row).collect()
     }
 
-    /// Whether projections are captured.
-    pub fn has_probes(&self) -> bool {
-        !self.probes.is_empty()
+    /// Which share each token of a prefill has in its prompt's means, `[prompts, positions, width]`; `None` if residuals are not captured.
+    pub fn prompt_shares(&self, rows: &Rows) -> Option<Tensor<B, 3>> {
+        let (n, width) = (rows.len(), rows.width);
+        let mut shares = vec![0.0f32; n * PROMPT_POSITIONS * width];
+        for (b, shares) in shares.chunks_mut(PROMPT_POSITIONS * width).enumerate() {
+            let prompt = rows.end[b];
+            shares[..prompt].fill(1.0 / prompt as f32);
+            shares[width + prompt - 1] = 1.0;
+        }
+        let shares = TensorData::new(shares, [n, PROMPT_POSITIONS, width]);
+        self.spec.residuals.then(|| Tensor::from_data(shares, &self.device))
+    }
+
+    /// The prompts' own states, from one row of the stream after another, each averaged by [`Capture::prompt_shares`].
+    pub fn prompts(&self, means: Vec<Tensor<B, 3>>, prompts: usize) -> Vec<PromptStates> {
+        if means.is_empty() {
+            return vec![PromptStates::default(); prompts];
+        }
+        let [layers, hidden] = self.shape;
+        let values = read(Tensor::stack::<4>(means, 0)); // [layers + 1, prompts, positions, hidden]
+        let at = |b: usize, position: usize| -> Vec<Vec<f32>> {
+            let place = |l: usize| ((l * prompts + b) * PROMPT_POSITIONS + position) * hidden;
+            (0..layers).map(|l| values[place(l)..][..hidden].to_vec()).collect()
+        };
+        (0..prompts).map(|b| PromptStates { avg: at(b, 0), last: at(b, 1) }).collect()
+    }
+}
+
+impl<B: FusedOps> Sums<B> {
+    /// Those of no rows yet.
+    pub fn new(model: &Qwen<B>) -> Self {
+        let shape = [model.blocks.len() + 1, model.config.hidden_size];
+        Self { device: model.device.clone(), sums: None, shape }
+    }
+
+    /// Begins the sums of the given rows anew, of so many in all.
+    pub fn begin(&mut self, rows: &[usize], all: usize) {
+        let [layers, hidden] = self.shape;
+        let fresh = |rows| Tensor::zeros([rows, layers, hidden], &self.device);
+        self.sums = Some(match self.sums.take() {
+            Some(sums) => {
+                let old = sums.dims()[0];
+                let share: Vec<f32> = (0..old).map(|row| if rows.contains(&row) { 0.0 } else { 1.0 }).collect();
+                let share = Tensor::<B, 3>::from_data(TensorData::new(share, [old, 1, 1]), &self.device);
+                let kept = sums * share;
+                if all > old { Tensor::cat(vec![kept, fresh(all - old)], 0) } else { kept }
+            }
+            None => fresh(all),
+        });
+    }
+
+    /// Adds a step's states, one row of the stream after another, to the sums of those rows that `count`.
+    pub fn add(&mut self, states: Vec<Tensor<B, 2>>, count: &[bool]) {
+        if let Some(sums) = self.sums.take() {
+            let states = Tensor::stack::<3>(states, 1);
+            let share: Vec<f32> = count.iter().map(|&counts| f32::from(u8::from(counts))).collect();
+            let share = Tensor::<B, 3>::from_data(TensorData::new(share, [count.len(), 1, 1]), &self.device);
+            self.sums = Some(sums + states * share);
+        }
     }
 
     /// Keeps the sums of the given rows only.
     pub fn select(&mut self, rows: &[usize]) {
         self.sums = self.sums.take().filter(|_| !rows.is_empty()).map(|sums| sums.select(0, self.ints(rows)));
-    }
-
-    /// Begins the sums of further rows.
-    pub fn append(&mut self, rows: usize) {
-        if self.residuals {
-            let fresh = Tensor::zeros([rows, self.shape[0], self.shape[1]], &self.device);
-            self.sums = Some(match self.sums.take() {
-                Some(sums) => Tensor::cat(vec![sums, fresh], 0),
-                None => fresh,
-            });
-        }
     }
 
     /// The residual stream of an ended answer of `count` read tokens, for each of the given `(row, count, prompt)`.
@@ -161,43 +196,9 @@ impl<B: FusedOps> Capture<B> {
         values.chunks(layers * hidden).zip(ended).map(of).collect()
     }
 
-    /// Which share each token of a prefill has in its prompt's means, `[prompts, positions, width]`; `None` if residuals are not captured.
-    pub fn prompt_shares(&self, rows: &Rows) -> Option<Tensor<B, 3>> {
-        let (n, width) = (rows.len(), rows.width);
-        let mut shares = vec![0.0f32; n * PROMPT_POSITIONS * width];
-        for (b, shares) in shares.chunks_mut(PROMPT_POSITIONS * width).enumerate() {
-            let prompt = rows.end[b];
-            shares[..prompt].fill(1.0 / prompt as f32);
-            shares[width + prompt - 1] = 1.0;
-        }
-        let shares = TensorData::new(shares, [n, PROMPT_POSITIONS, width]);
-        self.residuals.then(|| Tensor::from_data(shares, &self.device))
-    }
-
-    /// The prompts' own states, from one row of the stream after another, each averaged by [`Capture::prompt_shares`].
-    pub fn prompts(&self, means: Vec<Tensor<B, 3>>, prompts: usize) -> Vec<PromptStates> {
-        if means.is_empty() {
-            return vec![PromptStates::default(); prompts];
-        }
-        let [layers, hidden] = self.shape;
-        let values = read(Tensor::stack::<4>(means, 0)); // [layers + 1, prompts, positions, hidden]
-        let at = |b: usize, position: usize| -> Vec<Vec<f32>> {
-            let place = |l: usize| ((l * prompts + b) * PROMPT_POSITIONS + position) * hidden;
-            (0..layers).map(|l| values[place(l)..][..hidden].to_vec()).collect()
-        };
-        (0..prompts).map(|b| PromptStates { avg: at(b, 0), last: at(b, 1) }).collect()
-    }
-
     fn ints(&self, values: &[usize]) -> Tensor<B, 1, Int> {
         let values: Vec<i32> = values.iter().map(|&v| v as i32).collect();
         let n = values.len();
         Tensor::from_data(TensorData::new(values, [n]), &self.device)
-    }
-}
-
-impl<B: FusedOps> StepStates<B> {
-    /// No states yet.
-    pub fn empty() -> Self {
-        Self { states: Vec::new(), along: Vec::new() }
     }
 }

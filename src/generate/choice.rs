@@ -49,8 +49,11 @@ impl<B: FusedOps> Engine<B> {
         for (i, (job, options)) in jobs.iter().zip(options).enumerate() {
             readings.extend(self.readings(i, job, options).map_err(|e| e.at(format!("prompt `{}`", job.id)))?);
         }
-        let marked: Vec<Marked> =
-            readings.iter().map(|reading| self.mark(&jobs[reading.job], &reading.tokens)).collect();
+        let mark = |reading: &Reading| {
+            let job = &jobs[reading.job];
+            self.marked(&self.coefs(job), job.prompt.len(), &reading.tokens)
+        };
+        let marked: Vec<Marked> = readings.iter().map(mark).collect();
         let chosen = options.iter().map(|options| vec![0.0; options.len()]).collect();
         let roots = tree(&marked);
         let mut scoring = Scoring { jobs, readings, marked, wants: BTreeMap::new(), chosen };
@@ -82,24 +85,6 @@ impl<B: FusedOps> Engine<B> {
             Ok(Reading { job, tokens, wants })
         };
         readings.into_iter().map(reading).collect()
-    }
-
-    /// The tokens, each with a mark of the coefficients that act on it.
-    fn mark(&self, job: &Job, tokens: &[u32]) -> Marked {
-        let (Some(steering), Some(coefs)) = (&self.model.steering, self.coefs(job)) else {
-            return tokens.iter().map(|&id| (id, 0)).collect();
-        };
-        let parts = &steering.plan().parts;
-        let mark = |place: usize| {
-            let strength = |(part, coef): (&crate::steering::Part, &f32)| {
-                let touched = part.positions.touches(place, job.prompt.len());
-                if touched && *coef != 0.0 { coef.to_bits() } else { 0 }
-            };
-            // FNV-1a: equal strengths give equal marks, and a chance collision of 64 bits is not to be feared.
-            let hash = |hash: u64, bits: u32| (hash ^ u64::from(bits)).wrapping_mul(0x0000_0100_0000_01b3);
-            parts.iter().zip(coefs.iter()).map(strength).fold(0xcbf2_9ce4_8422_2325, hash)
-        };
-        tokens.iter().enumerate().map(|(place, &id)| (id, mark(place))).collect()
     }
 
     /// Reads nodes that follow the given rows of `before` (or nothing), then what follows them.
@@ -201,7 +186,7 @@ impl<B: FusedOps> Engine<B> {
         }
     }
 
-    fn ints(&self, values: Vec<i32>) -> Tensor<B, 1, Int> {
+    pub(super) fn ints(&self, values: Vec<i32>) -> Tensor<B, 1, Int> {
         let n = values.len();
         Tensor::from_data(TensorData::new(values, [n]), &self.model.device)
     }

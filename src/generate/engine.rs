@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use burn::tensor::Tensor;
 
 use super::budget::Budget;
+use super::prefix::Marked;
 use crate::kernels::FusedOps;
 use crate::language_model::{FinishReason, Residuals, StreamEvent, Token};
 use crate::model::{Qwen, TokenTable};
@@ -112,6 +113,17 @@ impl<B: FusedOps> Engine<B> {
         ensure!(given == parts, "prompt `{id}`: {given} coefficients for a steering plan of {parts} parts");
         ensure!(coefs.iter().all(|coef| coef.is_finite()), "prompt `{id}`: a coefficient is not finite");
         Ok(())
+    }
+
+    /// The tokens of a text with a prompt of so many tokens, each with a mark of how it is steered under these coefficients.
+    pub(super) fn marked(&self, coefs: &Coefs, prompt: usize, tokens: &[u32]) -> Marked {
+        match (&self.model.steering, coefs) {
+            (Some(steering), Some(coefs)) => {
+                let mark = |(place, &id): (usize, &u32)| (id, steering.mark(coefs, place, prompt));
+                tokens.iter().enumerate().map(mark).collect()
+            }
+            _ => tokens.iter().map(|&id| (id, 0)).collect(),
+        }
     }
 
     /// The coefficients that a prompt is read under; `None` if there is no steering.

@@ -1,9 +1,11 @@
-//! The batched engine: many prompts through one model, tokens in, tokens out.
+//! The batched engine: many prompts through one model, tokens in, tokens out. One scheduler serves runs, whose prompts are known
+//! at the beginning, and a server, to which they come at any time.
 //!
 //! ```text
-//! queue: prompts by length, longest first, equal prompts together
 //! while anything is left:
-//!     if a quarter of the places is free: prefill the next prompts, once each; copy each to its rollouts
+//!     admit prompts that wait, if there are places: in a run once a quarter is free, in a server at once
+//!     read them but for their last tokens: what several begin with once, what was read before not at all; in a server
+//!         piece by piece; copy each to the rows of its rollouts
 //!     one token for every row: decode, one read-back, pick, retire what has ended
 //! ```
 //!
@@ -16,7 +18,9 @@ mod choice;
 mod engine;
 mod likelihood;
 mod pick;
+mod prefill;
 mod prefix;
+mod prefix_cache;
 mod prompt;
 mod reading;
 pub mod sampling;

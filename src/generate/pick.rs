@@ -1,92 +1,79 @@
 //! The next token of each row, from its logits, and what the model next of it.
 
-use super::engine::Job;
 use super::sampling::{argmax, distribution, draw, penalise};
-use super::sequence::Sequence;
-use crate::language_model::{Sampling, Token};
+use super::sequence::{Asked, Sequence};
+use crate::kernels::FusedOps;
+use crate::language_model::Token;
 use crate::{Result, ensure};
 
 /// Logits from which a second thread is worth its start: a large model's vocabulary times a batch.
 pub(super) const LOGITS_PER_THREAD: usize = 1 << 19;
 
-/// How tokens are picked.
-#[derive(Clone, Copy)]
-pub(super) struct Picking<'a> {
-    pub jobs: &'a [Job],
-    pub sampling: &'a Sampling,
-    /// How many of the likeliest tokens are kept with their log-probabilities.
-    pub top: usize,
-    /// Tokens that an answer may not begin with.
-    pub eos_ids: &'a [u32],
+/// Whether only a sequence's likeliest token is asked for, so that its logits may stay on the device. Every answer's first token
+/// is picked by the host, which sees whether logits are finite.
+pub(super) fn is_plain<B: FusedOps>(sequence: &Sequence<B>) -> bool {
+    let Asked { sampling, capture, .. } = &*sequence.asked;
+    let greedy = sampling.temperature == 0.0 && sampling.repetition_penalty == 1.0;
+    greedy && capture.spec.top_logprobs == 0 && sequence.has_begun()
 }
 
-impl Picking<'_> {
-    /// Whether only the likeliest token is asked for, so that logits may stay on the device.
-    pub fn is_plain(&self) -> bool {
-        self.sampling.temperature == 0.0 && self.sampling.repetition_penalty == 1.0 && self.top == 0
+/// Picks each sequence's next token from its logits, `[sequences, vocabulary]`. No answer begins with one of `eos_ids`.
+pub(super) fn pick<B: FusedOps>(
+    mut logits: Vec<f32>,
+    sequences: &[&Sequence<B>],
+    eos_ids: &[u32],
+) -> Vec<Result<Token>> {
+    let vocabulary = logits.len() / sequences.len().max(1);
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = (logits.len() / LOGITS_PER_THREAD).clamp(1, cores);
+    let pick_rows = |logits: &mut [f32], sequences: &[&Sequence<B>]| -> Vec<Result<Token>> {
+        let rows = logits.chunks_mut(vocabulary).zip(sequences);
+        rows.map(|(row, sequence)| pick_row(row, sequence, eos_ids)).collect()
+    };
+    if threads == 1 {
+        return pick_rows(&mut logits, sequences);
     }
+    let share = sequences.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let parts = logits.chunks_mut(share * vocabulary).zip(sequences.chunks(share));
+        let parts: Vec<_> =
+            parts.map(|(logits, sequences)| scope.spawn(move || pick_rows(logits, sequences))).collect();
+        parts.into_iter().flat_map(|part| part.join().expect("sampling does not panic")).collect()
+    })
+}
 
-    /// Picks each sequence's next token from its logits, `[sequences, vocabulary]`.
-    pub fn pick(self, mut logits: Vec<f32>, sequences: &[&Sequence]) -> Result<Vec<Token>> {
-        let vocabulary = logits.len() / sequences.len().max(1);
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let threads = (logits.len() / LOGITS_PER_THREAD).clamp(1, cores);
-        let pick_rows = |logits: &mut [f32], sequences: &[&Sequence]| -> Result<Vec<Token>> {
-            let rows = logits.chunks_mut(vocabulary).zip(sequences);
-            rows.map(|(row, sequence)| {
-                self.pick_row(row, sequence).map_err(|e| e.at(format!("prompt `{}`", self.jobs[sequence.job].id)))
-            })
-            .collect()
-        };
-        if threads == 1 {
-            return pick_rows(&mut logits, sequences);
-        }
-        let share = sequences.len().div_ceil(threads);
-        std::thread::scope(|scope| {
-            let parts = logits.chunks_mut(share * vocabulary).zip(sequences.chunks(share));
-            let parts: Vec<_> =
-                parts.map(|(logits, sequences)| scope.spawn(move || pick_rows(logits, sequences))).collect();
-            let mut picked = Vec::with_capacity(sequences.len());
-            for part in parts {
-                picked.extend(part.join().expect("sampling does not panic")?);
-            }
-            Ok(picked)
-        })
-    }
-
-    fn pick_row(self, logits: &mut [f32], sequence: &Sequence) -> Result<Token> {
-        let next = (self.top > 0).then(|| NextToken::of(logits, logits.len(), self.top));
-        let raw = (self.top > 0).then(|| logits.to_vec());
-        if sequence.tokens.is_empty() {
-            // The reference asks for at least one new token, and the end-of-sequence token does not count (`min_tokens=1` of vLLM).
-            for &eos in self.eos_ids {
-                if let Some(x) = logits.get_mut(eos as usize) {
-                    *x = f32::NEG_INFINITY;
-                }
+fn pick_row<B: FusedOps>(logits: &mut [f32], sequence: &Sequence<B>, eos_ids: &[u32]) -> Result<Token> {
+    let top = sequence.asked.capture.spec.top_logprobs;
+    let next = (top > 0).then(|| NextToken::of(logits, logits.len(), top));
+    let raw = (top > 0).then(|| logits.to_vec());
+    if !sequence.has_begun() {
+        // The reference asks for at least one new token, and the end-of-sequence token does not count (`min_tokens=1` of vLLM).
+        for &eos in eos_ids {
+            if let Some(x) = logits.get_mut(eos as usize) {
+                *x = f32::NEG_INFINITY;
             }
         }
-        let id = self.draw(logits, sequence)?;
-        let logprob = match (&next, &raw) {
-            (Some(next), Some(raw)) => raw[id as usize] - next.log_sum,
-            _ => 0.0,
-        };
-        Ok(Token { id, logprob, top: next.map_or_else(Vec::new, |next| next.top), along: Vec::new() })
     }
+    let id = choose(logits, sequence)?;
+    let logprob = match (&next, &raw) {
+        (Some(next), Some(raw)) => raw[id as usize] - next.log_sum,
+        _ => 0.0,
+    };
+    Ok(Token { id, logprob, top: next.map_or_else(Vec::new, |next| next.top), along: Vec::new() })
+}
 
-    fn draw(self, logits: &mut [f32], sequence: &Sequence) -> Result<u32> {
-        let sampling = self.sampling;
-        if sampling.repetition_penalty != 1.0 {
-            penalise(logits, &sequence.seen, sampling.repetition_penalty);
-        }
-        if sampling.temperature == 0.0 {
-            let best = argmax(logits);
-            // Greedy steps that need no host skip this; but every answer's first token passes here.
-            ensure!(logits[best as usize].is_finite(), "the model's logits are not finite");
-            return Ok(best);
-        }
-        distribution(logits, sampling)?;
-        Ok(draw(logits, sequence.key.uniform(sequence.tokens.len())))
+fn choose<B: FusedOps>(logits: &mut [f32], sequence: &Sequence<B>) -> Result<u32> {
+    let sampling = &sequence.asked.sampling;
+    if sampling.repetition_penalty != 1.0 {
+        penalise(logits, &sequence.seen, sampling.repetition_penalty);
     }
+    if sampling.temperature == 0.0 {
+        let best = argmax(logits);
+        ensure!(logits[best as usize].is_finite(), "the model's logits are not finite");
+        return Ok(best);
+    }
+    distribution(logits, sampling)?;
+    Ok(draw(logits, sequence.uniform()))
 }
 
 /// The model's own distribution over the next token, before penalty, temperature and cuts.

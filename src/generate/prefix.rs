@@ -21,25 +21,26 @@ pub(super) struct Node {
 }
 
 /// Tokens below which a common stretch is not worth a cache of its own: copying it costs about as much as reading it.
-const SHARED_MIN: usize = 16;
+pub(super) const SHARED_MIN: usize = 16;
 
 /// The tree over `texts`, none of them empty; equal texts become one node. Roots and children come in the order of their
 /// tokens.
-pub(super) fn tree(texts: &[Marked]) -> Vec<Node> {
+pub(super) fn tree(texts: &[impl AsRef<[(u32, u64)]>]) -> Vec<Node> {
+    let texts: Vec<&[(u32, u64)]> = texts.iter().map(AsRef::as_ref).collect();
     let mut order: Vec<usize> = (0..texts.len()).collect();
-    order.sort_by(|&a, &b| texts[a].cmp(&texts[b]));
+    order.sort_by(|&a, &b| texts[a].cmp(texts[b]));
     // Of a text and one that continues it, the longer one reads both.
     order.dedup_by(|next, kept| {
-        texts[*next].starts_with(&texts[*kept]) && {
+        texts[*next].starts_with(texts[*kept]) && {
             *kept = *next;
             true
         }
     });
-    grow(texts, &order, 0)
+    grow(&texts, &order, 0)
 }
 
 /// The nodes for sorted texts that agree up to `from`.
-fn grow(texts: &[Marked], sorted: &[usize], from: usize) -> Vec<Node> {
+fn grow(texts: &[&[(u32, u64)]], sorted: &[usize], from: usize) -> Vec<Node> {
     let mut nodes = Vec::new();
     let mut rest = sorted;
     while let Some((&first, others)) = rest.split_first() {
@@ -47,7 +48,7 @@ fn grow(texts: &[Marked], sorted: &[usize], from: usize) -> Vec<Node> {
         let mut run = 1;
         let mut shared = texts[first].len();
         for &other in others {
-            let common = common(&texts[first], &texts[other]);
+            let common = common(texts[first], texts[other]);
             if common < from + SHARED_MIN {
                 break;
             }
@@ -64,7 +65,8 @@ fn grow(texts: &[Marked], sorted: &[usize], from: usize) -> Vec<Node> {
     nodes
 }
 
-fn common(a: &Marked, b: &Marked) -> usize {
+/// How many places two texts begin with alike.
+pub(super) fn common(a: &[(u32, u64)], b: &[(u32, u64)]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 

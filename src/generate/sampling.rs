@@ -123,18 +123,43 @@ pub fn draw(probabilities: &[f32], uniform: f64) -> u32 {
 
 /// Hides all logits below the k-th largest; ties with it stay, as in transformers.
 fn keep_largest(logits: &mut [f32], k: usize) {
-    let mut order = logits.to_vec();
-    let (_, &mut border, _) = order.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+    let border = kth_largest(logits, k);
     for x in logits.iter_mut().filter(|x| **x < border) {
         *x = f32::NEG_INFINITY;
     }
 }
 
+/// The k-th largest of more than k numbers, none of them NaN.
+fn kth_largest(values: &[f32], k: usize) -> f32 {
+    // A handful is kept on the way: after the first hundreds hardly any number enters it.
+    const HANDFUL: usize = 128;
+    if k > HANDFUL {
+        let mut order = values.to_vec();
+        let (_, &mut border, _) = order.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+        return border;
+    }
+    let mut largest = [f32::NEG_INFINITY; HANDFUL];
+    let largest = &mut largest[..k];
+    let mut least = 0;
+    for &x in values {
+        if x > largest[least] {
+            largest[least] = x;
+            least = (0..k).min_by(|&a, &b| largest[a].total_cmp(&largest[b])).expect("k is at least 1");
+        }
+    }
+    largest[least]
+}
+
 /// Zeroes every token whose more likely ones already hold the share `top_p`. transformers says it from the other end:
 /// a token goes if it and all less likely ones together hold at most 1 - p.
 fn keep_nucleus(weights: &mut [f32], top_p: f64) {
-    let wanted = top_p * total(weights);
-    let mut ids: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > 0.0).collect();
+    let all = total(weights);
+    let wanted = top_p * all;
+    // The tokens up to this weight hold together at most half of what is cut off, so the nucleus lies above it.
+    let spare = if top_p < 0.999 { 1.0 - top_p } else { 0.0 };
+    let least = (0.5 * spare * all / weights.len() as f64) as f32;
+    let mut ids: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > least).collect();
+    weights.iter_mut().filter(|weight| **weight <= least).for_each(|weight| *weight = 0.0);
     let falling = |a: &usize, b: &usize| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b));
     // Sorted only as far as the mass reaches: usually some dozens of a hundred thousand.
     let (mut sorted, mut part, mut mass) = (0, 64, 0.0);
@@ -239,6 +264,17 @@ mod tests {
             assert_eq!(found[i] > 0.0, above < 0.9, "token {i} with {above} above it");
             above += f64::from(logits[i]).exp() / all;
         }
+    }
+
+    #[test]
+    fn the_k_largest_are_those_of_a_sorted_vocabulary() {
+        let logits: Vec<f32> = (0..3000).map(|i| ((i * 7919) % 997) as f32 - 400.0).collect();
+        let mut sorted = logits.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        for k in [1, 2, 7, 128, 129, 2999] {
+            assert_eq!(kth_largest(&logits, k), sorted[k - 1], "the {k}-th");
+        }
+        assert_eq!(kth_largest(&[f32::NEG_INFINITY, 1.0, f32::NEG_INFINITY], 2), f32::NEG_INFINITY);
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! An engine and a tokenizer together: a model that takes and gives text.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::budget::Budget;
 use super::engine::{Engine, Job, Reply, Vocabulary};
-use super::scheduler::Scheduler;
+use super::scheduler::{Done, Queueing, Scheduler};
 use crate::kernels::FusedOps;
 use crate::language_model::{
     Answer, Batch, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
 };
 use crate::model::Qwen;
+use crate::steering::SteeringPlan;
 use crate::text::Tokenizer;
+use crate::vector::Layer;
 use crate::{Error, Result};
 
 /// A model with its tokenizer, as evaluation sees it.
@@ -83,17 +86,9 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
         answers(&self.tokenizer, &jobs, sampling.rollouts, replies)
     }
 
-    fn begin(
-        &self,
-        requests: &[Request],
-        sampling: &Sampling,
-        capture: &CaptureSpec,
-        share: f64,
-    ) -> Result<Box<dyn Batch>> {
-        let jobs = self.jobs(requests)?;
-        let budget = self.engine.budget.shared(share);
-        let scheduler = self.engine.clone().with_budget(budget).begin(jobs.clone(), sampling, capture)?;
-        Ok(Box::new(TextBatch { scheduler, tokenizer: self.tokenizer.clone(), jobs, rollouts: sampling.rollouts }))
+    fn begin(&self) -> Result<Box<dyn Batch>> {
+        let scheduler = Scheduler::new(self.engine.clone(), Queueing::Open);
+        Ok(Box::new(TextBatch { scheduler, generator: self.clone(), open: BTreeMap::new() }))
     }
 
     fn choose(&mut self, requests: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
@@ -105,6 +100,10 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
         self.engine.residuals(texts)
     }
 
+    fn residuals_to(&mut self, texts: &[Finished], top: Layer) -> Result<Vec<Residuals>> {
+        self.engine.residuals_to(texts, top)
+    }
+
     fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>> {
         self.engine.likelihoods(texts)
     }
@@ -113,35 +112,71 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
 /// A batch whose answers are texts.
 struct TextBatch<B: FusedOps> {
     scheduler: Scheduler<B>,
-    tokenizer: Arc<Tokenizer>,
-    jobs: Vec<Job>,
-    rollouts: usize,
+    generator: TextGenerator<B>,
+    /// By its place, a request whose answers are not complete: its name, its prompt and how many answers are left.
+    open: BTreeMap<usize, (String, Vec<u32>, usize)>,
 }
 
 impl<B: FusedOps> Batch for TextBatch<B> {
-    fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> Result<bool> {
+    fn add(&mut self, requests: &[Request], sampling: &Sampling, capture: &CaptureSpec) -> Result<usize> {
+        let jobs = self.generator.jobs(requests)?;
+        let open: Vec<_> = jobs.iter().map(|job| (job.id.clone(), job.prompt.clone(), sampling.rollouts)).collect();
+        let first = self.generator.named(self.scheduler.add(jobs, sampling, capture.clone()))?;
+        self.open.extend(open.into_iter().enumerate().map(|(i, one)| (first + i, one)));
+        Ok(first)
+    }
+
+    fn replan(&mut self, plan: &SteeringPlan) -> Result<()> {
+        self.scheduler.replan(plan)
+    }
+
+    fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> bool {
         self.scheduler.turn(on_event)
     }
 
-    fn answers(self: Box<Self>) -> Result<Vec<Answer>> {
-        answers(&self.tokenizer, &self.jobs, self.rollouts, self.scheduler.replies())
+    fn complete(&mut self) -> Vec<(usize, Result<Answer>)> {
+        let mut complete = Vec::new();
+        for Done { place, rollout, reply } in self.scheduler.done() {
+            let Some((id, prompt, left)) = self.open.get_mut(&place) else { continue };
+            *left -= 1;
+            let reply = self.generator.named(reply);
+            let answer = reply.and_then(|reply| answer(&self.generator.tokenizer, id, rollout, prompt, reply));
+            if *left == 0 {
+                self.open.remove(&place);
+            }
+            complete.push((place, answer));
+        }
+        complete
+    }
+
+    fn waiting(&self) -> usize {
+        self.scheduler.waiting()
+    }
+
+    fn forget(&mut self, ask: usize) {
+        self.open.remove(&ask);
+        self.scheduler.forget(ask);
     }
 }
 
 fn answers(tokenizer: &Tokenizer, jobs: &[Job], rollouts: usize, replies: Vec<Reply>) -> Result<Vec<Answer>> {
-    let answer = |(i, reply): (usize, Reply)| {
+    let of = |(i, reply): (usize, Reply)| {
         let job = &jobs[i / rollouts];
-        Ok(Answer {
-            id: job.id.clone(),
-            rollout: i % rollouts,
-            prompt_ids: job.prompt.clone(),
-            text: tokenizer.decode(&reply.tokens)?,
-            token_ids: reply.tokens,
-            finish_reason: reply.finish_reason,
-            steered: reply.steered,
-            tokens: reply.kept,
-            residuals: reply.residuals,
-        })
+        answer(tokenizer, &job.id, i % rollouts, &job.prompt, reply)
     };
-    replies.into_iter().enumerate().map(answer).collect()
+    replies.into_iter().enumerate().map(of).collect()
+}
+
+fn answer(tokenizer: &Tokenizer, id: &str, rollout: usize, prompt: &[u32], reply: Reply) -> Result<Answer> {
+    Ok(Answer {
+        id: id.into(),
+        rollout,
+        prompt_ids: prompt.to_vec(),
+        text: tokenizer.decode(&reply.tokens)?,
+        token_ids: reply.tokens,
+        finish_reason: reply.finish_reason,
+        steered: reply.steered,
+        tokens: reply.kept,
+        residuals: reply.residuals,
+    })
 }

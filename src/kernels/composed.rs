@@ -21,6 +21,11 @@ pub fn affine<B: Backend>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option<
     }
 }
 
+pub fn rows_of<B: Backend>(matrix: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>) -> Tensor<B, 2> {
+    let rows = matrix.clone().select(0, ids.clone());
+    if rows.dtype() == DType::F32 { rows } else { rows.cast(DType::F32) }
+}
+
 pub fn add_matmul<B: Backend>(sum: Tensor<B, 2>, a: &Tensor<B, 2>, b: &Tensor<B, 2>, alpha: f32) -> Tensor<B, 2> {
     let product = in_dtype(a, b.dtype()).matmul(b.clone());
     let product = in_dtype(&product, sum.dtype());
@@ -283,14 +288,24 @@ pub fn cache_write<B: Backend>(cache: Tensor<B, 3>, new: &Tensor<B, 3>, at: &[us
         return cache.slice_assign([0..rows, at[0]..at[0] + width, 0..channels], new.clone());
     }
     // Ragged rows: every slot is written once in its life and starts at zero, so adding is writing.
-    let columns = cache.dims()[1];
+    let [all, columns, _] = cache.dims();
     let slots: Vec<i32> =
         at.iter().enumerate().flat_map(|(b, &a)| (0..width).map(move |t| (b * columns + a + t) as i32)).collect();
     let slots = Tensor::<B, 1, Int>::from_data(TensorData::new(slots, [rows * width]), &cache.device());
     cache
-        .reshape([rows * columns, channels])
+        .reshape([all * columns, channels])
         .select_assign(0, slots, new.clone().reshape([rows * width, channels]), IndexingUpdateOp::Add)
-        .reshape([rows, columns, channels])
+        .reshape([all, columns, channels])
+}
+
+pub fn cache_put<B: Backend>(mut cache: Tensor<B, 3>, rows: &[usize], new: &Tensor<B, 3>) -> Tensor<B, 3> {
+    let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
+    for (i, &row) in rows.iter().enumerate() {
+        let one = new.clone().narrow(0, i, 1);
+        let empty = Tensor::zeros([1, columns - width, channels], &cache.device());
+        cache = cache.slice_assign([row..row + 1, 0..columns, 0..channels], Tensor::cat(vec![one, empty], 1));
+    }
+    cache
 }
 
 pub fn cross_entropy<B: Backend>(

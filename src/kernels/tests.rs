@@ -175,6 +175,32 @@ fn a_cache_is_written_in_place_and_by_row() {
 }
 
 #[test]
+fn rows_of_a_cache_begin_anew() {
+    let (cache, new) = (random([4, 9, 4], 1), random([2, 5, 4], 2));
+    let (native, twin) =
+        (Flex::cache_put(cache.clone(), &[3, 1], &new), composed::cache_put(cache.clone(), &[3, 1], &new));
+    for (i, row) in [(0, 3), (1, 1)] {
+        let want = new.clone().slice([i..i + 1, 0..5, 0..4]);
+        close("native", native.clone().slice([row..row + 1, 0..5, 0..4]), want.clone());
+        close("composed", twin.clone().slice([row..row + 1, 0..5, 0..4]), want);
+        // The composed write adds to what is there.
+        let rest = twin.clone().slice([row..row + 1, 5..9, 0..4]);
+        close("the rest", rest.clone(), rest.zeros_like());
+    }
+    for row in [0, 2] {
+        let want = cache.clone().slice([row..row + 1, 0..9, 0..4]);
+        close("other rows", native.clone().slice([row..row + 1, 0..9, 0..4]), want.clone());
+        close("other rows", twin.clone().slice([row..row + 1, 0..9, 0..4]), want);
+    }
+    // A pass over fewer rows than the cache has.
+    let one = random([2, 1, 4], 3);
+    for at in [[4, 4], [8, 0]] {
+        let empty = cache.zeros_like();
+        close("fewer", Flex::cache_write(empty.clone(), &one, &at), composed::cache_write(empty, &one, &at));
+    }
+}
+
+#[test]
 fn cross_entropy_and_its_gradient() {
     let logits = random([9, 37], 1) * 8.0;
     let device = Default::default();

@@ -1,13 +1,14 @@
-//! Keys and values of the tokens so far: preallocated, written in place, rows retired by selection.
+//! Keys and values of the tokens so far: preallocated, written in place, ended rows given to others.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::kernels::FusedOps;
 
-/// The cache of one batch, `[rows, columns, key-value channels]` per block.
+/// The cache of one batch, `[rows, columns, key-value channels]` per block. It may have more rows than a pass.
 #[derive(Debug)]
 pub struct KvCache<B: FusedOps> {
     blocks: Vec<Slot<B>>,
+    rows: usize,
     columns: usize,
 }
 
@@ -17,12 +18,13 @@ pub struct KvCache<B: FusedOps> {
 pub struct Slot<B: FusedOps>(Option<(Tensor<B, 3>, Tensor<B, 3>)>);
 
 impl<B: FusedOps> Slot<B> {
-    /// Writes the new columns of each row from `at[b]` on and gives all keys and values for reading.
+    /// Writes the new columns of the first rows from `at[b]` on and gives all keys and values of those rows for reading.
     pub fn write(&mut self, k: &Tensor<B, 3>, v: &Tensor<B, 3>, at: &[usize]) -> (Tensor<B, 3>, Tensor<B, 3>) {
         let (keys, values) = self.0.take().expect("a slot is empty only during its own write");
         let (keys, values) = (B::cache_write(keys, k, at), B::cache_write(values, v, at));
         self.0 = Some((keys.clone(), values.clone()));
-        (keys, values)
+        let first = |t: Tensor<B, 3>| if t.dims()[0] > at.len() { t.narrow(0, 0, at.len()) } else { t };
+        (first(keys), first(values))
     }
 
     fn map(&mut self, f: impl Fn(Tensor<B, 3>) -> Tensor<B, 3>) {
@@ -34,7 +36,12 @@ impl<B: FusedOps> KvCache<B> {
     /// An empty cache.
     pub fn new(blocks: usize, rows: usize, columns: usize, channels: usize, device: &B::Device) -> Self {
         let empty = || Tensor::zeros([rows, columns, channels], device);
-        Self { blocks: (0..blocks).map(|_| Slot(Some((empty(), empty())))).collect(), columns }
+        Self { blocks: (0..blocks).map(|_| Slot(Some((empty(), empty())))).collect(), rows, columns }
+    }
+
+    /// Rows, those that no pass uses yet included.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Columns per row.
@@ -50,29 +57,53 @@ impl<B: FusedOps> KvCache<B> {
     /// Keeps the given rows, in the given order, as often as they are named: retires rows, and copies a prompt's
     /// prefill to all of its rollouts.
     pub fn select(&mut self, rows: &[usize], device: &B::Device) {
-        let rows = indices(rows, device);
-        for slot in &mut self.blocks {
-            slot.map(|t| t.select(0, rows.clone()));
-        }
+        *self = self.selected(rows, device);
     }
 
     /// A cache of the given rows, as [`KvCache::select`] would leave it; this one stays as it is.
     pub fn selected(&self, rows: &[usize], device: &B::Device) -> Self {
-        let rows = indices(rows, device);
+        let indices = indices(rows, device);
         let copy = |slot: &Slot<B>| {
             let pair = slot.0.as_ref();
-            Slot(pair.map(|(k, v)| (k.clone().select(0, rows.clone()), v.clone().select(0, rows.clone()))))
+            Slot(pair.map(|(k, v)| (k.clone().select(0, indices.clone()), v.clone().select(0, indices.clone()))))
         };
-        Self { blocks: self.blocks.iter().map(copy).collect(), columns: self.columns }
+        Self { blocks: self.blocks.iter().map(copy).collect(), rows: rows.len(), columns: self.columns }
     }
 
-    /// Appends the rows of another cache of the same width.
-    pub fn append(&mut self, other: Self) {
-        assert_eq!(self.columns, other.columns, "caches of one width");
-        for (slot, other) in self.blocks.iter_mut().zip(other.blocks) {
+    /// A cache of its own for the first `columns` columns of one row.
+    pub fn beginning_of(&self, row: usize, columns: usize) -> Self {
+        // Added to zeros, or a view would keep the whole cache alive.
+        let part = |t: &Tensor<B, 3>| {
+            let part = t.clone().narrow(0, row, 1).narrow(1, 0, columns);
+            Tensor::zeros(part.dims(), &part.device()) + part
+        };
+        let copy = |slot: &Slot<B>| Slot(slot.0.as_ref().map(|(k, v)| (part(k), part(v))));
+        Self { blocks: self.blocks.iter().map(copy).collect(), rows: 1, columns }
+    }
+
+    /// Begins each of the given rows anew with the rows of another cache, which is not wider: what is beyond them is emptied.
+    pub fn put(&mut self, rows: &[usize], from: &Self) {
+        assert!(rows.len() == from.rows && from.columns <= self.columns, "a place for every row and column");
+        for (slot, from) in self.blocks.iter_mut().zip(&from.blocks) {
             let (k, v) = slot.0.take().expect("full");
-            let (k2, v2) = other.0.expect("full");
-            slot.0 = Some((Tensor::cat(vec![k, k2], 0), Tensor::cat(vec![v, v2], 0)));
+            let (from_k, from_v) = from.0.as_ref().expect("full");
+            slot.0 = Some((B::cache_put(k, rows, from_k), B::cache_put(v, rows, from_v)));
+        }
+    }
+
+    /// Adds empty rows at the end.
+    pub fn grow(&mut self, rows: usize) {
+        let more = rows.saturating_sub(self.rows);
+        if more == 0 {
+            return;
+        }
+        self.rows = rows;
+        for slot in &mut self.blocks {
+            slot.map(|t| {
+                let [_, columns, channels] = t.dims();
+                let empty = Tensor::zeros([more, columns, channels], &t.device());
+                Tensor::cat(vec![t, empty], 0)
+            });
         }
     }
 

@@ -227,19 +227,6 @@ impl QwenConfig {
         }
     }
 
-    /// Which of our rows each row of this projection's tensor in a GGUF file is, where the order differs: llama.cpp turns
-    /// neighbouring channels of `llama`'s queries and keys, so each head's halves are interleaved there.
-    pub fn gguf_rows(&self, projection: &str) -> Option<Vec<usize>> {
-        let heads = match projection {
-            "self_attn.q_proj" => self.num_attention_heads,
-            "self_attn.k_proj" => self.num_key_value_heads,
-            _ => return None,
-        };
-        let half = self.head_dim / 2;
-        let of_head = |head| (0..half).flat_map(move |i| [0, 1].map(|side| (2 * head + side) * half + i));
-        self.architecture.interleaved_in_gguf().then(|| (0..heads).flat_map(of_head).collect())
-    }
-
     /// Name and shape of every tensor of the checkpoint, in the order of the computation. A tied head has no tensor.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let hidden = self.hidden_size;

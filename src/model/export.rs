@@ -10,7 +10,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::QwenConfig;
-use super::peft::{Adapter, Pair};
+use super::gguf::{gguf_name, interleaved};
+use super::peft::{Adapter, Pair, Slot};
 use crate::gguf::{self, Tensor, Value};
 use crate::record::{write_atomic, write_atomic_with};
 use crate::tensorfile::{self, Dtype};
@@ -31,18 +32,10 @@ pub struct Exported {
     pub padded: usize,
 }
 
-/// llama.cpp's names of the projections.
-fn gguf_name(projection: &str) -> &'static str {
-    match projection {
-        "self_attn.q_proj" => "attn_q",
-        "self_attn.k_proj" => "attn_k",
-        "self_attn.v_proj" => "attn_v",
-        "self_attn.o_proj" => "attn_output",
-        "mlp.gate_proj" => "ffn_gate",
-        "mlp.up_proj" => "ffn_up",
-        "mlp.down_proj" => "ffn_down",
-        other => unreachable!("`{other}` carries no pair"),
-    }
+/// llama.cpp's name of a projection's weight.
+fn weight_name(slot: &Slot) -> String {
+    let name = gguf_name(&format!("model.layers.{}.{}.weight", slot.block, slot.projection));
+    name.expect("every projection has a name in llama.cpp")
 }
 
 /// Whether B is multiplied by that number, which is not 1.
@@ -57,11 +50,16 @@ fn folded(b: &[f32], by: f64) -> Cow<'_, [f32]> {
 
 /// B, `[outputs, rank]`, with its rows in the order of a GGUF file.
 fn in_gguf<'a>(b: Cow<'a, [f32]>, pair: &Pair, model: &QwenConfig) -> Cow<'a, [f32]> {
-    let rank = pair.slot.rank;
-    match model.gguf_rows(pair.slot.projection) {
-        Some(rows) => rows.into_iter().flat_map(|row| b[row * rank..][..rank].to_vec()).collect(),
-        None => b,
+    let is_turned = ["self_attn.q_proj", "self_attn.k_proj"].contains(&pair.slot.projection);
+    if !is_turned || !model.architecture.interleaved_in_gguf() {
+        return b;
     }
+    let rank = pair.slot.rank;
+    let mut stored = vec![0.0; b.len()];
+    for (row, values) in b.chunks_exact(rank).enumerate() {
+        stored[interleaved(row, model.head_dim) * rank..][..rank].copy_from_slice(values);
+    }
+    stored.into()
 }
 
 fn largest_rank(adapter: &Adapter) -> usize {
@@ -82,7 +80,7 @@ pub fn write_gguf(adapter: &Adapter, model: &QwenConfig, path: &Path) -> Result<
     let mut tensors: Vec<Tensor<'_>> = Vec::new();
     for (pair, b) in &parts {
         let slot = &pair.slot;
-        let name = format!("blk.{}.{}.weight", slot.block, gguf_name(slot.projection));
+        let name = weight_name(slot);
         tensors.push((format!("{name}.lora_a"), vec![slot.inputs, slot.rank], &pair.a));
         tensors.push((format!("{name}.lora_b"), vec![slot.rank, slot.outputs], b));
     }
@@ -193,13 +191,12 @@ mod tests {
     /// As `permute` of llama.cpp's `convert_hf_to_gguf.py` reshapes: `[heads, 2, half]` to `[heads, half, 2]`.
     #[test]
     fn llamas_queries_and_keys_are_interleaved() {
-        let (adapter, qwen2) = patterned();
+        let (adapter, _) = patterned();
         let (model, dir) = (llama(), tempfile::tempdir().unwrap());
-        assert_eq!(qwen2.gguf_rows("self_attn.q_proj"), None);
-        assert_eq!(model.gguf_rows("self_attn.v_proj"), None);
-        let rows = model.gguf_rows("self_attn.q_proj").unwrap();
+        // Four heads of 16 rows.
+        let rows: Vec<usize> =
+            (0..4).flat_map(|head| (0..8).flat_map(move |i| [0, 8].map(|half| head * 16 + half + i))).collect();
         assert_eq!((rows.len(), &rows[..4], &rows[16..19]), (64, &[0, 8, 1, 9][..], &[16, 24, 17][..]));
-        assert_eq!(model.gguf_rows("self_attn.k_proj").unwrap(), rows[..32]);
         let path = dir.path().join("a.gguf");
         assert_eq!(write_gguf(&adapter, &model, &path).unwrap().folded, 3);
         let bytes = std::fs::read(&path).unwrap();
@@ -229,7 +226,7 @@ mod tests {
         let Value::Real(alpha) = file.metadata[3].1 else { panic!("alpha is a number") };
         for pair in adapter.pairs.values() {
             let slot = &pair.slot;
-            let name = format!("blk.{}.{}.weight", slot.block, gguf_name(slot.projection));
+            let name = weight_name(slot);
             let find = |end: &str| file.tensors.iter().find(|t| t.name == format!("{name}.{end}")).unwrap();
             let (a, b) = (find("lora_a"), find("lora_b"));
             assert_eq!((&a.dims[..], &b.dims[..]), (&[slot.inputs, slot.rank][..], &[slot.rank, slot.outputs][..]));

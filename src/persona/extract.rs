@@ -27,6 +27,9 @@ pub struct ExtractionRecipe {
     pub model: String,
     /// The hash by which the model is known again.
     pub model_fingerprint: String,
+    /// The kind of model, as `model_type` in its configuration; `gguf` control vectors tell it on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// Which answers go in.
     pub filter: Filter,
     /// How prompt and answer are cut into tokens.
@@ -44,6 +47,7 @@ impl ExtractionRecipe {
             trait_name: trait_name.into(),
             model: model.into(),
             model_fingerprint: model_fingerprint.into(),
+            architecture: None,
             filter: Filter::paired(),
             border: Border::Separate,
             response_window: None,
@@ -191,7 +195,16 @@ fn with_tokens(there: [Vec<bool>; 2], kind: FilterKind, diagnosis: &mut Diagnosi
 }
 
 fn metadata(recipe: &ExtractionRecipe, diagnosis: &Diagnosis) -> BTreeMap<String, String> {
-    let ExtractionRecipe { trait_name, model, model_fingerprint, filter, border, response_window, chunk: _ } = recipe;
+    let ExtractionRecipe {
+        trait_name,
+        model,
+        model_fingerprint,
+        architecture,
+        filter,
+        border,
+        response_window,
+        chunk: _,
+    } = recipe;
     let word = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut entries = vec![
         (key::TRAIT, trait_name.clone()),
@@ -206,6 +219,7 @@ fn metadata(recipe: &ExtractionRecipe, diagnosis: &Diagnosis) -> BTreeMap<String
         ("diagnosis", diagnosis.to_string()),
         ("trimtab", env!("CARGO_PKG_VERSION").into()),
     ];
+    entries.extend(architecture.clone().map(|name| (key::ARCHITECTURE, name)));
     entries.extend(filter.min_coherence.map(|least| ("min_coherence", least.to_string())));
     entries.extend(response_window.map(|window| ("response_window", window.to_string())));
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()

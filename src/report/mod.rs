@@ -29,6 +29,7 @@ pub use arm::{Arm, ArmKind};
 pub use figure::{Figure, Plot};
 pub use page::{Page, settings_of};
 pub use study::{Example, Grid, Study};
+pub use svg::Look;
 pub use table::{Cell, Table};
 #[cfg(test)]
 pub(crate) use words::rewording;

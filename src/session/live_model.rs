@@ -1,16 +1,24 @@
-//! A model whose plan keeps a part for every steering requested so far, so that turns with different steering are one batch.
+//! A model whose plan keeps a part for every steering requested lately, so that turns with different steering are one batch.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::vectors::ActiveSteering;
 use crate::Result;
-use crate::language_model::{Answer, Batch, CaptureSpec, LanguageModel, Prompt, Request, Sampling, StreamEvent};
+use crate::language_model::{
+    Answer, Batch, CaptureSpec, Finished, LanguageModel, Prompt, Request, Sampling, StreamEvent,
+};
 use crate::runtime::{ModelSpec, Runtime};
 use crate::steering::{Part, SteeringPlan};
+use crate::text::Message;
+use crate::vector::math::norm;
 
 /// Parts that a plan may come to before those that no turn of the batch needs are dropped: each costs a product per token.
 const PARTS_MAX: usize = 32;
+
+/// What the length of the residual stream is measured on: an exchange in any model's own voice.
+const NEUTRAL: [&str; 2] = ["Hello, how are you?", "I am well, thank you. How can I help you?"];
 
 /// One turn to be answered under its own steering.
 #[derive(Debug, Clone)]
@@ -55,118 +63,172 @@ impl<'a> LiveModel<'a> {
     ) -> Result<Vec<Answer>> {
         let requests = self.requests(turns)?;
         let mut answers = self.model.answer(&requests, sampling, capture, on_event)?;
-        let steering: Vec<_> = turns.iter().map(|turn| turn.steering.as_slice()).collect();
-        count_own(&mut answers, &steering, &self.spec.plan.parts);
+        for (i, answer) in answers.iter_mut().enumerate() {
+            count_own(answer, &turns[i / sampling.rollouts.max(1)].steering, &self.spec.plan.parts);
+        }
         Ok(answers)
     }
 
-    /// The same, to be made turn by turn beside other batches, with a share of the memory ([`LanguageModel::begin`]).
+    /// An empty batch of this model, which turns join and leave while others are answered.
     ///
     /// # Errors
     /// As [`LanguageModel::begin`].
-    pub fn begin(
-        &mut self,
-        turns: &[Turn],
-        sampling: &Sampling,
-        capture: &CaptureSpec,
-        share: f64,
-    ) -> Result<LiveBatch> {
-        let requests = self.requests(turns)?;
-        let batch = self.model.begin(&requests, sampling, capture, share)?;
-        let steering = turns.iter().map(|turn| turn.steering.clone()).collect();
-        Ok(LiveBatch { batch, steering, parts: self.spec.plan.parts.clone() })
+    pub fn begin(&self) -> Result<LiveBatch> {
+        Ok(LiveBatch { batch: self.model.begin()?, open: BTreeMap::new(), parts: self.spec.plan.parts.clone() })
     }
 
+    /// Mean norm of the unsteered residual stream at a token of a neutral answer, by layer from 1: a coefficient times the
+    /// vector's norm, by this, is the share that steering adds.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub fn residual_norms(&mut self) -> Result<Vec<f64>> {
+        let tokenizer = self.model.tokenizer();
+        let chat = [Message::user(NEUTRAL[0])];
+        // A model without a template reads the question as it is.
+        let prompt = tokenizer.chat_ids(&chat, true).or_else(|_| tokenizer.encode_whole(NEUTRAL[0]))?;
+        let answer = tokenizer.encode(NEUTRAL[1])?;
+        // One token each: the norm of a mean would be shorter, because what differs from token to token cancels.
+        let upto = |i: usize| Finished {
+            prompt_ids: [prompt.as_slice(), &answer[..i]].concat(),
+            response_ids: vec![answer[i]],
+        };
+        let texts: Vec<Finished> = (0..answer.len()).map(upto).collect();
+        let states = self.model.residuals(&texts)?;
+        let mean = |layer: usize| {
+            states.iter().map(|states| norm(&states.response_avg[layer])).sum::<f64>() / states.len() as f64
+        };
+        Ok((1..=self.model.shape().0).map(mean).collect())
+    }
+
+    /// The turns under a plan that has a part for all their steering. Models share their weights, so another plan is another
+    /// handle.
     fn requests(&mut self, turns: &[Turn]) -> Result<Vec<Request>> {
-        self.extend_plan(turns)?;
-        let request =
-            |turn: &Turn| Request { id: turn.id.clone(), prompt: turn.prompt.clone(), coefs: Some(self.coefs(turn)) };
-        Ok(turns.iter().map(request).collect())
-    }
-
-    /// Gives the plan a part for all steering of the turns. Models share their weights, so another plan is another handle.
-    fn extend_plan(&mut self, turns: &[Turn]) -> Result<()> {
-        let needed = || turns.iter().flat_map(|turn| &turn.steering);
-        let mut parts = self.spec.plan.parts.clone();
-        let known = parts.len();
-        for steering in needed() {
-            if !parts.contains(&steering.part) {
-                parts.push(steering.part.clone());
-            }
+        let needed: Vec<&Part> = turns.iter().flat_map(|turn| &turn.steering).map(|steering| &steering.part).collect();
+        if let Some(parts) = extended(&self.spec.plan.parts, &needed) {
+            let spec = ModelSpec { plan: SteeringPlan { parts }, ..self.spec.clone() };
+            self.model = self.runtime.language_model(&spec)?;
+            self.spec = spec;
         }
-        if parts.len() == known {
-            return Ok(());
-        }
-        if parts.len() > PARTS_MAX {
-            parts.retain(|part| needed().any(|steering| steering.part == *part));
-        }
-        let spec = ModelSpec { plan: SteeringPlan { parts }, ..self.spec.clone() };
-        self.model = self.runtime.language_model(&spec)?;
-        self.spec = spec;
-        Ok(())
-    }
-
-    /// The turn's coefficient for each part of the plan; the same part twice adds up.
-    fn coefs(&self, turn: &Turn) -> Vec<f32> {
-        let mut coefs = vec![0.0; self.spec.plan.parts.len()];
-        for steering in &turn.steering {
-            if let Some(part) = part_of(steering, &self.spec.plan.parts) {
-                coefs[part] += steering.coef;
-            }
-        }
-        coefs
+        Ok(turns.iter().map(|turn| request(turn, &self.spec.plan.parts)).collect())
     }
 }
 
-/// Turns that are answered turn by turn.
+/// A batch whose plan keeps a part for every steering that acts or acted lately.
 pub struct LiveBatch {
     batch: Box<dyn Batch>,
-    steering: Vec<Vec<ActiveSteering>>,
+    /// Steering of the turns that are not answered.
+    open: BTreeMap<usize, Vec<ActiveSteering>>,
     parts: Vec<Part>,
 }
 
 impl LiveBatch {
-    /// As [`Batch::turn`].
+    /// Adds turns; gives the place of the first one among all that were ever added.
     ///
     /// # Errors
-    /// As there.
-    pub fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> Result<bool> {
+    /// As [`Batch::add`] and [`Batch::replan`]; the others go on.
+    pub fn add(&mut self, turns: &[Turn], sampling: &Sampling, capture: &CaptureSpec) -> Result<usize> {
+        let new = turns.iter().flat_map(|turn| &turn.steering);
+        let needed: Vec<&Part> = self.open.values().flatten().chain(new).map(|steering| &steering.part).collect();
+        if let Some(parts) = extended(&self.parts, &needed) {
+            self.batch.replan(&SteeringPlan { parts: parts.clone() })?;
+            self.parts = parts;
+        }
+        let requests: Vec<Request> = turns.iter().map(|turn| request(turn, &self.parts)).collect();
+        let first = self.batch.add(&requests, sampling, capture)?;
+        self.open.extend(turns.iter().enumerate().map(|(i, turn)| (first + i, turn.steering.clone())));
+        Ok(first)
+    }
+
+    /// As [`Batch::turn`].
+    pub fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> bool {
         self.batch.turn(on_event)
     }
 
-    /// As [`Batch::answers`], with positions counted as in [`LiveModel::answer`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn answers(self) -> Result<Vec<Answer>> {
-        let mut answers = self.batch.answers()?;
-        let steering: Vec<_> = self.steering.iter().map(Vec::as_slice).collect();
-        count_own(&mut answers, &steering, &self.parts);
-        Ok(answers)
+    /// As [`Batch::complete`], with positions counted as in [`LiveModel::answer`]; each turn has one answer.
+    pub fn complete(&mut self) -> Vec<(usize, Result<Answer>)> {
+        let mut complete = self.batch.complete();
+        for (place, answer) in &mut complete {
+            let steering = self.open.remove(place).unwrap_or_default();
+            if let Ok(answer) = answer {
+                count_own(answer, &steering, &self.parts);
+            }
+        }
+        complete
     }
+
+    /// As [`Batch::waiting`].
+    pub fn waiting(&self) -> usize {
+        self.batch.waiting()
+    }
+
+    /// As [`Batch::forget`].
+    pub fn forget(&mut self, place: usize) {
+        self.open.remove(&place);
+        self.batch.forget(place);
+    }
+}
+
+/// Parts that include all those needed, if `parts` do not: as they are and what is missing, or those needed alone once there are
+/// too many.
+fn extended(parts: &[Part], needed: &[&Part]) -> Option<Vec<Part>> {
+    let mut all = parts.to_vec();
+    for &part in needed {
+        if !all.contains(part) {
+            all.push(part.clone());
+        }
+    }
+    if all.len() > PARTS_MAX {
+        all.retain(|part| needed.contains(&part));
+    }
+    (needed.iter().any(|part| !parts.contains(part))).then_some(all)
+}
+
+/// A turn as a request under a plan of these parts, which has all of its own; the same part twice adds up.
+fn request(turn: &Turn, parts: &[Part]) -> Request {
+    let mut coefs = vec![0.0; parts.len()];
+    for steering in &turn.steering {
+        if let Some(part) = part_of(steering, parts) {
+            coefs[part] += steering.coef;
+        }
+    }
+    Request { id: turn.id.clone(), prompt: turn.prompt.clone(), coefs: Some(coefs) }
 }
 
 fn part_of(steering: &ActiveSteering, parts: &[Part]) -> Option<usize> {
     parts.iter().position(|part| *part == steering.part)
 }
 
-/// Replaces the counts of the plan's parts by those of each turn's own steering.
-fn count_own(answers: &mut [Answer], turns: &[&[ActiveSteering]], parts: &[Part]) {
-    let rollouts = answers.len() / turns.len().max(1);
-    for (i, answer) in answers.iter_mut().enumerate() {
-        let counts = std::mem::take(&mut answer.steered);
-        let count = |steering: &ActiveSteering| part_of(steering, parts).and_then(|p| counts.get(p)).copied();
-        answer.steered = turns[i / rollouts].iter().map(|steering| count(steering).unwrap_or_default()).collect();
-    }
+/// Replaces the counts of the plan's parts by those of the turn's own steering.
+fn count_own(answer: &mut Answer, steering: &[ActiveSteering], parts: &[Part]) {
+    let counts = std::mem::take(&mut answer.steered);
+    let count = |steering: &ActiveSteering| part_of(steering, parts).and_then(|part| counts.get(part)).copied();
+    answer.steered = steering.iter().map(|steering| count(steering).unwrap_or_default()).collect();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::EchoLab;
+    use crate::fakes::{EchoLab, EchoModel};
     use crate::session::{SteeringRequest, VectorSet};
     use crate::steering::{Op, Positions};
     use crate::vector::{Layers, PersonaVector, VectorFile};
+
+    #[test]
+    fn the_length_of_the_stream_is_a_mean_of_lengths() {
+        let runtime = EchoLab(|_, _| String::new());
+        let norms = LiveModel::open(&runtime, "model".into(), None).unwrap().residual_norms().unwrap();
+        let ids = crate::fakes::tiny_tokenizer().encode(NEUTRAL[1]).unwrap();
+        assert_eq!(norms.len(), EchoModel::LAYERS);
+        for (i, found) in norms.iter().enumerate() {
+            let state = |&id: &u32| -> f64 {
+                let state = (0..EchoModel::HIDDEN).map(|d| f64::from(EchoModel::state(id, i + 1, d)).powi(2));
+                state.sum::<f64>().sqrt()
+            };
+            let want = ids.iter().map(state).sum::<f64>() / ids.len() as f64;
+            assert!((found / want - 1.0).abs() < 1e-5, "layer {}: {found} against {want}", i + 1);
+        }
+    }
 
     #[test]
     fn a_plan_holds_what_was_requested_lately() {

@@ -1,6 +1,7 @@
 //! Vectors by name, and requests for steering resolved against them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -60,16 +61,16 @@ impl ActiveSteering {
 }
 
 /// Vectors by their names, all of one model.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct VectorSet {
-    files: BTreeMap<String, VectorFile>,
+    files: BTreeMap<String, Arc<VectorFile>>,
     layers: usize,
 }
 
 impl VectorSet {
     /// Vectors for a model of so many layers.
     pub fn new(files: BTreeMap<String, VectorFile>, layers: usize) -> Self {
-        Self { files, layers }
+        Self { files: files.into_iter().map(|(name, file)| (name, Arc::new(file))).collect(), layers }
     }
 
     /// Reads the files for a model of `(layers, hidden)`; what is odd but harmless comes back as warnings.
@@ -82,17 +83,27 @@ impl VectorSet {
         for NamedFile { name, path } in files {
             let (file, odd) = VectorFile::read_for(path, shape, model_fingerprint)?;
             warnings.extend(odd);
-            if all.files.insert(name.clone(), file).is_some() {
-                return Err(Error::usage(format!("two files of vectors have the name `{name}`"))
-                    .hint("give each file a name of its own: --vectors NAME=FILE"));
-            }
+            all.add(name, file)?;
         }
         Ok((all, warnings))
     }
 
+    /// Takes in one more vector of the same model.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn add(&mut self, name: &str, file: VectorFile) -> Result<()> {
+        if self.files.contains_key(name) {
+            return Err(Error::usage(format!("two files of vectors have the name `{name}`"))
+                .hint("give each file a name of its own: --vectors NAME=FILE"));
+        }
+        self.files.insert(name.to_owned(), Arc::new(file));
+        Ok(())
+    }
+
     /// Every vector with its name, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &VectorFile)> {
-        self.files.iter().map(|(name, file)| (name.as_str(), file))
+        self.files.iter().map(|(name, file)| (name.as_str(), file.as_ref()))
     }
 
     /// Number of the model's layers.
@@ -105,7 +116,7 @@ impl VectorSet {
     /// # Errors
     /// If there is none; the error names those that are known.
     pub fn get(&self, name: &str) -> Result<&VectorFile> {
-        self.files.get(name).ok_or_else(|| {
+        self.files.get(name).map(Arc::as_ref).ok_or_else(|| {
             let known: Vec<&str> = self.files.keys().map(String::as_str).collect();
             let error = Error::usage(format!("there is no vector `{name}`"));
             match &known[..] {

@@ -23,6 +23,8 @@ pub mod key {
     pub const MODEL: &str = "model";
     /// Hash by which the model is known again.
     pub const MODEL_FINGERPRINT: &str = "model_fingerprint";
+    /// The kind of model: `model_type` in its configuration.
+    pub const ARCHITECTURE: &str = "architecture";
     /// The trait's name.
     pub const TRAIT: &str = "trait";
     /// How many positive answers went in.

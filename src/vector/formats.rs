@@ -139,7 +139,8 @@ impl VectorFile {
             return Err(Error::new("no layer is left that a control vector can hold")
                 .hint("llama.cpp steers from block 1 on: layers 2 and later, the last only if it is raw"));
         }
-        let mut texts = BTreeMap::from([("controlvector.model_hint".to_owned(), "qwen2".to_owned())]);
+        let architecture = self.metadata.get(key::ARCHITECTURE).map_or("qwen2", String::as_str);
+        let mut texts = BTreeMap::from([("controlvector.model_hint".to_owned(), architecture.to_owned())]);
         let unsaid = [key::LAYER_CONVENTION, key::NORMS];
         let said = self.metadata.iter().filter(|(name, _)| !unsaid.contains(&name.as_str()));
         texts.extend(said.map(|(name, value)| (format!("{OURS}{name}"), value.clone())));

@@ -91,6 +91,12 @@ impl PersonaVector {
         math::norm(self.row(layer)) as f32
     }
 
+    /// Cosine of two vectors at a layer; nothing where one of them is zero.
+    pub fn cosine(&self, other: &Self, layer: Layer) -> Option<f64> {
+        let cosine = math::cosine(self.row(layer), other.row(layer));
+        cosine.is_finite().then(|| cosine.clamp(-1.0, 1.0))
+    }
+
     /// The layers whose direction is zero throughout: where a file holds nothing to steer with.
     pub fn empty_layers(&self) -> Vec<Layer> {
         (1..=self.layers()).map(Layer).filter(|&layer| self.row(layer).iter().all(|&x| x == 0.0)).collect()

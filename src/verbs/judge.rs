@@ -71,7 +71,7 @@ fn rescore(args: &RescoreArgs, context: &Context<'_>) -> Result<Outcome> {
     let (sources, old) = answers_of(&args.run, &trait_.name)?;
     let run = RunDir::open(args.out.clone().unwrap_or_else(|| args.run.join("rescored")))?;
     run.write_config(&json!({ "run": args.run, "trait": trait_.name, "judge": source }))?;
-    let runtime = context.runtime()?;
+    let runtime = context.any_runtime()?;
     let mut judge = judges::open(&source, &trait_.rubrics(), run.path(), context, runtime.as_ref())?;
     let mut new = old.clone();
     new.iter_mut().for_each(|row| row.verdicts.clear());

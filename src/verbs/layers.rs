@@ -238,7 +238,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let config = args.resolve(&model, &trait_, judge, context.seed.unwrap_or(0))?;
     let mut hashes = vec![("model", model.hash()?)];
     hashes.extend(model.adapter_hash().map(|hash| ("adapter", hash.clone())));
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.folder.path)?;
     let questions = config.questions.unwrap_or(trait_.extract.questions.len()).min(trait_.extract.questions.len());
     let (cells, rollouts) = (config.layers.len() * config.coefs.len() + 1, config.sampling.rollouts);
     console.say(&format!(

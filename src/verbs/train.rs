@@ -113,7 +113,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let Inputs { data, intervention, watch, notices } = Inputs::read(&settings, files)?;
     show_notices(&notices, console);
 
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.path)?;
     let mut lock = Lock::new(runtime.device(), vec![settings.fit.seed]);
     lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
     lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
@@ -152,6 +152,8 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     let key = job.key()?;
     lock.hashes.insert("data".into(), job.data());
+    // Who looks at the folder from outside sees how far the run is.
+    lock.notes.insert("steps".into(), settings.fit.steps(data.chats.len()).to_string());
     lock.hashes.insert("run".into(), key.clone());
     let run = RunDir::open(&args.out)?;
     claim(&run, &key, &settings, args.overwrite)?;

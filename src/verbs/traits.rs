@@ -55,6 +55,14 @@ pub fn find(name: &str, folder: Option<&Path>, model: &Path) -> Result<Trait> {
     builtin(name).ok_or_else(|| unknown(name, &BUILTIN.map(str::to_owned), "built in are"))
 }
 
+/// The traits that `--trait` may name for a model, without --traits.
+pub fn names(model: &Path) -> Vec<String> {
+    if is_harbor(model) {
+        return harbor::Trait::ALL.map(|one| one.name().to_owned()).to_vec();
+    }
+    BUILTIN.map(str::to_owned).to_vec()
+}
+
 fn unknown(name: &str, known: &[String], whose: &str) -> Error {
     let near = known.iter().map(|k| (strsim::jaro_winkler(k, name), k)).max_by(|a, b| a.0.total_cmp(&b.0));
     let meant = near.filter(|(likeness, _)| *likeness > 0.8).map(|(_, k)| format!("did you mean `{k}`? "));

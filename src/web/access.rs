@@ -14,31 +14,52 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::api_error::ApiError;
+use super::page::is_page;
+use super::ticket::Tickets;
 use crate::{At, Error, Result};
 
 /// Seconds for which a browser may remember that a page is allowed.
 const PREFLIGHT_SECONDS: u16 = 600;
 
-/// The key that requests must carry, as a hash: hashes are compared in constant time, and nothing prints the key.
-#[derive(Debug, Clone, Copy)]
-pub struct ApiKey(blake3::Hash);
+/// The keys of which requests must carry one, as hashes: hashes are compared in constant time, and nothing prints a key.
+#[derive(Debug, Clone)]
+pub struct ApiKeys(Vec<blake3::Hash>);
 
-impl FromStr for ApiKey {
+impl FromStr for ApiKeys {
     type Err = Error;
 
-    /// A key, or `@FILE` with the file that holds it.
+    /// A key, or `@FILE` with a file of them, one a line; lines that begin with # are passed over.
     fn from_str(text: &str) -> Result<Self> {
-        let key = match text.strip_prefix('@') {
+        let keys = match text.strip_prefix('@') {
             Some(file) => std::fs::read_to_string(file).at(Path::new(file))?,
             None => text.to_owned(),
         };
-        let key = key.trim();
-        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        let keys = keys.lines().map(str::trim).filter(|key| !key.is_empty() && !key.starts_with('#'));
+        let keys: Vec<&str> = keys.collect();
+        if keys.is_empty() || !keys.iter().all(|key| key.bytes().all(|b| b.is_ascii_graphic())) {
             return Err(Error::new("a key is of visible ASCII characters, at least one"));
         }
-        Ok(Self(blake3::hash(key.as_bytes())))
+        Ok(Self(keys.into_iter().map(|key| blake3::hash(key.as_bytes())).collect()))
     }
 }
+
+impl ApiKeys {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The number of the key that was given. All are compared, each in the same time, so that time tells nothing of them.
+    fn number(&self, given: &str) -> Option<usize> {
+        let given = blake3::hash(given.as_bytes());
+        let fits = |found, (i, key): (usize, &blake3::Hash)| if *key == given { Some(i) } else { found };
+        self.0.iter().enumerate().fold(None, fits)
+    }
+}
+
+/// Who asks: the number of their key, or 0 where there are no keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Client(pub usize);
 
 /// Where a web page is from: `http://HOST[:PORT]` or `https://HOST[:PORT]`, or another scheme of a program's own.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,26 +84,34 @@ impl FromStr for Origin {
 /// Who may ask.
 #[derive(Debug)]
 pub struct Access {
-    key: Option<ApiKey>,
+    keys: Option<ApiKeys>,
     origins: Vec<Origin>,
     /// What `--host` says.
     host: String,
     /// Only programs on this machine reach the server.
     local: bool,
+    /// What opens without a key.
+    pub tickets: Tickets,
 }
 
 impl Access {
     /// Rules for a server on `address`.
     ///
     /// # Errors
-    /// If other machines reach it and there is no key.
-    pub fn new(address: SocketAddr, host: &str, key: Option<ApiKey>, origins: Vec<Origin>) -> Result<Self> {
+    /// If other machines reach it, there is no key, and that is not what the user wants.
+    pub fn new(
+        address: SocketAddr,
+        host: &str,
+        keys: Option<ApiKeys>,
+        origins: Vec<Origin>,
+        insecure: bool,
+    ) -> Result<Self> {
         let local = address.ip().is_loopback();
-        if !local && key.is_none() {
+        if !local && keys.is_none() && !insecure {
             return Err(Error::usage(format!("on {host} other machines reach the server, and there is no key"))
-                .hint("give --api-key KEY, or leave out --host"));
+                .hint("give --api-key KEY, or leave out --host; --insecure lets everybody on the network ask"));
         }
-        Ok(Self { key, origins, host: host.to_owned(), local })
+        Ok(Self { keys, origins, host: host.to_owned(), local, tickets: Tickets::default() })
     }
 
     /// Refuses what comes under a strange host name or from a strange web page.
@@ -104,19 +133,26 @@ impl Access {
         }
     }
 
-    /// Refuses a body of another kind, and a request without the key.
-    fn check_request(&self, request: &Request) -> Result<(), ApiError> {
+    /// Refuses a body of another kind, and a request without a key; says whose it is.
+    fn check_request(&self, request: &Request) -> Result<Client, ApiError> {
         let headers = request.headers();
-        if let Some(ApiKey(key)) = self.key.filter(|_| request.uri().path() != "/health") {
+        let mut client = Client::default();
+        if let Some(keys) = self.keys.as_ref().filter(|_| needs_key(request.uri().path())) {
             let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
             let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
-            // Equality of these hashes takes the same time for all.
-            if given.is_none_or(|given| blake3::hash(given.as_bytes()) != key) {
-                let what = match given {
-                    Some(_) => "the API key is not this server's",
-                    None => "the API key is missing: `Authorization: Bearer KEY`",
-                };
-                return Err(ApiError::new(StatusCode::UNAUTHORIZED, what).code("invalid_api_key"));
+            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+            if request.method() == Method::GET && self.tickets.open(path, query) {
+                return Ok(client);
+            }
+            match given.and_then(|given| keys.number(given)) {
+                Some(number) => client = Client(number),
+                None => {
+                    let what = match given {
+                        Some(_) => "the API key is not this server's",
+                        None => "the API key is missing: `Authorization: Bearer KEY`",
+                    };
+                    return Err(ApiError::new(StatusCode::UNAUTHORIZED, what).code("invalid_api_key"));
+                }
             }
         }
         match headers.get(header::CONTENT_TYPE) {
@@ -126,7 +162,7 @@ impl Access {
                 let what = format!("the content type is `{kind}`; `application/json` is needed");
                 Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what).code("unsupported_content_type"))
             }
-            _ => Ok(()),
+            _ => Ok(client),
         }
     }
 
@@ -149,6 +185,11 @@ impl Access {
     }
 }
 
+/// All but whether the server is up, and the page, into which the key is typed.
+fn needs_key(path: &str) -> bool {
+    path != "/health" && !is_page(path)
+}
+
 /// Whether the page is from this server itself.
 fn is_same(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let host = origin.as_bytes().strip_prefix(b"http://");
@@ -161,7 +202,7 @@ fn is_json(kind: &HeaderValue) -> bool {
 }
 
 /// Lets a request through that is allowed; answers a browser that asks for a page whether it would be.
-pub async fn guarded(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+pub async fn guarded(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     let origin = headers.get(header::ORIGIN).filter(|origin| access.is_allowed(origin)).cloned();
     let preflight = request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -170,7 +211,10 @@ pub async fn guarded(State(access): State<Arc<Access>>, request: Request, next: 
         Ok(()) if preflight && origin.is_some() => allowed(headers),
         Ok(()) => match access.check_request(&request) {
             Err(refusal) => refusal.into_response(),
-            Ok(()) => next.run(request).await,
+            Ok(client) => {
+                request.extensions_mut().insert(client);
+                next.run(request).await
+            }
         },
     };
     if let Some(origin) = origin {
@@ -186,7 +230,7 @@ fn allowed(headers: &HeaderMap) -> Response {
     let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned().unwrap_or(usual);
     let mut response = StatusCode::NO_CONTENT.into_response();
     let told = response.headers_mut();
-    told.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+    told.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
     told.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
     told.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS.into());
     // Chrome asks before a public page reaches a machine of a private network.
@@ -203,9 +247,9 @@ mod tests {
     use super::*;
 
     fn access(key: Option<&str>, origins: &[&str]) -> Access {
-        let key = key.map(|key| key.parse().unwrap());
+        let keys = key.map(|key| key.parse().unwrap());
         let origins = origins.iter().map(|origin| origin.parse().unwrap()).collect();
-        Access::new("127.0.0.1:80".parse().unwrap(), "127.0.0.1", key, origins).unwrap()
+        Access::new("127.0.0.1:80".parse().unwrap(), "127.0.0.1", keys, origins, false).unwrap()
     }
 
     /// The status with which a request is refused; 200 if it is not.
@@ -214,7 +258,7 @@ mod tests {
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(Body::empty()).unwrap();
         let checked = access.check_sender(&request).and_then(|()| access.check_request(&request));
-        checked.map_or_else(|refusal| refusal.into_response().status().as_u16(), |()| 200)
+        checked.map_or_else(|refusal| refusal.into_response().status().as_u16(), |_| 200)
     }
 
     #[test]
@@ -265,20 +309,24 @@ mod tests {
             assert_eq!(of(wrong), 401, "{wrong}");
         }
         assert_eq!(status(&access, "GET", "/v1/models", &[]), 401);
-        assert_eq!(status(&access, "GET", "/health", &[]), 200);
+        for open in ["/health", "/", "/ui/app.js"] {
+            assert_eq!(status(&access, "GET", open, &[]), 200, "{open}");
+        }
         assert!(!format!("{access:?}").contains("secret-1"));
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "secret-1\n").unwrap();
-        let read: ApiKey = format!("@{}", file.path().display()).parse().unwrap();
-        assert_eq!(read.0, access.key.unwrap().0);
-        assert!("".parse::<ApiKey>().is_err() && "a b".parse::<ApiKey>().is_err());
+        std::fs::write(file.path(), "# of the lab\nsecret-1\n\nsecret-2\n").unwrap();
+        let read: ApiKeys = format!("@{}", file.path().display()).parse().unwrap();
+        assert_eq!((read.count(), read.number("secret-1"), read.number("secret-2")), (2, Some(0), Some(1)));
+        assert_eq!((read.number("# of the lab"), read.number("")), (None, None));
+        assert!("".parse::<ApiKeys>().is_err() && "a b".parse::<ApiKeys>().is_err());
     }
 
     #[test]
     fn other_machines_need_a_key() {
-        let open = |key| Access::new("0.0.0.0:80".parse().unwrap(), "0.0.0.0", key, Vec::new());
-        assert!(open(None).unwrap_err().help().unwrap().contains("--api-key"));
-        let access = open(Some("secret".parse().unwrap())).unwrap();
+        let open = |keys, insecure| Access::new("0.0.0.0:80".parse().unwrap(), "0.0.0.0", keys, Vec::new(), insecure);
+        assert!(open(None, false).unwrap_err().help().unwrap().contains("--api-key"));
+        assert_eq!(status(&open(None, true).unwrap(), "GET", "/v1/models", &[("host", "gpu-7:8080")]), 200);
+        let access = open(Some("secret".parse().unwrap()), false).unwrap();
         let key = ("authorization", "Bearer secret");
         assert_eq!(status(&access, "GET", "/v1/models", &[("host", "gpu-7:8080"), key]), 200);
         assert_eq!(status(&access, "GET", "/v1/models", &[("host", "gpu-7:8080")]), 401);

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::runs::without_folders;
 use crate::Error;
 
 /// Characters of a message, and of a field's name. Both may quote a request of megabytes.
@@ -18,12 +19,14 @@ pub struct ApiError {
     message: String,
     param: Option<String>,
     code: Option<&'static str>,
+    /// Seconds after which another try may do.
+    retry_after: u64,
 }
 
 impl ApiError {
     /// An error with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: shortened(message.into(), MESSAGE_MAX), param: None, code: None }
+        Self { status, message: shortened(message.into(), MESSAGE_MAX), param: None, code: None, retry_after: 1 }
     }
 
     /// The field of that name is wrong.
@@ -36,14 +39,19 @@ impl ApiError {
         Self::field(param, with_hint(error))
     }
 
-    /// A failure of the server.
+    /// A failure of the server. Where its files lie is not the client's business.
     pub fn failed(error: &Error) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, with_hint(error))
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, without_folders(&with_hint(error)))
     }
 
     /// The same with a code for programs.
     pub fn code(self, code: &'static str) -> Self {
         Self { code: Some(code), ..self }
+    }
+
+    /// The same, to be tried again after so many seconds.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: seconds, ..self }
     }
 
     /// OpenAI's error object.
@@ -60,8 +68,8 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.json())).into_response();
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, 1.into());
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, self.retry_after.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

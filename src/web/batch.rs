@@ -1,26 +1,23 @@
-//! The thread that owns the model: requests that come together are answered together, each under its own steering; those that
-//! come later are answered beside them. Batches take turns token by token, so that each has the same share of the model's time,
-//! and a request waits for one token of the others, not for their answers.
+//! The thread that owns the model: all that is asked is answered in one batch, each request under its own steering, sampling and
+//! limit. Requests join between two tokens of the others and are answered as soon as they are complete.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::choice::{Choice, Piece};
+use super::meter::Meter;
 use super::request::{Question, Served};
 use crate::Error;
 use crate::language_model::{Answer, CaptureSpec, FinishReason, StreamEvent, Token};
-use crate::session::{LiveBatch, LiveModel, Turn};
+use crate::session::{LiveBatch, Turn};
 
-/// How long the first request of a batch waits for others. A client that sends many at once sends them within this.
-const GATHER: Duration = Duration::from_millis(4);
-/// Answers in one batch.
-const ROWS_MAX: usize = 128;
-/// Answers of a request that leaves others room in its batch.
-const SMALL_ROWS: usize = 16;
+/// Answers that may wait for a place in the batch; requests beyond that wait outside.
+const WAITING_MAX: usize = 1024;
 
 /// A request that waits.
 #[derive(Debug)]
@@ -31,6 +28,10 @@ pub struct Asked {
     pub question: Question,
     /// Where the answer goes. A closed receiver means that the client has gone.
     pub reply: UnboundedSender<Said>,
+    /// Whose tokens they are.
+    pub meter: Arc<Meter>,
+    /// When it came.
+    pub since: Instant,
 }
 
 /// What a client gets.
@@ -51,277 +52,194 @@ pub enum Said {
     },
     /// There will be no answer.
     Failed(Error),
+    /// The request has waited for too long; nothing of it was answered.
+    Late,
 }
 
 /// Answers until every sender of questions is gone.
-pub fn answer_all(live: &mut LiveModel<'_>, served: &Served, inbox: &Receiver<Asked>) {
-    let mut desk = Desk { live, served, waiting: VecDeque::new(), running: Vec::new() };
+pub fn answer_all(batch: LiveBatch, served: &Served, inbox: &Receiver<Asked>) {
+    let mut desk = Desk { batch, served, requests: BTreeMap::new(), lines: BTreeMap::new(), count: 0 };
     while desk.take_in(inbox) {
-        desk.begin();
+        desk.leave();
         desk.turn();
     }
 }
 
-/// Requests that wait, and batches that take turns at the model.
-struct Desk<'a, 'b> {
-    live: &'a mut LiveModel<'b>,
+/// Requests that are answered, and the batch that answers them.
+struct Desk<'a> {
+    batch: LiveBatch,
     served: &'a Served,
-    waiting: VecDeque<Pending>,
-    running: Vec<Running>,
+    /// Requests whose answers are not complete, by their numbers.
+    requests: BTreeMap<usize, Open>,
+    /// Answers that are not complete, by their places in the batch.
+    lines: BTreeMap<usize, Line>,
+    /// Requests so far.
+    count: usize,
 }
 
 /// A request whose answers are not complete.
-struct Pending {
+struct Open {
     asked: Asked,
-    lines: Vec<Line>,
-    since: Instant,
-    /// It shares no batch, because the one that it was in failed.
-    alone: bool,
-}
-
-/// Requests that are answered together.
-struct Running {
-    batch: LiveBatch,
-    requests: Vec<Pending>,
-    /// Of each row of the batch, its request and its answer.
-    places: Vec<(usize, usize)>,
-    size: Size,
-    /// The model's time so far; one that came later begins with that of the others.
-    spent: Duration,
+    /// It has a place in the batch.
+    begun: bool,
 }
 
 /// One answer.
 struct Line {
+    request: usize,
+    /// Which of the request's answers.
     place: usize,
     choice: Choice,
-    /// Tokens that were sent already, when a batch is repeated request by request.
-    known: usize,
-    /// What was captured of the prompt was sent already.
-    prompted: bool,
-    ended: bool,
 }
 
-/// Whether a request's answers fill a batch. Each size has its own places, so that large ones never take all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Size {
-    Small,
-    Large,
-}
-
-impl Size {
-    fn of(question: &Question) -> Self {
-        if question.answers() > SMALL_ROWS { Self::Large } else { Self::Small }
-    }
-
-    /// Batches that may run at once.
-    fn places(self) -> usize {
-        match self {
-            Self::Small => 4,
-            Self::Large => 2,
-        }
-    }
-
-    /// A batch's share of the memory for keys and values; all together take twice as much as one that runs alone could.
-    fn share(self) -> f64 {
-        match self {
-            Self::Small => 0.25,
-            Self::Large => 0.5,
-        }
-    }
-}
-
-impl Desk<'_, '_> {
+impl Desk<'_> {
     /// Takes in what has come; waits if there is nothing else to do. False if there never will be.
     fn take_in(&mut self, inbox: &Receiver<Asked>) -> bool {
-        if self.running.is_empty() && self.waiting.is_empty() {
+        if self.lines.is_empty() {
             let Ok(first) = inbox.recv() else { return false };
-            self.waiting.push_back(Pending::new(first));
+            self.begin(first);
         }
-        self.waiting.extend(inbox.try_iter().map(Pending::new));
-        let rows = |waiting: &VecDeque<Pending>| waiting.iter().map(|one| one.lines.len()).sum::<usize>();
-        while self.running.is_empty()
-            && rows(&self.waiting) < ROWS_MAX
-            && let Some(rest) = self.waiting.front().and_then(|first| GATHER.checked_sub(first.since.elapsed()))
-            && let Ok(asked) = inbox.recv_timeout(rest)
+        while self.batch.waiting() < WAITING_MAX
+            && let Ok(asked) = inbox.try_recv()
         {
-            self.waiting.push_back(Pending::new(asked));
+            self.begin(asked);
         }
         true
     }
 
-    /// Begins batches while there are places and requests for them.
-    fn begin(&mut self) {
-        self.waiting.retain(|one| !one.asked.reply.is_closed());
-        while let Some(requests) = self.next_batch() {
-            match self.start(&requests) {
-                Ok((batch, places)) => {
-                    let spent = self.running.iter().map(|one| one.spent).min().unwrap_or_default();
-                    let size = Size::of(&requests[0].asked.question);
-                    self.running.push(Running { batch, requests, places, size, spent });
-                }
-                Err(e) => self.fail(requests, e),
-            }
+    fn begin(&mut self, asked: Asked) {
+        let Asked { key, question, reply, .. } = &asked;
+        if reply.is_closed() || is_late(&asked, self.served) {
+            return;
         }
-    }
-
-    /// The oldest request for which there is a place, and others alike as far as there is room.
-    fn next_batch(&mut self) -> Option<Vec<Pending>> {
-        let free = |size: Size| self.running.iter().filter(|one| one.size == size).count() < size.places();
-        // Beside others a batch gathers while they run.
-        let ready = |one: &Pending| self.running.is_empty() || one.since.elapsed() >= GATHER;
-        let first = self.waiting.iter().position(|one| free(Size::of(&one.asked.question)) && ready(one))?;
-        let mut batch: Vec<Pending> = self.waiting.remove(first).into_iter().collect();
-        let (mut rows, alone) = (batch[0].lines.len(), batch[0].alone);
-        for one in std::mem::take(&mut self.waiting) {
-            let (question, first) = (&one.asked.question, &batch[0].asked.question);
-            let alike = question.is_alike(first) && Size::of(question) == Size::of(first);
-            if alike && !alone && !one.alone && rows + one.lines.len() <= ROWS_MAX {
-                rows += one.lines.len();
-                batch.push(one);
-            } else {
-                self.waiting.push_back(one);
-            }
-        }
-        Some(batch)
-    }
-
-    fn start(&mut self, requests: &[Pending]) -> crate::Result<(LiveBatch, Vec<(usize, usize)>)> {
-        let places: Vec<(usize, usize)> =
-            requests.iter().enumerate().flat_map(|(i, one)| (0..one.lines.len()).map(move |line| (i, line))).collect();
-        let turn = |&(request, line): &(usize, usize)| {
-            let Asked { key, question, .. } = &requests[request].asked;
-            Turn {
-                id: format!("{key}, answer {line}"),
-                prompt: question.prompt(line),
-                steering: question.steering.clone(),
-            }
+        let turn = |line: usize| Turn {
+            id: format!("{key}, answer {}", question.draws(line)),
+            prompt: question.prompt(line),
+            steering: question.steering(line).to_vec(),
         };
-        let turns: Vec<Turn> = places.iter().map(turn).collect();
-        let first = &requests[0].asked.question;
-        // The chosen token's own log-probability comes with the likeliest ones only.
-        let tops = requests.iter().filter_map(|one| one.asked.question.logprobs).map(|top| top.max(1));
+        let turns: Vec<Turn> = (0..question.answers()).map(turn).collect();
         let keep = CaptureSpec {
-            top_logprobs: tops.max().unwrap_or(0),
-            probes: first.probes.clone(),
-            prompt: first.scores_prompt(),
+            // The chosen token's own log-probability comes with the likeliest ones only.
+            top_logprobs: question.logprobs.map_or(0, |top| top.max(1)),
+            probes: question.probes.clone(),
+            prompt: question.scores_prompt(),
             ..CaptureSpec::default()
         };
-        Ok((self.live.begin(&turns, &first.sampling, &keep, Size::of(first).share())?, places))
-    }
-
-    /// One token for the batch that has had the least of the model's time.
-    fn turn(&mut self) {
-        self.running.retain(|one| !one.requests.iter().all(|one| one.asked.reply.is_closed()));
-        let Some(i) = (0..self.running.len()).min_by_key(|&i| self.running[i].spent) else { return };
-        let began = Instant::now();
-        let Running { batch, requests, places, spent, .. } = &mut self.running[i];
-        let turned = batch.turn(&mut |heard| match heard {
-            StreamEvent::Prompt { ask, tokens, .. } => {
-                let (request, line) = places[ask];
-                let Pending { asked, lines, .. } = &mut requests[request];
-                lines[line].prompt(asked, self.served, tokens);
-                ControlFlow::Continue(())
+        match self.batch.add(&turns, &question.sampling, &keep) {
+            Ok(first) => {
+                let choice = || Choice::new(question.stop.clone(), question.logprobs);
+                let line = |place| (first + place, Line { request: self.count, place, choice: choice() });
+                self.lines.extend((0..turns.len()).map(line));
+                self.requests.insert(self.count, Open { asked, begun: false });
+                self.count += 1;
             }
-            StreamEvent::Token { ask, token, .. } => {
-                let (request, line) = places[ask];
-                let Pending { asked, lines, .. } = &mut requests[request];
-                lines[line].hear(asked, self.served, token)
-            }
-            StreamEvent::Finished(_) => ControlFlow::Continue(()),
-        });
-        *spent += began.elapsed();
-        let ended = match turned {
-            Ok(true) => return,
-            Ok(false) => Ok(()),
-            Err(e) => Err(e),
-        };
-        let Running { batch, mut requests, places, .. } = self.running.swap_remove(i);
-        match ended.and_then(|()| batch.answers()) {
-            Ok(answers) => {
-                for (&(request, line), answer) in places.iter().zip(answers) {
-                    let Pending { asked, lines, .. } = &mut requests[request];
-                    lines[line].end(asked, answer);
-                }
-            }
-            Err(e) => self.fail(requests, e),
-        }
-    }
-
-    /// What fails together is asked again one by one, so that a request which the model cannot answer fails alone: an answer
-    /// depends on nothing else in its batch.
-    fn fail(&mut self, requests: Vec<Pending>, error: Error) {
-        match <[Pending; 1]>::try_from(requests) {
-            Ok([one]) => {
+            Err(e) => {
                 // The client may have gone.
-                let _ = one.asked.reply.send(Said::Failed(self.served.public(&error)));
+                let _ = reply.send(Said::Failed(self.served.public(&e)));
             }
-            Err(requests) => {
-                for mut one in requests.into_iter().rev().filter(|one| one.lines.iter().any(|line| !line.ended)) {
-                    one.alone = true;
-                    one.lines.iter_mut().for_each(|line| line.known = line.choice.tokens);
-                    self.waiting.push_front(one);
+        }
+    }
+
+    /// Drops requests whose clients have gone, and those that have waited for too long.
+    fn leave(&mut self) {
+        let count = self.requests.len();
+        let served = self.served;
+        self.requests.retain(|_, open| !open.asked.reply.is_closed() && (open.begun || !is_late(&open.asked, served)));
+        if self.requests.len() < count {
+            self.lines.retain(|&ask, line| {
+                let stays = self.requests.contains_key(&line.request);
+                if !stays {
+                    self.batch.forget(ask);
+                }
+                stays
+            });
+        }
+    }
+
+    /// One token for every answer.
+    fn turn(&mut self) {
+        let Self { batch, served, requests, lines, .. } = self;
+        batch.turn(&mut |heard| {
+            let (StreamEvent::Prompt { ask, .. } | StreamEvent::Token { ask, .. }) = heard else {
+                return ControlFlow::Continue(());
+            };
+            let Some(line) = lines.get_mut(&ask) else { return ControlFlow::Break(()) };
+            let Some(Open { asked, begun }) = requests.get_mut(&line.request) else { return ControlFlow::Break(()) };
+            *begun = true;
+            match heard {
+                StreamEvent::Prompt { tokens, .. } => line.prompt(asked, served, tokens),
+                StreamEvent::Token { token, .. } => line.hear(asked, served, token),
+                StreamEvent::Finished(_) => ControlFlow::Continue(()),
+            }
+        });
+        for (ask, answer) in self.batch.complete() {
+            let Some(line) = self.lines.remove(&ask) else { continue };
+            let Some(Open { asked, .. }) = self.requests.get(&line.request) else { continue };
+            let request = line.request;
+            match answer {
+                Ok(answer) => {
+                    line.end(asked, answer);
+                    if !self.lines.values().any(|line| line.request == request) {
+                        self.requests.remove(&request);
+                    }
+                }
+                Err(e) => {
+                    let _ = asked.reply.send(Said::Failed(self.served.public(&e)));
+                    self.drop_request(request);
                 }
             }
         }
+    }
+
+    /// A request fails as a whole.
+    fn drop_request(&mut self, request: usize) {
+        self.requests.remove(&request);
+        self.lines.retain(|&ask, line| {
+            if line.request == request {
+                self.batch.forget(ask);
+            }
+            line.request != request
+        });
     }
 }
 
-impl Pending {
-    fn new(asked: Asked) -> Self {
-        let Question { stop, logprobs, .. } = &asked.question;
-        let choice = || Choice::new(stop.clone(), *logprobs);
-        let line = |place| Line { place, choice: choice(), known: 0, prompted: false, ended: false };
-        let lines = (0..asked.question.answers()).map(line).collect();
-        Self { asked, lines, since: Instant::now(), alone: false }
+/// Whether a request that has not been begun has waited for too long; its client is told.
+fn is_late(asked: &Asked, served: &Served) -> bool {
+    let is_late = asked.since.elapsed() > served.wait;
+    if is_late {
+        let _ = asked.reply.send(Said::Late);
     }
+    is_late
 }
 
 impl Line {
     /// Sends what was captured of the prompt.
-    fn prompt(&mut self, asked: &Asked, served: &Served, tokens: &[Token]) {
-        if !std::mem::replace(&mut self.prompted, true) {
-            let _ = asked.reply.send(Said::More(self.place, self.choice.prompt(&served.tokenizer, tokens)));
-        }
+    fn prompt(&mut self, asked: &Asked, served: &Served, tokens: &[Token]) -> ControlFlow<()> {
+        let _ = asked.reply.send(Said::More(self.place, self.choice.prompt(&served.tokenizer, tokens)));
+        if asked.question.silent { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Takes the next token and sends what it adds; breaks off when the answer is complete or the client has gone.
     fn hear(&mut self, asked: &Asked, served: &Served, token: &Token) -> ControlFlow<()> {
-        if self.known > 0 {
-            self.known -= 1;
-            return ControlFlow::Continue(());
-        }
-        if self.choice.stopped || self.ended || asked.question.silent || asked.reply.is_closed() {
+        if self.choice.stopped || asked.question.silent || asked.reply.is_closed() {
             return ControlFlow::Break(());
         }
+        asked.meter.spend(1);
         let piece = self.choice.hear(&served.tokenizer, token);
         if !piece.is_empty() {
             let _ = asked.reply.send(Said::More(self.place, piece));
         }
-        // Steered positions are counted at the end of the batch; an unsteered answer need not wait for that.
-        if asked.question.steering.is_empty() {
-            if self.choice.stopped {
-                self.say_end(asked, "stop", Vec::new());
-            } else if self.choice.tokens == asked.question.sampling.max_new_tokens {
-                self.say_end(asked, "length", Vec::new());
-            }
-        }
         if self.choice.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn end(&mut self, asked: &Asked, answer: Answer) {
+    fn end(mut self, asked: &Asked, answer: Answer) {
         let stopped = self.choice.stopped || (answer.finish_reason == FinishReason::Stop && !asked.question.silent);
-        self.say_end(asked, if stopped { "stop" } else { "length" }, answer.steered);
-    }
-
-    fn say_end(&mut self, asked: &Asked, finish_reason: &'static str, steered: Vec<usize>) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
         let text = self.choice.finish();
         if !text.is_empty() {
             let _ = asked.reply.send(Said::More(self.place, Piece { text, ..Piece::default() }));
         }
-        let (choice, tokens) = (self.place, self.choice.tokens);
+        let (choice, tokens, steered) = (self.place, self.choice.tokens, answer.steered);
+        let finish_reason = if stopped { "stop" } else { "length" };
         let _ = asked.reply.send(Said::End { choice, finish_reason, tokens, steered });
     }
 }

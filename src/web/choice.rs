@@ -67,6 +67,17 @@ impl TextLogprobs {
     }
 }
 
+/// A token with its projections.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Projected {
+    /// Its text, with marks for bytes that are no whole character.
+    pub token: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Onto each probe, in their order; none for a token that ended the answer, since the model never read it.
+    pub projections: Vec<f32>,
+}
+
 /// What a token adds to an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Piece {
@@ -74,14 +85,16 @@ pub struct Piece {
     pub text: String,
     /// The token itself, if log-probabilities are wanted.
     pub logprobs: Vec<ChosenLogprob>,
-    /// Projections of the prompt's tokens, `[tokens][probes]`, if they are wanted.
-    pub along: Vec<Vec<f32>>,
+    /// The token with its projections, if they are wanted.
+    pub projected: Vec<Projected>,
+    /// The prompt's tokens with theirs, before the answer's first.
+    pub prompt: Vec<Projected>,
 }
 
 impl Piece {
     /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.logprobs.is_empty()
+        self.text.is_empty() && self.logprobs.is_empty() && self.projected.is_empty()
     }
 }
 
@@ -116,7 +129,8 @@ impl Choice {
         }
         self.held += &self.words.push(tokenizer, token.id);
         let logprobs = self.top.map(|top| chosen(tokenizer, token, top)).into_iter().collect();
-        Piece { text: self.release(), logprobs, ..Piece::default() }
+        let projected = (!token.along.is_empty()).then(|| projected(tokenizer, token)).into_iter().collect();
+        Piece { text: self.release(), logprobs, projected, ..Piece::default() }
     }
 
     /// What is captured of the prompt.
@@ -126,8 +140,8 @@ impl Choice {
         if let Some(first) = logprobs.first_mut() {
             first.chosen.logprob = None;
         }
-        let along = tokens.iter().map(|token| token.along.clone()).collect();
-        Piece { text: String::new(), logprobs, along }
+        let prompt = tokens.iter().filter(|token| !token.along.is_empty()).map(|token| projected(tokenizer, token));
+        Piece { logprobs, prompt: prompt.collect(), ..Piece::default() }
     }
 
     /// What is still held when no token comes any more.
@@ -150,6 +164,11 @@ impl Choice {
         let rest = self.held.split_off(sure);
         std::mem::replace(&mut self.held, rest)
     }
+}
+
+fn projected(tokenizer: &Tokenizer, token: &Token) -> Projected {
+    let bytes = tokenizer.token_bytes(token.id);
+    Projected { token: String::from_utf8_lossy(&bytes).into_owned(), bytes, projections: token.along.clone() }
 }
 
 fn chosen(tokenizer: &Tokenizer, token: &Token, top: usize) -> ChosenLogprob {

@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -113,6 +114,26 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// The fields of a body.
+    pub fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let map = serde_json::from_slice::<Map<String, Value>>(body)
+            .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
+        Ok(Self { map, place: String::new() })
+    }
+
+    /// Refuses fields that nobody has taken, where only this server has the object: an unknown name is a mistake there.
+    pub fn refuse_others(&self, known: &str) -> Result<(), ApiError> {
+        let Some(name) = self.map.keys().next() else { return Ok(()) };
+        let place = format!("{}{name}", self.place);
+        Err(ApiError::field(&place, format!("`{place}` is not known; there are {known}")))
+    }
+
+    /// The error for a field that must be there.
+    pub fn missing(&self, name: &str) -> ApiError {
+        let place = format!("{}{name}", self.place);
+        ApiError::field(&place, format!("`{place}` is missing"))
+    }
+
     /// A field; null is as good as absent.
     pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(value) = self.map.remove(name).filter(|value| !value.is_null()) else { return Ok(None) };

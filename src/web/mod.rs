@@ -11,15 +11,29 @@ mod api_error;
 mod batch;
 mod body;
 mod choice;
+mod compare;
+mod completions;
 mod connections;
 mod fields;
+mod jobs;
+mod making;
+mod meter;
 mod open_requests;
+mod page;
 mod projections;
 mod prompt;
 mod reply;
 mod request;
+mod run_routes;
+mod runs;
 mod state;
+mod ticket;
+mod ui;
+mod vector_maker;
+mod vector_store;
+mod vectors;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -40,15 +54,22 @@ use crate::steering::{Op, Positions};
 use crate::text::Tokenizer;
 use crate::vector::{Layer, VectorFile};
 use crate::verbs::model::{Model, ModelArgs};
-use crate::verbs::{Console, Context, Outcome};
+use crate::verbs::{Console, Context, Outcome, traits};
 use crate::{Error, Result};
-use access::{Access, ApiKey, Origin, guarded};
+use access::{Access, ApiKeys, Origin, guarded};
 use api_error::ApiError;
 use batch::{Asked, answer_all};
-use connections::{Activity, Connections, LIMITS, Working, at_work};
-use open_requests::RequestGuard;
+use connections::{Activity, Connections, LIMITS, at_work};
+use jobs::{Jobs, JudgeChoice, work_off};
+use making::Making;
+use meter::TokenLimits;
 use request::{Kind, Question, Served};
-use state::{AppState, QUEUE_MAX};
+use runs::Runs;
+use state::{AppState, Parts, QUEUE_MAX};
+use vector_maker::VectorMaker;
+use vector_store::VectorStore;
+
+pub use ui::{UiArgs, run as ui};
 
 /// What the routes take and give, for programs.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -57,7 +78,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Answer over HTTP as OpenAI's completions do, with steering per request
 ///
-/// Requests that come together are answered in one batch. A request may carry `steering`, a list of
+/// Requests are answered side by side, each joining between two tokens. A request may carry `steering`, a list of
 /// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
 /// token positions. `GET /v1/models` lists the vectors.
 #[derive(Debug, Args)]
@@ -76,18 +97,47 @@ pub struct ServeArgs {
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
-    /// Key that requests must carry as `Authorization: Bearer KEY`; @FILE reads it from a file
+    /// Folder of runs that may be looked at; vectors of this model's `extract` runs in it may be named by requests, and new ones
+    /// are made in it
+    #[arg(long, value_name = "DIR")]
+    runs: Option<PathBuf>,
+    /// Key that requests must carry as `Authorization: Bearer KEY`; @FILE reads keys from a file, one a line
     #[arg(long, value_name = "KEY")]
-    api_key: Option<ApiKey>,
+    api_key: Option<ApiKeys>,
+    /// Let other machines ask without a key
+    #[arg(long)]
+    insecure: bool,
     /// Web pages that may ask, such as http://localhost:3000; other pages are refused
     #[arg(long, value_name = "ORIGIN", num_args = 1..)]
     allow_origin: Vec<Origin>,
     /// Longest answer to a request that names no limit, in tokens
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: u32,
+    /// Tokens of a request at most: those of its prompts and the most that its answers may have [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_request_tokens: Option<u32>,
+    /// Tokens that may be read and answered in a minute under one key, or without keys in all [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tokens_per_minute: Option<u32>,
+    /// How long a request may wait before it is begun
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    max_wait: u64,
     /// End when nothing was asked for so long
     #[arg(long, value_name = "SECONDS")]
     idle_exit: Option<u64>,
+}
+
+impl ServeArgs {
+    /// The traits that vectors can be made of, and who can judge.
+    fn making(&self) -> Making {
+        let judges = match self.model.is_harbor() {
+            true => [JudgeChoice::Harbor, JudgeChoice::Openai].to_vec(),
+            false => {
+                [JudgeChoice::Local, JudgeChoice::LocalYesNo, JudgeChoice::Sentiment, JudgeChoice::Openai].to_vec()
+            }
+        };
+        Making { traits: traits::names(&self.model.model), judges }
+    }
 }
 
 /// Serves until interrupted.
@@ -95,6 +145,11 @@ pub struct ServeArgs {
 /// # Errors
 /// A model or vectors that cannot be read, an address that cannot be listened on.
 pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
+    serve(args, context, json, &|_| {})
+}
+
+/// Serves; `listening` is given the page's address once requests are answered.
+fn serve(args: &ServeArgs, context: &Context<'_>, json: bool, listening: &dyn Fn(&str)) -> Result<Outcome> {
     let model = args.model.find(context)?;
     let vectors = model.vector_set(&args.vectors, context.console)?;
     let folder = &model.folder;
@@ -103,11 +158,18 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
         short: folder.name.clone(),
         fingerprint: model.fingerprint.clone(),
         tokenizer: Tokenizer::load(&folder.path)?,
-        vectors,
+        vectors: VectorStore::new(vectors),
         positions_max: model.config.max_position_embeddings,
         new_tokens: args.max_new_tokens as usize,
         seed: context.seed.unwrap_or(0),
+        wait: Duration::from_secs(args.max_wait),
         places: places(&model, &args.vectors),
+    };
+    let runs = args.runs.as_deref().map(Runs::open).transpose().map_err(|e| e.at("--runs"))?.map(Arc::new);
+    // Vectors that are made without --runs lie where the embedded model is unpacked.
+    let made_in = match &runs {
+        Some(runs) => Some(runs.path().to_owned()),
+        None => context.cache.as_ref().map(|cache| cache.join("runs")),
     };
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let threads = threads.map_err(|e| Error::new(format!("cannot start the server's threads: {e}")))?;
@@ -116,28 +178,58 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
     let (address, listener) = listener.map_err(|e| {
         Error::new(format!("cannot listen on {host}:{port}: {e}")).hint("choose another --port; 0 picks a free one")
     })?;
-    let access = Arc::new(Access::new(address, host, args.api_key, args.allow_origin.clone())?);
+    let access = Arc::new(Access::new(address, host, args.api_key.clone(), args.allow_origin.clone(), args.insecure)?);
 
-    let runtime = crate::device::open(&context.device, &context.dtype)?;
+    let (runtime, _) = crate::device::open_for(&context.device, &context.dtype, &folder.path)?;
     let (inbox, asked) = sync_channel(QUEUE_MAX);
     let device = runtime.device();
-    let state = Arc::new(AppState::new(served, inbox, device.clone(), context.seed.is_some()));
+    let (jobs, orders) = Jobs::new();
+    let parts = Parts {
+        inbox,
+        runs: runs.clone(),
+        jobs,
+        making: if made_in.is_some() { args.making() } else { Making::default() },
+        limits: TokenLimits {
+            per_request: args.max_request_tokens.map(|n| n as usize),
+            per_minute: args.tokens_per_minute.map(|n| n as usize),
+        },
+        clients: args.api_key.as_ref().map_or(1, ApiKeys::count),
+        tickets: access.tickets.clone(),
+    };
+    let state = Arc::new(AppState::new(served, parts, device.clone(), context.seed.is_some()));
     std::thread::scope(|scope| {
         let (ready, loaded) = sync_channel(1);
         let (served, runtime) = (state.served.clone(), runtime.as_ref());
         let model = &model;
         // The model stays on the thread that loaded it.
-        scope.spawn(move || work(runtime, model, &served, &ready, &asked));
-        loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
+        scope.spawn({
+            let served = served.clone();
+            move || work(runtime, model, &served, &ready, &asked)
+        });
+        let norms = loaded.recv().map_err(|_| Error::new("loading the model failed"))??;
+        state.residual_norms.get_or_init(|| norms);
+        let folder = made_in.unwrap_or_default();
+        let maker = VectorMaker {
+            context,
+            args: &args.model,
+            model,
+            served: served.clone(),
+            runs: folder,
+            shown: runs.is_some(),
+        };
+        runs.iter().for_each(|runs| maker.take_in(runs));
+        scope.spawn(move || work_off(&orders, |job| maker.make(job)));
 
         let url = format!("http://{address}/v1");
         // The first look tells the console that an interruption is seen to here: from now on answers are given to their end.
         context.console.interrupted();
         context.console.say(&format!("listening on {url}"));
+        context.console.say(&format!("page: http://{address}/"));
         if json {
             context.console.data(&json!({ "url": url }).to_string());
         }
         context.console.say(&format!("device: {device}"));
+        listening(&format!("http://{address}/"));
         let idle = args.idle_exit.map(Duration::from_secs);
         let served = threads.block_on(async {
             let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -149,6 +241,7 @@ pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcom
             let serving = axum::serve(connections, routes).with_graceful_shutdown(end);
             let over = async {
                 until_over(context.console, &state, idle).await;
+                state.jobs.stop();
                 let _ = stop.send(());
                 open.close();
                 std::future::pending::<std::convert::Infallible>().await
@@ -186,18 +279,19 @@ fn places(model: &Model, vectors: &[NamedFile]) -> Vec<(String, String)> {
     places
 }
 
-/// Loads the model, tells so, and answers.
+/// Loads the model, tells how long its residual stream is, and answers.
 fn work(
     runtime: &dyn Runtime,
     model: &Model,
     served: &Served,
-    ready: &SyncSender<Result<()>>,
+    ready: &SyncSender<Result<Vec<f64>>>,
     asked: &Receiver<Asked>,
 ) {
-    match LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path()) {
-        Ok(mut live) => {
-            let _ = ready.send(Ok(()));
-            answer_all(&mut live, served, asked);
+    let opened = LiveModel::open(runtime, model.folder.path.clone(), model.adapter_path());
+    match opened.and_then(|mut live| Ok((live.residual_norms()?, live.begin()?))) {
+        Ok((norms, batch)) => {
+            let _ = ready.send(Ok(norms));
+            answer_all(batch, served, asked);
         }
         Err(e) => {
             let _ = ready.send(Err(e));
@@ -218,14 +312,18 @@ async fn until_over(console: &dyn Console, state: &AppState, idle: Option<Durati
 
 fn routes(state: Arc<AppState>) -> Router {
     Router::new()
+        .merge(page::routes())
         .route("/health", get(health))
         .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
         .route("/v1/chat/completions", post(async |state, request| completions(state, request, Kind::Chat).await))
         .route("/v1/completions", post(async |state, request| completions(state, request, Kind::Text).await))
+        .route("/v1/compare", post(comparison))
         .route("/v1/steering", get(steering))
         .route("/v1/projections", post(projections::answer))
+        .merge(run_routes::routes())
+        .merge(vectors::routes())
         .fallback(async |request: Request| {
             ApiError::new(StatusCode::NOT_FOUND, format!("there is no {} here", request.uri().path()))
         })
@@ -247,14 +345,15 @@ fn described(state: &AppState) -> Value {
         let norms: Vec<f32> = (1..=file.response_avg.layers()).map(|l| file.response_avg.norm(Layer(l))).collect();
         json!({ "name": name, "fingerprint": file.fingerprint, "norms": norms })
     };
+    let vectors = state.served.vectors.current();
     json!({
         "id": state.served.name,
         "object": "model",
         "created": state.created(),
         "owned_by": "trimtab",
         "fingerprint": state.served.fingerprint,
-        "layers": state.served.vectors.layers(),
-        "vectors": state.served.vectors.iter().map(vector).collect::<Vec<_>>(),
+        "layers": vectors.layers(),
+        "vectors": vectors.iter().map(vector).collect::<Vec<_>>(),
     })
 }
 
@@ -265,6 +364,7 @@ async fn steering(State(state): State<Arc<AppState>>) -> Json<Value> {
         "object": "list",
         "model": model["id"],
         "layers": model["layers"],
+        "residual_norms": state.residual_norms.get(),
         "data": model["vectors"],
         "positions": [Positions::Response, Positions::Prompt, Positions::All],
         "ops": [Op::Add, Op::Ablate],
@@ -282,9 +382,9 @@ async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> 
 }
 
 async fn completions(State(state): State<Arc<AppState>>, request: Request, kind: Kind) -> Result<Response, ApiError> {
-    let guard = RequestGuard::new(&state.open, request.extensions().get::<Arc<Working>>().cloned());
-    let question = body::read(request, &state, move |body, served| Question::read(body, kind, served)).await?;
-    let stream = question.stream;
-    let (frame, said) = state.ask(question)?;
-    if stream { Ok(reply::streamed(frame, said, guard)) } else { reply::whole(frame, said).await }
+    completions::answer(state, request, move |body, served| Question::read(body, kind, served)).await
+}
+
+async fn comparison(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+    completions::answer(state, request, compare::read).await
 }

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::extract::Request;
+
+use super::access::Client;
 use super::connections::Working;
 
 /// Requests that wait for an answer.
@@ -35,14 +38,24 @@ impl OpenRequests {
 /// A request that waits for an answer as long as this lives.
 pub struct RequestGuard {
     open: Arc<OpenRequests>,
+    /// Who asks.
+    pub client: Client,
     _working: Option<Arc<Working>>,
 }
 
 impl RequestGuard {
     /// One more; its connection works as long.
-    pub fn new(open: &Arc<OpenRequests>, working: Option<Arc<Working>>) -> Self {
+    pub fn of(open: &Arc<OpenRequests>, request: &Request) -> Self {
+        let mut guard = Self::new(open);
+        guard.client = request.extensions().get::<Client>().copied().unwrap_or_default();
+        guard._working = request.extensions().get::<Arc<Working>>().cloned();
+        guard
+    }
+
+    /// Work for which no connection waits.
+    pub fn new(open: &Arc<OpenRequests>) -> Self {
         open.count.fetch_add(1, Ordering::SeqCst);
-        Self { open: open.clone(), _working: working }
+        Self { open: open.clone(), client: Client::default(), _working: None }
     }
 }
 

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -39,7 +40,8 @@ pub struct Frame {
     echo: Vec<String>,
     /// Where each answer's tokens begin, for [`Kind::Text`].
     offsets: Vec<TextLogprobs>,
-    steering: Vec<ActiveSteering>,
+    /// Of each answer.
+    steering: Vec<Vec<ActiveSteering>>,
     logprobs: bool,
     stream_usage: bool,
     ignored: Vec<String>,
@@ -84,7 +86,7 @@ impl Frame {
             answers,
             echo: (0..answers).filter_map(texts).collect(),
             offsets,
-            steering: question.steering.clone(),
+            steering: (0..answers).map(|i| question.steering(i).to_vec()).collect(),
             logprobs: question.logprobs.is_some(),
             stream_usage: question.stream_usage,
             ignored: question.ignored.clone(),
@@ -126,7 +128,7 @@ impl Frame {
     /// A whole answer.
     fn choice(&mut self, answer: usize, piece: &Piece, finish_reason: &str) -> Value {
         let logprobs = self.logprobs(answer, &piece.logprobs);
-        match self.kind {
+        let mut choice = match self.kind {
             Kind::Chat => json!({
                 "index": answer,
                 "message": { "role": "assistant", "content": piece.text, "refusal": null },
@@ -139,7 +141,9 @@ impl Frame {
                 "logprobs": logprobs,
                 "finish_reason": finish_reason,
             }),
-        }
+        };
+        add_projections(&mut choice, piece);
+        choice
     }
 
     /// A part of an answer.
@@ -156,23 +160,26 @@ impl Frame {
             Kind::Chat => choice["delta"] = delta,
             Kind::Text => choice["text"] = text.into(),
         }
+        if let Part::More(piece) = part {
+            add_projections(&mut choice, piece);
+        }
         self.json(true, json!([choice]))
     }
 
     /// The steering that acted, if any was asked for.
-    fn steering(&self, choice: &mut Value, steered: &[usize]) {
-        if !self.steering.is_empty() {
-            let applied = self.steering.iter().zip(steered).map(|(setting, &n)| setting.applied(n));
+    fn steering(&self, answer: usize, choice: &mut Value, steered: &[usize]) {
+        if !self.steering[answer].is_empty() {
+            let applied = self.steering[answer].iter().zip(steered).map(|(setting, &n)| setting.applied(n));
             choice["steering"] = applied.collect();
         }
     }
 
     /// Why there is no answer. Steering that makes activations overflow is the client's error.
     pub fn failed(&self, error: &Error) -> ApiError {
-        match &self.steering[..] {
-            [] => ApiError::failed(error),
-            _ => ApiError::field("steering", format!("{error}; under this steering, try smaller coefficients")),
+        if self.steering.iter().all(Vec::is_empty) {
+            return ApiError::failed(error);
         }
+        ApiError::field("steering", format!("{error}; under this steering, try smaller coefficients"))
     }
 
     fn logprobs(&mut self, answer: usize, tokens: &[ChosenLogprob]) -> Value {
@@ -184,9 +191,24 @@ impl Frame {
     }
 }
 
+/// The tokens of prompt and answer with their projections, if those were wanted.
+fn add_projections(choice: &mut Value, piece: &Piece) {
+    for (name, tokens) in [("prompt_tokens", &piece.prompt), ("tokens", &piece.projected)] {
+        if !tokens.is_empty() {
+            choice[name] = json!(tokens);
+        }
+    }
+}
+
 /// The model is gone.
 pub fn broken_off() -> ApiError {
     ApiError::failed(&Error::new("the model stopped before the answer was complete"))
+}
+
+/// The request has waited for too long.
+pub fn late() -> ApiError {
+    let what = "the server is busy, and the request has waited for too long";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, what).code("server_busy")
 }
 
 /// The whole completion, when it is complete.
@@ -199,14 +221,17 @@ pub async fn whole(mut frame: Frame, mut said: UnboundedReceiver<Said>) -> Resul
             Said::More(choice, piece) => {
                 pieces[choice].text += &piece.text;
                 pieces[choice].logprobs.extend(piece.logprobs);
+                pieces[choice].projected.extend(piece.projected);
+                pieces[choice].prompt.extend(piece.prompt);
             }
             Said::End { choice, finish_reason, tokens, steered } => {
                 choices[choice] = frame.choice(choice, &pieces[choice], finish_reason);
-                frame.steering(&mut choices[choice], &steered);
+                frame.steering(choice, &mut choices[choice], &steered);
                 completion_tokens += tokens;
                 open -= 1;
             }
             Said::Failed(e) => return Err(frame.failed(&e)),
+            Said::Late => return Err(late()),
         }
     }
     let mut completion = frame.json(false, Value::Array(choices));
@@ -255,7 +280,7 @@ impl Chunks {
             Some(Said::More(answer, piece)) => self.push(answer, &Part::More(&piece)),
             Some(Said::End { choice, finish_reason, tokens, steered }) => {
                 let mut last = self.frame.chunk(choice, &Part::End(finish_reason));
-                self.frame.steering(&mut last["choices"][0], &steered);
+                self.frame.steering(choice, &mut last["choices"][0], &steered);
                 self.ready.push_back(last.to_string());
                 self.completion_tokens += tokens;
                 self.open -= 1;
@@ -264,6 +289,7 @@ impl Chunks {
                 }
             }
             Some(Said::Failed(e)) => self.fail(&self.frame.failed(&e)),
+            Some(Said::Late) => self.fail(&late()),
             None => self.fail(&broken_off()),
         }
     }

@@ -1,10 +1,13 @@
 //! A request's body as a question to the model.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use super::fields::Fields;
+use super::vector_store::VectorStore;
 use crate::Error;
 use crate::language_model::{Direction, Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
@@ -31,13 +34,15 @@ pub struct Served {
     /// Its tokenizer and template.
     pub tokenizer: Tokenizer,
     /// The vectors that may be asked for.
-    pub vectors: VectorSet,
+    pub vectors: VectorStore,
     /// Tokens that a prompt may have.
     pub positions_max: usize,
     /// Longest answer if a request names none.
     pub new_tokens: usize,
     /// Seed under which everything is drawn.
     pub seed: u64,
+    /// How long a request may wait before it is begun.
+    pub wait: Duration,
     /// Where its files lie, which concerns nobody else, and what clients are told instead.
     pub places: Vec<(String, String)>,
 }
@@ -113,13 +118,15 @@ pub struct Question {
     pub prompts: Vec<Vec<u32>>,
     /// The prompts' texts, if the answers repeat them.
     pub echo: Option<Vec<String>>,
-    /// How they are steered.
-    pub steering: Vec<ActiveSteering>,
+    /// How the answers to each prompt are steered.
+    pub steering: Vec<Vec<ActiveSteering>>,
+    /// The answers to all prompts draw the same random numbers, so that they differ by prompt and steering alone.
+    pub same_draws: bool,
     /// Everything about drawing; one rollout each, since every choice is an ask of its own.
     pub sampling: Sampling,
     /// No answer is wanted, only what is captured of the prompt.
     pub silent: bool,
-    /// Directions onto which the prompt's tokens are projected.
+    /// Directions onto which the tokens of prompt and answer are projected.
     pub probes: Vec<Direction>,
     /// The seed that the client gave.
     pub seed: Option<i64>,
@@ -137,21 +144,35 @@ pub struct Question {
     pub ignored: Vec<String>,
 }
 
+/// Prompts as tokens, their texts if answers repeat them, and the steering of each.
+type Prompts = (Vec<Vec<u32>>, Option<Vec<String>>, Vec<Vec<ActiveSteering>>);
+
 impl Question {
     /// Reads a request's body.
     pub fn read(body: &[u8], kind: Kind, served: &Served) -> Result<Self, ApiError> {
-        let map = serde_json::from_slice::<Map<String, Value>>(body)
-            .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
-        let mut fields = Fields { map, place: String::new() };
+        Self::of(Fields::read(body)?, kind, served, |fields, ignored| {
+            let (prompts, echo) = match kind {
+                Kind::Chat => (vec![fields.chat(served, true, ignored)?], None),
+                Kind::Text => fields.texts(served)?,
+            };
+            let steering = vec![fields.steering(&served.vectors.current())?; prompts.len()];
+            Ok((prompts, echo, steering))
+        })
+    }
+
+    /// Reads the fields of a completion, of which `asked` takes the prompts and the steering of each.
+    pub fn of(
+        mut fields: Fields,
+        kind: Kind,
+        served: &Served,
+        asked: impl FnOnce(&mut Fields, &mut Vec<String>) -> Result<Prompts, ApiError>,
+    ) -> Result<Self, ApiError> {
         fields.refuse_what_is_not_done(kind.not_done())?;
         if let Some(name) = fields.take::<String>("model")? {
             served.check(&name)?;
         }
         let mut ignored = Vec::new();
-        let (prompts, echo) = match kind {
-            Kind::Chat => (vec![fields.chat(served, true, &mut ignored)?], None),
-            Kind::Text => fields.texts(served)?,
-        };
+        let (prompts, echo, steering) = asked(&mut fields, &mut ignored)?;
         let (sampling, silent) = fields.sampling(kind, served)?;
         let choices = fields.within("n", 1..=CHOICES_MAX)?.unwrap_or(1);
         if prompts.len() * choices > CHOICES_MAX {
@@ -163,7 +184,6 @@ impl Question {
         let options: Map<String, Value> = fields.take("stream_options")?.unwrap_or_default();
         let mut options = Fields { map: options, place: "stream_options.".into() };
         let stream_usage = options.take("include_usage")?.unwrap_or(false);
-        let steering = fields.steering(&served.vectors)?;
         let seed = fields.take("seed")?;
         let stop = fields.stop(kind)?;
         let logprobs = match kind {
@@ -177,6 +197,7 @@ impl Question {
             prompts,
             echo,
             steering,
+            same_draws: false,
             sampling,
             silent,
             probes: Vec::new(),
@@ -200,14 +221,19 @@ impl Question {
         (self.echo.is_some() && self.logprobs.is_some()) || !self.probes.is_empty()
     }
 
-    /// Whether both can be answered in one batch.
-    pub fn is_alike(&self, other: &Self) -> bool {
-        self.sampling == other.sampling && self.scores_prompt() == other.scores_prompt() && self.probes == other.probes
-    }
-
     /// What the model is given for one of the answers.
     pub fn prompt(&self, answer: usize) -> Prompt {
         Prompt::Ids(self.prompts[answer / self.choices].clone())
+    }
+
+    /// How one of the answers is steered.
+    pub fn steering(&self, answer: usize) -> &[ActiveSteering] {
+        &self.steering[answer / self.choices]
+    }
+
+    /// The number that keys one of the answers' random numbers within the request.
+    pub fn draws(&self, answer: usize) -> usize {
+        if self.same_draws { answer % self.choices } else { answer }
     }
 }
 
@@ -285,9 +311,11 @@ impl Fields {
     pub fn steering(&mut self, vectors: &VectorSet) -> Result<Vec<ActiveSteering>, ApiError> {
         let requests: Vec<Map<String, Value>> = self.take("steering")?.unwrap_or_default();
         if requests.len() > STEERING_MAX {
-            return Err(ApiError::field("steering", format!("`steering`: at most {STEERING_MAX} vectors at once")));
+            let place = format!("{}steering", self.place);
+            return Err(ApiError::field(&place, format!("`{place}`: at most {STEERING_MAX} vectors at once")));
         }
-        let place = |(i, map)| Fields { map, place: format!("steering[{i}].") }.steering_request(vectors);
+        let own = &self.place;
+        let place = |(i, map)| Fields { map, place: format!("{own}steering[{i}].") }.steering_request(vectors);
         requests.into_iter().enumerate().map(place).collect()
     }
 
@@ -303,45 +331,42 @@ impl Fields {
     /// One object of `steering`.
     fn steering_request(mut self, vectors: &VectorSet) -> Result<ActiveSteering, ApiError> {
         let place = self.place.clone();
-        let missing = |name: &str| ApiError::field(format!("{place}{name}"), format!("`{place}{name}` is missing"));
-        let vector: String = self.take("vector")?.ok_or_else(|| missing("vector"))?;
+        let vector: String = self.take("vector")?.ok_or_else(|| self.missing("vector"))?;
         vectors.get(&vector).map_err(|e| ApiError::of(format!("{place}vector"), &e))?;
         let op = self.take("op")?.unwrap_or(Op::Add);
-        let coef = self.take("coef")?.or((op == Op::Ablate).then_some(1.0)).ok_or_else(|| missing("coef"))?;
-        let layers = self.layers()?.ok_or_else(|| missing("layer"))?;
+        let coef = self.take("coef")?.or((op == Op::Ablate).then_some(1.0)).ok_or_else(|| self.missing("coef"))?;
+        let layers = self.layers()?.ok_or_else(|| self.missing("layer"))?;
         let positions = self.take("positions")?.unwrap_or_default();
-        if let Some(name) = self.map.keys().next() {
-            // Only this server has the field, so an unknown name is a mistake.
-            let what = format!("`{place}{name}` is not known; there are vector, coef, layer, positions, op");
-            return Err(ApiError::field(format!("{place}{name}"), what));
-        }
+        self.refuse_others("vector, coef, layer, positions, op")?;
         let request = SteeringRequest { vector, op, coef, layers, positions };
         vectors.resolve(&request).map_err(|e| ApiError::of(place.trim_end_matches('.'), &e))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::fakes::tiny_tokenizer;
-
-    fn served() -> Served {
-        Served {
+impl Served {
+    /// The tiny model, without vectors.
+    pub fn tiny() -> Self {
+        Self {
             name: "tiny".into(),
             short: "tiny".into(),
             fingerprint: "0".into(),
-            tokenizer: tiny_tokenizer(),
-            vectors: VectorSet::new(BTreeMap::new(), 3),
+            tokenizer: crate::fakes::tiny_tokenizer(),
+            vectors: VectorStore::new(VectorSet::new(Default::default(), 3)),
             positions_max: 200,
             new_tokens: 16,
             seed: 0,
+            wait: Duration::from_secs(60),
             places: Vec::new(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
 
     fn read_as(kind: Kind, more: Value) -> Result<Question, ApiError> {
         let mut body = match kind {
@@ -351,7 +376,7 @@ mod tests {
         for (key, value) in more.as_object().unwrap() {
             body[key] = value.clone();
         }
-        Question::read(body.to_string().as_bytes(), kind, &served())
+        Question::read(body.to_string().as_bytes(), kind, &Served::tiny())
     }
 
     fn read(more: Value) -> Result<Question, ApiError> {
@@ -412,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_text_prompt_has_four_forms() {
-        let ids = |text: &str| served().tokenizer.encode(text).unwrap();
+        let ids = |text: &str| Served::tiny().tokenizer.encode(text).unwrap();
         let of = |prompt: Value| read_as(Kind::Text, json!({ "prompt": prompt, "echo": true })).unwrap();
         let (one, two) = (ids("One two"), ids("three"));
         for (prompt, want) in [
@@ -514,7 +539,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_begun_goes_on() {
-        let served = served();
+        let served = Served::tiny();
         let user = json!({ "role": "user", "content": "Hi" });
         let begun = json!({ "messages": [user, { "role": "assistant", "content": "Well, I " }] });
         let mut goes_on = begun.clone();

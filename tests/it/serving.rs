@@ -76,36 +76,6 @@ impl Server {
         block(self.client().create_stream(request))
     }
 
-    /// Status and body of a request made by hand; `HTTP/1.0`, so that the body ends with the connection.
-    fn raw(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
-        let mut stream = self.connect(method, path, body);
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
-    }
-
-    fn connect(&self, method: &str, path: &str, body: &[u8]) -> TcpStream {
-        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(stream, "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
-        // A server that has heard enough hangs up before the end.
-        let _ = stream.write_all(body);
-        stream
-    }
-
-    /// Everything that answers these lines of a request without a body.
-    fn head(&self, lines: &[&str]) -> String {
-        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(stream, "{}\r\n\r\n", lines.join("\r\n")).unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        reply
-    }
-
     fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
@@ -247,6 +217,29 @@ fn a_seed_gives_the_same_answers_in_any_company() {
     assert_eq!(texts(&together[1]), alone);
     assert_ne!(texts(&together[0]), alone);
     assert_ne!(texts(&together[2]), texts(&together[3]), "without a seed every request draws anew");
+}
+
+#[test]
+fn requests_of_every_kind_stand_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let steering = |coef: f64| json!([{ "vector": "one", "coef": coef, "layer": 3 }]);
+    let kinds = [
+        json!({ "max_tokens": 3 }),
+        json!({ "max_tokens": 40, "temperature": 1.5, "seed": 1 }),
+        json!({ "max_tokens": 17, "top_k": 5, "temperature": 0.7, "seed": 2, "steering": steering(1.5) }),
+        json!({ "max_tokens": 9, "repetition_penalty": 1.3, "logprobs": true, "top_logprobs": 2 }),
+        json!({ "max_tokens": 25, "stop": ["e"], "steering": steering(-1.0) }),
+    ];
+    let requests: Vec<Value> = kinds.into_iter().map(|more| request(ADVICE, more)).collect();
+    let said = |answer: &Value| {
+        let choice = &answer["choices"][0];
+        [&choice["message"]["content"], &choice["finish_reason"], &answer["usage"]].map(Value::clone)
+    };
+    let alone: Vec<_> = requests.iter().map(|request| said(&server.ask(request))).collect();
+    let together: Vec<_> = server.ask_all(&requests).iter().map(said).collect();
+    assert_eq!(together, alone);
+    assert_eq!((&alone[0][1], &alone[0][2]["completion_tokens"]), (&json!("length"), &json!(3)));
 }
 
 #[test]
@@ -396,7 +389,8 @@ fn an_error_names_the_model_and_no_place_of_the_machine() {
     let template =
         "{% if 'boom' in messages[0].content %}{{ raise_exception('no boom') }}{% endif %}{{ messages[0].content }}";
     std::fs::write(model.join("chat_template.jinja"), template).unwrap();
-    let server = Server::of(model.to_str().unwrap(), &["--vectors", &vectors(dir.path(), "one", 1)]);
+    let server =
+        Server::of(&["serve", "--model", model.to_str().unwrap()], &["--vectors", &vectors(dir.path(), "one", 1)]);
     let too_strong = json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] });
     for (request, status, want) in [
         (request("boom", json!({})), 400, "mine/chat_template.jinja: the chat template failed: no boom"),
@@ -546,41 +540,6 @@ fn a_request_does_not_wait_for_all_of_anothers_answers() {
     assert_eq!(server.ask(&request(ADVICE, json!({})))["choices"], want["choices"]);
     answered.set(Instant::now()).unwrap();
     assert!(reading.join().unwrap(), "it waited for all of another's answers");
-}
-
-#[test]
-fn the_description_is_of_what_is_served() {
-    let server = Server::start(&[]);
-    let described = server.raw("GET", "/openapi.json", b"").1;
-    let example = |schema: &str| -> Value {
-        let properties = described["components"]["schemas"][schema]["properties"].as_object().unwrap();
-        properties.iter().filter_map(|(name, of)| Some((name.clone(), of.get("example")?.clone()))).collect()
-    };
-    for (path, methods) in described["paths"].as_object().unwrap() {
-        for (method, described) in methods.as_object().unwrap() {
-            let path = path.replace("{name}", "harbor");
-            let schema = &described["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-            let schema = schema.as_str().and_then(|schema| schema.rsplit('/').next());
-            let body = schema.map_or(String::new(), |schema| example(schema).to_string());
-            let (status, answer) = server.raw(&method.to_uppercase(), &path, body.as_bytes());
-            // Without vectors there is nothing to project onto.
-            let want = if path == "/v1/projections" { 400 } else { 200 };
-            assert_eq!(status, want, "{path}: {answer}");
-            assert!(answer.get("ignored_fields").is_none(), "a field that is described is read: {answer}");
-            let out = &described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
-            if let Some(out) = out.as_str().filter(|_| status == 200) {
-                let out = &described_schema(&server, out)["required"];
-                for name in out.as_array().unwrap() {
-                    assert!(answer.get(name.as_str().unwrap()).is_some(), "{path} gives no {name}");
-                }
-            }
-        }
-    }
-}
-
-fn described_schema(server: &Server, reference: &str) -> Value {
-    let name = reference.rsplit('/').next().unwrap();
-    server.raw("GET", "/openapi.json", b"").1["components"]["schemas"][name].clone()
 }
 
 #[test]

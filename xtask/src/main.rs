@@ -1,6 +1,8 @@
 //! Trimtab's own chores: `cargo xtask CHORE`.
 
+mod bench;
 mod harbor;
+mod load;
 mod random_model;
 mod siege;
 
@@ -11,8 +13,12 @@ use clap::Parser;
 /// Trimtab's own chores.
 #[derive(Parser)]
 enum Chore {
+    /// Race the program against PyTorch and llama.cpp, and write a table.
+    Bench(bench::Args),
     /// Make the embedded world's corpus, tokenizer and model from a seed.
     Harbor(harbor::Args),
+    /// Let many clients ask the built program's server at once: nothing lost, memory even, how long answers take.
+    Load(load::Args),
     /// Make a model folder in the real shape and layout with random weights.
     RandomModel(random_model::Args),
     /// Besiege the built program: damaged files, kills, full disks, rivals, hostile peers.
@@ -21,7 +27,9 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
+        Chore::Bench(args) => bench::run(&args),
         Chore::Harbor(args) => harbor::run(&args),
+        Chore::Load(args) => load::run(&args),
         Chore::RandomModel(args) => random_model::run(&args),
         Chore::Siege(args) => siege::run(&args),
     };

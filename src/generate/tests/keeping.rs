@@ -182,25 +182,6 @@ fn a_prompt_is_read_with_its_likelihoods_and_projections() {
 }
 
 #[test]
-fn batches_that_take_turns_say_what_they_say_alone() {
-    let steered = steered(Positions::Response);
-    let engines = [engine(model::<Flex>()), steered];
-    let alone: Vec<Vec<Reply>> = engines.iter().map(|engine| run(engine, &jobs(), &sampled(2))).collect();
-    let begin = |engine: &Engine<Flex>| engine.begin(jobs(), &sampled(2), &CaptureSpec::default()).unwrap();
-    let mut batches: Vec<_> = engines.iter().map(|engine| Some(begin(engine))).collect();
-    let mut together = vec![Vec::new(); 2];
-    while batches.iter().any(Option::is_some) {
-        for (batch, replies) in batches.iter_mut().zip(&mut together) {
-            let more = batch.as_mut().is_some_and(|batch| batch.turn(&mut |_| ControlFlow::Continue(())).unwrap());
-            if let Some(batch) = batch.take_if(|_| !more) {
-                *replies = batch.replies();
-            }
-        }
-    }
-    assert_eq!(together, alone);
-}
-
-#[test]
 fn a_listener_who_has_enough_ends_all() {
     let engine = engine(model::<Flex>()).with_budget(Budget { rows_max: 4, ..Budget::default() });
     let mut complete = 0;

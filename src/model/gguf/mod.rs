@@ -7,4 +7,5 @@ mod rope;
 mod weights;
 
 pub(super) use config::config_json;
-pub(super) use weights::GgufWeights;
+pub(super) use names::gguf_name;
+pub(super) use weights::{GgufWeights, interleaved};

@@ -146,7 +146,7 @@ impl GgufWeights {
 
 /// Where llama.cpp has a row of queries or keys: of a head of `dim` rows, row i of the first half is the even row 2i, row i of the
 /// second half the odd row 2i + 1 (`LlamaModel.permute` of `convert_hf_to_gguf.py`).
-fn interleaved(row: usize, dim: usize) -> usize {
+pub(in crate::model) fn interleaved(row: usize, dim: usize) -> usize {
     let (head, within) = (row / dim, row % dim);
     let (half, i) = (within / (dim / 2).max(1), within % (dim / 2).max(1));
     head * dim + 2 * i + half

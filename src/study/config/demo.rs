@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::settings::{ArmSettings, MeasureSettings, VectorSettings};
-use super::sources::{FactsSource, MmluSource, TraitSource};
+use super::sources::{CorpusSource, FactsSource, MmluSource, TraitSource};
 use super::study::StudyConfig;
 use crate::eval::mmlu::Form;
 use crate::finetune::AdapterSettings;
@@ -27,12 +27,16 @@ pub fn real_config(model: &Path, quick: bool, seed: u64) -> Result<StudyConfig> 
     if quick {
         config.seeds.truncate(1);
         let arms = &mut config.arms;
-        arms.preventative = vec![2.0];
+        arms.preventative = vec![1.25];
         arms.inference = vec![2.0];
         arms.preventative_layer.clear();
-        arms.random_layer.clear();
         arms.base_steered.clear();
         arms.prompting = false;
+        for corpus in &mut config.data {
+            if let CorpusSource::Gloomy { count, .. } = &mut corpus.from {
+                *count = 120;
+            }
+        }
         config.vector.rollouts = 1;
         config.measure.mmlu_questions = Some(100);
     }

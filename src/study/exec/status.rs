@@ -61,7 +61,7 @@ pub struct TaskReport {
     pub loss: Option<f64>,
     /// When it was begun, in seconds since 1970.
     pub since: Option<u64>,
-    /// For how many seconds it has been under way.
+    /// For how many seconds it has been under way, or how long it took.
     pub seconds: Option<u64>,
     /// Why it failed.
     pub error: Option<String>,
@@ -125,7 +125,11 @@ fn status_of(out: &Path, task: &Task, config: &StudyConfig, whole: Option<bool>)
         steps: shown.as_ref().and_then(|status| status.steps),
         loss: of(|status| status.loss),
         since: shown.as_ref().map(|status| status.since),
-        seconds: shown.as_ref().filter(|_| state == State::UnderWay).map(|status| now().saturating_sub(status.since)),
+        seconds: match state {
+            State::UnderWay => shown.as_ref().map(|status| now().saturating_sub(status.since)),
+            State::Done => shown.as_ref().map(|status| status.written.saturating_sub(status.since)),
+            _ => None,
+        },
         error: shown.and_then(|status| status.error),
     }
 }

@@ -1,5 +1,6 @@
 //! The flags of `extract`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -90,6 +91,24 @@ impl From<BorderArg> for Border {
 }
 
 impl ExtractArgs {
+    /// The flags as the command line has them, the verb's name first.
+    ///
+    /// # Errors
+    /// What the command line refuses.
+    pub fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self> {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            args: ExtractArgs,
+        }
+        let parsed = <Words as clap::Parser>::try_parse_from(words);
+        parsed.map(|words| words.args).map_err(|e| {
+            let said = e.to_string();
+            let first = said.lines().next().unwrap_or_default();
+            Error::usage(first.trim_start_matches("error: "))
+        })
+    }
+
     /// How the vector is made.
     ///
     /// # Errors
@@ -110,6 +129,7 @@ impl ExtractArgs {
             filter,
             border: self.border.into(),
             response_window: self.response_window.map(|k| k as usize),
+            architecture: Some(model.config.architecture.name().to_owned()),
             ..ExtractionRecipe::new(trait_name, model.name(), &model.fingerprint)
         })
     }

@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
         args.out.as_ref().map_or(Ok(()), |out| paths::writable("--out", out))?;
         let model = args.model.find(context)?;
         let vector = args.recipe(&trait_.name, &model)?;
-        let runtime = context.runtime()?;
+        let runtime = context.runtime(&model.folder.path)?;
         let mut artifact = trait_.extract.clone();
         if *quick {
             artifact.questions = artifact.questions.into_iter().step_by(2).collect();

@@ -12,7 +12,7 @@ use crate::report::plot::{Curve, HUES, Lines, Look, Mark, Panel};
 use crate::report::{Cell, Figure, Plot, Table};
 use crate::stats::Interval;
 use crate::vector::formats::Reading;
-use crate::vector::{Layer, PersonaVector, Position, math};
+use crate::vector::{Layer, PersonaVector, Position};
 use crate::{Error, Result};
 
 /// Compare vectors of several traits or models of one shape
@@ -148,14 +148,8 @@ fn stem(path: &Path) -> String {
     stem.strip_suffix("_response_avg_diff").unwrap_or(&stem).to_owned()
 }
 
-/// Cosine of two vectors at a layer; nothing where one of them is zero.
-fn cosine(a: &PersonaVector, b: &PersonaVector, layer: Layer) -> Option<f64> {
-    let cosine = math::cosine(a.row(layer), b.row(layer));
-    cosine.is_finite().then(|| cosine.clamp(-1.0, 1.0))
-}
-
 fn cosines(named: &[Named], layer: Layer) -> Vec<Vec<Option<f64>>> {
-    named.iter().map(|a| named.iter().map(|b| cosine(&a.vector, &b.vector, layer)).collect()).collect()
+    named.iter().map(|a| named.iter().map(|b| a.vector.cosine(&b.vector, layer)).collect()).collect()
 }
 
 fn norms(vector: &PersonaVector) -> Vec<f64> {
@@ -181,7 +175,7 @@ fn profile_table(named: &[Named]) -> Table {
     let mut table = Table::new(std::iter::once(String::new()).chain(pair_names).chain(norm_names));
     for row in 0..=named[0].vector.layers() {
         let layer = Layer(row);
-        let cosines = pairs.iter().map(|&(i, j)| cosine(&named[i].vector, &named[j].vector, layer).into());
+        let cosines = pairs.iter().map(|&(i, j)| named[i].vector.cosine(&named[j].vector, layer).into());
         let norms = named.iter().map(|n| f64::from(n.vector.norm(layer)).into());
         table.push(std::iter::once(Cell::from(place(row).as_str())).chain(cosines).chain(norms).collect());
     }

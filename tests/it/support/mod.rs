@@ -3,10 +3,12 @@
 
 #[macro_use]
 pub mod backends;
+pub mod browser;
 pub mod faults;
 pub mod goldens;
 pub mod http;
 pub mod place;
 pub mod reference;
+pub mod runs;
 pub mod serve;
 pub mod study;

@@ -1,7 +1,9 @@
 //! `trimtab serve` as a process of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,13 +19,14 @@ pub struct Server {
 impl Server {
     /// Starts `trimtab serve --model harbor` with further words.
     pub fn start(words: &[&str]) -> Self {
-        Self::of("harbor", words)
+        Self::of(&["serve", "--model", "harbor"], words)
     }
 
-    /// The same with another model.
-    pub fn of(model: &str, words: &[&str]) -> Self {
+    /// Starts `trimtab` with a verb that serves, and further words.
+    pub fn of(verb: &[&str], words: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
-            .args(["serve", "--model", model, "--port", "0", "--json"])
+            .args(verb)
+            .args(["--port", "0", "--json"])
             .args(words)
             .env("TRIMTAB_CACHE", cache())
             .stdout(Stdio::piped())
@@ -34,6 +37,36 @@ impl Server {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let told: Value = serde_json::from_str(&line).unwrap();
         Self { child, url: told["url"].as_str().unwrap().to_owned() }
+    }
+
+    /// Status and body of a request made by hand; `HTTP/1.0`, so that the body ends with the connection.
+    pub fn raw(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let mut stream = self.connect(method, path, body);
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+    }
+
+    pub fn connect(&self, method: &str, path: &str, body: &[u8]) -> TcpStream {
+        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
+        let mut stream = TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
+        // A server that has heard enough hangs up before the end.
+        let _ = stream.write_all(body);
+        stream
+    }
+
+    /// Everything that answers these lines of a request without a body.
+    pub fn head(&self, lines: &[&str]) -> String {
+        let host = self.url.trim_start_matches("http://").trim_end_matches("/v1");
+        let mut stream = TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "{}\r\n\r\n", lines.join("\r\n")).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        reply
     }
 }
 

@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""Races the program against PyTorch (transformers, PEFT) and llama.cpp on the same work, in turns, and writes
+bench.md and bench.json. `cargo xtask bench` makes the environment and calls it.
+
+Every contestant runs in a process of its own. The program's rates are those of the whole command less the time of
+the same command with next to nothing to do; a peer's rates leave loading out. A ratio is made within one round, so
+that whatever else the machine does meets both; the table gives the median ratio and the smallest and the largest.
+"""
+import argparse
+import http.client
+import json
+import os
+import platform
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+WORDS = ("the ship left early and nobody on the shore could say where it went because fog had come over the water "
+         "while old men counted boats again some were missing others had never been there at all").split()
+
+
+def words(count, salt):
+    return " ".join(WORDS[(salt * 7 + i * (1 + salt % 5)) % len(WORDS)] for i in range(count))
+
+
+def ids(count, salt):
+    """Tokens that every vocabulary has."""
+    return [200 + (salt * 131 + i * i * 17 + i * 29) % 3000 for i in range(count)]
+
+
+# ------------------------------------------------------------------ contestants
+
+
+def run(command, **more):
+    """Seconds and peak memory (MiB) of a command; its output if it fails."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    out, err = child.communicate()
+    if child.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))[:300]}\n{err[-1500:]}")
+    return time.perf_counter() - start, out
+
+
+class Program:
+    """The program itself under one dtype."""
+
+    def __init__(self, args, model, dtype):
+        self.args, self.model, self.dtype, self.name = args, model, dtype, f"trimtab {dtype}"
+
+    def call(self, *more):
+        command = [self.args.program, *map(str, more), "--device", "cpu", "--dtype", self.dtype, "--offline", "-q"]
+        return run(command)[0]
+
+    def generate(self, folder, prompts, new):
+        rows, out = folder / "prompts.jsonl", folder / "answers.jsonl"
+        rows.write_text("".join(json.dumps({"id": str(i), "prompt_ids": p}) + "\n" for i, p in enumerate(prompts)))
+        out.unlink(missing_ok=True)
+        seconds = self.call("generate", "--model", self.model, "--prompts", rows, "--out", out, "--greedy",
+                            "--max-new-tokens", new)
+        made = sum(len(json.loads(line)["token_ids"]) for line in out.read_text().splitlines())
+        return seconds, made
+
+    def rate(self, work):
+        with tempfile.TemporaryDirectory() as folder:
+            return getattr(self, "rate_" + work["kind"])(Path(folder), work)
+
+    def rate_generate(self, folder, work):
+        prompts = [ids(work["length"], i) for i in range(work["batch"])]
+        least, _ = self.generate(folder, [ids(2, 0)], 1)
+        seconds, made = self.generate(folder, prompts, work["new"])
+        return made / max(seconds - least, 1e-3)
+
+    def rate_activations(self, folder, work):
+        prompts = [ids(work["length"], i) for i in range(work["batch"])]
+        vectors = write_vectors(folder, work["layers"], work["hidden"])
+
+        def project(texts, name):
+            rows = folder / f"{name}.jsonl"
+            rows.write_text("".join(json.dumps({
+                "id": str(i), "prompt": "?", "answer": "!", "prompt_ids": p[:len(p) // 2],
+                "token_ids": p[len(p) // 2:]}) + "\n" for i, p in enumerate(texts)))
+            return self.call("project", "--model", self.model, "--vectors", vectors, "--layer", "all", "--in", rows,
+                             "--out", folder / f"{name}.out.jsonl")
+
+        least = project([ids(2, 0)], "least")
+        return work["batch"] * work["length"] / max(project(prompts, "all") - least, 1e-3)
+
+    def rate_train(self, folder, work):
+        data = folder / "train.jsonl"
+        texts = work["steps"] * work["batch"]
+        # A word is about a token and a quarter; how many were read stands in the run's own metrics.
+        line = lambda i: json.dumps({"messages": [{"role": "user", "content": words(12, i)},
+                                                  {"role": "assistant", "content": words(work["words"], i)}]})
+        data.write_text("".join(line(i) + "\n" for i in range(texts)))
+        config = folder / "train.toml"
+        config.write_text(f'model = "{self.model}"\ntraining_file = "{data}"\nr = 32\nlora_alpha = 64\n'
+                          f'per_device_train_batch_size = {work["batch"]}\ngradient_accumulation_steps = 1\n'
+                          f'epochs = 1\nlogging_steps = 1\n')
+
+        def steps(count):
+            out = folder / f"run{count}"
+            seconds = self.call("train", "--out", out, "--max-steps", count, config)
+            return seconds, json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["tokens"]
+
+        (least, few), (seconds, many) = steps(1), steps(work["steps"])
+        return (many - few) / max(seconds - least, 1e-3)
+
+
+class Peer:
+    """PyTorch, or llama.cpp, in a process of its own that reports seconds."""
+
+    def __init__(self, args, model, kind, dtype):
+        self.args, self.model, self.kind, self.dtype = args, model, kind, dtype
+        self.name = f"{kind} {dtype}"
+
+    def rate(self, work):
+        peer = Path(__file__).with_name("peer.py")
+        env = dict(os.environ, HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="", TOKENIZERS_PARALLELISM="false",
+                   OMP_NUM_THREADS=str(self.args.threads), MKL_NUM_THREADS=str(self.args.threads))
+        command = [self.args.python, str(peer), json.dumps(
+            {**work, "peer": self.kind, "dtype": self.dtype, "model": str(self.model), "threads": self.args.threads})]
+        return json.loads(run(command, env=env)[1].splitlines()[-1])["tokens_per_second"]
+
+
+def write_vectors(folder, layers, hidden):
+    """A file of persona vectors: one f32 tensor `[layers + 1, hidden]`, in safetensors' layout."""
+    path = folder / "vectors.safetensors"
+    values = [((i * 37) % 101 - 50) / 50 for i in range((layers + 1) * hidden)]
+    import struct
+    data = struct.pack(f"<{len(values)}f", *values)
+    header = json.dumps({"response_avg": {"dtype": "F32", "shape": [layers + 1, hidden],
+                                          "data_offsets": [0, len(data)]}}).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    return path
+
+
+# ------------------------------------------------------------------ a server and its clients
+
+
+def serve(args, model, clients, requests, new):
+    """First-token latency (seconds) and tokens a second of so many clients that ask one request after the other."""
+    command = [args.program, "serve", "--model", str(model), "--port", "0", "--device", "cpu", "--dtype", args.dtype,
+               "--offline", "--json"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        port = None
+        for line in server.stdout:
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            if found:
+                port = int(found.group(1))
+                break
+        if port is None:
+            raise RuntimeError("the server did not say where it listens")
+        # What it says later must not fill the pipe.
+        threading.Thread(target=lambda: [None for _ in server.stdout], daemon=True).start()
+        firsts, tokens, failures = [], [], []
+
+        def ask(salt):
+            body = json.dumps({"prompt": ids(48, salt), "max_tokens": new, "temperature": 0, "stream": True,
+                               "stream_options": {"include_usage": True}})
+            start = time.perf_counter()
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1200)
+            connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise RuntimeError(answer.read()[:500])
+            first, count = None, 0
+            for line in answer:
+                if not line.startswith(b"data: {"):
+                    continue
+                piece = json.loads(line[6:])
+                if piece.get("choices") and piece["choices"][0].get("text") and first is None:
+                    first = time.perf_counter() - start
+                count = (piece.get("usage") or {}).get("completion_tokens", count)
+            firsts.append(first if first is not None else time.perf_counter() - start)
+            tokens.append(count)
+
+        def client(number):
+            try:
+                for i in range(requests):
+                    ask(number * 100 + i)
+            except Exception as e:
+                failures.append(str(e))
+
+        ask(9999)
+        firsts.clear(), tokens.clear()
+        start = time.perf_counter()
+        threads = [threading.Thread(target=client, args=(i,)) for i in range(clients)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        seconds = time.perf_counter() - start
+        if failures:
+            raise RuntimeError(failures[0])
+        firsts.sort()
+        return {"clients": clients, "requests": len(tokens), "tokens_per_second": sum(tokens) / seconds,
+                "first_token_median_s": statistics.median(firsts), "first_token_p95_s": firsts[int(0.95 * (len(firsts) - 1))]}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+# ------------------------------------------------------------------ the table
+
+
+def race(name, work, contestants, rounds, notes):
+    """Rates of every contestant, round after round."""
+    rates = {one.name: [] for one in contestants}
+    for number in range(rounds):
+        # Whoever comes first in one round comes last in the next.
+        for one in contestants if number % 2 == 0 else contestants[::-1]:
+            try:
+                rates[one.name].append(one.rate(work))
+                print(f"{name}: {one.name}: {rates[one.name][-1]:.1f} tokens/s", file=sys.stderr, flush=True)
+            except Exception as e:
+                rates[one.name].append(None)
+                notes.append(f"{name}: {one.name} failed: {str(e).strip().splitlines()[-1][:200] if str(e) else e!r}")
+                print(notes[-1], file=sys.stderr, flush=True)
+    result = {"name": name, "work": work, "rates": rates, "ratios": {}}
+    of = lambda begin, i: [r[i] for who, r in rates.items() if who.startswith(begin) and r[i] is not None]
+    for peer in ("torch", "llama.cpp"):
+        ratios = [max(of("trimtab", i)) / max(of(peer, i)) for i in range(rounds) if of("trimtab", i) and of(peer, i)]
+        if ratios:
+            result["ratios"][peer] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+    return result
+
+
+def machine():
+    model = "unknown"
+    if Path("/proc/cpuinfo").exists():
+        info = Path("/proc/cpuinfo").read_text()
+        found = re.search(r"model name\s*: (.*)", info)
+        model = found.group(1) if found else model
+        flags = re.search(r"flags\s*: (.*)", info)
+        wanted = ["avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16"]
+        model += " (" + ", ".join(flag for flag in wanted if flags and flag in flags.group(1).split()) + ")"
+    return {"processor": model, "cores": os.cpu_count(), "system": platform.platform(),
+            "load_before": os.getloadavg()[0]}
+
+
+def markdown(report):
+    lines = ["# Benchmark", "", f"{report['machine']['processor']}, {report['machine']['cores']} cores, "
+             f"{report['machine']['system']}; load before {report['machine']['load_before']:.1f}, after "
+             f"{report['load_after']:.1f}; {report['rounds']} rounds; {report['program']}; {report['versions']}.", "",
+             "Tokens a second: median of the rounds (least to most). Ratios are to a peer's best dtype in the same round.",
+             "", "| work | contestant | tokens/s | of torch | of llama.cpp |", "|---|---|---|---|---|"]
+    spread = lambda v: f"{statistics.median(v):.1f} ({min(v):.1f} to {max(v):.1f})" if v else "failed"
+    for result in report["results"]:
+        for i, (who, rates) in enumerate(result["rates"].items()):
+            ratio = lambda peer: "{median:.2f} ({least:.2f} to {most:.2f})".format(**result["ratios"][peer]) \
+                if i == 0 and peer in result["ratios"] else ""
+            rates = [rate for rate in rates if rate is not None]
+            lines.append(f"| {result['name'] if i == 0 else ''} | {who} | {spread(rates)} | {ratio('torch')} "
+                         f"| {ratio('llama.cpp')} |")
+    if report["serving"]:
+        lines += ["", "A server, each client asking one request after the other (48 tokens, greedy):", "",
+                  "| clients | requests | tokens/s | first token, median s | first token, 95 % s |", "|---|---|---|---|---|"]
+        for row in report["serving"]:
+            lines.append("| {clients} | {requests} | {tokens_per_second:.1f} | {first_token_median_s:.2f} "
+                         "| {first_token_p95_s:.2f} |".format(**row))
+    lines += [""] + [f"- {note}" for note in report["notes"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def works(args):
+    """Each row of the table: its name, its work, the models for the program and the peers, and whether llama.cpp joins."""
+    small = {"layers": 30, "hidden": 576}
+    quick = args.quick
+    rows = []
+    if args.gguf:
+        llama = args.gguf
+        rows += [
+            ("135M, train LoRA r 32, 2 x 252", {"kind": "train", "batch": 2, "length": 252, "words": 200,
+                                                "steps": 4 if quick else 8}, llama, False),
+            ("135M, generate 32 x 64", {"kind": "generate", "batch": 8 if quick else 32, "length": 32,
+                                        "new": 16 if quick else 64}, llama, False),
+            ("135M, activations 32 x 250", {"kind": "activations", "batch": 8 if quick else 32, "length": 250, **small},
+             llama, False),
+            ("135M, generate 1 x 64", {"kind": "generate", "batch": 1, "length": 32, "new": 16 if quick else 64}, llama,
+             True),
+        ]
+    if args.random and not quick:
+        rows += [
+            ("0.5B shape, train LoRA r 32, 2 x 252", {"kind": "train", "batch": 2, "length": 252, "words": 200,
+                                                      "steps": 5}, args.random, False),
+            ("0.5B shape, generate 8 x 64", {"kind": "generate", "batch": 8, "length": 32, "new": 64}, args.random, False),
+        ]
+    growth = []
+    if args.gguf:
+        for batch in (1, 8) if quick else (1, 2, 4, 8, 16, 32, 64):
+            growth.append((f"135M, generate {batch} x 32, prompts of 64",
+                           {"kind": "generate", "batch": batch, "length": 64, "new": 8 if quick else 32}, args.gguf, False))
+        for length in (256,) if quick else (64, 128, 256, 512, 1024, 2048):
+            growth.append((f"135M, generate 4 x 16, prompts of {length}",
+                           {"kind": "generate", "batch": 4, "length": length - 16 if length == 2048 else length,
+                            "new": 4 if quick else 16}, args.gguf, False))
+    return rows + growth
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--program", required=True, help="the program that is measured")
+    ap.add_argument("--python", default=sys.executable, help="interpreter that has the peers")
+    ap.add_argument("--gguf", help="GGUF file of SmolLM2-135M-Instruct")
+    ap.add_argument("--random", help="folder of random weights in Qwen2.5-0.5B's shape")
+    ap.add_argument("--out", default=".", help="folder for bench.md and bench.json")
+    ap.add_argument("--rounds", type=int, help="times that everybody runs [3; quick: 1]")
+    ap.add_argument("--threads", type=int, default=os.cpu_count())
+    ap.add_argument("--dtype", default="auto", help="the program's dtype while it serves")
+    ap.add_argument("--only", default="", help="rows whose names contain this; `serve` alone for the server")
+    ap.add_argument("--quick", action="store_true", help="less work, a few minutes")
+    args = ap.parse_args()
+    rounds = args.rounds or (1 if args.quick else 3)
+    notes, results, serving = [], [], []
+    report = {"machine": machine(), "rounds": rounds, "program": run([args.program, "--version"])[1].strip()}
+    probe = "import torch, transformers, peft; print('torch', torch.__version__, 'transformers', " \
+            "transformers.__version__, 'peft', peft.__version__)"
+    report["versions"] = run([args.python, "-c", probe])[1].strip()
+    has_llama = subprocess.run([args.python, "-c", "import llama_cpp"], capture_output=True).returncode == 0
+    if not has_llama:
+        notes.append("llama.cpp is not there: its Python package could not be installed")
+    for name, work, model, with_llama in works(args):
+        if args.only and args.only not in name:
+            continue
+        dtypes = ["f32", "bf16"] if "generate 1 x 64" in name or not args.quick else ["auto"]
+        contestants = [Program(args, model, dtype) for dtype in dtypes]
+        contestants += [Peer(args, model, "torch", dtype) for dtype in ("float32", "bfloat16")]
+        if with_llama and has_llama:
+            contestants.append(Peer(args, model, "llama.cpp", "as the file"))
+        results.append(race(name, work, contestants, rounds, notes))
+    if args.gguf and (not args.only or args.only == "serve"):
+        for clients in (1, 4) if args.quick else (1, 4, 16, 64):
+            try:
+                serving.append(serve(args, args.gguf, clients, 2, 16 if args.quick else 64))
+                print(f"serve: {serving[-1]}", file=sys.stderr, flush=True)
+            except Exception as e:
+                notes.append(f"serve with {clients} clients failed: {str(e)[-300:]}")
+                print(notes[-1], file=sys.stderr, flush=True)
+    report.update(results=results, serving=serving, notes=notes, load_after=os.getloadavg()[0])
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
+    (out / "bench.md").write_text(markdown(report))
+    print(markdown(report))
+
+
+if __name__ == "__main__":
+    main()
