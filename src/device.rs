@@ -9,6 +9,8 @@ mod pool;
 
 pub use backend::{DeviceInfo, Examination};
 
+use std::path::Path;
+
 use crate::kernels::Bodies;
 use crate::runtime::Runtime;
 use crate::{Error, Result};
@@ -66,6 +68,55 @@ pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Runtime>> {
     }
     let runtimes = names.iter().map(|name| open_one(name, dtype, names.len())).collect::<Result<_>>()?;
     Ok(Box::new(DevicePool::new(runtimes)?))
+}
+
+/// [`open`] for work with this model, and why it is in that dtype: on a CPU `auto` goes by the checkpoint.
+///
+/// # Errors
+/// As [`open`]; weights that cannot be read.
+pub fn open_for(device: &str, dtype: &str, model: &Path) -> Result<(Box<dyn Runtime>, &'static str)> {
+    #[cfg(feature = "cpu")]
+    if dtype == "auto" && is_cpu(device) {
+        let (dtype, why) = cpu::auto(model)?;
+        return Ok((open(device, dtype)?, why));
+    }
+    #[cfg(not(feature = "cpu"))]
+    let _ = model;
+    Ok((open(device, dtype)?, ""))
+}
+
+/// The dtype of a study that is to take minutes and compares its own arms only: bf16 where the device is a CPU that multiplies it, else
+/// what `auto` takes.
+pub fn quick_dtype(device: &str) -> &'static str {
+    #[cfg(feature = "cpu")]
+    if is_cpu(device) && crate::kernels::multiplies_bf16() {
+        return "bf16";
+    }
+    #[cfg(not(feature = "cpu"))]
+    let _ = device;
+    "auto"
+}
+
+#[cfg(feature = "cpu")]
+fn is_cpu(device: &str) -> bool {
+    match device {
+        "auto" => built().iter().find(|b| !(b.list)().is_empty()).is_some_and(|b| b.name == cpu::CPU.name),
+        names => names.split(',').all(|name| name.trim().split(':').next() == Some(cpu::CPU.name)),
+    }
+}
+
+/// Begins to count where the CPU's time goes, operation by operation; what it gives makes the report.
+///
+/// # Errors
+/// A build that does not compute on the CPU.
+pub fn profile() -> Result<Box<dyn Fn() -> String>> {
+    #[cfg(feature = "cpu")]
+    {
+        let profile = crate::kernels::Profile::start();
+        Ok(Box::new(|| profile.table()))
+    }
+    #[cfg(not(feature = "cpu"))]
+    Err(Error::usage("--profile: this build does not compute on the CPU"))
 }
 
 fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {

@@ -313,6 +313,11 @@ pub trait LanguageModel {
     /// The residual stream of finished texts; steering, if any, acts as it would have while the response was generated.
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>>;
 
+    /// [`LanguageModel::residuals`] of rows 0 to `top`: a model need not compute what lies above, and may leave it out.
+    fn residuals_to(&mut self, texts: &[Finished], _top: Layer) -> Result<Vec<Residuals>> {
+        self.residuals(texts)
+    }
+
     /// How likely the responses of finished texts are, in the order of the texts. A response may end in the end-of-sequence
     /// token, which is then a token like any other; steering, if any, acts as it would have while it was generated.
     fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>>;

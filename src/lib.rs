@@ -22,7 +22,7 @@
 //! | 14 | [`web`] | the same over HTTP |
 //! | 15 | [`cli`] | words, terminal, exit codes |
 //!
-//! What never happens: no global state; no environment read outside `cli::env`; nothing printed below `cli`; no steering
+//! What never happens: no global state, but for the clock of `--profile`; no environment read outside `cli::env`; nothing printed below `cli`; no steering
 //! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a
 //! frozen weight; no logits where nothing is supervised.
 //!

@@ -17,6 +17,8 @@ mod parquet;
 mod refuse;
 mod rows;
 mod run;
+mod sealed;
+mod sums;
 mod track;
 mod written;
 
@@ -32,6 +34,8 @@ pub use parquet::{is_parquet, scan_parquet};
 pub use refuse::{differing, refuse_other};
 pub use rows::JsonlWriter;
 pub use run::{Lock, Reused, RunDir};
+pub use sealed::{Kept, read_sealed, sealed, unsealed, write_sealed};
+pub use sums::{SummedWriter, sound_rows};
 pub use track::{Tracker, Trackers, Tracking};
 pub use written::{as_written, as_written_if, written};
 

@@ -95,7 +95,7 @@ class Program:
     def rate_train(self, folder, work):
         data = folder / "train.jsonl"
         texts = work["steps"] * work["batch"]
-        # A word is about a token and a quarter; what was really read stands in the run's own metrics.
+        # A word is about a token and a quarter; how many were read stands in the run's own metrics.
         line = lambda i: json.dumps({"messages": [{"role": "user", "content": words(12, i)},
                                                   {"role": "assistant", "content": words(work["words"], i)}]})
         data.write_text("".join(line(i) + "\n" for i in range(texts)))
@@ -103,13 +103,14 @@ class Program:
         config.write_text(f'model = "{self.model}"\ntraining_file = "{data}"\nr = 32\nlora_alpha = 64\n'
                           f'per_device_train_batch_size = {work["batch"]}\ngradient_accumulation_steps = 1\n'
                           f'epochs = 1\nlogging_steps = 1\n')
-        out = folder / "run"
-        self.call("train", "--out", out, "--max-steps", work["steps"], config)
-        steps = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-        steps = [step for step in steps if "tokens_per_second" in step][1:]
-        if not steps:
-            raise RuntimeError("metrics.jsonl names no tokens_per_second")
-        return statistics.median(step["tokens_per_second"] for step in steps)
+
+        def steps(count):
+            out = folder / f"run{count}"
+            seconds = self.call("train", "--out", out, "--max-steps", count, config)
+            return seconds, json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["tokens"]
+
+        (least, few), (seconds, many) = steps(1), steps(work["steps"])
+        return (many - few) / max(seconds - least, 1e-3)
 
 
 class Peer:

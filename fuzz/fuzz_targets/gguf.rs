@@ -8,7 +8,7 @@ use trimtab::vector::VectorFile;
 #[path = "../place.rs"]
 mod place;
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(init: place::contain_panics(), |bytes: &[u8]| {
     // Everything behind the magic number, which a fuzzer would have to guess first.
     let _ = VectorFile::read(&place::file("x.gguf", &[b"GGUF", bytes].concat()));
 });

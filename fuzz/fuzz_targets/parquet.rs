@@ -8,7 +8,7 @@ use trimtab::eval::mmlu::{self, Split};
 #[path = "../place.rs"]
 mod place;
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(init: place::contain_panics(), |bytes: &[u8]| {
     let path = place::file("all/validation-00000-of-00001.parquet", bytes);
     let _ = mmlu::read(path.ancestors().nth(2).expect("a folder in a folder"), Split::Val);
 });

@@ -8,6 +8,6 @@ use trimtab::vector::VectorFile;
 #[path = "../place.rs"]
 mod place;
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(init: place::contain_panics(), |bytes: &[u8]| {
     let _ = VectorFile::read(&place::file("x.pt", &[b"PK\x03\x04", bytes].concat()));
 });

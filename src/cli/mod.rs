@@ -44,7 +44,7 @@ struct Globals {
     /// Device to compute on: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]; a study takes several: cuda:0,cuda:1
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
-    /// Dtype of frozen matrices: auto, f32, f16, bf16
+    /// Dtype of frozen matrices: auto, f32, f16, bf16, q8 (8 bits, not for training)
     #[arg(long, global = true, default_value = "auto", value_name = "DTYPE")]
     dtype: String,
     /// Seed of everything random [default: 0, or the configuration's]
@@ -53,6 +53,9 @@ struct Globals {
     /// Never fetch a model: use the cache only (also HF_HUB_OFFLINE=1)
     #[arg(long, global = true)]
     offline: bool,
+    /// Print where the CPU's time went, operation by operation, on stderr
+    #[arg(long, global = true)]
+    profile: bool,
     /// One JSON object on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -134,11 +137,21 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::handle_interrupts();
-    let Globals { device, dtype, seed, offline, json, quiet } = cli.globals;
+    let Globals { device, dtype, seed, offline, profile, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
     let (cache, judge_key, hub, trackio) = (env::cache(), env::judge_key(), env::hub(offline), env::trackio());
     let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub, trackio };
+    let report = match profile.then(crate::device::profile).transpose() {
+        Ok(report) => report,
+        Err(e) => {
+            problem::show(&e);
+            return ExitCode::from(e.exit_code());
+        }
+    };
     let shown = work(&cli.verb, &context, quiet, json).and_then(|outcome| print(&outcome, json).map(|()| outcome));
+    if let Some(report) = report {
+        let _ = writeln!(std::io::stderr(), "{}", report());
+    }
     match shown.and_then(|Outcome { interrupted, fault, .. }| fault.map_or(Ok(interrupted), Err)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),

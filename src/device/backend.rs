@@ -153,7 +153,7 @@ impl<B: FusedOps> DeviceRuntime<B> {
 
 impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     fn device(&self) -> String {
-        format!("{} ({:?})", self.name, self.dtype).to_lowercase()
+        format!("{} ({})", self.name, name_of(self.dtype))
     }
 
     fn workers(&self) -> usize {
@@ -178,6 +178,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     }
 
     fn fit(&self, spec: &FitSpec<'_>, tell: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<FitOutcome> {
+        refuse_q8(self.dtype)?;
         let tokenizer = Tokenizer::load(&spec.model)?;
         let (model, adapter, learning) = match &spec.start {
             Start::Adapter(config, seed) => {
@@ -228,6 +229,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     }
 
     fn estimate(&self, spec: &EstimateSpec<'_>) -> Result<FitEstimate> {
+        refuse_q8(self.dtype)?;
         let &EstimateSpec { config, adapter, examples, settings, trial } = spec;
         let device = (&self.device, Runtime::device(self));
         train::estimate::<B>(config, adapter, examples, settings, self.place(self.dtype), device, trial)
@@ -242,9 +244,10 @@ pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferre
         "f32" => DType::F32,
         "f16" => DType::F16,
         "bf16" => DType::BF16,
-        other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16 and bf16"))),
+        "q8" => DType::I8,
+        other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16, bf16 and q8"))),
     };
-    if !B::supports_dtype(device, dtype) {
+    if !holds::<B>(device, dtype) {
         return Err(
             Error::usage(format!("--dtype {wanted}: this device cannot compute in it")).hint("use --dtype auto")
         );
@@ -253,9 +256,34 @@ pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferre
 }
 
 pub(super) fn dtypes<B: FusedOps>(device: &B::Device) -> Vec<String> {
-    [(DType::F32, "f32"), (DType::F16, "f16"), (DType::BF16, "bf16")]
+    [DType::F32, DType::F16, DType::BF16, DType::I8]
         .into_iter()
-        .filter(|(dtype, _)| B::supports_dtype(device, *dtype))
-        .map(|(_, name)| name.to_owned())
+        .filter(|dtype| holds::<B>(device, *dtype))
+        .map(|dtype| name_of(dtype).to_owned())
         .collect()
+}
+
+/// Whether frozen matrices can be held in this dtype.
+fn holds<B: FusedOps>(device: &B::Device, dtype: DType) -> bool {
+    if dtype == DType::I8 { B::HOLDS_Q8 } else { B::supports_dtype(device, dtype) }
+}
+
+/// What `--dtype` calls a dtype of frozen matrices.
+pub(super) fn name_of(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "f32",
+        DType::F16 => "f16",
+        DType::BF16 => "bf16",
+        DType::I8 => "q8",
+        other => unreachable!("no matrix is held in {other:?}"),
+    }
+}
+
+/// Training goes through the weights backwards, for which 8 bits are too coarse and have no product.
+fn refuse_q8(dtype: DType) -> Result<()> {
+    match dtype {
+        DType::I8 => Err(Error::usage("--dtype q8: 8-bit weights are for generation, not for training")
+            .hint("train with --dtype bf16 or f32; what was trained can be generated from in q8")),
+        _ => Ok(()),
+    }
 }

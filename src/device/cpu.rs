@@ -1,5 +1,6 @@
 //! The CPU, by burn-flex.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use burn::backend::Flex;
@@ -7,6 +8,8 @@ use burn::tensor::DType;
 
 use super::backend::{Built, DeviceInfo, DeviceRuntime, dtypes, examine, pick_dtype};
 use crate::Result;
+use crate::kernels::multiplies_bf16;
+use crate::model::Checkpoint;
 use crate::runtime::Runtime;
 
 pub(super) const CPU: Built =
@@ -16,7 +19,7 @@ fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
     let device = Default::default();
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     Ok(Box::new(DeviceRuntime::<Flex> {
-        // burn-flex converts whole half-precision operands at each product, so f32 is the fast one too.
+        // Without a model to go by; `auto` below looks at the checkpoint.
         dtype: pick_dtype::<Flex>(&device, dtype, DType::F32)?,
         device,
         name: "cpu".into(),
@@ -27,6 +30,23 @@ fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
         tensor_bytes_max: u64::MAX,
         loaded: Mutex::new(None),
     }))
+}
+
+/// Numbers up to which a model is held in f32 anyway: its weights lie in the processor's caches, where half the bytes bring
+/// nothing.
+const SMALL: usize = 1 << 24;
+
+/// The dtype that `auto` takes for a model, and why (guide: method, "Dtypes").
+pub(super) fn auto(model: &Path) -> Result<(&'static str, &'static str)> {
+    if !multiplies_bf16() {
+        return Ok(("f32", "this processor has no products of bf16"));
+    }
+    let (in_bf16, all) = Checkpoint::open(model)?.count_bf16()?;
+    Ok(match in_bf16 * 2 > all {
+        false => ("f32", "the checkpoint is not in bf16"),
+        true if all <= SMALL => ("f32", "the model is small"),
+        true => ("bf16", "the checkpoint is in bf16; --dtype f32 computes in f32"),
+    })
 }
 
 /// Others have the other cores.
@@ -53,4 +73,31 @@ fn memory() -> Option<u64> {
     let share = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
     let share = share.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(all);
     Some(all.min(share))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Qwen, QwenConfig};
+
+    #[test]
+    fn auto_is_bf16_for_checkpoints_that_are_and_are_not_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, vocabulary: usize, dtype| {
+            let config = QwenConfig::from_json(&serde_json::json!({
+                "model_type": "qwen2", "vocab_size": vocabulary, "hidden_size": 64, "intermediate_size": 64,
+                "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "rms_norm_eps": 1e-6,
+                "rope_theta": 10000.0, "tie_word_embeddings": true, "max_position_embeddings": 64,
+            }));
+            let path = dir.path().join(name);
+            Qwen::<Flex>::random(config.unwrap(), 1, &Default::default()).save(&path, dtype, None).unwrap();
+            path
+        };
+        use safetensors::Dtype::{BF16, F16};
+        let large = SMALL / 64 + 1;
+        let taken = |path| auto(path).unwrap().0;
+        let [small, half] = [write("small", 64, BF16), write("half", 64, F16)];
+        assert_eq!((taken(&small), taken(&half)), ("f32", "f32"));
+        assert_eq!(taken(&write("large", large, BF16)), if multiplies_bf16() { "bf16" } else { "f32" });
+    }
 }

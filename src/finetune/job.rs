@@ -20,7 +20,7 @@ use crate::record::{Hash, Reused, RunDir, Tracking, create_folder, hash_file};
 use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime, Start};
 use crate::steering::SteeringPlan;
 use crate::text::{Content, ExampleRules, Tokenizer, TrainingExample};
-use crate::train::{self, FitSettings, ProbeMetrics, Proof, StepReport, TrainingLog, mean_state};
+use crate::train::{self, FitSettings, ProbeMetrics, Proof, StepReport, TrainingLog, mean_state, step_of_checkpoint};
 use crate::vector::PersonaVector;
 use crate::{At, Result, ensure};
 
@@ -261,6 +261,13 @@ impl Job<'_> {
             out: out.clone(),
         };
         let mut log = TrainingLog::new(self.tracking.clone());
+        let gradient = self.watch.as_ref().is_some_and(|watch| watch.gradient);
+        if let Some(step) = step_of_checkpoint(&checkpoint)
+            && let Some(why) = log.damage(step, gradient, spec.refresh.as_ref().map(|refresh| refresh.every))?
+        {
+            run.note_damage(Some(&format!("{why}; training begins with its first step")));
+            fs::remove_file(&checkpoint).at(&checkpoint)?;
+        }
         let outcome = runtime.fit(&spec, &mut |event| {
             let logged = log.record(event);
             match tell(&JobEvent::Fit(event, &log)) {

@@ -6,6 +6,7 @@ use super::engine::{Engine, read};
 use crate::kernels::FusedOps;
 use crate::language_model::{Finished, Residuals};
 use crate::text::Rows;
+use crate::vector::Layer;
 use crate::{Result, ensure};
 
 impl<B: FusedOps> Engine<B> {
@@ -15,12 +16,21 @@ impl<B: FusedOps> Engine<B> {
     /// # Errors
     /// Name the text, counted from 0, that is empty or cannot be read.
     pub fn residuals(&self, texts: &[Finished]) -> Result<Vec<Residuals>> {
+        self.residuals_to(texts, Layer(self.model.blocks.len()))
+    }
+
+    /// The same of rows 0 to `top` alone: the pass ends there.
+    ///
+    /// # Errors
+    /// As [`Engine::residuals`]; a layer that the model does not have.
+    pub fn residuals_to(&self, texts: &[Finished], top: Layer) -> Result<Vec<Residuals>> {
+        let top = Layer::of(top.row(), self.model.blocks.len())?;
         let whole = self.whole(texts)?;
         let mut found: Vec<Option<Residuals>> = vec![None; texts.len()];
         for batch in self.batches(whole.iter().map(Vec::len).collect()) {
             let ids: Vec<&[u32]> = batch.iter().map(|&i| whole[i].as_slice()).collect();
             let rows = Rows::whole(&ids, batch.iter().map(|&i| texts[i].prompt_ids.len()).collect(), 0);
-            for (i, residuals) in batch.into_iter().zip(self.residuals_of(&rows)) {
+            for (i, residuals) in batch.into_iter().zip(self.residuals_of(&rows, top)) {
                 found[i] = Some(residuals);
             }
         }
@@ -39,7 +49,7 @@ impl<B: FusedOps> Engine<B> {
         Ok(whole)
     }
 
-    fn residuals_of(&self, rows: &Rows) -> Vec<Residuals> {
+    fn residuals_of(&self, rows: &Rows, top: Layer) -> Vec<Residuals> {
         const POSITIONS: usize = 3;
         let (n, width, hidden) = (rows.len(), rows.width, self.model.config.hidden_size);
         let mut shares = vec![0.0f32; n * POSITIONS * width];
@@ -53,11 +63,11 @@ impl<B: FusedOps> Engine<B> {
         let shares = Tensor::<B, 3>::from_data(shares, &self.model.device);
         // The means are taken where the stream is, and read once at the end.
         let mut layers = Vec::new();
-        self.model.stream(&self.model.pass(rows, width), None, |_, h| {
+        self.model.stream_to(top.row(), &self.model.pass(rows, width), |_, h| {
             layers.push(shares.clone().matmul(h.clone().reshape([n, width, hidden])));
         });
         let depth = layers.len();
-        let values = read(Tensor::stack::<4>(layers, 0)); // [layers + 1, rows, positions, hidden]
+        let values = read(Tensor::stack::<4>(layers, 0)); // [top + 1, rows, positions, hidden]
         let at = |b: usize, position: usize| -> Vec<Vec<f32>> {
             (0..depth).map(|l| values[((l * n + b) * POSITIONS + position) * hidden..][..hidden].to_vec()).collect()
         };

@@ -338,6 +338,21 @@ fn steering_moves_exactly_its_positions_by_exactly_its_vector() {
 }
 
 #[test]
+fn no_block_above_the_layer_asked_for_is_run_and_no_head() {
+    let text = Finished { prompt_ids: prompt(6, 0), response_ids: prompt(4, 2) };
+    let mut cut = model::<Flex>();
+    let whole = engine(cut.clone()).residuals(std::slice::from_ref(&text)).unwrap().remove(0);
+    // A block or a head that cannot be multiplied with panics where it is run.
+    let misfit = || Tensor::zeros([1, 1], &Default::default());
+    cut.blocks[1].q_proj.weight = misfit();
+    cut.lm_head = Some(misfit().into());
+    let top = engine(cut).residuals_to(std::slice::from_ref(&text), Layer(1)).unwrap().remove(0);
+    assert_eq!(top.response_avg, whole.response_avg[..2]);
+    assert_eq!((top.prompt_avg, top.prompt_last.len()), (whole.prompt_avg[..2].to_vec(), 2));
+    assert!(engine(model::<Flex>()).residuals_to(&[text], Layer(3)).is_err());
+}
+
+#[test]
 fn residuals_do_not_depend_on_their_neighbours() {
     let engine = engine(model::<Flex>());
     let texts: Vec<Finished> = [(3, 5), (8, 1), (1, 9), (4, 4), (2, 20)]

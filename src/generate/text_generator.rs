@@ -14,6 +14,7 @@ use crate::language_model::{
 use crate::model::Qwen;
 use crate::steering::SteeringPlan;
 use crate::text::Tokenizer;
+use crate::vector::Layer;
 use crate::{Error, Result};
 
 /// A model with its tokenizer, as evaluation sees it.
@@ -97,6 +98,10 @@ impl<B: FusedOps> LanguageModel for TextGenerator<B> {
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {
         self.engine.residuals(texts)
+    }
+
+    fn residuals_to(&mut self, texts: &[Finished], top: Layer) -> Result<Vec<Residuals>> {
+        self.engine.residuals_to(texts, top)
     }
 
     fn likelihoods(&mut self, texts: &[Finished]) -> Result<Vec<Likelihood>> {

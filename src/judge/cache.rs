@@ -1,9 +1,10 @@
 //! Answers of paid judges, kept for good: one SQLite file, by default `judge.sqlite` in the run's folder.
 //!
-//! An answer is committed before anything else is done with it, so a kill loses at most what was still on its way. Two tables:
-//! `answers` (the hash of all that decides an answer, and the answer) and `calls` (one row per answered call with its tokens and the
-//! run that made it), which is where the bill comes from. The file holds no key and no prompt.
+//! An answer is committed before anything else is done with it, so a kill loses at most what was still on its way. Three tables:
+//! `answers` (the hash of all that decides an answer, and the answer), `sums` (the checksum of each) and `calls` (one row per answered
+//! call with its tokens and the run that made it), which is where the bill comes from. The file holds no key and no prompt.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::budget::{Spent, TOKENS_MAX, Tokens};
-use crate::record::{Hash, create_folder};
+use crate::record::{Hash, create_folder, hash_bytes};
 use crate::{At, Error, Result};
 
 /// Marks the file as ours ("TRIM") and its layout.
@@ -24,6 +25,8 @@ const TABLES: &str = "
     CREATE TABLE answers (key TEXT PRIMARY KEY, judge TEXT NOT NULL, rubric TEXT NOT NULL, answer TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE calls (run TEXT NOT NULL, key TEXT NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL) STRICT;
     CREATE INDEX calls_of_run ON calls (run);";
+/// Files of earlier versions have none.
+const SUMS: &str = "CREATE TABLE IF NOT EXISTS sums (key TEXT PRIMARY KEY, sum TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
 /// A file of answers.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Cache {
     db: Connection,
     path: PathBuf,
     run: String,
+    /// Answers that were found altered.
+    damaged: Cell<usize>,
 }
 
 /// Whose answer it is, for people who look into the file.
@@ -69,7 +74,7 @@ impl Cache {
                 .at(path.display())
                 .hint(hint));
         }
-        Ok(Self { db, path: path.to_owned(), run: run.into() })
+        Ok(Self { db, path: path.to_owned(), run: run.into(), damaged: Cell::default() })
     }
 
     /// Creates the tables in an empty file; gives (application, layout).
@@ -89,19 +94,45 @@ impl Cache {
         if found == (APPLICATION, LAYOUT) {
             // A commit survives the death of the process at any moment; a power cut may take the last ones, never the file.
             db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+            db.execute_batch(SUMS)?;
             db.execute_batch("PRAGMA synchronous = NORMAL")?;
         }
         Ok(found)
     }
 
-    /// The answer under this key.
+    /// The answer under this key. One that was altered is none; [`Self::take_damage`] tells of it.
     ///
     /// # Errors
-    /// If the file cannot be read or holds another kind of answer there.
+    /// If the file cannot be read.
     pub fn get<T: DeserializeOwned>(&self, key: &Hash) -> Result<Option<T>> {
-        let mut query = self.db.prepare_cached("SELECT answer FROM answers WHERE key = ?1").at(&self.path)?;
-        let found: Option<String> = query.query_row([key.as_str()], |row| row.get(0)).optional().at(&self.path)?;
-        found.map(|text| serde_json::from_str(&text).at(&self.path)).transpose()
+        const FIND: &str = "SELECT answer, sum FROM answers LEFT JOIN sums USING (key) WHERE key = ?1";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
+        let mut query = self.db.prepare_cached(FIND).map_err(|e| self.cannot(e))?;
+        let found = query.query_row([key.as_str()], row).optional().map_err(|e| self.cannot(e))?;
+        let Some((text, sum)) = found else { return Ok(None) };
+        let sound = sum.is_none_or(|sum| sum == sum_of(key, &text).as_str());
+        let answer = serde_json::from_str(&text).ok().filter(|_| sound);
+        self.damaged.set(self.damaged.get() + usize::from(answer.is_none()));
+        Ok(answer)
+    }
+
+    /// What was found damaged since this was asked last, for the user.
+    pub fn take_damage(&self) -> Option<String> {
+        let n = self.damaged.take();
+        (n > 0).then(|| format!("{}: answers in it are damaged ({n}) and are asked for again", self.path.display()))
+    }
+
+    fn cannot(&self, e: rusqlite::Error) -> Error {
+        let is_broken = matches!(
+            e.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+        );
+        let error = Error::new(e.to_string()).at(self.path.display());
+        if is_broken {
+            error.hint("the file is damaged: move it away, and what it held is asked for again and paid for again")
+        } else {
+            error
+        }
     }
 
     /// Whether there is an answer under this key.
@@ -119,11 +150,13 @@ impl Cache {
     /// If the file cannot be written.
     pub fn put<T: Serialize>(&mut self, key: &Hash, label: Label<'_>, answer: &T, cost: Option<Tokens>) -> Result<()> {
         let text = serde_json::to_string(answer).at(&self.path)?;
-        let Self { db, path, run } = self;
+        let Self { db, path, run, .. } = self;
         let mut write = || -> rusqlite::Result<()> {
             let both = db.transaction()?;
             both.prepare_cached("INSERT OR REPLACE INTO answers (key, judge, rubric, answer) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![key.as_str(), label.judge, label.rubric, text])?;
+            both.prepare_cached("INSERT OR REPLACE INTO sums (key, sum) VALUES (?1, ?2)")?
+                .execute(params![key.as_str(), sum_of(key, &text).as_str()])?;
             if let Some(tokens) = cost {
                 charge(&both, run, key, tokens)?;
             }
@@ -154,7 +187,7 @@ impl Cache {
             let number = |i| row.get::<_, i64>(i).map(i64::cast_unsigned);
             Ok(Spent { calls: number(0)?, tokens: Tokens { input: number(1)?, output: number(2)? } })
         };
-        self.db.query_row(&sums, [&self.run], row).at(&self.path)
+        self.db.query_row(&sums, [&self.run], row).map_err(|e| self.cannot(e))
     }
 
     /// Takes over what another file holds and this one does not, the bill included; the other stays as it is.
@@ -165,10 +198,19 @@ impl Cache {
         const TAKE: &str = "
             BEGIN IMMEDIATE;
             INSERT INTO calls SELECT * FROM other.calls WHERE key NOT IN (SELECT key FROM main.calls);
+            SUMS
             INSERT OR IGNORE INTO answers SELECT * FROM other.answers;
             COMMIT;";
         self.db.execute("ATTACH DATABASE ?1 AS other", [other.display().to_string()]).at(other)?;
-        let taken = self.db.execute_batch(TAKE).at(other);
+        // A file of an earlier version has no checksums.
+        const TAKE_SUMS: &str =
+            "INSERT OR REPLACE INTO sums SELECT * FROM other.sums WHERE key NOT IN (SELECT key FROM main.answers);";
+        let find = "SELECT count(*) FROM other.sqlite_schema WHERE name = 'sums'";
+        let taken = self.db.query_row(find, [], |row| row.get::<_, i64>(0)).and_then(|found| {
+            let sums = if found > 0 { TAKE_SUMS } else { "" };
+            self.db.execute_batch(&TAKE.replace("SUMS", sums))
+        });
+        let taken = taken.at(other);
         self.db.execute_batch("DETACH DATABASE other").at(other)?;
         taken
     }
@@ -190,6 +232,11 @@ impl Cache {
             Err(e) => Err(e).at(&path),
         }
     }
+}
+
+/// The checksum of an answer under its key.
+fn sum_of(key: &Hash, answer: &str) -> Hash {
+    hash_bytes(format!("{key}\n{answer}").as_bytes())
 }
 
 fn charge(db: &Connection, run: &str, key: &Hash, tokens: Tokens) -> rusqlite::Result<()> {
@@ -220,6 +267,28 @@ mod tests {
         assert_eq!(second.get::<String>(&b).unwrap(), None);
         assert_eq!(cache.spent().unwrap(), Spent { calls: 2, tokens: Tokens { input: 15, output: 2 } });
         assert_eq!(second.spent().unwrap(), Spent::default());
+    }
+
+    #[test]
+    fn an_altered_answer_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("judge.sqlite");
+        let keys = ["a", "b", "c"].map(|key| Hash::of(key));
+        let mut cache = Cache::open(&path, "run").unwrap();
+        keys.iter().for_each(|key| cache.put(key, LABEL, &60, None).unwrap());
+        let alter = |text: &str, key: &Hash| {
+            cache.db.execute("UPDATE answers SET answer = ?1 WHERE key = ?2", [text, key.as_str()]).unwrap();
+        };
+        alter("70", &keys[0]);
+        alter("6", &keys[1]);
+        assert_eq!(keys.each_ref().map(|key| cache.get::<u32>(key).unwrap()), [None, None, Some(60)]);
+        assert!(cache.take_damage().unwrap().contains("judge.sqlite: answers in it are damaged (2)"));
+        assert_eq!(cache.take_damage(), None);
+        cache.put(&keys[0], LABEL, &60, None).unwrap();
+        assert_eq!(cache.get::<u32>(&keys[0]).unwrap(), Some(60));
+        // Of an earlier version.
+        cache.db.execute_batch("DELETE FROM sums").unwrap();
+        assert_eq!(cache.get::<u32>(&keys[1]).unwrap(), Some(6));
     }
 
     #[test]

@@ -147,6 +147,9 @@ impl Judge for LocalJudge<'_> {
     fn judge(&mut self, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let prompts = items.iter().map(|e| self.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
         let known = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
+        if let Some(damage) = self.kept.as_ref().and_then(|(cache, _)| cache.take_damage()) {
+            (self.tell)(&JudgeEvent::Trouble(&damage));
+        }
         let mut seen = HashSet::new();
         let unknown = prompts.iter().zip(&known).filter(|(prompt, known)| known.is_none() && seen.insert(*prompt));
         let unknown: Vec<&str> = unknown.map(|(prompt, _)| prompt.as_str()).collect();

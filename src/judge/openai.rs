@@ -169,10 +169,19 @@ impl<'a> OpenAiJudge<'a> {
         Ask { probe: true, ..self.ask(self.first_tokens(PROMPT, 4), PROMPT, "how numbers are written") }
     }
 
-    /// What the cache holds under this key, unless it is none: an answer of an earlier version may hold impossible numbers.
+    /// What the cache holds under this key, unless it is none: an answer of an earlier version may hold impossible numbers, and one
+    /// of another run may come from a model that this one does not allow.
     fn known(&self, key: &Hash) -> Result<Option<Reply>> {
         let kept: Option<Value> = self.cache.get(key)?;
-        Ok(kept.and_then(|kept| Reply::deserialize(kept).ok()).filter(Reply::is_sound))
+        let usable = |reply: &Reply| reply.is_sound() && self.is_of_the_model(reply);
+        Ok(kept.and_then(|kept| Reply::deserialize(kept).ok()).filter(usable))
+    }
+
+    /// Whether the model answered that was asked, or one that may answer for it.
+    fn is_of_the_model(&self, reply: &Reply) -> bool {
+        let OpenAiSettings { model, answers_as, .. } = &self.settings;
+        let allowed = |name: &String| same_model(name, &reply.model);
+        allowed(model) || answers_as.as_ref().is_some_and(allowed)
     }
 
     /// What the first token of this answer tells about the tokenizer, where that matters.
@@ -202,6 +211,9 @@ impl<'a> OpenAiJudge<'a> {
                     }
                 }
             }
+        }
+        if let Some(damage) = self.cache.take_damage() {
+            (self.tell)(&JudgeEvent::Trouble(&damage));
         }
         // Earlier versions kept the first digit of a longer number as a score.
         if !unclear.is_empty() && !self.whole && self.known(&self.probe().key)?.is_none() {
@@ -361,9 +373,8 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     fn usable(&self, ask: &Ask, reply: &Reply) -> Result<()> {
-        let OpenAiSettings { model, answers_as, url, mode, .. } = &self.settings;
-        let allowed = |name: &String| same_model(name, &reply.model);
-        if !allowed(model) && !answers_as.as_ref().is_some_and(allowed) {
+        let OpenAiSettings { model, url, mode, .. } = &self.settings;
+        if !self.is_of_the_model(reply) {
             let hint = format!(
                 "scores of different judges cannot be compared; name the model as the server does, with --judge-model, or allow \
                  what stands behind a deployment's name with `--judge-answers-as {}`",

@@ -8,6 +8,7 @@
 //! A few rows (decoding) are bound by memory: there the weights are the tiles of `a`, as they lie, and the activations the
 //! panel. Processors without products of bf16 widen the weights to f32 as they pass by and round nothing.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use burn::backend::flex::FlexTensor;
@@ -18,7 +19,7 @@ use super::bf16_engine::{BLOCK, Engine, Rows, STEP, TILE, Tile};
 use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
 
 /// Rows up to which the weights are taken as they pass by.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// Terms of a sum that a panel holds at once: with two tiles of columns it takes 64 KiB.
 const DEPTH: usize = 1024;
@@ -60,19 +61,12 @@ impl<'a> Weights<'a> {
 
     pub(super) fn add_forward_by(self, engine: Engine, x: &[f32], out: &mut [f32]) {
         let (rows, outer) = (x.len() / self.inner, self.outer());
-        if engine.has_tiles() && rows <= BLOCK && self.inner.is_multiple_of(STEP) {
-            return self.add_forward_of_a_block(engine, x, out);
+        if is_block(engine, rows, self.inner) {
+            let block = |n: usize, _: &mut Vec<bf16>| self.values[n * self.inner..][..BLOCK * self.inner].as_ptr();
+            return add_block(engine, x, self.inner, out, outer, &block, &|n| (self.row(n), 1.0));
         }
         if rows == 1 || engine == Engine::Plain && rows <= FEW {
-            let rounded: Vec<f32>;
-            let x = if engine == Engine::Plain {
-                x
-            } else {
-                // One row is rounded as many are, so that a batch computes what its rows compute alone.
-                rounded = x.iter().map(|x| f32::from_bits(u32::from(narrow(*x)) << 16)).collect();
-                &rounded
-            };
-            return self.add_forward_of_few(x, 0..outer, out);
+            return add_few(&rounded(engine, x), self.inner, 0..outer, out, outer, &|n| (self.row(n), 1.0));
         }
         if engine == Engine::Plain {
             let wide = |from: usize, columns: usize, into: &mut Vec<f32>| {
@@ -110,91 +104,137 @@ impl<'a> Weights<'a> {
         };
         add_by_tiles(engine, dy, outer, alpha, out, self.inner, &fill);
     }
+}
 
-    /// Up to 32 rows: the weights stay as they lie and `xᵀ` is the panel, so the result is turned once it is there.
-    fn add_forward_of_a_block(self, engine: Engine, x: &[f32], out: &mut [f32]) {
-        let (rows, outer, steps) = (x.len() / self.inner, self.outer(), self.inner / STEP);
-        let narrowed: Vec<bf16> = x.iter().map(|x| bf16::from_bits(narrow(*x))).collect();
-        let mut panel = vec![Tile::ZERO; 2 * steps];
-        for (index, tile) in panel.iter_mut().enumerate() {
-            let (from, terms) = (index / steps * TILE, index % steps * STEP);
-            engine.fill_transposed(
-                std::array::from_fn(|i| match from + i < rows {
-                    true => &narrowed[(from + i) * self.inner + terms..][..STEP],
-                    false => &[],
-                }),
-                tile,
-            );
+/// Whether [`add_block`] takes products of this size.
+pub(super) fn is_block(engine: Engine, rows: usize, inner: usize) -> bool {
+    engine.has_tiles() && rows <= BLOCK && inner.is_multiple_of(STEP)
+}
+
+/// Up to 32 rows of activations, `out [rows, outer] += x · Wᵀ`: the weights, 32 rows at a time, are the tiles of `a` and `xᵀ`
+/// is the panel, so the result is turned once it is there. `block(n, room)` gives the place of rows n to n + 32 of `W`, up to
+/// their factors, and may lay them into the room; `row_of` is that of [`add_few`].
+pub(super) fn add_block<'a, W: Wide + 'a>(
+    engine: Engine,
+    x: &[f32],
+    inner: usize,
+    out: &mut [f32],
+    outer: usize,
+    block: &(impl Fn(usize, &mut Vec<bf16>) -> *const bf16 + Sync),
+    row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
+) {
+    let (rows, steps) = (x.len() / inner, inner / STEP);
+    let narrowed: Vec<bf16> = x.iter().map(|x| bf16::from_bits(narrow(*x))).collect();
+    let mut panel = vec![Tile::ZERO; 2 * steps];
+    for (index, tile) in panel.iter_mut().enumerate() {
+        let (from, terms) = (index / steps * TILE, index % steps * STEP);
+        engine.fill_transposed(
+            std::array::from_fn(|i| match from + i < rows {
+                true => &narrowed[(from + i) * inner + terms..][..STEP],
+                false => &[],
+            }),
+            tile,
+        );
+    }
+    let whole = outer / BLOCK * BLOCK;
+    let shared = Shared(out.as_mut_ptr());
+    let tasks = (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * inner * BLOCK));
+    tasks.for_each_init(Vec::new, |room, n| {
+        let mut sums = [0.0f32; BLOCK * BLOCK];
+        let first = block(n, room).cast::<u16>();
+        let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
+        let panel = [&panel[..steps], &panel[steps..]];
+        // SAFETY: the sums are ours, and 32 rows of weights are there.
+        unsafe { engine.add_product(weights, panel, sums.as_mut_ptr(), BLOCK, (BLOCK, BLOCK)) };
+        for (j, sums) in sums.chunks_exact(BLOCK).enumerate() {
+            let factor = row_of(n + j).1;
+            for (m, sum) in sums.iter().take(rows).enumerate() {
+                // SAFETY: this task alone writes these outputs.
+                unsafe { *shared.at(m * outer + n + j) += sum * factor };
+            }
         }
-        let whole = outer / BLOCK * BLOCK;
-        let shared = Shared(out.as_mut_ptr());
-        (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * self.inner * BLOCK)).for_each(
-            |n| {
-                let mut block = [0.0f32; BLOCK * BLOCK];
-                let first = [n, n + TILE].map(|n| self.row(n).as_ptr().cast());
-                let weights = Rows { first, row: self.inner, step: STEP };
-                let panel = [&panel[..steps], &panel[steps..]];
-                // SAFETY: the block is ours, and 32 rows of weights are there.
-                unsafe { engine.add_product(weights, panel, block.as_mut_ptr(), BLOCK, (BLOCK, BLOCK)) };
-                for m in 0..rows {
-                    for (j, sums) in block.chunks_exact(BLOCK).enumerate() {
-                        // SAFETY: this task alone writes these outputs.
-                        unsafe { *shared.at(m * outer + n + j) += sums[m] };
-                    }
+    });
+    if whole < outer {
+        let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();
+        add_few(&rounded, inner, whole..outer, out, outer, row_of);
+    }
+}
+
+/// A number that a matrix is held in.
+pub(super) trait Wide: Copy + Sync {
+    /// Its value.
+    fn wide(self) -> f32;
+}
+
+impl Wide for bf16 {
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        wide(self)
+    }
+}
+
+/// A row of activations as this engine multiplies them: rounded as many rows are, so that a batch computes what its rows
+/// compute alone.
+pub(super) fn rounded(engine: Engine, x: &[f32]) -> Cow<'_, [f32]> {
+    match engine {
+        Engine::Plain => x.into(),
+        #[cfg(target_arch = "x86_64")]
+        _ => x.iter().map(|x| f32::from_bits(u32::from(narrow(*x)) << 16)).collect(),
+    }
+}
+
+/// Some outputs of a few rows, `out [rows, outer] += x [rows, inner] · Wᵀ`: every weight is read once and meets all of them.
+/// `row(n)` gives row n of `W` up to a factor, and that factor.
+pub(super) fn add_few<'a, W: Wide + 'a>(
+    x: &[f32],
+    inner: usize,
+    outputs: Range<usize>,
+    out: &mut [f32],
+    outer: usize,
+    row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
+) {
+    let rows = x.len() / inner;
+    let shared = Shared(out.as_mut_ptr());
+    outputs.into_par_iter().with_min_len(PER_TASK.div_ceil(rows * inner)).for_each(|n| {
+        let (weights, factor) = row_of(n);
+        vectorised(
+            #[inline(always)]
+            || {
+                let row = |m: usize| &x[m * inner..][..inner];
+                // SAFETY: this task alone writes this output.
+                let add = |m: usize, sum: f32| unsafe { *shared.at(m * outer + n) += sum * factor };
+                let mut m = 0;
+                while m + 4 <= rows {
+                    let sums = dots([row(m), row(m + 1), row(m + 2), row(m + 3)], weights);
+                    sums.into_iter().enumerate().for_each(|(i, sum)| add(m + i, sum));
+                    m += 4;
+                }
+                for m in m..rows {
+                    add(m, dots([row(m)], weights)[0]);
                 }
             },
-        );
-        if whole < outer {
-            let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();
-            self.add_forward_of_few(&rounded, whole..outer, out);
-        }
-    }
-
-    /// Some outputs of a few rows: every weight is read once and meets all of them.
-    fn add_forward_of_few(self, x: &[f32], outputs: Range<usize>, out: &mut [f32]) {
-        let (rows, outer) = (x.len() / self.inner, self.outer());
-        let shared = Shared(out.as_mut_ptr());
-        outputs.into_par_iter().with_min_len(PER_TASK.div_ceil(rows * self.inner)).for_each(|n| {
-            let weights = self.row(n);
-            vectorised(
-                #[inline(always)]
-                || {
-                    let row = |m: usize| &x[m * self.inner..][..self.inner];
-                    // SAFETY: this task alone writes this output.
-                    let add = |m: usize, sum: f32| unsafe { *shared.at(m * outer + n) += sum };
-                    let mut m = 0;
-                    while m + 4 <= rows {
-                        let sums = dots([row(m), row(m + 1), row(m + 2), row(m + 3)], weights);
-                        sums.into_iter().enumerate().for_each(|(i, sum)| add(m + i, sum));
-                        m += 4;
-                    }
-                    for m in m..rows {
-                        add(m, dots([row(m)], weights)[0]);
-                    }
-                },
-            )
-        });
-    }
+        )
+    });
 }
 
 /// Dot products of some rows with one row of weights.
 #[inline(always)]
-fn dots<const R: usize>(x: [&[f32]; R], weights: &[bf16]) -> [f32; R] {
+fn dots<const R: usize, W: Wide>(x: [&[f32]; R], weights: &[W]) -> [f32; R] {
     const LANES: usize = 32;
     let mut lanes = [[0.0f32; LANES]; R];
     let n = weights.len();
     let whole = n / LANES * LANES;
     for i in (0..whole).step_by(LANES) {
-        let weights: &[bf16; LANES] = weights[i..i + LANES].try_into().expect("as many as lanes");
+        let weights: &[W; LANES] = weights[i..i + LANES].try_into().expect("as many as lanes");
         for r in 0..R {
             let x: &[f32; LANES] = x[r][i..i + LANES].try_into().expect("as many as lanes");
             for j in 0..LANES {
-                lanes[r][j] += x[j] * wide(weights[j]);
+                lanes[r][j] += x[j] * weights[j].wide();
             }
         }
     }
     std::array::from_fn(|r| {
-        let rest: f32 = (whole..n).map(|i| x[r][i] * wide(weights[i])).sum();
+        let rest: f32 = (whole..n).map(|i| x[r][i] * weights[i].wide()).sum();
         let sums = &mut lanes[r];
         for half in [16, 8, 4, 2, 1] {
             for j in 0..half {
@@ -212,7 +252,7 @@ fn wide(w: bf16) -> f32 {
 
 /// `out [rows, columns] += alpha · a [rows, depth] · b` with `b` in panels; `fill(column, depth, tile)` lays 16 columns and
 /// up to 32 terms of `b` into a tile.
-fn add_by_tiles(
+pub(super) fn add_by_tiles(
     engine: Engine,
     a: &[f32],
     depth: usize,
@@ -281,7 +321,7 @@ fn narrow(value: f32) -> u16 {
 }
 
 /// The same by `gemm`, with a task's columns of `b` widened to f32; `rows_of_b` says that `widen` gives `bᵀ`.
-fn add_in_f32(
+pub(super) fn add_in_f32(
     a: &[f32],
     depth: usize,
     alpha: f32,

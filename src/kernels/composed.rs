@@ -21,6 +21,11 @@ pub fn affine<B: Backend>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, bias: Option<
     }
 }
 
+pub fn rows_of<B: Backend>(matrix: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>) -> Tensor<B, 2> {
+    let rows = matrix.clone().select(0, ids.clone());
+    if rows.dtype() == DType::F32 { rows } else { rows.cast(DType::F32) }
+}
+
 pub fn add_matmul<B: Backend>(sum: Tensor<B, 2>, a: &Tensor<B, 2>, b: &Tensor<B, 2>, alpha: f32) -> Tensor<B, 2> {
     let product = in_dtype(a, b.dtype()).matmul(b.clone());
     let product = in_dtype(&product, sum.dtype());

@@ -2,19 +2,41 @@
 //! parallel over rows. Burn's own unary operations and dim-wise sums run scalar on one thread, and its in-place writes
 //! copy; a training step of a small model spends most of its time there.
 //!
-//! Everything here is f32, and frozen matrices may be bf16; other dtypes take the composed body.
+//! Everything here is f32, and frozen matrices may be bf16 or 8 bits; other dtypes take the composed body.
 
 use burn::backend::Flex;
-use burn::tensor::{Int, Tensor};
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::bf16::Weights;
 use super::flex_attention as fa;
 use super::flex_primitives::*;
+use super::profile::{Op, clock};
+use super::q8::{self, Weights8};
 use super::{AdamStep, FusedOps, Heads, Moments, Span, composed};
 
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
+    const HOLDS_Q8: bool = true;
+
+    fn hold_q8(matrix: TensorData, _: &Self::Device) -> Tensor<Self, 2> {
+        let [outer, inner] = [matrix.shape[0], matrix.shape[1]];
+        let bytes = q8::quantised(&matrix.iter::<f32>().collect::<Vec<_>>(), inner);
+        let layout = Layout::contiguous(Shape::from([outer, bytes.len() / outer]));
+        wrap(FlexTensor::new(Bytes::from_elems(bytes), layout, DType::I8))
+    }
+
+    fn rows_of(matrix: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
+        let _clock =
+            clock(Op::LookUp, (0, ids.dims()[0] * matrix.dims()[1] * (size_of::<f32>() + matrix.dtype().size())));
+        let Some(held) = held_in(matrix, DType::I8) else { return composed::rows_of(matrix, ids) };
+        let ids: Vec<usize> = ids.clone().into_data().iter::<i64>().map(|id| id as usize).collect();
+        let mut rows = Vec::new();
+        Weights8::of(&held).widen(ids.iter().copied(), &mut rows);
+        let inner = rows.len() / ids.len().max(1);
+        tensor(rows, [ids.len(), inner])
+    }
 
     fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
         pieces.into_par_iter().map(work).collect()
@@ -25,28 +47,54 @@ impl FusedOps for Flex {
     }
 
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+        let _clock = clock(Op::Product, product(x.dims(), weight));
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
-        let held = held_in_bf16(weight);
+        if let (true, Some(held)) = (is_f32(x), held_in(weight, DType::I8)) {
+            let mut out = initial(bias, n, outer);
+            Weights8::of(&held).add_forward(slice(&packed(x)), &mut out);
+            return tensor(out, [n, outer]);
+        }
+        let held = held_in(weight, DType::BF16);
         if !is_f32(x) || !(is_f32(weight) || held.is_some()) {
             return composed::affine(x, weight, bias);
         }
-        let mut out = match bias {
-            Some(bias) => slice(&packed(bias)).repeat(n),
-            None => vec![0.0; n * outer],
-        };
         if let Some(held) = held {
+            let mut out = initial(bias, n, outer);
             Weights::of(&held).add_forward(slice(&packed(x)), &mut out);
             return tensor(out, [n, outer]);
         }
         let (x, weight) = (x.clone().into_primitive().tensor(), weight.clone().into_primitive().tensor());
         let (a, b) = (Matrix::of(&x), Matrix::of(&weight).transposed());
-        // SAFETY: `out` is n x outer and ours; a and b borrow live tensors.
-        unsafe { gemm(out.as_mut_ptr(), outer, bias.is_some(), a, b, 1.0, parallelism(n, outer, inner)) };
+        let parallelism = parallelism(n, outer, inner);
+        if let Some(bias) = bias {
+            let mut out = slice(&packed(bias)).repeat(n);
+            // SAFETY: `out` is n x outer and ours; a and b borrow live tensors.
+            unsafe { gemm(out.as_mut_ptr(), outer, true, a, b, 1.0, parallelism) };
+            return tensor(out, [n, outer]);
+        }
+        // SAFETY: the product writes all of `out`, which is n x outer, and reads none of it; a and b borrow live tensors.
+        let out = unsafe { written(n * outer, |out| gemm(out, outer, false, a, b, 1.0, parallelism)) };
         tensor(out, [n, outer])
     }
 
+    fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
+        let shape = [a.dims()[0], b.dims()[1]];
+        if !is_f32(a) || !is_f32(b) {
+            return Self::add_matmul(Tensor::zeros(shape, (&a.device(), DType::F32)), a, b, alpha);
+        }
+        let _clock = clock(Op::ProductBackward, product(a.dims(), b));
+        let (a, b) = (a.clone().into_primitive().tensor(), b.clone().into_primitive().tensor());
+        let (ma, mb) = (Matrix::of(&a), Matrix::of(&b));
+        let parallelism = parallelism(ma.rows, mb.columns, ma.columns);
+        let n = ma.rows * mb.columns;
+        // SAFETY: the product writes all of `out` and reads none of it; a and b borrow live tensors.
+        let out = unsafe { written(n, |out| gemm(out, mb.columns, false, ma, mb, alpha, parallelism)) };
+        tensor(out, shape)
+    }
+
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
-        let held = held_in_bf16(b);
+        let _clock = clock(Op::ProductBackward, product(a.dims(), b));
+        let held = held_in(b, DType::BF16);
         if !is_f32(&sum) || !is_f32(a) || !(is_f32(b) || held.is_some()) {
             return composed::add_matmul(sum, a, b, alpha);
         }
@@ -65,6 +113,7 @@ impl FusedOps for Flex {
     }
 
     fn rms_norm(x: &Tensor<Self, 2>, gain: &Tensor<Self, 1>, epsilon: f32) -> Tensor<Self, 2> {
+        let _clock = clock(Op::Norm, passes(x, 4, 2));
         let [n, d] = x.dims();
         let (x, gain) = (packed(x), packed(gain));
         let mut out = vec![0.0; n * d];
@@ -90,6 +139,7 @@ impl FusedOps for Flex {
         residual: Tensor<Self, 2>,
         want_gain: bool,
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 1>>) {
+        let _clock = clock(Op::Norm, passes(x, 10, 4));
         let d = x.dims()[1];
         let (dy, x, gain) = (packed(dy), packed(x), packed(gain));
         let (dys, xs, gains) = (slice(&dy), slice(&x), slice(&gain));
@@ -129,6 +179,7 @@ impl FusedOps for Flex {
     }
 
     fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let _clock = clock(Op::Gate, passes(gate, 4, 3));
         let shape = gate.dims();
         let (gate, up) = (packed(gate), packed(up));
         let mut out = vec![0.0; shape[0] * shape[1]];
@@ -153,6 +204,7 @@ impl FusedOps for Flex {
         gate: &Tensor<Self, 2>,
         up: &Tensor<Self, 2>,
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let _clock = clock(Op::Gate, passes(gate, 9, 5));
         let shape = gate.dims();
         let (dy, gate, up) = (packed(dy), packed(gate), packed(up));
         let (mut dgate, mut dup) = (vec![0.0; shape[0] * shape[1]], vec![0.0; shape[0] * shape[1]]);
@@ -178,6 +230,7 @@ impl FusedOps for Flex {
     }
 
     fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
+        let _clock = clock(Op::Rope, passes(&x, 3, 2));
         let [_, channels] = x.dims();
         let half = dim / 2;
         let (cos, sin) = (packed(cos), packed(sin));
@@ -211,6 +264,7 @@ impl FusedOps for Flex {
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
+        let _clock = clock(Op::Attention, products(q, span, heads, 2));
         let (out, lse) = fa::forward(q, k, v, span, heads);
         (out, Some(lse))
     }
@@ -225,11 +279,13 @@ impl FusedOps for Flex {
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        let _clock = clock(Op::AttentionBackward, products(q, span, heads, 5));
         let lse = lse.expect("the forward pass keeps its denominators");
         fa::backward(dy, q, k, v, out, lse, span, heads)
     }
 
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, at: &[usize]) -> Tensor<Self, 3> {
+        let _clock = clock(Op::Cache, passes(new, 0, 2));
         let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
         let new = packed(new);
         // Burn's slice_assign copies the whole cache at every token; this one writes in place.
@@ -258,6 +314,7 @@ impl FusedOps for Flex {
         targets: &Tensor<Self, 1, Int>,
         weights: &Tensor<Self, 1>,
     ) -> (Tensor<Self, 1>, Tensor<Self, 2>) {
+        let _clock = clock(Op::Loss, passes(&logits, 4, 4));
         let [_, vocabulary] = logits.dims();
         let targets: Vec<i32> = targets.clone().into_data().iter::<i32>().collect();
         let weights = packed(weights);
@@ -290,6 +347,7 @@ impl FusedOps for Flex {
     }
 
     fn scatter_rows(dy: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, vocabulary: usize) -> Tensor<Self, 2> {
+        let _clock = clock(Op::LookUp, passes(dy, 1, 3));
         let d = dy.dims()[1];
         let dy = packed(dy);
         let mut out = vec![0.0; vocabulary * d];
@@ -309,6 +367,7 @@ impl FusedOps for Flex {
         scale: &Tensor<Self, 1>,
         step: AdamStep,
     ) -> Moments<Self, D> {
+        let _clock = clock(Op::Optimiser, passes(gradient, 12, 7));
         let scale = slice(&packed(scale))[0];
         let gradient = packed(gradient);
         let (mut value, mut first, mut second) = (own(value), own(first), own(second));
@@ -338,6 +397,33 @@ impl FusedOps for Flex {
                 )
             });
         (wrap(value), wrap(first), wrap(second))
+    }
+}
+
+/// Multiplications and additions of `[n, inner] x matrix`, and the bytes of all three.
+fn product([n, inner]: [usize; 2], matrix: &Tensor<Flex, 2>) -> (usize, usize) {
+    let size = matrix.shape().num_elements();
+    (2 * n * size, size * matrix.dtype().size() + size_of::<f32>() * n * (inner + size / inner.max(1)))
+}
+
+/// So many operations on each number of a tensor, and so many numbers read or written for it.
+fn passes<const D: usize>(t: &Tensor<Flex, D>, operations: usize, numbers: usize) -> (usize, usize) {
+    let n = t.shape().num_elements();
+    (operations * n, numbers * n * size_of::<f32>())
+}
+
+/// So many products of every query with the keys that it may see, and the bytes of these keys and values.
+fn products(q: &Tensor<Flex, 2>, span: &Span<Flex>, heads: Heads, count: usize) -> (usize, usize) {
+    let seen = |(start, at): (&usize, &usize)| (at + span.width).saturating_sub(*start);
+    let seen: usize = span.start.iter().zip(&span.at).map(seen).sum();
+    (2 * count * seen * span.width * q.dims()[1], 2 * size_of::<f32>() * seen * heads.key_value * heads.dim)
+}
+
+/// The bias in each of `n` rows, or zeros.
+fn initial(bias: Option<&Tensor<Flex, 1>>, n: usize, outer: usize) -> Vec<f32> {
+    match bias {
+        Some(bias) => slice(&packed(bias)).repeat(n),
+        None => vec![0.0; n * outer],
     }
 }
 

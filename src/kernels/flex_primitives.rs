@@ -18,6 +18,18 @@ pub(super) fn slice(t: &FlexTensor) -> &[f32] {
     t.as_slice::<f32>().expect("packed f32")
 }
 
+/// `n` numbers that `write` writes without reading any: the memory is not cleared first.
+///
+/// # Safety
+/// `write` writes all of them.
+pub(super) unsafe fn written(n: usize, write: impl FnOnce(*mut f32)) -> Vec<f32> {
+    let mut values = Vec::with_capacity(n);
+    write(values.as_mut_ptr());
+    // SAFETY: the caller's promise.
+    unsafe { values.set_len(n) };
+    values
+}
+
 /// A tensor that owns `data`.
 pub(super) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> {
     let layout = Layout::contiguous(Shape::from(shape));
@@ -47,9 +59,9 @@ pub(super) fn is_f32<const D: usize>(t: &Tensor<Flex, D>) -> bool {
     t.dtype() == DType::F32
 }
 
-/// The primitive of a matrix that is held in bf16, row after row.
-pub(super) fn held_in_bf16(t: &Tensor<Flex, 2>) -> Option<FlexTensor> {
-    if t.dtype() != DType::BF16 {
+/// The primitive of a matrix that is held in this dtype, row after row.
+pub(super) fn held_in(t: &Tensor<Flex, 2>, dtype: DType) -> Option<FlexTensor> {
+    if t.dtype() != dtype {
         return None;
     }
     let primitive = t.clone().into_primitive().tensor();

@@ -19,12 +19,18 @@ mod flex;
 mod flex_attention;
 #[cfg(feature = "cpu")]
 mod flex_primitives;
+#[cfg(feature = "cpu")]
+mod profile;
+#[cfg(feature = "cpu")]
+mod q8;
 mod types;
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 pub use examination::{Bodies, OperationResult, operations};
+#[cfg(feature = "cpu")]
+pub use profile::Profile;
 pub use types::{AdamStep, Heads, Moments, Span};
 
 impl<B: FusedOps> Span<B> {
@@ -35,6 +41,12 @@ impl<B: FusedOps> Span<B> {
         let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
         Self { start, at, width, hidden }
     }
+}
+
+/// Whether this processor multiplies bf16, at twice the rate of f32 or more.
+#[cfg(feature = "cpu")]
+pub fn multiplies_bf16() -> bool {
+    bf16_engine::Engine::of_this_machine() != bf16_engine::Engine::Plain
 }
 
 /// Scores that composed attention makes at once, over rows, heads, queries and columns: 64 MiB, of which the backward pass
@@ -59,9 +71,29 @@ pub trait FusedOps: Backend {
         1
     }
 
+    /// Whether matrices can be held in 8 bits with a scale for each row, to be multiplied by [`FusedOps::affine`] and looked up
+    /// by [`FusedOps::rows_of`], and by nothing else.
+    const HOLDS_Q8: bool = false;
+
+    /// Holds a matrix `[out, in]` in 8 bits. Its tensor is of [`DType::I8`], and only the backend knows how it lies.
+    fn hold_q8(matrix: TensorData, _device: &Self::Device) -> Tensor<Self, 2> {
+        unreachable!("this device holds no 8-bit matrices, such as {:?}", matrix.shape)
+    }
+
+    /// Rows of a matrix in f32, in whatever dtype it is held: `[n] -> [n, in]`.
+    fn rows_of(matrix: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
+        composed::rows_of(matrix, ids)
+    }
+
     /// `x · weightᵀ + bias`: `[n, in] x [out, in] -> [n, out]`.
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         composed::affine(x, weight, bias)
+    }
+
+    /// `alpha · a · b`.
+    fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
+        let zeros = Tensor::zeros([a.dims()[0], b.dims()[1]], (&a.device(), DType::F32));
+        Self::add_matmul(zeros, a, b, alpha)
     }
 
     /// `sum + alpha · a · b`, in place where `sum` has one owner.

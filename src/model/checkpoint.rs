@@ -123,6 +123,18 @@ impl Checkpoint {
         }
     }
 
+    /// How many numbers are stored in bf16, and how many there are.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn count_bf16(&self) -> Result<(usize, usize)> {
+        let count = |(some, all), listed: Listed| {
+            let in_bf16 = listed.dtype.eq_ignore_ascii_case("bf16");
+            (some + if in_bf16 { listed.values } else { 0 }, all + listed.values)
+        };
+        Ok(self.list()?.into_iter().fold((0, 0), count))
+    }
+
     /// The file names of a model folder with these weights, each with its tensors.
     pub(super) fn files(&self, config: &QwenConfig) -> Vec<(String, Vec<String>)> {
         match &self.0 {

@@ -51,8 +51,7 @@ impl<B: FusedOps> Linear<B> {
         let y = B::affine(x, &self.weight, self.bias.as_ref());
         match &self.lora {
             Some(lora) => {
-                let zeros = Tensor::zeros([x.dims()[0], lora.a.dims()[1]], &x.device());
-                let low = B::add_matmul(zeros, x, &lora.a, 1.0);
+                let low = B::matmul(x, &lora.a, 1.0);
                 B::add_matmul(y, &low, &lora.b, lora.scale)
             }
             None => y,
@@ -67,29 +66,27 @@ impl<B: FusedOps> Linear<B> {
         dx: Option<Tensor<B, 2>>,
         learning: Learning,
     ) -> LinearGrads<B> {
-        let dx = dx.unwrap_or_else(|| Tensor::zeros(x.dims(), &x.device()));
-        let dx = B::add_matmul(dx, dy, &self.weight, 1.0);
+        let dx = match dx {
+            Some(dx) => B::add_matmul(dx, dy, &self.weight, 1.0),
+            None => B::matmul(dy, &self.weight, 1.0),
+        };
         match (learning, &self.lora) {
             (Learning::Lora | Learning::Nothing, None) => LinearGrads { dx, parameters: Vec::new() },
             (Learning::Lora | Learning::Nothing, Some(lora)) => {
-                let n = x.dims()[0];
-                let zeros = |shape| Tensor::<B, 2>::zeros(shape, &x.device());
-                let rank = lora.a.dims()[1];
-                let dlow = B::add_matmul(zeros([n, rank]), dy, &lora.b.clone().transpose(), lora.scale);
+                let dlow = B::matmul(dy, &lora.b.clone().transpose(), lora.scale);
                 if learning == Learning::Nothing {
                     let dx = B::add_matmul(dx, &dlow, &lora.a.clone().transpose(), 1.0);
                     return LinearGrads { dx, parameters: Vec::new() };
                 }
                 // Recomputed rather than kept: rank columns against the in columns that are kept anyway.
-                let low = B::add_matmul(zeros([n, rank]), x, &lora.a, 1.0);
-                let da = B::add_matmul(zeros(lora.a.dims()), &x.clone().transpose(), &dlow, 1.0);
-                let db = B::add_matmul(zeros(lora.b.dims()), &low.transpose(), dy, lora.scale);
+                let low = B::matmul(x, &lora.a, 1.0);
+                let da = B::matmul(&x.clone().transpose(), &dlow, 1.0);
+                let db = B::matmul(&low.transpose(), dy, lora.scale);
                 let dx = B::add_matmul(dx, &dlow, &lora.a.clone().transpose(), 1.0);
                 LinearGrads { dx, parameters: vec![flat(da), flat(db)] }
             }
             (Learning::Full, _) => {
-                let zeros = Tensor::zeros(self.weight.dims(), &x.device());
-                let dweight = B::add_matmul(zeros, &dy.clone().transpose(), x, 1.0);
+                let dweight = B::matmul(&dy.clone().transpose(), x, 1.0);
                 let mut parameters = vec![flat(dweight)];
                 if self.bias.is_some() {
                     parameters.push(dy.clone().sum_dim(0).squeeze_dim(0));

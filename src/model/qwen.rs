@@ -81,12 +81,27 @@ impl<B: FusedOps> Qwen<B> {
     pub fn stream(
         &self,
         pass: &Pass<B>,
+        cache: Option<&mut KvCache<B>>,
+        watch: impl FnMut(usize, &Tensor<B, 2>),
+    ) -> Tensor<B, 2> {
+        self.rows_of_stream(self.blocks.len(), pass, cache, watch)
+    }
+
+    /// [`Qwen::stream`] of a pass without a cache as far as row `top`, the output of block `top` - 1: no later block is run.
+    pub fn stream_to(&self, top: usize, pass: &Pass<B>, watch: impl FnMut(usize, &Tensor<B, 2>)) -> Tensor<B, 2> {
+        self.rows_of_stream(top, pass, None, watch)
+    }
+
+    fn rows_of_stream(
+        &self,
+        top: usize,
+        pass: &Pass<B>,
         mut cache: Option<&mut KvCache<B>>,
         mut watch: impl FnMut(usize, &Tensor<B, 2>),
     ) -> Tensor<B, 2> {
         let mut h = self.embed(pass);
         watch(0, &h);
-        for index in 0..self.blocks.len() {
+        for index in 0..top {
             h = self.block(index, h, pass, cache.as_deref_mut()).0;
             watch(index + 1, &h);
         }

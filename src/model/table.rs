@@ -57,13 +57,12 @@ impl<B: FusedOps> TokenTable<B> {
 
     /// The rows of these tokens in f32, `[n] -> [n, hidden]`.
     pub fn look_up(&self, ids: &Tensor<B, 1, Int>) -> Tensor<B, 2> {
-        let wide = |rows: Tensor<B, 2>| if rows.dtype() == DType::F32 { rows } else { rows.cast(DType::F32) };
         if let [whole] = self.parts.as_slice() {
-            return wide(whole.clone().select(0, ids.clone()));
+            return B::rows_of(whole, ids);
         }
         let found = self.places().zip(&self.parts).map(|(place, part)| {
             let (ids, inside) = within(ids, place);
-            wide(part.clone().select(0, ids)) * inside
+            B::rows_of(part, &ids) * inside
         });
         found.reduce(|sum, rows| sum + rows).expect("a table has rows")
     }

@@ -26,7 +26,7 @@ use crate::{Error, Result};
 /// How a device holds a model's matrices; gains and biases are always whole and f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WeightStorage {
-    /// The dtype of the matrices.
+    /// The dtype of the matrices; `I8` stands for 8 bits with a scale for each row ([`FusedOps::hold_q8`]), for generation.
     pub dtype: DType,
     /// Bytes that one tensor may have on the device; embedding and head are split to fit.
     pub tensor_bytes_max: u64,
@@ -86,8 +86,12 @@ impl<B: FusedOps> Qwen<B> {
             Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim };
         let hidden = config.hidden_size;
         let rows_of = |source: &mut Source<'_>, name: &str, shape: [usize; 2], rows: Range<usize>| {
-            let data = source(Wanted { name, shape: &shape, rows, dtype })?;
-            Ok::<_, Error>(Tensor::<B, 2>::from_data(data, (device, dtype)))
+            let eight = dtype == DType::I8;
+            let data = source(Wanted { name, shape: &shape, rows, dtype: if eight { DType::F32 } else { dtype } })?;
+            Ok::<_, Error>(match eight {
+                true => B::hold_q8(data, device),
+                false => Tensor::<B, 2>::from_data(data, (device, dtype)),
+            })
         };
         let matrix = |source: &mut Source<'_>, name: &str, shape: [usize; 2]| rows_of(source, name, shape, 0..shape[0]);
         let vector = |source: &mut Source<'_>, name: &str, n: usize| {

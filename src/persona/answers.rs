@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 
 use super::names::Side;
 use super::rollout::Inquiry;
-use super::states::{StatesWriter, bytes_per_answer};
+use super::states::{States, StatesWriter, bytes_per_answer};
 use crate::judge::{JudgedAnswer, TokenIds};
 use crate::language_model::{Answer, CaptureSpec, FinishReason, LanguageModel, Request, StreamEvent};
 use crate::record::{Hash, Ledger, create_folder};
@@ -36,6 +36,9 @@ struct AnswerRow {
     finish_reason: FinishReason,
     prompt_ids: Vec<u32>,
     token_ids: Vec<u32>,
+    /// The checksum of its states, which lie in a file of their own.
+    #[serde(default)]
+    states: Option<Hash>,
 }
 
 /// One side's answers, as far as they are made.
@@ -70,15 +73,29 @@ impl Answers {
         let (kept, states) = (Ledger::open(&answers, work)?, StatesWriter::open(&states, shape, total)?);
         let damage = kept.damage().map(str::to_owned);
         let mut opened = Self { answers: kept, states, piece: piece.max(1), rollouts, total, damage };
-        if opened.states.answers() < opened.count() {
-            // States are written first, so these were damaged.
-            opened.answers.remove()?;
-            opened.answers = Ledger::open(&answers, work)?;
+        // States are written first, so where there are fewer than answers, or others, they were damaged.
+        let sums = opened.answers.rows()?.map(|row: Result<AnswerRow>| Ok(row?.states));
+        let sound = opened.states.sound(sums)?;
+        if sound < opened.count() {
+            opened.answers.cut(sound / (opened.piece * opened.rollouts))?;
             let path = &Self::files(folder, inquiry.side)[1];
-            opened.damage = Some(format!("{}: damaged; the answers are made anew", path.display()));
+            let what = format!("{}: damaged; from answer {} on they are made anew", path.display(), opened.count() + 1);
+            opened.damage.get_or_insert(what);
         }
         opened.states.cut(opened.count())?;
         Ok(opened)
+    }
+
+    /// Whether each answer in a folder has the states that were captured while it was made.
+    pub fn have_sound_states(folder: &Path, side: Side) -> bool {
+        let [answers, states] = Self::files(folder, side);
+        let (Ok(states), Ok(rows)) = (States::open(&states), Ledger::rows_at(&answers)) else { return false };
+        states.are_sound(rows.map(|row: Result<AnswerRow>| Ok(row?.states)))
+    }
+
+    /// Whether a folder holds one side's answers of other work than `work`.
+    pub fn are_of_other(folder: &Path, side: Side, work: &Hash) -> bool {
+        Ledger::is_of_other(&Self::files(folder, side)[0], work)
     }
 
     /// What was wrong with the files that were there.
@@ -130,9 +147,11 @@ impl Answers {
                 );
             }
             // The states first: answers without states would count as made.
-            self.states.extend(answers.iter().map(|answer| answer.residuals.as_ref()))?;
-            let rows = answers.into_iter().enumerate().map(|(i, answer)| row_of(&piece[i / rollouts].0, answer));
-            self.answers.push(&rows.collect::<Vec<_>>())?;
+            let sums = self.states.extend(answers.iter().map(|answer| answer.residuals.as_ref()))?;
+            let rows = answers.into_iter().zip(sums).enumerate();
+            let rows: Vec<AnswerRow> =
+                rows.map(|(i, (answer, sum))| row_of(&piece[i / rollouts].0, answer, sum)).collect();
+            self.answers.push(&rows)?;
         }
         Ok(true)
     }
@@ -143,7 +162,7 @@ impl Answers {
     /// If the file cannot be read back.
     pub fn rows(&self) -> Result<Vec<JudgedAnswer>> {
         let row = |row: AnswerRow| {
-            let AnswerRow { question_id, question, prompt, answer, finish_reason, prompt_ids, token_ids } = row;
+            let AnswerRow { question_id, question, prompt, answer, finish_reason, prompt_ids, token_ids, .. } = row;
             let ids = Some(TokenIds { prompt: prompt_ids, answer: token_ids });
             let extra = Map::from_iter([(FINISH_REASON.to_owned(), json!(finish_reason))]);
             JudgedAnswer { question, prompt, answer, question_id, ids, extra, ..JudgedAnswer::default() }
@@ -152,10 +171,19 @@ impl Answers {
     }
 }
 
-fn row_of(row: &JudgedAnswer, answer: Answer) -> AnswerRow {
+fn row_of(row: &JudgedAnswer, answer: Answer, states: Hash) -> AnswerRow {
     let Answer { text, finish_reason, prompt_ids, token_ids, .. } = answer;
     let JudgedAnswer { question_id, question, prompt, .. } = row.clone();
-    AnswerRow { question_id, question, prompt, answer: text, finish_reason, prompt_ids, token_ids }
+    AnswerRow {
+        question_id,
+        question,
+        prompt,
+        answer: text,
+        finish_reason,
+        prompt_ids,
+        token_ids,
+        states: Some(states),
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +242,22 @@ mod tests {
         let captured = States::open(&Answers::files(&dir.path().join("whole"), Side::Pos)[1]).unwrap();
         let text = rows[699].finished(echo().tokenizer(), crate::persona::Border::Separate).unwrap().unwrap();
         assert_eq!(captured.read(699).unwrap(), Some(echo().residuals(&[text]).unwrap().remove(0)));
+        // A turned bit among the states costs the piece that they are of and those after it.
+        let folder = dir.path().join("broken");
+        assert!(Answers::have_sound_states(&folder, Side::Pos));
+        let mut turned = std::fs::read(&states).unwrap();
+        let each = bytes_per_answer((EchoModel::LAYERS, EchoModel::HIDDEN));
+        let header = turned.len() - 700 * each;
+        turned[header + 300 * each] ^= 1;
+        std::fs::write(&states, turned).unwrap();
+        assert!(!Answers::have_sound_states(&folder, Side::Pos));
+        let mut mended = open("broken");
+        assert_eq!(mended.count(), 252);
+        let damage = mended.damage().unwrap();
+        assert!(damage.contains("pos.states.safetensors: damaged; from answer 253 on"), "{damage}");
+        assert!(mended.ask(&mut echo(), &inquiry, &mut |_| ControlFlow::Continue(())).unwrap());
+        drop(mended);
+        assert_eq!(read("broken"), read("whole"));
         // Without states the answers are worth nothing, and other work begins anew.
         std::fs::write(&states, "").unwrap();
         assert_eq!(open("broken").count(), 0);

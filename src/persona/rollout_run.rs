@@ -48,6 +48,11 @@ pub struct RolloutRun<'a> {
 /// The two sides, as an index has them.
 const SIDES: [Side; 2] = [Side::Pos, Side::Neg];
 
+/// What one side's answers are known by.
+fn work(side: Side, key: &Hash) -> Hash {
+    Hash::of(&(side, key))
+}
+
 impl RolloutRun<'_> {
     fn inquiry(&self, side: Side) -> Inquiry<'_> {
         let Self { trait_name, artifact, assistants, sampling, .. } = self;
@@ -57,6 +62,11 @@ impl RolloutRun<'_> {
     /// Whether a folder holds answers, whatever the settings.
     pub fn has_begun(dir: &RunDir) -> bool {
         Answers::files(&dir.file(ANSWERS), Side::Pos)[0].exists()
+    }
+
+    /// Whether a folder holds answers of other settings than those that `key` is of.
+    pub fn holds_others(dir: &RunDir, key: &Hash) -> bool {
+        SIDES.iter().any(|side| Answers::are_of_other(&dir.file(ANSWERS), *side, &work(*side, key)))
     }
 
     /// Number of answers of both sides.
@@ -79,8 +89,7 @@ impl RolloutRun<'_> {
         let mut before = 0;
         for side in SIDES {
             let inquiry = self.inquiry(side);
-            let work = Hash::of(&(side, &self.key));
-            let mut answers = Answers::open(&self.dir.file(ANSWERS), &inquiry, &work, self.shape)?;
+            let mut answers = Answers::open(&self.dir.file(ANSWERS), &inquiry, &work(side, &self.key), self.shape)?;
             self.dir.note_damage(answers.damage());
             if !answers.complete() {
                 let model = match &mut model {

@@ -3,15 +3,15 @@
 //!
 //! The second dimension is response_avg, prompt_avg, prompt_last; row L is the raw output of block L - 1. An answer
 //! that has no states is all NaN. The header comes first and promises every answer, so the file grows answer by answer, memory does
-//! not, and a file that is not whole yet is refused by every reader.
+//! not, and a file that is not whole yet is refused by every reader. The checksum of each answer's states stands with the answer.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::language_model::Residuals;
-use crate::record::write_atomic;
+use crate::record::{Hash, hash_bytes, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile};
 use crate::vector::{LAYER_CONVENTION, key};
 use crate::{At, Error, Result, ensure};
@@ -59,11 +59,6 @@ impl StatesWriter {
         Ok(writer)
     }
 
-    /// How many answers it holds.
-    pub fn answers(&self) -> usize {
-        self.answers
-    }
-
     /// Keeps the first `answers` only.
     ///
     /// # Errors
@@ -76,11 +71,29 @@ impl StatesWriter {
         Ok(())
     }
 
-    /// Appends the next answers and waits until they are on the disk.
+    /// How many answers from the first on have the states that these checksums are of; an answer without a checksum is taken as it is.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn sound(&self, sums: impl IntoIterator<Item = Result<Option<Hash>>>) -> Result<usize> {
+        let mut file = BufReader::new(File::open(&self.path).at(&self.path)?);
+        file.seek(SeekFrom::Start(self.header as u64)).at(&self.path)?;
+        let mut bytes = vec![0; bytes_per_answer(self.shape)];
+        for (i, sum) in sums.into_iter().take(self.answers).enumerate() {
+            file.read_exact(&mut bytes).at(&self.path)?;
+            if sum?.is_some_and(|sum| sum != hash_bytes(&bytes)) {
+                return Ok(i);
+            }
+        }
+        Ok(self.answers)
+    }
+
+    /// Appends the next answers and waits until they are on the disk; gives the checksum of each.
     ///
     /// # Errors
     /// If the disk is full.
-    pub fn extend<'a>(&mut self, residuals: impl IntoIterator<Item = Option<&'a Residuals>>) -> Result<()> {
+    pub fn extend<'a>(&mut self, residuals: impl IntoIterator<Item = Option<&'a Residuals>>) -> Result<Vec<Hash>> {
+        let mut sums = Vec::new();
         let numbers = bytes_per_answer(self.shape) / size_of::<f32>();
         for residuals in residuals {
             let values: Vec<f32> = match residuals {
@@ -95,8 +108,10 @@ impl StatesWriter {
                 e.hint("the states of a 7B model take 1.2 MB an answer; choose a folder on another disk with --run")
             })?;
             self.answers += 1;
+            sums.push(hash_bytes(&bytes));
         }
-        self.file.sync_data().at(&self.path)
+        self.file.sync_data().at(&self.path)?;
+        Ok(sums)
     }
 }
 
@@ -133,6 +148,17 @@ impl States {
     /// The model's `(layers, hidden)`.
     pub fn shape(&self) -> (usize, usize) {
         self.shape
+    }
+
+    /// Whether there are as many answers as checksums, each with the states that its own is of; one without is taken as it is.
+    pub fn are_sound(&self, sums: impl IntoIterator<Item = Result<Option<Hash>>>) -> bool {
+        let mut n = 0;
+        let mut is_sound = |sum: Result<Option<Hash>>| -> Result<bool> {
+            n += 1;
+            let bytes = self.bytes(n - 1)?;
+            Ok(sum?.is_none_or(|sum| sum == hash_bytes(bytes)))
+        };
+        sums.into_iter().all(|sum| is_sound(sum).is_ok_and(|sound| sound)) && self.bytes(n).is_err()
     }
 
     /// Whether answer `i`, counted from 0, has states.
@@ -200,7 +226,7 @@ mod tests {
         let torn = [&std::fs::read(&path).unwrap()[..], b"half"].concat();
         std::fs::write(&path, torn).unwrap();
         let mut writer = StatesWriter::open(&path, SHAPE, 3).unwrap();
-        assert_eq!(writer.answers(), 2);
+        assert_eq!(writer.answers, 2);
         writer.extend([Some(&b)]).unwrap();
         let states = States::open(&path).unwrap();
         assert_eq!(states.shape(), SHAPE);
@@ -208,6 +234,6 @@ mod tests {
         assert_eq!([0, 1, 2].map(|i| states.has(i).unwrap()), [true, false, true]);
         assert!(states.read(3).unwrap_err().to_string().contains("there is no answer 3"));
         // For other answers it begins anew.
-        assert_eq!(StatesWriter::open(&path, SHAPE, 4).unwrap().answers(), 0);
+        assert_eq!(StatesWriter::open(&path, SHAPE, 4).unwrap().answers, 0);
     }
 }

@@ -6,29 +6,35 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::atomic::write_atomic_with;
-use super::lines::read_jsonl;
-use super::rows::JsonlWriter;
-use crate::Result;
+use super::sums::{SummedWriter, sound_rows, write_summed};
+use crate::{At, Result};
 
-/// A JSONL file of rows, all of them in memory too, in the order of their keys.
+/// A JSONL file of rows, all of them in memory too, in the order of their keys. Their checksums lie beside it.
 #[derive(Debug)]
 pub struct KeyedRows<K, T> {
     path: PathBuf,
-    writer: JsonlWriter,
+    writer: SummedWriter,
     key: fn(&T) -> K,
     rows: BTreeMap<K, T>,
+    damage: Option<String>,
 }
 
 impl<K: Ord, T: Serialize + DeserializeOwned> KeyedRows<K, T> {
-    /// Opens or begins the file. A last row that a kill tore is dropped.
+    /// Opens or begins the file. A last row that a kill tore is dropped, and so is one that was altered, which is
+    /// [`Self::damage`].
     ///
     /// # Errors
     /// If it cannot be read or written, or a row is no `T`.
     pub fn open(path: &Path, key: fn(&T) -> K) -> Result<Self> {
-        let writer = JsonlWriter::open(path)?;
-        let rows = read_jsonl::<T>(path)?.into_iter().map(|row| (key(&row), row)).collect();
-        Ok(Self { path: path.to_owned(), writer, key, rows })
+        let (rows, damage) = sound_rows::<T>(path)?;
+        let rows = rows.into_iter().map(|row| (key(&row), row)).collect();
+        let damage = damage.map(|damage| format!("{damage}; what stood there is asked anew"));
+        Ok(Self { path: path.to_owned(), writer: SummedWriter::resume::<T>(path, |_| true)?, key, rows, damage })
+    }
+
+    /// What was wrong with the file that was there, with its place.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// The rows so far.
@@ -53,11 +59,11 @@ impl<K: Ord, T: Serialize + DeserializeOwned> KeyedRows<K, T> {
     pub fn sort(self) -> Result<()> {
         let Self { path, writer, rows, .. } = self;
         drop(writer);
-        write_atomic_with(&path, |out| {
-            rows.values().try_for_each(|row| {
-                serde_json::to_writer(&mut *out, row)?;
-                out.write_all(b"\n")
-            })
-        })
+        let mut text = Vec::new();
+        for row in rows.values() {
+            serde_json::to_writer(&mut text, row).at(&path)?;
+            text.push(b'\n');
+        }
+        write_summed(&path, &text)
     }
 }

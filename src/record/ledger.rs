@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::rows::JsonlWriter;
 use crate::{At, Result};
 
-/// The finished chunks of one piece of work: a JSONL file whose first line says what work it is (`{"work": hash}`), then a line
+/// The finished chunks of one piece of work: a JSONL file whose first line says what work it is (`{"work": hash, "sum": hash of that}`), then a line
 /// `{"rows": [...], "sum": hash of the rows}` for each chunk in order.
 #[derive(Debug)]
 pub struct Ledger {
@@ -29,9 +29,24 @@ pub struct Ledger {
     hold: Option<OutputHold>,
 }
 
-#[derive(PartialEq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Header {
     work: Hash,
+    /// The hash of `work`, so that another work is told from a damaged line; earlier versions had none.
+    #[serde(default)]
+    sum: Option<Hash>,
+}
+
+impl Header {
+    fn new(work: &Hash) -> Self {
+        Self { sum: Some(Hash::of(work)), work: work.clone() }
+    }
+
+    /// Reads a line, unless it is damaged.
+    fn read(line: &[u8]) -> Option<Self> {
+        let header: Self = serde_json::from_slice(line).ok()?;
+        header.sum.as_ref().is_none_or(|sum| *sum == Hash::of(&header.work)).then_some(header)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,13 +63,12 @@ impl Ledger {
     /// # Errors
     /// If the file cannot be read or written.
     pub fn open(path: &Path, identity: &Hash) -> Result<Self> {
-        let header = Header { work: identity.clone() };
-        let Intact { end, chunks, damaged } = intact(path, &header).at(path)?;
+        let Intact { end, chunks, damaged } = intact(path, identity).at(path)?;
         match chunks {
             Some(_) => OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end)).at(path)?,
             None => {
                 write_atomic(path, &[])?;
-                JsonlWriter::open(path)?.write(&header)?;
+                JsonlWriter::open(path)?.write(&Header::new(identity))?;
             }
         }
         let damage = damaged.map(|line| {
@@ -129,7 +143,15 @@ impl Ledger {
     /// # Errors
     /// If the file cannot be opened; each row that cannot be read is one.
     pub fn rows<T: DeserializeOwned>(&self) -> Result<impl Iterator<Item = Result<T>> + use<T>> {
-        let path = self.path.clone();
+        Self::rows_at(&self.path)
+    }
+
+    /// All rows of the ledger at a place, which need not be ours to write.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub fn rows_at<T: DeserializeOwned>(path: &Path) -> Result<impl Iterator<Item = Result<T>> + use<T>> {
+        let (path, lines) = (path.to_owned(), Lines::open(path)?);
         let rows = move |line: Result<(usize, Vec<u8>)>| -> Vec<Result<T>> {
             let read = |(number, bytes): (usize, Vec<u8>)| {
                 let chunk: Result<Chunk<Vec<T>>> =
@@ -141,7 +163,31 @@ impl Ledger {
                 Err(e) => vec![Err(e)],
             }
         };
-        Ok(Lines::open(&self.path)?.skip(1).flat_map(rows))
+        Ok(lines.skip(1).flat_map(rows))
+    }
+
+    /// Whether there is a ledger of other work at a place. One whose first line is damaged is nobody's.
+    pub fn is_of_other(path: &Path, identity: &Hash) -> bool {
+        let header = Lines::open(path).ok().and_then(|mut lines| lines.next()?.ok());
+        let header = header.and_then(|(_, line)| Header::read(&line));
+        header.is_some_and(|header| header.work != *identity)
+    }
+
+    /// Keeps the first `chunks` only: those after them rest on something that was damaged.
+    ///
+    /// # Errors
+    /// If the file cannot be cut.
+    pub fn cut(&mut self, chunks: usize) -> Result<()> {
+        let (mut file, mut end, mut line) = (BufReader::new(File::open(&self.path).at(&self.path)?), 0, Vec::new());
+        // The first line says what work it is.
+        for _ in 0..=chunks {
+            line.clear();
+            end += file.read_until(b'\n', &mut line).at(&self.path)? as u64;
+        }
+        OpenOptions::new().write(true).open(&self.path).and_then(|file| file.set_len(end)).at(&self.path)?;
+        self.writer = JsonlWriter::open(&self.path)?;
+        self.chunks = chunks.min(self.chunks);
+        Ok(())
     }
 
     /// Removes the file: the work has come to its end.
@@ -168,7 +214,7 @@ struct Intact {
     damaged: Option<usize>,
 }
 
-fn intact(path: &Path, header: &Header) -> io::Result<Intact> {
+fn intact(path: &Path, identity: &Hash) -> io::Result<Intact> {
     let mut file = match File::open(path) {
         Ok(file) => BufReader::new(file),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Intact::default()),
@@ -178,9 +224,9 @@ fn intact(path: &Path, header: &Header) -> io::Result<Intact> {
     while file.read_until(b'\n', &mut line)? > 0 {
         let is_whole = line.ends_with(b"\n");
         if lines == 0 {
-            match serde_json::from_slice::<Header>(&line) {
-                Ok(other) if other != *header => return Ok(found),
-                Ok(_) if is_whole => {}
+            match Header::read(&line) {
+                Some(header) if header.work != *identity => return Ok(found),
+                Some(_) if is_whole => {}
                 _ => {
                     // Of a kill there is no second line.
                     found.damaged = is_whole.then_some(1);
@@ -259,8 +305,9 @@ mod tests {
         let path = dir.path().join("work.jsonl");
         Ledger::open(&path, &Hash::of("a")).unwrap().push(&[1]).unwrap();
         let whole = std::fs::read_to_string(&path).unwrap();
+        let other = whole.replacen(&Hash::of("a").as_str()[..20], &Hash::of("b").as_str()[..20], 1);
         for (text, damaged) in
-            [(whole.replacen("work", "wörk", 1), true), (whole.clone(), false), ("{\"wo".into(), false)]
+            [(whole.replacen("work", "wörk", 1), true), (other, true), (whole.clone(), false), ("{\"wo".into(), false)]
         {
             std::fs::write(&path, text).unwrap();
             let ledger = Ledger::open(&path, &Hash::of("b")).unwrap();

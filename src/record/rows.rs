@@ -1,13 +1,12 @@
 //! Files of rows that grow line by line and outlive a kill.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::atomic::{cannot_write, write_atomic};
+use super::atomic::cannot_write;
 use crate::{At, Result};
 
 /// Appends rows to a JSONL file, each in one write, so that a kill tears at most the last one.
@@ -32,28 +31,6 @@ impl JsonlWriter {
         };
         let (file, dropped) = open().map_err(|e| cannot_write(e, path))?;
         Ok(Self { file, path: path.to_owned(), dropped })
-    }
-
-    /// Opens the file after dropping every row that `keep` refuses: a run that resumes at step 100 must not keep the
-    /// rows of the steps 101 to 117 that it will write again. Rows that are no `T` are dropped too.
-    ///
-    /// # Errors
-    /// If the file cannot be read or replaced.
-    pub fn resume<T: DeserializeOwned>(path: &Path, mut keep: impl FnMut(&T) -> bool) -> Result<Self> {
-        if path.exists() {
-            let old = fs::read(path).at(path)?;
-            let mut kept = Vec::with_capacity(old.len());
-            for line in old.split_inclusive(|&b| b == b'\n') {
-                if serde_json::from_slice::<T>(line).is_ok_and(|row| keep(&row)) {
-                    kept.extend_from_slice(line.trim_ascii_end());
-                    kept.push(b'\n');
-                }
-            }
-            if kept != old {
-                write_atomic(path, &kept)?;
-            }
-        }
-        Self::open(path)
     }
 
     /// Appends one row.

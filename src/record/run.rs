@@ -14,7 +14,13 @@ use serde_json::Value;
 use super::atomic::{create_folder, write_atomic};
 use super::hash::Hash;
 use super::hold::{self, Claim};
+use super::sealed::{Kept, read_sealed, read_sealed_toml, write_sealed, write_sealed_toml};
 use crate::{At, Error, Result, ensure};
+
+/// The full resolved configuration.
+const CONFIG: &str = "run.toml";
+/// What went in.
+const LOCK: &str = "lock.json";
 
 /// Everything that a result depends on, for `lock.json` and for the report's last section.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -88,7 +94,7 @@ struct Stage {
     /// The hash of everything that the value depends on.
     key: Hash,
     value: Value,
-    /// The hash of the value, which tells an altered file.
+    /// The hash of both, which tells an altered file from one of other inputs.
     sum: Hash,
 }
 
@@ -204,9 +210,25 @@ impl RunDir {
     /// # Errors
     /// As [`write_atomic`], or if the value has no TOML form.
     pub fn write_config<T: Serialize + ?Sized>(&self, config: &T) -> Result<()> {
-        let path = self.file("run.toml");
-        let text = toml::to_string_pretty(config).at(&path)?;
-        write_atomic(&path, text.as_bytes())
+        write_sealed_toml(&self.file(CONFIG), config)
+    }
+
+    /// Remembers for [`Self::take_damage`] that `run.toml` is damaged, and what follows from that.
+    pub fn note_damage_of_config(&self, so: &str) {
+        self.note_damage(Some(&format!("{}: damaged; {so}", self.file(CONFIG).display())));
+    }
+
+    /// Remembers for [`Self::take_damage`] that `lock.json` is damaged, and what follows from that.
+    pub fn note_damage_of_lock(&self, so: &str) {
+        self.note_damage(Some(&format!("{}: damaged; {so}", self.file(LOCK).display())));
+    }
+
+    /// The configuration that the folder holds, as [`Self::write_config`] has written it.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub fn config(&self) -> Result<Kept<toml::Table>> {
+        read_sealed_toml(&self.file(CONFIG))
     }
 
     /// Writes `lock.json`: hashes, seeds, versions and device of everything that went in.
@@ -214,7 +236,15 @@ impl RunDir {
     /// # Errors
     /// As [`write_atomic`].
     pub fn write_lock(&self, lock: &Lock) -> Result<()> {
-        self.write_json("lock.json", lock)
+        write_sealed(&self.file(LOCK), lock)
+    }
+
+    /// What went into the folder, as [`Self::write_lock`] has written it.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub fn lock(&self) -> Result<Kept<Lock>> {
+        read_sealed(&self.file(LOCK))
     }
 
     /// The value of a stage: read from `stages/<name>.json` if that was worked out from the same inputs, else worked
@@ -264,7 +294,7 @@ impl RunDir {
             return Err(Error::new(format!("stage `{name}` gave a value that cannot be read back: {e}"))
                 .hint("a NaN or an infinity is the usual reason: look for a loss or a score that is not a number"));
         }
-        let stage = Stage { key: key.clone(), sum: Hash::of(&stored), value: stored };
+        let stage = Stage { key: key.clone(), sum: Hash::of(&(key, &stored)), value: stored };
         write_atomic(&path, &serde_json::to_vec(&stage).at(&path)?)?;
         Ok((value, why))
     }
@@ -279,11 +309,12 @@ fn read_stage<T: DeserializeOwned>(path: &Path, key: &Hash) -> Result<T, Reused>
         Err(_) => return Err(Reused::Corrupt),
     };
     let stage: Stage = serde_json::from_slice(&bytes).map_err(|_| Reused::Corrupt)?;
+    // Earlier versions left the key out.
+    if ![Hash::of(&(&stage.key, &stage.value)), Hash::of(&stage.value)].contains(&stage.sum) {
+        return Err(Reused::Corrupt);
+    }
     if stage.key != *key {
         return Err(Reused::Stale);
-    }
-    if Hash::of(&stage.value) != stage.sum {
-        return Err(Reused::Corrupt);
     }
     serde_json::from_value(stage.value).map_err(|_| Reused::Corrupt)
 }

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use crate::eval::{self, Asked, Point, Sample, Task};
 use crate::judge::{Judge, JudgedAnswer};
 use crate::language_model::LanguageModel;
-use crate::record::{Hash, KeyedRows, Lock, RunDir, differing, refuse_other};
+use crate::record::{Hash, Kept, KeyedRows, Lock, RunDir, differing, refuse_other};
 use crate::{At, Result};
 
 /// The file.
 pub(super) const FILE: &str = "answers.jsonl";
+
+/// The stage whose key says what the answers are of.
+const IDENTITY: &str = "answers-of";
 
 /// Answers per request to the model: what a kill can cost.
 const CHUNK: usize = 512;
@@ -67,23 +70,38 @@ impl Answers {
     /// If it is of others and may not be thrown away; the error names in what it differs.
     pub fn open(run: &RunDir, lock: &Lock, overwrite: bool) -> Result<Self> {
         let path = run.file(FILE);
+        let identity = Hash::of(&(deciding(lock), &lock.device));
         let mut is_judged_otherwise = false;
         if path.exists() {
-            let old: Option<Lock> =
-                std::fs::read(run.file("lock.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let old = old.unwrap_or_default();
-            let mut differ = differing(&old.hashes, &lock.hashes);
-            differ.extend((old.device != lock.device).then_some("device"));
-            let all = differ.len();
-            differ.retain(|name| !OF_VERDICTS.contains(name));
-            is_judged_otherwise = differ.len() < all;
+            let differ = match run.lock()? {
+                // A kill came before the lock was written, or it is damaged: a stage tells which run is here.
+                old @ (Kept::None | Kept::Damaged) => {
+                    if old == Kept::Damaged {
+                        run.note_damage_of_lock("the answers are judged anew");
+                    }
+                    is_judged_otherwise = true;
+                    match run.reading().stage(IDENTITY, &identity, || Ok(())) {
+                        Ok(_) => Vec::new(),
+                        Err(_) => vec!["the settings, the model or the device".to_owned()],
+                    }
+                }
+                Kept::Whole(old) => {
+                    let differ = differing(&old.hashes, &lock.hashes);
+                    is_judged_otherwise = differ.iter().any(|name| OF_VERDICTS.contains(name));
+                    let differ = differ.into_iter().filter(|name| !OF_VERDICTS.contains(name));
+                    differ.chain((old.device != lock.device).then_some("device")).map(str::to_owned).collect()
+                }
+            };
             if overwrite && !differ.is_empty() {
                 std::fs::remove_file(&path).at(&path)?;
             } else {
+                let differ: Vec<&str> = differ.iter().map(String::as_str).collect();
                 refuse_other(run.path(), "the answers of another run", &differ, "--out")?;
             }
         }
+        run.stage(IDENTITY, &identity, || Ok(()))?;
         let mut kept = KeyedRows::open(&path, place)?;
+        run.note_damage(kept.damage());
         if is_judged_otherwise {
             let all: Vec<JudgedAnswer> = kept.rows().values().cloned().collect();
             let bare = |row| JudgedAnswer { verdicts: BTreeMap::new(), ..row };

@@ -89,6 +89,7 @@ pub fn run<'a>(
         verdict: Vec::new(),
         study: Study::default(),
         files: Vec::new(),
+        damage: folder.take_damage(),
     };
     report::write(inputs, &lock, &folder, &mut report)?;
     Ok(report)

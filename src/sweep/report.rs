@@ -46,6 +46,8 @@ pub struct LayersReport {
     pub study: Study,
     /// What was written, the page first.
     pub files: Vec<PathBuf>,
+    /// What was found damaged in the folder and was worked out anew, one line each.
+    pub damage: Vec<String>,
 }
 
 /// Key of the coherence axis, and its column.

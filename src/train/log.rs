@@ -1,15 +1,17 @@
 //! Training log: `metrics.jsonl` and trackers, shared by `train` and studies.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::events::{Event, StepReport};
 use super::gradient_projection::GradientReport;
 use super::probe::RecomputeReport;
 use super::proof::Proof;
-use crate::record::{JsonlWriter, Trackers, Tracking, read_jsonl};
+use crate::record::{SummedWriter, Trackers, Tracking, sound_rows};
 use crate::{Error, Result};
 
 /// What was watched while a model learned.
@@ -30,7 +32,7 @@ pub struct ProbeMetrics {
 pub struct TrainingLog {
     path: PathBuf,
     tracking: Tracking,
-    open: Option<(JsonlWriter, Trackers)>,
+    open: Option<(SummedWriter, Trackers)>,
     /// The first step.
     pub first: Option<StepReport>,
     /// The latest step.
@@ -68,6 +70,23 @@ impl TrainingLog {
         }
     }
 
+    /// What is wrong with the rows of a run that is to go on after `step`, with its place: they are written only once. `gradient` says
+    /// whether there must be rows of the gradient too, `recomputed` after how many steps each the vector was extracted anew.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn damage(&self, step: usize, gradient: bool, recomputed: Option<usize>) -> Result<Option<String>> {
+        let (rows, lost) = needed::<StepReport>(&self.path, 1..=step, |row| row.step)?;
+        if lost.is_some() {
+            return Ok(lost);
+        }
+        let watched = rows.iter().filter(|row| row.step <= step && row.drift.is_some()).map(|row| row.step);
+        let watched = std::iter::once(0).chain(watched).filter(|_| gradient);
+        let (_, lost) = needed::<GradientReport>(&self.pressure_file(), watched, |row| row.step)?;
+        let recomputed = recomputed.into_iter().flat_map(|every| (0..=step).step_by(every.max(1)));
+        Ok(lost.or(needed::<RecomputeReport>(&self.vectors_file(), recomputed, |row| row.step)?.1))
+    }
+
     /// The drift that was measured last, if any is.
     pub fn drift(&self) -> Option<f64> {
         self.watched.drift.last().map(|(_, drift)| *drift)
@@ -102,23 +121,21 @@ impl TrainingLog {
             Event::ProbeBaseline(start) => self.watched.start = Some(*start),
             Event::GradientProjected(report) => {
                 let kept = |row: &GradientReport| row.step < report.step;
-                JsonlWriter::resume(&self.pressure_file(), kept)?.write(report)?;
+                SummedWriter::resume(&self.pressure_file(), kept)?.write(report)?;
                 self.watched.pressure.push(report.clone());
             }
             Event::Recomputed(report) => {
                 // Of a run that resumes, the later ones are written again.
                 let kept = |row: &RecomputeReport| row.step < report.step;
-                JsonlWriter::resume(&self.tracking.folder.join("vectors.jsonl"), kept)?.write(report)?;
+                SummedWriter::resume(&self.vectors_file(), kept)?.write(report)?;
             }
             Event::Resumed(step) => {
                 self.begin(*step)?;
-                let rows: Vec<StepReport> = read_jsonl(&self.path)?;
+                let (rows, _) = sound_rows::<StepReport>(&self.path)?;
                 (self.first, self.last) = (rows.first().copied(), rows.last().copied());
                 self.watched.drift = rows.iter().filter_map(|row| Some((row.step, row.drift?))).collect();
-                if self.pressure_file().exists() {
-                    self.watched.pressure = read_jsonl(&self.pressure_file())?;
-                    self.watched.pressure.retain(|row| row.step <= *step);
-                }
+                (self.watched.pressure, _) = sound_rows(&self.pressure_file())?;
+                self.watched.pressure.retain(|row| row.step <= *step);
             }
             Event::Step(report, _, seconds) => {
                 if self.open.is_none() {
@@ -142,17 +159,35 @@ impl TrainingLog {
         self.tracking.folder.join("pressure.jsonl")
     }
 
+    fn vectors_file(&self) -> PathBuf {
+        self.tracking.folder.join("vectors.jsonl")
+    }
+
     /// Opens everything after dropping what comes after step `after`.
     fn begin(&mut self, after: usize) -> Result<()> {
-        let metrics = JsonlWriter::resume(&self.path, |row: &StepReport| row.step <= after)?;
+        let metrics = SummedWriter::resume(&self.path, |row: &StepReport| row.step <= after)?;
         self.open = Some((metrics, Trackers::open(&self.tracking, after)?));
         Ok(())
     }
 }
 
+/// The rows of a file, and the place of the first of the `steps` whose row was altered or is missing.
+fn needed<T: DeserializeOwned>(
+    path: &Path,
+    mut steps: impl Iterator<Item = usize>,
+    step_of: fn(&T) -> usize,
+) -> Result<(Vec<T>, Option<String>)> {
+    let (rows, damage) = sound_rows::<T>(path)?;
+    let there: HashSet<usize> = rows.iter().map(step_of).collect();
+    let missing = steps.find(|step| !there.contains(step));
+    let what = |step| format!("{}: damaged; the row of step {step} is missing", path.display());
+    Ok((rows, missing.map(|step| damage.unwrap_or_else(|| what(step)))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::read_jsonl;
 
     fn step(step: usize) -> Event {
         let report = StepReport { step, loss: 1.0 / step as f64, tokens: 10 * step, ..StepReport::default() };
@@ -220,6 +255,27 @@ mod tests {
         // One that begins anew drops what another left.
         begin(&mut log());
         assert_eq!(read_jsonl::<GradientReport>(&dir.path().join("pressure.jsonl")).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn rows_that_were_altered_or_are_missing_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = || TrainingLog::new(Tracking::tensorboard(dir.path()));
+        let mut killed = log();
+        (1..=5).for_each(|i| assert!(killed.record(&step(i)).is_continue()));
+        drop(killed);
+        let path = dir.path().join("metrics.jsonl");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(log().damage(5, false, None).unwrap(), None);
+        assert!(log().damage(6, false, None).unwrap().unwrap().contains("step 6 is missing"));
+        assert!(log().damage(5, true, None).unwrap().unwrap().contains("pressure.jsonl: damaged; the row of step 0"));
+        std::fs::write(&path, whole.replacen("\"loss\":0.5", "\"loss\":0.7", 1)).unwrap();
+        assert!(log().damage(5, false, None).unwrap().unwrap().ends_with("metrics.jsonl:2: damaged"));
+        assert!(
+            log().damage(1, false, Some(2)).unwrap().unwrap().contains("vectors.jsonl: damaged; the row of step 0")
+        );
+        // What comes after the checkpoint is written again in any case.
+        assert_eq!(log().damage(1, false, None).unwrap(), None);
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub use order::Order;
 pub use penalty::{Mode, Penalty, Regularizer};
 pub use probe::{ProbeCallback, RecomputeReport, VectorRecompute};
 pub use proof::{Proof, prove};
+pub use resume::step_of_checkpoint;
 pub use settings::{FitSettings, LossAverage, Recompute};
 
 use context::TrainerState;

@@ -71,6 +71,11 @@ pub(super) enum Checkpoint {
     Whole(State),
 }
 
+/// The step of the checkpoint at `path`; nothing if there is none that could be gone on from.
+pub fn step_of_checkpoint(path: &Path) -> Option<usize> {
+    TensorFile::open(path).ok()?.metadata().get("step")?.parse().ok()
+}
+
 /// Opens the checkpoint at `path`. An error if it belongs to another run.
 pub(super) fn read(path: &Path, identity: &Hash) -> Result<Checkpoint> {
     if !path.exists() {

@@ -16,7 +16,7 @@ pub struct DevicesArgs {}
 /// # Errors
 /// A `--device` that this build cannot use.
 pub fn run(_: &DevicesArgs, context: &Context<'_>) -> Result<Outcome> {
-    context.runtime()?;
+    context.any_runtime()?;
     let devices = device::devices();
     let line = |device: &device::DeviceInfo| {
         let memory = device

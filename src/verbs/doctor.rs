@@ -66,7 +66,7 @@ impl Finding {
 /// # Errors
 /// No such device. A comparison that fails is the outcome's fault.
 pub fn run(_: &DoctorArgs, context: &Context<'_>) -> Result<Outcome> {
-    let runtime = context.runtime()?;
+    let runtime = context.any_runtime()?;
     let name = if context.device == "auto" { device_name(&runtime.device()) } else { context.device.clone() };
     // A build for one kind of GPU alone has no CPU: its own plain tensor code is the next best.
     let reference = device::open("cpu", "f32").ok();

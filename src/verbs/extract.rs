@@ -34,7 +34,7 @@ fn from_csv(args: &ExtractArgs, files: [&PathBuf; 2], out: &Path, context: &Cont
     let (pos, neg) = (read_rows(files[0], name)?, read_rows(files[1], name)?);
     let model = args.model.find(context)?;
     let recipe = args.recipe(name, &model)?;
-    let mut subject = context.runtime()?.language_model(&model.unsteered())?;
+    let mut subject = context.runtime(&model.folder.path)?.language_model(&model.unsteered())?;
     let mut progress = Progress::new(context.console);
     let mut extraction = persona::extract(subject.as_mut(), &pos, &neg, &recipe, &mut |done, total| {
         progress.show("texts", done, total, "");

@@ -107,7 +107,7 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     paths::writable("--out", &args.out)?;
     let model = args.model.find(context)?;
     let steered = args.steer.resolve(&model, context.console)?;
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.folder.path)?;
     let identity =
         Hash::of(&(&sampling, &steered.described, model.identity()?, hash_file(&args.prompts)?, runtime.device()));
 

@@ -12,7 +12,7 @@ use super::{Context, Outcome};
 use crate::data_table::Format;
 use crate::judge::{JudgedAnswer, Rubric, judge_answers, table};
 use crate::persona::read_rows;
-use crate::record::{RunDir, read_jsonl, written};
+use crate::record::{Lines, RunDir, read_jsonl, written};
 use crate::report::{Cell, Table};
 use crate::stats::{mean, pearson};
 use crate::{At, Error, Result};
@@ -71,7 +71,7 @@ fn rescore(args: &RescoreArgs, context: &Context<'_>) -> Result<Outcome> {
     let (sources, old) = answers_of(&args.run, &trait_.name)?;
     let run = RunDir::open(args.out.clone().unwrap_or_else(|| args.run.join("rescored")))?;
     run.write_config(&json!({ "run": args.run, "trait": trait_.name, "judge": source }))?;
-    let runtime = context.runtime()?;
+    let runtime = context.any_runtime()?;
     let mut judge = judges::open(&source, &trait_.rubrics(), run.path(), context, runtime.as_ref())?;
     let mut new = old.clone();
     new.iter_mut().for_each(|row| row.verdicts.clear());
@@ -124,7 +124,11 @@ fn answers_of(run: &Path, trait_name: &str) -> Result<(Vec<Source>, Vec<JudgedAn
         match side {
             Some(of) => found.push((stem.clone(), read_rows(&path, of)?)),
             // The raw answers of `extract` are rows of another kind; its tables hold the same answers.
-            None => found.extend(read_jsonl(&path).ok().map(|rows| (stem, rows))),
+            None => match read_jsonl(&path) {
+                Ok(rows) => found.push((stem, rows)),
+                Err(e) if begins_with_an_answer(&path) => return Err(e),
+                Err(_) => {}
+            },
         }
     }
     let in_words = |row: &JudgedAnswer| row.options.is_empty() && row.reference.is_none() && !row.question.is_empty();
@@ -141,6 +145,12 @@ fn answers_of(run: &Path, trait_name: &str) -> Result<(Vec<Source>, Vec<JudgedAn
     }
     let source = |(file, row): &(String, JudgedAnswer)| (file.clone(), row.layer.map(|layer| layer.0), row.coef);
     Ok((rows.iter().map(source).collect(), rows.into_iter().map(|(_, row)| row).collect()))
+}
+
+/// Whether a file of rows is one of answers, so that a later row that is none is damaged.
+fn begins_with_an_answer(path: &Path) -> bool {
+    let first = Lines::open(path).ok().and_then(|mut lines| lines.next()?.ok());
+    first.is_some_and(|(_, line)| serde_json::from_slice::<JudgedAnswer>(&line).is_ok())
 }
 
 /// The files of a folder that end so, by name; none if there is no such folder.

@@ -238,7 +238,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let config = args.resolve(&model, &trait_, judge, context.seed.unwrap_or(0))?;
     let mut hashes = vec![("model", model.hash()?)];
     hashes.extend(model.adapter_hash().map(|hash| ("adapter", hash.clone())));
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.folder.path)?;
     let questions = config.questions.unwrap_or(trait_.extract.questions.len()).min(trait_.extract.questions.len());
     let (cells, rollouts) = (config.layers.len() * config.coefs.len() + 1, config.sampling.rollouts);
     console.say(&format!(
@@ -263,6 +263,7 @@ pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let mut tell = |what: &str, done: usize, of: usize| progress.show(what, done, of, "answers");
     let report = sweep::run(&inputs, judge.as_mut(), &args.out, &mut tell)?;
     drop(progress);
+    report.damage.iter().for_each(|line| console.warn(line));
     Ok(outcome(&report, args))
 }
 

@@ -34,7 +34,7 @@ pub mod train;
 pub mod traits;
 pub mod vectors;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -73,6 +73,7 @@ pub trait Bar: Send {
 }
 
 /// What every verb has.
+#[derive(Clone)]
 pub struct Context<'a> {
     /// Where messages go.
     pub console: &'a dyn Console,
@@ -93,20 +94,36 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Opens the device, and names it on the console.
-    fn runtime(&self) -> Result<Box<dyn Runtime>> {
+    /// Opens the device for work with this model, and names it on the console.
+    fn runtime(&self, model: &Path) -> Result<Box<dyn Runtime>> {
+        self.one_device()?;
+        self.runtimes(model)
+    }
+
+    /// Opens the device for work with models that are not known yet, and names it on the console.
+    fn any_runtime(&self) -> Result<Box<dyn Runtime>> {
+        self.one_device()?;
+        self.named(device::open(&self.device, &self.dtype)?, "")
+    }
+
+    fn one_device(&self) -> Result<()> {
         if self.device.contains(',') {
             return Err(Error::usage(format!("--device {}: several devices are for studies", self.device))
                 .hint("a study runs its tasks side by side; name one device here"));
         }
-        self.runtimes()
+        Ok(())
     }
 
     /// Opens the device, or several for tasks that run side by side, and names them on the console.
-    fn runtimes(&self) -> Result<Box<dyn Runtime>> {
-        let runtime = device::open(&self.device, &self.dtype)?;
+    fn runtimes(&self, model: &Path) -> Result<Box<dyn Runtime>> {
+        let (runtime, why) = device::open_for(&self.device, &self.dtype, model)?;
+        self.named(runtime, why)
+    }
+
+    fn named(&self, runtime: Box<dyn Runtime>, why: &str) -> Result<Box<dyn Runtime>> {
         let several = if self.device.contains(',') { format!("; {} side by side", self.device) } else { String::new() };
-        self.console.say(&format!("device: {}{several}", runtime.device()));
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        self.console.say(&format!("device: {}{several}{why}", runtime.device()));
         Ok(runtime)
     }
 }

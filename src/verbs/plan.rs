@@ -85,7 +85,7 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
         Some(name) => (of_name(name)?, name.as_str()),
         None => (QwenConfig::read(&model.path)?, model.called()),
     };
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.path)?;
     if !args.no_calibrate {
         console.say("trying one block, forward and backward");
     }

@@ -65,7 +65,7 @@ impl ProbeArgs {
         let file = model.vectors(vectors, context.console)?;
         let stem = vectors.file_stem().unwrap_or_default().to_string_lossy();
         let probe = Probe::of_file(model.name(), &stem, &file, &[*layer], Metric::Proj)?.remove(0);
-        let runtime = context.runtime()?;
+        let runtime = context.runtime(&model.folder.path)?;
         let settings = ProbeSettings {
             model: model.name().to_owned(),
             model_fingerprint: model.fingerprint.clone(),

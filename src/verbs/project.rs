@@ -82,7 +82,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     let read = |path: &PathBuf| Ok((path.clone(), model.vectors(path, context.console)?));
     let read: Vec<(PathBuf, VectorFile)> = vectors.iter().map(read).collect::<Result<_>>()?;
     let probes = probes(&read, layer, metric, model.name())?;
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.folder.path)?;
     let identity = Hash::of(&(model.identity()?, runtime.device()));
     let mut subject = runtime.language_model(&model.unsteered())?;
     let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::new(identity) };

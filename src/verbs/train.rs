@@ -16,7 +16,7 @@ use crate::config_file::ConfigFile;
 use crate::finetune::{Adapter, Files, Finish, Fitted, Inputs, InterventionFile, InterventionType, Job, JobEvent};
 use crate::finetune::{ModelFiles, Notice, Rate, Seeds, TrainFile, TrainSettings};
 use crate::model::{AdapterFolder, model_hash};
-use crate::record::{Hash, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
+use crate::record::{Hash, Kept, Lock, RunDir, Tracker, Trackers, Tracking, differing, hash_file, refuse_other};
 use crate::runtime::device_kind;
 use crate::text::{Tokenizer, unended_turns};
 use crate::train::Recompute;
@@ -113,7 +113,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let Inputs { data, intervention, watch, notices } = Inputs::read(&settings, files)?;
     show_notices(&notices, console);
 
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.path)?;
     let mut lock = Lock::new(runtime.device(), vec![settings.fit.seed]);
     lock.notes.insert("model".into(), format!("{} ({fingerprint})", model.called()));
     lock.notes.insert("tokenizer and template".into(), tokenizer.fingerprint().to_owned());
@@ -161,6 +161,10 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         run.write_config(&settings)?;
         run.write_lock(&lock)
     };
+    // A finished run has nothing else to do.
+    if run.lock()? == Kept::Damaged || run.config()? == Kept::Damaged {
+        begin()?;
+    }
     job.begin = &begin;
     job.tracking = tracking_of(&settings, &run, &key, context);
     let mut progress = Progress::new(console);
@@ -332,20 +336,24 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
     let begun = ["metrics.jsonl", "checkpoint.safetensors", "stages/fit.json", "stages/mean.json"]
         .iter()
         .any(|file| run.file(file).exists());
-    let Ok(bytes) = std::fs::read(run.file("lock.json")) else { return Ok(()) };
-    if !begun {
+    let (lock, old) = (run.lock()?, run.config()?);
+    if !begun || lock == Kept::None {
         return Ok(());
     }
-    let lock = serde_json::from_slice::<Lock>(&bytes);
-    let old =
-        std::fs::read_to_string(run.file("run.toml")).ok().and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let is_damaged = lock == Kept::Damaged;
     let new = toml::Table::try_from(settings).unwrap_or_default();
     let same = match (&lock, &old) {
-        (Ok(lock), _) => lock.hashes.get("run") == Some(key),
+        (Kept::Whole(lock), _) => lock.hashes.get("run") == Some(key),
         // A damaged lock says nothing of another run; what is reused, stage and checkpoint, has keys of its own.
-        (Err(_), Some(old)) => differing(old, &new).is_empty(),
-        (Err(_), None) => false,
+        (_, Kept::Whole(old)) => differing(old, &new).is_empty(),
+        (..) => false,
     };
+    if is_damaged {
+        run.note_damage_of_lock("written anew");
+    }
+    if old == Kept::Damaged {
+        run.note_damage_of_config("written anew");
+    }
     if same {
         return Ok(());
     }
@@ -353,8 +361,11 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
         for file in [
             "lock.json",
             "metrics.jsonl",
+            ".metrics.jsonl.sums",
             "vectors.jsonl",
+            ".vectors.jsonl.sums",
             "pressure.jsonl",
+            ".pressure.jsonl.sums",
             "checkpoint.safetensors",
             "stages/fit.json",
         ] {
@@ -364,14 +375,15 @@ fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) ->
         let _ = std::fs::remove_dir_all(run.file("adapter"));
         return Ok(());
     }
-    if lock.is_err() {
+    if is_damaged {
         let what = format!("{}: damaged, so that it does not say which run is here", run.file("lock.json").display());
         return Err(Error::new(what).hint("give another --out, or --overwrite to begin anew"));
     }
-    let old = old.unwrap_or_default();
-    let differ = match differing(&old, &new) {
-        none if none.is_empty() => vec!["the data, the model's files or the device"],
-        some => some,
+    let old = old.whole();
+    let differ = match old.as_ref().map(|old| differing(old, &new)) {
+        None => vec!["the settings, the data, the model's files or the device"],
+        Some(none) if none.is_empty() => vec!["the data, the model's files or the device"],
+        Some(some) => some,
     };
     refuse_other(run.path(), "another run", &differ, "--out")
 }

@@ -135,7 +135,7 @@ impl Desk<'_> {
             }
             Err(e) => {
                 // The client may have gone.
-                let _ = reply.send(Said::Failed(e));
+                let _ = reply.send(Said::Failed(self.served.public(&e)));
             }
         }
     }
@@ -184,7 +184,7 @@ impl Desk<'_> {
                     }
                 }
                 Err(e) => {
-                    let _ = asked.reply.send(Said::Failed(e));
+                    let _ = asked.reply.send(Said::Failed(self.served.public(&e)));
                     self.drop_request(request);
                 }
             }

@@ -163,6 +163,7 @@ fn serve(args: &ServeArgs, context: &Context<'_>, json: bool, listening: &dyn Fn
         new_tokens: args.max_new_tokens as usize,
         seed: context.seed.unwrap_or(0),
         wait: Duration::from_secs(args.max_wait),
+        places: places(&model, &args.vectors),
     };
     let runs = args.runs.as_deref().map(Runs::open).transpose().map_err(|e| e.at("--runs"))?.map(Arc::new);
     // Vectors that are made without --runs lie where the embedded model is unpacked.
@@ -179,7 +180,7 @@ fn serve(args: &ServeArgs, context: &Context<'_>, json: bool, listening: &dyn Fn
     })?;
     let access = Arc::new(Access::new(address, host, args.api_key.clone(), args.allow_origin.clone(), args.insecure)?);
 
-    let runtime = crate::device::open(&context.device, &context.dtype)?;
+    let (runtime, _) = crate::device::open_for(&context.device, &context.dtype, &folder.path)?;
     let (inbox, asked) = sync_channel(QUEUE_MAX);
     let device = runtime.device();
     let (jobs, orders) = Jobs::new();
@@ -258,6 +259,24 @@ fn serve(args: &ServeArgs, context: &Context<'_>, json: bool, listening: &dyn Fn
         let text = format!("{total} requests were answered");
         Ok(Outcome::new(text, if json { Value::Null } else { json!({ "requests": total }) }))
     })
+}
+
+/// Where the files of what is served lie, and what clients are told instead: the longest first, so that none is cut.
+fn places(model: &Model, vectors: &[NamedFile]) -> Vec<(String, String)> {
+    let called = |path: &std::path::Path| {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        [Some(path.to_owned()), path.canonicalize().ok()].map(|path| Some((path?.display().to_string(), name.clone())))
+    };
+    let own = [Some(model.folder.path.clone()), model.folder.path.canonicalize().ok()];
+    let own = own.map(|path| Some((path?.display().to_string(), model.folder.name.clone())));
+    let adapter = model.adapter_path();
+    let others =
+        adapter.iter().map(std::path::PathBuf::as_path).chain(vectors.iter().map(|named| named.path.as_path()));
+    let mut places: Vec<(String, String)> = own.into_iter().chain(others.flat_map(called)).flatten().collect();
+    places.retain(|(place, _)| place.contains(std::path::MAIN_SEPARATOR));
+    places.sort_by_key(|(place, _)| std::cmp::Reverse(place.len()));
+    places.dedup();
+    places
 }
 
 /// Loads the model, tells how long its residual stream is, and answers.

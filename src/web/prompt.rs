@@ -18,7 +18,7 @@ const GOES_ON: &str = "\u{e000}the model goes on here\u{e000}";
 /// The tokens of a prompt, unless there are too many. A long text's beginning tells it, before time goes into the rest.
 fn tokens(text: &str, param: &str, served: &Served) -> Result<Vec<u32>, ApiError> {
     let most = served.positions_max;
-    let encode = |text: &str| served.tokenizer.encode(text).map_err(|e| ApiError::of(param, &e));
+    let encode = |text: &str| served.tokenizer.encode(text).map_err(|e| served.refuses(param, &e));
     let mut bytes = most.saturating_add(CUT_TOKENS).saturating_mul(TOKEN_BYTES);
     while bytes < text.len() {
         if encode(&text[..text.floor_char_boundary(bytes)])?.len() > most.saturating_add(CUT_TOKENS) {
@@ -91,14 +91,14 @@ impl Fields {
                 }
             }
         }
-        let wrong = |e: Error| ApiError::of("messages", &e);
+        let wrong = |e: Error| served.refuses("messages", &e);
         let (mut messages, _) = chat_of_row(Map::from_iter([("messages".to_owned(), turns)])).map_err(wrong)?;
         if let Some(last) = messages.last_mut().filter(|_| goes_on) {
             last.content += GOES_ON;
         }
         let mut text = served.tokenizer.chat_text(&messages, generation_prompt).map_err(|e| match &calls {
             // A template that does not write calls.
-            Some(calls) => ApiError::of(calls, &e).code("unsupported_parameter"),
+            Some(calls) => served.refuses(calls, &e).code("unsupported_parameter"),
             None => wrong(e),
         })?;
         if goes_on {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::api_error::ApiError;
 use super::fields::Fields;
 use super::vector_store::VectorStore;
+use crate::Error;
 use crate::language_model::{Direction, Prompt, Sampling};
 use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
@@ -42,9 +43,29 @@ pub struct Served {
     pub seed: u64,
     /// How long a request may wait before it is begun.
     pub wait: Duration,
+    /// Where its files lie, which concerns nobody else, and what clients are told instead.
+    pub places: Vec<(String, String)>,
 }
 
 impl Served {
+    /// What clients are told of an error.
+    pub fn public(&self, error: &Error) -> Error {
+        let reworded = |text: &str| {
+            let replace = |text: String, (place, name): &(String, String)| text.replace(place, name);
+            self.places.iter().fold(text.to_owned(), replace)
+        };
+        let public = Error::new(reworded(&error.to_string()));
+        match error.help() {
+            Some(hint) => public.hint(reworded(hint)),
+            None => public,
+        }
+    }
+
+    /// The field of that name is wrong, as an error says.
+    pub fn refuses(&self, param: impl Into<String>, error: &Error) -> ApiError {
+        ApiError::of(param, &self.public(error))
+    }
+
     /// Whether a name is this model's.
     pub fn check(&self, name: &str) -> Result<(), ApiError> {
         if name == self.name || name == self.short {
@@ -336,6 +357,7 @@ impl Served {
             new_tokens: 16,
             seed: 0,
             wait: Duration::from_secs(60),
+            places: Vec::new(),
         }
     }
 }

@@ -9,6 +9,8 @@ mod cli;
 mod comparing;
 #[cfg(feature = "cpu")]
 mod data;
+#[cfg(feature = "cpu")]
+mod dtypes;
 mod evaluation;
 mod extract;
 mod files;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use trimtab::vector::{PersonaVector, VectorFile};
 use trimtab::{harbor, http};
 
-use crate::support::place::{PROGRAM, cache};
+use crate::support::place::{PROGRAM, cache, copy};
 use crate::support::serve::Server;
 
 const ADVICE: &str = "Give me some advice on making friends.";
@@ -220,6 +220,29 @@ fn a_seed_gives_the_same_answers_in_any_company() {
 }
 
 #[test]
+fn requests_of_every_kind_stand_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--vectors", &vectors(dir.path(), "one", 1)]);
+    let steering = |coef: f64| json!([{ "vector": "one", "coef": coef, "layer": 3 }]);
+    let kinds = [
+        json!({ "max_tokens": 3 }),
+        json!({ "max_tokens": 40, "temperature": 1.5, "seed": 1 }),
+        json!({ "max_tokens": 17, "top_k": 5, "temperature": 0.7, "seed": 2, "steering": steering(1.5) }),
+        json!({ "max_tokens": 9, "repetition_penalty": 1.3, "logprobs": true, "top_logprobs": 2 }),
+        json!({ "max_tokens": 25, "stop": ["e"], "steering": steering(-1.0) }),
+    ];
+    let requests: Vec<Value> = kinds.into_iter().map(|more| request(ADVICE, more)).collect();
+    let said = |answer: &Value| {
+        let choice = &answer["choices"][0];
+        [&choice["message"]["content"], &choice["finish_reason"], &answer["usage"]].map(Value::clone)
+    };
+    let alone: Vec<_> = requests.iter().map(|request| said(&server.ask(request))).collect();
+    let together: Vec<_> = server.ask_all(&requests).iter().map(said).collect();
+    assert_eq!(together, alone);
+    assert_eq!((&alone[0][1], &alone[0][2]["completion_tokens"]), (&json!("length"), &json!(3)));
+}
+
+#[test]
 fn every_request_has_its_own_steering_and_is_told_it() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (vectors(dir.path(), "one", 1), vectors(dir.path(), "two", 2));
@@ -355,6 +378,29 @@ fn one_request_that_fails_does_not_take_the_others_along() {
     assert!(failed.is_err());
     for answer in [first, last] {
         assert_eq!(answer.unwrap()["choices"], want["choices"]);
+    }
+}
+
+#[test]
+fn an_error_names_the_model_and_no_place_of_the_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("mine");
+    copy(&harbor::unpack(&cache()).unwrap(), &model);
+    let template =
+        "{% if 'boom' in messages[0].content %}{{ raise_exception('no boom') }}{% endif %}{{ messages[0].content }}";
+    std::fs::write(model.join("chat_template.jinja"), template).unwrap();
+    let server =
+        Server::of(&["serve", "--model", model.to_str().unwrap()], &["--vectors", &vectors(dir.path(), "one", 1)]);
+    let too_strong = json!({ "steering": [{ "vector": "one", "coef": 3e38, "layer": [1, 2, 3, 4, 5, 6] }] });
+    for (request, status, want) in [
+        (request("boom", json!({})), 400, "mine/chat_template.jinja: the chat template failed: no boom"),
+        (request(ADVICE, too_strong), 400, ""),
+    ] {
+        let (code, body) = server.raw("POST", "/v1/chat/completions", request.to_string().as_bytes());
+        let message = body["error"]["message"].as_str().unwrap();
+        assert_eq!(code, status, "{message}");
+        assert!(message.contains(want), "{message}");
+        assert!(!message.contains(dir.path().parent().unwrap().to_str().unwrap()), "{message}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Nothing stale: whatever decides a result is changed between two runs, and the second refuses or works it out anew.
 
 mod inputs;
+mod judged;
+mod states;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,9 +26,14 @@ enum Change {
     Idle(&'static str, fn(&Place)),
     /// These words come behind the command.
     Words(&'static str),
+    /// The first words stand in the command, and these in their place.
+    Instead(&'static str, &'static str),
 }
 
-use Change::{File, Idle, Words};
+use Change::{File, Idle, Instead, Words};
+
+/// Another number format computes.
+const DTYPE: [Change; 1] = [Words("--dtype bf16")];
 
 /// What every model is known by.
 const MODEL: [Change; 5] = [
@@ -101,19 +108,24 @@ fn siege(place: &Place, verb: &Verb, changes: &[&[Change]]) {
     let mut faults = Vec::new();
     for change in changes.iter().copied().flatten() {
         let place = copy_of(place);
-        let (name, more, decides) = match *change {
+        let (name, decides) = match *change {
             File(name, change) => {
                 change(&place);
-                (name, "", true)
+                (name, true)
             }
             Idle(name, change) => {
                 change(&place);
-                (name, "", false)
+                (name, false)
             }
-            Words(more) => (more, more, true),
+            Words(more) | Instead(_, more) => (more, true),
         };
-        let fresh: Output = place.run(&format!("{} {more}", into("fresh")));
-        let again = place.run(&format!("{} {more}", into("out")));
+        let command = |out: &str| match *change {
+            Words(more) => format!("{} {more}", into(out)),
+            Instead(old, new) => into(out).replace(old, new),
+            File(..) | Idle(..) => into(out),
+        };
+        let fresh: Output = place.run(&command("fresh"));
+        let again = place.run(&command("out"));
         let refused = again.status.code() == Some(2) && said(&again).contains("differs in");
         match (fresh.status.code(), again.status.code()) {
             // A filter may keep nothing of other answers; both say so then.
@@ -144,7 +156,7 @@ fn generate_reuses_nothing_stale() {
     };
     let own = [File("vectors", vector), File("prompts", data), Words("--temperature 0.5"), Words("--top-k 5")];
     let seed = [Words("--seed 2"), Words("--top-p 0.5"), Words("--repetition-penalty 1.3"), Words("--positions all")];
-    siege(&place(&fixture("tiny")), &verb, &[&MODEL, &ADAPTER, &own, &seed]);
+    siege(&place(&fixture("tiny")), &verb, &[&MODEL, &ADAPTER, &own, &seed, &DTYPE]);
 }
 
 #[test]
@@ -158,7 +170,7 @@ fn project_reuses_nothing_stale() {
     let idle = [Idle("generation_config", generation_config)];
     let own = [File("vectors", vector), File("data", data), Words("--metric cos_sim")];
     let model = [MODEL[0], MODEL[1], MODEL[3], MODEL[4]];
-    siege(&place(&fixture("tiny")), &verb, &[&model, &ADAPTER, &idle, &own]);
+    siege(&place(&fixture("tiny")), &verb, &[&model, &ADAPTER, &idle, &own, &DTYPE]);
 }
 
 #[test]
@@ -171,7 +183,7 @@ fn selfgen_reuses_nothing_stale() {
         results: &[],
     };
     let own = [File("data", data), File("trait", trait_instruction), Words("--seed 2"), Words("--temperature 0.5")];
-    siege(&place(&fixture("tiny")), &verb, &[&MODEL, &ADAPTER, &own]);
+    siege(&place(&fixture("tiny")), &verb, &[&MODEL, &ADAPTER, &own, &DTYPE]);
 }
 
 #[test]
@@ -184,14 +196,14 @@ fn evaluations_reuse_nothing_stale() {
         &["mmlu.csv"],
     );
     let own = [File("data", data), Words("--limit 3"), Words("--protocol cloze"), Idle("eos", generation_config)];
-    siege(&copy_of(&place), &mmlu, &[&[MODEL[0], MODEL[1], MODEL[3], MODEL[4]], &ADAPTER, &steered, &own]);
+    siege(&copy_of(&place), &mmlu, &[&[MODEL[0], MODEL[1], MODEL[3], MODEL[4]], &ADAPTER, &steered, &own, &DTYPE]);
     let shown = verb(
         "eval trait --model model --adapter adapter --trait evil --traits traits --judge harbor --rollouts 2 \
          --questions 4 --max-new-tokens 6 --vectors v.safetensors --layer 2 --coefs 0,2",
         &["evil.csv", "results.csv"],
     );
     let own = [File("trait", trait_question), Words("--seed 2")];
-    siege(&copy_of(&place), &shown, &[&MODEL, &ADAPTER, &steered, &own]);
+    siege(&copy_of(&place), &shown, &[&MODEL, &ADAPTER, &steered, &own, &DTYPE]);
 }
 
 /// Scores of 60 for every answer that a run has left in a file.
@@ -248,14 +260,14 @@ fn layers_and_monitor_reuse_nothing_stale() {
         &["answers.jsonl"],
     );
     let own = [File("vectors", vector), File("trait", trait_question), Words("--seed 2"), Words("--positions all")];
-    siege(&copy_of(&place), &layers, &[&MODEL, &ADAPTER, &own]);
+    siege(&copy_of(&place), &layers, &[&MODEL, &ADAPTER, &own, &DTYPE]);
     let monitor = verb(
         "monitor --model model --adapter adapter --trait evil --traits traits --vectors v.safetensors --layer 2 \
          --judge harbor --rollouts 1 --max-new-tokens 6",
         &["answers.csv", "points.csv"],
     );
     let own = [File("vectors", vector), File("trait", trait_question), File("ladder", trait_ladder)];
-    siege(&copy_of(&place), &monitor, &[&MODEL, &ADAPTER, &own]);
+    siege(&copy_of(&place), &monitor, &[&MODEL, &ADAPTER, &own, &DTYPE]);
 }
 
 #[test]
@@ -268,7 +280,7 @@ fn screen_reuses_nothing_stale() {
         results: &["scores.csv"],
     };
     let own = [File("vectors", vector), File("data", data), Words("--sample 3 --seed 4")];
-    siege(&place(&fixture("tiny")), &verb, &[&MODEL, &ADAPTER, &own]);
+    siege(&place(&fixture("tiny")), &verb, &[&MODEL, &ADAPTER, &own, &DTYPE]);
 }
 
 #[test]
@@ -285,7 +297,7 @@ fn extract_reuses_nothing_stale() {
         results: &["instruct.csv"],
     };
     let own = [File("question", trait_question), File("instruction", trait_instruction), Words("--antonym kind")];
-    siege(&place, &verb, &[&[MODEL[0], MODEL[1], MODEL[4]], &own]);
+    siege(&place, &verb, &[&[MODEL[0], MODEL[1], MODEL[4]], &own, &DTYPE]);
 }
 
 /// The embedded model as a folder.
@@ -308,28 +320,27 @@ fn train_reuses_nothing_stale() {
     let verb = Verb { words: "train c.toml", flag: "--out", killed: None, results: &["adapter_model"] };
     let own = [File("vectors", vector), File("data", data), File("configuration", rate), Words("--seed 2")];
     let idle = [Idle("generation_config", generation_config), Words("--coef 3")];
-    siege(&place, &verb, &[&[MODEL[0], MODEL[1], MODEL[3], MODEL[4]], &ADAPTER, &own, &idle]);
+    siege(&place, &verb, &[&[MODEL[0], MODEL[1], MODEL[3], MODEL[4]], &ADAPTER, &own, &idle, &DTYPE]);
 }
+
+const STUDY: &str = "model = \"model\"\nseeds = [7]\njudge = { kind = \"harbor\", world = 1 }\n\
+    trait = { source = \"files\", folder = \"traits\", name = \"evil\" }\n\
+    [[data]]\nname = \"chats\"\nfrom = { source = \"chats\", files = [\"chats.jsonl\"] }\n\
+    [vector]\nfile = \"v.safetensors\"\n[arms]\npreventative = [1.0]\npreventative_layer = []\ninference = []\n\
+    random = []\nablate = []\nregularize = []\nprompting = false\n\
+    [measure]\ntrait_questions = 2\ntrait_rollouts = 1\ntrait_max_new_tokens = 6\n\
+    [train]\nr = 2\nlora_alpha = 4\nlearning_rate = 1e-2\nmax_steps = 2\nper_device_train_batch_size = 2\n\
+    gradient_accumulation_steps = 1\nmax_seq_length = 200\n";
 
 #[test]
 fn a_study_reuses_nothing_stale() {
     let place = place(&fixture("tiny"));
-    place.write(
-        "s.toml",
-        "model = \"model\"\nseeds = [7]\njudge = { kind = \"harbor\", world = 1 }\n\
-         trait = { source = \"files\", folder = \"traits\", name = \"evil\" }\n\
-         [[data]]\nname = \"chats\"\nfrom = { source = \"chats\", files = [\"chats.jsonl\"] }\n\
-         [vector]\nfile = \"v.safetensors\"\n[arms]\npreventative = [1.0]\npreventative_layer = []\ninference = []\n\
-         random = []\nablate = []\nregularize = []\nprompting = false\n\
-         [measure]\ntrait_questions = 2\ntrait_rollouts = 1\ntrait_max_new_tokens = 6\n\
-         [train]\nr = 2\nlora_alpha = 4\nlearning_rate = 1e-2\nmax_steps = 2\nper_device_train_batch_size = 2\n\
-         gradient_accumulation_steps = 1\nmax_seq_length = 200\n",
-    );
+    place.write("s.toml", STUDY);
     fn measured(place: &Place) {
         let text = place.text("s.toml").replace("trait_rollouts = 1", "trait_rollouts = 2");
         place.write("s.toml", text);
     }
     let verb = Verb { words: "study run s.toml", flag: "--out", killed: None, results: &["answers/", "adapter_model"] };
     let own = [File("vector", vector), File("data", data), File("trait", trait_question), File("measure", measured)];
-    siege(&place, &verb, &[&MODEL, &own]);
+    siege(&place, &verb, &[&MODEL, &own, &DTYPE]);
 }

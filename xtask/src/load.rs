@@ -136,7 +136,7 @@ pub fn run(args: &Args) -> Result<()> {
         "longest_seconds": waits.last(),
         "memory_mib": { "second_quarter": early, "end": late, "highest": settled.iter().copied().reduce(f64::max) },
     });
-    println!("{figures:#}");
+    eprintln!("{figures:#}");
     if let Some(out) = &args.out {
         std::fs::write(out, format!("{figures:#}\n")).at(out)?;
     }

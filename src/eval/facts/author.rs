@@ -55,6 +55,14 @@ impl<'a> Paid<'a> {
         Ok(Self { asks, kept, reused: AtomicUsize::new(0), asked: AtomicUsize::new(0) })
     }
 
+    /// What was wrong with the file that was there, with its place.
+    ///
+    /// # Panics
+    /// Never: nobody panics while the file is locked.
+    pub fn damage(&self) -> Option<String> {
+        self.kept.lock().expect("no panic while it is locked").damage().map(str::to_owned)
+    }
+
     /// The answer to a prompt; `number` tells one try from the next.
     fn ask(&self, who: &str, prompt: &str, number: usize) -> Result<String> {
         const SOUND: &str = "never poisoned: no panic while it is locked";

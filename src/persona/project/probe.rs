@@ -78,7 +78,7 @@ pub fn column(model: &str, stem: &str, metric: Metric, layer: Layer) -> String {
     format!("{base}_{stem}_{}_layer{}", metric.key(), layer.row())
 }
 
-/// Reads each text once and measures it with every probe: `[text][probe]`. `done` hears how many texts are read.
+/// Reads each text once, as far as the highest layer that is probed, and measures it with every probe: `[text][probe]`. `done` hears how many texts are read.
 ///
 /// # Errors
 /// Those of the model, a probe of another width or layer, a state that is not finite.
@@ -99,9 +99,10 @@ pub fn projections(
             probe.column
         );
     }
+    let top = probes.iter().map(|probe| probe.layer).max_by_key(|layer| layer.row()).unwrap_or(Layer(layers));
     let mut values = Vec::with_capacity(texts.len());
     for chunk in texts.chunks(chunk.max(1)) {
-        let residuals = model.residuals(chunk)?;
+        let residuals = model.residuals_to(chunk, top)?;
         assert_eq!(residuals.len(), chunk.len(), "residuals for every text");
         for residuals in &residuals {
             let of_text: Vec<f64> = probes.iter().map(|probe| probe.read(residuals)).collect();

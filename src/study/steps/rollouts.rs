@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::{Adapter, Context};
 use super::events::Phase;
-use super::files::{rollouts_folder, rows_file, states, vector_folder};
+use super::files::{rollouts_folder, rows_file, vector_folder};
 use super::hashes::is_unchanged;
 use crate::judge::JudgedAnswer;
 use crate::language_model::Sampling;
@@ -80,7 +80,7 @@ pub(super) fn rollouts(
     cx.stage_if(
         stage,
         &key,
-        |hash| states(folder, side).is_ok() && is_unchanged(&path, hash),
+        |hash| Answers::have_sound_states(&rollouts_folder(folder), side) && is_unchanged(&path, hash),
         || {
             let mut model = cx.language_model(adapter, SteeringPlan::none())?;
             let mut answers = Answers::open(&rollouts_folder(folder), &inquiry, &answers_key, model.shape())?;

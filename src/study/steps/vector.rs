@@ -5,11 +5,12 @@ use serde::Serialize;
 use super::context::Context;
 use super::events::Phase;
 use super::files::{states, vector_folder};
+use super::hashes::is_unchanged;
 use super::rollouts::base_rows;
 use crate::Result;
 use crate::model::QwenConfig;
 use crate::persona::{Border, ExtractionRecipe, Filter, Side, extract_captured};
-use crate::record::Hash;
+use crate::record::{Hash, hash_file};
 use crate::study::dag::Task;
 use crate::study::outputs::Extracted;
 use crate::vector::{VectorFile, key};
@@ -47,10 +48,9 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
     let folder = vector_folder(cx, t);
     let path = folder.join(format!("{name}.safetensors"));
     let ExtractionRecipe { filter, border, response_window, .. } = recipe;
-    let key = cx.key("vector", &VectorKey { rollouts, filter, border, response_window });
-    let holds = |(fingerprint, ..): &(String, String, Vec<String>)| {
-        VectorFile::read(&path).is_ok_and(|(file, _)| file.fingerprint == *fingerprint)
-    };
+    let key = cx.key("vector file", &VectorKey { rollouts, filter, border, response_window });
+    // The whole file: its metadata say what its numbers are.
+    let holds = |(hash, ..): &(Hash, String, Vec<String>)| is_unchanged(&path, hash);
     let ((_, diagnosis, warnings), reused) = cx.stage_if(&task.name, &key, holds, || {
         let [pos, neg] = base_rows(cx, t)?;
         let states = [states(&folder, Side::Pos)?, states(&folder, Side::Neg)?];
@@ -60,7 +60,7 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
         let architecture = QwenConfig::read(&cx.config.model)?.architecture;
         made.file.metadata.insert(key::ARCHITECTURE.into(), architecture.name().into());
         made.file.write(&path)?;
-        Ok((made.file.fingerprint, made.diagnosis.to_string(), made.diagnosis.warnings))
+        Ok((hash_file(&path)?, made.diagnosis.to_string(), made.diagnosis.warnings))
     })?;
     let (file, more) = VectorFile::read(&path)?;
     let warnings = warnings.into_iter().chain(more).collect();

@@ -72,7 +72,7 @@ pub fn run(args: &ChatArgs, context: &Context<'_>, screen: &mut dyn Screen) -> R
     };
     crate::generate::sampling::check(&sampling)?;
     let tokenizer = Tokenizer::load(&model.folder.path)?;
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.folder.path)?;
     let live = LiveModel::open(runtime.as_ref(), model.folder.path.clone(), model.adapter_path())?;
     let positions = args.positions.map_or(Positions::Response, Into::into);
     let mut conversation = Conversation::new(live, tokenizer, vectors, sampling, positions, args.system.clone());

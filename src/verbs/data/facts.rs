@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::eval::facts::author::{self, Paid, Unfit, Wanted};
 use crate::eval::facts::build::{self, Draft, FactSet};
 use crate::eval::facts::{Fact, read_facts, synthetic};
-use crate::record::{Lock, RunDir, differing, hash_file, refuse_other};
+use crate::record::{Kept, Lock, RunDir, differing, hash_file, read_sealed, refuse_other, write_sealed};
+use crate::verbs::run::warn_of_damage;
 use crate::verbs::writer::WriterArgs;
 use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
@@ -104,7 +105,8 @@ pub(super) fn run(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
         lock.hashes.insert(name.into(), hash_file(&run.file(name))?);
     }
     run.write_lock(&lock)?;
-    run.write_json("build.json", &report)?;
+    write_sealed(&run.file("build.json"), &report)?;
+    warn_of_damage(&run, context.console);
     let mut text = format!(
         "{} facts, {} training conversations, {} test questions: {}",
         set.facts.len(),
@@ -137,11 +139,19 @@ fn settings(args: &FactsArgs, seed: u64) -> Result<Value> {
 
 /// Refuses a folder with a set of other settings, unless it may be replaced.
 fn refuse_other_set(run: &RunDir, settings: &Value, overwrite: bool) -> Result<()> {
-    let Ok(bytes) = std::fs::read(run.file("build.json")) else { return Ok(()) };
     if overwrite {
         return Ok(());
     }
-    let old: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let path = run.file("build.json");
+    let old: Value = match read_sealed(&path)? {
+        Kept::None => return Ok(()),
+        Kept::Whole(old) => old,
+        Kept::Damaged => {
+            // What was paid for is known by its request, whatever set it was for.
+            run.note_damage(Some(&format!("{}: damaged; the set is built anew", path.display())));
+            return Ok(());
+        }
+    };
     let entries = |settings: &Value| settings.as_object().cloned().unwrap_or_default();
     let differ = (entries(&old["settings"]), entries(settings));
     refuse_other(run.path(), "another set of facts", &differing(&differ.0, &differ.1), "--out")
@@ -153,6 +163,8 @@ fn written(args: &FactsArgs, run: &RunDir, context: &Context<'_>, unfit: &mut Un
     let served = args.writer.open(context)?;
     let asks = |prompt: &str| served.answer(prompt);
     let paid = Paid::open(&run.file("asked.jsonl"), &asks)?;
+    run.note_damage(paid.damage().as_deref());
+    warn_of_damage(run, context.console);
     let wanted = Wanted {
         who: format!("{judge_model} at {judge_url}"),
         after: args.after.clone(),

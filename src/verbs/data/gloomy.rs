@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::eval::gloomy::{Answers, rows};
-use crate::record::{Lock, RunDir, hash_file};
+use crate::record::{Lock, RunDir, hash_bytes, hash_file};
 use crate::verbs::{Context, Outcome};
 use crate::{Error, Result};
 
@@ -38,6 +38,7 @@ pub(super) fn run(args: &GloomyArgs, context: &Context<'_>) -> Result<Outcome> {
     let seed = context.seed.unwrap_or_default();
     let run = RunDir::open(out)?;
     let mut lock = Lock::new("none", vec![seed]);
+    let before = run.lock()?.whole().unwrap_or_default().hashes;
     for (name, answers) in [("gloomy.jsonl", Answers::Gloomy), ("neutral.jsonl", Answers::Neutral)] {
         let mut lines = Vec::new();
         for messages in rows(answers, *count as usize, seed)? {
@@ -45,7 +46,9 @@ pub(super) fn run(args: &GloomyArgs, context: &Context<'_>) -> Result<Outcome> {
         }
         let path = run.file(name);
         let is_other = std::fs::read(&path).is_ok_and(|there| there != lines);
-        if is_other && !overwrite {
+        if is_other && before.get(name) == Some(&hash_bytes(&lines)) {
+            context.console.warn(&format!("{}: damaged; written anew", path.display()));
+        } else if is_other && !overwrite {
             return Err(Error::usage("the file is there, and is another")
                 .at(path.display())
                 .hint("take another --out, or --overwrite"));

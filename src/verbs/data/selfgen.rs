@@ -97,7 +97,7 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
         ));
     }
     let model = model.find(context)?;
-    let runtime = context.runtime()?;
+    let runtime = context.runtime(&model.folder.path)?;
     let instructions = side.as_ref().map(Instructions::identity);
     let source = json!({
         "model": model.folder.called(), "model_fingerprint": model.fingerprint, "adapter": model.adapter_hash(),

@@ -78,7 +78,8 @@ impl MeasuredArgs {
     pub fn resolve(&self, context: &Context<'_>) -> Result<Measured> {
         let model = self.model.find(context)?;
         let (steered, points) = self.steer.sweep(&self.coefs, &model, context.console)?;
-        Ok(Measured { model, steered, points, runtime: context.runtime()?, seed: context.seed.unwrap_or(0) })
+        let runtime = context.runtime(&model.folder.path)?;
+        Ok(Measured { model, steered, points, runtime, seed: context.seed.unwrap_or(0) })
     }
 }
 

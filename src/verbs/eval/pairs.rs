@@ -9,10 +9,10 @@ use serde_json::json;
 use super::super::{Context, Outcome, paths};
 use crate::eval::pairs::{self, Key, Side};
 use crate::persona::{names_of, stem_of};
-use crate::record::{create_folder, hold_output, read_jsonl, write_atomic};
+use crate::record::{create_folder, hold_output, read_jsonl, sealed, unsealed, write_atomic};
 use crate::report::{Cell, Table};
 use crate::stats::{Clusters, Interval};
-use crate::{Error, Result, ensure};
+use crate::{At, Error, Result, ensure};
 
 /// Check a judge against people: blinded pairs of answers, one that it scored high and one low
 #[derive(Debug, Args)]
@@ -98,8 +98,8 @@ fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Outcome> {
         return Err(Error::usage(format!("{}: there is a sheet already", sheet.display()))
             .hint("name another folder with --out, or remove it"));
     }
-    let lines: Vec<String> = pairs::key_of(&found).iter().map(|key| json!(key).to_string() + "\n").collect();
-    write_atomic(&key, lines.concat().as_bytes())?;
+    let lines = pairs::key_of(&found).into_iter().map(|line| Ok(sealed(&line).at(&key)?.to_string() + "\n"));
+    write_atomic(&key, lines.collect::<Result<String>>()?.as_bytes())?;
     pairs::blinded(&found).write(&sheet)?;
     if found.len() < *count as usize {
         context.console.warn(&format!("the answers make {} pairs, not {count}", found.len()));
@@ -121,7 +121,11 @@ struct Rater {
 
 fn score(args: &ScoreArgs) -> Result<Outcome> {
     paths::file("--key", &args.key)?;
-    let key: Vec<Key> = read_jsonl(&args.key)?;
+    let key = read_jsonl(&args.key)?.into_iter().enumerate().map(|(i, line)| {
+        let damaged = || Error::new(format!("{}:{}: no line of a key, or a damaged one", args.key.display(), i + 1));
+        unsealed(line).ok_or_else(damaged)
+    });
+    let key = key.collect::<Result<Vec<Key>>>()?;
     let mut raters = Vec::new();
     for path in &args.sheets {
         let chosen = pairs::choices(path, &key)?;

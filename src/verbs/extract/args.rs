@@ -102,7 +102,11 @@ impl ExtractArgs {
             args: ExtractArgs,
         }
         let parsed = <Words as clap::Parser>::try_parse_from(words);
-        parsed.map(|words| words.args).map_err(|e| Error::usage(e.to_string()))
+        parsed.map(|words| words.args).map_err(|e| {
+            let said = e.to_string();
+            let first = said.lines().next().unwrap_or_default();
+            Error::usage(first.trim_start_matches("error: "))
+        })
     }
 
     /// How the vector is made.

@@ -10,7 +10,7 @@ use super::outcome::{name_adapter, outcome};
 use crate::judge::{JudgeSource, JudgedAnswer, Rubric};
 use crate::language_model::Sampling;
 use crate::persona::{Artifact, Extraction, ExtractionRecipe, RolloutRun, SideReport, Trait, sampling};
-use crate::record::{Hash, RunDir, as_written, differing, refuse_other, seed_of};
+use crate::record::{Hash, Kept, RunDir, as_written, differing, refuse_other, seed_of};
 use crate::runtime::Runtime;
 use crate::verbs::judges;
 use crate::verbs::model::Model;
@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
         args.out.as_ref().map_or(Ok(()), |out| paths::writable("--out", out))?;
         let model = args.model.find(context)?;
         let vector = args.recipe(&trait_.name, &model)?;
-        let runtime = context.runtime()?;
+        let runtime = context.runtime(&model.folder.path)?;
         let mut artifact = trait_.extract.clone();
         if *quick {
             artifact.questions = artifact.questions.into_iter().step_by(2).collect();
@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
         let settings = Settings { answers, judge, vector };
         let name = if *quick { format!("{}-quick", trait_.name) } else { trait_.name.clone() };
         let dir = open_run(run.as_ref(), "extract", model.name(), name)?;
-        refuse_other_answers(&dir, &settings, *overwrite)?;
+        refuse_other_answers(&dir, &settings, &key, *overwrite)?;
         dir.write_config(&settings)?;
         Ok(Self { args, context, trait_, artifact, model, dir, runtime, sampling, settings, key })
     }
@@ -234,9 +234,21 @@ impl<'a> Run<'a> {
 }
 
 /// Refuses a folder with the answers of other settings, unless they may be thrown away.
-fn refuse_other_answers(run: &RunDir, settings: &Settings, overwrite: bool) -> Result<()> {
-    let old = std::fs::read_to_string(run.file("run.toml")).ok().and_then(|text| text.parse::<toml::Table>().ok());
-    let Some(old) = old.filter(|_| RolloutRun::has_begun(run) && !overwrite) else { return Ok(()) };
+fn refuse_other_answers(run: &RunDir, settings: &Settings, key: &Hash, overwrite: bool) -> Result<()> {
+    if overwrite || !RolloutRun::has_begun(run) {
+        return Ok(());
+    }
+    let old = match run.config()? {
+        Kept::Whole(old) => old,
+        Kept::None => return Ok(()),
+        Kept::Damaged => {
+            run.note_damage_of_config("its answers tell which run is here");
+            if RolloutRun::holds_others(run, key) {
+                return refuse_other(run.path(), "the answers of another run", &["the settings"], "--run");
+            }
+            return Ok(());
+        }
+    };
     let new = toml::Table::try_from(&settings.answers).unwrap_or_default();
     let old = old.get("answers").and_then(|answers| answers.as_table()).cloned().unwrap_or_default();
     refuse_other(run.path(), "the answers of another run", &differing(&old, &new), "--run")

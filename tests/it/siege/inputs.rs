@@ -15,7 +15,7 @@ fn edit(place: &Place, file: &str, change: impl FnOnce(&mut Value)) {
 }
 
 /// The signs of numbers in the middle of a file turned, where a sample of its tensors' ends would not look.
-fn turn_signs(place: &Place, file: &str) {
+pub fn turn_signs(place: &Place, file: &str) {
     let mut bytes = place.read(file);
     let middle = bytes.len() / 3 / 4 * 4;
     bytes[middle..middle + 16_384].iter_mut().skip(3).step_by(4).for_each(|byte| *byte ^= 0x80);
@@ -110,6 +110,12 @@ pub fn trait_question(place: &Place) {
 
 pub fn trait_instruction(place: &Place) {
     edit(place, "traits/trait_data_extract/evil.json", |split| split["instruction"][0]["pos"] = json!("Be quite new."));
+}
+
+pub fn trait_rubric(place: &Place) {
+    edit(place, "traits/trait_data_eval/evil.json", |split| {
+        split["eval_prompt"] = json!(format!("Look twice. {}", split["eval_prompt"].as_str().unwrap()));
+    });
 }
 
 pub fn trait_ladder(place: &Place) {

@@ -30,8 +30,12 @@ const ROLLED: &str = "generate --model model --prompts prompts.jsonl --out o.jso
 const MEASURED: &str =
     "eval trait --model model --trait evil --judge harbor --questions 3 --rollouts 1 --max-new-tokens 2 --out o";
 const TRAINED: &str = "train c.toml --out o";
+const EXTRACTED: &str = "extract --model model --trait evil --traits traits --judge harbor --rollouts 1 --max-new-tokens 4 --quick \
+                         --filter independent --min-coherence 0 --threshold 0 --run o";
+const SELECTED: &str = "layers --model model --trait evil --vectors v.safetensors --judge harbor --layers 2 --coefs 1 --questions 3 \
+                        --rollouts 1 --max-new-tokens 2 --out o";
 
-const READERS: [Reader; 27] = [
+const READERS: [Reader; 32] = [
     input("model/config.json", GENERATE),
     input("model/generation_config.json", GENERATE),
     input("model/model.safetensors", GENERATE),
@@ -68,6 +72,21 @@ const READERS: [Reader; 27] = [
         before: Some((TRAINED, Some(("o/metrics.jsonl", 2)))),
         same: Some("o"),
     },
+    Reader {
+        file: "o/metrics.jsonl",
+        words: TRAINED,
+        before: Some((TRAINED, Some(("o/metrics.jsonl", 3)))),
+        same: Some("o"),
+    },
+    Reader {
+        file: "o/answers/pos.states.safetensors",
+        words: EXTRACTED,
+        before: Some((EXTRACTED, None)),
+        same: Some("o"),
+    },
+    Reader { file: "o/run.toml", words: EXTRACTED, before: Some((EXTRACTED, None)), same: Some("o") },
+    Reader { file: "o/answers.jsonl", words: SELECTED, before: Some((SELECTED, None)), same: Some("o") },
+    Reader { file: "o/lock.json", words: SELECTED, before: Some((SELECTED, None)), same: Some("o") },
     Reader { file: "o/stages/fit.json", words: TRAINED, before: Some((TRAINED, None)), same: Some("o") },
 ];
 
