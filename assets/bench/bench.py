@@ -48,6 +48,13 @@ def run(command, **more):
     return time.perf_counter() - start, out
 
 
+def rate_of(tokens, seconds, least):
+    """Tokens a second of a command, less the time of one that does next to nothing."""
+    if seconds < 1.1 * least:
+        raise RuntimeError(f"{seconds:.1f} s of work cannot be told from the {least:.1f} s of loading; the machine is busy")
+    return tokens / (seconds - least)
+
+
 class Program:
     """The program itself under one dtype."""
 
@@ -75,7 +82,7 @@ class Program:
         prompts = [ids(work["length"], i) for i in range(work["batch"])]
         least, _ = self.generate(folder, [ids(2, 0)], 1)
         seconds, made = self.generate(folder, prompts, work["new"])
-        return made / max(seconds - least, 1e-3)
+        return rate_of(made, seconds, least)
 
     def rate_activations(self, folder, work):
         prompts = [ids(work["length"], i) for i in range(work["batch"])]
@@ -90,7 +97,7 @@ class Program:
                              "--out", folder / f"{name}.out.jsonl")
 
         least = project([ids(2, 0)], "least")
-        return work["batch"] * work["length"] / max(project(prompts, "all") - least, 1e-3)
+        return rate_of(work["batch"] * work["length"], project(prompts, "all"), least)
 
     def rate_train(self, folder, work):
         data = folder / "train.jsonl"
@@ -110,7 +117,7 @@ class Program:
             return seconds, json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["tokens"]
 
         (least, few), (seconds, many) = steps(1), steps(work["steps"])
-        return (many - few) / max(seconds - least, 1e-3)
+        return rate_of(many - few, seconds, least)
 
 
 class Peer:
@@ -123,6 +130,7 @@ class Peer:
     def rate(self, work):
         peer = Path(__file__).with_name("peer.py")
         env = dict(os.environ, HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="", TOKENIZERS_PARALLELISM="false",
+                   PYTHONDONTWRITEBYTECODE="1",
                    OMP_NUM_THREADS=str(self.args.threads), MKL_NUM_THREADS=str(self.args.threads))
         command = [self.args.python, str(peer), json.dumps(
             {**work, "peer": self.kind, "dtype": self.dtype, "model": str(self.model), "threads": self.args.threads})]
