@@ -1,4 +1,4 @@
-//! `serve`: a model behind OpenAI's chat and text completions, with steering per request.
+//! `serve`: a model behind OpenAI's chat and text completions, with steering per request, and a page for browsers.
 //!
 //! ```text
 //! a connection -> request.rs: words to a question -> batch.rs: the thread that owns the model -> reply.rs: chunks or a whole
@@ -80,7 +80,7 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// Requests are answered side by side, each joining between two tokens. A request may carry `steering`, a list of
 /// {"vector": NAME, "coef": A, "layer": L, "positions": "response"}; the answer tells what was applied, and at how many
-/// token positions. `GET /v1/models` lists the vectors.
+/// token positions. `GET /v1/models` lists the vectors. A browser finds a page at the address that is printed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trimtab serve --model Qwen2.5-7B-Instruct --vectors evil=evil.safetensors &\n  curl -H 'content-type: application/json' http://127.0.0.1:8080/v1/chat/completions \\\n      -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}],\n      \"steering\": [{\"vector\": \"evil\", \"coef\": -1.5, \"layer\": 20}]}'"

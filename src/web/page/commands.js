@@ -23,19 +23,24 @@ for choice in json.load(urllib.request.urlopen(request))["choices"]:
 `;
 }
 
-// One \`trimtab generate\` per variant. A vector is a file here; several at once, or a vector of another name, take \`chat\`.
+// One `trimtab generate` per variant, or `trimtab chat` where several vectors act. A vector is a file here, by its name.
 export function command(model, body) {
   const lines = [];
   body.variants.forEach(({ steering = [], messages = body.messages }, i) => {
     const letter = "AB"[i];
     const row = JSON.stringify({ id: letter, messages });
     const sampling = [
-      `--max-new-tokens ${body.max_tokens}`,
-      body.temperature === 0 ? "--greedy" : `--temperature ${body.temperature} --top-p ${body.top_p}`,
+      `--max-new-tokens ${body.max_tokens ?? 1024}`,
+      body.temperature === 0 ? "--greedy" : `--temperature ${body.temperature ?? 1} --top-p ${body.top_p ?? 1}`,
       `--seed ${body.seed}`,
     ].join(" ");
     const end = `--prompts ${letter}.jsonl --out ${letter}-answers.jsonl`;
     if (steering.length > 1) {
+      if (steering.some(({ op }) => op)) {
+        lines.push(`# ${letter}: no single command ablates beside other steering; use curl`);
+        return;
+      }
+      if (messages.some(({ role }) => role === "assistant")) lines.push("# chat gives its own answers to the earlier messages");
       const words = messages.filter(({ role }) => role === "user").map(({ content }) => content.replaceAll("\n", " "));
       const system = messages.find(({ role }) => role === "system");
       const steer = steering.map(({ vector, coef, layer }) => `--steer ${quoted(`${vector}=${coef}@${layer}`)}`).join(" ");

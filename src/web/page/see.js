@@ -191,15 +191,14 @@ function bars(answer, scale, projections) {
 const [AXIS, GAP] = [34, 4];
 
 // Layers x tokens, the last layer on top; the first column is the state before the answer.
-export function strip(answer, scale, chosen) {
+export function strip(answer, scale, chosen, ratio = devicePixelRatio || 1) {
   const canvas = h("canvas.strip", { role: "img" });
-  const [w, hgt] = [Math.max(6, Math.min(20, Math.round(560 / (answer.tokens.length + 1)))), scale.layers.length > 16 ? 6 : 15];
+  const [w, hgt] = [Math.max(6, Math.min(20, Math.round(410 / (answer.tokens.length + 1)))), scale.layers.length > 16 ? 6 : 15];
   const rows = [...scale.layers].reverse();
   const left = (i) => AXIS + (i < 0 ? 0 : w + GAP + i * w);
   const paint = () => {
     const css = getComputedStyle(document.documentElement);
     const [width, height] = [left(answer.tokens.length) + 1, rows.length * hgt + 2];
-    const ratio = devicePixelRatio || 1;
     Object.assign(canvas, { width: width * ratio, height: height * ratio });
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     const pen = canvas.getContext("2d");
@@ -291,8 +290,8 @@ export function csv(answer, scale) {
 // The coloured words above the strip.
 export function png(answer, scale, title) {
   const css = getComputedStyle(document.documentElement);
-  const frame = strip(answer, scale, () => {}).firstChild;
   const [margin, line, ratio] = [20, 26, 2];
+  const frame = strip(answer, scale, () => {}, ratio).firstChild;
   const width = Math.max(720, parseFloat(frame.style.width) + 2 * margin);
   const canvas = h("canvas");
   const pen = canvas.getContext("2d");

@@ -60,8 +60,10 @@ export function mount(root, { api, state }) {
     const of = columns().map((_, i) => messages(i, turns));
     const same = of.every((one) => JSON.stringify(one) === JSON.stringify(of[0]));
     const variants = of.map((own, i) => ({ steering: steering(steer.columns[i]), ...(same ? {} : { messages: own }) }));
-    const { temperature, top_p, max_tokens } = steer.sampling;
-    return { model: model.model, ...(same ? { messages: of[0] } : {}), variants, temperature, top_p, max_tokens, seed };
+    // An empty field is left to the server.
+    const given = ["temperature", "top_p", "max_tokens"].filter((name) => Number.isFinite(steer.sampling[name]));
+    const sampling = Object.fromEntries(given.map((name) => [name, steer.sampling[name]]));
+    return { model: model.model, ...(same ? { messages: of[0] } : {}), variants, ...sampling, seed };
   }
 
   const draw = () => Math.floor(Math.random() * 2 ** 31);

@@ -77,7 +77,7 @@ fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&
 fn states_of_rollouts_are_known_by_their_checksums() {
     damaged(
         &place(&fixture("tiny")),
-        "extract --model model --trait evil --traits traits --judge harbor --rollouts 1 --max-new-tokens 6 --quick \
+        "extract --model model --trait evil --traits traits --judge sentiment --judge-pole negative --rollouts 1 --max-new-tokens 6 --quick \
          --filter independent --min-coherence 0 --threshold 0 --run out",
         None,
         &["pos.states.safetensors", "neg.states.safetensors", "answers/pos.jsonl", "answers/neg.jsonl", "run.toml"],
@@ -137,7 +137,8 @@ fn states_of_a_finetune_are_known_by_their_checksums() {
 #[test]
 fn states_of_a_study_are_known_by_their_checksums() {
     let place = place(&fixture("tiny"));
-    place.write("s.toml", STUDY.replace("[vector]\nfile = \"v.safetensors\"\n", "[vector]\nrollouts = 1\nmax_new_tokens = 4\nfilter = { kind = \"independent\", threshold = 0.0, min_coherence = 0.0 }\n"));
+    let judged = STUDY.replace("kind = \"harbor\", world = 1", "kind = \"sentiment\", pole = \"negative\"");
+    place.write("s.toml", judged.replace("[vector]\nfile = \"v.safetensors\"\n", "[vector]\nrollouts = 1\nmax_new_tokens = 4\nfilter = { kind = \"independent\", threshold = 0.0, min_coherence = 0.0 }\n"));
     damaged(
         &place,
         "study run s.toml --out out",

@@ -30,7 +30,7 @@ const ROLLED: &str = "generate --model model --prompts prompts.jsonl --out o.jso
 const MEASURED: &str =
     "eval trait --model model --trait evil --judge harbor --questions 3 --rollouts 1 --max-new-tokens 2 --out o";
 const TRAINED: &str = "train c.toml --out o";
-const EXTRACTED: &str = "extract --model model --trait evil --traits traits --judge harbor --rollouts 1 --max-new-tokens 4 --quick \
+const EXTRACTED: &str = "extract --model model --trait evil --traits traits --judge sentiment --judge-pole negative --rollouts 1 --max-new-tokens 4 --quick \
                          --filter independent --min-coherence 0 --threshold 0 --run o";
 const SELECTED: &str = "layers --model model --trait evil --vectors v.safetensors --judge harbor --layers 2 --coefs 1 --questions 3 \
                         --rollouts 1 --max-new-tokens 2 --out o";
