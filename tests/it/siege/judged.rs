@@ -168,7 +168,7 @@ fn another_local_judge_is_asked_anew() {
         RUBRIC,
         Instead("--judge-model judge", "--judge-model other"),
         Instead("--judge local --judge-model judge", "--judge harbor"),
-        Words("--dtype bf16"),
+        Weak("--dtype bf16"),
     ];
     // Such a judge knows no grade, but it says why.
     for (words, results) in [
