@@ -154,8 +154,11 @@ fn another_local_judge_is_asked_anew() {
         place.write("judge/chat_template.jinja", "{% for message in messages %}{{ message.content }}!\n{% endfor %}");
     }
     let place = place(&fixture("tiny"));
-    copy(&fixture("tiny"), &place.path("judge"));
-    copy(&fixture("tiny"), &place.path("other"));
+    for judge in ["judge", "other"] {
+        copy(&fixture("tiny"), &place.path(judge));
+        // A rubric is longer than what the tiny model was made for.
+        edit(&place, &format!("{judge}/config.json"), |config| config["max_position_embeddings"] = json!(4096));
+    }
     turn_signs(&place, "other/model.safetensors");
     let changes = [
         File("the judge's weights", weights),
