@@ -26,14 +26,16 @@ enum Change {
     Idle(&'static str, fn(&Place)),
     /// These words come behind the command.
     Words(&'static str),
+    /// The same, where a run as small as these need not show it.
+    Weak(&'static str),
     /// The first words stand in the command, and these in their place.
     Instead(&'static str, &'static str),
 }
 
-use Change::{File, Idle, Instead, Words};
+use Change::{File, Idle, Instead, Weak, Words};
 
 /// Another number format computes.
-const DTYPE: [Change; 1] = [Words("--dtype bf16")];
+const DTYPE: [Change; 1] = [Weak("--dtype bf16")];
 
 /// What every model is known by.
 const MODEL: [Change; 5] = [
@@ -118,9 +120,10 @@ fn siege(place: &Place, verb: &Verb, changes: &[&[Change]]) {
                 (name, false)
             }
             Words(more) | Instead(_, more) => (more, true),
+            Weak(more) => (more, false),
         };
         let command = |out: &str| match *change {
-            Words(more) => format!("{} {more}", into(out)),
+            Words(more) | Weak(more) => format!("{} {more}", into(out)),
             Instead(old, new) => into(out).replace(old, new),
             File(..) | Idle(..) => into(out),
         };

@@ -151,6 +151,7 @@ impl<'a> Run<'a> {
         let name = if *quick { format!("{}-quick", trait_.name) } else { trait_.name.clone() };
         let dir = open_run(run.as_ref(), "extract", model.name(), name)?;
         refuse_other_answers(&dir, &settings, &key, *overwrite)?;
+        warn_of_damage(&dir, context.console);
         dir.write_config(&settings)?;
         Ok(Self { args, context, trait_, artifact, model, dir, runtime, sampling, settings, key })
     }

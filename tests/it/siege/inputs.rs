@@ -8,7 +8,7 @@ use trimtab::vector::{PersonaVector, VectorFile};
 
 use crate::support::place::Place;
 
-fn edit(place: &Place, file: &str, change: impl FnOnce(&mut Value)) {
+pub fn edit(place: &Place, file: &str, change: impl FnOnce(&mut Value)) {
     let mut value: Value = serde_json::from_slice(&place.read(file)).unwrap();
     change(&mut value);
     place.write(file, value.to_string());

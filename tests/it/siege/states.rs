@@ -124,7 +124,13 @@ fn states_of_evaluations_are_known_by_their_checksums() {
 fn states_of_a_finetune_are_known_by_their_checksums() {
     let place = place(&fixture("tiny"));
     place.write("c.toml", TRAIN.replace("max_steps = 3", "max_steps = 5\nsave_steps = 2"));
-    damaged(&copy_of(&place), "train c.toml --out out", None, &["stages/fit.json", "lock.json"], &["metrics.jsonl"]);
+    damaged(
+        &copy_of(&place),
+        "train c.toml --out out",
+        None,
+        &["stages/fit.json", "lock.json", "run.toml"],
+        &["metrics.jsonl", "adapter_config"],
+    );
     damaged(
         &place,
         "train c.toml --out out",
@@ -143,8 +149,20 @@ fn states_of_a_study_are_known_by_their_checksums() {
         &place,
         "study run s.toml --out out",
         None,
-        &["pos.states.safetensors", "stages/"],
-        &["metrics.jsonl", ".svg", ".png", ".csv", ".html", "results.json"],
+        &["pos.states.safetensors", "stages/measure", "stages/fit"],
+        // Pages and tables are written again; answers are read again only where something else has changed.
+        &[
+            "metrics.jsonl",
+            "adapter_config",
+            ".svg",
+            ".png",
+            ".csv",
+            ".html",
+            "results.json",
+            "stages/answers",
+            "answers/pos.jsonl",
+            "answers/neg.jsonl",
+        ],
     );
 }
 
