@@ -189,7 +189,7 @@ fn the_plan_may_change_under_those_who_are_answered() {
     let second = run(&engine_of(&other), &[job(3, part(2.0))], &sampled(1));
     let bare = run(&engine(model::<Flex>()), &[job(4, None)], &sampled(1));
     let mut scheduler = open(&engine(model::<Flex>()));
-    let mut add = |scheduler: &mut Scheduler<Flex>, jobs: Vec<Job>| {
+    let add = |scheduler: &mut Scheduler<Flex>, jobs: Vec<Job>| {
         scheduler.add(jobs, &sampled(1), CaptureSpec::default()).unwrap();
         scheduler.turn(&mut |_| ControlFlow::Continue(()));
     };
