@@ -61,13 +61,13 @@ pub(super) fn examine<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Examin
         let mut x = Tensor::<B, 1>::zeros([values], device);
         // The first addition compiles its kernel.
         x = x + 1.0;
-        x.clone().slice([0..1]).into_data();
+        x.clone().narrow(0, 0, 1).into_data();
         let began = Instant::now();
         for _ in 0..n {
             x = x + 1.0;
         }
         // Only what is read back is surely done.
-        x.slice([0..1]).into_data();
+        x.narrow(0, 0, 1).into_data();
         n as f64 / began.elapsed().as_secs_f64()
     };
     let values = 1 << 24;

@@ -62,6 +62,9 @@ pub(super) struct ReadRow<B: FusedOps> {
     pub tokens: Vec<Token>,
 }
 
+/// A target's place, how many of its tokens are kept already, and the row that keeps them.
+type Fitting<B> = (usize, usize, Option<Arc<KvCache<B>>>);
+
 impl<B: FusedOps> Prefill<B> {
     /// For answers that begin, so many tokens `together`; `others` wait and may begin with the same tokens.
     pub fn new(admitted: Vec<Waiting<B>>, others: &VecDeque<Waiting<B>>, together: usize) -> Self {
@@ -175,7 +178,7 @@ impl<B: FusedOps> Prefill<B> {
             let same = !captured || Arc::ptr_eq(&target.asked.capture, &capture);
             target.depth == depth && captures(target) == captured && same
         };
-        let mut found: Vec<(usize, usize, Option<Arc<KvCache<B>>>)> = Vec::new();
+        let mut found: Vec<Fitting<B>> = Vec::new();
         for (i, target) in self.targets.iter().enumerate().take_while(|(_, target)| target.depth == depth) {
             if alike(target) {
                 let base = if captured { None } else { kept.longest(&target.asked.text[..target.to]) };
@@ -183,7 +186,7 @@ impl<B: FusedOps> Prefill<B> {
                 found.push((i, from, base.map(|base| base.0)));
             }
         }
-        let rest = |(i, from, _): &(usize, usize, _)| self.targets[*i].to - from;
+        let rest = |(i, from, _): &Fitting<B>| self.targets[*i].to - from;
         found.sort_by_key(|one| (rest(one), one.0));
         // Half a row of padding is the most.
         let shortest = found.first().map_or(0, rest);

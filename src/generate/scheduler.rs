@@ -105,10 +105,16 @@ impl<B: FusedOps> Engine<B> {
     }
 }
 
+/// Tokens whose keys and values a server keeps for conversations that go on: a few of them, so that its memory stays where it is.
+const KEPT_OPEN: usize = 1 << 12;
+
 impl<B: FusedOps> Scheduler<B> {
     /// A scheduler without anything to do.
     pub fn new(engine: Engine<B>, queueing: Queueing) -> Self {
-        let kept = PrefixCache::new(engine.budget.cache_tokens / 4);
+        let kept = PrefixCache::new(match queueing {
+            Queueing::Known => engine.budget.cache_tokens / 4,
+            Queueing::Open => (engine.budget.cache_tokens / 4).min(KEPT_OPEN),
+        });
         let sums = Sums::new(&engine.model);
         let (queue, prefills, rows, done) = (VecDeque::new(), VecDeque::new(), Vec::new(), Vec::new());
         let (cache, jobs, complete, announced, head_rows) = (None, 0, 0, 0, 0);

@@ -273,7 +273,7 @@ mod tests {
     fn an_altered_answer_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("judge.sqlite");
-        let keys = ["a", "b", "c"].map(|key| Hash::of(key));
+        let keys = ["a", "b", "c"].map(Hash::of);
         let mut cache = Cache::open(&path, "run").unwrap();
         keys.iter().for_each(|key| cache.put(key, LABEL, &60, None).unwrap());
         let alter = |text: &str, key: &Hash| {
