@@ -62,7 +62,7 @@ fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&
                 // What a kill may have torn is no damage: the rows of a run under way, and the chunks of a ledger.
                 let grows = killed.is_some() || ["answers/", "work/"].iter().any(|part| shown.starts_with(part));
                 let torn = how == "half of it" && grows && shown.ends_with(".jsonl");
-                if !torn && !(said.contains(last) && said.contains("damaged")) {
+                if !(torn || said.contains(last) && said.contains("damaged")) {
                     faults.push(format!("{shown} ({how}): is not named: {said}"));
                 }
             }
