@@ -214,7 +214,7 @@ fn asked(connection: &mut BufReader<TcpStream>, address: &str, request: &Value, 
     }
     let usage: Option<Value> = if stream {
         let mut events = body.lines().filter_map(|line| line.strip_prefix("data: "));
-        let last = events.clone().last();
+        let last = events.clone().next_back();
         if last != Some("[DONE]") {
             return Err(format!("the stream ends with {last:?}"));
         }
@@ -245,15 +245,18 @@ fn reply(connection: &mut BufReader<TcpStream>) -> std::io::Result<(u16, String)
         }
     }
     let mut body = Vec::new();
-    while chunked {
-        length = usize::from_str_radix(&next(connection)?, 16).map_err(|_| cut())?;
-        connection.by_ref().take(length as u64).read_to_end(&mut body)?;
-        next(connection)?;
-        if length == 0 {
-            return Ok((status, String::from_utf8_lossy(&body).into_owned()));
+    if chunked {
+        loop {
+            length = usize::from_str_radix(&next(connection)?, 16).map_err(|_| cut())?;
+            connection.by_ref().take(length as u64).read_to_end(&mut body)?;
+            next(connection)?;
+            if length == 0 {
+                break;
+            }
         }
+    } else {
+        body.resize(length, 0);
+        connection.read_exact(&mut body)?;
     }
-    body.resize(length, 0);
-    connection.read_exact(&mut body)?;
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
