@@ -39,6 +39,8 @@ pub struct Limits {
     pub write: Duration,
     /// For the rest of a head when the server ends.
     pub closing: Duration,
+    /// For a client to take what was sent to it when the server ends.
+    pub closing_write: Duration,
 }
 
 /// Limits under which 1,024 open files, the usual number, suffice.
@@ -48,6 +50,7 @@ pub const LIMITS: Limits = Limits {
     idle: Duration::from_secs(30),
     write: Duration::from_secs(60),
     closing: Duration::from_secs(1),
+    closing_write: Duration::from_secs(5),
 };
 
 /// Listens, and accepts connections within limits.
@@ -241,6 +244,7 @@ impl Activity {
         let mut state = self.lock();
         state.waker = Some(cx.waker().clone());
         match state.stalled {
+            Some(since) if state.closing => Some(since + self.0.limits.write.min(self.0.limits.closing_write)),
             Some(since) => Some(since + self.0.limits.write),
             None => (state.requests == 0).then_some(state.until),
         }
@@ -349,7 +353,8 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(200);
     const LONG: Duration = Duration::from_secs(60);
-    const PATIENT: Limits = Limits { connections: 4, head: LONG, idle: LONG, write: LONG, closing: SHORT };
+    const PATIENT: Limits =
+        Limits { connections: 4, head: LONG, idle: LONG, write: LONG, closing: SHORT, closing_write: SHORT };
 
     /// A server whose `/slow` takes three times as long as silence may last.
     struct Server {
@@ -479,6 +484,9 @@ mod tests {
         let until = activity.until(&cx).unwrap();
         activity.said(false);
         assert_eq!(activity.until(&cx), Some(until), "the first refusal counts");
+        activity.lock().closing = true;
+        assert_eq!(activity.until(&cx), Some(until - LONG + SHORT), "the end of a server waits less");
+        activity.lock().closing = false;
         activity.said(true);
         assert_eq!(activity.until(&cx), None);
     }
