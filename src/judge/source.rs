@@ -95,6 +95,8 @@ pub struct Call<'a> {
     pub key: Option<Key>,
     /// Hears of estimates, progress and troubles.
     pub tell: JudgeListener<'a>,
+    /// On what a judge on this machine computes, and in which dtype: verdicts from elsewhere are not taken for its own.
+    pub device: String,
     /// Opens the model of a judge on this machine; called at the first verdict that is not known yet.
     pub open: Box<Open<'a>>,
 }
@@ -107,7 +109,7 @@ impl JudgeSource {
     /// Settings that contradict each other, files and models that cannot be read.
     pub fn call<'a>(&self, call: Call<'a>) -> Result<Box<dyn Judge + 'a>> {
         self.check()?;
-        let Call { rubrics, facts, folder, key, tell, open } = call;
+        let Call { rubrics, facts, folder, key, tell, device, open } = call;
         rubrics.traits().try_for_each(|name| self.knows(&Rubric::Trait(name.to_owned())))?;
         facts.then_some(Rubric::Fact).map_or(Ok(()), |fact| self.knows(&fact))?;
         match self {
@@ -131,11 +133,11 @@ impl JudgeSource {
             Self::Local(settings) => {
                 let LocalSettings { model, mode, samples, coherence, cache } = settings.clone();
                 let (path, cache) = (model.clone(), open_cache(cache.as_deref(), folder)?);
-                let identity = model_hash(&model)?;
+                let identity = format!("{} on {device}", model_hash(&model)?.as_str());
                 let open = Box::new(move || open(&path));
                 let name = model.file_name().map_or_else(|| "local".into(), |name| name.to_string_lossy().into_owned());
                 let judge = LocalJudge::lazy(&name, open, rubrics.coherent(coherence), mode).samples(samples);
-                Ok(Box::new(judge.kept_in(cache, identity.as_str()).telling(tell)))
+                Ok(Box::new(judge.kept_in(cache, &identity).telling(tell)))
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::json;
 
 use super::judges::{self, JudgeArgs};
@@ -10,7 +11,7 @@ use super::model::is_harbor;
 use super::traits::TraitArgs;
 use super::{Context, Outcome};
 use crate::data_table::Format;
-use crate::judge::{JudgedAnswer, Rubric, judge_answers, table};
+use crate::judge::{JudgeSource, JudgedAnswer, Rubric, judge_answers, table};
 use crate::persona::read_rows;
 use crate::record::{Lines, RunDir, read_jsonl, written};
 use crate::report::{Cell, Table};
@@ -60,6 +61,15 @@ pub fn run(args: &JudgeVerbArgs, context: &Context<'_>) -> Result<Outcome> {
     rescore(args, context)
 }
 
+/// What `run.toml` holds.
+#[derive(Serialize)]
+struct Settings<'a> {
+    run: &'a Path,
+    #[serde(rename = "trait")]
+    trait_name: &'a str,
+    judge: &'a JudgeSource,
+}
+
 /// Where an answer is from: the file's name among the run's, and the setting.
 type Source = (String, Option<usize>, Option<f32>);
 
@@ -70,7 +80,7 @@ fn rescore(args: &RescoreArgs, context: &Context<'_>) -> Result<Outcome> {
     let source = args.judge.resolve(is_harbor(&model), &rubrics[0], context)?;
     let (sources, old) = answers_of(&args.run, &trait_.name)?;
     let run = RunDir::open(args.out.clone().unwrap_or_else(|| args.run.join("rescored")))?;
-    run.write_config(&json!({ "run": args.run, "trait": trait_.name, "judge": source }))?;
+    run.write_config(&Settings { run: &args.run, trait_name: &trait_.name, judge: &source })?;
     let runtime = context.any_runtime()?;
     let mut judge = judges::open(&source, &trait_.rubrics(), run.path(), context, runtime.as_ref())?;
     let mut new = old.clone();

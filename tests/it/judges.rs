@@ -474,6 +474,7 @@ fn the_key_is_in_no_error() {
             folder: dir.path(),
             key,
             tell: Box::new(|_| {}),
+            device: "cpu".into(),
             open: Box::new(|_| Err(Error::new("no model here"))),
         };
         source.call(call).unwrap().judge(&evil(), &exhibits(20).0)
@@ -541,7 +542,15 @@ fn a_judge_on_this_machine_is_called_by_its_settings_and_loaded_once() {
             })
         };
         let (rubrics, tell) = (rubrics(), Box::new(|_: &JudgeEvent<'_>| {}));
-        let call = Call { rubrics, facts: false, folder: dir.path(), key: None, tell, open: Box::new(open) };
+        let call = Call {
+            rubrics,
+            facts: false,
+            folder: dir.path(),
+            key: None,
+            tell,
+            device: "cpu".into(),
+            open: Box::new(open),
+        };
         let mut judge = source.call(call).unwrap();
         (judge.name().to_owned(), judge.judge(&evil(), &shown).unwrap())
     };

@@ -28,11 +28,13 @@ enum Change {
     Words(&'static str),
     /// The same, where a run as small as these need not show it.
     Weak(&'static str),
+    /// Other words in the place of these, which need not show in a small run.
+    WeakInstead(&'static str, &'static str),
     /// The first words stand in the command, and these in their place.
     Instead(&'static str, &'static str),
 }
 
-use Change::{File, Idle, Instead, Weak, Words};
+use Change::{File, Idle, Instead, Weak, WeakInstead, Words};
 
 /// Another number format computes.
 const DTYPE: [Change; 1] = [Weak("--dtype bf16")];
@@ -120,11 +122,11 @@ fn siege(place: &Place, verb: &Verb, changes: &[&[Change]]) {
                 (name, false)
             }
             Words(more) | Instead(_, more) => (more, true),
-            Weak(more) => (more, false),
+            Weak(more) | WeakInstead(_, more) => (more, false),
         };
         let command = |out: &str| match *change {
             Words(more) | Weak(more) => format!("{} {more}", into(out)),
-            Instead(old, new) => into(out).replace(old, new),
+            Instead(old, new) | WeakInstead(old, new) => into(out).replace(old, new),
             File(..) | Idle(..) => into(out),
         };
         let fresh: Output = place.run(&command("fresh"));

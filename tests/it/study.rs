@@ -86,6 +86,7 @@ fn audited(config: &StudyConfig, out: &std::path::Path) -> StudyReport {
                 facts: false,
                 folder: out,
                 key: None,
+                device: "cpu".into(),
                 tell: Box::new(|_| {}),
                 open: Box::new(|_| Err(Error::new("no model judges here"))),
             }),

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::judge::{
     Call, Judge, JudgeEvent, JudgeSource, JudgedItem, LocalSettings, OpenAiSettings, Rubric, Rubrics, Verdict,
 };
-use crate::runtime::{ModelSpec, Runtime};
+use crate::runtime::{ModelSpec, Runtime, device_kind};
 use crate::steering::SteeringPlan;
 use crate::verbs::{Bar, Console, Context};
 
@@ -64,6 +64,7 @@ pub fn call<'a>(
         facts,
         folder,
         key: context.judge_key.clone(),
+        device: device_kind(&runtime.device()),
         tell: Box::new(move |event| shown.borrow_mut().on_event(event)),
         open: Box::new(|model| {
             runtime.language_model(&ModelSpec { model: model.to_owned(), adapter: None, plan: SteeringPlan::none() })

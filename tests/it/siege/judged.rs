@@ -211,7 +211,7 @@ fn other_rules_are_another_judge() {
     let kinds = Instead("--judge pattern rules.toml", "--judge sentiment --judge-pole negative");
     siege(&copy_of(&place), &pattern, &[&[File("rules", other), kinds]]);
     let sentiment = Verb { words: leak(format!("{words} --judge sentiment --judge-pole negative")), ..pattern };
-    siege(&copy_of(&place), &sentiment, &[&[Instead("--judge-pole negative", "--judge-pole positive")]]);
+    siege(&copy_of(&place), &sentiment, &[&[WeakInstead("--judge-pole negative", "--judge-pole positive")]]);
 }
 
 #[test]
