@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::settings::{ArmSettings, MeasureSettings, VectorSettings};
-use super::sources::{CorpusSource, FactsSource, MmluSource, TraitSource};
+use super::sources::{FactsSource, MmluSource, TraitSource};
 use super::study::StudyConfig;
 use crate::eval::mmlu::Form;
 use crate::finetune::AdapterSettings;
@@ -32,12 +32,6 @@ pub fn real_config(model: &Path, quick: bool, seed: u64) -> Result<StudyConfig> 
         arms.preventative_layer.clear();
         arms.base_steered.clear();
         arms.prompting = false;
-        for corpus in &mut config.data {
-            if let CorpusSource::Gloomy { count, .. } = &mut corpus.from {
-                *count = 120;
-            }
-        }
-        config.vector.rollouts = 1;
         config.measure.mmlu_questions = Some(100);
     }
     Ok(config)
