@@ -12,8 +12,8 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// Lets panics unwind without a word. `libfuzzer-sys` would abort at any, also at those of other libraries that the readers contain and
-/// tell as errors; one that nobody contains ends the fuzzer all the same.
+/// Lets panics unwind silently. `libfuzzer-sys` aborts at every panic, also at those of other libraries, which the readers catch and
+/// report as errors. A panic that no reader catches still ends the fuzzer.
 pub fn contain_panics() {
     std::panic::set_hook(Box::new(|_| ()));
 }

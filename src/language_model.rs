@@ -260,7 +260,7 @@ pub trait Batch {
     /// Answers that have not begun because there is no place for them.
     fn waiting(&self) -> usize;
 
-    /// Drops the answers to a request that nobody wants any more.
+    /// Drops a request whose client has gone: its answers end where they are.
     fn forget(&mut self, ask: usize);
 }
 

@@ -197,7 +197,7 @@ impl<B: FusedOps> Scheduler<B> {
         self.queue.len()
     }
 
-    /// Drops the answers to a job, of which nobody wants to know any more.
+    /// Drops a job whose client has gone: its answers end where they are.
     pub fn forget(&mut self, place: usize) {
         self.queue.retain(|waiting| waiting.asked.place != place);
         self.prefills.iter_mut().for_each(|prefill| prefill.forget(place));

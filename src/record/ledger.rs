@@ -166,7 +166,7 @@ impl Ledger {
         Ok(lines.skip(1).flat_map(rows))
     }
 
-    /// Whether there is a ledger of other work at a place. One whose first line is damaged is nobody's.
+    /// Whether the ledger at a path belongs to other work. If its first line is damaged, it belongs to none.
     pub fn is_of_other(path: &Path, identity: &Hash) -> bool {
         let header = Lines::open(path).ok().and_then(|mut lines| lines.next()?.ok());
         let header = header.and_then(|(_, line)| Header::read(&line));

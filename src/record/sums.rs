@@ -92,7 +92,7 @@ pub(super) fn write_summed(path: &Path, rows: &[u8]) -> Result<()> {
 /// user. A last row that a kill tore counts as not there.
 ///
 /// # Errors
-/// If a file cannot be read, or a row is no `T` although nobody has altered it; the error names `file:line`.
+/// If a file cannot be read, or a row whose checksum is right does not parse as `T`; the error names `file:line`.
 pub fn sound_rows<T: DeserializeOwned>(path: &Path) -> Result<(Vec<T>, Option<String>)> {
     if !path.exists() {
         return Ok((Vec::new(), None));

@@ -58,7 +58,7 @@ impl<'a> Paid<'a> {
     /// What was wrong with the file that was there, with its place.
     ///
     /// # Panics
-    /// Never: nobody panics while the file is locked.
+    /// Never: the code that holds the lock does not panic.
     pub fn damage(&self) -> Option<String> {
         self.kept.lock().expect("no panic while it is locked").damage().map(str::to_owned)
     }
