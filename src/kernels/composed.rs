@@ -302,8 +302,12 @@ pub fn cache_put<B: Backend>(mut cache: Tensor<B, 3>, rows: &[usize], new: &Tens
     let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
     for (i, &row) in rows.iter().enumerate() {
         let one = new.clone().narrow(0, i, 1);
-        let empty = Tensor::zeros([1, columns - width, channels], &cache.device());
-        cache = cache.slice_assign([row..row + 1, 0..columns, 0..channels], Tensor::cat(vec![one, empty], 1));
+        cache = cache.slice_assign([row..row + 1, 0..width, 0..channels], one);
+        // Not every backend takes a tensor without columns.
+        if width < columns {
+            let empty = Tensor::zeros([1, columns - width, channels], &cache.device());
+            cache = cache.slice_assign([row..row + 1, width..columns, 0..channels], empty);
+        }
     }
     cache
 }

@@ -151,7 +151,9 @@ fn device_name(device: &str) -> String {
 /// The largest difference, as a share of the largest number that is wanted; numbers that are none are infinitely far.
 fn off(ours: &[f32], want: &[f32]) -> f64 {
     let scale = want.iter().fold(1e-6_f32, |max, x| max.max(x.abs()));
-    let differences = ours.iter().zip(want).map(|(a, b)| if a.is_finite() { (a - b).abs() } else { f32::INFINITY });
+    // `max` passes over what is no number.
+    let finite = |difference: f32| if difference.is_finite() { difference } else { f32::INFINITY };
+    let differences = ours.iter().zip(want).map(|(a, b)| finite((a - b).abs()));
     let largest = differences.fold(if ours.len() == want.len() { 0.0 } else { f32::INFINITY }, f32::max);
     f64::from(largest / scale)
 }
@@ -292,6 +294,7 @@ mod tests {
         assert_eq!(off(&[1.0, 3.0], &[1.0, 4.0]), 0.25);
         assert_eq!(off(&[f32::NAN, 4.0], &[1.0, 4.0]), f64::INFINITY);
         assert_eq!(off(&[1.0], &[1.0, 4.0]), f64::INFINITY);
+        assert_eq!(off(&[1.0, 4.0], &[1.0, f32::NAN]), f64::INFINITY);
         let finding = |off| Finding { what: "rope", off, bound: 1e-4 };
         assert!(finding(1e-5).is_well() && !finding(2e-4).is_well() && !finding(f64::NAN).is_well());
         assert!(finding(1.0).line().starts_with("FAIL  rope"));
