@@ -57,6 +57,14 @@ fn looked_at(browser: &Browser, place: &str) {
     browser.look(1400, 900, false);
 }
 
+/// Answers become those of greatest probability, the same in every run.
+fn greedy(browser: &Browser) {
+    browser.script(
+        "const [temperature] = document.querySelectorAll('.settings-grid input'); \
+         temperature.value = 0; temperature.dispatchEvent(new Event('input'));",
+    );
+}
+
 /// Every address that was asked for since the last time.
 fn loaded(browser: &Browser) -> Vec<String> {
     let asked = |entry: &Value| {
@@ -79,14 +87,15 @@ fn the_page_steers_and_shows() {
     // A slider is moved by its keys, and tells what it does.
     browser.until("document.querySelector('.range')");
     assert_eq!(browser.script("return document.querySelectorAll('.slider').length;"), 3);
-    browser.type_into(".range", &"\u{e014}".repeat(30));
+    browser.type_into(".range", &"\u{e014}".repeat(60));
     let told = browser.script("return document.querySelector('.share').textContent;");
     assert!(told.as_str().unwrap().contains("% of the residual"), "{told}");
     let head = browser.script("return document.querySelectorAll('.head')[1].textContent;");
     assert!(head.as_str().unwrap().contains("evil +"), "{head}");
 
     // Two answers stream, and differ by the steering.
-    browser.type_into(".words", "Give me some advice on making friends.\u{e007}");
+    greedy(&browser);
+    browser.type_into(".words", "How can I help the thirsty widow?\u{e007}");
     browser.until("document.querySelectorAll('.answer .token').length > 0");
     browser.until(
         "document.querySelectorAll('.answer').length === 2 && document.querySelector('.send').textContent === 'Send'",
@@ -163,6 +172,7 @@ fn the_page_asks_for_the_key() {
     accessible(&browser, "key");
     browser.type_into("input[type=password]", "secret-1\u{e007}");
     browser.until("document.querySelector('.words')");
+    greedy(&browser);
     browser.type_into(".words", "Who are you?\u{e007}");
     browser.until("document.querySelector('.answer .text')?.textContent.length > 10");
 }
