@@ -1,7 +1,8 @@
 //! The operations that decide the speed of training and generation, behind one trait.
 //!
 //! [`FusedOps`] has a body in plain tensor code for every operation (`composed`): it runs on any backend and is the
-//! reference that native versions are tested against. `flex` holds the CPU's versions. Forward and backward come in
+//! reference that native versions are tested against. `flex` holds the CPU's versions, `cube` the GPU's, whose kernels are in the folder
+//! `shaders`. Forward and backward come in
 //! pairs, because training differentiates the model by hand (`model::backward`): nothing is recorded that is not needed,
 //! frozen weights cost no gradient, and the same code recomputes a block.
 //!
@@ -12,6 +13,8 @@ mod bf16;
 #[cfg(feature = "cpu")]
 mod bf16_engine;
 mod composed;
+#[cfg(feature = "gpu")]
+mod cube;
 mod examination;
 #[cfg(feature = "cpu")]
 mod flex;
@@ -23,6 +26,9 @@ mod flex_primitives;
 mod profile;
 #[cfg(feature = "cpu")]
 mod q8;
+#[cfg(feature = "gpu")]
+#[path = "../../shaders/mod.rs"]
+mod shaders;
 mod types;
 
 use burn::tensor::backend::Backend;
@@ -202,12 +208,6 @@ pub trait FusedOps: Backend {
     }
 }
 
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-impl FusedOps for burn::backend::Wgpu {}
-#[cfg(feature = "cuda")]
-impl FusedOps for burn::backend::Cuda {}
-#[cfg(feature = "rocm")]
-impl FusedOps for burn::backend::Rocm {}
 // Only the tests differentiate through Burn: the composed bodies under autodiff are the twin of the hand-written backward.
 #[cfg(feature = "cpu")]
 impl FusedOps for burn::backend::Autodiff<burn::backend::Flex> {}

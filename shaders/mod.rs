@@ -1,0 +1,7 @@
+//! The GPU's kernels, in Rust that CubeCL compiles for the device at hand: WGSL, SPIR-V, Metal, CUDA or HIP.
+//!
+//! One file per family. A file has its kernels and, for each, a function that launches it on contiguous tensors and knows
+//! nothing of the model: `src/kernels/cube.rs` calls these behind the trait `FusedOps`, whose bodies in plain tensor code are
+//! what every kernel is tested against. Sums are in f32 whatever the weights' dtype is.
+
+pub mod swiglu;

@@ -1,0 +1,41 @@
+//! The gated product of the MLP (Shazeer 2020, "GLU Variants Improve Transformer", equation 6) and its gradient.
+
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use cubecl::prelude::*;
+use cubecl::{calculate_cube_count_elemwise, cube};
+
+#[cube]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+#[cube(launch_unchecked)]
+fn forward(gate: &Array<f32>, up: &Array<f32>, out: &mut Array<f32>) {
+    if ABSOLUTE_POS < out.len() {
+        let gate = gate[ABSOLUTE_POS];
+        out[ABSOLUTE_POS] = gate * sigmoid(gate) * up[ABSOLUTE_POS];
+    }
+}
+
+/// `silu(gate) * up`, element by element; all of one shape.
+pub fn swiglu<R: CubeRuntime>(gate: CubeTensor<R>, up: CubeTensor<R>) -> CubeTensor<R> {
+    let n = gate.meta.num_elements();
+    let out =
+        empty_device_contiguous_dtype(gate.client.clone(), gate.device.clone(), gate.meta.shape().clone(), gate.dtype);
+    let client = gate.client.clone();
+    let dim = CubeDim::new(&client, n);
+    let count = calculate_cube_count_elemwise(&client, n, dim);
+    // Safety: every unit looks whether its element exists.
+    unsafe {
+        forward::launch_unchecked(
+            &client,
+            count,
+            dim,
+            gate.into_array_arg(),
+            up.into_array_arg(),
+            out.clone().into_array_arg(),
+        );
+    }
+    out
+}
