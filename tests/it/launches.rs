@@ -1,12 +1,12 @@
 //! How many kernels a GPU is asked to begin: per block of a decode step, per block of a training pass, per step of the optimiser. On a
 //! laptop each costs tens of microseconds whatever it computes, so these numbers are the speed of small models there.
 //!
-//! CubeCL writes a line for each kernel into a file. A child process does a piece of work of given sizes; differences of such pieces leave
-//! what one block or one step adds.
-
-use std::path::Path;
+//! CubeCL writes a line for each kernel into a file. A child process does pieces of work of given sizes; their differences leave what one
+//! block or one step adds.
 
 use burn::backend::Wgpu;
+use burn::backend::wgpu::WgpuDevice;
+use burn::tensor::Tensor;
 use trimtab::generate::{Engine, Job, Vocabulary};
 use trimtab::language_model::Sampling;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
@@ -14,7 +14,7 @@ use trimtab::model::{Qwen, QwenConfig};
 use trimtab::text::TrainingExample;
 use trimtab::train::{FitContext, FitSettings};
 
-use crate::support::backends::{child_with, task, wgpu_device};
+use crate::support::backends::{child_with, wgpu_device};
 use crate::support::goldens::fixture;
 use crate::support::reference::steps;
 
@@ -28,29 +28,10 @@ enum Work {
 }
 
 impl Work {
-    fn words(self) -> String {
-        match self {
-            Self::Decode { blocks, tokens } => format!("decode {blocks} {tokens} 0"),
-            Self::Train { blocks, steps, accumulation } => format!("train {blocks} {steps} {accumulation}"),
-        }
-    }
-
-    fn parse(words: &str) -> Self {
-        let mut words = words.split(' ');
-        let kind = words.next().unwrap();
-        let mut number = || words.next().unwrap().parse().unwrap();
-        let (blocks, n, accumulation) = (number(), number(), number());
-        match kind {
-            "decode" => Self::Decode { blocks, tokens: n },
-            _ => Self::Train { blocks, steps: n, accumulation },
-        }
-    }
-
-    fn run(self) {
-        let device = wgpu_device().unwrap();
+    fn run(self, device: &WgpuDevice) {
         let of = |blocks| {
             let config = QwenConfig { num_hidden_layers: blocks, ..QwenConfig::read(&fixture("tiny")).unwrap() };
-            Qwen::<Wgpu>::random(config, 0, &device)
+            Qwen::<Wgpu>::random(config, 0, device)
         };
         match self {
             Self::Decode { blocks, tokens } => {
@@ -82,30 +63,31 @@ impl Work {
     }
 }
 
-/// The child's side.
+/// What is counted, in this order: a token more at two depths, a micro-batch more at two depths, a step more.
+const WORKS: [Work; 9] = [
+    Work::Decode { blocks: 2, tokens: 6 },
+    Work::Decode { blocks: 2, tokens: 7 },
+    Work::Decode { blocks: 3, tokens: 6 },
+    Work::Decode { blocks: 3, tokens: 7 },
+    Work::Train { blocks: 2, steps: 1, accumulation: 2 },
+    Work::Train { blocks: 2, steps: 1, accumulation: 3 },
+    Work::Train { blocks: 3, steps: 1, accumulation: 2 },
+    Work::Train { blocks: 3, steps: 1, accumulation: 3 },
+    Work::Train { blocks: 2, steps: 2, accumulation: 2 },
+];
+
+/// The child's side. Each piece is done twice, since the first time the fastest variants are looked for; behind each stands a kernel that
+/// nothing else uses.
 #[test]
 #[ignore = "is run by the test below"]
 fn child() {
-    Work::parse(&task()).run();
-}
-
-/// How many kernels the work begins: the second time, when the fastest variants are known.
-fn launches(work: Work, dir: &Path) -> usize {
-    let log = dir.join("launches.log");
-    let settings = format!("[profiling.logger]\nlevel = \"minimal\"\nfile = {log:?}\n");
-    let run = || {
-        let _ = std::fs::remove_file(&log);
-        child_with("launches::child", &work.words(), &settings, dir);
-        std::fs::read_to_string(&log).unwrap()
-    };
-    run();
-    let lines = run();
-    // For somebody who wants to see which.
-    if let Some(folder) = std::env::var_os("TRIMTAB_LAUNCHES") {
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(Path::new(&folder).join(work.words().replace(' ', "-")), &lines).unwrap();
+    let device = wgpu_device().unwrap();
+    for work in WORKS {
+        for _ in 0..2 {
+            work.run(&device);
+            Tensor::<Wgpu, 1>::ones([2], &device).cumsum(0).into_data();
+        }
     }
-    lines.lines().count()
 }
 
 #[test]
@@ -115,20 +97,36 @@ fn a_step_begins_few_kernels() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let decode = |blocks, tokens| launches(Work::Decode { blocks, tokens }, dir.path());
-    let step = |blocks| decode(blocks, 7) - decode(blocks, 6);
-    let (two, three) = (step(2), step(3));
-    let block = three - two;
-    eprintln!("a decode step: {block} for a block, {} besides", two - 2 * block);
+    let log = dir.path().join("launches.log");
+    child_with("launches::child", &format!("[profiling.logger]\nlevel = \"minimal\"\nfile = {log:?}\n"), dir.path());
+    let log = std::fs::read_to_string(log).unwrap();
+    // For somebody who wants to see which.
+    if let Some(file) = std::env::var_os("TRIMTAB_LAUNCHES") {
+        std::fs::write(file, &log).unwrap();
+    }
+    let mut counts = vec![0];
+    for line in log.lines() {
+        if line.contains("CumSum") {
+            counts.push(0);
+        } else {
+            *counts.last_mut().unwrap() += 1;
+        }
+    }
+    let second: Vec<usize> = counts.chunks_exact(2).map(|pair| pair[1]).collect();
+    let [two_6, two_7, three_6, three_7, two_2, two_3, three_2, three_3, two_steps] = second[..] else {
+        panic!("{counts:?}")
+    };
 
-    let train = |blocks, steps, accumulation| launches(Work::Train { blocks, steps, accumulation }, dir.path());
-    let pass = |blocks| train(blocks, 1, 3) - train(blocks, 1, 2);
-    let (two, three) = (pass(2), pass(3));
+    let (two, three) = (two_7 - two_6, three_7 - three_6);
+    let block = three - two;
+    eprintln!("a decode step: {block} kernels for a block, {} besides", two - 2 * block);
+    let (two, three) = (two_3 - two_2, three_3 - three_2);
     let training = three - two;
-    eprintln!("a training pass: {training} for a block, {} besides", two - 2 * training);
-    let optimiser = train(2, 3, 1) - train(2, 2, 1) - two;
-    eprintln!("an optimiser's step: {optimiser} for two blocks");
-    assert!(block <= BLOCK && training <= TRAINING && optimiser <= OPTIMISER, "{block}, {training}, {optimiser}");
+    eprintln!("forward and backward: {training} kernels for a block, {} besides", two - 2 * training);
+    let optimiser = two_steps - two_2 - 2 * two;
+    eprintln!("the optimiser: {optimiser} kernels for two blocks");
+    let most = [BLOCK, TRAINING, OPTIMISER];
+    assert!(block <= most[0] && training <= most[1] && optimiser <= most[2], "at most {most:?}");
 }
 
 /// The most that a block of a decode step begins.

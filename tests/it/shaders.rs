@@ -71,7 +71,7 @@ mod compiled {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("compiled.log");
         let settings = format!("[compilation.logger]\nlevel = \"full\"\nfile = {log:?}\n");
-        child_with("shaders::compiled::child", "", &settings, dir.path());
+        child_with("shaders::compiled::child", &settings, dir.path());
         let ours = ours(&std::fs::read_to_string(log).unwrap());
         if std::env::var_os("TRIMTAB_WRITE_WGSL").is_some() {
             let _ = std::fs::remove_dir_all(folder());

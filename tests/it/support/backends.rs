@@ -36,21 +36,11 @@ pub fn wgpu_device() -> Result<burn::backend::wgpu::WgpuDevice, String> {
     }
 }
 
-/// What [`child_with`] reads its task from.
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-const TASK: &str = "TRIMTAB_TEST_TASK";
-
-/// The task of this child.
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-pub fn task() -> String {
-    std::env::var(TASK).expect("a task: this is run by another test")
-}
-
 /// Runs an ignored test of this program in a process and a folder of its own, where CubeCL finds these settings besides few searches for
 /// the fastest variant, which it keeps in the folder.
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 #[track_caller]
-pub fn child_with(test: &str, task: &str, settings: &str, dir: &std::path::Path) {
+pub fn child_with(test: &str, settings: &str, dir: &std::path::Path) {
     let always = format!(
         "[autotune]\nlevel = \"minimal\"\ncache = {{ file = {dir:?} }}\n[autotune.logger]\nlevel = \"disabled\"\n\
          [streaming]\nmax_streams = 1\n"
@@ -58,9 +48,8 @@ pub fn child_with(test: &str, task: &str, settings: &str, dir: &std::path::Path)
     std::fs::write(dir.join("cubecl.toml"), always + settings).unwrap();
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
-        .env(TASK, task)
         .current_dir(dir)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{test}, {task}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{test}\n{}", String::from_utf8_lossy(&output.stderr));
 }
