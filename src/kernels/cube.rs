@@ -35,6 +35,33 @@ where
     I: IntElement,
     BT: BoolElement,
 {
+    fn rms_norm(x: &Tensor<Self, 2>, gain: &Tensor<Self, 1>, epsilon: f32) -> Tensor<Self, 2> {
+        tensor(shaders::norm::rms_norm(contiguous(x.clone()), contiguous(gain.clone()), epsilon))
+    }
+
+    fn rms_norm_backward(
+        dy: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        gain: &Tensor<Self, 1>,
+        epsilon: f32,
+        residual: Tensor<Self, 2>,
+        want_gain: bool,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 1>>) {
+        let (dy, x, gain) = (contiguous(dy.clone()), contiguous(x.clone()), contiguous(gain.clone()));
+        let (dx, dgain) = shaders::norm::rms_norm_backward(dy, x, gain, epsilon, contiguous(residual), want_gain);
+        (tensor(dx), dgain.map(tensor))
+    }
+
+    fn swiglu_backward(
+        dy: &Tensor<Self, 2>,
+        gate: &Tensor<Self, 2>,
+        up: &Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let (dy, gate, up) = (contiguous(dy.clone()), contiguous(gate.clone()), contiguous(up.clone()));
+        let (dgate, dup) = shaders::swiglu::swiglu_backward(dy, gate, up);
+        (tensor(dgate), tensor(dup))
+    }
+
     fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {
         tensor(shaders::swiglu::swiglu(contiguous(gate.clone()), contiguous(up.clone())))
     }

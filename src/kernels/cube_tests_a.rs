@@ -1,0 +1,122 @@
+//! The GPU's kernels against plain tensor code on the CPU: norms, the gated product, rotations, the cache, attention of few
+//! queries, products. Shapes that fill no cube evenly.
+
+use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
+use burn::tensor::{Tensor, TensorData};
+
+use super::{FusedOps, composed};
+
+/// The default device, if there is one.
+fn device() -> Option<WgpuDevice> {
+    let device = WgpuDevice::DefaultDevice;
+    let probe = || Tensor::<Wgpu, 1>::ones([1], &device).into_data();
+    let found = std::panic::catch_unwind(probe).is_ok();
+    if !found {
+        eprintln!("skipped: no Vulkan, Metal or DirectX device here (on Debian: install mesa-vulkan-drivers)");
+    }
+    found.then_some(device)
+}
+
+/// Numbers between -2 and 2, on both devices.
+fn random<const D: usize>(shape: [usize; D], seed: u64, device: &WgpuDevice) -> (Tensor<Flex, D>, Tensor<Wgpu, D>) {
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = (0..n).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
+    let data = TensorData::new(values, shape);
+    (Tensor::from_data(data.clone(), &Default::default()), Tensor::from_data(data, device))
+}
+
+/// The largest difference, against the greatest number where that is above 1.
+#[track_caller]
+fn close<const D: usize>(what: &str, gpu: Tensor<Wgpu, D>, want: Tensor<Flex, D>) {
+    assert_eq!(gpu.dims(), want.dims(), "{what}");
+    let (a, b) = (gpu.into_data().to_vec::<f32>().unwrap(), want.into_data().to_vec::<f32>().unwrap());
+    let scale = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+    let off = a.iter().zip(&b).map(|(a, b)| if a.is_finite() { (a - b).abs() / scale } else { f32::MAX });
+    let off = off.fold(0.0, f32::max);
+    println!("{what}: {off:e}");
+    assert!(off <= 1e-5, "{what}: {off:e} of {scale}");
+}
+
+/// The central difference of `loss` along `direction`.
+fn along<const D: usize>(
+    at: &Tensor<Wgpu, D>,
+    direction: &Tensor<Wgpu, D>,
+    loss: impl Fn(Tensor<Wgpu, D>) -> Tensor<Wgpu, 2>,
+) -> f32 {
+    let step = 1e-2;
+    let there = |step: f32| loss(at.clone() + direction.clone() * step).sum().into_scalar();
+    (there(step) - there(-step)) / (2.0 * step)
+}
+
+#[track_caller]
+fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
+    let found = (slope * direction).sum().into_scalar();
+    println!("{what}: {found} by the kernel, {want} by differences");
+    assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");
+}
+
+const ROWS_AND_CHANNELS: [[usize; 2]; 6] = [[1, 1], [3, 8], [33, 50], [5, 64], [130, 96], [7, 1027]];
+
+#[test]
+fn rms_norm_of_any_width() {
+    let Some(device) = device() else { return };
+    for shape in ROWS_AND_CHANNELS {
+        let ((x, gx), (g, gg)) = (random(shape, 1, &device), random([shape[1]], 2, &device));
+        close(&format!("rms_norm {shape:?}"), Wgpu::rms_norm(&gx, &gg, 1e-6), composed::rms_norm(&x, &g, 1e-6));
+    }
+}
+
+#[test]
+fn rms_norm_backward_in_place_and_not() {
+    let Some(device) = device() else { return };
+    for shape in ROWS_AND_CHANNELS {
+        let ((x, gx), (g, gg)) = (random(shape, 1, &device), random([shape[1]], 2, &device));
+        let ((dy, gdy), (residual, gresidual)) = (random(shape, 3, &device), random(shape, 4, &device));
+        let (dx, dg) = composed::rms_norm_backward(&dy, &x, &g, 1e-6, residual.clone(), true);
+        for want_gain in [true, false] {
+            let shared = gresidual.clone();
+            let (gdx, gdg) = Wgpu::rms_norm_backward(&gdy, &gx, &gg, 1e-6, gresidual.clone(), want_gain);
+            close(&format!("dx {shape:?}"), gdx, dx.clone());
+            close("a shared residual is left alone", shared, residual.clone());
+            assert_eq!(gdg.is_some(), want_gain);
+            if let Some(gdg) = gdg {
+                close(&format!("dg {shape:?}"), gdg, dg.clone().unwrap());
+            }
+        }
+        // One owner: in place.
+        let (gdx, _) = Wgpu::rms_norm_backward(&gdy, &gx, &gg, 1e-6, gresidual * 1.0, false);
+        close(&format!("dx in place {shape:?}"), gdx, dx);
+    }
+    let ((_, x), (_, g), (_, dy)) =
+        (random([9, 50], 1, &device), random([50], 2, &device), random([9, 50], 3, &device));
+    let ((_, direction), (_, of_gain)) = (random([9, 50], 5, &device), random([50], 6, &device));
+    let (dx, dg) = Wgpu::rms_norm_backward(&dy, &x, &g, 1e-6, x.zeros_like(), true);
+    let want = along(&x, &direction, |x| Wgpu::rms_norm(&x, &g, 1e-6) * dy.clone());
+    slope_is("rms_norm dx", dx, direction, want);
+    let want = along(&g, &of_gain, |g| Wgpu::rms_norm(&x, &g, 1e-6) * dy.clone());
+    slope_is("rms_norm dg", dg.unwrap(), of_gain, want);
+}
+
+#[test]
+fn swiglu_backward_is_its_gradient() {
+    let Some(device) = device() else { return };
+    for shape in ROWS_AND_CHANNELS {
+        let ((gate, ggate), (up, gup)) = (random(shape, 1, &device), random(shape, 2, &device));
+        let (dy, gdy) = random(shape, 3, &device);
+        close(&format!("swiglu {shape:?}"), Wgpu::swiglu(&ggate, &gup), composed::swiglu(&gate, &up));
+        let (dgate, dup) = composed::swiglu_backward(&dy, &gate, &up);
+        let (gdgate, gdup) = Wgpu::swiglu_backward(&gdy, &ggate, &gup);
+        close(&format!("dgate {shape:?}"), gdgate, dgate);
+        close(&format!("dup {shape:?}"), gdup, dup);
+    }
+    let ((_, gate), (_, up), (_, dy)) =
+        (random([9, 50], 1, &device), random([9, 50], 2, &device), random([9, 50], 3, &device));
+    let (_, direction) = random([9, 50], 5, &device);
+    let (dgate, dup) = Wgpu::swiglu_backward(&dy, &gate, &up);
+    let want = along(&gate, &direction, |gate| Wgpu::swiglu(&gate, &up) * dy.clone());
+    slope_is("swiglu dgate", dgate, direction.clone(), want);
+    let want = along(&up, &direction, |up| Wgpu::swiglu(&gate, &up) * dy.clone());
+    slope_is("swiglu dup", dup, direction, want);
+}
