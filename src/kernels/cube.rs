@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
-use super::{FusedOps, shaders};
+use super::{FusedOps, Span, shaders};
 
 /// A tensor of this backend, its elements side by side in row-major order.
 fn contiguous<B, R, const D: usize>(tensor: Tensor<B, D>) -> CubeTensor<R>
@@ -26,6 +26,15 @@ where
     Tensor::from_primitive(TensorPrimitive::Float(tensor))
 }
 
+/// `[2, rows]`: where each row's columns begin, and where its first query stands.
+fn places<B, R>(span: &Span<B>) -> CubeTensor<R>
+where
+    B: FusedOps<IntTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    into_contiguous(span.places.clone().expect("made for every backend that reads it").into_primitive())
+}
+
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
 where
     R: CubeRuntime,
@@ -35,6 +44,8 @@ where
     I: IntElement,
     BT: BoolElement,
 {
+    const READS_PLACES: bool = true;
+
     fn rms_norm(x: &Tensor<Self, 2>, gain: &Tensor<Self, 1>, epsilon: f32) -> Tensor<Self, 2> {
         tensor(shaders::norm::rms_norm(contiguous(x.clone()), contiguous(gain.clone()), epsilon))
     }
@@ -60,6 +71,26 @@ where
         let (dy, gate, up) = (contiguous(dy.clone()), contiguous(gate.clone()), contiguous(up.clone()));
         let (dgate, dup) = shaders::swiglu::swiglu_backward(dy, gate, up);
         (tensor(dgate), tensor(dup))
+    }
+
+    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
+        let channels = x.dims()[1];
+        let (cos, sin) = (contiguous(cos.clone()), contiguous(sin.clone()));
+        tensor(shaders::rope::rope(contiguous(x), cos, sin, channels, dim))
+    }
+
+    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
+        let ([all, columns, channels], [rows, width, new_channels]) = (cache.dims(), new.dims());
+        assert!(rows <= all && rows == span.rows() && channels == new_channels, "a row of the cache for each new one");
+        assert!(span.at.iter().all(|&at| at + width <= columns), "new columns beyond the cache");
+        tensor(shaders::cache::write(contiguous(cache), contiguous(new.clone()), places(span), columns))
+    }
+
+    fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
+        let ([all, columns, channels], [news, width, new_channels]) = (cache.dims(), new.dims());
+        assert!(rows.len() <= news && rows.iter().all(|&row| row < all), "a row of the cache for each new one");
+        assert!(width <= columns && channels == new_channels, "new columns beyond the cache");
+        tensor(shaders::cache::put(contiguous(cache), rows, contiguous(new.clone())))
     }
 
     fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {

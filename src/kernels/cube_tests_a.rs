@@ -4,7 +4,7 @@
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Tensor, TensorData};
 
-use super::{FusedOps, composed};
+use super::{FusedOps, Span, composed};
 
 /// The default device, if there is one.
 fn device() -> Option<WgpuDevice> {
@@ -119,4 +119,55 @@ fn swiglu_backward_is_its_gradient() {
     slope_is("swiglu dgate", dgate, direction.clone(), want);
     let want = along(&up, &direction, |up| Wgpu::swiglu(&gate, &up) * dy.clone());
     slope_is("swiglu dup", dup, direction, want);
+}
+
+#[test]
+fn rope_in_place_and_not() {
+    let Some(device) = device() else { return };
+    for (n, heads, dim) in [(1, 1, 8), (12, 4, 16), (5, 14, 64), (3, 3, 80), (130, 1, 2), (2, 28, 128)] {
+        let ((x, gx), (angle, gangle)) = (random([n, heads * dim], 1, &device), random([n, dim / 2], 2, &device));
+        let (cos, sin, gcos, gsin) = (angle.clone().cos(), angle.sin(), gangle.clone().cos(), gangle.sin());
+        let want = composed::rope(x.clone(), &cos, &sin, dim);
+        let turned = Wgpu::rope(gx.clone(), &gcos, &gsin, dim);
+        close(&format!("rope {n} {heads} {dim}"), turned.clone(), want.clone());
+        close("a shared input is left alone", gx.clone(), x.clone());
+        close("back", Wgpu::rope(turned, &gcos, &gsin.clone().neg(), dim), x);
+        close("in place", Wgpu::rope(gx * 1.0, &gcos, &gsin, dim), want);
+    }
+}
+
+fn span(at: &[usize], width: usize, columns: usize, device: &WgpuDevice) -> Span<Wgpu> {
+    Span::new(vec![0; at.len()], at.to_vec(), width, columns, device)
+}
+
+#[test]
+fn a_cache_is_written_by_row() {
+    let Some(device) = device() else { return };
+    let (all, columns, channels) = (4, 9, 13);
+    for (at, width) in [(vec![1, 1, 1], 2), (vec![0, 7, 3], 2), (vec![8, 0, 5, 2], 1), (vec![0, 0], 9)] {
+        let rows = at.len();
+        let (cache, gcache) = random([all, columns, channels], 1, &device);
+        let (new, gnew) = random([rows, width, channels], 2, &device);
+        let mut want = cache.clone();
+        for (b, &a) in at.iter().enumerate() {
+            want = want.slice_assign([b..b + 1, a..a + width, 0..channels], new.clone().narrow(0, b, 1));
+        }
+        let span = span(&at, width, columns, &device);
+        close(&format!("cache_write at {at:?}"), Wgpu::cache_write(gcache.clone(), &gnew, &span), want.clone());
+        close("a shared cache is left alone", gcache.clone(), cache);
+        close("in place", Wgpu::cache_write(gcache * 1.0, &gnew, &span), want);
+    }
+}
+
+#[test]
+fn rows_of_a_cache_begin_anew() {
+    let Some(device) = device() else { return };
+    for (rows, width) in [(vec![3, 1], 5), (vec![0], 9), (vec![2, 12, 0, 5, 7, 9, 1, 11, 4, 10], 3)] {
+        let (cache, gcache) = random([13, 9, 6], 1, &device);
+        let (new, gnew) = random([rows.len(), width, 6], 2, &device);
+        let want = composed::cache_put(cache.clone(), &rows, &new);
+        close(&format!("cache_put {rows:?}"), Wgpu::cache_put(gcache.clone(), &rows, &gnew), want.clone());
+        close("a shared cache is left alone", gcache.clone(), cache);
+        close("in place", Wgpu::cache_put(gcache * 1.0, &rows, &gnew), want);
+    }
 }

@@ -201,7 +201,11 @@ fn rows_of_a_cache_begin_anew() {
     let one = random([2, 1, 4], 3);
     for at in [[4, 4], [8, 0]] {
         let empty = cache.zeros_like();
-        close("fewer", Flex::cache_write(empty.clone(), &one, &of_columns(&at, 1)), composed::cache_write(empty, &one, &at));
+        close(
+            "fewer",
+            Flex::cache_write(empty.clone(), &one, &of_columns(&at, 1)),
+            composed::cache_write(empty, &one, &at),
+        );
     }
 }
 
