@@ -6,6 +6,8 @@
 
 pub mod cache;
 pub mod common;
+pub mod decode;
 pub mod norm;
+pub mod product;
 pub mod rope;
 pub mod swiglu;

@@ -1,13 +1,17 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{Tensor, TensorPrimitive};
-use burn_cubecl::kernel::into_contiguous;
+use burn::tensor::{DType, Tensor, TensorPrimitive};
+use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
+use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
-use super::{FusedOps, Span, shaders};
+use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed, shaders};
+
+/// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
+const FEW_QUERIES: usize = 8;
 
 /// A tensor of this backend, its elements side by side in row-major order.
 fn contiguous<B, R, const D: usize>(tensor: Tensor<B, D>) -> CubeTensor<R>
@@ -35,6 +39,20 @@ where
     into_contiguous(span.places.clone().expect("made for every backend that reads it").into_primitive())
 }
 
+/// `a · b` in f32. Burn multiplies what is of one dtype, so the activations take that of a half-precision matrix; the sums are
+/// neither rounded to it nor cast back.
+fn product<B, R>(a: Tensor<B, 2>, b: Tensor<B, 2>) -> CubeTensor<R>
+where
+    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    let (mut a, b) = (a.into_primitive().tensor(), b.into_primitive().tensor());
+    if a.dtype != b.dtype {
+        a = cast(a, b.dtype);
+    }
+    matmul(a, b, None, MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
+}
+
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
 where
     R: CubeRuntime,
@@ -45,6 +63,27 @@ where
     BT: BoolElement,
 {
     const READS_PLACES: bool = true;
+
+    fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+        let y = product(x.clone(), weight.clone().transpose());
+        match bias {
+            Some(bias) => tensor::<Self, R, 2>(y) + bias.clone().unsqueeze(),
+            None => tensor(y),
+        }
+    }
+
+    fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
+        let product = tensor::<Self, R, 2>(product(a.clone(), b.clone()));
+        if alpha == 1.0 { product } else { product.mul_scalar(alpha) }
+    }
+
+    fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
+        if b.dtype() == DType::F32 && b.dims()[0] <= shaders::product::RANK_MAX {
+            let b = b.clone().into_primitive().tensor();
+            return tensor(shaders::product::add_low_rank(contiguous(sum), contiguous(a.clone()), b, alpha));
+        }
+        tensor(shaders::product::add_scaled(contiguous(sum), product(a.clone(), b.clone()), alpha))
+    }
 
     fn rms_norm(x: &Tensor<Self, 2>, gain: &Tensor<Self, 1>, epsilon: f32) -> Tensor<Self, 2> {
         tensor(shaders::norm::rms_norm(contiguous(x.clone()), contiguous(gain.clone()), epsilon))
@@ -77,6 +116,33 @@ where
         let channels = x.dims()[1];
         let (cos, sin) = (contiguous(cos.clone()), contiguous(sin.clone()));
         tensor(shaders::rope::rope(contiguous(x), cos, sin, channels, dim))
+    }
+
+    fn causal_attention(
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
+        if span.width > FEW_QUERIES {
+            return (composed::causal_attention(q, k, v, span, heads, SCORES_AT_ONCE), None);
+        }
+        let columns = k.dims()[1];
+        let seen = span.start.iter().zip(&span.at).map(|(&start, &at)| (at + span.width).saturating_sub(start));
+        let sizes = shaders::decode::Sizes {
+            rows: span.rows(),
+            width: span.width,
+            columns,
+            key_value: heads.key_value,
+            group: heads.query / heads.key_value,
+            dim: heads.dim,
+            seen: seen.max().unwrap_or(0),
+        };
+        assert!(span.at.iter().all(|&at| at + span.width <= columns), "queries beyond the last column");
+        let (q, k, v) = (contiguous(q.clone()), contiguous(k.clone()), contiguous(v.clone()));
+        let (out, lse) = shaders::decode::attention(q, k, v, places(span), sizes);
+        (tensor(out), Some(tensor(lse)))
     }
 
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {

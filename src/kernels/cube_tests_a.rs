@@ -4,7 +4,7 @@
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Tensor, TensorData};
 
-use super::{FusedOps, Span, composed};
+use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
 
 /// The default device, if there is one.
 fn device() -> Option<WgpuDevice> {
@@ -170,4 +170,98 @@ fn rows_of_a_cache_begin_anew() {
         close("a shared cache is left alone", gcache.clone(), cache);
         close("in place", Wgpu::cache_put(gcache * 1.0, &rows, &gnew), want);
     }
+}
+
+/// One head and many, dims that fill no vector, padding, ragged rows, columns enough to be split.
+#[test]
+fn attention_of_few_queries() {
+    let Some(device) = device() else { return };
+    let heads = |query, key_value, dim| Heads { query, key_value, dim };
+    for (start, at, width, columns, heads) in [
+        (vec![0, 2], vec![5, 9], 1, 12, heads(6, 2, 8)),
+        (vec![0], vec![0], 1, 1, heads(1, 1, 64)),
+        (vec![1, 0], vec![4, 2], 3, 9, heads(6, 2, 8)),
+        (vec![0, 3, 0], vec![0, 0, 0], 7, 7, heads(4, 4, 10)),
+        (vec![0, 40], vec![130, 299], 1, 300, heads(14, 2, 64)),
+        (vec![5, 0, 0], vec![699, 3, 260], 2, 701, heads(9, 3, 33)),
+        (vec![0], vec![1000], 1, 1030, heads(28, 4, 128)),
+        (vec![0, 7], vec![200, 150], 1, 210, heads(10, 1, 80)),
+        (vec![0; 40], (0..40).map(|row| 4 * row).collect(), 1, 160, heads(4, 4, 16)),
+        (vec![2], vec![150], 8, 158, heads(2, 2, 256)),
+    ] {
+        let (rows, channels) = (start.len(), heads.key_value * heads.dim);
+        let seen: Vec<f32> = start
+            .iter()
+            .zip(&at)
+            .flat_map(|(&start, &at): (&usize, &usize)| (0..width).map(move |t| f32::from(u8::from(at + t >= start))))
+            .collect();
+        let seen = TensorData::new(seen, [rows * width, 1]);
+        let want_span = Span::<Flex>::new(start.clone(), at.clone(), width, columns, &Default::default());
+        let span = Span::<Wgpu>::new(start, at, width, columns, &device);
+        let (q, gq) = random([rows * width, heads.query * heads.dim], 1, &device);
+        let (k, gk) = random([rows, columns, channels], 2, &device);
+        let (v, gv) = random([rows, columns, channels], 3, &device);
+        let want = composed::causal_attention(&q, &k, &v, &want_span, heads, SCORES_AT_ONCE)
+            * Tensor::from_data(seen.clone(), &Default::default());
+        let (out, lse) = Wgpu::causal_attention(&gq, &gk, &gv, &span, heads);
+        // Queries that see nothing give zeros.
+        let _ = seen;
+        close(&format!("attention of {width} over {columns}, {heads:?}"), out, want);
+        let lse = lse.expect("for the backward pass").into_data().to_vec::<f32>().unwrap();
+        let want = log_sum_exp(&q, &k, &want_span, heads);
+        let off = lse.iter().zip(&want).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f32::max);
+        assert!(lse.len() == want.len() && off < 1e-5, "log of the sums: {off:e}");
+    }
+}
+
+/// The log of each softmax's denominator, `[rows, heads, width]`; 0 where nothing is seen.
+fn log_sum_exp(q: &Tensor<Flex, 2>, k: &Tensor<Flex, 3>, span: &Span<Flex>, heads: Heads) -> Vec<f32> {
+    let ([_, columns, channels], dim) = (k.dims(), heads.dim);
+    let (q, k) = (q.to_data().to_vec::<f32>().unwrap(), k.to_data().to_vec::<f32>().unwrap());
+    let mut all = Vec::new();
+    for b in 0..span.rows() {
+        for h in 0..heads.query {
+            for t in 0..span.width {
+                let q = &q[((b * span.width + t) * heads.query + h) * dim..][..dim];
+                let group = heads.query / heads.key_value;
+                let sum: f64 = (span.start[b]..span.at[b] + t + 1)
+                    .map(|c| {
+                        let k = &k[(b * columns + c) * channels + h / group * dim..][..dim];
+                        let dot: f64 = q.iter().zip(k).map(|(q, k)| f64::from(q * k)).sum();
+                        (dot / (dim as f64).sqrt()).exp()
+                    })
+                    .sum();
+                all.push(if sum > 0.0 { sum.ln() as f32 } else { 0.0 });
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn products_are_added_in_place() {
+    let Some(device) = device() else { return };
+    for (n, rank, columns) in [(1, 1, 1), (1, 16, 200), (37, 8, 40), (9, 128, 130), (5, 129, 24), (20, 3, 257)] {
+        let (sum, gsum) = random([n, columns], 1, &device);
+        let ((a, ga), (b, gb)) = (random([n, rank], 2, &device), random([rank, columns], 3, &device));
+        let want = composed::add_matmul(sum.clone(), &a, &b, 0.3);
+        let name = format!("add_matmul {n} {rank} {columns}");
+        close(&name, Wgpu::add_matmul(gsum.clone(), &ga, &gb, 0.3), want.clone());
+        close("a shared sum is left alone", gsum.clone(), sum);
+        close("in place", Wgpu::add_matmul(gsum.clone() * 1.0, &ga, &gb, 0.3), want.clone());
+        // Views with other strides.
+        let (_, ga) = (a, (ga.transpose() * 1.0).transpose());
+        let gb = (gb.transpose() * 1.0).transpose();
+        close("turned", Wgpu::add_matmul(gsum, &ga, &gb, 0.3), want);
+    }
+}
+
+#[test]
+fn a_first_product_writes_its_output() {
+    let Some(device) = device() else { return };
+    let ((a, ga), (b, gb)) = (random([7, 150], 1, &device), random([150, 20], 2, &device));
+    let (bias, gbias) = random([20], 3, &device);
+    close("matmul", Wgpu::matmul(&ga, &gb, 0.5), a.clone().matmul(b.clone()) * 0.5);
+    let (w, gw) = (b.transpose(), gb.transpose());
+    close("affine", Wgpu::affine(&ga, &gw, Some(&gbias)), composed::affine(&a, &w, Some(&bias)));
 }
