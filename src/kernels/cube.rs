@@ -62,7 +62,7 @@ where
     I: IntElement,
     BT: BoolElement,
 {
-    const READS_PLACES: bool = true;
+    const PLACES_ON_DEVICE: bool = true;
 
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         let y = product(x.clone(), weight.clone().transpose());

@@ -47,7 +47,7 @@ impl<B: FusedOps> Span<B> {
         assert_eq!(start.len(), at.len(), "a first column and a position for every row");
         assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
         let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
-        let places = B::READS_PLACES.then(|| {
+        let places = B::PLACES_ON_DEVICE.then(|| {
             let places: Vec<i32> = start.iter().chain(&at).map(|&column| column as i32).collect();
             Tensor::from_data(TensorData::new(places, [2, start.len()]), (device, DType::I32))
         });
@@ -71,7 +71,7 @@ pub trait FusedOps: Backend {
     const COMPOSES_ATTENTION: bool = true;
 
     /// Whether kernels of this backend read where each row's columns are from a tensor on the device.
-    const READS_PLACES: bool = false;
+    const PLACES_ON_DEVICE: bool = false;
 
     /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
     /// parallel, because the products of small models are too small to be split between threads.
