@@ -7,7 +7,8 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
-use super::{FusedOps, shaders};
+use super::shaders::attention::Sizes;
+use super::{FusedOps, Heads, Span, shaders};
 
 /// A tensor of this backend, its elements side by side in row-major order.
 fn contiguous<B, R, const D: usize>(tensor: Tensor<B, D>) -> CubeTensor<R>
@@ -26,6 +27,19 @@ where
     Tensor::from_primitive(TensorPrimitive::Float(tensor))
 }
 
+fn places<B, R>(span: &Span<B>) -> CubeTensor<R>
+where
+    B: FusedOps<IntTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    into_contiguous(span.places.clone().expect("kernels read places on the device").into_primitive())
+}
+
+fn sizes<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads) -> Sizes {
+    let (rows, width, key_value, dim) = (span.rows(), span.width, heads.key_value, heads.dim);
+    Sizes { rows, width, columns, key_value, group: heads.query / key_value, dim }
+}
+
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
 where
     R: CubeRuntime,
@@ -37,5 +51,20 @@ where
 {
     fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {
         tensor(shaders::swiglu::swiglu(contiguous(gate.clone()), contiguous(up.clone())))
+    }
+
+    const PLACES_ON_DEVICE: bool = true;
+
+    fn causal_attention(
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
+        let [q, k, v] = [contiguous(q.clone()), contiguous(k.clone()), contiguous(v.clone())];
+        let sizes = sizes(span, k.meta.shape()[1], heads);
+        let (out, lse) = shaders::attention::causal_attention(q, k, v, places(span), sizes);
+        (tensor(out), Some(tensor(lse)))
     }
 }

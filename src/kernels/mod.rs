@@ -45,7 +45,11 @@ impl<B: FusedOps> Span<B> {
         assert_eq!(start.len(), at.len(), "a first column and a position for every row");
         assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
         let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
-        Self { start, at, width, hidden }
+        let places = B::PLACES_ON_DEVICE.then(|| {
+            let places = start.iter().chain(&at).map(|&place| place as i32).collect();
+            Tensor::from_data(TensorData::new::<i32, _>(places, [2, start.len()]), device)
+        });
+        Self { start, at, width, hidden, places }
     }
 }
 
@@ -63,6 +67,9 @@ pub const SCORES_AT_ONCE: usize = 1 << 24;
 pub trait FusedOps: Backend {
     /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
     const COMPOSES_ATTENTION: bool = true;
+
+    /// Whether kernels read where each row's queries and keys are, so that a pass uploads it once.
+    const PLACES_ON_DEVICE: bool = false;
 
     /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
     /// parallel, because the products of small models are too small to be split between threads.
@@ -214,3 +221,6 @@ impl FusedOps for burn::backend::Autodiff<burn::backend::Flex> {}
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
+
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_b;
