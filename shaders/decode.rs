@@ -12,6 +12,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
+use super::attention::Sizes;
 use super::common::{UNITS_MAX, cubes, empty};
 
 /// Units of a cube, and columns that it takes at once.
@@ -28,25 +29,6 @@ const PARTS_MAX: usize = 64;
 
 /// The score of a column that nobody looks at: finite, for WGSL has no infinity.
 const HIDDEN: f32 = -1e30;
-
-/// What the attention's tensors are.
-#[derive(Debug, Clone, Copy)]
-pub struct Sizes {
-    /// Rows of the pass.
-    pub rows: usize,
-    /// Queries of each row.
-    pub width: usize,
-    /// Columns of the cache.
-    pub columns: usize,
-    /// Key and value heads.
-    pub key_value: usize,
-    /// Query heads that share one of them.
-    pub group: usize,
-    /// Channels of a head.
-    pub dim: usize,
-    /// The most columns that a row's last query sees.
-    pub seen: usize,
-}
 
 /// Where a query stands: its token, its head, and the column that it may look up to.
 #[cube]
@@ -357,15 +339,16 @@ fn join(
 
 /// The output `[rows · width, query heads · dim]` and the log of each softmax's denominator `[rows, query heads · width]`, of
 /// `q [rows · width, query heads · dim]` over `k`, `v` `[rows, columns, key-value heads · dim]`. A query that sees nothing gives
-/// zeros.
+/// zeros. No query sees more than `seen` columns.
 pub fn attention<R: CubeRuntime>(
     q: CubeTensor<R>,
     k: CubeTensor<R>,
     v: CubeTensor<R>,
     places: CubeTensor<R>,
     sizes: Sizes,
+    seen: usize,
 ) -> (CubeTensor<R>, CubeTensor<R>) {
-    let Sizes { rows, width, columns, key_value, group, dim, seen } = sizes;
+    let Sizes { rows, width, columns, key_value, group, dim } = sizes;
     let (client, heads, shared_by) = (q.client.clone(), key_value * group, width * group);
     let out = empty(&q, [rows * width, heads * dim]);
     let lse = empty(&q, [rows, heads * width]);

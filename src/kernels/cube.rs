@@ -8,7 +8,8 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
-use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed, shaders};
+use super::shaders::attention::Sizes;
+use super::{FusedOps, Heads, Span, shaders};
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
@@ -53,6 +54,11 @@ where
     matmul(a, b, None, MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
 }
 
+fn sizes<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads) -> Sizes {
+    let (rows, width, key_value, dim) = (span.rows(), span.width, heads.key_value, heads.dim);
+    Sizes { rows, width, columns, key_value, group: heads.query / key_value, dim }
+}
+
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
 where
     R: CubeRuntime,
@@ -62,8 +68,6 @@ where
     I: IntElement,
     BT: BoolElement,
 {
-    const PLACES_ON_DEVICE: bool = true;
-
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         let y = product(x.clone(), weight.clone().transpose());
         match bias {
@@ -118,33 +122,6 @@ where
         tensor(shaders::rope::rope(contiguous(x), cos, sin, channels, dim))
     }
 
-    fn causal_attention(
-        q: &Tensor<Self, 2>,
-        k: &Tensor<Self, 3>,
-        v: &Tensor<Self, 3>,
-        span: &Span<Self>,
-        heads: Heads,
-    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
-        if span.width > FEW_QUERIES {
-            return (composed::causal_attention(q, k, v, span, heads, SCORES_AT_ONCE), None);
-        }
-        let columns = k.dims()[1];
-        let seen = span.start.iter().zip(&span.at).map(|(&start, &at)| (at + span.width).saturating_sub(start));
-        let sizes = shaders::decode::Sizes {
-            rows: span.rows(),
-            width: span.width,
-            columns,
-            key_value: heads.key_value,
-            group: heads.query / heads.key_value,
-            dim: heads.dim,
-            seen: seen.max().unwrap_or(0),
-        };
-        assert!(span.at.iter().all(|&at| at + span.width <= columns), "queries beyond the last column");
-        let (q, k, v) = (contiguous(q.clone()), contiguous(k.clone()), contiguous(v.clone()));
-        let (out, lse) = shaders::decode::attention(q, k, v, places(span), sizes);
-        (tensor(out), Some(tensor(lse)))
-    }
-
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
         let ([all, columns, channels], [rows, width, new_channels]) = (cache.dims(), new.dims());
         assert!(rows <= all && rows == span.rows() && channels == new_channels, "a row of the cache for each new one");
@@ -161,5 +138,25 @@ where
 
     fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {
         tensor(shaders::swiglu::swiglu(contiguous(gate.clone()), contiguous(up.clone())))
+    }
+
+    const PLACES_ON_DEVICE: bool = true;
+
+    fn causal_attention(
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
+        let [q, k, v] = [contiguous(q.clone()), contiguous(k.clone()), contiguous(v.clone())];
+        let sizes = sizes(span, k.meta.shape()[1], heads);
+        let (out, lse) = if span.width <= FEW_QUERIES {
+            let seen = span.start.iter().zip(&span.at).map(|(&start, &at)| (at + span.width).saturating_sub(start));
+            shaders::decode::attention(q, k, v, places(span), sizes, seen.max().unwrap_or(0))
+        } else {
+            shaders::attention::causal_attention(q, k, v, places(span), sizes)
+        };
+        (tensor(out), Some(tensor(lse)))
     }
 }

@@ -70,7 +70,7 @@ pub trait FusedOps: Backend {
     /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
     const COMPOSES_ATTENTION: bool = true;
 
-    /// Whether kernels of this backend read where each row's columns are from a tensor on the device.
+    /// Whether kernels read where each row's queries and keys are, so that a pass uploads it once.
     const PLACES_ON_DEVICE: bool = false;
 
     /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
@@ -223,3 +223,6 @@ impl FusedOps for burn::backend::Autodiff<burn::backend::Flex> {}
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
+
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_b;
