@@ -4,4 +4,11 @@
 //! nothing of the model: `src/kernels/cube.rs` calls these behind the trait `FusedOps`, whose bodies in plain tensor code are
 //! what every kernel is tested against. Sums are in f32 whatever the weights' dtype is.
 
+pub mod attention;
+pub mod cache;
+pub mod common;
+pub mod decode;
+pub mod norm;
+pub mod product;
+pub mod rope;
 pub mod swiglu;

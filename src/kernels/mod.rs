@@ -15,6 +15,8 @@ mod bf16_engine;
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_a;
 mod examination;
 #[cfg(feature = "cpu")]
 mod flex;
@@ -45,7 +47,11 @@ impl<B: FusedOps> Span<B> {
         assert_eq!(start.len(), at.len(), "a first column and a position for every row");
         assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
         let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
-        Self { start, at, width, hidden }
+        let places = B::PLACES_ON_DEVICE.then(|| {
+            let places: Vec<i32> = start.iter().chain(&at).map(|&column| column as i32).collect();
+            Tensor::from_data(TensorData::new(places, [2, start.len()]), (device, DType::I32))
+        });
+        Self { start, at, width, hidden, places }
     }
 }
 
@@ -63,6 +69,9 @@ pub const SCORES_AT_ONCE: usize = 1 << 24;
 pub trait FusedOps: Backend {
     /// Whether [`FusedOps::causal_attention`] is the composed one, which wants its mask as a tensor.
     const COMPOSES_ATTENTION: bool = true;
+
+    /// Whether kernels read where each row's queries and keys are, so that a pass uploads it once.
+    const PLACES_ON_DEVICE: bool = false;
 
     /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
     /// parallel, because the products of small models are too small to be split between threads.
@@ -172,9 +181,9 @@ pub trait FusedOps: Backend {
         composed::causal_attention_backward(dy, q, k, v, span, heads, SCORES_AT_ONCE)
     }
 
-    /// Writes `new [rows, width, channels]` into `cache [rows or more, columns, channels]` from column `at[b]` of row b on.
-    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, at: &[usize]) -> Tensor<Self, 3> {
-        composed::cache_write(cache, new, at)
+    /// Writes `new [rows, width, channels]` into `cache [rows or more, columns, channels]` from column `span.at[b]` of row b on.
+    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
+        composed::cache_write(cache, new, &span.at)
     }
 
     /// Row `rows[i]` of `cache [all rows, columns, channels]` becomes row i of `new [rows, width, channels]`, then zeros.
@@ -214,3 +223,6 @@ impl FusedOps for burn::backend::Autodiff<burn::backend::Flex> {}
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
+
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_b;

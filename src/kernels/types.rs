@@ -1,7 +1,7 @@
 //! What the operations take besides tensors.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
 /// Where each row's queries and keys are, from which the causal mask follows.
 ///
@@ -17,6 +17,8 @@ pub struct Span<B: Backend> {
     pub width: usize,
     /// `[rows, 1, width, columns]`, true = hidden; made only where the backend composes its attention.
     pub(super) hidden: Option<Tensor<B, 4, Bool>>,
+    /// `[2, rows]` in i32, `start` and then `at`: uploaded once per pass, and only where kernels read it.
+    pub(super) places: Option<Tensor<B, 2, Int>>,
 }
 
 impl<B: Backend> Span<B> {

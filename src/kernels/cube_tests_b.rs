@@ -1,0 +1,118 @@
+//! The GPU's attention, loss, optimiser and sampling against plain tensor code on the CPU, and backward passes against
+//! central differences.
+
+use burn::backend::{Flex, Wgpu};
+use burn::tensor::{Int, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::*;
+
+type Device = <Wgpu as burn::tensor::backend::BackendTypes>::Device;
+
+/// The default device, if there is one.
+fn device() -> Option<Device> {
+    let device = Device::default();
+    let probe = || Tensor::<Wgpu, 1>::ones([1], &device).into_data();
+    let found = std::panic::catch_unwind(probe).is_ok();
+    if !found {
+        eprintln!("skipped: no Vulkan, Metal or DirectX device here");
+    }
+    found.then_some(device)
+}
+
+/// Numbers between -2 and 2.
+fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<f32> =
+        (0..shape.iter().product()).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Default::default())
+}
+
+/// A tensor of the reference on the device.
+fn there<const D: usize>(tensor: &Tensor<Flex, D>, device: &Device) -> Tensor<Wgpu, D> {
+    Tensor::from_data(tensor.to_data(), device)
+}
+
+#[track_caller]
+fn close<const D: usize>(what: &str, found: Tensor<Wgpu, D>, reference: Tensor<Flex, D>) {
+    assert_eq!(found.dims(), reference.dims(), "{what}");
+    let (a, b) = (found.into_data().to_vec::<f32>().unwrap(), reference.into_data().to_vec::<f32>().unwrap());
+    let scale = b.iter().fold(1.0f32, |m, x| m.max(x.abs()));
+    let mut largest = 0.0f32;
+    for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert!((a - b).abs() <= 2e-5 * scale, "{what}[{i}]: {a} against {b}");
+        largest = largest.max((a - b).abs() / scale);
+    }
+    println!("{what}: at most {largest:e} of the largest value");
+}
+
+/// One pass of attention.
+struct Case {
+    start: Vec<usize>,
+    at: Vec<usize>,
+    width: usize,
+    columns: usize,
+    heads: Heads,
+}
+
+impl Case {
+    fn new(start: &[usize], at: &[usize], width: usize, columns: usize, heads: [usize; 3]) -> Self {
+        let [query, key_value, dim] = heads;
+        Self { start: start.into(), at: at.into(), width, columns, heads: Heads { query, key_value, dim } }
+    }
+
+    /// Padding, caches, ragged rows, one head and many, tiles that are not full, narrow and wide heads.
+    fn all() -> Vec<Self> {
+        vec![
+            Self::new(&[0, 3, 0], &[0, 0, 0], 70, 70, [6, 2, 8]),
+            Self::new(&[1, 0], &[4, 2], 3, 9, [6, 2, 8]),
+            Self::new(&[0, 2], &[5, 9], 1, 12, [4, 4, 10]),
+            Self::new(&[0], &[0], 1, 1, [1, 1, 16]),
+            Self::new(&[40, 0], &[0, 33], 45, 80, [14, 2, 64]),
+            Self::new(&[7], &[30], 33, 100, [7, 1, 128]),
+            Self::new(&[0, 64], &[50, 64], 20, 90, [2, 1, 256]),
+            Self::new(&[5, 0], &[0, 1], 37, 64, [3, 3, 80]),
+        ]
+    }
+
+    fn describe(&self) -> String {
+        let Self { start, at, width, columns, heads } = self;
+        format!("{heads:?}, {width} queries from {at:?}, columns {start:?}..{columns}")
+    }
+
+    fn span<B: FusedOps>(&self, device: &B::Device) -> Span<B> {
+        Span::new(self.start.clone(), self.at.clone(), self.width, self.columns, device)
+    }
+
+    fn queries(&self, seed: u64) -> Tensor<Flex, 2> {
+        random([self.start.len() * self.width, self.heads.query * self.heads.dim], seed)
+    }
+
+    fn keys(&self, seed: u64) -> Tensor<Flex, 3> {
+        random([self.start.len(), self.columns, self.heads.key_value * self.heads.dim], seed)
+    }
+
+    /// 1 where a query sees something; what the others give is never used.
+    fn used(&self) -> Tensor<Flex, 2> {
+        let of_row =
+            |(&start, &at): (&usize, &usize)| (0..self.width).map(move |t| f32::from(u8::from(at + t >= start)));
+        let used: Vec<f32> = self.start.iter().zip(&self.at).flat_map(of_row).collect();
+        let shape = [used.len(), 1];
+        Tensor::from_data(TensorData::new(used, shape), &Default::default())
+    }
+}
+
+#[test]
+fn attention_is_that_of_plain_tensor_code() {
+    let Some(device) = device() else { return };
+    for case in Case::all() {
+        let (q, k, v, used) = (case.queries(1), case.keys(2), case.keys(3), case.used());
+        let want = composed::causal_attention(&q, &k, &v, &case.span(&Default::default()), case.heads, SCORES_AT_ONCE);
+        let (q, k, v) = (there(&q, &device), there(&k, &device), there(&v, &device));
+        let (out, lse) = Wgpu::causal_attention(&q, &k, &v, &case.span(&device), case.heads);
+        let lse = lse.expect("the backward pass wants it").into_data();
+        assert!(lse.iter::<f32>().all(f32::is_finite), "a denominator is no number");
+        close(&case.describe(), out * there(&used, &device), want * used);
+    }
+}
