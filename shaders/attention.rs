@@ -58,14 +58,18 @@ impl Sizes {
 
     /// Cubes for every row, key-value head and tile.
     pub(super) fn cubes(&self, tiles: usize) -> CubeCount {
-        let n = (self.rows * self.key_value * tiles) as u32;
-        let x = n.clamp(1, 65_535);
-        CubeCount::Static(x, n.div_ceil(x), 1)
+        cubes(self.rows * self.key_value * tiles)
     }
 
     pub(super) fn scale(&self) -> f32 {
         (self.dim as f32).powf(-0.5)
     }
+}
+
+/// At least `n` cubes, in as many dimensions as WebGPU's limit of each wants.
+pub(super) fn cubes(n: usize) -> CubeCount {
+    let x = n.clamp(1, 65_535);
+    CubeCount::Static(x as u32, n.div_ceil(x) as u32, 1)
 }
 
 /// Channels that one step of a product of rows takes.
@@ -109,7 +113,7 @@ pub(super) fn load_by_channel(
     first: usize,
     to: &mut SharedMemory<f32>,
     #[comptime] offset: usize,
-    #[comptime] from: usize,
+    from: usize,
     #[comptime] depth: usize,
 ) {
     let dim = comptime!(rows.dim);
@@ -164,11 +168,10 @@ pub(super) fn multiply(
 ) {
     let (across, down) = (UNIT_POS as usize % ACROSS, UNIT_POS as usize / ACROSS);
     let dim = comptime!(a_rows.dim);
-    #[unroll]
     for step in 0..comptime!(dim.div_ceil(depth)) {
         sync_cube();
-        load_by_channel(a, a_rows, a_first, operands, 0usize, comptime!(step * depth), depth);
-        load_by_channel(b, b_rows, b_first, operands, comptime!(TILE * STRIDE), comptime!(step * depth), depth);
+        load_by_channel(a, a_rows, a_first, operands, 0usize, step * depth, depth);
+        load_by_channel(b, b_rows, b_first, operands, comptime!(TILE * STRIDE), step * depth, depth);
         sync_cube();
         for channel in 0..depth {
             let mut right = Array::<f32>::new(SCORES);

@@ -5,4 +5,5 @@
 //! what every kernel is tested against. Sums are in f32 whatever the weights' dtype is.
 
 pub mod attention;
+pub mod attention_backward;
 pub mod swiglu;

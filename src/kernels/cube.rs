@@ -53,6 +53,8 @@ where
         tensor(shaders::swiglu::swiglu(contiguous(gate.clone()), contiguous(up.clone())))
     }
 
+    const COMPOSES_ATTENTION: bool = false;
+
     const PLACES_ON_DEVICE: bool = true;
 
     fn causal_attention(
@@ -66,5 +68,24 @@ where
         let sizes = sizes(span, k.meta.shape()[1], heads);
         let (out, lse) = shaders::attention::causal_attention(q, k, v, places(span), sizes);
         (tensor(out), Some(tensor(lse)))
+    }
+
+    fn causal_attention_backward(
+        dy: &Tensor<Self, 2>,
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        out: &Tensor<Self, 2>,
+        lse: Option<&Tensor<Self, 2>>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        let lse = contiguous(lse.expect("the forward pass keeps it").clone());
+        let [dy, q, out] = [dy, q, out].map(|tensor| contiguous(tensor.clone()));
+        let [k, v] = [k, v].map(|tensor| contiguous(tensor.clone()));
+        let sizes = sizes(span, k.meta.shape()[1], heads);
+        let (dq, dk, dv) =
+            shaders::attention_backward::causal_attention_backward(dy, q, k, v, out, lse, places(span), sizes);
+        (tensor(dq), tensor(dk), tensor(dv))
     }
 }

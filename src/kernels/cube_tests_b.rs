@@ -104,15 +104,69 @@ impl Case {
 }
 
 #[test]
-fn attention_is_that_of_plain_tensor_code() {
+fn attention_and_its_backward_are_those_of_plain_tensor_code() {
     let Some(device) = device() else { return };
     for case in Case::all() {
         let (q, k, v, used) = (case.queries(1), case.keys(2), case.keys(3), case.used());
-        let want = composed::causal_attention(&q, &k, &v, &case.span(&Default::default()), case.heads, SCORES_AT_ONCE);
-        let (q, k, v) = (there(&q, &device), there(&k, &device), there(&v, &device));
-        let (out, lse) = Wgpu::causal_attention(&q, &k, &v, &case.span(&device), case.heads);
+        let dy = case.queries(4) * used.clone();
+        let span = case.span(&Default::default());
+        let want = composed::causal_attention(&q, &k, &v, &span, case.heads, SCORES_AT_ONCE);
+        let (want_q, want_k, want_v) =
+            composed::causal_attention_backward(&dy, &q, &k, &v, &span, case.heads, SCORES_AT_ONCE);
+
+        let (q, k, v, dy) = (there(&q, &device), there(&k, &device), there(&v, &device), there(&dy, &device));
+        let span = case.span(&device);
+        let (out, lse) = Wgpu::causal_attention(&q, &k, &v, &span, case.heads);
+        let (dq, dk, dv) = Wgpu::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, case.heads);
         let lse = lse.expect("the backward pass wants it").into_data();
         assert!(lse.iter::<f32>().all(f32::is_finite), "a denominator is no number");
-        close(&case.describe(), out * there(&used, &device), want * used);
+        println!("{}", case.describe());
+        close("output", out * there(&used, &device), want * used.clone());
+        close("gradient of the queries", dq * there(&used, &device), want_q * used);
+        close("gradient of the keys", dk, want_k);
+        close("gradient of the values", dv, want_v);
+    }
+}
+
+#[test]
+fn the_gradient_of_attention_is_its_slope() {
+    let Some(device) = device() else { return };
+    let case = Case::new(&[1, 0], &[4, 2], 3, 9, [6, 2, 8]);
+    let (q, k, v) = (case.queries(1), case.keys(2), case.keys(3));
+    let dy = there(&(case.queries(4) * case.used()), &device);
+    let span = case.span(&device);
+    let forward = |q: &Tensor<Flex, 2>, k: &Tensor<Flex, 3>, v: &Tensor<Flex, 3>| {
+        Wgpu::causal_attention(&there(q, &device), &there(k, &device), &there(v, &device), &span, case.heads)
+    };
+    let (out, lse) = forward(&q, &k, &v);
+    let [tk, tv] = [there(&k, &device), there(&v, &device)];
+    let (dq, dk, dv) =
+        Wgpu::causal_attention_backward(&dy, &there(&q, &device), &tk, &tv, &out, lse.as_ref(), &span, case.heads);
+    let along = |moved: Tensor<Wgpu, 2>| (moved * dy.clone()).sum().into_scalar();
+    let step = 1e-2;
+    let slope = |plus: Tensor<Wgpu, 2>, minus: Tensor<Wgpu, 2>| (along(plus) - along(minus)) / (2.0 * step);
+    let (mq, mk, mv) = (case.queries(5), case.keys(6), case.keys(7));
+    let by = |sign: f32| sign * step;
+    let slopes = [
+        slope(
+            forward(&(q.clone() + mq.clone() * by(1.0)), &k, &v).0,
+            forward(&(q.clone() + mq.clone() * by(-1.0)), &k, &v).0,
+        ),
+        slope(
+            forward(&q, &(k.clone() + mk.clone() * by(1.0)), &v).0,
+            forward(&q, &(k.clone() + mk.clone() * by(-1.0)), &v).0,
+        ),
+        slope(
+            forward(&q, &k, &(v.clone() + mv.clone() * by(1.0))).0,
+            forward(&q, &k, &(v.clone() + mv.clone() * by(-1.0))).0,
+        ),
+    ];
+    let claimed = [
+        (dq * there(&mq, &device)).sum().into_scalar(),
+        (dk * there(&mk, &device)).sum().into_scalar(),
+        (dv * there(&mv, &device)).sum().into_scalar(),
+    ];
+    for (claimed, slope) in claimed.into_iter().zip(slopes) {
+        assert!((claimed - slope).abs() < 2e-3 * (1.0 + slope.abs()), "{claimed} against {slope}");
     }
 }
