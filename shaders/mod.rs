@@ -6,4 +6,6 @@
 
 pub mod attention;
 pub mod attention_backward;
+pub mod loss;
+pub mod optimiser;
 pub mod swiglu;

@@ -1,14 +1,15 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{Int, Tensor, TensorPrimitive};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
 use super::shaders::attention::Sizes;
-use super::{FusedOps, Heads, Span, shaders};
+use super::shaders::optimiser::Factors;
+use super::{AdamStep, FusedOps, Heads, Moments, Span, shaders};
 
 /// A tensor of this backend, its elements side by side in row-major order.
 fn contiguous<B, R, const D: usize>(tensor: Tensor<B, D>) -> CubeTensor<R>
@@ -87,5 +88,45 @@ where
         let (dq, dk, dv) =
             shaders::attention_backward::causal_attention_backward(dy, q, k, v, out, lse, places(span), sizes);
         (tensor(dq), tensor(dk), tensor(dv))
+    }
+
+    fn cross_entropy(
+        logits: Tensor<Self, 2>,
+        targets: &Tensor<Self, 1, Int>,
+        weights: &Tensor<Self, 1>,
+    ) -> (Tensor<Self, 1>, Tensor<Self, 2>) {
+        let targets = into_contiguous(targets.clone().into_primitive());
+        let (loss, gradient) =
+            shaders::loss::cross_entropy(contiguous(logits), targets, contiguous(weights.clone()));
+        (tensor(loss), tensor(gradient))
+    }
+
+    fn scatter_rows(x: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, rows: usize) -> Tensor<Self, 2> {
+        let ids = into_contiguous(ids.clone().into_primitive());
+        tensor(shaders::optimiser::scatter_rows(contiguous(x.clone()), ids, rows))
+    }
+
+    fn adamw<const D: usize>(
+        (value, first, second): Moments<Self, D>,
+        gradient: &Tensor<Self, D>,
+        scale: &Tensor<Self, 1>,
+        step: AdamStep,
+    ) -> Moments<Self, D> {
+        let (bias1, bias2) = step.bias_corrections();
+        let factors = Factors {
+            beta1: step.beta1 as f32,
+            rest1: (1.0 - step.beta1) as f32,
+            beta2: step.beta2 as f32,
+            rest2: (1.0 - step.beta2) as f32,
+            decay: (1.0 - step.lr * step.weight_decay) as f32,
+            rate: (step.lr / bias1) as f32,
+            bias: bias2.sqrt() as f32,
+            epsilon: step.epsilon as f32,
+        };
+        let state = [contiguous(value), contiguous(first), contiguous(second)];
+        let state =
+            shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors);
+        let [value, first, second] = state.map(tensor);
+        (value, first, second)
     }
 }
