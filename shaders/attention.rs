@@ -8,11 +8,11 @@
 //! Bytes: the output and the queries once, keys and values once for every tile of queries that sees them; the queries
 //! again with each tile of columns, which caches of some kilobytes hold. Shared memory: 13.5 KiB. No operation of planes.
 
-use burn::tensor::Shape;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
+
+use super::common::{cubes, empty};
 
 /// Queries, and columns, of a tile.
 pub(super) const TILE: usize = 32;
@@ -64,12 +64,6 @@ impl Sizes {
     pub(super) fn scale(&self) -> f32 {
         (self.dim as f32).powf(-0.5)
     }
-}
-
-/// At least `n` cubes, in as many dimensions as WebGPU's limit of each wants.
-pub(super) fn cubes(n: usize) -> CubeCount {
-    let x = n.clamp(1, 65_535);
-    CubeCount::Static(x as u32, n.div_ceil(x) as u32, 1)
 }
 
 /// Channels that one step of a product of rows takes.
@@ -461,9 +455,9 @@ pub fn causal_attention<R: CubeRuntime>(
     sizes: Sizes,
 ) -> (CubeTensor<R>, CubeTensor<R>) {
     let client = q.client.clone();
-    let like = |shape| empty_device_contiguous_dtype(client.clone(), q.device.clone(), shape, q.dtype);
-    let out = like(q.meta.shape().clone());
-    let lse = like(Shape::new([sizes.rows, sizes.key_value * sizes.group * sizes.width]));
+    let query_heads = sizes.key_value * sizes.group;
+    let out = empty(&q, [sizes.rows * sizes.width, query_heads * sizes.dim]);
+    let lse = empty(&q, [sizes.rows, query_heads * sizes.width]);
     if sizes.rows * sizes.width == 0 {
         return (out, lse);
     }

@@ -9,13 +9,12 @@
 //! meet. Shared memory: 14 KiB. No operation of planes. At most eight storage buffers, which is what WebGPU promises: so
 //! the log-sum-exp and D lie in one.
 
-use burn::tensor::Shape;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
 use super::attention::*;
+use super::common::{cubes, empty};
 
 /// `[2, queries and heads]`: the log-sum-exp and `rowsum(dO ∘ O)`, in the order of the log-sum-exp.
 #[cube(launch_unchecked)]
@@ -241,12 +240,12 @@ pub fn causal_attention_backward<R: CubeRuntime>(
     sizes: Sizes,
 ) -> (CubeTensor<R>, CubeTensor<R>, CubeTensor<R>) {
     let client = q.client.clone();
-    let like = |shape| empty_device_contiguous_dtype(client.clone(), q.device.clone(), shape, q.dtype);
-    let dq = like(q.meta.shape().clone());
-    let (dk, dv) = (like(k.meta.shape().clone()), like(k.meta.shape().clone()));
     let query_heads = sizes.key_value * sizes.group;
+    let dq = empty(&q, [sizes.rows * sizes.width, query_heads * sizes.dim]);
+    let keys = [sizes.rows, sizes.columns, sizes.key_value * sizes.dim];
+    let (dk, dv) = (empty(&k, keys), empty(&v, keys));
     let n = sizes.rows * sizes.width * query_heads;
-    let sums = like(Shape::new([2, n]));
+    let sums = empty(&q, [2, n]);
     let dim = CubeDim::new_1d(UNITS as u32);
     let places_dtype = places.dtype;
     let (width, columns, key_value) = (sizes.width as u32, sizes.columns as u32, sizes.key_value as u32);

@@ -6,52 +6,24 @@
 //! a row fits) and the gradient once; the least possible is each once. Two launches: the rows, and the sum of their losses.
 
 use burn::tensor::{DType, Shape};
-use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, zeros_client};
+use burn_cubecl::ops::numeric::zeros_client;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::attention::cubes;
+use super::common::{cubes, empty, in_place, max_of_cube, sum_of_cube};
 
 /// Units of a row's cube.
 pub(super) const UNITS: usize = 256;
 /// Below every logit; WGSL has no infinities.
 pub(super) const LOWEST: f32 = -1e30;
 
-/// The maximum of all units' and the sum of exponentials below it, from each unit's own; `tops` and `sums` have an entry a
-/// unit.
-#[cube]
-pub(super) fn join_sums(
-    top: f32,
-    sum: f32,
-    scale: f32,
-    tops: &mut SharedMemory<f32>,
-    sums: &mut SharedMemory<f32>,
-) -> (f32, f32) {
-    let unit = UNIT_POS as usize;
-    tops[unit] = top;
-    sums[unit] = sum;
-    sync_cube();
-    let mut half = UNITS / 2;
-    while half > 0 {
-        if unit < half {
-            let (a, b) = (tops[unit], tops[unit + half]);
-            let highest = a.max(b);
-            sums[unit] =
-                sums[unit] * ((a - highest) * scale).exp() + sums[unit + half] * ((b - highest) * scale).exp();
-            tops[unit] = highest;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    (tops[0], sums[0])
-}
-
 #[cube(launch_unchecked)]
 fn row_losses<I: Int>(
-    logits: &mut Array<f32>,
+    logits: &Array<f32>,
     targets: &Array<I>,
     weights: &Array<f32>,
+    gradient: &mut Array<f32>,
     losses: &mut Array<f32>,
     vocabulary: u32,
     #[define(I)] _dtype: StorageType,
@@ -80,9 +52,10 @@ fn row_losses<I: Int>(
         }
         i += UNITS;
     }
-    let mut tops = SharedMemory::<f32>::new(UNITS);
-    let mut sums = SharedMemory::<f32>::new(UNITS);
-    let (top, sum) = join_sums(top.read(), sum.read(), 1.0, &mut tops, &mut sums);
+    let mut shared = SharedMemory::<f32>::new(UNITS);
+    let own = top.read();
+    let top = max_of_cube(own, &mut shared);
+    let sum = sum_of_cube(sum.read() * (own - top).exp(), &mut shared);
 
     let share = weight / sum;
     let mut i = UNIT_POS as usize;
@@ -91,7 +64,7 @@ fn row_losses<I: Int>(
         if i == target {
             slope -= weight;
         }
-        logits[first + i] = slope;
+        gradient[first + i] = slope;
         i += UNITS;
     }
     if UNIT_POS == 0 {
@@ -101,26 +74,16 @@ fn row_losses<I: Int>(
 
 #[cube(launch_unchecked)]
 fn total(losses: &Array<f32>, loss: &mut Array<f32>) {
-    let unit = UNIT_POS as usize;
-    let mut sums = SharedMemory::<f32>::new(UNITS);
+    let mut shared = SharedMemory::<f32>::new(UNITS);
     let mut sum = RuntimeCell::<f32>::new(0.0f32);
-    let mut i = unit;
+    let mut i = UNIT_POS as usize;
     while i < losses.len() {
         sum.store(sum.read() + losses[i]);
         i += UNITS;
     }
-    sums[unit] = sum.read();
-    sync_cube();
-    let mut half = UNITS / 2;
-    while half > 0 {
-        if unit < half {
-            sums[unit] += sums[unit + half];
-        }
-        sync_cube();
-        half /= 2;
-    }
-    if unit == 0 {
-        loss[0] = sums[0];
+    let sum = sum_of_cube(sum.read(), &mut shared);
+    if UNIT_POS == 0 {
+        loss[0] = sum;
     }
 }
 
@@ -136,9 +99,8 @@ pub fn cross_entropy<R: CubeRuntime>(
     if n == 0 {
         return (zeros_client(client, logits.device.clone(), Shape::new([1]), DType::F32), logits);
     }
-    let logits = if logits.can_mut() { logits } else { logits.copy() };
-    let like = |shape| empty_device_contiguous_dtype(client.clone(), logits.device.clone(), shape, DType::F32);
-    let (losses, loss) = (like(Shape::new([n])), like(Shape::new([1])));
+    let (losses, loss) = (empty(&logits, [n]), empty(&logits, [1]));
+    let (gradient, gradient_arg) = in_place(&logits, 0);
     let dim = CubeDim::new_1d(UNITS as u32);
     let dtype = targets.dtype;
     // Safety: cubes beyond the last row end at once, and units look whether their token exists.
@@ -147,14 +109,15 @@ pub fn cross_entropy<R: CubeRuntime>(
             &client,
             cubes(n),
             dim,
-            logits.clone().into_array_arg(),
+            logits.into_array_arg(),
             targets.into_array_arg(),
             weights.into_array_arg(),
+            gradient_arg,
             losses.clone().into_array_arg(),
             vocabulary as u32,
             dtype.into(),
         );
         total::launch_unchecked(&client, cubes(1), dim, losses.into_array_arg(), loss.clone().into_array_arg());
     }
-    (loss, logits)
+    (loss, gradient)
 }

@@ -6,6 +6,12 @@
 
 pub mod attention;
 pub mod attention_backward;
+pub mod cache;
+pub mod common;
+pub mod decode;
 pub mod loss;
+pub mod norm;
 pub mod optimiser;
+pub mod product;
+pub mod rope;
 pub mod swiglu;

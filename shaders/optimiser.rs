@@ -11,7 +11,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{calculate_cube_count_elemwise, cube};
 
-use super::attention::cubes;
+use super::common::{cubes, in_place};
 
 /// What a step multiplies by.
 #[derive(Debug, Clone, Copy, CubeType, CubeLaunch)]
@@ -36,11 +36,14 @@ pub struct Factors {
 
 #[cube(launch_unchecked)]
 fn step(
-    value: &mut Array<f32>,
-    first: &mut Array<f32>,
-    second: &mut Array<f32>,
+    value: &Array<f32>,
+    first: &Array<f32>,
+    second: &Array<f32>,
     gradient: &Array<f32>,
     scale: &Array<f32>,
+    next_value: &mut Array<f32>,
+    next_first: &mut Array<f32>,
+    next_second: &mut Array<f32>,
     factors: Factors,
 ) {
     let i = ABSOLUTE_POS;
@@ -48,16 +51,11 @@ fn step(
         let g = gradient[i] * scale[0];
         let m = first[i] * factors.beta1 + g * factors.rest1;
         let v = second[i] * factors.beta2 + g * g * factors.rest2;
-        first[i] = m;
-        second[i] = v;
+        next_first[i] = m;
+        next_second[i] = v;
         let root = v.sqrt() / factors.bias + factors.epsilon;
-        value[i] = value[i] * factors.decay - m / root * factors.rate;
+        next_value[i] = value[i] * factors.decay - m / root * factors.rate;
     }
-}
-
-/// The tensor itself if it has no other owner, else a copy.
-fn own<R: CubeRuntime>(tensor: CubeTensor<R>) -> CubeTensor<R> {
-    if tensor.can_mut() { tensor } else { tensor.copy() }
 }
 
 /// Value and moments after a step; `scale`, one element, multiplies the gradient.
@@ -67,10 +65,13 @@ pub fn adamw<R: CubeRuntime>(
     scale: CubeTensor<R>,
     factors: Factors,
 ) -> [CubeTensor<R>; 3] {
-    let [value, first, second] = state.map(own);
+    let [value, first, second] = state;
     let client = value.client.clone();
     let n = value.meta.num_elements();
     let dim = CubeDim::new(&client, n);
+    let (next_value, value_arg) = in_place(&value, 0);
+    let (next_first, first_arg) = in_place(&first, 1);
+    let (next_second, second_arg) = in_place(&second, 2);
     let Factors { beta1, rest1, beta2, rest2, decay, rate, bias, epsilon } = factors;
     // Safety: every unit looks whether its element exists; all have one shape.
     unsafe {
@@ -78,15 +79,18 @@ pub fn adamw<R: CubeRuntime>(
             &client,
             calculate_cube_count_elemwise(&client, n, dim),
             dim,
-            value.clone().into_array_arg(),
-            first.clone().into_array_arg(),
-            second.clone().into_array_arg(),
+            value.into_array_arg(),
+            first.into_array_arg(),
+            second.into_array_arg(),
             gradient.into_array_arg(),
             scale.into_array_arg(),
+            value_arg,
+            first_arg,
+            second_arg,
             FactorsLaunch::new(beta1, rest1, beta2, rest2, decay, rate, bias, epsilon),
         );
     }
-    [value, first, second]
+    [next_value, next_first, next_second]
 }
 
 /// Units of a row's cube.

@@ -1,8 +1,9 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{Int, Tensor, TensorPrimitive};
-use burn_cubecl::kernel::into_contiguous;
+use burn::tensor::{DType, Int, Tensor, TensorPrimitive};
+use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
+use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
@@ -10,6 +11,9 @@ use cubecl::server::ComputeServer;
 use super::shaders::attention::Sizes;
 use super::shaders::optimiser::Factors;
 use super::{AdamStep, FusedOps, Heads, Moments, Span, shaders};
+
+/// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
+const FEW_QUERIES: usize = 8;
 
 /// A tensor of this backend, its elements side by side in row-major order.
 fn contiguous<B, R, const D: usize>(tensor: Tensor<B, D>) -> CubeTensor<R>
@@ -28,12 +32,27 @@ where
     Tensor::from_primitive(TensorPrimitive::Float(tensor))
 }
 
+/// `[2, rows]`: where each row's columns begin, and where its first query stands.
 fn places<B, R>(span: &Span<B>) -> CubeTensor<R>
 where
     B: FusedOps<IntTensorPrimitive = CubeTensor<R>>,
     R: CubeRuntime,
 {
-    into_contiguous(span.places.clone().expect("kernels read places on the device").into_primitive())
+    into_contiguous(span.places.clone().expect("made for every backend that reads it").into_primitive())
+}
+
+/// `a · b` in f32. Burn multiplies what is of one dtype, so the activations take that of a half-precision matrix; the sums are
+/// neither rounded to it nor cast back.
+fn product<B, R>(a: Tensor<B, 2>, b: Tensor<B, 2>) -> CubeTensor<R>
+where
+    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    let (mut a, b) = (a.into_primitive().tensor(), b.into_primitive().tensor());
+    if a.dtype != b.dtype {
+        a = cast(a, b.dtype);
+    }
+    matmul(a, b, None, MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
 }
 
 fn sizes<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads) -> Sizes {
@@ -50,6 +69,74 @@ where
     I: IntElement,
     BT: BoolElement,
 {
+    fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+        let y = product(x.clone(), weight.clone().transpose());
+        match bias {
+            Some(bias) => tensor::<Self, R, 2>(y) + bias.clone().unsqueeze(),
+            None => tensor(y),
+        }
+    }
+
+    fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
+        let product = tensor::<Self, R, 2>(product(a.clone(), b.clone()));
+        if alpha == 1.0 { product } else { product.mul_scalar(alpha) }
+    }
+
+    fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
+        if b.dtype() == DType::F32 && b.dims()[0] <= shaders::product::RANK_MAX {
+            let b = b.clone().into_primitive().tensor();
+            return tensor(shaders::product::add_low_rank(contiguous(sum), contiguous(a.clone()), b, alpha));
+        }
+        tensor(shaders::product::add_scaled(contiguous(sum), product(a.clone(), b.clone()), alpha))
+    }
+
+    fn rms_norm(x: &Tensor<Self, 2>, gain: &Tensor<Self, 1>, epsilon: f32) -> Tensor<Self, 2> {
+        tensor(shaders::norm::rms_norm(contiguous(x.clone()), contiguous(gain.clone()), epsilon))
+    }
+
+    fn rms_norm_backward(
+        dy: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        gain: &Tensor<Self, 1>,
+        epsilon: f32,
+        residual: Tensor<Self, 2>,
+        want_gain: bool,
+    ) -> (Tensor<Self, 2>, Option<Tensor<Self, 1>>) {
+        let (dy, x, gain) = (contiguous(dy.clone()), contiguous(x.clone()), contiguous(gain.clone()));
+        let (dx, dgain) = shaders::norm::rms_norm_backward(dy, x, gain, epsilon, contiguous(residual), want_gain);
+        (tensor(dx), dgain.map(tensor))
+    }
+
+    fn swiglu_backward(
+        dy: &Tensor<Self, 2>,
+        gate: &Tensor<Self, 2>,
+        up: &Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let (dy, gate, up) = (contiguous(dy.clone()), contiguous(gate.clone()), contiguous(up.clone()));
+        let (dgate, dup) = shaders::swiglu::swiglu_backward(dy, gate, up);
+        (tensor(dgate), tensor(dup))
+    }
+
+    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
+        let channels = x.dims()[1];
+        let (cos, sin) = (contiguous(cos.clone()), contiguous(sin.clone()));
+        tensor(shaders::rope::rope(contiguous(x), cos, sin, channels, dim))
+    }
+
+    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
+        let ([all, columns, channels], [rows, width, new_channels]) = (cache.dims(), new.dims());
+        assert!(rows <= all && rows == span.rows() && channels == new_channels, "a row of the cache for each new one");
+        assert!(span.at.iter().all(|&at| at + width <= columns), "new columns beyond the cache");
+        tensor(shaders::cache::write(contiguous(cache), contiguous(new.clone()), places(span), columns))
+    }
+
+    fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
+        let ([all, columns, channels], [news, width, new_channels]) = (cache.dims(), new.dims());
+        assert!(rows.len() <= news && rows.iter().all(|&row| row < all), "a row of the cache for each new one");
+        assert!(width <= columns && channels == new_channels, "new columns beyond the cache");
+        tensor(shaders::cache::put(contiguous(cache), rows, contiguous(new.clone())))
+    }
+
     fn swiglu(gate: &Tensor<Self, 2>, up: &Tensor<Self, 2>) -> Tensor<Self, 2> {
         tensor(shaders::swiglu::swiglu(contiguous(gate.clone()), contiguous(up.clone())))
     }
@@ -67,7 +154,12 @@ where
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
         let [q, k, v] = [contiguous(q.clone()), contiguous(k.clone()), contiguous(v.clone())];
         let sizes = sizes(span, k.meta.shape()[1], heads);
-        let (out, lse) = shaders::attention::causal_attention(q, k, v, places(span), sizes);
+        let (out, lse) = if span.width <= FEW_QUERIES {
+            let seen = span.start.iter().zip(&span.at).map(|(&start, &at)| (at + span.width).saturating_sub(start));
+            shaders::decode::attention(q, k, v, places(span), sizes, seen.max().unwrap_or(0))
+        } else {
+            shaders::attention::causal_attention(q, k, v, places(span), sizes)
+        };
         (tensor(out), Some(tensor(lse)))
     }
 
@@ -96,8 +188,7 @@ where
         weights: &Tensor<Self, 1>,
     ) -> (Tensor<Self, 1>, Tensor<Self, 2>) {
         let targets = into_contiguous(targets.clone().into_primitive());
-        let (loss, gradient) =
-            shaders::loss::cross_entropy(contiguous(logits), targets, contiguous(weights.clone()));
+        let (loss, gradient) = shaders::loss::cross_entropy(contiguous(logits), targets, contiguous(weights.clone()));
         (tensor(loss), tensor(gradient))
     }
 
@@ -124,8 +215,7 @@ where
             epsilon: step.epsilon as f32,
         };
         let state = [contiguous(value), contiguous(first), contiguous(second)];
-        let state =
-            shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors);
+        let state = shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors);
         let [value, first, second] = state.map(tensor);
         (value, first, second)
     }

@@ -112,8 +112,9 @@ fn attention<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Op
     }
     // A column is zero until it is written, and is written once.
     let (cache, new) = (Tensor::zeros([3, 9, 4], draws.device), draws.tensor([3, 2, 4]));
-    let write = if own { B::cache_write } else { composed::cache_write };
-    into.push(("cache_write", numbers(write(cache, &new, &[0, 7, 3]))));
+    let span = Span::new(vec![0; 3], vec![0, 7, 3], 2, 9, draws.device);
+    let written = if own { B::cache_write(cache, &new, &span) } else { composed::cache_write(cache, &new, &span.at) };
+    into.push(("cache_write", numbers(written)));
 }
 
 fn learning<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {

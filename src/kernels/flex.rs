@@ -284,14 +284,14 @@ impl FusedOps for Flex {
         fa::backward(dy, q, k, v, out, lse, span, heads)
     }
 
-    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, at: &[usize]) -> Tensor<Self, 3> {
+    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
         let _clock = clock(Op::Cache, passes(new, 0, 2));
         let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
         let new = packed(new);
         // Burn's slice_assign copies the whole cache at every token; this one writes in place.
         let mut cache = own(cache);
         let rows = cache.storage_mut::<f32>().chunks_exact_mut(columns * channels);
-        for ((row, new), &at) in rows.zip(slice(&new).chunks_exact(width * channels)).zip(at) {
+        for ((row, new), &at) in rows.zip(slice(&new).chunks_exact(width * channels)).zip(&span.at) {
             row[at * channels..(at + width) * channels].copy_from_slice(new);
         }
         wrap(cache)

@@ -15,6 +15,8 @@ mod bf16_engine;
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_a;
 mod examination;
 #[cfg(feature = "cpu")]
 mod flex;
@@ -46,8 +48,8 @@ impl<B: FusedOps> Span<B> {
         assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
         let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
         let places = B::PLACES_ON_DEVICE.then(|| {
-            let places = start.iter().chain(&at).map(|&place| place as i32).collect();
-            Tensor::from_data(TensorData::new::<i32, _>(places, [2, start.len()]), device)
+            let places: Vec<i32> = start.iter().chain(&at).map(|&column| column as i32).collect();
+            Tensor::from_data(TensorData::new(places, [2, start.len()]), (device, DType::I32))
         });
         Self { start, at, width, hidden, places }
     }
@@ -179,9 +181,9 @@ pub trait FusedOps: Backend {
         composed::causal_attention_backward(dy, q, k, v, span, heads, SCORES_AT_ONCE)
     }
 
-    /// Writes `new [rows, width, channels]` into `cache [rows or more, columns, channels]` from column `at[b]` of row b on.
-    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, at: &[usize]) -> Tensor<Self, 3> {
-        composed::cache_write(cache, new, at)
+    /// Writes `new [rows, width, channels]` into `cache [rows or more, columns, channels]` from column `span.at[b]` of row b on.
+    fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
+        composed::cache_write(cache, new, &span.at)
     }
 
     /// Row `rows[i]` of `cache [all rows, columns, channels]` becomes row i of `new [rows, width, channels]`, then zeros.

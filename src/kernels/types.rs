@@ -17,7 +17,7 @@ pub struct Span<B: Backend> {
     pub width: usize,
     /// `[rows, 1, width, columns]`, true = hidden; made only where the backend composes its attention.
     pub(super) hidden: Option<Tensor<B, 4, Bool>>,
-    /// `[2, rows]`: `start` and `at` for kernels, which would else be uploaded at every layer.
+    /// `[2, rows]` in i32, `start` and then `at`: uploaded once per pass, and only where kernels read it.
     pub(super) places: Option<Tensor<B, 2, Int>>,
 }
 

@@ -88,7 +88,7 @@ impl<B: FusedOps> Block<B> {
         let v = self.v_proj.forward(&n).reshape([rows, width, channels]);
         drop(n);
         let (k, v) = match cache {
-            Some(slot) => slot.write(&k, &v, &pass.span.at),
+            Some(slot) => slot.write(&k, &v, &pass.span),
             None => (k, v),
         };
         let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);

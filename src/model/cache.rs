@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::kernels::FusedOps;
+use crate::kernels::{FusedOps, Span};
 
 /// The cache of one batch, `[rows, columns, key-value channels]` per block. It may have more rows than a pass.
 #[derive(Debug)]
@@ -18,12 +18,12 @@ pub struct KvCache<B: FusedOps> {
 pub struct Slot<B: FusedOps>(Option<(Tensor<B, 3>, Tensor<B, 3>)>);
 
 impl<B: FusedOps> Slot<B> {
-    /// Writes the new columns of the first rows from `at[b]` on and gives all keys and values of those rows for reading.
-    pub fn write(&mut self, k: &Tensor<B, 3>, v: &Tensor<B, 3>, at: &[usize]) -> (Tensor<B, 3>, Tensor<B, 3>) {
+    /// Writes the new columns of the first rows from `span.at[b]` on and gives all keys and values of those rows for reading.
+    pub fn write(&mut self, k: &Tensor<B, 3>, v: &Tensor<B, 3>, span: &Span<B>) -> (Tensor<B, 3>, Tensor<B, 3>) {
         let (keys, values) = self.0.take().expect("a slot is empty only during its own write");
-        let (keys, values) = (B::cache_write(keys, k, at), B::cache_write(values, v, at));
+        let (keys, values) = (B::cache_write(keys, k, span), B::cache_write(values, v, span));
         self.0 = Some((keys.clone(), values.clone()));
-        let first = |t: Tensor<B, 3>| if t.dims()[0] > at.len() { t.narrow(0, 0, at.len()) } else { t };
+        let first = |t: Tensor<B, 3>| if t.dims()[0] > span.rows() { t.narrow(0, 0, span.rows()) } else { t };
         (first(keys), first(values))
     }
 

@@ -1,0 +1,85 @@
+//! What the kernels share: sizes of cubes, outputs, and reductions in shared memory, which every device has. (Plane operations
+//! would spare some of their steps; the software device has none, so they would be a second path that nobody here has seen
+//! run.)
+
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use cubecl::cube;
+use cubecl::prelude::*;
+
+/// The most units a cube may have on every device: WebGPU promises no more.
+pub const UNITS_MAX: u32 = 256;
+
+/// The most cubes along one dimension that every device takes.
+const CUBES_MAX: usize = 65_535;
+
+/// So many cubes, or somewhat more, for one dimension holds 65,535: a kernel looks whether its `CUBE_POS` is one of them.
+pub fn cubes(count: usize) -> CubeCount {
+    let rows = count.div_ceil(CUBES_MAX).max(1);
+    CubeCount::Static(count.div_ceil(rows).max(1) as u32, rows as u32, 1)
+}
+
+/// Units for a row of `n` elements, about four to each: a power of two, as a reduction wants.
+pub fn units(n: usize) -> u32 {
+    (n.div_ceil(4).next_power_of_two() as u32).clamp(32, UNITS_MAX)
+}
+
+/// A contiguous tensor of f32 whose elements are anything.
+pub fn empty<R: CubeRuntime, const D: usize>(like: &CubeTensor<R>, shape: [usize; D]) -> CubeTensor<R> {
+    let dtype = burn::tensor::DType::F32;
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), dtype)
+}
+
+/// Where a kernel writes that has `tensor` as its argument number `position`: over it where nobody else holds it, else into a
+/// new one. Gives the output and its argument; take the tensor's own argument afterwards, from a clone.
+pub fn in_place<R: CubeRuntime>(tensor: &CubeTensor<R>, position: usize) -> (CubeTensor<R>, ArrayArg<R>) {
+    if tensor.can_mut() && tensor.is_nonoverlapping() {
+        return (tensor.clone(), tensor.as_tensor_alias(position).into_array_arg());
+    }
+    let out = empty_device_contiguous_dtype(
+        tensor.client.clone(),
+        tensor.device.clone(),
+        tensor.meta.shape().clone(),
+        tensor.dtype,
+    );
+    (out.clone(), out.into_array_arg())
+}
+
+/// The sum of every unit's value, for every unit. `shared` has a place for each unit, whose number is a power of two.
+#[cube]
+pub fn sum_of_cube(value: f32, shared: &mut SharedMemory<f32>) -> f32 {
+    let unit = UNIT_POS as usize;
+    // Somebody may still be reading the result of an earlier reduction.
+    sync_cube();
+    shared[unit] = value;
+    sync_cube();
+    let mut half = CUBE_DIM as usize / 2;
+    while half > 0 {
+        if unit < half {
+            let other = shared[unit + half];
+            shared[unit] += other;
+        }
+        sync_cube();
+        half /= 2;
+    }
+    shared[0]
+}
+
+/// The greatest of every unit's value, for every unit; as [`sum_of_cube`].
+#[cube]
+pub fn max_of_cube(value: f32, shared: &mut SharedMemory<f32>) -> f32 {
+    let unit = UNIT_POS as usize;
+    sync_cube();
+    shared[unit] = value;
+    sync_cube();
+    let mut half = CUBE_DIM as usize / 2;
+    while half > 0 {
+        if unit < half {
+            let other = shared[unit + half];
+            shared[unit] = max(shared[unit], other);
+        }
+        sync_cube();
+        half /= 2;
+    }
+    shared[0]
+}

@@ -1,0 +1,267 @@
+//! The GPU's kernels against plain tensor code on the CPU: norms, the gated product, rotations, the cache, attention of few
+//! queries, products. Shapes that fill no cube evenly.
+
+use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
+use burn::tensor::{Tensor, TensorData};
+
+use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
+
+/// The default device, if there is one.
+fn device() -> Option<WgpuDevice> {
+    let device = WgpuDevice::DefaultDevice;
+    let probe = || Tensor::<Wgpu, 1>::ones([1], &device).into_data();
+    let found = std::panic::catch_unwind(probe).is_ok();
+    if !found {
+        eprintln!("skipped: no Vulkan, Metal or DirectX device here (on Debian: install mesa-vulkan-drivers)");
+    }
+    found.then_some(device)
+}
+
+/// Numbers between -2 and 2, on both devices.
+fn random<const D: usize>(shape: [usize; D], seed: u64, device: &WgpuDevice) -> (Tensor<Flex, D>, Tensor<Wgpu, D>) {
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = (0..n).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
+    let data = TensorData::new(values, shape);
+    (Tensor::from_data(data.clone(), &Default::default()), Tensor::from_data(data, device))
+}
+
+/// The largest difference, against the greatest number where that is above 1.
+#[track_caller]
+fn close<const D: usize>(what: &str, gpu: Tensor<Wgpu, D>, want: Tensor<Flex, D>) {
+    assert_eq!(gpu.dims(), want.dims(), "{what}");
+    let (a, b) = (gpu.into_data().to_vec::<f32>().unwrap(), want.into_data().to_vec::<f32>().unwrap());
+    let scale = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+    let off = a.iter().zip(&b).map(|(a, b)| if a.is_finite() { (a - b).abs() / scale } else { f32::MAX });
+    let off = off.fold(0.0, f32::max);
+    println!("{what}: {off:e}");
+    assert!(off <= 1e-5, "{what}: {off:e} of {scale}");
+}
+
+/// The central difference of `loss` along `direction`.
+fn along<const D: usize>(
+    at: &Tensor<Wgpu, D>,
+    direction: &Tensor<Wgpu, D>,
+    loss: impl Fn(Tensor<Wgpu, D>) -> Tensor<Wgpu, 2>,
+) -> f32 {
+    let step = 1e-2;
+    let there = |step: f32| loss(at.clone() + direction.clone() * step).sum().into_scalar();
+    (there(step) - there(-step)) / (2.0 * step)
+}
+
+#[track_caller]
+fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
+    let found = (slope * direction).sum().into_scalar();
+    println!("{what}: {found} by the kernel, {want} by differences");
+    assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");
+}
+
+const ROWS_AND_CHANNELS: [[usize; 2]; 6] = [[1, 1], [3, 8], [33, 50], [5, 64], [130, 96], [7, 1027]];
+
+#[test]
+fn rms_norm_of_any_width() {
+    let Some(device) = device() else { return };
+    for shape in ROWS_AND_CHANNELS {
+        let ((x, gx), (g, gg)) = (random(shape, 1, &device), random([shape[1]], 2, &device));
+        close(&format!("rms_norm {shape:?}"), Wgpu::rms_norm(&gx, &gg, 1e-6), composed::rms_norm(&x, &g, 1e-6));
+    }
+}
+
+#[test]
+fn rms_norm_backward_in_place_and_not() {
+    let Some(device) = device() else { return };
+    for shape in ROWS_AND_CHANNELS {
+        let ((x, gx), (g, gg)) = (random(shape, 1, &device), random([shape[1]], 2, &device));
+        let ((dy, gdy), (residual, gresidual)) = (random(shape, 3, &device), random(shape, 4, &device));
+        let (dx, dg) = composed::rms_norm_backward(&dy, &x, &g, 1e-6, residual.clone(), true);
+        for want_gain in [true, false] {
+            let shared = gresidual.clone();
+            let (gdx, gdg) = Wgpu::rms_norm_backward(&gdy, &gx, &gg, 1e-6, gresidual.clone(), want_gain);
+            close(&format!("dx {shape:?}"), gdx, dx.clone());
+            close("a shared residual is left alone", shared, residual.clone());
+            assert_eq!(gdg.is_some(), want_gain);
+            if let Some(gdg) = gdg {
+                close(&format!("dg {shape:?}"), gdg, dg.clone().unwrap());
+            }
+        }
+        // One owner: in place.
+        let (gdx, _) = Wgpu::rms_norm_backward(&gdy, &gx, &gg, 1e-6, gresidual * 1.0, false);
+        close(&format!("dx in place {shape:?}"), gdx, dx);
+    }
+    let ((_, x), (_, g), (_, dy)) =
+        (random([9, 50], 1, &device), random([50], 2, &device), random([9, 50], 3, &device));
+    let ((_, direction), (_, of_gain)) = (random([9, 50], 5, &device), random([50], 6, &device));
+    let (dx, dg) = Wgpu::rms_norm_backward(&dy, &x, &g, 1e-6, x.zeros_like(), true);
+    let want = along(&x, &direction, |x| Wgpu::rms_norm(&x, &g, 1e-6) * dy.clone());
+    slope_is("rms_norm dx", dx, direction, want);
+    let want = along(&g, &of_gain, |g| Wgpu::rms_norm(&x, &g, 1e-6) * dy.clone());
+    slope_is("rms_norm dg", dg.unwrap(), of_gain, want);
+}
+
+#[test]
+fn swiglu_backward_is_its_gradient() {
+    let Some(device) = device() else { return };
+    for shape in ROWS_AND_CHANNELS {
+        let ((gate, ggate), (up, gup)) = (random(shape, 1, &device), random(shape, 2, &device));
+        let (dy, gdy) = random(shape, 3, &device);
+        close(&format!("swiglu {shape:?}"), Wgpu::swiglu(&ggate, &gup), composed::swiglu(&gate, &up));
+        let (dgate, dup) = composed::swiglu_backward(&dy, &gate, &up);
+        let (gdgate, gdup) = Wgpu::swiglu_backward(&gdy, &ggate, &gup);
+        close(&format!("dgate {shape:?}"), gdgate, dgate);
+        close(&format!("dup {shape:?}"), gdup, dup);
+    }
+    let ((_, gate), (_, up), (_, dy)) =
+        (random([9, 50], 1, &device), random([9, 50], 2, &device), random([9, 50], 3, &device));
+    let (_, direction) = random([9, 50], 5, &device);
+    let (dgate, dup) = Wgpu::swiglu_backward(&dy, &gate, &up);
+    let want = along(&gate, &direction, |gate| Wgpu::swiglu(&gate, &up) * dy.clone());
+    slope_is("swiglu dgate", dgate, direction.clone(), want);
+    let want = along(&up, &direction, |up| Wgpu::swiglu(&gate, &up) * dy.clone());
+    slope_is("swiglu dup", dup, direction, want);
+}
+
+#[test]
+fn rope_in_place_and_not() {
+    let Some(device) = device() else { return };
+    for (n, heads, dim) in [(1, 1, 8), (12, 4, 16), (5, 14, 64), (3, 3, 80), (130, 1, 2), (2, 28, 128)] {
+        let ((x, gx), (angle, gangle)) = (random([n, heads * dim], 1, &device), random([n, dim / 2], 2, &device));
+        let (cos, sin, gcos, gsin) = (angle.clone().cos(), angle.sin(), gangle.clone().cos(), gangle.sin());
+        let want = composed::rope(x.clone(), &cos, &sin, dim);
+        let turned = Wgpu::rope(gx.clone(), &gcos, &gsin, dim);
+        close(&format!("rope {n} {heads} {dim}"), turned.clone(), want.clone());
+        close("a shared input is left alone", gx.clone(), x.clone());
+        close("back", Wgpu::rope(turned, &gcos, &gsin.clone().neg(), dim), x);
+        close("in place", Wgpu::rope(gx * 1.0, &gcos, &gsin, dim), want);
+    }
+}
+
+fn span(at: &[usize], width: usize, columns: usize, device: &WgpuDevice) -> Span<Wgpu> {
+    Span::new(vec![0; at.len()], at.to_vec(), width, columns, device)
+}
+
+#[test]
+fn a_cache_is_written_by_row() {
+    let Some(device) = device() else { return };
+    let (all, columns, channels) = (4, 9, 13);
+    for (at, width) in [(vec![1, 1, 1], 2), (vec![0, 7, 3], 2), (vec![8, 0, 5, 2], 1), (vec![0, 0], 9)] {
+        let rows = at.len();
+        let (cache, gcache) = random([all, columns, channels], 1, &device);
+        let (new, gnew) = random([rows, width, channels], 2, &device);
+        let mut want = cache.clone();
+        for (b, &a) in at.iter().enumerate() {
+            want = want.slice_assign([b..b + 1, a..a + width, 0..channels], new.clone().narrow(0, b, 1));
+        }
+        let span = span(&at, width, columns, &device);
+        close(&format!("cache_write at {at:?}"), Wgpu::cache_write(gcache.clone(), &gnew, &span), want.clone());
+        close("a shared cache is left alone", gcache.clone(), cache);
+        close("in place", Wgpu::cache_write(gcache * 1.0, &gnew, &span), want);
+    }
+}
+
+#[test]
+fn rows_of_a_cache_begin_anew() {
+    let Some(device) = device() else { return };
+    for (rows, width) in [(vec![3, 1], 5), (vec![0], 9), (vec![2, 12, 0, 5, 7, 9, 1, 11, 4, 10], 3)] {
+        let (cache, gcache) = random([13, 9, 6], 1, &device);
+        let (new, gnew) = random([rows.len(), width, 6], 2, &device);
+        let want = composed::cache_put(cache.clone(), &rows, &new);
+        close(&format!("cache_put {rows:?}"), Wgpu::cache_put(gcache.clone(), &rows, &gnew), want.clone());
+        close("a shared cache is left alone", gcache.clone(), cache);
+        close("in place", Wgpu::cache_put(gcache * 1.0, &rows, &gnew), want);
+    }
+}
+
+/// One head and many, dims that fill no vector, padding, ragged rows, columns enough to be split.
+#[test]
+fn attention_of_few_queries() {
+    let Some(device) = device() else { return };
+    let heads = |query, key_value, dim| Heads { query, key_value, dim };
+    for (start, at, width, columns, heads) in [
+        (vec![0, 2], vec![5, 9], 1, 12, heads(6, 2, 8)),
+        (vec![0], vec![0], 1, 1, heads(1, 1, 64)),
+        (vec![1, 0], vec![4, 2], 3, 9, heads(6, 2, 8)),
+        (vec![0, 3, 0], vec![0, 0, 0], 7, 7, heads(4, 4, 10)),
+        (vec![0, 40], vec![130, 299], 1, 300, heads(14, 2, 64)),
+        (vec![5, 0, 0], vec![699, 3, 260], 2, 701, heads(9, 3, 33)),
+        (vec![0], vec![1000], 1, 1030, heads(28, 4, 128)),
+        (vec![0, 7], vec![200, 150], 1, 210, heads(10, 1, 80)),
+        (vec![0; 40], (0..40).map(|row| 4 * row).collect(), 1, 160, heads(4, 4, 16)),
+        (vec![2], vec![150], 8, 158, heads(2, 2, 256)),
+    ] {
+        let (rows, channels) = (start.len(), heads.key_value * heads.dim);
+        let seen: Vec<f32> = start
+            .iter()
+            .zip(&at)
+            .flat_map(|(&start, &at): (&usize, &usize)| (0..width).map(move |t| f32::from(u8::from(at + t >= start))))
+            .collect();
+        let seen = TensorData::new(seen, [rows * width, 1]);
+        let want_span = Span::<Flex>::new(start.clone(), at.clone(), width, columns, &Default::default());
+        let span = Span::<Wgpu>::new(start, at, width, columns, &device);
+        let (q, gq) = random([rows * width, heads.query * heads.dim], 1, &device);
+        let (k, gk) = random([rows, columns, channels], 2, &device);
+        let (v, gv) = random([rows, columns, channels], 3, &device);
+        let want = composed::causal_attention(&q, &k, &v, &want_span, heads, SCORES_AT_ONCE)
+            * Tensor::from_data(seen.clone(), &Default::default());
+        let (out, lse) = Wgpu::causal_attention(&gq, &gk, &gv, &span, heads);
+        // Queries that see nothing give zeros.
+        let _ = seen;
+        close(&format!("attention of {width} over {columns}, {heads:?}"), out, want);
+        let lse = lse.expect("for the backward pass").into_data().to_vec::<f32>().unwrap();
+        let want = log_sum_exp(&q, &k, &want_span, heads);
+        let off = lse.iter().zip(&want).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f32::max);
+        assert!(lse.len() == want.len() && off < 1e-5, "log of the sums: {off:e}");
+    }
+}
+
+/// The log of each softmax's denominator, `[rows, heads, width]`; 0 where nothing is seen.
+fn log_sum_exp(q: &Tensor<Flex, 2>, k: &Tensor<Flex, 3>, span: &Span<Flex>, heads: Heads) -> Vec<f32> {
+    let ([_, columns, channels], dim) = (k.dims(), heads.dim);
+    let (q, k) = (q.to_data().to_vec::<f32>().unwrap(), k.to_data().to_vec::<f32>().unwrap());
+    let mut all = Vec::new();
+    for b in 0..span.rows() {
+        for h in 0..heads.query {
+            for t in 0..span.width {
+                let q = &q[((b * span.width + t) * heads.query + h) * dim..][..dim];
+                let group = heads.query / heads.key_value;
+                let sum: f64 = (span.start[b]..span.at[b] + t + 1)
+                    .map(|c| {
+                        let k = &k[(b * columns + c) * channels + h / group * dim..][..dim];
+                        let dot: f64 = q.iter().zip(k).map(|(q, k)| f64::from(q * k)).sum();
+                        (dot / (dim as f64).sqrt()).exp()
+                    })
+                    .sum();
+                all.push(if sum > 0.0 { sum.ln() as f32 } else { 0.0 });
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn products_are_added_in_place() {
+    let Some(device) = device() else { return };
+    for (n, rank, columns) in [(1, 1, 1), (1, 16, 200), (37, 8, 40), (9, 128, 130), (5, 129, 24), (20, 3, 257)] {
+        let (sum, gsum) = random([n, columns], 1, &device);
+        let ((a, ga), (b, gb)) = (random([n, rank], 2, &device), random([rank, columns], 3, &device));
+        let want = composed::add_matmul(sum.clone(), &a, &b, 0.3);
+        let name = format!("add_matmul {n} {rank} {columns}");
+        close(&name, Wgpu::add_matmul(gsum.clone(), &ga, &gb, 0.3), want.clone());
+        close("a shared sum is left alone", gsum.clone(), sum);
+        close("in place", Wgpu::add_matmul(gsum.clone() * 1.0, &ga, &gb, 0.3), want.clone());
+        // Views with other strides.
+        let (_, ga) = (a, (ga.transpose() * 1.0).transpose());
+        let gb = (gb.transpose() * 1.0).transpose();
+        close("turned", Wgpu::add_matmul(gsum, &ga, &gb, 0.3), want);
+    }
+}
+
+#[test]
+fn a_first_product_writes_its_output() {
+    let Some(device) = device() else { return };
+    let ((a, ga), (b, gb)) = (random([7, 150], 1, &device), random([150, 20], 2, &device));
+    let (bias, gbias) = random([20], 3, &device);
+    close("matmul", Wgpu::matmul(&ga, &gb, 0.5), a.clone().matmul(b.clone()) * 0.5);
+    let (w, gw) = (b.transpose(), gb.transpose());
+    close("affine", Wgpu::affine(&ga, &gw, Some(&gbias)), composed::affine(&a, &w, Some(&bias)));
+}
