@@ -106,7 +106,7 @@ fn a_step_begins_few_kernels() {
     }
     let mut counts = vec![0];
     for line in log.lines() {
-        if line.contains("CumSum") {
+        if line.contains("CumulativeKernel") {
             counts.push(0);
         } else {
             *counts.last_mut().unwrap() += 1;
