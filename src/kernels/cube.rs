@@ -52,7 +52,9 @@ where
     if a.dtype != b.dtype {
         a = cast(a, b.dtype);
     }
-    matmul(a, b, None, MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
+    // Of its own accord Burn pads rows on CUDA, and every reader would copy them.
+    let out = shaders::common::empty(&a, [a.meta.shape()[0], b.meta.shape()[1]]);
+    matmul(a, b, Some(out), MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
 }
 
 fn sizes<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads) -> Sizes {
@@ -70,6 +72,11 @@ where
     BT: BoolElement,
 {
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
+        let [rows, weights] = [x, weight].map(|matrix| matrix.clone().into_primitive().tensor());
+        let biases = bias.map(|bias| bias.clone().into_primitive().tensor());
+        if let Some(y) = shaders::product::affine(&rows, &weights, biases.as_ref()) {
+            return tensor(y);
+        }
         let y = product(x.clone(), weight.clone().transpose());
         match bias {
             Some(bias) => tensor::<Self, R, 2>(y) + bias.clone().unsqueeze(),
@@ -85,7 +92,8 @@ where
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         if b.dtype() == DType::F32 && b.dims()[0] <= shaders::product::RANK_MAX {
             let b = b.clone().into_primitive().tensor();
-            return tensor(shaders::product::add_low_rank(contiguous(sum), contiguous(a.clone()), b, alpha));
+            let a = a.clone().into_primitive().tensor();
+            return tensor(shaders::product::add_low_rank(contiguous(sum), a, b, alpha));
         }
         tensor(shaders::product::add_scaled(contiguous(sum), product(a.clone(), b.clone()), alpha))
     }
