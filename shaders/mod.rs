@@ -14,4 +14,5 @@ pub mod norm;
 pub mod optimiser;
 pub mod product;
 pub mod rope;
+pub mod sample;
 pub mod swiglu;

@@ -1,7 +1,7 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{DType, Int, Tensor, TensorPrimitive};
+use burn::tensor::{DType, Int, Tensor, TensorData, TensorPrimitive};
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
@@ -10,7 +10,7 @@ use cubecl::server::ComputeServer;
 
 use super::shaders::attention::Sizes;
 use super::shaders::optimiser::Factors;
-use super::{AdamStep, FusedOps, Heads, Moments, Span, shaders};
+use super::{AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Moments, Span, shaders};
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
@@ -226,5 +226,30 @@ where
         let state = shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors);
         let [value, first, second] = state.map(tensor);
         (value, first, second)
+    }
+
+    const FINDS_CANDIDATES: bool = true;
+
+    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
+        use shaders::sample::{HEAD, ROW};
+        let [n, vocabulary] = logits.dims();
+        assert_eq!(draws.len(), n, "a draw for every row");
+        let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]).collect();
+        let draws = Tensor::<Self, 2>::from_data(TensorData::new::<f32, _>(numbers, [n, 2]), &logits.device());
+        let found: Tensor<Self, 2> = tensor(shaders::sample::candidates(contiguous(logits.clone()), contiguous(draws)));
+        let found: Vec<f32> = found.into_data().iter::<f32>().collect();
+        let of_row = |row: &[f32]| {
+            let (head, listed) = row.split_at(HEAD);
+            let (logits, ids) = listed.split_at(listed.len() / 2);
+            let known = CANDIDATES.min(vocabulary);
+            Candidates {
+                top: head[0],
+                sum: head[1],
+                drawn: head[2] as u32,
+                logits: logits[..known].into(),
+                ids: ids[..known].iter().map(|&id| id as u32).collect(),
+            }
+        };
+        found.chunks(ROW).map(of_row).collect()
     }
 }

@@ -237,3 +237,44 @@ fn rows_are_added_where_they_belong() {
         close("rows", Wgpu::scatter_rows(&there(&x, &device), &ids, rows), want);
     }
 }
+
+#[test]
+fn candidates_are_the_best_and_draws_follow_the_distribution() {
+    let Some(device) = device() else { return };
+    for (n, vocabulary, spread) in [(3, 37, 5.0), (2, 8192, 3.0), (4, 20_011, 4.0), (1, 151_936, 8.0), (1, 1, 1.0)] {
+        // Rounded, so that there are equals, also at the border.
+        let logits = (random([n, vocabulary], 1) * spread * 20.0).round() / 20.0;
+        let draws: Vec<Draw> =
+            (0..n).map(|i| Draw { temperature: 0.6 + 0.4 * i as f32, uniform: 0.1 + 0.23 * i as f64 }).collect();
+        let want = composed::candidates(&logits, &draws);
+        let found = Wgpu::candidates(&there(&logits, &device), &draws);
+        assert_eq!(found.len(), n);
+        for ((found, want), draw) in found.iter().zip(&want).zip(&draws) {
+            assert_eq!((found.top, found.drawn), (want.top, want.drawn), "{n} of {vocabulary}, {draw:?}");
+            assert!((found.sum - want.sum).abs() <= 1e-5 * want.sum, "{} against {}", found.sum, want.sum);
+            assert_eq!((&found.ids, &found.logits), (&want.ids, &want.logits), "{n} of {vocabulary}");
+        }
+    }
+}
+
+/// The borders of a draw: the very first and last tokens, hidden ones, one that has all the mass, and no distribution.
+#[test]
+fn draws_stay_within_the_distribution() {
+    let Some(device) = device() else { return };
+    let vocabulary = 9000;
+    let drawn = |logits: Vec<f32>, uniform: f64| {
+        let logits = Tensor::<Wgpu, 2>::from_data(TensorData::new(logits, [1, vocabulary]), &device);
+        Wgpu::candidates(&logits, &[Draw { temperature: 1.0, uniform }]).remove(0)
+    };
+    let mut logits = vec![f32::NEG_INFINITY; vocabulary];
+    for id in [5, 8300, 8999] {
+        logits[id] = 1.0;
+    }
+    for (uniform, id) in [(0.0, 5), (0.33, 5), (0.34, 8300), (0.67, 8999), (1.0 - 1e-12, 8999)] {
+        assert_eq!(drawn(logits.clone(), uniform).drawn, id, "at {uniform}");
+    }
+    let found = drawn(logits.clone(), 0.5);
+    assert_eq!((&found.ids[..3], &found.logits[..3], found.sum), (&[5, 8300, 8999][..], &[1.0; 3][..], 3.0));
+    logits[77] = f32::NAN;
+    assert!(drawn(logits, 0.5).sum.is_nan(), "logits that are no numbers");
+}
