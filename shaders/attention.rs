@@ -356,8 +356,8 @@ fn forward<I: Int>(
     let own = place.at + (first + row) / group;
     let held = comptime!(dim.div_ceil(wide) * wide / ACROSS);
     let mut sums = zeros(comptime!(HELD * held));
-    let mut top = RuntimeCell::<f32>::new(LOWEST);
-    let mut total = RuntimeCell::<f32>::new(0.0f32);
+    let top = RuntimeCell::<f32>::new(LOWEST);
+    let total = RuntimeCell::<f32>::new(0.0f32);
 
     let mut from = place.start;
     while from < seen {

@@ -67,9 +67,9 @@ fn exchange(list: &mut List, stride: usize, falling: bool) {
 #[cube]
 fn sort(list: &mut List) {
     let unit = UNIT_POS as usize;
-    let mut size = RuntimeCell::<usize>::new(2usize);
+    let size = RuntimeCell::<usize>::new(2usize);
     while size.read() <= CANDIDATES {
-        let mut stride = RuntimeCell::<usize>::new(size.read() / 2);
+        let stride = RuntimeCell::<usize>::new(size.read() / 2);
         while stride.read() > 0 {
             exchange(list, stride.read(), (unit & size.read()) != 0);
             stride.store(stride.read() / 2);
@@ -87,7 +87,7 @@ fn merge(best: &mut List, value: f32, id: u32) {
         best.ids[unit] = id;
     }
     sync_cube();
-    let mut stride = RuntimeCell::<usize>::new(CANDIDATES / 2);
+    let stride = RuntimeCell::<usize>::new(CANDIDATES / 2);
     while stride.read() > 0 {
         exchange(best, stride.read(), true);
         stride.store(stride.read() / 2);
@@ -108,13 +108,13 @@ fn of_segments(logits: &Array<f32>, draws: &Array<f32>, parts: &mut Array<f32>, 
     best.values[unit] = LOWEST;
     best.ids[unit] = NOTHING + UNIT_POS;
     let mut more = list();
-    let mut top = RuntimeCell::<f32>::new(LOWEST);
-    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    let top = RuntimeCell::<f32>::new(LOWEST);
+    let sum = RuntimeCell::<f32>::new(0.0f32);
     for chunk in 0..EACH {
         let id = segment * SEGMENT + chunk * CANDIDATES + unit;
         // Uniform: the whole cube ends together.
         if segment * SEGMENT + chunk * CANDIDATES < vocabulary {
-            let mut x = RuntimeCell::<f32>::new(LOWEST);
+            let x = RuntimeCell::<f32>::new(LOWEST);
             if id < vocabulary {
                 let here = logits[row * vocabulary + id];
                 x.store(here);
@@ -196,7 +196,7 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
     best.values[unit] = parts[parts_of_row + HEAD + unit];
     best.ids[unit] = u32::cast_from(parts[parts_of_row + HEAD + CANDIDATES + unit]);
     sync_cube();
-    let mut top = RuntimeCell::<f32>::new(parts[parts_of_row]);
+    let top = RuntimeCell::<f32>::new(parts[parts_of_row]);
     for segment in 1..segments {
         let part = parts_of_row + segment * ROW;
         top.store(top.read().max(parts[part]));
@@ -206,7 +206,7 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
     }
 
     let top = top.read();
-    let mut total = RuntimeCell::<f32>::new(0.0f32);
+    let total = RuntimeCell::<f32>::new(0.0f32);
     for segment in 0..segments {
         let part = parts_of_row + segment * ROW;
         total.store(total.read() + parts[part + 1] * ((parts[part] - top) * sharpness).exp());
@@ -220,7 +220,7 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
 
     let first = by_segment.place.read() * SEGMENT;
     let mut sums = SharedMemory::<f32>::new(CANDIDATES);
-    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    let sum = RuntimeCell::<f32>::new(0.0f32);
     for i in 0..EACH {
         let id = first + unit * EACH + i;
         if id < vocabulary {

@@ -80,9 +80,9 @@ var a_859: array<f32, 4>;
 var a_926: array<f32, 4>;
 
 let workgroup_id_no_axis = (u32(num_workgroups.y) * u32(num_workgroups.x) * u32(workgroup_id.z)) + (u32(num_workgroups.x) * u32(workgroup_id.y)) + u32(workgroup_id.x);
-var l_mut_57: f32;
 var l_mut_381: f32;
 var l_mut_44: u32;
+var l_mut_57: f32;
 let l_0 = info.scalars_u32[1] + u32(32);
 let l_1 = l_0 - u32(1);
 let l_2 = l_1 / u32(32);

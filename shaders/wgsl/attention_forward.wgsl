@@ -62,12 +62,12 @@ var a_527: array<f32, 1>;
 var a_569: array<f32, 4>;
 
 let workgroup_id_no_axis = (u32(num_workgroups.y) * u32(num_workgroups.x) * u32(workgroup_id.z)) + (u32(num_workgroups.x) * u32(workgroup_id.y)) + u32(workgroup_id.x);
-var l_mut_56: f32;
-var l_mut_57: f32;
-var l_mut_68: f32;
 var l_mut_349: f32;
 var l_mut_351: f32;
+var l_mut_56: f32;
+var l_mut_57: f32;
 var l_mut_58: u32;
+var l_mut_68: f32;
 let l_0 = info.scalars_u32[0] * u32(3);
 let l_1 = l_0 + u32(32);
 let l_2 = l_1 - u32(1);

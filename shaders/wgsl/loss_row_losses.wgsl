@@ -38,10 +38,10 @@ fn row_losses_i_i32(
 ) {
 let workgroup_id_no_axis = (u32(num_workgroups.y) * u32(num_workgroups.x) * u32(workgroup_id.z)) + (u32(num_workgroups.x) * u32(workgroup_id.y)) + u32(workgroup_id.x);
 let workgroup_size_no_axis = WORKGROUP_SIZE_X * WORKGROUP_SIZE_Y * WORKGROUP_SIZE_Z;
-var l_mut_8: f32;
-var l_mut_9: f32;
 var l_mut_10: u32;
 var l_mut_29: u32;
+var l_mut_8: f32;
+var l_mut_9: f32;
 let l_0 = info.static_meta[u32(7)];
 let l_1 = workgroup_id_no_axis >= l_0;
 if l_1 {

@@ -26,9 +26,9 @@ fn total(
     @builtin(local_invocation_index) local_idx: u32,
 ) {
 let workgroup_size_no_axis = WORKGROUP_SIZE_X * WORKGROUP_SIZE_Y * WORKGROUP_SIZE_Z;
-var l_mut_2: u32;
 var l_mut_11: u32;
 var l_mut_1: f32;
+var l_mut_2: u32;
 l_mut_1 = f32(0.0);
 l_mut_2 = local_idx;
 loop {

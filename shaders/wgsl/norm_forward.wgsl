@@ -35,9 +35,9 @@ fn forward(
 ) {
 let workgroup_id_no_axis = (u32(num_workgroups.y) * u32(num_workgroups.x) * u32(workgroup_id.z)) + (u32(num_workgroups.x) * u32(workgroup_id.y)) + u32(workgroup_id.x);
 let workgroup_size_no_axis = WORKGROUP_SIZE_X * WORKGROUP_SIZE_Y * WORKGROUP_SIZE_Z;
-var l_mut_3: u32;
 var l_mut_11: u32;
 var l_mut_2: f32;
+var l_mut_3: u32;
 let l_0 = workgroup_id_no_axis >= info.scalars_u32[0];
 if l_0 {
 return;

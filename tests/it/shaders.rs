@@ -56,9 +56,18 @@ mod compiled {
             let [.., family, kernel_name, _] = parts[..] else { panic!("{name}") };
             let (_, source) = kernel.split_once("```wgsl\n").expect("a shader's text");
             let (source, _) = source.split_once("```").unwrap();
-            found.entry(format!("{family}_{kernel_name}")).or_insert_with(|| format!("{}\n", source.trim()));
+            found.entry(format!("{family}_{kernel_name}")).or_insert_with(|| in_order(source.trim()));
         }
         found
+    }
+
+    /// The compiler declares variables in any order: here those that stand together are sorted.
+    fn in_order(source: &str) -> String {
+        let mut lines: Vec<&str> = source.lines().collect();
+        for together in lines.chunk_by_mut(|a, b| a.starts_with("var l_") && b.starts_with("var l_")) {
+            together.sort_unstable();
+        }
+        lines.join("\n") + "\n"
     }
 
     /// `cargo xtask wgsl` sets TRIMTAB_WRITE_WGSL, and this writes the folder anew.
