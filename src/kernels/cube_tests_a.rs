@@ -8,7 +8,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
 
 /// The default device, if there is one.
-fn device() -> Option<WgpuDevice> {
+pub(super) fn device() -> Option<WgpuDevice> {
     let device = WgpuDevice::DefaultDevice;
     let probe = || Tensor::<Wgpu, 1>::ones([1], &device).into_data();
     let found = std::panic::catch_unwind(probe).is_ok();
@@ -291,6 +291,40 @@ fn projections_of_few_rows() {
             within(most, &name, Wgpu::affine(&gx, &gw, Some(&gbias)), composed::affine(&x, &w, Some(&bias)));
             within(most, "without bias", Wgpu::affine(&gx, &gw, None), composed::affine(&x, &w, None));
         }
+    }
+}
+
+/// The identity of a tensor's memory, without holding it.
+fn place<const D: usize>(tensor: &Tensor<Wgpu, D>) -> String {
+    let memory = format!("{:?}", tensor.clone().into_primitive().tensor().handle.binding().memory);
+    // Behind its identity stands where it is, which is known once something runs.
+    memory.split(", location").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_tensor_with_one_owner_is_written_in_place() {
+    let Some(device) = device() else { return };
+    let matrix = |seed| random([6, 32], seed, &device).1 * 1.0;
+    let stays = |what: &str, work: &dyn Fn(Tensor<Wgpu, 2>) -> Tensor<Wgpu, 2>| {
+        let own = matrix(1);
+        let before = place(&own);
+        assert_eq!(place(&work(own)), before, "{what}: moved");
+        let shared = matrix(1);
+        assert_ne!(place(&work(shared.clone())), place(&shared), "{what}: wrote into a shared tensor");
+    };
+    let (angle, gain) = (random([6, 8], 2, &device).1, random([32], 2, &device).1);
+    let (x, long, wide) = (matrix(3), random([6, 200], 4, &device).1, random([200, 32], 5, &device).1);
+    stays("rope", &|x| Wgpu::rope(x, &angle, &angle, 16));
+    stays("rms_norm_backward", &|residual| Wgpu::rms_norm_backward(&x, &x, &gain, 1e-6, residual, false).0);
+    stays("low rank", &|sum| Wgpu::add_matmul(sum, &x, &random([32, 32], 3, &device).1, 0.5));
+    stays("product", &|sum| Wgpu::add_matmul(sum, &long, &wide, 0.5));
+    let (span, new) = (span(&[3, 0], 1, 4, &device), random([2, 1, 24], 3, &device).1);
+    for work in [&|t| Wgpu::cache_write(t, &new, &span), &|t| Wgpu::cache_put(t, &[1, 0], &new)]
+        as [&dyn Fn(Tensor<Wgpu, 3>) -> Tensor<Wgpu, 3>; 2]
+    {
+        let own = random([2, 4, 24], 1, &device).1 * 1.0;
+        let before = place(&own);
+        assert_eq!(place(&work(own)), before, "the cache moved");
     }
 }
 

@@ -16,6 +16,8 @@ mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
 #[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_launches;
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
 mod cube_tests_a;
 mod examination;
 #[cfg(feature = "cpu")]
