@@ -8,11 +8,11 @@
 //! Bytes: the output and the queries once, keys and values once for every tile of queries that sees them; the queries
 //! again with each tile of columns, which caches of some kilobytes hold. Shared memory: 13.5 KiB. No operation of planes.
 
-use burn::tensor::Shape;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
+
+use super::common::{cubes, empty};
 
 /// Queries, and columns, of a tile.
 pub(super) const TILE: usize = 32;
@@ -58,9 +58,7 @@ impl Sizes {
 
     /// Cubes for every row, key-value head and tile.
     pub(super) fn cubes(&self, tiles: usize) -> CubeCount {
-        let n = (self.rows * self.key_value * tiles) as u32;
-        let x = n.clamp(1, 65_535);
-        CubeCount::Static(x, n.div_ceil(x), 1)
+        cubes(self.rows * self.key_value * tiles)
     }
 
     pub(super) fn scale(&self) -> f32 {
@@ -109,7 +107,7 @@ pub(super) fn load_by_channel(
     first: usize,
     to: &mut SharedMemory<f32>,
     #[comptime] offset: usize,
-    #[comptime] from: usize,
+    from: usize,
     #[comptime] depth: usize,
 ) {
     let dim = comptime!(rows.dim);
@@ -164,11 +162,10 @@ pub(super) fn multiply(
 ) {
     let (across, down) = (UNIT_POS as usize % ACROSS, UNIT_POS as usize / ACROSS);
     let dim = comptime!(a_rows.dim);
-    #[unroll]
     for step in 0..comptime!(dim.div_ceil(depth)) {
         sync_cube();
-        load_by_channel(a, a_rows, a_first, operands, 0usize, comptime!(step * depth), depth);
-        load_by_channel(b, b_rows, b_first, operands, comptime!(TILE * STRIDE), comptime!(step * depth), depth);
+        load_by_channel(a, a_rows, a_first, operands, 0usize, step * depth, depth);
+        load_by_channel(b, b_rows, b_first, operands, comptime!(TILE * STRIDE), step * depth, depth);
         sync_cube();
         for channel in 0..depth {
             let mut right = Array::<f32>::new(SCORES);
@@ -458,9 +455,9 @@ pub fn causal_attention<R: CubeRuntime>(
     sizes: Sizes,
 ) -> (CubeTensor<R>, CubeTensor<R>) {
     let client = q.client.clone();
-    let like = |shape| empty_device_contiguous_dtype(client.clone(), q.device.clone(), shape, q.dtype);
-    let out = like(q.meta.shape().clone());
-    let lse = like(Shape::new([sizes.rows, sizes.key_value * sizes.group * sizes.width]));
+    let query_heads = sizes.key_value * sizes.group;
+    let out = empty(&q, [sizes.rows * sizes.width, query_heads * sizes.dim]);
+    let lse = empty(&q, [sizes.rows, query_heads * sizes.width]);
     if sizes.rows * sizes.width == 0 {
         return (out, lse);
     }

@@ -5,10 +5,14 @@
 //! what every kernel is tested against. Sums are in f32 whatever the weights' dtype is.
 
 pub mod attention;
+pub mod attention_backward;
 pub mod cache;
 pub mod common;
 pub mod decode;
+pub mod loss;
 pub mod norm;
+pub mod optimiser;
 pub mod product;
 pub mod rope;
+pub mod sample;
 pub mod swiglu;

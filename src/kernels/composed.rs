@@ -4,7 +4,7 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::types::{AdamStep, Heads, Moments, Span};
+use super::types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Moments, Span};
 
 /// Runs a matrix product in the weight's dtype and returns to the activation's: frozen weights may be bf16 or f16
 /// while the residual stream stays f32. Burn neither promotes nor checks mixed dtypes, so every boundary casts.
@@ -327,6 +327,31 @@ pub fn cross_entropy<B: Backend>(
     let loss = (log_likelihood.neg() * weights.clone()).sum();
     let gradient = exp / sum * weights.clone();
     (loss, gradient.scatter(1, targets, weights.neg(), IndexingUpdateOp::Add))
+}
+
+/// On the host: plain tensor code has no draw, and no order among equals.
+pub fn candidates<B: Backend>(logits: &Tensor<B, 2>, draws: &[Draw]) -> Vec<Candidates> {
+    let vocabulary = logits.dims()[1];
+    let logits: Vec<f32> = logits.to_data().iter::<f32>().collect();
+    let of_row = |(logits, draw): (&[f32], &Draw)| {
+        let top = logits.iter().copied().fold(f32::MIN, f32::max);
+        let weights: Vec<f64> = logits.iter().map(|x| f64::from((x - top) * draw.sharpness()).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        let (mut below, mut drawn) = (0.0, 0);
+        for (id, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+            drawn = id as u32;
+            below += weight;
+            if below > draw.uniform * sum {
+                break;
+            }
+        }
+        let mut ids: Vec<u32> = (0..vocabulary as u32).collect();
+        ids.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
+        ids.truncate(CANDIDATES);
+        let logits = ids.iter().map(|&id| logits[id as usize]).collect();
+        Candidates { top, sum: sum as f32, drawn, logits, ids }
+    };
+    logits.chunks(vocabulary.max(1)).zip(draws).map(of_row).collect()
 }
 
 pub fn scatter_rows<B: Backend>(dy: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>, vocabulary: usize) -> Tensor<B, 2> {

@@ -1,7 +1,7 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{DType, Tensor, TensorPrimitive};
+use burn::tensor::{DType, Int, Tensor, TensorData, TensorPrimitive};
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
@@ -9,7 +9,8 @@ use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElemen
 use cubecl::server::ComputeServer;
 
 use super::shaders::attention::Sizes;
-use super::{FusedOps, Heads, Span, shaders};
+use super::shaders::optimiser::Factors;
+use super::{AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Moments, Span, shaders};
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
@@ -148,6 +149,8 @@ where
         tensor(shaders::swiglu::swiglu(contiguous(gate.clone()), contiguous(up.clone())))
     }
 
+    const COMPOSES_ATTENTION: bool = false;
+
     const PLACES_ON_DEVICE: bool = true;
 
     fn causal_attention(
@@ -166,5 +169,87 @@ where
             shaders::attention::causal_attention(q, k, v, places(span), sizes)
         };
         (tensor(out), Some(tensor(lse)))
+    }
+
+    fn causal_attention_backward(
+        dy: &Tensor<Self, 2>,
+        q: &Tensor<Self, 2>,
+        k: &Tensor<Self, 3>,
+        v: &Tensor<Self, 3>,
+        out: &Tensor<Self, 2>,
+        lse: Option<&Tensor<Self, 2>>,
+        span: &Span<Self>,
+        heads: Heads,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        let lse = contiguous(lse.expect("the forward pass keeps it").clone());
+        let [dy, q, out] = [dy, q, out].map(|tensor| contiguous(tensor.clone()));
+        let [k, v] = [k, v].map(|tensor| contiguous(tensor.clone()));
+        let sizes = sizes(span, k.meta.shape()[1], heads);
+        let (dq, dk, dv) =
+            shaders::attention_backward::causal_attention_backward(dy, q, k, v, out, lse, places(span), sizes);
+        (tensor(dq), tensor(dk), tensor(dv))
+    }
+
+    fn cross_entropy(
+        logits: Tensor<Self, 2>,
+        targets: &Tensor<Self, 1, Int>,
+        weights: &Tensor<Self, 1>,
+    ) -> (Tensor<Self, 1>, Tensor<Self, 2>) {
+        let targets = into_contiguous(targets.clone().into_primitive());
+        let (loss, gradient) = shaders::loss::cross_entropy(contiguous(logits), targets, contiguous(weights.clone()));
+        (tensor(loss), tensor(gradient))
+    }
+
+    fn scatter_rows(x: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, rows: usize) -> Tensor<Self, 2> {
+        let ids = into_contiguous(ids.clone().into_primitive());
+        tensor(shaders::optimiser::scatter_rows(contiguous(x.clone()), ids, rows))
+    }
+
+    fn adamw<const D: usize>(
+        (value, first, second): Moments<Self, D>,
+        gradient: &Tensor<Self, D>,
+        scale: &Tensor<Self, 1>,
+        step: AdamStep,
+    ) -> Moments<Self, D> {
+        let (bias1, bias2) = step.bias_corrections();
+        let factors = Factors {
+            beta1: step.beta1 as f32,
+            rest1: (1.0 - step.beta1) as f32,
+            beta2: step.beta2 as f32,
+            rest2: (1.0 - step.beta2) as f32,
+            decay: (1.0 - step.lr * step.weight_decay) as f32,
+            rate: (step.lr / bias1) as f32,
+            bias: bias2.sqrt() as f32,
+            epsilon: step.epsilon as f32,
+        };
+        let state = [contiguous(value), contiguous(first), contiguous(second)];
+        let state = shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors);
+        let [value, first, second] = state.map(tensor);
+        (value, first, second)
+    }
+
+    const FINDS_CANDIDATES: bool = true;
+
+    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
+        use shaders::sample::{HEAD, ROW};
+        let [n, vocabulary] = logits.dims();
+        assert_eq!(draws.len(), n, "a draw for every row");
+        let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]).collect();
+        let draws = Tensor::<Self, 2>::from_data(TensorData::new::<f32, _>(numbers, [n, 2]), &logits.device());
+        let found: Tensor<Self, 2> = tensor(shaders::sample::candidates(contiguous(logits.clone()), contiguous(draws)));
+        let found: Vec<f32> = found.into_data().iter::<f32>().collect();
+        let of_row = |row: &[f32]| {
+            let (head, listed) = row.split_at(HEAD);
+            let (logits, ids) = listed.split_at(listed.len() / 2);
+            let known = CANDIDATES.min(vocabulary);
+            Candidates {
+                top: head[0],
+                sum: head[1],
+                drawn: head[2] as u32,
+                logits: logits[..known].into(),
+                ids: ids[..known].iter().map(|&id| id as u32).collect(),
+            }
+        };
+        found.chunks(ROW).map(of_row).collect()
     }
 }

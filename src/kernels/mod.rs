@@ -41,7 +41,7 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 pub use examination::{Bodies, OperationResult, operations};
 #[cfg(feature = "cpu")]
 pub use profile::Profile;
-pub use types::{AdamStep, Heads, Moments, Span};
+pub use types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Moments, Span};
 
 impl<B: FusedOps> Span<B> {
     /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
@@ -201,6 +201,14 @@ pub trait FusedOps: Backend {
         weights: &Tensor<Self, 1>,
     ) -> (Tensor<Self, 1>, Tensor<Self, 2>) {
         composed::cross_entropy(logits, targets, weights)
+    }
+
+    /// Whether [`FusedOps::candidates`] is faster than the host's own work on all logits: their way is what takes the time.
+    const FINDS_CANDIDATES: bool = false;
+
+    /// What the host needs to choose a token for each row of `logits [n, vocabulary]`.
+    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
+        composed::candidates(logits, draws)
     }
 
     /// Adds each row of `x [n, channels]` to the row `ids[n]` of zeros `[rows, channels]`: the backward of a row lookup.

@@ -58,3 +58,37 @@ pub struct AdamStep {
 
 /// A parameter with its two moments.
 pub type Moments<B, const D: usize> = (Tensor<B, D>, Tensor<B, D>, Tensor<B, D>);
+
+/// Candidates that [`FusedOps::candidates`](super::FusedOps::candidates) gives of a row; all tokens of a smaller vocabulary.
+pub const CANDIDATES: usize = 256;
+
+/// How a row's token is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw {
+    /// Divides the logits; 0 for a row that is not drawn.
+    pub temperature: f32,
+    /// A number in [0, 1).
+    pub uniform: f64,
+}
+
+impl Draw {
+    /// What logits are multiplied by, always finite.
+    pub(super) fn sharpness(&self) -> f32 {
+        if self.temperature > 0.0 { self.temperature.recip().min(1e30) } else { 1.0 }
+    }
+}
+
+/// What the host needs of a row's logits to choose a token.
+#[derive(Debug, Clone)]
+pub struct Candidates {
+    /// The greatest logit.
+    pub top: f32,
+    /// The sum of `exp((x - top) / temperature)` over the whole vocabulary; NaN if a logit is.
+    pub sum: f32,
+    /// The token at the uniform number of that distribution, tokens in the order of their ids.
+    pub drawn: u32,
+    /// The greatest logits, falling; of equals the first id comes first.
+    pub logits: Vec<f32>,
+    /// Their ids.
+    pub ids: Vec<u32>,
+}

@@ -1,0 +1,158 @@
+//! One step of AdamW (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2), as PyTorch computes
+//! it, and the sum of a lookup's gradients by row.
+//!
+//! `m' = β₁ m + (1 - β₁) g`, `v' = β₂ v + (1 - β₂) g²`, `x' = (1 - η λ) x - η / (1 - β₁ᵗ) · m' / (√v' / √(1 - β₂ᵗ) + ε)`, with
+//! g the gradient times a factor that stays on the device. One launch; state in place. Bytes: the gradient once, value and
+//! moments once there and once back, which is the least possible.
+
+use burn::tensor::{DType, Shape};
+use burn_cubecl::ops::numeric::zeros_client;
+use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use cubecl::prelude::*;
+use cubecl::{calculate_cube_count_elemwise, cube};
+
+use super::common::{cubes, in_place};
+
+/// What a step multiplies by.
+#[derive(Debug, Clone, Copy, CubeType, CubeLaunch)]
+pub struct Factors {
+    /// Of the first moment, and of the gradient in it.
+    pub beta1: f32,
+    /// `1 - beta1`.
+    pub rest1: f32,
+    /// Of the second moment.
+    pub beta2: f32,
+    /// `1 - beta2`.
+    pub rest2: f32,
+    /// Of the value: `1 - lr · weight decay`.
+    pub decay: f32,
+    /// Of the first moment in the step: `lr / (1 - beta1^step)`.
+    pub rate: f32,
+    /// Divides the second moment's root: `√(1 - beta2^step)`.
+    pub bias: f32,
+    /// Added to the root.
+    pub epsilon: f32,
+}
+
+#[cube(launch_unchecked)]
+fn step(
+    value: &Array<f32>,
+    first: &Array<f32>,
+    second: &Array<f32>,
+    gradient: &Array<f32>,
+    scale: &Array<f32>,
+    next_value: &mut Array<f32>,
+    next_first: &mut Array<f32>,
+    next_second: &mut Array<f32>,
+    factors: Factors,
+) {
+    let i = ABSOLUTE_POS;
+    if i < value.len() {
+        let g = gradient[i] * scale[0];
+        let m = first[i] * factors.beta1 + g * factors.rest1;
+        let v = second[i] * factors.beta2 + g * g * factors.rest2;
+        next_first[i] = m;
+        next_second[i] = v;
+        let root = v.sqrt() / factors.bias + factors.epsilon;
+        next_value[i] = value[i] * factors.decay - m / root * factors.rate;
+    }
+}
+
+/// Value and moments after a step; `scale`, one element, multiplies the gradient.
+pub fn adamw<R: CubeRuntime>(
+    state: [CubeTensor<R>; 3],
+    gradient: CubeTensor<R>,
+    scale: CubeTensor<R>,
+    factors: Factors,
+) -> [CubeTensor<R>; 3] {
+    let [value, first, second] = state;
+    let client = value.client.clone();
+    let n = value.meta.num_elements();
+    let dim = CubeDim::new(&client, n);
+    let (next_value, value_arg) = in_place(&value, 0);
+    let (next_first, first_arg) = in_place(&first, 1);
+    let (next_second, second_arg) = in_place(&second, 2);
+    let Factors { beta1, rest1, beta2, rest2, decay, rate, bias, epsilon } = factors;
+    // Safety: every unit looks whether its element exists; all have one shape.
+    unsafe {
+        step::launch_unchecked(
+            &client,
+            calculate_cube_count_elemwise(&client, n, dim),
+            dim,
+            value.into_array_arg(),
+            first.into_array_arg(),
+            second.into_array_arg(),
+            gradient.into_array_arg(),
+            scale.into_array_arg(),
+            value_arg,
+            first_arg,
+            second_arg,
+            FactorsLaunch::new(beta1, rest1, beta2, rest2, decay, rate, bias, epsilon),
+        );
+    }
+    [next_value, next_first, next_second]
+}
+
+/// Units of a row's cube.
+const UNITS: usize = 128;
+
+/// The cube of the first of several equal ids adds all their rows, in their order.
+#[cube(launch_unchecked)]
+fn add_rows<I: Int>(
+    x: &Array<f32>,
+    ids: &Array<I>,
+    out: &mut Array<f32>,
+    channels: u32,
+    #[define(I)] _dtype: StorageType,
+) {
+    let (place, n, channels) = (CUBE_POS, ids.len(), channels as usize);
+    if place >= n {
+        terminate!();
+    }
+    let id = ids[place];
+    let mut earlier = 0usize;
+    while earlier < place && ids[earlier] != id {
+        earlier += 1;
+    }
+    if earlier < place {
+        terminate!();
+    }
+    let mut channel = UNIT_POS as usize;
+    while channel < channels {
+        let mut sum = RuntimeCell::<f32>::new(x[place * channels + channel]);
+        for other in place + 1..n {
+            if ids[other] == id {
+                sum.store(sum.read() + x[other * channels + channel]);
+            }
+        }
+        out[u32::cast_from(id) as usize * channels + channel] = sum.read();
+        channel += UNITS;
+    }
+}
+
+/// `[rows, channels]`: each row of `x [n, channels]` added to the row that `ids [n]` names, the same to the last bit every
+/// time. Two launches: zeros, which are most of the bytes where few rows are named, and the sums; n² ids are read, which is
+/// little beside n rows.
+pub fn scatter_rows<R: CubeRuntime>(x: CubeTensor<R>, ids: CubeTensor<R>, rows: usize) -> CubeTensor<R> {
+    let client = x.client.clone();
+    let [n, channels] = x.meta.shape().dims();
+    let out = zeros_client(client.clone(), x.device.clone(), Shape::new([rows, channels]), DType::F32);
+    if n == 0 {
+        return out;
+    }
+    let dtype = ids.dtype;
+    // Safety: cubes beyond the last id end at once; ids are rows of the result, as of every lookup.
+    unsafe {
+        add_rows::launch_unchecked(
+            &client,
+            cubes(n),
+            CubeDim::new_1d(UNITS as u32),
+            x.into_array_arg(),
+            ids.into_array_arg(),
+            out.clone().into_array_arg(),
+            channels as u32,
+            dtype.into(),
+        );
+    }
+    out
+}

@@ -1,0 +1,289 @@
+//! What the host needs to draw a token, so that it reads two kilobytes a row instead of the vocabulary: the greatest logit,
+//! the sum of the exponentials, a draw from the whole distribution at the host's uniform number, and the best candidates,
+//! from which the host makes cuts by rank or by mass.
+//!
+//! The vocabulary is split into segments. The first launch takes a segment with each cube: it keeps a falling list of the
+//! best so far, sorts the next 256 logits the other way round, takes the better of each pair (which are the best of both)
+//! and merges (Batcher 1968, "Sorting networks and their applications"); the sum is kept beside its maximum (Milakov and
+//! Gimelshein 2018, algorithm 3). The second launch joins a row's segments in the same manner and inverts the
+//! distribution function: segment, unit, token, in the order of the ids. Equal logits stand in the order of their ids, so
+//! the result is the same wherever it is computed. Bytes: the logits once, and one segment of them again.
+
+use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use cubecl::cube;
+use cubecl::prelude::*;
+
+use super::super::types::CANDIDATES;
+use super::common::{cubes, empty, max_of_cube, sum_of_cube};
+
+/// Logits that a unit takes of a segment. A cube has as many units as a row has candidates.
+const EACH: usize = 32;
+/// Logits of a segment.
+const SEGMENT: usize = CANDIDATES * EACH;
+/// What stands before the candidates: the greatest logit, the sum, the drawn id.
+pub const HEAD: usize = 3;
+/// Floats of a row: then come the logits of the candidates, then their ids, which floats hold exactly up to 2^24.
+pub const ROW: usize = HEAD + 2 * CANDIDATES;
+/// Below every logit; WGSL has no infinities.
+const LOWEST: f32 = -1e30;
+/// Ids from here on stand for nothing.
+const NOTHING: u32 = 1 << 30;
+
+/// A list of logits and their ids.
+#[derive(CubeType, Clone, Copy)]
+struct List {
+    values: SharedMemory<f32>,
+    ids: SharedMemory<u32>,
+}
+
+#[cube]
+fn list() -> List {
+    List { values: SharedMemory::<f32>::new(CANDIDATES), ids: SharedMemory::<u32>::new(CANDIDATES) }
+}
+
+#[cube]
+fn comes_first(a: f32, a_id: u32, b: f32, b_id: u32) -> bool {
+    a > b || (a == b && a_id < b_id)
+}
+
+/// Orders each pair of entries `stride` apart.
+#[cube]
+fn exchange(list: &mut List, stride: usize, falling: bool) {
+    let unit = UNIT_POS as usize;
+    let other = unit ^ stride;
+    if other > unit {
+        let (a, a_id, b, b_id) = (list.values[unit], list.ids[unit], list.values[other], list.ids[other]);
+        if comes_first(b, b_id, a, a_id) == falling {
+            list.values[unit] = b;
+            list.ids[unit] = b_id;
+            list.values[other] = a;
+            list.ids[other] = a_id;
+        }
+    }
+    sync_cube();
+}
+
+/// Sorts the list, the best last.
+#[cube]
+fn sort(list: &mut List) {
+    let unit = UNIT_POS as usize;
+    let mut size = RuntimeCell::<usize>::new(2usize);
+    while size.read() <= CANDIDATES {
+        let mut stride = RuntimeCell::<usize>::new(size.read() / 2);
+        while stride.read() > 0 {
+            exchange(list, stride.read(), (unit & size.read()) != 0);
+            stride.store(stride.read() / 2);
+        }
+        size.store(size.read() * 2);
+    }
+}
+
+/// The best of the falling list and of one more logit a unit, which rise from unit to unit; falling.
+#[cube]
+fn merge(best: &mut List, value: f32, id: u32) {
+    let unit = UNIT_POS as usize;
+    if comes_first(value, id, best.values[unit], best.ids[unit]) {
+        best.values[unit] = value;
+        best.ids[unit] = id;
+    }
+    sync_cube();
+    let mut stride = RuntimeCell::<usize>::new(CANDIDATES / 2);
+    while stride.read() > 0 {
+        exchange(best, stride.read(), true);
+        stride.store(stride.read() / 2);
+    }
+}
+
+#[cube(launch_unchecked)]
+fn of_segments(logits: &Array<f32>, draws: &Array<f32>, parts: &mut Array<f32>, vocabulary: u32) {
+    let vocabulary = vocabulary as usize;
+    let segments = vocabulary.div_ceil(SEGMENT);
+    let (row, segment) = (CUBE_POS / segments, CUBE_POS % segments);
+    if row >= draws.len() / 2 {
+        terminate!();
+    }
+    let unit = UNIT_POS as usize;
+    let sharpness = draws[row * 2];
+    let mut best = list();
+    best.values[unit] = LOWEST;
+    best.ids[unit] = NOTHING + UNIT_POS;
+    let mut more = list();
+    let mut top = RuntimeCell::<f32>::new(LOWEST);
+    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    for chunk in 0..EACH {
+        let id = segment * SEGMENT + chunk * CANDIDATES + unit;
+        // Uniform: the whole cube ends together.
+        if segment * SEGMENT + chunk * CANDIDATES < vocabulary {
+            let mut x = RuntimeCell::<f32>::new(LOWEST);
+            if id < vocabulary {
+                let here = logits[row * vocabulary + id];
+                x.store(here);
+                let highest = top.read();
+                if here > highest {
+                    sum.store(sum.read() * ((highest - here) * sharpness).exp() + 1.0);
+                    top.store(here);
+                } else {
+                    sum.store(sum.read() + ((here - highest) * sharpness).exp());
+                }
+            }
+            more.values[unit] = x.read();
+            more.ids[unit] = id as u32;
+            sync_cube();
+            sort(&mut more);
+            let (value, id) = (more.values[unit], more.ids[unit]);
+            merge(&mut best, value, id);
+        }
+    }
+    let mut shared = SharedMemory::<f32>::new(CANDIDATES);
+    let own = top.read();
+    let top = max_of_cube(own, &mut shared);
+    let sum = sum_of_cube(sum.read() * ((own - top) * sharpness).exp(), &mut shared);
+    let out = CUBE_POS * ROW;
+    if unit == 0 {
+        parts[out] = top;
+        parts[out + 1] = sum;
+    }
+    parts[out + HEAD + unit] = best.values[unit];
+    parts[out + HEAD + CANDIDATES + unit] = f32::cast_from(best.ids[unit]);
+}
+
+/// A walk along shares of a distribution until they pass `target`; stands still at the last share above zero.
+#[derive(CubeType, Clone, Copy)]
+struct Walk {
+    target: f32,
+    below: RuntimeCell<f32>,
+    /// The sum below the place.
+    before: RuntimeCell<f32>,
+    place: RuntimeCell<usize>,
+    found: RuntimeCell<bool>,
+}
+
+#[cube]
+fn walk(target: f32) -> Walk {
+    Walk {
+        target,
+        below: RuntimeCell::<f32>::new(0.0f32),
+        before: RuntimeCell::<f32>::new(0.0f32),
+        place: RuntimeCell::<usize>::new(0usize),
+        found: RuntimeCell::<bool>::new(false),
+    }
+}
+
+#[cube]
+fn pass(walk: &Walk, place: usize, share: f32) {
+    if !walk.found.read() && share > 0.0 {
+        let below = walk.below.read();
+        walk.place.store(place);
+        walk.before.store(below);
+        walk.found.store(below + share > walk.target);
+        walk.below.store(below + share);
+    }
+}
+
+#[cube(launch_unchecked)]
+fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mut Array<f32>, vocabulary: u32) {
+    let vocabulary = vocabulary as usize;
+    let segments = vocabulary.div_ceil(SEGMENT);
+    let row = CUBE_POS;
+    if row >= draws.len() / 2 {
+        terminate!();
+    }
+    let unit = UNIT_POS as usize;
+    let (sharpness, uniform) = (draws[row * 2], draws[row * 2 + 1]);
+    let parts_of_row = row * segments * ROW;
+
+    let mut best = list();
+    best.values[unit] = parts[parts_of_row + HEAD + unit];
+    best.ids[unit] = u32::cast_from(parts[parts_of_row + HEAD + CANDIDATES + unit]);
+    sync_cube();
+    let mut top = RuntimeCell::<f32>::new(parts[parts_of_row]);
+    for segment in 1..segments {
+        let part = parts_of_row + segment * ROW;
+        top.store(top.read().max(parts[part]));
+        // The segment's list falls, and the other way round it rises.
+        let place = part + HEAD + CANDIDATES - 1 - unit;
+        merge(&mut best, parts[place], u32::cast_from(parts[place + CANDIDATES]));
+    }
+
+    let top = top.read();
+    let mut total = RuntimeCell::<f32>::new(0.0f32);
+    for segment in 0..segments {
+        let part = parts_of_row + segment * ROW;
+        total.store(total.read() + parts[part + 1] * ((parts[part] - top) * sharpness).exp());
+    }
+    let total = total.read();
+    let by_segment = walk(uniform * total);
+    for segment in 0..segments {
+        let part = parts_of_row + segment * ROW;
+        pass(&by_segment, segment, parts[part + 1] * ((parts[part] - top) * sharpness).exp());
+    }
+
+    let first = by_segment.place.read() * SEGMENT;
+    let mut sums = SharedMemory::<f32>::new(CANDIDATES);
+    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    for i in 0..EACH {
+        let id = first + unit * EACH + i;
+        if id < vocabulary {
+            sum.store(sum.read() + ((logits[row * vocabulary + id] - top) * sharpness).exp());
+        }
+    }
+    sums[unit] = sum.read();
+    sync_cube();
+    if unit == 0 {
+        let by_unit = walk(by_segment.target - by_segment.before.read());
+        for other in 0..CANDIDATES {
+            pass(&by_unit, other, sums[other]);
+        }
+        let first = first + by_unit.place.read() * EACH;
+        let by_token = walk(by_unit.target - by_unit.before.read());
+        for i in 0..EACH {
+            if first + i < vocabulary {
+                pass(&by_token, first + i, ((logits[row * vocabulary + first + i] - top) * sharpness).exp());
+            }
+        }
+        out[row * ROW] = top;
+        out[row * ROW + 1] = total;
+        out[row * ROW + 2] = f32::cast_from(by_token.place.read() as u32);
+    }
+    out[row * ROW + HEAD + unit] = best.values[unit];
+    out[row * ROW + HEAD + CANDIDATES + unit] = f32::cast_from(best.ids[unit]);
+}
+
+/// `[n, 3 + 2 · CANDIDATES]` of `logits [n, vocabulary]`: the greatest, the sum of `exp((x - greatest) / temperature)`, the
+/// id at the uniform number of that distribution, the best logits and their ids. `draws [n, 2]` holds each row's
+/// `1 / temperature` and uniform number.
+pub fn candidates<R: CubeRuntime>(logits: CubeTensor<R>, draws: CubeTensor<R>) -> CubeTensor<R> {
+    let client = logits.client.clone();
+    let [n, vocabulary] = logits.meta.shape().dims();
+    let out = empty(&logits, [n, ROW]);
+    if n == 0 {
+        return out;
+    }
+    assert!(vocabulary <= 1 << 24, "ids beyond those that floats hold");
+    let segments = vocabulary.div_ceil(SEGMENT);
+    let parts = empty(&logits, [n * segments, ROW]);
+    let dim = CubeDim::new_1d(CANDIDATES as u32);
+    // Safety: cubes beyond the last row end at once, and units look whether their token exists.
+    unsafe {
+        of_segments::launch_unchecked(
+            &client,
+            cubes(n * segments),
+            dim,
+            logits.clone().into_array_arg(),
+            draws.clone().into_array_arg(),
+            parts.clone().into_array_arg(),
+            vocabulary as u32,
+        );
+        of_rows::launch_unchecked(
+            &client,
+            cubes(n),
+            dim,
+            logits.into_array_arg(),
+            draws.into_array_arg(),
+            parts.into_array_arg(),
+            out.clone().into_array_arg(),
+            vocabulary as u32,
+        );
+    }
+    out
+}
