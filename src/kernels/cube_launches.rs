@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::cube_tests_a::device;
-use super::{FusedOps, Heads, Span};
+use super::{AdamStep, FusedOps, Heads, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -26,6 +26,8 @@ fn operations() -> Vec<Counted> {
     let span = |at: usize| Span::<Wgpu>::new(vec![0], vec![at], 1, 400, &Default::default());
     let (short, long) = (span(90), span(390));
     let write = span(7);
+    let wide = || Span::<Wgpu>::new(vec![0, 4], vec![0, 0], 20, 20, &Default::default());
+    let (training, backward) = (wide(), wide());
     let matrix = || fresh([64, 64]);
     vec![
         (
@@ -73,6 +75,40 @@ fn operations() -> Vec<Counted> {
             Box::new(move || {
                 let (k, v) = (fresh([1, 400, 32]), fresh([1, 400, 32]));
                 drop(Wgpu::causal_attention(&fresh([1, 64]), &k, &v, &long, heads));
+            }),
+        ),
+        (
+            "attention of many queries",
+            1,
+            Box::new(move || {
+                let (k, v) = (fresh([2, 20, 32]), fresh([2, 20, 32]));
+                drop(Wgpu::causal_attention(&fresh([40, 64]), &k, &v, &training, heads));
+            }),
+        ),
+        (
+            "attention of many queries, backward",
+            3,
+            Box::new(move || {
+                let (k, v) = (fresh([2, 20, 32]), fresh([2, 20, 32]));
+                let (y, lse) = (|| fresh([40, 64]), fresh([2, 80]));
+                drop(Wgpu::causal_attention_backward(&y(), &y(), &k, &v, &y(), Some(&lse), &backward, heads));
+            }),
+        ),
+        (
+            "cross_entropy",
+            2,
+            Box::new(|| {
+                let targets = Tensor::from_data([3, 5], &Default::default());
+                drop(Wgpu::cross_entropy(fresh([2, 300]), &targets, &fresh([2])));
+            }),
+        ),
+        (
+            "adamw",
+            1,
+            Box::new(|| {
+                let step = AdamStep { lr: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
+                let state = (fresh([7, 9]), fresh([7, 9]), fresh([7, 9]));
+                drop(Wgpu::adamw(state, &fresh([7, 9]), &fresh([1]), step));
             }),
         ),
         (
