@@ -25,7 +25,7 @@ fn operations() -> Vec<Counted> {
     let heads = Heads { query: 4, key_value: 2, dim: 16 };
     let span = |at: usize| Span::<Wgpu>::new(vec![0], vec![at], 1, 400, &Default::default());
     let (short, long) = (span(90), span(390));
-    let write = span(7);
+    let (write, append) = (span(7), span(7));
     let wide = || Span::<Wgpu>::new(vec![0, 4], vec![0, 0], 20, 20, &Default::default());
     let (training, backward) = (wide(), wide());
     let matrix = || fresh([64, 64]);
@@ -34,6 +34,11 @@ fn operations() -> Vec<Counted> {
             "projection of one row",
             1,
             Box::new(move || drop(Wgpu::affine(&fresh([1, 64]), &matrix(), Some(&fresh([64]))))),
+        ),
+        (
+            "projection of one row onto a sum",
+            1,
+            Box::new(move || drop(Wgpu::add_affine(&fresh([1, 64]), &fresh([1, 64]), &matrix(), None))),
         ),
         ("rms_norm", 1, Box::new(|| drop(Wgpu::rms_norm(&fresh([9, 64]), &fresh([64]), 1e-6)))),
         (
@@ -60,6 +65,14 @@ fn operations() -> Vec<Counted> {
         ),
         ("rope", 1, Box::new(|| drop(Wgpu::rope(fresh([9, 64]), &fresh([9, 8]), &fresh([9, 8]), 16)))),
         ("cache_write", 1, Box::new(move || drop(Wgpu::cache_write(fresh([1, 400, 32]), &fresh([1, 1, 32]), &write)))),
+        (
+            "cache_append",
+            1,
+            Box::new(move || {
+                let (cache, new, angles) = (|| fresh([1, 400, 32]), || fresh([1, 32]), fresh([1, 8]));
+                drop(Wgpu::cache_append((cache(), cache()), new(), new(), (&angles, &angles), &append, 16));
+            }),
+        ),
         ("cache_put", 1, Box::new(|| drop(Wgpu::cache_put(fresh([3, 20, 32]), &[2, 0], &fresh([2, 9, 32]))))),
         (
             "attention of one query, few columns",

@@ -166,6 +166,33 @@ fn a_cache_is_written_by_row() {
 }
 
 #[test]
+fn keys_are_turned_on_their_way_into_the_cache() {
+    let Some(device) = device() else { return };
+    for (at, width, heads, dim) in [(vec![0, 7, 3], 2, 2, 6), (vec![8], 1, 1, 64), (vec![0, 0, 0, 0], 9, 3, 10)] {
+        let (rows, channels) = (at.len(), heads * dim);
+        let ((keys, gkeys), (values, gvalues)) =
+            (random([4, 9, channels], 1, &device), random([4, 9, channels], 2, &device));
+        let ((k, gk), (v, gv)) =
+            (random([rows * width, channels], 3, &device), random([rows * width, channels], 4, &device));
+        let (angle, gangle) = random([rows * width, dim / 2], 5, &device);
+        let span = span(&at, width, 9, &device);
+        let k = composed::rope(k, &angle.clone().cos(), &angle.sin(), dim).reshape([rows, width, channels]);
+        let v = v.reshape([rows, width, channels]);
+        let (mut want_keys, mut want_values) = (keys.clone(), values);
+        for (b, &a) in at.iter().enumerate() {
+            let place = [b..b + 1, a..a + width, 0..channels];
+            want_keys = want_keys.slice_assign(place.clone(), k.clone().narrow(0, b, 1));
+            want_values = want_values.slice_assign(place, v.clone().narrow(0, b, 1));
+        }
+        let angles = (&gangle.clone().cos(), &gangle.sin());
+        let (new_keys, new_values) = Wgpu::cache_append((gkeys.clone(), gvalues), gk, gv, angles, &span, dim);
+        close(&format!("keys at {at:?}"), new_keys, want_keys);
+        close("values", new_values, want_values);
+        close("shared keys are left alone", gkeys, keys);
+    }
+}
+
+#[test]
 fn rows_of_a_cache_begin_anew() {
     let Some(device) = device() else { return };
     for (rows, width) in [(vec![3, 1], 5), (vec![0], 9), (vec![2, 12, 0, 5, 7, 9, 1, 11, 4, 10], 3)] {
@@ -290,6 +317,9 @@ fn projections_of_few_rows() {
             let name = format!("affine {n} {inner} {outer} {dtype:?}");
             within(most, &name, Wgpu::affine(&gx, &gw, Some(&gbias)), composed::affine(&x, &w, Some(&bias)));
             within(most, "without bias", Wgpu::affine(&gx, &gw, None), composed::affine(&x, &w, None));
+            let (sum, gsum) = random([n, outer], 4, &device);
+            let want = composed::affine(&x, &w, Some(&bias)) + sum;
+            within(most, "onto a sum", Wgpu::add_affine(&gsum, &gx, &gw, Some(&gbias)), want);
         }
     }
 }
