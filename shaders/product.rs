@@ -1,4 +1,4 @@
-//! What projections need besides Burn's matrix products: `x · Wᵀ + bias` of a few rows, as in decoding; `sum + α · a · b` with a short
+//! What projections need besides Burn's matrix products: `sum + x · Wᵀ + bias` of a few rows, as in decoding; `sum + α · a · b` with a short
 //! inner dimension, as of the second product of a low-rank adapter (Hu et al. 2021, "LoRA", section 4.1); and `sum + α · product`.
 //!
 //! The first reads every weight once, as it is held, which is the least, and the rows out of caches. The second reads and writes
@@ -25,6 +25,7 @@ fn few_rows<W: Numeric, N: Size>(
     x: &Array<Vector<f32, N>>,
     weight: &Array<Vector<W, N>>,
     bias: ComptimeOption<Array<f32>>,
+    sum: ComptimeOption<Array<f32>>,
     out: &mut Array<f32>,
     outer: u32,
     inner: u32,
@@ -79,20 +80,25 @@ fn few_rows<W: Numeric, N: Size>(
         half /= 2;
     }
     if lane < rows && output < outer {
+        let here = lane * outer + output;
         let bias: ComptimeOption<f32> = bias.map(|bias| bias[output]);
-        out[lane * outer + output] = shared[lane * units + unit - lane] + bias.unwrap_or_else(|| f32::new(0.0));
+        let sum: ComptimeOption<f32> = sum.map(|sum| sum[here]);
+        let added = bias.unwrap_or_else(|| f32::new(0.0)) + sum.unwrap_or_else(|| f32::new(0.0));
+        out[here] = shared[lane * units + unit - lane] + added;
     }
 }
 
-/// `x · weightᵀ + bias`, in f32, of up to [`FEW_ROWS`] rows: `x [n, in]`, `weight [out, in]` in whatever dtype of floats it is held.
+/// `sum + x · weightᵀ + bias`, in f32, of up to [`FEW_ROWS`] rows: `x [n, in]`, `weight [out, in]` in whatever dtype of floats it is held.
 /// `None` where it is not made for these.
 pub fn affine<R: CubeRuntime>(
     x: &CubeTensor<R>,
     weight: &CubeTensor<R>,
     bias: Option<&CubeTensor<R>>,
+    sum: Option<&CubeTensor<R>>,
 ) -> Option<CubeTensor<R>> {
     let ([rows, inner], [outer, _]) = (x.meta.shape().dims(), weight.meta.shape().dims());
-    let all_there = x.is_contiguous() && weight.is_contiguous() && bias.is_none_or(CubeTensor::is_contiguous);
+    let added = [bias, sum];
+    let all_there = x.is_contiguous() && weight.is_contiguous() && added.iter().flatten().all(|t| t.is_contiguous());
     if !(1..=FEW_ROWS).contains(&rows) || inner % VECTOR != 0 || !all_there {
         return None;
     }
@@ -107,6 +113,7 @@ pub fn affine<R: CubeRuntime>(
             x.clone().into_array_arg(),
             weight.clone().into_array_arg(),
             bias.map(|bias| bias.clone().into_array_arg()).into(),
+            sum.map(|sum| sum.clone().into_array_arg()).into(),
             out.clone().into_array_arg(),
             outer as u32,
             (inner / VECTOR) as u32,

@@ -1,8 +1,11 @@
 //! The next token of each row, from its logits, and what the model next of it.
 
-use super::sampling::{argmax, distribution, draw, penalise};
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::engine::read;
+use super::sampling::{argmax, distribution, draw, draw_among, penalise};
 use super::sequence::{Asked, Sequence};
-use crate::kernels::FusedOps;
+use crate::kernels::{Draw, FusedOps};
 use crate::language_model::Token;
 use crate::{Result, ensure};
 
@@ -17,12 +20,48 @@ pub(super) fn is_plain<B: FusedOps>(sequence: &Sequence<B>) -> bool {
     greedy && capture.spec.top_logprobs == 0 && sequence.has_begun()
 }
 
-/// Picks each sequence's next token from its logits, `[sequences, vocabulary]`. No answer begins with one of `eos_ids`.
+/// Whether the best candidates may be all that a sequence's token is chosen from.
+fn looks_at_candidates<B: FusedOps>(sequence: &Sequence<B>) -> bool {
+    let Asked { sampling, capture, .. } = &*sequence.asked;
+    sampling.repetition_penalty == 1.0 && capture.spec.top_logprobs == 0 && sequence.has_begun()
+}
+
+/// Picks each sequence's next token from its logits, `[sequences, vocabulary]`. No answer begins with one of `eos_ids`. Where
+/// the device finds the best candidates, only the rows whose cuts keep more than these are read.
 pub(super) fn pick<B: FusedOps>(
-    mut logits: Vec<f32>,
+    logits: Tensor<B, 2>,
     sequences: &[&Sequence<B>],
     eos_ids: &[u32],
 ) -> Vec<Result<Token>> {
+    if !B::FINDS_CANDIDATES || !sequences.iter().any(|sequence| looks_at_candidates(sequence)) {
+        return pick_from_all(read(logits), sequences, eos_ids);
+    }
+    let draw = |sequence: &&Sequence<B>| {
+        let temperature = sequence.asked.sampling.temperature;
+        Draw { temperature, uniform: sequence.uniform() }
+    };
+    let found = B::candidates(&logits, &sequences.iter().map(draw).collect::<Vec<_>>());
+    let vocabulary = logits.dims()[1];
+    let among = |(sequence, found): (&&Sequence<B>, _)| {
+        let id = looks_at_candidates(sequence)
+            .then(|| draw_among(&found, vocabulary, &sequence.asked.sampling, sequence.uniform()))??;
+        Some(id.map(|id| Token { id, logprob: 0.0, top: Vec::new(), along: Vec::new() }))
+    };
+    let mut picked: Vec<Option<Result<Token>>> = sequences.iter().zip(found).map(among).collect();
+    let rest: Vec<usize> = (0..picked.len()).filter(|&i| picked[i].is_none()).collect();
+    if !rest.is_empty() {
+        let rows = TensorData::new(rest.iter().map(|&i| i as i32).collect(), [rest.len()]);
+        let logits = logits.clone().select(0, Tensor::<B, 1, Int>::from_data(rows, &logits.device()));
+        let others: Vec<&Sequence<B>> = rest.iter().map(|&i| sequences[i]).collect();
+        for (i, token) in rest.into_iter().zip(pick_from_all(read(logits), &others, eos_ids)) {
+            picked[i] = Some(token);
+        }
+    }
+    picked.into_iter().map(|token| token.expect("among the candidates, or from all logits")).collect()
+}
+
+/// Picks each sequence's next token from all its logits.
+fn pick_from_all<B: FusedOps>(mut logits: Vec<f32>, sequences: &[&Sequence<B>], eos_ids: &[u32]) -> Vec<Result<Token>> {
     let vocabulary = logits.len() / sequences.len().max(1);
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let threads = (logits.len() / LOGITS_PER_THREAD).clamp(1, cores);

@@ -3,6 +3,7 @@
 //! The order and the borders are those of transformers. The uniform numbers come from a hash of (run seed, ask id,
 //! rollout, step), so a token depends on nothing else that happens to be computed beside it.
 
+use crate::kernels::{CANDIDATES, Candidates};
 use crate::language_model::Sampling;
 use crate::{Error, Result, ensure};
 
@@ -119,6 +120,51 @@ pub fn draw(probabilities: &[f32], uniform: f64) -> u32 {
         Some(i) => (last + i) as u32,
         None => last as u32,
     }
+}
+
+/// The token at `uniform`, if the best candidates of a vocabulary of `tokens` tell it: with the cuts of [`distribution`], which
+/// must lie within them, or without any. The same token as from all logits but for rounding.
+pub fn draw_among(candidates: &Candidates, tokens: usize, sampling: &Sampling, uniform: f64) -> Option<Result<u32>> {
+    let Candidates { top, sum, drawn, logits, ids } = candidates;
+    if !(top.is_finite() && sum.is_finite() && *sum > 0.0) {
+        return Some(Err(Error::new("the model's logits are not finite")));
+    }
+    if sampling.temperature == 0.0 {
+        return Some(Ok(ids[0]));
+    }
+    let top_k = sampling.top_k.filter(|&k| k < tokens);
+    if top_k.is_none() && sampling.top_p == 1.0 {
+        return Some(Ok(*drawn));
+    }
+    let whole = tokens <= CANDIDATES;
+    let kept = match top_k {
+        // Ties with the k-th stay, and may go on beyond the last candidate.
+        Some(k) => {
+            let border = logits.get(k - 1)?;
+            let kept = logits.partition_point(|x| x >= border);
+            (whole || kept < logits.len()).then_some(kept)?
+        }
+        None => logits.len(),
+    };
+    let weights: Vec<f32> = logits[..kept].iter().map(|x| exp((x - top) / sampling.temperature)).collect();
+    let all = if top_k.is_some() { total(&weights) } else { f64::from(*sum) };
+    let mut order: Vec<usize> =
+        (0..nucleus(&weights, f64::from(sampling.top_p) * all, whole || top_k.is_some())?).collect();
+    order.sort_unstable_by_key(|&i| ids[i]);
+    let weights: Vec<f32> = order.iter().map(|&i| weights[i]).collect();
+    Some(Ok(ids[order[draw(&weights, uniform) as usize]]))
+}
+
+/// How many of the falling weights hold the mass `wanted`; `None` if more are needed, unless these are all.
+fn nucleus(weights: &[f32], wanted: f64, all: bool) -> Option<usize> {
+    let mut mass = 0.0;
+    for (i, weight) in weights.iter().enumerate() {
+        if mass >= wanted && i > 0 {
+            return Some(i);
+        }
+        mass += f64::from(*weight);
+    }
+    (all || mass >= wanted).then_some(weights.len())
 }
 
 /// Hides all logits below the k-th largest; ties with it stay, as in transformers.
@@ -297,6 +343,55 @@ mod tests {
         let n = 20_000;
         let hits = (0..n).filter(|&step| draw(&probabilities, key.uniform(step)) == 700).count();
         assert!((hits as f64 / n as f64 - 0.25).abs() < 0.01, "{hits} of {n}");
+    }
+
+    /// What the candidates tell is what all logits tell, and where the cuts reach beyond them they tell nothing.
+    #[test]
+    fn candidates_tell_the_same_token() {
+        use burn::backend::Flex;
+        use burn::tensor::{Tensor, TensorData};
+
+        use crate::kernels::{Draw, FusedOps};
+
+        let tokens = 3000;
+        let key = Key::new(3, "ask", 0);
+        let flat: Vec<f32> = (0..tokens).map(|i| ((i * 7919) % 997) as f32 / 100.0).collect();
+        let steep: Vec<f32> = flat.iter().map(|x| x * 4.0).collect();
+        let few = &steep[..40];
+        for (logits, temperature, top_k, top_p, told) in [
+            (&flat[..], 1.0, None, 1.0, true),
+            (&flat, 0.0, Some(7), 0.9, true),
+            (&flat, 0.7, Some(7), 1.0, true),
+            (&flat, 1.3, Some(200), 0.8, true),
+            (&flat, 1.0, Some(CANDIDATES), 1.0, false),
+            (&flat, 1.0, Some(2999), 0.5, false),
+            (&flat, 1.0, Some(5000), 1.0, true),
+            (&flat, 1.0, None, 0.9, false),
+            (&steep, 0.7, None, 0.9, true),
+            (few, 1.0, Some(39), 0.95, true),
+            (few, 2.0, None, 0.999_99, true),
+        ] {
+            let settings = sampling(temperature, top_k, top_p);
+            for step in 0..40 {
+                let uniform = key.uniform(step);
+                let tensor = Tensor::<Flex, 2>::from_data(
+                    TensorData::new(logits.to_vec(), [1, logits.len()]),
+                    &Default::default(),
+                );
+                let candidates = Flex::candidates(&tensor, &[Draw { temperature, uniform }]).remove(0);
+                let found = draw_among(&candidates, logits.len(), &settings, uniform).map(Result::unwrap);
+                let mut all = logits.to_vec();
+                let want = if temperature == 0.0 {
+                    argmax(&all)
+                } else {
+                    distribution(&mut all, &settings).unwrap();
+                    draw(&all, uniform)
+                };
+                assert_eq!(found, told.then_some(want), "{settings:?} at {uniform}");
+            }
+        }
+        let broken = Candidates { top: 1.0, sum: f32::NAN, drawn: 0, logits: vec![1.0], ids: vec![0] };
+        assert!(draw_among(&broken, 1, &sampling(1.0, None, 1.0), 0.5).unwrap().is_err());
     }
 
     #[test]

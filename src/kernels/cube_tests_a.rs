@@ -8,7 +8,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
 
 /// The default device, if there is one.
-fn device() -> Option<WgpuDevice> {
+pub(super) fn device() -> Option<WgpuDevice> {
     let device = WgpuDevice::DefaultDevice;
     let probe = || Tensor::<Wgpu, 1>::ones([1], &device).into_data();
     let found = std::panic::catch_unwind(probe).is_ok();
@@ -166,6 +166,33 @@ fn a_cache_is_written_by_row() {
 }
 
 #[test]
+fn keys_are_turned_on_their_way_into_the_cache() {
+    let Some(device) = device() else { return };
+    for (at, width, heads, dim) in [(vec![0, 7, 3], 2, 2, 6), (vec![8], 1, 1, 64), (vec![0, 0, 0, 0], 9, 3, 10)] {
+        let (rows, channels) = (at.len(), heads * dim);
+        let ((keys, gkeys), (values, gvalues)) =
+            (random([4, 9, channels], 1, &device), random([4, 9, channels], 2, &device));
+        let ((k, gk), (v, gv)) =
+            (random([rows * width, channels], 3, &device), random([rows * width, channels], 4, &device));
+        let (angle, gangle) = random([rows * width, dim / 2], 5, &device);
+        let span = span(&at, width, 9, &device);
+        let k = composed::rope(k, &angle.clone().cos(), &angle.sin(), dim).reshape([rows, width, channels]);
+        let v = v.reshape([rows, width, channels]);
+        let (mut want_keys, mut want_values) = (keys.clone(), values);
+        for (b, &a) in at.iter().enumerate() {
+            let place = [b..b + 1, a..a + width, 0..channels];
+            want_keys = want_keys.slice_assign(place.clone(), k.clone().narrow(0, b, 1));
+            want_values = want_values.slice_assign(place, v.clone().narrow(0, b, 1));
+        }
+        let angles = (&gangle.clone().cos(), &gangle.sin());
+        let (new_keys, new_values) = Wgpu::cache_append((gkeys.clone(), gvalues), gk, gv, angles, &span, dim);
+        close(&format!("keys at {at:?}"), new_keys, want_keys);
+        close("values", new_values, want_values);
+        close("shared keys are left alone", gkeys, keys);
+    }
+}
+
+#[test]
 fn rows_of_a_cache_begin_anew() {
     let Some(device) = device() else { return };
     for (rows, width) in [(vec![3, 1], 5), (vec![0], 9), (vec![2, 12, 0, 5, 7, 9, 1, 11, 4, 10], 3)] {
@@ -290,7 +317,44 @@ fn projections_of_few_rows() {
             let name = format!("affine {n} {inner} {outer} {dtype:?}");
             within(most, &name, Wgpu::affine(&gx, &gw, Some(&gbias)), composed::affine(&x, &w, Some(&bias)));
             within(most, "without bias", Wgpu::affine(&gx, &gw, None), composed::affine(&x, &w, None));
+            let (sum, gsum) = random([n, outer], 4, &device);
+            let want = composed::affine(&x, &w, Some(&bias)) + sum;
+            within(most, "onto a sum", Wgpu::add_affine(&gsum, &gx, &gw, Some(&gbias)), want);
         }
+    }
+}
+
+/// The identity of a tensor's memory, without holding it.
+fn place<const D: usize>(tensor: &Tensor<Wgpu, D>) -> String {
+    let memory = format!("{:?}", tensor.clone().into_primitive().tensor().handle.binding().memory);
+    // Behind its identity stands where it is, which is known once something runs.
+    memory.split(", location").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_tensor_with_one_owner_is_written_in_place() {
+    let Some(device) = device() else { return };
+    let matrix = |seed| random([6, 32], seed, &device).1 * 1.0;
+    let stays = |what: &str, work: &dyn Fn(Tensor<Wgpu, 2>) -> Tensor<Wgpu, 2>| {
+        let own = matrix(1);
+        let before = place(&own);
+        assert_eq!(place(&work(own)), before, "{what}: moved");
+        let shared = matrix(1);
+        assert_ne!(place(&work(shared.clone())), place(&shared), "{what}: wrote into a shared tensor");
+    };
+    let (angle, gain) = (random([6, 8], 2, &device).1, random([32], 2, &device).1);
+    let (x, long, wide) = (matrix(3), random([6, 200], 4, &device).1, random([200, 32], 5, &device).1);
+    stays("rope", &|x| Wgpu::rope(x, &angle, &angle, 16));
+    stays("rms_norm_backward", &|residual| Wgpu::rms_norm_backward(&x, &x, &gain, 1e-6, residual, false).0);
+    stays("low rank", &|sum| Wgpu::add_matmul(sum, &x, &random([32, 32], 3, &device).1, 0.5));
+    stays("product", &|sum| Wgpu::add_matmul(sum, &long, &wide, 0.5));
+    let (span, new) = (span(&[3, 0], 1, 4, &device), random([2, 1, 24], 3, &device).1);
+    for work in [&|t| Wgpu::cache_write(t, &new, &span), &|t| Wgpu::cache_put(t, &[1, 0], &new)]
+        as [&dyn Fn(Tensor<Wgpu, 3>) -> Tensor<Wgpu, 3>; 2]
+    {
+        let own = random([2, 4, 24], 1, &device).1 * 1.0;
+        let before = place(&own);
+        assert_eq!(place(&work(own)), before, "the cache moved");
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Span<B: Backend> {
     /// `[rows, 1, width, columns]`, true = hidden; made only where the backend composes its attention.
     pub(super) hidden: Option<Tensor<B, 4, Bool>>,
     /// `[2, rows]` in i32, `start` and then `at`: uploaded once per pass, and only where kernels read it.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "kernels alone read it"))]
     pub(super) places: Option<Tensor<B, 2, Int>>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Queueing, Scheduler};
 use crate::Result;
 use crate::generate::capture::{Along, Capture, PromptStates};
-use crate::generate::engine::{OnEvent, Reply, read};
+use crate::generate::engine::{OnEvent, Reply};
 use crate::generate::pick::{is_plain, pick};
 use crate::generate::sequence::Sequence;
 use crate::kernels::FusedOps;
@@ -75,7 +75,7 @@ impl<B: FusedOps> Scheduler<B> {
             let ids = logits.argmax(1).into_data();
             ids.iter::<u32>().map(|id| Ok(Token { id, logprob: 0.0, top: Vec::new(), along: Vec::new() })).collect()
         } else {
-            pick(read(logits), &sequences, &self.engine.vocabulary.eos_ids)
+            pick(logits, &sequences, &self.engine.vocabulary.eos_ids)
         };
         let mut ended = Vec::new();
         for (i, token) in live.into_iter().zip(picked) {
