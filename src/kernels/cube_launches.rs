@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::cube_tests_a::device;
-use super::{AdamStep, FusedOps, Heads, Span};
+use super::{AdamStep, FusedOps, Heads, Projection, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -38,7 +38,10 @@ fn operations() -> Vec<Counted> {
         (
             "projection of one row onto a sum",
             1,
-            Box::new(move || drop(Wgpu::add_affine(&fresh([1, 64]), &fresh([1, 64]), &matrix(), None))),
+            Box::new(move || {
+                let projection = Projection { weight: &matrix(), bias: None, lora: None };
+                drop(Wgpu::add_projection(&fresh([1, 64]), &fresh([1, 64]), projection));
+            }),
         ),
         ("rms_norm", 1, Box::new(|| drop(Wgpu::rms_norm(&fresh([9, 64]), &fresh([64]), 1e-6)))),
         (

@@ -5,7 +5,7 @@ use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
+use super::{FusedOps, Heads, Projection, SCORES_AT_ONCE, Span, composed};
 
 /// The default device, if there is one.
 pub(super) fn device() -> Option<WgpuDevice> {
@@ -319,7 +319,12 @@ fn projections_of_few_rows() {
             within(most, "without bias", Wgpu::affine(&gx, &gw, None), composed::affine(&x, &w, None));
             let (sum, gsum) = random([n, outer], 4, &device);
             let want = composed::affine(&x, &w, Some(&bias)) + sum;
-            within(most, "onto a sum", Wgpu::add_affine(&gsum, &gx, &gw, Some(&gbias)), want);
+            within(
+                most,
+                "onto a sum",
+                Wgpu::add_projection(&gsum, &gx, Projection { weight: &gw, bias: Some(&gbias), lora: None }),
+                want,
+            );
         }
     }
 }
