@@ -1,14 +1,130 @@
-//! What products with adapters and their sums need besides Burn's matrix products: `sum + α · a · b` with a short inner dimension, as
-//! of the second product of a low-rank adapter (Hu et al. 2021, "LoRA", section 4.1), and `sum + α · product`.
+//! What projections need besides Burn's matrix products: `sum + x · Wᵀ + bias` of a few rows, as in decoding; `sum + α · a · b` with a short
+//! inner dimension, as of the second product of a low-rank adapter (Hu et al. 2021, "LoRA", section 4.1); and `sum + α · product`.
 //!
-//! The first reads and writes the sum once, 8 bytes an element, and `a` and `b` out of caches; in three operations it would be
-//! 24 bytes and a tensor more.
+//! The first reads every weight once, as it is held, which is the least, and the rows out of caches. The second reads and writes
+//! the sum once, 8 bytes an element, and `a` and `b` out of caches; in three operations it would be 24 bytes and a tensor more.
 
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::common::{UNITS_MAX, cubes, in_place};
+use super::common::{UNITS_MAX, cubes, empty, in_place};
+
+/// Rows of activations that [`affine`] takes: with more, Burn's tiles of both matrices are the better way.
+pub const FEW_ROWS: usize = 4;
+
+/// Units of a cube of [`affine`], and those that share one output.
+const UNITS: usize = 128;
+const LANES: usize = 32;
+
+/// Elements that a unit reads at once.
+const VECTOR: usize = 4;
+
+#[cube(launch_unchecked)]
+fn few_rows<W: Numeric, N: Size>(
+    x: &Array<Vector<f32, N>>,
+    weight: &Array<Vector<W, N>>,
+    bias: ComptimeOption<Array<f32>>,
+    sum: ComptimeOption<Array<f32>>,
+    out: &mut Array<f32>,
+    outer: u32,
+    inner: u32,
+    #[comptime] rows: usize,
+    #[comptime] units: usize,
+    #[comptime] lanes: usize,
+    #[define(W)] _dtype: StorageType,
+) {
+    let outer = outer as usize;
+    let inner = inner as usize;
+    let unit = UNIT_POS as usize;
+    let lane = unit % lanes;
+    let output = CUBE_POS * comptime!(units / lanes) + unit / lanes;
+    let mut sums = Array::<Vector<f32, N>>::new(rows);
+    #[unroll]
+    for m in 0..rows {
+        sums[m] = Vector::new(0.0);
+    }
+    if output < outer {
+        let mut i = lane;
+        while i < inner {
+            let weight = Vector::<f32, N>::cast_from(weight[output * inner + i]);
+            #[unroll]
+            for m in 0..rows {
+                sums[m] += weight * x[m * inner + i];
+            }
+            i += lanes;
+        }
+    }
+    let mut shared = SharedMemory::<f32>::new(comptime!(rows * units));
+    #[unroll]
+    for m in 0..rows {
+        let vector = sums[m];
+        let mut sum = 0.0f32;
+        #[unroll]
+        for j in 0..N::value() {
+            sum += vector[j];
+        }
+        shared[m * units + unit] = sum;
+    }
+    sync_cube();
+    let mut half = (lanes / 2).runtime();
+    while half > 0 {
+        if lane < half {
+            #[unroll]
+            for m in 0..rows {
+                let other = shared[m * units + unit + half];
+                shared[m * units + unit] += other;
+            }
+        }
+        sync_cube();
+        half /= 2;
+    }
+    if lane < rows && output < outer {
+        let here = lane * outer + output;
+        let bias: ComptimeOption<f32> = bias.map(|bias| bias[output]);
+        let sum: ComptimeOption<f32> = sum.map(|sum| sum[here]);
+        let added = bias.unwrap_or_else(|| f32::new(0.0)) + sum.unwrap_or_else(|| f32::new(0.0));
+        out[here] = shared[lane * units + unit - lane] + added;
+    }
+}
+
+/// `sum + x · weightᵀ + bias`, in f32, of up to [`FEW_ROWS`] rows: `x [n, in]`, `weight [out, in]` in whatever dtype of floats it is held.
+/// `None` where it is not made for these.
+pub fn affine<R: CubeRuntime>(
+    x: &CubeTensor<R>,
+    weight: &CubeTensor<R>,
+    bias: Option<&CubeTensor<R>>,
+    sum: Option<&CubeTensor<R>>,
+) -> Option<CubeTensor<R>> {
+    let ([rows, inner], [outer, _]) = (x.meta.shape().dims(), weight.meta.shape().dims());
+    let added = [bias, sum];
+    let all_there = x.is_contiguous() && weight.is_contiguous() && added.iter().flatten().all(|t| t.is_contiguous());
+    if !(1..=FEW_ROWS).contains(&rows) || inner % VECTOR != 0 || !all_there {
+        return None;
+    }
+    let out = empty(x, [rows, outer]);
+    // Safety: every unit looks whether its output exists.
+    unsafe {
+        few_rows::launch_unchecked(
+            &x.client,
+            cubes(outer.div_ceil(UNITS / LANES)),
+            CubeDim::new_1d(UNITS as u32),
+            VECTOR,
+            x.clone().into_array_arg(),
+            weight.clone().into_array_arg(),
+            bias.map(|bias| bias.clone().into_array_arg()).into(),
+            sum.map(|sum| sum.clone().into_array_arg()).into(),
+            out.clone().into_array_arg(),
+            outer as u32,
+            (inner / VECTOR) as u32,
+            rows,
+            UNITS,
+            LANES,
+            weight.dtype.into(),
+        );
+    }
+    Some(out)
+}
 
 /// The longest inner dimension that [`add_low_rank`] takes: eight rows of `a` lie in shared memory.
 pub const RANK_MAX: usize = 128;
@@ -22,7 +138,7 @@ const ROWS: usize = 8;
 #[cube(launch_unchecked)]
 fn low_rank(
     sum: &Array<f32>,
-    a: &Array<f32>,
+    a: &Tensor<f32>,
     b: &Tensor<f32>,
     out: &mut Array<f32>,
     rows: u32,
@@ -44,12 +160,12 @@ fn low_rank(
     let unit = UNIT_POS as usize;
     let column = CUBE_POS % across * units + unit;
     let mut shared = SharedMemory::<f32>::new(comptime!(rows_at_once * rank_max));
-    let there = min(rows - first_row, rows_at_once) * rank;
     let mut i = unit;
     while i < rows_at_once * rank {
         let mut value = 0.0f32;
-        if i < there {
-            value = a[first_row * rank + i] * alpha;
+        let row = first_row + i / rank;
+        if row < rows {
+            value = a[row * a.stride(0) + i % rank * a.stride(1)] * alpha;
         }
         shared[i] = value;
         i += units;
@@ -81,8 +197,8 @@ fn low_rank(
     }
 }
 
-/// `sum + alpha · a · b`, over the sum where it has one owner: `a [n, rank]` with a rank up to [`RANK_MAX`], `b [rank, columns]` of any
-/// strides.
+/// `sum + alpha · a · b`, over the sum where it has one owner: `a [n, rank]` with a rank up to [`RANK_MAX`] and `b [rank, columns]`,
+/// both of any strides.
 pub fn add_low_rank<R: CubeRuntime>(
     sum: CubeTensor<R>,
     a: CubeTensor<R>,
@@ -103,7 +219,7 @@ pub fn add_low_rank<R: CubeRuntime>(
             cubes(rows.div_ceil(rows_at_once) * columns.div_ceil(COLUMNS)),
             CubeDim::new_1d(COLUMNS as u32),
             sum.into_array_arg(),
-            a.into_array_arg(),
+            a.into_tensor_arg(),
             b.into_tensor_arg(),
             out_arg,
             rows as u32,

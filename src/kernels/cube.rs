@@ -52,12 +52,31 @@ where
     if a.dtype != b.dtype {
         a = cast(a, b.dtype);
     }
-    matmul(a, b, None, MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
+    // Of its own accord Burn pads rows on CUDA, and every reader would copy them.
+    let out = shaders::common::empty(&a, [a.meta.shape()[0], b.meta.shape()[1]]);
+    matmul(a, b, Some(out), MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
 }
 
 fn sizes<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads) -> Sizes {
     let (rows, width, key_value, dim) = (span.rows(), span.width, heads.key_value, heads.dim);
     Sizes { rows, width, columns, key_value, group: heads.query / key_value, dim }
+}
+
+/// `sum + x · weightᵀ + bias` in one launch, where there is a kernel for it.
+fn few_rows<B, R>(
+    sum: Option<&Tensor<B, 2>>,
+    x: &Tensor<B, 2>,
+    weight: &Tensor<B, 2>,
+    bias: Option<&Tensor<B, 1>>,
+) -> Option<Tensor<B, 2>>
+where
+    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    let [x, weight] = [x, weight].map(|matrix| matrix.clone().into_primitive().tensor());
+    let bias = bias.map(|bias| bias.clone().into_primitive().tensor());
+    let sum = sum.map(|sum| sum.clone().into_primitive().tensor());
+    shaders::product::affine(&x, &weight, bias.as_ref(), sum.as_ref()).map(tensor)
 }
 
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
@@ -70,11 +89,23 @@ where
     BT: BoolElement,
 {
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
-        let y = product(x.clone(), weight.clone().transpose());
-        match bias {
-            Some(bias) => tensor::<Self, R, 2>(y) + bias.clone().unsqueeze(),
-            None => tensor(y),
+        if let Some(y) = few_rows(None, x, weight, bias) {
+            return y;
         }
+        let y = tensor::<Self, R, 2>(product(x.clone(), weight.clone().transpose()));
+        match bias {
+            Some(bias) => y + bias.clone().unsqueeze(),
+            None => y,
+        }
+    }
+
+    fn add_affine(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        weight: &Tensor<Self, 2>,
+        bias: Option<&Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        few_rows(Some(sum), x, weight, bias).unwrap_or_else(|| Self::affine(x, weight, bias) + sum.clone())
     }
 
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
@@ -85,7 +116,8 @@ where
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         if b.dtype() == DType::F32 && b.dims()[0] <= shaders::product::RANK_MAX {
             let b = b.clone().into_primitive().tensor();
-            return tensor(shaders::product::add_low_rank(contiguous(sum), contiguous(a.clone()), b, alpha));
+            let a = a.clone().into_primitive().tensor();
+            return tensor(shaders::product::add_low_rank(contiguous(sum), a, b, alpha));
         }
         tensor(shaders::product::add_scaled(contiguous(sum), product(a.clone(), b.clone()), alpha))
     }
@@ -128,6 +160,24 @@ where
         assert!(rows <= all && rows == span.rows() && channels == new_channels, "a row of the cache for each new one");
         assert!(span.at.iter().all(|&at| at + width <= columns), "new columns beyond the cache");
         tensor(shaders::cache::write(contiguous(cache), contiguous(new.clone()), places(span), columns))
+    }
+
+    fn cache_append(
+        (keys, values): (Tensor<Self, 3>, Tensor<Self, 3>),
+        k: Tensor<Self, 2>,
+        v: Tensor<Self, 2>,
+        (cos, sin): (&Tensor<Self, 2>, &Tensor<Self, 2>),
+        span: &Span<Self>,
+        dim: usize,
+    ) -> (Tensor<Self, 3>, Tensor<Self, 3>) {
+        let ([all, columns, channels], new) = (keys.dims(), [span.rows() * span.width, keys.dims()[2]]);
+        assert!(span.rows() <= all && values.dims() == keys.dims(), "a row of both caches for each of the pass");
+        assert!(k.dims() == new && v.dims() == new && channels % dim == 0, "keys and values like those of the cache");
+        assert!(span.at.iter().all(|&at| at + span.width <= columns), "new columns beyond the cache");
+        let caches = (contiguous(keys), contiguous(values));
+        let (new, angles) = ((contiguous(k), contiguous(v)), (contiguous(cos.clone()), contiguous(sin.clone())));
+        let (keys, values) = shaders::cache::append_both(caches, new, angles, places(span), dim);
+        (tensor(keys), tensor(values))
     }
 
     fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {

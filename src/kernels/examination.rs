@@ -115,6 +115,17 @@ fn attention<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Op
     let span = Span::new(vec![0; 3], vec![0, 7, 3], 2, 9, draws.device);
     let written = if own { B::cache_write(cache, &new, &span) } else { composed::cache_write(cache, &new, &span.at) };
     into.push(("cache_write", numbers(written)));
+    let caches = (Tensor::zeros([3, 9, 8], draws.device), Tensor::zeros([3, 9, 8], draws.device));
+    let (k, v, angle) = (draws.tensor([6, 8]), draws.tensor([6, 8]), draws.tensor([6, 2]));
+    let (cos, sin) = (angle.clone().cos(), angle.sin());
+    let (keys, values) = if own {
+        B::cache_append(caches, k, v, (&cos, &sin), &span, 4)
+    } else {
+        let k = composed::rope(k, &cos, &sin, 4).reshape([3, 2, 8]);
+        let written = composed::cache_write(caches.0, &k, &span.at);
+        (written, composed::cache_write(caches.1, &v.reshape([3, 2, 8]), &span.at))
+    };
+    into.push(("cache_append", [numbers(keys), numbers(values)].concat()));
 }
 
 fn learning<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {

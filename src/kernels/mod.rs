@@ -16,6 +16,8 @@ mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
 #[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_launches;
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
 mod cube_tests_a;
 mod examination;
 #[cfg(feature = "cpu")]
@@ -105,6 +107,16 @@ pub trait FusedOps: Backend {
         composed::affine(x, weight, bias)
     }
 
+    /// `sum + x · weightᵀ + bias`, as [`FusedOps::affine`].
+    fn add_affine(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        weight: &Tensor<Self, 2>,
+        bias: Option<&Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        sum.clone() + Self::affine(x, weight, bias)
+    }
+
     /// `alpha · a · b`.
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         let zeros = Tensor::zeros([a.dims()[0], b.dims()[1]], (&a.device(), DType::F32));
@@ -184,6 +196,21 @@ pub trait FusedOps: Backend {
     /// Writes `new [rows, width, channels]` into `cache [rows or more, columns, channels]` from column `span.at[b]` of row b on.
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
         composed::cache_write(cache, new, &span.at)
+    }
+
+    /// Turns the keys `[rows · width, channels]` as [`FusedOps::rope`] does, and writes them and the values into both caches as
+    /// [`FusedOps::cache_write`] does.
+    fn cache_append(
+        (keys, values): (Tensor<Self, 3>, Tensor<Self, 3>),
+        k: Tensor<Self, 2>,
+        v: Tensor<Self, 2>,
+        (cos, sin): (&Tensor<Self, 2>, &Tensor<Self, 2>),
+        span: &Span<Self>,
+        dim: usize,
+    ) -> (Tensor<Self, 3>, Tensor<Self, 3>) {
+        let new = [span.rows(), span.width, keys.dims()[2]];
+        let k = Self::rope(k, cos, sin, dim).reshape(new);
+        (Self::cache_write(keys, &k, span), Self::cache_write(values, &v.reshape(new), span))
     }
 
     /// Row `rows[i]` of `cache [all rows, columns, channels]` becomes row i of `new [rows, width, channels]`, then zeros.

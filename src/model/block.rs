@@ -82,22 +82,23 @@ impl<B: FusedOps> Block<B> {
             None => (q, k, None),
         };
         let q = B::rope(q, &pass.cos, &pass.sin, self.heads.dim);
-        let k = B::rope(k, &pass.cos, &pass.sin, self.heads.dim);
-        let channels = self.heads.key_value * self.heads.dim;
-        let k = k.reshape([rows, width, channels]);
-        let v = self.v_proj.forward(&n).reshape([rows, width, channels]);
+        let v = self.v_proj.forward(&n);
         drop(n);
         let (k, v) = match cache {
-            Some(slot) => slot.write(&k, &v, &pass.span),
-            None => (k, v),
+            Some(slot) => slot.append(k, v, pass, self.heads.dim),
+            None => {
+                let shape = [rows, width, self.heads.key_value * self.heads.dim];
+                let k = B::rope(k, &pass.cos, &pass.sin, self.heads.dim);
+                (k.reshape(shape), v.reshape(shape))
+            }
         };
         let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);
-        let mid = x.clone() + self.o_proj.forward(&attended);
+        let mid = self.o_proj.add_forward(&x, &attended);
 
         let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
         let (gate, up) = (self.gate_proj.forward(&m), self.up_proj.forward(&m));
         drop(m);
-        let out = mid.clone() + self.down_proj.forward(&B::swiglu(&gate, &up));
+        let out = self.down_proj.add_forward(&mid, &B::swiglu(&gate, &up));
         (out, Kept { x, unnormed, q, k, v, attended, lse, mid, gate, up })
     }
 

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::kernels::{FusedOps, Span};
+use super::pass::Pass;
+use crate::kernels::FusedOps;
 
 /// The cache of one batch, `[rows, columns, key-value channels]` per block. It may have more rows than a pass.
 #[derive(Debug)]
@@ -18,10 +19,18 @@ pub struct KvCache<B: FusedOps> {
 pub struct Slot<B: FusedOps>(Option<(Tensor<B, 3>, Tensor<B, 3>)>);
 
 impl<B: FusedOps> Slot<B> {
-    /// Writes the new columns of the first rows from `span.at[b]` on and gives all keys and values of those rows for reading.
-    pub fn write(&mut self, k: &Tensor<B, 3>, v: &Tensor<B, 3>, span: &Span<B>) -> (Tensor<B, 3>, Tensor<B, 3>) {
-        let (keys, values) = self.0.take().expect("a slot is empty only during its own write");
-        let (keys, values) = (B::cache_write(keys, k, span), B::cache_write(values, v, span));
+    /// Turns the new keys of the pass's rows, writes them and the new values into the first rows and gives all keys and values
+    /// of those rows for reading.
+    pub fn append(
+        &mut self,
+        k: Tensor<B, 2>,
+        v: Tensor<B, 2>,
+        pass: &Pass<B>,
+        dim: usize,
+    ) -> (Tensor<B, 3>, Tensor<B, 3>) {
+        let cache = self.0.take().expect("a slot is empty only during its own write");
+        let span = &pass.span;
+        let (keys, values) = B::cache_append(cache, k, v, (&pass.cos, &pass.sin), span, dim);
         self.0 = Some((keys.clone(), values.clone()));
         let first = |t: Tensor<B, 3>| if t.dims()[0] > span.rows() { t.narrow(0, 0, span.rows()) } else { t };
         (first(keys), first(values))

@@ -48,7 +48,15 @@ pub enum Learning {
 impl<B: FusedOps> Linear<B> {
     /// `[n, in] -> [n, out]`.
     pub fn forward(&self, x: &Tensor<B, 2>) -> Tensor<B, 2> {
-        let y = B::affine(x, &self.weight, self.bias.as_ref());
+        self.add_adapter(B::affine(x, &self.weight, self.bias.as_ref()), x)
+    }
+
+    /// [`Linear::forward`] on top of `sum [n, out]`.
+    pub fn add_forward(&self, sum: &Tensor<B, 2>, x: &Tensor<B, 2>) -> Tensor<B, 2> {
+        self.add_adapter(B::add_affine(sum, x, &self.weight, self.bias.as_ref()), x)
+    }
+
+    fn add_adapter(&self, y: Tensor<B, 2>, x: &Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.lora {
             Some(lora) => {
                 let low = B::matmul(x, &lora.a, 1.0);

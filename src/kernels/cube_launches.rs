@@ -1,0 +1,179 @@
+//! How many kernels each operation launches on a GPU: launches, not arithmetic, bound the speed of decoding.
+
+use std::process::Command;
+
+use burn::backend::Wgpu;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+
+use super::cube_tests_a::device;
+use super::{AdamStep, FusedOps, Heads, Span};
+
+/// Marks the beginning of an operation among the lines of CubeCL's log.
+const MARK: &str = "operation: ";
+
+/// An operation, the most launches that it may take, and what it does.
+type Counted = (&'static str, usize, Box<dyn Fn()>);
+
+/// A new tensor without a launch.
+fn fresh<const D: usize>(shape: [usize; D]) -> Tensor<Wgpu, D> {
+    let values = vec![0.5f32; shape.iter().product()];
+    Tensor::from_data(TensorData::new(values, shape), &Default::default())
+}
+
+fn operations() -> Vec<Counted> {
+    let heads = Heads { query: 4, key_value: 2, dim: 16 };
+    let span = |at: usize| Span::<Wgpu>::new(vec![0], vec![at], 1, 400, &Default::default());
+    let (short, long) = (span(90), span(390));
+    let (write, append) = (span(7), span(7));
+    let wide = || Span::<Wgpu>::new(vec![0, 4], vec![0, 0], 20, 20, &Default::default());
+    let (training, backward) = (wide(), wide());
+    let matrix = || fresh([64, 64]);
+    vec![
+        (
+            "projection of one row",
+            1,
+            Box::new(move || drop(Wgpu::affine(&fresh([1, 64]), &matrix(), Some(&fresh([64]))))),
+        ),
+        (
+            "projection of one row onto a sum",
+            1,
+            Box::new(move || drop(Wgpu::add_affine(&fresh([1, 64]), &fresh([1, 64]), &matrix(), None))),
+        ),
+        ("rms_norm", 1, Box::new(|| drop(Wgpu::rms_norm(&fresh([9, 64]), &fresh([64]), 1e-6)))),
+        (
+            "rms_norm_backward",
+            1,
+            Box::new(|| {
+                let (dy, x, gain) = (fresh([9, 64]), fresh([9, 64]), fresh([64]));
+                drop(Wgpu::rms_norm_backward(&dy, &x, &gain, 1e-6, fresh([9, 64]), false));
+            }),
+        ),
+        (
+            "rms_norm_backward with the gain",
+            3,
+            Box::new(|| {
+                let (dy, x, gain) = (fresh([9, 64]), fresh([9, 64]), fresh([64]));
+                drop(Wgpu::rms_norm_backward(&dy, &x, &gain, 1e-6, fresh([9, 64]), true));
+            }),
+        ),
+        ("swiglu", 1, Box::new(|| drop(Wgpu::swiglu(&fresh([9, 64]), &fresh([9, 64]))))),
+        (
+            "swiglu_backward",
+            1,
+            Box::new(|| drop(Wgpu::swiglu_backward(&fresh([9, 64]), &fresh([9, 64]), &fresh([9, 64])))),
+        ),
+        ("rope", 1, Box::new(|| drop(Wgpu::rope(fresh([9, 64]), &fresh([9, 8]), &fresh([9, 8]), 16)))),
+        ("cache_write", 1, Box::new(move || drop(Wgpu::cache_write(fresh([1, 400, 32]), &fresh([1, 1, 32]), &write)))),
+        (
+            "cache_append",
+            1,
+            Box::new(move || {
+                let (cache, new, angles) = (|| fresh([1, 400, 32]), || fresh([1, 32]), fresh([1, 8]));
+                drop(Wgpu::cache_append((cache(), cache()), new(), new(), (&angles, &angles), &append, 16));
+            }),
+        ),
+        ("cache_put", 1, Box::new(|| drop(Wgpu::cache_put(fresh([3, 20, 32]), &[2, 0], &fresh([2, 9, 32]))))),
+        (
+            "attention of one query, few columns",
+            1,
+            Box::new(move || {
+                let (k, v) = (fresh([1, 400, 32]), fresh([1, 400, 32]));
+                drop(Wgpu::causal_attention(&fresh([1, 64]), &k, &v, &short, heads));
+            }),
+        ),
+        (
+            "attention of one query, many columns",
+            2,
+            Box::new(move || {
+                let (k, v) = (fresh([1, 400, 32]), fresh([1, 400, 32]));
+                drop(Wgpu::causal_attention(&fresh([1, 64]), &k, &v, &long, heads));
+            }),
+        ),
+        (
+            "attention of many queries",
+            1,
+            Box::new(move || {
+                let (k, v) = (fresh([2, 20, 32]), fresh([2, 20, 32]));
+                drop(Wgpu::causal_attention(&fresh([40, 64]), &k, &v, &training, heads));
+            }),
+        ),
+        (
+            "attention of many queries, backward",
+            3,
+            Box::new(move || {
+                let (k, v) = (fresh([2, 20, 32]), fresh([2, 20, 32]));
+                let (y, lse) = (|| fresh([40, 64]), fresh([2, 80]));
+                drop(Wgpu::causal_attention_backward(&y(), &y(), &k, &v, &y(), Some(&lse), &backward, heads));
+            }),
+        ),
+        (
+            "cross_entropy",
+            2,
+            Box::new(|| {
+                let targets = Tensor::from_data([3, 5], &Default::default());
+                drop(Wgpu::cross_entropy(fresh([2, 300]), &targets, &fresh([2])));
+            }),
+        ),
+        (
+            "adamw",
+            1,
+            Box::new(|| {
+                let step = AdamStep { lr: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
+                let state = (fresh([7, 9]), fresh([7, 9]), fresh([7, 9]));
+                drop(Wgpu::adamw(state, &fresh([7, 9]), &fresh([1]), step));
+            }),
+        ),
+        (
+            "add_matmul of a low rank",
+            1,
+            Box::new(|| drop(Wgpu::add_matmul(fresh([9, 64]), &fresh([9, 16]), &fresh([16, 64]), 0.5))),
+        ),
+    ]
+}
+
+/// Runs every operation with a mark before it; [`launches_are_few`] reads the log.
+#[test]
+#[ignore = "started by launches_are_few, in a folder that makes CubeCL log"]
+fn every_operation_once() {
+    let device = Default::default();
+    let done = || <Wgpu as Backend>::sync(&device).expect("the device does what it is told");
+    for (name, _, operation) in operations() {
+        done();
+        println!("{MARK}{name}");
+        operation();
+        done();
+    }
+    println!("{MARK}end");
+}
+
+#[test]
+fn launches_are_few() {
+    if device().is_none() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("launches-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("cubecl.toml"), "[profiling]\nlogger = { level = \"minimal\", stdout = true }\n")
+        .unwrap();
+    let here = module_path!().split_once("::").expect("below the crate").1;
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("{here}::every_operation_once"), "--ignored", "--nocapture"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let log = String::from_utf8_lossy(&output.stdout);
+    let mut too_many = Vec::new();
+    for (name, most, _) in operations() {
+        let of_it = log.lines().skip_while(|line| line.trim() != format!("{MARK}{name}")).skip(1);
+        let of_it: Vec<&str> =
+            of_it.take_while(|line| !line.starts_with(MARK)).filter(|line| line.contains("Executing ")).collect();
+        println!("{name}: {} of {most}", of_it.len());
+        assert!(!of_it.is_empty(), "no launch of {name} in the log:\n{log}");
+        if of_it.len() > most {
+            too_many.push((name, of_it));
+        }
+    }
+    assert!(too_many.is_empty(), "{too_many:#?}");
+}
