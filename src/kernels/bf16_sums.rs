@@ -90,6 +90,9 @@ impl Tiled {
     }
 }
 
+/// Lays 16 columns and up to 32 terms of a right side into a tile: `fill(column, terms, tile)`.
+pub(super) type Fill<'a> = Box<dyn Fn(usize, Range<usize>, &mut Tile) + Sync + 'a>;
+
 /// One product of a sum.
 pub(super) struct Factor<'a> {
     /// `a`, of which this product takes some rows and terms.
@@ -100,8 +103,8 @@ pub(super) struct Factor<'a> {
     pub step: usize,
     /// Terms.
     pub depth: usize,
-    /// Lays 16 columns and up to 32 terms of `b` into a tile: `fill(column, terms, tile)`.
-    pub fill: Box<dyn Fn(usize, Range<usize>, &mut Tile) + Sync + 'a>,
+    /// Lays out `b`.
+    pub fill: Fill<'a>,
 }
 
 /// What a sum begins with.

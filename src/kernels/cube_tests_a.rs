@@ -41,7 +41,7 @@ fn within<const D: usize>(most: f32, what: &str, gpu: Tensor<Wgpu, D>, want: Ten
     let scale = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
     let off = a.iter().zip(&b).map(|(a, b)| if a.is_finite() { (a - b).abs() / scale } else { f32::MAX });
     let off = off.fold(0.0, f32::max);
-    println!("{what}: {off:e}");
+    eprintln!("{what}: {off:e}");
     assert!(off <= most, "{what}: {off:e} of {scale}");
 }
 
@@ -59,7 +59,7 @@ fn along<const D: usize>(
 #[track_caller]
 fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
     let found = (slope * direction).sum().into_scalar();
-    println!("{what}: {found} by the kernel, {want} by differences");
+    eprintln!("{what}: {found} by the kernel, {want} by differences");
     assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");
 }
 

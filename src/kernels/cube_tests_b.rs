@@ -44,7 +44,7 @@ fn close<const D: usize>(what: &str, found: Tensor<Wgpu, D>, reference: Tensor<F
         assert!((a - b).abs() <= 2e-5 * scale, "{what}[{i}]: {a} against {b}");
         largest = largest.max((a - b).abs() / scale);
     }
-    println!("{what}: at most {largest:e} of the largest value");
+    eprintln!("{what}: at most {largest:e} of the largest value");
 }
 
 /// One pass of attention.
@@ -118,7 +118,7 @@ fn attention_and_its_backward_are_those_of_plain_tensor_code() {
         let (dq, dk, dv) = Wgpu::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, case.heads);
         let lse = lse.expect("the backward pass wants it").into_data();
         assert!(lse.iter::<f32>().all(f32::is_finite), "a denominator is no number");
-        println!("{}", case.describe());
+        eprintln!("{}", case.describe());
         close("output", out * there(&used, &device), want * used.clone());
         close("gradient of the queries", dq * there(&used, &device), want_q * used);
         close("gradient of the keys", dk, want_k);
@@ -180,7 +180,7 @@ fn cross_entropy_is_that_of_plain_tensor_code() {
         let targets = Tensor::<Wgpu, 1, Int>::from_data(TensorData::new(ids, [n]), &device);
         let (shared, weights) = (there(&logits, &device), there(&weights, &device));
         let (loss, gradient) = Wgpu::cross_entropy(shared.clone(), &targets, &weights);
-        println!("{n} rows of {vocabulary}");
+        eprintln!("{n} rows of {vocabulary}");
         close("loss", loss, want_loss.clone());
         close("gradient", gradient, want.clone());
         close("shared logits are left alone", shared.clone(), logits);
@@ -217,7 +217,7 @@ fn adamw_is_that_of_plain_tensor_code() {
         let moved = (kept.clone(), there(&b, &device), there(&c, &device));
         let (gradient, scale) = (there(&gradient, &device), there(&scale, &device));
         let (v, m, s) = Wgpu::adamw(moved, &gradient, &scale, step);
-        println!("{n} values");
+        eprintln!("{n} values");
         close("value", v, value);
         close("first moment", m, first);
         close("second moment", s, second);

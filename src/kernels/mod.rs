@@ -36,8 +36,10 @@ mod flex_projections;
 mod profile;
 #[cfg(feature = "cpu")]
 mod q8;
+// What these lints ask for is not in the language of kernels.
 #[cfg(feature = "gpu")]
 #[path = "../../shaders/mod.rs"]
+#[allow(clippy::manual_div_ceil, clippy::manual_is_multiple_of, clippy::collapsible_if)]
 mod shaders;
 mod types;
 
