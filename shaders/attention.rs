@@ -276,14 +276,13 @@ pub(super) struct Place {
     pub at: usize,
 }
 
-/// `places` is `[2, rows]`: the first columns and the columns of the first queries.
+/// `places` is, from `from` on, `[2, rows]`: the first columns and the columns of the first queries.
 #[cube]
-pub(super) fn place<I: Int>(places: &Array<I>, key_value: usize, tiles: usize) -> Place {
+pub(super) fn place<N: Numeric>(places: &Array<N>, from: usize, rows: usize, key_value: usize, tiles: usize) -> Place {
     let row = CUBE_POS / (tiles * key_value);
     let head = CUBE_POS / tiles % key_value;
-    let rows = places.len() / 2;
     // Cubes beyond the last row end at once; what they read here must exist all the same.
-    let known = row % rows;
+    let known = from + row % rows;
     let start = u32::cast_from(places[known]) as usize;
     let at = u32::cast_from(places[rows + known]) as usize;
     Place { row, head, tile: CUBE_POS % tiles, start, at }
@@ -334,8 +333,9 @@ fn forward<I: Int>(
     let (width, columns, key_value) = (width as usize, columns as usize, key_value as usize);
     let (depth, wide) = comptime!((depth(dim), wide(dim)));
     let tiles = (width * group).div_ceil(TILE);
-    let place = place::<I>(places, key_value, tiles);
-    if place.row >= places.len() / 2 {
+    let rows = places.len() / 2;
+    let place = place::<I>(places, 0, rows, key_value, tiles);
+    if place.row >= rows {
         terminate!();
     }
     let queries = queries(&place, width, key_value, group, dim);

@@ -6,8 +6,8 @@
 //! the query heads of a group are rows of one tile, so that their sum is the product's.
 //!
 //! Bytes: each launch writes its gradients once, and reads the other side's tiles once for every tile of its own that they
-//! meet. Shared memory: 14 KiB. No operation of planes. At most eight storage buffers, which is what WebGPU promises: so
-//! the log-sum-exp and D lie in one.
+//! meet. Shared memory: 14 KiB. No operation of planes. WebGPU promises eight storage buffers, and the sizes take one of
+//! them: so what is known of a query, and where the rows stand, lie in one.
 
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
@@ -16,16 +16,20 @@ use cubecl::prelude::*;
 use super::attention::*;
 use super::common::{cubes, empty};
 
-/// `[2, queries and heads]`: the log-sum-exp and `rowsum(dO ∘ O)`, in the order of the log-sum-exp.
+/// Three parts beside each other: the log-sum-exp; `rowsum(dO ∘ O)` in the same order; and the places `[2, rows]`, which
+/// floats hold exactly.
 #[cube(launch_unchecked)]
-fn row_sums(
+#[allow(clippy::too_many_arguments)]
+fn row_sums<I: Int>(
     dy: &Array<f32>,
     out: &Array<f32>,
     lse: &Array<f32>,
+    places: &Array<I>,
     sums: &mut Array<f32>,
     width: u32,
     query_heads: u32,
     #[comptime] dim: usize,
+    #[define(I)] _dtype: StorageType,
 ) {
     let (width, query_heads) = (width as usize, query_heads as usize);
     let mut shares = SharedMemory::<f32>::new(UNITS);
@@ -49,31 +53,36 @@ fn row_sums(
         sums[here] = lse[here];
         sums[lse.len() + here] = sum_of_parts(&shares, row);
     }
+    // There are no more rows than queries.
+    if part == 0 && r < places.len() / 2 {
+        sums[2 * lse.len() + r] = f32::cast_from(places[r]);
+        sums[2 * lse.len() + places.len() / 2 + r] = f32::cast_from(places[places.len() / 2 + r]);
+    }
 }
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
-fn of_queries<I: Int>(
+fn of_queries(
     dy: &Array<f32>,
     q: &Array<f32>,
     k: &Array<f32>,
     v: &Array<f32>,
     row_sums: &Array<f32>,
-    places: &Array<I>,
     dq: &mut Array<f32>,
+    rows: u32,
     width: u32,
     columns: u32,
     key_value: u32,
     scale: f32,
     #[comptime] group: usize,
     #[comptime] dim: usize,
-    #[define(I)] _dtype: StorageType,
 ) {
-    let (width, columns, key_value) = (width as usize, columns as usize, key_value as usize);
+    let (rows, width, columns, key_value) = (rows as usize, width as usize, columns as usize, key_value as usize);
+    let queries_and_heads = rows * width * key_value * group;
     let (depth, wide) = comptime!((depth(dim), wide(dim)));
     let tiles = (width * group).div_ceil(TILE);
-    let place = place::<I>(places, key_value, tiles);
-    if place.row >= places.len() / 2 {
+    let place = place::<f32>(row_sums, 2 * queries_and_heads, rows, key_value, tiles);
+    if place.row >= rows {
         terminate!();
     }
     let queries = queries(&place, width, key_value, group, dim);
@@ -94,7 +103,7 @@ fn of_queries<I: Int>(
         if query < queries.end {
             let here = in_lse(&place, query, width, key_value, group);
             log_sums[i] = row_sums[here];
-            inner[i] = row_sums[row_sums.len() / 2 + here];
+            inner[i] = row_sums[queries_and_heads + here];
         }
     }
 
@@ -129,28 +138,28 @@ fn of_queries<I: Int>(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
-fn of_columns<I: Int>(
+fn of_columns(
     dy: &Array<f32>,
     q: &Array<f32>,
     k: &Array<f32>,
     v: &Array<f32>,
     row_sums: &Array<f32>,
-    places: &Array<I>,
     dk: &mut Array<f32>,
     dv: &mut Array<f32>,
+    rows: u32,
     width: u32,
     columns: u32,
     key_value: u32,
     scale: f32,
     #[comptime] group: usize,
     #[comptime] dim: usize,
-    #[define(I)] _dtype: StorageType,
 ) {
-    let (width, columns, key_value) = (width as usize, columns as usize, key_value as usize);
+    let (rows, width, columns, key_value) = (rows as usize, width as usize, columns as usize, key_value as usize);
+    let queries_and_heads = rows * width * key_value * group;
     let (depth, wide) = comptime!((depth(dim), wide(dim)));
     let tiles = columns.div_ceil(TILE);
-    let place = place::<I>(places, key_value, tiles);
-    if place.row >= places.len() / 2 {
+    let place = place::<f32>(row_sums, 2 * queries_and_heads, rows, key_value, tiles);
+    if place.row >= rows {
         terminate!();
     }
     let queries = queries(&place, width, key_value, group, dim);
@@ -181,7 +190,7 @@ fn of_columns<I: Int>(
         if unit < TILE && from + unit < queries.end {
             let here = in_lse(&place, from + unit, width, key_value, group);
             log_sums[unit] = row_sums[here];
-            inner[unit] = row_sums[row_sums.len() / 2 + here];
+            inner[unit] = row_sums[queries_and_heads + here];
         }
         sync_cube();
         #[unroll]
@@ -245,10 +254,10 @@ pub fn causal_attention_backward<R: CubeRuntime>(
     let keys = [sizes.rows, sizes.columns, sizes.key_value * sizes.dim];
     let (dk, dv) = (empty(&k, keys), empty(&v, keys));
     let n = sizes.rows * sizes.width * query_heads;
-    let sums = empty(&q, [2, n]);
+    let sums = empty(&q, [2 * n + 2 * sizes.rows]);
     let dim = CubeDim::new_1d(UNITS as u32);
     let places_dtype = places.dtype;
-    let (width, columns, key_value) = (sizes.width as u32, sizes.columns as u32, sizes.key_value as u32);
+    let [rows, width, columns, key_value] = [sizes.rows, sizes.width, sizes.columns, sizes.key_value].map(|n| n as u32);
     // Safety: rows, queries, columns and channels are held against what exists before each access.
     unsafe {
         row_sums::launch_unchecked(
@@ -258,10 +267,12 @@ pub fn causal_attention_backward<R: CubeRuntime>(
             dy.clone().into_array_arg(),
             out.into_array_arg(),
             lse.into_array_arg(),
+            places.into_array_arg(),
             sums.clone().into_array_arg(),
             width,
             query_heads as u32,
             sizes.dim,
+            places_dtype.into(),
         );
         of_queries::launch_unchecked(
             &client,
@@ -272,15 +283,14 @@ pub fn causal_attention_backward<R: CubeRuntime>(
             k.clone().into_array_arg(),
             v.clone().into_array_arg(),
             sums.clone().into_array_arg(),
-            places.clone().into_array_arg(),
             dq.clone().into_array_arg(),
+            rows,
             width,
             columns,
             key_value,
             sizes.scale(),
             sizes.group,
             sizes.dim,
-            places_dtype.into(),
         );
         of_columns::launch_unchecked(
             &client,
@@ -291,16 +301,15 @@ pub fn causal_attention_backward<R: CubeRuntime>(
             k.into_array_arg(),
             v.into_array_arg(),
             sums.into_array_arg(),
-            places.into_array_arg(),
             dk.clone().into_array_arg(),
             dv.clone().into_array_arg(),
+            rows,
             width,
             columns,
             key_value,
             sizes.scale(),
             sizes.group,
             sizes.dim,
-            places_dtype.into(),
         );
     }
     (dq, dk, dv)
