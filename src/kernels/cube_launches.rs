@@ -143,11 +143,11 @@ fn every_operation_once() {
     let done = || <Wgpu as Backend>::sync(&device).expect("the device does what it is told");
     for (name, _, operation) in operations() {
         done();
-        eprintln!("{MARK}{name}");
+        println!("{MARK}{name}");
         operation();
         done();
     }
-    eprintln!("{MARK}end");
+    println!("{MARK}end");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn launches_are_few() {
         let of_it = log.lines().skip_while(|line| line.trim() != format!("{MARK}{name}")).skip(1);
         let of_it: Vec<&str> =
             of_it.take_while(|line| !line.starts_with(MARK)).filter(|line| line.contains("Executing ")).collect();
-        eprintln!("{name}: {} of {most}", of_it.len());
+        println!("{name}: {} of {most}", of_it.len());
         assert!(!of_it.is_empty(), "no launch of {name} in the log:\n{log}");
         if of_it.len() > most {
             too_many.push((name, of_it));
