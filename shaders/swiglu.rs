@@ -7,9 +7,13 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{calculate_cube_count_elemwise, cube};
 
+/// Of a number below zero by its own exponential, for that of its opposite is infinite from 89 on, which WGSL and Metal need not
+/// take.
 #[cube]
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+    let e = (-x.abs()).exp();
+    let of_positive = 1.0 / (1.0 + e);
+    select(x < 0.0, e * of_positive, of_positive)
 }
 
 #[cube(launch_unchecked)]

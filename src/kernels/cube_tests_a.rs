@@ -110,6 +110,11 @@ fn swiglu_backward_is_its_gradient() {
     let Some(device) = device() else { return };
     for shape in ROWS_AND_CHANNELS {
         let ((gate, ggate), (up, gup)) = (random(shape, 1, &device), random(shape, 2, &device));
+        // Up to 120, whose exponential f32 does not hold.
+        let (far, gfar) = (gate.clone() * 60.0, ggate.clone() * 60.0);
+        close(&format!("swiglu far out {shape:?}"), Wgpu::swiglu(&gfar, &gup), composed::swiglu(&far, &up));
+        let (dgate, _) = composed::swiglu_backward(&up, &far, &up);
+        close("its gradient", Wgpu::swiglu_backward(&gup, &gfar, &gup).0, dgate);
         let (dy, gdy) = random(shape, 3, &device);
         close(&format!("swiglu {shape:?}"), Wgpu::swiglu(&ggate, &gup), composed::swiglu(&gate, &up));
         let (dgate, dup) = composed::swiglu_backward(&dy, &gate, &up);
@@ -243,6 +248,27 @@ fn attention_of_few_queries() {
         let want = log_sum_exp(&q, &k, &want_span, heads);
         let off = lse.iter().zip(&want).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f32::max);
         assert!(lse.len() == want.len() && off < 1e-5, "log of the sums: {off:e}");
+    }
+}
+
+/// Rows in the middle of a larger cache, as a view, and scores far beyond what `exp` can take.
+#[test]
+fn attention_of_great_scores_over_a_view() {
+    let Some(device) = device() else { return };
+    let heads = Heads { query: 4, key_value: 2, dim: 16 };
+    let (start, at) = (vec![0, 3], vec![140, 20]);
+    let want_span = Span::<Flex>::new(start.clone(), at.clone(), 1, 160, &Default::default());
+    let span = Span::<Wgpu>::new(start, at, 1, 160, &device);
+    let ((q, gq), (k, gk), (v, gv)) =
+        (random([2, 64], 1, &device), random([5, 160, 32], 2, &device), random([5, 160, 32], 3, &device));
+    for (from, scale) in [(0, 1.0), (2, 1.0), (2, 300.0)] {
+        let (q, gq) = (q.clone() * scale, gq.clone() * scale);
+        let (k, v) = (k.clone().narrow(0, from, 2), v.clone().narrow(0, from, 2));
+        let (gk, gv) = (gk.clone().narrow(0, from, 2), gv.clone().narrow(0, from, 2));
+        let want = composed::causal_attention(&q, &k, &v, &want_span, heads, SCORES_AT_ONCE);
+        let (out, _) = Wgpu::causal_attention(&gq, &gk, &gv, &span, heads);
+        // Scores of thousands are known to some 1e-4.
+        within(1e-5 * scale, &format!("rows from {from} on, queries times {scale}"), out, want);
     }
 }
 
