@@ -12,7 +12,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::common::{cubes, empty};
+use super::common::{LOWEST, cubes, empty};
 
 /// Queries, and columns, of a tile.
 pub(super) const TILE: usize = 32;
@@ -30,8 +30,6 @@ pub(super) const SCORES: usize = TILE / ACROSS;
 pub(super) const PARTS: usize = UNITS / TILE;
 /// Floats of the buffer for two operands.
 pub(super) const OPERANDS: usize = 2 * TILE * STRIDE;
-/// Below every score; WGSL has no infinities.
-const LOWEST: f32 = -1e30;
 
 /// How the queries and the columns of a pass lie in memory.
 #[derive(Debug, Clone, Copy)]

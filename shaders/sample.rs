@@ -15,7 +15,7 @@ use cubecl::cube;
 use cubecl::prelude::*;
 
 use super::super::types::CANDIDATES;
-use super::common::{cubes, empty, max_of_cube, sum_of_cube};
+use super::common::{LOWEST, cubes, empty, max_of_cube, sum_of_cube};
 
 /// Logits that a unit takes of a segment. A cube has as many units as a row has candidates.
 const EACH: usize = 32;
@@ -25,8 +25,6 @@ const SEGMENT: usize = CANDIDATES * EACH;
 pub const HEAD: usize = 3;
 /// Floats of a row, or of a segment: then come the logits of the candidates, then their ids, which floats hold exactly up to 2^24.
 pub const ROW: usize = HEAD + 2 * CANDIDATES;
-/// Below every logit; WGSL has no infinities.
-const LOWEST: f32 = -1e30;
 /// Ids from here on stand for nothing.
 const NOTHING: u32 = 1 << 30;
 
