@@ -36,8 +36,8 @@ fn row_losses<I: Int>(
     let weight = weights[row];
     let of_target = logits[first + target];
 
-    let mut top = RuntimeCell::<f32>::new(LOWEST);
-    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    let top = RuntimeCell::<f32>::new(LOWEST);
+    let sum = RuntimeCell::<f32>::new(0.0f32);
     let mut i = UNIT_POS as usize;
     while i < vocabulary {
         let x = logits[first + i];
@@ -73,7 +73,7 @@ fn row_losses<I: Int>(
 #[cube(launch_unchecked)]
 fn total(losses: &Array<f32>, loss: &mut Array<f32>) {
     let mut shared = SharedMemory::<f32>::new(UNITS);
-    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    let sum = RuntimeCell::<f32>::new(0.0f32);
     let mut i = UNIT_POS as usize;
     while i < losses.len() {
         sum.store(sum.read() + losses[i]);

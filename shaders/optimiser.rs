@@ -119,7 +119,7 @@ fn add_rows<I: Int>(
     }
     let mut channel = UNIT_POS as usize;
     while channel < channels {
-        let mut sum = RuntimeCell::<f32>::new(x[place * channels + channel]);
+        let sum = RuntimeCell::<f32>::new(x[place * channels + channel]);
         for other in place + 1..n {
             if ids[other] == id {
                 sum.store(sum.read() + x[other * channels + channel]);

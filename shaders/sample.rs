@@ -66,9 +66,9 @@ fn exchange(list: &mut List, stride: usize, falling: bool) {
 #[cube]
 fn sort(list: &mut List) {
     let unit = UNIT_POS as usize;
-    let mut size = RuntimeCell::<usize>::new(2usize);
+    let size = RuntimeCell::<usize>::new(2usize);
     while size.read() <= CANDIDATES {
-        let mut stride = RuntimeCell::<usize>::new(size.read() / 2);
+        let stride = RuntimeCell::<usize>::new(size.read() / 2);
         while stride.read() > 0 {
             exchange(list, stride.read(), (unit & size.read()) != 0);
             stride.store(stride.read() / 2);
@@ -92,7 +92,7 @@ fn merge(best: &mut List, more: &mut List, value: f32, id: u32) {
         best.ids[unit] = id;
     }
     sync_cube();
-    let mut stride = RuntimeCell::<usize>::new(CANDIDATES / 2);
+    let stride = RuntimeCell::<usize>::new(CANDIDATES / 2);
     while stride.read() > 0 {
         exchange(best, stride.read(), true);
         stride.store(stride.read() / 2);
@@ -109,9 +109,9 @@ fn of_segments(logits: &Array<f32>, draws: &Array<f32>, parts: &mut Array<f32>, 
     }
     let unit = UNIT_POS as usize;
     let sharpness = draws[row * 2];
-    let mut best = RuntimeCell::<u32>::new(NOTHING + UNIT_POS);
-    let mut top = RuntimeCell::<f32>::new(LOWEST);
-    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    let best = RuntimeCell::<u32>::new(NOTHING + UNIT_POS);
+    let top = RuntimeCell::<f32>::new(LOWEST);
+    let sum = RuntimeCell::<f32>::new(0.0f32);
     for i in 0..EACH {
         let id = of_group(segment, unit, i);
         if id < vocabulary {
@@ -194,7 +194,7 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
     let mut more = list();
     best.values[unit] = LOWEST;
     best.ids[unit] = NOTHING + UNIT_POS;
-    let mut top = RuntimeCell::<f32>::new(LOWEST);
+    let top = RuntimeCell::<f32>::new(LOWEST);
     for segment in 0..segments {
         let part = parts_of_row + segment * ROW;
         top.store(top.read().max(parts[part]));
@@ -207,8 +207,8 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
     let mut shared = SharedMemory::<f32>::new(CANDIDATES);
     for i in 0..EACH {
         let id = of_group(group, known as usize % CANDIDATES, i);
-        let mut value = RuntimeCell::<f32>::new(LOWEST);
-        let mut entry = RuntimeCell::<u32>::new(NOTHING + UNIT_POS);
+        let value = RuntimeCell::<f32>::new(LOWEST);
+        let entry = RuntimeCell::<u32>::new(NOTHING + UNIT_POS);
         if known < NOTHING && id < vocabulary && id as u32 != known {
             value.store(logits[row * vocabulary + id]);
             entry.store(id as u32);
@@ -223,7 +223,7 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
     }
 
     let top = top.read();
-    let mut total = RuntimeCell::<f32>::new(0.0f32);
+    let total = RuntimeCell::<f32>::new(0.0f32);
     for segment in 0..segments {
         let part = parts_of_row + segment * ROW;
         total.store(total.read() + parts[part + 1] * ((parts[part] - top) * sharpness).exp());
@@ -237,7 +237,7 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
 
     let first = by_segment.place.read() * SEGMENT;
     let mut sums = SharedMemory::<f32>::new(CANDIDATES);
-    let mut sum = RuntimeCell::<f32>::new(0.0f32);
+    let sum = RuntimeCell::<f32>::new(0.0f32);
     for i in 0..EACH {
         let id = first + unit * EACH + i;
         if id < vocabulary {

@@ -1,20 +1,24 @@
 //! Settings meet tensors: the only file that names a backend.
 
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+mod adapters;
 mod backend;
 #[cfg(feature = "cpu")]
 mod cpu;
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda", feature = "rocm"))]
 mod gpu;
 mod pool;
+mod settings;
 
 pub use backend::{DeviceInfo, Examination};
+pub use settings::{DeviceSettings, configure};
 
 use std::path::Path;
 
 use crate::kernels::Bodies;
 use crate::runtime::Runtime;
 use crate::{Error, Result};
-use backend::Built;
+use backend::{Built, Which};
 use pool::DevicePool;
 
 #[cfg(any(
@@ -55,7 +59,8 @@ pub fn devices() -> Vec<DeviceInfo> {
     built().iter().flat_map(|backend| (backend.list)()).collect()
 }
 
-/// Opens a device: `auto`, a name with an index where there are several (`cuda:1`), or a list of such names with commas between, whose
+/// Opens a device: `auto`, a name with a number or a part of the device's own name where there are several (`cuda:1`,
+/// `wgpu:radeon`), or a list of such names with commas between, whose
 /// pieces of work then run side by side (`cuda:0,cuda:1`; `cpu,cpu` has two halves of the cores). `dtype` is `auto`, `f32`, `f16` or
 /// `bf16` and holds for frozen matrices; everything else is f32.
 pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Runtime>> {
@@ -120,8 +125,8 @@ pub fn profile() -> Result<Box<dyn Fn() -> String>> {
 }
 
 fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
-    let (backend, index) = find(device)?;
-    (backend.open)(index, dtype, share)
+    let (backend, which) = find(device)?;
+    (backend.open)(which, dtype, share)
 }
 
 /// What a device makes of every operation, by its backend's own code or by the composed one, and how fast it is.
@@ -129,21 +134,24 @@ fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Runtime>>
 /// # Errors
 /// No such device.
 pub fn examine(device: &str, bodies: Bodies) -> Result<Examination> {
-    let (backend, index) = find(device)?;
-    (backend.examine)(index, bodies)
+    let (backend, which) = find(device)?;
+    (backend.examine)(which, bodies)
 }
 
 /// The backend of a device's name, and which of its devices it is.
-fn find(device: &str) -> Result<(Built, usize)> {
+fn find(device: &str) -> Result<(Built, Which<'_>)> {
     let mut backends = built();
     if device == "auto" {
         let found = backends.iter().position(|b| !(b.list)().is_empty()).expect("the CPU, or a GPU build's device");
-        return Ok((backends.swap_remove(found), 0));
+        return Ok((backends.swap_remove(found), Which::Default));
     }
-    let (name, index) = device.split_once(':').unwrap_or((device, "0"));
-    let index = index.parse().map_err(|_| Error::usage(format!("--device {device}: `{index}` is not a number")))?;
+    let (name, which) = match device.split_once(':') {
+        Some((name, which)) => (name, Some(which)),
+        None => (device, None),
+    };
+    let which = Which::parse(which);
     match backends.iter().position(|b| b.name == name) {
-        Some(found) => Ok((backends.swap_remove(found), index)),
+        Some(found) => Ok((backends.swap_remove(found), which)),
         None => {
             let names: Vec<&str> = backends.iter().map(|b| b.name).collect();
             let known = ["cpu", "wgpu", "vulkan", "metal", "cuda", "rocm"].contains(&name);

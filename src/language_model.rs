@@ -127,6 +127,8 @@ pub struct CaptureSpec {
     pub probes: Vec<Direction>,
     /// Log-probabilities and projections of the prompt's tokens too, from the pass that reads it ([`StreamEvent::Prompt`]).
     pub prompt: bool,
+    /// Of the prompt alone: no answer is made, and without log-probabilities no layer above the highest probe is computed.
+    pub prompt_only: bool,
 }
 
 /// A direction in the residual stream of one layer.

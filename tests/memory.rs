@@ -4,25 +4,31 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::Flex;
 use serde_json::json;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
 use trimtab::model::{Learning, PROJECTIONS, Qwen, QwenConfig};
-use trimtab::text::TrainingExample;
+use trimtab::text::{Rows, TrainingExample};
 use trimtab::train::{self, Extent, FitContext, FitSettings, Footprint, Learned, Recompute};
 
 struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+static ALL: AtomicUsize = AtomicUsize::new(0);
+
+/// What runs beside a test would be counted too.
+static ALONE: Mutex<()> = Mutex::new(());
 
 // SAFETY: the system's allocator does the work; here is only counted.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         PEAK.fetch_max(now, Ordering::Relaxed);
+        ALL.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
@@ -71,9 +77,9 @@ fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> 
     (reckoned as f64, (PEAK.load(Ordering::Relaxed) - before) as f64)
 }
 
-/// One test, for what runs beside it would be counted too.
 #[test]
 fn memory_is_what_the_formula_says() {
+    let _alone = ALONE.lock().unwrap();
     let settings = |accumulation, recompute| FitSettings { accumulation, recompute, ..FitSettings::default() };
     // With recomputing, two side by side would be at their widest at the same time or not, as it happens.
     for (blocks, width, settings) in [
@@ -95,4 +101,27 @@ fn memory_is_what_the_formula_says() {
     let (short, middle, long) = (of(256), of(512), of(1024));
     let growth = (long - middle) / (middle - short);
     assert!((1.8..2.2).contains(&growth), "256: {short}, 512: {middle}, 1024: {long}");
+}
+
+/// A decode step allocates what its rows need, wherever they are: nothing that grows with what was said.
+#[test]
+fn a_late_token_takes_no_more_memory_than_an_early_one() {
+    const COLUMNS: usize = 2048;
+    let _alone = ALONE.lock().unwrap();
+    let model = Qwen::<Flex>::random(shape(2), 0, &Default::default());
+    let mut cache = model.cache(3, COLUMNS);
+    let mut step = |at: usize| {
+        let mut rows = Rows::whole(&[&[1], &[2], &[3]], vec![1; 3], 0);
+        (rows.at, rows.end) = (vec![at; 3], vec![at + 1; 3]);
+        let pass = model.pass(&rows, COLUMNS);
+        let before = ALL.load(Ordering::Relaxed);
+        model.logits(&model.stream(&pass, Some(&mut cache), |_, _| {}));
+        ALL.load(Ordering::Relaxed) - before
+    };
+    // Threads have their buffers from then on.
+    [0, COLUMNS - 1, COLUMNS - 1].into_iter().for_each(|at| {
+        step(at);
+    });
+    let (early, late) = (step(4), step(COLUMNS - 1));
+    assert!(late <= early + early / 20, "{early} bytes early, {late} late");
 }

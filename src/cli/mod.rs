@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::device::DeviceSettings;
 use crate::verbs::{
     self, Context, MARK, Outcome, adapter, data, devices, doctor, eval, extract, generate, guide, judge, layers, merge,
     model, monitor, plan, project, screen, study, train, traits, vectors,
@@ -41,12 +42,16 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Globals {
-    /// Device to compute on: auto, cpu, wgpu, vulkan, metal, cuda[:i], rocm[:i]; a study takes several: cuda:0,cuda:1
+    /// Device to compute on: auto, cpu, wgpu, vulkan, metal, cuda, rocm, with a number or a part of its name where there are several
+    /// (cuda:1, wgpu:radeon); a study takes a list: cuda:0,cuda:1
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
     /// Dtype of frozen matrices: auto, f32, f16, bf16, q8 (8 bits, not for training)
     #[arg(long, global = true, default_value = "auto", value_name = "DTYPE")]
     dtype: String,
+    /// Memory that may be used on the device, such as 8GiB: for GPUs that do not tell theirs, or to leave some to others
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    device_memory: Option<u64>,
     /// Seed of everything random [default: 0, or the configuration's]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -137,9 +142,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     progress::handle_interrupts();
-    let Globals { device, dtype, seed, offline, profile, json, quiet } = cli.globals;
+    let Globals { device, dtype, device_memory, seed, offline, profile, json, quiet } = cli.globals;
     let terminal = Terminal::new(quiet);
     let (cache, judge_key, hub, trackio) = (env::cache(), env::judge_key(), env::hub(offline), env::trackio());
+    crate::device::configure(DeviceSettings { cache: cache.clone(), memory: device_memory });
     let context = Context { console: &terminal, device, dtype, seed, cache, judge_key, hub, trackio };
     let report = match profile.then(crate::device::profile).transpose() {
         Ok(report) => report,
@@ -160,6 +166,25 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(e.exit_code())
         }
     }
+}
+
+/// Bytes, written as `8GiB`, `512MiB`, `12GB` or a plain number.
+fn size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: f64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "mib" => f64::from(1 << 20),
+        "gib" => f64::from(1 << 30),
+        "mb" => 1e6,
+        "gb" => 1e9,
+        other => return Err(format!("`{other}` is no unit: write MiB, GiB, MB or GB")),
+    };
+    let number: f64 = digits.parse().map_err(|_| format!("`{digits}` is no number"))?;
+    // Less does not hold the smallest model.
+    if number * unit < 1e6 || !(number * unit).is_finite() {
+        return Err("less than a megabyte holds no model".into());
+    }
+    Ok((number * unit) as u64)
 }
 
 /// Says what is wrong with the arguments. Help and version come this way too; they go to stdout and are no failure.

@@ -27,20 +27,42 @@ pub struct DeviceInfo {
     pub description: String,
     /// Memory in bytes, where it is known.
     pub memory: Option<u64>,
+    /// The most bytes that one tensor can have, where a device binds no more at once.
+    pub binding_max: Option<u64>,
     /// Dtypes in which frozen weights can be held.
     pub dtypes: Vec<String>,
     /// The dtype that `--dtype auto` picks.
     pub default_dtype: String,
 }
 
+/// Which device of a backend is meant: what stands behind the colon of `--device`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which<'n> {
+    /// The name of the backend alone.
+    Default,
+    /// A number, as `trimtab devices` counts.
+    Number(usize),
+    /// A part of the device's own name.
+    Named(&'n str),
+}
+
+impl<'n> Which<'n> {
+    pub fn parse(after_colon: Option<&'n str>) -> Self {
+        match after_colon {
+            None => Self::Default,
+            Some(text) => text.parse().map_or(Self::Named(text), Self::Number),
+        }
+    }
+}
+
 /// One backend of this build: how it is named, and how to open it.
 pub(super) struct Built {
     pub name: &'static str,
     /// Which of them, its dtype, and how many share the machine.
-    pub open: fn(usize, &str, usize) -> Result<Box<dyn Runtime>>,
+    pub open: fn(Which<'_>, &str, usize) -> Result<Box<dyn Runtime>>,
     pub list: fn() -> Vec<DeviceInfo>,
     /// Which of them, and whose code.
-    pub examine: fn(usize, Bodies) -> Result<Examination>,
+    pub examine: fn(Which<'_>, Bodies) -> Result<Examination>,
 }
 
 /// What a device computes, and how fast.

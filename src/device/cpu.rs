@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use burn::backend::Flex;
 use burn::tensor::DType;
 
-use super::backend::{Built, DeviceInfo, DeviceRuntime, dtypes, examine, pick_dtype};
+use super::backend::{Built, DeviceInfo, DeviceRuntime, Which, dtypes, examine, pick_dtype};
+use super::settings::memory_given;
 use crate::Result;
 use crate::kernels::multiplies_bf16;
 use crate::model::Checkpoint;
@@ -15,7 +16,7 @@ use crate::runtime::Runtime;
 pub(super) const CPU: Built =
     Built { name: "cpu", open, list, examine: |_, bodies| Ok(examine::<Flex>(&Default::default(), bodies)) };
 
-fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
+fn open(_: Which<'_>, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
     let device = Default::default();
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     Ok(Box::new(DeviceRuntime::<Flex> {
@@ -26,7 +27,7 @@ fn open(_: usize, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
         workers: (cores / share).max(1),
         alone: if cores > 1 { in_one_thread } else { |work| work() },
         // Others live here too.
-        memory: memory().map(|bytes| bytes / 2 / share as u64),
+        memory: memory_given().or(memory().map(|bytes| bytes / 2)).map(|bytes| bytes / share as u64),
         tensor_bytes_max: u64::MAX,
         loaded: Mutex::new(None),
     }))
@@ -60,6 +61,7 @@ fn list() -> Vec<DeviceInfo> {
         name: "cpu".into(),
         description: format!("{threads} threads"),
         memory: memory(),
+        binding_max: None,
         dtypes: dtypes::<Flex>(&Default::default()),
         default_dtype: "f32".into(),
     }]

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use burn::tensor::{DType, Tensor};
 
-use super::backend::{Built, DeviceInfo, DeviceRuntime, Examination, dtypes, examine, pick_dtype};
+use super::backend::{Built, DeviceInfo, DeviceRuntime, Examination, Which, dtypes, examine, pick_dtype};
+use super::settings::memory_given;
 use crate::kernels::{Bodies, FusedOps};
 use crate::runtime::Runtime;
 use crate::{Error, Result};
@@ -34,7 +35,7 @@ struct Kind<B: FusedOps> {
 
 impl<B: FusedOps> Kind<B> {
     fn memory(&self, device: &B::Device) -> Option<u64> {
-        self.is_quarter.then(|| 4 * (self.page)(device))
+        memory_given().or(self.is_quarter.then(|| 4 * (self.page)(device)))
     }
 
     fn bench(&self, device: B::Device, name: String, dtype: &str) -> Result<Box<dyn Runtime>> {
@@ -59,18 +60,28 @@ impl<B: FusedOps> Kind<B> {
         Ok(examine::<B>(device, bodies))
     }
 
-    fn info(&self, device: B::Device, name: &str) -> Vec<DeviceInfo> {
-        if probe::<B>(&device, name).is_err() {
-            return Vec::new();
-        }
+    fn info(&self, device: B::Device, name: &str, description: &str) -> Option<DeviceInfo> {
+        probe::<B>(&device, name).ok()?;
         let auto = pick_dtype::<B>(&device, "auto", self.preferred).unwrap_or(DType::F32);
-        vec![DeviceInfo {
+        Some(DeviceInfo {
             name: name.into(),
-            description: format!("{device:?}"),
+            description: description.into(),
+            binding_max: (!self.is_quarter).then(|| (self.page)(&device)),
             memory: self.memory(&device),
             dtypes: dtypes::<B>(&device),
             default_dtype: format!("{auto:?}").to_lowercase(),
-        }]
+        })
+    }
+}
+
+/// The number of a device of a backend whose devices have no names.
+#[cfg(any(feature = "cuda", feature = "rocm"))]
+fn number(backend: &str, which: Which<'_>) -> Result<usize> {
+    match which {
+        Which::Default => Ok(0),
+        Which::Number(index) => Ok(index),
+        Which::Named(name) => Err(Error::usage(format!("--device {backend}:{name}: `{name}` is not a number"))
+            .hint("`trimtab devices` lists what can be used")),
     }
 }
 
@@ -87,8 +98,8 @@ macro_rules! page {
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 mod wgpu {
     use burn::backend::Wgpu;
-    use burn::backend::wgpu::WgpuDevice;
 
+    use super::super::adapters::{adapters, find};
     use super::*;
 
     const NAME: &str = if cfg!(feature = "vulkan") {
@@ -104,20 +115,21 @@ mod wgpu {
     // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
     const KIND: Kind<Wgpu> = Kind { preferred: DType::F32, page: page!(Wgpu), is_quarter: false };
 
-    fn device(index: usize) -> WgpuDevice {
-        if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) }
+    fn open(which: Which<'_>, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
+        let (number, device) = find(NAME, which)?;
+        KIND.bench(device, format!("{NAME}:{number}"), dtype)
     }
 
-    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
-        KIND.bench(device(index), format!("{NAME}:{index}"), dtype)
-    }
-
-    fn examine(index: usize, bodies: Bodies) -> Result<Examination> {
-        KIND.examine(&device(index), &format!("{NAME}:{index}"), bodies)
+    fn examine(which: Which<'_>, bodies: Bodies) -> Result<Examination> {
+        let (number, device) = find(NAME, which)?;
+        KIND.examine(&device, &format!("{NAME}:{number}"), bodies)
     }
 
     fn list() -> Vec<DeviceInfo> {
-        KIND.info(WgpuDevice::DefaultDevice, NAME)
+        let listed = adapters().into_iter().enumerate();
+        listed
+            .filter_map(|(i, one)| KIND.info(one.device.clone(), &format!("{NAME}:{i}"), &one.description()))
+            .collect()
     }
 }
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
@@ -134,16 +146,21 @@ mod cuda {
 
     const KIND: Kind<Cuda> = Kind { preferred: DType::BF16, page: page!(Cuda), is_quarter: true };
 
-    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
+    fn open(which: Which<'_>, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
+        let index = number("cuda", which)?;
         KIND.bench(CudaDevice::new(index), format!("cuda:{index}"), dtype)
     }
 
-    fn examine(index: usize, bodies: Bodies) -> Result<Examination> {
+    fn examine(which: Which<'_>, bodies: Bodies) -> Result<Examination> {
+        let index = number("cuda", which)?;
         KIND.examine(&CudaDevice::new(index), &format!("cuda:{index}"), bodies)
     }
 
     fn list() -> Vec<DeviceInfo> {
-        KIND.info(CudaDevice::new(0), "cuda")
+        let info = |index| {
+            KIND.info(CudaDevice::new(index), &format!("cuda:{index}"), &format!("{:?}", CudaDevice::new(index)))
+        };
+        (0..).map_while(info).collect()
     }
 }
 #[cfg(feature = "cuda")]
@@ -160,16 +177,21 @@ mod rocm {
 
     const KIND: Kind<Rocm> = Kind { preferred: DType::BF16, page: page!(Rocm), is_quarter: true };
 
-    fn open(index: usize, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
+    fn open(which: Which<'_>, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
+        let index = number("rocm", which)?;
         KIND.bench(RocmDevice::new(index), format!("rocm:{index}"), dtype)
     }
 
-    fn examine(index: usize, bodies: Bodies) -> Result<Examination> {
+    fn examine(which: Which<'_>, bodies: Bodies) -> Result<Examination> {
+        let index = number("rocm", which)?;
         KIND.examine(&RocmDevice::new(index), &format!("rocm:{index}"), bodies)
     }
 
     fn list() -> Vec<DeviceInfo> {
-        KIND.info(RocmDevice::new(0), "rocm")
+        let info = |index| {
+            KIND.info(RocmDevice::new(index), &format!("rocm:{index}"), &format!("{:?}", RocmDevice::new(index)))
+        };
+        (0..).map_while(info).collect()
     }
 }
 #[cfg(feature = "rocm")]

@@ -86,6 +86,14 @@ impl<B: FusedOps> Capture<B> {
         self.spec.residuals || self.spec.prompt
     }
 
+    /// The row of the residual stream up to which a prompt is read, if not to the end: nothing is said after it, and no
+    /// likelihood is wanted.
+    pub fn top(&self) -> Option<usize> {
+        let CaptureSpec { top_logprobs, residuals, prompt_only, .. } = self.spec;
+        let ends = prompt_only && top_logprobs == 0 && !residuals;
+        ends.then(|| self.probes.iter().map(|probes| probes.row).max().unwrap_or(0))
+    }
+
     /// Whether projections are captured.
     pub fn has_probes(&self) -> bool {
         !self.probes.is_empty()

@@ -256,10 +256,9 @@ impl<B: FusedOps> Engine<B> {
         let prompts: Vec<&[u32]> = one.targets.iter().map(|target| target.asked.job.prompt.as_slice()).collect();
         let mut rows = Rows::whole(&prompts, prompts.iter().map(|prompt| prompt.len()).collect(), 0);
         rows.coefs = one.targets.iter().map(|target| target.coefs.clone()).collect();
-        let pass = self.model.pass(&rows, one.cache.columns());
         let shares = capture.prompt_shares(&rows);
         let (mut means, mut along): (Vec<Tensor<B, 3>>, Along<B>) = (Vec::new(), Vec::new());
-        let stream = self.model.stream(&pass, Some(&mut one.cache), |row, h| {
+        let mut watch = |row: usize, h: &Tensor<B, 2>| {
             if capture.spec.prompt {
                 capture.project(row, h, &mut along);
             }
@@ -267,9 +266,17 @@ impl<B: FusedOps> Engine<B> {
                 let [_, hidden] = h.dims();
                 means.push(shares.clone().matmul(h.clone().reshape([rows.len(), rows.width, hidden])));
             }
-        });
-        // Padding and the last tokens were written too; a ragged write adds to what is there.
-        one.cache.clear_from(&rows.end.iter().map(|end| end - 1).collect::<Vec<_>>(), &self.model.device);
+        };
+        let stream = match capture.top() {
+            Some(top) => self.model.stream_to(top, &self.model.pass(&rows, rows.width), &mut watch),
+            None => {
+                let pass = self.model.pass(&rows, one.cache.columns());
+                let stream = self.model.stream(&pass, Some(&mut one.cache), &mut watch);
+                // Padding and the last tokens were written too; a ragged write adds to what is there.
+                one.cache.clear_from(&rows.end.iter().map(|end| end - 1).collect::<Vec<_>>(), &self.model.device);
+                stream
+            }
+        };
         let states = capture.prompts(means, rows.len()).into_iter().map(|states| Some(Arc::new(states)));
         let tokens = match capture.spec.prompt {
             true => {

@@ -1,9 +1,7 @@
 //! Products of f32 activations with a frozen matrix `W [outer, inner]` that is held in bf16 and read where it lies: half the
 //! memory and half the traffic of f32, and no packed copy beside it.
 //!
-//! `x · Wᵀ` (forward) and `dy · W` (backward) are both `out += a · b`, where `b` is `Wᵀ` or `W`. The activations `a` are
-//! rounded to bf16 once and laid in tiles of 16 rows by 32; a task takes 32 columns of `b` into a panel in its cache, tile
-//! by tile as the processor's dot products of pairs want them, and runs over all rows of `a`. Sums are f32.
+//! `x · Wᵀ` (forward) and `dy · W` (backward) are both `out += a · b`, where `b` is `Wᵀ` or `W` ([`super::bf16_sums`]).
 //!
 //! A few rows (decoding) are bound by memory: there the weights are the tiles of `a`, as they lie, and the activations the
 //! panel. Processors without products of bf16 widen the weights to f32 as they pass by and round nothing.
@@ -15,14 +13,12 @@ use burn::backend::flex::FlexTensor;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::bf16_engine::{BLOCK, Engine, Rows, STEP, TILE, Tile};
+use super::bf16_engine::{BLOCK, Begin, Block, Engine, Rows, STEP, TILE, Tile};
+use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow};
 use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
 
 /// Rows up to which the weights are taken as they pass by.
 pub(super) const FEW: usize = 8;
-
-/// Terms of a sum that a panel holds at once: with two tiles of columns it takes 64 KiB.
-const DEPTH: usize = 1024;
 
 /// Multiplications below which a second thread costs more than it brings.
 const PER_TASK: usize = 1 << 17;
@@ -41,12 +37,37 @@ impl<'a> Weights<'a> {
         Self { values: &t.storage::<bf16>()[start..][..shape[0] * shape[1]], inner: shape[1] }
     }
 
-    fn outer(self) -> usize {
+    pub fn outer(self) -> usize {
         self.values.len() / self.inner
     }
 
     fn row(self, index: usize) -> &'a [bf16] {
         &self.values[index * self.inner..][..self.inner]
+    }
+
+    /// Lays 16 columns and up to 32 terms of `Wᵀ` into a tile.
+    pub fn transposed(self, engine: Engine) -> impl Fn(usize, Range<usize>, &mut Tile) + Sync + 'a {
+        let outer = self.outer();
+        move |from, terms, tile| {
+            let rows: [&[bf16]; TILE] = std::array::from_fn(|i| match from + i < outer {
+                true => &self.row(from + i)[terms.clone()],
+                false => &[],
+            });
+            engine.fill_transposed(rows, tile);
+        }
+    }
+
+    /// Lays 16 columns and up to 32 terms of `W` into a tile.
+    pub fn straight(self, engine: Engine) -> impl Fn(usize, Range<usize>, &mut Tile) + Sync + 'a {
+        let outer = self.outer();
+        move |from, terms, tile| {
+            let columns = from.min(self.inner)..(from + TILE).min(self.inner);
+            let pairs = terms.step_by(2).map(|n| {
+                let second = if n + 1 < outer { &self.row(n + 1)[columns.clone()] } else { &[] };
+                (&self.row(n)[columns.clone()], second)
+            });
+            engine.fill_paired(pairs, tile);
+        }
     }
 
     /// `out [rows, outer] += x [rows, inner] · Wᵀ`.
@@ -74,14 +95,7 @@ impl<'a> Weights<'a> {
             };
             return add_in_f32(x, self.inner, 1.0, out, outer, &wide, true);
         }
-        let fill = |from: usize, depth: Range<usize>, tile: &mut Tile| {
-            let rows: [&[bf16]; TILE] = std::array::from_fn(|i| match from + i < outer {
-                true => &self.row(from + i)[depth.clone()],
-                false => &[],
-            });
-            engine.fill_transposed(rows, tile);
-        };
-        add_by_tiles(engine, x, self.inner, 1.0, out, outer, &fill);
+        add_by_tiles(engine, x, self.inner, 1.0, out, outer, self.transposed(engine));
     }
 
     pub(super) fn add_backward_by(self, engine: Engine, dy: &[f32], alpha: f32, out: &mut [f32]) {
@@ -94,21 +108,13 @@ impl<'a> Weights<'a> {
             };
             return add_in_f32(dy, outer, alpha, out, self.inner, &wide, false);
         }
-        let fill = |from: usize, depth: Range<usize>, tile: &mut Tile| {
-            let columns = from.min(self.inner)..(from + TILE).min(self.inner);
-            let pairs = depth.step_by(2).map(|n| {
-                let second = if n + 1 < outer { &self.row(n + 1)[columns.clone()] } else { &[] };
-                (&self.row(n)[columns.clone()], second)
-            });
-            engine.fill_paired(pairs, tile);
-        };
-        add_by_tiles(engine, dy, outer, alpha, out, self.inner, &fill);
+        add_by_tiles(engine, dy, outer, alpha, out, self.inner, self.straight(engine));
     }
 }
 
 /// Whether [`add_block`] takes products of this size.
 pub(super) fn is_block(engine: Engine, rows: usize, inner: usize) -> bool {
-    engine.has_tiles() && rows <= BLOCK && inner.is_multiple_of(STEP)
+    engine != Engine::Plain && rows <= BLOCK && inner.is_multiple_of(STEP)
 }
 
 /// Up to 32 rows of activations, `out [rows, outer] += x · Wᵀ`: the weights, 32 rows at a time, are the tiles of `a` and `xᵀ`
@@ -144,8 +150,9 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
         let first = block(n, room).cast::<u16>();
         let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
         let panel = [&panel[..steps], &panel[steps..]];
+        let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
         // SAFETY: the sums are ours, and 32 rows of weights are there.
-        unsafe { engine.add_product(weights, panel, sums.as_mut_ptr(), BLOCK, (BLOCK, BLOCK)) };
+        unsafe { engine.add_product(weights, panel, Begin::zeros(), to, (BLOCK, BLOCK)) };
         for (j, sums) in sums.chunks_exact(BLOCK).enumerate() {
             let factor = row_of(n + j).1;
             for (m, sum) in sums.iter().take(rows).enumerate() {
@@ -250,8 +257,8 @@ fn wide(w: bf16) -> f32 {
     f32::from_bits(u32::from(w.to_bits()) << 16)
 }
 
-/// `out [rows, columns] += alpha · a [rows, depth] · b` with `b` in panels; `fill(column, depth, tile)` lays 16 columns and
-/// up to 32 terms of `b` into a tile.
+/// `out [rows, columns] += alpha · a [rows, depth] · b`; `fill(column, depth, tile)` lays 16 columns and up to 32 terms of `b`
+/// into a tile.
 pub(super) fn add_by_tiles(
     engine: Engine,
     a: &[f32],
@@ -259,65 +266,14 @@ pub(super) fn add_by_tiles(
     alpha: f32,
     out: &mut [f32],
     columns: usize,
-    fill: &(impl Fn(usize, Range<usize>, &mut Tile) + Sync),
+    fill: impl Fn(usize, Range<usize>, &mut Tile) + Sync,
 ) {
-    let rows = a.len() / depth;
-    let steps = depth.div_ceil(STEP);
-    let a = in_tiles(a, depth, alpha);
-    let shared = Shared(out.as_mut_ptr());
-    (0..columns.div_ceil(BLOCK)).into_par_iter().for_each_init(
-        || vec![Tile::ZERO; 2 * (DEPTH / STEP)],
-        |panel, task| {
-            let column = task * BLOCK;
-            for first in (0..steps).step_by(DEPTH / STEP) {
-                let here = (steps - first).min(DEPTH / STEP);
-                let (left, right) = panel.split_at_mut(here);
-                for (tiles, column) in [(left, column), (&mut right[..here], column + TILE)] {
-                    for (tile, step) in tiles.iter_mut().zip(first..) {
-                        fill(column, step * STEP..((step + 1) * STEP).min(depth), tile);
-                    }
-                }
-                let b = [&panel[..here], &panel[here..2 * here]];
-                for (row, a) in (0..rows).step_by(BLOCK).zip(a.chunks_exact(2 * steps)) {
-                    let (upper, lower) = a.split_at(steps);
-                    let a = Rows::of_tiles(&upper[first..], &lower[first..]);
-                    let size = (BLOCK.min(rows - row), BLOCK.min(columns - column));
-                    // SAFETY: this task alone writes these columns, and `size` keeps to those that there are.
-                    unsafe { engine.add_product(a, b, shared.at(row * columns + column), columns, size) };
-                }
-            }
-        },
-    );
-}
-
-/// `alpha · a` rounded to bf16, in tiles of 16 rows by 32, row after row of tiles; zeros make the last block whole.
-fn in_tiles(a: &[f32], depth: usize, alpha: f32) -> Vec<Tile> {
-    let (rows, steps) = (a.len() / depth, depth.div_ceil(STEP));
-    let mut tiles = vec![Tile::ZERO; rows.div_ceil(BLOCK) * 2 * steps];
-    tiles.par_chunks_mut(steps).zip(a.par_chunks(TILE * depth)).for_each(|(tiles, a)| {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (i, row) in a.chunks_exact(depth).enumerate() {
-                    for (tile, values) in tiles.iter_mut().zip(row.chunks(STEP)) {
-                        let into = &mut tile.0[i * STEP..][..values.len()];
-                        for (to, value) in into.iter_mut().zip(values) {
-                            *to = narrow(value * alpha);
-                        }
-                    }
-                }
-            },
-        )
-    });
-    tiles
-}
-
-/// The nearest bf16, ties to even; a NaN stays one.
-#[inline(always)]
-fn narrow(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
-    if value.is_nan() { 0x7fc0 } else { rounded }
+    let a = Tiled::new(a, depth, alpha);
+    let factor = Factor { a: &a, row: 0, step: 0, depth, fill: Box::new(fill) };
+    let (rows, start) = (out.len() / columns.max(1), Start::There);
+    let sum = Sum { out: Shared(out.as_mut_ptr()), stride: columns, rows, columns, start, factors: vec![factor] };
+    // SAFETY: `out` is rows x columns and ours.
+    unsafe { add_up(engine, &[sum]) };
 }
 
 /// The same by `gemm`, with a task's columns of `b` widened to f32; `rows_of_b` says that `widen` gives `bᵀ`.
@@ -394,13 +350,5 @@ mod tests {
                 close(&dx, &right_dx, &format!("{engine:?} backward {rows} x {outer} x {inner}"));
             }
         }
-    }
-
-    #[test]
-    fn rounding_is_to_the_nearest_and_a_nan_stays_one() {
-        for value in [0.0, 1.0, -1.003_906_3, 1.001_953_1, 3.0e38, -1e-40, f32::INFINITY] {
-            assert_eq!(narrow(value), bf16::from_f32(value).to_bits(), "{value}");
-        }
-        assert!(bf16::from_bits(narrow(f32::from_bits(0x7fff_ffff))).is_nan());
     }
 }

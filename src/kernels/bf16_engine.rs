@@ -59,14 +59,6 @@ impl Engine {
         all
     }
 
-    /// Whether tiles are registers of this engine.
-    pub fn has_tiles(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return self == Self::Amx;
-        #[cfg(not(target_arch = "x86_64"))]
-        false
-    }
-
     /// Lays 16 columns of `b` into a tile from the rows of its transpose, which hold up to 32 terms; those missing are zeros.
     pub fn fill_transposed(self, rows: [&[bf16]; TILE], tile: &mut Tile) {
         #[cfg(target_arch = "x86_64")]
@@ -105,40 +97,65 @@ impl Engine {
         tile.0[filled * STEP..].fill(0);
     }
 
-    /// Adds the sum of the products to the first `size` (rows, columns) of a 32 x 32 block of `out`.
+    /// Writes what `begin` holds plus the sum of the products into the first `size` (rows, columns) of a 32 x 32 block.
     ///
     /// # Safety
-    /// `out` is the first of `size.0` rows, `stride` apart, of at least `size.1` numbers that no other thread touches; what
+    /// `to` is a block of at least that size that no other thread touches, and `begin` one of that size that may be read; what
     /// `a` points to is live; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
-    pub unsafe fn add_product(self, a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize, size: (usize, usize)) {
+    pub unsafe fn add_product(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block, size: (usize, usize)) {
         if size == (BLOCK, BLOCK) {
             // SAFETY: the block is whole; the rest is the caller's promise.
-            return unsafe { self.add_whole(a, b, out, stride) };
+            return unsafe { self.add_whole(a, b, begin, to) };
         }
         let mut whole = [0.0f32; BLOCK * BLOCK];
-        // SAFETY: the caller's promise for `out`; `whole` is ours.
+        let places = || (0..size.0).flat_map(|i| (0..size.1).map(move |j| (i, j)));
+        // SAFETY: the caller's promise for `begin` and `to`; `whole` is ours.
         unsafe {
-            self.add_whole(a, b, whole.as_mut_ptr(), BLOCK);
-            for (i, row) in whole.chunks_exact(BLOCK).take(size.0).enumerate() {
-                for (j, sum) in row.iter().take(size.1).enumerate() {
-                    *out.add(i * stride + j) += sum;
-                }
+            for (i, j) in places() {
+                whole[i * BLOCK + j] = *begin.first.add(i * begin.stride + j);
+            }
+            let place = Block { first: whole.as_mut_ptr(), stride: BLOCK };
+            self.add_whole(a, b, Begin { first: place.first, stride: BLOCK }, place);
+            for (i, j) in places() {
+                *to.first.add(i * to.stride + j) = whole[i * BLOCK + j];
             }
         }
     }
 
-    unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize) {
+    unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
         debug_assert_eq!(b[0].len(), b[1].len());
         // SAFETY: the caller's promise.
         unsafe {
             match self {
                 #[cfg(target_arch = "x86_64")]
-                Self::Amx => x86::add_by_amx(a, b, out, stride),
+                Self::Amx => x86::add_by_amx(a, b, begin, to),
                 #[cfg(target_arch = "x86_64")]
-                Self::Avx512 => x86::add_by_dots(a, b, out, stride),
+                Self::Avx512 => x86::add_by_dots(a, b, begin, to),
                 Self::Plain => unreachable!("without products of bf16 there are no tiles"),
             }
         }
+    }
+}
+
+/// Where a block of f32 goes: its first number, and the distance from a row to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub first: *mut f32,
+    pub stride: usize,
+}
+
+/// Where a sum begins; with a stride of 0 every row begins with the same numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Begin {
+    pub first: *const f32,
+    pub stride: usize,
+}
+
+impl Begin {
+    /// Zeros in every place.
+    pub fn zeros() -> Self {
+        static ZEROS: [f32; BLOCK] = [0.0; BLOCK];
+        Self { first: ZEROS.as_ptr(), stride: 0 }
     }
 }
 
@@ -167,7 +184,7 @@ mod x86 {
 
     use half::bf16;
 
-    use super::{PAIRS, Rows, STEP, TILE, Tile};
+    use super::{Begin, Block, PAIRS, Rows, STEP, TILE, Tile};
 
     /// Whether there are tiles of bf16 and the system lets this process use them.
     pub fn has_amx() -> bool {
@@ -209,17 +226,19 @@ mod x86 {
     };
 
     /// # Safety
-    /// [`has_amx`]; `out` is a block of 32 rows of 32 numbers, `stride` apart, that no other thread touches.
-    pub unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize) {
+    /// [`has_amx`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
+    pub unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
         // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes; the rest is the caller's promise.
         unsafe {
-            let lower = out.add(TILE * stride);
             asm!(
                 "ldtilecfg [{t}]",
-                "tileloadd tmm0, [{c0}+{stride}*1]",
-                "tileloadd tmm1, [{c0}+{stride}*1+64]",
-                "tileloadd tmm2, [{c1}+{stride}*1]",
-                "tileloadd tmm3, [{c1}+{stride}*1+64]",
+                "mov {t}, {from_stride}",
+                "shl {t}, 4",
+                "add {t}, {from}",
+                "tileloadd tmm0, [{from}+{from_stride}*1]",
+                "tileloadd tmm1, [{from}+{from_stride}*1+64]",
+                "tileloadd tmm2, [{t}+{from_stride}*1]",
+                "tileloadd tmm3, [{t}+{from_stride}*1+64]",
                 "mov {t}, 64",
                 "2:",
                 "tileloadd tmm4, [{a0}+{row}*1]",
@@ -236,15 +255,19 @@ mod x86 {
                 "add {b1}, 1024",
                 "dec {steps}",
                 "jnz 2b",
-                "tilestored [{c0}+{stride}*1], tmm0",
-                "tilestored [{c0}+{stride}*1+64], tmm1",
-                "tilestored [{c1}+{stride}*1], tmm2",
-                "tilestored [{c1}+{stride}*1+64], tmm3",
+                "mov {t}, {stride}",
+                "shl {t}, 4",
+                "add {t}, {to}",
+                "tilestored [{to}+{stride}*1], tmm0",
+                "tilestored [{to}+{stride}*1+64], tmm1",
+                "tilestored [{t}+{stride}*1], tmm2",
+                "tilestored [{t}+{stride}*1+64], tmm3",
                 "tilerelease",
                 t = inout(reg) &CONFIGURATION => _,
-                c0 = in(reg) out,
-                c1 = in(reg) lower,
-                stride = in(reg) stride * size_of::<f32>(),
+                from = in(reg) begin.first,
+                from_stride = in(reg) begin.stride * size_of::<f32>(),
+                to = in(reg) to.first,
+                stride = in(reg) to.stride * size_of::<f32>(),
                 a0 = inout(reg) a.first[0] => _,
                 a1 = inout(reg) a.first[1] => _,
                 row = in(reg) a.row * size_of::<u16>(),
@@ -260,18 +283,19 @@ mod x86 {
     }
 
     /// # Safety
-    /// AVX-512 BF16; `out` as in [`add_by_amx`].
+    /// AVX-512 BF16; the blocks as in [`add_by_amx`].
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub unsafe fn add_by_dots(a: Rows, b: [&[Tile]; 2], out: *mut f32, stride: usize) {
+    pub unsafe fn add_by_dots(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
         // So many rows by two tiles of columns: 16 sums, two columns and a broadcast fit the 32 registers.
         const ROWS: usize = 8;
         // SAFETY: the caller's promise; a tile of `b` has 16 rows of 64 bytes.
         unsafe {
             for first in (0..2 * TILE).step_by(ROWS) {
                 let rows = a.first[first / TILE].add(first % TILE * a.row);
-                let sum = |i: usize, column: usize| out.add((first + i) * stride + column * TILE);
+                let start = |i: usize, column: usize| begin.first.add((first + i) * begin.stride + column * TILE);
+                let sum = |i: usize, column: usize| to.first.add((first + i) * to.stride + column * TILE);
                 let mut sums: [[__m512; 2]; ROWS] =
-                    std::array::from_fn(|i| [_mm512_loadu_ps(sum(i, 0)), _mm512_loadu_ps(sum(i, 1))]);
+                    std::array::from_fn(|i| [_mm512_loadu_ps(start(i, 0)), _mm512_loadu_ps(start(i, 1))]);
                 for (step, (left, right)) in b[0].iter().zip(b[1]).enumerate() {
                     let terms = rows.add(step * a.step);
                     let (left, right) = (left.0.as_ptr().cast::<__m512i>(), right.0.as_ptr().cast::<__m512i>());

@@ -11,7 +11,7 @@ use cubecl::server::ComputeServer;
 use super::shaders::attention::Sizes;
 use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
-use super::{AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Moments, Span, shaders};
+use super::{AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, Span, shaders};
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
@@ -100,13 +100,16 @@ where
         }
     }
 
-    fn add_affine(
-        sum: &Tensor<Self, 2>,
-        x: &Tensor<Self, 2>,
-        weight: &Tensor<Self, 2>,
-        bias: Option<&Tensor<Self, 1>>,
-    ) -> Tensor<Self, 2> {
-        few_rows(Some(sum), x, weight, bias).unwrap_or_else(|| Self::affine(x, weight, bias) + sum.clone())
+    // A product of a few rows is one launch with its bias; the parts of a stacked one would have to be copied apart.
+    const STACKS: bool = false;
+
+    fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
+        let Projection { weight, bias, lora } = projection;
+        let y = few_rows(Some(sum), x, weight, bias).unwrap_or_else(|| Self::affine(x, weight, bias) + sum.clone());
+        match lora {
+            Some(Lora { a, b, scale }) => Self::add_matmul(y, &Self::matmul(x, a, 1.0), b, *scale),
+            None => y,
+        }
     }
 
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {

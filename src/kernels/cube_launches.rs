@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::cube_tests_a::device;
-use super::{AdamStep, Draw, FusedOps, Heads, Span};
+use super::{AdamStep, Draw, FusedOps, Heads, Projection, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -38,7 +38,10 @@ fn operations() -> Vec<Counted> {
         (
             "projection of one row onto a sum",
             1,
-            Box::new(move || drop(Wgpu::add_affine(&fresh([1, 64]), &fresh([1, 64]), &matrix(), None))),
+            Box::new(move || {
+                let projection = Projection { weight: &matrix(), bias: None, lora: None };
+                drop(Wgpu::add_projection(&fresh([1, 64]), &fresh([1, 64]), projection));
+            }),
         ),
         ("rms_norm", 1, Box::new(|| drop(Wgpu::rms_norm(&fresh([9, 64]), &fresh([64]), 1e-6)))),
         (
@@ -153,11 +156,11 @@ fn every_operation_once() {
     let done = || <Wgpu as Backend>::sync(&device).expect("the device does what it is told");
     for (name, _, operation) in operations() {
         done();
-        println!("{MARK}{name}");
+        eprintln!("{MARK}{name}");
         operation();
         done();
     }
-    println!("{MARK}end");
+    eprintln!("{MARK}end");
 }
 
 #[test]
@@ -182,7 +185,7 @@ fn launches_are_few() {
         let of_it = log.lines().skip_while(|line| line.trim() != format!("{MARK}{name}")).skip(1);
         let of_it: Vec<&str> =
             of_it.take_while(|line| !line.starts_with(MARK)).filter(|line| line.contains("Executing ")).collect();
-        println!("{name}: {} of {most}", of_it.len());
+        eprintln!("{name}: {} of {most}", of_it.len());
         assert!(!of_it.is_empty(), "no launch of {name} in the log:\n{log}");
         if of_it.len() > most {
             too_many.push((name, of_it));

@@ -5,7 +5,7 @@ use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
+use super::{FusedOps, Heads, Projection, SCORES_AT_ONCE, Span, composed};
 
 /// The default device, if there is one.
 pub(super) fn device() -> Option<WgpuDevice> {
@@ -45,7 +45,7 @@ fn within<const D: usize>(most: f32, what: &str, gpu: Tensor<Wgpu, D>, want: Ten
     let scale = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
     let off = a.iter().zip(&b).map(|(a, b)| if a.is_finite() { (a - b).abs() / scale } else { f32::MAX });
     let off = off.fold(0.0, f32::max);
-    println!("{what}: {off:e}");
+    eprintln!("{what}: {off:e}");
     assert!(off <= most, "{what}: {off:e} of {scale}");
 }
 
@@ -63,7 +63,7 @@ pub(super) fn along<const D: usize>(
 #[track_caller]
 pub(super) fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
     let found = (slope * direction).sum().into_scalar();
-    println!("{what}: {found} by the kernel, {want} by differences");
+    eprintln!("{what}: {found} by the kernel, {want} by differences");
     assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");
 }
 
@@ -349,7 +349,12 @@ fn projections_of_few_rows() {
             within(most, "without bias", Wgpu::affine(&gx, &gw, None), composed::affine(&x, &w, None));
             let (sum, gsum) = random([n, outer], 4, &device);
             let want = composed::affine(&x, &w, Some(&bias)) + sum;
-            within(most, "onto a sum", Wgpu::add_affine(&gsum, &gx, &gw, Some(&gbias)), want);
+            within(
+                most,
+                "onto a sum",
+                Wgpu::add_projection(&gsum, &gx, Projection { weight: &gw, bias: Some(&gbias), lora: None }),
+                want,
+            );
         }
     }
 }

@@ -88,7 +88,7 @@ fn attention_and_its_backward_are_those_of_plain_tensor_code() {
         let (dq, dk, dv) = Wgpu::causal_attention_backward(&gdy, &gq, &gk, &gv, &out, lse.as_ref(), &span, case.heads);
         let lse = lse.expect("the backward pass wants it").into_data();
         assert!(lse.iter::<f32>().all(f32::is_finite), "a denominator is no number");
-        println!("{}", case.describe());
+        eprintln!("{}", case.describe());
         close("output", out * gused.clone(), want * used.clone());
         close("gradient of the queries", dq * gused, want_q * used);
         close("gradient of the keys", dk, want_k);
@@ -124,7 +124,7 @@ fn cross_entropy_is_that_of_plain_tensor_code() {
         let (targets, gtargets) = ids_of(&ids, &device);
         let (want_loss, want) = composed::cross_entropy(logits.clone(), &targets, &weights);
         let (loss, gradient) = Wgpu::cross_entropy(shared.clone(), &gtargets, &gweights);
-        println!("{n} rows of {vocabulary}");
+        eprintln!("{n} rows of {vocabulary}");
         close("loss", loss, want_loss.clone());
         close("gradient", gradient, want.clone());
         close("shared logits are left alone", shared.clone(), logits);
@@ -166,7 +166,7 @@ fn adamw_is_that_of_plain_tensor_code() {
         let (gradient, ggradient) = random([n], 4, &device);
         let (value, first, second) = composed::adamw((a.clone(), b * 0.1, c.powi_scalar(2)), &gradient, &scale, step);
         let (v, m, s) = Wgpu::adamw((ga.clone(), gb * 0.1, gc.powi_scalar(2)), &ggradient, &gscale, step);
-        println!("{n} values");
+        eprintln!("{n} values");
         close("value", v, value);
         close("first moment", m, first);
         close("second moment", s, second);

@@ -4,6 +4,8 @@
 //!
 //! Everything here is f32, and frozen matrices may be bf16 or 8 bits; other dtypes take the composed body.
 
+use std::mem::MaybeUninit;
+
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
@@ -12,9 +14,10 @@ use rayon::prelude::*;
 use super::bf16::Weights;
 use super::flex_attention as fa;
 use super::flex_primitives::*;
+use super::flex_projections as fp;
 use super::profile::{Op, clock};
 use super::q8::{self, Weights8};
-use super::{AdamStep, FusedOps, Heads, Moments, Span, composed};
+use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, composed};
 
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
@@ -46,32 +49,45 @@ impl FusedOps for Flex {
         if tokens * hidden * hidden >= FILLS_THE_CORES { 1 } else { rayon::current_num_threads() }
     }
 
+    const VIEW_BYTES: usize = 1;
+    // Where it pays, `project_at_once` makes one product.
+    const STACKS: bool = false;
+
+    fn project_at_once(
+        x: &Tensor<Self, 2>,
+        stack: Option<&Tensor<Self, 2>>,
+        projections: &[Projection<'_, Self>],
+    ) -> Option<Vec<Tensor<Self, 2>>> {
+        fp::forward(x, stack, projections)
+    }
+
+    fn project_backward_at_once(
+        x: &Tensor<Self, 2>,
+        dys: &[Tensor<Self, 2>],
+        projections: &[Projection<'_, Self>],
+        learns: bool,
+    ) -> Option<ProjectionGrads<Self>> {
+        fp::backward(x, dys, projections, learns)
+    }
+
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
-        let _clock = clock(Op::Product, product(x.dims(), weight));
-        let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
-        if let (true, Some(held)) = (is_f32(x), held_in(weight, DType::I8)) {
-            let mut out = initial(bias, n, outer);
-            Weights8::of(&held).add_forward(slice(&packed(x)), &mut out);
-            return tensor(out, [n, outer]);
+        if let Some(mut ys) = fp::forward(x, None, &[Projection { weight, bias, lora: None }]) {
+            return ys.remove(0);
         }
-        let held = held_in(weight, DType::BF16);
-        if !is_f32(x) || !(is_f32(weight) || held.is_some()) {
+        let _clock = clock(Op::Product, fp::product(x.dims(), weight));
+        let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
+        let is_held = [DType::I8, DType::BF16].into_iter().any(|dtype| held_in(weight, dtype).is_some());
+        if !is_f32(x) || !(is_f32(weight) || is_held) {
             return composed::affine(x, weight, bias);
         }
-        if let Some(held) = held {
-            let mut out = initial(bias, n, outer);
-            Weights::of(&held).add_forward(slice(&packed(x)), &mut out);
+        if bias.is_some() || is_held {
+            let mut out = bias.map_or_else(|| vec![0.0; n * outer], |bias| slice(&packed(bias)).repeat(n));
+            fp::add_product(slice(&packed(x)), n, weight, &mut out);
             return tensor(out, [n, outer]);
         }
         let (x, weight) = (x.clone().into_primitive().tensor(), weight.clone().into_primitive().tensor());
         let (a, b) = (Matrix::of(&x), Matrix::of(&weight).transposed());
         let parallelism = parallelism(n, outer, inner);
-        if let Some(bias) = bias {
-            let mut out = slice(&packed(bias)).repeat(n);
-            // SAFETY: `out` is n x outer and ours; a and b borrow live tensors.
-            unsafe { gemm(out.as_mut_ptr(), outer, true, a, b, 1.0, parallelism) };
-            return tensor(out, [n, outer]);
-        }
         // SAFETY: the product writes all of `out`, which is n x outer, and reads none of it; a and b borrow live tensors.
         let out = unsafe { written(n * outer, |out| gemm(out, outer, false, a, b, 1.0, parallelism)) };
         tensor(out, [n, outer])
@@ -82,7 +98,7 @@ impl FusedOps for Flex {
         if !is_f32(a) || !is_f32(b) {
             return Self::add_matmul(Tensor::zeros(shape, (&a.device(), DType::F32)), a, b, alpha);
         }
-        let _clock = clock(Op::ProductBackward, product(a.dims(), b));
+        let _clock = clock(Op::ProductBackward, fp::product(a.dims(), b));
         let (a, b) = (a.clone().into_primitive().tensor(), b.clone().into_primitive().tensor());
         let (ma, mb) = (Matrix::of(&a), Matrix::of(&b));
         let parallelism = parallelism(ma.rows, mb.columns, ma.columns);
@@ -93,7 +109,7 @@ impl FusedOps for Flex {
     }
 
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
-        let _clock = clock(Op::ProductBackward, product(a.dims(), b));
+        let _clock = clock(Op::ProductBackward, fp::product(a.dims(), b));
         let held = held_in(b, DType::BF16);
         if !is_f32(&sum) || !is_f32(a) || !(is_f32(b) || held.is_some()) {
             return composed::add_matmul(sum, a, b, alpha);
@@ -116,19 +132,21 @@ impl FusedOps for Flex {
         let _clock = clock(Op::Norm, passes(x, 4, 2));
         let [n, d] = x.dims();
         let (x, gain) = (packed(x), packed(gain));
-        let mut out = vec![0.0; n * d];
-        out.par_chunks_mut(d).zip(slice(&x).par_chunks(d)).with_min_len(rows_per_task(d)).for_each(|(out, x)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let r = inverse_rms(x, epsilon);
-                    for ((o, x), g) in out.iter_mut().zip(x).zip(slice(&gain)) {
-                        *o = x * r * g;
-                    }
-                },
-            )
-        });
-        tensor(out, [n, d])
+        let norms = |out: &mut [MaybeUninit<f32>]| {
+            out.par_chunks_mut(d).zip(slice(&x).par_chunks(d)).with_min_len(rows_per_task(d)).for_each(|(out, x)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let r = inverse_rms(x, epsilon);
+                        for ((o, x), g) in out.iter_mut().zip(x).zip(slice(&gain)) {
+                            o.write(x * r * g);
+                        }
+                    },
+                )
+            });
+        };
+        // SAFETY: every row is written whole.
+        tensor(unsafe { filled(n * d, norms) }, [n, d])
     }
 
     fn rms_norm_backward(
@@ -182,21 +200,23 @@ impl FusedOps for Flex {
         let _clock = clock(Op::Gate, passes(gate, 4, 3));
         let shape = gate.dims();
         let (gate, up) = (packed(gate), packed(up));
-        let mut out = vec![0.0; shape[0] * shape[1]];
         let chunk = ELEMENTS_PER_TASK;
-        out.par_chunks_mut(chunk).zip(slice(&gate).par_chunks(chunk)).zip(slice(&up).par_chunks(chunk)).for_each(
-            |((out, gate), up)| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
-                            *o = g / (1.0 + exp(-g)) * u;
-                        }
-                    },
-                )
-            },
-        );
-        tensor(out, shape)
+        let gated = |out: &mut [MaybeUninit<f32>]| {
+            out.par_chunks_mut(chunk).zip(slice(&gate).par_chunks(chunk)).zip(slice(&up).par_chunks(chunk)).for_each(
+                |((out, gate), up)| {
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
+                                o.write(g / (1.0 + exp(-g)) * u);
+                            }
+                        },
+                    )
+                },
+            );
+        };
+        // SAFETY: every part is written whole.
+        tensor(unsafe { filled(shape[0] * shape[1], gated) }, shape)
     }
 
     fn swiglu_backward(
@@ -207,25 +227,31 @@ impl FusedOps for Flex {
         let _clock = clock(Op::Gate, passes(gate, 9, 5));
         let shape = gate.dims();
         let (dy, gate, up) = (packed(dy), packed(gate), packed(up));
-        let (mut dgate, mut dup) = (vec![0.0; shape[0] * shape[1]], vec![0.0; shape[0] * shape[1]]);
-        let chunk = ELEMENTS_PER_TASK;
-        dgate
-            .par_chunks_mut(chunk)
-            .zip(dup.par_chunks_mut(chunk))
-            .zip(slice(&dy).par_chunks(chunk))
-            .zip(slice(&gate).par_chunks(chunk).zip(slice(&up).par_chunks(chunk)))
-            .for_each(|(((dgate, dup), dy), (gate, up))| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for i in 0..dy.len() {
-                            let s = 1.0 / (1.0 + exp(-gate[i]));
-                            dgate[i] = dy[i] * up[i] * s * (1.0 + gate[i] * (1.0 - s));
-                            dup[i] = dy[i] * gate[i] * s;
-                        }
-                    },
-                )
-            });
+        let (n, chunk) = (shape[0] * shape[1], ELEMENTS_PER_TASK);
+        let mut dup = Vec::with_capacity(n);
+        let both = |dgate: &mut [MaybeUninit<f32>]| {
+            dgate
+                .par_chunks_mut(chunk)
+                .zip(dup.spare_capacity_mut()[..n].par_chunks_mut(chunk))
+                .zip(slice(&dy).par_chunks(chunk))
+                .zip(slice(&gate).par_chunks(chunk).zip(slice(&up).par_chunks(chunk)))
+                .for_each(|(((dgate, dup), dy), (gate, up))| {
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for i in 0..dy.len() {
+                                let s = 1.0 / (1.0 + exp(-gate[i]));
+                                dgate[i].write(dy[i] * up[i] * s * (1.0 + gate[i] * (1.0 - s)));
+                                dup[i].write(dy[i] * gate[i] * s);
+                            }
+                        },
+                    )
+                })
+        };
+        // SAFETY: every part of both is written whole.
+        let dgate = unsafe { filled(n, both) };
+        // SAFETY: as above.
+        unsafe { dup.set_len(n) };
         (tensor(dgate, shape), tensor(dup, shape))
     }
 
@@ -400,12 +426,6 @@ impl FusedOps for Flex {
     }
 }
 
-/// Multiplications and additions of `[n, inner] x matrix`, and the bytes of all three.
-fn product([n, inner]: [usize; 2], matrix: &Tensor<Flex, 2>) -> (usize, usize) {
-    let size = matrix.shape().num_elements();
-    (2 * n * size, size * matrix.dtype().size() + size_of::<f32>() * n * (inner + size / inner.max(1)))
-}
-
 /// So many operations on each number of a tensor, and so many numbers read or written for it.
 fn passes<const D: usize>(t: &Tensor<Flex, D>, operations: usize, numbers: usize) -> (usize, usize) {
     let n = t.shape().num_elements();
@@ -417,14 +437,6 @@ fn products(q: &Tensor<Flex, 2>, span: &Span<Flex>, heads: Heads, count: usize) 
     let seen = |(start, at): (&usize, &usize)| (at + span.width).saturating_sub(*start);
     let seen: usize = span.start.iter().zip(&span.at).map(seen).sum();
     (2 * count * seen * span.width * q.dims()[1], 2 * size_of::<f32>() * seen * heads.key_value * heads.dim)
-}
-
-/// The bias in each of `n` rows, or zeros.
-fn initial(bias: Option<&Tensor<Flex, 1>>, n: usize, outer: usize) -> Vec<f32> {
-    match bias {
-        Some(bias) => slice(&packed(bias)).repeat(n),
-        None => vec![0.0; n * outer],
-    }
 }
 
 #[inline(always)]

@@ -2,6 +2,8 @@
 //! row and key-value head, products by `gemm`. The backward pass recomputes each tile's probabilities from the
 //! denominators that the forward pass kept (Dao 2023, FlashAttention-2, section 3.1.2).
 
+use std::cell::RefCell;
+
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -11,6 +13,11 @@ use super::types::{Heads, Span};
 
 /// Queries per tile: the scores of a tile over 2048 columns fit the second-level cache.
 const TILE: usize = 64;
+
+thread_local! {
+    /// Scores of the task at work on this thread: a token's attention allocates nothing that grows with what it sees.
+    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Sizes that every task needs.
 #[derive(Clone, Copy)]
@@ -72,10 +79,9 @@ pub(super) fn forward(
     let (shared_out, shared_lse) = (Shared(out.as_mut_ptr()), Shared(lse.as_mut_ptr()));
     let scale = (heads.dim as f32).powf(-0.5);
 
-    (0..rows * heads.key_value).into_par_iter().for_each(|task| {
+    let attend = |task: usize, scores: &mut Vec<f32>| {
         let (b, g) = (task / heads.key_value, task % heads.key_value);
         let (start, at) = (span.start[b], span.at[b]);
-        let mut scores = Vec::new();
         if width == 1 {
             let group = g * sizes.group..(g + 1) * sizes.group;
             let seen = (at + 1).saturating_sub(start);
@@ -96,7 +102,7 @@ pub(super) fn forward(
             scores.resize(group.len() * seen, 0.0);
             return vectorised(
                 #[inline(always)]
-                || one_query(queries, &k[from..], &v[from..], &mut scores, out, lse, sizes, scale),
+                || one_query(queries, &k[from..], &v[from..], scores, out, lse, sizes, scale),
             );
         }
         for h in g * sizes.group..(g + 1) * sizes.group {
@@ -131,7 +137,9 @@ pub(super) fn forward(
                 }
             }
         }
-    });
+    };
+    let tasks = (0..rows * heads.key_value).into_par_iter();
+    tasks.for_each(|task| SCORES.with_borrow_mut(|scores| attend(task, scores)));
     (tensor(out, [rows * width, sizes.query_channels]), tensor(lse, [rows, heads.query * width]))
 }
 

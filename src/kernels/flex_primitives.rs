@@ -1,5 +1,7 @@
 //! What the CPU's operations are made of: tensors as slices of f32, vectorised loops, matrix products.
 
+use std::mem::MaybeUninit;
+
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
@@ -30,6 +32,18 @@ pub(super) unsafe fn written(n: usize, write: impl FnOnce(*mut f32)) -> Vec<f32>
     values
 }
 
+/// The same for loops that write each number of their part.
+///
+/// # Safety
+/// `write` writes all of them.
+pub(super) unsafe fn filled(n: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut values = Vec::with_capacity(n);
+    write(&mut values.spare_capacity_mut()[..n]);
+    // SAFETY: the caller's promise.
+    unsafe { values.set_len(n) };
+    values
+}
+
 /// A tensor that owns `data`.
 pub(super) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> {
     let layout = Layout::contiguous(Shape::from(shape));
@@ -41,6 +55,8 @@ pub(super) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tenso
 pub(super) fn own<const D: usize>(t: Tensor<Flex, D>) -> FlexTensor {
     let mut primitive = t.into_primitive().tensor();
     let whole = primitive.is_contiguous() && primitive.layout().start_offset() == 0;
+    // A view of the first rows of a larger tensor may be its last owner.
+    let whole = whole && primitive.storage::<f32>().len() == primitive.layout().num_elements();
     if whole && primitive.try_storage_mut::<f32>().is_some() {
         return primitive;
     }

@@ -12,6 +12,10 @@
 mod bf16;
 #[cfg(feature = "cpu")]
 mod bf16_engine;
+#[cfg(feature = "cpu")]
+mod bf16_projections;
+#[cfg(feature = "cpu")]
+mod bf16_sums;
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
@@ -27,21 +31,29 @@ mod flex_attention;
 #[cfg(feature = "cpu")]
 mod flex_primitives;
 #[cfg(feature = "cpu")]
+mod flex_projections;
+#[cfg(feature = "cpu")]
 mod profile;
 #[cfg(feature = "cpu")]
 mod q8;
+// What these lints ask for is not in the language of kernels.
 #[cfg(feature = "gpu")]
 #[path = "../../shaders/mod.rs"]
+#[allow(clippy::manual_div_ceil, clippy::manual_is_multiple_of, clippy::collapsible_if)]
 mod shaders;
 mod types;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
+#[cfg(all(test, feature = "cpu"))]
+pub(crate) use bf16_sums::IN_PANELS;
 pub use examination::{Bodies, OperationResult, operations};
 #[cfg(feature = "cpu")]
 pub use profile::Profile;
-pub use types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Moments, Span};
+#[cfg(all(test, feature = "cpu"))]
+pub(crate) use profile::counting::{Counted, counted};
+pub use types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span};
 
 impl<B: FusedOps> Span<B> {
     /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
@@ -107,14 +119,98 @@ pub trait FusedOps: Backend {
         composed::affine(x, weight, bias)
     }
 
-    /// `sum + x · weightᵀ + bias`, as [`FusedOps::affine`].
-    fn add_affine(
-        sum: &Tensor<Self, 2>,
+    /// A view that begins so many bytes, or a multiple of it, behind a tensor's beginning is no copy.
+    const VIEW_BYTES: usize = 512;
+
+    /// Whether projections of one input are best made as one product with all their matrices.
+    const STACKS: bool = true;
+
+    /// Projections of one input: `[n, in] -> [n, out]` each. `stack [sum of out, in]`, where there is one, is the memory in
+    /// which their matrices lie, one below the other.
+    fn project(
         x: &Tensor<Self, 2>,
-        weight: &Tensor<Self, 2>,
-        bias: Option<&Tensor<Self, 1>>,
-    ) -> Tensor<Self, 2> {
-        sum.clone() + Self::affine(x, weight, bias)
+        stack: Option<&Tensor<Self, 2>>,
+        projections: &[Projection<'_, Self>],
+    ) -> Vec<Tensor<Self, 2>> {
+        if let Some(ys) = Self::project_at_once(x, stack, projections) {
+            return ys;
+        }
+        let whole = stack.filter(|_| Self::STACKS).map(|stack| Self::affine(x, stack, None));
+        let mut from = 0;
+        let one = |&Projection { weight, bias, lora }: &Projection<'_, Self>| {
+            let y = match (&whole, bias) {
+                (None, _) => Self::affine(x, weight, bias),
+                (Some(whole), None) => whole.clone().narrow(1, from, weight.dims()[0]),
+                (Some(whole), Some(bias)) => whole.clone().narrow(1, from, weight.dims()[0]) + bias.clone().unsqueeze(),
+            };
+            from += weight.dims()[0];
+            match lora {
+                Some(Lora { a, b, scale }) => Self::add_matmul(y, &Self::matmul(x, a, 1.0), b, *scale),
+                None => y,
+            }
+        };
+        projections.iter().map(one).collect()
+    }
+
+    /// From the gradients of [`FusedOps::project`]'s outputs to that of its input and, if the adapters learn, theirs.
+    fn project_backward(
+        x: &Tensor<Self, 2>,
+        dys: &[Tensor<Self, 2>],
+        stack: Option<&Tensor<Self, 2>>,
+        projections: &[Projection<'_, Self>],
+        learns: bool,
+    ) -> ProjectionGrads<Self> {
+        if let Some(grads) = Self::project_backward_at_once(x, dys, projections, learns) {
+            return grads;
+        }
+        let stack = stack.filter(|_| Self::STACKS);
+        let mut dx = stack.map(|stack| Self::matmul(&Tensor::cat(dys.to_vec(), 1), stack, 1.0));
+        let mut adapters = Vec::new();
+        for (Projection { weight, lora, .. }, dy) in projections.iter().zip(dys) {
+            dx = Some(match dx {
+                Some(dx) if stack.is_some() => dx,
+                Some(dx) => Self::add_matmul(dx, dy, weight, 1.0),
+                None => Self::matmul(dy, weight, 1.0),
+            });
+            let Some(Lora { a, b, scale }) = lora else {
+                adapters.push(None);
+                continue;
+            };
+            let dlow = Self::matmul(dy, &b.clone().transpose(), *scale);
+            adapters.push(learns.then(|| {
+                // Recomputed rather than kept: rank columns against the in columns that are kept anyway.
+                let low = Self::matmul(x, a, 1.0);
+                let da = Self::matmul(&x.clone().transpose(), &dlow, 1.0);
+                (da, Self::matmul(&low.transpose(), dy, *scale))
+            }));
+            dx = dx.map(|dx| Self::add_matmul(dx, &dlow, &a.clone().transpose(), 1.0));
+        }
+        ProjectionGrads { dx: dx.expect("there is a projection"), adapters }
+    }
+
+    /// `sum [n, out]` and a projection of `x [n, in]`.
+    fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
+        let [y] = <[_; 1]>::try_from(Self::project(x, None, &[projection])).expect("an output for every projection");
+        sum.clone() + y
+    }
+
+    /// [`FusedOps::project`] in one, where the backend has it for operands of this kind and size.
+    fn project_at_once(
+        _x: &Tensor<Self, 2>,
+        _stack: Option<&Tensor<Self, 2>>,
+        _projections: &[Projection<'_, Self>],
+    ) -> Option<Vec<Tensor<Self, 2>>> {
+        None
+    }
+
+    /// [`FusedOps::project_backward`] in one, likewise.
+    fn project_backward_at_once(
+        _x: &Tensor<Self, 2>,
+        _dys: &[Tensor<Self, 2>],
+        _projections: &[Projection<'_, Self>],
+        _learns: bool,
+    ) -> Option<ProjectionGrads<Self>> {
+        None
     }
 
     /// `alpha · a · b`.

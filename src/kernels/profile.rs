@@ -127,6 +127,8 @@ pub(super) struct Clock {
 /// bytes read and written.
 #[inline]
 pub(super) fn clock(op: Op, work: (usize, usize)) -> Option<Clock> {
+    #[cfg(test)]
+    counting::note(NAMES[op as usize], work);
     STARTED.get().map(|profile| Clock { counter: &profile.counters[op as usize], began: Instant::now(), work })
 }
 
@@ -188,6 +190,30 @@ fn best(mut work: impl FnMut()) -> f64 {
         began.elapsed()
     };
     (0..4).map(|_| timed()).min().unwrap_or(Duration::MAX).as_secs_f64().max(1e-9)
+}
+
+/// What a test counts.
+#[cfg(test)]
+pub(crate) mod counting {
+    use std::cell::RefCell;
+
+    /// An operation's name, its multiplications and additions, its bytes.
+    pub(crate) type Counted = (&'static str, usize, usize);
+
+    thread_local! {
+        static COUNTED: RefCell<Option<Vec<Counted>>> = const { RefCell::new(None) };
+    }
+
+    /// The operations that this thread begins while `work` runs.
+    pub(crate) fn counted(work: impl FnOnce()) -> Vec<Counted> {
+        COUNTED.set(Some(Vec::new()));
+        work();
+        COUNTED.take().unwrap_or_default()
+    }
+
+    pub(in crate::kernels) fn note(name: &'static str, (operations, bytes): (usize, usize)) {
+        COUNTED.with_borrow_mut(|counted| counted.iter_mut().for_each(|all| all.push((name, operations, bytes))));
+    }
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl<'a> Weights8<'a> {
             engine.fill_transposed(rows, tile);
         };
         let mut sums = vec![0.0f32; out.len()];
-        add_by_tiles(engine, x, self.inner, 1.0, &mut sums, outer, &fill);
+        add_by_tiles(engine, x, self.inner, 1.0, &mut sums, outer, fill);
         let scales: Vec<f32> = (0..outer).map(|n| self.row(n).1).collect();
         for (out, sums) in out.chunks_exact_mut(outer).zip(sums.chunks_exact(outer)) {
             vectorised(

@@ -93,3 +93,34 @@ pub struct Candidates {
     /// Their ids.
     pub ids: Vec<u32>,
 }
+
+/// A low-rank adapter (Hu et al. 2021), always f32.
+#[derive(Debug, Clone)]
+pub struct Lora<B: Backend> {
+    /// `[in, rank]`: PEFT's `lora_A`, transposed.
+    pub a: Tensor<B, 2>,
+    /// `[rank, out]`: PEFT's `lora_B`, transposed.
+    pub b: Tensor<B, 2>,
+    /// `alpha / rank`, or `alpha / sqrt(rank)` when rank-stabilised (Kalajdzievski 2023).
+    pub scale: f32,
+}
+
+/// `y = x · Wᵀ + b + scale · (x · A) · B`, without ever forming `W + scale · (A · B)ᵀ`.
+#[derive(Debug)]
+pub struct Projection<'a, B: Backend> {
+    /// `W [out, in]`.
+    pub weight: &'a Tensor<B, 2>,
+    /// `b [out]`.
+    pub bias: Option<&'a Tensor<B, 1>>,
+    /// `A` and `B`.
+    pub lora: Option<&'a Lora<B>>,
+}
+
+/// Gradients of projections of one input.
+#[derive(Debug)]
+pub struct ProjectionGrads<B: Backend> {
+    /// With respect to the input, `[n, in]`.
+    pub dx: Tensor<B, 2>,
+    /// With respect to each adapter's `A` and `B`, if they are wanted.
+    pub adapters: Vec<Option<(Tensor<B, 2>, Tensor<B, 2>)>>,
+}

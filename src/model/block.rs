@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::cache::Slot;
 use super::config::PROJECTIONS;
-use super::linear::{Learning, Linear, Parameter};
+use super::linear::{self, Learning, Linear, Parameter};
 use super::pass::Pass;
 use crate::kernels::{FusedOps, Heads};
 
@@ -24,6 +24,8 @@ pub struct Block<B: FusedOps> {
     pub k_proj: Linear<B>,
     /// Values.
     pub v_proj: Linear<B>,
+    /// The matrices of the three in one ([`linear::stack`]).
+    pub qkv: Option<Tensor<B, 2>>,
     /// Attention output.
     pub o_proj: Linear<B>,
     /// Norms of queries and keys, where the architecture has them.
@@ -34,6 +36,8 @@ pub struct Block<B: FusedOps> {
     pub gate_proj: Linear<B>,
     /// Up-projection.
     pub up_proj: Linear<B>,
+    /// The matrices of these two in one.
+    pub gate_up: Option<Tensor<B, 2>>,
     /// Down-projection.
     pub down_proj: Linear<B>,
     /// Attention heads.
@@ -69,12 +73,19 @@ pub struct Kept<B: FusedOps> {
 }
 
 impl<B: FusedOps> Block<B> {
+    /// Lays queries, keys and values into one matrix, and gate and up into another, of at most so many bytes.
+    pub fn stack(&mut self, bytes_max: u64) {
+        self.qkv = linear::stack([&mut self.q_proj, &mut self.k_proj, &mut self.v_proj], bytes_max);
+        self.gate_up = linear::stack([&mut self.gate_proj, &mut self.up_proj], bytes_max);
+    }
+
     /// `[rows · width, hidden]` to the same, before any steering. With a cache, keys and values of earlier tokens come
     /// from it and the new ones go into it.
     pub fn forward(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> (Tensor<B, 2>, Kept<B>) {
         let (rows, width) = (pass.span.rows(), pass.span.width);
         let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
-        let (q, k) = (self.q_proj.forward(&n), self.k_proj.forward(&n));
+        let [q, k, v] = linear::forward(&n, self.qkv.as_ref(), [&self.q_proj, &self.k_proj, &self.v_proj]);
+        drop(n);
         let (q, k, unnormed) = match &self.head_norms {
             Some(HeadNorms { q_norm, k_norm }) => {
                 (self.head_norm(&q, q_norm), self.head_norm(&k, k_norm), Some((q, k)))
@@ -82,8 +93,6 @@ impl<B: FusedOps> Block<B> {
             None => (q, k, None),
         };
         let q = B::rope(q, &pass.cos, &pass.sin, self.heads.dim);
-        let v = self.v_proj.forward(&n);
-        drop(n);
         let (k, v) = match cache {
             Some(slot) => slot.append(k, v, pass, self.heads.dim),
             None => {
@@ -93,12 +102,12 @@ impl<B: FusedOps> Block<B> {
             }
         };
         let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);
-        let mid = self.o_proj.add_forward(&x, &attended);
+        let mid = linear::add_forward(&x, &attended, &self.o_proj);
 
         let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
-        let (gate, up) = (self.gate_proj.forward(&m), self.up_proj.forward(&m));
+        let [gate, up] = linear::forward(&m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj]);
         drop(m);
-        let out = self.down_proj.add_forward(&mid, &B::swiglu(&gate, &up));
+        let out = linear::add_forward(&mid, &B::swiglu(&gate, &up), &self.down_proj);
         (out, Kept { x, unnormed, q, k, v, attended, lse, mid, gate, up })
     }
 
@@ -116,10 +125,10 @@ impl<B: FusedOps> Block<B> {
         let (dmid, dpost, mlp) = self.mlp_backward(&mid, gate, up, dout, learning);
         drop(mid);
 
-        let o = self.o_proj.backward(&attended, &dmid, None, learning);
+        let (dattended, [o]) = linear::backward(&attended, [dmid.clone()], None, [&self.o_proj], learning);
         let (dq, dk, dv) =
-            B::causal_attention_backward(&o.dx, &q, &k, &v, &attended, lse.as_ref(), &pass.span, self.heads);
-        drop((q, k, v, attended, o.dx));
+            B::causal_attention_backward(&dattended, &q, &k, &v, &attended, lse.as_ref(), &pass.span, self.heads);
+        drop((q, k, v, attended, dattended));
         let [rows, width, channels] = dk.dims();
         let back = pass.sin.clone().neg();
         let dq = B::rope(dq, &pass.cos, &back, self.heads.dim);
@@ -133,14 +142,14 @@ impl<B: FusedOps> Block<B> {
             _ => (dq, dk, [None, None]),
         };
         let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
-        let q = self.q_proj.backward(&n, &dq, None, learning);
-        let k = self.k_proj.backward(&n, &dk, Some(q.dx), learning);
-        let v = self.v_proj.backward(&n, &dv.reshape([rows * width, channels]), Some(k.dx), learning);
-        let (dx, dinput) = B::rms_norm_backward(&v.dx, &x, &self.input_layernorm, self.epsilon, dmid, full);
+        let dv = dv.reshape([rows * width, channels]);
+        let qkv = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let (dn, [q, k, v]) = linear::backward(&n, [dq, dk, dv], self.qkv.as_ref(), qkv, learning);
+        let (dx, dinput) = B::rms_norm_backward(&dn, &x, &self.input_layernorm, self.epsilon, dmid, full);
 
         let mut parameters = Vec::new();
         parameters.extend(dinput);
-        for grads in [q.parameters, k.parameters, v.parameters, o.parameters] {
+        for grads in [q, k, v, o] {
             parameters.extend(grads);
         }
         parameters.extend(dgains.into_iter().flatten());
@@ -187,22 +196,25 @@ impl<B: FusedOps> Block<B> {
         learning: Learning,
     ) -> (Tensor<B, 2>, Option<Tensor<B, 1>>, [Vec<Tensor<B, 1>>; 3]) {
         let gain = &self.post_attention_layernorm;
-        let down = self.down_proj.backward(&B::swiglu(&gate, &up), &dout, None, learning);
-        let (dgate, dup) = B::swiglu_backward(&down.dx, &gate, &up);
-        drop((gate, up, down.dx));
+        let gated = B::swiglu(&gate, &up);
+        let (dgated, [down]) = linear::backward(&gated, [dout.clone()], None, [&self.down_proj], learning);
+        drop(gated);
+        let (dgate, dup) = B::swiglu_backward(&dgated, &gate, &up);
+        drop((gate, up, dgated));
         let m = B::rms_norm(mid, gain, self.epsilon);
-        let gate = self.gate_proj.backward(&m, &dgate, None, learning);
-        drop(dgate);
-        let up = self.up_proj.backward(&m, &dup, Some(gate.dx), learning);
+        let gate_up = [&self.gate_proj, &self.up_proj];
+        let (dm, [gate, up]) = linear::backward(&m, [dgate, dup], self.gate_up.as_ref(), gate_up, learning);
         let full = learning == Learning::Full;
-        let (dmid, dgain) = B::rms_norm_backward(&up.dx, mid, gain, self.epsilon, dout, full);
-        (dmid, dgain, [gate.parameters, up.parameters, down.parameters])
+        let (dmid, dgain) = B::rms_norm_backward(&dm, mid, gain, self.epsilon, dout, full);
+        (dmid, dgain, [gate, up, down])
     }
 
     /// The tensors that learn, named as in the checkpoint.
     pub fn parameters<'a>(&'a mut self, name: &str, learning: Learning, into: &mut Vec<(String, Parameter<'a, B>)>) {
         let full = learning == Learning::Full;
         if full {
+            // A matrix that learns has memory of its own from its first step on.
+            (self.qkv, self.gate_up) = (None, None);
             into.push((format!("{name}.input_layernorm.weight"), Parameter::Vector(&mut self.input_layernorm)));
         }
         self.q_proj.parameters(&format!("{name}.self_attn.q_proj"), learning, into);

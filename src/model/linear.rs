@@ -2,7 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::kernels::FusedOps;
+pub use crate::kernels::Lora;
+use crate::kernels::{FusedOps, Projection, ProjectionGrads};
 
 /// `y = x · Wᵀ + b + scale · (x · A) · B`, without ever forming `W + scale · (A · B)ᵀ`.
 #[derive(Debug, Clone)]
@@ -13,25 +14,6 @@ pub struct Linear<B: FusedOps> {
     pub bias: Option<Tensor<B, 1>>,
     /// The adapter.
     pub lora: Option<Lora<B>>,
-}
-
-/// A low-rank adapter (Hu et al. 2021), always f32.
-#[derive(Debug, Clone)]
-pub struct Lora<B: FusedOps> {
-    /// `[in, rank]`: PEFT's `lora_A`, transposed.
-    pub a: Tensor<B, 2>,
-    /// `[rank, out]`: PEFT's `lora_B`, transposed.
-    pub b: Tensor<B, 2>,
-    /// `alpha / rank`, or `alpha / sqrt(rank)` when rank-stabilised (Kalajdzievski 2023).
-    pub scale: f32,
-}
-
-/// What the backward pass of one [`Linear`] gives.
-pub struct LinearGrads<B: FusedOps> {
-    /// `[n, in]`.
-    pub dx: Tensor<B, 2>,
-    /// Gradients of the trainable tensors, flat, in the order of [`Linear::parameters`].
-    pub parameters: Vec<Tensor<B, 1>>,
 }
 
 /// Which tensors learn.
@@ -45,63 +27,80 @@ pub enum Learning {
     Nothing,
 }
 
+/// Lays matrices that multiply one input into one tensor, one below the other, each of which becomes a view of its rows: no
+/// byte is held twice, and one product serves all. Nothing happens where that tensor had more than `bytes_max`, or a view
+/// would be a copy.
+pub fn stack<B: FusedOps, const N: usize>(linears: [&mut Linear<B>; N], bytes_max: u64) -> Option<Tensor<B, 2>> {
+    if !B::STACKS {
+        return None;
+    }
+    let bytes = |linear: &Linear<B>| linear.weight.shape().num_elements() * linear.weight.dtype().size();
+    let sizes: Vec<usize> = linears.iter().map(|linear| bytes(linear)).collect();
+    if sizes.iter().sum::<usize>() as u64 > bytes_max || sizes.iter().any(|size| !size.is_multiple_of(B::VIEW_BYTES)) {
+        return None;
+    }
+    let stack = Tensor::cat(linears.iter().map(|linear| linear.weight.clone()).collect(), 0);
+    let mut from = 0;
+    for linear in linears {
+        let rows = linear.weight.dims()[0];
+        linear.weight = stack.clone().narrow(0, from, rows);
+        from += rows;
+    }
+    Some(stack)
+}
+
+/// Projections of one input, `[n, in] -> [n, out]` each. `stack` is what [`stack`] gave.
+pub fn forward<B: FusedOps, const N: usize>(
+    x: &Tensor<B, 2>,
+    stack: Option<&Tensor<B, 2>>,
+    linears: [&Linear<B>; N],
+) -> [Tensor<B, 2>; N] {
+    let ys = B::project(x, stack, &linears.map(Linear::projection));
+    ys.try_into().expect("an output for every projection")
+}
+
+/// `sum [n, out]` and a projection of `x [n, in]`.
+pub fn add_forward<B: FusedOps>(sum: &Tensor<B, 2>, x: &Tensor<B, 2>, linear: &Linear<B>) -> Tensor<B, 2> {
+    B::add_projection(sum, x, linear.projection())
+}
+
+/// From the gradients of [`forward`]'s outputs to that of its input, and those of each projection's parameters, flat, in the
+/// order of [`Linear::parameters`].
+pub fn backward<B: FusedOps, const N: usize>(
+    x: &Tensor<B, 2>,
+    dys: [Tensor<B, 2>; N],
+    stack: Option<&Tensor<B, 2>>,
+    linears: [&Linear<B>; N],
+    learning: Learning,
+) -> (Tensor<B, 2>, [Vec<Tensor<B, 1>>; N]) {
+    let projections = linears.map(Linear::projection);
+    let ProjectionGrads { dx, adapters } =
+        B::project_backward(x, &dys, stack, &projections, learning == Learning::Lora);
+    let mut adapters = adapters.into_iter();
+    let mut i = 0;
+    let parameters = linears.map(|linear| {
+        let (dy, adapter) = (&dys[i], adapters.next().flatten());
+        i += 1;
+        match learning {
+            Learning::Full => linear.own_gradients(x, dy),
+            Learning::Lora | Learning::Nothing => adapter.into_iter().flat_map(|(a, b)| [flat(a), flat(b)]).collect(),
+        }
+    });
+    (dx, parameters)
+}
+
 impl<B: FusedOps> Linear<B> {
-    /// `[n, in] -> [n, out]`.
-    pub fn forward(&self, x: &Tensor<B, 2>) -> Tensor<B, 2> {
-        self.add_adapter(B::affine(x, &self.weight, self.bias.as_ref()), x)
+    fn projection(&self) -> Projection<'_, B> {
+        Projection { weight: &self.weight, bias: self.bias.as_ref(), lora: self.lora.as_ref() }
     }
 
-    /// [`Linear::forward`] on top of `sum [n, out]`.
-    pub fn add_forward(&self, sum: &Tensor<B, 2>, x: &Tensor<B, 2>) -> Tensor<B, 2> {
-        self.add_adapter(B::add_affine(sum, x, &self.weight, self.bias.as_ref()), x)
-    }
-
-    fn add_adapter(&self, y: Tensor<B, 2>, x: &Tensor<B, 2>) -> Tensor<B, 2> {
-        match &self.lora {
-            Some(lora) => {
-                let low = B::matmul(x, &lora.a, 1.0);
-                B::add_matmul(y, &low, &lora.b, lora.scale)
-            }
-            None => y,
+    /// Gradients of matrix and bias.
+    fn own_gradients(&self, x: &Tensor<B, 2>, dy: &Tensor<B, 2>) -> Vec<Tensor<B, 1>> {
+        let mut parameters = vec![flat(B::matmul(&dy.clone().transpose(), x, 1.0))];
+        if self.bias.is_some() {
+            parameters.push(dy.clone().sum_dim(0).squeeze_dim(0));
         }
-    }
-
-    /// Adds the gradient with respect to `x` to `dx` (zero if `None`) and gives those of the parameters.
-    pub fn backward(
-        &self,
-        x: &Tensor<B, 2>,
-        dy: &Tensor<B, 2>,
-        dx: Option<Tensor<B, 2>>,
-        learning: Learning,
-    ) -> LinearGrads<B> {
-        let dx = match dx {
-            Some(dx) => B::add_matmul(dx, dy, &self.weight, 1.0),
-            None => B::matmul(dy, &self.weight, 1.0),
-        };
-        match (learning, &self.lora) {
-            (Learning::Lora | Learning::Nothing, None) => LinearGrads { dx, parameters: Vec::new() },
-            (Learning::Lora | Learning::Nothing, Some(lora)) => {
-                let dlow = B::matmul(dy, &lora.b.clone().transpose(), lora.scale);
-                if learning == Learning::Nothing {
-                    let dx = B::add_matmul(dx, &dlow, &lora.a.clone().transpose(), 1.0);
-                    return LinearGrads { dx, parameters: Vec::new() };
-                }
-                // Recomputed rather than kept: rank columns against the in columns that are kept anyway.
-                let low = B::matmul(x, &lora.a, 1.0);
-                let da = B::matmul(&x.clone().transpose(), &dlow, 1.0);
-                let db = B::matmul(&low.transpose(), dy, lora.scale);
-                let dx = B::add_matmul(dx, &dlow, &lora.a.clone().transpose(), 1.0);
-                LinearGrads { dx, parameters: vec![flat(da), flat(db)] }
-            }
-            (Learning::Full, _) => {
-                let dweight = B::matmul(&dy.clone().transpose(), x, 1.0);
-                let mut parameters = vec![flat(dweight)];
-                if self.bias.is_some() {
-                    parameters.push(dy.clone().sum_dim(0).squeeze_dim(0));
-                }
-                LinearGrads { dx, parameters }
-            }
-        }
+        parameters
     }
 
     /// The tensors that learn, with their names, in a fixed order.

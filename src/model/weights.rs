@@ -128,20 +128,24 @@ impl<B: FusedOps> Qwen<B> {
                 }),
                 false => None,
             };
-            blocks.push(Block {
+            let mut block = Block {
                 q_proj: linear(source, q)?,
                 k_proj: linear(source, k)?,
                 v_proj: linear(source, v)?,
+                qkv: None,
                 o_proj: linear(source, o)?,
                 gate_proj: linear(source, gate)?,
                 up_proj: linear(source, up)?,
+                gate_up: None,
                 down_proj: linear(source, down)?,
                 head_norms,
                 input_layernorm: gain(source, "input_layernorm", hidden)?,
                 post_attention_layernorm: gain(source, "post_attention_layernorm", hidden)?,
                 heads,
                 epsilon: config.rms_norm_eps as f32,
-            });
+            };
+            block.stack(storage.tensor_bytes_max);
+            blocks.push(block);
         }
         let norm = vector(source, "model.norm.weight", hidden)?;
         let lm_head = (!config.tie_word_embeddings).then(|| table(source, "lm_head.weight")).transpose()?;

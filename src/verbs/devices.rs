@@ -18,10 +18,13 @@ pub struct DevicesArgs {}
 pub fn run(_: &DevicesArgs, context: &Context<'_>) -> Result<Outcome> {
     context.any_runtime()?;
     let devices = device::devices();
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
     let line = |device: &device::DeviceInfo| {
-        let memory = device
-            .memory
-            .map_or("unknown memory".to_owned(), |bytes| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64));
+        let memory = device.memory.map_or("memory unknown: say --device-memory".to_owned(), gib);
+        let memory = match device.binding_max {
+            Some(bytes) => format!("{memory}, tensors up to {}", gib(bytes)),
+            None => memory,
+        };
         let dtypes: Vec<String> = device
             .dtypes
             .iter()

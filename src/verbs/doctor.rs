@@ -113,13 +113,14 @@ pub fn run(_: &DoctorArgs, context: &Context<'_>) -> Result<Outcome> {
         found.launches_per_second,
         found.bytes_per_second / 1e9
     );
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
     let infos = device::devices();
-    let about = infos.iter().find(|info| name.starts_with(&info.name)).map_or_else(String::new, |info| {
-        let memory = info
-            .memory
-            .map_or("memory unknown".to_owned(), |bytes| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64));
-        format!("{}, {memory}; weights in {}\n", info.description, info.dtypes.join(", "))
-    });
+    let about =
+        infos.iter().find(|info| device_name(&runtime.device()) == info.name).map_or_else(String::new, |info| {
+            let memory = info.memory.map_or("memory unknown (say --device-memory)".to_owned(), gib);
+            let binding = info.binding_max.map_or_else(String::new, |bytes| format!(", tensors up to {}", gib(bytes)));
+            format!("{}, {memory}{binding}; weights in {}\n", info.description, info.dtypes.join(", "))
+        });
     let verdict = if bad.is_empty() {
         format!("{} comparisons, all well", findings.len())
     } else {

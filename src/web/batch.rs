@@ -123,6 +123,7 @@ impl Desk<'_> {
             top_logprobs: question.logprobs.map_or(0, |top| top.max(1)),
             probes: question.probes.clone(),
             prompt: question.scores_prompt(),
+            prompt_only: question.scores_prompt() && question.silent,
             ..CaptureSpec::default()
         };
         match self.batch.add(&turns, &question.sampling, &keep) {

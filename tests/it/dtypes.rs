@@ -38,8 +38,8 @@ fn a_profile_tells_where_the_time_went() {
         line.split_whitespace().map(|cell| cell.trim_end_matches('%').parse().unwrap()).collect()
     };
     let (products, attention) = (row("x · Wᵀ"), row("attention "));
-    // Four blocks and a head of 4 x 7 + 1 products a pass, and one attention a block.
-    assert!(products[0] >= 29.0 && attention[0] >= 4.0 && products[3] > 0.0 && products[5] > 0.0, "{said}");
+    // Four blocks and a head of 4 x 4 + 1 products a pass at least, and one attention a block.
+    assert!(products[0] >= 17.0 && attention[0] >= 4.0 && products[3] > 0.0 && products[5] > 0.0, "{said}");
     assert!(said.contains("GFLOP/s in f32") && said.contains("everything else"), "{said}");
     assert!(!place.ends(&format!("{} --quiet", words.replace("a.jsonl", "b.jsonl")), 0).1.contains("profile"));
 }

@@ -27,6 +27,8 @@ mod house;
 mod hub;
 mod interventions;
 mod judges;
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+mod launches;
 mod layers;
 #[cfg(feature = "cpu")]
 mod models;
@@ -40,6 +42,7 @@ mod planning;
 mod pressure;
 mod screening;
 mod serving;
+mod shaders;
 #[cfg(feature = "cpu")]
 mod siege;
 #[cfg(unix)]

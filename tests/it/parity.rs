@@ -66,6 +66,26 @@ fn forward<B: FusedOps>(device: &B::Device) {
     });
 }
 
+/// Matrices in bf16 on the CPU: the goldens' weights are f32 and have digits to lose, so this is more than a bf16 checkpoint
+/// loses (guide: method, "Dtypes").
+#[test]
+#[cfg(feature = "cpu")]
+fn bf16_is_near_the_logits_of_f32() {
+    every(|goldens| {
+        let model = Qwen::<burn::backend::Flex>::load(&goldens.model, &Default::default(), DType::BF16).unwrap();
+        let (rows, real) = batch(goldens, "right");
+        let stream = model.stream(&model.pass(&rows, rows.width), None, |_, _| {});
+        let found = pick(&model.logits(&stream), &real);
+        let right = goldens.floats("fwd.right.logits").values;
+        let off: Vec<f32> = found.iter().zip(&right).map(|(a, b)| (a - b).abs()).collect();
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+        let spread = mean(&right.iter().map(|x| x * x).collect::<Vec<_>>()).sqrt();
+        let (most, mean) = (off.iter().copied().fold(0.0, f32::max) / spread, mean(&off) / spread);
+        eprintln!("largest difference {most:.4}, mean {mean:.4} of the logits' root mean square {spread:.3}");
+        assert!(most < 0.1 && mean < 0.02, "{}: {most}, {mean}", goldens.architecture.name());
+    });
+}
+
 /// A row of the stream as `hidden_states` has it: the last one is taken after the final norm.
 fn as_transformers<B: FusedOps>(model: &Qwen<B>, row: usize, h: &Tensor<B, 2>) -> Tensor<B, 2> {
     match row == model.blocks.len() {

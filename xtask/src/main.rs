@@ -5,6 +5,7 @@ mod harbor;
 mod load;
 mod random_model;
 mod siege;
+mod wgsl;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,8 @@ enum Chore {
     Load(load::Args),
     /// Make a model folder in the real shape and layout with random weights.
     RandomModel(random_model::Args),
+    /// Write `shaders/wgsl` anew: what the GPU's kernels compile to. Needs a Vulkan device, such as Mesa's software.
+    Wgsl,
     /// Besiege the built program: damaged files, kills, full disks, rivals, hostile peers.
     Siege(siege::Args),
 }
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Chore::Harbor(args) => harbor::run(&args),
         Chore::Load(args) => load::run(&args),
         Chore::RandomModel(args) => random_model::run(&args),
+        Chore::Wgsl => wgsl::run(),
         Chore::Siege(args) => siege::run(&args),
     };
     match done {

@@ -119,7 +119,7 @@ impl<B: FusedOps> Scheduler<B> {
                 let asked = &waiting.asked;
                 if asked.capture.spec.prompt {
                     let event = StreamEvent::Prompt { ask: asked.place, rollout: waiting.rollout, tokens: &one.tokens };
-                    if on_event(event).is_break() {
+                    if on_event(event).is_break() || asked.capture.spec.prompt_only {
                         let Waiting { asked, rollout, steered, .. } = waiting;
                         let reply = Reply { steered, ..Reply::never_begun() };
                         self.end(asked.place, rollout, Ok(reply));

@@ -14,7 +14,7 @@ fn everything() -> CaptureSpec {
         top_logprobs: 5,
         residuals: true,
         probes: [(2, 1), (1, 2), (2, 3)].map(probe).to_vec(),
-        prompt: false,
+        ..CaptureSpec::default()
     }
 }
 
@@ -179,6 +179,29 @@ fn a_prompt_is_read_with_its_likelihoods_and_projections() {
             }
         }
     }
+}
+
+#[test]
+fn a_prompt_alone_is_read_up_to_the_highest_probe() {
+    let probes: Vec<Direction> = everything().probes.into_iter().filter(|probe| probe.layer == Layer(1)).collect();
+    let prompts = |model: Qwen<Flex>, prompt_only: bool| {
+        let keep = CaptureSpec { probes: probes.clone(), prompt: true, prompt_only, ..CaptureSpec::default() };
+        let mut prompts: Vec<Vec<Token>> = vec![Vec::new(); jobs().len()];
+        let replies = engine(model).answer(&jobs(), &Sampling::greedy(2), &keep, &mut |event| {
+            if let StreamEvent::Prompt { ask, tokens, .. } = event {
+                prompts[ask] = tokens.to_vec();
+            }
+            ControlFlow::Continue(())
+        });
+        (prompts, replies.unwrap().iter().map(|reply| reply.tokens.len()).sum::<usize>())
+    };
+    let mut cut = model::<Flex>();
+    let (whole, said) = prompts(cut.clone(), false);
+    assert!(said > 0);
+    // A block that cannot be multiplied with panics where it is run.
+    cut.blocks[1] = cut.blocks[0].clone();
+    cut.blocks[1].o_proj.weight = Tensor::zeros([1, 1], &Default::default());
+    assert_eq!(prompts(cut, true), (whole, 0));
 }
 
 #[test]

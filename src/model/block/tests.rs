@@ -51,6 +51,9 @@ fn model<B: FusedOps>(architecture: &str, learning: Learning) -> Qwen<B> {
         parameter.set(Tensor::from_data(TensorData::new(drawn, [parameter.len()]), &Default::default()));
     }
     if learning == Learning::Lora {
+        // What is frozen lies one below the other.
+        model.blocks[0].stack(u64::MAX);
+        assert!(model.blocks[0].qkv.is_some());
         for (name, mut parameter) in parameters(&mut model.blocks[0], Learning::Lora) {
             let drawn = values(&name, parameter.len());
             parameter.set(Tensor::from_data(TensorData::new(drawn, [parameter.len()]), &Default::default()));

@@ -35,3 +35,21 @@ pub fn wgpu_device() -> Result<burn::backend::wgpu::WgpuDevice, String> {
         Err(_) => Err("no Vulkan, Metal or DirectX device here (on Debian: install mesa-vulkan-drivers)".into()),
     }
 }
+
+/// Runs an ignored test of this program in a process and a folder of its own, where CubeCL finds these settings besides few searches for
+/// the fastest variant, which it keeps in the folder.
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+#[track_caller]
+pub fn child_with(test: &str, settings: &str, dir: &std::path::Path) {
+    let always = format!(
+        "[autotune]\nlevel = \"minimal\"\ncache = {{ file = {dir:?} }}\n[autotune.logger]\nlevel = \"disabled\"\n\
+         [streaming]\nmax_streams = 1\n"
+    );
+    std::fs::write(dir.join("cubecl.toml"), always + settings).unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{test}\n{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,229 @@
+//! Sums of products of many rows in bf16, `out = begin + Σ a · b`, with sums in f32.
+//!
+//! Every `a` is rounded to bf16 once and laid in tiles of 16 rows by 32. A task takes 32 columns of all `b`s into a panel in
+//! its cache, tile by tile as the processor's dot products of pairs want them, and runs over its rows of the `a`s. What a sum
+//! begins with is read as the first product is made, so that no output is cleared beforehand.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use half::bf16;
+use half::slice::HalfBitsSliceExt;
+use rayon::prelude::*;
+
+use super::bf16_engine::{BLOCK, Begin, Block, Engine, Rows, STEP, TILE, Tile};
+use super::flex_primitives::{Shared, vectorised};
+
+/// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.
+const ROOM: usize = 32;
+
+/// What a test counts columns of `b` as that are laid in panels.
+#[cfg(test)]
+pub(crate) const IN_PANELS: &str = "in panels";
+
+thread_local! {
+    /// The panel of the task at work on this thread.
+    static PANEL: RefCell<Vec<Tile>> = RefCell::new(vec![Tile::ZERO; 2 * ROOM]);
+}
+
+/// A matrix `[rows, depth]` rounded to bf16, in tiles of 16 rows by 32, row after row of tiles; zeros make the last block of
+/// 32 rows and the last 32 terms whole.
+pub(super) struct Tiled {
+    tiles: Vec<Tile>,
+    steps: usize,
+}
+
+impl Tiled {
+    /// `factor · a` with `depth` numbers in a row.
+    pub fn new(a: &[f32], depth: usize, factor: f32) -> Self {
+        let (rows, steps) = (a.len().checked_div(depth).unwrap_or(0), depth.div_ceil(STEP));
+        let mut tiles = Vec::with_capacity(rows.div_ceil(BLOCK) * 2 * steps);
+        let room = &mut tiles.spare_capacity_mut()[..rows.div_ceil(BLOCK) * 2 * steps];
+        room.par_chunks_mut(steps.max(1)).enumerate().for_each(|(band, tiles)| {
+            let a = &a[(band * TILE * depth).min(a.len())..((band + 1) * TILE * depth).min(a.len())];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (step, tile) in tiles.iter_mut().enumerate() {
+                        let terms = step * STEP..((step + 1) * STEP).min(depth);
+                        let whole = terms.len() == STEP && a.len() == TILE * depth;
+                        if !whole {
+                            tile.write(Tile::ZERO);
+                        }
+                        let places = tile.as_mut_ptr().cast::<MaybeUninit<u16>>();
+                        // SAFETY: a tile is that many numbers, and this one is ours.
+                        let places = unsafe { std::slice::from_raw_parts_mut(places, TILE * STEP) };
+                        for (row, into) in a.chunks_exact(depth).zip(places.chunks_exact_mut(STEP)) {
+                            for (to, value) in into.iter_mut().zip(&row[terms.clone()]) {
+                                to.write(narrow(value * factor));
+                            }
+                        }
+                    }
+                },
+            )
+        });
+        let count = room.len();
+        // SAFETY: every tile was written.
+        unsafe { tiles.set_len(count) };
+        Self { tiles, steps }
+    }
+
+    /// Where 32 rows are, from `row` and the 32 terms of `step` on.
+    fn block(&self, row: usize, step: usize) -> Rows {
+        let (upper, lower) = self.tiles[row / TILE * self.steps..].split_at(self.steps);
+        Rows::of_tiles(&upper[step..], &lower[step..])
+    }
+
+    /// 16 numbers of a row, from a column on that 16 divides.
+    fn piece(&self, row: usize, column: usize) -> &[bf16] {
+        let tile = &self.tiles[row / TILE * self.steps + column / STEP];
+        tile.0[row % TILE * STEP + column % STEP..][..TILE].reinterpret_cast()
+    }
+
+    /// This matrix as a `b` whose terms are its rows.
+    pub fn as_terms(&self, engine: Engine) -> impl Fn(usize, Range<usize>, &mut Tile) + Sync + '_ {
+        move |column, rows, tile| {
+            let pairs = rows.step_by(2).map(|row| (self.piece(row, column), self.piece(row + 1, column)));
+            engine.fill_paired(pairs, tile);
+        }
+    }
+}
+
+/// Lays 16 columns and up to 32 terms of a right side into a tile: `fill(column, terms, tile)`.
+pub(super) type Fill<'a> = Box<dyn Fn(usize, Range<usize>, &mut Tile) + Sync + 'a>;
+
+/// One product of a sum.
+pub(super) struct Factor<'a> {
+    /// `a`, of which this product takes some rows and terms.
+    pub a: &'a Tiled,
+    /// The first of the rows; 32 divides it.
+    pub row: usize,
+    /// The first of the steps of 32 terms.
+    pub step: usize,
+    /// Terms.
+    pub depth: usize,
+    /// Lays out `b`.
+    pub fill: Fill<'a>,
+}
+
+/// What a sum begins with.
+#[derive(Clone, Copy)]
+pub(super) enum Start<'a> {
+    /// Zeros.
+    Zeros,
+    /// This row, in every row.
+    Row(&'a [f32]),
+    /// What is there already.
+    There,
+}
+
+/// `out [rows, columns] = start + Σ a · b`, with `stride` from a row of `out` to the next.
+pub(super) struct Sum<'a> {
+    pub out: Shared,
+    pub stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+    pub start: Start<'a>,
+    pub factors: Vec<Factor<'a>>,
+}
+
+/// Makes all sums, shared out between threads by columns and, where there are too few of these, by rows.
+///
+/// # Safety
+/// `out` of each sum has room for it, holds numbers if it begins with what is there, and nobody else touches it; the engine is
+/// one of [`Engine::all`] and not [`Engine::Plain`].
+pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
+    let bands: usize = sums.iter().map(|sum| sum.columns.div_ceil(BLOCK)).sum();
+    #[cfg(test)]
+    for factor in sums.iter().flat_map(|sum| &sum.factors) {
+        super::profile::counting::note(IN_PANELS, (0, factor.depth * STEP));
+    }
+    let groups = (2 * rayon::current_num_threads()).div_ceil(bands.max(1));
+    let mut tasks = Vec::new();
+    for sum in sums {
+        let rows = sum.rows.div_ceil(BLOCK).div_ceil(groups).max(1) * BLOCK;
+        for column in (0..sum.columns).step_by(BLOCK) {
+            tasks.extend((0..sum.rows).step_by(rows).map(|row| (sum, column, row..(row + rows).min(sum.rows))));
+        }
+    }
+    tasks.into_par_iter().for_each(|(sum, column, rows)| {
+        PANEL.with_borrow_mut(|panel| {
+            // SAFETY: this task alone writes these rows and columns; the rest is the caller's promise.
+            unsafe { sum.make(engine, column, rows, panel) }
+        });
+    });
+}
+
+/// A part of a factor that is in the panel: its first step, how many there are, and where in the panel they are.
+struct Laid<'s, 'a> {
+    factor: &'s Factor<'a>,
+    step: usize,
+    steps: usize,
+    place: usize,
+}
+
+impl<'a> Sum<'a> {
+    unsafe fn make(&self, engine: Engine, column: usize, rows: Range<usize>, panel: &mut [Tile]) {
+        let (left, right) = panel.split_at_mut(ROOM);
+        let (mut laid, mut place, mut is_first) = (Vec::<Laid<'_, 'a>>::new(), 0, true);
+        let mut flush = |laid: &mut Vec<Laid<'_, 'a>>, left: &[Tile], right: &[Tile]| {
+            for row in rows.clone().step_by(BLOCK) {
+                for Laid { factor, step, steps, place } in laid.iter() {
+                    let to = Block { first: self.out.at(row * self.stride + column), stride: self.stride };
+                    let begin = match (is_first && *place == 0, self.start) {
+                        (true, Start::Zeros) => Begin::zeros(),
+                        (true, Start::Row(numbers)) => Begin { first: numbers[column..].as_ptr(), stride: 0 },
+                        _ => Begin { first: to.first, stride: self.stride },
+                    };
+                    let a = factor.a.block(factor.row + row, factor.step + step);
+                    let b = [&left[*place..][..*steps], &right[*place..][..*steps]];
+                    let size = (BLOCK.min(self.rows - row), BLOCK.min(self.columns - column));
+                    // SAFETY: `size` keeps to the rows and columns that there are; the rest is the caller's promise.
+                    unsafe { engine.add_product(a, b, begin, to, size) };
+                }
+            }
+            laid.clear();
+            is_first = false;
+        };
+        for factor in &self.factors {
+            let (mut step, all) = (0, factor.depth.div_ceil(STEP));
+            while step < all {
+                let steps = (all - step).min(ROOM - place);
+                for at in 0..steps {
+                    let terms = (step + at) * STEP..((step + at + 1) * STEP).min(factor.depth);
+                    (factor.fill)(column, terms.clone(), &mut left[place + at]);
+                    (factor.fill)(column + TILE, terms, &mut right[place + at]);
+                }
+                laid.push(Laid { factor, step, steps, place });
+                (step, place) = (step + steps, place + steps);
+                if place == ROOM {
+                    flush(&mut laid, left, right);
+                    place = 0;
+                }
+            }
+        }
+        flush(&mut laid, left, right);
+    }
+}
+
+/// The nearest bf16, ties to even; a NaN stays one.
+#[inline(always)]
+pub(super) fn narrow(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
+    if value.is_nan() { 0x7fc0 } else { rounded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_to_the_nearest_and_a_nan_stays_one() {
+        for value in [0.0, 1.0, -1.003_906_3, 1.001_953_1, 3.0e38, -1e-40, f32::INFINITY] {
+            assert_eq!(narrow(value), bf16::from_f32(value).to_bits(), "{value}");
+        }
+        assert!(bf16::from_bits(narrow(f32::from_bits(0x7fff_ffff))).is_nan());
+    }
+}

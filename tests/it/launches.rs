@@ -1,0 +1,137 @@
+//! How many kernels a GPU is asked to begin: per block of a decode step, per block of a training pass, per step of the optimiser. On a
+//! laptop each costs tens of microseconds whatever it computes, so these numbers are the speed of small models there.
+//!
+//! CubeCL writes a line for each kernel into a file. A child process does pieces of work of given sizes; their differences leave what one
+//! block or one step adds.
+
+use burn::backend::Wgpu;
+use burn::backend::wgpu::WgpuDevice;
+use burn::tensor::Tensor;
+use trimtab::generate::{Engine, Job, Vocabulary};
+use trimtab::language_model::Sampling;
+use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
+use trimtab::model::{Qwen, QwenConfig};
+use trimtab::text::TrainingExample;
+use trimtab::train::{FitContext, FitSettings};
+
+use crate::support::backends::{child_with, wgpu_device};
+use crate::support::goldens::fixture;
+use crate::support::reference::steps;
+
+/// A piece of work.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// Answers of two rows, so many tokens long.
+    Decode { blocks: usize, tokens: usize },
+    /// Steps of a LoRA finetune on all seven projections.
+    Train { blocks: usize, steps: usize, accumulation: usize },
+}
+
+impl Work {
+    fn run(self, device: &WgpuDevice) {
+        let of = |blocks| {
+            let config = QwenConfig { num_hidden_layers: blocks, ..QwenConfig::read(&fixture("tiny")).unwrap() };
+            Qwen::<Wgpu>::random(config, 0, device)
+        };
+        match self {
+            Self::Decode { blocks, tokens } => {
+                let model = of(blocks);
+                let job = |id: usize| Job { id: id.to_string(), prompt: (0..6 + id as u32).collect(), coefs: None };
+                // Nothing ends an answer but its length.
+                let vocabulary = Vocabulary { len: model.config.vocab_size, eos_ids: Vec::new() };
+                let sampling = Sampling::greedy(tokens);
+                let replies =
+                    Engine::new(model, vocabulary).generate(&[job(0), job(1)], &sampling, &mut |_| {}).unwrap();
+                assert!(replies.iter().all(|reply| reply.tokens.len() == tokens));
+            }
+            Self::Train { blocks, steps: n, accumulation } => {
+                let model = of(blocks);
+                let adapter = Adapter::fresh(
+                    AdapterConfig::new(4, 8.0, true, Targets::Pattern("all-linear".into())),
+                    &model.config,
+                    0,
+                )
+                .unwrap();
+                let mut model = model.with_adapter(&adapter);
+                let example = TrainingExample { ids: (0..12).collect(), weights: vec![1.0; 12] };
+                let examples = vec![example; 2 * accumulation * n];
+                let settings =
+                    FitSettings { micro_batch: 2, accumulation, max_steps: Some(n), ..FitSettings::default() };
+                assert_eq!(steps(&mut model, &FitContext::new(&examples, 0, &settings)).len(), n);
+            }
+        }
+    }
+}
+
+/// What is counted, in this order: a token more at two depths, a micro-batch more at two depths, a step more.
+const WORKS: [Work; 9] = [
+    Work::Decode { blocks: 2, tokens: 6 },
+    Work::Decode { blocks: 2, tokens: 7 },
+    Work::Decode { blocks: 3, tokens: 6 },
+    Work::Decode { blocks: 3, tokens: 7 },
+    Work::Train { blocks: 2, steps: 1, accumulation: 2 },
+    Work::Train { blocks: 2, steps: 1, accumulation: 3 },
+    Work::Train { blocks: 3, steps: 1, accumulation: 2 },
+    Work::Train { blocks: 3, steps: 1, accumulation: 3 },
+    Work::Train { blocks: 2, steps: 2, accumulation: 2 },
+];
+
+/// The child's side. Each piece is done twice, since the first time the fastest variants are looked for; behind each stands a kernel that
+/// nothing else uses.
+#[test]
+#[ignore = "is run by the test below"]
+fn child() {
+    let device = wgpu_device().unwrap();
+    for work in WORKS {
+        for _ in 0..2 {
+            work.run(&device);
+            Tensor::<Wgpu, 1>::ones([2], &device).cumsum(0).into_data();
+        }
+    }
+}
+
+#[test]
+fn a_step_begins_few_kernels() {
+    if let Err(why) = wgpu_device() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("launches.log");
+    child_with("launches::child", &format!("[profiling.logger]\nlevel = \"minimal\"\nfile = {log:?}\n"), dir.path());
+    let log = std::fs::read_to_string(log).unwrap();
+    // For somebody who wants to see which.
+    if let Some(file) = std::env::var_os("TRIMTAB_LAUNCHES") {
+        std::fs::write(file, &log).unwrap();
+    }
+    let mut counts = vec![0];
+    for line in log.lines() {
+        if line.contains("CumulativeKernel") {
+            counts.push(0);
+        } else {
+            *counts.last_mut().unwrap() += 1;
+        }
+    }
+    let second: Vec<usize> = counts.chunks_exact(2).map(|pair| pair[1]).collect();
+    let [two_6, two_7, three_6, three_7, two_2, two_3, three_2, three_3, two_steps] = second[..] else {
+        panic!("{counts:?}")
+    };
+
+    let (two, three) = (two_7 - two_6, three_7 - three_6);
+    let block = three - two;
+    eprintln!("a decode step: {block} kernels for a block, {} besides", two - 2 * block);
+    let (two, three) = (two_3 - two_2, three_3 - three_2);
+    let training = three - two;
+    eprintln!("forward and backward: {training} kernels for a block, {} besides", two - 2 * training);
+    let optimiser = two_steps - two_2 - 2 * two;
+    eprintln!("the optimiser: {optimiser} kernels for two blocks");
+    let most = [BLOCK, TRAINING, OPTIMISER];
+    assert!(block <= most[0] && training <= most[1] && optimiser <= most[2], "at most {most:?}");
+}
+
+/// The most that a block of a decode step begins.
+const BLOCK: usize = 12;
+/// The most that forward and backward of a block begin, with LoRA on seven projections.
+const TRAINING: usize = 80;
+/// The most that an optimiser's step begins, however many tensors there are.
+const OPTIMISER: usize = 30;
