@@ -10,6 +10,7 @@ use cubecl::server::ComputeServer;
 
 use super::shaders::attention::Sizes;
 use super::shaders::optimiser::Factors;
+use super::shaders::sample::{HEAD, ROW};
 use super::{AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, Span, shaders};
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
@@ -276,7 +277,6 @@ where
     const FINDS_CANDIDATES: bool = true;
 
     fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
-        use shaders::sample::{HEAD, ROW};
         let [n, vocabulary] = logits.dims();
         assert_eq!(draws.len(), n, "a draw for every row");
         let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]).collect();

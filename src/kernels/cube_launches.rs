@@ -4,10 +4,10 @@ use std::process::Command;
 
 use burn::backend::Wgpu;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::cube_tests_a::device;
-use super::{AdamStep, FusedOps, Heads, Projection, Span};
+use super::{AdamStep, Draw, FusedOps, Heads, Projection, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -126,6 +126,19 @@ fn operations() -> Vec<Counted> {
                 let state = (fresh([7, 9]), fresh([7, 9]), fresh([7, 9]));
                 drop(Wgpu::adamw(state, &fresh([7, 9]), &fresh([1]), step));
             }),
+        ),
+        (
+            "scatter_rows",
+            2,
+            Box::new(|| {
+                let ids = Tensor::<Wgpu, 1, Int>::from_data([3, 0, 3], &Default::default());
+                drop(Wgpu::scatter_rows(&fresh([3, 5]), &ids, 7));
+            }),
+        ),
+        (
+            "candidates",
+            2,
+            Box::new(|| drop(Wgpu::candidates(&fresh([1, 300]), &[Draw { temperature: 1.0, uniform: 0.5 }]))),
         ),
         (
             "add_matmul of a low rank",

@@ -19,7 +19,11 @@ pub(super) fn device() -> Option<WgpuDevice> {
 }
 
 /// Numbers between -2 and 2, on both devices.
-fn random<const D: usize>(shape: [usize; D], seed: u64, device: &WgpuDevice) -> (Tensor<Flex, D>, Tensor<Wgpu, D>) {
+pub(super) fn random<const D: usize>(
+    shape: [usize; D],
+    seed: u64,
+    device: &WgpuDevice,
+) -> (Tensor<Flex, D>, Tensor<Wgpu, D>) {
     use rand_chacha::rand_core::{RngCore, SeedableRng};
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let n: usize = shape.iter().product();
@@ -30,7 +34,7 @@ fn random<const D: usize>(shape: [usize; D], seed: u64, device: &WgpuDevice) -> 
 
 /// The largest difference, against the greatest number where that is above 1.
 #[track_caller]
-fn close<const D: usize>(what: &str, gpu: Tensor<Wgpu, D>, want: Tensor<Flex, D>) {
+pub(super) fn close<const D: usize>(what: &str, gpu: Tensor<Wgpu, D>, want: Tensor<Flex, D>) {
     within(1e-5, what, gpu, want);
 }
 
@@ -46,7 +50,7 @@ fn within<const D: usize>(most: f32, what: &str, gpu: Tensor<Wgpu, D>, want: Ten
 }
 
 /// The central difference of `loss` along `direction`.
-fn along<const D: usize>(
+pub(super) fn along<const D: usize>(
     at: &Tensor<Wgpu, D>,
     direction: &Tensor<Wgpu, D>,
     loss: impl Fn(Tensor<Wgpu, D>) -> Tensor<Wgpu, 2>,
@@ -57,7 +61,7 @@ fn along<const D: usize>(
 }
 
 #[track_caller]
-fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
+pub(super) fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
     let found = (slope * direction).sum().into_scalar();
     eprintln!("{what}: {found} by the kernel, {want} by differences");
     assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");
