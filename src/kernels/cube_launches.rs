@@ -1,4 +1,5 @@
 //! How many kernels each operation launches on a GPU: launches, not arithmetic, bound the speed of decoding.
+#![allow(clippy::print_stdout)] // The parent reads it.
 
 use std::process::Command;
 
