@@ -16,3 +16,4 @@ pub mod product;
 pub mod rope;
 pub mod sample;
 pub mod swiglu;
+pub mod thin;

@@ -6,7 +6,7 @@ use burn::backend::Wgpu;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::cube_tests_a::device;
+use super::cube_tests_support::device;
 use super::{AdamStep, FusedOps, Heads, Projection, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.

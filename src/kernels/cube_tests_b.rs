@@ -3,49 +3,9 @@
 
 use burn::backend::{Flex, Wgpu};
 use burn::tensor::{Int, Tensor, TensorData};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use super::cube_tests_support::{close, device, random, there};
 use super::*;
-
-type Device = <Wgpu as burn::tensor::backend::BackendTypes>::Device;
-
-/// The default device, if there is one.
-fn device() -> Option<Device> {
-    let device = Device::default();
-    let probe = || Tensor::<Wgpu, 1>::ones([1], &device).into_data();
-    let found = std::panic::catch_unwind(probe).is_ok();
-    if !found {
-        eprintln!("skipped: no Vulkan, Metal or DirectX device here");
-    }
-    found.then_some(device)
-}
-
-/// Numbers between -2 and 2.
-fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let values: Vec<f32> =
-        (0..shape.iter().product()).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
-    Tensor::from_data(TensorData::new(values, shape), &Default::default())
-}
-
-/// A tensor of the reference on the device.
-fn there<const D: usize>(tensor: &Tensor<Flex, D>, device: &Device) -> Tensor<Wgpu, D> {
-    Tensor::from_data(tensor.to_data(), device)
-}
-
-#[track_caller]
-fn close<const D: usize>(what: &str, found: Tensor<Wgpu, D>, reference: Tensor<Flex, D>) {
-    assert_eq!(found.dims(), reference.dims(), "{what}");
-    let (a, b) = (found.into_data().to_vec::<f32>().unwrap(), reference.into_data().to_vec::<f32>().unwrap());
-    let scale = b.iter().fold(1.0f32, |m, x| m.max(x.abs()));
-    let mut largest = 0.0f32;
-    for (i, (a, b)) in a.iter().zip(&b).enumerate() {
-        assert!((a - b).abs() <= 2e-5 * scale, "{what}[{i}]: {a} against {b}");
-        largest = largest.max((a - b).abs() / scale);
-    }
-    eprintln!("{what}: at most {largest:e} of the largest value");
-}
 
 /// One pass of attention.
 struct Case {
