@@ -2,10 +2,10 @@
 
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::backend::Backend;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, TensorPrimitive};
 
 use super::cube_tests_support::{both, close, device, within};
-use super::{FusedOps, Lora, Projection, ProjectionGrads, composed};
+use super::{FusedOps, Lora, Projection, ProjectionGrads, composed, shaders};
 
 #[test]
 fn products_are_added_in_place() {
@@ -132,24 +132,75 @@ impl Layers {
     }
 }
 
-/// Rows, inputs, outputs with ranks: one row and many, one projection to four, without adapters and with, ranks that fill
-/// nothing evenly and one that the kernels do not take.
-const LAYERS: [(usize, usize, &[[usize; 2]]); 9] = [
-    (1, 24, &[[40, 8], [8, 8], [8, 8]]),
-    (1, 129, &[[7, 1]]),
-    (2, 64, &[[64, 16], [32, 3]]),
-    (5, 130, &[[33, 5], [9, 0], [70, 17]]),
-    (9, 300, &[[24, 33], [257, 1], [16, 64], [5, 100]]),
-    (33, 40, &[[24, 127]]),
-    (17, 24, &[[40, 128], [8, 129]]),
-    (40, 48, &[[48, 0], [20, 0]]),
-    (70, 96, &[[96, 16], [48, 16], [48, 16]]),
+/// Rows and outputs with ranks, of 40 inputs: one row and many, one projection to four, without adapters and with. Few different
+/// products of Burn's, each of which it first times variants of.
+const LAYERS: [(usize, &[[usize; 2]]); 5] = [
+    (1, &[[40, 8], [40, 3]]),
+    (3, &[[40, 16]]),
+    (37, &[[40, 5], [40, 0], [40, 17], [40, 128]]),
+    (40, &[[40, 0], [40, 0]]),
+    (33, &[[40, 127]]),
 ];
+
+/// Ranks and sizes that fill nothing evenly, one product to four, by kernels alone.
+#[test]
+fn thin_products_of_any_rank() {
+    let Some(device) = device() else { return };
+    let held = |(here, there): (Tensor<Flex, 2>, Tensor<Wgpu, 2>)| (here, there.into_primitive().tensor());
+    let back = |found| Tensor::<Wgpu, 2>::from_primitive(TensorPrimitive::Float(found));
+    let sizes: [(usize, &[[usize; 2]]); 7] = [
+        (1, &[[24, 8], [300, 16]]),
+        (1, &[[1, 1]]),
+        (2, &[[129, 3]]),
+        (9, &[[300, 33], [64, 1], [16, 64], [5, 100]]),
+        (33, &[[7, 127], [128, 128]]),
+        (17, &[[256, 65], [40, 2], [1, 7]]),
+        (70, &[[96, 16], [48, 16], [200, 16]]),
+    ];
+    for (n, sizes) in sizes {
+        for turned in [false, true] {
+            let matrix = |shape: [usize; 2], seed| {
+                let (here, there) = both(shape, seed, &device);
+                (here, if turned { (there.transpose() * 1.0).transpose() } else { there })
+            };
+            let (mut pairs, mut wants) = (Vec::new(), Vec::new());
+            for (&[inner, rank], seed) in sizes.iter().zip(0..) {
+                let ((x, gx), (a, ga)) = (held(matrix([n, inner], seed)), held(matrix([inner, rank], seed + 10)));
+                pairs.push((gx, ga, 0.5 + seed as f32));
+                wants.push(x.matmul(a) * (0.5 + seed as f32));
+            }
+            let lows = shaders::thin::multiply(&pairs);
+            for ((low, want), &[inner, rank]) in lows.into_iter().zip(wants).zip(sizes) {
+                let name = format!("{n} rows, {inner} to rank {rank}");
+                close(&name, back(low.clone()), want.clone());
+                // The same as a part of what follows: both gradients, and the sum.
+                let ((x, gx), (dy, gdy)) = (matrix([n, inner], 1), matrix([n, 41], 2));
+                let (dlow, gdlow) = held(matrix([n, rank], 3));
+                let [gx, gdy] = [gx, gdy].map(|t| t.transpose().into_primitive().tensor());
+                let (da, db) = shaders::thin::adapter_gradients((gx, gdlow), (gdy, low.clone()), 0.7);
+                close(&format!("{name}, dA"), back(da), x.transpose().matmul(dlow));
+                close(&format!("{name}, dB"), back(db), want.clone().transpose().matmul(dy) * 0.7);
+                let ((sum, gsum), (more, gmore)) = (held(both([n, 41], 4, &device)), held(both([n, 41], 5, &device)));
+                let ((b, gb), (bias, gbias)) = (held(matrix([rank, 41], 6)), both([41], 7, &device));
+                let want = sum + want.matmul(b) * 0.3;
+                let gbias = gbias.into_primitive().tensor();
+                for (with_bias, with_more) in [(true, true), (true, false), (false, true)] {
+                    let added = (with_bias.then(|| gbias.clone()), with_more.then(|| gmore.clone()));
+                    let found = shaders::product::add_low_rank(gsum.clone(), added, low.clone(), gb.clone(), 0.3);
+                    let want = if with_bias { want.clone() + bias.clone().unsqueeze() } else { want.clone() };
+                    let want = if with_more { want + more.clone() } else { want };
+                    close(&format!("{name}, onto sums"), back(found), want);
+                }
+            }
+        }
+    }
+}
 
 #[test]
 fn projections_with_adapters_and_their_gradients() {
     let Some(device) = device() else { return };
-    for (n, inner, sizes) in LAYERS {
+    let inner = 40;
+    for (n, sizes) in LAYERS {
         for (dtype, turned) in [(DType::F32, false), (DType::F32, true), (DType::F16, false)] {
             if !<Wgpu as Backend>::supports_dtype(&device, dtype) {
                 eprintln!("skipped: this device has no {dtype:?}");
@@ -202,9 +253,9 @@ fn projections_with_adapters_and_their_gradients() {
 #[test]
 fn gradients_of_adapters_are_repeatable() {
     let Some(device) = device() else { return };
-    let layers = Layers::new(96, &[[70, 16], [40, 5]], DType::F32, false, &device);
-    let (_, x) = both([300, 96], 1, &device);
-    let dys = [both([300, 70], 2, &device).1, both([300, 40], 3, &device).1];
+    let layers = Layers::new(40, &[[40, 16], [40, 5]], DType::F32, false, &device);
+    let (_, x) = both([60, 40], 1, &device);
+    let dys = [both([60, 40], 2, &device).1, both([60, 40], 3, &device).1];
     let all = || {
         let ProjectionGrads { dx, adapters } = Wgpu::project_backward(&x, &dys, None, &layers.there(), true);
         let adapters = adapters.into_iter().flatten().flat_map(|(da, db)| [da, db]);
