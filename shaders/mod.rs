@@ -17,3 +17,4 @@ pub mod product;
 pub mod rope;
 pub mod sample;
 pub mod swiglu;
+pub mod thin;

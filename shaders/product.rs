@@ -1,5 +1,6 @@
 //! What projections need besides Burn's matrix products: `sum + x · Wᵀ + bias` of a few rows, as in decoding; `sum + α · a · b` with a short
-//! inner dimension, as of the second product of a low-rank adapter (Hu et al. 2021, "LoRA", section 4.1); and `sum + α · product`.
+//! inner dimension, as of the second product of a low-rank adapter (Hu et al. 2021, "LoRA", section 4.1), with a bias and another sum if
+//! there are; and `sum + α · product`.
 //!
 //! The first reads every weight once, as it is held, which is the least, and the rows out of caches. The second reads and writes
 //! the sum once, 8 bytes an element, and `a` and `b` out of caches; in three operations it would be 24 bytes and a tensor more.
@@ -138,6 +139,8 @@ const ROWS: usize = 8;
 #[cube(launch_unchecked)]
 fn low_rank(
     sum: &Array<f32>,
+    bias: ComptimeOption<Array<f32>>,
+    another: ComptimeOption<Array<f32>>,
     a: &Tensor<f32>,
     b: &Tensor<f32>,
     out: &mut Array<f32>,
@@ -187,20 +190,24 @@ fn low_rank(
             }
             at += along;
         }
+        let bias: ComptimeOption<f32> = bias.map(|bias| bias[column]);
+        let bias = bias.unwrap_or_else(|| f32::new(0.0));
         #[unroll]
         for m in 0..rows_at_once {
             if first_row + m < rows {
                 let i = (first_row + m) * columns + column;
-                out[i] = sum[i] + sums[m];
+                let another: ComptimeOption<f32> = another.as_ref().map(|another| another[i]);
+                out[i] = sum[i] + bias + another.unwrap_or_else(|| f32::new(0.0)) + sums[m];
             }
         }
     }
 }
 
-/// `sum + alpha · a · b`, over the sum where it has one owner: `a [n, rank]` with a rank up to [`RANK_MAX`] and `b [rank, columns]`,
-/// both of any strides.
+/// `sum + bias + another + alpha · a · b`, over the sum where it has one owner: `a [n, rank]` with a rank up to [`RANK_MAX`] and
+/// `b [rank, columns]`, both of any strides; `bias [columns]` and `another [n, columns]`.
 pub fn add_low_rank<R: CubeRuntime>(
     sum: CubeTensor<R>,
+    (bias, another): (Option<CubeTensor<R>>, Option<CubeTensor<R>>),
     a: CubeTensor<R>,
     b: CubeTensor<R>,
     alpha: f32,
@@ -219,6 +226,8 @@ pub fn add_low_rank<R: CubeRuntime>(
             cubes(rows.div_ceil(rows_at_once) * columns.div_ceil(COLUMNS)),
             CubeDim::new_1d(COLUMNS as u32),
             sum.into_array_arg(),
+            bias.map(CubeTensor::into_array_arg).into(),
+            another.map(CubeTensor::into_array_arg).into(),
             a.into_tensor_arg(),
             b.into_tensor_arg(),
             out_arg,

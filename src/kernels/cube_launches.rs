@@ -7,8 +7,8 @@ use burn::backend::Wgpu;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::cube_tests_a::device;
-use super::{AdamStep, Draw, FusedOps, Heads, Projection, Span};
+use super::cube_tests_support::device;
+use super::{AdamStep, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -146,15 +146,64 @@ fn operations() -> Vec<Counted> {
             1,
             Box::new(|| drop(Wgpu::add_matmul(fresh([9, 64]), &fresh([9, 16]), &fresh([16, 64]), 0.5))),
         ),
+        // Each of the frozen matrices, their adapters' first products together, and each sum.
+        ("three projections with adapters", 7, Box::new(|| drop(Adapted::new().project(3)))),
+        (
+            "a projection with an adapter onto a sum",
+            3,
+            Box::new(|| {
+                let adapted = Adapted::new();
+                drop(Wgpu::add_projection(&fresh([37, 40]), &fresh([37, 40]), adapted.projection()));
+            }),
+        ),
+        // The adapters' first products and their gradients' three at a time, each matrix, each sum, and the gradients.
+        ("three projections with adapters, backward", 11, Box::new(|| drop(Adapted::new().backward(3)))),
+        ("a projection with an adapter, backward", 4, Box::new(|| drop(Adapted::new().backward(1)))),
     ]
 }
 
-/// Runs every operation with a mark before it; [`launches_are_few`] reads the log.
+/// A projection with a bias and an adapter.
+struct Adapted {
+    weight: Tensor<Wgpu, 2>,
+    bias: Tensor<Wgpu, 1>,
+    lora: Lora<Wgpu>,
+}
+
+impl Adapted {
+    fn new() -> Self {
+        let lora = Lora { a: fresh([40, 5]), b: fresh([5, 40]), scale: 2.0 };
+        Self { weight: fresh([40, 40]), bias: fresh([40]), lora }
+    }
+
+    fn projection(&self) -> Projection<'_, Wgpu> {
+        Projection { weight: &self.weight, bias: Some(&self.bias), lora: Some(&self.lora) }
+    }
+
+    /// So many of them.
+    fn several(&self, n: usize) -> Vec<Projection<'_, Wgpu>> {
+        std::iter::repeat_with(|| self.projection()).take(n).collect()
+    }
+
+    fn project(&self, n: usize) -> Vec<Tensor<Wgpu, 2>> {
+        Wgpu::project(&fresh([37, 40]), None, &self.several(n))
+    }
+
+    fn backward(&self, n: usize) -> ProjectionGrads<Wgpu> {
+        let dys = vec![fresh([37, 40]); n];
+        Wgpu::project_backward(&fresh([37, 40]), &dys, None, &self.several(n), true)
+    }
+}
+
+/// Runs every operation with a mark before it, after once without, since Burn's products are first timed in several variants;
+/// [`launches_are_few`] reads the log.
 #[test]
 #[ignore = "started by launches_are_few, in a folder that makes CubeCL log"]
-fn every_operation_once() {
+fn every_operation() {
     let device = Default::default();
     let done = || <Wgpu as Backend>::sync(&device).expect("the device does what it is told");
+    for (_, _, operation) in operations() {
+        operation();
+    }
     for (name, _, operation) in operations() {
         done();
         println!("{MARK}{name}");
@@ -175,7 +224,7 @@ fn launches_are_few() {
         .unwrap();
     let here = module_path!().split_once("::").expect("below the crate").1;
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("{here}::every_operation_once"), "--ignored", "--nocapture"])
+        .args(["--exact", &format!("{here}::every_operation"), "--ignored", "--nocapture"])
         .current_dir(&folder)
         .output()
         .unwrap();

@@ -1,53 +1,11 @@
 //! The GPU's kernels against plain tensor code on the CPU: norms, the gated product, rotations, the cache, attention of few
-//! queries, products. Shapes that fill no cube evenly.
+//! queries. Shapes that fill no cube evenly.
 
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
-use burn::tensor::backend::Backend;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
-use super::{FusedOps, Heads, Projection, SCORES_AT_ONCE, Span, composed};
-
-/// The default device, if there is one.
-pub(super) fn device() -> Option<WgpuDevice> {
-    let device = WgpuDevice::DefaultDevice;
-    let probe = || Tensor::<Wgpu, 1>::ones([1], &device).into_data();
-    let found = std::panic::catch_unwind(probe).is_ok();
-    if !found {
-        eprintln!("skipped: no Vulkan, Metal or DirectX device here (on Debian: install mesa-vulkan-drivers)");
-    }
-    found.then_some(device)
-}
-
-/// Numbers between -2 and 2, on both devices.
-pub(super) fn random<const D: usize>(
-    shape: [usize; D],
-    seed: u64,
-    device: &WgpuDevice,
-) -> (Tensor<Flex, D>, Tensor<Wgpu, D>) {
-    use rand_chacha::rand_core::{RngCore, SeedableRng};
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let n: usize = shape.iter().product();
-    let values: Vec<f32> = (0..n).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
-    let data = TensorData::new(values, shape);
-    (Tensor::from_data(data.clone(), &Default::default()), Tensor::from_data(data, device))
-}
-
-/// The largest difference, against the greatest number where that is above 1.
-#[track_caller]
-pub(super) fn close<const D: usize>(what: &str, gpu: Tensor<Wgpu, D>, want: Tensor<Flex, D>) {
-    within(1e-5, what, gpu, want);
-}
-
-#[track_caller]
-fn within<const D: usize>(most: f32, what: &str, gpu: Tensor<Wgpu, D>, want: Tensor<Flex, D>) {
-    assert_eq!(gpu.dims(), want.dims(), "{what}");
-    let (a, b) = (gpu.into_data().to_vec::<f32>().unwrap(), want.into_data().to_vec::<f32>().unwrap());
-    let scale = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
-    let off = a.iter().zip(&b).map(|(a, b)| if a.is_finite() { (a - b).abs() / scale } else { f32::MAX });
-    let off = off.fold(0.0, f32::max);
-    eprintln!("{what}: {off:e}");
-    assert!(off <= most, "{what}: {off:e} of {scale}");
-}
+use super::cube_tests_support::{both, close, device, within};
+use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
 
 /// The central difference of `loss` along `direction`.
 pub(super) fn along<const D: usize>(
@@ -73,7 +31,7 @@ const ROWS_AND_CHANNELS: [[usize; 2]; 6] = [[1, 1], [3, 8], [33, 50], [5, 64], [
 fn rms_norm_of_any_width() {
     let Some(device) = device() else { return };
     for shape in ROWS_AND_CHANNELS {
-        let ((x, gx), (g, gg)) = (random(shape, 1, &device), random([shape[1]], 2, &device));
+        let ((x, gx), (g, gg)) = (both(shape, 1, &device), both([shape[1]], 2, &device));
         close(&format!("rms_norm {shape:?}"), Wgpu::rms_norm(&gx, &gg, 1e-6), composed::rms_norm(&x, &g, 1e-6));
     }
 }
@@ -82,8 +40,8 @@ fn rms_norm_of_any_width() {
 fn rms_norm_backward_in_place_and_not() {
     let Some(device) = device() else { return };
     for shape in ROWS_AND_CHANNELS {
-        let ((x, gx), (g, gg)) = (random(shape, 1, &device), random([shape[1]], 2, &device));
-        let ((dy, gdy), (residual, gresidual)) = (random(shape, 3, &device), random(shape, 4, &device));
+        let ((x, gx), (g, gg)) = (both(shape, 1, &device), both([shape[1]], 2, &device));
+        let ((dy, gdy), (residual, gresidual)) = (both(shape, 3, &device), both(shape, 4, &device));
         let (dx, dg) = composed::rms_norm_backward(&dy, &x, &g, 1e-6, residual.clone(), true);
         for want_gain in [true, false] {
             let shared = gresidual.clone();
@@ -99,9 +57,8 @@ fn rms_norm_backward_in_place_and_not() {
         let (gdx, _) = Wgpu::rms_norm_backward(&gdy, &gx, &gg, 1e-6, gresidual * 1.0, false);
         close(&format!("dx in place {shape:?}"), gdx, dx);
     }
-    let ((_, x), (_, g), (_, dy)) =
-        (random([9, 50], 1, &device), random([50], 2, &device), random([9, 50], 3, &device));
-    let ((_, direction), (_, of_gain)) = (random([9, 50], 5, &device), random([50], 6, &device));
+    let ((_, x), (_, g), (_, dy)) = (both([9, 50], 1, &device), both([50], 2, &device), both([9, 50], 3, &device));
+    let ((_, direction), (_, of_gain)) = (both([9, 50], 5, &device), both([50], 6, &device));
     let (dx, dg) = Wgpu::rms_norm_backward(&dy, &x, &g, 1e-6, x.zeros_like(), true);
     let want = along(&x, &direction, |x| Wgpu::rms_norm(&x, &g, 1e-6) * dy.clone());
     slope_is("rms_norm dx", dx, direction, want);
@@ -113,13 +70,13 @@ fn rms_norm_backward_in_place_and_not() {
 fn swiglu_backward_is_its_gradient() {
     let Some(device) = device() else { return };
     for shape in ROWS_AND_CHANNELS {
-        let ((gate, ggate), (up, gup)) = (random(shape, 1, &device), random(shape, 2, &device));
+        let ((gate, ggate), (up, gup)) = (both(shape, 1, &device), both(shape, 2, &device));
         // Up to 120, whose exponential f32 does not hold.
         let (far, gfar) = (gate.clone() * 60.0, ggate.clone() * 60.0);
         close(&format!("swiglu far out {shape:?}"), Wgpu::swiglu(&gfar, &gup), composed::swiglu(&far, &up));
         let (dgate, _) = composed::swiglu_backward(&up, &far, &up);
         close("its gradient", Wgpu::swiglu_backward(&gup, &gfar, &gup).0, dgate);
-        let (dy, gdy) = random(shape, 3, &device);
+        let (dy, gdy) = both(shape, 3, &device);
         close(&format!("swiglu {shape:?}"), Wgpu::swiglu(&ggate, &gup), composed::swiglu(&gate, &up));
         let (dgate, dup) = composed::swiglu_backward(&dy, &gate, &up);
         let (gdgate, gdup) = Wgpu::swiglu_backward(&gdy, &ggate, &gup);
@@ -127,8 +84,8 @@ fn swiglu_backward_is_its_gradient() {
         close(&format!("dup {shape:?}"), gdup, dup);
     }
     let ((_, gate), (_, up), (_, dy)) =
-        (random([9, 50], 1, &device), random([9, 50], 2, &device), random([9, 50], 3, &device));
-    let (_, direction) = random([9, 50], 5, &device);
+        (both([9, 50], 1, &device), both([9, 50], 2, &device), both([9, 50], 3, &device));
+    let (_, direction) = both([9, 50], 5, &device);
     let (dgate, dup) = Wgpu::swiglu_backward(&dy, &gate, &up);
     let want = along(&gate, &direction, |gate| Wgpu::swiglu(&gate, &up) * dy.clone());
     slope_is("swiglu dgate", dgate, direction.clone(), want);
@@ -140,7 +97,7 @@ fn swiglu_backward_is_its_gradient() {
 fn rope_in_place_and_not() {
     let Some(device) = device() else { return };
     for (n, heads, dim) in [(1, 1, 8), (12, 4, 16), (5, 14, 64), (3, 3, 80), (130, 1, 2), (2, 28, 128)] {
-        let ((x, gx), (angle, gangle)) = (random([n, heads * dim], 1, &device), random([n, dim / 2], 2, &device));
+        let ((x, gx), (angle, gangle)) = (both([n, heads * dim], 1, &device), both([n, dim / 2], 2, &device));
         let (cos, sin, gcos, gsin) = (angle.clone().cos(), angle.sin(), gangle.clone().cos(), gangle.sin());
         let want = composed::rope(x.clone(), &cos, &sin, dim);
         let turned = Wgpu::rope(gx.clone(), &gcos, &gsin, dim);
@@ -161,8 +118,8 @@ fn a_cache_is_written_by_row() {
     let (all, columns, channels) = (4, 9, 13);
     for (at, width) in [(vec![1, 1, 1], 2), (vec![0, 7, 3], 2), (vec![8, 0, 5, 2], 1), (vec![0, 0], 9)] {
         let rows = at.len();
-        let (cache, gcache) = random([all, columns, channels], 1, &device);
-        let (new, gnew) = random([rows, width, channels], 2, &device);
+        let (cache, gcache) = both([all, columns, channels], 1, &device);
+        let (new, gnew) = both([rows, width, channels], 2, &device);
         let mut want = cache.clone();
         for (b, &a) in at.iter().enumerate() {
             want = want.slice_assign([b..b + 1, a..a + width, 0..channels], new.clone().narrow(0, b, 1));
@@ -180,10 +137,10 @@ fn keys_are_turned_on_their_way_into_the_cache() {
     for (at, width, heads, dim) in [(vec![0, 7, 3], 2, 2, 6), (vec![8], 1, 1, 64), (vec![0, 0, 0, 0], 9, 3, 10)] {
         let (rows, channels) = (at.len(), heads * dim);
         let ((keys, gkeys), (values, gvalues)) =
-            (random([4, 9, channels], 1, &device), random([4, 9, channels], 2, &device));
+            (both([4, 9, channels], 1, &device), both([4, 9, channels], 2, &device));
         let ((k, gk), (v, gv)) =
-            (random([rows * width, channels], 3, &device), random([rows * width, channels], 4, &device));
-        let (angle, gangle) = random([rows * width, dim / 2], 5, &device);
+            (both([rows * width, channels], 3, &device), both([rows * width, channels], 4, &device));
+        let (angle, gangle) = both([rows * width, dim / 2], 5, &device);
         let span = span(&at, width, 9, &device);
         let k = composed::rope(k, &angle.clone().cos(), &angle.sin(), dim).reshape([rows, width, channels]);
         let v = v.reshape([rows, width, channels]);
@@ -205,8 +162,8 @@ fn keys_are_turned_on_their_way_into_the_cache() {
 fn rows_of_a_cache_begin_anew() {
     let Some(device) = device() else { return };
     for (rows, width) in [(vec![3, 1], 5), (vec![0], 9), (vec![2, 12, 0, 5, 7, 9, 1, 11, 4, 10], 3)] {
-        let (cache, gcache) = random([13, 9, 6], 1, &device);
-        let (new, gnew) = random([rows.len(), width, 6], 2, &device);
+        let (cache, gcache) = both([13, 9, 6], 1, &device);
+        let (new, gnew) = both([rows.len(), width, 6], 2, &device);
         let want = composed::cache_put(cache.clone(), &rows, &new);
         close(&format!("cache_put {rows:?}"), Wgpu::cache_put(gcache.clone(), &rows, &gnew), want.clone());
         close("a shared cache is left alone", gcache.clone(), cache);
@@ -240,9 +197,9 @@ fn attention_of_few_queries() {
         let seen = TensorData::new(seen, [rows * width, 1]);
         let want_span = Span::<Flex>::new(start.clone(), at.clone(), width, columns, &Default::default());
         let span = Span::<Wgpu>::new(start, at, width, columns, &device);
-        let (q, gq) = random([rows * width, heads.query * heads.dim], 1, &device);
-        let (k, gk) = random([rows, columns, channels], 2, &device);
-        let (v, gv) = random([rows, columns, channels], 3, &device);
+        let (q, gq) = both([rows * width, heads.query * heads.dim], 1, &device);
+        let (k, gk) = both([rows, columns, channels], 2, &device);
+        let (v, gv) = both([rows, columns, channels], 3, &device);
         let want = composed::causal_attention(&q, &k, &v, &want_span, heads, SCORES_AT_ONCE)
             * Tensor::from_data(seen, &Default::default());
         let (out, lse) = Wgpu::causal_attention(&gq, &gk, &gv, &span, heads);
@@ -264,7 +221,7 @@ fn attention_of_great_scores_over_a_view() {
     let want_span = Span::<Flex>::new(start.clone(), at.clone(), 1, 160, &Default::default());
     let span = Span::<Wgpu>::new(start, at, 1, 160, &device);
     let ((q, gq), (k, gk), (v, gv)) =
-        (random([2, 64], 1, &device), random([5, 160, 32], 2, &device), random([5, 160, 32], 3, &device));
+        (both([2, 64], 1, &device), both([5, 160, 32], 2, &device), both([5, 160, 32], 3, &device));
     for (from, scale) in [(0, 1.0), (2, 1.0), (2, 300.0)] {
         let (q, gq) = (q.clone() * scale, gq.clone() * scale);
         let (k, v) = (k.clone().narrow(0, from, 2), v.clone().narrow(0, from, 2));
@@ -300,65 +257,6 @@ fn log_sum_exp(q: &Tensor<Flex, 2>, k: &Tensor<Flex, 3>, span: &Span<Flex>, head
     all
 }
 
-#[test]
-fn products_are_added_in_place() {
-    let Some(device) = device() else { return };
-    for (n, rank, columns) in [(1, 1, 1), (1, 16, 200), (37, 8, 40), (9, 128, 130), (5, 129, 24), (20, 3, 257)] {
-        let (sum, gsum) = random([n, columns], 1, &device);
-        let ((a, ga), (b, gb)) = (random([n, rank], 2, &device), random([rank, columns], 3, &device));
-        let want = composed::add_matmul(sum.clone(), &a, &b, 0.3);
-        let name = format!("add_matmul {n} {rank} {columns}");
-        close(&name, Wgpu::add_matmul(gsum.clone(), &ga, &gb, 0.3), want.clone());
-        close("a shared sum is left alone", gsum.clone(), sum);
-        close("in place", Wgpu::add_matmul(gsum.clone() * 1.0, &ga, &gb, 0.3), want.clone());
-        // Views with other strides.
-        let (_, ga) = (a, (ga.transpose() * 1.0).transpose());
-        let gb = (gb.transpose() * 1.0).transpose();
-        close("turned", Wgpu::add_matmul(gsum, &ga, &gb, 0.3), want);
-    }
-}
-
-#[test]
-fn a_first_product_writes_its_output() {
-    let Some(device) = device() else { return };
-    let ((a, ga), (b, gb)) = (random([7, 150], 1, &device), random([150, 20], 2, &device));
-    let (bias, gbias) = random([20], 3, &device);
-    close("matmul", Wgpu::matmul(&ga, &gb, 0.5), a.clone().matmul(b.clone()) * 0.5);
-    let (w, gw) = (b.transpose(), gb.transpose());
-    close("affine", Wgpu::affine(&ga, &gw, Some(&gbias)), composed::affine(&a, &w, Some(&bias)));
-}
-
-/// In the weights' dtype as they are held, and in f32 otherwise.
-#[test]
-fn projections_of_few_rows() {
-    let Some(device) = device() else { return };
-    for dtype in [DType::F32, DType::F16, DType::BF16] {
-        if !<Wgpu as Backend>::supports_dtype(&device, dtype) {
-            eprintln!("skipped: this device has no {dtype:?}");
-            continue;
-        }
-        for (n, inner, outer) in [(1, 4, 1), (1, 896, 37), (4, 24, 130), (3, 132, 9), (5, 24, 8)] {
-            // Burn's products round the activations of more rows to the weights' dtype.
-            let most = if n > 4 && dtype != DType::F32 { 2e-3 } else { 1e-5 };
-            let ((x, gx), (bias, gbias)) = (random([n, inner], 1, &device), random([outer], 2, &device));
-            let (w, gw) = random([outer, inner], 3, &device);
-            // As Flex would compute it from the same rounded weights.
-            let (w, gw) = (w.cast(dtype).cast(DType::F32), gw.cast(dtype));
-            let name = format!("affine {n} {inner} {outer} {dtype:?}");
-            within(most, &name, Wgpu::affine(&gx, &gw, Some(&gbias)), composed::affine(&x, &w, Some(&bias)));
-            within(most, "without bias", Wgpu::affine(&gx, &gw, None), composed::affine(&x, &w, None));
-            let (sum, gsum) = random([n, outer], 4, &device);
-            let want = composed::affine(&x, &w, Some(&bias)) + sum;
-            within(
-                most,
-                "onto a sum",
-                Wgpu::add_projection(&gsum, &gx, Projection { weight: &gw, bias: Some(&gbias), lora: None }),
-                want,
-            );
-        }
-    }
-}
-
 /// The identity of a tensor's memory, without holding it.
 fn place<const D: usize>(tensor: &Tensor<Wgpu, D>) -> String {
     let memory = format!("{:?}", tensor.clone().into_primitive().tensor().handle.binding().memory);
@@ -369,7 +267,7 @@ fn place<const D: usize>(tensor: &Tensor<Wgpu, D>) -> String {
 #[test]
 fn a_tensor_with_one_owner_is_written_in_place() {
     let Some(device) = device() else { return };
-    let matrix = |seed| random([6, 32], seed, &device).1 * 1.0;
+    let matrix = |seed| both([6, 32], seed, &device).1 * 1.0;
     let stays = |what: &str, work: &dyn Fn(Tensor<Wgpu, 2>) -> Tensor<Wgpu, 2>| {
         let own = matrix(1);
         let before = place(&own);
@@ -377,17 +275,17 @@ fn a_tensor_with_one_owner_is_written_in_place() {
         let shared = matrix(1);
         assert_ne!(place(&work(shared.clone())), place(&shared), "{what}: wrote into a shared tensor");
     };
-    let (angle, gain) = (random([6, 8], 2, &device).1, random([32], 2, &device).1);
-    let (x, long, wide) = (matrix(3), random([6, 200], 4, &device).1, random([200, 32], 5, &device).1);
+    let (angle, gain) = (both([6, 8], 2, &device).1, both([32], 2, &device).1);
+    let (x, long, wide) = (matrix(3), both([6, 200], 4, &device).1, both([200, 32], 5, &device).1);
     stays("rope", &|x| Wgpu::rope(x, &angle, &angle, 16));
     stays("rms_norm_backward", &|residual| Wgpu::rms_norm_backward(&x, &x, &gain, 1e-6, residual, false).0);
-    stays("low rank", &|sum| Wgpu::add_matmul(sum, &x, &random([32, 32], 3, &device).1, 0.5));
+    stays("low rank", &|sum| Wgpu::add_matmul(sum, &x, &both([32, 32], 3, &device).1, 0.5));
     stays("product", &|sum| Wgpu::add_matmul(sum, &long, &wide, 0.5));
-    let (span, new) = (span(&[3, 0], 1, 4, &device), random([2, 1, 24], 3, &device).1);
+    let (span, new) = (span(&[3, 0], 1, 4, &device), both([2, 1, 24], 3, &device).1);
     for work in [&|t| Wgpu::cache_write(t, &new, &span), &|t| Wgpu::cache_put(t, &[1, 0], &new)]
         as [&dyn Fn(Tensor<Wgpu, 3>) -> Tensor<Wgpu, 3>; 2]
     {
-        let own = random([2, 4, 24], 1, &device).1 * 1.0;
+        let own = both([2, 4, 24], 1, &device).1 * 1.0;
         let before = place(&own);
         assert_eq!(place(&work(own)), before, "the cache moved");
     }
@@ -397,7 +295,7 @@ fn a_tensor_with_one_owner_is_written_in_place() {
 #[test]
 fn many_cubes() {
     let Some(device) = device() else { return };
-    let ((x, gx), (g, gg)) = (random([70_000, 8], 1, &device), random([8], 2, &device));
+    let ((x, gx), (g, gg)) = (both([70_000, 8], 1, &device), both([8], 2, &device));
     close("rms_norm of many rows", Wgpu::rms_norm(&gx, &gg, 1e-6), composed::rms_norm(&x, &g, 1e-6));
     let n = 65_536 * 256 + 1000;
     let line = Tensor::<Wgpu, 2>::ones([1, n], &device);

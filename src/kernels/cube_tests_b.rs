@@ -4,7 +4,8 @@
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::cube_tests_a::{along, close, device, random, slope_is};
+use super::cube_tests_a::{along, slope_is};
+use super::cube_tests_support::{both, close, device};
 use super::*;
 
 /// On both devices.
@@ -52,11 +53,11 @@ impl Case {
     }
 
     fn queries(&self, seed: u64, device: &WgpuDevice) -> Pair<2> {
-        random([self.start.len() * self.width, self.heads.query * self.heads.dim], seed, device)
+        both([self.start.len() * self.width, self.heads.query * self.heads.dim], seed, device)
     }
 
     fn keys(&self, seed: u64, device: &WgpuDevice) -> Pair<3> {
-        random([self.start.len(), self.columns, self.heads.key_value * self.heads.dim], seed, device)
+        both([self.start.len(), self.columns, self.heads.key_value * self.heads.dim], seed, device)
     }
 
     /// 1 where a query sees something; what the others give is never used.
@@ -118,7 +119,7 @@ fn the_gradient_of_attention_is_its_slope() {
 fn cross_entropy_is_that_of_plain_tensor_code() {
     let Some(device) = device() else { return };
     for (n, vocabulary) in [(9, 37), (1, 1), (3, 256), (5, 1031), (2, 151_936)] {
-        let ((logits, glogits), (weights, gweights)) = (random([n, vocabulary], 1, &device), random([n], 2, &device));
+        let ((logits, glogits), (weights, gweights)) = (both([n, vocabulary], 1, &device), both([n], 2, &device));
         let (logits, shared) = (logits * 20.0, glogits * 20.0);
         let ids: Vec<i32> = (0..n).map(|i| ((i * 7919 + vocabulary - 1) % vocabulary) as i32).collect();
         let (targets, gtargets) = ids_of(&ids, &device);
@@ -138,7 +139,7 @@ fn cross_entropy_is_that_of_plain_tensor_code() {
 fn the_gradient_of_cross_entropy_is_its_slope() {
     let Some(device) = device() else { return };
     let (logits, weights, direction) =
-        (random([5, 33], 1, &device).1, random([5], 2, &device).1, random([5, 33], 3, &device).1);
+        (both([5, 33], 1, &device).1, both([5], 2, &device).1, both([5, 33], 3, &device).1);
     let targets = ids_of(&[0, 32, 5, 5, 7], &device).1;
     let loss = |logits: Tensor<Wgpu, 2>| Wgpu::cross_entropy(logits, &targets, &weights);
     let want = along(&logits, &direction, |logits| loss(logits).0.unsqueeze());
@@ -150,7 +151,7 @@ fn the_gradient_of_cross_entropy_is_its_slope() {
 fn cross_entropy_of_many_rows() {
     let Some(device) = device() else { return };
     let n = 66_000;
-    let ((logits, glogits), (weights, gweights)) = (random([n, 2], 1, &device), random([n], 2, &device));
+    let ((logits, glogits), (weights, gweights)) = (both([n, 2], 1, &device), both([n], 2, &device));
     let (targets, gtargets) = ids_of(&vec![1; n], &device);
     let (_, want) = composed::cross_entropy(logits, &targets, &weights);
     close("gradient", Wgpu::cross_entropy(glogits, &gtargets, &gweights).1, want);
@@ -160,10 +161,10 @@ fn cross_entropy_of_many_rows() {
 fn adamw_is_that_of_plain_tensor_code() {
     let Some(device) = device() else { return };
     let step = AdamStep { lr: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
-    let (scale, gscale) = random([1], 9, &device);
+    let (scale, gscale) = both([1], 9, &device);
     for n in [1, 63, 1031] {
-        let ((a, ga), (b, gb), (c, gc)) = (random([n], 1, &device), random([n], 2, &device), random([n], 3, &device));
-        let (gradient, ggradient) = random([n], 4, &device);
+        let ((a, ga), (b, gb), (c, gc)) = (both([n], 1, &device), both([n], 2, &device), both([n], 3, &device));
+        let (gradient, ggradient) = both([n], 4, &device);
         let (value, first, second) = composed::adamw((a.clone(), b * 0.1, c.powi_scalar(2)), &gradient, &scale, step);
         let (v, m, s) = Wgpu::adamw((ga.clone(), gb * 0.1, gc.powi_scalar(2)), &ggradient, &gscale, step);
         eprintln!("{n} values");
@@ -178,7 +179,7 @@ fn adamw_is_that_of_plain_tensor_code() {
 fn rows_are_added_where_they_belong() {
     let Some(device) = device() else { return };
     for (ids, channels, rows) in [(vec![3, 0, 3, 6], 5, 7), (vec![2; 40], 130, 3), (vec![0], 1, 1)] {
-        let (x, gx) = random([ids.len(), channels], 1, &device);
+        let (x, gx) = both([ids.len(), channels], 1, &device);
         let (ids, gids) = ids_of(&ids, &device);
         close("rows", Wgpu::scatter_rows(&gx, &gids, rows), composed::scatter_rows(&x, &ids, rows));
     }
@@ -189,7 +190,7 @@ fn candidates_are_the_best_and_draws_follow_the_distribution() {
     let Some(device) = device() else { return };
     for (n, vocabulary, spread) in [(3, 37, 5.0), (2, 8192, 3.0), (4, 20_011, 4.0), (1, 151_936, 8.0), (1, 1, 1.0)] {
         // Rounded, so that there are equals, also at the border.
-        let (logits, glogits) = random([n, vocabulary], 1, &device);
+        let (logits, glogits) = both([n, vocabulary], 1, &device);
         let logits = (logits * spread * 20.0).round() / 20.0;
         let glogits = (glogits * spread * 20.0).round() / 20.0;
         let draws: Vec<Draw> =

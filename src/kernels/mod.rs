@@ -23,6 +23,12 @@ mod cube;
 mod cube_launches;
 #[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
 mod cube_tests_a;
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_b;
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_projections;
+#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod cube_tests_support;
 mod examination;
 #[cfg(feature = "cpu")]
 mod flex;
@@ -354,6 +360,3 @@ impl FusedOps for burn::backend::Autodiff<burn::backend::Flex> {}
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
-
-#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
-mod cube_tests_b;

@@ -1,5 +1,7 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
+mod projections;
+
 use burn::tensor::backend::DeviceOps;
 use burn::tensor::{DType, Int, Tensor, TensorData, TensorPrimitive};
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
@@ -11,7 +13,9 @@ use cubecl::server::ComputeServer;
 use super::shaders::attention::Sizes;
 use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
-use super::{AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, Span, shaders};
+use super::{
+    AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, ProjectionGrads, Span, shaders,
+};
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
@@ -104,12 +108,34 @@ where
     const STACKS: bool = false;
 
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
-        let Projection { weight, bias, lora } = projection;
-        let y = few_rows(Some(sum), x, weight, bias).unwrap_or_else(|| Self::affine(x, weight, bias) + sum.clone());
+        let projection = [projection];
+        if let Some(ys) = projections::project(Some(sum), x, &projection) {
+            let [y] = <[_; 1]>::try_from(ys).expect("an output for every projection");
+            return y;
+        }
+        let [Projection { weight, bias, lora }] = projection;
+        let y = Self::affine(x, weight, bias) + sum.clone();
         match lora {
             Some(Lora { a, b, scale }) => Self::add_matmul(y, &Self::matmul(x, a, 1.0), b, *scale),
             None => y,
         }
+    }
+
+    fn project_at_once(
+        x: &Tensor<Self, 2>,
+        _stack: Option<&Tensor<Self, 2>>,
+        projections: &[Projection<'_, Self>],
+    ) -> Option<Vec<Tensor<Self, 2>>> {
+        projections::project(None, x, projections)
+    }
+
+    fn project_backward_at_once(
+        x: &Tensor<Self, 2>,
+        dys: &[Tensor<Self, 2>],
+        projections: &[Projection<'_, Self>],
+        learns: bool,
+    ) -> Option<ProjectionGrads<Self>> {
+        projections::project_backward(x, dys, projections, learns)
     }
 
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
@@ -121,7 +147,7 @@ where
         if b.dtype() == DType::F32 && b.dims()[0] <= shaders::product::RANK_MAX {
             let b = b.clone().into_primitive().tensor();
             let a = a.clone().into_primitive().tensor();
-            return tensor(shaders::product::add_low_rank(contiguous(sum), a, b, alpha));
+            return tensor(shaders::product::add_low_rank(contiguous(sum), (None, None), a, b, alpha));
         }
         tensor(shaders::product::add_scaled(contiguous(sum), product(a.clone(), b.clone()), alpha))
     }
