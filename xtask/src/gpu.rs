@@ -89,6 +89,6 @@ pub fn run(args: &Args) -> Result<()> {
     let table = std::fs::read_to_string(args.out.join("bench.md")).at(&args.out)?;
     let report = args.out.join("gpu.md");
     std::fs::write(&report, format!("# {}\n\n```text\n{doctor}\n```\n\n{table}", args.device)).at(&report)?;
-    println!("{}", report.display());
+    eprintln!("wrote {}", report.display());
     Ok(())
 }
