@@ -161,86 +161,102 @@ let l_84 = l_4 + u32(0);
 let l_85 = l_84 * info.scalars_u32[2];
 let l_86 = l_85 + l_8;
 let l_87 = buffer_0_global[l_86];
-let l_88 = a_27[u32(0)];
-let l_89 = l_87 + l_88;
-buffer_0_global[l_86] = l_89;
+let l_88 = l_87 + f32(0.0);
+let l_89 = l_88 + f32(0.0);
+let l_90 = a_27[u32(0)];
+let l_91 = l_89 + l_90;
+buffer_0_global[l_86] = l_91;
 }
-let l_90 = l_4 + u32(1);
-let l_91 = l_90 < info.scalars_u32[0];
-if l_91 {
 let l_92 = l_4 + u32(1);
-let l_93 = l_92 * info.scalars_u32[2];
-let l_94 = l_93 + l_8;
-let l_95 = buffer_0_global[l_94];
-let l_96 = a_27[u32(1)];
-let l_97 = l_95 + l_96;
-buffer_0_global[l_94] = l_97;
+let l_93 = l_92 < info.scalars_u32[0];
+if l_93 {
+let l_94 = l_4 + u32(1);
+let l_95 = l_94 * info.scalars_u32[2];
+let l_96 = l_95 + l_8;
+let l_97 = buffer_0_global[l_96];
+let l_98 = l_97 + f32(0.0);
+let l_99 = l_98 + f32(0.0);
+let l_100 = a_27[u32(1)];
+let l_101 = l_99 + l_100;
+buffer_0_global[l_96] = l_101;
 }
-let l_98 = l_4 + u32(2);
-let l_99 = l_98 < info.scalars_u32[0];
-if l_99 {
-let l_100 = l_4 + u32(2);
-let l_101 = l_100 * info.scalars_u32[2];
-let l_102 = l_101 + l_8;
-let l_103 = buffer_0_global[l_102];
-let l_104 = a_27[u32(2)];
-let l_105 = l_103 + l_104;
-buffer_0_global[l_102] = l_105;
+let l_102 = l_4 + u32(2);
+let l_103 = l_102 < info.scalars_u32[0];
+if l_103 {
+let l_104 = l_4 + u32(2);
+let l_105 = l_104 * info.scalars_u32[2];
+let l_106 = l_105 + l_8;
+let l_107 = buffer_0_global[l_106];
+let l_108 = l_107 + f32(0.0);
+let l_109 = l_108 + f32(0.0);
+let l_110 = a_27[u32(2)];
+let l_111 = l_109 + l_110;
+buffer_0_global[l_106] = l_111;
 }
-let l_106 = l_4 + u32(3);
-let l_107 = l_106 < info.scalars_u32[0];
-if l_107 {
-let l_108 = l_4 + u32(3);
-let l_109 = l_108 * info.scalars_u32[2];
-let l_110 = l_109 + l_8;
-let l_111 = buffer_0_global[l_110];
-let l_112 = a_27[u32(3)];
-let l_113 = l_111 + l_112;
-buffer_0_global[l_110] = l_113;
-}
-let l_114 = l_4 + u32(4);
-let l_115 = l_114 < info.scalars_u32[0];
-if l_115 {
-let l_116 = l_4 + u32(4);
-let l_117 = l_116 * info.scalars_u32[2];
-let l_118 = l_117 + l_8;
-let l_119 = buffer_0_global[l_118];
-let l_120 = a_27[u32(4)];
+let l_112 = l_4 + u32(3);
+let l_113 = l_112 < info.scalars_u32[0];
+if l_113 {
+let l_114 = l_4 + u32(3);
+let l_115 = l_114 * info.scalars_u32[2];
+let l_116 = l_115 + l_8;
+let l_117 = buffer_0_global[l_116];
+let l_118 = l_117 + f32(0.0);
+let l_119 = l_118 + f32(0.0);
+let l_120 = a_27[u32(3)];
 let l_121 = l_119 + l_120;
-buffer_0_global[l_118] = l_121;
+buffer_0_global[l_116] = l_121;
 }
-let l_122 = l_4 + u32(5);
+let l_122 = l_4 + u32(4);
 let l_123 = l_122 < info.scalars_u32[0];
 if l_123 {
-let l_124 = l_4 + u32(5);
+let l_124 = l_4 + u32(4);
 let l_125 = l_124 * info.scalars_u32[2];
 let l_126 = l_125 + l_8;
 let l_127 = buffer_0_global[l_126];
-let l_128 = a_27[u32(5)];
-let l_129 = l_127 + l_128;
-buffer_0_global[l_126] = l_129;
+let l_128 = l_127 + f32(0.0);
+let l_129 = l_128 + f32(0.0);
+let l_130 = a_27[u32(4)];
+let l_131 = l_129 + l_130;
+buffer_0_global[l_126] = l_131;
 }
-let l_130 = l_4 + u32(6);
-let l_131 = l_130 < info.scalars_u32[0];
-if l_131 {
-let l_132 = l_4 + u32(6);
-let l_133 = l_132 * info.scalars_u32[2];
-let l_134 = l_133 + l_8;
-let l_135 = buffer_0_global[l_134];
-let l_136 = a_27[u32(6)];
-let l_137 = l_135 + l_136;
-buffer_0_global[l_134] = l_137;
+let l_132 = l_4 + u32(5);
+let l_133 = l_132 < info.scalars_u32[0];
+if l_133 {
+let l_134 = l_4 + u32(5);
+let l_135 = l_134 * info.scalars_u32[2];
+let l_136 = l_135 + l_8;
+let l_137 = buffer_0_global[l_136];
+let l_138 = l_137 + f32(0.0);
+let l_139 = l_138 + f32(0.0);
+let l_140 = a_27[u32(5)];
+let l_141 = l_139 + l_140;
+buffer_0_global[l_136] = l_141;
 }
-let l_138 = l_4 + u32(7);
-let l_139 = l_138 < info.scalars_u32[0];
-if l_139 {
-let l_140 = l_4 + u32(7);
-let l_141 = l_140 * info.scalars_u32[2];
-let l_142 = l_141 + l_8;
-let l_143 = buffer_0_global[l_142];
-let l_144 = a_27[u32(7)];
-let l_145 = l_143 + l_144;
-buffer_0_global[l_142] = l_145;
+let l_142 = l_4 + u32(6);
+let l_143 = l_142 < info.scalars_u32[0];
+if l_143 {
+let l_144 = l_4 + u32(6);
+let l_145 = l_144 * info.scalars_u32[2];
+let l_146 = l_145 + l_8;
+let l_147 = buffer_0_global[l_146];
+let l_148 = l_147 + f32(0.0);
+let l_149 = l_148 + f32(0.0);
+let l_150 = a_27[u32(6)];
+let l_151 = l_149 + l_150;
+buffer_0_global[l_146] = l_151;
+}
+let l_152 = l_4 + u32(7);
+let l_153 = l_152 < info.scalars_u32[0];
+if l_153 {
+let l_154 = l_4 + u32(7);
+let l_155 = l_154 * info.scalars_u32[2];
+let l_156 = l_155 + l_8;
+let l_157 = buffer_0_global[l_156];
+let l_158 = l_157 + f32(0.0);
+let l_159 = l_158 + f32(0.0);
+let l_160 = a_27[u32(7)];
+let l_161 = l_159 + l_160;
+buffer_0_global[l_156] = l_161;
 }
 }
 }

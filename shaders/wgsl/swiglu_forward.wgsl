@@ -34,13 +34,17 @@ let l_0 = info.static_meta[u32(5)];
 let l_1 = id < l_0;
 if l_1 {
 let l_2 = buffer_0_global[id];
-let l_3 = -l_2;
-let l_4 = exp(l_3);
-let l_5 = f32(1.0) + l_4;
-let l_6 = f32(1.0) / l_5;
-let l_7 = l_2 * l_6;
-let l_8 = buffer_1_global[id];
-let l_9 = l_7 * l_8;
-buffer_2_global[id] = l_9;
+let l_3 = abs(l_2);
+let l_4 = -l_3;
+let l_5 = exp(l_4);
+let l_6 = f32(1.0) + l_5;
+let l_7 = f32(1.0) / l_6;
+let l_8 = l_2 < f32(0.0);
+let l_9 = l_5 * l_7;
+let l_10 = select(l_7, l_9, l_8);
+let l_11 = l_2 * l_10;
+let l_12 = buffer_1_global[id];
+let l_13 = l_11 * l_12;
+buffer_2_global[id] = l_13;
 }
 }

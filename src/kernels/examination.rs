@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::{AdamStep, FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
+use super::{AdamStep, FusedOps, Heads, Lora, Projection, ProjectionGrads, SCORES_AT_ONCE, Span, composed};
 
 /// Whose code computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub fn operations<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Vec<Operat
     rows(&mut draws, own, &mut results);
     attention(&mut draws, own, &mut results);
     learning(&mut draws, own, &mut results);
+    projections(&mut draws, own, &mut results);
     results
 }
 
@@ -146,4 +147,26 @@ fn learning<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Ope
     let (value, first, second) =
         if own { B::adamw(state, &gradient, &scale, step) } else { composed::adamw(state, &gradient, &scale, step) };
     into.push(("adamw", [numbers(value), numbers(first), numbers(second)].concat()));
+}
+
+fn projections<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
+    let (x, weight, bias) = (draws.tensor([37, 24]), draws.tensor([40, 24]), draws.tensor([40]));
+    let lora = Lora { a: draws.tensor([24, 5]), b: draws.tensor([5, 40]), scale: 2.0 };
+    let projection = || Projection { weight: &weight, bias: Some(&bias), lora: Some(&lora) };
+    let (sum, dy) = (draws.tensor([37, 40]), draws.tensor([37, 40]));
+    let (y, dx, da, db) = if own {
+        let ProjectionGrads { dx, adapters } =
+            B::project_backward(&x, std::slice::from_ref(&dy), None, &[projection()], true);
+        let (da, db) = adapters.into_iter().flatten().next().expect("the adapter's gradients were asked for");
+        (B::add_projection(&sum, &x, projection()), dx, da, db)
+    } else {
+        let Lora { a, b, scale } = &lora;
+        let (low, dlow) = (x.clone().matmul(a.clone()), dy.clone().matmul(b.clone().transpose()).mul_scalar(*scale));
+        let y = composed::add_matmul(composed::affine(&x, &weight, Some(&bias)) + sum, &low, b, *scale);
+        let dx = dy.clone().matmul(weight.clone()) + dlow.clone().matmul(a.clone().transpose());
+        let db = low.transpose().matmul(dy).mul_scalar(*scale);
+        (y, dx, x.transpose().matmul(dlow), db)
+    };
+    into.push(("projection with an adapter", numbers(y)));
+    into.push(("projection with an adapter, backward", [numbers(dx), numbers(da), numbers(db)].concat()));
 }
