@@ -128,6 +128,11 @@ fn operations() -> Vec<Counted> {
             }),
         ),
         (
+            "sum of squares of three tensors",
+            4,
+            Box::new(|| drop(Wgpu::sum_of_squares(&[fresh([9]), fresh([900]), fresh([7])]))),
+        ),
+        (
             "add_matmul of a low rank",
             1,
             Box::new(|| drop(Wgpu::add_matmul(fresh([9, 64]), &fresh([9, 16]), &fresh([16, 64]), 0.5))),

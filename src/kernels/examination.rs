@@ -167,6 +167,8 @@ fn projections<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<
         let db = low.transpose().matmul(dy).mul_scalar(*scale);
         (y, dx, x.transpose().matmul(dlow), db)
     };
+    let squares = if own { B::sum_of_squares } else { composed::sum_of_squares };
+    into.push(("sum of squares", numbers(squares(&[bias.clone(), da.clone().reshape([120])]))));
     into.push(("projection with an adapter", numbers(y)));
     into.push(("projection with an adapter, backward", [numbers(dx), numbers(da), numbers(db)].concat()));
 }

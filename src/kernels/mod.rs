@@ -343,6 +343,11 @@ pub trait FusedOps: Backend {
         composed::scatter_rows(x, ids, rows)
     }
 
+    /// The sum of the squares of all elements of one tensor or more, one element.
+    fn sum_of_squares(tensors: &[Tensor<Self, 1>]) -> Tensor<Self, 1> {
+        composed::sum_of_squares(tensors)
+    }
+
     /// One step of AdamW (Loshchilov and Hutter 2019) as PyTorch computes it; `scale` multiplies the gradient first.
     fn adamw<const D: usize>(
         state: Moments<Self, D>,
