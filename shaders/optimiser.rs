@@ -1,5 +1,5 @@
 //! One step of AdamW (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2), as PyTorch computes
-//! it, and the sum of a lookup's gradients by row.
+//! it, the sum of a lookup's gradients by row, and the sum of squares that the gradient's norm is the root of.
 //!
 //! `m' = β₁ m + (1 - β₁) g`, `v' = β₂ v + (1 - β₂) g²`, `x' = (1 - η λ) x - η / (1 - β₁ᵗ) · m' / (√v' / √(1 - β₂ᵗ) + ε)`, with
 //! g the gradient times a factor that stays on the device. One launch; state in place. Bytes: the gradient once, value and
@@ -11,7 +11,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{calculate_cube_count_elemwise, cube};
 
-use super::common::{cubes, in_place};
+use super::common::{UNITS_MAX, cubes, empty, in_place, sum_of_cube};
 
 /// What a step multiplies by.
 #[derive(Debug, Clone, Copy, CubeType, CubeLaunch)]
@@ -153,6 +153,78 @@ pub fn scatter_rows<R: CubeRuntime>(x: CubeTensor<R>, ids: CubeTensor<R>, rows: 
             channels as u32,
             dtype.into(),
         );
+    }
+    out
+}
+
+/// Elements that a unit of [`partial_squares`] squares before there is a further cube, and the most cubes.
+const SQUARES: usize = 16;
+const SQUARING_CUBES: usize = 64;
+
+#[cube(launch_unchecked)]
+fn partial_squares(x: &Array<f32>, out: &mut Array<f32>, n: u32, at: u32, parts: u32, #[comptime] units: usize) {
+    if CUBE_POS >= parts as usize {
+        terminate!();
+    }
+    let mut shared = SharedMemory::<f32>::new(units);
+    let mut sum = 0.0f32;
+    let mut i = CUBE_POS * units + UNIT_POS as usize;
+    while i < n as usize {
+        sum += x[i] * x[i];
+        i += parts as usize * units;
+    }
+    let sum = sum_of_cube(sum, &mut shared);
+    if UNIT_POS == 0 {
+        out[at as usize + CUBE_POS] = sum;
+    }
+}
+
+#[cube(launch_unchecked)]
+fn sum_of_parts(parts: &Array<f32>, out: &mut Array<f32>, n: u32, #[comptime] units: usize) {
+    let mut shared = SharedMemory::<f32>::new(units);
+    let mut sum = 0.0f32;
+    let mut i = UNIT_POS as usize;
+    while i < n as usize {
+        sum += parts[i];
+        i += units;
+    }
+    let sum = sum_of_cube(sum, &mut shared);
+    if UNIT_POS == 0 {
+        out[0] = sum;
+    }
+}
+
+/// The sum of the squares of all elements of contiguous tensors of f32, one element: a launch for each and one more, which read
+/// every element once. Always added in the same order.
+pub fn sum_of_squares<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> CubeTensor<R> {
+    let (client, units) = (tensors[0].client.clone(), UNITS_MAX as usize);
+    let dim = CubeDim::new_1d(UNITS_MAX);
+    let parts_of = |x: &CubeTensor<R>| x.meta.num_elements().div_ceil(units * SQUARES).clamp(1, SQUARING_CUBES);
+    let n = tensors.iter().map(parts_of).sum::<usize>();
+    let (parts, out) = (empty(&tensors[0], [n]), empty(&tensors[0], [1]));
+    let mut at = 0;
+    for x in tensors {
+        let (elements, count) = (x.meta.num_elements(), parts_of(&x));
+        // Safety: every unit looks whether its elements exist; each cube has a place of its own among the parts.
+        unsafe {
+            partial_squares::launch_unchecked(
+                &client,
+                cubes(count),
+                dim,
+                x.into_array_arg(),
+                parts.clone().into_array_arg(),
+                elements as u32,
+                at as u32,
+                count as u32,
+                units,
+            );
+        }
+        at += count;
+    }
+    // Safety: every unit looks whether its parts exist.
+    unsafe {
+        let (parts, out) = (parts.into_array_arg(), out.clone().into_array_arg());
+        sum_of_parts::launch_unchecked(&client, cubes(1), dim, parts, out, n as u32, units);
     }
     out
 }

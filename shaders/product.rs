@@ -1,6 +1,6 @@
-//! What projections need besides Burn's matrix products: `sum + x · Wᵀ + bias` of a few rows, as in decoding; `sum + α · a · b` with a short
-//! inner dimension, as of the second product of a low-rank adapter (Hu et al. 2021, "LoRA", section 4.1), with a bias and another sum if
-//! there are; and `sum + α · product`.
+//! What projections need besides Burn's matrix products: `sum + x · Wᵀ + bias` of a few rows, as in decoding; `sum + α · a · b` with
+//! a short inner dimension, as of the second product of a low-rank adapter (Hu et al. 2021, "LoRA", section 4.1), with a bias and another
+//! sum if there are; and `sum + α · product`.
 //!
 //! The first reads every weight once, as it is held, which is the least, and the rows out of caches. The second reads and writes
 //! the sum once, 8 bytes an element, and `a` and `b` out of caches; in three operations it would be 24 bytes and a tensor more.

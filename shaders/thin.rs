@@ -30,6 +30,7 @@ pub const AT_ONCE: usize = 3;
 /// Rows from `first` on of `alpha · x · a`, whose element in row m and column c goes to `from + m · down + c · along`. With `turned`,
 /// rows of `x` lie side by side in memory, else its columns do. `shared` has a place for each of `rows_at_once · units`.
 #[cube]
+#[allow(clippy::too_many_arguments)]
 fn rows_of_product(
     x: &Tensor<f32>,
     a: &Tensor<f32>,

@@ -32,6 +32,10 @@ pub fn add_matmul<B: Backend>(sum: Tensor<B, 2>, a: &Tensor<B, 2>, b: &Tensor<B,
     if alpha == 1.0 { sum + product } else { sum + product.mul_scalar(alpha) }
 }
 
+pub fn sum_of_squares<B: Backend>(tensors: &[Tensor<B, 1>]) -> Tensor<B, 1> {
+    tensors.iter().map(|x| x.clone().powi_scalar(2).sum()).reduce(|a, b| a + b).expect("there is a tensor")
+}
+
 fn inverse_rms<B: Backend>(x: &Tensor<B, 2>, epsilon: f32) -> Tensor<B, 2> {
     x.clone().powi_scalar(2).mean_dim(1).add_scalar(epsilon).sqrt().recip()
 }

@@ -5,7 +5,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::{AdamStep, Candidates, Draw, FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
+use super::{
+    AdamStep, Candidates, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, SCORES_AT_ONCE, Span, composed,
+};
 
 /// Whose code computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,7 @@ pub fn operations<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Vec<Operat
     attention(&mut draws, own, &mut results);
     learning(&mut draws, own, &mut results);
     choosing(&mut draws, own, &mut results);
+    projections(&mut draws, own, &mut results);
     results
 }
 
@@ -158,4 +161,28 @@ fn choosing<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Ope
         [top, sum, drawn as f32].into_iter().chain(logits).chain(ids)
     });
     into.push(("candidates", numbers.collect()));
+}
+
+fn projections<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
+    let (x, weight, bias) = (draws.tensor([37, 24]), draws.tensor([40, 24]), draws.tensor([40]));
+    let lora = Lora { a: draws.tensor([24, 5]), b: draws.tensor([5, 40]), scale: 2.0 };
+    let projection = || Projection { weight: &weight, bias: Some(&bias), lora: Some(&lora) };
+    let (sum, dy) = (draws.tensor([37, 40]), draws.tensor([37, 40]));
+    let (y, dx, da, db) = if own {
+        let ProjectionGrads { dx, adapters } =
+            B::project_backward(&x, std::slice::from_ref(&dy), None, &[projection()], true);
+        let (da, db) = adapters.into_iter().flatten().next().expect("the adapter's gradients were asked for");
+        (B::add_projection(&sum, &x, projection()), dx, da, db)
+    } else {
+        let Lora { a, b, scale } = &lora;
+        let (low, dlow) = (x.clone().matmul(a.clone()), dy.clone().matmul(b.clone().transpose()).mul_scalar(*scale));
+        let y = composed::add_matmul(composed::affine(&x, &weight, Some(&bias)) + sum, &low, b, *scale);
+        let dx = dy.clone().matmul(weight.clone()) + dlow.clone().matmul(a.clone().transpose());
+        let db = low.transpose().matmul(dy).mul_scalar(*scale);
+        (y, dx, x.transpose().matmul(dlow), db)
+    };
+    let squares = if own { B::sum_of_squares } else { composed::sum_of_squares };
+    into.push(("sum of squares", numbers(squares(&[bias.clone(), da.clone().reshape([120])]))));
+    into.push(("projection with an adapter", numbers(y)));
+    into.push(("projection with an adapter, backward", [numbers(dx), numbers(da), numbers(db)].concat()));
 }

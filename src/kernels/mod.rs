@@ -19,16 +19,6 @@ mod bf16_sums;
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;
-#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
-mod cube_launches;
-#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
-mod cube_tests_a;
-#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
-mod cube_tests_b;
-#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
-mod cube_tests_projections;
-#[cfg(all(test, any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
-mod cube_tests_support;
 mod examination;
 #[cfg(feature = "cpu")]
 mod flex;
@@ -341,6 +331,11 @@ pub trait FusedOps: Backend {
     /// Adds each row of `x [n, channels]` to the row `ids[n]` of zeros `[rows, channels]`: the backward of a row lookup.
     fn scatter_rows(x: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, rows: usize) -> Tensor<Self, 2> {
         composed::scatter_rows(x, ids, rows)
+    }
+
+    /// The sum of the squares of all elements of one tensor or more, one element.
+    fn sum_of_squares(tensors: &[Tensor<Self, 1>]) -> Tensor<Self, 1> {
+        composed::sum_of_squares(tensors)
     }
 
     /// One step of AdamW (Loshchilov and Hutter 2019) as PyTorch computes it; `scale` multiplies the gradient first.

@@ -55,8 +55,7 @@ impl<B: FusedOps> AdamW<B> {
         lr: f64,
     ) -> Tensor<B, 1> {
         assert_eq!(parameters.len(), gradients.len(), "a gradient for every parameter");
-        let squares = gradients.iter().map(|g| g.clone().powi_scalar(2).sum());
-        let norm = squares.reduce(|a, b| a + b).expect("something learns").sqrt();
+        let norm = B::sum_of_squares(&gradients).sqrt();
         // clip_grad_norm_: the epsilon keeps a zero gradient finite.
         let scale = norm.clone().add_scalar(1e-6).recip().mul_scalar(self.max_grad_norm).clamp_max(1.0);
         if self.moments.is_empty() {

@@ -1,16 +1,18 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
 mod projections;
+mod tensors;
+#[cfg(all(test, feature = "cpu", any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
+mod tests;
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{DType, Int, Tensor, TensorData, TensorPrimitive};
-use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
-use burn_cubecl::kernel::{cast, into_contiguous};
-use burn_cubecl::tensor::CubeTensor;
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
-use super::shaders::attention::Sizes;
+use self::projections::{few_rows, product};
+use self::tensors::{contiguous, places, sizes, tensor};
 use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
 use super::{
@@ -19,70 +21,6 @@ use super::{
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
-
-/// A tensor of this backend, its elements side by side in row-major order.
-fn contiguous<B, R, const D: usize>(tensor: Tensor<B, D>) -> CubeTensor<R>
-where
-    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
-    R: CubeRuntime,
-{
-    into_contiguous(tensor.into_primitive().tensor())
-}
-
-fn tensor<B, R, const D: usize>(tensor: CubeTensor<R>) -> Tensor<B, D>
-where
-    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
-    R: CubeRuntime,
-{
-    Tensor::from_primitive(TensorPrimitive::Float(tensor))
-}
-
-/// `[2, rows]`: where each row's columns begin, and where its first query stands.
-fn places<B, R>(span: &Span<B>) -> CubeTensor<R>
-where
-    B: FusedOps<IntTensorPrimitive = CubeTensor<R>>,
-    R: CubeRuntime,
-{
-    into_contiguous(span.places.clone().expect("made for every backend that reads it").into_primitive())
-}
-
-/// `a · b` in f32. Burn multiplies what is of one dtype, so the activations take that of a half-precision matrix; the sums are
-/// neither rounded to it nor cast back.
-fn product<B, R>(a: Tensor<B, 2>, b: Tensor<B, 2>) -> CubeTensor<R>
-where
-    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
-    R: CubeRuntime,
-{
-    let (mut a, b) = (a.into_primitive().tensor(), b.into_primitive().tensor());
-    if a.dtype != b.dtype {
-        a = cast(a, b.dtype);
-    }
-    // Of its own accord Burn pads rows on CUDA, and every reader would copy them.
-    let out = shaders::common::empty(&a, [a.meta.shape()[0], b.meta.shape()[1]]);
-    matmul(a, b, Some(out), MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
-}
-
-fn sizes<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads) -> Sizes {
-    let (rows, width, key_value, dim) = (span.rows(), span.width, heads.key_value, heads.dim);
-    Sizes { rows, width, columns, key_value, group: heads.query / key_value, dim }
-}
-
-/// `sum + x · weightᵀ + bias` in one launch, where there is a kernel for it.
-fn few_rows<B, R>(
-    sum: Option<&Tensor<B, 2>>,
-    x: &Tensor<B, 2>,
-    weight: &Tensor<B, 2>,
-    bias: Option<&Tensor<B, 1>>,
-) -> Option<Tensor<B, 2>>
-where
-    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
-    R: CubeRuntime,
-{
-    let [x, weight] = [x, weight].map(|matrix| matrix.clone().into_primitive().tensor());
-    let bias = bias.map(|bias| bias.clone().into_primitive().tensor());
-    let sum = sum.map(|sum| sum.clone().into_primitive().tensor());
-    shaders::product::affine(&x, &weight, bias.as_ref(), sum.as_ref()).map(tensor)
-}
 
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
 where
@@ -275,6 +213,10 @@ where
     fn scatter_rows(x: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>, rows: usize) -> Tensor<Self, 2> {
         let ids = into_contiguous(ids.clone().into_primitive());
         tensor(shaders::optimiser::scatter_rows(contiguous(x.clone()), ids, rows))
+    }
+
+    fn sum_of_squares(tensors: &[Tensor<Self, 1>]) -> Tensor<Self, 1> {
+        tensor(shaders::optimiser::sum_of_squares(tensors.iter().cloned().map(contiguous).collect()))
     }
 
     fn adamw<const D: usize>(

@@ -1,11 +1,13 @@
-//! Projections with low-rank adapters: each of the frozen matrices is a launch, and so is what the adapters add to it.
+//! Products, and projections with low-rank adapters: each of the frozen matrices is a launch, and so is what the adapters add to it.
 
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::cast;
+use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{FusedOps, Lora, Projection, ProjectionGrads, contiguous, few_rows, product, shaders, tensor};
+use super::tensors::{contiguous, tensor};
+use crate::kernels::{FusedOps, Lora, Projection, ProjectionGrads, shaders};
 
 /// Whether the kernels take these adapters, and there is anything to do.
 fn takes<B: FusedOps>(x: &Tensor<B, 2>, projections: &[Projection<'_, B>]) -> bool {
@@ -26,6 +28,37 @@ where
     R: CubeRuntime,
 {
     tensor.clone().into_primitive().tensor()
+}
+
+/// `a · b` in f32. Burn multiplies what is of one dtype, so the activations take that of a half-precision matrix; the sums are
+/// neither rounded to it nor cast back.
+pub(super) fn product<B, R>(a: Tensor<B, 2>, b: Tensor<B, 2>) -> CubeTensor<R>
+where
+    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    let (mut a, b) = (a.into_primitive().tensor(), b.into_primitive().tensor());
+    if a.dtype != b.dtype {
+        a = cast(a, b.dtype);
+    }
+    // Of its own accord Burn pads rows on CUDA, and every reader would copy them.
+    let out = shaders::common::empty(&a, [a.meta.shape()[0], b.meta.shape()[1]]);
+    matmul(a, b, Some(out), MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
+}
+
+/// `sum + x · weightᵀ + bias` in one launch, where there is a kernel for it.
+pub(super) fn few_rows<B, R>(
+    sum: Option<&Tensor<B, 2>>,
+    x: &Tensor<B, 2>,
+    weight: &Tensor<B, 2>,
+    bias: Option<&Tensor<B, 1>>,
+) -> Option<Tensor<B, 2>>
+where
+    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    let (bias, sum) = (bias.map(primitive), sum.map(primitive));
+    shaders::product::affine(&primitive(x), &primitive(weight), bias.as_ref(), sum.as_ref()).map(tensor)
 }
 
 /// Activations in the dtypes of the matrices that multiply them, each cast once.

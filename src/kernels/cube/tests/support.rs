@@ -60,3 +60,22 @@ pub(super) fn within<const D: usize>(most: f32, what: &str, found: Tensor<Wgpu, 
     }
     eprintln!("{what}: at most {largest:e} of the largest number");
 }
+
+/// The central difference of `loss` along `direction`.
+pub(super) fn along<const D: usize>(
+    at: &Tensor<Wgpu, D>,
+    direction: &Tensor<Wgpu, D>,
+    loss: impl Fn(Tensor<Wgpu, D>) -> Tensor<Wgpu, 2>,
+) -> f32 {
+    let step = 1e-2;
+    let there = |step: f32| loss(at.clone() + direction.clone() * step).sum().into_scalar();
+    (there(step) - there(-step)) / (2.0 * step)
+}
+
+/// Fails unless the gradient's slope along `direction` is that of the differences.
+#[track_caller]
+pub(super) fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
+    let found = (slope * direction).sum().into_scalar();
+    eprintln!("{what}: {found} by the kernel, {want} by differences");
+    assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");
+}

@@ -4,9 +4,8 @@
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::cube_tests_a::{along, slope_is};
-use super::cube_tests_support::{both, close, device};
-use super::*;
+use super::support::{along, both, close, device, random, slope_is, there};
+use crate::kernels::*;
 
 /// On both devices.
 type Pair<const D: usize> = (Tensor<Flex, D>, Tensor<Wgpu, D>);
@@ -226,4 +225,21 @@ fn draws_stay_within_the_distribution() {
     assert_eq!((&found.ids[..3], &found.logits[..3], found.sum), (&[5, 8300, 8999][..], &[1.0; 3][..], 3.0));
     logits[77] = f32::NAN;
     assert!(drawn(logits, 0.5).sum.is_nan(), "logits that are no numbers");
+}
+
+/// One element and many, more than the cubes take at once, an odd count.
+#[test]
+fn sums_of_squares_over_tensors() {
+    let Some(device) = device() else { return };
+    for sizes in [vec![1], vec![0, 3], vec![257, 1, 40_000], vec![300_001], vec![4096; 90]] {
+        let tensors: Vec<Tensor<Flex, 1>> = sizes.iter().zip(0..).map(|(&n, seed)| random([n], seed)).collect();
+        let there: Vec<_> = tensors.iter().map(|x| there(x, &device)).collect();
+        let want = Tensor::from_data([sum_in_f64(&tensors)], &Default::default());
+        close(&format!("squares of {} tensors", sizes.len()), Wgpu::sum_of_squares(&there), want);
+    }
+}
+
+fn sum_in_f64(tensors: &[Tensor<Flex, 1>]) -> f32 {
+    let squares = tensors.iter().flat_map(|x| x.to_data().to_vec::<f32>().unwrap());
+    squares.map(|x| f64::from(x) * f64::from(x)).sum::<f64>() as f32
 }

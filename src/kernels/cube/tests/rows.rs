@@ -4,26 +4,8 @@
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Tensor, TensorData};
 
-use super::cube_tests_support::{both, close, device, within};
-use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
-
-/// The central difference of `loss` along `direction`.
-pub(super) fn along<const D: usize>(
-    at: &Tensor<Wgpu, D>,
-    direction: &Tensor<Wgpu, D>,
-    loss: impl Fn(Tensor<Wgpu, D>) -> Tensor<Wgpu, 2>,
-) -> f32 {
-    let step = 1e-2;
-    let there = |step: f32| loss(at.clone() + direction.clone() * step).sum().into_scalar();
-    (there(step) - there(-step)) / (2.0 * step)
-}
-
-#[track_caller]
-pub(super) fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
-    let found = (slope * direction).sum().into_scalar();
-    eprintln!("{what}: {found} by the kernel, {want} by differences");
-    assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");
-}
+use super::support::{along, both, close, device, slope_is, within};
+use crate::kernels::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
 
 const ROWS_AND_CHANNELS: [[usize; 2]; 6] = [[1, 1], [3, 8], [33, 50], [5, 64], [130, 96], [7, 1027]];
 

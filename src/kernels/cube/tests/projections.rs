@@ -4,8 +4,8 @@ use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 
-use super::cube_tests_support::{both, close, device, within};
-use super::{FusedOps, Lora, Projection, ProjectionGrads, composed, shaders};
+use super::support::{both, close, device, within};
+use crate::kernels::{FusedOps, Lora, Projection, ProjectionGrads, composed, shaders};
 
 #[test]
 fn products_are_added_in_place() {

@@ -7,8 +7,8 @@ use burn::backend::Wgpu;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::cube_tests_support::device;
-use super::{AdamStep, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span};
+use super::support::device;
+use crate::kernels::{AdamStep, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -140,6 +140,11 @@ fn operations() -> Vec<Counted> {
             "candidates",
             2,
             Box::new(|| drop(Wgpu::candidates(&fresh([1, 300]), &[Draw { temperature: 1.0, uniform: 0.5 }]))),
+        ),
+        (
+            "sum of squares of three tensors",
+            4,
+            Box::new(|| drop(Wgpu::sum_of_squares(&[fresh([9]), fresh([900]), fresh([7])]))),
         ),
         (
             "add_matmul of a low rank",
