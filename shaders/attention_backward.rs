@@ -13,7 +13,8 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::attention::*;
+use super::attention::Sizes;
+use super::attention_tiles::*;
 use super::common::{cubes, empty};
 
 /// Three parts beside each other: the log-sum-exp; `rowsum(dO ∘ O)` in the same order; and the places `[2, rows]`, which
@@ -224,16 +225,6 @@ fn of_columns(
     }
     store(dk, &keys, first, &dk_sums, &ones(HELD), wide);
     store(dv, &keys, first, &dv_sums, &ones(HELD), wide);
-}
-
-#[cube]
-fn ones(#[comptime] n: usize) -> Array<f32> {
-    let mut array = Array::<f32>::new(n);
-    #[unroll]
-    for i in 0..n {
-        array[i] = 1.0;
-    }
-    array
 }
 
 /// Gradients of q, k and v; `out` and `lse` are what the forward pass gave, `places` what it was given.

@@ -10,6 +10,9 @@ use cubecl::prelude::*;
 /// The most units a cube may have on every device: WebGPU promises no more.
 pub const UNITS_MAX: u32 = 256;
 
+/// Below every score and every logit that counts: WGSL has no infinities.
+pub const LOWEST: f32 = -1e30;
+
 /// The most cubes along one dimension that every device takes.
 const CUBES_MAX: usize = 65_535;
 

@@ -11,12 +11,10 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::common::{cubes, empty, in_place, max_of_cube, sum_of_cube};
+use super::common::{LOWEST, cubes, empty, in_place, max_of_cube, sum_of_cube};
 
 /// Units of a row's cube.
-pub(super) const UNITS: usize = 256;
-/// Below every logit; WGSL has no infinities.
-pub(super) const LOWEST: f32 = -1e30;
+const UNITS: usize = 256;
 
 #[cube(launch_unchecked)]
 fn row_losses<I: Int>(

@@ -6,6 +6,7 @@
 
 pub mod attention;
 pub mod attention_backward;
+pub mod attention_tiles;
 pub mod cache;
 pub mod common;
 pub mod decode;

@@ -2,19 +2,20 @@
 //! the sum of the exponentials, a draw from the whole distribution at the host's uniform number, and the best candidates,
 //! from which the host makes cuts by rank or by mass.
 //!
-//! The vocabulary is split into segments. The first launch takes a segment with each cube: it keeps a falling list of the
-//! best so far, sorts the next 256 logits the other way round, takes the better of each pair (which are the best of both)
-//! and merges (Batcher 1968, "Sorting networks and their applications"); the sum is kept beside its maximum (Milakov and
-//! Gimelshein 2018, algorithm 3). The second launch joins a row's segments in the same manner and inverts the
+//! The vocabulary is split into segments, a cube each; a unit takes every 256th logit of its segment, and gives the best of
+//! this group. The sum is kept beside its maximum (Milakov and Gimelshein 2018, "Online normalizer calculation for
+//! softmax", algorithm 3). The second launch takes a row with each cube. A logit among the best 256 lies in a group whose
+//! best is among the best 256 of the groups' bests: so it finds these, and then looks through their groups alone. Lists are
+//! merged by sorting networks (Batcher 1968, "Sorting networks and their applications"). At last it inverts the
 //! distribution function: segment, unit, token, in the order of the ids. Equal logits stand in the order of their ids, so
-//! the result is the same wherever it is computed. Bytes: the logits once, and one segment of them again.
+//! the result is the same wherever it is computed. Bytes: the logits once, and two segments of them again.
 
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
 use super::super::types::CANDIDATES;
-use super::common::{cubes, empty, max_of_cube, sum_of_cube};
+use super::common::{LOWEST, cubes, empty, max_of_cube, sum_of_cube};
 
 /// Logits that a unit takes of a segment. A cube has as many units as a row has candidates.
 const EACH: usize = 32;
@@ -22,10 +23,8 @@ const EACH: usize = 32;
 const SEGMENT: usize = CANDIDATES * EACH;
 /// What stands before the candidates: the greatest logit, the sum, the drawn id.
 pub const HEAD: usize = 3;
-/// Floats of a row: then come the logits of the candidates, then their ids, which floats hold exactly up to 2^24.
+/// Floats of a row, or of a segment: then come the logits of the candidates, then their ids, which floats hold exactly up to 2^24.
 pub const ROW: usize = HEAD + 2 * CANDIDATES;
-/// Below every logit; WGSL has no infinities.
-const LOWEST: f32 = -1e30;
 /// Ids from here on stand for nothing.
 const NOTHING: u32 = 1 << 30;
 
@@ -78,10 +77,16 @@ fn sort(list: &mut List) {
     }
 }
 
-/// The best of the falling list and of one more logit a unit, which rise from unit to unit; falling.
+/// The best of the falling list and of one more logit a unit; falling.
 #[cube]
-fn merge(best: &mut List, value: f32, id: u32) {
+fn merge(best: &mut List, more: &mut List, value: f32, id: u32) {
     let unit = UNIT_POS as usize;
+    more.values[unit] = value;
+    more.ids[unit] = id;
+    sync_cube();
+    sort(more);
+    // One list falls and the other rises: the better of each pair are the best of both.
+    let (value, id) = (more.values[unit], more.ids[unit]);
     if comes_first(value, id, best.values[unit], best.ids[unit]) {
         best.values[unit] = value;
         best.ids[unit] = id;
@@ -104,34 +109,21 @@ fn of_segments(logits: &Array<f32>, draws: &Array<f32>, parts: &mut Array<f32>, 
     }
     let unit = UNIT_POS as usize;
     let sharpness = draws[row * 2];
-    let mut best = list();
-    best.values[unit] = LOWEST;
-    best.ids[unit] = NOTHING + UNIT_POS;
-    let mut more = list();
+    let best = RuntimeCell::<u32>::new(NOTHING + UNIT_POS);
     let top = RuntimeCell::<f32>::new(LOWEST);
     let sum = RuntimeCell::<f32>::new(0.0f32);
-    for chunk in 0..EACH {
-        let id = segment * SEGMENT + chunk * CANDIDATES + unit;
-        // Uniform: the whole cube ends together.
-        if segment * SEGMENT + chunk * CANDIDATES < vocabulary {
-            let x = RuntimeCell::<f32>::new(LOWEST);
-            if id < vocabulary {
-                let here = logits[row * vocabulary + id];
-                x.store(here);
-                let highest = top.read();
-                if here > highest {
-                    sum.store(sum.read() * ((highest - here) * sharpness).exp() + 1.0);
-                    top.store(here);
-                } else {
-                    sum.store(sum.read() + ((here - highest) * sharpness).exp());
-                }
+    for i in 0..EACH {
+        let id = of_group(segment, unit, i);
+        if id < vocabulary {
+            let x = logits[row * vocabulary + id];
+            let highest = top.read();
+            if x > highest {
+                sum.store(sum.read() * ((highest - x) * sharpness).exp() + 1.0);
+                top.store(x);
+                best.store(id as u32);
+            } else {
+                sum.store(sum.read() + ((x - highest) * sharpness).exp());
             }
-            more.values[unit] = x.read();
-            more.ids[unit] = id as u32;
-            sync_cube();
-            sort(&mut more);
-            let (value, id) = (more.values[unit], more.ids[unit]);
-            merge(&mut best, value, id);
         }
     }
     let mut shared = SharedMemory::<f32>::new(CANDIDATES);
@@ -143,8 +135,14 @@ fn of_segments(logits: &Array<f32>, draws: &Array<f32>, parts: &mut Array<f32>, 
         parts[out] = top;
         parts[out + 1] = sum;
     }
-    parts[out + HEAD + unit] = best.values[unit];
-    parts[out + HEAD + CANDIDATES + unit] = f32::cast_from(best.ids[unit]);
+    parts[out + HEAD + unit] = own;
+    parts[out + HEAD + CANDIDATES + unit] = f32::cast_from(best.read());
+}
+
+/// The id of a group's `i`-th token.
+#[cube]
+fn of_group(segment: usize, unit: usize, i: usize) -> usize {
+    segment * SEGMENT + i * CANDIDATES + unit
 }
 
 /// A walk along shares of a distribution until they pass `target`; stands still at the last share above zero.
@@ -193,16 +191,35 @@ fn of_rows(logits: &Array<f32>, draws: &Array<f32>, parts: &Array<f32>, out: &mu
     let parts_of_row = row * segments * ROW;
 
     let mut best = list();
-    best.values[unit] = parts[parts_of_row + HEAD + unit];
-    best.ids[unit] = u32::cast_from(parts[parts_of_row + HEAD + CANDIDATES + unit]);
-    sync_cube();
-    let top = RuntimeCell::<f32>::new(parts[parts_of_row]);
-    for segment in 1..segments {
+    let mut more = list();
+    best.values[unit] = LOWEST;
+    best.ids[unit] = NOTHING + UNIT_POS;
+    let top = RuntimeCell::<f32>::new(LOWEST);
+    for segment in 0..segments {
         let part = parts_of_row + segment * ROW;
         top.store(top.read().max(parts[part]));
-        // The segment's list falls, and the other way round it rises.
-        let place = part + HEAD + CANDIDATES - 1 - unit;
-        merge(&mut best, parts[place], u32::cast_from(parts[place + CANDIDATES]));
+        let (value, id) = (parts[part + HEAD + unit], parts[part + HEAD + CANDIDATES + unit]);
+        merge(&mut best, &mut more, value, u32::cast_from(id));
+    }
+    // Each unit looks through the group of one of the best.
+    let known = best.ids[unit];
+    let group = known as usize / SEGMENT;
+    let mut shared = SharedMemory::<f32>::new(CANDIDATES);
+    for i in 0..EACH {
+        let id = of_group(group, known as usize % CANDIDATES, i);
+        let value = RuntimeCell::<f32>::new(LOWEST);
+        let entry = RuntimeCell::<u32>::new(NOTHING + UNIT_POS);
+        if known < NOTHING && id < vocabulary && id as u32 != known {
+            value.store(logits[row * vocabulary + id]);
+            entry.store(id as u32);
+        }
+        let highest = max_of_cube(value.read(), &mut shared);
+        // The same for the whole cube.
+        if highest >= best.values[CANDIDATES - 1] {
+            // Nobody may change the list before all have looked.
+            sync_cube();
+            merge(&mut best, &mut more, value.read(), entry.read());
+        }
     }
 
     let top = top.read();

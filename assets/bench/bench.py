@@ -58,19 +58,21 @@ def rate_of(tokens, seconds, least):
 class Program:
     """The program itself under one dtype."""
 
-    def __init__(self, args, model, dtype):
-        self.args, self.model, self.dtype, self.name = args, model, dtype, f"trimtab {dtype}"
+    def __init__(self, args, model, dtype, steered=False):
+        self.args, self.model, self.dtype, self.steered = args, model, dtype, steered
+        self.name = f"trimtab {dtype}" + (", steered" if steered else "")
 
     def call(self, *more):
-        command = [self.args.program, *map(str, more), "--device", "cpu", "--dtype", self.dtype, "--offline", "-q"]
+        command = [self.args.program, *map(str, more), "--device", self.args.device, "--dtype", self.dtype, "--offline", "-q"]
         return run(command)[0]
 
     def generate(self, folder, prompts, new):
         rows, out = folder / "prompts.jsonl", folder / "answers.jsonl"
         rows.write_text("".join(json.dumps({"id": str(i), "prompt_ids": p}) + "\n" for i, p in enumerate(prompts)))
         out.unlink(missing_ok=True)
+        steering = ["--vectors", write_vectors(folder, *self.steered), "--coef", "0.01", "--layer", "all"] if self.steered else []
         seconds = self.call("generate", "--model", self.model, "--prompts", rows, "--out", out, "--greedy",
-                            "--max-new-tokens", new)
+                            "--max-new-tokens", new, *steering)
         made = sum(len(json.loads(line)["token_ids"]) for line in out.read_text().splitlines())
         return seconds, made
 
@@ -129,11 +131,13 @@ class Peer:
 
     def rate(self, work):
         peer = Path(__file__).with_name("peer.py")
-        env = dict(os.environ, HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="", TOKENIZERS_PARALLELISM="false",
-                   PYTHONDONTWRITEBYTECODE="1",
+        env = dict(os.environ, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONDONTWRITEBYTECODE="1",
                    OMP_NUM_THREADS=str(self.args.threads), MKL_NUM_THREADS=str(self.args.threads))
         command = [self.args.python, str(peer), json.dumps(
-            {**work, "peer": self.kind, "dtype": self.dtype, "model": str(self.model), "threads": self.args.threads})]
+            {**work, "peer": self.kind, "dtype": self.dtype, "model": str(self.model), "threads": self.args.threads,
+             "device": self.args.peer_device})]
+        if self.args.peer_device == "cpu":
+            env["CUDA_VISIBLE_DEVICES"] = ""
         return json.loads(run(command, env=env)[1].splitlines()[-1])["tokens_per_second"]
 
 
@@ -155,7 +159,7 @@ def write_vectors(folder, layers, hidden):
 
 def serve(args, model, clients, requests, new):
     """First-token latency (seconds) and tokens a second of so many clients that ask one request after the other."""
-    command = [args.program, "serve", "--model", str(model), "--port", "0", "--device", "cpu", "--dtype", args.dtype,
+    command = [args.program, "serve", "--model", str(model), "--port", "0", "--device", args.device, "--dtype", args.dtype,
                "--offline", "--json"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -277,8 +281,28 @@ def markdown(report):
     return "\n".join(lines).rstrip() + "\n"
 
 
+def gpu_works(args):
+    """The rows of a GPU: its models are folders of random weights, named by what they are."""
+    rows = []
+    for model in args.shapes:
+        config = json.loads((Path(model) / "config.json").read_text())
+        size = {"layers": config["num_hidden_layers"], "hidden": config["hidden_size"]}
+        name = f"{Path(model).name}, {size['layers']} blocks"
+        rows += [(f"{name}, {what}", {**work, **size}, model, False) for what, work in (
+            ("train LoRA r 32, 2 x 252", {"kind": "train", "batch": 2, "length": 252, "words": 200,
+                                          "steps": 3 if args.quick else 12}),
+            ("generate 1 x 64", {"kind": "generate", "batch": 1, "length": 32, "new": 16 if args.quick else 64}),
+            ("generate 64 x 64", {"kind": "generate", "batch": 2 if args.quick else 64, "length": 32,
+                                  "new": 16 if args.quick else 64}),
+            ("activations 32 x 250", {"kind": "activations", "batch": 2 if args.quick else 32, "length": 250}),
+        )]
+    return rows
+
+
 def works(args):
     """Each row of the table: its name, its work, the models for the program and the peers, and whether llama.cpp joins."""
+    if args.shapes:
+        return gpu_works(args)
     small = {"layers": 30, "hidden": 576}
     quick = args.quick
     rows = []
@@ -318,6 +342,9 @@ def main():
     ap.add_argument("--python", default=sys.executable, help="interpreter that has the peers")
     ap.add_argument("--gguf", help="GGUF file of SmolLM2-135M-Instruct")
     ap.add_argument("--random", help="folder of random weights in Qwen2.5-0.5B's shape")
+    ap.add_argument("--device", default="cpu", help="the program's device")
+    ap.add_argument("--peer-device", default="cpu", help="PyTorch's device")
+    ap.add_argument("--shapes", nargs="*", default=[], help="folders of random weights for a GPU")
     ap.add_argument("--out", default=".", help="folder for bench.md and bench.json")
     ap.add_argument("--rounds", type=int, help="times that everybody runs [3; quick: 1]")
     ap.add_argument("--threads", type=int, default=os.cpu_count())
@@ -339,7 +366,13 @@ def main():
             continue
         dtypes = ["f32", "bf16"] if "generate 1 x 64" in name or not args.quick else ["auto"]
         contestants = [Program(args, model, dtype) for dtype in dtypes]
-        contestants += [Peer(args, model, "torch", dtype) for dtype in ("float32", "bfloat16")]
+        if args.shapes:
+            # A GPU computes in its own best dtype; what steering costs is seen beside it.
+            contestants = [Program(args, model, "auto")]
+            if work["kind"] == "generate":
+                contestants.append(Program(args, model, "auto", (work["layers"], work["hidden"])))
+        on_gpu = args.peer_device != "cpu"
+        contestants += [Peer(args, model, "torch", dtype) for dtype in (("bfloat16",) if on_gpu else ("float32", "bfloat16"))]
         if with_llama and has_llama:
             contestants.append(Peer(args, model, "llama.cpp", "as the file"))
         results.append(race(name, work, contestants, rounds, notes))

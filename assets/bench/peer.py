@@ -31,7 +31,17 @@ def load(work, torch):
     key = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
     loaded = transformers.AutoModelForCausalLM.from_pretrained(where[0], **where[1],
                                                                **{key: getattr(torch, work["dtype"])})
-    return loaded.to(getattr(torch, work["dtype"])).eval()
+    return loaded.to(getattr(torch, work["dtype"])).to(work["device"]).eval()
+
+
+def tokens_of(work, torch):
+    return torch.tensor([ids(work["length"], i) for i in range(work["batch"])], device=work["device"])
+
+
+def finish(work, torch):
+    """A GPU works on after it was asked."""
+    if work["device"] != "cpu":
+        torch.cuda.synchronize()
 
 
 def generate(work, torch, model):
@@ -39,18 +49,19 @@ def generate(work, torch, model):
     # Nothing stops early, nothing is sampled.
     model.generation_config = GenerationConfig(do_sample=False, max_new_tokens=work["new"], eos_token_id=None,
                                                pad_token_id=0, use_cache=True)
-    prompts = torch.tensor([ids(work["length"], i) for i in range(work["batch"])])
+    prompts = tokens_of(work, torch)
     mask = torch.ones_like(prompts)
 
     def unit():
         with torch.no_grad():
             assert model.generate(input_ids=prompts, attention_mask=mask).shape[1] == work["length"] + work["new"]
+        finish(work, torch)
 
     return work["batch"] * work["new"] / measured(unit, 1)
 
 
 def activations(work, torch, model):
-    tokens = torch.tensor([ids(work["length"], i) for i in range(work["batch"])])
+    tokens = tokens_of(work, torch)
     cut, size = work["length"] // 2, 8
 
     def unit():
@@ -58,6 +69,7 @@ def activations(work, torch, model):
             for part in tokens.split(size):
                 states = model.model(input_ids=part, output_hidden_states=True, use_cache=False).hidden_states
                 torch.stack([h[:, cut:].float().mean(1) for h in states])
+        finish(work, torch)
 
     return tokens.numel() / measured(unit, 1)
 
@@ -69,7 +81,7 @@ def train(work, torch, model):
     model.train()
     learning = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=1e-5, weight_decay=0.01)
-    tokens = torch.tensor([ids(work["length"], i) for i in range(work["batch"])])
+    tokens = tokens_of(work, torch)
     labels = tokens.clone()
     labels[:, :20] = -100
 
@@ -78,6 +90,7 @@ def train(work, torch, model):
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+        finish(work, torch)
 
     return tokens.numel() / measured(unit, max(work["steps"] - 1, 1))
 

@@ -1,13 +1,14 @@
 //! How many kernels each operation launches on a GPU: launches, not arithmetic, bound the speed of decoding.
+#![allow(clippy::print_stdout)] // The parent reads it.
 
 use std::process::Command;
 
 use burn::backend::Wgpu;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::cube_tests_support::device;
-use super::{AdamStep, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span};
+use super::{AdamStep, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -133,6 +134,19 @@ fn operations() -> Vec<Counted> {
             Box::new(|| drop(Wgpu::sum_of_squares(&[fresh([9]), fresh([900]), fresh([7])]))),
         ),
         (
+            "scatter_rows",
+            2,
+            Box::new(|| {
+                let ids = Tensor::<Wgpu, 1, Int>::from_data([3, 0, 3], &Default::default());
+                drop(Wgpu::scatter_rows(&fresh([3, 5]), &ids, 7));
+            }),
+        ),
+        (
+            "candidates",
+            2,
+            Box::new(|| drop(Wgpu::candidates(&fresh([1, 300]), &[Draw { temperature: 1.0, uniform: 0.5 }]))),
+        ),
+        (
             "add_matmul of a low rank",
             1,
             Box::new(|| drop(Wgpu::add_matmul(fresh([9, 64]), &fresh([9, 16]), &fresh([16, 64]), 0.5))),
@@ -197,11 +211,11 @@ fn every_operation() {
     }
     for (name, _, operation) in operations() {
         done();
-        eprintln!("{MARK}{name}");
+        println!("{MARK}{name}");
         operation();
         done();
     }
-    eprintln!("{MARK}end");
+    println!("{MARK}end");
 }
 
 #[test]
@@ -211,7 +225,7 @@ fn launches_are_few() {
     }
     let folder = std::env::temp_dir().join(format!("launches-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("cubecl.toml"), "[profiling]\nlogger = { level = \"minimal\", stderr = true }\n")
+    std::fs::write(folder.join("cubecl.toml"), "[profiling]\nlogger = { level = \"minimal\", stdout = true }\n")
         .unwrap();
     let here = module_path!().split_once("::").expect("below the crate").1;
     let output = Command::new(std::env::current_exe().unwrap())
@@ -220,13 +234,13 @@ fn launches_are_few() {
         .output()
         .unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
+    let log = String::from_utf8_lossy(&output.stdout);
     let mut too_many = Vec::new();
     for (name, most, _) in operations() {
         let of_it = log.lines().skip_while(|line| line.trim() != format!("{MARK}{name}")).skip(1);
         let of_it: Vec<&str> =
             of_it.take_while(|line| !line.starts_with(MARK)).filter(|line| line.contains("Executing ")).collect();
-        eprintln!("{name}: {} of {most}", of_it.len());
+        println!("{name}: {} of {most}", of_it.len());
         assert!(!of_it.is_empty(), "no launch of {name} in the log:\n{log}");
         if of_it.len() > most {
             too_many.push((name, of_it));

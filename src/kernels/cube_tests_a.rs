@@ -8,7 +8,7 @@ use super::cube_tests_support::{both, close, device, within};
 use super::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
 
 /// The central difference of `loss` along `direction`.
-fn along<const D: usize>(
+pub(super) fn along<const D: usize>(
     at: &Tensor<Wgpu, D>,
     direction: &Tensor<Wgpu, D>,
     loss: impl Fn(Tensor<Wgpu, D>) -> Tensor<Wgpu, 2>,
@@ -19,7 +19,7 @@ fn along<const D: usize>(
 }
 
 #[track_caller]
-fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
+pub(super) fn slope_is<const D: usize>(what: &str, slope: Tensor<Wgpu, D>, direction: Tensor<Wgpu, D>, want: f32) {
     let found = (slope * direction).sum().into_scalar();
     eprintln!("{what}: {found} by the kernel, {want} by differences");
     assert!((found - want).abs() <= 2e-3 * (1.0 + want.abs()), "{what}: {found} against {want}");

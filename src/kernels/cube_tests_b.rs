@@ -1,11 +1,20 @@
 //! The GPU's attention, loss, optimiser and sampling against plain tensor code on the CPU, and backward passes against
 //! central differences.
 
-use burn::backend::{Flex, Wgpu};
+use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::cube_tests_support::{close, device, random, there};
+use super::cube_tests_a::{along, slope_is};
+use super::cube_tests_support::{both, close, device};
 use super::*;
+
+/// On both devices.
+type Pair<const D: usize> = (Tensor<Flex, D>, Tensor<Wgpu, D>);
+
+fn ids_of(ids: &[i32], device: &WgpuDevice) -> (Tensor<Flex, 1, Int>, Tensor<Wgpu, 1, Int>) {
+    let data = TensorData::new(ids.to_vec(), [ids.len()]);
+    (Tensor::from_data(data.clone(), &Default::default()), Tensor::from_data(data, device))
+}
 
 /// One pass of attention.
 struct Case {
@@ -43,21 +52,22 @@ impl Case {
         Span::new(self.start.clone(), self.at.clone(), self.width, self.columns, device)
     }
 
-    fn queries(&self, seed: u64) -> Tensor<Flex, 2> {
-        random([self.start.len() * self.width, self.heads.query * self.heads.dim], seed)
+    fn queries(&self, seed: u64, device: &WgpuDevice) -> Pair<2> {
+        both([self.start.len() * self.width, self.heads.query * self.heads.dim], seed, device)
     }
 
-    fn keys(&self, seed: u64) -> Tensor<Flex, 3> {
-        random([self.start.len(), self.columns, self.heads.key_value * self.heads.dim], seed)
+    fn keys(&self, seed: u64, device: &WgpuDevice) -> Pair<3> {
+        both([self.start.len(), self.columns, self.heads.key_value * self.heads.dim], seed, device)
     }
 
     /// 1 where a query sees something; what the others give is never used.
-    fn used(&self) -> Tensor<Flex, 2> {
+    fn used(&self, device: &WgpuDevice) -> Pair<2> {
         let of_row =
             |(&start, &at): (&usize, &usize)| (0..self.width).map(move |t| f32::from(u8::from(at + t >= start)));
         let used: Vec<f32> = self.start.iter().zip(&self.at).flat_map(of_row).collect();
         let shape = [used.len(), 1];
-        Tensor::from_data(TensorData::new(used, shape), &Default::default())
+        let data = TensorData::new(used, shape);
+        (Tensor::from_data(data.clone(), &Default::default()), Tensor::from_data(data, device))
     }
 }
 
@@ -65,22 +75,23 @@ impl Case {
 fn attention_and_its_backward_are_those_of_plain_tensor_code() {
     let Some(device) = device() else { return };
     for case in Case::all() {
-        let (q, k, v, used) = (case.queries(1), case.keys(2), case.keys(3), case.used());
-        let dy = case.queries(4) * used.clone();
+        let ((q, gq), (dy, gdy)) = (case.queries(1, &device), case.queries(4, &device));
+        let ((k, gk), (v, gv)) = (case.keys(2, &device), case.keys(3, &device));
+        let (used, gused) = case.used(&device);
+        let (dy, gdy) = (dy * used.clone(), gdy * gused.clone());
         let span = case.span(&Default::default());
         let want = composed::causal_attention(&q, &k, &v, &span, case.heads, SCORES_AT_ONCE);
         let (want_q, want_k, want_v) =
             composed::causal_attention_backward(&dy, &q, &k, &v, &span, case.heads, SCORES_AT_ONCE);
 
-        let (q, k, v, dy) = (there(&q, &device), there(&k, &device), there(&v, &device), there(&dy, &device));
         let span = case.span(&device);
-        let (out, lse) = Wgpu::causal_attention(&q, &k, &v, &span, case.heads);
-        let (dq, dk, dv) = Wgpu::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, case.heads);
+        let (out, lse) = Wgpu::causal_attention(&gq, &gk, &gv, &span, case.heads);
+        let (dq, dk, dv) = Wgpu::causal_attention_backward(&gdy, &gq, &gk, &gv, &out, lse.as_ref(), &span, case.heads);
         let lse = lse.expect("the backward pass wants it").into_data();
         assert!(lse.iter::<f32>().all(f32::is_finite), "a denominator is no number");
         eprintln!("{}", case.describe());
-        close("output", out * there(&used, &device), want * used.clone());
-        close("gradient of the queries", dq * there(&used, &device), want_q * used);
+        close("output", out * gused.clone(), want * used.clone());
+        close("gradient of the queries", dq * gused, want_q * used);
         close("gradient of the keys", dk, want_k);
         close("gradient of the values", dv, want_v);
     }
@@ -89,62 +100,36 @@ fn attention_and_its_backward_are_those_of_plain_tensor_code() {
 #[test]
 fn the_gradient_of_attention_is_its_slope() {
     let Some(device) = device() else { return };
-    let case = Case::new(&[1, 0], &[4, 2], 3, 9, [6, 2, 8]);
-    let (q, k, v) = (case.queries(1), case.keys(2), case.keys(3));
-    let dy = there(&(case.queries(4) * case.used()), &device);
+    let case = Case::new(&[1, 0], &[6, 2], 9, 15, [6, 2, 8]);
+    let (q, k, v) = (case.queries(1, &device).1, case.keys(2, &device).1, case.keys(3, &device).1);
+    let dy = case.queries(4, &device).1 * case.used(&device).1;
     let span = case.span(&device);
-    let forward = |q: &Tensor<Flex, 2>, k: &Tensor<Flex, 3>, v: &Tensor<Flex, 3>| {
-        Wgpu::causal_attention(&there(q, &device), &there(k, &device), &there(v, &device), &span, case.heads)
+    let forward = |q: &Tensor<Wgpu, 2>, k: &Tensor<Wgpu, 3>, v: &Tensor<Wgpu, 3>| {
+        Wgpu::causal_attention(q, k, v, &span, case.heads)
     };
     let (out, lse) = forward(&q, &k, &v);
-    let [tk, tv] = [there(&k, &device), there(&v, &device)];
-    let (dq, dk, dv) =
-        Wgpu::causal_attention_backward(&dy, &there(&q, &device), &tk, &tv, &out, lse.as_ref(), &span, case.heads);
-    let along = |moved: Tensor<Wgpu, 2>| (moved * dy.clone()).sum().into_scalar();
-    let step = 1e-2;
-    let slope = |plus: Tensor<Wgpu, 2>, minus: Tensor<Wgpu, 2>| (along(plus) - along(minus)) / (2.0 * step);
-    let (mq, mk, mv) = (case.queries(5), case.keys(6), case.keys(7));
-    let by = |sign: f32| sign * step;
-    let slopes = [
-        slope(
-            forward(&(q.clone() + mq.clone() * by(1.0)), &k, &v).0,
-            forward(&(q.clone() + mq.clone() * by(-1.0)), &k, &v).0,
-        ),
-        slope(
-            forward(&q, &(k.clone() + mk.clone() * by(1.0)), &v).0,
-            forward(&q, &(k.clone() + mk.clone() * by(-1.0)), &v).0,
-        ),
-        slope(
-            forward(&q, &k, &(v.clone() + mv.clone() * by(1.0))).0,
-            forward(&q, &k, &(v.clone() + mv.clone() * by(-1.0))).0,
-        ),
-    ];
-    let claimed = [
-        (dq * there(&mq, &device)).sum().into_scalar(),
-        (dk * there(&mk, &device)).sum().into_scalar(),
-        (dv * there(&mv, &device)).sum().into_scalar(),
-    ];
-    for (claimed, slope) in claimed.into_iter().zip(slopes) {
-        assert!((claimed - slope).abs() < 2e-3 * (1.0 + slope.abs()), "{claimed} against {slope}");
-    }
+    let (dq, dk, dv) = Wgpu::causal_attention_backward(&dy, &q, &k, &v, &out, lse.as_ref(), &span, case.heads);
+    let (mq, mk, mv) = (case.queries(5, &device).1, case.keys(6, &device).1, case.keys(7, &device).1);
+    slope_is("queries", dq, mq.clone(), along(&q, &mq, |q| forward(&q, &k, &v).0 * dy.clone()));
+    slope_is("keys", dk, mk.clone(), along(&k, &mk, |k| forward(&q, &k, &v).0 * dy.clone()));
+    slope_is("values", dv, mv.clone(), along(&v, &mv, |v| forward(&q, &k, &v).0 * dy.clone()));
 }
 
 #[test]
 fn cross_entropy_is_that_of_plain_tensor_code() {
     let Some(device) = device() else { return };
     for (n, vocabulary) in [(9, 37), (1, 1), (3, 256), (5, 1031), (2, 151_936)] {
-        let (logits, weights) = (random([n, vocabulary], 1) * 20.0, random([n], 2).abs());
+        let ((logits, glogits), (weights, gweights)) = (both([n, vocabulary], 1, &device), both([n], 2, &device));
+        let (logits, shared) = (logits * 20.0, glogits * 20.0);
         let ids: Vec<i32> = (0..n).map(|i| ((i * 7919 + vocabulary - 1) % vocabulary) as i32).collect();
-        let targets = Tensor::<Flex, 1, Int>::from_data(TensorData::new(ids.clone(), [n]), &Default::default());
+        let (targets, gtargets) = ids_of(&ids, &device);
         let (want_loss, want) = composed::cross_entropy(logits.clone(), &targets, &weights);
-        let targets = Tensor::<Wgpu, 1, Int>::from_data(TensorData::new(ids, [n]), &device);
-        let (shared, weights) = (there(&logits, &device), there(&weights, &device));
-        let (loss, gradient) = Wgpu::cross_entropy(shared.clone(), &targets, &weights);
+        let (loss, gradient) = Wgpu::cross_entropy(shared.clone(), &gtargets, &gweights);
         eprintln!("{n} rows of {vocabulary}");
         close("loss", loss, want_loss.clone());
         close("gradient", gradient, want.clone());
         close("shared logits are left alone", shared.clone(), logits);
-        let (loss, gradient) = Wgpu::cross_entropy(shared, &targets, &weights);
+        let (loss, gradient) = Wgpu::cross_entropy(shared, &gtargets, &gweights);
         close("loss in place", loss, want_loss);
         close("gradient in place", gradient, want);
     }
@@ -153,35 +138,40 @@ fn cross_entropy_is_that_of_plain_tensor_code() {
 #[test]
 fn the_gradient_of_cross_entropy_is_its_slope() {
     let Some(device) = device() else { return };
-    let (logits, weights, moved) = (random([5, 33], 1), there(&random([5], 2).abs(), &device), random([5, 33], 3));
-    let targets = Tensor::<Wgpu, 1, Int>::from_data([0, 32, 5, 5, 7], &device);
-    let loss = |logits: Tensor<Flex, 2>| Wgpu::cross_entropy(there(&logits, &device), &targets, &weights);
-    let step = 1e-2;
-    let [plus, minus] = [step, -step].map(|by| loss(logits.clone() + moved.clone() * by).0.into_scalar());
-    let claimed = (loss(logits).1 * there(&moved, &device)).sum().into_scalar();
-    let slope = (plus - minus) / (2.0 * step);
-    assert!((claimed - slope).abs() < 1e-3 * (1.0 + slope.abs()), "{claimed} against {slope}");
+    let (logits, weights, direction) =
+        (both([5, 33], 1, &device).1, both([5], 2, &device).1, both([5, 33], 3, &device).1);
+    let targets = ids_of(&[0, 32, 5, 5, 7], &device).1;
+    let loss = |logits: Tensor<Wgpu, 2>| Wgpu::cross_entropy(logits, &targets, &weights);
+    let want = along(&logits, &direction, |logits| loss(logits).0.unsqueeze());
+    slope_is("logits", loss(logits).1, direction, want);
+}
+
+/// More rows than a dimension has cubes.
+#[test]
+fn cross_entropy_of_many_rows() {
+    let Some(device) = device() else { return };
+    let n = 66_000;
+    let ((logits, glogits), (weights, gweights)) = (both([n, 2], 1, &device), both([n], 2, &device));
+    let (targets, gtargets) = ids_of(&vec![1; n], &device);
+    let (_, want) = composed::cross_entropy(logits, &targets, &weights);
+    close("gradient", Wgpu::cross_entropy(glogits, &gtargets, &gweights).1, want);
 }
 
 #[test]
 fn adamw_is_that_of_plain_tensor_code() {
     let Some(device) = device() else { return };
     let step = AdamStep { lr: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
-    let scale = random([1], 9);
+    let (scale, gscale) = both([1], 9, &device);
     for n in [1, 63, 1031] {
-        let state = || (random([n], 1), random([n], 2) * 0.1, random([n], 3).powi_scalar(2));
-        let gradient = random([n], 4);
-        let (value, first, second) = composed::adamw(state(), &gradient, &scale, step);
-        let (a, b, c) = state();
-        let kept = there(&a, &device);
-        let moved = (kept.clone(), there(&b, &device), there(&c, &device));
-        let (gradient, scale) = (there(&gradient, &device), there(&scale, &device));
-        let (v, m, s) = Wgpu::adamw(moved, &gradient, &scale, step);
+        let ((a, ga), (b, gb), (c, gc)) = (both([n], 1, &device), both([n], 2, &device), both([n], 3, &device));
+        let (gradient, ggradient) = both([n], 4, &device);
+        let (value, first, second) = composed::adamw((a.clone(), b * 0.1, c.powi_scalar(2)), &gradient, &scale, step);
+        let (v, m, s) = Wgpu::adamw((ga.clone(), gb * 0.1, gc.powi_scalar(2)), &ggradient, &gscale, step);
         eprintln!("{n} values");
         close("value", v, value);
         close("first moment", m, first);
         close("second moment", s, second);
-        close("a shared value is left alone", kept, a);
+        close("a shared value is left alone", ga, a);
     }
 }
 
@@ -189,12 +179,9 @@ fn adamw_is_that_of_plain_tensor_code() {
 fn rows_are_added_where_they_belong() {
     let Some(device) = device() else { return };
     for (ids, channels, rows) in [(vec![3, 0, 3, 6], 5, 7), (vec![2; 40], 130, 3), (vec![0], 1, 1)] {
-        let n = ids.len();
-        let x = random([n, channels], 1);
-        let here = Tensor::<Flex, 1, Int>::from_data(TensorData::new(ids.clone(), [n]), &Default::default());
-        let want = composed::scatter_rows(&x, &here, rows);
-        let ids = Tensor::<Wgpu, 1, Int>::from_data(TensorData::new(ids, [n]), &device);
-        close("rows", Wgpu::scatter_rows(&there(&x, &device), &ids, rows), want);
+        let (x, gx) = both([ids.len(), channels], 1, &device);
+        let (ids, gids) = ids_of(&ids, &device);
+        close("rows", Wgpu::scatter_rows(&gx, &gids, rows), composed::scatter_rows(&x, &ids, rows));
     }
 }
 
@@ -203,11 +190,13 @@ fn candidates_are_the_best_and_draws_follow_the_distribution() {
     let Some(device) = device() else { return };
     for (n, vocabulary, spread) in [(3, 37, 5.0), (2, 8192, 3.0), (4, 20_011, 4.0), (1, 151_936, 8.0), (1, 1, 1.0)] {
         // Rounded, so that there are equals, also at the border.
-        let logits = (random([n, vocabulary], 1) * spread * 20.0).round() / 20.0;
+        let (logits, glogits) = both([n, vocabulary], 1, &device);
+        let logits = (logits * spread * 20.0).round() / 20.0;
+        let glogits = (glogits * spread * 20.0).round() / 20.0;
         let draws: Vec<Draw> =
             (0..n).map(|i| Draw { temperature: 0.6 + 0.4 * i as f32, uniform: 0.1 + 0.23 * i as f64 }).collect();
         let want = composed::candidates(&logits, &draws);
-        let found = Wgpu::candidates(&there(&logits, &device), &draws);
+        let found = Wgpu::candidates(&glogits, &draws);
         assert_eq!(found.len(), n);
         for ((found, want), draw) in found.iter().zip(&want).zip(&draws) {
             assert_eq!((found.top, found.drawn), (want.top, want.drawn), "{n} of {vocabulary}, {draw:?}");
@@ -244,8 +233,8 @@ fn draws_stay_within_the_distribution() {
 fn sums_of_squares_over_tensors() {
     let Some(device) = device() else { return };
     for sizes in [vec![1], vec![0, 3], vec![257, 1, 40_000], vec![300_001], vec![4096; 90]] {
-        let tensors: Vec<Tensor<Flex, 1>> = sizes.iter().zip(0..).map(|(&n, seed)| random([n], seed)).collect();
-        let there: Vec<_> = tensors.iter().map(|x| there(x, &device)).collect();
+        let tensors = sizes.iter().zip(0..).map(|(&n, seed)| both([n], seed, &device));
+        let (tensors, there): (Vec<Tensor<Flex, 1>>, Vec<_>) = tensors.unzip();
         let want = Tensor::from_data([sum_in_f64(&tensors)], &Default::default());
         close(&format!("squares of {} tensors", sizes.len()), Wgpu::sum_of_squares(&there), want);
     }

@@ -5,7 +5,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::{AdamStep, FusedOps, Heads, Lora, Projection, ProjectionGrads, SCORES_AT_ONCE, Span, composed};
+use super::{
+    AdamStep, Candidates, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, SCORES_AT_ONCE, Span, composed,
+};
 
 /// Whose code computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,7 @@ pub fn operations<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Vec<Operat
     rows(&mut draws, own, &mut results);
     attention(&mut draws, own, &mut results);
     learning(&mut draws, own, &mut results);
+    choosing(&mut draws, own, &mut results);
     projections(&mut draws, own, &mut results);
     results
 }
@@ -147,6 +150,17 @@ fn learning<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Ope
     let (value, first, second) =
         if own { B::adamw(state, &gradient, &scale, step) } else { composed::adamw(state, &gradient, &scale, step) };
     into.push(("adamw", [numbers(value), numbers(first), numbers(second)].concat()));
+}
+
+fn choosing<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
+    let logits = draws.tensor([2, 300]) * 4.0;
+    let candidates = if own { B::candidates } else { composed::candidates };
+    let draws = [Draw { temperature: 0.7, uniform: 0.2 }, Draw { temperature: 1.3, uniform: 0.9 }];
+    let numbers = candidates(&logits, &draws).into_iter().flat_map(|Candidates { top, sum, drawn, logits, ids }| {
+        let ids = ids.into_iter().map(|id| id as f32);
+        [top, sum, drawn as f32].into_iter().chain(logits).chain(ids)
+    });
+    into.push(("candidates", numbers.collect()));
 }
 
 fn projections<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {

@@ -304,7 +304,8 @@ fn loading_holds_the_model_once() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         let peak: f64 = fs::read_to_string(dir.path().join("peak")).unwrap().parse().unwrap();
         let share = peak / (values as f64 * width);
-        // A second copy, even the mapped file in bf16, would be half the model or more.
-        assert!((0.95..1.25).contains(&share), "{dtype}: the peak is {share:.2} times the model");
+        // A second copy, even the mapped file in bf16, would be half the model or more. A block's matrices, here a twelfth of
+        // it, are there twice while they are laid one below the other.
+        assert!((0.95..1.35).contains(&share), "{dtype}: the peak is {share:.2} times the model");
     }
 }

@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// A virtual environment with the peers; llama.cpp is left out where it cannot be installed.
-fn environment(folder: &Path) -> Result<PathBuf> {
+pub fn environment(folder: &Path) -> Result<PathBuf> {
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     if !python.exists() {
         call(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
@@ -86,11 +86,13 @@ fn environment(folder: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
+/// A path that another folder understands.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
     path.canonicalize().at(path)
 }
 
-fn call(command: &mut Command) -> Result<()> {
+/// Runs a command, which must succeed.
+pub fn call(command: &mut Command) -> Result<()> {
     let said = format!("{command:?}");
     let status = command.status().map_err(|e| Error::new(format!("{said}: {e}")))?;
     if status.success() { Ok(()) } else { Err(Error::new(format!("{said}: {status}"))) }

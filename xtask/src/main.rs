@@ -1,6 +1,7 @@
 //! Trimtab's own chores: `cargo xtask CHORE`.
 
 mod bench;
+mod gpu;
 mod harbor;
 mod load;
 mod random_model;
@@ -16,6 +17,8 @@ use clap::Parser;
 enum Chore {
     /// Race the program against PyTorch and llama.cpp, and write a table.
     Bench(bench::Args),
+    /// Examine and time a GPU beside PyTorch, and write one report.
+    Gpu(gpu::Args),
     /// Make the embedded world's corpus, tokenizer and model from a seed.
     Harbor(harbor::Args),
     /// Let many clients ask the built program's server at once: nothing lost, memory even, how long answers take.
@@ -31,6 +34,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Bench(args) => bench::run(&args),
+        Chore::Gpu(args) => gpu::run(&args),
         Chore::Harbor(args) => harbor::run(&args),
         Chore::Load(args) => load::run(&args),
         Chore::RandomModel(args) => random_model::run(&args),

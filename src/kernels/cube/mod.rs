@@ -12,6 +12,7 @@ use cubecl::server::ComputeServer;
 use self::projections::{few_rows, product};
 use super::shaders::attention::Sizes;
 use super::shaders::optimiser::Factors;
+use super::shaders::sample::{HEAD, ROW};
 use super::{
     AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, ProjectionGrads, Span, shaders,
 };
@@ -273,7 +274,6 @@ where
     const FINDS_CANDIDATES: bool = true;
 
     fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
-        use shaders::sample::{HEAD, ROW};
         let [n, vocabulary] = logits.dims();
         assert_eq!(draws.len(), n, "a draw for every row");
         let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]).collect();
