@@ -232,8 +232,8 @@ fn draws_stay_within_the_distribution() {
 fn sums_of_squares_over_tensors() {
     let Some(device) = device() else { return };
     for sizes in [vec![1], vec![0, 3], vec![257, 1, 40_000], vec![300_001], vec![4096; 90]] {
-        let tensors: Vec<Tensor<Flex, 1>> = sizes.iter().zip(0..).map(|(&n, seed)| random([n], seed)).collect();
-        let there: Vec<_> = tensors.iter().map(|x| there(x, &device)).collect();
+        let tensors = sizes.iter().zip(0..).map(|(&n, seed)| both([n], seed, &device));
+        let (tensors, there): (Vec<Tensor<Flex, 1>>, Vec<_>) = tensors.unzip();
         let want = Tensor::from_data([sum_in_f64(&tensors)], &Default::default());
         close(&format!("squares of {} tensors", sizes.len()), Wgpu::sum_of_squares(&there), want);
     }

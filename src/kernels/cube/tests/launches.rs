@@ -225,7 +225,7 @@ fn launches_are_few() {
     }
     let folder = std::env::temp_dir().join(format!("launches-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("cubecl.toml"), "[profiling]\nlogger = { level = \"minimal\", stderr = true }\n")
+    std::fs::write(folder.join("cubecl.toml"), "[profiling]\nlogger = { level = \"minimal\", stdout = true }\n")
         .unwrap();
     let here = module_path!().split_once("::").expect("below the crate").1;
     let output = Command::new(std::env::current_exe().unwrap())
@@ -234,7 +234,7 @@ fn launches_are_few() {
         .output()
         .unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
+    let log = String::from_utf8_lossy(&output.stdout);
     let mut too_many = Vec::new();
     for (name, most, _) in operations() {
         let of_it = log.lines().skip_while(|line| line.trim() != format!("{MARK}{name}")).skip(1);
