@@ -31,9 +31,6 @@ pub enum Learning {
 /// byte is held twice, and one product serves all. Nothing happens where that tensor had more than `bytes_max`, or a view
 /// would be a copy.
 pub fn stack<B: FusedOps, const N: usize>(linears: [&mut Linear<B>; N], bytes_max: u64) -> Option<Tensor<B, 2>> {
-    if !B::STACKS {
-        return None;
-    }
     let bytes = |linear: &Linear<B>| linear.weight.shape().num_elements() * linear.weight.dtype().size();
     let sizes: Vec<usize> = linears.iter().map(|linear| bytes(linear)).collect();
     if sizes.iter().sum::<usize>() as u64 > bytes_max || sizes.iter().any(|size| !size.is_multiple_of(B::VIEW_BYTES)) {

@@ -42,8 +42,9 @@ where
         }
     }
 
-    // A product of a few rows is one launch with its bias; the parts of a stacked one would have to be copied apart.
-    const STACKS: bool = false;
+    // Nothing is stacked: a product of a few rows is one launch with its bias, and the parts of a stacked one would have to be copied
+    // apart.
+    const VIEW_BYTES: usize = usize::MAX;
 
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
         let projection = [projection];
