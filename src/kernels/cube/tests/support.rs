@@ -17,7 +17,7 @@ pub(super) fn device() -> Option<WgpuDevice> {
 }
 
 /// Numbers between -2 and 2.
-fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
+pub(super) fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let n: usize = shape.iter().product();
     let values: Vec<f32> = (0..n).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
@@ -25,7 +25,7 @@ fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
 }
 
 /// A tensor of the reference on the device.
-fn there<const D: usize>(tensor: &Tensor<Flex, D>, device: &WgpuDevice) -> Tensor<Wgpu, D> {
+pub(super) fn there<const D: usize>(tensor: &Tensor<Flex, D>, device: &WgpuDevice) -> Tensor<Wgpu, D> {
     Tensor::from_data(tensor.to_data(), device)
 }
 
