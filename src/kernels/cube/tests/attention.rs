@@ -4,7 +4,7 @@
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::support::{along, both, close, device, random, slope_is, there};
+use super::support::{along, both, close, device, slope_is};
 use crate::kernels::*;
 
 /// On both devices.

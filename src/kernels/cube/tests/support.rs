@@ -17,7 +17,7 @@ pub(super) fn device() -> Option<WgpuDevice> {
 }
 
 /// Numbers between -2 and 2.
-pub(super) fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
+fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let n: usize = shape.iter().product();
     let values: Vec<f32> = (0..n).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
@@ -25,7 +25,7 @@ pub(super) fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Fle
 }
 
 /// A tensor of the reference on the device.
-pub(super) fn there<const D: usize>(tensor: &Tensor<Flex, D>, device: &WgpuDevice) -> Tensor<Wgpu, D> {
+fn there<const D: usize>(tensor: &Tensor<Flex, D>, device: &WgpuDevice) -> Tensor<Wgpu, D> {
     Tensor::from_data(tensor.to_data(), device)
 }
 
