@@ -28,7 +28,7 @@ fn append(
     }
 }
 
-/// The cache as this write may change it: itself where nobody else holds it.
+/// The tensor that a write changes: the cache itself if it has one owner, else a copy.
 fn owned<R: CubeRuntime>(cache: CubeTensor<R>) -> CubeTensor<R> {
     if cache.can_mut() && cache.is_nonoverlapping() { cache } else { cache.copy() }
 }

@@ -1,6 +1,5 @@
-//! What the kernels share: sizes of cubes, outputs, and reductions in shared memory, which every device has. (Plane operations
-//! would spare some of their steps; the software device has none, so they would be a second path that nobody here has seen
-//! run.)
+//! What the kernels share: sizes of cubes, outputs, and reductions in shared memory, which every device has. Plane
+//! operations would save steps, but the software device has none, so no test here could run that path.
 
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
@@ -33,7 +32,7 @@ pub fn empty<R: CubeRuntime, const D: usize>(like: &CubeTensor<R>, shape: [usize
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), dtype)
 }
 
-/// Where a kernel writes that has `tensor` as its argument number `position`: over it where nobody else holds it, else into a
+/// The output of a kernel whose argument number `position` is `tensor`: `tensor` itself if it has one owner, else a
 /// new one. Gives the output and its argument; take the tensor's own argument afterwards, from a clone.
 pub fn in_place<R: CubeRuntime>(tensor: &CubeTensor<R>, position: usize) -> (CubeTensor<R>, ArrayArg<R>) {
     if tensor.can_mut() && tensor.is_nonoverlapping() {

@@ -27,7 +27,7 @@ const CUBES_TO_FILL: usize = 128;
 /// Parts that the columns are split into at most.
 const PARTS_MAX: usize = 64;
 
-/// The score of a column that nobody looks at: finite, for WGSL has no infinity.
+/// The score of a masked column: finite, because WGSL has no infinity.
 const HIDDEN: f32 = -1e30;
 
 /// Where a query stands: its token, its head, and the column that it may look up to.

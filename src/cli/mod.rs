@@ -177,9 +177,9 @@ fn size(text: &str) -> std::result::Result<u64, String> {
         "gib" => f64::from(1 << 30),
         "mb" => 1e6,
         "gb" => 1e9,
-        other => return Err(format!("`{other}` is no unit: write MiB, GiB, MB or GB")),
+        other => return Err(format!("`{other}` is not a unit: write MiB, GiB, MB or GB")),
     };
-    let number: f64 = digits.parse().map_err(|_| format!("`{digits}` is no number"))?;
+    let number: f64 = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
     // Less does not hold the smallest model.
     if number * unit < 1e6 || !(number * unit).is_finite() {
         return Err("less than a megabyte holds no model".into());
@@ -265,6 +265,18 @@ fn marked(text: &str, coloured: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_said_in_bytes_or_units() {
+        for (text, bytes) in [("8GiB", 8 << 30), ("0.5gib", 1 << 29), ("512MiB", 512 << 20), ("12GB", 12_000_000_000)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for (text, said) in
+            [("8XB", "not a unit"), ("GiB", "not a number"), ("12", "holds no model"), ("-3GiB", "holds no model")]
+        {
+            assert!(size(text).unwrap_err().contains(said), "{text}");
+        }
+    }
 
     #[test]
     fn marks_are_colours_or_brackets() {

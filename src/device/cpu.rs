@@ -8,15 +8,18 @@ use burn::tensor::DType;
 
 use super::backend::{Built, DeviceInfo, DeviceRuntime, Which, dtypes, examine, pick_dtype};
 use super::settings::memory_given;
-use crate::Result;
 use crate::kernels::multiplies_bf16;
 use crate::model::Checkpoint;
 use crate::runtime::Runtime;
+use crate::{Error, Result};
 
 pub(super) const CPU: Built =
     Built { name: "cpu", open, list, examine: |_, bodies| Ok(examine::<Flex>(&Default::default(), bodies)) };
 
-fn open(_: Which<'_>, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
+fn open(which: Which<'_>, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
+    if !matches!(which, Which::Default | Which::Number(0)) {
+        return Err(Error::usage("--device cpu: there is one, without a name").hint("write `cpu` alone"));
+    }
     let device = Default::default();
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     Ok(Box::new(DeviceRuntime::<Flex> {

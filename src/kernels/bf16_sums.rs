@@ -131,7 +131,7 @@ pub(super) struct Sum<'a> {
 /// Makes all sums, shared out between threads by columns and, where there are too few of these, by rows.
 ///
 /// # Safety
-/// `out` of each sum has room for it, holds numbers if it begins with what is there, and nobody else touches it; the engine is
+/// `out` of each sum has room for the result and is used by nothing else meanwhile; with [`Start::There`] it is initialised; the engine is
 /// one of [`Engine::all`] and not [`Engine::Plain`].
 pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
     let bands: usize = sums.iter().map(|sum| sum.columns.div_ceil(BLOCK)).sum();

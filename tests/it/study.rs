@@ -72,6 +72,10 @@ fn devices_side_by_side_make_the_same_study() {
     assert_eq!(ran("cpu,cpu,cpu", "alone"), (9, alone.1));
     let twice = device::open("wgpu:0,wgpu:0", "auto").err().unwrap();
     assert!(twice.to_string().contains("wgpu:0 is named twice"), "{twice}");
+    for other in ["cpu:3", "cpu:xeon"] {
+        let refused = device::open(other, "auto").err().unwrap();
+        assert!(refused.to_string().contains("there is one"), "{refused}");
+    }
 }
 
 /// Runs an audit with the judge that scores by length and, if the configuration has one, a real second judge.
