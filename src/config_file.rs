@@ -22,6 +22,8 @@ pub struct ConfigFile {
     values: Map<String, Value>,
     /// Line and column, from 1, of each key by its path: `intervention.coef`, `data[1].from`.
     places: BTreeMap<String, (usize, usize)>,
+    /// Keys whose values are a flag's.
+    overridden: Vec<String>,
 }
 
 impl ConfigFile {
@@ -56,7 +58,7 @@ impl ConfigFile {
             toml::from_str(text).map_err(of_toml)?
         };
         let places = offsets.into_iter().map(|(key, at)| (key, line_and_column(text, at))).collect();
-        Ok(Self { path: path.to_owned(), values, places })
+        Ok(Self { path: path.to_owned(), values, places, overridden: Vec::new() })
     }
 
     /// Whether the file gives this top-level key.
@@ -92,21 +94,37 @@ impl ConfigFile {
     /// A flag has replaced the value of this key: later errors are not the file's.
     pub fn overridden(&mut self, key: &str) {
         self.places.remove(key);
+        self.overridden.push(key.to_owned());
     }
 
-    /// Puts the place in front of an error about one of the file's values. The first name in backticks is taken for the key.
+    /// Puts the place in front of an error about the file's values: line and column of the key, for which the first name in
+    /// backticks is taken, or the file alone where it has no such key.
     pub fn locate(&self, error: Error) -> Error {
         self.locate_within(&[""], error)
     }
 
     /// The same where the error names a key without its table, which is one of these.
     pub fn locate_within(&self, tables: &[&str], error: Error) -> Error {
-        let said = error.to_string();
-        let key = said.split('`').nth(1).unwrap_or_default();
-        match tables.iter().find_map(|table| self.places.get(&joined(table, key))) {
-            Some(&(line, column)) => error.at(format_args!("{}:{line}:{column}", self.path.display())),
+        match self.find(tables, &error) {
+            Some(place) => error.at(place),
+            None if self.overridden.contains(&named_key(&error)) => error,
+            None => error.at(self.path.display()),
+        }
+    }
+
+    /// The same for an error of long work, which is the file's only where it names one of its keys.
+    pub fn locate_late(&self, error: Error) -> Error {
+        match self.find(&[""], &error) {
+            Some(place) => error.at(place),
             None => error,
         }
+    }
+
+    /// File, line and column of the key that an error names.
+    fn find(&self, tables: &[&str], error: &Error) -> Option<String> {
+        let key = named_key(error);
+        let (line, column) = tables.iter().find_map(|table| self.places.get(&joined(table, &key)))?;
+        Some(format!("{}:{line}:{column}", self.path.display()))
     }
 
     fn parse_value<T: DeserializeOwned>(&self, value: Value, at: &str) -> Result<T> {
@@ -163,6 +181,11 @@ impl ConfigFile {
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |candidate: &&str| strsim::jaro_winkler(name, candidate);
     known.iter().copied().max_by(|a, b| close(a).total_cmp(&close(b))).filter(|best| close(best) > 0.75)
+}
+
+/// The first name in backticks; nothing if there is none.
+fn named_key(error: &Error) -> String {
+    error.to_string().split('`').nth(1).unwrap_or_default().to_owned()
 }
 
 fn joined(path: &str, key: &str) -> String {
@@ -438,5 +461,8 @@ mod tests {
         assert!(file.locate(late()).to_string().ends_with("c.toml:1:1: `epochs` is 0"));
         file.overridden("epochs");
         assert_eq!(file.locate(late()).to_string(), "`epochs` is 0");
+        let other = || Error::usage("`r` is 0");
+        assert!(file.locate(other()).to_string().ends_with("c.toml: `r` is 0"));
+        assert_eq!(file.locate_late(other()).to_string(), "`r` is 0");
     }
 }

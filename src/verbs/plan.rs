@@ -64,7 +64,9 @@ const OF_A_STUDY: [&str; 7] = ["arms", "measure", "facts", "data", "exam", "trai
 fn study(kind: Option<StudyKind>, mut file: ConfigFile, context: &Context<'_>) -> Result<Outcome> {
     let kind = kind.map_or(Kind::Own, StudyKind::kind);
     let (config, _) = super::study::read(&mut file, context)?;
-    let costs = Costs::of(kind, &kind.settled(config))?;
+    let config = kind.settled(config);
+    kind.check(&config).map_err(|e| file.locate(e))?;
+    let costs = Costs::of(kind, &config).map_err(|e| file.locate_late(e))?;
     Ok(Outcome::new(costs.to_string(), json!({ "study": costs, "detectable": costs.detectable() })))
 }
 

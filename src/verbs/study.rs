@@ -163,13 +163,14 @@ pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     let (path, out, launch) = run;
     super::paths::file("the configuration", path)?;
-    let (config, slurm) = read(&mut ConfigFile::read(path)?, context)?;
+    let mut file = ConfigFile::read(path)?;
+    let (config, slurm) = read(&mut file, context)?;
     let config = kind.settled(config);
-    kind.check(&config)?;
+    kind.check(&config).map_err(|e| file.locate(e))?;
     let study = Requested { kind, word, config, out };
     match launch.launcher {
         Some(Launcher::Slurm) => slurm::launch(&study, slurm, launch, context),
-        None => work(&study, &launch.only, context),
+        None => work(&study, &launch.only, context).map_err(|e| file.locate_late(e)),
     }
 }
 

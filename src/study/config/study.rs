@@ -90,8 +90,9 @@ impl StudyConfig {
     /// # Errors
     /// Unreadable files, unknown keys, values that make no study.
     pub fn read(path: &Path) -> Result<Self> {
-        let config = Self::of_file(&mut ConfigFile::read(path)?)?;
-        config.check().map_err(|e| e.at(path.display()))?;
+        let mut file = ConfigFile::read(path)?;
+        let config = Self::of_file(&mut file)?;
+        config.check().map_err(|e| file.locate(e))?;
         Ok(config)
     }
 

@@ -15,7 +15,7 @@ pub(in crate::verbs) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Re
     // How it is handed to a cluster is no part of what is studied.
     let slurm = file.take("slurm")?;
     let mut config = StudyConfig::of_file(file)?;
-    find_paths(&mut config, &file.path, context)?;
+    find_paths(&mut config, &file.path, context).map_err(|e| file.locate(e))?;
     config.seed = context.seed.unwrap_or(config.seed);
     Ok((config, slurm))
 }
