@@ -11,7 +11,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::choice::{Choice, Piece};
 use super::meter::Meter;
-use super::request::{Question, Served};
+use super::request::Question;
+use super::served::Served;
 use crate::Error;
 use crate::language_model::{Answer, CaptureSpec, FinishReason, StreamEvent, Token};
 use crate::session::{LiveBatch, Turn};

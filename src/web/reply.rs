@@ -16,7 +16,8 @@ use super::api_error::ApiError;
 use super::batch::Said;
 use super::choice::{ChosenLogprob, Piece, TextLogprobs};
 use super::open_requests::RequestGuard;
-use super::request::{Kind, Question, Served};
+use super::request::{Kind, Question};
+use super::served::Served;
 use crate::Error;
 use crate::session::ActiveSteering;
 
