@@ -56,9 +56,9 @@ pub struct OpenAiJudge<'a> {
 struct Round {
     total: usize,
     coming: VecDeque<Ask>,
-    flights: JoinSet<(Ask, Result<(Reply, Usage)>)>,
+    in_flight: JoinSet<(Ask, Result<(Reply, Usage)>)>,
     /// What the calls under way are estimated at.
-    flying: Tokens,
+    tokens_in_flight: Tokens,
     /// Answers that are paid for and wait for the probe.
     waiting: Vec<(Ask, Reply)>,
     notes: mpsc::UnboundedSender<String>,
@@ -192,8 +192,8 @@ impl<'a> OpenAiJudge<'a> {
         let mut round = Round {
             total: asks.len(),
             coming: asks.into(),
-            flights: JoinSet::new(),
-            flying: Tokens::default(),
+            in_flight: JoinSet::new(),
+            tokens_in_flight: Tokens::default(),
             waiting: Vec::new(),
             notes,
             done: 0,
@@ -201,11 +201,11 @@ impl<'a> OpenAiJudge<'a> {
             failed: None,
         };
         loop {
-            self.launch(&mut round);
+            self.send_more(&mut round);
             tokio::select! {
                 biased;
-                landed = round.flights.join_next() => match landed {
-                    Some(Ok((ask, said))) => self.land(&mut round, ask, said),
+                received = round.in_flight.join_next() => match received {
+                    Some(Ok((ask, said))) => self.receive(&mut round, ask, said),
                     Some(Err(e)) => return Err(Error::new(format!("a request was lost: {e}"))),
                     None => return round.failed.map_or(Ok(()), Err),
                 },
@@ -214,17 +214,17 @@ impl<'a> OpenAiJudge<'a> {
         }
     }
 
-    fn launch(&self, round: &mut Round) {
+    fn send_more(&self, round: &mut Round) {
         let limit = if self.proven { self.settings.concurrency } else { 1 };
-        while round.failed.is_none() && round.flights.len() < limit {
+        while round.failed.is_none() && round.in_flight.len() < limit {
             let Some(ask) = round.coming.pop_front() else { return };
             if let Err(e) = self.may_pay(round, &ask) {
                 round.failed = Some(e);
                 return;
             }
-            round.flying += ask.tokens;
+            round.tokens_in_flight += ask.tokens;
             let (client, notes) = (Arc::clone(&self.client), round.notes.clone());
-            round.flights.spawn(async move {
+            round.in_flight.spawn(async move {
                 // Nobody listens any more if the work has ended.
                 let said = client.complete(&ask.request, &|why| drop(notes.send(why.to_owned()))).await;
                 (ask, said)
@@ -232,9 +232,9 @@ impl<'a> OpenAiJudge<'a> {
         }
     }
 
-    fn land(&mut self, round: &mut Round, ask: Ask, said: Result<(Reply, Usage)>) {
-        round.flying.input -= ask.tokens.input;
-        round.flying.output -= ask.tokens.output;
+    fn receive(&mut self, round: &mut Round, ask: Ask, said: Result<(Reply, Usage)>) {
+        round.tokens_in_flight.input -= ask.tokens.input;
+        round.tokens_in_flight.output -= ask.tokens.output;
         if let Err(e) = said.and_then(|(reply, usage)| self.take(round, ask, reply, usage)) {
             self.client.persist(false);
             round.failed.get_or_insert(e);
@@ -244,8 +244,8 @@ impl<'a> OpenAiJudge<'a> {
     /// Estimates are guesses: before each call, what the server has really counted is held against the budget, and what is under way
     /// is reckoned at what calls have really cost.
     fn may_pay(&self, round: &Round, ask: &Ask) -> Result<()> {
-        let calls = round.flights.len() as u64 + 1;
-        let mut tokens = round.flying;
+        let calls = round.in_flight.len() as u64 + 1;
+        let mut tokens = round.tokens_in_flight;
         tokens += ask.tokens;
         let cost = self.settings.price.map(|price| price.of(tokens) * self.dearer);
         let coming = Estimate { verdicts: 1, calls, tokens, cost };

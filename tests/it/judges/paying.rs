@@ -88,7 +88,7 @@ fn what_was_answered_before_a_kill_is_not_paid_again() {
     let mut killed = 0;
     for kill_at in [1, 9, 23, 40] {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "judges::what_was_answered_before_a_kill_is_not_paid_again"])
+            .args(["--exact", "judges::paying::what_was_answered_before_a_kill_is_not_paid_again"])
             .env(CHILD, format!("{} {}", upstream.url(), dir.path().display()))
             .stdout(Stdio::null())
             .spawn()
