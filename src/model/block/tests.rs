@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::json;
 
 use super::super::peft::{Adapter, AdapterConfig, Targets};
-use super::super::{Qwen, QwenConfig};
+use super::super::{ModelConfig, Transformer};
 use super::*;
 use crate::record::seed_of;
 use crate::text::Rows;
@@ -16,8 +16,8 @@ type A = Autodiff<Flex>;
 
 const HIDDEN: usize = 24;
 
-fn config(architecture: &str) -> QwenConfig {
-    QwenConfig::from_json(&json!({
+fn config(architecture: &str) -> ModelConfig {
+    ModelConfig::from_json(&json!({
         "model_type": architecture, "vocab_size": 32, "hidden_size": HIDDEN, "intermediate_size": 40,
         "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
         "attention_bias": architecture == "qwen3", "rms_norm_eps": 1e-5, "rope_theta": 1e4,
@@ -37,9 +37,9 @@ fn matrix<B: FusedOps>(name: &str, shape: [usize; 2]) -> Tensor<B, 2> {
 }
 
 /// A model of one block in which gains, biases and both factors of the adapter have values of their own.
-fn model<B: FusedOps>(architecture: &str, learning: Learning) -> Qwen<B> {
+fn model<B: FusedOps>(architecture: &str, learning: Learning) -> Transformer<B> {
     let config = config(architecture);
-    let mut model = Qwen::<B>::random(config.clone(), 3, &Default::default());
+    let mut model = Transformer::<B>::random(config.clone(), 3, &Default::default());
     if learning == Learning::Lora {
         let targets = Targets::Names(["q_proj", "k_proj", "v_proj", "down_proj"].map(str::to_owned).to_vec());
         let adapter = Adapter::fresh(AdapterConfig::new(2, 4.0, true, targets), &config, 1).unwrap();
