@@ -14,7 +14,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16_engine::{BLOCK, Begin, Block, Engine, Rows, STEP, TILE, Tile};
-use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow};
+use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow, narrow_all};
 use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
 
 /// Rows up to which the weights are taken as they pass by.
@@ -130,7 +130,8 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
     row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
 ) {
     let (rows, steps) = (x.len() / inner, inner / STEP);
-    let narrowed: Vec<bf16> = x.iter().map(|x| bf16::from_bits(narrow(*x))).collect();
+    let mut narrowed = vec![bf16::ZERO; x.len()];
+    narrow_all(x, 1.0, &mut narrowed);
     let mut panel = vec![Tile::ZERO; 2 * steps];
     for (index, tile) in panel.iter_mut().enumerate() {
         let (from, terms) = (index / steps * TILE, index % steps * STEP);
@@ -153,13 +154,9 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
         let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
         // SAFETY: the sums are ours, and 32 rows of weights are there.
         unsafe { engine.add_product(weights, panel, Begin::zeros(), to, (BLOCK, BLOCK)) };
-        for (j, sums) in sums.chunks_exact(BLOCK).enumerate() {
-            let factor = row_of(n + j).1;
-            for (m, sum) in sums.iter().take(rows).enumerate() {
-                // SAFETY: this task alone writes these outputs.
-                unsafe { *shared.at(m * outer + n + j) += sum * factor };
-            }
-        }
+        let factors = std::array::from_fn(|j| row_of(n + j).1);
+        // SAFETY: this task alone writes these outputs.
+        unsafe { engine.add_turned(&sums, &factors, rows, Block { first: shared.at(n), stride: outer }) };
     });
     if whole < outer {
         let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();

@@ -122,6 +122,21 @@ impl Engine {
         }
     }
 
+    /// Adds the transpose of the first `rows` columns of a block of 32 x 32, each of whose rows counts by its factor: `to` is
+    /// that many rows of 32.
+    ///
+    /// # Safety
+    /// Nothing else touches `to`; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
+    pub unsafe fn add_turned(self, block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: both other engines have AVX-512; the rest is the caller's promise.
+        unsafe {
+            x86::add_turned(block, factors, rows, to)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("without products of bf16 there are no blocks: {}", block.len() + factors.len() + rows + to.stride)
+    }
+
     unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
         debug_assert_eq!(b[0].len(), b[1].len());
         // SAFETY: the caller's promise.
@@ -184,7 +199,7 @@ mod x86 {
 
     use half::bf16;
 
-    use super::{Begin, Block, PAIRS, Rows, STEP, TILE, Tile};
+    use super::{BLOCK, Begin, Block, PAIRS, Rows, STEP, TILE, Tile};
 
     /// Whether there are tiles of bf16 and the system lets this process use them.
     pub fn has_amx() -> bool {
@@ -345,37 +360,64 @@ mod x86 {
         }
     }
 
-    /// Turns 16 rows of 16 pairs into 16 rows of pairs, as a 16 x 16 transposition of 32-bit units.
+    /// Turns 16 rows of 16 pairs into 16 rows of pairs.
     ///
     /// # Safety
     /// AVX-512; every row has 32 numbers.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn transpose(rows: [&[bf16]; TILE], tile: &mut Tile) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise, and a tile is 16 rows of 64 bytes.
         unsafe {
-            let r: [__m512i; TILE] = std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
-            // Units, then pairs of units, then lanes of 128 bits change places.
-            let t: [__m512i; TILE] = std::array::from_fn(|i| match i % 2 {
-                0 => _mm512_unpacklo_epi32(r[i], r[i + 1]),
-                _ => _mm512_unpackhi_epi32(r[i - 1], r[i]),
-            });
-            let u: [__m512i; TILE] = std::array::from_fn(|i| {
-                let (base, j) = (i / 4 * 4, i % 4);
-                let (first, second) = (t[base + j / 2], t[base + j / 2 + 2]);
-                if j % 2 == 0 { _mm512_unpacklo_epi64(first, second) } else { _mm512_unpackhi_epi64(first, second) }
-            });
-            // u[4g + j], lane l: column 4l + j of the rows 4g..4g + 4.
+            let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast())));
             let out = tile.0.as_mut_ptr().cast::<__m512i>();
-            for j in 0..4 {
-                let low = _mm512_shuffle_i32x4::<0x88>(u[j], u[4 + j]);
-                let high = _mm512_shuffle_i32x4::<0xdd>(u[j], u[4 + j]);
-                let low2 = _mm512_shuffle_i32x4::<0x88>(u[8 + j], u[12 + j]);
-                let high2 = _mm512_shuffle_i32x4::<0xdd>(u[8 + j], u[12 + j]);
-                _mm512_store_si512(out.add(j), _mm512_shuffle_i32x4::<0x88>(low, low2));
-                _mm512_store_si512(out.add(8 + j), _mm512_shuffle_i32x4::<0xdd>(low, low2));
-                _mm512_store_si512(out.add(4 + j), _mm512_shuffle_i32x4::<0x88>(high, high2));
-                _mm512_store_si512(out.add(12 + j), _mm512_shuffle_i32x4::<0xdd>(high, high2));
+            turned.into_iter().enumerate().for_each(|(i, row)| _mm512_store_si512(out.add(i), row));
+        }
+    }
+
+    /// # Safety
+    /// AVX-512; the rest as [`super::Engine::add_turned`] asks.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn add_turned(block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
+        // SAFETY: the block is 32 x 32, and `to` has that many rows of 32.
+        unsafe {
+            for (column, first) in (0..BLOCK).step_by(TILE).flat_map(|c| (0..rows).step_by(TILE).map(move |r| (c, r))) {
+                let from = block.as_ptr().add(column * BLOCK + first);
+                let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(from.add(i * BLOCK).cast())));
+                let factors = _mm512_loadu_ps(factors.as_ptr().add(column));
+                for (i, sums) in turned.into_iter().enumerate().take(rows - first) {
+                    let place = to.first.add((first + i) * to.stride + column);
+                    let sums = _mm512_fmadd_ps(_mm512_castsi512_ps(sums), factors, _mm512_loadu_ps(place));
+                    _mm512_storeu_ps(place, sums);
+                }
             }
         }
+    }
+
+    /// The transpose of 16 rows of 16 units of 32 bits.
+    #[target_feature(enable = "avx512f")]
+    fn turned(r: [__m512i; TILE]) -> [__m512i; TILE] {
+        // Units, then pairs of units, then lanes of 128 bits change places.
+        let t: [__m512i; TILE] = std::array::from_fn(|i| match i % 2 {
+            0 => _mm512_unpacklo_epi32(r[i], r[i + 1]),
+            _ => _mm512_unpackhi_epi32(r[i - 1], r[i]),
+        });
+        let u: [__m512i; TILE] = std::array::from_fn(|i| {
+            let (base, j) = (i / 4 * 4, i % 4);
+            let (first, second) = (t[base + j / 2], t[base + j / 2 + 2]);
+            if j % 2 == 0 { _mm512_unpacklo_epi64(first, second) } else { _mm512_unpackhi_epi64(first, second) }
+        });
+        // u[4g + j], lane l: column 4l + j of the rows 4g..4g + 4.
+        std::array::from_fn(|i| {
+            let (lane, j) = (i / 4, i % 4);
+            let pick = |a, b| match lane % 2 {
+                0 => _mm512_shuffle_i32x4::<0x88>(a, b),
+                _ => _mm512_shuffle_i32x4::<0xdd>(a, b),
+            };
+            let (upper, lower) = (pick(u[j], u[4 + j]), pick(u[8 + j], u[12 + j]));
+            match lane / 2 {
+                0 => _mm512_shuffle_i32x4::<0x88>(upper, lower),
+                _ => _mm512_shuffle_i32x4::<0xdd>(upper, lower),
+            }
+        })
     }
 }

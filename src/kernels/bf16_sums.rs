@@ -114,6 +114,8 @@ pub(super) enum Start<'a> {
     Zeros,
     /// This row, in every row.
     Row(&'a [f32]),
+    /// A matrix of the result's size.
+    Matrix(&'a [f32]),
     /// What is there already.
     There,
 }
@@ -174,6 +176,9 @@ impl<'a> Sum<'a> {
                     let begin = match (is_first && *place == 0, self.start) {
                         (true, Start::Zeros) => Begin::zeros(),
                         (true, Start::Row(numbers)) => Begin { first: numbers[column..].as_ptr(), stride: 0 },
+                        (true, Start::Matrix(numbers)) => {
+                            Begin { first: numbers[row * self.columns + column..].as_ptr(), stride: self.columns }
+                        }
                         _ => Begin { first: to.first, stride: self.stride },
                     };
                     let a = factor.a.block(factor.row + row, factor.step + step);
@@ -205,6 +210,14 @@ impl<'a> Sum<'a> {
         }
         flush(&mut laid, left, right);
     }
+}
+
+/// `factor · values` as bf16.
+pub(super) fn narrow_all(values: &[f32], factor: f32, into: &mut [bf16]) {
+    vectorised(
+        #[inline(always)]
+        || into.iter_mut().zip(values).for_each(|(to, value)| *to = bf16::from_bits(narrow(value * factor))),
+    );
 }
 
 /// The nearest bf16, ties to even; a NaN stays one.
