@@ -137,6 +137,20 @@ impl Engine {
         unreachable!("without products of bf16 there are no blocks: {}", block.len() + factors.len() + rows + to.stride)
     }
 
+    /// The same, written over what is there and without factors.
+    ///
+    /// # Safety
+    /// As [`Engine::add_turned`].
+    pub unsafe fn put_turned(self, block: &[f32; BLOCK * BLOCK], rows: usize, to: Block) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: both other engines have AVX-512; the rest is the caller's promise.
+        unsafe {
+            x86::put_turned(block, rows, to)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("without products of bf16 there are no blocks: {}", block.len() + rows + to.stride)
+    }
+
     unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
         debug_assert_eq!(b[0].len(), b[1].len());
         // SAFETY: the caller's promise.
@@ -378,16 +392,36 @@ mod x86 {
     /// AVX-512; the rest as [`super::Engine::add_turned`] asks.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn add_turned(block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
-        // SAFETY: the block is 32 x 32, and `to` has that many rows of 32.
-        unsafe {
-            for (column, first) in (0..BLOCK).step_by(TILE).flat_map(|c| (0..rows).step_by(TILE).map(move |r| (c, r))) {
+        let add = |column: usize, sums: __m512, place: *mut f32| {
+            // SAFETY: there are 32 factors, and the place is one of 16 numbers.
+            unsafe {
+                let factors = _mm512_loadu_ps(factors.as_ptr().add(column));
+                _mm512_storeu_ps(place, _mm512_fmadd_ps(sums, factors, _mm512_loadu_ps(place)));
+            }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { turn(block, rows, to, add) }
+    }
+
+    /// # Safety
+    /// AVX-512; the rest as [`super::Engine::add_turned`] asks.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn put_turned(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block) {
+        // SAFETY: the caller's promise; a place is one of 16 numbers.
+        unsafe { turn(block, rows, to, |_, sums, place| _mm512_storeu_ps(place, sums)) }
+    }
+
+    /// Gives every 16 numbers of the transpose's first rows to `put(column, numbers, place)`.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn turn(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block, put: impl Fn(usize, __m512, *mut f32)) {
+        for (column, first) in (0..BLOCK).step_by(TILE).flat_map(|c| (0..rows).step_by(TILE).map(move |r| (c, r))) {
+            // SAFETY: the block is 32 x 32, and `to` has that many rows of 32.
+            unsafe {
                 let from = block.as_ptr().add(column * BLOCK + first);
                 let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(from.add(i * BLOCK).cast())));
-                let factors = _mm512_loadu_ps(factors.as_ptr().add(column));
                 for (i, sums) in turned.into_iter().enumerate().take(rows - first) {
-                    let place = to.first.add((first + i) * to.stride + column);
-                    let sums = _mm512_fmadd_ps(_mm512_castsi512_ps(sums), factors, _mm512_loadu_ps(place));
-                    _mm512_storeu_ps(place, sums);
+                    put(column, _mm512_castsi512_ps(sums), to.first.add((first + i) * to.stride + column));
                 }
             }
         }
