@@ -21,7 +21,7 @@ use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
 pub(super) const FEW: usize = 8;
 
 /// Multiplications below which a second thread costs more than it brings.
-const PER_TASK: usize = 1 << 17;
+pub(super) const PER_TASK: usize = 1 << 17;
 
 /// `W [outer, inner]`, row after row.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl<'a> Weights<'a> {
         self.values.len() / self.inner
     }
 
-    fn row(self, index: usize) -> &'a [bf16] {
+    pub fn row(self, index: usize) -> &'a [bf16] {
         &self.values[index * self.inner..][..self.inner]
     }
 
@@ -117,18 +117,8 @@ pub(super) fn is_block(engine: Engine, rows: usize, inner: usize) -> bool {
     engine != Engine::Plain && rows <= BLOCK && inner.is_multiple_of(STEP)
 }
 
-/// Up to 32 rows of activations, `out [rows, outer] += x · Wᵀ`: the weights, 32 rows at a time, are the tiles of `a` and `xᵀ`
-/// is the panel, so the result is turned once it is there. `block(n, room)` gives the place of rows n to n + 32 of `W`, up to
-/// their factors, and may lay them into the room; `row_of` is that of [`add_few`].
-pub(super) fn add_block<'a, W: Wide + 'a>(
-    engine: Engine,
-    x: &[f32],
-    inner: usize,
-    out: &mut [f32],
-    outer: usize,
-    block: &(impl Fn(usize, &mut Vec<bf16>) -> *const bf16 + Sync),
-    row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
-) {
+/// Up to 32 rows of activations in bf16, and their transpose as the panel `b`: two tiles of columns, one behind the other.
+pub(super) fn columns(engine: Engine, x: &[f32], inner: usize) -> (Vec<bf16>, Vec<Tile>) {
     let (rows, steps) = (x.len() / inner, inner / STEP);
     let mut narrowed = vec![bf16::ZERO; x.len()];
     narrow_all(x, 1.0, &mut narrowed);
@@ -143,6 +133,23 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
             tile,
         );
     }
+    (narrowed, panel)
+}
+
+/// Up to 32 rows of activations, `out [rows, outer] += x · Wᵀ`: the weights, 32 rows at a time, are the tiles of `a` and `xᵀ`
+/// is the panel, so the result is turned once it is there. `block(n, room)` gives the place of rows n to n + 32 of `W`, up to
+/// their factors, and may lay them into the room; `row_of` is that of [`add_few`].
+pub(super) fn add_block<'a, W: Wide + 'a>(
+    engine: Engine,
+    x: &[f32],
+    inner: usize,
+    out: &mut [f32],
+    outer: usize,
+    block: &(impl Fn(usize, &mut Vec<bf16>) -> *const bf16 + Sync),
+    row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
+) {
+    let (rows, steps) = (x.len() / inner, inner / STEP);
+    let (narrowed, panel) = columns(engine, x, inner);
     let whole = outer / BLOCK * BLOCK;
     let shared = Shared(out.as_mut_ptr());
     let tasks = (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * inner * BLOCK));

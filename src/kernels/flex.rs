@@ -61,6 +61,10 @@ impl FusedOps for Flex {
         fp::forward(x, stack, projections)
     }
 
+    fn gated_at_once(x: &Tensor<Self, 2>, both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
+        fp::gated(x, both)
+    }
+
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
         fp::add_forward(sum, x, &projection)
             .unwrap_or_else(|| sum.clone() + Self::project(x, None, &[projection]).remove(0))

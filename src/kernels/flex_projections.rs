@@ -6,6 +6,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::bf16::Weights;
 use super::bf16_engine::{BLOCK, Engine};
+use super::bf16_gated as in_gates;
 use super::bf16_projections::{self as in_bf16, Adapter, Grads, Part};
 use super::bf16_sums::{Start, Tiled};
 use super::flex_primitives::*;
@@ -62,6 +63,19 @@ pub(super) fn add_forward(
     let part = Part { start, ..held.part() };
     let mut ys = in_bf16::forward(Engine::of_this_machine(), slice(&x), inner, &[part], few);
     Some(tensor(ys.remove(0), [n, projection.weight.dims()[0]]))
+}
+
+/// [`super::FusedOps::gated`] by matrices in bf16 without biases and adapters. One row alone is bound by memory and made otherwise.
+pub(super) fn gated(x: &Tensor<Flex, 2>, both: &[Projection<'_, Flex>; 2]) -> Option<Tensor<Flex, 2>> {
+    let ([n, inner], outer) = (x.dims(), both[0].weight.dims()[0]);
+    let is_bare = |one: &Projection<'_, Flex>| one.bias.is_none() && one.lora.is_none();
+    if n < 2 || !is_f32(x) || !are_bf16(both) || !both.iter().all(is_bare) {
+        return None;
+    }
+    let _clock = clock(Op::Product, products([n, inner], both, 1));
+    let (x, held) = (packed(x), both.each_ref().map(Held::of));
+    let weights = held.each_ref().map(|one| Weights::of(&one.weight));
+    Some(tensor(in_gates::gated(Engine::of_this_machine(), slice(&x), inner, weights), [n, outer]))
 }
 
 /// [`super::FusedOps::project_backward_at_once`].

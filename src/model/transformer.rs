@@ -56,15 +56,9 @@ impl<B: FusedOps> Transformer<B> {
         self.embed_tokens.look_up(&pass.ids)
     }
 
-    /// Block `index` and then its steering: row `index + 1` of a persona vector.
-    pub fn block(
-        &self,
-        index: usize,
-        x: Tensor<B, 2>,
-        pass: &Pass<B>,
-        cache: Option<&mut KvCache<B>>,
-    ) -> (Tensor<B, 2>, Kept<B>) {
-        let (h, kept) = self.blocks[index].forward(x, pass, cache.map(|cache| cache.slot(index)));
+    /// Block `index` and then its steering, row `index + 1` of a persona vector, with what the block's backward pass needs.
+    pub fn block(&self, index: usize, x: Tensor<B, 2>, pass: &Pass<B>) -> (Tensor<B, 2>, Kept<B>) {
+        let (h, kept) = self.blocks[index].forward(x, pass);
         (self.steer(index, h, pass), kept)
     }
 
@@ -102,7 +96,8 @@ impl<B: FusedOps> Transformer<B> {
         let mut h = self.embed(pass);
         watch(0, &h);
         for index in 0..top {
-            h = self.block(index, h, pass, cache.as_deref_mut()).0;
+            let slot = cache.as_deref_mut().map(|cache| cache.slot(index));
+            h = self.steer(index, self.blocks[index].infer(h, pass, slot), pass);
             watch(index + 1, &h);
         }
         h

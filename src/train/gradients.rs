@@ -65,7 +65,7 @@ pub(super) fn through<B: FusedOps>(
     let mut traces = Vec::with_capacity(model.blocks.len());
     for index in 0..model.blocks.len() {
         let input = recompute.then(|| h.clone());
-        let (out, kept) = model.block(index, h, &pass, None);
+        let (out, kept) = model.block(index, h, &pass);
         traces.push(match input {
             Some(input) => Trace::Input(input),
             None => Trace::Kept(kept),
@@ -84,7 +84,7 @@ pub(super) fn through<B: FusedOps>(
     for (index, trace) in traces.into_iter().enumerate().rev() {
         let kept = match trace {
             Trace::Kept(kept) => kept,
-            Trace::Input(x) => model.blocks[index].forward(x, &pass, None).1,
+            Trace::Input(x) => model.blocks[index].forward(x, &pass).1,
         };
         if let Some(followed) = &mut followed {
             dh = followed.backward(index, dh);

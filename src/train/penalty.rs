@@ -105,11 +105,12 @@ impl<B: FusedOps> Penalty<B> {
     fn along(&self, model: &Transformer<B>, pass: &Pass<B>) -> Vec<Option<Tensor<B, 2>>> {
         let last = self.directions.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let mut found = vec![None; self.directions.len()];
-        let mut h = model.embed(pass);
-        for (index, (found, unit)) in found.iter_mut().zip(&self.directions[..last]).enumerate() {
-            h = model.block(index, h, pass, None).0;
-            *found = unit.as_ref().map(|unit| B::affine(&h, unit, None));
-        }
+        model.stream_to(last, pass, |row, h| {
+            let unit = row.checked_sub(1).and_then(|index| Some((index, self.directions[index].as_ref()?)));
+            if let Some((index, unit)) = unit {
+                found[index] = Some(B::affine(h, unit, None));
+            }
+        });
         found
     }
 }

@@ -166,17 +166,13 @@ fn mean_states<B: FusedOps>(model: &Transformer<B>, texts: &[Finished], last: us
         let n = shares.len();
         let shares = Tensor::<B, 2>::from_data(TensorData::new(shares, [1, n]), &model.device);
         let pass = model.pass(&rows, rows.width);
-        let mut h = model.embed(&pass);
-        for (row, sum) in sums.iter_mut().enumerate() {
-            if row > 0 {
-                h = model.block(row - 1, h, &pass, None).0;
-            }
+        model.stream(&pass, None, |row, h| {
             let part = shares.clone().matmul(h.clone());
-            *sum = Some(match sum.take() {
+            sums[row] = Some(match sums[row].take() {
                 Some(sum) => sum + part,
                 None => part,
             });
-        }
+        });
     }
     let all = Tensor::cat(sums.into_iter().map(|sum| sum.expect("there is a text")).collect(), 0);
     let hidden = all.dims()[1];

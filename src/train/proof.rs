@@ -65,7 +65,7 @@ fn prove_mean<B: FusedOps>(model: &Transformer<B>, plan: &SteeringPlan, batch: &
     let mut proofs = Vec::new();
     let mut h = model.embed(&pass);
     for index in 0..model.blocks.len() {
-        let before = model.blocks[index].forward(h, &pass, None).0;
+        let before = model.blocks[index].infer(h, &pass, None);
         h = model.steer(index, before.clone(), &pass);
         let layer = Layer(index + 1);
         let at = |part: &Part| part.steers.iter().find(|steer| steer.layer == layer).map(|steer| steer.vector.clone());
@@ -114,7 +114,7 @@ fn prove_part<B: FusedOps>(model: &Transformer<B>, part: &Part, batch: &Batch) -
     let mut proofs = Vec::new();
     let mut h = model.embed(&pass);
     for index in 0..model.blocks.len() {
-        let before = model.blocks[index].forward(h, &pass, None).0;
+        let before = model.blocks[index].infer(h, &pass, None);
         let after = model.steer(index, before.clone(), &pass);
         let layer = Layer(index + 1);
         if let Some(steer) = part.steers.iter().find(|s| s.layer == layer) {

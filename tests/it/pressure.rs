@@ -38,7 +38,7 @@ fn loss_moved(
     let stream = |model: &Transformer<Flex>, alpha: f32| {
         let (mut h, mut rows) = (model.embed(&pass), Vec::new());
         for (index, block) in model.blocks.iter().enumerate() {
-            h = block.forward(h, &pass, None).0;
+            h = block.forward(h, &pass).0;
             if index == at.block() {
                 h = h + own.clone().matmul(unit(at)).mul_scalar(alpha);
             }

@@ -92,7 +92,7 @@ fn every_architectures_backward_is_that_of_autodiff() {
             let (rows, shape) = (rows(), [10, HIDDEN]);
             let mut ours = model::<Flex>(architecture, learning);
             let pass = ours.pass(&rows, rows.width);
-            let (out, kept) = ours.blocks[0].forward(matrix("x", shape), &pass, None);
+            let (out, kept) = ours.blocks[0].forward(matrix("x", shape), &pass);
             let (dx, gradients) = ours.blocks[0].backward(kept, matrix("dy", shape), &pass, learning);
 
             let mut twin = model::<A>(architecture, learning);
@@ -104,7 +104,7 @@ fn every_architectures_backward_is_that_of_autodiff() {
                 }
             }
             let x = matrix::<A>("x", shape).require_grad();
-            let (theirs, _) = twin.blocks[0].forward(x.clone(), &pass, None);
+            let (theirs, _) = twin.blocks[0].forward(x.clone(), &pass);
             let what = format!("{architecture}, {learning:?}");
             close(&format!("{what}: output"), host(out), host(theirs.clone()));
             let grads = (theirs * matrix("dy", shape)).sum().backward();
@@ -131,11 +131,11 @@ fn gains_of_queries_and_keys_move_the_output_as_their_gradients_say() {
     let mut qwen3 = model::<Flex>("qwen3", Learning::Full);
     let pass = qwen3.pass(&rows, rows.width);
     let value = |block: &Block<Flex>| {
-        let out = block.forward(matrix("x", shape), &pass, None).0;
+        let out = block.forward(matrix("x", shape), &pass).0;
         f64::from(host((out * matrix("dy", shape)).sum())[0])
     };
     let block = &mut qwen3.blocks[0];
-    let (_, kept) = block.forward(matrix("x", shape), &pass, None);
+    let (_, kept) = block.forward(matrix("x", shape), &pass);
     let (_, gradients) = block.backward(kept, matrix("dy", shape), &pass, Learning::Full);
     let names: Vec<String> = parameters(block, Learning::Full).into_iter().map(|(name, _)| name).collect();
     let mut seen = 0;

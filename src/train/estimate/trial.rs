@@ -165,8 +165,8 @@ fn block<B: FusedOps>(model: &Transformer<B>, extent: Extent, at_once: usize) ->
     let pass = model.pass(&batch.rows, batch.rows.width);
     let x = model.embed(&pass);
     let together = |work: &(dyn Fn() + Sync)| drop(B::side_by_side(vec![(); at_once], |()| work()));
-    let forward = timed::<B>(&model.device, || together(&|| drop(model.block(0, x.clone(), &pass, None))));
-    let (out, kept) = model.block(0, x.clone(), &pass, None);
+    let forward = timed::<B>(&model.device, || together(&|| drop(model.block(0, x.clone(), &pass))));
+    let (out, kept) = model.block(0, x.clone(), &pass);
     let backward = timed::<B>(&model.device, || {
         together(&|| drop(model.blocks[0].backward(kept.clone(), out.clone(), &pass, Learning::Lora)));
     });
