@@ -13,8 +13,9 @@ use burn::backend::flex::FlexTensor;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::bf16_engine::{BLOCK, Begin, Block, Engine, Rows, STEP, TILE, Tile};
+use super::bf16_engine::Engine;
 use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow, narrow_all};
+use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
 use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
 
 /// Rows up to which the weights are taken as they pass by.

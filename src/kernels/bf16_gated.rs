@@ -6,8 +6,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bf16::{PER_TASK, Weights, columns, is_block};
-use super::bf16_engine::{BLOCK, Begin, Block, Engine, Rows, STEP, TILE, Tile};
+use super::bf16_engine::Engine;
 use super::bf16_sums::{Tiled, of_panel};
+use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
 use super::flex_primitives::{Shared, written};
 
 type Square = [f32; BLOCK * BLOCK];

@@ -7,8 +7,9 @@
 use half::bf16;
 
 use super::bf16::Weights;
-use super::bf16_engine::{BLOCK, Engine, STEP};
+use super::bf16_engine::Engine;
 use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
+use super::bf16_tiles::{BLOCK, STEP};
 use super::flex_primitives::{Shared, written};
 
 /// One projection.

@@ -12,7 +12,8 @@ use half::bf16;
 use half::slice::HalfBitsSliceExt;
 use rayon::prelude::*;
 
-use super::bf16_engine::{BLOCK, Begin, Block, Engine, Rows, STEP, TILE, Tile};
+use super::bf16_engine::Engine;
+use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
 use super::flex_primitives::{Shared, vectorised};
 
 /// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.

@@ -5,10 +5,11 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor};
 
 use super::bf16::Weights;
-use super::bf16_engine::{BLOCK, Engine};
+use super::bf16_engine::Engine;
 use super::bf16_gated as in_gates;
 use super::bf16_projections::{self as in_bf16, Adapter, Grads, Part};
 use super::bf16_sums::{Start, Tiled};
+use super::bf16_tiles::BLOCK;
 use super::flex_primitives::*;
 use super::profile::{Op, clock};
 use super::q8::Weights8;

@@ -18,6 +18,10 @@ mod bf16_gated;
 mod bf16_projections;
 #[cfg(feature = "cpu")]
 mod bf16_sums;
+#[cfg(feature = "cpu")]
+mod bf16_tiles;
+#[cfg(all(feature = "cpu", target_arch = "x86_64"))]
+mod bf16_x86;
 mod composed;
 #[cfg(feature = "gpu")]
 mod cube;

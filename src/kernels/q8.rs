@@ -15,7 +15,8 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16::{FEW, Wide, add_block, add_by_tiles, add_few, add_in_f32, is_block, rounded};
-use super::bf16_engine::{BLOCK, Engine, STEP, TILE, Tile};
+use super::bf16_engine::Engine;
+use super::bf16_tiles::{BLOCK, STEP, TILE, Tile};
 use super::flex_primitives::vectorised;
 
 /// Bytes of a row's scale.

@@ -1,0 +1,62 @@
+//! How operands of products of bf16 lie in memory.
+//!
+//! A tile of `a` is 16 rows of 32 terms; a tile of `b` has a row for each pair of terms, and in it that pair for each of 16
+//! columns ("VNNI", Intel SDM volume 2, TDPBF16PS).
+
+/// Rows of a tile of `a`, columns of one of `b`.
+pub(super) const TILE: usize = 16;
+/// Rows and columns of a block of the result: two tiles.
+pub(super) const BLOCK: usize = 2 * TILE;
+/// Terms of the sum in a tile.
+pub(super) const STEP: usize = 32;
+/// Pairs of terms in a tile.
+pub(super) const PAIRS: usize = STEP / 2;
+
+/// 512 numbers of bf16 on cache lines of their own.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Tile(pub [u16; TILE * STEP]);
+
+impl Tile {
+    pub const ZERO: Self = Self([0; TILE * STEP]);
+}
+
+/// Where a block of f32 goes: its first number, and the distance from a row to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub first: *mut f32,
+    pub stride: usize,
+}
+
+/// Where a sum begins; with a stride of 0 every row begins with the same numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Begin {
+    pub first: *const f32,
+    pub stride: usize,
+}
+
+impl Begin {
+    /// Zeros in every place.
+    pub fn zeros() -> Self {
+        static ZEROS: [f32; BLOCK] = [0.0; BLOCK];
+        Self { first: ZEROS.as_ptr(), stride: 0 }
+    }
+}
+
+/// 32 rows of bf16, as two tiles wide: where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    /// The first terms of rows 0 and 16.
+    pub first: [*const u16; 2],
+    /// From a row to the next, in numbers.
+    pub row: usize,
+    /// From 32 terms of a row to the next 32, in numbers.
+    pub step: usize,
+}
+
+impl Rows {
+    /// Those of two rows of tiles.
+    pub fn of_tiles(upper: &[Tile], lower: &[Tile]) -> Self {
+        Self { first: [upper.as_ptr().cast(), lower.as_ptr().cast()], row: STEP, step: TILE * STEP }
+    }
+}

@@ -1,0 +1,274 @@
+//! Products of bf16 and what belongs to them, in the instructions of Intel's AMX and of AVX-512.
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+
+use half::bf16;
+
+use super::bf16_tiles::{BLOCK, Begin, Block, PAIRS, Rows, STEP, TILE, Tile};
+
+/// Whether there are tiles of bf16 and the system lets this process use them.
+pub(super) fn has_amx() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        const ARCH_PRCTL: i64 = 158;
+        const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
+        const XTILEDATA: i64 = 18;
+        let features = __cpuid_count(7, 0).edx;
+        let answer: i64;
+        if features & (1 << 22) == 0 || features & (1 << 24) == 0 {
+            return false;
+        }
+        // SAFETY: asks the kernel for leave to use the tile registers (Linux, Documentation/arch/x86/xstate.rst).
+        unsafe {
+            asm!("syscall", inlateout("rax") ARCH_PRCTL => answer, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") XTILEDATA,
+                 lateout("rcx") _, lateout("r11") _);
+        }
+        answer == 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// Palette 1: eight tiles of 16 rows of 64 bytes (Intel SDM volume 1, section 18.2).
+#[repr(C, align(64))]
+struct Configuration([u8; 64]);
+
+static CONFIGURATION: Configuration = {
+    let mut bytes = [0; 64];
+    bytes[0] = 1;
+    let mut tile = 0;
+    while tile < 8 {
+        bytes[16 + 2 * tile] = 64;
+        bytes[48 + tile] = 16;
+        tile += 1;
+    }
+    Configuration(bytes)
+};
+
+/// # Safety
+/// [`has_amx`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
+pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
+    // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes; the rest is the caller's promise.
+    unsafe {
+        asm!(
+            "ldtilecfg [{t}]",
+            "mov {t}, {from_stride}",
+            "shl {t}, 4",
+            "add {t}, {from}",
+            "tileloadd tmm0, [{from}+{from_stride}*1]",
+            "tileloadd tmm1, [{from}+{from_stride}*1+64]",
+            "tileloadd tmm2, [{t}+{from_stride}*1]",
+            "tileloadd tmm3, [{t}+{from_stride}*1+64]",
+            "mov {t}, 64",
+            "2:",
+            "tileloadd tmm4, [{a0}+{row}*1]",
+            "tileloadd tmm6, [{b0}+{t}*1]",
+            "tileloadd tmm7, [{b1}+{t}*1]",
+            "tileloadd tmm5, [{a1}+{row}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {a0}, {step}",
+            "add {a1}, {step}",
+            "add {b0}, 1024",
+            "add {b1}, 1024",
+            "dec {steps}",
+            "jnz 2b",
+            "mov {t}, {stride}",
+            "shl {t}, 4",
+            "add {t}, {to}",
+            "tilestored [{to}+{stride}*1], tmm0",
+            "tilestored [{to}+{stride}*1+64], tmm1",
+            "tilestored [{t}+{stride}*1], tmm2",
+            "tilestored [{t}+{stride}*1+64], tmm3",
+            "tilerelease",
+            t = inout(reg) &CONFIGURATION => _,
+            from = in(reg) begin.first,
+            from_stride = in(reg) begin.stride * size_of::<f32>(),
+            to = in(reg) to.first,
+            stride = in(reg) to.stride * size_of::<f32>(),
+            a0 = inout(reg) a.first[0] => _,
+            a1 = inout(reg) a.first[1] => _,
+            row = in(reg) a.row * size_of::<u16>(),
+            step = in(reg) a.step * size_of::<u16>(),
+            b0 = inout(reg) b[0].as_ptr() => _,
+            b1 = inout(reg) b[1].as_ptr() => _,
+            steps = inout(reg) b[0].len() => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// # Safety
+/// AVX-512 BF16; the blocks as in [`add_by_amx`].
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn add_by_dots(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
+    // So many rows by two tiles of columns: 16 sums, two columns and a broadcast fit the 32 registers.
+    const ROWS: usize = 8;
+    // SAFETY: the caller's promise; a tile of `b` has 16 rows of 64 bytes.
+    unsafe {
+        for first in (0..2 * TILE).step_by(ROWS) {
+            let rows = a.first[first / TILE].add(first % TILE * a.row);
+            let start = |i: usize, column: usize| begin.first.add((first + i) * begin.stride + column * TILE);
+            let sum = |i: usize, column: usize| to.first.add((first + i) * to.stride + column * TILE);
+            let mut sums: [[__m512; 2]; ROWS] =
+                std::array::from_fn(|i| [_mm512_loadu_ps(start(i, 0)), _mm512_loadu_ps(start(i, 1))]);
+            for (step, (left, right)) in b[0].iter().zip(b[1]).enumerate() {
+                let terms = rows.add(step * a.step);
+                let (left, right) = (left.0.as_ptr().cast::<__m512i>(), right.0.as_ptr().cast::<__m512i>());
+                for pair in 0..PAIRS {
+                    let pairs =
+                        |t: *const __m512i| std::mem::transmute::<__m512i, __m512bh>(_mm512_load_si512(t.add(pair)));
+                    let (left, right) = (pairs(left), pairs(right));
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        let a = terms.add(i * a.row + 2 * pair).cast::<i32>().read_unaligned();
+                        let a = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a));
+                        sums[0] = _mm512_dpbf16_ps(sums[0], a, left);
+                        sums[1] = _mm512_dpbf16_ps(sums[1], a, right);
+                    }
+                }
+            }
+            for (i, sums) in sums.into_iter().enumerate() {
+                _mm512_storeu_ps(sum(i, 0), sums[0]);
+                _mm512_storeu_ps(sum(i, 1), sums[1]);
+            }
+        }
+    }
+}
+
+/// Takes 16 numbers of each of two rows in turns.
+///
+/// # Safety
+/// AVX-512 BW; both rows have 16 numbers, and `into` has room for 32.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], into: &mut [u16]) {
+    const TURNS: [u16; STEP] = {
+        let mut turns = [0; STEP];
+        let mut i = 0;
+        while i < STEP {
+            turns[i] = (i / 2 + i % 2 * TILE) as u16;
+            i += 1;
+        }
+        turns
+    };
+    debug_assert_eq!(into.len(), STEP);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = _mm512_castsi256_si512(_mm256_loadu_si256(first.as_ptr().cast()));
+        let both = _mm512_inserti64x4::<1>(first, _mm256_loadu_si256(second.as_ptr().cast()));
+        let turns = _mm512_loadu_si512(TURNS.as_ptr().cast());
+        _mm512_storeu_si512(into.as_mut_ptr().cast(), _mm512_permutexvar_epi16(turns, both));
+    }
+}
+
+/// Turns 16 rows of 16 pairs into 16 rows of pairs.
+///
+/// # Safety
+/// AVX-512; every row has 32 numbers.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn transpose(rows: [&[bf16]; TILE], tile: &mut Tile) {
+    // SAFETY: the caller's promise, and a tile is 16 rows of 64 bytes.
+    unsafe {
+        let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast())));
+        let out = tile.0.as_mut_ptr().cast::<__m512i>();
+        turned.into_iter().enumerate().for_each(|(i, row)| _mm512_store_si512(out.add(i), row));
+    }
+}
+
+/// # Safety
+/// AVX-512; the rest as `Engine::add_turned` asks.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn add_turned(block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
+    let add = |column: usize, sums: __m512, place: *mut f32| {
+        // SAFETY: there are 32 factors, and the place is one of 16 numbers.
+        unsafe {
+            let factors = _mm512_loadu_ps(factors.as_ptr().add(column));
+            _mm512_storeu_ps(place, _mm512_fmadd_ps(sums, factors, _mm512_loadu_ps(place)));
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { turn(block, rows, to, add) }
+}
+
+/// # Safety
+/// AVX-512; the rest as `Engine::add_turned` asks.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn put_turned(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block) {
+    // SAFETY: the caller's promise; a place is one of 16 numbers.
+    unsafe { turn(block, rows, to, |_, sums, place| _mm512_storeu_ps(place, sums)) }
+}
+
+/// Gives every 16 numbers of the transpose's first rows to `put(column, numbers, place)`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn turn(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block, put: impl Fn(usize, __m512, *mut f32)) {
+    for (column, first) in (0..BLOCK).step_by(TILE).flat_map(|c| (0..rows).step_by(TILE).map(move |r| (c, r))) {
+        // SAFETY: the block is 32 x 32, and `to` has that many rows of 32.
+        unsafe {
+            let from = block.as_ptr().add(column * BLOCK + first);
+            let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(from.add(i * BLOCK).cast())));
+            for (i, sums) in turned.into_iter().enumerate().take(rows - first) {
+                put(column, _mm512_castsi512_ps(sums), to.first.add((first + i) * to.stride + column));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// AVX-512.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn gate(gate: &[f32; BLOCK * BLOCK], up: &[f32; BLOCK * BLOCK], out: &mut [f32; BLOCK * BLOCK]) {
+    // 2^f by Taylor for |f| <= 1/2: (ln 2)^k / k!.
+    const TERMS: [f32; 5] = [0.001_333_36, 0.009_618_13, 0.055_504_11, 0.240_226_5, std::f32::consts::LN_2];
+    let all = |value| _mm512_set1_ps(value);
+    for place in (0..BLOCK * BLOCK).step_by(TILE) {
+        // SAFETY: there are 16 numbers from here on in each.
+        let (gate, up) = unsafe { (_mm512_loadu_ps(&gate[place]), _mm512_loadu_ps(&up[place])) };
+        let power = _mm512_mul_ps(gate, all(-std::f32::consts::LOG2_E));
+        // Far enough that nothing more would be seen, and no power is infinite.
+        let power = _mm512_max_ps(_mm512_min_ps(power, all(120.0)), all(-120.0));
+        let whole = _mm512_roundscale_ps::<0>(power);
+        let part = _mm512_sub_ps(power, whole);
+        let series = TERMS[1..].iter().fold(all(TERMS[0]), |sum, term| _mm512_fmadd_ps(sum, part, all(*term)));
+        let series = _mm512_fmadd_ps(series, part, all(1.0));
+        let divisor = _mm512_add_ps(_mm512_scalef_ps(series, whole), all(1.0));
+        // A step of Newton's doubles the 14 bits of the estimate.
+        let inverse = _mm512_rcp14_ps(divisor);
+        let inverse = _mm512_mul_ps(inverse, _mm512_fnmadd_ps(divisor, inverse, all(2.0)));
+        let gated = _mm512_mul_ps(_mm512_mul_ps(gate, inverse), up);
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_ps(&mut out[place], gated) };
+    }
+}
+
+/// The transpose of 16 rows of 16 units of 32 bits.
+#[target_feature(enable = "avx512f")]
+fn turned(r: [__m512i; TILE]) -> [__m512i; TILE] {
+    // Units, then pairs of units, then lanes of 128 bits change places.
+    let t: [__m512i; TILE] = std::array::from_fn(|i| match i % 2 {
+        0 => _mm512_unpacklo_epi32(r[i], r[i + 1]),
+        _ => _mm512_unpackhi_epi32(r[i - 1], r[i]),
+    });
+    let u: [__m512i; TILE] = std::array::from_fn(|i| {
+        let (base, j) = (i / 4 * 4, i % 4);
+        let (first, second) = (t[base + j / 2], t[base + j / 2 + 2]);
+        if j % 2 == 0 { _mm512_unpacklo_epi64(first, second) } else { _mm512_unpackhi_epi64(first, second) }
+    });
+    // u[4g + j], lane l: column 4l + j of the rows 4g..4g + 4.
+    std::array::from_fn(|i| {
+        let (lane, j) = (i / 4, i % 4);
+        let pick = |a, b| match lane % 2 {
+            0 => _mm512_shuffle_i32x4::<0x88>(a, b),
+            _ => _mm512_shuffle_i32x4::<0xdd>(a, b),
+        };
+        let (upper, lower) = (pick(u[j], u[4 + j]), pick(u[8 + j], u[12 + j]));
+        match lane / 2 {
+            0 => _mm512_shuffle_i32x4::<0x88>(upper, lower),
+            _ => _mm512_shuffle_i32x4::<0xdd>(upper, lower),
+        }
+    })
+}
