@@ -5,7 +5,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::common::{UNITS_MAX, cubes};
+use super::common::{UNITS_MAX, cubes, owned};
 
 /// Rows that [`put`] begins anew at once: their numbers are arguments, for an upload would end the queue's batch.
 const ROWS_AT_ONCE: usize = 8;
@@ -26,11 +26,6 @@ fn append(
         let to = row * row_of_cache as usize + at * channels as usize + ABSOLUTE_POS % row_of_new as usize;
         cache[to] = new[ABSOLUTE_POS];
     }
-}
-
-/// The tensor that a write changes: the cache itself if it has one owner, else a copy.
-fn owned<R: CubeRuntime>(cache: CubeTensor<R>) -> CubeTensor<R> {
-    if cache.can_mut() && cache.is_nonoverlapping() { cache } else { cache.copy() }
 }
 
 /// Writes `new [rows, width, channels]` from column `places[1, b]` of row b on; the caller has seen that they are there.

@@ -39,6 +39,8 @@ mod q8;
 mod shaders;
 mod types;
 
+use std::ops::Range;
+
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
@@ -209,6 +211,29 @@ pub trait FusedOps: Backend {
         None
     }
 
+    /// Whether gradients of these adapters can be added up in place, by [`FusedOps::project_backward_onto`].
+    fn gathers(_adapters: &[&Lora<Self>]) -> bool {
+        false
+    }
+
+    /// Where gradients of so many elements each are added up in place: zeros, or what earlier ones came to, copied if somebody else
+    /// holds it, too. Where it can, a device lays them into one buffer, so that an optimiser takes them at once.
+    fn gathering(lens: &[usize], earlier: Option<Vec<Tensor<Self, 1>>>, device: &Self::Device) -> Vec<Tensor<Self, 1>> {
+        let zeros = |&len: &usize| Tensor::zeros([len], (device, DType::F32));
+        earlier.unwrap_or_else(|| lens.iter().map(zeros).collect())
+    }
+
+    /// [`FusedOps::project_backward`], with the adapters' gradients added to `sums` in place, A's and B's by turns, flat: tensors that
+    /// [`FusedOps::gathering`] gave, where [`FusedOps::gathers`] says so. Gives the gradient of the input.
+    fn project_backward_onto(
+        _x: &Tensor<Self, 2>,
+        _dys: &[Tensor<Self, 2>],
+        _projections: &[Projection<'_, Self>],
+        _sums: &mut [Tensor<Self, 1>],
+    ) -> Tensor<Self, 2> {
+        unreachable!("this device adds no gradients up in place")
+    }
+
     /// `alpha · a · b`.
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         let zeros = Tensor::zeros([a.dims()[0], b.dims()[1]], (&a.device(), DType::F32));
@@ -346,6 +371,22 @@ pub trait FusedOps: Backend {
         step: AdamStep,
     ) -> Moments<Self, D> {
         composed::adamw(state, gradient, scale, step)
+    }
+
+    /// Which tensors, flat, [`FusedOps::adamw_of_all`] best takes at once: those that [`FusedOps::gathering`] laid into one buffer.
+    fn together(gradients: &[Tensor<Self, 1>]) -> Vec<Range<usize>> {
+        (0..gradients.len()).map(|i| i..i + 1).collect()
+    }
+
+    /// [`FusedOps::adamw`] for each of several tensors, flat.
+    fn adamw_of_all(
+        states: Vec<Moments<Self, 1>>,
+        gradients: &[Tensor<Self, 1>],
+        scale: &Tensor<Self, 1>,
+        steps: &[AdamStep],
+    ) -> Vec<Moments<Self, 1>> {
+        let each = states.into_iter().zip(gradients).zip(steps);
+        each.map(|((state, gradient), step)| Self::adamw(state, gradient, scale, *step)).collect()
     }
 }
 

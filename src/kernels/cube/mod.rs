@@ -1,9 +1,12 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
+mod flat;
 mod projections;
 mod tensors;
 #[cfg(all(test, feature = "cpu", any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
 mod tests;
+
+use std::ops::Range;
 
 use burn::tensor::backend::DeviceOps;
 use burn::tensor::{DType, Int, Tensor, TensorData};
@@ -21,6 +24,20 @@ use super::{
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
+
+fn factors(step: &AdamStep) -> Factors {
+    let (bias1, bias2) = step.bias_corrections();
+    Factors {
+        beta1: step.beta1 as f32,
+        rest1: (1.0 - step.beta1) as f32,
+        beta2: step.beta2 as f32,
+        rest2: (1.0 - step.beta2) as f32,
+        decay: (1.0 - step.lr * step.weight_decay) as f32,
+        rate: (step.lr / bias1) as f32,
+        bias: bias2.sqrt() as f32,
+        epsilon: step.epsilon as f32,
+    }
+}
 
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
 where
@@ -74,7 +91,29 @@ where
         projections: &[Projection<'_, Self>],
         learns: bool,
     ) -> Option<ProjectionGrads<Self>> {
-        projections::project_backward(x, dys, projections, learns)
+        projections::project_backward(x, dys, projections, learns, None)
+    }
+
+    fn gathers(adapters: &[&Lora<Self>]) -> bool {
+        adapters.iter().all(|lora| projections::gathers(lora))
+    }
+
+    fn gathering(lens: &[usize], earlier: Option<Vec<Tensor<Self, 1>>>, device: &Self::Device) -> Vec<Tensor<Self, 1>> {
+        let sums = match earlier {
+            Some(earlier) => flat::alone(earlier.into_iter().map(contiguous).collect()),
+            None => flat::zeros(lens, &R::client(device), device),
+        };
+        sums.into_iter().map(tensor).collect()
+    }
+
+    fn project_backward_onto(
+        x: &Tensor<Self, 2>,
+        dys: &[Tensor<Self, 2>],
+        projections: &[Projection<'_, Self>],
+        sums: &mut [Tensor<Self, 1>],
+    ) -> Tensor<Self, 2> {
+        let found = projections::project_backward(x, dys, projections, true, Some(sums));
+        found.expect("these adapters are gathered").dx
     }
 
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
@@ -217,7 +256,37 @@ where
     }
 
     fn sum_of_squares(tensors: &[Tensor<Self, 1>]) -> Tensor<Self, 1> {
-        tensor(shaders::optimiser::sum_of_squares(tensors.iter().cloned().map(contiguous).collect()))
+        let tensors: Vec<_> = tensors.iter().cloned().map(contiguous).collect();
+        let wholes = flat::stretches(&tensors).into_iter().map(|stretch| flat::whole(&tensors[stretch]));
+        tensor(shaders::optimiser::sum_of_squares(wholes.collect()))
+    }
+
+    fn together(gradients: &[Tensor<Self, 1>]) -> Vec<Range<usize>> {
+        flat::stretches(&gradients.iter().cloned().map(contiguous).collect::<Vec<_>>())
+    }
+
+    fn adamw_of_all(
+        states: Vec<Moments<Self, 1>>,
+        gradients: &[Tensor<Self, 1>],
+        scale: &Tensor<Self, 1>,
+        steps: &[AdamStep],
+    ) -> Vec<Moments<Self, 1>> {
+        let (mut states, mut stepped) = (states.into_iter(), Vec::with_capacity(steps.len()));
+        for alike in steps.chunk_by(|one, next| one.weight_decay == next.weight_decay) {
+            let gradients = &gradients[stepped.len()..stepped.len() + alike.len()];
+            let lens: Vec<usize> = gradients.iter().map(|gradient| gradient.dims()[0]).collect();
+            let (mut values, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+            for (value, first, second) in states.by_ref().take(alike.len()) {
+                values.push(value);
+                firsts.push(first);
+                seconds.push(second);
+            }
+            let (state, scale) = ([values, firsts, seconds].map(flat::joined), contiguous(scale.clone()));
+            let state = shaders::optimiser::adamw(state, flat::joined(gradients.to_vec()), scale, factors(&alike[0]));
+            let [values, firsts, seconds] = state.map(|whole| flat::split(&whole, &lens).into_iter().map(tensor));
+            stepped.extend(values.zip(firsts).zip(seconds).map(|((value, first), second)| (value, first, second)));
+        }
+        stepped
     }
 
     fn adamw<const D: usize>(
@@ -226,19 +295,9 @@ where
         scale: &Tensor<Self, 1>,
         step: AdamStep,
     ) -> Moments<Self, D> {
-        let (bias1, bias2) = step.bias_corrections();
-        let factors = Factors {
-            beta1: step.beta1 as f32,
-            rest1: (1.0 - step.beta1) as f32,
-            beta2: step.beta2 as f32,
-            rest2: (1.0 - step.beta2) as f32,
-            decay: (1.0 - step.lr * step.weight_decay) as f32,
-            rate: (step.lr / bias1) as f32,
-            bias: bias2.sqrt() as f32,
-            epsilon: step.epsilon as f32,
-        };
         let state = [contiguous(value), contiguous(first), contiguous(second)];
-        let state = shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors);
+        let state =
+            shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors(&step));
         let [value, first, second] = state.map(tensor);
         (value, first, second)
     }

@@ -187,8 +187,8 @@ fn head<B: FusedOps>(model: &Qwen<B>, positions: usize, at_once: usize) -> f64 {
 fn optimiser<B: FusedOps>(mut model: Qwen<B>) -> f64 {
     let mut optimiser = AdamW::new(&FitSettings::default());
     let device = model.device.clone();
-    let zeros: Vec<Tensor<B, 1>> =
-        model.parameters(Learning::Lora).iter().map(|(_, p)| p.flat().zeros_like()).collect();
+    let lens: Vec<usize> = model.parameters(Learning::Lora).iter().map(|(_, parameter)| parameter.len()).collect();
+    let zeros = B::gathering(&lens, None, &device);
     timed::<B>(&device, || drop(optimiser.step(&mut model.parameters(Learning::Lora), zeros.clone(), 1e-6)))
 }
 
