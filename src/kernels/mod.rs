@@ -51,7 +51,9 @@ pub use examination::{Bodies, OperationResult, operations};
 pub use profile::Profile;
 #[cfg(all(test, feature = "cpu"))]
 pub(crate) use profile::counting::{Counted, counted};
-pub use types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span};
+pub use types::{
+    AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
+};
 
 impl<B: FusedOps> Span<B> {
     /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
@@ -276,10 +278,15 @@ pub trait FusedOps: Backend {
         composed::swiglu_backward(dy, gate, up)
     }
 
-    /// Rotates each head's halves by the angles of `cos`, `sin` `[n, dim / 2]`: channel i pairs with i + dim / 2, as in
-    /// Hugging Face's Qwen2. With `-sin` it is its own backward.
-    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
-        composed::rope(x, cos, sin, dim)
+    /// Rotates the halves of each head of queries and keys, `[n, heads · dim]`, by `angles [n, dim]`, each token's cosines and then its
+    /// sines: channel i pairs with i + dim / 2, as in Hugging Face's Qwen2. Turned back, it is its own backward.
+    fn rope(
+        q: Tensor<Self, 2>,
+        k: Tensor<Self, 2>,
+        angles: &Tensor<Self, 2>,
+        turn: Turn,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        (composed::rope(q, angles, turn), composed::rope(k, angles, turn))
     }
 
     /// Causal grouped-query attention. `q [rows · width, query · dim]`; `k`, `v [rows, columns, key_value · dim]`.
@@ -315,19 +322,17 @@ pub trait FusedOps: Backend {
         composed::cache_write(cache, new, &span.at)
     }
 
-    /// Turns the keys `[rows · width, channels]` as [`FusedOps::rope`] does, and writes them and the values into both caches as
-    /// [`FusedOps::cache_write`] does.
+    /// Turns queries and keys `[rows · width, channels]` as [`FusedOps::rope`] does, and writes the keys and the values into both caches
+    /// as [`FusedOps::cache_write`] does. Gives the queries and the caches.
     fn cache_append(
         (keys, values): (Tensor<Self, 3>, Tensor<Self, 3>),
-        k: Tensor<Self, 2>,
-        v: Tensor<Self, 2>,
-        (cos, sin): (&Tensor<Self, 2>, &Tensor<Self, 2>),
+        [q, k, v]: [Tensor<Self, 2>; 3],
+        angles: &Tensor<Self, 2>,
         span: &Span<Self>,
-        dim: usize,
-    ) -> (Tensor<Self, 3>, Tensor<Self, 3>) {
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
         let new = [span.rows(), span.width, keys.dims()[2]];
-        let k = Self::rope(k, cos, sin, dim).reshape(new);
-        (Self::cache_write(keys, &k, span), Self::cache_write(values, &v.reshape(new), span))
+        let (q, k) = Self::rope(q, k, angles, Turn::Forth);
+        (q, Self::cache_write(keys, &k.reshape(new), span), Self::cache_write(values, &v.reshape(new), span))
     }
 
     /// Row `rows[i]` of `cache [all rows, columns, channels]` becomes row i of `new [rows, width, channels]`, then zeros.

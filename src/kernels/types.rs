@@ -40,6 +40,25 @@ pub struct Heads {
     pub dim: usize,
 }
 
+/// Which way rotary position embedding turns: back is what its gradient needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// By the angles.
+    Forth,
+    /// By their opposites.
+    Back,
+}
+
+impl Turn {
+    /// What sines are multiplied by.
+    pub(super) fn sign(self) -> f32 {
+        match self {
+            Self::Forth => 1.0,
+            Self::Back => -1.0,
+        }
+    }
+}
+
 /// What AdamW needs besides the tensors.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamStep {

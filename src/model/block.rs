@@ -6,7 +6,7 @@ use super::cache::Slot;
 use super::config::PROJECTIONS;
 use super::linear::{self, Learning, Linear, Lora, Parameter};
 use super::pass::Pass;
-use crate::kernels::{FusedOps, Heads};
+use crate::kernels::{FusedOps, Heads, Turn};
 
 /// ```text
 /// mid = x   + o(attention(rope(q(n)), rope(k(n)), v(n)))   n = rms_norm(x)
@@ -92,13 +92,12 @@ impl<B: FusedOps> Block<B> {
             }
             None => (q, k, None),
         };
-        let q = B::rope(q, &pass.cos, &pass.sin, self.heads.dim);
-        let (k, v) = match cache {
-            Some(slot) => slot.append(k, v, pass, self.heads.dim),
+        let (q, k, v) = match cache {
+            Some(slot) => slot.append([q, k, v], pass),
             None => {
                 let shape = [rows, width, self.heads.key_value * self.heads.dim];
-                let k = B::rope(k, &pass.cos, &pass.sin, self.heads.dim);
-                (k.reshape(shape), v.reshape(shape))
+                let (q, k) = B::rope(q, k, &pass.angles, Turn::Forth);
+                (q, k.reshape(shape), v.reshape(shape))
             }
         };
         let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);
@@ -133,9 +132,7 @@ impl<B: FusedOps> Block<B> {
             B::causal_attention_backward(&dattended, &q, &k, &v, &attended, lse.as_ref(), &pass.span, self.heads);
         drop((q, k, v, attended, dattended));
         let [rows, width, channels] = dk.dims();
-        let back = pass.sin.clone().neg();
-        let dq = B::rope(dq, &pass.cos, &back, self.heads.dim);
-        let dk = B::rope(dk.reshape([rows * width, channels]), &pass.cos, &back, self.heads.dim);
+        let (dq, dk) = B::rope(dq, dk.reshape([rows * width, channels]), &pass.angles, Turn::Back);
         let (dq, dk, dgains) = match (&self.head_norms, unnormed) {
             (Some(HeadNorms { q_norm, k_norm }), Some((q, k))) => {
                 let (dq, dq_norm) = self.head_norm_backward(dq, &q, q_norm, full);

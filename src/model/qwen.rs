@@ -174,25 +174,24 @@ impl<B: FusedOps> Qwen<B> {
         }
     }
 
-    /// Rotary angles (Su et al. 2021; half-rotation as in Hugging Face's models) of every token, each computed once per
-    /// distinct position. The angle is rounded to f32 as in the reference; its cosine and sine are exact.
-    fn angles(&self, rows: &Rows) -> (Vec<f32>, Vec<f32>) {
+    /// Cosines and then sines of the rotary angles (Su et al. 2021; half-rotation as in Hugging Face's models) of every token, each
+    /// computed once per distinct position. The angle is rounded to f32 as in the reference; its cosine and sine are exact.
+    fn angles(&self, rows: &Rows) -> Vec<f32> {
         let dim = self.config.head_dim;
-        let half = dim / 2;
         let places: Vec<usize> = rows.places().map(|place| place.unwrap_or(0)).collect();
         let (low, high) = places.iter().fold((usize::MAX, 0), |(low, high), &p| (low.min(p), high.max(p)));
         let low = low.min(high);
         let frequencies = self.config.rope.frequencies(dim);
-        let mut table: Vec<Option<Vec<(f32, f32)>>> = vec![None; high + 1 - low];
-        let (mut cos, mut sin) = (Vec::with_capacity(places.len() * half), Vec::with_capacity(places.len() * half));
+        let mut table: Vec<Option<Vec<f32>>> = vec![None; high + 1 - low];
+        let mut angles = Vec::with_capacity(places.len() * dim);
         for place in places {
             let row = table[place - low].get_or_insert_with(|| {
-                let angle = |f: &f32| f64::from(place as f32 * f);
-                frequencies.iter().map(|f| (angle(f).cos() as f32, angle(f).sin() as f32)).collect()
+                let of = |f: &f32| f64::from(place as f32 * f);
+                let cosines = frequencies.iter().map(|f| of(f).cos() as f32);
+                cosines.chain(frequencies.iter().map(|f| of(f).sin() as f32)).collect()
             });
-            cos.extend(row.iter().map(|r| r.0));
-            sin.extend(row.iter().map(|r| r.1));
+            angles.extend_from_slice(row);
         }
-        (cos, sin)
+        angles
     }
 }

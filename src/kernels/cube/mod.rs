@@ -19,7 +19,8 @@ use self::tensors::{contiguous, places, sizes, tensor};
 use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
 use super::{
-    AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, ProjectionGrads, Span, shaders,
+    AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
+    shaders,
 };
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
@@ -157,10 +158,14 @@ where
         (tensor(dgate), tensor(dup))
     }
 
-    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
-        let channels = x.dims()[1];
-        let (cos, sin) = (contiguous(cos.clone()), contiguous(sin.clone()));
-        tensor(shaders::rope::rope(contiguous(x), cos, sin, channels, dim))
+    fn rope(
+        q: Tensor<Self, 2>,
+        k: Tensor<Self, 2>,
+        angles: &Tensor<Self, 2>,
+        turn: Turn,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let (q, k) = shaders::rope::rope(contiguous(q), contiguous(k), contiguous(angles.clone()), turn.sign());
+        (tensor(q), tensor(k))
     }
 
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
@@ -172,20 +177,23 @@ where
 
     fn cache_append(
         (keys, values): (Tensor<Self, 3>, Tensor<Self, 3>),
-        k: Tensor<Self, 2>,
-        v: Tensor<Self, 2>,
-        (cos, sin): (&Tensor<Self, 2>, &Tensor<Self, 2>),
+        [q, k, v]: [Tensor<Self, 2>; 3],
+        angles: &Tensor<Self, 2>,
         span: &Span<Self>,
-        dim: usize,
-    ) -> (Tensor<Self, 3>, Tensor<Self, 3>) {
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
         let ([all, columns, channels], new) = (keys.dims(), [span.rows() * span.width, keys.dims()[2]]);
+        let [tokens, dim] = angles.dims();
         assert!(span.rows() <= all && values.dims() == keys.dims(), "a row of both caches for each of the pass");
         assert!(k.dims() == new && v.dims() == new && channels % dim == 0, "keys and values like those of the cache");
+        assert!(
+            q.dims()[0] == tokens && tokens == new[0] && q.dims()[1] % dim == 0,
+            "queries and angles of the tokens"
+        );
         assert!(span.at.iter().all(|&at| at + span.width <= columns), "new columns beyond the cache");
         let caches = (contiguous(keys), contiguous(values));
-        let (new, angles) = ((contiguous(k), contiguous(v)), (contiguous(cos.clone()), contiguous(sin.clone())));
-        let (keys, values) = shaders::cache::append_both(caches, new, angles, places(span), dim);
-        (tensor(keys), tensor(values))
+        let new = (contiguous(q), contiguous(k), contiguous(v));
+        let (q, keys, values) = shaders::cache::append_both(caches, new, contiguous(angles.clone()), places(span));
+        (tensor(q), tensor(keys), tensor(values))
     }
 
     fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
