@@ -161,9 +161,9 @@ fn learning<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Ope
 
 fn choosing<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
     let logits = draws.tensor([2, 300]) * 4.0;
-    let candidates = if own { B::candidates } else { composed::candidates };
     let draws = [Draw { temperature: 0.7, uniform: 0.2 }, Draw { temperature: 1.3, uniform: 0.9 }];
-    let numbers = candidates(&logits, &draws).into_iter().flat_map(|Candidates { top, sum, drawn, logits, ids }| {
+    let candidates = if own { B::candidates(&logits, &draws, None) } else { composed::candidates(&logits, &draws) };
+    let numbers = candidates.into_iter().flat_map(|Candidates { top, sum, drawn, logits, ids }| {
         let ids = ids.into_iter().map(|id| id as f32);
         [top, sum, drawn as f32].into_iter().chain(logits).chain(ids)
     });

@@ -58,13 +58,29 @@ pub use types::{
 impl<B: FusedOps> Span<B> {
     /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
     pub fn new(start: Vec<usize>, at: Vec<usize>, width: usize, columns: usize, device: &B::Device) -> Self {
+        let ([places], []) = B::upload([Self::places(&start, &at)], [], device);
+        Self::with_places(places, start, at, width, columns, device)
+    }
+
+    /// What of the geometry goes to the device ([`FusedOps::upload`]): nothing where no kernel reads it.
+    pub fn places(start: &[usize], at: &[usize]) -> Vec<i32> {
+        let places = start.iter().chain(at).map(|&column| column as i32);
+        if B::PLACES_ON_DEVICE { places.collect() } else { Vec::new() }
+    }
+
+    /// [`Span::new`] with its [`Span::places`], which are on the device already.
+    pub fn with_places(
+        places: Tensor<B, 1, Int>,
+        start: Vec<usize>,
+        at: Vec<usize>,
+        width: usize,
+        columns: usize,
+        device: &B::Device,
+    ) -> Self {
         assert_eq!(start.len(), at.len(), "a first column and a position for every row");
         assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
         let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
-        let places = B::PLACES_ON_DEVICE.then(|| {
-            let places: Vec<i32> = start.iter().chain(&at).map(|&column| column as i32).collect();
-            Tensor::from_data(TensorData::new(places, [2, start.len()]), (device, DType::I32))
-        });
+        let places = B::PLACES_ON_DEVICE.then(|| places.reshape([2, start.len()]));
         Self { start, at, width, hidden, places }
     }
 }
@@ -86,6 +102,19 @@ pub trait FusedOps: Backend {
 
     /// Whether kernels read where each row's queries and keys are, so that a pass uploads it once.
     const PLACES_ON_DEVICE: bool = false;
+
+    /// Lists of integers, and matrices row by row, on the device. Each transfer would wait for the queue: where there is one, all are one.
+    fn upload<const I: usize, const F: usize>(
+        ints: [Vec<i32>; I],
+        floats: [(Vec<f32>, [usize; 2]); F],
+        device: &Self::Device,
+    ) -> ([Tensor<Self, 1, Int>; I], [Tensor<Self, 2>; F]) {
+        let list = |ints: Vec<i32>| {
+            let n = ints.len();
+            Tensor::from_data(TensorData::new(ints, [n]), device)
+        };
+        (ints.map(list), floats.map(|(floats, shape)| Tensor::from_data(TensorData::new(floats, shape), device)))
+    }
 
     /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
     /// parallel, because the products of small models are too small to be split between threads.
@@ -353,8 +382,9 @@ pub trait FusedOps: Backend {
     /// Whether [`FusedOps::candidates`] is faster than the host's own work on all logits: their way is what takes the time.
     const FINDS_CANDIDATES: bool = false;
 
-    /// What the host needs to choose a token for each row of `logits [n, vocabulary]`.
-    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
+    /// What the host needs to choose a token for each row of `logits [n, vocabulary]`. `sent` are the [`Draw::numbers`], if they are on
+    /// the device already.
+    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw], _sent: Option<Tensor<Self, 2>>) -> Vec<Candidates> {
         composed::candidates(logits, draws)
     }
 

@@ -96,6 +96,12 @@ impl Draw {
     pub(super) fn sharpness(&self) -> f32 {
         if self.temperature > 0.0 { self.temperature.recip().min(1e30) } else { 1.0 }
     }
+
+    /// What a device needs of so many, `[rows, 2]` ([`FusedOps::upload`](super::FusedOps::upload)).
+    pub fn numbers(draws: &[Self]) -> (Vec<f32>, [usize; 2]) {
+        let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]);
+        (numbers.collect(), [draws.len(), 2])
+    }
 }
 
 /// What the host needs of a row's logits to choose a token.

@@ -5,17 +5,19 @@ mod projections;
 mod tensors;
 #[cfg(all(test, feature = "cpu", any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
 mod tests;
+mod upload;
 
 use std::ops::Range;
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
 use self::projections::{few_rows, product};
 use self::tensors::{contiguous, places, sizes, tensor};
+use self::upload::Upload;
 use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
 use super::{
@@ -211,6 +213,21 @@ where
 
     const PLACES_ON_DEVICE: bool = true;
 
+    fn upload<const J: usize, const K: usize>(
+        ints: [Vec<i32>; J],
+        floats: [(Vec<f32>, [usize; 2]); K],
+        device: &Self::Device,
+    ) -> ([Tensor<Self, 1, Int>; J], [Tensor<Self, 2>; K]) {
+        let mut upload = Upload::new(R::client(device));
+        let ints = ints.map(|ints| upload.add(ints.iter().map(|int| int.to_ne_bytes()), DType::I32, [ints.len()]));
+        let floats = floats.map(|(x, shape)| upload.add(x.iter().map(|x| x.to_ne_bytes()), DType::F32, shape));
+        let sent = upload.send();
+        (
+            ints.map(|part| Tensor::from_primitive(sent.part(part, device))),
+            floats.map(|part| tensor(sent.part(part, device))),
+        )
+    }
+
     fn causal_attention(
         q: &Tensor<Self, 2>,
         k: &Tensor<Self, 3>,
@@ -312,11 +329,13 @@ where
 
     const FINDS_CANDIDATES: bool = true;
 
-    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
+    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw], sent: Option<Tensor<Self, 2>>) -> Vec<Candidates> {
         let [n, vocabulary] = logits.dims();
         assert_eq!(draws.len(), n, "a draw for every row");
-        let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]).collect();
-        let draws = Tensor::<Self, 2>::from_data(TensorData::new::<f32, _>(numbers, [n, 2]), &logits.device());
+        let draws = sent.unwrap_or_else(|| {
+            let ([], [draws]) = Self::upload([], [Draw::numbers(draws)], &logits.device());
+            draws
+        });
         let found: Tensor<Self, 2> = tensor(shaders::sample::candidates(contiguous(logits.clone()), contiguous(draws)));
         let found: Vec<f32> = found.into_data().iter::<f32>().collect();
         let of_row = |row: &[f32]| {

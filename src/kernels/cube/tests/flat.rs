@@ -1,4 +1,4 @@
-//! Tensors in one buffer: one step of the optimiser for all of them, and nothing that somebody keeps is written over.
+//! Tensors in one buffer: one step of the optimiser for all of them, one transfer, and nothing that somebody keeps is written over.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use super::super::flat::{joined, split};
 use super::super::tensors::tensor;
 use super::support::{both, close, device};
-use crate::kernels::{AdamStep, FusedOps, Moments, composed};
+use crate::kernels::{AdamStep, FusedOps, Moments, Turn, composed};
 
 /// Lengths of which some end where a buffer may begin and some do not.
 const LENS: [usize; 6] = [256, 1024, 100, 512, 64, 7];
@@ -59,6 +59,36 @@ fn many_tensors_are_stepped_at_once() {
     close("squares", Wgpu::sum_of_squares(&drawn), squares.clone());
     close("squares in few buffers", Wgpu::sum_of_squares(&laid), squares);
     close("squares of zeros", Wgpu::sum_of_squares(&gathered), Tensor::zeros([1], &Default::default()));
+}
+
+#[test]
+fn what_is_uploaded_together_arrives() {
+    let Some(device) = device() else { return };
+    let floats = |n: usize| (0..n).map(|i| i as f32 * 0.5 - 3.0).collect::<Vec<_>>();
+    let sent = [vec![7, -1, i32::MAX], Vec::new(), (0..1000).collect()];
+    let (ints, matrices) = Wgpu::upload(
+        sent.clone(),
+        [(floats(15), [3, 5]), (Vec::new(), [3, 0]), (floats(1), [1, 1]), (floats(640), [5, 128])],
+        &device,
+    );
+    assert_eq!(ints.each_ref().map(|ints| ints.clone().into_data().iter::<i32>().collect::<Vec<_>>()), sent);
+    assert_eq!(matrices.each_ref().map(|matrix| matrix.dims()), [[3, 5], [3, 0], [1, 1], [5, 128]]);
+    for matrix in &matrices {
+        assert_eq!(
+            matrix.clone().into_data().to_vec::<f32>().unwrap(),
+            floats(matrix.shape().num_elements()),
+            "{:?}",
+            matrix.dims()
+        );
+    }
+    // As kernels see them: one that turns a part, and one of Burn's.
+    let [_, _, _, x] = matrices;
+    let last = x.clone().narrow(0, 4, 1).sum().into_scalar();
+    assert_eq!(last, floats(640)[512..].iter().sum::<f32>());
+    let angles = Tensor::<Wgpu, 2>::ones([5, 4], &device);
+    let (turned, _) = Wgpu::rope(x.clone(), x.clone(), &angles, Turn::Forth);
+    assert_ne!(turned.into_data(), x.clone().into_data());
+    assert_eq!(x.into_data().to_vec::<f32>().unwrap(), floats(640), "written over");
 }
 
 fn all_close(what: &str, found: &[Moments<Wgpu, 1>], want: &[Moments<Flex, 1>]) {

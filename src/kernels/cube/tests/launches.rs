@@ -149,7 +149,7 @@ fn operations() -> Vec<Counted> {
         (
             "candidates",
             2,
-            Box::new(|| drop(Wgpu::candidates(&fresh([1, 300]), &[Draw { temperature: 1.0, uniform: 0.5 }]))),
+            Box::new(|| drop(Wgpu::candidates(&fresh([1, 300]), &[Draw { temperature: 1.0, uniform: 0.5 }], None))),
         ),
         (
             "sum of squares of three tensors",
