@@ -20,21 +20,13 @@ pub struct Gradients<B: FusedOps> {
 }
 
 impl<B: FusedOps> Gradients<B> {
-    /// The sum of what two batches say.
-    pub fn plus(self, other: Self) -> Self {
-        let parameters = self.parameters.into_iter().zip(other.parameters).map(|(a, b)| a + b).collect();
+    /// What earlier batches, if there are any, and this one say.
+    pub(super) fn after(self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else { return self };
         Self {
-            loss: self.loss + other.loss,
-            regularisation: self.regularisation.zip(other.regularisation).map(|(a, b)| a + b),
-            parameters,
-        }
-    }
-
-    /// What earlier batches and this one say.
-    fn after(self, earlier: Option<Self>) -> Self {
-        match earlier {
-            Some(earlier) => earlier.plus(self),
-            None => self,
+            loss: earlier.loss + self.loss,
+            regularisation: earlier.regularisation.zip(self.regularisation).map(|(a, b)| a + b),
+            parameters: earlier.parameters.into_iter().zip(self.parameters).map(|(a, b)| a + b).collect(),
         }
     }
 }
@@ -53,7 +45,7 @@ pub fn gradients<B: FusedOps>(
 
 /// [`gradients`], added to what earlier batches say: in place where the device does that.
 pub(super) fn gradients_after<B: FusedOps>(
-    earlier: Option<Gradients<B>>,
+    mut earlier: Option<Gradients<B>>,
     model: &Qwen<B>,
     learning: Learning,
     batch: &Batch,
@@ -68,12 +60,7 @@ pub(super) fn gradients_after<B: FusedOps>(
     }
     let lens: Vec<usize> =
         adapters.iter().flat_map(|lora| [&lora.a, &lora.b]).map(|t| t.shape().num_elements()).collect();
-    let (sums, earlier) = match earlier {
-        Some(Gradients { loss, regularisation, parameters }) => {
-            (Some(parameters), Some(Gradients { loss, regularisation, parameters: Vec::new() }))
-        }
-        None => (None, None),
-    };
+    let sums = earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.parameters));
     let mut sums = B::gathering(&lens, sums, &model.device);
     let found = through(model, learning, batch, divisor, recompute, penalty, Some(&mut sums), nothing);
     Gradients { parameters: sums, ..found.after(earlier) }

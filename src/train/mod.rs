@@ -50,6 +50,7 @@ pub use settings::{FitSettings, LossAverage, Recompute};
 
 use context::TrainerState;
 use gradient_projection::GradientProbe;
+use gradients::gradients_after;
 use loss::IntoScalarF32;
 use probe::ActiveProbe;
 use resume::Checkpoint;

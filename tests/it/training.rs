@@ -9,7 +9,6 @@ use trimtab::model::{Learning, Qwen};
 use trimtab::train::{self, FitContext, FitSettings};
 use trimtab::vector::VectorFile;
 
-use crate::on_every_backend;
 use crate::support::goldens::{assert_close, fixture, floats};
 use crate::support::place::{Place, said, stdout_json};
 use crate::support::reference::{adapted, batch, examples, rolled, settings, steps, values, vectors};

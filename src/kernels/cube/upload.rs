@@ -57,7 +57,7 @@ impl<R: CubeRuntime> Upload<R> {
 impl<R: CubeRuntime> Sent<R> {
     /// One of the tensors.
     pub(super) fn part(&self, Part { bytes, dtype, shape }: Part, device: &R::Device) -> CubeTensor<R> {
-        let behind = self.handle.size() - bytes.end as u64;
+        let behind = self.handle.size_in_used() - bytes.end as u64;
         let handle = self.handle.clone().offset_start(bytes.start as u64).offset_end(behind);
         let strides: Vec<usize> = (1..=shape.num_dims()).map(|i| shape[i..].iter().product()).collect();
         let meta = Metadata::new(shape, strides);

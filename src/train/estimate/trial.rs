@@ -167,7 +167,7 @@ fn block<B: FusedOps>(model: &Qwen<B>, extent: Extent, at_once: usize) -> (f64, 
     let forward = timed::<B>(&model.device, || together(&|| drop(model.block(0, x.clone(), &pass, None))));
     let (out, kept) = model.block(0, x.clone(), &pass, None);
     let backward = timed::<B>(&model.device, || {
-        together(&|| drop(model.blocks[0].backward(kept.clone(), out.clone(), &pass, Learning::Lora)));
+        together(&|| drop(model.blocks[0].backward(kept.clone(), out.clone(), &pass, Learning::Lora, None)));
     });
     (forward, backward)
 }

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use super::super::flat::{joined, split};
 use super::super::tensors::tensor;
 use super::support::{both, close, device};
-use crate::kernels::{AdamStep, FusedOps, Moments, Turn, composed};
+use crate::kernels::{AdamStep, FusedOps, Lora, Moments, Turn, composed};
 
 /// Lengths of which some end where a buffer may begin and some do not.
 const LENS: [usize; 6] = [256, 1024, 100, 512, 64, 7];
@@ -59,6 +59,15 @@ fn many_tensors_are_stepped_at_once() {
     close("squares", Wgpu::sum_of_squares(&drawn), squares.clone());
     close("squares in few buffers", Wgpu::sum_of_squares(&laid), squares);
     close("squares of zeros", Wgpu::sum_of_squares(&gathered), Tensor::zeros([1], &Default::default()));
+}
+
+/// Ranks that the kernel has columns for.
+#[test]
+fn gradients_of_great_ranks_are_not_gathered() {
+    let Some(device) = device() else { return };
+    let of = |rank| Lora { a: both([8, rank], 1, &device).1, b: both([rank, 8], 2, &device).1, scale: 1.0 };
+    let (few, many) = (of(128), of(129));
+    assert!(Wgpu::gathers(&[&few]) && !Wgpu::gathers(&[&few, &many]));
 }
 
 #[test]
