@@ -13,6 +13,8 @@ mod bf16;
 #[cfg(feature = "cpu")]
 mod bf16_engine;
 #[cfg(feature = "cpu")]
+mod bf16_gated;
+#[cfg(feature = "cpu")]
 mod bf16_projections;
 #[cfg(feature = "cpu")]
 mod bf16_sums;
@@ -37,6 +39,7 @@ mod q8;
 #[path = "../../shaders/mod.rs"]
 #[allow(clippy::manual_div_ceil, clippy::manual_is_multiple_of, clippy::collapsible_if)]
 mod shaders;
+mod span;
 mod types;
 
 use std::ops::Range;
@@ -54,36 +57,6 @@ pub(crate) use profile::counting::{Counted, counted};
 pub use types::{
     AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
 };
-
-impl<B: FusedOps> Span<B> {
-    /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
-    pub fn new(start: Vec<usize>, at: Vec<usize>, width: usize, columns: usize, device: &B::Device) -> Self {
-        let ([places], []) = B::upload([Self::places(&start, &at)], [], device);
-        Self::with_places(places, start, at, width, columns, device)
-    }
-
-    /// What of the geometry goes to the device ([`FusedOps::upload`]): nothing where no kernel reads it.
-    pub fn places(start: &[usize], at: &[usize]) -> Vec<i32> {
-        let places = start.iter().chain(at).map(|&column| column as i32);
-        if B::PLACES_ON_DEVICE { places.collect() } else { Vec::new() }
-    }
-
-    /// [`Span::new`] with its [`Span::places`], which are on the device already.
-    pub fn with_places(
-        places: Tensor<B, 1, Int>,
-        start: Vec<usize>,
-        at: Vec<usize>,
-        width: usize,
-        columns: usize,
-        device: &B::Device,
-    ) -> Self {
-        assert_eq!(start.len(), at.len(), "a first column and a position for every row");
-        assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
-        let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
-        let places = B::PLACES_ON_DEVICE.then(|| places.reshape([2, start.len()]));
-        Self { start, at, width, hidden, places }
-    }
-}
 
 /// Whether this processor multiplies bf16, at twice the rate of f32 or more.
 #[cfg(feature = "cpu")]
@@ -221,6 +194,23 @@ pub trait FusedOps: Backend {
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
         let [y] = <[_; 1]>::try_from(Self::project(x, None, &[projection])).expect("an output for every projection");
         sum.clone() + y
+    }
+
+    /// `silu(x · gateᵀ) · (x · upᵀ)` by two projections, whose outputs nobody else needs.
+    fn gated(
+        x: &Tensor<Self, 2>,
+        stack: Option<&Tensor<Self, 2>>,
+        both: &[Projection<'_, Self>; 2],
+    ) -> Tensor<Self, 2> {
+        Self::gated_at_once(x, both).unwrap_or_else(|| {
+            let ys = Self::project(x, stack, both);
+            Self::swiglu(&ys[0], &ys[1])
+        })
+    }
+
+    /// [`FusedOps::gated`] in one, where the backend has it for operands of this kind and size.
+    fn gated_at_once(_x: &Tensor<Self, 2>, _both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
+        None
     }
 
     /// [`FusedOps::project`] in one, where the backend has it for operands of this kind and size.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use trimtab::kernels::FusedOps;
-use trimtab::model::{Learning, Qwen};
+use trimtab::model::{Learning, Transformer};
 use trimtab::train::{self, FitContext, FitSettings};
 use trimtab::vector::VectorFile;
 
@@ -17,11 +17,12 @@ use crate::support::reference::{adapted, batch, examples, rolled, settings, step
 /// one buffer, and writes over it only where nobody looks.
 fn kept<B: FusedOps>(device: &B::Device) {
     let mut model = adapted::<B>(device);
-    let weights = |model: &Qwen<B>| -> Vec<Vec<f32>> {
+    let weights = |model: &Transformer<B>| -> Vec<Vec<f32>> {
         model.clone().parameters(Learning::Lora).into_iter().map(|(_, p)| values(p.flat())).collect()
     };
     let (batch, divisor) = batch(4);
-    let gradients = |model: &Qwen<B>| train::gradients(model, Learning::Lora, &batch, divisor, false, None).parameters;
+    let gradients =
+        |model: &Transformer<B>| train::gradients(model, Learning::Lora, &batch, divisor, false, None).parameters;
     let settings = FitSettings { max_steps: Some(2), warmup_steps: 0, ..settings() };
     let (examples, mut held) = (examples(), Vec::new());
     for _ in 0..3 {
