@@ -206,7 +206,7 @@ const BLOCK: usize = 12;
 /// The most that forward and backward of a block begin, with LoRA on seven projections.
 const TRAINING: usize = 60;
 /// The most that an optimiser's step begins, for any number of tensors.
-const OPTIMISER: usize = 12;
+const OPTIMISER: usize = 10;
 
 /// A table of tokens beyond what the device binds at once is split, and its model computes what the CPU's does.
 #[test]
