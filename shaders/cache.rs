@@ -1,11 +1,12 @@
 //! The cache of keys and values, `[rows, columns, channels]`, written in place: what is new is read once and written once. Keys
-//! are turned (see `rope`) on their way.
+//! are turned (see `rope`) on their way, and the queries in the same launch.
 
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::common::{UNITS_MAX, cubes};
+use super::common::{UNITS_MAX, cubes, owned};
+use super::rope::turn;
 
 /// Rows that [`put`] begins anew at once: their numbers are arguments, for an upload would end the queue's batch.
 const ROWS_AT_ONCE: usize = 8;
@@ -26,11 +27,6 @@ fn append(
         let to = row * row_of_cache as usize + at * channels as usize + ABSOLUTE_POS % row_of_new as usize;
         cache[to] = new[ABSOLUTE_POS];
     }
-}
-
-/// The tensor that a write changes: the cache itself if it has one owner, else a copy.
-fn owned<R: CubeRuntime>(cache: CubeTensor<R>) -> CubeTensor<R> {
-    if cache.can_mut() && cache.is_nonoverlapping() { cache } else { cache.copy() }
 }
 
 /// Writes `new [rows, width, channels]` from column `places[1, b]` of row b on; the caller has seen that they are there.
@@ -63,13 +59,13 @@ pub fn write<R: CubeRuntime>(
     cache
 }
 
-/// One unit per pair of channels of a key, and the same two of the value.
+/// One unit per pair of channels of a key, and the same two of the value; then one per pair of a query.
 #[cube(launch_unchecked)]
 fn append_turned(
+    q: &mut Array<f32>,
     k: &Array<f32>,
     v: &Array<f32>,
-    cos: &Array<f32>,
-    sin: &Array<f32>,
+    angles: &Array<f32>,
     places: &Array<i32>,
     keys: &mut Array<f32>,
     values: &mut Array<f32>,
@@ -77,11 +73,13 @@ fn append_turned(
     width: u32,
     columns: u32,
     channels: u32,
+    pairs_of_q: u32,
     half: u32,
 ) {
     let (rows, width, channels, half) = (rows as usize, width as usize, channels as usize, half as usize);
-    let pairs = channels / 2;
-    if ABSOLUTE_POS < rows * width * pairs {
+    let (pairs, pairs_of_q) = (channels / 2, pairs_of_q as usize);
+    let tokens = rows * width;
+    if ABSOLUTE_POS < tokens * pairs {
         let token = ABSOLUTE_POS / pairs;
         let pair = ABSOLUTE_POS % pairs;
         let i = pair % half;
@@ -90,31 +88,33 @@ fn append_turned(
         let at = u32::cast_from(places[rows + row]) as usize + token % width;
         let from = token * channels + first;
         let to = (row * columns as usize + at) * channels + first;
-        let cos = cos[token * half + i];
-        let sin = sin[token * half + i];
+        let cos = angles[token * 2 * half + i];
+        let sin = angles[token * 2 * half + half + i];
         keys[to] = k[from] * cos - k[from + half] * sin;
         keys[to + half] = k[from + half] * cos + k[from] * sin;
         values[to] = v[from];
         values[to + half] = v[from + half];
+    } else if ABSOLUTE_POS < tokens * (pairs + pairs_of_q) {
+        turn(q, angles, ABSOLUTE_POS - tokens * pairs, pairs_of_q, half, 1.0f32);
     }
 }
 
-/// Writes `k`, turned by `angles`, and `v`, `[rows · width, heads · dim]`, into `[rows or more, columns, heads · dim]` from column
-/// `places[1, b]` of row b on; the caller has seen that they are there.
+/// Turns `q` and `k` by `angles [rows · width, dim]` (see `rope`), and writes `k` and `v`, `[rows · width, heads · dim]`, into
+/// `[rows or more, columns, heads · dim]` from column `places[1, b]` of row b on; the caller has seen that they are there. Gives the
+/// queries and both caches.
 pub fn append_both<R: CubeRuntime>(
     (keys, values): (CubeTensor<R>, CubeTensor<R>),
-    (k, v): (CubeTensor<R>, CubeTensor<R>),
-    (cos, sin): (CubeTensor<R>, CubeTensor<R>),
+    (q, k, v): (CubeTensor<R>, CubeTensor<R>, CubeTensor<R>),
+    angles: CubeTensor<R>,
     places: CubeTensor<R>,
-    dim: usize,
-) -> (CubeTensor<R>, CubeTensor<R>) {
+) -> (CubeTensor<R>, CubeTensor<R>, CubeTensor<R>) {
     let [_, columns, channels] = keys.meta.shape().dims();
-    let [_, rows] = places.meta.shape().dims();
-    let [tokens, _] = k.meta.shape().dims();
-    let (keys, values, client) = (owned(keys), owned(values), k.client.clone());
-    let pairs = tokens * channels / 2;
+    let ([_, rows], [tokens, dim]) = (places.meta.shape().dims(), angles.meta.shape().dims());
+    let (q, keys, values, client) = (owned(q), owned(keys), owned(values), k.client.clone());
+    let pairs_of_q = q.meta.shape()[1] / 2;
+    let pairs = tokens * (channels / 2 + pairs_of_q);
     if pairs == 0 {
-        return (keys, values);
+        return (q, keys, values);
     }
     // Safety: every unit looks whether its pair exists; the caller has seen that its place does.
     unsafe {
@@ -122,10 +122,10 @@ pub fn append_both<R: CubeRuntime>(
             &client,
             cubes(pairs.div_ceil(UNITS_MAX as usize)),
             CubeDim::new_1d(UNITS_MAX),
+            q.clone().into_array_arg(),
             k.into_array_arg(),
             v.into_array_arg(),
-            cos.into_array_arg(),
-            sin.into_array_arg(),
+            angles.into_array_arg(),
             places.into_array_arg(),
             keys.clone().into_array_arg(),
             values.clone().into_array_arg(),
@@ -133,10 +133,11 @@ pub fn append_both<R: CubeRuntime>(
             (tokens / rows) as u32,
             columns as u32,
             channels as u32,
+            pairs_of_q as u32,
             (dim / 2) as u32,
         );
     }
-    (keys, values)
+    (q, keys, values)
 }
 
 #[cube(launch_unchecked)]

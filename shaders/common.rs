@@ -47,6 +47,11 @@ pub fn in_place<R: CubeRuntime>(tensor: &CubeTensor<R>, position: usize) -> (Cub
     (out.clone(), out.into_array_arg())
 }
 
+/// The tensor that a write changes: the given one if it has one owner, else a copy.
+pub fn owned<R: CubeRuntime>(tensor: CubeTensor<R>) -> CubeTensor<R> {
+    if tensor.can_mut() && tensor.is_nonoverlapping() { tensor } else { tensor.copy() }
+}
+
 /// The sum of every unit's value, for every unit. `shared` has a place for each unit, whose number is a power of two.
 #[cube]
 pub fn sum_of_cube(value: f32, shared: &mut SharedMemory<f32>) -> f32 {

@@ -2,8 +2,8 @@
 //! it, the sum of a lookup's gradients by row, and the sum of squares that the gradient's norm is the root of.
 //!
 //! `m' = β₁ m + (1 - β₁) g`, `v' = β₂ v + (1 - β₂) g²`, `x' = (1 - η λ) x - η / (1 - β₁ᵗ) · m' / (√v' / √(1 - β₂ᵗ) + ε)`, with
-//! g the gradient times a factor that stays on the device. One launch; state in place. Bytes: the gradient once, value and
-//! moments once there and once back, which is the least possible.
+//! g the gradient times a factor that stays on the device. One launch, for one tensor or many that lie in one buffer; state in place.
+//! Bytes: the gradient once, value and moments once there and once back, which is the least possible.
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::ops::numeric::zeros_client;
@@ -11,7 +11,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::prelude::*;
 use cubecl::{calculate_cube_count_elemwise, cube};
 
-use super::common::{UNITS_MAX, cubes, empty, in_place, sum_of_cube};
+use super::common::{UNITS_MAX, cubes, empty, in_place, owned, sum_of_cube};
 
 /// What a step multiplies by.
 #[derive(Debug, Clone, Copy, CubeType, CubeLaunch)]
@@ -37,13 +37,11 @@ pub struct Factors {
 #[cube(launch_unchecked)]
 fn step(
     value: &Array<f32>,
-    first: &Array<f32>,
-    second: &Array<f32>,
+    first: &mut Array<f32>,
+    second: &mut Array<f32>,
     gradient: &Array<f32>,
     scale: &Array<f32>,
     next_value: &mut Array<f32>,
-    next_first: &mut Array<f32>,
-    next_second: &mut Array<f32>,
     factors: Factors,
 ) {
     let i = ABSOLUTE_POS;
@@ -51,14 +49,15 @@ fn step(
         let g = gradient[i] * scale[0];
         let m = first[i] * factors.beta1 + g * factors.rest1;
         let v = second[i] * factors.beta2 + g * g * factors.rest2;
-        next_first[i] = m;
-        next_second[i] = v;
+        first[i] = m;
+        second[i] = v;
         let root = v.sqrt() / factors.bias + factors.epsilon;
         next_value[i] = value[i] * factors.decay - m / root * factors.rate;
     }
 }
 
-/// Value and moments after a step; `scale`, one element, multiplies the gradient.
+/// Value and moments after a step; `scale`, one element, multiplies the gradient. Moments that somebody else holds are copied first:
+/// with outputs of their own there were more buffers than WebGPU lets a kernel have.
 pub fn adamw<R: CubeRuntime>(
     state: [CubeTensor<R>; 3],
     gradient: CubeTensor<R>,
@@ -69,9 +68,8 @@ pub fn adamw<R: CubeRuntime>(
     let client = value.client.clone();
     let n = value.meta.num_elements();
     let dim = CubeDim::new(&client, n);
+    let (first, second) = (owned(first), owned(second));
     let (next_value, value_arg) = in_place(&value, 0);
-    let (next_first, first_arg) = in_place(&first, 1);
-    let (next_second, second_arg) = in_place(&second, 2);
     let Factors { beta1, rest1, beta2, rest2, decay, rate, bias, epsilon } = factors;
     // Safety: every unit looks whether its element exists; all have one shape.
     unsafe {
@@ -80,17 +78,15 @@ pub fn adamw<R: CubeRuntime>(
             calculate_cube_count_elemwise(&client, n, dim),
             dim,
             value.into_array_arg(),
-            first.into_array_arg(),
-            second.into_array_arg(),
+            first.clone().into_array_arg(),
+            second.clone().into_array_arg(),
             gradient.into_array_arg(),
             scale.into_array_arg(),
             value_arg,
-            first_arg,
-            second_arg,
             FactorsLaunch::new(beta1, rest1, beta2, rest2, decay, rate, bias, epsilon),
         );
     }
-    [next_value, next_first, next_second]
+    [next_value, first, second]
 }
 
 /// Units of a row's cube.

@@ -27,8 +27,9 @@ const ROWS: usize = 8;
 /// Products of a launch of [`products`]: with the output and the sizes, as many buffers as WebGPU lets a kernel have.
 pub const AT_ONCE: usize = 3;
 
-/// Rows from `first` on of `alpha · x · a`, whose element in row m and column c goes to `from + m · down + c · along`. With `turned`,
-/// rows of `x` lie side by side in memory, else its columns do. `shared` has a place for each of `rows_at_once · units`.
+/// Rows from `first` on of `alpha · x · a`, whose element in row m and column c goes to `from + m · down + c · along`, onto what is
+/// there with `onto`. With `turned`, rows of `x` lie side by side in memory, else its columns do. `shared` has a place for each of
+/// `rows_at_once · units`.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn rows_of_product(
@@ -44,6 +45,7 @@ fn rows_of_product(
     #[comptime] rows_at_once: usize,
     #[comptime] units: usize,
     #[comptime] turned: bool,
+    #[comptime] onto: bool,
 ) {
     let unit = UNIT_POS as usize;
     let rows = x.shape(0);
@@ -117,7 +119,13 @@ fn rows_of_product(
         let m = i / columns;
         let c = i % columns;
         if first + m < rows {
-            out[from + (first + m) * down + c * along] = alpha * shared[m * units + c];
+            let to = from + (first + m) * down + c * along;
+            let value = alpha * shared[m * units + c];
+            if onto {
+                out[to] += value;
+            } else {
+                out[to] = value;
+            }
         }
         i += units;
     }
@@ -151,13 +159,13 @@ fn products(
     let mut shared = SharedMemory::<f32>::new(comptime!(rows * units));
     if which == 0 {
         let from = 0usize.runtime();
-        rows_of_product(x0, a0, out, &mut shared, first, alpha0, from, a0.shape(1), 1, rows, units, false);
+        rows_of_product(x0, a0, out, &mut shared, first, alpha0, from, a0.shape(1), 1, rows, units, false, false);
     } else if which == 1 {
         let from = from1 as usize;
-        rows_of_product(x1, a1, out, &mut shared, first, alpha1, from, a1.shape(1), 1, rows, units, false);
+        rows_of_product(x1, a1, out, &mut shared, first, alpha1, from, a1.shape(1), 1, rows, units, false, false);
     } else {
         let from = from2 as usize;
-        rows_of_product(x2, a2, out, &mut shared, first, alpha2, from, a2.shape(1), 1, rows, units, false);
+        rows_of_product(x2, a2, out, &mut shared, first, alpha2, from, a2.shape(1), 1, rows, units, false, false);
     }
 }
 
@@ -233,6 +241,7 @@ fn gradients(
     tiles: u32,
     #[comptime] rows: usize,
     #[comptime] units: usize,
+    #[comptime] onto: bool,
 ) {
     let tiles_a = tiles_a as usize;
     if CUBE_POS >= tiles as usize {
@@ -243,24 +252,27 @@ fn gradients(
     if CUBE_POS < tiles_a {
         let one = 1.0f32.runtime();
         let first = CUBE_POS * rows;
-        rows_of_product(x, dlow, da, &mut shared, first, one, from, dlow.shape(1), 1, rows, units, true);
+        rows_of_product(x, dlow, da, &mut shared, first, one, from, dlow.shape(1), 1, rows, units, true, onto);
     } else {
         let first = (CUBE_POS - tiles_a) * rows;
         let one = 1usize.runtime();
-        rows_of_product(dy, low, db, &mut shared, first, scale, from, one, dy.shape(0), rows, units, true);
+        rows_of_product(dy, low, db, &mut shared, first, scale, from, one, dy.shape(0), rows, units, true, onto);
     }
 }
 
 /// `xᵀ · dlow` and `scale · lowᵀ · dy` in one launch, `[in, rank]` and `[rank, out]`: from `xᵀ [in, n]`, `dlow [n, rank]`,
-/// `dyᵀ [out, n]`, `low [n, rank]`, of any strides, with a rank up to [`COLUMNS_MAX`].
+/// `dyᵀ [out, n]`, `low [n, rank]`, of any strides, with a rank up to [`COLUMNS_MAX`]. Added to what `sums`, contiguous and of
+/// as many elements, hold, or written into new ones.
 pub fn adapter_gradients<R: CubeRuntime>(
     (x, dlow): (CubeTensor<R>, CubeTensor<R>),
     (dy, low): (CubeTensor<R>, CubeTensor<R>),
     scale: f32,
+    sums: Option<(CubeTensor<R>, CubeTensor<R>)>,
 ) -> (CubeTensor<R>, CubeTensor<R>) {
     let (client, rank) = (x.client.clone(), low.meta.shape()[1]);
     let (inner, outer) = (x.meta.shape()[0], dy.meta.shape()[0]);
-    let (da, db) = (empty(&x, [inner, rank]), empty(&x, [rank, outer]));
+    let onto = sums.is_some();
+    let (da, db) = sums.unwrap_or_else(|| (empty(&x, [inner, rank]), empty(&x, [rank, outer])));
     let (tiles_a, tiles_b) = (inner.div_ceil(ROWS), outer.div_ceil(ROWS));
     // Safety: as above.
     unsafe {
@@ -279,6 +291,7 @@ pub fn adapter_gradients<R: CubeRuntime>(
             (tiles_a + tiles_b) as u32,
             ROWS,
             COLUMNS_MAX,
+            onto,
         );
     }
     (da, db)

@@ -254,12 +254,6 @@ impl<B: FusedOps> Steering<B> {
         acting.fold(0, |hash, ((coef, _), mark)| hashed(hashed(hash, *mark), u64::from(coef.to_bits())))
     }
 
-    /// [`Strengths::values`] on the device, `[tokens, parts]`.
-    pub fn weights(&self, strengths: &Strengths, device: &B::Device) -> Tensor<B, 2> {
-        let parts = self.plan.parts.len();
-        Tensor::from_data(TensorData::new(strengths.values.clone(), [strengths.values.len() / parts, parts]), device)
-    }
-
     /// The equation, at the output of block `index`: `h [tokens, hidden]`, `weights [tokens, parts]`.
     pub fn forward(&self, index: usize, h: Tensor<B, 2>, weights: &Tensor<B, 2>) -> Tensor<B, 2> {
         self.blocks[index].iter().fold(h, |h, step| match step {

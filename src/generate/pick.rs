@@ -26,21 +26,27 @@ fn looks_at_candidates<B: FusedOps>(sequence: &Sequence<B>) -> bool {
     sampling.repetition_penalty == 1.0 && capture.spec.top_logprobs == 0 && sequence.has_begun()
 }
 
-/// Picks each sequence's next token from its logits, `[sequences, vocabulary]`. No answer begins with one of `eos_ids`. Where
-/// the device finds the best candidates, only the rows whose cuts keep more than these are read.
-pub(super) fn pick<B: FusedOps>(
-    logits: Tensor<B, 2>,
-    sequences: &[&Sequence<B>],
-    eos_ids: &[u32],
-) -> Vec<Result<Token>> {
-    if !B::FINDS_CANDIDATES || !sequences.iter().any(|sequence| looks_at_candidates(sequence)) {
-        return pick_from_all(read(logits), sequences, eos_ids);
-    }
+/// How each sequence's next token is drawn, if that is done from candidates that the device finds.
+pub(super) fn draws<B: FusedOps>(sequences: &[&Sequence<B>]) -> Option<Vec<Draw>> {
+    let finds = B::FINDS_CANDIDATES && sequences.iter().any(|sequence| looks_at_candidates(sequence));
     let draw = |sequence: &&Sequence<B>| {
         let temperature = sequence.asked.sampling.temperature;
         Draw { temperature, uniform: sequence.uniform() }
     };
-    let found = B::candidates(&logits, &sequences.iter().map(draw).collect::<Vec<_>>());
+    finds.then(|| sequences.iter().map(draw).collect())
+}
+
+/// Picks each sequence's next token from its logits, `[sequences, vocabulary]`. No answer begins with one of `eos_ids`. Where
+/// the device finds the best candidates, only the rows whose cuts keep more than these are read; `sent` are the numbers of the
+/// [`draws`], if they are there already.
+pub(super) fn pick<B: FusedOps>(
+    logits: Tensor<B, 2>,
+    sequences: &[&Sequence<B>],
+    eos_ids: &[u32],
+    sent: Option<Tensor<B, 2>>,
+) -> Vec<Result<Token>> {
+    let Some(draws) = draws(sequences) else { return pick_from_all(read(logits), sequences, eos_ids) };
+    let found = B::candidates(&logits, &draws, sent);
     let vocabulary = logits.dims()[1];
     let among = |(sequence, found): (&&Sequence<B>, _)| {
         let id = looks_at_candidates(sequence)

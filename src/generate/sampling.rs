@@ -378,7 +378,7 @@ mod tests {
                     TensorData::new(logits.to_vec(), [1, logits.len()]),
                     &Default::default(),
                 );
-                let candidates = Flex::candidates(&tensor, &[Draw { temperature, uniform }]).remove(0);
+                let candidates = Flex::candidates(&tensor, &[Draw { temperature, uniform }], None).remove(0);
                 let found = draw_among(&candidates, logits.len(), &settings, uniform).map(Result::unwrap);
                 let mut all = logits.to_vec();
                 let want = if temperature == 0.0 {

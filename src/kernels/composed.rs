@@ -4,7 +4,7 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Moments, Span};
+use super::types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Moments, Span, Turn};
 
 /// Runs a matrix product in the weight's dtype and returns to the activation's: frozen weights may be bf16 or f16
 /// while the residual stream stays f32. Burn neither promotes nor checks mixed dtypes, so every boundary casts.
@@ -77,14 +77,14 @@ pub fn swiglu_backward<B: Backend>(
     (dy.clone() * up.clone() * slope, dy.clone() * silu)
 }
 
-pub fn rope<B: Backend>(x: Tensor<B, 2>, cos: &Tensor<B, 2>, sin: &Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
-    let [n, channels] = x.dims();
+pub fn rope<B: Backend>(x: Tensor<B, 2>, angles: &Tensor<B, 2>, turn: Turn) -> Tensor<B, 2> {
+    let ([n, channels], [_, dim]) = (x.dims(), angles.dims());
     let (heads, half) = (channels / dim, dim / 2);
     let x = x.reshape([n, heads, 2, half]);
     let first = x.clone().narrow(2, 0, 1);
     let second = x.narrow(2, 1, 1);
-    let cos = cos.clone().reshape([n, 1, 1, half]);
-    let sin = sin.clone().reshape([n, 1, 1, half]);
+    let cos = angles.clone().narrow(1, 0, half).reshape([n, 1, 1, half]);
+    let sin = angles.clone().narrow(1, half, half).reshape([n, 1, 1, half]) * turn.sign();
     let turned_first = first.clone() * cos.clone() - second.clone() * sin.clone();
     let turned_second = second * cos + first * sin;
     Tensor::cat(vec![turned_first, turned_second], 2).reshape([n, channels])

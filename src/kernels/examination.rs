@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::{
-    AdamStep, Candidates, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, SCORES_AT_ONCE, Span, composed,
+    AdamStep, Candidates, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, SCORES_AT_ONCE, Span, Turn,
+    composed,
 };
 
 /// Whose code computes.
@@ -80,9 +81,15 @@ fn rows<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Operati
     let (dgate, dup) = backward(&dy, &gate, &up);
     into.push(("swiglu backward", [numbers(dgate), numbers(dup)].concat()));
 
-    let (x, angle) = (draws.tensor([12, 64]), draws.tensor([12, 8]));
-    let rope = if own { B::rope } else { composed::rope };
-    into.push(("rope", numbers(rope(x, &angle.clone().cos(), &angle.sin(), 16))));
+    let (q, k, angles) = (draws.tensor([12, 64]), draws.tensor([12, 32]), draws.tensor([12, 16]));
+    for (name, turn) in [("rope", Turn::Forth), ("rope backward", Turn::Back)] {
+        let (q, k) = (q.clone(), k.clone());
+        let (q, k) = match own {
+            true => B::rope(q, k, &angles, turn),
+            false => (composed::rope(q, &angles, turn), composed::rope(k, &angles, turn)),
+        };
+        into.push((name, [numbers(q), numbers(k)].concat()));
+    }
 }
 
 fn attention<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
@@ -120,16 +127,16 @@ fn attention<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Op
     let written = if own { B::cache_write(cache, &new, &span) } else { composed::cache_write(cache, &new, &span.at) };
     into.push(("cache_write", numbers(written)));
     let caches = (Tensor::zeros([3, 9, 8], draws.device), Tensor::zeros([3, 9, 8], draws.device));
-    let (k, v, angle) = (draws.tensor([6, 8]), draws.tensor([6, 8]), draws.tensor([6, 2]));
-    let (cos, sin) = (angle.clone().cos(), angle.sin());
-    let (keys, values) = if own {
-        B::cache_append(caches, k, v, (&cos, &sin), &span, 4)
+    let [q, k, v] = [16, 8, 8].map(|channels| draws.tensor([6, channels]));
+    let angles = draws.tensor([6, 4]);
+    let (q, keys, values) = if own {
+        B::cache_append(caches, [q, k, v], &angles, &span)
     } else {
-        let k = composed::rope(k, &cos, &sin, 4).reshape([3, 2, 8]);
-        let written = composed::cache_write(caches.0, &k, &span.at);
-        (written, composed::cache_write(caches.1, &v.reshape([3, 2, 8]), &span.at))
+        let turned = |x| composed::rope(x, &angles, Turn::Forth);
+        let written = composed::cache_write(caches.0, &turned(k).reshape([3, 2, 8]), &span.at);
+        (turned(q), written, composed::cache_write(caches.1, &v.reshape([3, 2, 8]), &span.at))
     };
-    into.push(("cache_append", [numbers(keys), numbers(values)].concat()));
+    into.push(("cache_append", [numbers(q), numbers(keys), numbers(values)].concat()));
 }
 
 fn learning<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
@@ -154,9 +161,9 @@ fn learning<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<Ope
 
 fn choosing<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
     let logits = draws.tensor([2, 300]) * 4.0;
-    let candidates = if own { B::candidates } else { composed::candidates };
     let draws = [Draw { temperature: 0.7, uniform: 0.2 }, Draw { temperature: 1.3, uniform: 0.9 }];
-    let numbers = candidates(&logits, &draws).into_iter().flat_map(|Candidates { top, sum, drawn, logits, ids }| {
+    let candidates = if own { B::candidates(&logits, &draws, None) } else { composed::candidates(&logits, &draws) };
+    let numbers = candidates.into_iter().flat_map(|Candidates { top, sum, drawn, logits, ids }| {
         let ids = ids.into_iter().map(|id| id as f32);
         [top, sum, drawn as f32].into_iter().chain(logits).chain(ids)
     });

@@ -17,7 +17,7 @@ use super::flex_primitives::*;
 use super::flex_projections as fp;
 use super::profile::{Op, clock};
 use super::q8::{self, Weights8};
-use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, composed};
+use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, Turn, composed};
 
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
@@ -265,32 +265,13 @@ impl FusedOps for Flex {
         (tensor(dgate, shape), tensor(dup, shape))
     }
 
-    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
-        let _clock = clock(Op::Rope, passes(&x, 3, 2));
-        let [_, channels] = x.dims();
-        let half = dim / 2;
-        let (cos, sin) = (packed(cos), packed(sin));
-        let mut x = own(x);
-        x.storage_mut::<f32>()
-            .par_chunks_mut(channels)
-            .zip(slice(&cos).par_chunks(half).zip(slice(&sin).par_chunks(half)))
-            .with_min_len(rows_per_task(channels))
-            .for_each(|(row, (cos, sin))| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for head in row.chunks_exact_mut(dim) {
-                            let (first, second) = head.split_at_mut(half);
-                            for i in 0..half {
-                                let (a, b) = (first[i], second[i]);
-                                first[i] = a * cos[i] - b * sin[i];
-                                second[i] = b * cos[i] + a * sin[i];
-                            }
-                        }
-                    },
-                )
-            });
-        wrap(x)
+    fn rope(
+        q: Tensor<Self, 2>,
+        k: Tensor<Self, 2>,
+        angles: &Tensor<Self, 2>,
+        turn: Turn,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        (turned(q, angles, turn), turned(k, angles, turn))
     }
 
     fn causal_attention(
@@ -434,6 +415,36 @@ impl FusedOps for Flex {
             });
         (wrap(value), wrap(first), wrap(second))
     }
+}
+
+/// [`FusedOps::rope`] of queries or keys.
+fn turned(x: Tensor<Flex, 2>, angles: &Tensor<Flex, 2>, turn: Turn) -> Tensor<Flex, 2> {
+    let _clock = clock(Op::Rope, passes(&x, 3, 2));
+    let ([_, channels], [_, dim]) = (x.dims(), angles.dims());
+    let (half, sign) = (dim / 2, turn.sign());
+    let angles = packed(angles);
+    let mut x = own(x);
+    x.storage_mut::<f32>()
+        .par_chunks_mut(channels)
+        .zip(slice(&angles).par_chunks(dim))
+        .with_min_len(rows_per_task(channels))
+        .for_each(|(row, angles)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let (cos, sin) = angles.split_at(half);
+                    for head in row.chunks_exact_mut(dim) {
+                        let (first, second) = head.split_at_mut(half);
+                        for i in 0..half {
+                            let (a, b, sin) = (first[i], second[i], sign * sin[i]);
+                            first[i] = a * cos[i] - b * sin;
+                            second[i] = b * cos[i] + a * sin;
+                        }
+                    }
+                },
+            )
+        });
+    wrap(x)
 }
 
 /// So many operations on each number of a tensor, and so many numbers read or written for it.

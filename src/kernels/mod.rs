@@ -43,7 +43,10 @@ mod q8;
 #[path = "../../shaders/mod.rs"]
 #[allow(clippy::manual_div_ceil, clippy::manual_is_multiple_of, clippy::collapsible_if)]
 mod shaders;
+mod span;
 mod types;
+
+use std::ops::Range;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Int, Tensor, TensorData};
@@ -55,21 +58,9 @@ pub use examination::{Bodies, OperationResult, operations};
 pub use profile::Profile;
 #[cfg(all(test, feature = "cpu"))]
 pub(crate) use profile::counting::{Counted, counted};
-pub use types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span};
-
-impl<B: FusedOps> Span<B> {
-    /// The geometry of `start.len()` rows of `width` queries over `columns` keys.
-    pub fn new(start: Vec<usize>, at: Vec<usize>, width: usize, columns: usize, device: &B::Device) -> Self {
-        assert_eq!(start.len(), at.len(), "a first column and a position for every row");
-        assert!(at.iter().all(|&a| a + width <= columns), "queries beyond the last column");
-        let hidden = B::COMPOSES_ATTENTION.then(|| composed::hidden(&start, &at, width, columns, device));
-        let places = B::PLACES_ON_DEVICE.then(|| {
-            let places: Vec<i32> = start.iter().chain(&at).map(|&column| column as i32).collect();
-            Tensor::from_data(TensorData::new(places, [2, start.len()]), (device, DType::I32))
-        });
-        Self { start, at, width, hidden, places }
-    }
-}
+pub use types::{
+    AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
+};
 
 /// Whether this processor multiplies bf16, at twice the rate of f32 or more.
 #[cfg(feature = "cpu")]
@@ -88,6 +79,19 @@ pub trait FusedOps: Backend {
 
     /// Whether kernels read where each row's queries and keys are, so that a pass uploads it once.
     const PLACES_ON_DEVICE: bool = false;
+
+    /// Lists of integers, and matrices row by row, on the device. Each transfer would wait for the queue: where there is one, all are one.
+    fn upload<const I: usize, const F: usize>(
+        ints: [Vec<i32>; I],
+        floats: [(Vec<f32>, [usize; 2]); F],
+        device: &Self::Device,
+    ) -> ([Tensor<Self, 1, Int>; I], [Tensor<Self, 2>; F]) {
+        let list = |ints: Vec<i32>| {
+            let n = ints.len();
+            Tensor::from_data(TensorData::new(ints, [n]), device)
+        };
+        (ints.map(list), floats.map(|(floats, shape)| Tensor::from_data(TensorData::new(floats, shape), device)))
+    }
 
     /// Runs independent tasks; results in order. A GPU has one queue and takes them one after the other; the CPU runs them in
     /// parallel, because the products of small models are too small to be split between threads.
@@ -232,6 +236,29 @@ pub trait FusedOps: Backend {
         None
     }
 
+    /// Whether gradients of these adapters can be added up in place, by [`FusedOps::project_backward_onto`].
+    fn gathers(_adapters: &[&Lora<Self>]) -> bool {
+        false
+    }
+
+    /// Where gradients of so many elements each are added up in place: zeros, or what earlier ones came to, copied if somebody else
+    /// holds it, too. Where it can, a device lays them into one buffer, so that an optimiser takes them at once.
+    fn gathering(lens: &[usize], earlier: Option<Vec<Tensor<Self, 1>>>, device: &Self::Device) -> Vec<Tensor<Self, 1>> {
+        let zeros = |&len: &usize| Tensor::zeros([len], (device, DType::F32));
+        earlier.unwrap_or_else(|| lens.iter().map(zeros).collect())
+    }
+
+    /// [`FusedOps::project_backward`], with the adapters' gradients added to `sums` in place, A's and B's by turns, flat: tensors that
+    /// [`FusedOps::gathering`] gave, where [`FusedOps::gathers`] says so. Gives the gradient of the input.
+    fn project_backward_onto(
+        _x: &Tensor<Self, 2>,
+        _dys: &[Tensor<Self, 2>],
+        _projections: &[Projection<'_, Self>],
+        _sums: &mut [Tensor<Self, 1>],
+    ) -> Tensor<Self, 2> {
+        unreachable!("this device adds no gradients up in place")
+    }
+
     /// `alpha · a · b`.
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         let zeros = Tensor::zeros([a.dims()[0], b.dims()[1]], (&a.device(), DType::F32));
@@ -274,10 +301,15 @@ pub trait FusedOps: Backend {
         composed::swiglu_backward(dy, gate, up)
     }
 
-    /// Rotates each head's halves by the angles of `cos`, `sin` `[n, dim / 2]`: channel i pairs with i + dim / 2, as in
-    /// Hugging Face's Qwen2. With `-sin` it is its own backward.
-    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
-        composed::rope(x, cos, sin, dim)
+    /// Rotates the halves of each head of queries and keys, `[n, heads · dim]`, by `angles [n, dim]`, each token's cosines and then its
+    /// sines: channel i pairs with i + dim / 2, as in Hugging Face's Qwen2. Turned back, it is its own backward.
+    fn rope(
+        q: Tensor<Self, 2>,
+        k: Tensor<Self, 2>,
+        angles: &Tensor<Self, 2>,
+        turn: Turn,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        (composed::rope(q, angles, turn), composed::rope(k, angles, turn))
     }
 
     /// Causal grouped-query attention. `q [rows · width, query · dim]`; `k`, `v [rows, columns, key_value · dim]`.
@@ -313,19 +345,17 @@ pub trait FusedOps: Backend {
         composed::cache_write(cache, new, &span.at)
     }
 
-    /// Turns the keys `[rows · width, channels]` as [`FusedOps::rope`] does, and writes them and the values into both caches as
-    /// [`FusedOps::cache_write`] does.
+    /// Turns queries and keys `[rows · width, channels]` as [`FusedOps::rope`] does, and writes the keys and the values into both caches
+    /// as [`FusedOps::cache_write`] does. Gives the queries and the caches.
     fn cache_append(
         (keys, values): (Tensor<Self, 3>, Tensor<Self, 3>),
-        k: Tensor<Self, 2>,
-        v: Tensor<Self, 2>,
-        (cos, sin): (&Tensor<Self, 2>, &Tensor<Self, 2>),
+        [q, k, v]: [Tensor<Self, 2>; 3],
+        angles: &Tensor<Self, 2>,
         span: &Span<Self>,
-        dim: usize,
-    ) -> (Tensor<Self, 3>, Tensor<Self, 3>) {
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
         let new = [span.rows(), span.width, keys.dims()[2]];
-        let k = Self::rope(k, cos, sin, dim).reshape(new);
-        (Self::cache_write(keys, &k, span), Self::cache_write(values, &v.reshape(new), span))
+        let (q, k) = Self::rope(q, k, angles, Turn::Forth);
+        (q, Self::cache_write(keys, &k.reshape(new), span), Self::cache_write(values, &v.reshape(new), span))
     }
 
     /// Row `rows[i]` of `cache [all rows, columns, channels]` becomes row i of `new [rows, width, channels]`, then zeros.
@@ -346,8 +376,9 @@ pub trait FusedOps: Backend {
     /// Whether [`FusedOps::candidates`] is faster than the host's own work on all logits: their way is what takes the time.
     const FINDS_CANDIDATES: bool = false;
 
-    /// What the host needs to choose a token for each row of `logits [n, vocabulary]`.
-    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
+    /// What the host needs to choose a token for each row of `logits [n, vocabulary]`. `sent` are the [`Draw::numbers`], if they are on
+    /// the device already.
+    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw], _sent: Option<Tensor<Self, 2>>) -> Vec<Candidates> {
         composed::candidates(logits, draws)
     }
 
@@ -369,6 +400,22 @@ pub trait FusedOps: Backend {
         step: AdamStep,
     ) -> Moments<Self, D> {
         composed::adamw(state, gradient, scale, step)
+    }
+
+    /// Which tensors, flat, [`FusedOps::adamw_of_all`] best takes at once: those that [`FusedOps::gathering`] laid into one buffer.
+    fn together(gradients: &[Tensor<Self, 1>]) -> Vec<Range<usize>> {
+        (0..gradients.len()).map(|i| i..i + 1).collect()
+    }
+
+    /// [`FusedOps::adamw`] for each of several tensors, flat.
+    fn adamw_of_all(
+        states: Vec<Moments<Self, 1>>,
+        gradients: &[Tensor<Self, 1>],
+        scale: &Tensor<Self, 1>,
+        steps: &[AdamStep],
+    ) -> Vec<Moments<Self, 1>> {
+        let each = states.into_iter().zip(gradients).zip(steps);
+        each.map(|((state, gradient), step)| Self::adamw(state, gradient, scale, *step)).collect()
     }
 }
 

@@ -74,11 +74,15 @@ fn swiglu_and_its_backward() {
 
 #[test]
 fn rope_turned_back_is_where_it_was() {
-    let (x, angle) = (random([12, 4 * 16], 1), random([12, 8], 2));
-    let (cos, sin) = (angle.clone().cos(), angle.sin());
-    let turned = Flex::rope(x.clone(), &cos, &sin, 16);
-    close("forward", turned.clone(), composed::rope(x.clone(), &cos, &sin, 16));
-    close("back", Flex::rope(turned, &cos, &sin.neg(), 16), x);
+    let (q, k, angle) = (random([12, 4 * 16], 1), random([12, 16], 3), random([12, 8], 2));
+    let angles = Tensor::cat(vec![angle.clone().cos(), angle.sin()], 1);
+    let turned = Flex::rope(q.clone(), k.clone(), &angles, Turn::Forth);
+    let back = Flex::rope(turned.0.clone(), turned.1.clone(), &angles, Turn::Back);
+    for (x, turned, back) in [(q, turned.0, back.0), (k, turned.1, back.1)] {
+        close("forward", turned.clone(), composed::rope(x.clone(), &angles, Turn::Forth));
+        close("composed back", composed::rope(turned, &angles, Turn::Back), x.clone());
+        close("back", back, x);
+    }
 }
 
 /// 1 where a query sees something, `[rows · width, 1]`. Those left of their row's first column see nothing; their output is

@@ -40,6 +40,25 @@ pub struct Heads {
     pub dim: usize,
 }
 
+/// Which way rotary position embedding turns: back is what its gradient needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// By the angles.
+    Forth,
+    /// By their opposites.
+    Back,
+}
+
+impl Turn {
+    /// What sines are multiplied by.
+    pub(super) fn sign(self) -> f32 {
+        match self {
+            Self::Forth => 1.0,
+            Self::Back => -1.0,
+        }
+    }
+}
+
 /// What AdamW needs besides the tensors.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamStep {
@@ -76,6 +95,12 @@ impl Draw {
     /// What logits are multiplied by, always finite.
     pub(super) fn sharpness(&self) -> f32 {
         if self.temperature > 0.0 { self.temperature.recip().min(1e30) } else { 1.0 }
+    }
+
+    /// What a device needs of so many, `[rows, 2]` ([`FusedOps::upload`](super::FusedOps::upload)).
+    pub fn numbers(draws: &[Self]) -> (Vec<f32>, [usize; 2]) {
+        let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]);
+        (numbers.collect(), [draws.len(), 2])
     }
 }
 

@@ -4,9 +4,9 @@ use burn::tensor::Tensor;
 
 use super::cache::Slot;
 use super::config::PROJECTIONS;
-use super::linear::{self, Learning, Linear, Parameter};
+use super::linear::{self, Learning, Linear, Lora, Parameter};
 use super::pass::Pass;
-use crate::kernels::{FusedOps, Heads};
+use crate::kernels::{FusedOps, Heads, Turn};
 
 /// ```text
 /// mid = x   + o(attention(rope(q(n)), rope(k(n)), v(n)))   n = rms_norm(x)
@@ -116,13 +116,12 @@ impl<B: FusedOps> Block<B> {
             }
             None => (q, k, None),
         };
-        let q = B::rope(q, &pass.cos, &pass.sin, self.heads.dim);
-        let (k, v) = match cache {
-            Some(slot) => slot.append(k, v, pass, self.heads.dim),
+        let (q, k, v) = match cache {
+            Some(slot) => slot.append([q, k, v], pass),
             None => {
                 let shape = [rows, width, self.heads.key_value * self.heads.dim];
-                let k = B::rope(k, &pass.cos, &pass.sin, self.heads.dim);
-                (k.reshape(shape), v.reshape(shape))
+                let (q, k) = B::rope(q, k, &pass.angles, Turn::Forth);
+                (q, k.reshape(shape), v.reshape(shape))
             }
         };
         let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);
@@ -131,28 +130,29 @@ impl<B: FusedOps> Block<B> {
     }
 
     /// From the gradient of the block's output to that of its input, and those of its parameters, flat, in the order
-    /// of [`Block::parameters`].
+    /// of [`Block::parameters`]. With `sums`, in the same order, those of the adapters are added to these instead
+    /// ([`FusedOps::project_backward_onto`]).
     pub fn backward(
         &self,
         kept: Kept<B>,
         dout: Tensor<B, 2>,
         pass: &Pass<B>,
         learning: Learning,
+        sums: Option<&mut [Tensor<B, 1>]>,
     ) -> (Tensor<B, 2>, Vec<Tensor<B, 1>>) {
         let full = learning == Learning::Full;
+        let [sums_qkv, sums_o, sums_mlp @ ..] = self.shares(sums);
         let Kept { attention, mid, gate, up } = kept;
         let KeptAttention { x, unnormed, q, k, v, attended, lse } = attention;
-        let (dmid, dpost, mlp) = self.mlp_backward(&mid, gate, up, dout, learning);
+        let (dmid, dpost, mlp) = self.mlp_backward(&mid, gate, up, dout, learning, sums_mlp);
         drop(mid);
 
-        let (dattended, [o]) = linear::backward(&attended, [dmid.clone()], None, [&self.o_proj], learning);
+        let (dattended, [o]) = linear::backward(&attended, [dmid.clone()], None, [&self.o_proj], learning, sums_o);
         let (dq, dk, dv) =
             B::causal_attention_backward(&dattended, &q, &k, &v, &attended, lse.as_ref(), &pass.span, self.heads);
         drop((q, k, v, attended, dattended));
         let [rows, width, channels] = dk.dims();
-        let back = pass.sin.clone().neg();
-        let dq = B::rope(dq, &pass.cos, &back, self.heads.dim);
-        let dk = B::rope(dk.reshape([rows * width, channels]), &pass.cos, &back, self.heads.dim);
+        let (dq, dk) = B::rope(dq, dk.reshape([rows * width, channels]), &pass.angles, Turn::Back);
         let (dq, dk, dgains) = match (&self.head_norms, unnormed) {
             (Some(HeadNorms { q_norm, k_norm }), Some((q, k))) => {
                 let (dq, dq_norm) = self.head_norm_backward(dq, &q, q_norm, full);
@@ -164,7 +164,7 @@ impl<B: FusedOps> Block<B> {
         let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
         let dv = dv.reshape([rows * width, channels]);
         let qkv = [&self.q_proj, &self.k_proj, &self.v_proj];
-        let (dn, [q, k, v]) = linear::backward(&n, [dq, dk, dv], self.qkv.as_ref(), qkv, learning);
+        let (dn, [q, k, v]) = linear::backward(&n, [dq, dk, dv], self.qkv.as_ref(), qkv, learning, sums_qkv);
         let (dx, dinput) = B::rms_norm_backward(&dn, &x, &self.input_layernorm, self.epsilon, dmid, full);
 
         let mut parameters = Vec::new();
@@ -214,19 +214,43 @@ impl<B: FusedOps> Block<B> {
         up: Tensor<B, 2>,
         dout: Tensor<B, 2>,
         learning: Learning,
+        [sums_gate_up, sums_down]: [Option<&mut [Tensor<B, 1>]>; 2],
     ) -> (Tensor<B, 2>, Option<Tensor<B, 1>>, [Vec<Tensor<B, 1>>; 3]) {
         let gain = &self.post_attention_layernorm;
         let gated = B::swiglu(&gate, &up);
-        let (dgated, [down]) = linear::backward(&gated, [dout.clone()], None, [&self.down_proj], learning);
+        let (dgated, [down]) = linear::backward(&gated, [dout.clone()], None, [&self.down_proj], learning, sums_down);
         drop(gated);
         let (dgate, dup) = B::swiglu_backward(&dgated, &gate, &up);
         drop((gate, up, dgated));
         let m = B::rms_norm(mid, gain, self.epsilon);
         let gate_up = [&self.gate_proj, &self.up_proj];
-        let (dm, [gate, up]) = linear::backward(&m, [dgate, dup], self.gate_up.as_ref(), gate_up, learning);
+        let stack = self.gate_up.as_ref();
+        let (dm, [gate, up]) = linear::backward(&m, [dgate, dup], stack, gate_up, learning, sums_gate_up);
         let full = learning == Learning::Full;
         let (dmid, dgain) = B::rms_norm_backward(&dm, mid, gain, self.epsilon, dout, full);
         (dmid, dgain, [gate, up, down])
+    }
+
+    /// Its adapters, in the order of [`Block::parameters`].
+    pub fn adapters(&self) -> impl Iterator<Item = &Lora<B>> {
+        self.groups().into_iter().flatten().filter_map(|linear| linear.lora.as_ref())
+    }
+
+    /// Its projections, those of one input together.
+    fn groups(&self) -> [Vec<&Linear<B>>; 4] {
+        let Self { q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, .. } = self;
+        [vec![q_proj, k_proj, v_proj], vec![o_proj], vec![gate_proj, up_proj], vec![down_proj]]
+    }
+
+    /// What of the adapters' sums belongs to each group of projections.
+    fn shares<'s>(&self, sums: Option<&'s mut [Tensor<B, 1>]>) -> [Option<&'s mut [Tensor<B, 1>]>; 4] {
+        let mut rest = sums;
+        self.groups().map(|group| {
+            let n = 2 * group.iter().filter(|linear| linear.lora.is_some()).count();
+            let (own, others) = rest.take()?.split_at_mut(n);
+            rest = Some(others);
+            Some(own)
+        })
     }
 
     /// The tensors that learn, named as in the checkpoint.

@@ -19,21 +19,19 @@ pub struct KvCache<B: FusedOps> {
 pub struct Slot<B: FusedOps>(Option<(Tensor<B, 3>, Tensor<B, 3>)>);
 
 impl<B: FusedOps> Slot<B> {
-    /// Turns the new keys of the pass's rows, writes them and the new values into the first rows and gives all keys and values
-    /// of those rows for reading.
+    /// Turns the queries and the new keys of the pass's rows, writes the keys and the new values into the first rows, and gives the
+    /// queries, and all keys and values of those rows for reading.
     pub fn append(
         &mut self,
-        k: Tensor<B, 2>,
-        v: Tensor<B, 2>,
+        queries_keys_values: [Tensor<B, 2>; 3],
         pass: &Pass<B>,
-        dim: usize,
-    ) -> (Tensor<B, 3>, Tensor<B, 3>) {
+    ) -> (Tensor<B, 2>, Tensor<B, 3>, Tensor<B, 3>) {
         let cache = self.0.take().expect("a slot is empty only during its own write");
         let span = &pass.span;
-        let (keys, values) = B::cache_append(cache, k, v, (&pass.cos, &pass.sin), span, dim);
+        let (q, keys, values) = B::cache_append(cache, queries_keys_values, &pass.angles, span);
         self.0 = Some((keys.clone(), values.clone()));
         let first = |t: Tensor<B, 3>| if t.dims()[0] > span.rows() { t.narrow(0, 0, span.rows()) } else { t };
-        (first(keys), first(values))
+        (q, first(keys), first(values))
     }
 
     fn map(&mut self, f: impl Fn(Tensor<B, 3>) -> Tensor<B, 3>) {

@@ -67,15 +67,19 @@ pub fn add_forward<B: FusedOps>(sum: &Tensor<B, 2>, x: &Tensor<B, 2>, linear: &L
 }
 
 /// From the gradients of [`forward`]'s outputs to that of its input, and those of each projection's parameters, flat, in the
-/// order of [`Linear::parameters`].
+/// order of [`Linear::parameters`]. With `sums`, those of the adapters are added to these instead.
 pub fn backward<B: FusedOps, const N: usize>(
     x: &Tensor<B, 2>,
     dys: [Tensor<B, 2>; N],
     stack: Option<&Tensor<B, 2>>,
     linears: [&Linear<B>; N],
     learning: Learning,
+    sums: Option<&mut [Tensor<B, 1>]>,
 ) -> (Tensor<B, 2>, [Vec<Tensor<B, 1>>; N]) {
     let projections = linears.map(Linear::projection);
+    if let Some(sums) = sums {
+        return (B::project_backward_onto(x, &dys, &projections, sums), std::array::from_fn(|_| Vec::new()));
+    }
     let ProjectionGrads { dx, adapters } =
         B::project_backward(x, &dys, stack, &projections, learning == Learning::Lora);
     let mut adapters = adapters.into_iter();

@@ -11,10 +11,8 @@ pub struct Pass<B: FusedOps> {
     pub ids: Tensor<B, 1, Int>,
     /// Who may attend to whom.
     pub span: Span<B>,
-    /// Cosine of each token's rotary angles, `[rows · width, head dim / 2]`.
-    pub cos: Tensor<B, 2>,
-    /// Sine of the same.
-    pub sin: Tensor<B, 2>,
+    /// Cosines of each token's rotary angles and then their sines, `[rows · width, head dim]`.
+    pub angles: Tensor<B, 2>,
     /// Coefficient times position rule, `[rows · width, parts of the plan]`; `None` without steering.
     pub steer: Option<Tensor<B, 2>>,
     /// How many tokens of this pass are steered, `[rows][parts of the plan]`; empty without steering.

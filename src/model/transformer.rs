@@ -1,6 +1,6 @@
 //! The whole model: embedding, blocks with their steering, norm, head.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::block::{Block, Kept};
 use super::cache::KvCache;
@@ -150,44 +150,47 @@ impl<B: FusedOps> Transformer<B> {
 
     /// Puts rows on the device. `columns` is the width of the cache, or that of the rows without one.
     pub fn pass(&self, rows: &Rows, columns: usize) -> Pass<B> {
+        self.pass_with(rows, columns, (Vec::new(), [0, 0])).0
+    }
+
+    /// [`Transformer::pass`], and a matrix of the caller's in the same transfer ([`FusedOps::upload`]).
+    pub fn pass_with(&self, rows: &Rows, columns: usize, matrix: (Vec<f32>, [usize; 2])) -> (Pass<B>, Tensor<B, 2>) {
         let n = rows.len() * rows.width;
         assert_eq!(rows.ids.len(), n, "rows x width tokens");
         let vocabulary = self.config.vocab_size as u32;
         assert!(rows.ids.iter().all(|&id| id < vocabulary), "a token beyond the vocabulary");
         let ids: Vec<i32> = rows.ids.iter().map(|&id| id as i32).collect();
-        let (cos, sin) = self.angles(rows);
-        let half = self.config.head_dim / 2;
-        let strengths = self.steering.as_ref().map(|steering| (steering, steering.strengths(rows)));
-        let table = |values| Tensor::from_data(TensorData::new(values, [n, half]), &self.device);
-        Pass {
-            ids: Tensor::from_data(TensorData::new(ids, [n]), &self.device),
-            span: Span::new(rows.start.clone(), rows.at.clone(), rows.width, columns, &self.device),
-            cos: table(cos),
-            sin: table(sin),
-            steer: strengths.as_ref().map(|(steering, strengths)| steering.weights(strengths, &self.device)),
-            steered: strengths.map_or_else(Vec::new, |(_, strengths)| strengths.steered),
-        }
+        let strengths = self.steering.as_ref().map(|steering| (steering.plan().parts.len(), steering.strengths(rows)));
+        let (parts, weights, steered) = match strengths {
+            Some((parts, strengths)) => (parts, strengths.values, strengths.steered),
+            None => (0, Vec::new(), Vec::new()),
+        };
+        let places = Span::<B>::places(&rows.start, &rows.at);
+        let floats = [(self.angles(rows), [n, self.config.head_dim]), (weights, [n, parts]), matrix];
+        let ([ids, places], [angles, weights, matrix]) = B::upload([ids, places], floats, &self.device);
+        let (start, at) = (rows.start.clone(), rows.at.clone());
+        let span = Span::with_places(places, start, at, rows.width, columns, &self.device);
+        (Pass { ids, span, angles, steer: (parts > 0).then_some(weights), steered }, matrix)
     }
 
-    /// Rotary angles (Su et al. 2021; half-rotation as in Hugging Face's models) of every token, each computed once per
-    /// distinct position. The angle is rounded to f32 as in the reference; its cosine and sine are exact.
-    fn angles(&self, rows: &Rows) -> (Vec<f32>, Vec<f32>) {
+    /// Cosines and then sines of the rotary angles (Su et al. 2021; half-rotation as in Hugging Face's models) of every token, each
+    /// computed once per distinct position. The angle is rounded to f32 as in the reference; its cosine and sine are exact.
+    fn angles(&self, rows: &Rows) -> Vec<f32> {
         let dim = self.config.head_dim;
-        let half = dim / 2;
         let places: Vec<usize> = rows.places().map(|place| place.unwrap_or(0)).collect();
         let (low, high) = places.iter().fold((usize::MAX, 0), |(low, high), &p| (low.min(p), high.max(p)));
         let low = low.min(high);
         let frequencies = self.config.rope.frequencies(dim);
-        let mut table: Vec<Option<Vec<(f32, f32)>>> = vec![None; high + 1 - low];
-        let (mut cos, mut sin) = (Vec::with_capacity(places.len() * half), Vec::with_capacity(places.len() * half));
+        let mut table: Vec<Option<Vec<f32>>> = vec![None; high + 1 - low];
+        let mut angles = Vec::with_capacity(places.len() * dim);
         for place in places {
             let row = table[place - low].get_or_insert_with(|| {
-                let angle = |f: &f32| f64::from(place as f32 * f);
-                frequencies.iter().map(|f| (angle(f).cos() as f32, angle(f).sin() as f32)).collect()
+                let of = |f: &f32| f64::from(place as f32 * f);
+                let cosines = frequencies.iter().map(|f| of(f).cos() as f32);
+                cosines.chain(frequencies.iter().map(|f| of(f).sin() as f32)).collect()
             });
-            cos.extend(row.iter().map(|r| r.0));
-            sin.extend(row.iter().map(|r| r.1));
+            angles.extend_from_slice(row);
         }
-        (cos, sin)
+        angles
     }
 }

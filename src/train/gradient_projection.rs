@@ -115,7 +115,7 @@ impl<B: FusedOps> GradientProbe<B> {
                     None => part,
                 });
             };
-            through(model, Learning::Nothing, batch, self.divisor, self.recompute, penalty, &mut see);
+            through(model, Learning::Nothing, batch, self.divisor, self.recompute, penalty, None, &mut see);
         }
         // One read-back for all layers.
         let found = Tensor::cat(slopes.iter().flatten().cloned().collect(), 0);

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::loss::{Supervised, head_backward};
 use super::penalty::Penalty;
 use crate::kernels::FusedOps;
-use crate::model::{Kept, Learning, TokenTable, Transformer};
+use crate::model::{Block, Kept, Learning, Lora, TokenTable, Transformer};
 use crate::text::Batch;
 
 /// What one batch says.
@@ -20,12 +20,13 @@ pub struct Gradients<B: FusedOps> {
 }
 
 impl<B: FusedOps> Gradients<B> {
-    /// The sum of what two batches say.
-    pub fn plus(self, other: Self) -> Self {
+    /// What earlier batches, if there are any, and this one say.
+    pub(super) fn after(self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else { return self };
         Self {
-            loss: self.loss + other.loss,
-            regularisation: self.regularisation.zip(other.regularisation).map(|(a, b)| a + b),
-            parameters: self.parameters.into_iter().zip(other.parameters).map(|(a, b)| a + b).collect(),
+            loss: earlier.loss + self.loss,
+            regularisation: earlier.regularisation.zip(self.regularisation).map(|(a, b)| a + b),
+            parameters: earlier.parameters.into_iter().zip(self.parameters).map(|(a, b)| a + b).collect(),
         }
     }
 }
@@ -39,11 +40,36 @@ pub fn gradients<B: FusedOps>(
     recompute: bool,
     penalty: Option<&Penalty<B>>,
 ) -> Gradients<B> {
-    through(model, learning, batch, divisor, recompute, penalty, &mut |_, _| {})
+    gradients_after(None, model, learning, batch, divisor, recompute, penalty)
+}
+
+/// [`gradients`], added to what earlier batches say: in place where the device does that.
+pub(super) fn gradients_after<B: FusedOps>(
+    mut earlier: Option<Gradients<B>>,
+    model: &Transformer<B>,
+    learning: Learning,
+    batch: &Batch,
+    divisor: f32,
+    recompute: bool,
+    penalty: Option<&Penalty<B>>,
+) -> Gradients<B> {
+    let nothing = &mut |_: usize, _: &Tensor<B, 2>| {};
+    let adapters: Vec<&Lora<B>> = model.blocks.iter().flat_map(Block::adapters).collect();
+    if learning != Learning::Lora || !B::gathers(&adapters) {
+        return through(model, learning, batch, divisor, recompute, penalty, None, nothing).after(earlier);
+    }
+    let lens: Vec<usize> =
+        adapters.iter().flat_map(|lora| [&lora.a, &lora.b]).map(|t| t.shape().num_elements()).collect();
+    let sums = earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.parameters));
+    let mut sums = B::gathering(&lens, sums, &model.device);
+    let found = through(model, learning, batch, divisor, recompute, penalty, Some(&mut sums), nothing);
+    Gradients { parameters: sums, ..found.after(earlier) }
 }
 
 /// [`gradients`], where `see` is shown the gradient with respect to each block's output before its steering,
-/// `[rows · width, hidden]`, the last block's first.
+/// `[rows · width, hidden]`, the last block's first. With `sums`, in the order of the adapters, those of the parameters are
+/// added to these instead.
+#[allow(clippy::too_many_arguments)]
 pub(super) fn through<B: FusedOps>(
     model: &Transformer<B>,
     learning: Learning,
@@ -51,6 +77,7 @@ pub(super) fn through<B: FusedOps>(
     divisor: f32,
     recompute: bool,
     penalty: Option<&Penalty<B>>,
+    mut sums: Option<&mut [Tensor<B, 1>]>,
     see: &mut dyn FnMut(usize, &Tensor<B, 2>),
 ) -> Gradients<B> {
     /// What a block left behind for its backward pass.
@@ -93,7 +120,15 @@ pub(super) fn through<B: FusedOps>(
             dh = steering.backward(index, dh, weights);
         }
         see(index, &dh);
-        let (dx, grads) = model.blocks[index].backward(kept, dh, &pass, learning);
+        let block = &model.blocks[index];
+        // The last block's are the last.
+        let own = sums.take().map(|sums| {
+            let (others, own) = sums.split_at_mut(sums.len() - 2 * block.adapters().count());
+            (own, others)
+        });
+        let (own, others) = own.unzip();
+        sums = others;
+        let (dx, grads) = block.backward(kept, dh, &pass, learning, own);
         dh = dx;
         blocks.push(grads);
     }

@@ -50,6 +50,7 @@ pub use settings::{FitSettings, LossAverage, Recompute};
 
 use context::TrainerState;
 use gradient_projection::GradientProbe;
+use gradients::gradients_after;
 use loss::IntoScalarF32;
 use probe::ActiveProbe;
 use resume::Checkpoint;
@@ -212,23 +213,25 @@ fn window_gradients<B: FusedOps>(
     let weight = |examples: &[&TrainingExample]| examples.iter().flat_map(|l| &l.weights[1..]).sum::<f32>();
     let (whole, count) = (weight(window), micro_batches.len() as f32);
     let recompute = settings.recomputes();
-    let gradients_of = |examples: &[&TrainingExample]| {
+    let gradients_of = |earlier: Option<Gradients<B>>, examples: &[&TrainingExample]| {
         let divisor = match settings.loss_average {
             LossAverage::Tokens => whole,
             LossAverage::MicroBatches => weight(examples) * count,
         };
-        gradients(model, learning, &Batch::collate(examples, context.pad_id), divisor, recompute, penalty)
+        let batch = Batch::collate(examples, context.pad_id);
+        gradients_after(earlier, model, learning, &batch, divisor, recompute, penalty)
     };
     let tokens_max = micro_batches.iter().map(|examples| Extent::of(examples).tokens()).max().unwrap_or(0);
     let at_once = B::at_once(tokens_max, model.config.hidden_size).max(1);
     // Summed as they come, so that there are never more gradients than micro-batches at work.
     let mut sum: Option<Gradients<B>> = None;
     for group in micro_batches.chunks(at_once) {
-        for part in B::side_by_side(group.to_vec(), gradients_of) {
-            sum = Some(match sum {
-                None => part,
-                Some(sum) => sum.plus(part),
-            });
+        if let [one] = group {
+            sum = Some(gradients_of(sum, one));
+            continue;
+        }
+        for part in B::side_by_side(group.to_vec(), |examples| gradients_of(None, examples)) {
+            sum = Some(part.after(sum));
         }
     }
     sum.expect("a step has at least one example")

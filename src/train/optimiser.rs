@@ -62,13 +62,24 @@ impl<B: FusedOps> AdamW<B> {
             self.moments = gradients.iter().map(|g| (g.zeros_like(), g.zeros_like())).collect();
         }
         self.steps += 1;
-        let moments = std::mem::take(&mut self.moments);
-        for (((_, parameter), gradient), (first, second)) in parameters.iter_mut().zip(&gradients).zip(moments) {
-            let weight_decay = if parameter.is_matrix() { self.settings.weight_decay } else { 0.0 };
-            let step = AdamStep { lr, weight_decay, step: self.steps, ..self.settings };
-            let (value, first, second) = B::adamw((parameter.flat(), first, second), gradient, &scale, step);
-            parameter.set(value);
-            self.moments.push((first, second));
+        let mut moments = std::mem::take(&mut self.moments).into_iter();
+        // One after the other, so that old and new values of all tensors are never held at once.
+        for together in B::together(&gradients) {
+            let (gradients, parameters) = (&gradients[together.clone()], &mut parameters[together]);
+            let state =
+                |((_, parameter), (first, second)): (&(_, Parameter<'_, B>), _)| (parameter.flat(), first, second);
+            let states = parameters.iter().zip(moments.by_ref()).map(state).collect();
+            let step = |(_, parameter): &(String, Parameter<'_, B>)| {
+                let weight_decay = if parameter.is_matrix() { self.settings.weight_decay } else { 0.0 };
+                AdamStep { lr, weight_decay, step: self.steps, ..self.settings }
+            };
+            let steps: Vec<AdamStep> = parameters.iter().map(step).collect();
+            for ((_, parameter), (value, first, second)) in
+                parameters.iter_mut().zip(B::adamw_of_all(states, gradients, &scale, &steps))
+            {
+                parameter.set(value);
+                self.moments.push((first, second));
+            }
         }
         norm
     }

@@ -166,7 +166,7 @@ fn mean_states<B: FusedOps>(model: &Transformer<B>, texts: &[Finished], last: us
         let n = shares.len();
         let shares = Tensor::<B, 2>::from_data(TensorData::new(shares, [1, n]), &model.device);
         let pass = model.pass(&rows, rows.width);
-        model.stream(&pass, None, |row, h| {
+        model.stream_to(last, &pass, |row, h| {
             let part = shares.clone().matmul(h.clone());
             sums[row] = Some(match sums[row].take() {
                 Some(sum) => sum + part,

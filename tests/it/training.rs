@@ -4,11 +4,44 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use trimtab::kernels::FusedOps;
+use trimtab::model::{Learning, Transformer};
+use trimtab::train::{self, FitContext, FitSettings};
 use trimtab::vector::VectorFile;
 
 use crate::support::goldens::{assert_close, fixture, floats};
 use crate::support::place::{Place, said, stdout_json};
-use crate::support::reference::{rolled, vectors};
+use crate::support::reference::{adapted, batch, examples, rolled, settings, steps, values, vectors};
+
+/// Copies of a model that is trained further, and gradients of an earlier state, stay what they were: a GPU holds those of all adapters in
+/// one buffer, and writes over it only where nobody looks.
+fn kept<B: FusedOps>(device: &B::Device) {
+    let mut model = adapted::<B>(device);
+    let weights = |model: &Transformer<B>| -> Vec<Vec<f32>> {
+        model.clone().parameters(Learning::Lora).into_iter().map(|(_, p)| values(p.flat())).collect()
+    };
+    let (batch, divisor) = batch(4);
+    let gradients =
+        |model: &Transformer<B>| train::gradients(model, Learning::Lora, &batch, divisor, false, None).parameters;
+    let settings = FitSettings { max_steps: Some(2), warmup_steps: 0, ..settings() };
+    let (examples, mut held) = (examples(), Vec::new());
+    for _ in 0..3 {
+        let gradients = gradients(&model);
+        let were: Vec<Vec<f32>> = gradients.iter().map(|gradient| values(gradient.clone())).collect();
+        assert!(were.iter().flatten().any(|x| *x != 0.0));
+        held.push((model.clone(), weights(&model), gradients, were));
+        assert_eq!(steps(&mut model, &FitContext::new(&examples, 0, &settings)).len(), 2);
+        assert_ne!(weights(&model), held.last().unwrap().1);
+    }
+    for (model, weights_were, gradients, gradients_were) in held {
+        assert_eq!(weights(&model), weights_were);
+        assert_eq!(gradients.into_iter().map(values).collect::<Vec<_>>(), gradients_were);
+    }
+}
+
+on_every_backend! {
+    what_is_kept_of_a_model_outlives_its_training: kept,
+}
 
 #[test]
 fn training_equals_the_reference() {

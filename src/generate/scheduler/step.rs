@@ -6,9 +6,9 @@ use super::{Queueing, Scheduler};
 use crate::Result;
 use crate::generate::capture::{Along, Capture, PromptStates};
 use crate::generate::engine::{OnEvent, Reply};
-use crate::generate::pick::{is_plain, pick};
+use crate::generate::pick::{draws, is_plain, pick};
 use crate::generate::sequence::Sequence;
-use crate::kernels::FusedOps;
+use crate::kernels::{Draw, FusedOps};
 use crate::language_model::{FinishReason, StreamEvent, Token};
 use crate::text::Rows;
 
@@ -28,7 +28,12 @@ impl<B: FusedOps> Scheduler<B> {
             cache.resize(self.columns());
         }
         let model = &self.engine.model;
-        let pass = model.pass(&self.next_rows(), cache.columns());
+        // What the tokens will be drawn with goes to the device with the rows, unless some have ended.
+        let sequences: Vec<&Sequence<B>> = self.rows.iter().flatten().collect();
+        let sampled = sequences.len() == self.rows.len() && !sequences.iter().all(|sequence| is_plain(sequence));
+        let draws = sampled.then(|| draws(&sequences)).flatten();
+        let numbers = Draw::numbers(draws.as_deref().unwrap_or_default());
+        let (pass, sent) = model.pass_with(&self.next_rows(), cache.columns(), numbers);
         let begun = || self.rows.iter().flatten().filter(|sequence| sequence.has_begun());
         let residuals = self.rows.iter().flatten().any(|sequence| sequence.asked.capture.spec.residuals);
         let mut probing: Vec<(Arc<Capture<B>>, Along<B>)> = Vec::new();
@@ -75,7 +80,8 @@ impl<B: FusedOps> Scheduler<B> {
             let ids = logits.argmax(1).into_data();
             ids.iter::<u32>().map(|id| Ok(Token { id, logprob: 0.0, top: Vec::new(), along: Vec::new() })).collect()
         } else {
-            pick(logits, &sequences, &self.engine.vocabulary.eos_ids)
+            let sent = draws.filter(|draws| draws.len() == sequences.len()).map(|_| sent);
+            pick(logits, &sequences, &self.engine.vocabulary.eos_ids, sent)
         };
         let mut ended = Vec::new();
         for (i, token) in live.into_iter().zip(picked) {

@@ -1,26 +1,46 @@
 //! The GPU's versions of the operations: each calls a kernel of `shaders` on contiguous tensors.
 
+mod flat;
 mod projections;
 mod tensors;
 #[cfg(all(test, feature = "cpu", any(feature = "wgpu", feature = "vulkan", feature = "metal")))]
 mod tests;
+mod upload;
+
+use std::ops::Range;
 
 use burn::tensor::backend::DeviceOps;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
 use self::projections::{few_rows, product};
 use self::tensors::{contiguous, places, sizes, tensor};
+use self::upload::Upload;
 use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
 use super::{
-    AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, ProjectionGrads, Span, shaders,
+    AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
+    shaders,
 };
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
 const FEW_QUERIES: usize = 8;
+
+fn factors(step: &AdamStep) -> Factors {
+    let (bias1, bias2) = step.bias_corrections();
+    Factors {
+        beta1: step.beta1 as f32,
+        rest1: (1.0 - step.beta1) as f32,
+        beta2: step.beta2 as f32,
+        rest2: (1.0 - step.beta2) as f32,
+        decay: (1.0 - step.lr * step.weight_decay) as f32,
+        rate: (step.lr / bias1) as f32,
+        bias: bias2.sqrt() as f32,
+        epsilon: step.epsilon as f32,
+    }
+}
 
 impl<R, F, I, BT> FusedOps for CubeBackend<R, F, I, BT>
 where
@@ -74,7 +94,29 @@ where
         projections: &[Projection<'_, Self>],
         learns: bool,
     ) -> Option<ProjectionGrads<Self>> {
-        projections::project_backward(x, dys, projections, learns)
+        projections::project_backward(x, dys, projections, learns, None)
+    }
+
+    fn gathers(adapters: &[&Lora<Self>]) -> bool {
+        adapters.iter().all(|lora| projections::gathers(lora))
+    }
+
+    fn gathering(lens: &[usize], earlier: Option<Vec<Tensor<Self, 1>>>, device: &Self::Device) -> Vec<Tensor<Self, 1>> {
+        let sums = match earlier {
+            Some(earlier) => flat::alone(earlier.into_iter().map(contiguous).collect()),
+            None => flat::zeros(lens, &R::client(device), device),
+        };
+        sums.into_iter().map(tensor).collect()
+    }
+
+    fn project_backward_onto(
+        x: &Tensor<Self, 2>,
+        dys: &[Tensor<Self, 2>],
+        projections: &[Projection<'_, Self>],
+        sums: &mut [Tensor<Self, 1>],
+    ) -> Tensor<Self, 2> {
+        let found = projections::project_backward(x, dys, projections, true, Some(sums));
+        found.expect("these adapters are gathered").dx
     }
 
     fn matmul(a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
@@ -118,10 +160,14 @@ where
         (tensor(dgate), tensor(dup))
     }
 
-    fn rope(x: Tensor<Self, 2>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>, dim: usize) -> Tensor<Self, 2> {
-        let channels = x.dims()[1];
-        let (cos, sin) = (contiguous(cos.clone()), contiguous(sin.clone()));
-        tensor(shaders::rope::rope(contiguous(x), cos, sin, channels, dim))
+    fn rope(
+        q: Tensor<Self, 2>,
+        k: Tensor<Self, 2>,
+        angles: &Tensor<Self, 2>,
+        turn: Turn,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let (q, k) = shaders::rope::rope(contiguous(q), contiguous(k), contiguous(angles.clone()), turn.sign());
+        (tensor(q), tensor(k))
     }
 
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
@@ -133,20 +179,23 @@ where
 
     fn cache_append(
         (keys, values): (Tensor<Self, 3>, Tensor<Self, 3>),
-        k: Tensor<Self, 2>,
-        v: Tensor<Self, 2>,
-        (cos, sin): (&Tensor<Self, 2>, &Tensor<Self, 2>),
+        [q, k, v]: [Tensor<Self, 2>; 3],
+        angles: &Tensor<Self, 2>,
         span: &Span<Self>,
-        dim: usize,
-    ) -> (Tensor<Self, 3>, Tensor<Self, 3>) {
+    ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
         let ([all, columns, channels], new) = (keys.dims(), [span.rows() * span.width, keys.dims()[2]]);
+        let [tokens, dim] = angles.dims();
         assert!(span.rows() <= all && values.dims() == keys.dims(), "a row of both caches for each of the pass");
         assert!(k.dims() == new && v.dims() == new && channels % dim == 0, "keys and values like those of the cache");
+        assert!(
+            q.dims()[0] == tokens && tokens == new[0] && q.dims()[1] % dim == 0,
+            "queries and angles of the tokens"
+        );
         assert!(span.at.iter().all(|&at| at + span.width <= columns), "new columns beyond the cache");
         let caches = (contiguous(keys), contiguous(values));
-        let (new, angles) = ((contiguous(k), contiguous(v)), (contiguous(cos.clone()), contiguous(sin.clone())));
-        let (keys, values) = shaders::cache::append_both(caches, new, angles, places(span), dim);
-        (tensor(keys), tensor(values))
+        let new = (contiguous(q), contiguous(k), contiguous(v));
+        let (q, keys, values) = shaders::cache::append_both(caches, new, contiguous(angles.clone()), places(span));
+        (tensor(q), tensor(keys), tensor(values))
     }
 
     fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
@@ -163,6 +212,21 @@ where
     const COMPOSES_ATTENTION: bool = false;
 
     const PLACES_ON_DEVICE: bool = true;
+
+    fn upload<const J: usize, const K: usize>(
+        ints: [Vec<i32>; J],
+        floats: [(Vec<f32>, [usize; 2]); K],
+        device: &Self::Device,
+    ) -> ([Tensor<Self, 1, Int>; J], [Tensor<Self, 2>; K]) {
+        let mut upload = Upload::new(R::client(device));
+        let ints = ints.map(|ints| upload.add(ints.iter().map(|int| int.to_ne_bytes()), DType::I32, [ints.len()]));
+        let floats = floats.map(|(x, shape)| upload.add(x.iter().map(|x| x.to_ne_bytes()), DType::F32, shape));
+        let sent = upload.send();
+        (
+            ints.map(|part| Tensor::from_primitive(sent.part(part, device))),
+            floats.map(|part| tensor(sent.part(part, device))),
+        )
+    }
 
     fn causal_attention(
         q: &Tensor<Self, 2>,
@@ -217,7 +281,37 @@ where
     }
 
     fn sum_of_squares(tensors: &[Tensor<Self, 1>]) -> Tensor<Self, 1> {
-        tensor(shaders::optimiser::sum_of_squares(tensors.iter().cloned().map(contiguous).collect()))
+        let tensors: Vec<_> = tensors.iter().cloned().map(contiguous).collect();
+        let wholes = flat::stretches(&tensors).into_iter().map(|stretch| flat::whole(&tensors[stretch]));
+        tensor(shaders::optimiser::sum_of_squares(wholes.collect()))
+    }
+
+    fn together(gradients: &[Tensor<Self, 1>]) -> Vec<Range<usize>> {
+        flat::stretches(&gradients.iter().cloned().map(contiguous).collect::<Vec<_>>())
+    }
+
+    fn adamw_of_all(
+        states: Vec<Moments<Self, 1>>,
+        gradients: &[Tensor<Self, 1>],
+        scale: &Tensor<Self, 1>,
+        steps: &[AdamStep],
+    ) -> Vec<Moments<Self, 1>> {
+        let (mut states, mut stepped) = (states.into_iter(), Vec::with_capacity(steps.len()));
+        for alike in steps.chunk_by(|one, next| one.weight_decay == next.weight_decay) {
+            let gradients = &gradients[stepped.len()..stepped.len() + alike.len()];
+            let lens: Vec<usize> = gradients.iter().map(|gradient| gradient.dims()[0]).collect();
+            let (mut values, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+            for (value, first, second) in states.by_ref().take(alike.len()) {
+                values.push(value);
+                firsts.push(first);
+                seconds.push(second);
+            }
+            let (state, scale) = ([values, firsts, seconds].map(flat::joined), contiguous(scale.clone()));
+            let state = shaders::optimiser::adamw(state, flat::joined(gradients.to_vec()), scale, factors(&alike[0]));
+            let [values, firsts, seconds] = state.map(|whole| flat::split(&whole, &lens).into_iter().map(tensor));
+            stepped.extend(values.zip(firsts).zip(seconds).map(|((value, first), second)| (value, first, second)));
+        }
+        stepped
     }
 
     fn adamw<const D: usize>(
@@ -226,30 +320,22 @@ where
         scale: &Tensor<Self, 1>,
         step: AdamStep,
     ) -> Moments<Self, D> {
-        let (bias1, bias2) = step.bias_corrections();
-        let factors = Factors {
-            beta1: step.beta1 as f32,
-            rest1: (1.0 - step.beta1) as f32,
-            beta2: step.beta2 as f32,
-            rest2: (1.0 - step.beta2) as f32,
-            decay: (1.0 - step.lr * step.weight_decay) as f32,
-            rate: (step.lr / bias1) as f32,
-            bias: bias2.sqrt() as f32,
-            epsilon: step.epsilon as f32,
-        };
         let state = [contiguous(value), contiguous(first), contiguous(second)];
-        let state = shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors);
+        let state =
+            shaders::optimiser::adamw(state, contiguous(gradient.clone()), contiguous(scale.clone()), factors(&step));
         let [value, first, second] = state.map(tensor);
         (value, first, second)
     }
 
     const FINDS_CANDIDATES: bool = true;
 
-    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw]) -> Vec<Candidates> {
+    fn candidates(logits: &Tensor<Self, 2>, draws: &[Draw], sent: Option<Tensor<Self, 2>>) -> Vec<Candidates> {
         let [n, vocabulary] = logits.dims();
         assert_eq!(draws.len(), n, "a draw for every row");
-        let numbers = draws.iter().flat_map(|draw| [draw.sharpness(), draw.uniform as f32]).collect();
-        let draws = Tensor::<Self, 2>::from_data(TensorData::new::<f32, _>(numbers, [n, 2]), &logits.device());
+        let draws = sent.unwrap_or_else(|| {
+            let ([], [draws]) = Self::upload([], [Draw::numbers(draws)], &logits.device());
+            draws
+        });
         let found: Tensor<Self, 2> = tensor(shaders::sample::candidates(contiguous(logits.clone()), contiguous(draws)));
         let found: Vec<f32> = found.into_data().iter::<f32>().collect();
         let of_row = |row: &[f32]| {

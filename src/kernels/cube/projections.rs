@@ -11,15 +11,10 @@ use crate::kernels::{FusedOps, Lora, Projection, ProjectionGrads, shaders};
 
 /// Whether the kernels take these adapters, and there is anything to do.
 fn takes<B: FusedOps>(x: &Tensor<B, 2>, projections: &[Projection<'_, B>]) -> bool {
-    let thin = |Lora { a, b, .. }: &Lora<B>| {
-        let rank = a.dims()[1];
-        let kept = [a.dtype(), b.dtype()] == [DType::F32; 2];
-        (1..=shaders::product::RANK_MAX.min(shaders::thin::COLUMNS_MAX)).contains(&rank) && kept
-    };
     let sized = |projection: &Projection<'_, B>| projection.weight.shape().num_elements() > 0;
     x.dims()[0] > 0
         && x.dtype() == DType::F32
-        && projections.iter().all(|projection| sized(projection) && projection.lora.is_none_or(thin))
+        && projections.iter().all(|projection| sized(projection) && projection.lora.is_none_or(gathers))
 }
 
 fn primitive<B, R, const D: usize>(tensor: &Tensor<B, D>) -> CubeTensor<R>
@@ -111,12 +106,21 @@ where
     Some(projections.iter().map(one).collect())
 }
 
-/// The gradients of [`project`] without a sum.
+/// Whether the gradients of an adapter are added up in place.
+pub(super) fn gathers<B: FusedOps>(Lora { a, b, .. }: &Lora<B>) -> bool {
+    let rank = a.dims()[1];
+    let kept = [a.dtype(), b.dtype()] == [DType::F32; 2];
+    (1..=shaders::product::RANK_MAX.min(shaders::thin::COLUMNS_MAX)).contains(&rank) && kept
+}
+
+/// The gradients of [`project`] without a sum. Those of the adapters are added to `sums`, A's and B's by turns, if there are, and to
+/// nothing else.
 pub(super) fn project_backward<B, R>(
     x: &Tensor<B, 2>,
     dys: &[Tensor<B, 2>],
     projections: &[Projection<'_, B>],
     learns: bool,
+    sums: Option<&mut [Tensor<B, 1>]>,
 ) -> Option<ProjectionGrads<B>>
 where
     B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
@@ -136,6 +140,7 @@ where
     let mut dlows = shaders::thin::multiply(&pairs);
     let mut lows = dlows.split_off(adapters).into_iter();
     let mut dlows = dlows.into_iter();
+    let mut sums = sums.map(|sums| sums.iter_mut().map(|sum| primitive(sum)));
     let (mut dx, mut gradients) = (None::<Tensor<B, 2>>, Vec::new());
     for (&Projection { weight, lora, .. }, dy) in projections.iter().zip(dys) {
         let own = product(dy.clone(), weight.clone());
@@ -150,7 +155,9 @@ where
         let dlow = dlows.next().expect("one for each adapter");
         gradients.push(lows.next().map(|low| {
             let (x, dy) = (primitive(&x.clone().transpose()), primitive(&dy.clone().transpose()));
-            let (da, db) = shaders::thin::adapter_gradients((x, dlow.clone()), (dy, low), lora.scale);
+            let mut sum = || sums.as_mut()?.next();
+            let sums = sum().zip(sum());
+            let (da, db) = shaders::thin::adapter_gradients((x, dlow.clone()), (dy, low), lora.scale, sums);
             (tensor(da), tensor(db))
         }));
         let added = (None, dx.take().map(contiguous));

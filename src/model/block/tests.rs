@@ -93,7 +93,7 @@ fn every_architectures_backward_is_that_of_autodiff() {
             let mut ours = model::<Flex>(architecture, learning);
             let pass = ours.pass(&rows, rows.width);
             let (out, kept) = ours.blocks[0].forward(matrix("x", shape), &pass);
-            let (dx, gradients) = ours.blocks[0].backward(kept, matrix("dy", shape), &pass, learning);
+            let (dx, gradients) = ours.blocks[0].backward(kept, matrix("dy", shape), &pass, learning, None);
 
             let mut twin = model::<A>(architecture, learning);
             let pass = twin.pass(&rows, rows.width);
@@ -136,7 +136,7 @@ fn gains_of_queries_and_keys_move_the_output_as_their_gradients_say() {
     };
     let block = &mut qwen3.blocks[0];
     let (_, kept) = block.forward(matrix("x", shape), &pass);
-    let (_, gradients) = block.backward(kept, matrix("dy", shape), &pass, Learning::Full);
+    let (_, gradients) = block.backward(kept, matrix("dy", shape), &pass, Learning::Full, None);
     let names: Vec<String> = parameters(block, Learning::Full).into_iter().map(|(name, _)| name).collect();
     let mut seen = 0;
     for (i, name) in names.iter().enumerate().filter(|(_, name)| name.contains("q_norm") || name.contains("k_norm")) {

@@ -168,7 +168,7 @@ fn block<B: FusedOps>(model: &Transformer<B>, extent: Extent, at_once: usize) ->
     let forward = timed::<B>(&model.device, || together(&|| drop(model.block(0, x.clone(), &pass))));
     let (out, kept) = model.block(0, x.clone(), &pass);
     let backward = timed::<B>(&model.device, || {
-        together(&|| drop(model.blocks[0].backward(kept.clone(), out.clone(), &pass, Learning::Lora)));
+        together(&|| drop(model.blocks[0].backward(kept.clone(), out.clone(), &pass, Learning::Lora, None)));
     });
     (forward, backward)
 }
@@ -188,8 +188,8 @@ fn head<B: FusedOps>(model: &Transformer<B>, positions: usize, at_once: usize) -
 fn optimiser<B: FusedOps>(mut model: Transformer<B>) -> f64 {
     let mut optimiser = AdamW::new(&FitSettings::default());
     let device = model.device.clone();
-    let zeros: Vec<Tensor<B, 1>> =
-        model.parameters(Learning::Lora).iter().map(|(_, p)| p.flat().zeros_like()).collect();
+    let lens: Vec<usize> = model.parameters(Learning::Lora).iter().map(|(_, parameter)| parameter.len()).collect();
+    let zeros = B::gathering(&lens, None, &device);
     timed::<B>(&device, || drop(optimiser.step(&mut model.parameters(Learning::Lora), zeros.clone(), 1e-6)))
 }
 

@@ -195,7 +195,7 @@ fn candidates_are_the_best_and_draws_follow_the_distribution() {
         let draws: Vec<Draw> =
             (0..n).map(|i| Draw { temperature: 0.6 + 0.4 * i as f32, uniform: 0.1 + 0.23 * i as f64 }).collect();
         let want = composed::candidates(&logits, &draws);
-        let found = Wgpu::candidates(&glogits, &draws);
+        let found = Wgpu::candidates(&glogits, &draws, None);
         assert_eq!(found.len(), n);
         for ((found, want), draw) in found.iter().zip(&want).zip(&draws) {
             assert_eq!((found.top, found.drawn), (want.top, want.drawn), "{n} of {vocabulary}, {draw:?}");
@@ -212,7 +212,7 @@ fn draws_stay_within_the_distribution() {
     let vocabulary = 9000;
     let drawn = |logits: Vec<f32>, uniform: f64| {
         let logits = Tensor::<Wgpu, 2>::from_data(TensorData::new(logits, [1, vocabulary]), &device);
-        Wgpu::candidates(&logits, &[Draw { temperature: 1.0, uniform }]).remove(0)
+        Wgpu::candidates(&logits, &[Draw { temperature: 1.0, uniform }], None).remove(0)
     };
     let mut logits = vec![f32::NEG_INFINITY; vocabulary];
     for id in [5, 8300, 8999] {

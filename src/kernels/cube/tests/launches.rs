@@ -1,6 +1,7 @@
 //! How many kernels each operation launches on a GPU: launches, not arithmetic, bound the speed of decoding.
 #![allow(clippy::print_stdout)] // The parent reads it.
 
+use std::cell::Cell;
 use std::process::Command;
 
 use burn::backend::Wgpu;
@@ -8,7 +9,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::support::device;
-use crate::kernels::{AdamStep, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span};
+use crate::kernels::{AdamStep, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span, Turn};
 
 /// Marks the beginning of an operation among the lines of CubeCL's log.
 const MARK: &str = "operation: ";
@@ -67,14 +68,14 @@ fn operations() -> Vec<Counted> {
             1,
             Box::new(|| drop(Wgpu::swiglu_backward(&fresh([9, 64]), &fresh([9, 64]), &fresh([9, 64])))),
         ),
-        ("rope", 1, Box::new(|| drop(Wgpu::rope(fresh([9, 64]), &fresh([9, 8]), &fresh([9, 8]), 16)))),
+        ("rope", 1, Box::new(|| drop(Wgpu::rope(fresh([9, 64]), fresh([9, 32]), &fresh([9, 16]), Turn::Forth)))),
         ("cache_write", 1, Box::new(move || drop(Wgpu::cache_write(fresh([1, 400, 32]), &fresh([1, 1, 32]), &write)))),
         (
             "cache_append",
             1,
             Box::new(move || {
-                let (cache, new, angles) = (|| fresh([1, 400, 32]), || fresh([1, 32]), fresh([1, 8]));
-                drop(Wgpu::cache_append((cache(), cache()), new(), new(), (&angles, &angles), &append, 16));
+                let (cache, new) = (|| fresh([1, 400, 32]), [fresh([1, 64]), fresh([1, 32]), fresh([1, 32])]);
+                drop(Wgpu::cache_append((cache(), cache()), new, &fresh([1, 16]), &append));
             }),
         ),
         ("cache_put", 1, Box::new(|| drop(Wgpu::cache_put(fresh([3, 20, 32]), &[2, 0], &fresh([2, 9, 32]))))),
@@ -128,6 +129,15 @@ fn operations() -> Vec<Counted> {
                 drop(Wgpu::adamw(state, &fresh([7, 9]), &fresh([1]), step));
             }),
         ),
+        ("adamw of twenty tensors whose gradients are added up in place", 1, step_of_twenty()),
+        (
+            "sum of squares of twenty such",
+            2,
+            Box::new({
+                let zeros = twenty();
+                move || drop(Wgpu::sum_of_squares(&zeros))
+            }),
+        ),
         (
             "scatter_rows",
             2,
@@ -139,7 +149,7 @@ fn operations() -> Vec<Counted> {
         (
             "candidates",
             2,
-            Box::new(|| drop(Wgpu::candidates(&fresh([1, 300]), &[Draw { temperature: 1.0, uniform: 0.5 }]))),
+            Box::new(|| drop(Wgpu::candidates(&fresh([1, 300]), &[Draw { temperature: 1.0, uniform: 0.5 }], None))),
         ),
         (
             "sum of squares of three tensors",
@@ -165,6 +175,20 @@ fn operations() -> Vec<Counted> {
         ("three projections with adapters, backward", 11, Box::new(|| drop(Adapted::new().backward(3)))),
         ("a projection with an adapter, backward", 4, Box::new(|| drop(Adapted::new().backward(1)))),
     ]
+}
+
+/// Tensors that lie in one buffer.
+fn twenty() -> Vec<Tensor<Wgpu, 1>> {
+    Wgpu::gathering(&[256; 20], None, &Default::default())
+}
+
+fn step_of_twenty() -> Box<dyn Fn()> {
+    let step = AdamStep { lr: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
+    let states =
+        twenty().into_iter().zip(twenty()).zip(twenty()).map(|((value, first), second)| (value, first, second));
+    let (states, gradients) = (Cell::new(states.collect::<Vec<_>>()), twenty());
+    // Nobody else holds them, the first time.
+    Box::new(move || drop(Wgpu::adamw_of_all(states.take(), &gradients, &fresh([1]), &[step; 20])))
 }
 
 /// A projection with a bias and an adapter.

@@ -177,7 +177,7 @@ fn thin_products_of_any_rank() {
                 let ((x, gx), (dy, gdy)) = (matrix([n, inner], 1), matrix([n, 41], 2));
                 let (dlow, gdlow) = held(matrix([n, rank], 3));
                 let [gx, gdy] = [gx, gdy].map(|t| t.transpose().into_primitive().tensor());
-                let (da, db) = shaders::thin::adapter_gradients((gx, gdlow), (gdy, low.clone()), 0.7);
+                let (da, db) = shaders::thin::adapter_gradients((gx, gdlow), (gdy, low.clone()), 0.7, None);
                 close(&format!("{name}, dA"), back(da), x.transpose().matmul(dlow));
                 close(&format!("{name}, dB"), back(db), want.clone().transpose().matmul(dy) * 0.7);
                 let ((sum, gsum), (more, gmore)) = (held(both([n, 41], 4, &device)), held(both([n, 41], 5, &device)));
@@ -242,10 +242,43 @@ fn projections_with_adapters_and_their_gradients() {
                     }
                 }
             }
+            gathered_twice(&gx, &gdys, &layers, &want, most, &device);
             for (gdy, dy) in gdys.into_iter().zip(dys) {
                 close("the outputs' gradients are left alone", gdy, dy);
             }
         }
+    }
+}
+
+/// Gradients that are added up in place, and those of the first time, which somebody keeps.
+fn gathered_twice(
+    x: &Tensor<Wgpu, 2>,
+    dys: &[Tensor<Wgpu, 2>],
+    layers: &Layers,
+    want: &ProjectionGrads<Flex>,
+    most: f32,
+    device: &WgpuDevice,
+) {
+    let projections = layers.there();
+    let adapters: Vec<&Lora<Wgpu>> = projections.iter().filter_map(|projection| projection.lora).collect();
+    assert!(Wgpu::gathers(&adapters));
+    let want_of: Vec<Tensor<Flex, 1>> = want
+        .adapters
+        .iter()
+        .flatten()
+        .flat_map(|(a, b)| [a, b])
+        .map(|t| t.clone().reshape([t.shape().num_elements()]))
+        .collect();
+    let lens: Vec<usize> = want_of.iter().map(|t| t.dims()[0]).collect();
+    let mut sums = Wgpu::gathering(&lens, None, device);
+    let first = Wgpu::project_backward_onto(x, dys, &projections, &mut sums);
+    within(most, "dx beside gathered gradients", first, want.dx.clone());
+    let kept = sums.clone();
+    let mut sums = Wgpu::gathering(&lens, Some(sums), device);
+    Wgpu::project_backward_onto(x, dys, &projections, &mut sums);
+    for ((sum, kept), want) in sums.into_iter().zip(kept).zip(want_of) {
+        close("what somebody keeps", kept, want.clone());
+        close("the sum of two gradients", sum, want * 2.0);
     }
 }
 

@@ -5,7 +5,7 @@ use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::{Tensor, TensorData};
 
 use super::support::{along, both, close, device, slope_is, within};
-use crate::kernels::{FusedOps, Heads, SCORES_AT_ONCE, Span, composed};
+use crate::kernels::{FusedOps, Heads, SCORES_AT_ONCE, Span, Turn, composed};
 
 const ROWS_AND_CHANNELS: [[usize; 2]; 6] = [[1, 1], [3, 8], [33, 50], [5, 64], [130, 96], [7, 1027]];
 
@@ -75,18 +75,31 @@ fn swiglu_backward_is_its_gradient() {
     slope_is("swiglu dup", dup, direction, want);
 }
 
+/// Cosines and sines of drawn angles.
+fn angles(n: usize, dim: usize, device: &WgpuDevice) -> (Tensor<Flex, 2>, Tensor<Wgpu, 2>) {
+    let (angle, gangle) = both([n, dim / 2], 7, device);
+    let there = Tensor::cat(vec![gangle.clone().cos(), gangle.sin()], 1);
+    (Tensor::cat(vec![angle.clone().cos(), angle.sin()], 1), there)
+}
+
 #[test]
 fn rope_in_place_and_not() {
     let Some(device) = device() else { return };
     for (n, heads, dim) in [(1, 1, 8), (12, 4, 16), (5, 14, 64), (3, 3, 80), (130, 1, 2), (2, 28, 128)] {
-        let ((x, gx), (angle, gangle)) = (both([n, heads * dim], 1, &device), both([n, dim / 2], 2, &device));
-        let (cos, sin, gcos, gsin) = (angle.clone().cos(), angle.sin(), gangle.clone().cos(), gangle.sin());
-        let want = composed::rope(x.clone(), &cos, &sin, dim);
-        let turned = Wgpu::rope(gx.clone(), &gcos, &gsin, dim);
-        close(&format!("rope {n} {heads} {dim}"), turned.clone(), want.clone());
-        close("a shared input is left alone", gx.clone(), x.clone());
-        close("back", Wgpu::rope(turned, &gcos, &gsin.clone().neg(), dim), x);
-        close("in place", Wgpu::rope(gx * 1.0, &gcos, &gsin, dim), want);
+        let ((q, gq), (k, gk)) = (both([n, heads * dim], 1, &device), both([n, (heads / 7 + 1) * dim], 2, &device));
+        let (angles, gangles) = angles(n, dim, &device);
+        let [want_q, want_k] = [&q, &k].map(|x| composed::rope(x.clone(), &angles, Turn::Forth));
+        let (turned_q, turned_k) = Wgpu::rope(gq.clone(), gk.clone(), &gangles, Turn::Forth);
+        close(&format!("rope {n} {heads} {dim}"), turned_q.clone(), want_q.clone());
+        close("rope of keys", turned_k.clone(), want_k.clone());
+        close("shared queries are left alone", gq.clone(), q.clone());
+        close("shared keys are left alone", gk.clone(), k.clone());
+        let (back_q, back_k) = Wgpu::rope(turned_q, turned_k, &gangles, Turn::Back);
+        close("back", back_q, q);
+        close("keys back", back_k, k);
+        let (turned_q, turned_k) = Wgpu::rope(gq * 1.0, gk * 1.0, &gangles, Turn::Forth);
+        close("in place", turned_q, want_q);
+        close("keys in place", turned_k, want_k);
     }
 }
 
@@ -114,7 +127,7 @@ fn a_cache_is_written_by_row() {
 }
 
 #[test]
-fn keys_are_turned_on_their_way_into_the_cache() {
+fn queries_and_keys_are_turned_on_the_way_into_the_cache() {
     let Some(device) = device() else { return };
     for (at, width, heads, dim) in [(vec![0, 7, 3], 2, 2, 6), (vec![8], 1, 1, 64), (vec![0, 0, 0, 0], 9, 3, 10)] {
         let (rows, channels) = (at.len(), heads * dim);
@@ -122,9 +135,11 @@ fn keys_are_turned_on_their_way_into_the_cache() {
             (both([4, 9, channels], 1, &device), both([4, 9, channels], 2, &device));
         let ((k, gk), (v, gv)) =
             (both([rows * width, channels], 3, &device), both([rows * width, channels], 4, &device));
-        let (angle, gangle) = both([rows * width, dim / 2], 5, &device);
+        let (q, gq) = both([rows * width, 3 * channels], 5, &device);
+        let (angles, gangles) = angles(rows * width, dim, &device);
         let span = span(&at, width, 9, &device);
-        let k = composed::rope(k, &angle.clone().cos(), &angle.sin(), dim).reshape([rows, width, channels]);
+        let want_q = composed::rope(q.clone(), &angles, Turn::Forth);
+        let k = composed::rope(k, &angles, Turn::Forth).reshape([rows, width, channels]);
         let v = v.reshape([rows, width, channels]);
         let (mut want_keys, mut want_values) = (keys.clone(), values);
         for (b, &a) in at.iter().enumerate() {
@@ -132,8 +147,10 @@ fn keys_are_turned_on_their_way_into_the_cache() {
             want_keys = want_keys.slice_assign(place.clone(), k.clone().narrow(0, b, 1));
             want_values = want_values.slice_assign(place, v.clone().narrow(0, b, 1));
         }
-        let angles = (&gangle.clone().cos(), &gangle.sin());
-        let (new_keys, new_values) = Wgpu::cache_append((gkeys.clone(), gvalues), gk, gv, angles, &span, dim);
+        let caches = (gkeys.clone(), gvalues);
+        let (turned, new_keys, new_values) = Wgpu::cache_append(caches, [gq.clone(), gk, gv], &gangles, &span);
+        close("queries", turned, want_q);
+        close("shared queries are left alone", gq, q);
         close(&format!("keys at {at:?}"), new_keys, want_keys);
         close("values", new_values, want_values);
         close("shared keys are left alone", gkeys, keys);
@@ -257,9 +274,10 @@ fn a_tensor_with_one_owner_is_written_in_place() {
         let shared = matrix(1);
         assert_ne!(place(&work(shared.clone())), place(&shared), "{what}: wrote into a shared tensor");
     };
-    let (angle, gain) = (both([6, 8], 2, &device).1, both([32], 2, &device).1);
+    let (angles, gain) = (both([6, 16], 2, &device).1, both([32], 2, &device).1);
     let (x, long, wide) = (matrix(3), both([6, 200], 4, &device).1, both([200, 32], 5, &device).1);
-    stays("rope", &|x| Wgpu::rope(x, &angle, &angle, 16));
+    stays("rope of queries", &|x| Wgpu::rope(x, matrix(6), &angles, Turn::Forth).0);
+    stays("rope of keys", &|x| Wgpu::rope(matrix(6), x, &angles, Turn::Forth).1);
     stays("rms_norm_backward", &|residual| Wgpu::rms_norm_backward(&x, &x, &gain, 1e-6, residual, false).0);
     stays("low rank", &|sum| Wgpu::add_matmul(sum, &x, &both([32, 32], 3, &device).1, 0.5));
     stays("product", &|sum| Wgpu::add_matmul(sum, &long, &wide, 0.5));
