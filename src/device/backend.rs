@@ -61,6 +61,8 @@ pub(super) struct Built {
     /// Which of them, its dtype, and how many share the machine.
     pub open: fn(Which<'_>, &str, usize) -> Result<Box<dyn Runtime>>,
     pub list: fn() -> Vec<DeviceInfo>,
+    /// The dtype that `auto` takes for a model, and why, where it goes by the checkpoint (guide: method, "Dtypes").
+    pub auto: Option<fn(&Path) -> Result<(&'static str, &'static str)>>,
     /// Which of them, and whose code.
     pub examine: fn(Which<'_>, Bodies) -> Result<Examination>,
 }
@@ -258,6 +260,10 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     }
 }
 
+/// Numbers up to which a model is held in f32 anyway: half the bytes bring nothing where a processor's caches hold the weights, or where
+/// the time goes into beginning kernels.
+pub(super) const SMALL: usize = 1 << 24;
+
 /// Picks the dtype of frozen matrices. `auto` takes the preferred one, or f32 where the device cannot compute in it.
 pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferred: DType) -> Result<DType> {
     let dtype = match wanted {
@@ -287,7 +293,11 @@ pub(super) fn dtypes<B: FusedOps>(device: &B::Device) -> Vec<String> {
 
 /// Whether frozen matrices can be held in this dtype.
 fn holds<B: FusedOps>(device: &B::Device, dtype: DType) -> bool {
-    if dtype == DType::I8 { B::HOLDS_Q8 } else { B::supports_dtype(device, dtype) }
+    match dtype {
+        DType::I8 => B::HOLDS_Q8,
+        DType::F16 | DType::BF16 if B::HOLDS_HALVES => true,
+        _ => B::supports_dtype(device, dtype),
+    }
 }
 
 /// What `--dtype` calls a dtype of frozen matrices.
