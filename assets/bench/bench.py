@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import platform
+import random
 import re
 import resource
 import statistics
@@ -28,6 +29,12 @@ WORDS = ("the ship left early and nobody on the shore could say where it went be
 
 def words(count, salt):
     return " ".join(WORDS[(salt * 7 + i * (1 + salt % 5)) % len(WORDS)] for i in range(count))
+
+
+def common(count, salt):
+    """Words that are one token each in every vocabulary."""
+    known = "the of and to in that for on with from by as at an was it".split()
+    return " ".join(random.Random(salt).choices(known, k=count))
 
 
 def ids(count, salt):
@@ -87,18 +94,19 @@ class Program:
         return rate_of(made, seconds, least)
 
     def rate_activations(self, folder, work):
-        prompts = [ids(work["length"], i) for i in range(work["batch"])]
+        # Text: tokens are taken from a row only where they decode to its answer.
+        halves = work["length"] // 2, work["length"] - work["length"] // 2
+        prompts = [(common(halves[0], 2 * i), " " + common(halves[1], 2 * i + 1)) for i in range(work["batch"])]
         vectors = write_vectors(folder, work["layers"], work["hidden"])
 
         def project(texts, name):
             rows = folder / f"{name}.jsonl"
-            rows.write_text("".join(json.dumps({
-                "id": str(i), "prompt": "?", "answer": "!", "prompt_ids": p[:len(p) // 2],
-                "token_ids": p[len(p) // 2:]}) + "\n" for i, p in enumerate(texts)))
+            rows.write_text("".join(json.dumps({"id": str(i), "prompt": prompt, "answer": answer}) + "\n"
+                                    for i, (prompt, answer) in enumerate(texts)))
             return self.call("project", "--model", self.model, "--vectors", vectors, "--layer", "all", "--in", rows,
                              "--out", folder / f"{name}.out.jsonl")
 
-        least = project([ids(2, 0)], "least")
+        least = project([("the", " of")], "least")
         return rate_of(work["batch"] * work["length"], project(prompts, "all"), least)
 
     def rate_train(self, folder, work):
