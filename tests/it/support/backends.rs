@@ -22,7 +22,29 @@ macro_rules! on_every_backend {
                 }
             })+
         }
+
+        #[cfg(feature = "cuda")]
+        mod cuda {
+            $(#[test]
+            fn $test() {
+                match $crate::support::backends::cuda_device() {
+                    Ok(device) => super::$check::<burn::backend::Cuda>(&device),
+                    Err(why) => eprintln!("skipped: {why}"),
+                }
+            })+
+        }
     };
+}
+
+/// The first GPU of NVIDIA's, if there is one.
+#[cfg(feature = "cuda")]
+pub fn cuda_device() -> Result<burn::backend::cuda::CudaDevice, String> {
+    let device = burn::backend::cuda::CudaDevice::default();
+    let probe = || burn::tensor::Tensor::<burn::backend::Cuda, 1>::ones([1], &device).into_data();
+    match std::panic::catch_unwind(probe) {
+        Ok(_) => Ok(device),
+        Err(_) => Err("no CUDA device, or no driver for it, here".into()),
+    }
 }
 
 /// The default device, if there is one: Mesa's lavapipe where there is no GPU.
