@@ -23,7 +23,7 @@
 //! | 15 | [`cli`] | words, terminal, exit codes |
 //!
 //! What never happens: no global state, but for the clock of `--profile`; no environment read outside `cli::env`; nothing printed below `cli`; no steering
-//! that outlives its plan, since a model is a value and [`model::Qwen::unsteered`] gives another one; no gradient for a
+//! that outlives its plan, since a model is a value and [`model::Transformer::unsteered`] gives another one; no gradient for a
 //! frozen weight; no logits where nothing is supervised.
 //!
 //! A first look: `steering.rs`, then `model/block.rs`, then `train/mod.rs`.

@@ -10,7 +10,7 @@ pub use merge_check::MergeCheck;
 
 use crate::Result;
 use crate::language_model::LanguageModel;
-use crate::model::QwenConfig;
+use crate::model::ModelConfig;
 use crate::model::peft::AdapterConfig;
 use crate::steering::SteeringPlan;
 use crate::text::TrainingExample;
@@ -71,7 +71,7 @@ pub struct FitSpec<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct EstimateSpec<'a> {
     /// The model's shape.
-    pub config: &'a QwenConfig,
+    pub config: &'a ModelConfig,
     /// The adapter's shape.
     pub adapter: &'a AdapterConfig,
     /// The data.

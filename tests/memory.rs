@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::backend::Flex;
 use serde_json::json;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
-use trimtab::model::{Learning, PROJECTIONS, Qwen, QwenConfig};
+use trimtab::model::{Learning, ModelConfig, PROJECTIONS, Transformer};
 use trimtab::text::{Rows, TrainingExample};
 use trimtab::train::{self, Extent, FitContext, FitSettings, Footprint, Learned, Recompute};
 
@@ -43,13 +43,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn shape(blocks: usize) -> QwenConfig {
+fn shape(blocks: usize) -> ModelConfig {
     let config = json!({
         "model_type": "qwen2", "hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": blocks, "num_attention_heads": 4,
         "num_key_value_heads": 2, "vocab_size": 2048, "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
         "tie_word_embeddings": true,
     });
-    QwenConfig::from_json(&config).unwrap()
+    ModelConfig::from_json(&config).unwrap()
 }
 
 /// Bytes that a finetune of two steps takes beside the model: reckoned, and counted.
@@ -59,7 +59,7 @@ fn reckoned_and_counted(blocks: usize, width: usize, settings: &FitSettings) -> 
     let learned = Learned::adapter(&adapter.layout(&config).unwrap());
     let device = Default::default();
     let fresh = Adapter::fresh(adapter, &config, 0).unwrap();
-    let mut model = Qwen::<Flex>::random(config.clone(), 0, &device).with_adapter(&fresh);
+    let mut model = Transformer::<Flex>::random(config.clone(), 0, &device).with_adapter(&fresh);
     let lesson = |i: usize| TrainingExample {
         ids: (0..width).map(|t| ((i + t) % 2048) as u32).collect(),
         weights: vec![1.0; width],
@@ -108,7 +108,7 @@ fn memory_is_what_the_formula_says() {
 fn a_late_token_takes_no_more_memory_than_an_early_one() {
     const COLUMNS: usize = 2048;
     let _alone = ALONE.lock().unwrap();
-    let model = Qwen::<Flex>::random(shape(2), 0, &Default::default());
+    let model = Transformer::<Flex>::random(shape(2), 0, &Default::default());
     let mut cache = model.cache(3, COLUMNS);
     let mut step = |at: usize| {
         let mut rows = Rows::whole(&[&[1], &[2], &[3]], vec![1; 3], 0);

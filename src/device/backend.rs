@@ -12,7 +12,7 @@ use crate::generate::{Budget, MemoryLimit, TextGenerator};
 use crate::kernels::{Bodies, FusedOps, OperationResult, operations};
 use crate::language_model::LanguageModel;
 use crate::model::peft::Adapter;
-use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
+use crate::model::{Learning, ModelConfig, Transformer, WeightStorage};
 use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime, Start};
 use crate::text::Tokenizer;
 use crate::train::{self, DeviceLimits, Event, FitContext, FitEstimate, FitSettings, Learned, Recompute, StopReason};
@@ -105,7 +105,7 @@ pub(super) fn examine<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Examin
 /// A model folder in memory.
 pub(super) struct Loaded<B: FusedOps> {
     folder: PathBuf,
-    model: Qwen<B>,
+    model: Transformer<B>,
     tokenizer: Arc<Tokenizer>,
 }
 
@@ -135,13 +135,13 @@ impl<B: FusedOps> DeviceRuntime<B> {
         let loaded = Arc::new(Loaded {
             folder: folder.to_owned(),
             tokenizer: Arc::new(Tokenizer::load(folder)?),
-            model: Qwen::load(folder, &self.device, self.storage(self.dtype))?,
+            model: Transformer::load(folder, &self.device, self.storage(self.dtype))?,
         });
         Ok(slot.insert(loaded).clone())
     }
 
     /// A model with its adapter and steering, and its tokenizer.
-    fn with_adapter(&self, spec: &ModelSpec) -> Result<(Qwen<B>, Arc<Tokenizer>)> {
+    fn with_adapter(&self, spec: &ModelSpec) -> Result<(Transformer<B>, Arc<Tokenizer>)> {
         let loaded = self.load(&spec.model)?;
         let model = match &spec.adapter {
             Some(adapter) => loaded.model.with_adapter(&Adapter::read_on(adapter, &loaded.model.config, &spec.model)?),
@@ -159,7 +159,7 @@ impl<B: FusedOps> DeviceRuntime<B> {
     }
 
     /// The settings with what they leave to the device: whether activations are kept.
-    fn decided(&self, config: &QwenConfig, learned: Learned, spec: &FitSpec<'_>) -> FitSettings {
+    fn decided(&self, config: &ModelConfig, learned: Learned, spec: &FitSpec<'_>) -> FitSettings {
         let dtype = if learned.weights { DType::F32 } else { self.dtype };
         let again = train::recomputes::<B>(config, learned, spec.examples, &spec.settings, self.place(dtype));
         let recompute = if again { Recompute::Always } else { Recompute::Never };
@@ -167,7 +167,7 @@ impl<B: FusedOps> DeviceRuntime<B> {
     }
 
     /// How much generation may hold beside the weights.
-    fn budget(&self, config: &QwenConfig) -> Budget {
+    fn budget(&self, config: &ModelConfig) -> Budget {
         let values: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let weights = (values * self.dtype.size()) as u64;
         let bytes = self.memory.map(|memory| memory.saturating_sub(weights));
@@ -215,9 +215,11 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
                 let adapter = Adapter::read_on(folder, &base.config, &spec.model)?;
                 (base.with_adapter(&adapter), Some(adapter.config), Learning::Lora)
             }
-            Start::Weights => (Qwen::load(&spec.model, &self.device, self.storage(DType::F32))?, None, Learning::Full),
+            Start::Weights => {
+                (Transformer::load(&spec.model, &self.device, self.storage(DType::F32))?, None, Learning::Full)
+            }
             Start::Scratch(seed) => {
-                (Qwen::random(QwenConfig::read(&spec.model)?, *seed, &self.device), None, Learning::Full)
+                (Transformer::random(ModelConfig::read(&spec.model)?, *seed, &self.device), None, Learning::Full)
             }
         };
         let mut model = model.steered(&spec.plan)?;

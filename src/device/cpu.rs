@@ -84,19 +84,19 @@ fn memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Qwen, QwenConfig};
+    use crate::model::{ModelConfig, Transformer};
 
     #[test]
     fn auto_is_bf16_for_checkpoints_that_are_and_are_not_small() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, vocabulary: usize, dtype| {
-            let config = QwenConfig::from_json(&serde_json::json!({
+            let config = ModelConfig::from_json(&serde_json::json!({
                 "model_type": "qwen2", "vocab_size": vocabulary, "hidden_size": 64, "intermediate_size": 64,
                 "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "rms_norm_eps": 1e-6,
                 "rope_theta": 10000.0, "tie_word_embeddings": true, "max_position_embeddings": 64,
             }));
             let path = dir.path().join(name);
-            Qwen::<Flex>::random(config.unwrap(), 1, &Default::default()).save(&path, dtype, None).unwrap();
+            Transformer::<Flex>::random(config.unwrap(), 1, &Default::default()).save(&path, dtype, None).unwrap();
             path
         };
         use safetensors::Dtype::{BF16, F16};

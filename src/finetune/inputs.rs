@@ -12,7 +12,7 @@ use super::watch::{Watch, answer_of};
 use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
 use crate::model::peft::{Adapter, AdapterConfig, Targets};
-use crate::model::{AdapterFolder, QwenConfig};
+use crate::model::{AdapterFolder, ModelConfig};
 use crate::persona::{Filter, read_rows};
 use crate::text::Tokenizer;
 use crate::vector::{Layer, VectorFile, key};
@@ -91,7 +91,7 @@ impl ModelFiles<'_> {
         if !path.is_file() {
             return Err(Error::usage(format!("vectors {}: no such file", path.display())));
         }
-        let QwenConfig { num_hidden_layers, hidden_size, .. } = QwenConfig::read(self.path)?;
+        let ModelConfig { num_hidden_layers, hidden_size, .. } = ModelConfig::read(self.path)?;
         let (file, warnings) = VectorFile::read_for(path, (num_hidden_layers, hidden_size), self.fingerprint)?;
         notices.extend(warnings.into_iter().map(Notice::Warned));
         Ok(file)

@@ -1,6 +1,6 @@
 //! How much the engine holds in memory and computes at once.
 
-use crate::model::QwenConfig;
+use crate::model::ModelConfig;
 
 /// How much the engine holds and computes at once. It decides speed and memory, not results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct MemoryLimit {
 impl Budget {
     /// As much as fits. A token keeps `blocks · 2 · key-value channels` floats in the cache; while it passes through a block
     /// it is as many as MLP and attention make of it, with texts of a thousand tokens in mind.
-    pub fn fitting(config: &QwenConfig, limit: MemoryLimit) -> Self {
+    pub fn fitting(config: &ModelConfig, limit: MemoryLimit) -> Self {
         const ASSUMED: u64 = 4 << 30;
         const SCORES_PER_HEAD: usize = 2 * 1024;
         let floats = |n: usize| (n * size_of::<f32>()) as u64;

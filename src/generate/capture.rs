@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::engine::read;
 use crate::kernels::FusedOps;
 use crate::language_model::{CaptureSpec, Residuals};
-use crate::model::Qwen;
+use crate::model::Transformer;
 use crate::text::Rows;
 use crate::vector::math::unit;
 use crate::{Error, Result, ensure};
@@ -53,7 +53,7 @@ pub(super) struct Sums<B: FusedOps> {
 
 impl<B: FusedOps> Capture<B> {
     /// Errors for a probe that the model has no layer for, or of another width, or without a direction.
-    pub fn new(model: &Qwen<B>, spec: CaptureSpec) -> Result<Self> {
+    pub fn new(model: &Transformer<B>, spec: CaptureSpec) -> Result<Self> {
         let (layers, hidden) = (model.blocks.len(), model.config.hidden_size);
         let mut rows: Vec<(usize, Vec<usize>, Vec<f32>)> = Vec::new();
         for (place, probe) in spec.probes.iter().enumerate() {
@@ -151,7 +151,7 @@ impl<B: FusedOps> Capture<B> {
 
 impl<B: FusedOps> Sums<B> {
     /// Those of no rows yet.
-    pub fn new(model: &Qwen<B>) -> Self {
+    pub fn new(model: &Transformer<B>) -> Self {
         let shape = [model.blocks.len() + 1, model.config.hidden_size];
         Self { device: model.device.clone(), sums: None, shape }
     }

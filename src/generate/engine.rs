@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::prefix::Marked;
 use crate::kernels::FusedOps;
 use crate::language_model::{FinishReason, Residuals, StreamEvent, Token};
-use crate::model::{Qwen, TokenTable};
+use crate::model::{TokenTable, Transformer};
 use crate::text::Coefs;
 use crate::{Error, Result, ensure};
 
@@ -61,7 +61,7 @@ impl Reply {
 /// A model that answers.
 #[derive(Debug, Clone)]
 pub struct Engine<B: FusedOps> {
-    pub(super) model: Qwen<B>,
+    pub(super) model: Transformer<B>,
     /// The head's rows that stand for tokens.
     pub(super) head: TokenTable<B>,
     pub(super) vocabulary: Vocabulary,
@@ -70,7 +70,7 @@ pub struct Engine<B: FusedOps> {
 
 impl<B: FusedOps> Engine<B> {
     /// An engine over a model, steered or not. Models share their weights, so an engine is cheap.
-    pub fn new(model: Qwen<B>, vocabulary: Vocabulary) -> Self {
+    pub fn new(model: Transformer<B>, vocabulary: Vocabulary) -> Self {
         let head = model.head().first(vocabulary.len);
         Self { model, head, vocabulary, budget: Budget::default() }
     }
@@ -81,7 +81,7 @@ impl<B: FusedOps> Engine<B> {
     }
 
     /// The model.
-    pub fn model(&self) -> &Qwen<B> {
+    pub fn model(&self) -> &Transformer<B> {
         &self.model
     }
 

@@ -7,7 +7,7 @@ use super::engine::{Engine, read};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::language_model::{Finished, Likelihood};
-use crate::model::Qwen;
+use crate::model::Transformer;
 use crate::text::Rows;
 
 /// Logits that exist at once; half a dozen tensors of this size live beside each other.
@@ -40,14 +40,14 @@ impl<B: FusedOps> Engine<B> {
     }
 
     /// Log-probability and divergence of each response token, row after row.
-    fn compared(&self, bare: &Qwen<B>, rows: &Rows) -> Vec<(f32, f32)> {
+    fn compared(&self, bare: &Transformer<B>, rows: &Rows) -> Vec<(f32, f32)> {
         let width = rows.width;
         let places = |b: usize| {
             let at = (rows.prompt[b]..rows.end[b]).map(move |token| b * width + token);
             at.map(|token| ((token - 1) as i32, rows.ids[token]))
         };
         let places: Vec<Place> = (0..rows.len()).flat_map(places).collect();
-        let stream = |model: &Qwen<B>| model.stream(&model.pass(rows, width), None, |_, _| {});
+        let stream = |model: &Transformer<B>| model.stream(&model.pass(rows, width), None, |_, _| {});
         let (own, base) = (stream(&self.model), stream(bare));
         let chunk = (LOGITS_MAX / self.model.config.vocab_size).max(1);
         places.chunks(chunk).flat_map(|places| self.compared_at(&own, &base, places)).collect()

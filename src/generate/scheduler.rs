@@ -17,7 +17,7 @@ use super::sequence::{Asked, Sequence, Waiting, in_order};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::language_model::{CaptureSpec, Sampling, StreamEvent};
-use crate::model::{KvCache, Qwen};
+use crate::model::{KvCache, Transformer};
 use crate::steering::{Part, SteeringPlan};
 use crate::text::Coefs;
 
@@ -258,6 +258,6 @@ impl<B: FusedOps> Scheduler<B> {
     }
 }
 
-fn parts<B: FusedOps>(model: &Qwen<B>) -> &[Part] {
+fn parts<B: FusedOps>(model: &Transformer<B>) -> &[Part] {
     model.steering.as_ref().map_or(&[], |steering| &steering.plan().parts)
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::*;
 use crate::kernels::FusedOps;
 use crate::language_model::{FinishReason, Finished, Sampling};
-use crate::model::{Qwen, QwenConfig};
+use crate::model::{ModelConfig, Transformer};
 use crate::steering::{Positions, SteeringPlan};
 use crate::text::{Coefs, Rows};
 use crate::vector::{Layer, PersonaVector};
@@ -25,13 +25,13 @@ const HIDDEN: usize = 32;
 const EOS: [u32; 5] = [11, 12, 13, 14, 15];
 
 /// A random model whose logits are far enough apart that rounding does not decide between tokens.
-fn model<B: FusedOps>() -> Qwen<B> {
-    let config = QwenConfig::from_json(&json!({
+fn model<B: FusedOps>() -> Transformer<B> {
+    let config = ModelConfig::from_json(&json!({
         "model_type": "qwen2", "vocab_size": VOCABULARY, "hidden_size": HIDDEN, "intermediate_size": 48,
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-6,
         "rope_theta": 10000.0, "tie_word_embeddings": false, "max_position_embeddings": 64,
     }));
-    let mut model = Qwen::<B>::random(config.unwrap(), 3, &Default::default());
+    let mut model = Transformer::<B>::random(config.unwrap(), 3, &Default::default());
     for block in &mut model.blocks {
         for (_, linear) in block.projections() {
             linear.weight = linear.weight.clone().mul_scalar(12.0);
@@ -62,12 +62,12 @@ fn jobs() -> Vec<Job> {
     jobs
 }
 
-fn engine<B: FusedOps>(model: Qwen<B>) -> Engine<B> {
+fn engine<B: FusedOps>(model: Transformer<B>) -> Engine<B> {
     Engine::new(model, Vocabulary { len: VOCABULARY - 3, eos_ids: EOS.to_vec() })
 }
 
 /// Every row of the head is a token, and none of them ends an answer.
-fn unbounded<B: FusedOps>(model: Qwen<B>) -> Engine<B> {
+fn unbounded<B: FusedOps>(model: Transformer<B>) -> Engine<B> {
     Engine::new(model, Vocabulary { len: VOCABULARY, eos_ids: Vec::new() })
 }
 
@@ -88,7 +88,13 @@ fn run<B: FusedOps>(engine: &Engine<B>, jobs: &[Job], sampling: &Sampling) -> Ve
 }
 
 /// Next-token logits of a text whose first `prompt` tokens are the prompt, with `left` columns of padding before it.
-fn logits_after<B: FusedOps>(model: &Qwen<B>, text: &[u32], prompt: usize, coefs: Coefs, left: usize) -> Vec<f32> {
+fn logits_after<B: FusedOps>(
+    model: &Transformer<B>,
+    text: &[u32],
+    prompt: usize,
+    coefs: Coefs,
+    left: usize,
+) -> Vec<f32> {
     let padded = [vec![0; left].as_slice(), text].concat();
     let mut rows = Rows::whole(&[&padded], vec![prompt], 0);
     (rows.start, rows.coefs) = (vec![left], vec![coefs]);
@@ -285,7 +291,7 @@ fn padding_on_the_left_or_right_gives_the_same_logits() {
 }
 
 /// The same logits from a batch in which another row is longer.
-fn prompt_of<B: FusedOps>(model: &Qwen<B>, text: &[u32], prompt_length: usize) -> Vec<f32> {
+fn prompt_of<B: FusedOps>(model: &Transformer<B>, text: &[u32], prompt_length: usize) -> Vec<f32> {
     let other = prompt(20, 1);
     let rows = Rows::whole(&[text, &other], vec![prompt_length, 4], 0);
     let stream = model.stream(&model.pass(&rows, rows.width), None, |_, _| {});
@@ -509,7 +515,7 @@ fn a_large_vocabulary_is_picked_from_on_several_threads_alike() {
         "num_hidden_layers": 1, "num_attention_heads": 1, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
         "max_position_embeddings": 64,
     });
-    let model = Qwen::<Flex>::random(QwenConfig::from_json(&config).unwrap(), 3, &Default::default());
+    let model = Transformer::<Flex>::random(ModelConfig::from_json(&config).unwrap(), 3, &Default::default());
     let engine = Engine::new(model, Vocabulary { len: 16384, eos_ids: vec![] });
     let job = Job { id: "one".into(), prompt: vec![1, 2, 3], coefs: None };
     let sampling = Sampling { max_new_tokens: 3, ..sampled(128) };

@@ -11,7 +11,7 @@ use crate::kernels::FusedOps;
 use crate::language_model::{
     Answer, Batch, CaptureSpec, Finished, LanguageModel, Likelihood, Request, Residuals, Sampling, StreamEvent,
 };
-use crate::model::Qwen;
+use crate::model::Transformer;
 use crate::steering::SteeringPlan;
 use crate::text::Tokenizer;
 use crate::vector::Layer;
@@ -28,7 +28,7 @@ pub struct TextGenerator<B: FusedOps> {
 
 impl<B: FusedOps> TextGenerator<B> {
     /// A model, steered or not, and the tokenizer of its folder.
-    pub fn new(model: Qwen<B>, tokenizer: Arc<Tokenizer>) -> Self {
+    pub fn new(model: Transformer<B>, tokenizer: Arc<Tokenizer>) -> Self {
         let vocabulary = Vocabulary { len: tokenizer.len(), eos_ids: tokenizer.eos_ids().to_vec() };
         Self { engine: Engine::new(model, vocabulary), tokenizer, called: None }
     }

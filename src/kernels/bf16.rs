@@ -14,14 +14,14 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16_engine::{BLOCK, Begin, Block, Engine, Rows, STEP, TILE, Tile};
-use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow};
+use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow, narrow_all};
 use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
 
 /// Rows up to which the weights are taken as they pass by.
 pub(super) const FEW: usize = 8;
 
 /// Multiplications below which a second thread costs more than it brings.
-const PER_TASK: usize = 1 << 17;
+pub(super) const PER_TASK: usize = 1 << 17;
 
 /// `W [outer, inner]`, row after row.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl<'a> Weights<'a> {
         self.values.len() / self.inner
     }
 
-    fn row(self, index: usize) -> &'a [bf16] {
+    pub fn row(self, index: usize) -> &'a [bf16] {
         &self.values[index * self.inner..][..self.inner]
     }
 
@@ -117,6 +117,25 @@ pub(super) fn is_block(engine: Engine, rows: usize, inner: usize) -> bool {
     engine != Engine::Plain && rows <= BLOCK && inner.is_multiple_of(STEP)
 }
 
+/// Up to 32 rows of activations in bf16, and their transpose as the panel `b`: two tiles of columns, one behind the other.
+pub(super) fn columns(engine: Engine, x: &[f32], inner: usize) -> (Vec<bf16>, Vec<Tile>) {
+    let (rows, steps) = (x.len() / inner, inner / STEP);
+    let mut narrowed = vec![bf16::ZERO; x.len()];
+    narrow_all(x, 1.0, &mut narrowed);
+    let mut panel = vec![Tile::ZERO; 2 * steps];
+    for (index, tile) in panel.iter_mut().enumerate() {
+        let (from, terms) = (index / steps * TILE, index % steps * STEP);
+        engine.fill_transposed(
+            std::array::from_fn(|i| match from + i < rows {
+                true => &narrowed[(from + i) * inner + terms..][..STEP],
+                false => &[],
+            }),
+            tile,
+        );
+    }
+    (narrowed, panel)
+}
+
 /// Up to 32 rows of activations, `out [rows, outer] += x · Wᵀ`: the weights, 32 rows at a time, are the tiles of `a` and `xᵀ`
 /// is the panel, so the result is turned once it is there. `block(n, room)` gives the place of rows n to n + 32 of `W`, up to
 /// their factors, and may lay them into the room; `row_of` is that of [`add_few`].
@@ -130,18 +149,7 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
     row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
 ) {
     let (rows, steps) = (x.len() / inner, inner / STEP);
-    let narrowed: Vec<bf16> = x.iter().map(|x| bf16::from_bits(narrow(*x))).collect();
-    let mut panel = vec![Tile::ZERO; 2 * steps];
-    for (index, tile) in panel.iter_mut().enumerate() {
-        let (from, terms) = (index / steps * TILE, index % steps * STEP);
-        engine.fill_transposed(
-            std::array::from_fn(|i| match from + i < rows {
-                true => &narrowed[(from + i) * inner + terms..][..STEP],
-                false => &[],
-            }),
-            tile,
-        );
-    }
+    let (narrowed, panel) = columns(engine, x, inner);
     let whole = outer / BLOCK * BLOCK;
     let shared = Shared(out.as_mut_ptr());
     let tasks = (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * inner * BLOCK));
@@ -153,13 +161,9 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
         let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
         // SAFETY: the sums are ours, and 32 rows of weights are there.
         unsafe { engine.add_product(weights, panel, Begin::zeros(), to, (BLOCK, BLOCK)) };
-        for (j, sums) in sums.chunks_exact(BLOCK).enumerate() {
-            let factor = row_of(n + j).1;
-            for (m, sum) in sums.iter().take(rows).enumerate() {
-                // SAFETY: this task alone writes these outputs.
-                unsafe { *shared.at(m * outer + n + j) += sum * factor };
-            }
-        }
+        let factors = std::array::from_fn(|j| row_of(n + j).1);
+        // SAFETY: this task alone writes these outputs.
+        unsafe { engine.add_turned(&sums, &factors, rows, Block { first: shared.at(n), stride: outer }) };
     });
     if whole < outer {
         let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();

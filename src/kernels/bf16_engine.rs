@@ -122,6 +122,47 @@ impl Engine {
         }
     }
 
+    /// Adds the transpose of the first `rows` columns of a block of 32 x 32, each of whose rows counts by its factor: `to` is
+    /// that many rows of 32.
+    ///
+    /// # Safety
+    /// Nothing else touches `to`; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
+    pub unsafe fn add_turned(self, block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: both other engines have AVX-512; the rest is the caller's promise.
+        unsafe {
+            x86::add_turned(block, factors, rows, to)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("without products of bf16 there are no blocks: {}", block.len() + factors.len() + rows + to.stride)
+    }
+
+    /// The same, written over what is there and without factors.
+    ///
+    /// # Safety
+    /// As [`Engine::add_turned`].
+    pub unsafe fn put_turned(self, block: &[f32; BLOCK * BLOCK], rows: usize, to: Block) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: both other engines have AVX-512; the rest is the caller's promise.
+        unsafe {
+            x86::put_turned(block, rows, to)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("without products of bf16 there are no blocks: {}", block.len() + rows + to.stride)
+    }
+
+    /// `silu(gate) · up`, within some millionths: its result is rounded to bf16 next.
+    pub fn gate(self, gate: &[f32; BLOCK * BLOCK], up: &[f32; BLOCK * BLOCK], out: &mut [f32; BLOCK * BLOCK]) {
+        #[cfg(target_arch = "x86_64")]
+        if self != Self::Plain {
+            // SAFETY: both other engines have AVX-512.
+            return unsafe { x86::gate(gate, up, out) };
+        }
+        for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
+            *out = gate / (1.0 + (-gate).exp()) * up;
+        }
+    }
+
     unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
         debug_assert_eq!(b[0].len(), b[1].len());
         // SAFETY: the caller's promise.
@@ -184,7 +225,7 @@ mod x86 {
 
     use half::bf16;
 
-    use super::{Begin, Block, PAIRS, Rows, STEP, TILE, Tile};
+    use super::{BLOCK, Begin, Block, PAIRS, Rows, STEP, TILE, Tile};
 
     /// Whether there are tiles of bf16 and the system lets this process use them.
     pub fn has_amx() -> bool {
@@ -345,37 +386,111 @@ mod x86 {
         }
     }
 
-    /// Turns 16 rows of 16 pairs into 16 rows of pairs, as a 16 x 16 transposition of 32-bit units.
+    /// Turns 16 rows of 16 pairs into 16 rows of pairs.
     ///
     /// # Safety
     /// AVX-512; every row has 32 numbers.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn transpose(rows: [&[bf16]; TILE], tile: &mut Tile) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise, and a tile is 16 rows of 64 bytes.
         unsafe {
-            let r: [__m512i; TILE] = std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
-            // Units, then pairs of units, then lanes of 128 bits change places.
-            let t: [__m512i; TILE] = std::array::from_fn(|i| match i % 2 {
-                0 => _mm512_unpacklo_epi32(r[i], r[i + 1]),
-                _ => _mm512_unpackhi_epi32(r[i - 1], r[i]),
-            });
-            let u: [__m512i; TILE] = std::array::from_fn(|i| {
-                let (base, j) = (i / 4 * 4, i % 4);
-                let (first, second) = (t[base + j / 2], t[base + j / 2 + 2]);
-                if j % 2 == 0 { _mm512_unpacklo_epi64(first, second) } else { _mm512_unpackhi_epi64(first, second) }
-            });
-            // u[4g + j], lane l: column 4l + j of the rows 4g..4g + 4.
+            let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast())));
             let out = tile.0.as_mut_ptr().cast::<__m512i>();
-            for j in 0..4 {
-                let low = _mm512_shuffle_i32x4::<0x88>(u[j], u[4 + j]);
-                let high = _mm512_shuffle_i32x4::<0xdd>(u[j], u[4 + j]);
-                let low2 = _mm512_shuffle_i32x4::<0x88>(u[8 + j], u[12 + j]);
-                let high2 = _mm512_shuffle_i32x4::<0xdd>(u[8 + j], u[12 + j]);
-                _mm512_store_si512(out.add(j), _mm512_shuffle_i32x4::<0x88>(low, low2));
-                _mm512_store_si512(out.add(8 + j), _mm512_shuffle_i32x4::<0xdd>(low, low2));
-                _mm512_store_si512(out.add(4 + j), _mm512_shuffle_i32x4::<0x88>(high, high2));
-                _mm512_store_si512(out.add(12 + j), _mm512_shuffle_i32x4::<0xdd>(high, high2));
+            turned.into_iter().enumerate().for_each(|(i, row)| _mm512_store_si512(out.add(i), row));
+        }
+    }
+
+    /// # Safety
+    /// AVX-512; the rest as [`super::Engine::add_turned`] asks.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn add_turned(block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
+        let add = |column: usize, sums: __m512, place: *mut f32| {
+            // SAFETY: there are 32 factors, and the place is one of 16 numbers.
+            unsafe {
+                let factors = _mm512_loadu_ps(factors.as_ptr().add(column));
+                _mm512_storeu_ps(place, _mm512_fmadd_ps(sums, factors, _mm512_loadu_ps(place)));
+            }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { turn(block, rows, to, add) }
+    }
+
+    /// # Safety
+    /// AVX-512; the rest as [`super::Engine::add_turned`] asks.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn put_turned(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block) {
+        // SAFETY: the caller's promise; a place is one of 16 numbers.
+        unsafe { turn(block, rows, to, |_, sums, place| _mm512_storeu_ps(place, sums)) }
+    }
+
+    /// Gives every 16 numbers of the transpose's first rows to `put(column, numbers, place)`.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn turn(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block, put: impl Fn(usize, __m512, *mut f32)) {
+        for (column, first) in (0..BLOCK).step_by(TILE).flat_map(|c| (0..rows).step_by(TILE).map(move |r| (c, r))) {
+            // SAFETY: the block is 32 x 32, and `to` has that many rows of 32.
+            unsafe {
+                let from = block.as_ptr().add(column * BLOCK + first);
+                let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(from.add(i * BLOCK).cast())));
+                for (i, sums) in turned.into_iter().enumerate().take(rows - first) {
+                    put(column, _mm512_castsi512_ps(sums), to.first.add((first + i) * to.stride + column));
+                }
             }
         }
+    }
+
+    /// # Safety
+    /// AVX-512.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn gate(gate: &[f32; BLOCK * BLOCK], up: &[f32; BLOCK * BLOCK], out: &mut [f32; BLOCK * BLOCK]) {
+        // 2^f by Taylor for |f| <= 1/2: (ln 2)^k / k!.
+        const TERMS: [f32; 5] = [0.001_333_36, 0.009_618_13, 0.055_504_11, 0.240_226_51, std::f32::consts::LN_2];
+        let all = |value| _mm512_set1_ps(value);
+        for place in (0..BLOCK * BLOCK).step_by(TILE) {
+            // SAFETY: there are 16 numbers from here on in each.
+            let (gate, up) = unsafe { (_mm512_loadu_ps(&gate[place]), _mm512_loadu_ps(&up[place])) };
+            let power = _mm512_mul_ps(gate, all(-std::f32::consts::LOG2_E));
+            // Far enough that nothing more would be seen, and no power is infinite.
+            let power = _mm512_max_ps(_mm512_min_ps(power, all(120.0)), all(-120.0));
+            let whole = _mm512_roundscale_ps::<0>(power);
+            let part = _mm512_sub_ps(power, whole);
+            let series = TERMS[1..].iter().fold(all(TERMS[0]), |sum, term| _mm512_fmadd_ps(sum, part, all(*term)));
+            let series = _mm512_fmadd_ps(series, part, all(1.0));
+            let divisor = _mm512_add_ps(_mm512_scalef_ps(series, whole), all(1.0));
+            // A step of Newton's doubles the 14 bits of the estimate.
+            let inverse = _mm512_rcp14_ps(divisor);
+            let inverse = _mm512_mul_ps(inverse, _mm512_fnmadd_ps(divisor, inverse, all(2.0)));
+            let gated = _mm512_mul_ps(_mm512_mul_ps(gate, inverse), up);
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_ps(&mut out[place], gated) };
+        }
+    }
+
+    /// The transpose of 16 rows of 16 units of 32 bits.
+    #[target_feature(enable = "avx512f")]
+    fn turned(r: [__m512i; TILE]) -> [__m512i; TILE] {
+        // Units, then pairs of units, then lanes of 128 bits change places.
+        let t: [__m512i; TILE] = std::array::from_fn(|i| match i % 2 {
+            0 => _mm512_unpacklo_epi32(r[i], r[i + 1]),
+            _ => _mm512_unpackhi_epi32(r[i - 1], r[i]),
+        });
+        let u: [__m512i; TILE] = std::array::from_fn(|i| {
+            let (base, j) = (i / 4 * 4, i % 4);
+            let (first, second) = (t[base + j / 2], t[base + j / 2 + 2]);
+            if j % 2 == 0 { _mm512_unpacklo_epi64(first, second) } else { _mm512_unpackhi_epi64(first, second) }
+        });
+        // u[4g + j], lane l: column 4l + j of the rows 4g..4g + 4.
+        std::array::from_fn(|i| {
+            let (lane, j) = (i / 4, i % 4);
+            let pick = |a, b| match lane % 2 {
+                0 => _mm512_shuffle_i32x4::<0x88>(a, b),
+                _ => _mm512_shuffle_i32x4::<0xdd>(a, b),
+            };
+            let (upper, lower) = (pick(u[j], u[4 + j]), pick(u[8 + j], u[12 + j]));
+            match lane / 2 {
+                0 => _mm512_shuffle_i32x4::<0x88>(upper, lower),
+                _ => _mm512_shuffle_i32x4::<0xdd>(upper, lower),
+            }
+        })
     }
 }

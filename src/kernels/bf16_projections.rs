@@ -8,13 +8,14 @@ use half::bf16;
 
 use super::bf16::Weights;
 use super::bf16_engine::{BLOCK, Engine, STEP};
-use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow};
-use super::flex_primitives::{Shared, vectorised, written};
+use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
+use super::flex_primitives::{Shared, written};
 
 /// One projection.
 pub(super) struct Part<'a> {
     pub weights: Weights<'a>,
-    pub bias: Option<&'a [f32]>,
+    /// What the product is added to: a bias, or a matrix of its size.
+    pub start: Start<'a>,
     pub adapter: Option<&'a Adapter>,
 }
 
@@ -51,13 +52,6 @@ impl Adapter {
     }
 }
 
-fn narrow_all(values: &[f32], factor: f32, into: &mut [bf16]) {
-    vectorised(
-        #[inline(always)]
-        || into.iter_mut().zip(values).for_each(|(to, value)| *to = bf16::from_bits(narrow(value * factor))),
-    );
-}
-
 /// Each part's adapter with the first of its columns among those of all, and how many columns there are.
 fn adapters<'a>(parts: &[Part<'a>]) -> (Vec<Option<(&'a Adapter, usize)>>, usize) {
     let mut columns = 0;
@@ -92,8 +86,8 @@ fn lows<'a>(
     placed.iter().flatten().map(low).collect()
 }
 
-/// `x [rows, in] -> [rows, out]` of each part. `few` gives the products of few rows with the matrices, biases included, which
-/// are bound by memory and made otherwise.
+/// `x [rows, in] -> [rows, out]` of each part. `few` gives the products of few rows with the matrices, added to what they start
+/// with, which are bound by memory and made otherwise.
 pub(super) fn forward(
     engine: Engine,
     x: &[f32],
@@ -127,11 +121,7 @@ pub(super) fn forward(
             let fill = Box::new(adapter.b().straight(engine));
             factors.push(Factor { a: &low, row: 0, step: column / STEP, depth: adapter.width, fill });
         }
-        let start = match (is_few, part.bias) {
-            (true, _) => Start::There,
-            (false, Some(bias)) => Start::Row(bias),
-            (false, None) => Start::Zeros,
-        };
+        let start = if is_few { Start::There } else { part.start };
         sums.push(Sum { out: Shared(out.as_mut_ptr()), stride: columns, rows, columns, start, factors });
     }
     // SAFETY: every output has room for its rows and columns; those that begin with what is there are full.
@@ -335,6 +325,6 @@ mod tests {
     }
 
     fn part<'a>(weights: &'a [bf16], bias: &'a [f32], adapter: &'a Option<Adapter>, inner: usize) -> Part<'a> {
-        Part { weights: Weights { values: weights, inner }, bias: Some(bias), adapter: adapter.as_ref() }
+        Part { weights: Weights { values: weights, inner }, start: Start::Row(bias), adapter: adapter.as_ref() }
     }
 }

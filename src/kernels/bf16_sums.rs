@@ -24,7 +24,17 @@ pub(crate) const IN_PANELS: &str = "in panels";
 
 thread_local! {
     /// The panel of the task at work on this thread.
-    static PANEL: RefCell<Vec<Tile>> = RefCell::new(vec![Tile::ZERO; 2 * ROOM]);
+    static PANEL: RefCell<Vec<Tile>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends so many tiles of this thread's panel.
+pub(super) fn of_panel<R>(tiles: usize, work: impl FnOnce(&mut [Tile]) -> R) -> R {
+    PANEL.with_borrow_mut(|panel| {
+        if panel.len() < tiles {
+            panel.resize(tiles, Tile::ZERO);
+        }
+        work(&mut panel[..tiles])
+    })
 }
 
 /// A matrix `[rows, depth]` rounded to bf16, in tiles of 16 rows by 32, row after row of tiles; zeros make the last block of
@@ -70,7 +80,7 @@ impl Tiled {
     }
 
     /// Where 32 rows are, from `row` and the 32 terms of `step` on.
-    fn block(&self, row: usize, step: usize) -> Rows {
+    pub fn block(&self, row: usize, step: usize) -> Rows {
         let (upper, lower) = self.tiles[row / TILE * self.steps..].split_at(self.steps);
         Rows::of_tiles(&upper[step..], &lower[step..])
     }
@@ -114,6 +124,8 @@ pub(super) enum Start<'a> {
     Zeros,
     /// This row, in every row.
     Row(&'a [f32]),
+    /// A matrix of the result's size.
+    Matrix(&'a [f32]),
     /// What is there already.
     There,
 }
@@ -148,7 +160,7 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
         }
     }
     tasks.into_par_iter().for_each(|(sum, column, rows)| {
-        PANEL.with_borrow_mut(|panel| {
+        of_panel(2 * ROOM, |panel| {
             // SAFETY: this task alone writes these rows and columns; the rest is the caller's promise.
             unsafe { sum.make(engine, column, rows, panel) }
         });
@@ -174,6 +186,9 @@ impl<'a> Sum<'a> {
                     let begin = match (is_first && *place == 0, self.start) {
                         (true, Start::Zeros) => Begin::zeros(),
                         (true, Start::Row(numbers)) => Begin { first: numbers[column..].as_ptr(), stride: 0 },
+                        (true, Start::Matrix(numbers)) => {
+                            Begin { first: numbers[row * self.columns + column..].as_ptr(), stride: self.columns }
+                        }
                         _ => Begin { first: to.first, stride: self.stride },
                     };
                     let a = factor.a.block(factor.row + row, factor.step + step);
@@ -205,6 +220,14 @@ impl<'a> Sum<'a> {
         }
         flush(&mut laid, left, right);
     }
+}
+
+/// `factor · values` as bf16.
+pub(super) fn narrow_all(values: &[f32], factor: f32, into: &mut [bf16]) {
+    vectorised(
+        #[inline(always)]
+        || into.iter_mut().zip(values).for_each(|(to, value)| *to = bf16::from_bits(narrow(value * factor))),
+    );
 }
 
 /// The nearest bf16, ties to even; a NaN stays one.

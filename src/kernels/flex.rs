@@ -61,6 +61,15 @@ impl FusedOps for Flex {
         fp::forward(x, stack, projections)
     }
 
+    fn gated_at_once(x: &Tensor<Self, 2>, both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
+        fp::gated(x, both)
+    }
+
+    fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
+        fp::add_forward(sum, x, &projection)
+            .unwrap_or_else(|| sum.clone() + Self::project(x, None, &[projection]).remove(0))
+    }
+
     fn project_backward_at_once(
         x: &Tensor<Self, 2>,
         dys: &[Tensor<Self, 2>],
@@ -171,9 +180,9 @@ impl FusedOps for Flex {
                     #[inline(always)]
                     || {
                         let r = inverse_rms(x, epsilon);
-                        let inner = sum_of(d, |i| x[i] * dy[i] * gains[i]) * r * r / d as f32;
-                        for i in 0..d {
-                            out[i] += r * (gains[i] * dy[i] - x[i] * inner);
+                        let inner = sum_of([x, dy, gains], |[x, dy, gain]| x * dy * gain) * r * r / d as f32;
+                        for ((out, x), (dy, gain)) in out.iter_mut().zip(x).zip(dy.iter().zip(gains)) {
+                            *out += r * (gain * dy - x * inner);
                         }
                     },
                 )
@@ -185,8 +194,8 @@ impl FusedOps for Flex {
                     #[inline(always)]
                     || {
                         let r = inverse_rms(x, epsilon);
-                        for i in 0..d {
-                            sum[i] += dy[i] * x[i] * r;
+                        for (sum, (dy, x)) in sum.iter_mut().zip(dy.iter().zip(x)) {
+                            *sum += dy * x * r;
                         }
                     },
                 );
@@ -239,10 +248,11 @@ impl FusedOps for Flex {
                     vectorised(
                         #[inline(always)]
                         || {
-                            for i in 0..dy.len() {
-                                let s = 1.0 / (1.0 + exp(-gate[i]));
-                                dgate[i].write(dy[i] * up[i] * s * (1.0 + gate[i] * (1.0 - s)));
-                                dup[i].write(dy[i] * gate[i] * s);
+                            let places = dgate.iter_mut().zip(dup).zip(dy.iter().zip(gate).zip(up));
+                            for ((dgate, dup), ((dy, gate), up)) in places {
+                                let s = 1.0 / (1.0 + exp(-gate));
+                                dgate.write(dy * up * s * (1.0 + gate * (1.0 - s)));
+                                dup.write(dy * gate * s);
                             }
                         },
                     )
@@ -358,7 +368,7 @@ impl FusedOps for Flex {
                         for x in row.iter_mut() {
                             *x = exp(*x - top);
                         }
-                        let sum = sum_of(row.len(), |i| row[i]);
+                        let sum = sum_of([&*row], |[x]| x);
                         let share = weight / sum;
                         for x in row.iter_mut() {
                             *x *= share;
@@ -441,5 +451,5 @@ fn products(q: &Tensor<Flex, 2>, span: &Span<Flex>, heads: Heads, count: usize) 
 
 #[inline(always)]
 fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
-    (sum_of(x.len(), |i| x[i] * x[i]) / x.len() as f32 + epsilon).sqrt().recip()
+    (sum_of([x], |[x]| x * x) / x.len() as f32 + epsilon).sqrt().recip()
 }

@@ -8,7 +8,9 @@ use burn::backend::Flex;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::flex_primitives::{Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised};
+use super::flex_primitives::{
+    Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum,
+};
 use super::types::{Heads, Span};
 
 /// Queries per tile: the scores of a tile over 2048 columns fit the second-level cache.
@@ -79,30 +81,33 @@ pub(super) fn forward(
     let (shared_out, shared_lse) = (Shared(out.as_mut_ptr()), Shared(lse.as_mut_ptr()));
     let scale = (heads.dim as f32).powf(-0.5);
 
+    // A row's task walks through its cache in the order of memory; few rows are shared out by heads.
+    let parts = if width == 1 && rows >= 2 * rayon::current_num_threads() { 1 } else { heads.key_value };
     let attend = |task: usize, scores: &mut Vec<f32>| {
-        let (b, g) = (task / heads.key_value, task % heads.key_value);
+        let (b, g) = (task / parts, task % parts);
         let (start, at) = (span.start[b], span.at[b]);
         if width == 1 {
-            let group = g * sizes.group..(g + 1) * sizes.group;
+            let groups = g * heads.key_value / parts..(g + 1) * heads.key_value / parts;
+            let queries = groups.start * sizes.group..groups.end * sizes.group;
             let seen = (at + 1).saturating_sub(start);
             if seen == 0 {
                 return;
             }
-            let from = sizes.key(b, start, g);
+            let from = sizes.key(b, start, groups.start);
             // SAFETY: this task alone writes the output and the denominators of its row and heads.
             let (out, lse) = unsafe {
-                let out = shared_out.at(sizes.query(b, 0, group.start));
-                let lse = shared_lse.at(b * heads.query + group.start);
+                let out = shared_out.at(sizes.query(b, 0, queries.start));
+                let lse = shared_lse.at(b * heads.query + queries.start);
                 (
-                    std::slice::from_raw_parts_mut(out, group.len() * sizes.dim),
-                    std::slice::from_raw_parts_mut(lse, group.len()),
+                    std::slice::from_raw_parts_mut(out, queries.len() * sizes.dim),
+                    std::slice::from_raw_parts_mut(lse, queries.len()),
                 )
             };
-            let queries = &q[sizes.query(b, 0, group.start)..][..group.len() * sizes.dim];
-            scores.resize(group.len() * seen, 0.0);
+            let q = &q[sizes.query(b, 0, queries.start)..][..queries.len() * sizes.dim];
+            scores.resize(queries.len() * seen, 0.0);
             return vectorised(
                 #[inline(always)]
-                || one_query(queries, &k[from..], &v[from..], scores, out, lse, sizes, scale),
+                || one_query(q, &k[from..], &v[from..], scores, out, lse, sizes, scale),
             );
         }
         for h in g * sizes.group..(g + 1) * sizes.group {
@@ -138,13 +143,13 @@ pub(super) fn forward(
             }
         }
     };
-    let tasks = (0..rows * heads.key_value).into_par_iter();
+    let tasks = (0..rows * parts).into_par_iter();
     tasks.for_each(|task| SCORES.with_borrow_mut(|scores| attend(task, scores)));
     (tensor(out, [rows * width, sizes.query_channels]), tensor(lse, [rows, heads.query * width]))
 }
 
-/// One query of each head of a group (decoding): keys and values are read once, and nothing is packed for products of one
-/// row. `k` and `v` begin at the first column that is seen; `scores` is `[heads of the group, seen]`.
+/// One query of each head of some groups (decoding): keys and values are read once, and nothing is packed for products of one
+/// row. `k` and `v` begin at the first column that is seen, at the first group; `scores` is `[heads, seen]`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn one_query(
@@ -158,25 +163,20 @@ fn one_query(
     scale: f32,
 ) {
     let (dim, stride) = (sizes.dim, sizes.key_channels);
-    let seen = scores.len() / sizes.group;
+    let (seen, group) = (scores.len() / lse.len(), sizes.group * dim);
     for c in 0..seen {
-        let key = &k[c * stride..][..dim];
-        for (h, q) in q.chunks_exact(dim).enumerate() {
-            scores[h * seen + c] = sum_of(dim, |i| q[i] * key[i]) * scale;
+        for (g, q) in q.chunks_exact(group).enumerate() {
+            let key = &k[c * stride + g * dim..][..dim];
+            for (h, q) in q.chunks_exact(dim).enumerate() {
+                scores[(g * sizes.group + h) * seen + c] = sum_of([q, key], |[q, key]| q * key) * scale;
+            }
         }
     }
     for (scores, lse) in scores.chunks_exact_mut(seen).zip(lse) {
         *lse = softmax(scores, seen);
     }
-    out.fill(0.0);
-    for c in 0..seen {
-        let value = &v[c * stride..][..dim];
-        for (h, out) in out.chunks_exact_mut(dim).enumerate() {
-            let p = scores[h * seen + c];
-            for (o, value) in out.iter_mut().zip(value) {
-                *o += p * value;
-            }
-        }
+    for (h, (scores, out)) in scores.chunks_exact(seen).zip(out.chunks_exact_mut(dim)).enumerate() {
+        weighted_sum(scores, &v[h / sizes.group * dim..], stride, out);
     }
 }
 
@@ -192,7 +192,7 @@ fn softmax(row: &mut [f32], visible: usize) -> f32 {
     for x in seen.iter_mut() {
         *x = exp(*x - top);
     }
-    let sum = sum_of(seen.len(), |i| seen[i]);
+    let sum = sum_of([seen], |[p]| p);
     let share = 1.0 / sum;
     for x in seen.iter_mut() {
         *x *= share;
@@ -255,7 +255,7 @@ pub(super) fn backward(
                         #[inline(always)]
                         || {
                             // rowsum(P ∘ dP) = dO · O, without a pass over the scores.
-                            let inner = sum_of(dy.len(), |c| dy[c] * out[c]);
+                            let inner = sum_of([dy, out], |[dy, out]| dy * out);
                             for (p, dp) in p[..visible].iter_mut().zip(&mut dp[..visible]) {
                                 *p = exp(*p - log_sum);
                                 *dp = *p * (*dp - inner) * scale;

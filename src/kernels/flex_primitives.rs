@@ -112,22 +112,58 @@ pub(super) fn exp(x: f32) -> f32 {
     y * f32::from_bits(((n as i32 + 127) << 23) as u32)
 }
 
-/// Sum of eight interleaved partial sums: vectorises, and is more exact than one running sum.
+/// Sum of a term over the places of some slices of one length. Sixteen interleaved partial sums vectorise, and are more exact than
+/// one running sum.
 #[inline(always)]
-pub(super) fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+pub(super) fn sum_of<const N: usize>(slices: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
     const LANES: usize = 16;
+    let n = slices[0].len();
     let mut lanes = [0.0f32; LANES];
-    let whole = n / LANES * LANES;
-    for i in (0..whole).step_by(LANES) {
+    // Sixteen at a time as arrays: a loop that checks each index is not vectorised.
+    for first in (0..n / LANES).map(|i| i * LANES) {
+        let here: [&[f32; LANES]; N] = slices.map(|s| s[first..first + LANES].try_into().expect("as many as lanes"));
         for (j, lane) in lanes.iter_mut().enumerate() {
-            *lane += term(i + j);
+            *lane += term(here.map(|s| s[j]));
         }
     }
     let mut total: f32 = lanes.iter().sum();
-    for i in whole..n {
-        total += term(i);
+    for i in n / LANES * LANES..n {
+        total += term(slices.map(|s| s[i]));
     }
     total
+}
+
+/// `out = Σ weights[c] · values[c · stride..]`, with the sums in registers.
+#[inline(always)]
+pub(super) fn weighted_sum(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]) {
+    // Wide enough that one addition need not wait for another, narrow enough for the registers.
+    let mut done = part_of_sum::<64>(weights, values, stride, out, 0);
+    done = part_of_sum::<16>(weights, values, stride, out, done);
+    part_of_sum::<1>(weights, values, stride, out, done);
+}
+
+/// As many whole parts of `out` as there are from a place on; gives the place behind them.
+#[inline(always)]
+fn part_of_sum<const WIDTH: usize>(
+    weights: &[f32],
+    values: &[f32],
+    stride: usize,
+    out: &mut [f32],
+    from: usize,
+) -> usize {
+    let mut place = from;
+    for part in out[from..].chunks_exact_mut(WIDTH) {
+        let mut sums = [0.0f32; WIDTH];
+        for (c, weight) in weights.iter().enumerate() {
+            let values: &[f32; WIDTH] = values[c * stride + place..][..WIDTH].try_into().expect("as many as sums");
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += weight * value;
+            }
+        }
+        part.copy_from_slice(&sums);
+        place += WIDTH;
+    }
+    place
 }
 
 #[inline(always)]

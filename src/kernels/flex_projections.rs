@@ -6,8 +6,9 @@ use burn::tensor::{DType, Tensor};
 
 use super::bf16::Weights;
 use super::bf16_engine::{BLOCK, Engine};
+use super::bf16_gated as in_gates;
 use super::bf16_projections::{self as in_bf16, Adapter, Grads, Part};
-use super::bf16_sums::Tiled;
+use super::bf16_sums::{Start, Tiled};
 use super::flex_primitives::*;
 use super::profile::{Op, clock};
 use super::q8::Weights8;
@@ -38,6 +39,43 @@ pub(super) fn forward(
     };
     let outers = projections.iter().map(|one| one.weight.dims()[0]);
     Some(ys.into_iter().zip(outers).map(|(y, outer)| tensor(y, [n, outer])).collect())
+}
+
+/// [`super::FusedOps::add_projection`] by a matrix in bf16 without a bias: the sum is where the products begin.
+pub(super) fn add_forward(
+    sum: &Tensor<Flex, 2>,
+    x: &Tensor<Flex, 2>,
+    projection: &Projection<'_, Flex>,
+) -> Option<Tensor<Flex, 2>> {
+    let [n, inner] = x.dims();
+    let projections = std::slice::from_ref(projection);
+    if !is_f32(x) || !is_f32(sum) || !are_bf16(projections) || projection.bias.is_some() {
+        return None;
+    }
+    let _clock = clock(Op::Product, products([n, inner], projections, 1));
+    let (x, sum) = (packed(x), packed(sum));
+    let (held, start) = (Held::of(projection), Start::Matrix(slice(&sum)));
+    let few = || {
+        let mut y = slice(&sum).to_vec();
+        add_product(slice(&x), n, projection.weight, &mut y);
+        vec![y]
+    };
+    let part = Part { start, ..held.part() };
+    let mut ys = in_bf16::forward(Engine::of_this_machine(), slice(&x), inner, &[part], few);
+    Some(tensor(ys.remove(0), [n, projection.weight.dims()[0]]))
+}
+
+/// [`super::FusedOps::gated`] by matrices in bf16 without biases and adapters. One row alone is bound by memory and made otherwise.
+pub(super) fn gated(x: &Tensor<Flex, 2>, both: &[Projection<'_, Flex>; 2]) -> Option<Tensor<Flex, 2>> {
+    let ([n, inner], outer) = (x.dims(), both[0].weight.dims()[0]);
+    let is_bare = |one: &Projection<'_, Flex>| one.bias.is_none() && one.lora.is_none();
+    if n < 2 || !is_f32(x) || !are_bf16(both) || !both.iter().all(is_bare) {
+        return None;
+    }
+    let _clock = clock(Op::Product, products([n, inner], both, 1));
+    let (x, held) = (packed(x), both.each_ref().map(Held::of));
+    let weights = held.each_ref().map(|one| Weights::of(&one.weight));
+    Some(tensor(in_gates::gated(Engine::of_this_machine(), slice(&x), inner, weights), [n, outer]))
 }
 
 /// [`super::FusedOps::project_backward_at_once`].
@@ -79,13 +117,14 @@ struct Held {
 
 impl Held {
     fn all(projections: &[Projection<'_, Flex>]) -> Vec<Self> {
-        let one = |Projection { weight, bias, lora }: &Projection<'_, Flex>| {
-            let adapter = lora
-                .map(|Lora { a, b, scale }| Adapter::new(slice(&packed(a)), slice(&packed(b)), a.dims()[1], *scale));
-            let weight = held_in(weight, DType::BF16).expect("it is bf16");
-            Self { weight, bias: bias.map(packed), adapter }
-        };
-        projections.iter().map(one).collect()
+        projections.iter().map(Self::of).collect()
+    }
+
+    fn of(Projection { weight, bias, lora }: &Projection<'_, Flex>) -> Self {
+        let adapter =
+            lora.map(|Lora { a, b, scale }| Adapter::new(slice(&packed(a)), slice(&packed(b)), a.dims()[1], *scale));
+        let weight = held_in(weight, DType::BF16).expect("it is bf16");
+        Self { weight, bias: bias.map(packed), adapter }
     }
 
     fn parts(all: &[Self]) -> Vec<Part<'_>> {
@@ -93,7 +132,8 @@ impl Held {
     }
 
     fn part(&self) -> Part<'_> {
-        Part { weights: Weights::of(&self.weight), bias: self.bias.as_ref().map(slice), adapter: self.adapter.as_ref() }
+        let start = self.bias.as_ref().map_or(Start::Zeros, |bias| Start::Row(slice(bias)));
+        Part { weights: Weights::of(&self.weight), start, adapter: self.adapter.as_ref() }
     }
 }
 
@@ -118,7 +158,9 @@ fn few(x: &[f32], n: usize, stack: Option<&Tensor<Flex, 2>>, projections: &[Proj
     let cut = |one: &Projection<'_, Flex>| {
         let columns = from..from + one.weight.dims()[0];
         from = columns.end;
-        whole.chunks_exact(row.len()).flat_map(|whole| &whole[columns.clone()]).copied().collect()
+        let mut part = Vec::with_capacity(n * columns.len());
+        whole.chunks_exact(row.len()).for_each(|whole| part.extend_from_slice(&whole[columns.clone()]));
+        part
     };
     projections.iter().map(cut).collect()
 }

@@ -13,6 +13,8 @@ mod bf16;
 #[cfg(feature = "cpu")]
 mod bf16_engine;
 #[cfg(feature = "cpu")]
+mod bf16_gated;
+#[cfg(feature = "cpu")]
 mod bf16_projections;
 #[cfg(feature = "cpu")]
 mod bf16_sums;
@@ -197,6 +199,23 @@ pub trait FusedOps: Backend {
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
         let [y] = <[_; 1]>::try_from(Self::project(x, None, &[projection])).expect("an output for every projection");
         sum.clone() + y
+    }
+
+    /// `silu(x · gateᵀ) · (x · upᵀ)` by two projections, whose outputs nobody else needs.
+    fn gated(
+        x: &Tensor<Self, 2>,
+        stack: Option<&Tensor<Self, 2>>,
+        both: &[Projection<'_, Self>; 2],
+    ) -> Tensor<Self, 2> {
+        Self::gated_at_once(x, both).unwrap_or_else(|| {
+            let ys = Self::project(x, stack, both);
+            Self::swiglu(&ys[0], &ys[1])
+        })
+    }
+
+    /// [`FusedOps::gated`] in one, where the backend has it for operands of this kind and size.
+    fn gated_at_once(_x: &Tensor<Self, 2>, _both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
+        None
     }
 
     /// [`FusedOps::project`] in one, where the backend has it for operands of this kind and size.

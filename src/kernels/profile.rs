@@ -173,7 +173,7 @@ impl Peak {
             let sums = large.par_chunks(1 << 20).map(|part| {
                 vectorised(
                     #[inline(always)]
-                    || sum_of(part.len(), |i| part[i]),
+                    || sum_of([part], |[x]| x),
                 )
             });
             std::hint::black_box(sums.sum::<f32>());

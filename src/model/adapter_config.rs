@@ -5,7 +5,7 @@ use std::path::Path;
 use fancy_regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::QwenConfig;
+use super::ModelConfig;
 use super::adapter_folder::ADAPTER_CONFIG;
 use super::config::PROJECTIONS;
 use crate::config_file::{read_whole, without_mark};
@@ -199,7 +199,7 @@ impl AdapterConfig {
     }
 
     /// The projections that carry a pair, block after block; an error if a target matches none.
-    pub fn layout(&self, model: &QwenConfig) -> Result<Vec<Slot>> {
+    pub fn layout(&self, model: &ModelConfig) -> Result<Vec<Slot>> {
         let targets = Matcher::new("target_modules", &self.target_modules)?;
         let excluded =
             self.exclude_modules.as_ref().map(|modules| Matcher::new("exclude_modules", modules)).transpose()?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::keys::given;
 use crate::{Error, Result};
 
-/// A family of models. All have the same blocks; what differs stands in [`super::QwenConfig`] as data.
+/// A family of models. All have the same blocks; what differs stands in [`super::ModelConfig`] as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     /// Llama 2 and 3, SmolLM2 and others of their form: no biases unless asked for.

@@ -59,6 +59,14 @@ pub struct HeadNorms<B: FusedOps> {
 /// they cost a pass over memory where a product costs a thousand times the arithmetic, and take a third of what would be kept.
 #[derive(Debug, Clone)]
 pub struct Kept<B: FusedOps> {
+    attention: KeptAttention<B>,
+    mid: Tensor<B, 2>,
+    gate: Tensor<B, 2>,
+    up: Tensor<B, 2>,
+}
+
+#[derive(Debug, Clone)]
+struct KeptAttention<B: FusedOps> {
     x: Tensor<B, 2>,
     /// Queries and keys before their norms, if they have any.
     unnormed: Option<(Tensor<B, 2>, Tensor<B, 2>)>,
@@ -67,9 +75,6 @@ pub struct Kept<B: FusedOps> {
     v: Tensor<B, 3>,
     attended: Tensor<B, 2>,
     lse: Option<Tensor<B, 2>>,
-    mid: Tensor<B, 2>,
-    gate: Tensor<B, 2>,
-    up: Tensor<B, 2>,
 }
 
 impl<B: FusedOps> Block<B> {
@@ -79,9 +84,28 @@ impl<B: FusedOps> Block<B> {
         self.gate_up = linear::stack([&mut self.gate_proj, &mut self.up_proj], bytes_max);
     }
 
-    /// `[rows · width, hidden]` to the same, before any steering. With a cache, keys and values of earlier tokens come
-    /// from it and the new ones go into it.
-    pub fn forward(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> (Tensor<B, 2>, Kept<B>) {
+    /// `[rows · width, hidden]` to the same, before any steering, with what [`Block::backward`] needs.
+    pub fn forward(&self, x: Tensor<B, 2>, pass: &Pass<B>) -> (Tensor<B, 2>, Kept<B>) {
+        let (mid, attention) = self.attend(x, pass, None);
+        let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
+        let [gate, up] = linear::forward(&m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj]);
+        drop(m);
+        let out = linear::add_forward(&mid, &B::swiglu(&gate, &up), &self.down_proj);
+        (out, Kept { attention, mid, gate, up })
+    }
+
+    /// The same where no backward pass will follow. With a cache, keys and values of earlier tokens come from it and the new
+    /// ones go into it.
+    pub fn infer(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> Tensor<B, 2> {
+        let (mid, _) = self.attend(x, pass, cache);
+        let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
+        let gated = linear::gated(&m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj]);
+        drop(m);
+        linear::add_forward(&mid, &gated, &self.down_proj)
+    }
+
+    /// The first half of a block: the residual stream with the attention's output.
+    fn attend(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> (Tensor<B, 2>, KeptAttention<B>) {
         let (rows, width) = (pass.span.rows(), pass.span.width);
         let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
         let [q, k, v] = linear::forward(&n, self.qkv.as_ref(), [&self.q_proj, &self.k_proj, &self.v_proj]);
@@ -103,12 +127,7 @@ impl<B: FusedOps> Block<B> {
         };
         let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);
         let mid = linear::add_forward(&x, &attended, &self.o_proj);
-
-        let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
-        let [gate, up] = linear::forward(&m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj]);
-        drop(m);
-        let out = linear::add_forward(&mid, &B::swiglu(&gate, &up), &self.down_proj);
-        (out, Kept { x, unnormed, q, k, v, attended, lse, mid, gate, up })
+        (mid, KeptAttention { x, unnormed, q, k, v, attended, lse })
     }
 
     /// From the gradient of the block's output to that of its input, and those of its parameters, flat, in the order
@@ -121,7 +140,8 @@ impl<B: FusedOps> Block<B> {
         learning: Learning,
     ) -> (Tensor<B, 2>, Vec<Tensor<B, 1>>) {
         let full = learning == Learning::Full;
-        let Kept { x, unnormed, q, k, v, attended, lse, mid, gate, up } = kept;
+        let Kept { attention, mid, gate, up } = kept;
+        let KeptAttention { x, unnormed, q, k, v, attended, lse } = attention;
         let (dmid, dpost, mlp) = self.mlp_backward(&mid, gate, up, dout, learning);
         drop(mid);
 

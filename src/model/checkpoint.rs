@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::{DType, TensorData};
 use half::{bf16, f16};
 
-use super::QwenConfig;
+use super::ModelConfig;
 use super::files::{Shards, same_numbers, torch_name};
 use super::gguf::GgufWeights;
 use crate::record::{Hash, hash_file};
@@ -45,9 +45,9 @@ impl Checkpoint {
     /// The model's configuration and its weights, which fit each other.
     ///
     /// # Errors
-    /// As [`QwenConfig::read`], [`Self::open`] and [`Self::verify`].
-    pub fn verified(model: &Path) -> Result<(QwenConfig, Self)> {
-        let config = QwenConfig::read(model)?;
+    /// As [`ModelConfig::read`], [`Self::open`] and [`Self::verify`].
+    pub fn verified(model: &Path) -> Result<(ModelConfig, Self)> {
+        let config = ModelConfig::read(model)?;
         let checkpoint = Self::open(model)?;
         let config = checkpoint.settled(config)?;
         checkpoint.verify(&config)?;
@@ -58,7 +58,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Shards::settled`].
-    pub fn settled(&self, config: QwenConfig) -> Result<QwenConfig> {
+    pub fn settled(&self, config: ModelConfig) -> Result<ModelConfig> {
         match &self.0 {
             Folder(shards) => shards.settled(config),
             Gguf(_) => Ok(config),
@@ -69,7 +69,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Every tensor that is missing, misshapen, of a type that is not read, or unknown.
-    pub fn verify(&self, config: &QwenConfig) -> Result<()> {
+    pub fn verify(&self, config: &ModelConfig) -> Result<()> {
         match &self.0 {
             Folder(shards) => shards.verify(config),
             Gguf(weights) => weights.verify(config),
@@ -136,7 +136,7 @@ impl Checkpoint {
     }
 
     /// The file names of a model folder with these weights, each with its tensors.
-    pub(super) fn files(&self, config: &QwenConfig) -> Vec<(String, Vec<String>)> {
+    pub(super) fn files(&self, config: &ModelConfig) -> Vec<(String, Vec<String>)> {
         match &self.0 {
             Folder(shards) => {
                 let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -36,7 +36,7 @@ pub enum AttentionBias {
 
 /// The shape of a model, under the names of its `config.json`. What makes the architectures different functions is data here.
 #[derive(Debug, Clone, PartialEq)]
-pub struct QwenConfig {
+pub struct ModelConfig {
     /// Its family; decides names and defaults, never the computation.
     pub architecture: Architecture,
     /// Rows of the embedding; the tokenizer may have fewer ids.
@@ -69,7 +69,7 @@ pub struct QwenConfig {
     pub source: Map<String, Value>,
 }
 
-impl QwenConfig {
+impl ModelConfig {
     /// Reads `config.json` of a model folder, or what a GGUF file says in its place.
     pub fn read(model: &Path) -> Result<Self> {
         let (json, path) = Self::read_json(model)?;
@@ -316,10 +316,10 @@ mod tests {
         })
     }
 
-    fn with(changes: Value) -> Result<QwenConfig> {
+    fn with(changes: Value) -> Result<ModelConfig> {
         let mut config = qwen_7b();
         config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-        QwenConfig::from_json(&config)
+        ModelConfig::from_json(&config)
     }
 
     #[track_caller]
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!((config.rope.theta, config.rms_norm_eps), (1e4, 1e-6));
         let mut qwen3 = qwen_7b();
         qwen3["model_type"] = "qwen3".into();
-        let read = |json: &Value| QwenConfig::from_json(json).unwrap();
+        let read = |json: &Value| ModelConfig::from_json(json).unwrap();
         assert_eq!((read(&qwen3).head_dim, read(&qwen3).qk_norm), (128, true));
         qwen3["num_attention_heads"] = 14.into();
         qwen3["num_key_value_heads"] = 2.into();
@@ -424,7 +424,7 @@ mod tests {
         check_refused(json!({"num_key_value_heads": 5}), "`num_attention_heads` 28 is not a multiple of");
         check_refused(json!({"rms_norm_eps": 0}), "`rms_norm_eps` is 0, expected a positive number");
         check_refused(json!({"tie_word_embeddings": "no"}), "`tie_word_embeddings` is \"no\", expected true or false");
-        assert_eq!(QwenConfig::from_json(&json!([])).unwrap_err().to_string(), "not a JSON object");
+        assert_eq!(ModelConfig::from_json(&json!([])).unwrap_err().to_string(), "not a JSON object");
     }
 
     #[test]
@@ -434,8 +434,8 @@ mod tests {
         assert_eq!(written["torch_dtype"], "float32");
         assert_eq!(written["eos_token_id"], 151645, "keys that we do not know are kept");
         assert!(written.get("rope_parameters").is_none() && written.get("dtype").is_none());
-        let again = QwenConfig::from_json(&written).unwrap();
-        assert_eq!(QwenConfig { source: config.source.clone(), ..again }, config);
+        let again = ModelConfig::from_json(&written).unwrap();
+        assert_eq!(ModelConfig { source: config.source.clone(), ..again }, config);
 
         let scaled = json!({
             "rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -445,6 +445,6 @@ mod tests {
         let written = llama.to_json("bfloat16");
         assert_eq!((&written["model_type"], &written["rope_theta"]), (&json!("llama"), &json!(5e5)));
         assert_eq!((&written["rope_scaling"]["rope_type"], written.get("rope_parameters")), (&json!("llama3"), None));
-        assert_eq!(QwenConfig::from_json(&written).unwrap().rope, llama.rope);
+        assert_eq!(ModelConfig::from_json(&written).unwrap().rope, llama.rope);
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::QwenConfig;
+use super::ModelConfig;
 use super::gguf::{gguf_name, interleaved};
 use super::peft::{Adapter, Pair, Slot};
 use crate::gguf::{self, Tensor, Value};
@@ -49,7 +49,7 @@ fn folded(b: &[f32], by: f64) -> Cow<'_, [f32]> {
 }
 
 /// B, `[outputs, rank]`, with its rows in the order of a GGUF file.
-fn in_gguf<'a>(b: Cow<'a, [f32]>, pair: &Pair, model: &QwenConfig) -> Cow<'a, [f32]> {
+fn in_gguf<'a>(b: Cow<'a, [f32]>, pair: &Pair, model: &ModelConfig) -> Cow<'a, [f32]> {
     let is_turned = ["self_attn.q_proj", "self_attn.k_proj"].contains(&pair.slot.projection);
     if !is_turned || !model.architecture.interleaved_in_gguf() {
         return b;
@@ -71,7 +71,7 @@ fn largest_rank(adapter: &Adapter) -> usize {
 ///
 /// # Errors
 /// An adapter of strength 0, which llama.cpp would take for 1; a place that cannot be written.
-pub fn write_gguf(adapter: &Adapter, model: &QwenConfig, path: &Path) -> Result<Exported> {
+pub fn write_gguf(adapter: &Adapter, model: &ModelConfig, path: &Path) -> Result<Exported> {
     let alpha = adapter.config.scale() * adapter.config.r as f64;
     ensure!(alpha != 0.0, "the adapter has alpha 0, which llama.cpp takes for a strength of 1");
     let by = |pair: &Pair| f64::from(pair.slot.scale) * pair.slot.rank as f64 / alpha;
@@ -156,8 +156,8 @@ mod tests {
     use crate::tensorfile::TensorFile;
 
     /// An adapter with two ranks and two strengths.
-    fn patterned() -> (Adapter, QwenConfig) {
-        let model = QwenConfig::read(Path::new("tests/fixtures/tiny")).unwrap();
+    fn patterned() -> (Adapter, ModelConfig) {
+        let model = ModelConfig::read(Path::new("tests/fixtures/tiny")).unwrap();
         let mut config = AdapterConfig::new(4, 8.0, true, Targets::Names(vec!["q_proj".into(), "down_proj".into()]));
         config.rank_pattern = vec![("down_proj".into(), 2)];
         config.alpha_pattern = vec![(r"layers\.3\.self_attn\.q_proj".into(), 3.0)];
@@ -182,10 +182,10 @@ mod tests {
     const PLACES: [(usize, usize); 4] = [(0, 0), (1, 5), (7, 63), (63, 30)];
 
     /// The same shapes as a `llama`.
-    fn llama() -> QwenConfig {
-        let mut json = QwenConfig::read(Path::new("tests/fixtures/tiny")).unwrap().source;
+    fn llama() -> ModelConfig {
+        let mut json = ModelConfig::read(Path::new("tests/fixtures/tiny")).unwrap().source;
         json.insert("model_type".into(), "llama".into());
-        QwenConfig::from_json(&json.into()).unwrap()
+        ModelConfig::from_json(&json.into()).unwrap()
     }
 
     /// As `permute` of llama.cpp's `convert_hf_to_gguf.py` reshapes: `[heads, 2, half]` to `[heads, half, 2]`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::QwenConfig;
+use super::ModelConfig;
 use crate::config_file::{read_whole, without_mark};
 use crate::hub::is_dangling;
 use crate::record::{Hash, hash_file, write_atomic};
@@ -116,7 +116,7 @@ impl Shards {
     ///
     /// # Errors
     /// An index that names a tensor which its file does not hold.
-    pub fn settled(&self, mut config: QwenConfig) -> Result<QwenConfig> {
+    pub fn settled(&self, mut config: ModelConfig) -> Result<ModelConfig> {
         let stored = |name: &str| self.places.contains_key(name);
         if config.tie_word_embeddings && stored(HEAD) && stored(EMBEDDING) {
             let ((a, shape, embedding), (b, head_shape, head)) = (self.raw(EMBEDDING)?, self.raw(HEAD)?);
@@ -128,7 +128,7 @@ impl Shards {
     /// Compares the files with the configuration and names every tensor that is missing, misshapen or unknown.
     ///
     /// `lm_head.weight` beside a tied head and stored rotary frequencies (`rotary_emb.inv_freq`) are harmless leftovers.
-    pub fn verify(&self, config: &QwenConfig) -> Result<()> {
+    pub fn verify(&self, config: &ModelConfig) -> Result<()> {
         let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
         let headless = !config.tie_word_embeddings && !self.places.contains_key(HEAD);
         let leftover = |name: &str| {
@@ -257,10 +257,10 @@ const TEXT_FILES: [&str; 8] = [
 /// Writes a model folder: `model.safetensors` in `dtype` (F32, F16 or BF16), then `config.json`, each atomically, so that a
 /// folder with a `config.json` is complete. Tokenizer, template and generation defaults are copied from `text_from`.
 ///
-/// `values` gives each of [`QwenConfig::tensors`] in f32 when its turn comes.
+/// `values` gives each of [`ModelConfig::tensors`] in f32 when its turn comes.
 pub fn write_model(
     dir: &Path,
-    config: &QwenConfig,
+    config: &ModelConfig,
     dtype: Dtype,
     text_from: Option<&Path>,
     values: impl FnMut(&str) -> Result<Vec<f32>>,
@@ -271,7 +271,7 @@ pub fn write_model(
 /// [`write_model`] with the weights in so many files of about equal size, and an index of them where they are several.
 pub fn write_shards(
     dir: &Path,
-    config: &QwenConfig,
+    config: &ModelConfig,
     dtype: Dtype,
     shards: usize,
     text_from: Option<&Path>,

@@ -56,6 +56,11 @@ pub fn forward<B: FusedOps, const N: usize>(
     ys.try_into().expect("an output for every projection")
 }
 
+/// `silu(gate(x)) · up(x)`: `[n, in] -> [n, out]`.
+pub fn gated<B: FusedOps>(x: &Tensor<B, 2>, stack: Option<&Tensor<B, 2>>, both: [&Linear<B>; 2]) -> Tensor<B, 2> {
+    B::gated(x, stack, &both.map(Linear::projection))
+}
+
 /// `sum [n, out]` and a projection of `x [n, in]`.
 pub fn add_forward<B: FusedOps>(sum: &Tensor<B, 2>, x: &Tensor<B, 2>, linear: &Linear<B>) -> Tensor<B, 2> {
     B::add_projection(sum, x, linear.projection())

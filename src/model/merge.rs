@@ -158,7 +158,7 @@ fn add_row(row: &mut [f32], at: usize, pair: &Pair) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::QwenConfig;
+    use super::super::ModelConfig;
     use super::super::files::Shards;
     use super::super::peft::{AdapterConfig, Targets};
     use super::*;
@@ -166,7 +166,7 @@ mod tests {
     const TINY: &str = "tests/fixtures/tiny";
 
     /// The golden adapter with patterns, so that ranks and scales differ.
-    fn patterned(model: &QwenConfig) -> Adapter {
+    fn patterned(model: &ModelConfig) -> Adapter {
         let mut config = AdapterConfig::new(4, 8.0, true, Targets::Pattern(r".*\.(q_proj|down_proj)".into()));
         config.rank_pattern = vec![("layers.1.mlp.down_proj".into(), 2)];
         config.alpha_pattern = vec![("q_proj".into(), 3.0)];
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn every_weight_is_w_plus_scale_b_a_and_the_rest_is_as_it_was() {
         let (from, dir) = (Path::new(TINY), tempfile::tempdir().unwrap());
-        let config = QwenConfig::read(from).unwrap();
+        let config = ModelConfig::read(from).unwrap();
         let adapter = patterned(&config);
         let mut told = Vec::new();
         let merged = merge(from, &adapter, None, dir.path(), &mut |n| told.push(n)).unwrap();
@@ -205,13 +205,13 @@ mod tests {
             }
         }
         assert!(dir.path().join("tokenizer.json").exists() && dir.path().join("tokenizer_config.json").exists());
-        assert_eq!(QwenConfig::read(dir.path()).unwrap().num_hidden_layers, 4);
+        assert_eq!(ModelConfig::read(dir.path()).unwrap().num_hidden_layers, 4);
     }
 
     #[test]
     fn shards_and_dtypes_stay_unless_another_dtype_is_asked_for() {
         let (from, dir) = (Path::new("tests/fixtures/tiny-sharded"), tempfile::tempdir().unwrap());
-        let config = QwenConfig::read(from).unwrap();
+        let config = ModelConfig::read(from).unwrap();
         let adapter = patterned(&config);
         for (i, (dtype, stored, name)) in
             [(None, Dtype::BF16, "bfloat16"), (Some(Dtype::F32), Dtype::F32, "float32")].into_iter().enumerate()
@@ -225,7 +225,7 @@ mod tests {
             };
             assert_eq!(files(&old), files(&new));
             assert!(new.names().all(|name| new.raw(name).unwrap().0 == stored));
-            assert_eq!(QwenConfig::read(&to).unwrap().source["torch_dtype"], name);
+            assert_eq!(ModelConfig::read(&to).unwrap().source["torch_dtype"], name);
         }
         let mut huge = adapter.clone();
         huge.pairs.values_mut().for_each(|pair| pair.b.fill(1e9));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::QwenConfig;
+use super::ModelConfig;
 use super::adapter_config::{AdapterConfig, RANK_MAX, Slot, Targets, module_name};
 use super::adapter_folder::{ADAPTER_CONFIG, MLX_WEIGHTS};
 use super::config::PROJECTIONS;
@@ -85,7 +85,7 @@ impl Stored {
     ///
     /// # Errors
     /// Tensors of blocks that the model does not have, or that `num_layers` leaves out; tensors of another shape.
-    pub fn factors(&self, model: &QwenConfig) -> Result<Vec<Factors>> {
+    pub fn factors(&self, model: &ModelConfig) -> Result<Vec<Factors>> {
         let blocks = model.num_hidden_layers;
         let first = if self.last_blocks == 0 { 0 } else { blocks.saturating_sub(self.last_blocks) };
         for &place in &self.placed {
@@ -239,8 +239,8 @@ mod tests {
     use super::super::peft::{Adapter, Pair};
     use super::*;
 
-    fn tiny() -> QwenConfig {
-        QwenConfig::read(Path::new("tests/fixtures/tiny")).unwrap()
+    fn tiny() -> ModelConfig {
+        ModelConfig::read(Path::new("tests/fixtures/tiny")).unwrap()
     }
 
     /// An adapter of mlx-lm in a folder, its configuration edited.
@@ -352,7 +352,7 @@ mod tests {
         std::fs::rename(dir.path().join(MLX_WEIGHTS), dir.path().join("0000100_adapters.safetensors")).unwrap();
         let e = Adapter::read(dir.path(), &tiny()).unwrap_err();
         assert!(e.help().unwrap().contains("copy `0000100_adapters.safetensors` to"), "{e:?}");
-        let shallow = QwenConfig { num_hidden_layers: 3, ..tiny() };
+        let shallow = ModelConfig { num_hidden_layers: 3, ..tiny() };
         let e = Adapter::read(lora(json!({})).path(), &shallow).unwrap_err().to_string();
         assert!(e.ends_with("is of block 3, the model has blocks 0 to 2"), "{e}");
     }

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub use super::adapter_config::{AdapterConfig, RANK_MAX, Slot, Targets};
 
-use super::QwenConfig;
+use super::ModelConfig;
 use super::adapter_config::module_name;
 use super::adapter_folder::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFolder, AdapterForm};
 use super::checkpoint::Checkpoint;
@@ -42,7 +42,7 @@ pub struct Pair {
 impl Adapter {
     /// A new adapter that changes nothing yet: A uniform within ±1/sqrt(inputs) (PEFT's Kaiming-uniform with a = sqrt(5)),
     /// B zero. Each A is drawn from the seed and its own name, so it does not depend on which others there are.
-    pub fn fresh(config: AdapterConfig, model: &QwenConfig, seed: u64) -> Result<Self> {
+    pub fn fresh(config: AdapterConfig, model: &ModelConfig, seed: u64) -> Result<Self> {
         let pair = |slot: Slot| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed_of(seed, &tensor_name(&slot, 'A')));
             let bound = 1.0 / (slot.inputs as f32).sqrt();
@@ -69,17 +69,17 @@ impl Adapter {
     ///
     /// Every tensor that is missing, misshapen, unknown or not finite is named. Embeddings that the file holds beside the
     /// pairs are refused, since nothing tells whether they are the model's own: see [`Adapter::read_on`].
-    pub fn read(path: &Path, model: &QwenConfig) -> Result<Self> {
+    pub fn read(path: &Path, model: &ModelConfig) -> Result<Self> {
         Self::read_beside(path, model, None)
     }
 
     /// [`Adapter::read`] for the model of folder `base`: embeddings that PEFT saved along although they were not trained are
     /// passed over where they equal the model's.
-    pub fn read_on(path: &Path, model: &QwenConfig, base: &Path) -> Result<Self> {
+    pub fn read_on(path: &Path, model: &ModelConfig, base: &Path) -> Result<Self> {
         Self::read_beside(path, model, Some(base))
     }
 
-    fn read_beside(path: &Path, model: &QwenConfig, base: Option<&Path>) -> Result<Self> {
+    fn read_beside(path: &Path, model: &ModelConfig, base: Option<&Path>) -> Result<Self> {
         let folder = AdapterFolder::find(path)?;
         let weights = folder.weights();
         let (adapter, names): (Self, fn(&Slot, char) -> String) = match folder.form() {
@@ -102,7 +102,7 @@ impl Adapter {
         }
     }
 
-    fn read_peft(dir: &Path, weights: &Path, model: &QwenConfig, base: Option<&Path>) -> Result<Self> {
+    fn read_peft(dir: &Path, weights: &Path, model: &ModelConfig, base: Option<&Path>) -> Result<Self> {
         let config = AdapterConfig::read(dir)?;
         let slots = config.layout(model).at(&dir.join(ADAPTER_CONFIG))?;
         if !weights.exists() && dir.join("adapter_model.bin").exists() {

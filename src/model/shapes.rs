@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::QwenConfig;
+use super::ModelConfig;
 
 /// What is alike in all sizes of a release.
 struct Family {
@@ -103,7 +103,7 @@ pub fn shapes() -> impl Iterator<Item = String> {
 
 /// The configuration of a released shape, as its `config.json` has it; `None` for any other name. A size alone is one of
 /// Qwen2.5's; case does not matter, and a name may go on with `-Instruct`.
-pub fn released(name: &str) -> Option<QwenConfig> {
+pub fn released(name: &str) -> Option<ModelConfig> {
     let name = name.to_lowercase();
     let name = name.strip_suffix("-instruct").unwrap_or(&name);
     let of = |family: &'static Family| {
@@ -131,7 +131,7 @@ pub fn released(name: &str) -> Option<QwenConfig> {
         ("SmolLM2", "1.7B") => config["rope_theta"] = 130_000.into(),
         _ => {}
     }
-    Some(QwenConfig::from_json(&config).expect("a configuration of ours"))
+    Some(ModelConfig::from_json(&config).expect("a configuration of ours"))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::config::PROJECTIONS;
 use super::files;
 use super::linear::{Learning, Linear, Lora};
 use super::peft::{Adapter, AdapterConfig, Pair};
-use super::{Qwen, QwenConfig, TokenTable};
+use super::{ModelConfig, TokenTable, Transformer};
 use crate::kernels::{FusedOps, Heads};
 use crate::record::seed_of;
 use crate::tensorfile::transposed;
@@ -50,7 +50,7 @@ struct Wanted<'a> {
 /// Where tensors come from. It may give another dtype than it is asked for, which then is converted.
 type Source<'a> = dyn FnMut(Wanted<'_>) -> Result<TensorData> + 'a;
 
-impl<B: FusedOps> Qwen<B> {
+impl<B: FusedOps> Transformer<B> {
     /// Reads a model folder or a GGUF file, tensor by tensor.
     pub fn load(model: &Path, device: &B::Device, storage: impl Into<WeightStorage>) -> Result<Self> {
         let (config, checkpoint) = Checkpoint::verified(model)?;
@@ -60,7 +60,7 @@ impl<B: FusedOps> Qwen<B> {
     }
 
     /// A model with weights [`drawn`] from a seed.
-    pub fn random(config: QwenConfig, seed: u64, device: &B::Device) -> Self {
+    pub fn random(config: ModelConfig, seed: u64, device: &B::Device) -> Self {
         let blocks = config.num_hidden_layers;
         let build = Self::build(config, device, DType::F32.into(), &mut |Wanted { name, shape, .. }| {
             Ok(TensorData::new(drawn(name, shape, blocks, seed), shape))
@@ -69,7 +69,7 @@ impl<B: FusedOps> Qwen<B> {
     }
 
     /// A model with weights that are cheap to make, for measuring speed: uniform, of the size of real weights.
-    pub fn made_up(config: QwenConfig, device: &B::Device, storage: WeightStorage) -> Self {
+    pub fn made_up(config: ModelConfig, device: &B::Device, storage: WeightStorage) -> Self {
         let build = Self::build(config, device, storage, &mut |Wanted { shape, rows, .. }| {
             let shape = [&[rows.len()], &shape[1..]].concat();
             let n: usize = shape.iter().product();
@@ -80,7 +80,7 @@ impl<B: FusedOps> Qwen<B> {
         build.expect("what is made up cannot fail to be read")
     }
 
-    fn build(config: QwenConfig, device: &B::Device, storage: WeightStorage, source: &mut Source<'_>) -> Result<Self> {
+    fn build(config: ModelConfig, device: &B::Device, storage: WeightStorage, source: &mut Source<'_>) -> Result<Self> {
         let dtype = storage.dtype;
         let heads =
             Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim };

@@ -16,7 +16,7 @@ use super::settings::{FitSettings, Recompute};
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::peft::AdapterConfig;
-use crate::model::{QwenConfig, WeightStorage};
+use crate::model::{ModelConfig, WeightStorage};
 use crate::text::TrainingExample;
 
 /// Where a finetune is to run.
@@ -136,7 +136,7 @@ impl Work {
 
 /// Whether to make activations again: as the settings say, and if they leave it open, where keeping them would not fit.
 pub fn recomputes<B: FusedOps>(
-    config: &QwenConfig,
+    config: &ModelConfig,
     learned: Learned,
     examples: &[TrainingExample],
     settings: &FitSettings,
@@ -159,7 +159,7 @@ fn fits(footprint: &Footprint, place: DeviceLimits) -> bool {
 
 /// Plans the finetune of an adapter. `trial` says whether to try how fast the device is, which takes seconds.
 pub fn estimate<B: FusedOps>(
-    config: &QwenConfig,
+    config: &ModelConfig,
     adapter: &AdapterConfig,
     examples: &[TrainingExample],
     settings: &FitSettings,

@@ -20,7 +20,7 @@ use super::penalty::{Penalty, own_weights, unit};
 use super::settings::FitSettings;
 use crate::kernels::FusedOps;
 use crate::language_model::Direction;
-use crate::model::{Learning, Qwen};
+use crate::model::{Learning, Transformer};
 use crate::text::{Batch, TrainingExample, chosen};
 use crate::vector::{Layer, PersonaVector};
 use crate::{Result, ensure};
@@ -73,7 +73,12 @@ impl<B: FusedOps> GradientProbe<B> {
     ///
     /// # Errors
     /// Nothing to learn in the batch, a direction that does not fit the model, a layer that is named twice.
-    pub fn new(pressure: &GradientProjection, model: &Qwen<B>, settings: &FitSettings, pad_id: u32) -> Result<Self> {
+    pub fn new(
+        pressure: &GradientProjection,
+        model: &Transformer<B>,
+        settings: &FitSettings,
+        pad_id: u32,
+    ) -> Result<Self> {
         let divisor: f32 = pressure.examples.iter().flat_map(|example| example.weights.iter().skip(1)).sum();
         ensure!(divisor > 0.0, "there is nothing to learn in the batch on which the pressure is to be measured");
         let mut units = vec![None; model.blocks.len()];
@@ -89,14 +94,14 @@ impl<B: FusedOps> GradientProbe<B> {
     }
 
     /// Measures the model after so many steps.
-    pub fn measure(&self, model: &Qwen<B>, penalty: Option<&Penalty<B>>, step: usize) -> GradientReport {
+    pub fn measure(&self, model: &Transformer<B>, penalty: Option<&Penalty<B>>, step: usize) -> GradientReport {
         let off = self.pull(&model.unsteered(), None);
         let intervenes = model.steering.is_some() || penalty.is_some();
         let on = if intervenes { self.pull(model, penalty) } else { off.clone() };
         GradientReport { step, on, off }
     }
 
-    fn pull(&self, model: &Qwen<B>, penalty: Option<&Penalty<B>>) -> Vec<Option<f64>> {
+    fn pull(&self, model: &Transformer<B>, penalty: Option<&Penalty<B>>) -> Vec<Option<f64>> {
         let mut slopes: Vec<Option<Tensor<B, 2>>> = vec![None; self.units.len()];
         for batch in &self.batches {
             let learned: Vec<f32> = own_weights(batch).map(|weight| if weight > 0.0 { 1.0 } else { 0.0 }).collect();

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::loss::{Supervised, head_backward};
 use super::penalty::Penalty;
 use crate::kernels::FusedOps;
-use crate::model::{Kept, Learning, Qwen, TokenTable};
+use crate::model::{Kept, Learning, TokenTable, Transformer};
 use crate::text::Batch;
 
 /// What one batch says.
@@ -15,7 +15,7 @@ pub struct Gradients<B: FusedOps> {
     pub loss: Tensor<B, 1>,
     /// The regulariser's share of the same mean, its weight included, if there is one.
     pub regularisation: Option<Tensor<B, 1>>,
-    /// Gradients of the sum of both, flat, in the order of [`Qwen::parameters`].
+    /// Gradients of the sum of both, flat, in the order of [`Transformer::parameters`].
     pub parameters: Vec<Tensor<B, 1>>,
 }
 
@@ -32,7 +32,7 @@ impl<B: FusedOps> Gradients<B> {
 
 /// Losses of a batch and their gradients.
 pub fn gradients<B: FusedOps>(
-    model: &Qwen<B>,
+    model: &Transformer<B>,
     learning: Learning,
     batch: &Batch,
     divisor: f32,
@@ -45,7 +45,7 @@ pub fn gradients<B: FusedOps>(
 /// [`gradients`], where `see` is shown the gradient with respect to each block's output before its steering,
 /// `[rows · width, hidden]`, the last block's first.
 pub(super) fn through<B: FusedOps>(
-    model: &Qwen<B>,
+    model: &Transformer<B>,
     learning: Learning,
     batch: &Batch,
     divisor: f32,
@@ -65,7 +65,7 @@ pub(super) fn through<B: FusedOps>(
     let mut traces = Vec::with_capacity(model.blocks.len());
     for index in 0..model.blocks.len() {
         let input = recompute.then(|| h.clone());
-        let (out, kept) = model.block(index, h, &pass, None);
+        let (out, kept) = model.block(index, h, &pass);
         traces.push(match input {
             Some(input) => Trace::Input(input),
             None => Trace::Kept(kept),
@@ -84,7 +84,7 @@ pub(super) fn through<B: FusedOps>(
     for (index, trace) in traces.into_iter().enumerate().rev() {
         let kept = match trace {
             Trace::Kept(kept) => kept,
-            Trace::Input(x) => model.blocks[index].forward(x, &pass, None).1,
+            Trace::Input(x) => model.blocks[index].forward(x, &pass).1,
         };
         if let Some(followed) = &mut followed {
             dh = followed.backward(index, dh);

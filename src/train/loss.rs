@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::kernels::FusedOps;
 use crate::model::Learning;
-use crate::model::{Qwen, TokenTable};
+use crate::model::{TokenTable, Transformer};
 use crate::text::{Batch, TrainingExample};
 
 /// Logits held at once: 64 MiB. Fewer would mean to read the whole head for a handful of positions at a time.
@@ -68,7 +68,7 @@ pub(super) struct HeadGrads<B: FusedOps> {
 
 /// Loss and gradients from the raw stream `h [rows · width, hidden]` on.
 pub(super) fn head_backward<B: FusedOps>(
-    model: &Qwen<B>,
+    model: &Transformer<B>,
     h: &Tensor<B, 2>,
     supervised: &Supervised<B>,
     learning: Learning,
@@ -101,7 +101,12 @@ pub(super) fn head_backward<B: FusedOps>(
 }
 
 /// Mean loss over the supervised tokens of `examples`, nats: the held-out loss.
-pub fn mean_loss<B: FusedOps>(model: &Qwen<B>, examples: &[TrainingExample], micro_batch: usize, pad_id: u32) -> f64 {
+pub fn mean_loss<B: FusedOps>(
+    model: &Transformer<B>,
+    examples: &[TrainingExample],
+    micro_batch: usize,
+    pad_id: u32,
+) -> f64 {
     let examples: Vec<&TrainingExample> = examples.iter().collect();
     let (mut sum, mut weight) = (0.0, 0.0);
     for examples in examples.chunks(micro_batch.max(1)) {

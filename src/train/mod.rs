@@ -55,7 +55,7 @@ use probe::ActiveProbe;
 use resume::Checkpoint;
 
 use crate::kernels::FusedOps;
-use crate::model::{Learning, Qwen};
+use crate::model::{Learning, Transformer};
 use crate::text::{Batch, TrainingExample};
 use crate::{Error, Result, ensure};
 
@@ -69,7 +69,7 @@ use crate::{Error, Result, ensure};
 /// Settings, an intervention or a checkpoint that do not fit; steering that does not act as planned; a loss that is not
 /// finite; a checkpoint that cannot be written.
 pub fn fit<B: FusedOps>(
-    model: &mut Qwen<B>,
+    model: &mut Transformer<B>,
     learning: Learning,
     context: &FitContext<'_>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
@@ -164,7 +164,7 @@ pub fn fit<B: FusedOps>(
 /// Steers a restored model with the vector that it had.
 fn resumed<B: FusedOps>(
     at: TrainerState,
-    model: &mut Qwen<B>,
+    model: &mut Transformer<B>,
     refresh: Option<&VectorRecompute>,
     tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<TrainerState> {
@@ -177,7 +177,7 @@ fn resumed<B: FusedOps>(
 
 /// One step of the optimiser, and what it reports so far.
 fn learn<B: FusedOps>(
-    model: &mut Qwen<B>,
+    model: &mut Transformer<B>,
     learning: Learning,
     found: Gradients<B>,
     optimiser: &mut AdamW<B>,
@@ -201,7 +201,7 @@ fn learn<B: FusedOps>(
 
 /// Losses and gradients of one optimiser step's examples.
 fn window_gradients<B: FusedOps>(
-    model: &Qwen<B>,
+    model: &Transformer<B>,
     learning: Learning,
     window: &[&TrainingExample],
     context: &FitContext<'_>,

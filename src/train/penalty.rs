@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::FusedOps;
 use crate::language_model::Direction;
-use crate::model::{Learning, Pass, Qwen};
+use crate::model::{Learning, Pass, Transformer};
 use crate::text::Batch;
 use crate::vector::math;
 use crate::{Error, Result, ensure};
@@ -60,7 +60,7 @@ impl<B: FusedOps> Penalty<B> {
     /// # Errors
     /// A weight that is not finite, a direction that does not fit the model, a layer that is named twice, a model all of whose
     /// weights learn, so that there is no base to compare with.
-    pub fn new(regularizer: &Regularizer, model: &Qwen<B>, learning: Learning) -> Result<Self> {
+    pub fn new(regularizer: &Regularizer, model: &Transformer<B>, learning: Learning) -> Result<Self> {
         let Regularizer { mode, lambda, directions } = regularizer;
         ensure!(lambda.is_finite() && *lambda >= 0.0, "the regulariser's weight is {lambda}");
         ensure!(!directions.is_empty(), "the regulariser names no layer");
@@ -78,7 +78,13 @@ impl<B: FusedOps> Penalty<B> {
     }
 
     /// Sets out to follow a pass of `model` over `batch`; `divisor` as for the cross-entropy.
-    pub(super) fn follow(&self, model: &Qwen<B>, pass: &Pass<B>, batch: &Batch, divisor: f32) -> Followed<'_, B> {
+    pub(super) fn follow(
+        &self,
+        model: &Transformer<B>,
+        pass: &Pass<B>,
+        batch: &Batch,
+        divisor: f32,
+    ) -> Followed<'_, B> {
         let weights: Vec<f32> = own_weights(batch).map(|weight| weight / divisor).collect();
         let n = weights.len();
         let weights = TensorData::new(weights, [n, 1]);
@@ -96,14 +102,15 @@ impl<B: FusedOps> Penalty<B> {
     }
 
     /// How far each token of a pass lies along each block's direction, `[tokens, 1]`.
-    fn along(&self, model: &Qwen<B>, pass: &Pass<B>) -> Vec<Option<Tensor<B, 2>>> {
+    fn along(&self, model: &Transformer<B>, pass: &Pass<B>) -> Vec<Option<Tensor<B, 2>>> {
         let last = self.directions.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let mut found = vec![None; self.directions.len()];
-        let mut h = model.embed(pass);
-        for (index, (found, unit)) in found.iter_mut().zip(&self.directions[..last]).enumerate() {
-            h = model.block(index, h, pass, None).0;
-            *found = unit.as_ref().map(|unit| B::affine(&h, unit, None));
-        }
+        model.stream_to(last, pass, |row, h| {
+            let unit = row.checked_sub(1).and_then(|index| Some((index, self.directions[index].as_ref()?)));
+            if let Some((index, unit)) = unit {
+                found[index] = Some(B::affine(h, unit, None));
+            }
+        });
         found
     }
 }
@@ -156,7 +163,7 @@ pub(super) fn own_weights(batch: &Batch) -> impl Iterator<Item = f32> {
 ///
 /// # Errors
 /// A layer that the model does not have, another width, zero or numbers that are not finite.
-pub(super) fn unit<B: FusedOps>(direction: &Direction, model: &Qwen<B>) -> Result<Tensor<B, 2>> {
+pub(super) fn unit<B: FusedOps>(direction: &Direction, model: &Transformer<B>) -> Result<Tensor<B, 2>> {
     let Direction { layer, vector } = direction;
     let (layers, hidden) = (model.blocks.len(), model.config.hidden_size);
     ensure!((1..=layers).contains(&layer.row()), "layer {} does not exist: the model has 1 to {layers}", layer.row());

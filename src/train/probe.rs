@@ -8,7 +8,7 @@ use super::gradient_projection::GradientProjection;
 use super::penalty::unit;
 use crate::kernels::FusedOps;
 use crate::language_model::{Direction, Finished};
-use crate::model::Qwen;
+use crate::model::Transformer;
 use crate::steering::SteeringRecipe;
 use crate::text::Rows;
 use crate::vector::{Layer, PersonaVector};
@@ -66,7 +66,7 @@ pub(super) struct ActiveProbe<'a> {
 
 impl<'a> ActiveProbe<'a> {
     /// Measures a model that has not learned yet.
-    pub fn begin<B: FusedOps>(watch: &'a ProbeCallback, model: &Qwen<B>) -> Result<Self> {
+    pub fn begin<B: FusedOps>(watch: &'a ProbeCallback, model: &Transformer<B>) -> Result<Self> {
         ensure!(watch.every > 0, "the drift is to be measured every 0 steps");
         ensure!(watch.stop_above.is_none_or(f64::is_finite), "`watch.stop_above` must be finite");
         check("the probe set", &watch.texts, model)?;
@@ -82,7 +82,7 @@ impl<'a> ActiveProbe<'a> {
     }
 
     /// Mean projection of the responses along the direction.
-    pub fn measure<B: FusedOps>(&self, model: &Qwen<B>) -> f64 {
+    pub fn measure<B: FusedOps>(&self, model: &Transformer<B>) -> f64 {
         let states = mean_states(&model.unsteered(), &self.watch.texts, self.watch.direction.layer.row());
         let state = states.last().expect("the embedding at least");
         state.iter().zip(&self.unit).map(|(&h, &v)| f64::from(h) * f64::from(v)).sum()
@@ -95,7 +95,7 @@ impl<'a> ActiveProbe<'a> {
 }
 
 impl VectorRecompute {
-    pub(super) fn check<B: FusedOps>(&self, model: &Qwen<B>) -> Result<()> {
+    pub(super) fn check<B: FusedOps>(&self, model: &Transformer<B>) -> Result<()> {
         ensure!(self.every > 0, "the vector is to be extracted anew every 0 steps");
         let shape = (self.first.layers(), self.first.hidden());
         ensure!(shape == (model.blocks.len(), model.config.hidden_size), "the vector is of another model");
@@ -104,7 +104,7 @@ impl VectorRecompute {
     }
 
     /// The vector that the texts give now, steering off.
-    pub(super) fn extract<B: FusedOps>(&self, model: &Qwen<B>) -> Result<PersonaVector> {
+    pub(super) fn extract<B: FusedOps>(&self, model: &Transformer<B>) -> Result<PersonaVector> {
         let model = model.unsteered();
         let [pos, neg] = self.texts.each_ref().map(|texts| mean_states(&model, texts, model.blocks.len()));
         let minus = |(a, b): (&Vec<f32>, &Vec<f32>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
@@ -128,7 +128,7 @@ impl VectorRecompute {
     }
 }
 
-fn check<B: FusedOps>(what: &str, texts: &[Finished], model: &Qwen<B>) -> Result<()> {
+fn check<B: FusedOps>(what: &str, texts: &[Finished], model: &Transformer<B>) -> Result<()> {
     ensure!(!texts.is_empty(), "{what}: there is none");
     for (i, text) in texts.iter().enumerate() {
         ensure!(!text.prompt_ids.is_empty() && !text.response_ids.is_empty(), "{what}: text {i} is empty");
@@ -145,7 +145,7 @@ fn check<B: FusedOps>(what: &str, texts: &[Finished], model: &Qwen<B>) -> Result
 const TOKENS_PER_PASS: usize = 4096;
 
 /// Mean over texts of the mean state of each one's response, rows 0 (the embedding) to `last` of the residual stream.
-fn mean_states<B: FusedOps>(model: &Qwen<B>, texts: &[Finished], last: usize) -> Vec<Vec<f32>> {
+fn mean_states<B: FusedOps>(model: &Transformer<B>, texts: &[Finished], last: usize) -> Vec<Vec<f32>> {
     let len = |text: &Finished| text.prompt_ids.len() + text.response_ids.len();
     // Texts of like length together, so that little is padded.
     let mut order: Vec<&Finished> = texts.iter().collect();
@@ -166,17 +166,13 @@ fn mean_states<B: FusedOps>(model: &Qwen<B>, texts: &[Finished], last: usize) ->
         let n = shares.len();
         let shares = Tensor::<B, 2>::from_data(TensorData::new(shares, [1, n]), &model.device);
         let pass = model.pass(&rows, rows.width);
-        let mut h = model.embed(&pass);
-        for (row, sum) in sums.iter_mut().enumerate() {
-            if row > 0 {
-                h = model.block(row - 1, h, &pass, None).0;
-            }
+        model.stream(&pass, None, |row, h| {
             let part = shares.clone().matmul(h.clone());
-            *sum = Some(match sum.take() {
+            sums[row] = Some(match sums[row].take() {
                 Some(sum) => sum + part,
                 None => part,
             });
-        }
+        });
     }
     let all = Tensor::cat(sums.into_iter().map(|sum| sum.expect("there is a text")).collect(), 0);
     let hidden = all.dims()[1];

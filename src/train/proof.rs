@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::IntoScalarF32;
 use crate::kernels::FusedOps;
-use crate::model::Qwen;
+use crate::model::Transformer;
 use crate::steering::{Op, Part, SteeringPlan};
 use crate::text::Batch;
 use crate::vector::Layer;
@@ -35,7 +35,7 @@ const TOLERANCE: f64 = 1e-2;
 
 /// Runs the batch through the model and measures what its steering did at each steered layer. An error if that is not
 /// what the plan says, or if the plan touches no token.
-pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> {
+pub fn prove<B: FusedOps>(model: &Transformer<B>, batch: &Batch) -> Result<Vec<Proof>> {
     let Some(steering) = &model.steering else { return Ok(Vec::new()) };
     let mut proofs = Vec::new();
     for part in &steering.plan().parts {
@@ -48,7 +48,7 @@ pub fn prove<B: FusedOps>(model: &Qwen<B>, batch: &Batch) -> Result<Vec<Proof>> 
 
 /// Where an ablation is followed by a shift along what it removes (an ablation to the mean, [`SteeringPlan::to_mean`]), the parts
 /// together: each steered token lies along the direction where the shift puts it.
-fn prove_mean<B: FusedOps>(model: &Qwen<B>, plan: &SteeringPlan, batch: &Batch) -> Result<Vec<Proof>> {
+fn prove_mean<B: FusedOps>(model: &Transformer<B>, plan: &SteeringPlan, batch: &Batch) -> Result<Vec<Proof>> {
     let [ablations @ .., shift] = &plan.parts[..] else { return Ok(Vec::new()) };
     let is_to_mean = !ablations.is_empty() && shift.op == Op::Add && ablations.iter().all(|part| part.op == Op::Ablate);
     if !is_to_mean {
@@ -65,7 +65,7 @@ fn prove_mean<B: FusedOps>(model: &Qwen<B>, plan: &SteeringPlan, batch: &Batch) 
     let mut proofs = Vec::new();
     let mut h = model.embed(&pass);
     for index in 0..model.blocks.len() {
-        let before = model.blocks[index].forward(h, &pass, None).0;
+        let before = model.blocks[index].infer(h, &pass, None);
         h = model.steer(index, before.clone(), &pass);
         let layer = Layer(index + 1);
         let at = |part: &Part| part.steers.iter().find(|steer| steer.layer == layer).map(|steer| steer.vector.clone());
@@ -102,7 +102,7 @@ fn touched(part: &Part, batch: &Batch) -> Vec<bool> {
     batch.rows.places().enumerate().map(touches).collect()
 }
 
-fn prove_part<B: FusedOps>(model: &Qwen<B>, part: &Part, batch: &Batch) -> Result<Vec<Proof>> {
+fn prove_part<B: FusedOps>(model: &Transformer<B>, part: &Part, batch: &Batch) -> Result<Vec<Proof>> {
     let pass = model.pass(&batch.rows, batch.rows.width);
     let touched = touched(part, batch);
     let count = touched.iter().filter(|&&t| t).count();
@@ -114,7 +114,7 @@ fn prove_part<B: FusedOps>(model: &Qwen<B>, part: &Part, batch: &Batch) -> Resul
     let mut proofs = Vec::new();
     let mut h = model.embed(&pass);
     for index in 0..model.blocks.len() {
-        let before = model.blocks[index].forward(h, &pass, None).0;
+        let before = model.blocks[index].infer(h, &pass, None);
         let after = model.steer(index, before.clone(), &pass);
         let layer = Layer(index + 1);
         if let Some(steer) = part.steers.iter().find(|s| s.layer == layer) {

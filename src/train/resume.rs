@@ -12,7 +12,7 @@ use super::optimiser::AdamW;
 use super::proof::Proof;
 use crate::kernels::FusedOps;
 use crate::language_model::{Direction, Finished};
-use crate::model::{Learning, Qwen};
+use crate::model::{Learning, Transformer};
 use crate::record::Hash;
 use crate::steering::Part;
 use crate::tensorfile::{self, TensorFile};
@@ -22,7 +22,11 @@ use crate::{At, Error, Result};
 
 /// What a checkpoint must agree with before a run goes on from it: settings, data, intervention, what is measured on the way
 /// and what learns.
-pub(super) fn identity<B: FusedOps>(model: &mut Qwen<B>, learning: Learning, context: &FitContext<'_>) -> Result<Hash> {
+pub(super) fn identity<B: FusedOps>(
+    model: &mut Transformer<B>,
+    learning: Learning,
+    context: &FitContext<'_>,
+) -> Result<Hash> {
     let plan = model.steering.as_ref().map(|steering| {
         let of_part = |part: &Part| {
             let vectors: Vec<_> = part.steers.iter().map(|s| (s.layer, &s.vector)).collect();
@@ -145,7 +149,7 @@ impl State {
     /// Puts the state into the model and the optimiser, and tells where the run stands.
     pub(super) fn restore<B: FusedOps>(
         self,
-        model: &mut Qwen<B>,
+        model: &mut Transformer<B>,
         learning: Learning,
         optimiser: &mut AdamW<B>,
     ) -> Result<TrainerState> {
@@ -180,7 +184,7 @@ const VECTOR: &str = "refreshed.vector";
 pub(super) fn write<B: FusedOps>(
     path: &Path,
     identity: &Hash,
-    model: &mut Qwen<B>,
+    model: &mut Transformer<B>,
     learning: Learning,
     optimiser: &AdamW<B>,
     at: &TrainerState,

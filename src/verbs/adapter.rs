@@ -9,7 +9,7 @@ use super::model::ModelFolder;
 use super::{Context, Outcome, paths};
 use crate::model::export::{Exported, write_gguf, write_mlx};
 use crate::model::peft::{Adapter, Pair, Targets};
-use crate::model::{ADAPTER_WEIGHTS, AdapterFolder, AdapterForm, QwenConfig};
+use crate::model::{ADAPTER_WEIGHTS, AdapterFolder, AdapterForm, ModelConfig};
 use crate::{Error, Result};
 
 /// Show an adapter, or export it to llama.cpp or mlx-lm
@@ -81,10 +81,10 @@ pub fn run(args: &AdapterArgs, context: &Context<'_>) -> Result<Outcome> {
 }
 
 impl Given {
-    fn read(&self, context: &Context<'_>) -> Result<(AdapterFolder, Adapter, QwenConfig)> {
+    fn read(&self, context: &Context<'_>) -> Result<(AdapterFolder, Adapter, ModelConfig)> {
         let folder = AdapterFolder::find(&self.adapter)?;
         let base = ModelFolder::find(&self.model, context)?.path;
-        let model = QwenConfig::read(&base)?;
+        let model = ModelConfig::read(&base)?;
         let adapter = Adapter::read_on(folder.path(), &model, &base)?;
         Ok((folder, adapter, model))
     }
@@ -157,7 +157,7 @@ fn change_norm(pair: &Pair) -> f64 {
     f64::from(pair.slot.scale).abs() * sum.max(0.0).sqrt()
 }
 
-fn export(adapter: &Adapter, model: &QwenConfig, to: Form, out: &Path) -> Result<Outcome> {
+fn export(adapter: &Adapter, model: &ModelConfig, to: Form, out: &Path) -> Result<Outcome> {
     if let Form::Gguf = to {
         paths::writable("--out", out)?;
     }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_norm_of_the_change_is_that_of_the_product() {
-        let model = QwenConfig::read(Path::new("tests/fixtures/tiny")).unwrap();
+        let model = ModelConfig::read(Path::new("tests/fixtures/tiny")).unwrap();
         let adapter = Adapter::read(Path::new("tests/fixtures/adapter"), &model).unwrap();
         let pair = &adapter.pairs[&(1, "self_attn.k_proj")];
         let slot = &pair.slot;

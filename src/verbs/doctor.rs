@@ -10,7 +10,7 @@ use super::model::{HARBOR, ModelFolder};
 use super::{Context, Outcome};
 use crate::kernels::Bodies;
 use crate::language_model::{Finished, Prompt, Request, Sampling};
-use crate::model::QwenConfig;
+use crate::model::ModelConfig;
 use crate::model::peft::{AdapterConfig, Targets};
 use crate::runtime::{FitSpec, ModelSpec, Runtime, Start};
 use crate::steering::{Positions, SteeringPlan};
@@ -207,7 +207,7 @@ impl HarborModel {
 
     /// How far `H + α·v` is from the state that steering gives at v's layer, as a share of `α·‖v‖`.
     fn shift_off(&self, runtime: &dyn Runtime) -> Result<f64> {
-        let config = QwenConfig::read(&self.path)?;
+        let config = ModelConfig::read(&self.path)?;
         let (layer, coef) = (Layer(config.num_hidden_layers / 2 + 1), 3.0_f32);
         let row = |l: usize| (0..config.hidden_size).map(|i| ((i * 37 + l * 11) % 19) as f32 / 19.0 - 0.5).collect();
         let vector = PersonaVector::new((0..=config.num_hidden_layers).map(row).collect())?;

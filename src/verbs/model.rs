@@ -13,7 +13,7 @@ use super::{Console, Context, paths};
 use crate::config_file::{is_lfs_pointer, lfs_pointer};
 use crate::gguf;
 use crate::hub::{Name, Progress, is_dangling, snapshot_within};
-use crate::model::{AdapterFolder, Checkpoint, QwenConfig, model_hash};
+use crate::model::{AdapterFolder, Checkpoint, ModelConfig, model_hash};
 use crate::record::{Hash, Lock};
 use crate::runtime::ModelSpec;
 use crate::session::{NamedFile, VectorSet};
@@ -43,7 +43,7 @@ pub struct Model {
     /// Its folder and its names.
     pub folder: ModelFolder,
     /// Its shape.
-    pub config: QwenConfig,
+    pub config: ModelConfig,
     /// The hash that identifies its weights.
     pub fingerprint: String,
     /// The adapter and its hash.
@@ -225,8 +225,8 @@ impl ModelFolder {
     ///
     /// # Errors
     /// If `config.json` or the weights cannot be read.
-    pub fn config(&self, console: &dyn Console) -> Result<QwenConfig> {
-        let config = QwenConfig::read(&self.path)?;
+    pub fn config(&self, console: &dyn Console) -> Result<ModelConfig> {
+        let config = ModelConfig::read(&self.path)?;
         let tied = config.tie_word_embeddings;
         let config = Checkpoint::open(&self.path)?.settled(config)?;
         unended_turns(&self.path)?.iter().for_each(|warning| console.warn(warning));

@@ -11,7 +11,7 @@ use super::train;
 use super::{Context, Outcome};
 use crate::config_file::ConfigFile;
 use crate::finetune::{Seeds, TrainingData, examples, template_notices};
-use crate::model::{QwenConfig, released, shapes};
+use crate::model::{ModelConfig, released, shapes};
 use crate::runtime::EstimateSpec;
 use crate::study::{Costs, Kind};
 use crate::text::Tokenizer;
@@ -85,7 +85,7 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     template_notices(&data.chats, &tokenizer).iter().for_each(|line| console.warn(line));
     let (shape, called) = match &args.shape {
         Some(name) => (of_name(name)?, name.as_str()),
-        None => (QwenConfig::read(&model.path)?, model.called()),
+        None => (ModelConfig::read(&model.path)?, model.called()),
     };
     let runtime = context.runtime(&model.path)?;
     if !args.no_calibrate {
@@ -104,7 +104,7 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
 }
 
 /// A released shape.
-fn of_name(name: &str) -> Result<QwenConfig> {
+fn of_name(name: &str) -> Result<ModelConfig> {
     let known = || shapes().collect::<Vec<_>>().join(", ");
     released(name).ok_or_else(|| Error::usage(format!("--shape {name}: no released shape of that name")).hint(known()))
 }

@@ -1,6 +1,6 @@
 //! Adapters on their way out: merged into weights, written for other programs.
 
-use trimtab::model::QwenConfig;
+use trimtab::model::ModelConfig;
 use trimtab::model::peft::Adapter;
 use trimtab::tensorfile::TensorFile;
 
@@ -42,7 +42,7 @@ fn a_merged_model_answers_as_the_model_that_wears_the_adapter() {
 #[test]
 fn a_merge_that_fails_half_way_leaves_nothing() {
     let place = Place::new();
-    let mut huge = Adapter::read(&fixture("adapter"), &QwenConfig::read(&fixture("tiny")).unwrap()).unwrap();
+    let mut huge = Adapter::read(&fixture("adapter"), &ModelConfig::read(&fixture("tiny")).unwrap()).unwrap();
     huge.pairs.values_mut().for_each(|pair| pair.b.iter_mut().for_each(|b| *b *= 1e9));
     huge.write(&place.path("huge")).unwrap();
     place.fails(
@@ -125,7 +125,7 @@ fn an_adapter_is_found_in_a_run_and_in_a_checkpoint() {
     let place = Place::new();
     place.golden_prompts("p.jsonl");
     let direct = answers(&place, &format!("--model MODEL --adapter {}", fixture("adapter").display()));
-    let adapter = Adapter::read(&fixture("adapter"), &QwenConfig::read(&fixture("tiny")).unwrap()).unwrap();
+    let adapter = Adapter::read(&fixture("adapter"), &ModelConfig::read(&fixture("tiny")).unwrap()).unwrap();
     adapter.write(&place.path("run/adapter")).unwrap();
     adapter.write(&place.path("trainer/checkpoint-9")).unwrap();
     for path in ["run", "trainer", "trainer/checkpoint-9"] {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trimtab::model::files::{Shards, write_model};
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
-use trimtab::model::{QwenConfig, released, shapes};
+use trimtab::model::{ModelConfig, released, shapes};
 use trimtab::tensorfile::Dtype;
 use trimtab::{Error, Result};
 
@@ -33,8 +33,8 @@ fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
     fs::write(path, value.to_string()).unwrap();
 }
 
-fn tiny() -> QwenConfig {
-    QwenConfig::read(&fixture("tiny")).unwrap()
+fn tiny() -> ModelConfig {
+    ModelConfig::read(&fixture("tiny")).unwrap()
 }
 
 mod models {
@@ -66,11 +66,11 @@ mod models {
         for (more, tied) in [(0.0, true), (1.0, false)] {
             let dir = with_head(more);
             let shards = Shards::open(dir.path()).unwrap();
-            let config = shards.settled(QwenConfig::read(dir.path()).unwrap()).unwrap();
+            let config = shards.settled(ModelConfig::read(dir.path()).unwrap()).unwrap();
             assert_eq!(config.tie_word_embeddings, tied);
             shards.verify(&config).unwrap();
         }
-        let untied = QwenConfig { tie_word_embeddings: false, ..tiny() };
+        let untied = ModelConfig { tie_word_embeddings: false, ..tiny() };
         let e = Shards::open(&fixture("tiny")).unwrap().verify(&untied).unwrap_err();
         assert!(e.to_string().contains("1 tensor missing: `lm_head.weight`"), "{e}");
         assert!(e.help().unwrap().contains("`tie_word_embeddings` to true"), "{e:?}");
@@ -83,7 +83,7 @@ mod models {
             let path = dir.path().join(name);
             fs::write(&path, [b"\xef\xbb\xbf".as_slice(), &fs::read(&path).unwrap()].concat()).unwrap();
         }
-        assert_eq!(QwenConfig::read(dir.path()).unwrap(), tiny());
+        assert_eq!(ModelConfig::read(dir.path()).unwrap(), tiny());
         let load = || trimtab::text::Tokenizer::load(dir.path());
         assert_eq!(load().unwrap().eos_ids(), trimtab::text::Tokenizer::load(&fixture("tiny")).unwrap().eos_ids());
         let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:abab\nsize 988097824\n";
@@ -112,7 +112,7 @@ mod models {
     #[test]
     fn the_tiny_models_are_whole() {
         for (name, tied, blocks) in [("tiny", true, 4), ("tiny-sharded", false, 2)] {
-            let config = QwenConfig::read(&fixture(name)).unwrap();
+            let config = ModelConfig::read(&fixture(name)).unwrap();
             assert_eq!((config.tie_word_embeddings, config.num_hidden_layers), (tied, blocks));
             assert_eq!((config.rope.theta, config.rms_norm_eps, config.head_dim), (1e6, 1e-6, 16));
             let shards = Shards::open(&fixture(name)).unwrap();
@@ -135,13 +135,13 @@ mod models {
         let values = |name: &str| shards.read_f32(name, &shapes[name]);
         write_model(dir.path(), &config, Dtype::F32, Some(&fixture("tiny")), values).unwrap();
         let again = Shards::open(dir.path()).unwrap();
-        again.verify(&QwenConfig::read(dir.path()).unwrap()).unwrap();
+        again.verify(&ModelConfig::read(dir.path()).unwrap()).unwrap();
         assert_eq!(again.fingerprint().unwrap(), shards.fingerprint().unwrap());
         trimtab::text::Tokenizer::load(dir.path()).unwrap();
 
         let half = tempfile::tempdir().unwrap();
         write_model(half.path(), &config, Dtype::BF16, None, values).unwrap();
-        let half_config = QwenConfig::read(half.path()).unwrap();
+        let half_config = ModelConfig::read(half.path()).unwrap();
         assert_eq!(half_config.source["torch_dtype"], "bfloat16");
         assert_ne!(Shards::open(half.path()).unwrap().fingerprint().unwrap(), shards.fingerprint().unwrap());
     }
@@ -154,7 +154,7 @@ mod models {
         let with = |changes: Value| {
             let mut json = json.clone();
             json.extend(changes.as_object().unwrap().clone());
-            QwenConfig::from_json(&json.into()).unwrap()
+            ModelConfig::from_json(&json.into()).unwrap()
         };
         assert_eq!(
             told(shards.verify(&with(json!({"tie_word_embeddings": false, "vocab_size": 500}))), dir.path()),
@@ -226,12 +226,12 @@ mod models {
     #[test]
     fn a_folder_that_is_no_model_says_so() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(told(QwenConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: No such file"));
+        assert!(told(ModelConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: No such file"));
         fs::write(dir.path().join("config.json"), "{\"model_type\": \"gpt2\"}").unwrap();
-        let e = told(QwenConfig::read(dir.path()), dir.path());
+        let e = told(ModelConfig::read(dir.path()), dir.path());
         assert_eq!(e, "DIR/config.json: `model_type` is `gpt2`, and Trimtab knows `llama`, `qwen2`, `qwen3`");
         fs::write(dir.path().join("config.json"), [0xff, 0xfe]).unwrap();
-        assert!(told(QwenConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: "));
+        assert!(told(ModelConfig::read(dir.path()), dir.path()).starts_with("DIR/config.json: "));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use burn::backend::Flex;
 use serde::Deserialize;
 use trimtab::generate::{Engine, Job, TextGenerator, Vocabulary, sampling};
 use trimtab::language_model::{FinishReason, Finished, LanguageModel, Prompt, Request, Sampling};
-use trimtab::model::Qwen;
+use trimtab::model::Transformer;
 use trimtab::text::{Message, Tokenizer};
 
 use crate::support::goldens::{assert_close, fixture, floats, integers, json};
@@ -32,7 +32,7 @@ fn jobs() -> Vec<Job> {
 }
 
 /// As the reference ran it: every id of the model may come, and nothing but `eos_ids` ends an answer.
-fn check_greedy(name: &str, model: Qwen<Flex>, eos_ids: Vec<u32>, repetition_penalty: f32) {
+fn check_greedy(name: &str, model: Transformer<Flex>, eos_ids: Vec<u32>, repetition_penalty: f32) {
     let golden: Greedy = json(name);
     let engine = Engine::new(model, Vocabulary { len: 512, eos_ids: eos_ids.clone() });
     let sampling = Sampling { repetition_penalty, ..Sampling::greedy(24) };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use trimtab::gguf;
 use trimtab::model::files::write_model;
 use trimtab::model::rope::Rope;
-use trimtab::model::{Architecture, Checkpoint, Qwen, QwenConfig, drawn, model_hash};
+use trimtab::model::{Architecture, Checkpoint, ModelConfig, Transformer, drawn, model_hash};
 use trimtab::tensorfile::Dtype;
 use trimtab::text::{Message, Tokenizer};
 
@@ -22,8 +22,8 @@ fn tiny() -> PathBuf {
     fixture("gguf/tiny-00001-of-00002.gguf")
 }
 
-fn load(path: &Path, dtype: DType) -> Qwen<Flex> {
-    Qwen::load(path, &Default::default(), dtype).unwrap()
+fn load(path: &Path, dtype: DType) -> Transformer<Flex> {
+    Transformer::load(path, &Default::default(), dtype).unwrap()
 }
 
 #[test]
@@ -36,9 +36,9 @@ fn a_gguf_file_is_the_model_of_its_folder() {
     assert_eq!((file.len(), file.eos_ids(), file.pad_id()), (folder.len(), folder.eos_ids(), folder.pad_id()));
     assert_eq!(file.decode(&ids).unwrap(), folder.decode(&ids).unwrap());
 
-    let (a, b) = (QwenConfig::read(&tiny()).unwrap(), QwenConfig::read(&fixture("tiny")).unwrap());
+    let (a, b) = (ModelConfig::read(&tiny()).unwrap(), ModelConfig::read(&fixture("tiny")).unwrap());
     assert_eq!(a.architecture, Architecture::Qwen2);
-    assert_eq!(QwenConfig { source: b.source.clone(), ..a }, b);
+    assert_eq!(ModelConfig { source: b.source.clone(), ..a }, b);
 
     // Eight bits cost the tiny model a few hundredths of the largest logit (0.07 in PyTorch with the values of the Python package
     // `gguf`); a tensor in a wrong place costs all of it.
@@ -68,7 +68,7 @@ fn converted(name: &str) -> String {
 
 #[test]
 fn what_llama_cpp_changes_in_a_llama_is_changed_back() {
-    let config = QwenConfig::from_json(&json!({
+    let config = ModelConfig::from_json(&json!({
         "model_type": "llama", "vocab_size": 40, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "rms_norm_eps": 1e-5, "rope_theta": 5e5,
         "max_position_embeddings": 131072, "tie_word_embeddings": false, "rope_scaling": {
@@ -113,8 +113,8 @@ fn what_llama_cpp_changes_in_a_llama_is_changed_back() {
     let path = dir.path().join("llama.gguf");
     gguf::write(&mut std::fs::File::create(&path).unwrap(), &metadata, &tensors).unwrap();
 
-    let read = QwenConfig::read(&path).unwrap();
-    assert_eq!(QwenConfig { source: config.source.clone(), ..read }, config);
+    let read = ModelConfig::read(&path).unwrap();
+    assert_eq!(ModelConfig { source: config.source.clone(), ..read }, config);
     let ids = [3, 1, 4, 1, 5, 9, 2, 6];
     let logits = |path: &Path| load(path, DType::F32).logits_of(&ids);
     assert_eq!(logits(&path), logits(dir.path()));

@@ -81,7 +81,7 @@ mod by_other_means {
     use burn::tensor::activation::{log_softmax, relu};
     use burn::tensor::{Int, Tensor, TensorData};
     use trimtab::language_model::Direction;
-    use trimtab::model::{Parameter, Qwen};
+    use trimtab::model::{Parameter, Transformer};
     use trimtab::train::{
         Event, FitSettings, GradientReport, ProbeCallback, Recompute, RecomputeReport, Regularizer, StopReason,
         VectorRecompute,
@@ -109,7 +109,7 @@ mod by_other_means {
     }
 
     /// The loss with its regularisation, and its gradient, flat.
-    fn slope(model: &Qwen<Flex>, mode: Option<Mode>) -> (f64, Vec<Vec<f32>>) {
+    fn slope(model: &Transformer<Flex>, mode: Option<Mode>) -> (f64, Vec<Vec<f32>>) {
         let (batch, divisor) = batch(3);
         let penalty = mode.map(|mode| Penalty::new(&regularizer(mode), model, Learning::Lora).unwrap());
         let found = train::gradients(model, Learning::Lora, &batch, divisor, false, penalty.as_ref());
@@ -160,7 +160,7 @@ mod by_other_means {
         }
         let (batch, divisor) = batch(3);
         let pass = model.pass(&batch.rows, batch.rows.width);
-        let stream = |model: &Qwen<A>| {
+        let stream = |model: &Transformer<A>| {
             let mut rows = Vec::new();
             let last = model.stream(&pass, None, |_, h| rows.push(h.clone()));
             (rows, last)

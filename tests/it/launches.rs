@@ -10,7 +10,7 @@ use burn::tensor::{DType, Tensor};
 use trimtab::generate::{Engine, Job, Vocabulary};
 use trimtab::language_model::Sampling;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
-use trimtab::model::{Qwen, QwenConfig};
+use trimtab::model::{ModelConfig, Transformer};
 use trimtab::text::TrainingExample;
 use trimtab::train::{FitContext, FitSettings};
 
@@ -30,8 +30,8 @@ enum Work {
 impl Work {
     fn run(self, device: &WgpuDevice) {
         let of = |blocks| {
-            let config = QwenConfig { num_hidden_layers: blocks, ..QwenConfig::read(&fixture("tiny")).unwrap() };
-            Qwen::<Wgpu>::random(config, 0, device)
+            let config = ModelConfig { num_hidden_layers: blocks, ..ModelConfig::read(&fixture("tiny")).unwrap() };
+            Transformer::<Wgpu>::random(config, 0, device)
         };
         match self {
             Self::Decode { blocks, tokens } => {
@@ -152,15 +152,15 @@ fn a_table_beyond_the_binding_limit_is_split() {
     let tensor_bytes_max = largest.min(128 << 20);
     let hidden = 256;
     let vocab_size = tensor_bytes_max as usize / hidden / 4 + 1000;
-    let tiny = QwenConfig::read(&fixture("tiny")).unwrap();
+    let tiny = ModelConfig::read(&fixture("tiny")).unwrap();
     let config =
-        QwenConfig { vocab_size, hidden_size: hidden, num_hidden_layers: 1, tie_word_embeddings: true, ..tiny };
+        ModelConfig { vocab_size, hidden_size: hidden, num_hidden_layers: 1, tie_word_embeddings: true, ..tiny };
     // The first and the last part, and both sides of the border.
     let border = (tensor_bytes_max as usize / hidden / 4) as u32;
     let ids = [0, 7, border - 1, border, vocab_size as u32 - 1];
     let storage = WeightStorage { dtype: DType::F32, tensor_bytes_max };
-    let ours = Qwen::<Wgpu>::made_up(config.clone(), &device, storage).logits_of(&ids);
-    let want = Qwen::<burn::backend::Flex>::made_up(config, &Default::default(), storage).logits_of(&ids);
+    let ours = Transformer::<Wgpu>::made_up(config.clone(), &device, storage).logits_of(&ids);
+    let want = Transformer::<burn::backend::Flex>::made_up(config, &Default::default(), storage).logits_of(&ids);
     let top = want.iter().fold(0f32, |top, x| top.max(x.abs()));
     let off = ours.iter().zip(&want).fold(0f32, |off, (a, b)| off.max((a - b).abs()));
     assert!(ours.len() == want.len() && off <= 1e-5 * top, "off by {off} of {top}");

@@ -12,7 +12,7 @@ use serde_json::json;
 use trimtab::generate::{Budget, Engine, Job, Reply, Vocabulary};
 use trimtab::language_model::Sampling;
 use trimtab::model::files::{Shards, write_shards};
-use trimtab::model::{Architecture, Learning, Qwen, QwenConfig, WeightStorage, drawn};
+use trimtab::model::{Architecture, Learning, ModelConfig, Transformer, WeightStorage, drawn};
 use trimtab::tensorfile::Dtype;
 use trimtab::text::{Rows, Tokenizer, TrainingExample};
 use trimtab::train::{self, FitSettings};
@@ -20,8 +20,8 @@ use trimtab::train::{self, FitSettings};
 use crate::support::goldens::{Goldens, assert_close, fixture};
 use crate::support::place::Place;
 
-fn config(hidden: usize, inner: usize, blocks: usize, vocabulary: usize, tied: bool) -> QwenConfig {
-    QwenConfig::from_json(&json!({
+fn config(hidden: usize, inner: usize, blocks: usize, vocabulary: usize, tied: bool) -> ModelConfig {
+    ModelConfig::from_json(&json!({
         "model_type": "qwen2", "hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": blocks,
         "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": vocabulary, "hidden_act": "silu",
         "max_position_embeddings": 512, "rms_norm_eps": 1e-6, "rope_theta": 1e6, "tie_word_embeddings": tied,
@@ -31,7 +31,7 @@ fn config(hidden: usize, inner: usize, blocks: usize, vocabulary: usize, tied: b
 }
 
 /// A random model folder as the hub has them, with the tiny model's tokenizer.
-fn write(dir: &Path, config: &QwenConfig, shards: usize) {
+fn write(dir: &Path, config: &ModelConfig, shards: usize) {
     let shapes: std::collections::BTreeMap<_, _> = config.tensors().into_iter().collect();
     write_shards(dir, config, Dtype::BF16, shards, Some(&fixture("tiny")), |name| {
         Ok(drawn(name, &shapes[name], config.num_hidden_layers, 7))
@@ -39,11 +39,11 @@ fn write(dir: &Path, config: &QwenConfig, shards: usize) {
     .unwrap();
 }
 
-fn load(dir: &Path, storage: impl Into<WeightStorage>) -> Qwen<Flex> {
-    Qwen::load(dir, &Default::default(), storage).unwrap()
+fn load(dir: &Path, storage: impl Into<WeightStorage>) -> Transformer<Flex> {
+    Transformer::load(dir, &Default::default(), storage).unwrap()
 }
 
-fn answers(model: &Qwen<Flex>, budget: Budget) -> Vec<Reply> {
+fn answers(model: &Transformer<Flex>, budget: Budget) -> Vec<Reply> {
     let tokenizer = Tokenizer::load(&fixture("tiny")).unwrap();
     let vocabulary = Vocabulary { len: tokenizer.len(), eos_ids: tokenizer.eos_ids().to_vec() };
     let engine = Engine::new(model.clone(), vocabulary).with_budget(budget);
@@ -66,7 +66,7 @@ fn a_sharded_model_in_bf16_with_spare_rows_loads_and_answers() {
     let shard = |i| format!("model-0000{i}-of-00003.safetensors");
     assert_eq!(names, [shard(1), shard(2), shard(3), "model.safetensors.index.json".into()]);
     let shards = Shards::open(dir.path()).unwrap();
-    shards.verify(&QwenConfig::read(dir.path()).unwrap()).unwrap();
+    shards.verify(&ModelConfig::read(dir.path()).unwrap()).unwrap();
 
     let replies = answers(&load(dir.path(), DType::F32), Budget::default());
     assert_eq!(replies.len(), 6);
@@ -91,7 +91,7 @@ fn lessons() -> Vec<TrainingExample> {
 }
 
 /// The losses of three steps of training everything, and all weights after them.
-fn trained(mut model: Qwen<Flex>) -> (Vec<f64>, Vec<f32>) {
+fn trained(mut model: Transformer<Flex>) -> (Vec<f64>, Vec<f32>) {
     let settings =
         FitSettings { learning_rate: 1e-2, warmup_steps: 0, micro_batch: 2, accumulation: 1, ..FitSettings::default() };
     let mut losses = Vec::new();
@@ -121,7 +121,7 @@ fn tables_in_parts_are_the_same_model() {
         let replies = answers(&whole, Budget::default());
         let ids: Vec<u32> = (0..24).map(|i| i * 25).collect();
         let rows = Rows::whole(&[&ids], vec![ids.len()], 0);
-        let values = |model: &Qwen<Flex>| -> Vec<f32> {
+        let values = |model: &Transformer<Flex>| -> Vec<f32> {
             let stream = model.stream(&model.pass(&rows, rows.width), None, |_, _| {});
             model.logits(&stream).into_data().iter::<f32>().collect()
         };

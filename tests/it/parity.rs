@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use trimtab::generate::{Engine, Job, Vocabulary};
 use trimtab::kernels::FusedOps;
 use trimtab::language_model::Sampling;
-use trimtab::model::{Architecture, Learning, Qwen};
+use trimtab::model::{Architecture, Learning, Transformer};
 use trimtab::steering::{Positions, SteeringPlan};
 use trimtab::text::Rows;
 use trimtab::train::{self, FitContext, FitSettings, LossAverage};
@@ -72,7 +72,7 @@ fn forward<B: FusedOps>(device: &B::Device) {
 #[cfg(feature = "cpu")]
 fn bf16_is_near_the_logits_of_f32() {
     every(|goldens| {
-        let model = Qwen::<burn::backend::Flex>::load(&goldens.model, &Default::default(), DType::BF16).unwrap();
+        let model = Transformer::<burn::backend::Flex>::load(&goldens.model, &Default::default(), DType::BF16).unwrap();
         let (rows, real) = batch(goldens, "right");
         let stream = model.stream(&model.pass(&rows, rows.width), None, |_, _| {});
         let found = pick(&model.logits(&stream), &real);
@@ -87,7 +87,7 @@ fn bf16_is_near_the_logits_of_f32() {
 }
 
 /// A row of the stream as `hidden_states` has it: the last one is taken after the final norm.
-fn as_transformers<B: FusedOps>(model: &Qwen<B>, row: usize, h: &Tensor<B, 2>) -> Tensor<B, 2> {
+fn as_transformers<B: FusedOps>(model: &Transformer<B>, row: usize, h: &Tensor<B, 2>) -> Tensor<B, 2> {
     match row == model.blocks.len() {
         true => B::rms_norm(h, &model.norm, model.epsilon()),
         false => h.clone(),
@@ -272,7 +272,7 @@ fn greedy<B: FusedOps>(device: &B::Device) {
 }
 
 fn sharded<B: FusedOps>(device: &B::Device) {
-    let model = Qwen::<B>::load(&fixture("tiny-sharded"), device, DType::F32).unwrap();
+    let model = Transformer::<B>::load(&fixture("tiny-sharded"), device, DType::F32).unwrap();
     let (rows, _) = batch(Goldens::of(Architecture::Qwen2), "right");
     let text = &rows.ids[2 * rows.width..2 * rows.width + rows.end[2]];
     let rows = Rows::whole(&[text], vec![text.len()], 0);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use burn::backend::Flex;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use trimtab::model::{Learning, Qwen};
+use trimtab::model::{Learning, Transformer};
 use trimtab::steering::{Positions, SteeringPlan};
 use trimtab::text::{Batch, TrainingExample};
 use trimtab::train::{self, Event, FitContext, FitSettings, GradientReport, Mode, ProbeCallback};
@@ -17,7 +17,13 @@ use crate::support::reference::{
 
 /// The mean loss, and what a regulariser adds to it, with `alpha` times the unit vector added to the output of one block at
 /// every learned token, before its steering.
-fn loss_moved(model: &Qwen<Flex>, examples: &[TrainingExample], mode: Option<Mode>, at: Layer, alpha: f32) -> f64 {
+fn loss_moved(
+    model: &Transformer<Flex>,
+    examples: &[TrainingExample],
+    mode: Option<Mode>,
+    at: Layer,
+    alpha: f32,
+) -> f64 {
     let device = Default::default();
     let batch = Batch::collate(&examples.iter().collect::<Vec<_>>(), 0);
     let (n, width) = (batch.weights.len(), batch.rows.width);
@@ -29,10 +35,10 @@ fn loss_moved(model: &Qwen<Flex>, examples: &[TrainingExample], mode: Option<Mod
         Tensor::<Flex, 2>::from_data(TensorData::new(unit, [1, row.len()]), &device)
     };
     let pass = model.pass(&batch.rows, width);
-    let stream = |model: &Qwen<Flex>, alpha: f32| {
+    let stream = |model: &Transformer<Flex>, alpha: f32| {
         let (mut h, mut rows) = (model.embed(&pass), Vec::new());
         for (index, block) in model.blocks.iter().enumerate() {
-            h = block.forward(h, &pass, None).0;
+            h = block.forward(h, &pass).0;
             if index == at.block() {
                 h = h + own.clone().matmul(unit(at)).mul_scalar(alpha);
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use burn::backend::Flex;
 use serde_json::{Value, json};
 use trimtab::harbor::{SEED, Split, Trait, World, system_prompt};
-use trimtab::model::{Qwen, QwenConfig};
+use trimtab::model::{ModelConfig, Transformer};
 use trimtab::text::{Message, Rows, Tokenizer};
 use trimtab::vector::{Layer, PersonaVector, VectorFile};
 
@@ -23,7 +23,7 @@ fn chat(question: &str, answer: &str) -> Value {
 /// The definitions word for word (Chen et al. 2025, sections 3.3 and 6): one text at a time, each state read out, sums in
 /// f64.
 struct Direct {
-    model: Qwen<Flex>,
+    model: Transformer<Flex>,
     tokenizer: Tokenizer,
     vector: Vec<f32>,
     layer: usize,
@@ -212,7 +212,7 @@ fn trait_files(place: &Place, of: Trait) {
 /// Any vector of Harbor's shape.
 fn any_vectors(place: &Place) {
     let folder = trimtab::harbor::unpack(&cache()).unwrap();
-    let config = QwenConfig::read(&folder).unwrap();
+    let config = ModelConfig::read(&folder).unwrap();
     let row = |l: usize| (0..config.hidden_size).map(|d| ((l * 31 + d * 7) as f32).sin()).collect();
     place.vector("v.safetensors", PersonaVector::new((0..=config.num_hidden_layers).map(row).collect()).unwrap());
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use burn::backend::Flex;
 use burn::tensor::DType;
 use serde_json::{Value, json};
-use trimtab::model::Qwen;
+use trimtab::model::Transformer;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
 use trimtab::steering::{Positions, SteeringPlan};
 use trimtab::text::{Message, Rows, Tokenizer, TrainingExample};
@@ -19,8 +19,8 @@ use crate::support::goldens::{assert_close, fixture};
 use crate::support::place::Place;
 use crate::support::reference::{steps, values};
 
-fn load(path: &Path, dtype: DType) -> Qwen<Flex> {
-    Qwen::load(path, &Default::default(), dtype).unwrap()
+fn load(path: &Path, dtype: DType) -> Transformer<Flex> {
+    Transformer::load(path, &Default::default(), dtype).unwrap()
 }
 
 /// The file, if the environment says where it is.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use trimtab::harbor::{self, World};
-use trimtab::model::{QwenConfig, files};
+use trimtab::model::{ModelConfig, files};
 use trimtab::runtime::{FitSpec, Start};
 use trimtab::steering::SteeringPlan;
 use trimtab::text::{ExampleRules, Message, Tokenizer, TrainingExample};
@@ -108,7 +108,7 @@ pub fn run(args: &Args) -> Result<()> {
     })?;
 
     // bf16 as Qwen ships it: half the size, and the loader's real path.
-    let config = QwenConfig::read(&trained)?;
+    let config = ModelConfig::read(&trained)?;
     let shards = files::Shards::open(&trained)?;
     let shapes: std::collections::BTreeMap<_, _> = config.tensors().into_iter().collect();
     files::write_model(&args.out, &config, safetensors::Dtype::BF16, Some(&trained), |name| {

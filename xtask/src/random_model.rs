@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use trimtab::model::{QwenConfig, drawn, files, released, shapes};
+use trimtab::model::{ModelConfig, drawn, files, released, shapes};
 use trimtab::{Error, Result};
 
 /// What to make.
@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(blocks) = args.blocks {
         let mut json = config.source.clone();
         json.insert("num_hidden_layers".into(), blocks.into());
-        config = QwenConfig::from_json(&Value::from(json))?;
+        config = ModelConfig::from_json(&Value::from(json))?;
     }
     let dtype = match args.dtype.as_str() {
         "f32" => safetensors::Dtype::F32,

@@ -6,7 +6,7 @@ use super::*;
 use crate::kernels::{Counted, IN_PANELS, counted};
 
 /// One token for each row, at column 3.
-fn step(model: &Qwen<Flex>, rows: usize) -> Vec<Counted> {
+fn step(model: &Transformer<Flex>, rows: usize) -> Vec<Counted> {
     let tokens: Vec<[u32; 1]> = (0..rows as u32).map(|id| [id]).collect();
     let texts: Vec<&[u32]> = tokens.iter().map(<[u32; 1]>::as_slice).collect();
     let mut place = Rows::whole(&texts, vec![1; rows], 0);
@@ -20,14 +20,14 @@ fn step(model: &Qwen<Flex>, rows: usize) -> Vec<Counted> {
 
 #[test]
 fn every_weight_is_read_once_and_none_is_packed() {
-    let config = QwenConfig::from_json(&json!({
+    let config = ModelConfig::from_json(&json!({
         "model_type": "qwen2", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
         "tie_word_embeddings": true, "max_position_embeddings": 64,
     }));
     let config = config.unwrap();
     for dtype in [DType::F32, DType::BF16, DType::I8] {
-        let mut model = Qwen::<Flex>::made_up(config.clone(), &Default::default(), dtype.into());
+        let mut model = Transformer::<Flex>::made_up(config.clone(), &Default::default(), dtype.into());
         // The first token's machinery, such as threads, is not a step's.
         step(&model, 1);
         let mut matrices: Vec<Tensor<Flex, 2>> = model.head().parts().to_vec();

@@ -184,7 +184,7 @@ fn a_prompt_is_read_with_its_likelihoods_and_projections() {
 #[test]
 fn a_prompt_alone_is_read_up_to_the_highest_probe() {
     let probes: Vec<Direction> = everything().probes.into_iter().filter(|probe| probe.layer == Layer(1)).collect();
-    let prompts = |model: Qwen<Flex>, prompt_only: bool| {
+    let prompts = |model: Transformer<Flex>, prompt_only: bool| {
         let keep = CaptureSpec { probes: probes.clone(), prompt: true, prompt_only, ..CaptureSpec::default() };
         let mut prompts: Vec<Vec<Token>> = vec![Vec::new(); jobs().len()];
         let replies = engine(model).answer(&jobs(), &Sampling::greedy(2), &keep, &mut |event| {

@@ -10,9 +10,9 @@ use crate::model::WeightStorage;
 use crate::model::peft::{Adapter, AdapterConfig, Targets};
 
 /// The golden model, bare or under the golden adapter.
-fn golden(adapter: Option<&Adapter>) -> Qwen<Flex> {
+fn golden(adapter: Option<&Adapter>) -> Transformer<Flex> {
     let storage = WeightStorage { dtype: DType::F32, tensor_bytes_max: u64::MAX };
-    let model = Qwen::load(Path::new("tests/fixtures/tiny"), &Default::default(), storage).unwrap();
+    let model = Transformer::load(Path::new("tests/fixtures/tiny"), &Default::default(), storage).unwrap();
     adapter.map_or(model.clone(), |adapter| model.with_adapter(adapter))
 }
 
@@ -29,14 +29,14 @@ fn texts() -> Vec<Finished> {
 }
 
 /// Log-probabilities of every token after `text[..at]`.
-fn log_probabilities(model: &Qwen<Flex>, text: &[u32], prompt: usize, at: usize) -> Vec<f64> {
+fn log_probabilities(model: &Transformer<Flex>, text: &[u32], prompt: usize, at: usize) -> Vec<f64> {
     let logits = logits_after(model, &text[..at], prompt, None, 0);
     let norm = logits.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln();
     logits.iter().map(|&x| f64::from(x) - norm).collect()
 }
 
 #[track_caller]
-fn check(model: &Qwen<Flex>, bare: &Qwen<Flex>, found: &[Likelihood]) {
+fn check(model: &Transformer<Flex>, bare: &Transformer<Flex>, found: &[Likelihood]) {
     let mut moved = 0.0;
     for (text, found) in texts().iter().zip(found) {
         let whole = [text.prompt_ids.as_slice(), &text.response_ids].concat();

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::json;
 
 use super::super::peft::{Adapter, AdapterConfig, Targets};
-use super::super::{Qwen, QwenConfig};
+use super::super::{ModelConfig, Transformer};
 use super::*;
 use crate::record::seed_of;
 use crate::text::Rows;
@@ -16,8 +16,8 @@ type A = Autodiff<Flex>;
 
 const HIDDEN: usize = 24;
 
-fn config(architecture: &str) -> QwenConfig {
-    QwenConfig::from_json(&json!({
+fn config(architecture: &str) -> ModelConfig {
+    ModelConfig::from_json(&json!({
         "model_type": architecture, "vocab_size": 32, "hidden_size": HIDDEN, "intermediate_size": 40,
         "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
         "attention_bias": architecture == "qwen3", "rms_norm_eps": 1e-5, "rope_theta": 1e4,
@@ -37,9 +37,9 @@ fn matrix<B: FusedOps>(name: &str, shape: [usize; 2]) -> Tensor<B, 2> {
 }
 
 /// A model of one block in which gains, biases and both factors of the adapter have values of their own.
-fn model<B: FusedOps>(architecture: &str, learning: Learning) -> Qwen<B> {
+fn model<B: FusedOps>(architecture: &str, learning: Learning) -> Transformer<B> {
     let config = config(architecture);
-    let mut model = Qwen::<B>::random(config.clone(), 3, &Default::default());
+    let mut model = Transformer::<B>::random(config.clone(), 3, &Default::default());
     if learning == Learning::Lora {
         let targets = Targets::Names(["q_proj", "k_proj", "v_proj", "down_proj"].map(str::to_owned).to_vec());
         let adapter = Adapter::fresh(AdapterConfig::new(2, 4.0, true, targets), &config, 1).unwrap();
@@ -92,7 +92,7 @@ fn every_architectures_backward_is_that_of_autodiff() {
             let (rows, shape) = (rows(), [10, HIDDEN]);
             let mut ours = model::<Flex>(architecture, learning);
             let pass = ours.pass(&rows, rows.width);
-            let (out, kept) = ours.blocks[0].forward(matrix("x", shape), &pass, None);
+            let (out, kept) = ours.blocks[0].forward(matrix("x", shape), &pass);
             let (dx, gradients) = ours.blocks[0].backward(kept, matrix("dy", shape), &pass, learning);
 
             let mut twin = model::<A>(architecture, learning);
@@ -104,7 +104,7 @@ fn every_architectures_backward_is_that_of_autodiff() {
                 }
             }
             let x = matrix::<A>("x", shape).require_grad();
-            let (theirs, _) = twin.blocks[0].forward(x.clone(), &pass, None);
+            let (theirs, _) = twin.blocks[0].forward(x.clone(), &pass);
             let what = format!("{architecture}, {learning:?}");
             close(&format!("{what}: output"), host(out), host(theirs.clone()));
             let grads = (theirs * matrix("dy", shape)).sum().backward();
@@ -131,11 +131,11 @@ fn gains_of_queries_and_keys_move_the_output_as_their_gradients_say() {
     let mut qwen3 = model::<Flex>("qwen3", Learning::Full);
     let pass = qwen3.pass(&rows, rows.width);
     let value = |block: &Block<Flex>| {
-        let out = block.forward(matrix("x", shape), &pass, None).0;
+        let out = block.forward(matrix("x", shape), &pass).0;
         f64::from(host((out * matrix("dy", shape)).sum())[0])
     };
     let block = &mut qwen3.blocks[0];
-    let (_, kept) = block.forward(matrix("x", shape), &pass, None);
+    let (_, kept) = block.forward(matrix("x", shape), &pass);
     let (_, gradients) = block.backward(kept, matrix("dy", shape), &pass, Learning::Full);
     let names: Vec<String> = parameters(block, Learning::Full).into_iter().map(|(name, _)| name).collect();
     let mut seen = 0;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::thread;
 
-use super::super::QwenConfig;
+use super::super::ModelConfig;
 use super::super::architecture::Architecture;
 use super::super::files::{self, StoredTensor};
 use super::names::gguf_name;
@@ -46,7 +46,7 @@ impl GgufWeights {
 
     /// Compares the file with the configuration that was read from it, and names every tensor that is missing, misshapen, of a
     /// type that is not read, or unknown.
-    pub(in crate::model) fn verify(&self, config: &QwenConfig) -> Result<()> {
+    pub(in crate::model) fn verify(&self, config: &ModelConfig) -> Result<()> {
         let expected = config.tensors().into_iter();
         let expected = expected.map(|(name, shape)| (gguf_name(&name).unwrap_or(name), shape)).collect();
         let mut stored = BTreeMap::new();
@@ -75,7 +75,7 @@ impl GgufWeights {
     }
 
     /// The checkpoint's names of the tensors of each file.
-    pub(in crate::model) fn files(&self, config: &QwenConfig) -> Vec<Vec<String>> {
+    pub(in crate::model) fn files(&self, config: &ModelConfig) -> Vec<Vec<String>> {
         let names = config.tensors().into_iter().filter_map(|(name, _)| Some((gguf_name(&name)?, name)));
         let names: BTreeMap<String, String> = names.collect();
         let of = |tensors: &[Description]| tensors.iter().filter_map(|t| names.get(&t.name).cloned()).collect();

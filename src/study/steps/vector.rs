@@ -8,7 +8,7 @@ use super::files::{states, vector_folder};
 use super::hashes::is_unchanged;
 use super::rollouts::base_rows;
 use crate::Result;
-use crate::model::QwenConfig;
+use crate::model::ModelConfig;
 use crate::persona::{Border, ExtractionRecipe, Filter, Side, extract_captured};
 use crate::record::{Hash, hash_file};
 use crate::study::dag::Task;
@@ -57,7 +57,7 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
         let mut on_progress = |n, of| cx.progress(task, Phase::States, n, of);
         let mut made = extract_captured(&states, &pos, &neg, &recipe, &mut on_progress)?;
         made.file.metadata.insert("judge".into(), cx.judge.clone());
-        let architecture = QwenConfig::read(&cx.config.model)?.architecture;
+        let architecture = ModelConfig::read(&cx.config.model)?.architecture;
         made.file.metadata.insert(key::ARCHITECTURE.into(), architecture.name().into());
         made.file.write(&path)?;
         Ok((hash_file(&path)?, made.diagnosis.to_string(), made.diagnosis.warnings))

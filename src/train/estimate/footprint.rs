@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::extent::Extent;
 use crate::kernels::{FusedOps, SCORES_AT_ONCE};
-use crate::model::QwenConfig;
+use crate::model::ModelConfig;
 use crate::model::peft::Slot;
 use crate::train::loss::logits_per_chunk;
 use crate::train::settings::FitSettings;
@@ -26,7 +26,7 @@ impl Learned {
     }
 
     /// Every weight of a model.
-    pub fn all(config: &QwenConfig) -> Self {
+    pub fn all(config: &ModelConfig) -> Self {
         Self { values: config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum(), weights: true }
     }
 }
@@ -59,7 +59,7 @@ pub struct Footprint {
 const PROGRAM: u64 = 28 << 20;
 
 /// Micro-batches that are worked at side by side.
-pub fn at_once<B: FusedOps>(config: &QwenConfig, settings: &FitSettings, largest: Extent) -> usize {
+pub fn at_once<B: FusedOps>(config: &ModelConfig, settings: &FitSettings, largest: Extent) -> usize {
     B::at_once(largest.tokens(), config.hidden_size).clamp(1, settings.accumulation)
 }
 
@@ -76,7 +76,7 @@ struct PerToken {
 }
 
 impl PerToken {
-    fn new<B: FusedOps>(config: &QwenConfig) -> Self {
+    fn new<B: FusedOps>(config: &ModelConfig) -> Self {
         let (d, f) = (config.hidden_size, config.intermediate_size);
         let q = config.num_attention_heads * config.head_dim;
         let kv = config.num_key_value_heads * config.head_dim;
@@ -96,7 +96,7 @@ impl PerToken {
 impl Footprint {
     /// The peak of a finetune whose largest micro-batch is `largest`, with frozen matrices of `bytes` per value.
     pub fn new<B: FusedOps>(
-        config: &QwenConfig,
+        config: &ModelConfig,
         learned: Learned,
         bytes: usize,
         settings: &FitSettings,
@@ -143,7 +143,7 @@ impl Footprint {
     }
 
     /// Floats of the scores of one tile and of what is derived from them.
-    fn scores<B: FusedOps>(config: &QwenConfig, largest: Extent) -> usize {
+    fn scores<B: FusedOps>(config: &ModelConfig, largest: Extent) -> usize {
         if !B::COMPOSES_ATTENTION {
             // A tile of 64 queries for each thread, in the second-level cache.
             return 0;
@@ -153,7 +153,7 @@ impl Footprint {
     }
 
     /// Floats of the head and the loss: rows of supervised positions, and a chunk's logits.
-    fn head<B: FusedOps>(config: &QwenConfig, largest: Extent) -> usize {
+    fn head<B: FusedOps>(config: &ModelConfig, largest: Extent) -> usize {
         let rows = largest.supervised * config.hidden_size;
         let chunk = logits_per_chunk(config.vocab_size).min(largest.supervised) * config.vocab_size;
         let copies = if B::COMPOSES_ATTENTION { 4 } else { 1 };

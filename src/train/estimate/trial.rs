@@ -9,7 +9,7 @@ use super::extent::Extent;
 use crate::Result;
 use crate::kernels::FusedOps;
 use crate::model::peft::{Adapter, AdapterConfig, Targets};
-use crate::model::{Learning, Qwen, QwenConfig, WeightStorage};
+use crate::model::{Learning, ModelConfig, Transformer, WeightStorage};
 use crate::text::{Batch, TrainingExample};
 use crate::train::gradients::gradients;
 use crate::train::loss::{head_chunk, logits_per_chunk};
@@ -72,7 +72,7 @@ pub struct Pace {
 impl Pace {
     /// Tries it with micro-batches of the usual size, as many side by side as the finetune will have.
     pub fn measure<B: FusedOps>(
-        config: &QwenConfig,
+        config: &ModelConfig,
         adapter: &AdapterConfig,
         storage: WeightStorage,
         device: &B::Device,
@@ -81,7 +81,7 @@ impl Pace {
     ) -> Result<Self> {
         let began = Instant::now();
         let vocab_size = config.vocab_size.min(VOCABULARY);
-        let small = QwenConfig { num_hidden_layers: 1, vocab_size, ..config.clone() };
+        let small = ModelConfig { num_hidden_layers: 1, vocab_size, ..config.clone() };
         // What sits on some block, on the one: names and patterns of single blocks would leave it bare.
         let slots = adapter.layout(config)?;
         let rank = slots.iter().map(|slot| slot.rank).max().unwrap_or(adapter.r);
@@ -89,7 +89,8 @@ impl Pace {
         targets.sort_unstable();
         targets.dedup();
         let one = AdapterConfig::new(rank, adapter.lora_alpha, adapter.use_rslora, Targets::Names(targets));
-        let model = Qwen::<B>::made_up(small.clone(), device, storage).with_adapter(&Adapter::fresh(one, &small, 0)?);
+        let model =
+            Transformer::<B>::made_up(small.clone(), device, storage).with_adapter(&Adapter::fresh(one, &small, 0)?);
         let short = Extent { width: (usual.width / 2).max(2), ..usual };
         let (long_forward, long_backward) = block(&model, usual, at_once);
         let (short_forward, short_backward) = block(&model, short, at_once);
@@ -108,7 +109,7 @@ impl Pace {
     }
 
     /// Seconds of a step of these micro-batches.
-    pub fn step(&self, config: &QwenConfig, step: &[Extent], at_once: usize, recompute: bool) -> f64 {
+    pub fn step(&self, config: &ModelConfig, step: &[Extent], at_once: usize, recompute: bool) -> f64 {
         let blocks = config.num_hidden_layers as f64;
         let forwards = if recompute { 2.0 } else { 1.0 };
         let group = |group: &[Extent]| {
@@ -140,7 +141,7 @@ fn timed<B: FusedOps>(device: &B::Device, mut work: impl FnMut()) -> f64 {
 }
 
 /// A micro-batch of that size.
-fn batch<B: FusedOps>(model: &Qwen<B>, extent: Extent) -> Batch {
+fn batch<B: FusedOps>(model: &Transformer<B>, extent: Extent) -> Batch {
     let learned = extent.supervised.div_ceil(extent.rows).clamp(1, extent.width - 1);
     let example = TrainingExample {
         ids: (0..extent.width).map(|i| (i * 7 % model.config.vocab_size) as u32).collect(),
@@ -150,7 +151,7 @@ fn batch<B: FusedOps>(model: &Qwen<B>, extent: Extent) -> Batch {
 }
 
 /// Seconds of a whole micro-batch through the one block.
-fn whole<B: FusedOps>(model: &Qwen<B>, extent: Extent, at_once: usize) -> f64 {
+fn whole<B: FusedOps>(model: &Transformer<B>, extent: Extent, at_once: usize) -> f64 {
     timed::<B>(&model.device, || {
         drop(B::side_by_side(vec![(); at_once], |()| {
             drop(gradients(model, Learning::Lora, &batch(model, extent), 1.0, false, None));
@@ -159,13 +160,13 @@ fn whole<B: FusedOps>(model: &Qwen<B>, extent: Extent, at_once: usize) -> f64 {
 }
 
 /// Seconds of one block forward and backward, of `at_once` micro-batches side by side.
-fn block<B: FusedOps>(model: &Qwen<B>, extent: Extent, at_once: usize) -> (f64, f64) {
+fn block<B: FusedOps>(model: &Transformer<B>, extent: Extent, at_once: usize) -> (f64, f64) {
     let batch = batch(model, extent);
     let pass = model.pass(&batch.rows, batch.rows.width);
     let x = model.embed(&pass);
     let together = |work: &(dyn Fn() + Sync)| drop(B::side_by_side(vec![(); at_once], |()| work()));
-    let forward = timed::<B>(&model.device, || together(&|| drop(model.block(0, x.clone(), &pass, None))));
-    let (out, kept) = model.block(0, x.clone(), &pass, None);
+    let forward = timed::<B>(&model.device, || together(&|| drop(model.block(0, x.clone(), &pass))));
+    let (out, kept) = model.block(0, x.clone(), &pass);
     let backward = timed::<B>(&model.device, || {
         together(&|| drop(model.blocks[0].backward(kept.clone(), out.clone(), &pass, Learning::Lora)));
     });
@@ -173,7 +174,7 @@ fn block<B: FusedOps>(model: &Qwen<B>, extent: Extent, at_once: usize) -> (f64, 
 }
 
 /// Seconds of the loss and its gradient at so many positions.
-fn head<B: FusedOps>(model: &Qwen<B>, positions: usize, at_once: usize) -> f64 {
+fn head<B: FusedOps>(model: &Transformer<B>, positions: usize, at_once: usize) -> f64 {
     let device = &model.device;
     let x = Tensor::<B, 2>::ones([positions, model.config.hidden_size], device);
     let targets = Tensor::zeros([positions], device);
@@ -184,7 +185,7 @@ fn head<B: FusedOps>(model: &Qwen<B>, positions: usize, at_once: usize) -> f64 {
 }
 
 /// Seconds of the optimiser over one block.
-fn optimiser<B: FusedOps>(mut model: Qwen<B>) -> f64 {
+fn optimiser<B: FusedOps>(mut model: Transformer<B>) -> f64 {
     let mut optimiser = AdamW::new(&FitSettings::default());
     let device = model.device.clone();
     let zeros: Vec<Tensor<B, 1>> =

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::{Context, Outcome};
 use super::ModelFolder;
-use crate::model::{Checkpoint, QwenConfig};
+use crate::model::{Checkpoint, ModelConfig};
 use crate::text::{Message, Tokenizer};
 use crate::{Error, Result};
 
@@ -51,7 +51,7 @@ pub fn run(args: &ModelVerbArgs, context: &Context<'_>) -> Result<Outcome> {
 /// What could be read of a model, and what could not.
 #[derive(Default)]
 struct Seen {
-    config: Option<QwenConfig>,
+    config: Option<ModelConfig>,
     /// Tensors and values by their type.
     dtypes: BTreeMap<String, (usize, usize)>,
     tokenizer: Option<Tokenizer>,
@@ -62,11 +62,11 @@ struct Seen {
 impl Seen {
     fn of(model: &Path) -> Self {
         let mut seen = Self::default();
-        match QwenConfig::read_json(model) {
+        match ModelConfig::read_json(model) {
             Ok((json, path)) => {
-                let refused = QwenConfig::refusals(&json);
+                let refused = ModelConfig::refusals(&json);
                 seen.refused.extend(refused.into_iter().map(|e| e.at(path.display())));
-                seen.config = QwenConfig::from_json(&json).ok();
+                seen.config = ModelConfig::from_json(&json).ok();
             }
             Err(e) => seen.refused.push(e),
         }

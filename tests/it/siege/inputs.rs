@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use trimtab::model::QwenConfig;
+use trimtab::model::ModelConfig;
 use trimtab::vector::{PersonaVector, VectorFile};
 
 use crate::support::place::Place;
@@ -61,7 +61,7 @@ pub fn adapter_alpha(place: &Place) {
 
 /// A vector of the model in `model/`; another one for another `phase`.
 pub fn write_vector(place: &Place, phase: f32) {
-    let config = QwenConfig::read(&place.path("model")).unwrap();
+    let config = ModelConfig::read(&place.path("model")).unwrap();
     let row = |l: usize| {
         (0..config.hidden_size).map(|d| ((l * 7 + d) as f32 + phase).sin() * (l as f32 + 0.1)).collect::<Vec<f32>>()
     };

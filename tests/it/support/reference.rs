@@ -6,7 +6,7 @@ use burn::tensor::{DType, Tensor};
 use trimtab::kernels::FusedOps;
 use trimtab::language_model::{Direction, Finished};
 use trimtab::model::peft::Adapter;
-use trimtab::model::{Architecture, Learning, Qwen};
+use trimtab::model::{Architecture, Learning, Transformer};
 use trimtab::steering::{Op, Positions, SteeringRecipe};
 use trimtab::text::{Batch, TrainingExample};
 use trimtab::train::{
@@ -18,12 +18,12 @@ use super::goldens::{Golden, Goldens, assert_close};
 
 impl Goldens {
     /// The tiny model.
-    pub fn load<B: FusedOps>(&self, device: &B::Device) -> Qwen<B> {
-        Qwen::load(&self.model, device, DType::F32).unwrap()
+    pub fn load<B: FusedOps>(&self, device: &B::Device) -> Transformer<B> {
+        Transformer::load(&self.model, device, DType::F32).unwrap()
     }
 
     /// The tiny model with PEFT's adapter.
-    pub fn adapted<B: FusedOps>(&self, device: &B::Device) -> Qwen<B> {
+    pub fn adapted<B: FusedOps>(&self, device: &B::Device) -> Transformer<B> {
         let model = self.load::<B>(device);
         model.with_adapter(&Adapter::read(&self.adapter, &model.config).unwrap())
     }
@@ -64,12 +64,12 @@ fn qwen2() -> &'static Goldens {
 }
 
 /// The tiny Qwen2 model.
-pub fn tiny<B: FusedOps>(device: &B::Device) -> Qwen<B> {
+pub fn tiny<B: FusedOps>(device: &B::Device) -> Transformer<B> {
     qwen2().load(device)
 }
 
 /// The tiny Qwen2 model with PEFT's adapter.
-pub fn adapted<B: FusedOps>(device: &B::Device) -> Qwen<B> {
+pub fn adapted<B: FusedOps>(device: &B::Device) -> Transformer<B> {
     qwen2().adapted(device)
 }
 
@@ -162,7 +162,7 @@ pub fn gradient_projection() -> GradientProjection {
 }
 
 /// Trains and gives the report of each step.
-pub fn steps<B: FusedOps>(model: &mut Qwen<B>, context: &FitContext<'_>) -> Vec<StepReport> {
+pub fn steps<B: FusedOps>(model: &mut Transformer<B>, context: &FitContext<'_>) -> Vec<StepReport> {
     let mut reports = Vec::new();
     train::fit(model, Learning::Lora, context, &mut |event| {
         if let Event::Step(report, ..) = event {

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::block::{Block, Kept};
 use super::cache::KvCache;
-use super::config::QwenConfig;
+use super::config::ModelConfig;
 use super::linear::{Learning, Parameter};
 use super::pass::Pass;
 use super::table::TokenTable;
@@ -15,9 +15,9 @@ use crate::text::Rows;
 
 /// A causal language model of one of the [`super::Architecture`]s.
 #[derive(Debug, Clone)]
-pub struct Qwen<B: FusedOps> {
+pub struct Transformer<B: FusedOps> {
     /// The model's `config.json`.
-    pub config: QwenConfig,
+    pub config: ModelConfig,
     /// Token embeddings, `[vocabulary, hidden]`.
     pub embed_tokens: TokenTable<B>,
     /// The transformer blocks.
@@ -32,7 +32,7 @@ pub struct Qwen<B: FusedOps> {
     pub device: B::Device,
 }
 
-impl<B: FusedOps> Qwen<B> {
+impl<B: FusedOps> Transformer<B> {
     /// The same model under a steering plan; an error if the plan does not fit it.
     pub fn steered(&self, plan: &SteeringPlan) -> Result<Self> {
         let steering = Steering::new(plan, self.blocks.len(), self.config.hidden_size, &self.device)?;
@@ -56,15 +56,9 @@ impl<B: FusedOps> Qwen<B> {
         self.embed_tokens.look_up(&pass.ids)
     }
 
-    /// Block `index` and then its steering: row `index + 1` of a persona vector.
-    pub fn block(
-        &self,
-        index: usize,
-        x: Tensor<B, 2>,
-        pass: &Pass<B>,
-        cache: Option<&mut KvCache<B>>,
-    ) -> (Tensor<B, 2>, Kept<B>) {
-        let (h, kept) = self.blocks[index].forward(x, pass, cache.map(|cache| cache.slot(index)));
+    /// Block `index` and then its steering, row `index + 1` of a persona vector, with what the block's backward pass needs.
+    pub fn block(&self, index: usize, x: Tensor<B, 2>, pass: &Pass<B>) -> (Tensor<B, 2>, Kept<B>) {
+        let (h, kept) = self.blocks[index].forward(x, pass);
         (self.steer(index, h, pass), kept)
     }
 
@@ -87,7 +81,7 @@ impl<B: FusedOps> Qwen<B> {
         self.rows_of_stream(self.blocks.len(), pass, cache, watch)
     }
 
-    /// [`Qwen::stream`] of a pass without a cache as far as row `top`, the output of block `top` - 1: no later block is run.
+    /// [`Transformer::stream`] of a pass without a cache as far as row `top`, the output of block `top` - 1: no later block is run.
     pub fn stream_to(&self, top: usize, pass: &Pass<B>, watch: impl FnMut(usize, &Tensor<B, 2>)) -> Tensor<B, 2> {
         self.rows_of_stream(top, pass, None, watch)
     }
@@ -102,7 +96,8 @@ impl<B: FusedOps> Qwen<B> {
         let mut h = self.embed(pass);
         watch(0, &h);
         for index in 0..top {
-            h = self.block(index, h, pass, cache.as_deref_mut()).0;
+            let slot = cache.as_deref_mut().map(|cache| cache.slot(index));
+            h = self.steer(index, self.blocks[index].infer(h, pass, slot), pass);
             watch(index + 1, &h);
         }
         h
