@@ -11,7 +11,7 @@ use burn::tensor::DType;
 use trimtab::generate::{Engine, Job, Vocabulary};
 use trimtab::kernels::{Bodies, operations};
 use trimtab::language_model::Sampling;
-use trimtab::model::{Learning, Qwen};
+use trimtab::model::{Learning, Transformer};
 use trimtab::train;
 
 use crate::support::backends::{child_with, compiled};
@@ -25,7 +25,7 @@ fn child() {
     operations::<Cuda>(&device, Bodies::Own);
     for dtype in [DType::BF16, DType::F16] {
         let goldens = Goldens::all().next().unwrap();
-        let model = Qwen::<Cuda>::load(&goldens.model, &device, dtype).unwrap();
+        let model = Transformer::<Cuda>::load(&goldens.model, &device, dtype).unwrap();
         let jobs = [3, 9].map(|n: u32| Job { id: n.to_string(), prompt: (0..n).collect(), coefs: None });
         let vocabulary = Vocabulary { len: model.config.vocab_size - 3, eos_ids: Vec::new() };
         Engine::new(model.clone(), vocabulary).generate(&jobs, &Sampling::greedy(3), &mut |_| {}).unwrap();

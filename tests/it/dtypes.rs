@@ -53,7 +53,7 @@ mod wgpu {
     use trimtab::kernels::FusedOps;
     use trimtab::language_model::Sampling;
     use trimtab::model::peft::Adapter;
-    use trimtab::model::{Learning, Qwen, WeightStorage};
+    use trimtab::model::{Learning, Transformer, WeightStorage};
     use trimtab::train;
 
     use super::*;
@@ -69,7 +69,7 @@ mod wgpu {
         gradients: Vec<f32>,
     }
 
-    fn say<B: FusedOps>(model: Qwen<B>, goldens: &Goldens) -> Said {
+    fn say<B: FusedOps>(model: Transformer<B>, goldens: &Goldens) -> Said {
         let vocabulary = model.config.vocab_size;
         let text = |n: usize| -> Vec<u32> { (0..n as u32 + 3).map(|i| (i * 37 + n as u32 * 101) % 500).collect() };
         let jobs: Vec<Job> = (0..10).map(|n| Job { id: n.to_string(), prompt: text(n).into(), coefs: None }).collect();
@@ -100,12 +100,13 @@ mod wgpu {
             for (dtype, stored) in [(DType::F16, safetensors::Dtype::F16), (DType::BF16, safetensors::Dtype::BF16)] {
                 let dir = tempfile::tempdir().unwrap();
                 whole.save(dir.path(), stored, Some(&goldens.model)).unwrap();
-                let want = say(Qwen::<Flex>::load(dir.path(), &Default::default(), DType::F32).unwrap(), goldens);
+                let want =
+                    say(Transformer::<Flex>::load(dir.path(), &Default::default(), DType::F32).unwrap(), goldens);
                 let config = &whole.config;
                 let half = (config.vocab_size.div_ceil(2) * config.hidden_size * 4) as u64;
                 for tensor_bytes_max in [u64::MAX, half] {
                     let storage = WeightStorage { dtype, tensor_bytes_max };
-                    let model = Qwen::<Wgpu>::load(dir.path(), &device, storage).unwrap();
+                    let model = Transformer::<Wgpu>::load(dir.path(), &device, storage).unwrap();
                     let parts = model.embed_tokens.parts();
                     assert_eq!((parts[0].dtype(), parts.len()), (dtype, if tensor_bytes_max == half { 2 } else { 1 }));
                     let found = say(model, goldens);
