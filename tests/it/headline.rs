@@ -84,7 +84,7 @@ fn a_study_on_a_gpu_gives_the_cpus_table() {
     place.write("study.toml", small.replace("exam_questions = 8", "exam_questions = 4"));
     let table = |device: &str, out: &str| -> Vec<(String, [f64; 3])> {
         place.succeeds(&format!("study facts --config study.toml --out {out} --device {device} --dtype f32"));
-        let results: Value = serde_json::from_slice(&place.read(format!("{out}/results.json"))).unwrap();
+        let results: Value = serde_json::from_slice(&place.read(&format!("{out}/results.json"))).unwrap();
         let mut cells = Vec::new();
         for point in results["points"].as_array().unwrap() {
             for (axis, cell) in point.as_object().unwrap() {
