@@ -264,6 +264,7 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
 
 /// Numbers up to which a model is held in f32 anyway: half the bytes bring nothing where a processor's caches hold the weights, or where
 /// the time goes into beginning kernels.
+#[cfg(any(feature = "cpu", feature = "wgpu", feature = "vulkan", feature = "metal"))]
 pub(super) const SMALL: usize = 1 << 24;
 
 /// Picks the dtype of frozen matrices. `auto` takes the preferred one, or f32 where the device cannot compute in it.

@@ -53,7 +53,7 @@ mod wgpu {
     use trimtab::kernels::FusedOps;
     use trimtab::language_model::Sampling;
     use trimtab::model::peft::Adapter;
-    use trimtab::model::{Learning, Transformer, WeightStorage};
+    use trimtab::model::{Architecture, Learning, Transformer, WeightStorage};
     use trimtab::train;
 
     use super::*;
@@ -74,7 +74,7 @@ mod wgpu {
         let text = |n: usize| -> Vec<u32> { (0..n as u32 + 3).map(|i| (i * 37 + n as u32 * 101) % 500).collect() };
         let jobs: Vec<Job> = (0..10).map(|n| Job { id: n.to_string(), prompt: text(n).into(), coefs: None }).collect();
         // A part of the vocabulary, as where a model has more rows than its tokenizer has tokens.
-        let tokens = Vocabulary { len: vocabulary - 3, eos_ids: vec![511, 509] };
+        let tokens = Vocabulary { len: vocabulary - 3, eos_ids: Vec::new() };
         let replies = Engine::new(model.clone(), tokens).generate(&jobs, &Sampling::greedy(12), &mut |_| {}).unwrap();
         let logits = (0..10).step_by(4).flat_map(|n| model.logits_of(&text(n))).collect();
         let adapter = Adapter::read(&goldens.adapter, &model.config).unwrap();
@@ -105,6 +105,11 @@ mod wgpu {
                 let config = &whole.config;
                 let half = (config.vocab_size.div_ceil(2) * config.hidden_size * 4) as u64;
                 for tensor_bytes_max in [u64::MAX, half] {
+                    // All of it once; architectures differ in nothing that matters here.
+                    let whole_in_bf16 = dtype == DType::BF16 && tensor_bytes_max == u64::MAX;
+                    if goldens.architecture != Architecture::Qwen2 && !whole_in_bf16 {
+                        continue;
+                    }
                     let storage = WeightStorage { dtype, tensor_bytes_max };
                     let model = Transformer::<Wgpu>::load(dir.path(), &device, storage).unwrap();
                     let parts = model.embed_tokens.parts().len();
