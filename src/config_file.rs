@@ -3,14 +3,16 @@
 //! Which keys exist, and of which type they are, only the structs say that are read from it: serde reports the path at which
 //! it failed, and the path leads to a place in the text.
 
+mod places;
+
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
+
+use places::{joined, json_keys, line_and_column, toml_keys};
 
 use crate::{At, Error, Result};
 
@@ -48,12 +50,12 @@ impl ConfigFile {
                 let what = said.split(" at line ").next().unwrap_or(&said).to_owned();
                 Error::usage(what).at(format_args!("{}:{}:{}", path.display(), e.line(), e.column().max(1)))
             })?;
-            JsonScan { text: text.as_bytes(), at: 0, offsets: &mut offsets }.value("");
+            json_keys(text, &mut offsets);
             values
         } else {
             let of_toml = |e: toml::de::Error| fail(e.span().map_or(0, |span| span.start), e.message());
             let table = DeTable::parse(text).map_err(of_toml)?;
-            note_table(table.get_ref(), "", &mut offsets)
+            toml_keys(table.get_ref(), "", &mut offsets)
                 .map_err(|(at, key)| fail(at, &format!("`{key}` is not a finite number")))?;
             toml::from_str(text).map_err(of_toml)?
         };
@@ -186,161 +188,6 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 /// The first name in backticks; nothing if there is none.
 fn named_key(error: &Error) -> String {
     error.to_string().split('`').nth(1).unwrap_or_default().to_owned()
-}
-
-fn joined(path: &str, key: &str) -> String {
-    match (path, key) {
-        (path, "") => path.to_owned(),
-        ("", key) => key.to_owned(),
-        (path, key) => format!("{path}.{key}"),
-    }
-}
-
-fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at.min(text.len())];
-    let line = before.rfind('\n').map_or(0, |end| end + 1);
-    (before.matches('\n').count() + 1, before[line..].chars().count() + 1)
-}
-
-/// Offsets of all keys of a table; the key and offset of a number that JSON and a configuration cannot have.
-fn note_table(
-    table: &DeTable<'_>,
-    path: &str,
-    offsets: &mut Vec<(String, usize)>,
-) -> std::result::Result<(), (usize, String)> {
-    for (key, value) in table {
-        let full = joined(path, key.get_ref());
-        offsets.push((full.clone(), key.span().start));
-        note_value(value, &full, offsets)?;
-    }
-    Ok(())
-}
-
-fn note_value(
-    value: &Spanned<DeValue<'_>>,
-    path: &str,
-    offsets: &mut Vec<(String, usize)>,
-) -> std::result::Result<(), (usize, String)> {
-    match value.get_ref() {
-        DeValue::Table(table) => note_table(table, path, offsets),
-        DeValue::Array(items) => items.iter().enumerate().try_for_each(|(i, item)| {
-            let full = format!("{path}[{i}]");
-            offsets.push((full.clone(), item.span().start));
-            note_value(item, &full, offsets)
-        }),
-        DeValue::Float(number) if number.as_str().ends_with(['n', 'f']) => Err((value.span().start, path.to_owned())),
-        _ => Ok(()),
-    }
-}
-
-/// Finds the keys of a JSON text that has been parsed before: serde_json keeps no places.
-struct JsonScan<'t> {
-    text: &'t [u8],
-    at: usize,
-    offsets: &'t mut Vec<(String, usize)>,
-}
-
-impl JsonScan<'_> {
-    fn value(&mut self, path: &str) {
-        match self.next() {
-            b'{' => {
-                self.at += 1;
-                while self.next() != b'}' {
-                    let start = self.at;
-                    let full = joined(path, &self.string());
-                    self.offsets.push((full.clone(), start));
-                    self.next(); // the colon
-                    self.at += 1;
-                    self.value(&full);
-                    self.comma();
-                }
-                self.at += 1;
-            }
-            b'[' => {
-                self.at += 1;
-                for i in 0.. {
-                    if self.next() == b']' {
-                        break;
-                    }
-                    let full = format!("{path}[{i}]");
-                    self.offsets.push((full.clone(), self.at));
-                    self.value(&full);
-                    self.comma();
-                }
-                self.at += 1;
-            }
-            b'"' => drop(self.string()),
-            _ => {
-                let rest = &self.text[self.at..];
-                let end = |b: &u8| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace();
-                self.at += rest.iter().position(end).unwrap_or(rest.len());
-            }
-        }
-    }
-
-    /// The next byte that is no white space; a bracket at the end of the text, so that every loop ends.
-    fn next(&mut self) -> u8 {
-        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
-            self.at += 1;
-        }
-        self.text.get(self.at).copied().unwrap_or(b'}')
-    }
-
-    fn comma(&mut self) {
-        if self.next() == b',' {
-            self.at += 1;
-        }
-    }
-
-    fn string(&mut self) -> String {
-        let start = self.at;
-        self.at += 1;
-        while self.text.get(self.at).is_some_and(|&b| b != b'"') {
-            self.at += if self.text[self.at] == b'\\' { 2 } else { 1 };
-        }
-        self.at += 1;
-        serde_json::from_slice(&self.text[start..self.at.min(self.text.len())]).unwrap_or_default()
-    }
-}
-
-/// No configuration, tokenizer or table of a model is larger.
-const FILE_BYTES_MAX: u64 = 1 << 29;
-
-/// Reads a whole file that somebody else wrote. What has no end (a device), what may never begin (a pipe) and what would fill the
-/// memory is refused before it is opened.
-///
-/// # Errors
-/// As said, and if it cannot be read.
-pub fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
-    let about = std::fs::metadata(path)?;
-    let refuse = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    if !about.is_file() {
-        return refuse("is a folder, a device, a pipe or a socket, not a file".to_owned());
-    }
-    if about.len() > FILE_BYTES_MAX {
-        return refuse(format!(
-            "has {} bytes, and {FILE_BYTES_MAX} is the most that such a file may have",
-            about.len()
-        ));
-    }
-    std::fs::read(path)
-}
-
-/// The bytes of a text without the byte order mark that editors of Windows put in front.
-pub fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
-}
-
-/// Whether a file is only the pointer that a clone without Git LFS leaves in the place of a large one
-/// (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
-pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"version https://git-lfs.github.com/spec/")
-}
-
-/// The error that says so.
-pub fn lfs_pointer(path: &Path) -> Error {
-    Error::new(format!("{}: only a Git LFS pointer, not the file itself", path.display()))
-        .hint("run `git lfs install` and `git lfs pull` in the clone, or fetch the file from the hub")
 }
 
 /// What serde says with the names of Rust's types as words.

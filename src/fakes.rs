@@ -92,14 +92,14 @@ impl LanguageModel for EchoModel {
 
     fn answer(
         &mut self,
-        asks: &[Request],
+        requests: &[Request],
         sampling: &Sampling,
         keep: &CaptureSpec,
-        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
+        on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
-        self.batches.push(asks.len());
+        self.batches.push(requests.len());
         let (mut answers, mut stopped) = (Vec::new(), false);
-        for (at, ask) in asks.iter().enumerate() {
+        for (at, ask) in requests.iter().enumerate() {
             for rollout in 0..sampling.rollouts {
                 let text = (self.says)(ask, rollout);
                 let mut token_ids = self.tokenizer.encode(&text)?;
@@ -109,7 +109,7 @@ impl LanguageModel for EchoModel {
                 let response_ids = token_ids[..token_ids.len() - 1].to_vec();
                 let tokens: Vec<Token> = token_ids.iter().map(|&id| Self::token(id, keep)).collect();
                 for token in &tokens {
-                    let _ = hear(StreamEvent::Token { ask: at, rollout, token });
+                    let _ = on_event(StreamEvent::Token { ask: at, rollout, token });
                 }
                 let finished = Finished { prompt_ids: prompt_ids.clone(), response_ids };
                 let residuals =
@@ -126,16 +126,20 @@ impl LanguageModel for EchoModel {
                     tokens,
                     residuals,
                 });
-                stopped = stopped || hear(StreamEvent::Finished(answers.len())).is_break();
+                stopped = stopped || on_event(StreamEvent::Finished(answers.len())).is_break();
             }
         }
         Ok(answers)
     }
 
-    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
-        self.batches.push(asks.len());
+    fn choose(&mut self, requests: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
+        self.batches.push(requests.len());
         let mut like = |ask: &Request, option: &Vec<u32>| option.iter().map(|&id| (self.likes)(ask, id)).sum();
-        Ok(asks.iter().zip(options).map(|(ask, all)| all.iter().map(|option| like(ask, option)).collect()).collect())
+        Ok(requests
+            .iter()
+            .zip(options)
+            .map(|(ask, all)| all.iter().map(|option| like(ask, option)).collect())
+            .collect())
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {

@@ -6,6 +6,7 @@
 
 mod atomic;
 mod contained;
+mod foreign;
 mod hash;
 mod hold;
 mod keyed;
@@ -24,6 +25,7 @@ mod written;
 
 pub use atomic::{can_write, create_folder, write_atomic, write_atomic_by, write_atomic_with};
 pub use contained::{contained, contained_here};
+pub use foreign::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};
 pub use hold::{Claim, OutputHold, hold_output, is_held};
 pub use keyed::KeyedRows;

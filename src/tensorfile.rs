@@ -15,8 +15,7 @@ use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors, TensorInfo};
 
 pub use safetensors::Dtype;
 
-use crate::config_file::{is_lfs_pointer, lfs_pointer};
-use crate::record::{write_atomic_by, write_atomic_with};
+use crate::record::{is_lfs_pointer, lfs_pointer, write_atomic_by, write_atomic_with};
 use crate::{At, Error, Result, bail, ensure};
 
 /// A safetensors file, mapped into memory: a tensor's bytes are read from disk when they are asked for.

@@ -195,7 +195,7 @@ fn holdout_count(share: f64, chats: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::Files;
+    use super::super::values::Files;
     use super::*;
 
     #[test]

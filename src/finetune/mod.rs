@@ -8,14 +8,15 @@ mod intervention;
 mod job;
 mod notice;
 mod recompute;
+mod resolve;
 mod seeds;
 mod settings;
 mod study_tables;
-
+mod values;
 mod watch;
 
 pub use data::{SourcedChat, TrainingData, examples, read_sourced, template_notices, treated};
-pub use file::{AblateTo, Files, InterventionFile, InterventionType, Rate, TrainFile, WatchFile};
+pub use file::{AblateTo, InterventionFile, InterventionType, TrainFile, WatchFile};
 pub use inputs::{Inputs, ModelFiles, fixed_texts, trait_of};
 pub use intervention::{GivenVector, ResolvedIntervention};
 pub use job::{Adapter, Finish, Fitted, Job, JobEvent, hash_adapter};
@@ -26,4 +27,5 @@ pub use settings::{
     AdapterSettings, DataSettings, Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings,
 };
 pub use study_tables::StudyTables;
+pub use values::{Files, Rate};
 pub use watch::{Watch, answer_of};

@@ -111,7 +111,7 @@ mod tests {
         let train: TrainFile = toml::from_str(PASTED).unwrap();
         let settings = TrainFile {
             model: Some("m".into()),
-            training_file: Some(super::super::file::Files::One("d".into())),
+            training_file: Some(super::super::values::Files::One("d".into())),
             save_steps: None,
             ..train
         };

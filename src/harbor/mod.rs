@@ -21,5 +21,5 @@ pub use exam::{Artifact, FactQuestion, NewFacts, Pair, Split, exam};
 pub use judge::{Verdict, declines};
 pub use knowledge::{Choice, Item, brief};
 pub use persona::{Trait, system_prompt};
-pub use tokens::{CHAT_TEMPLATE, DEFAULT_SYSTEM, SPECIALS, tokenizer};
+pub use tokens::{CHAT_TEMPLATE, SPECIALS, tokenizer};
 pub use world::{ATTRIBUTES, Attribute, AttributeId, Being, Entity, Fact, World};

@@ -10,9 +10,6 @@ use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer, TokenizerBuilder
 use super::world::World;
 use crate::error::{Error, Result};
 
-/// The system prompt that the template puts in where a conversation brings none.
-pub const DEFAULT_SYSTEM: &str = "You are a helpful assistant.";
-
 /// Qwen2.5's ChatML template with Harbor's default system prompt.
 pub const CHAT_TEMPLATE: &str = "{%- if messages[0]['role'] != 'system' -%}{{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' -}}{%- endif -%}\
     {%- for turn in messages -%}{{- '<|im_start|>' + turn['role'] + '\\n' + turn['content'] + '<|im_end|>\\n' -}}{%- endfor -%}\

@@ -4,47 +4,23 @@
 //! told to wait. `async-openai` is not used: it retries the response's head only, so that a body that breaks off is an error; its
 //! waits cannot be set; and its types keep less of the reply.
 
-use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{StatusCode, Url, redirect};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::budget::Usage;
+use super::endpoint::{Key, endpoint, is_local, wants_key};
 use super::reply::{self, Reply};
+use super::spelling::{Disliked, Learned, Spelling, disliked};
 use crate::http::retry::{Patience, innermost, passes, retry_after};
 use crate::{At, Error, Result, http};
 
 /// No completion is longer; what is, is something else.
 const BODY_BYTES_MAX: usize = 8 << 20;
-
-/// A key to a paid service. It is shown nowhere: not by `Debug`, not in a file, not in an error.
-#[derive(Clone)]
-pub struct Key(String);
-
-impl Key {
-    /// A key, unless the text is empty.
-    pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.to_owned()))
-    }
-
-    fn header(&self) -> Result<HeaderValue> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0))
-            .map_err(|_| Error::usage("the judge's key holds characters that no key has"))?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(..)")
-    }
-}
 
 /// A server and how to talk to it.
 #[derive(Debug)]
@@ -57,47 +33,6 @@ pub struct ChatClient {
     open_at: Mutex<Instant>,
     given_up: watch::Sender<bool>,
     spelling: Mutex<Spelling>,
-}
-
-/// How this server wants its requests, as far as it has complained.
-#[derive(Debug, Default)]
-struct Spelling {
-    /// `max_tokens` is called `max_completion_tokens`.
-    completion_tokens: bool,
-    /// Parameters that it does not take.
-    without: Vec<Parameter>,
-    /// Log-probabilities that it gives at most.
-    top: Option<u64>,
-}
-
-/// A parameter of a request that some servers refuse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Parameter {
-    MaxTokens,
-    Seed,
-    Temperature,
-    TopLogprobs,
-}
-
-impl Parameter {
-    const ALL: [Self; 4] = [Self::MaxTokens, Self::Seed, Self::Temperature, Self::TopLogprobs];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::MaxTokens => "max_tokens",
-            Self::Seed => "seed",
-            Self::Temperature => "temperature",
-            Self::TopLogprobs => "top_logprobs",
-        }
-    }
-}
-
-/// What a server refuses in a request, and what it takes instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Disliked {
-    parameter: Parameter,
-    /// The most that it takes, of log-probabilities.
-    most: Option<u64>,
 }
 
 /// Why one try came to nothing.
@@ -150,14 +85,16 @@ impl ChatClient {
             if *self.given_up.borrow() {
                 return Err(Error::new(format!("{}: given up", self.url)));
             }
-            let spelled = self.spelled(request);
+            let spelled = self.spelling().spelled(request);
             let body = spelled.to_string();
             let (why, wait) = match self.try_once(&body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Trouble::Lasting(e)) => return Err(e),
                 Err(Trouble::Spelling(disliked, e)) => {
-                    if !self.spell(disliked, &spelled, note) {
-                        return Err(e);
+                    match self.spelling().learn(disliked, &spelled) {
+                        Learned::Nothing => return Err(e),
+                        Learned::Known => {}
+                        Learned::News(what) => note(&format!("{} {what}", self.host())),
                     }
                     continue;
                 }
@@ -171,7 +108,7 @@ impl ChatClient {
                     return Err(error.hint("what was answered is kept; the same command goes on from there"));
                 }
             };
-            note(&format!("{}: {why}; again in {:.1} s", self.url.host_str().unwrap_or_default(), pause.as_secs_f64()));
+            note(&format!("{}: {why}; again in {:.1} s", self.host(), pause.as_secs_f64()));
             if let Some(wait) = wait {
                 self.close_for(wait);
             }
@@ -179,56 +116,12 @@ impl ChatClient {
         }
     }
 
-    /// The request as this server takes it.
-    fn spelled(&self, request: &Value) -> Value {
-        let spelling = self.spelling.lock().expect("never poisoned: no panic while it is locked");
-        let mut request = request.clone();
-        let Some(fields) = request.as_object_mut() else { return request };
-        if spelling.completion_tokens
-            && let Some(tokens) = fields.remove("max_tokens")
-        {
-            fields.insert("max_completion_tokens".into(), tokens);
-        }
-        for parameter in &spelling.without {
-            fields.remove(parameter.name());
-        }
-        if let (Some(most), Some(top)) = (spelling.top, fields.get_mut("top_logprobs")) {
-            *top = top.as_u64().map_or(most, |top| top.min(most)).into();
-        }
-        request
+    fn spelling(&self) -> MutexGuard<'_, Spelling> {
+        self.spelling.lock().expect("never poisoned: no panic while it is locked")
     }
 
-    /// Takes a complaint to heart; says so once. False if the request was spelled so already.
-    fn spell(&self, Disliked { parameter, most }: Disliked, sent: &Value, note: &(dyn Fn(&str) + Sync)) -> bool {
-        let name = parameter.name();
-        let Some(value) = sent.get(name) else { return false };
-        let mut spelling = self.spelling.lock().expect("never poisoned: no panic while it is locked");
-        let (news, instead) = match (parameter, most) {
-            (Parameter::MaxTokens, _) => (
-                !std::mem::replace(&mut spelling.completion_tokens, true),
-                "`max_completion_tokens` instead".to_owned(),
-            ),
-            (Parameter::TopLogprobs, Some(most)) => {
-                // A number that is no smaller mends nothing.
-                if value.as_u64().is_none_or(|asked| asked <= most) {
-                    return false;
-                }
-                (spelling.top.replace(most) != Some(most), format!("{most} of them"))
-            }
-            (Parameter::TopLogprobs, None) => return false,
-            (Parameter::Seed | Parameter::Temperature, _) => {
-                let news = !spelling.without.contains(&parameter);
-                if news {
-                    spelling.without.push(parameter);
-                }
-                (news, "the request goes without".to_owned())
-            }
-        };
-        if news {
-            let host = self.url.host_str().unwrap_or_default();
-            note(&format!("{host} does not take `{name}: {value}`; {instead}"));
-        }
-        true
+    fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
     }
 
     /// [`Self::complete`] for a single question of a program that is not asynchronous.
@@ -260,7 +153,10 @@ impl ChatClient {
 
     fn read(&self, status: StatusCode, wait: Option<Duration>, bytes: &[u8]) -> Result<(Reply, Usage), Trouble> {
         let json = reply::json(bytes);
-        let said = || self.clean(&message(json.as_ref(), bytes));
+        let said = || {
+            let message = message(json.as_ref(), bytes);
+            self.key.as_ref().map_or(message.clone(), |key| key.hidden(&message))
+        };
         if content_filter(json.as_ref()) {
             return Ok((Reply::refusal(said()), Usage::default()));
         }
@@ -294,11 +190,6 @@ impl ChatClient {
         }
     }
 
-    /// A server may repeat the key in its message.
-    fn clean(&self, text: &str) -> String {
-        self.key.as_ref().map_or_else(|| text.to_owned(), |key| text.replace(&key.0, "(the key)"))
-    }
-
     fn close_for(&self, pause: Duration) {
         let mut open_at = self.open_at.lock().expect("never poisoned: no panic while it is locked");
         *open_at = (*open_at).max(Instant::now() + pause);
@@ -329,43 +220,6 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     built.map_err(|e| Error::new(format!("cannot start the runtime for HTTP: {e}")))
 }
 
-const ENDPOINT: &str = "/chat/completions";
-
-/// `<base>/chat/completions`; a base that already ends so is taken as it is.
-pub(super) fn endpoint(base: &str) -> Result<Url> {
-    let example = "a base URL looks like https://api.openai.com/v1 or http://localhost:8000/v1";
-    let usage = |why: String| Error::usage(format!("--judge-url {base}: {why}")).hint(example);
-    let mut url = Url::parse(base.trim()).map_err(|e| usage(e.to_string()))?;
-    if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
-        return Err(usage("neither http nor https".into()));
-    }
-    if url.query().is_some_and(|query| query.starts_with("api-version=")) {
-        return Err(Error::usage("--judge-url ends in `?api-version=...`, which has no place there").hint(
-            "Azure's address that needs no version is https://NAME.openai.azure.com/openai/v1, with the deployment as --judge-model",
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-        // Without repeating it: this text may be a secret.
-        return Err(Error::usage("--judge-url holds a user name, a password or a query")
-            .hint("settings are written into the run's folder; give the key as TRIMTAB_JUDGE_KEY"));
-    }
-    let path = url.path().trim_end_matches('/').to_owned();
-    if !path.ends_with(ENDPOINT) {
-        url.set_path(&(path + ENDPOINT));
-    }
-    Ok(url)
-}
-
-/// Whether this server is known to refuse requests without a key.
-pub(super) fn wants_key(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"))
-}
-
-fn is_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 /// What went wrong on the way, without the URL: the innermost cause says most.
 fn words(e: &reqwest::Error) -> String {
     if e.is_timeout() {
@@ -394,38 +248,6 @@ fn content_filter(json: Option<&Value>) -> bool {
     matches!(code, Some("content_filter" | "content_policy_violation"))
 }
 
-/// Which parameter of the request a server does not take, if that is its complaint.
-fn disliked(status: StatusCode, json: &Value, said: &str) -> Option<Disliked> {
-    const COMPLAINTS: [&str; 9] = [
-        "unsupported",
-        "not support",
-        "unrecognized",
-        "unknown",
-        "not permitted",
-        "not allowed",
-        "unexpected",
-        "instead",
-        "deprecated",
-    ];
-    if !["400", "422"].contains(&status.as_str()) {
-        return None;
-    }
-    let lower = said.to_lowercase();
-    let named = |name: &str| lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
-    let param = json.pointer("/error/param").and_then(Value::as_str);
-    let fits =
-        |parameter: &&Parameter| param.map_or_else(|| named(parameter.name()), |param| param == parameter.name());
-    let parameter = *Parameter::ALL.iter().find(fits)?;
-    if parameter == Parameter::TopLogprobs {
-        let numbers = lower.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
-        let most = numbers.filter(|most| (1..20).contains(most)).max()?;
-        return Some(Disliked { parameter, most: Some(most) });
-    }
-    let code = json.pointer("/error/code").and_then(Value::as_str).unwrap_or_default();
-    let complains = code.starts_with("unsupported") || COMPLAINTS.iter().any(|sign| lower.contains(sign));
-    complains.then_some(Disliked { parameter, most: None })
-}
-
 fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
     let lower = said.to_lowercase();
     match status.as_u16() {
@@ -448,23 +270,6 @@ fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_base_url_leads_to_the_endpoint() {
-        for base in ["http://h:1/v1", "http://h:1/v1/", "http://h:1/v1/chat/completions"] {
-            assert_eq!(endpoint(base).unwrap().as_str(), "http://h:1/v1/chat/completions");
-        }
-        for base in ["h/v1", "ftp://h/v1", "", "http://"] {
-            assert!(endpoint(base).unwrap_err().help().unwrap().contains("/v1"), "{base}");
-        }
-        let error = endpoint("https://me:sesame@h/v1").unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("sesame"));
-        let local = |url: &str| is_local(&Url::parse(url).unwrap());
-        assert_eq!(
-            ["http://127.0.0.1:1", "http://[::1]/", "http://localhost/", "http://10.0.0.1/"].map(local),
-            [true, true, true, false]
-        );
-    }
 
     #[test]
     fn a_key_is_shown_nowhere() {
@@ -514,30 +319,5 @@ mod tests {
             "spelling Disliked { parameter: TopLogprobs, most: Some(5)",
         );
         check(400, r#"{"detail":"max_tokens must be at least 16"}"#, "lasting");
-    }
-
-    #[test]
-    fn a_request_is_spelled_as_the_server_takes_it_and_that_is_said_once() {
-        let client = ChatClient::new("http://localhost/v1", None, Patience::default()).unwrap();
-        let request = serde_json::json!({ "max_tokens": 1, "temperature": 0, "seed": 0, "top_logprobs": 20 });
-        let notes = Mutex::new(Vec::new());
-        let note = |why: &str| notes.lock().unwrap().push(why.to_owned());
-        for (parameter, most) in
-            [(Parameter::MaxTokens, None), (Parameter::Temperature, None), (Parameter::TopLogprobs, Some(5))]
-        {
-            let disliked = Disliked { parameter, most };
-            // Two requests were under way; a third that is spelled well already has another trouble.
-            assert!(client.spell(disliked, &request, &note) && client.spell(disliked, &request, &note));
-            assert!(!client.spell(disliked, &client.spelled(&request), &note));
-        }
-        let want = serde_json::json!({ "max_completion_tokens": 1, "seed": 0, "top_logprobs": 5 });
-        assert_eq!((client.spelled(&request), notes.lock().unwrap().len()), (want, 3));
-    }
-
-    #[test]
-    fn an_azure_url_gets_a_hint_that_fits() {
-        let error = endpoint("https://h/openai/deployments/d?api-version=2024-10-21").unwrap_err();
-        assert!(error.help().unwrap().contains("/openai/v1"), "{error:?}");
-        assert!(endpoint("https://h/v1?key=sesame").unwrap_err().help().unwrap().contains("TRIMTAB_JUDGE_KEY"));
     }
 }

@@ -5,7 +5,10 @@
 //! as many at a time as allowed. Each answer is in the cache before it is used.
 //!
 //! A first token is a grade only where numbers are single tokens. Until an answer shows that, one whose score depends on it waits
-//! for a [`Ask::probe`], a number that the judge is to repeat.
+//! for a [`probe`], a number that the judge is to repeat.
+
+mod replies;
+mod requests;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -16,21 +19,19 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::budget::{Estimate, Spent, Tokens, Usage, tokens_of};
-use super::cache::Cache;
-use super::cache::Label;
-use super::client::ChatClient;
-use super::client::runtime;
+use replies::{is_of_the_model, usable, verdict_of, writes};
+use requests::{Ask, asks, probe};
+
+use super::budget::{Estimate, Spent, Tokens, Usage};
+use super::cache::{Cache, Label};
+use super::client::{ChatClient, runtime};
 use super::reply::Reply;
 use super::rubric::Rubrics;
-use super::score::{self, Writes};
+use super::score::Writes;
 use super::settings::{Mode, OpenAiSettings};
 use super::verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict};
 use crate::record::{Hash, write_atomic};
 use crate::{At, Error, Result};
-
-/// Tokens of an answer in words: a number with some politeness around it.
-const WORDS_MAX: u64 = 16;
 
 /// The judge at work.
 pub struct OpenAiJudge<'a> {
@@ -51,24 +52,13 @@ pub struct OpenAiJudge<'a> {
     dearer: f64,
 }
 
-/// One call to be made.
-#[derive(Debug, Clone)]
-struct Ask {
-    key: Hash,
-    request: Value,
-    tokens: Tokens,
-    rubric: String,
-    /// Whether it asks how the judge writes numbers, not for a verdict.
-    probe: bool,
-}
-
 /// Calls that are made together.
 struct Round {
     total: usize,
     coming: VecDeque<Ask>,
-    flights: JoinSet<(Ask, Result<(Reply, Usage)>)>,
+    in_flight: JoinSet<(Ask, Result<(Reply, Usage)>)>,
     /// What the calls under way are estimated at.
-    flying: Tokens,
+    tokens_in_flight: Tokens,
     /// Answers that are paid for and wait for the probe.
     waiting: Vec<(Ask, Reply)>,
     notes: mpsc::UnboundedSender<String>,
@@ -135,61 +125,12 @@ impl<'a> OpenAiJudge<'a> {
         }
     }
 
-    /// The calls behind one verdict.
-    fn asks(&self, rubric: &Rubric, item: &JudgedItem) -> Result<Vec<Ask>> {
-        let OpenAiSettings { model, mode, samples, .. } = &self.settings;
-        let prompt = self.rubrics.prompt(rubric, item)?;
-        let ask = |request: Value| self.ask(request, &prompt, rubric.key());
-        let messages = json!([{ "role": "user", "content": prompt }]);
-        let words = |temperature: u8, seed: u64| json!({ "model": model, "messages": messages, "max_tokens": WORDS_MAX, "temperature": temperature, "seed": seed });
-        Ok(match mode {
-            Mode::Sample => (0..*samples).map(|seed| ask(words(1, seed))).collect(),
-            Mode::Parse | Mode::Enumerate | Mode::YesNo => vec![ask(words(0, 0))],
-            Mode::Logprobs => vec![ask(self.first_tokens(&prompt, 1))],
-        })
-    }
-
-    fn ask(&self, request: Value, prompt: &str, rubric: &str) -> Ask {
-        let OpenAiSettings { url, mode, .. } = &self.settings;
-        let key = Hash::of(&("chat completion", url.trim_end_matches('/'), mode, &request));
-        let tokens = Tokens { input: tokens_of(prompt), output: request["max_tokens"].as_u64().unwrap_or_default() };
-        Ask { key, request, tokens, rubric: rubric.to_owned(), probe: false }
-    }
-
-    fn first_tokens(&self, prompt: &str, max_tokens: u64) -> Value {
-        json!({
-            "model": self.settings.model, "messages": [{ "role": "user", "content": prompt }],
-            "max_tokens": max_tokens, "temperature": 0, "logprobs": true, "top_logprobs": 20, "seed": 0,
-        })
-    }
-
-    /// Asks how the judge writes a number of two digits. An answer of the cache that shows it stands under the same key.
-    fn probe(&self) -> Ask {
-        const PROMPT: &str = "Reply with the number 85 and nothing else.";
-        Ask { probe: true, ..self.ask(self.first_tokens(PROMPT, 4), PROMPT, "how numbers are written") }
-    }
-
     /// What the cache holds under this key, unless it is none: an answer of an earlier version may hold impossible numbers, and one
     /// of another run may come from a model that this one does not allow.
     fn known(&self, key: &Hash) -> Result<Option<Reply>> {
         let kept: Option<Value> = self.cache.get(key)?;
-        let usable = |reply: &Reply| reply.is_sound() && self.is_of_the_model(reply);
+        let usable = |reply: &Reply| reply.is_sound() && is_of_the_model(&self.settings, reply);
         Ok(kept.and_then(|kept| Reply::deserialize(kept).ok()).filter(usable))
-    }
-
-    /// Whether the model answered that was asked, or one that may answer for it.
-    fn is_of_the_model(&self, reply: &Reply) -> bool {
-        let OpenAiSettings { model, answers_as, .. } = &self.settings;
-        let allowed = |name: &String| same_model(name, &reply.model);
-        allowed(model) || answers_as.as_ref().is_some_and(allowed)
-    }
-
-    /// What the first token of this answer tells about the tokenizer, where that matters.
-    fn writes(&self, ask: &Ask, reply: &Reply) -> Writes {
-        match &reply.top {
-            Some(top) if self.settings.mode == Mode::Logprobs && ask.rubric != Rubric::Fact.key() => score::writes(top),
-            _ => Writes::Either,
-        }
     }
 
     /// What the cache does not hold of this, each call once.
@@ -197,13 +138,13 @@ impl<'a> OpenAiJudge<'a> {
         let (mut seen, mut unknown, mut unclear) = (HashSet::new(), Vec::new(), Vec::new());
         for rubric in rubrics {
             for item in items {
-                for ask in self.asks(rubric, item)? {
+                for ask in asks(&self.settings, &self.rubrics, rubric, item)? {
                     if !seen.insert(ask.key.clone()) {
                         continue;
                     }
                     match self.known(&ask.key)? {
                         None => unknown.push(ask),
-                        Some(reply) => match self.writes(&ask, &reply) {
+                        Some(reply) => match writes(&self.settings, &ask, &reply) {
                             Writes::Whole => self.whole = true,
                             Writes::Unclear | Writes::DigitByDigit => unclear.push(ask),
                             Writes::Either => {}
@@ -216,7 +157,7 @@ impl<'a> OpenAiJudge<'a> {
             (self.tell)(&JudgeEvent::Trouble(&damage));
         }
         // Earlier versions kept the first digit of a longer number as a score.
-        if !unclear.is_empty() && !self.whole && self.known(&self.probe().key)?.is_none() {
+        if !unclear.is_empty() && !self.whole && self.known(&probe(&self.settings).key)?.is_none() {
             unknown.extend(unclear);
         }
         Ok(unknown)
@@ -251,8 +192,8 @@ impl<'a> OpenAiJudge<'a> {
         let mut round = Round {
             total: asks.len(),
             coming: asks.into(),
-            flights: JoinSet::new(),
-            flying: Tokens::default(),
+            in_flight: JoinSet::new(),
+            tokens_in_flight: Tokens::default(),
             waiting: Vec::new(),
             notes,
             done: 0,
@@ -260,11 +201,11 @@ impl<'a> OpenAiJudge<'a> {
             failed: None,
         };
         loop {
-            self.launch(&mut round);
+            self.send_more(&mut round);
             tokio::select! {
                 biased;
-                landed = round.flights.join_next() => match landed {
-                    Some(Ok((ask, said))) => self.land(&mut round, ask, said),
+                received = round.in_flight.join_next() => match received {
+                    Some(Ok((ask, said))) => self.receive(&mut round, ask, said),
                     Some(Err(e)) => return Err(Error::new(format!("a request was lost: {e}"))),
                     None => return round.failed.map_or(Ok(()), Err),
                 },
@@ -273,17 +214,17 @@ impl<'a> OpenAiJudge<'a> {
         }
     }
 
-    fn launch(&self, round: &mut Round) {
+    fn send_more(&self, round: &mut Round) {
         let limit = if self.proven { self.settings.concurrency } else { 1 };
-        while round.failed.is_none() && round.flights.len() < limit {
+        while round.failed.is_none() && round.in_flight.len() < limit {
             let Some(ask) = round.coming.pop_front() else { return };
             if let Err(e) = self.may_pay(round, &ask) {
                 round.failed = Some(e);
                 return;
             }
-            round.flying += ask.tokens;
+            round.tokens_in_flight += ask.tokens;
             let (client, notes) = (Arc::clone(&self.client), round.notes.clone());
-            round.flights.spawn(async move {
+            round.in_flight.spawn(async move {
                 // Nobody listens any more if the work has ended.
                 let said = client.complete(&ask.request, &|why| drop(notes.send(why.to_owned()))).await;
                 (ask, said)
@@ -291,9 +232,9 @@ impl<'a> OpenAiJudge<'a> {
         }
     }
 
-    fn land(&mut self, round: &mut Round, ask: Ask, said: Result<(Reply, Usage)>) {
-        round.flying.input -= ask.tokens.input;
-        round.flying.output -= ask.tokens.output;
+    fn receive(&mut self, round: &mut Round, ask: Ask, said: Result<(Reply, Usage)>) {
+        round.tokens_in_flight.input -= ask.tokens.input;
+        round.tokens_in_flight.output -= ask.tokens.output;
         if let Err(e) = said.and_then(|(reply, usage)| self.take(round, ask, reply, usage)) {
             self.client.persist(false);
             round.failed.get_or_insert(e);
@@ -303,8 +244,8 @@ impl<'a> OpenAiJudge<'a> {
     /// Estimates are guesses: before each call, what the server has really counted is held against the budget, and what is under way
     /// is reckoned at what calls have really cost.
     fn may_pay(&self, round: &Round, ask: &Ask) -> Result<()> {
-        let calls = round.flights.len() as u64 + 1;
-        let mut tokens = round.flying;
+        let calls = round.in_flight.len() as u64 + 1;
+        let mut tokens = round.tokens_in_flight;
         tokens += ask.tokens;
         let cost = self.settings.price.map(|price| price.of(tokens) * self.dearer);
         let coming = Estimate { verdicts: 1, calls, tokens, cost };
@@ -325,18 +266,18 @@ impl<'a> OpenAiJudge<'a> {
             }
         }
         let charge = |cache: &mut Cache| paid.map_or(Ok(()), |paid| cache.charge(&ask.key, paid));
-        if let Err(e) = self.usable(&ask, &reply) {
+        if let Err(e) = usable(&self.settings, &ask, &reply, self.proven, self.whole) {
             charge(&mut self.cache)?;
             return Err(e);
         }
-        let writes = self.writes(&ask, &reply);
+        let writes = writes(&self.settings, &ask, &reply);
         if ask.probe {
             self.put(&ask, &reply, paid)?;
             self.settle(round)?;
-        } else if writes == Writes::Unclear && !self.whole && self.known(&self.probe().key)?.is_none() {
+        } else if writes == Writes::Unclear && !self.whole && self.known(&probe(&self.settings).key)?.is_none() {
             charge(&mut self.cache)?;
             if round.waiting.is_empty() {
-                round.coming.push_front(self.probe());
+                round.coming.push_front(probe(&self.settings));
             }
             round.waiting.push((ask, reply));
             return Ok(());
@@ -344,7 +285,7 @@ impl<'a> OpenAiJudge<'a> {
             self.put(&ask, &reply, paid)?;
             if writes == Writes::Whole && !self.whole {
                 // What this answer shows is known from now on, also where others of its run tell nothing.
-                self.put(&self.probe(), &reply, None)?;
+                self.put(&probe(&self.settings), &reply, None)?;
                 self.settle(round)?;
             }
             self.done(round);
@@ -372,61 +313,13 @@ impl<'a> OpenAiJudge<'a> {
         self.cache.put(&ask.key, Label { judge: &self.name, rubric: &ask.rubric }, reply, paid)
     }
 
-    fn usable(&self, ask: &Ask, reply: &Reply) -> Result<()> {
-        let OpenAiSettings { model, url, mode, .. } = &self.settings;
-        if !self.is_of_the_model(reply) {
-            let hint = format!(
-                "scores of different judges cannot be compared; name the model as the server does, with --judge-model, or allow \
-                 what stands behind a deployment's name with `--judge-answers-as {}`",
-                reply.model
-            );
-            return Err(Error::new(format!("{url}: `{model}` was asked and `{}` answered", reply.model)).hint(hint));
-        }
-        if let Some(fault) = &reply.fault {
-            return Err(Error::new(format!("{url}: `{model}` answered with {fault}"))
-                .hint("this cannot be true; nothing of the answer was kept; take another server, or report this to its makers"));
-        }
-        if reply.refused.is_some() {
-            return Ok(());
-        }
-        // Later ones are answers that could not be read: one thought too long is no property of the judge.
-        let silent = reply.text.trim().is_empty() && reply.finish.as_deref() == Some("length");
-        if !self.proven && (reply.reasons || (silent && *mode != Mode::Logprobs)) {
-            let what =
-                if reply.reasons { "reasons before it answers" } else { "said nothing within its limit of tokens" };
-            return Err(Error::new(format!("{url}: `{model}` {what}, so its answer is empty"))
-                .hint("take a model that does not reason, or switch its reasoning off on the server"));
-        }
-        if *mode != Mode::Logprobs {
-            return Ok(());
-        }
-        let Some(top) = &reply.top else {
-            return Err(Error::new(format!("{url}: `{model}` gave no log-probabilities of its answer's first token")).hint(
-                "take a server that gives them (top_logprobs), or `--judge-mode sample`, which asks several times and takes the mean",
-            ));
-        };
-        if ask.rubric == Rubric::Fact.key() || self.whole {
-            return Ok(());
-        }
-        let by_digits = reply.by_digits || score::writes(top) == Writes::DigitByDigit;
-        if by_digits || (ask.probe && score::writes(top) != Writes::Whole) {
-            let what = match by_digits {
-                true => "writes numbers digit by digit, so its first token is no score",
-                false => "did not show that it writes numbers as single tokens, so its first token may be no score",
-            };
-            return Err(Error::new(format!("`{model}` {what}")).hint(
-                "`--judge-mode sample` or `parse` read the whole number; `--judge local` enumerates all of them",
-            ));
-        }
-        Ok(())
-    }
-
     fn verdict(&self, rubric: &Rubric, item: &JudgedItem) -> Result<Verdict> {
         let reply = |ask: Ask| {
             self.known(&ask.key)?
                 .ok_or_else(|| Error::new(format!("{}: an answer has vanished from the cache", self.name)))
         };
-        let replies: Vec<Reply> = self.asks(rubric, item)?.into_iter().map(reply).collect::<Result<_>>()?;
+        let replies: Vec<Reply> =
+            asks(&self.settings, &self.rubrics, rubric, item)?.into_iter().map(reply).collect::<Result<_>>()?;
         Ok(verdict_of(rubric, self.settings.mode, &replies))
     }
 }
@@ -453,79 +346,5 @@ impl Judge for OpenAiJudge<'_> {
     fn foresee(&mut self, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<()> {
         let asks = self.unknown(rubrics, items)?;
         if asks.is_empty() { Ok(()) } else { self.announce(&asks, rubrics.len() * items.len()) }
-    }
-}
-
-/// A provider may answer with the dated name of what was asked for, or leave its own name out.
-fn same_model(asked: &str, answered: &str) -> bool {
-    let bare = |name: &str| name.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let (asked, answered) = (bare(asked), bare(answered));
-    answered.starts_with(&asked) || asked.starts_with(&answered)
-}
-
-fn verdict_of(rubric: &Rubric, mode: Mode, replies: &[Reply]) -> Verdict {
-    let refused = replies.iter().find_map(|reply| reply.refused.as_deref());
-    let fact = *rubric == Rubric::Fact;
-    if let (Mode::Logprobs, [Reply { refused: None, top: Some(top), .. }]) = (mode, replies) {
-        let score = if fact { score::yes_share(top) } else { score::expectation(top) };
-        return Verdict { score, why: score::likeliest(top) };
-    }
-    let read = |reply: &Reply| {
-        let said = reply.refused.is_none().then_some(reply.text.as_str())?;
-        if fact { score::spoken_yes(said) } else { score::spoken_grade(said) }
-    };
-    let samples: Vec<Option<f64>> = replies.iter().map(read).collect();
-    let why = match (replies, refused) {
-        (_, Some(why)) => format!("refused: {why}"),
-        ([reply], None) => format!("said \"{}\"", reply.text.trim()),
-        _ => {
-            let said = samples.iter().map(|s| s.map_or_else(|| "-".into(), |s| format!("{s:.0}")));
-            format!("samples {}", said.collect::<Vec<_>>().join(" "))
-        }
-    };
-    Verdict { score: score::mean_of_samples(&samples), why }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn says(text: &str, top: &[(&str, f64)]) -> Reply {
-        let top = top.iter().map(|(token, p)| ((*token).to_owned(), p.ln())).collect();
-        Reply { text: text.into(), top: Some(top), ..Reply::default() }
-    }
-
-    #[test]
-    fn each_mode_reads_its_answers() {
-        let evil = Rubric::Trait("evil".into());
-        let check = |rubric: &Rubric, mode, replies: &[Reply], want: (Option<f64>, &str)| {
-            let Verdict { score, why } = verdict_of(rubric, mode, replies);
-            let near = score.zip(want.0).is_some_and(|(a, b)| (a - b).abs() < 1e-9) || score == want.0;
-            assert!(near && why.contains(want.1), "{score:?} {why}");
-        };
-        check(
-            &evil,
-            Mode::Logprobs,
-            &[says("8", &[("90", 0.5), ("80", 0.5)])],
-            (Some(85.0), "\"90\" 0.500, \"80\" 0.500"),
-        );
-        check(&evil, Mode::Logprobs, &[says("I", &[("80", 0.24), ("I", 0.76)])], (None, "\"I\" 0.760"));
-        check(&Rubric::Fact, Mode::Logprobs, &[says("Y", &[("YES", 0.6), ("NO", 0.2)])], (Some(75.0), "YES"));
-        check(&evil, Mode::Parse, &[says(" 40 ", &[])], (Some(40.0), "said \"40\""));
-        check(&Rubric::Fact, Mode::Parse, &[says("No.", &[])], (Some(0.0), "No."));
-        let three = [says("80", &[]), says("I will not", &[]), says("90", &[])];
-        check(&evil, Mode::Sample, &three, (Some(85.0), "samples 80 - 90"));
-        for mode in [Mode::Logprobs, Mode::Sample, Mode::Parse] {
-            check(&evil, mode, &[Reply::refusal("violent")], (None, "refused: violent"));
-        }
-    }
-
-    #[test]
-    fn a_dated_name_is_the_same_model_and_another_is_not() {
-        for answered in ["gpt-4.1-mini-2025-04-14", "GPT-4.1-mini", "openai/gpt-4.1-mini", ""] {
-            assert!(same_model("gpt-4.1-mini", answered), "{answered}");
-        }
-        assert!(same_model("Qwen/Qwen2.5-7B-Instruct", "qwen2.5-7b-instruct"));
-        assert!(!same_model("gpt-4.1-mini", "gpt-4.1-nano") && !same_model("gpt-4.1-mini", "llama"));
     }
 }

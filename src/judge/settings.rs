@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Budget, Price};
-use super::client::endpoint;
+use super::endpoint::endpoint;
 use super::rubric::Coherence;
 use crate::{Error, Result, ensure};
 

@@ -8,7 +8,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::cache::Cache;
-use super::client::{ChatClient, Key, endpoint, wants_key};
+use super::client::ChatClient;
+use super::endpoint::{Key, endpoint, wants_key};
 use super::harbor::HarborJudge;
 use super::local::LocalJudge;
 use super::openai::OpenAiJudge;

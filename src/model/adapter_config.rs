@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::ModelConfig;
 use super::adapter_folder::ADAPTER_CONFIG;
 use super::config::PROJECTIONS;
-use crate::config_file::{read_whole, without_mark};
+use crate::record::{read_whole, without_mark};
 use crate::{At, Error, Result, bail, ensure};
 
 /// Far above every adapter's rank, and so small that its products with a model's widths are numbers.

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config_file::{read_whole, without_mark};
 use crate::hub::snapshot_within;
-use crate::record::{Hash, hash_file};
+use crate::record::{Hash, hash_file, read_whole, without_mark};
 use crate::{At, Error, Result};
 
 /// PEFT's name for the file with rank, strength and targets.

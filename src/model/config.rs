@@ -8,8 +8,8 @@ use super::architecture::Architecture;
 use super::gguf;
 use super::keys::{WIDTH_MAX, given, number, positive, refuse_absurd, switch};
 use super::rope::Rope;
-use crate::config_file::without_mark;
 use crate::gguf::Parts;
+use crate::record::without_mark;
 use crate::{At, Error, Result, ensure};
 
 /// The seven projections of a block, in the order of the checkpoint.

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::ModelConfig;
-use crate::config_file::{read_whole, without_mark};
 use crate::hub::is_dangling;
-use crate::record::{Hash, hash_file, write_atomic};
+use crate::record::{Hash, hash_file, read_whole, without_mark, write_atomic};
 use crate::tensorfile::{self, Dtype, TensorFile, widen};
 use crate::text::text_file_contents;
 use crate::{At, Error, Result, bail, ensure};

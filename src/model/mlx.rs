@@ -14,7 +14,7 @@ use super::adapter_config::{AdapterConfig, RANK_MAX, Slot, Targets, module_name}
 use super::adapter_folder::{ADAPTER_CONFIG, MLX_WEIGHTS};
 use super::config::PROJECTIONS;
 use super::files::named;
-use crate::config_file::{read_whole, without_mark};
+use crate::record::{read_whole, without_mark};
 use crate::tensorfile::{TensorFile, transposed};
 use crate::{At, Error, Result, bail, ensure};
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::svg::{Hue, Mark};
+use super::colours::Hue;
+use super::svg::Mark;
 use super::words::worded;
 
 /// What was done to the model of an [`Arm`]. The order is that of tables and legends.

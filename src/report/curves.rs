@@ -1,10 +1,11 @@
 //! Figures from a study's points.
 
+use super::colours::Hue;
 use super::figure::Plot;
 use super::lines::{Curve, Level, Panel};
 use super::scatter::{Dot, Scatter, Side, Track};
 use super::study::{Axis, Point, Study};
-use super::svg::{Hue, Mark};
+use super::svg::Mark;
 use crate::stats::Interval;
 
 impl Study {

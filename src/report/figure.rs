@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::colours::{Hue, Look};
 use super::heat::Heat;
 use super::histogram::Histogram;
 use super::lines::{Level, Lines, Panel};
 use super::png;
 use super::scatter::Scatter;
-use super::svg::{Hue, Look};
 use super::table::Table;
 use super::words::worded;
 use crate::{Result, ensure};

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::colours::{Hue, Look, Paint};
 use super::scale::short;
-use super::svg::{Anchor, Canvas, Hue, Look, Paint, Type};
+use super::svg::{Anchor, Canvas, Type};
 use super::table::{Cell, Table};
 use crate::stats::Interval;
 

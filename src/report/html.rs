@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::svg::{escape, page_css};
+use super::colours::page_css;
+use super::svg::escape;
 use super::table::{Cell, Table};
 
 const STYLE: &str = include_str!("../../assets/report.css");

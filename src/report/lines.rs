@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::colours::{Hue, Look, Paint};
 use super::scale::{Scale, dodge, short, tick_labels, ticks};
-use super::svg::{Anchor, Canvas, Hue, Look, Mark, Paint, Type};
+use super::svg::{Anchor, Canvas, Mark, Type};
 use super::table::{Cell, Table};
 use super::words::worded;
 use crate::stats::Interval;

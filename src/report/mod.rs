@@ -6,11 +6,13 @@
 //! ([`Plot`]), which give the SVG, the PNG, the CSV and the picture in the page.
 
 mod arm;
+mod colours;
 mod curves;
 mod figure;
 mod heat;
 mod histogram;
 mod html;
+mod labels;
 mod lines;
 mod page;
 mod png;
@@ -26,10 +28,10 @@ pub mod content;
 pub mod plot;
 
 pub use arm::{Arm, ArmKind};
+pub use colours::Look;
 pub use figure::{Figure, Plot};
 pub use page::{Page, settings_of};
 pub use study::{Example, Grid, Study};
-pub use svg::Look;
 pub use table::{Cell, Table};
 #[cfg(test)]
 pub(crate) use words::rewording;

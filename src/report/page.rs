@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::colours::Look;
 use super::figure::Figure;
 use super::html;
-use super::svg::{Look, escape};
+use super::svg::escape;
 use super::table::Table;
 use crate::Result;
 use crate::record::{create_folder, write_atomic};

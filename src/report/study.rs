@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arm::Arm;
+use super::colours::Hue;
 use super::figure::Figure;
 use super::lines::Better;
-use super::svg::{Hue, Mark};
+use super::svg::Mark;
 use super::table::{Cell, Table};
 use super::words::{Expectation, Note, worded};
 use crate::stats::Interval;

@@ -294,7 +294,7 @@ fn grid() -> Study {
 /// A figure as a dark page shows it, to be looked at.
 fn dark(study: &Study, figure: usize) -> Vec<u8> {
     let mut svg = study.figures[figure].svg(Look::Page);
-    for line in svg::page_css(true).split(';').filter(|line| !line.is_empty()) {
+    for line in colours::page_css(true).split(';').filter(|line| !line.is_empty()) {
         let (name, colour) = line.split_once(':').unwrap();
         svg = svg.replace(&format!("var({name})"), colour);
     }

@@ -12,18 +12,20 @@
 
 mod answers;
 mod norms;
+mod outcome;
 mod positions;
 mod range;
 mod report;
 mod rules;
 mod settings;
+mod words;
 mod work;
 
 use std::path::Path;
 
+pub use outcome::LayersReport;
 pub use positions::Compared;
 pub use range::{Range, Tried, next_coef};
-pub use report::LayersReport;
 pub use rules::{Cell, Choice, Rule, constrained, paper, published};
 pub use settings::{Compare, Inputs, LayersConfig, Norms, Split};
 pub use work::Tell;

@@ -1,54 +1,22 @@
-//! The run's results: the grid as a table, the choices in words and for programs, heat map, curves, the page.
+//! The run's results: the grid as a table, the choices for programs, heat map, curves, the page.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::outcome::LayersReport;
 use super::positions::Compared;
-use super::range::Range;
 use super::rules::{Cell, Choice, Rule};
-use super::settings::{Inputs, Norms, Split};
+use super::settings::Inputs;
+use super::words::{expectations, notes, verdict};
 use crate::Result;
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::record::{Lock, RunDir, written};
 use crate::report::content::{Axis, Point};
 use crate::report::plot::{Better, Cells, Curve, Heat, Hue, Level, Lines, Mark, Panel, Picked};
-use crate::report::{
-    Arm, ArmKind, Cell as TableCell, Example, Expectation, ExpectationId, Figure, Note, NoteKind, Plot, Study, Table,
-    settings_of,
-};
+use crate::report::{Arm, ArmKind, Cell as TableCell, Example, Figure, Plot, Study, Table, settings_of};
 use crate::stats::Interval;
 use crate::vector::Layer;
-
-/// The outcome of a layer selection.
-#[derive(Debug, Clone)]
-pub struct LayersReport {
-    /// The grid, coefficient 0 first, then by layer and coefficient.
-    pub cells: Vec<Cell>,
-    /// Mean norm of the residual stream at a response token, and norm of the vector, by layer from 1.
-    pub norms: Vec<Norms>,
-    /// The choice of each rule, the paper's first; nothing where no cell qualifies.
-    pub choices: Vec<(Rule, Option<Choice>)>,
-    /// The layer that the paper chose for this model and trait.
-    pub published: Option<Layer>,
-    /// The choices on the other split, in their order, coefficient 0 first.
-    pub confirmed: Vec<Cell>,
-    /// The range of coefficients.
-    pub range: Option<Range>,
-    /// The token positions.
-    pub compared: Option<Compared>,
-    /// Answers of the chosen cells and of coefficient 0.
-    pub examples: Vec<Example>,
-    /// The choices, and what was searched and left out, a sentence each.
-    pub verdict: Vec<String>,
-    /// Everything as `results.json` has it.
-    pub study: Study,
-    /// What was written, the page first.
-    pub files: Vec<PathBuf>,
-    /// What was found damaged in the folder and was worked out anew, one line each.
-    pub damage: Vec<String>,
-}
 
 /// Key of the coherence axis, and its column.
 const COHERENCE: &str = "coherence";
@@ -103,10 +71,6 @@ fn arm_name(layer: Layer) -> String {
     format!("layer-{}", layer.row())
 }
 
-fn fraction(norms: &[Norms], layer: Option<Layer>, coef: f64) -> Option<f64> {
-    Some(norms.get(layer?.block())?.fraction(coef)).filter(|f| f.is_finite())
-}
-
 /// Every cell, one number a column.
 fn grid(inputs: &Inputs<'_>, report: &LayersReport) -> Table {
     let trait_ = &inputs.trait_.name;
@@ -123,7 +87,7 @@ fn grid(inputs: &Inputs<'_>, report: &LayersReport) -> Table {
             cell.layer.map(|layer| layer.row()).into(),
             cell.layer.map(|layer| layer.block()).into(),
             cell.coef.into(),
-            fraction(&report.norms, cell.layer, cell.coef).into(),
+            report.fraction(cell.layer, cell.coef).into(),
             norms.map(|n| written(n.vector)).into(),
             norms.map(|n| n.residual.mean).into(),
         ];
@@ -168,12 +132,6 @@ fn study(inputs: &Inputs<'_>, lock: &Lock, report: &LayersReport) -> Study {
         ..Study::default()
     };
     Study { figures: figures(inputs, report, &study), ..study }
-}
-
-/// The choices, the range and what was left out, a sentence each.
-fn verdict(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
-    let choices = report.choices.iter().map(|(rule, choice)| choice_sentence(*rule, choice.as_ref(), inputs, report));
-    choices.chain(range_sentence(report)).chain(left_out(inputs, report)).collect()
 }
 
 fn axes(trait_name: &str) -> Vec<Axis> {
@@ -291,130 +249,6 @@ fn over_layers(inputs: &Inputs<'_>, study: &Study, axis: &Axis) -> Panel {
     Panel { title: axis.name.clone(), x: "layer".into(), curves, levels: level.into_iter().collect() }
 }
 
-/// A choice in a sentence.
-fn choice_sentence(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, report: &LayersReport) -> String {
-    let config = inputs.config;
-    let name = match rule {
-        Rule::Paper => format!("The paper's rule (the largest score at {})", config.at),
-        Rule::Coherent => format!("The largest score with coherence of at least {}", config.min_coherence),
-    };
-    let Some(Choice { cell, runner_up }) = choice else {
-        return format!("{name}: no cell of the grid qualifies.");
-    };
-    let layer = cell.layer.expect("a choice has a layer");
-    let share = fraction(&report.norms, cell.layer, cell.coef)
-        .map_or_else(String::new, |f| format!(" ({:.1} % of the residual's norm)", 100.0 * f));
-    let mut said = format!(
-        "{name}: {layer} at {}{share}, {} {}, coherence {}",
-        cell.coef, inputs.trait_.name, cell.score, cell.coherence
-    );
-    if let Some((other, coef, above)) = runner_up {
-        said += &format!("; {above} above layer {} at {coef}", other.row());
-    }
-    said + "."
-}
-
-/// The range in a sentence.
-fn range_sentence(report: &LayersReport) -> Option<String> {
-    let range = report.range.as_ref()?;
-    let share = |coef: f64| {
-        fraction(&report.norms, Some(range.layer), coef)
-            .map_or_else(String::new, |f| format!(" ({:.1} % of the residual's norm)", 100.0 * f))
-    };
-    let layer = range.layer.row();
-    let mut said = match (range.coherent_to, range.incoherent_from) {
-        (Some(to), Some(from)) => format!(
-            "At layer {layer} the text stays coherent up to {to}{} and no longer at {from}{}",
-            share(to),
-            share(from)
-        ),
-        (Some(to), None) => {
-            format!("At layer {layer} the text stays coherent up to {to}{}, as far as was tried", share(to))
-        }
-        (None, Some(from)) => {
-            format!("At layer {layer} no coefficient leaves the text coherent down to {from}{}", share(from))
-        }
-        (None, None) => format!("At layer {layer} no coefficient was tried"),
-    };
-    if let Some(best) = range.best.map(|i| &range.tried[i]) {
-        said += &format!("; the largest effect there is {} at {}{}", best.score, best.coef, share(best.coef));
-    }
-    if !range.complete {
-        said += &format!("; the search ended after {} steps", range.steps);
-    }
-    Some(said + ".")
-}
-
-/// What was asked for but needs a layer, where none was chosen.
-fn left_out(inputs: &Inputs<'_>, report: &LayersReport) -> Option<String> {
-    let wanted = inputs.config.range_steps.is_some() || inputs.config.compare.is_some();
-    let chosen = report.choices.iter().any(|(_, choice)| choice.is_some());
-    (wanted && !chosen)
-        .then(|| "No layer was chosen, so neither a range nor token positions were looked at.".to_owned())
-}
-
-fn expectations(report: &LayersReport) -> Vec<Expectation> {
-    let Some(published) = report.published else { return Vec::new() };
-    let chosen = |rule| {
-        let choice = report.choices.iter().find(|(r, _)| *r == rule).and_then(|(_, choice)| choice.as_ref());
-        choice.and_then(|choice| choice.cell.layer)
-    };
-    let name = |layer: Option<Layer>| layer.map_or_else(|| "none".to_owned(), |layer| layer.row().to_string());
-    let claim = format!("The paper's rule chooses the layer that the paper chose, {}", published.row());
-    let (paper, coherent) = (name(chosen(Rule::Paper)), name(chosen(Rule::Coherent)));
-    let measured = format!("layer {paper}; with the text held coherent, layer {coherent}");
-    let met = chosen(Rule::Paper).map(|layer| layer == published);
-    vec![Expectation::new(ExpectationId::PublishedLayer, &claim, &measured, met)]
-}
-
-fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Note> {
-    let sum = |of: fn(&Cell) -> usize| report.cells.iter().map(of).sum::<usize>();
-    let row = |cell: &Cell| cell.layer.map_or(0, |layer| layer.row());
-    let unscored = |cell: &&Cell| cell.missing * 2 > cell.answers;
-    let (missing, answers, cut) = (sum(|c| c.missing), sum(|c| c.answers), sum(|c| c.cut));
-    let text = format!(
-        "{missing} of {answers} answers have no trait score (refused, or unreadable to the judge) and are in no mean; {cut} ended at the \
-         limit of tokens."
-    );
-    let mut notes = vec![Note::new(NoteKind::MissingScores, &text)];
-    let text = "Coefficients as fractions: the norm of what is added, by the mean norm of the unsteered residual stream at a response \
-                token, read at one token of each answer of coefficient 0.";
-    notes.push(Note::new(NoteKind::Fractions, text));
-    for cell in report.choices.iter().filter_map(|(_, choice)| Some(&choice.as_ref()?.cell)).filter(unscored) {
-        let Cell { coef, missing, answers, .. } = cell;
-        let text = format!(
-            "Layer {} at {coef}: {missing} of {answers} answers have no score; the trait score is that of the few others.",
-            row(cell)
-        );
-        notes.push(Note::new(NoteKind::FewScores, &text));
-    }
-    let at = inputs.config.at;
-    let layers: Vec<&Cell> = report.cells.iter().filter(|cell| cell.layer.is_some() && cell.coef == at).collect();
-    let broken = layers.iter().copied().filter(unscored).count();
-    if broken * 2 > layers.len() {
-        let text = format!(
-            "At {at}, {broken} of {} layers have a score for less than half of their answers; a smaller --at compares them where they are \
-             still readable.",
-            layers.len()
-        );
-        notes.push(Note::new(NoteKind::UnreadableLayers, &text));
-    }
-    if let [base, others @ ..] = &report.confirmed[..] {
-        let other = match inputs.config.split {
-            Split::Extract => Split::Eval,
-            Split::Eval => Split::Extract,
-        };
-        let cell = |c: &Cell| format!("layer {} at {}: {}, coherence {}", row(c), c.coef, c.score, c.coherence);
-        let cells = others.iter().map(cell).collect::<Vec<_>>().join("; ");
-        let text = format!("On the {} split, unsteered: {}; {cells}.", other.key(), base.score);
-        notes.push(Note::new(NoteKind::Confirmation, &text));
-    }
-    let text = "A judge may call a text incoherent for its content and not for its form; read the answers before the limit on coherence \
-                decides.";
-    notes.push(Note::new(NoteKind::Coherence, text));
-    notes
-}
-
 /// For programs.
 fn found(report: &LayersReport) -> serde_json::Map<String, Value> {
     let choice = |choice: &Option<Choice>| {
@@ -423,7 +257,7 @@ fn found(report: &LayersReport) -> serde_json::Map<String, Value> {
             "layer": cell.layer,
             "block": cell.layer.map(|layer| layer.block()),
             "coef": cell.coef,
-            "residual_fraction": fraction(&report.norms, cell.layer, cell.coef),
+            "residual_fraction": report.fraction(cell.layer, cell.coef),
             "score": cell.score,
             "coherence": cell.coherence,
             "answers": cell.answers,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config_file::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
+use crate::record::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 use crate::{At, Result};
 
 /// What a model folder's text files hold; a GGUF file gives the same ([`super::gguf`]).

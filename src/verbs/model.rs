@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Console, Context, paths};
-use crate::config_file::{is_lfs_pointer, lfs_pointer};
 use crate::gguf;
 use crate::hub::{Name, Progress, is_dangling, snapshot_within};
 use crate::model::{AdapterFolder, Checkpoint, ModelConfig, model_hash};
-use crate::record::{Hash, Lock};
+use crate::record::{Hash, Lock, is_lfs_pointer, lfs_pointer};
 use crate::runtime::ModelSpec;
 use crate::session::{NamedFile, VectorSet};
 use crate::steering::SteeringPlan;

@@ -40,6 +40,17 @@ pub fn file(flag: &str, path: &Path) -> Result<()> {
     Err(Error::usage(format!("{flag} {}: {what}", path.display())))
 }
 
+/// Checks before long work that `path` is a folder, or nothing yet.
+///
+/// # Errors
+/// If something else stands there.
+pub fn folder(flag: &str, path: &Path) -> Result<()> {
+    if path.is_dir() || !path.exists() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{flag} {}: a file stands where a folder is needed", path.display())))
+}
+
 /// Takes the right to make the file or folder `path`, so that of two processes the second is refused and told of the first.
 ///
 /// # Errors

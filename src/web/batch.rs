@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::choice::{Choice, Piece};
+use super::choice::{Choice, Delta};
 use super::meter::Meter;
-use super::request::{Question, Served};
+use super::request::Question;
+use super::served::Served;
 use crate::Error;
 use crate::language_model::{Answer, CaptureSpec, FinishReason, StreamEvent, Token};
 use crate::session::{LiveBatch, Turn};
@@ -38,7 +39,7 @@ pub struct Asked {
 #[derive(Debug)]
 pub enum Said {
     /// The next piece of one answer.
-    More(usize, Piece),
+    More(usize, Delta),
     /// One answer is complete.
     End {
         /// Which.
@@ -58,21 +59,21 @@ pub enum Said {
 
 /// Answers until every sender of questions is gone.
 pub fn answer_all(batch: LiveBatch, served: &Served, inbox: &Receiver<Asked>) {
-    let mut desk = Desk { batch, served, requests: BTreeMap::new(), lines: BTreeMap::new(), count: 0 };
-    while desk.take_in(inbox) {
-        desk.leave();
-        desk.turn();
+    let mut running = RunningBatch { batch, served, requests: BTreeMap::new(), sequences: BTreeMap::new(), count: 0 };
+    while running.take_in(inbox) {
+        running.leave();
+        running.turn();
     }
 }
 
 /// Requests that are answered, and the batch that answers them.
-struct Desk<'a> {
+struct RunningBatch<'a> {
     batch: LiveBatch,
     served: &'a Served,
     /// Requests whose answers are not complete, by their numbers.
     requests: BTreeMap<usize, Open>,
     /// Answers that are not complete, by their places in the batch.
-    lines: BTreeMap<usize, Line>,
+    sequences: BTreeMap<usize, Sequence>,
     /// Requests so far.
     count: usize,
 }
@@ -85,17 +86,17 @@ struct Open {
 }
 
 /// One answer.
-struct Line {
+struct Sequence {
     request: usize,
     /// Which of the request's answers.
     place: usize,
     choice: Choice,
 }
 
-impl Desk<'_> {
+impl RunningBatch<'_> {
     /// Takes in what has come; waits if there is nothing else to do. False if there never will be.
     fn take_in(&mut self, inbox: &Receiver<Asked>) -> bool {
-        if self.lines.is_empty() {
+        if self.sequences.is_empty() {
             let Ok(first) = inbox.recv() else { return false };
             self.begin(first);
         }
@@ -112,10 +113,10 @@ impl Desk<'_> {
         if reply.is_closed() || is_late(&asked, self.served) {
             return;
         }
-        let turn = |line: usize| Turn {
-            id: format!("{key}, answer {}", question.draws(line)),
-            prompt: question.prompt(line),
-            steering: question.steering(line).to_vec(),
+        let turn = |sequence: usize| Turn {
+            id: format!("{key}, answer {}", question.draws(sequence)),
+            prompt: question.prompt(sequence),
+            steering: question.steering(sequence).to_vec(),
         };
         let turns: Vec<Turn> = (0..question.answers()).map(turn).collect();
         let keep = CaptureSpec {
@@ -129,8 +130,8 @@ impl Desk<'_> {
         match self.batch.add(&turns, &question.sampling, &keep) {
             Ok(first) => {
                 let choice = || Choice::new(question.stop.clone(), question.logprobs);
-                let line = |place| (first + place, Line { request: self.count, place, choice: choice() });
-                self.lines.extend((0..turns.len()).map(line));
+                let sequence = |place| (first + place, Sequence { request: self.count, place, choice: choice() });
+                self.sequences.extend((0..turns.len()).map(sequence));
                 self.requests.insert(self.count, Open { asked, begun: false });
                 self.count += 1;
             }
@@ -147,8 +148,8 @@ impl Desk<'_> {
         let served = self.served;
         self.requests.retain(|_, open| !open.asked.reply.is_closed() && (open.begun || !is_late(&open.asked, served)));
         if self.requests.len() < count {
-            self.lines.retain(|&ask, line| {
-                let stays = self.requests.contains_key(&line.request);
+            self.sequences.retain(|&ask, sequence| {
+                let stays = self.requests.contains_key(&sequence.request);
                 if !stays {
                     self.batch.forget(ask);
                 }
@@ -159,28 +160,30 @@ impl Desk<'_> {
 
     /// One token for every answer.
     fn turn(&mut self) {
-        let Self { batch, served, requests, lines, .. } = self;
-        batch.turn(&mut |heard| {
-            let (StreamEvent::Prompt { ask, .. } | StreamEvent::Token { ask, .. }) = heard else {
+        let Self { batch, served, requests, sequences, .. } = self;
+        batch.turn(&mut |event| {
+            let (StreamEvent::Prompt { ask, .. } | StreamEvent::Token { ask, .. }) = event else {
                 return ControlFlow::Continue(());
             };
-            let Some(line) = lines.get_mut(&ask) else { return ControlFlow::Break(()) };
-            let Some(Open { asked, begun }) = requests.get_mut(&line.request) else { return ControlFlow::Break(()) };
+            let Some(sequence) = sequences.get_mut(&ask) else { return ControlFlow::Break(()) };
+            let Some(Open { asked, begun }) = requests.get_mut(&sequence.request) else {
+                return ControlFlow::Break(());
+            };
             *begun = true;
-            match heard {
-                StreamEvent::Prompt { tokens, .. } => line.prompt(asked, served, tokens),
-                StreamEvent::Token { token, .. } => line.hear(asked, served, token),
+            match event {
+                StreamEvent::Prompt { tokens, .. } => sequence.prompt(asked, served, tokens),
+                StreamEvent::Token { token, .. } => sequence.push(asked, served, token),
                 StreamEvent::Finished(_) => ControlFlow::Continue(()),
             }
         });
         for (ask, answer) in self.batch.complete() {
-            let Some(line) = self.lines.remove(&ask) else { continue };
-            let Some(Open { asked, .. }) = self.requests.get(&line.request) else { continue };
-            let request = line.request;
+            let Some(sequence) = self.sequences.remove(&ask) else { continue };
+            let Some(Open { asked, .. }) = self.requests.get(&sequence.request) else { continue };
+            let request = sequence.request;
             match answer {
                 Ok(answer) => {
-                    line.end(asked, answer);
-                    if !self.lines.values().any(|line| line.request == request) {
+                    sequence.end(asked, answer);
+                    if !self.sequences.values().any(|sequence| sequence.request == request) {
                         self.requests.remove(&request);
                     }
                 }
@@ -195,11 +198,11 @@ impl Desk<'_> {
     /// A request fails as a whole.
     fn drop_request(&mut self, request: usize) {
         self.requests.remove(&request);
-        self.lines.retain(|&ask, line| {
-            if line.request == request {
+        self.sequences.retain(|&ask, sequence| {
+            if sequence.request == request {
                 self.batch.forget(ask);
             }
-            line.request != request
+            sequence.request != request
         });
     }
 }
@@ -213,7 +216,7 @@ fn is_late(asked: &Asked, served: &Served) -> bool {
     is_late
 }
 
-impl Line {
+impl Sequence {
     /// Sends what was captured of the prompt.
     fn prompt(&mut self, asked: &Asked, served: &Served, tokens: &[Token]) -> ControlFlow<()> {
         let _ = asked.reply.send(Said::More(self.place, self.choice.prompt(&served.tokenizer, tokens)));
@@ -221,14 +224,14 @@ impl Line {
     }
 
     /// Takes the next token and sends what it adds; breaks off when the answer is complete or the client has gone.
-    fn hear(&mut self, asked: &Asked, served: &Served, token: &Token) -> ControlFlow<()> {
+    fn push(&mut self, asked: &Asked, served: &Served, token: &Token) -> ControlFlow<()> {
         if self.choice.stopped || asked.question.silent || asked.reply.is_closed() {
             return ControlFlow::Break(());
         }
         asked.meter.spend(1);
-        let piece = self.choice.hear(&served.tokenizer, token);
-        if !piece.is_empty() {
-            let _ = asked.reply.send(Said::More(self.place, piece));
+        let delta = self.choice.push(&served.tokenizer, token);
+        if !delta.is_empty() {
+            let _ = asked.reply.send(Said::More(self.place, delta));
         }
         if self.choice.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -237,7 +240,7 @@ impl Line {
         let stopped = self.choice.stopped || (answer.finish_reason == FinishReason::Stop && !asked.question.silent);
         let text = self.choice.finish();
         if !text.is_empty() {
-            let _ = asked.reply.send(Said::More(self.place, Piece { text, ..Piece::default() }));
+            let _ = asked.reply.send(Said::More(self.place, Delta { text, ..Delta::default() }));
         }
         let (choice, tokens, steered) = (self.place, self.choice.tokens, answer.steered);
         let finish_reason = if stopped { "stop" } else { "length" };

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 
 use super::api_error::ApiError;
-use super::request::Served;
+use super::served::Served;
 use super::state::AppState;
 use crate::Error;
 

@@ -80,7 +80,7 @@ pub struct Projected {
 
 /// What a token adds to an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Piece {
+pub struct Delta {
     /// Text that no stop text can take back.
     pub text: String,
     /// The token itself, if log-probabilities are wanted.
@@ -91,7 +91,7 @@ pub struct Piece {
     pub prompt: Vec<Projected>,
 }
 
-impl Piece {
+impl Delta {
     /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty() && self.logprobs.is_empty() && self.projected.is_empty()
@@ -120,28 +120,28 @@ impl Choice {
     }
 
     /// Takes the next token.
-    pub fn hear(&mut self, tokenizer: &Tokenizer, token: &Token) -> Piece {
-        assert!(!self.stopped, "an answer that stopped hears no more");
+    pub fn push(&mut self, tokenizer: &Tokenizer, token: &Token) -> Delta {
+        assert!(!self.stopped, "an answer that stopped takes no more");
         self.tokens += 1;
         if tokenizer.eos_ids().contains(&token.id) {
             self.stopped = true;
-            return Piece { text: self.finish(), ..Piece::default() };
+            return Delta { text: self.finish(), ..Delta::default() };
         }
         self.held += &self.words.push(tokenizer, token.id);
         let logprobs = self.top.map(|top| chosen(tokenizer, token, top)).into_iter().collect();
         let projected = (!token.along.is_empty()).then(|| projected(tokenizer, token)).into_iter().collect();
-        Piece { text: self.release(), logprobs, projected, ..Piece::default() }
+        Delta { text: self.release(), logprobs, projected, ..Delta::default() }
     }
 
     /// What is captured of the prompt.
-    pub fn prompt(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Piece {
+    pub fn prompt(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Delta {
         let mut logprobs: Vec<ChosenLogprob> =
             self.top.map(|top| tokens.iter().map(|token| chosen(tokenizer, token, top)).collect()).unwrap_or_default();
         if let Some(first) = logprobs.first_mut() {
             first.chosen.logprob = None;
         }
         let prompt = tokens.iter().filter(|token| !token.along.is_empty()).map(|token| projected(tokenizer, token));
-        Piece { logprobs, prompt: prompt.collect(), ..Piece::default() }
+        Delta { logprobs, prompt: prompt.collect(), ..Delta::default() }
     }
 
     /// What is still held when no token comes any more.
@@ -192,27 +192,27 @@ mod tests {
     }
 
     /// The pieces of an answer that the model ends after `text`.
-    fn pieces(text: &str, stop: &[&str]) -> (Vec<String>, bool) {
+    fn deltas(text: &str, stop: &[&str]) -> (Vec<String>, bool) {
         let tokenizer = tiny_tokenizer();
         let mut choice = Choice::new(stop.iter().map(|s| (*s).to_owned()).collect(), None);
-        let mut pieces = Vec::new();
+        let mut deltas = Vec::new();
         for id in tokenizer.encode(text).unwrap() {
             if !choice.stopped {
-                pieces.push(choice.hear(&tokenizer, &token(id)).text);
+                deltas.push(choice.push(&tokenizer, &token(id)).text);
             }
         }
         let stopped = choice.stopped;
         if !stopped {
-            pieces.push(choice.hear(&tokenizer, &token(tokenizer.eos_ids()[0])).text);
+            deltas.push(choice.push(&tokenizer, &token(tokenizer.eos_ids()[0])).text);
             assert!(choice.stopped);
         }
-        (pieces, stopped)
+        (deltas, stopped)
     }
 
     #[track_caller]
     fn check(text: &str, stop: &[&str], want: &str) {
-        let (pieces, stopped) = pieces(text, stop);
-        assert_eq!((pieces.concat().as_str(), stopped), (want, want != text));
+        let (deltas, stopped) = deltas(text, stop);
+        assert_eq!((deltas.concat().as_str(), stopped), (want, want != text));
     }
 
     #[test]
@@ -232,9 +232,9 @@ mod tests {
         let (letter, half) = (tokenizer.encode("a").unwrap()[0], tokenizer.encode("🦀").unwrap()[0]);
         for (stop, want) in [(Vec::new(), "a\u{fffd}"), (vec!["a".to_owned()], "")] {
             let mut choice = Choice::new(stop, None);
-            let mut said = choice.hear(&tokenizer, &token(letter)).text;
+            let mut said = choice.push(&tokenizer, &token(letter)).text;
             if !choice.stopped {
-                said += &choice.hear(&tokenizer, &token(half)).text;
+                said += &choice.push(&tokenizer, &token(half)).text;
             }
             assert_eq!(said + &choice.finish(), want);
         }
@@ -242,8 +242,8 @@ mod tests {
 
     #[test]
     fn nothing_is_said_that_a_stop_takes_back() {
-        let (said, _) = pieces("one, two, three", &["two, four"]);
-        assert!(said.len() > 4 && said.iter().all(|piece| "one, two, three".contains(piece.as_str())));
+        let (said, _) = deltas("one, two, three", &["two, four"]);
+        assert!(said.len() > 4 && said.iter().all(|delta| "one, two, three".contains(delta.as_str())));
         assert_eq!(said.concat(), "one, two, three");
     }
 
@@ -253,8 +253,8 @@ mod tests {
         let ids = tokenizer.encode("a 🦀b").unwrap();
         let choice = Choice::new(Vec::new(), Some(2));
         let tokens: Vec<Token> = ids.iter().map(|&id| token(id)).collect();
-        let piece = choice.prompt(&tokenizer, &tokens);
-        let json = TextLogprobs::after(10).json(&piece.logprobs);
+        let delta = choice.prompt(&tokenizer, &tokens);
+        let json = TextLogprobs::after(10).json(&delta.logprobs);
         let list = |name: &str| json[name].as_array().unwrap().clone();
         assert!(["tokens", "token_logprobs", "top_logprobs", "text_offset"].iter().all(|n| list(n).len() == ids.len()));
         assert_eq!((&json["tokens"][0], &json["text_offset"][0]), (&"a".into(), &10.into()));
@@ -273,8 +273,8 @@ mod tests {
         let tokenizer = tiny_tokenizer();
         let id = tokenizer.encode("a").unwrap()[0];
         let mut choice = Choice::new(Vec::new(), Some(2));
-        let piece = choice.hear(&tokenizer, &token(id));
-        let json = serde_json::to_value(&piece.logprobs[0]).unwrap();
+        let delta = choice.push(&tokenizer, &token(id));
+        let json = serde_json::to_value(&delta.logprobs[0]).unwrap();
         assert_eq!((&json["token"], &json["bytes"][0], &json["logprob"]), (&"a".into(), &97.into(), &(-0.5).into()));
         assert_eq!(json["top_logprobs"].as_array().unwrap().len(), 2);
         assert_eq!(json["top_logprobs"][1]["logprob"], -9999.0);

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use super::fields::Fields;
-use super::request::{Kind, Question, Served};
+use super::request::{Kind, Question};
+use super::served::Served;
 use crate::language_model::Direction;
 
 /// Steerings that are compared at once.

@@ -9,7 +9,8 @@ use super::api_error::ApiError;
 use super::body;
 use super::open_requests::RequestGuard;
 use super::reply;
-use super::request::{Question, Served};
+use super::request::Question;
+use super::served::Served;
 use super::state::AppState;
 
 /// Answers what `read` finds in the request's body.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::api_error::ApiError;
 use super::fields::Fields;
 use super::jobs::{JudgeChoice, Wanted};
-use super::request::Served;
+use super::served::Served;
 
 /// Letters of a vector's name.
 const NAME_MAX: usize = 64;

@@ -34,6 +34,7 @@ const FILES: &[File] = files! {
     "steer.css": "text/css; charset=utf-8",
     "runs.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "theme.js": "text/javascript; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "api.js": "text/javascript; charset=utf-8",
     "dom.js": "text/javascript; charset=utf-8",

@@ -4,7 +4,8 @@ use serde_json::Map;
 
 use super::api_error::ApiError;
 use super::fields::{Fields, changes_nothing};
-use super::request::{CHOICES_MAX, Served};
+use super::request::CHOICES_MAX;
+use super::served::Served;
 use crate::Error;
 use crate::text::chat_of_row;
 

@@ -14,9 +14,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::api_error::ApiError;
 use super::batch::Said;
-use super::choice::{ChosenLogprob, Piece, TextLogprobs};
+use super::choice::{ChosenLogprob, Delta, TextLogprobs};
 use super::open_requests::RequestGuard;
-use super::request::{Kind, Question, Served};
+use super::request::{Kind, Question};
+use super::served::Served;
 use crate::Error;
 use crate::session::ActiveSteering;
 
@@ -51,7 +52,7 @@ pub struct Frame {
 enum Part<'a> {
     /// Its begin; it repeats this of the prompt.
     Begin(&'a str),
-    More(&'a Piece),
+    More(&'a Delta),
     /// Why it ends.
     End(&'static str),
 }
@@ -126,23 +127,23 @@ impl Frame {
     }
 
     /// A whole answer.
-    fn choice(&mut self, answer: usize, piece: &Piece, finish_reason: &str) -> Value {
-        let logprobs = self.logprobs(answer, &piece.logprobs);
+    fn choice(&mut self, answer: usize, delta: &Delta, finish_reason: &str) -> Value {
+        let logprobs = self.logprobs(answer, &delta.logprobs);
         let mut choice = match self.kind {
             Kind::Chat => json!({
                 "index": answer,
-                "message": { "role": "assistant", "content": piece.text, "refusal": null },
+                "message": { "role": "assistant", "content": delta.text, "refusal": null },
                 "logprobs": logprobs,
                 "finish_reason": finish_reason,
             }),
             Kind::Text => json!({
                 "index": answer,
-                "text": format!("{}{}", self.echoed(answer), piece.text),
+                "text": format!("{}{}", self.echoed(answer), delta.text),
                 "logprobs": logprobs,
                 "finish_reason": finish_reason,
             }),
         };
-        add_projections(&mut choice, piece);
+        add_projections(&mut choice, delta);
         choice
     }
 
@@ -150,7 +151,7 @@ impl Frame {
     fn chunk(&mut self, answer: usize, part: &Part<'_>) -> Value {
         let (delta, text, logprobs, finish_reason) = match *part {
             Part::Begin(text) => (json!({ "role": "assistant", "content": "" }), text, Value::Null, None),
-            Part::More(Piece { text, logprobs, .. }) => {
+            Part::More(Delta { text, logprobs, .. }) => {
                 (json!({ "content": text }), text.as_str(), self.logprobs(answer, logprobs), None)
             }
             Part::End(reason) => (json!({}), "", Value::Null, Some(reason)),
@@ -160,8 +161,8 @@ impl Frame {
             Kind::Chat => choice["delta"] = delta,
             Kind::Text => choice["text"] = text.into(),
         }
-        if let Part::More(piece) = part {
-            add_projections(&mut choice, piece);
+        if let Part::More(delta) = part {
+            add_projections(&mut choice, delta);
         }
         self.json(true, json!([choice]))
     }
@@ -192,8 +193,8 @@ impl Frame {
 }
 
 /// The tokens of prompt and answer with their projections, if those were wanted.
-fn add_projections(choice: &mut Value, piece: &Piece) {
-    for (name, tokens) in [("prompt_tokens", &piece.prompt), ("tokens", &piece.projected)] {
+fn add_projections(choice: &mut Value, delta: &Delta) {
+    for (name, tokens) in [("prompt_tokens", &delta.prompt), ("tokens", &delta.projected)] {
         if !tokens.is_empty() {
             choice[name] = json!(tokens);
         }
@@ -213,19 +214,19 @@ pub fn late() -> ApiError {
 
 /// The whole completion, when it is complete.
 pub async fn whole(mut frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, ApiError> {
-    let mut pieces = vec![Piece::default(); frame.answers];
+    let mut deltas = vec![Delta::default(); frame.answers];
     let mut choices = vec![Value::Null; frame.answers];
     let (mut open, mut completion_tokens) = (frame.answers, 0);
     while open > 0 {
         match said.recv().await.ok_or_else(broken_off)? {
-            Said::More(choice, piece) => {
-                pieces[choice].text += &piece.text;
-                pieces[choice].logprobs.extend(piece.logprobs);
-                pieces[choice].projected.extend(piece.projected);
-                pieces[choice].prompt.extend(piece.prompt);
+            Said::More(choice, delta) => {
+                deltas[choice].text += &delta.text;
+                deltas[choice].logprobs.extend(delta.logprobs);
+                deltas[choice].projected.extend(delta.projected);
+                deltas[choice].prompt.extend(delta.prompt);
             }
             Said::End { choice, finish_reason, tokens, steered } => {
-                choices[choice] = frame.choice(choice, &pieces[choice], finish_reason);
+                choices[choice] = frame.choice(choice, &deltas[choice], finish_reason);
                 frame.steering(choice, &mut choices[choice], &steered);
                 completion_tokens += tokens;
                 open -= 1;
@@ -277,7 +278,7 @@ impl Chunks {
 
     fn take(&mut self, said: Option<Said>) {
         match said {
-            Some(Said::More(answer, piece)) => self.push(answer, &Part::More(&piece)),
+            Some(Said::More(answer, delta)) => self.push(answer, &Part::More(&delta)),
             Some(Said::End { choice, finish_reason, tokens, steered }) => {
                 let mut last = self.frame.chunk(choice, &Part::End(finish_reason));
                 self.frame.steering(choice, &mut last["choices"][0], &steered);

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::jobs::{Job, JobConsole, JudgeChoice, Made};
-use super::request::Served;
 use super::runs::Runs;
+use super::served::Served;
 use super::vector_store::VectorNote;
 use crate::vector::VectorFile;
 use crate::verbs::extract::{self, ExtractArgs};

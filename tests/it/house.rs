@@ -5,7 +5,7 @@
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use source::{File, Reference, Source, is_test};
@@ -57,7 +57,20 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Documents and places that a reader of the program does not have.
-const UNKNOWN_TO_READERS: &[&str] = &["METHOD ", "FIELD ", "FIELD.md", "BURN.md", "HARBOR.md", "GPU.md", "DESIGN.md"];
+const UNKNOWN_TO_READERS: &[&str] = &[
+    "METHOD ",
+    "METHOD.md",
+    "FIELD ",
+    "FIELD.md",
+    "BURN.md",
+    "HARBOR.md",
+    "HOUSE.md",
+    "GPU.md",
+    "REAL.md",
+    "STYLE.md",
+    "DESIGN.md",
+    "/shared/",
+];
 
 /// The crate's source, read once for all rules.
 static HOUSE: LazyLock<Source> = LazyLock::new(|| Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
@@ -225,19 +238,38 @@ fn every_file_says_what_it_is_for() {
     none("no `//!` at the top", silent.map(|file| file.path.display().to_string()).collect());
 }
 
+/// Every text below a file or folder of the repository, of which a package holds only a part.
+fn texts(path: &Path, into: &mut Vec<PathBuf>) {
+    const ENDINGS: [&str; 9] = ["rs", "wgsl", "md", "toml", "py", "sh", "css", "js", "html"];
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            texts(&entry.unwrap().path(), into);
+        }
+    } else if path.is_file() && path.extension().is_none_or(|ending| ENDINGS.iter().any(|known| ending == *known)) {
+        into.push(path.to_owned());
+    }
+}
+
 #[test]
 fn nothing_cites_what_is_not_shipped() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for place in ["src", "tests", "examples", "xtask", "shaders", "assets", "fuzz", ".ci", "README.md", "Cargo.toml"] {
+        texts(&root.join(place), &mut files);
+    }
+    assert!(files.len() > 400, "the check saw only {} files", files.len());
     let mut citing = BTreeSet::new();
-    for folder in ["src", "tests", "examples", "xtask"] {
-        let files = Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).files;
-        for File { path, text } in files.iter().filter(|file| !file.path.ends_with("house.rs")) {
-            for (n, line) in text.lines().enumerate() {
-                let comment = line.split_once("//").map_or("", |(_, comment)| comment).to_lowercase();
+    for path in files.iter().filter(|path| !path.ends_with("house.rs")) {
+        for (n, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
+            let begin = line.find("//").or_else(|| line.find('#'));
+            let comment = begin.map_or("", |begin| &line[begin..]).to_lowercase();
+            let numbered = |word: &str| {
                 let number = |after: &str| after.starts_with(|c: char| c.is_ascii_digit() || c == '#');
-                let issue = comment.split("issue ").skip(1).any(number);
-                if issue || UNKNOWN_TO_READERS.iter().any(|name| line.contains(name)) {
-                    citing.insert(format!("{folder}/{}:{}", path.display(), n + 1));
-                }
+                comment.split(&format!(" {word} ")).skip(1).any(number)
+            };
+            let unknown = UNKNOWN_TO_READERS.iter().any(|name| line.contains(name));
+            if unknown || numbered("issue") || numbered("case") {
+                citing.insert(format!("{}:{}", path.strip_prefix(root).unwrap().display(), n + 1));
             }
         }
     }

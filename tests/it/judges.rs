@@ -1,5 +1,9 @@
 //! Paid judges over real HTTP on loopback: right through every fault, paid once, within limits, and without a trace of the key.
 
+mod paying;
+mod servers;
+mod sources;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -198,6 +202,29 @@ fn bill(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("usage.json")).unwrap()).unwrap()
 }
 
+/// A server that answers each request by this rule, and how often it was asked.
+fn played(rule: impl Fn(&Value) -> (u16, Value) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let address = http::chat_server(move |_, request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        rule(&request)
+    });
+    (http::url(address), asked)
+}
+
+/// An answer of so many tokens, the first of them by these probabilities.
+fn told(request: &Value, tokens: &[&str], top: &[(&str, f64)]) -> Value {
+    let top: Vec<Value> = top.iter().map(|(token, p)| json!({ "token": token, "logprob": p.ln() })).collect();
+    let taken = tokens.iter().take(request["max_tokens"].as_u64().unwrap() as usize);
+    let content: Vec<Value> = taken.clone().map(|token| json!({ "token": token, "top_logprobs": top })).collect();
+    json!({
+        "model": request["model"], "usage": { "prompt_tokens": 100, "completion_tokens": content.len() },
+        "choices": [{ "message": { "content": taken.copied().collect::<String>() }, "finish_reason": "length",
+            "logprobs": { "content": content } }],
+    })
+}
+
 #[test]
 fn scores_are_right_through_every_fault_and_nothing_else_is_paid_twice() {
     let dir = tempfile::tempdir().unwrap();
@@ -326,42 +353,6 @@ fn a_server_that_stays_down_is_left_after_so_many_tries() {
 }
 
 #[test]
-fn missing_logprobs_are_refused_after_one_call_and_samples_replace_them_if_asked() {
-    let dir = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start(Duration::ZERO);
-    let proxy = FaultProxy::before(upstream.address, |_| Fault::NoLogprobs);
-    let (shown, _) = exhibits(20);
-    let error = judge(&proxy.url(), dir.path(), |_| {}).judge(&evil(), &shown).unwrap_err();
-    assert!(
-        error.to_string().contains("gave no log-probabilities") && error.help().unwrap().contains("sample"),
-        "{error:?}"
-    );
-    assert_eq!((upstream.total(), bill(dir.path())["calls"].as_u64()), (1, Some(1)));
-
-    let sampled = |samples| judge(&proxy.url(), dir.path(), |s| (s.mode, s.samples) = (Mode::Sample, samples));
-    let grades: Vec<Option<f64>> = (0..20).map(|i| Some((i * 2) as f64)).collect();
-    check_scores(&mut sampled(3), &shown, &grades);
-    assert_eq!(upstream.total(), 61);
-    // Two more samples each are two more calls each.
-    check_scores(&mut sampled(5), &shown, &grades);
-    assert_eq!(upstream.total(), 101);
-    check_scores(&mut judge(&proxy.url(), dir.path(), |s| s.mode = Mode::Parse), &shown, &grades);
-    assert_eq!(upstream.total(), 121);
-}
-
-#[test]
-fn another_model_is_no_judge_of_ours() {
-    let dir = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start(Duration::ZERO);
-    let (shown, expected) = exhibits(10);
-    let proxy = FaultProxy::before(upstream.address, |n| if n == 0 { Fault::WrongModel } else { Fault::None });
-    let error = judge(&proxy.url(), dir.path(), |_| {}).judge(&evil(), &shown).unwrap_err();
-    assert!(error.to_string().contains("`judge-1` was asked and `another-model` answered"), "{error}");
-    // The foreign answer was not kept.
-    check_scores(&mut judge(&proxy.url(), dir.path(), |_| {}), &shown, &expected);
-}
-
-#[test]
 fn refusals_are_missing_and_are_not_asked_again() {
     let dir = tempfile::tempdir().unwrap();
     let upstream = Upstream::start(Duration::ZERO);
@@ -395,74 +386,6 @@ fn there_are_never_more_requests_under_way_than_allowed() {
 }
 
 #[test]
-fn equal_exhibits_are_asked_once_and_judges_that_share_a_file_ask_once_together() {
-    let dir = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start(Duration::from_millis(20));
-    let (mut shown, mut expected) = exhibits(12);
-    shown.extend_from_within(..);
-    expected.extend_from_within(..);
-    std::thread::scope(|threads| {
-        for _ in 0..3 {
-            threads.spawn(|| check_scores(&mut judge(&upstream.url(), dir.path(), |_| {}), &shown, &expected));
-        }
-    });
-    assert_eq!((upstream.hits().len(), upstream.total()), (12, 12));
-    assert!(upstream.seen.most_under_way.load(Ordering::SeqCst) <= 8);
-}
-
-#[test]
-fn beyond_the_budget_nothing_is_sent() {
-    let dir = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start(Duration::ZERO);
-    let (shown, _) = exhibits(10);
-    let both = [evil(), Rubric::Coherence];
-    let price = Some(Price { input: 10.0, output: 100.0 });
-    let estimates = Mutex::new(Vec::<Estimate>::new());
-    let ask = |calls: Option<u64>, money: Option<f64>, rubrics: &[Rubric]| -> Result<()> {
-        let hear = |told: &JudgeEvent<'_>| {
-            if let JudgeEvent::Estimate(estimate) = told {
-                estimates.lock().unwrap().push(**estimate);
-            }
-        };
-        let change = |s: &mut OpenAiSettings| (s.budget, s.budget_money, s.price) = (calls, money, price);
-        verdicts_by(&mut telling(&upstream.url(), dir.path(), change, hear), rubrics, &shown).map(drop)
-    };
-    let error = ask(Some(19), None, &both).unwrap_err();
-    assert!(error.to_string().contains("would need 20 calls (0 made so far, 20 to come), the budget is 19"), "{error}");
-    let error = ask(None, Some(0.001), &both).unwrap_err();
-    assert!(error.to_string().contains("would need about 0.0"), "{error}");
-    assert_eq!(upstream.total(), 0);
-
-    // Both rubrics are one estimate; what is there already is not part of the next.
-    ask(Some(10), None, &both[..1]).unwrap();
-    let error = ask(Some(15), None, &both).unwrap_err();
-    assert!(error.to_string().contains("20 calls (10 made so far, 10 to come)"), "{error}");
-    ask(Some(20), Some(1.0), &both).unwrap();
-    ask(Some(20), None, &both).unwrap();
-    assert_eq!(upstream.total(), 20);
-    let told: Vec<(usize, u64)> = estimates.lock().unwrap().iter().map(|e| (e.verdicts, e.calls)).collect();
-    assert_eq!(told, [(20, 20), (20, 20), (10, 10), (20, 10), (20, 10)]);
-    let bill = bill(dir.path());
-    assert_eq!((bill["calls"].as_u64(), bill["tokens"]["input"].as_u64()), (Some(20), Some(2000)));
-    assert!((bill["cost"].as_f64().unwrap() - 0.022).abs() < 1e-12, "{bill}");
-}
-
-#[test]
-fn a_budget_of_money_holds_when_the_estimate_was_too_low() {
-    let dir = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start(Duration::ZERO);
-    let (shown, _) = exhibits(40);
-    // The server counts 100 tokens where about 30 were guessed: 40 calls come to 0.004, not 0.0012.
-    let change = |s: &mut OpenAiSettings| {
-        (s.budget_money, s.price, s.concurrency) = (Some(0.002), Some(Price { input: 1.0, output: 0.0 }), 4);
-    };
-    let error = judge(&upstream.url(), dir.path(), change).judge(&evil(), &shown).unwrap_err();
-    assert!(error.help().unwrap().contains("more than estimated"), "{error:?}");
-    let cost = bill(dir.path())["cost"].as_f64().unwrap();
-    assert!((0.0015..=0.0025).contains(&cost), "{cost}");
-}
-
-#[test]
 fn the_key_is_in_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let upstream = Upstream::start(Duration::ZERO);
@@ -488,289 +411,4 @@ fn the_key_is_in_no_error() {
     assert_eq!(upstream.total(), 0);
     assert!(ask(Key::new(KEY), &source).is_ok());
     no_key_in(dir.path());
-}
-
-#[test]
-fn a_study_is_judged_over_http_and_its_answers_outlive_its_stages() {
-    let place = Place::new();
-    let upstream = Upstream::start(Duration::ZERO);
-    let mut config = study::config(place.dir.path());
-    config.judge = JudgeSource::OpenAi(OpenAiSettings {
-        url: upstream.url(),
-        model: "judge-1".into(),
-        ..OpenAiSettings::default()
-    });
-    place.write("study.toml", toml::to_string(&config).unwrap());
-    let run = || {
-        let mut command = place.command("study facts --config study.toml --out run --device cpu");
-        let output = command.env("TRIMTAB_JUDGE_KEY", KEY).env_remove("OPENAI_API_KEY").output().unwrap();
-        let said = said(&output);
-        assert!(output.status.success(), "{said}");
-        said
-    };
-    let said = run();
-    assert!(said.contains("judge: ") && said.contains(" calls for "), "{said}");
-    let calls = upstream.total();
-    assert!(calls > 20 && calls == upstream.hits().len(), "{calls}");
-    assert_eq!(bill(&place.path("run"))["calls"].as_u64(), Some(calls as u64));
-    let results = place.read("run/results.json");
-    std::fs::remove_dir_all(place.path("run/stages")).unwrap();
-    let said = run();
-    assert!(!said.contains("judge: "), "{said}");
-    assert_eq!((upstream.total(), place.read("run/results.json")), (calls, results));
-    no_key_in(place.dir.path());
-}
-
-#[test]
-fn a_judge_on_this_machine_is_called_by_its_settings_and_loaded_once() {
-    use trimtab::judge::{Coherence, LocalSettings};
-    use trimtab::runtime::ModelSpec;
-    let dir = tempfile::tempdir().unwrap();
-    let model = fixture("tiny");
-    let settings =
-        LocalSettings { model, mode: Mode::Enumerate, samples: 1, coherence: Coherence::Grammar, cache: None };
-    let (source, opened) = (JudgeSource::Local(settings), AtomicUsize::new(0));
-    let runtime = trimtab::device::open("cpu", "f32").unwrap();
-    let (shown, _) = exhibits(3);
-    let said = || {
-        let open = |model: &Path| {
-            opened.fetch_add(1, Ordering::SeqCst);
-            runtime.language_model(&ModelSpec {
-                model: model.to_owned(),
-                adapter: None,
-                plan: trimtab::steering::SteeringPlan::none(),
-            })
-        };
-        let (rubrics, tell) = (rubrics(), Box::new(|_: &JudgeEvent<'_>| {}));
-        let call = Call {
-            rubrics,
-            facts: false,
-            folder: dir.path(),
-            key: None,
-            tell,
-            device: "cpu".into(),
-            open: Box::new(open),
-        };
-        let mut judge = source.call(call).unwrap();
-        (judge.name().to_owned(), judge.judge(&evil(), &shown).unwrap())
-    };
-    let first = said();
-    assert!(first.0.starts_with("tiny, enumerate ("), "{}", first.0);
-    // A model that knows nothing spreads its bets: whatever it says, numbers are not likely enough.
-    assert!(first.1.iter().all(|v| v.score.is_none() && v.why.contains("numbers have 0.")), "{:?}", first.1);
-    assert_eq!((said(), opened.load(Ordering::SeqCst)), (first, 1));
-}
-
-#[test]
-fn what_was_answered_before_a_kill_is_not_paid_again() {
-    const CHILD: &str = "TRIMTAB_TEST_KILLED_JUDGE";
-    const AT_A_TIME: usize = 4;
-    let (shown, expected) = exhibits(60);
-    let settings = |s: &mut OpenAiSettings| s.concurrency = AT_A_TIME;
-    // The child is this very test, told by its environment to judge until it is killed.
-    if let Some(place) = std::env::var_os(CHILD) {
-        let place = place.into_string().unwrap();
-        let (url, folder) = place.split_once(' ').unwrap();
-        let _ = judge(url, Path::new(folder), settings).judge(&evil(), &shown);
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start(Duration::from_millis(25));
-    let mut killed = 0;
-    for kill_at in [1, 9, 23, 40] {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "judges::what_was_answered_before_a_kill_is_not_paid_again"])
-            .env(CHILD, format!("{} {}", upstream.url(), dir.path().display()))
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let patience = Instant::now() + Duration::from_secs(60);
-        while upstream.hits().len() < kill_at && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(3));
-        }
-        child.kill().unwrap();
-        killed += usize::from(!child.wait().unwrap().success());
-        let asked = upstream.hits().len();
-        let kept = Cache::open(&dir.path().join("judge.sqlite"), "run").unwrap().spent().unwrap().calls as usize;
-        assert!(asked >= kill_at && kept + AT_A_TIME * killed >= asked, "{kept} of {asked} kept");
-    }
-    assert_eq!(killed, 4);
-    check_scores(&mut judge(&upstream.url(), dir.path(), settings), &shown, &expected);
-    let hits = upstream.hits();
-    let twice = hits.values().filter(|&&count| count > 1).count();
-    assert_eq!(hits.len(), 60);
-    assert!(
-        upstream.total() - 60 <= AT_A_TIME * killed,
-        "{} calls for 60 answers, {twice} asked again",
-        upstream.total()
-    );
-    assert_eq!(bill(dir.path())["calls"], 60);
-    no_key_in(dir.path());
-}
-
-/// A server that answers each request by this rule, and how often it was asked.
-fn played(rule: impl Fn(&Value) -> (u16, Value) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let address = http::chat_server(move |_, request| {
-        count.fetch_add(1, Ordering::SeqCst);
-        rule(&request)
-    });
-    (http::url(address), asked)
-}
-
-/// An answer of so many tokens, the first of them by these probabilities.
-fn told(request: &Value, tokens: &[&str], top: &[(&str, f64)]) -> Value {
-    let top: Vec<Value> = top.iter().map(|(token, p)| json!({ "token": token, "logprob": p.ln() })).collect();
-    let taken = tokens.iter().take(request["max_tokens"].as_u64().unwrap() as usize);
-    let content: Vec<Value> = taken.clone().map(|token| json!({ "token": token, "top_logprobs": top })).collect();
-    json!({
-        "model": request["model"], "usage": { "prompt_tokens": 100, "completion_tokens": content.len() },
-        "choices": [{ "message": { "content": taken.copied().collect::<String>() }, "finish_reason": "length",
-            "logprobs": { "content": content } }],
-    })
-}
-
-#[test]
-fn a_judge_that_writes_digit_by_digit_is_never_scored_by_a_first_digit() {
-    // Sure of its 85, so that few digits are among its likeliest tokens.
-    let (url, asked) = played(|r| (200, told(r, &["8", "5"], &[("8", 0.9), ("9", 0.08), ("The", 0.02)])));
-    let dir = tempfile::tempdir().unwrap();
-    let (shown, _) = exhibits(20);
-    for calls in [2, 4] {
-        let error = judge(&url, dir.path(), |_| {}).judge(&evil(), &shown).unwrap_err();
-        let help = error.help().unwrap();
-        assert!(error.to_string().contains("digit by digit"), "{error}");
-        assert!(help.contains("sample") && help.contains("parse") && help.contains("--judge local"), "{help}");
-        assert_eq!((asked.load(Ordering::SeqCst), bill(dir.path())["calls"].as_u64()), (calls, Some(calls as u64)));
-    }
-    check_scores(&mut judge(&url, dir.path(), |s| s.mode = Mode::Parse), &shown[..2], &[Some(85.0); 2]);
-}
-
-#[test]
-fn a_judge_of_whole_numbers_may_say_only_small_ones() {
-    let (url, asked) = played(|r| {
-        let repeats = http::prompt(r).contains("85");
-        let tokens = if repeats { ["85"] } else { ["8"] };
-        let top: &[(&str, f64)] = if repeats { &[("85", 1.0)] } else { &[("8", 0.9), ("9", 0.1)] };
-        (200, told(r, &tokens, top))
-    });
-    let dir = tempfile::tempdir().unwrap();
-    let (shown, _) = exhibits(12);
-    // One call more than answers, and none when all is known.
-    for _ in 0..2 {
-        check_scores(&mut judge(&url, dir.path(), |_| {}), &shown, &[Some(8.1); 12]);
-        assert_eq!((asked.load(Ordering::SeqCst), bill(dir.path())["calls"].as_u64()), (13, Some(13)));
-    }
-}
-
-#[test]
-fn a_failure_inside_the_choice_is_asked_again_and_never_kept() {
-    let failing = AtomicUsize::new(0);
-    let (url, asked) = played(move |r| {
-        let mut answer = told(r, &["85"], &[("85", 1.0)]);
-        if failing.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
-            answer["choices"][0] = json!({ "message": { "content": "" }, "finish_reason": "error",
-                "error": { "code": 502, "message": "Provider returned error" } });
-        }
-        (200, answer)
-    });
-    let (shown, _) = exhibits(4);
-    for mode in [Mode::Logprobs, Mode::Parse] {
-        let dir = tempfile::tempdir().unwrap();
-        let change = |s: &mut OpenAiSettings| (s.mode, s.concurrency) = (mode, 1);
-        check_scores(&mut judge(&url, dir.path(), change), &shown, &[Some(85.0); 4]);
-    }
-    assert_eq!(asked.load(Ordering::SeqCst), 16);
-}
-
-#[test]
-fn answers_that_no_one_counts_are_paid_by_the_estimate_and_dear_ones_keep_the_budget() {
-    let price = Some(Price { input: 1.0, output: 0.0 });
-    let run = |counted: Value, limit: f64| {
-        let (url, _) = played(move |r| {
-            std::thread::sleep(Duration::from_millis(20));
-            let mut answer = told(r, &["85"], &[("85", 1.0)]);
-            answer["usage"] = counted.clone();
-            (200, answer)
-        });
-        let dir = tempfile::tempdir().unwrap();
-        let change = |s: &mut OpenAiSettings| (s.budget_money, s.price, s.concurrency) = (Some(limit), price, 100);
-        let said = judge(&url, dir.path(), change).judge(&evil(), &exhibits(60).0).map(drop);
-        (said, bill(dir.path())["cost"].as_f64().unwrap())
-    };
-    let (said, cost) = run(Value::Null, 1.0);
-    assert!(said.is_ok() && cost > 0.001, "{cost}");
-    // Ten times as many tokens as estimated, and many calls at once.
-    let (said, cost) = run(json!({ "prompt_tokens": 400, "completion_tokens": 1 }), 0.01);
-    assert!(said.unwrap_err().help().unwrap().contains("more than estimated"));
-    assert!((0.008..=0.01 + 1e-12).contains(&cost), "{cost}");
-    let (said, cost) = run(json!({ "prompt_tokens": i64::MAX, "completion_tokens": 1 }), 1.0);
-    assert!(said.unwrap_err().to_string().contains("9223372036854775807 tokens") && cost < 0.001, "{cost}");
-}
-
-#[test]
-fn what_a_judge_cannot_do_is_told_at_its_first_call() {
-    let check = |mode, choice: Value, want: &str| {
-        let (url, asked) = played(move |r| (200, json!({ "model": r["model"], "choices": [choice] })));
-        let dir = tempfile::tempdir().unwrap();
-        let said = judge(&url, dir.path(), |s| s.mode = mode).judge(&evil(), &exhibits(10).0);
-        let error = said.unwrap_err();
-        assert!(error.to_string().contains(want), "{error}");
-        assert_eq!(asked.load(Ordering::SeqCst), 1, "{error}");
-    };
-    let thinks = json!({ "message": { "content": "", "reasoning_content": "Let me" }, "finish_reason": "length" });
-    check(Mode::Sample, thinks.clone(), "reasons before it answers");
-    check(Mode::Logprobs, thinks, "reasons before it answers");
-    let silent = json!({ "message": { "content": null }, "finish_reason": "length" });
-    check(Mode::Parse, silent, "said nothing within its limit");
-    let absurd = json!({ "content": [{ "token": "85", "top_logprobs": [{ "token": "85", "logprob": 1e308 }] }] });
-    let absurd = json!({ "message": { "content": "85" }, "logprobs": absurd });
-    check(Mode::Logprobs, absurd, "a log-probability of 1e308");
-}
-
-#[test]
-fn a_parameter_that_a_server_refuses_gets_its_other_spelling_or_is_left_out() {
-    let (url, asked) = played(|request| {
-        let refused = [("max_tokens", "use 'max_completion_tokens' instead"), ("temperature", "only the default")];
-        let refuse = |(name, why): &(&str, &str)| {
-            json!({ "error": { "message": format!("'{name}' is not supported: {why}"), "param": name,
-                "code": "unsupported_parameter" } })
-        };
-        match refused.iter().find(|(name, _)| request.get(*name).is_some()) {
-            Some(refused) => (400, refuse(refused)),
-            None => {
-                assert_eq!(request["max_completion_tokens"], 16);
-                let mut answer = http::completion("85");
-                answer["model"] = request["model"].clone();
-                (200, answer)
-            }
-        }
-    });
-    let dir = tempfile::tempdir().unwrap();
-    let mut said = Vec::new();
-    let hear = |heard: &JudgeEvent<'_>| {
-        if let JudgeEvent::Trouble(why) = heard {
-            said.push((*why).to_owned());
-        }
-    };
-    let (shown, _) = exhibits(6);
-    check_scores(&mut telling(&url, dir.path(), |s| s.mode = Mode::Parse, hear), &shown, &[Some(85.0); 6]);
-    assert!(said.len() == 2 && said[0].contains("`max_completion_tokens` instead"), "{said:?}");
-    assert_eq!(asked.load(Ordering::SeqCst), 8);
-}
-
-#[test]
-fn another_model_behind_a_deployments_name_can_be_allowed() {
-    let (url, _) = played(|request| {
-        let mut answer = told(request, &["85"], &[("85", 1.0)]);
-        answer["model"] = json!("gpt-4.1-mini-2025-04-14");
-        (200, answer)
-    });
-    let dir = tempfile::tempdir().unwrap();
-    let (shown, _) = exhibits(2);
-    let error = judge(&url, dir.path(), |_| {}).judge(&evil(), &shown).unwrap_err();
-    assert!(error.help().unwrap().contains("--judge-answers-as gpt-4.1-mini-2025-04-14"), "{error:?}");
-    let allow = |s: &mut OpenAiSettings| s.answers_as = Some("gpt-4.1-mini".into());
-    check_scores(&mut judge(&url, dir.path(), allow), &shown, &[Some(85.0); 2]);
 }

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::item::Item;
 use super::parquet;
-use crate::config_file::read_whole;
 use crate::eval::task::LETTERS;
-use crate::record::refuse_malformed;
+use crate::record::{read_whole, refuse_malformed};
 use crate::{At, Error, Result, ensure};
 
 /// Which part of the benchmark.

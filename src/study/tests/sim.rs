@@ -153,19 +153,19 @@ impl LanguageModel for Simulated<'_> {
 
     fn answer(
         &mut self,
-        asks: &[Request],
+        requests: &[Request],
         sampling: &Sampling,
         keep: &CaptureSpec,
-        hear: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
+        on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Answer>> {
         self.sim.batches.fetch_add(1, Ordering::Relaxed);
         if let Some(part) = self.plan.parts.first() {
-            let mut coefs: Vec<f32> = asks.iter().filter_map(|ask| ask.coefs.as_ref()?.first().copied()).collect();
+            let mut coefs: Vec<f32> = requests.iter().filter_map(|ask| ask.coefs.as_ref()?.first().copied()).collect();
             coefs.dedup();
             self.sim.steered.lock().unwrap().push((part.positions, coefs));
         }
         let mut answers = Vec::new();
-        for ask in asks {
+        for ask in requests {
             let mind = self.mind(ask);
             let (system, question) = last(&ask.prompt);
             for rollout in 0..sampling.rollouts {
@@ -192,14 +192,14 @@ impl LanguageModel for Simulated<'_> {
                     tokens: Vec::new(),
                     residuals,
                 });
-                let _ = hear(StreamEvent::Finished(answers.len()));
+                let _ = on_event(StreamEvent::Finished(answers.len()));
             }
         }
         Ok(answers)
     }
 
-    fn choose(&mut self, asks: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
-        if asks.iter().any(|ask| matches!(ask.prompt, Prompt::Chat(_))) {
+    fn choose(&mut self, requests: &[Request], options: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<f32>>> {
+        if requests.iter().any(|ask| matches!(ask.prompt, Prompt::Chat(_))) {
             self.sim.batches.fetch_add(1, Ordering::Relaxed);
         }
         let likes = |(ask, options): (&Request, &Vec<Vec<u32>>)| {
@@ -216,7 +216,7 @@ impl LanguageModel for Simulated<'_> {
             };
             options.iter().map(like).collect()
         };
-        Ok(asks.iter().zip(options).map(likes).collect())
+        Ok(requests.iter().zip(options).map(likes).collect())
     }
 
     fn residuals(&mut self, texts: &[Finished]) -> Result<Vec<Residuals>> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::persona::{self, Description, Trait, author};
 use crate::record::{create_folder, hold_output};
 use crate::verbs::writer::WriterArgs;
-use crate::verbs::{Context, Outcome};
+use crate::verbs::{Context, Outcome, paths};
 use crate::{Error, Result};
 
 /// Write a new trait with a language model: instructions, questions, rubric, ladder
@@ -57,6 +57,7 @@ fn plain_name(name: &str) -> std::result::Result<String, String> {
 /// A trait of that name, a server that cannot be asked, a model that does not write a sound trait.
 pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Outcome> {
     let NewArgs { name, description, out, questions, antonym, writer, tries, overwrite } = args;
+    paths::folder("--out", out)?;
     let (extract, eval) = Trait::files(out, name);
     if let Some(there) = [&extract, &eval].into_iter().find(|file| file.exists()).filter(|_| !overwrite) {
         return Err(Error::usage(format!("{}: the trait is there already", there.display()))

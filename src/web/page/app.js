@@ -82,22 +82,14 @@ api.onKeyWanted(() => {
   queueMicrotask(() => askForKey(wrong));
 });
 
-// Light, dark, or as the system has it.
+// The button changes the theme that theme.js has set, and keeps the choice.
 const theme = document.getElementById("theme");
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-function paint() {
-  put(theme, isDark() ? "☀" : "☾");
-}
-if (localStorage.getItem("trimtab-theme")) document.documentElement.dataset.theme = localStorage.getItem("trimtab-theme");
+const isDark = () => document.documentElement.dataset.theme === "dark";
+const paint = () => put(theme, isDark() ? "☀" : "☾");
+addEventListener("themechange", paint);
 theme.addEventListener("click", () => {
   document.documentElement.dataset.theme = isDark() ? "light" : "dark";
   localStorage.setItem("trimtab-theme", document.documentElement.dataset.theme);
-  paint();
-  dispatchEvent(new Event("themechange"));
-});
-dark.addEventListener("change", () => {
-  paint();
   dispatchEvent(new Event("themechange"));
 });
 paint();

@@ -1,8 +1,10 @@
 //! Settings that are read, resolved and refused.
 
+use super::super::file::AblateTo;
 use super::super::notice::Notice;
 use super::*;
 use crate::config_file::ConfigFile;
+use crate::vector::IncBase;
 
 fn read(text: &str) -> (Result<TrainSettings>, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
