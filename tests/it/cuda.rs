@@ -1,4 +1,4 @@
-//! CUDA without a GPU: all kernels pass NVIDIA's own compiler. Its library and its headers are in packages for Python, which
+//! CUDA without a GPU: whether all kernels pass NVIDIA's own compiler. Its library and its headers are in packages for Python, which
 //! `cargo xtask ptx` fetches; in place of the driver stands one that computes nothing (`support/no_gpu.c`), so everything up to the GPU is
 //! what a user of CUDA runs.
 
