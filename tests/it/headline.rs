@@ -69,7 +69,7 @@ fn prevention_keeps_the_facts_and_not_the_hallucination() {
 }
 
 /// A study on a GPU gives the CPU's table: of every arm and axis the means lie within the other's interval, or the intervals meet. A smaller
-/// study than above; on a software device it takes several minutes (`cargo test --features wgpu --test it -- --ignored a_study_on_a_gpu`).
+/// study than above, for a device that is no software or for somebody who waits (`cargo test --features wgpu --test it -- --ignored a_study`).
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 #[test]
 #[ignore = "takes minutes where the GPU is software"]
