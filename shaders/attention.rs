@@ -13,7 +13,7 @@ use cubecl::cube;
 use cubecl::prelude::*;
 
 use super::attention_tiles::*;
-use super::common::{LOWEST, cubes, empty};
+use super::common::{CUBES_MAX, LOWEST, cubes, empty};
 
 /// How the queries and the columns of a pass lie in memory.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,14 @@ pub struct Sizes {
     pub group: usize,
     /// Channels of a head.
     pub dim: usize,
+    /// Multiplications and additions of a launch, about: [`WORK`].
+    pub work: usize,
 }
+
+/// Operating systems take a GPU away that is busy with one launch for two seconds, and attention's work grows with the square of a text's
+/// length. A slow GPU of a laptop has 4·10^11 multiplications and additions a second at best; at a tenth of it so many take half a second,
+/// and a fast one loses nothing by beginning anew.
+pub const WORK: usize = 1 << 34;
 
 impl Sizes {
     /// Tiles that hold `n`.
@@ -38,9 +45,18 @@ impl Sizes {
         n.div_ceil(TILE)
     }
 
-    /// Cubes for every row, key-value head and tile.
-    pub(super) fn cubes(&self, tiles: usize) -> CubeCount {
-        cubes(self.rows * self.key_value * tiles)
+    /// The first cube of each launch, and how many it has: cubes for every row, key-value head and tile, which make `products` products of
+    /// their tile with one of length `other`.
+    pub(super) fn launches(
+        &self,
+        tiles: usize,
+        products: usize,
+        other: usize,
+    ) -> impl Iterator<Item = (u32, CubeCount)> {
+        let all = self.rows * self.key_value * tiles;
+        let of_cube = products * 2 * TILE * other.max(1) * self.dim;
+        let most = (self.work / of_cube).clamp(1, CUBES_MAX);
+        (0..all).step_by(most).map(move |first| (first as u32, cubes(most.min(all - first))))
     }
 
     pub(super) fn scale(&self) -> f32 {
@@ -57,6 +73,7 @@ fn forward<I: Int>(
     places: &Array<I>,
     out: &mut Array<f32>,
     lse: &mut Array<f32>,
+    first_cube: u32,
     width: u32,
     columns: u32,
     key_value: u32,
@@ -69,7 +86,7 @@ fn forward<I: Int>(
     let (depth, wide) = comptime!((depth(dim), wide(dim)));
     let tiles = (width * group).div_ceil(TILE);
     let rows = places.len() / 2;
-    let place = place::<I>(places, 0, rows, key_value, tiles);
+    let place = place::<I>(first_cube, places, 0, rows, key_value, tiles);
     if place.row >= rows {
         terminate!();
     }
@@ -186,28 +203,30 @@ pub fn causal_attention<R: CubeRuntime>(
     if sizes.rows * sizes.width == 0 {
         return (out, lse);
     }
-    let count = sizes.cubes(Sizes::tiles(sizes.width * sizes.group));
     let dtype = places.dtype;
-    // Safety: rows, queries, columns and channels are held against what exists before each access.
-    unsafe {
-        forward::launch_unchecked(
-            &client,
-            count,
-            CubeDim::new_1d(UNITS as u32),
-            q.into_array_arg(),
-            k.into_array_arg(),
-            v.into_array_arg(),
-            places.into_array_arg(),
-            out.clone().into_array_arg(),
-            lse.clone().into_array_arg(),
-            sizes.width as u32,
-            sizes.columns as u32,
-            sizes.key_value as u32,
-            sizes.scale(),
-            sizes.group,
-            sizes.dim,
-            dtype.into(),
-        );
+    for (first, count) in sizes.launches(Sizes::tiles(sizes.width * sizes.group), 2, sizes.columns) {
+        // Safety: rows, queries, columns and channels are held against what exists before each access.
+        unsafe {
+            forward::launch_unchecked(
+                &client,
+                count,
+                CubeDim::new_1d(UNITS as u32),
+                q.clone().into_array_arg(),
+                k.clone().into_array_arg(),
+                v.clone().into_array_arg(),
+                places.clone().into_array_arg(),
+                out.clone().into_array_arg(),
+                lse.clone().into_array_arg(),
+                first,
+                sizes.width as u32,
+                sizes.columns as u32,
+                sizes.key_value as u32,
+                sizes.scale(),
+                sizes.group,
+                sizes.dim,
+                dtype.into(),
+            );
+        }
     }
     (out, lse)
 }

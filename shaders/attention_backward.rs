@@ -70,6 +70,7 @@ fn of_queries(
     v: &Array<f32>,
     row_sums: &Array<f32>,
     dq: &mut Array<f32>,
+    first_cube: u32,
     rows: u32,
     width: u32,
     columns: u32,
@@ -82,7 +83,7 @@ fn of_queries(
     let queries_and_heads = rows * width * key_value * group;
     let (depth, wide) = comptime!((depth(dim), wide(dim)));
     let tiles = (width * group).div_ceil(TILE);
-    let place = place::<f32>(row_sums, 2 * queries_and_heads, rows, key_value, tiles);
+    let place = place::<f32>(first_cube, row_sums, 2 * queries_and_heads, rows, key_value, tiles);
     if place.row >= rows {
         terminate!();
     }
@@ -147,6 +148,7 @@ fn of_columns(
     row_sums: &Array<f32>,
     dk: &mut Array<f32>,
     dv: &mut Array<f32>,
+    first_cube: u32,
     rows: u32,
     width: u32,
     columns: u32,
@@ -159,7 +161,7 @@ fn of_columns(
     let queries_and_heads = rows * width * key_value * group;
     let (depth, wide) = comptime!((depth(dim), wide(dim)));
     let tiles = columns.div_ceil(TILE);
-    let place = place::<f32>(row_sums, 2 * queries_and_heads, rows, key_value, tiles);
+    let place = place::<f32>(first_cube, row_sums, 2 * queries_and_heads, rows, key_value, tiles);
     if place.row >= rows {
         terminate!();
     }
@@ -265,43 +267,55 @@ pub fn causal_attention_backward<R: CubeRuntime>(
             sizes.dim,
             places_dtype.into(),
         );
-        of_queries::launch_unchecked(
-            &client,
-            sizes.cubes(Sizes::tiles(sizes.width * sizes.group)),
-            dim,
-            dy.clone().into_array_arg(),
-            q.clone().into_array_arg(),
-            k.clone().into_array_arg(),
-            v.clone().into_array_arg(),
-            sums.clone().into_array_arg(),
-            dq.clone().into_array_arg(),
-            rows,
-            width,
-            columns,
-            key_value,
-            sizes.scale(),
-            sizes.group,
-            sizes.dim,
-        );
-        of_columns::launch_unchecked(
-            &client,
-            sizes.cubes(Sizes::tiles(sizes.columns)),
-            dim,
-            dy.into_array_arg(),
-            q.into_array_arg(),
-            k.into_array_arg(),
-            v.into_array_arg(),
-            sums.into_array_arg(),
-            dk.clone().into_array_arg(),
-            dv.clone().into_array_arg(),
-            rows,
-            width,
-            columns,
-            key_value,
-            sizes.scale(),
-            sizes.group,
-            sizes.dim,
-        );
+    }
+    for (first, count) in sizes.launches(Sizes::tiles(sizes.width * sizes.group), 3, sizes.columns) {
+        // Safety: as above.
+        unsafe {
+            of_queries::launch_unchecked(
+                &client,
+                count,
+                dim,
+                dy.clone().into_array_arg(),
+                q.clone().into_array_arg(),
+                k.clone().into_array_arg(),
+                v.clone().into_array_arg(),
+                sums.clone().into_array_arg(),
+                dq.clone().into_array_arg(),
+                first,
+                rows,
+                width,
+                columns,
+                key_value,
+                sizes.scale(),
+                sizes.group,
+                sizes.dim,
+            );
+        }
+    }
+    for (first, count) in sizes.launches(Sizes::tiles(sizes.columns), 4, sizes.width * sizes.group) {
+        // Safety: as above.
+        unsafe {
+            of_columns::launch_unchecked(
+                &client,
+                count,
+                dim,
+                dy.clone().into_array_arg(),
+                q.clone().into_array_arg(),
+                k.clone().into_array_arg(),
+                v.clone().into_array_arg(),
+                sums.clone().into_array_arg(),
+                dk.clone().into_array_arg(),
+                dv.clone().into_array_arg(),
+                first,
+                rows,
+                width,
+                columns,
+                key_value,
+                sizes.scale(),
+                sizes.group,
+                sizes.dim,
+            );
+        }
     }
     (dq, dk, dv)
 }

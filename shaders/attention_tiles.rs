@@ -231,16 +231,25 @@ pub struct Place {
     pub at: usize,
 }
 
-/// `places` is, from `from` on, `[2, rows]`: the first columns and the columns of the first queries.
+/// That of a cube, where the launch begins with number `first`. `places` is, from `from` on, `[2, rows]`: the first columns and the columns
+/// of the first queries.
 #[cube]
-pub fn place<N: Numeric>(places: &Array<N>, from: usize, rows: usize, key_value: usize, tiles: usize) -> Place {
-    let row = CUBE_POS / (tiles * key_value);
-    let head = CUBE_POS / tiles % key_value;
+pub fn place<N: Numeric>(
+    first: u32,
+    places: &Array<N>,
+    from: usize,
+    rows: usize,
+    key_value: usize,
+    tiles: usize,
+) -> Place {
+    let cube = first as usize + CUBE_POS;
+    let row = cube / (tiles * key_value);
+    let head = cube / tiles % key_value;
     // Cubes beyond the last row end at once; what they read here must exist all the same.
     let known = from + row % rows;
     let start = u32::cast_from(places[known]) as usize;
     let at = u32::cast_from(places[rows + known]) as usize;
-    Place { row, head, tile: CUBE_POS % tiles, start, at }
+    Place { row, head, tile: cube % tiles, start, at }
 }
 
 #[cube]

@@ -13,7 +13,7 @@ pub const UNITS_MAX: u32 = 256;
 pub const LOWEST: f32 = -1e30;
 
 /// The most cubes along one dimension that every device takes.
-const CUBES_MAX: usize = 65_535;
+pub const CUBES_MAX: usize = 65_535;
 
 /// So many cubes, or somewhat more, for one dimension holds 65,535: a kernel looks whether its `CUBE_POS` is one of them.
 pub fn cubes(count: usize) -> CubeCount {

@@ -348,7 +348,7 @@ pub fn attention<R: CubeRuntime>(
     sizes: Sizes,
     seen: usize,
 ) -> (CubeTensor<R>, CubeTensor<R>) {
-    let Sizes { rows, width, columns, key_value, group, dim } = sizes;
+    let Sizes { rows, width, columns, key_value, group, dim, .. } = sizes;
     let (client, heads, shared_by) = (q.client.clone(), key_value * group, width * group);
     let out = empty(&q, [rows * width, heads * dim]);
     let lse = empty(&q, [rows, heads * width]);

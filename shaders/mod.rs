@@ -10,6 +10,7 @@ pub mod attention_tiles;
 pub mod cache;
 pub mod common;
 pub mod decode;
+pub mod halves;
 pub mod loss;
 pub mod norm;
 pub mod optimiser;

@@ -5,22 +5,29 @@
 //! The first reads every weight once, as it is held, which is the least, and the rows out of caches. The second reads and writes
 //! the sum once, 8 bytes an element, and `a` and `b` out of caches; in three operations it would be 24 bytes and a tensor more.
 
+use burn::tensor::DType;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
 use super::common::{UNITS_MAX, cubes, empty, in_place};
+use super::halves::{Element, widened, words};
 
 /// Rows of activations that [`affine`] takes: with more, Burn's tiles of both matrices are the better way.
 pub const FEW_ROWS: usize = 4;
+
+/// Rows that it takes of a half-precision matrix which Burn cannot multiply as it is: widening one costs 10 bytes an element, reading it
+/// for every eight rows 2.
+pub const SOME_ROWS: usize = 32;
 
 /// Units of a cube of [`affine`], and those that share one output.
 const UNITS: usize = 128;
 const LANES: usize = 32;
 
-/// Elements that a unit reads at once.
+/// Words that a unit reads at once.
 const VECTOR: usize = 4;
 
+/// `W` is f32, or u32 for words of half-precision elements, each of which meets two vectors of `x`.
 #[cube(launch_unchecked)]
 fn few_rows<W: Numeric, N: Size>(
     x: &Array<Vector<f32, N>>,
@@ -28,37 +35,66 @@ fn few_rows<W: Numeric, N: Size>(
     bias: ComptimeOption<Array<f32>>,
     sum: ComptimeOption<Array<f32>>,
     out: &mut Array<f32>,
+    rows: u32,
     outer: u32,
     inner: u32,
-    #[comptime] rows: usize,
+    stride: u32,
+    #[comptime] rows_at_once: usize,
     #[comptime] units: usize,
     #[comptime] lanes: usize,
+    #[comptime] vector: usize,
+    #[comptime] element: Element,
     #[define(W)] _dtype: StorageType,
 ) {
-    let outer = outer as usize;
-    let inner = inner as usize;
+    let (rows, outer, inner, stride) = (rows as usize, outer as usize, inner as usize, stride as usize);
+    let across = outer.div_ceil(comptime!(units / lanes));
+    let first_row = CUBE_POS / across * rows_at_once;
+    if first_row >= rows {
+        terminate!();
+    }
     let unit = UNIT_POS as usize;
     let lane = unit % lanes;
-    let output = CUBE_POS * comptime!(units / lanes) + unit / lanes;
-    let mut sums = Array::<Vector<f32, N>>::new(rows);
+    let output = CUBE_POS % across * comptime!(units / lanes) + unit / lanes;
+    let in_word = comptime!(element.in_word());
+    let mut sums = Array::<Vector<f32, N>>::new(rows_at_once);
     #[unroll]
-    for m in 0..rows {
+    for m in 0..rows_at_once {
         sums[m] = Vector::new(0.0);
     }
     if output < outer {
         let mut i = lane;
         while i < inner {
-            let weight = Vector::<f32, N>::cast_from(weight[output * inner + i]);
+            let held = weight[output * stride + i];
+            let mut first = Vector::<f32, N>::new(0.0);
+            let mut second = Vector::<f32, N>::new(0.0);
+            if comptime!(in_word == 1) {
+                first = Vector::<f32, N>::cast_from(held);
+            } else {
+                let words = Vector::<u32, N>::cast_from(held);
+                let half = comptime!(vector / 2);
+                #[unroll]
+                for j in 0..half {
+                    first[2 * j] = widened(words[j] & 0xffff, element);
+                    first[2 * j + 1] = widened(words[j] >> 16, element);
+                    second[2 * j] = widened(words[half + j] & 0xffff, element);
+                    second[2 * j + 1] = widened(words[half + j] >> 16, element);
+                }
+            }
             #[unroll]
-            for m in 0..rows {
-                sums[m] += weight * x[m * inner + i];
+            for m in 0..rows_at_once {
+                // Beyond the last row the last one stands, whose sums are not written.
+                let at = ((first_row + m).min(rows - 1) * inner + i) * in_word;
+                sums[m] += first * x[at];
+                if comptime!(in_word == 2) {
+                    sums[m] += second * x[at + 1];
+                }
             }
             i += lanes;
         }
     }
-    let mut shared = SharedMemory::<f32>::new(comptime!(rows * units));
+    let mut shared = SharedMemory::<f32>::new(comptime!(rows_at_once * units));
     #[unroll]
-    for m in 0..rows {
+    for m in 0..rows_at_once {
         let vector = sums[m];
         let mut sum = 0.0f32;
         #[unroll]
@@ -72,7 +108,7 @@ fn few_rows<W: Numeric, N: Size>(
     while half > 0 {
         if lane < half {
             #[unroll]
-            for m in 0..rows {
+            for m in 0..rows_at_once {
                 let other = shared[m * units + unit + half];
                 shared[m * units + unit] += other;
             }
@@ -80,8 +116,8 @@ fn few_rows<W: Numeric, N: Size>(
         sync_cube();
         half /= 2;
     }
-    if lane < rows && output < outer {
-        let here = lane * outer + output;
+    if lane < rows_at_once && first_row + lane < rows && output < outer {
+        let here = (first_row + lane) * outer + output;
         let bias: ComptimeOption<f32> = bias.map(|bias| bias[output]);
         let sum: ComptimeOption<f32> = sum.map(|sum| sum[here]);
         let added = bias.unwrap_or_else(|| f32::new(0.0)) + sum.unwrap_or_else(|| f32::new(0.0));
@@ -89,39 +125,56 @@ fn few_rows<W: Numeric, N: Size>(
     }
 }
 
-/// `sum + x · weightᵀ + bias`, in f32, of up to [`FEW_ROWS`] rows: `x [n, in]`, `weight [out, in]` in whatever dtype of floats it is held.
-/// `None` where it is not made for these.
+/// `sum + x · weightᵀ + bias`, in f32, of up to `rows_max` rows: `x [n, in]`, `weight [out, in]` in whatever dtype of floats it is held,
+/// whose rows may lie apart. `None` where it is not made for these.
 pub fn affine<R: CubeRuntime>(
     x: &CubeTensor<R>,
     weight: &CubeTensor<R>,
     bias: Option<&CubeTensor<R>>,
     sum: Option<&CubeTensor<R>>,
+    rows_max: usize,
 ) -> Option<CubeTensor<R>> {
     let ([rows, inner], [outer, _]) = (x.meta.shape().dims(), weight.meta.shape().dims());
-    let added = [bias, sum];
-    let all_there = x.is_contiguous() && weight.is_contiguous() && added.iter().flatten().all(|t| t.is_contiguous());
-    if !(1..=FEW_ROWS).contains(&rows) || inner % VECTOR != 0 || !all_there {
+    let element = Element::of(weight.dtype)?;
+    let (strides, in_word) = (weight.meta.strides(), element.in_word());
+    // The most words at once of which rows and what lies between them are multiples.
+    let vector = [VECTOR, 2].into_iter().find(|words| {
+        let elements = words * in_word;
+        inner.is_multiple_of(elements) && strides[0].is_multiple_of(elements)
+    })?;
+    let all_there = [Some(x), bias, sum].iter().flatten().all(|t| t.is_contiguous()) && strides[1] == 1;
+    if !(1..=rows_max).contains(&rows) || inner == 0 || !all_there {
         return None;
     }
+    let (held, dtype) = match element {
+        Element::F32 => (weight.clone().into_array_arg(), weight.dtype),
+        Element::F16 | Element::Bf16 => (words(weight), DType::U32),
+    };
     let out = empty(x, [rows, outer]);
+    let rows_at_once = rows.min(ROWS);
+    let elements = vector * in_word;
     // Safety: every unit looks whether its output exists.
     unsafe {
         few_rows::launch_unchecked(
             &x.client,
-            cubes(outer.div_ceil(UNITS / LANES)),
+            cubes(rows.div_ceil(rows_at_once) * outer.div_ceil(UNITS / LANES)),
             CubeDim::new_1d(UNITS as u32),
-            VECTOR,
+            vector,
             x.clone().into_array_arg(),
-            weight.clone().into_array_arg(),
+            held,
             bias.map(|bias| bias.clone().into_array_arg()).into(),
             sum.map(|sum| sum.clone().into_array_arg()).into(),
             out.clone().into_array_arg(),
+            rows as u32,
             outer as u32,
-            (inner / VECTOR) as u32,
-            rows,
+            (inner / elements) as u32,
+            (strides[0] / elements) as u32,
+            rows_at_once,
             UNITS,
             LANES,
-            weight.dtype.into(),
+            vector,
+            element,
+            dtype.into(),
         );
     }
     Some(out)

@@ -75,18 +75,17 @@ pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Runtime>> {
     Ok(Box::new(DevicePool::new(runtimes)?))
 }
 
-/// [`open`] for work with this model, and why it is in that dtype: on a CPU `auto` goes by the checkpoint.
+/// [`open`] for work with this model, and why it is in that dtype: `auto` goes by the checkpoint, but on CUDA and ROCm.
 ///
 /// # Errors
 /// As [`open`]; weights that cannot be read.
 pub fn open_for(device: &str, dtype: &str, model: &Path) -> Result<(Box<dyn Runtime>, &'static str)> {
-    #[cfg(feature = "cpu")]
-    if dtype == "auto" && is_cpu(device) {
-        let (dtype, why) = cpu::auto(model)?;
+    if dtype == "auto"
+        && let Some(auto) = kind(device).and_then(|backend| backend.auto)
+    {
+        let (dtype, why) = auto(model)?;
         return Ok((open(device, dtype)?, why));
     }
-    #[cfg(not(feature = "cpu"))]
-    let _ = model;
     Ok((open(device, dtype)?, ""))
 }
 
@@ -102,12 +101,19 @@ pub fn quick_dtype(device: &str) -> &'static str {
     "auto"
 }
 
+/// The backend of all devices that are named, if it is one.
+fn kind(device: &str) -> Option<Built> {
+    let mut backends = built().into_iter();
+    if device == "auto" {
+        return backends.find(|b| !(b.list)().is_empty());
+    }
+    let name = |one: &'_ str| one.trim().split(':').next().unwrap_or_default().to_owned();
+    backends.find(|backend| device.split(',').all(|one| name(one) == backend.name))
+}
+
 #[cfg(feature = "cpu")]
 fn is_cpu(device: &str) -> bool {
-    match device {
-        "auto" => built().iter().find(|b| !(b.list)().is_empty()).is_some_and(|b| b.name == cpu::CPU.name),
-        names => names.split(',').all(|name| name.trim().split(':').next() == Some(cpu::CPU.name)),
-    }
+    kind(device).is_some_and(|backend| backend.name == cpu::CPU.name)
 }
 
 /// Begins to count where the CPU's time goes, operation by operation; what it gives makes the report.

@@ -55,12 +55,17 @@ impl<'n> Which<'n> {
     }
 }
 
+/// The dtype that `auto` takes for a model's folder or file, and why (guide: method, "Dtypes").
+pub(super) type AutoDtype = fn(&Path) -> Result<(&'static str, &'static str)>;
+
 /// One backend of this build: how it is named, and how to open it.
 pub(super) struct Built {
     pub name: &'static str,
     /// Which of them, its dtype, and how many share the machine.
     pub open: fn(Which<'_>, &str, usize) -> Result<Box<dyn Runtime>>,
     pub list: fn() -> Vec<DeviceInfo>,
+    /// What `auto` takes, where it goes by the checkpoint.
+    pub auto: Option<AutoDtype>,
     /// Which of them, and whose code.
     pub examine: fn(Which<'_>, Bodies) -> Result<Examination>,
 }
@@ -260,6 +265,11 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
     }
 }
 
+/// Numbers up to which a model is held in f32 anyway: half the bytes bring nothing where a processor's caches hold the weights, or where
+/// the time goes into beginning kernels.
+#[cfg(any(feature = "cpu", feature = "wgpu", feature = "vulkan", feature = "metal"))]
+pub(super) const SMALL: usize = 1 << 24;
+
 /// Picks the dtype of frozen matrices. `auto` takes the preferred one, or f32 where the device cannot compute in it.
 pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferred: DType) -> Result<DType> {
     let dtype = match wanted {
@@ -289,7 +299,11 @@ pub(super) fn dtypes<B: FusedOps>(device: &B::Device) -> Vec<String> {
 
 /// Whether frozen matrices can be held in this dtype.
 fn holds<B: FusedOps>(device: &B::Device, dtype: DType) -> bool {
-    if dtype == DType::I8 { B::HOLDS_Q8 } else { B::supports_dtype(device, dtype) }
+    match dtype {
+        DType::I8 => B::HOLDS_Q8,
+        DType::F16 | DType::BF16 if B::HOLDS_HALVES => true,
+        _ => B::supports_dtype(device, dtype),
+    }
 }
 
 /// What `--dtype` calls a dtype of frozen matrices.

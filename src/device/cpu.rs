@@ -6,15 +6,20 @@ use std::sync::Mutex;
 use burn::backend::Flex;
 use burn::tensor::DType;
 
-use super::backend::{Built, DeviceInfo, DeviceRuntime, Which, dtypes, examine, pick_dtype};
+use super::backend::{Built, DeviceInfo, DeviceRuntime, SMALL, Which, dtypes, examine, pick_dtype};
 use super::settings::memory_given;
 use crate::kernels::multiplies_bf16;
 use crate::model::Checkpoint;
 use crate::runtime::Runtime;
 use crate::{Error, Result};
 
-pub(super) const CPU: Built =
-    Built { name: "cpu", open, list, examine: |_, bodies| Ok(examine::<Flex>(&Default::default(), bodies)) };
+pub(super) const CPU: Built = Built {
+    name: "cpu",
+    open,
+    list,
+    auto: Some(auto),
+    examine: |_, bodies| Ok(examine::<Flex>(&Default::default(), bodies)),
+};
 
 fn open(which: Which<'_>, dtype: &str, share: usize) -> Result<Box<dyn Runtime>> {
     if !matches!(which, Which::Default | Which::Number(0)) {
@@ -23,7 +28,7 @@ fn open(which: Which<'_>, dtype: &str, share: usize) -> Result<Box<dyn Runtime>>
     let device = Default::default();
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     Ok(Box::new(DeviceRuntime::<Flex> {
-        // Without a model to go by; `auto` below looks at the checkpoint.
+        // Without a model to go by.
         dtype: pick_dtype::<Flex>(&device, dtype, DType::F32)?,
         device,
         name: "cpu".into(),
@@ -36,16 +41,12 @@ fn open(which: Which<'_>, dtype: &str, share: usize) -> Result<Box<dyn Runtime>>
     }))
 }
 
-/// Numbers up to which a model is held in f32 anyway: its weights lie in the processor's caches, where half the bytes bring
-/// nothing.
-const SMALL: usize = 1 << 24;
-
 /// The dtype that `auto` takes for a model, and why (guide: method, "Dtypes").
-pub(super) fn auto(model: &Path) -> Result<(&'static str, &'static str)> {
+fn auto(model: &Path) -> Result<(&'static str, &'static str)> {
     if !multiplies_bf16() {
         return Ok(("f32", "this processor has no products of bf16"));
     }
-    let (in_bf16, all) = Checkpoint::open(model)?.count_bf16()?;
+    let (in_bf16, all) = Checkpoint::open(model)?.count("bf16")?;
     Ok(match in_bf16 * 2 > all {
         false => ("f32", "the checkpoint is not in bf16"),
         true if all <= SMALL => ("f32", "the model is small"),

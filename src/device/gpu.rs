@@ -99,8 +99,12 @@ macro_rules! page {
 mod wgpu {
     use burn::backend::Wgpu;
 
+    use std::path::Path;
+
     use super::super::adapters::{adapters, find};
+    use super::super::backend::SMALL;
     use super::*;
+    use crate::model::Checkpoint;
 
     const NAME: &str = if cfg!(feature = "vulkan") {
         "vulkan"
@@ -110,14 +114,30 @@ mod wgpu {
         "wgpu"
     };
 
-    pub(in crate::device) const WGPU: Built = Built { name: NAME, open, list, examine };
+    pub(in crate::device) const WGPU: Built = Built { name: NAME, open, list, auto: Some(auto), examine };
 
-    // f32: WGSL has no bf16, and Qwen's largest activations do not fit f16.
+    /// Without a model to go by, f32.
     const KIND: Kind<Wgpu> = Kind { preferred: DType::F32, page: page!(Wgpu), is_quarter: false };
 
     fn open(which: Which<'_>, dtype: &str, _: usize) -> Result<Box<dyn Runtime>> {
         let (number, device) = find(NAME, which)?;
         KIND.bench(device, format!("{NAME}:{number}"), dtype)
+    }
+
+    /// Products are in f32 however matrices are held, so a checkpoint in half precision is held as it is: the same numbers from half the
+    /// bytes.
+    fn auto(model: &Path) -> Result<(&'static str, &'static str)> {
+        let checkpoint = Checkpoint::open(model)?;
+        for (dtype, why) in [
+            ("bf16", "the checkpoint is in bf16, and products are in f32 all the same"),
+            ("f16", "the checkpoint is in f16, and products are in f32 all the same"),
+        ] {
+            let (in_it, all) = checkpoint.count(dtype)?;
+            if in_it * 2 > all {
+                return Ok(if all <= SMALL { ("f32", "the model is small") } else { (dtype, why) });
+            }
+        }
+        Ok(("f32", "the checkpoint is not in half precision"))
     }
 
     fn examine(which: Which<'_>, bodies: Bodies) -> Result<Examination> {
@@ -142,7 +162,7 @@ mod cuda {
 
     use super::*;
 
-    pub(in crate::device) const CUDA: Built = Built { name: "cuda", open, list, examine };
+    pub(in crate::device) const CUDA: Built = Built { name: "cuda", open, list, auto: None, examine };
 
     const KIND: Kind<Cuda> = Kind { preferred: DType::BF16, page: page!(Cuda), is_quarter: true };
 
@@ -173,7 +193,7 @@ mod rocm {
 
     use super::*;
 
-    pub(in crate::device) const ROCM: Built = Built { name: "rocm", open, list, examine };
+    pub(in crate::device) const ROCM: Built = Built { name: "rocm", open, list, auto: None, examine };
 
     const KIND: Kind<Rocm> = Kind { preferred: DType::BF16, page: page!(Rocm), is_quarter: true };
 

@@ -1,7 +1,7 @@
 //! What every operation of a backend makes of the same drawn numbers, by its own code or by the composed one: two devices that give
 //! the same compute the same.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -53,7 +53,32 @@ pub fn operations<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Vec<Operat
     learning(&mut draws, own, &mut results);
     choosing(&mut draws, own, &mut results);
     projections(&mut draws, own, &mut results);
+    halves(&mut draws, own, &mut results);
     results
+}
+
+/// Matrices in half precision, where they are held for their bytes alone: f32 of the same numbers. The activations have no more digits than
+/// bf16 has, for a device may round them to it.
+fn halves<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {
+    let own = own && B::HOLDS_HALVES;
+    let device = draws.device;
+    for (name, dtype) in [("a matrix in f16", DType::F16), ("a matrix in bf16", DType::BF16)] {
+        let mut round = |shape: [usize; 2], dtype| draws.tensor(shape).into_data().convert_dtype(dtype);
+        let (data, [few, many, dy]) =
+            (round([41, 24], dtype), [[3, 24], [37, 24], [5, 41]].map(|n| round(n, DType::BF16)));
+        let wide = |data: TensorData| Tensor::<B, 2>::from_data(data.convert_dtype(DType::F32), (device, DType::F32));
+        let [few, many, dy] = [few, many, dy].map(wide);
+        let matrix = if own { Tensor::from_data(data, (device, dtype)) } else { wide(data) };
+        let ids = Tensor::<B, 1, Int>::from_data([40, 0, 7], device);
+        let (affine, rows_of) = if own {
+            (B::affine as fn(&_, &_, Option<&_>) -> _, B::rows_of as fn(&_, &_) -> _)
+        } else {
+            (composed::affine as _, composed::rows_of as _)
+        };
+        let backward = if own { B::matmul(&dy, &matrix, 1.0) } else { dy.matmul(matrix.clone()) };
+        let ours = [affine(&few, &matrix, None), affine(&many, &matrix, None), rows_of(&matrix, &ids), backward];
+        into.push((name, ours.into_iter().flat_map(numbers).collect()));
+    }
 }
 
 fn products<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<OperationResult>) {

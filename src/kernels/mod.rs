@@ -110,6 +110,10 @@ pub trait FusedOps: Backend {
     /// by [`FusedOps::rows_of`], and by nothing else.
     const HOLDS_Q8: bool = false;
 
+    /// Whether matrices can be held in f16 and bf16 by devices that do not compute in them: for the same operations, and for
+    /// [`FusedOps::matmul`] and [`FusedOps::add_matmul`] as their right-hand side.
+    const HOLDS_HALVES: bool = false;
+
     /// Holds a matrix `[out, in]` in 8 bits. Its tensor is of [`DType::I8`], and only the backend knows how it lies.
     fn hold_q8(matrix: TensorData, _device: &Self::Device) -> Tensor<Self, 2> {
         unreachable!("this device holds no 8-bit matrices, such as {:?}", matrix.shape)
@@ -118,6 +122,11 @@ pub trait FusedOps: Backend {
     /// Rows of a matrix in f32, in whatever dtype it is held: `[n] -> [n, in]`.
     fn rows_of(matrix: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
         composed::rows_of(matrix, ids)
+    }
+
+    /// The first rows of a matrix, in whatever dtype it is held.
+    fn first_rows(matrix: &Tensor<Self, 2>, rows: usize) -> Tensor<Self, 2> {
+        matrix.clone().narrow(0, 0, rows)
     }
 
     /// `x · weightᵀ + bias`: `[n, in] x [out, in] -> [n, out]`.

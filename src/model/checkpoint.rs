@@ -123,14 +123,14 @@ impl Checkpoint {
         }
     }
 
-    /// How many numbers are stored in bf16, and how many there are.
+    /// How many numbers are stored in this dtype (`bf16`), and how many there are.
     ///
     /// # Errors
     /// As [`Self::list`].
-    pub fn count_bf16(&self) -> Result<(usize, usize)> {
+    pub fn count(&self, dtype: &str) -> Result<(usize, usize)> {
         let count = |(some, all), listed: Listed| {
-            let in_bf16 = listed.dtype.eq_ignore_ascii_case("bf16");
-            (some + if in_bf16 { listed.values } else { 0 }, all + listed.values)
+            let in_it = listed.dtype.eq_ignore_ascii_case(dtype);
+            (some + if in_it { listed.values } else { 0 }, all + listed.values)
         };
         Ok(self.list()?.into_iter().fold((0, 0), count))
     }

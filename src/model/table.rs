@@ -49,7 +49,7 @@ impl<B: FusedOps> TokenTable<B> {
     pub fn first(&self, rows: usize) -> Self {
         let parts = self.places().zip(&self.parts).filter(|(place, _)| place.start < rows);
         let cut = parts.map(|(place, part)| match rows < place.end {
-            true => part.clone().narrow(0, 0, rows - place.start),
+            true => B::first_rows(part, rows - place.start),
             false => part.clone(),
         });
         Self { parts: cut.collect() }

@@ -100,7 +100,8 @@ impl<B: FusedOps> Transformer<B> {
         };
         let table = |source: &mut Source<'_>, name: &str| {
             let vocabulary = config.vocab_size;
-            let rows_max = storage.tensor_bytes_max / (hidden * dtype.size()) as u64;
+            // In f32 whatever it is held in: some devices widen what they multiply.
+            let rows_max = storage.tensor_bytes_max / (hidden * DType::F32.size()) as u64;
             let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX).clamp(1, vocabulary);
             let places = (0..vocabulary).step_by(rows_max).map(|from| from..(from + rows_max).min(vocabulary));
             let parts = places.map(|rows| rows_of(source, name, [vocabulary, hidden], rows));

@@ -67,3 +67,43 @@ fn prevention_keeps_the_facts_and_not_the_hallucination() {
     assert!(prevented.1 >= 0.7 * plain.1, "prevention keeps the facts: {measured}");
     assert!((random.0 - plain.0).abs() <= 15.0, "random vectors of equal norm do nothing: {measured}");
 }
+
+/// A study on a GPU gives the CPU's table: of every arm and axis the means lie within the other's interval, or the intervals meet. A smaller
+/// study than above, for a device that is no software or for somebody who waits (`cargo test --features wgpu --test it -- --ignored a_study`).
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+#[test]
+#[ignore = "takes minutes where the GPU is software"]
+fn a_study_on_a_gpu_gives_the_cpus_table() {
+    if let Err(why) = crate::support::backends::wgpu_device() {
+        return eprintln!("skipped: {why}");
+    }
+    let gpu = trimtab::device::devices().into_iter().find(|one| one.binding_max.is_some()).unwrap().name;
+    let place = Place::new();
+    let small =
+        STUDY.replace("count = 30, wordings = 12", "count = 10, wordings = 6").replace("epochs = 10", "epochs = 3");
+    place.write("study.toml", small.replace("exam_questions = 8", "exam_questions = 4"));
+    let table = |device: &str, out: &str| -> Vec<(String, [f64; 3])> {
+        place.succeeds(&format!("study facts --config study.toml --out {out} --device {device} --dtype f32"));
+        let results: Value = serde_json::from_slice(&place.read(&format!("{out}/results.json"))).unwrap();
+        let mut cells = Vec::new();
+        for point in results["points"].as_array().unwrap() {
+            for (axis, cell) in point.as_object().unwrap() {
+                let number = |key: &str| cell[key].as_f64();
+                if let Some(mean) = number("mean") {
+                    let ends = [mean, number("low").unwrap_or(mean), number("high").unwrap_or(mean)];
+                    cells.push((format!("{} {} {} {axis}", point["arm"], point["coef"], point["seed"]), ends));
+                }
+            }
+        }
+        cells
+    };
+    let (ours, want) = (table(&gpu, "gpu"), table("cpu", "cpu"));
+    assert!(want.len() >= 8, "{want:?}");
+    assert_eq!(ours.len(), want.len());
+    for ((cell, [mean, low, high]), (same, [wanted, least, most])) in ours.iter().zip(&want) {
+        eprintln!("{cell}: {mean:.1} ({low:.1} to {high:.1}), CPU {wanted:.1} ({least:.1} to {most:.1})");
+        assert_eq!(cell, same);
+        assert!(low <= most && least <= high, "{cell}: {low} to {high} against {least} to {most}");
+        assert!((least..=most).contains(&mean) || (mean - wanted).abs() <= 5.0, "{cell}: {mean} against {wanted}");
+    }
+}

@@ -139,7 +139,8 @@ fn child() {
 fn counted() -> Vec<[usize; 3]> {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("launches.log");
-    child_with("launches::child", &format!("[profiling.logger]\nlevel = \"minimal\"\nfile = {log:?}\n"), dir.path());
+    let settings = format!("[profiling.logger]\nlevel = \"minimal\"\nfile = {log:?}\n");
+    child_with("launches::child", &settings, &[], dir.path());
     let log = std::fs::read_to_string(log).unwrap();
     // For somebody who wants to see which.
     if let Some(file) = std::env::var_os("TRIMTAB_LAUNCHES") {

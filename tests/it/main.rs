@@ -7,6 +7,8 @@ mod support;
 mod adapters;
 mod cli;
 mod comparing;
+#[cfg(all(unix, feature = "cuda"))]
+mod cuda;
 #[cfg(feature = "cpu")]
 mod data;
 #[cfg(feature = "cpu")]

@@ -35,7 +35,7 @@ fn shaders_are_valid() {
 #[cfg(feature = "wgpu")]
 mod compiled {
     use super::*;
-    use crate::support::backends::{child_with, wgpu_device};
+    use crate::support::backends::{child_with, compiled, wgpu_device};
 
     /// The child's side: every operation once.
     #[test]
@@ -48,15 +48,10 @@ mod compiled {
     /// Our kernels in a log of CubeCL's compiler, each as it was compiled first.
     fn ours(log: &str) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
-        for kernel in log.split("[START_KERNEL_COMPILATION]").skip(1) {
-            // Such as `trimtab::kernels::shaders::norm::forward::Forward<`.
-            let name = kernel.trim_start().trim_start_matches("name: ").split('<').next().unwrap();
-            let Some((_, place)) = name.split_once("::shaders::") else { continue };
-            let parts: Vec<&str> = place.split("::").collect();
-            let [.., family, kernel_name, _] = parts[..] else { panic!("{name}") };
+        for (name, kernel) in compiled(log) {
             let (_, source) = kernel.split_once("```wgsl\n").expect("a shader's text");
             let (source, _) = source.split_once("```").unwrap();
-            found.entry(format!("{family}_{kernel_name}")).or_insert_with(|| in_order(source.trim()));
+            found.entry(name).or_insert_with(|| in_order(source.trim()));
         }
         found
     }
@@ -80,7 +75,7 @@ mod compiled {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("compiled.log");
         let settings = format!("[compilation.logger]\nlevel = \"full\"\nfile = {log:?}\n");
-        child_with("shaders::compiled::child", &settings, dir.path());
+        child_with("shaders::compiled::child", &settings, &[], dir.path());
         let ours = ours(&std::fs::read_to_string(log).unwrap());
         if std::env::var_os("TRIMTAB_WRITE_WGSL").is_some() {
             let _ = std::fs::remove_dir_all(folder());

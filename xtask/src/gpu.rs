@@ -29,11 +29,32 @@ pub struct Args {
     /// Two blocks of a small shape and little work: to try the chore itself on a software device.
     #[arg(long)]
     tiny: bool,
+    /// Leave out the tests of kernels, parity and launches, which Cargo builds first.
+    #[arg(long)]
+    no_tests: bool,
 }
 
 /// Shapes and how many of their blocks are taken: all that fit ten minutes. Launches and arithmetic of a block are the whole model's.
 const SHAPES: [(&str, usize); 2] = [("Qwen2.5-0.5B", 24), ("Qwen2.5-7B", 4)];
 const TINY: [(&str, usize); 1] = [("SmolLM2-135M", 2)];
+
+/// What the tests on a GPU say: which pass, and how many kernels a step begins.
+///
+/// # Errors
+/// Tests that cannot be built. One that fails is told.
+fn tests(feature: &str) -> Result<String> {
+    // Kernels and launches are tested on wgpu's flavours; CUDA's are the same, and the doctor tries each.
+    let filters: &[&str] = if feature == "cuda" { &["cuda::"] } else { &["wgpu", "launches", "kernels::cube"] };
+    let build = ["--release", "--locked", "--features", feature, "--lib", "--test", "it"];
+    call(Command::new("cargo").arg("test").args(build).arg("--no-run"))?;
+    let mut run = Command::new("cargo");
+    run.arg("test").args(build).args(["--no-fail-fast", "--", "--test-threads=1", "--nocapture"]).args(filters);
+    let output = run.env("CUBECL_AUTOTUNE_LEVEL", "minimal").output().map_err(|e| Error::new(format!("cargo: {e}")))?;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let told = ["kernels for", "test result", "panicked at", "skipped: "];
+    let lines: Vec<&str> = said.lines().filter(|line| told.iter().any(|what| line.contains(what))).collect();
+    Ok(lines.join("\n"))
+}
 
 /// Runs it.
 ///
@@ -42,10 +63,10 @@ const TINY: [(&str, usize); 1] = [("SmolLM2-135M", 2)];
 /// than the CPU is told in the report.
 pub fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&args.out).at(&args.out)?;
+    let feature = args.device.split(':').next().unwrap_or(&args.device);
     let program = match &args.program {
         Some(program) => absolute(program)?,
         None => {
-            let feature = args.device.split(':').next().unwrap_or(&args.device);
             call(Command::new("cargo").args(["build", "--release", "--locked", "--features", feature]))?;
             absolute(Path::new("target/release/trimtab"))?
         }
@@ -55,6 +76,8 @@ pub fn run(args: &Args) -> Result<()> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     let doctor = format!("{}\n{}", text(&examined.stderr), text(&examined.stdout));
     eprintln!("{doctor}");
+    let tests = if args.no_tests { "left out".to_owned() } else { tests(feature)? };
+    eprintln!("{tests}");
 
     let python = match &args.python {
         Some(python) => python.clone(),
@@ -88,7 +111,11 @@ pub fn run(args: &Args) -> Result<()> {
     call(&mut race)?;
     let table = std::fs::read_to_string(args.out.join("bench.md")).at(&args.out)?;
     let report = args.out.join("gpu.md");
-    std::fs::write(&report, format!("# {}\n\n```text\n{doctor}\n```\n\n{table}", args.device)).at(&report)?;
+    std::fs::write(
+        &report,
+        format!("# {}\n\n```text\n{doctor}\n```\n\nTests:\n\n```text\n{tests}\n```\n\n{table}", args.device),
+    )
+    .at(&report)?;
     eprintln!("wrote {}", report.display());
     Ok(())
 }

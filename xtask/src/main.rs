@@ -4,6 +4,7 @@ mod bench;
 mod gpu;
 mod harbor;
 mod load;
+mod ptx;
 mod random_model;
 mod siege;
 mod wgsl;
@@ -23,6 +24,8 @@ enum Chore {
     Harbor(harbor::Args),
     /// Let many clients ask the built program's server at once: nothing lost, memory even, how long answers take.
     Load(load::Args),
+    /// Compile the GPU's kernels by NVIDIA's compiler, which needs no GPU.
+    Ptx,
     /// Make a model folder in the real shape and layout with random weights.
     RandomModel(random_model::Args),
     /// Write `shaders/wgsl` anew: what the GPU's kernels compile to. Needs a Vulkan device, such as Mesa's software.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Chore::Gpu(args) => gpu::run(&args),
         Chore::Harbor(args) => harbor::run(&args),
         Chore::Load(args) => load::run(&args),
+        Chore::Ptx => ptx::run(),
         Chore::RandomModel(args) => random_model::run(&args),
         Chore::Wgsl => wgsl::run(),
         Chore::Siege(args) => siege::run(&args),

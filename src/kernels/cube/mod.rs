@@ -22,7 +22,7 @@ use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
 use super::{
     AdamStep, CANDIDATES, Candidates, Draw, FusedOps, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
-    shaders,
+    composed, shaders,
 };
 
 /// Queries of a row up to which the cache is worth reading once for every eight that share a key-value head.
@@ -51,6 +51,20 @@ where
     I: IntElement,
     BT: BoolElement,
 {
+    const HOLDS_HALVES: bool = true;
+
+    fn rows_of(matrix: &Tensor<Self, 2>, ids: &Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
+        projections::rows_of(matrix, ids).unwrap_or_else(|| composed::rows_of(matrix, ids))
+    }
+
+    fn first_rows(matrix: &Tensor<Self, 2>, rows: usize) -> Tensor<Self, 2> {
+        // Burn makes a view where the rest has the length that the device wants of offsets, and else calls a kernel in the matrix's dtype,
+        // which the device may not have.
+        let mut matrix = matrix.clone().into_primitive().tensor();
+        matrix.meta.shape[0] = rows;
+        tensor(matrix)
+    }
+
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
         if let Some(y) = few_rows(None, x, weight, bias) {
             return y;

@@ -1,12 +1,16 @@
 //! Products, and projections with low-rank adapters: each of the frozen matrices is a launch, and so is what the adapters add to it.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::CubeRuntime;
-use burn_cubecl::kernel::cast;
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
+use burn_cubecl::kernel::{cast, into_contiguous, slice};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::features::TypeUsage;
+use cubecl::zspace::metadata::Metadata;
 
-use super::tensors::{contiguous, tensor};
+use super::tensors::{contiguous, swapped, tensor};
+use crate::kernels::shaders::halves::Element;
+use crate::kernels::shaders::product::{FEW_ROWS, SOME_ROWS};
 use crate::kernels::{FusedOps, Lora, Projection, ProjectionGrads, shaders};
 
 /// Whether the kernels take these adapters, and there is anything to do.
@@ -25,20 +29,85 @@ where
     tensor.clone().into_primitive().tensor()
 }
 
-/// `a · b` in f32. Burn multiplies what is of one dtype, so the activations take that of a half-precision matrix; the sums are
-/// neither rounded to it nor cast back.
+/// Whether Burn multiplies matrices of this dtype as they are held. It wants the activations in the same dtype, and what passes through
+/// Qwen2.5-7B does not fit f16 (its first tokens have states beyond 10^4, and products of them).
+fn multiplies<R: CubeRuntime>(tensor: &CubeTensor<R>, dtype: DType) -> bool {
+    match dtype {
+        DType::F32 => true,
+        DType::BF16 => tensor.client.properties().type_usage(dtype.into()).is_superset(TypeUsage::all()),
+        _ => false,
+    }
+}
+
+/// A matrix as Burn can multiply it: as it is held, or else in f32.
+fn multiplied<R: CubeRuntime>(matrix: CubeTensor<R>) -> CubeTensor<R> {
+    match Element::of(matrix.dtype) {
+        Some(element) if !multiplies(&matrix, matrix.dtype) => {
+            // The transposed view of a matrix is widened as the matrix lies.
+            let turned = matrix.meta.strides()[0] == 1 && matrix.meta.shape()[1] > 1;
+            let turn = |matrix| if turned { swapped(matrix) } else { matrix };
+            turn(shaders::halves::wide(&into_contiguous(turn(matrix)), element))
+        }
+        _ => matrix,
+    }
+}
+
+/// `a · b` in f32. Burn multiplies what is of one dtype, so the activations take that of a bf16 matrix where the device multiplies it; the
+/// sums are neither rounded to it nor cast back.
 pub(super) fn product<B, R>(a: Tensor<B, 2>, b: Tensor<B, 2>) -> CubeTensor<R>
 where
     B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
     R: CubeRuntime,
 {
-    let (mut a, b) = (a.into_primitive().tensor(), b.into_primitive().tensor());
+    let (mut a, b) = (a.into_primitive().tensor(), multiplied(b.into_primitive().tensor()));
     if a.dtype != b.dtype {
         a = cast(a, b.dtype);
     }
+    product_in_parts(a, b, WORK)
+}
+
+/// Multiplications and additions of one of Burn's products, about: a third of a second at half the rate of a laptop's slow GPU (see
+/// `shaders::attention::WORK`). The head over 152,000 tokens comes to more with a hundred rows.
+const WORK: usize = 1 << 36;
+
+/// Rows of a part are a multiple of so many, so that each part begins where a device can bind it.
+const PART: usize = 128;
+
+/// [`product`] in launches of at most so much work or [`PART`] rows.
+pub(super) fn product_in_parts<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>, work: usize) -> CubeTensor<R> {
+    let ([rows, inner], [_, columns]) = (a.meta.shape().dims(), b.meta.shape().dims());
     // Of its own accord Burn pads rows on CUDA, and every reader would copy them.
-    let out = shaders::common::empty(&a, [a.meta.shape()[0], b.meta.shape()[1]]);
-    matmul(a, b, Some(out), MatmulStrategy::default(), DType::F32).expect("Burn has a kernel for every product")
+    let out = shaders::common::empty(&a, [rows, columns]);
+    let multiply = |a, out| {
+        matmul(a, b.clone(), Some(out), MatmulStrategy::default(), DType::F32)
+            .expect("Burn has a kernel for every product")
+    };
+    let most = (work / (2 * inner * columns).max(1) / PART * PART).max(PART);
+    if rows <= most {
+        return multiply(a, out);
+    }
+    for from in (0..rows).step_by(most) {
+        let to = rows.min(from + most);
+        let handle = out.handle.clone().offset_start((from * columns * out.dtype.size()) as u64);
+        let part = Metadata::new([to - from, columns], [columns, 1]);
+        let part = CubeTensor::new(out.client.clone(), handle, part, out.device.clone(), out.dtype);
+        multiply(slice(a.clone(), &[from..to, 0..inner]), part);
+    }
+    out
+}
+
+/// Rows of a half-precision matrix in f32; `None` of another one.
+pub(super) fn rows_of<B, R>(matrix: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>) -> Option<Tensor<B, 2>>
+where
+    B: FusedOps<FloatTensorPrimitive = CubeTensor<R>, IntTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    let element = Element::of(matrix.dtype()).filter(|element| *element != Element::F32)?;
+    let mut matrix = primitive(matrix);
+    if matrix.meta.strides()[1] != 1 {
+        matrix = into_contiguous(matrix);
+    }
+    Some(tensor(shaders::halves::rows_of(&matrix, into_contiguous(ids.clone().into_primitive()), element)))
 }
 
 /// `sum + x · weightᵀ + bias` in one launch, where there is a kernel for it.
@@ -52,11 +121,12 @@ where
     B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
     R: CubeRuntime,
 {
-    let (bias, sum) = (bias.map(primitive), sum.map(primitive));
-    shaders::product::affine(&primitive(x), &primitive(weight), bias.as_ref(), sum.as_ref()).map(tensor)
+    let (weight, bias, sum) = (primitive(weight), bias.map(primitive), sum.map(primitive));
+    let rows_max = if multiplies(&weight, weight.dtype) { FEW_ROWS } else { SOME_ROWS };
+    shaders::product::affine(&primitive(x), &weight, bias.as_ref(), sum.as_ref(), rows_max).map(tensor)
 }
 
-/// Activations in the dtypes of the matrices that multiply them, each cast once.
+/// Activations in the dtypes in which they are multiplied, each cast once.
 struct Casts<B: FusedOps>(Vec<Tensor<B, 2>>);
 
 impl<B, R> Casts<B>
@@ -64,7 +134,9 @@ where
     B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
     R: CubeRuntime,
 {
+    /// Those for a matrix that is held in `dtype`.
     fn get(&mut self, dtype: DType) -> Tensor<B, 2> {
+        let dtype = if multiplies(&primitive(&self.0[0]), dtype) { dtype } else { DType::F32 };
         if let Some(found) = self.0.iter().find(|held| held.dtype() == dtype) {
             return found.clone();
         }

@@ -5,7 +5,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use crate::kernels::shaders::attention::Sizes;
+use crate::kernels::shaders::attention::{Sizes, WORK};
 use crate::kernels::{FusedOps, Heads, Span};
 
 /// A tensor of this backend, its elements side by side in row-major order.
@@ -25,6 +25,12 @@ where
     Tensor::from_primitive(TensorPrimitive::Float(tensor))
 }
 
+/// The transposed view of a matrix.
+pub(super) fn swapped<R: CubeRuntime>(mut matrix: CubeTensor<R>) -> CubeTensor<R> {
+    matrix.meta.swap(0, 1);
+    matrix
+}
+
 /// `[2, rows]`: where each row's columns begin, and where its first query stands.
 pub(super) fn places<B, R>(span: &Span<B>) -> CubeTensor<R>
 where
@@ -36,5 +42,5 @@ where
 
 pub(super) fn sizes<B: FusedOps>(span: &Span<B>, columns: usize, heads: Heads) -> Sizes {
     let (rows, width, key_value, dim) = (span.rows(), span.width, heads.key_value, heads.dim);
-    Sizes { rows, width, columns, key_value, group: heads.query / key_value, dim }
+    Sizes { rows, width, columns, key_value, group: heads.query / key_value, dim, work: WORK }
 }

@@ -22,7 +22,29 @@ macro_rules! on_every_backend {
                 }
             })+
         }
+
+        #[cfg(feature = "cuda")]
+        mod cuda {
+            $(#[test]
+            fn $test() {
+                match $crate::support::backends::cuda_device() {
+                    Ok(device) => super::$check::<burn::backend::Cuda>(&device),
+                    Err(why) => eprintln!("skipped: {why}"),
+                }
+            })+
+        }
     };
+}
+
+/// The first GPU of NVIDIA's, if there is one.
+#[cfg(feature = "cuda")]
+pub fn cuda_device() -> Result<burn::backend::cuda::CudaDevice, String> {
+    let device = burn::backend::cuda::CudaDevice::default();
+    let probe = || burn::tensor::Tensor::<burn::backend::Cuda, 1>::ones([1], &device).into_data();
+    match std::panic::catch_unwind(probe) {
+        Ok(_) => Ok(device),
+        Err(_) => Err("no CUDA device, or no driver for it, here".into()),
+    }
 }
 
 /// The default device, if there is one: Mesa's lavapipe where there is no GPU.
@@ -36,11 +58,11 @@ pub fn wgpu_device() -> Result<burn::backend::wgpu::WgpuDevice, String> {
     }
 }
 
-/// Runs an ignored test of this program in a process and a folder of its own, where CubeCL finds these settings besides few searches for
-/// the fastest variant, which it keeps in the folder.
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+/// Runs an ignored test of this program in a process and a folder of its own, with these variables, where CubeCL finds these settings
+/// besides few searches for the fastest variant, which it keeps in the folder.
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda"))]
 #[track_caller]
-pub fn child_with(test: &str, settings: &str, dir: &std::path::Path) {
+pub fn child_with(test: &str, settings: &str, variables: &[(&str, &std::ffi::OsStr)], dir: &std::path::Path) {
     let always = format!(
         "[autotune]\nlevel = \"minimal\"\ncache = {{ file = {dir:?} }}\n[autotune.logger]\nlevel = \"disabled\"\n\
          [streaming]\nmax_streams = 1\n"
@@ -48,8 +70,21 @@ pub fn child_with(test: &str, settings: &str, dir: &std::path::Path) {
     std::fs::write(dir.join("cubecl.toml"), always + settings).unwrap();
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
+        .envs(variables.iter().copied())
         .current_dir(dir)
         .output()
         .unwrap();
     assert!(output.status.success(), "{test}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Our kernels in a log of CubeCL's compiler, and what stands behind each one's name.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub fn compiled(log: &str) -> impl Iterator<Item = (String, &str)> {
+    log.split("[START_KERNEL_COMPILATION]").skip(1).filter_map(|kernel| {
+        // Such as `trimtab::kernels::shaders::norm::forward::Forward<`.
+        let name = kernel.trim_start().trim_start_matches("name: ").split('<').next().unwrap();
+        let (_, place) = name.split_once("::shaders::")?;
+        let [.., family, kernel_name, _] = place.split("::").collect::<Vec<_>>()[..] else { panic!("{name}") };
+        Some((format!("{family}_{kernel_name}"), kernel))
+    })
 }

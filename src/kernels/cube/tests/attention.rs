@@ -2,9 +2,11 @@
 //! central differences.
 
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
 use super::support::{along, both, close, device, slope_is};
+use crate::kernels::cube::tensors::{places, sizes};
+use crate::kernels::shaders::attention::Sizes;
 use crate::kernels::*;
 
 /// On both devices.
@@ -93,6 +95,38 @@ fn attention_and_its_backward_are_those_of_plain_tensor_code() {
         close("gradient of the queries", dq * gused, want_q * used);
         close("gradient of the keys", dk, want_k);
         close("gradient of the values", dv, want_v);
+    }
+}
+
+/// The same bits from however many launches.
+#[test]
+fn attention_in_parts_is_whole() {
+    let Some(device) = device() else { return };
+    let case = Case::new(&[40, 0, 3], &[0, 33, 7], 45, 80, [14, 2, 64]);
+    let [q, dy] = [1, 4].map(|seed| case.queries(seed, &device).1.into_primitive().tensor());
+    let [k, v] = [2, 3].map(|seed| case.keys(seed, &device).1.into_primitive().tensor());
+    let span = case.span::<Wgpu>(&device);
+    let all = |work: usize| {
+        let sizes = Sizes { work, ..sizes(&span, case.columns, case.heads) };
+        let (q, k, v, places) = (q.clone(), k.clone(), v.clone(), || places(&span));
+        let (out, lse) = shaders::attention::causal_attention(q.clone(), k.clone(), v.clone(), places(), sizes);
+        let (dq, dk, dv) = shaders::attention_backward::causal_attention_backward(
+            dy.clone(),
+            q,
+            k,
+            v,
+            out.clone(),
+            lse.clone(),
+            places(),
+            sizes,
+        );
+        let values = |t| Tensor::<Wgpu, 1>::from_primitive(TensorPrimitive::Float(t)).into_data();
+        [out, lse, dq, dk, dv].map(|t| values(t).iter::<f32>().map(f32::to_bits).collect::<Vec<_>>())
+    };
+    let whole = all(usize::MAX);
+    // A cube a launch, and seven: 60 tiles of queries, 18 of columns.
+    for work in [1, 7 * 2 * 2 * 32 * 80 * 64] {
+        assert!(all(work) == whole, "work {work}");
     }
 }
 

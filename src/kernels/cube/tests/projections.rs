@@ -2,9 +2,10 @@
 
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
 use burn::tensor::backend::Backend;
-use burn::tensor::{DType, Tensor, TensorPrimitive};
+use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
 
-use super::support::{both, close, device, within};
+use super::support::{both, close, device, held, random, within};
+use crate::kernels::cube::projections::product_in_parts;
 use crate::kernels::{FusedOps, Lora, Projection, ProjectionGrads, composed, shaders};
 
 #[test]
@@ -35,22 +36,23 @@ fn a_first_product_writes_its_output() {
     close("affine", Wgpu::affine(&ga, &gw, Some(&gbias)), composed::affine(&a, &w, Some(&bias)));
 }
 
-/// In the weights' dtype as they are held, and in f32 otherwise.
+/// What products may be off by: where Burn multiplies bf16, it rounds the activations of more rows to it.
+fn most_in(dtype: DType, rows: usize, device: &WgpuDevice) -> f32 {
+    let rounds = dtype == DType::BF16 && rows > 4 && <Wgpu as Backend>::supports_dtype(device, dtype);
+    if rounds { 2e-2 } else { 2e-5 }
+}
+
+/// Any device holds matrices in half precision, whether it computes in it or not, and multiplies them as f32 would.
 #[test]
 fn projections_of_few_rows() {
     let Some(device) = device() else { return };
     for dtype in [DType::F32, DType::F16, DType::BF16] {
-        if !<Wgpu as Backend>::supports_dtype(&device, dtype) {
-            eprintln!("skipped: this device has no {dtype:?}");
-            continue;
-        }
-        for (n, inner, outer) in [(1, 4, 1), (1, 896, 37), (4, 24, 130), (3, 132, 9), (5, 24, 8)] {
-            // Burn's products round the activations of more rows to the weights' dtype.
-            let most = if n > 4 && dtype != DType::F32 { 2e-3 } else { 1e-5 };
+        for (n, inner, outer) in
+            [(1, 4, 1), (1, 896, 37), (4, 24, 130), (3, 132, 9), (9, 20, 33), (32, 6, 8), (33, 24, 8), (2, 5, 7)]
+        {
+            let most = most_in(dtype, n, &device);
             let ((x, gx), (bias, gbias)) = (both([n, inner], 1, &device), both([outer], 2, &device));
-            let (w, gw) = both([outer, inner], 3, &device);
-            // As Flex would compute it from the same rounded weights.
-            let (w, gw) = (w.cast(dtype).cast(DType::F32), gw.cast(dtype));
+            let (w, gw) = held(random([outer, inner], 3), dtype, &device);
             let name = format!("affine {n} {inner} {outer} {dtype:?}");
             within(most, &name, Wgpu::affine(&gx, &gw, Some(&gbias)), composed::affine(&x, &w, Some(&bias)));
             within(most, "without bias", Wgpu::affine(&gx, &gw, None), composed::affine(&x, &w, None));
@@ -62,6 +64,67 @@ fn projections_of_few_rows() {
                 Wgpu::add_projection(&gsum, &gx, Projection { weight: &gw, bias: Some(&gbias), lora: None }),
                 want,
             );
+        }
+    }
+}
+
+/// All values of both dtypes but infinities and those that are none, below the smallest normal one too; of odd sizes.
+#[test]
+fn halves_are_widened_exactly() {
+    let Some(device) = device() else { return };
+    for dtype in [DType::F16, DType::BF16] {
+        let all: Vec<f32> = match dtype {
+            DType::F16 => (0..=u16::MAX).map(|bits| half::f16::from_bits(bits).to_f32()).collect(),
+            _ => (0..=u16::MAX).map(|bits| half::bf16::from_bits(bits).to_f32()).collect(),
+        };
+        // Devices may take numbers for zero that are below the smallest normal f32.
+        let finite = all.into_iter().filter(|x| x.is_finite() && (*x == 0.0 || x.is_normal())).collect::<Vec<_>>();
+        let n = finite.len();
+        assert!(n > 60_000);
+        let (want, there) =
+            held(Tensor::from_data(TensorData::new(finite, [1, n]), &Default::default()), dtype, &device);
+        let want = want.into_data().to_vec::<f32>().unwrap();
+        let id = Tensor::from_data([0], &device);
+        assert!(Wgpu::rows_of(&there, &id).into_data().to_vec::<f32>().unwrap() == want, "looked up, {dtype:?}");
+        let element = shaders::halves::Element::of(dtype).unwrap();
+        let wide = shaders::halves::wide(&there.into_primitive().tensor(), element);
+        let wide = Tensor::<Wgpu, 2>::from_primitive(TensorPrimitive::Float(wide));
+        assert!(wide.into_data().to_vec::<f32>().unwrap() == want, "widened, {dtype:?}");
+        // Rows of an odd length begin in the middle of words.
+        let (table, gtable) = held(random([5, 3], 1), dtype, &device);
+        let ids = Tensor::from_data([4, 0, 1, 1], &device);
+        close(
+            "rows",
+            Wgpu::rows_of(&gtable, &ids),
+            table.clone().select(0, Tensor::from_data([4, 0, 1, 1], &Default::default())),
+        );
+        let ids = Tensor::from_data([1, 0], &device);
+        let first = Wgpu::first_rows(&gtable, 2);
+        close(
+            "first rows",
+            Wgpu::rows_of(&first, &ids),
+            table.clone().select(0, Tensor::from_data([1, 0], &Default::default())),
+        );
+        let (x, gx) = both([9, 5], 2, &device);
+        within(most_in(dtype, 9, &device), "backward", Wgpu::matmul(&gx, &gtable, 0.5), x.matmul(table.clone()) * 0.5);
+        let (x, gx) = both([40, 3], 2, &device);
+        let want = x.matmul(table.narrow(0, 0, 2).transpose());
+        within(most_in(dtype, 40, &device), "of the first rows", Wgpu::affine(&gx, &first, None), want);
+    }
+}
+
+/// A product beyond what one launch may take falls into parts; Burn's own kernels write into them.
+#[test]
+fn products_in_parts_are_whole() {
+    let Some(device) = device() else { return };
+    for turned in [false, true] {
+        let ((a, ga), (b, gb)) = (both([300, 20], 1, &device), both([20, 33], 2, &device));
+        let ga = if turned { (ga.transpose() * 1.0).transpose() } else { ga };
+        let [ga, gb] = [ga, gb].map(|t| t.into_primitive().tensor());
+        for work in [usize::MAX, 300 * 20 * 33, 1] {
+            let found = product_in_parts(ga.clone(), gb.clone(), work);
+            let found = Tensor::<Wgpu, 2>::from_primitive(TensorPrimitive::Float(found));
+            close(&format!("work {work}, turned {turned}"), found, a.clone().matmul(b.clone()));
         }
     }
 }
@@ -79,8 +142,7 @@ impl Layers {
         let mut layers = Self { weights: Vec::new(), biases: Vec::new(), adapters: Vec::new() };
         for (i, &[outer, rank]) in sizes.iter().enumerate() {
             let seed = 10 * i as u64;
-            let (w, gw) = both([outer, inner], seed + 11, device);
-            layers.weights.push((w.cast(dtype).cast(DType::F32), gw.cast(dtype)));
+            layers.weights.push(held(random([outer, inner], seed + 11), dtype, device));
             layers.biases.push((i % 2 == 0).then(|| both([outer], seed + 12, device)));
             let matrix = |shape: [usize; 2], seed| {
                 let (here, there) = both(shape, seed, device);
@@ -201,13 +263,8 @@ fn projections_with_adapters_and_their_gradients() {
     let Some(device) = device() else { return };
     let inner = 40;
     for (n, sizes) in LAYERS {
-        for (dtype, turned) in [(DType::F32, false), (DType::F32, true), (DType::F16, false)] {
-            if !<Wgpu as Backend>::supports_dtype(&device, dtype) {
-                eprintln!("skipped: this device has no {dtype:?}");
-                continue;
-            }
-            // Burn's products round the activations to the weights' dtype.
-            let most = if dtype == DType::F32 { 2e-5 } else { 2e-3 };
+        for (dtype, turned) in [(DType::F32, false), (DType::F32, true), (DType::F16, false), (DType::BF16, false)] {
+            let most = most_in(dtype, n, &device);
             let layers = Layers::new(inner, sizes, dtype, turned, &device);
             let name = format!("{n} rows of {inner} to {sizes:?} in {dtype:?}");
             // Activations that lie in memory by columns, too.

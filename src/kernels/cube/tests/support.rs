@@ -1,7 +1,7 @@
 //! What the tests of the GPU's kernels share: a device if there is one, the same numbers on both sides, and comparisons.
 
 use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -17,7 +17,7 @@ pub(super) fn device() -> Option<WgpuDevice> {
 }
 
 /// Numbers between -2 and 2.
-fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
+pub(super) fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Flex, D> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let n: usize = shape.iter().product();
     let values: Vec<f32> = (0..n).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 4.0 - 2.0).collect();
@@ -38,6 +38,13 @@ pub(super) fn both<const D: usize>(
     let reference = random(shape, seed);
     let there = there(&reference, device);
     (reference, there)
+}
+
+/// A matrix on the device in this dtype, and in f32 here: the same numbers.
+pub(super) fn held(matrix: Tensor<Flex, 2>, dtype: DType, device: &WgpuDevice) -> (Tensor<Flex, 2>, Tensor<Wgpu, 2>) {
+    let rounded = matrix.cast(dtype);
+    let there = Tensor::from_data(rounded.to_data(), (device, dtype));
+    (rounded.cast(DType::F32), there)
 }
 
 /// Fails unless both agree to some 1e-5 of the greatest number, or of 1.
