@@ -72,7 +72,7 @@ mod wgpu {
     fn say<B: FusedOps>(model: Transformer<B>, goldens: &Goldens) -> Said {
         let vocabulary = model.config.vocab_size;
         let text = |n: usize| -> Vec<u32> { (0..n as u32 + 3).map(|i| (i * 37 + n as u32 * 101) % 500).collect() };
-        let jobs: Vec<Job> = (0..10).map(|n| Job { id: n.to_string(), prompt: text(n).into(), coefs: None }).collect();
+        let jobs: Vec<Job> = (0..10).map(|n| Job { id: n.to_string(), prompt: text(n), coefs: None }).collect();
         // A part of the vocabulary, as where a model has more rows than its tokenizer has tokens.
         let tokens = Vocabulary { len: vocabulary - 3, eos_ids: Vec::new() };
         let replies = Engine::new(model.clone(), tokens).generate(&jobs, &Sampling::greedy(12), &mut |_| {}).unwrap();
