@@ -24,7 +24,7 @@ pub struct Block<B: FusedOps> {
     pub k_proj: Linear<B>,
     /// Values.
     pub v_proj: Linear<B>,
-    /// The matrices of the three in one ([`linear::stack`]).
+    /// The matrices of the three in one (`linear::stack`).
     pub qkv: Option<Tensor<B, 2>>,
     /// Attention output.
     pub o_proj: Linear<B>,
