@@ -285,13 +285,17 @@ mod tests {
                     (weights, made_up(out, seed + 30), factors, adapter, made_up(rows * out, seed + 40))
                 });
                 let held: Vec<_> = held.collect();
-                let parts: Vec<Part<'_>> = held.iter().map(|one| part(&one.0, &one.1, &one.3, inner)).collect();
+                let mut parts: Vec<Part<'_>> = held.iter().map(|one| part(&one.0, &one.1, &one.3, inner)).collect();
+                // One begins with a matrix of its size instead of a bias.
+                let matrix = made_up(rows * outs[1].0, 50);
+                parts[1].start = Start::Matrix(&matrix);
                 let (mut products, mut right, mut dx) = (Vec::new(), Vec::new(), vec![0.0; rows * inner]);
-                for (weights, bias, factors, _, dy) in &held {
+                for (index, (weights, bias, factors, _, dy)) in held.iter().enumerate() {
                     let out = bias.len();
                     let w: Vec<f32> = weights.iter().map(|w| w.to_f32()).collect();
                     let turned = transposed(&w, inner);
-                    let y = plus(product(&x, &turned, [rows, inner, out]), &bias.repeat(rows), 1.0);
+                    let start = if index == 1 { matrix.clone() } else { bias.repeat(rows) };
+                    let y = plus(product(&x, &turned, [rows, inner, out]), &start, 1.0);
                     products.push(y.clone());
                     dx = plus(dx, &product(dy, &w, [rows, out, inner]), 1.0);
                     let Some((a, b, rank)) = factors else {

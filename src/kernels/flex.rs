@@ -15,7 +15,8 @@ use super::bf16::Weights;
 use super::flex_attention as fa;
 use super::flex_primitives::*;
 use super::flex_projections as fp;
-use super::profile::{Op, clock};
+use super::flex_rope::turned;
+use super::profile::{Op, clock, passes, scores};
 use super::q8::{self, Weights8};
 use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, Turn, composed};
 
@@ -281,7 +282,7 @@ impl FusedOps for Flex {
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
-        let _clock = clock(Op::Attention, products(q, span, heads, 2));
+        let _clock = clock(Op::Attention, scores(q, span, heads, 2));
         let (out, lse) = fa::forward(q, k, v, span, heads);
         (out, Some(lse))
     }
@@ -296,7 +297,7 @@ impl FusedOps for Flex {
         span: &Span<Self>,
         heads: Heads,
     ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
-        let _clock = clock(Op::AttentionBackward, products(q, span, heads, 5));
+        let _clock = clock(Op::AttentionBackward, scores(q, span, heads, 5));
         let lse = lse.expect("the forward pass keeps its denominators");
         fa::backward(dy, q, k, v, out, lse, span, heads)
     }
@@ -415,49 +416,6 @@ impl FusedOps for Flex {
             });
         (wrap(value), wrap(first), wrap(second))
     }
-}
-
-/// [`FusedOps::rope`] of queries or keys.
-fn turned(x: Tensor<Flex, 2>, angles: &Tensor<Flex, 2>, turn: Turn) -> Tensor<Flex, 2> {
-    let _clock = clock(Op::Rope, passes(&x, 3, 2));
-    let ([_, channels], [_, dim]) = (x.dims(), angles.dims());
-    let (half, sign) = (dim / 2, turn.sign());
-    let angles = packed(angles);
-    let mut x = own(x);
-    x.storage_mut::<f32>()
-        .par_chunks_mut(channels)
-        .zip(slice(&angles).par_chunks(dim))
-        .with_min_len(rows_per_task(channels))
-        .for_each(|(row, angles)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let (cos, sin) = angles.split_at(half);
-                    for head in row.chunks_exact_mut(dim) {
-                        let (first, second) = head.split_at_mut(half);
-                        for i in 0..half {
-                            let (a, b, sin) = (first[i], second[i], sign * sin[i]);
-                            first[i] = a * cos[i] - b * sin;
-                            second[i] = b * cos[i] + a * sin;
-                        }
-                    }
-                },
-            )
-        });
-    wrap(x)
-}
-
-/// So many operations on each number of a tensor, and so many numbers read or written for it.
-fn passes<const D: usize>(t: &Tensor<Flex, D>, operations: usize, numbers: usize) -> (usize, usize) {
-    let n = t.shape().num_elements();
-    (operations * n, numbers * n * size_of::<f32>())
-}
-
-/// So many products of every query with the keys that it may see, and the bytes of these keys and values.
-fn products(q: &Tensor<Flex, 2>, span: &Span<Flex>, heads: Heads, count: usize) -> (usize, usize) {
-    let seen = |(start, at): (&usize, &usize)| (at + span.width).saturating_sub(*start);
-    let seen: usize = span.start.iter().zip(&span.at).map(seen).sum();
-    (2 * count * seen * span.width * q.dims()[1], 2 * size_of::<f32>() * seen * heads.key_value * heads.dim)
 }
 
 #[inline(always)]

@@ -274,3 +274,26 @@ pub(super) const FILLS_THE_CORES: usize = 16 * SHARED_OUT;
 pub(super) fn parallelism(m: usize, n: usize, k: usize) -> gemm::Parallelism {
     if m * n * k >= SHARED_OUT { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_those_of_plain_loops_at_any_width() {
+        const STRIDE: usize = 200;
+        let made_up = |n: usize, seed: usize| (0..n).map(move |i| ((i * 37 + seed) % 64) as f32 / 64.0 - 0.5);
+        for width in [1, 8, 15, 16, 17, 64, 70, 96, 128, 145] {
+            let (weights, values): (Vec<f32>, Vec<f32>) = (made_up(5, 1).collect(), made_up(5 * STRIDE, 2).collect());
+            let mut out = vec![9.0; width];
+            weighted_sum(&weights, &values, STRIDE, &mut out);
+            for (i, found) in out.iter().enumerate() {
+                let right: f32 = weights.iter().enumerate().map(|(c, weight)| weight * values[c * STRIDE + i]).sum();
+                assert!((found - right).abs() < 1e-5, "{found} for {right} at {i} of {width}");
+            }
+            let (a, b) = (&values[..width], &values[STRIDE..][..width]);
+            let right: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+            assert!((sum_of([a, b], |[a, b]| a * b) - right).abs() < 1e-4, "{width}");
+        }
+    }
+}

@@ -35,6 +35,8 @@ mod flex_primitives;
 #[cfg(feature = "cpu")]
 mod flex_projections;
 #[cfg(feature = "cpu")]
+mod flex_rope;
+#[cfg(feature = "cpu")]
 mod profile;
 #[cfg(feature = "cpu")]
 mod q8;
@@ -209,7 +211,7 @@ pub trait FusedOps: Backend {
         sum.clone() + y
     }
 
-    /// `silu(x · gateᵀ) · (x · upᵀ)` by two projections, whose outputs nobody else needs.
+    /// `silu(x · gateᵀ) · (x · upᵀ)` by two projections, whose own outputs are not kept.
     fn gated(
         x: &Tensor<Self, 2>,
         stack: Option<&Tensor<Self, 2>>,

@@ -8,11 +8,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use burn::backend::Flex;
+use burn::tensor::Tensor;
 use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16::Weights;
 use super::flex_primitives::{Matrix, gemm, sum_of, vectorised};
+use super::types::{Heads, Span};
 
 /// What is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +183,19 @@ impl Peak {
         });
         Self { f32: product / in_f32, bf16, bytes: (large.len() * size_of::<f32>()) as f64 / read }
     }
+}
+
+/// So many operations on each number of a tensor, and so many numbers read or written for it.
+pub(super) fn passes<const D: usize>(t: &Tensor<Flex, D>, operations: usize, numbers: usize) -> (usize, usize) {
+    let n = t.shape().num_elements();
+    (operations * n, numbers * n * size_of::<f32>())
+}
+
+/// So many products of every query with the keys that it may see, and the bytes of these keys and values.
+pub(super) fn scores(q: &Tensor<Flex, 2>, span: &Span<Flex>, heads: Heads, count: usize) -> (usize, usize) {
+    let seen = |(start, at): (&usize, &usize)| (at + span.width).saturating_sub(*start);
+    let seen: usize = span.start.iter().zip(&span.at).map(seen).sum();
+    (2 * count * seen * span.width * q.dims()[1], 2 * size_of::<f32>() * seen * heads.key_value * heads.dim)
 }
 
 /// Seconds that the fastest of a few runs takes.

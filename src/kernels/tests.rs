@@ -98,8 +98,10 @@ fn used(start: &[usize], at: &[usize], width: usize) -> Tensor<Flex, 2> {
 #[test]
 fn attention_and_its_backward() {
     let heads = Heads { query: 6, key_value: 2, dim: 8 };
+    // So many rows of one query that each is a task of its own.
+    let many = ((0..80).map(|b| b % 3).collect(), (0..80).map(|b| 4 + b % 5).collect(), 1, 12);
     for (start, at, width, columns) in
-        [(vec![0, 3, 0], vec![0, 0, 0], 70, 70), (vec![0, 2], vec![5, 9], 1, 12), (vec![1, 0], vec![4, 2], 3, 9)]
+        [(vec![0, 3, 0], vec![0, 0, 0], 70, 70), (vec![0, 2], vec![5, 9], 1, 12), many, (vec![1, 0], vec![4, 2], 3, 9)]
     {
         let rows = start.len();
         let device = Default::default();

@@ -30,7 +30,7 @@ pub struct Served {
     pub seed: u64,
     /// How long a request may wait before it is begun.
     pub wait: Duration,
-    /// Where its files lie, which concerns nobody else, and what clients are told instead.
+    /// Paths of its files, and the names that clients are told instead of them.
     pub places: Vec<(String, String)>,
 }
 

@@ -14,7 +14,7 @@ use crate::support::place::{Place, said, stdout_json};
 use crate::support::reference::{adapted, batch, examples, rolled, settings, steps, values, vectors};
 
 /// Copies of a model that is trained further, and gradients of an earlier state, stay what they were: a GPU holds those of all adapters in
-/// one buffer, and writes over it only where nobody looks.
+/// one buffer, and overwrites it only if no other tensor is a view of it.
 fn kept<B: FusedOps>(device: &B::Device) {
     let mut model = adapted::<B>(device);
     let weights = |model: &Transformer<B>| -> Vec<Vec<f32>> {

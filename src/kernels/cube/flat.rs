@@ -37,7 +37,7 @@ pub(super) fn whole<R: CubeRuntime>(stretch: &[CubeTensor<R>]) -> CubeTensor<R> 
     CubeTensor::new(first.client.clone(), handle, flat(elements), first.device.clone(), first.dtype)
 }
 
-/// Tensors as one, `[elements]`: what they lie in if they are a stretch, else a copy. If nobody else held them, nobody else holds it.
+/// Tensors as one, `[elements]`: a view of their buffer if they are a stretch, else a copy. It has one owner if each of them had.
 pub(super) fn joined<B, R>(parts: Vec<Tensor<B, 1>>) -> CubeTensor<R>
 where
     B: FusedOps<FloatTensorPrimitive = CubeTensor<R>>,
@@ -86,7 +86,7 @@ pub(super) fn zeros<R: CubeRuntime>(
     zeros
 }
 
-/// The same tensors, where nobody else holds what a write to them would change.
+/// The same tensors, copied where another tensor shares their buffer, so that a write to them changes no other.
 pub(super) fn alone<R: CubeRuntime>(tensors: Vec<CubeTensor<R>>) -> Vec<CubeTensor<R>> {
     let stretches = stretches(&tensors);
     let (mut tensors, mut free) = (tensors.into_iter(), Vec::new());

@@ -42,7 +42,7 @@ fn many_tensors_are_stepped_at_once() {
             here.push((a, b * 0.1, c.powi_scalar(2)));
             there.push((ga, gb * 0.1, gc.powi_scalar(2)));
         }
-        // The second time on what the first gave: views, which the kernel writes over if nobody keeps one.
+        // The second time on what the first gave: views, which the kernel overwrites if no clone of one is kept.
         for (time, keeps) in [(1, false), (2, false), (3, true), (4, false)] {
             let steps: Vec<AdamStep> = steps.iter().map(|of| step(time, of.weight_decay)).collect();
             let kept = keeps.then(|| (there.clone(), here.clone()));

@@ -1,0 +1,39 @@
+//! Rotary positions on the CPU (Su et al. 2021, "RoFormer"), in place where the tensor has one owner.
+
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::Turn;
+use super::flex_primitives::{own, packed, rows_per_task, slice, vectorised, wrap};
+use super::profile::{Op, clock, passes};
+
+/// [`super::FusedOps::rope`] of queries or keys.
+pub(super) fn turned(x: Tensor<Flex, 2>, angles: &Tensor<Flex, 2>, turn: Turn) -> Tensor<Flex, 2> {
+    let _clock = clock(Op::Rope, passes(&x, 3, 2));
+    let ([_, channels], [_, dim]) = (x.dims(), angles.dims());
+    let (half, sign) = (dim / 2, turn.sign());
+    let angles = packed(angles);
+    let mut x = own(x);
+    x.storage_mut::<f32>()
+        .par_chunks_mut(channels)
+        .zip(slice(&angles).par_chunks(dim))
+        .with_min_len(rows_per_task(channels))
+        .for_each(|(row, angles)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let (cos, sin) = angles.split_at(half);
+                    for head in row.chunks_exact_mut(dim) {
+                        let (first, second) = head.split_at_mut(half);
+                        for i in 0..half {
+                            let (a, b, sin) = (first[i], second[i], sign * sin[i]);
+                            first[i] = a * cos[i] - b * sin;
+                            second[i] = b * cos[i] + a * sin;
+                        }
+                    }
+                },
+            )
+        });
+    wrap(x)
+}
