@@ -10,11 +10,11 @@ use std::ops::Range;
 
 use half::bf16;
 use half::slice::HalfBitsSliceExt;
-use rayon::prelude::*;
 
 use super::bf16_engine::Engine;
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
 use super::flex_primitives::{Shared, vectorised};
+use super::team::{share_out, share_out_parts, threads};
 
 /// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.
 const ROOM: usize = 32;
@@ -51,7 +51,7 @@ impl Tiled {
         let (rows, steps) = (a.len().checked_div(depth).unwrap_or(0), depth.div_ceil(STEP));
         let mut tiles = Vec::with_capacity(rows.div_ceil(BLOCK) * 2 * steps);
         let room = &mut tiles.spare_capacity_mut()[..rows.div_ceil(BLOCK) * 2 * steps];
-        room.par_chunks_mut(steps.max(1)).enumerate().for_each(|(band, tiles)| {
+        share_out_parts(room, steps, |band, tiles| {
             let a = &a[(band * TILE * depth).min(a.len())..((band + 1) * TILE * depth).min(a.len())];
             vectorised(
                 #[inline(always)]
@@ -152,20 +152,32 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
     for factor in sums.iter().flat_map(|sum| &sum.factors) {
         super::profile::counting::note(IN_PANELS, (0, factor.depth * STEP));
     }
-    let groups = (2 * rayon::current_num_threads()).div_ceil(bands.max(1));
     let mut tasks = Vec::new();
     for sum in sums {
-        let rows = sum.rows.div_ceil(BLOCK).div_ceil(groups).max(1) * BLOCK;
+        let rows = rows_at_once(sum.rows, sum.factors.iter().map(|factor| factor.depth).sum(), bands);
         for column in (0..sum.columns).step_by(BLOCK) {
             tasks.extend((0..sum.rows).step_by(rows).map(|row| (sum, column, row..(row + rows).min(sum.rows))));
         }
     }
-    tasks.into_par_iter().for_each(|(sum, column, rows)| {
+    // All columns of some rows before the next rows.
+    tasks.sort_by_key(|(_, _, rows)| rows.start);
+    share_out(tasks.len(), |task| {
+        let (sum, column, rows): &(&Sum<'_>, usize, Range<usize>) = &tasks[task];
         of_panel(2 * ROOM, |panel| {
             // SAFETY: this task alone writes these rows and columns; the rest is the caller's promise.
-            unsafe { sum.make(engine, column, rows, panel) }
+            unsafe { sum.make(engine, *column, rows.clone(), panel) }
         });
     });
+}
+
+/// Rows of `a`, with `depth` terms each, that a task takes where there are so many bands of 32 columns: they stay in a core's second-level
+/// cache from one panel to the next, laying out a panel counts little beside them, and there is work for every thread.
+pub(super) fn rows_at_once(rows: usize, depth: usize, bands: usize) -> usize {
+    const CACHE: usize = 512 << 10;
+    const LEAST: usize = 256;
+    let fit = (CACHE / (size_of::<bf16>() * depth.max(1))).max(LEAST);
+    let groups = (2 * threads()).div_ceil(bands.max(1)).max(rows.div_ceil(fit));
+    rows.div_ceil(BLOCK).div_ceil(groups).max(1) * BLOCK
 }
 
 /// A part of a factor that is in the panel: its first step, how many there are, and where in the panel they are.

@@ -9,15 +9,19 @@ use std::mem::MaybeUninit;
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
+use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16::Weights;
+use super::bf16_attention as ba;
+use super::bf16_sums::narrow_all;
 use super::flex_attention as fa;
 use super::flex_primitives::*;
 use super::flex_projections as fp;
 use super::flex_rope::turned;
 use super::profile::{Op, clock, passes, scores};
 use super::q8::{self, Weights8};
+use super::team::{share_out_each, share_out_parts, threads};
 use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, Turn, composed};
 
 impl FusedOps for Flex {
@@ -47,7 +51,7 @@ impl FusedOps for Flex {
     }
 
     fn at_once(tokens: usize, hidden: usize) -> usize {
-        if tokens * hidden * hidden >= FILLS_THE_CORES { 1 } else { rayon::current_num_threads() }
+        if tokens * hidden * hidden >= FILLS_THE_CORES { 1 } else { threads() }
     }
 
     const VIEW_BYTES: usize = 1;
@@ -143,13 +147,16 @@ impl FusedOps for Flex {
         let [n, d] = x.dims();
         let (x, gain) = (packed(x), packed(gain));
         let norms = |out: &mut [MaybeUninit<f32>]| {
-            out.par_chunks_mut(d).zip(slice(&x).par_chunks(d)).with_min_len(rows_per_task(d)).for_each(|(out, x)| {
+            let part = d * rows_per_task(d);
+            share_out_parts(out, part, |index, out| {
                 vectorised(
                     #[inline(always)]
                     || {
-                        let r = inverse_rms(x, epsilon);
-                        for ((o, x), g) in out.iter_mut().zip(x).zip(slice(&gain)) {
-                            o.write(x * r * g);
+                        for (out, x) in out.chunks_exact_mut(d).zip(slice(&x)[index * part..].chunks_exact(d)) {
+                            let r = inverse_rms(x, epsilon);
+                            for ((o, x), g) in out.iter_mut().zip(x).zip(slice(&gain)) {
+                                o.write(x * r * g);
+                            }
                         }
                     },
                 )
@@ -172,22 +179,23 @@ impl FusedOps for Flex {
         let (dy, x, gain) = (packed(dy), packed(x), packed(gain));
         let (dys, xs, gains) = (slice(&dy), slice(&x), slice(&gain));
         let mut out = own(residual);
-        out.storage_mut::<f32>()
-            .par_chunks_mut(d)
-            .zip(dys.par_chunks(d).zip(xs.par_chunks(d)))
-            .with_min_len(rows_per_task(d))
-            .for_each(|(out, (dy, x))| {
-                vectorised(
-                    #[inline(always)]
-                    || {
+        let part = d * rows_per_task(d);
+        share_out_parts(out.storage_mut::<f32>(), part, |index, out| {
+            let from = index * part;
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = dys[from..].chunks_exact(d).zip(xs[from..].chunks_exact(d));
+                    for (out, (dy, x)) in out.chunks_exact_mut(d).zip(rows) {
                         let r = inverse_rms(x, epsilon);
                         let inner = sum_of([x, dy, gains], |[x, dy, gain]| x * dy * gain) * r * r / d as f32;
                         for ((out, x), (dy, gain)) in out.iter_mut().zip(x).zip(dy.iter().zip(gains)) {
                             *out += r * (gain * dy - x * inner);
                         }
-                    },
-                )
-            });
+                    }
+                },
+            )
+        });
         let dgain = want_gain.then(|| {
             let mut sum = vec![0.0f32; d];
             for (dy, x) in dys.chunks(d).zip(xs.chunks(d)) {
@@ -212,18 +220,17 @@ impl FusedOps for Flex {
         let (gate, up) = (packed(gate), packed(up));
         let chunk = ELEMENTS_PER_TASK;
         let gated = |out: &mut [MaybeUninit<f32>]| {
-            out.par_chunks_mut(chunk).zip(slice(&gate).par_chunks(chunk)).zip(slice(&up).par_chunks(chunk)).for_each(
-                |((out, gate), up)| {
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
-                                o.write(g / (1.0 + exp(-g)) * u);
-                            }
-                        },
-                    )
-                },
-            );
+            share_out_parts(out, chunk, |part, out| {
+                let (gate, up) = (&slice(&gate)[part * chunk..], &slice(&up)[part * chunk..]);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
+                            o.write(g / (1.0 + exp(-g)) * u);
+                        }
+                    },
+                )
+            });
         };
         // SAFETY: every part is written whole.
         tensor(unsafe { filled(shape[0] * shape[1], gated) }, shape)
@@ -240,24 +247,22 @@ impl FusedOps for Flex {
         let (n, chunk) = (shape[0] * shape[1], ELEMENTS_PER_TASK);
         let mut dup = Vec::with_capacity(n);
         let both = |dgate: &mut [MaybeUninit<f32>]| {
-            dgate
-                .par_chunks_mut(chunk)
-                .zip(dup.spare_capacity_mut()[..n].par_chunks_mut(chunk))
-                .zip(slice(&dy).par_chunks(chunk))
-                .zip(slice(&gate).par_chunks(chunk).zip(slice(&up).par_chunks(chunk)))
-                .for_each(|(((dgate, dup), dy), (gate, up))| {
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            let places = dgate.iter_mut().zip(dup).zip(dy.iter().zip(gate).zip(up));
-                            for ((dgate, dup), ((dy, gate), up)) in places {
-                                let s = 1.0 / (1.0 + exp(-gate));
-                                dgate.write(dy * up * s * (1.0 + gate * (1.0 - s)));
-                                dup.write(dy * gate * s);
-                            }
-                        },
-                    )
-                })
+            let dup = dup.spare_capacity_mut()[..n].chunks_mut(chunk);
+            share_out_each(dgate.chunks_mut(chunk).zip(dup), |part, (dgate, dup)| {
+                let from = part * chunk;
+                let (dy, gate, up) = (&slice(&dy)[from..], &slice(&gate)[from..], &slice(&up)[from..]);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let places = dgate.iter_mut().zip(dup.iter_mut()).zip(dy.iter().zip(gate).zip(up));
+                        for ((dgate, dup), ((dy, gate), up)) in places {
+                            let s = 1.0 / (1.0 + exp(-gate));
+                            dgate.write(dy * up * s * (1.0 + gate * (1.0 - s)));
+                            dup.write(dy * gate * s);
+                        }
+                    },
+                )
+            });
         };
         // SAFETY: every part of both is written whole.
         let dgate = unsafe { filled(n, both) };
@@ -275,6 +280,23 @@ impl FusedOps for Flex {
         (turned(q, angles, turn), turned(k, angles, turn))
     }
 
+    fn key_dtype(weights: DType, dim: usize) -> DType {
+        if weights == DType::BF16 && ba::takes(dim) { DType::BF16 } else { DType::F32 }
+    }
+
+    fn hold_keys(keys: Tensor<Self, 3>, dtype: DType) -> Tensor<Self, 3> {
+        if dtype != DType::BF16 {
+            return keys;
+        }
+        let _clock = clock(Op::Cache, passes(&keys, 1, 2));
+        let (shape, keys) = (keys.shape(), packed(&keys));
+        let mut narrowed = vec![bf16::ZERO; shape.num_elements()];
+        share_out_parts(&mut narrowed, ELEMENTS_PER_TASK, |part, narrowed| {
+            narrow_all(&slice(&keys)[part * ELEMENTS_PER_TASK..][..narrowed.len()], 1.0, narrowed);
+        });
+        wrap(FlexTensor::new(Bytes::from_elems(narrowed), Layout::contiguous(shape), DType::BF16))
+    }
+
     fn causal_attention(
         q: &Tensor<Self, 2>,
         k: &Tensor<Self, 3>,
@@ -283,6 +305,11 @@ impl FusedOps for Flex {
         heads: Heads,
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
         let _clock = clock(Op::Attention, scores(q, span, heads, 2));
+        if let (Some(k), Some(v)) = (held_in(k, DType::BF16), held_in(v, DType::BF16)) {
+            let (shape, columns) = (q.dims(), k.layout().shape()[1]);
+            let out = ba::forward(slice(&packed(q)), bf16_slice(&k), bf16_slice(&v), columns, span, heads);
+            return (tensor(out, shape), None);
+        }
         let (out, lse) = fa::forward(q, k, v, span, heads);
         (out, Some(lse))
     }
@@ -305,24 +332,31 @@ impl FusedOps for Flex {
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
         let _clock = clock(Op::Cache, passes(new, 0, 2));
         let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
-        let new = packed(new);
+        let (new, in_bf16) = (packed(new), cache.dtype() == DType::BF16);
         // Burn's slice_assign copies the whole cache at every token; this one writes in place.
         let mut cache = own(cache);
-        let rows = cache.storage_mut::<f32>().chunks_exact_mut(columns * channels);
-        for ((row, new), &at) in rows.zip(slice(&new).chunks_exact(width * channels)).zip(&span.at) {
-            row[at * channels..(at + width) * channels].copy_from_slice(new);
+        for (row, (new, &at)) in slice(&new).chunks_exact(width * channels).zip(&span.at).enumerate() {
+            let place = (row * columns + at) * channels..(row * columns + at + width) * channels;
+            match in_bf16 {
+                true => narrow_all(new, 1.0, &mut cache.storage_mut()[place]),
+                false => cache.storage_mut::<f32>()[place].copy_from_slice(new),
+            }
         }
         wrap(cache)
     }
 
     fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
         let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
-        let new = packed(new);
+        let (new, in_bf16) = (packed(new), cache.dtype() == DType::BF16);
         let mut cache = own(cache);
-        let all = cache.storage_mut::<f32>();
         // What is beyond the new columns is written before it is read: each token writes its own column first.
-        for (new, &row) in slice(&new).chunks_exact((width * channels).max(1)).zip(rows) {
-            all[row * columns * channels..][..width * channels].copy_from_slice(new);
+        for (from, &row) in rows.iter().enumerate() {
+            let (from, to) = (from * width * channels, row * columns * channels);
+            let (from, to) = (from..from + width * channels, to..to + width * channels);
+            match in_bf16 {
+                true => cache.storage_mut()[to].copy_from_slice(&bf16_slice(&new)[from]),
+                false => cache.storage_mut()[to].copy_from_slice(&slice(&new)[from]),
+            }
         }
         wrap(cache)
     }
@@ -337,30 +371,27 @@ impl FusedOps for Flex {
         let targets: Vec<i32> = targets.clone().into_data().iter::<i32>().collect();
         let weights = packed(weights);
         let mut logits = own(logits);
-        let losses: Vec<f32> = logits
-            .storage_mut::<f32>()
-            .par_chunks_mut(vocabulary)
-            .zip(targets.par_iter().zip(slice(&weights)))
-            .with_min_len(rows_per_task(vocabulary))
-            .map(|(row, (&target, &weight))| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        let (top, aim) = (max_of(row), row[target as usize]);
-                        for x in row.iter_mut() {
-                            *x = exp(*x - top);
-                        }
-                        let sum = sum_of([&*row], |[x]| x);
-                        let share = weight / sum;
-                        for x in row.iter_mut() {
-                            *x *= share;
-                        }
-                        row[target as usize] -= weight;
-                        weight * (top + sum.ln() - aim)
-                    },
-                )
-            })
-            .collect();
+        let mut losses = vec![0.0f32; targets.len()];
+        let rows = logits.storage_mut::<f32>().chunks_exact_mut(vocabulary);
+        share_out_each(rows.zip(&mut losses), |index, (row, loss)| {
+            let (target, weight) = (targets[index] as usize, slice(&weights)[index]);
+            vectorised(
+                #[inline(always)]
+                || {
+                    let (top, aim) = (max_of(row), row[target]);
+                    for x in row.iter_mut() {
+                        *x = exp(*x - top);
+                    }
+                    let sum = sum_of([&*row], |[x]| x);
+                    let share = weight / sum;
+                    for x in row.iter_mut() {
+                        *x *= share;
+                    }
+                    row[target] -= weight;
+                    **loss = weight * (top + sum.ln() - aim);
+                },
+            )
+        });
         (tensor(vec![losses.iter().sum()], [1]), wrap(logits))
     }
 
@@ -395,25 +426,21 @@ impl FusedOps for Flex {
         let (root, rate) = ((1.0 / bias2.sqrt()) as f32, (step.lr / bias1) as f32);
         let (decay, epsilon) = ((1.0 - step.lr * step.weight_decay) as f32, step.epsilon as f32);
         let chunk = ELEMENTS_PER_TASK;
-        value
-            .storage_mut::<f32>()
-            .par_chunks_mut(chunk)
-            .zip(first.storage_mut::<f32>().par_chunks_mut(chunk))
-            .zip(second.storage_mut::<f32>().par_chunks_mut(chunk))
-            .zip(slice(&gradient).par_chunks(chunk))
-            .for_each(|(((value, first), second), gradient)| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for i in 0..value.len() {
-                            let g = gradient[i] * scale;
-                            first[i] = first[i] * keep1 + g * new1;
-                            second[i] = second[i] * keep2 + g * g * new2;
-                            value[i] = value[i] * decay - rate * first[i] / (second[i].sqrt() * root + epsilon);
-                        }
-                    },
-                )
-            });
+        let parts = value.storage_mut::<f32>().chunks_mut(chunk).zip(first.storage_mut::<f32>().chunks_mut(chunk));
+        let parts = parts.zip(second.storage_mut::<f32>().chunks_mut(chunk)).zip(slice(&gradient).chunks(chunk));
+        share_out_each(parts, |_, (((value, first), second), gradient)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for i in 0..value.len() {
+                        let g = gradient[i] * scale;
+                        first[i] = first[i] * keep1 + g * new1;
+                        second[i] = second[i] * keep2 + g * g * new2;
+                        value[i] = value[i] * decay - rate * first[i] / (second[i].sqrt() * root + epsilon);
+                    }
+                },
+            )
+        });
         (wrap(value), wrap(first), wrap(second))
     }
 }

@@ -11,6 +11,8 @@
 #[cfg(feature = "cpu")]
 mod bf16;
 #[cfg(feature = "cpu")]
+mod bf16_attention;
+#[cfg(feature = "cpu")]
 mod bf16_engine;
 #[cfg(feature = "cpu")]
 mod bf16_gated;
@@ -46,6 +48,8 @@ mod q8;
 #[allow(clippy::manual_div_ceil, clippy::manual_is_multiple_of, clippy::collapsible_if)]
 mod shaders;
 mod span;
+#[cfg(feature = "cpu")]
+mod team;
 mod types;
 
 use std::ops::Range;
@@ -323,8 +327,19 @@ pub trait FusedOps: Backend {
         (composed::rope(q, angles, turn), composed::rope(k, angles, turn))
     }
 
+    /// The dtype in which a block whose matrices are of dtype `weights` holds keys and values of heads of `dim` numbers where no backward pass
+    /// follows.
+    fn key_dtype(_weights: DType, _dim: usize) -> DType {
+        DType::F32
+    }
+
+    /// Keys or values in f32, in the dtype in which they are held.
+    fn hold_keys(keys: Tensor<Self, 3>, dtype: DType) -> Tensor<Self, 3> {
+        if keys.dtype() == dtype { keys } else { keys.cast(dtype) }
+    }
+
     /// Causal grouped-query attention. `q [rows · width, query · dim]`; `k`, `v [rows, columns, key_value · dim]`.
-    /// Gives the output `[rows · width, query · dim]` and, for the backward pass, the log of each softmax's
+    /// Keys and values may be in [`FusedOps::key_dtype`]. Gives the output `[rows · width, query · dim]` and, for the backward pass, the log of each softmax's
     /// denominator `[rows, query · width]` (empty where the backward pass does not want it).
     fn causal_attention(
         q: &Tensor<Self, 2>,
