@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::bf16::{PER_TASK, Weights, columns, is_block};
 use super::bf16_engine::Engine;
-use super::bf16_sums::{Tiled, of_panel, rows_at_once};
+use super::bf16_sums::{Tiled, of_panel};
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
 use super::flex_primitives::{Shared, written};
-use super::team::share_out;
+use super::team::{share_out, threads};
 
 type Square = [f32; BLOCK * BLOCK];
 
@@ -52,7 +52,8 @@ fn by_rows(engine: Engine, x: &[f32], inner: usize, both: [Weights<'_>; 2], out:
     let x = Tiled::new(x, inner, 1.0);
     let fills = both.map(|weights| weights.transposed(engine));
     let bands = outer.div_ceil(BLOCK);
-    let at_once = rows_at_once(rows, inner, bands);
+    let groups = (2 * threads()).div_ceil(bands);
+    let at_once = rows.div_ceil(BLOCK).div_ceil(groups) * BLOCK;
     share_out(bands * rows.div_ceil(at_once), |task| {
         let (first, column) = (task / bands * at_once, task % bands * BLOCK);
         of_panel(4 * steps, |panel| {

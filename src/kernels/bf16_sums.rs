@@ -152,15 +152,14 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
     for factor in sums.iter().flat_map(|sum| &sum.factors) {
         super::profile::counting::note(IN_PANELS, (0, factor.depth * STEP));
     }
+    let groups = (2 * threads()).div_ceil(bands.max(1));
     let mut tasks = Vec::new();
     for sum in sums {
-        let rows = rows_at_once(sum.rows, sum.factors.iter().map(|factor| factor.depth).sum(), bands);
+        let rows = sum.rows.div_ceil(BLOCK).div_ceil(groups).max(1) * BLOCK;
         for column in (0..sum.columns).step_by(BLOCK) {
             tasks.extend((0..sum.rows).step_by(rows).map(|row| (sum, column, row..(row + rows).min(sum.rows))));
         }
     }
-    // All columns of some rows before the next rows.
-    tasks.sort_by_key(|(_, _, rows)| rows.start);
     share_out(tasks.len(), |task| {
         let (sum, column, rows): &(&Sum<'_>, usize, Range<usize>) = &tasks[task];
         of_panel(2 * ROOM, |panel| {
@@ -168,16 +167,6 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
             unsafe { sum.make(engine, *column, rows.clone(), panel) }
         });
     });
-}
-
-/// Rows of `a`, with `depth` terms each, that a task takes where there are so many bands of 32 columns: they stay in a core's second-level
-/// cache from one panel to the next, laying out a panel counts little beside them, and there is work for every thread.
-pub(super) fn rows_at_once(rows: usize, depth: usize, bands: usize) -> usize {
-    const CACHE: usize = 512 << 10;
-    const LEAST: usize = 256;
-    let fit = (CACHE / (size_of::<bf16>() * depth.max(1))).max(LEAST);
-    let groups = (2 * threads()).div_ceil(bands.max(1)).max(rows.div_ceil(fit));
-    rows.div_ceil(BLOCK).div_ceil(groups).max(1) * BLOCK
 }
 
 /// A part of a factor that is in the panel: its first step, how many there are, and where in the panel they are.
