@@ -107,6 +107,16 @@ impl Engine {
         }
     }
 
+    /// Asks for the memory of a block that is soon written, or read.
+    pub fn prefetch(self, first: *const f32, stride: usize, rows: usize, to_write: bool) {
+        #[cfg(target_arch = "x86_64")]
+        if self != Self::Plain {
+            x86::prefetch(first, stride, rows, to_write);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (first, stride, rows, to_write);
+    }
+
     /// Adds the transpose of the first `rows` columns of a block of 32 x 32, each of whose rows counts by its factor: `to` is
     /// that many rows of 32.
     ///

@@ -64,6 +64,7 @@ fn by_rows(engine: Engine, x: &[f32], inner: usize, both: [Weights<'_>; 2], out:
             }
             let tiles: [&[Tile]; 4] = std::array::from_fn(|part| &panel[part * steps..][..steps]);
             for row in (first..(first + at_once).min(rows)).step_by(BLOCK) {
+                engine.prefetch(out.at(row * outer + column), outer, BLOCK.min(rows - row), true);
                 // SAFETY: the tiles of 32 rows are there, with zeros behind the last.
                 let products = [[tiles[0], tiles[1]], [tiles[2], tiles[3]]]
                     .map(|b| unsafe { product(engine, x.block(row, 0), b) });

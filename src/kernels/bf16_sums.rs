@@ -183,6 +183,14 @@ impl<'a> Sum<'a> {
         let (mut laid, mut place, mut is_first) = (Vec::<Laid<'_, 'a>>::new(), 0, true);
         let mut flush = |laid: &mut Vec<Laid<'_, 'a>>, left: &[Tile], right: &[Tile]| {
             for row in rows.clone().step_by(BLOCK) {
+                let next = row + BLOCK;
+                if next < rows.end {
+                    let many = BLOCK.min(rows.end - next);
+                    engine.prefetch(self.out.at(next * self.stride + column), self.stride, many, true);
+                    if let (true, Start::Matrix(numbers)) = (is_first, self.start) {
+                        engine.prefetch(numbers[next * self.columns + column..].as_ptr(), self.columns, many, false);
+                    }
+                }
                 for Laid { factor, step, steps, place } in laid.iter() {
                     let to = Block { first: self.out.at(row * self.stride + column), stride: self.stride };
                     let begin = match (is_first && *place == 0, self.start) {

@@ -77,6 +77,19 @@ macro_rules! prefetch_rows {
     };
 }
 
+/// Asks for a block of so many rows of 32 numbers: to be written, or to be read.
+pub(super) fn prefetch(first: *const f32, stride: usize, rows: usize, to_write: bool) {
+    // 32 numbers lie on three cache lines at most.
+    let places = (0..rows).flat_map(|row| [0, 16, 31].map(|column| first.wrapping_add(row * stride + column).cast()));
+    // SAFETY: a prefetch touches nothing.
+    unsafe {
+        match to_write {
+            true => places.for_each(|place| _mm_prefetch::<_MM_HINT_ET0>(place)),
+            false => places.for_each(|place| _mm_prefetch::<_MM_HINT_T0>(place)),
+        }
+    }
+}
+
 /// # Safety
 /// [`has_amx`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
 pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
