@@ -16,6 +16,7 @@ use super::bf16::Weights;
 use super::bf16_attention as ba;
 use super::bf16_sums::narrow_all;
 use super::flex_attention as fa;
+use super::flex_few;
 use super::flex_primitives::*;
 use super::flex_projections as fp;
 use super::flex_rope::turned;
@@ -94,7 +95,7 @@ impl FusedOps for Flex {
         if !is_f32(x) || !(is_f32(weight) || is_held) {
             return composed::affine(x, weight, bias);
         }
-        if bias.is_some() || is_held {
+        if bias.is_some() || is_held || flex_few::takes(n, outer, inner) {
             let mut out = bias.map_or_else(|| vec![0.0; n * outer], |bias| slice(&packed(bias)).repeat(n));
             fp::add_product(slice(&packed(x)), n, weight, &mut out);
             return tensor(out, [n, outer]);

@@ -33,6 +33,8 @@ mod flex;
 #[cfg(feature = "cpu")]
 mod flex_attention;
 #[cfg(feature = "cpu")]
+mod flex_few;
+#[cfg(feature = "cpu")]
 mod flex_primitives;
 #[cfg(feature = "cpu")]
 mod flex_projections;
