@@ -7,7 +7,7 @@ use super::bf16::{PER_TASK, Weights, columns, is_block};
 use super::bf16_engine::Engine;
 use super::bf16_sums::{Tiled, of_panel};
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::flex_primitives::{Shared, written};
+use super::primitives::{Shared, written};
 use super::team::{share_out, threads};
 
 type Square = [f32; BLOCK * BLOCK];

@@ -4,26 +4,48 @@
 //!
 //! Everything here is f32, and frozen matrices may be bf16 or 8 bits; other dtypes take the composed body.
 
+mod attention;
+mod bf16;
+mod bf16_attention;
+mod bf16_engine;
+mod bf16_gated;
+mod bf16_projections;
+mod bf16_sums;
+mod bf16_tiles;
+#[cfg(target_arch = "x86_64")]
+mod bf16_x86;
+mod cache;
+mod few;
+mod primitives;
+pub(super) mod profile;
+mod projections;
+mod q8;
+mod rope;
+mod team;
+
 use std::mem::MaybeUninit;
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
-use half::bf16;
 use rayon::prelude::*;
 
-use super::bf16::Weights;
-use super::bf16_attention as ba;
-use super::bf16_sums::narrow_all;
-use super::flex_attention as fa;
-use super::flex_few;
-use super::flex_primitives::*;
-use super::flex_projections as fp;
-use super::flex_rope::turned;
-use super::profile::{Op, clock, passes, scores};
-use super::q8::{self, Weights8};
-use super::team::{share_out_each, share_out_parts, threads};
+use self::bf16::Weights;
+use self::bf16_engine::Engine;
+use self::primitives::*;
+use self::profile::{Op, clock, passes, scores};
+use self::q8::Weights8;
+use self::rope::turned;
+use self::team::{share_out_each, share_out_parts, threads};
 use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, Turn, composed};
+
+#[cfg(test)]
+pub(crate) use bf16_sums::IN_PANELS;
+
+/// Whether this processor multiplies bf16, at twice the rate of f32 or more.
+pub fn multiplies_bf16() -> bool {
+    Engine::of_this_machine() != Engine::Plain
+}
 
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
@@ -64,15 +86,15 @@ impl FusedOps for Flex {
         stack: Option<&Tensor<Self, 2>>,
         projections: &[Projection<'_, Self>],
     ) -> Option<Vec<Tensor<Self, 2>>> {
-        fp::forward(x, stack, projections)
+        projections::forward(x, stack, projections)
     }
 
     fn gated_at_once(x: &Tensor<Self, 2>, both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
-        fp::gated(x, both)
+        projections::gated(x, both)
     }
 
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
-        fp::add_forward(sum, x, &projection)
+        projections::add_forward(sum, x, &projection)
             .unwrap_or_else(|| sum.clone() + Self::project(x, None, &[projection]).remove(0))
     }
 
@@ -82,22 +104,22 @@ impl FusedOps for Flex {
         projections: &[Projection<'_, Self>],
         learns: bool,
     ) -> Option<ProjectionGrads<Self>> {
-        fp::backward(x, dys, projections, learns)
+        projections::backward(x, dys, projections, learns)
     }
 
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
-        if let Some(mut ys) = fp::forward(x, None, &[Projection { weight, bias, lora: None }]) {
+        if let Some(mut ys) = projections::forward(x, None, &[Projection { weight, bias, lora: None }]) {
             return ys.remove(0);
         }
-        let _clock = clock(Op::Product, fp::product(x.dims(), weight));
+        let _clock = clock(Op::Product, projections::product(x.dims(), weight));
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
         let is_held = [DType::I8, DType::BF16].into_iter().any(|dtype| held_in(weight, dtype).is_some());
         if !is_f32(x) || !(is_f32(weight) || is_held) {
             return composed::affine(x, weight, bias);
         }
-        if bias.is_some() || is_held || flex_few::takes(n, outer, inner) {
+        if bias.is_some() || is_held || few::takes(n, outer, inner) {
             let mut out = bias.map_or_else(|| vec![0.0; n * outer], |bias| slice(&packed(bias)).repeat(n));
-            fp::add_product(slice(&packed(x)), n, weight, &mut out);
+            projections::add_product(slice(&packed(x)), n, weight, &mut out);
             return tensor(out, [n, outer]);
         }
         let (x, weight) = (x.clone().into_primitive().tensor(), weight.clone().into_primitive().tensor());
@@ -113,7 +135,7 @@ impl FusedOps for Flex {
         if !is_f32(a) || !is_f32(b) {
             return Self::add_matmul(Tensor::zeros(shape, (&a.device(), DType::F32)), a, b, alpha);
         }
-        let _clock = clock(Op::ProductBackward, fp::product(a.dims(), b));
+        let _clock = clock(Op::ProductBackward, projections::product(a.dims(), b));
         let (a, b) = (a.clone().into_primitive().tensor(), b.clone().into_primitive().tensor());
         let (ma, mb) = (Matrix::of(&a), Matrix::of(&b));
         let parallelism = parallelism(ma.rows, mb.columns, ma.columns);
@@ -124,7 +146,7 @@ impl FusedOps for Flex {
     }
 
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
-        let _clock = clock(Op::ProductBackward, fp::product(a.dims(), b));
+        let _clock = clock(Op::ProductBackward, projections::product(a.dims(), b));
         let held = held_in(b, DType::BF16);
         if !is_f32(&sum) || !is_f32(a) || !(is_f32(b) || held.is_some()) {
             return composed::add_matmul(sum, a, b, alpha);
@@ -282,20 +304,11 @@ impl FusedOps for Flex {
     }
 
     fn key_dtype(weights: DType, dim: usize) -> DType {
-        if weights == DType::BF16 && ba::takes(dim) { DType::BF16 } else { DType::F32 }
+        if weights == DType::BF16 && bf16_attention::takes(dim) { DType::BF16 } else { DType::F32 }
     }
 
     fn hold_keys(keys: Tensor<Self, 3>, dtype: DType) -> Tensor<Self, 3> {
-        if dtype != DType::BF16 {
-            return keys;
-        }
-        let _clock = clock(Op::Cache, passes(&keys, 1, 2));
-        let (shape, keys) = (keys.shape(), packed(&keys));
-        let mut narrowed = vec![bf16::ZERO; shape.num_elements()];
-        share_out_parts(&mut narrowed, ELEMENTS_PER_TASK, |part, narrowed| {
-            narrow_all(&slice(&keys)[part * ELEMENTS_PER_TASK..][..narrowed.len()], 1.0, narrowed);
-        });
-        wrap(FlexTensor::new(Bytes::from_elems(narrowed), Layout::contiguous(shape), DType::BF16))
+        cache::hold_keys(keys, dtype)
     }
 
     fn causal_attention(
@@ -308,10 +321,10 @@ impl FusedOps for Flex {
         let _clock = clock(Op::Attention, scores(q, span, heads, 2));
         if let (Some(k), Some(v)) = (held_in(k, DType::BF16), held_in(v, DType::BF16)) {
             let (shape, columns) = (q.dims(), k.layout().shape()[1]);
-            let out = ba::forward(slice(&packed(q)), bf16_slice(&k), bf16_slice(&v), columns, span, heads);
+            let out = bf16_attention::forward(slice(&packed(q)), bf16_slice(&k), bf16_slice(&v), columns, span, heads);
             return (tensor(out, shape), None);
         }
-        let (out, lse) = fa::forward(q, k, v, span, heads);
+        let (out, lse) = attention::forward(q, k, v, span, heads);
         (out, Some(lse))
     }
 
@@ -327,39 +340,15 @@ impl FusedOps for Flex {
     ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
         let _clock = clock(Op::AttentionBackward, scores(q, span, heads, 5));
         let lse = lse.expect("the forward pass keeps its denominators");
-        fa::backward(dy, q, k, v, out, lse, span, heads)
+        attention::backward(dy, q, k, v, out, lse, span, heads)
     }
 
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
-        let _clock = clock(Op::Cache, passes(new, 0, 2));
-        let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
-        let (new, in_bf16) = (packed(new), cache.dtype() == DType::BF16);
-        // Burn's slice_assign copies the whole cache at every token; this one writes in place.
-        let mut cache = own(cache);
-        for (row, (new, &at)) in slice(&new).chunks_exact(width * channels).zip(&span.at).enumerate() {
-            let place = (row * columns + at) * channels..(row * columns + at + width) * channels;
-            match in_bf16 {
-                true => narrow_all(new, 1.0, &mut cache.storage_mut()[place]),
-                false => cache.storage_mut::<f32>()[place].copy_from_slice(new),
-            }
-        }
-        wrap(cache)
+        cache::write(cache, new, span)
     }
 
     fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
-        let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
-        let (new, in_bf16) = (packed(new), cache.dtype() == DType::BF16);
-        let mut cache = own(cache);
-        // What is beyond the new columns is written before it is read: each token writes its own column first.
-        for (from, &row) in rows.iter().enumerate() {
-            let (from, to) = (from * width * channels, row * columns * channels);
-            let (from, to) = (from..from + width * channels, to..to + width * channels);
-            match in_bf16 {
-                true => cache.storage_mut()[to].copy_from_slice(&bf16_slice(&new)[from]),
-                false => cache.storage_mut()[to].copy_from_slice(&slice(&new)[from]),
-            }
-        }
-        wrap(cache)
+        cache::put(cache, rows, new)
     }
 
     fn cross_entropy(

@@ -15,7 +15,7 @@ use half::bf16;
 use super::bf16_engine::Engine;
 use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow, narrow_all};
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
+use super::primitives::{Matrix, Shared, gemm, vectorised};
 use super::team::share_out;
 
 /// Rows up to which the weights are taken as they pass by.

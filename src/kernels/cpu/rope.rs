@@ -3,10 +3,10 @@
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 
-use super::Turn;
-use super::flex_primitives::{own, packed, rows_per_task, slice, vectorised, wrap};
+use super::primitives::{own, packed, rows_per_task, slice, vectorised, wrap};
 use super::profile::{Op, clock, passes};
 use super::team::share_out_parts;
+use crate::kernels::Turn;
 
 /// [`super::FusedOps::rope`] of queries or keys.
 pub(super) fn turned(x: Tensor<Flex, 2>, angles: &Tensor<Flex, 2>, turn: Turn) -> Tensor<Flex, 2> {

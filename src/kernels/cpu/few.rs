@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 
 use super::bf16::PER_TASK;
 use super::bf16_tiles::BLOCK;
-use super::flex_primitives::Shared;
+use super::primitives::Shared;
 use super::team::share_out;
 
 /// Numbers of a matrix from which on reading it decides: more than the first-level cache holds.

@@ -16,7 +16,7 @@ use half::bf16;
 use super::bf16::{FEW, Wide, add_block, add_by_tiles, add_few, add_in_f32, is_block, rounded};
 use super::bf16_engine::Engine;
 use super::bf16_tiles::{BLOCK, STEP, TILE, Tile};
-use super::flex_primitives::vectorised;
+use super::primitives::vectorised;
 use super::team::share_out_parts;
 
 /// Bytes of a row's scale.

@@ -13,7 +13,7 @@ use half::slice::HalfBitsSliceExt;
 
 use super::bf16_engine::Engine;
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::flex_primitives::{Shared, vectorised};
+use super::primitives::{Shared, vectorised};
 use super::team::{share_out, share_out_parts, threads};
 
 /// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.

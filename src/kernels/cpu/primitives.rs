@@ -309,4 +309,15 @@ mod tests {
             assert!((sum_of([a, b], |[a, b]| a * b) - right).abs() < 1e-4, "{width}");
         }
     }
+
+    #[test]
+    fn exp_is_within_two_ulp() {
+        let mut worst = 0.0f64;
+        for i in -870..880 {
+            let x = i as f32 / 10.0;
+            let exact = f64::from(x).exp();
+            worst = worst.max((f64::from(exp(x)) - exact).abs() / exact);
+        }
+        assert!(worst < 2.0 * f64::from(f32::EPSILON), "relative error {worst}");
+    }
 }

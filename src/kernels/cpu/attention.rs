@@ -7,11 +7,9 @@ use std::cell::RefCell;
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 
-use super::flex_primitives::{
-    Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum,
-};
+use super::primitives::{Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum};
 use super::team::{share_out, threads};
-use super::types::{Heads, Span};
+use crate::kernels::types::{Heads, Span};
 
 /// Queries per tile: the scores of a tile over 2048 columns fit the second-level cache.
 const TILE: usize = 64;

@@ -1,5 +1,5 @@
 //! Attention over keys and values that are held in bf16, where no backward pass follows: of one query for each head as
-//! [`super::flex_attention`] makes it, of more by products of bf16 with sums in f32.
+//! [`super::attention`] makes it, of more by products of bf16 with sums in f32.
 //!
 //! A task has some queries of one row, and one key-value head. It lays the keys and the values into panels once. The scores of
 //! 32 queries become exponentials, which are summed up in f32 and, rounded to bf16, meet the values; the sum divides the output
@@ -11,13 +11,13 @@ use std::ops::Range;
 use burn::backend::Flex;
 use half::bf16;
 
+use super::attention::Sizes;
 use super::bf16_engine::Engine;
 use super::bf16_sums::{narrow, of_panel};
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, Strided, TILE, Tile};
-use super::flex_attention::Sizes;
-use super::flex_primitives::{Shared, vectorised};
+use super::primitives::{Shared, vectorised};
 use super::team::{share_out, threads};
-use super::types::{Heads, Span};
+use crate::kernels::types::{Heads, Span};
 
 /// Queries of a task: enough that laying out keys and values counts little beside the products.
 const QUERIES: usize = 128;
@@ -226,8 +226,8 @@ unsafe fn product(engine: Engine, a: &[Tile], steps: usize, b: [&[Tile]; 2], to:
 
 #[cfg(test)]
 mod tests {
-    use super::super::flex_attention;
-    use super::super::flex_primitives::{slice, tensor};
+    use super::super::attention;
+    use super::super::primitives::{slice, tensor};
     use super::*;
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
             let [k, v] = [2, 3].map(|seed| made_up(rows * columns * heads.key_value * heads.dim, seed));
             let whole = |values: &[f32]| tensor(values.to_vec(), [rows, columns, heads.key_value * heads.dim]);
             let queries = tensor(q.clone(), [rows * width, heads.query * heads.dim]);
-            let (right, _) = flex_attention::forward(&queries, &whole(&k), &whole(&v), &span, heads);
+            let (right, _) = attention::forward(&queries, &whole(&k), &whole(&v), &span, heads);
             let [k, v] = [k, v].map(|values| values.into_iter().map(bf16::from_f32).collect::<Vec<_>>());
             let found = forward(&q, &k, &v, columns, &span, heads);
             let right = right.into_primitive().tensor();
