@@ -8,38 +8,12 @@
 //!
 //! Matrices are `[tokens, channels]`; tokens are `rows x width` in row-major order.
 
-#[cfg(feature = "cpu")]
-mod bf16;
-#[cfg(feature = "cpu")]
-mod bf16_engine;
-#[cfg(feature = "cpu")]
-mod bf16_gated;
-#[cfg(feature = "cpu")]
-mod bf16_projections;
-#[cfg(feature = "cpu")]
-mod bf16_sums;
-#[cfg(feature = "cpu")]
-mod bf16_tiles;
-#[cfg(all(feature = "cpu", target_arch = "x86_64"))]
-mod bf16_x86;
 mod composed;
+#[cfg(feature = "cpu")]
+mod cpu;
 #[cfg(feature = "gpu")]
 mod cube;
 mod examination;
-#[cfg(feature = "cpu")]
-mod flex;
-#[cfg(feature = "cpu")]
-mod flex_attention;
-#[cfg(feature = "cpu")]
-mod flex_primitives;
-#[cfg(feature = "cpu")]
-mod flex_projections;
-#[cfg(feature = "cpu")]
-mod flex_rope;
-#[cfg(feature = "cpu")]
-mod profile;
-#[cfg(feature = "cpu")]
-mod q8;
 // What these lints ask for is not in the language of kernels.
 #[cfg(feature = "gpu")]
 #[path = "../../shaders/mod.rs"]
@@ -54,21 +28,17 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
 #[cfg(all(test, feature = "cpu"))]
-pub(crate) use bf16_sums::IN_PANELS;
-pub use examination::{Bodies, OperationResult, operations};
+pub(crate) use cpu::IN_PANELS;
 #[cfg(feature = "cpu")]
-pub use profile::Profile;
+pub use cpu::multiplies_bf16;
+#[cfg(feature = "cpu")]
+pub use cpu::profile::Profile;
 #[cfg(all(test, feature = "cpu"))]
-pub(crate) use profile::counting::{Counted, counted};
+pub(crate) use cpu::profile::counting::{Counted, counted};
+pub use examination::{Bodies, OperationResult, operations};
 pub use types::{
     AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
 };
-
-/// Whether this processor multiplies bf16, at twice the rate of f32 or more.
-#[cfg(feature = "cpu")]
-pub fn multiplies_bf16() -> bool {
-    bf16_engine::Engine::of_this_machine() != bf16_engine::Engine::Plain
-}
 
 /// Scores that composed attention makes at once, over rows, heads, queries and columns: 64 MiB, of which the backward pass
 /// holds about five. With 32 heads and two texts of 2048 tokens, all of a block's scores would be 1 GiB.
@@ -323,8 +293,19 @@ pub trait FusedOps: Backend {
         (composed::rope(q, angles, turn), composed::rope(k, angles, turn))
     }
 
+    /// The dtype in which a block whose matrices are of dtype `weights` holds keys and values of heads of `dim` numbers where no backward pass
+    /// follows.
+    fn key_dtype(_weights: DType, _dim: usize) -> DType {
+        DType::F32
+    }
+
+    /// Keys or values in f32, in the dtype in which they are held.
+    fn hold_keys(keys: Tensor<Self, 3>, dtype: DType) -> Tensor<Self, 3> {
+        if keys.dtype() == dtype { keys } else { keys.cast(dtype) }
+    }
+
     /// Causal grouped-query attention. `q [rows · width, query · dim]`; `k`, `v [rows, columns, key_value · dim]`.
-    /// Gives the output `[rows · width, query · dim]` and, for the backward pass, the log of each softmax's
+    /// Keys and values may be in [`FusedOps::key_dtype`]. Gives the output `[rows · width, query · dim]` and, for the backward pass, the log of each softmax's
     /// denominator `[rows, query · width]` (empty where the backward pass does not want it).
     fn causal_attention(
         q: &Tensor<Self, 2>,

@@ -250,14 +250,3 @@ fn adamw_is_the_same_native_and_composed() {
     close("first", native.1, reference.1);
     close("second", native.2, reference.2);
 }
-
-#[test]
-fn exp_is_within_two_ulp() {
-    let mut worst = 0.0f64;
-    for i in -870..880 {
-        let x = i as f32 / 10.0;
-        let exact = f64::from(x).exp();
-        worst = worst.max((f64::from(flex_primitives::exp(x)) - exact).abs() / exact);
-    }
-    assert!(worst < 2.0 * f64::from(f32::EPSILON), "relative error {worst}");
-}

@@ -1,6 +1,6 @@
 //! One transformer block, forward and backward.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::cache::Slot;
 use super::config::PROJECTIONS;
@@ -86,7 +86,7 @@ impl<B: FusedOps> Block<B> {
 
     /// `[rows · width, hidden]` to the same, before any steering, with what [`Block::backward`] needs.
     pub fn forward(&self, x: Tensor<B, 2>, pass: &Pass<B>) -> (Tensor<B, 2>, Kept<B>) {
-        let (mid, attention) = self.attend(x, pass, None);
+        let (mid, attention) = self.attend(x, pass, None, DType::F32);
         let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
         let [gate, up] = linear::forward(&m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj]);
         drop(m);
@@ -97,15 +97,27 @@ impl<B: FusedOps> Block<B> {
     /// The same where no backward pass will follow. With a cache, keys and values of earlier tokens come from it and the new
     /// ones go into it.
     pub fn infer(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> Tensor<B, 2> {
-        let (mid, _) = self.attend(x, pass, cache);
+        let (mid, _) = self.attend(x, pass, cache, self.key_dtype());
         let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
         let gated = linear::gated(&m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj]);
         drop(m);
         linear::add_forward(&mid, &gated, &self.down_proj)
     }
 
-    /// The first half of a block: the residual stream with the attention's output.
-    fn attend(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> (Tensor<B, 2>, KeptAttention<B>) {
+    /// The dtype of keys and values where no backward pass follows.
+    pub fn key_dtype(&self) -> DType {
+        B::key_dtype(self.k_proj.weight.dtype(), self.heads.dim)
+    }
+
+    /// The first half of a block: the residual stream with the attention's output. Keys and values that do not come from a cache
+    /// are held in `dtype`.
+    fn attend(
+        &self,
+        x: Tensor<B, 2>,
+        pass: &Pass<B>,
+        cache: Option<&mut Slot<B>>,
+        dtype: DType,
+    ) -> (Tensor<B, 2>, KeptAttention<B>) {
         let (rows, width) = (pass.span.rows(), pass.span.width);
         let n = B::rms_norm(&x, &self.input_layernorm, self.epsilon);
         let [q, k, v] = linear::forward(&n, self.qkv.as_ref(), [&self.q_proj, &self.k_proj, &self.v_proj]);
@@ -121,7 +133,7 @@ impl<B: FusedOps> Block<B> {
             None => {
                 let shape = [rows, width, self.heads.key_value * self.heads.dim];
                 let (q, k) = B::rope(q, k, &pass.angles, Turn::Forth);
-                (q, k.reshape(shape), v.reshape(shape))
+                (q, B::hold_keys(k.reshape(shape), dtype), B::hold_keys(v.reshape(shape), dtype))
             }
         };
         let (attended, lse) = B::causal_attention(&q, &k, &v, &pass.span, self.heads);

@@ -1,11 +1,11 @@
 //! Keys and values of the tokens so far: preallocated, written in place, ended rows given to others.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 use super::pass::Pass;
 use crate::kernels::FusedOps;
 
-/// The cache of one batch, `[rows, columns, key-value channels]` per block. It may have more rows than a pass.
+/// The cache of one batch, `[rows, columns, key-value channels]` per block, in the dtype of [`FusedOps::key_dtype`]. It may have more rows than a pass.
 #[derive(Debug)]
 pub struct KvCache<B: FusedOps> {
     blocks: Vec<Slot<B>>,
@@ -40,10 +40,11 @@ impl<B: FusedOps> Slot<B> {
 }
 
 impl<B: FusedOps> KvCache<B> {
-    /// An empty cache.
-    pub fn new(blocks: usize, rows: usize, columns: usize, channels: usize, device: &B::Device) -> Self {
-        let empty = || Tensor::zeros([rows, columns, channels], device);
-        Self { blocks: (0..blocks).map(|_| Slot(Some((empty(), empty())))).collect(), rows, columns }
+    /// An empty cache of as many blocks as there are dtypes.
+    pub fn new(blocks: &[DType], [rows, columns, channels]: [usize; 3], device: &B::Device) -> Self {
+        let empty = |dtype: DType| Tensor::zeros([rows, columns, channels], (device, dtype));
+        let slot = |dtype: &DType| Slot(Some((empty(*dtype), empty(*dtype))));
+        Self { blocks: blocks.iter().map(slot).collect(), rows, columns }
     }
 
     /// Rows, those that no pass uses yet included.
@@ -82,7 +83,7 @@ impl<B: FusedOps> KvCache<B> {
         // Added to zeros, or a view would keep the whole cache alive.
         let part = |t: &Tensor<B, 3>| {
             let part = t.clone().narrow(0, row, 1).narrow(1, 0, columns);
-            Tensor::zeros(part.dims(), &part.device()) + part
+            Tensor::zeros(part.dims(), (&part.device(), part.dtype())) + part
         };
         let copy = |slot: &Slot<B>| Slot(slot.0.as_ref().map(|(k, v)| (part(k), part(v))));
         Self { blocks: self.blocks.iter().map(copy).collect(), rows: 1, columns }
@@ -108,7 +109,7 @@ impl<B: FusedOps> KvCache<B> {
         for slot in &mut self.blocks {
             slot.map(|t| {
                 let [_, columns, channels] = t.dims();
-                let empty = Tensor::zeros([more, columns, channels], &t.device());
+                let empty = Tensor::zeros([more, columns, channels], (&t.device(), t.dtype()));
                 Tensor::cat(vec![t, empty], 0)
             });
         }
@@ -126,7 +127,7 @@ impl<B: FusedOps> KvCache<B> {
                 if columns < old {
                     return t.narrow(1, 0, columns);
                 }
-                let empty = Tensor::zeros([rows, columns - old, channels], &t.device());
+                let empty = Tensor::zeros([rows, columns - old, channels], (&t.device(), t.dtype()));
                 Tensor::cat(vec![t, empty], 1)
             });
         }
@@ -142,7 +143,10 @@ impl<B: FusedOps> KvCache<B> {
             end.iter().flat_map(|&end| (0..columns).map(move |c| if c < end { 1.0 } else { 0.0 })).collect();
         let kept = Tensor::<B, 3>::from_data(TensorData::new(kept, [end.len(), columns, 1]), device);
         for slot in &mut self.blocks {
-            slot.map(|t| t * kept.clone());
+            slot.map(|t| {
+                let kept = kept.clone().cast(t.dtype());
+                t * kept
+            });
         }
     }
 }

@@ -128,7 +128,8 @@ impl<B: FusedOps> Transformer<B> {
     /// An empty cache for `rows` texts of up to `columns` tokens.
     pub fn cache(&self, rows: usize, columns: usize) -> KvCache<B> {
         let channels = self.config.num_key_value_heads * self.config.head_dim;
-        KvCache::new(self.blocks.len(), rows, columns, channels, &self.device)
+        let dtypes: Vec<_> = self.blocks.iter().map(Block::key_dtype).collect();
+        KvCache::new(&dtypes, [rows, columns, channels], &self.device)
     }
 
     /// The tensors that learn, with their names in the checkpoint, in the order in which the backward pass gives their

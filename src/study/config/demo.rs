@@ -26,6 +26,7 @@ pub fn real_config(model: &Path, quick: bool, seed: u64) -> Result<StudyConfig> 
     config.seeds.iter_mut().for_each(|own| *own = own.wrapping_add(seed));
     if quick {
         config.seeds.truncate(1);
+        config.vector.rollouts = 2;
         let arms = &mut config.arms;
         arms.preventative = vec![1.25];
         arms.inference = vec![2.0];

@@ -3,13 +3,12 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::bf16::{PER_TASK, Weights, columns, is_block};
 use super::bf16_engine::Engine;
 use super::bf16_sums::{Tiled, of_panel};
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::flex_primitives::{Shared, written};
+use super::primitives::{Shared, written};
+use super::team::{share_out, threads};
 
 type Square = [f32; BLOCK * BLOCK];
 
@@ -29,8 +28,8 @@ pub(super) fn gated(engine: Engine, x: &[f32], inner: usize, both: [Weights<'_>;
 fn by_weights(engine: Engine, x: &[f32], inner: usize, both: [Weights<'_>; 2], out: Shared) {
     let (rows, steps, outer) = (x.len() / inner, inner / STEP, both[0].outer());
     let (_, panel) = columns(engine, x, inner);
-    let tasks = (0..outer).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(2 * rows * inner * BLOCK));
-    tasks.for_each(|n| {
+    let at_once = PER_TASK.div_ceil(2 * rows * inner * BLOCK) * BLOCK;
+    let block = |n: usize| {
         let products = both.map(|weights| {
             let first = weights.row(n).as_ptr().cast::<u16>();
             let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
@@ -41,6 +40,9 @@ fn by_weights(engine: Engine, x: &[f32], inner: usize, both: [Weights<'_>; 2], o
         engine.gate(&products[0], &products[1], &mut square);
         // SAFETY: this task alone writes these outputs.
         unsafe { engine.put_turned(&square, rows, Block { first: out.at(n), stride: outer }) };
+    };
+    share_out(outer.div_ceil(at_once), |task| {
+        (task * at_once..outer.min((task + 1) * at_once)).step_by(BLOCK).for_each(block);
     });
 }
 
@@ -50,11 +52,10 @@ fn by_rows(engine: Engine, x: &[f32], inner: usize, both: [Weights<'_>; 2], out:
     let x = Tiled::new(x, inner, 1.0);
     let fills = both.map(|weights| weights.transposed(engine));
     let bands = outer.div_ceil(BLOCK);
-    let groups = (2 * rayon::current_num_threads()).div_ceil(bands);
+    let groups = (2 * threads()).div_ceil(bands);
     let at_once = rows.div_ceil(BLOCK).div_ceil(groups) * BLOCK;
-    let parts = rows.div_ceil(at_once);
-    (0..bands * parts).into_par_iter().for_each(|task| {
-        let (column, first) = (task / parts * BLOCK, task % parts * at_once);
+    share_out(bands * rows.div_ceil(at_once), |task| {
+        let (first, column) = (task / bands * at_once, task % bands * BLOCK);
         of_panel(4 * steps, |panel| {
             for (index, tile) in panel.iter_mut().enumerate() {
                 let (part, step) = (index / steps, index % steps);
@@ -63,6 +64,7 @@ fn by_rows(engine: Engine, x: &[f32], inner: usize, both: [Weights<'_>; 2], out:
             }
             let tiles: [&[Tile]; 4] = std::array::from_fn(|part| &panel[part * steps..][..steps]);
             for row in (first..(first + at_once).min(rows)).step_by(BLOCK) {
+                engine.prefetch(out.at(row * outer + column), outer, BLOCK.min(rows - row), true);
                 // SAFETY: the tiles of 32 rows are there, with zeros behind the last.
                 let products = [[tiles[0], tiles[1]], [tiles[2], tiles[3]]]
                     .map(|b| unsafe { product(engine, x.block(row, 0), b) });

@@ -4,6 +4,25 @@
 //!
 //! Everything here is f32, and frozen matrices may be bf16 or 8 bits; other dtypes take the composed body.
 
+mod attention;
+mod bf16;
+mod bf16_attention;
+mod bf16_engine;
+mod bf16_gated;
+mod bf16_projections;
+mod bf16_sums;
+mod bf16_tiles;
+#[cfg(target_arch = "x86_64")]
+mod bf16_x86;
+mod cache;
+mod few;
+mod primitives;
+pub(super) mod profile;
+mod projections;
+mod q8;
+mod rope;
+mod team;
+
 use std::mem::MaybeUninit;
 
 use burn::backend::Flex;
@@ -11,14 +30,22 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::bf16::Weights;
-use super::flex_attention as fa;
-use super::flex_primitives::*;
-use super::flex_projections as fp;
-use super::flex_rope::turned;
-use super::profile::{Op, clock, passes, scores};
-use super::q8::{self, Weights8};
+use self::bf16::Weights;
+use self::bf16_engine::Engine;
+use self::primitives::*;
+use self::profile::{Op, clock, passes, scores};
+use self::q8::Weights8;
+use self::rope::turned;
+use self::team::{share_out_each, share_out_parts, threads};
 use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, Turn, composed};
+
+#[cfg(test)]
+pub(crate) use bf16_sums::IN_PANELS;
+
+/// Whether this processor multiplies bf16, at twice the rate of f32 or more.
+pub fn multiplies_bf16() -> bool {
+    Engine::of_this_machine() != Engine::Plain
+}
 
 impl FusedOps for Flex {
     const COMPOSES_ATTENTION: bool = false;
@@ -47,7 +74,7 @@ impl FusedOps for Flex {
     }
 
     fn at_once(tokens: usize, hidden: usize) -> usize {
-        if tokens * hidden * hidden >= FILLS_THE_CORES { 1 } else { rayon::current_num_threads() }
+        if tokens * hidden * hidden >= FILLS_THE_CORES { 1 } else { threads() }
     }
 
     const VIEW_BYTES: usize = 1;
@@ -59,15 +86,15 @@ impl FusedOps for Flex {
         stack: Option<&Tensor<Self, 2>>,
         projections: &[Projection<'_, Self>],
     ) -> Option<Vec<Tensor<Self, 2>>> {
-        fp::forward(x, stack, projections)
+        projections::forward(x, stack, projections)
     }
 
     fn gated_at_once(x: &Tensor<Self, 2>, both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
-        fp::gated(x, both)
+        projections::gated(x, both)
     }
 
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
-        fp::add_forward(sum, x, &projection)
+        projections::add_forward(sum, x, &projection)
             .unwrap_or_else(|| sum.clone() + Self::project(x, None, &[projection]).remove(0))
     }
 
@@ -77,22 +104,22 @@ impl FusedOps for Flex {
         projections: &[Projection<'_, Self>],
         learns: bool,
     ) -> Option<ProjectionGrads<Self>> {
-        fp::backward(x, dys, projections, learns)
+        projections::backward(x, dys, projections, learns)
     }
 
     fn affine(x: &Tensor<Self, 2>, weight: &Tensor<Self, 2>, bias: Option<&Tensor<Self, 1>>) -> Tensor<Self, 2> {
-        if let Some(mut ys) = fp::forward(x, None, &[Projection { weight, bias, lora: None }]) {
+        if let Some(mut ys) = projections::forward(x, None, &[Projection { weight, bias, lora: None }]) {
             return ys.remove(0);
         }
-        let _clock = clock(Op::Product, fp::product(x.dims(), weight));
+        let _clock = clock(Op::Product, projections::product(x.dims(), weight));
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
         let is_held = [DType::I8, DType::BF16].into_iter().any(|dtype| held_in(weight, dtype).is_some());
         if !is_f32(x) || !(is_f32(weight) || is_held) {
             return composed::affine(x, weight, bias);
         }
-        if bias.is_some() || is_held {
+        if bias.is_some() || is_held || few::takes(n, outer, inner) {
             let mut out = bias.map_or_else(|| vec![0.0; n * outer], |bias| slice(&packed(bias)).repeat(n));
-            fp::add_product(slice(&packed(x)), n, weight, &mut out);
+            projections::add_product(slice(&packed(x)), n, weight, &mut out);
             return tensor(out, [n, outer]);
         }
         let (x, weight) = (x.clone().into_primitive().tensor(), weight.clone().into_primitive().tensor());
@@ -108,7 +135,7 @@ impl FusedOps for Flex {
         if !is_f32(a) || !is_f32(b) {
             return Self::add_matmul(Tensor::zeros(shape, (&a.device(), DType::F32)), a, b, alpha);
         }
-        let _clock = clock(Op::ProductBackward, fp::product(a.dims(), b));
+        let _clock = clock(Op::ProductBackward, projections::product(a.dims(), b));
         let (a, b) = (a.clone().into_primitive().tensor(), b.clone().into_primitive().tensor());
         let (ma, mb) = (Matrix::of(&a), Matrix::of(&b));
         let parallelism = parallelism(ma.rows, mb.columns, ma.columns);
@@ -119,7 +146,7 @@ impl FusedOps for Flex {
     }
 
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
-        let _clock = clock(Op::ProductBackward, fp::product(a.dims(), b));
+        let _clock = clock(Op::ProductBackward, projections::product(a.dims(), b));
         let held = held_in(b, DType::BF16);
         if !is_f32(&sum) || !is_f32(a) || !(is_f32(b) || held.is_some()) {
             return composed::add_matmul(sum, a, b, alpha);
@@ -143,13 +170,16 @@ impl FusedOps for Flex {
         let [n, d] = x.dims();
         let (x, gain) = (packed(x), packed(gain));
         let norms = |out: &mut [MaybeUninit<f32>]| {
-            out.par_chunks_mut(d).zip(slice(&x).par_chunks(d)).with_min_len(rows_per_task(d)).for_each(|(out, x)| {
+            let part = d * rows_per_task(d);
+            share_out_parts(out, part, |index, out| {
                 vectorised(
                     #[inline(always)]
                     || {
-                        let r = inverse_rms(x, epsilon);
-                        for ((o, x), g) in out.iter_mut().zip(x).zip(slice(&gain)) {
-                            o.write(x * r * g);
+                        for (out, x) in out.chunks_exact_mut(d).zip(slice(&x)[index * part..].chunks_exact(d)) {
+                            let r = inverse_rms(x, epsilon);
+                            for ((o, x), g) in out.iter_mut().zip(x).zip(slice(&gain)) {
+                                o.write(x * r * g);
+                            }
                         }
                     },
                 )
@@ -172,22 +202,23 @@ impl FusedOps for Flex {
         let (dy, x, gain) = (packed(dy), packed(x), packed(gain));
         let (dys, xs, gains) = (slice(&dy), slice(&x), slice(&gain));
         let mut out = own(residual);
-        out.storage_mut::<f32>()
-            .par_chunks_mut(d)
-            .zip(dys.par_chunks(d).zip(xs.par_chunks(d)))
-            .with_min_len(rows_per_task(d))
-            .for_each(|(out, (dy, x))| {
-                vectorised(
-                    #[inline(always)]
-                    || {
+        let part = d * rows_per_task(d);
+        share_out_parts(out.storage_mut::<f32>(), part, |index, out| {
+            let from = index * part;
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = dys[from..].chunks_exact(d).zip(xs[from..].chunks_exact(d));
+                    for (out, (dy, x)) in out.chunks_exact_mut(d).zip(rows) {
                         let r = inverse_rms(x, epsilon);
                         let inner = sum_of([x, dy, gains], |[x, dy, gain]| x * dy * gain) * r * r / d as f32;
                         for ((out, x), (dy, gain)) in out.iter_mut().zip(x).zip(dy.iter().zip(gains)) {
                             *out += r * (gain * dy - x * inner);
                         }
-                    },
-                )
-            });
+                    }
+                },
+            )
+        });
         let dgain = want_gain.then(|| {
             let mut sum = vec![0.0f32; d];
             for (dy, x) in dys.chunks(d).zip(xs.chunks(d)) {
@@ -212,18 +243,17 @@ impl FusedOps for Flex {
         let (gate, up) = (packed(gate), packed(up));
         let chunk = ELEMENTS_PER_TASK;
         let gated = |out: &mut [MaybeUninit<f32>]| {
-            out.par_chunks_mut(chunk).zip(slice(&gate).par_chunks(chunk)).zip(slice(&up).par_chunks(chunk)).for_each(
-                |((out, gate), up)| {
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
-                                o.write(g / (1.0 + exp(-g)) * u);
-                            }
-                        },
-                    )
-                },
-            );
+            share_out_parts(out, chunk, |part, out| {
+                let (gate, up) = (&slice(&gate)[part * chunk..], &slice(&up)[part * chunk..]);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
+                            o.write(g / (1.0 + exp(-g)) * u);
+                        }
+                    },
+                )
+            });
         };
         // SAFETY: every part is written whole.
         tensor(unsafe { filled(shape[0] * shape[1], gated) }, shape)
@@ -240,24 +270,22 @@ impl FusedOps for Flex {
         let (n, chunk) = (shape[0] * shape[1], ELEMENTS_PER_TASK);
         let mut dup = Vec::with_capacity(n);
         let both = |dgate: &mut [MaybeUninit<f32>]| {
-            dgate
-                .par_chunks_mut(chunk)
-                .zip(dup.spare_capacity_mut()[..n].par_chunks_mut(chunk))
-                .zip(slice(&dy).par_chunks(chunk))
-                .zip(slice(&gate).par_chunks(chunk).zip(slice(&up).par_chunks(chunk)))
-                .for_each(|(((dgate, dup), dy), (gate, up))| {
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            let places = dgate.iter_mut().zip(dup).zip(dy.iter().zip(gate).zip(up));
-                            for ((dgate, dup), ((dy, gate), up)) in places {
-                                let s = 1.0 / (1.0 + exp(-gate));
-                                dgate.write(dy * up * s * (1.0 + gate * (1.0 - s)));
-                                dup.write(dy * gate * s);
-                            }
-                        },
-                    )
-                })
+            let dup = dup.spare_capacity_mut()[..n].chunks_mut(chunk);
+            share_out_each(dgate.chunks_mut(chunk).zip(dup), |part, (dgate, dup)| {
+                let from = part * chunk;
+                let (dy, gate, up) = (&slice(&dy)[from..], &slice(&gate)[from..], &slice(&up)[from..]);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let places = dgate.iter_mut().zip(dup.iter_mut()).zip(dy.iter().zip(gate).zip(up));
+                        for ((dgate, dup), ((dy, gate), up)) in places {
+                            let s = 1.0 / (1.0 + exp(-gate));
+                            dgate.write(dy * up * s * (1.0 + gate * (1.0 - s)));
+                            dup.write(dy * gate * s);
+                        }
+                    },
+                )
+            });
         };
         // SAFETY: every part of both is written whole.
         let dgate = unsafe { filled(n, both) };
@@ -275,6 +303,14 @@ impl FusedOps for Flex {
         (turned(q, angles, turn), turned(k, angles, turn))
     }
 
+    fn key_dtype(weights: DType, dim: usize) -> DType {
+        if weights == DType::BF16 && bf16_attention::takes(dim) { DType::BF16 } else { DType::F32 }
+    }
+
+    fn hold_keys(keys: Tensor<Self, 3>, dtype: DType) -> Tensor<Self, 3> {
+        cache::hold_keys(keys, dtype)
+    }
+
     fn causal_attention(
         q: &Tensor<Self, 2>,
         k: &Tensor<Self, 3>,
@@ -283,7 +319,12 @@ impl FusedOps for Flex {
         heads: Heads,
     ) -> (Tensor<Self, 2>, Option<Tensor<Self, 2>>) {
         let _clock = clock(Op::Attention, scores(q, span, heads, 2));
-        let (out, lse) = fa::forward(q, k, v, span, heads);
+        if let (Some(k), Some(v)) = (held_in(k, DType::BF16), held_in(v, DType::BF16)) {
+            let (shape, columns) = (q.dims(), k.layout().shape()[1]);
+            let out = bf16_attention::forward(slice(&packed(q)), bf16_slice(&k), bf16_slice(&v), columns, span, heads);
+            return (tensor(out, shape), None);
+        }
+        let (out, lse) = attention::forward(q, k, v, span, heads);
         (out, Some(lse))
     }
 
@@ -299,32 +340,15 @@ impl FusedOps for Flex {
     ) -> (Tensor<Self, 2>, Tensor<Self, 3>, Tensor<Self, 3>) {
         let _clock = clock(Op::AttentionBackward, scores(q, span, heads, 5));
         let lse = lse.expect("the forward pass keeps its denominators");
-        fa::backward(dy, q, k, v, out, lse, span, heads)
+        attention::backward(dy, q, k, v, out, lse, span, heads)
     }
 
     fn cache_write(cache: Tensor<Self, 3>, new: &Tensor<Self, 3>, span: &Span<Self>) -> Tensor<Self, 3> {
-        let _clock = clock(Op::Cache, passes(new, 0, 2));
-        let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
-        let new = packed(new);
-        // Burn's slice_assign copies the whole cache at every token; this one writes in place.
-        let mut cache = own(cache);
-        let rows = cache.storage_mut::<f32>().chunks_exact_mut(columns * channels);
-        for ((row, new), &at) in rows.zip(slice(&new).chunks_exact(width * channels)).zip(&span.at) {
-            row[at * channels..(at + width) * channels].copy_from_slice(new);
-        }
-        wrap(cache)
+        cache::write(cache, new, span)
     }
 
     fn cache_put(cache: Tensor<Self, 3>, rows: &[usize], new: &Tensor<Self, 3>) -> Tensor<Self, 3> {
-        let ([_, columns, channels], [_, width, _]) = (cache.dims(), new.dims());
-        let new = packed(new);
-        let mut cache = own(cache);
-        let all = cache.storage_mut::<f32>();
-        // What is beyond the new columns is written before it is read: each token writes its own column first.
-        for (new, &row) in slice(&new).chunks_exact((width * channels).max(1)).zip(rows) {
-            all[row * columns * channels..][..width * channels].copy_from_slice(new);
-        }
-        wrap(cache)
+        cache::put(cache, rows, new)
     }
 
     fn cross_entropy(
@@ -337,30 +361,27 @@ impl FusedOps for Flex {
         let targets: Vec<i32> = targets.clone().into_data().iter::<i32>().collect();
         let weights = packed(weights);
         let mut logits = own(logits);
-        let losses: Vec<f32> = logits
-            .storage_mut::<f32>()
-            .par_chunks_mut(vocabulary)
-            .zip(targets.par_iter().zip(slice(&weights)))
-            .with_min_len(rows_per_task(vocabulary))
-            .map(|(row, (&target, &weight))| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        let (top, aim) = (max_of(row), row[target as usize]);
-                        for x in row.iter_mut() {
-                            *x = exp(*x - top);
-                        }
-                        let sum = sum_of([&*row], |[x]| x);
-                        let share = weight / sum;
-                        for x in row.iter_mut() {
-                            *x *= share;
-                        }
-                        row[target as usize] -= weight;
-                        weight * (top + sum.ln() - aim)
-                    },
-                )
-            })
-            .collect();
+        let mut losses = vec![0.0f32; targets.len()];
+        let rows = logits.storage_mut::<f32>().chunks_exact_mut(vocabulary);
+        share_out_each(rows.zip(&mut losses), |index, (row, loss)| {
+            let (target, weight) = (targets[index] as usize, slice(&weights)[index]);
+            vectorised(
+                #[inline(always)]
+                || {
+                    let (top, aim) = (max_of(row), row[target]);
+                    for x in row.iter_mut() {
+                        *x = exp(*x - top);
+                    }
+                    let sum = sum_of([&*row], |[x]| x);
+                    let share = weight / sum;
+                    for x in row.iter_mut() {
+                        *x *= share;
+                    }
+                    row[target] -= weight;
+                    **loss = weight * (top + sum.ln() - aim);
+                },
+            )
+        });
         (tensor(vec![losses.iter().sum()], [1]), wrap(logits))
     }
 
@@ -395,25 +416,21 @@ impl FusedOps for Flex {
         let (root, rate) = ((1.0 / bias2.sqrt()) as f32, (step.lr / bias1) as f32);
         let (decay, epsilon) = ((1.0 - step.lr * step.weight_decay) as f32, step.epsilon as f32);
         let chunk = ELEMENTS_PER_TASK;
-        value
-            .storage_mut::<f32>()
-            .par_chunks_mut(chunk)
-            .zip(first.storage_mut::<f32>().par_chunks_mut(chunk))
-            .zip(second.storage_mut::<f32>().par_chunks_mut(chunk))
-            .zip(slice(&gradient).par_chunks(chunk))
-            .for_each(|(((value, first), second), gradient)| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for i in 0..value.len() {
-                            let g = gradient[i] * scale;
-                            first[i] = first[i] * keep1 + g * new1;
-                            second[i] = second[i] * keep2 + g * g * new2;
-                            value[i] = value[i] * decay - rate * first[i] / (second[i].sqrt() * root + epsilon);
-                        }
-                    },
-                )
-            });
+        let parts = value.storage_mut::<f32>().chunks_mut(chunk).zip(first.storage_mut::<f32>().chunks_mut(chunk));
+        let parts = parts.zip(second.storage_mut::<f32>().chunks_mut(chunk)).zip(slice(&gradient).chunks(chunk));
+        share_out_each(parts, |_, (((value, first), second), gradient)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for i in 0..value.len() {
+                        let g = gradient[i] * scale;
+                        first[i] = first[i] * keep1 + g * new1;
+                        second[i] = second[i] * keep2 + g * g * new2;
+                        value[i] = value[i] * decay - rate * first[i] / (second[i].sqrt() * root + epsilon);
+                    }
+                },
+            )
+        });
         (wrap(value), wrap(first), wrap(second))
     }
 }

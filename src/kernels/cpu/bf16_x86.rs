@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
-use super::bf16_tiles::{BLOCK, Begin, Block, PAIRS, Rows, STEP, TILE, Tile};
+use super::bf16_tiles::{BLOCK, Begin, Block, PAIRS, Rows, STEP, Strided, TILE, Tile};
 
 /// Whether there are tiles of bf16 and the system lets this process use them.
 pub(super) fn has_amx() -> bool {
@@ -46,10 +46,56 @@ static CONFIGURATION: Configuration = {
     Configuration(bytes)
 };
 
+/// Asks for the 1024 bytes of a tile at a place.
+macro_rules! prefetch_tile {
+    ($place:literal) => {
+        prefetch_tile!($place, 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
+    };
+    ($place:literal, $($offset:literal)*) => {
+        concat!($("prefetcht0 [", $place, "+", $offset, "]\n"),*)
+    };
+}
+
+/// Asks for the 16 rows of a tile at a place, which is moved behind them, with a distance and three times it from row to row.
+macro_rules! prefetch_rows {
+    ($place:literal, $row:literal, $three:literal) => {
+        concat!(
+            prefetch_rows!(4 $place, $row, $three),
+            prefetch_rows!(4 $place, $row, $three),
+            prefetch_rows!(4 $place, $row, $three),
+            prefetch_rows!(4 $place, $row, $three),
+        )
+    };
+    (4 $place:literal, $row:literal, $three:literal) => {
+        concat!(
+            "prefetcht0 [", $place, "]\n",
+            "prefetcht0 [", $place, "+", $row, "]\n",
+            "prefetcht0 [", $place, "+", $row, "*2]\n",
+            "prefetcht0 [", $place, "+", $three, "]\n",
+            "lea ", $place, ", [", $place, "+", $row, "*4]\n",
+        )
+    };
+}
+
+/// Asks for a block of so many rows of 32 numbers: to be written, or to be read.
+pub(super) fn prefetch(first: *const f32, stride: usize, rows: usize, to_write: bool) {
+    // 32 numbers lie on three cache lines at most.
+    let places = (0..rows).flat_map(|row| [0, 16, 31].map(|column| first.wrapping_add(row * stride + column).cast()));
+    // SAFETY: a prefetch touches nothing.
+    unsafe {
+        match to_write {
+            true => places.for_each(|place| _mm_prefetch::<_MM_HINT_ET0>(place)),
+            false => places.for_each(|place| _mm_prefetch::<_MM_HINT_T0>(place)),
+        }
+    }
+}
+
 /// # Safety
 /// [`has_amx`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
 pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
-    // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes; the rest is the caller's promise.
+    // While four tiles are multiplied, the next four come into the first cache: a tile register cannot be loaded before its last product is
+    // begun, which hides too little of the way from the second one.
+    // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes, and a prefetch touches nothing; the rest is the caller's promise.
     unsafe {
         asm!(
             "ldtilecfg [{t}]",
@@ -60,20 +106,28 @@ pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Bloc
             "tileloadd tmm1, [{from}+{from_stride}*1+64]",
             "tileloadd tmm2, [{t}+{from_stride}*1]",
             "tileloadd tmm3, [{t}+{from_stride}*1+64]",
+            // From here on `from` is the place of a prefetch and `from_stride` three rows.
+            "lea {from_stride}, [{row}+{row}*2]",
             "mov {t}, 64",
             "2:",
             "tileloadd tmm4, [{a0}+{row}*1]",
+            "add {a0}, {step}",
+            "mov {from}, {a0}",
+            prefetch_rows!("{from}", "{row}", "{from_stride}"),
             "tileloadd tmm6, [{b0}+{t}*1]",
-            "tileloadd tmm7, [{b1}+{t}*1]",
-            "tileloadd tmm5, [{a1}+{row}*1]",
+            "add {b0}, 1024",
+            prefetch_tile!("{b0}"),
             "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{b1}+{t}*1]",
+            "add {b1}, 1024",
+            prefetch_tile!("{b1}"),
             "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{a1}+{row}*1]",
+            "add {a1}, {step}",
+            "mov {from}, {a1}",
+            prefetch_rows!("{from}", "{row}", "{from_stride}"),
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {a0}, {step}",
-            "add {a1}, {step}",
-            "add {b0}, 1024",
-            "add {b1}, 1024",
             "dec {steps}",
             "jnz 2b",
             "mov {t}, {stride}",
@@ -85,8 +139,8 @@ pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Bloc
             "tilestored [{t}+{stride}*1+64], tmm3",
             "tilerelease",
             t = inout(reg) &CONFIGURATION => _,
-            from = in(reg) begin.first,
-            from_stride = in(reg) begin.stride * size_of::<f32>(),
+            from = inout(reg) begin.first => _,
+            from_stride = inout(reg) begin.stride * size_of::<f32>() => _,
             to = in(reg) to.first,
             stride = in(reg) to.stride * size_of::<f32>(),
             a0 = inout(reg) a.first[0] => _,
@@ -137,6 +191,80 @@ pub(super) unsafe fn add_by_dots(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Blo
                 _mm512_storeu_ps(sum(i, 1), sums[1]);
             }
         }
+    }
+}
+
+/// 16 numbers from a place on.
+///
+/// # Safety
+/// AVX-512; they are there.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn wide(from: *const bf16) -> __m512 {
+    // SAFETY: the caller's promise.
+    let narrow = unsafe { _mm256_loadu_si256(from.cast()) };
+    _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16))
+}
+
+/// Dot products of `R` queries with every row, `scores [R, rows]`.
+///
+/// # Safety
+/// AVX-512; `dim` is whole vectors of 16.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn dots<const R: usize>(queries: &[f32], with: Strided<'_>, scores: &mut [f32]) {
+    let Strided { numbers, stride, rows, dim } = with;
+    assert!(queries.len() == R * dim && scores.len() == R * rows && numbers.len() >= (rows - 1) * stride + dim);
+    for row in 0..rows {
+        let mut sums = [_mm512_setzero_ps(); R];
+        for place in (0..dim).step_by(16) {
+            // SAFETY: the lengths were looked at.
+            unsafe {
+                let row = wide(numbers.as_ptr().add(row * stride + place));
+                for (query, sum) in sums.iter_mut().enumerate() {
+                    *sum = _mm512_fmadd_ps(row, _mm512_loadu_ps(queries.as_ptr().add(query * dim + place)), *sum);
+                }
+            }
+        }
+        for (query, sum) in sums.into_iter().enumerate() {
+            scores[query * rows + row] = _mm512_reduce_add_ps(sum);
+        }
+    }
+}
+
+/// `R` sums of the rows by weights `[R, rows]`, `out [R, dim]`.
+///
+/// # Safety
+/// AVX-512; `dim` is whole vectors of 16.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn weighted_sums<const R: usize>(weights: &[f32], of: Strided<'_>, out: &mut [f32]) {
+    // So many vectors side by side: one addition need not wait for another, and the sums fit the registers.
+    const WIDE: usize = 4;
+    let Strided { numbers, stride, rows, dim } = of;
+    assert!(weights.len() == R * rows && out.len() == R * dim && numbers.len() >= (rows - 1) * stride + dim);
+    let mut place = 0;
+    while place < dim {
+        let vectors = WIDE.min((dim - place) / 16);
+        let mut sums = [[_mm512_setzero_ps(); WIDE]; R];
+        for row in 0..rows {
+            for vector in 0..WIDE {
+                // Where fewer are left, the last is made again.
+                let here = place + 16 * vector.min(vectors - 1);
+                // SAFETY: the lengths were looked at.
+                unsafe {
+                    let values = wide(numbers.as_ptr().add(row * stride + here));
+                    for (query, sums) in sums.iter_mut().enumerate() {
+                        let weight = _mm512_set1_ps(*weights.get_unchecked(query * rows + row));
+                        sums[vector] = _mm512_fmadd_ps(weight, values, sums[vector]);
+                    }
+                }
+            }
+        }
+        for (query, sums) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().take(vectors).enumerate() {
+                // SAFETY: the lengths were looked at.
+                unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(query * dim + place + 16 * vector), sum) };
+            }
+        }
+        place += 16 * vectors;
     }
 }
 
@@ -218,24 +346,57 @@ unsafe fn turn(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block, put: impl F
     }
 }
 
+/// 2^x within some millionths.
+#[target_feature(enable = "avx512f")]
+fn power_of_2(x: __m512) -> __m512 {
+    // 2^f by Taylor for |f| <= 1/2: (ln 2)^k / k!.
+    const TERMS: [f32; 5] = [0.001_333_36, 0.009_618_13, 0.055_504_11, 0.240_226_5, std::f32::consts::LN_2];
+    let all = |value| _mm512_set1_ps(value);
+    // Far enough that nothing more would be seen, and no power is infinite.
+    let x = _mm512_max_ps(_mm512_min_ps(x, all(120.0)), all(-120.0));
+    let whole = _mm512_roundscale_ps::<0>(x);
+    let part = _mm512_sub_ps(x, whole);
+    let series = TERMS[1..].iter().fold(all(TERMS[0]), |sum, term| _mm512_fmadd_ps(sum, part, all(*term)));
+    _mm512_scalef_ps(_mm512_fmadd_ps(series, part, all(1.0)), whole)
+}
+
+/// Turns scores into `exp(scale · (score - max))`; gives their sum.
+///
+/// # Safety
+/// AVX-512.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn exponentials(scores: &mut [f32], scale: f32) -> f32 {
+    let n = scores.len();
+    let there = |place: usize| u16::MAX >> (TILE - TILE.min(n - place));
+    let mut top = _mm512_set1_ps(f32::NEG_INFINITY);
+    for place in (0..n).step_by(TILE) {
+        // SAFETY: the mask keeps to the numbers that there are.
+        let some = unsafe { _mm512_maskz_loadu_ps(there(place), &scores[place]) };
+        top = _mm512_mask_max_ps(top, there(place), top, some);
+    }
+    let top = _mm512_set1_ps(_mm512_reduce_max_ps(top));
+    let factor = _mm512_set1_ps(scale * std::f32::consts::LOG2_E);
+    let mut sum = _mm512_setzero_ps();
+    for place in (0..n).step_by(TILE) {
+        // SAFETY: as above.
+        let some = unsafe { _mm512_maskz_loadu_ps(there(place), &scores[place]) };
+        let power = power_of_2(_mm512_mul_ps(_mm512_sub_ps(some, top), factor));
+        sum = _mm512_mask_add_ps(sum, there(place), sum, power);
+        // SAFETY: as above.
+        unsafe { _mm512_mask_storeu_ps(&mut scores[place], there(place), power) };
+    }
+    _mm512_reduce_add_ps(sum)
+}
+
 /// # Safety
 /// AVX-512.
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn gate(gate: &[f32; BLOCK * BLOCK], up: &[f32; BLOCK * BLOCK], out: &mut [f32; BLOCK * BLOCK]) {
-    // 2^f by Taylor for |f| <= 1/2: (ln 2)^k / k!.
-    const TERMS: [f32; 5] = [0.001_333_36, 0.009_618_13, 0.055_504_11, 0.240_226_5, std::f32::consts::LN_2];
     let all = |value| _mm512_set1_ps(value);
     for place in (0..BLOCK * BLOCK).step_by(TILE) {
         // SAFETY: there are 16 numbers from here on in each.
         let (gate, up) = unsafe { (_mm512_loadu_ps(&gate[place]), _mm512_loadu_ps(&up[place])) };
-        let power = _mm512_mul_ps(gate, all(-std::f32::consts::LOG2_E));
-        // Far enough that nothing more would be seen, and no power is infinite.
-        let power = _mm512_max_ps(_mm512_min_ps(power, all(120.0)), all(-120.0));
-        let whole = _mm512_roundscale_ps::<0>(power);
-        let part = _mm512_sub_ps(power, whole);
-        let series = TERMS[1..].iter().fold(all(TERMS[0]), |sum, term| _mm512_fmadd_ps(sum, part, all(*term)));
-        let series = _mm512_fmadd_ps(series, part, all(1.0));
-        let divisor = _mm512_add_ps(_mm512_scalef_ps(series, whole), all(1.0));
+        let divisor = _mm512_add_ps(power_of_2(_mm512_mul_ps(gate, all(-std::f32::consts::LOG2_E))), all(1.0));
         // A step of Newton's doubles the 14 bits of the estimate.
         let inverse = _mm512_rcp14_ps(divisor);
         let inverse = _mm512_mul_ps(inverse, _mm512_fnmadd_ps(divisor, inverse, all(2.0)));

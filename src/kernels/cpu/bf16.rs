@@ -11,12 +11,12 @@ use std::ops::Range;
 
 use burn::backend::flex::FlexTensor;
 use half::bf16;
-use rayon::prelude::*;
 
 use super::bf16_engine::Engine;
 use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow, narrow_all};
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::flex_primitives::{Matrix, Shared, gemm, vectorised};
+use super::primitives::{Matrix, Shared, gemm, vectorised};
+use super::team::share_out;
 
 /// Rows up to which the weights are taken as they pass by.
 pub(super) const FEW: usize = 8;
@@ -92,7 +92,7 @@ impl<'a> Weights<'a> {
         }
         if engine == Engine::Plain {
             let wide = |from: usize, columns: usize, into: &mut Vec<f32>| {
-                into.extend(self.values[from * self.inner..][..columns * self.inner].iter().map(|w| wide(*w)));
+                into.extend(self.values[from * self.inner..][..columns * self.inner].iter().map(|w| w.wide()));
             };
             return add_in_f32(x, self.inner, 1.0, out, outer, &wide, true);
         }
@@ -104,7 +104,7 @@ impl<'a> Weights<'a> {
         if engine == Engine::Plain {
             let wide = |from: usize, columns: usize, into: &mut Vec<f32>| {
                 for row in self.values.chunks_exact(self.inner) {
-                    into.extend(row[from..from + columns].iter().map(|w| wide(*w)));
+                    into.extend(row[from..from + columns].iter().map(|w| w.wide()));
                 }
             };
             return add_in_f32(dy, outer, alpha, out, self.inner, &wide, false);
@@ -153,21 +153,24 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
     let (narrowed, panel) = columns(engine, x, inner);
     let whole = outer / BLOCK * BLOCK;
     let shared = Shared(out.as_mut_ptr());
-    let tasks = (0..whole).into_par_iter().step_by(BLOCK).with_min_len(PER_TASK.div_ceil(rows * inner * BLOCK));
-    tasks.for_each_init(Vec::new, |room, n| {
-        let mut sums = [0.0f32; BLOCK * BLOCK];
-        let first = block(n, room).cast::<u16>();
-        let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
-        let panel = [&panel[..steps], &panel[steps..]];
-        let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
-        // SAFETY: the sums are ours, and 32 rows of weights are there.
-        unsafe { engine.add_product(weights, panel, Begin::zeros(), to, (BLOCK, BLOCK)) };
-        let factors = std::array::from_fn(|j| row_of(n + j).1);
-        // SAFETY: this task alone writes these outputs.
-        unsafe { engine.add_turned(&sums, &factors, rows, Block { first: shared.at(n), stride: outer }) };
+    let at_once = PER_TASK.div_ceil(rows * inner * BLOCK) * BLOCK;
+    share_out(whole.div_ceil(at_once), |task| {
+        let mut room = Vec::new();
+        for n in (task * at_once..whole.min((task + 1) * at_once)).step_by(BLOCK) {
+            let mut sums = [0.0f32; BLOCK * BLOCK];
+            let first = block(n, &mut room).cast::<u16>();
+            let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
+            let panel = [&panel[..steps], &panel[steps..]];
+            let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
+            // SAFETY: the sums are ours, and 32 rows of weights are there.
+            unsafe { engine.add_product(weights, panel, Begin::zeros(), to, (BLOCK, BLOCK)) };
+            let factors = std::array::from_fn(|j| row_of(n + j).1);
+            // SAFETY: this task alone writes these outputs.
+            unsafe { engine.add_turned(&sums, &factors, rows, Block { first: shared.at(n), stride: outer }) };
+        }
     });
     if whole < outer {
-        let rounded: Vec<f32> = narrowed.iter().map(|x| wide(*x)).collect();
+        let rounded: Vec<f32> = narrowed.iter().map(|x| x.wide()).collect();
         add_few(&rounded, inner, whole..outer, out, outer, row_of);
     }
 }
@@ -207,7 +210,8 @@ pub(super) fn add_few<'a, W: Wide + 'a>(
 ) {
     let rows = x.len() / inner;
     let shared = Shared(out.as_mut_ptr());
-    outputs.into_par_iter().with_min_len(PER_TASK.div_ceil(rows * inner)).for_each(|n| {
+    let at_once = PER_TASK.div_ceil(rows * inner);
+    let task = |n: usize| {
         let (weights, factor) = row_of(n);
         vectorised(
             #[inline(always)]
@@ -226,6 +230,10 @@ pub(super) fn add_few<'a, W: Wide + 'a>(
                 }
             },
         )
+    };
+    share_out(outputs.len().div_ceil(at_once), |index| {
+        let from = outputs.start + index * at_once;
+        (from..outputs.end.min(from + at_once)).for_each(task);
     });
 }
 
@@ -293,11 +301,11 @@ pub(super) fn add_in_f32(
 ) {
     let rows = a.len() / depth;
     let shared = Shared(out.as_mut_ptr());
-    (0..columns.div_ceil(BLOCK)).into_par_iter().for_each_init(Vec::new, |b, task| {
+    share_out(columns.div_ceil(BLOCK), |task| {
+        let mut b = Vec::new();
         let column = task * BLOCK;
         let here = BLOCK.min(columns - column);
-        b.clear();
-        widen(column, here, b);
+        widen(column, here, &mut b);
         let matrix = |data: &[f32], rows: usize, columns: usize| Matrix {
             data: data.as_ptr(),
             rows,
@@ -305,7 +313,7 @@ pub(super) fn add_in_f32(
             row_stride: columns as isize,
             column_stride: 1,
         };
-        let b = if transposed { matrix(b, here, depth).transposed() } else { matrix(b, depth, here) };
+        let b = if transposed { matrix(&b, here, depth).transposed() } else { matrix(&b, depth, here) };
         let a = matrix(a, rows, depth);
         // SAFETY: this task alone writes these columns; a and b outlive the call.
         unsafe { gemm(shared.at(column), columns, true, a, b, alpha, gemm::Parallelism::None) };
@@ -344,8 +352,8 @@ mod tests {
                 for m in 0..rows {
                     for n in 0..outer {
                         for k in 0..inner {
-                            right[m * outer + n] += x[m * inner + k] * wide(values[n * inner + k]);
-                            right_dx[m * inner + k] += 2.0 * dy[m * outer + n] * wide(values[n * inner + k]);
+                            right[m * outer + n] += x[m * inner + k] * values[n * inner + k].wide();
+                            right_dx[m * inner + k] += 2.0 * dy[m * outer + n] * values[n * inner + k].wide();
                         }
                     }
                 }

@@ -14,8 +14,8 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16::Weights;
-use super::flex_primitives::{Matrix, gemm, sum_of, vectorised};
-use super::types::{Heads, Span};
+use super::primitives::{Matrix, gemm, sum_of, vectorised};
+use crate::kernels::types::{Heads, Span};
 
 /// What is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
-use super::Turn;
-use super::flex_primitives::{own, packed, rows_per_task, slice, vectorised, wrap};
+use super::primitives::{own, packed, rows_per_task, slice, vectorised, wrap};
 use super::profile::{Op, clock, passes};
+use super::team::share_out_parts;
+use crate::kernels::Turn;
 
 /// [`super::FusedOps::rope`] of queries or keys.
 pub(super) fn turned(x: Tensor<Flex, 2>, angles: &Tensor<Flex, 2>, turn: Turn) -> Tensor<Flex, 2> {
@@ -15,14 +15,13 @@ pub(super) fn turned(x: Tensor<Flex, 2>, angles: &Tensor<Flex, 2>, turn: Turn) -
     let (half, sign) = (dim / 2, turn.sign());
     let angles = packed(angles);
     let mut x = own(x);
-    x.storage_mut::<f32>()
-        .par_chunks_mut(channels)
-        .zip(slice(&angles).par_chunks(dim))
-        .with_min_len(rows_per_task(channels))
-        .for_each(|(row, angles)| {
-            vectorised(
-                #[inline(always)]
-                || {
+    let at_once = rows_per_task(channels);
+    share_out_parts(x.storage_mut::<f32>(), at_once * channels, |part, rows| {
+        let angles = &slice(&angles)[part * at_once * dim..];
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, angles) in rows.chunks_exact_mut(channels).zip(angles.chunks_exact(dim)) {
                     let (cos, sin) = angles.split_at(half);
                     for head in row.chunks_exact_mut(dim) {
                         let (first, second) = head.split_at_mut(half);
@@ -32,8 +31,9 @@ pub(super) fn turned(x: Tensor<Flex, 2>, angles: &Tensor<Flex, 2>, turn: Turn) -
                             second[i] = b * cos[i] + a * sin;
                         }
                     }
-                },
-            )
-        });
+                }
+            },
+        )
+    });
     wrap(x)
 }

@@ -10,7 +10,7 @@ use super::bf16::Weights;
 use super::bf16_engine::Engine;
 use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
 use super::bf16_tiles::{BLOCK, STEP};
-use super::flex_primitives::{Shared, written};
+use super::primitives::{Shared, written};
 
 /// One projection.
 pub(super) struct Part<'a> {

@@ -3,6 +3,8 @@
 //! A tile of `a` is 16 rows of 32 terms; a tile of `b` has a row for each pair of terms, and in it that pair for each of 16
 //! columns ("VNNI", Intel SDM volume 2, TDPBF16PS).
 
+use half::bf16;
+
 /// Rows of a tile of `a`, columns of one of `b`.
 pub(super) const TILE: usize = 16;
 /// Rows and columns of a block of the result: two tiles.
@@ -41,6 +43,15 @@ impl Begin {
         static ZEROS: [f32; BLOCK] = [0.0; BLOCK];
         Self { first: ZEROS.as_ptr(), stride: 0 }
     }
+}
+
+/// Some rows of bf16, `dim` numbers each, a multiple of 32, with `stride` from a row to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Strided<'a> {
+    pub numbers: &'a [bf16],
+    pub stride: usize,
+    pub rows: usize,
+    pub dim: usize,
 }
 
 /// 32 rows of bf16, as two tiles wide: where they lie.

@@ -10,10 +10,11 @@ use super::bf16_gated as in_gates;
 use super::bf16_projections::{self as in_bf16, Adapter, Grads, Part};
 use super::bf16_sums::{Start, Tiled};
 use super::bf16_tiles::BLOCK;
-use super::flex_primitives::*;
+use super::few;
+use super::primitives::*;
 use super::profile::{Op, clock};
 use super::q8::Weights8;
-use super::types::{Lora, Projection, ProjectionGrads};
+use crate::kernels::types::{Lora, Projection, ProjectionGrads};
 
 /// [`super::FusedOps::project_at_once`].
 pub(super) fn forward(
@@ -172,6 +173,9 @@ pub(super) fn add_product(x: &[f32], n: usize, weight: &Tensor<Flex, 2>, out: &m
     match weight.dtype() {
         DType::I8 => Weights8::of(&held).add_forward(x, out),
         DType::BF16 => Weights::of(&held).add_forward(x, out),
+        DType::F32 if few::takes(n, out.len() / n, x.len() / n) && held.is_contiguous() => {
+            few::add_product(x, slice(&held), x.len() / n, out);
+        }
         _ => {
             let (outer, inner) = (out.len() / n, x.len() / n);
             let a = Matrix { data: x.as_ptr(), rows: n, columns: inner, row_stride: inner as isize, column_stride: 1 };

@@ -12,12 +12,12 @@ use std::ops::Range;
 
 use burn::backend::flex::FlexTensor;
 use half::bf16;
-use rayon::prelude::*;
 
 use super::bf16::{FEW, Wide, add_block, add_by_tiles, add_few, add_in_f32, is_block, rounded};
 use super::bf16_engine::Engine;
 use super::bf16_tiles::{BLOCK, STEP, TILE, Tile};
-use super::flex_primitives::vectorised;
+use super::primitives::vectorised;
+use super::team::share_out_parts;
 
 /// Bytes of a row's scale.
 const SCALE: usize = size_of::<f32>();
@@ -39,7 +39,8 @@ impl Wide for i8 {
 /// The bytes of a matrix `[outer, inner]` in 8 bits, `[outer, inner + 4]`.
 pub(super) fn quantised(values: &[f32], inner: usize) -> Vec<i8> {
     let mut bytes = vec![0i8; values.len() / inner * (inner + SCALE)];
-    bytes.par_chunks_mut(inner + SCALE).zip(values.par_chunks(inner)).for_each(|(bytes, row)| {
+    share_out_parts(&mut bytes, inner + SCALE, |index, bytes| {
+        let row = &values[index * inner..][..inner];
         let scale = row.iter().fold(0.0f32, |top, w| top.max(w.abs())) / 127.0;
         let (numbers, end) = bytes.split_at_mut(inner);
         let share = if scale > 0.0 { 1.0 / scale } else { 0.0 };

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use half::bf16;
 
-use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
+use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, Strided, TILE, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::bf16_x86 as x86;
 
@@ -107,6 +107,16 @@ impl Engine {
         }
     }
 
+    /// Asks for the memory of a block that is soon written, or read.
+    pub fn prefetch(self, first: *const f32, stride: usize, rows: usize, to_write: bool) {
+        #[cfg(target_arch = "x86_64")]
+        if self != Self::Plain {
+            x86::prefetch(first, stride, rows, to_write);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (first, stride, rows, to_write);
+    }
+
     /// Adds the transpose of the first `rows` columns of a block of 32 x 32, each of whose rows counts by its factor: `to` is
     /// that many rows of 32.
     ///
@@ -146,6 +156,62 @@ impl Engine {
         for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
             *out = gate / (1.0 + (-gate).exp()) * up;
         }
+    }
+
+    /// Dot products of each query with every row, `scores [queries, rows]`; the engine is not [`Engine::Plain`].
+    pub fn dots(self, queries: &[f32], with: Strided<'_>, scores: &mut [f32]) {
+        self.by_threes(queries.len() / with.dim, |from, count| {
+            let queries = &queries[from * with.dim..][..count * with.dim];
+            let scores = &mut scores[from * with.rows..][..count * with.rows];
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: both other engines have AVX-512, and `dim` is whole vectors.
+            unsafe {
+                match count {
+                    3 => x86::dots::<3>(queries, with, scores),
+                    2 => x86::dots::<2>(queries, with, scores),
+                    _ => x86::dots::<1>(queries, with, scores),
+                }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            unreachable!("without products of bf16 nothing is held in it: {}", queries.len() + scores.len());
+        });
+    }
+
+    /// `out [queries, dim]`, each the sum of the rows by its weights `[queries, rows]`; the engine is not [`Engine::Plain`].
+    pub fn weighted_sums(self, weights: &[f32], of: Strided<'_>, out: &mut [f32]) {
+        self.by_threes(out.len() / of.dim, |from, count| {
+            let weights = &weights[from * of.rows..][..count * of.rows];
+            let out = &mut out[from * of.dim..][..count * of.dim];
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: both other engines have AVX-512, and `dim` is whole vectors.
+            unsafe {
+                match count {
+                    3 => x86::weighted_sums::<3>(weights, of, out),
+                    2 => x86::weighted_sums::<2>(weights, of, out),
+                    _ => x86::weighted_sums::<1>(weights, of, out),
+                }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            unreachable!("without products of bf16 nothing is held in it: {}", weights.len() + out.len());
+        });
+    }
+
+    /// Turns scores into `exp(scale · (score - max))`, within some millionths; gives their sum. The engine is not [`Engine::Plain`].
+    pub fn exponentials(self, scores: &mut [f32], scale: f32) -> f32 {
+        debug_assert_ne!(self, Self::Plain);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: both other engines have AVX-512.
+        unsafe {
+            x86::exponentials(scores, scale)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("without products of bf16 nothing is held in it: {scale}, {}", scores.len())
+    }
+
+    /// Queries that share what is read of memory: as many as the registers have sums for.
+    fn by_threes(self, queries: usize, mut work: impl FnMut(usize, usize)) {
+        debug_assert_ne!(self, Self::Plain);
+        (0..queries).step_by(3).for_each(|from| work(from, 3.min(queries - from)));
     }
 
     unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {

@@ -10,11 +10,11 @@ use std::ops::Range;
 
 use half::bf16;
 use half::slice::HalfBitsSliceExt;
-use rayon::prelude::*;
 
 use super::bf16_engine::Engine;
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::flex_primitives::{Shared, vectorised};
+use super::primitives::{Shared, vectorised};
+use super::team::{share_out, share_out_parts, threads};
 
 /// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.
 const ROOM: usize = 32;
@@ -51,7 +51,7 @@ impl Tiled {
         let (rows, steps) = (a.len().checked_div(depth).unwrap_or(0), depth.div_ceil(STEP));
         let mut tiles = Vec::with_capacity(rows.div_ceil(BLOCK) * 2 * steps);
         let room = &mut tiles.spare_capacity_mut()[..rows.div_ceil(BLOCK) * 2 * steps];
-        room.par_chunks_mut(steps.max(1)).enumerate().for_each(|(band, tiles)| {
+        share_out_parts(room, steps, |band, tiles| {
             let a = &a[(band * TILE * depth).min(a.len())..((band + 1) * TILE * depth).min(a.len())];
             vectorised(
                 #[inline(always)]
@@ -152,7 +152,7 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
     for factor in sums.iter().flat_map(|sum| &sum.factors) {
         super::profile::counting::note(IN_PANELS, (0, factor.depth * STEP));
     }
-    let groups = (2 * rayon::current_num_threads()).div_ceil(bands.max(1));
+    let groups = (2 * threads()).div_ceil(bands.max(1));
     let mut tasks = Vec::new();
     for sum in sums {
         let rows = sum.rows.div_ceil(BLOCK).div_ceil(groups).max(1) * BLOCK;
@@ -160,10 +160,11 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
             tasks.extend((0..sum.rows).step_by(rows).map(|row| (sum, column, row..(row + rows).min(sum.rows))));
         }
     }
-    tasks.into_par_iter().for_each(|(sum, column, rows)| {
+    share_out(tasks.len(), |task| {
+        let (sum, column, rows): &(&Sum<'_>, usize, Range<usize>) = &tasks[task];
         of_panel(2 * ROOM, |panel| {
             // SAFETY: this task alone writes these rows and columns; the rest is the caller's promise.
-            unsafe { sum.make(engine, column, rows, panel) }
+            unsafe { sum.make(engine, *column, rows.clone(), panel) }
         });
     });
 }
@@ -182,6 +183,14 @@ impl<'a> Sum<'a> {
         let (mut laid, mut place, mut is_first) = (Vec::<Laid<'_, 'a>>::new(), 0, true);
         let mut flush = |laid: &mut Vec<Laid<'_, 'a>>, left: &[Tile], right: &[Tile]| {
             for row in rows.clone().step_by(BLOCK) {
+                let next = row + BLOCK;
+                if next < rows.end {
+                    let many = BLOCK.min(rows.end - next);
+                    engine.prefetch(self.out.at(next * self.stride + column), self.stride, many, true);
+                    if let (true, Start::Matrix(numbers)) = (is_first, self.start) {
+                        engine.prefetch(numbers[next * self.columns + column..].as_ptr(), self.columns, many, false);
+                    }
+                }
                 for Laid { factor, step, steps, place } in laid.iter() {
                     let to = Block { first: self.out.at(row * self.stride + column), stride: self.stride };
                     let begin = match (is_first && *place == 0, self.start) {

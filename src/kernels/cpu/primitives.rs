@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
+use half::bf16;
 
 /// Elements below which a second thread costs more than it brings.
 pub(super) const ELEMENTS_PER_TASK: usize = 1 << 14;
@@ -12,7 +13,7 @@ pub(super) const ELEMENTS_PER_TASK: usize = 1 << 14;
 /// The primitive of a tensor, packed.
 pub(super) fn packed<const D: usize>(t: &Tensor<Flex, D>) -> FlexTensor {
     let t = t.clone().into_primitive().tensor();
-    if t.as_slice::<f32>().is_some() { t } else { t.to_contiguous() }
+    if t.is_contiguous() { t } else { t.to_contiguous() }
 }
 
 /// A packed f32 tensor of a primitive.
@@ -51,20 +52,32 @@ pub(super) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tenso
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }
 
-/// The values of a tensor to be written in place: the tensor's own memory if it has one owner, else a copy.
+/// The numbers of a packed bf16 tensor.
+pub(super) fn bf16_slice(t: &FlexTensor) -> &[bf16] {
+    t.as_slice::<bf16>().expect("packed bf16")
+}
+
+/// The values of a tensor in f32 or bf16 to be written in place: the tensor's own memory if it has one owner, else a copy.
 pub(super) fn own<const D: usize>(t: Tensor<Flex, D>) -> FlexTensor {
     let mut primitive = t.into_primitive().tensor();
     let whole = primitive.is_contiguous() && primitive.layout().start_offset() == 0;
-    // A view of the first rows of a larger tensor may be its last owner.
-    let whole = whole && primitive.storage::<f32>().len() == primitive.layout().num_elements();
-    if whole && primitive.try_storage_mut::<f32>().is_some() {
-        return primitive;
+    macro_rules! own {
+        ($number:ty) => {{
+            // A view of the first rows of a larger tensor may be its last owner.
+            let whole = whole && primitive.storage::<$number>().len() == primitive.layout().num_elements();
+            if whole && primitive.try_storage_mut::<$number>().is_some() {
+                return primitive;
+            }
+            let packed = if primitive.is_contiguous() { primitive.clone() } else { primitive.to_contiguous() };
+            Bytes::from_elems(packed.as_slice::<$number>().expect("packed").to_vec())
+        }};
     }
-    let copy =
-        slice(&if primitive.as_slice::<f32>().is_some() { primitive.clone() } else { primitive.to_contiguous() })
-            .to_vec();
+    let copy = match primitive.dtype() {
+        DType::BF16 => own!(bf16),
+        _ => own!(f32),
+    };
     let shape = primitive.layout().shape().clone();
-    FlexTensor::new(Bytes::from_elems(copy), Layout::contiguous(shape), DType::F32)
+    FlexTensor::new(copy, Layout::contiguous(shape), primitive.dtype())
 }
 
 pub(super) fn wrap<const D: usize>(primitive: FlexTensor) -> Tensor<Flex, D> {
@@ -75,8 +88,8 @@ pub(super) fn is_f32<const D: usize>(t: &Tensor<Flex, D>) -> bool {
     t.dtype() == DType::F32
 }
 
-/// The primitive of a matrix that is held in this dtype, row after row.
-pub(super) fn held_in(t: &Tensor<Flex, 2>, dtype: DType) -> Option<FlexTensor> {
+/// The primitive of a tensor that is held in this dtype, row after row.
+pub(super) fn held_in<const D: usize>(t: &Tensor<Flex, D>, dtype: DType) -> Option<FlexTensor> {
     if t.dtype() != dtype {
         return None;
     }
@@ -295,5 +308,16 @@ mod tests {
             let right: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
             assert!((sum_of([a, b], |[a, b]| a * b) - right).abs() < 1e-4, "{width}");
         }
+    }
+
+    #[test]
+    fn exp_is_within_two_ulp() {
+        let mut worst = 0.0f64;
+        for i in -870..880 {
+            let x = i as f32 / 10.0;
+            let exact = f64::from(x).exp();
+            worst = worst.max((f64::from(exp(x)) - exact).abs() / exact);
+        }
+        assert!(worst < 2.0 * f64::from(f32::EPSILON), "relative error {worst}");
     }
 }

@@ -6,12 +6,10 @@ use std::cell::RefCell;
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
-use super::flex_primitives::{
-    Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum,
-};
-use super::types::{Heads, Span};
+use super::primitives::{Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum};
+use super::team::{share_out, threads};
+use crate::kernels::types::{Heads, Span};
 
 /// Queries per tile: the scores of a tile over 2048 columns fit the second-level cache.
 const TILE: usize = 64;
@@ -23,17 +21,18 @@ thread_local! {
 
 /// Sizes that every task needs.
 #[derive(Clone, Copy)]
-struct Sizes {
+pub(super) struct Sizes {
     width: usize,
     columns: usize,
-    group: usize,
-    dim: usize,
+    /// Query heads of a key-value head.
+    pub group: usize,
+    pub dim: usize,
     query_channels: usize,
-    key_channels: usize,
+    pub key_channels: usize,
 }
 
 impl Sizes {
-    fn new(width: usize, columns: usize, heads: Heads) -> Self {
+    pub fn new(width: usize, columns: usize, heads: Heads) -> Self {
         Self {
             width,
             columns,
@@ -44,13 +43,18 @@ impl Sizes {
         }
     }
 
+    /// What scores are multiplied by.
+    pub fn scale(&self) -> f32 {
+        (self.dim as f32).powf(-0.5)
+    }
+
     /// Where row `b`'s query `t` of head `h` lies in the queries or the output.
-    fn query(&self, b: usize, t: usize, h: usize) -> usize {
+    pub fn query(&self, b: usize, t: usize, h: usize) -> usize {
         (b * self.width + t) * self.query_channels + h * self.dim
     }
 
     /// Where row `b`'s columns of key-value head `g` begin, from column `first` on.
-    fn key(&self, b: usize, first: usize, g: usize) -> usize {
+    pub fn key(&self, b: usize, first: usize, g: usize) -> usize {
         (b * self.columns + first) * self.key_channels + g * self.dim
     }
 }
@@ -79,10 +83,10 @@ pub(super) fn forward(
     let mut out = vec![0.0f32; rows * width * sizes.query_channels];
     let mut lse = vec![0.0f32; rows * heads.query * width];
     let (shared_out, shared_lse) = (Shared(out.as_mut_ptr()), Shared(lse.as_mut_ptr()));
-    let scale = (heads.dim as f32).powf(-0.5);
+    let scale = sizes.scale();
 
     // A row's task walks through its cache in the order of memory; few rows are shared out by heads.
-    let parts = if width == 1 && rows >= 2 * rayon::current_num_threads() { 1 } else { heads.key_value };
+    let parts = if width == 1 && rows >= 2 * threads() { 1 } else { heads.key_value };
     let attend = |task: usize, scores: &mut Vec<f32>| {
         let (b, g) = (task / parts, task % parts);
         let (start, at) = (span.start[b], span.at[b]);
@@ -143,8 +147,7 @@ pub(super) fn forward(
             }
         }
     };
-    let tasks = (0..rows * parts).into_par_iter();
-    tasks.for_each(|task| SCORES.with_borrow_mut(|scores| attend(task, scores)));
+    share_out(rows * parts, |task| SCORES.with_borrow_mut(|scores| attend(task, scores)));
     (tensor(out, [rows * width, sizes.query_channels]), tensor(lse, [rows, heads.query * width]))
 }
 
@@ -220,9 +223,9 @@ pub(super) fn backward(
     let mut dq = vec![0.0f32; q.len()];
     let (mut dk, mut dv) = (vec![0.0f32; k.len()], vec![0.0f32; v.len()]);
     let (shared_dq, shared_dk, shared_dv) = (Shared(dq.as_mut_ptr()), Shared(dk.as_mut_ptr()), Shared(dv.as_mut_ptr()));
-    let scale = (heads.dim as f32).powf(-0.5);
+    let scale = sizes.scale();
 
-    (0..rows * heads.key_value).into_par_iter().for_each(|task| {
+    share_out(rows * heads.key_value, |task| {
         let (b, g) = (task / heads.key_value, task % heads.key_value);
         let (start, at) = (span.start[b], span.at[b]);
         let (mut p, mut dp) = (Vec::new(), Vec::new());
