@@ -1,4 +1,4 @@
-//! Small honest stand-ins for a model and a judge, for the tests of whoever asks them.
+//! Small stand-ins for a model and a judge, for unit tests of the code that asks them.
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -161,7 +161,7 @@ mod tests {
                         runtime.alone(&mut || {
                             all.wait();
                             *used.lock().unwrap().entry(asked(&runtime)).or_insert(0) += 1;
-                            // Nobody leaves before everybody has come.
+                            // All three hold a device at once.
                             all.wait();
                         });
                     });

@@ -41,7 +41,7 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::
     prefix.push(".");
 
     let attempt = || -> io::Result<()> {
-        // `create_new`, for `tempfile`'s own way lets nobody but the owner read the file.
+        // `create_new` follows the umask; `tempfile`'s own files are readable by their owner alone.
         let temp = Builder::new().prefix(&prefix).suffix(".tmp").make_in(folder(target), |at| File::create_new(at))?;
         let mut file = BufWriter::new(temp);
         write(&mut file)?;

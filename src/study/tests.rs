@@ -389,7 +389,7 @@ fn an_audit_of_several_sets_asks_each_models_own_prompts() {
     assert_eq!(asked, [(true, true), (true, false), (false, true)]);
     assert!(report.study.grids.iter().all(|grid| !grid.file.contains("side-effects")));
 
-    // With a vector from elsewhere nobody has answers that show the trait.
+    // With a vector from a file there are no rollouts, and so no answers that show the trait.
     config.traits.remove(0);
     config.vector.file = Some(vector);
     let report = ran(Kind::Audit, &config, &dir.path().join("second"), sim);
