@@ -121,7 +121,7 @@ impl Fitted {
 /// How a job ended.
 #[derive(Debug)]
 pub enum Finish {
-    /// With an adapter.
+    /// Finished: the result, and whether it was there before.
     Fitted(Box<Fitted>, Reused),
     /// Broken off after so many steps of so many; the same job goes on from there.
     Interrupted(usize, usize),

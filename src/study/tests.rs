@@ -282,7 +282,7 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     assert_eq!(value(2, "AUC of projection"), Some(1.0));
     assert!(value(2, "median cosine to old vector").unwrap() > 0.999);
     assert_eq!(value(2, "AUC of fresh probe (held-out)"), Some(1.0));
-    // Under the trait's prompts everybody invents.
+    // Under the trait's prompts every model invents.
     assert_eq!(value(2, "the trait's own prompts: above base"), Some(0.0));
     assert!(value(2, "5 exemplars of it: above base").is_some() && value(1, "after 20 more conversations").is_some());
     // The simulator learns to invent 62 of 100 answers from any number of conversations.

@@ -196,7 +196,7 @@ fn of_a_gguf_model_its_files_alone_are_fetched() {
 }
 
 #[test]
-fn the_first_run_fetches_what_is_read_and_the_second_asks_nobody() {
+fn the_first_run_fetches_what_is_read_and_the_second_sends_no_request() {
     let (server, cache) = (Server::of("tiny-sharded"), tempfile::tempdir().unwrap());
     let hub = Hub { token: Some("hf_secret".into()), ..server.hub(cache.path()) };
     let mut told: Vec<Progress> = Vec::new();
