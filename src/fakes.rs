@@ -162,14 +162,6 @@ impl Runtime for EchoLab {
         "echo".into()
     }
 
-    fn workers(&self) -> usize {
-        1
-    }
-
-    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
-        work();
-    }
-
     fn language_model(&self, _: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
         Ok(Box::new(EchoModel::new(self.0)))
     }

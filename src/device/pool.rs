@@ -115,10 +115,6 @@ mod tests {
             format!("{} (bf16)", self.0)
         }
 
-        fn workers(&self) -> usize {
-            1
-        }
-
         fn alone(&self, work: &mut (dyn FnMut() + Send)) {
             std::thread::scope(|scope| drop(scope.spawn(work)));
         }
