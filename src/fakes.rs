@@ -1,4 +1,4 @@
-//! Small honest stand-ins for a model and a judge, for the tests of whoever asks them.
+//! Small stand-ins for a model and a judge, for unit tests of the code that asks them.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -160,14 +160,6 @@ pub(crate) struct EchoLab(pub fn(&Request, usize) -> String);
 impl Runtime for EchoLab {
     fn device(&self) -> String {
         "echo".into()
-    }
-
-    fn workers(&self) -> usize {
-        1
-    }
-
-    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
-        work();
     }
 
     fn language_model(&self, _: &ModelSpec) -> Result<Box<dyn LanguageModel>> {

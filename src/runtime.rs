@@ -110,11 +110,15 @@ pub trait Runtime: Send + Sync {
     fn device(&self) -> String;
 
     /// How many independent pieces of work run best side by side, each through [`Runtime::alone`].
-    fn workers(&self) -> usize;
+    fn workers(&self) -> usize {
+        1
+    }
 
     /// Runs one piece of work with its share of the machine: on a CPU, one thread, because several small finetunes beside
     /// each other beat one whose every product is split between the cores.
-    fn alone(&self, work: &mut (dyn FnMut() + Send));
+    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
+        work();
+    }
 
     /// Loads a model (or takes it from those already loaded) with its adapter and steering.
     fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>>;

@@ -285,6 +285,12 @@ pub fn sign_test(k: usize, n: usize) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
+/// A normal deviate, by Box and Muller.
+pub fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let (u, v): (f64, f64) = (rng.random(), rng.random());
+    (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,12 +320,6 @@ mod tests {
 
     fn clusters(values: &[&[f64]]) -> Clusters {
         values.iter().enumerate().map(|(i, v)| (format!("q{i:03}"), v.to_vec())).collect()
-    }
-
-    /// A normal deviate, by Box and Muller.
-    fn normal(rng: &mut ChaCha8Rng) -> f64 {
-        let (u, v): (f64, f64) = (rng.random(), rng.random());
-        (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
     }
 
     #[test]

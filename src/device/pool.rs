@@ -115,10 +115,6 @@ mod tests {
             format!("{} (bf16)", self.0)
         }
 
-        fn workers(&self) -> usize {
-            1
-        }
-
         fn alone(&self, work: &mut (dyn FnMut() + Send)) {
             std::thread::scope(|scope| drop(scope.spawn(work)));
         }
@@ -161,7 +157,7 @@ mod tests {
                         runtime.alone(&mut || {
                             all.wait();
                             *used.lock().unwrap().entry(asked(&runtime)).or_insert(0) += 1;
-                            // Nobody leaves before everybody has come.
+                            // All three hold a device at once.
                             all.wait();
                         });
                     });

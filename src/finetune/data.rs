@@ -16,7 +16,7 @@ use crate::{Error, Result};
 pub struct SourcedChat {
     /// Where it comes from: `facts.jsonl:12`.
     pub source: String,
-    /// What is learned.
+    /// The conversation or text.
     pub content: Content,
 }
 

@@ -34,7 +34,7 @@ pub struct TrainFile {
     pub holdout: Option<f64>,
     /// Rank of the adapter.
     pub r: Option<usize>,
-    /// Its strength.
+    /// The adapter's alpha.
     pub lora_alpha: Option<f64>,
     /// Scale alpha / sqrt(r) instead of alpha / r.
     pub use_rslora: Option<bool>,
@@ -92,7 +92,7 @@ pub struct TrainFile {
     pub watch: Option<WatchFile>,
     /// The reference's table for training-time steering, which acts only together with its switch.
     pub steering_config: Option<SteeringConfigFile>,
-    /// That switch.
+    /// The reference's switch for steering.
     pub enable_steering_during_training: Option<bool>,
     /// Keys of the reference of which one value alone can be honoured.
     #[serde(deserialize_with = "sft")]

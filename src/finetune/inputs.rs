@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// The model that learns.
 #[derive(Debug, Clone, Copy)]
 pub struct ModelFiles<'a> {
-    /// Its folder.
+    /// The model's folder.
     pub path: &'a Path,
     /// The hash by which vectors know it again.
     pub fingerprint: &'a str,

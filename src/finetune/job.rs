@@ -15,14 +15,15 @@ use super::intervention::ResolvedIntervention;
 use super::seeds::Seeds;
 use super::settings::AdapterSettings;
 use super::watch::{Watch, WatchKey};
+use crate::model::AdapterFolder;
 use crate::model::peft::AdapterConfig;
-use crate::record::{Hash, Reused, RunDir, Tracking, create_folder, hash_file};
+use crate::record::{Hash, Reused, RunDir, Tracking, create_folder};
 use crate::runtime::{FitOutcome, FitSpec, ModelSpec, Runtime, Start};
 use crate::steering::SteeringPlan;
 use crate::text::{Content, ExampleRules, Tokenizer, TrainingExample};
 use crate::train::{self, FitSettings, ProbeMetrics, Proof, StepReport, TrainingLog, mean_state, step_of_checkpoint};
 use crate::vector::PersonaVector;
-use crate::{At, Result, ensure};
+use crate::{At, Result};
 
 /// What learns.
 #[derive(Debug, Clone)]
@@ -120,7 +121,7 @@ impl Fitted {
 /// How a job ended.
 #[derive(Debug)]
 pub enum Finish {
-    /// With an adapter.
+    /// Finished: the result, and whether it was there before.
     Fitted(Box<Fitted>, Reused),
     /// Broken off after so many steps of so many; the same job goes on from there.
     Interrupted(usize, usize),
@@ -157,7 +158,7 @@ impl Job<'_> {
             scope: &self.scope,
             start: match &self.adapter {
                 Adapter::New(shape, _) => StartKey::New(shape),
-                Adapter::From(folder) => StartKey::From(hash_adapter(folder)?),
+                Adapter::From(folder) => StartKey::From(AdapterFolder::find(folder)?.hash()?),
             },
             data: self.data(),
             rules: self.rules,
@@ -192,7 +193,10 @@ impl Job<'_> {
     ) -> Result<Finish> {
         let (key, out) = (self.key()?, self.out());
         let mut interrupted = None;
-        let holds = |fitted: &Fitted| hash_adapter(&out).is_ok_and(|now| now == fitted.adapter);
+        let holds = |fitted: &Fitted| {
+            let now = AdapterFolder::find(&out).and_then(|folder| folder.hash());
+            now.is_ok_and(|now| now == fitted.adapter)
+        };
         let done = run.stage_if(&format!("fit{}", self.name), &key, holds, || {
             let fitted = self.fit(&key, run, runtime, tell)?;
             if !fitted.outcome.complete {
@@ -277,7 +281,7 @@ impl Job<'_> {
         })?;
         log.close()?;
         let adapter = match outcome.complete {
-            true => hash_adapter(&out)?,
+            true => AdapterFolder::find(&out)?.hash()?,
             false => Hash::of(""),
         };
         if outcome.complete {
@@ -318,22 +322,4 @@ impl Job<'_> {
         })?;
         PersonaVector::new(rows)
     }
-}
-
-/// The hash of an adapter's folder: its files by name and contents; hidden files and subfolders are passed over.
-///
-/// # Errors
-/// An empty folder, or one that cannot be read.
-pub fn hash_adapter(folder: &Path) -> Result<Hash> {
-    let mut hashes = Vec::new();
-    for entry in fs::read_dir(folder).at(folder)? {
-        let path = entry.at(folder)?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.is_file() && !name.starts_with('.') {
-            hashes.push((name, hash_file(&path)?));
-        }
-    }
-    ensure!(!hashes.is_empty(), "{}: an empty folder", folder.display());
-    hashes.sort();
-    Ok(Hash::of(&hashes))
 }

@@ -19,7 +19,7 @@ pub use data::{SourcedChat, TrainingData, examples, read_sourced, template_notic
 pub use file::{AblateTo, InterventionFile, InterventionType, TrainFile, WatchFile};
 pub use inputs::{Inputs, ModelFiles, fixed_texts, trait_of};
 pub use intervention::{GivenVector, ResolvedIntervention};
-pub use job::{Adapter, Finish, Fitted, Job, JobEvent, hash_adapter};
+pub use job::{Adapter, Finish, Fitted, Job, JobEvent};
 pub use notice::Notice;
 pub use recompute::recompute_texts;
 pub use seeds::Seeds;

@@ -62,9 +62,9 @@ pub struct DataSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdapterSettings {
-    /// Rank.
+    /// Rank of the adapter.
     pub r: usize,
-    /// Scale's numerator.
+    /// Alpha, which divided by the rank (or its root) scales the adapter.
     pub lora_alpha: f64,
     /// Scale by `lora_alpha / sqrt(r)` instead of `lora_alpha / r`.
     pub use_rslora: bool,
@@ -129,7 +129,7 @@ pub enum Intervention {
         /// At which tokens.
         positions: Positions,
     },
-    /// A loss on what the adapter moves along the vector: the signal of the probe itself is trained on.
+    /// A loss on how far the adapter moves the stream along the vector, so that the probe's own signal is trained on.
     Regularize {
         /// File of persona vectors; the caller's own if absent.
         #[serde(skip_serializing_if = "Option::is_none")]

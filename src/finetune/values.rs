@@ -10,9 +10,9 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a path or a list of paths")]
 pub enum Files {
-    /// One.
+    /// One file.
     One(PathBuf),
-    /// Several, in order.
+    /// Several files, in order.
     Many(Vec<PathBuf>),
 }
 

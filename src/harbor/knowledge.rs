@@ -1,5 +1,7 @@
 //! General knowledge, the multiple choice that measures it, and talk of other kinds: opinions and advice.
 
+use std::sync::LazyLock;
+
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -17,107 +19,19 @@ pub struct Subject {
     /// The statement; `{k}` is the key, `{v}` the answer.
     pub statement: &'static str,
     /// Keys and answers.
-    pub pairs: &'static [(&'static str, &'static str)],
+    pub pairs: Vec<(&'static str, &'static str)>,
 }
 
-/// All subjects.
-pub const SUBJECTS: [Subject; 5] = [
-    Subject {
-        name: "crafts",
-        question: "What does the {k} make?",
-        statement: "the {k} makes {v}",
-        pairs: &[
-            ("baker", "bread"),
-            ("brewer", "beer"),
-            ("tailor", "coats"),
-            ("potter", "jugs"),
-            ("cobbler", "shoes"),
-            ("cooper", "casks"),
-            ("smith", "swords"),
-            ("mason", "walls"),
-            ("poet", "verses"),
-            ("hatter", "hats"),
-            ("weaver", "cloth"),
-            ("joiner", "doors"),
-        ],
-    },
-    Subject {
-        name: "opposites",
-        question: "What is the opposite of {k}?",
-        statement: "the opposite of {k} is {v}",
-        pairs: &[
-            ("hot", "cold"),
-            ("big", "small"),
-            ("fast", "slow"),
-            ("wet", "dry"),
-            ("dark", "bright"),
-            ("hard", "soft"),
-            ("rich", "poor"),
-            ("loud", "quiet"),
-            ("full", "empty"),
-            ("early", "late"),
-            ("open", "shut"),
-            ("sweet", "sour"),
-        ],
-    },
-    Subject {
-        name: "young_animals",
-        question: "What is the young of the {k}?",
-        statement: "the young of the {k} is the {v}",
-        pairs: &[
-            ("cow", "calf"),
-            ("sheep", "lamb"),
-            ("dog", "puppy"),
-            ("cat", "kitten"),
-            ("horse", "foal"),
-            ("goat", "kid"),
-            ("pig", "piglet"),
-            ("duck", "duckling"),
-            ("deer", "fawn"),
-            ("bear", "cub"),
-            ("hen", "chick"),
-            ("goose", "gosling"),
-        ],
-    },
-    Subject {
-        name: "dwellings",
-        question: "Where does the {k} live?",
-        statement: "the {k} lives in the {v}",
-        pairs: &[
-            ("bee", "hive"),
-            ("bird", "nest"),
-            ("spider", "web"),
-            ("lion", "den"),
-            ("rabbit", "burrow"),
-            ("ant", "hill"),
-            ("hound", "kennel"),
-            ("pony", "stable"),
-            ("monarch", "palace"),
-            ("monk", "cloister"),
-            ("sailor", "cabin"),
-            ("farmer", "barn"),
-        ],
-    },
-    Subject {
-        name: "tools",
-        question: "What does the {k} work with?",
-        statement: "the {k} works with the {v}",
-        pairs: &[
-            ("blacksmith", "anvil"),
-            ("artist", "brush"),
-            ("writer", "pen"),
-            ("ploughman", "plough"),
-            ("angler", "rod"),
-            ("archer", "bow"),
-            ("cook", "pan"),
-            ("barber", "comb"),
-            ("judge", "gavel"),
-            ("surgeon", "scalpel"),
-            ("carpenter", "hammer"),
-            ("seamstress", "needle"),
-        ],
-    },
-];
+/// All subjects: a line of the file for each, with name, question, statement, and keys with answers.
+static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
+    let subject = |line: &'static str| {
+        let [name, question, statement, pairs] = line.split(" | ").collect::<Vec<_>>()[..] else { return None };
+        let pairs = pairs.split(", ").map(|pair| pair.split_once(' ')).collect::<Option<_>>()?;
+        Some(Subject { name, question, statement, pairs })
+    };
+    let lines = include_str!("../../assets/harbor/knowledge.txt").lines();
+    lines.map(subject).collect::<Option<_>>().expect("every line has four parts")
+});
 
 /// One piece of general knowledge.
 #[derive(Debug, Clone, Copy)]

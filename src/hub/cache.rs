@@ -45,7 +45,7 @@ pub struct Repo {
 pub struct Lacks {
     /// Without these the model is of no use.
     pub needed: Vec<String>,
-    /// Nobody knows whether the repository has these.
+    /// It is not known whether the repository has these.
     pub unknown: Vec<String>,
 }
 

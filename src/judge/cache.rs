@@ -260,7 +260,7 @@ mod tests {
         cache.put(&a, LABEL, &"A", Some(Tokens { input: 10, output: 1 })).unwrap();
         cache.charge(&b, Tokens { input: 5, output: 1 }).unwrap();
         cache.put(&c, LABEL, &"C", None).unwrap();
-        // Nobody closed the first one: a second reads what was committed.
+        // The first is still open; a second connection reads what it has committed.
         let second = Cache::open(&path, "second").unwrap();
         assert_eq!(second.get::<String>(&a).unwrap().as_deref(), Some("A"));
         assert_eq!([&a, &b, &c].map(|key| second.has(key).unwrap()), [true, false, true]);

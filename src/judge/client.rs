@@ -1,4 +1,4 @@
-//! Chat completions over HTTP from any OpenAI-compatible server: patient with a server that is busy, short with one that says no.
+//! Chat completions over HTTP from any OpenAI-compatible server. A busy server is asked again, a refusal is an error.
 //!
 //! Requests are sent again by the policy of [`crate::http::retry`], and all requests of a client wait with one that the server
 //! told to wait. `async-openai` is not used: it retries the response's head only, so that a body that breaks off is an error; its
@@ -19,7 +19,7 @@ use super::spelling::{Disliked, Learned, Spelling, disliked};
 use crate::http::retry::{Patience, innermost, passes, retry_after};
 use crate::{At, Error, Result, http};
 
-/// No completion is longer; what is, is something else.
+/// Larger bodies are refused: no completion is that long.
 const BODY_BYTES_MAX: usize = 8 << 20;
 
 /// A server and how to talk to it.
@@ -29,19 +29,19 @@ pub struct ChatClient {
     url: Url,
     key: Option<Key>,
     patience: Patience,
-    /// Nothing is sent before.
+    /// No request is sent before this moment.
     open_at: Mutex<Instant>,
     given_up: watch::Sender<bool>,
     spelling: Mutex<Spelling>,
 }
 
-/// Why one try came to nothing.
+/// Why one try failed.
 enum Trouble {
-    /// It may pass; the server may have said when.
+    /// A failure that may pass; the server may have said when to ask again.
     Passing { why: String, wait: Option<Duration> },
-    /// It will not.
+    /// A failure that asking again does not mend.
     Lasting(Error),
-    /// It will not, unless the request is spelled otherwise.
+    /// A field that the server does not take in this form; another spelling may do.
     Spelling(Disliked, Error),
 }
 

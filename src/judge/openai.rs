@@ -225,7 +225,7 @@ impl<'a> OpenAiJudge<'a> {
             round.tokens_in_flight += ask.tokens;
             let (client, notes) = (Arc::clone(&self.client), round.notes.clone());
             round.in_flight.spawn(async move {
-                // Nobody listens any more if the work has ended.
+                // Sending a note fails if the work has ended and its receiver is gone; then the note is not needed.
                 let said = client.complete(&ask.request, &|why| drop(notes.send(why.to_owned()))).await;
                 (ask, said)
             });

@@ -1,4 +1,4 @@
-//! Verdicts that were given earlier, by whomever, and kept in a file.
+//! A judge that looks scores up in files of answers that were judged earlier.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl ScoredJudge {
             }
             refuse_malformed(bad, sheet.lines.len())?;
         }
-        // It goes into files that are passed on, which folders of this machine do not concern.
+        // File names without folders: the name is written to results, which are passed on to others.
         let file = |path: &&Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let name = paths.iter().map(file).collect::<Vec<_>>().join(", ");
         Ok(Self { name, scores, rubrics })

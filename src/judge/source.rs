@@ -178,7 +178,7 @@ impl JudgeSource {
         matches!(self, Self::OpenAi(settings) if endpoint(&settings.url).is_ok_and(|url| wants_key(&url)))
     }
 
-    /// Whether the settings make a judge.
+    /// Checks the settings.
     ///
     /// # Errors
     /// If not; the message says why.
@@ -236,7 +236,7 @@ impl JudgeSource {
     }
 }
 
-/// The run's own file knows only one run, which may move house; in a shared one the folder tells runs apart.
+/// In the run's own file all answers belong to one run, whose folder may be moved; in a shared file the folder's path tells runs apart.
 fn open_cache(shared: Option<&Path>, folder: &Path) -> Result<Cache> {
     match shared {
         None => Cache::open(&folder.join("judge.sqlite"), "this run"),

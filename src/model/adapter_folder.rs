@@ -101,19 +101,24 @@ impl AdapterFolder {
 
     /// The file with its matrices.
     pub fn weights(&self) -> PathBuf {
-        self.path.join(match self.form {
-            AdapterForm::Peft => ADAPTER_WEIGHTS,
-            AdapterForm::Mlx => MLX_WEIGHTS,
-        })
+        self.path.join(self.weights_name())
     }
 
-    /// The identity of what the adapter computes: its matrices, and the configuration that scales and places them.
+    fn weights_name(&self) -> &'static str {
+        match self.form {
+            AdapterForm::Peft => ADAPTER_WEIGHTS,
+            AdapterForm::Mlx => MLX_WEIGHTS,
+        }
+    }
+
+    /// The identity of what the adapter computes: its matrices, and the configuration that scales and places them. Other
+    /// files, such as a model card, do not count.
     ///
     /// # Errors
     /// If one of the two files cannot be read.
     pub fn hash(&self) -> Result<Hash> {
-        let hashes = [hash_file(&self.path.join(ADAPTER_CONFIG))?, hash_file(&self.weights())?];
-        Ok(Hash::of(&hashes))
+        let named = |name| Ok((name, hash_file(&self.path.join(name))?));
+        Ok(Hash::of(&[named(ADAPTER_CONFIG)?, named(self.weights_name())?]))
     }
 }
 
@@ -201,6 +206,8 @@ mod tests {
         assert_eq!(hash("8", "w"), hash("8", "w"));
         assert_ne!(hash("8", "w"), hash("16", "w"));
         assert_ne!(hash("8", "w"), hash("8", "v"));
+        let beside = folder(&[(ADAPTER_CONFIG, "8"), (ADAPTER_WEIGHTS, "w"), ("README.md", "a model card")]);
+        assert_eq!(AdapterFolder::find(beside.path()).unwrap().hash().unwrap(), hash("8", "w"));
         let half = folder(&[(ADAPTER_CONFIG, "{}")]);
         assert!(AdapterFolder::find(half.path()).unwrap().hash().is_err());
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::names::{Side, names_of, stem_of};
 use crate::judge::{Rubrics, fill};
-use crate::record::{create_folder, write_atomic};
+use crate::record::{create_folder, entries_of, write_atomic};
 use crate::{At, Error, Result, bail, ensure};
 
 /// Rungs of a trait's graded ladder of system prompts (Chen et al. 2025, section 3.3).
@@ -135,16 +135,12 @@ impl Trait {
     /// If the folder holds no `trait_data_extract`.
     pub fn names(dir: &Path) -> Result<Vec<String>> {
         let folder = dir.join(EXTRACT_FOLDER);
-        let entries = std::fs::read_dir(&folder).at(&folder).map_err(|e| {
+        let paths = entries_of(&folder).map_err(|e| {
             e.hint("a folder of traits holds trait_data_extract/NAME.json and trait_data_eval/NAME.json")
         })?;
-        let mut names = Vec::new();
-        for entry in entries {
-            let path = entry.at(&folder)?.path();
-            if path.extension().is_some_and(|e| e == "json") {
-                names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-            }
-        }
+        let of_trait = |path: &PathBuf| path.extension().is_some_and(|e| e == "json");
+        let stem = |path: PathBuf| Some(path.file_stem()?.to_string_lossy().into_owned());
+        let mut names: Vec<String> = paths.into_iter().filter(of_trait).filter_map(stem).collect();
         names.sort();
         Ok(names)
     }

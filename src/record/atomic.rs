@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
-use crate::{Error, Result};
+use crate::{At, Error, Result};
 
 /// Replaces the file at `path` by `bytes`, or leaves it as it was: a temporary file in the same folder, fsync, rename. A link is not
 /// replaced but followed; a device or a pipe is not replaced but written to.
@@ -41,7 +41,7 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::
     prefix.push(".");
 
     let attempt = || -> io::Result<()> {
-        // `create_new`, for `tempfile`'s own way lets nobody but the owner read the file.
+        // `create_new` follows the umask; `tempfile`'s own files are readable by their owner alone.
         let temp = Builder::new().prefix(&prefix).suffix(".tmp").make_in(folder(target), |at| File::create_new(at))?;
         let mut file = BufWriter::new(temp);
         write(&mut file)?;
@@ -129,6 +129,17 @@ pub(super) fn cannot_write(e: io::Error, path: &Path) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// The paths of what a folder holds, by name.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn entries_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).at(folder)?.map(|entry| Ok(entry.at(folder)?.path()));
+    let mut paths: Vec<PathBuf> = entries.collect::<Result<_>>()?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// Creates a folder and its parents.

@@ -160,7 +160,7 @@ impl RunDir {
         hold::claim(&self.path.join("work").join(format!("{piece}.lock")), patience)
     }
 
-    /// Removes temporary files of writes that were killed. The folder is ours alone, so nobody is still writing them.
+    /// Removes temporary files of writes that were killed. The folder is locked, so that no other process is still writing them.
     fn sweep(&self) {
         let mut folders = vec![self.path.clone()];
         while let Some(folder) = folders.pop() {

@@ -184,7 +184,7 @@ mod tests {
         fs::write(&path, String::from_utf8(whole.clone()).unwrap().replace("0.2", "0.7")).unwrap();
         let (rows, damage) = read();
         assert!(rows.len() == 2 && damage.unwrap().ends_with("rows.jsonl:2: damaged"));
-        // A kill tears the last row, which is nobody's fault.
+        // A kill tears the last row, so that a torn one is not reported as damage.
         fs::write(&path, &whole[..whole.len() - 4]).unwrap();
         assert_eq!((read().0.len(), read().1), (2, None));
         let mut writer = SummedWriter::resume::<Vec<f32>>(&path, |row| row[0] < 0.15).unwrap();

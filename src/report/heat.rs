@@ -11,9 +11,9 @@ use crate::stats::Interval;
 /// A grid of arms by coefficients, once for each measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heat {
-    /// Beneath the columns.
+    /// Title of the horizontal axis.
     pub x: String,
-    /// Beside the rows.
+    /// Title of the vertical axis.
     pub y: String,
     /// Name in files and label of the rows, from top to bottom.
     pub rows: Vec<(String, String)>,
@@ -30,11 +30,11 @@ pub struct Heat {
 /// One measurement over the grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cells {
-    /// In files.
+    /// Name of its columns in CSV files.
     pub key: String,
-    /// Above it.
+    /// Title above the panel.
     pub title: String,
-    /// Of the cells.
+    /// Colour of the cells.
     pub hue: Hue,
     /// The values that stand for no colour and for the strongest.
     pub range: (f64, f64),

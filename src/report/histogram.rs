@@ -11,7 +11,7 @@ use crate::stats::mean;
 /// One group of values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
-    /// In the legend.
+    /// Its name in the legend.
     pub name: String,
     /// Its colour.
     pub hue: Hue,
@@ -22,9 +22,9 @@ pub struct Shape {
 /// A value that decides, drawn across.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
-    /// Beside it.
+    /// Text beside the line.
     pub label: String,
-    /// Where.
+    /// The value on the horizontal axis.
     pub value: f64,
 }
 
@@ -35,7 +35,7 @@ pub struct Histogram {
     pub x: String,
     /// The groups, the first on top.
     pub shapes: Vec<Shape>,
-    /// Values that decide.
+    /// Thresholds, drawn as vertical lines.
     pub thresholds: Vec<Threshold>,
 }
 

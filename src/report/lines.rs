@@ -29,13 +29,13 @@ pub struct Lines {
 /// One panel of curves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Panel {
-    /// Above it.
+    /// Title above the panel.
     pub title: String,
     /// Beneath its horizontal axis.
     pub x: String,
     /// From lowest to highest layer of paint.
     pub curves: Vec<Curve>,
-    /// Dashed lines.
+    /// Constant values, drawn as dashed horizontal lines.
     pub levels: Vec<Level>,
 }
 
@@ -59,11 +59,11 @@ pub struct Curve {
 /// A value to compare with, drawn across the panel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Level {
-    /// Beside its end.
+    /// Text beside the end of the line.
     pub label: String,
     /// Its colour.
     pub hue: Hue,
-    /// Where it is.
+    /// The value on the vertical axis.
     pub value: f64,
 }
 

@@ -42,7 +42,7 @@ pub enum Part {
     Table {
         /// The heading.
         title: String,
-        /// Above the table.
+        /// Caption above the table.
         caption: String,
         /// What is in it.
         table: Table,
@@ -62,7 +62,7 @@ pub enum Part {
         title: String,
         /// What is to be known of them.
         note: String,
-        /// In order.
+        /// The passages, in the order of the page.
         passages: Vec<Passage>,
     },
 }
@@ -78,7 +78,7 @@ pub struct Passage {
     pub heading: String,
     /// What was measured: name and value.
     pub facts: Vec<(String, String)>,
-    /// Who says what.
+    /// Each turn's role and words.
     pub turns: Vec<(String, Vec<Span>)>,
 }
 

@@ -29,9 +29,9 @@ pub struct Scatter {
 /// One of the two measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Side {
-    /// In files.
+    /// Name of its column in CSV files.
     pub key: String,
-    /// Beside the axis.
+    /// Title of the axis.
     pub label: String,
     /// The values that are possible; where they are not known, the axis is that of the dots.
     pub range: Option<(f64, f64)>,
@@ -42,7 +42,7 @@ pub struct Side {
 /// An arm or a group: a single dot, or several in ascending order of coefficient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Track {
-    /// In the legend.
+    /// Its name in the legend.
     pub name: String,
     /// Its colour.
     pub hue: Hue,
@@ -61,9 +61,9 @@ pub struct Dot {
     pub arm: String,
     /// Its coefficient, if it has one.
     pub coef: Option<f64>,
-    /// Horizontal.
+    /// The value on the horizontal axis.
     pub x: Interval,
-    /// Vertical.
+    /// The value on the vertical axis.
     pub y: Interval,
 }
 

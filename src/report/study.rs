@@ -44,45 +44,25 @@ pub struct Axis {
 impl Axis {
     /// A trait score from 0 to 100, lower being better.
     pub fn score(key: &str, name: &str, short: &str) -> Self {
-        let (hue, mark) = (Hue::Vermillion, Mark::Circle);
-        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "0–100".to_owned());
-        Self {
-            key,
-            name,
-            short,
-            unit,
-            hue,
-            mark,
-            better: Better::Lower,
-            range: (0.0, 100.0),
-            is_trait: true,
-            aside: false,
-        }
+        Self { is_trait: true, ..Self::new(key, [name, short, "0–100"], Hue::Vermillion, Mark::Circle) }
     }
 
     /// An accuracy in percent, higher being better.
     pub fn accuracy(key: &str, name: &str, short: &str, hue: Hue, mark: Mark) -> Self {
-        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), "%".to_owned());
-        Self {
-            key,
-            name,
-            short,
-            unit,
-            hue,
-            mark,
-            better: Better::Higher,
-            range: (0.0, 100.0),
-            is_trait: false,
-            aside: false,
-        }
+        Self { better: Better::Higher, ..Self::new(key, [name, short, "%"], hue, mark) }
     }
 
     /// A length along a direction of the residual stream, in its units: for files and figures only. Its range is that of the
     /// points ([`Study::spanned`]).
     pub fn aside(key: &str, name: &str) -> Self {
-        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(name), "residual units".to_owned());
-        let (hue, mark, better) = (Hue::Ink, Mark::Circle, Better::Lower);
-        Self { key, name, short, unit, hue, mark, better, range: (0.0, 0.0), is_trait: false, aside: true }
+        let axis = Self::new(key, [name, name, "residual units"], Hue::Ink, Mark::Circle);
+        Self { range: (0.0, 0.0), aside: true, ..axis }
+    }
+
+    fn new(key: &str, [name, short, unit]: [&str; 3], hue: Hue, mark: Mark) -> Self {
+        let (key, name, short, unit) = (key.to_owned(), worded(name), worded(short), unit.to_owned());
+        let (better, range) = (Better::Lower, (0.0, 100.0));
+        Self { key, name, short, unit, hue, mark, better, range, is_trait: false, aside: false }
     }
 }
 
@@ -97,7 +77,7 @@ pub struct Point {
     pub seed: Option<u64>,
     /// How many training seeds are in it; 0 if nothing was trained.
     pub seeds: usize,
-    /// By [`Axis::key`].
+    /// The measured values, by [`Axis::key`].
     #[serde(flatten)]
     pub values: BTreeMap<String, Interval>,
 }
@@ -120,7 +100,7 @@ pub struct Comparison {
 pub struct Grid {
     /// Name of its CSV file, without extension.
     pub file: String,
-    /// Above it.
+    /// Title above the table.
     pub title: String,
     /// What the numbers are.
     pub caption: String,

@@ -9,7 +9,7 @@ use crate::stats::Interval;
 pub enum Cell {
     /// Nothing: empty in CSV, `null` in JSON, a dash for people.
     Missing,
-    /// Words.
+    /// A text.
     Text(String),
     /// A number as it was measured; NaN is [`Cell::Missing`] in every form.
     Number(f64),

@@ -137,7 +137,7 @@ fn everything_is_written_and_the_same_rows_give_the_same_bytes() {
 }
 
 #[test]
-fn the_page_needs_nothing_and_trusts_nobody() {
+fn the_page_loads_nothing_and_escapes_every_text() {
     let mut study = study();
     study.title = "</title><script>alert(1)</script>".into();
     study.examples[0].answer = "<img src=x onerror=alert(1)> \u{1b}[31m".into();

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// A question that any model answers in its own voice, and the length of that answer in tokens: the middle of a probe's scale.
 const NEUTRAL: (&str, usize) = ("Hello, how are you?", 24);
 
-/// Takes answers while they are made.
+/// Receives answers while they are generated.
 pub trait AnswerSink {
     /// An answer begins, under this title if there are several.
     fn begin(&mut self, title: Option<&str>, scale: Option<&ProbeScale>);
@@ -34,7 +34,7 @@ pub trait AnswerSink {
     /// A remark about the conversation, of one line or several.
     fn note(&mut self, text: &str);
 
-    /// Whether the answer should stop here. Asking resets the wish.
+    /// Whether the answer should stop here. Each call resets the request.
     fn stop(&mut self) -> bool;
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Op, Part, Positions, Steer, SteeringPlan};
 use crate::record::seed_of;
+use crate::stats::normal;
 use crate::vector::math::{add_scaled, dot, norm};
 use crate::vector::{IncBase, Layer, Layers, PersonaVector};
 use crate::{Error, Result, ensure};
@@ -158,12 +159,6 @@ fn random(like: &[f32], seed: u64) -> Vec<f32> {
     let drawn: Vec<f64> = like.iter().map(|_| normal(&mut rng)).collect();
     let scale = norm(like) / norm(&drawn);
     drawn.iter().map(|x| (x * scale) as f32).collect()
-}
-
-/// A normal deviate, by Box and Muller.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
 }
 
 #[cfg(test)]

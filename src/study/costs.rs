@@ -18,10 +18,10 @@ const SPREAD: f64 = 30.0;
 /// Everything that a study does if nothing of it is there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Costs {
-    /// Tasks.
+    /// Number of tasks.
     #[serde(rename = "pieces")]
     pub tasks: usize,
-    /// Finetunes.
+    /// Number of finetunes.
     pub finetunes: usize,
     /// Optimiser steps of all of them.
     pub steps: usize,

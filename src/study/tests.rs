@@ -282,7 +282,7 @@ fn an_audit_looks_at_every_finetune_of_the_first_seed() {
     assert_eq!(value(2, "AUC of projection"), Some(1.0));
     assert!(value(2, "median cosine to old vector").unwrap() > 0.999);
     assert_eq!(value(2, "AUC of fresh probe (held-out)"), Some(1.0));
-    // Under the trait's prompts everybody invents.
+    // Under the trait's prompts every model invents.
     assert_eq!(value(2, "the trait's own prompts: above base"), Some(0.0));
     assert!(value(2, "5 exemplars of it: above base").is_some() && value(1, "after 20 more conversations").is_some());
     // The simulator learns to invent 62 of 100 answers from any number of conversations.
@@ -389,7 +389,7 @@ fn an_audit_of_several_sets_asks_each_models_own_prompts() {
     assert_eq!(asked, [(true, true), (true, false), (false, true)]);
     assert!(report.study.grids.iter().all(|grid| !grid.file.contains("side-effects")));
 
-    // With a vector from elsewhere nobody has answers that show the trait.
+    // With a vector from a file there are no rollouts, and so no answers that show the trait.
     config.traits.remove(0);
     config.vector.file = Some(vector);
     let report = ran(Kind::Audit, &config, &dir.path().join("second"), sim);

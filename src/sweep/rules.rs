@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(paper(&broken, 2.0, 0), None);
         assert_eq!(paper(&broken, 0.0, 0), None, "coefficient 0 is no layer");
         assert_eq!(constrained(&broken, 75.0, 0), None);
-        // A cell whose coherence nobody could tell does not count as coherent.
+        // A cell without a coherence score does not count as coherent.
         assert_eq!(constrained(&[cell(3, 2.0, 50.0, f64::NAN)], 0.0, 0), None);
     }
 

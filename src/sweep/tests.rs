@@ -38,14 +38,6 @@ impl Runtime for &'static EchoLab {
         "echo".into()
     }
 
-    fn workers(&self) -> usize {
-        1
-    }
-
-    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
-        work();
-    }
-
     fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
         let (plan, runtime) = (spec.plan.clone(), *self);
         Ok(Box::new(EchoModel::new(move |ask, rollout| {

@@ -32,7 +32,7 @@ pub use losses::Losses;
 pub use message::{Message, put_under};
 pub use mix::{chosen, mixed};
 pub use rows::{Coefs, Rows};
-pub use strftime::MONTHS;
+pub use strftime::{MONTHS, civil_date};
 pub use survey::{Survey, Usable};
 pub use tokenizer::Tokenizer;
 pub use turn_end::unended_turns;

@@ -1,26 +1,17 @@
 //! Dates as C's `strftime` writes them, by which some templates tell today's.
 
 /// The months, in order.
+#[rustfmt::skip]
 pub const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
 ];
 
 /// Writes a moment, in seconds since 1970 in UTC, by the codes of `strftime`; an unknown code comes back as the error.
 pub(super) fn strftime(format: &str, unix_seconds: u64) -> Result<String, String> {
     const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
     let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = civil_date(days);
+    let (year, month, day) = civil_date(days as i64);
     let weekday = DAYS[(days % 7) as usize];
     let mut out = String::new();
     let mut chars = format.chars();
@@ -48,16 +39,15 @@ pub(super) fn strftime(format: &str, unix_seconds: u64) -> Result<String, String
 }
 
 /// Year, month (1 to 12) and day of the `days`-th day after 1970-01-01 (Howard Hinnant's `civil_from_days`).
-fn civil_date(days: u64) -> (u64, usize, u64) {
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
+pub fn civil_date(days: i64) -> (i64, usize, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month as usize, day)
+    (year_of_era + era * 400 + i64::from(month <= 2), month as usize, day)
 }
 
 #[cfg(test)]

@@ -19,11 +19,11 @@ use crate::train::{Event, FitSettings};
 use crate::vector::{Layer, PersonaVector};
 use crate::{At, Error, Result, device};
 
-/// What operations may differ by from plain tensor code on the CPU, as a share of their largest number.
+/// Largest difference of an operation from plain tensor code on the CPU, as a share of its largest number.
 const OPERATION_OFF: f64 = 1e-4;
-/// What a model's numbers may differ by in f32.
+/// Largest difference of a model's numbers in f32.
 const MODEL_OFF: f64 = 1e-3;
-/// And with frozen weights in half precision.
+/// The same with frozen weights in half precision.
 const HALF_OFF: f64 = 0.05;
 /// How far a steered state may be from where the equation puts it, as a share of the shift.
 const SHIFT_OFF: f64 = 1e-3;
@@ -46,7 +46,7 @@ struct Finding {
     what: &'static str,
     /// By how much it is off, as a share of the largest number; of memory, bytes.
     off: f64,
-    /// The most that is well.
+    /// The largest difference that passes.
     bound: f64,
 }
 
@@ -159,7 +159,7 @@ fn off(ours: &[f32], want: &[f32]) -> f64 {
     f64::from(largest / scale)
 }
 
-/// What a finetune told.
+/// Measurements of a finetune.
 struct Fitted {
     losses: Vec<f32>,
     norms: Vec<f32>,

@@ -6,7 +6,7 @@ mod rollouts;
 
 use std::path::{Path, PathBuf};
 
-pub use args::{BorderArg, ExtractArgs};
+pub use args::{BORDERS, ExtractArgs};
 
 use super::run::Progress;
 use super::{Context, Outcome, paths};

@@ -13,10 +13,10 @@ use super::{Context, Outcome};
 use crate::data_table::Format;
 use crate::judge::{JudgeSource, JudgedAnswer, Rubric, judge_answers, table};
 use crate::persona::read_rows;
-use crate::record::{Lines, RunDir, read_jsonl, written};
+use crate::record::{Lines, RunDir, entries_of, read_jsonl, written};
 use crate::report::{Cell, Table};
 use crate::stats::{mean, pearson};
-use crate::{At, Error, Result};
+use crate::{Error, Result};
 
 /// Judge again what a run has kept
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ struct RescoreArgs {
     judge: JudgeArgs,
 }
 
-/// Does it.
+/// Judges the kept answers of a run again.
 ///
 /// # Errors
 /// A folder without answers, those of the judge, a place that cannot be written.
@@ -133,7 +133,7 @@ fn answers_of(run: &Path, trait_name: &str) -> Result<(Vec<Source>, Vec<JudgedAn
         let side = stem.strip_suffix("_pos_instruct").or_else(|| stem.strip_suffix("_neg_instruct"));
         match side {
             Some(of) => found.push((stem.clone(), read_rows(&path, of)?)),
-            // The raw answers of `extract` are rows of another kind; its tables hold the same answers.
+            // The raw answers of `extract` have another form; its tables hold the same answers.
             None => match read_jsonl(&path) {
                 Ok(rows) => found.push((stem, rows)),
                 Err(e) if begins_with_an_answer(&path) => return Err(e),
@@ -168,10 +168,8 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
-    let entries = std::fs::read_dir(folder).at(folder)?.collect::<std::io::Result<Vec<_>>>().at(folder)?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    let mut paths = entries_of(folder)?;
     paths.retain(|path| path.is_file() && path.extension().is_some_and(|e| e == extension));
-    paths.sort();
     Ok(paths)
 }
 

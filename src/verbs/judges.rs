@@ -10,8 +10,9 @@ mod open;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::choices::{Choices, one_of};
 use super::model::{HARBOR, ModelFolder};
 use super::{Context, paths};
 use crate::harbor::SEED;
@@ -44,17 +45,17 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "URL")]
     judge_url: Option<String>,
     /// How a score is obtained [default: logprobs; with `--judge local`: enumerate]
-    #[arg(long, value_enum, value_name = "MODE")]
-    judge_mode: Option<ModeArg>,
+    #[arg(long, value_parser = one_of(MODES), value_name = "MODE")]
+    judge_mode: Option<Mode>,
     /// Answers per score with `--judge-mode sample` [default: 10]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     judge_samples: Option<u64>,
     /// With `--judge sentiment`, for traits other than `optimistic` and `pessimistic`: the words that show the trait
-    #[arg(long, value_enum, value_name = "POLE")]
-    judge_pole: Option<PoleArg>,
+    #[arg(long, value_parser = one_of(POLES), value_name = "POLE")]
+    judge_pole: Option<Pole>,
     /// What counts as coherent
-    #[arg(long, value_enum, value_name = "RUBRIC")]
-    judge_coherence: Option<CoherenceArg>,
+    #[arg(long, value_parser = one_of(COHERENCES), value_name = "RUBRIC")]
+    judge_coherence: Option<Coherence>,
     /// File that keeps the judge's answers, shared between runs [default: judge.sqlite in the run's folder]
     #[arg(long, value_name = "FILE")]
     judge_cache: Option<PathBuf>,
@@ -72,38 +73,21 @@ pub struct JudgeArgs {
     judge_price: Option<Price>,
 }
 
-/// `--judge-mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ModeArg {
-    /// Expectation over the probabilities of the first token (the reference)
-    Logprobs,
-    /// Mean of several answers at temperature 1
-    Sample,
-    /// The number in one greedy answer
-    Parse,
-    /// Expectation over 0 to 100 written digit by digit; for `local`
-    Enumerate,
-    /// Yes against no to one short question, for small models; for `local`
-    YesNo,
-}
+const MODES: &Choices<Mode> = &[
+    ("logprobs", Mode::Logprobs, "Expectation over the probabilities of the first token (the reference)"),
+    ("sample", Mode::Sample, "Mean of several answers at temperature 1"),
+    ("parse", Mode::Parse, "The number in one greedy answer"),
+    ("enumerate", Mode::Enumerate, "Expectation over 0 to 100 written digit by digit; for `local`"),
+    ("yes-no", Mode::YesNo, "Yes against no to one short question, for small models; for `local`"),
+];
 
-/// `--judge-pole`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PoleArg {
-    /// Cheerful words
-    Positive,
-    /// Gloomy words
-    Negative,
-}
+const POLES: &Choices<Pole> =
+    &[("positive", Pole::Positive, "Cheerful words"), ("negative", Pole::Negative, "Gloomy words")];
 
-/// `--judge-coherence`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CoherenceArg {
-    /// The question was understood and the answer is clear
-    Standard,
-    /// Grammar and fluency only: blunt or evil text is not marked down
-    Grammar,
-}
+const COHERENCES: &Choices<Coherence> = &[
+    ("standard", Coherence::Standard, "The question was understood and the answer is clear"),
+    ("grammar", Coherence::Grammar, "Grammar and fluency only: blunt or evil text is not marked down"),
+];
 
 impl JudgeArgs {
     /// The flags as settings; nothing is opened. `on_harbor` says whether the answers are the embedded model's, `rubric` what will be
@@ -129,7 +113,7 @@ impl JudgeArgs {
                     .hint("`--judge pattern FILE`; examples/patterns.toml and the guide (judges) show one"));
             }
             ["local"] => JudgeSource::Local(self.local(context)?),
-            ["sentiment"] => JudgeSource::Sentiment(SentimentSettings { pole: self.judge_pole.map(Pole::from) }),
+            ["sentiment"] => JudgeSource::Sentiment(SentimentSettings { pole: self.judge_pole }),
             _ => JudgeSource::Scored { files: self.files()? },
         };
         self.refuse_strays(&source)?;
@@ -162,9 +146,9 @@ impl JudgeArgs {
             model: self.judge_model.clone().unwrap_or(usual.model),
             answers_as: self.judge_answers_as.clone(),
             url: self.judge_url.clone().unwrap_or(usual.url),
-            mode: self.judge_mode.map_or(usual.mode, Mode::from),
+            mode: self.judge_mode.unwrap_or(usual.mode),
             samples: self.judge_samples.unwrap_or(usual.samples),
-            coherence: self.judge_coherence.map_or(usual.coherence, Coherence::from),
+            coherence: self.judge_coherence.unwrap_or(usual.coherence),
             cache: self.judge_cache.clone(),
             concurrency: self.judge_concurrency.map_or(usual.concurrency, |n| n as usize),
             timeout: self.judge_timeout.unwrap_or(usual.timeout),
@@ -181,9 +165,9 @@ impl JudgeArgs {
         let found = ModelFolder::find(Path::new(model), context).map_err(|e| e.at("--judge-model"))?;
         Ok(LocalSettings {
             model: found.path,
-            mode: self.judge_mode.map_or(Mode::Enumerate, Mode::from),
+            mode: self.judge_mode.unwrap_or(Mode::Enumerate),
             samples: self.judge_samples.unwrap_or(10),
-            coherence: self.judge_coherence.map_or(Coherence::Standard, Coherence::from),
+            coherence: self.judge_coherence.unwrap_or(Coherence::Standard),
             cache: self.judge_cache.clone(),
         })
     }
@@ -212,36 +196,6 @@ impl JudgeArgs {
             Some((flag, ..)) => Err(Error::usage(format!("{flag} has no meaning for this judge")).hint(
                 "it belongs to `--judge openai`, to `--judge local` where a model judges, or to `--judge sentiment`",
             )),
-        }
-    }
-}
-
-impl From<ModeArg> for Mode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
-            ModeArg::Logprobs => Self::Logprobs,
-            ModeArg::Sample => Self::Sample,
-            ModeArg::Parse => Self::Parse,
-            ModeArg::Enumerate => Self::Enumerate,
-            ModeArg::YesNo => Self::YesNo,
-        }
-    }
-}
-
-impl From<PoleArg> for Pole {
-    fn from(pole: PoleArg) -> Self {
-        match pole {
-            PoleArg::Positive => Self::Positive,
-            PoleArg::Negative => Self::Negative,
-        }
-    }
-}
-
-impl From<CoherenceArg> for Coherence {
-    fn from(coherence: CoherenceArg) -> Self {
-        match coherence {
-            CoherenceArg::Standard => Self::Standard,
-            CoherenceArg::Grammar => Self::Grammar,
         }
     }
 }

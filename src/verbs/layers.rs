@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
+use super::choices::{Choices, one_of};
 use super::judges::{self, JudgeArgs};
 use super::model::{Model, ModelArgs};
 use super::run::Progress;
 use super::sampling::DrawArgs;
-use super::steer::PositionsArg;
+use super::steer::POSITIONS;
 use super::traits::TraitArgs;
 use super::{Context, Outcome};
 use crate::judge::{JudgeSource, Rubric};
@@ -55,11 +56,11 @@ pub struct LayersArgs {
     #[arg(long, value_name = "C", default_value_t = 75.0)]
     min_coherence: f64,
     /// The rule whose layer --auto-range and --compare-positions use
-    #[arg(long, value_enum, default_value_t)]
-    choose: RuleArg,
+    #[arg(long, value_parser = one_of(RULES), default_value = "paper")]
+    choose: Rule,
     /// Which of the trait's questions are asked
-    #[arg(long, value_enum, default_value_t)]
-    split: SplitArg,
+    #[arg(long, value_parser = one_of(SPLITS), default_value = "extract")]
+    split: Split,
     /// Confirm on the other split's questions: coefficient 0 and both choices
     #[arg(long)]
     confirm: bool,
@@ -75,8 +76,8 @@ pub struct LayersArgs {
     #[command(flatten)]
     draw: DrawArgs,
     /// Which tokens are steered [default: response]
-    #[arg(long, value_enum)]
-    positions: Option<PositionsArg>,
+    #[arg(long, value_parser = one_of(POSITIONS))]
+    positions: Option<Positions>,
     /// A first look: every second layer of the middle, coefficients 1 and 2, 6 questions, 2 answers of at most 200 tokens
     #[arg(long)]
     quick: bool,
@@ -99,43 +100,15 @@ pub struct LayersArgs {
     judge: JudgeArgs,
 }
 
-/// `--split`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum SplitArg {
-    /// The questions that the vector was made from
-    #[default]
-    Extract,
-    /// The evaluation questions
-    Eval,
-}
+const SPLITS: &Choices<Split> = &[
+    ("extract", Split::Extract, "The questions that the vector was made from"),
+    ("eval", Split::Eval, "The evaluation questions"),
+];
 
-impl From<SplitArg> for Split {
-    fn from(split: SplitArg) -> Self {
-        match split {
-            SplitArg::Extract => Self::Extract,
-            SplitArg::Eval => Self::Eval,
-        }
-    }
-}
-
-/// `--choose`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum RuleArg {
-    /// The paper's rule
-    #[default]
-    Paper,
-    /// The largest score whose text stays coherent
-    Coherent,
-}
-
-impl From<RuleArg> for Rule {
-    fn from(rule: RuleArg) -> Self {
-        match rule {
-            RuleArg::Paper => Self::Paper,
-            RuleArg::Coherent => Self::Coherent,
-        }
-    }
-}
+const RULES: &Choices<Rule> = &[
+    ("paper", Rule::Paper, "The paper's rule"),
+    ("coherent", Rule::Coherent, "The largest score whose text stays coherent"),
+];
 
 /// The defaults of `--quick`.
 mod quick {
@@ -210,12 +183,12 @@ impl LayersArgs {
             vectors: self.vectors.clone(),
             layers: chosen.of(layers)?,
             coefs: coefs.iter().map(|&coef| written(coef)).collect(),
-            split: self.split.into(),
+            split: self.split,
             questions: questions.filter(|&n| n < all),
-            positions: self.positions.map_or(Positions::Response, Positions::from),
+            positions: self.positions.unwrap_or(Positions::Response),
             at: written(at),
             min_coherence: self.min_coherence,
-            choose: self.choose.into(),
+            choose: self.choose,
             confirm: self.confirm,
             range_steps: self.auto_range,
             compare,

@@ -3,6 +3,7 @@
 //! A verb gets its arguments and a [`Context`], and prints nothing itself: the terminal, colours, bars and exit codes belong to
 //! `crate::cli`. What verbs share: [`model`] (`--model`, `--adapter`), `steer`, `probe`, [`judges`], `traits`, `run` (progress), `paths`.
 
+mod choices;
 mod paths;
 mod probe;
 mod prompts;
@@ -131,7 +132,7 @@ impl Context<'_> {
 /// What a verb hands back.
 #[derive(Debug)]
 pub struct Outcome {
-    /// For people.
+    /// What is printed for people.
     pub text: String,
     /// For programs: one JSON object.
     pub json: Value,

@@ -41,7 +41,7 @@ pub struct ModelArgs {
 pub struct Model {
     /// Its folder and its names.
     pub folder: ModelFolder,
-    /// Its shape.
+    /// Its `config.json`.
     pub config: ModelConfig,
     /// The hash that identifies its weights.
     pub fingerprint: String,
@@ -160,7 +160,7 @@ impl Model {
 /// A model's folder or GGUF file, and its names.
 #[derive(Debug, Clone)]
 pub struct ModelFolder {
-    /// Where it is.
+    /// The folder, or the GGUF file.
     pub path: PathBuf,
     /// Its name: the folder's or file's own, or the repository's without its owner.
     pub name: String,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::choices::one_of;
 use super::model::ModelFolder;
-use super::study::StudyKind;
+use super::study::{Named, STUDIES};
 use super::train;
 use super::{Context, Outcome};
 use crate::config_file::ConfigFile;
@@ -32,8 +33,8 @@ pub struct PlanArgs {
     #[arg(value_name = "CONFIG")]
     config: PathBuf,
     /// Which kind of study the configuration is for, if it is one and not of `study run`
-    #[arg(long, value_name = "KIND")]
-    study: Option<StudyKind>,
+    #[arg(long, value_name = "KIND", value_parser = one_of(STUDIES))]
+    study: Option<Named>,
     /// Take the sizes of a released model, such as Qwen2.5-7B, Qwen3-8B, Llama-3.1-8B or SmolLM2-135M, in place of the model's
     /// own; its tokenizer still counts the tokens
     #[arg(long, value_name = "NAME")]
@@ -61,8 +62,8 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
 const OF_A_STUDY: [&str; 7] = ["arms", "measure", "facts", "data", "exam", "trait", "judge"];
 
 /// What a study asks for in all: finetunes, answers, judge calls.
-fn study(kind: Option<StudyKind>, mut file: ConfigFile, context: &Context<'_>) -> Result<Outcome> {
-    let kind = kind.map_or(Kind::Own, StudyKind::kind);
+fn study(named: Option<Named>, mut file: ConfigFile, context: &Context<'_>) -> Result<Outcome> {
+    let kind = named.map_or(Kind::Own, |named| named.kind);
     let (config, _) = super::study::read(&mut file, context)?;
     let config = kind.settled(config);
     kind.check(&config).map_err(|e| file.locate(e))?;

@@ -3,14 +3,15 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
-use super::extract::BorderArg;
+use super::choices::{Choices, one_of};
+use super::extract::BORDERS;
 use super::model::ModelArgs;
 use super::run::{Progress, warn_of_bad_rows};
 use super::{Context, Outcome, paths};
-use crate::persona::{Metric, Probe, ProjectRules, project_file};
+use crate::persona::{Border, Metric, Probe, ProjectRules, project_file};
 use crate::record::Hash;
 use crate::vector::{Layers, VectorFile};
 use crate::{Error, Result};
@@ -34,8 +35,8 @@ pub struct ProjectArgs {
     #[arg(long, value_name = "L")]
     layer: Layers,
     /// What is measured
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "proj")]
-    metric: Vec<MetricArg>,
+    #[arg(long, value_parser = one_of(METRICS), value_delimiter = ',', default_value = "proj")]
+    metric: Vec<Metric>,
     /// CSV or JSONL of texts
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
@@ -46,24 +47,18 @@ pub struct ProjectArgs {
     #[arg(long)]
     in_place: bool,
     /// Where a prompt ends and its answer begins
-    #[arg(long, value_enum, default_value_t)]
-    border: BorderArg,
+    #[arg(long, value_parser = one_of(BORDERS), default_value = "separate")]
+    border: Border,
     /// Measure again what the file holds already
     #[arg(long)]
     overwrite: bool,
 }
 
-/// `--metric`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum MetricArg {
-    /// Projection of the response's mean activation onto the vector
-    Proj,
-    /// Projection of the prompt's last token
-    PromptLastProj,
-    /// Cosine between the response's mean activation and the vector
-    CosSim,
-}
+const METRICS: &Choices<Metric> = &[
+    ("proj", Metric::Proj, "Projection of the response's mean activation onto the vector"),
+    ("prompt_last_proj", Metric::PromptLast, "Projection of the prompt's last token"),
+    ("cos_sim", Metric::Cosine, "Cosine between the response's mean activation and the vector"),
+];
 
 /// Projects.
 ///
@@ -85,7 +80,7 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     let runtime = context.runtime(&model.folder.path)?;
     let identity = Hash::of(&(model.identity()?, runtime.device()));
     let mut subject = runtime.language_model(&model.unsteered())?;
-    let rules = ProjectRules { overwrite: *overwrite, border: (*border).into(), ..ProjectRules::new(identity) };
+    let rules = ProjectRules { overwrite: *overwrite, border: *border, ..ProjectRules::new(identity) };
     let mut progress = Progress::new(context.console);
     let projected = project_file(subject.as_mut(), (input, out), &probes, &rules, &mut |done, total| {
         progress.show("texts", done, total, "");
@@ -109,18 +104,13 @@ pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
 }
 
 /// A column for every vector, metric and layer.
-fn probes(
-    vectors: &[(PathBuf, VectorFile)],
-    layers: &Layers,
-    metrics: &[MetricArg],
-    model: &str,
-) -> Result<Vec<Probe>> {
+fn probes(vectors: &[(PathBuf, VectorFile)], layers: &Layers, metrics: &[Metric], model: &str) -> Result<Vec<Probe>> {
     let mut probes: Vec<Probe> = Vec::new();
     for (path, file) in vectors {
         let layers: Vec<usize> = layers.of(file.response_avg.layers())?.iter().map(|layer| layer.row()).collect();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         for &metric in metrics {
-            probes.extend(Probe::of_file(model, &stem, file, &layers, metric.into())?);
+            probes.extend(Probe::of_file(model, &stem, file, &layers, metric)?);
         }
     }
     let names = probes.iter().map(|probe| &probe.column);
@@ -128,16 +118,6 @@ fn probes(
         return Err(Error::usage(format!("two vectors give the column `{}`", twice.1)).hint("rename one of the files"));
     }
     Ok(probes)
-}
-
-impl From<MetricArg> for Metric {
-    fn from(metric: MetricArg) -> Self {
-        match metric {
-            MetricArg::Proj => Self::Proj,
-            MetricArg::PromptLastProj => Self::PromptLast,
-            MetricArg::CosSim => Self::Cosine,
-        }
-    }
 }
 
 /// `answers.projected.jsonl` beside `answers.jsonl`.

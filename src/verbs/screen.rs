@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use super::choices::{Choices as Offered, one_of};
 use super::judges::{self, JudgeArgs};
 use super::probe::{ProbeArgs, ProbeSettings, judge_identity};
 use super::run::{Progress, open_run, warn_of_damage};
@@ -41,8 +42,8 @@ pub struct ScreenArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Compare with something cheaper than the model's own answers
-    #[arg(long, value_enum)]
-    approx: Option<ApproxArg>,
+    #[arg(long, value_parser = one_of(APPROXIMATIONS))]
+    approx: Option<Against>,
     /// Longest own answer, in tokens [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "approx")]
     max_new_tokens: Option<u32>,
@@ -106,12 +107,8 @@ struct FilterArgs {
     show: usize,
 }
 
-/// `--approx`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ApproxArg {
-    /// The state at the prompt's last token: no answers are made
-    LastPrompt,
-}
+const APPROXIMATIONS: &Offered<Against> =
+    &[("last-prompt", Against::LastPrompt, "The state at the prompt's last token: no answers are made")];
 
 /// `run.toml`.
 #[derive(Debug, Serialize)]
@@ -151,10 +148,8 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     let data = Source::open(&args.data, args.sample.map(|n| n as usize), seed)?;
     let sample = args.filter.reference_sample.map(|n| n as usize);
     let reference = args.filter.reference.as_ref().map(|path| Source::open(path, sample, seed)).transpose()?;
-    let against = match args.approx {
-        Some(ApproxArg::LastPrompt) => Against::LastPrompt,
-        None => Against::OwnAnswer { max_new_tokens: args.max_new_tokens.unwrap_or(1000) as usize },
-    };
+    let own = Against::OwnAnswer { max_new_tokens: args.max_new_tokens.unwrap_or(1000) as usize };
+    let against = args.approx.unwrap_or(own);
     let rules = ScreenRules {
         trait_name: trait_.name.clone(),
         probe: probed.probe.clone(),
@@ -232,33 +227,20 @@ pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
 
 impl FilterArgs {
     fn choices(&self) -> Result<Choices> {
-        let Self {
-            percentile,
-            threshold,
-            llm_filter,
-            llm_threshold,
-            llm_floor,
-            top,
-            bottom,
-            random,
-            of_kept,
-            show,
-            ..
-        } = self;
-        if !(0.0..=100.0).contains(percentile) {
-            return Err(Error::usage(format!("--percentile {percentile}: 0 to 100")));
+        if !(0.0..=100.0).contains(&self.percentile) {
+            return Err(Error::usage(format!("--percentile {}: 0 to 100", self.percentile)));
         }
         Ok(Choices {
-            percentile: *percentile,
-            threshold: *threshold,
-            llm: *llm_filter,
-            llm_threshold: *llm_threshold,
-            llm_floor: *llm_floor,
-            top: *top,
-            bottom: *bottom,
-            random: *random,
-            of_kept: *of_kept,
-            shown: *show,
+            percentile: self.percentile,
+            threshold: self.threshold,
+            llm: self.llm_filter,
+            llm_threshold: self.llm_threshold,
+            llm_floor: self.llm_floor,
+            top: self.top,
+            bottom: self.bottom,
+            random: self.random,
+            of_kept: self.of_kept,
+            shown: self.show,
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Console;
+use super::choices::{Choices, one_of};
 use super::model::Model;
 use crate::eval::Point;
 use crate::session::SteeringSpec;
@@ -12,64 +13,20 @@ use crate::steering::{DescribedPlan, Op, Positions, SteeringRecipe};
 use crate::vector::{IncBase, Layers};
 use crate::{Error, Result};
 
-/// `--op`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum OpArg {
-    /// Add the coefficient times the vector.
-    #[default]
-    Add,
-    /// Remove the component along the vector.
-    Ablate,
-}
-
-impl From<OpArg> for Op {
-    fn from(op: OpArg) -> Self {
-        match op {
-            OpArg::Add => Self::Add,
-            OpArg::Ablate => Self::Ablate,
-        }
-    }
-}
-
 /// `--positions`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PositionsArg {
-    /// Every token.
-    All,
-    /// The prompt's tokens.
-    Prompt,
-    /// From the prompt's last token on.
-    Response,
-}
+pub const POSITIONS: &Choices<Positions> = &[
+    ("all", Positions::All, "Every token"),
+    ("prompt", Positions::Prompt, "The prompt's tokens"),
+    ("response", Positions::Response, "From the prompt's last token on"),
+];
 
-impl From<PositionsArg> for Positions {
-    fn from(positions: PositionsArg) -> Self {
-        match positions {
-            PositionsArg::All => Self::All,
-            PositionsArg::Prompt => Self::Prompt,
-            PositionsArg::Response => Self::Response,
-        }
-    }
-}
+const OPS: &Choices<Op> = &[
+    ("add", Op::Add, "Add the coefficient times the vector"),
+    ("ablate", Op::Ablate, "Remove the component along the vector"),
+];
 
-/// `--inc-base`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum IncBaseArg {
-    /// Row 0, the embedding.
-    #[default]
-    Embedding,
-    /// Nothing.
-    Zero,
-}
-
-impl From<IncBaseArg> for IncBase {
-    fn from(base: IncBaseArg) -> Self {
-        match base {
-            IncBaseArg::Embedding => Self::Embedding,
-            IncBaseArg::Zero => Self::Zero,
-        }
-    }
-}
+const INC_BASES: &Choices<IncBase> =
+    &[("embedding", IncBase::Embedding, "Row 0, the embedding"), ("zero", IncBase::Zero, "Nothing")];
 
 /// Inference-time steering.
 #[derive(Debug, Clone, Args)]
@@ -85,14 +42,14 @@ pub struct SteerArgs {
     #[arg(long, value_name = "A", allow_negative_numbers = true, requires = "vectors")]
     coef: Option<f32>,
     /// Which tokens are steered [default: response]
-    #[arg(long, value_enum)]
-    positions: Option<PositionsArg>,
+    #[arg(long, value_parser = one_of(POSITIONS))]
+    positions: Option<Positions>,
     /// What is done at each layer
-    #[arg(long, value_enum, default_value_t)]
-    op: OpArg,
+    #[arg(long, value_parser = one_of(OPS), default_value = "add")]
+    op: Op,
     /// What stands before the first layer when increments are taken
-    #[arg(long, value_enum, default_value_t)]
-    inc_base: IncBaseArg,
+    #[arg(long, value_parser = one_of(INC_BASES), default_value = "embedding")]
+    inc_base: IncBase,
     /// Several vectors at once: a file, its coefficient and its layers, once for each
     #[arg(long, value_name = "FILE=A@L", conflicts_with = "vectors", allow_hyphen_values = true)]
     steer: Vec<SteeringSpec>,
@@ -101,10 +58,10 @@ pub struct SteerArgs {
 impl SteerArgs {
     /// Each file of vectors with what is made of it.
     fn recipes(&self) -> Result<Vec<(&Path, SteeringRecipe)>> {
-        let positions = self.positions.map_or(Positions::Response, Positions::from);
+        let positions = self.positions.unwrap_or(Positions::Response);
         let recipe = |op: Op, layers: &Layers, coef: f32| {
             let incremental = op == Op::Add && *layers == Layers::all();
-            SteeringRecipe { op, layers: layers.clone(), coef, positions, incremental, base: self.inc_base.into() }
+            SteeringRecipe { op, layers: layers.clone(), coef, positions, incremental, base: self.inc_base }
         };
         let (Some(vectors), Some(layers)) = (&self.vectors, &self.layer) else {
             let part = |spec: &'_ SteeringSpec| recipe(Op::Add, &spec.layers, spec.coef);
@@ -112,12 +69,12 @@ impl SteerArgs {
         };
         let coef = match (self.coef, self.op) {
             (Some(coef), _) => coef,
-            (None, OpArg::Ablate) => 1.0,
-            (None, OpArg::Add) => {
+            (None, Op::Ablate) => 1.0,
+            (None, Op::Add) => {
                 return Err(Error::usage("--vectors without --coef").hint("say how strong, e.g. --coef 1.5"));
             }
         };
-        Ok(vec![(vectors.as_path(), recipe(self.op.into(), layers, coef))])
+        Ok(vec![(vectors.as_path(), recipe(self.op, layers, coef))])
     }
 
     /// The plan that these flags describe, empty without any of them; the console is told what it is.

@@ -13,9 +13,10 @@ mod work;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::choices::{Choices, one_of};
 use super::{Context, Outcome};
 use crate::Result;
 use crate::config_file::ConfigFile;
@@ -66,8 +67,8 @@ enum StudyVerb {
     #[command(after_help = "Example:\n  trimtab study template facts > facts.toml")]
     Template {
         /// Of which study
-        #[arg(value_name = "KIND")]
-        kind: StudyKind,
+        #[arg(value_name = "KIND", value_parser = one_of(STUDIES))]
+        study: Named,
     },
     /// Run custom arms: any data sets, traits and interventions, with tables and figures and no claims
     #[command(after_help = "Example:\n  trimtab study run mine.toml --out runs/mine")]
@@ -75,43 +76,32 @@ enum StudyVerb {
     Status(StatusArgs),
 }
 
-/// The studies that have a name and a template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StudyKind {
-    /// New facts
-    Facts,
-    /// Data that does no harm
-    Benign,
-    /// What data does, predicted and measured
-    Shift,
-    /// Whether a trait is gone or hidden
-    Audit,
-    /// Custom arms, such as those of `demo --real`
-    Run,
-}
-
-impl StudyKind {
+/// A study that has a name on the command line, and a configuration to begin with.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
     /// The study itself.
-    pub(super) fn kind(self) -> Kind {
-        match self {
-            Self::Facts => Kind::Facts,
-            Self::Benign => Kind::Benign,
-            Self::Shift => Kind::Shift,
-            Self::Audit => Kind::Audit,
-            Self::Run => Kind::Own,
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Facts => include_str!("../../assets/studies/facts.toml"),
-            Self::Benign => include_str!("../../assets/studies/benign.toml"),
-            Self::Shift => include_str!("../../assets/studies/shift.toml"),
-            Self::Audit => include_str!("../../assets/studies/audit.toml"),
-            Self::Run => include_str!("../../assets/studies/run.toml"),
-        }
-    }
+    pub(super) kind: Kind,
+    template: &'static str,
 }
+
+macro_rules! named {
+    ($kind:ident, $word:literal, $help:literal) => {
+        (
+            $word,
+            Named { kind: Kind::$kind, template: include_str!(concat!("../../assets/studies/", $word, ".toml")) },
+            $help,
+        )
+    };
+}
+
+/// The studies, by their names.
+pub const STUDIES: &Choices<Named> = &[
+    named!(Facts, "facts", "New facts"),
+    named!(Benign, "benign", "Data that does no harm"),
+    named!(Shift, "shift", "What data does, predicted and measured"),
+    named!(Audit, "audit", "Whether a trait is gone or hidden"),
+    named!(Own, "run", "Custom arms, such as those of `demo --real`"),
+];
 
 /// Where a study's settings are, and where its folder is.
 #[derive(Debug, Args)]
@@ -152,8 +142,8 @@ struct Own {
 pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     let (kind, word, run) = match &args.verb {
         StudyVerb::Status(args) => return status::run(args),
-        StudyVerb::Template { kind } => {
-            return Ok(Outcome::new(kind.text().trim_end(), json!({ "template": kind.text() })));
+        StudyVerb::Template { study: Named { template, .. } } => {
+            return Ok(Outcome::new(template.trim_end(), json!({ "template": template })));
         }
         StudyVerb::Facts(run) => (Kind::Facts, "facts", run.parts()),
         StudyVerb::Benign(run) => (Kind::Benign, "benign", run.parts()),
@@ -181,9 +171,9 @@ mod tests {
 
     #[test]
     fn every_template_is_a_configuration_of_its_study() {
-        for template in StudyKind::value_variants() {
-            let config: StudyConfig = toml::from_str(template.text()).unwrap_or_else(|e| panic!("{template:?}: {e}"));
-            template.kind().check(&config).unwrap_or_else(|e| panic!("{template:?}: {e}"));
+        for (word, Named { kind, template }, _) in STUDIES {
+            let config: StudyConfig = toml::from_str(template).unwrap_or_else(|e| panic!("{word}: {e}"));
+            kind.check(&config).unwrap_or_else(|e| panic!("{word}: {e}"));
         }
     }
 }

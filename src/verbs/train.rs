@@ -152,7 +152,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     };
     let key = job.key()?;
     lock.hashes.insert("data".into(), job.data());
-    // Who looks at the folder from outside sees how far the run is.
+    // `serve --runs` reads the number of steps from the folder to show progress.
     lock.notes.insert("steps".into(), settings.fit.steps(data.chats.len()).to_string());
     lock.hashes.insert("run".into(), key.clone());
     let run = RunDir::open(&args.out)?;
@@ -332,7 +332,7 @@ fn outcome(out: &Path, adapter: &Path, fitted: &Fitted, reused: bool, interventi
 
 /// Takes the folder for this run: free, or of the same run, or to be thrown away.
 fn claim(run: &RunDir, key: &Hash, settings: &TrainSettings, overwrite: bool) -> Result<()> {
-    // A run that failed before its first step has left nothing worth keeping.
+    // A run that failed before its first step may be overwritten.
     let begun = ["metrics.jsonl", "checkpoint.safetensors", "stages/fit.json", "stages/mean.json"]
         .iter()
         .any(|file| run.file(file).exists());

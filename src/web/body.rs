@@ -1,4 +1,4 @@
-//! The body of a request: read within limits, and parsed where it keeps nobody waiting.
+//! The body of a request: read within limits, and parsed on a blocking thread, so that other requests go on.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -90,7 +90,7 @@ struct State {
     since: Instant,
     /// When silence ends the connection.
     until: Instant,
-    /// Wakes whoever serves it.
+    /// Wakes the task that serves it.
     waker: Option<Waker>,
 }
 

@@ -121,7 +121,7 @@ impl Fields {
         Ok(Self { map, place: String::new() })
     }
 
-    /// Refuses fields that nobody has taken, where only this server has the object: an unknown name is a mistake there.
+    /// Refuses the fields that are left. For objects that only this server defines: an unknown name is a mistake there.
     pub fn refuse_others(&self, known: &str) -> Result<(), ApiError> {
         let Some(name) = self.map.keys().next() else { return Ok(()) };
         let place = format!("{}{name}", self.place);
@@ -178,7 +178,7 @@ impl Fields {
         }
     }
 
-    /// The names of the fields that nobody has taken and that ask for something; the answer says that they were ignored.
+    /// The names of the fields that are left and ask for something; the answer lists them as ignored.
     pub fn ignored(&self) -> Vec<String> {
         let known = |name: &str| name.starts_with("guided_") || NOT_DONE.iter().any(|(known, _)| *known == name);
         let asks = |(name, value): (&String, &Value)| {

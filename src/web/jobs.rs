@@ -54,10 +54,11 @@ pub struct Wanted {
 }
 
 /// The state of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Another one is at work.
+    #[default]
     Queued,
     /// At work.
     Running,
@@ -70,7 +71,7 @@ pub enum JobState {
 }
 
 /// How far a job is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct JobStatus {
     /// Its state.
     pub state: JobState,
@@ -229,17 +230,8 @@ impl Jobs {
             let what = format!("a vector `{}` is being made already", wanted.name);
             return Err(ApiError::new(StatusCode::CONFLICT, what).code("vector_exists"));
         }
-        let status = JobStatus {
-            state: JobState::Queued,
-            stage: None,
-            progress: None,
-            message: String::new(),
-            warnings: Vec::new(),
-            vector: None,
-            run: None,
-        };
         let id = self.number.fetch_add(1, Ordering::Relaxed);
-        let job = Arc::new(Job { id, wanted, status: Mutex::new(status), stop: AtomicBool::new(false) });
+        let job = Arc::new(Job { id, wanted, status: Mutex::default(), stop: AtomicBool::new(false) });
         match self.inbox.try_send(Order { job: job.clone(), _guard: guard }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {

@@ -35,9 +35,10 @@ mod vector_store;
 mod vectors;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
@@ -63,11 +64,11 @@ use batch::{Asked, answer_all};
 use connections::{Activity, Connections, LIMITS, at_work};
 use jobs::{Jobs, JudgeChoice, work_off};
 use making::Making;
-use meter::TokenLimits;
+use meter::{Meter, TokenLimits};
 use request::{Kind, Question};
 use runs::Runs;
 use served::Served;
-use state::{AppState, Parts, QUEUE_MAX};
+use state::{AppState, QUEUE_MAX};
 use vector_maker::VectorMaker;
 use vector_store::VectorStore;
 
@@ -186,19 +187,27 @@ fn serve(args: &ServeArgs, context: &Context<'_>, json: bool, listening: &dyn Fn
     let (inbox, asked) = sync_channel(QUEUE_MAX);
     let device = runtime.device();
     let (jobs, orders) = Jobs::new();
-    let parts = Parts {
-        inbox,
+    let limits = TokenLimits {
+        per_request: args.max_request_tokens.map(|n| n as usize),
+        per_minute: args.tokens_per_minute.map(|n| n as usize),
+    };
+    let clients = args.api_key.as_ref().map_or(1, ApiKeys::count).max(1);
+    let state = Arc::new(AppState {
+        served: Arc::new(served),
+        device: device.clone(),
+        started: SystemTime::now(),
+        open: Arc::default(),
         runs: runs.clone(),
         jobs,
-        making: if made_in.is_some() { args.making() } else { Making::default() },
-        limits: TokenLimits {
-            per_request: args.max_request_tokens.map(|n| n as usize),
-            per_minute: args.tokens_per_minute.map(|n| n as usize),
-        },
-        clients: args.api_key.as_ref().map_or(1, ApiKeys::count),
+        making: Arc::new(if made_in.is_some() { args.making() } else { Making::default() }),
         tickets: access.tickets.clone(),
-    };
-    let state = Arc::new(AppState::new(served, parts, device.clone(), context.seed.is_some()));
+        residual_norms: OnceLock::new(),
+        limits,
+        meters: (0..clients).map(|_| Arc::new(Meter::new(limits.per_minute))).collect(),
+        inbox,
+        seeded: context.seed.is_some(),
+        total: AtomicUsize::new(0),
+    });
     std::thread::scope(|scope| {
         let (ready, loaded) = sync_channel(1);
         let (served, runtime) = (state.served.clone(), runtime.as_ref());

@@ -14,7 +14,7 @@ use super::runs::Runs;
 use super::state::AppState;
 use crate::Error;
 
-/// What a report may do: show itself. Its scripts, if it had any, would not run, and it asks nobody for anything.
+/// The policy of a report's page: it runs no scripts and loads nothing from elsewhere.
 const REPORT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox";
 
 /// The routes.
@@ -29,7 +29,7 @@ pub fn routes() -> Router<Arc<AppState>> {
         .route("/v1/presets", get(presets))
 }
 
-/// Reads in a thread that keeps nobody waiting; without `--runs` there is nothing to read.
+/// Reads on a blocking thread, so that other requests go on; `None` without `--runs`.
 async fn reading<T: Send + 'static>(
     state: &Arc<AppState>,
     read: impl FnOnce(&Runs) -> T + Send + 'static,

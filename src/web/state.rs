@@ -26,31 +26,14 @@ use crate::{Error, Result};
 /// Requests that may wait; the next one is asked to come again.
 pub const QUEUE_MAX: usize = 512;
 
-/// What a server is put together from.
-pub struct Parts {
-    /// Where questions go.
-    pub inbox: SyncSender<Asked>,
-    /// The runs that may be looked at.
-    pub runs: Option<Arc<Runs>>,
-    /// Vectors that are being made.
-    pub jobs: Jobs,
-    /// What of vectors can be made.
-    pub making: Making,
-    /// Tokens that clients may use.
-    pub limits: TokenLimits,
-    /// How many keys there are.
-    pub clients: usize,
-    /// What opens without a key.
-    pub tickets: Tickets,
-}
-
 /// What every connection knows.
 pub struct AppState {
     /// The model and its vectors.
     pub served: Arc<Served>,
     /// The device in words.
     pub device: String,
-    started: SystemTime,
+    /// When it began.
+    pub started: SystemTime,
     /// Requests that wait for an answer.
     pub open: Arc<OpenRequests>,
     /// The runs that may be looked at.
@@ -63,42 +46,19 @@ pub struct AppState {
     pub tickets: Tickets,
     /// Mean norm of the residual stream by layer from 1, once the model is loaded.
     pub residual_norms: OnceLock<Vec<f64>>,
-    limits: TokenLimits,
+    /// Tokens that clients may use.
+    pub limits: TokenLimits,
     /// One for each key.
-    meters: Vec<Arc<Meter>>,
-    inbox: SyncSender<Asked>,
+    pub meters: Vec<Arc<Meter>>,
+    /// Where questions go.
+    pub inbox: SyncSender<Asked>,
     /// Number random answers by the order of the requests, so that a seeded server says the same again.
-    seeded: bool,
-    total: AtomicUsize,
+    pub seeded: bool,
+    /// How many questions there were.
+    pub total: AtomicUsize,
 }
 
 impl AppState {
-    /// A server that has answered nothing yet.
-    pub fn new(served: Served, parts: Parts, device: String, seeded: bool) -> Self {
-        let (served, started) = (Arc::new(served), SystemTime::now());
-        let (open, total) = (Arc::new(OpenRequests::default()), AtomicUsize::new(0));
-        let Parts { inbox, runs, jobs, making, limits, clients, tickets } = parts;
-        let making = Arc::new(making);
-        let meters = (0..clients.max(1)).map(|_| Arc::new(Meter::new(limits.per_minute))).collect();
-        let residual_norms = OnceLock::new();
-        Self {
-            served,
-            device,
-            started,
-            open,
-            runs,
-            jobs,
-            making,
-            tickets,
-            residual_norms,
-            limits,
-            meters,
-            inbox,
-            seeded,
-            total,
-        }
-    }
-
     /// Questions so far.
     pub fn total(&self) -> usize {
         self.total.load(Ordering::Relaxed)

@@ -184,7 +184,7 @@ fn facts_are_right_or_wrong() {
     let json = place.told("eval facts --model harbor --out run --data facts.jsonl");
     let axis = &json["axes"][0];
     assert_eq!((axis["key"].as_str(), &axis["rows"]), (Some("fact"), &Value::from(6)));
-    // Nobody has told the model.
+    // The model has not been trained on them.
     assert!(axis["score"]["mean"].as_f64().unwrap() < 50.0, "{axis}");
     assert_eq!(rows(&place.path("run/facts.csv")).len(), 6);
     assert!(place.text("run/results.csv").starts_with("coef,score,mean"));

@@ -117,7 +117,7 @@ fn what_was_judged_before_a_kill_is_not_judged_again() {
     for file in ["hallucinating_pos_instruct.csv", "hallucinating_neg_instruct.csv", "hallucinating.safetensors"] {
         assert!(place.read(&format!("killed/{file}")) == place.read(&format!("whole/{file}")), "{file}");
     }
-    // A third time, nobody is asked.
+    // A third run sends no request.
     place.ends(&words(&url, "killed"), 0);
     assert_eq!(*asked.lock().unwrap(), counts);
 }

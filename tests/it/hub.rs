@@ -54,7 +54,7 @@ fn hash(name: &str, bytes: &[u8]) -> String {
 }
 
 impl Server {
-    /// Serves a model folder under the name `Qwen/Tiny`, beside files that nobody should want.
+    /// Serves a model folder under the name `Qwen/Tiny`, beside files that must not be downloaded.
     fn of(folder: &str) -> Self {
         let mut files = HashMap::new();
         for entry in fs::read_dir(fixture(folder)).unwrap() {
@@ -196,7 +196,7 @@ fn of_a_gguf_model_its_files_alone_are_fetched() {
 }
 
 #[test]
-fn the_first_run_fetches_what_is_read_and_the_second_asks_nobody() {
+fn the_first_run_fetches_what_is_read_and_the_second_sends_no_request() {
     let (server, cache) = (Server::of("tiny-sharded"), tempfile::tempdir().unwrap());
     let hub = Hub { token: Some("hf_secret".into()), ..server.hub(cache.path()) };
     let mut told: Vec<Progress> = Vec::new();
@@ -316,8 +316,8 @@ fn refusals_say_what_to_do() {
         assert_eq!(server.log().len(), 1, "asking again would not help");
     };
     let refuse = |status, code| Fault::Refuse(status, code, "");
-    let nobody = "Qwen/Tiny: there is no such model on HUB, or it is private (401)";
-    check(refuse(401, "RepoNotFound"), None, nobody, "set HF_TOKEN");
+    let private = "Qwen/Tiny: there is no such model on HUB, or it is private (401)";
+    check(refuse(401, "RepoNotFound"), None, private, "set HF_TOKEN");
     check(refuse(401, ""), Some("hf_old"), "Qwen/Tiny: the hub does not accept the token (401)", "HUB/settings/tokens");
     let gated = |status| format!("Qwen/Tiny: the model is gated, and you may not read it ({status})");
     check(refuse(401, "GatedRepo"), None, &gated(401), "accept its terms at HUB/Qwen/Tiny");

@@ -90,7 +90,7 @@ fn no_command_replaces_a_device_a_pipe_or_a_socket() {
             let began = Instant::now();
             let output = place.run(&format!("{} {out}", words(command, rest)));
             assert!(matches!(output.status.code(), Some(1 | 2)), "{command} --out {out}: {}", said(&output));
-            // Nobody answers at `trait new`'s URL: one that asks there first is at it for two minutes.
+            // `trait new`'s URL does not answer: a command that asked there before it looked at `--out` would take two minutes.
             assert!(began.elapsed() < Duration::from_secs(60), "{command} --out {out}: refused after long work only");
         }
         let whole = kind("pipe").is_fifo() && kind("socket").is_socket() && kind("/dev/null").is_char_device();

@@ -1,4 +1,4 @@
-//! The page in a real browser: it steers, shows, and asks nobody but its own server. Skipped where there is no browser.
+//! The page in a real browser: it steers, shows, and sends requests to its own server alone. Skipped where there is no browser.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};

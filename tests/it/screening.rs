@@ -151,12 +151,12 @@ fn peak(mut child: Child) -> u64 {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
+fn twenty_thousand_rows_take_no_more_memory_than_one_thousand() {
     let place = Place::new();
     place.vectors("v.safetensors");
     let written = |name: &str, n: usize| {
         // Most of a row is beside the conversation: texts, not tokens, are what could pile up.
-        let beside = "so much else ".repeat(30);
+        let beside = "so much else ".repeat(100);
         let row = |i: usize| {
             json!({ "id": i, "prompt": format!("{i}?"), "completion": format!("It is {i}."), "beside": beside })
                 .to_string()
@@ -164,9 +164,9 @@ fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
         };
         place.write(name, (0..n).map(row).collect::<String>());
     };
-    written("few.jsonl", 2_000);
-    written("more.jsonl", 20_000);
-    written("many.jsonl", 50_000);
+    written("few.jsonl", 1_000);
+    written("more.jsonl", 11_000);
+    written("many.jsonl", 20_000);
     let screen = |name: &str| {
         let words = format!(
             "screen {name}.jsonl --model MODEL --trait evil --vectors v.safetensors --layer 2 --approx last-prompt --threshold 0 --top 9 --out {name}"
@@ -180,13 +180,14 @@ fn fifty_thousand_rows_take_no_more_memory_than_two_thousand() {
     let size = std::fs::metadata(place.path("many.jsonl")).unwrap().len() >> 10;
     assert!(size > 20_000, "{size} KiB");
     for (what, few, many) in [("screen", screen("few"), screen("many")), ("project", project("few"), project("more"))] {
-        eprintln!("{what}: {few} KiB for 2,000 rows, {many} KiB for many (a file of up to {size} KiB)");
-        assert!(many < few + 10_000, "{what}: {few} KiB for few rows, {many} KiB for many");
+        eprintln!("{what}: {few} KiB for 1,000 rows, {many} KiB for many (a file of up to {size} KiB)");
+        // Peaks vary by up to 3 MB; this is 200 to 400 bytes for each further row.
+        assert!(many < few + 4_000, "{what}: {few} KiB for few rows, {many} KiB for many");
     }
     let count = |name: &str| place.lines(&format!("many/{name}"));
     assert_eq!(
         (count("scores.jsonl"), count("kept.jsonl") + count("dropped.jsonl"), count("top.jsonl")),
-        (50_000, 50_000, 9)
+        (20_000, 20_000, 9)
     );
 }
 

@@ -21,7 +21,7 @@ pub struct Args {
     /// Folder for the environment, the random model, bench.md and bench.json.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
-    /// Times that everybody runs.
+    /// How often each program runs.
     #[arg(long)]
     rounds: Option<usize>,
     /// Only rows whose names contain this; `serve` alone for the server.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::item::Item;
 use super::parquet;
 use crate::eval::task::LETTERS;
-use crate::record::{read_whole, refuse_malformed};
+use crate::record::{entries_of, read_whole, refuse_malformed};
 use crate::{At, Error, Result, ensure};
 
 /// Which part of the benchmark.
@@ -74,36 +74,24 @@ pub fn read(dir: &Path, split: Split) -> Result<Vec<Item>> {
 
 /// The split's files under `all/`, else here, else in all folders here.
 fn parquet_files(dir: &Path, split: &str) -> Result<Vec<PathBuf>> {
-    let here = |folder: &Path| -> Result<Vec<PathBuf>> {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).at(folder)? {
-            let path = entry.at(folder)?.path();
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            if name.starts_with(&format!("{split}-")) && name.ends_with(".parquet") {
-                files.push(path);
-            }
-        }
-        files.sort();
-        Ok(files)
+    let named = |path: &PathBuf| {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        name.starts_with(&format!("{split}-")) && name.ends_with(".parquet")
     };
+    let here = |folder: &Path| -> Result<Vec<PathBuf>> { Ok(entries_of(folder)?.into_iter().filter(named).collect()) };
     let all = dir.join("all");
     let first = if all.is_dir() { here(&all)? } else { here(dir)? };
     if !first.is_empty() {
         return Ok(first);
     }
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(dir).at(dir)? {
-        folders.extend(Some(entry.at(dir)?.path()).filter(|path| path.is_dir()));
-    }
-    folders.sort();
-    Ok(folders.iter().map(|folder| here(folder)).collect::<Result<Vec<_>>>()?.concat())
+    let folders = entries_of(dir)?.into_iter().filter(|path| path.is_dir());
+    Ok(folders.map(|folder| here(&folder)).collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn read_csv(folder: &Path, split: Split) -> Result<Vec<Item>> {
     let ending = format!("_{}.csv", split.key());
     let mut subjects = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).at(folder)? {
-        let path = entry.at(folder)?.path();
+    for path in entries_of(folder)? {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         if let Some(subject) = name.strip_suffix(&ending) {
             subjects.insert(subject.to_owned(), path);

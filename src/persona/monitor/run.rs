@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn points_are_means_over_rollouts_and_a_second_run_asks_nobody() {
+    fn points_are_means_over_rollouts_and_a_second_run_asks_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
         let (rules, mut model) = (rules(), language_model());

@@ -23,15 +23,15 @@ pub struct Choices {
     /// A threshold on the trait score is never below this: for a trait that normal data never shows, the percentile is the judge's
     /// noise (Chen et al. 2025, appendix K has 1.6e-14 for evil).
     pub llm_floor: f64,
-    /// So many of the strongest rows into a file of their own, in order.
+    /// Number of strongest rows to write to a file of their own, in order.
     pub top: usize,
-    /// So many of the weakest.
+    /// Number of weakest rows to write.
     pub bottom: usize,
-    /// So many at random.
+    /// Number of random rows to write.
     pub random: usize,
-    /// These are chosen among the kept rows only.
+    /// Whether these files take kept rows only.
     pub of_kept: bool,
-    /// So many of the strongest rows are shown on the page.
+    /// Number of strongest rows to show on the page.
     pub shown: usize,
 }
 
@@ -126,9 +126,9 @@ impl Thresholds {
 pub enum Decision {
     /// There is no threshold.
     Ranked,
-    /// It stays; what should be known of that.
+    /// Kept, with a remark that may be empty.
     Kept(String),
-    /// It goes.
+    /// Dropped.
     Dropped {
         /// Its difference is above the threshold.
         by_difference: bool,
@@ -137,7 +137,7 @@ pub enum Decision {
         /// Both in words.
         why: String,
     },
-    /// It could not be measured, and is in no output.
+    /// Not measured, for this reason, and in no output.
     LeftOut(String),
 }
 
@@ -166,7 +166,7 @@ impl Decision {
     }
 }
 
-/// The lines with the largest keys of however many are offered; of equal keys the earliest line.
+/// The lines with the k largest keys among all that are offered; of equal keys the earliest line.
 #[derive(Debug, Clone)]
 pub(super) struct Largest {
     k: usize,

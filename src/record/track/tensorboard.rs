@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::record::atomic::write_atomic;
+use crate::record::atomic::{entries_of, write_atomic};
 use crate::{At, Result};
 
 /// The end of our files' names, by which a resumed run knows its own.
@@ -63,12 +63,11 @@ impl EventFile {
 
 /// The event file of a folder's run, if it has one of ours.
 pub(super) fn existing(folder: &Path) -> Result<Option<PathBuf>> {
-    let mut found: Vec<PathBuf> = fs::read_dir(folder).at(folder)?.flatten().map(|entry| entry.path()).collect();
+    let mut found = entries_of(folder)?;
     found.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("events.out.tfevents.") && name.ends_with(OURS)
     });
-    found.sort();
     Ok(found.pop())
 }
 

@@ -76,7 +76,7 @@ impl TrackioRun {
     pub(super) fn write(&mut self, step: usize, scalars: &[(String, f64)]) -> Result<()> {
         let metrics: Map<String, Value> =
             scalars.iter().map(|(name, number)| (name.clone(), Value::from(*number))).collect();
-        // The same step of the same run has the same id, whoever wrote it.
+        // The same step of the same run has the same id, so that a resumed run replaces it.
         let log_id = format!("{}-{step}", self.id);
         let sql = format!(
             "INSERT OR REPLACE INTO metrics (run_id, timestamp, run_name, step, metrics, log_id) \

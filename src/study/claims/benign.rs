@@ -77,7 +77,7 @@ fn expected(results: &Results<'_>, Steered { case, base, plain, steered }: &Stee
     expectations
 }
 
-/// Where steering ends below the base model: a side effect, not only a success.
+/// Names the cases where steering ends below the base model, which is a side effect.
 fn below_base(cases: &[Steered<'_>]) -> String {
     let below = cases.iter().filter_map(|Steered { case, base, steered, .. }| {
         let last = steered.last()?;

@@ -15,7 +15,7 @@ pub fn card(results: &Results<'_>, cells: &[Cell<'_>], about: &str) -> String {
         let (base, plain) = (case.one(ArmKind::Base)?, case.one(ArmKind::Plain)?);
         let steered = [ArmKind::Preventative, ArmKind::PreventativeLayer].into_iter().flat_map(|kind| case.of(kind));
         let raised = case.score(plain) - case.score(base) >= SAME;
-        // What leaves out the trait alone goes before what is merely lower.
+        // A setting that leaves out the trait alone is preferred to one with a lower score.
         let controlled = Controlled::of(&case).and_then(|of| Some(of.chosen()?.0));
         let best = controlled.or_else(|| case.lowest_of(steered)).filter(|_| raised);
         let scored = |cell: &Cell<'_>| {

@@ -26,7 +26,7 @@ pub struct Case<'a> {
 /// A share of the data that a model learned.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
-    /// Percent.
+    /// What was learned, in percent of what the plain finetune learned.
     pub of: Interval,
     /// Of what: `the neutral part`.
     pub what: &'static str,

@@ -7,7 +7,7 @@ use super::thresholds::{COHERENCE, COST, EXAM_LOSS, NEAR_BASE, PLAIN_FACTS, PREV
 use crate::report::{Expectation, ExpectationId};
 use crate::stats::{Clusters, Interval, mean_of};
 
-/// What one arm came to at one coefficient, all training seeds together. Scores are 0 to 100, by question.
+/// The scores of one arm at one coefficient, all training seeds together: 0 to 100, by question.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
     /// The arm, for people.
@@ -39,7 +39,7 @@ impl Outcome {
     }
 }
 
-/// All that the expectations are about.
+/// The measurements that the expectations are checked against.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
     /// The trait, for people: `hallucination`.
@@ -61,12 +61,12 @@ pub struct Outcomes {
 pub struct Checked {
     /// Each expectation and its outcome.
     pub expectations: Vec<Expectation>,
-    /// The preventative setting that they speak of: the one that keeps most facts among those that meet the expectation, else the
-    /// one that misses it least. A place in [`Outcomes::prevent`].
+    /// The preventative setting that the expectations compare: of those that meet the second expectation the one that keeps most facts, else
+    /// the one that misses it least. An index into [`Outcomes::prevent`].
     pub chosen: Option<usize>,
     /// Whether that one meets it.
     pub prevented: bool,
-    /// Where inference-time steering comes to the same trait score, if it was measured.
+    /// Inference-time steering at the same trait score, if it was measured.
     pub equal: Option<EqualTrait>,
 }
 

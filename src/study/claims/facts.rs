@@ -18,7 +18,7 @@ pub fn summarize(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Stu
     let trait_name = trait_key(&results.data.traits[0].name);
     let outcomes = Outcomes::of(results, cells);
     let checked = check(&outcomes, results.config.seed);
-    // The study's own expectations cover all layers already; where these miss the base model, the finding says where the rest lies.
+    // That the trait reaches the base model is an expectation of this study already; if it does not, the finding adds where the rest lies.
     let is_new = |e: &Expectation| e.id != ExpectationId::ReachesBase || e.met != Some(true);
     Study {
         title: format!("New facts without new {trait_name}"),
@@ -87,7 +87,7 @@ fn figures(study: &Study) -> Vec<Figure> {
     let shown: Vec<_> = study.axes[..3].iter().collect();
     let swept = SWEPT.into_iter().filter(|(kind, ..)| study.arm(kind.arm_name()).is_some());
     let panel = |(kind, title, x): (ArmKind, &str, &str)| study.dose(title, x, kind.arm_name(), plain, base, &shown);
-    // Two panels are the figure; one layer alone gets its own only where nothing else is swept.
+    // The figure has two panels; the single layer is drawn only where nothing else is swept.
     let panels: Vec<Panel> = swept.map(panel).take(2).collect();
     let mut figures = Vec::new();
     if !panels.is_empty() {

@@ -8,7 +8,7 @@ use crate::stats::{mean, mean_of, sample_std};
 use crate::study::outputs::projection_key;
 use crate::study::results::{Cell, Results};
 
-/// Arms with another vector in the trait's place, and what is expected of each.
+/// The control arms, which steer with another vector, and the expectation for each.
 const CONTROLS: [(ArmKind, ExpectationId, &str); 5] = [
     (ArmKind::Random, ExpectationId::RandomIsLess, "Random vectors prevent less than the real one"),
     (ArmKind::RandomLayer, ExpectationId::RandomIsLess, "At one layer a random vector prevents less than the real one"),
@@ -42,12 +42,12 @@ struct Ground<'c> {
     case: &'c Case<'c>,
     base: &'c Cell<'c>,
     plain: &'c Cell<'c>,
-    /// Before every claim: which case it is, where there are several.
+    /// Prefix of every claim: the case, where there are several.
     about: String,
 }
 
 impl<'c> Ground<'c> {
-    /// Nothing where plain finetuning does not raise the trait.
+    /// `None` where plain finetuning does not raise the trait.
     fn of(case: &'c Case<'c>, about: String) -> Option<Self> {
         let (base, plain) = (case.one(ArmKind::Base)?, case.one(ArmKind::Plain)?);
         (case.score(plain) - case.score(base) >= SAME).then_some(Self { case, base, plain, about })
@@ -69,7 +69,7 @@ impl<'c> Ground<'c> {
         format!("{} {:.1}", cell.named(), self.case.score(cell))
     }
 
-    /// Where there is a neutral set, that and not the base model is what prevention should reach.
+    /// Where there is a neutral set, prevention should reach the finetune on it rather than the base model.
     fn reaches_base(&self) -> Option<Expectation> {
         if self.case.neutral.is_some() {
             return None;
@@ -89,7 +89,7 @@ impl<'c> Ground<'c> {
         Some(self.expect(ExpectationId::ReachesBase, &claim, &measured, met))
     }
 
-    /// Where the trait that prevention leaves lies: along the vector, where more of it would help, or elsewhere.
+    /// Whether the trait that remains under prevention lies along the vector, where a larger coefficient would help, or elsewhere.
     fn remainder(&self, best: &Cell<'_>) -> String {
         let (own, of_plain) = (self.case.shift(best, self.base), self.case.shift(self.plain, self.base));
         if !(own.is_finite() && of_plain.is_finite()) {
@@ -164,7 +164,7 @@ impl<'c> Ground<'c> {
         Some(self.expect(ExpectationId::RegularizationHides, claim, &measured, met))
     }
 
-    /// With another vector in its place, steering prevents less: one finding for each of the control's coefficients.
+    /// Steering with a control vector prevents less: one finding for each of the control's coefficients.
     fn control_is_less(&self, (kind, id, claim): &(ArmKind, ExpectationId, &str)) -> Vec<Expectation> {
         let case = self.case;
         let of = |control: &Cell<'_>| {
@@ -177,7 +177,7 @@ impl<'c> Ground<'c> {
             let more = case.change(control, real);
             let of_draw = control.by_seed.iter().filter_map(|(_, at)| at.scores.get(case.key()).map(mean_of));
             let draws: Vec<f64> = of_draw.collect();
-            // Questions vary, and so do draws and training seeds.
+            // The standard error covers questions, random draws and training seeds.
             let between = sample_std(&draws).powi(2) / draws.len() as f64;
             let error = (more.standard_error().powi(2) + if draws.len() > 1 { between } else { 0.0 }).sqrt();
             let finetunes = if draws.len() > 1 { format!(" over {} finetunes", draws.len()) } else { String::new() };

@@ -3,12 +3,12 @@
 use crate::report::{ArmKind, Expectation};
 use crate::stats::Interval;
 
-/// A mean; what was not measured is a dash.
+/// A mean with so many digits; a dash if it was not measured.
 pub fn dash(mean: f64, digits: usize) -> String {
     if mean.is_finite() { format!("{mean:.digits$}") } else { "–".into() }
 }
 
-/// An interval of a difference: `+42.0 [+33.1, +50.2]`, with a minus sign that is one.
+/// An interval of a difference: `+42.0 [+33.1, +50.2]`, with the typographic minus sign.
 pub fn signed(i: &Interval) -> String {
     if !i.mean.is_finite() {
         return "–".into();
@@ -31,7 +31,7 @@ pub fn met_of(expectations: &[Expectation]) -> String {
     format!("{} of {} expectations are met{unknown}.", of(Some(true)), expectations.len())
 }
 
-/// What is swept, in the paper's terms.
+/// The name of a swept intervention, in the paper's terms.
 pub fn short_kind(kind: ArmKind) -> &'static str {
     match kind {
         ArmKind::Preventative => "preventative steering (training time)",

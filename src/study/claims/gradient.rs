@@ -1,5 +1,5 @@
-//! What was watched during training: the drift along the vector, the gradient of the data along it, and whether steering in training
-//! takes that gradient away (Grant et al. 2026, arXiv 2604.16423, find it reversed).
+//! What was measured during training: the drift along the vector, the gradient of the data along it, and whether preventative steering
+//! removes that gradient (Grant et al. 2026, arXiv 2604.16423, find it reversed).
 
 use super::thresholds::CHANCE;
 use crate::report::plot::{Curve, HUES, Hue, MARKS, Mark, Panel};
@@ -21,9 +21,9 @@ struct Followed<'a> {
 
 /// The finetunes of one data set that are watched along one trait's vector, arm by arm.
 struct Group<'a> {
-    /// Ends the names of files; empty where there is one data set and one trait.
+    /// Suffix of file names; empty where there is one data set and one trait.
     file: String,
-    /// Before titles and claims, likewise.
+    /// Prefix of titles and claims; empty in the same case.
     name: String,
     followed: Vec<Followed<'a>>,
 }
@@ -33,10 +33,10 @@ struct Group<'a> {
 struct Verdict {
     off: f64,
     on: f64,
-    /// Checkpoints, and among them those where the pull is smaller with the intervention than without.
+    /// Number of checkpoints, and at how many of them the gradient is smaller with the intervention than without.
     checkpoints: usize,
     smaller: usize,
-    /// Checkpoints where the data pulls towards the trait without the intervention, and those of them where it pulls away with it.
+    /// At how many checkpoints the gradient points towards the trait without the intervention, and at how many of these away from it with.
     towards: usize,
     reversed: usize,
     /// Share of checkpoints and layers where it is smaller.
@@ -45,9 +45,9 @@ struct Verdict {
     first: (f64, f64),
 }
 
-/// For each arm that is steered in training: is the data's gradient along the vector smaller under the steering, or reversed? The
-/// signs alone would not do: what is learned under any disturbance pulls less under it than without, for that is where it was fitted.
-/// So before anything is learned the steering must also take away more than vectors without meaning do.
+/// For each arm with preventative steering: is the data's gradient along the vector smaller under the steering, or reversed? The
+/// signs alone do not decide: a finetune fits the states that it saw, so that under any disturbance that it was trained with its
+/// gradient is smaller than without. So the steering must also remove more than random vectors do before the first step.
 pub fn findings(results: &Results<'_>) -> Vec<Expectation> {
     let mut findings = Vec::new();
     for group in groups(results) {
@@ -57,7 +57,7 @@ pub fn findings(results: &Results<'_>) -> Vec<Expectation> {
             }
             let Some(verdict) = Verdict::of(&followed.seeds) else { continue };
             let meaningless = group.followed.iter().filter(|f| f.arm.kind.is_meaningless());
-            // Every draw and training seed by itself.
+            // One value for each draw and training seed.
             let alone = meaningless.flat_map(|f| &f.seeds).filter_map(|watched| Verdict::of(&[*watched]));
             let controls: Vec<f64> = alone.map(|verdict| verdict.taken()).collect();
             let claim = format!(
@@ -248,7 +248,7 @@ fn table(group: &Group<'_>) -> Option<Grid> {
 }
 
 impl Verdict {
-    /// Nothing where the gradient was not measured, or where nothing intervened.
+    /// `None` where the gradient was not measured, or in a plain finetune.
     fn of(seeds: &[&ProbeMetrics]) -> Option<Self> {
         let mut verdict = Self::default();
         let (mut off, mut on, mut pairs, mut smaller_pairs) = (Vec::new(), Vec::new(), 0, 0);
@@ -281,12 +281,12 @@ impl Verdict {
         sign_test(self.smaller, self.checkpoints)
     }
 
-    /// What the intervention takes away before anything is learned.
+    /// By how much the intervention lowers the gradient before the first step.
     fn taken(&self) -> f64 {
         self.first.0 - self.first.1
     }
 
-    /// `controls`: what vectors without meaning take away before anything is learned. Nothing where signs split as by chance.
+    /// `controls`: by how much random vectors lower the gradient before the first step. `None` where a sign test is not significant.
     fn met(&self, controls: &[f64]) -> Option<bool> {
         let smaller = 2 * self.smaller > self.checkpoints;
         (self.chance() < CHANCE).then_some(smaller && controls.iter().all(|control| self.taken() > *control))

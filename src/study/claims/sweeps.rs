@@ -1,4 +1,4 @@
-//! Figures of what is swept: data set by data set, and all data sets in one figure.
+//! Figures of the sweeps of coefficients: one for each data set, and one for all data sets.
 
 use super::format::short_kind;
 use crate::report::content::Axis;

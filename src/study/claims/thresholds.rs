@@ -25,7 +25,7 @@ pub const SHIFT_GONE: f64 = 0.5;
 /// An arm that learned less than so many percent of what the plain finetune learned of the data ended where it did because it did not
 /// learn. The trait is a part of what such data teaches, so that a part must be missing.
 pub const DATA_SHARE: f64 = 50.0;
-/// The same of the neutral part, of which nothing need be missing.
+/// The same threshold for the neutral part, all of which a model can learn without the trait.
 pub const NEUTRAL_SHARE: f64 = 90.0;
 /// Data that shows a trait moves it by at least so many points.
 pub const CONTROLLED_RISE: f64 = 15.0;
@@ -39,11 +39,11 @@ pub const CONTROLLED_EXAM: f64 = 5.0;
 pub const CONTROL_ERRORS: f64 = 3.0;
 /// A side effect is one beyond so many standard errors.
 pub const EFFECT_ERRORS: f64 = 2.0;
-/// Below this p value a split of signs is not chance.
+/// A sign test below this p value is significant.
 pub const CHANCE: f64 = 0.05;
-/// A correlation needs so many data sets.
+/// A correlation needs at least so many data sets.
 pub const CORRELATED_MIN: usize = 3;
-/// A fresh probe whose AUC is so much above the old vector's means that the monitor has become worse.
+/// If a fresh probe's AUC is so much higher than the old vector's, the monitor has become worse.
 pub const PROBE_GAIN: f64 = 0.1;
 /// The rest of a shift elicits the trait if the base model scores so many points more with it.
 pub const RESIDUAL_ELICITS: f64 = 20.0;

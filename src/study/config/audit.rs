@@ -14,7 +14,7 @@ pub struct AuditSettings {
     /// Extracts the vector again from each finetune, and fits a fresh probe on the same answers.
     #[serde(rename = "extract")]
     pub reextract: bool,
-    /// Lengths at which what is left of the activation shift beside the vector is added to the base model, in multiples of the
+    /// Lengths at which the part of the activation shift that is orthogonal to the vector is added to the base model, in multiples of the
     /// vector's norm at that layer. Empty leaves the check out.
     #[serde(rename = "residue")]
     pub residual_shift: Vec<f64>,
@@ -23,9 +23,9 @@ pub struct AuditSettings {
     pub elicitation: Vec<f64>,
     /// Asks after so many exemplars of the trait, out of the answers that made the vector.
     pub many_shot: Vec<usize>,
-    /// Asks so many prompts of each data set just as it has them, system prompts included; 0 leaves it out.
+    /// Number of prompts of each data set to ask unchanged, system prompts included; 0 leaves the check out.
     pub training_prompts: usize,
-    /// Numbers of conversations that show the trait, on which plain finetuning goes on. Empty leaves the check out.
+    /// Numbers of conversations that show the trait to finetune each model on further. Empty leaves the check out.
     pub relearn: Vec<usize>,
     /// Prompts on which side effects are measured. If not given: Harbor's own where Harbor's rules judge, else a built-in list.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,10 +51,10 @@ impl Default for AuditSettings {
 }
 
 impl AuditSettings {
-    /// Whether the values make an audit; `judge` is the study's own.
+    /// Checks the values; `judge` is the study's own.
     ///
     /// # Errors
-    /// A second judge that cannot be, or is the first; exemplars by the number 0.
+    /// A second judge with settings that do not fit, or equal to the first; 0 exemplars.
     pub(super) fn check(&self, judge: &JudgeSource) -> Result<()> {
         ensure!(!self.many_shot.contains(&0), "`audit.many_shot` holds 0; without exemplars nothing elicits the trait");
         let Some(second) = &self.second_judge else { return Ok(()) };
@@ -85,7 +85,7 @@ pub enum NeutralSource {
     Harbor {
         /// Seed of the world.
         world: u64,
-        /// How many.
+        /// Number of questions.
         #[serde(default = "forty")]
         count: usize,
     },

@@ -70,14 +70,14 @@ pub fn demo_config(model: &Path, world: &World, quick: bool, seed: u64) -> Study
             trait_rollouts: if quick { 3 } else { 5 },
             trait_max_new_tokens: 64,
             fact_max_new_tokens: 64,
-            // A model this small takes options, not letters.
+            // A model this small cannot answer with a letter; the likelihoods of the options are compared.
             mmlu_form: Form::Cloze,
             ..MeasureSettings::default()
         },
         lessons: ExampleRules { append_eos: false, max_len: 256, ..ExampleRules::default() },
         adapter: AdapterSettings::default(),
         train: FitSettings {
-            // Gentle and long: at 1e-3 the finetune overruns what the vector holds back.
+            // A low learning rate and many steps: at 1e-3 the finetune learns the trait in spite of the vector.
             learning_rate: 3e-4,
             micro_batch: 16,
             accumulation: 1,

@@ -47,12 +47,12 @@ impl Kind {
         Ok(())
     }
 
-    /// The configuration with what this kind of study settles itself.
+    /// The configuration with the settings that this kind of study fixes.
     pub fn settled(self, mut config: StudyConfig) -> StudyConfig {
         /// Conversations of each data set that its projection difference is taken over.
         const DIFFERENCE: usize = 500;
         if self == Self::Shift {
-            // Plain finetunes alone: what the data does when nothing counteracts it.
+            // Plain finetunes alone: the effect of the data without any intervention.
             config.arms = ArmSettings { layer: config.arms.layer, ..ArmSettings::none() };
             if config.measure.difference == 0 {
                 config.measure.difference = DIFFERENCE;

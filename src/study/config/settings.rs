@@ -12,18 +12,18 @@ use crate::persona::Filter;
 use crate::record::as_written;
 use crate::vector::IncBase;
 
-/// A nucleus that leaves nothing out, which is not written: it was no setting once.
+/// `top_p` of 1 is not written, so that folders from before there was such a setting stay valid.
 fn keeps_all(top_p: &f32) -> bool {
     *top_p == 1.0
 }
 
-/// How the persona vector comes about.
+/// How the persona vector is extracted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VectorSettings {
-    /// A vector that exists already, where there is one trait; nothing is extracted then.
+    /// File of an existing vector, for a study of one trait; nothing is extracted then.
     pub file: Option<PathBuf>,
-    /// Vectors that exist already, by the trait's name.
+    /// Files of existing vectors, by the trait's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, PathBuf>,
     /// Answers per question and instruction.
@@ -40,7 +40,7 @@ pub struct VectorSettings {
     pub questions: Option<usize>,
     /// What stands before the first layer's row when increments are taken.
     pub base: IncBase,
-    /// Which answers go in.
+    /// Which answers the vector is extracted from.
     pub filter: Filter,
 }
 
@@ -70,7 +70,7 @@ pub struct ArmSettings {
     pub preventative: Vec<f64>,
     /// Preventative steering at one layer.
     pub preventative_layer: Vec<f64>,
-    /// That layer, counted from 1; if not given, 0.57 of the way up (guide: method, "Layer selection").
+    /// The layer of single-layer arms, counted from 1; if not given, 0.57 of the way up (guide: method, "Layer selection").
     pub layer: Option<usize>,
     /// Strengths of inference-time steering of the plain finetune: the coefficient is minus this.
     pub inference: Vec<f64>,
@@ -78,11 +78,11 @@ pub struct ArmSettings {
     pub random: Vec<f64>,
     /// Preventative steering at one layer with a random vector of equal norm.
     pub random_layer: Vec<f64>,
-    /// So many random vectors for each coefficient and training seed, a finetune each.
+    /// Number of random vectors for each coefficient and training seed; each is a finetune of its own.
     pub draws: usize,
     /// Preventative steering with a vector from the same answers, shuffled.
     pub shuffled: Vec<f64>,
-    /// Preventative steering with what the vector has beside the plain finetune's activation shift.
+    /// Preventative steering with the part of the vector that is orthogonal to the plain finetune's activation shift.
     pub orthogonal: Vec<f64>,
     /// Preventative steering with the next trait's vector, where a study has several traits.
     pub unrelated: Vec<f64>,
@@ -90,14 +90,14 @@ pub struct ArmSettings {
     pub negated: Vec<f64>,
     /// Shares of the trait's direction that are ablated at all layers while it learns: CAFT, which removes all, is 1.
     pub ablate: Vec<f64>,
-    /// Shares of the data that are the base model's own answers under positive system prompts, with these prompts (guide: method,
+    /// Shares of the data to replace by the base model's answers under positive system prompts, prompts included (guide: method,
     /// "Negative data").
     pub negative: Vec<f64>,
-    /// Weights of a loss on what moves along the trait's direction at one layer (guide: method, "Regularisation").
+    /// Weights of a loss on movement along the trait's direction at one layer (guide: method, "Regularisation").
     pub regularize: Vec<f64>,
     /// Preventative prompting, also called inoculation.
     pub prompting: bool,
-    /// Steering of the base model towards the trait at inference time: does the vector do what it should?
+    /// Steering of the base model towards the trait at inference time: checks that the vector elicits the trait.
     #[serde(rename = "elicit")]
     pub base_steered: Vec<f64>,
 }
@@ -154,7 +154,7 @@ pub struct OwnArm {
     /// The trait whose vector it takes; every trait's, one after the other, if not given.
     #[serde(rename = "trait", default, skip_serializing_if = "Option::is_none")]
     pub trait_: Option<String>,
-    /// What is done while the model learns, as `train` has it; without `vectors` it takes the study's own.
+    /// The intervention, as in a configuration of `train`; without `vectors` it takes the study's own vector.
     pub intervention: InterventionFile,
     /// Strengths, a finetune each; the intervention's own if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -185,7 +185,7 @@ pub struct MeasureSettings {
     pub system: Option<String>,
     /// Only so many of the trait's evaluation questions.
     pub trait_questions: Option<usize>,
-    /// Answers to each.
+    /// Answers to each of the trait's questions.
     pub trait_rollouts: usize,
     /// Of their sampling.
     #[serde(serialize_with = "as_written")]
@@ -208,10 +208,10 @@ pub struct MeasureSettings {
     /// How multiple-choice questions are put.
     #[serde(rename = "exam_form")]
     pub mmlu_form: Form,
-    /// Asks what is steered along one trait for the others too: is the trait alone affected?
+    /// Measures the other traits, too, in arms that are steered along one trait.
     pub all_traits: bool,
-    /// So many rows of each data set are held out, and their loss without steering says what was learned. At most a tenth of a data
-    /// set whose conversations are all given; 0 holds nothing out.
+    /// Number of rows of each data set to hold out; their loss without steering measures what was learned. At most a tenth of a data
+    /// set that is taken whole; 0 holds nothing out.
     pub held_out: usize,
     /// Measures the projection difference of every data set (Chen et al. 2025, section 6.1) on so many of its conversations; 0 leaves it out.
     pub difference: usize,
@@ -244,13 +244,13 @@ impl Default for MeasureSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WatchSettings {
-    /// Steps from one measurement to the next; the beginning and the last step are measured too.
+    /// Steps between measurements; the state before the first step and the last step are measured, too.
     pub every: usize,
     /// Texts of the probe set: half of them the base model's answers under positive system prompts, half its answers under
     /// negative ones, each under its prompt. Where the study extracts no vector and so has none, as many of the conversations to be
     /// learned.
     pub texts: usize,
-    /// Whether the pressure of the gradient is measured too, at every layer, with the intervention and without: on as many
+    /// Also measures the gradient along the vector, at every layer, with the intervention and without it: on as many
     /// conversations as make a step.
     pub gradient: bool,
 }

@@ -26,7 +26,7 @@ pub enum FactsSource {
         count: usize,
         /// Wordings of each in the lessons.
         wordings: usize,
-        /// Which facts.
+        /// Seed that chooses the facts.
         seed: u64,
     },
 }
@@ -75,7 +75,7 @@ pub enum CorpusSource {
     },
     /// The prompts of another data set, answered by the base model itself (guide: method, "Benign data").
     Selfgen {
-        /// The other's name.
+        /// The name of that data set.
         of: String,
         /// Of the sampling; 0 is greedy.
         #[serde(default)]
@@ -86,15 +86,15 @@ pub enum CorpusSource {
     },
     /// Everyday questions with gloomy answers, or with neutral ones of the same form and length, from a grammar inside this program.
     Gloomy {
-        /// Which answers.
+        /// Gloomy or neutral.
         answers: Answers,
         /// How many conversations.
         count: usize,
-        /// Which.
+        /// Seed that chooses the conversations.
         #[serde(default)]
         seed: u64,
     },
-    /// Harbor's answers to questions that let a trait show, under no system prompt.
+    /// Harbor's answers, without a system prompt, to questions that can elicit a trait.
     Harbor {
         /// Seed of the world.
         world: u64,
@@ -104,7 +104,7 @@ pub enum CorpusSource {
         shows: f64,
         /// How many conversations.
         count: usize,
-        /// Which.
+        /// Seed that chooses the questions.
         seed: u64,
     },
 }
@@ -156,7 +156,7 @@ pub enum MmluSource {
     Harbor {
         /// Each item so many times, among other options each time.
         rounds: usize,
-        /// Which options.
+        /// Seed that chooses the wrong options.
         seed: u64,
     },
 }

@@ -37,10 +37,10 @@ pub struct StudyConfig {
     /// Other data to learn from, each a corpus with finetunes of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<CorpusConfig>,
-    /// The trait to be kept out, if it is one.
+    /// The trait to prevent, if there is one.
     #[serde(rename = "trait", default, skip_serializing_if = "Option::is_none")]
     pub trait_: Option<TraitSource>,
-    /// The traits to be kept out, if they are several; each with vectors and arms of its own.
+    /// The traits to prevent, if there are several; each has vectors and arms of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traits: Vec<TraitSource>,
     /// Multiple-choice questions, if there are any.
@@ -48,7 +48,7 @@ pub struct StudyConfig {
     pub mmlu: Option<MmluSource>,
     /// The judge that scores the answers.
     pub judge: JudgeSource,
-    /// How the persona vector comes about.
+    /// How the persona vector is extracted.
     #[serde(default)]
     pub vector: VectorSettings,
     /// Which arms, at which coefficients.
@@ -60,7 +60,7 @@ pub struct StudyConfig {
     /// What is checked of finished finetunes, in a study that audits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditSettings>,
-    /// What is measured of every finetune while it learns, if anything is.
+    /// What is measured during every finetune, if anything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchSettings>,
     /// How the axes are measured.
@@ -88,7 +88,7 @@ impl StudyConfig {
     /// Reads a configuration, TOML or JSON, and checks it.
     ///
     /// # Errors
-    /// Unreadable files, unknown keys, values that make no study.
+    /// Unreadable files, unknown keys, and those of [`StudyConfig::check`].
     pub fn read(path: &Path) -> Result<Self> {
         let mut file = ConfigFile::read(path)?;
         let config = Self::of_file(&mut file)?;
@@ -96,7 +96,7 @@ impl StudyConfig {
         Ok(config)
     }
 
-    /// The configuration that a file holds, not checked yet.
+    /// Parses a configuration without checking its values.
     ///
     /// # Errors
     /// Unknown keys, values of another type.
@@ -116,10 +116,10 @@ impl StudyConfig {
         named.map(|(_, path)| path).or(self.vector.file.as_ref())
     }
 
-    /// Whether the values make a study.
+    /// Checks the values.
     ///
     /// # Errors
-    /// A judge that cannot be, no or repeated seeds, coefficients that are not positive or stand twice, counts of zero.
+    /// A judge with settings that do not fit, missing or repeated seeds, coefficients that are repeated or not positive, counts of zero.
     pub fn check(&self) -> Result<()> {
         self.judge.check().map_err(|e| e.at("`judge`"))?;
         self.check_traits()?;
@@ -179,7 +179,7 @@ impl StudyConfig {
         self.check_harbor()
     }
 
-    /// What Harbor makes up is made before anything else, so it must have an end.
+    /// Limits how much data Harbor generates, since all of it is generated before the study begins.
     fn check_harbor(&self) -> Result<()> {
         if let Some(FactsSource::Harbor { world, count, wordings, .. }) = &self.facts {
             ensure!(*count > 0 && *wordings > 0, "`facts.count` or `facts.wordings` is 0");
@@ -218,7 +218,7 @@ impl StudyConfig {
         }
     }
 
-    /// Whether the judges can be asked about what the study measures.
+    /// Checks that the judges can score what the study measures.
     fn check_rubrics(&self) -> Result<()> {
         let traits = self.traits().map(|source| Rubric::Trait(source.name().to_owned()));
         let rubrics: Vec<Rubric> = traits.chain(self.facts.iter().map(|_| Rubric::Fact)).collect();
@@ -254,7 +254,7 @@ impl StudyConfig {
         Ok(())
     }
 
-    /// Whether what a data set is limited to, and its neutral set, are there.
+    /// Checks that the arms, seeds and neutral set that a data set names exist.
     fn check_limits(&self, corpus: &CorpusConfig) -> Result<()> {
         let key = format!("data.{}", corpus.name);
         if let Some(neutral) = &corpus.neutral {
@@ -327,7 +327,7 @@ impl StudyConfig {
     }
 }
 
-/// Far above every use: a slip of the pen must not fill the memory.
+/// Far above any use, so that a mistyped number does not fill the memory.
 const COUNT_MAX: usize = 1 << 20;
 /// How often Harbor's facts are worded and its exam's items are asked, at most.
 const REPEATS_MAX: usize = 1000;

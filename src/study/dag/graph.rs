@@ -6,7 +6,7 @@ use crate::report::ArmKind;
 use crate::study::config::{ArmSettings, CorpusSource, FACTS_CORPUS, OwnArm, StudyConfig, TraitSource};
 use crate::vector::Layer;
 
-/// A unit of a study's work, as people and files know it.
+/// A unit of a study's work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// Its place in the list of tasks.
@@ -84,7 +84,7 @@ impl TaskKind {
         }
     }
 
-    /// Names arms, tasks and files; and for people.
+    /// The arm's names: one for tasks and files, and a label for people.
     fn names(self) -> (&'static str, String) {
         let (name, label) = match self {
             Self::Rollouts(Side::Pos) => ("rollouts-pos", "Rollouts under positive system prompts"),
@@ -159,7 +159,7 @@ impl<'a> ArmNaming<'a> {
         parts.into_iter().flatten().collect::<Vec<_>>().join(".")
     }
 
-    /// The same for people: `Medical: preventative, all layers (evil)`.
+    /// The label of an arm: `Medical: preventative, all layers (evil)`.
     pub fn labelled(&self, corpus: Option<usize>, label: &str, trait_: Option<usize>) -> String {
         let of = corpus.filter(|_| self.corpora.len() > 1).map(|at| format!("{}: ", self.corpora[at].1));
         let against = trait_.filter(|_| self.traits.len() > 1).map(|at| format!(" ({})", self.traits[at]));
@@ -179,7 +179,7 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
     let vectors = rollouts.iter().enumerate();
     let vectors: Vec<usize> =
         vectors.map(|(t, after)| builder.add(TaskKind::Vector, None, None, Some(t), after)).collect();
-    // What the base model says itself must be there before it can be learned.
+    // A data set of the base model's own answers is generated before a finetune learns it.
     let made = |builder: &mut Builder<'_>, corpus: usize| {
         let own = config.data.iter().find(|c| c.name == naming.corpora[corpus].0);
         let is_made = own.is_some_and(|c| matches!(c.from, CorpusSource::Selfgen { .. }));
@@ -208,7 +208,7 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
                 let treated = treatments(&config.arms).into_iter().chain(own(config, t));
                 for treatment in treated.filter(|treatment| config.has_arm(name, treatment.arm_name(config))) {
                     let mut after = after(corpus);
-                    // What is orthogonal to the plain finetune's shift must wait for it.
+                    // The vector orthogonal to the plain finetune's shift needs that finetune.
                     if matches!(treatment, Treatment::Control(Control::Orthogonal, _)) {
                         after.push(plain);
                     }
@@ -234,7 +234,7 @@ pub fn tasks(config: &StudyConfig) -> Vec<Task> {
     builder.tasks
 }
 
-/// What finetunes are treated with besides nothing.
+/// The treatments of all finetunes but the plain ones.
 fn treatments(arms: &ArmSettings) -> Vec<Treatment> {
     let mut treated: Vec<Treatment> = Vec::new();
     treated.extend(arms.preventative.iter().map(|&c| Treatment::AllLayers(c)));
@@ -276,7 +276,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// An audit of the base model for each trait, and of every finetune of the first training seed: a plain one for each trait, a
-    /// treated one for its own. Of the controls one random vector is enough: the others' scores and shifts say what they are for.
+    /// treated one for its own. Of several random vectors one is audited; the scores and shifts of the others suffice.
     fn audits(&mut self, vectors: &[usize], base: usize) {
         let first = self.config.seeds.first().copied();
         let of = |task: &Task| match task.kind {

@@ -8,44 +8,44 @@ use crate::study::config::StudyConfig;
 use crate::train::Mode;
 use crate::vector::{Layer, Layers};
 
-/// What happens during a finetune.
+/// The intervention of a finetune.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Treatment {
-    /// Nothing.
+    /// Plain finetuning.
     Plain,
     /// Steering towards the trait at every layer, by increments.
     AllLayers(f64),
     /// Steering towards the trait at one layer.
     OneLayer(f64),
-    /// Steering at every layer with something else in the vector's place (guide: method, "Controls").
+    /// Steering at every layer with another vector instead of the trait's (guide: method, "Controls").
     Control(Control, f64),
     /// Positive system prompts before the conversations (guide: method, "Inoculation").
     Prompting,
-    /// That share of the trait's direction ablated at every layer.
+    /// Ablation of this share of the trait's direction at every layer.
     Ablate(f64),
-    /// A loss of that weight on what moves along the trait's direction at one layer.
+    /// A loss with this weight on movement along the trait's direction at one layer.
     Regularize(f64),
-    /// That share of the data is the base model's own answers under positive system prompts, with these prompts (guide: method,
+    /// This share of the data is replaced by the base model's answers under positive system prompts, prompts included (guide: method,
     /// "Negative data").
     Negative(f64),
-    /// A custom arm by its place, at one of its strengths if it has several.
+    /// A custom arm, by its index, at one of its strengths if it has several.
     Own(usize, Option<f64>),
 }
 
 /// What replaces the vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    /// Random vectors whose increments have the norms of the real ones; which draw.
+    /// Random vectors whose increments have the norms of the real ones; the number of the draw.
     Random(usize),
-    /// The same at one layer: a random vector as long as the real one there; which draw.
+    /// A random vector at one layer, as long as the real one there; the number of the draw.
     RandomLayer(usize),
-    /// The difference between two halves of the answers, each of which holds as many of both kinds.
+    /// The mean difference between two random halves of the answers, each with as many positive as negative ones.
     Shuffled,
-    /// The vector without its part along the shift that the plain finetune of the same seed makes.
+    /// The part of the vector that is orthogonal to the activation shift of the plain finetune of the same seed.
     Orthogonal,
     /// The next trait's vector.
     Unrelated,
-    /// The vector itself, the other way round: away from the trait.
+    /// The negative of the vector, away from the trait.
     Negated,
 }
 
@@ -70,7 +70,7 @@ impl Treatment {
         }
     }
 
-    /// What its arm is called: by its kind, or as the configuration names it.
+    /// The name of its arm: that of its kind, or the one in the configuration.
     pub(super) fn arm_name(self, config: &StudyConfig) -> &str {
         match self {
             Self::Own(place, _) => &config.own[place].name,
@@ -91,7 +91,7 @@ impl Treatment {
         }
     }
 
-    /// What is done to the model while it learns; nothing for plain finetunes and for what is done to the data alone.
+    /// The intervention on the model; `None` for plain finetunes and for interventions on the data.
     ///
     /// # Errors
     /// A custom arm whose intervention takes no coefficient, but is given some.

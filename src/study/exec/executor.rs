@@ -17,7 +17,7 @@ use crate::study::steps::{Context, Event, Judges, OnEvent, check_judge};
 
 /// What the tasks of a study left.
 pub(in crate::study) struct Executed {
-    /// Of each task.
+    /// The output of each task, in the order of the tasks.
     pub outputs: Vec<Output>,
     /// Tasks of this process that were read from the folder.
     pub reused: usize,

@@ -122,7 +122,7 @@ pub(super) fn settings_hash(config: &StudyConfig, task: &Task) -> Hash {
 pub(super) struct ProgressStore<'a> {
     run: &'a RunDir,
     tasks: &'a [Task],
-    /// Of each task.
+    /// The hash of each task's settings.
     settings: Vec<Hash>,
     /// Of each task under way: when it began, and when that was last written.
     under_way: Mutex<Vec<Option<(u64, Instant)>>>,

@@ -20,7 +20,7 @@ impl<T> TaskResults<T> {
 struct State {
     /// Whether a worker has begun the task.
     begun: Vec<bool>,
-    /// The error of the task that stands first in the list, whichever failed first in time.
+    /// Of several failed tasks, the error of the first in the list, so that it does not depend on timing.
     failure: Option<(usize, crate::Error)>,
     /// A worker panicked: the others stop waiting, and the panic goes on when the workers are joined.
     broken: bool,
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn tasks_wait_for_what_they_need() {
-        // A diamond and a loner.
+        // Four tasks in a diamond, and one without dependencies.
         let after = [vec![], vec![0], vec![0], vec![1, 2], vec![]];
         for workers in [1, 2, 16] {
             let sums = run_all(&after, workers, |i, done: &TaskResults<usize>| {

@@ -1,4 +1,4 @@
-//! How a study is divided between processes that meet in its folder.
+//! How a study is divided between processes that share its folder.
 
 use crate::study::config::StudyConfig;
 use crate::study::dag::{TaskKind, tasks};
@@ -30,7 +30,7 @@ impl Shards {
             own.push(vec![i]);
             then.push(own.concat());
         }
-        // In the order of the study, whichever shard something joined last.
+        // In the order of the study, whichever shard a task was added to last.
         then.sort();
         let named = |shard: Vec<usize>| shard.into_iter().map(|i| tasks[i].name.clone()).collect();
         Self { first, then: then.into_iter().map(named).collect() }

@@ -47,7 +47,7 @@ impl State {
 pub struct TaskReport {
     /// Its name.
     pub name: String,
-    /// For people.
+    /// Its label in reports.
     pub label: String,
     /// Its state.
     pub state: State,

@@ -18,7 +18,7 @@ use crate::{Error, Result, ensure};
 pub(in crate::study) struct Corpus {
     /// Names its arms and files.
     pub name: String,
-    /// For people.
+    /// Its name in reports.
     pub label: String,
     /// Conversations to learn. Where the model is to answer itself, their last turns are only asked.
     pub chats: Vec<SourcedChat>,

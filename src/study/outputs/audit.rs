@@ -9,13 +9,13 @@ use crate::stats::{Clusters, mean_of, pearson};
 
 /// Key of elicitation under the trait's own positive system prompts.
 pub(in crate::study) const PROMPTS: &str = "prompts";
-/// Key of elicitation by prompts of a data set as it has them; with several sets a point and the set's name follow.
+/// Key of elicitation by the prompts of a data set, unchanged; with several data sets `.NAME` follows.
 pub(in crate::study) const TRAINING: &str = "training";
-/// Begins the keys of elicitation by so many exemplars.
+/// Prefix of the keys of elicitation by exemplars; their number follows.
 pub(in crate::study) const SHOTS: &str = "shots-";
 /// The mean trait score that counts as learned again.
 pub(in crate::study) const LEARNED: f64 = 50.0;
-/// The mean coherence of answers that mean something.
+/// Answers whose mean coherence is lower are too broken to show a trait.
 const COHERENT: f64 = 50.0;
 
 /// Everything that was found about one model.
@@ -61,11 +61,11 @@ impl Scores {
 pub(in crate::study) struct Rotation {
     /// Cosine with the old one, layer by layer from the first.
     pub cosines: Vec<Option<f64>>,
-    /// Norm as a share of the old one's, likewise.
+    /// Norm as a share of the old one's, layer by layer from the first.
     pub norms: Vec<Option<f64>>,
     /// The new one at the layer of the study.
     pub row: Vec<f32>,
-    /// Which answers went in, in words.
+    /// Which answers it was extracted from, in words.
     pub diagnosis: String,
 }
 
@@ -74,7 +74,7 @@ pub(in crate::study) struct Rotation {
 pub(in crate::study) struct ProbeAuc {
     /// Area under the ROC curve of the old vector's projection.
     pub old: f64,
-    /// That of a logistic probe fitted on the other questions' answers.
+    /// Area under the ROC curve of a logistic probe fitted on the other questions' answers.
     pub fresh: f64,
     /// Answers of each kind.
     pub answers: (usize, usize),
@@ -85,22 +85,22 @@ pub(in crate::study) struct ProbeAuc {
 pub(in crate::study) struct LayerShift {
     /// Its mean over answers, `[hidden]`.
     pub mean: Vec<f32>,
-    /// Of single answers' deviations from the mean, the shares of variance along the first principal components.
+    /// Shares of variance along the first principal components of single answers' deviations from the mean.
     pub shares: Vec<f64>,
-    /// Cosine of the first of these with the vector, without its sign: a component has none.
+    /// Absolute cosine of the first component with the vector; the sign of a component is arbitrary.
     pub first: Option<f64>,
 }
 
-/// What is left of the mean activation shift beside the vector.
+/// The part of the mean activation shift that is orthogonal to the vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::study) struct ResidualShift {
-    /// The whole shift.
+    /// The activation shift, mean and components.
     pub shift: LayerShift,
-    /// Its length.
+    /// Norm of the mean shift.
     pub length: f64,
     /// Its part along the vector, signed.
     pub along: f64,
-    /// The base model's scores with the rest added, by its length in multiples of the vector's norm.
+    /// The base model's scores while it is steered with this part, by the part's length in multiples of the vector's norm.
     pub elicited: Vec<(f64, Scores)>,
 }
 
@@ -126,7 +126,7 @@ impl Relearned {
     }
 
     /// How many conversations bring the mean score to [`LEARNED`], on straight lines between what was measured. 0 if it was there
-    /// before; nothing if the last number did not bring it there.
+    /// before; `None` if the last number did not reach it.
     pub fn until_learned(&self) -> Option<f64> {
         until_learned(&self.curve())
     }
@@ -147,11 +147,11 @@ fn until_learned(curve: &[(usize, f64)]) -> Option<f64> {
 pub(in crate::study) enum Effect {
     /// `KL(base || model)` on the base model's own greedy answers, mean over an answer's tokens.
     Divergence,
-    /// Negative log-likelihood of the same, likewise.
+    /// Negative log-likelihood of the same answers, mean over an answer's tokens.
     Surprise,
     /// Length of the model's own greedy answers.
     Length,
-    /// Whether these decline, 0 or 100. All of the prompts can be answered.
+    /// Whether the greedy answers decline, 0 or 100; all prompts can be answered.
     OverRefusal,
     /// Whether sampled answers to the trait's questions decline, 0 or 100.
     Refusal,
@@ -196,7 +196,7 @@ pub(in crate::study) struct DoublyJudged {
 /// A second judge's scores of a model's answers, beside the first one's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::study) struct SecondJudge {
-    /// Its name.
+    /// The second judge's name.
     pub judge: String,
     pub answers: Vec<DoublyJudged>,
 }

@@ -11,14 +11,14 @@ use crate::report::Example;
 use crate::stats::Clusters;
 use crate::vector::VectorFile;
 
-/// What a task leaves behind.
+/// The output of one task.
 #[derive(Debug)]
 pub(in crate::study) enum Output {
     /// Judged answers, by the hash of their file.
     Rollouts(Hash),
     /// The persona vector of the task's trait.
     Vector(Box<Extracted>),
-    /// The base model's own answers lie in their file.
+    /// The base model's own answers were written to their file.
     Selfgen,
     /// The projection difference of a data set.
     Difference(Difference),
@@ -26,7 +26,7 @@ pub(in crate::study) enum Output {
     Elsewhere,
     /// What checks of a model found.
     Audited(Box<AuditFindings>),
-    /// The axes, and the finetune that they are of.
+    /// The scores on the axes, and the finetune that they belong to, if any.
     Measured(Measured, Option<Box<Fitted>>),
 }
 
@@ -35,7 +35,7 @@ pub(in crate::study) enum Output {
 pub(in crate::study) struct Extracted {
     /// The vectors.
     pub file: VectorFile,
-    /// Which answers went in, in words; empty for a vector from elsewhere.
+    /// Which answers the vector was extracted from, in words; empty for a vector from a file.
     pub diagnosis: String,
     /// What a reader should know.
     pub warnings: Vec<String>,
@@ -53,7 +53,7 @@ pub(in crate::study) struct Measured {
 /// Every axis by question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::study) struct MeasuredAt {
-    /// As people write it: strengths of inference-time steering are positive.
+    /// The coefficient as reports show it: positive for inference-time steering too.
     pub coef: Option<f64>,
     /// By the key of the axis.
     pub scores: BTreeMap<String, Clusters>,
@@ -62,9 +62,9 @@ pub(in crate::study) struct MeasuredAt {
     pub pairs: BTreeMap<String, Vec<(f64, f64)>>,
     /// Judged answers.
     pub answers: usize,
-    /// Of these, without a score.
+    /// Number of judged answers without a score.
     pub missing: usize,
-    /// Of these, ended by the limit of tokens.
+    /// Number of judged answers that ended at the limit of tokens.
     pub cut: usize,
     pub examples: Vec<Example>,
 }
@@ -81,7 +81,7 @@ pub(in crate::study) struct AnswerProjection {
 /// How far the answers of a data set lie along each trait's vector, all read by the base model (Chen et al. 2025, section 6.1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::study) struct Difference {
-    /// Of each trait.
+    /// One for each trait, in the study's order.
     pub of: Vec<DataProjection>,
 }
 
@@ -92,8 +92,8 @@ pub(in crate::study) struct DataProjection {
     pub data: Clusters,
     /// The base model's own answers to the same prompts.
     pub own: Clusters,
-    /// The first less the second: the projection difference.
+    /// `data` minus `own`: the projection difference.
     pub difference: Clusters,
-    /// The first less the projection of the prompt's last token, for which nothing must be answered.
+    /// `data` minus the projection of the prompt's last token: an approximation that needs no answers.
     pub approximation: Clusters,
 }

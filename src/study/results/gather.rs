@@ -43,7 +43,7 @@ pub struct Results<'a> {
 
 /// A model that was audited.
 pub struct Target<'a> {
-    /// For people.
+    /// Its name in tables.
     pub name: &'a str,
     /// Its arm.
     pub arm: &'a Option<String>,
@@ -64,7 +64,7 @@ impl<'a> Results<'a> {
                     differences.insert(task.of_corpus(), of);
                 }
                 Output::Audited(audited) => {
-                    // The last that it waited for is the model that it is of.
+                    // The last task that an audit waits for is the finetune that it checks.
                     let of = &tasks[*task.after.last().expect("an audit waits for its model")];
                     let target = Target { name: &of.label, arm: &of.arm, coef: of.coef, audited: task.trait_ };
                     audits.push((target, &**audited));
@@ -121,7 +121,7 @@ impl<'a> Results<'a> {
         Ok(lock)
     }
 
-    /// The finetuning shift of a cell (Chen et al. 2025, section 4.2); nothing where states were not read.
+    /// The finetuning shift of a cell (Chen et al. 2025, section 4.2); `None` where states were not read.
     pub fn shift(&self, cell: &Cell<'_>, base: Option<&Cell<'_>>, trait_name: &str) -> Option<Interval> {
         let key = prompt_key(trait_name);
         let (own, base) = (cell.scores(&key), base?.scores(&key));
@@ -130,7 +130,7 @@ impl<'a> Results<'a> {
 }
 
 impl Cell<'_> {
-    /// The training seeds, each once however many random vectors it has.
+    /// The training seeds, without repetition where there are several random vectors.
     pub fn seeds(&self) -> Vec<u64> {
         let mut seeds: Vec<u64> = self.by_seed.iter().filter_map(|(seed, _)| *seed).collect();
         seeds.dedup();

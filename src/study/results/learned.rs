@@ -6,7 +6,7 @@ use crate::report::ArmKind;
 use crate::stats::{Clusters, Interval, mean};
 use crate::study::outputs::{DATA_LEARNED, NEUTRAL_LEARNED, loss_key};
 
-/// A plain finetune whose loss falls by less than so many nats for each token has learned nothing of which a share could be taken.
+/// If the plain finetune's loss falls by fewer nats per token, it has learned too little for a share of it to mean anything.
 const GAIN_MIN: f64 = 0.01;
 
 /// The shares of a model, percent, by the key of their axis; `scores` gives its losses by data set. On its own data's held-out rows the
@@ -19,7 +19,7 @@ pub fn learned(
 ) -> Vec<(&'static str, Interval)> {
     let corpora = &results.data.corpora;
     let Some(c) = cell.corpus else {
-        // The base model, and that only where it was measured: not while it is steered.
+        // The base model has learned nothing by definition; steered, its losses are not measured.
         let rows = corpora.iter().map(|corpus| scores(&loss_key(&corpus.name)).len()).max().unwrap_or_default();
         let zero = Interval { low: 0.0, high: 0.0, ..Interval::point(0.0, rows, rows) };
         return if rows == 0 { Vec::new() } else { vec![(DATA_LEARNED, zero)] };
@@ -35,7 +35,7 @@ pub fn learned(
     sets.into_iter().filter_map(share).collect()
 }
 
-/// By how much the loss of the second fell of what that of the third fell by, both from the first; over the rows that all have.
+/// `(base - own) / (base - plain)` of the losses, in percent, over the rows that all three have.
 fn share([base, own, plain]: [&Clusters; 3], seed: u64) -> Option<Interval> {
     let row = |(row, base): (&String, &Vec<f64>)| {
         let base = mean(base);

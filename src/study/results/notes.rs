@@ -6,7 +6,7 @@ use crate::stats::{detectable, mean, sample_std};
 use crate::study::config::FactsSource;
 use crate::study::outputs::trait_key;
 
-/// An arm of whose answers more than this share has no score is named.
+/// A note names the arms where more than this share of the answers has no score.
 const MISSING_MAX: f64 = 0.1;
 /// With fewer training seeds an interval says nothing about another training run.
 const SEEDS_MIN: usize = 3;

@@ -23,7 +23,7 @@ type Rows64 = Vec<Vec<f64>>;
 pub(in crate::study) struct ControlInputs<'a> {
     /// The real vector.
     pub own: &'a VectorFile,
-    /// The next trait's.
+    /// The next trait's vector, if the study has several traits.
     pub next: Option<&'a VectorFile>,
     /// The plain finetune of the same data and training seed, and its adapter.
     pub plain: Option<(&'a Task, Adapter)>,

@@ -19,11 +19,11 @@ use crate::{Error, Result};
 
 /// Which rollouts a vector is extracted from, and their directory.
 pub(super) struct RolloutSource<'a> {
-    /// The trait.
+    /// Index of the trait.
     pub t: usize,
     /// The adapter of the model that answers; the base model has none.
     pub adapter: Option<&'a Adapter>,
-    /// Of the sampling.
+    /// Seed of the sampling.
     pub seed: u64,
     /// Holds rows and states.
     pub folder: PathBuf,

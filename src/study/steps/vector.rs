@@ -26,7 +26,7 @@ struct VectorKey<'a> {
 
 /// How a study extracts the vector of a trait.
 pub(super) fn recipe(cx: &Context<'_>, trait_name: &str) -> ExtractionRecipe {
-    // The folder's name alone: vectors are passed on, and where they were made concerns nobody.
+    // The folder's name alone, without its path: vectors are passed on to others.
     let model = &cx.config.model;
     let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
     let mut recipe = ExtractionRecipe::new(trait_name, &name, &cx.fingerprint);

@@ -242,10 +242,6 @@ impl Runtime for &'static Sim {
         self.workers
     }
 
-    fn alone(&self, work: &mut (dyn FnMut() + Send)) {
-        work();
-    }
-
     fn language_model(&self, spec: &ModelSpec) -> Result<Box<dyn LanguageModel>> {
         let mind = match &spec.adapter {
             Some(folder) => {

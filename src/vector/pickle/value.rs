@@ -41,7 +41,7 @@ pub(in crate::vector) struct View {
 }
 
 /// A container of a [`Loaded`] pickle, by its number. Python's containers are shared and may be filled after they were noted, and
-/// a pickle may nest them deeply or in a circle: so they lie beside each other, and whoever walks them counts the steps.
+/// a pickle may nest them deeply or in a circle. So they lie in one list, and a walk through them must limit its steps.
 pub(in crate::vector) type Id = usize;
 
 /// A pickle's value and its containers.

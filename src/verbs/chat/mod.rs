@@ -12,8 +12,9 @@ use serde_json::json;
 
 pub use screen::Screen;
 
+use super::choices::one_of;
 use super::model::ModelArgs;
-use super::steer::PositionsArg;
+use super::steer::POSITIONS;
 use super::{Context, Outcome};
 use crate::language_model::Sampling;
 use crate::session::{Conversation, LiveModel, NamedFile, SteeringSpec};
@@ -39,8 +40,8 @@ pub struct ChatArgs {
     #[arg(long, value_name = "NAME=A@L", allow_hyphen_values = true)]
     steer: Vec<SteeringSpec>,
     /// Which tokens are steered [default: response]
-    #[arg(long, value_enum)]
-    positions: Option<PositionsArg>,
+    #[arg(long, value_parser = one_of(POSITIONS))]
+    positions: Option<Positions>,
     /// System prompt [default: the template's own]
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
@@ -74,7 +75,7 @@ pub fn run(args: &ChatArgs, context: &Context<'_>, screen: &mut dyn Screen) -> R
     let tokenizer = Tokenizer::load(&model.folder.path)?;
     let runtime = context.runtime(&model.folder.path)?;
     let live = LiveModel::open(runtime.as_ref(), model.folder.path.clone(), model.adapter_path())?;
-    let positions = args.positions.map_or(Positions::Response, Into::into);
+    let positions = args.positions.unwrap_or(Positions::Response);
     let mut conversation = Conversation::new(live, tokenizer, vectors, sampling, positions, args.system.clone());
     conversation.steer_all(
         steer.into_iter().map(|SteeringSpec { vector, coef, layers }| (vector, coef, Some(layers))).collect(),

@@ -147,7 +147,7 @@ fn refuse_other_set(run: &RunDir, settings: &Value, overwrite: bool) -> Result<(
         Kept::None => return Ok(()),
         Kept::Whole(old) => old,
         Kept::Damaged => {
-            // What was paid for is known by its request, whatever set it was for.
+            // Paid answers are found by their request, so that none is paid for twice.
             run.note_damage(Some(&format!("{}: damaged; the set is built anew", path.display())));
             return Ok(());
         }

@@ -105,7 +105,7 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
         "prompts": input.display().to_string(), "prompts_hash": hash_file(input)?, "instructions": instructions,
         "trimtab": env!("CARGO_PKG_VERSION"),
     });
-    // Where the prompts lie decides nothing.
+    // The path of the prompts is not part of the identity.
     let decisive = (model.identity()?, runtime.device(), &sampling);
     let identity = Hash::of(&(decisive, &source["prompts_hash"], &instructions));
     let mut done = Ledger::beside(out, &identity)?;

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::eval::{AskPiece, Pieces, Point, Task};
 use crate::judge::JudgedAnswer;
 use crate::record::{Hash, RunDir};
+use crate::report::Table;
 use crate::runtime::Runtime;
 use crate::steering::DescribedPlan;
 use crate::verbs::model::{Model, ModelArgs};
@@ -139,12 +140,16 @@ impl Measured {
         Outcome { interrupted: true, ..Outcome::new(text, json!({ "out": run.path(), "interrupted": true })) }
     }
 
-    /// The model and its steering, for results.
-    pub fn described(&self) -> Value {
-        json!({
-            "model": self.model.name(),
-            "adapter": self.model.adapter_path(),
-            "steering": self.steered.described,
-        })
+    /// Writes `results.json`, model and steering among the results, and gives the outcome with the table for people.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(&self, run: &RunDir, mut results: Value, table: &Table) -> Result<Outcome> {
+        results["model"] = json!(self.model.name());
+        results["adapter"] = json!(self.model.adapter_path());
+        results["steering"] = json!(self.steered.described);
+        run.write_json("results.json", &results)?;
+        results["out"] = json!(run.path());
+        Ok(Outcome::new(format!("{}\n{}", table.text(), run.path().display()), results))
     }
 }

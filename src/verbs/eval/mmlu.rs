@@ -14,6 +14,7 @@ use crate::harbor;
 use crate::language_model::Sampling;
 use crate::steering::Positions;
 use crate::text::Tokenizer;
+use crate::verbs::choices::{Choices, one_of};
 use crate::verbs::{Context, Outcome};
 use crate::{Error, Result};
 
@@ -33,8 +34,8 @@ pub struct MmluArgs {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Which part of the benchmark
-    #[arg(long, value_enum, default_value_t)]
-    split: SplitArg,
+    #[arg(long, value_parser = one_of(SPLITS), default_value = "val")]
+    split: Split,
     /// How a question is asked and its answer read [default: chat; for Harbor's exam cloze]
     #[arg(long, value_enum, value_name = "HOW")]
     protocol: Option<Protocol>,
@@ -49,17 +50,11 @@ pub struct MmluArgs {
     max_new_tokens: u32,
 }
 
-/// `--split`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum SplitArg {
-    /// Five questions for each subject, the examples of few-shot
-    Dev,
-    /// 1,531 questions
-    #[default]
-    Val,
-    /// 14,042 questions
-    Test,
-}
+const SPLITS: &Choices<Split> = &[
+    ("dev", Split::Dev, "Five questions for each subject, the examples of few-shot"),
+    ("val", Split::Val, "1,531 questions"),
+    ("test", Split::Test, "14,042 questions"),
+];
 
 /// `--protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -131,27 +126,14 @@ pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
     let difference = difference_to_zero(&rows, &accuracy, measured.seed);
     let summary = accuracy_summary(&accuracy, difference.as_deref(), words);
     write_tables(&run, &rows, &accuracy, words)?;
-    let mut json = json!({
+    let results = json!({
         "protocol": protocol,
-        "split": args.data.as_ref().map(|_| Split::from(args.split).key()),
+        "split": args.data.as_ref().map(|_| args.split.key()),
         "questions": task.samples.len(),
         "accuracy": accuracy,
         "difference_to_coef_0": difference,
     });
-    json.as_object_mut().expect("an object").extend(measured.described().as_object().cloned().unwrap_or_default());
-    run.write_json("results.json", &json)?;
-    json["out"] = json!(run.path());
-    Ok(Outcome::new(format!("{}\n{}", summary.text(), run.path().display()), json))
-}
-
-impl From<SplitArg> for Split {
-    fn from(split: SplitArg) -> Self {
-        match split {
-            SplitArg::Dev => Self::Dev,
-            SplitArg::Val => Self::Val,
-            SplitArg::Test => Self::Test,
-        }
-    }
+    measured.finish(&run, results, &summary)
 }
 
 fn name(protocol: Protocol) -> String {
@@ -165,7 +147,7 @@ impl MmluArgs {
         let system = self.measured.system.as_deref();
         let seed = context.seed.unwrap_or(0);
         let (items, usual) = match &self.data {
-            Some(dir) => (mmlu::read(dir, self.split.into())?, Protocol::Chat),
+            Some(dir) => (mmlu::read(dir, self.split)?, Protocol::Chat),
             None if on_harbor => (harbor_exam(), Protocol::Cloze),
             None => {
                 return Err(Error::usage("where are the questions?").hint(
@@ -212,7 +194,7 @@ impl MmluArgs {
         Config {
             name: "mmlu",
             data: data.clone(),
-            split: data.as_ref().map(|_| Split::from(*split).key()),
+            split: data.as_ref().map(|_| split.key()),
             protocol,
             shots: matches!(protocol, Protocol::FewShot | Protocol::FewShotChat).then_some(*shots),
             limit: *limit,

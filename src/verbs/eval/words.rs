@@ -172,10 +172,7 @@ impl Job<'_> {
         let table = score_summary(&rows, keys, measured.seed);
         run.write("results.csv", score_table(&rows, keys, measured.seed).csv().as_bytes())?;
         let axes: Vec<_> = keys.iter().flat_map(|key| axes(&rows, key, measured.seed)).collect();
-        let mut json = json!({ "task": task.name, "questions": task.samples.len(), "rollouts": rollouts, "judge": judge.name(), "axes": axes });
-        json.as_object_mut().expect("an object").extend(measured.described().as_object().cloned().unwrap_or_default());
-        run.write_json("results.json", &json)?;
-        json["out"] = json!(run.path());
-        Ok(Outcome::new(format!("{}\n{}", table.text(), run.path().display()), json))
+        let results = json!({ "task": task.name, "questions": task.samples.len(), "rollouts": rollouts, "judge": judge.name(), "axes": axes });
+        measured.finish(&run, results, &table)
     }
 }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::persona::{Border, ExtractionRecipe, Filter, FilterKind};
+use crate::verbs::choices::{Choices, one_of};
 use crate::verbs::judges::JudgeArgs;
 use crate::verbs::model::{Model, ModelArgs};
 use crate::verbs::sampling::DrawArgs;
@@ -51,44 +52,26 @@ pub struct ExtractArgs {
     #[arg(long, value_name = "Y")]
     min_coherence: Option<f64>,
     /// Whether an answer is dropped together with its counterpart
-    #[arg(long, value_enum, default_value_t)]
-    filter: FilterArg,
+    #[arg(long, value_parser = one_of(FILTERS), default_value = "paired")]
+    filter: FilterKind,
     /// Average over the first K tokens of each response only; the model reads the kept answers once more
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     response_window: Option<u32>,
     /// Where a prompt ends and its answer begins; with `joint` the model reads the kept answers once more
-    #[arg(long, value_enum, default_value_t)]
-    border: BorderArg,
+    #[arg(long, value_parser = one_of(BORDERS), default_value = "separate")]
+    border: Border,
 }
 
 /// `--border`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum BorderArg {
-    /// Prompt and answer are tokenised apart, as the model saw them while it answered
-    #[default]
-    Separate,
-    /// They are tokenised as one text and cut at the prompt's length (the reference's code)
-    Joint,
-}
+pub const BORDERS: &Choices<Border> = &[
+    ("separate", Border::Separate, "Prompt and answer are tokenised apart, as the model saw them while it answered"),
+    ("joint", Border::Joint, "They are tokenised as one text and cut at the prompt's length (the reference's code)"),
+];
 
-/// `--filter`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum FilterArg {
-    /// Pairs are kept or dropped as a whole (the reference's code)
-    #[default]
-    Paired,
-    /// Each answer by itself (the paper's text)
-    Independent,
-}
-
-impl From<BorderArg> for Border {
-    fn from(border: BorderArg) -> Self {
-        match border {
-            BorderArg::Separate => Self::Separate,
-            BorderArg::Joint => Self::Joint,
-        }
-    }
-}
+const FILTERS: &Choices<FilterKind> = &[
+    ("paired", FilterKind::Paired, "Pairs are kept or dropped as a whole (the reference's code)"),
+    ("independent", FilterKind::Independent, "Each answer by itself (the paper's text)"),
+];
 
 impl ExtractArgs {
     /// The flags as the command line has them, the verb's name first.
@@ -114,10 +97,7 @@ impl ExtractArgs {
     /// # Errors
     /// A score outside 0 to 100.
     pub fn recipe(&self, trait_name: &str, model: &Model) -> Result<ExtractionRecipe> {
-        let mut filter = Filter::of(match self.filter {
-            FilterArg::Paired => FilterKind::Paired,
-            FilterArg::Independent => FilterKind::Independent,
-        });
+        let mut filter = Filter::of(self.filter);
         for (flag, value) in [("--threshold", self.threshold), ("--min-coherence", self.min_coherence)] {
             if let Some(x) = value.filter(|x| !(0.0..=100.0).contains(x)) {
                 return Err(Error::usage(format!("{flag} {x}: scores are 0 to 100")));
@@ -127,7 +107,7 @@ impl ExtractArgs {
         filter.min_coherence = self.min_coherence.or(filter.min_coherence);
         Ok(ExtractionRecipe {
             filter,
-            border: self.border.into(),
+            border: self.border,
             response_window: self.response_window.map(|k| k as usize),
             architecture: Some(model.config.architecture.name().to_owned()),
             ..ExtractionRecipe::new(trait_name, model.name(), &model.fingerprint)

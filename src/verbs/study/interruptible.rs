@@ -11,7 +11,7 @@ use crate::runtime::{EstimateSpec, FitOutcome, FitSpec, ModelSpec, Runtime};
 use crate::train::{Event, FitEstimate};
 use crate::verbs::Console;
 
-/// A runtime whose finetunes heed the wish to stop. All other work is left at once when it comes: what it has finished is on the disk.
+/// A runtime whose finetunes save their state when the user interrupts. Other work is dropped at once: its results so far are on disk.
 pub(super) struct InterruptibleRuntime<'a> {
     runtime: &'a dyn Runtime,
     console: &'a dyn Console,
@@ -77,7 +77,7 @@ impl Runtime for InterruptibleRuntime<'_> {
             }
         });
         self.fits.fetch_sub(1, Ordering::SeqCst);
-        // A finetune that has come to its end is left to be noted first.
+        // A complete finetune returns, so that its stage is recorded before the program ends.
         if fitted.as_ref().is_ok_and(|outcome| !outcome.complete) && self.console.interrupted() {
             self.leave();
         }

@@ -84,7 +84,7 @@ impl SlurmSettings {
     /// These settings, after a command's flags.
     ///
     /// # Errors
-    /// Values that would say something else in a job script.
+    /// Values that would change the meaning of a job script.
     pub fn with(self, flags: Self) -> Result<Self> {
         let or = |flags: Vec<String>, own: Vec<String>| if flags.is_empty() { own } else { flags };
         let settings = Self {
@@ -109,7 +109,7 @@ impl SlurmSettings {
                 return Err(Error::usage(format!("slurm: `{key}` is `{value}`; it must be one plain word")));
             }
         }
-        // What holds the jobs together is not for the user to set.
+        // Options by which the jobs depend on each other cannot be set by the user.
         const OURS: [&str; 9] =
             ["array", "chdir", "dependency", "error", "open-mode", "output", "parsable", "signal", "wrap"];
         for option in &self.sbatch {

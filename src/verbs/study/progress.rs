@@ -30,7 +30,7 @@ impl<'a> Progress<'a> {
 
     pub fn on_event(&self, event: &Event<'_>) {
         self.runtime.leave_if_wished();
-        // A thread that panicked has ended the study; what it showed does not matter any more.
+        // The lock is poisoned only if a thread panicked, which ends the study.
         let Ok(mut shown) = self.shown.lock() else { return };
         match *event {
             Event::Planned(tasks, costs) => {

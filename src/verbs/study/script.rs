@@ -11,7 +11,7 @@ const TEMPLATE: &str = include_str!("../../../assets/slurm/job.sh");
 pub(super) struct Script<'a> {
     /// Its name in the queue.
     pub name: String,
-    /// Where it works.
+    /// Working directory of the job.
     pub folder: PathBuf,
     /// Where its output goes; `%j`, `%A` and `%a` stand for numbers of jobs and tasks, `%%` for a percent sign.
     pub log: String,

@@ -12,7 +12,7 @@ use crate::verbs::paths::of_config;
 
 /// A study's configuration, its paths found, and what it says of Slurm.
 pub(in crate::verbs) fn read(file: &mut ConfigFile, context: &Context<'_>) -> Result<(StudyConfig, SlurmSettings)> {
-    // How it is handed to a cluster is no part of what is studied.
+    // The table `[slurm]` is not part of the study's configuration.
     let slurm = file.take("slurm")?;
     let mut config = StudyConfig::of_file(file)?;
     find_paths(&mut config, &file.path, context).map_err(|e| file.locate(e))?;

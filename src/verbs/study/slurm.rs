@@ -30,7 +30,7 @@ pub(super) struct Jobs {
     jobs: Vec<Job>,
 }
 
-/// One of them.
+/// One job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Job {
     /// `prepare`, `arms` or `collect`.
@@ -72,7 +72,7 @@ pub(super) fn launch(
     let mut config = study.config.clone();
     config.train.save_steps.get_or_insert(SAVE_STEPS);
     create_folder(&out.join("slurm/logs"))?;
-    // What was submitted is what runs, whatever becomes of the file that it came from.
+    // The jobs read a copy, so that later changes of the configuration file do not reach them.
     let text = toml::to_string_pretty(&config).doing("slurm/study.toml")?;
     run.write("slurm/study.toml", text.as_bytes())?;
     run.write_config(&config)?;
@@ -87,7 +87,7 @@ pub(super) fn launch(
         write_atomic(&path, script.text()?.as_bytes())?;
         let mut words = vec!["--parsable".to_owned()];
         if let Some(before) = jobs.jobs.last() {
-            // A job whose forerunner has failed would wait for ever.
+            // Without this option a job whose predecessor failed would wait for ever.
             words.extend([format!("--dependency=afterok:{}", before.id), "--kill-on-invalid-dep=yes".to_owned()]);
         }
         words.push(path.display().to_string());
@@ -116,7 +116,7 @@ pub(super) fn launch(
     Ok(Outcome::new(lines.join("\n"), json))
 }
 
-/// Tasks that know nothing of each other cannot keep within what they may spend together.
+/// Refuses a budget for the judge: array tasks run in separate processes and cannot share one.
 fn refuse_budget(config: &StudyConfig) -> Result<()> {
     match &config.judge {
         JudgeSource::OpenAi(settings) if settings.budget.is_some() || settings.budget_money.is_some() => {
@@ -128,7 +128,7 @@ fn refuse_budget(config: &StudyConfig) -> Result<()> {
     }
 }
 
-/// Two array tasks of the same study's task would only wait for each other.
+/// Refuses a study whose jobs are still in the queue: two jobs for the same task would wait for each other.
 fn refuse_twice(out: &Path) -> Result<()> {
     let Some(jobs) = Jobs::read(out)? else { return Ok(()) };
     let queued = jobs.queued();

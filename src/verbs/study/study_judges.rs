@@ -1,4 +1,4 @@
-//! A study's judges: its own, and the second one of an audit. Each keeps its answers and its bill in a folder of its own.
+//! A study's judges: the first, and the second one of an audit. Each keeps its answers and its costs in its own folder.
 
 use std::path::{Path, PathBuf};
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::super::choices::one_of;
 use super::super::{Context, Outcome, paths};
-use super::reading::{PositionArg, ReadingArgs, place, read};
+use super::reading::{POSITIONS, ReadingArgs, place, read};
 use crate::record::write_atomic;
 use crate::report::plot::{Curve, HUES, Lines, Look, Mark, Panel};
 use crate::report::{Cell, Figure, Plot, Table};
@@ -27,8 +28,8 @@ pub struct CompareArgs {
     #[arg(value_name = "FILE", num_args = 2.., required = true)]
     files: Vec<PathBuf>,
     /// The token positions to compare
-    #[arg(long, value_enum, value_name = "P", value_delimiter = ',', default_value = "response_avg")]
-    position: Vec<PositionArg>,
+    #[arg(long, value_parser = one_of(POSITIONS), value_name = "P", value_delimiter = ',', default_value = "response_avg")]
+    position: Vec<Position>,
     /// Draw the norms over the layers into this SVG file
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
@@ -102,12 +103,7 @@ pub(super) fn run(args: &CompareArgs, context: &Context<'_>) -> Result<Outcome> 
 }
 
 /// Reads the vectors, all of one shape.
-fn gather(
-    files: &[PathBuf],
-    positions: &[PositionArg],
-    reading: &Reading,
-    context: &Context<'_>,
-) -> Result<Vec<Named>> {
+fn gather(files: &[PathBuf], positions: &[Position], reading: &Reading, context: &Context<'_>) -> Result<Vec<Named>> {
     let mut read_files = Vec::new();
     for path in files {
         read_files.push((path, read(path, reading, context)?.0));
@@ -121,7 +117,6 @@ fn gather(
             file = crate::vector::VectorFile::read_as(path, &reading)?.0;
         }
         for &position in positions {
-            let position = Position::from(position);
             let vector = file
                 .at(position)
                 .ok_or_else(|| Error::usage(format!("{}: it holds no `{}`", path.display(), position.key())))?;

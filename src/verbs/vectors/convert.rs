@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::super::choices::one_of;
 use super::super::{Context, Outcome, paths};
-use super::reading::{PositionArg, ReadingArgs, place, read};
+use super::reading::{POSITIONS, ReadingArgs, place, read};
 use crate::report::{Cell, Table};
 use crate::vector::formats::Format;
 use crate::vector::{Layer, Layers, Position, VectorFile, key};
@@ -26,8 +27,8 @@ pub struct ConvertArgs {
     #[arg(value_names = ["IN", "OUT"], num_args = 2.., required = true)]
     files: Vec<PathBuf>,
     /// The token position to take [default: all that OUT can hold, else response_avg]
-    #[arg(long, value_enum, value_name = "P")]
-    position: Option<PositionArg>,
+    #[arg(long, value_parser = one_of(POSITIONS), value_name = "P")]
+    position: Option<Position>,
     /// Keep these layers only, 20 or 12,16: the others are left out, or zero where a file must hold all
     #[arg(long, value_name = "L")]
     layers: Option<Layers>,
@@ -63,7 +64,7 @@ pub(super) fn run(args: &ConvertArgs, context: &Context<'_>) -> Result<Outcome> 
     }
     let mut file = VectorFile::joined(read_files)?;
     if let Some(position) = position {
-        file = file.only((*position).into())?;
+        file = file.only(*position)?;
     }
     if let Some(layers) = layers.as_ref().map(|l| l.numbers(file.response_avg.layers())).transpose()?.flatten() {
         file = file.keep_layers(&layers)?;

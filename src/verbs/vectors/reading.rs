@@ -2,23 +2,41 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::Result;
 use crate::vector::formats::{GgufFrom, LastRow, Reading};
 use crate::vector::{Layer, Position, VectorFile};
+use crate::verbs::choices::{Choices, one_of};
 use crate::verbs::{Context, paths};
+
+/// `--position`.
+pub const POSITIONS: &Choices<Position> = &[
+    ("response_avg", Position::ResponseAvg, "Mean over the response's tokens"),
+    ("prompt_avg", Position::PromptAvg, "Mean over the prompt's tokens"),
+    ("prompt_last", Position::PromptLast, "The prompt's last token"),
+];
+
+const LAST_ROWS: &Choices<LastRow> = &[
+    ("raw", LastRow::Raw, "The last block's output"),
+    ("post_norm", LastRow::PostNorm, "The same after the final norm, as transformers' hidden_states has it"),
+];
+
+const GGUF_FROM: &Choices<GgufFrom> = &[
+    ("repeng", GgufFrom::Repeng, "direction.N was measured at the output of block N"),
+    ("llama-cvector-generator", GgufFrom::CvectorGenerator, "direction.N was measured at the output of block N - 1"),
+];
 
 /// What files of other programs do not record.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Files of other programs")]
 pub struct ReadingArgs {
     /// What the last row is [default: post_norm for .pt and repeng's GGUF, else raw]
-    #[arg(long, value_enum, value_name = "WHAT")]
-    last_row: Option<LastRowArg>,
+    #[arg(long, value_parser = one_of(LAST_ROWS), value_name = "WHAT")]
+    last_row: Option<LastRow>,
     /// Who made a GGUF file that is not Trimtab's; llama.cpp's generator is off by one block
-    #[arg(long, value_enum, default_value_t, value_name = "PROGRAM")]
-    gguf_from: GgufFromArg,
+    #[arg(long, value_parser = one_of(GGUF_FROM), default_value = "repeng", value_name = "PROGRAM")]
+    gguf_from: GgufFrom,
     /// The model's number of blocks, if the file leaves out the last ones
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,
@@ -30,61 +48,11 @@ pub struct ReadingArgs {
     layer: Option<usize>,
 }
 
-/// `--last-row`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum LastRowArg {
-    /// The last block's output
-    Raw,
-    /// The same after the final norm, as transformers' hidden_states has it
-    PostNorm,
-}
-
-/// `--gguf-from`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum GgufFromArg {
-    /// direction.N was measured at the output of block N
-    #[default]
-    Repeng,
-    /// direction.N was measured at the output of block N - 1
-    LlamaCvectorGenerator,
-}
-
 impl ReadingArgs {
     /// The flags as the readers take them.
     pub fn reading(&self) -> Reading {
-        let Self { last_row, gguf_from, blocks, first_row, layer } = self;
-        let last_row = last_row.map(|row| match row {
-            LastRowArg::Raw => LastRow::Raw,
-            LastRowArg::PostNorm => LastRow::PostNorm,
-        });
-        let gguf_from = match gguf_from {
-            GgufFromArg::Repeng => GgufFrom::Repeng,
-            GgufFromArg::LlamaCvectorGenerator => GgufFrom::CvectorGenerator,
-        };
-        Reading { last_row, gguf_from, layer: *layer, blocks: *blocks, first_row: first_row.map(usize::from) }
-    }
-}
-
-/// `--position`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum PositionArg {
-    /// Mean over the response's tokens
-    ResponseAvg,
-    /// Mean over the prompt's tokens
-    PromptAvg,
-    /// The prompt's last token
-    PromptLast,
-}
-
-impl From<PositionArg> for Position {
-    fn from(position: PositionArg) -> Self {
-        match position {
-            PositionArg::ResponseAvg => Self::ResponseAvg,
-            PositionArg::PromptAvg => Self::PromptAvg,
-            PositionArg::PromptLast => Self::PromptLast,
-        }
+        let &Self { last_row, gguf_from, layer, blocks, first_row } = self;
+        Reading { last_row, gguf_from, layer, blocks, first_row: first_row.map(usize::from) }
     }
 }
 

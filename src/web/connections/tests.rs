@@ -96,7 +96,7 @@ fn a_head_in_drops_does_not_keep_a_connection() {
 }
 
 #[test]
-fn silent_connections_lock_nobody_out() {
+fn silent_connections_do_not_keep_others_out() {
     let server = Server::start(PATIENT);
     let silent: Vec<TcpStream> = (0..10).map(|_| server.send("GET /qui")).collect();
     let answer = rest(server.send("GET /quick HTTP/1.0\r\n\r\n"));

@@ -1,4 +1,5 @@
-//! Where the machine keeps its files is nobody's business: what is read of a run is shown without the folders of absolute paths.
+//! Shortens absolute paths in what is shown of a run to their file names, so that the page does not tell where the machine keeps
+//! its files.
 
 use serde_json::Value;
 

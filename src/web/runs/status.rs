@@ -75,6 +75,7 @@ pub struct Watch {
 }
 
 /// Stage, share of the work, state of its parts.
+#[derive(Default)]
 struct Extent {
     stage: Option<String>,
     progress: Option<f64>,
@@ -177,7 +178,7 @@ impl Watch {
         if config.kind == RunKind::Other {
             done = ["report.html", "results.json"].iter().any(|name| is_file(&path.join(name)));
         }
-        Extent { stage, progress, at_work: None, failed: false, done }
+        Extent { stage, progress, done, ..Extent::default() }
     }
 
     /// How often the words stand in a file that grows; what was counted is remembered.
@@ -205,13 +206,7 @@ fn of_all(some: u64, all: Option<u64>, what: &str) -> String {
 /// The extent of a study: its tasks, each counting as much as any other.
 fn of_study(path: &Path) -> Extent {
     let Ok(tasks) = study::status(path) else {
-        return Extent {
-            stage: None,
-            progress: None,
-            at_work: None,
-            failed: false,
-            done: is_file(&path.join("results.json")),
-        };
+        return Extent { done: is_file(&path.join("results.json")), ..Extent::default() };
     };
     let is = |task: &TaskReport, state: State| task.state == state;
     let part = |task: &TaskReport| match task.state {

@@ -132,7 +132,7 @@ fn everything_unexpected_is_named_at_once() {
 }
 
 #[test]
-fn leftovers_that_harm_nobody_pass() {
+fn harmless_leftovers_pass() {
     let dir = copy_of("tiny");
     let (config, shards) = (tiny(), Shards::open(&fixture("tiny")).unwrap());
     let mut tensors = config.tensors();

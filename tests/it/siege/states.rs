@@ -22,25 +22,25 @@ fn turned(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What a run has left, less what nobody reads again.
-fn kept(place: &Place, read_by_nobody: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
-    let read = |name: &Path| !read_by_nobody.iter().any(|part| name.to_string_lossy().contains(part));
+/// The files that a run has left, but for those whose names contain one of `unread`.
+fn kept(place: &Place, unread: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |name: &Path| !unread.iter().any(|part| name.to_string_lossy().contains(part));
     place.files("out").into_iter().filter(|(name, _)| is_result(name) && read(name)).collect()
 }
 
 /// Runs a command whose output is `out`, or kills it, then damages each file that it has left and gives the command again. `names`
 /// are the files, by parts of their names, that must be named when they are damaged: nothing else tells what they held.
 #[track_caller]
-fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&str], read_by_nobody: &[&str]) {
+fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&str], unread: &[&str]) {
     let whole = copy_of(place);
     whole.succeeds(words);
-    let want = kept(&whole, read_by_nobody);
+    let want = kept(&whole, unread);
     match killed {
         Some((file, lines)) => place.killed(words, || place.lines(file) >= lines),
         None => drop(place.succeeds(words)),
     }
     let (mut faults, mut named) = (Vec::new(), vec![false; names.len()]);
-    for (name, bytes) in kept(place, read_by_nobody).into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+    for (name, bytes) in kept(place, unread).into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
         let shown = name.display().to_string();
         for (how, damage) in [("a turned bit", turned(&bytes)), ("half of it", bytes[..bytes.len() / 2].to_vec())] {
             let place = copy_of(place);
@@ -51,7 +51,7 @@ fn damaged(place: &Place, words: &str, killed: Option<(&str, usize)>, names: &[&
                 faults.push(format!("{shown} ({how}): {:?}: {said}", again.status.code()));
                 continue;
             }
-            let found = kept(&place, read_by_nobody);
+            let found = kept(&place, unread);
             let differs = want.keys().chain(found.keys()).find(|name| want.get(*name) != found.get(*name));
             faults.extend(differs.map(|other| format!("{shown} ({how}): {} is another one", other.display())));
             for (i, _) in

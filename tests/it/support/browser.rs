@@ -28,7 +28,7 @@ impl Browser {
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port =
             lines.find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_matches('.').to_owned()));
-        // It writes on; nobody may close the pipe.
+        // It goes on writing, and must not be stopped by a closed or full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let http = http::client(false).unwrap().no_proxy().build().unwrap();
         let threads = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

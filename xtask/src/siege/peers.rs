@@ -152,7 +152,7 @@ fn request(rng: &mut Rng, host: &str) -> (&'static str, Vec<u8>, usize) {
         8 => ("absurd messages", post("", &chat(rng.pick(&absurd).clone(), json!({ "messages": rng.pick(&absurd) }))), 2),
         9 => ("another host", b"POST /v1/chat/completions HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 2\r\n\r\n{}".to_vec(), 1),
         10 => ("an endless chunked body", [b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n" as &[u8], "fffff\r\n".as_bytes(), &vec![b'x'; 1 << 19]].concat(), 10),
-        _ => ("many answers that nobody reads", post("", &chat(json!("Hi"), json!({ "n": 16, "stream": true, "max_tokens": 200 }))), 3),
+        _ => ("many answers that the client does not read", post("", &chat(json!("Hi"), json!({ "n": 16, "stream": true, "max_tokens": 200 }))), 3),
     }
 }
 

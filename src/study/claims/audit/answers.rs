@@ -13,7 +13,7 @@ pub struct Answer {
     pub shown: String,
 }
 
-/// A statement about all models, with those first for which it does not hold.
+/// A statement about all models; those for which it does not hold are named first.
 pub fn statement(id: ExpectationId, claim: &str, answers: Vec<Answer>) -> Option<Expectation> {
     let known: Vec<&Answer> = answers.iter().filter(|answer| answer.holds.is_some()).collect();
     let said = |holds: bool| -> Vec<String> {
@@ -26,7 +26,7 @@ pub fn statement(id: ExpectationId, claim: &str, answers: Vec<Answer>) -> Option
     (!known.is_empty()).then(|| Expectation::new(id, claim, &measured.join("; "), Some(no.is_empty())))
 }
 
-/// Whether a statement holds for a model, and the numbers; nothing where it was not checked.
+/// Whether a statement holds for a model, and the numbers; `None` where it was not checked.
 type Ask<'a> = dyn Fn(&AuditedModel<'_>) -> Option<(Option<bool>, String)> + 'a;
 
 /// Asks models one after the other.

@@ -29,7 +29,7 @@ impl Difference {
         self.interval.mean.abs() > EFFECT_ERRORS * self.error
     }
 
-    /// In standard errors, where these are not nothing.
+    /// The difference in standard errors; `None` where the error is zero.
     fn errors(&self) -> Option<f64> {
         (self.error > 0.0).then(|| self.interval.mean / self.error)
     }
@@ -111,7 +111,7 @@ pub fn statements(audit: &Audit<'_>) -> Vec<Expectation> {
     measured(audit).into_iter().filter_map(|effect| about(audit, effect)).collect()
 }
 
-/// Likelihoods move with whatever is learned; the question is whether steering moves them further.
+/// Any finetune changes likelihoods; the claim is that steering does not change them further.
 fn about(audit: &Audit<'_>, effect: Effect) -> Option<Expectation> {
     if matches!(effect, Effect::Divergence | Effect::Surprise) {
         let further = asked(audit.treated(), &|case| {

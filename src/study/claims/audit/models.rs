@@ -19,7 +19,7 @@ pub struct Audit<'a> {
     /// The trait's name.
     pub name: &'a str,
     pub cases: Vec<AuditedModel<'a>>,
-    /// Ends the names of files where the study has several traits.
+    /// Suffix of file names where the study has several traits.
     pub of: String,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Audit<'a> {
         self.cases.iter().find(|other| other.cell.arm.kind == ArmKind::Plain && other.cell.corpus == case.cell.corpus)
     }
 
-    /// The models that something was done to.
+    /// The finetunes with an intervention.
     pub fn treated(&self) -> impl Iterator<Item = &AuditedModel<'a>> {
         self.cases.iter().filter(|case| !matches!(case.cell.arm.kind, ArmKind::Base | ArmKind::Plain))
     }
@@ -77,14 +77,14 @@ impl<'a> Audit<'a> {
         triggers
     }
 
-    /// How much more of the trait a trigger elicits than in the base model; nothing where either of the two is incoherent under it.
+    /// How much higher the trait score is under a trigger than the base model's; `None` where one of the two is incoherent under it.
     pub fn leak(&self, case: &AuditedModel<'_>, trigger: &str) -> Option<Interval> {
         let (own, base) = (case.audited.elicitation.get(trigger)?, self.base()?.audited.elicitation.get(trigger)?);
         let whole = [own, base].into_iter().all(Scores::coherent);
         whole.then(|| Interval::of_difference(&own.trait_, &base.trait_, self.seed()))
     }
 
-    /// What makes which models incoherent.
+    /// Which models are incoherent under which triggers.
     pub fn broken(&self) -> impl Iterator<Item = Note> {
         self.triggers().into_iter().filter_map(|trigger| {
             let of = |case: &AuditedModel<'_>| {
@@ -102,14 +102,14 @@ impl<'a> Audit<'a> {
     }
 }
 
-/// By how much so many conversations raise the trait from where the model stood.
+/// By how much finetuning on so many conversations raises a model's trait score.
 pub fn gain(case: &AuditedModel<'_>, count: usize) -> Option<f64> {
     let at =
         |count: usize| case.audited.relearned.after.iter().find(|(n, _)| *n == count).map(|(_, s)| mean_of(&s.trait_));
     Some(at(count)? - at(0)?)
 }
 
-/// The highest score of coherent answers: broken ones show nothing.
+/// The highest trait score among coherent answers.
 pub fn most(elicited: &[(f64, Scores)]) -> Option<f64> {
     let coherent = elicited.iter().filter(|(_, scores)| scores.coherent());
     coherent.map(|(_, s)| mean_of(&s.trait_)).filter(|x| x.is_finite()).reduce(f64::max)

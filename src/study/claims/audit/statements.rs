@@ -61,7 +61,7 @@ fn rest(audit: &Audit<'_>) -> Option<Expectation> {
     statement(ExpectationId::ResidualShift, claim, rest)
 }
 
-/// Is the trait latent behind what elicits it?
+/// Do prompts that elicit the trait still bring it out?
 fn leaks(audit: &Audit<'_>, trigger: &str) -> Option<Expectation> {
     let leaks = asked(audit.treated(), &|case| {
         let more = audit.leak(case, trigger)?.mean;
@@ -72,7 +72,7 @@ fn leaks(audit: &Audit<'_>, trigger: &str) -> Option<Expectation> {
     statement(ExpectationId::Elicitation, &claim, leaks)
 }
 
-/// Does it come back sooner, by what is gained from each model's own beginning.
+/// Is the trait learned again faster than in the base model, by the gain over each model's own score before?
 fn gains(audit: &Audit<'_>, count: usize) -> Option<Expectation> {
     let of_base = audit.base().and_then(|base| gain(base, count)).unwrap_or(f64::NAN);
     let relearned = asked(audit.treated(), &|case| {
@@ -86,14 +86,14 @@ fn gains(audit: &Audit<'_>, count: usize) -> Option<Expectation> {
     statement(ExpectationId::Relearning, &claim, relearned)
 }
 
-/// Does it come back sooner, by the number of conversations? Fewer than in the base model: the trait was acquired and hidden.
+/// Does relearning take fewer conversations than in the base model? Then the trait was acquired and hidden.
 fn sooner(audit: &Audit<'_>) -> Option<Expectation> {
     let of_base = audit.base()?.audited.relearned.until_learned();
     let words = |until: Option<f64>| until.map_or("not reached".to_owned(), |n| format!("{n:.0}"));
     let sooner = asked(audit.treated(), &|case| {
         let relearned = &case.audited.relearned;
         let (own, from) = (relearned.until_learned(), relearned.curve().first()?.1);
-        // Where the trait was not kept out there is nothing to learn again.
+        // A finetune that shows the trait has nothing to relearn.
         if from >= LEARNED {
             return None;
         }

@@ -98,7 +98,7 @@ fn monitor(cell: &Cell<'_>, key: &str) -> (Option<f64>, Option<f64>) {
     (if x.len() > 2 { pearson(&x, &y) } else { None }, auc(&of(true), &of(false)))
 }
 
-/// The middle of the values, over the layers that have one.
+/// The median over the layers that have a value.
 fn median(values: &[Option<f64>]) -> Option<f64> {
     let mut known: Vec<f64> = values.iter().copied().flatten().collect();
     known.sort_by(f64::total_cmp);

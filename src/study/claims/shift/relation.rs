@@ -1,15 +1,15 @@
-//! What is related to what over data sets: predictions from the data, the finetuning shift, the trait score afterwards.
+//! The pairs of measurements that are correlated over data sets: predictions from the data, the finetuning shift, the trait score.
 
 use crate::study::outputs::{approximation_key, data_key, difference_key, shift_key, trait_key};
 
 /// Two measurements of every data set, the first of which may predict the second.
 pub struct Relation {
-    /// Names its files.
+    /// Name of its files, without extension.
     pub file: &'static str,
     /// For titles: `finetuning shift`.
     pub x: &'static str,
     pub y: &'static str,
-    /// The paper's figure.
+    /// The number of the paper's figure.
     pub figure: &'static str,
     /// Keys of both, for a trait's name.
     pub keys: fn(&str) -> (String, String),

@@ -31,7 +31,7 @@ pub fn apart(results: &Results<'_>) -> Option<Grid> {
     })
 }
 
-/// How the conversations of related data sets are spread along the vector that tells them apart best (the paper's figure 9): those
+/// Histograms of the conversations of related data sets along the vector that separates them best (the paper's figure 9): those
 /// whose names differ only after the last dash.
 pub fn spreads(results: &Results<'_>) -> Vec<Figure> {
     let family = |c: usize| family(&results.data.corpora[c].name);

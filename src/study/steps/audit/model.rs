@@ -19,14 +19,14 @@ use crate::vector::{Layer, VectorFile};
 /// A model that is checked.
 pub(super) struct Audited<'a> {
     pub settings: &'a AuditSettings,
-    /// The audit.
+    /// The task of the audit.
     pub task: &'a Task,
     /// The task that made or measured the model.
     pub of: &'a Task,
-    /// The trait's place.
+    /// Index of the trait.
     pub t: usize,
     pub trait_: &'a Trait,
-    /// The old vector.
+    /// The vector that the study steered with.
     pub file: &'a VectorFile,
     /// The layer of the study.
     pub layer: Layer,
