@@ -110,7 +110,7 @@ impl Part<'_> {
 
 /// Rows as whole vectors, and what is left of each.
 #[inline(always)]
-fn split<'a, S: Simd, const N: usize>(rows: [&'a [f32]; N]) -> ([&'a [S::f32s]; N], [&'a [f32]; N]) {
+fn split<S: Simd, const N: usize>(rows: [&[f32]; N]) -> ([&[S::f32s]; N], [&[f32]; N]) {
     let (mut vectors, mut rest): ([&[S::f32s]; N], [&[f32]; N]) = ([&[]; N], [&[]; N]);
     for i in 0..N {
         (vectors[i], rest[i]) = S::as_simd_f32s(rows[i]);

@@ -372,7 +372,7 @@ impl FusedOps for Flex {
                     for x in row.iter_mut() {
                         *x = exp(*x - top);
                     }
-                    let sum = sum_of([&*row], |[x]| x);
+                    let sum = sum_of([row], |[x]| x);
                     let share = weight / sum;
                     for x in row.iter_mut() {
                         *x *= share;

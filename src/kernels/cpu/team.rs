@@ -31,7 +31,7 @@ pub(super) fn share_out(tasks: usize, work: impl Fn(usize) + Sync) {
     // On rayon's threads several pieces of work run side by side already, and another thread may be using the team.
     let is_piece = rayon::current_thread_index().is_some();
     if is_piece || !Team::of_this_machine().share_out(tasks, &work) {
-        (0..tasks).into_par_iter().for_each(|task| work(task));
+        (0..tasks).into_par_iter().for_each(&work);
     }
 }
 
