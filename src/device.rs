@@ -59,6 +59,12 @@ pub fn devices() -> Vec<DeviceInfo> {
     built().iter().flat_map(|backend| (backend.list)()).collect()
 }
 
+/// The backends of this build of which no device is among these.
+pub fn absent(devices: &[DeviceInfo]) -> Vec<&'static str> {
+    let is_there = |backend: &Built| devices.iter().any(|one| one.name.split(':').next() == Some(backend.name));
+    built().iter().filter(|backend| !is_there(backend)).map(|backend| backend.name).collect()
+}
+
 /// Opens a device: `auto`, a name with a number or a part of the device's own name where there are several (`cuda:1`,
 /// `wgpu:radeon`), or a list of such names with commas between, whose
 /// pieces of work then run side by side (`cuda:0,cuda:1`; `cpu,cpu` has two halves of the cores). `dtype` is `auto`, `f32`, `f16` or

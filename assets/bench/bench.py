@@ -22,6 +22,9 @@ import threading
 import time
 from pathlib import Path
 
+# What a contestant of the program does otherwise than the first one.
+STEERED, ONE_LAYER = ", steered", ", the last layer alone"
+
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 WORDS = ("the ship left early and nobody on the shore could say where it went because fog had come over the water "
          "while old men counted boats again some were missing others had never been there at all").split()
@@ -45,11 +48,29 @@ def ids(count, salt):
 # ------------------------------------------------------------------ contestants
 
 
+class Clock:
+    """How long the whole race may take: what would begin later is left out and told, what still runs half a minute later is ended."""
+    ends = None
+
+    @classmethod
+    def over(cls):
+        return cls.ends is not None and time.monotonic() > cls.ends
+
+    @classmethod
+    def timeout(cls):
+        return None if cls.ends is None else max(cls.ends - time.monotonic(), 0) + 30
+
+
 def run(command, **more):
-    """Seconds and peak memory (MiB) of a command; its output if it fails."""
+    """Seconds of a command, and its output; its errors if it fails."""
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
-    out, err = child.communicate()
+    try:
+        out, err = child.communicate(timeout=Clock.timeout())
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        raise RuntimeError("it was ended, for the time was up") from None
     if child.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))[:300]}\n{err[-1500:]}")
     return time.perf_counter() - start, out
@@ -63,11 +84,11 @@ def rate_of(tokens, seconds, least):
 
 
 class Program:
-    """The program itself under one dtype."""
+    """The program itself under one dtype; steered by vectors of so many layers and channels; projecting at some layers."""
 
-    def __init__(self, args, model, dtype, steered=False):
-        self.args, self.model, self.dtype, self.steered = args, model, dtype, steered
-        self.name = f"trimtab {dtype}" + (", steered" if steered else "")
+    def __init__(self, args, model, dtype, steered=False, layers="all"):
+        self.args, self.model, self.dtype, self.steered, self.layers = args, model, dtype, steered, layers
+        self.name = f"trimtab {dtype}" + (STEERED if steered else "") + (ONE_LAYER if layers != "all" else "")
 
     def call(self, *more):
         command = [self.args.program, *map(str, more), "--device", self.args.device, "--dtype", self.dtype, "--offline", "-q"]
@@ -103,7 +124,7 @@ class Program:
             rows = folder / f"{name}.jsonl"
             rows.write_text("".join(json.dumps({"id": str(i), "prompt": prompt, "answer": answer}) + "\n"
                                     for i, (prompt, answer) in enumerate(texts)))
-            return self.call("project", "--model", self.model, "--vectors", vectors, "--layer", "all", "--in", rows,
+            return self.call("project", "--model", self.model, "--vectors", vectors, "--layer", self.layers, "--in", rows,
                              "--out", folder / f"{name}.out.jsonl")
 
         least = project([("the", " of")], "least")
@@ -230,26 +251,37 @@ def serve(args, model, clients, requests, new):
 # ------------------------------------------------------------------ the table
 
 
-def race(name, work, contestants, rounds, notes):
-    """Rates of every contestant, round after round."""
-    rates = {one.name: [] for one in contestants}
+def race(rows, rounds, notes):
+    """Rates of every contestant in every row `(name, work, contestants)`, round after round; each row's ratios."""
+    results = [{"name": name, "work": work, "rates": {one.name: [] for one in contestants}, "ratios": {}}
+               for name, work, contestants in rows]
     for number in range(rounds):
-        # Whoever comes first in one round comes last in the next.
-        for one in contestants if number % 2 == 0 else contestants[::-1]:
-            try:
-                rates[one.name].append(one.rate(work))
-                print(f"{name}: {one.name}: {rates[one.name][-1]:.1f} tokens/s", file=sys.stderr, flush=True)
-            except Exception as e:
-                rates[one.name].append(None)
-                notes.append(f"{name}: {one.name} failed: {str(e).strip().splitlines()[-1][:200] if str(e) else e!r}")
-                print(notes[-1], file=sys.stderr, flush=True)
-    result = {"name": name, "work": work, "rates": rates, "ratios": {}}
-    of = lambda begin, i: [r[i] for who, r in rates.items() if who.startswith(begin) and r[i] is not None]
-    for peer in ("torch", "llama.cpp"):
-        ratios = [max(of("trimtab", i)) / max(of(peer, i)) for i in range(rounds) if of("trimtab", i) and of(peer, i)]
-        if ratios:
-            result["ratios"][peer] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
-    return result
+        for (name, work, contestants), result in zip(rows, results):
+            # Whoever comes first in one round comes last in the next.
+            for one in contestants if number % 2 == 0 else contestants[::-1]:
+                rate = None
+                try:
+                    if Clock.over():
+                        raise RuntimeError(f"left out in round {number + 1}, for the time was up")
+                    rate = one.rate(work)
+                    print(f"{name}: {one.name}: {rate:.1f} tokens/s", file=sys.stderr, flush=True)
+                except Exception as e:
+                    notes.append(f"{name}: {one.name}: {str(e).strip().splitlines()[-1][:200] if str(e) else repr(e)}")
+                    print(notes[-1], file=sys.stderr, flush=True)
+                result["rates"][one.name].append(rate)
+    for result in results:
+        rates = result["rates"]
+        first = next(iter(rates))
+        plain = lambda who: who.startswith("trimtab") and not who.endswith((STEERED, ONE_LAYER))
+        ours = {STEERED: lambda who: who == first + STEERED, ONE_LAYER: lambda who: who == first + ONE_LAYER,
+                "torch": lambda who: who.startswith("torch"), "llama.cpp": lambda who: who.startswith("llama.cpp")}
+        best = lambda which, i: max((r[i] for who, r in rates.items() if which(who) and r[i] is not None), default=None)
+        for other, which in ours.items():
+            both = [(best(plain, i), best(which, i)) for i in range(rounds)]
+            ratios = [one / two for one, two in both if one and two]
+            if ratios:
+                result["ratios"][other] = {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+    return results
 
 
 def machine():
@@ -285,8 +317,32 @@ def markdown(report):
         for row in report["serving"]:
             lines.append("| {clients} | {requests} | {tokens_per_second:.1f} | {first_token_median_s:.2f} "
                          "| {first_token_p95_s:.2f} |".format(**row))
+    if report["on_gpu"]:
+        lines += goals(report["results"])
     lines += [""] + [f"- {note}" for note in report["notes"]]
     return "\n".join(lines).rstrip() + "\n"
+
+
+# What a GPU is to reach: its work, of which other rate the program's rate is a multiple, that multiple, and the words for it.
+GOALS = [("train", "torch", 1.2, "of PyTorch and PEFT in training LoRA"),
+         ("generate", "torch", 5.0, "of transformers in generation"),
+         ("generate", STEERED, 1.02, "of steered generation; at most 1.02 where steering costs at most 2 %"),
+         ("activations", ONE_LAYER, 0.97, "of projecting at one layer; at least 0.97 where all layers cost at most 3 % more")]
+
+
+def goals(results):
+    """Which goals are reached, row by row."""
+    lines = ["", "| work | the program's rate is so many times that | median | goal | reached |", "|---|---|---|---|---|"]
+    for result in results:
+        for kind, other, bound, words in GOALS:
+            if result["work"]["kind"] != kind:
+                continue
+            median = result["ratios"].get(other, {}).get("median")
+            reached = "not measured" if median is None else \
+                "yes" if (median <= bound if other == STEERED else median >= bound) else "no"
+            sign = "at most" if other == STEERED else "at least"
+            lines.append(f"| {result['name']} | {words} | {'' if median is None else f'{median:.2f}'} | {sign} {bound} | {reached} |")
+    return lines
 
 
 def gpu_works(args):
@@ -358,10 +414,13 @@ def main():
     ap.add_argument("--threads", type=int, default=os.cpu_count())
     ap.add_argument("--dtype", default="auto", help="the program's dtype while it serves")
     ap.add_argument("--only", default="", help="rows whose names contain this; `serve` alone for the server")
+    ap.add_argument("--minutes", type=float, help="begin nothing more after so many minutes")
     ap.add_argument("--quick", action="store_true", help="less work, a few minutes")
     args = ap.parse_args()
     rounds = args.rounds or (1 if args.quick else 3)
-    notes, results, serving = [], [], []
+    if args.minutes is not None:
+        Clock.ends = time.monotonic() + 60 * args.minutes
+    notes, rows, serving = [], [], []
     report = {"machine": machine(), "rounds": rounds, "program": run([args.program, "--version"])[1].strip()}
     probe = "import torch, transformers, peft; print('torch', torch.__version__, 'transformers', " \
             "transformers.__version__, 'peft', peft.__version__)"
@@ -378,12 +437,15 @@ def main():
             # A GPU computes in its own best dtype; what steering costs is seen beside it.
             contestants = [Program(args, model, "auto")]
             if work["kind"] == "generate":
-                contestants.append(Program(args, model, "auto", (work["layers"], work["hidden"])))
+                contestants.append(Program(args, model, "auto", steered=(work["layers"], work["hidden"])))
+            if work["kind"] == "activations":
+                contestants.append(Program(args, model, "auto", layers=str(work["layers"])))
         on_gpu = args.peer_device != "cpu"
         contestants += [Peer(args, model, "torch", dtype) for dtype in (("bfloat16",) if on_gpu else ("float32", "bfloat16"))]
         if with_llama and has_llama:
             contestants.append(Peer(args, model, "llama.cpp", "as the file"))
-        results.append(race(name, work, contestants, rounds, notes))
+        rows.append((name, work, contestants))
+    results = race(rows, rounds, notes)
     if args.gguf and (not args.only or args.only == "serve"):
         for clients in (1, 4) if args.quick else (1, 4, 16, 64):
             try:
@@ -392,7 +454,7 @@ def main():
             except Exception as e:
                 notes.append(f"serve with {clients} clients failed: {str(e)[-300:]}")
                 print(notes[-1], file=sys.stderr, flush=True)
-    report.update(results=results, serving=serving, notes=notes, load_after=os.getloadavg()[0])
+    report.update(results=results, on_gpu=bool(args.shapes), serving=serving, notes=notes, load_after=os.getloadavg()[0])
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")

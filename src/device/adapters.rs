@@ -69,30 +69,38 @@ pub(super) fn adapters() -> Vec<Listed> {
 /// The adapter that is meant, and its number.
 ///
 /// # Errors
-/// None of that number or name; a name that several have.
+/// None at all; none of that number or name; a name that several have.
 pub(super) fn find(backend: &str, which: Which<'_>) -> Result<(usize, WgpuDevice)> {
-    if matches!(which, Which::Default) {
-        return Ok((0, WgpuDevice::DefaultDevice));
-    }
     let adapters = adapters();
+    if adapters.is_empty() {
+        let api = AutoGraphicsApi::backend();
+        let what = format!("--device {backend}: no driver for {api:?} gives a device here");
+        return Err(Error::usage(what).hint(
+            "install the GPU's driver, or a device in software (Debian: mesa-vulkan-drivers); where VK_ICD_FILENAMES or \
+             VK_DRIVER_FILES is set, it must name a driver's file; or use --device cpu",
+        ));
+    }
+    let called = |i: usize| format!("{backend}:{i} ({})", adapters[i].info.name);
     let named = |part: &str| -> Vec<usize> {
         let part = part.to_lowercase();
         (0..adapters.len()).filter(|i| adapters[*i].info.name.to_lowercase().contains(&part)).collect()
     };
     let (asked, found) = match which {
-        Which::Default => unreachable!("answered above"),
+        Which::Default => return Ok((0, WgpuDevice::DefaultDevice)),
         Which::Number(i) => (i.to_string(), (i < adapters.len()).then_some(i).into_iter().collect()),
+        // Every name has the empty one in it.
+        Which::Named("") => (String::new(), Vec::new()),
         Which::Named(part) => (part.to_owned(), named(part)),
     };
     match found[..] {
         [one] => Ok((one, adapters[one].device.clone())),
         [] => {
-            Err(Error::usage(format!("--device {backend}:{asked}: there is no such adapter among {}", adapters.len()))
-                .hint("`trimtab devices` lists them"))
+            let known: Vec<String> = (0..adapters.len()).map(called).collect();
+            Err(Error::usage(format!("--device {backend}:{asked}: there is no such device"))
+                .hint(format!("take a number or a part of a name: there is {}", known.join(", "))))
         }
         [..] => {
-            let names: Vec<String> =
-                found.iter().map(|i| format!("{backend}:{i} ({})", adapters[*i].info.name)).collect();
+            let names: Vec<String> = found.iter().copied().map(called).collect();
             Err(Error::usage(format!("--device {backend}:{asked}: the name fits {}", names.join(" and ")))
                 .hint("take it by its number"))
         }

@@ -18,6 +18,9 @@ pub struct DevicesArgs {}
 pub fn run(_: &DevicesArgs, context: &Context<'_>) -> Result<Outcome> {
     context.any_runtime()?;
     let devices = device::devices();
+    for backend in device::absent(&devices) {
+        context.console.say(&format!("{backend}: no device, or no driver for one, here"));
+    }
     let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
     let line = |device: &device::DeviceInfo| {
         let memory = device.memory.map_or("memory unknown: say --device-memory".to_owned(), gib);

@@ -1,6 +1,6 @@
 //! `shaders/wgsl`: what the GPU's kernels are compiled to for a browser's shading language, so that a reader and a diff show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -29,6 +29,45 @@ fn shaders_are_valid() {
         if let Err(e) = validator.validate(&module) {
             panic!("{name}: {}", e.emit_to_string(&source));
         }
+    }
+}
+
+/// The elements of the buffers that a unit of an elementwise kernel names, each of 4 bytes, and how many buffers it reads and writes. What
+/// is the same for all units, such as a factor, counts for nothing.
+fn moved(source: &str) -> (usize, usize) {
+    let mut places = BTreeSet::new();
+    for line in source.lines() {
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once("buffer_") {
+            rest = after;
+            let Some((buffer, index)) = after.split_once("_global[") else { continue };
+            let index = index.split(']').next().unwrap();
+            if index != "u32(0)" {
+                places.insert((before.trim().is_empty(), buffer, index));
+            }
+        }
+    }
+    let buffers: BTreeSet<_> = places.iter().map(|&(written, buffer, _)| (written, buffer)).collect();
+    (4 * places.len(), 4 * buffers.len())
+}
+
+/// The guide says how many bytes an element costs, and how few it could: of the kernels that take each element by itself both can be read
+/// off what is compiled. One of them takes two elements at once, the halves of a word.
+#[test]
+fn elementwise_kernels_move_what_the_guide_says() {
+    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/pipeline.md")).unwrap();
+    let kept = kept();
+    for (kernel, row, elements) in [
+        ("swiglu_forward", "SwiGLU", 1),
+        ("swiglu_backward", "SwiGLU, backward", 1),
+        ("halves_widen", "half precision widened, for a product of many rows", 2),
+        ("optimiser_step", "AdamW", 1),
+    ] {
+        let (bytes, buffers) = moved(&kept[kernel]);
+        // A result of two floats for each word.
+        let least = if elements == 2 { buffers + 4 } else { buffers };
+        let line = format!("| {row} | {} | {} |", bytes / elements, least / elements);
+        assert!(guide.lines().any(|one| one == line), "the guide does not say `{line}`");
     }
 }
 
