@@ -13,7 +13,7 @@ use cubecl::cube;
 use cubecl::prelude::*;
 
 use super::attention_tiles::*;
-use super::common::{CUBES_MAX, LOWEST, cubes, empty};
+use super::common::{LOWEST, empty, launches};
 
 /// How the queries and the columns of a pass lie in memory.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +30,9 @@ pub struct Sizes {
     pub group: usize,
     /// Channels of a head.
     pub dim: usize,
-    /// Multiplications and additions of a launch, about: [`WORK`].
+    /// Multiplications and additions of a launch, about: [`WORK`](super::common::WORK).
     pub work: usize,
 }
-
-/// Operating systems take a GPU away that is busy with one launch for two seconds, and attention's work grows with the square of a text's
-/// length. A slow GPU of a laptop has 4·10^11 multiplications and additions a second at best; at a tenth of it so many take half a second,
-/// and a fast one loses nothing by beginning anew.
-pub const WORK: usize = 1 << 34;
 
 impl Sizes {
     /// Tiles that hold `n`.
@@ -54,9 +49,7 @@ impl Sizes {
         other: usize,
     ) -> impl Iterator<Item = (u32, CubeCount)> {
         let all = self.rows * self.key_value * tiles;
-        let of_cube = products * 2 * TILE * other.max(1) * self.dim;
-        let most = (self.work / of_cube).clamp(1, CUBES_MAX);
-        (0..all).step_by(most).map(move |first| (first as u32, cubes(most.min(all - first))))
+        launches(all, products * 2 * TILE * other.max(1) * self.dim, self.work)
     }
 
     pub(super) fn scale(&self) -> f32 {

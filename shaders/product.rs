@@ -10,7 +10,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::cube;
 use cubecl::prelude::*;
 
-use super::common::{UNITS_MAX, cubes, empty, in_place};
+use super::common::{Output, UNITS_MAX, cubes, empty, in_place, launches};
 use super::halves::{Element, widened, words};
 
 /// Rows of activations that [`affine`] takes: with more, Burn's tiles of both matrices are the better way.
@@ -197,6 +197,7 @@ fn low_rank(
     a: &Tensor<f32>,
     b: &Tensor<f32>,
     out: &mut Array<f32>,
+    first_cube: u32,
     rows: u32,
     rank: u32,
     columns: u32,
@@ -209,12 +210,13 @@ fn low_rank(
     let rank = rank as usize;
     let columns = columns as usize;
     let across = (columns + units - 1) / units;
-    let first_row = CUBE_POS / across * rows_at_once;
+    let cube = first_cube as usize + CUBE_POS;
+    let first_row = cube / across * rows_at_once;
     if first_row >= rows {
         terminate!();
     }
     let unit = UNIT_POS as usize;
-    let column = CUBE_POS % across * units + unit;
+    let column = cube % across * units + unit;
     let mut shared = SharedMemory::<f32>::new(comptime!(rows_at_once * rank_max));
     let mut i = unit;
     while i < rows_at_once * rank {
@@ -257,43 +259,46 @@ fn low_rank(
 }
 
 /// `sum + bias + another + alpha · a · b`, over the sum where it has one owner: `a [n, rank]` with a rank up to [`RANK_MAX`] and
-/// `b [rank, columns]`, both of any strides; `bias [columns]` and `another [n, columns]`.
+/// `b [rank, columns]`, both of any strides; `bias [columns]` and `another [n, columns]`. In launches of about `work` multiplications and
+/// additions.
 pub fn add_low_rank<R: CubeRuntime>(
     sum: CubeTensor<R>,
     (bias, another): (Option<CubeTensor<R>>, Option<CubeTensor<R>>),
     a: CubeTensor<R>,
     b: CubeTensor<R>,
     alpha: f32,
+    work: usize,
 ) -> CubeTensor<R> {
     let ([rows, rank], [_, columns]) = (a.meta.shape().dims(), b.meta.shape().dims());
     let client = sum.client.clone();
-    let (out, out_arg) = in_place(&sum, 0);
-    if rows * columns == 0 {
-        return out;
-    }
+    let out = Output::over(&sum, 0);
     let rows_at_once = if rows == 1 { 1 } else { ROWS };
-    // Safety: every unit looks whether its column and its rows exist, and reads the sum before it writes it.
-    unsafe {
-        low_rank::launch_unchecked(
-            &client,
-            cubes(rows.div_ceil(rows_at_once) * columns.div_ceil(COLUMNS)),
-            CubeDim::new_1d(COLUMNS as u32),
-            sum.into_array_arg(),
-            bias.map(CubeTensor::into_array_arg).into(),
-            another.map(CubeTensor::into_array_arg).into(),
-            a.into_tensor_arg(),
-            b.into_tensor_arg(),
-            out_arg,
-            rows as u32,
-            rank as u32,
-            columns as u32,
-            alpha,
-            rows_at_once,
-            COLUMNS,
-            RANK_MAX,
-        );
+    let all = rows.div_ceil(rows_at_once) * columns.div_ceil(COLUMNS);
+    for (first, count) in launches(all, 2 * rows_at_once * rank * COLUMNS, work) {
+        // Safety: every unit looks whether its column and its rows exist, and reads the sum before it writes it.
+        unsafe {
+            low_rank::launch_unchecked(
+                &client,
+                count,
+                CubeDim::new_1d(COLUMNS as u32),
+                sum.clone().into_array_arg(),
+                bias.clone().map(CubeTensor::into_array_arg).into(),
+                another.clone().map(CubeTensor::into_array_arg).into(),
+                a.clone().into_tensor_arg(),
+                b.clone().into_tensor_arg(),
+                out.argument(),
+                first,
+                rows as u32,
+                rank as u32,
+                columns as u32,
+                alpha,
+                rows_at_once,
+                COLUMNS,
+                RANK_MAX,
+            );
+        }
     }
-    out
+    out.tensor
 }
 
 #[cube(launch_unchecked)]

@@ -16,7 +16,7 @@ use cubecl::cube;
 use cubecl::prelude::*;
 use cubecl::zspace::metadata::Metadata;
 
-use super::common::{cubes, empty};
+use super::common::{empty, launches};
 
 /// The most columns of a thin matrix, and units of a cube.
 pub const COLUMNS_MAX: usize = 128;
@@ -143,6 +143,7 @@ fn products(
     alpha0: f32,
     alpha1: f32,
     alpha2: f32,
+    first_cube: u32,
     from1: u32,
     from2: u32,
     tiles: u32,
@@ -151,11 +152,12 @@ fn products(
     #[comptime] units: usize,
 ) {
     let tiles = tiles as usize;
-    let which = CUBE_POS / tiles;
+    let cube = first_cube as usize + CUBE_POS;
+    let which = cube / tiles;
     if which >= count as usize {
         terminate!();
     }
-    let first = CUBE_POS % tiles * rows;
+    let first = cube % tiles * rows;
     let mut shared = SharedMemory::<f32>::new(comptime!(rows * units));
     if which == 0 {
         let from = 0usize.runtime();
@@ -170,12 +172,13 @@ fn products(
 }
 
 /// `alpha · x · a` for each `(x, a, alpha)`, [`AT_ONCE`] of them in a launch: `x [n, in]`, the same n for all of a launch, and
-/// `a [in, columns]` of up to [`COLUMNS_MAX`], of any strides.
-pub fn multiply<R: CubeRuntime>(pairs: &[(CubeTensor<R>, CubeTensor<R>, f32)]) -> Vec<CubeTensor<R>> {
-    pairs.chunks(AT_ONCE).flat_map(multiply_at_once).collect()
+/// `a [in, columns]` of up to [`COLUMNS_MAX`], of any strides. Those that are more than `work` multiplications and additions, about, fall
+/// into several launches.
+pub fn multiply<R: CubeRuntime>(pairs: &[(CubeTensor<R>, CubeTensor<R>, f32)], work: usize) -> Vec<CubeTensor<R>> {
+    pairs.chunks(AT_ONCE).flat_map(|pairs| multiply_at_once(pairs, work)).collect()
 }
 
-fn multiply_at_once<R: CubeRuntime>(pairs: &[(CubeTensor<R>, CubeTensor<R>, f32)]) -> Vec<CubeTensor<R>> {
+fn multiply_at_once<R: CubeRuntime>(pairs: &[(CubeTensor<R>, CubeTensor<R>, f32)], work: usize) -> Vec<CubeTensor<R>> {
     let client = pairs[0].0.client.clone();
     let shapes: Vec<[usize; 2]> = pairs.iter().map(|(x, a, _)| [x.meta.shape()[0], a.meta.shape()[1]]).collect();
     let rows = shapes[0][0];
@@ -192,23 +195,26 @@ fn multiply_at_once<R: CubeRuntime>(pairs: &[(CubeTensor<R>, CubeTensor<R>, f32)
     let of = |i: usize| pairs.get(i).unwrap_or(&pairs[0]).clone();
     let [(x0, a0, alpha0), (x1, a1, alpha1), (x2, a2, alpha2)] = [of(0), of(1), of(2)];
     let from = |i: usize| starts.get(i).map_or(0, |&start| start as u32);
-    if rows > 0 {
+    let of_cube = |(_, a, _): &(_, CubeTensor<R>, f32)| 2 * rows_at_once * a.meta.num_elements();
+    let of_cube = pairs.iter().map(of_cube).max().expect("there is a pair");
+    for (first_cube, count) in launches(tiles * pairs.len(), of_cube, work) {
         // Safety: every unit looks whether its row, its column and its part of the sum exist.
         unsafe {
             products::launch_unchecked(
                 &client,
-                cubes(tiles * pairs.len()),
+                count,
                 CubeDim::new_1d(COLUMNS_MAX as u32),
-                x0.into_tensor_arg(),
-                a0.into_tensor_arg(),
-                x1.into_tensor_arg(),
-                a1.into_tensor_arg(),
-                x2.into_tensor_arg(),
-                a2.into_tensor_arg(),
+                x0.clone().into_tensor_arg(),
+                a0.clone().into_tensor_arg(),
+                x1.clone().into_tensor_arg(),
+                a1.clone().into_tensor_arg(),
+                x2.clone().into_tensor_arg(),
+                a2.clone().into_tensor_arg(),
                 out.clone().into_array_arg(),
                 alpha0,
                 alpha1,
                 alpha2,
+                first_cube,
                 from(1),
                 from(2),
                 tiles as u32,
@@ -237,6 +243,7 @@ fn gradients(
     da: &mut Array<f32>,
     db: &mut Array<f32>,
     scale: f32,
+    first_cube: u32,
     tiles_a: u32,
     tiles: u32,
     #[comptime] rows: usize,
@@ -244,23 +251,24 @@ fn gradients(
     #[comptime] onto: bool,
 ) {
     let tiles_a = tiles_a as usize;
-    if CUBE_POS >= tiles as usize {
+    let cube = first_cube as usize + CUBE_POS;
+    if cube >= tiles as usize {
         terminate!();
     }
     let mut shared = SharedMemory::<f32>::new(comptime!(rows * units));
     let from = 0usize.runtime();
-    if CUBE_POS < tiles_a {
+    if cube < tiles_a {
         let one = 1.0f32.runtime();
-        let first = CUBE_POS * rows;
+        let first = cube * rows;
         rows_of_product(x, dlow, da, &mut shared, first, one, from, dlow.shape(1), 1, rows, units, true, onto);
     } else {
-        let first = (CUBE_POS - tiles_a) * rows;
+        let first = (cube - tiles_a) * rows;
         let one = 1usize.runtime();
         rows_of_product(dy, low, db, &mut shared, first, scale, from, one, dy.shape(0), rows, units, true, onto);
     }
 }
 
-/// `xᵀ · dlow` and `scale · lowᵀ · dy` in one launch, `[in, rank]` and `[rank, out]`: from `xᵀ [in, n]`, `dlow [n, rank]`,
+/// `xᵀ · dlow` and `scale · lowᵀ · dy` in one launch, or several of about `work` multiplications and additions, `[in, rank]` and `[rank, out]`: from `xᵀ [in, n]`, `dlow [n, rank]`,
 /// `dyᵀ [out, n]`, `low [n, rank]`, of any strides, with a rank up to [`COLUMNS_MAX`]. Added to what `sums`, contiguous and of
 /// as many elements, hold, or written into new ones.
 pub fn adapter_gradients<R: CubeRuntime>(
@@ -268,31 +276,35 @@ pub fn adapter_gradients<R: CubeRuntime>(
     (dy, low): (CubeTensor<R>, CubeTensor<R>),
     scale: f32,
     sums: Option<(CubeTensor<R>, CubeTensor<R>)>,
+    work: usize,
 ) -> (CubeTensor<R>, CubeTensor<R>) {
     let (client, rank) = (x.client.clone(), low.meta.shape()[1]);
-    let (inner, outer) = (x.meta.shape()[0], dy.meta.shape()[0]);
+    let ([inner, n], [outer, _]) = (x.meta.shape().dims(), dy.meta.shape().dims());
     let onto = sums.is_some();
     let (da, db) = sums.unwrap_or_else(|| (empty(&x, [inner, rank]), empty(&x, [rank, outer])));
     let (tiles_a, tiles_b) = (inner.div_ceil(ROWS), outer.div_ceil(ROWS));
-    // Safety: as above.
-    unsafe {
-        gradients::launch_unchecked(
-            &client,
-            cubes(tiles_a + tiles_b),
-            CubeDim::new_1d(COLUMNS_MAX as u32),
-            x.into_tensor_arg(),
-            dlow.into_tensor_arg(),
-            dy.into_tensor_arg(),
-            low.into_tensor_arg(),
-            da.clone().into_array_arg(),
-            db.clone().into_array_arg(),
-            scale,
-            tiles_a as u32,
-            (tiles_a + tiles_b) as u32,
-            ROWS,
-            COLUMNS_MAX,
-            onto,
-        );
+    for (first_cube, count) in launches(tiles_a + tiles_b, 2 * ROWS * n * rank, work) {
+        // Safety: as above.
+        unsafe {
+            gradients::launch_unchecked(
+                &client,
+                count,
+                CubeDim::new_1d(COLUMNS_MAX as u32),
+                x.clone().into_tensor_arg(),
+                dlow.clone().into_tensor_arg(),
+                dy.clone().into_tensor_arg(),
+                low.clone().into_tensor_arg(),
+                da.clone().into_array_arg(),
+                db.clone().into_array_arg(),
+                scale,
+                first_cube,
+                tiles_a as u32,
+                (tiles_a + tiles_b) as u32,
+                ROWS,
+                COLUMNS_MAX,
+                onto,
+            );
+        }
     }
     (da, db)
 }

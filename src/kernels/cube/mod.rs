@@ -18,6 +18,7 @@ use cubecl::server::ComputeServer;
 use self::projections::{few_rows, product};
 use self::tensors::{contiguous, places, sizes, tensor};
 use self::upload::Upload;
+use super::shaders::common::WORK;
 use super::shaders::optimiser::Factors;
 use super::shaders::sample::{HEAD, ROW};
 use super::{
@@ -142,7 +143,7 @@ where
         if b.dtype() == DType::F32 && b.dims()[0] <= shaders::product::RANK_MAX {
             let b = b.clone().into_primitive().tensor();
             let a = a.clone().into_primitive().tensor();
-            return tensor(shaders::product::add_low_rank(contiguous(sum), (None, None), a, b, alpha));
+            return tensor(shaders::product::add_low_rank(contiguous(sum), (None, None), a, b, alpha, WORK));
         }
         tensor(shaders::product::add_scaled(contiguous(sum), product(a.clone(), b.clone()), alpha))
     }

@@ -9,6 +9,7 @@ use cubecl::ir::features::TypeUsage;
 use cubecl::zspace::metadata::Metadata;
 
 use super::tensors::{contiguous, swapped, tensor};
+use crate::kernels::shaders::common::WORK;
 use crate::kernels::shaders::halves::Element;
 use crate::kernels::shaders::product::{FEW_ROWS, SOME_ROWS};
 use crate::kernels::{FusedOps, Lora, Projection, ProjectionGrads, shaders};
@@ -63,12 +64,12 @@ where
     if a.dtype != b.dtype {
         a = cast(a, b.dtype);
     }
-    product_in_parts(a, b, WORK)
+    product_in_parts(a, b, WORK_OF_BURN)
 }
 
 /// Multiplications and additions of one of Burn's products, about: a third of a second at half the rate of a laptop's slow GPU (see
-/// `shaders::attention::WORK`). The head over 152,000 tokens comes to more with a hundred rows.
-const WORK: usize = 1 << 36;
+/// [`WORK`]). The head over 152,000 tokens comes to more with a hundred rows.
+const WORK_OF_BURN: usize = 1 << 36;
 
 /// Rows of a part are a multiple of so many, so that each part begins where a device can bind it.
 const PART: usize = 128;
@@ -161,7 +162,7 @@ where
     }
     let firsts = projections.iter().filter_map(|projection| projection.lora);
     let firsts: Vec<_> = firsts.map(|lora| (primitive(x), primitive(&lora.a), 1.0)).collect();
-    let mut lows = shaders::thin::multiply(&firsts).into_iter();
+    let mut lows = shaders::thin::multiply(&firsts, WORK).into_iter();
     let mut casts = Casts(vec![x.clone()]);
     let one = |&Projection { weight, bias, lora }: &Projection<'_, B>| {
         let few = few_rows(sum, x, weight, bias);
@@ -173,7 +174,7 @@ where
         };
         let low = lows.next().expect("one for each adapter");
         let added = (added.0.cloned().map(contiguous), added.1.cloned().map(contiguous));
-        tensor(shaders::product::add_low_rank(contiguous(y), added, low, primitive(&lora.b), lora.scale))
+        tensor(shaders::product::add_low_rank(contiguous(y), added, low, primitive(&lora.b), lora.scale, WORK))
     };
     Some(projections.iter().map(one).collect())
 }
@@ -209,7 +210,7 @@ where
         // Recomputed rather than kept: rank columns against the in columns that are kept anyway.
         pairs.extend(adapted().map(|(lora, _)| (primitive(x), primitive(&lora.a), 1.0)));
     }
-    let mut dlows = shaders::thin::multiply(&pairs);
+    let mut dlows = shaders::thin::multiply(&pairs, WORK);
     let mut lows = dlows.split_off(adapters).into_iter();
     let mut dlows = dlows.into_iter();
     let mut sums = sums.map(|sums| sums.iter_mut().map(|sum| primitive(sum)));
@@ -229,12 +230,18 @@ where
             let (x, dy) = (primitive(&x.clone().transpose()), primitive(&dy.clone().transpose()));
             let mut sum = || sums.as_mut()?.next();
             let sums = sum().zip(sum());
-            let (da, db) = shaders::thin::adapter_gradients((x, dlow.clone()), (dy, low), lora.scale, sums);
+            let (da, db) = shaders::thin::adapter_gradients((x, dlow.clone()), (dy, low), lora.scale, sums, WORK);
             (tensor(da), tensor(db))
         }));
         let added = (None, dx.take().map(contiguous));
-        dx =
-            Some(tensor(shaders::product::add_low_rank(own, added, dlow, primitive(&lora.a.clone().transpose()), 1.0)));
+        dx = Some(tensor(shaders::product::add_low_rank(
+            own,
+            added,
+            dlow,
+            primitive(&lora.a.clone().transpose()),
+            1.0,
+            WORK,
+        )));
     }
     Some(ProjectionGrads { dx: dx.expect("there is a projection"), adapters: gradients })
 }

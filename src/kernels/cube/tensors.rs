@@ -5,7 +5,8 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use crate::kernels::shaders::attention::{Sizes, WORK};
+use crate::kernels::shaders::attention::Sizes;
+use crate::kernels::shaders::common::WORK;
 use crate::kernels::{FusedOps, Heads, Span};
 
 /// A tensor of this backend, its elements side by side in row-major order.

@@ -6,6 +6,9 @@ use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
 
 use super::support::{both, close, device, held, random, within};
 use crate::kernels::cube::projections::product_in_parts;
+use crate::kernels::cube::tensors::swapped;
+use crate::kernels::shaders::common::WORK;
+use crate::kernels::shaders::product::add_low_rank;
 use crate::kernels::{FusedOps, Lora, Projection, ProjectionGrads, composed, shaders};
 
 #[test]
@@ -231,7 +234,7 @@ fn thin_products_of_any_rank() {
                 pairs.push((gx, ga, 0.5 + seed as f32));
                 wants.push(x.matmul(a) * (0.5 + seed as f32));
             }
-            let lows = shaders::thin::multiply(&pairs);
+            let lows = shaders::thin::multiply(&pairs, WORK);
             for ((low, want), &[inner, rank]) in lows.into_iter().zip(wants).zip(sizes) {
                 let name = format!("{n} rows, {inner} to rank {rank}");
                 close(&name, back(low.clone()), want.clone());
@@ -239,7 +242,7 @@ fn thin_products_of_any_rank() {
                 let ((x, gx), (dy, gdy)) = (matrix([n, inner], 1), matrix([n, 41], 2));
                 let (dlow, gdlow) = held(matrix([n, rank], 3));
                 let [gx, gdy] = [gx, gdy].map(|t| t.transpose().into_primitive().tensor());
-                let (da, db) = shaders::thin::adapter_gradients((gx, gdlow), (gdy, low.clone()), 0.7, None);
+                let (da, db) = shaders::thin::adapter_gradients((gx, gdlow), (gdy, low.clone()), 0.7, None, WORK);
                 close(&format!("{name}, dA"), back(da), x.transpose().matmul(dlow));
                 close(&format!("{name}, dB"), back(db), want.clone().transpose().matmul(dy) * 0.7);
                 let ((sum, gsum), (more, gmore)) = (held(both([n, 41], 4, &device)), held(both([n, 41], 5, &device)));
@@ -248,13 +251,48 @@ fn thin_products_of_any_rank() {
                 let gbias = gbias.into_primitive().tensor();
                 for (with_bias, with_more) in [(true, true), (true, false), (false, true)] {
                     let added = (with_bias.then(|| gbias.clone()), with_more.then(|| gmore.clone()));
-                    let found = shaders::product::add_low_rank(gsum.clone(), added, low.clone(), gb.clone(), 0.3);
+                    let found = add_low_rank(gsum.clone(), added, low.clone(), gb.clone(), 0.3, WORK);
                     let want = if with_bias { want.clone() + bias.clone().unsqueeze() } else { want.clone() };
                     let want = if with_more { want + more.clone() } else { want };
                     close(&format!("{name}, onto sums"), back(found), want);
                 }
             }
         }
+    }
+}
+
+/// The same bits from however many launches, in place and beside what somebody keeps: of long texts a launch does only a part.
+#[test]
+fn thin_products_in_parts_are_whole() {
+    let Some(device) = device() else { return };
+    let (n, rank) = (70, 33);
+    let there = |shape: [usize; 2], seed| both(shape, seed, &device).1.into_primitive().tensor();
+    let all = |work: usize| {
+        let pairs = [[96, rank], [48, 7], [200, 16]].map(|shape| (there([n, shape[0]], 1), there(shape, 2), 0.5));
+        let mut found = shaders::thin::multiply(&pairs, work);
+        // 12 cubes and 25; of the product below nine times two.
+        for sums in [None, Some((there([96, rank], 3), there([rank, 200], 4)))] {
+            let turned = |inner, seed| swapped(there([n, inner], seed));
+            let (x, dy) = ((turned(96, 5), there([n, rank], 6)), (turned(200, 7), there([n, rank], 8)));
+            let (da, db) = shaders::thin::adapter_gradients(x, dy, 0.7, sums, work);
+            found.extend([da, db]);
+        }
+        let sum = there([n, 200], 9);
+        for kept in [Some(sum.clone()), None] {
+            let added = (Some(both([200], 10, &device).1.into_primitive().tensor()), Some(there([n, 200], 11)));
+            let (a, b) = (there([n, rank], 12), there([rank, 200], 13));
+            let sum = if kept.is_some() { sum.clone() } else { there([n, 200], 9) };
+            found.push(add_low_rank(sum, added, a, b, 0.3, work));
+        }
+        found.push(sum);
+        let values = |t| Tensor::<Wgpu, 1>::from_primitive(TensorPrimitive::Float(t)).into_data();
+        found.into_iter().map(|t| values(t).iter::<f32>().map(f32::to_bits).collect()).collect::<Vec<Vec<_>>>()
+    };
+    let whole = all(usize::MAX);
+    assert_eq!(whole.len(), 10);
+    assert!(whole[7] == whole[8], "in place and beside it");
+    for work in [1, 5 * 2 * 8 * n * rank] {
+        assert!(all(work) == whole, "work {work}");
     }
 }
 
