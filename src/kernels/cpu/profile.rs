@@ -14,6 +14,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::bf16::Weights;
+use super::bf16_engine::Engine;
 use super::primitives::{Matrix, gemm, sum_of, vectorised};
 use crate::kernels::types::{Heads, Span};
 
@@ -166,7 +167,7 @@ impl Peak {
         let in_f32 = best(|| unsafe {
             gemm(out.as_mut_ptr(), SIDE, false, matrix, matrix, 1.0, gemm::Parallelism::Rayon(0));
         });
-        let bf16 = super::multiplies_bf16().then(|| {
+        let bf16 = (Engine::of_this_machine() != Engine::Plain).then(|| {
             let weights = vec![bf16::ONE; SIDE * SIDE];
             product / best(|| Weights { values: &weights, inner: SIDE }.add_forward(&a, &mut out))
         });
