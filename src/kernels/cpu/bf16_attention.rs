@@ -73,7 +73,8 @@ fn decode(q: &[f32], k: &[bf16], v: &[bf16], span: &Span<Flex>, heads: Heads, si
             return;
         }
         SCORES.with_borrow_mut(|scores| {
-            scores.resize(sizes.group * seen, 0.0);
+            scores.resize(sizes.group * (seen + 1), 0.0);
+            let (scores, sums) = scores.split_at_mut(sizes.group * seen);
             for group in part * heads.key_value / parts..(part + 1) * heads.key_value / parts {
                 let first = sizes.key(row, span.start[row], group);
                 let query = sizes.query(row, 0, group * sizes.group);
@@ -81,10 +82,11 @@ fn decode(q: &[f32], k: &[bf16], v: &[bf16], span: &Span<Flex>, heads: Heads, si
                 engine.dots(&q[query..][..sizes.group * sizes.dim], some, scores);
                 // SAFETY: this task alone writes the output of its row and heads.
                 let out = unsafe { std::slice::from_raw_parts_mut(shared.at(query), sizes.group * sizes.dim) };
-                let sums: Vec<f32> =
-                    scores.chunks_exact_mut(seen).map(|scores| engine.exponentials(scores, sizes.scale())).collect();
+                for (scores, sum) in scores.chunks_exact_mut(seen).zip(&mut *sums) {
+                    *sum = engine.exponentials(scores, sizes.scale());
+                }
                 engine.weighted_sums(scores, Strided { numbers: &v[first..], ..some }, out);
-                for (out, sum) in out.chunks_exact_mut(sizes.dim).zip(sums) {
+                for (out, sum) in out.chunks_exact_mut(sizes.dim).zip(&*sums) {
                     out.iter_mut().for_each(|out| *out /= sum);
                 }
             }
@@ -128,6 +130,10 @@ impl Task<'_> {
                     let count = BLOCK.min(self.queries.end - first);
                     let seen = |query: usize| seen(first + query);
                     let blocks_seen = seen(count - 1).div_ceil(BLOCK);
+                    if blocks_seen == 0 {
+                        // Padding on the left: the outputs stay zeros.
+                        continue;
+                    }
                     let query = |i: usize| sizes.query(self.row, first + i, head);
                     lay_rows(queries, steps, steps, |i| (i < count).then(|| &q[query(i)..][..sizes.dim]));
                     for (block, keys) in keys.chunks_exact(2 * steps).enumerate().take(blocks_seen) {
@@ -153,7 +159,7 @@ impl Task<'_> {
                         // SAFETY: the output is ours, and the engine is the caller's promise.
                         unsafe { product(engine, shares, blocks, values, to) };
                         for (i, (output, sum)) in output.chunks_exact(BLOCK).zip(sums).enumerate().take(count) {
-                            let share = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+                            let share = if sum == 0.0 { 0.0 } else { 1.0 / sum };
                             // SAFETY: these outputs are there and ours by the caller's promise.
                             let out = unsafe { std::slice::from_raw_parts_mut(out.at(query(i) + from), BLOCK) };
                             out.iter_mut().zip(output).for_each(|(out, value)| *out = value * share);
@@ -192,7 +198,8 @@ impl Task<'_> {
     }
 }
 
-/// 32 rows in bf16 as tiles of `a`, of which each row of tiles has `steps` and the first `filled` are laid; a row that is not there is zeros.
+/// 32 rows in bf16 as tiles of `a`, of which each row of tiles has `steps` and the first `filled` are laid; a row that is not
+/// there is zeros.
 fn lay_rows<'a>(tiles: &mut [Tile], steps: usize, filled: usize, row: impl Fn(usize) -> Option<&'a [f32]>) {
     for i in 0..BLOCK {
         let tiles = &mut tiles[i / TILE * steps..][..filled];
@@ -240,10 +247,13 @@ mod tests {
             let value = |i: u32| ((i + seed).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0;
             (0..n as u32).map(|i| bf16::from_f32(2.0 * value(i)).to_f32()).collect()
         };
-        // Decoding, a prompt behind a prefix, a prompt of several tasks; some rows begin later, one sees nothing at first.
-        for (start, at, width) in
-            [(vec![0, 3, 9], vec![20, 33, 9], 1), (vec![2, 0], vec![40, 7], 37), (vec![0, 5, 4], vec![0, 0, 0], 290)]
-        {
+        // Decoding, a prompt behind a prefix, a prompt of several tasks; some rows begin later: within the first queries, behind
+        // some blocks of them, behind a whole task.
+        for (start, at, width) in [
+            (vec![0, 3, 9], vec![20, 33, 9], 1),
+            (vec![2, 0], vec![40, 7], 37),
+            (vec![0, 5, 70, 200], vec![0, 0, 0, 0], 290),
+        ] {
             let (rows, columns) = (start.len(), at.iter().max().unwrap() + width + 3);
             let span = Span::<Flex>::new(start, at, width, columns, &Default::default());
             let q = made_up(rows * width * heads.query * heads.dim, 1);
@@ -255,8 +265,27 @@ mod tests {
             let found = forward(&q, &k, &v, columns, &span, heads);
             let right = right.into_primitive().tensor();
             for (i, (found, right)) in found.iter().zip(slice(&right)).enumerate() {
-                assert!((found - right).abs() < 0.012, "{found} for {right} at {i} of {rows} x {width}");
+                assert!(
+                    (found - right).abs() < 0.012 && (*found != 0.0 || *right == 0.0),
+                    "{found} for {right} at {i} of {rows} x {width}"
+                );
             }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_none() {
+        let heads = Heads { query: 2, key_value: 1, dim: 32 };
+        if !takes(heads.dim) {
+            return;
+        }
+        for width in [1, 40] {
+            let span = Span::<Flex>::new(vec![0], vec![3], width, width + 3, &Default::default());
+            let mut k = vec![bf16::ONE; (width + 3) * heads.dim];
+            k[2 * heads.dim] = bf16::NAN;
+            let v = vec![bf16::ONE; k.len()];
+            let out = forward(&vec![1.0; width * heads.query * heads.dim], &k, &v, width + 3, &span, heads);
+            assert!(out.iter().all(|value| value.is_nan()), "{width}");
         }
     }
 }

@@ -215,7 +215,7 @@ impl Engine {
     }
 
     unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
-        debug_assert_eq!(b[0].len(), b[1].len());
+        debug_assert!(b[0].len() == b[1].len() && !b[0].is_empty(), "the loops take a step before they look");
         // SAFETY: the caller's promise.
         unsafe {
             match self {

@@ -352,8 +352,9 @@ fn power_of_2(x: __m512) -> __m512 {
     // 2^f by Taylor for |f| <= 1/2: (ln 2)^k / k!.
     const TERMS: [f32; 5] = [0.001_333_36, 0.009_618_13, 0.055_504_11, 0.240_226_5, std::f32::consts::LN_2];
     let all = |value| _mm512_set1_ps(value);
-    // Far enough that nothing more would be seen, and no power is infinite.
-    let x = _mm512_max_ps(_mm512_min_ps(x, all(120.0)), all(-120.0));
+    // Far enough that nothing more would be seen, and no power is infinite. What is no number stays none: both give their second
+    // operand then.
+    let x = _mm512_max_ps(all(-120.0), _mm512_min_ps(all(120.0), x));
     let whole = _mm512_roundscale_ps::<0>(x);
     let part = _mm512_sub_ps(x, whole);
     let series = TERMS[1..].iter().fold(all(TERMS[0]), |sum, term| _mm512_fmadd_ps(sum, part, all(*term)));

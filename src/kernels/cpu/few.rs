@@ -13,7 +13,7 @@ const LARGE: usize = 1 << 18;
 
 /// Whether [`add_product`] is the faster way.
 pub(super) fn takes(rows: usize, outer: usize, inner: usize) -> bool {
-    rows <= BLOCK && outer * inner >= LARGE
+    (1..=BLOCK).contains(&rows) && outer * inner >= LARGE
 }
 
 /// `out [rows, outer] += x [rows, inner] · Wᵀ` with `W [outer, inner]`.
