@@ -181,20 +181,26 @@ pub trait FusedOps: Backend {
         sum.clone() + y
     }
 
-    /// `silu(x · gateᵀ) · (x · upᵀ)` by two projections, whose own outputs are not kept.
-    fn gated(
+    /// `sum [n, out] + down(silu(gate(x)) · up(x))` of `x [n, in]` by three projections, where no backward pass follows: nothing in between
+    /// is kept. `stack` is that of gate and up.
+    fn add_mlp(
+        sum: &Tensor<Self, 2>,
         x: &Tensor<Self, 2>,
         stack: Option<&Tensor<Self, 2>>,
-        both: &[Projection<'_, Self>; 2],
+        [gate, up, down]: [Projection<'_, Self>; 3],
     ) -> Tensor<Self, 2> {
-        Self::gated_at_once(x, both).unwrap_or_else(|| {
-            let ys = Self::project(x, stack, both);
-            Self::swiglu(&ys[0], &ys[1])
+        Self::add_mlp_at_once(sum, x, [&gate, &up, &down]).unwrap_or_else(|| {
+            let ys = Self::project(x, stack, &[gate, up]);
+            Self::add_projection(sum, &Self::swiglu(&ys[0], &ys[1]), down)
         })
     }
 
-    /// [`FusedOps::gated`] in one, where the backend has it for operands of this kind and size.
-    fn gated_at_once(_x: &Tensor<Self, 2>, _both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
+    /// [`FusedOps::add_mlp`] in one, where the backend has it for operands of this kind and size.
+    fn add_mlp_at_once(
+        _sum: &Tensor<Self, 2>,
+        _x: &Tensor<Self, 2>,
+        _projections: [&Projection<'_, Self>; 3],
+    ) -> Option<Tensor<Self, 2>> {
         None
     }
 

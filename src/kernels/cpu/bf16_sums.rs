@@ -13,7 +13,7 @@ use half::slice::HalfBitsSliceExt;
 
 use super::bf16_engine::Engine;
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::primitives::{Shared, vectorised};
+use super::primitives::{Shared, vectorised, written};
 use super::team::{share_out, share_out_parts, threads};
 
 /// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.
@@ -80,6 +80,17 @@ impl Tiled {
         Self { tiles, steps }
     }
 
+    /// `rows` rows of `depth` numbers, which `write` writes: it gets where the tiles begin.
+    ///
+    /// # Safety
+    /// `write` writes every tile, zeros behind the last row and number.
+    pub unsafe fn written(rows: usize, depth: usize, write: impl FnOnce(Shared<Tile>)) -> Self {
+        let steps = depth.div_ceil(STEP);
+        // SAFETY: the caller's promise.
+        let tiles = unsafe { written(rows.div_ceil(BLOCK) * 2 * steps, |tiles| write(Shared(tiles))) };
+        Self { tiles, steps }
+    }
+
     /// Where 32 rows are, from `row` and the 32 terms of `step` on.
     pub fn block(&self, row: usize, step: usize) -> Rows {
         let (upper, lower) = self.tiles[row / TILE * self.steps..].split_at(self.steps);
@@ -90,6 +101,11 @@ impl Tiled {
     fn piece(&self, row: usize, column: usize) -> &[bf16] {
         let tile = &self.tiles[row / TILE * self.steps + column / STEP];
         tile.0[row % TILE * STEP + column % STEP..][..TILE].reinterpret_cast()
+    }
+
+    #[cfg(test)]
+    pub fn number(&self, row: usize, column: usize) -> bf16 {
+        self.piece(row, column / TILE * TILE)[column % TILE]
     }
 
     /// This matrix as a `b` whose terms are its rows.
@@ -179,7 +195,7 @@ struct Laid<'s, 'a> {
 
 impl<'a> Sum<'a> {
     unsafe fn make(&self, engine: Engine, column: usize, rows: Range<usize>, panel: &mut [Tile]) {
-        let (left, right) = panel.split_at_mut(ROOM);
+        let (products, (left, right)) = (engine.products(), panel.split_at_mut(ROOM));
         let (mut laid, mut place, mut is_first) = (Vec::<Laid<'_, 'a>>::new(), 0, true);
         let mut flush = |laid: &mut Vec<Laid<'_, 'a>>, left: &[Tile], right: &[Tile]| {
             for row in rows.clone().step_by(BLOCK) {
@@ -205,7 +221,7 @@ impl<'a> Sum<'a> {
                     let b = [&left[*place..][..*steps], &right[*place..][..*steps]];
                     let size = (BLOCK.min(self.rows - row), BLOCK.min(self.columns - column));
                     // SAFETY: `size` keeps to the rows and columns that there are; the rest is the caller's promise.
-                    unsafe { engine.add_product(a, b, begin, to, size) };
+                    unsafe { products.add(a, b, begin, to, size) };
                 }
             }
             laid.clear();
@@ -246,6 +262,12 @@ pub(super) fn narrow(value: f32) -> u16 {
     let bits = value.to_bits();
     let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
     if value.is_nan() { 0x7fc0 } else { rounded }
+}
+
+/// The same as a number.
+#[cfg(test)]
+pub(super) fn nearest(value: f32) -> bf16 {
+    bf16::from_bits(narrow(value))
 }
 
 #[cfg(test)]

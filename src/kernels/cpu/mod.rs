@@ -89,8 +89,12 @@ impl FusedOps for Flex {
         projections::forward(x, stack, projections)
     }
 
-    fn gated_at_once(x: &Tensor<Self, 2>, both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
-        projections::gated(x, both)
+    fn add_mlp_at_once(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        projections: [&Projection<'_, Self>; 3],
+    ) -> Option<Tensor<Self, 2>> {
+        projections::add_mlp(sum, x, projections)
     }
 
     fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {

@@ -35,7 +35,8 @@ pub(super) fn forward(
     let few = || few(slice(&x), n, stack, projections);
     let ys = match are_bf16 {
         true => {
-            in_bf16::forward(Engine::of_this_machine(), slice(&x), inner, &Held::parts(&Held::all(projections)), few)
+            let (engine, tiles) = (Engine::of_this_machine(), || Tiled::new(slice(&x), inner, 1.0));
+            in_bf16::forward(engine, tiles, [n, inner], &Held::parts(&Held::all(projections)), few)
         }
         false => few(),
     };
@@ -62,22 +63,47 @@ pub(super) fn add_forward(
         add_product(slice(&x), n, projection.weight, &mut y);
         vec![y]
     };
-    let part = Part { start, ..held.part() };
-    let mut ys = in_bf16::forward(Engine::of_this_machine(), slice(&x), inner, &[part], few);
+    let (part, tiles) = (Part { start, ..held.part() }, || Tiled::new(slice(&x), inner, 1.0));
+    let mut ys = in_bf16::forward(Engine::of_this_machine(), tiles, [n, inner], &[part], few);
     Some(tensor(ys.remove(0), [n, projection.weight.dims()[0]]))
 }
 
-/// [`super::FusedOps::gated`] by matrices in bf16 without biases and adapters. One row alone is bound by memory and made otherwise.
-pub(super) fn gated(x: &Tensor<Flex, 2>, both: &[Projection<'_, Flex>; 2]) -> Option<Tensor<Flex, 2>> {
-    let ([n, inner], outer) = (x.dims(), both[0].weight.dims()[0]);
-    let is_bare = |one: &Projection<'_, Flex>| one.bias.is_none() && one.lora.is_none();
-    if n < 2 || !is_f32(x) || !are_bf16(both) || !both.iter().all(is_bare) {
+/// [`super::FusedOps::add_mlp`] by matrices in bf16 without biases, those of gate and up without adapters. One row alone is bound by memory
+/// and made otherwise.
+pub(super) fn add_mlp(
+    sum: &Tensor<Flex, 2>,
+    x: &Tensor<Flex, 2>,
+    projections: [&Projection<'_, Flex>; 3],
+) -> Option<Tensor<Flex, 2>> {
+    let ([n, inner], shape) = (x.dims(), sum.dims());
+    let are_bare = |some: &[&Projection<'_, Flex>]| some.iter().all(|one| one.lora.is_none());
+    let have_biases = projections.iter().any(|one| one.bias.is_some());
+    if n < 2 || !is_f32(x) || !is_f32(sum) || have_biases || !are_bare(&projections[..2]) {
         return None;
     }
-    let _clock = clock(Op::Product, products([n, inner], both, 1));
-    let (x, held) = (packed(x), both.each_ref().map(Held::of));
-    let weights = held.each_ref().map(|one| Weights::of(&one.weight));
-    Some(tensor(in_gates::gated(Engine::of_this_machine(), slice(&x), inner, weights), [n, outer]))
+    if !projections.iter().all(|one| are_bf16(std::slice::from_ref(*one))) {
+        return None;
+    }
+    let (engine, held) = (Engine::of_this_machine(), projections.map(Held::of));
+    let [gate, up, down] = held.each_ref().map(|one| Weights::of(&one.weight));
+    let is_few = n <= BLOCK;
+    let takes_few = are_bare(&projections[2..]) && in_gates::are_few(engine, n, [gate, up], down);
+    if !in_gates::takes(engine, [gate, up]) || is_few && !takes_few {
+        return None;
+    }
+    let of = |inner: usize, one: &Projection<'_, Flex>| products([n, inner], std::slice::from_ref(one), 1);
+    let counts = [of(inner, projections[0]), of(inner, projections[1]), of(down.inner, projections[2])];
+    let _clock = clock(Op::Product, counts.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)));
+    let (x, sum) = (packed(x), packed(sum));
+    if is_few {
+        let mut y = slice(&sum).to_vec();
+        in_gates::add_few(engine, slice(&x), [gate, up], down, &mut y);
+        return Some(tensor(y, shape));
+    }
+    let gated = || in_gates::gated(engine, &Tiled::new(slice(&x), inner, 1.0), n, [gate, up]);
+    let part = Part { start: Start::Matrix(slice(&sum)), ..held[2].part() };
+    let few = || unreachable!("there are many rows");
+    Some(tensor(in_bf16::forward(engine, gated, [n, down.inner], &[part], few).remove(0), shape))
 }
 
 /// [`super::FusedOps::project_backward_at_once`].
