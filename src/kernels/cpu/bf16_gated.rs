@@ -4,7 +4,7 @@
 
 use super::bf16::{PER_TASK, Weights, add_blocks, columns, is_block};
 use super::bf16_engine::Engine;
-use super::bf16_sums::{Tiled, of_panel};
+use super::bf16_sums::{ROWS, Tiled, of_panel};
 use super::bf16_tiles::{BLOCK, Rows, STEP, TILE, Tile};
 use super::primitives::{Shared, written};
 use super::team::{share_out, threads};
@@ -47,10 +47,8 @@ pub(super) fn add_few(engine: Engine, x: &[f32], both: [Weights<'_>; 2], down: W
     add_blocks(engine, &panel, rows, sum, down.outer(), &block, &|_| 1.0);
 }
 
-/// Bands of 16 columns whose weights a task lays out at once, and rows that meet all of them before the next do: both fit the second-level
-/// cache.
+/// Bands of 16 columns whose weights a task lays out at once.
 const BANDS: usize = 4;
-const ROWS: usize = 8 * BLOCK;
 
 /// The gated products of any number of rows, where [`takes`] says so, as tiles.
 pub(super) fn gated(engine: Engine, x: &Tiled, rows: usize, both: [Weights<'_>; 2]) -> Tiled {
