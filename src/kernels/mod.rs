@@ -176,22 +176,25 @@ pub trait FusedOps: Backend {
     }
 
     /// `sum [n, out]` and a projection of `x [n, in]`.
-    fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
-        let [y] = <[_; 1]>::try_from(Self::project(x, None, &[projection])).expect("an output for every projection");
-        sum.clone() + y
+    fn add_projection(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        projection: &Projection<'_, Self>,
+    ) -> Tensor<Self, 2> {
+        sum.clone() + Self::project(x, None, std::slice::from_ref(projection)).remove(0)
     }
 
-    /// `sum [n, out] + down(silu(gate(x)) · up(x))` of `x [n, in]` by three projections, where no backward pass follows: nothing in between
-    /// is kept. `stack` is that of gate and up.
+    /// `sum [n, out] + down(silu(gate(x)) · up(x))` of `x [n, in]` by the projections gate, up and down, where no backward pass follows:
+    /// nothing in between is kept. `stack` is that of gate and up.
     fn add_mlp(
         sum: &Tensor<Self, 2>,
         x: &Tensor<Self, 2>,
         stack: Option<&Tensor<Self, 2>>,
-        [gate, up, down]: [Projection<'_, Self>; 3],
+        projections: &[Projection<'_, Self>; 3],
     ) -> Tensor<Self, 2> {
-        Self::add_mlp_at_once(sum, x, [&gate, &up, &down]).unwrap_or_else(|| {
-            let ys = Self::project(x, stack, &[gate, up]);
-            Self::add_projection(sum, &Self::swiglu(&ys[0], &ys[1]), down)
+        Self::add_mlp_at_once(sum, x, projections).unwrap_or_else(|| {
+            let ys = Self::project(x, stack, &projections[..2]);
+            Self::add_projection(sum, &Self::swiglu(&ys[0], &ys[1]), &projections[2])
         })
     }
 
@@ -199,7 +202,7 @@ pub trait FusedOps: Backend {
     fn add_mlp_at_once(
         _sum: &Tensor<Self, 2>,
         _x: &Tensor<Self, 2>,
-        _projections: [&Projection<'_, Self>; 3],
+        _projections: &[Projection<'_, Self>; 3],
     ) -> Option<Tensor<Self, 2>> {
         None
     }

@@ -63,12 +63,12 @@ pub fn add_mlp<B: FusedOps>(
     stack: Option<&Tensor<B, 2>>,
     linears: [&Linear<B>; 3],
 ) -> Tensor<B, 2> {
-    B::add_mlp(sum, x, stack, linears.map(Linear::projection))
+    B::add_mlp(sum, x, stack, &linears.map(Linear::projection))
 }
 
 /// `sum [n, out]` and a projection of `x [n, in]`.
 pub fn add_forward<B: FusedOps>(sum: &Tensor<B, 2>, x: &Tensor<B, 2>, linear: &Linear<B>) -> Tensor<B, 2> {
-    B::add_projection(sum, x, linear.projection())
+    B::add_projection(sum, x, &linear.projection())
 }
 
 /// From the gradients of [`forward`]'s outputs to that of its input, and those of each projection's parameters, flat, in the

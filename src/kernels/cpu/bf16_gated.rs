@@ -15,11 +15,11 @@ pub(super) fn takes(engine: Engine, both: [Weights<'_>; 2]) -> bool {
 }
 
 /// Whether [`add_few`] makes the product with `down` as well.
-pub(super) fn are_few(engine: Engine, rows: usize, both: [Weights<'_>; 2], down: Weights<'_>) -> bool {
+pub(super) fn takes_few(engine: Engine, rows: usize, both: [Weights<'_>; 2], down: Weights<'_>) -> bool {
     is_block(engine, rows, both[0].inner) && down.outer().is_multiple_of(BLOCK)
 }
 
-/// `sum [rows, out] += gated · downᵀ` of `x [rows, in]`, where [`takes`] and [`are_few`] say so: the weights are taken as they lie, and what
+/// `sum [rows, out] += gated · downᵀ` of `x [rows, in]`, where [`takes`] and [`takes_few`] say so: the weights are taken as they lie, and what
 /// is gated becomes the panel that they meet next.
 pub(super) fn add_few(engine: Engine, x: &[f32], both: [Weights<'_>; 2], down: Weights<'_>, sum: &mut [f32]) {
     let (inner, middle) = (both[0].inner, both[0].outer());
@@ -140,7 +140,7 @@ mod tests {
 
                 let down = made_up(OUT * middle, 4);
                 let down = Weights { values: &down, inner: middle };
-                if are_few(engine, rows, both, down) {
+                if takes_few(engine, rows, both, down) {
                     let mut sum = vec![0.5; rows * OUT];
                     add_few(engine, &x, both, down, &mut sum);
                     // Where the sums differ in their last bits, one may round up and the other down.

@@ -46,16 +46,6 @@ static CONFIGURATION: Configuration = {
     Configuration(bytes)
 };
 
-/// Asks for the 1024 bytes of a tile at a place.
-macro_rules! prefetch_tile {
-    ($place:literal) => {
-        prefetch_tile!($place, 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
-    };
-    ($place:literal, $($offset:literal)*) => {
-        concat!($("prefetcht0 [", $place, "+", $offset, "]\n"),*)
-    };
-}
-
 /// Asks for the 16 rows of a tile at a place, which is moved behind them, with a distance and three times it from row to row.
 macro_rules! prefetch_rows {
     ($place:literal, $row:literal, $three:literal) => {
@@ -111,8 +101,8 @@ pub(super) unsafe fn release_tiles() {
 /// # Safety
 /// [`open_tiles`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
 pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
-    // While four tiles are multiplied, the next four come into the first cache: a tile register cannot be loaded before its last product is
-    // begun, which hides too little of the way from the second one.
+    // While four tiles are multiplied, the next two of `a` come into the first cache: a tile register cannot be loaded before its last product
+    // is begun, which hides too little of the way from the second one. Those of `b`, a panel, are near.
     // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes, and a prefetch touches nothing; the rest is the caller's promise.
     unsafe {
         asm!(
@@ -133,11 +123,9 @@ pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Bloc
             prefetch_rows!("{from}", "{row}", "{from_stride}"),
             "tileloadd tmm6, [{b0}+{t}*1]",
             "add {b0}, 1024",
-            prefetch_tile!("{b0}"),
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tileloadd tmm7, [{b1}+{t}*1]",
             "add {b1}, 1024",
-            prefetch_tile!("{b1}"),
             "tdpbf16ps tmm1, tmm4, tmm7",
             "tileloadd tmm5, [{a1}+{row}*1]",
             "add {a1}, {step}",

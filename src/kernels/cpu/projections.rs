@@ -48,24 +48,23 @@ pub(super) fn forward(
 pub(super) fn add_forward(
     sum: &Tensor<Flex, 2>,
     x: &Tensor<Flex, 2>,
-    projection: &Projection<'_, Flex>,
+    one: &[Projection<'_, Flex>],
 ) -> Option<Tensor<Flex, 2>> {
     let [n, inner] = x.dims();
-    let projections = std::slice::from_ref(projection);
-    if !is_f32(x) || !is_f32(sum) || !are_bf16(projections) || projection.bias.is_some() {
+    if !is_f32(x) || !is_f32(sum) || !are_bf16_without_bias(one) {
         return None;
     }
-    let _clock = clock(Op::Product, products([n, inner], projections, 1));
+    let _clock = clock(Op::Product, products([n, inner], one, 1));
     let (x, sum) = (packed(x), packed(sum));
-    let (held, start) = (Held::of(projection), Start::Matrix(slice(&sum)));
+    let (held, start) = (Held::of(&one[0]), Start::Matrix(slice(&sum)));
     let few = || {
         let mut y = slice(&sum).to_vec();
-        add_product(slice(&x), n, projection.weight, &mut y);
+        add_product(slice(&x), n, one[0].weight, &mut y);
         vec![y]
     };
     let (part, tiles) = (Part { start, ..held.part() }, || Tiled::new(slice(&x), inner, 1.0));
     let mut ys = in_bf16::forward(Engine::of_this_machine(), tiles, [n, inner], &[part], few);
-    Some(tensor(ys.remove(0), [n, projection.weight.dims()[0]]))
+    Some(tensor(ys.remove(0), [n, one[0].weight.dims()[0]]))
 }
 
 /// [`super::FusedOps::add_mlp`] by matrices in bf16 without biases, those of gate and up without adapters. One row alone is bound by memory
@@ -73,29 +72,25 @@ pub(super) fn add_forward(
 pub(super) fn add_mlp(
     sum: &Tensor<Flex, 2>,
     x: &Tensor<Flex, 2>,
-    projections: [&Projection<'_, Flex>; 3],
+    projections: &[Projection<'_, Flex>; 3],
 ) -> Option<Tensor<Flex, 2>> {
-    let ([n, inner], shape) = (x.dims(), sum.dims());
-    let are_bare = |some: &[&Projection<'_, Flex>]| some.iter().all(|one| one.lora.is_none());
-    let have_biases = projections.iter().any(|one| one.bias.is_some());
-    if n < 2 || !is_f32(x) || !is_f32(sum) || have_biases || !are_bare(&projections[..2]) {
+    let ([n, inner], shape, engine) = (x.dims(), sum.dims(), Engine::of_this_machine());
+    let (both, last) = projections.split_at(2);
+    let are_bare = |some: &[Projection<'_, Flex>]| some.iter().all(|one| one.lora.is_none());
+    if n < 2 || !is_f32(x) || !is_f32(sum) || !are_bf16_without_bias(projections) || !are_bare(both) {
         return None;
     }
-    if !projections.iter().all(|one| are_bf16(std::slice::from_ref(*one))) {
-        return None;
-    }
-    let (engine, held) = (Engine::of_this_machine(), projections.map(Held::of));
+    let held = projections.each_ref().map(Held::of);
     let [gate, up, down] = held.each_ref().map(|one| Weights::of(&one.weight));
-    let is_few = n <= BLOCK;
-    let takes_few = are_bare(&projections[2..]) && in_gates::are_few(engine, n, [gate, up], down);
-    if !in_gates::takes(engine, [gate, up]) || is_few && !takes_few {
+    let are_few = n <= BLOCK;
+    let takes_few = || are_bare(last) && in_gates::takes_few(engine, n, [gate, up], down);
+    if !in_gates::takes(engine, [gate, up]) || are_few && !takes_few() {
         return None;
     }
-    let of = |inner: usize, one: &Projection<'_, Flex>| products([n, inner], std::slice::from_ref(one), 1);
-    let counts = [of(inner, projections[0]), of(inner, projections[1]), of(down.inner, projections[2])];
-    let _clock = clock(Op::Product, counts.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)));
+    let (gated, and_down) = (products([n, inner], both, 1), products([n, down.inner], last, 1));
+    let _clock = clock(Op::Product, (gated.0 + and_down.0, gated.1 + and_down.1));
     let (x, sum) = (packed(x), packed(sum));
-    if is_few {
+    if are_few {
         let mut y = slice(&sum).to_vec();
         in_gates::add_few(engine, slice(&x), [gate, up], down, &mut y);
         return Some(tensor(y, shape));
@@ -134,6 +129,10 @@ pub(super) fn backward(
 fn are_bf16(projections: &[Projection<'_, Flex>]) -> bool {
     let is_bf16 = |one: &Projection<'_, Flex>| held_in(one.weight, DType::BF16).is_some();
     Engine::of_this_machine() != Engine::Plain && projections.iter().all(is_bf16)
+}
+
+fn are_bf16_without_bias(projections: &[Projection<'_, Flex>]) -> bool {
+    are_bf16(projections) && projections.iter().all(|one| one.bias.is_none())
 }
 
 /// A projection whose matrix is held in bf16, with what [`Part`] borrows.
