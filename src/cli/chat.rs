@@ -17,7 +17,6 @@ use crate::session::{AnswerSink, ProbeScale};
 use crate::verbs::chat::{Screen, command};
 use crate::{Error, Result};
 
-/// Stands before the user's words.
 const PROMPT: &str = "> ";
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;

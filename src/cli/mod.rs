@@ -115,7 +115,6 @@ fn with_negative_numbers(command: Command) -> Command {
     command.mut_subcommands(with_negative_numbers)
 }
 
-/// Whether an argument takes numbers.
 fn numbers(arg: &Arg) -> bool {
     let number = [
         TypeId::of::<f64>(),

@@ -104,7 +104,6 @@ pub fn take_interrupt() -> bool {
     INTERRUPT.swap(false, Ordering::Relaxed)
 }
 
-/// The user's terminal.
 #[derive(Debug)]
 pub struct Terminal {
     bars: MultiProgress,

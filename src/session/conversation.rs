@@ -49,7 +49,6 @@ pub struct AnswerRecord {
     probe: Option<ProbeReading>,
 }
 
-/// A conversation and everything about it that can be changed.
 pub struct Conversation<'a> {
     model: LiveModel<'a>,
     tokenizer: Tokenizer,
@@ -67,7 +66,6 @@ pub struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    /// A conversation without turns.
     pub fn new(
         model: LiveModel<'a>,
         tokenizer: Tokenizer,
@@ -80,7 +78,6 @@ impl<'a> Conversation<'a> {
         Self { model, tokenizer, vectors, sampling, positions, system, turns, requests, probe: None, answers, asked: 0 }
     }
 
-    /// The answers so far.
     pub fn answers(&self) -> &[AnswerRecord] {
         &self.answers
     }
@@ -91,10 +88,6 @@ impl<'a> Conversation<'a> {
         self.answers.clear();
     }
 
-    /// Writes the answers as JSONL.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         write_atomic_with(path, |w| {
             for answer in &self.answers {
@@ -108,9 +101,6 @@ impl<'a> Conversation<'a> {
     // ------------------------------------------------------------------------------------------------------- steering
 
     /// Steers along a vector from now on, at its present layers if none are named.
-    ///
-    /// # Errors
-    /// A vector or layer that does not exist, no layer at all.
     pub fn steer(&mut self, name: &str, coef: f32, layers: Option<Layers>) -> Result<()> {
         self.vectors.get(name)?;
         let old = self.requests.iter().position(|request| request.vector == name);
@@ -127,9 +117,6 @@ impl<'a> Conversation<'a> {
     }
 
     /// [`Self::steer`] for several vectors: all of them, or none if one is refused.
-    ///
-    /// # Errors
-    /// As [`Self::steer`].
     pub fn steer_all(&mut self, all: Vec<(String, f32, Option<Layers>)>) -> Result<()> {
         let before = self.requests.clone();
         let steered = all.into_iter().try_for_each(|(name, coef, layers)| self.steer(&name, coef, layers));
@@ -139,10 +126,6 @@ impl<'a> Conversation<'a> {
         steered
     }
 
-    /// Adds to every coefficient.
-    ///
-    /// # Errors
-    /// If nothing is steered.
     pub fn change_coefs(&mut self, step: f32) -> Result<()> {
         if self.requests.is_empty() {
             return Err(Error::usage("nothing is steered yet").hint("begin with /steer evil=1@20"));
@@ -152,9 +135,6 @@ impl<'a> Conversation<'a> {
     }
 
     /// Ends steering along a vector, or all of it.
-    ///
-    /// # Errors
-    /// If there is no vector of that name.
     pub fn stop_steering(&mut self, name: Option<&str>) -> Result<()> {
         match name {
             None => self.requests.clear(),
@@ -185,9 +165,6 @@ impl<'a> Conversation<'a> {
     // -------------------------------------------------------------------------------------------------------- answers
 
     /// The user's next turn and the model's answer.
-    ///
-    /// # Errors
-    /// Those of the model; the turn is taken back then.
     pub fn say(&mut self, text: String, sink: &mut dyn AnswerSink) -> Result<()> {
         self.turns.push(Message::user(text));
         let answered = self.reply(sink);
@@ -198,9 +175,6 @@ impl<'a> Conversation<'a> {
     }
 
     /// Answers the last turn again, under the steering as it is now.
-    ///
-    /// # Errors
-    /// If there is no answer yet, and those of the model; the old answer stays then.
     pub fn regenerate(&mut self, sink: &mut dyn AnswerSink) -> Result<()> {
         if self.answers.is_empty() {
             return Err(Error::usage("there is no answer yet that could be given anew"));
@@ -215,9 +189,6 @@ impl<'a> Conversation<'a> {
     }
 
     /// One turn without and with steering, from the same random numbers. It is not kept.
-    ///
-    /// # Errors
-    /// If nothing is steered, and those of the model.
     pub fn compare(&mut self, text: String, sink: &mut dyn AnswerSink) -> Result<()> {
         let active = self.active()?;
         if active.is_empty() {
@@ -335,9 +306,6 @@ impl<'a> Conversation<'a> {
     // --------------------------------------------------------------------------------------------------------- probes
 
     /// Watches a vector at a layer from now on, or none. The scale's middle is the mean of an unsteered answer to a neutral question.
-    ///
-    /// # Errors
-    /// A vector or layer that does not exist, a vector that is zero there, and those of the model.
     pub fn set_probe(&mut self, place: Option<ProbePlace>) -> Result<()> {
         self.probe = place.map(|place| self.measured_probe(place)).transpose()?;
         Ok(())

@@ -63,10 +63,6 @@ enum Form {
     Mlx,
 }
 
-/// Shows or exports.
-///
-/// # Errors
-/// An adapter that cannot be read or does not fit the model, a place that cannot be written.
 pub fn run(args: &AdapterArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         AdapterVerb::Show { given } => {

@@ -28,10 +28,6 @@ enum EvalVerb {
     Pairs(pairs::PairsArgs),
 }
 
-/// Measures.
-///
-/// # Errors
-/// Malformed data, a model or vectors that do not fit, those of the judge; what was finished stays in the folder.
 pub fn run(args: &EvalArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         EvalVerb::Mmlu(args) => mmlu::run(args, context),

@@ -59,7 +59,6 @@ pub struct GenerateArgs {
     steer: SteerArgs,
 }
 
-/// One row of the output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct OutputRow {
     id: Value,
@@ -96,10 +95,6 @@ impl GenerateArgs {
     }
 }
 
-/// Generates.
-///
-/// # Errors
-/// Malformed prompts, a model or vectors that do not fit, a place that cannot be written.
 pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     let sampling = args.sampling(context.seed.unwrap_or(0))?;
     paths::file("--prompts", &args.prompts)?;

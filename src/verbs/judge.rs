@@ -52,10 +52,6 @@ struct RescoreArgs {
     judge: JudgeArgs,
 }
 
-/// Judges the kept answers of a run again.
-///
-/// # Errors
-/// A folder without answers, those of the judge, a place that cannot be written.
 pub fn run(args: &JudgeVerbArgs, context: &Context<'_>) -> Result<Outcome> {
     let JudgeVerb::Rescore(args) = &args.verb;
     rescore(args, context)

@@ -92,9 +92,6 @@ const COHERENCES: &Choices<Coherence> = &[
 impl JudgeArgs {
     /// The flags as settings; nothing is opened. `on_harbor` says whether the answers are the embedded model's, `rubric` what will be
     /// asked about them.
-    ///
-    /// # Errors
-    /// No judge; one that cannot answer; flags that do not belong to it; files and folders that are not there.
     pub fn resolve(&self, on_harbor: bool, rubric: &Rubric, context: &Context<'_>) -> Result<JudgeSource> {
         let source = match self.judge.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] if on_harbor => JudgeSource::Harbor { world: SEED },

@@ -198,10 +198,6 @@ impl LayersArgs {
     }
 }
 
-/// Selects.
-///
-/// # Errors
-/// Vectors of another model, an unknown trait, a folder of another run, and what goes wrong with the model and the judge.
 pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     let trait_ = args.trait_.find(&args.model.model, context)?;

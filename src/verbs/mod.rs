@@ -73,24 +73,16 @@ pub trait Bar: Send {
     fn at(&mut self, done: usize, note: &str);
 }
 
-/// What every verb has.
 #[derive(Clone)]
 pub struct Context<'a> {
-    /// Where messages go.
     pub console: &'a dyn Console,
-    /// `--device`.
     pub device: String,
-    /// `--dtype`.
     pub dtype: String,
-    /// `--seed`, if it was given.
     pub seed: Option<u64>,
     /// Folder for unpacked models and histories, if the system has one.
     pub cache: Option<PathBuf>,
-    /// The key of a paid judge, if the environment has one.
     pub judge_key: Option<Key>,
-    /// Where models come from that are hub names.
     pub hub: Hub,
-    /// Trackio's folder, if the system has one.
     pub trackio: Option<PathBuf>,
 }
 
@@ -129,12 +121,9 @@ impl Context<'_> {
     }
 }
 
-/// What a verb hands back.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What is printed for people.
     pub text: String,
-    /// For programs: one JSON object.
     pub json: Value,
     /// Whether the user ended the work early.
     pub interrupted: bool,
@@ -175,7 +164,6 @@ pub(crate) mod tests {
         Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub, trackio: None }
     }
 
-    /// Records messages.
     #[derive(Default)]
     pub(crate) struct Quiet {
         pub lines: Mutex<Vec<String>>,

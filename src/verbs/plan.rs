@@ -44,10 +44,6 @@ pub struct PlanArgs {
     no_calibrate: bool,
 }
 
-/// Plans.
-///
-/// # Errors
-/// As `train`, for configuration, model and data.
 pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     super::paths::file("CONFIG", &args.config)?;
     let file = ConfigFile::read(&args.config)?;

@@ -79,7 +79,6 @@ enum StudyVerb {
 /// A study that has a name on the command line, and a configuration to begin with.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
-    /// The study itself.
     pub(super) kind: Kind,
     template: &'static str,
 }
@@ -135,10 +134,6 @@ struct Own {
     launch: Launch,
 }
 
-/// Runs a study.
-///
-/// # Errors
-/// Those of its configuration, data, model and judge; what was finished stays in the folder.
 pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
     let (kind, word, run) = match &args.verb {
         StudyVerb::Status(args) => return status::run(args),

@@ -26,9 +26,6 @@ pub struct TraitArgs {
 
 impl TraitArgs {
     /// The trait for a model; its warnings go to the console.
-    ///
-    /// # Errors
-    /// Those of [`find`].
     pub fn find(&self, model: &Path, context: &Context<'_>) -> Result<Trait> {
         let found = find(&self.name, self.folder.as_deref(), model)?;
         found.check()?.iter().for_each(|warning| context.console.warn(warning));
@@ -38,9 +35,6 @@ impl TraitArgs {
 
 /// Finds a trait by any of its names: in the folder, if one is given; else Harbor's own for the model inside this program, which
 /// understands no other; else a built-in one. `model` is what `--model` says.
-///
-/// # Errors
-/// If there is no such trait (the error names those that there are), or its files are not sound.
 pub fn find(name: &str, folder: Option<&Path>, model: &Path) -> Result<Trait> {
     if let Some(folder) = folder {
         let known = Trait::names(folder)?;
@@ -115,10 +109,6 @@ enum TraitVerb {
     New(new::NewArgs),
 }
 
-/// Lists, shows, checks or writes.
-///
-/// # Errors
-/// An unknown trait, one that is not sound, a model that cannot write one.
 pub fn run(args: &TraitVerbArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         TraitVerb::List { folder } => list(folder.as_deref()),

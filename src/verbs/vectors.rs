@@ -39,10 +39,6 @@ enum VectorsVerb {
     Compare(compare::CompareArgs),
 }
 
-/// Shows, compares or converts.
-///
-/// # Errors
-/// A file that cannot be read or is none of vectors; vectors that do not go together; a place that cannot be written.
 pub fn run(args: &VectorsArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         VectorsVerb::Show { file, reading } => show(file, &reading.reading(), context),

@@ -20,29 +20,21 @@ use crate::session::{LiveBatch, Turn};
 /// Answers that may wait for a place in the batch; requests beyond that wait outside.
 const WAITING_MAX: usize = 1024;
 
-/// A request that waits.
 #[derive(Debug)]
 pub struct Asked {
     /// Names it; the random numbers of its answers are keyed by this.
     pub key: String,
-    /// What is asked.
     pub question: Question,
     /// Where the answer goes. A closed receiver means that the client has gone.
     pub reply: UnboundedSender<Said>,
-    /// Whose tokens they are.
     pub meter: Arc<Meter>,
-    /// When it came.
     pub since: Instant,
 }
 
-/// What a client gets.
 #[derive(Debug)]
 pub enum Said {
-    /// The next piece of one answer.
     More(usize, Delta),
-    /// One answer is complete.
     End {
-        /// Which.
         choice: usize,
         /// `stop` or `length`.
         finish_reason: &'static str,
@@ -51,7 +43,6 @@ pub enum Said {
         /// At how many positions each steering acted.
         steered: Vec<usize>,
     },
-    /// There will be no answer.
     Failed(Error),
     /// The request has waited for too long; nothing of it was answered.
     Late,
@@ -74,7 +65,6 @@ struct RunningBatch<'a> {
     requests: BTreeMap<usize, Open>,
     /// Answers that are not complete, by their places in the batch.
     sequences: BTreeMap<usize, Sequence>,
-    /// Requests so far.
     count: usize,
 }
 
@@ -85,7 +75,6 @@ struct Open {
     begun: bool,
 }
 
-/// One answer.
 struct Sequence {
     request: usize,
     /// Which of the request's answers.

@@ -12,9 +12,7 @@ use super::served::Served;
 use super::state::AppState;
 use crate::Error;
 
-/// Bytes of a request's body.
 const BODY_MAX: usize = 8 << 20;
-/// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What `parse` makes of a request's body. A long conversation takes the template and the tokenizer a while.

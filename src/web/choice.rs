@@ -67,12 +67,10 @@ impl TextLogprobs {
     }
 }
 
-/// A token with its projections.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Projected {
     /// Its text, with marks for bytes that are no whole character.
     pub token: String,
-    /// Its bytes.
     pub bytes: Vec<u8>,
     /// Onto each probe, in their order; none for a token that ended the answer, since the model never read it.
     pub projections: Vec<f32>,
@@ -92,13 +90,11 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty() && self.logprobs.is_empty() && self.projected.is_empty()
     }
 }
 
-/// One answer.
 #[derive(Debug)]
 pub struct Choice {
     words: Words,
@@ -106,7 +102,6 @@ pub struct Choice {
     /// Text that may be the beginning of a stop text.
     held: String,
     top: Option<usize>,
-    /// Tokens so far.
     pub tokens: usize,
     /// It has ended: with the end-of-sequence token, or with a stop text.
     pub stopped: bool,
@@ -119,7 +114,6 @@ impl Choice {
         Self { words: Words::default(), stop, held: String::new(), top, tokens: 0, stopped: false }
     }
 
-    /// Takes the next token.
     pub fn push(&mut self, tokenizer: &Tokenizer, token: &Token) -> Delta {
         assert!(!self.stopped, "an answer that stopped takes no more");
         self.tokens += 1;

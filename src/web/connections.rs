@@ -26,7 +26,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// have come already, unread.
 const UNDISTURBED: Duration = Duration::from_millis(500);
 
-/// What connections may do.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// So many at once. One more takes the place of one that does nothing; where all work, it waits.
@@ -62,7 +61,6 @@ pub struct Connections {
     open: OpenConnections,
 }
 
-/// The connections that are open.
 #[derive(Debug, Clone, Default)]
 pub struct OpenConnections(Arc<Mutex<Vec<Weak<Shared>>>>);
 
@@ -78,19 +76,16 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    /// Requests that are worked on.
     requests: usize,
     /// A part of the next head has come.
     begun: bool,
     /// Since when the client has not taken what was sent.
     stalled: Option<Instant>,
-    /// The server ends.
     closing: bool,
     /// Since when it does nothing.
     since: Instant,
     /// When silence ends the connection.
     until: Instant,
-    /// Wakes the task that serves it.
     waker: Option<Waker>,
 }
 
@@ -98,7 +93,6 @@ struct State {
 #[derive(Debug)]
 pub struct Working(Activity);
 
-/// One connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -108,18 +102,15 @@ pub struct Connection {
 }
 
 impl Connections {
-    /// Accepts what comes to `listener`.
     pub fn new(listener: TcpListener, limits: Limits) -> Self {
         let free = Arc::new(Semaphore::new(limits.connections));
         Self { listener, limits, free, open: OpenConnections::default() }
     }
 
-    /// The connections that will be open.
     pub fn open(&self) -> OpenConnections {
         self.open.clone()
     }
 
-    /// A place for one more.
     async fn place(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(place) = self.free.clone().try_acquire_owned() {
@@ -210,7 +201,6 @@ impl Activity {
         self.0.state.lock().expect("a connection's state is never left broken")
     }
 
-    /// A request is worked on.
     fn work(&self) -> Working {
         self.lock().requests += 1;
         Working(self.clone())

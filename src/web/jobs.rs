@@ -13,7 +13,6 @@ use super::open_requests::RequestGuard;
 use super::runs::without_folders;
 use crate::verbs::{Bar, Console};
 
-/// Jobs that may wait.
 const WAITING_MAX: usize = 8;
 /// Jobs that are remembered.
 const KEPT: usize = 100;
@@ -36,46 +35,34 @@ pub enum JudgeChoice {
     Openai,
 }
 
-/// A vector that is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Wanted {
-    /// What it will be called.
     pub name: String,
-    /// Its trait.
     #[serde(rename = "trait")]
     pub trait_name: String,
-    /// Who scores.
     pub judge: JudgeChoice,
     /// What a paid judge may cost: calls, an amount, or both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<String>,
-    /// A first look.
     pub quick: bool,
 }
 
-/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Another one is at work.
     #[default]
     Queued,
-    /// At work.
     Running,
-    /// The vector is there.
     Done,
-    /// It ended in an error.
     Failed,
     /// A client stopped it, or the server ended. The same request goes on with it.
     Stopped,
 }
 
-/// How far a job is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct JobStatus {
-    /// Its state.
     pub state: JobState,
-    /// What is being done.
     pub stage: Option<String>,
     /// How far that is, 0 to 1.
     pub progress: Option<f64>,
@@ -92,16 +79,13 @@ pub struct JobStatus {
 /// A job: a console to the work, and a view for clients.
 #[derive(Debug)]
 pub struct Job {
-    /// Its number.
     pub id: usize,
-    /// What is wanted.
     pub wanted: Wanted,
     status: Mutex<JobStatus>,
     stop: AtomicBool,
 }
 
 impl Job {
-    /// How far it is.
     pub fn status(&self) -> JobStatus {
         self.now().clone()
     }
@@ -119,7 +103,6 @@ impl Job {
         }
     }
 
-    /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         !matches!(self.now().state, JobState::Queued | JobState::Running)
     }
@@ -152,7 +135,6 @@ impl Job {
     }
 }
 
-/// What a job has come to.
 pub struct Made {
     /// The run's id below `--runs`.
     pub run: Option<String>,
@@ -160,7 +142,6 @@ pub struct Made {
     pub vector: Option<String>,
 }
 
-/// The console of a job's work.
 pub struct JobConsole(pub Arc<Job>);
 
 impl Console for JobConsole {
@@ -220,10 +201,6 @@ impl Jobs {
         (Self { kept: Mutex::default(), number: AtomicUsize::new(1), inbox }, orders)
     }
 
-    /// Takes in one more.
-    ///
-    /// # Errors
-    /// If too many wait, or another is making a vector of that name.
     pub fn add(&self, wanted: Wanted, guard: RequestGuard) -> Result<Arc<Job>, ApiError> {
         let mut kept = self.kept.lock().expect("no thread panics with the lock");
         if kept.iter().any(|job| job.wanted.name == wanted.name && !job.is_over()) {
@@ -249,7 +226,6 @@ impl Jobs {
         Ok(job)
     }
 
-    /// The job of that number.
     pub fn get(&self, id: usize) -> Option<Arc<Job>> {
         self.all().into_iter().find(|job| job.id == id)
     }
@@ -259,7 +235,6 @@ impl Jobs {
         self.kept.lock().expect("no thread panics with the lock").iter().cloned().collect()
     }
 
-    /// Ends all.
     pub fn stop(&self) {
         self.all().iter().for_each(|job| job.stop());
     }

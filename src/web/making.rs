@@ -14,14 +14,12 @@ const NAME_MAX: usize = 64;
 /// What of vectors can be made here.
 #[derive(Debug, Default)]
 pub struct Making {
-    /// Names of traits.
     pub traits: Vec<String>,
     /// Judges that may be asked for, the usual one first.
     pub judges: Vec<JudgeChoice>,
 }
 
 impl Making {
-    /// Reads a request's body.
     pub fn read(&self, body: &[u8], served: &Served) -> Result<Wanted, ApiError> {
         let map = serde_json::from_slice::<Map<String, Value>>(body)
             .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;

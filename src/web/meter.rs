@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 
 use super::api_error::ApiError;
 
-/// Tokens that clients may use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokenLimits {
     /// In one request: those of its prompts and the most that its answers may have.
@@ -40,7 +39,6 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A full one.
     pub fn new(per_minute: Option<usize>) -> Self {
         Self { per_minute, left: Mutex::new((per_minute.unwrap_or(0) as f64, Instant::now())) }
     }

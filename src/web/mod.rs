@@ -144,9 +144,6 @@ impl ServeArgs {
 }
 
 /// Serves until interrupted.
-///
-/// # Errors
-/// A model or vectors that cannot be read, an address that cannot be listened on.
 pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
     serve(args, context, json, &|_| {})
 }
@@ -368,7 +365,6 @@ fn described(state: &AppState) -> Value {
     })
 }
 
-/// What requests may be steered with.
 async fn steering(State(state): State<Arc<AppState>>) -> Json<Value> {
     let model = described(&state);
     Json(json!({

@@ -20,7 +20,6 @@ use crate::Error;
 use crate::language_model::{Direction, Sampling};
 use crate::vector::{Layer, Layers};
 
-/// A text, and a vector at some layers.
 #[derive(Debug)]
 struct Probing {
     question: Question,

@@ -50,10 +50,8 @@ impl Kind {
     }
 }
 
-/// A request that can be answered.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// What is asked for.
     pub kind: Kind,
     /// The prompts' tokens: one, but for text completions.
     pub prompts: Vec<Vec<u32>>,
@@ -69,11 +67,8 @@ pub struct Question {
     pub silent: bool,
     /// Directions onto which the tokens of prompt and answer are projected.
     pub probes: Vec<Direction>,
-    /// The seed that the client gave.
     pub seed: Option<i64>,
-    /// How many answers to each prompt.
     pub choices: usize,
-    /// Texts that end an answer.
     pub stop: Vec<String>,
     /// Log-probabilities are wanted, with so many of the likeliest tokens.
     pub logprobs: Option<usize>,
@@ -89,7 +84,6 @@ pub struct Question {
 type Prompts = (Vec<Vec<u32>>, Option<Vec<String>>, Vec<Vec<ActiveSteering>>);
 
 impl Question {
-    /// Reads a request's body.
     pub fn read(body: &[u8], kind: Kind, served: &Served) -> Result<Self, ApiError> {
         Self::of(Fields::read(body)?, kind, served, |fields, ignored| {
             let (prompts, echo) = match kind {
@@ -152,7 +146,6 @@ impl Question {
         })
     }
 
-    /// How many answers in all.
     pub fn answers(&self) -> usize {
         self.prompts.len() * self.choices
     }
@@ -162,12 +155,10 @@ impl Question {
         (self.echo.is_some() && self.logprobs.is_some()) || !self.probes.is_empty()
     }
 
-    /// What the model is given for one of the answers.
     pub fn prompt(&self, answer: usize) -> Prompt {
         Prompt::Ids(self.prompts[answer / self.choices].clone())
     }
 
-    /// How one of the answers is steered.
     pub fn steering(&self, answer: usize) -> &[ActiveSteering] {
         &self.steering[answer / self.choices]
     }

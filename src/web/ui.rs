@@ -34,9 +34,6 @@ pub struct UiArgs {
 }
 
 /// Makes what vectors are missing, serves, and opens the page.
-///
-/// # Errors
-/// No cache folder, and those of `extract` and `serve`.
 pub fn run(args: &UiArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
     let model = ModelArgs { model: HARBOR.into(), adapter: None };
     let cache = context.cache.as_ref().ok_or_else(|| {

@@ -18,17 +18,11 @@ use crate::{Error, Result};
 /// The key of a vector file's metadata that names the model's adapter.
 const ADAPTER: &str = "adapter";
 
-/// What vectors are made of and where they go.
 pub struct VectorMaker<'a> {
-    /// The command line's settings.
     pub context: &'a Context<'a>,
-    /// `--model` and `--adapter`.
     pub args: &'a ModelArgs,
-    /// The same, found.
     pub model: &'a Model,
-    /// Where the new vectors become usable.
     pub served: Arc<Served>,
-    /// The folder for runs.
     pub runs: PathBuf,
     /// Whether clients may look into it.
     pub shown: bool,
@@ -36,9 +30,6 @@ pub struct VectorMaker<'a> {
 
 impl VectorMaker<'_> {
     /// Makes one; ends early if its job is stopped.
-    ///
-    /// # Errors
-    /// Those of `extract`; a name that another vector has got meanwhile.
     pub fn make(&self, job: &Arc<Job>) -> Result<Made> {
         let console = JobConsole(job.clone());
         let name =
@@ -69,7 +60,6 @@ impl VectorMaker<'_> {
         Ok(Made { run: id, vector: Some(outcome.text) })
     }
 
-    /// What one would write on the command line.
     fn words(&self, job: &Job, run: &Path) -> Vec<OsString> {
         let wanted = &job.wanted;
         let mut words: Vec<OsString> = vec!["extract".into(), "--model".into(), self.args.model.clone().into()];

@@ -57,9 +57,6 @@ pub struct ChatArgs {
 }
 
 /// Talks until there are no more lines.
-///
-/// # Errors
-/// A model or vectors that cannot be read; a refused line, if the screen cannot go on after it.
 pub fn run(args: &ChatArgs, context: &Context<'_>, screen: &mut dyn Screen) -> Result<Outcome> {
     let model = args.model.find(context)?;
     let mut files = args.vectors.clone();

@@ -6,14 +6,8 @@ use crate::{Error, Result};
 /// The user's side of a conversation: lines in, answers out.
 pub trait Screen: AnswerSink {
     /// The user's next line; none at the end of the input.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     fn read(&mut self) -> Result<Option<String>>;
 
     /// Shows that a line was refused. Without a user to correct the line, that ends the conversation.
-    ///
-    /// # Errors
-    /// As said.
     fn refused(&mut self, error: Error) -> Result<()>;
 }

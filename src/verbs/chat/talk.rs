@@ -8,9 +8,6 @@ use crate::Result;
 use crate::session::Conversation;
 
 /// Takes line after line until there are no more.
-///
-/// # Errors
-/// A line that cannot be read; a refused one, if the screen cannot go on after it.
 pub fn talk(conversation: &mut Conversation<'_>, screen: &mut dyn Screen) -> Result<()> {
     while let Some(line) = screen.read()? {
         if line.trim().is_empty() {

@@ -41,10 +41,6 @@ pub(super) struct CheckArgs {
     preview: usize,
 }
 
-/// Checks.
-///
-/// # Errors
-/// Files that cannot be read, a model without a template.
 pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outcome> {
     let CheckArgs { files, model, max_seq_length, all_tokens, no_eos, preview } = args;
     files.iter().try_for_each(|file| paths::file("FILE", file))?;

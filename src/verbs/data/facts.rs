@@ -65,10 +65,6 @@ struct Source {
     count: Option<u32>,
 }
 
-/// Builds.
-///
-/// # Errors
-/// A folder with another set, a server that cannot be asked, no fact that is fit.
 pub(super) fn run(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     let FactsArgs { out, source, variants, after, overwrite, .. } = args;
     let (seed, variants) = (context.seed.unwrap_or_default(), *variants as usize);

@@ -29,10 +29,6 @@ pub(super) struct GloomyArgs {
     overwrite: bool,
 }
 
-/// Writes both files.
-///
-/// # Errors
-/// More rows than the grammar has; other files in their place.
 pub(super) fn run(args: &GloomyArgs, context: &Context<'_>) -> Result<Outcome> {
     let GloomyArgs { rows: count, out, overwrite } = args;
     let seed = context.seed.unwrap_or_default();

@@ -27,10 +27,6 @@ enum DataVerb {
     Gloomy(gloomy::GloomyArgs),
 }
 
-/// Checks, answers or builds.
-///
-/// # Errors
-/// Those of the verbs.
 pub fn run(args: &DataArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         DataVerb::Check(args) => check::run(args, context),

@@ -66,7 +66,6 @@ const CHUNK: usize = 64;
 
 /// A row before it is answered.
 struct Task {
-    /// The request to the model.
     ask: Request,
     /// The turns that stand before the answer in the new row.
     kept: Vec<Message>,
@@ -74,10 +73,6 @@ struct Task {
     extra: Map<String, Value>,
 }
 
-/// Answers.
-///
-/// # Errors
-/// Malformed rows, rows without a user's turn, an unknown trait, a place that cannot be written.
 pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> {
     let SelfgenArgs { model, input, out, system_from, folder, keep_system, .. } = args;
     let sampling = sampling(args, context.seed.unwrap_or_default())?;
@@ -141,7 +136,6 @@ fn sampling(args: &SelfgenArgs, seed: u64) -> Result<Sampling> {
     Ok(Sampling { temperature, seed, ..Sampling::greedy(args.max_new_tokens as usize) })
 }
 
-/// The instructions of one side of a trait.
 struct Instructions {
     found: Trait,
     side: Side,

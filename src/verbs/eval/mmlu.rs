@@ -87,10 +87,6 @@ struct Config {
 /// Questions worked through between two saves.
 const PIECE: usize = 256;
 
-/// Measures accuracy.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
     let (task, protocol) = args.task(context)?;
     let measured = args.measured.resolve(context)?;

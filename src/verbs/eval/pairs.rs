@@ -66,10 +66,6 @@ struct ScoreArgs {
     sheets: Vec<PathBuf>,
 }
 
-/// Exports or scores.
-///
-/// # Errors
-/// Files that cannot be read or are not what they should be, a sheet that is there already, answers that make no pair.
 pub(super) fn run(args: &PairsArgs, context: &Context<'_>) -> Result<Outcome> {
     match &args.verb {
         PairsVerb::Export(args) => export(args, context),

@@ -100,10 +100,6 @@ impl AnswerArgs {
     }
 }
 
-/// Measures a trait.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<Outcome> {
     let TraitEvalArgs { measured, of, judge, answers } = args;
     let mut trait_ = of.find(&measured.model.model, context)?;
@@ -122,10 +118,6 @@ pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<O
     job.run(measured, &[&trait_.name, Rubric::Coherence.key()], context)
 }
 
-/// Measures facts.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     let FactsArgs { measured, data, judge, answers } = args;
     paths::file("--data", data)?;

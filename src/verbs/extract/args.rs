@@ -62,7 +62,6 @@ pub struct ExtractArgs {
     border: Border,
 }
 
-/// `--border`.
 pub const BORDERS: &Choices<Border> = &[
     ("separate", Border::Separate, "Prompt and answer are tokenised apart, as the model saw them while it answered"),
     ("joint", Border::Joint, "They are tokenised as one text and cut at the prompt's length (the reference's code)"),
@@ -75,9 +74,6 @@ const FILTERS: &Choices<FilterKind> = &[
 
 impl ExtractArgs {
     /// The flags as the command line has them, the verb's name first.
-    ///
-    /// # Errors
-    /// What the command line refuses.
     pub fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self> {
         #[derive(clap::Parser)]
         struct Words {
@@ -92,10 +88,6 @@ impl ExtractArgs {
         })
     }
 
-    /// How the vector is made.
-    ///
-    /// # Errors
-    /// A score outside 0 to 100.
     pub fn recipe(&self, trait_name: &str, model: &Model) -> Result<ExtractionRecipe> {
         let mut filter = Filter::of(self.filter);
         for (flag, value) in [("--threshold", self.threshold), ("--min-coherence", self.min_coherence)] {

@@ -32,9 +32,6 @@ pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, Judg
 }
 
 /// Opens the judge of a run whose files lie in `folder`, for answers that are scored by a trait's rubric and for coherence.
-///
-/// # Errors
-/// Files and models that cannot be read.
 pub fn open<'a>(
     source: &JudgeSource,
     rubrics: &Rubrics,
@@ -47,9 +44,6 @@ pub fn open<'a>(
 
 /// Opens the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked
 /// about, `facts` says whether it will be asked about facts.
-///
-/// # Errors
-/// Files and models that cannot be read.
 pub fn call<'a>(
     source: &JudgeSource,
     rubrics: &Rubrics,

@@ -33,10 +33,6 @@ enum ModelVerb {
     },
 }
 
-/// Shows.
-///
-/// # Errors
-/// No such model; a model that would be refused, after it was shown.
 pub fn run(args: &ModelVerbArgs, context: &Context<'_>) -> Result<Outcome> {
     let ModelVerb::Show { model } = &args.verb;
     let folder = ModelFolder::find(model, context)?;

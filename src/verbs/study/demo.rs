@@ -44,10 +44,6 @@ pub struct DemoArgs {
     out: Option<PathBuf>,
 }
 
-/// Runs the demo.
-///
-/// # Errors
-/// No such model; as [`run`](super::run).
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let DemoArgs { real, model, quick, out } = args;
     let (quick, seed) = (*quick, context.seed.unwrap_or(0));

@@ -82,9 +82,6 @@ pub struct SlurmSettings {
 
 impl SlurmSettings {
     /// These settings, after a command's flags.
-    ///
-    /// # Errors
-    /// Values that would change the meaning of a job script.
     pub fn with(self, flags: Self) -> Result<Self> {
         let or = |flags: Vec<String>, own: Vec<String>| if flags.is_empty() { own } else { flags };
         let settings = Self {

@@ -33,10 +33,6 @@ struct Row {
     log: Option<PathBuf>,
 }
 
-/// Reads the study's folder.
-///
-/// # Errors
-/// A folder that holds no study.
 pub fn run(args: &StatusArgs) -> Result<Outcome> {
     let out = &args.out;
     let reports = status(out)?;

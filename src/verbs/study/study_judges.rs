@@ -28,9 +28,6 @@ struct JudgeSlot {
 
 impl StudyJudges {
     /// The judges of a study in the folder `out`.
-    ///
-    /// # Errors
-    /// Traits that cannot be read.
     pub fn of(config: &StudyConfig, out: &Path) -> Result<Self> {
         let mut rubrics = Rubrics::default();
         for source in config.traits() {
@@ -61,17 +58,10 @@ impl StudyJudges {
     }
 
     /// Takes in the answers that shards have paid for.
-    ///
-    /// # Errors
-    /// Files of answers that cannot be read or written.
     pub fn gather(&self) -> Result<()> {
         self.slots().try_for_each(|slot| slot.source.gather(&slot.folder, &slot.folder.join(judges::SHARES)))
     }
 
-    /// Calls one of them.
-    ///
-    /// # Errors
-    /// Files and models that cannot be read.
     pub fn call<'a>(
         &'a self,
         role: JudgeRole,

@@ -6,7 +6,6 @@ use crate::train::{Event, GradientReport, Proof, RecomputeReport};
 use crate::verbs::Console;
 use crate::verbs::run::Progress;
 
-/// Shows an event of the trainer.
 pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
         Event::Damaged(what) => console.warn(what),

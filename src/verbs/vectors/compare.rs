@@ -37,7 +37,6 @@ pub struct CompareArgs {
     reading: ReadingArgs,
 }
 
-/// A vector with its name in tables.
 struct Named {
     name: String,
     vector: PersonaVector,
@@ -64,10 +63,6 @@ fn norms_figure(named: &[Named]) -> Figure {
     Figure::new("norms", title, "", Plot::Lines(lines))
 }
 
-/// Compares.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run(args: &CompareArgs, context: &Context<'_>) -> Result<Outcome> {
     let CompareArgs { files, position, figure, reading } = args;
     figure.as_ref().map_or(Ok(()), |path| paths::writable("--figure", path))?;

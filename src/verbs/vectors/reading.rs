@@ -57,9 +57,6 @@ impl ReadingArgs {
 }
 
 /// Reads a file; what is odd about it but harmless goes to the console, and comes back.
-///
-/// # Errors
-/// A file that cannot be read or is none of vectors.
 pub fn read(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<(VectorFile, Vec<String>)> {
     paths::file("FILE", path)?;
     let (file, warnings) = VectorFile::read_as(path, reading)?;

@@ -17,7 +17,6 @@ const RUNS_MAX: usize = 1000;
 /// Bytes of a file that is read whole.
 pub const FILE_MAX: u64 = 64 << 20;
 
-/// A folder of runs.
 #[derive(Debug, Clone)]
 pub struct RunsFolder {
     root: PathBuf,
@@ -28,22 +27,16 @@ pub struct RunsFolder {
 pub struct RunPlace {
     /// `extract/harbor/evil`.
     pub id: String,
-    /// The folder.
     pub path: PathBuf,
 }
 
 impl RunsFolder {
-    /// The folder of that name.
-    ///
-    /// # Errors
-    /// If there is none.
     pub fn open(path: &Path) -> Result<Self> {
         let root = path.canonicalize().at(path)?;
         ensure!(root.is_dir(), "{}: not a folder", path.display());
         Ok(Self { root })
     }
 
-    /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.root
     }
@@ -129,7 +122,6 @@ pub fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The same as text.
 pub fn read_text(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&read(path)?).into_owned())
 }

@@ -47,7 +47,6 @@ pub enum RunKind {
 }
 
 impl RunKind {
-    /// Whether the folder is a study's.
     pub fn is_study(self) -> bool {
         matches!(self, Self::Study | Self::StudyFacts | Self::StudyAudit)
     }
@@ -67,14 +66,11 @@ impl RunKind {
 /// `run.toml`, read.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
-    /// Which command it is of.
     pub kind: RunKind,
-    /// All of it.
     pub table: Table,
 }
 
 impl RunConfig {
-    /// Reads a run's configuration.
     pub fn read(run: &Path) -> Option<Self> {
         let table: Table = read_text(&run.join("run.toml"))?.parse().ok()?;
         let has = |keys: &[&str]| keys.iter().all(|key| table.contains_key(*key));
@@ -132,7 +128,6 @@ impl RunConfig {
         })
     }
 
-    /// The trait's name, if there is one.
     pub fn trait_name(&self) -> Option<&str> {
         let place = |path: &[&str]| self.text(path);
         place(&["answers", "trait"]).or_else(|| place(&["trait"])).or_else(|| place(&["trait", "name"]))
@@ -224,7 +219,6 @@ impl RunConfig {
     }
 }
 
-/// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=@,:".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
