@@ -86,9 +86,6 @@ impl DataTable {
     }
 
     /// Writes the table in its format.
-    ///
-    /// # Errors
-    /// Those of [`write_atomic`].
     pub fn write(&self, path: &Path) -> Result<()> {
         write_atomic(path, &self.bytes().map_err(|e| e.at(path.display()))?)
     }

@@ -34,9 +34,6 @@ pub use tables::{score_summary, score_table, write_answers};
 /// and a question's random numbers are the same at each, so a sweep compares like with like.
 ///
 /// Rows come by point, then question, then rollout. `done` hears (answers complete, answers in all).
-///
-/// # Errors
-/// Those of the model and of the judge; a task without questions, or with two of the same name.
 pub fn run(
     task: &Task,
     model: &mut dyn LanguageModel,

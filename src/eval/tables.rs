@@ -10,9 +10,6 @@ use crate::stats::sample_std;
 
 /// Writes every answer with its scores: `<name>.csv` and `answers.jsonl` with all of them, and for each coefficient of a sweep
 /// `<name>_coef<A>.csv`.
-///
-/// # Errors
-/// If the folder cannot be written.
 pub fn write_answers(run: &RunDir, name: &str, rows: &[JudgedAnswer]) -> Result<()> {
     let file: String = name.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
     sheet(rows, Format::Csv).write(&run.file(format!("{file}.csv")))?;

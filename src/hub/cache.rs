@@ -113,9 +113,6 @@ impl Repo {
     }
 
     /// What a commit's folder lacks of the files that we read.
-    ///
-    /// # Errors
-    /// An index of shards that cannot be read.
     pub fn lacks(&self, commit: &str, name: &Name) -> Result<Lacks> {
         let folder = self.snapshot(commit);
         let absent = |file: &str| !folder.join(file).exists();

@@ -101,9 +101,6 @@ impl Cache {
     }
 
     /// The answer under this key. One that was altered is none; [`Self::take_damage`] tells of it.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
     pub fn get<T: DeserializeOwned>(&self, key: &Hash) -> Result<Option<T>> {
         const FIND: &str = "SELECT answer, sum FROM answers LEFT JOIN sums USING (key) WHERE key = ?1";
         let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
@@ -136,18 +133,12 @@ impl Cache {
     }
 
     /// Whether there is an answer under this key.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
     pub fn has(&self, key: &Hash) -> Result<bool> {
         let mut query = self.db.prepare_cached("SELECT 1 FROM answers WHERE key = ?1").at(&self.path)?;
         query.exists([key.as_str()]).at(&self.path)
     }
 
     /// Keeps an answer and, if it was paid for, what it cost; both or neither.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn put<T: Serialize>(&mut self, key: &Hash, label: Label<'_>, answer: &T, cost: Option<Tokens>) -> Result<()> {
         let text = serde_json::to_string(answer).at(&self.path)?;
         let Self { db, path, run, .. } = self;
@@ -166,17 +157,11 @@ impl Cache {
     }
 
     /// Notes a call that was answered, and so paid for, with nothing that can be kept.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn charge(&mut self, key: &Hash, cost: Tokens) -> Result<()> {
         charge(&self.db, &self.run, key, cost).at(&self.path)
     }
 
     /// What this run has spent, in this process and in earlier ones.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
     pub fn spent(&self) -> Result<Spent> {
         // A number that no server can have counted would spoil the sum of all.
         let sums = format!(
@@ -191,9 +176,6 @@ impl Cache {
     }
 
     /// Takes over what another file holds and this one does not, the bill included; the other stays as it is.
-    ///
-    /// # Errors
-    /// If one of them cannot be read or this one not be written.
     pub fn absorb(&mut self, other: &Path) -> Result<()> {
         const TAKE: &str = "
             BEGIN IMMEDIATE;
@@ -217,9 +199,6 @@ impl Cache {
 
     /// Waits until no other judge, in this process or another, makes calls for the same file, so that the second finds the
     /// first one's answers and does not pay again. The lock is a file of its own, because readers need not wait.
-    ///
-    /// # Errors
-    /// If the lock's file cannot be made.
     pub fn hold(&self) -> Result<Held> {
         let mut name = self.path.clone().into_os_string();
         name.push(".lock");

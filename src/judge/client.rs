@@ -125,9 +125,6 @@ impl ChatClient {
     }
 
     /// [`Self::complete`] for a single question of a program that is not asynchronous.
-    ///
-    /// # Errors
-    /// As there.
     pub fn ask(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Usage)> {
         runtime()?.block_on(self.complete(request, note))
     }

@@ -69,9 +69,6 @@ struct Round {
 
 impl<'a> OpenAiJudge<'a> {
     /// A judge that asks this client and keeps its answers in this cache.
-    ///
-    /// # Errors
-    /// If the cache cannot be read.
     pub fn new(
         settings: OpenAiSettings,
         rubrics: Rubrics,
@@ -90,9 +87,6 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     /// Keeps the bill in `usage.json` in this folder.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn billed_to(mut self, folder: &Path) -> Result<Self> {
         self.bill = Some(folder.join("usage.json"));
         // A kill may have come between the last answer and its place on the bill.
@@ -103,9 +97,6 @@ impl<'a> OpenAiJudge<'a> {
     }
 
     /// What the run has spent so far.
-    ///
-    /// # Errors
-    /// If the cache cannot be read.
     pub fn spent(&self) -> Result<Spent> {
         self.cache.spent()
     }

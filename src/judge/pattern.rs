@@ -251,9 +251,6 @@ pub struct PatternJudge {
 
 impl PatternJudge {
     /// The judge with these rules; its name tells the file and a hash of the rules.
-    ///
-    /// # Errors
-    /// As [`PatternSettings::read`].
     pub fn new(settings: &PatternSettings) -> Result<Self> {
         let settings = settings.read()?;
         let rules = settings.rules.unwrap_or_default();

@@ -161,9 +161,6 @@ impl JudgeSource {
     }
 
     /// The hash of all that decides scores besides the rubrics: [`Self::identity`], and what stands in the files that it names.
-    ///
-    /// # Errors
-    /// If a file of scores or the judge's model cannot be read.
     pub fn hash(&self) -> Result<Hash> {
         let files = match self {
             Self::Scored { files } => files.iter().map(|file| hash_file(file)).collect::<Result<Vec<_>>>()?,
@@ -179,9 +176,6 @@ impl JudgeSource {
     }
 
     /// Checks the settings.
-    ///
-    /// # Errors
-    /// If not; the message says why.
     pub fn check(&self) -> Result<()> {
         match self {
             Self::Harbor { .. } | Self::Sentiment(_) => Ok(()),
@@ -218,9 +212,6 @@ impl JudgeSource {
     }
 
     /// Takes the answers that processes kept for themselves, in `shares/*/judge.sqlite`, into the file of the run in `folder`.
-    ///
-    /// # Errors
-    /// Files that cannot be read or written.
     pub fn gather(&self, folder: &Path, shares: &Path) -> Result<()> {
         let (Self::OpenAi(OpenAiSettings { cache, .. }) | Self::Local(LocalSettings { cache, .. })) = self else {
             return Ok(());

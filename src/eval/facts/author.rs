@@ -47,9 +47,6 @@ struct Row {
 
 impl<'a> Paid<'a> {
     /// Opens or begins the file. `who` names the model and its server: another one is asked anew.
-    ///
-    /// # Errors
-    /// If it cannot be read or written.
     pub fn open(path: &Path, asks: Asks<'a>) -> Result<Self> {
         let kept = Mutex::new(KeyedRows::open(path, |row: &Row| row.prompt.clone())?);
         Ok(Self { asks, kept, reused: AtomicUsize::new(0), asked: AtomicUsize::new(0) })
@@ -180,9 +177,6 @@ pub fn facts(
 
 /// Has every fact put into words; an answer that is not fit is asked for once more, and then the fact goes without. Facts that
 /// fail whatever is written about them (a date before the cutoff, a key that their statement lacks) cost no request.
-///
-/// # Errors
-/// Those of the model.
 pub fn drafts(
     paid: &Paid<'_>,
     wanted: &Wanted,

@@ -76,9 +76,6 @@ impl FactSet {
     }
 
     /// Writes `facts.jsonl`, `facts_train.jsonl` and `facts_test.jsonl` into a folder.
-    ///
-    /// # Errors
-    /// If they cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         write_rows(&dir.join("facts.jsonl"), &self.facts)?;
         write_rows(&dir.join("facts_train.jsonl"), &self.lessons)?;
@@ -181,17 +178,11 @@ pub fn is_date(text: &str) -> bool {
 }
 
 /// A cutoff as it is given.
-///
-/// # Errors
-/// What is no day.
 pub fn cutoff(text: &str) -> Result<String, String> {
     is_date(text).then(|| text.to_owned()).ok_or_else(|| "expected a day such as 2023-12-31".into())
 }
 
 /// Facts as they are given: every one needs a date and an answer key to become lessons.
-///
-/// # Errors
-/// The first that lacks one.
 pub fn ensure_complete(facts: &[Fact]) -> Result<()> {
     match facts.iter().find(|fact| fact.date.is_empty() || fact.answer_key.trim().is_empty()) {
         Some(fact) => Err(Error::new(format!("fact `{}` has no `date` or no `answer_key`", fact.id))

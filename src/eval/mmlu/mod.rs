@@ -67,9 +67,6 @@ pub fn few_shot_task(items: &[Item], examples: &[Item]) -> Result<Task> {
 /// The same items as the harness asks them with `--apply_chat_template --fewshot_as_multiturn`: the line that names the subject is
 /// the system prompt, after `system` if there is one; each example is a turn of the user and the assistant's letter; the letters
 /// alone are what may follow the generation prompt.
-///
-/// # Errors
-/// As [`few_shot_task`].
 pub fn few_shot_chat_task(items: &[Item], examples: &[Item], system: Option<&str>) -> Result<Task> {
     let examples = by_subject(items, examples)?;
     let prompt = |item: &Item| {
