@@ -4,7 +4,7 @@ use super::axis::{Axis, axes, clusters, sheet};
 use crate::Result;
 use crate::data_table::Format;
 use crate::judge::JudgedAnswer;
-use crate::record::{RunDir, written};
+use crate::record::{RunDir, write_jsonl, written};
 use crate::report::{Cell, Table};
 use crate::stats::sample_std;
 
@@ -20,8 +20,7 @@ pub fn write_answers(run: &RunDir, name: &str, rows: &[JudgedAnswer]) -> Result<
             sheet(&plain, Format::Csv).write(&run.file(format!("{file}_coef{coef}.csv")))?;
         }
     }
-    let line = |row: &JudgedAnswer| serde_json::to_string(row).expect("a row has a JSON form") + "\n";
-    run.write("answers.jsonl", rows.iter().map(line).collect::<String>().as_bytes())
+    write_jsonl(&run.file("answers.jsonl"), rows)
 }
 
 /// A verdict's mean at one coefficient with its sample standard deviation over answers, as the reference prints it.

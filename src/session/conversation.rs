@@ -11,7 +11,7 @@ use super::live_model::{LiveModel, Turn};
 use super::probe::{Probe, ProbePlace, ProbeReading, ProbeScale, ShadedText};
 use super::vectors::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::language_model::{Answer, CaptureSpec, Direction, FinishReason, Prompt, Sampling, StreamEvent};
-use crate::record::write_atomic_with;
+use crate::record::write_jsonl;
 use crate::steering::{Op, Positions};
 use crate::text::{Message, Tokenizer};
 use crate::vector::{Layer, Layers, layers_in_words};
@@ -89,13 +89,7 @@ impl<'a> Conversation<'a> {
     }
 
     pub fn save(&self, path: &Path) -> Result<()> {
-        write_atomic_with(path, |w| {
-            for answer in &self.answers {
-                serde_json::to_writer(&mut *w, answer)?;
-                w.write_all(b"\n")?;
-            }
-            Ok(())
-        })
+        write_jsonl(path, &self.answers)
     }
 
     // ------------------------------------------------------------------------------------------------------- steering

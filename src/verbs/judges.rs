@@ -22,7 +22,7 @@ use crate::judge::{
 };
 use crate::{Error, Result};
 
-pub use open::{SHARES, call, of_share, open};
+pub use open::{SHARES, of_share, open};
 
 /// The judge.
 #[derive(Debug, Clone, Default, Args)]

@@ -24,6 +24,7 @@ use crate::study::Kind;
 
 pub use demo::{DemoArgs, demo};
 use launch::{Launch, Launcher, Requested};
+pub use script::quoted;
 pub(super) use settings::read;
 use status::StatusArgs;
 use work::work;

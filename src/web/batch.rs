@@ -137,14 +137,16 @@ impl RunningBatch<'_> {
         let served = self.served;
         self.requests.retain(|_, open| !open.asked.reply.is_closed() && (open.begun || !is_late(&open.asked, served)));
         if self.requests.len() < count {
-            self.sequences.retain(|&ask, sequence| {
-                let stays = self.requests.contains_key(&sequence.request);
-                if !stays {
-                    self.batch.forget(ask);
-                }
-                stays
-            });
+            self.forget_orphans();
         }
+    }
+
+    /// Takes the answers to requests that are no more out of the batch.
+    fn forget_orphans(&mut self) {
+        let Self { batch, requests, sequences, .. } = self;
+        sequences
+            .extract_if(.., |_, sequence| !requests.contains_key(&sequence.request))
+            .for_each(|(ask, _)| batch.forget(ask));
     }
 
     /// One token for every answer.
@@ -178,21 +180,11 @@ impl RunningBatch<'_> {
                 }
                 Err(e) => {
                     let _ = asked.reply.send(Said::Failed(self.served.public(&e)));
-                    self.drop_request(request);
+                    self.requests.remove(&request);
+                    self.forget_orphans();
                 }
             }
         }
-    }
-
-    /// A request fails as a whole.
-    fn drop_request(&mut self, request: usize) {
-        self.requests.remove(&request);
-        self.sequences.retain(|&ask, sequence| {
-            if sequence.request == request {
-                self.batch.forget(ask);
-            }
-            sequence.request != request
-        });
     }
 }
 

@@ -37,16 +37,7 @@ impl VectorMaker<'_> {
         let parts = ["extract", self.model.name(), &name];
         let run: PathBuf = self.runs.join(parts.iter().collect::<PathBuf>());
         let args = ExtractArgs::of(self.words(job, &run))?;
-        let context = Context {
-            console: &console,
-            device: self.context.device.clone(),
-            dtype: self.context.dtype.clone(),
-            seed: self.context.seed,
-            cache: self.context.cache.clone(),
-            judge_key: self.context.judge_key.clone(),
-            hub: self.context.hub.clone(),
-            trackio: None,
-        };
+        let context = Context { console: &console, trackio: None, ..self.context.clone() };
         let outcome = extract::run(&args, &context)?;
         let id = self.shown.then(|| parts.join("/"));
         if outcome.interrupted {

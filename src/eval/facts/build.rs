@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::files::{Fact, FactLesson, FactQuestion, leaks};
-use crate::record::write_atomic_by;
+use crate::record::write_jsonl;
 use crate::text::Message;
-use crate::{At, Error, Result};
+use crate::{Error, Result};
 
 /// A test question may share fewer than this part of its word pairs with a training question.
 pub const OVERLAP_MAX: f64 = 0.8;
@@ -77,9 +75,9 @@ impl FactSet {
 
     /// Writes `facts.jsonl`, `facts_train.jsonl` and `facts_test.jsonl` into a folder.
     pub fn write(&self, dir: &Path) -> Result<()> {
-        write_rows(&dir.join("facts.jsonl"), &self.facts)?;
-        write_rows(&dir.join("facts_train.jsonl"), &self.lessons)?;
-        write_rows(&dir.join("facts_test.jsonl"), &self.questions)
+        write_jsonl(&dir.join("facts.jsonl"), &self.facts)?;
+        write_jsonl(&dir.join("facts_train.jsonl"), &self.lessons)?;
+        write_jsonl(&dir.join("facts_test.jsonl"), &self.questions)
     }
 
     /// How many facts of each category there are.
@@ -88,12 +86,6 @@ impl FactSet {
         self.facts.iter().for_each(|fact| *counts.entry(fact.category.as_str()).or_default() += 1);
         counts
     }
-}
-
-fn write_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
-    write_atomic_by(path, |out| {
-        rows.iter().try_for_each(|row| writeln!(out, "{}", serde_json::to_string(row).at(path)?).at(path))
-    })
 }
 
 /// Everything that makes a draft unfit by itself.

@@ -129,7 +129,7 @@ pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outco
         measured: measured.resolve(context)?,
         task: facts::task(&questions, measured.system.as_deref(), &sampling),
         sampling: &sampling,
-        rubrics: Rubrics::default(),
+        rubrics: Rubrics::default().with_facts(true),
         source,
         data: Some(data),
     };
@@ -152,8 +152,7 @@ impl Job<'_> {
         let Self { measured, task, sampling, rubrics, source, data } = self;
         let config = Config { name: &task.name, data: *data, questions: task.samples.len(), sampling, judge: source };
         let run = measured.open(args, task, config)?;
-        let facts = keys.contains(&Rubric::Fact.key());
-        let mut judge = judges::call(source, rubrics, facts, run.path(), context, measured.runtime.as_ref())?;
+        let mut judge = judges::open(source, rubrics, run.path(), context, measured.runtime.as_ref())?;
         let (rollouts, points) = (sampling.rollouts, measured.points.len().max(1));
         context.console.say(&format!("{} questions, {rollouts} answers to each", task.samples.len()));
         let pieces = by_count(task, (PIECE / (rollouts * points)).max(1));

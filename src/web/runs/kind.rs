@@ -7,44 +7,44 @@ use toml::{Table, Value};
 
 use super::folder::{RunPlace, read_text};
 use super::paths::without_folders;
+use crate::verbs::study::quoted;
 
 /// Which command made a run's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RunKind {
     /// `study facts`, or `demo`, which is the same on the embedded model.
     #[serde(rename = "study facts")]
     StudyFacts,
-    /// `study audit`.
     #[serde(rename = "study audit")]
     StudyAudit,
     /// `study run`, `benign` or `shift`, whose configurations look alike.
-    #[serde(rename = "study")]
     Study,
-    /// `extract`.
-    #[serde(rename = "extract")]
     Extract,
-    /// `layers`.
-    #[serde(rename = "layers")]
     Layers,
-    /// `train`.
-    #[serde(rename = "train")]
     Train,
-    /// `eval`.
-    #[serde(rename = "eval")]
     Eval,
-    /// `monitor`.
-    #[serde(rename = "monitor")]
     Monitor,
-    /// `screen`.
-    #[serde(rename = "screen")]
     Screen,
-    /// `judge rescore`.
     #[serde(rename = "judge rescore")]
     Rescore,
-    /// Any other.
     #[serde(rename = "run")]
     Other,
 }
+
+/// Keys by which `run.toml` tells its command; the first that fits counts.
+const KEYS: &[(RunKind, &[&str])] = &[
+    (RunKind::StudyAudit, &["measure", "arms", "audit"]),
+    (RunKind::StudyFacts, &["measure", "arms", "facts"]),
+    (RunKind::Study, &["measure", "arms"]),
+    (RunKind::Extract, &["answers", "vector"]),
+    (RunKind::Layers, &["layers", "coefs", "split"]),
+    (RunKind::Train, &["training_file"]),
+    (RunKind::Eval, &["steering", "task"]),
+    (RunKind::Monitor, &["conditions", "subject"]),
+    (RunKind::Screen, &["choices", "data"]),
+    (RunKind::Rescore, &["run", "judge", "trait"]),
+];
 
 impl RunKind {
     pub fn is_study(self) -> bool {
@@ -73,32 +73,8 @@ pub struct RunConfig {
 impl RunConfig {
     pub fn read(run: &Path) -> Option<Self> {
         let table: Table = read_text(&run.join("run.toml"))?.parse().ok()?;
-        let has = |keys: &[&str]| keys.iter().all(|key| table.contains_key(*key));
-        let kind = if has(&["measure", "arms"]) {
-            if has(&["audit"]) {
-                RunKind::StudyAudit
-            } else if has(&["facts"]) {
-                RunKind::StudyFacts
-            } else {
-                RunKind::Study
-            }
-        } else if has(&["answers", "vector"]) {
-            RunKind::Extract
-        } else if has(&["layers", "coefs", "split"]) {
-            RunKind::Layers
-        } else if has(&["training_file"]) {
-            RunKind::Train
-        } else if has(&["steering", "task"]) {
-            RunKind::Eval
-        } else if has(&["conditions", "subject"]) {
-            RunKind::Monitor
-        } else if has(&["choices", "data"]) {
-            RunKind::Screen
-        } else if has(&["run", "judge", "trait"]) {
-            RunKind::Rescore
-        } else {
-            RunKind::Other
-        };
+        let fits = |(_, keys): &&(RunKind, &[&str])| keys.iter().all(|key| table.contains_key(*key));
+        let kind = KEYS.iter().find(fits).map_or(RunKind::Other, |(kind, _)| *kind);
         Some(Self { kind, table })
     }
 
@@ -216,15 +192,6 @@ impl RunConfig {
         let columns = head.lines().next()?.split(',');
         let mut scores = columns.filter_map(|column| column.strip_suffix("_low"));
         scores.find(|name| *name != "coherence").map(quoted)
-    }
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=@,:".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
