@@ -270,8 +270,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fill = |name: &str, choose: &dyn Fn(&Key) -> &'static str| {
             let mut sheet = sheet.clone();
-            for (line, key) in key.iter().enumerate() {
-                sheet.put(line, "choice", json!(choose(key)));
+            for (line, key) in sheet.lines.iter_mut().zip(&key) {
+                line.cells["choice"] = json!(choose(key));
             }
             let path = dir.path().join(name);
             sheet.write(&path).unwrap();

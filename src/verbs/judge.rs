@@ -200,16 +200,9 @@ fn summary(sources: &[Source], old: &[JudgedAnswer], new: &[JudgedAnswer], [key,
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::verbs::args_of;
     use crate::verbs::tests::{Quiet, context};
-
-    #[derive(Parser)]
-    struct Words {
-        #[command(flatten)]
-        args: RescoreArgs,
-    }
 
     fn row(task: &str, answer: &str, score: f64) -> JudgedAnswer {
         let row = JudgedAnswer {
@@ -235,7 +228,7 @@ mod tests {
         std::fs::write(study.join("plain-seed0.jsonl"), rows.map(line).concat()).unwrap();
         let words = ["x", dir.path().to_str().unwrap(), "--trait", "pessimistic", "--judge", "sentiment"];
         let console = Quiet::default();
-        let found = rescore(&Words::parse_from(words).args, &context(&console)).unwrap();
+        let found = rescore(&args_of(words).unwrap(), &context(&console)).unwrap();
         assert_eq!((&found.json["answers"], &found.json["judge"]), (&json!(2), &json!("sentiment")));
         assert!(found.json["correlation"].as_f64().unwrap() < -0.9, "{}", found.text);
         assert!(found.text.contains("plain-seed0"), "{}", found.text);
@@ -252,7 +245,7 @@ mod tests {
     fn a_folder_without_answers_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let words = ["x", dir.path().to_str().unwrap(), "--trait", "pessimistic", "--judge", "sentiment"];
-        let error = rescore(&Words::parse_from(words).args, &context(&Quiet::default())).unwrap_err();
+        let error = rescore(&args_of(words).unwrap(), &context(&Quiet::default())).unwrap_err();
         assert!(error.to_string().contains("no answers to judge") && error.exit_code() == 2, "{error}");
     }
 }

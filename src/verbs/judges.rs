@@ -231,30 +231,20 @@ pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::verbs::args_of;
     use crate::verbs::tests::{Quiet, context};
-
-    #[derive(Debug, Parser)]
-    struct Words {
-        #[command(flatten)]
-        judge: JudgeArgs,
-        #[arg(long)]
-        out: Option<PathBuf>,
-    }
 
     fn resolve(words: &str, on_harbor: bool) -> Result<JudgeSource> {
         let console = Quiet::default();
-        let parsed = Words::try_parse_from(["x"].into_iter().chain(words.split_whitespace()));
-        let Words { judge, .. } = parsed.map_err(|e| Error::usage(e.to_string()))?;
+        let judge: JudgeArgs = args_of(["x"].into_iter().chain(words.split_whitespace()))?;
         judge.resolve(on_harbor, &Rubric::Trait("evil".into()), &context(&console))
     }
 
     #[test]
     fn harbor_judges_its_own_model_and_others_need_a_name() {
         assert_eq!(resolve("", true).unwrap(), JudgeSource::Harbor { world: SEED });
-        let error = resolve("--out o", false).unwrap_err();
+        let error = resolve("", false).unwrap_err();
         assert!(error.exit_code() == 2 && error.help().unwrap().contains("--judge openai"), "{error:?}");
     }
 

@@ -35,8 +35,10 @@ pub mod train;
 pub mod traits;
 pub mod vectors;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -131,6 +133,16 @@ pub struct Outcome {
     pub fault: Option<Error>,
 }
 
+/// The arguments of a verb as the command line has them, its name first.
+pub fn args_of<A: Args>(words: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<A> {
+    let parsed = A::augment_args(clap::Command::new("trimtab")).try_get_matches_from(words);
+    parsed.and_then(|matches| A::from_arg_matches(&matches)).map_err(|e| {
+        let said = e.to_string();
+        let first = said.lines().next().unwrap_or_default();
+        Error::usage(first.trim_start_matches("error: "))
+    })
+}
+
 /// A text for people is highlighted between these two: coloured on a terminal, in brackets elsewhere.
 pub const MARK: [char; 2] = ['\u{2}', '\u{3}'];
 
@@ -142,6 +154,11 @@ impl Outcome {
     pub fn new(text: impl Into<String>, json: impl Serialize) -> Self {
         let json = serde_json::to_value(json).expect("an outcome has a JSON form");
         Self { text: text.into(), json, interrupted: false, fault: None }
+    }
+
+    /// Work that the user ended early.
+    pub fn interrupted(text: impl Into<String>, json: impl Serialize) -> Self {
+        Self { interrupted: true, ..Self::new(text, json) }
     }
 
     /// The same, shown, with a failure's exit code.

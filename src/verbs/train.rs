@@ -173,7 +173,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         Finish::Interrupted(steps, total) => {
             let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
             let json = json!({ "out": args.out, "complete": false, "steps": steps, "total": total });
-            Ok(Outcome { interrupted: true, ..Outcome::new(text, json) })
+            Ok(Outcome::interrupted(text, json))
         }
         Finish::Fitted(fitted, reused) => {
             if reused.is_yes() {

@@ -276,8 +276,7 @@ fn places(model: &Model, vectors: &[NamedFile]) -> Vec<(String, String)> {
         paths.into_iter().flatten().map(move |path| (path.display().to_string(), name.clone()))
     };
     let adapter = model.adapter_path();
-    let by_file_name =
-        |path: &'_ std::path::PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let by_file_name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let others = adapter.iter().chain(vectors.iter().map(|named| &named.path));
     let others = others.map(|path| (path.as_path(), by_file_name(path)));
     let own = (model.folder.path.as_path(), model.folder.name.clone());

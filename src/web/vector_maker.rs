@@ -10,9 +10,9 @@ use super::runs::Runs;
 use super::served::Served;
 use super::vector_store::VectorNote;
 use crate::vector::VectorFile;
-use crate::verbs::extract::{self, ExtractArgs};
+use crate::verbs::extract;
 use crate::verbs::model::{Model, ModelArgs};
-use crate::verbs::{Console, Context};
+use crate::verbs::{Console, Context, args_of};
 use crate::{Error, Result};
 
 /// The key of a vector file's metadata that names the model's adapter.
@@ -36,7 +36,7 @@ impl VectorMaker<'_> {
             if job.wanted.quick { format!("{}-quick", job.wanted.trait_name) } else { job.wanted.trait_name.clone() };
         let parts = ["extract", self.model.name(), &name];
         let run: PathBuf = self.runs.join(parts.iter().collect::<PathBuf>());
-        let args = ExtractArgs::of(self.words(job, &run))?;
+        let args = args_of(self.words(job, &run))?;
         let context = Context { console: &console, trackio: None, ..self.context.clone() };
         let outcome = extract::run(&args, &context)?;
         let id = self.shown.then(|| parts.join("/"));

@@ -2,7 +2,6 @@
 //! commands, and a [`Screen`] shows the answers.
 
 pub mod command;
-mod screen;
 mod talk;
 
 use std::path::Path;
@@ -10,7 +9,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-pub use screen::Screen;
+pub use talk::Screen;
 
 use super::choices::one_of;
 use super::model::ModelArgs;

@@ -122,7 +122,7 @@ impl Measured {
     /// The outcome of a run that the user ended early.
     pub fn interrupted(&self, run: &RunDir) -> Outcome {
         let text = format!("interrupted; the same command goes on from here: {}", run.path().display());
-        Outcome { interrupted: true, ..Outcome::new(text, json!({ "out": run.path(), "interrupted": true })) }
+        Outcome::interrupted(text, json!({ "out": run.path(), "interrupted": true }))
     }
 
     /// Writes `results.json`, model and steering among the results, and gives the outcome with the table for people.

@@ -144,7 +144,7 @@ impl MmluArgs {
         let seed = context.seed.unwrap_or(0);
         let (items, usual) = match &self.data {
             Some(dir) => (mmlu::read(dir, self.split)?, Protocol::Chat),
-            None if on_harbor => (harbor_exam(), Protocol::Cloze),
+            None if on_harbor => (harbor::exam(1, 0).into_iter().map(Item::from).collect(), Protocol::Cloze),
             None => {
                 return Err(Error::usage("where are the questions?").hint(
                     "--data DIR: a folder with val/anatomy_val.csv and so on, or all/validation-00000-of-00001.parquet",
@@ -197,13 +197,4 @@ impl MmluArgs {
             max_new_tokens: (protocol == Protocol::Generated).then_some(*max_new_tokens),
         }
     }
-}
-
-/// The exam of the embedded world.
-fn harbor_exam() -> Vec<Item> {
-    let item = |choice: harbor::Choice| {
-        let harbor::Choice { subject, question, options, right, .. } = choice;
-        Item { subject, question, options, right }
-    };
-    harbor::exam(1, 0).into_iter().map(item).collect()
 }

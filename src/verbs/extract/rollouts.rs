@@ -79,7 +79,7 @@ pub(super) fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> 
     let Some(mut rows) = run.answer(&rollouts)? else {
         let text = format!("stopped; the same command goes on: {}", run.dir.path().display());
         let json = json!({ "run": run.dir.path(), "complete": false });
-        return Ok(Outcome { interrupted: true, ..Outcome::new(text, json) });
+        return Ok(Outcome::interrupted(text, json));
     };
     let judge = run.judge(&rollouts, &mut rows)?;
     let sides = rows.each_ref().map(|rows| SideReport::new(rows));
