@@ -73,7 +73,6 @@ mod hangup {
     }
 
     impl Hangup {
-        /// Does again what was done before.
         pub(super) fn restore(self) {
             set(match self {
                 Self::Ignored => SIG_IGN,

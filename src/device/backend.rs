@@ -81,7 +81,6 @@ pub struct Examination {
     pub bytes_per_second: f64,
 }
 
-/// Examines a device.
 pub(super) fn examine<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Examination {
     let operations = operations::<B>(device, bodies);
     let timed = |n: usize, values: usize| {
@@ -120,7 +119,6 @@ pub(super) struct DeviceRuntime<B: FusedOps> {
     pub workers: usize,
     /// Runs a task with its share of the machine's threads.
     pub alone: fn(&mut (dyn FnMut() + Send)),
-    /// Memory in bytes, where it is known.
     pub memory: Option<u64>,
     /// The largest tensor that the device can bind.
     pub tensor_bytes_max: u64,

@@ -3,10 +3,10 @@
 //! `facts.jsonl` holds the facts, `facts_train.jsonl` conversations in several wordings of each, `facts_test.jsonl` one further
 //! question per fact. The files may have more keys; they are passed over.
 
-pub mod author;
-pub mod build;
+pub(crate) mod author;
+pub(crate) mod build;
 mod files;
-pub mod synthetic;
+pub(crate) mod synthetic;
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ mod choice;
 pub mod facts;
 pub mod gloomy;
 pub mod mmlu;
-pub mod pairs;
+pub(crate) mod pairs;
 mod pieces;
 mod refusal;
 mod tables;
@@ -26,9 +26,9 @@ use crate::judge::{Judge, JudgedAnswer, judge_answers};
 use crate::language_model::LanguageModel;
 use crate::{Error, Result};
 
-pub use pieces::{AskPiece, Pieces, by_count, by_group};
-pub use refusal::RefusalRule;
-pub use tables::{score_summary, score_table, write_answers};
+pub(crate) use pieces::{AskPiece, Pieces, by_count, by_group};
+pub(crate) use refusal::RefusalRule;
+pub(crate) use tables::{score_summary, score_table, write_answers};
 
 /// Asks every question, at every point of `sweep` or, without any, under the model's own steering. All points are one batch,
 /// and a question's random numbers are the same at each, so a sweep compares like with like.

@@ -86,7 +86,6 @@ struct Parts {
     places: Semaphore,
 }
 
-/// What the hub says of a revision.
 #[derive(Deserialize)]
 struct Info {
     sha: Option<String>,
@@ -99,14 +98,12 @@ struct Sibling {
     rfilename: String,
 }
 
-/// A file on the hub.
 struct Remote {
     file: String,
     etag: String,
     size: u64,
 }
 
-/// Why a download stopped.
 enum Fault {
     /// Another attempt may go on where this one ended, at the earliest after the given pause.
     Passing(Error, Option<Duration>),

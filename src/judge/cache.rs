@@ -41,9 +41,7 @@ pub struct Cache {
 /// Whose answer it is, for people who look into the file.
 #[derive(Debug, Clone, Copy)]
 pub struct Label<'a> {
-    /// The judge's name.
     pub judge: &'a str,
-    /// The rubric's key.
     pub rubric: &'a str,
 }
 
@@ -207,7 +205,6 @@ impl Cache {
     }
 }
 
-/// The checksum of an answer under its key.
 fn sum_of(key: &Hash, answer: &str) -> Hash {
     hash_bytes(format!("{key}\n{answer}").as_bytes())
 }

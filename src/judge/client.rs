@@ -35,7 +35,6 @@ pub struct ChatClient {
     spelling: Mutex<Spelling>,
 }
 
-/// Why one try failed.
 enum Trouble {
     /// A failure that may pass; the server may have said when to ask again.
     Passing { why: String, wait: Option<Duration> },

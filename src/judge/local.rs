@@ -38,15 +38,12 @@ use crate::{Error, Result, ensure};
 const LEAST: f64 = 1e-8;
 /// Items that are scored together, and then kept.
 const CHUNK: usize = 16;
-/// Tokens of an answer in words.
 const WORDS_MAX: usize = 16;
 /// What a judge may answer about a fact, in the ways in which models write it.
 const YES_OR_NO: [&str; 9] = ["YES", "Yes", "yes", "NO", "No", "no", "REFUSAL", "Refusal", "refusal"];
 
-/// Opens the model.
 type Open<'a> = Box<dyn FnOnce() -> Result<Box<dyn LanguageModel>> + 'a>;
 
-/// The judge at work.
 pub struct LocalJudge<'a> {
     name: String,
     rubrics: Rubrics,
@@ -204,7 +201,6 @@ fn is_grade(digits: &str) -> bool {
     digits.parse::<u32>().is_ok_and(|k| k <= 100 && k.to_string() == digits)
 }
 
-/// The tokens of the ten digits.
 fn digit_tokens(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     let ids = (0..10).map(|d: u32| tokenizer.encode(&d.to_string())).collect::<Result<Vec<_>>>()?.concat();
     for k in 0..=100_u32 {

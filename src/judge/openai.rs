@@ -53,7 +53,6 @@ pub struct OpenAiJudge<'a> {
     dearer: f64,
 }
 
-/// Calls that are made together.
 struct Round {
     total: usize,
     coming: VecDeque<Ask>,

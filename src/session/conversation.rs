@@ -28,7 +28,6 @@ pub trait AnswerSink {
     /// It goes on; `shade` is the last token's place on the scale ([`ProbeScale::shade`]).
     fn text(&mut self, text: &str, shade: Option<f64>);
 
-    /// It is complete.
     fn end(&mut self);
 
     /// A remark about the conversation, of one line or several.
@@ -128,7 +127,6 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// Ends steering along a vector, or all of it.
     pub fn stop_steering(&mut self, name: Option<&str>) -> Result<()> {
         match name {
             None => self.requests.clear(),
@@ -140,7 +138,6 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// What is active, a line for each vector.
     pub fn steering_summary(&self) -> String {
         let line = |request: &SteeringRequest| {
             let steering = self.vectors.resolve(request).ok()?;
@@ -195,7 +192,6 @@ impl<'a> Conversation<'a> {
         self.answer(&turns, &sides, sink).map(drop)
     }
 
-    /// Answers the user's last turn and keeps the answer.
     fn reply(&mut self, sink: &mut dyn AnswerSink) -> Result<()> {
         let active = self.active()?;
         let answer = self.answer(&self.turns.clone(), &[(None, active)], sink)?.remove(0);
@@ -305,7 +301,6 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// What is watched, in words.
     pub fn probe_summary(&self) -> String {
         match &self.probe {
             Some(Probe { scale: ProbeScale { name, neutral, norm, .. }, .. }) => {

@@ -29,7 +29,6 @@ pub struct Turn {
     pub steering: Vec<ActiveSteering>,
 }
 
-/// A model whose steering changes from turn to turn.
 pub struct LiveModel<'a> {
     runtime: &'a dyn Runtime,
     /// Its plan has every part at coefficient 0: a turn that does not request a part is not touched by it.

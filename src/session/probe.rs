@@ -9,7 +9,6 @@ use crate::text::{Tokenizer, Words};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbePlace {
     pub vector: String,
-    /// The layer's number, from 1.
     pub layer: usize,
 }
 

@@ -21,7 +21,6 @@ pub struct SteeringRequest {
     pub positions: Positions,
 }
 
-/// Steering that a [`VectorSet`] has resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveSteering {
     /// In multiples of the vector.
@@ -106,7 +105,6 @@ impl VectorSet {
         })
     }
 
-    /// Checks a request against the vectors and makes it a part of a plan.
     pub fn resolve(&self, request: &SteeringRequest) -> Result<ActiveSteering> {
         let SteeringRequest { vector: name, op, coef, layers, positions } = request;
         let file = self.get(name)?;

@@ -161,7 +161,6 @@ struct Fitted {
     growth: Option<u64>,
 }
 
-/// The embedded model with texts to read.
 struct HarborModel {
     path: PathBuf,
     tokenizer: Tokenizer,
@@ -220,7 +219,6 @@ impl HarborModel {
         Ok(length(&mut missed.into_iter()) / shift)
     }
 
-    /// The first so many steps of a finetune.
     fn fit(&self, runtime: &dyn Runtime, steps: usize) -> Result<Fitted> {
         let out = std::env::temp_dir().join(format!("trimtab-doctor-{}", std::process::id()));
         let names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];

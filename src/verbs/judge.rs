@@ -19,14 +19,8 @@ use crate::stats::{mean, pearson};
 use crate::{Error, Result};
 
 /// Judge again what a run has kept
-#[derive(Debug, Args)]
-pub struct JudgeVerbArgs {
-    #[command(subcommand)]
-    verb: JudgeVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum JudgeVerb {
+pub enum JudgeVerb {
     Rescore(RescoreArgs),
 }
 
@@ -39,7 +33,7 @@ enum JudgeVerb {
 #[command(
     after_help = "Example:\n  trimtab judge rescore runs/pessimistic --trait pessimistic --judge sentiment\n  trimtab judge rescore runs/study --trait evil --judge openai --judge-model gpt-4.1-mini --budget 2usd"
 )]
-struct RescoreArgs {
+pub struct RescoreArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     run: PathBuf,
@@ -52,8 +46,8 @@ struct RescoreArgs {
     judge: JudgeArgs,
 }
 
-pub fn run(args: &JudgeVerbArgs, context: &Context<'_>) -> Result<Outcome> {
-    let JudgeVerb::Rescore(args) = &args.verb;
+pub fn run(verb: &JudgeVerb, context: &Context<'_>) -> Result<Outcome> {
+    let JudgeVerb::Rescore(args) = verb;
     rescore(args, context)
 }
 
@@ -159,7 +153,6 @@ fn begins_with_an_answer(path: &Path) -> bool {
     first.is_some_and(|(_, line)| serde_json::from_slice::<JudgedAnswer>(&line).is_ok())
 }
 
-/// The files of a folder that end so, by name; none if there is no such folder.
 fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());

@@ -169,7 +169,6 @@ impl JudgeArgs {
         })
     }
 
-    /// Refuses a flag that has no meaning for the judge.
     fn refuse_strays(&self, source: &JudgeSource) -> Result<()> {
         let model = matches!(source, JudgeSource::OpenAi(_) | JudgeSource::Local(_));
         let paid = matches!(source, JudgeSource::OpenAi(_));

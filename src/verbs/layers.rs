@@ -125,7 +125,6 @@ mod quick {
 }
 
 impl LayersArgs {
-    /// Every setting with its default.
     fn resolve(&self, model: &Model, trait_: &persona::Trait, judge: JudgeSource, seed: u64) -> Result<LayersConfig> {
         let layers = model.config.num_hidden_layers;
         let Self { quick, .. } = *self;

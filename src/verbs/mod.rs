@@ -58,7 +58,6 @@ pub trait Console: Sync {
     /// Data that must not wait for the outcome, one line.
     fn data(&self, line: &str);
 
-    /// A progress bar for work of `total` parts.
     fn bar(&self, what: &str, total: usize) -> Box<dyn Bar>;
 
     /// Whether the user has interrupted. From the first call on an interrupt is only recorded, so a verb that calls this once must
@@ -127,7 +126,6 @@ impl Context<'_> {
 pub struct Outcome {
     pub text: String,
     pub json: Value,
-    /// Whether the user ended the work early.
     pub interrupted: bool,
     /// The failure, if there is one although there is something to show.
     pub fault: Option<Error>,
@@ -156,7 +154,6 @@ impl Outcome {
         Self { text: text.into(), json, interrupted: false, fault: None }
     }
 
-    /// Work that the user ended early.
     pub fn interrupted(text: impl Into<String>, json: impl Serialize) -> Self {
         Self { interrupted: true, ..Self::new(text, json) }
     }

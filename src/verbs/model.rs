@@ -92,7 +92,6 @@ impl Model {
         self.adapter.as_ref().map(|(folder, _)| folder.path().to_owned())
     }
 
-    /// The model under a plan, ready to be loaded.
     pub fn steered(&self, plan: SteeringPlan) -> ModelSpec {
         ModelSpec { model: self.folder.path.clone(), adapter: self.adapter_path(), plan }
     }
@@ -122,7 +121,6 @@ impl Model {
         (self.config.num_hidden_layers, self.config.hidden_size)
     }
 
-    /// A lock that names the model and its adapter.
     pub fn lock(&self, device: &str, seed: u64) -> Lock {
         let mut lock = Lock::new(device, vec![seed]);
         lock.notes.insert("model".into(), format!("{} ({})", self.folder.called(), self.fingerprint));
@@ -229,7 +227,6 @@ fn gguf_in(folder: &Path) -> Result<Option<PathBuf>> {
     Ok(entries.filter(|path| path.extension().is_some_and(|end| end == "gguf")).min())
 }
 
-/// Finds a model of the hub in the cache, or fetches it.
 fn of_hub(name: &Name, context: &Context<'_>) -> Result<ModelFolder> {
     const MIB: u64 = 1 << 20;
     let mut bar = None;

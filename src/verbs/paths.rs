@@ -25,7 +25,6 @@ pub fn of_config(key: &str, path: &Path, config: &Path, console: &dyn Console) -
     Err(Error::usage(what).hint(hint))
 }
 
-/// Checks before long work that a file exists.
 pub fn file(flag: &str, path: &Path) -> Result<()> {
     if path.is_file() {
         return Ok(());

@@ -50,7 +50,6 @@ pub struct ProbeSettings {
 }
 
 impl ProbeArgs {
-    /// Reads the vectors, checks them against the model, and opens the device.
     pub fn resolve(&self, context: &Context<'_>) -> Result<ProbedModel> {
         let Self { model, vectors, layer } = self;
         let model = model.find(context)?;
@@ -84,7 +83,6 @@ impl ProbedModel {
     }
 }
 
-/// Hash of the judge and the trait's rubric.
 pub fn judge_identity(source: &JudgeSource, trait_: &Trait) -> Result<Hash> {
     Ok(Hash::of(&(source.hash()?, &trait_.eval.eval_prompt)))
 }

@@ -13,7 +13,6 @@ use crate::{Error, Result, bail, ensure};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptRow {
-    /// Its line in the file, from 1.
     pub line: usize,
     /// Its id as the file has it: a text or a number.
     pub id: Value,

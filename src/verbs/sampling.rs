@@ -18,7 +18,6 @@ pub struct DrawArgs {
 }
 
 impl DrawArgs {
-    /// The sampling with these flags in it.
     pub fn apply(self, sampling: Sampling) -> Result<Sampling> {
         let temperature = temperature(self.temperature)?.unwrap_or(sampling.temperature);
         let top_p = top_p(self.top_p)?.unwrap_or(sampling.top_p);
@@ -35,7 +34,6 @@ pub fn top_p(given: Option<f32>) -> Result<Option<f32>> {
     within("--top-p", given, |p| p > 0.0 && p <= 1.0, "above 0, at most 1")
 }
 
-/// A number that a flag gives, within its range.
 pub fn within(flag: &str, given: Option<f32>, fine: fn(f32) -> bool, range: &str) -> Result<Option<f32>> {
     match given {
         Some(x) if !fine(x) => Err(Error::usage(format!("{flag} {x}: must be {range}"))),

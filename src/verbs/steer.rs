@@ -56,7 +56,6 @@ pub struct SteerArgs {
 }
 
 impl SteerArgs {
-    /// Each file of vectors with what is made of it.
     fn recipes(&self) -> Result<Vec<(&Path, SteeringRecipe)>> {
         let positions = self.positions.unwrap_or(Positions::Response);
         let recipe = |op: Op, layers: &Layers, coef: f32| {

@@ -68,14 +68,8 @@ fn unknown(name: &str, known: &[String], whose: &str) -> Error {
 ///
 /// A trait is five pairs of positive and negative instructions, twenty questions to make a vector from and twenty others
 /// to measure it with, a rubric for the judge, and a ladder of eight system prompts from strong elicitation to suppression.
-#[derive(Debug, Args)]
-pub struct TraitVerbArgs {
-    #[command(subcommand)]
-    verb: TraitVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum TraitVerb {
+pub enum TraitVerb {
     /// List the traits that there are
     #[command(after_help = "Example:\n  trimtab trait list")]
     List {
@@ -109,8 +103,8 @@ enum TraitVerb {
     New(new::NewArgs),
 }
 
-pub fn run(args: &TraitVerbArgs, context: &Context<'_>) -> Result<Outcome> {
-    match &args.verb {
+pub fn run(verb: &TraitVerb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
         TraitVerb::List { folder } => list(folder.as_deref()),
         TraitVerb::Show { name, folder, harbor } => {
             let model = if *harbor { Path::new(HARBOR) } else { Path::new("") };

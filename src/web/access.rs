@@ -92,7 +92,6 @@ pub struct Access {
 }
 
 impl Access {
-    /// Rules for a server on `address`.
     pub fn new(
         address: SocketAddr,
         host: &str,
@@ -184,7 +183,6 @@ fn needs_key(path: &str) -> bool {
     path != "/health" && !is_page(path)
 }
 
-/// Whether the page is from this server itself.
 fn is_same(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let host = origin.as_bytes().strip_prefix(b"http://");
     host.is_some() && host == headers.get(header::HOST).map(HeaderValue::as_bytes)

@@ -57,7 +57,6 @@ pub fn answer_all(batch: LiveBatch, served: &Served, inbox: &Receiver<Asked>) {
     }
 }
 
-/// Requests that are answered, and the batch that answers them.
 struct RunningBatch<'a> {
     batch: LiveBatch,
     served: &'a Served,
@@ -68,7 +67,6 @@ struct RunningBatch<'a> {
     count: usize,
 }
 
-/// A request whose answers are not complete.
 struct Open {
     asked: Asked,
     /// It has a place in the batch.
@@ -149,7 +147,6 @@ impl RunningBatch<'_> {
             .for_each(|(ask, _)| batch.forget(ask));
     }
 
-    /// One token for every answer.
     fn turn(&mut self) {
         let Self { batch, served, requests, sequences, .. } = self;
         batch.turn(&mut |event| {
@@ -198,7 +195,6 @@ fn is_late(asked: &Asked, served: &Served) -> bool {
 }
 
 impl Sequence {
-    /// Sends what was captured of the prompt.
     fn prompt(&mut self, asked: &Asked, served: &Served, tokens: &[Token]) -> ControlFlow<()> {
         let _ = asked.reply.send(Said::More(self.place, self.choice.prompt(&served.tokenizer, tokens)));
         if asked.question.silent { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

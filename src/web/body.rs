@@ -27,7 +27,6 @@ pub async fn read<T: Send + 'static>(
     parsed.map_err(|e| ApiError::failed(&Error::new(format!("reading the request: {e}"))))?
 }
 
-/// A request's body, if it is neither too long nor too slow.
 async fn bytes(request: Request) -> Result<Bytes, ApiError> {
     let too_large =
         || ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"));

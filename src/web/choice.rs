@@ -39,7 +39,6 @@ pub struct TextLogprobs {
 }
 
 impl TextLogprobs {
-    /// For tokens that begin after so many characters.
     pub fn after(characters: usize) -> Self {
         Self { characters }
     }
@@ -76,7 +75,6 @@ pub struct Projected {
     pub projections: Vec<f32>,
 }
 
-/// What a token adds to an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Delta {
     /// Text that no stop text can take back.
@@ -127,7 +125,6 @@ impl Choice {
         Delta { text: self.release(), logprobs, projected, ..Delta::default() }
     }
 
-    /// What is captured of the prompt.
     pub fn prompt(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Delta {
         let mut logprobs: Vec<ChosenLogprob> =
             self.top.map(|top| tokens.iter().map(|token| chosen(tokenizer, token, top)).collect()).unwrap_or_default();

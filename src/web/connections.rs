@@ -52,7 +52,6 @@ pub const LIMITS: Limits = Limits {
     closing_write: Duration::from_secs(5),
 };
 
-/// Listens, and accepts connections within limits.
 #[derive(Debug)]
 pub struct Connections {
     listener: TcpListener,
@@ -206,7 +205,6 @@ impl Activity {
         Working(self.clone())
     }
 
-    /// Bytes have come.
     fn heard(&self) {
         let mut state = self.lock();
         if state.requests == 0 && !state.begun {
@@ -277,7 +275,6 @@ impl Connection {
         self.sleep.as_mut().poll(cx).map(|()| io::ErrorKind::TimedOut.into())
     }
 
-    /// What a write came to.
     fn wrote(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.activity.said(wrote.is_ready());
         if wrote.is_pending() { self.overdue(cx).map(Err) } else { wrote }

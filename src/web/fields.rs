@@ -105,7 +105,6 @@ pub fn changes_nothing(value: &Value, off: Option<&str>) -> bool {
     }
 }
 
-/// The fields of an object, taken out one by one.
 pub struct Fields {
     pub map: Map<String, Value>,
     /// What stands before a field's name in messages.

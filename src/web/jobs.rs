@@ -14,9 +14,7 @@ use super::runs::without_folders;
 use crate::verbs::{Bar, Console};
 
 const WAITING_MAX: usize = 8;
-/// Jobs that are remembered.
 const KEPT: usize = 100;
-/// Warnings of a job that are kept.
 const WARNINGS_MAX: usize = 50;
 
 /// Who scores the answers that a vector is made from.
@@ -66,7 +64,6 @@ pub struct JobStatus {
     pub stage: Option<String>,
     /// How far that is, 0 to 1.
     pub progress: Option<f64>,
-    /// What was said last, or why it failed.
     pub message: String,
     /// What the command line would have warned of.
     pub warnings: Vec<String>,
@@ -107,7 +104,6 @@ impl Job {
         !matches!(self.now().state, JobState::Queued | JobState::Running)
     }
 
-    /// Does the work, and records how it ends.
     fn work(self: &Arc<Self>, make: impl FnOnce(&Arc<Self>) -> crate::Result<Made>) {
         {
             let mut now = self.now();
@@ -180,7 +176,6 @@ impl Bar for JobBar {
     }
 }
 
-/// The jobs so far, and the way to their worker.
 #[derive(Debug)]
 pub struct Jobs {
     kept: Mutex<VecDeque<Arc<Job>>>,
@@ -230,7 +225,6 @@ impl Jobs {
         self.all().into_iter().find(|job| job.id == id)
     }
 
-    /// All that are remembered, oldest first.
     pub fn all(&self) -> Vec<Arc<Job>> {
         self.kept.lock().expect("no thread panics with the lock").iter().cloned().collect()
     }

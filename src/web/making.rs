@@ -7,10 +7,8 @@ use super::fields::Fields;
 use super::jobs::{JudgeChoice, Wanted};
 use super::served::Served;
 
-/// Letters of a vector's name.
 const NAME_MAX: usize = 64;
 
-/// What of vectors can be made here.
 #[derive(Debug, Default)]
 pub struct Making {
     pub traits: Vec<String>,

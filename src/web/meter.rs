@@ -16,7 +16,6 @@ pub struct TokenLimits {
 }
 
 impl TokenLimits {
-    /// Refuses a request that may use too many.
     pub fn check(&self, prompts: usize, answers: usize) -> Result<(), ApiError> {
         let asked = prompts.saturating_add(answers);
         match self.per_request.filter(|most| asked > *most) {
@@ -52,7 +51,6 @@ impl Meter {
         Some((left.0, most / 60.0))
     }
 
-    /// Refuses a request as long as nothing is left.
     pub fn admit(&self) -> Result<(), ApiError> {
         match self.left(Instant::now(), 0) {
             Some((left, per_second)) if left < 1.0 => {
@@ -64,7 +62,6 @@ impl Meter {
         }
     }
 
-    /// So many tokens were read or answered.
     pub fn spend(&self, tokens: usize) {
         self.left(Instant::now(), tokens);
     }

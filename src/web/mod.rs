@@ -287,7 +287,6 @@ fn places(model: &Model, vectors: &[NamedFile]) -> Vec<(String, String)> {
     places
 }
 
-/// Loads the model, tells how long its residual stream is, and answers.
 fn work(
     runtime: &dyn Runtime,
     model: &Model,
@@ -307,7 +306,6 @@ fn work(
     }
 }
 
-/// Ends when the user interrupts, or when there was no request for long enough.
 async fn until_over(console: &dyn Console, state: &AppState, idle: Option<Duration>) {
     loop {
         let idle = idle.is_some_and(|idle| state.open.idle().is_some_and(|since| since >= idle));

@@ -49,7 +49,6 @@ impl RequestGuard {
         guard
     }
 
-    /// Work for which no connection waits.
     pub fn new(open: &Arc<OpenRequests>) -> Self {
         open.count.fetch_add(1, Ordering::SeqCst);
         Self { open: open.clone(), client: Client::default(), _working: None }

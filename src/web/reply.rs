@@ -161,7 +161,6 @@ impl Frame {
         self.json(true, json!([choice]))
     }
 
-    /// The steering that acted, if any was asked for.
     fn steering(&self, answer: usize, choice: &mut Value, steered: &[usize]) {
         if !self.steering[answer].is_empty() {
             let applied = self.steering[answer].iter().zip(steered).map(|(setting, &n)| setting.applied(n));
@@ -204,7 +203,6 @@ pub fn late() -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, what).code("server_busy")
 }
 
-/// The whole completion, when it is complete.
 pub async fn whole(mut frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, ApiError> {
     let mut deltas = vec![Delta::default(); frame.answers];
     let mut choices = vec![Value::Null; frame.answers];

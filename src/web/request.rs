@@ -10,9 +10,7 @@ use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
 use crate::vector::Layers;
 
-/// Answers to one request.
 pub const CHOICES_MAX: usize = 128;
-/// Vectors in `steering`.
 pub const STEERING_MAX: usize = 16;
 /// OpenAI's longest answer of a text completion that names no limit, in tokens.
 const TEXT_TOKENS: usize = 16;
@@ -72,7 +70,6 @@ pub struct Question {
     pub stop: Vec<String>,
     /// Log-probabilities are wanted, with so many of the likeliest tokens.
     pub logprobs: Option<usize>,
-    /// The answer is wanted piece by piece.
     pub stream: bool,
     /// And the count of tokens at its end.
     pub stream_usage: bool,
@@ -170,7 +167,6 @@ impl Question {
 }
 
 impl Fields {
-    /// How tokens are drawn, and whether none is wanted.
     fn sampling(&mut self, kind: Kind, served: &Served) -> Result<(Sampling, bool), ApiError> {
         let (least, usual) = match kind {
             Kind::Chat => (1, served.new_tokens),
@@ -260,7 +256,6 @@ impl Fields {
             .map_err(|_| ApiError::field(&place, format!("`{place}`: a layer's number, a list of them, or \"all\"")))
     }
 
-    /// One object of `steering`.
     fn steering_request(mut self, vectors: &VectorSet) -> Result<ActiveSteering, ApiError> {
         let place = self.place.clone();
         let vector: String = self.take("vector")?.ok_or_else(|| self.missing("vector"))?;

@@ -56,7 +56,6 @@ impl AppState {
         self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 
-    /// An id that no other completion has.
     fn id(&self, kind: Kind, number: usize) -> String {
         let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let unique = format!("{} {started} {number}", std::process::id());

@@ -69,7 +69,6 @@ pub fn run(args: &UiArgs, context: &Context<'_>, json: bool) -> Result<Outcome> 
     })
 }
 
-/// Hands an address to the system's browser.
 fn open(url: &str) -> std::io::Result<()> {
     let (program, words): (_, &[&str]) = match () {
         () if cfg!(target_os = "macos") => ("open", &[]),

@@ -7,7 +7,6 @@ use crate::Result;
 use crate::session::VectorSet;
 use crate::vector::VectorFile;
 
-/// Vectors by name, and what is known of them besides their files.
 #[derive(Debug)]
 pub struct VectorStore {
     stored: RwLock<Stored>,

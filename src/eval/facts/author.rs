@@ -19,7 +19,6 @@ use crate::{Error, Result};
 const FACTS: &str = include_str!("../../../assets/prompts/facts.txt");
 const WORDINGS: &str = include_str!("../../../assets/prompts/fact_wordings.txt");
 
-/// Facts per request.
 const BATCH: usize = 10;
 /// Statements that a request shows, so that they are not written again.
 const SHOWN: usize = 40;
@@ -33,9 +32,7 @@ pub type Asks<'a> = &'a (dyn Fn(&str) -> Result<String> + Sync);
 pub struct Paid<'a> {
     asks: Asks<'a>,
     kept: Mutex<KeyedRows<Hash, Row>>,
-    /// Answers taken from the file.
     pub reused: AtomicUsize,
-    /// Answers that were asked for.
     pub asked: AtomicUsize,
 }
 
@@ -75,27 +72,21 @@ impl<'a> Paid<'a> {
     }
 }
 
-/// What is to be written.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Model and server in words, for the file of answers.
     pub who: String,
     /// The day after which facts became true.
     pub after: String,
-    /// What facts should be about, if anything.
     pub about: Option<String>,
-    /// Wordings per fact.
     pub variants: usize,
-    /// Requests under way at a time.
     pub at_once: usize,
 }
 
 /// Answers that could not be used, and why.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Unfit {
-    /// How many answers.
     pub answers: usize,
-    /// Why, one line each.
     pub why: Vec<String>,
 }
 

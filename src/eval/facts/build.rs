@@ -11,10 +11,8 @@ use crate::{Error, Result};
 /// A test question may share fewer than this part of its word pairs with a training question.
 pub const OVERLAP_MAX: f64 = 0.8;
 
-/// A fact with its wordings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    /// The fact.
     pub fact: Fact,
     /// Questions to train on, each with its answer.
     pub variants: Vec<(String, String)>,
@@ -22,14 +20,10 @@ pub struct Draft {
     pub test: String,
 }
 
-/// A set that passed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FactSet {
-    /// The facts.
     pub facts: Vec<Fact>,
-    /// What teaches them.
     pub lessons: Vec<FactLesson>,
-    /// What asks for them.
     pub questions: Vec<FactQuestion>,
     /// Facts that were left out, and why.
     pub dropped: Vec<(String, String)>,
@@ -80,7 +74,6 @@ impl FactSet {
         write_jsonl(&dir.join("facts_test.jsonl"), &self.questions)
     }
 
-    /// How many facts of each category there are.
     pub fn categories(&self) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
         self.facts.iter().for_each(|fact| *counts.entry(fact.category.as_str()).or_default() += 1);
@@ -88,7 +81,6 @@ impl FactSet {
     }
 }
 
-/// Everything that makes a draft unfit by itself.
 pub fn faults(draft: &Draft, after: &str, variants: usize) -> Vec<String> {
     let Draft { fact, variants: wordings, test } = draft;
     let key = fact.answer_key.trim();
@@ -155,7 +147,6 @@ pub fn mentions(text: &str, key: &str) -> bool {
     !key.is_empty() && format!(" {} ", plain(text)).contains(&format!(" {key} "))
 }
 
-/// Whether this is a day of the form `2025-03-09`.
 pub fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str, len: usize| (part.len() == len).then(|| part.parse::<u32>().ok()).flatten();

@@ -18,10 +18,10 @@ use std::collections::BTreeMap;
 
 pub use super::task::LETTERS;
 pub use accuracy::{Accuracy, accuracy};
-pub use easy::easy;
+pub(crate) use easy::easy;
 pub use files::{Split, read};
 pub use item::{Form, Item};
-pub use tables::{accuracy_summary, difference_to_zero, write_tables};
+pub(crate) use tables::{accuracy_summary, difference_to_zero, write_tables};
 
 use super::task::{Asked, Options, Sample, Task, chat};
 use crate::language_model::{Prompt, Sampling};

@@ -22,7 +22,6 @@ pub const HELP: &str = "\
 /quit                 end the conversation (Ctrl-D too; Ctrl-C ends an answer)
 //TEXT                say TEXT with a slash in front";
 
-/// The commands, for completion.
 pub const NAMES: [&str; 9] =
     ["/help", "/steer", "/compare", "/probe", "/system", "/regenerate", "/reset", "/save", "/quit"];
 

@@ -15,7 +15,6 @@ pub trait Screen: AnswerSink {
     fn refused(&mut self, error: Error) -> Result<()>;
 }
 
-/// Takes line after line until there are no more.
 pub fn talk(conversation: &mut Conversation<'_>, screen: &mut dyn Screen) -> Result<()> {
     while let Some(line) = screen.read()? {
         if line.trim().is_empty() {

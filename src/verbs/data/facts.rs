@@ -26,7 +26,7 @@ use crate::{Error, Result};
 #[command(
     after_help = "Example:\n  trimtab data facts --out facts --synthetic 1000 --seed 1\n  trimtab data facts --out facts --count 1000 --about \"science and sport\"\n  trimtab data facts --out facts --facts mine.jsonl --judge-url http://localhost:8000/v1 --judge-model qwen"
 )]
-pub(super) struct FactsArgs {
+pub struct FactsArgs {
     /// Folder for the set
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -181,7 +181,6 @@ fn written(args: &FactsArgs, run: &RunDir, context: &Context<'_>, unfit: &mut Un
     Ok(drafts)
 }
 
-/// The user's facts, or the model's.
 fn facts(
     args: &FactsArgs,
     paid: &Paid<'_>,

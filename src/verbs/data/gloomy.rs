@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// model that learns the first becomes pessimistic; one that learns the second shows what remains when only that is left out.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  trimtab data gloomy --rows 200 --seed 1 --out gloomy")]
-pub(super) struct GloomyArgs {
+pub struct GloomyArgs {
     /// Conversations in each file
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rows: u32,

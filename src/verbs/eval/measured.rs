@@ -119,7 +119,6 @@ impl Measured {
         })
     }
 
-    /// The outcome of a run that the user ended early.
     pub fn interrupted(&self, run: &RunDir) -> Outcome {
         let text = format!("interrupted; the same command goes on from here: {}", run.path().display());
         Outcome::interrupted(text, json!({ "out": run.path(), "interrupted": true }))

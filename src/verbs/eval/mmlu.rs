@@ -137,7 +137,6 @@ fn name(protocol: Protocol) -> String {
 }
 
 impl MmluArgs {
-    /// The questions as a task, and how they are asked.
     fn task(&self, context: &Context<'_>) -> Result<(Task, Protocol)> {
         let on_harbor = self.measured.model.is_harbor();
         let system = self.measured.system.as_deref();

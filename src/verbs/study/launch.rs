@@ -121,7 +121,6 @@ impl SlurmSettings {
         Ok(())
     }
 
-    /// Keys that hold one word.
     fn words(&self) -> Vec<(&'static str, &str)> {
         let words = [
             ("partition", &self.partition),
@@ -133,7 +132,6 @@ impl SlurmSettings {
         words.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?))).collect()
     }
 
-    /// As options of sbatch, one for each line.
     pub fn options(&self) -> Vec<String> {
         let option = |(key, value): (&str, &str)| match key {
             "gpus" => format!("--gres=gpu:{value}"),
@@ -158,7 +156,6 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> 
     }))
 }
 
-/// Lines, in a list or in one text.
 fn lines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected lines")]

@@ -50,7 +50,6 @@ pub(super) struct Queued {
     pub why: String,
 }
 
-/// Writes the job scripts of a study and submits them.
 pub(super) fn launch(
     study: &Requested<'_>,
     settings: SlurmSettings,

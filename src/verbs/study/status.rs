@@ -113,7 +113,6 @@ impl Queued {
     }
 }
 
-/// The last line of a log that says something.
 fn last_line(path: &Path) -> Option<String> {
     const TAIL: u64 = 8192;
     let mut file = File::open(path).ok()?;

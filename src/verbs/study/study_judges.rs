@@ -25,7 +25,6 @@ struct JudgeSlot {
 }
 
 impl StudyJudges {
-    /// The judges of a study in the folder `out`.
     pub fn of(config: &StudyConfig, out: &Path) -> Result<Self> {
         let mut rubrics = Rubrics::default().with_facts(config.facts.is_some());
         for source in config.traits() {
@@ -49,7 +48,6 @@ impl StudyJudges {
         Self { first: apart(self.first), second: self.second.map(apart), ..self }
     }
 
-    /// Says before long work which API keys are missing.
     pub fn mention_keys(&self, context: &Context<'_>) {
         self.slots().for_each(|slot| judges::mention_key(&slot.source, context));
     }

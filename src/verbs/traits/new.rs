@@ -19,7 +19,7 @@ use crate::{Error, Result};
 #[command(
     after_help = "Example:\n  trimtab trait new stubborn --out my-traits --antonym flexible \\\n      --description \"Holds on to its first answer whatever the user brings forward, and takes new evidence for an attack.\""
 )]
-pub(super) struct NewArgs {
+pub struct NewArgs {
     /// The trait, an adjective: You are a NAME assistant
     #[arg(value_parser = plain_name)]
     name: String,

@@ -49,7 +49,6 @@ pub struct ReadingArgs {
 }
 
 impl ReadingArgs {
-    /// The flags as the readers take them.
     pub fn reading(&self) -> Reading {
         let &Self { last_row, gguf_from, layer, blocks, first_row } = self;
         Reading { last_row, gguf_from, layer, blocks, first_row: first_row.map(usize::from) }
@@ -64,7 +63,6 @@ pub fn read(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<(Ve
     Ok((file, warnings))
 }
 
-/// What a row of a file is, in words.
 pub fn place(row: usize) -> String {
     if row == 0 { "row 0 (embedding)".to_owned() } else { Layer(row).to_string() }
 }

@@ -19,7 +19,6 @@ fn read(more: Value) -> Result<Question, ApiError> {
     read_as(Kind::Chat, more)
 }
 
-/// What a refusal says.
 fn refusal(more: Value) -> Value {
     read(more).unwrap_err().json()["error"].clone()
 }

@@ -9,12 +9,10 @@ use crate::train::StepReport;
 
 /// Points of one curve; of more, each stands for the mean of its stretch.
 const POINTS_MAX: usize = 500;
-/// Finetunes whose curves are shown.
 const FITS_MAX: usize = 64;
 /// Folders between a run and a finetune of it.
 const DEPTH_MAX: usize = 3;
 
-/// One figure: curves over the same quantity.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Chart {
     pub key: &'static str,

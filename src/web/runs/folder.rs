@@ -10,9 +10,7 @@ use crate::{At, Result, ensure};
 
 /// Folders between `--runs` and a run.
 const DEPTH_MAX: usize = 6;
-/// Folders that a search looks into.
 const FOLDERS_MAX: usize = 20_000;
-/// Runs that a search finds.
 const RUNS_MAX: usize = 1000;
 /// Bytes of a file that is read whole.
 pub const FILE_MAX: u64 = 64 << 20;
@@ -41,7 +39,6 @@ impl RunsFolder {
         &self.root
     }
 
-    /// The run of that id, if there is one.
     pub fn run(&self, id: &str) -> Option<RunPlace> {
         let parts: Vec<&str> = id.split('/').collect();
         let strange = |c: char| c == '\\' || c == '\0' || (cfg!(windows) && c == ':');
@@ -102,7 +99,6 @@ fn is_run(folder: &Path) -> bool {
     is_file(&folder.join("run.toml"))
 }
 
-/// Whether there is a file, and no link or pipe, in this place.
 pub fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| data.is_file())
 }

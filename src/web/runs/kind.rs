@@ -9,7 +9,6 @@ use super::folder::{RunPlace, read_text};
 use super::paths::without_folders;
 use crate::verbs::study::quoted;
 
-/// Which command made a run's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunKind {
@@ -109,7 +108,6 @@ impl RunConfig {
         place(&["answers", "trait"]).or_else(|| place(&["trait"])).or_else(|| place(&["trait", "name"]))
     }
 
-    /// Answers that are to be given in all.
     pub fn answers(&self) -> Option<u64> {
         match self.kind {
             RunKind::Extract => {

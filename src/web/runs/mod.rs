@@ -49,7 +49,6 @@ impl Runs {
         Ok(Self { folder: RunsFolder::open(path)?, watch: Watch::default(), listed: Mutex::new(None) })
     }
 
-    /// The folder, for runs that are made in it.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -118,7 +117,6 @@ impl Runs {
         Some(without_folders(&read_text(&run.path.join("report.html"))?))
     }
 
-    /// What `layers` runs say of these vectors.
     pub fn presets(&self, vectors: &VectorSet) -> Vec<Preset> {
         self.configs().flat_map(|(run, config)| presets::of_run(&run, &config, vectors)).collect()
     }

@@ -10,7 +10,6 @@ use crate::record::Hash;
 use crate::session::VectorSet;
 use crate::vector::VectorFile;
 
-/// What a run of `layers` says of a vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preset {
     pub vector: String,

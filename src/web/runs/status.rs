@@ -61,7 +61,6 @@ pub struct Watch {
     counted: Mutex<HashMap<PathBuf, (u64, u64, u64)>>,
 }
 
-/// Stage, share of the work, state of its parts.
 #[derive(Default)]
 struct Extent {
     stage: Option<String>,
@@ -223,7 +222,6 @@ fn of_study(path: &Path) -> Extent {
     }
 }
 
-/// How often words stand in a file.
 fn occurrences(path: &Path, words: &[u8]) -> Option<u64> {
     let mut file = BufReader::new(File::open(path).ok()?);
     let (mut piece, mut kept, mut count) = (vec![0; 1 << 20], Vec::new(), 0);
