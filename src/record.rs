@@ -30,7 +30,7 @@ pub use hash::{Hash, hash_bytes, hash_file, seed_of};
 pub use hold::{Claim, OutputHold, hold_output, is_held};
 pub use keyed::KeyedRows;
 pub use ledger::Ledger;
-pub use lines::{Lines, Malformed, read_jsonl, refuse_malformed, scan_jsonl, skip_bom};
+pub use lines::{Lines, Malformed, read_jsonl, refuse_malformed, scan_jsonl, skip_bom, write_jsonl};
 pub use objects::scan_objects;
 pub use parquet::{is_parquet, scan_parquet};
 pub use refuse::{differing, refuse_other};
