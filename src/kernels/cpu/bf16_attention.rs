@@ -75,10 +75,12 @@ fn decode(q: &[f32], k: &[bf16], v: &[bf16], span: &Span<Flex>, heads: Heads, si
         SCORES.with_borrow_mut(|scores| {
             scores.resize(sizes.group * (seen + 1), 0.0);
             let (scores, sums) = scores.split_at_mut(sizes.group * seen);
-            for group in part * heads.key_value / parts..(part + 1) * heads.key_value / parts {
+            let groups = part * heads.key_value / parts..(part + 1) * heads.key_value / parts;
+            for group in groups.clone() {
                 let first = sizes.key(row, span.start[row], group);
                 let query = sizes.query(row, 0, group * sizes.group);
-                let some = Strided { numbers: &k[first..], stride: sizes.key_channels, rows: seen, dim: sizes.dim };
+                let (stride, dim, is_far) = (sizes.key_channels, sizes.dim, group == groups.start);
+                let some = Strided { numbers: &k[first..], stride, rows: seen, dim, is_far };
                 engine.dots(&q[query..][..sizes.group * sizes.dim], some, scores);
                 // SAFETY: this task alone writes the output of its row and heads.
                 let out = unsafe { std::slice::from_raw_parts_mut(shared.at(query), sizes.group * sizes.dim) };

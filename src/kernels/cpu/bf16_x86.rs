@@ -209,15 +209,32 @@ unsafe fn wide(from: *const bf16) -> __m512 {
     _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16))
 }
 
+/// Asks for a row that comes later, whole: heads share it.
+#[inline(always)]
+fn ask_ahead(of: Strided<'_>, row: usize) {
+    /// Rows that are read while one comes from memory.
+    const AHEAD: usize = 12;
+    /// Numbers of a cache line.
+    const LINE: usize = 32;
+    if of.is_far {
+        let next = of.numbers.as_ptr().wrapping_add((row + AHEAD) * of.stride);
+        for place in (0..of.stride).step_by(LINE) {
+            // SAFETY: a prefetch touches nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(place).cast()) };
+        }
+    }
+}
+
 /// Dot products of `R` queries with every row, `scores [R, rows]`.
 ///
 /// # Safety
 /// AVX-512; `dim` is whole vectors of 16.
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) unsafe fn dots<const R: usize>(queries: &[f32], with: Strided<'_>, scores: &mut [f32]) {
-    let Strided { numbers, stride, rows, dim } = with;
+    let Strided { numbers, stride, rows, dim, .. } = with;
     assert!(queries.len() == R * dim && scores.len() == R * rows && numbers.len() >= (rows - 1) * stride + dim);
     for row in 0..rows {
+        ask_ahead(with, row);
         let mut sums = [_mm512_setzero_ps(); R];
         for place in (0..dim).step_by(16) {
             // SAFETY: the lengths were looked at.
@@ -242,13 +259,16 @@ pub(super) unsafe fn dots<const R: usize>(queries: &[f32], with: Strided<'_>, sc
 pub(super) unsafe fn weighted_sums<const R: usize>(weights: &[f32], of: Strided<'_>, out: &mut [f32]) {
     // So many vectors side by side: one addition need not wait for another, and the sums fit the registers.
     const WIDE: usize = 4;
-    let Strided { numbers, stride, rows, dim } = of;
+    let Strided { numbers, stride, rows, dim, .. } = of;
     assert!(weights.len() == R * rows && out.len() == R * dim && numbers.len() >= (rows - 1) * stride + dim);
     let mut place = 0;
     while place < dim {
         let vectors = WIDE.min((dim - place) / 16);
         let mut sums = [[_mm512_setzero_ps(); WIDE]; R];
         for row in 0..rows {
+            if place == 0 {
+                ask_ahead(of, row);
+            }
             for vector in 0..WIDE {
                 // Where fewer are left, the last is made again.
                 let here = place + 16 * vector.min(vectors - 1);
