@@ -13,25 +13,19 @@ use crate::{Error, Result, ensure};
 
 impl Options {
     /// The tokens that stand for each option; where there are several ways to write it, the likeliest counts.
-    fn tokens(&self, tokenizer: &Tokenizer) -> Result<[Vec<Vec<u32>>; 4]> {
-        let each = |text: &dyn Fn(usize) -> String| -> Result<[Vec<Vec<u32>>; 4]> {
-            let mut tokens: [Vec<Vec<u32>>; 4] = Default::default();
-            for (i, tokens) in tokens.iter_mut().enumerate() {
-                tokens.push(tokenizer.encode(&text(i))?);
-            }
-            Ok(tokens)
-        };
+    fn tokens(&self, tokenizer: &Tokenizer) -> Result<Vec<Vec<Vec<u32>>>> {
+        let each = |texts: &[String; 4]| texts.iter().map(|text| Ok(vec![tokenizer.encode(text)?])).collect();
         match self {
             Self::Letters => letter_tokens(tokenizer),
-            Self::AfterSpace => each(&|i| format!(" {}", LETTERS[i])),
-            Self::Texts(texts) => each(&|i| texts[i].clone()),
+            Self::AfterSpace => each(&LETTERS.map(|letter| format!(" {letter}"))),
+            Self::Texts(texts) => each(texts),
         }
     }
 }
 
 /// The tokens that stand for each letter: alone and after a space, as far as these are single tokens for all four.
-fn letter_tokens(tokenizer: &Tokenizer) -> Result<[Vec<Vec<u32>>; 4]> {
-    let mut tokens: [Vec<Vec<u32>>; 4] = Default::default();
+fn letter_tokens(tokenizer: &Tokenizer) -> Result<Vec<Vec<Vec<u32>>>> {
+    let mut tokens = vec![Vec::new(); LETTERS.len()];
     for before in ["", " "] {
         let ids: Vec<Vec<u32>> =
             LETTERS.iter().map(|letter| tokenizer.encode(&format!("{before}{letter}"))).collect::<Result<_>>()?;

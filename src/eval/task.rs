@@ -1,7 +1,5 @@
 //! Tasks: questions, and how their answers are made and scored.
 
-use std::ops::Range;
-
 use serde::Serialize;
 
 use crate::judge::Rubric;
@@ -83,12 +81,12 @@ impl Point {
 
 impl Task {
     /// The same task with some of its samples.
-    pub fn part(&self, range: Range<usize>) -> Self {
+    pub fn part(&self, which: impl Iterator<Item = usize> + Clone) -> Self {
         let asked = match &self.asked {
-            Asked::Choice(options) => Asked::Choice(options[range.clone()].to_vec()),
+            Asked::Choice(options) => Asked::Choice(which.clone().map(|i| options[i].clone()).collect()),
             other => other.clone(),
         };
-        Self { name: self.name.clone(), samples: self.samples[range].to_vec(), asked }
+        Self { name: self.name.clone(), samples: which.map(|i| self.samples[i].clone()).collect(), asked }
     }
 }
 

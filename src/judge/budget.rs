@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
-
 /// What a provider takes for a million tokens, in whatever currency.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,14 +59,6 @@ pub fn tokens_of(text: &str) -> u64 {
     (ascii.div_ceil(4) + others + 8) as u64
 }
 
-/// Limits on what one run may spend, earlier attempts in the same folder included.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Budget {
-    pub calls: Option<u64>,
-    /// Money, in the currency of the price.
-    pub money: Option<f64>,
-}
-
 /// What has been spent: calls that were answered, whether or not the answer was of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spent {
@@ -106,43 +96,6 @@ pub fn money(amount: f64) -> String {
     if amount == 0.0 || amount >= 0.01 { format!("{amount:.2}") } else { format!("{amount:.2e}") }
 }
 
-impl Budget {
-    /// Whether what was spent and what is to come stay within the limits.
-    ///
-    /// # Errors
-    /// If not; the message says how much would be needed in all.
-    pub fn allows(&self, spent: Spent, price: Option<Price>, coming: &Estimate) -> Result<()> {
-        let Self { calls, money: limit } = *self;
-        let needed = spent.calls + coming.calls;
-        if let Some(limit) = calls.filter(|limit| needed > *limit) {
-            let what = format!(
-                "the judge would need {needed} calls ({} made so far, {} to come), the budget is {limit}",
-                spent.calls, coming.calls
-            );
-            return Err(Error::new(what).hint(format!(
-                "nothing was sent; what was paid for is kept, so `--budget {needed}` goes on from there"
-            )));
-        }
-        if let Some(limit) = limit
-            && let Some(price) = price
-        {
-            let (before, to_come) = (price.of(spent.tokens), coming.cost.unwrap_or_default());
-            if before + to_come > limit {
-                let what = format!(
-                    "the judge would need about {} ({} spent so far, about {} to come), the budget is {}",
-                    money(before + to_come),
-                    money(before),
-                    money(to_come),
-                    money(limit)
-                );
-                return Err(Error::new(what)
-                    .hint("nothing was sent; what was paid for is kept, so a larger --budget goes on from there"));
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,24 +113,5 @@ mod tests {
         let estimate = Tokens { input: 9, output: 1 };
         assert_eq!(Usage::default().or(estimate), estimate);
         assert_eq!(Usage { input: Some(7), output: None }.or(estimate), Tokens { input: 7, output: 1 });
-    }
-
-    #[test]
-    fn a_budget_counts_what_was_spent_before_and_says_what_is_needed() {
-        let price = Some(Price { input: 0.4, output: 1.6 });
-        let spent = Spent { calls: 90, tokens: Tokens { input: 900_000, output: 100_000 } };
-        let coming = Estimate { verdicts: 30, calls: 20, cost: Some(0.3), ..Estimate::default() };
-        let check = |calls, money, want: Option<&str>| {
-            let said = Budget { calls, money }.allows(spent, price, &coming);
-            match want {
-                None => said.unwrap(),
-                Some(want) => assert!(said.unwrap_err().to_string().contains(want)),
-            }
-        };
-        check(None, None, None);
-        check(Some(110), Some(0.83), None);
-        check(Some(109), None, Some("need 110 calls (90 made so far, 20 to come), the budget is 109"));
-        check(None, Some(0.8), Some("about 0.82 (0.52 spent so far, about 0.30 to come), the budget is 0.80"));
-        assert_eq!([money(0.0), money(1.5), money(0.00012)], ["0.00", "1.50", "1.20e-4"]);
     }
 }

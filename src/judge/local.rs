@@ -103,9 +103,7 @@ impl<'a> LocalJudge<'a> {
             Mode::Enumerate => grades(model, prompts),
             Mode::Sample => in_words(model, rubric, prompts, *samples as usize),
             Mode::Parse => in_words(model, rubric, prompts, 1),
-            Mode::Logprobs => {
-                Err(Error::usage("a judge on this machine has no mode `logprobs`").hint("take `enumerate`"))
-            }
+            Mode::Logprobs => unreachable!("JudgeSource::check refuses it"),
         }
     }
 }

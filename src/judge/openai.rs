@@ -161,7 +161,7 @@ impl<'a> OpenAiJudge<'a> {
         if news > 0 {
             (self.tell)(&JudgeEvent::Estimate(&estimate));
         }
-        self.settings.limits().allows(self.cache.spent()?, self.settings.price, &estimate)
+        self.settings.allows(self.cache.spent()?, &estimate)
     }
 
     fn fetch(&mut self, asks: Vec<Ask>) -> Result<()> {
@@ -240,7 +240,7 @@ impl<'a> OpenAiJudge<'a> {
         let coming = Estimate { verdicts: 1, calls, tokens, cost };
         let stopped =
             "its answers cost more than estimated; what was paid for is kept, and a larger --budget goes on from there";
-        self.settings.limits().allows(round.spent, self.settings.price, &coming).map_err(|e| e.hint(stopped))
+        self.settings.allows(round.spent, &coming).map_err(|e| e.hint(stopped))
     }
 
     /// Keeps an answer that can be used; one that cannot has been paid for all the same.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::{Budget, Price};
+use super::budget::{Estimate, Price, Spent, money};
 use super::endpoint::endpoint;
 use super::rubric::Coherence;
 use crate::{Error, Result, ensure};
@@ -93,9 +93,32 @@ impl Default for OpenAiSettings {
 }
 
 impl OpenAiSettings {
-    /// The limits.
-    pub fn limits(&self) -> Budget {
-        Budget { calls: self.budget, money: self.budget_money }
+    /// Whether what was spent, in earlier attempts in the same folder too, and what is to come stay within the limits.
+    ///
+    /// # Errors
+    /// If not; the message says how much would be needed in all.
+    pub(super) fn allows(&self, spent: Spent, coming: &Estimate) -> Result<()> {
+        let needed = spent.calls + coming.calls;
+        if let Some(limit) = self.budget.filter(|limit| needed > *limit) {
+            let what = format!(
+                "the judge would need {needed} calls ({} made so far, {} to come), the budget is {limit}",
+                spent.calls, coming.calls
+            );
+            return Err(Error::new(what).hint(format!(
+                "nothing was sent; what was paid for is kept, so `--budget {needed}` goes on from there"
+            )));
+        }
+        let before = self.price.map_or(0.0, |price| price.of(spent.tokens));
+        let to_come = coming.cost.unwrap_or_default();
+        if let Some(limit) = self.budget_money.filter(|limit| before + to_come > *limit) {
+            let [all, before, to_come, limit] = [before + to_come, before, to_come, limit].map(money);
+            let what = format!(
+                "the judge would need about {all} ({before} spent so far, about {to_come} to come), the budget is {limit}"
+            );
+            return Err(Error::new(what)
+                .hint("nothing was sent; what was paid for is kept, so a larger --budget goes on from there"));
+        }
+        Ok(())
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -150,4 +173,30 @@ fn enumerate() -> Mode {
 
 fn ten() -> u64 {
     10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::Tokens;
+    use super::*;
+
+    #[test]
+    fn a_budget_counts_what_was_spent_before_and_says_what_is_needed() {
+        let price = Some(Price { input: 0.4, output: 1.6 });
+        let spent = Spent { calls: 90, tokens: Tokens { input: 900_000, output: 100_000 } };
+        let coming = Estimate { verdicts: 30, calls: 20, cost: Some(0.3), ..Estimate::default() };
+        let check = |budget, budget_money, want: Option<&str>| {
+            let settings = OpenAiSettings { budget, budget_money, price, ..OpenAiSettings::default() };
+            let said = settings.allows(spent, &coming);
+            match want {
+                None => said.unwrap(),
+                Some(want) => assert!(said.unwrap_err().to_string().contains(want)),
+            }
+        };
+        check(None, None, None);
+        check(Some(110), Some(0.83), None);
+        check(Some(109), None, Some("need 110 calls (90 made so far, 20 to come), the budget is 109"));
+        check(None, Some(0.8), Some("about 0.82 (0.52 spent so far, about 0.30 to come), the budget is 0.80"));
+        assert_eq!([money(0.0), money(1.5), money(0.00012)], ["0.00", "1.50", "1.20e-4"]);
+    }
 }

@@ -194,11 +194,8 @@ fn duration(seconds: f64) -> String {
 /// `494,032,768`.
 fn grouped(n: usize) -> String {
     let digits = n.to_string();
-    let first = digits.len() % 3;
-    let groups = digits.as_bytes()[first..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
-    let all: Vec<String> =
-        Some(digits[..first].to_owned()).filter(|d| !d.is_empty()).into_iter().chain(groups).collect();
-    all.join(",")
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group));
+    groups.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Facts and their wordings written by a language model : the requests, the facts made of the answers, and the answers
 //! that were paid for.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,9 +49,6 @@ impl<'a> Paid<'a> {
     }
 
     /// What was wrong with the file that was there, with its place.
-    ///
-    /// # Panics
-    /// Never: the code that holds the lock does not panic.
     pub fn damage(&self) -> Option<String> {
         self.kept.lock().expect("no panic while it is locked").damage().map(str::to_owned)
     }
@@ -177,9 +173,8 @@ pub fn drafts(
 ) -> Result<Vec<Draft>> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = Mutex::new(Vec::new());
-    let workers = NonZeroUsize::new(wanted.at_once).map_or(1, NonZeroUsize::get).min(facts.len().max(1));
     thread::scope(|scope| {
-        for _ in 0..workers {
+        for _ in 0..wanted.at_once.min(facts.len()).max(1) {
             scope.spawn(|| {
                 while let Some((i, fact)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, facts.get(i)?)))

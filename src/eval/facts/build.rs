@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::files::{Fact, FactLesson, FactQuestion, leaks};
+use super::files::{Fact, FactLesson, FactQuestion, shared, word_pairs, words};
 use crate::record::write_jsonl;
 use crate::text::Message;
 use crate::{Error, Result};
@@ -124,21 +124,13 @@ pub fn faults(draft: &Draft, after: &str, variants: usize) -> Vec<String> {
 
 /// The largest share of the test question's word pairs that one training question holds.
 pub fn overlap(draft: &Draft) -> f64 {
-    let fact_id = draft.fact.id.clone();
-    let lesson = |(question, _): &(String, String)| FactLesson {
-        messages: vec![Message::user(question.as_str())],
-        fact_id: fact_id.clone(),
-        variant: 0,
-    };
-    let lessons: Vec<FactLesson> = draft.variants.iter().map(lesson).collect();
-    let question = FactQuestion { fact_id, question: draft.test.clone(), reference: String::new() };
-    leaks(&[question], &lessons, 0.0).first().map_or(0.0, |(_, share)| *share)
+    let test = word_pairs(&draft.test);
+    draft.variants.iter().map(|(question, _)| shared(&test, &word_pairs(question))).fold(0.0, f64::max)
 }
 
 /// Lower-case words with single spaces between them, without punctuation.
 fn plain(text: &str) -> String {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+    words(text).join(" ")
 }
 
 /// Whether a text holds the words of the key side by side, case and punctuation aside.

@@ -87,7 +87,7 @@ pub fn read_lessons(path: &Path) -> Result<Vec<FactLesson>> {
 /// Test questions that are near copies of a lesson's question: (index of the question, share of its word pairs that one lesson
 /// holds), for shares of at least `most` (0.8 is usual).
 pub fn leaks(questions: &[FactQuestion], lessons: &[FactLesson], most: f64) -> Vec<(usize, f64)> {
-    let mut by_fact: BTreeMap<&str, Vec<HashSet<(String, String)>>> = BTreeMap::new();
+    let mut by_fact: BTreeMap<&str, Vec<WordPairs>> = BTreeMap::new();
     for lesson in lessons {
         for asked in lesson.messages.iter().filter(|m| m.role == "user") {
             by_fact.entry(&lesson.fact_id).or_default().push(word_pairs(&asked.content));
@@ -95,17 +95,27 @@ pub fn leaks(questions: &[FactQuestion], lessons: &[FactLesson], most: f64) -> V
     }
     let worst = |question: &FactQuestion| {
         let pairs = word_pairs(&question.question);
-        let share = |taught: &HashSet<_>| pairs.intersection(taught).count() as f64 / pairs.len().max(1) as f64;
-        by_fact.get(question.fact_id.as_str()).into_iter().flatten().map(share).fold(0.0, f64::max)
+        let taught = by_fact.get(question.fact_id.as_str()).into_iter().flatten();
+        taught.map(|taught| shared(&pairs, taught)).fold(0.0, f64::max)
     };
     questions.iter().map(worst).enumerate().filter(|&(_, share)| share >= most).collect()
 }
 
-/// Neighbouring words, case and punctuation aside; a single word is its own pair.
-fn word_pairs(text: &str) -> HashSet<(String, String)> {
-    let words: Vec<String> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
-    match words.as_slice() {
+type WordPairs = HashSet<(String, String)>;
+
+/// The share of these pairs that the others hold.
+pub(super) fn shared(pairs: &WordPairs, others: &WordPairs) -> f64 {
+    pairs.intersection(others).count() as f64 / pairs.len().max(1) as f64
+}
+
+/// A text's words, case and punctuation aside.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+/// Neighbouring words; a single word is its own pair.
+pub(super) fn word_pairs(text: &str) -> WordPairs {
+    match words(text).as_slice() {
         [only] => HashSet::from([(only.clone(), String::new())]),
         words => words.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
     }

@@ -36,11 +36,7 @@ impl Split {
 
     /// Its name in `cais/mmlu`.
     fn hub_key(self) -> &'static str {
-        match self {
-            Self::Dev => "dev",
-            Self::Val => "validation",
-            Self::Test => "test",
-        }
+        if self == Self::Val { "validation" } else { self.key() }
     }
 }
 
@@ -100,33 +96,32 @@ fn read_csv(folder: &Path, split: Split) -> Result<Vec<Item>> {
     ensure!(!subjects.is_empty(), "{}: no file ends in `{ending}`", folder.display());
     let (mut items, mut bad) = (Vec::new(), Vec::new());
     for (subject, path) in subjects {
-        let bytes = read_whole(&path).at(&path)?;
-        let before = items.len() + bad.len();
-        read_subject(&subject, &bytes, &mut |line, item| match item {
-            Ok(item) => items.push(item),
-            Err(e) => bad.push(e.at(format_args!("{}:{line}", path.display()))),
-        });
-        refuse_empty(&path, items.len() + bad.len() - before)?;
+        let rows = rows_of(&subject, &read_whole(&path).at(&path)?);
+        // A subject that silently has no questions would change the mean over subjects.
+        if rows.is_empty() {
+            let none = Error::new("holds no question").at(path.display());
+            return Err(none.hint("fetch the file again, or take it out of the folder"));
+        }
+        for (line, item) in rows {
+            match item {
+                Ok(item) => items.push(item),
+                Err(e) => bad.push(e.at(format_args!("{}:{line}", path.display()))),
+            }
+        }
     }
     refuse_malformed(bad, items.len())?;
     Ok(items)
 }
 
-/// A subject that silently has no questions would change the mean over subjects.
-fn refuse_empty(path: &Path, questions: usize) -> Result<()> {
-    if questions > 0 {
-        return Ok(());
-    }
-    Err(Error::new("holds no question").at(path.display()).hint("fetch the file again, or take it out of the folder"))
-}
-
-fn read_subject(subject: &str, bytes: &[u8], take: &mut dyn FnMut(u64, Result<Item>)) {
+/// A subject's rows with their lines.
+fn rows_of(subject: &str, bytes: &[u8]) -> Vec<(u64, Result<Item>)> {
     let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut rows = Vec::new();
     for (i, row) in csv.records().enumerate() {
         let row = match row {
             Ok(row) => row,
             Err(e) => {
-                take(e.position().map_or(0, csv::Position::line), Err(Error::new(e.to_string())));
+                rows.push((e.position().map_or(0, csv::Position::line), Err(Error::new(e.to_string()))));
                 continue;
             }
         };
@@ -146,8 +141,9 @@ fn read_subject(subject: &str, bytes: &[u8], take: &mut dyn FnMut(u64, Result<It
             },
             _ => Err(Error::new(format!("{} cells; question, four options and letter are 6", row.len()))),
         };
-        take(row.position().map_or(0, csv::Position::line), item);
+        rows.push((row.position().map_or(0, csv::Position::line), item));
     }
+    rows
 }
 
 #[cfg(test)]

@@ -40,17 +40,17 @@ impl Item {
     pub fn prompt(&self, form: Form) -> String {
         let question = &self.question;
         match form {
-            Form::Letters => {
-                let list = LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}"));
-                format!("{question}{}\nAnswer with the letter.", list.collect::<String>())
-            }
+            Form::Letters => format!("{question}{}\nAnswer with the letter.", self.list()),
             Form::Cloze => format!("{question} Answer briefly."),
         }
     }
 
     /// lm-evaluation-harness' wording up to `Answer:`; blanks around the question are cut off, as there.
     pub(super) fn plain(&self) -> String {
-        let list = LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}"));
-        format!("{}{}\nAnswer:", self.question.trim(), list.collect::<String>())
+        format!("{}{}\nAnswer:", self.question.trim(), self.list())
+    }
+
+    fn list(&self) -> String {
+        LETTERS.iter().zip(&self.options).map(|(letter, option)| format!("\n{letter}. {option}")).collect()
     }
 }

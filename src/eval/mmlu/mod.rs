@@ -139,12 +139,7 @@ pub fn stratified(task: &Task, count: usize, seed: u64) -> Task {
     line.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut chosen: Vec<usize> = line.into_iter().take(count).map(|(_, _, i)| i).collect();
     chosen.sort_unstable();
-    let asked = match &task.asked {
-        Asked::Choice(options) => Asked::Choice(chosen.iter().map(|&i| options[i].clone()).collect()),
-        other => other.clone(),
-    };
-    let samples = chosen.iter().map(|&i| task.samples[i].clone()).collect();
-    Task { name: task.name.clone(), samples, asked }
+    task.part(chosen.into_iter())
 }
 
 #[cfg(test)]

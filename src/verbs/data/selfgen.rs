@@ -109,7 +109,7 @@ pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> 
         answer(&tasks, subject, &sampling, &mut done, context.console.bar("answers", tasks.len()).as_mut())?;
     }
     let faults = write(out, &done, tasks.len())?;
-    let sidecar = out.with_file_name(format!("{}.source.json", name_of(out)));
+    let sidecar = out.with_file_name(format!("{}.source.json", out.file_name().unwrap_or_default().display()));
     write_atomic(&sidecar, format!("{source:#}\n").as_bytes())?;
     done.remove()?;
     if faults.cut > 0 {
@@ -220,10 +220,6 @@ fn write(out: &Path, done: &Ledger, rows: usize) -> Result<Faults> {
     })?;
     assert_eq!(count, rows, "a row for every prompt");
     Ok(faults)
-}
-
-fn name_of(out: &Path) -> String {
-    out.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
