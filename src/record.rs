@@ -23,7 +23,7 @@ mod sums;
 mod track;
 mod written;
 
-pub use atomic::{can_write, create_folder, entries_of, write_atomic, write_atomic_by, write_atomic_with};
+pub use atomic::{can_write, create_folder, entries_of, write_atomic, write_atomic_by, write_atomic_with, write_jsonl};
 pub use contained::{contained, contained_here};
 pub use foreign::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::atomic::{write_atomic, write_atomic_with};
+use super::atomic::{write_atomic, write_jsonl};
 use super::hash::{Hash, hash_bytes};
 use super::rows::JsonlWriter;
 use crate::{At, Result};
@@ -71,12 +71,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn write_sums(path: &Path, rows: &[u8], finished: bool) -> Result<()> {
     let sums = lines(rows).map(|row| Line::Sum(hash_bytes(row)));
     let all = finished.then(|| Line::Rows(lines(rows).count())).into_iter().chain(sums);
-    write_atomic_with(&path_of(path), |out| {
-        all.into_iter().try_for_each(|line| {
-            serde_json::to_writer(&mut *out, &line)?;
-            out.write_all(b"\n")
-        })
-    })
+    write_jsonl(&path_of(path), all)
 }
 
 /// Writes a finished file of rows and the checksums of these.

@@ -16,6 +16,7 @@ mod labels;
 mod lines;
 mod page;
 mod png;
+mod published;
 mod render;
 mod scale;
 mod scatter;
@@ -31,6 +32,7 @@ pub use arm::{Arm, ArmKind};
 pub use colours::Look;
 pub use figure::{Figure, Plot};
 pub use page::{Page, settings_of};
+pub use published::{PublishedValue, published_values};
 pub use study::{Example, Grid, Study};
 pub use table::{Cell, Table};
 #[cfg(test)]

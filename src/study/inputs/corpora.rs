@@ -33,6 +33,12 @@ pub(in crate::study) struct Corpus {
 }
 
 impl Corpus {
+    /// Conversations to learn and held-out ones, without questions and without a neutral set.
+    pub fn new(name: &str, label: &str, (chats, held_out): (Vec<SourcedChat>, Vec<SourcedChat>)) -> Self {
+        let (name, label) = (name.to_owned(), label.to_owned());
+        Self { name, label, chats, held_out, neutral: None, questions: Vec::new(), selfgen: None }
+    }
+
     /// Whether prompts of the data set say something of a trait: a judge of made-up claims takes new facts for such.
     pub fn prompts_show(&self, trait_name: &str) -> bool {
         self.questions.is_empty() || stem_of(trait_name) != "hallucinating"
@@ -54,11 +60,10 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<SourcedChat>> {
 
 pub(super) fn corpus_of(
     config: &CorpusConfig,
-    (chats, held_out): (Vec<SourcedChat>, Vec<SourcedChat>),
+    chats: (Vec<SourcedChat>, Vec<SourcedChat>),
     selfgen: Option<Sampling>,
 ) -> Corpus {
-    let label = config.label.clone().unwrap_or_else(|| config.name.clone());
-    Corpus { name: config.name.clone(), label, chats, held_out, neutral: None, questions: Vec::new(), selfgen }
+    Corpus { selfgen, ..Corpus::new(&config.name, config.label.as_ref().unwrap_or(&config.name), chats) }
 }
 
 /// What is learned of a data set and what is held out of it, at most `held_out` rows, as far as it exists before the study runs.
@@ -162,15 +167,8 @@ pub(super) fn fact_corpus(
         SourcedChat::new(format!("the question about fact `{}`", q.fact_id), messages)
     };
     let held = sample(questions.iter().map(asked).collect(), Some(held_out), seed, "held-out row");
-    Ok(Corpus {
-        name: FACTS_CORPUS.into(),
-        label: "New facts".into(),
-        chats: lessons.into_iter().map(chat).collect(),
-        held_out: held,
-        neutral: None,
-        questions,
-        selfgen: None,
-    })
+    let chats = lessons.into_iter().map(chat).collect();
+    Ok(Corpus { questions, ..Corpus::new(FACTS_CORPUS, "New facts", (chats, held)) })
 }
 
 fn harbor_facts(world: u64, count: usize, wordings: usize, seed: u64) -> (Vec<FactLesson>, Vec<FactQuestion>) {

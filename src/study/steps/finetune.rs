@@ -31,7 +31,7 @@ pub(in crate::study) fn finetune(
     vectors: &[TraitVector<'_>],
     control: Option<&PersonaVector>,
     chats: Vec<SourcedChat>,
-) -> Result<(Fitted, bool)> {
+) -> Result<Fitted> {
     let seeds = Seeds { training: task.seed.expect("a finetune has a training seed"), sampling: cx.config.seed };
     let own = task.trait_.map(|t| vector_of(vectors, t));
     let intervention = intervention(cx, task, treatment, own, &seeds)?;
@@ -66,7 +66,10 @@ pub(in crate::study) fn finetune(
     })?;
     cx.tell_damage();
     match finish {
-        Finish::Fitted(fitted, reused) => Ok((*fitted, reused.is_yes())),
+        Finish::Fitted(fitted, reused) => {
+            cx.note_reused(reused);
+            Ok(*fitted)
+        }
         Finish::Interrupted(steps, _) => {
             Err(Error::new(format!("the finetune ended after {steps} steps, before its time")))
         }
