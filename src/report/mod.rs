@@ -34,7 +34,7 @@ pub use figure::{Figure, Plot};
 pub use page::{Page, settings_of};
 pub use published::{PublishedValue, published_values};
 pub use study::{Example, Grid, Study};
-pub use table::{Cell, Table};
+pub use table::{Cell, Column, Table};
 #[cfg(test)]
 pub(crate) use words::rewording;
 pub use words::{Expectation, ExpectationId, Note, NoteKind};

@@ -8,6 +8,7 @@ use super::correlate::{Correlation, correlate};
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
 use crate::language_model::{Answer, FinishReason, Finished, LanguageModel, Request, Sampling};
 use crate::persona::project::{Metric, Probe, projections};
+use crate::persona::tokens::before_end;
 use crate::record::{Hash, RunDir};
 use crate::stats::mean;
 use crate::{Error, Result, ensure};
@@ -172,14 +173,13 @@ fn states(
     said: &[StoredAnswer],
 ) -> Result<Vec<AnswerProjection>> {
     const CHUNK: usize = 32;
-    let eos = model.tokenizer().eos_ids().to_vec();
     let prompt = |question: &String| model.tokenizer().chat_ids(&condition.ask(question), true);
     let prompts: Vec<Vec<u32>> = rules.questions.iter().map(prompt).collect::<Result<_>>()?;
     let text = |(i, said): (usize, &StoredAnswer)| {
-        let stop = said.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
-        ensure!(stop > 0, "question {}: an answer without a token", i / rules.sampling.rollouts);
+        let response_ids = before_end(&said.token_ids, model.tokenizer()).to_vec();
+        ensure!(!response_ids.is_empty(), "question {}: an answer without a token", i / rules.sampling.rollouts);
         let prompt_ids = prompts[i / rules.sampling.rollouts].clone();
-        Ok(Finished { prompt_ids, response_ids: said.token_ids[..stop].to_vec() })
+        Ok(Finished { prompt_ids, response_ids })
     };
     let texts: Vec<Finished> = said.iter().enumerate().map(text).collect::<Result<_>>()?;
     let of = |metric| Probe { metric, column: format!("{metric:?}"), ..rules.probe.clone() };
