@@ -204,7 +204,7 @@ fn projections<B: FusedOps>(draws: &mut Draws<'_, B>, own: bool, into: &mut Vec<
         let ProjectionGrads { dx, adapters } =
             B::project_backward(&x, std::slice::from_ref(&dy), None, &[projection()], true);
         let (da, db) = adapters.into_iter().flatten().next().expect("the adapter's gradients were asked for");
-        (B::add_projection(&sum, &x, projection()), dx, da, db)
+        (B::add_projection(&sum, &x, &projection()), dx, da, db)
     } else {
         let Lora { a, b, scale } = &lora;
         let (low, dlow) = (x.clone().matmul(a.clone()), dy.clone().matmul(b.clone().transpose()).mul_scalar(*scale));

@@ -176,25 +176,34 @@ pub trait FusedOps: Backend {
     }
 
     /// `sum [n, out]` and a projection of `x [n, in]`.
-    fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
-        let [y] = <[_; 1]>::try_from(Self::project(x, None, &[projection])).expect("an output for every projection");
-        sum.clone() + y
+    fn add_projection(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        projection: &Projection<'_, Self>,
+    ) -> Tensor<Self, 2> {
+        sum.clone() + Self::project(x, None, std::slice::from_ref(projection)).remove(0)
     }
 
-    /// `silu(x · gateᵀ) · (x · upᵀ)` by two projections, whose own outputs are not kept.
-    fn gated(
+    /// `sum [n, out] + down(silu(gate(x)) · up(x))` of `x [n, in]` by the projections gate, up and down, where no backward pass follows:
+    /// nothing in between is kept. `stack` is that of gate and up.
+    fn add_mlp(
+        sum: &Tensor<Self, 2>,
         x: &Tensor<Self, 2>,
         stack: Option<&Tensor<Self, 2>>,
-        both: &[Projection<'_, Self>; 2],
+        projections: &[Projection<'_, Self>; 3],
     ) -> Tensor<Self, 2> {
-        Self::gated_at_once(x, both).unwrap_or_else(|| {
-            let ys = Self::project(x, stack, both);
-            Self::swiglu(&ys[0], &ys[1])
+        Self::add_mlp_at_once(sum, x, projections).unwrap_or_else(|| {
+            let ys = Self::project(x, stack, &projections[..2]);
+            Self::add_projection(sum, &Self::swiglu(&ys[0], &ys[1]), &projections[2])
         })
     }
 
-    /// [`FusedOps::gated`] in one, where the backend has it for operands of this kind and size.
-    fn gated_at_once(_x: &Tensor<Self, 2>, _both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
+    /// [`FusedOps::add_mlp`] in one, where the backend has it for operands of this kind and size.
+    fn add_mlp_at_once(
+        _sum: &Tensor<Self, 2>,
+        _x: &Tensor<Self, 2>,
+        _projections: &[Projection<'_, Self>; 3],
+    ) -> Option<Tensor<Self, 2>> {
         None
     }
 

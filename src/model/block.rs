@@ -99,9 +99,7 @@ impl<B: FusedOps> Block<B> {
     pub fn infer(&self, x: Tensor<B, 2>, pass: &Pass<B>, cache: Option<&mut Slot<B>>) -> Tensor<B, 2> {
         let (mid, _) = self.attend(x, pass, cache, self.key_dtype());
         let m = B::rms_norm(&mid, &self.post_attention_layernorm, self.epsilon);
-        let gated = linear::gated(&m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj]);
-        drop(m);
-        linear::add_forward(&mid, &gated, &self.down_proj)
+        linear::add_mlp(&mid, &m, self.gate_up.as_ref(), [&self.gate_proj, &self.up_proj, &self.down_proj])
     }
 
     /// The dtype of keys and values where no backward pass follows.

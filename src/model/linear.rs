@@ -56,14 +56,19 @@ pub fn forward<B: FusedOps, const N: usize>(
     ys.try_into().expect("an output for every projection")
 }
 
-/// `silu(gate(x)) · up(x)`: `[n, in] -> [n, out]`.
-pub fn gated<B: FusedOps>(x: &Tensor<B, 2>, stack: Option<&Tensor<B, 2>>, both: [&Linear<B>; 2]) -> Tensor<B, 2> {
-    B::gated(x, stack, &both.map(Linear::projection))
+/// `sum + down(silu(gate(x)) · up(x))`, `[n, hidden]`, where no backward pass follows. `stack` is what [`stack`] gave for gate and up.
+pub fn add_mlp<B: FusedOps>(
+    sum: &Tensor<B, 2>,
+    x: &Tensor<B, 2>,
+    stack: Option<&Tensor<B, 2>>,
+    linears: [&Linear<B>; 3],
+) -> Tensor<B, 2> {
+    B::add_mlp(sum, x, stack, &linears.map(Linear::projection))
 }
 
 /// `sum [n, out]` and a projection of `x [n, in]`.
 pub fn add_forward<B: FusedOps>(sum: &Tensor<B, 2>, x: &Tensor<B, 2>, linear: &Linear<B>) -> Tensor<B, 2> {
-    B::add_projection(sum, x, linear.projection())
+    B::add_projection(sum, x, &linear.projection())
 }
 
 /// From the gradients of [`forward`]'s outputs to that of its input, and those of each projection's parameters, flat, in the

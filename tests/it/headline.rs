@@ -69,7 +69,8 @@ fn prevention_keeps_the_facts_and_not_the_hallucination() {
 }
 
 /// A study on a GPU gives the CPU's table: of every arm and axis the means lie within the other's interval, or the intervals meet. A smaller
-/// study than above, for a device that is no software or for somebody who waits (`cargo test --features wgpu --test it -- --ignored a_study`).
+/// study than above, for a device that is no software or for somebody who waits ten minutes
+/// (`CUBECL_AUTOTUNE_LEVEL=minimal cargo test --release --features wgpu --test it -- --ignored --nocapture a_study`).
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 #[test]
 #[ignore = "takes minutes where the GPU is software"]

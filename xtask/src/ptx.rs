@@ -1,5 +1,5 @@
-//! `cargo xtask ptx`: all kernels through NVIDIA's own compiler, without a GPU. Its library and headers lie in packages for Python, which
-//! are fetched and unpacked, not installed.
+//! `cargo xtask ptx`: all kernels through NVIDIA's own compiler and assembler, without a GPU. These and their headers lie in packages for
+//! Python, which are fetched and unpacked, not installed.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,11 +8,13 @@ use trimtab::{At, Result};
 
 use crate::bench::{absolute, call};
 
-/// The compiler, what its programs include, and the folders that they have in their packages.
-const PACKAGES: [(&str, &str); 3] = [
+/// The compiler, what its programs include (matrix instructions want headers that come with the assembler), and the folders that they have in
+/// their packages.
+const PACKAGES: [(&str, &str); 4] = [
     ("nvidia-cuda-nvrtc-cu12==12.8.93", "nvidia/cuda_nvrtc"),
     ("nvidia-cuda-runtime-cu12==12.8.90", "nvidia/cuda_runtime"),
     ("nvidia-cuda-cccl-cu12==12.8.90", "nvidia/cuda_cccl"),
+    ("nvidia-cuda-nvcc-cu12==12.8.93", "nvidia/cuda_nvcc"),
 ];
 
 /// Runs it: fetches the packages where they are not, then builds with CUDA, which takes long the first time, and runs the test.
@@ -40,9 +42,9 @@ pub fn run() -> Result<()> {
             }
         }
     }
-    // As an installation has them: what is to be included in one folder, libraries in another.
+    // As an installation has them: what is to be included in one folder, libraries and programs in others.
     for (_, folder) in PACKAGES {
-        for kind in ["include", "lib"] {
+        for kind in ["include", "lib", "bin"] {
             let (from, to) = (out.join(folder).join(kind), out.join(kind));
             if from.is_dir() {
                 std::fs::create_dir_all(&to).at(&to)?;
@@ -50,6 +52,8 @@ pub fn run() -> Result<()> {
             }
         }
     }
+    // The archive does not say what is a program.
+    call(Command::new("chmod").arg("+x").arg(out.join("bin/ptxas")))?;
     let words = "test --release --locked --features cuda --test it -- --nocapture ptx";
     call(Command::new("cargo").args(words.split(' ')).env("TRIMTAB_NVRTC", absolute(out)?))
 }

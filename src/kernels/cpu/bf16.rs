@@ -14,7 +14,7 @@ use half::bf16;
 
 use super::bf16_engine::Engine;
 use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow, narrow_all};
-use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
+use super::bf16_tiles::{BLOCK, Block, Rows, STEP, TILE, Tile};
 use super::primitives::{Matrix, Shared, gemm, vectorised};
 use super::team::share_out;
 
@@ -149,30 +149,41 @@ pub(super) fn add_block<'a, W: Wide + 'a>(
     block: &(impl Fn(usize, &mut Vec<bf16>) -> *const bf16 + Sync),
     row_of: &(impl Fn(usize) -> (&'a [W], f32) + Sync),
 ) {
-    let (rows, steps) = (x.len() / inner, inner / STEP);
+    let rows = x.len() / inner;
     let (narrowed, panel) = columns(engine, x, inner);
+    add_blocks(engine, &panel, rows, out, outer, block, &|n| row_of(n).1);
     let whole = outer / BLOCK * BLOCK;
-    let shared = Shared(out.as_mut_ptr());
-    let at_once = PER_TASK.div_ceil(rows * inner * BLOCK) * BLOCK;
-    share_out(whole.div_ceil(at_once), |task| {
-        let mut room = Vec::new();
-        for n in (task * at_once..whole.min((task + 1) * at_once)).step_by(BLOCK) {
-            let mut sums = [0.0f32; BLOCK * BLOCK];
-            let first = block(n, &mut room).cast::<u16>();
-            let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
-            let panel = [&panel[..steps], &panel[steps..]];
-            let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
-            // SAFETY: the sums are ours, and 32 rows of weights are there.
-            unsafe { engine.add_product(weights, panel, Begin::zeros(), to, (BLOCK, BLOCK)) };
-            let factors = std::array::from_fn(|j| row_of(n + j).1);
-            // SAFETY: this task alone writes these outputs.
-            unsafe { engine.add_turned(&sums, &factors, rows, Block { first: shared.at(n), stride: outer }) };
-        }
-    });
     if whole < outer {
         let rounded: Vec<f32> = narrowed.iter().map(|x| x.wide()).collect();
         add_few(&rounded, inner, whole..outer, out, outer, row_of);
     }
+}
+
+/// The whole blocks of [`add_block`], from the panel of `xᵀ` ([`columns`]).
+pub(super) fn add_blocks(
+    engine: Engine,
+    panel: &[Tile],
+    rows: usize,
+    out: &mut [f32],
+    outer: usize,
+    block: &(impl Fn(usize, &mut Vec<bf16>) -> *const bf16 + Sync),
+    factor: &(impl Fn(usize) -> f32 + Sync),
+) {
+    let steps = panel.len() / 2;
+    let (inner, whole, shared) = (steps * STEP, outer / BLOCK * BLOCK, Shared(out.as_mut_ptr()));
+    let at_once = PER_TASK.div_ceil(rows * inner * BLOCK) * BLOCK;
+    share_out(whole.div_ceil(at_once), |task| {
+        let (mut room, products) = (Vec::new(), engine.products());
+        for n in (task * at_once..whole.min((task + 1) * at_once)).step_by(BLOCK) {
+            let first = block(n, &mut room).cast::<u16>();
+            let weights = Rows { first: [first, first.wrapping_add(TILE * inner)], row: inner, step: STEP };
+            // SAFETY: 32 rows of weights are there.
+            let sums = unsafe { products.square(weights, [&panel[..steps], &panel[steps..]]) };
+            let factors = std::array::from_fn(|j| factor(n + j));
+            // SAFETY: this task alone writes these outputs.
+            unsafe { engine.add_turned(&sums, &factors, rows, Block { first: shared.at(n), stride: outer }) };
+        }
+    });
 }
 
 /// A number that a matrix is held in.

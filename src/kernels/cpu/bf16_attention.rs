@@ -75,10 +75,12 @@ fn decode(q: &[f32], k: &[bf16], v: &[bf16], span: &Span<Flex>, heads: Heads, si
         SCORES.with_borrow_mut(|scores| {
             scores.resize(sizes.group * (seen + 1), 0.0);
             let (scores, sums) = scores.split_at_mut(sizes.group * seen);
-            for group in part * heads.key_value / parts..(part + 1) * heads.key_value / parts {
+            let groups = part * heads.key_value / parts..(part + 1) * heads.key_value / parts;
+            for group in groups.clone() {
                 let first = sizes.key(row, span.start[row], group);
                 let query = sizes.query(row, 0, group * sizes.group);
-                let some = Strided { numbers: &k[first..], stride: sizes.key_channels, rows: seen, dim: sizes.dim };
+                let (stride, dim, is_far) = (sizes.key_channels, sizes.dim, group == groups.start);
+                let some = Strided { numbers: &k[first..], stride, rows: seen, dim, is_far };
                 engine.dots(&q[query..][..sizes.group * sizes.dim], some, scores);
                 // SAFETY: this task alone writes the output of its row and heads.
                 let out = unsafe { std::slice::from_raw_parts_mut(shared.at(query), sizes.group * sizes.dim) };
@@ -116,7 +118,7 @@ impl Task<'_> {
         let Self { engine, sizes, .. } = *self;
         let (steps, blocks) = (sizes.dim / STEP, self.columns.div_ceil(BLOCK));
         let stride = blocks * BLOCK;
-        let panels = 2 * steps * blocks;
+        let (panels, products) = (2 * steps * blocks, engine.products());
         of_panel(2 * (panels + steps + blocks), |tiles| {
             let (keys, rest) = tiles.split_at_mut(panels);
             let (values, rest) = rest.split_at_mut(panels);
@@ -136,10 +138,13 @@ impl Task<'_> {
                     }
                     let query = |i: usize| sizes.query(self.row, first + i, head);
                     lay_rows(queries, steps, steps, |i| (i < count).then(|| &q[query(i)..][..sizes.dim]));
+                    let a = Rows::of_tiles(&queries[..steps], &queries[steps..]);
                     for (block, keys) in keys.chunks_exact(2 * steps).enumerate().take(blocks_seen) {
                         let to = Block { first: scores[block * BLOCK..].as_mut_ptr(), stride };
                         // SAFETY: 32 rows of scores are ours, and the engine is the caller's promise.
-                        unsafe { product(engine, queries, steps, [&keys[..steps], &keys[steps..]], to) };
+                        unsafe {
+                            products.add(a, [&keys[..steps], &keys[steps..]], Begin::zeros(), to, (BLOCK, BLOCK))
+                        };
                     }
                     let mut sums = [0.0f32; BLOCK];
                     for ((i, sum), scores) in
@@ -152,12 +157,11 @@ impl Task<'_> {
                     lay_rows(shares, blocks, blocks_seen, |i| {
                         (i < count).then(|| &scores[i * stride..][..blocks_seen * BLOCK])
                     });
+                    let a = Rows::of_tiles(&shares[..blocks], &shares[blocks..]);
                     for (from, values) in (0..sizes.dim).step_by(BLOCK).zip(values.chunks_exact(2 * blocks)) {
-                        let mut output = [0.0f32; BLOCK * BLOCK];
-                        let to = Block { first: output.as_mut_ptr(), stride: BLOCK };
                         let values = [&values[..blocks_seen], &values[blocks..][..blocks_seen]];
-                        // SAFETY: the output is ours, and the engine is the caller's promise.
-                        unsafe { product(engine, shares, blocks, values, to) };
+                        // SAFETY: the engine is the caller's promise.
+                        let output = unsafe { products.square(a, values) };
                         for (i, (output, sum)) in output.chunks_exact(BLOCK).zip(sums).enumerate().take(count) {
                             let share = if sum == 0.0 { 0.0 } else { 1.0 / sum };
                             // SAFETY: these outputs are there and ours by the caller's promise.
@@ -220,15 +224,6 @@ fn lay_rows<'a>(tiles: &mut [Tile], steps: usize, filled: usize, row: impl Fn(us
             },
         );
     }
-}
-
-/// `to [32, 32] = a · b`, with `a` as [`lay_rows`] lays it.
-///
-/// # Safety
-/// Nothing else touches `to`; the engine is not [`Engine::Plain`].
-unsafe fn product(engine: Engine, a: &[Tile], steps: usize, b: [&[Tile]; 2], to: Block) {
-    // SAFETY: the caller's promise.
-    unsafe { engine.add_product(Rows::of_tiles(&a[..steps], &a[steps..]), b, Begin::zeros(), to, (BLOCK, BLOCK)) };
 }
 
 #[cfg(test)]

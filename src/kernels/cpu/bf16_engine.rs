@@ -3,6 +3,8 @@
 //!
 //! All of them sum `out [32, 32] += Σ a · b` over tiles ([`super::bf16_tiles`]).
 
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
 use half::bf16;
@@ -35,7 +37,10 @@ impl Engine {
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::Plain];
         #[cfg(target_arch = "x86_64")]
-        if std::is_x86_feature_detected!("avx512bf16") && std::is_x86_feature_detected!("avx512bw") {
+        if std::is_x86_feature_detected!("avx512bf16")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512dq")
+        {
             all.insert(0, Self::Avx512);
             if x86::has_amx() {
                 all.insert(0, Self::Amx);
@@ -82,29 +87,14 @@ impl Engine {
         tile.0[filled * STEP..].fill(0);
     }
 
-    /// Writes what `begin` holds plus the sum of the products into the first `size` (rows, columns) of a 32 x 32 block.
-    ///
-    /// # Safety
-    /// `to` is a block of at least that size that no other thread touches, and `begin` one of that size that may be read; what
-    /// `a` points to is live; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
-    pub unsafe fn add_product(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block, size: (usize, usize)) {
-        if size == (BLOCK, BLOCK) {
-            // SAFETY: the block is whole; the rest is the caller's promise.
-            return unsafe { self.add_whole(a, b, begin, to) };
+    /// The products of this engine, on this thread.
+    pub fn products(self) -> Products {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Amx {
+            // SAFETY: there are tiles.
+            unsafe { x86::open_tiles() };
         }
-        let mut whole = [0.0f32; BLOCK * BLOCK];
-        let places = || (0..size.0).flat_map(|i| (0..size.1).map(move |j| (i, j)));
-        // SAFETY: the caller's promise for `begin` and `to`; `whole` is ours.
-        unsafe {
-            for (i, j) in places() {
-                whole[i * BLOCK + j] = *begin.first.add(i * begin.stride + j);
-            }
-            let place = Block { first: whole.as_mut_ptr(), stride: BLOCK };
-            self.add_whole(a, b, Begin { first: place.first, stride: BLOCK }, place);
-            for (i, j) in places() {
-                *to.first.add(i * to.stride + j) = whole[i * BLOCK + j];
-            }
-        }
+        Products { engine: self, of_this_thread: PhantomData }
     }
 
     /// Asks for the memory of a block that is soon written, or read.
@@ -122,7 +112,7 @@ impl Engine {
     ///
     /// # Safety
     /// Nothing else touches `to`; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
-    pub unsafe fn add_turned(self, block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
+    pub unsafe fn add_turned(self, block: &Square, factors: &[f32; BLOCK], rows: usize, to: Block) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: both other engines have AVX-512; the rest is the caller's promise.
         unsafe {
@@ -132,30 +122,33 @@ impl Engine {
         unreachable!("without products of bf16 there are no blocks: {}", block.len() + factors.len() + rows + to.stride)
     }
 
-    /// The same, written over what is there and without factors.
+    /// `silu` of a block's first 16 rows times its other 16, as terms into a pair of tiles of columns, from an even term on. It is rounded to
+    /// bf16, and before that right but for some hundred-thousandths.
     ///
     /// # Safety
-    /// As [`Engine::add_turned`].
-    pub unsafe fn put_turned(self, block: &[f32; BLOCK * BLOCK], rows: usize, to: Block) {
+    /// There are two tiles, and nothing else touches these 16 terms; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
+    pub unsafe fn put_gated_terms(self, block: &Square, tiles: [*mut Tile; 2], term: usize) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: both other engines have AVX-512; the rest is the caller's promise.
         unsafe {
-            x86::put_turned(block, rows, to)
+            x86::put_gated_terms(block, tiles, term)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        unreachable!("without products of bf16 there are no blocks: {}", block.len() + rows + to.stride)
+        unreachable!("without products of bf16 there are no blocks: {} {tiles:?} {term}", block.len())
     }
 
-    /// `silu(gate) · up`, within some millionths: its result is rounded to bf16 next.
-    pub fn gate(self, gate: &[f32; BLOCK * BLOCK], up: &[f32; BLOCK * BLOCK], out: &mut [f32; BLOCK * BLOCK]) {
+    /// The same of a block's first 16 columns and its other 16, into the 32 rows of a pair of tiles, from a column on.
+    ///
+    /// # Safety
+    /// There are two tiles, and nothing else touches these 16 columns; this engine is one of [`Engine::all`] and not [`Engine::Plain`].
+    pub unsafe fn put_gated_columns(self, block: &Square, tiles: [*mut Tile; 2], column: usize) {
         #[cfg(target_arch = "x86_64")]
-        if self != Self::Plain {
-            // SAFETY: both other engines have AVX-512.
-            return unsafe { x86::gate(gate, up, out) };
+        // SAFETY: both other engines have AVX-512; the rest is the caller's promise.
+        unsafe {
+            x86::put_gated_columns(block, tiles, column)
         }
-        for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-            *out = gate / (1.0 + (-gate).exp()) * up;
-        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("without products of bf16 there are no blocks: {} {tiles:?} {column}", block.len())
     }
 
     /// Dot products of each query with every row, `scores [queries, rows]`; the engine is not [`Engine::Plain`].
@@ -213,18 +206,79 @@ impl Engine {
         debug_assert_ne!(self, Self::Plain);
         (0..queries).step_by(3).for_each(|from| work(from, 3.min(queries - from)));
     }
+}
 
-    unsafe fn add_whole(self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
+/// The 32 x 32 sums of a block.
+pub(super) type Square = [f32; BLOCK * BLOCK];
+
+/// Products of bf16 with sums in f32. The tiles of AMX are set up for as long as this lives, which takes as long as some products: a task
+/// makes one.
+pub(super) struct Products {
+    engine: Engine,
+    /// Tiles belong to the thread that set them up.
+    of_this_thread: PhantomData<*const ()>,
+}
+
+impl Products {
+    /// The sums of a block.
+    ///
+    /// # Safety
+    /// As [`Products::add`], but for the block.
+    pub unsafe fn square(&self, a: Rows, b: [&[Tile]; 2]) -> Square {
+        let mut sums = MaybeUninit::<Square>::uninit();
+        // SAFETY: every sum is written, and they are ours; the rest is the caller's promise.
+        unsafe {
+            self.add_whole(a, b, Begin::zeros(), Block { first: sums.as_mut_ptr().cast(), stride: BLOCK });
+            sums.assume_init()
+        }
+    }
+
+    /// Writes what `begin` holds plus the sum of the products into the first `size` (rows, columns) of a 32 x 32 block.
+    ///
+    /// # Safety
+    /// `to` is a block of at least that size that no other thread touches, and `begin` one of that size that may be read; what
+    /// `a` points to is live; the engine is one of [`Engine::all`] and not [`Engine::Plain`].
+    pub unsafe fn add(&self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block, size: (usize, usize)) {
+        if size == (BLOCK, BLOCK) {
+            // SAFETY: the block is whole; the rest is the caller's promise.
+            return unsafe { self.add_whole(a, b, begin, to) };
+        }
+        let mut whole = [0.0f32; BLOCK * BLOCK];
+        let places = || (0..size.0).flat_map(|i| (0..size.1).map(move |j| (i, j)));
+        // SAFETY: the caller's promise for `begin` and `to`; `whole` is ours.
+        unsafe {
+            for (i, j) in places() {
+                whole[i * BLOCK + j] = *begin.first.add(i * begin.stride + j);
+            }
+            let place = Block { first: whole.as_mut_ptr(), stride: BLOCK };
+            self.add_whole(a, b, Begin { first: place.first, stride: BLOCK }, place);
+            for (i, j) in places() {
+                *to.first.add(i * to.stride + j) = whole[i * BLOCK + j];
+            }
+        }
+    }
+
+    unsafe fn add_whole(&self, a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
         debug_assert!(b[0].len() == b[1].len() && !b[0].is_empty(), "the loops take a step before they look");
         // SAFETY: the caller's promise.
         unsafe {
-            match self {
+            match self.engine {
                 #[cfg(target_arch = "x86_64")]
-                Self::Amx => x86::add_by_amx(a, b, begin, to),
+                Engine::Amx => x86::add_by_amx(a, b, begin, to),
                 #[cfg(target_arch = "x86_64")]
-                Self::Avx512 => x86::add_by_dots(a, b, begin, to),
-                Self::Plain => unreachable!("without products of bf16 there are no tiles"),
+                Engine::Avx512 => x86::add_by_dots(a, b, begin, to),
+                Engine::Plain => unreachable!("without products of bf16 there are no tiles"),
             }
+        }
+    }
+}
+
+impl Drop for Products {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if self.engine == Engine::Amx {
+            // SAFETY: there are tiles.
+            unsafe { x86::release_tiles() };
         }
     }
 }

@@ -87,16 +87,15 @@ fn lows<'a>(
     placed.iter().flatten().map(low).collect()
 }
 
-/// `x [rows, in] -> [rows, out]` of each part. `few` gives the products of few rows with the matrices, added to what they start
+/// `x [rows, in] -> [rows, out]` of each part; `x` is asked for its tiles where they are wanted. `few` gives the products of few rows with the matrices, added to what they start
 /// with, which are bound by memory and made otherwise.
 pub(super) fn forward(
     engine: Engine,
-    x: &[f32],
-    inner: usize,
+    x: impl FnOnce() -> Tiled,
+    [rows, inner]: [usize; 2],
     parts: &[Part<'_>],
     few: impl FnOnce() -> Vec<Vec<f32>>,
 ) -> Vec<Vec<f32>> {
-    let rows = x.len() / inner;
     let (placed, columns) = adapters(parts);
     let is_few = rows <= BLOCK;
     let mut outs: Vec<Vec<f32>> =
@@ -104,7 +103,7 @@ pub(super) fn forward(
     if is_few && columns == 0 {
         return outs;
     }
-    let x = Tiled::new(x, inner, 1.0);
+    let x = x();
     // SAFETY: the sums write all of it.
     let low = unsafe {
         written(rows * columns, |out| add_up(engine, &lows(engine, &x, &placed, Shared(out), rows, columns)))
@@ -311,7 +310,7 @@ mod tests {
                     right.push((plus(y, &product(&low, b, [rows, *rank, out]), SCALE), Some((half(da), half(db)))));
                 }
                 let what = format!("{engine:?}, {rows} x {inner}");
-                let found = forward(engine, &x, inner, &parts, || products);
+                let found = forward(engine, || Tiled::new(&x, inner, 1.0), [rows, inner], &parts, || products);
                 let dys: Vec<Tiled> = held.iter().map(|one| Tiled::new(&one.4, one.1.len(), 1.0)).collect();
                 for learns in [true, false] {
                     let grads = backward(engine, &x, &dys, [rows, inner], &parts, learns);

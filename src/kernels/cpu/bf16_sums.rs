@@ -13,11 +13,14 @@ use half::slice::HalfBitsSliceExt;
 
 use super::bf16_engine::Engine;
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
-use super::primitives::{Shared, vectorised};
+use super::primitives::{Shared, vectorised, written};
 use super::team::{share_out, share_out_parts, threads};
 
 /// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.
 const ROOM: usize = 32;
+
+/// Rows that meet all panels of a task before the next do: with a panel's terms they take 512 KiB of the second-level cache.
+pub(super) const ROWS: usize = 8 * BLOCK;
 
 /// What a test counts columns of `b` as that are laid in panels.
 #[cfg(test)]
@@ -80,6 +83,17 @@ impl Tiled {
         Self { tiles, steps }
     }
 
+    /// `rows` rows of `depth` numbers, which `write` writes: it gets where the tiles begin.
+    ///
+    /// # Safety
+    /// `write` writes every tile, zeros behind the last row and number.
+    pub unsafe fn written(rows: usize, depth: usize, write: impl FnOnce(Shared<Tile>)) -> Self {
+        let steps = depth.div_ceil(STEP);
+        // SAFETY: the caller's promise.
+        let tiles = unsafe { written(rows.div_ceil(BLOCK) * 2 * steps, |tiles| write(Shared(tiles))) };
+        Self { tiles, steps }
+    }
+
     /// Where 32 rows are, from `row` and the 32 terms of `step` on.
     pub fn block(&self, row: usize, step: usize) -> Rows {
         let (upper, lower) = self.tiles[row / TILE * self.steps..].split_at(self.steps);
@@ -90,6 +104,11 @@ impl Tiled {
     fn piece(&self, row: usize, column: usize) -> &[bf16] {
         let tile = &self.tiles[row / TILE * self.steps + column / STEP];
         tile.0[row % TILE * STEP + column % STEP..][..TILE].reinterpret_cast()
+    }
+
+    #[cfg(test)]
+    pub fn number(&self, row: usize, column: usize) -> bf16 {
+        self.piece(row, column / TILE * TILE)[column % TILE]
     }
 
     /// This matrix as a `b` whose terms are its rows.
@@ -153,20 +172,30 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
         super::profile::counting::note(IN_PANELS, (0, factor.depth * STEP));
     }
     let groups = (2 * threads()).div_ceil(bands.max(1));
+    let at_once = bands_at_once(bands, threads()) * BLOCK;
     let mut tasks = Vec::new();
     for sum in sums {
         let rows = sum.rows.div_ceil(BLOCK).div_ceil(groups).max(1) * BLOCK;
-        for column in (0..sum.columns).step_by(BLOCK) {
-            tasks.extend((0..sum.rows).step_by(rows).map(|row| (sum, column, row..(row + rows).min(sum.rows))));
+        for column in (0..sum.columns).step_by(at_once) {
+            let columns = column..(column + at_once).min(sum.columns);
+            tasks
+                .extend((0..sum.rows).step_by(rows).map(|row| (sum, columns.clone(), row..(row + rows).min(sum.rows))));
         }
     }
     share_out(tasks.len(), |task| {
-        let (sum, column, rows): &(&Sum<'_>, usize, Range<usize>) = &tasks[task];
-        of_panel(2 * ROOM, |panel| {
+        let (sum, columns, rows): &(&Sum<'_>, Range<usize>, Range<usize>) = &tasks[task];
+        of_panel(columns.len().div_ceil(BLOCK) * 2 * ROOM, |panel| {
             // SAFETY: this task alone writes these rows and columns; the rest is the caller's promise.
-            unsafe { sum.make(engine, *column, rows.clone(), panel) }
+            unsafe { sum.make(engine, columns.clone(), rows.clone(), panel) }
         });
     });
+}
+
+/// Bands of 32 columns that a task lays in panels at once: each row is then read from afar once for all of them. As many as fit the
+/// second-level cache beside the rows that meet them, if the threads come out even.
+fn bands_at_once(bands: usize, threads: usize) -> usize {
+    let longest = |at_once: usize| bands.div_ceil(at_once).div_ceil(threads) * at_once;
+    (2..=4).rev().find(|&at_once| longest(at_once) * threads <= bands + bands / 16).unwrap_or(1)
 }
 
 /// A part of a factor that is in the panel: its first step, how many there are, and where in the panel they are.
@@ -178,34 +207,30 @@ struct Laid<'s, 'a> {
 }
 
 impl<'a> Sum<'a> {
-    unsafe fn make(&self, engine: Engine, column: usize, rows: Range<usize>, panel: &mut [Tile]) {
-        let (left, right) = panel.split_at_mut(ROOM);
+    unsafe fn make(&self, engine: Engine, columns: Range<usize>, rows: Range<usize>, panel: &mut [Tile]) {
+        let products = engine.products();
+        let bands = || columns.clone().step_by(BLOCK);
         let (mut laid, mut place, mut is_first) = (Vec::<Laid<'_, 'a>>::new(), 0, true);
-        let mut flush = |laid: &mut Vec<Laid<'_, 'a>>, left: &[Tile], right: &[Tile]| {
-            for row in rows.clone().step_by(BLOCK) {
-                let next = row + BLOCK;
-                if next < rows.end {
-                    let many = BLOCK.min(rows.end - next);
-                    engine.prefetch(self.out.at(next * self.stride + column), self.stride, many, true);
-                    if let (true, Start::Matrix(numbers)) = (is_first, self.start) {
-                        engine.prefetch(numbers[next * self.columns + column..].as_ptr(), self.columns, many, false);
-                    }
-                }
-                for Laid { factor, step, steps, place } in laid.iter() {
-                    let to = Block { first: self.out.at(row * self.stride + column), stride: self.stride };
-                    let begin = match (is_first && *place == 0, self.start) {
-                        (true, Start::Zeros) => Begin::zeros(),
-                        (true, Start::Row(numbers)) => Begin { first: numbers[column..].as_ptr(), stride: 0 },
-                        (true, Start::Matrix(numbers)) => {
-                            Begin { first: numbers[row * self.columns + column..].as_ptr(), stride: self.columns }
+        let mut flush = |laid: &mut Vec<Laid<'_, 'a>>, panel: &[Tile]| {
+            for first in rows.clone().step_by(ROWS) {
+                let rows = first..rows.end.min(first + ROWS);
+                for (column, panel) in bands().zip(panel.chunks_exact(2 * ROOM)) {
+                    let (left, right) = panel.split_at(ROOM);
+                    for row in rows.clone().step_by(BLOCK) {
+                        self.prefetch(engine, column, row + BLOCK..rows.end, is_first);
+                        for Laid { factor, step, steps, place } in laid.iter() {
+                            let to = Block { first: self.out.at(row * self.stride + column), stride: self.stride };
+                            let begin = match is_first && *place == 0 {
+                                true => self.begin(to, column, row),
+                                false => Begin { first: to.first, stride: self.stride },
+                            };
+                            let a = factor.a.block(factor.row + row, factor.step + step);
+                            let b = [&left[*place..][..*steps], &right[*place..][..*steps]];
+                            let size = (BLOCK.min(self.rows - row), BLOCK.min(self.columns - column));
+                            // SAFETY: `size` keeps to the rows and columns that there are; the rest is the caller's promise.
+                            unsafe { products.add(a, b, begin, to, size) };
                         }
-                        _ => Begin { first: to.first, stride: self.stride },
-                    };
-                    let a = factor.a.block(factor.row + row, factor.step + step);
-                    let b = [&left[*place..][..*steps], &right[*place..][..*steps]];
-                    let size = (BLOCK.min(self.rows - row), BLOCK.min(self.columns - column));
-                    // SAFETY: `size` keeps to the rows and columns that there are; the rest is the caller's promise.
-                    unsafe { engine.add_product(a, b, begin, to, size) };
+                    }
                 }
             }
             laid.clear();
@@ -215,20 +240,46 @@ impl<'a> Sum<'a> {
             let (mut step, all) = (0, factor.depth.div_ceil(STEP));
             while step < all {
                 let steps = (all - step).min(ROOM - place);
-                for at in 0..steps {
-                    let terms = (step + at) * STEP..((step + at + 1) * STEP).min(factor.depth);
-                    (factor.fill)(column, terms.clone(), &mut left[place + at]);
-                    (factor.fill)(column + TILE, terms, &mut right[place + at]);
+                for (column, panel) in bands().zip(panel.chunks_exact_mut(2 * ROOM)) {
+                    for at in 0..steps {
+                        let terms = (step + at) * STEP..((step + at + 1) * STEP).min(factor.depth);
+                        (factor.fill)(column, terms.clone(), &mut panel[place + at]);
+                        (factor.fill)(column + TILE, terms, &mut panel[ROOM + place + at]);
+                    }
                 }
                 laid.push(Laid { factor, step, steps, place });
                 (step, place) = (step + steps, place + steps);
                 if place == ROOM {
-                    flush(&mut laid, left, right);
+                    flush(&mut laid, panel);
                     place = 0;
                 }
             }
         }
-        flush(&mut laid, left, right);
+        flush(&mut laid, panel);
+    }
+
+    /// Where a block's sum begins.
+    fn begin(&self, to: Block, column: usize, row: usize) -> Begin {
+        match self.start {
+            Start::Zeros => Begin::zeros(),
+            Start::Row(numbers) => Begin { first: numbers[column..].as_ptr(), stride: 0 },
+            Start::Matrix(numbers) => {
+                Begin { first: numbers[row * self.columns + column..].as_ptr(), stride: self.columns }
+            }
+            Start::There => Begin { first: to.first, stride: to.stride },
+        }
+    }
+
+    /// Asks for the memory of the next block, if there is one, and for what it begins with.
+    fn prefetch(&self, engine: Engine, column: usize, next: Range<usize>, is_first: bool) {
+        if next.is_empty() {
+            return;
+        }
+        let rows = BLOCK.min(next.len());
+        engine.prefetch(self.out.at(next.start * self.stride + column), self.stride, rows, true);
+        if let (true, Start::Matrix(numbers)) = (is_first, self.start) {
+            engine.prefetch(numbers[next.start * self.columns + column..].as_ptr(), self.columns, rows, false);
+        }
     }
 }
 
@@ -246,6 +297,12 @@ pub(super) fn narrow(value: f32) -> u16 {
     let bits = value.to_bits();
     let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
     if value.is_nan() { 0x7fc0 } else { rounded }
+}
+
+/// The same as a number.
+#[cfg(test)]
+pub(super) fn nearest(value: f32) -> bf16 {
+    bf16::from_bits(narrow(value))
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub(super) struct Strided<'a> {
     pub stride: usize,
     pub rows: usize,
     pub dim: usize,
+    /// Whether they are not in a cache yet, nor what lies between them.
+    pub is_far: bool,
 }
 
 /// 32 rows of bf16, as two tiles wide: where they lie.

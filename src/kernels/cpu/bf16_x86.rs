@@ -46,16 +46,6 @@ static CONFIGURATION: Configuration = {
     Configuration(bytes)
 };
 
-/// Asks for the 1024 bytes of a tile at a place.
-macro_rules! prefetch_tile {
-    ($place:literal) => {
-        prefetch_tile!($place, 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
-    };
-    ($place:literal, $($offset:literal)*) => {
-        concat!($("prefetcht0 [", $place, "+", $offset, "]\n"),*)
-    };
-}
-
 /// Asks for the 16 rows of a tile at a place, which is moved behind them, with a distance and three times it from row to row.
 macro_rules! prefetch_rows {
     ($place:literal, $row:literal, $three:literal) => {
@@ -90,15 +80,32 @@ pub(super) fn prefetch(first: *const f32, stride: usize, rows: usize, to_write: 
     }
 }
 
+/// Sets up the tiles of this thread.
+///
 /// # Safety
-/// [`has_amx`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
+/// [`has_amx`].
+pub(super) unsafe fn open_tiles() {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("ldtilecfg [{0}]", in(reg) &CONFIGURATION, options(nostack, readonly, preserves_flags)) };
+}
+
+/// Gives them back: what is in use has to be saved where threads change places.
+///
+/// # Safety
+/// [`has_amx`].
+pub(super) unsafe fn release_tiles() {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
+}
+
+/// # Safety
+/// [`open_tiles`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
 pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
-    // While four tiles are multiplied, the next four come into the first cache: a tile register cannot be loaded before its last product is
-    // begun, which hides too little of the way from the second one.
+    // While four tiles are multiplied, the next two of `a` come into the first cache: a tile register cannot be loaded before its last product
+    // is begun, which hides too little of the way from the second one. Those of `b`, a panel, are near.
     // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes, and a prefetch touches nothing; the rest is the caller's promise.
     unsafe {
         asm!(
-            "ldtilecfg [{t}]",
             "mov {t}, {from_stride}",
             "shl {t}, 4",
             "add {t}, {from}",
@@ -116,11 +123,9 @@ pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Bloc
             prefetch_rows!("{from}", "{row}", "{from_stride}"),
             "tileloadd tmm6, [{b0}+{t}*1]",
             "add {b0}, 1024",
-            prefetch_tile!("{b0}"),
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tileloadd tmm7, [{b1}+{t}*1]",
             "add {b1}, 1024",
-            prefetch_tile!("{b1}"),
             "tdpbf16ps tmm1, tmm4, tmm7",
             "tileloadd tmm5, [{a1}+{row}*1]",
             "add {a1}, {step}",
@@ -137,8 +142,7 @@ pub(super) unsafe fn add_by_amx(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Bloc
             "tilestored [{to}+{stride}*1+64], tmm1",
             "tilestored [{t}+{stride}*1], tmm2",
             "tilestored [{t}+{stride}*1+64], tmm3",
-            "tilerelease",
-            t = inout(reg) &CONFIGURATION => _,
+            t = out(reg) _,
             from = inout(reg) begin.first => _,
             from_stride = inout(reg) begin.stride * size_of::<f32>() => _,
             to = in(reg) to.first,
@@ -205,15 +209,32 @@ unsafe fn wide(from: *const bf16) -> __m512 {
     _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16))
 }
 
+/// Asks for a row that comes later, whole: heads share it.
+#[inline(always)]
+fn ask_ahead(of: Strided<'_>, row: usize) {
+    /// Rows that are read while one comes from memory.
+    const AHEAD: usize = 12;
+    /// Numbers of a cache line.
+    const LINE: usize = 32;
+    if of.is_far {
+        let next = of.numbers.as_ptr().wrapping_add((row + AHEAD) * of.stride);
+        for place in (0..of.stride).step_by(LINE) {
+            // SAFETY: a prefetch touches nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(place).cast()) };
+        }
+    }
+}
+
 /// Dot products of `R` queries with every row, `scores [R, rows]`.
 ///
 /// # Safety
 /// AVX-512; `dim` is whole vectors of 16.
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) unsafe fn dots<const R: usize>(queries: &[f32], with: Strided<'_>, scores: &mut [f32]) {
-    let Strided { numbers, stride, rows, dim } = with;
+    let Strided { numbers, stride, rows, dim, .. } = with;
     assert!(queries.len() == R * dim && scores.len() == R * rows && numbers.len() >= (rows - 1) * stride + dim);
     for row in 0..rows {
+        ask_ahead(with, row);
         let mut sums = [_mm512_setzero_ps(); R];
         for place in (0..dim).step_by(16) {
             // SAFETY: the lengths were looked at.
@@ -238,13 +259,16 @@ pub(super) unsafe fn dots<const R: usize>(queries: &[f32], with: Strided<'_>, sc
 pub(super) unsafe fn weighted_sums<const R: usize>(weights: &[f32], of: Strided<'_>, out: &mut [f32]) {
     // So many vectors side by side: one addition need not wait for another, and the sums fit the registers.
     const WIDE: usize = 4;
-    let Strided { numbers, stride, rows, dim } = of;
+    let Strided { numbers, stride, rows, dim, .. } = of;
     assert!(weights.len() == R * rows && out.len() == R * dim && numbers.len() >= (rows - 1) * stride + dim);
     let mut place = 0;
     while place < dim {
         let vectors = WIDE.min((dim - place) / 16);
         let mut sums = [[_mm512_setzero_ps(); WIDE]; R];
         for row in 0..rows {
+            if place == 0 {
+                ask_ahead(of, row);
+            }
             for vector in 0..WIDE {
                 // Where fewer are left, the last is made again.
                 let here = place + 16 * vector.min(vectors - 1);
@@ -268,12 +292,10 @@ pub(super) unsafe fn weighted_sums<const R: usize>(weights: &[f32], of: Strided<
     }
 }
 
-/// Takes 16 numbers of each of two rows in turns.
-///
-/// # Safety
-/// AVX-512 BW; both rows have 16 numbers, and `into` has room for 32.
+/// Takes the numbers of both halves in turns.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], into: &mut [u16]) {
+#[inline]
+fn by_turns(halves: __m512i) -> __m512i {
     const TURNS: [u16; STEP] = {
         let mut turns = [0; STEP];
         let mut i = 0;
@@ -283,13 +305,23 @@ pub(super) unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], int
         }
         turns
     };
+    // SAFETY: there are 32 of them.
+    let turns = unsafe { _mm512_loadu_si512(TURNS.as_ptr().cast()) };
+    _mm512_permutexvar_epi16(turns, halves)
+}
+
+/// Takes 16 numbers of each of two rows in turns.
+///
+/// # Safety
+/// AVX-512 BW; both rows have 16 numbers, and `into` has room for 32.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], into: &mut [u16]) {
     debug_assert_eq!(into.len(), STEP);
     // SAFETY: the caller's promise.
     unsafe {
         let first = _mm512_castsi256_si512(_mm256_loadu_si256(first.as_ptr().cast()));
         let both = _mm512_inserti64x4::<1>(first, _mm256_loadu_si256(second.as_ptr().cast()));
-        let turns = _mm512_loadu_si512(TURNS.as_ptr().cast());
-        _mm512_storeu_si512(into.as_mut_ptr().cast(), _mm512_permutexvar_epi16(turns, both));
+        _mm512_storeu_si512(into.as_mut_ptr().cast(), by_turns(both));
     }
 }
 
@@ -311,36 +343,15 @@ pub(super) unsafe fn transpose(rows: [&[bf16]; TILE], tile: &mut Tile) {
 /// AVX-512; the rest as `Engine::add_turned` asks.
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn add_turned(block: &[f32; BLOCK * BLOCK], factors: &[f32; BLOCK], rows: usize, to: Block) {
-    let add = |column: usize, sums: __m512, place: *mut f32| {
-        // SAFETY: there are 32 factors, and the place is one of 16 numbers.
-        unsafe {
-            let factors = _mm512_loadu_ps(factors.as_ptr().add(column));
-            _mm512_storeu_ps(place, _mm512_fmadd_ps(sums, factors, _mm512_loadu_ps(place)));
-        }
-    };
-    // SAFETY: the caller's promise.
-    unsafe { turn(block, rows, to, add) }
-}
-
-/// # Safety
-/// AVX-512; the rest as `Engine::add_turned` asks.
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn put_turned(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block) {
-    // SAFETY: the caller's promise; a place is one of 16 numbers.
-    unsafe { turn(block, rows, to, |_, sums, place| _mm512_storeu_ps(place, sums)) }
-}
-
-/// Gives every 16 numbers of the transpose's first rows to `put(column, numbers, place)`.
-#[target_feature(enable = "avx512f")]
-#[inline]
-unsafe fn turn(block: &[f32; BLOCK * BLOCK], rows: usize, to: Block, put: impl Fn(usize, __m512, *mut f32)) {
     for (column, first) in (0..BLOCK).step_by(TILE).flat_map(|c| (0..rows).step_by(TILE).map(move |r| (c, r))) {
-        // SAFETY: the block is 32 x 32, and `to` has that many rows of 32.
+        // SAFETY: the block is 32 x 32, there are 32 factors, and `to` has that many rows of 32.
         unsafe {
             let from = block.as_ptr().add(column * BLOCK + first);
+            let factors = _mm512_loadu_ps(factors.as_ptr().add(column));
             let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(from.add(i * BLOCK).cast())));
             for (i, sums) in turned.into_iter().enumerate().take(rows - first) {
-                put(column, _mm512_castsi512_ps(sums), to.first.add((first + i) * to.stride + column));
+                let place = to.first.add((first + i) * to.stride + column);
+                _mm512_storeu_ps(place, _mm512_fmadd_ps(_mm512_castsi512_ps(sums), factors, _mm512_loadu_ps(place)));
             }
         }
     }
@@ -389,21 +400,58 @@ pub(super) unsafe fn exponentials(scores: &mut [f32], scale: f32) -> f32 {
     _mm512_reduce_add_ps(sum)
 }
 
-/// # Safety
-/// AVX-512.
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn gate(gate: &[f32; BLOCK * BLOCK], up: &[f32; BLOCK * BLOCK], out: &mut [f32; BLOCK * BLOCK]) {
+/// `silu(gate) · up` but for some hundred-thousandths.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[inline]
+fn gated(gate: __m512, up: __m512) -> __m512 {
+    // 2^f for 0 <= f < 1, with the least relative error that this degree has: 3 millionths.
+    const TERMS: [f32; 5] = [0.013_534_17, 0.052_011_46, 0.241_442_75, 0.693_003_84, 1.000_002_6];
     let all = |value| _mm512_set1_ps(value);
-    for place in (0..BLOCK * BLOCK).step_by(TILE) {
-        // SAFETY: there are 16 numbers from here on in each.
-        let (gate, up) = unsafe { (_mm512_loadu_ps(&gate[place]), _mm512_loadu_ps(&up[place])) };
-        let divisor = _mm512_add_ps(power_of_2(_mm512_mul_ps(gate, all(-std::f32::consts::LOG2_E))), all(1.0));
-        // A step of Newton's doubles the 14 bits of the estimate.
-        let inverse = _mm512_rcp14_ps(divisor);
-        let inverse = _mm512_mul_ps(inverse, _mm512_fnmadd_ps(divisor, inverse, all(2.0)));
-        let gated = _mm512_mul_ps(_mm512_mul_ps(gate, inverse), up);
-        // SAFETY: as above.
-        unsafe { _mm512_storeu_ps(&mut out[place], gated) };
+    let exponent = _mm512_mul_ps(gate, all(-std::f32::consts::LOG2_E));
+    // What is above the next whole number below; `scalef` takes that number itself. Of an infinite exponent it is 0.
+    let part = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(exponent);
+    let series = TERMS[1..].iter().fold(all(TERMS[0]), |sum, term| _mm512_fmadd_ps(sum, part, all(*term)));
+    let divisor = _mm512_add_ps(_mm512_scalef_ps(series, exponent), all(1.0));
+    _mm512_mul_ps(_mm512_mul_ps(gate, _mm512_rcp14_ps(divisor)), up)
+}
+
+/// `silu` of a block's first 16 rows times its other 16, rounded, as terms from an even one on into a pair of tiles of columns.
+///
+/// # Safety
+/// AVX-512 BF16, BW and DQ; there are two tiles, nothing else touches the terms, and 16 of them are there.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
+pub(super) unsafe fn put_gated_terms(block: &[f32; BLOCK * BLOCK], tiles: [*mut Tile; 2], term: usize) {
+    let (gate, up) = block.split_at(TILE * BLOCK);
+    // SAFETY: 16 numbers are there in each row from either column on; the rest is the caller's promise.
+    unsafe {
+        let of = |row: usize, column: usize| {
+            let place = row * BLOCK + column;
+            gated(_mm512_loadu_ps(&gate[place]), _mm512_loadu_ps(&up[place]))
+        };
+        for (tile, column) in tiles.into_iter().zip([0, TILE]) {
+            for pair in 0..TILE / 2 {
+                let both = _mm512_cvtne2ps_pbh(of(2 * pair + 1, column), of(2 * pair, column));
+                let place = tile.cast::<u16>().add((term / 2 + pair) * STEP);
+                _mm512_storeu_si512(place.cast(), by_turns(std::mem::transmute::<__m512bh, __m512i>(both)));
+            }
+        }
+    }
+}
+
+/// `silu` of a block's first 16 columns times its other 16, rounded, into the rows of a pair of tiles from a column on.
+///
+/// # Safety
+/// AVX-512 BF16 and DQ; there are two tiles, nothing else touches the columns, and 16 of them are there.
+#[target_feature(enable = "avx512f,avx512dq,avx512bf16")]
+pub(super) unsafe fn put_gated_columns(block: &[f32; BLOCK * BLOCK], tiles: [*mut Tile; 2], column: usize) {
+    for (row, numbers) in block.chunks_exact(BLOCK).enumerate() {
+        // SAFETY: a row of the block has 32 numbers; the rest is the caller's promise.
+        unsafe {
+            let gated = gated(_mm512_loadu_ps(&numbers[0]), _mm512_loadu_ps(&numbers[TILE]));
+            let narrow = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(gated));
+            let place = tiles[row / TILE].cast::<u16>().add(row % TILE * STEP + column);
+            _mm256_storeu_si256(place.cast(), narrow);
+        }
     }
 }
 

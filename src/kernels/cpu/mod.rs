@@ -89,13 +89,21 @@ impl FusedOps for Flex {
         projections::forward(x, stack, projections)
     }
 
-    fn gated_at_once(x: &Tensor<Self, 2>, both: &[Projection<'_, Self>; 2]) -> Option<Tensor<Self, 2>> {
-        projections::gated(x, both)
+    fn add_mlp_at_once(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        projections: &[Projection<'_, Self>; 3],
+    ) -> Option<Tensor<Self, 2>> {
+        projections::add_mlp(sum, x, projections)
     }
 
-    fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
-        projections::add_forward(sum, x, &projection)
-            .unwrap_or_else(|| sum.clone() + Self::project(x, None, &[projection]).remove(0))
+    fn add_projection(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        projection: &Projection<'_, Self>,
+    ) -> Tensor<Self, 2> {
+        let one = std::slice::from_ref(projection);
+        projections::add_forward(sum, x, one).unwrap_or_else(|| sum.clone() + Self::project(x, None, one).remove(0))
     }
 
     fn project_backward_at_once(

@@ -25,7 +25,7 @@ pub(super) fn slice(t: &FlexTensor) -> &[f32] {
 ///
 /// # Safety
 /// `write` writes all of them.
-pub(super) unsafe fn written(n: usize, write: impl FnOnce(*mut f32)) -> Vec<f32> {
+pub(super) unsafe fn written<T>(n: usize, write: impl FnOnce(*mut T)) -> Vec<T> {
     let mut values = Vec::with_capacity(n);
     write(values.as_mut_ptr());
     // SAFETY: the caller's promise.
@@ -37,7 +37,7 @@ pub(super) unsafe fn written(n: usize, write: impl FnOnce(*mut f32)) -> Vec<f32>
 ///
 /// # Safety
 /// `write` writes all of them.
-pub(super) unsafe fn filled(n: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+pub(super) unsafe fn filled<T>(n: usize, write: impl FnOnce(&mut [MaybeUninit<T>])) -> Vec<T> {
     let mut values = Vec::with_capacity(n);
     write(&mut values.spare_capacity_mut()[..n]);
     // SAFETY: the caller's promise.
@@ -194,15 +194,22 @@ pub(super) fn max_of(values: &[f32]) -> f32 {
 }
 
 /// A pointer that tasks share; each writes a part of its own.
-#[derive(Clone, Copy)]
-pub(super) struct Shared(pub *mut f32);
+pub(super) struct Shared<T = f32>(pub *mut T);
 // SAFETY: its users write it in unsafe blocks, each of which says why no two tasks write the same place.
-unsafe impl Send for Shared {}
+unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<T: Send> Sync for Shared<T> {}
 
-impl Shared {
-    pub fn at(self, offset: usize) -> *mut f32 {
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub fn at(self, offset: usize) -> *mut T {
         // By method, so that closures capture the wrapper and not the bare pointer.
         self.0.wrapping_add(offset)
     }

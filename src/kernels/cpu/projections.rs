@@ -35,7 +35,8 @@ pub(super) fn forward(
     let few = || few(slice(&x), n, stack, projections);
     let ys = match are_bf16 {
         true => {
-            in_bf16::forward(Engine::of_this_machine(), slice(&x), inner, &Held::parts(&Held::all(projections)), few)
+            let (engine, tiles) = (Engine::of_this_machine(), || Tiled::new(slice(&x), inner, 1.0));
+            in_bf16::forward(engine, tiles, [n, inner], &Held::parts(&Held::all(projections)), few)
         }
         false => few(),
     };
@@ -47,37 +48,57 @@ pub(super) fn forward(
 pub(super) fn add_forward(
     sum: &Tensor<Flex, 2>,
     x: &Tensor<Flex, 2>,
-    projection: &Projection<'_, Flex>,
+    one: &[Projection<'_, Flex>],
 ) -> Option<Tensor<Flex, 2>> {
     let [n, inner] = x.dims();
-    let projections = std::slice::from_ref(projection);
-    if !is_f32(x) || !is_f32(sum) || !are_bf16(projections) || projection.bias.is_some() {
+    if !is_f32(x) || !is_f32(sum) || !are_bf16_without_bias(one) {
         return None;
     }
-    let _clock = clock(Op::Product, products([n, inner], projections, 1));
+    let _clock = clock(Op::Product, products([n, inner], one, 1));
     let (x, sum) = (packed(x), packed(sum));
-    let (held, start) = (Held::of(projection), Start::Matrix(slice(&sum)));
+    let (held, start) = (Held::of(&one[0]), Start::Matrix(slice(&sum)));
     let few = || {
         let mut y = slice(&sum).to_vec();
-        add_product(slice(&x), n, projection.weight, &mut y);
+        add_product(slice(&x), n, one[0].weight, &mut y);
         vec![y]
     };
-    let part = Part { start, ..held.part() };
-    let mut ys = in_bf16::forward(Engine::of_this_machine(), slice(&x), inner, &[part], few);
-    Some(tensor(ys.remove(0), [n, projection.weight.dims()[0]]))
+    let (part, tiles) = (Part { start, ..held.part() }, || Tiled::new(slice(&x), inner, 1.0));
+    let mut ys = in_bf16::forward(Engine::of_this_machine(), tiles, [n, inner], &[part], few);
+    Some(tensor(ys.remove(0), [n, one[0].weight.dims()[0]]))
 }
 
-/// [`super::FusedOps::gated`] by matrices in bf16 without biases and adapters. One row alone is bound by memory and made otherwise.
-pub(super) fn gated(x: &Tensor<Flex, 2>, both: &[Projection<'_, Flex>; 2]) -> Option<Tensor<Flex, 2>> {
-    let ([n, inner], outer) = (x.dims(), both[0].weight.dims()[0]);
-    let is_bare = |one: &Projection<'_, Flex>| one.bias.is_none() && one.lora.is_none();
-    if n < 2 || !is_f32(x) || !are_bf16(both) || !both.iter().all(is_bare) {
+/// [`super::FusedOps::add_mlp`] by matrices in bf16 without biases, those of gate and up without adapters. One row alone is bound by memory
+/// and made otherwise.
+pub(super) fn add_mlp(
+    sum: &Tensor<Flex, 2>,
+    x: &Tensor<Flex, 2>,
+    projections: &[Projection<'_, Flex>; 3],
+) -> Option<Tensor<Flex, 2>> {
+    let ([n, inner], shape, engine) = (x.dims(), sum.dims(), Engine::of_this_machine());
+    let (both, last) = projections.split_at(2);
+    let are_bare = |some: &[Projection<'_, Flex>]| some.iter().all(|one| one.lora.is_none());
+    if n < 2 || !is_f32(x) || !is_f32(sum) || !are_bf16_without_bias(projections) || !are_bare(both) {
         return None;
     }
-    let _clock = clock(Op::Product, products([n, inner], both, 1));
-    let (x, held) = (packed(x), both.each_ref().map(Held::of));
-    let weights = held.each_ref().map(|one| Weights::of(&one.weight));
-    Some(tensor(in_gates::gated(Engine::of_this_machine(), slice(&x), inner, weights), [n, outer]))
+    let held = projections.each_ref().map(Held::of);
+    let [gate, up, down] = held.each_ref().map(|one| Weights::of(&one.weight));
+    let are_few = n <= BLOCK;
+    let takes_few = || are_bare(last) && in_gates::takes_few(engine, n, [gate, up], down);
+    if !in_gates::takes(engine, [gate, up]) || are_few && !takes_few() {
+        return None;
+    }
+    let (gated, and_down) = (products([n, inner], both, 1), products([n, down.inner], last, 1));
+    let _clock = clock(Op::Product, (gated.0 + and_down.0, gated.1 + and_down.1));
+    let (x, sum) = (packed(x), packed(sum));
+    if are_few {
+        let mut y = slice(&sum).to_vec();
+        in_gates::add_few(engine, slice(&x), [gate, up], down, &mut y);
+        return Some(tensor(y, shape));
+    }
+    let gated = || in_gates::gated(engine, &Tiled::new(slice(&x), inner, 1.0), n, [gate, up]);
+    let part = Part { start: Start::Matrix(slice(&sum)), ..held[2].part() };
+    let few = || unreachable!("there are many rows");
+    Some(tensor(in_bf16::forward(engine, gated, [n, down.inner], &[part], few).remove(0), shape))
 }
 
 /// [`super::FusedOps::project_backward_at_once`].
@@ -108,6 +129,10 @@ pub(super) fn backward(
 fn are_bf16(projections: &[Projection<'_, Flex>]) -> bool {
     let is_bf16 = |one: &Projection<'_, Flex>| held_in(one.weight, DType::BF16).is_some();
     Engine::of_this_machine() != Engine::Plain && projections.iter().all(is_bf16)
+}
+
+fn are_bf16_without_bias(projections: &[Projection<'_, Flex>]) -> bool {
+    are_bf16(projections) && projections.iter().all(|one| one.bias.is_none())
 }
 
 /// A projection whose matrix is held in bf16, with what [`Part`] borrows.

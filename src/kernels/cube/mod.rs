@@ -81,13 +81,15 @@ where
     // apart.
     const VIEW_BYTES: usize = usize::MAX;
 
-    fn add_projection(sum: &Tensor<Self, 2>, x: &Tensor<Self, 2>, projection: Projection<'_, Self>) -> Tensor<Self, 2> {
-        let projection = [projection];
-        if let Some(ys) = projections::project(Some(sum), x, &projection) {
-            let [y] = <[_; 1]>::try_from(ys).expect("an output for every projection");
-            return y;
+    fn add_projection(
+        sum: &Tensor<Self, 2>,
+        x: &Tensor<Self, 2>,
+        projection: &Projection<'_, Self>,
+    ) -> Tensor<Self, 2> {
+        if let Some(mut ys) = projections::project(Some(sum), x, std::slice::from_ref(projection)) {
+            return ys.remove(0);
         }
-        let [Projection { weight, bias, lora }] = projection;
+        let Projection { weight, bias, lora } = *projection;
         let y = Self::affine(x, weight, bias) + sum.clone();
         match lora {
             Some(Lora { a, b, scale }) => Self::add_matmul(y, &Self::matmul(x, a, 1.0), b, *scale),

@@ -42,7 +42,7 @@ fn operations() -> Vec<Counted> {
             1,
             Box::new(move || {
                 let projection = Projection { weight: &matrix(), bias: None, lora: None };
-                drop(Wgpu::add_projection(&fresh([1, 64]), &fresh([1, 64]), projection));
+                drop(Wgpu::add_projection(&fresh([1, 64]), &fresh([1, 64]), &projection));
             }),
         ),
         ("rms_norm", 1, Box::new(|| drop(Wgpu::rms_norm(&fresh([9, 64]), &fresh([64]), 1e-6)))),
@@ -168,7 +168,7 @@ fn operations() -> Vec<Counted> {
             3,
             Box::new(|| {
                 let adapted = Adapted::new();
-                drop(Wgpu::add_projection(&fresh([37, 40]), &fresh([37, 40]), adapted.projection()));
+                drop(Wgpu::add_projection(&fresh([37, 40]), &fresh([37, 40]), &adapted.projection()));
             }),
         ),
         // The adapters' first products and their gradients' three at a time, each matrix, each sum, and the gradients.

@@ -64,7 +64,7 @@ fn projections_of_few_rows() {
             within(
                 most,
                 "onto a sum",
-                Wgpu::add_projection(&gsum, &gx, Projection { weight: &gw, bias: Some(&gbias), lora: None }),
+                Wgpu::add_projection(&gsum, &gx, &Projection { weight: &gw, bias: Some(&gbias), lora: None }),
                 want,
             );
         }
@@ -317,7 +317,7 @@ fn projections_with_adapters_and_their_gradients() {
             }
             for (i, projection) in layers.there().into_iter().enumerate() {
                 let (sum, gsum) = matrix([n, sizes[i][0]], 2);
-                let y = Wgpu::add_projection(&gsum, &gx, projection);
+                let y = Wgpu::add_projection(&gsum, &gx, &projection);
                 within(most, &format!("{name}, onto a sum"), y, want[i].clone() + sum.clone());
                 close("the sum is left alone", gsum, sum);
             }
