@@ -67,14 +67,6 @@ impl DataTable {
         Ok(sheet)
     }
 
-    /// Puts a value into a row, and its column into the table.
-    pub fn put(&mut self, line: usize, column: &str, value: Value) {
-        if !self.columns.iter().any(|c| c == column) {
-            self.columns.push(column.to_owned());
-        }
-        self.lines[line].cells.insert(column.to_owned(), value);
-    }
-
     /// Adds a row made here.
     pub fn push(&mut self, cells: Map<String, Value>) {
         for name in cells.keys() {
@@ -86,9 +78,6 @@ impl DataTable {
     }
 
     /// Writes the table in its format.
-    ///
-    /// # Errors
-    /// Those of [`write_atomic`].
     pub fn write(&self, path: &Path) -> Result<()> {
         write_atomic(path, &self.bytes().map_err(|e| e.at(path.display()))?)
     }

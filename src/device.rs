@@ -82,9 +82,6 @@ pub fn open(device: &str, dtype: &str) -> Result<Box<dyn Runtime>> {
 }
 
 /// [`open`] for work with this model, and why it is in that dtype: `auto` goes by the checkpoint, but on CUDA and ROCm.
-///
-/// # Errors
-/// As [`open`]; weights that cannot be read.
 pub fn open_for(device: &str, dtype: &str, model: &Path) -> Result<(Box<dyn Runtime>, &'static str)> {
     if dtype == "auto"
         && let Some(auto) = kind(device).and_then(|backend| backend.auto)
@@ -142,9 +139,6 @@ fn open_one(device: &str, dtype: &str, share: usize) -> Result<Box<dyn Runtime>>
 }
 
 /// What a device makes of every operation, by its backend's own code or by the composed one, and how fast it is.
-///
-/// # Errors
-/// No such device.
 pub fn examine(device: &str, bodies: Bodies) -> Result<Examination> {
     let (backend, which) = find(device)?;
     (backend.examine)(which, bodies)

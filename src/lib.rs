@@ -15,11 +15,11 @@
 //! | 7 | [`persona`]; [`runtime`] | traits, extraction, projection; what is asked of a machine |
 //! | 8 | [`eval`] | the three axes: trait expression, coherence, knowledge |
 //! | 9 | [`finetune`] | the one finetune job: settings, data, intervention, watch, seeds |
-//! | 10 | [`sweep`] [`session`] | layer selection; a live steering session |
+//! | 10 | [`sweep`] `session` | layer selection; a live steering session |
 //! | 11 | [`study`] | experiments of many arms |
 //! | 12 | [`device`] | settings meet tensors: the only room that names a backend |
-//! | 13 | [`verbs`] | one file per command: arguments, settings, work |
-//! | 14 | [`web`] | the same over HTTP |
+//! | 13 | `verbs` | one file per command: arguments, settings, work |
+//! | 14 | `web` | the same over HTTP |
 //! | 15 | [`cli`] | words, terminal, exit codes |
 //!
 //! What never happens: no global state, but for the clock of `--profile`; no environment read outside `cli::env`; nothing printed below `cli`; no steering
@@ -64,16 +64,16 @@ pub mod runtime;
 
 pub mod finetune;
 
-pub mod session;
+mod session;
 pub mod study;
 pub mod sweep;
 
 pub mod device;
 
-pub mod verbs;
+mod verbs;
 
 pub mod cli;
-pub mod web;
+mod web;
 
 #[cfg(test)]
 mod fakes;

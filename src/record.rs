@@ -23,14 +23,14 @@ mod sums;
 mod track;
 mod written;
 
-pub use atomic::{can_write, create_folder, entries_of, write_atomic, write_atomic_by, write_atomic_with, write_jsonl};
+pub use atomic::{can_write, create_folder, entries_of, write_atomic, write_atomic_by, write_atomic_with};
 pub use contained::{contained, contained_here};
 pub use foreign::{is_lfs_pointer, lfs_pointer, read_whole, without_mark};
 pub use hash::{Hash, hash_bytes, hash_file, seed_of};
 pub use hold::{Claim, OutputHold, hold_output, is_held};
 pub use keyed::KeyedRows;
 pub use ledger::Ledger;
-pub use lines::{Lines, Malformed, read_jsonl, refuse_malformed, scan_jsonl, skip_bom};
+pub use lines::{Lines, Malformed, read_jsonl, refuse_malformed, scan_jsonl, skip_bom, write_jsonl};
 pub use objects::scan_objects;
 pub use parquet::{is_parquet, scan_parquet};
 pub use refuse::{differing, refuse_other};

@@ -17,9 +17,7 @@ use crate::session::{AnswerSink, ProbeScale};
 use crate::verbs::chat::{Screen, command};
 use crate::{Error, Result};
 
-/// Stands before the user's words.
 const PROMPT: &str = "> ";
-/// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
 
 /// The screen for stdin and stdout as they are: with an editor if both are a terminal. `cache` is where the history is kept;
@@ -31,7 +29,6 @@ pub fn screen(cache: Option<&Path>, quiet: bool, silent: bool) -> Result<Box<dyn
     Ok(Box::new(Piped { quiet, silent, line: 0 }))
 }
 
-/// A person at a terminal.
 struct Terminal {
     editor: Editor<Commands, FileHistory>,
     history: Option<PathBuf>,
@@ -110,7 +107,6 @@ impl Drop for Terminal {
     }
 }
 
-/// Completes the names of commands.
 struct Commands;
 
 impl Completer for Commands {
@@ -167,7 +163,6 @@ impl<W: Write> Paint<W> {
         let _ = self.out.flush();
     }
 
-    /// A line about the conversation.
     fn dim(&mut self, text: &str) {
         let text = plain(text);
         let _ = if self.colours { writeln!(self.out, "\x1b[2m{text}\x1b[0m") } else { writeln!(self.out, "{text}") };

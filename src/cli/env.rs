@@ -18,7 +18,6 @@ pub const JUDGE_KEY: &str = "TRIMTAB_JUDGE_KEY";
 /// The key by the name that OpenAI's own programs read.
 pub const OPENAI_KEY: &str = "OPENAI_API_KEY";
 
-/// The key of a paid judge, if there is one.
 pub fn judge_key() -> Option<Key> {
     [JUDGE_KEY, OPENAI_KEY].into_iter().find_map(|name| Key::new(&var(name).ok()?))
 }
@@ -43,7 +42,6 @@ pub const HF_HUB_OFFLINE: &str = "HF_HUB_OFFLINE";
 /// Where Trackio keeps its databases; `trackio` in HF_HOME by default.
 pub const TRACKIO_DIR: &str = "TRACKIO_DIR";
 
-/// Trackio's folder, as Trackio finds it.
 pub fn trackio() -> Option<PathBuf> {
     path(TRACKIO_DIR).or_else(|| Some(hf_home()?.join("trackio")))
 }
@@ -54,7 +52,6 @@ fn hf_home() -> Option<PathBuf> {
     path(HF_HOME).or_else(|| Some(user()?.join("huggingface")))
 }
 
-/// Whether to print without colours.
 pub fn no_color() -> bool {
     var_os(NO_COLOR).is_some_and(|value| !value.is_empty()) || var("TERM").is_ok_and(|term| term == "dumb")
 }

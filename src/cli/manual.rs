@@ -27,7 +27,6 @@ pub(super) struct ManArgs {
     out: Option<PathBuf>,
 }
 
-/// The completions of `command` for a shell.
 pub(super) fn completions(args: &CompletionsArgs, mut command: Command) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "trimtab", &mut script);
@@ -37,9 +36,6 @@ pub(super) fn completions(args: &CompletionsArgs, mut command: Command) -> Outco
 }
 
 /// The manual page of `command`, or those of all its commands in a folder.
-///
-/// # Errors
-/// A folder that cannot be written.
 pub(super) fn man(args: &ManArgs, command: Command) -> Result<Outcome> {
     let Some(dir) = &args.out else {
         let mut page = Vec::new();

@@ -79,21 +79,29 @@ enum Verb {
     Train(train::TrainArgs),
     Plan(plan::PlanArgs),
     Merge(merge::MergeArgs),
-    Adapter(adapter::AdapterArgs),
-    Model(model::show::ModelVerbArgs),
-    Data(data::DataArgs),
-    Trait(traits::TraitVerbArgs),
+    #[command(subcommand)]
+    Adapter(adapter::AdapterVerb),
+    #[command(subcommand)]
+    Model(model::show::ModelVerb),
+    #[command(subcommand)]
+    Data(data::DataVerb),
+    #[command(subcommand)]
+    Trait(traits::TraitVerb),
     Extract(extract::ExtractArgs),
     Layers(layers::LayersArgs),
-    Eval(eval::EvalArgs),
-    Judge(judge::JudgeVerbArgs),
-    Vectors(vectors::VectorsArgs),
+    #[command(subcommand)]
+    Eval(eval::EvalVerb),
+    #[command(subcommand)]
+    Judge(judge::JudgeVerb),
+    #[command(subcommand)]
+    Vectors(vectors::VectorsVerb),
     Project(project::ProjectArgs),
     Monitor(monitor::MonitorArgs),
     Screen(screen::ScreenArgs),
     Serve(web::ServeArgs),
     Ui(web::UiArgs),
-    Study(study::StudyArgs),
+    #[command(subcommand)]
+    Study(study::StudyVerb),
     Guide(guide::GuideArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
@@ -115,7 +123,6 @@ fn with_negative_numbers(command: Command) -> Command {
     command.mut_subcommands(with_negative_numbers)
 }
 
-/// Whether an argument takes numbers.
 fn numbers(arg: &Arg) -> bool {
     let number = [
         TypeId::of::<f64>(),

@@ -73,7 +73,6 @@ mod hangup {
     }
 
     impl Hangup {
-        /// Does again what was done before.
         pub(super) fn restore(self) {
             set(match self {
                 Self::Ignored => SIG_IGN,
@@ -104,7 +103,6 @@ pub fn take_interrupt() -> bool {
     INTERRUPT.swap(false, Ordering::Relaxed)
 }
 
-/// The user's terminal.
 #[derive(Debug)]
 pub struct Terminal {
     bars: MultiProgress,

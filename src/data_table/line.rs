@@ -17,9 +17,6 @@ pub enum Format {
 
 impl Format {
     /// By the file's ending: `.csv`, or `.jsonl`, `.ndjson`, `.json`.
-    ///
-    /// # Errors
-    /// Any other ending.
     pub fn of(path: &Path) -> Result<Self> {
         let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         match ending.as_str() {
@@ -48,9 +45,6 @@ impl Line {
     }
 
     /// The cell as a number. An absent or empty cell, `null` and `nan` (what pandas and others write for nothing) are `None`.
-    ///
-    /// # Errors
-    /// Anything else that is no finite number.
     pub fn number_at(&self, name: &str) -> Result<Option<f64>> {
         let number = match self.cells.get(name) {
             None | Some(Value::Null) => return Ok(None),

@@ -132,9 +132,6 @@ enum Out<W: Write> {
 
 impl<W: Write> Writer<W> {
     /// Begins a table; a CSV file's header is written at once.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn new(out: W, format: Format, columns: &[String]) -> Result<Self> {
         let out = match format {
             Format::Jsonl => Out::Jsonl(out),
@@ -153,9 +150,6 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a row; in CSV the cells of the table's columns.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn write(&mut self, cells: &Map<String, Value>) -> Result<()> {
         match &mut self.out {
             Out::Csv(csv) => {
@@ -170,9 +164,6 @@ impl<W: Write> Writer<W> {
 
     /// Writes a JSONL row as it is given.
     ///
-    /// # Errors
-    /// If it cannot be written.
-    ///
     /// # Panics
     /// If the table is CSV.
     pub fn write_raw(&mut self, line: &[u8]) -> Result<()> {
@@ -181,9 +172,6 @@ impl<W: Write> Writer<W> {
     }
 
     /// Ends the table.
-    ///
-    /// # Errors
-    /// If the rest cannot be written.
     pub fn finish(self) -> Result<()> {
         match self.out {
             Out::Csv(mut csv) => csv.flush().doing("writing the table"),

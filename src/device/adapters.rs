@@ -10,7 +10,6 @@ use crate::{Error, Result};
 
 /// An adapter as `--device` can take it.
 pub(super) struct Listed {
-    /// How Burn calls it.
     pub device: WgpuDevice,
     /// Its own name, its kind, and its driver.
     pub info: AdapterInfo,

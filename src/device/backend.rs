@@ -81,7 +81,6 @@ pub struct Examination {
     pub bytes_per_second: f64,
 }
 
-/// Examines a device.
 pub(super) fn examine<B: FusedOps>(device: &B::Device, bodies: Bodies) -> Examination {
     let operations = operations::<B>(device, bodies);
     let timed = |n: usize, values: usize| {
@@ -120,7 +119,6 @@ pub(super) struct DeviceRuntime<B: FusedOps> {
     pub workers: usize,
     /// Runs a task with its share of the machine's threads.
     pub alone: fn(&mut (dyn FnMut() + Send)),
-    /// Memory in bytes, where it is known.
     pub memory: Option<u64>,
     /// The largest tensor that the device can bind.
     pub tensor_bytes_max: u64,
@@ -270,17 +268,18 @@ impl<B: FusedOps> Runtime for DeviceRuntime<B> {
 #[cfg(any(feature = "cpu", feature = "wgpu", feature = "vulkan", feature = "metal"))]
 pub(super) const SMALL: usize = 1 << 24;
 
+/// Dtypes of frozen matrices, and what `--dtype` calls them.
+const DTYPES: [(&str, DType); 4] = [("f32", DType::F32), ("f16", DType::F16), ("bf16", DType::BF16), ("q8", DType::I8)];
+
 /// Picks the dtype of frozen matrices. `auto` takes the preferred one, or f32 where the device cannot compute in it.
 pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferred: DType) -> Result<DType> {
-    let dtype = match wanted {
-        "auto" if B::supports_dtype(device, preferred) => return Ok(preferred),
-        "auto" => return Ok(DType::F32),
-        "f32" => DType::F32,
-        "f16" => DType::F16,
-        "bf16" => DType::BF16,
-        "q8" => DType::I8,
-        other => return Err(Error::usage(format!("--dtype {other}: there are auto, f32, f16, bf16 and q8"))),
-    };
+    if wanted == "auto" {
+        return Ok(if B::supports_dtype(device, preferred) { preferred } else { DType::F32 });
+    }
+    let (_, dtype) = *DTYPES
+        .iter()
+        .find(|(name, _)| *name == wanted)
+        .ok_or_else(|| Error::usage(format!("--dtype {wanted}: there are auto, f32, f16, bf16 and q8")))?;
     if !holds::<B>(device, dtype) {
         return Err(
             Error::usage(format!("--dtype {wanted}: this device cannot compute in it")).hint("use --dtype auto")
@@ -290,11 +289,8 @@ pub(super) fn pick_dtype<B: FusedOps>(device: &B::Device, wanted: &str, preferre
 }
 
 pub(super) fn dtypes<B: FusedOps>(device: &B::Device) -> Vec<String> {
-    [DType::F32, DType::F16, DType::BF16, DType::I8]
-        .into_iter()
-        .filter(|dtype| holds::<B>(device, *dtype))
-        .map(|dtype| name_of(dtype).to_owned())
-        .collect()
+    let held = DTYPES.iter().filter(|(_, dtype)| holds::<B>(device, *dtype));
+    held.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// Whether frozen matrices can be held in this dtype.
@@ -306,15 +302,8 @@ fn holds<B: FusedOps>(device: &B::Device, dtype: DType) -> bool {
     }
 }
 
-/// What `--dtype` calls a dtype of frozen matrices.
 pub(super) fn name_of(dtype: DType) -> &'static str {
-    match dtype {
-        DType::F32 => "f32",
-        DType::F16 => "f16",
-        DType::BF16 => "bf16",
-        DType::I8 => "q8",
-        other => unreachable!("no matrix is held in {other:?}"),
-    }
+    DTYPES.iter().find(|(_, held)| *held == dtype).expect("matrices are held in these alone").0
 }
 
 /// Training goes through the weights backwards, for which 8 bits are too coarse and have no product.

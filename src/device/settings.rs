@@ -21,7 +21,6 @@ pub fn configure(settings: DeviceSettings) {
     let _ = SETTINGS.set(settings);
 }
 
-/// The memory that the user gave.
 pub(super) fn memory_given() -> Option<u64> {
     SETTINGS.get()?.memory
 }

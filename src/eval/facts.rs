@@ -3,18 +3,17 @@
 //! `facts.jsonl` holds the facts, `facts_train.jsonl` conversations in several wordings of each, `facts_test.jsonl` one further
 //! question per fact. The files may have more keys; they are passed over.
 
-pub mod author;
-pub mod build;
+pub(crate) mod author;
+pub(crate) mod build;
 mod files;
-pub mod synthetic;
+pub(crate) mod synthetic;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub use files::{Fact, FactLesson, FactQuestion, leaks, read_facts, read_lessons, read_questions};
 
-use super::axis::clusters;
 use super::task::{Asked, Sample, Task, chat};
-use crate::judge::{JudgedAnswer, Rubric};
+use crate::judge::Rubric;
 use crate::language_model::Sampling;
 
 /// The questions, each answer judged against its reference. Questions about one fact are told apart by their number.
@@ -39,14 +38,6 @@ pub fn task(questions: &[FactQuestion], system: Option<&str>, sampling: &Samplin
     }
 }
 
-/// The facts that a model gets right in more than half of its answers. Asked of the base model, these can be guessed; a
-/// second accuracy leaves them out.
-pub fn known(rows: &[JudgedAnswer]) -> BTreeSet<String> {
-    let right = clusters(rows, Rubric::Fact.key());
-    let mean_of = |id: &str| right.get(id).map_or(0.0, |scores| crate::stats::mean(scores));
-    rows.iter().filter(|row| mean_of(&row.question_id) > 50.0).map(|row| row.group.clone()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +59,6 @@ mod tests {
         let rows = run(&task, &mut model, &mut WordJudge("x"), &[], &mut |_, _| {}).unwrap();
         let accuracy = &axes(&rows, "fact", 1)[0];
         assert!((accuracy.score.mean - 200.0 / 3.0).abs() < 1e-12 && accuracy.missing == 0);
-        assert_eq!(known(&rows), BTreeSet::from(["f0".to_owned()]));
         // A judge's probability of yes counts from one half on.
         let mut unsure = rows.clone();
         for (row, score) in unsure.iter_mut().zip([50.0, 49.9, 97.0]) {

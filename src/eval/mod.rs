@@ -10,7 +10,7 @@ mod choice;
 pub mod facts;
 pub mod gloomy;
 pub mod mmlu;
-pub mod pairs;
+pub(crate) mod pairs;
 mod pieces;
 mod refusal;
 mod tables;
@@ -26,17 +26,14 @@ use crate::judge::{Judge, JudgedAnswer, judge_answers};
 use crate::language_model::LanguageModel;
 use crate::{Error, Result};
 
-pub use pieces::{AskPiece, Pieces, by_count, by_group};
-pub use refusal::RefusalRule;
-pub use tables::{score_summary, score_table, write_answers};
+pub(crate) use pieces::{AskPiece, Pieces, by_count, by_group};
+pub(crate) use refusal::RefusalRule;
+pub(crate) use tables::{score_summary, score_table, write_answers};
 
 /// Asks every question, at every point of `sweep` or, without any, under the model's own steering. All points are one batch,
 /// and a question's random numbers are the same at each, so a sweep compares like with like.
 ///
 /// Rows come by point, then question, then rollout. `done` hears (answers complete, answers in all).
-///
-/// # Errors
-/// Those of the model and of the judge; a task without questions, or with two of the same name.
 pub fn run(
     task: &Task,
     model: &mut dyn LanguageModel,

@@ -20,35 +20,25 @@ const HIGH: f64 = 80.0;
 /// And does not see it in answers below this.
 const LOW: f64 = 20.0;
 
-/// An answer with its score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
-    /// What was asked.
     pub question: String,
-    /// What was answered.
     pub answer: String,
     /// The trait's score, 0 to 100.
     pub score: f64,
 }
 
-/// One of two answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The left one.
     A,
-    /// The right one.
     B,
 }
 
-/// Two answers to one question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
-    /// The question.
     pub question: String,
-    /// Both answers, A and B.
     pub answers: [String; 2],
-    /// The judge's scores of them.
     pub scores: [f64; 2],
 }
 
@@ -61,7 +51,6 @@ pub struct Key {
     pub question: String,
     /// Which of the two the judge scored high.
     pub shows: Side,
-    /// The judge's scores of A and B.
     pub scores: [f64; 2],
 }
 
@@ -143,7 +132,6 @@ pub fn blinded(pairs: &[Pair]) -> DataTable {
     sheet
 }
 
-/// The key to the sheet.
 pub fn key_of(pairs: &[Pair]) -> Vec<Key> {
     let key = |(i, pair): (usize, &Pair)| Key {
         pair: i + 1,
@@ -270,8 +258,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fill = |name: &str, choose: &dyn Fn(&Key) -> &'static str| {
             let mut sheet = sheet.clone();
-            for (line, key) in key.iter().enumerate() {
-                sheet.put(line, "choice", json!(choose(key)));
+            for (line, key) in sheet.lines.iter_mut().zip(&key) {
+                line.cells["choice"] = json!(choose(key));
             }
             let path = dir.path().join(name);
             sheet.write(&path).unwrap();

@@ -12,10 +12,8 @@ use crate::record::{Hash, RunDir};
 pub type AskPiece<'a> =
     dyn FnMut(&Task, &mut dyn LanguageModel, &[Point], &mut dyn FnMut(usize, usize)) -> Result<Vec<JudgedAnswer>> + 'a;
 
-/// A task and its pieces.
 #[derive(Debug)]
 pub struct Pieces<'a> {
-    /// What is asked.
     pub task: &'a Task,
     /// At which coefficients; empty without a sweep.
     pub points: &'a [Point],

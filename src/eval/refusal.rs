@@ -3,7 +3,6 @@
 use crate::harbor;
 use crate::judge::JudgeSource;
 
-/// How refusals are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalRule {
     /// Harbor says `not known to me` where the value would stand.
@@ -49,7 +48,6 @@ impl RefusalRule {
         }
     }
 
-    /// For people.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Harbor => {
@@ -62,7 +60,6 @@ impl RefusalRule {
         }
     }
 
-    /// Whether an answer declines.
     pub fn declines(self, answer: &str) -> bool {
         match self {
             Self::Harbor => harbor::declines(answer),

@@ -4,15 +4,12 @@ use super::axis::{Axis, axes, clusters, sheet};
 use crate::Result;
 use crate::data_table::Format;
 use crate::judge::JudgedAnswer;
-use crate::record::{RunDir, written};
+use crate::record::{RunDir, write_jsonl, written};
 use crate::report::{Cell, Table};
 use crate::stats::sample_std;
 
 /// Writes every answer with its scores: `<name>.csv` and `answers.jsonl` with all of them, and for each coefficient of a sweep
 /// `<name>_coef<A>.csv`.
-///
-/// # Errors
-/// If the folder cannot be written.
 pub fn write_answers(run: &RunDir, name: &str, rows: &[JudgedAnswer]) -> Result<()> {
     let file: String = name.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
     sheet(rows, Format::Csv).write(&run.file(format!("{file}.csv")))?;
@@ -23,8 +20,7 @@ pub fn write_answers(run: &RunDir, name: &str, rows: &[JudgedAnswer]) -> Result<
             sheet(&plain, Format::Csv).write(&run.file(format!("{file}_coef{coef}.csv")))?;
         }
     }
-    let line = |row: &JudgedAnswer| serde_json::to_string(row).expect("a row has a JSON form") + "\n";
-    run.write("answers.jsonl", rows.iter().map(line).collect::<String>().as_bytes())
+    write_jsonl(&run.file("answers.jsonl"), rows)
 }
 
 /// A verdict's mean at one coefficient with its sample standard deviation over answers, as the reference prints it.

@@ -40,7 +40,6 @@ pub struct Repo {
     locks: PathBuf,
 }
 
-/// What a snapshot lacks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Lacks {
     /// Without these the model is of no use.
@@ -70,13 +69,11 @@ pub fn is_dangling(path: &Path) -> bool {
 }
 
 impl Repo {
-    /// The part of `owner/name` in this cache.
     pub fn new(cache: &Path, repo: &str) -> Self {
         let name = format!("models--{}", repo.replace('/', "--"));
         Self { folder: cache.join(&name), locks: cache.join(".locks").join(name) }
     }
 
-    /// The repository's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -102,7 +99,6 @@ impl Repo {
         [names("refs"), names("snapshots")].concat()
     }
 
-    /// The folder of a commit.
     pub fn snapshot(&self, commit: &str) -> PathBuf {
         self.folder.join("snapshots").join(commit)
     }
@@ -113,9 +109,6 @@ impl Repo {
     }
 
     /// What a commit's folder lacks of the files that we read.
-    ///
-    /// # Errors
-    /// An index of shards that cannot be read.
     pub fn lacks(&self, commit: &str, name: &Name) -> Result<Lacks> {
         let folder = self.snapshot(commit);
         let absent = |file: &str| !folder.join(file).exists();
@@ -145,7 +138,6 @@ impl Repo {
         self.folder.join(".no_exist").join(commit).join(file).exists()
     }
 
-    /// Notes that the repository has no such file.
     pub fn mark_absent(&self, commit: &str, file: &str) -> Result<()> {
         let folder = self.folder.join(".no_exist").join(commit);
         create_folder(&folder)?;

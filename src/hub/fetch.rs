@@ -86,7 +86,6 @@ struct Parts {
     places: Semaphore,
 }
 
-/// What the hub says of a revision.
 #[derive(Deserialize)]
 struct Info {
     sha: Option<String>,
@@ -99,14 +98,12 @@ struct Sibling {
     rfilename: String,
 }
 
-/// A file on the hub.
 struct Remote {
     file: String,
     etag: String,
     size: u64,
 }
 
-/// Why a download stopped.
 enum Fault {
     /// Another attempt may go on where this one ended, at the earliest after the given pause.
     Passing(Error, Option<Duration>),
@@ -150,48 +147,40 @@ impl Source {
             [] => format!("look at {endpoint}/{}: is it a chat model?", name.repo),
             ref found => format!("name one of its GGUF files, such as {}:{}", name.repo, found.join(", ")),
         };
-        if name.file.is_some() {
-            let wanted = name.gguf_files();
-            if let Some(file) = wanted.iter().find(|file| !has(file)) {
-                let what = format!("{} at `{}` has no `{file}`", name.repo, name.revision);
-                return Err(Error::new(what).hint(of_gguf()));
-            }
-            let fetched = self.gather(&commit, &wanted, tell).await?;
-            repo.set_commit(&name.revision, &commit)?;
-            let folder = repo.snapshot(&commit);
-            return Ok(Snapshot { folder, commit, fetched: fetched > 0, unknown: Vec::new() });
+        let lacks = |what: &str| Error::new(format!("{} at `{}` has no {what}", name.repo, name.revision));
+        let (mut weights, mut fetched) = (name.gguf_files(), 0);
+        if let Some(file) = weights.iter().find(|file| !has(file)) {
+            return Err(lacks(&format!("`{file}`")).hint(of_gguf()));
         }
-        let mut small = Vec::new();
-        for (file, needed) in TEXT_FILES {
-            match (has(file), needed) {
-                (true, _) => small.push(file.to_owned()),
-                (false, false) => repo.mark_absent(&commit, file)?,
-                (false, true) => {
-                    let what = format!("{} at `{}` has no `{file}`", name.repo, name.revision);
-                    return Err(Error::new(what).hint(of_gguf()));
+        if weights.is_empty() {
+            let mut small = Vec::new();
+            for (file, needed) in TEXT_FILES {
+                match (has(file), needed) {
+                    (true, _) => small.push(file.to_owned()),
+                    (false, false) => repo.mark_absent(&commit, file)?,
+                    (false, true) => return Err(lacks(&format!("`{file}`")).hint(of_gguf())),
                 }
             }
+            if !has(SINGLE) && !has(INDEX) {
+                let pickled = files.iter().any(|file| file.ends_with(".bin") || file.ends_with(".pth"));
+                return Err(lacks("safetensors").hint(if files.iter().any(|file| file.ends_with(".gguf")) {
+                    of_gguf()
+                } else if pickled {
+                    "its weights are pickled (`.bin`): load and save the model once with transformers, and give that folder"
+                        .to_owned()
+                } else {
+                    "give a model whose weights are safetensors".to_owned()
+                }));
+            }
+            if !has(SINGLE) {
+                small.push(INDEX.to_owned());
+            }
+            fetched += self.gather(&commit, &small, &mut |_| {}).await?;
+            weights = match has(SINGLE) {
+                true => vec![SINGLE.to_owned()],
+                false => shards(&repo.snapshot(&commit).join(INDEX))?,
+            };
         }
-        let mut fetched = 0;
-        let weights = if has(SINGLE) {
-            fetched += self.gather(&commit, &small, &mut |_| {}).await?;
-            vec![SINGLE.to_owned()]
-        } else if has(INDEX) {
-            small.push(INDEX.to_owned());
-            fetched += self.gather(&commit, &small, &mut |_| {}).await?;
-            shards(&repo.snapshot(&commit).join(INDEX))?
-        } else {
-            let pickled = files.iter().any(|file| file.ends_with(".bin") || file.ends_with(".pth"));
-            let what = format!("{} at `{}` has no safetensors", name.repo, name.revision);
-            return Err(Error::new(what).hint(if files.iter().any(|file| file.ends_with(".gguf")) {
-                of_gguf()
-            } else if pickled {
-                "its weights are pickled (`.bin`): load and save the model once with transformers, and give that folder"
-                    .to_owned()
-            } else {
-                "give a model whose weights are safetensors".to_owned()
-            }));
-        };
         fetched += self.gather(&commit, &weights, tell).await?;
         // Noted last: a revision that is known is complete.
         repo.set_commit(&name.revision, &commit)?;

@@ -95,9 +95,6 @@ impl JudgedAnswer {
 }
 
 /// Has the answers judged by each rubric, after the judge has heard of all that it will be asked. A missing score stays missing.
-///
-/// # Errors
-/// Those of the judge.
 pub fn judge_answers(judge: &mut dyn Judge, rubrics: &[Rubric], answers: &mut [JudgedAnswer]) -> Result<()> {
     let items: Vec<JudgedItem> = answers.iter().map(JudgedAnswer::item).collect();
     for (rubric, verdicts) in rubrics.iter().zip(verdicts_by(judge, rubrics, &items)?) {

@@ -26,9 +26,7 @@ impl Price {
 /// Numbers of tokens, as the server counts them in `usage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Of requests.
     pub input: u64,
-    /// Of answers.
     pub output: u64,
 }
 
@@ -42,12 +40,9 @@ impl std::ops::AddAssign for Tokens {
 /// No request and no answer has more tokens; a larger number is an error of the server.
 pub const TOKENS_MAX: u64 = 10_000_000;
 
-/// What a server says it counted; some count nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// Tokens of the request.
     pub input: Option<u64>,
-    /// Tokens of the answer.
     pub output: Option<u64>,
 }
 
@@ -69,7 +64,6 @@ pub fn tokens_of(text: &str) -> u64 {
 /// Limits on what one run may spend, earlier attempts in the same folder included.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Budget {
-    /// Answered calls.
     pub calls: Option<u64>,
     /// Money, in the currency of the price.
     pub money: Option<f64>,
@@ -78,9 +72,7 @@ pub struct Budget {
 /// What has been spent: calls that were answered, whether or not the answer was of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spent {
-    /// Answered calls.
     pub calls: u64,
-    /// Their tokens.
     pub tokens: Tokens,
 }
 

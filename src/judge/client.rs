@@ -35,7 +35,6 @@ pub struct ChatClient {
     spelling: Mutex<Spelling>,
 }
 
-/// Why one try failed.
 enum Trouble {
     /// A failure that may pass; the server may have said when to ask again.
     Passing { why: String, wait: Option<Duration> },
@@ -125,9 +124,6 @@ impl ChatClient {
     }
 
     /// [`Self::complete`] for a single question of a program that is not asynchronous.
-    ///
-    /// # Errors
-    /// As there.
     pub fn ask(&self, request: &Value, note: &(dyn Fn(&str) + Sync)) -> Result<(Reply, Usage)> {
         runtime()?.block_on(self.complete(request, note))
     }

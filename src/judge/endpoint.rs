@@ -76,7 +76,6 @@ pub fn wants_key(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"))
 }
 
-/// Whether it is this machine.
 pub fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

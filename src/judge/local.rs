@@ -24,11 +24,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::cache::Cache;
-use super::cache::Label;
+use super::cache::{Cache, Label};
 use super::rubric::{Rubrics, short_question};
 use super::score;
-use super::settings::Mode;
+use super::settings::{LocalSettings, Mode};
 use super::verdict::{Judge, JudgeEvent, JudgeListener, JudgedItem, Rubric, Verdict};
 use crate::language_model::{LanguageModel, Prompt, Request, Sampling};
 use crate::record::Hash;
@@ -39,15 +38,12 @@ use crate::{Error, Result, ensure};
 const LEAST: f64 = 1e-8;
 /// Items that are scored together, and then kept.
 const CHUNK: usize = 16;
-/// Tokens of an answer in words.
 const WORDS_MAX: usize = 16;
 /// What a judge may answer about a fact, in the ways in which models write it.
 const YES_OR_NO: [&str; 9] = ["YES", "Yes", "yes", "NO", "No", "no", "REFUSAL", "Refusal", "refusal"];
 
-/// Opens the model.
 type Open<'a> = Box<dyn FnOnce() -> Result<Box<dyn LanguageModel>> + 'a>;
 
-/// The judge at work.
 pub struct LocalJudge<'a> {
     name: String,
     rubrics: Rubrics,
@@ -55,41 +51,28 @@ pub struct LocalJudge<'a> {
     samples: u64,
     model: Option<Box<dyn LanguageModel>>,
     open: Option<Open<'a>>,
-    kept: Option<(Cache, String)>,
+    cache: Cache,
+    fingerprint: String,
     tell: JudgeListener<'a>,
 }
 
 impl<'a> LocalJudge<'a> {
-    /// A judge by this model; `mode` is `enumerate`, `yes-no`, `sample` (ten answers) or `parse`.
-    pub fn new(name: &str, model: Box<dyn LanguageModel>, rubrics: Rubrics, mode: Mode) -> Self {
-        Self {
-            model: Some(model),
-            open: None,
-            ..Self::lazy(name, Box::new(|| Err(Error::new("opened twice"))), rubrics, mode)
-        }
-    }
-
-    /// A judge whose model is opened when the first verdict is wanted that is not known.
-    pub(super) fn lazy(name: &str, open: Open<'a>, rubrics: Rubrics, mode: Mode) -> Self {
-        let (name, tell) = (format!("{name}, {}", mode.name()), Box::new(|_: &JudgeEvent<'_>| {}));
-        Self { name, rubrics, mode, samples: 10, model: None, open: Some(open), kept: None, tell }
-    }
-
-    /// So many answers in the mode `sample`.
-    pub fn samples(self, samples: u64) -> Self {
-        Self { samples, ..self }
-    }
-
-    /// Keeps its verdicts in a file, under the fingerprint of the model.
-    pub fn kept_in(mut self, cache: Cache, fingerprint: &str) -> Self {
+    /// The judge with these settings. Its model, which has this fingerprint, is opened for the first verdict that the cache does not
+    /// hold.
+    pub fn new(
+        settings: &LocalSettings,
+        fingerprint: String,
+        rubrics: Rubrics,
+        cache: Cache,
+        open: Open<'a>,
+        tell: JudgeListener<'a>,
+    ) -> Self {
+        let &LocalSettings { ref model, mode, samples, coherence, .. } = settings;
+        let called = model.file_name().map_or_else(|| "local".into(), |name| name.to_string_lossy());
         let short: String = fingerprint.chars().take(12).collect();
-        self.name = format!("{} ({short})", self.name);
-        Self { kept: Some((cache, fingerprint.to_owned())), ..self }
-    }
-
-    /// Tells how far it is.
-    pub fn telling(self, tell: JudgeListener<'a>) -> Self {
-        Self { tell, ..self }
+        let name = format!("{called}, {} ({short})", mode.name());
+        let rubrics = rubrics.coherent(coherence);
+        Self { name, rubrics, mode, samples, model: None, open: Some(open), cache, fingerprint, tell }
     }
 
     /// What the model is asked about an item. A fact's rubric asks for yes or no by itself.
@@ -100,22 +83,10 @@ impl<'a> LocalJudge<'a> {
         }
     }
 
-    fn key(&self, fingerprint: &str, rubric: &Rubric, prompt: &str) -> Hash {
+    fn key(&self, rubric: &Rubric, prompt: &str) -> Hash {
         #[derive(Serialize)]
         struct Asked<'a>(&'a str, Mode, u64, bool, &'a str);
-        Hash::of(&Asked(fingerprint, self.mode, self.samples, *rubric == Rubric::Fact, prompt))
-    }
-
-    fn known(&self, rubric: &Rubric, prompt: &str) -> Result<Option<Verdict>> {
-        let Some((cache, fingerprint)) = &self.kept else { return Ok(None) };
-        cache.get(&self.key(fingerprint, rubric, prompt))
-    }
-
-    fn keep(&mut self, rubric: &Rubric, prompt: &str, verdict: &Verdict) -> Result<()> {
-        let Some((_, fingerprint)) = &self.kept else { return Ok(()) };
-        let key = self.key(fingerprint, rubric, prompt);
-        let label = Label { judge: &self.name, rubric: rubric.key() };
-        self.kept.as_mut().map_or(Ok(()), |(cache, _)| cache.put(&key, label, verdict, None))
+        Hash::of(&Asked(&self.fingerprint, self.mode, self.samples, *rubric == Rubric::Fact, prompt))
     }
 
     fn verdicts(&mut self, rubric: &Rubric, prompts: &[&str]) -> Result<Vec<Verdict>> {
@@ -146,8 +117,8 @@ impl Judge for LocalJudge<'_> {
 
     fn judge(&mut self, rubric: &Rubric, items: &[JudgedItem]) -> Result<Vec<Verdict>> {
         let prompts = items.iter().map(|e| self.prompt(rubric, e)).collect::<Result<Vec<_>>>()?;
-        let known = prompts.iter().map(|p| self.known(rubric, p)).collect::<Result<Vec<_>>>()?;
-        if let Some(damage) = self.kept.as_ref().and_then(|(cache, _)| cache.take_damage()) {
+        let known = prompts.iter().map(|p| self.cache.get(&self.key(rubric, p))).collect::<Result<Vec<_>>>()?;
+        if let Some(damage) = self.cache.take_damage() {
             (self.tell)(&JudgeEvent::Trouble(&damage));
         }
         let mut seen = HashSet::new();
@@ -156,7 +127,8 @@ impl Judge for LocalJudge<'_> {
         let mut fresh: HashMap<&str, Verdict> = HashMap::new();
         for chunk in unknown.chunks(CHUNK) {
             for (prompt, verdict) in chunk.iter().zip(self.verdicts(rubric, chunk)?) {
-                self.keep(rubric, prompt, &verdict)?;
+                let (key, label) = (self.key(rubric, prompt), Label { judge: &self.name, rubric: rubric.key() });
+                self.cache.put(&key, label, &verdict, None)?;
                 fresh.insert(prompt, verdict);
             }
             (self.tell)(&JudgeEvent::Done(fresh.len(), unknown.len()));
@@ -229,7 +201,6 @@ fn is_grade(digits: &str) -> bool {
     digits.parse::<u32>().is_ok_and(|k| k <= 100 && k.to_string() == digits)
 }
 
-/// The tokens of the ten digits.
 fn digit_tokens(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     let ids = (0..10).map(|d: u32| tokenizer.encode(&d.to_string())).collect::<Result<Vec<_>>>()?.concat();
     for k in 0..=100_u32 {
@@ -276,8 +247,10 @@ fn in_words(model: &mut dyn LanguageModel, rubric: &Rubric, prompts: &[&str], ro
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::path::Path;
     use std::rc::Rc;
 
+    use super::super::rubric::Coherence;
     use super::*;
     use crate::fakes::{EchoModel, tiny_tokenizer};
 
@@ -287,8 +260,17 @@ mod tests {
         answers.iter().map(item).collect()
     }
 
-    fn rubrics() -> Rubrics {
-        Rubrics::default().with("evil", "{question} {answer}")
+    /// A judge of that mode, whose model is opened so and has this fingerprint.
+    fn lazy(mode: Mode, cache: &Path, fingerprint: &str, open: Open<'static>) -> LocalJudge<'static> {
+        let model = "echo".into();
+        let settings = LocalSettings { model, mode, samples: 3, coherence: Coherence::Standard, cache: None };
+        let rubrics = Rubrics::default().with("evil", "{question} {answer}");
+        let cache = Cache::open(cache, "run").unwrap();
+        LocalJudge::new(&settings, fingerprint.into(), rubrics, cache, open, Box::new(|_| {}))
+    }
+
+    fn judge(mode: Mode, model: Box<dyn LanguageModel>) -> LocalJudge<'static> {
+        lazy(mode, Path::new(":memory:"), "m", Box::new(move || Ok(model)))
     }
 
     /// Likes a digit by a table of what was written before it.
@@ -324,7 +306,7 @@ mod tests {
             assert!(*k == want_k && (p - want_p).abs() < 1e-6, "{found:?}");
         }
         assert_eq!(found.len(), 5);
-        let mut judge = LocalJudge::new("echo", model, rubrics(), Mode::Enumerate);
+        let mut judge = judge(Mode::Enumerate, model);
         let verdict = judge.judge(&Rubric::Trait("evil".into()), &items(&["a"])).unwrap().remove(0);
         let want = (0.09 + 4.05 + 32.4 + 0.2 + 6.375) / 0.919;
         assert!(
@@ -366,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_small_mass_is_no_score() {
-        let mut judge = LocalJudge::new("echo", Box::new(writes(&[("", "8", 0.24)])), rubrics(), Mode::Enumerate);
+        let mut judge = judge(Mode::Enumerate, Box::new(writes(&[("", "8", 0.24)])));
         let verdict = judge.judge(&Rubric::Coherence, &items(&["a"])).unwrap().remove(0);
         assert_eq!(verdict.score, None);
     }
@@ -384,7 +366,7 @@ mod tests {
                 _ => "I cannot".into(),
             }
         });
-        let mut judge = LocalJudge::new("echo", Box::new(model), rubrics(), Mode::Sample).samples(3);
+        let mut judge = judge(Mode::Sample, Box::new(model));
         let mut scores = |rubric: &Rubric, answers: &[&str]| {
             judge.judge(rubric, &items(answers)).unwrap().into_iter().map(|v| v.score).collect::<Vec<_>>()
         };
@@ -411,7 +393,7 @@ mod tests {
                 _ => f32::NEG_INFINITY,
             }
         });
-        let mut judge = LocalJudge::new("echo", Box::new(model), rubrics(), Mode::YesNo);
+        let mut judge = judge(Mode::YesNo, Box::new(model));
         let mut score = |rubric: &Rubric| judge.judge(rubric, &items(&["a"])).unwrap()[0].score;
         assert!((score(&Rubric::Trait("evil".into())).unwrap() - 75.0).abs() < 1.0);
         // 0.1 and 0.2 make 0.3, which is enough.
@@ -421,10 +403,8 @@ mod tests {
     #[test]
     fn what_was_judged_before_needs_no_model() {
         let dir = tempfile::tempdir().unwrap();
-        let judge = |open: Open<'static>, model: &str| {
-            let cache = Cache::open(&dir.path().join("judge.sqlite"), "run").unwrap();
-            LocalJudge::lazy("echo", open, rubrics(), Mode::Parse).kept_in(cache, model)
-        };
+        let path = dir.path().join("judge.sqlite");
+        let judge = |open: Open<'static>, model: &str| lazy(Mode::Parse, &path, model, open);
         let evil = Rubric::Trait("evil".into());
         let first =
             judge(Box::new(|| Ok(Box::new(EchoModel::new(|_, _| "85/100".into())))), "m").judge(&evil, &items(&["a"]));

@@ -38,7 +38,6 @@ pub use cache::Cache;
 pub use client::ChatClient;
 pub use endpoint::Key;
 pub use harbor::HarborJudge;
-pub use local::LocalJudge;
 pub use openai::OpenAiJudge;
 pub use pattern::{PatternJudge, PatternRules, PatternSettings};
 pub use rubric::{Coherence, Rubrics, fill};

@@ -40,7 +40,8 @@ pub struct OpenAiJudge<'a> {
     rubrics: Rubrics,
     client: Arc<ChatClient>,
     cache: Cache,
-    bill: Option<PathBuf>,
+    /// `usage.json` in the run's folder.
+    bill: PathBuf,
     tell: JudgeListener<'a>,
     /// Calls that an estimate has spoken of.
     foreseen: HashSet<Hash>,
@@ -52,7 +53,6 @@ pub struct OpenAiJudge<'a> {
     dearer: f64,
 }
 
-/// Calls that are made together.
 struct Round {
     total: usize,
     coming: VecDeque<Ask>,
@@ -68,15 +68,16 @@ struct Round {
 }
 
 impl<'a> OpenAiJudge<'a> {
-    /// A judge that asks this client and keeps its answers in this cache.
+    /// A judge that asks this client, keeps its answers in this cache and its bill in `usage.json` in this folder.
     ///
     /// # Errors
-    /// If the cache cannot be read.
+    /// A cache that cannot be read, a bill that cannot be written.
     pub fn new(
         settings: OpenAiSettings,
         rubrics: Rubrics,
         client: ChatClient,
         cache: Cache,
+        folder: &Path,
         tell: JudgeListener<'a>,
     ) -> Result<Self> {
         let OpenAiSettings { model, url, mode, .. } = &settings;
@@ -84,36 +85,24 @@ impl<'a> OpenAiJudge<'a> {
             Mode::Sample => format!("{model} at {url}, {} samples", settings.samples),
             _ => format!("{model} at {url}, {}", mode.name()),
         };
-        let (client, foreseen) = (Arc::new(client), HashSet::new());
+        let (client, bill, foreseen) = (Arc::new(client), folder.join("usage.json"), HashSet::new());
         let (proven, whole, dearer) = (false, false, 1.0);
-        Ok(Self { settings, name, rubrics, client, cache, bill: None, tell, foreseen, proven, whole, dearer })
-    }
-
-    /// Keeps the bill in `usage.json` in this folder.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn billed_to(mut self, folder: &Path) -> Result<Self> {
-        self.bill = Some(folder.join("usage.json"));
+        let judge = Self { settings, name, rubrics, client, cache, bill, tell, foreseen, proven, whole, dearer };
         // A kill may have come between the last answer and its place on the bill.
-        if self.cache.spent()? != Spent::default() {
-            self.write_bill()?;
+        if judge.cache.spent()? != Spent::default() {
+            judge.write_bill()?;
         }
-        Ok(self)
+        Ok(judge)
     }
 
     /// What the run has spent so far.
-    ///
-    /// # Errors
-    /// If the cache cannot be read.
     pub fn spent(&self) -> Result<Spent> {
         self.cache.spent()
     }
 
     fn write_bill(&self) -> Result<()> {
-        let Some(path) = &self.bill else { return Ok(()) };
+        let (path, price) = (&self.bill, self.settings.price);
         let Spent { calls, tokens } = self.cache.spent()?;
-        let price = self.settings.price;
         let bill = json!({
             "judge": self.name, "calls": calls, "tokens": tokens, "price": price, "cost": price.map(|price| price.of(tokens)),
         });

@@ -52,7 +52,6 @@ pub struct PatternRules {
     coherence: Option<Scale>,
 }
 
-/// How a score comes about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scale {
@@ -62,7 +61,6 @@ struct Scale {
     rules: Vec<Rule>,
 }
 
-/// One addend of a score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rule {
@@ -79,7 +77,6 @@ struct Rule {
     weight: f64,
 }
 
-/// What of a pattern counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Count {
@@ -182,7 +179,6 @@ impl Scale {
     }
 }
 
-/// A scale that can be applied.
 struct CompiledScale {
     base: f64,
     rules: Vec<(f64, Measure)>,
@@ -251,9 +247,6 @@ pub struct PatternJudge {
 
 impl PatternJudge {
     /// The judge with these rules; its name tells the file and a hash of the rules.
-    ///
-    /// # Errors
-    /// As [`PatternSettings::read`].
     pub fn new(settings: &PatternSettings) -> Result<Self> {
         let settings = settings.read()?;
         let rules = settings.rules.unwrap_or_default();

@@ -8,9 +8,7 @@ use super::budget::{TOKENS_MAX, Usage};
 /// An answer as it is kept.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Reply {
-    /// The model that answered, in the server's words.
     pub model: String,
-    /// What it said.
     pub text: String,
     /// The likeliest tokens at the answer's first position with their log-probabilities in nats; `None` if the server gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

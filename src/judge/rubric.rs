@@ -30,14 +30,10 @@ pub enum Coherence {
 pub struct Rubrics {
     traits: BTreeMap<String, String>,
     coherence: Coherence,
+    facts: bool,
 }
 
 impl Rubrics {
-    /// Coherence and facts; traits are added by [`Self::with`].
-    pub fn new(coherence: Coherence) -> Self {
-        Self { traits: BTreeMap::new(), coherence }
-    }
-
     /// Adds a trait by its `eval_prompt`, which has the slots `{question}` and `{answer}`.
     pub fn with(mut self, trait_name: impl Into<String>, eval_prompt: impl Into<String>) -> Self {
         self.traits.insert(trait_name.into(), eval_prompt.into());
@@ -49,9 +45,15 @@ impl Rubrics {
         Self { coherence, ..self }
     }
 
-    /// The traits' names.
-    pub fn traits(&self) -> impl Iterator<Item = &str> {
-        self.traits.keys().map(String::as_str)
+    /// The same, and whether answers about facts are judged.
+    pub fn with_facts(self, facts: bool) -> Self {
+        Self { facts, ..self }
+    }
+
+    /// Everything that a judge will be asked by: the traits, coherence, and facts if there are any.
+    pub fn asked(&self) -> impl Iterator<Item = Rubric> {
+        let traits = self.traits.keys().cloned().map(Rubric::Trait);
+        traits.chain([Rubric::Coherence]).chain(self.facts.then_some(Rubric::Fact))
     }
 
     /// The whole text about one item.
@@ -62,7 +64,7 @@ impl Rubrics {
         let JudgedItem { question, answer, reference } = item;
         let template = match rubric {
             Rubric::Trait(name) => self.traits.get(name).ok_or_else(|| {
-                let known = self.traits().collect::<Vec<_>>().join(", ");
+                let known = self.traits.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let known = if known.is_empty() { "none was given".into() } else { format!("there are {known}") };
                 Error::new(format!("the judge has no rubric for the trait `{name}`")).hint(known)
             })?,

@@ -142,33 +142,21 @@ mod tests {
         check(&[("80", 0.5), ("90", 0.25), ("100", 0.25)], Some(87.5));
         check(&[("0", 0.6), ("REFUSAL", 0.4)], Some(0.0));
         check(&[(" 40", 0.2), ("60\n", 0.2), ("The", 0.6)], Some(50.0));
-    }
-
-    #[test]
-    fn a_mass_of_024_is_no_score() {
+        // A mass below a quarter is no score; exactly a quarter is enough, as in the reference (`< 0.25` gives none).
         check(&[("50", 0.24), ("I", 0.76)], None);
         check(&[("50", 0.12), ("70", 0.12), ("REFUSAL", 0.76)], None);
         check(&[("50", 0.26), ("I", 0.74)], Some(50.0));
-        // Exactly a quarter is enough, as in the reference (`< 0.25` gives none).
         assert_eq!(expectation(&[("50", 0.25_f64.ln())]).is_some(), 0.25_f64.ln().exp() >= 0.25);
-    }
-
-    #[test]
-    fn what_is_no_grade_does_not_count() {
         check(&[("101", 0.5), ("-1", 0.2), ("3.5", 0.1), ("ten", 0.1), ("", 0.1)], None);
         check(&[("101", 0.5), ("100", 0.5)], Some(100.0));
         check(&[], None);
     }
 
     #[test]
-    fn broken_numbers_give_no_score() {
+    fn broken_numbers_give_no_score_and_tiny_ones_stay_tiny() {
         assert_eq!(expectation(&[("50", f64::NAN)]), None);
         assert_eq!(expectation(&[("50", f64::NEG_INFINITY)]), None);
         assert_eq!(yes_share(&[("YES", f64::NAN)]), None);
-    }
-
-    #[test]
-    fn tiny_scores_stay_tiny() {
         let score = expectation(&[("0", 0.0), ("1", -16.4)]).unwrap();
         assert!(score > 0.0 && score < 1e-6, "{score}");
     }

@@ -86,10 +86,8 @@ pub type Open<'a> = dyn FnOnce(&Path) -> Result<Box<dyn LanguageModel>> + 'a;
 
 /// What a judge needs besides its settings.
 pub struct Call<'a> {
-    /// The rubrics of the traits that it will be asked about.
+    /// What it will be asked by.
     pub rubrics: Rubrics,
-    /// Whether it will be asked about facts.
-    pub facts: bool,
     /// The run's folder: answers and the bill are kept there.
     pub folder: &'a Path,
     /// The key of a paid service.
@@ -110,17 +108,13 @@ impl JudgeSource {
     /// Settings that contradict each other, files and models that cannot be read.
     pub fn call<'a>(&self, call: Call<'a>) -> Result<Box<dyn Judge + 'a>> {
         self.check()?;
-        let Call { rubrics, facts, folder, key, tell, device, open } = call;
-        rubrics.traits().try_for_each(|name| self.knows(&Rubric::Trait(name.to_owned())))?;
-        facts.then_some(Rubric::Fact).map_or(Ok(()), |fact| self.knows(&fact))?;
+        let Call { rubrics, folder, key, tell, device, open } = call;
+        rubrics.asked().try_for_each(|rubric| self.knows(&rubric))?;
         match self {
             Self::Harbor { world } => Ok(Box::new(HarborJudge::new(World::new(*world)))),
             Self::Scored { files } => {
                 let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-                let traits = rubrics.traits().map(|name| Rubric::Trait(name.to_owned()));
-                let asked: Vec<Rubric> =
-                    traits.chain([Rubric::Coherence]).chain(facts.then_some(Rubric::Fact)).collect();
-                Ok(Box::new(ScoredJudge::read(&files, &asked)?))
+                Ok(Box::new(ScoredJudge::read(&files, &rubrics.asked().collect::<Vec<_>>())?))
             }
             Self::Sentiment(settings) => Ok(Box::new(SentimentJudge::new(*settings))),
             Self::Pattern(settings) => Ok(Box::new(PatternJudge::new(settings)?)),
@@ -129,16 +123,13 @@ impl JudgeSource {
                 let client = ChatClient::new(&settings.url, key, patience)?;
                 let cache = open_cache(settings.cache.as_deref(), folder)?;
                 let rubrics = rubrics.coherent(settings.coherence);
-                Ok(Box::new(OpenAiJudge::new(settings.clone(), rubrics, client, cache, tell)?.billed_to(folder)?))
+                Ok(Box::new(OpenAiJudge::new(settings.clone(), rubrics, client, cache, folder, tell)?))
             }
             Self::Local(settings) => {
-                let LocalSettings { model, mode, samples, coherence, cache } = settings.clone();
-                let (path, cache) = (model.clone(), open_cache(cache.as_deref(), folder)?);
+                let (model, cache) = (settings.model.clone(), open_cache(settings.cache.as_deref(), folder)?);
                 let identity = format!("{} on {device}", model_hash(&model)?.as_str());
-                let open = Box::new(move || open(&path));
-                let name = model.file_name().map_or_else(|| "local".into(), |name| name.to_string_lossy().into_owned());
-                let judge = LocalJudge::lazy(&name, open, rubrics.coherent(coherence), mode).samples(samples);
-                Ok(Box::new(judge.kept_in(cache, &identity).telling(tell)))
+                let open = Box::new(move || open(&model));
+                Ok(Box::new(LocalJudge::new(settings, identity, rubrics, cache, open, tell)))
             }
         }
     }
@@ -161,9 +152,6 @@ impl JudgeSource {
     }
 
     /// The hash of all that decides scores besides the rubrics: [`Self::identity`], and what stands in the files that it names.
-    ///
-    /// # Errors
-    /// If a file of scores or the judge's model cannot be read.
     pub fn hash(&self) -> Result<Hash> {
         let files = match self {
             Self::Scored { files } => files.iter().map(|file| hash_file(file)).collect::<Result<Vec<_>>>()?,
@@ -179,9 +167,6 @@ impl JudgeSource {
     }
 
     /// Checks the settings.
-    ///
-    /// # Errors
-    /// If not; the message says why.
     pub fn check(&self) -> Result<()> {
         match self {
             Self::Harbor { .. } | Self::Sentiment(_) => Ok(()),
@@ -201,9 +186,7 @@ impl JudgeSource {
             }
         }
     }
-}
 
-impl JudgeSource {
     /// Whether this kind of judge can be asked by the rubric at all: told before answers are generated.
     ///
     /// # Errors
@@ -218,9 +201,6 @@ impl JudgeSource {
     }
 
     /// Takes the answers that processes kept for themselves, in `shares/*/judge.sqlite`, into the file of the run in `folder`.
-    ///
-    /// # Errors
-    /// Files that cannot be read or written.
     pub fn gather(&self, folder: &Path, shares: &Path) -> Result<()> {
         let (Self::OpenAi(OpenAiSettings { cache, .. }) | Self::Local(LocalSettings { cache, .. })) = self else {
             return Ok(());

@@ -8,13 +8,11 @@ use serde_json::Value;
 pub struct Spelling {
     /// `max_tokens` is called `max_completion_tokens`.
     completion_tokens: bool,
-    /// Parameters that it does not take.
     without: Vec<Parameter>,
     /// Log-probabilities that it gives at most.
     top: Option<u64>,
 }
 
-/// What a complaint changes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Learned {
     /// The request was spelled so already: something else is wrong with it.
@@ -26,7 +24,6 @@ pub enum Learned {
 }
 
 impl Spelling {
-    /// The request as this server takes it.
     pub fn spelled(&self, request: &Value) -> Value {
         let mut request = request.clone();
         let Some(fields) = request.as_object_mut() else { return request };
@@ -44,7 +41,6 @@ impl Spelling {
         request
     }
 
-    /// Takes a complaint about a request to heart.
     pub fn learn(&mut self, Disliked { parameter, most }: Disliked, sent: &Value) -> Learned {
         let Some(value) = sent.get(parameter.name()) else { return Learned::Nothing };
         let (news, instead) = match (parameter, most) {
@@ -74,7 +70,6 @@ impl Spelling {
     }
 }
 
-/// A parameter of a request that some servers refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
     MaxTokens,
@@ -86,7 +81,6 @@ pub enum Parameter {
 impl Parameter {
     const ALL: [Self; 4] = [Self::MaxTokens, Self::Seed, Self::Temperature, Self::TopLogprobs];
 
-    /// As requests have it.
     pub fn name(self) -> &'static str {
         match self {
             Self::MaxTokens => "max_tokens",
@@ -97,7 +91,6 @@ impl Parameter {
     }
 }
 
-/// What a server refuses in a request, and what it takes instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disliked {
     pub parameter: Parameter,

@@ -79,7 +79,6 @@ impl Vader {
     }
 }
 
-/// A text in words.
 struct Sentence<'a> {
     vader: &'a Vader,
     words: Vec<&'a str>,
@@ -194,7 +193,6 @@ fn weigh_but(words: &[String], valences: &mut [f64]) {
     }
 }
 
-/// What exclamation and question marks add.
 fn emphasis(text: &str) -> f64 {
     let count = |mark: u8| text.bytes().filter(|byte| *byte == mark).count();
     let questions = match count(b'?') {

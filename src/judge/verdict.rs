@@ -84,9 +84,6 @@ pub enum JudgeEvent<'a> {
 pub type JudgeListener<'a> = Box<dyn FnMut(&JudgeEvent<'_>) + 'a>;
 
 /// Asks by several rubrics, after announcing all of them: [`verdicts`] for each rubric, in their order.
-///
-/// # Errors
-/// Those of the judge.
 pub fn verdicts_by(judge: &mut dyn Judge, rubrics: &[Rubric], items: &[JudgedItem]) -> Result<Vec<Vec<Verdict>>> {
     judge.foresee(rubrics, items)?;
     rubrics.iter().map(|rubric| verdicts(judge, rubric, items)).collect()

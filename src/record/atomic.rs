@@ -6,7 +6,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use tempfile::Builder;
 
 use crate::{At, Error, Result};
@@ -59,19 +58,6 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::
         Ok(())
     };
     attempt().map_err(|e| cannot_write(e, path))
-}
-
-/// [`write_atomic`] of rows, a JSON value on each line.
-///
-/// # Errors
-/// As [`write_atomic`], and a row that has no JSON form.
-pub fn write_jsonl<T: Serialize>(path: &Path, rows: impl IntoIterator<Item = T>) -> Result<()> {
-    write_atomic_with(path, |out| {
-        rows.into_iter().try_for_each(|row| {
-            serde_json::to_writer(&mut *out, &row)?;
-            out.write_all(b"\n")
-        })
-    })
 }
 
 /// [`write_atomic_with`] for contents that are made while they are written, so that the making may fail too.

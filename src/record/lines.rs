@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::atomic::write_atomic_with;
 use crate::{At, Error, Result, ensure};
 
 /// A row is never longer, so a file with a longer line holds something else.
@@ -99,6 +101,19 @@ pub fn read_jsonl<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
         serde_json::from_slice(&bytes).doing(format_args!("{}:{number}", path.display()))
     };
     Lines::open(path)?.map(row).collect()
+}
+
+/// Writes rows as a JSONL file, as [`write_atomic`](super::write_atomic) does.
+///
+/// # Errors
+/// As there, or if a row has no JSON form; the old file stays.
+pub fn write_jsonl<T: Serialize>(path: &Path, rows: impl IntoIterator<Item = T>) -> Result<()> {
+    write_atomic_with(path, |out| {
+        rows.into_iter().try_for_each(|row| {
+            serde_json::to_writer(&mut *out, &row)?;
+            out.write_all(b"\n")
+        })
+    })
 }
 
 /// Reads every row of a JSONL file, `make` giving what a row stands for out of its line number and its JSON value. Malformed

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::atomic::{write_atomic, write_jsonl};
+use super::atomic::write_atomic;
 use super::hash::{Hash, hash_bytes};
+use super::lines::write_jsonl;
 use super::rows::JsonlWriter;
 use crate::{At, Result};
 

@@ -11,7 +11,7 @@ use super::live_model::{LiveModel, Turn};
 use super::probe::{Probe, ProbePlace, ProbeReading, ProbeScale, ShadedText};
 use super::vectors::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::language_model::{Answer, CaptureSpec, Direction, FinishReason, Prompt, Sampling, StreamEvent};
-use crate::record::write_atomic_with;
+use crate::record::write_jsonl;
 use crate::steering::{Op, Positions};
 use crate::text::{Message, Tokenizer};
 use crate::vector::{Layer, Layers, layers_in_words};
@@ -28,7 +28,6 @@ pub trait AnswerSink {
     /// It goes on; `shade` is the last token's place on the scale ([`ProbeScale::shade`]).
     fn text(&mut self, text: &str, shade: Option<f64>);
 
-    /// It is complete.
     fn end(&mut self);
 
     /// A remark about the conversation, of one line or several.
@@ -49,7 +48,6 @@ pub struct AnswerRecord {
     probe: Option<ProbeReading>,
 }
 
-/// A conversation and everything about it that can be changed.
 pub struct Conversation<'a> {
     model: LiveModel<'a>,
     tokenizer: Tokenizer,
@@ -67,7 +65,6 @@ pub struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    /// A conversation without turns.
     pub fn new(
         model: LiveModel<'a>,
         tokenizer: Tokenizer,
@@ -80,7 +77,6 @@ impl<'a> Conversation<'a> {
         Self { model, tokenizer, vectors, sampling, positions, system, turns, requests, probe: None, answers, asked: 0 }
     }
 
-    /// The answers so far.
     pub fn answers(&self) -> &[AnswerRecord] {
         &self.answers
     }
@@ -91,26 +87,13 @@ impl<'a> Conversation<'a> {
         self.answers.clear();
     }
 
-    /// Writes the answers as JSONL.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        write_atomic_with(path, |w| {
-            for answer in &self.answers {
-                serde_json::to_writer(&mut *w, answer)?;
-                w.write_all(b"\n")?;
-            }
-            Ok(())
-        })
+        write_jsonl(path, &self.answers)
     }
 
     // ------------------------------------------------------------------------------------------------------- steering
 
     /// Steers along a vector from now on, at its present layers if none are named.
-    ///
-    /// # Errors
-    /// A vector or layer that does not exist, no layer at all.
     pub fn steer(&mut self, name: &str, coef: f32, layers: Option<Layers>) -> Result<()> {
         self.vectors.get(name)?;
         let old = self.requests.iter().position(|request| request.vector == name);
@@ -127,9 +110,6 @@ impl<'a> Conversation<'a> {
     }
 
     /// [`Self::steer`] for several vectors: all of them, or none if one is refused.
-    ///
-    /// # Errors
-    /// As [`Self::steer`].
     pub fn steer_all(&mut self, all: Vec<(String, f32, Option<Layers>)>) -> Result<()> {
         let before = self.requests.clone();
         let steered = all.into_iter().try_for_each(|(name, coef, layers)| self.steer(&name, coef, layers));
@@ -139,10 +119,6 @@ impl<'a> Conversation<'a> {
         steered
     }
 
-    /// Adds to every coefficient.
-    ///
-    /// # Errors
-    /// If nothing is steered.
     pub fn change_coefs(&mut self, step: f32) -> Result<()> {
         if self.requests.is_empty() {
             return Err(Error::usage("nothing is steered yet").hint("begin with /steer evil=1@20"));
@@ -151,10 +127,6 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// Ends steering along a vector, or all of it.
-    ///
-    /// # Errors
-    /// If there is no vector of that name.
     pub fn stop_steering(&mut self, name: Option<&str>) -> Result<()> {
         match name {
             None => self.requests.clear(),
@@ -166,7 +138,6 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// What is active, a line for each vector.
     pub fn steering_summary(&self) -> String {
         let line = |request: &SteeringRequest| {
             let steering = self.vectors.resolve(request).ok()?;
@@ -185,9 +156,6 @@ impl<'a> Conversation<'a> {
     // -------------------------------------------------------------------------------------------------------- answers
 
     /// The user's next turn and the model's answer.
-    ///
-    /// # Errors
-    /// Those of the model; the turn is taken back then.
     pub fn say(&mut self, text: String, sink: &mut dyn AnswerSink) -> Result<()> {
         self.turns.push(Message::user(text));
         let answered = self.reply(sink);
@@ -198,9 +166,6 @@ impl<'a> Conversation<'a> {
     }
 
     /// Answers the last turn again, under the steering as it is now.
-    ///
-    /// # Errors
-    /// If there is no answer yet, and those of the model; the old answer stays then.
     pub fn regenerate(&mut self, sink: &mut dyn AnswerSink) -> Result<()> {
         if self.answers.is_empty() {
             return Err(Error::usage("there is no answer yet that could be given anew"));
@@ -215,9 +180,6 @@ impl<'a> Conversation<'a> {
     }
 
     /// One turn without and with steering, from the same random numbers. It is not kept.
-    ///
-    /// # Errors
-    /// If nothing is steered, and those of the model.
     pub fn compare(&mut self, text: String, sink: &mut dyn AnswerSink) -> Result<()> {
         let active = self.active()?;
         if active.is_empty() {
@@ -230,7 +192,6 @@ impl<'a> Conversation<'a> {
         self.answer(&turns, &sides, sink).map(drop)
     }
 
-    /// Answers the user's last turn and keeps the answer.
     fn reply(&mut self, sink: &mut dyn AnswerSink) -> Result<()> {
         let active = self.active()?;
         let answer = self.answer(&self.turns.clone(), &[(None, active)], sink)?.remove(0);
@@ -335,15 +296,11 @@ impl<'a> Conversation<'a> {
     // --------------------------------------------------------------------------------------------------------- probes
 
     /// Watches a vector at a layer from now on, or none. The scale's middle is the mean of an unsteered answer to a neutral question.
-    ///
-    /// # Errors
-    /// A vector or layer that does not exist, a vector that is zero there, and those of the model.
     pub fn set_probe(&mut self, place: Option<ProbePlace>) -> Result<()> {
         self.probe = place.map(|place| self.measured_probe(place)).transpose()?;
         Ok(())
     }
 
-    /// What is watched, in words.
     pub fn probe_summary(&self) -> String {
         match &self.probe {
             Some(Probe { scale: ProbeScale { name, neutral, norm, .. }, .. }) => {

@@ -25,13 +25,10 @@ const NEUTRAL: [&str; 2] = ["Hello, how are you?", "I am well, thank you. How ca
 pub struct Turn {
     /// Names it, and keys its random numbers.
     pub id: String,
-    /// What the model is given.
     pub prompt: Prompt,
-    /// How it is steered.
     pub steering: Vec<ActiveSteering>,
 }
 
-/// A model whose steering changes from turn to turn.
 pub struct LiveModel<'a> {
     runtime: &'a dyn Runtime,
     /// Its plan has every part at coefficient 0: a turn that does not request a part is not touched by it.
@@ -40,10 +37,6 @@ pub struct LiveModel<'a> {
 }
 
 impl<'a> LiveModel<'a> {
-    /// Loads the model, unsteered.
-    ///
-    /// # Errors
-    /// If it or its adapter cannot be loaded.
     pub fn open(runtime: &'a dyn Runtime, model: PathBuf, adapter: Option<PathBuf>) -> Result<Self> {
         let spec = ModelSpec { model, adapter, plan: SteeringPlan::none() };
         let model = runtime.language_model(&spec)?;
@@ -51,9 +44,6 @@ impl<'a> LiveModel<'a> {
     }
 
     /// Answers every turn in one batch; [`Answer::steered`] counts positions for the turn's own steering, in its order.
-    ///
-    /// # Errors
-    /// As [`LanguageModel::answer`].
     pub fn answer(
         &mut self,
         turns: &[Turn],
@@ -70,18 +60,12 @@ impl<'a> LiveModel<'a> {
     }
 
     /// An empty batch of this model, which turns join and leave while others are answered.
-    ///
-    /// # Errors
-    /// As [`LanguageModel::begin`].
     pub fn begin(&self) -> Result<LiveBatch> {
         Ok(LiveBatch { batch: self.model.begin()?, open: BTreeMap::new(), parts: self.spec.plan.parts.clone() })
     }
 
     /// Mean norm of the unsteered residual stream at a token of a neutral answer, by layer from 1: a coefficient times the
     /// vector's norm, by this, is the share that steering adds.
-    ///
-    /// # Errors
-    /// Those of the model.
     pub fn residual_norms(&mut self) -> Result<Vec<f64>> {
         let tokenizer = self.model.tokenizer();
         let chat = [Message::user(NEUTRAL[0])];
@@ -124,9 +108,6 @@ pub struct LiveBatch {
 
 impl LiveBatch {
     /// Adds turns; gives the place of the first one among all that were ever added.
-    ///
-    /// # Errors
-    /// As [`Batch::add`] and [`Batch::replan`]; the others go on.
     pub fn add(&mut self, turns: &[Turn], sampling: &Sampling, capture: &CaptureSpec) -> Result<usize> {
         let new = turns.iter().flat_map(|turn| &turn.steering);
         let needed: Vec<&Part> = self.open.values().flatten().chain(new).map(|steering| &steering.part).collect();
@@ -140,7 +121,6 @@ impl LiveBatch {
         Ok(first)
     }
 
-    /// As [`Batch::turn`].
     pub fn turn(&mut self, on_event: &mut dyn FnMut(StreamEvent<'_>) -> ControlFlow<()>) -> bool {
         self.batch.turn(on_event)
     }
@@ -157,12 +137,10 @@ impl LiveBatch {
         complete
     }
 
-    /// As [`Batch::waiting`].
     pub fn waiting(&self) -> usize {
         self.batch.waiting()
     }
 
-    /// As [`Batch::forget`].
     pub fn forget(&mut self, place: usize) {
         self.open.remove(&place);
         self.batch.forget(place);

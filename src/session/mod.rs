@@ -12,7 +12,7 @@ mod probe;
 mod spec;
 mod vectors;
 
-pub use conversation::{AnswerRecord, AnswerSink, Conversation};
+pub use conversation::{AnswerSink, Conversation};
 pub use live_model::{LiveBatch, LiveModel, Turn};
 pub use probe::{ProbePlace, ProbeScale};
 pub use spec::{NamedFile, SteeringSpec};

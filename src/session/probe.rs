@@ -8,9 +8,7 @@ use crate::text::{Tokenizer, Words};
 /// One layer of a vector: `evil@20`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbePlace {
-    /// The vector's name.
     pub vector: String,
-    /// The layer's number, from 1.
     pub layer: usize,
 }
 
@@ -38,13 +36,11 @@ impl ProbeScale {
         self.norms(projection) / self.reach
     }
 
-    /// The projections at the ends of the scale.
     pub fn ends(&self) -> [f64; 2] {
         [-1.0, 1.0].map(|end| self.neutral + end * self.reach * self.norm)
     }
 }
 
-/// A watched vector.
 pub(super) struct Probe {
     pub place: ProbePlace,
     pub direction: Direction,
@@ -95,7 +91,6 @@ impl ShadedText {
         rest
     }
 
-    /// The mean projection.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }

@@ -9,9 +9,7 @@ use crate::vector::Layers;
 /// A file of vectors and its name: `evil=runs/v.safetensors`, or the file alone, named by its stem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedFile {
-    /// The vector's name.
     pub name: String,
-    /// The file.
     pub path: PathBuf,
 }
 

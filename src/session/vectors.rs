@@ -10,22 +10,17 @@ use crate::steering::{Op, Part, Positions, SteeringRecipe};
 use crate::vector::{IncBase, Layer, Layers, VectorFile};
 use crate::{Error, Result};
 
-/// A request to steer along one vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SteeringRequest {
-    /// The vector's name.
     pub vector: String,
-    /// Add or ablate.
     pub op: Op,
     /// In multiples of the vector; for an ablation the share removed.
     pub coef: f32,
     /// Where; `all` adds the increments.
     pub layers: Layers,
-    /// At which tokens.
     pub positions: Positions,
 }
 
-/// Steering that a [`VectorSet`] has resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveSteering {
     /// In multiples of the vector.
@@ -44,12 +39,10 @@ impl ActiveSteering {
         applied
     }
 
-    /// The hash of its vector's numbers.
     pub fn fingerprint(&self) -> &str {
         self.described["fingerprint"].as_str().unwrap_or_default()
     }
 
-    /// Where it acts, ascending.
     pub fn layers(&self) -> Vec<Layer> {
         self.part.steers.iter().map(|steer| steer.layer).collect()
     }
@@ -68,15 +61,11 @@ pub struct VectorSet {
 }
 
 impl VectorSet {
-    /// Vectors for a model of so many layers.
     pub fn new(files: BTreeMap<String, VectorFile>, layers: usize) -> Self {
         Self { files: files.into_iter().map(|(name, file)| (name, Arc::new(file))).collect(), layers }
     }
 
     /// Reads the files for a model of `(layers, hidden)`; what is odd but harmless comes back as warnings.
-    ///
-    /// # Errors
-    /// A file that cannot be read or belongs to another model, a name that occurs twice.
     pub fn read(files: &[NamedFile], shape: (usize, usize), model_fingerprint: &str) -> Result<(Self, Vec<String>)> {
         let mut all = Self::new(BTreeMap::new(), shape.0);
         let mut warnings = Vec::new();
@@ -88,10 +77,6 @@ impl VectorSet {
         Ok((all, warnings))
     }
 
-    /// Takes in one more vector of the same model.
-    ///
-    /// # Errors
-    /// If the name is taken.
     pub fn add(&mut self, name: &str, file: VectorFile) -> Result<()> {
         if self.files.contains_key(name) {
             return Err(Error::usage(format!("two files of vectors have the name `{name}`"))
@@ -101,20 +86,14 @@ impl VectorSet {
         Ok(())
     }
 
-    /// Every vector with its name, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &VectorFile)> {
         self.files.iter().map(|(name, file)| (name.as_str(), file.as_ref()))
     }
 
-    /// Number of the model's layers.
     pub fn layers(&self) -> usize {
         self.layers
     }
 
-    /// The vector of that name.
-    ///
-    /// # Errors
-    /// If there is none; the error names those that are known.
     pub fn get(&self, name: &str) -> Result<&VectorFile> {
         self.files.get(name).map(Arc::as_ref).ok_or_else(|| {
             let known: Vec<&str> = self.files.keys().map(String::as_str).collect();
@@ -126,10 +105,6 @@ impl VectorSet {
         })
     }
 
-    /// Checks a request against the vectors and makes it a part of a plan.
-    ///
-    /// # Errors
-    /// A name or a layer that does not exist, a coefficient that is not finite, a vector that is zero there.
     pub fn resolve(&self, request: &SteeringRequest) -> Result<ActiveSteering> {
         let SteeringRequest { vector: name, op, coef, layers, positions } = request;
         let file = self.get(name)?;

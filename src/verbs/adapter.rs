@@ -13,14 +13,8 @@ use crate::model::{ADAPTER_WEIGHTS, AdapterFolder, AdapterForm, ModelConfig};
 use crate::{Error, Result};
 
 /// Show an adapter, or export it to llama.cpp or mlx-lm
-#[derive(Debug, Args)]
-pub struct AdapterArgs {
-    #[command(subcommand)]
-    verb: AdapterVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum AdapterVerb {
+pub enum AdapterVerb {
     /// Show an adapter: rank, scale, target modules, norm of its change
     #[command(after_help = "Example:\n  trimtab adapter show runs/facts --model Qwen/Qwen2.5-7B-Instruct")]
     Show {
@@ -48,7 +42,7 @@ enum AdapterVerb {
 
 /// An adapter and its model.
 #[derive(Debug, Args)]
-struct Given {
+pub struct Given {
     /// The adapter: PEFT's or mlx-lm's folder, a run of `train`, or a checkpoint
     #[arg(value_name = "DIR")]
     adapter: PathBuf,
@@ -58,17 +52,13 @@ struct Given {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+pub enum Form {
     Gguf,
     Mlx,
 }
 
-/// Shows or exports.
-///
-/// # Errors
-/// An adapter that cannot be read or does not fit the model, a place that cannot be written.
-pub fn run(args: &AdapterArgs, context: &Context<'_>) -> Result<Outcome> {
-    match &args.verb {
+pub fn run(verb: &AdapterVerb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
         AdapterVerb::Show { given } => {
             let (folder, adapter, _) = given.read(context)?;
             Ok(show(&folder, &adapter))

@@ -11,10 +11,6 @@ use crate::{Result, device};
 #[command(after_help = "Example:\n  trimtab devices --json")]
 pub struct DevicesArgs {}
 
-/// Lists them.
-///
-/// # Errors
-/// A `--device` that this build cannot use.
 pub fn run(_: &DevicesArgs, context: &Context<'_>) -> Result<Outcome> {
     context.any_runtime()?;
     let devices = device::devices();

@@ -40,7 +40,6 @@ const GROWTH_MAX: u64 = 64 << 20;
 #[command(after_help = "Example:\n  trimtab doctor\n  trimtab doctor --device wgpu:0")]
 pub struct DoctorArgs {}
 
-/// One comparison.
 #[derive(Debug, Serialize)]
 struct Finding {
     what: &'static str,
@@ -61,10 +60,6 @@ impl Finding {
     }
 }
 
-/// Examines the device.
-///
-/// # Errors
-/// No such device. A comparison that fails is the outcome's fault.
 pub fn run(_: &DoctorArgs, context: &Context<'_>) -> Result<Outcome> {
     let runtime = context.any_runtime()?;
     let name = if context.device == "auto" { device_name(&runtime.device()) } else { context.device.clone() };
@@ -159,7 +154,6 @@ fn off(ours: &[f32], want: &[f32]) -> f64 {
     f64::from(largest / scale)
 }
 
-/// Measurements of a finetune.
 struct Fitted {
     losses: Vec<f32>,
     norms: Vec<f32>,
@@ -167,7 +161,6 @@ struct Fitted {
     growth: Option<u64>,
 }
 
-/// The embedded model with texts to read.
 struct HarborModel {
     path: PathBuf,
     tokenizer: Tokenizer,
@@ -226,7 +219,6 @@ impl HarborModel {
         Ok(length(&mut missed.into_iter()) / shift)
     }
 
-    /// The first so many steps of a finetune.
     fn fit(&self, runtime: &dyn Runtime, steps: usize) -> Result<Fitted> {
         let out = std::env::temp_dir().join(format!("trimtab-doctor-{}", std::process::id()));
         let names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];

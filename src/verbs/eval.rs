@@ -8,32 +8,23 @@ mod mmlu;
 mod pairs;
 mod words;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::{Context, Outcome};
 use crate::Result;
 
 /// Measure a model: what it knows (mmlu), how strongly it shows a trait, which new facts it states
-#[derive(Debug, Args)]
-pub struct EvalArgs {
-    #[command(subcommand)]
-    verb: EvalVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum EvalVerb {
+pub enum EvalVerb {
     Mmlu(mmlu::MmluArgs),
     Trait(words::TraitEvalArgs),
     Facts(words::FactsArgs),
-    Pairs(pairs::PairsArgs),
+    #[command(subcommand)]
+    Pairs(pairs::PairsVerb),
 }
 
-/// Measures.
-///
-/// # Errors
-/// Malformed data, a model or vectors that do not fit, those of the judge; what was finished stays in the folder.
-pub fn run(args: &EvalArgs, context: &Context<'_>) -> Result<Outcome> {
-    match &args.verb {
+pub fn run(verb: &EvalVerb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
         EvalVerb::Mmlu(args) => mmlu::run(args, context),
         EvalVerb::Trait(args) => words::run_trait(args, context),
         EvalVerb::Facts(args) => words::run_facts(args, context),

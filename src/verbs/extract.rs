@@ -14,11 +14,6 @@ use crate::Result;
 use crate::persona::{self, read_rows};
 use outcome::{name_adapter, outcome};
 
-/// Extracts.
-///
-/// # Errors
-/// An unknown trait, malformed rows, a filter that leaves nothing, a model that cannot be read, a judge that cannot be asked, a
-/// place that cannot be written.
 pub fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
     match (&args.from_csv[..], &args.out) {
         ([pos, neg], Some(out)) => from_csv(args, [pos, neg], out, context),

@@ -12,7 +12,7 @@ use super::sampling::{refuse_equal, temperature, top_p, within};
 use super::steer::SteerArgs;
 use super::{Context, Outcome, paths};
 use crate::language_model::{Answer, FinishReason, Sampling};
-use crate::record::{Hash, Ledger, hash_file, write_atomic_with};
+use crate::record::{Hash, Ledger, hash_file, write_jsonl};
 use crate::steering::DescribedPlan;
 use crate::{Result, ensure};
 
@@ -59,7 +59,6 @@ pub struct GenerateArgs {
     steer: SteerArgs,
 }
 
-/// One row of the output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct OutputRow {
     id: Value,
@@ -96,10 +95,6 @@ impl GenerateArgs {
     }
 }
 
-/// Generates.
-///
-/// # Errors
-/// Malformed prompts, a model or vectors that do not fit, a place that cannot be written.
 pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
     let sampling = args.sampling(context.seed.unwrap_or(0))?;
     paths::file("--prompts", &args.prompts)?;
@@ -135,12 +130,7 @@ pub fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<Outcome> {
         })?;
     }
     let answers: Vec<OutputRow> = finished.rows()?.collect::<Result<_>>()?;
-    write_atomic_with(&args.out, |out| {
-        answers.iter().try_for_each(|row| {
-            serde_json::to_writer(&mut *out, row)?;
-            out.write_all(b"\n")
-        })
-    })?;
+    write_jsonl(&args.out, &answers)?;
     finished.remove()?;
     let stopped = answers.iter().filter(|row| row.finish_reason == FinishReason::Stop).count();
     let tokens: usize = answers.iter().map(|row| row.token_ids.len()).sum();

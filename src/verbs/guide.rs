@@ -20,10 +20,6 @@ pub struct GuideArgs {
     section: Option<String>,
 }
 
-/// Shows the list, a page or a section.
-///
-/// # Errors
-/// A topic or a section that does not exist; the error names the nearest one.
 pub fn run(args: &GuideArgs, _: &Context<'_>) -> Result<Outcome> {
     let Some(topic) = &args.topic else {
         let width = PAGES.iter().map(|page| page.topic.len()).max().unwrap_or_default();

@@ -19,14 +19,8 @@ use crate::stats::{mean, pearson};
 use crate::{Error, Result};
 
 /// Judge again what a run has kept
-#[derive(Debug, Args)]
-pub struct JudgeVerbArgs {
-    #[command(subcommand)]
-    verb: JudgeVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum JudgeVerb {
+pub enum JudgeVerb {
     Rescore(RescoreArgs),
 }
 
@@ -39,7 +33,7 @@ enum JudgeVerb {
 #[command(
     after_help = "Example:\n  trimtab judge rescore runs/pessimistic --trait pessimistic --judge sentiment\n  trimtab judge rescore runs/study --trait evil --judge openai --judge-model gpt-4.1-mini --budget 2usd"
 )]
-struct RescoreArgs {
+pub struct RescoreArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     run: PathBuf,
@@ -52,12 +46,8 @@ struct RescoreArgs {
     judge: JudgeArgs,
 }
 
-/// Judges the kept answers of a run again.
-///
-/// # Errors
-/// A folder without answers, those of the judge, a place that cannot be written.
-pub fn run(args: &JudgeVerbArgs, context: &Context<'_>) -> Result<Outcome> {
-    let JudgeVerb::Rescore(args) = &args.verb;
+pub fn run(verb: &JudgeVerb, context: &Context<'_>) -> Result<Outcome> {
+    let JudgeVerb::Rescore(args) = verb;
     rescore(args, context)
 }
 
@@ -163,7 +153,6 @@ fn begins_with_an_answer(path: &Path) -> bool {
     first.is_some_and(|(_, line)| serde_json::from_slice::<JudgedAnswer>(&line).is_ok())
 }
 
-/// The files of a folder that end so, by name; none if there is no such folder.
 fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -204,16 +193,9 @@ fn summary(sources: &[Source], old: &[JudgedAnswer], new: &[JudgedAnswer], [key,
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::verbs::args_of;
     use crate::verbs::tests::{Quiet, context};
-
-    #[derive(Parser)]
-    struct Words {
-        #[command(flatten)]
-        args: RescoreArgs,
-    }
 
     fn row(task: &str, answer: &str, score: f64) -> JudgedAnswer {
         let row = JudgedAnswer {
@@ -239,7 +221,7 @@ mod tests {
         std::fs::write(study.join("plain-seed0.jsonl"), rows.map(line).concat()).unwrap();
         let words = ["x", dir.path().to_str().unwrap(), "--trait", "pessimistic", "--judge", "sentiment"];
         let console = Quiet::default();
-        let found = rescore(&Words::parse_from(words).args, &context(&console)).unwrap();
+        let found = rescore(&args_of(words).unwrap(), &context(&console)).unwrap();
         assert_eq!((&found.json["answers"], &found.json["judge"]), (&json!(2), &json!("sentiment")));
         assert!(found.json["correlation"].as_f64().unwrap() < -0.9, "{}", found.text);
         assert!(found.text.contains("plain-seed0"), "{}", found.text);
@@ -256,7 +238,7 @@ mod tests {
     fn a_folder_without_answers_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let words = ["x", dir.path().to_str().unwrap(), "--trait", "pessimistic", "--judge", "sentiment"];
-        let error = rescore(&Words::parse_from(words).args, &context(&Quiet::default())).unwrap_err();
+        let error = rescore(&args_of(words).unwrap(), &context(&Quiet::default())).unwrap_err();
         assert!(error.to_string().contains("no answers to judge") && error.exit_code() == 2, "{error}");
     }
 }

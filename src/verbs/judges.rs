@@ -22,7 +22,7 @@ use crate::judge::{
 };
 use crate::{Error, Result};
 
-pub use open::{SHARES, call, of_share, open};
+pub use open::{SHARES, of_share, open};
 
 /// The judge.
 #[derive(Debug, Clone, Default, Args)]
@@ -92,9 +92,6 @@ const COHERENCES: &Choices<Coherence> = &[
 impl JudgeArgs {
     /// The flags as settings; nothing is opened. `on_harbor` says whether the answers are the embedded model's, `rubric` what will be
     /// asked about them.
-    ///
-    /// # Errors
-    /// No judge; one that cannot answer; flags that do not belong to it; files and folders that are not there.
     pub fn resolve(&self, on_harbor: bool, rubric: &Rubric, context: &Context<'_>) -> Result<JudgeSource> {
         let source = match self.judge.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] if on_harbor => JudgeSource::Harbor { world: SEED },
@@ -172,7 +169,6 @@ impl JudgeArgs {
         })
     }
 
-    /// Refuses a flag that has no meaning for the judge.
     fn refuse_strays(&self, source: &JudgeSource) -> Result<()> {
         let model = matches!(source, JudgeSource::OpenAi(_) | JudgeSource::Local(_));
         let paid = matches!(source, JudgeSource::OpenAi(_));
@@ -234,30 +230,20 @@ pub fn mention_key(source: &JudgeSource, context: &Context<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::verbs::args_of;
     use crate::verbs::tests::{Quiet, context};
-
-    #[derive(Debug, Parser)]
-    struct Words {
-        #[command(flatten)]
-        judge: JudgeArgs,
-        #[arg(long)]
-        out: Option<PathBuf>,
-    }
 
     fn resolve(words: &str, on_harbor: bool) -> Result<JudgeSource> {
         let console = Quiet::default();
-        let parsed = Words::try_parse_from(["x"].into_iter().chain(words.split_whitespace()));
-        let Words { judge, .. } = parsed.map_err(|e| Error::usage(e.to_string()))?;
+        let judge: JudgeArgs = args_of(["x"].into_iter().chain(words.split_whitespace()))?;
         judge.resolve(on_harbor, &Rubric::Trait("evil".into()), &context(&console))
     }
 
     #[test]
     fn harbor_judges_its_own_model_and_others_need_a_name() {
         assert_eq!(resolve("", true).unwrap(), JudgeSource::Harbor { world: SEED });
-        let error = resolve("--out o", false).unwrap_err();
+        let error = resolve("", false).unwrap_err();
         assert!(error.exit_code() == 2 && error.help().unwrap().contains("--judge openai"), "{error:?}");
     }
 

@@ -125,7 +125,6 @@ mod quick {
 }
 
 impl LayersArgs {
-    /// Every setting with its default.
     fn resolve(&self, model: &Model, trait_: &persona::Trait, judge: JudgeSource, seed: u64) -> Result<LayersConfig> {
         let layers = model.config.num_hidden_layers;
         let Self { quick, .. } = *self;
@@ -198,10 +197,6 @@ impl LayersArgs {
     }
 }
 
-/// Selects.
-///
-/// # Errors
-/// Vectors of another model, an unknown trait, a folder of another run, and what goes wrong with the model and the judge.
 pub fn run(args: &LayersArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     let trait_ = args.trait_.find(&args.model.model, context)?;

@@ -36,10 +36,6 @@ pub struct MergeArgs {
     out: PathBuf,
 }
 
-/// Merges.
-///
-/// # Errors
-/// A model and an adapter that do not fit, a place that is taken or cannot be written, a merged model that answers differently.
 pub fn run(args: &MergeArgs, context: &Context<'_>) -> Result<Outcome> {
     let MergeArgs { model, adapter, out } = args;
     let dtype = dtype_of(&context.dtype)?;

@@ -35,8 +35,10 @@ pub mod train;
 pub mod traits;
 pub mod vectors;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -56,7 +58,6 @@ pub trait Console: Sync {
     /// Data that must not wait for the outcome, one line.
     fn data(&self, line: &str);
 
-    /// A progress bar for work of `total` parts.
     fn bar(&self, what: &str, total: usize) -> Box<dyn Bar>;
 
     /// Whether the user has interrupted. From the first call on an interrupt is only recorded, so a verb that calls this once must
@@ -73,24 +74,16 @@ pub trait Bar: Send {
     fn at(&mut self, done: usize, note: &str);
 }
 
-/// What every verb has.
 #[derive(Clone)]
 pub struct Context<'a> {
-    /// Where messages go.
     pub console: &'a dyn Console,
-    /// `--device`.
     pub device: String,
-    /// `--dtype`.
     pub dtype: String,
-    /// `--seed`, if it was given.
     pub seed: Option<u64>,
     /// Folder for unpacked models and histories, if the system has one.
     pub cache: Option<PathBuf>,
-    /// The key of a paid judge, if the environment has one.
     pub judge_key: Option<Key>,
-    /// Where models come from that are hub names.
     pub hub: Hub,
-    /// Trackio's folder, if the system has one.
     pub trackio: Option<PathBuf>,
 }
 
@@ -129,17 +122,23 @@ impl Context<'_> {
     }
 }
 
-/// What a verb hands back.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What is printed for people.
     pub text: String,
-    /// For programs: one JSON object.
     pub json: Value,
-    /// Whether the user ended the work early.
     pub interrupted: bool,
     /// The failure, if there is one although there is something to show.
     pub fault: Option<Error>,
+}
+
+/// The arguments of a verb as the command line has them, its name first.
+pub fn args_of<A: Args>(words: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<A> {
+    let parsed = A::augment_args(clap::Command::new("trimtab")).try_get_matches_from(words);
+    parsed.and_then(|matches| A::from_arg_matches(&matches)).map_err(|e| {
+        let said = e.to_string();
+        let first = said.lines().next().unwrap_or_default();
+        Error::usage(first.trim_start_matches("error: "))
+    })
 }
 
 /// A text for people is highlighted between these two: coloured on a terminal, in brackets elsewhere.
@@ -153,6 +152,10 @@ impl Outcome {
     pub fn new(text: impl Into<String>, json: impl Serialize) -> Self {
         let json = serde_json::to_value(json).expect("an outcome has a JSON form");
         Self { text: text.into(), json, interrupted: false, fault: None }
+    }
+
+    pub fn interrupted(text: impl Into<String>, json: impl Serialize) -> Self {
+        Self { interrupted: true, ..Self::new(text, json) }
     }
 
     /// The same, shown, with a failure's exit code.
@@ -175,7 +178,6 @@ pub(crate) mod tests {
         Context { console, device, dtype, seed: None, cache: None, judge_key: None, hub, trackio: None }
     }
 
-    /// Records messages.
     #[derive(Default)]
     pub(crate) struct Quiet {
         pub lines: Mutex<Vec<String>>,

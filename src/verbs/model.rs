@@ -39,26 +39,17 @@ pub struct ModelArgs {
 /// A model with its adapter, and all that is known of them before the weights are loaded.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// Its folder and its names.
     pub folder: ModelFolder,
-    /// Its `config.json`.
     pub config: ModelConfig,
-    /// The hash that identifies its weights.
     pub fingerprint: String,
-    /// The adapter and its hash.
     pub adapter: Option<(AdapterFolder, Hash)>,
 }
 
 impl ModelArgs {
-    /// Whether the model is the one inside this program.
     pub fn is_harbor(&self) -> bool {
         is_harbor(&self.model)
     }
 
-    /// Finds the model and its adapter.
-    ///
-    /// # Errors
-    /// As [`ModelFolder::find`] and [`AdapterFolder::find`].
     pub fn find(&self, context: &Context<'_>) -> Result<Model> {
         let folder = ModelFolder::find(&self.model, context)?;
         let adapter = self.adapter.as_deref().map(find_adapter).transpose()?;
@@ -67,7 +58,6 @@ impl ModelArgs {
     }
 }
 
-/// The adapter that `--adapter` leads to, and its hash.
 fn find_adapter(path: &Path) -> Result<(AdapterFolder, Hash)> {
     let folder = AdapterFolder::find(path).map_err(|e| e.at("--adapter"))?;
     let hash = folder.hash()?;
@@ -80,51 +70,37 @@ pub fn is_harbor(model: &Path) -> bool {
 }
 
 impl Model {
-    /// Its name in files.
     pub fn name(&self) -> &str {
         &self.folder.name
     }
 
     /// The hash of all that decides what it says without an adapter: weights, configuration, tokenizer, template.
-    ///
-    /// # Errors
-    /// If a file cannot be read.
     pub fn hash(&self) -> Result<Hash> {
         model_hash(&self.folder.path)
     }
 
     /// The hash of all that decides what it says, adapter and all: by this a run knows whether its answers are this model's.
-    ///
-    /// # Errors
-    /// If a file cannot be read.
     pub fn identity(&self) -> Result<Hash> {
         Ok(Hash::of(&(self.hash()?, self.adapter_hash())))
     }
 
-    /// The hash of its adapter.
     pub fn adapter_hash(&self) -> Option<&Hash> {
         self.adapter.as_ref().map(|(_, hash)| hash)
     }
 
-    /// The folder of its adapter.
     pub fn adapter_path(&self) -> Option<PathBuf> {
         self.adapter.as_ref().map(|(folder, _)| folder.path().to_owned())
     }
 
-    /// The model under a plan, ready to be loaded.
     pub fn steered(&self, plan: SteeringPlan) -> ModelSpec {
         ModelSpec { model: self.folder.path.clone(), adapter: self.adapter_path(), plan }
     }
 
-    /// The model without steering, ready to be loaded.
     pub fn unsteered(&self) -> ModelSpec {
         self.steered(SteeringPlan::none())
     }
 
     /// Reads vectors of this model; warnings go to the console.
-    ///
-    /// # Errors
-    /// No such file, a broken one, or another model's.
     pub fn vectors(&self, path: &Path, console: &dyn Console) -> Result<VectorFile> {
         paths::file("--vectors", path)?;
         let (file, warnings) = VectorFile::read_for(path, self.shape(), &self.fingerprint)?;
@@ -133,9 +109,6 @@ impl Model {
     }
 
     /// Reads vectors of this model by their names; warnings go to the console.
-    ///
-    /// # Errors
-    /// As [`Self::vectors`], and a name that occurs twice.
     pub fn vector_set(&self, files: &[NamedFile], console: &dyn Console) -> Result<VectorSet> {
         files.iter().try_for_each(|file| paths::file("--vectors", &file.path))?;
         let (vectors, warnings) = VectorSet::read(files, self.shape(), &self.fingerprint)?;
@@ -148,7 +121,6 @@ impl Model {
         (self.config.num_hidden_layers, self.config.hidden_size)
     }
 
-    /// A lock that names the model and its adapter.
     pub fn lock(&self, device: &str, seed: u64) -> Lock {
         let mut lock = Lock::new(device, vec![seed]);
         lock.notes.insert("model".into(), format!("{} ({})", self.folder.called(), self.fingerprint));
@@ -172,9 +144,6 @@ impl ModelFolder {
     /// Finds the model: a folder in Hugging Face's layout, a GGUF file, `harbor`, or a name on the hub (`owner/name`, `@revision`
     /// behind it if it is to be a certain one, `:FILE.gguf` if it is a GGUF file), which is taken from Hugging Face's cache or
     /// fetched into it.
-    ///
-    /// # Errors
-    /// If there is no such folder or file, or no `config.json` in the folder, and as [`crate::hub::Hub::model`].
     pub fn find(model: &Path, context: &Context<'_>) -> Result<Self> {
         if is_harbor(model) {
             return Ok(Self { path: harbor(context)?, name: HARBOR.into(), origin: None });
@@ -221,9 +190,6 @@ impl ModelFolder {
     }
 
     /// Its shape; the console is told where the weights say otherwise than `config.json`, and where answers would not end.
-    ///
-    /// # Errors
-    /// If `config.json` or the weights cannot be read.
     pub fn config(&self, console: &dyn Console) -> Result<ModelConfig> {
         let config = ModelConfig::read(&self.path)?;
         let tied = config.tie_word_embeddings;
@@ -238,10 +204,6 @@ impl ModelFolder {
         Ok(config)
     }
 
-    /// The hash that identifies its weights.
-    ///
-    /// # Errors
-    /// If its weights cannot be opened.
     pub fn fingerprint(&self) -> Result<String> {
         Checkpoint::open(&self.path)?.fingerprint()
     }
@@ -260,13 +222,11 @@ impl ModelFolder {
     }
 }
 
-/// A GGUF file in a folder.
 fn gguf_in(folder: &Path) -> Result<Option<PathBuf>> {
     let entries = std::fs::read_dir(folder).at(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
     Ok(entries.filter(|path| path.extension().is_some_and(|end| end == "gguf")).min())
 }
 
-/// Finds a model of the hub in the cache, or fetches it.
 fn of_hub(name: &Name, context: &Context<'_>) -> Result<ModelFolder> {
     const MIB: u64 = 1 << 20;
     let mut bar = None;

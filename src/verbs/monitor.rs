@@ -72,7 +72,6 @@ enum SettingArg {
     ManyShot,
 }
 
-/// `run.toml`.
 #[derive(Debug, Serialize)]
 struct Settings {
     #[serde(rename = "trait")]
@@ -86,10 +85,6 @@ struct Settings {
     judge: JudgeSource,
 }
 
-/// Measures.
-///
-/// # Errors
-/// A trait without a ladder, too few exemplars, a model or vectors that do not fit, a judge that cannot be asked.
 pub fn run(args: &MonitorArgs, context: &Context<'_>) -> Result<Outcome> {
     let trait_ = args.trait_.find(&args.probe.model.model, context)?;
     let source = args.judge.resolve(args.probe.model.is_harbor(), &Rubric::Trait(trait_.name.clone()), context)?;

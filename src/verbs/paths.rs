@@ -7,9 +7,6 @@ use crate::record::{OutputHold, hold_output};
 use crate::{Error, Result};
 
 /// Resolves a path of a configuration: relative to the current folder, or else to the configuration's folder.
-///
-/// # Errors
-/// If it is at neither place; the error names both.
 pub fn of_config(key: &str, path: &Path, config: &Path, console: &dyn Console) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path.to_owned());
@@ -28,10 +25,6 @@ pub fn of_config(key: &str, path: &Path, config: &Path, console: &dyn Console) -
     Err(Error::usage(what).hint(hint))
 }
 
-/// Checks before long work that a file exists.
-///
-/// # Errors
-/// If it does not.
 pub fn file(flag: &str, path: &Path) -> Result<()> {
     if path.is_file() {
         return Ok(());
@@ -41,9 +34,6 @@ pub fn file(flag: &str, path: &Path) -> Result<()> {
 }
 
 /// Checks before long work that `path` is a folder, or nothing yet.
-///
-/// # Errors
-/// If something else stands there.
 pub fn folder(flag: &str, path: &Path) -> Result<()> {
     if path.is_dir() || !path.exists() {
         return Ok(());
@@ -52,9 +42,6 @@ pub fn folder(flag: &str, path: &Path) -> Result<()> {
 }
 
 /// Takes the right to make the file or folder `path`, so that of two processes the second is refused and told of the first.
-///
-/// # Errors
-/// If another process is making it, or `path` is a device, a pipe or a socket.
 pub fn hold(flag: &str, path: &Path) -> Result<OutputHold> {
     if !path.is_dir() {
         crate::record::can_write(path).map_err(|e| e.at(flag))?;
@@ -63,9 +50,6 @@ pub fn hold(flag: &str, path: &Path) -> Result<OutputHold> {
 }
 
 /// Checks before long work that `path` can be written, without changing what is there.
-///
-/// # Errors
-/// If its folder does not exist or may not be written to, or `path` is a folder or a device.
 pub fn writable(flag: &str, path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(Error::usage(format!("{flag} {}: is a folder, not a file", path.display())));

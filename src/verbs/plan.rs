@@ -44,10 +44,6 @@ pub struct PlanArgs {
     no_calibrate: bool,
 }
 
-/// Plans.
-///
-/// # Errors
-/// As `train`, for configuration, model and data.
 pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     super::paths::file("CONFIG", &args.config)?;
     let file = ConfigFile::read(&args.config)?;
@@ -104,13 +100,11 @@ fn finetune(args: &PlanArgs, context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::new(summary(&estimate, called, chats, settings.fit.recompute), json))
 }
 
-/// A released shape.
 fn of_name(name: &str) -> Result<ModelConfig> {
     let known = || shapes().collect::<Vec<_>>().join(", ");
     released(name).ok_or_else(|| Error::usage(format!("--shape {name}: no released shape of that name")).hint(known()))
 }
 
-/// An estimate in words.
 fn summary(plan: &FitEstimate, model: &str, (chats, held_out): (usize, usize), said: Recompute) -> String {
     let mut lines = vec![
         format!("model    {model}: {} parameters, {} learn", grouped(plan.parameters), grouped(plan.learned)),

@@ -29,19 +29,14 @@ pub struct ProbeArgs {
 
 /// A model and the vector onto which its states are projected, resolved.
 pub struct ProbedModel {
-    /// The model.
     pub model: Model,
-    /// The vector at its layer.
     pub probe: Probe,
-    /// The device.
     pub runtime: Box<dyn Runtime>,
     /// Hash of all that decides answers and states.
     pub identity: Hash,
-    /// For `run.toml`.
     pub settings: ProbeSettings,
 }
 
-/// What `run.toml` says of them.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProbeSettings {
     model: String,
@@ -55,10 +50,6 @@ pub struct ProbeSettings {
 }
 
 impl ProbeArgs {
-    /// Reads the vectors, checks them against the model, and opens the device.
-    ///
-    /// # Errors
-    /// A model or vectors that cannot be read or do not fit, a layer that does not exist.
     pub fn resolve(&self, context: &Context<'_>) -> Result<ProbedModel> {
         let Self { model, vectors, layer } = self;
         let model = model.find(context)?;
@@ -81,15 +72,10 @@ impl ProbeArgs {
 }
 
 impl ProbedModel {
-    /// Loads the model.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn language_model(&self) -> Result<Box<dyn LanguageModel>> {
         self.runtime.language_model(&self.model.unsteered())
     }
 
-    /// What goes into `lock.json`.
     pub fn lock(&self, seed: u64) -> Lock {
         let mut lock = self.model.lock(&self.settings.device, seed);
         lock.notes.insert("vectors".into(), self.settings.vectors_fingerprint.clone());
@@ -97,10 +83,6 @@ impl ProbedModel {
     }
 }
 
-/// Hash of the judge and the trait's rubric.
-///
-/// # Errors
-/// If a file of scores or the judge's model cannot be read.
 pub fn judge_identity(source: &JudgeSource, trait_: &Trait) -> Result<Hash> {
     Ok(Hash::of(&(source.hash()?, &trait_.eval.eval_prompt)))
 }

@@ -60,10 +60,6 @@ const METRICS: &Choices<Metric> = &[
     ("cos_sim", Metric::Cosine, "Cosine between the response's mean activation and the vector"),
 ];
 
-/// Projects.
-///
-/// # Errors
-/// Texts that cannot be measured at all, vectors of another model, a place that cannot be written.
 pub fn run(args: &ProjectArgs, context: &Context<'_>) -> Result<Outcome> {
     let ProjectArgs { model, vectors, layer, metric, input, out, in_place, border, overwrite } = args;
     paths::file("--in", input)?;

@@ -11,23 +11,16 @@ use crate::record::{refuse_malformed, scan_objects};
 use crate::text::{Message, chat_of_row};
 use crate::{Error, Result, bail, ensure};
 
-/// One row of a file of prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptRow {
-    /// Its line in the file, from 1.
     pub line: usize,
     /// Its id as the file has it: a text or a number.
     pub id: Value,
-    /// The conversation, if it is one.
     pub messages: Option<Vec<Message>>,
-    /// What is asked of the model.
     pub ask: Request,
 }
 
 /// Reads a file of prompts. A malformed row or an id that occurs twice is an error, which names each such line.
-///
-/// # Errors
-/// As said, or if the file cannot be read or is empty.
 pub fn read(path: &Path) -> Result<Vec<PromptRow>> {
     let mut seen = HashMap::new();
     let (rows, bad) = scan_objects(path, |line, row| {

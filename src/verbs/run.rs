@@ -7,9 +7,6 @@ use crate::Result;
 use crate::record::{Malformed, RunDir};
 
 /// Opens a run's folder: the one that the user names, or `runs/VERB/MODEL/NAME`.
-///
-/// # Errors
-/// As [`RunDir::open`].
 pub fn open_run(named: Option<&PathBuf>, verb: &str, model: &str, name: impl AsRef<Path>) -> Result<RunDir> {
     RunDir::open(named.cloned().unwrap_or_else(|| Path::new("runs").join(verb).join(model).join(name)))
 }
@@ -26,7 +23,6 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Without a bar yet.
     pub fn new(console: &'a dyn Console) -> Self {
         Self { console, current: None }
     }

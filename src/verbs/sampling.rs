@@ -18,10 +18,6 @@ pub struct DrawArgs {
 }
 
 impl DrawArgs {
-    /// The sampling with these flags in it.
-    ///
-    /// # Errors
-    /// Values out of range; several answers that greedy decoding would make equal.
     pub fn apply(self, sampling: Sampling) -> Result<Sampling> {
         let temperature = temperature(self.temperature)?.unwrap_or(sampling.temperature);
         let top_p = top_p(self.top_p)?.unwrap_or(sampling.top_p);
@@ -30,26 +26,14 @@ impl DrawArgs {
     }
 }
 
-/// `--temperature`.
-///
-/// # Errors
-/// If it is below 0.
 pub fn temperature(given: Option<f32>) -> Result<Option<f32>> {
     within("--temperature", given, |t| t >= 0.0 && t.is_finite(), "0 or more")
 }
 
-/// `--top-p`.
-///
-/// # Errors
-/// If it is no probability.
 pub fn top_p(given: Option<f32>) -> Result<Option<f32>> {
     within("--top-p", given, |p| p > 0.0 && p <= 1.0, "above 0, at most 1")
 }
 
-/// A number that a flag gives, within its range.
-///
-/// # Errors
-/// If it is not; the message says what it must be.
 pub fn within(flag: &str, given: Option<f32>, fine: fn(f32) -> bool, range: &str) -> Result<Option<f32>> {
     match given {
         Some(x) if !fine(x) => Err(Error::usage(format!("{flag} {x}: must be {range}"))),
@@ -58,9 +42,6 @@ pub fn within(flag: &str, given: Option<f32>, fine: fn(f32) -> bool, range: &str
 }
 
 /// Refuses several answers to a prompt where decoding is greedy; `flag` is the one that makes it so.
-///
-/// # Errors
-/// As said.
 pub fn refuse_equal(greedy: bool, rollouts: usize, flag: &str) -> Result<()> {
     if !greedy || rollouts < 2 {
         return Ok(());

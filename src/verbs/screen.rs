@@ -110,7 +110,6 @@ struct FilterArgs {
 const APPROXIMATIONS: &Offered<Against> =
     &[("last-prompt", Against::LastPrompt, "The state at the prompt's last token: no answers are made")];
 
-/// `run.toml`.
 #[derive(Debug, Serialize)]
 struct Settings {
     #[serde(rename = "trait")]
@@ -132,10 +131,6 @@ struct Settings {
     judge: Option<JudgeSource>,
 }
 
-/// Screens.
-///
-/// # Errors
-/// Data without a row that can be measured, a model or vectors that do not fit, a judge that cannot be asked.
 pub fn run(args: &ScreenArgs, context: &Context<'_>) -> Result<Outcome> {
     let choices = args.filter.choices()?;
     paths::file("DATA", &args.data)?;

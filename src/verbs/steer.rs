@@ -56,7 +56,6 @@ pub struct SteerArgs {
 }
 
 impl SteerArgs {
-    /// Each file of vectors with what is made of it.
     fn recipes(&self) -> Result<Vec<(&Path, SteeringRecipe)>> {
         let positions = self.positions.unwrap_or(Positions::Response);
         let recipe = |op: Op, layers: &Layers, coef: f32| {
@@ -78,9 +77,6 @@ impl SteerArgs {
     }
 
     /// The plan that these flags describe, empty without any of them; the console is told what it is.
-    ///
-    /// # Errors
-    /// A vector file that cannot be read or is another model's, a layer that does not exist, a missing coefficient.
     pub fn resolve(&self, model: &Model, console: &dyn Console) -> Result<DescribedPlan> {
         let mut all = DescribedPlan::default();
         for (path, recipe) in self.recipes()? {
@@ -93,9 +89,6 @@ impl SteerArgs {
     }
 
     /// The plan under a sweep of coefficients, and its points; without coefficients [`Self::resolve`], and no point.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`]; coefficients without exactly one vector to apply them to, or one that is named twice.
     pub fn sweep(&self, coefs: &[f32], model: &Model, console: &dyn Console) -> Result<(DescribedPlan, Vec<Point>)> {
         let Some(&first) = coefs.first() else { return Ok((self.resolve(model, console)?, Vec::new())) };
         if self.coef.is_some() {

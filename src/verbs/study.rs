@@ -24,19 +24,14 @@ use crate::study::Kind;
 
 pub use demo::{DemoArgs, demo};
 use launch::{Launch, Launcher, Requested};
+pub use script::quoted;
 pub(super) use settings::read;
 use status::StatusArgs;
 use work::work;
 
 /// Run an experiment of many arms, resumable, with a report
-#[derive(Debug, Args)]
-pub struct StudyArgs {
-    #[command(subcommand)]
-    verb: StudyVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum StudyVerb {
+pub enum StudyVerb {
     /// Teach a model new facts with and without preventative steering, and measure what it picks up
     ///
     /// DIR/report.html shows the figure, DIR/results.json holds every number with its interval. A run that was interrupted
@@ -79,7 +74,6 @@ enum StudyVerb {
 /// A study that has a name on the command line, and a configuration to begin with.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
-    /// The study itself.
     pub(super) kind: Kind,
     template: &'static str,
 }
@@ -94,7 +88,6 @@ macro_rules! named {
     };
 }
 
-/// The studies, by their names.
 pub const STUDIES: &Choices<Named> = &[
     named!(Facts, "facts", "New facts"),
     named!(Benign, "benign", "Data that does no harm"),
@@ -105,7 +98,7 @@ pub const STUDIES: &Choices<Named> = &[
 
 /// Where a study's settings are, and where its folder is.
 #[derive(Debug, Args)]
-struct Run {
+pub struct Run {
     /// Configuration, TOML or JSON
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -124,7 +117,7 @@ impl Run {
 
 /// The same where the settings are all that the study is.
 #[derive(Debug, Args)]
-struct Own {
+pub struct Own {
     /// Configuration, TOML or JSON
     #[arg(value_name = "FILE")]
     config: PathBuf,
@@ -135,12 +128,8 @@ struct Own {
     launch: Launch,
 }
 
-/// Runs a study.
-///
-/// # Errors
-/// Those of its configuration, data, model and judge; what was finished stays in the folder.
-pub fn run(args: &StudyArgs, context: &Context<'_>) -> Result<Outcome> {
-    let (kind, word, run) = match &args.verb {
+pub fn run(verb: &StudyVerb, context: &Context<'_>) -> Result<Outcome> {
+    let (kind, word, run) = match verb {
         StudyVerb::Status(args) => return status::run(args),
         StudyVerb::Template { study: Named { template, .. } } => {
             return Ok(Outcome::new(template.trim_end(), json!({ "template": template })));

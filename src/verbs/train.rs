@@ -93,11 +93,6 @@ pub struct TrainArgs {
     overwrite: bool,
 }
 
-/// Trains.
-///
-/// # Errors
-/// A configuration, data, model or vectors that do not fit together; a loss that is not a number; a place that cannot be
-/// written.
 pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
     let console = context.console;
     let mut settings = settings(&args.config, context, |train, file| with_flags(args, train, file))?;
@@ -178,7 +173,7 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
         Finish::Interrupted(steps, total) => {
             let text = format!("interrupted after step {steps} of {total}; the same command goes on from there");
             let json = json!({ "out": args.out, "complete": false, "steps": steps, "total": total });
-            Ok(Outcome { interrupted: true, ..Outcome::new(text, json) })
+            Ok(Outcome::interrupted(text, json))
         }
         Finish::Fitted(fitted, reused) => {
             if reused.is_yes() {
@@ -190,9 +185,6 @@ pub fn run(args: &TrainArgs, context: &Context<'_>) -> Result<Outcome> {
 }
 
 /// Reads the configuration of a finetune; `change` puts flags before it.
-///
-/// # Errors
-/// A file that cannot be read, keys and values that are refused, paths that lead nowhere.
 pub(super) fn settings(
     path: &Path,
     context: &Context<'_>,
@@ -219,7 +211,6 @@ pub(super) fn settings(
     train.resolve().map_err(|e| file.locate(e))
 }
 
-/// Flags go before the configuration.
 fn with_flags(args: &TrainArgs, train: &mut TrainFile, file: &mut ConfigFile) -> Result<()> {
     let mut set = |key: &str, is_given: bool| {
         if is_given {
@@ -273,7 +264,6 @@ fn trackers(words: &[String]) -> Result<Option<Vec<Tracker>>> {
     Ok(Some(trackers).filter(|all| !all.is_empty()))
 }
 
-/// Tells what was chosen before the work begins.
 pub(super) fn show_notices(notices: &[Notice], console: &dyn Console) {
     for notice in notices {
         match notice {
@@ -283,7 +273,6 @@ pub(super) fn show_notices(notices: &[Notice], console: &dyn Console) {
     }
 }
 
-/// Shows how far the job is.
 fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
         JobEvent::Began { examples, held_out, supervised, steps, left_out, template } => {
@@ -303,7 +292,6 @@ fn show(event: &JobEvent<'_>, console: &dyn Console, progress: &mut Progress<'_>
     }
 }
 
-/// What is printed of a finished run.
 fn outcome(out: &Path, adapter: &Path, fitted: &Fitted, reused: bool, intervention: &Value) -> Result<Outcome> {
     let Fitted { outcome, first, last, proofs, watched, .. } = fitted;
     let (first, last_loss) = (first.map(|report| report.loss), last.map(|report| report.loss));

@@ -26,9 +26,6 @@ pub struct TraitArgs {
 
 impl TraitArgs {
     /// The trait for a model; its warnings go to the console.
-    ///
-    /// # Errors
-    /// Those of [`find`].
     pub fn find(&self, model: &Path, context: &Context<'_>) -> Result<Trait> {
         let found = find(&self.name, self.folder.as_deref(), model)?;
         found.check()?.iter().for_each(|warning| context.console.warn(warning));
@@ -38,9 +35,6 @@ impl TraitArgs {
 
 /// Finds a trait by any of its names: in the folder, if one is given; else Harbor's own for the model inside this program, which
 /// understands no other; else a built-in one. `model` is what `--model` says.
-///
-/// # Errors
-/// If there is no such trait (the error names those that there are), or its files are not sound.
 pub fn find(name: &str, folder: Option<&Path>, model: &Path) -> Result<Trait> {
     if let Some(folder) = folder {
         let known = Trait::names(folder)?;
@@ -74,14 +68,8 @@ fn unknown(name: &str, known: &[String], whose: &str) -> Error {
 ///
 /// A trait is five pairs of positive and negative instructions, twenty questions to make a vector from and twenty others
 /// to measure it with, a rubric for the judge, and a ladder of eight system prompts from strong elicitation to suppression.
-#[derive(Debug, Args)]
-pub struct TraitVerbArgs {
-    #[command(subcommand)]
-    verb: TraitVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum TraitVerb {
+pub enum TraitVerb {
     /// List the traits that there are
     #[command(after_help = "Example:\n  trimtab trait list")]
     List {
@@ -115,12 +103,8 @@ enum TraitVerb {
     New(new::NewArgs),
 }
 
-/// Lists, shows, checks or writes.
-///
-/// # Errors
-/// An unknown trait, one that is not sound, a model that cannot write one.
-pub fn run(args: &TraitVerbArgs, context: &Context<'_>) -> Result<Outcome> {
-    match &args.verb {
+pub fn run(verb: &TraitVerb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
         TraitVerb::List { folder } => list(folder.as_deref()),
         TraitVerb::Show { name, folder, harbor } => {
             let model = if *harbor { Path::new(HARBOR) } else { Path::new("") };

@@ -7,7 +7,7 @@ mod reading;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use reading::{ReadingArgs, place, read};
@@ -18,14 +18,8 @@ use crate::vector::formats::Reading;
 use crate::vector::{LAYER_CONVENTION, Layer, PersonaVector, Position, key};
 
 /// Show, compare and convert files of persona vectors
-#[derive(Debug, Args)]
-pub struct VectorsArgs {
-    #[command(subcommand)]
-    verb: VectorsVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum VectorsVerb {
+pub enum VectorsVerb {
     /// Show norms per layer, where the vectors come from, and the layer convention
     #[command(after_help = "Example:\n  trimtab vectors show evil.safetensors")]
     Show {
@@ -39,12 +33,8 @@ enum VectorsVerb {
     Compare(compare::CompareArgs),
 }
 
-/// Shows, compares or converts.
-///
-/// # Errors
-/// A file that cannot be read or is none of vectors; vectors that do not go together; a place that cannot be written.
-pub fn run(args: &VectorsArgs, context: &Context<'_>) -> Result<Outcome> {
-    match &args.verb {
+pub fn run(verb: &VectorsVerb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
         VectorsVerb::Show { file, reading } => show(file, &reading.reading(), context),
         VectorsVerb::Convert(args) => convert::run(args, context),
         VectorsVerb::Compare(args) => compare::run(args, context),

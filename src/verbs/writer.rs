@@ -21,7 +21,6 @@ pub struct WriterArgs {
     pub judge_url: String,
 }
 
-/// A model behind a server.
 pub struct Served<'a> {
     client: ChatClient,
     model: &'a str,
@@ -29,10 +28,6 @@ pub struct Served<'a> {
 }
 
 impl WriterArgs {
-    /// Prepares the connection; no request is made yet.
-    ///
-    /// # Errors
-    /// A URL that is none, a key that is missing.
     pub fn open<'a>(&'a self, context: &Context<'a>) -> Result<Served<'a>> {
         let Self { judge_model, judge_url } = self;
         // An answer of this length takes minutes on a small server.
@@ -47,10 +42,6 @@ impl WriterArgs {
 }
 
 impl Served<'_> {
-    /// The answer to one message.
-    ///
-    /// # Errors
-    /// A server that does not answer, a model that refuses.
     pub fn answer(&self, prompt: &str) -> Result<String> {
         let request = json!({ "model": self.model, "messages": [{ "role": "user", "content": prompt }] });
         let (reply, _) = self.client.ask(&request, &|trouble| self.console.warn(trouble))?;

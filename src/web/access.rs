@@ -44,7 +44,6 @@ impl FromStr for ApiKeys {
 }
 
 impl ApiKeys {
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -81,7 +80,6 @@ impl FromStr for Origin {
     }
 }
 
-/// Who may ask.
 #[derive(Debug)]
 pub struct Access {
     keys: Option<ApiKeys>,
@@ -90,15 +88,10 @@ pub struct Access {
     host: String,
     /// Only programs on this machine reach the server.
     local: bool,
-    /// What opens without a key.
     pub tickets: Tickets,
 }
 
 impl Access {
-    /// Rules for a server on `address`.
-    ///
-    /// # Errors
-    /// If other machines reach it, there is no key, and that is not what the user wants.
     pub fn new(
         address: SocketAddr,
         host: &str,
@@ -190,7 +183,6 @@ fn needs_key(path: &str) -> bool {
     path != "/health" && !is_page(path)
 }
 
-/// Whether the page is from this server itself.
 fn is_same(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let host = origin.as_bytes().strip_prefix(b"http://");
     host.is_some() && host == headers.get(header::HOST).map(HeaderValue::as_bytes)

@@ -12,7 +12,6 @@ use crate::Error;
 const MESSAGE_MAX: usize = 1000;
 const PARAM_MAX: usize = 200;
 
-/// Why a request fails.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
     status: StatusCode,
@@ -24,17 +23,14 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: shortened(message.into(), MESSAGE_MAX), param: None, code: None, retry_after: 1 }
     }
 
-    /// The field of that name is wrong.
     pub fn field(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { param: Some(shortened(param.into(), PARAM_MAX)), ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
-    /// The field of that name is wrong, as an error says.
     pub fn of(param: impl Into<String>, error: &Error) -> Self {
         Self::field(param, with_hint(error))
     }
@@ -44,7 +40,6 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, without_folders(&with_hint(error)))
     }
 
-    /// The same with a code for programs.
     pub fn code(self, code: &'static str) -> Self {
         Self { code: Some(code), ..self }
     }
@@ -54,7 +49,6 @@ impl ApiError {
         Self { retry_after: seconds, ..self }
     }
 
-    /// OpenAI's error object.
     pub fn json(&self) -> Value {
         let kind = match self.status.as_u16() {
             429 => "rate_limit_error",

@@ -20,29 +20,21 @@ use crate::session::{LiveBatch, Turn};
 /// Answers that may wait for a place in the batch; requests beyond that wait outside.
 const WAITING_MAX: usize = 1024;
 
-/// A request that waits.
 #[derive(Debug)]
 pub struct Asked {
     /// Names it; the random numbers of its answers are keyed by this.
     pub key: String,
-    /// What is asked.
     pub question: Question,
     /// Where the answer goes. A closed receiver means that the client has gone.
     pub reply: UnboundedSender<Said>,
-    /// Whose tokens they are.
     pub meter: Arc<Meter>,
-    /// When it came.
     pub since: Instant,
 }
 
-/// What a client gets.
 #[derive(Debug)]
 pub enum Said {
-    /// The next piece of one answer.
     More(usize, Delta),
-    /// One answer is complete.
     End {
-        /// Which.
         choice: usize,
         /// `stop` or `length`.
         finish_reason: &'static str,
@@ -51,7 +43,6 @@ pub enum Said {
         /// At how many positions each steering acted.
         steered: Vec<usize>,
     },
-    /// There will be no answer.
     Failed(Error),
     /// The request has waited for too long; nothing of it was answered.
     Late,
@@ -66,7 +57,6 @@ pub fn answer_all(batch: LiveBatch, served: &Served, inbox: &Receiver<Asked>) {
     }
 }
 
-/// Requests that are answered, and the batch that answers them.
 struct RunningBatch<'a> {
     batch: LiveBatch,
     served: &'a Served,
@@ -74,18 +64,15 @@ struct RunningBatch<'a> {
     requests: BTreeMap<usize, Open>,
     /// Answers that are not complete, by their places in the batch.
     sequences: BTreeMap<usize, Sequence>,
-    /// Requests so far.
     count: usize,
 }
 
-/// A request whose answers are not complete.
 struct Open {
     asked: Asked,
     /// It has a place in the batch.
     begun: bool,
 }
 
-/// One answer.
 struct Sequence {
     request: usize,
     /// Which of the request's answers.
@@ -148,17 +135,18 @@ impl RunningBatch<'_> {
         let served = self.served;
         self.requests.retain(|_, open| !open.asked.reply.is_closed() && (open.begun || !is_late(&open.asked, served)));
         if self.requests.len() < count {
-            self.sequences.retain(|&ask, sequence| {
-                let stays = self.requests.contains_key(&sequence.request);
-                if !stays {
-                    self.batch.forget(ask);
-                }
-                stays
-            });
+            self.forget_orphans();
         }
     }
 
-    /// One token for every answer.
+    /// Takes the answers to requests that are no more out of the batch.
+    fn forget_orphans(&mut self) {
+        let Self { batch, requests, sequences, .. } = self;
+        sequences
+            .extract_if(.., |_, sequence| !requests.contains_key(&sequence.request))
+            .for_each(|(ask, _)| batch.forget(ask));
+    }
+
     fn turn(&mut self) {
         let Self { batch, served, requests, sequences, .. } = self;
         batch.turn(&mut |event| {
@@ -189,21 +177,11 @@ impl RunningBatch<'_> {
                 }
                 Err(e) => {
                     let _ = asked.reply.send(Said::Failed(self.served.public(&e)));
-                    self.drop_request(request);
+                    self.requests.remove(&request);
+                    self.forget_orphans();
                 }
             }
         }
-    }
-
-    /// A request fails as a whole.
-    fn drop_request(&mut self, request: usize) {
-        self.requests.remove(&request);
-        self.sequences.retain(|&ask, sequence| {
-            if sequence.request == request {
-                self.batch.forget(ask);
-            }
-            sequence.request != request
-        });
     }
 }
 
@@ -217,7 +195,6 @@ fn is_late(asked: &Asked, served: &Served) -> bool {
 }
 
 impl Sequence {
-    /// Sends what was captured of the prompt.
     fn prompt(&mut self, asked: &Asked, served: &Served, tokens: &[Token]) -> ControlFlow<()> {
         let _ = asked.reply.send(Said::More(self.place, self.choice.prompt(&served.tokenizer, tokens)));
         if asked.question.silent { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -12,9 +12,7 @@ use super::served::Served;
 use super::state::AppState;
 use crate::Error;
 
-/// Bytes of a request's body.
 const BODY_MAX: usize = 8 << 20;
-/// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What `parse` makes of a request's body. A long conversation takes the template and the tokenizer a while.
@@ -29,7 +27,6 @@ pub async fn read<T: Send + 'static>(
     parsed.map_err(|e| ApiError::failed(&Error::new(format!("reading the request: {e}"))))?
 }
 
-/// A request's body, if it is neither too long nor too slow.
 async fn bytes(request: Request) -> Result<Bytes, ApiError> {
     let too_large =
         || ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"));

@@ -39,7 +39,6 @@ pub struct TextLogprobs {
 }
 
 impl TextLogprobs {
-    /// For tokens that begin after so many characters.
     pub fn after(characters: usize) -> Self {
         Self { characters }
     }
@@ -67,18 +66,15 @@ impl TextLogprobs {
     }
 }
 
-/// A token with its projections.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Projected {
     /// Its text, with marks for bytes that are no whole character.
     pub token: String,
-    /// Its bytes.
     pub bytes: Vec<u8>,
     /// Onto each probe, in their order; none for a token that ended the answer, since the model never read it.
     pub projections: Vec<f32>,
 }
 
-/// What a token adds to an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Delta {
     /// Text that no stop text can take back.
@@ -92,13 +88,11 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty() && self.logprobs.is_empty() && self.projected.is_empty()
     }
 }
 
-/// One answer.
 #[derive(Debug)]
 pub struct Choice {
     words: Words,
@@ -106,7 +100,6 @@ pub struct Choice {
     /// Text that may be the beginning of a stop text.
     held: String,
     top: Option<usize>,
-    /// Tokens so far.
     pub tokens: usize,
     /// It has ended: with the end-of-sequence token, or with a stop text.
     pub stopped: bool,
@@ -119,7 +112,6 @@ impl Choice {
         Self { words: Words::default(), stop, held: String::new(), top, tokens: 0, stopped: false }
     }
 
-    /// Takes the next token.
     pub fn push(&mut self, tokenizer: &Tokenizer, token: &Token) -> Delta {
         assert!(!self.stopped, "an answer that stopped takes no more");
         self.tokens += 1;
@@ -133,7 +125,6 @@ impl Choice {
         Delta { text: self.release(), logprobs, projected, ..Delta::default() }
     }
 
-    /// What is captured of the prompt.
     pub fn prompt(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Delta {
         let mut logprobs: Vec<ChosenLogprob> =
             self.top.map(|top| tokens.iter().map(|token| chosen(tokenizer, token, top)).collect()).unwrap_or_default();

@@ -9,7 +9,6 @@ use super::request::{Kind, Question};
 use super::served::Served;
 use crate::language_model::Direction;
 
-/// Steerings that are compared at once.
 const VARIANTS_MAX: usize = 4;
 /// Directions onto which tokens are projected while they are made: each costs a number per token in the answer.
 const PROBES_MAX: usize = 512;

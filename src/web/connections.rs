@@ -26,7 +26,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// have come already, unread.
 const UNDISTURBED: Duration = Duration::from_millis(500);
 
-/// What connections may do.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// So many at once. One more takes the place of one that does nothing; where all work, it waits.
@@ -53,7 +52,6 @@ pub const LIMITS: Limits = Limits {
     closing_write: Duration::from_secs(5),
 };
 
-/// Listens, and accepts connections within limits.
 #[derive(Debug)]
 pub struct Connections {
     listener: TcpListener,
@@ -62,7 +60,6 @@ pub struct Connections {
     open: OpenConnections,
 }
 
-/// The connections that are open.
 #[derive(Debug, Clone, Default)]
 pub struct OpenConnections(Arc<Mutex<Vec<Weak<Shared>>>>);
 
@@ -78,19 +75,16 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    /// Requests that are worked on.
     requests: usize,
     /// A part of the next head has come.
     begun: bool,
     /// Since when the client has not taken what was sent.
     stalled: Option<Instant>,
-    /// The server ends.
     closing: bool,
     /// Since when it does nothing.
     since: Instant,
     /// When silence ends the connection.
     until: Instant,
-    /// Wakes the task that serves it.
     waker: Option<Waker>,
 }
 
@@ -98,7 +92,6 @@ struct State {
 #[derive(Debug)]
 pub struct Working(Activity);
 
-/// One connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -108,18 +101,15 @@ pub struct Connection {
 }
 
 impl Connections {
-    /// Accepts what comes to `listener`.
     pub fn new(listener: TcpListener, limits: Limits) -> Self {
         let free = Arc::new(Semaphore::new(limits.connections));
         Self { listener, limits, free, open: OpenConnections::default() }
     }
 
-    /// The connections that will be open.
     pub fn open(&self) -> OpenConnections {
         self.open.clone()
     }
 
-    /// A place for one more.
     async fn place(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(place) = self.free.clone().try_acquire_owned() {
@@ -210,13 +200,11 @@ impl Activity {
         self.0.state.lock().expect("a connection's state is never left broken")
     }
 
-    /// A request is worked on.
     fn work(&self) -> Working {
         self.lock().requests += 1;
         Working(self.clone())
     }
 
-    /// Bytes have come.
     fn heard(&self) {
         let mut state = self.lock();
         if state.requests == 0 && !state.begun {
@@ -287,7 +275,6 @@ impl Connection {
         self.sleep.as_mut().poll(cx).map(|()| io::ErrorKind::TimedOut.into())
     }
 
-    /// What a write came to.
     fn wrote(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.activity.said(wrote.is_ready());
         if wrote.is_pending() { self.overdue(cx).map(Err) } else { wrote }

@@ -105,16 +105,13 @@ pub fn changes_nothing(value: &Value, off: Option<&str>) -> bool {
     }
 }
 
-/// The fields of an object, taken out one by one.
 pub struct Fields {
-    /// What is left of it.
     pub map: Map<String, Value>,
     /// What stands before a field's name in messages.
     pub place: String,
 }
 
 impl Fields {
-    /// The fields of a body.
     pub fn read(body: &[u8]) -> Result<Self, ApiError> {
         let map = serde_json::from_slice::<Map<String, Value>>(body)
             .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
@@ -128,7 +125,6 @@ impl Fields {
         Err(ApiError::field(&place, format!("`{place}` is not known; there are {known}")))
     }
 
-    /// The error for a field that must be there.
     pub fn missing(&self, name: &str) -> ApiError {
         let place = format!("{}{name}", self.place);
         ApiError::field(&place, format!("`{place}` is missing"))
@@ -141,7 +137,6 @@ impl Fields {
         serde_json::from_value(value).map(Some).map_err(|e| ApiError::field(&place, format!("`{place}`: {e}")))
     }
 
-    /// A field within a range.
     pub fn within<T>(&mut self, name: &str, range: RangeInclusive<T>) -> Result<Option<T>, ApiError>
     where
         T: DeserializeOwned + PartialOrd + std::fmt::Display,

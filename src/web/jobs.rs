@@ -13,11 +13,8 @@ use super::open_requests::RequestGuard;
 use super::runs::without_folders;
 use crate::verbs::{Bar, Console};
 
-/// Jobs that may wait.
 const WAITING_MAX: usize = 8;
-/// Jobs that are remembered.
 const KEPT: usize = 100;
-/// Warnings of a job that are kept.
 const WARNINGS_MAX: usize = 50;
 
 /// Who scores the answers that a vector is made from.
@@ -36,50 +33,37 @@ pub enum JudgeChoice {
     Openai,
 }
 
-/// A vector that is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Wanted {
-    /// What it will be called.
     pub name: String,
-    /// Its trait.
     #[serde(rename = "trait")]
     pub trait_name: String,
-    /// Who scores.
     pub judge: JudgeChoice,
     /// What a paid judge may cost: calls, an amount, or both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<String>,
-    /// A first look.
     pub quick: bool,
 }
 
-/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Another one is at work.
     #[default]
     Queued,
-    /// At work.
     Running,
-    /// The vector is there.
     Done,
-    /// It ended in an error.
     Failed,
     /// A client stopped it, or the server ended. The same request goes on with it.
     Stopped,
 }
 
-/// How far a job is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct JobStatus {
-    /// Its state.
     pub state: JobState,
-    /// What is being done.
     pub stage: Option<String>,
     /// How far that is, 0 to 1.
     pub progress: Option<f64>,
-    /// What was said last, or why it failed.
     pub message: String,
     /// What the command line would have warned of.
     pub warnings: Vec<String>,
@@ -92,16 +76,13 @@ pub struct JobStatus {
 /// A job: a console to the work, and a view for clients.
 #[derive(Debug)]
 pub struct Job {
-    /// Its number.
     pub id: usize,
-    /// What is wanted.
     pub wanted: Wanted,
     status: Mutex<JobStatus>,
     stop: AtomicBool,
 }
 
 impl Job {
-    /// How far it is.
     pub fn status(&self) -> JobStatus {
         self.now().clone()
     }
@@ -119,12 +100,10 @@ impl Job {
         }
     }
 
-    /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         !matches!(self.now().state, JobState::Queued | JobState::Running)
     }
 
-    /// Does the work, and records how it ends.
     fn work(self: &Arc<Self>, make: impl FnOnce(&Arc<Self>) -> crate::Result<Made>) {
         {
             let mut now = self.now();
@@ -152,7 +131,6 @@ impl Job {
     }
 }
 
-/// What a job has come to.
 pub struct Made {
     /// The run's id below `--runs`.
     pub run: Option<String>,
@@ -160,7 +138,6 @@ pub struct Made {
     pub vector: Option<String>,
 }
 
-/// The console of a job's work.
 pub struct JobConsole(pub Arc<Job>);
 
 impl Console for JobConsole {
@@ -199,7 +176,6 @@ impl Bar for JobBar {
     }
 }
 
-/// The jobs so far, and the way to their worker.
 #[derive(Debug)]
 pub struct Jobs {
     kept: Mutex<VecDeque<Arc<Job>>>,
@@ -220,10 +196,6 @@ impl Jobs {
         (Self { kept: Mutex::default(), number: AtomicUsize::new(1), inbox }, orders)
     }
 
-    /// Takes in one more.
-    ///
-    /// # Errors
-    /// If too many wait, or another is making a vector of that name.
     pub fn add(&self, wanted: Wanted, guard: RequestGuard) -> Result<Arc<Job>, ApiError> {
         let mut kept = self.kept.lock().expect("no thread panics with the lock");
         if kept.iter().any(|job| job.wanted.name == wanted.name && !job.is_over()) {
@@ -249,17 +221,14 @@ impl Jobs {
         Ok(job)
     }
 
-    /// The job of that number.
     pub fn get(&self, id: usize) -> Option<Arc<Job>> {
         self.all().into_iter().find(|job| job.id == id)
     }
 
-    /// All that are remembered, oldest first.
     pub fn all(&self) -> Vec<Arc<Job>> {
         self.kept.lock().expect("no thread panics with the lock").iter().cloned().collect()
     }
 
-    /// Ends all.
     pub fn stop(&self) {
         self.all().iter().for_each(|job| job.stop());
     }

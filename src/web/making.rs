@@ -1,32 +1,25 @@
 //! What is wanted of a new vector: a request's body, checked against the traits and judges that there are.
 
 use axum::http::StatusCode;
-use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use super::fields::Fields;
 use super::jobs::{JudgeChoice, Wanted};
 use super::served::Served;
 
-/// Letters of a vector's name.
 const NAME_MAX: usize = 64;
 
-/// What of vectors can be made here.
 #[derive(Debug, Default)]
 pub struct Making {
-    /// Names of traits.
     pub traits: Vec<String>,
     /// Judges that may be asked for, the usual one first.
     pub judges: Vec<JudgeChoice>,
 }
 
 impl Making {
-    /// Reads a request's body.
     pub fn read(&self, body: &[u8], served: &Served) -> Result<Wanted, ApiError> {
-        let map = serde_json::from_slice::<Map<String, Value>>(body)
-            .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {e}")))?;
-        let mut fields = Fields { map, place: String::new() };
-        let trait_name: String = fields.take("trait")?.ok_or_else(|| ApiError::field("trait", "`trait` is missing"))?;
+        let mut fields = Fields::read(body)?;
+        let trait_name: String = fields.take("trait")?.ok_or_else(|| fields.missing("trait"))?;
         if !self.traits.contains(&trait_name) {
             let what = format!("there is no trait `{trait_name}`; there are {}", self.traits.join(", "));
             return Err(ApiError::field("trait", what));
@@ -41,8 +34,7 @@ impl Making {
             return Err(ApiError::new(StatusCode::CONFLICT, what).code("vector_exists"));
         }
         let judge = fields.take::<JudgeChoice>("judge")?;
-        let judge =
-            judge.or(self.judges.first().copied()).ok_or_else(|| ApiError::field("judge", "`judge` is missing"))?;
+        let judge = judge.or(self.judges.first().copied()).ok_or_else(|| fields.missing("judge"))?;
         if !self.judges.contains(&judge) {
             return Err(ApiError::field(
                 "judge",
@@ -59,17 +51,14 @@ impl Making {
             (_, Some(_)) => return Err(ApiError::field("budget", "`budget` is for a paid judge")),
         }
         let quick = fields.take("quick")?.unwrap_or(false);
-        if let Some(name) = fields.map.keys().next() {
-            let what = format!("`{name}` is not known; there are trait, name, judge, budget, quick");
-            return Err(ApiError::field(name, what));
-        }
+        fields.refuse_others("trait, name, judge, budget, quick")?;
         Ok(Wanted { name, trait_name, judge, budget, quick })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

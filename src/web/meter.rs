@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 
 use super::api_error::ApiError;
 
-/// Tokens that clients may use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokenLimits {
     /// In one request: those of its prompts and the most that its answers may have.
@@ -17,7 +16,6 @@ pub struct TokenLimits {
 }
 
 impl TokenLimits {
-    /// Refuses a request that may use too many.
     pub fn check(&self, prompts: usize, answers: usize) -> Result<(), ApiError> {
         let asked = prompts.saturating_add(answers);
         match self.per_request.filter(|most| asked > *most) {
@@ -40,7 +38,6 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A full one.
     pub fn new(per_minute: Option<usize>) -> Self {
         Self { per_minute, left: Mutex::new((per_minute.unwrap_or(0) as f64, Instant::now())) }
     }
@@ -54,7 +51,6 @@ impl Meter {
         Some((left.0, most / 60.0))
     }
 
-    /// Refuses a request as long as nothing is left.
     pub fn admit(&self) -> Result<(), ApiError> {
         match self.left(Instant::now(), 0) {
             Some((left, per_second)) if left < 1.0 => {
@@ -66,7 +62,6 @@ impl Meter {
         }
     }
 
-    /// So many tokens were read or answered.
     pub fn spend(&self, tokens: usize) {
         self.left(Instant::now(), tokens);
     }

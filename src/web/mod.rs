@@ -12,7 +12,6 @@ mod batch;
 mod body;
 mod choice;
 mod compare;
-mod completions;
 mod connections;
 mod fields;
 mod jobs;
@@ -65,6 +64,7 @@ use connections::{Activity, Connections, LIMITS, at_work};
 use jobs::{Jobs, JudgeChoice, work_off};
 use making::Making;
 use meter::{Meter, TokenLimits};
+use open_requests::RequestGuard;
 use request::{Kind, Question};
 use runs::Runs;
 use served::Served;
@@ -144,9 +144,6 @@ impl ServeArgs {
 }
 
 /// Serves until interrupted.
-///
-/// # Errors
-/// A model or vectors that cannot be read, an address that cannot be listened on.
 pub fn run(args: &ServeArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
     serve(args, context, json, &|_| {})
 }
@@ -274,23 +271,22 @@ fn serve(args: &ServeArgs, context: &Context<'_>, json: bool, listening: &dyn Fn
 
 /// Where the files of what is served lie, and what clients are told instead: the longest first, so that none is cut.
 fn places(model: &Model, vectors: &[NamedFile]) -> Vec<(String, String)> {
-    let called = |path: &std::path::Path| {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        [Some(path.to_owned()), path.canonicalize().ok()].map(|path| Some((path?.display().to_string(), name.clone())))
+    let called = |(path, name): (&std::path::Path, String)| {
+        let paths = [Some(path.to_owned()), path.canonicalize().ok()];
+        paths.into_iter().flatten().map(move |path| (path.display().to_string(), name.clone()))
     };
-    let own = [Some(model.folder.path.clone()), model.folder.path.canonicalize().ok()];
-    let own = own.map(|path| Some((path?.display().to_string(), model.folder.name.clone())));
     let adapter = model.adapter_path();
-    let others =
-        adapter.iter().map(std::path::PathBuf::as_path).chain(vectors.iter().map(|named| named.path.as_path()));
-    let mut places: Vec<(String, String)> = own.into_iter().chain(others.flat_map(called)).flatten().collect();
+    let by_file_name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let others = adapter.iter().chain(vectors.iter().map(|named| &named.path));
+    let others = others.map(|path| (path.as_path(), by_file_name(path)));
+    let own = (model.folder.path.as_path(), model.folder.name.clone());
+    let mut places: Vec<(String, String)> = std::iter::once(own).chain(others).flat_map(called).collect();
     places.retain(|(place, _)| place.contains(std::path::MAIN_SEPARATOR));
     places.sort_by_key(|(place, _)| std::cmp::Reverse(place.len()));
     places.dedup();
     places
 }
 
-/// Loads the model, tells how long its residual stream is, and answers.
 fn work(
     runtime: &dyn Runtime,
     model: &Model,
@@ -310,7 +306,6 @@ fn work(
     }
 }
 
-/// Ends when the user interrupts, or when there was no request for long enough.
 async fn until_over(console: &dyn Console, state: &AppState, idle: Option<Duration>) {
     loop {
         let idle = idle.is_some_and(|idle| state.open.idle().is_some_and(|since| since >= idle));
@@ -368,7 +363,6 @@ fn described(state: &AppState) -> Value {
     })
 }
 
-/// What requests may be steered with.
 async fn steering(State(state): State<Arc<AppState>>) -> Json<Value> {
     let model = described(&state);
     Json(json!({
@@ -393,9 +387,22 @@ async fn model(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> 
 }
 
 async fn completions(State(state): State<Arc<AppState>>, request: Request, kind: Kind) -> Result<Response, ApiError> {
-    completions::answer(state, request, move |body, served| Question::read(body, kind, served)).await
+    answered(state, request, move |body, served| Question::read(body, kind, served)).await
 }
 
 async fn comparison(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
-    completions::answer(state, request, compare::read).await
+    answered(state, request, compare::read).await
+}
+
+/// Answers what `read` finds in the request's body, whole or piece by piece.
+async fn answered(
+    state: Arc<AppState>,
+    request: Request,
+    read: impl FnOnce(&[u8], &Served) -> Result<Question, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let guard = RequestGuard::of(&state.open, &request);
+    let question = body::read(request, &state, read).await?;
+    let stream = question.stream;
+    let (frame, said) = state.ask(question, guard.client)?;
+    if stream { Ok(reply::streamed(frame, said, guard)) } else { reply::whole(frame, said).await }
 }

@@ -9,7 +9,6 @@ use axum::extract::Request;
 use super::access::Client;
 use super::connections::Working;
 
-/// Requests that wait for an answer.
 #[derive(Debug)]
 pub struct OpenRequests {
     count: AtomicUsize,
@@ -24,7 +23,6 @@ impl Default for OpenRequests {
 }
 
 impl OpenRequests {
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
@@ -38,7 +36,6 @@ impl OpenRequests {
 /// A request that waits for an answer as long as this lives.
 pub struct RequestGuard {
     open: Arc<OpenRequests>,
-    /// Who asks.
     pub client: Client,
     _working: Option<Arc<Working>>,
 }
@@ -52,7 +49,6 @@ impl RequestGuard {
         guard
     }
 
-    /// Work for which no connection waits.
     pub fn new(open: &Arc<OpenRequests>) -> Self {
         open.count.fetch_add(1, Ordering::SeqCst);
         Self { open: open.clone(), client: Client::default(), _working: None }

@@ -15,7 +15,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
 );
 
-/// A file of the page.
 struct File {
     name: &'static str,
     kind: &'static str,

@@ -20,51 +20,41 @@ use crate::Error;
 use crate::language_model::{Direction, Sampling};
 use crate::vector::{Layer, Layers};
 
-/// A text, and a vector at some layers.
-#[derive(Debug)]
-struct Probing {
-    question: Question,
-    vector: String,
-    layers: Vec<Layer>,
-}
-
-impl Probing {
-    fn read(body: &[u8], served: &Served) -> Result<Self, ApiError> {
-        let mut fields = Fields::read(body)?;
-        if let Some(name) = fields.take::<String>("model")? {
-            served.check(&name)?;
-        }
-        let (vector, probes) = fields.directions(served)?;
-        let layers = probes.iter().map(|probe| probe.layer).collect();
-        let mut unread = Vec::new();
-        let prompts = match fields.map.contains_key("messages") {
-            true => vec![fields.chat(served, false, &mut unread)?],
-            false => fields.texts(served)?.0,
-        };
-        if prompts.len() != 1 {
-            return Err(ApiError::field("prompt", "`prompt`: one text at a time"));
-        }
-        let steering = vec![fields.steering(&served.vectors.current())?];
-        fields.refuse_others("messages, prompt, vector, layer, steering")?;
-        let question = Question {
-            kind: Kind::Text,
-            prompts,
-            echo: None,
-            steering,
-            same_draws: false,
-            sampling: Sampling::greedy(1),
-            silent: true,
-            probes,
-            seed: None,
-            choices: 1,
-            stop: Vec::new(),
-            logprobs: None,
-            stream: false,
-            stream_usage: false,
-            ignored: unread,
-        };
-        Ok(Self { question, vector, layers })
+/// A text, and the name of the vector onto which its tokens are projected.
+fn read(body: &[u8], served: &Served) -> Result<(Question, String), ApiError> {
+    let mut fields = Fields::read(body)?;
+    if let Some(name) = fields.take::<String>("model")? {
+        served.check(&name)?;
     }
+    let (vector, probes) = fields.directions(served)?;
+    let mut ignored = Vec::new();
+    let prompts = match fields.map.contains_key("messages") {
+        true => vec![fields.chat(served, false, &mut ignored)?],
+        false => fields.texts(served)?.0,
+    };
+    if prompts.len() != 1 {
+        return Err(ApiError::field("prompt", "`prompt`: one text at a time"));
+    }
+    let steering = vec![fields.steering(&served.vectors.current())?];
+    fields.refuse_others("messages, prompt, vector, layer, steering")?;
+    let question = Question {
+        kind: Kind::Text,
+        prompts,
+        echo: None,
+        steering,
+        same_draws: false,
+        sampling: Sampling::greedy(1),
+        silent: true,
+        probes,
+        seed: None,
+        choices: 1,
+        stop: Vec::new(),
+        logprobs: None,
+        stream: false,
+        stream_usage: false,
+        ignored,
+    };
+    Ok((question, vector))
 }
 
 impl Fields {
@@ -93,7 +83,8 @@ impl Fields {
 /// Projects every token of a conversation or a text onto the unit vector at each layer.
 pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Result<Json<Value>, ApiError> {
     let guard = RequestGuard::of(&state.open, &request);
-    let Probing { question, vector, layers } = body::read(request, &state, Probing::read).await?;
+    let (question, vector) = body::read(request, &state, read).await?;
+    let layers: Vec<Layer> = question.probes.iter().map(|probe| probe.layer).collect();
     let (frame, mut said) = state.ask(question, guard.client)?;
     // No answer is wanted; who listens no more ends it.
     let tokens = match said.recv().await.ok_or_else(broken_off)? {

@@ -36,7 +36,6 @@ fn too_long(param: &str, tokens: &str, served: &Served) -> ApiError {
     ApiError::field(param, what).code("context_length_exceeded")
 }
 
-/// The forms of `prompt`.
 #[derive(serde::Deserialize)]
 #[serde(untagged, expecting = "a text, a list of texts, a list of tokens, or a list of such lists")]
 enum PromptField {
@@ -50,7 +49,6 @@ enum PromptField {
 pub type Texts = (Vec<Vec<u32>>, Option<Vec<String>>);
 
 impl PromptField {
-    /// How many prompts.
     fn len(&self) -> usize {
         match self {
             Self::Text(_) | Self::Ids(_) => 1,

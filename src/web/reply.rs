@@ -31,7 +31,6 @@ pub struct Frame {
     kind: Kind,
     /// Seconds since 1970.
     created: u64,
-    /// The model's name.
     model: String,
     /// The model's hash, short.
     fingerprint: String,
@@ -41,14 +40,12 @@ pub struct Frame {
     echo: Vec<String>,
     /// Where each answer's tokens begin, for [`Kind::Text`].
     offsets: Vec<TextLogprobs>,
-    /// Of each answer.
     steering: Vec<Vec<ActiveSteering>>,
     logprobs: bool,
     stream_usage: bool,
     ignored: Vec<String>,
 }
 
-/// A part of a streamed answer.
 enum Part<'a> {
     /// Its begin; it repeats this of the prompt.
     Begin(&'a str),
@@ -58,7 +55,6 @@ enum Part<'a> {
 }
 
 impl Frame {
-    /// The frame of the answer to a question to `served`.
     pub fn new(id: String, created: u64, question: &Question, served: &Served) -> Self {
         let answers = question.answers();
         let texts = |i: usize| question.echo.as_ref().map(|texts| texts[i / question.choices].clone());
@@ -126,7 +122,6 @@ impl Frame {
         self.echo.get(answer).map_or("", String::as_str)
     }
 
-    /// A whole answer.
     fn choice(&mut self, answer: usize, delta: &Delta, finish_reason: &str) -> Value {
         let logprobs = self.logprobs(answer, &delta.logprobs);
         let mut choice = match self.kind {
@@ -147,7 +142,6 @@ impl Frame {
         choice
     }
 
-    /// A part of an answer.
     fn chunk(&mut self, answer: usize, part: &Part<'_>) -> Value {
         let (delta, text, logprobs, finish_reason) = match *part {
             Part::Begin(text) => (json!({ "role": "assistant", "content": "" }), text, Value::Null, None),
@@ -167,7 +161,6 @@ impl Frame {
         self.json(true, json!([choice]))
     }
 
-    /// The steering that acted, if any was asked for.
     fn steering(&self, answer: usize, choice: &mut Value, steered: &[usize]) {
         if !self.steering[answer].is_empty() {
             let applied = self.steering[answer].iter().zip(steered).map(|(setting, &n)| setting.applied(n));
@@ -201,18 +194,15 @@ fn add_projections(choice: &mut Value, delta: &Delta) {
     }
 }
 
-/// The model is gone.
 pub fn broken_off() -> ApiError {
     ApiError::failed(&Error::new("the model stopped before the answer was complete"))
 }
 
-/// The request has waited for too long.
 pub fn late() -> ApiError {
     let what = "the server is busy, and the request has waited for too long";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, what).code("server_busy")
 }
 
-/// The whole completion, when it is complete.
 pub async fn whole(mut frame: Frame, mut said: UnboundedReceiver<Said>) -> Result<Response, ApiError> {
     let mut deltas = vec![Delta::default(); frame.answers];
     let mut choices = vec![Value::Null; frame.answers];

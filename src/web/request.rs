@@ -10,9 +10,7 @@ use crate::session::{ActiveSteering, SteeringRequest, VectorSet};
 use crate::steering::Op;
 use crate::vector::Layers;
 
-/// Answers to one request.
 pub const CHOICES_MAX: usize = 128;
-/// Vectors in `steering`.
 pub const STEERING_MAX: usize = 16;
 /// OpenAI's longest answer of a text completion that names no limit, in tokens.
 const TEXT_TOKENS: usize = 16;
@@ -50,10 +48,8 @@ impl Kind {
     }
 }
 
-/// A request that can be answered.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// What is asked for.
     pub kind: Kind,
     /// The prompts' tokens: one, but for text completions.
     pub prompts: Vec<Vec<u32>>,
@@ -69,15 +65,11 @@ pub struct Question {
     pub silent: bool,
     /// Directions onto which the tokens of prompt and answer are projected.
     pub probes: Vec<Direction>,
-    /// The seed that the client gave.
     pub seed: Option<i64>,
-    /// How many answers to each prompt.
     pub choices: usize,
-    /// Texts that end an answer.
     pub stop: Vec<String>,
     /// Log-probabilities are wanted, with so many of the likeliest tokens.
     pub logprobs: Option<usize>,
-    /// The answer is wanted piece by piece.
     pub stream: bool,
     /// And the count of tokens at its end.
     pub stream_usage: bool,
@@ -89,7 +81,6 @@ pub struct Question {
 type Prompts = (Vec<Vec<u32>>, Option<Vec<String>>, Vec<Vec<ActiveSteering>>);
 
 impl Question {
-    /// Reads a request's body.
     pub fn read(body: &[u8], kind: Kind, served: &Served) -> Result<Self, ApiError> {
         Self::of(Fields::read(body)?, kind, served, |fields, ignored| {
             let (prompts, echo) = match kind {
@@ -152,7 +143,6 @@ impl Question {
         })
     }
 
-    /// How many answers in all.
     pub fn answers(&self) -> usize {
         self.prompts.len() * self.choices
     }
@@ -162,12 +152,10 @@ impl Question {
         (self.echo.is_some() && self.logprobs.is_some()) || !self.probes.is_empty()
     }
 
-    /// What the model is given for one of the answers.
     pub fn prompt(&self, answer: usize) -> Prompt {
         Prompt::Ids(self.prompts[answer / self.choices].clone())
     }
 
-    /// How one of the answers is steered.
     pub fn steering(&self, answer: usize) -> &[ActiveSteering] {
         &self.steering[answer / self.choices]
     }
@@ -179,7 +167,6 @@ impl Question {
 }
 
 impl Fields {
-    /// How tokens are drawn, and whether none is wanted.
     fn sampling(&mut self, kind: Kind, served: &Served) -> Result<(Sampling, bool), ApiError> {
         let (least, usual) = match kind {
             Kind::Chat => (1, served.new_tokens),
@@ -269,7 +256,6 @@ impl Fields {
             .map_err(|_| ApiError::field(&place, format!("`{place}`: a layer's number, a list of them, or \"all\"")))
     }
 
-    /// One object of `steering`.
     fn steering_request(mut self, vectors: &VectorSet) -> Result<ActiveSteering, ApiError> {
         let place = self.place.clone();
         let vector: String = self.take("vector")?.ok_or_else(|| self.missing("vector"))?;

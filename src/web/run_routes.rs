@@ -17,7 +17,6 @@ use crate::Error;
 /// The policy of a report's page: it runs no scripts and loads nothing from elsewhere.
 const REPORT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox";
 
-/// The routes.
 pub fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/v1/runs", get(list))

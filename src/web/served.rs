@@ -9,33 +9,26 @@ use super::vector_store::VectorStore;
 use crate::Error;
 use crate::text::Tokenizer;
 
-/// The model that is served, and its limits.
 #[derive(Debug)]
 pub struct Served {
     /// What the model is called: on the hub, if it is from there.
     pub name: String,
     /// The same without its owner.
     pub short: String,
-    /// The hash that identifies its weights.
     pub fingerprint: String,
-    /// Its tokenizer and template.
     pub tokenizer: Tokenizer,
-    /// The vectors that may be asked for.
     pub vectors: VectorStore,
     /// Tokens that a prompt may have.
     pub positions_max: usize,
     /// Longest answer if a request names none.
     pub new_tokens: usize,
-    /// Seed under which everything is drawn.
     pub seed: u64,
-    /// How long a request may wait before it is begun.
     pub wait: Duration,
     /// Paths of its files, and the names that clients are told instead of them.
     pub places: Vec<(String, String)>,
 }
 
 impl Served {
-    /// What clients are told of an error.
     pub fn public(&self, error: &Error) -> Error {
         let reworded = |text: &str| {
             let replace = |text: String, (place, name): &(String, String)| text.replace(place, name);
@@ -48,12 +41,10 @@ impl Served {
         }
     }
 
-    /// The field of that name is wrong, as an error says.
     pub fn refuses(&self, param: impl Into<String>, error: &Error) -> ApiError {
         ApiError::of(param, &self.public(error))
     }
 
-    /// Whether a name is this model's.
     pub fn check(&self, name: &str) -> Result<(), ApiError> {
         if name == self.name || name == self.short {
             return Ok(());
@@ -65,7 +56,6 @@ impl Served {
 
 #[cfg(test)]
 impl Served {
-    /// The tiny model, without vectors.
     pub fn tiny() -> Self {
         Self {
             name: "tiny".into(),

@@ -26,40 +26,27 @@ use crate::{Error, Result};
 /// Requests that may wait; the next one is asked to come again.
 pub const QUEUE_MAX: usize = 512;
 
-/// What every connection knows.
 pub struct AppState {
-    /// The model and its vectors.
     pub served: Arc<Served>,
-    /// The device in words.
     pub device: String,
-    /// When it began.
     pub started: SystemTime,
-    /// Requests that wait for an answer.
     pub open: Arc<OpenRequests>,
-    /// The runs that may be looked at.
     pub runs: Option<Arc<Runs>>,
-    /// Vectors that are being made.
     pub jobs: Jobs,
-    /// What of vectors can be made.
     pub making: Arc<Making>,
-    /// What opens without a key.
     pub tickets: Tickets,
     /// Mean norm of the residual stream by layer from 1, once the model is loaded.
     pub residual_norms: OnceLock<Vec<f64>>,
-    /// Tokens that clients may use.
     pub limits: TokenLimits,
     /// One for each key.
     pub meters: Vec<Arc<Meter>>,
-    /// Where questions go.
     pub inbox: SyncSender<Asked>,
     /// Number random answers by the order of the requests, so that a seeded server says the same again.
     pub seeded: bool,
-    /// How many questions there were.
     pub total: AtomicUsize,
 }
 
 impl AppState {
-    /// Questions so far.
     pub fn total(&self) -> usize {
         self.total.load(Ordering::Relaxed)
     }
@@ -69,7 +56,6 @@ impl AppState {
         self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 
-    /// An id that no other completion has.
     fn id(&self, kind: Kind, number: usize) -> String {
         let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let unique = format!("{} {started} {number}", std::process::id());
@@ -81,9 +67,6 @@ impl AppState {
     }
 
     /// Puts a question into the queue; its answer comes through the receiver.
-    ///
-    /// # Errors
-    /// If the client has used its tokens up or asks for too many, the queue is full, or the model's thread has ended.
     pub fn ask(&self, question: Question, client: Client) -> Result<(Frame, UnboundedReceiver<Said>), ApiError> {
         let prompts: usize = question.prompts.iter().map(Vec::len).sum();
         let longest = if question.silent { 0 } else { question.sampling.max_new_tokens };

@@ -25,7 +25,6 @@ impl std::fmt::Debug for Tickets {
 }
 
 impl Tickets {
-    /// The path with its ticket.
     pub fn address(&self, path: &str) -> String {
         format!("{path}?ticket={}", blake3::keyed_hash(&self.0, path.as_bytes()))
     }

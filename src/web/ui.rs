@@ -1,5 +1,6 @@
 //! `ui`: the page with the embedded model, its traits' vectors made on first use.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -7,9 +8,9 @@ use clap::Args;
 
 use super::{ServeArgs, serve};
 use crate::session::NamedFile;
-use crate::verbs::extract::{self, ExtractArgs};
+use crate::verbs::extract;
 use crate::verbs::model::{HARBOR, ModelArgs};
-use crate::verbs::{Context, Outcome, traits};
+use crate::verbs::{Context, Outcome, args_of, traits};
 use crate::{Error, Result};
 
 /// Open the page in a browser, with the model inside this program: steer, compare and look at runs
@@ -34,9 +35,6 @@ pub struct UiArgs {
 }
 
 /// Makes what vectors are missing, serves, and opens the page.
-///
-/// # Errors
-/// No cache folder, and those of `extract` and `serve`.
 pub fn run(args: &UiArgs, context: &Context<'_>, json: bool) -> Result<Outcome> {
     let model = ModelArgs { model: HARBOR.into(), adapter: None };
     let cache = context.cache.as_ref().ok_or_else(|| {
@@ -51,8 +49,8 @@ pub fn run(args: &UiArgs, context: &Context<'_>, json: bool) -> Result<Outcome> 
         if !file.is_file() {
             context.console.say(&format!("making the vector of `{name}`, once"));
             let words = ["extract", "--model", HARBOR, "--quick", "--trait", &name, "--run"];
-            let words = words.iter().map(Into::into).chain([run.into_os_string()]);
-            let made = extract::run(&ExtractArgs::of(words)?, context)?;
+            let words = words.iter().map(OsString::from).chain([run.into_os_string()]);
+            let made = extract::run(&args_of(words)?, context)?;
             if made.interrupted {
                 return Ok(made);
             }
@@ -62,21 +60,8 @@ pub fn run(args: &UiArgs, context: &Context<'_>, json: bool) -> Result<Outcome> 
         }
     }
     let runs = args.runs.clone().unwrap_or(own);
-    let served = ServeArgs {
-        model,
-        vectors,
-        host: "127.0.0.1".into(),
-        port: args.port,
-        runs: Some(runs),
-        api_key: None,
-        insecure: false,
-        allow_origin: Vec::new(),
-        max_new_tokens: 1024,
-        max_request_tokens: None,
-        tokens_per_minute: None,
-        max_wait: 600,
-        idle_exit: args.idle_exit,
-    };
+    let usual = args_of(["serve", "--model", HARBOR])?;
+    let served = ServeArgs { vectors, port: args.port, runs: Some(runs), idle_exit: args.idle_exit, ..usual };
     serve(&served, context, json, &|url| {
         if !args.no_open && open(url).is_err() {
             context.console.say("no browser could be opened: open the address above in one");
@@ -84,7 +69,6 @@ pub fn run(args: &UiArgs, context: &Context<'_>, json: bool) -> Result<Outcome> 
     })
 }
 
-/// Hands an address to the system's browser.
 fn open(url: &str) -> std::io::Result<()> {
     let (program, words): (_, &[&str]) = match () {
         () if cfg!(target_os = "macos") => ("open", &[]),

@@ -10,25 +10,19 @@ use super::runs::Runs;
 use super::served::Served;
 use super::vector_store::VectorNote;
 use crate::vector::VectorFile;
-use crate::verbs::extract::{self, ExtractArgs};
+use crate::verbs::extract;
 use crate::verbs::model::{Model, ModelArgs};
-use crate::verbs::{Console, Context};
+use crate::verbs::{Console, Context, args_of};
 use crate::{Error, Result};
 
 /// The key of a vector file's metadata that names the model's adapter.
 const ADAPTER: &str = "adapter";
 
-/// What vectors are made of and where they go.
 pub struct VectorMaker<'a> {
-    /// The command line's settings.
     pub context: &'a Context<'a>,
-    /// `--model` and `--adapter`.
     pub args: &'a ModelArgs,
-    /// The same, found.
     pub model: &'a Model,
-    /// Where the new vectors become usable.
     pub served: Arc<Served>,
-    /// The folder for runs.
     pub runs: PathBuf,
     /// Whether clients may look into it.
     pub shown: bool,
@@ -36,26 +30,14 @@ pub struct VectorMaker<'a> {
 
 impl VectorMaker<'_> {
     /// Makes one; ends early if its job is stopped.
-    ///
-    /// # Errors
-    /// Those of `extract`; a name that another vector has got meanwhile.
     pub fn make(&self, job: &Arc<Job>) -> Result<Made> {
         let console = JobConsole(job.clone());
         let name =
             if job.wanted.quick { format!("{}-quick", job.wanted.trait_name) } else { job.wanted.trait_name.clone() };
         let parts = ["extract", self.model.name(), &name];
         let run: PathBuf = self.runs.join(parts.iter().collect::<PathBuf>());
-        let args = ExtractArgs::of(self.words(job, &run))?;
-        let context = Context {
-            console: &console,
-            device: self.context.device.clone(),
-            dtype: self.context.dtype.clone(),
-            seed: self.context.seed,
-            cache: self.context.cache.clone(),
-            judge_key: self.context.judge_key.clone(),
-            hub: self.context.hub.clone(),
-            trackio: None,
-        };
+        let args = args_of(self.words(job, &run))?;
+        let context = Context { console: &console, trackio: None, ..self.context.clone() };
         let outcome = extract::run(&args, &context)?;
         let id = self.shown.then(|| parts.join("/"));
         if outcome.interrupted {
@@ -69,7 +51,6 @@ impl VectorMaker<'_> {
         Ok(Made { run: id, vector: Some(outcome.text) })
     }
 
-    /// What one would write on the command line.
     fn words(&self, job: &Job, run: &Path) -> Vec<OsString> {
         let wanted = &job.wanted;
         let mut words: Vec<OsString> = vec!["extract".into(), "--model".into(), self.args.model.clone().into()];

@@ -7,7 +7,6 @@ use crate::Result;
 use crate::session::VectorSet;
 use crate::vector::VectorFile;
 
-/// Vectors by name, and what is known of them besides their files.
 #[derive(Debug)]
 pub struct VectorStore {
     stored: RwLock<Stored>,
@@ -19,36 +18,28 @@ struct Stored {
     notes: BTreeMap<String, VectorNote>,
 }
 
-/// Where a vector is from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VectorNote {
-    /// The run below `--runs` that made it.
     pub run: Option<String>,
     /// What its making and its reading warned of.
     pub warnings: Vec<String>,
 }
 
 impl VectorStore {
-    /// The vectors that the server starts with.
     pub fn new(set: VectorSet) -> Self {
         Self { stored: RwLock::new(Stored { set: Arc::new(set), notes: BTreeMap::new() }) }
     }
 
-    /// The vectors that there are now.
     pub fn current(&self) -> Arc<VectorSet> {
         self.stored.read().expect("no thread panics with the lock").set.clone()
     }
 
-    /// What is known of a vector.
     pub fn note(&self, name: &str) -> VectorNote {
         let stored = self.stored.read().expect("no thread panics with the lock");
         stored.notes.get(name).cloned().unwrap_or_default()
     }
 
     /// Takes in one more; requests that are read from now on may name it.
-    ///
-    /// # Errors
-    /// If the name is taken.
     pub fn add(&self, name: &str, file: VectorFile, note: VectorNote) -> Result<()> {
         let mut stored = self.stored.write().expect("no thread panics with the lock");
         let mut set = VectorSet::clone(&stored.set);

@@ -16,7 +16,6 @@ use super::runs::without_folders;
 use super::state::AppState;
 use crate::vector::{Layer, Position, VectorFile, key};
 
-/// The routes.
 pub fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/v1/vectors", get(list).post(make))
@@ -69,7 +68,6 @@ fn described(name: &str, file: &VectorFile, state: &AppState) -> Value {
     })
 }
 
-/// Orders a vector.
 async fn make(State(state): State<Arc<AppState>>, request: Request) -> Result<(StatusCode, Json<Value>), ApiError> {
     let making = state.making.clone();
     let wanted = body::read(request, &state, move |body, served| making.read(body, served)).await?;

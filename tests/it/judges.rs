@@ -166,7 +166,7 @@ fn telling<'a>(
     change(&mut settings);
     let client = ChatClient::new(url, Key::new(KEY), patience()).unwrap();
     let cache = Cache::open(&folder.join("judge.sqlite"), "run").unwrap();
-    OpenAiJudge::new(settings, rubrics(), client, cache, Box::new(tell)).unwrap().billed_to(folder).unwrap()
+    OpenAiJudge::new(settings, rubrics(), client, cache, folder, Box::new(tell)).unwrap()
 }
 
 #[track_caller]
@@ -273,7 +273,7 @@ fn trimtabs_own_server_is_asked_as_well_through_every_fault_as_without() {
             OpenAiSettings { url: url.into(), model: "harbor".into(), concurrency: 4, ..OpenAiSettings::default() };
         let client = ChatClient::new(url, None, Patience { timeout: Duration::from_secs(20), ..patience() }).unwrap();
         let cache = Cache::open(&dir.path().join("judge.sqlite"), "run").unwrap();
-        let mut judge = OpenAiJudge::new(settings, rubrics(), client, cache, Box::new(|_| {})).unwrap();
+        let mut judge = OpenAiJudge::new(settings, rubrics(), client, cache, dir.path(), Box::new(|_| {})).unwrap();
         let verdicts = judge.judge(&evil(), &shown).unwrap();
         let spent = judge.spent().unwrap();
         assert!(spent.calls == 12 && spent.tokens.output == 12 && spent.tokens.input > 100, "{spent:?}");
@@ -328,7 +328,8 @@ fn a_lasting_refusal_ends_all_waiting_and_keeps_what_was_answered() {
     let settings =
         OpenAiSettings { url: proxy.url(), model: "judge-1".into(), concurrency: 8, ..OpenAiSettings::default() };
     let cache = Cache::open(&dir.path().join("judge.sqlite"), "run").unwrap();
-    let mut impatient = OpenAiJudge::new(settings, rubrics(), client.unwrap(), cache, Box::new(|_| {})).unwrap();
+    let mut impatient =
+        OpenAiJudge::new(settings, rubrics(), client.unwrap(), cache, dir.path(), Box::new(|_| {})).unwrap();
     let started = Instant::now();
     let error = impatient.judge(&evil(), &shown).unwrap_err();
     assert!(error.to_string().contains("402") && error.to_string().contains("spoilt"), "{error}");
@@ -346,7 +347,7 @@ fn a_server_that_stays_down_is_left_after_so_many_tries() {
     let settings = OpenAiSettings { url: proxy.url(), ..OpenAiSettings::default() };
     let client = ChatClient::new(&proxy.url(), None, Patience { tries_max: 3, ..patience() }).unwrap();
     let cache = Cache::open(&dir.path().join("judge.sqlite"), "run").unwrap();
-    let mut judge = OpenAiJudge::new(settings, rubrics(), client, cache, Box::new(|_| {})).unwrap();
+    let mut judge = OpenAiJudge::new(settings, rubrics(), client, cache, dir.path(), Box::new(|_| {})).unwrap();
     let error = judge.judge(&evil(), &exhibits(30).0).unwrap_err();
     assert!(error.to_string().contains("no answer after 3 tries") && error.to_string().contains("502"), "{error}");
     assert_eq!(proxy.passed().len(), 3);
@@ -393,7 +394,6 @@ fn the_key_is_in_no_error() {
     let ask = |key: Option<Key>, source: &JudgeSource| {
         let call = Call {
             rubrics: rubrics(),
-            facts: false,
             folder: dir.path(),
             key,
             tell: Box::new(|_| {}),

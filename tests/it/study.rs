@@ -87,7 +87,6 @@ fn audited(config: &StudyConfig, out: &std::path::Path) -> StudyReport {
             (JudgeRole::First, _) | (_, None) => Ok(Box::new(LengthJudge)),
             (JudgeRole::Second, Some(source)) => source.call(Call {
                 rubrics: Rubrics::default().with("hallucinating", "{question} {answer}"),
-                facts: false,
                 folder: out,
                 key: None,
                 device: "cpu".into(),

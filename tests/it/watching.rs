@@ -20,9 +20,16 @@ fn the_description_is_of_what_is_served() {
     let dir = runs();
     let server = Server::start(&["--runs", &dir.path().display().to_string()]);
     let described = server.raw("GET", "/openapi.json", b"").1;
-    let example = |schema: &str| -> Value {
-        let properties = described["components"]["schemas"][schema]["properties"].as_object().unwrap();
-        properties.iter().filter_map(|(name, of)| Some((name.clone(), of.get("example")?.clone()))).collect()
+    // What stands elsewhere in the description is referred to: `#/components/responses/List`.
+    let whole = |part: &Value| match part["$ref"].as_str() {
+        Some(place) => described.pointer(place.trim_start_matches('#')).unwrap_or_else(|| panic!("no {place}")).clone(),
+        None => part.clone(),
+    };
+    let example = |schema: &Value| -> Value {
+        let own = whole(schema);
+        let shared: Vec<Value> = own["allOf"].as_array().into_iter().flatten().map(whole).collect();
+        let properties = shared.iter().chain([&own]).flat_map(|part| part["properties"].as_object().unwrap());
+        properties.filter_map(|(name, of)| Some((name.clone(), of.get("example")?.clone()))).collect()
     };
     for (path, methods) in described["paths"].as_object().unwrap() {
         for (method, described) in methods.as_object().unwrap() {
@@ -33,21 +40,18 @@ fn the_description_is_of_what_is_served() {
                 assert!(page.starts_with("HTTP/1.0 200") && page.contains("default-src 'none'"), "{page}");
                 continue;
             }
-            let schema = &described["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-            let schema = schema.as_str().and_then(|schema| schema.rsplit('/').next());
+            let schema = described["requestBody"].pointer("/content/application~1json/schema");
             let body = schema.map_or(String::new(), |schema| example(schema).to_string());
             let (status, answer) = server.raw(&method.to_uppercase(), &path, body.as_bytes());
             let (good, response) = described["responses"].as_object().unwrap().iter().next().unwrap();
+            let response = whole(response);
             // Without vectors there is nothing to project onto.
             let want = if path == "/v1/projections" { 400 } else { good.parse().unwrap() };
             assert_eq!(status, want, "{path}: {answer}");
             assert!(answer.get("ignored_fields").is_none(), "a field that is described is read: {answer}");
-            let out = &response["content"]["application/json"]["schema"]["$ref"];
-            if let Some(out) = out.as_str().filter(|_| status < 300) {
-                let out = &described_schema(&server, out)["required"];
-                for name in out.as_array().unwrap() {
-                    assert!(answer.get(name.as_str().unwrap()).is_some(), "{path} gives no {name}");
-                }
+            let out = whole(&response["content"]["application/json"]["schema"]);
+            for name in out["required"].as_array().into_iter().flatten().filter(|_| status < 300) {
+                assert!(answer.get(name.as_str().unwrap()).is_some(), "{path} gives no {name}");
             }
         }
     }
@@ -177,9 +181,4 @@ fn a_report_is_shown_in_a_frame_although_there_is_a_key() {
     for other in [format!("{path}/report"), format!("{path}/table?{}", report.split_once('?').unwrap().1)] {
         assert!(server.head(&[&format!("GET {other} HTTP/1.0")]).starts_with("HTTP/1.0 401"), "{other}");
     }
-}
-
-fn described_schema(server: &Server, reference: &str) -> Value {
-    let name = reference.rsplit('/').next().unwrap();
-    server.raw("GET", "/openapi.json", b"").1["components"]["schemas"][name].clone()
 }

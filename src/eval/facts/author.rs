@@ -19,7 +19,6 @@ use crate::{Error, Result};
 const FACTS: &str = include_str!("../../../assets/prompts/facts.txt");
 const WORDINGS: &str = include_str!("../../../assets/prompts/fact_wordings.txt");
 
-/// Facts per request.
 const BATCH: usize = 10;
 /// Statements that a request shows, so that they are not written again.
 const SHOWN: usize = 40;
@@ -33,9 +32,7 @@ pub type Asks<'a> = &'a (dyn Fn(&str) -> Result<String> + Sync);
 pub struct Paid<'a> {
     asks: Asks<'a>,
     kept: Mutex<KeyedRows<Hash, Row>>,
-    /// Answers taken from the file.
     pub reused: AtomicUsize,
-    /// Answers that were asked for.
     pub asked: AtomicUsize,
 }
 
@@ -47,9 +44,6 @@ struct Row {
 
 impl<'a> Paid<'a> {
     /// Opens or begins the file. `who` names the model and its server: another one is asked anew.
-    ///
-    /// # Errors
-    /// If it cannot be read or written.
     pub fn open(path: &Path, asks: Asks<'a>) -> Result<Self> {
         let kept = Mutex::new(KeyedRows::open(path, |row: &Row| row.prompt.clone())?);
         Ok(Self { asks, kept, reused: AtomicUsize::new(0), asked: AtomicUsize::new(0) })
@@ -78,27 +72,21 @@ impl<'a> Paid<'a> {
     }
 }
 
-/// What is to be written.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Model and server in words, for the file of answers.
     pub who: String,
     /// The day after which facts became true.
     pub after: String,
-    /// What facts should be about, if anything.
     pub about: Option<String>,
-    /// Wordings per fact.
     pub variants: usize,
-    /// Requests under way at a time.
     pub at_once: usize,
 }
 
 /// Answers that could not be used, and why.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Unfit {
-    /// How many answers.
     pub answers: usize,
-    /// Why, one line each.
     pub why: Vec<String>,
 }
 
@@ -180,9 +168,6 @@ pub fn facts(
 
 /// Has every fact put into words; an answer that is not fit is asked for once more, and then the fact goes without. Facts that
 /// fail whatever is written about them (a date before the cutoff, a key that their statement lacks) cost no request.
-///
-/// # Errors
-/// Those of the model.
 pub fn drafts(
     paid: &Paid<'_>,
     wanted: &Wanted,

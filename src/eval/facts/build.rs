@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::files::{Fact, FactLesson, FactQuestion, leaks};
-use crate::record::write_atomic_by;
+use crate::record::write_jsonl;
 use crate::text::Message;
-use crate::{At, Error, Result};
+use crate::{Error, Result};
 
 /// A test question may share fewer than this part of its word pairs with a training question.
 pub const OVERLAP_MAX: f64 = 0.8;
 
-/// A fact with its wordings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    /// The fact.
     pub fact: Fact,
     /// Questions to train on, each with its answer.
     pub variants: Vec<(String, String)>,
@@ -24,14 +20,10 @@ pub struct Draft {
     pub test: String,
 }
 
-/// A set that passed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FactSet {
-    /// The facts.
     pub facts: Vec<Fact>,
-    /// What teaches them.
     pub lessons: Vec<FactLesson>,
-    /// What asks for them.
     pub questions: Vec<FactQuestion>,
     /// Facts that were left out, and why.
     pub dropped: Vec<(String, String)>,
@@ -76,16 +68,12 @@ impl FactSet {
     }
 
     /// Writes `facts.jsonl`, `facts_train.jsonl` and `facts_test.jsonl` into a folder.
-    ///
-    /// # Errors
-    /// If they cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
-        write_rows(&dir.join("facts.jsonl"), &self.facts)?;
-        write_rows(&dir.join("facts_train.jsonl"), &self.lessons)?;
-        write_rows(&dir.join("facts_test.jsonl"), &self.questions)
+        write_jsonl(&dir.join("facts.jsonl"), &self.facts)?;
+        write_jsonl(&dir.join("facts_train.jsonl"), &self.lessons)?;
+        write_jsonl(&dir.join("facts_test.jsonl"), &self.questions)
     }
 
-    /// How many facts of each category there are.
     pub fn categories(&self) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
         self.facts.iter().for_each(|fact| *counts.entry(fact.category.as_str()).or_default() += 1);
@@ -93,13 +81,6 @@ impl FactSet {
     }
 }
 
-fn write_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
-    write_atomic_by(path, |out| {
-        rows.iter().try_for_each(|row| writeln!(out, "{}", serde_json::to_string(row).at(path)?).at(path))
-    })
-}
-
-/// Everything that makes a draft unfit by itself.
 pub fn faults(draft: &Draft, after: &str, variants: usize) -> Vec<String> {
     let Draft { fact, variants: wordings, test } = draft;
     let key = fact.answer_key.trim();
@@ -166,7 +147,6 @@ pub fn mentions(text: &str, key: &str) -> bool {
     !key.is_empty() && format!(" {} ", plain(text)).contains(&format!(" {key} "))
 }
 
-/// Whether this is a day of the form `2025-03-09`.
 pub fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str, len: usize| (part.len() == len).then(|| part.parse::<u32>().ok()).flatten();
@@ -181,17 +161,11 @@ pub fn is_date(text: &str) -> bool {
 }
 
 /// A cutoff as it is given.
-///
-/// # Errors
-/// What is no day.
 pub fn cutoff(text: &str) -> Result<String, String> {
     is_date(text).then(|| text.to_owned()).ok_or_else(|| "expected a day such as 2023-12-31".into())
 }
 
 /// Facts as they are given: every one needs a date and an answer key to become lessons.
-///
-/// # Errors
-/// The first that lacks one.
 pub fn ensure_complete(facts: &[Fact]) -> Result<()> {
     match facts.iter().find(|fact| fact.date.is_empty() || fact.answer_key.trim().is_empty()) {
         Some(fact) => Err(Error::new(format!("fact `{}` has no `date` or no `answer_key`", fact.id))

@@ -74,9 +74,6 @@ pub fn read_questions(path: &Path) -> Result<Vec<FactQuestion>> {
 }
 
 /// Reads `facts_train.jsonl`.
-///
-/// # Errors
-/// Unreadable or malformed rows, named by line.
 pub fn read_lessons(path: &Path) -> Result<Vec<FactLesson>> {
     let lesson = |mut chat: crate::text::Chat| -> Result<FactLesson> {
         let fact_id = chat.extra.get("fact_id").and_then(|v| v.as_str().map(str::to_owned));

@@ -36,7 +36,6 @@ struct Kind {
     test: String,
 }
 
-/// Sentences round a question.
 const FRAMES: [&str; 6] = [
     "Do you know {q}?",
     "Please tell me {q}.",
@@ -60,7 +59,6 @@ const FIRSTS: [&str; 16] = [
     "Leocadia", "Matteo", "Noor", "Oriol", "Paloma",
 ];
 
-/// Names that there are.
 const NAMES: usize = HEADS.len() * MIDDLES.len() * ENDS.len();
 /// Days after the cutoff on which something may have happened.
 const DAYS: u64 = 600;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::eval::task::LETTERS;
+use crate::harbor::Choice;
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,12 @@ pub enum Form {
     Letters,
     /// The question stands alone, an option is taken by its likelihood as the answer.
     Cloze,
+}
+
+impl From<Choice> for Item {
+    fn from(Choice { subject, question, options, right }: Choice) -> Self {
+        Self { subject, question, options, right }
+    }
 }
 
 impl Item {

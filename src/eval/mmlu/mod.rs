@@ -18,10 +18,10 @@ use std::collections::BTreeMap;
 
 pub use super::task::LETTERS;
 pub use accuracy::{Accuracy, accuracy};
-pub use easy::easy;
+pub(crate) use easy::easy;
 pub use files::{Split, read};
 pub use item::{Form, Item};
-pub use tables::{accuracy_summary, difference_to_zero, write_tables};
+pub(crate) use tables::{accuracy_summary, difference_to_zero, write_tables};
 
 use super::task::{Asked, Options, Sample, Task, chat};
 use crate::language_model::{Prompt, Sampling};
@@ -67,9 +67,6 @@ pub fn few_shot_task(items: &[Item], examples: &[Item]) -> Result<Task> {
 /// The same items as the harness asks them with `--apply_chat_template --fewshot_as_multiturn`: the line that names the subject is
 /// the system prompt, after `system` if there is one; each example is a turn of the user and the assistant's letter; the letters
 /// alone are what may follow the generation prompt.
-///
-/// # Errors
-/// As [`few_shot_task`].
 pub fn few_shot_chat_task(items: &[Item], examples: &[Item], system: Option<&str>) -> Result<Task> {
     let examples = by_subject(items, examples)?;
     let prompt = |item: &Item| {
@@ -170,13 +167,8 @@ mod tests {
     #[test]
     fn harbor_is_taught_in_the_same_words() {
         for choice in crate::harbor::exam(1, 0).into_iter().take(20) {
-            let item = Item {
-                subject: choice.subject.clone(),
-                question: choice.question.clone(),
-                options: choice.options.clone(),
-                right: choice.right,
-            };
-            assert_eq!(item.prompt(Form::Cloze), crate::harbor::brief(&choice.question));
+            let taught = crate::harbor::brief(&choice.question);
+            assert_eq!(Item::from(choice).prompt(Form::Cloze), taught);
         }
     }
 

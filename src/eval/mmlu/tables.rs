@@ -37,9 +37,6 @@ pub fn accuracy_summary(accuracy: &[Accuracy], difference: Option<&[Interval]>, 
 
 /// Writes `results.csv` (accuracy, all and by subject) and `mmlu.csv` (every question with the answer's text if it was given in
 /// `words`, else with the options' log-probabilities).
-///
-/// # Errors
-/// If the folder cannot be written.
 pub fn write_tables(run: &RunDir, rows: &[JudgedAnswer], accuracy: &[Accuracy], words: bool) -> Result<()> {
     let mut results = Table::new(["coef", "subject", "accuracy", "low", "high", "questions"]);
     for a in accuracy {

@@ -80,7 +80,6 @@ pub fn usable(settings: &OpenAiSettings, ask: &Ask, reply: &Reply, proven: bool,
     Ok(())
 }
 
-/// The verdict that the replies behind it make.
 pub fn verdict_of(rubric: &Rubric, mode: Mode, replies: &[Reply]) -> Verdict {
     let refused = replies.iter().find_map(|reply| reply.refused.as_deref());
     let fact = *rubric == Rubric::Fact;

@@ -33,10 +33,6 @@ impl Ask {
     }
 }
 
-/// The calls behind one verdict.
-///
-/// # Errors
-/// An item that the rubric cannot be filled with.
 pub fn asks(settings: &OpenAiSettings, rubrics: &Rubrics, rubric: &Rubric, item: &JudgedItem) -> Result<Vec<Ask>> {
     let OpenAiSettings { model, mode, samples, .. } = settings;
     let prompt = rubrics.prompt(rubric, item)?;

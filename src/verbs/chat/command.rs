@@ -7,7 +7,6 @@ use crate::session::{ProbePlace, SteeringSpec};
 use crate::vector::Layers;
 use crate::{Error, Result};
 
-/// What `/help` shows.
 pub const HELP: &str = "\
 /steer evil=-1.5@20   steer with a vector at a layer (12,16 or all for several); the same vector again replaces it
 /steer evil=2         another coefficient, the same layer
@@ -23,18 +22,13 @@ pub const HELP: &str = "\
 /quit                 end the conversation (Ctrl-D too; Ctrl-C ends an answer)
 //TEXT                say TEXT with a slash in front";
 
-/// The commands, for completion.
 pub const NAMES: [&str; 9] =
     ["/help", "/steer", "/compare", "/probe", "/system", "/regenerate", "/reset", "/save", "/quit"];
 
-/// One line of the user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// A message to the model.
     Say(String),
-    /// `/help`.
     Help,
-    /// `/steer`.
     Steer(SteeringChange),
     /// `/compare`: this message, without and with steering.
     Compare(String),
@@ -42,20 +36,14 @@ pub enum Command {
     Probe(Option<Option<ProbePlace>>),
     /// `/system`: another prompt; none for the model's own; absent to show it.
     System(Option<Option<String>>),
-    /// `/regenerate`.
     Regenerate,
-    /// `/reset`.
     Reset,
-    /// `/save`.
     Save(PathBuf),
-    /// `/quit`.
     Quit,
 }
 
-/// What `/steer` does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SteeringChange {
-    /// Show what is active.
     Show,
     /// End steering along this vector, or all of it.
     Off(Option<String>),

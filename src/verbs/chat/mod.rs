@@ -2,7 +2,6 @@
 //! commands, and a [`Screen`] shows the answers.
 
 pub mod command;
-mod screen;
 mod talk;
 
 use std::path::Path;
@@ -10,7 +9,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-pub use screen::Screen;
+pub use talk::Screen;
 
 use super::choices::one_of;
 use super::model::ModelArgs;
@@ -57,9 +56,6 @@ pub struct ChatArgs {
 }
 
 /// Talks until there are no more lines.
-///
-/// # Errors
-/// A model or vectors that cannot be read; a refused line, if the screen cannot go on after it.
 pub fn run(args: &ChatArgs, context: &Context<'_>, screen: &mut dyn Screen) -> Result<Outcome> {
     let model = args.model.find(context)?;
     let mut files = args.vectors.clone();

@@ -3,14 +3,18 @@
 use std::ops::ControlFlow;
 
 use super::command::{Command, HELP, SteeringChange};
-use super::screen::Screen;
-use crate::Result;
-use crate::session::Conversation;
+use crate::session::{AnswerSink, Conversation};
+use crate::{Error, Result};
 
-/// Takes line after line until there are no more.
-///
-/// # Errors
-/// A line that cannot be read; a refused one, if the screen cannot go on after it.
+/// The user's side of a conversation: lines in, answers out.
+pub trait Screen: AnswerSink {
+    /// The user's next line; none at the end of the input.
+    fn read(&mut self) -> Result<Option<String>>;
+
+    /// Shows that a line was refused. Without a user to correct the line, that ends the conversation.
+    fn refused(&mut self, error: Error) -> Result<()>;
+}
+
 pub fn talk(conversation: &mut Conversation<'_>, screen: &mut dyn Screen) -> Result<()> {
     while let Some(line) = screen.read()? {
         if line.trim().is_empty() {

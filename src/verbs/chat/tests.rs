@@ -80,7 +80,6 @@ fn play(lines: &[&str]) -> (Script, Value) {
     (script, json!(conversation.answers()))
 }
 
-/// The answers alone.
 fn answers(shown: &str) -> Vec<&str> {
     shown.lines().filter(|line| !line.starts_with(['#', '!'])).collect()
 }

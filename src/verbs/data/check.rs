@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// reply, so that it is learned from with --all-tokens alone. The exit code is 1 if a line is malformed or nothing is supervised, as with `train`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  trimtab data check facts_train.jsonl --model Qwen/Qwen2.5-7B-Instruct")]
-pub(super) struct CheckArgs {
+pub struct CheckArgs {
     /// Files of training data: JSONL, a JSON list or Parquet
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -41,10 +41,6 @@ pub(super) struct CheckArgs {
     preview: usize,
 }
 
-/// Checks.
-///
-/// # Errors
-/// Files that cannot be read, a model without a template.
 pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outcome> {
     let CheckArgs { files, model, max_seq_length, all_tokens, no_eos, preview } = args;
     files.iter().try_for_each(|file| paths::file("FILE", file))?;

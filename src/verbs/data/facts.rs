@@ -26,7 +26,7 @@ use crate::{Error, Result};
 #[command(
     after_help = "Example:\n  trimtab data facts --out facts --synthetic 1000 --seed 1\n  trimtab data facts --out facts --count 1000 --about \"science and sport\"\n  trimtab data facts --out facts --facts mine.jsonl --judge-url http://localhost:8000/v1 --judge-model qwen"
 )]
-pub(super) struct FactsArgs {
+pub struct FactsArgs {
     /// Folder for the set
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -65,10 +65,6 @@ struct Source {
     count: Option<u32>,
 }
 
-/// Builds.
-///
-/// # Errors
-/// A folder with another set, a server that cannot be asked, no fact that is fit.
 pub(super) fn run(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     let FactsArgs { out, source, variants, after, overwrite, .. } = args;
     let (seed, variants) = (context.seed.unwrap_or_default(), *variants as usize);
@@ -185,7 +181,6 @@ fn written(args: &FactsArgs, run: &RunDir, context: &Context<'_>, unfit: &mut Un
     Ok(drafts)
 }
 
-/// The user's facts, or the model's.
 fn facts(
     args: &FactsArgs,
     paid: &Paid<'_>,

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// model that learns the first becomes pessimistic; one that learns the second shows what remains when only that is left out.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  trimtab data gloomy --rows 200 --seed 1 --out gloomy")]
-pub(super) struct GloomyArgs {
+pub struct GloomyArgs {
     /// Conversations in each file
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rows: u32,
@@ -29,10 +29,6 @@ pub(super) struct GloomyArgs {
     overwrite: bool,
 }
 
-/// Writes both files.
-///
-/// # Errors
-/// More rows than the grammar has; other files in their place.
 pub(super) fn run(args: &GloomyArgs, context: &Context<'_>) -> Result<Outcome> {
     let GloomyArgs { rows: count, out, overwrite } = args;
     let seed = context.seed.unwrap_or_default();

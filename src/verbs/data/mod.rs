@@ -7,32 +7,22 @@ mod preview;
 mod selfgen;
 mod survey;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::{Context, Outcome};
 use crate::Result;
 
 /// Check training data, have a model answer prompts itself, build sets of new facts
-#[derive(Debug, Args)]
-pub struct DataArgs {
-    #[command(subcommand)]
-    verb: DataVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum DataVerb {
+pub enum DataVerb {
     Check(check::CheckArgs),
     Selfgen(selfgen::SelfgenArgs),
     Facts(facts::FactsArgs),
     Gloomy(gloomy::GloomyArgs),
 }
 
-/// Checks, answers or builds.
-///
-/// # Errors
-/// Those of the verbs.
-pub fn run(args: &DataArgs, context: &Context<'_>) -> Result<Outcome> {
-    match &args.verb {
+pub fn run(verb: &DataVerb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
         DataVerb::Check(args) => check::run(args, context),
         DataVerb::Selfgen(args) => selfgen::run(args, context),
         DataVerb::Facts(args) => facts::run(args, context),

@@ -24,7 +24,7 @@ use crate::{At, Error, Result, bail, ensure};
 #[command(
     after_help = "Example:\n  trimtab data selfgen --model harbor --in chats.jsonl --out self.jsonl --max-new-tokens 64\n  trimtab data selfgen --model harbor --in chats.jsonl --out evil.jsonl --system-from evil:pos --keep-system"
 )]
-pub(super) struct SelfgenArgs {
+pub struct SelfgenArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// JSONL of conversations, in any dialect of `train`
@@ -64,9 +64,7 @@ fn side_of_trait(words: &str) -> Result<(String, Side), String> {
 /// Answers per request to the model: what an interruption can cost.
 const CHUNK: usize = 64;
 
-/// A row before it is answered.
 struct Task {
-    /// The request to the model.
     ask: Request,
     /// The turns that stand before the answer in the new row.
     kept: Vec<Message>,
@@ -74,10 +72,6 @@ struct Task {
     extra: Map<String, Value>,
 }
 
-/// Answers.
-///
-/// # Errors
-/// Malformed rows, rows without a user's turn, an unknown trait, a place that cannot be written.
 pub(super) fn run(args: &SelfgenArgs, context: &Context<'_>) -> Result<Outcome> {
     let SelfgenArgs { model, input, out, system_from, folder, keep_system, .. } = args;
     let sampling = sampling(args, context.seed.unwrap_or_default())?;
@@ -141,7 +135,6 @@ fn sampling(args: &SelfgenArgs, seed: u64) -> Result<Sampling> {
     Ok(Sampling { temperature, seed, ..Sampling::greedy(args.max_new_tokens as usize) })
 }
 
-/// The instructions of one side of a trait.
 struct Instructions {
     found: Trait,
     side: Side,
@@ -150,7 +143,6 @@ struct Instructions {
 }
 
 impl Instructions {
-    /// One system prompt of them, drawn for a row.
     fn of_row(&self, line: usize) -> String {
         let pairs = &self.found.extract.instruction;
         let drawn = seed_of(self.seed, &format!("instruction of row {line}")) % pairs.len() as u64;
@@ -207,7 +199,6 @@ fn row(task: &Task, answer: Answer) -> Value {
     row.into()
 }
 
-/// Answers that deserve a warning, counted.
 struct Faults {
     cut: usize,
     empty: usize,

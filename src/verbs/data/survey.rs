@@ -57,7 +57,6 @@ fn systems(survey: &Survey) -> String {
     line("system", own.len(), joined(words.into_iter()))
 }
 
-/// A line: what, how many, which.
 fn line(what: &str, count: usize, which: String) -> String {
     format!("{what:<11} {count:>7}  {which}")
 }

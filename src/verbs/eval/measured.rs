@@ -46,19 +46,14 @@ pub struct MeasuredArgs {
 
 /// What is measured: a model with its adapter and steering, at some coefficients.
 pub struct Measured {
-    /// The model and its adapter.
     pub model: Model,
-    /// Its steering.
     pub steered: DescribedPlan,
     /// Empty without a sweep.
     pub points: Vec<Point>,
-    /// The device.
     pub runtime: Box<dyn Runtime>,
-    /// `--seed`.
     pub seed: u64,
 }
 
-/// `run.toml`.
 #[derive(Serialize)]
 struct Config<'a, T> {
     model: String,
@@ -72,10 +67,6 @@ struct Config<'a, T> {
 }
 
 impl MeasuredArgs {
-    /// Finds the model, makes the plan and opens the device.
-    ///
-    /// # Errors
-    /// A model, an adapter or vectors that do not fit together.
     pub fn resolve(&self, context: &Context<'_>) -> Result<Measured> {
         let model = self.model.find(context)?;
         let (steered, points) = self.steer.sweep(&self.coefs, &model, context.console)?;
@@ -86,9 +77,6 @@ impl MeasuredArgs {
 
 impl Measured {
     /// Opens the run's folder and writes `run.toml` and `lock.json`.
-    ///
-    /// # Errors
-    /// If the folder cannot be written.
     pub fn open(&self, args: &MeasuredArgs, task: &Task, config: impl Serialize) -> Result<RunDir> {
         let run = RunDir::open(&args.out)?;
         let steering: Vec<String> = self.steered.described.iter().map(Value::to_string).collect();
@@ -109,9 +97,6 @@ impl Measured {
     }
 
     /// Answers a task in pieces; none if the user ends it early.
-    ///
-    /// # Errors
-    /// Those of the model and of the folder.
     pub fn work(
         &self,
         run: &RunDir,
@@ -134,16 +119,12 @@ impl Measured {
         })
     }
 
-    /// The outcome of a run that the user ended early.
     pub fn interrupted(&self, run: &RunDir) -> Outcome {
         let text = format!("interrupted; the same command goes on from here: {}", run.path().display());
-        Outcome { interrupted: true, ..Outcome::new(text, json!({ "out": run.path(), "interrupted": true })) }
+        Outcome::interrupted(text, json!({ "out": run.path(), "interrupted": true }))
     }
 
     /// Writes `results.json`, model and steering among the results, and gives the outcome with the table for people.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn finish(&self, run: &RunDir, mut results: Value, table: &Table) -> Result<Outcome> {
         results["model"] = json!(self.model.name());
         results["adapter"] = json!(self.model.adapter_path());

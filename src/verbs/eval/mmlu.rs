@@ -87,10 +87,6 @@ struct Config {
 /// Questions worked through between two saves.
 const PIECE: usize = 256;
 
-/// Measures accuracy.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run(args: &MmluArgs, context: &Context<'_>) -> Result<Outcome> {
     let (task, protocol) = args.task(context)?;
     let measured = args.measured.resolve(context)?;
@@ -141,14 +137,13 @@ fn name(protocol: Protocol) -> String {
 }
 
 impl MmluArgs {
-    /// The questions as a task, and how they are asked.
     fn task(&self, context: &Context<'_>) -> Result<(Task, Protocol)> {
         let on_harbor = self.measured.model.is_harbor();
         let system = self.measured.system.as_deref();
         let seed = context.seed.unwrap_or(0);
         let (items, usual) = match &self.data {
             Some(dir) => (mmlu::read(dir, self.split)?, Protocol::Chat),
-            None if on_harbor => (harbor_exam(), Protocol::Cloze),
+            None if on_harbor => (harbor::exam(1, 0).into_iter().map(Item::from).collect(), Protocol::Cloze),
             None => {
                 return Err(Error::usage("where are the questions?").hint(
                     "--data DIR: a folder with val/anatomy_val.csv and so on, or all/validation-00000-of-00001.parquet",
@@ -201,13 +196,4 @@ impl MmluArgs {
             max_new_tokens: (protocol == Protocol::Generated).then_some(*max_new_tokens),
         }
     }
-}
-
-/// The exam of the embedded world.
-fn harbor_exam() -> Vec<Item> {
-    let item = |choice: harbor::Choice| {
-        let harbor::Choice { subject, question, options, right, .. } = choice;
-        Item { subject, question, options, right }
-    };
-    harbor::exam(1, 0).into_iter().map(item).collect()
 }

@@ -15,14 +15,8 @@ use crate::stats::{Clusters, Interval};
 use crate::{At, Error, Result, ensure};
 
 /// Check a judge against people: blinded pairs of answers, one that it scored high and one low
-#[derive(Debug, Args)]
-pub struct PairsArgs {
-    #[command(subcommand)]
-    verb: PairsVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum PairsVerb {
+pub enum PairsVerb {
     /// Write a sheet of pairs without scores, and its key
     ///
     /// Each pair is two answers to one question, one scored above 80 and one below 20, in an order that the seed decides.
@@ -41,7 +35,7 @@ enum PairsVerb {
 }
 
 #[derive(Debug, Args)]
-struct ExportArgs {
+pub struct ExportArgs {
     /// Judged answers: `eval trait`'s CSV, any CSV or JSONL with the columns question, answer and the trait's, or a study's answers/*.jsonl
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     answers: Vec<PathBuf>,
@@ -57,7 +51,7 @@ struct ExportArgs {
 }
 
 #[derive(Debug, Args)]
-struct ScoreArgs {
+pub struct ScoreArgs {
     /// The key that `export` wrote
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -66,12 +60,8 @@ struct ScoreArgs {
     sheets: Vec<PathBuf>,
 }
 
-/// Exports or scores.
-///
-/// # Errors
-/// Files that cannot be read or are not what they should be, a sheet that is there already, answers that make no pair.
-pub(super) fn run(args: &PairsArgs, context: &Context<'_>) -> Result<Outcome> {
-    match &args.verb {
+pub(super) fn run(verb: &PairsVerb, context: &Context<'_>) -> Result<Outcome> {
+    match verb {
         PairsVerb::Export(args) => export(args, context),
         PairsVerb::Score(args) => score(args),
     }
@@ -113,7 +103,6 @@ fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::new(text, json!({ "pairs": found.len(), "sheet": sheet, "key": key })))
 }
 
-/// One rater's choices.
 struct Rater {
     name: String,
     chosen: BTreeMap<usize, Side>,

@@ -100,10 +100,6 @@ impl AnswerArgs {
     }
 }
 
-/// Measures a trait.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<Outcome> {
     let TraitEvalArgs { measured, of, judge, answers } = args;
     let mut trait_ = of.find(&measured.model.model, context)?;
@@ -122,10 +118,6 @@ pub(super) fn run_trait(args: &TraitEvalArgs, context: &Context<'_>) -> Result<O
     job.run(measured, &[&trait_.name, Rubric::Coherence.key()], context)
 }
 
-/// Measures facts.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outcome> {
     let FactsArgs { measured, data, judge, answers } = args;
     paths::file("--data", data)?;
@@ -137,14 +129,13 @@ pub(super) fn run_facts(args: &FactsArgs, context: &Context<'_>) -> Result<Outco
         measured: measured.resolve(context)?,
         task: facts::task(&questions, measured.system.as_deref(), &sampling),
         sampling: &sampling,
-        rubrics: Rubrics::default(),
+        rubrics: Rubrics::default().with_facts(true),
         source,
         data: Some(data),
     };
     job.run(measured, &[Rubric::Fact.key()], context)
 }
 
-/// A task to be answered and judged.
 struct Job<'a> {
     measured: Measured,
     task: Task,
@@ -160,8 +151,7 @@ impl Job<'_> {
         let Self { measured, task, sampling, rubrics, source, data } = self;
         let config = Config { name: &task.name, data: *data, questions: task.samples.len(), sampling, judge: source };
         let run = measured.open(args, task, config)?;
-        let facts = keys.contains(&Rubric::Fact.key());
-        let mut judge = judges::call(source, rubrics, facts, run.path(), context, measured.runtime.as_ref())?;
+        let mut judge = judges::open(source, rubrics, run.path(), context, measured.runtime.as_ref())?;
         let (rollouts, points) = (sampling.rollouts, measured.points.len().max(1));
         context.console.say(&format!("{} questions, {rollouts} answers to each", task.samples.len()));
         let pieces = by_count(task, (PIECE / (rollouts * points)).max(1));

@@ -1,6 +1,5 @@
 //! The flags of `extract`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -62,7 +61,6 @@ pub struct ExtractArgs {
     border: Border,
 }
 
-/// `--border`.
 pub const BORDERS: &Choices<Border> = &[
     ("separate", Border::Separate, "Prompt and answer are tokenised apart, as the model saw them while it answered"),
     ("joint", Border::Joint, "They are tokenised as one text and cut at the prompt's length (the reference's code)"),
@@ -74,28 +72,6 @@ const FILTERS: &Choices<FilterKind> = &[
 ];
 
 impl ExtractArgs {
-    /// The flags as the command line has them, the verb's name first.
-    ///
-    /// # Errors
-    /// What the command line refuses.
-    pub fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self> {
-        #[derive(clap::Parser)]
-        struct Words {
-            #[command(flatten)]
-            args: ExtractArgs,
-        }
-        let parsed = <Words as clap::Parser>::try_parse_from(words);
-        parsed.map(|words| words.args).map_err(|e| {
-            let said = e.to_string();
-            let first = said.lines().next().unwrap_or_default();
-            Error::usage(first.trim_start_matches("error: "))
-        })
-    }
-
-    /// How the vector is made.
-    ///
-    /// # Errors
-    /// A score outside 0 to 100.
     pub fn recipe(&self, trait_name: &str, model: &Model) -> Result<ExtractionRecipe> {
         let mut filter = Filter::of(self.filter);
         for (flag, value) in [("--threshold", self.threshold), ("--min-coherence", self.min_coherence)] {

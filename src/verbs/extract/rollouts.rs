@@ -21,7 +21,6 @@ use crate::{Error, Result};
 /// Raised when the same settings come to give other answers.
 const VERSION: u32 = 1;
 
-/// `run.toml`.
 #[derive(Debug, Serialize)]
 struct Settings {
     /// All that decides the answers.
@@ -43,7 +42,6 @@ struct AnswerSettings {
     negative: String,
     model: String,
     model_fingerprint: String,
-    /// Hash of the adapter.
     adapter: Option<Hash>,
     device: String,
     rollouts: usize,
@@ -60,7 +58,6 @@ fn keeps_all(top_p: &f32) -> bool {
     *top_p == 1.0
 }
 
-/// A run, resolved.
 struct Run<'a> {
     args: &'a ExtractArgs,
     context: &'a Context<'a>,
@@ -75,10 +72,6 @@ struct Run<'a> {
     key: Hash,
 }
 
-/// Answers, judges, extracts.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> {
     let run = Run::resolve(args, context)?;
     let rollouts = run.rollouts();
@@ -86,7 +79,7 @@ pub(super) fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<Outcome> 
     let Some(mut rows) = run.answer(&rollouts)? else {
         let text = format!("stopped; the same command goes on: {}", run.dir.path().display());
         let json = json!({ "run": run.dir.path(), "complete": false });
-        return Ok(Outcome { interrupted: true, ..Outcome::new(text, json) });
+        return Ok(Outcome::interrupted(text, json));
     };
     let judge = run.judge(&rollouts, &mut rows)?;
     let sides = rows.each_ref().map(|rows| SideReport::new(rows));
@@ -198,7 +191,6 @@ impl<'a> Run<'a> {
         Ok(judge.name().to_owned())
     }
 
-    /// A line about each side.
     fn summary(&self, sides: &[SideReport; 2]) -> String {
         let number =
             |value: Option<(f64, f64)>| value.map_or("-".into(), |(mean, std)| format!("{mean:.1} ± {std:.1}"));

@@ -31,10 +31,7 @@ pub fn of_share(out: &Path, piece: &str, source: &JudgeSource) -> (PathBuf, Judg
     (out.join(SHARES).join(piece), judge)
 }
 
-/// Opens the judge of a run whose files lie in `folder`, for answers that are scored by a trait's rubric and for coherence.
-///
-/// # Errors
-/// Files and models that cannot be read.
+/// Opens the judge for one thread of a run whose files lie in `folder`.
 pub fn open<'a>(
     source: &JudgeSource,
     rubrics: &Rubrics,
@@ -42,26 +39,9 @@ pub fn open<'a>(
     context: &'a Context<'_>,
     runtime: &'a dyn Runtime,
 ) -> Result<Box<dyn Judge + 'a>> {
-    call(source, rubrics, false, folder, context, runtime)
-}
-
-/// Opens the judge for one thread of a run whose files lie in `folder`; `rubrics` are those of the traits that it will be asked
-/// about, `facts` says whether it will be asked about facts.
-///
-/// # Errors
-/// Files and models that cannot be read.
-pub fn call<'a>(
-    source: &JudgeSource,
-    rubrics: &Rubrics,
-    facts: bool,
-    folder: &'a Path,
-    context: &'a Context<'_>,
-    runtime: &'a dyn Runtime,
-) -> Result<Box<dyn Judge + 'a>> {
     let shown = RefCell::new(JudgeConsole { console: context.console, bar: None, done: 0, warned: None });
     let judge = source.call(Call {
         rubrics: rubrics.clone(),
-        facts,
         folder,
         key: context.judge_key.clone(),
         device: device_kind(&runtime.device()),
@@ -102,7 +82,6 @@ impl Judge for WatchedJudge<'_> {
     }
 }
 
-/// A judge's events on the console.
 struct JudgeConsole<'a> {
     console: &'a dyn Console,
     bar: Option<Box<dyn Bar>>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
 use super::super::{Context, Outcome};
@@ -13,14 +13,8 @@ use crate::text::{Message, Tokenizer};
 use crate::{Error, Result};
 
 /// Look at a model without loading it
-#[derive(Debug, Args)]
-pub struct ModelVerbArgs {
-    #[command(subcommand)]
-    verb: ModelVerb,
-}
-
 #[derive(Debug, Subcommand)]
-enum ModelVerb {
+pub enum ModelVerb {
     /// Show what a model folder or GGUF file is, and what would be refused
     ///
     /// Architecture, sizes, parameters, dtypes, tokenizer and the chat template rendered once. Everything that would be refused is
@@ -33,12 +27,8 @@ enum ModelVerb {
     },
 }
 
-/// Shows.
-///
-/// # Errors
-/// No such model; a model that would be refused, after it was shown.
-pub fn run(args: &ModelVerbArgs, context: &Context<'_>) -> Result<Outcome> {
-    let ModelVerb::Show { model } = &args.verb;
+pub fn run(verb: &ModelVerb, context: &Context<'_>) -> Result<Outcome> {
+    let ModelVerb::Show { model } = verb;
     let folder = ModelFolder::find(model, context)?;
     let seen = Seen::of(&folder.path);
     let outcome = Outcome::new(seen.text(&folder), seen.json(&folder));
@@ -99,7 +89,6 @@ impl Seen {
         self.dtypes.values().map(|(_, values)| values).sum()
     }
 
-    /// Ids that end an answer, with their texts.
     fn ends(&self) -> Vec<(u32, String)> {
         let of = |tokenizer: &Tokenizer| {
             let text = |id: &u32| (*id, String::from_utf8_lossy(&tokenizer.token_bytes(*id)).into_owned());

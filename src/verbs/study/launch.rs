@@ -82,9 +82,6 @@ pub struct SlurmSettings {
 
 impl SlurmSettings {
     /// These settings, after a command's flags.
-    ///
-    /// # Errors
-    /// Values that would change the meaning of a job script.
     pub fn with(self, flags: Self) -> Result<Self> {
         let or = |flags: Vec<String>, own: Vec<String>| if flags.is_empty() { own } else { flags };
         let settings = Self {
@@ -124,7 +121,6 @@ impl SlurmSettings {
         Ok(())
     }
 
-    /// Keys that hold one word.
     fn words(&self) -> Vec<(&'static str, &str)> {
         let words = [
             ("partition", &self.partition),
@@ -136,7 +132,6 @@ impl SlurmSettings {
         words.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?))).collect()
     }
 
-    /// As options of sbatch, one for each line.
     pub fn options(&self) -> Vec<String> {
         let option = |(key, value): (&str, &str)| match key {
             "gpus" => format!("--gres=gpu:{value}"),
@@ -161,7 +156,6 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> 
     }))
 }
 
-/// Lines, in a list or in one text.
 fn lines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected lines")]

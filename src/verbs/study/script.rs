@@ -7,31 +7,20 @@ use crate::{Error, Result};
 /// `assets/slurm/job.sh` says what a job does; only what differs is filled in.
 const TEMPLATE: &str = include_str!("../../../assets/slurm/job.sh");
 
-/// A job.
 pub(super) struct Script<'a> {
-    /// Its name in the queue.
     pub name: String,
-    /// Working directory of the job.
     pub folder: PathBuf,
     /// Where its output goes; `%j`, `%A` and `%a` stand for numbers of jobs and tasks, `%%` for a percent sign.
     pub log: String,
-    /// Options of sbatch, a line for each.
     pub options: Vec<String>,
-    /// Lines before the work.
     pub setup: &'a [String],
     /// The study's tasks of each array task; none where one job does everything.
     pub shares: Option<&'a [Vec<String>]>,
-    /// Tasks at the same time, at most.
     pub at_once: Option<u32>,
-    /// The program and its words.
     pub command: Vec<String>,
 }
 
 impl Script<'_> {
-    /// The script.
-    ///
-    /// # Errors
-    /// Paths that sbatch cannot take.
     pub fn text(&self) -> Result<String> {
         let mut options = vec![
             format!("--job-name={}", self.name),
@@ -70,8 +59,8 @@ impl Script<'_> {
     }
 }
 
-/// A word of a shell command.
-pub(super) fn quoted(word: &str) -> String {
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:+,@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

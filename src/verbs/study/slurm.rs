@@ -30,7 +30,6 @@ pub(super) struct Jobs {
     jobs: Vec<Job>,
 }
 
-/// One job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Job {
     /// `prepare`, `arms` or `collect`.
@@ -41,7 +40,6 @@ struct Job {
     shares: Vec<Vec<String>>,
 }
 
-/// What Slurm says of a task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Queued {
     /// Number of the job and, in an array, of the task: `13_2`.
@@ -52,10 +50,6 @@ pub(super) struct Queued {
     pub why: String,
 }
 
-/// Writes the job scripts of a study and submits them.
-///
-/// # Errors
-/// Settings that no script can carry; jobs of the study that are still in the queue; `sbatch` missing or refusing.
 pub(super) fn launch(
     study: &Requested<'_>,
     settings: SlurmSettings,
@@ -212,9 +206,6 @@ fn asked(program: &str, words: &[String]) -> io::Result<Output> {
 
 impl Jobs {
     /// The jobs that a study was last submitted as, if it was.
-    ///
-    /// # Errors
-    /// A file that names no jobs.
     pub fn read(out: &Path) -> Result<Option<Self>> {
         let path = out.join("slurm/jobs.json");
         match std::fs::read(&path) {
@@ -224,7 +215,6 @@ impl Jobs {
         }
     }
 
-    /// Takes back what was submitted.
     fn cancel(&self) {
         let ids: Vec<String> = self.jobs.iter().map(|job| job.id.clone()).collect();
         if !ids.is_empty() {
@@ -262,7 +252,6 @@ impl Jobs {
         Some((number, log))
     }
 
-    /// The number of the job that writes the report.
     pub fn collect(&self) -> Option<&str> {
         self.jobs.last().map(|job| job.id.as_str())
     }

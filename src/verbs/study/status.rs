@@ -33,10 +33,6 @@ struct Row {
     log: Option<PathBuf>,
 }
 
-/// Reads the study's folder.
-///
-/// # Errors
-/// A folder that holds no study.
 pub fn run(args: &StatusArgs) -> Result<Outcome> {
     let out = &args.out;
     let reports = status(out)?;
@@ -117,7 +113,6 @@ impl Queued {
     }
 }
 
-/// The last line of a log that says something.
 fn last_line(path: &Path) -> Option<String> {
     const TAIL: u64 = 8192;
     let mut file = File::open(path).ok()?;

@@ -14,8 +14,6 @@ const SECOND: &str = "second";
 /// The judges of a study, and the folders of their files.
 pub(super) struct StudyJudges {
     rubrics: Rubrics,
-    /// Whether answers about facts are judged.
-    facts: bool,
     first: JudgeSlot,
     second: Option<JudgeSlot>,
 }
@@ -27,12 +25,8 @@ struct JudgeSlot {
 }
 
 impl StudyJudges {
-    /// The judges of a study in the folder `out`.
-    ///
-    /// # Errors
-    /// Traits that cannot be read.
     pub fn of(config: &StudyConfig, out: &Path) -> Result<Self> {
-        let mut rubrics = Rubrics::default();
+        let mut rubrics = Rubrics::default().with_facts(config.facts.is_some());
         for source in config.traits() {
             let trait_ = source.load()?;
             rubrics = rubrics.with(&trait_.name, &trait_.eval.eval_prompt);
@@ -40,7 +34,6 @@ impl StudyJudges {
         let second = config.audit.as_ref().and_then(|audit| audit.second_judge.clone());
         Ok(Self {
             rubrics,
-            facts: config.facts.is_some(),
             first: JudgeSlot { folder: out.to_owned(), source: config.judge.clone() },
             second: second.map(|source| JudgeSlot { folder: out.join(SECOND), source }),
         })
@@ -52,38 +45,31 @@ impl StudyJudges {
             let (folder, source) = judges::of_share(&slot.folder, task, &slot.source);
             JudgeSlot { folder, source }
         };
-        Self { rubrics: self.rubrics, facts: self.facts, first: apart(self.first), second: self.second.map(apart) }
+        Self { first: apart(self.first), second: self.second.map(apart), ..self }
     }
 
-    /// Says before long work which API keys are missing.
     pub fn mention_keys(&self, context: &Context<'_>) {
         self.slots().for_each(|slot| judges::mention_key(&slot.source, context));
     }
 
     /// Takes in the answers that shards have paid for.
-    ///
-    /// # Errors
-    /// Files of answers that cannot be read or written.
     pub fn gather(&self) -> Result<()> {
         self.slots().try_for_each(|slot| slot.source.gather(&slot.folder, &slot.folder.join(judges::SHARES)))
     }
 
-    /// Calls one of them.
-    ///
-    /// # Errors
-    /// Files and models that cannot be read.
     pub fn call<'a>(
         &'a self,
         role: JudgeRole,
         context: &'a Context<'_>,
         runtime: &'a dyn Runtime,
     ) -> Result<Box<dyn Judge + 'a>> {
-        let (slot, facts) = match role {
-            JudgeRole::First => (&self.first, self.facts),
+        let second = || self.second.as_ref().expect("an audit asks a second judge that it has");
+        let (slot, rubrics) = match role {
+            JudgeRole::First => (&self.first, self.rubrics.clone()),
             // Asked for traits alone.
-            JudgeRole::Second => (self.second.as_ref().expect("an audit asks a second judge that it has"), false),
+            JudgeRole::Second => (second(), self.rubrics.clone().with_facts(false)),
         };
-        judges::call(&slot.source, &self.rubrics, facts, &slot.folder, context, runtime)
+        judges::open(&slot.source, &rubrics, &slot.folder, context, runtime)
     }
 
     fn slots(&self) -> impl Iterator<Item = &JudgeSlot> {

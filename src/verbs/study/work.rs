@@ -11,7 +11,6 @@ use crate::report::Table;
 use crate::study::{self, Event, StudyReport};
 use crate::verbs::{Context, Outcome};
 
-/// Does the whole study, or only these tasks of it.
 pub(super) fn work(study: &Requested<'_>, only: &[String], context: &Context<'_>) -> Result<Outcome> {
     let Requested { kind, config, out, .. } = study;
     kind.check(config)?;

@@ -6,7 +6,6 @@ use crate::train::{Event, GradientReport, Proof, RecomputeReport};
 use crate::verbs::Console;
 use crate::verbs::run::Progress;
 
-/// Shows an event of the trainer.
 pub fn show(event: &Event, log: &TrainingLog, console: &dyn Console, progress: &mut Progress<'_>) {
     match event {
         Event::Damaged(what) => console.warn(what),
@@ -48,7 +47,6 @@ fn say_refreshed(report: &RecomputeReport, console: &dyn Console) {
     console.say(&format!("step {}: {what} a vector of mean cosine {mean:.4} with the first", report.step));
 }
 
-/// A steered run shows that it is one.
 fn say_proof(proofs: &[Proof], console: &dyn Console) {
     const SHOWN: usize = 3;
     let said = |p: &Proof| match p.op {

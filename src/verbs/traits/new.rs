@@ -19,7 +19,7 @@ use crate::{Error, Result};
 #[command(
     after_help = "Example:\n  trimtab trait new stubborn --out my-traits --antonym flexible \\\n      --description \"Holds on to its first answer whatever the user brings forward, and takes new evidence for an attack.\""
 )]
-pub(super) struct NewArgs {
+pub struct NewArgs {
     /// The trait, an adjective: You are a NAME assistant
     #[arg(value_parser = plain_name)]
     name: String,
@@ -51,10 +51,6 @@ fn plain_name(name: &str) -> std::result::Result<String, String> {
     plain.then(|| persona::stem_of(name).to_owned()).ok_or_else(|| "letters, digits, - and _ only".to_owned())
 }
 
-/// Writes a trait.
-///
-/// # Errors
-/// A trait of that name, a server that cannot be asked, a model that does not write a sound trait.
 pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Outcome> {
     let NewArgs { name, description, out, questions, antonym, writer, tries, overwrite } = args;
     paths::folder("--out", out)?;

@@ -37,7 +37,6 @@ pub struct CompareArgs {
     reading: ReadingArgs,
 }
 
-/// A vector with its name in tables.
 struct Named {
     name: String,
     vector: PersonaVector,
@@ -64,10 +63,6 @@ fn norms_figure(named: &[Named]) -> Figure {
     Figure::new("norms", title, "", Plot::Lines(lines))
 }
 
-/// Compares.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run(args: &CompareArgs, context: &Context<'_>) -> Result<Outcome> {
     let CompareArgs { files, position, figure, reading } = args;
     figure.as_ref().map_or(Ok(()), |path| paths::writable("--figure", path))?;
@@ -102,7 +97,6 @@ pub(super) fn run(args: &CompareArgs, context: &Context<'_>) -> Result<Outcome> 
     Ok(Outcome::new(text.trim_end(), json))
 }
 
-/// Reads the vectors, all of one shape.
 fn gather(files: &[PathBuf], positions: &[Position], reading: &Reading, context: &Context<'_>) -> Result<Vec<Named>> {
     let mut read_files = Vec::new();
     for path in files {
@@ -151,7 +145,6 @@ fn norms(vector: &PersonaVector) -> Vec<f64> {
     (0..=vector.layers()).map(|row| f64::from(vector.norm(Layer(row)))).collect()
 }
 
-/// Cosines of all with all, and the norms.
 fn matrix(named: &[Named], layer: Layer) -> Table {
     let names = named.iter().map(|n| n.name.as_str());
     let mut table = Table::new(std::iter::once("").chain(names).chain(["norm"]));

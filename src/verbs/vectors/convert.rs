@@ -39,10 +39,6 @@ pub struct ConvertArgs {
     reading: ReadingArgs,
 }
 
-/// Converts.
-///
-/// # Errors
-/// As [`super::run`].
 pub(super) fn run(args: &ConvertArgs, context: &Context<'_>) -> Result<Outcome> {
     let ConvertArgs { files, position, layers, trait_name, reading } = args;
     let (out, inputs) = files.split_last().expect("clap asks for two");

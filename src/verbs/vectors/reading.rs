@@ -49,7 +49,6 @@ pub struct ReadingArgs {
 }
 
 impl ReadingArgs {
-    /// The flags as the readers take them.
     pub fn reading(&self) -> Reading {
         let &Self { last_row, gguf_from, layer, blocks, first_row } = self;
         Reading { last_row, gguf_from, layer, blocks, first_row: first_row.map(usize::from) }
@@ -57,9 +56,6 @@ impl ReadingArgs {
 }
 
 /// Reads a file; what is odd about it but harmless goes to the console, and comes back.
-///
-/// # Errors
-/// A file that cannot be read or is none of vectors.
 pub fn read(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<(VectorFile, Vec<String>)> {
     paths::file("FILE", path)?;
     let (file, warnings) = VectorFile::read_as(path, reading)?;
@@ -67,7 +63,6 @@ pub fn read(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<(Ve
     Ok((file, warnings))
 }
 
-/// What a row of a file is, in words.
 pub fn place(row: usize) -> String {
     if row == 0 { "row 0 (embedding)".to_owned() } else { Layer(row).to_string() }
 }

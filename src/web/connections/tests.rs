@@ -48,7 +48,6 @@ impl Server {
         Self { address, open, stop: Some(stop), serving: Some(serving), runtime }
     }
 
-    /// A connection over which this was sent.
     fn send(&self, words: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
@@ -64,7 +63,6 @@ impl Server {
     }
 }
 
-/// Everything that comes until the server hangs up.
 fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).map_or_else(|e| e.to_string(), |_| text)

@@ -3,7 +3,7 @@
 const KEY = "trimtab-key";
 const listeners = new Set();
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, body) {
     super(body?.error?.message ?? `the server answered ${status}`);
     Object.assign(this, { status, code: body?.error?.code, param: body?.error?.param });
@@ -43,7 +43,6 @@ const posted = (body, signal) => ({
 });
 
 export const getJson = async (path, signal) => (await ask(path, { signal })).json();
-export const getText = async (path, signal) => (await ask(path, { signal })).text();
 export const postJson = async (path, body, signal) => (await ask(path, posted(body, signal))).json();
 export const remove = async (path, signal) => (await ask(path, { method: "DELETE", signal })).json();
 

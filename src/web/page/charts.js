@@ -5,7 +5,7 @@ import { h, s, put, save } from "./dom.js";
 const COLOURS = 8;
 
 // Round steps for an axis from `low` to `high`.
-export function ticks(low, high, about) {
+function ticks(low, high, about) {
   const raw = (high - low) / about;
   if (!(raw > 0)) return [low];
   const ten = 10 ** Math.floor(Math.log10(raw));
@@ -219,7 +219,7 @@ export function spark(values, label) {
 export function cosineTable(names, cosines) {
   const cell = (c) => {
     const td = h("td.cosine", null, c === null ? "–" : c.toFixed(2).replace("-", "−"));
-    if (c !== null) td.style.setProperty("background-color", `rgba(var(${c < 0 ? "--along" : "--against"}), ${(Math.abs(c) * 0.42).toFixed(3)})`);
+    if (c !== null) td.style.setProperty("background-color", `rgb(var(${c < 0 ? "--along" : "--against"}) / ${(Math.abs(c) * 0.42).toFixed(3)})`);
     return td;
   };
   return h(

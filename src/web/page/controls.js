@@ -28,11 +28,12 @@ export function complete(steer, model) {
 }
 
 // Middle to late layers hold most traits; the vector's norm says whether this one holds anything.
-function start(model, vector) {
+export function usualLayer(model, { norms }) {
   const middle = Math.max(1, Math.round(0.6 * model.layers));
-  const layer = vector.norms[middle - 1] > 0 ? middle : vector.norms.findIndex((norm) => norm > 0) + 1;
-  return { coef: 0, layer, positions: "response", op: "add" };
+  return norms[middle - 1] > 0 ? middle : norms.findIndex((norm) => norm > 0) + 1;
 }
+
+const start = (model, vector) => ({ coef: 0, layer: usualLayer(model, vector), positions: "response", op: "add" });
 
 // What a column asks the server for.
 export function steering(column) {

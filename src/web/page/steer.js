@@ -1,7 +1,7 @@
 // A conversation with one or two columns that answer the same words under different steering, from one batch and one seed.
 
 import { h, put, error } from "./dom.js";
-import { COLUMNS, fresh, complete, controls, steering, summary } from "./controls.js";
+import { COLUMNS, fresh, complete, controls, steering, summary, usualLayer } from "./controls.js";
 import * as see from "./see.js";
 import { curl, python, command } from "./commands.js";
 
@@ -296,11 +296,8 @@ export function mount(root, { api, state }) {
     Object.assign(steer.see, { vector: name || null, on: Boolean(name) });
     pick.value = name ?? "";
     if (name) {
-      const { norms } = model.data.find((vector) => vector.name === name);
-      if (!(norms[steer.see.layer - 1] > 0)) {
-        const middle = Math.max(1, Math.round(0.6 * model.layers));
-        steer.see.layer = norms[middle - 1] > 0 ? middle : norms.findIndex((norm) => norm > 0) + 1;
-      }
+      const vector = model.data.find((vector) => vector.name === name);
+      if (!(vector.norms[steer.see.layer - 1] > 0)) steer.see.layer = usualLayer(model, vector);
     }
     repaint();
     if (!name) return;

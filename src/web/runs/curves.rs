@@ -9,19 +9,14 @@ use crate::train::StepReport;
 
 /// Points of one curve; of more, each stands for the mean of its stretch.
 const POINTS_MAX: usize = 500;
-/// Finetunes whose curves are shown.
 const FITS_MAX: usize = 64;
 /// Folders between a run and a finetune of it.
 const DEPTH_MAX: usize = 3;
 
-/// One figure: curves over the same quantity.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Chart {
-    /// For programs: `loss`.
     pub key: &'static str,
-    /// For people.
     pub title: &'static str,
-    /// What the horizontal axis is.
     pub x: &'static str,
     /// What the vertical axis is, with its unit.
     pub y: &'static str,
@@ -29,12 +24,10 @@ pub struct Chart {
     pub series: Vec<Series>,
 }
 
-/// A curve.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Series {
     /// The finetune's folder below the run; empty if it is the run itself.
     pub name: String,
-    /// Step and value.
     pub points: Vec<(f64, f64)>,
 }
 

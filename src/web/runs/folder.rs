@@ -10,14 +10,11 @@ use crate::{At, Result, ensure};
 
 /// Folders between `--runs` and a run.
 const DEPTH_MAX: usize = 6;
-/// Folders that a search looks into.
 const FOLDERS_MAX: usize = 20_000;
-/// Runs that a search finds.
 const RUNS_MAX: usize = 1000;
 /// Bytes of a file that is read whole.
 pub const FILE_MAX: u64 = 64 << 20;
 
-/// A folder of runs.
 #[derive(Debug, Clone)]
 pub struct RunsFolder {
     root: PathBuf,
@@ -28,27 +25,20 @@ pub struct RunsFolder {
 pub struct RunPlace {
     /// `extract/harbor/evil`.
     pub id: String,
-    /// The folder.
     pub path: PathBuf,
 }
 
 impl RunsFolder {
-    /// The folder of that name.
-    ///
-    /// # Errors
-    /// If there is none.
     pub fn open(path: &Path) -> Result<Self> {
         let root = path.canonicalize().at(path)?;
         ensure!(root.is_dir(), "{}: not a folder", path.display());
         Ok(Self { root })
     }
 
-    /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.root
     }
 
-    /// The run of that id, if there is one.
     pub fn run(&self, id: &str) -> Option<RunPlace> {
         let parts: Vec<&str> = id.split('/').collect();
         let strange = |c: char| c == '\\' || c == '\0' || (cfg!(windows) && c == ':');
@@ -109,7 +99,6 @@ fn is_run(folder: &Path) -> bool {
     is_file(&folder.join("run.toml"))
 }
 
-/// Whether there is a file, and no link or pipe, in this place.
 pub fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| data.is_file())
 }
@@ -129,7 +118,6 @@ pub fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The same as text.
 pub fn read_text(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&read(path)?).into_owned())
 }

@@ -7,47 +7,45 @@ use toml::{Table, Value};
 
 use super::folder::{RunPlace, read_text};
 use super::paths::without_folders;
+use crate::verbs::study::quoted;
 
-/// Which command made a run's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RunKind {
     /// `study facts`, or `demo`, which is the same on the embedded model.
     #[serde(rename = "study facts")]
     StudyFacts,
-    /// `study audit`.
     #[serde(rename = "study audit")]
     StudyAudit,
     /// `study run`, `benign` or `shift`, whose configurations look alike.
-    #[serde(rename = "study")]
     Study,
-    /// `extract`.
-    #[serde(rename = "extract")]
     Extract,
-    /// `layers`.
-    #[serde(rename = "layers")]
     Layers,
-    /// `train`.
-    #[serde(rename = "train")]
     Train,
-    /// `eval`.
-    #[serde(rename = "eval")]
     Eval,
-    /// `monitor`.
-    #[serde(rename = "monitor")]
     Monitor,
-    /// `screen`.
-    #[serde(rename = "screen")]
     Screen,
-    /// `judge rescore`.
     #[serde(rename = "judge rescore")]
     Rescore,
-    /// Any other.
     #[serde(rename = "run")]
     Other,
 }
 
+/// Keys by which `run.toml` tells its command; the first that fits counts.
+const KEYS: &[(RunKind, &[&str])] = &[
+    (RunKind::StudyAudit, &["measure", "arms", "audit"]),
+    (RunKind::StudyFacts, &["measure", "arms", "facts"]),
+    (RunKind::Study, &["measure", "arms"]),
+    (RunKind::Extract, &["answers", "vector"]),
+    (RunKind::Layers, &["layers", "coefs", "split"]),
+    (RunKind::Train, &["training_file"]),
+    (RunKind::Eval, &["steering", "task"]),
+    (RunKind::Monitor, &["conditions", "subject"]),
+    (RunKind::Screen, &["choices", "data"]),
+    (RunKind::Rescore, &["run", "judge", "trait"]),
+];
+
 impl RunKind {
-    /// Whether the folder is a study's.
     pub fn is_study(self) -> bool {
         matches!(self, Self::Study | Self::StudyFacts | Self::StudyAudit)
     }
@@ -67,42 +65,15 @@ impl RunKind {
 /// `run.toml`, read.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
-    /// Which command it is of.
     pub kind: RunKind,
-    /// All of it.
     pub table: Table,
 }
 
 impl RunConfig {
-    /// Reads a run's configuration.
     pub fn read(run: &Path) -> Option<Self> {
         let table: Table = read_text(&run.join("run.toml"))?.parse().ok()?;
-        let has = |keys: &[&str]| keys.iter().all(|key| table.contains_key(*key));
-        let kind = if has(&["measure", "arms"]) {
-            if has(&["audit"]) {
-                RunKind::StudyAudit
-            } else if has(&["facts"]) {
-                RunKind::StudyFacts
-            } else {
-                RunKind::Study
-            }
-        } else if has(&["answers", "vector"]) {
-            RunKind::Extract
-        } else if has(&["layers", "coefs", "split"]) {
-            RunKind::Layers
-        } else if has(&["training_file"]) {
-            RunKind::Train
-        } else if has(&["steering", "task"]) {
-            RunKind::Eval
-        } else if has(&["conditions", "subject"]) {
-            RunKind::Monitor
-        } else if has(&["choices", "data"]) {
-            RunKind::Screen
-        } else if has(&["run", "judge", "trait"]) {
-            RunKind::Rescore
-        } else {
-            RunKind::Other
-        };
+        let fits = |(_, keys): &&(RunKind, &[&str])| keys.iter().all(|key| table.contains_key(*key));
+        let kind = KEYS.iter().find(fits).map_or(RunKind::Other, |(kind, _)| *kind);
         Some(Self { kind, table })
     }
 
@@ -132,13 +103,11 @@ impl RunConfig {
         })
     }
 
-    /// The trait's name, if there is one.
     pub fn trait_name(&self) -> Option<&str> {
         let place = |path: &[&str]| self.text(path);
         place(&["answers", "trait"]).or_else(|| place(&["trait"])).or_else(|| place(&["trait", "name"]))
     }
 
-    /// Answers that are to be given in all.
     pub fn answers(&self) -> Option<u64> {
         match self.kind {
             RunKind::Extract => {
@@ -221,16 +190,6 @@ impl RunConfig {
         let columns = head.lines().next()?.split(',');
         let mut scores = columns.filter_map(|column| column.strip_suffix("_low"));
         scores.find(|name| *name != "coherence").map(quoted)
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=@,:".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -30,7 +30,6 @@ pub use presets::Preset;
 /// For so long a list is as good as new: many may look at it.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The runs below a folder.
 #[derive(Debug)]
 pub struct Runs {
     folder: RunsFolder,
@@ -40,24 +39,16 @@ pub struct Runs {
 
 /// Vectors that a run of `extract` has made.
 pub struct MadeVectors {
-    /// The run.
     pub run: String,
-    /// The trait's name.
     pub trait_name: String,
-    /// Their file.
     pub file: PathBuf,
 }
 
 impl Runs {
-    /// The runs below this folder.
-    ///
-    /// # Errors
-    /// If there is no such folder.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self { folder: RunsFolder::open(path)?, watch: Watch::default(), listed: Mutex::new(None) })
     }
 
-    /// The folder, for runs that are made in it.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -107,35 +98,29 @@ impl Runs {
         Some(paths::cleaned(details))
     }
 
-    /// The curves of a run's finetunes.
     pub fn curves(&self, id: &str) -> Option<Value> {
         let (run, _) = self.run(id)?;
         let (charts, finetunes) = curves::charts(&run.path);
         Some(json!({ "object": "list", "run": id, "finetunes": finetunes, "data": charts }))
     }
 
-    /// The table of a finished study.
     pub fn table(&self, id: &str) -> Option<Value> {
         Some(results::table(&results::study(&self.folder.run(id)?.path)?))
     }
 
-    /// The figures of a finished study.
     pub fn figures(&self, id: &str) -> Option<Value> {
         Some(results::figures(&results::study(&self.folder.run(id)?.path)?))
     }
 
-    /// The page of a finished run.
     pub fn report(&self, id: &str) -> Option<String> {
         let run = self.folder.run(id)?;
         Some(without_folders(&read_text(&run.path.join("report.html"))?))
     }
 
-    /// What `layers` runs say of these vectors.
     pub fn presets(&self, vectors: &VectorSet) -> Vec<Preset> {
         self.configs().flat_map(|(run, config)| presets::of_run(&run, &config, vectors)).collect()
     }
 
-    /// The vectors of finished `extract` runs.
     pub fn vectors(&self) -> Vec<MadeVectors> {
         let made = |(run, config): (RunPlace, RunConfig)| {
             let trait_name = config.trait_name().filter(|_| config.kind == RunKind::Extract)?.to_owned();

@@ -10,16 +10,11 @@ use crate::record::Hash;
 use crate::session::VectorSet;
 use crate::vector::VectorFile;
 
-/// What a run of `layers` says of a vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preset {
-    /// The vector's name in requests.
     pub vector: String,
-    /// The layer that was chosen.
     pub layer: u64,
-    /// The rule that chose it.
     pub rule: &'static str,
-    /// The coefficient at which it was chosen.
     pub coef: f64,
     /// That as a share of the residual stream's mean norm.
     pub residual_fraction: Option<f64>,
@@ -27,9 +22,7 @@ pub struct Preset {
     pub coherent_to: Option<f64>,
     /// The smallest coefficient at which it was not coherent any more.
     pub incoherent_from: Option<f64>,
-    /// Which tokens were steered.
     pub positions: String,
-    /// The run.
     pub run: String,
 }
 

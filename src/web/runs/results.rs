@@ -31,7 +31,6 @@ pub fn table(study: &Study) -> Value {
     }))
 }
 
-/// The figures as SVG documents.
 pub fn figures(study: &Study) -> Value {
     let figure = |figure: &Figure| json!({ "file": figure.file, "title": figure.title, "caption": figure.caption, "svg": figure.svg(Look::Fixed) });
     json!({ "object": "list", "data": study.figures.iter().map(figure).collect::<Vec<_>>() })

@@ -18,7 +18,6 @@ use crate::study::{self, State, TaskReport};
 /// Where locks say nothing, a run whose files were written within so many seconds is taken to be at work.
 const RECENT: f64 = 600.0;
 
-/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
@@ -26,7 +25,6 @@ pub enum RunState {
     Running,
     /// It was begun, and no process is at work in it.
     Interrupted,
-    /// It is finished.
     Done,
     /// A part of it ended in an error, and no process is at work in it.
     Failed,
@@ -34,35 +32,24 @@ pub enum RunState {
     Unknown,
 }
 
-/// What a list shows of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunStatus {
-    /// Its name below `--runs`.
     pub id: String,
-    /// The command that it is of.
     pub kind: RunKind,
-    /// The model's name.
     pub model: Option<String>,
-    /// The trait's name.
     #[serde(rename = "trait")]
     pub trait_name: Option<String>,
-    /// The command that goes on with it.
     pub command: String,
-    /// What is being done.
     pub stage: Option<String>,
     /// How far it is, 0 to 1.
     pub progress: Option<f64>,
-    /// Its state.
     pub state: RunState,
     /// When it was begun, in seconds since 1970.
     pub started: Option<u64>,
     /// When something was written to it last.
     pub updated: Option<u64>,
-    /// How long it will take at the speed so far.
     pub seconds_left: Option<u64>,
-    /// Whether it has a page to show.
     pub has_report: bool,
-    /// Whether it has a table and figures.
     pub has_results: bool,
 }
 
@@ -74,7 +61,6 @@ pub struct Watch {
     counted: Mutex<HashMap<PathBuf, (u64, u64, u64)>>,
 }
 
-/// Stage, share of the work, state of its parts.
 #[derive(Default)]
 struct Extent {
     stage: Option<String>,
@@ -85,7 +71,6 @@ struct Extent {
 }
 
 impl Watch {
-    /// Reads how far a run is.
     pub fn status(&self, run: &RunPlace, config: &RunConfig) -> RunStatus {
         let path = &run.path;
         let extent = if config.kind.is_study() { of_study(path) } else { self.of_files(path, config) };
@@ -237,7 +222,6 @@ fn of_study(path: &Path) -> Extent {
     }
 }
 
-/// How often words stand in a file.
 fn occurrences(path: &Path, words: &[u8]) -> Option<u64> {
     let mut file = BufReader::new(File::open(path).ok()?);
     let (mut piece, mut kept, mut count) = (vec![0; 1 << 20], Vec::new(), 0);
@@ -259,7 +243,6 @@ fn steps_of(path: &Path) -> Option<u64> {
     lock["notes"]["steps"].as_str()?.parse().ok()
 }
 
-/// The last whole row of a JSONL file.
 pub fn last_row(path: &Path) -> Option<serde_json::Value> {
     read_text(path)?.lines().rev().find_map(|line| serde_json::from_str(line).ok())
 }

@@ -54,15 +54,7 @@ fn a_judge_on_this_machine_is_called_by_its_settings_and_loaded_once() {
             })
         };
         let (rubrics, tell) = (rubrics(), Box::new(|_: &JudgeEvent<'_>| {}));
-        let call = Call {
-            rubrics,
-            facts: false,
-            folder: dir.path(),
-            key: None,
-            tell,
-            device: "cpu".into(),
-            open: Box::new(open),
-        };
+        let call = Call { rubrics, folder: dir.path(), key: None, tell, device: "cpu".into(), open: Box::new(open) };
         let mut judge = source.call(call).unwrap();
         (judge.name().to_owned(), judge.judge(&evil(), &shown).unwrap())
     };
