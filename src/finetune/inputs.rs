@@ -13,7 +13,7 @@ use crate::language_model::Finished;
 use crate::model::peft::{Adapter, AdapterConfig, Targets};
 use crate::model::{AdapterFolder, ModelConfig};
 use crate::persona::{Border, Filter, keep, read_rows};
-use crate::text::{Tokenizer, chosen};
+use crate::text::{Tokenizer, chosen_in_order};
 use crate::vector::{Layer, VectorFile, key};
 use crate::{Error, Result};
 
@@ -152,8 +152,7 @@ pub fn recompute_texts(
 ) -> Result<[Vec<Finished>; 2]> {
     let kept = keep(rows[0], rows[1], filter)?;
     let side = |side: usize, kept: &[usize]| -> Result<Vec<Finished>> {
-        let mut taken = chosen(kept.len(), most, seeds.sampling, "recompute");
-        taken.sort_unstable();
+        let taken = chosen_in_order(kept.len(), most, seeds.sampling, "recompute");
         let texts = taken.into_iter().map(|i| {
             let row = &rows[side][kept[i]];
             row.finished(tokenizer, Border::Separate).map_err(|e: Error| e.at(place(side, row)))

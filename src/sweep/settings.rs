@@ -34,7 +34,6 @@ impl Split {
         }
     }
 
-    /// The other set.
     pub(super) fn other(self) -> Self {
         match self {
             Self::Extract => Self::Eval,

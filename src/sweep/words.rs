@@ -12,7 +12,6 @@ pub fn verdict(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
     choices.chain(range_sentence(report)).chain(left_out(inputs, report)).collect()
 }
 
-/// A choice in a sentence.
 fn choice_sentence(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, report: &LayersReport) -> String {
     let config = inputs.config;
     let name = match rule {
@@ -34,7 +33,6 @@ fn choice_sentence(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, rep
     said + "."
 }
 
-/// The range in a sentence.
 fn range_sentence(report: &LayersReport) -> Option<String> {
     let range = report.range.as_ref()?;
     let share = |coef: f64| report.share(range.layer, coef);

@@ -236,7 +236,6 @@ mod tests {
     use super::*;
     use crate::fakes::{EchoModel, WordJudge};
     use crate::language_model::Prompt;
-    use crate::vector::Layer;
     use crate::vector::math::projection;
 
     fn rules() -> MonitorRules {
@@ -246,12 +245,7 @@ mod tests {
             trait_name: "bold".into(),
             questions: vec!["Why?".into(), "How so?".into(), "When, and REFUSE?".into()],
             conditions,
-            probe: Probe {
-                column: "p".into(),
-                metric: Metric::PromptLast,
-                layer: Layer(2),
-                vector: vec![1.0, -2.0, 0.5, 3.0, 1.5],
-            },
+            probe: Probe { column: "p".into(), ..Probe::made_up(Metric::PromptLast, 2) },
             sampling: Sampling { temperature: 1.0, rollouts: 2, ..Sampling::greedy(8) },
             subject: Hash::of("echo"),
             judge: Hash::of("word"),

@@ -131,7 +131,6 @@ fn picture(file: &str, x: &str, values: &Values, reference: Vec<f64>, thresholds
     Figure::new(file, &title, &caption, Plot::Histogram(Histogram { x: x.into(), shapes, thresholds }))
 }
 
-/// The scores as a table.
 pub(super) fn scores(summary: &Summary) -> Table {
     Table::of(
         &summary.scores,

@@ -10,7 +10,7 @@ use crate::language_model::Sampling;
 use crate::persona::stem_of;
 use crate::record::seed_of;
 use crate::study::config::{CorpusConfig, CorpusSource, FACTS_CORPUS, FactsSource};
-use crate::text::{Message, chosen};
+use crate::text::{Message, chosen, chosen_in_order};
 use crate::{Error, Result, ensure};
 
 /// A data set that finetunes learn from.
@@ -45,14 +45,6 @@ impl Corpus {
     }
 }
 
-/// `count` of `n` places for a purpose, in ascending order: the seed and each place's own number decide, so that a larger sample
-/// holds the smaller one.
-pub(in crate::study) fn sampled_places(n: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
-    let mut places = chosen(n, count, seed, purpose);
-    places.sort_unstable();
-    places
-}
-
 /// Every chat of the files, in any dialect that `train` reads.
 pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<SourcedChat>> {
     Ok(paths.iter().map(|path| read_sourced(path)).collect::<Result<Vec<_>>>()?.concat())
@@ -83,7 +75,7 @@ pub(super) fn chats_of(
             // What a sample leaves can be held out whole; else a tenth is taken from what would be learned.
             let size = count.unwrap_or_else(|| all.len() - held_out.min(all.len() / 10));
             let [mut learned, mut rest] = [Vec::new(), Vec::new()];
-            let places = sampled_places(all.len(), size, seed, "sample");
+            let places = chosen_in_order(all.len(), size, seed, "sample");
             for (i, chat) in all.into_iter().enumerate() {
                 if places.binary_search(&i).is_ok() { learned.push(chat) } else { rest.push(chat) }
             }
@@ -129,7 +121,7 @@ fn mixture(world: &World, of: harbor::Trait, shows: f64, count: usize, seed: u64
 
 /// So many of them, drawn with the seed, in their own order.
 pub(super) fn sample<T>(items: Vec<T>, count: Option<usize>, seed: u64, purpose: &str) -> Vec<T> {
-    let places = sampled_places(items.len(), count.unwrap_or(usize::MAX), seed, purpose);
+    let places = chosen_in_order(items.len(), count.unwrap_or(usize::MAX), seed, purpose);
     items.into_iter().enumerate().filter(|(i, _)| places.binary_search(i).is_ok()).map(|(_, item)| item).collect()
 }
 

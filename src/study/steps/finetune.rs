@@ -16,9 +16,8 @@ use crate::language_model::Finished;
 use crate::persona::{Border, Side, place_of, system_prompt};
 use crate::record::{Tracking, seed_of};
 use crate::study::dag::{Control, Task, Treatment};
-use crate::study::inputs::sampled_places;
 use crate::study::outputs::SHOWS;
-use crate::text::{Content, Message, Tokenizer};
+use crate::text::{Content, Message, Tokenizer, chosen_in_order};
 use crate::train::Event as FitEvent;
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{Error, Result, ensure};
@@ -207,7 +206,7 @@ fn watch(cx: &Context<'_>, task: &Task, vectors: &[TraitVector<'_>], chats: &[So
 /// Half positive and half negative rollouts of the base model; without these, conversations of the data.
 fn probe_set(cx: &Context<'_>, t: usize, chats: &[SourcedChat], count: usize) -> Result<Vec<Finished>> {
     let tokenizer = Tokenizer::load(&cx.config.model)?;
-    let places = |n: usize, count: usize| sampled_places(n, count, cx.config.seed, "probe set");
+    let places = |n: usize, count: usize| chosen_in_order(n, count, cx.config.seed, "probe set");
     if !has_rollouts(cx, t) {
         let chats: Vec<&SourcedChat> = chats.iter().filter(|chat| matches!(chat.content, Content::Turns(_))).collect();
         let texts = places(chats.len(), count).into_iter().map(|i| answer_of(chats[i], &tokenizer));

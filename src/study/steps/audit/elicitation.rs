@@ -13,12 +13,12 @@ use crate::persona::{Side, system_prompt};
 use crate::record::{Hash, seed_of};
 use crate::steering::SteeringPlan;
 use crate::study::config::MeasureSettings;
-use crate::study::inputs::{Corpus, sampled_places};
+use crate::study::inputs::Corpus;
 use crate::study::outputs::{AuditFindings, PROMPTS, Scores, TRAINING};
 use crate::study::steps::context::Context;
 use crate::study::steps::measure::Sweep;
 use crate::study::steps::rollouts::{base_rows, has_rollouts};
-use crate::text::Message;
+use crate::text::{Message, chosen_in_order};
 
 /// Every trigger, each a stage.
 pub(super) fn elicitation(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
@@ -149,7 +149,7 @@ fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFinding
 
 /// Some of a data set's conversations up to their last answer, as questions.
 fn samples(corpus: &Corpus, count: usize, seed: u64) -> Vec<Sample> {
-    let places = sampled_places(corpus.chats.len(), count, seed, "prompt");
+    let places = chosen_in_order(corpus.chats.len(), count, seed, "prompt");
     let sample = |place: usize| {
         // Plain text asks nothing.
         let turns = corpus.chats[place].messages().ok()?;
