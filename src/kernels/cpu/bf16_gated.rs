@@ -4,7 +4,7 @@
 
 use super::bf16::{PER_TASK, Weights, add_blocks, columns, is_block};
 use super::bf16_engine::Engine;
-use super::bf16_sums::{ROWS, Tiled, of_panel};
+use super::bf16_sums::{Tiled, bands_max, of_panel, rows_at_once};
 use super::bf16_tiles::{BLOCK, Rows, STEP, TILE, Tile};
 use super::primitives::{Shared, written};
 use super::team::{share_out, threads};
@@ -47,20 +47,17 @@ pub(super) fn add_few(engine: Engine, x: &[f32], both: [Weights<'_>; 2], down: W
     add_blocks(engine, &panel, rows, sum, down.outer(), &block, &|_| 1.0);
 }
 
-/// Bands of 16 columns whose weights a task lays out at once.
-const BANDS: usize = 4;
-
 /// The gated products of any number of rows, where [`takes`] says so, as tiles.
 pub(super) fn gated(engine: Engine, x: &Tiled, rows: usize, both: [Weights<'_>; 2]) -> Tiled {
     let (inner, middle) = (both[0].inner, both[0].outer());
     let (steps, next_steps) = (inner.div_ceil(STEP), middle / STEP);
     let fills = both.map(|weights| weights.transposed(engine));
-    let at_once = BANDS * TILE;
+    let at_once = bands_max(steps) * TILE;
     let tasks = middle.div_ceil(at_once);
     let parts = (2 * threads()).div_ceil(tasks);
-    let rows_at_once = rows.div_ceil(BLOCK).div_ceil(parts) * BLOCK;
+    let rows_of_task = rows.div_ceil(BLOCK).div_ceil(parts) * BLOCK;
     let task = |task: usize, panel: &mut [Tile], tiles: Shared<Tile>| {
-        let (first, column) = (task / tasks * rows_at_once, task % tasks * at_once);
+        let (first, column) = (task / tasks * rows_of_task, task % tasks * at_once);
         let columns = (column..middle.min(column + at_once)).step_by(TILE);
         for (column, panel) in columns.clone().zip(panel.chunks_exact_mut(2 * steps)) {
             for (index, tile) in panel.iter_mut().enumerate() {
@@ -69,10 +66,10 @@ pub(super) fn gated(engine: Engine, x: &Tiled, rows: usize, both: [Weights<'_>; 
             }
         }
         let products = engine.products();
-        let end = rows.min(first + rows_at_once);
-        for first in (first..end).step_by(ROWS) {
+        let end = rows.min(first + rows_of_task);
+        for first in (first..end).step_by(rows_at_once(steps)) {
             for (column, panel) in columns.clone().zip(panel.chunks_exact(2 * steps)) {
-                for row in (first..end.min(first + ROWS)).step_by(BLOCK) {
+                for row in (first..end.min(first + rows_at_once(steps))).step_by(BLOCK) {
                     // SAFETY: 32 rows are there, with zeros behind the last.
                     let block = unsafe { products.square(x.block(row, 0), [&panel[..steps], &panel[steps..]]) };
                     let tiles = [0, 1].map(|below| tiles.at((row / TILE + below) * next_steps + column / STEP));
@@ -83,8 +80,8 @@ pub(super) fn gated(engine: Engine, x: &Tiled, rows: usize, both: [Weights<'_>; 
         }
     };
     let gated = |tiles| {
-        share_out(tasks * rows.div_ceil(rows_at_once), |index| {
-            of_panel(2 * BANDS * steps, |panel| task(index, panel, tiles));
+        share_out(tasks * rows.div_ceil(rows_of_task), |index| {
+            of_panel(2 * bands_max(steps) * steps, |panel| task(index, panel, tiles));
         })
     };
     // SAFETY: all columns of every row are written.

@@ -19,8 +19,18 @@ use super::team::{share_out, share_out_parts, threads};
 /// Steps of 32 terms that a panel holds at once: with two tiles of columns it takes 64 KiB.
 const ROOM: usize = 32;
 
-/// Rows that meet all panels of a task before the next do: with a panel's terms they take 512 KiB of the second-level cache.
-pub(super) const ROWS: usize = 8 * BLOCK;
+/// Bytes of rows, and of panels, that a task has in the second-level cache at once.
+const NEAR: usize = 512 << 10;
+
+/// How many rows of so many steps meet all panels of a task before the next do.
+pub(super) fn rows_at_once(steps: usize) -> usize {
+    (NEAR / (2 * steps.max(1) * size_of::<Tile>())).max(1) * BLOCK
+}
+
+/// How many bands of 32 columns by so many steps a task lays in panels at once, at most: each row is then read from afar once for all.
+pub(super) fn bands_max(steps: usize) -> usize {
+    (NEAR / (2 * steps.max(1) * size_of::<Tile>())).clamp(1, 4)
+}
 
 /// What a test counts columns of `b` as that are laid in panels.
 #[cfg(test)]
@@ -191,11 +201,10 @@ pub(super) unsafe fn add_up(engine: Engine, sums: &[Sum<'_>]) {
     });
 }
 
-/// Bands of 32 columns that a task lays in panels at once: each row is then read from afar once for all of them. As many as fit the
-/// second-level cache beside the rows that meet them, if the threads come out even.
+/// Bands that a task lays in panels at once: as many as [`bands_max`] allows, if the threads come out even.
 fn bands_at_once(bands: usize, threads: usize) -> usize {
     let longest = |at_once: usize| bands.div_ceil(at_once).div_ceil(threads) * at_once;
-    (2..=4).rev().find(|&at_once| longest(at_once) * threads <= bands + bands / 16).unwrap_or(1)
+    (2..=bands_max(ROOM)).rev().find(|&at_once| longest(at_once) * threads <= bands + bands / 16).unwrap_or(1)
 }
 
 /// A part of a factor that is in the panel: its first step, how many there are, and where in the panel they are.
@@ -212,8 +221,9 @@ impl<'a> Sum<'a> {
         let bands = || columns.clone().step_by(BLOCK);
         let (mut laid, mut place, mut is_first) = (Vec::<Laid<'_, 'a>>::new(), 0, true);
         let mut flush = |laid: &mut Vec<Laid<'_, 'a>>, panel: &[Tile]| {
-            for first in rows.clone().step_by(ROWS) {
-                let rows = first..rows.end.min(first + ROWS);
+            let steps = laid.iter().map(|part| part.steps).sum();
+            for first in rows.clone().step_by(rows_at_once(steps)) {
+                let rows = first..rows.end.min(first + rows_at_once(steps));
                 for (column, panel) in bands().zip(panel.chunks_exact(2 * ROOM)) {
                     let (left, right) = panel.split_at(ROOM);
                     for row in rows.clone().step_by(BLOCK) {
