@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::data::{SourcedChat, TrainingData, read_sourced};
 use super::intervention::ResolvedIntervention;
 use super::notice::Notice;
-use super::recompute::recompute_texts;
 use super::seeds::Seeds;
 use super::settings::{Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings};
 use super::watch::{Watch, answer_of};
@@ -13,8 +12,8 @@ use crate::judge::JudgedAnswer;
 use crate::language_model::Finished;
 use crate::model::peft::{Adapter, AdapterConfig, Targets};
 use crate::model::{AdapterFolder, ModelConfig};
-use crate::persona::{Filter, read_rows};
-use crate::text::Tokenizer;
+use crate::persona::{Border, Filter, keep, read_rows};
+use crate::text::{Tokenizer, chosen_in_order};
 use crate::vector::{Layer, VectorFile, key};
 use crate::{Error, Result};
 
@@ -136,6 +135,31 @@ pub fn fixed_texts(
     let place = |side: usize, row: &JudgedAnswer| format!("{}:{}", files[side].display(), row.line);
     let sides = rows.each_ref().map(Vec::as_slice);
     recompute_texts(sides, &Filter::paired(), *texts, seeds, tokenizer, &place).map(Some)
+}
+
+/// Judged answers that show a trait and answers that lack it, tokenised: of those that the filter keeps at most so many of each
+/// side, drawn by the seed. `place` names a row of a side for errors.
+///
+/// # Errors
+/// Rows of which the filter leaves none, or that cannot be tokenised.
+pub fn recompute_texts(
+    rows: [&[JudgedAnswer]; 2],
+    filter: &Filter,
+    most: usize,
+    seeds: &Seeds,
+    tokenizer: &Tokenizer,
+    place: &dyn Fn(usize, &JudgedAnswer) -> String,
+) -> Result<[Vec<Finished>; 2]> {
+    let kept = keep(rows[0], rows[1], filter)?;
+    let side = |side: usize, kept: &[usize]| -> Result<Vec<Finished>> {
+        let taken = chosen_in_order(kept.len(), most, seeds.sampling, "recompute");
+        let texts = taken.into_iter().map(|i| {
+            let row = &rows[side][kept[i]];
+            row.finished(tokenizer, Border::Separate).map_err(|e: Error| e.at(place(side, row)))
+        });
+        Ok(texts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    };
+    Ok([side(0, &kept.pos)?, side(1, &kept.neg)?])
 }
 
 /// The trait of a file of vectors, under whose name judged answers are scored.

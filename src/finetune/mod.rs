@@ -7,7 +7,6 @@ mod inputs;
 mod intervention;
 mod job;
 mod notice;
-mod recompute;
 mod resolve;
 mod seeds;
 mod settings;
@@ -17,11 +16,10 @@ mod watch;
 
 pub use data::{SourcedChat, TrainingData, examples, read_sourced, template_notices, treated};
 pub use file::{AblateTo, InterventionFile, InterventionType, TrainFile, WatchFile};
-pub use inputs::{Inputs, ModelFiles, fixed_texts, trait_of};
+pub use inputs::{Inputs, ModelFiles, fixed_texts, recompute_texts, trait_of};
 pub use intervention::{GivenVector, ResolvedIntervention};
 pub use job::{Adapter, Finish, Fitted, Job, JobEvent};
 pub use notice::Notice;
-pub use recompute::recompute_texts;
 pub use seeds::Seeds;
 pub use settings::{
     AdapterSettings, DataSettings, Intervention, RecomputeSettings, SteeringSettings, TrainSettings, WatchSettings,

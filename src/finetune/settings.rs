@@ -224,9 +224,9 @@ impl Intervention {
     }
 
     /// The persona vectors that it works with, if it does: files, or none for the caller's own.
-    fn vectors_mut(&mut self) -> Option<&mut Option<Files>> {
+    fn files(&self) -> Option<&Option<Files>> {
         match self {
-            Self::Steer(steering) | Self::Random { steering, .. } => Some(&mut steering.vectors),
+            Self::Steer(steering) | Self::Random { steering, .. } => Some(&steering.vectors),
             Self::Ablate { vectors, .. } | Self::Regularize { vectors, .. } => Some(vectors),
             Self::None | Self::Inoculate { .. } | Self::NegativeData { .. } => None,
         }
@@ -234,17 +234,12 @@ impl Intervention {
 
     /// The vector files that it names.
     pub fn vectors(&self) -> &[PathBuf] {
-        let files = match self {
-            Self::Steer(steering) | Self::Random { steering, .. } => &steering.vectors,
-            Self::Ablate { vectors, .. } | Self::Regularize { vectors, .. } => vectors,
-            Self::None | Self::Inoculate { .. } | Self::NegativeData { .. } => &None,
-        };
-        files.as_ref().map_or(&[], Files::all)
+        self.files().and_then(Option::as_ref).map_or(&[], Files::all)
     }
 
     /// Whether it works with persona vectors at all.
     pub fn takes_vectors(&self) -> bool {
-        !matches!(self, Self::None | Self::Inoculate { .. } | Self::NegativeData { .. })
+        self.files().is_some()
     }
 
     /// The key of a file that a command needs and that is not named.
@@ -264,15 +259,16 @@ impl Intervention {
 
     /// What decides it, without paths: where a file lies decides nothing.
     pub fn without_paths(mut self) -> Self {
-        if let Some(vectors) = self.vectors_mut() {
-            *vectors = None;
-        }
         match &mut self {
-            Self::Steer(SteeringSettings { recompute: Some(recompute), .. }) => {
-                (recompute.pos, recompute.neg) = (None, None);
+            Self::Steer(steering) | Self::Random { steering, .. } => {
+                steering.vectors = None;
+                if let Some(recompute) = &mut steering.recompute {
+                    (recompute.pos, recompute.neg) = (None, None);
+                }
             }
+            Self::Ablate { vectors, .. } | Self::Regularize { vectors, .. } => *vectors = None,
             Self::NegativeData { file, .. } => *file = None,
-            _ => {}
+            Self::None | Self::Inoculate { .. } => {}
         }
         self
     }

@@ -35,6 +35,12 @@ pub fn finish(tokenizer: &Tokenizer, prompt: &str, answer: &str, border: Border)
     Ok((!prompt_ids.is_empty() && !response_ids.is_empty()).then_some(Finished { prompt_ids, response_ids }))
 }
 
+/// Generated tokens up to the end-of-sequence tokens that end them.
+pub fn before_end<'a>(ids: &'a [u32], tokenizer: &Tokenizer) -> &'a [u32] {
+    let end = ids.iter().rposition(|id| !tokenizer.eos_ids().contains(id)).map_or(0, |last| last + 1);
+    &ids[..end]
+}
+
 impl JudgedAnswer {
     /// Prompt and answer as tokens; `None` for an empty answer.
     ///
@@ -48,9 +54,8 @@ impl JudgedAnswer {
             && !ids.prompt.is_empty()
             && tokenizer.decode(&ids.answer).is_ok_and(|text| text == self.answer)
         {
-            let stop = ids.answer.iter().rposition(|id| !tokenizer.eos_ids().contains(id)).map_or(0, |last| last + 1);
-            let response_ids = ids.answer[..stop].to_vec();
-            return Ok((stop > 0).then(|| Finished { prompt_ids: ids.prompt.clone(), response_ids }));
+            let response_ids = before_end(&ids.answer, tokenizer).to_vec();
+            return Ok((!response_ids.is_empty()).then(|| Finished { prompt_ids: ids.prompt.clone(), response_ids }));
         }
         finish(tokenizer, &self.prompt, &self.answer, border)
     }

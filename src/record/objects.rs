@@ -6,11 +6,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::foreign::without_mark;
 use super::lines::scan_jsonl;
 use super::parquet::{is_parquet, scan_parquet};
 use crate::{At, Error, Result, ensure};
-
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads every row of a file, `make` giving what a row stands for out of its number and its keys; a JSONL row counts as its line, the
 /// others from 1. Malformed rows are kept apart, one error `FILE:LINE: reason` for each.
@@ -47,10 +46,10 @@ fn list_of(path: &Path) -> Result<Option<Vec<Value>>> {
     }
     let mut head = Vec::new();
     File::open(path).at(path)?.take(4096).read_to_end(&mut head).at(path)?;
-    if !head.strip_prefix(BOM).unwrap_or(&head).trim_ascii_start().starts_with(b"[") {
+    if !without_mark(&head).trim_ascii_start().starts_with(b"[") {
         return Ok(None);
     }
     let bytes = std::fs::read(path).at(path)?;
     // Where it is no list, JSONL's errors name the line.
-    Ok(serde_json::from_slice(bytes.strip_prefix(BOM).unwrap_or(&bytes)).ok())
+    Ok(serde_json::from_slice(without_mark(&bytes)).ok())
 }

@@ -125,7 +125,6 @@ impl Frame {
     }
 }
 
-/// Draws the chart.
 pub(super) fn draw(chart: &Heat, title: &str, look: Look) -> String {
     let mut c = Canvas::new(look);
     let columns = chart.panels.len().clamp(1, COLUMNS);

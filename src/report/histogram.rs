@@ -57,7 +57,6 @@ const TOP: f64 = 60.0;
 const PLOT_HEIGHT: f64 = 300.0;
 const BINS: usize = 48;
 
-/// Draws the chart.
 pub(super) fn draw(chart: &Histogram, title: &str, look: Look) -> String {
     let mut c = Canvas::new(look);
     let domain = domain(chart);

@@ -175,7 +175,6 @@ struct Frame {
     y: Scale,
 }
 
-/// Draws the chart.
 pub(super) fn draw(chart: &Lines, title: &str, look: Look) -> String {
     let mut c = Canvas::new(look);
     let end = Type::new(12.0, Paint::Muted);

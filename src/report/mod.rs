@@ -16,6 +16,7 @@ mod labels;
 mod lines;
 mod page;
 mod png;
+mod published;
 mod render;
 mod scale;
 mod scatter;
@@ -31,8 +32,9 @@ pub use arm::{Arm, ArmKind};
 pub use colours::Look;
 pub use figure::{Figure, Plot};
 pub use page::{Page, settings_of};
+pub use published::{PublishedValue, published_values};
 pub use study::{Example, Grid, Study};
-pub use table::{Cell, Table};
+pub use table::{Cell, Column, Table};
 #[cfg(test)]
 pub(crate) use words::rewording;
 pub use words::{Expectation, ExpectationId, Note, NoteKind};

@@ -132,7 +132,6 @@ const TOP: f64 = 18.0;
 const PLOT_HEIGHT: f64 = 400.0;
 /// Between the frame and the ends of the scales, so that a dot at 0 or 100 is not on the frame.
 const INSET: f64 = 12.0;
-/// Draws the chart.
 pub(super) fn draw(chart: &Scatter, title: &str, look: Look) -> String {
     let mut c = Canvas::new(look);
     let set = Type::new(12.5, Paint::Label(Hue::Ink));

@@ -251,7 +251,7 @@ impl Study {
         let mut table = Table::new(head.chain(self.shown().map(|axis| axis.short.clone())));
         let label = |name: &str| self.arm(name).map_or_else(|| name.to_owned(), |arm| arm.label.clone());
         for c in &self.comparisons {
-            let mut row = vec![Cell::Text(label(&c.arm)), c.coef.into(), Cell::Text(label(&c.against))];
+            let mut row: Vec<Cell> = vec![label(&c.arm).into(), c.coef.into(), label(&c.against).into()];
             row.extend(self.shown().map(|a| c.values.get(&a.key).map_or(Cell::Missing, |i| Cell::Interval(*i))));
             table.push(row);
         }
@@ -274,16 +274,15 @@ impl Study {
 
     /// Published numbers beside ours.
     pub fn beside(&self) -> Table {
-        let mut table = Table::new(["What", "Published", "Here", "Source"].map(str::to_owned));
-        for p in &self.published {
-            table.push(vec![
-                Cell::Text(p.what.clone()),
-                p.published.into(),
-                p.ours.into(),
-                Cell::Text(p.source.clone()),
-            ]);
-        }
-        table
+        Table::of(
+            &self.published,
+            &[
+                ("What", &|p| p.what.as_str().into()),
+                ("Published", &|p| p.published.into()),
+                ("Here", &|p| p.ours.into()),
+                ("Source", &|p| p.source.as_str().into()),
+            ],
+        )
     }
 
     /// Every point with all digits, one column for each number.

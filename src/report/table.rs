@@ -25,6 +25,12 @@ impl From<&str> for Cell {
     }
 }
 
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
 impl From<f64> for Cell {
     fn from(number: f64) -> Self {
         Self::Number(number)
@@ -88,6 +94,9 @@ impl Cell {
     }
 }
 
+/// A column of a [`Table`]: its name, and its cell for a thing that has a row.
+pub type Column<'a, R> = (&'a str, &'a dyn Fn(&R) -> Cell);
+
 /// Columns and rows; every row has a cell for each column.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
@@ -101,6 +110,13 @@ impl Table {
     /// A table without rows.
     pub fn new(columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
+    }
+
+    /// A table of these columns with a row for each thing.
+    pub fn of<R>(things: &[R], columns: &[Column<'_, R>]) -> Self {
+        let row = |thing: &R| columns.iter().map(|(_, of)| of(thing)).collect();
+        let columns = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Self { columns, rows: things.iter().map(row).collect() }
     }
 
     /// Appends a row.

@@ -1,9 +1,9 @@
-//! A report from realistic numbers; `TRIMTAB_SHOW=DIR` also writes it there, to be looked at.
+//! A report from realistic numbers.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::content::{Axis, Point};
 use super::plot::{Cells, Curve, HUES, Heat, Hue, Level, Look, Mark, Panel, Picked};
@@ -113,6 +113,13 @@ fn with_figures(study: Study) -> Study {
     Study { figures: vec![figure, tradeoff], ..study }
 }
 
+/// `TRIMTAB_SHOW=DIR cargo test --release report` writes a study into that folder, to be looked at.
+fn show(study: &Study, within: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("TRIMTAB_SHOW")?).join(within);
+    study.render(&folder).unwrap();
+    Some(folder)
+}
+
 #[test]
 fn everything_is_written_and_the_same_rows_give_the_same_bytes() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -130,10 +137,7 @@ fn everything_is_written_and_the_same_rows_give_the_same_bytes() {
     let want =
         "report.html figure.png figure.svg tradeoff.png tradeoff.svg figure.csv tradeoff.csv results.csv results.json";
     assert_eq!(names.join(" "), want);
-    // To be looked at: TRIMTAB_SHOW=folder cargo test --release report
-    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        study().render(Path::new(&folder)).unwrap();
-    }
+    show(&study(), "");
 }
 
 #[test]
@@ -224,9 +228,7 @@ fn values_at_their_bounds_stay_inside_the_picture() {
         assert!(numbers(" cx=\"").iter().chain(&numbers(" x1=\"")).all(|x| (0.0..=900.0).contains(x)));
         assert!(svg.contains('…') || figure.file == "figure");
     }
-    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        study.render(&Path::new(&folder).join("hard")).unwrap();
-    }
+    show(&study, "hard");
 }
 
 /// A grid of 28 layers and five coefficients, with numbers like those of the paper.
@@ -315,9 +317,8 @@ fn a_grid_shows_every_cell_once_and_frames_what_was_chosen() {
     assert!(curves.contains("coefficient 0.5") && curves.contains("unsteered"));
     let again: Study = serde_json::from_str(&serde_json::to_string(&study).unwrap()).unwrap();
     assert_eq!(again.figures[1].svg(Look::Fixed), curves);
-    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        study.render(&Path::new(&folder).join("grid")).unwrap();
-        fs::write(Path::new(&folder).join("grid/dark.png"), dark(&study, 0)).unwrap();
+    if let Some(folder) = show(&study, "grid") {
+        fs::write(folder.join("dark.png"), dark(&study, 0)).unwrap();
     }
 }
 
@@ -363,10 +364,7 @@ fn curves_without_intervals_are_drawn_and_listed() {
     let panel = Panel { title: "Empty".into(), x: "step".into(), curves: vec![broken], levels: Vec::new() };
     let empty = Figure::new("empty", "Empty", "", Plot::followed("pull", ("no pull", 0.0), vec![panel]));
     assert!(png::render(&empty.svg(Look::Fixed), 1.0).is_ok());
-    if let Some(folder) = std::env::var_os("TRIMTAB_SHOW") {
-        let study = Study { figures: vec![figure], ..Study::default() };
-        study.render(&Path::new(&folder).join("curves")).unwrap();
-    }
+    show(&Study { figures: vec![figure], ..Study::default() }, "curves");
 }
 
 #[test]

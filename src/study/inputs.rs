@@ -12,7 +12,7 @@ use crate::record::{Hash, seed_of};
 use crate::text::{Content, Message};
 use crate::{Error, Result, ensure};
 
-pub(super) use corpora::{Corpus, sampled_places};
+pub(super) use corpora::Corpus;
 use corpora::{chats_of, corpus_of, fact_corpus, read_all, sample};
 
 /// Everything that goes in besides the model.

@@ -10,7 +10,6 @@ use crate::language_model::LanguageModel;
 use crate::record::{Hash, Kept, KeyedRows, Lock, RunDir, differing, refuse_other};
 use crate::{At, Result};
 
-/// The file.
 pub(super) const FILE: &str = "answers.jsonl";
 
 /// The stage whose key says what the answers are of.

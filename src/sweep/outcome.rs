@@ -43,4 +43,10 @@ impl LayersReport {
     pub(super) fn fraction(&self, layer: Option<Layer>, coef: f64) -> Option<f64> {
         Some(self.norms.get(layer?.block())?.fraction(coef)).filter(|f| f.is_finite())
     }
+
+    /// The same in words, where it is known.
+    pub(super) fn share(&self, layer: Layer, coef: f64) -> String {
+        let words = |f: f64| format!(" ({:.1} % of the residual's norm)", 100.0 * f);
+        self.fraction(Some(layer), coef).map_or_else(String::new, words)
+    }
 }

@@ -8,7 +8,7 @@ use super::settings::{Compare, Norms, Split};
 use super::work::Work;
 use crate::eval::Point;
 use crate::steering::{Op, Part, Steer, SteeringPlan};
-use crate::vector::{Layer, PersonaVector};
+use crate::vector::{Layer, PersonaVector, Position};
 use crate::{Error, Result, ensure};
 
 /// The directions, side by side.
@@ -28,11 +28,7 @@ impl Work<'_> {
     /// Steers along each position's direction at the same norms, a batch for each.
     pub(super) fn compare(&mut self, layer: Layer, compare: &Compare, norms: &[Norms]) -> Result<Compared> {
         let vectors = self.inputs.vectors;
-        let named = [
-            ("response_avg", Some(&vectors.response_avg)),
-            ("prompt_avg", vectors.prompt_avg.as_ref()),
-            ("prompt_last", vectors.prompt_last.as_ref()),
-        ];
+        let named = Position::ALL.map(|position| (position.key(), vectors.at(position)));
         let mut plan = SteeringPlan::none();
         for (name, vector) in named {
             let vector = vector.ok_or_else(|| {

@@ -7,6 +7,7 @@ use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::FinishReason;
 use crate::persona::dataset_of;
 use crate::record::written;
+use crate::report::{PublishedValue, published_values};
 use crate::stats::{Clusters, Interval};
 use crate::steering::{Part, Positions, SteeringPlan};
 use crate::vector::{Layer, VectorFile};
@@ -79,32 +80,17 @@ fn best<'a>(cells: impl Iterator<Item = &'a Cell>, seed: u64) -> Option<Choice> 
     Some(Choice { cell: winner.clone(), runner_up })
 }
 
-/// Published numbers; rows of the axis `layer` give the layer at which a trait was steered.
-const PUBLISHED: &str = include_str!("../../assets/published.csv");
-
-/// A row of the table, as far as it matters here.
-#[derive(Deserialize)]
-struct Entry {
-    along: String,
-    axis: String,
-    published: f64,
-    /// Ends with the model's name.
-    source: String,
-}
-
 /// The layer that the paper chose for a trait on one of its two models (Chen et al. 2025, appendix B.4; figure 20 for the four
 /// traits beside evil, sycophancy and hallucination).
 pub fn published(model: &str, trait_name: &str) -> Option<Layer> {
     let (model, trait_name) = (model.to_lowercase(), dataset_of(trait_name));
-    let is_of = |entry: &Entry| {
+    let is_of = |entry: &PublishedValue| {
         let theirs = entry.source.rsplit(", ").next().unwrap_or_default().to_lowercase();
         entry.axis == "layer"
             && entry.along == trait_name
             && model.contains(theirs.strip_suffix("-instruct").unwrap_or(&theirs))
     };
-    let rows = csv::Reader::from_reader(PUBLISHED.as_bytes()).into_deserialize();
-    let mut entries = rows.map(|row| row.expect("the table of this program is well formed"));
-    entries.find(is_of).map(|entry| Layer(entry.published as usize))
+    published_values().find(is_of).map(|entry| Layer(entry.published as usize))
 }
 
 /// Sums rows up by setting, in their order. `seed` draws the bootstrap.

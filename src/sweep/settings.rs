@@ -33,6 +33,13 @@ impl Split {
             Self::Eval => "eval",
         }
     }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Extract => Self::Eval,
+            Self::Eval => Self::Extract,
+        }
+    }
 }
 
 /// Everything that decides the numbers besides the model, the vectors, the trait and the judge.

@@ -2,7 +2,7 @@
 
 use super::outcome::LayersReport;
 use super::rules::{Cell, Choice, Rule};
-use super::settings::{Inputs, Split};
+use super::settings::Inputs;
 use crate::report::{Expectation, ExpectationId, Note, NoteKind};
 use crate::vector::Layer;
 
@@ -12,7 +12,6 @@ pub fn verdict(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<String> {
     choices.chain(range_sentence(report)).chain(left_out(inputs, report)).collect()
 }
 
-/// A choice in a sentence.
 fn choice_sentence(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, report: &LayersReport) -> String {
     let config = inputs.config;
     let name = match rule {
@@ -23,9 +22,7 @@ fn choice_sentence(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, rep
         return format!("{name}: no cell of the grid qualifies.");
     };
     let layer = cell.layer.expect("a choice has a layer");
-    let share = report
-        .fraction(cell.layer, cell.coef)
-        .map_or_else(String::new, |f| format!(" ({:.1} % of the residual's norm)", 100.0 * f));
+    let share = report.share(layer, cell.coef);
     let mut said = format!(
         "{name}: {layer} at {}{share}, {} {}, coherence {}",
         cell.coef, inputs.trait_.name, cell.score, cell.coherence
@@ -36,14 +33,9 @@ fn choice_sentence(rule: Rule, choice: Option<&Choice>, inputs: &Inputs<'_>, rep
     said + "."
 }
 
-/// The range in a sentence.
 fn range_sentence(report: &LayersReport) -> Option<String> {
     let range = report.range.as_ref()?;
-    let share = |coef: f64| {
-        report
-            .fraction(Some(range.layer), coef)
-            .map_or_else(String::new, |f| format!(" ({:.1} % of the residual's norm)", 100.0 * f))
-    };
+    let share = |coef: f64| report.share(range.layer, coef);
     let layer = range.layer.row();
     let mut said = match (range.coherent_to, range.incoherent_from) {
         (Some(to), Some(from)) => format!(
@@ -123,13 +115,9 @@ pub fn notes(inputs: &Inputs<'_>, report: &LayersReport) -> Vec<Note> {
         notes.push(Note::new(NoteKind::UnreadableLayers, &text));
     }
     if let [base, others @ ..] = &report.confirmed[..] {
-        let other = match inputs.config.split {
-            Split::Extract => Split::Eval,
-            Split::Eval => Split::Extract,
-        };
         let cell = |c: &Cell| format!("layer {} at {}: {}, coherence {}", row(c), c.coef, c.score, c.coherence);
         let cells = others.iter().map(cell).collect::<Vec<_>>().join("; ");
-        let text = format!("On the {} split, unsteered: {}; {cells}.", other.key(), base.score);
+        let text = format!("On the {} split, unsteered: {}; {cells}.", inputs.config.split.other().key(), base.score);
         notes.push(Note::new(NoteKind::Confirmation, &text));
     }
     let text = "A judge may call a text incoherent for its content and not for its form; read the answers before the limit on coherence \

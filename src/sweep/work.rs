@@ -108,11 +108,7 @@ impl Work<'_> {
                 points.push(point);
             }
         }
-        let other = match self.inputs.config.split {
-            Split::Extract => Split::Eval,
-            Split::Eval => Split::Extract,
-        };
-        let rows = self.ask(subject, other, "grid", &points)?;
+        let rows = self.ask(subject, self.inputs.config.split.other(), "grid", &points)?;
         Ok(self.cells(&rows))
     }
 }

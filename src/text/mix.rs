@@ -11,6 +11,13 @@ pub fn chosen(n: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
     places
 }
 
+/// [`chosen`], in ascending order.
+pub fn chosen_in_order(n: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
+    let mut places = chosen(n, count, seed, purpose);
+    places.sort_unstable();
+    places
+}
+
 /// Mixes negative chats among the others until they are `share` of the whole. The seed decides which negative chats are taken
 /// and where they stand; the others keep their order.
 ///

@@ -30,7 +30,7 @@ pub use example::{Batch, ExampleRules, TrainingExample};
 pub use gguf::text_file_contents;
 pub use losses::Losses;
 pub use message::{Message, put_under};
-pub use mix::{chosen, mixed};
+pub use mix::{chosen, chosen_in_order, mixed};
 pub use rows::{Coefs, Rows};
 pub use strftime::{MONTHS, civil_date};
 pub use survey::{Survey, Usable};

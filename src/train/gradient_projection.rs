@@ -21,7 +21,7 @@ use super::settings::FitSettings;
 use crate::kernels::FusedOps;
 use crate::language_model::Direction;
 use crate::model::{Learning, Transformer};
-use crate::text::{Batch, TrainingExample, chosen};
+use crate::text::{Batch, TrainingExample, chosen_in_order};
 use crate::vector::{Layer, PersonaVector};
 use crate::{Result, ensure};
 
@@ -37,8 +37,7 @@ pub struct GradientProjection {
 impl GradientProjection {
     /// So many of the examples, drawn by the seed, and the vector's direction at every layer that has one.
     pub fn drawn(examples: &[TrainingExample], count: usize, seed: u64, vector: &PersonaVector) -> Self {
-        let mut places = chosen(examples.len(), count, seed, "gradient pressure");
-        places.sort_unstable();
+        let places = chosen_in_order(examples.len(), count, seed, "gradient pressure");
         let layers = (1..=vector.layers()).map(Layer).filter(|&layer| vector.norm(layer) > 0.0);
         Self {
             examples: places.into_iter().map(|i| examples[i].clone()).collect(),

@@ -2,7 +2,7 @@
 
 use crate::language_model::{Finished, LanguageModel};
 use crate::record::seed_of;
-use crate::text::{TrainingExample, chosen};
+use crate::text::{TrainingExample, chosen_in_order};
 use crate::vector::PersonaVector;
 use crate::{Result, ensure};
 
@@ -23,8 +23,7 @@ pub fn mean_state(
     seed: u64,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<PersonaVector> {
-    let mut places = chosen(examples.len(), EXAMPLES, seed_of(seed, "mean state"), "example");
-    places.sort_unstable();
+    let places = chosen_in_order(examples.len(), EXAMPLES, seed_of(seed, "mean state"), "example");
     let texts: Vec<Finished> = places.into_iter().flat_map(|i| responses(&examples[i])).collect();
     ensure!(!texts.is_empty(), "there is nothing to learn over which the mean could be taken");
     let (layers, hidden) = model.shape();

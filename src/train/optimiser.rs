@@ -34,7 +34,6 @@ pub struct AdamW<B: FusedOps> {
     max_grad_norm: f64,
     /// First and second moments, in the order of the parameters; empty before the first step.
     pub(super) moments: Vec<(Tensor<B, 1>, Tensor<B, 1>)>,
-    /// Steps taken.
     pub(super) steps: usize,
 }
 

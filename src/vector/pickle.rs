@@ -38,7 +38,7 @@ struct Machine<'a> {
     at: usize,
     stack: Vec<Value>,
     marks: Vec<usize>,
-    memo: HashMap<u32, Value>,
+    memo: HashMap<u64, Value>,
     containers: Vec<Vec<Value>>,
 }
 
@@ -68,66 +68,32 @@ impl<'a> Machine<'a> {
                 let bytes = self.array::<4>()?;
                 self.stack.push(Value::Int(i32::from_le_bytes(bytes).into()));
             }
-            0x8a => {
-                let len = self.take(1)?[0];
-                let bytes = self.take(len.into())?;
-                self.stack.push(long(bytes));
-            }
-            0x8b => {
-                let len = self.unsigned::<4>()? as usize;
-                let bytes = self.take(len)?;
-                self.stack.push(long(bytes));
-            }
+            0x8a => self.long::<1>()?,
+            0x8b => self.long::<4>()?,
             b'G' => {
                 self.take(8)?;
                 self.stack.push(Value::Float);
             }
             b'X' => self.text::<4>()?,
             b'U' | 0x8c => self.text::<1>()?,
-            0x8d => {
-                let len = self.long_len()?;
-                let text = String::from_utf8_lossy(self.take(len)?);
-                self.stack.push(Value::Text(text.into()));
-            }
+            0x8d => self.text::<8>()?,
             b'C' => self.bytes_of::<1>()?,
             b'B' => self.bytes_of::<4>()?,
-            0x8e | 0x96 => {
-                let len = self.long_len()?;
-                self.take(len)?;
-                self.stack.push(Value::Bytes);
-            }
-            b')' => {
-                let empty = self.container(Vec::new());
-                self.stack.push(Value::Tuple(empty));
-            }
-            n @ 0x85..=0x87 => {
-                let from = self.stack.len().checked_sub(usize::from(n - 0x84)).ok_or_else(underflow)?;
-                self.tuple(from);
-            }
+            0x8e | 0x96 => self.bytes_of::<8>()?,
+            b')' => self.put(Value::Tuple, Vec::new()),
+            n @ 0x85..=0x87 => self.tuple(self.below(usize::from(n - 0x84))?),
             b't' => {
                 let from = self.mark()?;
                 self.tuple(from);
             }
-            b']' => {
-                let empty = self.container(Vec::new());
-                self.stack.push(Value::List(empty));
-            }
-            b'a' => {
-                let from = self.stack.len().checked_sub(1).ok_or_else(underflow)?;
-                self.append(from)?;
-            }
+            b']' => self.put(Value::List, Vec::new()),
+            b'a' => self.append(self.below(1)?)?,
             b'e' => {
                 let from = self.mark()?;
                 self.append(from)?;
             }
-            b'}' => {
-                let empty = self.container(Vec::new());
-                self.stack.push(Value::Dict(empty));
-            }
-            b's' => {
-                let from = self.stack.len().checked_sub(2).ok_or_else(underflow)?;
-                self.set(from)?;
-            }
+            b'}' => self.put(Value::Dict, Vec::new()),
+            b's' => self.set(self.below(2)?)?,
             b'u' => {
                 let from = self.mark()?;
                 self.set(from)?;
@@ -140,7 +106,7 @@ impl<'a> Machine<'a> {
                 let at = self.unsigned::<4>()?;
                 self.note(at)?;
             }
-            0x94 => self.note(self.memo.len() as u32)?,
+            0x94 => self.note(self.memo.len() as u64)?,
             b'h' => self.recall::<1>()?,
             b'j' => self.recall::<4>()?,
             b'Q' => self.storage()?,
@@ -166,43 +132,55 @@ impl<'a> Machine<'a> {
         Ok(self.take(N)?.try_into().expect("N bytes were taken"))
     }
 
-    /// An unsigned little-endian number of up to four bytes.
-    fn unsigned<const N: usize>(&mut self) -> Result<u32> {
-        Ok(self.array::<N>()?.iter().rev().fold(0, |sum, &byte| sum << 8 | u32::from(byte)))
+    /// An unsigned little-endian number of up to eight bytes.
+    fn unsigned<const N: usize>(&mut self) -> Result<u64> {
+        Ok(self.array::<N>()?.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
     }
 
+    /// As many bytes as a number before them says.
+    fn counted<const N: usize>(&mut self) -> Result<&'a [u8]> {
+        let len = self.unsigned::<N>()?;
+        self.take(usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    /// A number of at most two bytes.
     fn integer<const N: usize>(&mut self) -> Result<()> {
         let number = self.unsigned::<N>()?;
-        self.stack.push(Value::Int(number.into()));
+        self.stack.push(Value::Int(number as i64));
+        Ok(())
+    }
+
+    fn long<const N: usize>(&mut self) -> Result<()> {
+        let number = long(self.counted::<N>()?);
+        self.stack.push(number);
         Ok(())
     }
 
     fn text<const N: usize>(&mut self) -> Result<()> {
-        let len = self.unsigned::<N>()? as usize;
-        let text = String::from_utf8_lossy(self.take(len)?);
+        let text = String::from_utf8_lossy(self.counted::<N>()?);
         self.stack.push(Value::Text(text.into()));
         Ok(())
     }
 
     fn bytes_of<const N: usize>(&mut self) -> Result<()> {
-        let len = self.unsigned::<N>()? as usize;
-        self.take(len)?;
+        self.counted::<N>()?;
         self.stack.push(Value::Bytes);
         Ok(())
     }
 
-    fn long_len(&mut self) -> Result<usize> {
-        let len = u64::from_le_bytes(self.array()?);
-        Ok(usize::try_from(len).unwrap_or(usize::MAX))
-    }
-
-    fn container(&mut self, items: Vec<Value>) -> Id {
+    /// Puts down a container of that kind.
+    fn put(&mut self, kind: fn(Id) -> Value, items: Vec<Value>) {
+        self.stack.push(kind(self.containers.len()));
         self.containers.push(items);
-        self.containers.len() - 1
     }
 
     fn pop(&mut self) -> Result<Value> {
         self.stack.pop().ok_or_else(underflow)
+    }
+
+    /// Where the last `count` values begin.
+    fn below(&self, count: usize) -> Result<usize> {
+        self.stack.len().checked_sub(count).ok_or_else(underflow)
     }
 
     fn mark(&mut self) -> Result<usize> {
@@ -211,8 +189,7 @@ impl<'a> Machine<'a> {
 
     fn tuple(&mut self, from: usize) {
         let values = self.stack.drain(from..).collect();
-        let tuple = self.container(values);
-        self.stack.push(Value::Tuple(tuple));
+        self.put(Value::Tuple, values);
     }
 
     fn append(&mut self, from: usize) -> Result<()> {
@@ -232,7 +209,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn note(&mut self, at: u32) -> Result<()> {
+    fn note(&mut self, at: u64) -> Result<()> {
         let value = self.stack.last().cloned().ok_or_else(underflow)?;
         self.memo.insert(at, value);
         Ok(())
@@ -303,8 +280,7 @@ impl<'a> Machine<'a> {
         let Value::Tuple(arguments) = self.pop()? else { bail!("corrupt: its pickle calls without arguments") };
         let called = self.pop()?;
         if called == Value::OrderedDict && self.containers[arguments].is_empty() {
-            let empty = self.container(Vec::new());
-            self.stack.push(Value::Dict(empty));
+            self.put(Value::Dict, Vec::new());
             return Ok(());
         }
         let value = match (called, &self.containers[arguments][..]) {

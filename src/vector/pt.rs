@@ -56,7 +56,6 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
     Zip::is_one(bytes) || legacy
 }
 
-/// Reads the tensors.
 pub(super) fn read(bytes: &[u8]) -> Result<Held> {
     if !Zip::is_one(bytes) {
         return read_legacy(bytes);

@@ -8,11 +8,21 @@ fn open(engine: &Engine<Flex>) -> Scheduler<Flex> {
     Scheduler::new(engine.clone(), Queueing::Open)
 }
 
+/// A turn of which nobody has enough; whether more is to be done.
+fn turn(scheduler: &mut Scheduler<Flex>) -> bool {
+    scheduler.turn(&mut |_| ControlFlow::Continue(()))
+}
+
+/// Adds jobs whose tokens alone are wanted.
+fn add(scheduler: &mut Scheduler<Flex>, jobs: Vec<Job>, sampling: &Sampling) {
+    scheduler.add(jobs, sampling, CaptureSpec::default()).unwrap();
+}
+
 /// Turns until all is answered; gives the replies by the places of their jobs.
 fn finish(scheduler: &mut Scheduler<Flex>) -> Vec<(usize, crate::Result<Reply>)> {
     let mut done = Vec::new();
     loop {
-        let more = scheduler.turn(&mut |_| ControlFlow::Continue(()));
+        let more = turn(scheduler);
         done.extend(scheduler.done().into_iter().map(|Done { place, reply, .. }| (place, reply)));
         if !more {
             done.sort_by_key(|one| one.0);
@@ -53,7 +63,7 @@ fn rows_of_every_kind_stand_side_by_side() {
             );
             assert_eq!(scheduler.add(vec![job], sampling, capture.clone()).unwrap(), i);
             // The next one comes while this one is answered.
-            scheduler.turn(&mut |_| ControlFlow::Continue(()));
+            turn(&mut scheduler);
         }
         for ((place, found), alone) in finish(&mut scheduler).into_iter().zip(alone) {
             let found = found.unwrap();
@@ -76,14 +86,12 @@ fn a_short_answer_does_not_wait_for_a_long_one() {
     let engine = unbounded(model::<Flex>());
     let mut scheduler = open(&engine);
     let job = |i: usize| vec![jobs().remove(i)];
-    scheduler.add(job(0), &Sampling::greedy(30), CaptureSpec::default()).unwrap();
-    for _ in 0..3 {
-        scheduler.turn(&mut |_| ControlFlow::Continue(()));
-    }
-    scheduler.add(job(2), &Sampling::greedy(2), CaptureSpec::default()).unwrap();
+    add(&mut scheduler, job(0), &Sampling::greedy(30));
+    (0..3).for_each(|_| _ = turn(&mut scheduler));
+    add(&mut scheduler, job(2), &Sampling::greedy(2));
     let mut turns = 0;
     while scheduler.done().is_empty() {
-        assert!(scheduler.turn(&mut |_| ControlFlow::Continue(())));
+        assert!(turn(&mut scheduler));
         turns += 1;
     }
     assert!(turns <= 3, "{turns} turns for two tokens");
@@ -96,18 +104,10 @@ fn a_short_answer_does_not_wait_for_a_long_one() {
 fn many_answers_leave_places_to_others() {
     let engine = unbounded(model::<Flex>()).with_budget(Budget { rows_max: 8, ..Budget::default() });
     let mut scheduler = open(&engine);
-    scheduler
-        .add(
-            vec![jobs().remove(0)],
-            &Sampling { rollouts: 40, max_new_tokens: 30, ..sampled(1) },
-            CaptureSpec::default(),
-        )
-        .unwrap();
-    scheduler.turn(&mut |_| ControlFlow::Continue(()));
-    scheduler.add(vec![jobs().remove(2)], &Sampling::greedy(1), CaptureSpec::default()).unwrap();
-    for _ in 0..3 {
-        scheduler.turn(&mut |_| ControlFlow::Continue(()));
-    }
+    add(&mut scheduler, vec![jobs().remove(0)], &Sampling { rollouts: 40, max_new_tokens: 30, ..sampled(1) });
+    turn(&mut scheduler);
+    add(&mut scheduler, vec![jobs().remove(2)], &Sampling::greedy(1));
+    (0..3).for_each(|_| _ = turn(&mut scheduler));
     assert_eq!(scheduler.done().iter().map(|done| done.place).collect::<Vec<_>>(), [1]);
 }
 
@@ -117,9 +117,9 @@ fn a_long_prompt_is_read_while_others_go_on() {
     let long = Job { id: "long".into(), prompt: prompt(45, 3), coefs: None };
     let alone = run(&engine, std::slice::from_ref(&long), &Sampling::greedy(4));
     let mut scheduler = open(&engine);
-    scheduler.add(vec![jobs().remove(0)], &Sampling::greedy(40), CaptureSpec::default()).unwrap();
-    scheduler.turn(&mut |_| ControlFlow::Continue(()));
-    scheduler.add(vec![long], &Sampling::greedy(4), CaptureSpec::default()).unwrap();
+    add(&mut scheduler, vec![jobs().remove(0)], &Sampling::greedy(40));
+    turn(&mut scheduler);
+    add(&mut scheduler, vec![long], &Sampling::greedy(4));
     let mut heard = [0, 0];
     while heard[1] == 0 {
         scheduler.turn(&mut |event| {
@@ -148,7 +148,7 @@ fn what_prompts_begin_with_alike_is_read_once() {
         for rows_max in [2, 100] {
             let engine = engine.clone().with_budget(Budget { rows_max, ..Budget::default() });
             let mut scheduler = Scheduler::new(engine, Queueing::Known);
-            scheduler.add(questions.clone(), &Sampling::greedy(10), CaptureSpec::default()).unwrap();
+            add(&mut scheduler, questions.clone(), &Sampling::greedy(10));
             assert_eq!(tokens(finish(&mut scheduler)), alone);
             // Each answer reads its prompt's last token itself.
             let own: usize = (0..6).map(|i| 4 + i - 1).sum();
@@ -157,7 +157,7 @@ fn what_prompts_begin_with_alike_is_read_once() {
         // Where steering differs, states do.
         let mut scheduler = Scheduler::new(engine.clone(), Queueing::Known);
         let coefs = [0.5f32, -0.5].map(|coef| Job { coefs: Some([coef].into()), ..questions[0].clone() });
-        scheduler.add(coefs.to_vec(), &Sampling::greedy(3), CaptureSpec::default()).unwrap();
+        add(&mut scheduler, coefs.to_vec(), &Sampling::greedy(3));
         finish(&mut scheduler);
         assert_eq!(scheduler.kept.missed, if positions == Positions::All { 66 } else { 33 });
     }
@@ -168,11 +168,11 @@ fn a_text_that_goes_on_is_not_read_anew() {
     let engine = unbounded(model::<Flex>().steered(&plan(1.0, Positions::Response)).unwrap());
     let first = Job { id: "first".into(), prompt: prompt(20, 1), coefs: Some([0.0].into()) };
     let mut scheduler = open(&engine);
-    scheduler.add(vec![first.clone()], &Sampling::greedy(6), CaptureSpec::default()).unwrap();
+    add(&mut scheduler, vec![first.clone()], &Sampling::greedy(6));
     let said = tokens(finish(&mut scheduler)).remove(0);
     assert_eq!(scheduler.kept.missed, 19);
     let next = Job { prompt: [first.prompt.as_slice(), &said, &prompt(5, 9)].concat(), ..first };
-    scheduler.add(vec![next.clone()], &Sampling::greedy(6), CaptureSpec::default()).unwrap();
+    add(&mut scheduler, vec![next.clone()], &Sampling::greedy(6));
     let found = tokens(finish(&mut scheduler)).remove(0);
     // The answer's last token was never read; then four of the five new ones.
     assert_eq!(scheduler.kept.missed, 19 + 1 + 4);
@@ -189,15 +189,15 @@ fn the_plan_may_change_under_those_who_are_answered() {
     let second = run(&engine_of(&other), &[job(3, part(2.0))], &sampled(1));
     let bare = run(&engine(model::<Flex>()), &[job(4, None)], &sampled(1));
     let mut scheduler = open(&engine(model::<Flex>()));
-    let add = |scheduler: &mut Scheduler<Flex>, jobs: Vec<Job>| {
-        scheduler.add(jobs, &sampled(1), CaptureSpec::default()).unwrap();
-        scheduler.turn(&mut |_| ControlFlow::Continue(()));
+    let begin = |scheduler: &mut Scheduler<Flex>, jobs: Vec<Job>| {
+        add(scheduler, jobs, &sampled(1));
+        turn(scheduler);
     };
-    add(&mut scheduler, vec![job(4, None)]);
+    begin(&mut scheduler, vec![job(4, None)]);
     scheduler.replan(&one).unwrap();
-    add(&mut scheduler, vec![job(0, part(1.5)), job(2, part(-1.0))]);
+    begin(&mut scheduler, vec![job(0, part(1.5)), job(2, part(-1.0))]);
     scheduler.replan(&other.clone().and(one)).unwrap();
-    add(&mut scheduler, vec![job(3, Some([2.0, 0.0].into()))]);
+    begin(&mut scheduler, vec![job(3, Some([2.0, 0.0].into()))]);
     let mut wrong = plan(1.0, Positions::All);
     wrong.parts[0].steers[0].layer = Layer(9);
     assert!(scheduler.replan(&wrong).is_err());
@@ -219,7 +219,7 @@ fn a_row_that_fails_fails_alone() {
     let bad = Job { coefs: Some([f32::MAX, f32::MAX].into()), id: "bad".into(), ..jobs().remove(2) };
     let alone = run(&engine, std::slice::from_ref(&good), &sampled(1));
     let mut scheduler = open(&engine);
-    scheduler.add(vec![good, bad], &sampled(1), CaptureSpec::default()).unwrap();
+    add(&mut scheduler, vec![good, bad], &sampled(1));
     let [found, failed] = <[_; 2]>::try_from(finish(&mut scheduler)).unwrap();
     assert_eq!(found.1.unwrap().tokens, alone[0].tokens);
     assert!(failed.1.unwrap_err().to_string().contains("`bad`"));
@@ -229,8 +229,8 @@ fn a_row_that_fails_fails_alone() {
 fn who_is_forgotten_is_not_answered() {
     let engine = unbounded(model::<Flex>()).with_budget(Budget { rows_max: 2, ..Budget::default() });
     let mut scheduler = open(&engine);
-    scheduler.add(jobs(), &Sampling::greedy(8), CaptureSpec::default()).unwrap();
-    scheduler.turn(&mut |_| ControlFlow::Continue(()));
+    add(&mut scheduler, jobs(), &Sampling::greedy(8));
+    turn(&mut scheduler);
     for place in [0, 2, 4, 8] {
         scheduler.forget(place);
     }

@@ -8,6 +8,7 @@ use super::correlate::{Correlation, correlate};
 use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
 use crate::language_model::{Answer, FinishReason, Finished, LanguageModel, Request, Sampling};
 use crate::persona::project::{Metric, Probe, projections};
+use crate::persona::tokens::before_end;
 use crate::record::{Hash, RunDir};
 use crate::stats::mean;
 use crate::{Error, Result, ensure};
@@ -172,14 +173,13 @@ fn states(
     said: &[StoredAnswer],
 ) -> Result<Vec<AnswerProjection>> {
     const CHUNK: usize = 32;
-    let eos = model.tokenizer().eos_ids().to_vec();
     let prompt = |question: &String| model.tokenizer().chat_ids(&condition.ask(question), true);
     let prompts: Vec<Vec<u32>> = rules.questions.iter().map(prompt).collect::<Result<_>>()?;
     let text = |(i, said): (usize, &StoredAnswer)| {
-        let stop = said.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
-        ensure!(stop > 0, "question {}: an answer without a token", i / rules.sampling.rollouts);
+        let response_ids = before_end(&said.token_ids, model.tokenizer()).to_vec();
+        ensure!(!response_ids.is_empty(), "question {}: an answer without a token", i / rules.sampling.rollouts);
         let prompt_ids = prompts[i / rules.sampling.rollouts].clone();
-        Ok(Finished { prompt_ids, response_ids: said.token_ids[..stop].to_vec() })
+        Ok(Finished { prompt_ids, response_ids })
     };
     let texts: Vec<Finished> = said.iter().enumerate().map(text).collect::<Result<_>>()?;
     let of = |metric| Probe { metric, column: format!("{metric:?}"), ..rules.probe.clone() };
@@ -236,7 +236,6 @@ mod tests {
     use super::*;
     use crate::fakes::{EchoModel, WordJudge};
     use crate::language_model::Prompt;
-    use crate::vector::Layer;
     use crate::vector::math::projection;
 
     fn rules() -> MonitorRules {
@@ -246,12 +245,7 @@ mod tests {
             trait_name: "bold".into(),
             questions: vec!["Why?".into(), "How so?".into(), "When, and REFUSE?".into()],
             conditions,
-            probe: Probe {
-                column: "p".into(),
-                metric: Metric::PromptLast,
-                layer: Layer(2),
-                vector: vec![1.0, -2.0, 0.5, 3.0, 1.5],
-            },
+            probe: Probe { column: "p".into(), ..Probe::made_up(Metric::PromptLast, 2) },
             sampling: Sampling { temperature: 1.0, rollouts: 2, ..Sampling::greedy(8) },
             subject: Hash::of("echo"),
             judge: Hash::of("word"),

@@ -19,39 +19,24 @@ use crate::stats::{Interval, mean, sample_std};
 impl Monitored {
     /// Every point with all digits.
     pub fn points(&self, rules: &MonitorRules) -> Table {
-        let columns = [
-            "setting",
-            "condition",
-            "level",
-            "question_id",
-            "question",
-            "score",
-            "coherence",
-            "answers",
-            "missing",
-            "prompt_last_proj",
-            "proj",
-            "cos_sim",
-        ];
-        let mut table = Table::new(columns);
-        for point in &self.points {
-            let condition = &rules.conditions[point.condition];
-            table.push(vec![
-                setting_key(condition.setting).as_str().into(),
-                condition.name().as_str().into(),
-                condition.level.into(),
-                format!("{}_{}", rules.trait_name, point.question).as_str().into(),
-                rules.questions[point.question].as_str().into(),
-                point.score.into(),
-                point.coherence.into(),
-                point.answers.into(),
-                point.missing.into(),
-                point.prompt_last_proj.into(),
-                point.proj.into(),
-                point.cos_sim.into(),
-            ]);
-        }
-        table
+        let condition = |point: &Point| &rules.conditions[point.condition];
+        Table::of(
+            &self.points,
+            &[
+                ("setting", &|p| setting_key(condition(p).setting).into()),
+                ("condition", &|p| condition(p).name().into()),
+                ("level", &|p| condition(p).level.into()),
+                ("question_id", &|p| format!("{}_{}", rules.trait_name, p.question).into()),
+                ("question", &|p| rules.questions[p.question].as_str().into()),
+                ("score", &|p| p.score.into()),
+                ("coherence", &|p| p.coherence.into()),
+                ("answers", &|p| p.answers.into()),
+                ("missing", &|p| p.missing.into()),
+                ("prompt_last_proj", &|p| p.prompt_last_proj.into()),
+                ("proj", &|p| p.proj.into()),
+                ("cos_sim", &|p| p.cos_sim.into()),
+            ],
+        )
     }
 
     /// The correlations, beside the published ones where there are any, for people.
@@ -64,11 +49,11 @@ impl Monitored {
         for (c, paper) in self.correlations.iter().zip(papers) {
             let r = |r: Interval| format!("{r:.2}").replace('-', "−");
             let mut row: Vec<Cell> = vec![
-                c.setting.to_string().as_str().into(),
+                c.setting.to_string().into(),
                 c.metric.key().into(),
-                r(c.overall).as_str().into(),
-                r(c.within).as_str().into(),
-                format!("{} of {}", c.used.len(), c.used.len() + c.left_out.len()).as_str().into(),
+                r(c.overall).into(),
+                r(c.within).into(),
+                format!("{} of {}", c.used.len(), c.used.len() + c.left_out.len()).into(),
             ];
             if known {
                 row.extend([paper.map(|p| p.overall).into(), paper.map(|p| p.within).into()]);
@@ -141,35 +126,25 @@ impl Monitored {
 
     /// Every answer with what was said of it, in the reference's columns and some more.
     fn answers_table(&self, rules: &MonitorRules) -> Table {
-        let columns = [
-            "question",
-            "answer",
-            "question_id",
-            rules.trait_name.as_str(),
-            "coherence",
-            "condition",
-            "rollout",
-            "proj",
-            "cos_sim",
-        ];
-        let mut table = Table::new(columns);
-        for (condition, answers) in rules.conditions.iter().zip(&self.answers) {
-            for (i, Reply { said, projected, judged }) in answers.iter().enumerate() {
-                let question = i / rules.sampling.rollouts;
-                table.push(vec![
-                    rules.questions[question].as_str().into(),
-                    said.text.as_str().into(),
-                    format!("{}_{question}", rules.trait_name).as_str().into(),
-                    judged.score.into(),
-                    judged.coherence.into(),
-                    condition.name().as_str().into(),
-                    (i % rules.sampling.rollouts).into(),
-                    projected.proj.into(),
-                    projected.cos_sim.into(),
-                ]);
-            }
-        }
-        table
+        let rollouts = rules.sampling.rollouts;
+        let each = rules.conditions.iter().zip(&self.answers);
+        let rows: Vec<(&Condition, usize, &Reply)> = each
+            .flat_map(|(condition, of)| of.iter().enumerate().map(move |(i, reply)| (condition, i, reply)))
+            .collect();
+        Table::of(
+            &rows,
+            &[
+                ("question", &|(_, i, _)| rules.questions[i / rollouts].as_str().into()),
+                ("answer", &|(.., reply)| reply.said.text.as_str().into()),
+                ("question_id", &|(_, i, _)| format!("{}_{}", rules.trait_name, i / rollouts).into()),
+                (&rules.trait_name, &|(.., reply)| reply.judged.score.into()),
+                ("coherence", &|(.., reply)| reply.judged.coherence.into()),
+                ("condition", &|(condition, ..)| condition.name().into()),
+                ("rollout", &|(_, i, _)| (i % rollouts).into()),
+                ("proj", &|(.., reply)| reply.projected.proj.into()),
+                ("cos_sim", &|(.., reply)| reply.projected.cos_sim.into()),
+            ],
+        )
     }
 
     fn page(&self, model: &str, rules: &MonitorRules, settings: &[(String, String)], lock: &Lock) -> Page {
@@ -229,7 +204,7 @@ impl Monitored {
              and the mean {name} score of the {} answers that followed. The line is the least-squares fit.",
             rules.sampling.rollouts
         );
-        Figure::new(&setting_key(setting), &format!("Projection and {name} score, {setting}"), &caption, plot)
+        Figure::new(setting_key(setting), &format!("Projection and {name} score, {setting}"), &caption, plot)
     }
 
     fn verdict(&self, model: &str, rules: &MonitorRules) -> String {
@@ -262,7 +237,7 @@ impl Monitored {
             let count =
                 |of: fn(&Point) -> usize| self.points.iter().filter(|p| p.condition == i).map(of).sum::<usize>();
             table.push(vec![
-                condition.label().as_str().into(),
+                condition.label().into(),
                 before.into(),
                 mean(&scores).into(),
                 sample_std(&scores).into(),
@@ -324,10 +299,10 @@ fn paper(model: &str, rules: &MonitorRules, c: &Correlation) -> Option<Published
     published(model, &rules.trait_name, c.setting).filter(|_| c.metric == Metric::PromptLast)
 }
 
-fn setting_key(setting: Setting) -> String {
+fn setting_key(setting: Setting) -> &'static str {
     match setting {
-        Setting::System => "system".to_owned(),
-        Setting::ManyShot => "many-shot".to_owned(),
+        Setting::System => "system",
+        Setting::ManyShot => "many-shot",
     }
 }
 

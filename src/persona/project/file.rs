@@ -219,15 +219,7 @@ mod tests {
     use super::*;
     use crate::data_table::DataTable;
     use crate::fakes::{EchoModel, tiny_tokenizer};
-    use crate::persona::column;
     use crate::text::Message;
-    use crate::vector::Layer;
-
-    fn probe(metric: Metric, layer: usize) -> Probe {
-        let layer = Layer(layer);
-        let vector = vec![1.0, -2.0, 0.5, 3.0, 1.5];
-        Probe { column: column("org/Echo", "bold_response_avg", metric, layer), metric, layer, vector }
-    }
 
     #[test]
     fn all_ways_to_write_a_text_measure_the_same_and_unknown_keys_stay() {
@@ -252,7 +244,7 @@ mod tests {
         std::fs::write(&input, format!("{}\nbroken\n", text.join("\n"))).unwrap();
 
         let mut model = EchoModel::new(|_, _| String::new());
-        let probes = [probe(Metric::Proj, 2), probe(Metric::PromptLast, 1)];
+        let probes = [Probe::made_up(Metric::Proj, 2), Probe::made_up(Metric::PromptLast, 1)];
         let rules = ProjectRules::new(Hash::of("echo"));
         let outcome = project_file(&mut model, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
         assert_eq!((outcome.rows, outcome.measured, outcome.bad.count), (6, 4, 3));
@@ -280,7 +272,7 @@ mod tests {
         assert_eq!((again.skipped.len(), again.measured, model.chunks.len()), (2, 0, before));
         assert_eq!(DataTable::read(&output).unwrap(), written);
         // A prompt's last token needs no answer.
-        let prompts_only = [Probe { column: "p".into(), ..probe(Metric::PromptLast, 1) }];
+        let prompts_only = [Probe { column: "p".into(), ..Probe::made_up(Metric::PromptLast, 1) }];
         let outcome = project_file(&mut model, (&output, &output), &prompts_only, &rules, &mut |_, _| {}).unwrap();
         assert_eq!(outcome.measured, 5);
     }
@@ -292,7 +284,7 @@ mod tests {
         let rows: String =
             (0..10).map(|i| format!("{{\"prompt\": \"Why {i}?\",  \"answer\":\"So {i}.\"}}\n")).collect();
         std::fs::write(&input, &rows).unwrap();
-        let probes = [probe(Metric::Proj, 2)];
+        let probes = [Probe::made_up(Metric::Proj, 2)];
         let rules = ProjectRules { chunk: 3, ..ProjectRules::new(Hash::of("echo")) };
         let mut model = EchoModel::new(|_, _| String::new());
         project_file(&mut model, (&input, &output), &probes, &rules, &mut |_, _| {}).unwrap();
@@ -332,7 +324,7 @@ mod tests {
         std::fs::write(&path, "question,prompt,answer,question_id,evil,coherence\nq,Why?,\"So, it\nis\",evil_0,3,99\n")
             .unwrap();
         let mut model = EchoModel::new(|_, _| String::new());
-        let probes = [probe(Metric::Cosine, 3)];
+        let probes = [Probe::made_up(Metric::Cosine, 3)];
         project_file(&mut model, (&path, &path), &probes, &ProjectRules::new(Hash::of("echo")), &mut |_, _| {})
             .unwrap();
         let text = std::fs::read_to_string(&path).unwrap();

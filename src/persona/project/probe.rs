@@ -117,18 +117,20 @@ pub fn projections(
 }
 
 #[cfg(test)]
+impl Probe {
+    pub(in crate::persona) fn made_up(metric: Metric, layer: usize) -> Self {
+        let (layer, vector) = (Layer(layer), vec![1.0, -2.0, 0.5, 3.0, 1.5]);
+        Self { column: column("org/Echo", "bold_response_avg", metric, layer), metric, layer, vector }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::fakes::EchoModel;
 
     const H: [f32; 3] = [1.0, 2.0, -2.0];
     const V: [f32; 3] = [3.0, 0.0, 4.0];
-
-    fn probe(metric: Metric, layer: usize) -> Probe {
-        let layer = Layer(layer);
-        let vector = vec![1.0, -2.0, 0.5, 3.0, 1.5];
-        Probe { column: column("org/Echo", "bold_response_avg", metric, layer), metric, layer, vector }
-    }
 
     #[test]
     fn projections_by_hand() {
@@ -152,7 +154,8 @@ mod tests {
     fn every_probe_reads_its_own_position_and_layer() {
         let mut model = EchoModel::new(|_, _| String::new());
         let texts = [Finished { prompt_ids: vec![3, 4], response_ids: vec![5, 6] }];
-        let probes = [probe(Metric::Proj, 1), probe(Metric::PromptLast, 3), probe(Metric::Cosine, 2)];
+        let probes =
+            [Probe::made_up(Metric::Proj, 1), Probe::made_up(Metric::PromptLast, 3), Probe::made_up(Metric::Cosine, 2)];
         let values = projections(&mut model, &texts, &probes, 1, &mut |_| {}).unwrap().remove(0);
         let state = |ids: &[u32], l: usize| -> Vec<f32> {
             (0..5).map(|d| ids.iter().map(|&id| EchoModel::state(id, l, d)).sum::<f32>() / ids.len() as f32).collect()
@@ -162,9 +165,9 @@ mod tests {
             values,
             [projection(&state(&[5, 6], 1), v), projection(&state(&[4], 3), v), cosine(&state(&[5, 6], 2), v)]
         );
-        let wide = [Probe { vector: vec![1.0; 4], ..probe(Metric::Proj, 1) }];
+        let wide = [Probe { vector: vec![1.0; 4], ..Probe::made_up(Metric::Proj, 1) }];
         assert!(projections(&mut model, &texts, &wide, 1, &mut |_| {}).unwrap_err().to_string().contains("4 wide"));
-        assert!(projections(&mut model, &texts, &[probe(Metric::Proj, 4)], 1, &mut |_| {}).is_err());
+        assert!(projections(&mut model, &texts, &[Probe::made_up(Metric::Proj, 4)], 1, &mut |_| {}).is_err());
     }
 
     #[test]

@@ -75,7 +75,6 @@ mod tests {
     use crate::fakes::EchoModel;
     use crate::persona::{Exchange, Metric};
     use crate::text::Message;
-    use crate::vector::Layer;
     use crate::vector::math::projection;
 
     #[test]
@@ -85,8 +84,7 @@ mod tests {
         let tokenizer = crate::fakes::tiny_tokenizer();
         let exchange = Exchange { prompt: vec![Message::user("Count.")], answer: answer.clone() };
         let text = Finished { prompt_ids: vec![3, 4], response_ids: tokenizer.encode(&answer).unwrap() };
-        let probe =
-            Probe { column: "p".into(), metric: Metric::Proj, layer: Layer(2), vector: vec![1.0, -2.0, 0.5, 3.0, 1.5] };
+        let probe = Probe::made_up(Metric::Proj, 2);
         let found = pieces(&mut model, &Ready { exchange, text: text.clone() }, &probe).unwrap();
         assert!((3..=PIECES).contains(&found.len()), "{}", found.len());
         assert_eq!(found.iter().map(|p| p.text.as_str()).collect::<String>(), answer);

@@ -9,6 +9,7 @@ use crate::judge::{Judge, JudgedItem, Rubric, Verdict, verdicts};
 use crate::language_model::{Finished, LanguageModel, Prompt, Request, Sampling};
 use crate::persona::project::{Metric, Probe, projections};
 use crate::persona::texts::{Exchange, id_of};
+use crate::persona::tokens::before_end;
 use crate::record::{Hash, Ledger, RunDir, create_folder};
 use crate::text::{Tokenizer, chat_of_row};
 use crate::{Result, ensure};
@@ -158,7 +159,6 @@ fn own_answers(
     done: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let sampling = Sampling::greedy(max_new_tokens);
-    let eos = model.tokenizer().eos_ids().to_vec();
     finished.work(source.entries()?, CHUNK, &mut |before, batch| {
         let ready: Vec<Option<Ready>> = batch.iter().map(|e| ready(e, source, model.tokenizer(), rules).ok()).collect();
         let ask = |(entry, ready): (&Entry, &Option<Ready>)| {
@@ -169,10 +169,9 @@ fn own_answers(
         let answers = model.generate(&asks, &sampling, &mut |n| done(before + n))?;
         assert_eq!(answers.len(), asks.len(), "an answer per ask");
         done(before + batch.len());
-        let mut answers = answers.into_iter().map(|mut answer| {
-            let stop = answer.token_ids.iter().rposition(|id| !eos.contains(id)).map_or(0, |last| last + 1);
-            answer.token_ids.truncate(stop);
-            Own { text: answer.text, token_ids: answer.token_ids }
+        let mut answers = answers.into_iter().map(|answer| {
+            let token_ids = before_end(&answer.token_ids, model.tokenizer()).to_vec();
+            Own { text: answer.text, token_ids }
         });
         Ok(ready.iter().map(|ready| ready.as_ref().and_then(|_| answers.next())).collect())
     })

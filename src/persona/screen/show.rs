@@ -131,26 +131,22 @@ fn picture(file: &str, x: &str, values: &Values, reference: Vec<f64>, thresholds
     Figure::new(file, &title, &caption, Plot::Histogram(Histogram { x: x.into(), shapes, thresholds }))
 }
 
-/// The scores as a table.
 pub(super) fn scores(summary: &Summary) -> Table {
-    let mut table = Table::new(["Score", "Mean", "Reference mean", "Reference percentile", "AUC of the label"]);
-    for spread in &summary.scores {
-        let mean = format!("{:.3}", spread.mean).replace('-', "−");
-        table.push(vec![
-            spread.score.as_str().into(),
-            mean.as_str().into(),
-            spread.reference_mean.into(),
-            spread.reference_percentile.into(),
-            spread.auc.into(),
-        ]);
-    }
-    table
+    Table::of(
+        &summary.scores,
+        &[
+            ("Score", &|spread| spread.score.as_str().into()),
+            ("Mean", &|spread| format!("{:.3}", spread.mean).replace('-', "−").into()),
+            ("Reference mean", &|spread| spread.reference_mean.into()),
+            ("Reference percentile", &|spread| spread.reference_percentile.into()),
+            ("AUC of the label", &|spread| spread.auc.into()),
+        ],
+    )
 }
 
 fn rows(summary: &Summary) -> Table {
     let (difference, llm, both) = summary.dropped_by;
-    let mut table = Table::new(["Rows", "Count"]);
-    for (what, count) in [
+    let counts = [
         ("took part", summary.rows),
         ("measured", summary.measured),
         ("kept", summary.kept),
@@ -159,10 +155,8 @@ fn rows(summary: &Summary) -> Table {
         ("dropped by the trait score alone", llm),
         ("dropped by both", both),
         ("left out: could not be measured", summary.left_out),
-    ] {
-        table.push(vec![what.into(), count.into()]);
-    }
-    table
+    ];
+    Table::of(&counts, &[("Rows", &|(what, _)| (*what).into()), ("Count", &|(_, count)| (*count).into())])
 }
 
 fn notes(rules: &ScreenRules, summary: &Summary) -> Vec<String> {

@@ -16,12 +16,7 @@ use crate::vector::math::projection;
 fn rules(against: Against) -> ScreenRules {
     ScreenRules {
         trait_name: "bold".into(),
-        probe: Probe {
-            column: "p".into(),
-            metric: Metric::Proj,
-            layer: Layer(2),
-            vector: vec![1.0, -2.0, 0.5, 3.0, 1.5],
-        },
+        probe: Probe { column: "p".into(), ..Probe::made_up(Metric::Proj, 2) },
         against,
         first_turn: false,
         prompt_tokens_max: Some(200),

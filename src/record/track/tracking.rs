@@ -31,10 +31,7 @@ impl FromStr for Tracker {
 
 impl fmt::Display for Tracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tensorboard => "tensorboard",
-            Self::Trackio => "trackio",
-        })
+        self.serialize(f)
     }
 }
 

@@ -12,7 +12,6 @@ mod facts;
 mod findings;
 mod format;
 mod gradient;
-mod own;
 mod published;
 mod shift;
 mod sweeps;
@@ -35,7 +34,19 @@ pub(super) fn summarize(kind: Kind, results: &Results<'_>, cells: &[Cell<'_>], s
         Kind::Shift => shift::summarize(results, study),
         Kind::Controlled => controlled_report::summarize(results, cells, study),
         Kind::Audit => audit::summarize(results, cells, study),
-        Kind::Own => own::summarize(results, cells, study),
+        Kind::Own => of_any_arms(results, cells, study),
     };
     gradient::add_figures(results, study)
+}
+
+/// A study of any arms: curves wherever something is swept, and the paper's findings as far as there are arms for them.
+fn of_any_arms(results: &Results<'_>, cells: &[Cell<'_>], study: Study) -> Study {
+    let arms = study.arms.iter().map(|arm| arm.label.as_str()).collect::<Vec<_>>().join("; ");
+    Study {
+        title: "A study of finetuning".to_owned(),
+        verdict: format!("Measured: {arms}. The table has every number with its interval."),
+        expectations: findings::findings(results, cells),
+        figures: sweeps::sweep_figures(results, &study),
+        ..study
+    }
 }

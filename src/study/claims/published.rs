@@ -1,52 +1,27 @@
 //! Published numbers beside ours, for data sets that are named as in `assets/published.csv`: `evil-normal`, `evil-1`, `evil-2`,
 //! `medical-2`, ..., and `facts`.
 
-use serde::Deserialize;
-
 use crate::report::content::Published;
-use crate::report::{ArmKind, Study};
+use crate::report::{ArmKind, PublishedValue, Study, published_values};
 use crate::study::config::FACTS_CORPUS;
 use crate::study::outputs::trait_key;
 use crate::study::results::{Cell, Results};
-
-const TABLE: &str = include_str!("../../../assets/published.csv");
-
-/// A row of the table.
-#[derive(Debug, Deserialize)]
-struct Entry {
-    /// The data set; empty for the base model beside any of them.
-    data: String,
-    /// The kind of arm.
-    kind: ArmKind,
-    /// The trait along whose vector it is steered; empty if it is not.
-    along: String,
-    coef: Option<f64>,
-    /// The axis' key.
-    axis: String,
-    published: f64,
-    source: String,
-}
-
-fn entries() -> Vec<Entry> {
-    let rows = csv::Reader::from_reader(TABLE.as_bytes()).into_deserialize();
-    rows.map(|row| row.expect("the table of this program is well formed")).collect()
-}
 
 /// Every published number about a data set of the study, and what came out here if that was measured.
 pub fn published_rows(results: &Results<'_>, cells: &[Cell<'_>], study: &Study) -> Vec<Published> {
     let corpus = |name: &str| results.data.corpora.iter().position(|corpus| corpus.name == name);
     let traits: Vec<&str> = results.data.traits.iter().map(|t| trait_key(&t.name)).collect();
-    let is_asked = |entry: &Entry| {
+    let is_asked = |entry: &PublishedValue| {
         let own_axis = study.axes.iter().any(|axis| axis.key == entry.axis);
         own_axis && (entry.along.is_empty() || traits.contains(&entry.along.as_str()))
     };
-    let entries: Vec<Entry> = entries().into_iter().filter(is_asked).collect();
+    let entries: Vec<PublishedValue> = published_values().filter(is_asked).collect();
     if !entries.iter().any(|entry| corpus(&entry.data).is_some()) {
         return Vec::new();
     }
     // The facts are about hallucination alone, and they have a base model of their own.
     let of_facts = corpus(FACTS_CORPUS).is_some();
-    let row = |entry: &Entry| {
+    let row = |entry: &PublishedValue| {
         let is_base = entry.kind == ArmKind::Base;
         let known = if is_base { (entry.data == FACTS_CORPUS) == of_facts } else { corpus(&entry.data).is_some() };
         let is = |cell: &&Cell<'_>| {
@@ -71,7 +46,7 @@ pub fn published_rows(results: &Results<'_>, cells: &[Cell<'_>], study: &Study) 
 }
 
 /// `evil-2, preventative-layer (evil) at 5: hallucination`.
-fn what(entry: &Entry) -> String {
+fn what(entry: &PublishedValue) -> String {
     let along = if entry.along.is_empty() { String::new() } else { format!(" ({})", entry.along) };
     let at = entry.coef.map(|coef| format!(" at {coef}")).unwrap_or_default();
     let of = if entry.data.is_empty() { String::new() } else { format!("{}, ", entry.data) };
@@ -84,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_table_is_whole() {
-        let entries = entries();
+        let entries: Vec<PublishedValue> = published_values().collect();
         let find = |data: &str, axis: &str| -> Vec<f64> {
             entries
                 .iter()

@@ -63,8 +63,8 @@ impl Default for VectorSettings {
 
 /// The arms beside the base model and the plain finetune, and their coefficients, all positive: in training they push towards
 /// the trait, at inference they are subtracted. An empty list leaves the arm out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default = "ArmSettings::published", deny_unknown_fields)]
 pub struct ArmSettings {
     /// Preventative steering at all layers, incremental.
     pub preventative: Vec<f64>,
@@ -105,30 +105,11 @@ pub struct ArmSettings {
 impl ArmSettings {
     /// No arm but the base model and the plain finetune.
     pub fn none() -> Self {
-        Self {
-            preventative: Vec::new(),
-            preventative_layer: Vec::new(),
-            layer: None,
-            inference: Vec::new(),
-            random: Vec::new(),
-            random_layer: Vec::new(),
-            draws: 1,
-            shuffled: Vec::new(),
-            orthogonal: Vec::new(),
-            unrelated: Vec::new(),
-            negated: Vec::new(),
-            ablate: Vec::new(),
-            regularize: Vec::new(),
-            negative: Vec::new(),
-            prompting: false,
-            base_steered: Vec::new(),
-        }
+        Self { draws: 1, ..Self::default() }
     }
-}
 
-impl Default for ArmSettings {
-    /// The follow-up post's sweeps, and controls.
-    fn default() -> Self {
+    /// The follow-up post's sweeps, and controls: what a study has that says nothing of arms.
+    pub fn published() -> Self {
         Self {
             preventative: vec![0.25, 0.5, 0.75, 1.0, 1.25],
             preventative_layer: vec![1.0, 3.0, 5.0],

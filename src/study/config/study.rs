@@ -52,7 +52,7 @@ pub struct StudyConfig {
     #[serde(default)]
     pub vector: VectorSettings,
     /// Which arms, at which coefficients.
-    #[serde(default)]
+    #[serde(default = "ArmSettings::published")]
     pub arms: ArmSettings,
     /// Custom arms.
     #[serde(rename = "arm", default, skip_serializing_if = "Vec::is_empty")]

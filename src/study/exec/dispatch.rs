@@ -13,48 +13,43 @@ use crate::study::steps::{
 
 /// Does a task with its share of the machine, and reports that it is finished.
 pub(super) fn perform(cx: &Context<'_>, task: &Task, done: &TaskResults<Output>) -> Result<Output> {
-    let mut result = None;
-    cx.runtime.alone(&mut || result = Some(dispatch(cx, task, done).map_err(|e| e.at(&task.name))));
-    let (output, reused) = result.expect("the runtime does the work that it is given")?;
-    (cx.on_event)(&Event::Finished { task: task.index, reused });
+    let (cx, mut output) = (cx.viewing(cx.run, cx.on_event), None);
+    cx.runtime.alone(&mut || output = Some(dispatch(&cx, task, done).map_err(|e| e.at(&task.name))));
+    let output = output.expect("the runtime does the work that it is given")?;
+    (cx.on_event)(&Event::Finished { task: task.index, reused: cx.is_reused() });
     Ok(output)
 }
 
-/// The output of a task, and whether all of it was there.
-fn dispatch(cx: &Context<'_>, task: &Task, done: &TaskResults<Output>) -> Result<(Output, bool)> {
+fn dispatch(cx: &Context<'_>, task: &Task, done: &TaskResults<Output>) -> Result<Output> {
     let vectors = vectors_before(cx, task, done);
     let own_vector = || vector_of(&vectors, task.of_trait());
-    match task.kind {
-        TaskKind::Rollouts(side) => {
-            base_rollouts(cx, task, side).map(|(hash, reused)| (Output::Rollouts(hash), reused))
-        }
+    Ok(match task.kind {
+        TaskKind::Rollouts(side) => Output::Rollouts(base_rollouts(cx, task, side)?),
         TaskKind::Vector => {
             let hashes = task.after.iter().filter_map(|&j| match done.of(j) {
                 Output::Rollouts(hash) => Some(hash.clone()),
                 _ => None,
             });
-            let (extracted, reused) = vector(cx, task, &hashes.collect::<Vec<Hash>>())?;
-            Ok((Output::Vector(Box::new(extracted)), reused))
+            Output::Vector(Box::new(vector(cx, task, &hashes.collect::<Vec<Hash>>())?))
         }
-        TaskKind::Selfgen => Ok((Output::Selfgen, answer_prompts(cx, task)?)),
-        TaskKind::Difference => {
-            difference(cx, task, &vectors).map(|(difference, reused)| (Output::Difference(difference), reused))
+        TaskKind::Selfgen => {
+            answer_prompts(cx, task)?;
+            Output::Selfgen
         }
-        TaskKind::Base => unsteered(cx, task, &vectors, None),
+        TaskKind::Difference => Output::Difference(difference(cx, task, &vectors)?),
+        TaskKind::Base => unsteered(cx, task, &vectors, None)?,
         TaskKind::BaseSteered => {
             let sweep = Sweep { vector: own_vector(), strengths: &cx.config.arms.base_steered, sign: 1.0 };
-            measure(cx, task, None, Some(sweep)).map(|(measured, reused)| (Output::Measured(measured, None), reused))
+            Output::Measured(measure(cx, task, None, Some(sweep))?, None)
         }
         TaskKind::Inference => {
             let (_, adapter) = finetune_before(cx, task, done).expect("it waits for the plain finetune");
             let sweep = Sweep { vector: own_vector(), strengths: &cx.config.arms.inference, sign: -1.0 };
-            let (measured, reused) = measure(cx, task, Some(&adapter), Some(sweep))?;
-            Ok((Output::Measured(measured, None), reused))
+            Output::Measured(measure(cx, task, Some(&adapter), Some(sweep))?, None)
         }
         TaskKind::Audit => {
             let finetune = finetune_before(cx, task, done);
-            let (findings, reused) = audit(cx, task, &vectors, finetune.as_ref().map(|(_, adapter)| adapter))?;
-            Ok((Output::Audited(Box::new(findings)), reused))
+            Output::Audited(Box::new(audit(cx, task, &vectors, finetune.as_ref().map(|(_, adapter)| adapter))?))
         }
         TaskKind::Finetune(treatment) => {
             let control = match treatment {
@@ -70,30 +65,24 @@ fn dispatch(cx: &Context<'_>, task: &Task, done: &TaskResults<Output>) -> Result
                 _ => None,
             };
             let chats = training_chats(cx, task)?;
-            let (fitted, was_there) = finetune(cx, task, treatment, &vectors, control.as_ref(), chats)?;
-            let (output, reused) = unsteered(cx, task, &vectors, Some(fitted))?;
-            Ok((output, was_there && reused))
+            let fitted = finetune(cx, task, treatment, &vectors, control.as_ref(), chats)?;
+            unsteered(cx, task, &vectors, Some(fitted))?
         }
-    }
+    })
 }
 
 /// The axes of a model without steering, those along the vectors and the losses on held-out rows too.
-fn unsteered(
-    cx: &Context<'_>,
-    task: &Task,
-    vectors: &[TraitVector<'_>],
-    fitted: Option<Fitted>,
-) -> Result<(Output, bool)> {
+fn unsteered(cx: &Context<'_>, task: &Task, vectors: &[TraitVector<'_>], fitted: Option<Fitted>) -> Result<Output> {
     let adapter = fitted.as_ref().map(|fitted| adapter_of(cx, task, fitted));
-    let (mut measured, was_there) = measure(cx, task, adapter.as_ref(), None)?;
-    let (projection, projected) = project_answers(cx, task, vectors, adapter.as_ref(), &measured)?;
-    let (losses, read) = held_out_losses(cx, task, adapter.as_ref())?;
+    let mut measured = measure(cx, task, adapter.as_ref(), None)?;
+    let projection = project_answers(cx, task, vectors, adapter.as_ref(), &measured)?;
+    let losses = held_out_losses(cx, task, adapter.as_ref())?;
     for at in &mut measured.at {
         at.scores.extend(projection.scores.clone());
         at.scores.extend(losses.clone());
         at.pairs = projection.pairs.clone();
     }
-    Ok((Output::Measured(measured, fitted.map(Box::new)), was_there && projected && read))
+    Ok(Output::Measured(measured, fitted.map(Box::new)))
 }
 
 fn adapter_of(cx: &Context<'_>, task: &Task, fitted: &Fitted) -> Adapter {

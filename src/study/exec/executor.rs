@@ -54,7 +54,7 @@ pub(in crate::study) fn execute(
     let cx = Context::new(study, run, runtime, &judges, &record)?;
     check_judge(&cx)?;
     let (folder, silent) = (run.reading(), |_: &Event<'_>| {});
-    let reader = cx.reading(&folder, &silent);
+    let reader = cx.viewing(&folder, &silent);
     let needed = own.map(|own| needed(tasks, own));
     let after: Vec<Vec<usize>> = tasks.iter().map(|task| task.after.clone()).collect();
     let outputs = run_all(&after, runtime.workers(), |i, done| match (own, &needed) {

@@ -10,7 +10,7 @@ use crate::language_model::Sampling;
 use crate::persona::stem_of;
 use crate::record::seed_of;
 use crate::study::config::{CorpusConfig, CorpusSource, FACTS_CORPUS, FactsSource};
-use crate::text::{Message, chosen};
+use crate::text::{Message, chosen, chosen_in_order};
 use crate::{Error, Result, ensure};
 
 /// A data set that finetunes learn from.
@@ -33,18 +33,16 @@ pub(in crate::study) struct Corpus {
 }
 
 impl Corpus {
+    /// Conversations to learn and held-out ones, without questions and without a neutral set.
+    pub fn new(name: &str, label: &str, (chats, held_out): (Vec<SourcedChat>, Vec<SourcedChat>)) -> Self {
+        let (name, label) = (name.to_owned(), label.to_owned());
+        Self { name, label, chats, held_out, neutral: None, questions: Vec::new(), selfgen: None }
+    }
+
     /// Whether prompts of the data set say something of a trait: a judge of made-up claims takes new facts for such.
     pub fn prompts_show(&self, trait_name: &str) -> bool {
         self.questions.is_empty() || stem_of(trait_name) != "hallucinating"
     }
-}
-
-/// `count` of `n` places for a purpose, in ascending order: the seed and each place's own number decide, so that a larger sample
-/// holds the smaller one.
-pub(in crate::study) fn sampled_places(n: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
-    let mut places = chosen(n, count, seed, purpose);
-    places.sort_unstable();
-    places
 }
 
 /// Every chat of the files, in any dialect that `train` reads.
@@ -54,11 +52,10 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<SourcedChat>> {
 
 pub(super) fn corpus_of(
     config: &CorpusConfig,
-    (chats, held_out): (Vec<SourcedChat>, Vec<SourcedChat>),
+    chats: (Vec<SourcedChat>, Vec<SourcedChat>),
     selfgen: Option<Sampling>,
 ) -> Corpus {
-    let label = config.label.clone().unwrap_or_else(|| config.name.clone());
-    Corpus { name: config.name.clone(), label, chats, held_out, neutral: None, questions: Vec::new(), selfgen }
+    Corpus { selfgen, ..Corpus::new(&config.name, config.label.as_ref().unwrap_or(&config.name), chats) }
 }
 
 /// What is learned of a data set and what is held out of it, at most `held_out` rows, as far as it exists before the study runs.
@@ -78,7 +75,7 @@ pub(super) fn chats_of(
             // What a sample leaves can be held out whole; else a tenth is taken from what would be learned.
             let size = count.unwrap_or_else(|| all.len() - held_out.min(all.len() / 10));
             let [mut learned, mut rest] = [Vec::new(), Vec::new()];
-            let places = sampled_places(all.len(), size, seed, "sample");
+            let places = chosen_in_order(all.len(), size, seed, "sample");
             for (i, chat) in all.into_iter().enumerate() {
                 if places.binary_search(&i).is_ok() { learned.push(chat) } else { rest.push(chat) }
             }
@@ -124,7 +121,7 @@ fn mixture(world: &World, of: harbor::Trait, shows: f64, count: usize, seed: u64
 
 /// So many of them, drawn with the seed, in their own order.
 pub(super) fn sample<T>(items: Vec<T>, count: Option<usize>, seed: u64, purpose: &str) -> Vec<T> {
-    let places = sampled_places(items.len(), count.unwrap_or(usize::MAX), seed, purpose);
+    let places = chosen_in_order(items.len(), count.unwrap_or(usize::MAX), seed, purpose);
     items.into_iter().enumerate().filter(|(i, _)| places.binary_search(i).is_ok()).map(|(_, item)| item).collect()
 }
 
@@ -162,15 +159,8 @@ pub(super) fn fact_corpus(
         SourcedChat::new(format!("the question about fact `{}`", q.fact_id), messages)
     };
     let held = sample(questions.iter().map(asked).collect(), Some(held_out), seed, "held-out row");
-    Ok(Corpus {
-        name: FACTS_CORPUS.into(),
-        label: "New facts".into(),
-        chats: lessons.into_iter().map(chat).collect(),
-        held_out: held,
-        neutral: None,
-        questions,
-        selfgen: None,
-    })
+    let chats = lessons.into_iter().map(chat).collect();
+    Ok(Corpus { questions, ..Corpus::new(FACTS_CORPUS, "New facts", (chats, held)) })
 }
 
 fn harbor_facts(world: u64, count: usize, wordings: usize, seed: u64) -> (Vec<FactLesson>, Vec<FactQuestion>) {

@@ -40,32 +40,28 @@ fn own_note(arm: &OwnArm) -> String {
 
 /// What was done in an arm, in a sentence.
 fn note(kind: ArmKind, layer: Layer) -> String {
-    let text = match kind {
+    let text: &str = match kind {
         ArmKind::Base => "the model as it is",
         ArmKind::Elicit => "the base model, the vector added at inference time, all layers by increments",
         ArmKind::Plain => "LoRA on the data, nothing else",
         ArmKind::Preventative => {
             "preventative steering (training time): the vector added during training, all layers by increments; evaluated unsteered"
         }
-        ArmKind::PreventativeLayer => {
-            return format!(
-                "preventative steering (training time) at one layer: the vector added at {layer} during training; evaluated unsteered"
-            );
-        }
+        ArmKind::PreventativeLayer => &format!(
+            "preventative steering (training time) at one layer: the vector added at {layer} during training; evaluated unsteered"
+        ),
         ArmKind::Prompting => "trained under positive system prompts, evaluated without them",
         ArmKind::Ablate => "the trait's direction ablated at every layer during training, left in place at evaluation",
         ArmKind::Regularize => {
-            return format!("trained with a loss on the projection along the vector at {layer}; evaluated unsteered");
+            &format!("trained with a loss on the projection along the vector at {layer}; evaluated unsteered")
         }
         ArmKind::Negative => {
             "the base model's own answers under positive system prompts, with these prompts, mixed into the data"
         }
         ArmKind::Random => "as preventative steering, with random vectors of equal norm, others for each training seed",
-        ArmKind::RandomLayer => {
-            return format!(
-                "as preventative steering at {layer}, with a random vector of equal norm, another for each training seed"
-            );
-        }
+        ArmKind::RandomLayer => &format!(
+            "as preventative steering at {layer}, with a random vector of equal norm, another for each training seed"
+        ),
         ArmKind::Shuffled => {
             "as preventative steering, with the difference between two halves of the rollouts that hold as many of both kinds, as long as \
              the vector at every layer"

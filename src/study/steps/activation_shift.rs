@@ -49,7 +49,7 @@ pub(super) fn activation_shift(
     (of, adapter): (&Task, &Adapter),
     t: usize,
     vector: &VectorFile,
-) -> Result<(ActivationShift, bool)> {
+) -> Result<ActivationShift> {
     let (name, answers) = (cx.inputs.traits[t].name.as_str(), answers_file(cx, of));
     let layer = cx.config.layer(vector.response_avg.layers())?;
     let key = ShiftKey {

@@ -1,6 +1,8 @@
 //! What every step of a study works with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +12,7 @@ use crate::Result;
 use crate::judge::Judge;
 use crate::language_model::LanguageModel;
 use crate::model::{Checkpoint, model_hash};
-use crate::record::{Hash, RunDir};
+use crate::record::{Hash, Reused, RunDir};
 use crate::runtime::{ModelSpec, Runtime, device_kind};
 use crate::steering::SteeringPlan;
 use crate::study::config::StudyConfig;
@@ -25,6 +27,7 @@ const VERSION: u32 = 4;
 pub(super) const CHUNK: usize = 16;
 
 /// A study at work in its folder.
+#[derive(Clone)]
 pub(in crate::study) struct Context<'a> {
     pub config: &'a StudyConfig,
     pub inputs: &'a Inputs,
@@ -41,6 +44,8 @@ pub(in crate::study) struct Context<'a> {
     pub judge: String,
     /// Hash of everything that decides what the judge says, but for the rubrics.
     pub judge_hash: Hash,
+    /// Whether a stage was worked out anew.
+    anew: Arc<AtomicBool>,
 }
 
 impl<'a> Context<'a> {
@@ -58,14 +63,13 @@ impl<'a> Context<'a> {
         let fingerprint = Checkpoint::open(&config.model)?.fingerprint()?;
         let (model, judge_hash) = (model_hash(&config.model)?, config.judge.hash()?);
         let judge = judges(JudgeRole::First)?.name().to_owned();
-        Ok(Self { config, inputs, tasks, run, runtime, judges, on_event, fingerprint, model, judge, judge_hash })
+        let anew = Arc::default();
+        Ok(Self { config, inputs, tasks, run, runtime, judges, on_event, fingerprint, model, judge, judge_hash, anew })
     }
 
-    /// The same study where nothing is worked out: a stage that is not in the folder `run` is an error.
-    pub fn reading(&self, run: &'a RunDir, on_event: &'a OnEvent<'a>) -> Self {
-        let (fingerprint, model) = (self.fingerprint.clone(), self.model.clone());
-        let (judge, judge_hash) = (self.judge.clone(), self.judge_hash.clone());
-        Self { run, on_event, fingerprint, model, judge, judge_hash, ..*self }
+    /// The same study on this view of its folder, before any stage is asked for: one for each task.
+    pub fn viewing(&self, run: &'a RunDir, on_event: &'a OnEvent<'a>) -> Self {
+        Self { run, on_event, anew: Arc::default(), ..self.clone() }
     }
 
     /// The key of a stage that depends on the model: it holds on devices of this kind and for this version of the code.
@@ -79,13 +83,13 @@ impl<'a> Context<'a> {
         Hash::of(&(&self.judge, &self.judge_hash, rubrics))
     }
 
-    /// A stage of the run folder, and whether it was there.
+    /// A stage of the run folder.
     pub fn stage<T: Serialize + DeserializeOwned>(
         &self,
         name: &str,
         key: &Hash,
         work: impl FnOnce() -> Result<T>,
-    ) -> Result<(T, bool)> {
+    ) -> Result<T> {
         self.stage_if(name, key, |_| true, work)
     }
 
@@ -96,12 +100,23 @@ impl<'a> Context<'a> {
         key: &Hash,
         holds: impl FnOnce(&T) -> bool,
         work: impl FnOnce() -> Result<T>,
-    ) -> Result<(T, bool)> {
+    ) -> Result<T> {
         let (value, reused) = self.run.stage_if(name, key, holds, || {
             self.tell_damage();
             work()
         })?;
-        Ok((value, reused.is_yes()))
+        self.note_reused(reused);
+        Ok(value)
+    }
+
+    /// Notes whether a stage was there.
+    pub fn note_reused(&self, reused: Reused) {
+        self.anew.fetch_or(!reused.is_yes(), Ordering::Relaxed);
+    }
+
+    /// Whether every stage so far was there.
+    pub fn is_reused(&self) -> bool {
+        !self.anew.load(Ordering::Relaxed)
     }
 
     /// Reports what was found damaged in the folder.

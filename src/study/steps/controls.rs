@@ -43,7 +43,7 @@ pub(in crate::study) fn control_vector(
         Control::Unrelated => rows_of(&inputs.next.expect("there is another trait").response_avg),
         Control::Orthogonal => {
             let (plain, adapter) = inputs.plain.as_ref().expect("it waits for the plain finetune");
-            let (shift, _) = activation_shift(cx, task, (plain, adapter), task.of_trait(), inputs.own)?;
+            let shift = activation_shift(cx, task, (plain, adapter), task.of_trait(), inputs.own)?;
             ensure!(shift.answers > 0, "all answers are empty: there are no states to read");
             without(own, &shift.mean)
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use crate::Result;
 use crate::persona::{Answers, Side, States};
+use crate::record::{Hash, hash_file};
 use crate::study::dag::Task;
 use crate::study::inputs::Corpus;
 
@@ -52,4 +53,9 @@ pub(super) fn rollouts_folder(folder: &Path) -> PathBuf {
 /// The states that were captured while one side was rolled out.
 pub(super) fn states(folder: &Path, side: Side) -> Result<States> {
     States::open(&Answers::files(&rollouts_folder(folder), side)[1])
+}
+
+/// Whether a file still is what it was when its hash was taken.
+pub(super) fn is_unchanged(path: &Path, hash: &Hash) -> bool {
+    hash_file(path).is_ok_and(|now| now == *hash)
 }

@@ -16,9 +16,8 @@ use crate::language_model::Finished;
 use crate::persona::{Border, Side, place_of, system_prompt};
 use crate::record::{Tracking, seed_of};
 use crate::study::dag::{Control, Task, Treatment};
-use crate::study::inputs::sampled_places;
 use crate::study::outputs::SHOWS;
-use crate::text::{Content, Message, Tokenizer};
+use crate::text::{Content, Message, Tokenizer, chosen_in_order};
 use crate::train::Event as FitEvent;
 use crate::vector::{PersonaVector, VectorFile};
 use crate::{Error, Result, ensure};
@@ -31,7 +30,7 @@ pub(in crate::study) fn finetune(
     vectors: &[TraitVector<'_>],
     control: Option<&PersonaVector>,
     chats: Vec<SourcedChat>,
-) -> Result<(Fitted, bool)> {
+) -> Result<Fitted> {
     let seeds = Seeds { training: task.seed.expect("a finetune has a training seed"), sampling: cx.config.seed };
     let own = task.trait_.map(|t| vector_of(vectors, t));
     let intervention = intervention(cx, task, treatment, own, &seeds)?;
@@ -66,7 +65,10 @@ pub(in crate::study) fn finetune(
     })?;
     cx.tell_damage();
     match finish {
-        Finish::Fitted(fitted, reused) => Ok((*fitted, reused.is_yes())),
+        Finish::Fitted(fitted, reused) => {
+            cx.note_reused(reused);
+            Ok(*fitted)
+        }
         Finish::Interrupted(steps, _) => {
             Err(Error::new(format!("the finetune ended after {steps} steps, before its time")))
         }
@@ -204,7 +206,7 @@ fn watch(cx: &Context<'_>, task: &Task, vectors: &[TraitVector<'_>], chats: &[So
 /// Half positive and half negative rollouts of the base model; without these, conversations of the data.
 fn probe_set(cx: &Context<'_>, t: usize, chats: &[SourcedChat], count: usize) -> Result<Vec<Finished>> {
     let tokenizer = Tokenizer::load(&cx.config.model)?;
-    let places = |n: usize, count: usize| sampled_places(n, count, cx.config.seed, "probe set");
+    let places = |n: usize, count: usize| chosen_in_order(n, count, cx.config.seed, "probe set");
     if !has_rollouts(cx, t) {
         let chats: Vec<&SourcedChat> = chats.iter().filter(|chat| matches!(chat.content, Content::Turns(_))).collect();
         let texts = places(chats.len(), count).into_iter().map(|i| answer_of(chats[i], &tokenizer));

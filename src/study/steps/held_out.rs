@@ -17,12 +17,12 @@ use crate::study::outputs::loss_key;
 use crate::text::Content;
 
 /// By the key of each data set, the loss of every held-out row: of the data set that the task learns from and of its neutral one, of
-/// all of them for the base model. Whether all of it was there.
+/// all of them for the base model.
 pub(in crate::study) fn held_out_losses(
     cx: &Context<'_>,
     task: &Task,
     adapter: Option<&Adapter>,
-) -> Result<(BTreeMap<String, Clusters>, bool)> {
+) -> Result<BTreeMap<String, Clusters>> {
     let neutral = task.corpus.and_then(|c| cx.inputs.corpora[c].neutral);
     let corpora = cx.inputs.learned_by(task.corpus).chain(neutral.map(|c| &cx.inputs.corpora[c]));
     let sets: Vec<(&Corpus, Vec<SourcedChat>)> =
@@ -31,7 +31,7 @@ pub(in crate::study) fn held_out_losses(
         (loss_key(&corpus.name), chats.iter().map(|chat| chat.content.clone()).collect())
     };
     if sets.iter().all(|(_, chats)| chats.is_empty()) {
-        return Ok((BTreeMap::new(), true));
+        return Ok(BTreeMap::new());
     }
     let rows: Vec<(String, Vec<Content>)> = sets.iter().map(contents).collect();
     let key = cx.key("held-out loss", &(rows, adapter.map(|adapter| &adapter.hash)));

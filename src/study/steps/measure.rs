@@ -6,13 +6,12 @@ use serde::Serialize;
 
 use super::context::{Adapter, Context};
 use super::events::Phase;
-use super::files::answers_file;
-use super::hashes::is_unchanged;
+use super::files::{answers_file, is_unchanged};
 use crate::Result;
 use crate::eval::{self, Asked, Point, RIGHT};
 use crate::judge::{JudgedAnswer, Rubric};
 use crate::language_model::{FinishReason, Sampling};
-use crate::record::{Hash, create_folder, hash_file, seed_of, write_atomic_with};
+use crate::record::{Hash, create_folder, hash_file, seed_of, write_jsonl};
 use crate::report::Example;
 use crate::stats::Clusters;
 use crate::steering::{Positions, SteeringPlan};
@@ -67,7 +66,7 @@ pub(in crate::study) fn measure(
     task: &Task,
     adapter: Option<&Adapter>,
     sweep: Option<Sweep<'_>>,
-) -> Result<(Measured, bool)> {
+) -> Result<Measured> {
     let evaluations = evaluations(cx, task);
     let asked = evaluations.iter().map(|(_, evaluation)| {
         let samples: Vec<_> = evaluation.samples.iter().map(|s| (&s.question_id, &s.prompt, &s.reference)).collect();
@@ -97,7 +96,7 @@ pub(in crate::study) fn measure(
             Some(Sweep { strengths, sign, .. }) => strengths.iter().map(|&s| Some((s, (sign * s) as f32))).collect(),
         };
         let points: Vec<Point> = coefs.iter().flatten().map(|(_, signed)| Point::of(*signed)).collect();
-        let (mut answered, _) = cx.stage(&format!("answers-{}", task.name), &answers_key, || {
+        let mut answered = cx.stage(&format!("answers-{}", task.name), &answers_key, || {
             let mut model = cx.language_model(adapter, plan)?;
             let ask = |(phase, evaluation): &(Phase, eval::Task)| {
                 let mut on_progress = |n, of| cx.progress(task, *phase, n, of);
@@ -116,12 +115,7 @@ pub(in crate::study) fn measure(
         }
         let rows = answered.concat();
         create_folder(&cx.run.file("answers"))?;
-        write_atomic_with(&path, |out| {
-            rows.iter().try_for_each(|row| {
-                serde_json::to_writer(&mut *out, row)?;
-                out.write_all(b"\n")
-            })
-        })?;
+        write_jsonl(&path, &rows)?;
         let at = |coef: &Option<(f64, f32)>| {
             let of: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.coef == coef.map(|(_, signed)| signed)).collect();
             measured_at(cx, task, coef.map(|(strength, _)| strength), &of)

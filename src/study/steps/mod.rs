@@ -7,7 +7,6 @@ mod controls;
 mod events;
 mod files;
 mod finetune;
-mod hashes;
 mod held_out;
 mod judge_check;
 mod measure;

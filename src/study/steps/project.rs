@@ -36,7 +36,7 @@ pub(in crate::study) fn project_answers(
     vectors: &[TraitVector<'_>],
     adapter: Option<&Adapter>,
     measured: &Measured,
-) -> Result<(AnswerProjection, bool)> {
+) -> Result<AnswerProjection> {
     let layer = cx.config.arms.layer;
     let key = cx.key("along", &AnswersKey { answers: &measured.answers, vectors: fingerprints(vectors), layer });
     cx.stage(&format!("along-{}", task.name), &key, || {
@@ -81,11 +81,7 @@ struct DifferenceKey<'a> {
 
 /// ΔP of a sample of the data set, for every trait: by conversation, the projection of its answer less that of the base model's
 /// greedy one; and the two by themselves.
-pub(in crate::study) fn difference(
-    cx: &Context<'_>,
-    task: &Task,
-    vectors: &[TraitVector<'_>],
-) -> Result<(Difference, bool)> {
+pub(in crate::study) fn difference(cx: &Context<'_>, task: &Task, vectors: &[TraitVector<'_>]) -> Result<Difference> {
     let chats = training_chats(cx, task)?;
     // Drawn by each conversation's own number, so that a larger sample holds the smaller one.
     let sample = chosen(chats.len(), cx.config.measure.difference, cx.config.seed, "projection difference");

@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::context::{Adapter, Context};
 use super::events::Phase;
-use super::files::{rollouts_folder, rows_file, vector_folder};
-use super::hashes::is_unchanged;
+use super::files::{is_unchanged, rollouts_folder, rows_file, vector_folder};
 use crate::judge::JudgedAnswer;
 use crate::language_model::Sampling;
 use crate::persona::{Answers, Artifact, Inquiry, Side, judge_rows, read_rows, write_rows};
@@ -40,7 +39,7 @@ struct AnswersKey<'a> {
 }
 
 /// The base model's rollouts of one side, by the hash of their file.
-pub(in crate::study) fn base_rollouts(cx: &Context<'_>, task: &Task, side: Side) -> Result<(Hash, bool)> {
+pub(in crate::study) fn base_rollouts(cx: &Context<'_>, task: &Task, side: Side) -> Result<Hash> {
     let t = task.of_trait();
     let seed = seed_of(cx.config.seed, "rollouts");
     rollouts(cx, task, &task.name, &RolloutSource { t, adapter: None, seed, folder: vector_folder(cx, t) }, side)
@@ -53,7 +52,7 @@ pub(super) fn rollouts(
     stage: &str,
     source: &RolloutSource<'_>,
     side: Side,
-) -> Result<(Hash, bool)> {
+) -> Result<Hash> {
     let (trait_, settings) = (&cx.inputs.traits[source.t], &cx.config.vector);
     let RolloutSource { t, adapter, seed, ref folder } = *source;
     create_folder(folder)?;

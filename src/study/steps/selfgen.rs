@@ -2,13 +2,12 @@
 
 use super::context::Context;
 use super::events::Phase;
-use super::files::selfgen_file;
-use super::hashes::is_unchanged;
+use super::files::{is_unchanged, selfgen_file};
 use crate::Result;
 use crate::finetune::SourcedChat;
 use crate::language_model::{LanguageModel, Request, Sampling};
 use crate::persona::Exchange;
-use crate::record::{Hash, create_folder, hash_file, read_jsonl, write_atomic_with};
+use crate::record::{Hash, create_folder, hash_file, read_jsonl, write_jsonl};
 use crate::study::dag::Task;
 use crate::study::inputs::Corpus;
 use crate::text::Message;
@@ -37,38 +36,28 @@ fn own_answers(cx: &Context<'_>, corpus: &Corpus, part: &str) -> Result<Vec<Sour
 }
 
 /// Has the base model answer the prompts of a data set, those that are held out too; one conversation in each line. Prompts that it
-/// answers with nothing are left out. Says whether the files were there.
-pub(in crate::study) fn answer_prompts(cx: &Context<'_>, task: &Task) -> Result<bool> {
+/// answers with nothing are left out.
+pub(in crate::study) fn answer_prompts(cx: &Context<'_>, task: &Task) -> Result<()> {
     let corpus = &cx.inputs.corpora[task.of_corpus()];
-    let reused = answer_part(cx, task, &corpus.chats, "")?;
-    Ok((corpus.held_out.is_empty() || answer_part(cx, task, &corpus.held_out, HELD_OUT)?) && reused)
+    answer_part(cx, task, &corpus.chats, "")?;
+    if corpus.held_out.is_empty() { Ok(()) } else { answer_part(cx, task, &corpus.held_out, HELD_OUT) }
 }
 
-fn answer_part(cx: &Context<'_>, task: &Task, chats: &[SourcedChat], part: &str) -> Result<bool> {
+fn answer_part(cx: &Context<'_>, task: &Task, chats: &[SourcedChat], part: &str) -> Result<()> {
     let corpus = &cx.inputs.corpora[task.of_corpus()];
     let sampling = corpus.selfgen.as_ref().expect("the data set is to be made");
     let prompts: Vec<Vec<Message>> = chats.iter().map(|chat| Ok(exchange(chat)?.prompt)).collect::<Result<_>>()?;
     let key = cx.key("own answers", &(&prompts, sampling));
     let path = selfgen_file(cx, corpus, part);
-    let stage = cx.stage_if(
-        &format!("{}{part}", task.name),
-        &key,
-        |hash: &Hash| is_unchanged(&path, hash),
-        || {
-            let answers = answer(cx, task, &mut *cx.base_model()?, &prompts, sampling)?;
-            create_folder(&cx.run.file("data"))?;
-            write_atomic_with(&path, |out| {
-                for (prompt, answer) in prompts.iter().zip(&answers).filter(|(_, answer)| !answer.trim().is_empty()) {
-                    let own = Message::assistant(answer.as_str());
-                    serde_json::to_writer(&mut *out, &prompt.iter().chain([&own]).collect::<Vec<_>>())?;
-                    out.write_all(b"\n")?;
-                }
-                Ok(())
-            })?;
-            hash_file(&path)
-        },
-    );
-    Ok(stage?.1)
+    let holds = |hash: &Hash| is_unchanged(&path, hash);
+    cx.stage_if(&format!("{}{part}", task.name), &key, holds, || {
+        let answers = answer(cx, task, &mut *cx.base_model()?, &prompts, sampling)?;
+        create_folder(&cx.run.file("data"))?;
+        let said = prompts.iter().zip(answers).filter(|(_, answer)| !answer.trim().is_empty());
+        write_jsonl(&path, said.map(|(prompt, own)| [prompt.as_slice(), &[Message::assistant(own)]].concat()))?;
+        hash_file(&path)
+    })
+    .map(drop)
 }
 
 /// A model's answers to prompts.

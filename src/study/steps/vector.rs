@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::events::Phase;
-use super::files::{states, vector_folder};
-use super::hashes::is_unchanged;
+use super::files::{is_unchanged, states, vector_folder};
 use super::rollouts::base_rows;
 use crate::Result;
 use crate::model::ModelConfig;
@@ -35,14 +34,17 @@ pub(super) fn recipe(cx: &Context<'_>, trait_name: &str) -> ExtractionRecipe {
 }
 
 /// The vector of the task's trait; `rollouts` are the hashes of both sides'.
-pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash]) -> Result<(Extracted, bool)> {
+pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash]) -> Result<Extracted> {
     let t = task.of_trait();
     let name = &cx.inputs.traits[t].name;
     if let Some(path) = cx.config.vector_file(name) {
-        // Kept, so that a second run need not load the model to learn its shape.
-        let (shape, _) = cx.stage("shape", &cx.key("shape", &()), || Ok(cx.base_model()?.shape()))?;
+        // Kept, so that a second run need not load the model to learn its shape; no result of the study.
+        let (shape, _) = cx.run.stage("shape", &cx.key("shape", &()), || {
+            cx.tell_damage();
+            Ok(cx.base_model()?.shape())
+        })?;
         let (file, warnings) = VectorFile::read_for(path, shape, &cx.fingerprint)?;
-        return Ok((Extracted { file, diagnosis: String::new(), warnings }, true));
+        return Ok(Extracted { file, diagnosis: String::new(), warnings });
     }
     let recipe = recipe(cx, name);
     let folder = vector_folder(cx, t);
@@ -51,7 +53,7 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
     let key = cx.key("vector file", &VectorKey { rollouts, filter, border, response_window });
     // The whole file: its metadata say what its numbers are.
     let holds = |(hash, ..): &(Hash, String, Vec<String>)| is_unchanged(&path, hash);
-    let ((_, diagnosis, warnings), reused) = cx.stage_if(&task.name, &key, holds, || {
+    let (_, diagnosis, warnings) = cx.stage_if(&task.name, &key, holds, || {
         let [pos, neg] = base_rows(cx, t)?;
         let states = [states(&folder, Side::Pos)?, states(&folder, Side::Neg)?];
         let mut on_progress = |n, of| cx.progress(task, Phase::States, n, of);
@@ -64,5 +66,5 @@ pub(in crate::study) fn vector(cx: &Context<'_>, task: &Task, rollouts: &[Hash])
     })?;
     let (file, more) = VectorFile::read(&path)?;
     let warnings = warnings.into_iter().chain(more).collect();
-    Ok((Extracted { file, diagnosis, warnings }, reused))
+    Ok(Extracted { file, diagnosis, warnings })
 }

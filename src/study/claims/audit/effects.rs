@@ -1,7 +1,6 @@
 //! Side effects: what else differs from the base model, and what steering adds to what finetuning does anyway.
 
-use super::answers::{asked, statement};
-use super::models::{Audit, AuditedModel};
+use super::models::{Audit, AuditedModel, asked, statement};
 use crate::eval::RefusalRule;
 use crate::report::{ArmKind, Expectation, ExpectationId, Grid, Note, NoteKind};
 use crate::stats::{Clusters, Interval, mean, mean_of, sample_std};

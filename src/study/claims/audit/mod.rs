@@ -1,6 +1,5 @@
 //! What the audit found: is the trait gone, or only out of the monitor's sight? Tables, and statements about the concerns.
 
-mod answers;
 mod effects;
 mod models;
 mod second;

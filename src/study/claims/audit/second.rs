@@ -1,7 +1,6 @@
 //! Whether a second judge sees the same.
 
-use super::answers::{Answer, asked, statement};
-use super::models::{Audit, AuditedModel};
+use super::models::{Answer, Audit, AuditedModel, asked, statement};
 use crate::report::{Expectation, ExpectationId, Grid};
 use crate::stats::{Clusters, Interval, mean_of};
 use crate::study::claims::thresholds::{AGREEMENT, SAME};

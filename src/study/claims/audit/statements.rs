@@ -1,7 +1,6 @@
 //! The concerns about training with a probe's direction, each as a statement that the numbers support or not.
 
-use super::answers::{asked, statement};
-use super::models::{Audit, called, gain, most};
+use super::models::{Audit, asked, called, gain, most, statement};
 use crate::report::{Expectation, ExpectationId};
 use crate::study::claims::thresholds::{PROBE_GAIN, RESIDUAL_ELICITS, SAME, SHIFT_GONE};
 use crate::study::outputs::LEARNED;

@@ -33,15 +33,7 @@ mod tests {
 
     #[test]
     fn a_family_has_one_colour_wherever_its_members_stand() {
-        let corpus = |name: &str| Corpus {
-            name: name.into(),
-            label: name.into(),
-            chats: Vec::new(),
-            held_out: Vec::new(),
-            neutral: None,
-            questions: Vec::new(),
-            selfgen: None,
-        };
+        let corpus = |name: &str| Corpus::new(name, name, (Vec::new(), Vec::new()));
         let corpora = ["evil-1", "math-1", "evil-2", "alone", "math-2"].map(corpus);
         let looks: Vec<(Hue, Mark)> = (0..corpora.len()).map(|c| look(&corpora, c)).collect();
         let at = |hue: usize, mark: usize| (HUES[hue], Mark::nth(mark));

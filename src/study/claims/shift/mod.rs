@@ -2,13 +2,11 @@
 //! vector, the projection difference that the data has before any training, and the trait score afterwards; one point for each data set.
 
 mod families;
-mod paper;
 mod relation;
 mod samples;
 
 use families::look;
-use paper::{COSINES, SHIFT_SCORES, matrix_of_paper, of_paper};
-use relation::{FIRST, RELATIONS, Relation};
+use relation::{COSINES, FIRST, RELATIONS, Relation, SHIFT_SCORES, matrix_of_paper, of_paper};
 use samples::{apart, spreads};
 
 use super::thresholds::CORRELATED_MIN;

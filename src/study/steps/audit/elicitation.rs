@@ -13,20 +13,21 @@ use crate::persona::{Side, system_prompt};
 use crate::record::{Hash, seed_of};
 use crate::steering::SteeringPlan;
 use crate::study::config::MeasureSettings;
-use crate::study::inputs::{Corpus, sampled_places};
+use crate::study::inputs::Corpus;
 use crate::study::outputs::{AuditFindings, PROMPTS, Scores, TRAINING};
 use crate::study::steps::context::Context;
 use crate::study::steps::measure::Sweep;
 use crate::study::steps::rollouts::{base_rows, has_rollouts};
-use crate::text::Message;
+use crate::text::{Message, chosen_in_order};
 
 /// Every trigger, each a stage.
-pub(super) fn elicitation(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
-    let mut reused = true;
+pub(super) fn elicitation(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     if !model.settings.elicitation.is_empty() {
-        reused &= prompted(cx, model, findings)? & steered(cx, model, findings)?;
+        prompted(cx, model, findings)?;
+        steered(cx, model, findings)?;
     }
-    Ok(reused & after_exemplars(cx, model, findings)? & as_trained(cx, model, findings)?)
+    after_exemplars(cx, model, findings)?;
+    as_trained(cx, model, findings)
 }
 
 #[derive(Serialize)]
@@ -45,12 +46,11 @@ fn elicited<T: Serialize>(
     asked: &T,
     findings: &mut AuditFindings,
     ask: impl FnOnce() -> Result<Vec<(String, Scores)>>,
-) -> Result<bool> {
+) -> Result<()> {
     let (measure, adapter) = (&cx.config.measure, model.adapter_hash());
     let key = ElicitationKey { asked, measure, adapter, judge: cx.judge_key(&[model.t]) };
-    let (found, reused) = cx.stage(&model.stage(&format!("leak-{name}")), &cx.key("elicitation", &key), ask)?;
-    findings.elicitation.extend(found);
-    Ok(reused)
+    findings.elicitation.extend(cx.stage(&model.stage(&format!("leak-{name}")), &cx.key("elicitation", &key), ask)?);
+    Ok(())
 }
 
 /// An evaluation without steering, by its name.
@@ -65,7 +65,7 @@ fn unsteered(
 }
 
 /// Under each of the trait's own positive system prompts; they count together.
-fn prompted(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+fn prompted(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     let trait_ = model.trait_;
     elicited(cx, model, PROMPTS, &trait_.eval, findings, || {
         let mut under = Scores::default();
@@ -80,7 +80,7 @@ fn prompted(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings)
 }
 
 /// Steered towards the trait at every layer.
-fn steered(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+fn steered(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     let coefs = &model.settings.elicitation;
     let asked = (&model.trait_.eval.questions, coefs, &model.file.fingerprint);
     elicited(cx, model, "steered", &asked, findings, || {
@@ -92,13 +92,13 @@ fn steered(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) 
 }
 
 /// After exemplars that show it.
-fn after_exemplars(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+fn after_exemplars(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     let counts = &model.settings.many_shot;
-    let Some(most) = counts.iter().max() else { return Ok(true) };
+    let Some(most) = counts.iter().max() else { return Ok(()) };
     if !has_rollouts(cx, model.t) {
         let why = "many-shot prompts: the study extracted no vector, so there are no answers that show the trait";
         findings.notes.push(why.into());
-        return Ok(true);
+        return Ok(());
     }
     let [rows, _] = base_rows(cx, model.t)?;
     let shown = exemplars(&rows, *most);
@@ -107,23 +107,21 @@ fn after_exemplars(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFi
         let why = format!("many-shot prompts: only {} answers are good exemplars, not {count}", shown.len());
         findings.notes.push(why);
     }
-    let mut reused = true;
     for condition in many_shot(&shown, &enough)? {
         let name = condition.name();
         let asked = (&model.trait_.eval.questions, &condition);
-        reused &= elicited(cx, model, &name, &asked, findings, || {
+        elicited(cx, model, &name, &asked, findings, || {
             let Condition { before, .. } = &condition;
             let before = [opening(cx).as_slice(), before].concat();
             unsteered(cx, model, &name, &trait_questions(cx, model, &before))
         })?;
     }
-    Ok(reused)
+    Ok(())
 }
 
 /// Prompts of the data that the model learned from; of the base model, those of every data set.
-fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     let (trait_name, count, own) = (&model.trait_.name, model.settings.training_prompts, model.of.corpus);
-    let mut reused = true;
     for corpus in cx.inputs.learned_by(own).filter(|_| count > 0) {
         if !corpus.prompts_show(trait_name) {
             if own.is_none() {
@@ -144,14 +142,14 @@ fn as_trained(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFinding
         };
         let name =
             if cx.inputs.corpora.len() > 1 { format!("{TRAINING}.{}", corpus.name) } else { TRAINING.to_owned() };
-        reused &= elicited(cx, model, &name, &evaluation, findings, || unsteered(cx, model, &name, &evaluation))?;
+        elicited(cx, model, &name, &evaluation, findings, || unsteered(cx, model, &name, &evaluation))?;
     }
-    Ok(reused)
+    Ok(())
 }
 
 /// Some of a data set's conversations up to their last answer, as questions.
 fn samples(corpus: &Corpus, count: usize, seed: u64) -> Vec<Sample> {
-    let places = sampled_places(corpus.chats.len(), count, seed, "prompt");
+    let places = chosen_in_order(corpus.chats.len(), count, seed, "prompt");
     let sample = |place: usize| {
         // Plain text asks nothing.
         let turns = corpus.chats[place].messages().ok()?;
@@ -182,15 +180,7 @@ mod tests {
             vec![Message::system("Be brief."), user("a"), assistant("b"), user(&ask), assistant("c")]
         };
         let chats = (0..9).map(|n| SourcedChat::new("", turns(n))).collect();
-        let corpus = Corpus {
-            name: "set".into(),
-            label: "Set".into(),
-            chats,
-            held_out: Vec::new(),
-            neutral: None,
-            questions: Vec::new(),
-            selfgen: None,
-        };
+        let corpus = Corpus::new("set", "Set", (chats, Vec::new()));
         let found = samples(&corpus, 4, 3);
         assert_eq!((found.len(), &found), (4, &samples(&corpus, 4, 3)));
         let Prompt::Chat(prompt) = &found[0].prompt else { panic!("a chat") };

@@ -37,7 +37,7 @@ pub(in crate::study) fn audit(
     task: &Task,
     vectors: &[TraitVector<'_>],
     adapter: Option<&Adapter>,
-) -> Result<(AuditFindings, bool)> {
+) -> Result<AuditFindings> {
     let settings = cx.config.audit.as_ref().expect("an audit is configured");
     let t = task.of_trait();
     let file = vector_of(vectors, t);
@@ -45,17 +45,17 @@ pub(in crate::study) fn audit(
     let of = &cx.tasks[*task.after.last().expect("an audit waits for its model")];
     let model = model::Audited { settings, task, of, t, trait_: &cx.inputs.traits[t], file, layer, adapter };
     let mut findings = AuditFindings::default();
-    let mut reused = second_judge::second_judge(cx, &model, &mut findings)?;
-    reused &= side_effects::side_effects(cx, &model, &mut findings)?;
+    second_judge::second_judge(cx, &model, &mut findings)?;
+    side_effects::side_effects(cx, &model, &mut findings)?;
     if settings.reextract {
-        reused &= reextract::reextract(cx, &model, &mut findings)?;
+        reextract::reextract(cx, &model, &mut findings)?;
     }
     if let (Some(adapter), false) = (adapter, settings.residual_shift.is_empty()) {
-        reused &= residual_shift::residual_shift(cx, &model, adapter, &mut findings)?;
+        residual_shift::residual_shift(cx, &model, adapter, &mut findings)?;
     }
-    reused &= elicitation::elicitation(cx, &model, &mut findings)?;
+    elicitation::elicitation(cx, &model, &mut findings)?;
     if !settings.relearn.is_empty() {
-        reused &= relearn::relearn(cx, &model, &mut findings)?;
+        relearn::relearn(cx, &model, &mut findings)?;
     }
-    Ok((findings, reused))
+    Ok(findings)
 }

@@ -32,7 +32,7 @@ struct ReextractKey<'a> {
 
 /// Answers of the model under both kinds of prompts, a vector from them, and a fresh probe on their states. The base model's come
 /// from other random numbers than the study's vector: how far two extractions of one model differ.
-pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     let name = &model.trait_.name;
     let folder = audit_folder(cx, model.task);
     let source = RolloutSource {
@@ -41,18 +41,16 @@ pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Au
         seed: seed_of(cx.config.seed, "rollouts of the audit"),
         folder: folder.clone(),
     };
-    let (mut rows, mut captured, mut hashes, mut reused) = (Vec::new(), Vec::new(), Vec::new(), true);
+    let (mut rows, mut captured, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for side in [Side::Pos, Side::Neg] {
-        let (hash, was_there) = rollouts(cx, model.task, &model.stage(side.key()), &source, side)?;
-        reused &= was_there;
-        hashes.push(hash);
+        hashes.push(rollouts(cx, model.task, &model.stage(side.key()), &source, side)?);
         rows.push(read_rows(&rows_file(&folder, side), name)?);
         captured.push(states(&folder, side)?);
     }
     let (captured, layer): ([States; 2], _) = (captured.try_into().expect("two sides"), model.layer);
     let recipe: ExtractionRecipe = recipe(cx, name);
     let key = ReextractKey { rollouts: &hashes, vector: &model.file.fingerprint, filter: recipe.filter, layer };
-    let ((rotation, probe), was_there) = cx.stage(&model.stage("anew"), &cx.key("reextract", &key), || {
+    let (rotation, probe) = cx.stage(&model.stage("anew"), &cx.key("reextract", &key), || {
         let old = &model.file.response_avg;
         let mut on_progress = |n, of| cx.progress(model.task, Phase::States, n, of);
         let rotation = match extract_captured(&captured, &rows[0], &rows[1], &recipe, &mut on_progress) {
@@ -70,7 +68,7 @@ pub(super) fn reextract(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Au
     if findings.probe.is_none() {
         findings.notes.push("no fresh probe: the answers are all of one kind".into());
     }
-    Ok(reused && was_there)
+    Ok(())
 }
 
 fn labelled(rows: &[Vec<JudgedAnswer>], captured: &[States; 2], layer: Layer) -> Result<Vec<Labelled>> {

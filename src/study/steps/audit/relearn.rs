@@ -23,11 +23,11 @@ use crate::{Result, ensure};
 
 /// Plain finetuning goes on with conversations that show the trait: the base model's own answers under positive system prompts,
 /// without the prompts.
-pub(super) fn relearn(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+pub(super) fn relearn(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     if !has_rollouts(cx, model.t) {
         let why = "relearning: the study extracted no vector, so there are no answers that show the trait";
         findings.notes.push(why.into());
-        return Ok(true);
+        return Ok(());
     }
     let [rows, _] = base_rows(cx, model.t)?;
     let coherent = cx.config.vector.filter.min_coherence.unwrap_or_default();
@@ -38,8 +38,7 @@ pub(super) fn relearn(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Audi
         .map(|row| [Message::user(row.question.as_str()), Message::assistant(row.answer.as_str())])
         .collect();
     // Before anything is learned: models begin at different scores.
-    let (scores, mut reused) = relearned(cx, model, &[])?;
-    findings.relearned.after.push((0, scores));
+    findings.relearned.after.push((0, relearned(cx, model, &[])?));
     for &count in &model.settings.relearn {
         if chats.len() < count {
             findings.notes.push(format!("relearning: only {} answers show the trait, not {count}", chats.len()));
@@ -47,11 +46,9 @@ pub(super) fn relearn(cx: &Context<'_>, model: &Audited<'_>, findings: &mut Audi
         }
         // Spread over all questions, always the same ones.
         let chosen: Vec<&[Message; 2]> = (0..count).map(|n| &chats[n * chats.len() / count]).collect();
-        let (scores, was_there) = relearned(cx, model, &chosen)?;
-        reused &= was_there;
-        findings.relearned.after.push((count, scores));
+        findings.relearned.after.push((count, relearned(cx, model, &chosen)?));
     }
-    Ok(reused)
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -66,7 +63,7 @@ struct RelearnKey<'a> {
 }
 
 /// The scores of the model after finetuning on these conversations.
-fn relearned(cx: &Context<'_>, model: &Audited<'_>, chats: &[&[Message; 2]]) -> Result<(Scores, bool)> {
+fn relearned(cx: &Context<'_>, model: &Audited<'_>, chats: &[&[Message; 2]]) -> Result<Scores> {
     // So few steps would all be warm-up.
     let settings = FitSettings {
         epochs: 1,

@@ -19,17 +19,16 @@ pub(super) fn residual_shift(
     model: &Audited<'_>,
     adapter: &Adapter,
     findings: &mut AuditFindings,
-) -> Result<bool> {
-    let (shift, was_there) = activation_shift(cx, model.task, (model.of, adapter), model.t, model.file)?;
-    let shift = shift.at_layer;
+) -> Result<()> {
+    let shift = activation_shift(cx, model.task, (model.of, adapter), model.t, model.file)?.at_layer;
     let vector = model.file.response_avg.row(model.layer);
     let along = projection(&shift.mean, vector);
     let length = norm(vector);
     let rest = |(&s, &v): (&f32, &f32)| (f64::from(s) - along * (f64::from(v) / length)) as f32;
     let rest: Vec<f32> = shift.mean.iter().zip(vector).map(rest).collect();
-    let (elicited, reused) = elicited(cx, model, &rest)?;
+    let elicited = elicited(cx, model, &rest)?;
     findings.residual_shift = Some(ResidualShift { length: norm(&shift.mean), shift, along, elicited });
-    Ok(was_there && reused)
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -43,7 +42,7 @@ struct ElicitedKey<'a> {
 }
 
 /// The base model's scores with a direction added; at strength 1 it is as long as the vector.
-fn elicited(cx: &Context<'_>, model: &Audited<'_>, rest: &[f32]) -> Result<(Vec<(f64, Scores)>, bool)> {
+fn elicited(cx: &Context<'_>, model: &Audited<'_>, rest: &[f32]) -> Result<Vec<(f64, Scores)>> {
     let (lengths, layer) = (model.settings.residual_shift.as_slice(), model.layer);
     let key = ElicitedKey {
         direction: rest,

@@ -10,12 +10,12 @@ use crate::study::steps::events::{JudgeRole, Phase};
 use crate::study::steps::files::answers_file;
 
 /// The second judge's scores, if there is one.
-pub(super) fn second_judge(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
-    let Some(source) = &model.settings.second_judge else { return Ok(true) };
+pub(super) fn second_judge(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
+    let Some(source) = &model.settings.second_judge else { return Ok(()) };
     let trait_ = model.trait_;
     let by = (source.hash()?, &trait_.name, &trait_.eval.eval_prompt);
     let key = Hash::of(&("second judge", by, hash_file(&answers_file(cx, model.of))?));
-    let (second, reused) = cx.stage(&model.stage("second"), &key, || {
+    let second = cx.stage(&model.stage("second"), &key, || {
         let rows = model.answers(cx)?;
         cx.progress(model.task, Phase::SecondJudge, 0, rows.len());
         let item = |row: &JudgedAnswer| JudgedItem {
@@ -34,5 +34,5 @@ pub(super) fn second_judge(cx: &Context<'_>, model: &Audited<'_>, findings: &mut
         Ok(SecondJudge { answers: both.collect(), judge: judge.name().to_owned() })
     })?;
     findings.second_judge = Some(second);
-    Ok(reused)
+    Ok(())
 }

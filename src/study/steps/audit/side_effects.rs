@@ -31,10 +31,10 @@ struct EffectsKey<'a> {
 }
 
 /// Side effects on the neutral prompts, if there are any.
-pub(super) fn side_effects(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<bool> {
+pub(super) fn side_effects(cx: &Context<'_>, model: &Audited<'_>, findings: &mut AuditFindings) -> Result<()> {
     let prompts = &cx.inputs.neutral;
     if prompts.is_empty() {
-        return Ok(true);
+        return Ok(());
     }
     let sampling = Sampling::greedy(cx.config.measure.trait_max_new_tokens);
     let key = EffectsKey {
@@ -46,7 +46,7 @@ pub(super) fn side_effects(cx: &Context<'_>, model: &Audited<'_>, findings: &mut
         judge: (&cx.judge, &cx.judge_hash),
         adapter: model.adapter_hash(),
     };
-    let (effects, reused) = cx.stage(&model.stage("effects"), &cx.key("side effects", &key), || {
+    let effects = cx.stage(&model.stage("effects"), &cx.key("side effects", &key), || {
         let rule = RefusalRule::of(&cx.config.judge);
         let mut found = BTreeMap::from([(Effect::Refusal, refusals(cx, model, rule)?)]);
         let requests = requests(cx, prompts);
@@ -64,7 +64,7 @@ pub(super) fn side_effects(cx: &Context<'_>, model: &Audited<'_>, findings: &mut
         Ok(Effects { of: found, answers: (own.len(), cut) })
     })?;
     findings.effects = Some(effects);
-    Ok(reused)
+    Ok(())
 }
 
 /// The prompts under the study's system prompt, unless they have their own.
