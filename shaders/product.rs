@@ -27,7 +27,8 @@ const LANES: usize = 32;
 /// Words that a unit reads at once.
 const VECTOR: usize = 4;
 
-/// `W` is f32, or u32 for words of half-precision elements, each of which meets two vectors of `x`.
+/// `W` is f32, or u32 for words of half-precision elements, each of which meets two vectors of `x`. `there` says which of bias and sum is
+/// there: CubeCL 0.10 keeps compiled kernels by a hash in which an option that is missing leaves no trace, so one alone looks like the other.
 #[cube(launch_unchecked)]
 fn few_rows<W: Numeric, N: Size>(
     x: &Array<Vector<f32, N>>,
@@ -44,6 +45,7 @@ fn few_rows<W: Numeric, N: Size>(
     #[comptime] lanes: usize,
     #[comptime] vector: usize,
     #[comptime] element: Element,
+    #[comptime] _there: [bool; 2],
     #[define(W)] _dtype: StorageType,
 ) {
     let (rows, outer, inner, stride) = (rows as usize, outer as usize, inner as usize, stride as usize);
@@ -174,6 +176,7 @@ pub fn affine<R: CubeRuntime>(
             LANES,
             vector,
             element,
+            [bias.is_some(), sum.is_some()],
             dtype.into(),
         );
     }
@@ -189,6 +192,7 @@ const COLUMNS: usize = 128;
 /// Rows of a cube, of which every unit holds the sums.
 const ROWS: usize = 8;
 
+/// `there` as of [`few_rows`].
 #[cube(launch_unchecked)]
 fn low_rank(
     sum: &Array<f32>,
@@ -205,6 +209,7 @@ fn low_rank(
     #[comptime] rows_at_once: usize,
     #[comptime] units: usize,
     #[comptime] rank_max: usize,
+    #[comptime] _there: [bool; 2],
 ) {
     let rows = rows as usize;
     let rank = rank as usize;
@@ -295,6 +300,7 @@ pub fn add_low_rank<R: CubeRuntime>(
                 rows_at_once,
                 COLUMNS,
                 RANK_MAX,
+                [bias.is_some(), another.is_some()],
             );
         }
     }

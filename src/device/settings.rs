@@ -40,11 +40,11 @@ fn configure_cubecl(cache: Option<&std::path::Path>) {
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
     config.streaming.max_streams = 1;
     if let Some(cache) = cache {
-        let place = CacheConfig::File(cache.join("gpu"));
         if matches!(config.autotune.cache, CacheConfig::Target) {
-            config.autotune.cache = place.clone();
+            config.autotune.cache = CacheConfig::File(cache.join("gpu"));
         }
-        config.compilation.cache.get_or_insert(place);
+        let compiled = format!("kernels-{}", crate::kernels::shaders_version());
+        config.compilation.cache.get_or_insert(CacheConfig::File(cache.join("gpu").join(compiled)));
     }
     *settled = Some(config.into());
 }

@@ -40,6 +40,12 @@ pub use types::{
     AdamStep, CANDIDATES, Candidates, Draw, Heads, Lora, Moments, Projection, ProjectionGrads, Span, Turn,
 };
 
+/// A name for the GPU's kernels as they are, to keep what is compiled of them by.
+#[cfg(feature = "gpu")]
+pub fn shaders_version() -> String {
+    shaders::version()
+}
+
 /// Scores that composed attention makes at once, over rows, heads, queries and columns: 64 MiB, of which the backward pass
 /// holds about five. With 32 heads and two texts of 2048 tokens, all of a block's scores would be 1 GiB.
 pub const SCORES_AT_ONCE: usize = 1 << 24;
