@@ -42,7 +42,7 @@ def common(count, salt):
 
 def ids(count, salt):
     """Tokens that every vocabulary has."""
-    return [200 + (salt * 131 + i * i * 17 + i * 29) % 3000 for i in range(count)]
+    return [200 + (salt * 131 + i * i * 17 + i * 29) % 1300 for i in range(count)]
 
 
 # ------------------------------------------------------------------ contestants
@@ -352,14 +352,17 @@ def gpu_works(args):
         config = json.loads((Path(model) / "config.json").read_text())
         size = {"layers": config["num_hidden_layers"], "hidden": config["hidden_size"]}
         name = f"{Path(model).name}, {size['layers']} blocks"
-        rows += [(f"{name}, {what}", {**work, **size}, model, False) for what, work in (
-            ("train LoRA r 32, 2 x 252", {"kind": "train", "batch": 2, "length": 252, "words": 200,
-                                          "steps": 3 if args.quick else 12}),
-            ("generate 1 x 64", {"kind": "generate", "batch": 1, "length": 32, "new": 16 if args.quick else 64}),
-            ("generate 64 x 64", {"kind": "generate", "batch": 2 if args.quick else 64, "length": 32,
-                                  "new": 16 if args.quick else 64}),
-            ("activations 32 x 250", {"kind": "activations", "batch": 2 if args.quick else 32, "length": 250}),
-        )]
+        # For a software device and a small model.
+        train, answers, activations = ((2, 96, 64, 12), [(1, 16), (4, 16)], (16, 128)) if args.quick else \
+            ((2, 252, 200, 12), [(1, 64), (64, 64)], (32, 250))
+        batch, length, words, steps = train
+        works = [(f"train LoRA r 32, {batch} x {length}",
+                  {"kind": "train", "batch": batch, "length": length, "words": words, "steps": steps})]
+        works += [(f"generate {batch} x {new}", {"kind": "generate", "batch": batch, "length": 8 if args.quick else 32, "new": new})
+                  for batch, new in answers]
+        works += [("activations {} x {}".format(*activations),
+                   {"kind": "activations", "batch": activations[0], "length": activations[1]})]
+        rows += [(f"{name}, {what}", {**work, **size}, model, False) for what, work in works]
     return rows
 
 
