@@ -8,7 +8,7 @@ fn open(engine: &Engine<Flex>) -> Scheduler<Flex> {
     Scheduler::new(engine.clone(), Queueing::Open)
 }
 
-/// A turn of which nobody has enough; whether more is to be done.
+/// Makes a turn that is not stopped early; says whether more is to be done.
 fn turn(scheduler: &mut Scheduler<Flex>) -> bool {
     scheduler.turn(&mut |_| ControlFlow::Continue(()))
 }

@@ -11,7 +11,7 @@ use half::bf16;
 
 use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, Strided, TILE, Tile};
 #[cfg(target_arch = "x86_64")]
-use super::bf16_x86 as x86;
+use super::{bf16_amx as amx, bf16_x86 as x86};
 
 /// How this processor multiplies bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Engine {
             && std::is_x86_feature_detected!("avx512dq")
         {
             all.insert(0, Self::Avx512);
-            if x86::has_amx() {
+            if amx::has_amx() {
                 all.insert(0, Self::Amx);
             }
         }
@@ -92,7 +92,7 @@ impl Engine {
         #[cfg(target_arch = "x86_64")]
         if self == Self::Amx {
             // SAFETY: there are tiles.
-            unsafe { x86::open_tiles() };
+            unsafe { amx::open_tiles() };
         }
         Products { engine: self, of_this_thread: PhantomData }
     }
@@ -264,9 +264,9 @@ impl Products {
         unsafe {
             match self.engine {
                 #[cfg(target_arch = "x86_64")]
-                Engine::Amx => x86::add_by_amx(a, b, begin, to),
+                Engine::Amx => amx::add_products(a, b, begin, to),
                 #[cfg(target_arch = "x86_64")]
-                Engine::Avx512 => x86::add_by_dots(a, b, begin, to),
+                Engine::Avx512 => x86::add_products(a, b, begin, to),
                 Engine::Plain => unreachable!("without products of bf16 there are no tiles"),
             }
         }
@@ -278,7 +278,7 @@ impl Drop for Products {
         #[cfg(target_arch = "x86_64")]
         if self.engine == Engine::Amx {
             // SAFETY: there are tiles.
-            unsafe { x86::release_tiles() };
+            unsafe { amx::release_tiles() };
         }
     }
 }

@@ -1,11 +1,12 @@
-//! The CPU's versions: one pass over memory each, vectorised for the machine's widest instructions at run time, and
-//! parallel over rows. Burn's own unary operations and dim-wise sums run scalar on one thread, and its in-place writes
-//! copy; a training step of a small model spends most of its time there.
+//! The CPU's versions: one pass over memory each, parallel over rows, vectorised at run time for the machine's widest instructions. Burn's own
+//! unary operations and sums over a dimension run scalar on one thread, and its in-place writes copy.
 //!
 //! Everything here is f32, and frozen matrices may be bf16 or 8 bits; other dtypes take the composed body.
 
 mod attention;
 mod bf16;
+#[cfg(target_arch = "x86_64")]
+mod bf16_amx;
 mod bf16_attention;
 mod bf16_engine;
 mod bf16_gated;
