@@ -12,11 +12,12 @@ use burn::backend::Flex;
 use half::bf16;
 
 use super::attention::Sizes;
-use super::bf16_engine::Engine;
-use super::bf16_sums::{narrow, of_panel};
-use super::bf16_tiles::{BLOCK, Begin, Block, Rows, STEP, Strided, TILE, Tile};
+use super::engine::{Engine, Number, Products};
+use super::in_bf16::InBf16;
 use super::primitives::{Shared, vectorised};
+use super::sums::of_panel;
 use super::team::{share_out, threads};
+use super::tiles::{BLOCK, Begin, Block, Rows, STEP, Strided, TILE, Tile};
 use crate::kernels::types::{Heads, Span};
 
 /// Queries of a task: enough that laying out keys and values counts little beside the products.
@@ -29,7 +30,12 @@ thread_local! {
 
 /// Whether this machine has products of bf16 that heads of this size are whole steps of.
 pub(super) fn takes(dim: usize) -> bool {
-    Engine::of_this_machine() != Engine::Plain && dim.is_multiple_of(STEP)
+    InBf16::of_this_machine().is_some() && dim.is_multiple_of(STEP)
+}
+
+/// That of a machine that [`takes`] heads.
+fn engine() -> InBf16 {
+    InBf16::of_this_machine().expect("nothing is held in bf16 otherwise")
 }
 
 /// `q [rows · width, query · dim]` over `k`, `v [rows, columns, key_value · dim]` to the size of `q`, for heads that [`takes`]
@@ -50,7 +56,7 @@ pub(super) fn forward(q: &[f32], k: &[bf16], v: &[bf16], columns: usize, span: &
         let first = sizes.key(row, span.start[row], group);
         let columns = seen(queries.end - 1);
         if columns > 0 {
-            let engine = Engine::of_this_machine();
+            let engine = engine();
             let task = Task { engine, row, group, queries, columns, keys: &k[first..], values: &v[first..], sizes };
             // SAFETY: this task alone writes the outputs of its queries and heads.
             unsafe { task.run(q, seen, shared) };
@@ -65,7 +71,7 @@ fn decode(q: &[f32], k: &[bf16], v: &[bf16], span: &Span<Flex>, heads: Heads, si
     let shared = Shared(out.as_mut_ptr());
     // A row's task walks through its cache in the order of memory; few rows are shared out by heads.
     let parts = if span.rows() >= 2 * threads() { 1 } else { heads.key_value };
-    let engine = Engine::of_this_machine();
+    let engine = engine();
     share_out(span.rows() * parts, |task| {
         let (row, part) = (task / parts, task % parts);
         let seen = (span.at[row] + 1).saturating_sub(span.start[row]);
@@ -99,7 +105,7 @@ fn decode(q: &[f32], k: &[bf16], v: &[bf16], span: &Span<Flex>, heads: Heads, si
 
 /// Some queries of a row, all heads of one key-value head.
 struct Task<'a> {
-    engine: Engine,
+    engine: InBf16,
     row: usize,
     group: usize,
     queries: Range<usize>,
@@ -113,12 +119,12 @@ struct Task<'a> {
 
 impl Task<'_> {
     /// # Safety
-    /// Nothing else touches the outputs of these queries and heads, which are there; the engine is not [`Engine::Plain`].
+    /// Nothing else touches the outputs of these queries and heads, which are there.
     unsafe fn run(&self, q: &[f32], seen: impl Fn(usize) -> usize, out: Shared) {
         let Self { engine, sizes, .. } = *self;
         let (steps, blocks) = (sizes.dim / STEP, self.columns.div_ceil(BLOCK));
         let stride = blocks * BLOCK;
-        let (panels, products) = (2 * steps * blocks, engine.products());
+        let (panels, products) = (2 * steps * blocks, Products::new(engine));
         of_panel(2 * (panels + steps + blocks), |tiles| {
             let (keys, rest) = tiles.split_at_mut(panels);
             let (values, rest) = rest.split_at_mut(panels);
@@ -141,7 +147,7 @@ impl Task<'_> {
                     let a = Rows::of_tiles(&queries[..steps], &queries[steps..]);
                     for (block, keys) in keys.chunks_exact(2 * steps).enumerate().take(blocks_seen) {
                         let to = Block { first: scores[block * BLOCK..].as_mut_ptr(), stride };
-                        // SAFETY: 32 rows of scores are ours, and the engine is the caller's promise.
+                        // SAFETY: 32 rows of scores are ours.
                         unsafe {
                             products.add(a, [&keys[..steps], &keys[steps..]], Begin::zeros(), to, (BLOCK, BLOCK))
                         };
@@ -160,7 +166,7 @@ impl Task<'_> {
                     let a = Rows::of_tiles(&shares[..blocks], &shares[blocks..]);
                     for (from, values) in (0..sizes.dim).step_by(BLOCK).zip(values.chunks_exact(2 * blocks)) {
                         let values = [&values[..blocks_seen], &values[blocks..][..blocks_seen]];
-                        // SAFETY: the engine is the caller's promise.
+                        // SAFETY: the tiles are live.
                         let output = unsafe { products.square(a, values) };
                         for (i, (output, sum)) in output.chunks_exact(BLOCK).zip(sums).enumerate().take(count) {
                             let share = if sum == 0.0 { 0.0 } else { 1.0 / sum };
@@ -175,7 +181,7 @@ impl Task<'_> {
     }
 
     /// Keys as columns: for each 32 of them, two tiles wide, the steps of their channels.
-    fn lay_keys(&self, tiles: &mut [Tile]) {
+    fn lay_keys(&self, tiles: &mut [Tile<bf16>]) {
         let steps = self.sizes.dim / STEP;
         for (index, tile) in tiles.iter_mut().enumerate() {
             let (from, terms) = (index / steps * TILE, index % steps * STEP);
@@ -188,23 +194,19 @@ impl Task<'_> {
     }
 
     /// Values as terms: for each 16 channels the steps of 32 columns.
-    fn lay_values(&self, tiles: &mut [Tile]) {
+    fn lay_values(&self, tiles: &mut [Tile<bf16>]) {
         let blocks = self.columns.div_ceil(BLOCK);
         for (index, tile) in tiles.iter_mut().enumerate() {
             let (channel, from) = (index / blocks * TILE, index % blocks * STEP);
-            let value = |column: usize| match column < self.columns {
-                true => &self.values[column * self.sizes.key_channels + channel..][..TILE],
-                false => &[bf16::ZERO; TILE][..],
-            };
-            let columns = (from..(from + STEP).min(self.columns)).step_by(2);
-            self.engine.fill_paired(columns.map(|column| (value(column), value(column + 1))), tile);
+            let value = |column: usize| &self.values[column * self.sizes.key_channels + channel..][..TILE];
+            self.engine.fill_straight((from..(from + STEP).min(self.columns)).map(value), tile);
         }
     }
 }
 
 /// 32 rows in bf16 as tiles of `a`, of which each row of tiles has `steps` and the first `filled` are laid; a row that is not
 /// there is zeros.
-fn lay_rows<'a>(tiles: &mut [Tile], steps: usize, filled: usize, row: impl Fn(usize) -> Option<&'a [f32]>) {
+fn lay_rows<'a>(tiles: &mut [Tile<bf16>], steps: usize, filled: usize, row: impl Fn(usize) -> Option<&'a [f32]>) {
     for i in 0..BLOCK {
         let tiles = &mut tiles[i / TILE * steps..][..filled];
         let row = row(i);
@@ -216,9 +218,9 @@ fn lay_rows<'a>(tiles: &mut [Tile], steps: usize, filled: usize, row: impl Fn(us
                     match row {
                         Some(row) => {
                             let row = &row[step * STEP..][..STEP];
-                            into.iter_mut().zip(row).for_each(|(to, value)| *to = narrow(*value));
+                            into.iter_mut().zip(row).for_each(|(to, value)| *to = bf16::nearest(*value));
                         }
-                        None => into.fill(0),
+                        None => into.fill(bf16::ZERO),
                     }
                 }
             },

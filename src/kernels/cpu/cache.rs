@@ -6,9 +6,9 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Tensor};
 use half::bf16;
 
-use super::bf16_sums::narrow_all;
 use super::primitives::{ELEMENTS_PER_TASK, bf16_slice, own, packed, slice, wrap};
 use super::profile::{Op, clock, passes};
+use super::sums::narrow_all;
 use super::team::share_out_parts;
 use crate::kernels::Span;
 
@@ -35,7 +35,7 @@ pub(super) fn write(cache: Tensor<Flex, 3>, new: &Tensor<Flex, 3>, span: &Span<F
     for (row, (new, &at)) in slice(&new).chunks_exact(width * channels).zip(&span.at).enumerate() {
         let place = (row * columns + at) * channels..(row * columns + at + width) * channels;
         match in_bf16 {
-            true => narrow_all(new, 1.0, &mut cache.storage_mut()[place]),
+            true => narrow_all(new, 1.0, &mut cache.storage_mut::<bf16>()[place]),
             false => cache.storage_mut::<f32>()[place].copy_from_slice(new),
         }
     }

@@ -1,28 +1,30 @@
 //! The CPU's versions: one pass over memory each, parallel over rows, vectorised at run time for the machine's widest instructions. Burn's own
 //! unary operations and sums over a dimension run scalar on one thread, and its in-place writes copy.
 //!
-//! Everything here is f32, and frozen matrices may be bf16 or 8 bits; other dtypes take the composed body.
+//! Everything here is f32, and frozen matrices may be in 16 or 8 bits; other dtypes take the composed body.
 
+mod adapted;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
-mod bf16;
 #[cfg(target_arch = "x86_64")]
-mod bf16_amx;
+mod avx512;
 mod bf16_attention;
-mod bf16_engine;
-mod bf16_gated;
-mod bf16_projections;
-mod bf16_sums;
-mod bf16_tiles;
-#[cfg(target_arch = "x86_64")]
-mod bf16_x86;
 mod cache;
+mod engine;
 mod few;
+mod gated;
+mod in_bf16;
+mod in_f32;
 mod primitives;
 pub(super) mod profile;
 mod projections;
 mod q8;
 mod rope;
+mod sums;
 mod team;
+mod tiles;
+mod weights;
 
 use std::mem::MaybeUninit;
 
@@ -31,8 +33,7 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 
-use self::bf16::Weights;
-use self::bf16_engine::Engine;
+use self::in_bf16::InBf16;
 use self::primitives::*;
 use self::profile::{Op, clock, passes, scores};
 use self::q8::Weights8;
@@ -41,11 +42,11 @@ use self::team::{share_out_each, share_out_parts, threads};
 use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Span, Turn, composed};
 
 #[cfg(test)]
-pub(crate) use bf16_sums::IN_PANELS;
+pub(crate) use sums::IN_PANELS;
 
 /// Whether this processor multiplies bf16, at twice the rate of f32 or more.
 pub fn multiplies_bf16() -> bool {
-    Engine::of_this_machine() != Engine::Plain
+    InBf16::of_this_machine().is_some()
 }
 
 impl FusedOps for Flex {
@@ -122,11 +123,11 @@ impl FusedOps for Flex {
         }
         let _clock = clock(Op::Product, projections::product(x.dims(), weight));
         let ([n, inner], [outer, _]) = (x.dims(), weight.dims());
-        let is_held = [DType::I8, DType::BF16].into_iter().any(|dtype| held_in(weight, dtype).is_some());
+        let is_held = held_in(weight, DType::I8).is_some();
         if !is_f32(x) || !(is_f32(weight) || is_held) {
             return composed::affine(x, weight, bias);
         }
-        if bias.is_some() || is_held || few::takes(n, outer, inner) {
+        if bias.is_some() || is_held {
             let mut out = bias.map_or_else(|| vec![0.0; n * outer], |bias| slice(&packed(bias)).repeat(n));
             projections::add_product(slice(&packed(x)), n, weight, &mut out);
             return tensor(out, [n, outer]);
@@ -156,14 +157,15 @@ impl FusedOps for Flex {
 
     fn add_matmul(sum: Tensor<Self, 2>, a: &Tensor<Self, 2>, b: &Tensor<Self, 2>, alpha: f32) -> Tensor<Self, 2> {
         let _clock = clock(Op::ProductBackward, projections::product(a.dims(), b));
-        let held = held_in(b, DType::BF16);
-        if !is_f32(&sum) || !is_f32(a) || !(is_f32(b) || held.is_some()) {
+        if !is_f32(&sum) || !is_f32(a) {
             return composed::add_matmul(sum, a, b, alpha);
         }
         let mut sum = own(sum);
-        if let Some(held) = held {
-            Weights::of(&held).add_backward(slice(&packed(a)), alpha, sum.storage_mut::<f32>());
+        if projections::add_backward(slice(&packed(a)), b, alpha, sum.storage_mut::<f32>()) {
             return wrap(sum);
+        }
+        if !is_f32(b) {
+            return composed::add_matmul(wrap(sum), a, b, alpha);
         }
         let (a, b) = (a.clone().into_primitive().tensor(), b.clone().into_primitive().tensor());
         let (ma, mb) = (Matrix::of(&a), Matrix::of(&b));

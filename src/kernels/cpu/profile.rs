@@ -13,9 +13,10 @@ use burn::tensor::Tensor;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::bf16::Weights;
-use super::bf16_engine::Engine;
-use super::primitives::{Matrix, gemm, sum_of, vectorised};
+use super::in_bf16::InBf16;
+use super::in_f32::InF32;
+use super::primitives::{sum_of, vectorised};
+use super::weights::{Frozen, Weights};
 use crate::kernels::types::{Heads, Span};
 
 /// What is told apart.
@@ -161,15 +162,10 @@ impl Peak {
         const SIDE: usize = 1024;
         let product = (2 * SIDE * SIDE * SIDE) as f64;
         let (a, mut out) = (vec![1.0f32; SIDE * SIDE], vec![0.0f32; SIDE * SIDE]);
-        let matrix =
-            Matrix { data: a.as_ptr(), rows: SIDE, columns: SIDE, row_stride: SIDE as isize, column_stride: 1 };
-        // SAFETY: all three are of that size, and `out` is ours.
-        let in_f32 = best(|| unsafe {
-            gemm(out.as_mut_ptr(), SIDE, false, matrix, matrix, 1.0, gemm::Parallelism::Rayon(0));
-        });
-        let bf16 = (Engine::of_this_machine() != Engine::Plain).then(|| {
+        let in_f32 = best(|| Weights { values: &a, inner: SIDE }.add_forward(InF32, &a, &mut out));
+        let bf16 = InBf16::of_this_machine().map(|engine| {
             let weights = vec![bf16::ONE; SIDE * SIDE];
-            product / best(|| Weights { values: &weights, inner: SIDE }.add_forward(&a, &mut out))
+            product / best(|| Weights { values: &weights, inner: SIDE }.add_forward(engine, &a, &mut out))
         });
         // Larger than the caches.
         let large = vec![1.0f32; 1 << 26];

@@ -1,62 +1,60 @@
-//! Projections of one input by matrices that are held in bf16, with the adapters that sit on them.
+//! Projections of one input by frozen matrices, with the adapters that sit on them.
 //!
 //! The input is rounded and laid in tiles once for all of them, and an adapter costs one more step of 32 terms in the sums that
-//! are made anyway: `y = [x, x · A] · [W, scale · B]ᵀ`, `dx = [dy, dy · Bᵀ] · [W; Aᵀ]`. Factors of adapters are rounded to
-//! bf16 as the matrix is in which they are added; what learns, and its gradient, is f32.
+//! are made anyway: `y = [x, x · A] · [W, scale · B]ᵀ`, `dx = [dy, dy · Bᵀ] · [W; Aᵀ]`. Factors of adapters are rounded as
+//! the operands are to which they are added; what learns, and its gradient, is f32.
 
-use half::bf16;
-
-use super::bf16::Weights;
-use super::bf16_engine::Engine;
-use super::bf16_sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
-use super::bf16_tiles::{BLOCK, STEP};
+use super::engine::{Engine, HeldAs, Number};
 use super::primitives::{Shared, written};
+use super::sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
+use super::tiles::{BLOCK, STEP};
+use super::weights::{Frozen, Weights};
 
 /// One projection.
-pub(super) struct Part<'a> {
-    pub weights: Weights<'a>,
+pub(super) struct Part<'a, W, N> {
+    pub weights: Weights<'a, W>,
     /// What the product is added to: a bias, or a matrix of its size.
     pub start: Start<'a>,
-    pub adapter: Option<&'a Adapter>,
+    pub adapter: Option<&'a Adapter<N>>,
 }
 
-/// An adapter in bf16. The rank is made up with zeros to whole steps of 32 terms.
-pub(super) struct Adapter {
+/// An adapter as operands. The rank is made up with zeros to whole steps of 32 terms.
+pub(super) struct Adapter<N> {
     /// `A [in, width]`.
-    a: Vec<bf16>,
+    a: Vec<N>,
     /// `scale · B [width, out]`.
-    b: Vec<bf16>,
+    b: Vec<N>,
     scale: f32,
     rank: usize,
     width: usize,
 }
 
-impl Adapter {
+impl<N: Number> Adapter<N> {
     /// From `A [in, rank]` and `B [rank, out]`.
     pub fn new(a: &[f32], b: &[f32], rank: usize, scale: f32) -> Self {
         let width = rank.next_multiple_of(STEP);
-        let mut narrowed = vec![bf16::ZERO; a.len() / rank * width];
+        let mut narrowed = vec![N::ZERO; a.len() / rank * width];
         for (to, from) in narrowed.chunks_exact_mut(width).zip(a.chunks_exact(rank)) {
             narrow_all(from, 1.0, to);
         }
-        let mut scaled = vec![bf16::ZERO; b.len() / rank * width];
+        let mut scaled = vec![N::ZERO; b.len() / rank * width];
         narrow_all(b, scale, &mut scaled);
         Self { a: narrowed, b: scaled, scale, rank, width }
     }
 
-    fn a(&self) -> Weights<'_> {
+    fn a(&self) -> Weights<'_, N> {
         Weights { values: &self.a, inner: self.width }
     }
 
-    fn b(&self) -> Weights<'_> {
+    fn b(&self) -> Weights<'_, N> {
         Weights { values: &self.b, inner: self.b.len() / self.width }
     }
 }
 
 /// Each part's adapter with the first of its columns among those of all, and how many columns there are.
-fn adapters<'a>(parts: &[Part<'a>]) -> (Vec<Option<(&'a Adapter, usize)>>, usize) {
+fn adapters<'a, W, N>(parts: &[Part<'a, W, N>]) -> (Vec<Option<(&'a Adapter<N>, usize)>>, usize) {
     let mut columns = 0;
-    let place = |part: &Part<'a>| {
+    let place = |part: &Part<'a, W, N>| {
         let adapter = part.adapter?;
         columns += adapter.width;
         Some((adapter, columns - adapter.width))
@@ -70,15 +68,15 @@ fn room(n: usize) -> Vec<f32> {
 }
 
 /// The sums that make `x · A` of every adapter, side by side in `out [rows, columns]`.
-fn lows<'a>(
-    engine: Engine,
-    x: &'a Tiled,
-    placed: &[Option<(&'a Adapter, usize)>],
+fn lows<'a, E: Engine>(
+    engine: E,
+    x: &'a Tiled<E::Number>,
+    placed: &[Option<(&'a Adapter<E::Number>, usize)>],
     out: Shared,
     rows: usize,
     stride: usize,
-) -> Vec<Sum<'a>> {
-    let low = |&(adapter, column): &(&'a Adapter, usize)| {
+) -> Vec<Sum<'a, E::Number>> {
+    let low = |&(adapter, column): &(&'a Adapter<E::Number>, usize)| {
         let fill = Box::new(adapter.a().straight(engine));
         let factor = Factor { a: x, row: 0, step: 0, depth: adapter.a().outer(), fill };
         let (out, columns) = (Shared(out.at(column)), adapter.width);
@@ -89,11 +87,11 @@ fn lows<'a>(
 
 /// `x [rows, in] -> [rows, out]` of each part; `x` is asked for its tiles where they are wanted. `few` gives the products of few rows with the matrices, added to what they start
 /// with, which are bound by memory and made otherwise.
-pub(super) fn forward(
-    engine: Engine,
-    x: impl FnOnce() -> Tiled,
+pub(super) fn forward<E: Engine, W: HeldAs<E::Number>>(
+    engine: E,
+    x: impl FnOnce() -> Tiled<E::Number>,
     [rows, inner]: [usize; 2],
-    parts: &[Part<'_>],
+    parts: &[Part<'_, W, E::Number>],
     few: impl FnOnce() -> Vec<Vec<f32>>,
 ) -> Vec<Vec<f32>> {
     let (placed, columns) = adapters(parts);
@@ -141,12 +139,12 @@ pub(super) struct Grads {
 }
 
 /// From the gradients of the parts' outputs, `[rows, out]` each, in tiles.
-pub(super) fn backward(
-    engine: Engine,
+pub(super) fn backward<E: Engine, W: HeldAs<E::Number>>(
+    engine: E,
     x: &[f32],
-    dys: &[Tiled],
+    dys: &[Tiled<E::Number>],
     [rows, inner]: [usize; 2],
-    parts: &[Part<'_>],
+    parts: &[Part<'_, W, E::Number>],
     learns: bool,
 ) -> Grads {
     let (placed, columns) = adapters(parts);
@@ -216,7 +214,7 @@ pub(super) fn backward(
         das.set_len(if learns { columns * inner } else { 0 });
     }
     let mut dbs = dbs.into_iter();
-    let grads = |placed: &Option<(&Adapter, usize)>| {
+    let grads = |placed: &Option<(&Adapter<E::Number>, usize)>| {
         let &(adapter, column) = placed.as_ref().filter(|_| learns)?;
         let mut db = dbs.next()?;
         // SAFETY: the sums wrote all of it.
@@ -240,6 +238,10 @@ fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use half::{bf16, f16};
+
+    use super::super::in_bf16::InBf16;
+    use super::super::in_f32::InF32;
     use super::*;
 
     fn made_up(n: usize, seed: u32) -> Vec<f32> {
@@ -259,76 +261,95 @@ mod tests {
         sum
     }
 
-    fn close(found: &[f32], right: &[f32], what: &str) {
+    fn close(found: &[f32], right: &[f32], tolerance: f32, what: &str) {
         assert_eq!(found.len(), right.len(), "{what}");
         for (i, (a, b)) in found.iter().zip(right).enumerate() {
-            assert!((a - b).abs() <= 0.08 + 0.01 * b.abs(), "{what}: {a} for {b} at {i}");
+            assert!((a - b).abs() <= tolerance * (8.0 + b.abs()), "{what}: {a} for {b} at {i}");
         }
     }
 
     #[test]
     fn every_engine_makes_all_products_and_their_gradients() {
+        for engine in InBf16::all() {
+            it_makes_all_products_and_their_gradients(engine, bf16::from_f32, 0.01, &format!("{engine:?}"));
+        }
+        it_makes_all_products_and_their_gradients(InF32, bf16::from_f32, 1e-4, "f32, held in bf16");
+        it_makes_all_products_and_their_gradients(InF32, f16::from_f32, 1e-4, "f32, held in f16");
+        it_makes_all_products_and_their_gradients(InF32, |value| value, 1e-4, "f32");
+    }
+
+    fn it_makes_all_products_and_their_gradients<E: Engine, W: HeldAs<E::Number>>(
+        engine: E,
+        held_in: fn(f32) -> W,
+        tolerance: f32,
+        what: &str,
+    ) {
         const SCALE: f32 = 0.5;
+        let close = |found: &[f32], right: &[f32], what: &str| close(found, right, tolerance, what);
         let outs = [(17, None), (64, Some(3)), (32, Some(40))];
-        for engine in Engine::all().into_iter().filter(|engine| *engine != Engine::Plain) {
-            for (rows, inner) in [(1, 34), (5, 64), (40, 34), (70, 1100)] {
-                let x = made_up(rows * inner, 1);
-                let held = (2..).zip(outs).map(|(seed, (out, rank))| {
-                    let weights: Vec<bf16> = made_up(out * inner, seed).into_iter().map(bf16::from_f32).collect();
-                    let factors = rank.map(|rank| {
-                        // Small, so that sums over many terms stay so.
-                        let a: Vec<f32> = made_up(inner * rank, seed + 10).iter().map(|a| a / 16.0).collect();
-                        (a, made_up(rank * out, seed + 20), rank)
-                    });
-                    let adapter = factors.as_ref().map(|(a, b, rank)| Adapter::new(a, b, *rank, SCALE));
-                    (weights, made_up(out, seed + 30), factors, adapter, made_up(rows * out, seed + 40))
+        for (rows, inner) in [(1, 34), (5, 64), (40, 34), (70, 1100)] {
+            let x = made_up(rows * inner, 1);
+            let held = (2..).zip(outs).map(|(seed, (out, rank))| {
+                let weights: Vec<W> = made_up(out * inner, seed).into_iter().map(held_in).collect();
+                let factors = rank.map(|rank| {
+                    // Small, so that sums over many terms stay so.
+                    let a: Vec<f32> = made_up(inner * rank, seed + 10).iter().map(|a| a / 16.0).collect();
+                    (a, made_up(rank * out, seed + 20), rank)
                 });
-                let held: Vec<_> = held.collect();
-                let mut parts: Vec<Part<'_>> = held.iter().map(|one| part(&one.0, &one.1, &one.3, inner)).collect();
-                // One begins with a matrix of its size instead of a bias.
-                let matrix = made_up(rows * outs[1].0, 50);
-                parts[1].start = Start::Matrix(&matrix);
-                let (mut products, mut right, mut dx) = (Vec::new(), Vec::new(), vec![0.0; rows * inner]);
-                for (index, (weights, bias, factors, _, dy)) in held.iter().enumerate() {
-                    let out = bias.len();
-                    let w: Vec<f32> = weights.iter().map(|w| w.to_f32()).collect();
-                    let turned = transposed(&w, inner);
-                    let start = if index == 1 { matrix.clone() } else { bias.repeat(rows) };
-                    let y = plus(product(&x, &turned, [rows, inner, out]), &start, 1.0);
-                    products.push(y.clone());
-                    dx = plus(dx, &product(dy, &w, [rows, out, inner]), 1.0);
-                    let Some((a, b, rank)) = factors else {
-                        right.push((y, None));
-                        continue;
-                    };
-                    let low = product(&x, a, [rows, inner, *rank]);
-                    let dlow = product(dy, &transposed(b, out), [rows, out, *rank]);
-                    dx = plus(dx, &product(&dlow, &transposed(a, *rank), [rows, *rank, inner]), SCALE);
-                    let da = product(&transposed(&x, inner), &dlow, [inner, rows, *rank]);
-                    let db = product(&transposed(&low, *rank), dy, [*rank, rows, out]);
-                    let half = |values: Vec<f32>| plus(vec![0.0; values.len()], &values, SCALE);
-                    right.push((plus(y, &product(&low, b, [rows, *rank, out]), SCALE), Some((half(da), half(db)))));
-                }
-                let what = format!("{engine:?}, {rows} x {inner}");
-                let found = forward(engine, || Tiled::new(&x, inner, 1.0), [rows, inner], &parts, || products);
-                let dys: Vec<Tiled> = held.iter().map(|one| Tiled::new(&one.4, one.1.len(), 1.0)).collect();
-                for learns in [true, false] {
-                    let grads = backward(engine, &x, &dys, [rows, inner], &parts, learns);
-                    close(&grads.dx, &dx, &format!("{what}: dx"));
-                    for ((found, grads), (right, theirs)) in found.iter().zip(&grads.adapters).zip(&right) {
-                        close(found, right, &what);
-                        assert_eq!(grads.is_some(), learns && theirs.is_some(), "{what}");
-                        if let (Some((da, db)), Some((right_a, right_b))) = (grads, theirs) {
-                            close(da, right_a, &format!("{what}: A"));
-                            close(db, right_b, &format!("{what}: B"));
-                        }
+                let adapter = factors.as_ref().map(|(a, b, rank)| Adapter::<E::Number>::new(a, b, *rank, SCALE));
+                (weights, made_up(out, seed + 30), factors, adapter, made_up(rows * out, seed + 40))
+            });
+            let held: Vec<_> = held.collect();
+            let mut parts: Vec<Part<'_, W, E::Number>> =
+                held.iter().map(|one| part(&one.0, &one.1, &one.3, inner)).collect();
+            // One begins with a matrix of its size instead of a bias.
+            let matrix = made_up(rows * outs[1].0, 50);
+            parts[1].start = Start::Matrix(&matrix);
+            let (mut products, mut right, mut dx) = (Vec::new(), Vec::new(), vec![0.0; rows * inner]);
+            for (index, (weights, bias, factors, _, dy)) in held.iter().enumerate() {
+                let out = bias.len();
+                let w: Vec<f32> = weights.iter().map(|w| w.wide()).collect();
+                let turned = transposed(&w, inner);
+                let start = if index == 1 { matrix.clone() } else { bias.repeat(rows) };
+                let y = plus(product(&x, &turned, [rows, inner, out]), &start, 1.0);
+                products.push(y.clone());
+                dx = plus(dx, &product(dy, &w, [rows, out, inner]), 1.0);
+                let Some((a, b, rank)) = factors else {
+                    right.push((y, None));
+                    continue;
+                };
+                let low = product(&x, a, [rows, inner, *rank]);
+                let dlow = product(dy, &transposed(b, out), [rows, out, *rank]);
+                dx = plus(dx, &product(&dlow, &transposed(a, *rank), [rows, *rank, inner]), SCALE);
+                let da = product(&transposed(&x, inner), &dlow, [inner, rows, *rank]);
+                let db = product(&transposed(&low, *rank), dy, [*rank, rows, out]);
+                let half = |values: Vec<f32>| plus(vec![0.0; values.len()], &values, SCALE);
+                right.push((plus(y, &product(&low, b, [rows, *rank, out]), SCALE), Some((half(da), half(db)))));
+            }
+            let what = format!("{what}, {rows} x {inner}");
+            let found = forward(engine, || Tiled::new(&x, inner, 1.0), [rows, inner], &parts, || products);
+            let dys: Vec<Tiled<E::Number>> = held.iter().map(|one| Tiled::new(&one.4, one.1.len(), 1.0)).collect();
+            for learns in [true, false] {
+                let grads = backward(engine, &x, &dys, [rows, inner], &parts, learns);
+                close(&grads.dx, &dx, &format!("{what}: dx"));
+                for ((found, grads), (right, theirs)) in found.iter().zip(&grads.adapters).zip(&right) {
+                    close(found, right, &what);
+                    assert_eq!(grads.is_some(), learns && theirs.is_some(), "{what}");
+                    if let (Some((da, db)), Some((right_a, right_b))) = (grads, theirs) {
+                        close(da, right_a, &format!("{what}: A"));
+                        close(db, right_b, &format!("{what}: B"));
                     }
                 }
             }
         }
     }
 
-    fn part<'a>(weights: &'a [bf16], bias: &'a [f32], adapter: &'a Option<Adapter>, inner: usize) -> Part<'a> {
+    fn part<'a, W, N>(
+        weights: &'a [W],
+        bias: &'a [f32],
+        adapter: &'a Option<Adapter<N>>,
+        inner: usize,
+    ) -> Part<'a, W, N> {
         Part { weights: Weights { values: weights, inner }, start: Start::Row(bias), adapter: adapter.as_ref() }
     }
 }

@@ -1,9 +1,11 @@
-//! How operands of products of bf16 lie in memory.
+//! How operands of products lie in memory.
 //!
-//! A tile of `a` is 16 rows of 32 terms; a tile of `b` has a row for each pair of terms, and in it that pair for each of 16
-//! columns ("VNNI", Intel SDM volume 2, TDPBF16PS).
+//! A tile of `a` is 16 rows of 32 terms. A tile of `b` is, in f32, 32 terms of 16 columns; in bf16 it has a row for each pair of
+//! terms, and in it that pair for each of 16 columns ("VNNI", Intel SDM volume 2, TDPBF16PS).
 
 use half::bf16;
+
+use super::engine::Number;
 
 /// Rows of a tile of `a`, columns of one of `b`.
 pub(super) const TILE: usize = 16;
@@ -14,13 +16,13 @@ pub(super) const STEP: usize = 32;
 /// Pairs of terms in a tile.
 pub(super) const PAIRS: usize = STEP / 2;
 
-/// 512 numbers of bf16 on cache lines of their own.
+/// 512 numbers on cache lines of their own.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Tile(pub [u16; TILE * STEP]);
+pub(super) struct Tile<N>(pub [N; TILE * STEP]);
 
-impl Tile {
-    pub const ZERO: Self = Self([0; TILE * STEP]);
+impl<N: Number> Tile<N> {
+    pub const ZERO: Self = Self([N::ZERO; TILE * STEP]);
 }
 
 /// Where a block of f32 goes: its first number, and the distance from a row to the next.
@@ -56,20 +58,20 @@ pub(super) struct Strided<'a> {
     pub is_far: bool,
 }
 
-/// 32 rows of bf16, as two tiles wide: where they lie.
+/// 32 rows of `a`: where they lie.
 #[derive(Clone, Copy)]
-pub(super) struct Rows {
+pub(super) struct Rows<N> {
     /// The first terms of rows 0 and 16.
-    pub first: [*const u16; 2],
+    pub first: [*const N; 2],
     /// From a row to the next, in numbers.
     pub row: usize,
     /// From 32 terms of a row to the next 32, in numbers.
     pub step: usize,
 }
 
-impl Rows {
+impl<N> Rows<N> {
     /// Those of two rows of tiles.
-    pub fn of_tiles(upper: &[Tile], lower: &[Tile]) -> Self {
+    pub fn of_tiles(upper: &[Tile<N>], lower: &[Tile<N>]) -> Self {
         Self { first: [upper.as_ptr().cast(), lower.as_ptr().cast()], row: STEP, step: TILE * STEP }
     }
 }

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
-use super::bf16_tiles::{BLOCK, Begin, Block, PAIRS, Rows, STEP, Strided, TILE, Tile};
+use super::tiles::{BLOCK, Begin, Block, PAIRS, Rows, STEP, Strided, TILE, Tile};
 
 /// Asks for a block of so many rows of 32 numbers: to be written, or to be read.
 pub(super) fn prefetch(first: *const f32, stride: usize, rows: usize, to_write: bool) {
@@ -20,9 +20,9 @@ pub(super) fn prefetch(first: *const f32, stride: usize, rows: usize, to_write: 
 }
 
 /// # Safety
-/// AVX-512 BF16; the blocks as in [`super::bf16_amx::add_products`].
+/// AVX-512 BF16; the blocks as in [`super::engine::Engine::add_products`].
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn add_products(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
+pub(super) unsafe fn add_products(a: Rows<bf16>, b: [&[Tile<bf16>]; 2], begin: Begin, to: Block) {
     // So many rows by two tiles of columns: 16 sums, two columns and a broadcast fit the 32 registers.
     const ROWS: usize = 8;
     // SAFETY: the caller's promise; a tile of `b` has 16 rows of 64 bytes.
@@ -173,7 +173,7 @@ fn by_turns(halves: __m512i) -> __m512i {
 /// # Safety
 /// AVX-512 BW; both rows have 16 numbers, and `into` has room for 32.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], into: &mut [u16]) {
+pub(super) unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], into: &mut [bf16]) {
     debug_assert_eq!(into.len(), STEP);
     // SAFETY: the caller's promise.
     unsafe {
@@ -188,12 +188,28 @@ pub(super) unsafe fn interleave(first: &[bf16; TILE], second: &[bf16; TILE], int
 /// # Safety
 /// AVX-512; every row has 32 numbers.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn transpose(rows: [&[bf16]; TILE], tile: &mut Tile) {
+pub(super) unsafe fn transpose(rows: [&[bf16]; TILE], tile: &mut Tile<bf16>) {
     // SAFETY: the caller's promise, and a tile is 16 rows of 64 bytes.
     unsafe {
         let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast())));
         let out = tile.0.as_mut_ptr().cast::<__m512i>();
         turned.into_iter().enumerate().for_each(|(i, row)| _mm512_store_si512(out.add(i), row));
+    }
+}
+
+/// Turns 16 rows of 32 numbers into 32 rows.
+///
+/// # Safety
+/// AVX-512; every row has 32 numbers.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn transpose_wide(rows: [&[f32]; TILE], tile: &mut Tile<f32>) {
+    for first in [0, TILE] {
+        // SAFETY: the caller's promise, and a tile is 32 rows of 64 bytes.
+        unsafe {
+            let turned = turned(std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().add(first).cast())));
+            let out = tile.0.as_mut_ptr().cast::<__m512i>().add(first);
+            turned.into_iter().enumerate().for_each(|(i, row)| _mm512_store_si512(out.add(i), row));
+        }
     }
 }
 
@@ -278,7 +294,7 @@ fn gated(gate: __m512, up: __m512) -> __m512 {
 /// # Safety
 /// AVX-512 BF16, BW and DQ; there are two tiles, nothing else touches the terms, and 16 of them are there.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-pub(super) unsafe fn put_gated_terms(block: &[f32; BLOCK * BLOCK], tiles: [*mut Tile; 2], term: usize) {
+pub(super) unsafe fn put_gated_terms(block: &[f32; BLOCK * BLOCK], tiles: [*mut Tile<bf16>; 2], term: usize) {
     let (gate, up) = block.split_at(TILE * BLOCK);
     // SAFETY: 16 numbers are there in each row from either column on; the rest is the caller's promise.
     unsafe {
@@ -301,7 +317,7 @@ pub(super) unsafe fn put_gated_terms(block: &[f32; BLOCK * BLOCK], tiles: [*mut 
 /// # Safety
 /// AVX-512 BF16 and DQ; there are two tiles, nothing else touches the columns, and 16 of them are there.
 #[target_feature(enable = "avx512f,avx512dq,avx512bf16")]
-pub(super) unsafe fn put_gated_columns(block: &[f32; BLOCK * BLOCK], tiles: [*mut Tile; 2], column: usize) {
+pub(super) unsafe fn put_gated_columns(block: &[f32; BLOCK * BLOCK], tiles: [*mut Tile<bf16>; 2], column: usize) {
     for (row, numbers) in block.chunks_exact(BLOCK).enumerate() {
         // SAFETY: a row of the block has 32 numbers; the rest is the caller's promise.
         unsafe {

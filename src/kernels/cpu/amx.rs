@@ -3,7 +3,9 @@
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 
-use super::bf16_tiles::{Begin, Block, Rows, Tile};
+use half::bf16;
+
+use super::tiles::{Begin, Block, Rows, Tile};
 
 /// Whether there are tiles of bf16 and the system lets this process use them.
 pub(super) fn has_amx() -> bool {
@@ -85,7 +87,7 @@ pub(super) unsafe fn release_tiles() {
 
 /// # Safety
 /// [`open_tiles`]; `to` is a block of 32 rows of 32 numbers that no other thread touches, `begin` one that may be read.
-pub(super) unsafe fn add_products(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Block) {
+pub(super) unsafe fn add_products(a: Rows<bf16>, b: [&[Tile<bf16>]; 2], begin: Begin, to: Block) {
     // While four tiles are multiplied, the next two of `a` come into the first cache: a tile register cannot be loaded before its last product
     // is begun, which hides too little of the way from the second one. Those of `b`, a panel, are near.
     // SAFETY: `a` has 32 terms for each of `b`'s tiles of 1024 bytes, and a prefetch touches nothing; the rest is the caller's promise.
@@ -134,8 +136,8 @@ pub(super) unsafe fn add_products(a: Rows, b: [&[Tile]; 2], begin: Begin, to: Bl
             stride = in(reg) to.stride * size_of::<f32>(),
             a0 = inout(reg) a.first[0] => _,
             a1 = inout(reg) a.first[1] => _,
-            row = in(reg) a.row * size_of::<u16>(),
-            step = in(reg) a.step * size_of::<u16>(),
+            row = in(reg) a.row * size_of::<bf16>(),
+            step = in(reg) a.step * size_of::<bf16>(),
             b0 = inout(reg) b[0].as_ptr() => _,
             b1 = inout(reg) b[1].as_ptr() => _,
             steps = inout(reg) b[0].len() => _,

@@ -1,0 +1,304 @@
+//! What a processor offers for sums of products, `out [32, 32] += Σ a · b` over tiles ([`super::tiles`]): in bf16 if it multiplies
+//! that ([`super::in_bf16`]), and in f32 ([`super::in_f32`]).
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use half::{bf16, f16};
+
+use super::primitives::vectorised;
+use super::tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
+
+/// How operands are multiplied on this machine. Sums are f32.
+pub(super) trait Engine: Copy + Send + Sync + 'static {
+    /// What operands are rounded to.
+    type Number: Number;
+
+    /// Steps of 32 terms of two tiles of columns that lie in a cache from which this engine is fed in time.
+    const ROOM: usize;
+
+    /// Rows of a task at most: their sums stay in a cache from one panel to the next.
+    const ROWS: usize;
+
+    /// Rows up to which dot products ([`super::few`]) are faster than blocks.
+    const DOTS: usize;
+
+    /// Whether a block of 16 columns costs half of one of 32.
+    const HALVES: bool;
+
+    /// Lays 16 columns of `b` into a tile from the rows of its transpose, which hold up to 32 terms; those missing are zeros.
+    fn fill_transposed(self, rows: [&[Self::Number]; TILE], tile: &mut Tile<Self::Number>);
+
+    /// Lays up to 16 columns of `b` into a tile from up to 32 of its rows; those missing are zeros.
+    fn fill_straight<'a>(self, rows: impl Iterator<Item = &'a [Self::Number]>, tile: &mut Tile<Self::Number>);
+
+    /// Asks for the memory of a block that is soon written, or read.
+    fn prefetch(self, first: *const f32, stride: usize, rows: usize, to_write: bool);
+
+    /// Sets up what this thread's products need.
+    fn open(self) {}
+
+    /// Gives it back.
+    fn close(self) {}
+
+    /// Writes what `begin` holds plus the sum of the products into a block. Where [`Engine::HALVES`], the right tiles of `b` may be
+    /// missing, and the right half of the block becomes what it begins with.
+    ///
+    /// # Safety
+    /// [`Engine::open`] on this thread; `to` is a block of 32 x 32 that no other thread touches, and `begin` one that may be read;
+    /// what `a` points to is live.
+    unsafe fn add_products(self, a: Rows<Self::Number>, b: [&[Tile<Self::Number>]; 2], begin: Begin, to: Block);
+
+    /// Adds the transpose of the first `rows` columns of a block, each of whose rows counts by its factor: `to` is that many rows
+    /// of 32.
+    ///
+    /// # Safety
+    /// Nothing else touches `to`.
+    unsafe fn add_turned(self, block: &Square, factors: &[f32; BLOCK], rows: usize, to: Block);
+
+    /// `silu` of a block's first 16 rows times its other 16, as terms into a pair of tiles of columns, from an even term on. In
+    /// bf16 it is right but for some hundred-thousandths before it is rounded.
+    ///
+    /// # Safety
+    /// There are two tiles, and nothing else touches these 16 terms.
+    unsafe fn put_gated_terms(self, block: &Square, tiles: [*mut Tile<Self::Number>; 2], term: usize);
+
+    /// The same of a block's first 16 columns and its other 16, into the 32 rows of a pair of tiles, from a column on.
+    ///
+    /// # Safety
+    /// There are two tiles, and nothing else touches these 16 columns.
+    unsafe fn put_gated_columns(self, block: &Square, tiles: [*mut Tile<Self::Number>; 2], column: usize);
+}
+
+/// A number that a matrix is held in.
+pub(super) trait Wide: Copy + Send + Sync + 'static {
+    /// Whether it is the upper half of the f32 of its value.
+    const IN_PAIRS: bool = false;
+
+    /// Its value.
+    fn wide(self) -> f32;
+}
+
+/// A number that operands of products are rounded to.
+pub(super) trait Number: Wide + HeldAs<Self> {
+    const ZERO: Self;
+
+    /// The nearest one, ties to even; a NaN stays one.
+    fn nearest(value: f32) -> Self;
+
+    /// Activations as they are multiplied: rounded as many rows are, so that a batch computes what its rows compute alone.
+    fn rounded(x: &[f32]) -> Cow<'_, [f32]>;
+
+    /// Lends the panel of the task at work on this thread.
+    fn with_panel<R>(work: impl FnOnce(&mut Vec<Tile<Self>>) -> R) -> R;
+}
+
+/// A number that a frozen matrix is held in where its products are made of `N`.
+pub(super) trait HeldAs<N>: Wide {
+    /// Whether it is `N`.
+    const IN_PLACE: bool;
+
+    /// Where up to 32 terms become `N`, if they are not.
+    type Room: Copy + Default;
+
+    /// Up to 32 terms of a row.
+    fn terms<'a>(row: &'a [Self], room: &'a mut Self::Room) -> &'a [N];
+
+    /// Copies terms.
+    fn lay(terms: &[Self], to: &mut [N]);
+}
+
+impl Wide for f32 {
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        self
+    }
+}
+
+impl Wide for bf16 {
+    const IN_PAIRS: bool = cfg!(target_endian = "little");
+
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+impl Wide for f16 {
+    /// In integers but for one difference, so that loops over it vectorise (faster here than eight by the processor's own instruction), and
+    /// without numbers that are subnormal in f32, which are slow.
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        /// What the bias of f32's exponent has more.
+        const BIAS: u32 = (127 - 15) << 23;
+        const TOP: u32 = 0x7c00 << 13;
+        let bits = u32::from(self.to_bits());
+        let (sign, rest) = ((bits & 0x8000) << 16, (bits & 0x7fff) << 13);
+        let subnormal = f32::from_bits(rest + BIAS + (1 << 23)) - f32::from_bits(BIAS + (1 << 23));
+        f32::from_bits(match rest & TOP {
+            0 => subnormal.to_bits() | sign,
+            TOP => rest | 0x7f80_0000 | sign,
+            _ => (rest + BIAS) | sign,
+        })
+    }
+}
+
+impl Wide for i8 {
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        f32::from(self)
+    }
+}
+
+impl<N: Number> HeldAs<N> for N {
+    const IN_PLACE: bool = true;
+
+    type Room = ();
+
+    #[inline(always)]
+    fn terms<'a>(row: &'a [N], _: &'a mut Self::Room) -> &'a [N] {
+        row
+    }
+
+    fn lay(terms: &[N], to: &mut [N]) {
+        to.copy_from_slice(terms);
+    }
+}
+
+/// As f32, or whole numbers of at most seven bits, which bf16 holds, as bf16.
+macro_rules! held_as {
+    ($held:ty as $number:ty: $lay:expr) => {
+        impl HeldAs<$number> for $held {
+            const IN_PLACE: bool = false;
+
+            type Room = [$number; STEP];
+
+            #[inline(always)]
+            fn terms<'a>(row: &'a [Self], room: &'a mut Self::Room) -> &'a [$number] {
+                let room = &mut room[..row.len()];
+                Self::lay(row, room);
+                room
+            }
+
+            #[inline(always)]
+            fn lay(terms: &[Self], to: &mut [$number]) {
+                $lay(terms, to);
+            }
+        }
+    };
+}
+
+held_as!(bf16 as f32: |from: &[bf16], to: &mut [f32]| lay_each(from, to, bf16::wide));
+held_as!(f16 as f32: |from: &[f16], to: &mut [f32]| lay_each(from, to, f16::wide));
+held_as!(i8 as f32: |from: &[i8], to: &mut [f32]| lay_each(from, to, i8::wide));
+held_as!(i8 as bf16: |from: &[i8], to: &mut [bf16]| lay_each(from, to, |q| bf16::from_bits((q.wide().to_bits() >> 16) as u16)));
+
+#[inline(always)]
+fn lay_each<W: Wide, N: Number>(from: &[W], to: &mut [N], of: impl Fn(W) -> N) {
+    vectorised(
+        #[inline(always)]
+        || to.iter_mut().zip(from).for_each(|(to, from)| *to = of(*from)),
+    );
+}
+
+/// The 32 x 32 sums of a block.
+pub(super) type Square = [f32; BLOCK * BLOCK];
+
+/// The products of an engine on this thread. To set it up may take as long as some products: a task makes one.
+pub(super) struct Products<E: Engine> {
+    engine: E,
+    of_this_thread: PhantomData<*const ()>,
+}
+
+impl<E: Engine> Products<E> {
+    pub fn new(engine: E) -> Self {
+        engine.open();
+        Self { engine, of_this_thread: PhantomData }
+    }
+
+    /// The sums of a block.
+    ///
+    /// # Safety
+    /// What `a` points to is live.
+    pub unsafe fn square(&self, a: Rows<E::Number>, b: [&[Tile<E::Number>]; 2]) -> Square {
+        let mut sums = MaybeUninit::<Square>::uninit();
+        // SAFETY: every sum is written, and they are ours; the rest is the caller's promise.
+        unsafe {
+            self.add_whole(a, b, Begin::zeros(), Block { first: sums.as_mut_ptr().cast(), stride: BLOCK });
+            sums.assume_init()
+        }
+    }
+
+    /// The same, added to the sums of earlier terms if there are any.
+    ///
+    /// # Safety
+    /// As [`Products::square`].
+    pub unsafe fn add_square(&self, a: Rows<E::Number>, b: [&[Tile<E::Number>]; 2], sums: &mut Option<Square>) {
+        // SAFETY: the caller's promise, and the sums are ours.
+        match sums {
+            None => *sums = Some(unsafe { self.square(a, b) }),
+            Some(sums) => {
+                let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
+                unsafe { self.add_whole(a, b, Begin { first: to.first, stride: BLOCK }, to) };
+            }
+        }
+    }
+
+    /// Writes what `begin` holds plus the sum of the products into the first `size` (rows, columns) of a 32 x 32 block.
+    ///
+    /// # Safety
+    /// `to` is a block of at least that size that no other thread touches, and `begin` one of that size that may be read; what
+    /// `a` points to is live.
+    pub unsafe fn add(
+        &self,
+        a: Rows<E::Number>,
+        b: [&[Tile<E::Number>]; 2],
+        begin: Begin,
+        to: Block,
+        size: (usize, usize),
+    ) {
+        if size == (BLOCK, BLOCK) {
+            // SAFETY: the block is whole; the rest is the caller's promise.
+            return unsafe { self.add_whole(a, b, begin, to) };
+        }
+        let mut whole = [0.0f32; BLOCK * BLOCK];
+        let place = Block { first: whole.as_mut_ptr(), stride: BLOCK };
+        // SAFETY: the caller's promise for `begin` and `to`; `whole` is ours.
+        unsafe {
+            for row in 0..size.0 {
+                place.first.add(row * BLOCK).copy_from_nonoverlapping(begin.first.add(row * begin.stride), size.1);
+            }
+            self.add_whole(a, b, Begin { first: place.first, stride: BLOCK }, place);
+            for row in 0..size.0 {
+                to.first.add(row * to.stride).copy_from_nonoverlapping(place.first.add(row * BLOCK), size.1);
+            }
+        }
+    }
+
+    unsafe fn add_whole(&self, a: Rows<E::Number>, b: [&[Tile<E::Number>]; 2], begin: Begin, to: Block) {
+        let are_two = b[0].len() == b[1].len() || E::HALVES && b[1].is_empty();
+        debug_assert!(are_two && !b[0].is_empty(), "the loops take a step before they look");
+        // SAFETY: the caller's promise.
+        unsafe { self.engine.add_products(a, b, begin, to) };
+    }
+}
+
+impl<E: Engine> Drop for Products<E> {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_f16_is_widened_to_its_value() {
+        for bits in 0..=u16::MAX {
+            let (found, right) = (f16::from_bits(bits).wide(), f16::from_bits(bits).to_f32());
+            assert!(found.to_bits() == right.to_bits() || found.is_nan() && right.is_nan(), "{found} for {right}");
+        }
+    }
+}

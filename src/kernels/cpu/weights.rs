@@ -1,0 +1,353 @@
+//! Products of f32 activations with a frozen matrix `W [outer, inner]` that is held in f32, f16 or bf16 and read where it lies:
+//! a half of f32's memory and traffic where it is narrow, and no packed copy beside it.
+//!
+//! `x · Wᵀ` (forward) and `dy · W` (backward) are both `out += a · b`, where `b` is `Wᵀ` or `W` ([`super::sums`]).
+//!
+//! A few rows (decoding) are bound by memory: there the weights are the tiles of `a`, as they lie, and the activations the
+//! panel. Processors without products of bf16 widen the weights to f32 as they pass by and round nothing.
+
+use std::ops::Range;
+
+use burn::backend::flex::FlexTensor;
+use burn::tensor::DType;
+use half::{bf16, f16};
+
+use super::engine::{Engine, HeldAs, Number, Products, Wide};
+use super::few;
+use super::primitives::{Shared, vectorised};
+use super::sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
+use super::team::share_out;
+use super::tiles::{BLOCK, Block, Rows, STEP, TILE, Tile};
+
+/// Multiplications below which a second thread costs more than it brings.
+pub(super) const PER_TASK: usize = 1 << 17;
+
+/// Terms of a row that are widened at once: with those of the rows beside it they stay in the second-level cache.
+const NARROW_AT_ONCE: usize = 512;
+
+/// A number of which tensors are made.
+pub(super) trait Stored: Wide {
+    const DTYPE: DType;
+
+    /// The numbers of a tensor in memory, those outside its view included.
+    fn storage(t: &FlexTensor) -> &[Self];
+}
+
+macro_rules! stored {
+    ($($number:ty, $dtype:ident;)*) => {$(
+        impl Stored for $number {
+            const DTYPE: DType = DType::$dtype;
+
+            fn storage(t: &FlexTensor) -> &[Self] {
+                t.storage()
+            }
+        }
+    )*};
+}
+
+stored!(f32, F32; bf16, BF16; f16, F16;);
+
+/// A frozen matrix `[outer, inner]`.
+pub(super) trait Frozen: Copy + Sync {
+    /// What it is held in.
+    type Held: Wide;
+
+    /// Whether a row counts by a factor.
+    const SCALED: bool;
+
+    fn outer(&self) -> usize;
+
+    fn inner(&self) -> usize;
+
+    /// A row, up to its factor.
+    fn row(&self, index: usize) -> &[Self::Held];
+
+    fn factor(&self, row: usize) -> f32;
+
+    /// Where some terms of some rows are as operands, and the distance from a row to the next: as they lie, or in the room.
+    fn laid<N: Number>(&self, rows: Range<usize>, terms: Range<usize>, room: &mut Vec<N>) -> (*const N, usize)
+    where
+        Self::Held: HeldAs<N>,
+    {
+        if Self::Held::IN_PLACE {
+            return (self.row(rows.start)[terms].as_ptr().cast(), self.inner());
+        }
+        room.resize(rows.len() * terms.len(), N::ZERO);
+        for (room, n) in room.chunks_exact_mut(terms.len()).zip(rows) {
+            Self::Held::lay(&self.row(n)[terms.clone()], room);
+        }
+        (room.as_ptr(), terms.len())
+    }
+
+    /// The terms that are laid at once.
+    fn pieces<N>(&self) -> impl Iterator<Item = Range<usize>> + Clone
+    where
+        Self::Held: HeldAs<N>,
+    {
+        let (inner, at_once) = (self.inner(), if Self::Held::IN_PLACE { self.inner() } else { NARROW_AT_ONCE });
+        (0..inner).step_by(at_once.max(1)).map(move |from| from..(from + at_once).min(inner))
+    }
+
+    /// Lays 16 columns and up to 32 terms of the transpose into a tile, up to the columns' factors.
+    fn transposed<E: Engine>(self, engine: E) -> impl Fn(usize, Range<usize>, &mut Tile<E::Number>) + Sync
+    where
+        Self::Held: HeldAs<E::Number>,
+    {
+        move |from, terms, tile| {
+            let mut rooms = [<Self::Held as HeldAs<E::Number>>::Room::default(); TILE];
+            let mut rooms = rooms.iter_mut();
+            let rows: [&[E::Number]; TILE] = std::array::from_fn(|i| match (from + i < self.outer(), rooms.next()) {
+                (true, Some(room)) => Self::Held::terms(&self.row(from + i)[terms.clone()], room),
+                _ => &[],
+            });
+            engine.fill_transposed(rows, tile);
+        }
+    }
+
+    /// `out [rows, outer] += x [rows, inner] · Wᵀ`.
+    fn add_forward<E: Engine>(self, engine: E, x: &[f32], out: &mut [f32])
+    where
+        Self::Held: HeldAs<E::Number> + HeldAs<f32>,
+    {
+        let (inner, outer) = (self.inner(), self.outer());
+        let rows = x.len() / inner;
+        if rows <= E::DOTS || rows == 1 && (Self::SCALED || !is_block(rows, inner)) {
+            few::add_product(&E::Number::rounded(x), self, 0..outer, out);
+        } else if is_block(rows, inner) {
+            add_blocks(engine, &columns(engine, x, inner), rows, self, out);
+            few::add_product(&E::Number::rounded(x), self, outer / BLOCK * BLOCK..outer, out);
+        } else if !Self::SCALED {
+            add_by_tiles(engine, x, inner, 1.0, out, outer, self.transposed(engine));
+        } else {
+            let mut sums = vec![0.0f32; out.len()];
+            add_by_tiles(engine, x, inner, 1.0, &mut sums, outer, self.transposed(engine));
+            let factors: Vec<f32> = (0..outer).map(|n| self.factor(n)).collect();
+            for (out, sums) in out.chunks_exact_mut(outer).zip(sums.chunks_exact(outer)) {
+                vectorised(
+                    #[inline(always)]
+                    || out.iter_mut().zip(sums).zip(&factors).for_each(|((out, sum), factor)| *out += sum * factor),
+                );
+            }
+        }
+    }
+}
+
+/// `W [outer, inner]`, row after row.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a, W> {
+    pub values: &'a [W],
+    pub inner: usize,
+}
+
+impl<W: Wide> Frozen for Weights<'_, W> {
+    type Held = W;
+
+    const SCALED: bool = false;
+
+    fn outer(&self) -> usize {
+        self.values.len() / self.inner
+    }
+
+    fn inner(&self) -> usize {
+        self.inner
+    }
+
+    fn row(&self, index: usize) -> &[W] {
+        &self.values[index * self.inner..][..self.inner]
+    }
+
+    fn factor(&self, _: usize) -> f32 {
+        1.0
+    }
+}
+
+impl<'a, W: Wide> Weights<'a, W> {
+    /// The values of a contiguous tensor.
+    pub fn of(t: &'a FlexTensor) -> Self
+    where
+        W: Stored,
+    {
+        let (shape, start) = (t.layout().shape(), t.layout().start_offset());
+        Self { values: &W::storage(t)[start..][..shape[0] * shape[1]], inner: shape[1] }
+    }
+
+    /// Lays 16 columns and up to 32 terms of `W` into a tile.
+    pub fn straight<E: Engine>(self, engine: E) -> impl Fn(usize, Range<usize>, &mut Tile<E::Number>) + Sync + 'a
+    where
+        W: HeldAs<E::Number>,
+    {
+        move |from, terms, tile| {
+            let columns = from.min(self.inner)..(from + TILE).min(self.inner);
+            let mut rooms = [W::Room::default(); STEP];
+            let rows = terms.zip(&mut rooms).map(|(n, room)| {
+                let place = n * self.inner;
+                W::terms(&self.values[place + columns.start..place + columns.end], room)
+            });
+            engine.fill_straight(rows, tile);
+        }
+    }
+
+    /// `out [rows, inner] += alpha · dy [rows, outer] · W`.
+    pub fn add_backward<E: Engine>(self, engine: E, dy: &[f32], alpha: f32, out: &mut [f32])
+    where
+        W: HeldAs<E::Number>,
+    {
+        add_by_tiles(engine, dy, self.outer(), alpha, out, self.inner, self.straight(engine));
+    }
+}
+
+/// Whether [`add_blocks`] takes products of this size.
+pub(super) fn is_block(rows: usize, inner: usize) -> bool {
+    rows <= BLOCK && inner.is_multiple_of(STEP)
+}
+
+/// The transpose of up to 32 rows of activations as the panel `b`: two tiles of columns, one behind the other.
+pub(super) fn columns<E: Engine>(engine: E, x: &[f32], inner: usize) -> Vec<Tile<E::Number>> {
+    let (rows, steps) = (x.len() / inner, inner / STEP);
+    let mut narrowed = vec![E::Number::ZERO; x.len()];
+    narrow_all(x, 1.0, &mut narrowed);
+    let mut panel = vec![Tile::ZERO; 2 * steps];
+    for (index, tile) in panel.iter_mut().enumerate() {
+        let (from, terms) = (index / steps * TILE, index % steps * STEP);
+        engine.fill_transposed(
+            std::array::from_fn(|i| match from + i < rows {
+                true => &narrowed[(from + i) * inner + terms..][..STEP],
+                false => &[],
+            }),
+            tile,
+        );
+    }
+    panel
+}
+
+/// Up to 32 rows of activations, `out [rows, outer] += x · Wᵀ`, of which this makes whole blocks of 32 columns: the weights, 32 rows at a
+/// time, are the tiles of `a` and `xᵀ` is the panel ([`columns`]), so the result is turned once it is there.
+pub(super) fn add_blocks<E: Engine, M: Frozen>(
+    engine: E,
+    panel: &[Tile<E::Number>],
+    rows: usize,
+    weights: M,
+    out: &mut [f32],
+) where
+    M::Held: HeldAs<E::Number>,
+{
+    let (inner, outer) = (weights.inner(), weights.outer());
+    let (whole, shared) = (outer / BLOCK * BLOCK, Shared(out.as_mut_ptr()));
+    let at_once = PER_TASK.div_ceil(rows * inner * BLOCK) * BLOCK;
+    let panel = halves::<E>(panel, rows);
+    share_out(whole.div_ceil(at_once), |task| {
+        let (mut room, products) = (Vec::new(), Products::new(engine));
+        for n in (task * at_once..whole.min((task + 1) * at_once)).step_by(BLOCK) {
+            let mut sums = None;
+            for terms in weights.pieces::<E::Number>() {
+                let panel = panel.map(|tiles| tiles.get(terms.start / STEP..terms.end / STEP).unwrap_or_default());
+                let (first, row) = weights.laid(n..n + BLOCK, terms, &mut room);
+                let a = Rows { first: [first, first.wrapping_add(TILE * row)], row, step: STEP };
+                // SAFETY: 32 rows of weights are there.
+                unsafe { products.add_square(a, panel, &mut sums) };
+            }
+            let sums = sums.expect("there are terms");
+            let mut factors = [1.0; BLOCK];
+            if M::SCALED {
+                factors.iter_mut().zip(n..).for_each(|(factor, n)| *factor = weights.factor(n));
+            }
+            // SAFETY: this task alone writes these outputs.
+            unsafe { engine.add_turned(&sums, &factors, rows, Block { first: shared.at(n), stride: outer }) };
+        }
+    });
+}
+
+/// A panel's two tiles of columns; the right one is left out where it has none and costs something.
+pub(super) fn halves<E: Engine>(panel: &[Tile<E::Number>], columns: usize) -> [&[Tile<E::Number>]; 2] {
+    let (left, right) = panel.split_at(panel.len() / 2);
+    [left, if E::HALVES && columns <= TILE { &[] } else { right }]
+}
+
+/// `out [rows, columns] += alpha · a [rows, depth] · b`; `fill(column, depth, tile)` lays 16 columns and up to 32 terms of `b`
+/// into a tile.
+pub(super) fn add_by_tiles<E: Engine>(
+    engine: E,
+    a: &[f32],
+    depth: usize,
+    alpha: f32,
+    out: &mut [f32],
+    columns: usize,
+    fill: impl Fn(usize, Range<usize>, &mut Tile<E::Number>) + Sync,
+) {
+    let a = Tiled::new(a, depth, alpha);
+    let factor = Factor { a: &a, row: 0, step: 0, depth, fill: Box::new(fill) };
+    let (rows, start) = (out.len() / columns.max(1), Start::There);
+    let sum = Sum { out: Shared(out.as_mut_ptr()), stride: columns, rows, columns, start, factors: vec![factor] };
+    // SAFETY: `out` is rows x columns and ours.
+    unsafe { add_up(engine, &[sum]) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::in_bf16::InBf16;
+    use super::super::in_f32::InF32;
+    use super::*;
+
+    fn made_up(n: usize, seed: u32) -> Vec<f32> {
+        (0..n as u32).map(|i| ((i + seed).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+    }
+
+    /// Values that bf16 holds, so that every engine multiplies the same numbers.
+    fn rounded(n: usize, seed: u32) -> Vec<f32> {
+        made_up(n, seed).into_iter().map(|v| bf16::from_f32(v).to_f32()).collect()
+    }
+
+    fn close(a: &[f32], b: &[f32], what: &str) {
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            assert!((a - b).abs() <= 1e-4 * (1.0 + b.abs()), "{what}: {a} for {b} at {i}");
+        }
+    }
+
+    fn it_adds_the_product_of_any_shape<E: Engine, W: HeldAs<E::Number> + HeldAs<f32>>(
+        engine: E,
+        held: fn(f32) -> W,
+        what: &str,
+    ) {
+        let shapes = [
+            (1, 5, 7),
+            (1, 40, 64),
+            (3, 33, 64),
+            (4, 300, 16),
+            (9, 16, 32),
+            (16, 48, 40),
+            (17, 31, 33),
+            (32, 66, 576),
+            (40, 70, 1100),
+            (33, 1057, 34),
+        ];
+        for (rows, outer, inner) in shapes {
+            let values: Vec<W> = made_up(outer * inner, 1).into_iter().map(held).collect();
+            let weights = Weights { values: &values, inner };
+            let (x, dy) = (rounded(rows * inner, 2), rounded(rows * outer, 3));
+            let (mut y, mut dx) = (made_up(rows * outer, 4), made_up(rows * inner, 5));
+            let (mut right, mut right_dx) = (y.clone(), dx.clone());
+            for m in 0..rows {
+                for n in 0..outer {
+                    for k in 0..inner {
+                        right[m * outer + n] += x[m * inner + k] * values[n * inner + k].wide();
+                        right_dx[m * inner + k] += 2.0 * dy[m * outer + n] * values[n * inner + k].wide();
+                    }
+                }
+            }
+            weights.add_forward(engine, &x, &mut y);
+            weights.add_backward(engine, &dy, 2.0, &mut dx);
+            close(&y, &right, &format!("{what} forward {rows} x {outer} x {inner}"));
+            close(&dx, &right_dx, &format!("{what} backward {rows} x {outer} x {inner}"));
+        }
+    }
+
+    #[test]
+    fn every_engine_multiplies_what_is_held_in_any_number() {
+        for engine in InBf16::all() {
+            it_adds_the_product_of_any_shape(engine, bf16::from_f32, &format!("{engine:?}"));
+        }
+        it_adds_the_product_of_any_shape(InF32, bf16::from_f32, "f32, held in bf16");
+        it_adds_the_product_of_any_shape(InF32, f16::from_f32, "f32, held in f16");
+        it_adds_the_product_of_any_shape(InF32, |value| value, "f32");
+    }
+}
