@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use burn::backend::flex::FlexTensor;
+use burn_flex::FlexTensor;
 use half::bf16;
 
 use super::bf16_engine::Engine;

@@ -26,9 +26,8 @@ mod team;
 
 use std::mem::MaybeUninit;
 
-use burn::backend::Flex;
-use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
+use burn_flex::{Flex, FlexTensor, Layout};
+use burn_tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 
 use self::bf16::Weights;

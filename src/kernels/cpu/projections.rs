@@ -1,8 +1,7 @@
 //! The CPU's projections of one input: many rows by matrices in bf16, and few rows by matrices that lie one below the other.
 
-use burn::backend::Flex;
-use burn::backend::flex::FlexTensor;
-use burn::tensor::{DType, Tensor};
+use burn_flex::{Flex, FlexTensor};
+use burn_tensor::{DType, Tensor};
 
 use super::bf16::Weights;
 use super::bf16_engine::Engine;

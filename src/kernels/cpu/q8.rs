@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use burn::backend::flex::FlexTensor;
+use burn_flex::FlexTensor;
 use half::bf16;
 
 use super::bf16::{FEW, Wide, add_block, add_by_tiles, add_few, add_in_f32, is_block, rounded};
