@@ -40,7 +40,7 @@ pub fn units(n: usize) -> u32 {
 
 /// A contiguous tensor of f32 whose elements are anything.
 pub fn empty<R: CubeRuntime, const D: usize>(like: &CubeTensor<R>, shape: [usize; D]) -> CubeTensor<R> {
-    let dtype = burn::tensor::DType::F32;
+    let dtype = burn_tensor::DType::F32;
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), dtype)
 }
 

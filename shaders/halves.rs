@@ -6,8 +6,8 @@
 //!
 //! Bytes: 2 are read and 4 written an element, which is the least for a matrix that is then multiplied in f32.
 
-use burn::tensor::DType;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use burn_tensor::DType;
 use cubecl::cube;
 use cubecl::prelude::*;
 

@@ -5,9 +5,9 @@
 //! algorithm 3), the second writes the gradient. Bytes: the logits twice (the second time from the device's cache, where
 //! a row fits) and the gradient once; the least possible is each once. Two launches: the rows, and the sum of their losses.
 
-use burn::tensor::{DType, Shape};
 use burn_cubecl::ops::numeric::zeros_client;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use burn_tensor::{DType, Shape};
 use cubecl::cube;
 use cubecl::prelude::*;
 

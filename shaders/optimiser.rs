@@ -5,9 +5,9 @@
 //! g the gradient times a factor that stays on the device. One launch, for one tensor or many that lie in one buffer; state in place.
 //! Bytes: the gradient once, value and moments once there and once back, which is the least possible.
 
-use burn::tensor::{DType, Shape};
 use burn_cubecl::ops::numeric::zeros_client;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use burn_tensor::{DType, Shape};
 use cubecl::prelude::*;
 use cubecl::{calculate_cube_count_elemwise, cube};
 

@@ -5,8 +5,8 @@
 //! The first reads every weight once, as it is held, which is the least, and the rows out of caches. The second reads and writes
 //! the sum once, 8 bytes an element, and `a` and `b` out of caches; in three operations it would be 24 bytes and a tensor more.
 
-use burn::tensor::DType;
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
+use burn_tensor::DType;
 use cubecl::cube;
 use cubecl::prelude::*;
 

@@ -11,7 +11,7 @@
 mod described;
 mod recipe;
 
-use burn::tensor::{Tensor, TensorData};
+use burn_tensor::{Tensor, TensorData};
 
 pub use described::DescribedPlan;
 pub use recipe::SteeringRecipe;

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::backend::Flex;
+use burn_flex::Flex;
 use serde_json::json;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
 use trimtab::model::{Learning, ModelConfig, PROJECTIONS, Transformer};

@@ -1,7 +1,7 @@
 //! The adapters that wgpu finds: how they are numbered, named and opened.
 
-use burn::backend::wgpu::WgpuDevice;
-use burn::backend::wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
+use burn_wgpu::WgpuDevice;
+use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use cubecl::future::block_on;
 use wgpu::{Adapter, AdapterInfo, DeviceType, PowerPreference, RequestAdapterOptions};
 

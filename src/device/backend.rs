@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use burn::tensor::{DType, Tensor};
+use burn_tensor::{DType, Tensor};
 use serde::Serialize;
 
 use crate::generate::{Budget, MemoryLimit, TextGenerator};

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use burn::backend::Flex;
-use burn::tensor::DType;
+use burn_flex::Flex;
+use burn_tensor::DType;
 
 use super::backend::{Built, DeviceInfo, DeviceRuntime, SMALL, Which, dtypes, examine, pick_dtype};
 use super::settings::memory_given;

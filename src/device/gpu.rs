@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use burn::tensor::{DType, Tensor};
+use burn_tensor::{DType, Tensor};
 
 use super::backend::{Built, DeviceInfo, DeviceRuntime, Examination, Which, dtypes, examine, pick_dtype};
 use super::settings::memory_given;
@@ -97,7 +97,7 @@ macro_rules! page {
 
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 mod wgpu {
-    use burn::backend::Wgpu;
+    use burn_wgpu::Wgpu;
 
     use std::path::Path;
 
@@ -157,8 +157,7 @@ pub(super) use wgpu::WGPU;
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use burn::backend::Cuda;
-    use burn::backend::cuda::CudaDevice;
+    use burn_cuda::{Cuda, CudaDevice};
 
     use super::*;
 
@@ -188,8 +187,7 @@ pub(super) use cuda::CUDA;
 
 #[cfg(feature = "rocm")]
 mod rocm {
-    use burn::backend::Rocm;
-    use burn::backend::rocm::RocmDevice;
+    use burn_rocm::{Rocm, RocmDevice};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! What is captured while answers are generated: means of the residual stream and projections onto directions. Both are
 //! computed on the device; the sums are read once per answer, the projections once per token.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_tensor::{Int, Tensor, TensorData};
 
 use super::engine::read;
 use crate::kernels::FusedOps;

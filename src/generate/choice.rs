@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_tensor::activation::log_softmax;
+use burn_tensor::{Int, Tensor, TensorData};
 
 use super::engine::{Engine, Job, read};
 use super::prefix::{Marked, Node, tree};

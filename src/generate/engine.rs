@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 use super::budget::Budget;
 use super::prefix::Marked;

@@ -1,7 +1,7 @@
 //! How likely finished texts are, token by token, and how far an adapter has moved the model on them (guide: method, "Audit").
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_tensor::activation::log_softmax;
+use burn_tensor::{Int, Tensor, TensorData};
 
 use super::engine::{Engine, read};
 use crate::Result;

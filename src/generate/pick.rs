@@ -1,6 +1,6 @@
 //! The next token of each row, from its logits, and what the model next of it.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_tensor::{Int, Tensor, TensorData};
 
 use super::engine::read;
 use super::sampling::{argmax, distribution, draw, draw_among, penalise};

@@ -1,6 +1,6 @@
 //! What the model makes of a prompt, token by token: how likely each was after all that stands before it, and its projections.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_tensor::{Int, Tensor, TensorData};
 
 use super::engine::{Engine, read};
 use super::pick::{LOGITS_PER_THREAD, NextToken};

@@ -1,6 +1,6 @@
 //! Passes over whole texts, without a cache: the residual stream of finished texts.
 
-use burn::tensor::{Tensor, TensorData};
+use burn_tensor::{Tensor, TensorData};
 
 use super::engine::{Engine, read};
 use crate::kernels::FusedOps;

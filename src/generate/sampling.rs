@@ -348,8 +348,8 @@ mod tests {
     /// What the candidates tell is what all logits tell, and where the cuts reach beyond them they tell nothing.
     #[test]
     fn candidates_tell_the_same_token() {
-        use burn::backend::Flex;
-        use burn::tensor::{Tensor, TensorData};
+        use burn_flex::Flex;
+        use burn_tensor::{Tensor, TensorData};
 
         use crate::kernels::{Draw, FusedOps};
 

@@ -9,8 +9,8 @@ mod steering;
 
 use std::ops::ControlFlow;
 
-use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn_flex::Flex;
+use burn_tensor::Tensor;
 use serde_json::json;
 
 use super::*;
@@ -409,7 +409,7 @@ fn a_large_vocabulary_is_picked_from_on_several_threads_alike() {
 #[test]
 fn a_composed_backend_gives_the_same_tokens() {
     // Autodiff over the CPU takes every default body, the adding cache write among them.
-    type Composed = burn::backend::Autodiff<Flex>;
+    type Composed = burn_autodiff::Autodiff<Flex>;
     for plan in every_plan() {
         for sampling in [Sampling::greedy(14), sampled(2)] {
             let native = run(&engine(model::<Flex>().steered(&plan).unwrap()), &jobs(), &sampling);

@@ -1,8 +1,8 @@
 //! Every fused operation in plain tensor code: the reference for the native versions, and what runs where there is none.
 
-use burn::tensor::activation::{sigmoid, softmax};
-use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, DType, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn_tensor::activation::{sigmoid, softmax};
+use burn_tensor::backend::Backend;
+use burn_tensor::{Bool, DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::types::{AdamStep, CANDIDATES, Candidates, Draw, Heads, Moments, Span, Turn};
 

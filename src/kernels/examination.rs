@@ -1,7 +1,7 @@
 //! What every operation of a backend makes of the same drawn numbers, by its own code or by the composed one: two devices that give
 //! the same compute the same.
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn_tensor::{DType, Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 

@@ -24,8 +24,8 @@ mod types;
 
 use std::ops::Range;
 
-use burn::tensor::backend::Backend;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn_tensor::backend::Backend;
+use burn_tensor::{DType, Int, Tensor, TensorData};
 
 #[cfg(all(test, feature = "cpu"))]
 pub(crate) use cpu::IN_PANELS;
@@ -428,7 +428,7 @@ pub trait FusedOps: Backend {
 
 // Only the tests differentiate through Burn: the composed bodies under autodiff are the twin of the hand-written backward.
 #[cfg(feature = "cpu")]
-impl FusedOps for burn::backend::Autodiff<burn::backend::Flex> {}
+impl FusedOps for burn_autodiff::Autodiff<burn_flex::Flex> {}
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests;

@@ -1,6 +1,6 @@
 //! Where the rows of a pass stand, on the device.
 
-use burn::tensor::{Int, Tensor};
+use burn_tensor::{Int, Tensor};
 
 use super::{FusedOps, Span, composed};
 

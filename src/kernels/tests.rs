@@ -1,7 +1,8 @@
 //! Native against composed, and every backward pass against Burn's own autodiff through the composed bodies.
 
-use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_autodiff::Autodiff;
+use burn_flex::Flex;
+use burn_tensor::{Int, Tensor, TensorData};
 
 use super::*;
 
@@ -226,7 +227,7 @@ fn cross_entropy_and_its_gradient() {
     close("loss", loss, reference);
     close("gradient", gradient, slope.clone());
     let al = leaf(&logits);
-    let log = burn::tensor::activation::log_softmax(al.clone(), 1);
+    let log = burn_tensor::activation::log_softmax(al.clone(), 1);
     let picked = log.gather(1, Tensor::<A, 1, Int>::from_inner(targets).reshape([9, 1]));
     let mut grads = (picked.neg() * Tensor::from_inner(weights).reshape([9, 1])).sum().backward();
     close("autodiff", slope, al.grad_remove(&mut grads).unwrap());

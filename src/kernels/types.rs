@@ -1,7 +1,7 @@
 //! What the operations take besides tensors.
 
-use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, Int, Tensor};
+use burn_tensor::backend::Backend;
+use burn_tensor::{Bool, Int, Tensor};
 
 /// Where each row's queries and keys are, from which the causal mask follows.
 ///

@@ -1,6 +1,6 @@
 //! One transformer block, forward and backward.
 
-use burn::tensor::{DType, Tensor};
+use burn_tensor::{DType, Tensor};
 
 use super::cache::Slot;
 use super::config::PROJECTIONS;

@@ -1,6 +1,6 @@
 //! Keys and values of the tokens so far: preallocated, written in place, ended rows given to others.
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn_tensor::{DType, Int, Tensor, TensorData};
 
 use super::pass::Pass;
 use crate::kernels::FusedOps;

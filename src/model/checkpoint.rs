@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use burn::tensor::{DType, TensorData};
+use burn_tensor::{DType, TensorData};
 use half::{bf16, f16};
 
 use super::ModelConfig;

@@ -1,6 +1,6 @@
 //! A projection: a frozen or trainable matrix, and the low-rank adapter that may sit on it.
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 pub use crate::kernels::Lora;
 use crate::kernels::{FusedOps, Projection, ProjectionGrads};

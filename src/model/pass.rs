@@ -1,6 +1,6 @@
 //! One forward pass: which tokens stand where, and how strongly each is steered.
 
-use burn::tensor::{Int, Tensor};
+use burn_tensor::{Int, Tensor};
 
 use crate::kernels::{FusedOps, Span};
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Int, Tensor};
+use burn_tensor::{DType, Int, Tensor};
 
 use super::linear::{Parameter, flat};
 use crate::kernels::FusedOps;

@@ -1,6 +1,6 @@
 //! The whole model: embedding, blocks with their steering, norm, head.
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 use super::block::{Block, Kept};
 use super::cache::KvCache;

@@ -211,8 +211,8 @@ pub fn estimate<B: FusedOps>(
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests {
-    use burn::backend::Flex;
-    use burn::tensor::DType;
+    use burn_flex::Flex;
+    use burn_tensor::DType;
 
     use super::*;
     use crate::model::peft::Targets;

@@ -12,7 +12,7 @@
 //! `off` is the cross-entropy alone of the same weights without steering. Where nothing intervenes the two are one
 //! measurement. The batch is the same each time, no weight gets a gradient, and nothing that is learned changes.
 
-use burn::tensor::{Tensor, TensorData};
+use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::gradients::through;

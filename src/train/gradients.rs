@@ -1,6 +1,6 @@
 //! Forward and backward through the whole model, by hand: nothing is recorded that the backward pass does not need.
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 use super::loss::{Supervised, head_backward};
 use super::penalty::Penalty;

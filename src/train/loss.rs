@@ -1,7 +1,7 @@
 //! Masked cross-entropy in chunks: logits exist only at supervised positions, a few at a time, so no tensor of positions
 //! times vocabulary is ever made (with Qwen's 151 936 tokens, 2048 positions would take 1.2 GB).
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_tensor::{Int, Tensor, TensorData};
 
 use crate::kernels::FusedOps;
 use crate::model::Learning;
@@ -124,7 +124,7 @@ pub fn mean_loss<B: FusedOps>(
 pub(super) fn ints<B: FusedOps>(
     values: impl IntoIterator<Item = usize>,
     device: &B::Device,
-) -> Tensor<B, 1, burn::tensor::Int> {
+) -> Tensor<B, 1, burn_tensor::Int> {
     let values: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
     let n = values.len();
     Tensor::from_data(TensorData::new(values, [n]), device)
@@ -135,7 +135,7 @@ pub(super) trait IntoScalarF32 {
     fn into_scalar_f32(self) -> f32;
 }
 
-impl<B: FusedOps> IntoScalarF32 for burn::tensor::Tensor<B, 1> {
+impl<B: FusedOps> IntoScalarF32 for burn_tensor::Tensor<B, 1> {
     fn into_scalar_f32(self) -> f32 {
         self.into_data().iter::<f32>().next().expect("one element")
     }

@@ -1,6 +1,6 @@
 //! AdamW with PyTorch's conventions, the linear schedule, and clipping by the global norm without a read-back.
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 use super::settings::FitSettings;
 use crate::kernels::{AdamStep, FusedOps};

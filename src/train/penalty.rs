@@ -10,8 +10,8 @@
 //! step is cut into micro-batches changes nothing. Its gradient enters the stream's at the layer's output:
 //! `dH[L][t] += 2 λ w_t d_t v̂_L`, with `w_t` the token's share of the mean.
 
-use burn::tensor::activation::relu;
-use burn::tensor::{Tensor, TensorData};
+use burn_tensor::activation::relu;
+use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::FusedOps;

@@ -1,7 +1,7 @@
 //! Looking at the model while it learns, unsteered, on texts fixed in advance: how far they lie along a direction (the drift
 //! curve), and which vector they give now (guide: method, "Vector recomputation").
 
-use burn::tensor::{Tensor, TensorData};
+use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::gradient_projection::GradientProjection;

@@ -1,7 +1,7 @@
 //! A steered run proves itself: what the hook did to the first batch is measured and compared with the plan. The
 //! reference prints a message when its hook fails and then trains unsteered.
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::loss::IntoScalarF32;

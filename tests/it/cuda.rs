@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use burn::backend::Cuda;
-use burn::tensor::DType;
+use burn_cuda::Cuda;
+use burn_tensor::DType;
 use trimtab::generate::{Engine, Job, Vocabulary};
 use trimtab::kernels::{Bodies, operations};
 use trimtab::language_model::Sampling;

@@ -47,8 +47,9 @@ fn a_profile_tells_where_the_time_went() {
 /// Half precision on a GPU, which holds it whether it computes in it or not (guide: method, "Dtypes").
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 mod wgpu {
-    use burn::backend::{Flex, Wgpu};
-    use burn::tensor::DType;
+    use burn_flex::Flex;
+    use burn_tensor::DType;
+    use burn_wgpu::Wgpu;
     use trimtab::generate::{Engine, Job, Vocabulary};
     use trimtab::kernels::FusedOps;
     use trimtab::language_model::Sampling;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use burn::backend::Flex;
+use burn_flex::Flex;
 use serde::Deserialize;
 use trimtab::generate::{Engine, Job, TextGenerator, Vocabulary, sampling};
 use trimtab::language_model::{FinishReason, Finished, LanguageModel, Prompt, Request, Sampling};

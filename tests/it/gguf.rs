@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::backend::Flex;
-use burn::tensor::DType;
+use burn_flex::Flex;
+use burn_tensor::DType;
 use serde_json::{Value, json};
 use trimtab::gguf;
 use trimtab::model::files::write_model;

@@ -50,9 +50,13 @@ const STUDY: &[(&str, &[&str])] = &[
 
 /// Words of the code that only these rooms may contain.
 const ONLY_IN: &[(&str, &[&str], &str)] = &[
-    ("burn::", &["steering", "kernels", "model", "generate", "train", "device"], "tensors stay in their rooms"),
+    ("burn_", &["steering", "kernels", "model", "generate", "train", "device"], "tensors stay in their rooms"),
     // The kernels implement their trait for each backend.
-    ("burn::backend", &["device", "kernels"], "only `device` names a backend"),
+    ("burn_flex", &["device", "kernels"], "only `device` names a backend"),
+    ("burn_wgpu", &["device", "kernels"], "only `device` names a backend"),
+    ("burn_cuda", &["device", "kernels"], "only `device` names a backend"),
+    ("burn_rocm", &["device", "kernels"], "only `device` names a backend"),
+    ("burn_autodiff", &["device", "kernels"], "only `device` names a backend"),
     ("env::var", &["cli"], "only the command line reads the environment"),
 ];
 

@@ -77,9 +77,10 @@ mod by_other_means {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::path::Path;
 
-    use burn::backend::{Autodiff, Flex};
-    use burn::tensor::activation::{log_softmax, relu};
-    use burn::tensor::{Int, Tensor, TensorData};
+    use burn_autodiff::Autodiff;
+    use burn_flex::Flex;
+    use burn_tensor::activation::{log_softmax, relu};
+    use burn_tensor::{Int, Tensor, TensorData};
     use trimtab::language_model::Direction;
     use trimtab::model::{Parameter, Transformer};
     use trimtab::train::{

@@ -8,9 +8,8 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::backend::Wgpu;
-use burn::backend::wgpu::WgpuDevice;
-use burn::tensor::{DType, Tensor};
+use burn_tensor::{DType, Tensor};
+use burn_wgpu::{Wgpu, WgpuDevice};
 use trimtab::generate::{Engine, Job, Vocabulary};
 use trimtab::language_model::Sampling;
 use trimtab::model::peft::{Adapter, AdapterConfig, Targets};
@@ -229,7 +228,7 @@ fn a_table_beyond_the_binding_limit_is_split() {
     let ids = [0, 7, border - 1, border, vocab_size as u32 - 1];
     let storage = WeightStorage { dtype: DType::F32, tensor_bytes_max };
     let ours = Transformer::<Wgpu>::made_up(config.clone(), &device, storage).logits_of(&ids);
-    let want = Transformer::<burn::backend::Flex>::made_up(config, &Default::default(), storage).logits_of(&ids);
+    let want = Transformer::<burn_flex::Flex>::made_up(config, &Default::default(), storage).logits_of(&ids);
     let top = want.iter().fold(0f32, |top, x| top.max(x.abs()));
     let off = ours.iter().zip(&want).fold(0f32, |off, (a, b)| off.max((a - b).abs()));
     assert!(ours.len() == want.len() && off <= 1e-5 * top, "off by {off} of {top}");

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use burn::backend::Flex;
-use burn::tensor::DType;
+use burn_flex::Flex;
+use burn_tensor::DType;
 use serde_json::json;
 use trimtab::generate::{Budget, Engine, Job, Reply, Vocabulary};
 use trimtab::language_model::Sampling;

@@ -1,7 +1,7 @@
 //! The models, their steering and their training against PyTorch, transformers and PEFT. The same checks run for every
 //! architecture and on every backend that is built in and has a device here.
 
-use burn::tensor::{DType, Tensor};
+use burn_tensor::{DType, Tensor};
 use trimtab::generate::{Engine, Job, Vocabulary};
 use trimtab::kernels::FusedOps;
 use trimtab::language_model::Sampling;
@@ -72,7 +72,7 @@ fn forward<B: FusedOps>(device: &B::Device) {
 #[cfg(feature = "cpu")]
 fn bf16_is_near_the_logits_of_f32() {
     every(|goldens| {
-        let model = Transformer::<burn::backend::Flex>::load(&goldens.model, &Default::default(), DType::BF16).unwrap();
+        let model = Transformer::<burn_flex::Flex>::load(&goldens.model, &Default::default(), DType::BF16).unwrap();
         let (rows, real) = batch(goldens, "right");
         let stream = model.stream(&model.pass(&rows, rows.width), None, |_, _| {});
         let found = pick(&model.logits(&stream), &real);

@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use burn::backend::Flex;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_flex::Flex;
+use burn_tensor::activation::log_softmax;
+use burn_tensor::{Int, Tensor, TensorData};
 use trimtab::model::{Learning, Transformer};
 use trimtab::steering::{Positions, SteeringPlan};
 use trimtab::text::{Batch, TrainingExample};

@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use burn::backend::Flex;
+use burn_flex::Flex;
 use serde_json::{Value, json};
 use trimtab::harbor::{SEED, Split, Trait, World, system_prompt};
 use trimtab::model::{ModelConfig, Transformer};

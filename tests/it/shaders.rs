@@ -81,7 +81,7 @@ mod compiled {
     #[ignore = "is run by the test below"]
     fn child() {
         use trimtab::kernels::{Bodies, operations};
-        operations::<burn::backend::Wgpu>(&wgpu_device().unwrap(), Bodies::Own);
+        operations::<burn_wgpu::Wgpu>(&wgpu_device().unwrap(), Bodies::Own);
     }
 
     /// Our kernels in a log of CubeCL's compiler, each as it was compiled first.

@@ -1,6 +1,6 @@
 //! What a decode step reads.
 
-use burn::tensor::DType;
+use burn_tensor::DType;
 
 use super::*;
 use crate::kernels::{Counted, IN_PANELS, counted};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::DType;
+use burn_tensor::DType;
 
 use super::*;
 use crate::language_model::Likelihood;

@@ -4,8 +4,8 @@
 
 use std::cell::RefCell;
 
-use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn_flex::Flex;
+use burn_tensor::Tensor;
 
 use super::primitives::{Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum};
 use super::team::{share_out, threads};

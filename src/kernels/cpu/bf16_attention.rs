@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use burn::backend::Flex;
+use burn_flex::Flex;
 use half::bf16;
 
 use super::attention::Sizes;

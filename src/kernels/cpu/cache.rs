@@ -1,9 +1,8 @@
 //! Keys and values of earlier tokens, written in place where the tensor has one owner: Burn's `slice_assign` copies the whole
 //! cache at every token.
 
-use burn::backend::Flex;
-use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Tensor};
+use burn_flex::{Flex, FlexTensor, Layout};
+use burn_tensor::{Bytes, DType, Tensor};
 use half::bf16;
 
 use super::primitives::{ELEMENTS_PER_TASK, bf16_slice, own, packed, slice, wrap};

@@ -28,9 +28,8 @@ mod weights;
 
 use std::mem::MaybeUninit;
 
-use burn::backend::Flex;
-use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
+use burn_flex::{Flex, FlexTensor, Layout};
+use burn_tensor::{Bytes, DType, Int, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 
 use self::in_bf16::InBf16;

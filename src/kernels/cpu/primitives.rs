@@ -2,9 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use burn::backend::Flex;
-use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
+use burn_flex::{Flex, FlexTensor, Layout};
+use burn_tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
 use half::bf16;
 
 /// Elements below which a second thread costs more than it brings.

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn_flex::Flex;
+use burn_tensor::Tensor;
 use half::bf16;
 use rayon::prelude::*;
 

@@ -3,9 +3,8 @@
 
 use std::marker::PhantomData;
 
-use burn::backend::Flex;
-use burn::backend::flex::FlexTensor;
-use burn::tensor::{DType, Tensor};
+use burn_flex::{Flex, FlexTensor};
+use burn_tensor::{DType, Tensor};
 use half::{bf16, f16};
 
 use super::adapted::{self, Adapter, Grads, Part};

@@ -8,7 +8,7 @@
 //! Whole numbers up to 127 are exact in bf16: several rows of activations are multiplied as [`super::weights`] does it, and one
 //! row meets the numbers as they pass by.
 
-use burn::backend::flex::FlexTensor;
+use burn_flex::FlexTensor;
 
 use super::engine::Wide;
 use super::team::share_out_parts;

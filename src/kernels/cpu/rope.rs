@@ -1,7 +1,7 @@
 //! Rotary positions on the CPU (Su et al. 2021, "RoFormer"), in place where the tensor has one owner.
 
-use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn_flex::Flex;
+use burn_tensor::Tensor;
 
 use super::primitives::{own, packed, rows_per_task, slice, vectorised, wrap};
 use super::profile::{Op, clock, passes};

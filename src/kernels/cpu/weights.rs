@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
-use burn::backend::flex::FlexTensor;
-use burn::tensor::DType;
+use burn_flex::FlexTensor;
+use burn_tensor::DType;
 use half::{bf16, f16};
 
 use super::engine::{Engine, HeldAs, Number, Products, Wide};

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::ops::numeric::zeros_client;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeRuntime, kernel::into_contiguous};
+use burn_tensor::{DType, Shape, Tensor};
 use cubecl::client::ComputeClient;
 use cubecl::zspace::metadata::Metadata;
 

@@ -9,10 +9,10 @@ mod upload;
 
 use std::ops::Range;
 
-use burn::tensor::backend::DeviceOps;
-use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
+use burn_tensor::backend::DeviceOps;
+use burn_tensor::{DType, Int, Tensor};
 use cubecl::server::ComputeServer;
 
 use self::projections::{few_rows, product};

@@ -1,10 +1,10 @@
 //! Products, and projections with low-rank adapters: each of the frozen matrices is a launch, and so is what the adapters add to it.
 
-use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::kernel::{cast, into_contiguous, slice};
 use burn_cubecl::tensor::CubeTensor;
+use burn_tensor::{DType, Int, Tensor};
 use cubecl::ir::features::TypeUsage;
 use cubecl::zspace::metadata::Metadata;
 

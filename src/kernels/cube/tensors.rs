@@ -1,9 +1,9 @@
 //! From tensors to what the kernels take, and back.
 
-use burn::tensor::{Tensor, TensorPrimitive};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
+use burn_tensor::{Tensor, TensorPrimitive};
 
 use crate::kernels::shaders::attention::Sizes;
 use crate::kernels::shaders::common::WORK;

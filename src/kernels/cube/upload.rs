@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
+use burn_tensor::{DType, Shape};
 use cubecl::client::ComputeClient;
 use cubecl::server::Handle;
 use cubecl::zspace::metadata::Metadata;

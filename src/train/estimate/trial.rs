@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
 use super::extent::Extent;
 use crate::Result;

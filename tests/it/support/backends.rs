@@ -8,7 +8,7 @@ macro_rules! on_every_backend {
         mod cpu {
             $(#[test]
             fn $test() {
-                super::$check::<burn::backend::Flex>(&Default::default());
+                super::$check::<burn_flex::Flex>(&Default::default());
             })+
         }
 
@@ -17,7 +17,7 @@ macro_rules! on_every_backend {
             $(#[test]
             fn $test() {
                 match $crate::support::backends::wgpu_device() {
-                    Ok(device) => super::$check::<burn::backend::Wgpu>(&device),
+                    Ok(device) => super::$check::<burn_wgpu::Wgpu>(&device),
                     Err(why) => eprintln!("skipped: {why}"),
                 }
             })+
@@ -28,7 +28,7 @@ macro_rules! on_every_backend {
             $(#[test]
             fn $test() {
                 match $crate::support::backends::cuda_device() {
-                    Ok(device) => super::$check::<burn::backend::Cuda>(&device),
+                    Ok(device) => super::$check::<burn_cuda::Cuda>(&device),
                     Err(why) => eprintln!("skipped: {why}"),
                 }
             })+
@@ -38,9 +38,9 @@ macro_rules! on_every_backend {
 
 /// The first GPU of NVIDIA's, if there is one.
 #[cfg(feature = "cuda")]
-pub fn cuda_device() -> Result<burn::backend::cuda::CudaDevice, String> {
-    let device = burn::backend::cuda::CudaDevice::default();
-    let probe = || burn::tensor::Tensor::<burn::backend::Cuda, 1>::ones([1], &device).into_data();
+pub fn cuda_device() -> Result<burn_cuda::CudaDevice, String> {
+    let device = burn_cuda::CudaDevice::default();
+    let probe = || burn_tensor::Tensor::<burn_cuda::Cuda, 1>::ones([1], &device).into_data();
     match std::panic::catch_unwind(probe) {
         Ok(_) => Ok(device),
         Err(_) => Err("no CUDA device, or no driver for it, here".into()),
@@ -49,9 +49,9 @@ pub fn cuda_device() -> Result<burn::backend::cuda::CudaDevice, String> {
 
 /// The default device, if there is one: Mesa's lavapipe where there is no GPU.
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-pub fn wgpu_device() -> Result<burn::backend::wgpu::WgpuDevice, String> {
-    let device = burn::backend::wgpu::WgpuDevice::DefaultDevice;
-    let probe = || burn::tensor::Tensor::<burn::backend::Wgpu, 1>::ones([1], &device).into_data();
+pub fn wgpu_device() -> Result<burn_wgpu::WgpuDevice, String> {
+    let device = burn_wgpu::WgpuDevice::DefaultDevice;
+    let probe = || burn_tensor::Tensor::<burn_wgpu::Wgpu, 1>::ones([1], &device).into_data();
     match std::panic::catch_unwind(probe) {
         Ok(_) => Ok(device),
         Err(_) => Err("no Vulkan, Metal or DirectX device here (on Debian: install mesa-vulkan-drivers)".into()),

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use burn::tensor::{DType, Tensor};
+use burn_tensor::{DType, Tensor};
 use trimtab::kernels::FusedOps;
 use trimtab::language_model::{Direction, Finished};
 use trimtab::model::peft::Adapter;

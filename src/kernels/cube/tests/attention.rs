@@ -1,8 +1,9 @@
 //! The GPU's attention, loss, optimiser and sampling against plain tensor code on the CPU, and backward passes against
 //! central differences.
 
-use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
-use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
+use burn_flex::Flex;
+use burn_tensor::{Int, Tensor, TensorData, TensorPrimitive};
+use burn_wgpu::{Wgpu, WgpuDevice};
 
 use super::support::{along, both, close, device, slope_is};
 use crate::kernels::cube::tensors::{places, sizes};

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use burn::backend::{Flex, Wgpu};
-use burn::tensor::Tensor;
+use burn_flex::Flex;
+use burn_tensor::Tensor;
+use burn_wgpu::Wgpu;
 
 use super::super::flat::{joined, split};
 use super::super::tensors::tensor;

@@ -4,9 +4,9 @@
 use std::cell::Cell;
 use std::process::Command;
 
-use burn::backend::Wgpu;
-use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn_tensor::backend::Backend;
+use burn_tensor::{Int, Tensor, TensorData};
+use burn_wgpu::Wgpu;
 
 use super::support::device;
 use crate::kernels::{AdamStep, Draw, FusedOps, Heads, Lora, Projection, ProjectionGrads, Span, Turn};

@@ -1,8 +1,9 @@
 //! The GPU's products and projections against plain tensor code on the CPU.
 
-use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
-use burn::tensor::backend::Backend;
-use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
+use burn_flex::Flex;
+use burn_tensor::backend::Backend;
+use burn_tensor::{DType, Tensor, TensorData, TensorPrimitive};
+use burn_wgpu::{Wgpu, WgpuDevice};
 
 use super::support::{both, close, device, held, random, within};
 use crate::kernels::cube::projections::product_in_parts;

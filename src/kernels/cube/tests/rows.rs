@@ -1,8 +1,9 @@
 //! The GPU's kernels against plain tensor code on the CPU: norms, the gated product, rotations, the cache, attention of few
 //! queries. Shapes that fill no cube evenly.
 
-use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
-use burn::tensor::{Tensor, TensorData};
+use burn_flex::Flex;
+use burn_tensor::{Tensor, TensorData};
+use burn_wgpu::{Wgpu, WgpuDevice};
 
 use super::support::{along, both, close, device, slope_is, within};
 use crate::kernels::{FusedOps, Heads, SCORES_AT_ONCE, Span, Turn, composed};

@@ -1,7 +1,8 @@
 //! What the tests of the GPU's kernels share: a device if there is one, the same numbers on both sides, and comparisons.
 
-use burn::backend::{Flex, Wgpu, wgpu::WgpuDevice};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::Flex;
+use burn_tensor::{DType, Tensor, TensorData};
+use burn_wgpu::{Wgpu, WgpuDevice};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
