@@ -4,11 +4,13 @@
 //! are made anyway: `y = [x, x · A] · [W, scale · B]ᵀ`, `dx = [dy, dy · Bᵀ] · [W; Aᵀ]`. Factors of adapters are rounded as
 //! the operands are to which they are added; what learns, and its gradient, is f32.
 
-use super::engine::{Engine, HeldAs, Number};
+use super::engine::Engine;
+use super::frozen::Frozen;
+use super::numbers::{HeldAs, Number};
 use super::primitives::{Shared, written};
 use super::sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
 use super::tiles::{BLOCK, STEP};
-use super::weights::{Frozen, Weights};
+use super::weights::Weights;
 
 /// One projection.
 pub(super) struct Part<'a, W, N> {

@@ -12,8 +12,9 @@ use burn_flex::Flex;
 use half::bf16;
 
 use super::attention::Sizes;
-use super::engine::{Engine, Number, Products};
+use super::engine::{Engine, Products};
 use super::in_bf16::InBf16;
+use super::numbers::Number;
 use super::primitives::{Shared, vectorised};
 use super::sums::of_panel;
 use super::team::{share_out, threads};

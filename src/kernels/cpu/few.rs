@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::engine::{HeldAs, Wide};
+use super::frozen::{Frozen, PER_TASK};
+use super::numbers::{HeldAs, Wide};
 use super::primitives::Shared;
 use super::team::share_out;
-use super::weights::{Frozen, PER_TASK};
 
 /// Bytes of a row from which on the processor itself sees in time where it leads (measured: 2304 and 3072).
 #[cfg(target_arch = "x86_64")]

@@ -2,12 +2,14 @@
 //! product that takes it. Both products of a block are at hand when it is written, so neither goes through memory: a block has 16 columns of
 //! the one and 16 of the other.
 
-use super::engine::{Engine, HeldAs, Products, Wide};
+use super::engine::{Engine, Products};
+use super::frozen::{Frozen, PER_TASK};
+use super::numbers::{HeldAs, Wide};
 use super::primitives::{Shared, written};
 use super::sums::{Tiled, bands_max, of_panel, rows_at_once};
 use super::team::{share_out, threads};
 use super::tiles::{BLOCK, Rows, STEP, TILE, Tile};
-use super::weights::{Frozen, PER_TASK, Weights, add_blocks, columns, halves, is_block};
+use super::weights::{Weights, add_blocks, columns, halves, is_block};
 
 /// Whether matrices of these sizes are whole blocks of gated products.
 pub(super) fn takes<W: Wide>(both: [Weights<'_, W>; 2]) -> bool {
@@ -110,9 +112,9 @@ pub(super) fn gated<E: Engine, W: HeldAs<E::Number>>(
 mod tests {
     use half::{bf16, f16};
 
-    use super::super::engine::Number;
     use super::super::in_bf16::InBf16;
     use super::super::in_f32::InF32;
+    use super::super::numbers::Number;
     use super::*;
 
     fn made_up<W>(n: usize, seed: u32, held: fn(f32) -> W) -> Vec<W> {

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use half::bf16;
 
-use super::engine::{Engine, Number, Square, Wide};
+use super::engine::{Engine, Square};
+use super::numbers::{Number, Wide};
 use super::tiles::{BLOCK, Begin, Block, Rows, STEP, Strided, TILE, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::{amx, avx512};

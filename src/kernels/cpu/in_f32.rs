@@ -7,7 +7,8 @@ use pulp::{Simd, WithSimd};
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
-use super::engine::{Engine, Number, Square};
+use super::engine::{Engine, Square};
+use super::numbers::Number;
 use super::primitives::{exp, vectorised};
 use super::tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
 

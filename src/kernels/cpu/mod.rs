@@ -1,7 +1,5 @@
 //! The CPU's versions: one pass over memory each, parallel over rows, vectorised at run time for the machine's widest instructions. Burn's own
-//! unary operations and sums over a dimension run scalar on one thread, and its in-place writes copy.
-//!
-//! Everything here is f32, and frozen matrices may be in 16 or 8 bits; other dtypes take the composed body.
+//! unary operations and sums over a dimension run scalar on one thread, and its in-place writes copy. Everything here is f32, and frozen matrices may be in 16 or 8 bits; other dtypes take the composed body.
 
 mod adapted;
 #[cfg(target_arch = "x86_64")]
@@ -13,9 +11,11 @@ mod bf16_attention;
 mod cache;
 mod engine;
 mod few;
+mod frozen;
 mod gated;
 mod in_bf16;
 mod in_f32;
+mod numbers;
 mod primitives;
 pub(super) mod profile;
 mod projections;
@@ -81,7 +81,6 @@ impl FusedOps for Flex {
     const VIEW_BYTES: usize = 1;
     // Where it pays, `project_at_once` makes one product.
     const STACKS: bool = false;
-
     fn project_at_once(
         x: &Tensor<Self, 2>,
         stack: Option<&Tensor<Self, 2>>,

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::in_bf16::InBf16;
 use super::in_f32::InF32;
 use super::primitives::{sum_of, vectorised};
-use super::weights::{Frozen, Weights};
+use super::weights::{Weights, add_forward};
 use crate::kernels::types::{Heads, Span};
 
 /// What is told apart.
@@ -162,10 +162,10 @@ impl Peak {
         const SIDE: usize = 1024;
         let product = (2 * SIDE * SIDE * SIDE) as f64;
         let (a, mut out) = (vec![1.0f32; SIDE * SIDE], vec![0.0f32; SIDE * SIDE]);
-        let in_f32 = best(|| Weights { values: &a, inner: SIDE }.add_forward(InF32, &a, &mut out));
+        let in_f32 = best(|| add_forward(InF32, Weights { values: &a, inner: SIDE }, &a, &mut out));
         let bf16 = InBf16::of_this_machine().map(|engine| {
             let weights = vec![bf16::ONE; SIDE * SIDE];
-            product / best(|| Weights { values: &weights, inner: SIDE }.add_forward(engine, &a, &mut out))
+            product / best(|| add_forward(engine, Weights { values: &weights, inner: SIDE }, &a, &mut out))
         });
         // Larger than the caches.
         let large = vec![1.0f32; 1 << 26];

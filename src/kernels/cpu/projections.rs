@@ -8,16 +8,17 @@ use burn_tensor::{DType, Tensor};
 use half::{bf16, f16};
 
 use super::adapted::{self, Adapter, Grads, Part};
-use super::engine::{Engine, HeldAs, Number};
+use super::engine::Engine;
 use super::gated;
 use super::in_bf16::InBf16;
 use super::in_f32::InF32;
+use super::numbers::{HeldAs, Number};
 use super::primitives::*;
 use super::profile::{Op, clock};
 use super::q8::Weights8;
 use super::sums::{Start, Tiled};
 use super::tiles::BLOCK;
-use super::weights::{Frozen, Stored, Weights};
+use super::weights::{self, Stored, Weights};
 use crate::kernels::types::{Lora, Projection, ProjectionGrads};
 
 /// Numbers of frozen matrices in f32 from which on reading them decides: more than the first-level cache holds. Below it Burn's `gemm` is
@@ -234,13 +235,13 @@ fn few(x: &[f32], n: usize, stack: Option<&Tensor<Flex, 2>>, projections: &[Proj
 pub(super) fn add_product(x: &[f32], n: usize, weight: &Tensor<Flex, 2>, out: &mut [f32]) {
     let held = weight.clone().into_primitive().tensor();
     match (weight.dtype(), InBf16::of_this_machine()) {
-        (DType::I8, Some(engine)) => Weights8::of(&held).add_forward(engine, x, out),
-        (DType::I8, None) => Weights8::of(&held).add_forward(InF32, x, out),
-        (DType::BF16, Some(engine)) => Weights::<bf16>::of(&held).add_forward(engine, x, out),
-        (DType::BF16, None) => Weights::<bf16>::of(&held).add_forward(InF32, x, out),
-        (DType::F16, _) => Weights::<f16>::of(&held).add_forward(InF32, x, out),
+        (DType::I8, Some(engine)) => weights::add_forward(engine, Weights8::of(&held), x, out),
+        (DType::I8, None) => weights::add_forward(InF32, Weights8::of(&held), x, out),
+        (DType::BF16, Some(engine)) => weights::add_forward(engine, Weights::<bf16>::of(&held), x, out),
+        (DType::BF16, None) => weights::add_forward(InF32, Weights::<bf16>::of(&held), x, out),
+        (DType::F16, _) => weights::add_forward(InF32, Weights::<f16>::of(&held), x, out),
         _ if held.is_contiguous() && weight.shape().num_elements() >= LARGE => {
-            Weights::<f32>::of(&held).add_forward(InF32, x, out);
+            weights::add_forward(InF32, Weights::<f32>::of(&held), x, out);
         }
         _ => {
             let (outer, inner) = (out.len() / n, x.len() / n);

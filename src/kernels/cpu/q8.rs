@@ -10,9 +10,9 @@
 
 use burn_flex::FlexTensor;
 
-use super::engine::Wide;
+use super::frozen::Frozen;
+use super::numbers::Wide;
 use super::team::share_out_parts;
-use super::weights::Frozen;
 
 /// Bytes of a row's scale.
 const SCALE: usize = size_of::<f32>();
@@ -83,9 +83,11 @@ mod tests {
 
     use half::bf16;
 
-    use super::super::engine::{Engine, HeldAs};
+    use super::super::engine::Engine;
     use super::super::in_bf16::InBf16;
     use super::super::in_f32::InF32;
+    use super::super::numbers::HeldAs;
+    use super::super::weights::add_forward;
     use super::*;
 
     fn made_up(n: usize, seed: u32) -> Vec<f32> {
@@ -133,7 +135,7 @@ mod tests {
                     *right += x.iter().zip(row).map(|(x, w)| x * w).sum::<f32>();
                 }
             }
-            held.add_forward(engine, &x, &mut y);
+            add_forward(engine, held, &x, &mut y);
             for (i, (a, b)) in y.iter().zip(&right).enumerate() {
                 let what = format!("{engine:?} {rows} x {outer} x {inner}: {a} for {b} at {i}");
                 assert!((a - b).abs() <= 2e-4 * (1.0 + b.abs()), "{what}");

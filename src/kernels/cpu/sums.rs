@@ -7,7 +7,8 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::engine::{Engine, Number, Products};
+use super::engine::{Engine, Products};
+use super::numbers::Number;
 use super::primitives::{Shared, vectorised, written};
 use super::team::{share_out, share_out_parts, threads};
 use super::tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};

@@ -5,8 +5,6 @@
 
 use half::bf16;
 
-use super::engine::Number;
-
 /// Rows of a tile of `a`, columns of one of `b`.
 pub(super) const TILE: usize = 16;
 /// Rows and columns of a block of the result: two tiles.
@@ -20,10 +18,6 @@ pub(super) const PAIRS: usize = STEP / 2;
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Tile<N>(pub [N; TILE * STEP]);
-
-impl<N: Number> Tile<N> {
-    pub const ZERO: Self = Self([N::ZERO; TILE * STEP]);
-}
 
 /// Where a block of f32 goes: its first number, and the distance from a row to the next.
 #[derive(Clone, Copy)]

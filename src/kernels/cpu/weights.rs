@@ -12,18 +12,14 @@ use burn_flex::FlexTensor;
 use burn_tensor::DType;
 use half::{bf16, f16};
 
-use super::engine::{Engine, HeldAs, Number, Products, Wide};
+use super::engine::{Engine, Products};
 use super::few;
+use super::frozen::{Frozen, PER_TASK};
+use super::numbers::{HeldAs, Number, Wide};
 use super::primitives::{Shared, vectorised};
 use super::sums::{Factor, Start, Sum, Tiled, add_up, narrow_all};
 use super::team::share_out;
 use super::tiles::{BLOCK, Block, Rows, STEP, TILE, Tile};
-
-/// Multiplications below which a second thread costs more than it brings.
-pub(super) const PER_TASK: usize = 1 << 17;
-
-/// Terms of a row that are widened at once: with those of the rows beside it they stay in the second-level cache.
-const NARROW_AT_ONCE: usize = 512;
 
 /// A number of which tensors are made.
 pub(super) trait Stored: Wide {
@@ -46,91 +42,6 @@ macro_rules! stored {
 }
 
 stored!(f32, F32; bf16, BF16; f16, F16;);
-
-/// A frozen matrix `[outer, inner]`.
-pub(super) trait Frozen: Copy + Sync {
-    /// What it is held in.
-    type Held: Wide;
-
-    /// Whether a row counts by a factor.
-    const SCALED: bool;
-
-    fn outer(&self) -> usize;
-
-    fn inner(&self) -> usize;
-
-    /// A row, up to its factor.
-    fn row(&self, index: usize) -> &[Self::Held];
-
-    fn factor(&self, row: usize) -> f32;
-
-    /// Where some terms of some rows are as operands, and the distance from a row to the next: as they lie, or in the room.
-    fn laid<N: Number>(&self, rows: Range<usize>, terms: Range<usize>, room: &mut Vec<N>) -> (*const N, usize)
-    where
-        Self::Held: HeldAs<N>,
-    {
-        if Self::Held::IN_PLACE {
-            return (self.row(rows.start)[terms].as_ptr().cast(), self.inner());
-        }
-        room.resize(rows.len() * terms.len(), N::ZERO);
-        for (room, n) in room.chunks_exact_mut(terms.len()).zip(rows) {
-            Self::Held::lay(&self.row(n)[terms.clone()], room);
-        }
-        (room.as_ptr(), terms.len())
-    }
-
-    /// The terms that are laid at once.
-    fn pieces<N>(&self) -> impl Iterator<Item = Range<usize>> + Clone
-    where
-        Self::Held: HeldAs<N>,
-    {
-        let (inner, at_once) = (self.inner(), if Self::Held::IN_PLACE { self.inner() } else { NARROW_AT_ONCE });
-        (0..inner).step_by(at_once.max(1)).map(move |from| from..(from + at_once).min(inner))
-    }
-
-    /// Lays 16 columns and up to 32 terms of the transpose into a tile, up to the columns' factors.
-    fn transposed<E: Engine>(self, engine: E) -> impl Fn(usize, Range<usize>, &mut Tile<E::Number>) + Sync
-    where
-        Self::Held: HeldAs<E::Number>,
-    {
-        move |from, terms, tile| {
-            let mut rooms = [<Self::Held as HeldAs<E::Number>>::Room::default(); TILE];
-            let mut rooms = rooms.iter_mut();
-            let rows: [&[E::Number]; TILE] = std::array::from_fn(|i| match (from + i < self.outer(), rooms.next()) {
-                (true, Some(room)) => Self::Held::terms(&self.row(from + i)[terms.clone()], room),
-                _ => &[],
-            });
-            engine.fill_transposed(rows, tile);
-        }
-    }
-
-    /// `out [rows, outer] += x [rows, inner] · Wᵀ`.
-    fn add_forward<E: Engine>(self, engine: E, x: &[f32], out: &mut [f32])
-    where
-        Self::Held: HeldAs<E::Number> + HeldAs<f32>,
-    {
-        let (inner, outer) = (self.inner(), self.outer());
-        let rows = x.len() / inner;
-        if rows <= E::DOTS || rows == 1 && (Self::SCALED || !is_block(rows, inner)) {
-            few::add_product(&E::Number::rounded(x), self, 0..outer, out);
-        } else if is_block(rows, inner) {
-            add_blocks(engine, &columns(engine, x, inner), rows, self, out);
-            few::add_product(&E::Number::rounded(x), self, outer / BLOCK * BLOCK..outer, out);
-        } else if !Self::SCALED {
-            add_by_tiles(engine, x, inner, 1.0, out, outer, self.transposed(engine));
-        } else {
-            let mut sums = vec![0.0f32; out.len()];
-            add_by_tiles(engine, x, inner, 1.0, &mut sums, outer, self.transposed(engine));
-            let factors: Vec<f32> = (0..outer).map(|n| self.factor(n)).collect();
-            for (out, sums) in out.chunks_exact_mut(outer).zip(sums.chunks_exact(outer)) {
-                vectorised(
-                    #[inline(always)]
-                    || out.iter_mut().zip(sums).zip(&factors).for_each(|((out, sum), factor)| *out += sum * factor),
-                );
-            }
-        }
-    }
-}
 
 /// `W [outer, inner]`, row after row.
 #[derive(Clone, Copy)]
@@ -193,6 +104,33 @@ impl<'a, W: Wide> Weights<'a, W> {
         W: HeldAs<E::Number>,
     {
         add_by_tiles(engine, dy, self.outer(), alpha, out, self.inner, self.straight(engine));
+    }
+}
+
+/// `out [rows, outer] += x [rows, inner] · Wᵀ`.
+pub(super) fn add_forward<E: Engine, M: Frozen>(engine: E, weights: M, x: &[f32], out: &mut [f32])
+where
+    M::Held: HeldAs<E::Number> + HeldAs<f32>,
+{
+    let (inner, outer) = (weights.inner(), weights.outer());
+    let rows = x.len() / inner;
+    if rows <= E::DOTS || rows == 1 && (M::SCALED || !is_block(rows, inner)) {
+        few::add_product(&E::Number::rounded(x), weights, 0..outer, out);
+    } else if is_block(rows, inner) {
+        add_blocks(engine, &columns(engine, x, inner), rows, weights, out);
+        few::add_product(&E::Number::rounded(x), weights, outer / BLOCK * BLOCK..outer, out);
+    } else if !M::SCALED {
+        add_by_tiles(engine, x, inner, 1.0, out, outer, weights.transposed(engine));
+    } else {
+        let mut sums = vec![0.0f32; out.len()];
+        add_by_tiles(engine, x, inner, 1.0, &mut sums, outer, weights.transposed(engine));
+        let factors: Vec<f32> = (0..outer).map(|n| weights.factor(n)).collect();
+        for (out, sums) in out.chunks_exact_mut(outer).zip(sums.chunks_exact(outer)) {
+            vectorised(
+                #[inline(always)]
+                || out.iter_mut().zip(sums).zip(&factors).for_each(|((out, sum), factor)| *out += sum * factor),
+            );
+        }
     }
 }
 
@@ -334,7 +272,7 @@ mod tests {
                     }
                 }
             }
-            weights.add_forward(engine, &x, &mut y);
+            add_forward(engine, weights, &x, &mut y);
             weights.add_backward(engine, &dy, 2.0, &mut dx);
             close(&y, &right, &format!("{what} forward {rows} x {outer} x {inner}"));
             close(&dx, &right_dx, &format!("{what} backward {rows} x {outer} x {inner}"));

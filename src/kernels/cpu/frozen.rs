@@ -1,0 +1,71 @@
+//! Frozen matrices, in whatever they are held.
+
+use std::ops::Range;
+
+use super::engine::Engine;
+use super::numbers::{HeldAs, Number, Wide};
+use super::tiles::{TILE, Tile};
+
+/// Multiplications below which a second thread costs more than it brings.
+pub(super) const PER_TASK: usize = 1 << 17;
+
+/// Terms of a row that are widened at once: with those of the rows beside it they stay in the second-level cache.
+const NARROW_AT_ONCE: usize = 512;
+
+/// A frozen matrix `[outer, inner]`.
+pub(super) trait Frozen: Copy + Sync {
+    /// What it is held in.
+    type Held: Wide;
+
+    /// Whether a row counts by a factor.
+    const SCALED: bool;
+
+    fn outer(&self) -> usize;
+
+    fn inner(&self) -> usize;
+
+    /// A row, up to its factor.
+    fn row(&self, index: usize) -> &[Self::Held];
+
+    fn factor(&self, row: usize) -> f32;
+
+    /// Where some terms of some rows are as operands, and the distance from a row to the next: as they lie, or in the room.
+    fn laid<N: Number>(&self, rows: Range<usize>, terms: Range<usize>, room: &mut Vec<N>) -> (*const N, usize)
+    where
+        Self::Held: HeldAs<N>,
+    {
+        if Self::Held::IN_PLACE {
+            return (self.row(rows.start)[terms].as_ptr().cast(), self.inner());
+        }
+        room.resize(rows.len() * terms.len(), N::ZERO);
+        for (room, n) in room.chunks_exact_mut(terms.len()).zip(rows) {
+            Self::Held::lay(&self.row(n)[terms.clone()], room);
+        }
+        (room.as_ptr(), terms.len())
+    }
+
+    /// The terms that are laid at once.
+    fn pieces<N>(&self) -> impl Iterator<Item = Range<usize>> + Clone
+    where
+        Self::Held: HeldAs<N>,
+    {
+        let (inner, at_once) = (self.inner(), if Self::Held::IN_PLACE { self.inner() } else { NARROW_AT_ONCE });
+        (0..inner).step_by(at_once.max(1)).map(move |from| from..(from + at_once).min(inner))
+    }
+
+    /// Lays 16 columns and up to 32 terms of the transpose into a tile, up to the columns' factors.
+    fn transposed<E: Engine>(self, engine: E) -> impl Fn(usize, Range<usize>, &mut Tile<E::Number>) + Sync
+    where
+        Self::Held: HeldAs<E::Number>,
+    {
+        move |from, terms, tile| {
+            let mut rooms = [<Self::Held as HeldAs<E::Number>>::Room::default(); TILE];
+            let mut rooms = rooms.iter_mut();
+            let rows: [&[E::Number]; TILE] = std::array::from_fn(|i| match (from + i < self.outer(), rooms.next()) {
+                (true, Some(room)) => Self::Held::terms(&self.row(from + i)[terms.clone()], room),
+                _ => &[],
+            });
+            engine.fill_transposed(rows, tile);
+        }
+    }
+}
