@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::numbers::Number;
-use super::tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
+use super::tiles::{BLOCK, Begin, Block, Rows, TILE, Tile};
 
 /// How operands are multiplied on this machine. Sums are f32.
 pub(super) trait Engine: Copy + Send + Sync + 'static {

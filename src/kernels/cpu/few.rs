@@ -219,3 +219,51 @@ fn split<S: Simd, const N: usize>(rows: [&[f32]; N]) -> ([&[S::f32s]; N], [&[f32
     }
     (vectors, rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::*;
+
+    /// What the processors' vectors of 4, of 8 and of one number make.
+    fn everywhere(op: impl Fn(&dyn Fn(Part<'_>), &dyn Fn(Pairs<'_, bf16>) -> [f32; AT_ONCE])) {
+        op(&|part| pulp::Arch::new().dispatch(part), &|pairs| pulp::Arch::new().dispatch(pairs));
+        op(&|part| pulp::Scalar128b.vectorize(part), &|pairs| pulp::Scalar128b.vectorize(pairs));
+        op(&|part| pulp::Scalar256b.vectorize(part), &|pairs| pulp::Scalar256b.vectorize(pairs));
+        op(&|part| pulp::Scalar.vectorize(part), &|pairs| pulp::Scalar.vectorize(pairs));
+    }
+
+    #[test]
+    fn dot_products_are_the_same_in_vectors_of_any_processor() {
+        const INNER: usize = 78;
+        let made_up = |n: usize, seed: u32| -> Vec<f32> {
+            let value = |i: u32| ((i + seed).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0;
+            (0..n as u32).map(|i| bf16::from_f32(value(i)).to_f32()).collect()
+        };
+        let (x, weights) = (made_up(6 * INNER, 1), made_up(AT_ONCE * INNER, 2));
+        let in_bf16: Vec<bf16> = weights.iter().map(|w| bf16::from_f32(*w)).collect();
+        let of = |row: usize, column: usize| -> f32 {
+            x[row * INNER..][..INNER].iter().zip(&weights[column * INNER..]).map(|(x, w)| x * w).sum()
+        };
+        everywhere(|part, pairs| {
+            for columns in 1..=AT_ONCE {
+                let rows: Vec<&[f32]> = weights.chunks_exact(INNER).take(columns).collect();
+                let mut out = vec![1.0; 6 * columns];
+                let factors = std::array::from_fn(|j| j as f32 + 0.5);
+                let shared = Shared(out.as_mut_ptr());
+                part(Part { x: &x, inner: INNER, from: 0, weights: &rows, factors, out: shared, outer: columns });
+                for (place, found) in out.into_iter().enumerate() {
+                    let (row, column) = (place / columns, place % columns);
+                    let right = 1.0 + of(row, column) * factors[column];
+                    assert!((found - right).abs() < 1e-4, "{found} for {right} at {row}, {column} of {columns}");
+                }
+            }
+            let [even, odd] = [0, 1].map(|half| every_second(&x[..INNER], half));
+            let rows = std::array::from_fn(|j| &in_bf16[j * INNER..][..INNER]);
+            for (column, found) in pairs(Pairs { even: &even, odd: &odd, rows }).into_iter().enumerate() {
+                assert!((found - of(0, column)).abs() < 1e-4, "{found} for {} at {column}", of(0, column));
+            }
+        });
+    }
+}

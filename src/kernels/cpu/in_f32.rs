@@ -263,3 +263,59 @@ fn ask_for<const R: usize>(first: *const f32, row: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::Products;
+    use super::*;
+
+    /// A block's sums in vectors of another processor: of 4, of 8, of one number.
+    fn sums(simd: impl Simd, a: Rows<f32>, b: [&[Tile<f32>]; 2], begin: &Square) -> Square {
+        let mut out = [7.0; BLOCK * BLOCK];
+        let begin = Begin { first: begin.as_ptr(), stride: BLOCK };
+        simd.vectorize(Sums { a, b, begin, to: Block { first: out.as_mut_ptr(), stride: BLOCK } });
+        out
+    }
+
+    #[test]
+    fn a_block_is_the_same_in_vectors_of_any_processor() {
+        const STEPS: usize = 3;
+        let made_up = |seed: u32| {
+            let value = |i: u32| ((i + seed).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0;
+            let tile = |n: u32| Tile(std::array::from_fn(|i| value(n * 512 + i as u32)));
+            (0..2 * STEPS as u32).map(tile).collect::<Vec<_>>()
+        };
+        let (a, b, begin) = (made_up(1), made_up(2), made_up(3));
+        let begin: Square = std::array::from_fn(|i| begin[i / 512].0[i % 512]);
+        let rows = Rows::of_tiles(&a[..STEPS], &a[STEPS..]);
+        for right in [&b[STEPS..], &[]] {
+            let b = [&b[..STEPS], right];
+            let mut here = [7.0; BLOCK * BLOCK];
+            let to = Block { first: here.as_mut_ptr(), stride: BLOCK };
+            // SAFETY: both blocks are there, and the tiles live.
+            unsafe { InF32.add_products(rows, b, Begin { first: begin.as_ptr(), stride: BLOCK }, to) };
+            let of = |row: usize, column: usize| {
+                let tiles = b[column / TILE];
+                let terms = (0..tiles.len() * STEP).map(|k| {
+                    let a = a[row / TILE * STEPS + k / STEP].0[row % TILE * STEP + k % STEP];
+                    f64::from(a) * f64::from(tiles[k / STEP].0[k % STEP * TILE + column % TILE])
+                });
+                f64::from(begin[row * BLOCK + column]) + terms.sum::<f64>()
+            };
+            let others = [
+                sums(pulp::Scalar128b, rows, b, &begin),
+                sums(pulp::Scalar256b, rows, b, &begin),
+                sums(pulp::Scalar, rows, b, &begin),
+            ];
+            for (name, found) in ["here", "4", "8", "1"].into_iter().zip([here].into_iter().chain(others)) {
+                for (place, found) in found.into_iter().enumerate() {
+                    let right = of(place / BLOCK, place % BLOCK);
+                    assert!((f64::from(found) - right).abs() < 1e-4, "{name}: {found} for {right} at {place}");
+                }
+            }
+        }
+        // SAFETY: the tiles live.
+        let square = unsafe { Products::new(InF32).square(rows, [&b[..STEPS], &[]]) };
+        assert!((0..BLOCK * BLOCK).all(|i| i % BLOCK < TILE || square[i] == 0.0));
+    }
+}

@@ -118,7 +118,10 @@ where
         few::add_product(&E::Number::rounded(x), weights, 0..outer, out);
     } else if is_block(rows, inner) {
         add_blocks(engine, &columns(engine, x, inner), rows, weights, out);
-        few::add_product(&E::Number::rounded(x), weights, outer / BLOCK * BLOCK..outer, out);
+        let rest = outer / BLOCK * BLOCK..outer;
+        if !rest.is_empty() {
+            few::add_product(&E::Number::rounded(x), weights, rest, out);
+        }
     } else if !M::SCALED {
         add_by_tiles(engine, x, inner, 1.0, out, outer, weights.transposed(engine));
     } else {
