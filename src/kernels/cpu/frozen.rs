@@ -20,14 +20,24 @@ pub(super) trait Frozen: Copy + Sync {
     /// Whether a row counts by a factor.
     const SCALED: bool;
 
-    fn outer(&self) -> usize;
-
     fn inner(&self) -> usize;
 
-    /// A row, up to its factor.
-    fn row(&self, index: usize) -> &[Self::Held];
+    /// All numbers in memory, row after row.
+    fn numbers(&self) -> &[Self::Held];
+
+    /// From the first number of a row to that of the next.
+    fn distance(&self) -> usize;
 
     fn factor(&self, row: usize) -> f32;
+
+    fn outer(&self) -> usize {
+        self.numbers().len() / self.distance()
+    }
+
+    /// A row, up to its factor.
+    fn row(&self, index: usize) -> &[Self::Held] {
+        &self.numbers()[index * self.distance()..][..self.inner()]
+    }
 
     /// Where some terms of some rows are as operands, and the distance from a row to the next: as they lie, or in the room.
     fn laid<N: Number>(&self, rows: Range<usize>, terms: Range<usize>, room: &mut Vec<N>) -> (*const N, usize)
@@ -35,7 +45,7 @@ pub(super) trait Frozen: Copy + Sync {
         Self::Held: HeldAs<N>,
     {
         if Self::Held::IN_PLACE {
-            return (self.row(rows.start)[terms].as_ptr().cast(), self.inner());
+            return (self.numbers()[rows.start * self.distance() + terms.start..].as_ptr().cast(), self.distance());
         }
         room.resize(rows.len() * terms.len(), N::ZERO);
         for (room, n) in room.chunks_exact_mut(terms.len()).zip(rows) {

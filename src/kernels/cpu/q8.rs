@@ -59,20 +59,20 @@ impl Frozen for Weights8<'_> {
 
     const SCALED: bool = true;
 
-    fn outer(&self) -> usize {
-        self.bytes.len() / (self.inner + SCALE)
-    }
-
     fn inner(&self) -> usize {
         self.inner
     }
 
-    fn row(&self, index: usize) -> &[i8] {
-        &self.bytes[index * (self.inner + SCALE)..][..self.inner]
+    fn numbers(&self) -> &[i8] {
+        self.bytes
+    }
+
+    fn distance(&self) -> usize {
+        self.inner + SCALE
     }
 
     fn factor(&self, row: usize) -> f32 {
-        let scale = &self.bytes[row * (self.inner + SCALE) + self.inner..][..SCALE];
+        let scale = &self.bytes[row * self.distance() + self.inner..][..SCALE];
         f32::from_le_bytes(std::array::from_fn(|i| scale[i] as u8))
     }
 }

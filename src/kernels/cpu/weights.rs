@@ -55,16 +55,16 @@ impl<W: Wide> Frozen for Weights<'_, W> {
 
     const SCALED: bool = false;
 
-    fn outer(&self) -> usize {
-        self.values.len() / self.inner
-    }
-
     fn inner(&self) -> usize {
         self.inner
     }
 
-    fn row(&self, index: usize) -> &[W] {
-        &self.values[index * self.inner..][..self.inner]
+    fn numbers(&self) -> &[W] {
+        self.values
+    }
+
+    fn distance(&self) -> usize {
+        self.inner
     }
 
     fn factor(&self, _: usize) -> f32 {
