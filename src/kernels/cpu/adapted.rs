@@ -53,8 +53,11 @@ impl<N: Number> Adapter<N> {
     }
 }
 
+/// An adapter, if there is one, with the first of its columns among those of all.
+type Placed<'a, N> = Option<(&'a Adapter<N>, usize)>;
+
 /// Each part's adapter with the first of its columns among those of all, and how many columns there are.
-fn adapters<'a, W, N>(parts: &[Part<'a, W, N>]) -> (Vec<Option<(&'a Adapter<N>, usize)>>, usize) {
+fn adapters<'a, W, N>(parts: &[Part<'a, W, N>]) -> (Vec<Placed<'a, N>>, usize) {
     let mut columns = 0;
     let place = |part: &Part<'a, W, N>| {
         let adapter = part.adapter?;
@@ -73,7 +76,7 @@ fn room(n: usize) -> Vec<f32> {
 fn lows<'a, E: Engine>(
     engine: E,
     x: &'a Tiled<E::Number>,
-    placed: &[Option<(&'a Adapter<E::Number>, usize)>],
+    placed: &[Placed<'a, E::Number>],
     out: Shared,
     rows: usize,
     stride: usize,
@@ -216,7 +219,7 @@ pub(super) fn backward<E: Engine, W: HeldAs<E::Number>>(
         das.set_len(if learns { columns * inner } else { 0 });
     }
     let mut dbs = dbs.into_iter();
-    let grads = |placed: &Option<(&Adapter<E::Number>, usize)>| {
+    let grads = |placed: &Placed<'_, E::Number>| {
         let &(adapter, column) = placed.as_ref().filter(|_| learns)?;
         let mut db = dbs.next()?;
         // SAFETY: the sums wrote all of it.

@@ -117,11 +117,11 @@ impl Part<'_> {
     fn block<S: Simd, const R: usize, const C: usize>(&self, simd: S, row: usize, column: usize) {
         let terms = self.weights[0].len();
         let (mut x, mut weights): ([&[f32]; R], [&[f32]; C]) = ([&[]; R], [&[]; C]);
-        for i in 0..R {
-            x[i] = &self.x[(row + i) * self.inner + self.from..][..terms];
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = &self.x[(row + i) * self.inner + self.from..][..terms];
         }
-        for j in 0..C {
-            weights[j] = &self.weights[column + j][..terms];
+        for (j, weights) in weights.iter_mut().enumerate() {
+            *weights = &self.weights[column + j][..terms];
         }
         let (x_vectors, x_rest) = split::<S, R>(x);
         let (w_vectors, w_rest) = split::<S, C>(weights);

@@ -213,10 +213,10 @@ impl Sums<'_> {
         // SAFETY: the caller's promise here and of `Engine::add_products`.
         unsafe {
             let mut sums: [[S::f32s; V]; R] = [[simd.splat_f32s(0.0); V]; R];
-            for i in 0..R {
+            for (i, sums) in sums.iter_mut().enumerate() {
                 for v in 0..V {
                     let from = begin.first.add((row + i) * begin.stride + vectors[v].1);
-                    sums[i][v] = from.cast::<S::f32s>().read_unaligned();
+                    sums[v] = from.cast::<S::f32s>().read_unaligned();
                 }
             }
             let first = a.first[row / TILE].add(row % TILE * a.row);
@@ -231,19 +231,19 @@ impl Sums<'_> {
                         for v in 0..V {
                             b[v] = *vectors[v].0.add(place + term * distance);
                         }
-                        for i in 0..R {
+                        for (i, sums) in sums.iter_mut().enumerate() {
                             let a = simd.splat_f32s(*terms.add(i * a.row + term));
                             for v in 0..V {
-                                sums[i][v] = simd.mul_add_e_f32s(a, b[v], sums[i][v]);
+                                sums[v] = simd.mul_add_e_f32s(a, b[v], sums[v]);
                             }
                         }
                     }
                 }
             }
-            for i in 0..R {
+            for (i, sums) in sums.iter().enumerate() {
                 for v in 0..V {
                     let to = to.first.add((row + i) * to.stride + vectors[v].1);
-                    to.cast::<S::f32s>().write_unaligned(sums[i][v]);
+                    to.cast::<S::f32s>().write_unaligned(sums[v]);
                 }
             }
         }
