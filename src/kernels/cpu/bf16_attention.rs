@@ -168,7 +168,7 @@ impl Task<'_> {
                     for (from, values) in (0..sizes.dim).step_by(BLOCK).zip(values.chunks_exact(2 * blocks)) {
                         let values = [&values[..blocks_seen], &values[blocks..][..blocks_seen]];
                         // SAFETY: the tiles are live.
-                        let output = unsafe { products.square(a, values) };
+                        let output = unsafe { products.square([(a, values)]) };
                         for (i, (output, sum)) in output.chunks_exact(BLOCK).zip(sums).enumerate().take(count) {
                             let share = if sum == 0.0 { 0.0 } else { 1.0 / sum };
                             // SAFETY: these outputs are there and ours by the caller's promise.

@@ -83,32 +83,25 @@ impl<E: Engine> Products<E> {
         Self { engine, of_this_thread: PhantomData }
     }
 
-    /// The sums of a block.
+    /// The sums of a block, of all terms in some pieces.
     ///
     /// # Safety
-    /// What `a` points to is live.
-    pub unsafe fn square(&self, a: Rows<E::Number>, b: [&[Tile<E::Number>]; 2]) -> Square {
+    /// What every `a` points to is live until the next piece is asked for.
+    pub unsafe fn square<'a>(
+        &self,
+        pieces: impl IntoIterator<Item = (Rows<E::Number>, [&'a [Tile<E::Number>]; 2])>,
+    ) -> Square {
         let mut sums = MaybeUninit::<Square>::uninit();
-        // SAFETY: every sum is written, and they are ours; the rest is the caller's promise.
-        unsafe {
-            self.add_whole(a, b, Begin::zeros(), Block { first: sums.as_mut_ptr().cast(), stride: BLOCK });
-            sums.assume_init()
+        let to = Block { first: sums.as_mut_ptr().cast(), stride: BLOCK };
+        let (mut begin, mut is_empty) = (Begin::zeros(), true);
+        for (a, b) in pieces {
+            // SAFETY: the sums are ours, and written before they are read; the rest is the caller's promise.
+            unsafe { self.add_whole(a, b, begin, to) };
+            (begin, is_empty) = (Begin { first: to.first, stride: BLOCK }, false);
         }
-    }
-
-    /// The same, added to the sums of earlier terms if there are any.
-    ///
-    /// # Safety
-    /// As [`Products::square`].
-    pub unsafe fn add_square(&self, a: Rows<E::Number>, b: [&[Tile<E::Number>]; 2], sums: &mut Option<Square>) {
-        // SAFETY: the caller's promise, and the sums are ours.
-        match sums {
-            None => *sums = Some(unsafe { self.square(a, b) }),
-            Some(sums) => {
-                let to = Block { first: sums.as_mut_ptr(), stride: BLOCK };
-                unsafe { self.add_whole(a, b, Begin { first: to.first, stride: BLOCK }, to) };
-            }
-        }
+        assert!(!is_empty, "there are terms");
+        // SAFETY: the first piece wrote every sum.
+        unsafe { sums.assume_init() }
     }
 
     /// Writes what `begin` holds plus the sum of the products into the first `size` (rows, columns) of a 32 x 32 block.

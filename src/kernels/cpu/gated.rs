@@ -2,6 +2,8 @@
 //! product that takes it. Both products of a block are at hand when it is written, so neither goes through memory: a block has 16 columns of
 //! the one and 16 of the other.
 
+use std::ops::Range;
+
 use super::engine::{Engine, Products};
 use super::frozen::{Frozen, PER_TASK};
 use super::numbers::{HeldAs, Wide};
@@ -41,16 +43,15 @@ pub(super) fn add_few<E: Engine, W: HeldAs<E::Number>>(
             let products = Products::new(engine);
             let mut rooms = [Vec::new(), Vec::new()];
             for n in (task * at_once..middle.min((task + 1) * at_once)).step_by(TILE) {
-                let mut block = None;
-                for terms in both[0].pieces::<E::Number>() {
+                let piece = |terms: Range<usize>| {
                     let panel = panel.map(|tiles| tiles.get(terms.start / STEP..terms.end / STEP).unwrap_or_default());
                     let [upper, lower] = &mut rooms;
                     let (upper, row) = both[0].laid(n..n + TILE, terms.clone(), upper);
                     let (lower, _) = both[1].laid(n..n + TILE, terms, lower);
-                    // SAFETY: 16 rows of either's weights are there.
-                    unsafe { products.add_square(Rows { first: [upper, lower], row, step: STEP }, panel, &mut block) };
-                }
-                let block = block.expect("there are terms");
+                    (Rows { first: [upper, lower], row, step: STEP }, panel)
+                };
+                // SAFETY: 16 rows of either's weights are there.
+                let block = unsafe { products.square(both[0].pieces::<E::Number>().map(piece)) };
                 let tiles = [0, next_steps].map(|from| tiles.at(from + n / STEP));
                 // SAFETY: this task alone writes these terms.
                 unsafe { engine.put_gated_terms(&block, tiles, n % STEP) };
@@ -91,7 +92,7 @@ pub(super) fn gated<E: Engine, W: HeldAs<E::Number>>(
             for (column, panel) in columns.clone().zip(panel.chunks_exact(2 * steps)) {
                 for row in (first..end.min(first + rows_at_once::<E::Number>(steps))).step_by(BLOCK) {
                     // SAFETY: 32 rows are there, with zeros behind the last.
-                    let block = unsafe { products.square(x.block(row, 0), [&panel[..steps], &panel[steps..]]) };
+                    let block = unsafe { products.square([(x.block(row, 0), [&panel[..steps], &panel[steps..]])]) };
                     let tiles = [0, 1].map(|below| tiles.at((row / TILE + below) * next_steps + column / STEP));
                     // SAFETY: this task alone writes these columns.
                     unsafe { engine.put_gated_columns(&block, tiles, column % STEP) };

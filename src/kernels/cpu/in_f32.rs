@@ -315,7 +315,7 @@ mod tests {
             }
         }
         // SAFETY: the tiles live.
-        let square = unsafe { Products::new(InF32).square(rows, [&b[..STEPS], &[]]) };
+        let square = unsafe { Products::new(InF32).square([(rows, [&b[..STEPS], &[]])]) };
         assert!((0..BLOCK * BLOCK).all(|i| i % BLOCK < TILE || square[i] == 0.0));
     }
 }

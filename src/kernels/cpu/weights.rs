@@ -179,15 +179,13 @@ pub(super) fn add_blocks<E: Engine, M: Frozen>(
     share_out(whole.div_ceil(at_once), |task| {
         let (mut room, products) = (Vec::new(), Products::new(engine));
         for n in (task * at_once..whole.min((task + 1) * at_once)).step_by(BLOCK) {
-            let mut sums = None;
-            for terms in weights.pieces::<E::Number>() {
+            let piece = |terms: Range<usize>| {
                 let panel = panel.map(|tiles| tiles.get(terms.start / STEP..terms.end / STEP).unwrap_or_default());
                 let (first, row) = weights.laid(n..n + BLOCK, terms, &mut room);
-                let a = Rows { first: [first, first.wrapping_add(TILE * row)], row, step: STEP };
-                // SAFETY: 32 rows of weights are there.
-                unsafe { products.add_square(a, panel, &mut sums) };
-            }
-            let sums = sums.expect("there are terms");
+                (Rows { first: [first, first.wrapping_add(TILE * row)], row, step: STEP }, panel)
+            };
+            // SAFETY: 32 rows of weights are there.
+            let sums = unsafe { products.square(weights.pieces::<E::Number>().map(piece)) };
             let mut factors = [1.0; BLOCK];
             if M::SCALED {
                 factors.iter_mut().zip(n..).for_each(|(factor, n)| *factor = weights.factor(n));
