@@ -107,7 +107,9 @@ pub fn mean_loss<B: FusedOps>(
     micro_batch: usize,
     pad_id: u32,
 ) -> f64 {
-    let examples: Vec<&TrainingExample> = examples.iter().collect();
+    // Those of similar length are padded to one another.
+    let mut examples: Vec<&TrainingExample> = examples.iter().collect();
+    examples.sort_by_key(|example| example.ids.len());
     let (mut sum, mut weight) = (0.0, 0.0);
     for examples in examples.chunks(micro_batch.max(1)) {
         let batch = Batch::collate(examples, pad_id);
