@@ -114,7 +114,9 @@ mod tests {
         let shuffled = order(&examples, true, false);
         assert_eq!(shuffled.step(3), order(&examples, true, false).step(3));
         assert_ne!(shuffled.windows(0), shuffled.windows(1));
-        assert_eq!(order(&examples, false, false).windows(0)[1], [4, 5, 6, 7]);
+        // The second step of the second epoch: the examples 4 to 7, the shortest first.
+        let order = order(&examples, false, false);
+        assert_eq!(order.step(11).iter().map(|example| example.ids[0]).collect::<Vec<_>>(), [5, 6, 7, 4]);
     }
 
     /// Chats of 40 to 400 tokens, in pairs, eight pairs a step: the defaults.
