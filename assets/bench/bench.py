@@ -22,6 +22,10 @@ import threading
 import time
 from pathlib import Path
 
+# Rows in which llama.cpp takes part, and what its weights are held in there.
+ALONE, ALONE_IN_8_BITS = "135M, generate 1 x 128", "135M, generate 1 x 128, weights in 8 bits"
+LLAMA = {ALONE: ["f16", "bf16"], ALONE_IN_8_BITS: ["q8_0"]}
+
 # What a contestant of the program does otherwise than the first one.
 STEERED, ONE_LAYER = ", steered", ", the last layer alone"
 
@@ -362,45 +366,80 @@ def gpu_works(args):
                   for batch, new in answers]
         works += [("activations {} x {}".format(*activations),
                    {"kind": "activations", "batch": activations[0], "length": activations[1]})]
-        rows += [(f"{name}, {what}", {**work, **size}, model, False) for what, work in works]
+        rows += [(f"{name}, {what}", {**work, **size}, model) for what, work in works]
     return rows
 
 
 def works(args):
-    """Each row of the table: its name, its work, the models for the program and the peers, and whether llama.cpp joins."""
-    if args.shapes:
-        return gpu_works(args)
+    """Each row of the table on a CPU: its name, its work and the model."""
     small = {"layers": 30, "hidden": 576}
     quick = args.quick
+    alone = {"kind": "generate", "batch": 1, "length": 32, "new": 16 if quick else 128}
     rows = []
     if args.gguf:
-        llama = args.gguf
         rows += [
             ("135M, train LoRA r 32, 2 x 252", {"kind": "train", "batch": 2, "length": 252, "words": 200,
-                                                "steps": 4 if quick else 8}, llama, False),
+                                                "steps": 4 if quick else 8}, args.gguf),
             ("135M, generate 32 x 64", {"kind": "generate", "batch": 8 if quick else 32, "length": 32,
-                                        "new": 16 if quick else 64}, llama, False),
+                                        "new": 16 if quick else 64}, args.gguf),
             ("135M, activations 32 x 250", {"kind": "activations", "batch": 8 if quick else 32, "length": 250, **small},
-             llama, False),
-            ("135M, generate 1 x 64", {"kind": "generate", "batch": 1, "length": 32, "new": 16 if quick else 64}, llama,
-             True),
+             args.gguf),
+            (ALONE, alone, args.gguf),
+            (ALONE_IN_8_BITS, alone, args.gguf),
         ]
     if args.random and not quick:
         rows += [
             ("0.5B shape, train LoRA r 32, 2 x 252", {"kind": "train", "batch": 2, "length": 252, "words": 200,
-                                                      "steps": 5}, args.random, False),
-            ("0.5B shape, generate 8 x 64", {"kind": "generate", "batch": 8, "length": 32, "new": 64}, args.random, False),
+                                                      "steps": 5}, args.random),
+            ("0.5B shape, generate 8 x 64", {"kind": "generate", "batch": 8, "length": 32, "new": 64}, args.random),
         ]
     growth = []
     if args.gguf:
         for batch in (1, 8) if quick else (1, 2, 4, 8, 16, 32, 64):
             growth.append((f"135M, generate {batch} x 32, prompts of 64",
-                           {"kind": "generate", "batch": batch, "length": 64, "new": 8 if quick else 32}, args.gguf, False))
+                           {"kind": "generate", "batch": batch, "length": 64, "new": 8 if quick else 32}, args.gguf))
         for length in (256,) if quick else (64, 128, 256, 512, 1024, 2048):
             growth.append((f"135M, generate 4 x 16, prompts of {length}",
                            {"kind": "generate", "batch": 4, "length": length - 16 if length == 2048 else length,
-                            "new": 4 if quick else 16}, args.gguf, False))
+                            "new": 4 if quick else 16}, args.gguf))
     return rows + growth
+
+
+def contestants(args, name, work, model, has_llama):
+    """Who takes part in a row."""
+    if args.shapes:
+        # A GPU computes in its own best dtype; what steering costs is seen beside it.
+        ours = [Program(args, model, "auto")]
+        if work["kind"] == "generate":
+            ours.append(Program(args, model, "auto", steered=(work["layers"], work["hidden"])))
+        if work["kind"] == "activations":
+            ours.append(Program(args, model, "auto", layers=str(work["layers"])))
+    elif name == ALONE_IN_8_BITS:
+        ours = [Program(args, model, "q8")]
+    else:
+        dtypes = ["f32", "bf16"] if name == ALONE or not args.quick else ["auto"]
+        ours = [Program(args, model, dtype) for dtype in dtypes]
+    torch = [] if name == ALONE_IN_8_BITS else ["float32", "bfloat16"] if args.peer_device == "cpu" else ["bfloat16"]
+    peers = [Peer(args, model, "torch", dtype) for dtype in torch]
+    if has_llama:
+        peers += [Peer(args, held_in(args, model, dtype), "llama.cpp", dtype) for dtype in LLAMA.get(name, [])]
+    return ours + peers
+
+
+def held_in(args, model, dtype):
+    """A GGUF file of the same weights in the dtype, made by llama.cpp itself."""
+    made = Path(args.out) / f"{Path(model).stem}.{dtype}.gguf"
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        program = "import ctypes, sys, llama_cpp as l; p = l.llama_model_quantize_default_params(); " \
+                  "p.ftype = int(sys.argv[3]); p.allow_requantize = True; p.pure = True; " \
+                  "sys.exit(l.llama_model_quantize(sys.argv[1].encode(), sys.argv[2].encode(), ctypes.byref(p)))"
+        # llama.cpp's numbers for its file types.
+        kind = {"f16": 1, "bf16": 32, "q8_0": 7}[dtype]
+        part = made.with_suffix(".part")
+        run([args.python, "-c", program, str(model), str(part), str(kind)])
+        part.rename(made)
+    return made
 
 
 def main():
@@ -429,23 +468,14 @@ def main():
     has_llama = subprocess.run([args.python, "-c", "import llama_cpp"], capture_output=True).returncode == 0
     if not has_llama:
         notes.append("llama.cpp is not there: its Python package could not be installed")
-    for name, work, model, with_llama in works(args):
+    for name, work, model in gpu_works(args) if args.shapes else works(args):
         if args.only and args.only not in name:
             continue
-        dtypes = ["f32", "bf16"] if "generate 1 x 64" in name or not args.quick else ["auto"]
-        contestants = [Program(args, model, dtype) for dtype in dtypes]
-        if args.shapes:
-            # A GPU computes in its own best dtype; what steering costs is seen beside it.
-            contestants = [Program(args, model, "auto")]
-            if work["kind"] == "generate":
-                contestants.append(Program(args, model, "auto", steered=(work["layers"], work["hidden"])))
-            if work["kind"] == "activations":
-                contestants.append(Program(args, model, "auto", layers=str(work["layers"])))
-        on_gpu = args.peer_device != "cpu"
-        contestants += [Peer(args, model, "torch", dtype) for dtype in (("bfloat16",) if on_gpu else ("float32", "bfloat16"))]
-        if with_llama and has_llama:
-            contestants.append(Peer(args, model, "llama.cpp", "as the file"))
-        rows.append((name, work, contestants))
+        try:
+            rows.append((name, work, contestants(args, name, work, model, has_llama)))
+        except RuntimeError as e:
+            notes.append(f"{name}: {str(e).strip().splitlines()[-1][:200]}")
+            print(notes[-1], file=sys.stderr, flush=True)
     # What came before is not the race, and its end must not cost the report.
     if args.minutes is not None:
         Clock.ends = time.monotonic() + 60 * args.minutes

@@ -44,7 +44,7 @@ fn open(which: Which<'_>, dtype: &str, share: usize) -> Result<Box<dyn Runtime>>
 /// The dtype that `auto` takes for a model, and why (guide: method, "Dtypes").
 fn auto(model: &Path) -> Result<(&'static str, &'static str)> {
     if !multiplies_bf16() {
-        return Ok(("f32", "this processor has no products of bf16"));
+        return Ok(("f32", "this processor multiplies bf16 no faster than f32"));
     }
     let (in_bf16, all) = Checkpoint::open(model)?.count("bf16")?;
     Ok(match in_bf16 * 2 > all {

@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use burn_flex::Flex;
 use burn_tensor::Tensor;
 
-use super::primitives::{Matrix, Shared, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum};
+use super::primitives::{
+    Matrix, Shared, ask_for, exp, gemm, max_of, packed, slice, sum_of, tensor, vectorised, weighted_sum,
+};
 use super::team::{share_out, threads};
 use crate::kernels::types::{Heads, Span};
 
@@ -166,8 +168,13 @@ fn one_query(
     scale: f32,
 ) {
     let (dim, stride) = (sizes.dim, sizes.key_channels);
+    /// Columns that are read while one comes from memory.
+    const AHEAD: usize = 12;
     let (seen, group) = (scores.len() / lse.len(), sizes.group * dim);
+    let read = q.len() / sizes.group * size_of::<f32>();
     for c in 0..seen {
+        ask_for(k.as_ptr().wrapping_add((c + AHEAD) * stride), read);
+        ask_for(v.as_ptr().wrapping_add(c * stride), read);
         for (g, q) in q.chunks_exact(group).enumerate() {
             let key = &k[c * stride + g * dim..][..dim];
             for (h, q) in q.chunks_exact(dim).enumerate() {

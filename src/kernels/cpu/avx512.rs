@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
+use super::primitives::ask_for;
 use super::tiles::{BLOCK, Begin, Block, PAIRS, Rows, STEP, Strided, TILE, Tile};
 
 /// Asks for a block of so many rows of 32 numbers: to be written, or to be read.
@@ -23,34 +24,60 @@ pub(super) fn prefetch(first: *const f32, stride: usize, rows: usize, to_write: 
 /// AVX-512 BF16; the blocks as in [`super::engine::Engine::add_products`].
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) unsafe fn add_products(a: Rows<bf16>, b: [&[Tile<bf16>]; 2], begin: Begin, to: Block) {
-    // So many rows by two tiles of columns: 16 sums, two columns and a broadcast fit the 32 registers.
-    const ROWS: usize = 8;
+    let [left, right] = b;
+    // 16 sums, the columns and a broadcast fit the 32 registers.
+    // SAFETY: the caller's promise.
+    unsafe {
+        match right.is_empty() {
+            true => {
+                add_columns::<16, 1>(a, [left], begin, to);
+                for row in 0..BLOCK {
+                    let start = _mm512_loadu_ps(begin.first.add(row * begin.stride + TILE));
+                    _mm512_storeu_ps(to.first.add(row * to.stride + TILE), start);
+                }
+            }
+            false => add_columns::<8, 2>(a, b, begin, to),
+        }
+    }
+}
+
+/// `C` tiles of columns, `R` rows at a time.
+///
+/// # Safety
+/// As above; 16 is a multiple of `R`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn add_columns<const R: usize, const C: usize>(a: Rows<bf16>, b: [&[Tile<bf16>]; C], begin: Begin, to: Block) {
     // SAFETY: the caller's promise; a tile of `b` has 16 rows of 64 bytes.
     unsafe {
-        for first in (0..2 * TILE).step_by(ROWS) {
+        for first in (0..BLOCK).step_by(R) {
             let rows = a.first[first / TILE].add(first % TILE * a.row);
-            let start = |i: usize, column: usize| begin.first.add((first + i) * begin.stride + column * TILE);
-            let sum = |i: usize, column: usize| to.first.add((first + i) * to.stride + column * TILE);
-            let mut sums: [[__m512; 2]; ROWS] =
-                std::array::from_fn(|i| [_mm512_loadu_ps(start(i, 0)), _mm512_loadu_ps(start(i, 1))]);
-            for (step, (left, right)) in b[0].iter().zip(b[1]).enumerate() {
+            let mut sums = [[_mm512_setzero_ps(); C]; R];
+            for (i, sums) in sums.iter_mut().enumerate() {
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    *sum = _mm512_loadu_ps(begin.first.add((first + i) * begin.stride + column * TILE));
+                }
+            }
+            for step in 0..b[0].len() {
                 let terms = rows.add(step * a.step);
-                let (left, right) = (left.0.as_ptr().cast::<__m512i>(), right.0.as_ptr().cast::<__m512i>());
                 for pair in 0..PAIRS {
-                    let pairs =
-                        |t: *const __m512i| std::mem::transmute::<__m512i, __m512bh>(_mm512_load_si512(t.add(pair)));
-                    let (left, right) = (pairs(left), pairs(right));
+                    let mut columns = [_mm512_setzero_si512(); C];
+                    for (to, tiles) in columns.iter_mut().zip(b) {
+                        *to = _mm512_load_si512(tiles.get_unchecked(step).0.as_ptr().cast::<__m512i>().add(pair));
+                    }
                     for (i, sums) in sums.iter_mut().enumerate() {
                         let a = terms.add(i * a.row + 2 * pair).cast::<i32>().read_unaligned();
                         let a = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a));
-                        sums[0] = _mm512_dpbf16_ps(sums[0], a, left);
-                        sums[1] = _mm512_dpbf16_ps(sums[1], a, right);
+                        for (sum, column) in sums.iter_mut().zip(columns) {
+                            *sum = _mm512_dpbf16_ps(*sum, a, std::mem::transmute::<__m512i, __m512bh>(column));
+                        }
                     }
                 }
             }
             for (i, sums) in sums.into_iter().enumerate() {
-                _mm512_storeu_ps(sum(i, 0), sums[0]);
-                _mm512_storeu_ps(sum(i, 1), sums[1]);
+                for (column, sum) in sums.into_iter().enumerate() {
+                    _mm512_storeu_ps(to.first.add((first + i) * to.stride + column * TILE), sum);
+                }
             }
         }
     }
@@ -72,14 +99,8 @@ unsafe fn wide(from: *const bf16) -> __m512 {
 fn ask_ahead(of: Strided<'_>, row: usize) {
     /// Rows that are read while one comes from memory.
     const AHEAD: usize = 12;
-    /// Numbers of a cache line.
-    const LINE: usize = 32;
     if of.is_far {
-        let next = of.numbers.as_ptr().wrapping_add((row + AHEAD) * of.stride);
-        for place in (0..of.stride).step_by(LINE) {
-            // SAFETY: a prefetch touches nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(place).cast()) };
-        }
+        ask_for(of.numbers.as_ptr().wrapping_add((row + AHEAD) * of.stride), of.stride * size_of::<bf16>());
     }
 }
 

@@ -19,10 +19,10 @@ pub(super) trait Engine: Copy + Send + Sync + 'static {
     const ROWS: usize;
 
     /// Rows up to which dot products ([`super::few`]) are faster than blocks.
-    const DOTS: usize;
+    fn dots(self) -> usize;
 
     /// Whether a block of 16 columns costs half of one of 32.
-    const HALVES: bool;
+    fn has_halves(self) -> bool;
 
     /// Lays 16 columns of `b` into a tile from the rows of its transpose, which hold up to 32 terms; those missing are zeros.
     fn fill_transposed(self, rows: [&[Self::Number]; TILE], tile: &mut Tile<Self::Number>);
@@ -39,7 +39,7 @@ pub(super) trait Engine: Copy + Send + Sync + 'static {
     /// Gives it back.
     fn close(self) {}
 
-    /// Writes what `begin` holds plus the sum of the products into a block. Where [`Engine::HALVES`], the right tiles of `b` may be
+    /// Writes what `begin` holds plus the sum of the products into a block. Where [`Engine::has_halves`], the right tiles of `b` may be
     /// missing, and the right half of the block becomes what it begins with.
     ///
     /// # Safety
@@ -136,7 +136,7 @@ impl<E: Engine> Products<E> {
     }
 
     unsafe fn add_whole(&self, a: Rows<E::Number>, b: [&[Tile<E::Number>]; 2], begin: Begin, to: Block) {
-        let are_two = b[0].len() == b[1].len() || E::HALVES && b[1].is_empty();
+        let are_two = b[0].len() == b[1].len() || self.engine.has_halves() && b[1].is_empty();
         debug_assert!(are_two && !b[0].is_empty(), "the loops take a step before they look");
         // SAFETY: the caller's promise.
         unsafe { self.engine.add_products(a, b, begin, to) };

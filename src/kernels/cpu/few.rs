@@ -6,12 +6,11 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::frozen::{Frozen, PER_TASK};
-use super::numbers::{HeldAs, Wide};
-use super::primitives::Shared;
+use super::numbers::{HeldAs, Wide, Words};
+use super::primitives::{Shared, ask_for};
 use super::team::share_out;
 
 /// Bytes of a row from which on the processor itself sees in time where it leads (measured: 2304 and 3072).
-#[cfg(target_arch = "x86_64")]
 const LONG: usize = 3072;
 
 /// Rows of the matrix that are multiplied at once.
@@ -27,8 +26,8 @@ where
     assert!(out.len() == rows * outer, "an output for each row and each row of the matrix");
     let at_once = PER_TASK.div_ceil(rows * inner).next_multiple_of(AT_ONCE);
     let out = Shared(out.as_mut_ptr());
-    let halves =
-        (rows == 1 && M::Held::IN_PAIRS && inner.is_multiple_of(2)).then(|| [0, 1].map(|half| every_second(x, half)));
+    let places = M::Held::IN_WORDS.map(|words| words.shifts.len());
+    let parted = places.filter(|places| rows == 1 && inner.is_multiple_of(*places)).map(|places| by_places(x, places));
     share_out(columns.len().div_ceil(at_once), |task| {
         let mut room = Vec::new();
         let first = columns.start + task * at_once;
@@ -37,12 +36,12 @@ where
             let columns = from..end.min(from + AT_ONCE);
             let mut factors = [0.0; AT_ONCE];
             factors.iter_mut().zip(columns.clone()).for_each(|(to, n)| *to = weights.factor(n));
-            ask_for(weights, columns.end..(columns.end + AT_ONCE).min(outer));
+            ask_for_short(weights, columns.end..(columns.end + AT_ONCE).min(outer));
             let out = Shared(out.at(from));
-            if let Some([even, odd]) = &halves {
+            if let Some(x) = &parted {
                 let mut rows = [weights.row(from); AT_ONCE];
                 rows.iter_mut().zip(columns.clone()).for_each(|(row, n)| *row = weights.row(n));
-                let sums = pulp::Arch::new().dispatch(Pairs { even, odd, rows });
+                let sums = pulp::Arch::new().dispatch(OfWords { x, rows });
                 for (j, sum) in sums.into_iter().enumerate().take(columns.len()) {
                     // SAFETY: this task alone writes these columns.
                     unsafe { *out.at(j) += sum * factors[j] };
@@ -149,62 +148,82 @@ impl Part<'_> {
 }
 
 /// Asks for some rows, which are multiplied next, if they are short.
-#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "other processors are not asked"))]
-fn ask_for(weights: impl Frozen, rows: Range<usize>) {
-    #[cfg(target_arch = "x86_64")]
+fn ask_for_short(weights: impl Frozen, rows: Range<usize>) {
     for row in rows.map(|n| weights.row(n)).filter(|row| size_of_val(*row) < LONG) {
-        const LINE: usize = 64;
-        for place in (0..size_of_val(row)).step_by(LINE) {
-            // SAFETY: a prefetch touches nothing.
-            unsafe {
-                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
-                    row.as_ptr().cast::<i8>().wrapping_add(place),
-                )
-            };
-        }
+        ask_for(row.as_ptr(), size_of_val(row));
     }
 }
 
-/// Every second number, from the first or the second on.
-fn every_second(x: &[f32], from: usize) -> Vec<f32> {
-    x[from..].iter().step_by(2).copied().collect()
+/// The numbers of a row by their places in words of so many: those of the first places, then those of the second, and so on.
+fn by_places(x: &[f32], places: usize) -> Vec<f32> {
+    (0..places).flat_map(|place| x[place..].iter().step_by(places).copied()).collect()
 }
 
-/// Dot products of one row, taken apart in its even and its odd places, with rows in bf16. Two of their numbers lie in 32 bits, and either
-/// is an f32 once the other is gone.
-struct Pairs<'a, W> {
-    even: &'a [f32],
-    odd: &'a [f32],
+/// Dot products of one row, taken apart by its [places](by_places), with rows whose numbers lie in [`Words`].
+struct OfWords<'a, W> {
+    x: &'a [f32],
     rows: [&'a [W]; AT_ONCE],
 }
 
-impl<W: Wide> WithSimd for Pairs<'_, W> {
+impl<W: Wide> WithSimd for OfWords<'_, W> {
     type Output = [f32; AT_ONCE];
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [f32; AT_ONCE] {
-        let Self { even, odd, rows } = self;
-        let ([even_vectors, odd_vectors], _) = split::<S, 2>([even, odd]);
-        let (left, right) = (simd.splat_u32s(16), simd.splat_u32s(0xffff_0000));
+        match W::IN_WORDS.map(|words| words.shifts.len()) {
+            Some(2) => self.dots::<S, 2>(simd),
+            Some(4) => self.dots::<S, 4>(simd),
+            other => unreachable!("{other:?} numbers in 32 bits"),
+        }
+    }
+}
+
+impl<W: Wide> OfWords<'_, W> {
+    #[inline(always)]
+    fn dots<S: Simd, const N: usize>(&self, simd: S) -> [f32; AT_ONCE] {
+        let Words { shifts, mask, flip, origin, unit } = W::IN_WORDS.expect("they lie in words");
+        let shifts: [(u32, u32); N] = shifts.try_into().expect("a shift for each place");
+        let words = self.x.len() / N;
+        let mut x: [&[f32]; N] = [&[]; N];
+        x.iter_mut().zip(self.x.chunks_exact(words.max(1))).for_each(|(to, x)| *to = x);
+        let (x_vectors, _) = split::<S, N>(x);
+        let lefts = shifts.map(|(left, _)| simd.splat_u32s(left));
+        let rights = shifts.map(|(_, right)| simd.splat_u32s(right));
+        let (masks, flips, origins) = (simd.splat_u32s(mask), simd.splat_u32s(flip), simd.splat_f32s(origin));
+        // Two sums a row: an addition need not wait for the one before.
         let mut sums = [[simd.splat_f32s(0.0); 2]; AT_ONCE];
-        for k in 0..even_vectors.len() {
-            // SAFETY: there are as many odd places as even ones.
-            let (even, odd) = unsafe { (*even_vectors.get_unchecked(k), *odd_vectors.get_unchecked(k)) };
-            for j in 0..AT_ONCE {
-                // SAFETY: a row has a pair for each even place.
-                let pairs = unsafe { rows[j].as_ptr().cast::<S::u32s>().add(k).read_unaligned() };
-                let first = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(pairs, left));
-                let second = simd.transmute_f32s_u32s(simd.and_u32s(pairs, right));
-                sums[j][0] = simd.mul_add_e_f32s(even, first, sums[j][0]);
-                sums[j][1] = simd.mul_add_e_f32s(odd, second, sums[j][1]);
+        for k in 0..x_vectors[0].len() {
+            // SAFETY: every place has as many vectors.
+            let x: [S::f32s; N] = std::array::from_fn(|place| unsafe { *x_vectors[place].get_unchecked(k) });
+            for (row, sums) in self.rows.iter().zip(&mut sums) {
+                // SAFETY: a row has a word for each number of a place.
+                let word = unsafe { row.as_ptr().cast::<S::u32s>().add(k).read_unaligned() };
+                for place in 0..N {
+                    let mut bits = word;
+                    if shifts[place].0 > 0 {
+                        bits = simd.wrapping_dyn_shl_u32s(bits, lefts[place]);
+                    }
+                    if shifts[place].1 > 0 {
+                        bits = simd.wrapping_dyn_shr_u32s(bits, rights[place]);
+                    }
+                    bits = simd.and_u32s(bits, masks);
+                    if flip > 0 {
+                        bits = simd.xor_u32s(bits, flips);
+                    }
+                    let mut number = simd.transmute_f32s_u32s(bits);
+                    if origin != 0.0 {
+                        number = simd.sub_f32s(number, origins);
+                    }
+                    sums[place % 2] = simd.mul_add_e_f32s(x[place], number, sums[place % 2]);
+                }
             }
         }
-        let whole = even_vectors.len() * S::F32_LANES;
+        let whole = x_vectors[0].len() * S::F32_LANES;
         let mut all = [0.0; AT_ONCE];
         for j in 0..AT_ONCE {
-            let pairs = rows[j][2 * whole..].chunks_exact(2).zip(even[whole..].iter().zip(&odd[whole..]));
-            let rest: f32 = pairs.map(|(pair, (even, odd))| even * pair[0].wide() + odd * pair[1].wide()).sum();
-            all[j] = simd.reduce_sum_f32s(simd.add_f32s(sums[j][0], sums[j][1])) + rest;
+            let rest = self.rows[j][whole * N..].iter().enumerate();
+            let rest: f32 = rest.map(|(at, number)| x[at % N][whole + at / N] * number.wide()).sum();
+            all[j] = simd.reduce_sum_f32s(simd.add_f32s(sums[j][0], sums[j][1])) * unit + rest;
         }
         all
     }
@@ -227,26 +246,32 @@ mod tests {
     use super::*;
 
     /// What the processors' vectors of 4, of 8 and of one number make.
-    fn everywhere(op: impl Fn(&dyn Fn(Part<'_>), &dyn Fn(Pairs<'_, bf16>) -> [f32; AT_ONCE])) {
-        op(&|part| pulp::Arch::new().dispatch(part), &|pairs| pulp::Arch::new().dispatch(pairs));
-        op(&|part| pulp::Scalar128b.vectorize(part), &|pairs| pulp::Scalar128b.vectorize(pairs));
-        op(&|part| pulp::Scalar256b.vectorize(part), &|pairs| pulp::Scalar256b.vectorize(pairs));
-        op(&|part| pulp::Scalar.vectorize(part), &|pairs| pulp::Scalar.vectorize(pairs));
+    fn everywhere<W: Wide>(op: impl Fn(&dyn Fn(Part<'_>), &dyn Fn(OfWords<'_, W>) -> [f32; AT_ONCE])) {
+        op(&|part| pulp::Arch::new().dispatch(part), &|words| pulp::Arch::new().dispatch(words));
+        op(&|part| pulp::Scalar128b.vectorize(part), &|words| pulp::Scalar128b.vectorize(words));
+        op(&|part| pulp::Scalar256b.vectorize(part), &|words| pulp::Scalar256b.vectorize(words));
+        op(&|part| pulp::Scalar.vectorize(part), &|words| pulp::Scalar.vectorize(words));
     }
 
     #[test]
     fn dot_products_are_the_same_in_vectors_of_any_processor() {
-        const INNER: usize = 78;
+        dot_products_are_the_same(bf16::from_f32);
+        dot_products_are_the_same(|value| (value * 127.0).round() as i8);
+    }
+
+    fn dot_products_are_the_same<W: Wide>(held: fn(f32) -> W) {
+        const INNER: usize = 84;
         let made_up = |n: usize, seed: u32| -> Vec<f32> {
-            let value = |i: u32| ((i + seed).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0;
-            (0..n as u32).map(|i| bf16::from_f32(value(i)).to_f32()).collect()
+            (0..n as u32).map(|i| ((i + seed).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
         };
-        let (x, weights) = (made_up(6 * INNER, 1), made_up(AT_ONCE * INNER, 2));
-        let in_bf16: Vec<bf16> = weights.iter().map(|w| bf16::from_f32(*w)).collect();
+        let x = made_up(6 * INNER, 1);
+        let held: Vec<W> = made_up(AT_ONCE * INNER, 2).into_iter().map(held).collect();
+        let weights: Vec<f32> = held.iter().map(|w| w.wide()).collect();
         let of = |row: usize, column: usize| -> f32 {
             x[row * INNER..][..INNER].iter().zip(&weights[column * INNER..]).map(|(x, w)| x * w).sum()
         };
-        everywhere(|part, pairs| {
+        let is_close = |found: f32, right: f32| (found - right).abs() < 1e-4 * (1.0 + right.abs());
+        everywhere::<W>(|part, words| {
             for columns in 1..=AT_ONCE {
                 let rows: Vec<&[f32]> = weights.chunks_exact(INNER).take(columns).collect();
                 let mut out = vec![1.0; 6 * columns];
@@ -256,13 +281,13 @@ mod tests {
                 for (place, found) in out.into_iter().enumerate() {
                     let (row, column) = (place / columns, place % columns);
                     let right = 1.0 + of(row, column) * factors[column];
-                    assert!((found - right).abs() < 1e-4, "{found} for {right} at {row}, {column} of {columns}");
+                    assert!(is_close(found, right), "{found} for {right} at {row}, {column} of {columns}");
                 }
             }
-            let [even, odd] = [0, 1].map(|half| every_second(&x[..INNER], half));
-            let rows = std::array::from_fn(|j| &in_bf16[j * INNER..][..INNER]);
-            for (column, found) in pairs(Pairs { even: &even, odd: &odd, rows }).into_iter().enumerate() {
-                assert!((found - of(0, column)).abs() < 1e-4, "{found} for {} at {column}", of(0, column));
+            let places = W::IN_WORDS.expect("they lie in words").shifts.len();
+            let rows = std::array::from_fn(|j| &held[j * INNER..][..INNER]);
+            for (column, found) in words(OfWords { x: &by_places(&x[..INNER], places), rows }).into_iter().enumerate() {
+                assert!(is_close(found, of(0, column)), "{found} for {} at {column}", of(0, column));
             }
         });
     }

@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use super::engine::Engine;
 use super::numbers::{HeldAs, Number, Wide};
-use super::tiles::{TILE, Tile};
+use super::primitives::vectorised;
+use super::tiles::{Next, STEP, TILE, Tile};
 
 /// Multiplications below which a second thread costs more than it brings.
 pub(super) const PER_TASK: usize = 1 << 17;
 
 /// Terms of a row that are widened at once: with those of the rows beside it they stay in the second-level cache.
-const NARROW_AT_ONCE: usize = 512;
+const NARROW_AT_ONCE: usize = 128;
 
 /// A frozen matrix `[outer, inner]`.
 pub(super) trait Frozen: Copy + Sync {
@@ -39,6 +40,17 @@ pub(super) trait Frozen: Copy + Sync {
         &self.numbers()[index * self.distance()..][..self.inner()]
     }
 
+    /// Where a row's term is, or would be.
+    fn address(&self, row: usize, term: usize) -> *const i8 {
+        self.numbers().as_ptr().wrapping_add(row * self.distance() + term).cast()
+    }
+
+    /// Rows from these places on.
+    fn next(&self, first: [*const i8; 2]) -> Next {
+        let size = size_of::<Self::Held>();
+        Next { first, row: self.distance() * size, step: STEP * size }
+    }
+
     /// Where some terms of some rows are as operands, and the distance from a row to the next: as they lie, or in the room.
     fn laid<N: Number>(&self, rows: Range<usize>, terms: Range<usize>, room: &mut Vec<N>) -> (*const N, usize)
     where
@@ -48,9 +60,14 @@ pub(super) trait Frozen: Copy + Sync {
             return (self.numbers()[rows.start * self.distance() + terms.start..].as_ptr().cast(), self.distance());
         }
         room.resize(rows.len() * terms.len(), N::ZERO);
-        for (room, n) in room.chunks_exact_mut(terms.len()).zip(rows) {
-            Self::Held::lay(&self.row(n)[terms.clone()], room);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (room, n) in room.chunks_exact_mut(terms.len()).zip(rows) {
+                    Self::Held::lay(&self.row(n)[terms.clone()], room);
+                }
+            },
+        );
         (room.as_ptr(), terms.len())
     }
 
@@ -70,11 +87,15 @@ pub(super) trait Frozen: Copy + Sync {
     {
         move |from, terms, tile| {
             let mut rooms = [<Self::Held as HeldAs<E::Number>>::Room::default(); TILE];
-            let mut rooms = rooms.iter_mut();
-            let rows: [&[E::Number]; TILE] = std::array::from_fn(|i| match (from + i < self.outer(), rooms.next()) {
-                (true, Some(room)) => Self::Held::terms(&self.row(from + i)[terms.clone()], room),
-                _ => &[],
-            });
+            let mut rows: [&[E::Number]; TILE] = [&[]; TILE];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (i, (row, room)) in rows.iter_mut().zip(&mut rooms).take(self.outer() - from).enumerate() {
+                        *row = Self::Held::terms(&self.row(from + i)[terms.clone()], room);
+                    }
+                },
+            );
             engine.fill_transposed(rows, tile);
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn add_few<E: Engine, W: HeldAs<E::Number>>(
     let (inner, middle) = (both[0].inner, both[0].outer());
     let (rows, next_steps) = (x.len() / inner, middle / STEP);
     let panel = columns(engine, x, inner);
-    let panel = halves::<E>(&panel, rows);
+    let panel = halves(engine, &panel, rows);
     let at_once = PER_TASK.div_ceil(rows * inner * BLOCK) * TILE;
     let lay = |tiles: *mut Tile<E::Number>| {
         let tiles = Shared(tiles);
@@ -46,9 +46,10 @@ pub(super) fn add_few<E: Engine, W: HeldAs<E::Number>>(
                 let piece = |terms: Range<usize>| {
                     let panel = panel.map(|tiles| tiles.get(terms.start / STEP..terms.end / STEP).unwrap_or_default());
                     let [upper, lower] = &mut rooms;
+                    let next = both[0].next(both.map(|weights| weights.address(n + TILE, terms.start)));
                     let (upper, row) = both[0].laid(n..n + TILE, terms.clone(), upper);
                     let (lower, _) = both[1].laid(n..n + TILE, terms, lower);
-                    (Rows { first: [upper, lower], row, step: STEP }, panel)
+                    (Rows { first: [upper, lower], row, step: STEP, next }, panel)
                 };
                 // SAFETY: 16 rows of either's weights are there.
                 let block = unsafe { products.square(both[0].pieces::<E::Number>().map(piece)) };

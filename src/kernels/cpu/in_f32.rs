@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::avx512;
 use super::engine::{Engine, Square};
 use super::numbers::Number;
-use super::primitives::{exp, vectorised};
+use super::primitives::{ask_for, exp, vectorised};
 use super::tiles::{BLOCK, Begin, Block, Rows, STEP, TILE, Tile};
 
 /// Every processor multiplies f32.
@@ -42,8 +42,14 @@ impl Engine for InF32 {
     // With two tiles of columns 24 KiB of a first-level cache of 32.
     const ROOM: usize = 18;
     const ROWS: usize = 512;
-    const DOTS: usize = 8;
-    const HALVES: bool = true;
+
+    fn dots(self) -> usize {
+        8
+    }
+
+    fn has_halves(self) -> bool {
+        true
+    }
 
     fn fill_transposed(self, rows: [&[f32]; TILE], tile: &mut Tile<f32>) {
         #[cfg(target_arch = "x86_64")]
@@ -221,7 +227,10 @@ impl Sums<'_> {
             }
             let first = a.first[row / TILE].add(row % TILE * a.row);
             for step in 0..steps {
-                ask_for::<R>(first.wrapping_add((step + 1) * a.step), a.row);
+                for i in row..row + R {
+                    let next = a.next.first[i / TILE].wrapping_add(i % TILE * a.next.row + step * a.next.step);
+                    ask_for(next, a.next.step);
+                }
                 // Some terms at once: the places of the rows are then found once for all.
                 for some in (0..STEP).step_by(AT_ONCE) {
                     let terms = first.add(step * a.step + some);
@@ -246,20 +255,6 @@ impl Sums<'_> {
                     to.cast::<S::f32s>().write_unaligned(sums[v]);
                 }
             }
-        }
-    }
-}
-
-/// Asks for 32 terms of `R` rows from a place on, which are multiplied next.
-#[inline(always)]
-#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "other processors look ahead themselves"))]
-fn ask_for<const R: usize>(first: *const f32, row: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for i in 0..R {
-        for half in [0, TILE] {
-            let place = first.wrapping_add(i * row + half);
-            // SAFETY: a prefetch touches nothing.
-            unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast()) };
         }
     }
 }

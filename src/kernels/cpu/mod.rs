@@ -43,7 +43,7 @@ use super::{AdamStep, FusedOps, Heads, Moments, Projection, ProjectionGrads, Spa
 #[cfg(test)]
 pub(crate) use sums::IN_PANELS;
 
-/// Whether this processor multiplies bf16, at twice the rate of f32 or more.
+/// Whether this processor multiplies bf16 at twice the rate of f32 or more.
 pub fn multiplies_bf16() -> bool {
     InBf16::of_this_machine().is_some()
 }

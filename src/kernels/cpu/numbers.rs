@@ -4,16 +4,27 @@ use std::borrow::Cow;
 
 use half::{bf16, f16};
 
-use super::primitives::vectorised;
 use super::tiles::{STEP, TILE, Tile};
 
 /// A number that a matrix is held in.
 pub(super) trait Wide: Copy + Send + Sync + 'static {
-    /// Whether it is the upper half of the f32 of its value.
-    const IN_PAIRS: bool = false;
+    /// How those that lie in 32 bits become f32s, if some operations on bits do it.
+    const IN_WORDS: Option<Words> = None;
 
     /// Its value.
     fn wide(self) -> f32;
+}
+
+/// Numbers that lie side by side in 32 bits: `((bits << shift) & mask) ^ flip`, with the shift of its place, is an f32, and the number is
+/// that less `origin`, times `unit`.
+#[derive(Clone, Copy)]
+pub(super) struct Words {
+    /// For each number how far to the left, first for all, then to the right.
+    pub shifts: &'static [(u32, u32)],
+    pub mask: u32,
+    pub flip: u32,
+    pub origin: f32,
+    pub unit: f32,
 }
 
 /// A number that operands of products are rounded to.
@@ -38,7 +49,7 @@ pub(super) trait HeldAs<N>: Wide {
     /// Where up to 32 terms become `N`, if they are not.
     type Room: Copy + Default;
 
-    /// Up to 32 terms of a row.
+    /// Up to 32 terms of a row. Like [`HeldAs::lay`] it is fast within [`vectorised`](super::primitives::vectorised).
     fn terms<'a>(row: &'a [Self], room: &'a mut Self::Room) -> &'a [N];
 
     /// Copies terms.
@@ -53,7 +64,9 @@ impl Wide for f32 {
 }
 
 impl Wide for bf16 {
-    const IN_PAIRS: bool = cfg!(target_endian = "little");
+    // The upper half of the f32.
+    const IN_WORDS: Option<Words> =
+        little_endian(Words { shifts: &[(16, 0), (0, 0)], mask: 0xffff_0000, flip: 0, origin: 0.0, unit: 1.0 });
 
     #[inline(always)]
     fn wide(self) -> f32 {
@@ -81,10 +94,24 @@ impl Wide for f16 {
 }
 
 impl Wide for i8 {
+    // The first eight bits of the fraction, of which the first is turned over: 1.5 + number / 256.
+    const IN_WORDS: Option<Words> = little_endian(Words {
+        shifts: &[(15, 0), (7, 0), (0, 1), (0, 9)],
+        mask: 0x007f_8000,
+        flip: 0x3fc0_0000,
+        origin: 1.5,
+        unit: 256.0,
+    });
+
     #[inline(always)]
     fn wide(self) -> f32 {
         f32::from(self)
     }
+}
+
+/// The first number of a word is its lowest bits.
+const fn little_endian(words: Words) -> Option<Words> {
+    if cfg!(target_endian = "little") { Some(words) } else { None }
 }
 
 impl<N: Number> HeldAs<N> for N {
@@ -132,10 +159,7 @@ held_as!(i8 as bf16: |from: &[i8], to: &mut [bf16]| lay_each(from, to, |q| bf16:
 
 #[inline(always)]
 fn lay_each<W: Wide, N: Number>(from: &[W], to: &mut [N], of: impl Fn(W) -> N) {
-    vectorised(
-        #[inline(always)]
-        || to.iter_mut().zip(from).for_each(|(to, from)| *to = of(*from)),
-    );
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = of(*from));
 }
 
 impl<N: Number> Tile<N> {

@@ -107,6 +107,22 @@ pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
+/// Asks for memory that is read soon, wherever it is.
+#[inline(always)]
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "other processors look ahead themselves"))]
+pub(super) fn ask_for<T>(first: *const T, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        /// Bytes of a cache line.
+        const LINE: usize = 64;
+        for place in (0..bytes).step_by(LINE) {
+            // SAFETY: a prefetch touches nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.cast::<i8>().wrapping_add(place)) };
+        }
+    }
+}
+
 /// e^x within 2 ulp for x <= 88, 0 below -87; in plain arithmetic, so that loops over it vectorise.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {

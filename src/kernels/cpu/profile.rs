@@ -151,7 +151,7 @@ impl Drop for Clock {
 struct Peak {
     /// Multiplications and additions of a large product in f32.
     f32: f64,
-    /// The same in bf16, where the processor has it.
+    /// The same in bf16, where that is faster.
     bf16: Option<f64>,
     /// Bytes read from memory.
     bytes: f64,

@@ -130,7 +130,7 @@ fn add_mlp_by<E: Engine, W: HeldAs<E::Number> + Stored>(
     let held = projections.each_ref().map(Held::<W, E::Number>::of);
     let [gate, up, down] = held.each_ref().map(|one| Weights::<W>::of(&one.weight));
     let are_few = n <= BLOCK;
-    let takes_few = || n > E::DOTS.max(1) && held[2].adapter.is_none() && gated::takes_few(n, [gate, up], down);
+    let takes_few = || n > engine.dots().max(1) && held[2].adapter.is_none() && gated::takes_few(n, [gate, up], down);
     if !gated::takes([gate, up]) || are_few && !takes_few() {
         return None;
     }

@@ -61,11 +61,23 @@ pub(super) struct Rows<N> {
     pub row: usize,
     /// From 32 terms of a row to the next 32, in numbers.
     pub step: usize,
+    pub next: Next,
+}
+
+/// The 32 rows that are read next, to be asked for meanwhile: where they lie in memory, as [`Rows`] do, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Next {
+    pub first: [*const i8; 2],
+    pub row: usize,
+    pub step: usize,
 }
 
 impl<N> Rows<N> {
     /// Those of two rows of tiles.
     pub fn of_tiles(upper: &[Tile<N>], lower: &[Tile<N>]) -> Self {
-        Self { first: [upper.as_ptr().cast(), lower.as_ptr().cast()], row: STEP, step: TILE * STEP }
+        let (row, step) = (STEP * size_of::<N>(), size_of::<Tile<N>>());
+        // The next tiles.
+        let next = Next { first: [upper, lower].map(|tiles| tiles.as_ptr().wrapping_add(1).cast()), row, step };
+        Self { first: [upper.as_ptr().cast(), lower.as_ptr().cast()], row: STEP, step: TILE * STEP, next }
     }
 }

@@ -90,11 +90,18 @@ impl<'a, W: Wide> Weights<'a, W> {
         move |from, terms, tile| {
             let columns = from.min(self.inner)..(from + TILE).min(self.inner);
             let mut rooms = [W::Room::default(); STEP];
-            let rows = terms.zip(&mut rooms).map(|(n, room)| {
-                let place = n * self.inner;
-                W::terms(&self.values[place + columns.start..place + columns.end], room)
-            });
-            engine.fill_straight(rows, tile);
+            let mut rows: [&[E::Number]; STEP] = [&[]; STEP];
+            let count = terms.len();
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((n, room), row) in terms.zip(&mut rooms).zip(&mut rows) {
+                        let place = n * self.inner;
+                        *row = W::terms(&self.values[place + columns.start..place + columns.end], room);
+                    }
+                },
+            );
+            engine.fill_straight(rows.into_iter().take(count), tile);
         }
     }
 
@@ -114,7 +121,9 @@ where
 {
     let (inner, outer) = (weights.inner(), weights.outer());
     let rows = x.len() / inner;
-    if rows <= E::DOTS || rows == 1 && (M::SCALED || !is_block(rows, inner)) {
+    // What has to be laid first is laid for all rows of a block at once.
+    let dots = if <M::Held as HeldAs<f32>>::IN_PLACE { engine.dots() } else { engine.dots() / 2 };
+    if rows <= dots || rows == 1 && (M::SCALED || !is_block(rows, inner)) {
         few::add_product(&E::Number::rounded(x), weights, 0..outer, out);
     } else if is_block(rows, inner) {
         add_blocks(engine, &columns(engine, x, inner), rows, weights, out);
@@ -175,14 +184,16 @@ pub(super) fn add_blocks<E: Engine, M: Frozen>(
     let (inner, outer) = (weights.inner(), weights.outer());
     let (whole, shared) = (outer / BLOCK * BLOCK, Shared(out.as_mut_ptr()));
     let at_once = PER_TASK.div_ceil(rows * inner * BLOCK) * BLOCK;
-    let panel = halves::<E>(panel, rows);
+    let panel = halves(engine, panel, rows);
     share_out(whole.div_ceil(at_once), |task| {
         let (mut room, products) = (Vec::new(), Products::new(engine));
         for n in (task * at_once..whole.min((task + 1) * at_once)).step_by(BLOCK) {
             let piece = |terms: Range<usize>| {
                 let panel = panel.map(|tiles| tiles.get(terms.start / STEP..terms.end / STEP).unwrap_or_default());
+                let next = [n + BLOCK, n + BLOCK + TILE].map(|n| weights.address(n, terms.start));
                 let (first, row) = weights.laid(n..n + BLOCK, terms, &mut room);
-                (Rows { first: [first, first.wrapping_add(TILE * row)], row, step: STEP }, panel)
+                let first = [first, first.wrapping_add(TILE * row)];
+                (Rows { first, row, step: STEP, next: weights.next(next) }, panel)
             };
             // SAFETY: 32 rows of weights are there.
             let sums = unsafe { products.square(weights.pieces::<E::Number>().map(piece)) };
@@ -197,9 +208,9 @@ pub(super) fn add_blocks<E: Engine, M: Frozen>(
 }
 
 /// A panel's two tiles of columns; the right one is left out where it has none and costs something.
-pub(super) fn halves<E: Engine>(panel: &[Tile<E::Number>], columns: usize) -> [&[Tile<E::Number>]; 2] {
+pub(super) fn halves<E: Engine>(engine: E, panel: &[Tile<E::Number>], columns: usize) -> [&[Tile<E::Number>]; 2] {
     let (left, right) = panel.split_at(panel.len() / 2);
-    [left, if E::HALVES && columns <= TILE { &[] } else { right }]
+    [left, if engine.has_halves() && columns <= TILE { &[] } else { right }]
 }
 
 /// `out [rows, columns] += alpha · a [rows, depth] · b`; `fill(column, depth, tile)` lays 16 columns and up to 32 terms of `b`
