@@ -61,7 +61,7 @@ impl InBf16 {
     }
 
     /// Whether a product is made of whole tiles, whatever their rows and columns hold.
-    fn is_in_tiles(self) -> bool {
+    pub fn is_in_tiles(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return self == Self::Amx;
         #[cfg(not(target_arch = "x86_64"))]

@@ -24,6 +24,8 @@ mod rope;
 mod sums;
 mod team;
 mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 mod weights;
 
 use std::mem::MaybeUninit;

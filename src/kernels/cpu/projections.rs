@@ -235,8 +235,7 @@ fn few(x: &[f32], n: usize, stack: Option<&Tensor<Flex, 2>>, projections: &[Proj
 pub(super) fn add_product(x: &[f32], n: usize, weight: &Tensor<Flex, 2>, out: &mut [f32]) {
     let held = weight.clone().into_primitive().tensor();
     match (weight.dtype(), InBf16::of_this_machine()) {
-        (DType::I8, Some(engine)) => weights::add_forward(engine, Weights8::of(&held), x, out),
-        (DType::I8, None) => weights::add_forward(InF32, Weights8::of(&held), x, out),
+        (DType::I8, engine) => Weights8::of(&held).add_forward(engine, x, out),
         (DType::BF16, Some(engine)) => weights::add_forward(engine, Weights::<bf16>::of(&held), x, out),
         (DType::BF16, None) => weights::add_forward(InF32, Weights::<bf16>::of(&held), x, out),
         (DType::F16, _) => weights::add_forward(InF32, Weights::<f16>::of(&held), x, out),

@@ -11,8 +11,13 @@
 use burn_flex::FlexTensor;
 
 use super::frozen::Frozen;
+use super::in_bf16::InBf16;
+use super::in_f32::InF32;
 use super::numbers::Wide;
 use super::team::share_out_parts;
+#[cfg(target_arch = "x86_64")]
+use super::vnni;
+use super::weights::add_forward;
 
 /// Bytes of a row's scale.
 const SCALE: usize = size_of::<f32>();
@@ -43,6 +48,17 @@ impl<'a> Weights8<'a> {
     pub fn of(t: &'a FlexTensor) -> Self {
         let (shape, start) = (t.layout().shape(), t.layout().start_offset());
         Self { bytes: &t.storage::<i8>()[start..][..shape[0] * shape[1]], inner: shape[1] - SCALE }
+    }
+
+    /// `out [rows, outer] += x [rows, inner] · Wᵀ`: in tiles of bf16 where there are some, else in whole numbers or in f32.
+    pub fn add_forward(self, engine: Option<InBf16>, x: &[f32], out: &mut [f32]) {
+        match engine {
+            Some(engine) if engine.is_in_tiles() => add_forward(engine, self, x, out),
+            #[cfg(target_arch = "x86_64")]
+            _ if vnni::is_here() => vnni::add_product(x, self, out),
+            Some(engine) => add_forward(engine, self, x, out),
+            None => add_forward(InF32, self, x, out),
+        }
     }
 
     /// Rows in f32, one after the other.
