@@ -22,9 +22,12 @@ import threading
 import time
 from pathlib import Path
 
+# What the rows are called in which the program holds weights in 8 bits.
+IN_8_BITS = ", weights in 8 bits"
+
 # Rows in which llama.cpp takes part, and what its weights are held in there.
-ALONE, ALONE_IN_8_BITS = "135M, generate 1 x 128", "135M, generate 1 x 128, weights in 8 bits"
-LLAMA = {ALONE: ["f16", "bf16"], ALONE_IN_8_BITS: ["q8_0"]}
+ALONE, MANY = "135M, generate 1 x 128", "135M, generate 32 x 64"
+LLAMA = {ALONE: ["f16", "bf16"], ALONE + IN_8_BITS: ["q8_0"]}
 
 # What a contestant of the program does otherwise than the first one.
 STEERED, ONE_LAYER = ", steered", ", the last layer alone"
@@ -374,18 +377,19 @@ def works(args):
     """Each row of the table on a CPU: its name, its work and the model."""
     small = {"layers": 30, "hidden": 576}
     quick = args.quick
+    many = {"kind": "generate", "batch": 8 if quick else 32, "length": 32, "new": 16 if quick else 64}
     alone = {"kind": "generate", "batch": 1, "length": 32, "new": 16 if quick else 128}
     rows = []
     if args.gguf:
         rows += [
             ("135M, train LoRA r 32, 2 x 252", {"kind": "train", "batch": 2, "length": 252, "words": 200,
                                                 "steps": 4 if quick else 8}, args.gguf),
-            ("135M, generate 32 x 64", {"kind": "generate", "batch": 8 if quick else 32, "length": 32,
-                                        "new": 16 if quick else 64}, args.gguf),
+            (MANY, many, args.gguf),
+            (MANY + IN_8_BITS, many, args.gguf),
             ("135M, activations 32 x 250", {"kind": "activations", "batch": 8 if quick else 32, "length": 250, **small},
              args.gguf),
             (ALONE, alone, args.gguf),
-            (ALONE_IN_8_BITS, alone, args.gguf),
+            (ALONE + IN_8_BITS, alone, args.gguf),
         ]
     if args.random and not quick:
         rows += [
@@ -414,12 +418,12 @@ def contestants(args, name, work, model, has_llama):
             ours.append(Program(args, model, "auto", steered=(work["layers"], work["hidden"])))
         if work["kind"] == "activations":
             ours.append(Program(args, model, "auto", layers=str(work["layers"])))
-    elif name == ALONE_IN_8_BITS:
+    elif name.endswith(IN_8_BITS):
         ours = [Program(args, model, "q8")]
     else:
         dtypes = ["f32", "bf16"] if name == ALONE or not args.quick else ["auto"]
         ours = [Program(args, model, dtype) for dtype in dtypes]
-    torch = [] if name == ALONE_IN_8_BITS else ["float32", "bfloat16"] if args.peer_device == "cpu" else ["bfloat16"]
+    torch = ["float32", "bfloat16"] if args.peer_device == "cpu" else ["bfloat16"]
     peers = [Peer(args, model, "torch", dtype) for dtype in torch]
     if has_llama:
         peers += [Peer(args, held_in(args, model, dtype), "llama.cpp", dtype) for dtype in LLAMA.get(name, [])]

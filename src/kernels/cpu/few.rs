@@ -48,7 +48,7 @@ where
                 }
                 continue;
             }
-            for terms in weights.pieces::<f32>() {
+            for terms in weights.pieces::<f32>(AT_ONCE) {
                 let (first, stride) = weights.laid(columns.clone(), terms.clone(), &mut room);
                 let mut rows: [&[f32]; AT_ONCE] = [&[]; AT_ONCE];
                 for (i, row) in rows.iter_mut().enumerate().take(columns.len()) {

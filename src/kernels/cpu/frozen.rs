@@ -10,9 +10,6 @@ use super::tiles::{Next, STEP, TILE, Tile};
 /// Multiplications below which a second thread costs more than it brings.
 pub(super) const PER_TASK: usize = 1 << 17;
 
-/// Terms of a row that are widened at once: with those of the rows beside it they stay in the second-level cache.
-const NARROW_AT_ONCE: usize = 128;
-
 /// A frozen matrix `[outer, inner]`.
 pub(super) trait Frozen: Copy + Sync {
     /// What it is held in.
@@ -71,12 +68,12 @@ pub(super) trait Frozen: Copy + Sync {
         (room.as_ptr(), terms.len())
     }
 
-    /// The terms that are laid at once.
-    fn pieces<N>(&self) -> impl Iterator<Item = Range<usize>> + Clone
+    /// The terms of so many rows that are laid at once.
+    fn pieces<N: Number>(&self, rows: usize) -> impl Iterator<Item = Range<usize>> + Clone
     where
         Self::Held: HeldAs<N>,
     {
-        let (inner, at_once) = (self.inner(), if Self::Held::IN_PLACE { self.inner() } else { NARROW_AT_ONCE });
+        let (inner, at_once) = (self.inner(), if Self::Held::IN_PLACE { self.inner() } else { N::LAID / rows });
         (0..inner).step_by(at_once.max(1)).map(move |from| from..(from + at_once).min(inner))
     }
 
@@ -91,7 +88,9 @@ pub(super) trait Frozen: Copy + Sync {
             vectorised(
                 #[inline(always)]
                 || {
-                    for (i, (row, room)) in rows.iter_mut().zip(&mut rooms).take(self.outer() - from).enumerate() {
+                    for (i, (row, room)) in
+                        rows.iter_mut().zip(&mut rooms).take(self.outer().saturating_sub(from)).enumerate()
+                    {
                         *row = Self::Held::terms(&self.row(from + i)[terms.clone()], room);
                     }
                 },

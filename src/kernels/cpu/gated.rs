@@ -52,7 +52,7 @@ pub(super) fn add_few<E: Engine, W: HeldAs<E::Number>>(
                     (Rows { first: [upper, lower], row, step: STEP, next }, panel)
                 };
                 // SAFETY: 16 rows of either's weights are there.
-                let block = unsafe { products.square(both[0].pieces::<E::Number>().map(piece)) };
+                let block = unsafe { products.square(both[0].pieces::<E::Number>(BLOCK).map(piece)) };
                 let tiles = [0, next_steps].map(|from| tiles.at(from + n / STEP));
                 // SAFETY: this task alone writes these terms.
                 unsafe { engine.put_gated_terms(&block, tiles, n % STEP) };

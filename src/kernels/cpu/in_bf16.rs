@@ -132,6 +132,7 @@ fn is_intel() -> bool {
 
 impl Number for bf16 {
     const ZERO: Self = Self::ZERO;
+    const LAID: usize = 1 << 14;
 
     #[inline(always)]
     fn nearest(value: f32) -> Self {

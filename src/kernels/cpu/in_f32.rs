@@ -18,6 +18,7 @@ pub(super) struct InF32;
 
 impl Number for f32 {
     const ZERO: Self = 0.0;
+    const LAID: usize = 1 << 12;
 
     #[inline(always)]
     fn nearest(value: f32) -> Self {

@@ -31,6 +31,9 @@ pub(super) struct Words {
 pub(super) trait Number: Wide + HeldAs<Self> {
     const ZERO: Self;
 
+    /// Numbers of a matrix that are laid at once: they stay in the first-level cache until they are multiplied.
+    const LAID: usize;
+
     /// The nearest one, ties to even; a NaN stays one.
     fn nearest(value: f32) -> Self;
 

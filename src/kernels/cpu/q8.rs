@@ -5,8 +5,8 @@
 //! row's largest magnitude (symmetric, for each output channel: Jacob et al. 2018, section 2.1; Dettmers et al. 2022). A row
 //! lies as its numbers and then the four bytes of its scale (little-endian), so that the tensor is `[outer, inner + 4]` of I8.
 //!
-//! Whole numbers up to 127 are exact in bf16: several rows of activations are multiplied as [`super::weights`] does it, and one
-//! row meets the numbers as they pass by.
+//! Whole numbers up to 127 are exact in bf16: where the processor has tiles of bf16, several rows of activations are multiplied as
+//! [`super::weights`] does it. Else all products are of whole numbers where it has these ([`super::vnni`]), and of f32 where not.
 
 use burn_flex::FlexTensor;
 

@@ -24,6 +24,9 @@ const AT_ONCE: usize = 4;
 /// Rows of activations that meet a row of the matrix while it is in the first-level cache.
 const NEAR: usize = 32;
 
+/// Rows of the matrix that meet these before the next do, so that they come there seldom.
+const WIDE: usize = 32;
+
 /// Whether this processor has what this takes.
 pub(super) fn is_here() -> bool {
     std::is_x86_feature_detected!("avx512vnni")
@@ -73,7 +76,8 @@ pub(super) fn add_product(x: &[f32], weights: Weights8<'_>, out: &mut [f32]) {
     let x = Whole::of(x, inner);
     let rows = x.scales.len();
     assert!(out.len() == rows * outer, "an output for each row and each row of the matrix");
-    let at_once = PER_TASK.div_ceil(rows.max(1) * inner).next_multiple_of(AT_ONCE);
+    let least = if rows > NEAR { WIDE } else { AT_ONCE };
+    let at_once = PER_TASK.div_ceil(rows.max(1) * inner).next_multiple_of(least);
     let out = Shared(out.as_mut_ptr());
     share_out(outer.div_ceil(at_once), |task| {
         let columns = task * at_once..outer.min((task + 1) * at_once);
@@ -174,23 +178,15 @@ impl Block<'_> {
                     }
                 }
             }
-            if (R, C) == (AT_ONCE, AT_ONCE) {
-                // SAFETY: these are so many numbers.
-                let more = unsafe { std::mem::transmute::<__m512, [[f32; AT_ONCE]; AT_ONCE]>(each_summed(sums)) };
-                all.as_flattened_mut().iter_mut().zip(more.as_flattened()).for_each(|(all, more)| *all += more);
-            } else {
-                for (all, sums) in all.iter_mut().zip(sums).take(R) {
-                    for (all, sum) in all.iter_mut().zip(sums).take(C) {
-                        *all += _mm512_reduce_add_ps(_mm512_cvtepi32_ps(sum));
-                    }
-                }
-            }
+            // SAFETY: these are so many numbers.
+            let more = unsafe { std::mem::transmute::<__m512, [[f32; AT_ONCE]; AT_ONCE]>(each_summed(sums)) };
+            all.as_flattened_mut().iter_mut().zip(more.as_flattened()).for_each(|(all, more)| *all += more);
         }
         all
     }
 }
 
-/// The sum of the numbers of each vector.
+/// The sum of the numbers of each vector, added in one order whatever the others are.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn each_summed(vectors: [[__m512i; AT_ONCE]; AT_ONCE]) -> __m512 {

@@ -121,9 +121,7 @@ where
 {
     let (inner, outer) = (weights.inner(), weights.outer());
     let rows = x.len() / inner;
-    // What has to be laid first is laid for all rows of a block at once.
-    let dots = if <M::Held as HeldAs<f32>>::IN_PLACE { engine.dots() } else { engine.dots() / 2 };
-    if rows <= dots || rows == 1 && (M::SCALED || !is_block(rows, inner)) {
+    if rows <= engine.dots() || rows == 1 && (M::SCALED || !is_block(rows, inner)) {
         few::add_product(&E::Number::rounded(x), weights, 0..outer, out);
     } else if is_block(rows, inner) {
         add_blocks(engine, &columns(engine, x, inner), rows, weights, out);
@@ -196,7 +194,7 @@ pub(super) fn add_blocks<E: Engine, M: Frozen>(
                 (Rows { first, row, step: STEP, next: weights.next(next) }, panel)
             };
             // SAFETY: 32 rows of weights are there.
-            let sums = unsafe { products.square(weights.pieces::<E::Number>().map(piece)) };
+            let sums = unsafe { products.square(weights.pieces::<E::Number>(BLOCK).map(piece)) };
             let mut factors = [1.0; BLOCK];
             if M::SCALED {
                 factors.iter_mut().zip(n..).for_each(|(factor, n)| *factor = weights.factor(n));
