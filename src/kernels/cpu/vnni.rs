@@ -9,7 +9,6 @@ use std::arch::x86_64::*;
 
 use super::frozen::{Frozen, PER_TASK};
 use super::primitives::{Shared, ask_for, vectorised};
-use super::q8::Weights8;
 use super::team::share_out;
 
 /// Products of a vector: pairs of 16 sums.
@@ -70,7 +69,7 @@ impl Whole {
 }
 
 /// `out [rows, outer] += x [rows, inner] · Wᵀ`, where it [is here](is_here).
-pub(super) fn add_product(x: &[f32], weights: Weights8<'_>, out: &mut [f32]) {
+pub(super) fn add_product(x: &[f32], weights: impl Frozen<Held = i8>, out: &mut [f32]) {
     assert!(is_here(), "the processor has the instructions");
     let (inner, outer) = (weights.inner(), weights.outer());
     let x = Whole::of(x, inner);
@@ -113,15 +112,15 @@ pub(super) fn add_product(x: &[f32], weights: Weights8<'_>, out: &mut [f32]) {
 }
 
 /// Up to four rows of activations by as many of the matrix.
-struct Block<'a> {
+struct Block<'a, M> {
     x: &'a Whole,
     row: usize,
-    weights: Weights8<'a>,
+    weights: M,
     from: usize,
     inner: usize,
 }
 
-impl Block<'_> {
+impl<M: Frozen<Held = i8>> Block<'_, M> {
     /// The sums of so many rows of either.
     ///
     /// # Safety
@@ -213,7 +212,7 @@ mod tests {
     use burn_flex::{FlexTensor, Layout};
     use burn_tensor::{Bytes, DType, Shape};
 
-    use super::super::q8::quantised;
+    use super::super::q8::{Weights8, quantised};
     use super::*;
 
     fn made_up(n: usize, seed: u32) -> Vec<f32> {
